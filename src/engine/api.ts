@@ -1,0 +1,235 @@
+/**
+ * The public interface of the engine as plain types. The in-page engine and the worker's client both implement it;
+ * the element and the demo see nothing else, so a fake engine can drive their tests.
+ */
+
+/** Where a model comes from: a folder URL ending in `/`, a single file URL, or files the user dropped. */
+export type ModelSource = string | readonly File[] | ModelFiles;
+
+/** A folder of named files, read by range. Names are relative (`config.json`, `model.safetensors`). */
+export interface ModelFiles {
+  readonly label: string; // what errors and the page call it
+  open(name: string, options?: { signal?: AbortSignal }): Promise<ModelFile | undefined>; // undefined: absent
+}
+
+/** One ranged file. */
+export interface ModelFile {
+  readonly name: string;
+  readonly sizeBytes: number;
+  read(offsetBytes: number, sizeBytes: number, options?: { signal?: AbortSignal }): Promise<Uint8Array<ArrayBuffer>>;
+  dispose?(): void;
+}
+
+export type QuantizeFormat = 'q8_0' | 'q4_0';
+
+/** Progress of a load, in order: plan, weights, compile, tune, ready. */
+export type LoadProgress =
+  | { kind: 'planning' }
+  | { kind: 'downloading'; doneBytes: number; totalBytes: number; file: string }
+  | { kind: 'compiling'; donePipelines: number; totalPipelines: number }
+  | { kind: 'tuning'; doneKernels: number; totalKernels: number }
+  | { kind: 'ready' };
+
+export interface LoadOptions {
+  signal?: AbortSignal;
+  onProgress?: (progress: LoadProgress) => void;
+  memoryBudget?: number | 'auto'; // bytes of GPU memory; 'auto' by default
+  contextTokens?: number; // size of the KV cache; default: the model's maximum, at most 4096
+  quantize?: QuantizeFormat; // re-encode 16- and 32-bit matrices while loading
+  activations?: 'f32' | 'f16'; // f16 needs shader-f16; default f32
+}
+
+/** What loading would download, hold and need. All sizes in bytes. */
+export interface ModelPlan {
+  readonly family: string;
+  readonly layers: number;
+  readonly hidden: number;
+  readonly vocab: number;
+  readonly experts: number; // per layer
+  readonly expertsPerToken: number;
+  readonly contextTokens: number;
+  readonly bytes: {
+    readonly download: number;
+    readonly dense: number; // everything that is not a routed expert
+    readonly oneExpert: number;
+    readonly allExperts: number;
+    readonly kvCache: number;
+    readonly activations: number;
+    readonly gpuTotal: number;
+  };
+  readonly fits: boolean;
+  readonly why: string; // one sentence, empty when it fits
+}
+
+export interface AdapterReport {
+  readonly device: 'gpu' | 'cpu';
+  readonly name: string; // "vendor architecture" as the browser tells it, or 'CPU reference'
+  readonly f16: boolean;
+  readonly subgroups: boolean;
+  readonly maxBindingBytes: number;
+}
+
+export interface GenerateOptions {
+  maxTokens?: number; // default 256
+  temperature?: number; // 0 is greedy; default 0.8
+  topK?: number; // 0 is off; default 0
+  topP?: number; // default 0.95
+  minP?: number; // default 0
+  repetitionPenalty?: number; // 1 is off; default 1
+  seed?: number; // default: drawn once, reported in the last event
+  stop?: readonly string[];
+  logprobs?: number; // how many alternatives to report per token; 0..20
+  reusePrefix?: boolean; // default true
+  routes?: boolean; // report the experts that each token used
+  signal?: AbortSignal;
+}
+
+export type FinishReason = 'stop' | 'length' | 'abort';
+
+/** Experts that made one token: `ids[layer]` are expert ids in rank order, `weights[layer]` their weights. */
+export interface TokenRoutes {
+  readonly ids: readonly (readonly number[])[];
+  readonly weights: readonly (readonly number[])[];
+}
+
+export interface TokenLogprob {
+  readonly id: number;
+  readonly text: string;
+  readonly logprob: number;
+}
+
+export type GenerateEvent =
+  | { kind: 'prefill'; doneTokens: number; totalTokens: number }
+  | {
+      kind: 'token';
+      id: number;
+      text: string; // never half a character; may be empty
+      atMs: number; // since generate() was called
+      routes?: TokenRoutes;
+      logprob?: number;
+      alternatives?: readonly TokenLogprob[];
+    }
+  | { kind: 'done'; reason: FinishReason; text: string; seed: number; usage: Usage; timings: Timings };
+
+export interface Usage {
+  readonly promptTokens: number;
+  readonly reusedTokens: number;
+  readonly completionTokens: number;
+}
+
+export interface Timings {
+  readonly prefillMs: number;
+  readonly firstTokenMs: number;
+  readonly decodeMs: number;
+  readonly tokensPerSecond: number; // decode only
+}
+
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant' | 'tool';
+  readonly content: string;
+}
+
+/** A prompt: plain text that is continued, or messages that go through the model's chat template. */
+export type Prompt = string | readonly ChatMessage[];
+
+/** A conversation with its own KV cache. */
+export interface Session {
+  /**
+   * Streams a reply.
+   *
+   * @throws {AtomoeError} bad-input - empty prompt or an option out of range; context-full - the prompt alone does
+   *   not fit `contextTokens`; busy - the session is already generating; disposed; device-lost; non-finite
+   */
+  generate(prompt: Prompt, options?: GenerateOptions): AsyncIterable<GenerateEvent>;
+  /** Tokens in the KV cache. */
+  readonly tokens: number;
+  /** Forgets everything said. */
+  reset(): void;
+  dispose(): void;
+}
+
+/** What the loaded model is, for people. */
+export interface ModelInfo {
+  readonly label: string;
+  readonly family: string;
+  readonly plan: ModelPlan;
+  readonly hasChatTemplate: boolean;
+  readonly experts: { readonly layers: number; readonly perLayer: number; readonly grid?: number };
+}
+
+export interface Engine {
+  readonly adapter: AdapterReport;
+  readonly model: ModelInfo | undefined;
+  plan(model: ModelSource, options?: LoadOptions): Promise<ModelPlan>;
+  load(model: ModelSource, options?: LoadOptions): Promise<ModelInfo>;
+  session(): Session;
+  /** GPU bytes in use, by kind. */
+  memory(): MemoryReport;
+  readonly chat: { readonly completions: ChatCompletions };
+  /** Rejects with `device-lost` when the GPU goes away; never resolves otherwise. */
+  readonly lost: Promise<never>;
+  dispose(): void;
+}
+
+export interface MemoryReport {
+  readonly totalBytes: number;
+  readonly weightsBytes: number;
+  readonly expertsBytes: number;
+  readonly kvCacheBytes: number;
+  readonly activationsBytes: number;
+  readonly stagingBytes: number;
+}
+
+/** The OpenAI-shaped subset. Unknown fields are refused with `bad-input`. */
+export interface ChatCompletionRequest {
+  messages: readonly ChatMessage[];
+  model?: string;
+  stream?: boolean;
+  stream_options?: { include_usage?: boolean };
+  max_tokens?: number;
+  max_completion_tokens?: number;
+  temperature?: number;
+  top_p?: number;
+  top_k?: number;
+  min_p?: number;
+  repetition_penalty?: number;
+  seed?: number;
+  stop?: string | readonly string[];
+  logprobs?: boolean;
+  top_logprobs?: number;
+  signal?: AbortSignal;
+}
+
+export interface ChatCompletionUsage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+}
+
+export interface ChatCompletion {
+  id: string;
+  object: 'chat.completion';
+  created: number;
+  model: string;
+  choices: {
+    index: 0;
+    message: { role: 'assistant'; content: string };
+    finish_reason: FinishReason;
+    logprobs: { content: { token: string; logprob: number; top_logprobs: { token: string; logprob: number }[] }[] } | null;
+  }[];
+  usage: ChatCompletionUsage;
+}
+
+export interface ChatCompletionChunk {
+  id: string;
+  object: 'chat.completion.chunk';
+  created: number;
+  model: string;
+  choices: { index: 0; delta: { role?: 'assistant'; content?: string }; finish_reason: FinishReason | null }[];
+  usage?: ChatCompletionUsage;
+}
+
+export interface ChatCompletions {
+  create(request: ChatCompletionRequest & { stream: true }): Promise<AsyncIterable<ChatCompletionChunk>>;
+  create(request: ChatCompletionRequest & { stream?: false }): Promise<ChatCompletion>;
+}
