@@ -1,0 +1,21 @@
+import { resolve } from 'node:path';
+import { defineConfig } from 'vite';
+
+/** The demo: `npm start` builds and serves it, `npm run dev` serves the sources. Tests have vitest.config.ts. */
+export default defineConfig({
+  root: resolve(import.meta.dirname, 'demo'),
+  // Relative URLs, so that the built page also works from a subfolder of any static host.
+  base: './',
+  // A missing file must answer 404: with the default fallback to index.html, a probe for an optional model file
+  // would be told "200, here is some HTML".
+  appType: 'mpa',
+  worker: { format: 'es' },
+  server: { fs: { allow: [import.meta.dirname] } },
+  build: {
+    outDir: resolve(import.meta.dirname, 'dist/demo'),
+    emptyOutDir: true,
+    target: 'es2022',
+    // The story models are copied as they are; gzip sizes of megabytes of weights say nothing.
+    reportCompressedSize: false,
+  },
+});
