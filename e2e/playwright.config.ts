@@ -1,0 +1,40 @@
+import { createServer, type AddressInfo } from 'node:net';
+import process from 'node:process';
+import { defineConfig } from 'playwright/test';
+import { chromiumFlags, requireChromium } from '../scripts/chromium.mjs';
+
+/** A port that was free a moment ago; tests of two checkouts then run side by side. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
+
+// Playwright reads this file again in each worker process; the variable hands the first answer down.
+const port = (process.env['ATOMOE_E2E_PORT'] ??= String(await freePort()));
+
+export default defineConfig({
+  testDir: import.meta.dirname,
+  outputDir: '../test-results',
+  // One software GPU on few cores: pages beside each other only slow each other down.
+  workers: 1,
+  retries: 0,
+  forbidOnly: Boolean(process.env['CI']),
+  timeout: 120_000,
+  expect: { timeout: 30_000 },
+  use: {
+    baseURL: `http://127.0.0.1:${port}`,
+    // The headless shell build has no WebGPU; the full browser gets its own headless flag.
+    headless: false,
+    launchOptions: { executablePath: requireChromium(), args: chromiumFlags() },
+  },
+  webServer: {
+    // The README's own command, so that what visitors start is what is tested.
+    command: `npm start -- --host 127.0.0.1 --port ${port} --strictPort`,
+    cwd: '..',
+    url: `http://127.0.0.1:${port}/`,
+    timeout: 120_000,
+  },
+});

@@ -1,0 +1,172 @@
+// `npm test`: runs every lane, adds up what they counted, and ends with one line: N passed, N failed[, N skipped].
+// `npm test -- unit gpu` runs only the lanes named.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import process from 'node:process';
+import { findChromium } from './chromium.mjs';
+
+/**
+ * What a lane counted.
+ * @typedef {{ passed: number, failed: number, skipped: number }} Counts
+ */
+
+const root = resolve(import.meta.dirname, '..');
+const reports = mkdtempSync(join(tmpdir(), 'atomoe-test-'));
+
+/** A lane that takes longer than this hangs: it is stopped and counts as failed. */
+const laneTimeoutMs = 20 * 60_000;
+
+/**
+ * Runs a program with this terminal; resolves to its exit code, 124 when it had to be stopped.
+ * @param {string[]} args for Node
+ * @param {Record<string, string>} [env]
+ * @returns {Promise<number>}
+ */
+function node(args, env = {}) {
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  });
+  return new Promise((done) => {
+    const timer = setTimeout(() => {
+      console.error(`stopped after ${laneTimeoutMs / 60_000} minutes`);
+      child.kill('SIGTERM');
+      done(124);
+    }, laneTimeoutMs);
+    child.on('exit', (code) => {
+      clearTimeout(timer);
+      done(code ?? 1);
+    });
+  });
+}
+
+/** @param {string} path */
+function readReport(path) {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A lane that broke without a failing test (no report, a crash, an unhandled error) is one failure, never a pass.
+ * @param {number} exitCode
+ * @param {Counts | undefined} counts
+ * @returns {Counts}
+ */
+function settle(exitCode, counts) {
+  if (counts === undefined) return { passed: 0, failed: 1, skipped: 0 };
+  return exitCode !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
+
+/** @param {string} project */
+async function vitestLane(project) {
+  const report = join(reports, `${project}.json`);
+  const exitCode = await node([
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    ...['--project', project, '--passWithNoTests'],
+    ...['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+  ]);
+  const result = readReport(report);
+  if (result === undefined && exitCode === 0) return settle(0, { passed: 0, failed: 0, skipped: 0 });
+  return settle(exitCode, result && countVitest(result));
+}
+
+/**
+ * A file that could not be loaded has no tests in the report; it counts as one failure.
+ * @param {any} result Vitest's JSON report
+ * @returns {Counts}
+ */
+function countVitest(result) {
+  const broken = result.testResults.filter(
+    (/** @type {any} */ file) => file.status === 'failed' && file.assertionResults.length === 0,
+  ).length;
+  return {
+    passed: result.numPassedTests,
+    failed: result.numFailedTests + broken,
+    skipped: result.numPendingTests + result.numTodoTests,
+  };
+}
+
+/** @param {string} project */
+async function chromiumLane(project) {
+  const chromium = findChromium();
+  if ('path' in chromium) return vitestLane(project);
+  console.error(chromium.missing);
+  return { passed: 0, failed: 1, skipped: 0 };
+}
+
+async function firefoxLane() {
+  const report = join(reports, 'firefox.json');
+  const exitCode = await node(['scripts/firefox-lane.mjs', '--report', report]);
+  return settle(exitCode, readReport(report));
+}
+
+async function endToEndLane() {
+  const specs = readdirSync(join(root, 'e2e')).filter((name) => name.endsWith('.spec.ts'));
+  if (specs.length === 0) return { passed: 0, failed: 0, skipped: 0 };
+  const chromium = findChromium();
+  if ('missing' in chromium) {
+    console.error(chromium.missing);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+  const report = join(reports, 'e2e.json');
+  const exitCode = await node(
+    ['node_modules/playwright/cli.js', 'test', '-c', 'e2e/playwright.config.ts', '--reporter=list,json'],
+    { PLAYWRIGHT_JSON_OUTPUT_FILE: report },
+  );
+  const stats = readReport(report)?.stats;
+  // A flaky test passed only on a second try: here there are no second tries, so it cannot occur.
+  return settle(
+    exitCode,
+    stats && { passed: stats.expected, failed: stats.unexpected + stats.flaky, skipped: stats.skipped },
+  );
+}
+
+/** @type {Record<string, () => Promise<Counts>>} */
+const lanes = {
+  unit: () => vitestLane('unit'),
+  gpu: () => chromiumLane('gpu'),
+  'gpu-default-limits': () => chromiumLane('gpu-default-limits'),
+  firefox: firefoxLane,
+  e2e: endToEndLane,
+};
+
+async function main() {
+  const named = process.argv.slice(2);
+  const unknown = named.filter((name) => !(name in lanes));
+  if (unknown.length > 0) {
+    throw new Error(`no lane is called ${unknown.join(', ')}; there are ${Object.keys(lanes).join(', ')}`);
+  }
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  const lines = [];
+  for (const [name, run] of Object.entries(lanes)) {
+    if (named.length > 0 && !named.includes(name)) continue;
+    console.log(`\n== ${name}`);
+    const start = performance.now();
+    const counts = await run();
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    lines.push(`${name}: ${describe(counts)} in ${seconds} s`);
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+    total.skipped += counts.skipped;
+  }
+  console.log(`\n${lines.join('\n')}\n${describe(total)}`);
+  process.exitCode = total.failed > 0 ? 1 : 0;
+}
+
+/** @param {Counts} counts */
+function describe({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}
+
+try {
+  await main();
+} finally {
+  rmSync(reports, { recursive: true, force: true });
+}
