@@ -69,8 +69,12 @@ async function vitestLane(project) {
   const exitCode = await node([
     'node_modules/vitest/vitest.mjs',
     'run',
-    ...['--project', project, '--passWithNoTests'],
-    ...['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+    '--project',
+    project,
+    '--passWithNoTests',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
   ]);
   const result = readReport(report);
   if (result === undefined && exitCode === 0) return settle(0, { passed: 0, failed: 0, skipped: 0 });
