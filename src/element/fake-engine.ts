@@ -1,0 +1,265 @@
+/**
+ * A test helper: an `Engine` that plays a script instead of running a model. It keeps the contracts that the worker,
+ * the store and the element lean on (abort, busy, disposed, leaving the loop), and nothing else.
+ */
+import type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletionRequest,
+  ChatCompletions,
+  Engine,
+  GenerateEvent,
+  GenerateOptions,
+  LoadOptions,
+  LoadProgress,
+  MemoryReport,
+  ModelInfo,
+  ModelPlan,
+  ModelSource,
+  Prompt,
+  Session,
+  TokenRoutes,
+} from '../engine/api.ts';
+import { AtomoeError } from '../errors.ts';
+
+export interface FakeScript {
+  readonly words?: readonly string[]; // one token each
+  readonly hasChatTemplate?: boolean;
+  readonly plan?: Partial<ModelPlan>;
+  readonly grid?: number;
+  readonly planError?: unknown;
+  readonly loadError?: unknown;
+  readonly replyError?: { readonly afterTokens: number; readonly error: unknown };
+  readonly progress?: readonly LoadProgress[];
+  /** Waited for before each token; a test holds the stream here. */
+  readonly beforeToken?: (index: number, signal: AbortSignal | undefined) => Promise<void>;
+  /** Waited for between two reports of a load. */
+  readonly duringLoad?: (signal: AbortSignal | undefined) => Promise<void>;
+}
+
+const PLAN: ModelPlan = {
+  family: 'fake',
+  layers: 2,
+  hidden: 8,
+  vocab: 16,
+  experts: 16,
+  expertsPerToken: 2,
+  contextTokens: 64,
+  bytes: {
+    download: 17_000_000,
+    dense: 1_000_000,
+    oneExpert: 1000,
+    allExperts: 16_000_000,
+    kvCache: 100_000,
+    activations: 50_000,
+    gpuTotal: 17_150_000,
+  },
+  fits: true,
+  why: '',
+};
+
+const MEMORY: MemoryReport = {
+  totalBytes: 17_150_000,
+  weightsBytes: 1_000_000,
+  expertsBytes: 16_000_000,
+  kvCacheBytes: 100_000,
+  activationsBytes: 50_000,
+  stagingBytes: 0,
+};
+
+const NOTHING: MemoryReport = {
+  totalBytes: 0,
+  weightsBytes: 0,
+  expertsBytes: 0,
+  kvCacheBytes: 0,
+  activationsBytes: 0,
+  stagingBytes: 0,
+};
+
+const WORDS = ['Once', ' upon', ' a', ' time', ',', ' a', ' fox', ' sang', '.'];
+
+export class FakeEngine implements Engine {
+  readonly adapter = {
+    device: 'gpu',
+    name: 'fake adapter',
+    f16: true,
+    subgroups: false,
+    maxBindingBytes: 134_217_728,
+  } as const;
+  readonly lost: Promise<never>;
+  readonly chat: { readonly completions: ChatCompletions };
+  readonly script: FakeScript;
+  /** What was asked, for assertions. */
+  readonly prompts: Prompt[] = [];
+  readonly sources: ModelSource[] = [];
+  pulled = 0; // tokens that a reader has asked for
+  model: ModelInfo | undefined;
+  isDisposed = false;
+  #rejectLost: (reason: unknown) => void = () => {};
+
+  constructor(script: FakeScript = {}) {
+    this.script = script;
+    this.lost = new Promise<never>((_, reject) => (this.#rejectLost = reject));
+    this.lost.catch(() => {});
+    this.chat = { completions: { create: fakeCompletions(this) } };
+  }
+
+  /** Plays a device that goes away. */
+  lose(error: AtomoeError): void {
+    this.#rejectLost(error);
+  }
+
+  async plan(model: ModelSource, options: LoadOptions = {}): Promise<ModelPlan> {
+    options.signal?.throwIfAborted();
+    this.sources.push(model);
+    await nextTask();
+    if (this.script.planError !== undefined) throw this.script.planError;
+    return { ...PLAN, ...this.script.plan };
+  }
+
+  async load(model: ModelSource, options: LoadOptions = {}): Promise<ModelInfo> {
+    this.sources.push(model);
+    for (const progress of this.script.progress ?? [{ kind: 'planning' }, { kind: 'ready' }]) {
+      await (this.script.duringLoad?.(options.signal) ?? nextTask());
+      options.signal?.throwIfAborted();
+      options.onProgress?.(progress);
+    }
+    if (this.script.loadError !== undefined) throw this.script.loadError;
+    const { grid } = this.script;
+    this.model = {
+      label: typeof model === 'string' ? model : 'files',
+      family: 'fake',
+      plan: { ...PLAN, ...this.script.plan },
+      hasChatTemplate: this.script.hasChatTemplate ?? false,
+      experts: { layers: 2, perLayer: grid ? grid * grid : 16, ...(grid === undefined ? {} : { grid }) },
+    };
+    return this.model;
+  }
+
+  session(): Session {
+    if (this.isDisposed) throw disposed();
+    return new FakeSession(this);
+  }
+
+  memory(): MemoryReport {
+    return this.model && !this.isDisposed ? MEMORY : NOTHING;
+  }
+
+  dispose(): void {
+    this.isDisposed = true;
+  }
+}
+
+class FakeSession implements Session {
+  readonly #engine: FakeEngine;
+  #isBusy = false;
+  tokens = 0;
+
+  constructor(engine: FakeEngine) {
+    this.#engine = engine;
+  }
+
+  async *generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<GenerateEvent, void> {
+    const { words = WORDS, beforeToken, replyError } = this.#engine.script;
+    if (prompt.length === 0) throw new AtomoeError('bad-input', 'The prompt is empty; write something.');
+    if (this.#isBusy) throw new AtomoeError('busy', 'The session is replying; wait or stop it.');
+    this.#isBusy = true;
+    this.#engine.prompts.push(prompt);
+    try {
+      let text = '';
+      let reason: 'stop' | 'abort' = 'stop';
+      yield { kind: 'prefill', doneTokens: 3, totalTokens: 3 };
+      for (const [index, word] of words.entries()) {
+        await (beforeToken?.(index, options.signal) ?? nextTask());
+        if (this.#engine.isDisposed) throw disposed();
+        if (replyError?.afterTokens === index) throw replyError.error;
+        if (options.signal?.aborted) {
+          reason = 'abort';
+          break;
+        }
+        this.#engine.pulled++;
+        this.tokens++;
+        text += word;
+        yield {
+          kind: 'token',
+          id: index,
+          text: word,
+          atMs: index,
+          ...(options.routes ? { routes: routesOf(index) } : {}),
+        };
+      }
+      yield done(reason, text, options.seed ?? 7, this.tokens);
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  reset(): void {
+    this.tokens = 0;
+  }
+
+  dispose(): void {
+    this.tokens = 0;
+  }
+}
+
+function done(reason: 'stop' | 'abort', text: string, seed: number, tokens: number): GenerateEvent {
+  return {
+    kind: 'done',
+    reason,
+    text,
+    seed,
+    usage: { promptTokens: 3, reusedTokens: 0, completionTokens: tokens },
+    timings: { prefillMs: 10, firstTokenMs: 12, decodeMs: 90, tokensPerSecond: 100 },
+  };
+}
+
+/** Two experts in each of two layers, walking with the token. */
+function routesOf(index: number): TokenRoutes {
+  return {
+    ids: [
+      [index % 16, (index + 5) % 16],
+      [(3 * index) % 16, (3 * index + 1) % 16],
+    ],
+    weights: [
+      [0.75, 0.25],
+      [0.6, 0.4],
+    ],
+  };
+}
+
+function fakeCompletions(engine: FakeEngine): ChatCompletions['create'] {
+  const shared = { id: 'fake', created: 0, model: 'fake' };
+  async function* chunks(request: ChatCompletionRequest): AsyncGenerator<ChatCompletionChunk, void> {
+    const options = request.signal ? { signal: request.signal } : {};
+    for await (const event of engine.session().generate(request.messages, options)) {
+      if (event.kind !== 'token') continue;
+      const choice = { index: 0, delta: { content: event.text }, finish_reason: null } as const;
+      yield { ...shared, object: 'chat.completion.chunk', choices: [choice] };
+    }
+  }
+  async function create(
+    request: ChatCompletionRequest,
+  ): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>> {
+    if (request.messages.length === 0) throw new AtomoeError('bad-input', 'No messages; send at least one.');
+    if (request.stream) return chunks(request);
+    let content = '';
+    for await (const chunk of chunks(request)) content += chunk.choices[0]?.delta.content ?? '';
+    const message = { role: 'assistant', content } as const;
+    return {
+      ...shared,
+      object: 'chat.completion',
+      choices: [{ index: 0, message, finish_reason: 'stop', logprobs: null }],
+      usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
+    };
+  }
+  return create as ChatCompletions['create'];
+}
+
+function disposed(): AtomoeError {
+  return new AtomoeError('disposed', 'The engine was disposed; create another one.');
+}
+
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

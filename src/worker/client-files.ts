@@ -1,0 +1,84 @@
+/** The page's side of proxy reads: `ModelFiles` objects stay here and answer the worker's requests. */
+import type { ModelFile, ModelFiles } from '../engine/api.ts';
+import { encodeError, type FileAnswer, type FileRequest } from './protocol.ts';
+
+/** Keeps the folders that the worker may read, and the files it has open. */
+export class SharedFolders {
+  readonly #post: (answer: FileAnswer, transfer?: Transferable[]) => void;
+  readonly #folders = new Map<number, ModelFiles>();
+  readonly #open = new Map<string, ModelFile>(); // by folder and name
+  readonly #reads = new Map<number, AbortController>();
+  #nextFolder = 0;
+
+  constructor(post: (answer: FileAnswer, transfer?: Transferable[]) => void) {
+    this.#post = post;
+  }
+
+  /** Makes a folder readable from the worker; the number names it there. */
+  share(files: ModelFiles): number {
+    const folder = this.#nextFolder++;
+    this.#folders.set(folder, files);
+    return folder;
+  }
+
+  receive(request: FileRequest): void {
+    switch (request.kind) {
+      case 'file-abort':
+        return this.#reads.get(request.read)?.abort();
+      case 'file-dispose':
+        return this.#close(key(request.folder, request.name));
+      case 'file-open':
+      case 'file-read':
+        return void this.#answer(request);
+    }
+  }
+
+  dispose(): void {
+    for (const abort of this.#reads.values()) abort.abort();
+    for (const name of [...this.#open.keys()]) this.#close(name);
+    this.#folders.clear();
+  }
+
+  async #answer(request: FileRequest & { kind: 'file-open' | 'file-read' }): Promise<void> {
+    const { read } = request;
+    const abort = new AbortController();
+    this.#reads.set(read, abort);
+    try {
+      if (request.kind === 'file-open') {
+        const file = await this.#folders.get(request.folder)?.open(request.name, { signal: abort.signal });
+        if (file) this.#open.set(key(request.folder, request.name), file);
+        this.#post({ kind: 'file-opened', read, sizeBytes: file?.sizeBytes });
+      } else {
+        const bytes = await this.#read(request, abort.signal);
+        this.#post({ kind: 'file-bytes', read, bytes }, [bytes.buffer]);
+      }
+    } catch (error) {
+      this.#post({ kind: 'file-failed', read, error: encodeError(error, abort.signal) });
+    } finally {
+      this.#reads.delete(read);
+    }
+  }
+
+  async #read(
+    request: FileRequest & { kind: 'file-read' },
+    signal: AbortSignal,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const name = key(request.folder, request.name);
+    const file =
+      this.#open.get(name) ?? (await this.#folders.get(request.folder)?.open(request.name, { signal }));
+    if (!file) throw new Error(`${request.name} is gone from the folder`);
+    this.#open.set(name, file);
+    const bytes = await file.read(request.offsetBytes, request.sizeBytes, { signal });
+    // A view is copied: transferring its buffer would take the rest of it from its owner.
+    return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+  }
+
+  #close(name: string): void {
+    this.#open.get(name)?.dispose?.();
+    this.#open.delete(name);
+  }
+}
+
+function key(folder: number, name: string): string {
+  return `${folder}/${name}`;
+}

@@ -1,0 +1,275 @@
+/**
+ * The worker's side: serves one engine over a port. It takes a factory, so tests hand it a fake engine and a
+ * `MessageChannel`, and `worker.ts` the real one and `self`.
+ */
+import type { Engine, LoadProgress, ModelSource, Session } from '../engine/api.ts';
+import { AtomoeError } from '../errors.ts';
+import { RemoteFiles } from './host-files.ts';
+import { Batch, CreditWindow } from './host-stream.ts';
+import {
+  encodeError,
+  type CallRequest,
+  type CallResult,
+  type OpenOptions,
+  type PortLike,
+  type StreamItem,
+  type StreamRequest,
+  type ToClient,
+  type ToHost,
+  type WireSource,
+} from './protocol.ts';
+
+/** A call in flight. */
+interface Call {
+  readonly abort: AbortController;
+  readonly window: CreditWindow; // unused by calls that are answered once
+  hasLeft: boolean; // nobody reads the stream any more
+}
+
+/** Opening may fail; the first reply is where that can be said. */
+type OpenedSession = { readonly session: Session } | { readonly refusal: unknown };
+
+type WithId<T> = T & { readonly id: number };
+
+/** Serves the engine that `openEngine` makes to whoever holds the other end of `port`. */
+export function hostEngine(
+  port: PortLike,
+  openEngine: (options: OpenOptions) => Promise<Engine>,
+  onDispose: () => void = () => {},
+): void {
+  const host = new EngineHost((message) => port.postMessage(message), openEngine, onDispose);
+  port.addEventListener('message', (event) => host.receive(event.data as ToHost));
+  port.start?.();
+}
+
+class EngineHost {
+  readonly #post: (message: ToClient) => void;
+  readonly #openEngine: (options: OpenOptions) => Promise<Engine>;
+  readonly #onDispose: () => void;
+  readonly #calls = new Map<number, Call>();
+  readonly #sessions = new Map<number, OpenedSession>();
+  readonly #files: RemoteFiles;
+  #engine: Engine | undefined;
+  #isDisposed = false;
+
+  constructor(
+    post: (message: ToClient) => void,
+    openEngine: (options: OpenOptions) => Promise<Engine>,
+    onDispose: () => void,
+  ) {
+    this.#post = post;
+    this.#openEngine = openEngine;
+    this.#onDispose = onDispose;
+    this.#files = new RemoteFiles(post);
+  }
+
+  receive(message: ToHost): void {
+    switch (message.kind) {
+      case 'open':
+      case 'plan':
+      case 'load':
+      case 'complete':
+        return void this.#answer(message);
+      case 'generate':
+      case 'complete-stream':
+        return void this.#stream(message);
+      case 'abort':
+        return this.#abort(message.id, false);
+      case 'leave':
+        return this.#abort(message.id, true);
+      case 'credit':
+        return this.#calls.get(message.id)?.window.add(message.count);
+      case 'session':
+        return this.#openSession(message.session);
+      case 'session-reset':
+        return this.#session(message.session)?.reset();
+      case 'session-dispose':
+        this.#session(message.session)?.dispose();
+        return void this.#sessions.delete(message.session);
+      case 'dispose':
+        return this.#dispose();
+      case 'file-opened':
+      case 'file-bytes':
+      case 'file-failed':
+        return this.#files.receive(message);
+    }
+    message satisfies never;
+  }
+
+  async #answer(request: WithId<CallRequest>): Promise<void> {
+    const { id } = request;
+    const call = this.#begin(id, 0);
+    const progress = new Batch<LoadProgress>((items) => {
+      const last = items.at(-1);
+      if (last) this.#post({ kind: 'progress', id, progress: last });
+    });
+    try {
+      const result = await this.#perform(request, call.abort.signal, progress);
+      progress.flush();
+      this.#post({ kind: 'result', id, result });
+    } catch (error) {
+      progress.flush();
+      this.#post({ kind: 'failed', id, error: encodeError(error, call.abort.signal) });
+    } finally {
+      this.#calls.delete(id);
+    }
+  }
+
+  async #perform(
+    request: CallRequest,
+    signal: AbortSignal,
+    progress: Batch<LoadProgress>,
+  ): Promise<CallResult> {
+    if (request.kind === 'open') return this.#open(request.options);
+    const engine = this.#opened();
+    switch (request.kind) {
+      case 'plan': {
+        const plan = await engine.plan(this.#source(request.source), { ...request.options, signal });
+        return { kind: 'planned', plan };
+      }
+      case 'load': {
+        const options = { ...request.options, signal, onProgress: reporter(progress) };
+        const model = await engine.load(this.#source(request.source), options);
+        return { kind: 'loaded', model, memory: engine.memory() };
+      }
+      case 'complete': {
+        const completion = await engine.chat.completions.create({
+          ...request.request,
+          stream: false,
+          signal,
+        });
+        return { kind: 'completed', completion };
+      }
+    }
+  }
+
+  async #open(options: OpenOptions): Promise<CallResult> {
+    const engine = await this.#openEngine(options);
+    if (this.#isDisposed) {
+      engine.dispose();
+      throw new AtomoeError('disposed', 'The engine was disposed while it opened; create another one.');
+    }
+    this.#engine = engine;
+    engine.lost.catch((error: unknown) => {
+      if (!this.#isDisposed) this.#post({ kind: 'lost', error: encodeError(error) });
+    });
+    return { kind: 'opened', adapter: engine.adapter };
+  }
+
+  async #stream(request: WithId<StreamRequest>): Promise<void> {
+    const { id } = request;
+    const call = this.#begin(id, request.credits);
+    const tokens = (): number =>
+      request.kind === 'generate' ? (this.#session(request.session)?.tokens ?? 0) : 0;
+    const batch = new Batch<StreamItem>((items) => {
+      if (!this.#isDisposed) {
+        this.#post({ kind: 'events', id, items, tokens: tokens(), memory: this.#opened().memory() });
+      }
+    });
+    try {
+      const iterator = (await this.#begun(request, call.abort.signal))[Symbol.asyncIterator]();
+      this.#post({ kind: 'started', id });
+      await pump(iterator, call, batch);
+      batch.flush();
+      this.#post({ kind: 'ended', id, tokens: tokens() });
+    } catch (error) {
+      batch.flush();
+      this.#post({ kind: 'failed', id, error: encodeError(error, call.abort.signal) });
+    } finally {
+      this.#calls.delete(id);
+    }
+  }
+
+  async #begun(request: StreamRequest, signal: AbortSignal): Promise<AsyncIterable<StreamItem>> {
+    const engine = this.#opened();
+    if (request.kind === 'complete-stream') {
+      return engine.chat.completions.create({ ...request.request, stream: true, signal });
+    }
+    const opened = this.#sessions.get(request.session);
+    if (!opened) throw new AtomoeError('disposed', 'The session was disposed; open another one.');
+    if ('refusal' in opened) throw opened.refusal;
+    return opened.session.generate(request.prompt, { ...request.options, signal });
+  }
+
+  #openSession(id: number): void {
+    try {
+      this.#sessions.set(id, { session: this.#opened().session() });
+    } catch (refusal) {
+      this.#sessions.set(id, { refusal });
+    }
+  }
+
+  #session(id: number): Session | undefined {
+    const opened = this.#sessions.get(id);
+    return opened && 'session' in opened ? opened.session : undefined;
+  }
+
+  #begin(id: number, credits: number): Call {
+    const call: Call = { abort: new AbortController(), window: new CreditWindow(credits), hasLeft: false };
+    this.#calls.set(id, call);
+    return call;
+  }
+
+  #abort(id: number, leaves: boolean): void {
+    const call = this.#calls.get(id);
+    if (!call) return; // it ended while the message was on its way
+    call.hasLeft ||= leaves;
+    call.abort.abort();
+    call.window.release();
+  }
+
+  #dispose(): void {
+    this.#isDisposed = true;
+    for (const id of this.#calls.keys()) this.#abort(id, true);
+    this.#engine?.dispose();
+    this.#post({ kind: 'disposed' });
+    this.#onDispose();
+  }
+
+  #opened(): Engine {
+    if (this.#engine && !this.#isDisposed) return this.#engine;
+    throw new AtomoeError('disposed', 'The engine in the worker is not open; create another one.');
+  }
+
+  #source(source: WireSource): ModelSource {
+    switch (source.kind) {
+      case 'url':
+        return source.url;
+      case 'files':
+        return source.files;
+      case 'proxy':
+        return this.#files.folder(source.folder, source.label, source.entry);
+    }
+  }
+}
+
+/** Moves events from the engine into the batch, one credit each, until the stream ends or its reader leaves. */
+async function pump(
+  iterator: AsyncIterator<StreamItem>,
+  call: Call,
+  batch: Batch<StreamItem>,
+): Promise<void> {
+  try {
+    for (;;) {
+      await call.window.take();
+      if (call.hasLeft) return;
+      const step = await iterator.next();
+      if (step.done) return;
+      if (!call.hasLeft) batch.push(step.value);
+    }
+  } catch (error) {
+    if (!call.hasLeft) throw error; // an error that nobody is there to read
+  } finally {
+    await iterator.return?.();
+  }
+}
+
+/** Sends the last report of each macrotask, and each change of kind. */
+function reporter(batch: Batch<LoadProgress>): (progress: LoadProgress) => void {
+  let kind: LoadProgress['kind'] | undefined;
+  return (progress) => {
+    if (progress.kind !== kind) batch.flush();
+    kind = progress.kind;
+    batch.push(progress);
+  };
+}

@@ -1,0 +1,85 @@
+/** Opens the engine in a dedicated worker of its own. */
+import type { Engine } from '../engine/api.ts';
+import { AtomoeError } from '../errors.ts';
+import { connectEngine, lostError } from './client.ts';
+import type { OpenOptions } from './protocol.ts';
+import { trustedScriptUrl } from './script-url.ts';
+
+export interface WorkerEngineOptions extends OpenOptions {
+  readonly signal?: AbortSignal;
+  /** A worker of your own that runs `atomoe/worker`; by default one is started from the library's own file. */
+  readonly worker?: Worker;
+}
+
+/**
+ * Opens an engine whose work happens in a dedicated worker, so that the page stays smooth.
+ *
+ * @throws {AtomoeError} no-webgpu; limit-too-small; device-lost - the worker could not start; bad-input - the page's
+ *   policy forbids the worker
+ * @example
+ * const engine = await createWorkerEngine();
+ * await engine.load('https://example.org/models/fable/');
+ * for await (const event of engine.session().generate('Once upon a time')) if (event.kind === 'token') show(event.text);
+ */
+export async function createWorkerEngine(options: WorkerEngineOptions = {}): Promise<Engine> {
+  options.signal?.throwIfAborted();
+  const worker = options.worker ?? startWorker();
+  const { signal, device } = options;
+  const watch = new AbortController();
+  const connection = connectEngine(worker, {
+    ...(signal ? { signal } : {}),
+    ...(device ? { device } : {}),
+    close: () => {
+      watch.abort();
+      worker.terminate();
+    },
+  });
+  worker.addEventListener('error', (event) => {
+    // A script that did not load gives a bare Event without a message.
+    connection.fail(lostError(event.message || 'its script could not be loaded or run', event.error));
+  });
+  watchForDeath(worker, watch.signal, () => connection.fail(lostError('it ended by itself')));
+  return connection.engine;
+}
+
+/** No event tells that a worker closed itself or was killed; the lock that it held for life does. */
+function watchForDeath(worker: Worker, signal: AbortSignal, onDeath: () => void): void {
+  const { locks } = navigator;
+  if (!locks) return; // an insecure page: no locks, and no WebGPU either
+  const name = `atomoe-worker-${crypto.randomUUID()}`;
+  worker.addEventListener('message', (event: MessageEvent<{ kind: string }>) => {
+    if (event.data.kind !== 'holding') return;
+    locks.request(name, { signal }, onDeath).catch(() => {}); // aborted: the worker was closed on purpose
+  });
+  worker.postMessage({ kind: 'hold', name });
+}
+
+function startWorker(): Worker {
+  try {
+    return launch(TrustedWorker as unknown as typeof Worker);
+  } catch (cause) {
+    if (cause instanceof AtomoeError) throw cause;
+    const message = `The engine's worker could not start: ${String(cause)}; the page must allow worker-src 'self'.`;
+    throw new AtomoeError('bad-input', message, { cause });
+  }
+}
+
+/**
+ * Bundlers find a worker by this one expression, word for word, so the Trusted Types detour hides in the meaning of
+ * `Worker`: a parameter instead of the global.
+ */
+function launch(Worker: typeof globalThis.Worker): Worker {
+  return new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+}
+
+/** Used with `new`: a constructor may return another object. */
+function TrustedWorker(url: URL, options: WorkerOptions): Worker {
+  return new Worker(trustedScriptUrl(sameOrigin(url)), options);
+}
+
+/** A library loaded from another host (one script tag, some CDN) may not be a worker's address, but may be imported. */
+function sameOrigin(url: URL): URL {
+  if (url.origin === location.origin) return url;
+  const shim = new Blob([`import ${JSON.stringify(url.href)};`], { type: 'text/javascript' });
+  return new URL(URL.createObjectURL(shim));
+}

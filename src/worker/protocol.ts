@@ -1,0 +1,162 @@
+/**
+ * The messages between the page and the engine's worker. Everything here survives structured cloning: no functions,
+ * no signals, no class instances but `File`. A request carries an id that its answers repeat; aborting, crediting and
+ * leaving a stream name that id.
+ */
+import type {
+  AdapterReport,
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletionRequest,
+  GenerateEvent,
+  GenerateOptions,
+  LoadOptions,
+  LoadProgress,
+  MemoryReport,
+  ModelInfo,
+  ModelPlan,
+  Prompt,
+} from '../engine/api.ts';
+import { AtomoeError, type ErrorCode } from '../errors.ts';
+
+/** How the worker opens its engine. */
+export interface OpenOptions {
+  readonly device?: 'gpu' | 'cpu'; // 'gpu' by default
+}
+
+/** A model source as it crosses: `files` are cloned, a `ModelFiles` object stays behind and is read by proxy. */
+export type WireSource =
+  | { readonly kind: 'url'; readonly url: string }
+  | { readonly kind: 'files'; readonly files: readonly File[] }
+  | {
+      readonly kind: 'proxy';
+      readonly folder: number;
+      readonly label: string;
+      readonly entry: string | undefined;
+    };
+
+export type WireLoadOptions = Omit<LoadOptions, 'signal' | 'onProgress'>;
+export type WireGenerateOptions = Omit<GenerateOptions, 'signal'>;
+export type WireChatRequest = Omit<ChatCompletionRequest, 'signal'>;
+
+/** What goes wrong, without the class. */
+export type WireError =
+  | { readonly kind: 'atomoe'; readonly code: ErrorCode; readonly message: string; readonly cause: string }
+  | { readonly kind: 'other'; readonly message: string }
+  | { readonly kind: 'aborted' }; // the caller's own signal: the caller knows the reason
+
+/** A call that is answered once. */
+export type CallRequest =
+  | { readonly kind: 'open'; readonly options: OpenOptions }
+  | { readonly kind: 'plan' | 'load'; readonly source: WireSource; readonly options: WireLoadOptions }
+  | { readonly kind: 'complete'; readonly request: WireChatRequest };
+
+/** A call that is answered by a stream of events; `credits` is how many may be on their way unread. */
+export type StreamRequest =
+  | {
+      readonly kind: 'generate';
+      readonly session: number;
+      readonly prompt: Prompt;
+      readonly options: WireGenerateOptions;
+      readonly credits: number;
+    }
+  | { readonly kind: 'complete-stream'; readonly request: WireChatRequest; readonly credits: number };
+
+/** Answers of the page to the worker's proxy reads. */
+export type FileAnswer =
+  | { readonly kind: 'file-opened'; readonly read: number; readonly sizeBytes: number | undefined } // undefined: absent
+  | { readonly kind: 'file-bytes'; readonly read: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'file-failed'; readonly read: number; readonly error: WireError };
+
+/** Page to worker. */
+export type ToHost =
+  | ((CallRequest | StreamRequest) & { readonly id: number })
+  | { readonly kind: 'abort'; readonly id: number } // the caller's signal fired
+  | { readonly kind: 'leave'; readonly id: number } // nobody reads this stream any more
+  | { readonly kind: 'credit'; readonly id: number; readonly count: number }
+  | { readonly kind: 'session'; readonly session: number }
+  | { readonly kind: 'session-reset'; readonly session: number }
+  | { readonly kind: 'session-dispose'; readonly session: number }
+  | { readonly kind: 'dispose' }
+  | FileAnswer;
+
+/** The answers to a call, by its kind. */
+export type CallResult =
+  | { readonly kind: 'opened'; readonly adapter: AdapterReport }
+  | { readonly kind: 'planned'; readonly plan: ModelPlan }
+  | { readonly kind: 'loaded'; readonly model: ModelInfo; readonly memory: MemoryReport }
+  | { readonly kind: 'completed'; readonly completion: ChatCompletion };
+
+export type StreamItem = GenerateEvent | ChatCompletionChunk;
+
+/** Requests of the worker to the page for files that stayed there. */
+export type FileRequest =
+  | { readonly kind: 'file-open'; readonly read: number; readonly folder: number; readonly name: string }
+  | {
+      readonly kind: 'file-read';
+      readonly read: number;
+      readonly folder: number;
+      readonly name: string;
+      readonly offsetBytes: number;
+      readonly sizeBytes: number;
+    }
+  | { readonly kind: 'file-abort'; readonly read: number }
+  | { readonly kind: 'file-dispose'; readonly folder: number; readonly name: string };
+
+/** Worker to page. */
+export type ToClient =
+  | { readonly kind: 'result'; readonly id: number; readonly result: CallResult }
+  | { readonly kind: 'progress'; readonly id: number; readonly progress: LoadProgress }
+  | { readonly kind: 'started'; readonly id: number }
+  | {
+      readonly kind: 'events';
+      readonly id: number;
+      readonly items: readonly StreamItem[];
+      readonly tokens: number; // in the session's KV cache
+      readonly memory: MemoryReport;
+    }
+  | { readonly kind: 'ended'; readonly id: number; readonly tokens: number }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: WireError }
+  | { readonly kind: 'lost'; readonly error: WireError }
+  | { readonly kind: 'disposed' }
+  | FileRequest;
+
+/** What `Worker`, `MessagePort` and a worker's own `self` have in common. */
+export interface PortLike {
+  postMessage(message: unknown, transfer?: Transferable[]): void;
+  addEventListener(type: 'message' | 'messageerror', listener: (event: MessageEvent) => void): void;
+  start?(): void; // a MessagePort with listeners waits for it
+}
+
+/** Flattens an error for the crossing; `signal` is the caller's, so that its own reason is told from a failure. */
+export function encodeError(error: unknown, signal?: AbortSignal): WireError {
+  if (signal?.aborted && error === signal.reason) return { kind: 'aborted' };
+  if (error instanceof AtomoeError) {
+    return { kind: 'atomoe', code: error.code, message: error.message, cause: causeText(error.cause) };
+  }
+  return {
+    kind: 'other',
+    message: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
+  };
+}
+
+/** Rebuilds the error on the page; `signal` gives back its own reason. */
+export function decodeError(error: WireError, signal?: AbortSignal): unknown {
+  switch (error.kind) {
+    case 'aborted':
+      return signal?.reason ?? new DOMException('The call was aborted.', 'AbortError');
+    case 'atomoe':
+      return new AtomoeError(
+        error.code,
+        error.message,
+        error.cause === '' ? {} : { cause: new Error(error.cause) },
+      );
+    case 'other':
+      return new Error(`The engine's worker failed: ${error.message}`);
+  }
+}
+
+function causeText(cause: unknown): string {
+  if (cause === undefined) return '';
+  return cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+}

@@ -1,0 +1,284 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { GenerateEvent, LoadProgress, ModelFiles } from '../engine/api.ts';
+import { FakeEngine, type FakeScript } from '../element/fake-engine.ts';
+import { AtomoeError } from '../errors.ts';
+import { connectEngine } from './client.ts';
+import { hostEngine } from './host.ts';
+import type { ToClient } from './protocol.ts';
+
+const open: MessagePort[] = [];
+afterEach(() => {
+  for (const port of open.splice(0)) port.close();
+});
+
+/** A host and a client over a real message channel, and every message that came back. */
+async function connect(script: FakeScript = {}, fake = new FakeEngine(script)) {
+  const { port1, port2 } = new MessageChannel();
+  open.push(port1, port2);
+  let closed = 0;
+  let hostDisposed = 0;
+  hostEngine(
+    port2,
+    async () => fake,
+    () => hostDisposed++,
+  );
+  const received: ToClient[] = [];
+  port1.addEventListener('message', (event) => received.push(event.data as ToClient));
+  const connection = connectEngine(port1, { close: () => closed++ });
+  const engine = await connection.engine;
+  return { engine, fake, connection, received, closed: () => closed, hostDisposed: () => hostDisposed };
+}
+
+async function collect<T>(events: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const event of events) all.push(event);
+  return all;
+}
+
+const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 30));
+
+/** A gate that tests open by hand. */
+function gate() {
+  let release = (): void => {};
+  const passed = new Promise<void>((resolve) => (release = resolve));
+  return { passed, release };
+}
+
+describe('calls', () => {
+  test('plan, load, memory and the adapter are those of the hosted engine', async () => {
+    const { engine, fake } = await connect();
+    expect(engine.adapter).toEqual(fake.adapter);
+    expect(engine.model).toBeUndefined();
+    expect((await engine.plan('https://example.org/m/')).bytes.download).toBe(17_000_000);
+    const info = await engine.load('https://example.org/m/');
+    expect(engine.model).toEqual(info);
+    expect(engine.memory()).toEqual(fake.memory());
+    expect(fake.sources).toEqual(['https://example.org/m/', 'https://example.org/m/']);
+  });
+
+  test('progress arrives in order and each kind at least once', async () => {
+    const progress: LoadProgress[] = [
+      { kind: 'planning' },
+      { kind: 'downloading', doneBytes: 1, totalBytes: 2, file: 'm' },
+      { kind: 'downloading', doneBytes: 2, totalBytes: 2, file: 'm' },
+      { kind: 'compiling', donePipelines: 1, totalPipelines: 1 },
+      { kind: 'ready' },
+    ];
+    const { engine } = await connect({ progress });
+    const seen: LoadProgress[] = [];
+    await engine.load('m/', { onProgress: (each) => seen.push(each) });
+    expect(seen.at(-1)).toEqual({ kind: 'ready' });
+    expect([...new Set(seen.map((each) => each.kind))]).toEqual([
+      'planning',
+      'downloading',
+      'compiling',
+      'ready',
+    ]);
+  });
+
+  test('errors cross with code, message and cause', async () => {
+    const planError = new AtomoeError('bad-file', 'model.safetensors is short; get it again', {
+      cause: new RangeError('offset 9'),
+    });
+    const { engine } = await connect({ planError });
+    const error: unknown = await engine.plan('m/').catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(AtomoeError);
+    expect(error).toMatchObject({ code: 'bad-file', message: 'model.safetensors is short; get it again' });
+    expect((error as AtomoeError).cause).toMatchObject({ message: 'RangeError: offset 9' });
+  });
+
+  test('an engine that does not open rejects with its own error and closes the worker', async () => {
+    const { port1, port2 } = new MessageChannel();
+    open.push(port1, port2);
+    hostEngine(port2, async () => {
+      throw new AtomoeError('no-webgpu', 'no adapter');
+    });
+    await expect(connectEngine(port1).engine).rejects.toMatchObject({ code: 'no-webgpu' });
+  });
+
+  test('an abort reaches the load and rejects with the reason of the signal', async () => {
+    const abort = new AbortController();
+    const progress: LoadProgress[] = Array.from({ length: 50 }, () => ({ kind: 'planning' }));
+    const { engine } = await connect({ progress });
+    const reason = new Error('the visitor changed their mind');
+    const load = engine.load('m/', { signal: abort.signal, onProgress: () => abort.abort(reason) });
+    await expect(load).rejects.toBe(reason);
+    expect(engine.model).toBeUndefined();
+    await expect(engine.load('m/', { signal: abort.signal })).rejects.toBe(reason);
+    await expect(engine.load('m/')).resolves.toMatchObject({ family: 'fake' });
+  });
+});
+
+describe('replies', () => {
+  test('a reply streams every event in order, in fewer messages than events', async () => {
+    const words = Array.from({ length: 40 }, (_, index) => ` w${index}`);
+    const { engine, received } = await connect({ words, beforeToken: () => Promise.resolve() });
+    await engine.load('m/');
+    const session = engine.session();
+    const events = await collect(session.generate('Once', { routes: true }));
+    expect(events).toHaveLength(42);
+    expect(events.map((event) => (event.kind === 'token' ? event.text : '')).join('')).toBe(words.join(''));
+    expect(events.at(-1)).toMatchObject({ kind: 'done', reason: 'stop', text: words.join('') });
+    expect(session.tokens).toBe(40);
+    expect(received.filter((message) => message.kind === 'events').length).toBeLessThan(10);
+  });
+
+  test('leaving the loop cancels, and the session is free when the loop is left', async () => {
+    const { engine, fake } = await connect();
+    const session = engine.session();
+    for await (const event of session.generate('Once')) if (event.kind === 'token') break;
+    expect(fake.pulled).toBeLessThan(9);
+    const again = await collect(session.generate('Twice'));
+    expect(again.at(-1)).toMatchObject({ kind: 'done', reason: 'stop' });
+  });
+
+  test('an abort ends the reply with what was said', async () => {
+    const { engine } = await connect();
+    const abort = new AbortController();
+    const seen: GenerateEvent[] = [];
+    for await (const event of engine.session().generate('Once', { signal: abort.signal })) {
+      seen.push(event);
+      if (event.kind === 'token') abort.abort();
+    }
+    expect(seen.at(-1)).toMatchObject({ kind: 'done', reason: 'abort' });
+  });
+
+  test('a second reply of a busy session is refused', async () => {
+    const { passed, release } = gate();
+    const { engine } = await connect({ beforeToken: () => passed });
+    const session = engine.session();
+    const first = collect(session.generate('Once'));
+    await settle();
+    await expect(collect(session.generate('Twice'))).rejects.toMatchObject({ code: 'busy' });
+    release();
+    await expect(first).resolves.toHaveLength(11);
+  });
+
+  test('a page that does not read stops the worker from generating', async () => {
+    const words = Array.from({ length: 1000 }, () => ' w');
+    const { engine, fake } = await connect({ words, beforeToken: () => Promise.resolve() });
+    const events = engine.session().generate('Once')[Symbol.asyncIterator]();
+    await events.next();
+    // 64 credits: the prefill event and 63 tokens.
+    await vi.waitFor(() => expect(fake.pulled).toBe(63));
+    await settle();
+    expect(fake.pulled).toBe(63);
+    await events.return?.();
+    expect(fake.pulled).toBe(63);
+  });
+
+  test('an error in mid-reply comes after the events before it', async () => {
+    const error = new AtomoeError('non-finite', 'NaN in layer 3');
+    const { engine } = await connect({ replyError: { afterTokens: 2, error } });
+    const seen: string[] = [];
+    const reply = (async () => {
+      for await (const event of engine.session().generate('Once')) seen.push(event.kind);
+    })();
+    await expect(reply).rejects.toMatchObject({ code: 'non-finite', message: 'NaN in layer 3' });
+    expect(seen).toEqual(['prefill', 'token', 'token']);
+  });
+
+  test('chat completions: whole, streamed, and refused before the stream begins', async () => {
+    const { engine } = await connect();
+    const messages = [{ role: 'user', content: 'hello' }] as const;
+    const whole = await engine.chat.completions.create({ messages });
+    expect(whole.choices[0]?.message.content).toBe('Once upon a time, a fox sang.');
+    const chunks = await collect(await engine.chat.completions.create({ messages, stream: true }));
+    expect(chunks.map((chunk) => chunk.choices[0]?.delta.content).join('')).toBe(
+      'Once upon a time, a fox sang.',
+    );
+    await expect(engine.chat.completions.create({ messages: [], stream: true })).rejects.toMatchObject({
+      code: 'bad-input',
+    });
+  });
+});
+
+describe('the end', () => {
+  test('dispose in mid-reply rejects the reply, disposes the engine and closes the worker once', async () => {
+    const { engine, fake, closed, hostDisposed } = await connect({ beforeToken: () => settle() });
+    const reply = collect(engine.session().generate('Once'));
+    await settle();
+    engine.dispose();
+    engine.dispose();
+    await expect(reply).rejects.toMatchObject({ code: 'disposed' });
+    await expect(engine.plan('m/')).rejects.toMatchObject({ code: 'disposed' });
+    expect(() => engine.session()).toThrow(AtomoeError);
+    await vi.waitFor(() => expect(closed()).toBe(1));
+    expect(fake.isDisposed).toBe(true);
+    expect(hostDisposed()).toBe(1);
+  });
+
+  test('a worker that dies gives one error to every call, before and after', async () => {
+    const { engine, connection } = await connect({ beforeToken: () => new Promise(() => {}) });
+    const reply = collect(engine.session().generate('Once'));
+    await settle();
+    connection.fail(new AtomoeError('device-lost', 'the worker is gone'));
+    await expect(reply).rejects.toMatchObject({ code: 'device-lost' });
+    await expect(engine.load('m/')).rejects.toMatchObject({ code: 'device-lost' });
+    await expect(engine.lost).rejects.toMatchObject({ code: 'device-lost' });
+  });
+
+  test('a lost device in the worker is a lost engine on the page', async () => {
+    const { engine, fake } = await connect();
+    fake.lose(new AtomoeError('device-lost', 'the driver restarted'));
+    await expect(engine.lost).rejects.toMatchObject({ code: 'device-lost', message: 'the driver restarted' });
+    await expect(engine.plan('m/')).rejects.toMatchObject({ message: 'the driver restarted' });
+  });
+});
+
+describe('files that stay on the page', () => {
+  const bytes = Uint8Array.from({ length: 100 }, (_, index) => index);
+
+  function folder() {
+    const disposed: string[] = [];
+    const files: ModelFiles = {
+      label: 'my folder',
+      open: async (name) => {
+        if (name === 'broken') throw new AtomoeError('bad-file', 'broken cannot be read');
+        if (name !== 'a.bin') return undefined;
+        return {
+          name,
+          sizeBytes: 100,
+          read: async (offsetBytes, sizeBytes) => bytes.subarray(offsetBytes, offsetBytes + sizeBytes),
+          dispose: () => disposed.push(name),
+        };
+      },
+    };
+    return { files, disposed };
+  }
+
+  test('are opened and read by range through the port', async () => {
+    const { engine, fake } = await connect();
+    const { files, disposed } = folder();
+    await engine.plan(files);
+    const seen = fake.sources[0] as ModelFiles;
+    expect(seen.label).toBe('my folder');
+    expect(await seen.open('b.bin')).toBeUndefined();
+    await expect(seen.open('broken')).rejects.toMatchObject({ code: 'bad-file' });
+    const file = await seen.open('a.bin');
+    expect(file?.sizeBytes).toBe(100);
+    expect(await file?.read(10, 3)).toEqual(Uint8Array.of(10, 11, 12));
+    expect(bytes.byteLength).toBe(100); // the page keeps its own buffer
+    file?.dispose?.();
+    await vi.waitFor(() => expect(disposed).toEqual(['a.bin']));
+  });
+
+  test('a read can be aborted', async () => {
+    const { engine, fake } = await connect();
+    let seenSignal: AbortSignal | undefined;
+    await engine.plan({
+      label: 'slow',
+      open: async (name, options) => {
+        seenSignal = options?.signal;
+        return new Promise(() => name);
+      },
+    });
+    const abort = new AbortController();
+    const opening = (fake.sources[0] as ModelFiles).open('a.bin', { signal: abort.signal });
+    await settle();
+    const reason = new Error('enough');
+    abort.abort(reason);
+    await expect(opening).rejects.toBe(reason);
+    await vi.waitFor(() => expect(seenSignal?.aborted).toBe(true));
+  });
+});
