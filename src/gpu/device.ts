@@ -1,0 +1,305 @@
+import { AtomoeError } from '../errors.ts';
+import { alignUp, Buffer, type BufferOptions, type BufferUse, type MemoryKind } from './buffer.ts';
+import { PipelineCache } from './pipeline.ts';
+import type { Feature } from './program.ts';
+
+/** The limits that plans ask about. */
+export interface Limits {
+  readonly maxBufferSizeBytes: number;
+  readonly maxBindingBytes: number;
+  readonly maxStorageBuffers: number; // per stage
+  readonly maxWorkgroupBytes: number;
+  readonly maxInvocations: number; // per workgroup
+}
+
+/** What the WebGPU specification guarantees everywhere. */
+export const DEFAULT_LIMITS: Limits = {
+  maxBufferSizeBytes: 256 * 2 ** 20,
+  maxBindingBytes: 128 * 2 ** 20,
+  maxStorageBuffers: 8,
+  maxWorkgroupBytes: 16384,
+  maxInvocations: 256,
+};
+
+export interface OpenOptions {
+  gpu?: GPU | undefined; // default: navigator.gpu
+  features?: readonly Feature[]; // asked for where the adapter has them
+  limits?: 'default' | 'adapter' | Partial<Limits>; // default: 'default'
+}
+
+/** Counts of what was created and done, for tests and reports. */
+export interface Counters {
+  buffers: number;
+  bindGroups: number;
+  pipelines: number;
+  submits: number;
+  dispatches: number;
+  copies: number;
+  maps: number;
+}
+
+const STORAGE = 0x80 | 0x4 | 0x8; // STORAGE | COPY_SRC | COPY_DST
+const USAGE: Readonly<Record<BufferUse, number>> = {
+  storage: STORAGE,
+  uniform: 0x40 | 0x8, // UNIFORM | COPY_DST
+  indirect: STORAGE | 0x100,
+  readback: 0x1 | 0x8, // MAP_READ | COPY_DST
+};
+
+/** A device with its losses turned into typed errors and its bytes counted. */
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly name: string;
+  readonly features: ReadonlySet<Feature>;
+  readonly limits: Limits;
+  readonly pipelines: PipelineCache;
+  readonly counters: Counters = {
+    buffers: 0,
+    bindGroups: 0,
+    pipelines: 0,
+    submits: 0,
+    dispatches: 0,
+    copies: 0,
+    maps: 0,
+  };
+  /** Rejects when the device is lost or raises an error nobody awaited; never resolves. */
+  readonly lost: Promise<never>;
+  readonly #buffers = new Set<Buffer>();
+  #failure: AtomoeError | undefined;
+  #isDisposed = false;
+
+  private constructor(device: GPUDevice, name: string) {
+    this.device = device;
+    this.name = name;
+    this.features = new Set([...device.features] as Feature[]);
+    this.limits = readLimits(device.limits);
+    this.pipelines = new PipelineCache(this);
+    this.lost = new Promise((_, reject) => {
+      const fail = (error: AtomoeError) => {
+        if (this.#isDisposed) return;
+        this.#failure ??= error;
+        reject(this.#failure);
+      };
+      void device.lost.then(({ message, reason }) =>
+        fail(
+          new AtomoeError(
+            'device-lost',
+            `the GPU device was lost (${reason}): ${message}; the conversation is kept, open the engine again to go on`,
+          ),
+        ),
+      );
+      device.addEventListener('uncapturederror', (event) => fail(uncaptured(event.error)));
+    });
+    this.lost.catch(() => {}); // callers who race it see the rejection; nobody else has to
+  }
+
+  /**
+   * Opens an adapter and a device on it.
+   *
+   * @throws {AtomoeError} no-webgpu - no `navigator.gpu` or no adapter; limit-too-small - the adapter refuses a limit
+   */
+  static async open({ gpu, features = [], limits = 'default' }: OpenOptions = {}): Promise<Gpu> {
+    const entry = gpu ?? globalThis.navigator?.gpu;
+    if (!entry) {
+      throw new AtomoeError(
+        'no-webgpu',
+        'this browser has no WebGPU; wanted navigator.gpu; use Chrome or Edge 113+, Safari 26+ or Firefox 141+, or device: "cpu"',
+      );
+    }
+    const adapter = await entry.requestAdapter({ powerPreference: 'high-performance' });
+    if (!adapter) {
+      throw new AtomoeError(
+        'no-webgpu',
+        'WebGPU is here but offers no adapter; update the graphics driver, or use device: "cpu"',
+      );
+    }
+    const has = features.filter((feature) => adapter.features.has(feature));
+    const device = await requestDevice(adapter, has, requiredLimits(adapter, limits));
+    const { vendor = '', architecture = '', description = '' } = adapter.info ?? {};
+    return new Gpu(
+      device,
+      [vendor, architecture].filter(Boolean).join(' ') || description || 'unnamed adapter',
+    );
+  }
+
+  get isLost(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** @throws {AtomoeError} the reason why the device is no longer usable, if so */
+  assertUsable(): void {
+    if (this.#failure) throw this.#failure;
+    if (this.#isDisposed)
+      throw new AtomoeError('disposed', 'this GPU device was disposed; open the engine again');
+  }
+
+  /** Creates a buffer. Size is rounded up to 4 bytes, at least 4: a binding may not be empty. */
+  createBuffer(options: BufferOptions): Buffer {
+    this.assertUsable();
+    const sizeBytes = Math.max(4, alignUp(options.sizeBytes, 4));
+    if (sizeBytes > this.limits.maxBufferSizeBytes) {
+      throw new AtomoeError(
+        'limit-too-small',
+        `${options.label} needs a ${sizeBytes}-byte buffer, this device allows ${this.limits.maxBufferSizeBytes}; ` +
+          'choose a smaller model, a shorter context, or quantize',
+      );
+    }
+    const usage = USAGE[options.use ?? 'storage'];
+    const handle = this.device.createBuffer({ label: options.label, size: sizeBytes, usage });
+    const buffer = new Buffer(this, handle, { ...options, sizeBytes });
+    this.#buffers.add(buffer);
+    this.counters.buffers += 1;
+    return buffer;
+  }
+
+  /**
+   * Runs `create` under an out-of-memory scope; on failure everything it created is disposed.
+   *
+   * @throws {AtomoeError} out-of-memory
+   */
+  async allocating<T>(what: string, create: () => T): Promise<T> {
+    const before = new Set(this.#buffers);
+    this.device.pushErrorScope('out-of-memory');
+    let made: T;
+    let scope: Promise<GPUError | null>;
+    const undo = () => {
+      for (const buffer of [...this.#buffers]) if (!before.has(buffer)) buffer.dispose();
+    };
+    try {
+      made = create();
+    } catch (error) {
+      undo();
+      throw error;
+    } finally {
+      scope = this.device.popErrorScope();
+    }
+    const refused = await scope;
+    if (!refused) return made;
+    undo();
+    throw new AtomoeError(
+      'out-of-memory',
+      `the GPU refused memory for ${what}: ${refused.message}; ${this.usedBytes()} bytes are in use; ` +
+        'close other tabs, choose a smaller memoryBudget or contextTokens, or quantize',
+    );
+  }
+
+  write(buffer: Buffer, offsetBytes: number, bytes: ArrayBufferView<ArrayBuffer>): void {
+    this.assertUsable();
+    this.device.queue.writeBuffer(
+      buffer.handle,
+      offsetBytes,
+      bytes.buffer,
+      bytes.byteOffset,
+      bytes.byteLength,
+    );
+  }
+
+  /** Copies part of a buffer to memory. For tests and loading; the token loop uses a `ReadbackRing`. */
+  async read(
+    buffer: Buffer,
+    offsetBytes = 0,
+    sizeBytes = buffer.sizeBytes - offsetBytes,
+  ): Promise<ArrayBuffer> {
+    this.assertUsable();
+    const staging = this.createBuffer({
+      label: `read ${buffer.label}`,
+      sizeBytes,
+      kind: 'staging',
+      use: 'readback',
+    });
+    try {
+      const encoder = this.device.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffer.handle, offsetBytes, staging.handle, 0, alignUp(sizeBytes, 4));
+      this.device.queue.submit([encoder.finish()]);
+      this.counters.copies += 1;
+      this.counters.maps += 1;
+      await Promise.race([staging.handle.mapAsync(0x1), this.lost]);
+      return staging.handle.getMappedRange().slice(0, sizeBytes);
+    } finally {
+      staging.dispose();
+    }
+  }
+
+  /** Resolves when all submitted work is done; rejects when the device is lost first. */
+  async idle(): Promise<void> {
+    await Promise.race([this.device.queue.onSubmittedWorkDone(), this.lost]);
+  }
+
+  /** Bytes of live buffers, of one kind or of all. */
+  usedBytes(kind?: MemoryKind): number {
+    let sum = 0;
+    for (const buffer of this.#buffers) if (!kind || buffer.kind === kind) sum += buffer.sizeBytes;
+    return sum;
+  }
+
+  /** For `Buffer.dispose` only. */
+  forget(buffer: Buffer): void {
+    this.#buffers.delete(buffer);
+  }
+
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    for (const buffer of [...this.#buffers]) buffer.dispose();
+    this.device.destroy();
+  }
+}
+
+function uncaptured(error: GPUError): AtomoeError {
+  return 'OutOfMemoryError' in globalThis && error.constructor.name === 'GPUOutOfMemoryError'
+    ? new AtomoeError(
+        'out-of-memory',
+        `the GPU ran out of memory: ${error.message}; close other tabs or choose less`,
+      )
+    : new AtomoeError('shader', `the GPU refused an operation: ${error.message}; please report this`);
+}
+
+function readLimits(limits: GPUSupportedLimits): Limits {
+  return {
+    maxBufferSizeBytes: limits.maxBufferSize,
+    maxBindingBytes: limits.maxStorageBufferBindingSize,
+    maxStorageBuffers: limits.maxStorageBuffersPerShaderStage,
+    maxWorkgroupBytes: limits.maxComputeWorkgroupStorageSize,
+    maxInvocations: limits.maxComputeInvocationsPerWorkgroup,
+  };
+}
+
+function requiredLimits(
+  adapter: GPUAdapter,
+  limits: 'default' | 'adapter' | Partial<Limits>,
+): Record<string, number> {
+  if (limits === 'default') return {};
+  const wanted = limits === 'adapter' ? readLimits(adapter.limits) : limits;
+  const names: Record<keyof Limits, string> = {
+    maxBufferSizeBytes: 'maxBufferSize',
+    maxBindingBytes: 'maxStorageBufferBindingSize',
+    maxStorageBuffers: 'maxStorageBuffersPerShaderStage',
+    maxWorkgroupBytes: 'maxComputeWorkgroupStorageSize',
+    maxInvocations: 'maxComputeInvocationsPerWorkgroup',
+  };
+  const required: Record<string, number> = {};
+  for (const [name, value] of Object.entries(wanted) as [keyof Limits, number][]) {
+    if (value > DEFAULT_LIMITS[name]) required[names[name]] = value;
+  }
+  return required;
+}
+
+async function requestDevice(
+  adapter: GPUAdapter,
+  features: readonly Feature[],
+  limits: Record<string, number>,
+): Promise<GPUDevice> {
+  try {
+    return await adapter.requestDevice({
+      requiredFeatures: features as GPUFeatureName[],
+      requiredLimits: limits,
+    });
+  } catch (cause) {
+    throw new AtomoeError(
+      'limit-too-small',
+      `the adapter refused a device with ${JSON.stringify(limits)} and [${features.join(', ')}]: ` +
+        `${cause instanceof Error ? cause.message : String(cause)}; choose a smaller model or context`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,119 @@
+import { AtomoeError, invariant } from '../errors.ts';
+import type { BufferSlice } from './buffer.ts';
+import type { Gpu } from './device.ts';
+import { link, type LinkedShader, type Program } from './program.ts';
+
+/** A compiled program. */
+export interface Pipeline {
+  readonly program: Program;
+  readonly handle: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** One ready-made set of buffers for a pipeline. */
+export interface BindGroup {
+  readonly pipeline: Pipeline;
+  readonly handle: GPUBindGroup;
+}
+
+/** Compiles each key once; two callers share one compile. */
+export class PipelineCache {
+  readonly #gpu: Gpu;
+  readonly #byKey = new Map<string, Promise<Pipeline>>();
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  /** @throws {AtomoeError} shader - the driver refuses the text; the message has file, line and reason */
+  compile(program: Program): Promise<Pipeline> {
+    let pending = this.#byKey.get(program.key);
+    if (!pending) {
+      pending = compile(this.#gpu, program);
+      this.#byKey.set(program.key, pending);
+      pending.catch(() => this.#byKey.delete(program.key));
+    }
+    return pending;
+  }
+}
+
+async function compile(gpu: Gpu, program: Program): Promise<Pipeline> {
+  gpu.assertUsable();
+  const { device } = gpu;
+  const linked = link(program.parts);
+  const label = program.key;
+  device.pushErrorScope('validation');
+  const module = device.createShaderModule({ label, code: linked.code });
+  const layout = device.createBindGroupLayout({ label, entries: layoutEntries(program) });
+  const pipelineLayout = device.createPipelineLayout({ label, bindGroupLayouts: [layout] });
+  const constants = { ...program.overrides };
+  const compute = { module, entryPoint: 'main', constants };
+  const pending = device.createComputePipelineAsync({ label, layout: pipelineLayout, compute });
+  const scope = device.popErrorScope();
+  try {
+    const [handle, invalid] = await Promise.all([pending, scope]);
+    if (invalid) throw new Error(invalid.message);
+    gpu.counters.pipelines += 1;
+    return { program, handle, layout };
+  } catch (cause) {
+    await scope;
+    throw await shaderError(program, module, linked, cause);
+  }
+}
+
+function layoutEntries(program: Program): GPUBindGroupLayoutEntry[] {
+  const types: GPUBufferBindingType[] = Object.values(program.bindings).map((access) =>
+    access === 'read' ? 'read-only-storage' : 'storage',
+  );
+  if (Object.keys(program.params).length > 0) types.push('uniform');
+  return types.map((type, binding) => ({ binding, visibility: 0x4, buffer: { type } })); // 0x4: COMPUTE
+}
+
+async function shaderError(
+  program: Program,
+  module: GPUShaderModule,
+  linked: LinkedShader,
+  cause: unknown,
+): Promise<AtomoeError> {
+  const { messages } = await module.getCompilationInfo();
+  const lines = messages
+    .filter(({ type }) => type === 'error')
+    .map(({ lineNum, linePos, message }) => `${linked.locate(lineNum)}:${linePos} ${message}`);
+  if (lines.length === 0) lines.push(cause instanceof Error ? cause.message : String(cause));
+  return new AtomoeError('shader', `${program.key}: ${lines.join('\n')}; please report this adapter`, {
+    cause,
+  });
+}
+
+/** Binds named buffers, and the uniform slice where the program has parameters. */
+export function bind(
+  gpu: Gpu,
+  pipeline: Pipeline,
+  buffers: Readonly<Record<string, BufferSlice>>,
+  params?: BufferSlice,
+): BindGroup {
+  const { program, layout } = pipeline;
+  const names = Object.keys(program.bindings);
+  const slices = names.map((name) => {
+    const slice = buffers[name];
+    invariant(slice, () => `${program.key}: nothing bound to ${name}`);
+    if (slice.sizeBytes > gpu.limits.maxBindingBytes) {
+      throw new AtomoeError(
+        'limit-too-small',
+        `${slice.buffer.label} needs a ${slice.sizeBytes}-byte binding, this device allows ` +
+          `${gpu.limits.maxBindingBytes}; choose a smaller model, a shorter context, or quantize`,
+      );
+    }
+    return slice;
+  });
+  if (Object.keys(program.params).length > 0) {
+    invariant(params, () => `${program.key}: no params bound`);
+    slices.push(params);
+  }
+  const entries = slices.map(({ buffer, offsetBytes, sizeBytes }, binding) => ({
+    binding,
+    resource: { buffer: buffer.handle, offset: offsetBytes, size: sizeBytes },
+  }));
+  gpu.counters.bindGroups += 1;
+  return { pipeline, handle: gpu.device.createBindGroup({ label: program.key, layout, entries }) };
+}

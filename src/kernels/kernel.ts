@@ -1,0 +1,80 @@
+import type { Access, Bindings, Feature, Params, ParamType, Part, Program } from '../gpu/program.ts';
+import type { Grid } from '../gpu/recorder.ts';
+
+/** A variant is a plain object of literals: everything that was decided for one compiled form of a kernel. */
+export type Variant = Readonly<Record<string, string | number | boolean>>;
+
+/**
+ * A kernel as data: what it binds, which forms it comes in, what text each is made of, and how many workgroups a
+ * size needs. Data and pure functions only.
+ */
+export interface Kernel<
+  B extends Record<string, Access> = Record<string, Access>,
+  P extends Record<string, ParamType> = Record<string, ParamType>,
+  V extends Variant = Variant,
+  S = never,
+> {
+  readonly name: string;
+  readonly bindings: B;
+  readonly params: P;
+  readonly variants: readonly V[]; // all that the engine may ask for: the shader test compiles each
+  readonly parts: (variant: V) => readonly Part[];
+  readonly overrides: (variant: V) => Readonly<Record<string, number>>;
+  readonly features?: (variant: V) => readonly Feature[];
+  readonly key: (variant: V) => string;
+  readonly grid: (size: S, variant: V) => Grid;
+  /** Bindings of a variant that has more or fewer than `bindings`; rare. */
+  readonly bindingsOf?: (variant: V) => Bindings;
+}
+
+export function defineKernel<
+  const B extends Record<string, Access>,
+  const P extends Record<string, ParamType>,
+  const V extends Variant,
+  S,
+>(kernel: Kernel<B, P, V, S>): Kernel<B, P, V, S> {
+  return kernel;
+}
+
+/** The values of a kernel's parameters, by name. */
+export type ParamValues<K> = K extends { readonly params: infer P }
+  ? { readonly [N in keyof P]: number }
+  : never;
+
+/** The kernel in one variant, as the pipeline cache wants it. */
+export function program<
+  B extends Record<string, Access>,
+  P extends Record<string, ParamType>,
+  V extends Variant,
+  S,
+>(kernel: Kernel<B, P, V, S>, variant: V): Program {
+  return {
+    key: kernel.key(variant),
+    bindings: kernel.bindingsOf?.(variant) ?? kernel.bindings,
+    params: kernel.params as Params,
+    parts: kernel.parts(variant),
+    overrides: kernel.overrides(variant),
+    features: kernel.features?.(variant) ?? [],
+  };
+}
+
+/** All variants of a kernel, with their types erased: what the shader test compiles. */
+export function programs<
+  B extends Record<string, Access>,
+  P extends Record<string, ParamType>,
+  V extends Variant,
+  S,
+>(kernel: Kernel<B, P, V, S>): Program[] {
+  return kernel.variants.map((variant) => program(kernel, variant));
+}
+
+/** Every combination of the given choices, in order: `cross({ a: [1, 2], b: ['x'] })`. */
+export function cross<const C extends Readonly<Record<string, readonly (string | number | boolean)[]>>>(
+  choices: C,
+): { readonly [N in keyof C]: C[N][number] }[] {
+  let rows: Record<string, string | number | boolean>[] = [{}];
+  for (const [name, values] of Object.entries(choices)) {
+    rows = rows.flatMap((row) => values.map((value) => ({ ...row, [name]: value })));
+  }
+  return rows as { readonly [N in keyof C]: C[N][number] }[];
+}

@@ -1,0 +1,226 @@
+/** What kernel tests share: a device, random inputs, poisoned outputs, honest comparisons. Not part of the library. */
+import { slice, type Buffer } from '../gpu/buffer.ts';
+import { Gpu } from '../gpu/device.ts';
+import { bind } from '../gpu/pipeline.ts';
+import type { Access, Feature, ParamType } from '../gpu/program.ts';
+import { paramsSizeBytes, submit, writeParams } from '../gpu/recorder.ts';
+import { program, type Kernel, type Variant } from './kernel.ts';
+
+export type Values = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+
+let shared: Promise<Gpu> | undefined;
+let entry: GPU | undefined; // kept reachable: Dawn goes when it is collected
+
+async function openShared(): Promise<Gpu> {
+  if (!globalThis.navigator?.gpu) {
+    const { create } = await import('webgpu');
+    entry = create([]);
+  }
+  const features: Feature[] = ['shader-f16', 'subgroups', 'timestamp-query'];
+  return Gpu.open({ gpu: entry, features, limits: 'default' });
+}
+
+/** The device that all tests of a page share: every feature that the adapter has, default limits. */
+export async function testGpu(): Promise<Gpu> {
+  shared ??= openShared();
+  const gpu = await shared;
+  if (gpu.isLost) shared = undefined;
+  return gpu;
+}
+
+/** The variants of a kernel that the device at hand can run. */
+export function runnable<V extends Variant>(
+  gpu: Gpu,
+  kernel: { readonly variants: readonly V[]; readonly features?: (variant: V) => readonly Feature[] },
+): V[] {
+  return kernel.variants.filter((variant) =>
+    (kernel.features?.(variant) ?? []).every((feature) => gpu.features.has(feature)),
+  );
+}
+
+/** Mulberry32: a seeded stream of uniform numbers in [0, 1). */
+export function randomStream(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Normally distributed f32 values. */
+export function randomNormal(count: number, seed: number, deviation = 1): Float32Array<ArrayBuffer> {
+  const next = randomStream(seed);
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i += 1) {
+    values[i] = deviation * Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+  }
+  return values;
+}
+
+/** An output: how many elements of which type. It is poisoned before the run, so a kernel that writes nothing fails. */
+export interface Output {
+  readonly type: 'f32' | 'u32' | 'f16';
+  readonly count: number;
+}
+
+const POISON = 0x7ac0ffee; // a finite f32 near 5e35; as two halves: NaN and a large number
+
+/**
+ * Runs one dispatch of a kernel. `read` bindings are given as values; `write` bindings as an `Output`, or as values
+ * where the kernel updates what is there. Returns what stands in each `write` binding afterwards (f16 comes back as
+ * its bits).
+ */
+export async function runKernel<
+  const B extends Record<string, Access>,
+  const P extends Record<string, ParamType>,
+  V extends Variant,
+  S,
+>(
+  gpu: Gpu,
+  kernel: Kernel<B, P, V, S>,
+  variant: V,
+  run: {
+    readonly buffers: { readonly [N in keyof B]: Values | Output };
+    readonly params: { readonly [N in keyof P]: number };
+    readonly size: S;
+  },
+): Promise<{ readonly [N in keyof B]: Values }> {
+  const made: Buffer[] = [];
+  const make = (label: string, sizeBytes: number, use: 'storage' | 'uniform') => {
+    const buffer = gpu.createBuffer({ label, sizeBytes, kind: 'activations', use });
+    made.push(buffer);
+    return buffer;
+  };
+  const text = program(kernel, variant);
+  const entries = Object.entries(run.buffers) as [string, Values | Output][];
+  const buffers: Record<string, Buffer> = {};
+  for (const [name, value] of entries) {
+    const sizeBytes = 'type' in value ? value.count * (value.type === 'f16' ? 2 : 4) : value.byteLength;
+    const buffer = make(name, sizeBytes, 'storage');
+    buffers[name] = buffer;
+    if ('type' in value) gpu.write(buffer, 0, new Uint32Array(buffer.sizeBytes / 4).fill(POISON));
+    else gpu.write(buffer, 0, padded(value));
+  }
+  const uniform = make('params', paramsSizeBytes(text.params), 'uniform');
+  const words = new DataView(new ArrayBuffer(paramsSizeBytes(text.params)));
+  writeParams(words, 0, text.params, run.params);
+  if (words.byteLength > 0) gpu.write(uniform, 0, words);
+  const pipeline = await gpu.pipelines.compile(text);
+  gpu.device.pushErrorScope('validation');
+  const slices = Object.fromEntries(entries.map(([name]) => [name, slice(buffers[name]!)]));
+  submit(gpu, [{ group: bind(gpu, pipeline, slices, slice(uniform)), grid: kernel.grid(run.size, variant) }]);
+  const invalid = await gpu.device.popErrorScope();
+  if (invalid) throw new Error(`${text.key}: ${invalid.message}`);
+  const results: Record<string, Values> = {};
+  for (const [name, value] of entries) {
+    if (kernel.bindings[name] !== 'write') continue;
+    const bytes = await gpu.read(buffers[name]!);
+    results[name] = 'type' in value ? typed(bytes, value.type, value.count) : typedLike(bytes, value);
+  }
+  for (const buffer of made) buffer.dispose();
+  return results as { readonly [N in keyof B]: Values };
+}
+
+function padded(value: Values): ArrayBufferView<ArrayBuffer> {
+  if (value.byteLength % 4 === 0) return value;
+  const bytes = new Uint8Array(value.byteLength + 2);
+  bytes.set(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+  return bytes;
+}
+
+function typed(bytes: ArrayBuffer, type: Output['type'], count: number): Values {
+  if (type === 'f32') return new Float32Array(bytes, 0, count);
+  return type === 'u32' ? new Uint32Array(bytes, 0, count) : new Uint16Array(bytes, 0, count);
+}
+
+function typedLike(bytes: ArrayBuffer, like: Values): Values {
+  return typed(
+    bytes,
+    like instanceof Float32Array ? 'f32' : like instanceof Uint32Array ? 'u32' : 'f16',
+    like.length,
+  );
+}
+
+const floatWord = new Float32Array(1);
+const bitsWord = new Uint32Array(floatWord.buffer);
+
+/** The f16 bits nearest to a value (ties to even; no infinities in tests). */
+export function halfBits(value: number): number {
+  floatWord[0] = Math.abs(value);
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  if (floatWord[0] < 2 ** -14) return sign | roundEven(floatWord[0] * 2 ** 24); // subnormal steps of 2^-24
+  const bits = bitsWord[0]! - 0x38000000; // rebias the exponent from 127 to 15
+  return sign | roundEven(bits / 2 ** 13);
+}
+
+function roundEven(value: number): number {
+  const down = Math.floor(value);
+  const rest = value - down;
+  return rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? down + 1 : down;
+}
+
+export function halfValue(bits: number): number {
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  const size = exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25);
+  return bits & 0x8000 ? -size : size;
+}
+
+/** Activations as a `scalar` binding wants them. */
+export function scalars(values: Float32Array<ArrayBuffer>, scalar: 'f32' | 'f16'): Values {
+  return scalar === 'f32' ? values : Uint16Array.from(values, halfBits);
+}
+
+/** What a `scalar` binding held, as numbers. */
+export function numbers(values: Values): Float32Array<ArrayBuffer> {
+  if (values instanceof Float32Array) return values;
+  return Float32Array.from(values, values instanceof Uint16Array ? halfValue : Number);
+}
+
+/** The values that a `scalar` binding really holds: rounded to f16 where it is f16. */
+export function rounded(values: Float32Array<ArrayBuffer>, scalar: 'f32' | 'f16'): Float32Array<ArrayBuffer> {
+  return numbers(scalars(values, scalar));
+}
+
+/** Tolerance by storage type: f16 outputs are rounded to 11 bits. */
+export function tolerance(scalar: 'f32' | 'f16'): { absolute: number; relative: number } {
+  return scalar === 'f32' ? { absolute: 1e-6, relative: 1e-5 } : { absolute: 1e-4, relative: 1e-3 };
+}
+
+/**
+ * Throws unless |got - want| <= absolute + relative * |want| everywhere; the message has the worst five.
+ */
+export function expectClose(
+  got: ArrayLike<number>,
+  want: ArrayLike<number>,
+  {
+    absolute = 1e-6,
+    relative = 1e-5,
+    label = '',
+  }: { absolute?: number; relative?: number; label?: string } = {},
+): void {
+  if (got.length !== want.length) throw new Error(`${label}: ${got.length} values, wanted ${want.length}`);
+  const bad: { index: number; excess: number }[] = [];
+  for (let index = 0; index < want.length; index += 1) {
+    const error = Math.abs(got[index]! - want[index]!);
+    const allowed = absolute + relative * Math.abs(want[index]!);
+    if (!(error <= allowed)) bad.push({ index, excess: Number.isFinite(error) ? error / allowed : Infinity });
+  }
+  if (bad.length === 0) return;
+  bad.sort((a, b) => b.excess - a.excess);
+  const worst = bad.slice(0, 5).map(({ index }) => `[${index}] got ${got[index]}, want ${want[index]}`);
+  throw new Error(`${label}: ${bad.length} of ${want.length} values differ; worst: ${worst.join('; ')}`);
+}
+
+/** Normalised mean squared error, for sums of many terms. */
+export function nmse(got: ArrayLike<number>, want: ArrayLike<number>): number {
+  let error = 0;
+  let power = 0;
+  for (let i = 0; i < want.length; i += 1) {
+    error += (got[i]! - want[i]!) ** 2;
+    power += want[i]! ** 2;
+  }
+  return error / Math.max(power, Number.MIN_VALUE);
+}
