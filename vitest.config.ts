@@ -1,19 +1,44 @@
 import process from 'node:process';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
+import type { BrowserConfigOptions } from 'vitest/node';
 import { chromiumFlags, findChromium, swiftshaderManifest } from './scripts/chromium.mjs';
+import { findFirefox } from './scripts/firefox.mjs';
+import { firefoxProvider } from './scripts/firefox-provider.mjs';
 
-const gpuTests = ['src/**/*.gpu.test.ts'];
-
-/** Only looked for here: `npm test` installs it first where it must, and `--project unit` works without one. */
+// Browsers are only looked for here: `npm test` installs them first where it must, and the unit lane needs none.
 const chromium = findChromium({ install: false });
+const firefox = findFirefox({ install: false });
 
 /** Node runs on Dawn take SwiftShader as their Vulkan driver, unless the caller named another. */
 const manifest = process.env['VK_ICD_FILENAMES'] ?? swiftshaderManifest();
 
-/** One Chromium project; `limits` tells tests what the device may be opened with (see scripts/README.md). */
-function gpuProject(name: string, include: string[], limits: 'plan' | 'default') {
+const gpuTests = ['src/**/*.gpu.test.ts'];
+/** Tests that only mean something with shader-f16, which SwiftShader lacks. */
+const f16Tests = ['src/**/*.f16.gpu.test.ts'];
+const hasHalves = process.env['ATOMOE_GPU'] === 'hardware';
+
+const inChromium: BrowserConfigOptions = {
+  // The headless shell build has no WebGPU; the full browser gets its own headless flag.
+  headless: false,
+  provider: playwright({
+    launchOptions: {
+      ...('path' in chromium ? { executablePath: chromium.path } : {}),
+      args: chromiumFlags(),
+    },
+  }),
+  instances: [{ browser: 'chromium' }],
+};
+
+/** A project that runs in a browser; `limits` tells tests what to open the device with (see scripts/README.md). */
+function browserProject(
+  name: string,
+  files: { include: string[]; exclude?: string[]; setupFiles?: string[] },
+  browser: BrowserConfigOptions,
+  limits: 'plan' | 'default' = 'plan',
+) {
   return {
+    cacheDir: `node_modules/.vite/${name}`,
     define: { 'import.meta.env.VITE_ATOMOE_LIMITS': JSON.stringify(limits) },
     // Named, so that no dependency is discovered in mid-run: that would reload the page under a running test.
     optimizeDeps: {
@@ -21,27 +46,24 @@ function gpuProject(name: string, include: string[], limits: 'plan' | 'default')
     },
     test: {
       name,
-      include,
+      ...files,
       // One page and one device for all files: opening them costs more than most tests.
       isolate: false,
       fileParallelism: false,
       testTimeout: 60_000,
-      browser: {
-        enabled: true,
-        // The headless shell build has no WebGPU; the full browser gets its own headless flag.
-        headless: false,
-        ui: false,
-        screenshotFailures: false,
-        provider: playwright({
-          launchOptions: {
-            ...('path' in chromium ? { executablePath: chromium.path } : {}),
-            args: chromiumFlags(),
-          },
-        }),
-        instances: [{ browser: 'chromium' as const }],
-      },
+      browser: { enabled: true, ui: false, screenshotFailures: false, ...browser },
     },
   };
+}
+
+function firefoxProjects() {
+  if ('missing' in firefox) return [];
+  const files = {
+    include: ['src/kernels/**/*.gpu.test.ts', ...f16Tests],
+    setupFiles: ['scripts/firefox-nudge.ts'],
+  };
+  const browser = { provider: firefoxProvider(firefox.path), instances: [{ browser: 'firefox' as const }] };
+  return [browserProject('firefox', files, { headless: true, ...browser })];
 }
 
 export default defineConfig({
@@ -55,8 +77,14 @@ export default defineConfig({
           env: manifest === undefined ? {} : { VK_ICD_FILENAMES: manifest },
         },
       },
-      gpuProject('gpu', gpuTests, 'plan'),
-      gpuProject('gpu-default-limits', ['src/{models,engine}/**/*.gpu.test.ts'], 'default'),
+      browserProject('gpu', { include: gpuTests, exclude: hasHalves ? [] : f16Tests }, inChromium),
+      browserProject(
+        'gpu-default-limits',
+        { include: ['src/{models,engine}/**/*.gpu.test.ts'], exclude: hasHalves ? [] : f16Tests },
+        inChromium,
+        'default',
+      ),
+      ...firefoxProjects(),
     ],
   },
 });

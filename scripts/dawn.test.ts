@@ -7,7 +7,10 @@ test('Node computes on WebGPU through Dawn and the driver that the unit lane nam
   const adapter = await gpu.requestAdapter();
   const device = await adapter!.requestDevice();
   const storage = device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC });
-  const readback = device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  const readback = device.createBuffer({
+    size: 16,
+    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  });
   const code = `
     @group(0) @binding(0) var<storage, read_write> y: array<u32>;
     @compute @workgroup_size(4) fn main(@builtin(local_invocation_index) i: u32) { y[i] = i * i; }`;
@@ -17,7 +20,10 @@ test('Node computes on WebGPU through Dawn and the driver that the unit lane nam
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   pass.setPipeline(pipeline);
-  pass.setBindGroup(0, device.createBindGroup({ layout, entries: [{ binding: 0, resource: { buffer: storage } }] }));
+  pass.setBindGroup(
+    0,
+    device.createBindGroup({ layout, entries: [{ binding: 0, resource: { buffer: storage } }] }),
+  );
   pass.dispatchWorkgroups(1);
   pass.end();
   encoder.copyBufferToBuffer(storage, 0, readback, 0, 16);
