@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import process from 'node:process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -74,20 +74,27 @@ function write(path: string, text: string): void {
   writeFileSync(join(folder, path), text);
 }
 
+/** What the linter prints; its type-aware half is looked up on PATH. */
+function lint(...args: string[]): string {
+  const path = [join(root, 'node_modules/.bin'), process.env['PATH'] ?? ''].join(delimiter);
+  return spawnSync(process.execPath, [join(root, 'node_modules/oxlint/bin/oxlint'), ...args], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { ...process.env, PATH: path },
+  }).stdout;
+}
+
+/** The lock file holds the linter's binaries for Linux only; elsewhere there may be none to ask. */
+const hasLinter = lint('--version') !== '' || Boolean(process.env['CI']);
+
 beforeAll(() => {
+  if (!hasLinter) return;
   copyFileSync(join(root, '.oxlintrc.json'), join(folder, '.oxlintrc.json'));
   write('tsconfig.json', '{ "compilerOptions": { "strict": true }, "include": ["src", "demo"] }');
   for (const [file, target] of forbiddenImports) write(file, `import '${target}';\n`);
   for (const [file, { code }] of Object.entries(badCode)) write(file, `${code}\n`);
   write('src/graph/fine.ts', `import '../gpu/a.ts';\nimport '../kernels/a.ts';\nimport '../errors.ts';\n`);
-  const bin = join(root, 'node_modules/oxlint/bin/oxlint');
-  const args = [bin, '--type-aware', '--format', 'json', 'src', 'demo'];
-  const path = `${join(root, 'node_modules/.bin')}:${process.env['PATH'] ?? ''}`;
-  const { stdout } = spawnSync(process.execPath, args, {
-    cwd: folder,
-    encoding: 'utf8',
-    env: { ...process.env, PATH: path },
-  });
+  const stdout = lint('--type-aware', '--format', 'json', 'src', 'demo');
   ({ diagnostics } = JSON.parse(stdout) as { diagnostics: Diagnostic[] });
 }, 60_000);
 
@@ -95,16 +102,16 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const about = (file: string) => diagnostics.filter(({ filename }) => filename === file);
 
-test.each(forbiddenImports)('lint refuses that %s imports %s', (file, _target, says) => {
+test.skipIf(!hasLinter).each(forbiddenImports)('lint refuses that %s imports %s', (file, _target, says) => {
   const found = about(file).filter(({ code }) => code === 'eslint(no-restricted-imports)');
   expect(found.map(({ message, help }) => `${message} ${help}`).join()).toContain(says);
 });
 
-test('lint lets a layer import what lies below it', () => {
+test.skipIf(!hasLinter)('lint lets a layer import what lies below it', () => {
   expect(about('src/graph/fine.ts')).toEqual([]);
 });
 
-test.each(Object.entries(badCode))('lint finds the fault in %s', (file, { rule }) => {
+test.skipIf(!hasLinter).each(Object.entries(badCode))('lint finds the fault in %s', (file, { rule }) => {
   expect(about(file).map(({ code }) => code)).toContain(rule);
 });
 
