@@ -3,22 +3,16 @@
  * the element and the demo see nothing else, so a fake engine can drive their tests.
  */
 
+import type { FileSource, FolderSource } from '../io/source.ts';
+
 /** Where a model comes from: a folder URL ending in `/`, a single file URL, or files the user dropped. */
 export type ModelSource = string | readonly File[] | ModelFiles;
 
 /** A folder of named files, read by range. Names are relative (`config.json`, `model.safetensors`). */
-export interface ModelFiles {
-  readonly label: string; // what errors and the page call it
-  open(name: string, options?: { signal?: AbortSignal }): Promise<ModelFile | undefined>; // undefined: absent
-}
+export type ModelFiles = FolderSource;
 
 /** One ranged file. */
-export interface ModelFile {
-  readonly name: string;
-  readonly sizeBytes: number;
-  read(offsetBytes: number, sizeBytes: number, options?: { signal?: AbortSignal }): Promise<Uint8Array<ArrayBuffer>>;
-  dispose?(): void;
-}
+export type ModelFile = FileSource;
 
 export type QuantizeFormat = 'q8_0' | 'q4_0';
 
@@ -215,7 +209,9 @@ export interface ChatCompletion {
     index: 0;
     message: { role: 'assistant'; content: string };
     finish_reason: FinishReason;
-    logprobs: { content: { token: string; logprob: number; top_logprobs: { token: string; logprob: number }[] }[] } | null;
+    logprobs: {
+      content: { token: string; logprob: number; top_logprobs: { token: string; logprob: number }[] }[];
+    } | null;
   }[];
   usage: ChatCompletionUsage;
 }
@@ -225,7 +221,11 @@ export interface ChatCompletionChunk {
   object: 'chat.completion.chunk';
   created: number;
   model: string;
-  choices: { index: 0; delta: { role?: 'assistant'; content?: string }; finish_reason: FinishReason | null }[];
+  choices: {
+    index: 0;
+    delta: { role?: 'assistant'; content?: string };
+    finish_reason: FinishReason | null;
+  }[];
   usage?: ChatCompletionUsage;
 }
 

@@ -1,0 +1,279 @@
+/** A Hugging Face model folder: configs, and tensors of one safetensors file or of several behind an index. */
+import { AtomoeError } from '../errors.ts';
+import { readExactly } from '../io/read.ts';
+import type { FileSource, FolderSource, ReadOptions } from '../io/source.ts';
+import { findNonFinite, isNumericDtype, toF32 } from './dtypes.ts';
+import type { Dtype } from './dtypes.ts';
+import { isJsonObject, readJson } from './json-file.ts';
+import type { JsonObject } from './json-file.ts';
+import { readSafetensorsHeader } from './safetensors.ts';
+import type { SafetensorsEntry, SafetensorsHeader } from './safetensors.ts';
+
+export interface TensorInfo extends SafetensorsEntry {
+  readonly name: string;
+  readonly file: string; // the name of the file that holds it
+}
+
+/** Rows are indices of the first dimension. */
+export interface TensorReadOptions extends ReadOptions {
+  rowStart?: number; // default 0
+  rowCount?: number; // default: the rest
+  /** Lets NaN and infinities pass. By default every float that is read is checked. */
+  allowNonFinite?: boolean;
+}
+
+export interface TensorBytes {
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array<ArrayBuffer>; // little-endian, row-major
+}
+
+/** An opened folder: headers are read, weights are not. */
+export interface Checkpoint {
+  readonly label: string;
+  readonly config: JsonObject;
+  readonly generationConfig: JsonObject | undefined;
+  readonly metadata: Readonly<Record<string, string>>; // of the first weight file
+  readonly files: readonly { readonly name: string; readonly sizeBytes: number }[];
+  readonly totalBytes: number; // of all weight files
+  names(): IterableIterator<string>;
+  tensor(name: string): TensorInfo | undefined;
+  /**
+   * @throws {AtomoeError} bad-file - no such tensor, or its rows do not exist; non-finite - a NaN or an infinity in it;
+   *   network, integrity and the like from the source
+   */
+  read(name: string, options?: TensorReadOptions): Promise<TensorBytes>;
+  /** The same as f32, whatever the stored type. Unlike `read` it costs four bytes an element. */
+  readF32(name: string, options?: TensorReadOptions): Promise<Float32Array<ArrayBuffer>>;
+  dispose(): void;
+}
+
+interface OpenOptions {
+  signal?: AbortSignal | undefined;
+}
+
+interface WeightFile {
+  readonly source: FileSource;
+  readonly header: SafetensorsHeader;
+}
+
+/**
+ * Opens a model folder by reading its configs and its weight headers.
+ *
+ * @throws {AtomoeError} bad-file - config.json or the weights are missing, or a header, an index or a JSON is wrong
+ */
+export async function openCheckpoint(folder: FolderSource, options: OpenOptions = {}): Promise<Checkpoint> {
+  const config = await readJson(folder, 'config.json', options);
+  if (!config) throw missing(folder, 'config.json', 'it says which model this is');
+  const generationConfig = await readJson(folder, 'generation_config.json', options);
+  const single = folder.entry ?? 'model.safetensors';
+  const source = await openWeights(folder, single, options);
+  if (source) {
+    const tensors = await openTensors(folder.label, [source], undefined, options);
+    return checkpointOf(folder.label, config, generationConfig, tensors);
+  }
+  const index = await readJson(folder, 'model.safetensors.index.json', options);
+  if (!index) {
+    throw missing(folder, single, 'neither it nor model.safetensors.index.json is there');
+  }
+  const weightMap = parseWeightMap(folder, index);
+  const sources = await openShards(folder, new Set(weightMap.values()), options);
+  const tensors = await openTensors(folder.label, sources, weightMap, options);
+  return checkpointOf(folder.label, config, generationConfig, tensors);
+}
+
+/**
+ * Opens one safetensors file that is no model, such as a single layer with its expected output.
+ *
+ * @throws {AtomoeError} bad-file - the header is wrong
+ */
+export async function openSafetensors(source: FileSource, options: OpenOptions = {}): Promise<Checkpoint> {
+  return checkpointOf(
+    source.name,
+    {},
+    undefined,
+    await openTensors(source.name, [source], undefined, options),
+  );
+}
+
+async function openWeights(
+  folder: FolderSource,
+  name: string,
+  options: OpenOptions,
+): Promise<FileSource | undefined> {
+  if (!name.endsWith('.safetensors')) {
+    throw new AtomoeError(
+      'bad-file',
+      `${folder.label}: ${name} is no .safetensors file; choose the safetensors version of the model`,
+    );
+  }
+  return folder.open(name, options);
+}
+
+async function openShards(
+  folder: FolderSource,
+  names: ReadonlySet<string>,
+  options: OpenOptions,
+): Promise<FileSource[]> {
+  const sources: FileSource[] = [];
+  try {
+    for (const name of names) {
+      const source = await openWeights(folder, name, options);
+      if (!source) throw missing(folder, name, 'model.safetensors.index.json names it');
+      sources.push(source);
+    }
+    return sources;
+  } catch (error) {
+    for (const source of sources) source.dispose?.();
+    throw error;
+  }
+}
+
+function parseWeightMap(folder: FolderSource, index: JsonObject): Map<string, string> {
+  const map = index['weight_map'];
+  const pairs = isJsonObject(map) ? Object.entries(map) : [];
+  const isNamed = (pair: [string, unknown]): pair is [string, string] => typeof pair[1] === 'string';
+  if (pairs.length > 0 && pairs.every(isNamed)) return new Map(pairs);
+  throw new AtomoeError(
+    'bad-file',
+    `${folder.label}: model.safetensors.index.json has no usable "weight_map", an object of tensor names to file ` +
+      `names is wanted; download it again`,
+  );
+}
+
+interface OpenedTensors {
+  readonly files: readonly WeightFile[];
+  readonly byName: ReadonlyMap<string, { info: TensorInfo; source: FileSource }>;
+}
+
+/** Reads the headers, and checks them against the index where there is one. Closes the sources if that fails. */
+async function openTensors(
+  label: string,
+  sources: readonly FileSource[],
+  weightMap: ReadonlyMap<string, string> | undefined,
+  options: OpenOptions,
+): Promise<OpenedTensors> {
+  try {
+    const readOne = async (source: FileSource) => ({
+      source,
+      header: await readSafetensorsHeader(source, options),
+    });
+    const files = await Promise.all(sources.map(readOne));
+    const byName = new Map<string, { info: TensorInfo; source: FileSource }>();
+    for (const { source, header } of files) {
+      for (const [name, entry] of header.tensors) {
+        // A shard may hold copies that the index finds elsewhere.
+        if (weightMap && weightMap.get(name) !== source.name) continue;
+        byName.set(name, { info: { name, file: source.name, ...entry }, source });
+      }
+    }
+    for (const [name, file] of weightMap ?? []) {
+      if (!byName.has(name)) throw notInShard(label, name, file);
+    }
+    return { files, byName };
+  } catch (error) {
+    for (const source of sources) source.dispose?.();
+    throw error;
+  }
+}
+
+function checkpointOf(
+  label: string,
+  config: JsonObject,
+  generationConfig: JsonObject | undefined,
+  { files, byName }: OpenedTensors,
+): Checkpoint {
+  const read = (name: string, options: TensorReadOptions = {}) => {
+    const found = byName.get(name);
+    if (!found) throw noTensor(label, name, byName.size);
+    return readTensor(found.info, found.source, options);
+  };
+  return {
+    label,
+    config,
+    generationConfig,
+    metadata: files[0]?.header.metadata ?? {},
+    files: files.map(({ source }) => ({ name: source.name, sizeBytes: source.sizeBytes })),
+    totalBytes: files.reduce((sum, { source }) => sum + source.sizeBytes, 0),
+    names: () => byName.keys(),
+    tensor: (name) => byName.get(name)?.info,
+    read: async (name, options) => read(name, options),
+    async readF32(name, options) {
+      const { dtype, bytes } = await read(name, options);
+      if (isNumericDtype(dtype)) return toF32(dtype, bytes);
+      throw new AtomoeError(
+        'unsupported-model',
+        `${label}: tensor "${name}" is ${dtype}, F16, BF16 or F32 is wanted; choose a 16-bit version of the model`,
+      );
+    },
+    dispose() {
+      for (const { source } of files) source.dispose?.();
+    },
+  };
+}
+
+async function readTensor(
+  info: TensorInfo,
+  source: FileSource,
+  options: TensorReadOptions,
+): Promise<TensorBytes> {
+  const rows = info.shape[0] ?? 1;
+  const { rowStart = 0, signal, onProgress } = options;
+  const rowCount = options.rowCount ?? rows - rowStart;
+  const isInside = Number.isInteger(rowStart) && Number.isInteger(rowCount) && rowStart >= 0 && rowCount >= 0;
+  if (!isInside || rowStart + rowCount > rows) {
+    throw new AtomoeError(
+      'bad-file',
+      `${info.file}: tensor "${info.name}" has ${rows} rows, rows ${rowStart} to ${rowStart + rowCount} are wanted; ` +
+        `its shape [${info.shape.join(', ')}] does not fit the config, download both again`,
+    );
+  }
+  const rowBytes = rows === 0 ? 0 : info.sizeBytes / rows;
+  const bytes = await readExactly(source, info.offsetBytes + rowStart * rowBytes, rowCount * rowBytes, {
+    signal,
+    onProgress,
+  });
+  if (options.allowNonFinite !== true) checkFinite(info, bytes, rowStart * rowBytes);
+  return {
+    dtype: info.dtype,
+    shape: info.shape.length === 0 ? [] : [rowCount, ...info.shape.slice(1)],
+    bytes,
+  };
+}
+
+/** A NaN in the weights makes every later number a NaN, far from its cause: say where it is instead. */
+function checkFinite(info: TensorInfo, bytes: Uint8Array<ArrayBuffer>, skippedBytes: number): void {
+  const found = findNonFinite(info.dtype, bytes);
+  if (found < 0) return;
+  const elements = info.shape.reduce((product, size) => product * size, 1);
+  const index = found + skippedBytes / (info.sizeBytes / elements);
+  throw new AtomoeError(
+    'non-finite',
+    `${info.file}: tensor "${info.name}" ${info.dtype} [${info.shape.join(', ')}] holds a NaN or an infinity at ` +
+      `element ${index}, finite numbers are wanted; the file is damaged, download it again`,
+  );
+}
+
+function missing(folder: FolderSource, name: string, why: string): AtomoeError {
+  return new AtomoeError(
+    'bad-file',
+    `${folder.label}: ${name} is missing (${why}); give a Hugging Face model folder with config.json and safetensors ` +
+      `weights`,
+  );
+}
+
+function notInShard(label: string, name: string, file: string): AtomoeError {
+  return new AtomoeError(
+    'bad-file',
+    `${label}: model.safetensors.index.json puts tensor "${name}" into ${file}, which does not hold it; download ` +
+      `the index and ${file} again`,
+  );
+}
+
+function noTensor(label: string, name: string, count: number): AtomoeError {
+  return new AtomoeError(
+    'bad-file',
+    `${label}: tensor "${name}" is missing among the ${count} of the file; the config asks for it, download both ` +
+      `again`,
+  );
+}

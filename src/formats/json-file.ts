@@ -1,0 +1,77 @@
+import { AtomoeError } from '../errors.ts';
+import { readExactly } from '../io/read.ts';
+import type { FolderSource } from '../io/source.ts';
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Largest JSON file of a model; real tokenizers have up to 40 MB. */
+const LIMIT_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Reads a text file of a model's folder.
+ *
+ * @returns undefined when there is none
+ * @throws {AtomoeError} bad-file - not UTF-8, or absurdly large
+ */
+export async function readText(
+  folder: FolderSource,
+  name: string,
+  options: { signal?: AbortSignal | undefined } = {},
+): Promise<string | undefined> {
+  const file = await folder.open(name, options);
+  if (!file) return undefined;
+  try {
+    if (file.sizeBytes > LIMIT_BYTES) {
+      throw new AtomoeError(
+        'bad-file',
+        `${folder.label}: ${name} has ${file.sizeBytes} bytes, at most ${LIMIT_BYTES} are believable; ` +
+          `download it again`,
+      );
+    }
+    return decodeUtf8(await readExactly(file, 0, file.sizeBytes, options), `${folder.label}: ${name}`);
+  } finally {
+    file.dispose?.();
+  }
+}
+
+/**
+ * Reads a JSON object, such as config.json.
+ *
+ * @returns undefined when there is no such file
+ * @throws {AtomoeError} bad-file - not UTF-8, not JSON, or not an object
+ */
+export async function readJson(
+  folder: FolderSource,
+  name: string,
+  options: { signal?: AbortSignal | undefined } = {},
+): Promise<JsonObject | undefined> {
+  const text = await readText(folder, name, options);
+  return text === undefined ? undefined : parseJsonObject(text, `${folder.label}: ${name}`);
+}
+
+/** @param where - what the error calls the text */
+export function parseJsonObject(text: string, where: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new AtomoeError('bad-file', `${where} is not JSON: ${why}; download it again`, { cause });
+  }
+  if (isJsonObject(value)) return value;
+  const found = Array.isArray(value) ? 'an array' : value === null ? 'null' : `a ${typeof value}`;
+  throw new AtomoeError('bad-file', `${where} holds ${found}, an object is wanted; download it again`);
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** @param where - what the error calls the bytes */
+export function decodeUtf8(bytes: Uint8Array, where: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new AtomoeError('bad-file', `${where} is not UTF-8 text; download it again`, { cause });
+  }
+}

@@ -1,0 +1,76 @@
+import { AtomoeError } from '../errors.ts';
+import type { FileSource, ReadOptions } from './source.ts';
+
+/** A request of this size amortises its round trip and still shows progress and feels an abort. */
+const CHUNK_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Reads a range in chunks, and makes sure that every byte of it came.
+ *
+ * @param chunkBytes - largest single read of the source
+ * @throws {AtomoeError} bad-file - the range reaches past the end, or the source gave too few bytes; out-of-memory
+ */
+export async function readExactly(
+  file: FileSource,
+  offsetBytes: number,
+  sizeBytes: number,
+  options: ReadOptions & { chunkBytes?: number } = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { signal, onProgress, chunkBytes = CHUNK_BYTES } = options;
+  signal?.throwIfAborted();
+  checkRange(file, offsetBytes, sizeBytes);
+  if (sizeBytes <= chunkBytes) return readChunk(file, offsetBytes, sizeBytes, { signal, onProgress });
+
+  const whole = allocate(file.name, sizeBytes);
+  for (let done = 0; done < sizeBytes; done += chunkBytes) {
+    signal?.throwIfAborted();
+    const length = Math.min(chunkBytes, sizeBytes - done);
+    const progress = onProgress && ((chunkDone: number) => onProgress(done + chunkDone));
+    whole.set(await readChunk(file, offsetBytes + done, length, { signal, onProgress: progress }), done);
+  }
+  return whole;
+}
+
+/** Refuses a range that the file does not have. */
+export function checkRange(file: FileSource, offsetBytes: number, sizeBytes: number): void {
+  const isRange = Number.isSafeInteger(offsetBytes) && Number.isSafeInteger(sizeBytes);
+  if (isRange && offsetBytes >= 0 && sizeBytes >= 0 && offsetBytes + sizeBytes <= file.sizeBytes) return;
+  throw new AtomoeError(
+    'bad-file',
+    `${file.name} is too short: bytes ${offsetBytes} to ${offsetBytes + sizeBytes} are wanted, the file has ` +
+      `${file.sizeBytes}; it is truncated, download it again`,
+  );
+}
+
+/** A byte array, or a typed error when the machine has no room for it. */
+export function allocate(name: string, sizeBytes: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(sizeBytes);
+  } catch (cause) {
+    throw new AtomoeError(
+      'out-of-memory',
+      `${name}: ${sizeBytes} bytes of memory were refused; close other tabs or choose a smaller model`,
+      { cause },
+    );
+  }
+}
+
+async function readChunk(
+  file: FileSource,
+  offsetBytes: number,
+  sizeBytes: number,
+  options: ReadOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (sizeBytes === 0) return new Uint8Array(0);
+  const bytes = await file.read(offsetBytes, sizeBytes, options);
+  options.signal?.throwIfAborted();
+  if (bytes.byteLength !== sizeBytes) {
+    throw new AtomoeError(
+      'bad-file',
+      `${file.name}: ${bytes.byteLength} bytes came from offset ${offsetBytes}, ${sizeBytes} were wanted; ` +
+        `the file changed or the source is broken, load it again`,
+    );
+  }
+  options.onProgress?.(sizeBytes);
+  return bytes;
+}

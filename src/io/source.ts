@@ -1,0 +1,27 @@
+/**
+ * Ranged sources: what every parser sees of a disk, a server or a dropped folder. Parsers never learn which.
+ */
+
+export interface ReadOptions {
+  signal?: AbortSignal | undefined;
+  /** Called with the bytes of this read that have arrived so far. */
+  onProgress?: ((doneBytes: number) => void) | undefined;
+}
+
+/** One ranged file. */
+export interface FileSource {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Reads exactly `sizeBytes` bytes; the result belongs to the caller. */
+  read(offsetBytes: number, sizeBytes: number, options?: ReadOptions): Promise<Uint8Array<ArrayBuffer>>;
+  dispose?(): void;
+}
+
+/** A folder of named files. Names are relative (`config.json`, `model.safetensors`). */
+export interface FolderSource {
+  readonly label: string; // what errors and the page call it
+  /** The file that the caller pointed at, when the source was a single file and not a folder. */
+  readonly entry?: string;
+  /** @returns undefined when the folder has no such file */
+  open(name: string, options?: { signal?: AbortSignal | undefined }): Promise<FileSource | undefined>;
+}
