@@ -1,0 +1,76 @@
+/** What a chat can be, as one frozen union. Views draw it and never ask anything else. */
+import type {
+  FinishReason,
+  GenerateEvent,
+  LoadProgress,
+  ModelInfo,
+  ModelPlan,
+  Timings,
+  Usage,
+} from '../engine/api.ts';
+import { AtomoeError, type ErrorCode } from '../errors.ts';
+
+export interface Message {
+  readonly id: number; // unique in its chat, rising
+  readonly role: 'user' | 'assistant';
+  readonly text: string;
+  readonly status: 'complete' | 'streaming' | 'stopped' | 'failed';
+}
+
+/** What went wrong, in the words that a person reads. */
+export interface Problem {
+  readonly code: ErrorCode | 'unexpected';
+  readonly message: string;
+}
+
+/** How the last reply went. */
+export interface ReplyReport {
+  readonly reason: FinishReason;
+  readonly seed: number;
+  readonly usage: Usage;
+  readonly timings: Timings;
+}
+
+interface Chat {
+  readonly messages: readonly Message[];
+  readonly model: ModelInfo | undefined; // what is loaded
+  readonly report: ReplyReport | undefined; // of the last finished reply
+}
+
+export type ChatPhase =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'planning'; readonly plan: ModelPlan | undefined } // undefined: still reading headers
+  | {
+      readonly kind: 'loading';
+      readonly progress: LoadProgress;
+      readonly bytesPerSecond: number | undefined; // undefined: too early to say
+    }
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'replying'; readonly prefill: Prefill | undefined } // undefined: tokens are coming
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'failed'; readonly problem: Problem; readonly retry: 'load' | 'send' };
+
+export interface Prefill {
+  readonly doneTokens: number;
+  readonly totalTokens: number;
+}
+
+export type ChatState = Chat & ChatPhase;
+
+export const INITIAL_STATE: ChatState = Object.freeze({
+  kind: 'idle',
+  messages: Object.freeze([]),
+  model: undefined,
+  report: undefined,
+});
+
+export function problemOf(error: unknown): Problem {
+  if (error instanceof AtomoeError) return { code: error.code, message: error.message };
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: 'unexpected', message: `Something unexpected stopped the model: ${message}. Try again.` };
+}
+
+export function reportOf(event: GenerateEvent & { kind: 'done' }): ReplyReport {
+  const { reason, seed, usage, timings } = event;
+  return { reason, seed, usage, timings };
+}
