@@ -1,0 +1,156 @@
+import { mkdtemp, rm, writeFile, mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { AtomoeError } from '../errors.ts';
+import { blobFile, fileFolder } from './blob.ts';
+import { absoluteUrl, openFolder } from './folder.ts';
+import { memoryFile, memoryFolder } from './memory.ts';
+import { nodeFolder } from './node-file.ts';
+import { readExactly } from './read.ts';
+import type { FolderSource } from './source.ts';
+
+const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i % 256);
+let root = '';
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'atomoe-'));
+  await mkdir(join(root, 'sub'));
+  await writeFile(join(root, 'model.safetensors'), bytes);
+  await writeFile(join(root, 'sub', 'config.json'), '{}');
+});
+afterAll(() => rm(root, { recursive: true }));
+
+/** A file as a directory picker gives it. */
+function picked(path: string, contents: BlobPart): File {
+  const file = new File([contents], path.slice(path.lastIndexOf('/') + 1));
+  Object.defineProperty(file, 'webkitRelativePath', { value: path });
+  return file;
+}
+
+const kinds: [string, () => FolderSource | Promise<FolderSource>][] = [
+  ['memory', () => memoryFolder({ 'model.safetensors': bytes, 'sub/config.json': '{}' })],
+  ['files', () => fileFolder([picked('toy/model.safetensors', bytes), picked('toy/sub/config.json', '{}')])],
+  ['node', () => nodeFolder(root)],
+];
+
+describe.each(kinds)('%s folder', (_kind, make) => {
+  test('opens what is there, and nothing else', async () => {
+    const folder = await make();
+    const file = (await folder.open('model.safetensors'))!;
+    expect(file).toMatchObject({ name: 'model.safetensors', sizeBytes: 1000 });
+    expect(await file.read(250, 10)).toEqual(bytes.slice(250, 260));
+    expect(await file.read(0, 0)).toEqual(new Uint8Array(0));
+    expect((await folder.open('sub/config.json'))!.sizeBytes).toBe(2);
+    expect(await folder.open('config.json')).toBeUndefined();
+    expect(await folder.open('sub')).toBeUndefined();
+    expect(await folder.open('toString')).toBeUndefined();
+  });
+
+  test('refuses ranges past the end, names that leave it, and aborts', async () => {
+    const folder = await make();
+    const file = (await folder.open('model.safetensors'))!;
+    await expect(file.read(999, 2)).rejects.toMatchObject({ name: 'AtomoeError', code: 'bad-file' });
+    await expect(file.read(-1, 2)).rejects.toMatchObject({ code: 'bad-file' });
+    await expect(folder.open('../model.safetensors')).rejects.toMatchObject({ code: 'bad-file' });
+    const reason = new Error('enough');
+    await expect(file.read(0, 1, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await expect(folder.open('model.safetensors', { signal: AbortSignal.abort(reason) })).rejects.toBe(
+      reason,
+    );
+  });
+
+  test('what is read belongs to the reader', async () => {
+    const file = (await (await make()).open('model.safetensors'))!;
+    (await file.read(0, 10)).fill(99);
+    expect(await file.read(0, 10)).toEqual(bytes.slice(0, 10));
+  });
+});
+
+describe('dropped files', () => {
+  test('a lone weight file is the entry; a conventional one needs no saying', () => {
+    expect(fileFolder([new File([bytes], 'layer.safetensors')]).entry).toBe('layer.safetensors');
+    const both = [new File([bytes], 'model.safetensors'), new File(['{}'], 'config.json')];
+    expect(fileFolder(both).entry).toBeUndefined();
+    expect(fileFolder([picked('toy/config.json', '{}')]).label).toBe('toy');
+    expect(fileFolder([]).label).toBe('no files');
+  });
+
+  test('a file that was moved away is a typed error', async () => {
+    const blob = new Blob([bytes]);
+    blob.slice = () =>
+      ({
+        arrayBuffer: () => Promise.reject(new DOMException('gone', 'NotReadableError')),
+      }) as unknown as Blob;
+    const error: unknown = await blobFile('m.safetensors', blob)
+      .read(0, 4)
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(AtomoeError);
+    expect(error).toMatchObject({
+      code: 'bad-file',
+      message: expect.stringMatching(/m.safetensors could not be read.*choose it again/),
+    });
+  });
+});
+
+describe('paths in Node', () => {
+  test('a weight file opens its folder with the file as entry', async () => {
+    const folder = await nodeFolder(join(root, 'model.safetensors'));
+    expect(folder.entry).toBe('model.safetensors');
+    expect((await folder.open('model.safetensors'))!.sizeBytes).toBe(1000);
+  });
+
+  test.each([
+    ['nowhere', /nowhere does not exist; give a model folder/],
+    ['sub/config.json', /config.json is neither a folder nor a weight file/],
+    ['model.safetensors/x', /x does not exist/],
+  ])('%s is refused', async (path, message) => {
+    const error: unknown = await nodeFolder(join(root, path)).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      name: 'AtomoeError',
+      code: 'bad-file',
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe('readExactly', () => {
+  test('a source that gives too little is found out', async () => {
+    const file = { ...memoryFile('m', bytes), read: async () => new Uint8Array(3) };
+    await expect(readExactly(file, 0, 10)).rejects.toMatchObject({
+      code: 'bad-file',
+      message: expect.stringMatching(/m: 3 bytes came from offset 0, 10 were wanted/),
+    });
+  });
+
+  test('an abort between chunks ends it', async () => {
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const chunks: number[] = [];
+    const reading = readExactly(memoryFile('m', bytes), 0, 1000, {
+      chunkBytes: 100,
+      signal: controller.signal,
+      onProgress: (done) => {
+        chunks.push(done);
+        if (done === 300) controller.abort(reason);
+      },
+    });
+    await expect(reading).rejects.toBe(reason);
+    expect(chunks).toEqual([100, 200, 300]);
+  });
+
+  test('a size that no machine has is out-of-memory', async () => {
+    const file = { ...memoryFile('m', bytes), sizeBytes: 2 ** 52 };
+    await expect(readExactly(file, 0, 2 ** 51)).rejects.toMatchObject({ code: 'out-of-memory' });
+  });
+});
+
+test('openFolder takes a URL, files or a folder; relative URLs are the page’s', () => {
+  const folder = memoryFolder({});
+  expect(openFolder(folder)).toBe(folder);
+  expect(openFolder([new File([bytes], 'x.gguf')]).entry).toBe('x.gguf');
+  expect(openFolder('models/toy/', { baseUrl: 'https://p.example/a/' }).label).toBe(
+    'https://p.example/a/models/toy/',
+  );
+  expect(absoluteUrl('https://h.example/m/', undefined)).toBe('https://h.example/m/');
+});
