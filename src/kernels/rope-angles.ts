@@ -1,0 +1,80 @@
+/** How a model stretches its rotary frequencies beyond the length that it was trained on. */
+export type RopeScaling =
+  | { readonly kind: 'linear'; readonly factor: number }
+  | {
+      readonly kind: 'llama3';
+      readonly factor: number;
+      readonly lowFrequencyFactor: number;
+      readonly highFrequencyFactor: number;
+      readonly originalPositions: number;
+    }
+  | {
+      readonly kind: 'yarn';
+      readonly factor: number;
+      readonly originalPositions: number;
+      readonly betaFast: number;
+      readonly betaSlow: number;
+      readonly truncate: boolean;
+      readonly amplitude: number; // factor on cos and sin
+    };
+
+export interface RopeAngles {
+  readonly theta: number;
+  readonly rotaryDim: number; // even; 0: nothing turns
+  readonly positions: number;
+  readonly scaling?: RopeScaling | undefined;
+}
+
+/** The table [positions, rotaryDim / 2, (cos, sin)] that `rope-kv` reads: f64 maths, rounded once. */
+export function ropeAngles({ theta, rotaryDim, positions, scaling }: RopeAngles): Float32Array<ArrayBuffer> {
+  const pairs = rotaryDim / 2;
+  const frequencies = ropeFrequencies(theta, rotaryDim, scaling);
+  const amplitude = scaling?.kind === 'yarn' ? scaling.amplitude : 1;
+  const table = new Float32Array(positions * rotaryDim);
+  for (let position = 0; position < positions; position += 1) {
+    for (let pair = 0; pair < pairs; pair += 1) {
+      const angle = position * (frequencies[pair] ?? 0);
+      const at = position * rotaryDim + 2 * pair;
+      table[at] = amplitude * Math.cos(angle);
+      table[at + 1] = amplitude * Math.sin(angle);
+    }
+  }
+  return table;
+}
+
+/** Radians per position of each pair: theta^(-2i / rotaryDim), scaled. */
+export function ropeFrequencies(theta: number, rotaryDim: number, scaling?: RopeScaling): Float64Array {
+  return Float64Array.from({ length: rotaryDim / 2 }, (_, pair) => {
+    const frequency = theta ** ((-2 * pair) / rotaryDim);
+    if (!scaling) return frequency;
+    if (scaling.kind === 'linear') return frequency / scaling.factor;
+    const kept =
+      scaling.kind === 'llama3' ? llama3Kept(frequency, scaling) : yarnKept(pair, theta, rotaryDim, scaling);
+    return frequency * (kept + (1 - kept) / scaling.factor);
+  });
+}
+
+type ScalingOf<K extends RopeScaling['kind']> = Extract<RopeScaling, { kind: K }>;
+
+/** How much of a frequency stays unscaled: all of the fast ones, none of the slow ones. */
+function llama3Kept(frequency: number, scaling: ScalingOf<'llama3'>): number {
+  const turns = (scaling.originalPositions * frequency) / (2 * Math.PI); // within the trained length
+  const { lowFrequencyFactor: low, highFrequencyFactor: high } = scaling;
+  return clamp((turns - low) / (high - low), 0, 1);
+}
+
+function yarnKept(pair: number, theta: number, rotaryDim: number, scaling: ScalingOf<'yarn'>): number {
+  /** The (fractional) pair that makes so many turns within the trained length. */
+  const pairOfTurns = (turns: number) =>
+    (rotaryDim * Math.log(scaling.originalPositions / (2 * Math.PI * turns))) / (2 * Math.log(theta));
+  let low = pairOfTurns(scaling.betaFast);
+  let high = pairOfTurns(scaling.betaSlow);
+  if (scaling.truncate) [low, high] = [Math.floor(low), Math.ceil(high)];
+  low = Math.max(low, 0);
+  high = Math.min(high, rotaryDim - 1);
+  return 1 - clamp((pair - low) / Math.max(high - low, 0.001), 0, 1); // 0.001: a step where both ends meet
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
+}

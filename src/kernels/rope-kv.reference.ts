@@ -1,0 +1,71 @@
+export interface RopeKvOptions {
+  readonly tokens: number;
+  readonly past: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly rotaryDim: number;
+  readonly style: 'half' | 'pair';
+  readonly norm: 'none' | 'head' | 'vector';
+  readonly eps: number;
+}
+
+/**
+ * q, k, v = split(qkv[t]); q, k = rotate(rms(q), rms(k)) by the angles of position past + t
+ *
+ * qkv [tokens, (heads + 2 * kvHeads) * headDim], angles [positions, rotaryDim / 2, (cos, sin)], gains [headDim], or
+ * [heads * headDim] and [kvHeads * headDim] where the norm runs over the whole vector; empty without a norm
+ * -> q [tokens, heads, headDim], k and v [tokens, kvHeads, headDim]: the cache's rows from `past` on
+ */
+export function ropeKvReference(
+  qkv: Float32Array,
+  angles: Float32Array,
+  qGain: Float32Array,
+  kGain: Float32Array,
+  options: RopeKvOptions,
+): { q: Float32Array<ArrayBuffer>; k: Float32Array<ArrayBuffer>; v: Float32Array<ArrayBuffer> } {
+  const { tokens, past, heads, kvHeads, headDim } = options;
+  const queries = heads * headDim;
+  const keys = kvHeads * headDim;
+  const q = new Float32Array(tokens * queries);
+  const k = new Float32Array(tokens * keys);
+  const v = new Float32Array(tokens * keys);
+  for (let t = 0; t < tokens; t += 1) {
+    const row = t * (queries + 2 * keys);
+    const turns = angles.subarray((past + t) * options.rotaryDim);
+    q.set(normAndTurn(qkv.subarray(row, row + queries), qGain, turns, options), t * queries);
+    k.set(normAndTurn(qkv.subarray(row + queries, row + queries + keys), kGain, turns, options), t * keys);
+    v.set(qkv.subarray(row + queries + keys, row + queries + 2 * keys), t * keys);
+  }
+  return { q, k, v };
+}
+
+/** The heads of one token, normed and rotated. */
+function normAndTurn(
+  x: Float32Array,
+  gain: Float32Array,
+  turns: Float32Array,
+  { headDim, rotaryDim, style, norm, eps }: RopeKvOptions,
+): Float64Array {
+  const y = Float64Array.from(x);
+  if (norm !== 'none') {
+    const length = norm === 'vector' ? x.length : headDim;
+    for (let base = 0; base < x.length; base += length) {
+      let squares = 0;
+      for (let i = 0; i < length; i += 1) squares += x[base + i]! ** 2;
+      const factor = 1 / Math.sqrt(squares / length + eps);
+      for (let i = 0; i < length; i += 1) y[base + i] = x[base + i]! * factor * gain[i]!;
+    }
+  }
+  const pairs = rotaryDim / 2;
+  for (let base = 0; base < x.length; base += headDim) {
+    for (let i = 0; i < pairs; i += 1) {
+      const first = base + (style === 'half' ? i : 2 * i);
+      const second = base + (style === 'half' ? i + pairs : 2 * i + 1);
+      const [a, b, cos, sin] = [y[first]!, y[second]!, turns[2 * i]!, turns[2 * i + 1]!];
+      y[first] = a * cos - b * sin;
+      y[second] = b * cos + a * sin;
+    }
+  }
+  return y;
+}
