@@ -14,7 +14,7 @@ export interface TensorInfo extends SafetensorsEntry {
   readonly file: string; // the name of the file that holds it
 }
 
-/** Rows are indices of the first dimension. */
+/** Rows are what the last dimension makes: a [E, R, C] tensor has E * R of them, a vector one for each element. */
 export interface TensorReadOptions extends ReadOptions {
   rowStart?: number; // default 0
   rowCount?: number; // default: the rest
@@ -217,7 +217,7 @@ async function readTensor(
   source: FileSource,
   options: TensorReadOptions,
 ): Promise<TensorBytes> {
-  const rows = info.shape[0] ?? 1;
+  const rows = rowsOf(info.shape);
   const { rowStart = 0, signal, onProgress } = options;
   const rowCount = options.rowCount ?? rows - rowStart;
   const isInside = Number.isInteger(rowStart) && Number.isInteger(rowCount) && rowStart >= 0 && rowCount >= 0;
@@ -236,9 +236,14 @@ async function readTensor(
   if (options.allowNonFinite !== true) checkFinite(info, bytes, rowStart * rowBytes);
   return {
     dtype: info.dtype,
-    shape: info.shape.length === 0 ? [] : [rowCount, ...info.shape.slice(1)],
+    shape: info.shape.length === 0 ? [] : [rowCount, ...info.shape.slice(Math.max(1, info.shape.length - 1))],
     bytes,
   };
+}
+
+function rowsOf(shape: readonly number[]): number {
+  if (shape.length <= 1) return shape[0] ?? 1;
+  return shape.slice(0, -1).reduce((product, size) => product * size, 1);
 }
 
 /** A NaN in the weights makes every later number a NaN, far from its cause: say where it is instead. */

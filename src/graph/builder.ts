@@ -1,0 +1,72 @@
+import { invariant } from '../errors.ts';
+import type { Graph, Node } from './node.ts';
+import { makeTensor, type Tensor, type TensorRows, type TensorShape, type Weight } from './tensor.ts';
+
+/** Collects the nodes, tensors and weights of a graph. */
+export class GraphBuilder {
+  readonly ids = makeTensor('ids', { type: 'u32', role: 'input', perToken: 1 });
+  readonly #nodes: Node[] = [];
+  readonly #tensors: Tensor[] = [this.ids];
+  readonly #weights = new Map<string, Weight>();
+
+  tensor(name: string, shape: TensorShape): Tensor {
+    const tensor = makeTensor(name, shape);
+    this.#tensors.push(tensor);
+    return tensor;
+  }
+
+  /** A matrix that keeps the file's precision or is quantised. Parts are stacked by rows. */
+  matrix(name: string, rows: number, cols: number, ...parts: readonly (TensorRows | string)[]): Weight {
+    return this.#checkpoint(name, rows, cols, false, parts);
+  }
+
+  /** A weight that is f32 whatever the file holds: norms, routers, statistics, biases. */
+  exact(name: string, rows: number, cols: number, ...parts: readonly (TensorRows | string)[]): Weight {
+    return this.#checkpoint(name, rows, cols, true, parts);
+  }
+
+  /** f32 values that the engine makes itself, such as rope angles. */
+  computed(name: string, rows: number, cols: number, values: () => Float32Array<ArrayBuffer>): Weight {
+    return this.#remember({ kind: 'weight', name, rows, cols, exact: true, source: { kind: 'computed', values } });
+  }
+
+  add(node: Node): void {
+    this.#nodes.push(node);
+  }
+
+  build(outputs: Readonly<Record<string, Tensor>>): Graph {
+    return {
+      nodes: this.#nodes,
+      tensors: this.#tensors,
+      weights: [...this.#weights.values()],
+      ids: this.ids,
+      outputs,
+    };
+  }
+
+  #checkpoint(
+    name: string,
+    rows: number,
+    cols: number,
+    exact: boolean,
+    parts: readonly (TensorRows | string)[],
+  ): Weight {
+    const list = parts.map((part) => (typeof part === 'string' ? { tensor: part } : part));
+    const source = { kind: 'checkpoint', parts: list } as const;
+    return this.#remember({ kind: 'weight', name, rows, cols, exact, source });
+  }
+
+  /** The same weight may be asked for twice (a tied embedding). */
+  #remember(weight: Weight): Weight {
+    const known = this.#weights.get(weight.name);
+    if (known) {
+      invariant(
+        known.rows === weight.rows && known.cols === weight.cols && known.exact === weight.exact,
+        () => `weight ${weight.name} is declared twice with different shapes`,
+      );
+      return known;
+    }
+    this.#weights.set(weight.name, weight);
+    return weight;
+  }
+}

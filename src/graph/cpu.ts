@@ -1,0 +1,64 @@
+import { invariant } from '../errors.ts';
+import type { CpuExpertWeights } from './experts.ts';
+import type { Graph, HostArray, RunContext, Step } from './node.ts';
+import type { Tensor, Weight } from './tensor.ts';
+
+export interface CpuResources {
+  readonly weight: (weight: Weight) => Float32Array; // dequantised
+  readonly experts: CpuExpertWeights | undefined;
+  readonly contextTokens: number;
+}
+
+/** Session states on the CPU, by tensor name. Nodes make their own on first use. */
+export type CpuStates = Map<string, HostArray>;
+
+/**
+ * Runs a graph with the kernels' references, node by node.
+ *
+ * @returns the values that each tensor holds after the step
+ */
+export function runOnCpu(
+  graph: Graph,
+  resources: CpuResources,
+  states: CpuStates,
+  step: Step,
+  ids: Uint32Array,
+): (tensor: Tensor) => HostArray {
+  const values = new Map<Tensor, HostArray>([[graph.ids, ids]]);
+  const get = (tensor: Tensor): HostArray => {
+    const found = tensor.role === 'state' ? state(states, tensor) : values.get(tensor);
+    invariant(found, () => `${tensor.name} is read before it is written`);
+    return found;
+  };
+  const context: RunContext = {
+    step,
+    contextTokens: resources.contextTokens,
+    experts: resources.experts,
+    weight: resources.weight,
+    floats: (tensor) => {
+      const found = get(tensor);
+      invariant(found instanceof Float32Array, () => `${tensor.name} holds words, not floats`);
+      return found;
+    },
+    words: (tensor) => {
+      const found = get(tensor);
+      invariant(found instanceof Uint32Array, () => `${tensor.name} holds floats, not words`);
+      return found;
+    },
+    put: (tensor, array) => {
+      if (tensor.role === 'state') states.set(tensor.name, array);
+      else values.set(tensor, array);
+    },
+  };
+  for (const node of graph.nodes) node.run(context);
+  return get;
+}
+
+function state(states: CpuStates, tensor: Tensor): HostArray {
+  let array = states.get(tensor.name);
+  if (!array) {
+    array = tensor.type === 'u32' ? new Uint32Array(tensor.fixed) : new Float32Array(tensor.fixed);
+    states.set(tensor.name, array);
+  }
+  return array;
+}

@@ -1,0 +1,75 @@
+import type { Dispatch } from './node.ts';
+import { elementCount, type Tensor } from './tensor.ts';
+import type { Scalar } from '../kernels/common.ts';
+
+/** One buffer to be made, and the tensors that take turns in it. */
+export interface SharedBuffer {
+  readonly isIndirect: boolean;
+  readonly tensors: readonly Tensor[];
+  readonly sizeBytes: number;
+}
+
+export function tensorSizeBytes(tensor: Tensor, tokens: number, scalar: Scalar): number {
+  const elementBytes = tensor.type === 'scalar' && scalar === 'f16' ? 2 : 4;
+  return Math.max(4, elementBytes * elementCount(tensor, tokens));
+}
+
+interface Life {
+  readonly tensor: Tensor;
+  readonly first: number; // dispatch that writes it first
+  last: number; // dispatch that uses it last
+}
+
+/**
+ * Colours tensors by liveness. Two tensors share a buffer only when no dispatch touches one while the other is still
+ * needed, so no dispatch binds one buffer for reading and for writing. Inputs and outputs have buffers of their own;
+ * states belong to sessions and do not appear here.
+ */
+export function shareBuffers(dispatches: readonly Dispatch[], maxTokens: number, scalar: Scalar): SharedBuffer[] {
+  interface Open {
+    isIndirect: boolean;
+    isPrivate: boolean;
+    tensors: Tensor[];
+    sizeBytes: number;
+    freeFrom: number;
+  }
+  const buffers: Open[] = [];
+  for (const { tensor, first, last } of lives(dispatches)) {
+    const sizeBytes = tensorSizeBytes(tensor, maxTokens, scalar);
+    const isIndirect = tensor.role === 'indirect';
+    const isPrivate = tensor.role === 'input' || tensor.role === 'output';
+    const candidates = isPrivate
+      ? []
+      : buffers.filter((open) => !open.isPrivate && open.isIndirect === isIndirect && open.freeFrom < first);
+    // Best fit: the smallest that holds it, else the largest, which grows.
+    candidates.sort((a, b) => Number(a.sizeBytes < sizeBytes) - Number(b.sizeBytes < sizeBytes) || fit(a, b, sizeBytes));
+    const chosen = candidates[0];
+    if (chosen) {
+      chosen.tensors.push(tensor);
+      chosen.sizeBytes = Math.max(chosen.sizeBytes, sizeBytes);
+      chosen.freeFrom = last;
+    } else buffers.push({ isIndirect, isPrivate, tensors: [tensor], sizeBytes, freeFrom: last });
+  }
+  return buffers;
+}
+
+function fit(a: { sizeBytes: number }, b: { sizeBytes: number }, sizeBytes: number): number {
+  return a.sizeBytes >= sizeBytes ? a.sizeBytes - b.sizeBytes : b.sizeBytes - a.sizeBytes;
+}
+
+function lives(dispatches: readonly Dispatch[]): Life[] {
+  const byTensor = new Map<Tensor, Life>();
+  dispatches.forEach((dispatch, index) => {
+    for (const ref of Object.values(dispatch.buffers)) if (ref.kind === 'tensor') extend(byTensor, ref, index);
+    const grid = dispatch.grid({ tokens: 1, past: 0, penalty: 1 });
+    if ('indirect' in grid) extend(byTensor, grid.indirect, index);
+  });
+  return [...byTensor.values()];
+}
+
+function extend(byTensor: Map<Tensor, Life>, tensor: Tensor, index: number): void {
+  if (tensor.role === 'state') return;
+  const life = byTensor.get(tensor);
+  if (life) life.last = index;
+  else byTensor.set(tensor, { tensor, first: index, last: index });
+}

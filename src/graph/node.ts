@@ -1,0 +1,106 @@
+import type { Grid } from '../gpu/recorder.ts';
+import type { Access, ParamType, Program } from '../gpu/program.ts';
+import type { Limits } from '../gpu/device.ts';
+import type { Scalar, WeightFormat } from '../kernels/common.ts';
+import { program, type Kernel, type Variant } from '../kernels/kernel.ts';
+import type { CpuExpertWeights, ExpertWeights } from './experts.ts';
+import type { Ref, Tensor, TensorShape, Weight } from './tensor.ts';
+
+/** All that changes from step to step. */
+export interface Step {
+  readonly tokens: number;
+  readonly past: number; // tokens in the KV cache before this step
+  readonly penalty: number; // repetition penalty; 1 is none
+}
+
+/** One dispatch of a plan: which program, on what, with which parameters and workgroups at a given step. */
+export interface Dispatch {
+  readonly program: Program;
+  readonly buffers: Readonly<Record<string, Ref>>;
+  readonly params: (step: Step) => Readonly<Record<string, number>>;
+  readonly grid: (step: Step) => Grid | { readonly indirect: Tensor; readonly offsetBytes: number };
+  readonly isNeeded?: (step: Step) => boolean;
+}
+
+/** A typed dispatch of a kernel: names of buffers and parameters are checked by the compiler. */
+export function dispatch<
+  const B extends Record<string, Access>,
+  const P extends Record<string, ParamType>,
+  V extends Variant,
+  S,
+>(
+  kernel: Kernel<B, P, V, S>,
+  variant: V,
+  use: {
+    readonly buffers: Readonly<Record<keyof B & string, Ref>> & Readonly<Record<string, Ref>>;
+    readonly params: (step: Step) => { readonly [N in keyof P]: number };
+    readonly size: (step: Step) => S;
+    readonly indirect?: Tensor; // workgroup counts come from here instead of `size`
+    readonly isNeeded?: (step: Step) => boolean;
+  },
+): Dispatch {
+  const { indirect, isNeeded } = use;
+  return {
+    program: program(kernel, variant),
+    buffers: use.buffers,
+    params: use.params,
+    grid: indirect ? () => ({ indirect, offsetBytes: 0 }) : (step) => kernel.grid(use.size(step), variant),
+    ...(isNeeded ? { isNeeded } : {}),
+  };
+}
+
+/** What a node knows when it is lowered to GPU dispatches. */
+export interface LowerContext {
+  readonly maxTokens: number; // steps have 1 to so many tokens
+  readonly scalar: Scalar;
+  readonly subgroups: boolean;
+  readonly limits: Limits;
+  readonly contextTokens: number; // rows of the KV cache
+  readonly experts: ExpertWeights | undefined;
+  format(weight: Weight): WeightFormat;
+  /** Where a quantised weight's scales begin, in u32 words from the start of its binding. */
+  scales(weight: Weight): number;
+  /** A scratch tensor of this node. */
+  scratch(name: string, shape: TensorShape): Tensor;
+  /**
+   * Picks one of several equal ways. The first legal candidate is the default; the tuner may know better for `shape`.
+   */
+  choose<V extends Variant>(
+    kernel: { readonly name: string; readonly key: (variant: V) => string; readonly features?: (variant: V) => readonly string[] },
+    candidates: readonly V[],
+    shape: string,
+    make: (variant: V) => Dispatch,
+  ): Dispatch;
+}
+
+export type HostArray = Float32Array | Uint32Array;
+
+/** What a node sees when it runs on the CPU. */
+export interface RunContext {
+  readonly step: Step;
+  readonly contextTokens: number;
+  readonly experts: CpuExpertWeights | undefined;
+  /** Values of a tensor that an earlier node, or the engine, wrote. */
+  floats(tensor: Tensor): Float32Array;
+  words(tensor: Tensor): Uint32Array;
+  /** Sets the values of a tensor. */
+  put(tensor: Tensor, values: HostArray): void;
+  weight(weight: Weight): Float32Array;
+}
+
+/** One op of a graph: how it runs on the GPU, and how on the CPU. */
+export interface Node {
+  readonly op: string;
+  readonly label: string;
+  readonly lower: (context: LowerContext) => readonly Dispatch[];
+  readonly run: (context: RunContext) => void;
+}
+
+/** A model as a list of nodes in order. */
+export interface Graph {
+  readonly nodes: readonly Node[];
+  readonly tensors: readonly Tensor[]; // all but scratch
+  readonly weights: readonly Weight[];
+  readonly ids: Tensor; // u32 [tokens], input
+  readonly outputs: Readonly<Record<string, Tensor>>;
+}

@@ -1,0 +1,283 @@
+import type { Gpu } from '../gpu/device.ts';
+import { slice, type Buffer, type BufferSlice } from '../gpu/buffer.ts';
+import { bind, type BindGroup, type Pipeline } from '../gpu/pipeline.ts';
+import { ParamsArena, submit, type Command, type Copy } from '../gpu/recorder.ts';
+import { invariant } from '../errors.ts';
+import type { Scalar, WeightFormat } from '../kernels/common.ts';
+import type { ExpertWeights } from './experts.ts';
+import { shareBuffers, tensorSizeBytes } from './liveness.ts';
+import type { Dispatch, Graph, LowerContext, Step } from './node.ts';
+import { makeTensor, type Ref, type Tensor, type Weight } from './tensor.ts';
+
+/** A dense weight in GPU memory. */
+export interface GpuWeight {
+  readonly slice: BufferSlice;
+  readonly format: WeightFormat;
+  readonly scalesWords: number; // where the scales of a quantised weight begin, in u32 words from the slice's start
+}
+
+/** What plans of one model share. */
+export interface Resources {
+  readonly weight: (weight: Weight) => GpuWeight;
+  readonly experts: ExpertWeights | undefined;
+}
+
+/** A choice that lowering met: the tuner times the candidates, keyed by kernel and shape. */
+export interface Choice {
+  readonly key: string; // `linear 576x192 q4_0`
+  readonly candidates: readonly string[]; // pipeline keys; the first is the default
+  readonly make: (candidate: string) => Dispatch;
+}
+
+/** Candidate chosen for each choice key. Absent: the default. */
+export type Tuning = ReadonlyMap<string, string>;
+
+export interface PlanOptions {
+  readonly label: string;
+  readonly maxTokens: number;
+  readonly contextTokens: number;
+  readonly scalar: Scalar;
+  readonly tuning: Tuning;
+}
+
+/** A graph as a flat list of dispatches, before anything is allocated. */
+export interface Lowered {
+  readonly dispatches: readonly Dispatch[];
+  readonly labels: readonly string[]; // `op label`, one for each dispatch
+  readonly choices: readonly Choice[];
+}
+
+/** Turns nodes into dispatches. Allocates nothing. */
+export function lower(gpu: Gpu, graph: Graph, resources: Resources, options: PlanOptions): Lowered {
+  const dispatches: Dispatch[] = [];
+  const labels: string[] = [];
+  const choices = new Map<string, Choice>();
+  for (const node of graph.nodes) {
+    const context = lowerContext(gpu, resources, options, node.label, (choice) => {
+      if (!choices.has(choice.key)) choices.set(choice.key, choice);
+    });
+    for (const dispatch of node.lower(context)) {
+      dispatches.push(dispatch);
+      labels.push(`${node.op} ${node.label}`);
+    }
+  }
+  return { dispatches, labels, choices: [...choices.values()] };
+}
+
+function lowerContext(
+  gpu: Gpu,
+  resources: Resources,
+  options: PlanOptions,
+  label: string,
+  meet: (choice: Choice) => void,
+): LowerContext {
+  return {
+    maxTokens: options.maxTokens,
+    scalar: options.scalar,
+    subgroups: gpu.features.has('subgroups'),
+    limits: gpu.limits,
+    contextTokens: options.contextTokens,
+    experts: resources.experts,
+    format: (weight) => resources.weight(weight).format,
+    scales: (weight) => resources.weight(weight).scalesWords,
+    scratch: (name, shape) => makeTensor(`${label} ${name}`, shape),
+    choose: (kernel, candidates, shape, make) => {
+      const legal = candidates.filter((variant) =>
+        (kernel.features?.(variant) ?? []).every((feature) => gpu.features.has(feature as 'subgroups')),
+      );
+      const byKey = new Map(legal.map((variant) => [kernel.key(variant), variant]));
+      const key = `${kernel.name} ${shape} x${options.maxTokens}`;
+      const makeByKey = (candidate: string) => {
+        const variant = byKey.get(candidate);
+        invariant(variant, () => `${kernel.name} has no variant ${candidate} for ${shape} on this device`);
+        return make(variant);
+      };
+      const names = [...byKey.keys()];
+      invariant(names[0] !== undefined, () => `${kernel.name} has no variant for ${shape} on this device`);
+      if (names.length > 1) meet({ key, candidates: names, make: makeByKey });
+      const tuned = options.tuning.get(key);
+      return makeByKey(tuned !== undefined && byKey.has(tuned) ? tuned : names[0]);
+    },
+  };
+}
+
+/** Buffers of the states of one session, by tensor name. */
+export type States = ReadonlyMap<string, Buffer>;
+
+/** What a plan holds, for reports. */
+export interface PlanMemory {
+  readonly activationsBytes: number;
+  readonly unsharedBytes: number; // what the tensors would take without sharing
+  readonly buffers: number;
+  readonly dispatches: number;
+}
+
+/** A lowered graph with its buffers, pipelines and parameters. Runs through an `Instance`. */
+export class Plan {
+  readonly label: string;
+  readonly maxTokens: number;
+  readonly lowered: Lowered;
+  readonly memory: PlanMemory;
+  readonly #gpu: Gpu;
+  readonly #resources: Resources;
+  readonly #pipelines: readonly Pipeline[];
+  readonly #buffers: readonly Buffer[];
+  readonly #byTensor: ReadonlyMap<Tensor, BufferSlice>;
+  readonly #arena: ParamsArena;
+
+  private constructor(parts: {
+    gpu: Gpu;
+    options: PlanOptions;
+    resources: Resources;
+    lowered: Lowered;
+    pipelines: readonly Pipeline[];
+    buffers: readonly Buffer[];
+    byTensor: ReadonlyMap<Tensor, BufferSlice>;
+    unsharedBytes: number;
+    arena: ParamsArena;
+  }) {
+    this.label = parts.options.label;
+    this.maxTokens = parts.options.maxTokens;
+    this.lowered = parts.lowered;
+    this.#gpu = parts.gpu;
+    this.#resources = parts.resources;
+    this.#pipelines = parts.pipelines;
+    this.#buffers = parts.buffers;
+    this.#byTensor = parts.byTensor;
+    this.#arena = parts.arena;
+    this.memory = {
+      activationsBytes: parts.buffers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      unsharedBytes: parts.unsharedBytes,
+      buffers: parts.buffers.length,
+      dispatches: parts.lowered.dispatches.length,
+    };
+  }
+
+  /**
+   * Lowers, allocates and compiles.
+   *
+   * @throws {AtomoeError} out-of-memory; limit-too-small; shader
+   */
+  static async open(
+    gpu: Gpu,
+    graph: Graph,
+    resources: Resources,
+    options: PlanOptions,
+    onCompiled: () => void = () => {},
+  ): Promise<Plan> {
+    const lowered = lower(gpu, graph, resources, options);
+    const pipelines = await Promise.all(
+      lowered.dispatches.map(async ({ program }) => {
+        const pipeline = await gpu.pipelines.compile(program);
+        onCompiled();
+        return pipeline;
+      }),
+    );
+    const shared = shareBuffers(lowered.dispatches, options.maxTokens, options.scalar);
+    const byTensor = new Map<Tensor, BufferSlice>();
+    let unsharedBytes = 0;
+    const { buffers, arena } = await gpu.allocating(`the activations of ${options.label}`, () => {
+      const made = shared.map(({ sizeBytes, isIndirect, tensors }, index) => {
+        const buffer = gpu.createBuffer({
+          label: `${options.label} activation ${index}`,
+          sizeBytes,
+          kind: 'activations',
+          use: isIndirect ? 'indirect' : 'storage',
+        });
+        for (const tensor of tensors) {
+          const size = tensorSizeBytes(tensor, options.maxTokens, options.scalar);
+          unsharedBytes += size;
+          byTensor.set(tensor, slice(buffer, 0, Math.ceil(size / 16) * 16 <= buffer.sizeBytes ? Math.ceil(size / 16) * 16 : buffer.sizeBytes));
+        }
+        return buffer;
+      });
+      return { buffers: made, arena: new ParamsArena(gpu, `${options.label} params`, lowered.dispatches.length) };
+    });
+    return new Plan({ gpu, options, resources, lowered, pipelines, buffers, byTensor, unsharedBytes, arena });
+  }
+
+  /** Makes the bind groups for one session's states. Nothing is created after this. */
+  instance(states: States): Instance {
+    const groups = this.lowered.dispatches.map((dispatch, index) => this.bind(dispatch, this.#pipeline(index), states, index));
+    return new Instance(this.#gpu, this, groups, this.#arena);
+  }
+
+  /** The bind group of any dispatch over this plan's buffers, with its parameters in an arena slot. */
+  bind(dispatch: Dispatch, pipeline: Pipeline, states: States, slot: number, arena = this.#arena): BindGroup {
+    const buffers: Record<string, BufferSlice> = {};
+    for (const [name, ref] of Object.entries(dispatch.buffers)) buffers[name] = this.#resolve(ref, states);
+    return bind(this.#gpu, pipeline, buffers, arena.slot(slot, dispatch.program.params));
+  }
+
+  /** Where a tensor lies. */
+  buffer(tensor: Tensor): Buffer {
+    const at = this.#byTensor.get(tensor);
+    invariant(at, () => `tensor ${tensor.name} is used by no dispatch of ${this.label}`);
+    return at.buffer;
+  }
+
+  has(tensor: Tensor): boolean {
+    return this.#byTensor.has(tensor);
+  }
+
+  dispose(): void {
+    for (const buffer of this.#buffers) buffer.dispose();
+    this.#arena.buffer.dispose();
+  }
+
+  #pipeline(index: number): Pipeline {
+    const pipeline = this.#pipelines[index];
+    invariant(pipeline, () => `no pipeline ${index}`);
+    return pipeline;
+  }
+
+  #resolve(ref: Ref, states: States): BufferSlice {
+    if (ref.kind === 'weight') return this.#resources.weight(ref).slice;
+    if (ref.kind === 'buffer') return slice(ref.buffer);
+    if (ref.role === 'state') {
+      const buffer = states.get(ref.name);
+      invariant(buffer, () => `no buffer for state ${ref.name}`);
+      return slice(buffer);
+    }
+    const at = this.#byTensor.get(ref);
+    invariant(at, () => `no buffer for tensor ${ref.name}`);
+    return at;
+  }
+}
+
+/** A plan bound to one session's states. */
+export class Instance {
+  readonly plan: Plan;
+  readonly #gpu: Gpu;
+  readonly #groups: readonly BindGroup[];
+  readonly #arena: ParamsArena;
+
+  constructor(gpu: Gpu, plan: Plan, groups: readonly BindGroup[], arena: ParamsArena) {
+    this.#gpu = gpu;
+    this.plan = plan;
+    this.#groups = groups;
+    this.#arena = arena;
+  }
+
+  /** Sends the step's parameters and gives its commands in order. */
+  commands(step: Step): Command[] {
+    const commands: Command[] = [];
+    this.plan.lowered.dispatches.forEach((dispatch, index) => {
+      const group = this.#groups[index];
+      if (!group || (dispatch.isNeeded && !dispatch.isNeeded(step))) return;
+      this.#arena.set(index, dispatch.program.params, dispatch.params(step));
+      const grid = dispatch.grid(step);
+      commands.push({
+        group,
+        grid: 'indirect' in grid ? { indirect: this.plan.buffer(grid.indirect), offsetBytes: grid.offsetBytes } : grid,
+      });
+    });
+    this.#arena.flush();
+    return commands;
+  }
+
+  /** Runs a step in one submission, with copies behind it. */
+  run(step: Step, copies: readonly Copy[] = []): void {
+    submit(this.#gpu, this.commands(step), copies);
+  }
+}

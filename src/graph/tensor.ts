@@ -1,0 +1,63 @@
+import type { Buffer } from '../gpu/buffer.ts';
+
+/** `scalar` is f32 or f16, as the engine was opened; the rest is what it says. All are 4 or 2 bytes an element. */
+export type TensorType = 'scalar' | 'f32' | 'u32';
+
+/**
+ * - `input`: written by the engine before a step
+ * - `activation`: lives within a step; shares buffers with others by liveness
+ * - `output`: keeps its value until the next step
+ * - `indirect`: like `activation`, and read as indirect dispatch arguments
+ * - `state`: belongs to a session and lives from step to step
+ */
+export type TensorRole = 'input' | 'activation' | 'output' | 'indirect' | 'state';
+
+/** A named array of `perToken * tokens + fixed` elements. */
+export interface Tensor {
+  readonly kind: 'tensor';
+  readonly name: string;
+  readonly type: TensorType;
+  readonly role: TensorRole;
+  readonly perToken: number;
+  readonly fixed: number;
+}
+
+export type TensorShape = Partial<Pick<Tensor, 'type' | 'role' | 'perToken' | 'fixed'>>;
+
+export function makeTensor(name: string, shape: TensorShape): Tensor {
+  const { type = 'scalar', role = 'activation', perToken = 0, fixed = 0 } = shape;
+  return { kind: 'tensor', name, type, role, perToken, fixed };
+}
+
+/** Elements of a tensor in a step of so many tokens. */
+export function elementCount({ perToken, fixed }: Tensor, tokens: number): number {
+  return perToken * tokens + fixed;
+}
+
+/** Rows `[rowStart, rowStart + rowCount)` of a named tensor of a checkpoint, seen as [rows, cols] (last dimension = cols). */
+export interface TensorRows {
+  readonly tensor: string;
+  readonly rowStart?: number; // default 0
+  readonly rowCount?: number; // default: all that are left
+}
+
+/** A weight is read from a checkpoint (parts stacked by rows) or computed. */
+export type WeightSource =
+  | { readonly kind: 'checkpoint'; readonly parts: readonly TensorRows[] }
+  | { readonly kind: 'computed'; readonly values: () => Float32Array<ArrayBuffer> };
+
+/**
+ * A dense weight [rows, cols]. `exact` weights (norms, routers, statistics, biases) are f32 whatever the file holds;
+ * the others keep the file's 16 or 32 bits, or are quantised.
+ */
+export interface Weight {
+  readonly kind: 'weight';
+  readonly name: string;
+  readonly rows: number;
+  readonly cols: number;
+  readonly exact: boolean;
+  readonly source: WeightSource;
+}
+
+/** What a dispatch binds: a tensor of the graph, a weight, or a buffer that somebody else owns. */
+export type Ref = Tensor | Weight | { readonly kind: 'buffer'; readonly buffer: Buffer };

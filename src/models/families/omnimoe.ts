@@ -1,0 +1,71 @@
+import type { ModelFamily } from '../family.ts';
+import { attention, decoder, gatedMlp, layers, norms, readActivation, readShell } from './common.ts';
+
+const EMBED_ROLES = {
+  up_is_input: { input: 'up_embed', output: 'down_embed' },
+  down_is_input: { input: 'down_embed', output: 'up_embed' }, // files from before February 2026, and Doge's order
+} as const;
+
+/**
+ * OmniMoE: a Cartesian product router over one-neuron experts, beside a shared SwiGLU (spec/omnimoe.md). Nothing in
+ * a file tells which table holds the input vectors, so `embed_roles` has to.
+ */
+export const omnimoe: ModelFamily = {
+  modelTypes: ['omnimoe'],
+  parse: (config) => {
+    const shell = readShell(config);
+    const activation = readActivation(config);
+    const experts = config.count(['num_experts']);
+    const grid = Math.floor(Math.sqrt(experts));
+    if (grid * grid !== experts) {
+      config.unsupported(`num_experts ${experts}`, `a square number such as ${grid * grid}: the others are out of reach`);
+    }
+    const topK = config.count(['num_experts_per_token', 'num_experts_per_tok']);
+    const width = config.count(['intermediate_size']);
+    const normKind = config.text(['router_norm'], 'batch_norm');
+    if (normKind !== 'batch_norm' && normKind !== 'none') config.unsupported(`router_norm "${normKind}"`, 'batch_norm or none');
+    const eps = config.number(['router_norm_eps'], 1e-5);
+    const roleName = config.text(['embed_roles'], 'up_is_input');
+    if (roleName !== 'up_is_input' && roleName !== 'down_is_input') {
+      config.unsupported(`embed_roles "${roleName}"`, Object.keys(EMBED_ROLES).join(' or '));
+    }
+    const roles = EMBED_ROLES[roleName];
+    const qkNorm = config.text(['qk_norm'], 'none');
+    if (qkNorm !== 'none' && qkNorm !== 'head' && qkNorm !== 'vector') {
+      config.unsupported(`qk_norm "${qkNorm}"`, 'none, head or vector');
+    }
+    const renormalise = config.boolean(['norm_topk_prob'], false);
+    return decoder(
+      'omnimoe',
+      config,
+      shell,
+      layers(shell, (_, prefix) => {
+        const mlp = `${prefix}mlp.`;
+        const statistics = (name: string) =>
+          [`${mlp}router_norm_x.${name}`, `${mlp}router_norm_y.${name}`] as const;
+        return {
+          ...norms(prefix),
+          attention: attention(prefix, shell, { norm: qkNorm }),
+          mlp: {
+            kind: 'atomic',
+            experts,
+            grid,
+            topK,
+            activation,
+            router: {
+              rows: `${mlp}router_gate_x.weight`,
+              cols: `${mlp}router_gate_y.weight`,
+              ...(normKind === 'batch_norm'
+                ? { norm: { eps, mean: statistics('running_mean'), variance: statistics('running_var') } }
+                : {}),
+              renormalise,
+            },
+            input: `${mlp}${roles.input}.weight`,
+            output: `${mlp}${roles.output}.weight`,
+            shared: gatedMlp(mlp, width, activation),
+          },
+        };
+      }),
+    );
+  },
+};

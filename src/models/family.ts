@@ -1,0 +1,20 @@
+import type { GraphBuilder } from '../graph/builder.ts';
+import type { Graph } from '../graph/node.ts';
+import type { ConfigReader } from './config.ts';
+import type { ModelSpec } from './spec.ts';
+
+/** How a graph is built for a use: what it answers with, and for how many tokens. */
+export interface GraphPurpose {
+  readonly logits: 'last' | 'all'; // rows of logits: of the last token, or of every token
+  readonly contextTokens: number;
+}
+
+/**
+ * A model family: maps a config onto a `ModelSpec`. `build` is for families whose blocks the standard transformer
+ * graph does not know; it may use ops from anywhere.
+ */
+export interface ModelFamily {
+  readonly modelTypes: readonly string[]; // `model_type` in config.json
+  readonly parse: (config: ConfigReader) => ModelSpec;
+  readonly build?: (spec: ModelSpec, purpose: GraphPurpose, builder: GraphBuilder) => Graph;
+}

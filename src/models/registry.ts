@@ -1,0 +1,72 @@
+import { AtomoeError } from '../errors.ts';
+import { ConfigReader } from './config.ts';
+import type { ModelFamily } from './family.ts';
+import { graniteMoe } from './families/granite-moe.ts';
+import { mixtral } from './families/mixtral.ts';
+import { olmoe } from './families/olmoe.ts';
+import { omnimoe } from './families/omnimoe.ts';
+import { qwen2Moe } from './families/qwen2-moe.ts';
+import { qwen3Moe } from './families/qwen3-moe.ts';
+import type { ModelSpec } from './spec.ts';
+
+/** The families that come with the engine. A new one is added here, or handed to the engine from outside. */
+export const FAMILIES: readonly ModelFamily[] = [omnimoe, qwen3Moe, olmoe, mixtral, qwen2Moe, graniteMoe];
+
+/**
+ * Finds the family of a config and parses it.
+ *
+ * @throws {AtomoeError} unsupported-model - no family knows the `model_type`; bad-file - a key is missing or wrong
+ */
+export function parseModel(
+  config: Readonly<Record<string, unknown>>,
+  label: string,
+  extra: readonly ModelFamily[] = [],
+): { readonly family: ModelFamily; readonly spec: ModelSpec } {
+  const reader = new ConfigReader(config, `${label} config.json`);
+  const type = reader.text(['model_type']);
+  const families = [...extra, ...FAMILIES];
+  const family = families.find(({ modelTypes }) => modelTypes.includes(type));
+  if (!family) {
+    throw new AtomoeError(
+      'unsupported-model',
+      `${label}: model_type "${type}" is no family that Atomoe knows (${families.flatMap(({ modelTypes }) => modelTypes).join(', ')}); ` +
+        'choose a model of one of these families',
+    );
+  }
+  const spec = family.parse(reader);
+  checkSizes(spec, label);
+  return { family, spec };
+}
+
+/** Kernels load four values at a time. */
+function checkSizes(spec: ModelSpec, label: string): void {
+  const sizes: [string, number][] = [['hidden_size', spec.hidden]];
+  for (const { attention, mlp } of spec.layers) {
+    sizes.push(['head_dim', attention.headDim]);
+    if (mlp.kind === 'atomic') {
+      if (mlp.topK > mlp.experts) tooMany(label, mlp.topK, mlp.experts);
+    } else sizes.push(['intermediate size', mlp.width]);
+    if (mlp.kind === 'moe' && mlp.topK > mlp.experts) tooMany(label, mlp.topK, mlp.experts);
+    if (attention.heads % attention.kvHeads !== 0) {
+      throw new AtomoeError(
+        'bad-file',
+        `${label} config.json: ${attention.heads} heads over ${attention.kvHeads} key-value heads; wanted a whole number of heads each; check config.json`,
+      );
+    }
+  }
+  for (const [name, value] of sizes) {
+    if (value % 4 !== 0) {
+      throw new AtomoeError(
+        'unsupported-model',
+        `${label} config.json: ${name} is ${value}; wanted a multiple of 4; choose another model`,
+      );
+    }
+  }
+}
+
+function tooMany(label: string, topK: number, experts: number): never {
+  throw new AtomoeError(
+    'bad-file',
+    `${label} config.json: ${topK} experts a token of ${experts}; wanted no more than there are; check config.json`,
+  );
+}

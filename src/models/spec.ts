@@ -1,0 +1,99 @@
+import type { RouterRule } from '../kernels/gate.ts';
+import type { TensorRows } from '../graph/tensor.ts';
+
+/** Weights of an expert's or an MLP's activation, by the number that shaders use. */
+export type ActivationName = 'silu' | 'gelu-tanh' | 'gelu-erf' | 'relu' | 'relu-squared';
+
+/** A linear layer's place in the checkpoint. */
+export interface LinearSpec {
+  readonly weight: readonly TensorRows[]; // stacked by rows: [outs, ins]
+  readonly bias?: readonly string[]; // [outs]
+}
+
+export interface AttentionSpec {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly scale: number; // of the scores; usually headDim ** -0.5
+  readonly window: number; // keys that a query sees; 0: all
+  readonly rope: { readonly theta: number; readonly rotaryDim: number; readonly style: 'half' | 'pair' };
+  readonly norm: { readonly kind: 'none' } | { readonly kind: 'head' | 'vector'; readonly q: string; readonly k: string };
+  readonly qkv: LinearSpec; // q heads, k heads, v heads
+  readonly out: LinearSpec;
+}
+
+/** A gated MLP: down(act(gate x) * up x). */
+export interface GatedMlpSpec {
+  readonly width: number;
+  readonly activation: ActivationName;
+  readonly gateUp: LinearSpec; // [2 * width, hidden]: gate rows first
+  readonly down: LinearSpec;
+}
+
+/** Ordinary experts behind a linear router. */
+export interface MoeSpec {
+  readonly kind: 'moe';
+  readonly experts: number;
+  readonly topK: number;
+  readonly width: number;
+  readonly activation: ActivationName;
+  readonly router: { readonly weight: string; readonly bias?: string; readonly rule: RouterRule };
+  /** Where one expert's matrices stand. */
+  readonly expert: (expert: number) => {
+    readonly gate: TensorRows; // [width, hidden]
+    readonly up: TensorRows; // [width, hidden]
+    readonly down: TensorRows; // [hidden, width]
+  };
+  readonly shared?: GatedMlpSpec & { readonly gate?: string }; // gate [1, hidden]: y += sigmoid(gate x) * shared(x)
+}
+
+/** One-neuron experts behind a product router (OmniMoE). */
+export interface AtomicSpec {
+  readonly kind: 'atomic';
+  readonly experts: number; // grid * grid
+  readonly grid: number;
+  readonly topK: number;
+  readonly activation: ActivationName;
+  readonly router: {
+    readonly rows: string; // [grid, hidden]
+    readonly cols: string;
+    readonly norm?: {
+      readonly eps: number;
+      readonly mean: readonly [rows: string, cols: string]; // running statistics [grid]
+      readonly variance: readonly [rows: string, cols: string];
+    };
+    readonly renormalise: boolean;
+  };
+  readonly input: string; // [experts, hidden]
+  readonly output: string; // [experts, hidden]
+  readonly shared?: GatedMlpSpec;
+}
+
+export interface DenseMlpSpec extends GatedMlpSpec {
+  readonly kind: 'dense';
+}
+
+export interface LayerSpec {
+  readonly attentionNorm: string; // gain [hidden]
+  readonly attention: AttentionSpec;
+  readonly mlpNorm: string;
+  readonly mlp: MoeSpec | AtomicSpec | DenseMlpSpec;
+}
+
+/** A model as plain data: enough to build its graph and to find its weights. */
+export interface ModelSpec {
+  readonly family: string;
+  readonly vocab: number;
+  readonly hidden: number;
+  readonly eps: number;
+  readonly maxContextTokens: number;
+  readonly layers: readonly LayerSpec[];
+  readonly embedding: string; // [vocab, hidden]
+  readonly embeddingMultiplier: number;
+  readonly residualMultiplier: number;
+  readonly norm: string; // final gain
+  readonly head: string; // [vocab, hidden]; the embedding's name when tied
+  readonly logitsMultiplier: number;
+  readonly bosId: number | undefined;
+  readonly eosIds: readonly number[];
+}
