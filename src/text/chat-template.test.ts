@@ -1,0 +1,153 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { AtomoeError } from '../errors.ts';
+import { joinTurns, renderChat } from './chat-template.ts';
+import { strftime } from './strftime.ts';
+import { fableFiles } from './text.test-support.ts';
+import { openTokenizer } from './tokenizer.ts';
+
+const now = new Date(2026, 2, 5, 7, 8, 9); // Thursday, 5 March 2026, local time
+const chat = [
+  { role: 'system', content: 'Be brief.' },
+  { role: 'user', content: 'Hi' },
+  { role: 'assistant', content: 'Hello.' },
+  { role: 'user', content: 'Who are you?' },
+];
+const template = (name: string) => readFileSync(`fixtures/templates/${name}.jinja`, 'utf8');
+
+describe('published templates', () => {
+  test('Qwen3', async () => {
+    const text = await renderChat(template('Qwen-Qwen3-0.6B'), chat);
+    expect(text).toBe(
+      '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n' +
+        '<|im_start|>assistant\nHello.<|im_end|>\n<|im_start|>user\nWho are you?<|im_end|>\n<|im_start|>assistant\n',
+    );
+    const quiet = await renderChat(template('Qwen-Qwen3-0.6B'), chat.slice(1, 2), {
+      variables: { enable_thinking: false },
+    });
+    expect(quiet).toBe('<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n');
+    const closed = await renderChat(template('Qwen-Qwen3-0.6B'), chat.slice(0, 2), {
+      addGenerationPrompt: false,
+    });
+    expect(closed).toBe('<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n');
+  });
+
+  test('Qwen3 with tools and an old thought', async () => {
+    const turns = [
+      { role: 'user', content: 'Hi' },
+      { role: 'assistant', content: '<think>\nhm\n</think>\n\nHello.' },
+      { role: 'user', content: 'More' },
+    ];
+    const tools = [{ type: 'function', function: { name: 'now', parameters: {} } }];
+    const text = await renderChat(template('Qwen-Qwen3-0.6B'), turns, { variables: { tools } });
+    expect(text).toContain(
+      '<tools>\n{"type": "function", "function": {"name": "now", "parameters": {}}}\n</tools>',
+    );
+    expect(text).toContain('<|im_start|>assistant\nHello.<|im_end|>\n'); // old thoughts are dropped
+  });
+
+  test('Granite, with and without a system turn', async () => {
+    const granite = template('ibm-granite-granite-3.3-2B-Instruct');
+    const turn = (role: string, content: string) =>
+      `<|start_of_role|>${role}<|end_of_role|>${content}<|end_of_text|>\n`;
+    const open = '<|start_of_role|>assistant<|end_of_role|>';
+    expect(await renderChat(granite, chat.slice(0, 2))).toBe(
+      turn('system', 'Be brief.') + turn('user', 'Hi') + open,
+    );
+    expect(await renderChat(granite, chat.slice(1, 2), { now })).toBe(
+      turn(
+        'system',
+        "Knowledge Cutoff Date: April 2024. Today's Date: March 05, 2026. You are Granite, developed by IBM. " +
+          'You are a helpful AI assistant.',
+      ) +
+        turn('user', 'Hi') +
+        open,
+    );
+  });
+
+  test('gpt-oss', async () => {
+    const text = await renderChat(template('openai-gpt-oss-120b'), chat, { now });
+    expect(text).toMatch(/^<\|start\|>system<\|message\|>You are ChatGPT/);
+    expect(text).toContain('Current date: 2026-03-05\n');
+    expect(text).toContain('Reasoning: medium\n');
+    expect(text).toContain('<|start|>developer<|message|># Instructions\n\nBe brief.');
+    expect(text).toMatch(
+      /<\|start\|>user<\|message\|>Hi<\|end\|><\|start\|>assistant<\|channel\|>final<\|message\|>Hello\.<\|end\|>/,
+    );
+    expect(text).toMatch(/<\|start\|>user<\|message\|>Who are you\?<\|end\|><\|start\|>assistant$/);
+  });
+
+  test('LFM2', async () => {
+    const text = await renderChat(template('LFM2-8B-A1B'), chat.slice(0, 2), { bosToken: '<|startoftext|>' });
+    expect(text).toBe(
+      '<|startoftext|><|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n',
+    );
+  });
+
+  test('Phi', async () => {
+    const phi = template('microsoft-Phi-3.5-mini-instruct');
+    const said = '<|system|>\nBe brief.<|end|>\n<|user|>\nHi<|end|>\n';
+    expect(await renderChat(phi, chat.slice(0, 2))).toBe(`${said}<|assistant|>\n`);
+    const closed = { eosToken: '<|endoftext|>', addGenerationPrompt: false };
+    expect(await renderChat(phi, chat.slice(0, 2), closed)).toBe(`${said}<|endoftext|>`);
+  });
+});
+
+test('the story model: the rendered chat encodes to the same ids as the plain prompt', async () => {
+  const tokenizer = await openTokenizer(fableFiles());
+  const prompt = 'Once upon a time';
+  const text = await renderChat(tokenizer.chatTemplate!, [{ role: 'user', content: prompt }], tokenizer);
+  expect(tokenizer.encode(text, { addSpecialTokens: false })).toEqual(tokenizer.encode(prompt));
+});
+
+test('without a template the text continues', () => {
+  expect(joinTurns([{ role: 'user', content: 'Once upon' }])).toBe('Once upon');
+  expect(joinTurns(chat.slice(0, 2))).toBe('Be brief.\nHi');
+});
+
+test.each<[string, string, { role: string; content: string }[], string, RegExp]>([
+  [
+    'a template that refuses',
+    "{% if messages[0].role != 'user' %}{{ raise_exception('Conversation must start with user') }}{% endif %}",
+    chat,
+    'bad-input',
+    /refuses the messages \(roles: system, user, assistant, user\): Conversation must start with user; change/,
+  ],
+  [
+    'gpt-oss: a tool answer out of nowhere',
+    template('openai-gpt-oss-120b'),
+    [{ role: 'tool', content: 'x' }],
+    'bad-input',
+    /no previous assistant message with a tool call/,
+  ],
+  [
+    'no messages',
+    template('Qwen-Qwen3-0.6B'),
+    [],
+    'bad-input',
+    /there are no messages, at least one is wanted/,
+  ],
+  [
+    'broken Jinja',
+    '{% for %}',
+    chat,
+    'bad-file',
+    /is no valid Jinja: .*; download the tokenizer files again/,
+  ],
+  ['unclosed block', '{% if true %}x', chat, 'bad-file', /is no valid Jinja/],
+])('%s', async (_case, source, messages, code, message) => {
+  const error: unknown = await renderChat(source, messages).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(AtomoeError);
+  expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
+});
+
+test.each([
+  ['%Y-%m-%d', '2026-03-05'],
+  ['%d %b %Y', '05 Mar 2026'],
+  ['%A, %B %-d', 'Thursday, March 5'],
+  ['%a %e %y', 'Thu  5 26'],
+  ['%H:%M:%S %-I %p', '07:08:09 7 AM'],
+  ['100%% %Q', '100% %Q'],
+])('strftime %j is %j', (format, wanted) => {
+  expect(strftime(now, format)).toBe(wanted);
+});
