@@ -59,12 +59,17 @@ export function packQ8_0(values: Float32Array, rows: number, cols: number): Uint
   for (let block = 0; block < blocks; block++) {
     const first = block * QUANT_BLOCK;
     let largest = 0;
-    for (let i = first; i < first + QUANT_BLOCK; i++) largest = Math.max(largest, Math.abs(values[i] ?? 0));
+    for (let i = first; i < first + QUANT_BLOCK; i++) {
+      const size = Math.abs(values[i] ?? 0);
+      if (size > largest) largest = size;
+    }
     const scale = Math.fround(largest / 127);
     scales[block] = scaleBits('q8_0', scale, block, cols);
     const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
     for (let i = first; i < first + QUANT_BLOCK; i++) {
-      signed[i] = roundHalfAway(Math.fround((values[i] ?? 0) * inverse));
+      const steps = Math.fround((values[i] ?? 0) * inverse);
+      // Rounds half away from zero, as C's roundf: the sum is exact in f64, and storing it drops the fraction.
+      signed[i] = steps < 0 ? steps - 0.5 : steps + 0.5;
     }
   }
   return packed;
@@ -84,15 +89,18 @@ export function packQ4_0(values: Float32Array, rows: number, cols: number): Uint
     const scale = Math.fround(extreme / -8);
     scales[block] = scaleBits('q4_0', scale, block, cols);
     const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
-    const quantOf = (value: number) =>
-      Math.min(15, Math.trunc(Math.fround(Math.fround(value * inverse) + 8.5)));
     for (let j = 0; j < half; j++) {
-      const low = quantOf(values[first + j] ?? 0);
-      const high = quantOf(values[first + half + j] ?? 0);
+      const low = quantQ4(values[first + j] ?? 0, inverse);
+      const high = quantQ4(values[first + half + j] ?? 0, inverse);
       quants[block * half + j] = low | (high << 4);
     }
   }
   return packed;
+}
+
+/** 0 to 15, for -8 to 7 scales. In f32, step by step, as the reference. */
+function quantQ4(value: number, inverse: number): number {
+  return Math.min(15, Math.trunc(Math.fround(Math.fround(value * inverse) + 8.5)));
 }
 
 /**
@@ -179,11 +187,6 @@ function sectionsOf(
     scales: new Uint16Array(packed.buffer, packed.byteOffset + scaleOffsetBytes, blocks),
     blocks,
   };
-}
-
-/** Math.round takes halves up; C's roundf, and so ggml, takes them away from zero. */
-function roundHalfAway(value: number): number {
-  return value < 0 ? -Math.round(-value) : Math.round(value);
 }
 
 function scaleBits(format: QuantFormat, scale: number, block: number, cols: number): number {

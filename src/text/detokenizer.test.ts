@@ -53,7 +53,7 @@ describe.each(kinds)('%s', (_kind, files, hasBytes) => {
       tokenizer.encode(text, { addSpecialTokens: false }),
     );
     let halves = 0;
-    for (let round = 0; round < 400; round++) {
+    for (let round = 0; round < 150; round++) {
       const ids: number[] = [];
       for (let i = 0; i < 12; i++) {
         if (pick(2) === 0) ids.push(pick(tokenizer.vocabSize));
@@ -73,7 +73,7 @@ describe.each(kinds)('%s', (_kind, files, hasBytes) => {
         if (wanted.includes('\ufffd')) halves += 1;
       }
     }
-    expect(halves > 50).toBe(hasBytes);
+    expect(halves > 20).toBe(hasBytes);
   });
 });
 

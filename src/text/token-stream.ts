@@ -78,7 +78,7 @@ function byteLevelStage({ isAdded }: StageContext): Stage {
   return {
     push(token) {
       if (isAdded(token)) return [run.end(), token];
-      const bytes = [...token].map((letter) => unicodeToByte.get(letter));
+      const bytes = Array.from(token, (letter) => unicodeToByte.get(letter));
       if (bytes.every((byte) => byte !== undefined)) return [run.push(Uint8Array.from(bytes))];
       return [run.push(new TextEncoder().encode(token))]; // no byte-level token, so it is plain text
     },
