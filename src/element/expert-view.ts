@@ -102,7 +102,7 @@ export class ExpertsElement extends ElementBase {
 
   /** Chooses an expert: its words are named here and sent to whoever shows the text. */
   pick(id: ExpertId | undefined): void {
-    if (!id && !this.#picked) return void this.#describe();
+    if (!id && !this.#picked) return this.#describe();
     this.#picked = id;
     this.#describe();
     this.#table?.mark(id);

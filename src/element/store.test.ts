@@ -149,6 +149,15 @@ describe('replying', () => {
     expect(texts(store.getState())).toEqual(['user: Once', `assistant: ${STORY}`]);
   });
 
+  test('choosing another model loads it before the next reply, and keeps the first until then', async () => {
+    const { store } = setUp();
+    await store.load('a/');
+    await store.plan('b/');
+    expect(store.getState()).toMatchObject({ kind: 'planning', model: { label: 'a/' } });
+    await store.send('Once');
+    expect(store.getState()).toMatchObject({ kind: 'ready', model: { label: 'b/' } });
+  });
+
   test('nothing is said without text, without a model, or while a reply is coming', async () => {
     const { beforeToken, release } = holdAt(1);
     const { store } = setUp({ beforeToken });

@@ -49,6 +49,7 @@ export class ChatStore {
   #ownsEngine = true;
   #session: Session | undefined;
   #source: ModelSource | undefined;
+  #loaded: ModelSource | undefined; // the source of the model in the engine
   #loadOptions: LoadOptions = {};
   #task: AbortController | undefined; // the plan, load or reply in progress
   #unsaid: { text: string; options: GenerateOptions } | undefined; // what a retry says again
@@ -80,6 +81,7 @@ export class ChatStore {
   adopt(engine: Engine): void {
     this.#begin();
     this.#dropEngine();
+    this.#source = undefined;
     this.#ownsEngine = false;
     this.#engine = Promise.resolve(engine);
     this.#watch(engine);
@@ -155,10 +157,16 @@ export class ChatStore {
     this.#set({ kind: this.#state.model ? 'ready' : 'idle' }, { messages: [], report: undefined });
   }
 
-  dispose(): void {
-    this.#begin();
+  /** Stops, and lets go of the engine; what was said stays, and the next task opens another engine. */
+  release(): void {
+    this.stop();
+    this.#begin().abort();
     this.#dropEngine();
     this.#set({ kind: 'idle' }, { model: undefined });
+  }
+
+  dispose(): void {
+    this.release();
     this.#listeners.clear();
     this.#taps.clear();
   }
@@ -166,7 +174,7 @@ export class ChatStore {
   async #reply(text: string, options: GenerateOptions): Promise<void> {
     const task = this.#begin();
     this.#unsaid = { text, options };
-    const source = this.#state.model ? undefined : this.#source; // defined: still to load
+    const source = this.#state.model && this.#source === this.#loaded ? undefined : this.#source; // defined: to load
     // Said at once and not when the engine is free: from here on the chat is busy.
     if (source === undefined) this.#beginReply();
     else this.#set({ kind: 'loading', progress: { kind: 'planning' }, bytesPerSecond: undefined });
@@ -224,6 +232,7 @@ export class ChatStore {
     };
     const model = await engine.load(source, { ...options, signal, onProgress });
     signal.throwIfAborted();
+    this.#loaded = source;
     this.#set({ kind: 'ready' }, { model });
   }
 
@@ -312,6 +321,7 @@ export class ChatStore {
     const engine = this.#engine;
     this.#engine = undefined;
     this.#session = undefined;
+    this.#loaded = undefined;
     if (this.#ownsEngine) engine?.then((opened) => opened.dispose()).catch(() => {});
   }
 

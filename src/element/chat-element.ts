@@ -1,0 +1,246 @@
+/** `<atomoe-chat>`: a chat with a model, in any page. Importing this module registers nothing; `define.ts` does. */
+import type { Engine, GenerateEvent, GenerateOptions, LoadOptions, LoadProgress } from '../engine/api.ts';
+import { chatSheet } from './chat-style.ts';
+import { ChatView } from './chat-view.ts';
+import { ElementBase, oncePerFrame } from './dom.ts';
+import type { ChatState, Message, Problem, ReplyReport } from './state.ts';
+import { ChatStore, type Unsubscribe } from './store.ts';
+
+/** The events of `<atomoe-chat>` by name, with their details. All bubble and cross shadow borders. */
+export interface ChatElementEvents {
+  'chat-send': CustomEvent<{ readonly text: string }>; // cancelable: the page may answer instead
+  'chat-token': CustomEvent<GenerateEvent & { readonly kind: 'token' }>;
+  'chat-done': CustomEvent<ReplyReport & { readonly text: string }>;
+  'chat-error': CustomEvent<Problem>;
+  'chat-progress': CustomEvent<LoadProgress>;
+}
+
+const UPGRADED = ['engine', 'generateOptions', 'loadOptions'] as const;
+
+/**
+ * A chat with a language model that runs in the page.
+ *
+ * @slot header - above the conversation
+ * @slot empty - shown while nothing has been said
+ * @slot footer - below the message field
+ * @csspart log - the conversation
+ * @csspart message - one message; also `user` or `assistant`
+ * @csspart prompt - the visitor's part of a story
+ * @csspart notice - what loading takes, and its progress
+ * @csspart error - what went wrong
+ * @csspart composer - message field and buttons
+ * @csspart input - the message field
+ * @csspart send - the send button
+ * @csspart stop - the stop button
+ * @csspart action - load, cancel, or try again
+ * @csspart new-text - jumps to the end of the conversation
+ * @cssprop --atomoe-text - text
+ * @cssprop --atomoe-muted - quiet text
+ * @cssprop --atomoe-surface - background
+ * @cssprop --atomoe-line - borders
+ * @cssprop --atomoe-accent - buttons, focus, progress
+ * @cssprop --atomoe-on-accent - text on the accent
+ * @cssprop --atomoe-radius - corner radius
+ * @cssprop --atomoe-font - font family
+ * @attr model - folder or file URL of the model; what it needs is shown, and loading waits for a click
+ * @attr autoload - load at once
+ * @attr placeholder - hint in the message field
+ * @attr disabled - no messages may be sent
+ * @fires chat-send - a message is about to be sent; `preventDefault()` keeps it from the model
+ * @fires chat-token - one token of the reply
+ * @fires chat-done - the reply is complete
+ * @fires chat-error - something went wrong; detail: `{ code, message }`
+ * @fires chat-progress - the load moved on
+ */
+export class ChatElement extends ElementBase {
+  static readonly observedAttributes = ['model', 'placeholder', 'disabled', 'autoload'];
+
+  /** Opens the engine for `model="..."`; `define.ts` sets the worker engine. */
+  static openEngine: (() => Promise<Engine>) | undefined;
+
+  readonly #store = new ChatStore({ openEngine: () => openDefaultEngine() });
+  readonly #frame = oncePerFrame(() => this.#view?.render(this.#store.getState()));
+  #internals: ElementInternals | undefined;
+  #view: ChatView | undefined;
+  #unsubscribe: Unsubscribe[] = [];
+  #engine: Engine | undefined;
+  #generateOptions: GenerateOptions = {};
+  #loadOptions: LoadOptions = {};
+  #source: string | undefined; // the model attribute as last acted upon
+  #kind: ChatState['kind'] = 'idle';
+
+  /** An engine that the page opened; the element neither loads nor disposes of it unasked. */
+  get engine(): Engine | undefined {
+    return this.#engine;
+  }
+
+  set engine(engine: Engine | undefined) {
+    this.#engine = engine;
+    if (engine) this.#store.adopt(engine);
+  }
+
+  /** Settings of every reply. */
+  get generateOptions(): GenerateOptions {
+    return this.#generateOptions;
+  }
+
+  set generateOptions(options: GenerateOptions) {
+    this.#generateOptions = options;
+  }
+
+  /** Settings of every load. */
+  get loadOptions(): LoadOptions {
+    return this.#loadOptions;
+  }
+
+  set loadOptions(options: LoadOptions) {
+    this.#loadOptions = options;
+  }
+
+  /** What was said so far. */
+  get messages(): readonly Message[] {
+    return this.#store.getState().messages;
+  }
+
+  /** What the chat is doing. */
+  get state(): ChatState {
+    return this.#store.getState();
+  }
+
+  get model(): string | null {
+    return this.getAttribute('model');
+  }
+
+  set model(url: string | null) {
+    if (url === null) this.removeAttribute('model');
+    else this.setAttribute('model', url);
+  }
+
+  /** Sends a message as if it had been typed, except that no `chat-send` is fired. */
+  async send(text: string): Promise<boolean> {
+    return this.#store.send(text, this.generateOptions);
+  }
+
+  /** Stops a reply or a load. */
+  stop(): void {
+    this.#store.stop();
+  }
+
+  /** Forgets the conversation. */
+  clear(): void {
+    this.#store.clear();
+  }
+
+  /** Loads the model of the `model` attribute. */
+  async load(): Promise<void> {
+    const { model } = this;
+    if (model !== null) await this.#store.load(model, this.#loadOptions);
+  }
+
+  override focus(options?: FocusOptions): void {
+    this.#view?.focus(options);
+  }
+
+  connectedCallback(): void {
+    for (const name of UPGRADED) this.#upgrade(name);
+    this.#build();
+    if (this.#unsubscribe.length === 0) {
+      this.#unsubscribe = [
+        this.#store.subscribe((state) => this.#follow(state)),
+        this.#store.tap((event) => this.#hear(event)),
+      ];
+    }
+    this.#configure();
+    this.#takeModel();
+    this.#frame.request();
+  }
+
+  disconnectedCallback(): void {
+    // A move disconnects and connects in one breath and must cost nothing; a removal ends the reply and the engine.
+    queueMicrotask(() => {
+      if (this.isConnected) return;
+      for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+      this.#frame.cancel();
+      this.#source = undefined;
+      if (this.#engine) this.#store.stop();
+      else this.#store.release();
+    });
+  }
+
+  attributeChangedCallback(name: string): void {
+    if (!this.isConnected || !this.#view) return;
+    if (name === 'model' || name === 'autoload') this.#takeModel();
+    else this.#configure();
+  }
+
+  #build(): void {
+    if (this.#view) return;
+    this.#internals ??= this.attachInternals();
+    this.#internals.role = 'region';
+    this.#internals.ariaLabel = 'Chat with a language model';
+    const view = new ChatView({
+      send: (text) => this.#userSends(text),
+      stop: () => this.#store.stop(),
+      load: () => void this.#store.load(),
+      retry: () => void this.#store.retry(),
+    });
+    const root = this.shadowRoot ?? this.attachShadow({ mode: 'open' });
+    root.adoptedStyleSheets = [chatSheet()];
+    root.replaceChildren(view.root);
+    this.addEventListener('keydown', (event) => view.onKey(event));
+    this.#view = view;
+  }
+
+  #configure(): void {
+    this.#view?.configure(this.getAttribute('placeholder') ?? '', this.hasAttribute('disabled'));
+  }
+
+  #takeModel(): void {
+    const { model } = this;
+    if (model === null || model === this.#source) return;
+    this.#source = model;
+    if (this.hasAttribute('autoload')) void this.#store.load(model, this.loadOptions);
+    else void this.#store.plan(model, this.loadOptions);
+  }
+
+  #userSends(text: string): void {
+    if (this.#fire('chat-send', { text }, true)) void this.send(text);
+  }
+
+  #follow(state: ChatState): void {
+    this.#frame.request();
+    const hasChanged = state.kind !== this.#kind;
+    this.#kind = state.kind;
+    if (state.kind === 'failed' && hasChanged) this.#fire('chat-error', state.problem);
+    if (state.kind === 'loading') this.#fire('chat-progress', state.progress);
+  }
+
+  #hear(event: GenerateEvent): void {
+    if (event.kind === 'token') this.#fire('chat-token', event);
+    if (event.kind === 'done') {
+      const { reason, seed, usage, timings, text } = event;
+      this.#fire('chat-done', { reason, seed, usage, timings, text });
+    }
+  }
+
+  #fire<K extends keyof ChatElementEvents>(
+    name: K,
+    detail: ChatElementEvents[K]['detail'],
+    cancelable = false,
+  ): boolean {
+    return this.dispatchEvent(new CustomEvent(name, { detail, cancelable, bubbles: true, composed: true }));
+  }
+
+  /** A property that was set before the element was defined hides its accessor; sets it again through it. */
+  #upgrade(name: (typeof UPGRADED)[number]): void {
+    if (!Object.hasOwn(this, name)) return;
+    const value: unknown = this[name];
+    Reflect.deleteProperty(this, name);
+    Reflect.set(this, name, value);
+  }
+}
+
+function openDefaultEngine(): Promise<Engine> {
+  if (ChatElement.openEngine) return ChatElement.openEngine();
+  return Promise.reject(new Error('no engine: set the engine property, or import atomoe/element/define'));
+}

@@ -1,0 +1,50 @@
+/** The style sheet of `<atomoe-chat>`: at home by default, the host's colours and type by custom properties and parts. */
+import { lazyStyleSheet } from './dom.ts';
+
+export const chatSheet = lazyStyleSheet(`
+:host {
+  --_text: var(--atomoe-text, light-dark(#1f1c17, #f0ebe2));
+  --_muted: var(--atomoe-muted, light-dark(#5f594f, #b3aa9b));
+  --_surface: var(--atomoe-surface, light-dark(#fffdf9, #1c1915));
+  --_line: var(--atomoe-line, light-dark(#8a8274, #7d7568));
+  --_accent: var(--atomoe-accent, light-dark(#b3410b, #ffb84d));
+  --_on-accent: var(--atomoe-on-accent, light-dark(#fffdf9, #1c1915));
+  --_radius: var(--atomoe-radius, 10px);
+  display: flex; flex-direction: column; gap: 0.75em;
+  box-sizing: border-box; min-height: 16em; height: 26em; max-width: 100%;
+  padding: 0.9em; border: 1px solid var(--_line); border-radius: var(--_radius);
+  color-scheme: light dark; color: var(--_text); background: var(--_surface);
+  font: 1rem/1.5 var(--atomoe-font, system-ui, sans-serif);
+}
+:host([hidden]) { display: none; }
+*, *::before { box-sizing: border-box; }
+[hidden] { display: none !important; }
+.log { position: relative; flex: 1; min-height: 4em; overflow-y: auto; overscroll-behavior: contain; border-radius: 4px; }
+.log article { margin: 0 0 0.9em; overflow-wrap: anywhere; white-space: pre-wrap; }
+.log h4 { margin: 0; font-size: 0.8125em; font-weight: 600; color: var(--_muted); }
+.log p { margin: 0; }
+.prompt { color: var(--_muted); }
+.note { font-size: 0.875em; color: var(--_muted); }
+.new-text { align-self: center; margin-top: -3em; z-index: 1; }
+.notice { display: grid; gap: 0.5em; justify-items: start; }
+.notice p, .error p { margin: 0; }
+.error { padding-inline-start: 0.7em; border-inline-start: 3px solid var(--_accent); }
+progress { width: 100%; height: 0.5em; accent-color: var(--_accent); }
+form { display: flex; gap: 0.5em; align-items: end; }
+.field { flex: 1; }
+textarea {
+  display: block; width: 100%; min-height: 2.75em; max-height: 10em; resize: none; field-sizing: content;
+  padding: 0.6em 0.75em; font: inherit; color: inherit; background: transparent;
+  border: 1px solid var(--_line); border-radius: calc(var(--_radius) - 3px);
+}
+button {
+  min-height: 2.75em; min-width: 2.75em; padding: 0.3em 1em; font: inherit; font-weight: 600; cursor: pointer;
+  color: var(--_on-accent); background: var(--_accent); border: 1px solid transparent; border-radius: calc(var(--_radius) - 3px);
+}
+button.quiet { color: var(--_text); background: var(--_surface); border-color: var(--_line); }
+button:disabled { opacity: 0.55; cursor: default; }
+.stop[aria-disabled='true']:not(:focus) { display: none; }
+:focus-visible { outline: 2px solid var(--_accent); outline-offset: 2px; }
+.unseen { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+@media (forced-colors: active) { button { border-color: ButtonText; } }
+`);

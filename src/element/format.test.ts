@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import { describeProgress, formatBytes, formatPart } from './format.ts';
+
+test.each([
+  [0, '0 bytes'],
+  [640, '640 bytes'],
+  [999, '999 bytes'],
+  [1000, '1.0 kB'],
+  [9949, '9.9 kB'],
+  [9951, '10 kB'],
+  [17_125_200, '17 MB'],
+  [999_499_999, '999 MB'],
+  [999_500_000, '1.0 GB'],
+  [4_480_000_000, '4.5 GB'],
+])('%i bytes read %s', (bytes, text) => {
+  expect(formatBytes(bytes)).toBe(text);
+});
+
+test('a download says bytes of bytes, rate and what is to come', () => {
+  const progress = { kind: 'downloading', doneBytes: 6e6, totalBytes: 17e6, file: 'm' } as const;
+  expect(formatPart(6e6, 17e6)).toBe('6.0 MB of 17 MB');
+  expect(describeProgress(progress, undefined)).toEqual({
+    text: 'Downloading: 6.0 MB of 17 MB',
+    fraction: 6 / 17,
+  });
+  expect(describeProgress(progress, 1.1e6).text).toBe('Downloading: 6.0 MB of 17 MB at 1.1 MB/s, 10 s to go');
+  expect(describeProgress({ ...progress, totalBytes: 600e6 }, 2e6).text).toContain(', 5 min to go');
+  expect(describeProgress({ ...progress, doneBytes: 0, totalBytes: 0 }, undefined).fraction).toBeUndefined();
+});

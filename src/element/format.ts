@@ -1,0 +1,66 @@
+/** Numbers as people say them, and progress in words. */
+import type { LoadProgress, ModelPlan } from '../engine/api.ts';
+
+const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB'] as const;
+
+/** 17 MB, 4.5 GB, 640 bytes: decimal units, two digits that matter. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  const digits = unit > 0 && value < 9.95 ? 1 : 0;
+  return `${value.toFixed(digits)} ${UNITS[unit]}`;
+}
+
+/** "6.0 of 17 MB": both in the unit of the whole. */
+export function formatPart(doneBytes: number, totalBytes: number): string {
+  return `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`;
+}
+
+export interface ProgressText {
+  readonly text: string;
+  readonly fraction: number | undefined; // 0..1; undefined: nobody knows
+}
+
+/** What a load is doing, honestly: bytes of bytes, rate, what is still to come. */
+export function describeProgress(progress: LoadProgress, bytesPerSecond: number | undefined): ProgressText {
+  switch (progress.kind) {
+    case 'planning':
+      return { text: 'Reading what the model needs…', fraction: undefined };
+    case 'downloading': {
+      const { doneBytes, totalBytes } = progress;
+      const rate = bytesPerSecond ? ` at ${formatBytes(bytesPerSecond)}/s` : '';
+      const leftSeconds = bytesPerSecond ? (totalBytes - doneBytes) / bytesPerSecond : 0;
+      const left = leftSeconds >= 1 ? `, ${formatSeconds(leftSeconds)} to go` : '';
+      const text = `Downloading: ${formatPart(doneBytes, totalBytes)}${rate}${left}`;
+      return { text, fraction: totalBytes > 0 ? doneBytes / totalBytes : undefined };
+    }
+    case 'compiling': {
+      const { donePipelines, totalPipelines } = progress;
+      const text = `Compiling shaders: ${donePipelines} of ${totalPipelines}`;
+      return { text, fraction: totalPipelines > 0 ? donePipelines / totalPipelines : undefined };
+    }
+    case 'tuning': {
+      const { doneKernels, totalKernels } = progress;
+      const text = `Finding the fastest kernels for this GPU: ${doneKernels} of ${totalKernels}`;
+      return { text, fraction: totalKernels > 0 ? doneKernels / totalKernels : undefined };
+    }
+    case 'ready':
+      return { text: 'Ready', fraction: 1 };
+  }
+}
+
+/** What loading will take, before it begins. */
+export function describePlan(plan: ModelPlan): string {
+  if (!plan.fits) return plan.why;
+  const { download, gpuTotal } = plan.bytes;
+  return `Loading downloads ${formatBytes(download)} and needs ${formatBytes(gpuTotal)} of GPU memory.`;
+}
+
+function formatSeconds(seconds: number): string {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  return `${Math.round(seconds / 60)} min`;
+}

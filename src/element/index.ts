@@ -1,0 +1,8 @@
+/** The elements and what they are made of; importing this registers nothing. */
+export { ChatElement, type ChatElementEvents } from './chat-element.ts';
+export { ExpertsElement, type ExpertPick } from './expert-view.ts';
+export type { BusyExpert, ExpertId, ExpertShape, LikedWord } from './expert-activity.ts';
+export { describePlan, describeProgress, formatBytes, formatPart } from './format.ts';
+export type { ChatPhase, ChatState, Message, Problem, ReplyReport } from './state.ts';
+export { ChatStore, type ChatStoreOptions, type Unsubscribe } from './store.ts';
+export type { Piece } from './words.ts';
