@@ -1,10 +1,16 @@
 import type { Program } from '../gpu/program.ts';
+import { gate } from './gate.ts';
 import { programs } from './kernel.ts';
+import { attentionCombine } from './attention-combine.ts';
+import { attention } from './attention.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { ropeKv } from './rope-kv.ts';
 
 /** Every kernel in every variant that the engine may ask for. A new kernel is added here and nowhere else. */
 export const allPrograms: readonly Program[] = [
+  ...programs(gate),
   ...programs(rmsNorm),
   ...programs(ropeKv),
+  ...programs(attention),
+  ...programs(attentionCombine),
 ];
