@@ -1,4 +1,9 @@
 import type { Program } from '../gpu/program.ts';
+import { addRmsNorm } from './add-rms-norm.ts';
+import { addShared } from './add-shared.ts';
+import { embedding } from './embedding.ts';
+import { gluActivation } from './glu-activation.ts';
+import { takeRow } from './take-row.ts';
 import { gate } from './gate.ts';
 import { programs } from './kernel.ts';
 import { attentionCombine } from './attention-combine.ts';
@@ -13,4 +18,9 @@ export const allPrograms: readonly Program[] = [
   ...programs(ropeKv),
   ...programs(attention),
   ...programs(attentionCombine),
+  ...programs(addRmsNorm),
+  ...programs(addShared),
+  ...programs(embedding),
+  ...programs(gluActivation),
+  ...programs(takeRow),
 ];

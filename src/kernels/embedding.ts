@@ -1,0 +1,40 @@
+import source from '../../shaders/embedding.wgsl?raw';
+import {
+  featuresOf,
+  foldGrid,
+  gridPart,
+  SCALARS,
+  scalarPrelude,
+  WEIGHT_FORMATS,
+  WEIGHTS_PER_UNIT,
+  weightsPart,
+} from './common.ts';
+import { cross, defineKernel } from './kernel.ts';
+import { assertWholeUnits, scalesPart } from './weights.ts';
+
+export interface EmbeddingSize {
+  readonly tokens: number;
+  readonly cols: number;
+}
+
+/** y[t, :] = multiplier * table[ids[t], :], zeros for ids past the table. Moves bytes only: nothing to tune. */
+export const embedding = defineKernel({
+  name: 'embedding',
+  bindings: { ids: 'read', table: 'read', y: 'write' },
+  params: { tokens: 'u32', vocab: 'u32', cols: 'u32', scales: 'u32', multiplier: 'f32' },
+  variants: cross({ scalar: SCALARS, format: WEIGHT_FORMATS, wg: [64] }),
+  parts: ({ scalar, format }) => [
+    scalarPrelude(scalar),
+    gridPart,
+    weightsPart(format),
+    scalesPart(format, 'table'),
+    { name: 'embedding.wgsl', text: source },
+  ],
+  overrides: ({ wg }) => ({ WG: wg }),
+  features: featuresOf,
+  key: ({ scalar, format, wg }) => `embedding/${scalar}/${format}/wg${wg}`,
+  grid: ({ tokens, cols }: EmbeddingSize, { format, wg }) => {
+    assertWholeUnits(format, cols);
+    return foldGrid(Math.ceil((tokens * cols) / WEIGHTS_PER_UNIT[format] / wg));
+  },
+});
