@@ -39,7 +39,10 @@ function browserProject(
 ) {
   return {
     cacheDir: `node_modules/.vite/${name}`,
-    define: { 'import.meta.env.VITE_ATOMOE_LIMITS': JSON.stringify(limits) },
+    define: {
+      'import.meta.env.VITE_ATOMOE_LANE': JSON.stringify(name),
+      'import.meta.env.VITE_ATOMOE_LIMITS': JSON.stringify(limits),
+    },
     // Named, so that no dependency is discovered in mid-run: that would reload the page under a running test.
     optimizeDeps: {
       include: ['wgsl-preprocessor/wgsl-preprocessor.js', '@huggingface/jinja', '@huggingface/tokenizers'],

@@ -104,6 +104,8 @@ function expectRouting(
 }
 
 describe.each(variants.map((variant) => [gate.key(variant), variant] as const))('%s', (_key, variant) => {
+  // One lane of this form walks all experts top_k times; scripts/README.md has the loop limit of Firefox's driver.
+  const hasShortLoops = import.meta.env.VITE_ATOMOE_LANE === 'firefox' && variant.form === 'lane';
   const fits = (experts: number) => experts <= variant.capacity;
 
   test.each(PRESETS.filter(([, , experts]) => fits(experts)))(
@@ -127,7 +129,7 @@ describe.each(variants.map((variant) => [gate.key(variant), variant] as const))(
       [127, 64],
       [129, 7],
       [1024, 64],
-    ].filter(([experts]) => fits(experts!)),
+    ].filter(([experts, topK]) => fits(experts!) && (!hasShortLoops || experts! * topK! < 65_000)),
   )('%i experts, top %i', async (experts = 0, topK = 0) => {
     const size = { tokens: 3, experts, topK };
     const logits = randomNormal(size.tokens * experts, 3, 2);
