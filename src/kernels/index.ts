@@ -10,10 +10,12 @@ import { attentionCombine } from './attention-combine.ts';
 import { attention } from './attention.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { ropeKv } from './rope-kv.ts';
+import { sparseDispatch } from './sparse-dispatch.ts';
 
 /** Every kernel in every variant that the engine may ask for. A new kernel is added here and nowhere else. */
 export const allPrograms: readonly Program[] = [
   ...programs(gate),
+  ...programs(sparseDispatch),
   ...programs(rmsNorm),
   ...programs(ropeKv),
   ...programs(attention),
