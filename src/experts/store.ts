@@ -1,7 +1,8 @@
 import { AtomoeError, invariant } from '../errors.ts';
 import type { Buffer } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { ABSENT, slotNumber, type ExpertWeights, type RecordLayout } from '../graph/experts.ts';
+import type { Ref } from '../graph/tensor.ts';
+import { ABSENT_SLOT, slotNumber, type ExpertWeights, type RecordLayout } from '../graph/experts.ts';
 
 /** Kernels bind one pool buffer, or four when a layer's experts do not fit one binding. */
 const MAX_POOLS = 4;
@@ -56,7 +57,8 @@ export function planPools({ layers, unitsPerLayer, layout }: StoreShape, maxBind
 export class ExpertStore implements ExpertWeights {
   readonly unitsPerLayer: number;
   readonly layout: RecordLayout;
-  readonly table: Buffer;
+  readonly table: Ref;
+  readonly #table: Buffer;
   readonly #gpu: Gpu;
   readonly #shape: StoreShape;
   readonly #plan: PoolPlan;
@@ -76,11 +78,12 @@ export class ExpertStore implements ExpertWeights {
     this.#shape = shape;
     this.#plan = plan;
     this.#pools = pools;
-    this.table = table;
+    this.table = { kind: 'buffer', buffer: table };
+    this.#table = table;
     this.#place = place;
     this.unitsPerLayer = shape.unitsPerLayer;
     this.layout = shape.layout;
-    this.#slots = new Uint32Array(shape.layers * shape.unitsPerLayer).fill(ABSENT);
+    this.#slots = new Uint32Array(shape.layers * shape.unitsPerLayer).fill(ABSENT_SLOT);
     gpu.write(table, 0, this.#slots);
   }
 
@@ -113,10 +116,14 @@ export class ExpertStore implements ExpertWeights {
     return new ExpertStore(gpu, shape, plan, pools, table, place);
   }
 
-  pools(layer: number): readonly Buffer[] {
+  pools(layer: number): readonly Ref[] {
+    return this.#buffers(layer).map((buffer) => ({ kind: 'buffer', buffer }));
+  }
+
+  #buffers(layer: number): readonly Buffer[] {
     const { poolsPerLayer, layersPerPool } = this.#plan;
-    if (poolsPerLayer === 1) return this.#pools.slice(Math.floor(layer / layersPerPool), Math.floor(layer / layersPerPool) + 1);
-    return this.#pools.slice(layer * MAX_POOLS, (layer + 1) * MAX_POOLS);
+    const first = poolsPerLayer === 1 ? Math.floor(layer / layersPerPool) : layer * MAX_POOLS;
+    return this.#pools.slice(first, first + poolsPerLayer);
   }
 
   /** Writes a unit's record into its slot. `commit` makes it visible. */
@@ -126,7 +133,7 @@ export class ExpertStore implements ExpertWeights {
     const place = this.#place(unit, layer);
     const pool = poolsPerLayer === 1 ? 0 : Math.floor(place / slotsPerPool);
     const index = poolsPerLayer === 1 ? (layer % layersPerPool) * this.unitsPerLayer + place : place % slotsPerPool;
-    const buffer = this.pools(layer)[pool];
+    const buffer = this.#buffers(layer)[pool];
     invariant(buffer, () => `no pool ${pool} for layer ${layer}`);
     this.#gpu.write(buffer, index * this.layout.sizeBytes, record);
     this.#slots[layer * this.unitsPerLayer + unit] = slotNumber(pool, index);
@@ -134,12 +141,12 @@ export class ExpertStore implements ExpertWeights {
 
   /** Sends the table. */
   commit(): void {
-    this.#gpu.write(this.table, 0, this.#slots);
+    this.#gpu.write(this.#table, 0, this.#slots);
   }
 
   dispose(): void {
     for (const pool of this.#pools) pool.dispose();
-    this.table.dispose();
+    this.#table.dispose();
   }
 
   get layers(): number {

@@ -21,8 +21,14 @@ export const DEFAULT_LIMITS: Limits = {
   maxInvocations: 256,
 };
 
+/** The entry to WebGPU: `navigator.gpu`, or what Dawn gives in Node. */
+export type GpuEntry = GPU;
+
+/** A device that the host page opened itself. */
+export type HostDevice = GPUDevice;
+
 export interface OpenOptions {
-  gpu?: GPU | undefined; // default: navigator.gpu
+  gpu?: GpuEntry | undefined; // default: navigator.gpu
   features?: readonly Feature[]; // asked for where the adapter has them
   limits?: 'default' | 'adapter' | Partial<Limits>; // default: 'default'
 }
@@ -99,27 +105,15 @@ export class Gpu {
    * @throws {AtomoeError} no-webgpu - no `navigator.gpu` or no adapter; limit-too-small - the adapter refuses a limit
    */
   static async open({ gpu, features = [], limits = 'default' }: OpenOptions = {}): Promise<Gpu> {
-    const entry = gpu ?? globalThis.navigator?.gpu;
-    if (!entry) {
-      throw new AtomoeError(
-        'no-webgpu',
-        'this browser has no WebGPU; wanted navigator.gpu; use Chrome or Edge 113+, Safari 26+ or Firefox 141+, or device: "cpu"',
-      );
-    }
-    const adapter = await entry.requestAdapter({ powerPreference: 'high-performance' });
-    if (!adapter) {
-      throw new AtomoeError(
-        'no-webgpu',
-        'WebGPU is here but offers no adapter; update the graphics driver, or use device: "cpu"',
-      );
-    }
+    const adapter = await requestAdapter(gpu);
     const has = features.filter((feature) => adapter.features.has(feature));
     const device = await requestDevice(adapter, has, requiredLimits(adapter, limits));
-    const { vendor = '', architecture = '', description = '' } = adapter.info ?? {};
-    return new Gpu(
-      device,
-      [vendor, architecture].filter(Boolean).join(' ') || description || 'unnamed adapter',
-    );
+    return new Gpu(device, adapterName(adapter.info));
+  }
+
+  /** Takes over a device that somebody else opened. Its features and limits are what it has. */
+  static adopt(device: HostDevice): Gpu {
+    return new Gpu(device, adapterName(device.adapterInfo));
   }
 
   get isLost(): boolean {
@@ -243,6 +237,45 @@ export class Gpu {
     for (const buffer of [...this.#buffers]) buffer.dispose();
     this.device.destroy();
   }
+}
+
+async function requestAdapter(gpu: GpuEntry | undefined): Promise<GPUAdapter> {
+  const entry = gpu ?? globalThis.navigator?.gpu;
+  if (!entry) {
+    throw new AtomoeError(
+      'no-webgpu',
+      'this browser has no WebGPU; wanted navigator.gpu; use Chrome or Edge 113+, Safari 26+ or Firefox 141+, or ' +
+        'device: "cpu"',
+    );
+  }
+  const adapter = await entry.requestAdapter({ powerPreference: 'high-performance' });
+  if (adapter) return adapter;
+  throw new AtomoeError(
+    'no-webgpu',
+    'WebGPU is here but offers no adapter; wanted one; update the graphics driver, or use device: "cpu"',
+  );
+}
+
+function adapterName(info: GPUAdapterInfo | undefined): string {
+  const { vendor = '', architecture = '', description = '' } = info ?? {};
+  return [vendor, architecture].filter(Boolean).join(' ') || description || 'unnamed adapter';
+}
+
+/** What an adapter could give, without opening a device on it. */
+export interface AdapterFacts {
+  readonly name: string;
+  readonly features: ReadonlySet<Feature>;
+  readonly limits: Limits;
+}
+
+/** @throws {AtomoeError} no-webgpu */
+export async function readAdapter(gpu?: GpuEntry): Promise<AdapterFacts> {
+  const adapter = await requestAdapter(gpu);
+  return {
+    name: adapterName(adapter.info),
+    features: new Set([...adapter.features] as Feature[]),
+    limits: readLimits(adapter.limits),
+  };
 }
 
 function uncaptured(error: GPUError): AtomoeError {

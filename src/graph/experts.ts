@@ -1,5 +1,7 @@
-import type { Buffer } from '../gpu/buffer.ts';
 import type { WeightFormat } from '../kernels/common.ts';
+import type { Ref } from './tensor.ts';
+
+export { ABSENT_SLOT, slotNumber } from '../kernels/expert-pool.ts';
 
 /** One matrix inside a record. Offsets count from the record's start. */
 export interface RecordPart {
@@ -16,14 +18,6 @@ export interface RecordLayout {
   readonly sizeBytes: number; // a multiple of 256
 }
 
-/** A slot that holds nothing. */
-export const ABSENT = 0xffffffff;
-const POOL_SHIFT = 2 ** 24; // slot number = pool * 2^24 + index
-
-export function slotNumber(pool: number, index: number): number {
-  return pool * POOL_SHIFT + index;
-}
-
 /**
  * The routed experts as kernels see them: records in slots of a few buffers, found through a table. A unit is an
  * expert, or a page of atomic experts.
@@ -31,9 +25,9 @@ export function slotNumber(pool: number, index: number): number {
 export interface ExpertWeights {
   readonly unitsPerLayer: number;
   readonly layout: RecordLayout;
-  readonly table: Buffer; // u32 [layers * unitsPerLayer]: slot numbers
+  readonly table: Ref; // u32 [layers * unitsPerLayer]: slot numbers
   /** The one or four buffers that a layer's kernels bind. */
-  pools(layer: number): readonly Buffer[];
+  pools(layer: number): readonly Ref[];
 }
 
 /** The same on the CPU: a record's matrices as f32. */

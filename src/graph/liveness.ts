@@ -1,3 +1,4 @@
+import { alignUp } from '../gpu/buffer.ts';
 import type { Dispatch } from './node.ts';
 import { elementCount, type Tensor } from './tensor.ts';
 import type { Scalar } from '../kernels/common.ts';
@@ -9,9 +10,10 @@ export interface SharedBuffer {
   readonly sizeBytes: number;
 }
 
+/** Rounded up to 16 bytes: kernels may bind any tensor as vec4s. */
 export function tensorSizeBytes(tensor: Tensor, tokens: number, scalar: Scalar): number {
   const elementBytes = tensor.type === 'scalar' && scalar === 'f16' ? 2 : 4;
-  return Math.max(4, elementBytes * elementCount(tensor, tokens));
+  return Math.max(16, alignUp(elementBytes * elementCount(tensor, tokens), 16));
 }
 
 interface Life {

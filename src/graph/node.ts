@@ -32,7 +32,7 @@ export function dispatch<
   kernel: Kernel<B, P, V, S>,
   variant: V,
   use: {
-    readonly buffers: Readonly<Record<keyof B & string, Ref>> & Readonly<Record<string, Ref>>;
+    readonly buffers: { readonly [N in keyof B]?: Ref } & Readonly<Record<string, Ref>>; // all of the variant's bindings
     readonly params: (step: Step) => { readonly [N in keyof P]: number };
     readonly size: (step: Step) => S;
     readonly indirect?: Tensor; // workgroup counts come from here instead of `size`

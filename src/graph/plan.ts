@@ -17,9 +17,8 @@ export interface GpuWeight {
 }
 
 /** What plans of one model share. */
-export interface Resources {
+export interface Resources extends WeightFacts {
   readonly weight: (weight: Weight) => GpuWeight;
-  readonly experts: ExpertWeights | undefined;
 }
 
 /** A choice that lowering met: the tuner times the candidates, keyed by kernel and shape. */
@@ -47,8 +46,17 @@ export interface Lowered {
   readonly choices: readonly Choice[];
 }
 
+/** What lowering has to know of a device, which need not exist yet. */
+export type DeviceFacts = Pick<Gpu, 'features' | 'limits'>;
+
+/** What lowering has to know of the weights, which need not be loaded yet. */
+export interface WeightFacts {
+  readonly weight: (weight: Weight) => Pick<GpuWeight, 'format' | 'scalesWords'>;
+  readonly experts: ExpertWeights | undefined;
+}
+
 /** Turns nodes into dispatches. Allocates nothing. */
-export function lower(gpu: Gpu, graph: Graph, resources: Resources, options: PlanOptions): Lowered {
+export function lower(gpu: DeviceFacts, graph: Graph, resources: WeightFacts, options: PlanOptions): Lowered {
   const dispatches: Dispatch[] = [];
   const labels: string[] = [];
   const choices = new Map<string, Choice>();
@@ -65,8 +73,8 @@ export function lower(gpu: Gpu, graph: Graph, resources: Resources, options: Pla
 }
 
 function lowerContext(
-  gpu: Gpu,
-  resources: Resources,
+  gpu: DeviceFacts,
+  resources: WeightFacts,
   options: PlanOptions,
   label: string,
   meet: (choice: Choice) => void,
@@ -123,6 +131,7 @@ export class Plan {
   readonly #pipelines: readonly Pipeline[];
   readonly #buffers: readonly Buffer[];
   readonly #byTensor: ReadonlyMap<Tensor, BufferSlice>;
+  readonly #byName: ReadonlyMap<string, Tensor>;
   readonly #arena: ParamsArena;
 
   private constructor(parts: {
@@ -144,6 +153,7 @@ export class Plan {
     this.#pipelines = parts.pipelines;
     this.#buffers = parts.buffers;
     this.#byTensor = parts.byTensor;
+    this.#byName = new Map([...parts.byTensor.keys()].map((tensor) => [tensor.name, tensor]));
     this.#arena = parts.arena;
     this.memory = {
       activationsBytes: parts.buffers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
@@ -187,7 +197,7 @@ export class Plan {
         for (const tensor of tensors) {
           const size = tensorSizeBytes(tensor, options.maxTokens, options.scalar);
           unsharedBytes += size;
-          byTensor.set(tensor, slice(buffer, 0, Math.ceil(size / 16) * 16 <= buffer.sizeBytes ? Math.ceil(size / 16) * 16 : buffer.sizeBytes));
+          byTensor.set(tensor, slice(buffer, 0, size));
         }
         return buffer;
       });
@@ -216,8 +226,9 @@ export class Plan {
     return at.buffer;
   }
 
-  has(tensor: Tensor): boolean {
-    return this.#byTensor.has(tensor);
+  /** The tensor of this plan's graph with that name, if a dispatch uses it. */
+  tensor(name: string): Tensor | undefined {
+    return this.#byName.get(name);
   }
 
   dispose(): void {

@@ -58,6 +58,13 @@ export class ConfigReader {
     return found.value;
   }
 
+  /** One of a few words. */
+  choice<const T extends string>(keys: readonly string[], options: readonly T[], fallback: T): T {
+    const text = this.text(keys, fallback);
+    const found = options.find((option) => option === text);
+    return found ?? this.unsupported(`${keys[0]} "${text}"`, options.join(', '));
+  }
+
   /** A list of integers; one integer counts as a list of one; absent is empty. */
   integers(keys: readonly string[]): number[] {
     const found = this.#find(keys);

@@ -6,6 +6,7 @@ import type { ModelSpec } from './spec.ts';
 /** How a graph is built for a use: what it answers with, and for how many tokens. */
 export interface GraphPurpose {
   readonly logits: 'last' | 'all'; // rows of logits: of the last token, or of every token
+  readonly sample: boolean; // ends with the record that sampling reads
   readonly contextTokens: number;
 }
 

@@ -1,8 +1,6 @@
+import type { Activation } from '../kernels/activation.ts';
 import type { RouterRule } from '../kernels/gate.ts';
 import type { TensorRows } from '../graph/tensor.ts';
-
-/** Weights of an expert's or an MLP's activation, by the number that shaders use. */
-export type ActivationName = 'silu' | 'gelu-tanh' | 'gelu-erf' | 'relu' | 'relu-squared';
 
 /** A linear layer's place in the checkpoint. */
 export interface LinearSpec {
@@ -25,7 +23,7 @@ export interface AttentionSpec {
 /** A gated MLP: down(act(gate x) * up x). */
 export interface GatedMlpSpec {
   readonly width: number;
-  readonly activation: ActivationName;
+  readonly activation: Activation;
   readonly gateUp: LinearSpec; // [2 * width, hidden]: gate rows first
   readonly down: LinearSpec;
 }
@@ -36,7 +34,7 @@ export interface MoeSpec {
   readonly experts: number;
   readonly topK: number;
   readonly width: number;
-  readonly activation: ActivationName;
+  readonly activation: Activation;
   readonly router: { readonly weight: string; readonly bias?: string; readonly rule: RouterRule };
   /** Where one expert's matrices stand. */
   readonly expert: (expert: number) => {
@@ -53,7 +51,7 @@ export interface AtomicSpec {
   readonly experts: number; // grid * grid
   readonly grid: number;
   readonly topK: number;
-  readonly activation: ActivationName;
+  readonly activation: Activation;
   readonly router: {
     readonly rows: string; // [grid, hidden]
     readonly cols: string;

@@ -1,7 +1,8 @@
 import type { TensorRows } from '../../graph/tensor.ts';
+import type { Activation } from '../../kernels/activation.ts';
 import type { RouterRule } from '../../kernels/gate.ts';
 import type { ConfigReader } from '../config.ts';
-import type { ActivationName, AttentionSpec, GatedMlpSpec, LayerSpec, LinearSpec, ModelSpec } from '../spec.ts';
+import type { AttentionSpec, GatedMlpSpec, LayerSpec, LinearSpec, ModelSpec } from '../spec.ts';
 
 /** The sizes that nearly all decoder configs share. */
 export interface Shell {
@@ -32,16 +33,16 @@ export function readShell(config: ConfigReader): Shell {
   };
 }
 
-const ACTIVATIONS: Readonly<Record<string, ActivationName>> = {
+const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   silu: 'silu',
   swish: 'silu',
-  gelu: 'gelu-erf',
+  gelu: 'gelu',
   gelu_pytorch_tanh: 'gelu-tanh',
   gelu_new: 'gelu-tanh',
   relu: 'relu',
 };
 
-export function readActivation(config: ConfigReader): ActivationName {
+export function readActivation(config: ConfigReader): Activation {
   const name = config.text(['hidden_act', 'hidden_activation'], 'silu');
   return ACTIVATIONS[name] ?? config.unsupported(`activation "${name}"`, Object.keys(ACTIVATIONS).join(', '));
 }
@@ -86,7 +87,7 @@ export function attention(prefix: string, shell: Shell, choices: AttentionChoice
 }
 
 /** A gated MLP under `gate_proj`, `up_proj`, `down_proj`. */
-export function gatedMlp(prefix: string, width: number, activation: ActivationName): GatedMlpSpec {
+export function gatedMlp(prefix: string, width: number, activation: Activation): GatedMlpSpec {
   return {
     width,
     activation,
@@ -108,7 +109,7 @@ export function separateExperts(
 
 /** softmax over all, top-k, with or without renormalisation (spec/model-families.md 1.4, R1). */
 export function softmaxRule(renormalise: boolean): RouterRule {
-  return { score: 'softmax', renorm: renormalise ? 'sum' : 'none', eps: 0, scale: 1 };
+  return { score: 'softmax', renorm: renormalise ? 'sum' : 'none', eps: 0, scale: 1, groups: null };
 }
 
 /** The rest of a model around its layers, under the usual names. */

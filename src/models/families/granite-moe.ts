@@ -33,7 +33,7 @@ export const graniteMoe: ModelFamily = {
             activation,
             router: {
               weight: `${prefix}block_sparse_moe.router.layer.weight`,
-              rule: { score: 'identity', renorm: 'softmax', eps: 0, scale: 1 },
+              rule: { score: 'identity', renorm: 'softmax', eps: 0, scale: 1, groups: null },
             },
             expert: (e) => ({
               gate: { tensor: input, rowStart: 2 * width * e, rowCount: width },

@@ -22,18 +22,10 @@ export const omnimoe: ModelFamily = {
     }
     const topK = config.count(['num_experts_per_token', 'num_experts_per_tok']);
     const width = config.count(['intermediate_size']);
-    const normKind = config.text(['router_norm'], 'batch_norm');
-    if (normKind !== 'batch_norm' && normKind !== 'none') config.unsupported(`router_norm "${normKind}"`, 'batch_norm or none');
+    const normKind = config.choice(['router_norm'], ['batch_norm', 'none'], 'batch_norm');
     const eps = config.number(['router_norm_eps'], 1e-5);
-    const roleName = config.text(['embed_roles'], 'up_is_input');
-    if (roleName !== 'up_is_input' && roleName !== 'down_is_input') {
-      config.unsupported(`embed_roles "${roleName}"`, Object.keys(EMBED_ROLES).join(' or '));
-    }
-    const roles = EMBED_ROLES[roleName];
-    const qkNorm = config.text(['qk_norm'], 'none');
-    if (qkNorm !== 'none' && qkNorm !== 'head' && qkNorm !== 'vector') {
-      config.unsupported(`qk_norm "${qkNorm}"`, 'none, head or vector');
-    }
+    const roles = EMBED_ROLES[config.choice(['embed_roles'], ['up_is_input', 'down_is_input'], 'up_is_input')];
+    const qkNorm = config.choice(['qk_norm'], ['none', 'head', 'vector'], 'none');
     const renormalise = config.boolean(['norm_topk_prob'], false);
     return decoder(
       'omnimoe',

@@ -1,0 +1,167 @@
+/** The same graphs on the CPU, by the kernels' references: slow, right, and needing no GPU. */
+import { invariant } from '../errors.ts';
+import { unpackRecord } from '../experts/record.ts';
+import { decodeMatrix } from '../formats/matrix.ts';
+import { runOnCpu, type CpuResources, type CpuStates } from '../graph/cpu.ts';
+import type { CpuExpertWeights } from '../graph/experts.ts';
+import type { Graph, Step } from '../graph/node.ts';
+import { parseSampleRecord } from '../graph/ops/sample.ts';
+import type { Tensor, Weight } from '../graph/tensor.ts';
+import { buildGraph } from '../models/graph.ts';
+import type { LoadProgress, MemoryReport, TokenRoutes } from './api.ts';
+import type { Drafted } from './planning.ts';
+import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
+import { readWeight } from './weights.ts';
+
+class CpuState implements RunnerState {
+  readonly tensors: CpuStates = new Map();
+  dispose(): void {
+    this.tensors.clear();
+  }
+}
+
+export class CpuRunner implements Runner {
+  readonly adapter = {
+    device: 'cpu',
+    name: 'CPU reference',
+    f16: false,
+    subgroups: false,
+    maxBindingBytes: 0,
+  } as const;
+  readonly contextTokens: number;
+  readonly chunkTokens: number;
+  readonly #drafted: Drafted;
+  readonly #resources: CpuResources;
+
+  private constructor(drafted: Drafted, resources: CpuResources) {
+    this.#drafted = drafted;
+    this.#resources = resources;
+    this.contextTokens = drafted.contextTokens;
+    this.chunkTokens = drafted.chunkTokens;
+  }
+
+  /** @throws {AtomoeError} bad-file; non-finite; network and the like */
+  static async open(drafted: Drafted, onProgress: (progress: LoadProgress) => void): Promise<CpuRunner> {
+    const { context, decode, experts, checkpoint } = drafted;
+    const weights = new Map<string, Float32Array>();
+    const totalBytes = checkpoint.totalBytes;
+    let doneBytes = 0;
+    const advance = (bytes: number) => {
+      context.signal?.throwIfAborted();
+      doneBytes = Math.min(totalBytes, doneBytes + bytes);
+      onProgress({ kind: 'downloading', doneBytes, totalBytes, file: checkpoint.files[0]?.name ?? '' });
+    };
+    for (const weight of decode.weights) {
+      const { format, bytes } = await readWeight(weight, context);
+      weights.set(weight.name, decodeMatrix(format, bytes, weight.rows, weight.cols));
+      advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
+    }
+    const units: Readonly<Record<string, Float32Array>>[][] = [];
+    for (let layer = 0; experts && layer < experts.layers; layer += 1) {
+      units.push([]);
+      for (let unit = 0; unit < experts.unitsPerLayer; unit += 1) {
+        const record = await experts.read(layer, unit, context);
+        units[layer]?.push(unpackRecord(experts.layout, record));
+        advance(record.byteLength);
+      }
+    }
+    const cpuExperts: CpuExpertWeights | undefined = experts && {
+      unitsPerLayer: experts.unitsPerLayer,
+      unit: (layer, unit) => {
+        const found = units[layer]?.[unit];
+        invariant(found, () => `no expert ${unit} in layer ${layer}`);
+        return found;
+      },
+    };
+    const weight = (wanted: Weight) => {
+      const found = weights.get(wanted.name);
+      invariant(found, () => `weight ${wanted.name} was not loaded`);
+      return found;
+    };
+    onProgress({ kind: 'ready' });
+    return new CpuRunner(drafted, { weight, experts: cpuExperts, contextTokens: drafted.contextTokens });
+  }
+
+  openState(): Promise<RunnerState> {
+    return Promise.resolve(new CpuState());
+  }
+
+  setSeen(state: RunnerState, ids: Iterable<number>): void {
+    const words = new Uint32Array(Math.ceil(this.#drafted.spec.vocab / 32));
+    for (const id of ids) words[id >>> 5] = (words[id >>> 5] ?? 0) | (1 << (id & 31));
+    own(state).tensors.set('seen', words);
+  }
+
+  async prefill(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<void> {
+    await this.step(state, request, signal);
+  }
+
+  async step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult> {
+    await breathe();
+    signal?.throwIfAborted();
+    const graph = request.ids.length === 1 ? this.#drafted.decode : this.#drafted.prefill;
+    const get = this.#run(graph, state, request);
+    const named = (name: string) => {
+      const tensor = graph.outputs[name];
+      invariant(tensor, () => `the graph has no output ${name}`);
+      return get(tensor);
+    };
+    const logits = Float32Array.from(named('logits'));
+    return {
+      record: parseSampleRecord(Uint32Array.from(named('record'))),
+      routes: request.routes ? routesOf(graph, get, request.ids.length) : undefined,
+      logits: () => Promise.resolve(logits),
+    };
+  }
+
+  async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
+    await breathe();
+    const { family, spec, contextTokens } = this.#drafted;
+    const graph = buildGraph(family, spec, { logits: 'all', sample: false, contextTokens });
+    const { logits } = graph.outputs;
+    invariant(logits, () => 'the graph has no logits');
+    return Float32Array.from(this.#run(graph, state, request)(logits));
+  }
+
+  memory(): MemoryReport {
+    return {
+      totalBytes: 0,
+      weightsBytes: 0,
+      expertsBytes: 0,
+      kvCacheBytes: 0,
+      activationsBytes: 0,
+      stagingBytes: 0,
+    };
+  }
+
+  dispose(): void {}
+
+  #run(graph: Graph, state: RunnerState, { ids, past, penalty }: StepRequest) {
+    const step: Step = { tokens: ids.length, past, penalty };
+    return runOnCpu(graph, this.#resources, own(state).tensors, step, Uint32Array.from(ids));
+  }
+}
+
+function own(state: RunnerState): CpuState {
+  invariant(state instanceof CpuState, () => 'a session of another engine');
+  return state;
+}
+
+/** Lets timers and messages in between two long computations. */
+function breathe(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** The experts of the last token, layer by layer. */
+function routesOf(graph: Graph, get: (tensor: Tensor) => ArrayLike<number>, tokens: number): TokenRoutes {
+  const ids: number[][] = [];
+  const weights: number[][] = [];
+  for (let layer = 0; ; layer += 1) {
+    const idTensor = graph.outputs[`route ids ${layer}`];
+    const weightTensor = graph.outputs[`route weights ${layer}`];
+    if (!idTensor || !weightTensor) return { ids, weights };
+    const lastRow = (tensor: Tensor) => Array.from(get(tensor)).slice((tokens - 1) * tensor.perToken);
+    ids.push(lastRow(idTensor));
+    weights.push(lastRow(weightTensor));
+  }
+}

@@ -1,0 +1,339 @@
+import { AtomoeError } from '../errors.ts';
+import { Gpu, readAdapter, type AdapterFacts, type GpuEntry, type HostDevice } from '../gpu/device.ts';
+import { readJson, readText } from '../formats/json-file.ts';
+import type { FolderSource } from '../io/source.ts';
+import { openFolder } from '../io/folder.ts';
+import type { ModelFamily } from '../models/family.ts';
+import { openTokenizer, type Tokenizer } from '../text/tokenizer.ts';
+import type {
+  AdapterReport,
+  ChatCompletions,
+  Engine,
+  LoadOptions,
+  MemoryReport,
+  ModelInfo,
+  ModelPlan,
+  ModelSource,
+  Session,
+} from './api.ts';
+import { makeCompletions } from './completions.ts';
+import { CpuRunner } from './cpu-runner.ts';
+import { GpuRunner } from './gpu-runner.ts';
+import { draftModel, sizeModel, type Drafted } from './planning.ts';
+import { JobQueue } from './queue.ts';
+import type { Runner } from './runner.ts';
+import { EngineSession } from './session.ts';
+import type { TuningMode, TuningStore } from './tuning.ts';
+
+export interface EngineOptions extends LoadOptions {
+  /** 'gpu' (default) uses WebGPU; 'cpu' the slow references; a device of your own is used as it is. */
+  device?: 'gpu' | 'cpu' | HostDevice;
+  /** The entry to WebGPU where there is no `navigator.gpu`, such as Dawn in Node. */
+  gpu?: GpuEntry;
+  /** Loaded at once. */
+  model?: ModelSource;
+  /** Families beside the built-in ones. */
+  families?: readonly ModelFamily[];
+  /** Which kernels to use where several would do; default 'auto': measured once for each adapter. */
+  tuning?: TuningMode;
+  tuningStore?: TuningStore;
+  /** Which place of its layer an expert takes: a permutation. For tests. */
+  expertPlace?: (unit: number, layer: number) => number;
+  /** Opens devices with the portable limits only. For tests. */
+  limits?: 'plan' | 'default';
+}
+
+interface LoadedModel {
+  readonly info: ModelInfo;
+  readonly runner: Runner;
+  readonly gpu: Gpu | undefined;
+  readonly ownsGpu: boolean;
+  readonly tokenizer: Tokenizer | undefined;
+  readonly eosIds: ReadonlySet<number>;
+  readonly drafted: Drafted;
+}
+
+const CPU_ADAPTER: AdapterReport = {
+  device: 'cpu',
+  name: 'CPU reference',
+  f16: false,
+  subgroups: false,
+  maxBindingBytes: 0,
+};
+
+/** The engine in this thread. `createEngine` makes one. */
+export class LocalEngine implements Engine {
+  readonly adapter: AdapterReport;
+  readonly chat: { readonly completions: ChatCompletions };
+  readonly lost: Promise<never>;
+  readonly #options: EngineOptions;
+  readonly #facts: AdapterFacts | undefined;
+  readonly #sessions = new Set<EngineSession>();
+  #queue = new JobQueue();
+  #loaded: LoadedModel | undefined;
+  #loading = false;
+  #isDisposed = false;
+  #fail: (reason: unknown) => void = () => {};
+
+  private constructor(options: EngineOptions, facts: AdapterFacts | undefined) {
+    this.#options = options;
+    this.#facts = facts;
+    this.adapter = facts ? reportOf(facts) : CPU_ADAPTER;
+    this.lost = new Promise((_, reject) => (this.#fail = reject));
+    this.lost.catch(() => {});
+    this.chat = {
+      completions: makeCompletions({
+        modelLabel: () => this.model?.label ?? '',
+        session: () => this.session(),
+      }),
+    };
+  }
+
+  /** @throws {AtomoeError} no-webgpu */
+  static async open(options: EngineOptions): Promise<LocalEngine> {
+    const { device = 'gpu', gpu } = options;
+    if (device === 'cpu') return new LocalEngine(options, undefined);
+    if (device === 'gpu') return new LocalEngine(options, await readAdapter(gpu));
+    const { name, features, limits } = Gpu.adopt(device);
+    return new LocalEngine(options, { name, features, limits });
+  }
+
+  get model(): ModelInfo | undefined {
+    return this.#loaded?.info;
+  }
+
+  async plan(model: ModelSource, options: LoadOptions = {}): Promise<ModelPlan> {
+    this.#assertUsable();
+    const drafted = await draftModel(openFolder(model), options, this.#options.families ?? []);
+    try {
+      return sizeModel(drafted, this.#facts ?? CPU_FACTS, options).plan;
+    } finally {
+      drafted.checkpoint.dispose();
+    }
+  }
+
+  async load(model: ModelSource, options: LoadOptions = {}): Promise<ModelInfo> {
+    this.#assertUsable();
+    if (this.#loading) {
+      throw new AtomoeError('busy', 'a model is being loaded already; wait for it, or abort it through its signal');
+    }
+    this.#loading = true;
+    try {
+      options.onProgress?.({ kind: 'planning' });
+      const folder = openFolder(model);
+      const drafted = await draftModel(folder, options, this.#options.families ?? []);
+      try {
+        await this.#replace(folder, drafted, options);
+      } finally {
+        drafted.checkpoint.dispose();
+      }
+      return this.#assertLoaded().info;
+    } finally {
+      this.#loading = false;
+      if (this.#isDisposed) this.#unload();
+    }
+  }
+
+  session(): Session {
+    this.#assertUsable();
+    const { runner, tokenizer, eosIds, drafted } = this.#assertLoaded();
+    if (!tokenizer) {
+      throw new AtomoeError(
+        'bad-file',
+        `${drafted.checkpoint.label}: tokenizer.json is missing; text needs it; download the tokenizer files too`,
+      );
+    }
+    const onDispose = (session: EngineSession) => this.#sessions.delete(session);
+    const session = new EngineSession({ runner, queue: this.#queue, tokenizer, eosIds, onDispose });
+    this.#sessions.add(session);
+    return session;
+  }
+
+  /** Logits of every position of a fresh prompt of ids: [ids.length, vocab]. For tests, `verify` and perplexity. */
+  async logits(ids: readonly number[], mode: 'at-once' | 'one-by-one' = 'at-once'): Promise<Float32Array> {
+    const { runner, drafted } = this.#assertLoaded();
+    const { vocab } = drafted.spec;
+    checkIds(ids, vocab, runner.contextTokens);
+    return this.#queue.run(async () => {
+      const state = await runner.openState();
+      try {
+        if (mode === 'at-once') {
+          return await runner.allLogits(state, { ids, past: 0, penalty: 1, routes: false });
+        }
+        const all = new Float32Array(ids.length * vocab);
+        for (const [past, id] of ids.entries()) {
+          const step = await runner.step(state, { ids: [id], past, penalty: 1, routes: false });
+          all.set(await step.logits(), past * vocab);
+        }
+        return all;
+      } finally {
+        state.dispose();
+      }
+    });
+  }
+
+  memory(): MemoryReport {
+    return this.#assertLoaded().runner.memory();
+  }
+
+  /** The runner of the loaded model, for tools that measure it. */
+  get runner(): Runner {
+    return this.#assertLoaded().runner;
+  }
+
+  get tokenizer(): Tokenizer | undefined {
+    return this.#assertLoaded().tokenizer;
+  }
+
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.#unload();
+  }
+
+  #unload(): void {
+    for (const session of this.#sessions) session.dispose();
+    this.#sessions.clear();
+    const loaded = this.#loaded;
+    this.#loaded = undefined;
+    // What is running finishes its step first: its buffers may not go under it.
+    void this.#queue.run(() => {
+      loaded?.runner.dispose();
+      if (loaded?.ownsGpu) loaded.gpu?.dispose();
+      return Promise.resolve();
+    });
+    this.#queue = new JobQueue();
+  }
+
+  /** Loads first, then lets the old model go only when the new one is here: unless both need the same device. */
+  async #replace(folder: FolderSource, drafted: Drafted, options: LoadOptions): Promise<void> {
+    const sized = sizeModel(drafted, this.#facts ?? CPU_FACTS, options);
+    if (this.#facts && !sized.plan.fits) {
+      throw new AtomoeError('limit-too-small', `${drafted.checkpoint.label} does not fit: ${sized.plan.why}`);
+    }
+    const tokenizer = await readTokenizer(folder, drafted, options.signal);
+    this.#unload();
+    const onProgress = options.onProgress ?? (() => {});
+    const gpu = this.#facts && (await this.#openGpu(sized.limits, options));
+    const ownsGpu = typeof (this.#options.device ?? 'gpu') === 'string';
+    try {
+      const place = this.#options.expertPlace;
+      const runner = gpu
+        ? await GpuRunner.open(gpu, drafted, {
+            scalar: options.activations ?? 'f32',
+            onProgress,
+            tuning: { mode: this.#options.tuning ?? 'auto', store: this.#options.tuningStore },
+            ...(place ? { place } : {}),
+          })
+        : await CpuRunner.open(drafted, onProgress);
+      const info = infoOf(drafted, sized.plan, tokenizer);
+      const eosIds = new Set([...drafted.spec.eosIds, ...(tokenizer?.eosIds ?? [])]);
+      this.#loaded = { info, runner, gpu, ownsGpu, tokenizer, eosIds, drafted };
+    } catch (error) {
+      if (ownsGpu) gpu?.dispose();
+      throw error;
+    }
+  }
+
+  async #openGpu(limits: Partial<AdapterFacts['limits']>, { activations = 'f32' }: LoadOptions): Promise<Gpu> {
+    const { device = 'gpu', gpu: entry } = this.#options;
+    if (activations === 'f16' && !this.adapter.f16) {
+      throw new AtomoeError(
+        'limit-too-small',
+        'activations: "f16" needs shader-f16, this adapter has none; leave it out: f32 is the default',
+      );
+    }
+    const features = ['subgroups', 'timestamp-query', ...(activations === 'f16' ? ['shader-f16'] : [])] as const;
+    const gpu =
+      typeof device === 'string'
+        ? await Gpu.open({
+            gpu: entry,
+            features: features as readonly ('subgroups' | 'timestamp-query' | 'shader-f16')[],
+            limits: this.#options.limits === 'default' ? 'default' : limits,
+          })
+        : Gpu.adopt(device);
+    gpu.lost.catch((error: unknown) => this.#fail(error));
+    return gpu;
+  }
+
+  #assertUsable(): void {
+    if (this.#isDisposed) throw new AtomoeError('disposed', 'this engine was disposed; call createEngine() again');
+  }
+
+  #assertLoaded(): LoadedModel {
+    this.#assertUsable();
+    if (!this.#loaded) {
+      throw new AtomoeError('bad-input', 'no model is loaded; wanted one; await engine.load(model) first');
+    }
+    return this.#loaded;
+  }
+}
+
+const CPU_FACTS: AdapterFacts = {
+  name: 'CPU reference',
+  features: new Set(),
+  limits: {
+    maxBufferSizeBytes: Number.MAX_SAFE_INTEGER,
+    maxBindingBytes: Number.MAX_SAFE_INTEGER,
+    maxStorageBuffers: 8,
+    maxWorkgroupBytes: 16384,
+    maxInvocations: 256,
+  },
+};
+
+function reportOf({ name, features, limits }: AdapterFacts): AdapterReport {
+  return {
+    device: 'gpu',
+    name,
+    f16: features.has('shader-f16'),
+    subgroups: features.has('subgroups'),
+    maxBindingBytes: limits.maxBindingBytes,
+  };
+}
+
+function infoOf({ checkpoint, spec }: Drafted, plan: ModelPlan, tokenizer: Tokenizer | undefined): ModelInfo {
+  const sparse = spec.layers.flatMap(({ mlp }) => (mlp.kind === 'dense' ? [] : [mlp]));
+  const [first] = sparse;
+  return {
+    label: checkpoint.label,
+    family: spec.family,
+    plan,
+    hasChatTemplate: tokenizer?.chatTemplate !== undefined,
+    experts: {
+      layers: sparse.length,
+      perLayer: first?.experts ?? 0,
+      ...(first?.kind === 'atomic' ? { grid: first.grid } : {}),
+    },
+  };
+}
+
+function checkIds(ids: readonly number[], vocab: number, contextTokens: number): void {
+  if (ids.length === 0) throw new AtomoeError('bad-input', 'there are no ids; wanted at least one; give token ids');
+  const stranger = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocab);
+  if (stranger !== undefined) {
+    throw new AtomoeError('bad-input', `token id ${stranger} is outside the vocabulary of ${vocab}; check the ids`);
+  }
+  if (ids.length > contextTokens) {
+    throw new AtomoeError(
+      'context-full',
+      `${ids.length} ids do not fit the context of ${contextTokens} tokens; give fewer, or load with more contextTokens`,
+    );
+  }
+}
+
+/** @returns undefined where the folder has no tokenizer: logits of ids work all the same */
+async function readTokenizer(
+  folder: FolderSource,
+  { checkpoint }: Drafted,
+  signal: AbortSignal | undefined,
+): Promise<Tokenizer | undefined> {
+  const tokenizerJson = await readJson(folder, 'tokenizer.json', { signal });
+  if (!tokenizerJson) return undefined;
+  return openTokenizer({
+    tokenizerJson,
+    tokenizerConfig: await readJson(folder, 'tokenizer_config.json', { signal }),
+    modelConfig: checkpoint.config,
+    generationConfig: checkpoint.generationConfig,
+    chatTemplate: await readText(folder, 'chat_template.jinja', { signal }),
+  });
+}

@@ -1,0 +1,371 @@
+/** A model on a GPU device: its weights, its plans, and one step at a time. */
+import { AtomoeError, invariant } from '../errors.ts';
+import { ExpertStore } from '../experts/store.ts';
+import { slice, type Buffer } from '../gpu/buffer.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { ReadbackRing } from '../gpu/readback.ts';
+import { submit, type Command, type Copy } from '../gpu/recorder.ts';
+import { parseSampleRecord, SAMPLE_RECORD_BYTES } from '../graph/ops/sample.ts';
+import { tensorSizeBytes } from '../graph/liveness.ts';
+import type { Step } from '../graph/node.ts';
+import { Plan, type GpuWeight, type Instance, type Resources, type Tuning } from '../graph/plan.ts';
+import type { Tensor, Weight } from '../graph/tensor.ts';
+import type { Scalar } from '../kernels/common.ts';
+import { buildGraph } from '../models/graph.ts';
+import type { AdapterReport, LoadProgress, MemoryReport, TokenRoutes } from './api.ts';
+import type { Drafted } from './planning.ts';
+import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
+import { tuneModel, type TuningOptions } from './tuning.ts';
+import { readWeight } from './weights.ts';
+
+export interface GpuLoadOptions {
+  readonly scalar: Scalar;
+  readonly onProgress: (progress: LoadProgress) => void;
+  readonly tuning: TuningOptions;
+  readonly place?: (unit: number, layer: number) => number; // which place of its layer an expert takes, for tests
+}
+
+/** States and bind groups of one session. */
+class GpuState implements RunnerState {
+  readonly decode: Instance;
+  readonly prefill: Instance;
+  readonly buffers: ReadonlyMap<string, Buffer>;
+
+  constructor(buffers: ReadonlyMap<string, Buffer>, decode: Plan, prefill: Plan) {
+    this.buffers = buffers;
+    this.decode = decode.instance(buffers);
+    this.prefill = prefill.instance(buffers);
+  }
+
+  dispose(): void {
+    for (const buffer of this.buffers.values()) buffer.dispose();
+  }
+}
+
+interface Loaded {
+  readonly gpu: Gpu;
+  readonly drafted: Drafted;
+  readonly scalar: Scalar;
+  readonly weights: ReadonlyMap<string, GpuWeight>;
+  readonly store: ExpertStore | undefined;
+  readonly resources: Resources;
+  readonly tuning: Tuning;
+  readonly decode: Plan;
+  readonly prefill: Plan;
+}
+
+const SUBMISSION_MS = 100; // what one prefill submission aims at, so that abort and the system's watchdog stay content
+
+export class GpuRunner implements Runner {
+  readonly adapter: AdapterReport;
+  readonly contextTokens: number;
+  readonly chunkTokens: number;
+  readonly #loaded: Loaded;
+  readonly #ring: ReadbackRing;
+  readonly #routeTensors: readonly { readonly ids: Tensor; readonly weights: Tensor; readonly topK: number }[];
+  #msPerDispatch = 5; // of a prefill chunk; learned from the chunks that ran
+  #allLogitsPlan: Promise<Plan> | undefined;
+
+  private constructor(loaded: Loaded) {
+    const { gpu, drafted } = loaded;
+    this.#loaded = loaded;
+    this.contextTokens = drafted.contextTokens;
+    this.chunkTokens = drafted.chunkTokens;
+    this.adapter = {
+      device: 'gpu',
+      name: gpu.name,
+      f16: gpu.features.has('shader-f16'),
+      subgroups: gpu.features.has('subgroups'),
+      maxBindingBytes: gpu.limits.maxBindingBytes,
+    };
+    this.#routeTensors = routeTensors(drafted);
+    const routesBytes = this.#routeTensors.reduce((sum, { topK }) => sum + 8 * topK, 0);
+    this.#ring = new ReadbackRing(gpu, SAMPLE_RECORD_BYTES + routesBytes);
+  }
+
+  /**
+   * Uploads the weights, compiles all pipelines, tunes. When anything fails, nothing stays in GPU memory.
+   *
+   * @throws {AtomoeError} bad-file; non-finite; out-of-memory; limit-too-small; shader; network and the like
+   */
+  static async open(gpu: Gpu, drafted: Drafted, options: GpuLoadOptions): Promise<GpuRunner> {
+    const held: { dispose(): void }[] = [];
+    try {
+      const { weights, store } = await upload(gpu, drafted, options, held);
+      const resources: Resources = {
+        weight: (weight: Weight) => {
+          const found = weights.get(weight.name);
+          invariant(found, () => `weight ${weight.name} was not loaded`);
+          return found;
+        },
+        experts: store,
+      };
+      const common = { contextTokens: drafted.contextTokens, scalar: options.scalar };
+      const specs = [
+        { graph: drafted.decode, options: { ...common, label: 'decode', maxTokens: 1 } },
+        { graph: drafted.prefill, options: { ...common, label: 'prefill', maxTokens: drafted.chunkTokens } },
+      ] as const;
+      const tuning = await tuneModel(gpu, specs, resources, options.tuning, options.onProgress);
+      let done = 0;
+      const plans: Plan[] = [];
+      for (const { graph, options: planOptions } of specs) {
+        const plan = await Plan.open(gpu, graph, resources, { ...planOptions, tuning }, () => {
+          done += 1;
+          options.onProgress({ kind: 'compiling', donePipelines: done, totalPipelines: 0 });
+        });
+        held.push(plan);
+        plans.push(plan);
+      }
+      const [decode, prefill] = plans;
+      invariant(decode && prefill, () => 'plans');
+      options.onProgress({ kind: 'ready' });
+      return new GpuRunner({ gpu, drafted, scalar: options.scalar, weights, store, resources, tuning, decode, prefill });
+    } catch (error) {
+      for (const item of held.reverse()) item.dispose();
+      throw error;
+    }
+  }
+
+  async openState(): Promise<RunnerState> {
+    const { gpu, decode, prefill } = this.#loaded;
+    const buffers = await this.#stateBuffers();
+    return gpu.allocating('a session', () => new GpuState(buffers, decode, prefill));
+  }
+
+  setSeen(state: RunnerState, ids: Iterable<number>): void {
+    const { gpu, drafted } = this.#loaded;
+    const seen = own(state).buffers.get('seen');
+    if (!seen) return;
+    const words = new Uint32Array(Math.ceil(drafted.spec.vocab / 32));
+    for (const id of ids) words[id >>> 5] = (words[id >>> 5] ?? 0) | (1 << (id & 31));
+    gpu.write(seen, 0, words);
+  }
+
+  async prefill(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<void> {
+    await this.#submitSlices(own(state).prefill, request, [], signal);
+    await this.#loaded.gpu.idle();
+  }
+
+  async step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult> {
+    const { gpu, decode } = this.#loaded;
+    const isDecode = request.ids.length === 1;
+    const instance = isDecode ? own(state).decode : own(state).prefill;
+    const { plan } = instance;
+    const { outputs } = plan === decode ? this.#loaded.drafted.decode : this.#loaded.drafted.prefill;
+    const record = output(outputs, 'record');
+    const routes = request.routes ? this.#routeCopies(plan, request.ids.length) : { copies: [], sizeBytes: 0 };
+    const sizeBytes = SAMPLE_RECORD_BYTES + routes.sizeBytes;
+    const { copy, read } = this.#ring.acquire(plan.buffer(record), 0, sizeBytes);
+    const copies = [
+      { ...copy, sizeBytes: SAMPLE_RECORD_BYTES },
+      ...routes.copies.map((route) => ({ ...route, to: copy.to })),
+    ];
+    let bytes: ArrayBuffer;
+    try {
+      if (isDecode) this.#submitOnce(instance, request, copies);
+      else await this.#submitSlices(instance, request, copies, signal);
+    } finally {
+      bytes = await read();
+    }
+    return {
+      record: parseSampleRecord(new Uint32Array(bytes, 0, SAMPLE_RECORD_BYTES / 4)),
+      routes: request.routes ? this.#parseRoutes(bytes) : undefined,
+      logits: async () => new Float32Array(await gpu.read(plan.buffer(output(outputs, 'logits')))),
+    };
+  }
+
+  async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
+    const { gpu, drafted, resources, scalar, tuning } = this.#loaded;
+    const { family, spec, contextTokens, chunkTokens } = drafted;
+    const graph = buildGraph(family, spec, { logits: 'all', sample: false, contextTokens });
+    const options = { label: 'all logits', maxTokens: chunkTokens, contextTokens, scalar, tuning };
+    this.#allLogitsPlan ??= Plan.open(gpu, graph, resources, options);
+    const plan = await this.#allLogitsPlan;
+    const instance = plan.instance(own(state).buffers);
+    const all = new Float32Array(request.ids.length * spec.vocab);
+    for (let from = 0; from < request.ids.length; from += chunkTokens) {
+      const ids = request.ids.slice(from, from + chunkTokens);
+      writeIds(gpu, plan, ids);
+      instance.run({ tokens: ids.length, past: request.past + from, penalty: 1 });
+      const logits = [...plan.lowered.dispatches.flatMap(({ buffers }) => Object.values(buffers))].find(
+        (ref): ref is Tensor => ref.kind === 'tensor' && ref.name === 'logits',
+      );
+      invariant(logits, () => 'the graph has no logits');
+      const bytes = await gpu.read(plan.buffer(logits), 0, 4 * ids.length * spec.vocab);
+      all.set(new Float32Array(bytes), from * spec.vocab);
+    }
+    return all;
+  }
+
+  memory(): MemoryReport {
+    const { gpu } = this.#loaded;
+    return {
+      totalBytes: gpu.usedBytes(),
+      weightsBytes: gpu.usedBytes('weights'),
+      expertsBytes: gpu.usedBytes('experts'),
+      kvCacheBytes: gpu.usedBytes('kv-cache'),
+      activationsBytes: gpu.usedBytes('activations'),
+      stagingBytes: gpu.usedBytes('staging'),
+    };
+  }
+
+  dispose(): void {
+    const { decode, prefill, store, weights } = this.#loaded;
+    for (const item of [decode, prefill, this.#ring]) item.dispose();
+    void this.#allLogitsPlan?.then((plan) => plan.dispose());
+    store?.dispose();
+    for (const { slice: weight } of weights.values()) weight.buffer.dispose();
+  }
+
+  async #stateBuffers(): Promise<Map<string, Buffer>> {
+    const { gpu, drafted, scalar } = this.#loaded;
+    const states = drafted.decode.tensors.filter(({ role }) => role === 'state');
+    return gpu.allocating('the KV cache', () => {
+      const buffers = new Map<string, Buffer>();
+      for (const tensor of states) {
+        const sizeBytes = tensorSizeBytes(tensor, 0, scalar);
+        buffers.set(tensor.name, gpu.createBuffer({ label: tensor.name, sizeBytes, kind: 'kv-cache' }));
+      }
+      return buffers;
+    });
+  }
+
+  #submitOnce(instance: Instance, { ids, past, penalty }: StepRequest, copies: readonly Copy[]): void {
+    writeIds(this.#loaded.gpu, instance.plan, ids);
+    instance.run({ tokens: ids.length, past, penalty }, copies);
+  }
+
+  /**
+   * Submits a long step in slices of about `SUBMISSION_MS`, at most two ahead of the GPU. How it is cut changes no
+   * result. An abort between slices leaves the cache as it was up to `past`.
+   */
+  async #submitSlices(
+    instance: Instance,
+    { ids, past, penalty }: StepRequest,
+    copies: readonly Copy[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { gpu } = this.#loaded;
+    writeIds(gpu, instance.plan, ids);
+    const step: Step = { tokens: ids.length, past, penalty };
+    const commands = instance.commands(step);
+    const perSlice = Math.max(1, Math.round(SUBMISSION_MS / this.#msPerDispatch));
+    const slices: Command[][] = [];
+    for (let from = 0; from < commands.length; from += perSlice) slices.push(commands.slice(from, from + perSlice));
+    const startedMs = performance.now();
+    let previous: Promise<void> | undefined;
+    for (const [index, commandsOfSlice] of slices.entries()) {
+      signal?.throwIfAborted();
+      submit(gpu, commandsOfSlice, index === slices.length - 1 ? copies : []);
+      const idle = slices.length > 1 ? gpu.idle() : undefined;
+      idle?.catch(() => {}); // awaited one slice later, or never after an error
+      await previous;
+      previous = idle;
+    }
+    if (slices.length > 1) {
+      await previous;
+      this.#msPerDispatch = Math.max(0.01, (performance.now() - startedMs) / commands.length);
+    }
+  }
+
+  #routeCopies(plan: Plan, tokens: number): { copies: Copy[]; sizeBytes: number } {
+    const copies: Copy[] = [];
+    let at = SAMPLE_RECORD_BYTES;
+    for (const { ids, weights, topK } of this.#routeTensors) {
+      for (const tensor of [find(plan, ids), find(plan, weights)]) {
+        const from = plan.buffer(tensor);
+        const sizeBytes = 4 * topK;
+        copies.push({ from, fromOffsetBytes: (tokens - 1) * sizeBytes, to: from, toOffsetBytes: at, sizeBytes });
+        at += sizeBytes;
+      }
+    }
+    return { copies, sizeBytes: at - SAMPLE_RECORD_BYTES };
+  }
+
+  #parseRoutes(bytes: ArrayBuffer): TokenRoutes {
+    const ids: number[][] = [];
+    const weights: number[][] = [];
+    let at = SAMPLE_RECORD_BYTES;
+    for (const { topK } of this.#routeTensors) {
+      ids.push([...new Uint32Array(bytes, at, topK)]);
+      weights.push([...new Float32Array(bytes, at + 4 * topK, topK)]);
+      at += 8 * topK;
+    }
+    return { ids, weights };
+  }
+}
+
+function own(state: RunnerState): GpuState {
+  invariant(state instanceof GpuState, () => 'a session of another engine');
+  return state;
+}
+
+function output(outputs: Readonly<Record<string, Tensor>>, name: string): Tensor {
+  const tensor = outputs[name];
+  invariant(tensor, () => `the graph has no output ${name}`);
+  return tensor;
+}
+
+/** Route tensors have the same names in the graphs of both plans. */
+function find(plan: Plan, wanted: Tensor): Tensor {
+  const found = plan.tensor(wanted.name);
+  invariant(found, () => `${plan.label} has no tensor ${wanted.name}`);
+  return found;
+}
+
+function routeTensors({ decode }: Drafted): { ids: Tensor; weights: Tensor; topK: number }[] {
+  const found: { ids: Tensor; weights: Tensor; topK: number }[] = [];
+  for (let layer = 0; ; layer += 1) {
+    const ids = decode.outputs[`route ids ${layer}`];
+    const weights = decode.outputs[`route weights ${layer}`];
+    if (!ids || !weights) return found;
+    found.push({ ids, weights, topK: ids.perToken });
+  }
+}
+
+function writeIds(gpu: Gpu, plan: Plan, ids: readonly number[]): void {
+  const tensor = plan.tensor('ids');
+  invariant(tensor, () => `${plan.label} reads no ids`);
+  gpu.write(plan.buffer(tensor), 0, Uint32Array.from(ids));
+}
+
+/** Reads every weight and record, one after another, straight into GPU memory. */
+async function upload(
+  gpu: Gpu,
+  drafted: Drafted,
+  { onProgress, place }: GpuLoadOptions,
+  held: { dispose(): void }[],
+): Promise<{ weights: Map<string, GpuWeight>; store: ExpertStore | undefined }> {
+  const { context, experts, decode, checkpoint } = drafted;
+  const weights = new Map<string, GpuWeight>();
+  const file = checkpoint.files[0]?.name ?? '';
+  let doneBytes = 0;
+  const advance = (bytes: number) => {
+    context.signal?.throwIfAborted();
+    doneBytes = Math.min(checkpoint.totalBytes, doneBytes + bytes);
+    onProgress({ kind: 'downloading', doneBytes, totalBytes: checkpoint.totalBytes, file });
+  };
+  for (const weight of decode.weights) {
+    const { format, bytes, scalesOffsetBytes } = await readWeight(weight, context);
+    const buffer = await gpu.allocating(weight.name, () =>
+      gpu.createBuffer({ label: weight.name, sizeBytes: Math.max(16, bytes.byteLength), kind: 'weights' }),
+    );
+    held.push(buffer);
+    gpu.write(buffer, 0, bytes);
+    weights.set(weight.name, { slice: slice(buffer), format, scalesWords: scalesOffsetBytes / 4 });
+    advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
+  }
+  if (!experts) return { weights, store: undefined };
+  const store = await ExpertStore.open(gpu, experts, place);
+  held.push(store);
+  for (let layer = 0; layer < experts.layers; layer += 1) {
+    for (let unit = 0; unit < experts.unitsPerLayer; unit += 1) {
+      const record = await experts.read(layer, unit, context);
+      store.put(layer, unit, record);
+      advance(record.byteLength);
+    }
+  }
+  store.commit();
+  if (gpu.isLost) throw new AtomoeError('device-lost', 'the GPU device was lost while loading; load the model again');
+  return { weights, store };
+}

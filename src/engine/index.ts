@@ -1,0 +1,29 @@
+import type { Engine } from './api.ts';
+import { LocalEngine, type EngineOptions } from './engine.ts';
+
+export type * from './api.ts';
+export { LocalEngine, type EngineOptions } from './engine.ts';
+export type { TuningMode, TuningStore } from './tuning.ts';
+
+/**
+ * Opens an engine, and loads a model where one is named.
+ *
+ * @example
+ * const engine = await createEngine({ model: '/models/fable-omni-8m/' });
+ * for await (const event of engine.session().generate('Once upon a time')) {
+ *   if (event.kind === 'token') show(event.text);
+ * }
+ *
+ * @throws {AtomoeError} no-webgpu - the browser or the driver has none; all that `load` throws
+ */
+export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  const engine = await LocalEngine.open(options);
+  if (options.model === undefined) return engine;
+  try {
+    await engine.load(options.model, options);
+    return engine;
+  } catch (error) {
+    engine.dispose();
+    throw error;
+  }
+}

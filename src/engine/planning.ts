@@ -1,0 +1,188 @@
+/** What a model would need, from its headers alone. */
+import { AtomoeError } from '../errors.ts';
+import { DEFAULT_LIMITS, type AdapterFacts, type Limits } from '../gpu/device.ts';
+import { openCheckpoint, type Checkpoint } from '../formats/checkpoint.ts';
+import { matrixLayout } from '../formats/matrix.ts';
+import type { ExpertWeights } from '../graph/experts.ts';
+import { shareBuffers, tensorSizeBytes } from '../graph/liveness.ts';
+import type { Graph } from '../graph/node.ts';
+import { lower, type Lowered, type Tuning, type WeightFacts } from '../graph/plan.ts';
+import { makeTensor, type Weight } from '../graph/tensor.ts';
+import type { FolderSource } from '../io/source.ts';
+import type { ModelFamily } from '../models/family.ts';
+import { buildGraph } from '../models/graph.ts';
+import { parseModel } from '../models/registry.ts';
+import type { ModelSpec } from '../models/spec.ts';
+import type { LoadOptions, ModelPlan } from './api.ts';
+import { formatOf, planExperts, type ExpertPlan, type ReadContext } from './weights.ts';
+
+/** Tokens of one prefill step at most. Depends on nothing, so that results do not either. */
+const MOST_CHUNK_TOKENS = 256;
+
+/** The KV cache when nobody asks: the model's own length, at most this. */
+const MOST_DEFAULT_CONTEXT = 4096;
+
+export interface Drafted {
+  readonly checkpoint: Checkpoint;
+  readonly family: ModelFamily;
+  readonly spec: ModelSpec;
+  readonly context: ReadContext;
+  readonly experts: ExpertPlan | undefined;
+  readonly contextTokens: number;
+  readonly chunkTokens: number;
+  readonly decode: Graph;
+  readonly prefill: Graph;
+}
+
+/**
+ * Opens a folder and builds the model's graphs.
+ *
+ * @throws {AtomoeError} bad-file; unsupported-model; bad-input - an option out of range; network and the like
+ */
+export async function draftModel(
+  folder: FolderSource,
+  options: LoadOptions,
+  families: readonly ModelFamily[],
+): Promise<Drafted> {
+  const { signal, quantize } = options;
+  const checkpoint = await openCheckpoint(folder, { signal });
+  try {
+    const { family, spec } = parseModel(checkpoint.config, checkpoint.label, families);
+    const contextTokens = contextOf(options, spec);
+    const context: ReadContext = { checkpoint, quantize, signal };
+    return {
+      checkpoint,
+      family,
+      spec,
+      context,
+      experts: planExperts(spec, context),
+      contextTokens,
+      chunkTokens: Math.min(MOST_CHUNK_TOKENS, contextTokens),
+      decode: buildGraph(family, spec, { logits: 'all', sample: true, contextTokens }),
+      prefill: buildGraph(family, spec, { logits: 'last', sample: true, contextTokens }),
+    };
+  } catch (error) {
+    checkpoint.dispose();
+    throw error;
+  }
+}
+
+function contextOf({ contextTokens }: LoadOptions, spec: ModelSpec): number {
+  if (contextTokens === undefined) return Math.min(spec.maxContextTokens, MOST_DEFAULT_CONTEXT);
+  if (Number.isInteger(contextTokens) && contextTokens >= 1 && contextTokens <= spec.maxContextTokens) {
+    return contextTokens;
+  }
+  throw new AtomoeError(
+    'bad-input',
+    `contextTokens is ${contextTokens}; this model takes 1 to ${spec.maxContextTokens}; choose a number in between`,
+  );
+}
+
+/** Where nothing is loaded yet: formats from the headers, stand-ins for the pools. */
+function weightFacts({ context, experts }: Drafted, maxBindingBytes: number): WeightFacts {
+  return {
+    weight: (weight) => {
+      const format = formatOf(weight, context);
+      return { format, scalesWords: matrixLayout(format, weight.rows, weight.cols).scalesOffsetBytes / 4 };
+    },
+    experts: experts && standIn(experts, maxBindingBytes),
+  };
+}
+
+function standIn(experts: ExpertPlan, maxBindingBytes: number): ExpertWeights {
+  const isOnePool = experts.unitsPerLayer * experts.layout.sizeBytes <= maxBindingBytes;
+  const pool = makeTensor('expert pool', { role: 'state' });
+  return {
+    unitsPerLayer: experts.unitsPerLayer,
+    layout: experts.layout,
+    table: makeTensor('expert table', { role: 'state' }),
+    pools: () => Array.from({ length: isOnePool ? 1 : 4 }, () => pool),
+  };
+}
+
+export interface Sized {
+  readonly plan: ModelPlan;
+  readonly limits: Partial<Limits>; // what the device has to allow
+  readonly dispatches: { readonly decode: number; readonly prefill: number };
+}
+
+/** The most that `memoryBudget: 'auto'` takes when nobody tells how much memory is free. */
+const AUTO_BUDGET_BYTES = 8 * 2 ** 30;
+
+/** Adds up what a drafted model takes on an adapter. Loads nothing. */
+export function sizeModel(drafted: Drafted, adapter: AdapterFacts, options: LoadOptions): Sized {
+  const { spec, experts, contextTokens, chunkTokens, context, decode, prefill } = drafted;
+  const scalar = options.activations ?? 'f32';
+  const bindingBytes = adapter.limits.maxBindingBytes;
+  const facts = weightFacts(drafted, bindingBytes);
+  const tuning: Tuning = new Map();
+  const lowered = (graph: Graph, maxTokens: number): { lowered: Lowered; sizes: number[] } => {
+    const plan = lower(adapter, graph, facts, { label: 'plan', maxTokens, contextTokens, scalar, tuning });
+    return { lowered: plan, sizes: shareBuffers(plan.dispatches, maxTokens, scalar).map(({ sizeBytes }) => sizeBytes) };
+  };
+  const plans = { decode: lowered(decode, 1), prefill: lowered(prefill, chunkTokens) };
+  const weightBytes = decode.weights.map((weight) => sizeOf(weight, context));
+  const states = decode.tensors.filter(({ role }) => role === 'state').map((tensor) => tensorSizeBytes(tensor, 0, scalar));
+  const activationSizes = [...plans.decode.sizes, ...plans.prefill.sizes];
+  const layerBytes = experts ? experts.unitsPerLayer * experts.layout.sizeBytes : 0;
+  const allExperts = layerBytes * (experts?.layers ?? 0);
+  const dense = sum(weightBytes);
+  const kvCache = sum(states);
+  const activations = sum(activationSizes) + 256 * (plans.decode.lowered.dispatches.length + plans.prefill.lowered.dispatches.length);
+  const gpuTotal = dense + allExperts + kvCache + activations;
+  const binding = Math.max(...weightBytes, ...states, ...activationSizes, Math.min(layerBytes, bindingBytes));
+  const first = spec.layers.find(({ mlp }) => mlp.kind !== 'dense')?.mlp;
+  const counts = first && first.kind !== 'dense' ? { experts: first.experts, topK: first.topK } : { experts: 0, topK: 0 };
+  const why = fits(adapter, { binding, gpuTotal }, options);
+  return {
+    limits: { maxBindingBytes: binding, maxBufferSizeBytes: Math.max(binding, DEFAULT_LIMITS.maxBufferSizeBytes) },
+    dispatches: {
+      decode: plans.decode.lowered.dispatches.length,
+      prefill: plans.prefill.lowered.dispatches.length,
+    },
+    plan: {
+      family: spec.family,
+      layers: spec.layers.length,
+      hidden: spec.hidden,
+      vocab: spec.vocab,
+      experts: counts.experts,
+      expertsPerToken: counts.topK,
+      contextTokens,
+      bytes: {
+        download: drafted.checkpoint.totalBytes,
+        dense,
+        oneExpert: experts?.expertSizeBytes ?? 0,
+        allExperts,
+        kvCache,
+        activations,
+        gpuTotal,
+      },
+      fits: why === '',
+      why,
+    },
+  };
+}
+
+function fits(
+  { limits }: AdapterFacts,
+  { binding, gpuTotal }: { binding: number; gpuTotal: number },
+  { memoryBudget = 'auto' }: LoadOptions,
+): string {
+  const budget = memoryBudget === 'auto' ? AUTO_BUDGET_BYTES : memoryBudget;
+  const most = Math.min(limits.maxBindingBytes, limits.maxBufferSizeBytes);
+  if (binding > most) {
+    return `it needs a ${binding}-byte binding, this adapter allows ${most}; quantize, shorten the context, or choose a smaller model`;
+  }
+  if (gpuTotal > budget) {
+    return `it needs ${gpuTotal} bytes of GPU memory, the budget is ${budget}; quantize, shorten the context, or raise memoryBudget`;
+  }
+  return '';
+}
+
+function sizeOf(weight: Weight, context: ReadContext): number {
+  return matrixLayout(formatOf(weight, context), weight.rows, weight.cols).sizeBytes;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

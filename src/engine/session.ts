@@ -1,0 +1,253 @@
+import { AtomoeError } from '../errors.ts';
+import { joinTurns, renderChat } from '../text/chat-template.ts';
+import type { StreamingDetokenizer } from '../text/detokenizer.ts';
+import { StopStrings } from '../text/stop-strings.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import type { FinishReason, GenerateEvent, GenerateOptions, Prompt, Session, Timings, TokenLogprob } from './api.ts';
+import { checkOptions, type CheckedOptions } from './options.ts';
+import type { JobQueue } from './queue.ts';
+import type { Runner, RunnerState, StepResult } from './runner.ts';
+import { pickToken, type Picked } from './pick.ts';
+
+export interface SessionParts {
+  readonly runner: Runner;
+  readonly queue: JobQueue;
+  readonly tokenizer: Tokenizer;
+  readonly eosIds: ReadonlySet<number>;
+  readonly onDispose: (session: EngineSession) => void;
+}
+
+/** What one reply keeps track of. */
+interface Reply {
+  readonly options: CheckedOptions;
+  readonly startedMs: number;
+  readonly detokenizer: StreamingDetokenizer;
+  readonly stops: StopStrings;
+  promptTokens: number;
+  reusedTokens: number;
+  text: string;
+  count: number;
+  prefillMs: number;
+  firstTokenMs: number;
+}
+
+/** A conversation: which tokens stand in the KV cache, and one reply at a time. */
+export class EngineSession implements Session {
+  readonly #parts: SessionParts;
+  #state: Promise<RunnerState> | undefined;
+  #ids: number[] = []; // tokens whose keys and values are in the cache
+  #isBusy = false;
+  #isDisposed = false;
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+  }
+
+  get tokens(): number {
+    return this.#ids.length;
+  }
+
+  async *generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<GenerateEvent, void, undefined> {
+    this.#assertFree();
+    this.#isBusy = true;
+    try {
+      const checked = checkOptions(options, () => Math.floor(Math.random() * 2 ** 32));
+      const reply = this.#begin(checked);
+      try {
+        const ids = await this.#encode(prompt);
+        reply.promptTokens = ids.length;
+        reply.reusedTokens = checked.reusePrefix ? commonPrefix(this.#ids, ids) : 0;
+        const first = yield* this.#prefill(ids, reply);
+        reply.prefillMs = performance.now() - reply.startedMs;
+        const reason = yield* this.#reply(first, reply);
+        yield this.#done(reason, reply);
+      } catch (error) {
+        // A stopped reply is a reply: what was said so far, and its figures.
+        if (!checked.signal?.aborted || error !== checked.signal.reason) throw error;
+        yield this.#done('abort', reply);
+      }
+    } finally {
+      this.#isBusy = false;
+      if (this.#isDisposed) await this.#free();
+    }
+  }
+
+  reset(): void {
+    this.#assertFree();
+    this.#ids = [];
+  }
+
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.#parts.onDispose(this);
+    if (!this.#isBusy) void this.#free();
+  }
+
+  async #free(): Promise<void> {
+    const state = await this.#state?.catch(() => undefined);
+    this.#state = undefined;
+    state?.dispose();
+  }
+
+  #assertFree(): void {
+    this.#assertUsable();
+    if (this.#isBusy) {
+      throw new AtomoeError(
+        'busy',
+        'this session is replying; wanted one reply at a time; wait for it, stop it, or open another session',
+      );
+    }
+  }
+
+  #assertUsable(): void {
+    if (this.#isDisposed) {
+      throw new AtomoeError('disposed', 'this session was disposed; call engine.session() for another');
+    }
+  }
+
+  #begin(options: CheckedOptions): Reply {
+    const { tokenizer } = this.#parts;
+    return {
+      options,
+      startedMs: performance.now(),
+      detokenizer: tokenizer.stream({ continues: true }),
+      stops: new StopStrings(options.stop),
+      promptTokens: 0,
+      reusedTokens: 0,
+      text: '',
+      count: 0,
+      prefillMs: 0,
+      firstTokenMs: 0,
+    };
+  }
+
+  async #encode(prompt: Prompt): Promise<number[]> {
+    const { runner } = this.#parts;
+    const ids = await this.#encodeText(prompt);
+    if (ids.length === 0) {
+      throw new AtomoeError('bad-input', 'the prompt is empty; wanted at least one token; write the beginning of a text');
+    }
+    if (ids.length > runner.contextTokens) {
+      throw new AtomoeError(
+        'context-full',
+        `the prompt is ${ids.length} tokens long, the context holds ${runner.contextTokens}; shorten it, or load ` +
+          'the model with a larger contextTokens',
+      );
+    }
+    return ids;
+  }
+
+  async #encodeText(prompt: Prompt): Promise<number[]> {
+    const { tokenizer } = this.#parts;
+    if (typeof prompt === 'string') {
+      if (prompt.length === 0) return [];
+      return tokenizer.encode(prompt);
+    }
+    if (!tokenizer.chatTemplate) return this.#encodeText(joinTurns(prompt));
+    const text = await renderChat(tokenizer.chatTemplate, prompt, {
+      bosToken: tokenizer.bosToken,
+      eosToken: tokenizer.eosToken,
+    });
+    return tokenizer.encode(text, { addSpecialTokens: false });
+  }
+
+  /** Brings the cache up to the whole prompt, chunk by chunk; the last chunk's step gives the first logits. */
+  async *#prefill(
+    ids: readonly number[],
+    { options, reusedTokens }: Reply,
+  ): AsyncGenerator<GenerateEvent, StepResult, undefined> {
+    const { runner, queue } = this.#parts;
+    this.#state ??= queue.run(() => runner.openState());
+    this.#state.catch(() => (this.#state = undefined));
+    const state = await this.#state;
+    this.#ids.length = reusedTokens;
+    if (options.repetitionPenalty !== 1) runner.setSeen(state, ids);
+    for (;;) {
+      this.#assertUsable();
+      const past = this.#ids.length;
+      const chunk = ids.slice(past, past + runner.chunkTokens);
+      const isLast = past + chunk.length === ids.length;
+      yield { kind: 'prefill', doneTokens: past, totalTokens: ids.length };
+      options.signal?.throwIfAborted();
+      const request = { ids: chunk, past, penalty: options.repetitionPenalty, routes: isLast && options.routes };
+      const result = await queue.run(async () => {
+        if (isLast) return runner.step(state, request, options.signal);
+        await runner.prefill(state, request, options.signal);
+        return undefined;
+      });
+      this.#ids.push(...chunk);
+      if (result) {
+        yield { kind: 'prefill', doneTokens: ids.length, totalTokens: ids.length };
+        return result;
+      }
+    }
+  }
+
+  /** Draws, shows and feeds back tokens until something ends the reply. */
+  async *#reply(first: StepResult, reply: Reply): AsyncGenerator<GenerateEvent, FinishReason, undefined> {
+    const { runner, queue, eosIds } = this.#parts;
+    const { options } = reply;
+    let result = first;
+    for (;;) {
+      options.signal?.throwIfAborted();
+      const picked = await pickToken(result, options, this.#ids.length);
+      if (eosIds.has(picked.id)) return 'stop';
+      const { event, isStopped } = this.#show(picked, result, reply);
+      yield event;
+      if (isStopped) return 'stop';
+      if (reply.count >= options.maxTokens || this.#ids.length >= runner.contextTokens) return 'length';
+      this.#assertUsable();
+      options.signal?.throwIfAborted();
+      const state = await this.#state;
+      if (!state) throw new AtomoeError('disposed', 'this session was disposed; call engine.session() for another');
+      const past = this.#ids.length;
+      const request = { ids: [picked.id], past, penalty: options.repetitionPenalty, routes: options.routes };
+      result = await queue.run(() => runner.step(state, request, options.signal));
+      this.#ids.push(picked.id);
+    }
+  }
+
+  #show(picked: Picked, { routes }: StepResult, reply: Reply): { event: GenerateEvent; isStopped: boolean } {
+    const { tokenizer } = this.#parts;
+    const stop = reply.stops.push(reply.detokenizer.push(picked.id));
+    const atMs = performance.now() - reply.startedMs;
+    if (reply.count === 0) reply.firstTokenMs = atMs;
+    reply.count += 1;
+    reply.text += stop.emit;
+    const named = (list: Picked['alternatives']): TokenLogprob[] =>
+      list.map(({ id, logprob }) => ({ id, logprob, text: tokenizer.tokenText(id) }));
+    const event: GenerateEvent = {
+      kind: 'token',
+      id: picked.id,
+      text: stop.emit,
+      atMs,
+      ...(routes ? { routes } : {}),
+      ...(picked.logprob === undefined ? {} : { logprob: picked.logprob, alternatives: named(picked.alternatives) }),
+    };
+    return { event, isStopped: stop.stopped };
+  }
+
+  #done(reason: FinishReason, reply: Reply): GenerateEvent {
+    const rest = reply.stops.push(reply.detokenizer.flush());
+    const text = reply.text + rest.emit + (rest.stopped ? '' : reply.stops.flush());
+    const decodeMs = reply.count === 0 ? 0 : performance.now() - reply.startedMs - reply.firstTokenMs;
+    const timings: Timings = {
+      prefillMs: reply.prefillMs,
+      firstTokenMs: reply.firstTokenMs,
+      decodeMs,
+      tokensPerSecond: reply.count > 1 && decodeMs > 0 ? (1000 * (reply.count - 1)) / decodeMs : 0,
+    };
+    const { promptTokens, reusedTokens } = reply;
+    const usage = { promptTokens, reusedTokens, completionTokens: reply.count };
+    return { kind: 'done', reason, text, seed: reply.options.seed, usage, timings };
+  }
+}
+
+/** Tokens that two lists begin with; at least one of `wanted` is left to compute. */
+function commonPrefix(cached: readonly number[], wanted: readonly number[]): number {
+  let length = 0;
+  const most = Math.min(cached.length, wanted.length - 1);
+  while (length < most && cached[length] === wanted[length]) length += 1;
+  return length;
+}

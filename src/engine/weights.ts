@@ -1,0 +1,230 @@
+/** Reads a model's weights out of a checkpoint: dense matrices one by one, experts record by record. */
+import { AtomoeError, invariant } from '../errors.ts';
+import { packRecord, recordLayout } from '../experts/record.ts';
+import type { Checkpoint } from '../formats/checkpoint.ts';
+import { isNumericDtype, type NumericDtype } from '../formats/dtypes.ts';
+import { chooseFormat, encodeMatrix, matrixLayout, type MatrixFormat } from '../formats/matrix.ts';
+import type { RecordLayout } from '../graph/experts.ts';
+import type { TensorRows, Weight } from '../graph/tensor.ts';
+import type { ModelSpec } from '../models/spec.ts';
+import type { QuantizeFormat } from './api.ts';
+
+export interface ReadContext {
+  readonly checkpoint: Checkpoint;
+  readonly quantize?: QuantizeFormat | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A matrix as it goes to the GPU. */
+export interface EncodedMatrix {
+  readonly format: MatrixFormat;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly scalesOffsetBytes: number;
+}
+
+/** Rows, columns and stored type of a part, from the header alone. */
+function describe(checkpoint: Checkpoint, part: TensorRows, cols: number): { dtype: NumericDtype; rows: number } {
+  const info = checkpoint.tensor(part.tensor);
+  if (!info) {
+    throw new AtomoeError(
+      'bad-file',
+      `${checkpoint.label}: tensor "${part.tensor}" is missing; the config asks for it; download the model again`,
+    );
+  }
+  const { dtype, shape } = info;
+  if (!isNumericDtype(dtype)) {
+    throw new AtomoeError(
+      'unsupported-model',
+      `${info.file}: tensor "${part.tensor}" is ${dtype}; wanted F16, BF16 or F32; choose a 16-bit version of the model`,
+    );
+  }
+  const elements = shape.reduce((product, size) => product * size, 1);
+  const width = shape.length <= 1 ? cols : (shape[shape.length - 1] ?? 0);
+  const allRows = elements / Math.max(1, width);
+  const rows = part.rowCount ?? allRows - (part.rowStart ?? 0);
+  if (width !== cols || !Number.isInteger(allRows) || (part.rowStart ?? 0) + rows > allRows || rows <= 0) {
+    throw wrongShape(checkpoint, part, `rows of ${cols}`);
+  }
+  return { dtype, rows };
+}
+
+function wrongShape(checkpoint: Checkpoint, part: TensorRows, wanted: string): AtomoeError {
+  const info = checkpoint.tensor(part.tensor);
+  return new AtomoeError(
+    'bad-file',
+    `${info?.file ?? checkpoint.label}: tensor "${part.tensor}" has shape [${info?.shape.join(', ') ?? ''}]; ` +
+      `wanted ${wanted}; config.json and weights do not belong together`,
+  );
+}
+
+/**
+ * The format in which a weight of the graph will be kept.
+ *
+ * @throws {AtomoeError} bad-file - a tensor is missing or has another shape; unsupported-model - a stored type
+ */
+export function formatOf(weight: Weight, { checkpoint, quantize }: ReadContext): MatrixFormat {
+  const { source, rows, cols } = weight;
+  if (source.kind === 'computed') return 'f32';
+  let found = 0;
+  const dtypes = new Set<NumericDtype>();
+  for (const part of source.parts) {
+    const described = describe(checkpoint, part, cols);
+    found += described.rows;
+    dtypes.add(described.dtype);
+  }
+  const [first = { tensor: weight.name }] = source.parts;
+  if (found !== rows) throw wrongShape(checkpoint, first, `${rows} rows of ${cols} in all`);
+  const [dtype = 'F32'] = dtypes;
+  return weight.exact ? 'f32' : chooseFormat(dtypes.size === 1 ? dtype : 'F32', cols, quantize);
+}
+
+/** Reads a dense weight in the format that `formatOf` tells. */
+export async function readWeight(weight: Weight, context: ReadContext): Promise<EncodedMatrix> {
+  const { source, rows, cols } = weight;
+  if (source.kind === 'computed') {
+    const values = source.values();
+    return { format: 'f32', bytes: new Uint8Array(values.buffer), scalesOffsetBytes: 0 };
+  }
+  const format = formatOf(weight, context);
+  const { sizeBytes, scalesOffsetBytes } = matrixLayout(format, rows, cols);
+  if (source.parts.length === 1 && source.parts[0]) {
+    return { format, bytes: await readPart(source.parts[0], cols, format, context), scalesOffsetBytes };
+  }
+  // Stacked parts: quants follow quants and scales follow scales only if the whole is encoded at once.
+  const isQuantized = scalesOffsetBytes > 0;
+  const partFormat = isQuantized ? 'f32' : format;
+  const stacked = new Uint8Array(isQuantized ? 4 * rows * cols : sizeBytes);
+  let at = 0;
+  for (const part of source.parts) {
+    const bytes = await readPart(part, cols, partFormat, context);
+    stacked.set(bytes, at);
+    at += bytes.byteLength;
+  }
+  const bytes = isQuantized ? encodeMatrix('F32', stacked, format, rows, cols) : stacked;
+  return { format, bytes, scalesOffsetBytes };
+}
+
+async function readPart(
+  part: TensorRows,
+  cols: number,
+  format: MatrixFormat,
+  { checkpoint, signal }: ReadContext,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { dtype, rows } = describe(checkpoint, part, cols);
+  const isVector = (checkpoint.tensor(part.tensor)?.shape.length ?? 0) <= 1;
+  const { bytes } = await checkpoint.read(part.tensor, {
+    signal,
+    ...(isVector ? {} : { rowStart: part.rowStart ?? 0, rowCount: rows }),
+  });
+  return encodeMatrix(dtype, bytes, format, rows, cols);
+}
+
+/** The routed experts of a model: how many, how they lie, and how to read one. Layers without experts do not count. */
+export interface ExpertPlan {
+  readonly layers: number;
+  readonly unitsPerLayer: number;
+  readonly layout: RecordLayout;
+  readonly expertSizeBytes: number; // one expert's share of a record
+  read(layer: number, unit: number, context: ReadContext): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** Atomic experts are too small to page one by one: a unit is a grid row, and at least so many bytes. */
+const MIN_PAGE_BYTES = 65_536;
+
+/** @returns undefined for a model without routed experts */
+export function planExperts(spec: ModelSpec, context: ReadContext): ExpertPlan | undefined {
+  const first = spec.layers.find(({ mlp }) => mlp.kind !== 'dense')?.mlp;
+  if (!first || first.kind === 'dense') return undefined;
+  return first.kind === 'moe' ? planGluExperts(spec, first.experts, first.width, context) : planPages(spec, context);
+}
+
+function planGluExperts(spec: ModelSpec, experts: number, width: number, context: ReadContext): ExpertPlan {
+  const { hidden } = spec;
+  const shapes = { gate: [width, hidden], up: [width, hidden], down: [hidden, width] } as const;
+  const format = commonFormat(spec, context, commonDivisor(hidden, width), (mlp) =>
+    mlp.kind === 'moe' ? Object.values(mlp.expert(0)) : [],
+  );
+  const layout = recordLayout(format, shapes);
+  const sparse = spec.layers.flatMap(({ mlp }) => (mlp.kind === 'moe' ? [mlp] : []));
+  return {
+    layers: sparse.length,
+    unitsPerLayer: experts,
+    layout,
+    expertSizeBytes: layout.sizeBytes,
+    async read(layer, unit, readContext) {
+      const mlp = sparse[layer];
+      invariant(mlp, () => `no expert layer ${layer}`);
+      const parts = mlp.expert(unit);
+      const encoded: Record<string, Uint8Array<ArrayBuffer>> = {};
+      for (const name of ['gate', 'up', 'down'] as const) {
+        const [rows, cols] = shapes[name];
+        const part = parts[name];
+        if (describe(readContext.checkpoint, part, cols).rows !== rows) {
+          throw wrongShape(readContext.checkpoint, part, `${rows} rows of ${cols}`);
+        }
+        encoded[name] = await readPart(part, cols, layout.format, readContext);
+      }
+      return packRecord(layout, encoded);
+    },
+  };
+}
+
+function planPages(spec: ModelSpec, context: ReadContext): ExpertPlan {
+  const { hidden } = spec;
+  const atomic = spec.layers.flatMap(({ mlp }) => (mlp.kind === 'atomic' ? [mlp] : []));
+  const [first] = atomic;
+  invariant(first, () => 'no atomic experts');
+  const format = commonFormat(spec, context, hidden, (mlp) =>
+    mlp.kind === 'atomic' ? [{ tensor: mlp.input }, { tensor: mlp.output }] : [],
+  );
+  const pageExperts = pageSize(first.experts, first.grid, 2 * matrixLayout(format, 1, hidden).sizeBytes);
+  const layout = recordLayout(format, { in: [pageExperts, hidden], out: [pageExperts, hidden] });
+  return {
+    layers: atomic.length,
+    unitsPerLayer: first.experts / pageExperts,
+    layout,
+    expertSizeBytes: layout.sizeBytes / pageExperts,
+    async read(layer, unit, readContext) {
+      const mlp = atomic[layer];
+      invariant(mlp, () => `no expert layer ${layer}`);
+      const encoded: Record<string, Uint8Array<ArrayBuffer>> = {};
+      for (const [name, tensor] of [['in', mlp.input], ['out', mlp.output]] as const) {
+        const part = { tensor, rowStart: unit * pageExperts, rowCount: pageExperts };
+        encoded[name] = await readPart(part, hidden, layout.format, readContext);
+      }
+      return packRecord(layout, encoded);
+    },
+  };
+}
+
+/** Experts of a page: whole grid rows that divide the table, enough of them for `MIN_PAGE_BYTES`. */
+export function pageSize(experts: number, grid: number, expertBytes: number): number {
+  for (let rows = 1; rows <= experts / grid; rows += 1) {
+    const isDivisor = (experts / grid) % rows === 0;
+    if (isDivisor && (rows * grid * expertBytes >= MIN_PAGE_BYTES || rows * grid === experts)) return rows * grid;
+  }
+  return experts;
+}
+
+function commonDivisor(a: number, b: number): number {
+  return b === 0 ? a : commonDivisor(b, a % b);
+}
+
+/** All records of a model have one format: f32 where the layers' files disagree. */
+function commonFormat(
+  spec: ModelSpec,
+  { checkpoint, quantize }: ReadContext,
+  cols: number,
+  partsOf: (mlp: ModelSpec['layers'][number]['mlp']) => readonly TensorRows[],
+): MatrixFormat {
+  const formats = new Set<MatrixFormat>();
+  for (const { mlp } of spec.layers) {
+    for (const part of partsOf(mlp)) {
+      const info = checkpoint.tensor(part.tensor);
+      const { dtype } = describe(checkpoint, part, info?.shape[info.shape.length - 1] ?? cols);
+      formats.add(chooseFormat(dtype, cols, quantize));
+    }
+  }
+  const [only = 'f32'] = formats;
+  return formats.size === 1 ? only : 'f32';
+}

@@ -1,0 +1,170 @@
+import { attention, attentionSplits, partialsWords } from '../../kernels/attention.ts';
+import { attentionCombine } from '../../kernels/attention-combine.ts';
+import { attentionReference } from '../../kernels/attention.reference.ts';
+import { ropeKv, ROPE_STYLES, type QkNorm } from '../../kernels/rope-kv.ts';
+import { ropeKvReference } from '../../kernels/rope-kv.reference.ts';
+import { dispatch, type Dispatch, type LowerContext, type Node, type Step } from '../node.ts';
+import type { Tensor, Weight } from '../tensor.ts';
+
+export interface HeadShape {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+}
+
+export interface RopeKvIo extends HeadShape {
+  readonly qkv: Tensor; // [tokens, heads + 2 * kvHeads, headDim]
+  readonly angles: Weight; // [positions, rotaryDim / 2, (cos, sin)]
+  readonly gains: { readonly q: Weight; readonly k: Weight } | undefined;
+  readonly norm: QkNorm;
+  readonly rotaryDim: number;
+  readonly style: keyof typeof ROPE_STYLES;
+  readonly eps: number;
+  readonly q: Tensor; // [tokens, heads, headDim]
+  readonly kCache: Tensor; // state [contextTokens, kvHeads, headDim]
+  readonly vCache: Tensor;
+}
+
+/** Splits the fused projection, norms and rotates q and k, and appends k and v to the cache. */
+export function ropeKvNode(label: string, io: RopeKvIo): Node {
+  const { qkv, angles, gains, norm, heads, kvHeads, headDim, rotaryDim, style, eps, q, kCache, vCache } = io;
+  const buffers = {
+    qkv,
+    angles,
+    q,
+    k_cache: kCache,
+    v_cache: vCache,
+    ...(gains ? { q_gain: gains.q, k_gain: gains.k } : {}),
+  };
+  const shape = { heads, kv_heads: kvHeads, head_dim: headDim, rotary_dim: rotaryDim, style: ROPE_STYLES[style], eps };
+  return {
+    op: 'rope-kv',
+    label,
+    lower: (context) => {
+      const candidates = ropeKv.variants
+        .filter((variant) => variant.scalar === context.scalar && variant.norm === norm)
+        .sort((a, b) => b.wg - a.wg || Number(b.subgroups) - Number(a.subgroups));
+      return [
+        context.choose(ropeKv, candidates, `${norm} ${heads}/${kvHeads}x${headDim}`, (variant) =>
+          dispatch(ropeKv, variant, {
+            buffers,
+            params: ({ tokens, past }) => ({ tokens, past, ...shape }),
+            size: ({ tokens }) => ({ tokens, heads, kvHeads }),
+          }),
+        ),
+      ];
+    },
+    run: (context) => {
+      const { tokens, past } = context.step;
+      const none = new Float32Array(0);
+      const result = ropeKvReference(
+        context.floats(qkv),
+        context.weight(angles),
+        gains ? context.weight(gains.q) : none,
+        gains ? context.weight(gains.k) : none,
+        { tokens, past, heads, kvHeads, headDim, rotaryDim, style, norm, eps },
+      );
+      context.put(q, result.q);
+      context.floats(kCache).set(result.k, past * kvHeads * headDim);
+      context.floats(vCache).set(result.v, past * kvHeads * headDim);
+    },
+  };
+}
+
+export interface AttentionIo extends HeadShape {
+  readonly q: Tensor;
+  readonly kCache: Tensor;
+  readonly vCache: Tensor;
+  readonly o: Tensor; // [tokens, heads, headDim]
+  readonly scale: number;
+  readonly window: number; // 0: all keys
+}
+
+/** Causal attention of the step's tokens over the cache. */
+export function attentionNode(label: string, io: AttentionIo): Node {
+  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
+  return {
+    op: 'attention',
+    label,
+    lower: (context) => fewTokens(context, io),
+    run: (context) => {
+      const { tokens, past } = context.step;
+      const options = { tokens, past, heads, kvHeads, headDim, scale, window };
+      context.put(
+        o,
+        attentionReference(context.floats(q), context.floats(kCache), context.floats(vCache), options),
+      );
+    },
+  };
+}
+
+/** Query heads that share a key head's reads, as the kernel's variants have them. */
+function sharedRows(heads: number, kvHeads: number): number {
+  const group = heads / kvHeads;
+  return group === 1 ? 1 : group <= 4 ? 4 : 8;
+}
+
+/** One dispatch for short pasts; for long ones the keys are cut into spans and added up by a second. */
+function fewTokens(context: LowerContext, io: AttentionIo): Dispatch[] {
+  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
+  const rows = sharedRows(heads, kvHeads);
+  const perSpan = kvHeads * Math.ceil(heads / kvHeads / rows);
+  const splitsAt = ({ tokens, past }: Step) => attentionSplits(past + tokens, perSpan * tokens);
+  const mostSplits = attentionSplits(context.contextTokens, perSpan);
+  const params = (step: Step, splits: number) => ({
+    tokens: step.tokens,
+    past: step.past,
+    heads,
+    kv_heads: kvHeads,
+    head_dim: headDim,
+    scale,
+    window,
+    splits,
+  });
+  const size = ({ tokens }: Step, splits: number) => ({ tokens, heads, kvHeads, headDim, splits });
+  const variants = attention.variants
+    .filter((variant) => variant.scalar === context.scalar && variant.rows === rows && headDim <= 4 * variant.wg)
+    .sort((a, b) => a.wg - b.wg);
+  const shape = `${heads}/${kvHeads}x${headDim} of ${context.contextTokens}`;
+  const whole = context.choose(
+    attention,
+    variants.filter(({ split }) => !split),
+    shape,
+    (variant) =>
+      dispatch(attention, variant, {
+        buffers: { q, k_cache: kCache, v_cache: vCache, o },
+        params: (step) => params(step, 1),
+        size: (step) => size(step, 1),
+        isNeeded: (step) => splitsAt(step) === 1,
+      }),
+  );
+  if (mostSplits === 1) return [whole];
+  const words = partialsWords({ tokens: 1, heads, headDim, splits: mostSplits });
+  const partials = context.scratch('partials', { type: 'f32', perToken: words });
+  const isNeeded = (step: Step) => splitsAt(step) > 1;
+  const split = context.choose(
+    attention,
+    variants.filter((variant) => variant.split),
+    `${shape} split`,
+    (variant) =>
+      dispatch(attention, variant, {
+        buffers: { q, k_cache: kCache, v_cache: vCache, partials },
+        params: (step) => params(step, splitsAt(step)),
+        size: (step) => size(step, splitsAt(step)),
+        isNeeded,
+      }),
+  );
+  const combine = context.choose(
+    attentionCombine,
+    attentionCombine.variants.filter(({ scalar }) => scalar === context.scalar),
+    shape,
+    (variant) =>
+      dispatch(attentionCombine, variant, {
+        buffers: { partials, o },
+        params: (step) => ({ rows: step.tokens * heads, head_dim: headDim, splits: splitsAt(step) }),
+        size: ({ tokens }) => ({ rows: tokens * heads }),
+        isNeeded,
+      }),
+  );
+  return [whole, split, combine];
+}
