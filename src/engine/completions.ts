@@ -68,7 +68,11 @@ export function makeCompletions(host: CompletionsHost): ChatCompletions {
   const create = async (request: ChatCompletionRequest) => {
     const options = optionsOf(request);
     count += 1;
-    const head = { id: `chatcmpl-${count}`, created: Math.floor(Date.now() / 1000), model: host.modelLabel() };
+    const head = {
+      id: `chatcmpl-${count}`,
+      created: Math.floor(Date.now() / 1000),
+      model: host.modelLabel(),
+    };
     const session = host.session();
     const events = session.generate(request.messages, options);
     if (request.stream === true) {
@@ -118,7 +122,11 @@ async function* chunks(
   }
 }
 
-async function whole(head: Head, session: Session, events: AsyncIterable<GenerateEvent>): Promise<ChatCompletion> {
+async function whole(
+  head: Head,
+  session: Session,
+  events: AsyncIterable<GenerateEvent>,
+): Promise<ChatCompletion> {
   const logprobs: NonNullable<ChatCompletion['choices'][number]['logprobs']>['content'] = [];
   try {
     for await (const event of events) {
@@ -137,7 +145,10 @@ async function whole(head: Head, session: Session, events: AsyncIterable<Generat
         };
       }
     }
-    throw new AtomoeError('disposed', 'the engine went away in mid-reply; open it again and repeat the request');
+    throw new AtomoeError(
+      'disposed',
+      'the engine went away in mid-reply; open it again and repeat the request',
+    );
   } finally {
     session.dispose();
   }

@@ -115,7 +115,10 @@ export class LocalEngine implements Engine {
   async load(model: ModelSource, options: LoadOptions = {}): Promise<ModelInfo> {
     this.#assertUsable();
     if (this.#loading) {
-      throw new AtomoeError('busy', 'a model is being loaded already; wait for it, or abort it through its signal');
+      throw new AtomoeError(
+        'busy',
+        'a model is being loaded already; wait for it, or abort it through its signal',
+      );
     }
     this.#loading = true;
     try {
@@ -235,7 +238,10 @@ export class LocalEngine implements Engine {
     }
   }
 
-  async #openGpu(limits: Partial<AdapterFacts['limits']>, { activations = 'f32' }: LoadOptions): Promise<Gpu> {
+  async #openGpu(
+    limits: Partial<AdapterFacts['limits']>,
+    { activations = 'f32' }: LoadOptions,
+  ): Promise<Gpu> {
     const { device = 'gpu', gpu: entry } = this.#options;
     if (activations === 'f16' && !this.adapter.f16) {
       throw new AtomoeError(
@@ -243,7 +249,11 @@ export class LocalEngine implements Engine {
         'activations: "f16" needs shader-f16, this adapter has none; leave it out: f32 is the default',
       );
     }
-    const features = ['subgroups', 'timestamp-query', ...(activations === 'f16' ? ['shader-f16'] : [])] as const;
+    const features = [
+      'subgroups',
+      'timestamp-query',
+      ...(activations === 'f16' ? ['shader-f16'] : []),
+    ] as const;
     const gpu =
       typeof device === 'string'
         ? await Gpu.open({
@@ -257,7 +267,8 @@ export class LocalEngine implements Engine {
   }
 
   #assertUsable(): void {
-    if (this.#isDisposed) throw new AtomoeError('disposed', 'this engine was disposed; call createEngine() again');
+    if (this.#isDisposed)
+      throw new AtomoeError('disposed', 'this engine was disposed; call createEngine() again');
   }
 
   #assertLoaded(): LoadedModel {
@@ -308,10 +319,14 @@ function infoOf({ checkpoint, spec }: Drafted, plan: ModelPlan, tokenizer: Token
 }
 
 function checkIds(ids: readonly number[], vocab: number, contextTokens: number): void {
-  if (ids.length === 0) throw new AtomoeError('bad-input', 'there are no ids; wanted at least one; give token ids');
+  if (ids.length === 0)
+    throw new AtomoeError('bad-input', 'there are no ids; wanted at least one; give token ids');
   const stranger = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocab);
   if (stranger !== undefined) {
-    throw new AtomoeError('bad-input', `token id ${stranger} is outside the vocabulary of ${vocab}; check the ids`);
+    throw new AtomoeError(
+      'bad-input',
+      `token id ${stranger} is outside the vocabulary of ${vocab}; check the ids`,
+    );
   }
   if (ids.length > contextTokens) {
     throw new AtomoeError(

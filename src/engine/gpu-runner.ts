@@ -62,7 +62,11 @@ export class GpuRunner implements Runner {
   readonly chunkTokens: number;
   readonly #loaded: Loaded;
   readonly #ring: ReadbackRing;
-  readonly #routeTensors: readonly { readonly ids: Tensor; readonly weights: Tensor; readonly topK: number }[];
+  readonly #routeTensors: readonly {
+    readonly ids: Tensor;
+    readonly weights: Tensor;
+    readonly topK: number;
+  }[];
   #msPerDispatch = 5; // of a prefill chunk; learned from the chunks that ran
   #allLogitsPlan: Promise<Plan> | undefined;
 
@@ -119,7 +123,17 @@ export class GpuRunner implements Runner {
       const [decode, prefill] = plans;
       invariant(decode && prefill, () => 'plans');
       options.onProgress({ kind: 'ready' });
-      return new GpuRunner({ gpu, drafted, scalar: options.scalar, weights, store, resources, tuning, decode, prefill });
+      return new GpuRunner({
+        gpu,
+        drafted,
+        scalar: options.scalar,
+        weights,
+        store,
+        resources,
+        tuning,
+        decode,
+        prefill,
+      });
     } catch (error) {
       for (const item of held.reverse()) item.dispose();
       throw error;
@@ -153,7 +167,9 @@ export class GpuRunner implements Runner {
     const { plan } = instance;
     const { outputs } = plan === decode ? this.#loaded.drafted.decode : this.#loaded.drafted.prefill;
     const record = output(outputs, 'record');
-    const routes = request.routes ? this.#routeCopies(plan, request.ids.length) : { copies: [], sizeBytes: 0 };
+    const routes = request.routes
+      ? this.#routeCopies(plan, request.ids.length)
+      : { copies: [], sizeBytes: 0 };
     const sizeBytes = SAMPLE_RECORD_BYTES + routes.sizeBytes;
     const { copy, read } = this.#ring.acquire(plan.buffer(record), 0, sizeBytes);
     const copies = [
@@ -251,7 +267,8 @@ export class GpuRunner implements Runner {
     const commands = instance.commands(step);
     const perSlice = Math.max(1, Math.round(SUBMISSION_MS / this.#msPerDispatch));
     const slices: Command[][] = [];
-    for (let from = 0; from < commands.length; from += perSlice) slices.push(commands.slice(from, from + perSlice));
+    for (let from = 0; from < commands.length; from += perSlice)
+      slices.push(commands.slice(from, from + perSlice));
     const startedMs = performance.now();
     let previous: Promise<void> | undefined;
     for (const [index, commandsOfSlice] of slices.entries()) {
@@ -275,7 +292,13 @@ export class GpuRunner implements Runner {
       for (const tensor of [find(plan, ids), find(plan, weights)]) {
         const from = plan.buffer(tensor);
         const sizeBytes = 4 * topK;
-        copies.push({ from, fromOffsetBytes: (tokens - 1) * sizeBytes, to: from, toOffsetBytes: at, sizeBytes });
+        copies.push({
+          from,
+          fromOffsetBytes: (tokens - 1) * sizeBytes,
+          to: from,
+          toOffsetBytes: at,
+          sizeBytes,
+        });
         at += sizeBytes;
       }
     }
@@ -366,6 +389,7 @@ async function upload(
     }
   }
   store.commit();
-  if (gpu.isLost) throw new AtomoeError('device-lost', 'the GPU device was lost while loading; load the model again');
+  if (gpu.isLost)
+    throw new AtomoeError('device-lost', 'the GPU device was lost while loading; load the model again');
   return { weights, store };
 }

@@ -33,7 +33,10 @@ export function checkOptions(options: GenerateOptions, drawSeed: () => number): 
   for (const name of Object.keys(options)) {
     if (!(name in RANGES) && !OTHERS.includes(name)) {
       const known = [...Object.keys(RANGES), ...OTHERS].join(', ');
-      throw new AtomoeError('bad-input', `unknown option "${name}"; wanted one of ${known}; check the spelling`);
+      throw new AtomoeError(
+        'bad-input',
+        `unknown option "${name}"; wanted one of ${known}; check the spelling`,
+      );
     }
   }
   const number = (name: keyof typeof RANGES) => inRange(name, options[name]);
@@ -70,7 +73,10 @@ function inRange(name: keyof typeof RANGES, value: number | undefined): number {
 
 function checkStop(stop: readonly string[]): readonly string[] {
   if (stop.some((text) => typeof text !== 'string' || text.length === 0)) {
-    throw new AtomoeError('bad-input', 'stop holds an empty string; wanted text of one character or more; leave it out');
+    throw new AtomoeError(
+      'bad-input',
+      'stop holds an empty string; wanted text of one character or more; leave it out',
+    );
   }
   return stop;
 }

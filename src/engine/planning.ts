@@ -118,24 +118,35 @@ export function sizeModel(drafted: Drafted, adapter: AdapterFacts, options: Load
   const tuning: Tuning = new Map();
   const lowered = (graph: Graph, maxTokens: number): { lowered: Lowered; sizes: number[] } => {
     const plan = lower(adapter, graph, facts, { label: 'plan', maxTokens, contextTokens, scalar, tuning });
-    return { lowered: plan, sizes: shareBuffers(plan.dispatches, maxTokens, scalar).map(({ sizeBytes }) => sizeBytes) };
+    return {
+      lowered: plan,
+      sizes: shareBuffers(plan.dispatches, maxTokens, scalar).map(({ sizeBytes }) => sizeBytes),
+    };
   };
   const plans = { decode: lowered(decode, 1), prefill: lowered(prefill, chunkTokens) };
   const weightBytes = decode.weights.map((weight) => sizeOf(weight, context));
-  const states = decode.tensors.filter(({ role }) => role === 'state').map((tensor) => tensorSizeBytes(tensor, 0, scalar));
+  const states = decode.tensors
+    .filter(({ role }) => role === 'state')
+    .map((tensor) => tensorSizeBytes(tensor, 0, scalar));
   const activationSizes = [...plans.decode.sizes, ...plans.prefill.sizes];
   const layerBytes = experts ? experts.unitsPerLayer * experts.layout.sizeBytes : 0;
   const allExperts = layerBytes * (experts?.layers ?? 0);
   const dense = sum(weightBytes);
   const kvCache = sum(states);
-  const activations = sum(activationSizes) + 256 * (plans.decode.lowered.dispatches.length + plans.prefill.lowered.dispatches.length);
+  const activations =
+    sum(activationSizes) +
+    256 * (plans.decode.lowered.dispatches.length + plans.prefill.lowered.dispatches.length);
   const gpuTotal = dense + allExperts + kvCache + activations;
   const binding = Math.max(...weightBytes, ...states, ...activationSizes, Math.min(layerBytes, bindingBytes));
   const first = spec.layers.find(({ mlp }) => mlp.kind !== 'dense')?.mlp;
-  const counts = first && first.kind !== 'dense' ? { experts: first.experts, topK: first.topK } : { experts: 0, topK: 0 };
+  const counts =
+    first && first.kind !== 'dense' ? { experts: first.experts, topK: first.topK } : { experts: 0, topK: 0 };
   const why = fits(adapter, { binding, gpuTotal }, options);
   return {
-    limits: { maxBindingBytes: binding, maxBufferSizeBytes: Math.max(binding, DEFAULT_LIMITS.maxBufferSizeBytes) },
+    limits: {
+      maxBindingBytes: binding,
+      maxBufferSizeBytes: Math.max(binding, DEFAULT_LIMITS.maxBufferSizeBytes),
+    },
     dispatches: {
       decode: plans.decode.lowered.dispatches.length,
       prefill: plans.prefill.lowered.dispatches.length,

@@ -3,7 +3,15 @@ import { joinTurns, renderChat } from '../text/chat-template.ts';
 import type { StreamingDetokenizer } from '../text/detokenizer.ts';
 import { StopStrings } from '../text/stop-strings.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import type { FinishReason, GenerateEvent, GenerateOptions, Prompt, Session, Timings, TokenLogprob } from './api.ts';
+import type {
+  FinishReason,
+  GenerateEvent,
+  GenerateOptions,
+  Prompt,
+  Session,
+  Timings,
+  TokenLogprob,
+} from './api.ts';
 import { checkOptions, type CheckedOptions } from './options.ts';
 import type { JobQueue } from './queue.ts';
 import type { Runner, RunnerState, StepResult } from './runner.ts';
@@ -47,7 +55,10 @@ export class EngineSession implements Session {
     return this.#ids.length;
   }
 
-  async *generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<GenerateEvent, void, undefined> {
+  async *generate(
+    prompt: Prompt,
+    options: GenerateOptions = {},
+  ): AsyncGenerator<GenerateEvent, void, undefined> {
     this.#assertFree();
     this.#isBusy = true;
     try {
@@ -126,7 +137,10 @@ export class EngineSession implements Session {
     const { runner } = this.#parts;
     const ids = await this.#encodeText(prompt);
     if (ids.length === 0) {
-      throw new AtomoeError('bad-input', 'the prompt is empty; wanted at least one token; write the beginning of a text');
+      throw new AtomoeError(
+        'bad-input',
+        'the prompt is empty; wanted at least one token; write the beginning of a text',
+      );
     }
     if (ids.length > runner.contextTokens) {
       throw new AtomoeError(
@@ -170,7 +184,12 @@ export class EngineSession implements Session {
       const isLast = past + chunk.length === ids.length;
       yield { kind: 'prefill', doneTokens: past, totalTokens: ids.length };
       options.signal?.throwIfAborted();
-      const request = { ids: chunk, past, penalty: options.repetitionPenalty, routes: isLast && options.routes };
+      const request = {
+        ids: chunk,
+        past,
+        penalty: options.repetitionPenalty,
+        routes: isLast && options.routes,
+      };
       const result = await queue.run(async () => {
         if (isLast) return runner.step(state, request, options.signal);
         await runner.prefill(state, request, options.signal);
@@ -200,7 +219,8 @@ export class EngineSession implements Session {
       this.#assertUsable();
       options.signal?.throwIfAborted();
       const state = await this.#state;
-      if (!state) throw new AtomoeError('disposed', 'this session was disposed; call engine.session() for another');
+      if (!state)
+        throw new AtomoeError('disposed', 'this session was disposed; call engine.session() for another');
       const past = this.#ids.length;
       const request = { ids: [picked.id], past, penalty: options.repetitionPenalty, routes: options.routes };
       result = await queue.run(() => runner.step(state, request, options.signal));
@@ -223,7 +243,9 @@ export class EngineSession implements Session {
       text: stop.emit,
       atMs,
       ...(routes ? { routes } : {}),
-      ...(picked.logprob === undefined ? {} : { logprob: picked.logprob, alternatives: named(picked.alternatives) }),
+      ...(picked.logprob === undefined
+        ? {}
+        : { logprob: picked.logprob, alternatives: named(picked.alternatives) }),
     };
     return { event, isStopped: stop.stopped };
   }

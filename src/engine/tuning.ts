@@ -4,7 +4,14 @@ import type { Gpu } from '../gpu/device.ts';
 import { ParamsArena, submit, type Command } from '../gpu/recorder.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
 import type { Dispatch, Graph, Step } from '../graph/node.ts';
-import { Plan, type Choice, type PlanOptions, type Resources, type States, type Tuning } from '../graph/plan.ts';
+import {
+  Plan,
+  type Choice,
+  type PlanOptions,
+  type Resources,
+  type States,
+  type Tuning,
+} from '../graph/plan.ts';
 import type { LoadProgress } from './api.ts';
 
 /** Where tunings are kept between visits. */
@@ -143,7 +150,10 @@ async function commandOf(
 async function timeCommand(gpu: Gpu, command: Command, overheadMs: number): Promise<number> {
   const run = async (repeats: number) => {
     const startedMs = performance.now();
-    submit(gpu, Array.from({ length: repeats }, () => command));
+    submit(
+      gpu,
+      Array.from({ length: repeats }, () => command),
+    );
     await gpu.idle();
     return Math.max(0.001, performance.now() - startedMs - overheadMs);
   };

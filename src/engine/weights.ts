@@ -23,7 +23,11 @@ export interface EncodedMatrix {
 }
 
 /** Rows, columns and stored type of a part, from the header alone. */
-function describe(checkpoint: Checkpoint, part: TensorRows, cols: number): { dtype: NumericDtype; rows: number } {
+function describe(
+  checkpoint: Checkpoint,
+  part: TensorRows,
+  cols: number,
+): { dtype: NumericDtype; rows: number } {
   const info = checkpoint.tensor(part.tensor);
   if (!info) {
     throw new AtomoeError(
@@ -135,7 +139,9 @@ const MIN_PAGE_BYTES = 65_536;
 export function planExperts(spec: ModelSpec, context: ReadContext): ExpertPlan | undefined {
   const first = spec.layers.find(({ mlp }) => mlp.kind !== 'dense')?.mlp;
   if (!first || first.kind === 'dense') return undefined;
-  return first.kind === 'moe' ? planGluExperts(spec, first.experts, first.width, context) : planPages(spec, context);
+  return first.kind === 'moe'
+    ? planGluExperts(spec, first.experts, first.width, context)
+    : planPages(spec, context);
 }
 
 function planGluExperts(spec: ModelSpec, experts: number, width: number, context: ReadContext): ExpertPlan {
@@ -188,7 +194,10 @@ function planPages(spec: ModelSpec, context: ReadContext): ExpertPlan {
       const mlp = atomic[layer];
       invariant(mlp, () => `no expert layer ${layer}`);
       const encoded: Record<string, Uint8Array<ArrayBuffer>> = {};
-      for (const [name, tensor] of [['in', mlp.input], ['out', mlp.output]] as const) {
+      for (const [name, tensor] of [
+        ['in', mlp.input],
+        ['out', mlp.output],
+      ] as const) {
         const part = { tensor, rowStart: unit * pageExperts, rowCount: pageExperts };
         encoded[name] = await readPart(part, hidden, layout.format, readContext);
       }
@@ -201,7 +210,8 @@ function planPages(spec: ModelSpec, context: ReadContext): ExpertPlan {
 export function pageSize(experts: number, grid: number, expertBytes: number): number {
   for (let rows = 1; rows <= experts / grid; rows += 1) {
     const isDivisor = (experts / grid) % rows === 0;
-    if (isDivisor && (rows * grid * expertBytes >= MIN_PAGE_BYTES || rows * grid === experts)) return rows * grid;
+    if (isDivisor && (rows * grid * expertBytes >= MIN_PAGE_BYTES || rows * grid === experts))
+      return rows * grid;
   }
   return experts;
 }

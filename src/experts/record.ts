@@ -33,7 +33,10 @@ export function packRecord(
   for (const [name, { offsetBytes, rows, cols }] of Object.entries(layout.parts)) {
     const bytes = matrices[name];
     const { sizeBytes } = matrixLayout(layout.format, rows, cols);
-    invariant(bytes && bytes.byteLength <= sizeBytes, () => `record part ${name} is ${bytes?.byteLength} bytes, not ${sizeBytes}`);
+    invariant(
+      bytes && bytes.byteLength <= sizeBytes,
+      () => `record part ${name} is ${bytes?.byteLength} bytes, not ${sizeBytes}`,
+    );
     record.set(bytes, offsetBytes);
   }
   return record;
@@ -47,7 +50,12 @@ export function unpackRecord(
   const matrices: Record<string, Float32Array<ArrayBuffer>> = {};
   for (const [name, { offsetBytes, rows, cols }] of Object.entries(layout.parts)) {
     const { sizeBytes } = matrixLayout(layout.format, rows, cols);
-    matrices[name] = decodeMatrix(layout.format, record.subarray(offsetBytes, offsetBytes + sizeBytes), rows, cols);
+    matrices[name] = decodeMatrix(
+      layout.format,
+      record.subarray(offsetBytes, offsetBytes + sizeBytes),
+      rows,
+      cols,
+    );
   }
   return matrices;
 }

@@ -34,8 +34,9 @@ export function planPools({ layers, unitsPerLayer, layout }: StoreShape, maxBind
   const slotsPerPool = Math.floor(Math.min(maxBindingBytes, MAX_POOL_BYTES) / layout.sizeBytes);
   if (slotsPerPool >= unitsPerLayer) {
     const layersPerPool = Math.min(layers, Math.floor(slotsPerPool / unitsPerLayer));
-    const poolSlots = Array.from({ length: Math.ceil(layers / layersPerPool) }, (_, pool) =>
-      Math.min(layersPerPool, layers - pool * layersPerPool) * unitsPerLayer,
+    const poolSlots = Array.from(
+      { length: Math.ceil(layers / layersPerPool) },
+      (_, pool) => Math.min(layersPerPool, layers - pool * layersPerPool) * unitsPerLayer,
     );
     return { poolSlots, poolsPerLayer: 1, layersPerPool, slotsPerPool: layersPerPool * unitsPerLayer };
   }
@@ -132,7 +133,8 @@ export class ExpertStore implements ExpertWeights {
     invariant(record.byteLength === this.layout.sizeBytes, () => `a record of ${record.byteLength} bytes`);
     const place = this.#place(unit, layer);
     const pool = poolsPerLayer === 1 ? 0 : Math.floor(place / slotsPerPool);
-    const index = poolsPerLayer === 1 ? (layer % layersPerPool) * this.unitsPerLayer + place : place % slotsPerPool;
+    const index =
+      poolsPerLayer === 1 ? (layer % layersPerPool) * this.unitsPerLayer + place : place % slotsPerPool;
     const buffer = this.#buffers(layer)[pool];
     invariant(buffer, () => `no pool ${pool} for layer ${layer}`);
     this.#gpu.write(buffer, index * this.layout.sizeBytes, record);

@@ -27,7 +27,14 @@ export class GraphBuilder {
 
   /** f32 values that the engine makes itself, such as rope angles. */
   computed(name: string, rows: number, cols: number, values: () => Float32Array<ArrayBuffer>): Weight {
-    return this.#remember({ kind: 'weight', name, rows, cols, exact: true, source: { kind: 'computed', values } });
+    return this.#remember({
+      kind: 'weight',
+      name,
+      rows,
+      cols,
+      exact: true,
+      source: { kind: 'computed', values },
+    });
   }
 
   add(node: Node): void {

@@ -27,7 +27,11 @@ interface Life {
  * needed, so no dispatch binds one buffer for reading and for writing. Inputs and outputs have buffers of their own;
  * states belong to sessions and do not appear here.
  */
-export function shareBuffers(dispatches: readonly Dispatch[], maxTokens: number, scalar: Scalar): SharedBuffer[] {
+export function shareBuffers(
+  dispatches: readonly Dispatch[],
+  maxTokens: number,
+  scalar: Scalar,
+): SharedBuffer[] {
   interface Open {
     isIndirect: boolean;
     isPrivate: boolean;
@@ -44,7 +48,9 @@ export function shareBuffers(dispatches: readonly Dispatch[], maxTokens: number,
       ? []
       : buffers.filter((open) => !open.isPrivate && open.isIndirect === isIndirect && open.freeFrom < first);
     // Best fit: the smallest that holds it, else the largest, which grows.
-    candidates.sort((a, b) => Number(a.sizeBytes < sizeBytes) - Number(b.sizeBytes < sizeBytes) || fit(a, b, sizeBytes));
+    candidates.sort(
+      (a, b) => Number(a.sizeBytes < sizeBytes) - Number(b.sizeBytes < sizeBytes) || fit(a, b, sizeBytes),
+    );
     const chosen = candidates[0];
     if (chosen) {
       chosen.tensors.push(tensor);
@@ -62,7 +68,8 @@ function fit(a: { sizeBytes: number }, b: { sizeBytes: number }, sizeBytes: numb
 function lives(dispatches: readonly Dispatch[]): Life[] {
   const byTensor = new Map<Tensor, Life>();
   dispatches.forEach((dispatch, index) => {
-    for (const ref of Object.values(dispatch.buffers)) if (ref.kind === 'tensor') extend(byTensor, ref, index);
+    for (const ref of Object.values(dispatch.buffers))
+      if (ref.kind === 'tensor') extend(byTensor, ref, index);
     const grid = dispatch.grid({ tokens: 1, past: 0, penalty: 1 });
     if ('indirect' in grid) extend(byTensor, grid.indirect, index);
   });

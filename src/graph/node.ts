@@ -66,7 +66,11 @@ export interface LowerContext {
    * Picks one of several equal ways. The first legal candidate is the default; the tuner may know better for `shape`.
    */
   choose<V extends Variant>(
-    kernel: { readonly name: string; readonly key: (variant: V) => string; readonly features?: (variant: V) => readonly string[] },
+    kernel: {
+      readonly name: string;
+      readonly key: (variant: V) => string;
+      readonly features?: (variant: V) => readonly string[];
+    },
     candidates: readonly V[],
     shape: string,
     make: (variant: V) => Dispatch,

@@ -201,14 +201,19 @@ export class Plan {
         }
         return buffer;
       });
-      return { buffers: made, arena: new ParamsArena(gpu, `${options.label} params`, lowered.dispatches.length) };
+      return {
+        buffers: made,
+        arena: new ParamsArena(gpu, `${options.label} params`, lowered.dispatches.length),
+      };
     });
     return new Plan({ gpu, options, resources, lowered, pipelines, buffers, byTensor, unsharedBytes, arena });
   }
 
   /** Makes the bind groups for one session's states. Nothing is created after this. */
   instance(states: States): Instance {
-    const groups = this.lowered.dispatches.map((dispatch, index) => this.bind(dispatch, this.#pipeline(index), states, index));
+    const groups = this.lowered.dispatches.map((dispatch, index) =>
+      this.bind(dispatch, this.#pipeline(index), states, index),
+    );
     return new Instance(this.#gpu, this, groups, this.#arena);
   }
 
@@ -280,7 +285,10 @@ export class Instance {
       const grid = dispatch.grid(step);
       commands.push({
         group,
-        grid: 'indirect' in grid ? { indirect: this.plan.buffer(grid.indirect), offsetBytes: grid.offsetBytes } : grid,
+        grid:
+          'indirect' in grid
+            ? { indirect: this.plan.buffer(grid.indirect), offsetBytes: grid.offsetBytes }
+            : grid,
       });
     });
     this.#arena.flush();

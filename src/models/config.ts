@@ -27,7 +27,12 @@ export class ConfigReader {
     );
   }
 
-  #number(keys: readonly string[], fallback: number | undefined, wanted: string, ok: (value: number) => boolean): number {
+  #number(
+    keys: readonly string[],
+    fallback: number | undefined,
+    wanted: string,
+    ok: (value: number) => boolean,
+  ): number {
     const found = this.#find(keys);
     if (!found && fallback !== undefined) return fallback;
     if (typeof found?.value !== 'number' || !ok(found.value)) throw this.#wrong(keys, wanted, found?.value);
@@ -36,7 +41,12 @@ export class ConfigReader {
 
   /** A positive integer. */
   count(keys: readonly string[], fallback?: number): number {
-    return this.#number(keys, fallback, 'a positive integer', (value) => Number.isSafeInteger(value) && value > 0);
+    return this.#number(
+      keys,
+      fallback,
+      'a positive integer',
+      (value) => Number.isSafeInteger(value) && value > 0,
+    );
   }
 
   /** A finite number. */

@@ -15,7 +15,8 @@ export interface AttentionSpec {
   readonly scale: number; // of the scores; usually headDim ** -0.5
   readonly window: number; // keys that a query sees; 0: all
   readonly rope: { readonly theta: number; readonly rotaryDim: number; readonly style: 'half' | 'pair' };
-  readonly norm: { readonly kind: 'none' } | { readonly kind: 'head' | 'vector'; readonly q: string; readonly k: string };
+  readonly norm:
+    { readonly kind: 'none' } | { readonly kind: 'head' | 'vector'; readonly q: string; readonly k: string };
   readonly qkv: LinearSpec; // q heads, k heads, v heads
   readonly out: LinearSpec;
 }

@@ -35,7 +35,9 @@ export function buildTransformer(spec: ModelSpec, purpose: GraphPurpose, builder
   const building: Building = { spec, purpose, builder, outputs, expertLayers: 0 };
   const table = builder.matrix(spec.embedding, vocab, hidden, spec.embedding);
   let x = builder.tensor('embedded', { perToken: hidden });
-  builder.add(embeddingNode('tokens', { ids: builder.ids, table, y: x, multiplier: spec.embeddingMultiplier }));
+  builder.add(
+    embeddingNode('tokens', { ids: builder.ids, table, y: x, multiplier: spec.embeddingMultiplier }),
+  );
   let branch: Tensor | undefined;
   for (const [index, layer] of spec.layers.entries()) {
     const label = `layer ${index}`;
@@ -58,7 +60,9 @@ export function buildTransformer(spec: ModelSpec, purpose: GraphPurpose, builder
   const head = builder.matrix(spec.head, vocab, hidden, spec.head);
   const size = purpose.logits === 'last' ? { fixed: vocab } : { perToken: vocab };
   const logits = builder.tensor('logits', { type: 'f32', role: 'output', ...size });
-  builder.add(linearNode('logits', { x: normed, weight: head, y: logits, multiplier: spec.logitsMultiplier }));
+  builder.add(
+    linearNode('logits', { x: normed, weight: head, y: logits, multiplier: spec.logitsMultiplier }),
+  );
   outputs['logits'] = logits;
   if (purpose.sample) outputs['record'] = sampleNodes(builder, { ids: builder.ids, logits, vocab });
   return builder.build(outputs);
@@ -126,14 +130,31 @@ function attentionBranch(building: Building, label: string, x: Tensor, attention
   const shape = { heads, kvHeads, headDim };
   const { eps } = spec;
   builder.add(
-    ropeKvNode(label, { ...shape, qkv, angles, gains, norm: norm.kind, rotaryDim, style, eps, q, kCache, vCache }),
+    ropeKvNode(label, {
+      ...shape,
+      qkv,
+      angles,
+      gains,
+      norm: norm.kind,
+      rotaryDim,
+      style,
+      eps,
+      q,
+      kCache,
+      vCache,
+    }),
   );
   const o = builder.tensor(`${label} attended`, { perToken: queries });
   builder.add(attentionNode(label, { ...shape, q, kCache, vCache, o, scale, window }));
   const y = builder.tensor(`${label} attention out`, { perToken: spec.hidden });
   const out = matrixOf(building, attention.out, spec.hidden, queries);
   builder.add(
-    linearNode(`${label} attention out`, { x: o, weight: out, bias: biasOf(building, attention.out, spec.hidden), y }),
+    linearNode(`${label} attention out`, {
+      x: o,
+      weight: out,
+      bias: biasOf(building, attention.out, spec.hidden),
+      y,
+    }),
   );
   return y;
 }
@@ -154,7 +175,10 @@ function gatedMlp(building: Building, label: string, x: Tensor, mlp: GatedMlpSpe
 }
 
 /** Where routes lie: kept to the end of the step, for those who watch. */
-function routeTensors({ builder, outputs, expertLayers }: Building, perToken: number): { ids: Tensor; weights: Tensor } {
+function routeTensors(
+  { builder, outputs, expertLayers }: Building,
+  perToken: number,
+): { ids: Tensor; weights: Tensor } {
   const ids = builder.tensor(`route ids ${expertLayers}`, { type: 'u32', role: 'output', perToken });
   const weights = builder.tensor(`route weights ${expertLayers}`, { type: 'f32', role: 'output', perToken });
   outputs[ids.name] = ids;
@@ -177,7 +201,9 @@ function moeBranch(building: Building, label: string, x: Tensor, moe: MoeSpec): 
     : builder.computed(`no bias ${experts}`, experts, 1, () => new Float32Array(experts));
   builder.add(gateNode(label, { logits, bias, ...routes, experts, topK, rule: router.rule }));
   const routed = builder.tensor(`${label} routed`, { perToken: hidden });
-  builder.add(expertsNode(label, { x, ...routes, y: routed, layer, experts, topK, hidden, width, activation }));
+  builder.add(
+    expertsNode(label, { x, ...routes, y: routed, layer, experts, topK, hidden, width, activation }),
+  );
   return moe.shared ? withShared(building, label, x, routed, moe.shared) : routed;
 }
 
@@ -221,6 +247,8 @@ function atomicBranch(building: Building, label: string, x: Tensor, atomic: Atom
   const { renormalise } = router;
   builder.add(productRouteNode(label, { scores, ...routes, statistics, grid, topK, renormalise }));
   const routed = builder.tensor(`${label} routed`, { perToken: hidden });
-  builder.add(atomicExpertsNode(label, { x, ...routes, y: routed, layer, experts, topK, hidden, activation }));
+  builder.add(
+    atomicExpertsNode(label, { x, ...routes, y: routed, layer, experts, topK, hidden, activation }),
+  );
   return atomic.shared ? withShared(building, label, x, routed, atomic.shared) : routed;
 }

@@ -36,7 +36,14 @@ export function ropeKvNode(label: string, io: RopeKvIo): Node {
     v_cache: vCache,
     ...(gains ? { q_gain: gains.q, k_gain: gains.k } : {}),
   };
-  const shape = { heads, kv_heads: kvHeads, head_dim: headDim, rotary_dim: rotaryDim, style: ROPE_STYLES[style], eps };
+  const shape = {
+    heads,
+    kv_heads: kvHeads,
+    head_dim: headDim,
+    rotary_dim: rotaryDim,
+    style: ROPE_STYLES[style],
+    eps,
+  };
   return {
     op: 'rope-kv',
     label,
@@ -123,7 +130,9 @@ function fewTokens(context: LowerContext, io: AttentionIo): Dispatch[] {
   });
   const size = ({ tokens }: Step, splits: number) => ({ tokens, heads, kvHeads, headDim, splits });
   const variants = attention.variants
-    .filter((variant) => variant.scalar === context.scalar && variant.rows === rows && headDim <= 4 * variant.wg)
+    .filter(
+      (variant) => variant.scalar === context.scalar && variant.rows === rows && headDim <= 4 * variant.wg,
+    )
     .sort((a, b) => a.wg - b.wg);
   const shape = `${heads}/${kvHeads}x${headDim} of ${context.contextTokens}`;
   const whole = context.choose(

@@ -4,11 +4,9 @@ import { dispatch, type LowerContext, type Node } from '../node.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 
 /** Variants of a row kernel, best guess first: wide workgroups for long rows, subgroups where they are. */
-export function rowVariants<V extends { readonly scalar: string; readonly subgroups: boolean; readonly wg: number }>(
-  variants: readonly V[],
-  { scalar, subgroups }: LowerContext,
-  cols: number,
-): V[] {
+export function rowVariants<
+  V extends { readonly scalar: string; readonly subgroups: boolean; readonly wg: number },
+>(variants: readonly V[], { scalar, subgroups }: LowerContext, cols: number): V[] {
   const preferred = cols > 1024 ? 256 : 64;
   const rank = (variant: V) => Number(variant.subgroups !== subgroups) * 2 + Number(variant.wg !== preferred);
   return variants.filter((variant) => variant.scalar === scalar).sort((a, b) => rank(a) - rank(b));

@@ -57,7 +57,12 @@ function lowerRoute(context: LowerContext, io: ProductRouteIo) {
   return [
     context.choose(productHalves, productHalves.variants, shape, (variant) =>
       dispatch(productHalves, variant, {
-        buffers: { scores, mean: statistics?.mean ?? unused, variance: statistics?.variance ?? unused, halves },
+        buffers: {
+          scores,
+          mean: statistics?.mean ?? unused,
+          variance: statistics?.variance ?? unused,
+          halves,
+        },
         params: ({ tokens }) => ({
           rows: 2 * tokens,
           n: grid,

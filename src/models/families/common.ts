@@ -18,7 +18,10 @@ export function readShell(config: ConfigReader): Shell {
   const hidden = config.count(['hidden_size']);
   const heads = config.count(['num_attention_heads']);
   const rope = config.section('rope_parameters');
-  const kind = rope.text(['rope_type', 'type'], config.section('rope_scaling').text(['rope_type', 'type'], 'default'));
+  const kind = rope.text(
+    ['rope_type', 'type'],
+    config.section('rope_scaling').text(['rope_type', 'type'], 'default'),
+  );
   if (kind !== 'default') config.unsupported(`rope scaling "${kind}"`, 'default rotary positions');
   if (!Number.isInteger(hidden / heads) && !config.has('head_dim')) {
     config.unsupported(`hidden_size ${hidden} over ${heads} heads`, 'a whole head_dim');
@@ -118,7 +121,9 @@ export function decoder(
   config: ConfigReader,
   shell: Shell,
   layers: readonly LayerSpec[],
-  multipliers: Partial<Pick<ModelSpec, 'embeddingMultiplier' | 'residualMultiplier' | 'logitsMultiplier'>> = {},
+  multipliers: Partial<
+    Pick<ModelSpec, 'embeddingMultiplier' | 'residualMultiplier' | 'logitsMultiplier'>
+  > = {},
 ): ModelSpec {
   const isTied = config.boolean(['tie_word_embeddings'], false);
   return {

@@ -36,7 +36,9 @@ export const mixtral: ModelFamily = {
           width,
           activation,
           router: { weight: `${prefix}block_sparse_moe.gate.weight`, rule: softmaxRule(true) },
-          expert: separateExperts((e, matrix) => `${prefix}block_sparse_moe.experts.${e}.${NAMES[matrix]}.weight`),
+          expert: separateExperts(
+            (e, matrix) => `${prefix}block_sparse_moe.experts.${e}.${NAMES[matrix]}.weight`,
+          ),
         },
       })),
     );

@@ -18,13 +18,17 @@ export const omnimoe: ModelFamily = {
     const experts = config.count(['num_experts']);
     const grid = Math.floor(Math.sqrt(experts));
     if (grid * grid !== experts) {
-      config.unsupported(`num_experts ${experts}`, `a square number such as ${grid * grid}: the others are out of reach`);
+      config.unsupported(
+        `num_experts ${experts}`,
+        `a square number such as ${grid * grid}: the others are out of reach`,
+      );
     }
     const topK = config.count(['num_experts_per_token', 'num_experts_per_tok']);
     const width = config.count(['intermediate_size']);
     const normKind = config.choice(['router_norm'], ['batch_norm', 'none'], 'batch_norm');
     const eps = config.number(['router_norm_eps'], 1e-5);
-    const roles = EMBED_ROLES[config.choice(['embed_roles'], ['up_is_input', 'down_is_input'], 'up_is_input')];
+    const roles =
+      EMBED_ROLES[config.choice(['embed_roles'], ['up_is_input', 'down_is_input'], 'up_is_input')];
     const qkNorm = config.choice(['qk_norm'], ['none', 'head', 'vector'], 'none');
     const renormalise = config.boolean(['norm_topk_prob'], false);
     return decoder(

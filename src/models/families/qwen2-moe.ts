@@ -15,7 +15,8 @@ import {
 export const qwen2Moe: ModelFamily = {
   modelTypes: ['qwen2_moe'],
   parse: (config) => {
-    if (config.boolean(['use_sliding_window'], false)) config.unsupported('a sliding window', 'full attention');
+    if (config.boolean(['use_sliding_window'], false))
+      config.unsupported('a sliding window', 'full attention');
     const shell = readShell(config);
     const activation = readActivation(config);
     const dense = new Set(config.integers(['mlp_only_layers']));
