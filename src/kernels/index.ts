@@ -11,6 +11,8 @@ import { attention } from './attention.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { ropeKv } from './rope-kv.ts';
 import { sparseDispatch } from './sparse-dispatch.ts';
+import { productHalves } from './product-halves.ts';
+import { productRoute } from './product-route.ts';
 
 /** Every kernel in every variant that the engine may ask for. A new kernel is added here and nowhere else. */
 export const allPrograms: readonly Program[] = [
@@ -25,4 +27,6 @@ export const allPrograms: readonly Program[] = [
   ...programs(embedding),
   ...programs(gluActivation),
   ...programs(takeRow),
+  ...programs(productHalves),
+  ...programs(productRoute),
 ];

@@ -1,0 +1,92 @@
+export interface ProductRouteOptions {
+  readonly tokens: number;
+  readonly heads: number;
+  readonly n: number;
+  readonly topK: number;
+  readonly logSoftmax: number; // 1: score = log_softmax(row) + log_softmax(column); 0: plain sums
+  readonly weighting: number; // 0: exp(score); 1: softmax over the topK scores
+  /** Statistics [2, n] of a batch-norm without gain on the logits. */
+  readonly norm?: { readonly mean: Float32Array; readonly variance: Float32Array; readonly eps: number };
+  /** Look at all n * n sums instead of those that can win. */
+  readonly bruteForce?: boolean;
+}
+
+export interface ProductRoute {
+  readonly ids: Uint32Array; // [tokens, heads, topK], by descending score; equal scores by ascending id
+  readonly scores: Float32Array;
+  readonly weights: Float32Array;
+}
+
+/**
+ * score(i, j) = row[i] + col[j] over a grid of n * n experts, id = i * n + j; the best topK of each head of each token.
+ *
+ * logits [tokens, heads, 2, n]: row half, then column half
+ */
+export function productRouteReference(logits: Float32Array, options: ProductRouteOptions): ProductRoute {
+  const { tokens, heads, topK, weighting } = options;
+  const count = tokens * heads * topK;
+  const route = {
+    ids: new Uint32Array(count),
+    scores: new Float32Array(count),
+    weights: new Float32Array(count),
+  };
+  for (let row = 0; row < tokens * heads; row += 1) {
+    const x = halfOf(logits, 2 * row, options);
+    const y = halfOf(logits, 2 * row + 1, options);
+    const best = bestSums(x, y, options);
+    const logs = x.log + y.log;
+    let total = 0;
+    for (const { sum } of best) total += Math.exp(sum - best[0]!.sum);
+    for (const [rank, { sum, id }] of best.entries()) {
+      const at = row * topK + rank;
+      route.ids[at] = id;
+      route.scores[at] = sum - logs;
+      route.weights[at] = weighting === 0 ? Math.exp(sum - logs) : Math.exp(sum - best[0]!.sum) / total;
+    }
+  }
+  return route;
+}
+
+interface Half {
+  readonly values: Float64Array; // normalised, less the maximum with logSoftmax: sums of equal logits stay equal
+  readonly order: Uint32Array; // elements by descending value, equal ones by ascending number
+  readonly log: number; // log of the sum of exponentials
+}
+
+function halfOf(logits: Float32Array, row: number, options: ProductRouteOptions): Half {
+  const { n, norm, logSoftmax } = options;
+  const values = new Float64Array(n);
+  for (let i = 0; i < n; i += 1) {
+    values[i] = logits[row * n + i]!;
+    if (norm) {
+      const column = (row % 2) * n + i;
+      values[i] = (values[i]! - norm.mean[column]!) / Math.sqrt(norm.variance[column]! + norm.eps);
+    }
+  }
+  const order = Uint32Array.from(values.keys()).sort((a, b) => values[b]! - values[a]! || a - b);
+  if (logSoftmax === 0) return { values, order, log: 0 };
+  const most = values[order[0]!]!;
+  let sum = 0;
+  for (let i = 0; i < n; i += 1) {
+    values[i] = values[i]! - most;
+    sum += Math.exp(values[i]!);
+  }
+  return { values, order, log: Math.log(sum) };
+}
+
+function bestSums(
+  x: Half,
+  y: Half,
+  { n, topK, bruteForce = false }: ProductRouteOptions,
+): { sum: number; id: number }[] {
+  const found: { sum: number; id: number }[] = [];
+  for (let a = 0; a < n; a += 1) {
+    const most = bruteForce ? n : Math.min(n, Math.floor(topK / (a + 1)));
+    for (let b = 0; b < most; b += 1) {
+      const i = x.order[a]!;
+      const j = y.order[b]!;
+      found.push({ sum: x.values[i]! + y.values[j]!, id: i * n + j });
+    }
+  }
+  return found.sort((one, other) => other.sum - one.sum || one.id - other.id).slice(0, topK);
+}
