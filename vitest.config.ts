@@ -75,7 +75,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{src,bench,scripts}/**/*.test.ts'],
+          include: ['{src,demo,bench,scripts}/**/*.test.ts'],
           exclude: gpuTests,
           env: manifest === undefined ? {} : { VK_ICD_FILENAMES: manifest },
         },
