@@ -6,13 +6,15 @@ import { gluActivation } from './glu-activation.ts';
 import { takeRow } from './take-row.ts';
 import { gate } from './gate.ts';
 import { programs } from './kernel.ts';
+import { attentionValues } from './attention-values.ts';
+import { attentionScores } from './attention-scores.ts';
 import { attentionCombine } from './attention-combine.ts';
 import { attention } from './attention.ts';
+import { productHalves } from './product-halves.ts';
+import { productRoute } from './product-route.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { ropeKv } from './rope-kv.ts';
 import { sparseDispatch } from './sparse-dispatch.ts';
-import { productHalves } from './product-halves.ts';
-import { productRoute } from './product-route.ts';
 
 /** Every kernel in every variant that the engine may ask for. A new kernel is added here and nowhere else. */
 export const allPrograms: readonly Program[] = [
@@ -27,6 +29,8 @@ export const allPrograms: readonly Program[] = [
   ...programs(embedding),
   ...programs(gluActivation),
   ...programs(takeRow),
+  ...programs(attentionScores),
+  ...programs(attentionValues),
   ...programs(productHalves),
   ...programs(productRoute),
 ];

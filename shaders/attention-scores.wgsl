@@ -1,0 +1,85 @@
+// attention-scores: the first half of attention without workgroup memory or barriers, any number of query tokens
+//
+// Rows (query head, token) that read one key head are numbered token by token and taken four at a time; a tile of four
+// against a block of BLOCK keys is one record:
+//   BLOCK vec4   exp(score - top) of each key for the four rows; 0 where a row does not see the key
+//   vec4         top: the largest score in the block
+//   vec4         the sum of the BLOCK weights
+// Records of keys that no row of a tile sees are not written. attention-values reads them.
+//
+// q        [tokens, heads, head_dim] scalar, as vec4
+// k_cache  [context, kv_heads, head_dim] scalar, as vec4; keys 0 .. past + tokens - 1 are read
+// records  [tiles, kv_heads, blocks, BLOCK + 2] vec4 f32, tiles = ceil(tokens * heads / kv_heads / 4),
+//          blocks = ceil((past + tokens) / BLOCK)
+// grid     one lane per record (folded), blocks innermost
+// parts    alias scalar, scalar4; struct Params, BLOCK, tile_rows() (lib/attention-rows.wgsl); fn linear_group (lib/grid.wgsl)
+// needs    head_dim a multiple of 4
+override WG: u32;
+
+@group(0) @binding(0) var<storage, read> q: array<scalar4>;
+@group(0) @binding(1) var<storage, read> k_cache: array<scalar4>;
+@group(0) @binding(2) var<storage, read_write> records: array<vec4<f32>>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+// Leaves a key's scaled score in the record, masked for the rows that do not see the key, and returns it.
+fn keep(at: u32, key: u32, score: vec4<f32>, rows: TileRows) -> vec4<f32> {
+  let early = vec4<u32>(key) < rows.seen;
+  let recent = vec4<u32>(key) >= rows.oldest;
+  let value = select(vec4<f32>(MASKED), params.scale * score, early & recent);
+  records[at] = value;
+  return value;
+}
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let keys = params.past + params.tokens;
+  let blocks = (keys + BLOCK - 1u) / BLOCK;
+  let record = linear_group(group, groups) * WG + lane;
+  let part = record % blocks;
+  let kv_head = (record / blocks) % params.kv_heads;
+  let rows = tile_rows(record / (blocks * params.kv_heads), kv_head, params);
+  let first = part * BLOCK;
+  if (!rows.live || first >= rows.seen.w || first + BLOCK <= rows.oldest.x) {
+    return;
+  }
+  let columns = params.head_dim / 4u;
+  let row = rows.index * columns;
+  let key_stride = params.kv_heads * columns;
+  let at = record * (BLOCK + 2u);
+  var top = vec4<f32>(MASKED);
+  for (var j = 0u; j < BLOCK; j += 4u) {
+    // A key past the end repeats the last one; masked below.
+    let key = min(first + j + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(keys - 1u));
+    let base = key * key_stride + kv_head * columns;
+    var score = mat4x4<f32>(); // a column per key, a component per row; constant indices keep it in registers
+    for (var c = 0u; c < columns; c += 1u) {
+      let four = mat4x4<f32>(
+        vec4<f32>(q[row.x + c]),
+        vec4<f32>(q[row.y + c]),
+        vec4<f32>(q[row.z + c]),
+        vec4<f32>(q[row.w + c]),
+      );
+      score[0] += vec4<f32>(k_cache[base.x + c]) * four;
+      score[1] += vec4<f32>(k_cache[base.y + c]) * four;
+      score[2] += vec4<f32>(k_cache[base.z + c]) * four;
+      score[3] += vec4<f32>(k_cache[base.w + c]) * four;
+    }
+    top = max(top, keep(at + j, first + j, score[0], rows));
+    top = max(top, keep(at + j + 1u, first + j + 1u, score[1], rows));
+    top = max(top, keep(at + j + 2u, first + j + 2u, score[2], rows));
+    top = max(top, keep(at + j + 3u, first + j + 3u, score[3], rows));
+  }
+  var sum = vec4<f32>();
+  for (var j = 0u; j < BLOCK; j += 1u) {
+    let score = records[at + j];
+    let weight = select(vec4<f32>(), exp_below(score, top), score > vec4<f32>(MASKED));
+    records[at + j] = weight;
+    sum += weight;
+  }
+  records[at + BLOCK] = top;
+  records[at + BLOCK + 1u] = sum;
+}

@@ -1,0 +1,54 @@
+export interface AttentionOptions {
+  readonly tokens: number;
+  readonly past: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly scale: number;
+  readonly window: number; // keys that a token sees, itself included; 0: all
+}
+
+/**
+ * o[t, h, :] = sum_j softmax_j(scale * q[t, h, :] . k[j, g, :]) v[j, g, :], j in (past + t - window, past + t],
+ * g = h / (heads / kvHeads)
+ *
+ * q [tokens, heads, headDim], kCache and vCache [context, kvHeads, headDim] -> o [tokens, heads, headDim]
+ *
+ * The specification of every attention kernel: whole, split and tiled.
+ */
+export function attentionReference(
+  q: Float32Array,
+  kCache: Float32Array,
+  vCache: Float32Array,
+  { tokens, past, heads, kvHeads, headDim, scale, window }: AttentionOptions,
+): Float32Array<ArrayBuffer> {
+  const o = new Float32Array(tokens * heads * headDim);
+  const weights = new Float64Array(past + tokens);
+  const sum = new Float64Array(headDim);
+  for (let t = 0; t < tokens; t += 1) {
+    const seen = past + t + 1;
+    const oldest = window > 0 ? Math.max(0, seen - window) : 0;
+    for (let h = 0; h < heads; h += 1) {
+      const row = (t * heads + h) * headDim;
+      const head = Math.floor((h * kvHeads) / heads) * headDim;
+      let top = -Infinity;
+      for (let j = oldest; j < seen; j += 1) {
+        const key = j * kvHeads * headDim + head;
+        let score = 0;
+        for (let d = 0; d < headDim; d += 1) score += q[row + d]! * kCache[key + d]!;
+        weights[j] = scale * score;
+        top = Math.max(top, weights[j]!);
+      }
+      sum.fill(0);
+      let total = 0;
+      for (let j = oldest; j < seen; j += 1) {
+        const value = j * kvHeads * headDim + head;
+        const weight = Math.exp(weights[j]! - top);
+        total += weight;
+        for (let d = 0; d < headDim; d += 1) sum[d]! += weight * vCache[value + d]!;
+      }
+      for (let d = 0; d < headDim; d += 1) o[row + d] = sum[d]! / total;
+    }
+  }
+  return o;
+}
