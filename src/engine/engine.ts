@@ -24,6 +24,7 @@ import { JobQueue } from './queue.ts';
 import type { Runner } from './runner.ts';
 import { EngineSession } from './session.ts';
 import type { TuningMode, TuningStore } from './tuning.ts';
+import { defaultTuningStore } from './tuning-store.ts';
 
 export interface EngineOptions extends LoadOptions {
   /** 'gpu' (default) uses WebGPU; 'cpu' the slow references; a device of your own is used as it is. */
@@ -225,7 +226,10 @@ export class LocalEngine implements Engine {
         ? await GpuRunner.open(gpu, drafted, {
             scalar: options.activations ?? 'f32',
             onProgress,
-            tuning: { mode: this.#options.tuning ?? 'auto', store: this.#options.tuningStore },
+            tuning: {
+              mode: this.#options.tuning ?? 'auto',
+              store: this.#options.tuningStore ?? defaultTuningStore(),
+            },
             ...(place ? { place } : {}),
           })
         : await CpuRunner.open(drafted, onProgress);

@@ -1,17 +1,20 @@
 /** Finds out which of several equal kernels is fastest on the adapter at hand, once for each shape. */
-import type { Buffer } from '../gpu/buffer.ts';
+import { invariant } from '../errors.ts';
+import { slice, type Buffer, type BufferSlice } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { ParamsArena, submit, type Command } from '../gpu/recorder.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
 import type { Dispatch, Graph, Step } from '../graph/node.ts';
 import {
+  bindDispatch,
   Plan,
   type Choice,
   type PlanOptions,
   type Resources,
-  type States,
   type Tuning,
 } from '../graph/plan.ts';
+import type { Ref, Tensor } from '../graph/tensor.ts';
+import type { Scalar } from '../kernels/common.ts';
 import type { LoadProgress } from './api.ts';
 
 /** Where tunings are kept between visits. */
@@ -58,38 +61,22 @@ export async function tuneModel(
   const tuning = new Map(await store?.read(adapter).catch(() => new Map<string, string>()));
   const overheadMs = await idleMs(gpu);
   if (overheadMs > SLOW_IDLE_MS) return tuning;
-  for (const { graph, options } of specs) {
-    const plan = await Plan.open(gpu, graph, resources, { ...options, tuning });
-    const states = openStates(gpu, graph, options);
-    const arena = new ParamsArena(gpu, 'tuning params', 1);
+  for (const spec of specs) {
+    const plan = await Plan.open(gpu, spec.graph, resources, { ...spec.options, tuning });
+    const bench = new Bench(gpu, plan, spec, overheadMs);
     try {
       const open = plan.lowered.choices.filter(({ key }) => !tuning.has(key));
       for (const [index, choice] of open.entries()) {
         onProgress({ kind: 'tuning', doneKernels: index, totalKernels: open.length });
-        const best = await fastest(gpu, plan, choice, states, arena, stepOf(options), overheadMs);
-        tuning.set(choice.key, best);
+        tuning.set(choice.key, await bench.fastest(choice));
       }
     } finally {
-      arena.buffer.dispose();
-      for (const buffer of states.values()) buffer.dispose();
+      bench.dispose();
       plan.dispose();
     }
   }
   await store?.write(adapter, tuning).catch(() => {}); // a full or forbidden storage costs the next visit some time
   return tuning;
-}
-
-function stepOf({ maxTokens, contextTokens }: Omit<PlanOptions, 'tuning'>): Step {
-  return { tokens: maxTokens, past: Math.min(contextTokens - maxTokens, contextTokens >> 1), penalty: 1 };
-}
-
-function openStates(gpu: Gpu, graph: Graph, { scalar }: Omit<PlanOptions, 'tuning'>): Map<string, Buffer> {
-  const states = new Map<string, Buffer>();
-  for (const tensor of graph.tensors.filter(({ role }) => role === 'state')) {
-    const sizeBytes = tensorSizeBytes(tensor, 0, scalar);
-    states.set(tensor.name, gpu.createBuffer({ label: tensor.name, sizeBytes, kind: 'kv-cache' }));
-  }
-  return states;
 }
 
 async function idleMs(gpu: Gpu): Promise<number> {
@@ -103,66 +90,123 @@ async function idleMs(gpu: Gpu): Promise<number> {
   return Math.min(...times);
 }
 
-async function fastest(
-  gpu: Gpu,
-  plan: Plan,
-  choice: Choice,
-  states: States,
-  arena: ParamsArena,
-  step: Step,
-  overheadMs: number,
-): Promise<string> {
-  const [fallback = ''] = choice.candidates;
-  const first = choice.make(fallback);
-  const isTimed = !('indirect' in first.grid(step)) && (first.isNeeded?.(step) ?? true);
-  if (!isTimed) return fallback;
-  let best = fallback;
-  let bestMs = Infinity;
-  for (const candidate of choice.candidates) {
-    const command = await commandOf(gpu, plan, choice.make(candidate), states, arena, step);
-    const ms = await timeCommand(gpu, command, overheadMs);
-    if (ms < bestMs * (best === fallback && bestMs < Infinity ? MARGIN : 1)) {
-      best = candidate;
-      bestMs = ms;
+const MOST_DISPATCHES = 16; // of one way
+
+/** Times candidates on a plan's own buffers, with stand-ins for what only the candidates use. */
+class Bench {
+  readonly #gpu: Gpu;
+  readonly #plan: Plan;
+  readonly #step: Step;
+  readonly #scalar: Scalar;
+  readonly #overheadMs: number;
+  readonly #arena: ParamsArena;
+  readonly #states = new Map<string, Buffer>();
+  readonly #scratch = new Map<Tensor, Buffer>();
+
+  constructor(gpu: Gpu, plan: Plan, { graph, options }: PlanSpec, overheadMs: number) {
+    const { maxTokens, contextTokens, scalar } = options;
+    this.#gpu = gpu;
+    this.#plan = plan;
+    this.#scalar = scalar;
+    this.#overheadMs = overheadMs;
+    this.#step = {
+      tokens: maxTokens,
+      past: Math.min(contextTokens - maxTokens, contextTokens >> 1),
+      penalty: 1,
+    };
+    this.#arena = new ParamsArena(gpu, 'tuning params', MOST_DISPATCHES);
+    for (const tensor of graph.tensors) {
+      if (tensor.role === 'state') this.#states.set(tensor.name, this.#make(tensor, 'kv-cache'));
     }
   }
-  return best;
-}
 
-async function commandOf(
-  gpu: Gpu,
-  plan: Plan,
-  dispatch: Dispatch,
-  states: States,
-  arena: ParamsArena,
-  step: Step,
-): Promise<Command> {
-  const pipeline = await gpu.pipelines.compile(dispatch.program);
-  const grid = dispatch.grid(step);
-  arena.set(0, dispatch.program.params, dispatch.params(step));
-  arena.flush();
-  const group = plan.bind(dispatch, pipeline, states, 0, arena);
-  if ('indirect' in grid) throw new Error('indirect dispatches are not timed');
-  return { group, grid };
-}
-
-/** Milliseconds of one run, from enough repeats. */
-async function timeCommand(gpu: Gpu, command: Command, overheadMs: number): Promise<number> {
-  const run = async (repeats: number) => {
-    const startedMs = performance.now();
-    submit(
-      gpu,
-      Array.from({ length: repeats }, () => command),
-    );
-    await gpu.idle();
-    return Math.max(0.001, performance.now() - startedMs - overheadMs);
-  };
-  const warmMs = await run(1); // the first run may still compile
-  let repeats = Math.max(1, Math.min(256, Math.ceil(REPEAT_MS / warmMs)));
-  let ms = await run(repeats);
-  while (ms < REPEAT_MS && repeats < 4096) {
-    repeats *= 4;
-    ms = await run(repeats);
+  /** The candidate that takes least time; the default unless another is clearly faster. */
+  async fastest({ candidates, make }: Choice): Promise<string> {
+    const [fallback = ''] = candidates;
+    if (!candidates.every((candidate) => isTimed(make(candidate), this.#step))) return fallback;
+    let best = fallback;
+    let bestMs = Infinity;
+    for (const candidate of candidates) {
+      const ms = await this.#time(await this.#commands(make(candidate)));
+      if (ms < bestMs * (best === fallback && bestMs < Infinity ? MARGIN : 1)) {
+        best = candidate;
+        bestMs = ms;
+      }
+    }
+    return best;
   }
-  return Math.min(ms, await run(repeats)) / repeats;
+
+  dispose(): void {
+    this.#arena.buffer.dispose();
+    for (const buffer of [...this.#states.values(), ...this.#scratch.values()]) buffer.dispose();
+  }
+
+  #make(tensor: Tensor, kind: 'kv-cache' | 'activations'): Buffer {
+    const sizeBytes = tensorSizeBytes(tensor, this.#step.tokens, this.#scalar);
+    const use = tensor.role === 'indirect' ? 'indirect' : 'storage';
+    return this.#gpu.createBuffer({ label: tensor.name, sizeBytes, kind, use });
+  }
+
+  #resolve(ref: Ref): BufferSlice {
+    const found = this.#plan.resolve(ref, this.#states);
+    if (found) return found;
+    invariant(ref.kind === 'tensor', () => `no buffer for ${ref.kind}`);
+    const buffer = this.#scratch.get(ref) ?? this.#make(ref, 'activations');
+    this.#scratch.set(ref, buffer);
+    return slice(buffer);
+  }
+
+  async #commands(dispatches: readonly Dispatch[]): Promise<Command[]> {
+    invariant(dispatches.length <= MOST_DISPATCHES, () => `a way of ${dispatches.length} dispatches`);
+    const needed = dispatches.filter(({ isNeeded }) => isNeeded?.(this.#step) ?? true);
+    const commands: Command[] = [];
+    for (const [slot, dispatch] of needed.entries()) {
+      const pipeline = await this.#gpu.pipelines.compile(dispatch.program);
+      const { params } = dispatch.program;
+      this.#arena.set(slot, params, dispatch.params(this.#step));
+      const resolve = (ref: Ref) => this.#resolve(ref);
+      const group = bindDispatch(this.#gpu, dispatch, pipeline, resolve, this.#arena.slot(slot, params));
+      const grid = dispatch.grid(this.#step);
+      commands.push({
+        group,
+        grid:
+          'indirect' in grid
+            ? { indirect: this.#resolve(grid.indirect).buffer, offsetBytes: grid.offsetBytes }
+            : grid,
+      });
+    }
+    this.#arena.flush();
+    return commands;
+  }
+
+  /** Milliseconds of one run, from enough repeats. */
+  async #time(commands: readonly Command[]): Promise<number> {
+    const run = async (repeats: number) => {
+      const startedMs = performance.now();
+      submit(this.#gpu, Array.from({ length: repeats }, () => commands).flat());
+      await this.#gpu.idle();
+      return Math.max(0.001, performance.now() - startedMs - this.#overheadMs);
+    };
+    const warmMs = await run(1); // the first run may still compile
+    let repeats = Math.max(1, Math.min(256, Math.ceil(REPEAT_MS / warmMs)));
+    let ms = await run(repeats);
+    while (ms < REPEAT_MS && repeats < 4096) {
+      repeats *= 4;
+      ms = await run(repeats);
+    }
+    return Math.min(ms, await run(repeats)) / repeats;
+  }
+}
+
+/** Whether a way does at this step what it would do in earnest: it runs, and makes its own indirect arguments. */
+function isTimed(dispatches: readonly Dispatch[], step: Step): boolean {
+  const needed = dispatches.filter(({ isNeeded }) => isNeeded?.(step) ?? true);
+  const written = new Set<Ref>();
+  for (const { grid, buffers, program } of needed) {
+    const size = grid(step);
+    if ('indirect' in size && !written.has(size.indirect)) return false;
+    for (const [name, ref] of Object.entries(buffers))
+      if (program.bindings[name] === 'write') written.add(ref);
+  }
+  return needed.length > 0;
 }

@@ -63,7 +63,8 @@ export interface LowerContext {
   /** A scratch tensor of this node. */
   scratch(name: string, shape: TensorShape): Tensor;
   /**
-   * Picks one of several equal ways. The first legal candidate is the default; the tuner may know better for `shape`.
+   * Picks one of several equal variants of a kernel. The first legal candidate is the default; the tuner may know
+   * better for `shape`.
    */
   choose<V extends Variant>(
     kernel: {
@@ -75,6 +76,12 @@ export interface LowerContext {
     shape: string,
     make: (variant: V) => Dispatch,
   ): Dispatch;
+  /** The same for ways of one or more dispatches each; the first is the default. Names are stored with tunings. */
+  chooseWay(
+    name: string,
+    shape: string,
+    ways: Readonly<Record<string, () => readonly Dispatch[]>>,
+  ): readonly Dispatch[];
 }
 
 export type HostArray = Float32Array | Uint32Array;

@@ -1,6 +1,7 @@
 import type { Gpu } from '../gpu/device.ts';
 import { slice, type Buffer, type BufferSlice } from '../gpu/buffer.ts';
 import { bind, type BindGroup, type Pipeline } from '../gpu/pipeline.ts';
+import type { Feature } from '../gpu/program.ts';
 import { ParamsArena, submit, type Command, type Copy } from '../gpu/recorder.ts';
 import { invariant } from '../errors.ts';
 import type { Scalar, WeightFormat } from '../kernels/common.ts';
@@ -24,8 +25,8 @@ export interface Resources extends WeightFacts {
 /** A choice that lowering met: the tuner times the candidates, keyed by kernel and shape. */
 export interface Choice {
   readonly key: string; // `linear 576x192 q4_0`
-  readonly candidates: readonly string[]; // pipeline keys; the first is the default
-  readonly make: (candidate: string) => Dispatch;
+  readonly candidates: readonly string[]; // pipeline keys or names of ways; the first is the default
+  readonly make: (candidate: string) => readonly Dispatch[];
 }
 
 /** Candidate chosen for each choice key. Absent: the default. */
@@ -91,22 +92,35 @@ function lowerContext(
     scratch: (name, shape) => makeTensor(`${label} ${name}`, shape),
     choose: (kernel, candidates, shape, make) => {
       const legal = candidates.filter((variant) =>
-        (kernel.features?.(variant) ?? []).every((feature) => gpu.features.has(feature as 'subgroups')),
+        (kernel.features?.(variant) ?? []).every((feature) => gpu.features.has(feature as Feature)),
       );
-      const byKey = new Map(legal.map((variant) => [kernel.key(variant), variant]));
-      const key = `${kernel.name} ${shape} x${options.maxTokens}`;
-      const makeByKey = (candidate: string) => {
-        const variant = byKey.get(candidate);
-        invariant(variant, () => `${kernel.name} has no variant ${candidate} for ${shape} on this device`);
-        return make(variant);
-      };
-      const names = [...byKey.keys()];
-      invariant(names[0] !== undefined, () => `${kernel.name} has no variant for ${shape} on this device`);
-      if (names.length > 1) meet({ key, candidates: names, make: makeByKey });
-      const tuned = options.tuning.get(key);
-      return makeByKey(tuned !== undefined && byKey.has(tuned) ? tuned : names[0]);
+      const ways = new Map(legal.map((variant) => [kernel.key(variant), () => [make(variant)]]));
+      const [dispatch] = pick(`${kernel.name} ${shape}`, ways, options, meet);
+      invariant(dispatch, () => `${kernel.name} has no variant for ${shape} on this device`);
+      return dispatch;
     },
+    chooseWay: (name, shape, ways) => pick(`${name} ${shape}`, new Map(Object.entries(ways)), options, meet),
   };
+}
+
+/** The tuned way where there is one, else the first. */
+function pick(
+  what: string,
+  ways: ReadonlyMap<string, () => readonly Dispatch[]>,
+  { tuning, maxTokens }: PlanOptions,
+  meet: (choice: Choice) => void,
+): readonly Dispatch[] {
+  const key = `${what} x${maxTokens}`;
+  const make = (candidate: string) => {
+    const way = ways.get(candidate);
+    invariant(way, () => `${what} has no way ${candidate} on this device`);
+    return way();
+  };
+  const [first] = ways.keys();
+  invariant(first !== undefined, () => `${what} has no way on this device`);
+  if (ways.size > 1) meet({ key, candidates: [...ways.keys()], make });
+  const tuned = tuning.get(key);
+  return make(tuned !== undefined && ways.has(tuned) ? tuned : first);
 }
 
 /** Buffers of the states of one session, by tensor name. */
@@ -211,17 +225,12 @@ export class Plan {
 
   /** Makes the bind groups for one session's states. Nothing is created after this. */
   instance(states: States): Instance {
-    const groups = this.lowered.dispatches.map((dispatch, index) =>
-      this.bind(dispatch, this.#pipeline(index), states, index),
-    );
+    const resolve = (ref: Ref) => this.resolve(ref, states) ?? missing(ref);
+    const groups = this.lowered.dispatches.map((dispatch, index) => {
+      const params = this.#arena.slot(index, dispatch.program.params);
+      return bindDispatch(this.#gpu, dispatch, this.#pipeline(index), resolve, params);
+    });
     return new Instance(this.#gpu, this, groups, this.#arena);
-  }
-
-  /** The bind group of any dispatch over this plan's buffers, with its parameters in an arena slot. */
-  bind(dispatch: Dispatch, pipeline: Pipeline, states: States, slot: number, arena = this.#arena): BindGroup {
-    const buffers: Record<string, BufferSlice> = {};
-    for (const [name, ref] of Object.entries(dispatch.buffers)) buffers[name] = this.#resolve(ref, states);
-    return bind(this.#gpu, pipeline, buffers, arena.slot(slot, dispatch.program.params));
   }
 
   /** Where a tensor lies. */
@@ -236,6 +245,15 @@ export class Plan {
     return this.#byName.get(name);
   }
 
+  /** What a dispatch binds for a reference; undefined for a tensor that no dispatch of this plan uses. */
+  resolve(ref: Ref, states: States): BufferSlice | undefined {
+    if (ref.kind === 'weight') return this.#resources.weight(ref).slice;
+    if (ref.kind === 'buffer') return slice(ref.buffer);
+    if (ref.role !== 'state') return this.#byTensor.get(ref);
+    const buffer = states.get(ref.name);
+    return buffer && slice(buffer);
+  }
+
   dispose(): void {
     for (const buffer of this.#buffers) buffer.dispose();
     this.#arena.buffer.dispose();
@@ -246,19 +264,23 @@ export class Plan {
     invariant(pipeline, () => `no pipeline ${index}`);
     return pipeline;
   }
+}
 
-  #resolve(ref: Ref, states: States): BufferSlice {
-    if (ref.kind === 'weight') return this.#resources.weight(ref).slice;
-    if (ref.kind === 'buffer') return slice(ref.buffer);
-    if (ref.role === 'state') {
-      const buffer = states.get(ref.name);
-      invariant(buffer, () => `no buffer for state ${ref.name}`);
-      return slice(buffer);
-    }
-    const at = this.#byTensor.get(ref);
-    invariant(at, () => `no buffer for tensor ${ref.name}`);
-    return at;
-  }
+function missing(ref: Ref): never {
+  throw new Error(`no buffer for ${ref.kind === 'buffer' ? ref.buffer.label : ref.name}`);
+}
+
+/** The bind group of a dispatch, with its parameters in a slice of an arena. */
+export function bindDispatch(
+  gpu: Gpu,
+  dispatch: Dispatch,
+  pipeline: Pipeline,
+  resolve: (ref: Ref) => BufferSlice,
+  params: BufferSlice,
+): BindGroup {
+  const buffers: Record<string, BufferSlice> = {};
+  for (const [name, ref] of Object.entries(dispatch.buffers)) buffers[name] = resolve(ref);
+  return bind(gpu, pipeline, buffers, params);
 }
 
 /** A plan bound to one session's states. */

@@ -1,5 +1,7 @@
 import { attention, attentionSplits, partialsWords } from '../../kernels/attention.ts';
 import { attentionCombine } from '../../kernels/attention-combine.ts';
+import { attentionRecordsWords, attentionScores } from '../../kernels/attention-scores.ts';
+import { attentionValues } from '../../kernels/attention-values.ts';
 import { attentionReference } from '../../kernels/attention.reference.ts';
 import { ropeKv, ROPE_STYLES, type QkNorm } from '../../kernels/rope-kv.ts';
 import { ropeKvReference } from '../../kernels/rope-kv.reference.ts';
@@ -93,7 +95,7 @@ export function attentionNode(label: string, io: AttentionIo): Node {
   return {
     op: 'attention',
     label,
-    lower: (context) => fewTokens(context, io),
+    lower: (context) => lowerAttention(context, io),
     run: (context) => {
       const { tokens, past } = context.step;
       const options = { tokens, past, heads, kvHeads, headDim, scale, window };
@@ -105,6 +107,57 @@ export function attentionNode(label: string, io: AttentionIo): Node {
   };
 }
 
+/** Records of the pair grow with tokens * keys: it is offered while they stay small. */
+const MOST_RECORD_BYTES = 32 * 2 ** 20;
+
+function lowerAttention(context: LowerContext, io: AttentionIo): readonly Dispatch[] {
+  const { heads, kvHeads, headDim } = io;
+  const pairWords = attentionRecordsWords({
+    tokens: context.maxTokens,
+    past: context.contextTokens - context.maxTokens,
+    heads,
+    kvHeads,
+  });
+  const shape = `${heads}/${kvHeads}x${headDim} of ${context.contextTokens}`;
+  return context.chooseWay('attention way', shape, {
+    spans: () => spans(context, io),
+    ...(4 * pairWords <= MOST_RECORD_BYTES ? { pair: () => pair(context, io, pairWords) } : {}),
+  });
+}
+
+/** Scores, then values, with no workgroup memory in between. */
+function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[] {
+  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
+  const records = context.scratch('records', { type: 'f32', fixed: words });
+  const shape = `${heads}/${kvHeads}x${headDim} of ${context.contextTokens}`;
+  const params = ({ tokens, past }: Step) => ({
+    tokens,
+    past,
+    heads,
+    kv_heads: kvHeads,
+    head_dim: headDim,
+    scale,
+    window,
+  });
+  const size = ({ tokens, past }: Step) => ({ tokens, past, heads, kvHeads, headDim });
+  return [
+    context.choose(
+      attentionScores,
+      attentionScores.variants.filter(({ scalar }) => scalar === context.scalar),
+      shape,
+      (variant) =>
+        dispatch(attentionScores, variant, { buffers: { q, k_cache: kCache, records }, params, size }),
+    ),
+    context.choose(
+      attentionValues,
+      attentionValues.variants.filter(({ scalar }) => scalar === context.scalar),
+      shape,
+      (variant) =>
+        dispatch(attentionValues, variant, { buffers: { records, v_cache: vCache, o }, params, size }),
+    ),
+  ];
+}
+
 /** Query heads that share a key head's reads, as the kernel's variants have them. */
 function sharedRows(heads: number, kvHeads: number): number {
   const group = heads / kvHeads;
@@ -112,7 +165,7 @@ function sharedRows(heads: number, kvHeads: number): number {
 }
 
 /** One dispatch for short pasts; for long ones the keys are cut into spans and added up by a second. */
-function fewTokens(context: LowerContext, io: AttentionIo): Dispatch[] {
+function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
   const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
   const rows = sharedRows(heads, kvHeads);
   const perSpan = kvHeads * Math.ceil(heads / kvHeads / rows);

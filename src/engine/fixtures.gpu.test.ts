@@ -1,0 +1,44 @@
+import { describe, expect, test } from 'vitest';
+import {
+  FIXTURE_FAMILIES,
+  largestError,
+  openEngine,
+  readGolden,
+  repositoryFolder,
+  type FixtureGolden,
+} from './testing.ts';
+
+const TOLERANCE = 1e-4; // of logits, against transformers in f32
+
+describe.each(FIXTURE_FAMILIES)('%s', (family) => {
+  test.each(['gpu', 'cpu'] as const)('logits equal the golden file on %s', async (device) => {
+    const folder = await repositoryFolder(`fixtures/models/${family}`);
+    const golden = await readGolden<FixtureGolden>(folder);
+    const engine = await openEngine({ device });
+    await engine.load(folder);
+    const want = golden.logits.flat();
+    expect(largestError(await engine.logits(golden.ids, 'at-once'), want)).toBeLessThan(TOLERANCE);
+    expect(largestError(await engine.logits(golden.ids, 'one-by-one'), want)).toBeLessThan(TOLERANCE);
+    engine.dispose();
+  });
+
+  test('shuffled expert slots give the same bits', async () => {
+    const folder = await repositoryFolder(`fixtures/models/${family}`);
+    const { ids } = await readGolden<FixtureGolden>(folder);
+    const logits = async (expertPlace?: (unit: number, layer: number) => number) => {
+      const engine = await openEngine(expertPlace ? { expertPlace } : {});
+      const { experts } = await engine.load(folder);
+      const values = [await engine.logits(ids, 'at-once'), await engine.logits(ids, 'one-by-one')];
+      engine.dispose();
+      return { values, experts: experts.perLayer };
+    };
+    const straight = await logits();
+    const shuffled = await logits((unit, layer) => (unit * 3 + layer + 1) % straight.experts);
+    expect(straight.experts % 3).not.toBe(0); // so that the map is a permutation
+    for (const [index, values] of straight.values.entries()) {
+      const bits = (array: Float32Array | undefined) =>
+        new Uint32Array((array ?? new Float32Array(0)).buffer);
+      expect(bits(shuffled.values[index])).toEqual(bits(values));
+    }
+  });
+});

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import {
+  FIXTURE_FAMILIES,
+  largestError,
+  openEngine,
+  readGolden,
+  repositoryFolder,
+  TRAINED_MODELS,
+  type FixtureGolden,
+  type TrainedGolden,
+} from './testing.ts';
+
+/** Of logits with f16 activations, against transformers in f32. */
+const TOLERANCE = 2e-2;
+
+/** Logits of all positions, prefilled in one go and token by token; both must be near `want` at `positions`. */
+async function expectNear(
+  path: string,
+  ids: readonly number[],
+  positions: readonly number[],
+  want: number[][],
+) {
+  const engine = await openEngine();
+  await engine.load(await repositoryFolder(path), { activations: 'f16' });
+  for (const mode of ['at-once', 'one-by-one'] as const) {
+    const logits = await engine.logits(ids, mode);
+    for (const [index, position] of positions.entries()) {
+      const row = want[index] ?? [];
+      const got = logits.subarray(position * row.length, (position + 1) * row.length);
+      expect(largestError(got, row), `${mode}, position ${position}`).toBeLessThan(TOLERANCE);
+    }
+  }
+  engine.dispose();
+}
+
+test.each(FIXTURE_FAMILIES)('%s in f16 stays near its golden logits', async (family) => {
+  const path = `fixtures/models/${family}`;
+  const { ids, logits } = await readGolden<FixtureGolden>(await repositoryFolder(path));
+  await expectNear(path, ids, [...ids.keys()], logits as number[][]);
+});
+
+test.each(TRAINED_MODELS)('%s in f16 stays near its golden logits', async (name) => {
+  const path = `demo/public/models/${name}`;
+  const golden = await readGolden<TrainedGolden>(await repositoryFolder(path));
+  await expectNear(path, golden.ids, golden.logits_positions, golden.logits as number[][]);
+});

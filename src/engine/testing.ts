@@ -1,0 +1,74 @@
+/** What model tests share: folders of fixtures and engines on any device. Not part of the library. */
+import type { FolderSource } from '../io/source.ts';
+import { httpFolder } from '../io/http.ts';
+import { LocalEngine, type EngineOptions } from './engine.ts';
+
+/** A folder of this repository by its path from the root, in a browser or in Node. */
+export async function repositoryFolder(path: string): Promise<FolderSource> {
+  if (globalThis.location) return httpFolder(new URL(`/${path}/`, globalThis.location.href).href);
+  const { nodeFolder } = await import('../io/node-file.ts');
+  return nodeFolder(path);
+}
+
+export async function readGolden<T>(folder: FolderSource): Promise<T> {
+  const file = await folder.open('golden.json');
+  if (!file) throw new Error(`${folder.label} has no golden.json`);
+  const bytes = await file.read(0, file.sizeBytes);
+  file.dispose?.();
+  return JSON.parse(new TextDecoder().decode(bytes)) as T;
+}
+
+let dawn: GpuEntryOf | undefined; // kept reachable: Dawn goes when it is collected
+type GpuEntryOf = NonNullable<EngineOptions['gpu']>;
+
+async function entry(): Promise<GpuEntryOf | undefined> {
+  if (globalThis.navigator?.gpu) return undefined;
+  const { create } = await import('webgpu');
+  dawn ??= create([]);
+  return dawn;
+}
+
+/** An engine whose device has the lane's limits and whose kernels are the defaults. */
+export async function openEngine(options: EngineOptions = {}): Promise<LocalEngine> {
+  const gpu = options.device === 'cpu' ? undefined : await entry();
+  const limits = import.meta.env['VITE_ATOMOE_LIMITS'] === 'default' ? 'default' : 'plan';
+  return LocalEngine.open({ tuning: 'off', limits, ...(gpu ? { gpu } : {}), ...options });
+}
+
+/** Largest |a - b|. */
+export function largestError(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) return Infinity;
+  let largest = 0;
+  for (let i = 0; i < a.length; i += 1) {
+    const error = Math.abs((a[i] ?? NaN) - (b[i] ?? NaN));
+    if (!(error <= largest)) largest = Number.isNaN(error) ? Infinity : error;
+  }
+  return largest;
+}
+
+export const FIXTURE_FAMILIES = ['qwen3_moe', 'olmoe', 'mixtral', 'qwen2_moe', 'granitemoe'] as const;
+export const TRAINED_MODELS = ['fable-omni-8m', 'fable-moe-12m'] as const;
+
+/** `golden.json` of a random fixture: ids and the logits of every position. */
+export interface FixtureGolden {
+  readonly ids: readonly number[];
+  readonly logits: readonly (readonly number[])[];
+}
+
+/** `golden.json` of a trained model. */
+export interface TrainedGolden {
+  readonly prompt: string;
+  readonly ids: readonly number[];
+  readonly logits: readonly (readonly number[])[];
+  readonly logits_positions: readonly number[];
+  readonly router_ids: readonly (readonly (readonly number[])[])[]; // [layer][position]
+  readonly greedy_ids: readonly number[];
+  readonly greedy_text: string;
+  readonly greedy_min_margin: number;
+  readonly perplexity: {
+    readonly window: number;
+    readonly windows: number;
+    readonly ids: readonly number[];
+    readonly nll_per_token: number;
+  };
+}

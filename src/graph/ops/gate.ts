@@ -1,0 +1,39 @@
+import { gate, gateParams, type RouterRule } from '../../kernels/gate.ts';
+import { gateReference } from '../../kernels/gate.reference.ts';
+import { dispatch, type Node } from '../node.ts';
+import type { Tensor, Weight } from '../tensor.ts';
+
+export interface GateIo {
+  readonly logits: Tensor; // f32 [tokens, experts]
+  readonly bias: Weight; // f32 [experts], added for selection only
+  readonly ids: Tensor; // u32 [tokens, topK]
+  readonly weights: Tensor; // f32 [tokens, topK]
+  readonly experts: number;
+  readonly topK: number;
+  readonly rule: RouterRule;
+}
+
+/** The experts of each token and their weights, best first. */
+export function gateNode(label: string, io: GateIo): Node {
+  const { logits, bias, ids, weights, experts, topK, rule } = io;
+  return {
+    op: 'gate',
+    label,
+    lower: (context) => [
+      context.choose(gate, gate.variants, `${experts} top ${topK}`, (variant) =>
+        dispatch(gate, variant, {
+          buffers: { logits, bias, ids, weights },
+          params: ({ tokens }) => gateParams(rule, { tokens, experts, topK }),
+          size: ({ tokens }) => ({ tokens, experts }),
+        }),
+      ),
+    ],
+    run: (context) => {
+      const { tokens } = context.step;
+      const options = { tokens, experts, topK, rule };
+      const result = gateReference(context.floats(logits), context.weight(bias), options);
+      context.put(ids, result.ids);
+      context.put(weights, result.weights);
+    },
+  };
+}
