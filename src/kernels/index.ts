@@ -6,12 +6,16 @@ import { gluActivation } from './glu-activation.ts';
 import { takeRow } from './take-row.ts';
 import { gate } from './gate.ts';
 import { programs } from './kernel.ts';
+import { sampleBlocksKernel, samplePick, sampleRank } from './sample.ts';
+import { seenMark } from './seen-mark.ts';
+import { logitsPenalty } from './logits-penalty.ts';
 import { attentionValues } from './attention-values.ts';
 import { attentionScores } from './attention-scores.ts';
 import { attentionCombine } from './attention-combine.ts';
 import { attention } from './attention.ts';
 import { productHalves } from './product-halves.ts';
 import { productRoute } from './product-route.ts';
+import { linear } from './linear.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { ropeKv } from './rope-kv.ts';
 import { sparseDispatch } from './sparse-dispatch.ts';
@@ -28,9 +32,15 @@ export const allPrograms: readonly Program[] = [
   ...programs(addShared),
   ...programs(embedding),
   ...programs(gluActivation),
+  ...programs(linear),
   ...programs(takeRow),
   ...programs(attentionScores),
   ...programs(attentionValues),
   ...programs(productHalves),
   ...programs(productRoute),
+  ...programs(sampleBlocksKernel),
+  ...programs(samplePick),
+  ...programs(sampleRank),
+  ...programs(logitsPenalty),
+  ...programs(seenMark),
 ];
