@@ -5,18 +5,21 @@ import { dispatch, type LowerContext, type Node } from '../node.ts';
 import type { Ref, Tensor, Weight } from '../tensor.ts';
 
 export interface ProductRouteIo {
-  readonly scores: Tensor; // f32 [tokens, 2, grid]: rows, then columns
-  readonly ids: Tensor; // u32 [tokens, topK]
-  readonly weights: Tensor; // f32 [tokens, topK]
+  readonly scores: Tensor; // f32 [tokens, heads, 2, grid]: rows, then columns
+  readonly ids: Tensor; // u32 [tokens, heads, topK]
+  readonly weights: Tensor; // f32 [tokens, heads, topK]
+  readonly sums?: Tensor; // f32 [tokens, heads, topK]: the scores of the chosen, for those who want to see them
   readonly statistics: { readonly eps: number; readonly mean: Weight; readonly variance: Weight } | undefined;
   readonly grid: number;
-  readonly topK: number;
+  readonly heads?: number; // that choose on their own; default 1
+  readonly topK: number; // of each head
   readonly renormalise: boolean;
+  readonly logSoftmax?: boolean; // default true; false: sums of the scores as they are (PEER)
 }
 
 /** The best sums of a row score and a column score: expert = row * grid + column (spec of the Cartesian router). */
 export function productRouteNode(label: string, io: ProductRouteIo): Node {
-  const { scores, ids, weights, statistics, grid, topK, renormalise } = io;
+  const { scores, ids, weights, sums, statistics, grid, heads = 1, topK, renormalise, logSoftmax = true } = io;
   return {
     op: 'product-route',
     label,
@@ -25,7 +28,7 @@ export function productRouteNode(label: string, io: ProductRouteIo): Node {
       const { tokens } = context.step;
       const route = productRouteReference(context.floats(scores), {
         tokens,
-        heads: 1,
+        heads,
         n: grid,
         topK,
         ...(statistics
@@ -37,20 +40,21 @@ export function productRouteNode(label: string, io: ProductRouteIo): Node {
               },
             }
           : {}),
-        logSoftmax: 1,
+        logSoftmax: Number(logSoftmax),
         weighting: renormalise ? WEIGHTINGS.renormalised : WEIGHTINGS.joint,
       });
       context.put(ids, route.ids);
       context.put(weights, route.weights);
+      if (sums) context.put(sums, route.scores);
     },
   };
 }
 
 function lowerRoute(context: LowerContext, io: ProductRouteIo) {
-  const { scores, ids, weights, statistics, grid, topK, renormalise } = io;
+  const { scores, ids, weights, statistics, grid, heads = 1, topK, renormalise, logSoftmax = true } = io;
   const k = Math.min(grid, topK);
-  const halves = context.scratch('halves', { type: 'u32', perToken: halvesWords(2, k) });
-  const logScores = context.scratch('log scores', { type: 'f32', perToken: topK });
+  const halves = context.scratch('halves', { type: 'u32', perToken: halvesWords(2 * heads, k) });
+  const sums = io.sums ?? context.scratch('sums', { type: 'f32', perToken: heads * topK });
   const unused: Ref = scores; // without statistics these bindings are not read
   const shape = `${grid}x${grid} top ${topK}`;
   const form = topK <= MAX_COUNT_TOP_K ? 'count' : 'bins';
@@ -64,14 +68,14 @@ function lowerRoute(context: LowerContext, io: ProductRouteIo) {
           halves,
         },
         params: ({ tokens }) => ({
-          rows: 2 * tokens,
+          rows: 2 * heads * tokens,
           n: grid,
           k,
           norm: statistics ? 1 : 0,
           eps: statistics?.eps ?? 0,
-          log_softmax: 1,
+          log_softmax: Number(logSoftmax),
         }),
-        size: ({ tokens }) => ({ rows: 2 * tokens }),
+        size: ({ tokens }) => ({ rows: 2 * heads * tokens }),
       }),
     ),
     context.choose(
@@ -80,15 +84,15 @@ function lowerRoute(context: LowerContext, io: ProductRouteIo) {
       shape,
       (variant) =>
         dispatch(productRoute, variant, {
-          buffers: { halves, ids, scores: logScores, weights },
+          buffers: { halves, ids, scores: sums, weights },
           params: ({ tokens }) => ({
-            rows: tokens,
+            rows: heads * tokens,
             n: grid,
             k,
             top_k: topK,
             weighting: renormalise ? WEIGHTINGS.renormalised : WEIGHTINGS.joint,
           }),
-          size: ({ tokens }) => ({ rows: tokens }),
+          size: ({ tokens }) => ({ rows: heads * tokens }),
         }),
     ),
   ];
