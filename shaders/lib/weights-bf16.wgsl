@@ -5,7 +5,7 @@ const UNIT_VEC4 = 2u;
 const SCALED = false;
 
 fn unpack_unit(words: vec4<u32>, scale: f32) -> array<vec4<f32>, UNIT_VEC4> {
-  let low = bitcast<vec4<f32>>(words << vec4<u32>(16u));
+  let low = bitcast<vec4<f32>>(words * 65536u); // a shift, in a form that software adapters vectorise
   let high = bitcast<vec4<f32>>(words & vec4<u32>(0xffff0000u));
   return array<vec4<f32>, UNIT_VEC4>(
     vec4<f32>(low.x, high.x, low.y, high.y),

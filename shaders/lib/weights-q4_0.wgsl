@@ -6,24 +6,32 @@ const UNIT = 32u;
 const UNIT_VEC4 = 8u;
 const SCALED = true;
 
-fn low_nibbles(word: u32) -> vec4<f32> {
-  return vec4<f32>(unpack4xU8(word & 0x0f0f0f0fu)) - 8.0;
-}
-
-fn high_nibbles(word: u32) -> vec4<f32> {
-  return vec4<f32>(unpack4xU8((word >> 4u) & 0x0f0f0f0fu)) - 8.0;
+// A nibble is taken where it stands, at bit p: as a number it is q * 2^p, and the scale takes the power back. That
+// needs no shifts, which are slow on software adapters.
+fn nibbles(words: vec4<u32>, mask: u32, factor: f32, offset: f32) -> vec4<f32> {
+  return vec4<f32>(bitcast<vec4<i32>>(words & vec4<u32>(mask))) * factor + offset;
 }
 
 fn unpack_unit(words: vec4<u32>, scale: f32) -> array<vec4<f32>, UNIT_VEC4> {
+  let offset = -8.0 * scale;
+  let low0 = nibbles(words, 0x0000000fu, scale, offset); // byte 0 of each word: weights 0, 4, 8, 12
+  let high0 = nibbles(words, 0x000000f0u, scale * 0x1p-4f, offset); // weights 16, 20, 24, 28
+  let low1 = nibbles(words, 0x00000f00u, scale * 0x1p-8f, offset);
+  let high1 = nibbles(words, 0x0000f000u, scale * 0x1p-12f, offset);
+  let low2 = nibbles(words, 0x000f0000u, scale * 0x1p-16f, offset);
+  let high2 = nibbles(words, 0x00f00000u, scale * 0x1p-20f, offset);
+  let low3 = nibbles(words, 0x0f000000u, scale * 0x1p-24f, offset);
+  let flipped = words ^ vec4<u32>(0x80000000u); // the top nibble is q - 8 in two's complement then
+  let high3 = nibbles(flipped, 0xf0000000u, scale * 0x1p-28f, 0.0);
   return array<vec4<f32>, UNIT_VEC4>(
-    scale * low_nibbles(words.x),
-    scale * low_nibbles(words.y),
-    scale * low_nibbles(words.z),
-    scale * low_nibbles(words.w),
-    scale * high_nibbles(words.x),
-    scale * high_nibbles(words.y),
-    scale * high_nibbles(words.z),
-    scale * high_nibbles(words.w),
+    vec4<f32>(low0.x, low1.x, low2.x, low3.x),
+    vec4<f32>(low0.y, low1.y, low2.y, low3.y),
+    vec4<f32>(low0.z, low1.z, low2.z, low3.z),
+    vec4<f32>(low0.w, low1.w, low2.w, low3.w),
+    vec4<f32>(high0.x, high1.x, high2.x, high3.x),
+    vec4<f32>(high0.y, high1.y, high2.y, high3.y),
+    vec4<f32>(high0.z, high1.z, high2.z, high3.z),
+    vec4<f32>(high0.w, high1.w, high2.w, high3.w),
   );
 }
 

@@ -6,16 +6,24 @@ const UNIT = 16u;
 const UNIT_VEC4 = 4u;
 const SCALED = true;
 
-fn signed_bytes(word: u32) -> vec4<f32> {
-  return vec4<f32>(unpack4xI8(word));
+// A byte is taken where it stands, at bit p: as a number it is q * 2^p, and the scale takes the power back. That needs
+// no shifts, which are slow on software adapters.
+fn bytes(words: vec4<u32>, mask: u32, factor: f32, offset: f32) -> vec4<f32> {
+  return vec4<f32>(bitcast<vec4<i32>>(words & vec4<u32>(mask))) * factor + offset;
 }
 
 fn unpack_unit(words: vec4<u32>, scale: f32) -> array<vec4<f32>, UNIT_VEC4> {
+  let flipped = words ^ vec4<u32>(0x00808080u); // bytes 0 to 2 are q + 128 then, and byte 3 is signed as it stands
+  let offset = -128.0 * scale;
+  let byte0 = bytes(flipped, 0x000000ffu, scale, offset);
+  let byte1 = bytes(flipped, 0x0000ff00u, scale * 0x1p-8f, offset);
+  let byte2 = bytes(flipped, 0x00ff0000u, scale * 0x1p-16f, offset);
+  let byte3 = bytes(flipped, 0xff000000u, scale * 0x1p-24f, 0.0);
   return array<vec4<f32>, UNIT_VEC4>(
-    scale * signed_bytes(words.x),
-    scale * signed_bytes(words.y),
-    scale * signed_bytes(words.z),
-    scale * signed_bytes(words.w),
+    vec4<f32>(byte0.x, byte1.x, byte2.x, byte3.x),
+    vec4<f32>(byte0.y, byte1.y, byte2.y, byte3.y),
+    vec4<f32>(byte0.z, byte1.z, byte2.z, byte3.z),
+    vec4<f32>(byte0.w, byte1.w, byte2.w, byte3.w),
   );
 }
 

@@ -1,0 +1,18 @@
+// rows (1): a lane works on one row of x. Shared with lib/rows-4.wgsl: ROWS, XQuad, Acc, x_quad(), mad(), write_acc().
+// needs  fn load_x(row: u32, quad: u32) -> vec4<f32>
+const ROWS = 1u;
+alias XQuad = vec4<f32>;
+alias Acc = vec4<f32>; // one sum for each of four outputs
+
+fn x_quad(row: u32, quad: u32) -> XQuad {
+  return load_x(row, quad);
+}
+
+// w: a quad of columns of four outputs, one output to a column of the matrix
+fn mad(acc: Acc, x: XQuad, w: mat4x4<f32>) -> Acc {
+  return acc + x * w;
+}
+
+fn write_acc(row: u32, out: u32, sums: Acc) {
+  write_row(row, out, sums);
+}

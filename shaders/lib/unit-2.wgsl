@@ -1,0 +1,9 @@
+// unit (2 quads): as lib/unit-1.wgsl, for f16 and bf16 weights. Written out: a software adapter keeps an array that a loop
+// indexes in memory.
+alias XUnit = array<XQuad, UNIT_VEC4>;
+alias WUnit = array<vec4<f32>, UNIT_VEC4>;
+
+fn mad_unit(acc: Acc, x: XUnit, a: WUnit, b: WUnit, c: WUnit, d: WUnit) -> Acc {
+  let sum0 = mad(acc, x[0], mat4x4<f32>(a[0], b[0], c[0], d[0]));
+  return mad(sum0, x[1], mat4x4<f32>(a[1], b[1], c[1], d[1]));
+}

@@ -1,0 +1,11 @@
+// unit (4 quads): as lib/unit-1.wgsl, for q8_0 weights. Written out: a software adapter keeps an array that a loop
+// indexes in memory.
+alias XUnit = array<XQuad, UNIT_VEC4>;
+alias WUnit = array<vec4<f32>, UNIT_VEC4>;
+
+fn mad_unit(acc: Acc, x: XUnit, a: WUnit, b: WUnit, c: WUnit, d: WUnit) -> Acc {
+  let sum0 = mad(acc, x[0], mat4x4<f32>(a[0], b[0], c[0], d[0]));
+  let sum1 = mad(sum0, x[1], mat4x4<f32>(a[1], b[1], c[1], d[1]));
+  let sum2 = mad(sum1, x[2], mat4x4<f32>(a[2], b[2], c[2], d[2]));
+  return mad(sum2, x[3], mat4x4<f32>(a[3], b[3], c[3], d[3]));
+}

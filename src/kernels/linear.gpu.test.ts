@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest';
+import { linear } from './linear.ts';
+import { linearReference } from './linear.reference.ts';
+import { checkLinear } from './linear.testing.ts';
+import { runnable, testGpu } from './testing.ts';
+
+const gpu = await testGpu();
+const variants = runnable(gpu, linear);
+
+const tileOuts = ({ outs, wg, lanes }: (typeof variants)[number]) => outs * (wg / lanes);
+
+test.each(variants.map((variant) => [linear.key(variant), variant] as const))('%s', async (_key, variant) => {
+  await checkLinear(linear, variant, { rows: variant.rows + 1, cols: 96, outs: tileOuts(variant) + 1 });
+});
+
+// The edges do not depend on format or bias: they are tried in one of each.
+const plain = variants.filter(({ format, bias }) => (format === 'f32' || format === 'q4_0') && !bias);
+describe.each(plain.map((variant) => [linear.key(variant), variant] as const))('%s', (_key, variant) => {
+  test.each([
+    ['one output', 1, 32, 1],
+    ['less than a tile', 1, 64, tileOuts(variant) - 1],
+    ['a tile', variant.rows, 1056, tileOuts(variant)],
+    ['a prime', 3, 224, 101],
+  ])('%s', async (_name, rows, cols, outs) => {
+    await checkLinear(linear, variant, { rows, cols, outs });
+  });
+});
+
+// What the issue names, once each, in the shapes that GPUs and software adapters take.
+const realistic = variants.filter(
+  ({ format, scalar, rows, bias }) => format === 'q4_0' && scalar === 'f32' && rows === 1 && !bias,
+);
+const manyOuts = realistic.filter(({ lanes, subgroups }) => lanes === 1 || subgroups); // barriers take seconds here
+test.each(manyOuts.map((variant) => [linear.key(variant), variant] as const))(
+  '%s: 49155 outputs',
+  async (_key, variant) => {
+    await checkLinear(linear, variant, { rows: 1, cols: 64, outs: 49155 });
+  },
+);
+test.each(realistic.map((variant) => [linear.key(variant), variant] as const))(
+  '%s: a long row',
+  async (_key, variant) => {
+    await checkLinear(linear, variant, { rows: 8, cols: 1408, outs: 130 });
+  },
+);
+
+test('columns that are no whole units are refused', () => {
+  const variant = linear.variants.find(({ format }) => format === 'q8_0')!;
+  expect(() => linear.grid({ rows: 1, cols: 48, outs: 4 }, variant)).toThrow('48 columns of q8_0');
+});
+
+test('the reference multiplies, adds and scales', () => {
+  const y = linearReference(
+    Float32Array.from([1, 2, 3, 4, 5, -1, 0, 1, 0, 2]),
+    Float32Array.from([1, 1, 1, 1, 1, 0, 0, 0, 2, 3]),
+    Float32Array.from([10, 20]),
+    { rows: 2, cols: 5, outs: 2, multiplier: 2 },
+  );
+  expect([...y]).toEqual([50, 86, 24, 52]);
+});
