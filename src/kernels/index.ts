@@ -19,6 +19,8 @@ import { linear } from './linear.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { ropeKv } from './rope-kv.ts';
 import { sparseDispatch } from './sparse-dispatch.ts';
+import { atomicCombine } from './atomic-combine.ts';
+import { atomicScores } from './atomic-scores.ts';
 
 /** Every kernel in every variant that the engine may ask for. A new kernel is added here and nowhere else. */
 export const allPrograms: readonly Program[] = [
@@ -43,4 +45,6 @@ export const allPrograms: readonly Program[] = [
   ...programs(sampleRank),
   ...programs(logitsPenalty),
   ...programs(seenMark),
+  ...programs(atomicCombine),
+  ...programs(atomicScores),
 ];

@@ -1,0 +1,23 @@
+// atomic-rows: where the vectors of one-neuron experts lie. Ids come in pages of params.page_experts consecutive ones, a page
+// is a record [input vectors | output vectors] in a slot, and a vector is a row of `units` units.
+// needs  lib/weights-*.wgsl; lib/expert-pool-*.wgsl; Params with page_experts and slot_vec4
+struct AtomicRow {
+  slot: u32,
+  base: u32, // vec4 number of the row in its pool
+  row: u32, // in its page
+}
+
+fn atomic_row(slot: u32, id: u32, units: u32, matrix: u32) -> AtomicRow {
+  let row = id % params.page_experts;
+  return AtomicRow(slot, slot_base(slot, params.slot_vec4) + matrix + row * units, row);
+}
+
+// `scales` is the word number, in the record, of the scales of the matrix.
+fn atomic_scale(at: AtomicRow, unit: u32, units: u32, scales: u32) -> f32 {
+  if (!SCALED) {
+    return 1.0;
+  }
+  let index = unit_scale_index(at.row, unit, units * UNIT);
+  let word = pool_word(at.slot, 4u * slot_base(at.slot, params.slot_vec4) + scales + index / 2u);
+  return unpack2x16float(word >> (16u * (index % 2u))).x;
+}

@@ -1,0 +1,18 @@
+// fetch4 (quad): as lib/fetch4-alone.wgsl, but each of four lanes reads one pair and gives it to the others.
+// needs  WG = 4, all lanes at the same token and rank; subgroups; called in uniform control flow
+struct Four {
+  a: Pair,
+  b: Pair,
+  c: Pair,
+  d: Pair,
+}
+
+fn fetch4(token: u32, rank: u32, lane: u32) -> Four {
+  let own = pair_at(token, rank + lane);
+  return Four(
+    Pair(quadBroadcast(own.gain, 0u), quadBroadcast(own.slot, 0u), quadBroadcast(own.id, 0u)),
+    Pair(quadBroadcast(own.gain, 1u), quadBroadcast(own.slot, 1u), quadBroadcast(own.id, 1u)),
+    Pair(quadBroadcast(own.gain, 2u), quadBroadcast(own.slot, 2u), quadBroadcast(own.id, 2u)),
+    Pair(quadBroadcast(own.gain, 3u), quadBroadcast(own.slot, 3u), quadBroadcast(own.id, 3u)),
+  );
+}
