@@ -152,7 +152,7 @@ export class ChatElement extends ElementBase {
     }
     this.#configure();
     this.#takeModel();
-    this.#frame.request();
+    this.#view?.render(this.#store.getState());
   }
 
   disconnectedCallback(): void {

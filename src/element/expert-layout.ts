@@ -23,6 +23,7 @@ export interface ExpertLayout {
 const LABEL_WIDTH = 54; // "layer 47"
 const LABEL_HEIGHT = 18;
 const GAP = 14;
+const EDGE = 3; // room for the outline of a picked expert
 /** Above this many experts a row of bars becomes rows of cells. */
 const MAX_BARS_PER_LAYER = 64;
 
@@ -32,26 +33,39 @@ export function layoutExperts(shape: ExpertShape, width: number): ExpertLayout {
 }
 
 function gridLayout(shape: ExpertShape, grid: number, width: number): ExpertLayout {
-  // Squares beside each other while their cells keep 3 pixels; a lone layer may be large.
-  const columns = Math.max(1, Math.min(shape.layers, 4, Math.floor((width + GAP) / (3 * grid + GAP))));
-  const cell = Math.max(1, Math.floor((width - GAP * (columns - 1)) / columns / grid));
-  const pitchX = (width - cell * grid) / Math.max(1, columns - 1);
-  const pitchY = cell * grid + LABEL_HEIGHT + GAP;
-  const rows = Math.ceil(shape.layers / columns);
+  const columns = gridColumns(shape.layers, grid, width);
+  const cell = Math.max(1, cellPx(columns, grid, width));
+  const side = cell * grid;
+  // Spread over the width, but not so far that the squares lose each other.
+  const pitchX =
+    columns === 1 ? 0 : Math.min(Math.floor((width - side - 2 * EDGE) / (columns - 1)), side + 3 * GAP);
+  const pitchY = side + LABEL_HEIGHT + GAP;
   const panels = Array.from({ length: shape.layers }, (_, layer): Panel => {
-    const x = columns === 1 ? 0 : Math.floor(Math.min(pitchX, cell * grid + 3 * GAP) * (layer % columns));
+    const x = EDGE + pitchX * (layer % columns);
     const y = Math.floor(layer / columns) * pitchY + LABEL_HEIGHT;
     return { layer, x, y, columns: grid, rows: grid, cellWidth: cell, cellHeight: cell };
   });
   const labels = panels.map(({ layer, x, y }) => ({ text: `layer ${layer}`, x, y: y - 6 }));
-  return { kind: 'cells', width, height: rows * pitchY - GAP, panels, labels };
+  const rows = Math.ceil(shape.layers / columns);
+  return { kind: 'cells', width, height: rows * pitchY - GAP + EDGE, panels, labels };
+}
+
+/** As many squares beside each other as keep 3 pixels a cell; on a narrow screen two with 2 pixels. */
+function gridColumns(layers: number, grid: number, width: number): number {
+  const columns = [4, 3, 2].find((each) => each <= layers && cellPx(each, grid, width) >= 3);
+  return columns ?? (layers > 1 && cellPx(2, grid, width) >= 2 ? 2 : 1);
+}
+
+/** Whole pixels, so that all cells look alike. */
+function cellPx(columns: number, grid: number, width: number): number {
+  return Math.floor((width - 2 * EDGE - GAP * (columns - 1)) / columns / grid);
 }
 
 function rowLayout(shape: ExpertShape, width: number): ExpertLayout {
   const isBars = shape.perLayer <= MAX_BARS_PER_LAYER;
   const columns = isBars ? shape.perLayer : Math.ceil(shape.perLayer / Math.ceil(shape.perLayer / 128));
   const rows = Math.ceil(shape.perLayer / columns);
-  const cellWidth = (width - LABEL_WIDTH) / columns;
+  const cellWidth = (width - LABEL_WIDTH - EDGE) / columns;
   const rowHeight = clamp(Math.floor(360 / shape.layers), 10, 34);
   const cellHeight = rowHeight / rows;
   const pitch = rowHeight + clamp(Math.floor(rowHeight / 3), 2, 10);
@@ -65,7 +79,7 @@ function rowLayout(shape: ExpertShape, width: number): ExpertLayout {
     cellHeight,
   }));
   const labels = panels.map(({ layer, y }) => ({ text: `layer ${layer}`, x: 0, y: y + rowHeight / 2 + 4 }));
-  return { kind: isBars ? 'bars' : 'cells', width, height: shape.layers * pitch, panels, labels };
+  return { kind: isBars ? 'bars' : 'cells', width, height: 2 * EDGE + shape.layers * pitch, panels, labels };
 }
 
 /** The expert under a point, if any. */

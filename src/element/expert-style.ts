@@ -15,7 +15,7 @@ canvas { display: block; max-width: 100%; cursor: crosshair; touch-action: manip
 .legend li { display: flex; align-items: center; gap: 0.45em; }
 .swatch { width: 0.85em; height: 0.85em; border-radius: 2px; forced-color-adjust: none; }
 .cold { background: var(--atomoe-expert-cold, light-dark(#efebe3, #24211c)); }
-.used { background: var(--atomoe-expert-used, light-dark(#e3c48f, #6d4a1a)); }
+.used { background: var(--atomoe-expert-used, light-dark(#e8d2a8, #6d4a1a)); }
 .lit { background: var(--atomoe-expert-lit, light-dark(#c2410c, #ffc44d)); }
 .outline { position: absolute; visibility: hidden; background: var(--atomoe-text, light-dark(#1f1c17, #f0ebe2)); }
 details { margin-top: 0.6em; }

@@ -27,6 +27,9 @@ export interface FakeScript {
   readonly hasChatTemplate?: boolean;
   readonly plan?: Partial<ModelPlan>;
   readonly grid?: number;
+  readonly layers?: number;
+  readonly perLayer?: number;
+  readonly routes?: (index: number) => TokenRoutes;
   readonly planError?: unknown;
   readonly loadError?: unknown;
   readonly replyError?: { readonly afterTokens: number; readonly error: unknown };
@@ -64,15 +67,6 @@ const MEMORY: MemoryReport = {
   expertsBytes: 16_000_000,
   kvCacheBytes: 100_000,
   activationsBytes: 50_000,
-  stagingBytes: 0,
-};
-
-const NOTHING: MemoryReport = {
-  totalBytes: 0,
-  weightsBytes: 0,
-  expertsBytes: 0,
-  kvCacheBytes: 0,
-  activationsBytes: 0,
   stagingBytes: 0,
 };
 
@@ -125,28 +119,31 @@ export class FakeEngine implements Engine {
       options.onProgress?.(progress);
     }
     if (this.script.loadError !== undefined) throw this.script.loadError;
-    const { grid } = this.script;
+    const { grid, layers = 2, perLayer = grid ? grid * grid : 16 } = this.script;
     this.model = {
       label: typeof model === 'string' ? model : 'files',
       family: 'fake',
       plan: { ...PLAN, ...this.script.plan },
       hasChatTemplate: this.script.hasChatTemplate ?? false,
-      experts: { layers: 2, perLayer: grid ? grid * grid : 16, ...(grid === undefined ? {} : { grid }) },
+      experts: { layers, perLayer, ...(grid === undefined ? {} : { grid }) },
     };
     return this.model;
   }
 
   session(): Session {
     if (this.isDisposed) throw disposed();
+    if (!this.model) throw new AtomoeError('bad-input', 'No model is loaded; load one.');
     return new FakeSession(this);
   }
 
   memory(): MemoryReport {
-    return this.model && !this.isDisposed ? MEMORY : NOTHING;
+    if (!this.model || this.isDisposed) throw new AtomoeError('bad-input', 'No model is loaded; load one.');
+    return MEMORY;
   }
 
   dispose(): void {
     this.isDisposed = true;
+    this.model = undefined;
   }
 }
 
@@ -160,7 +157,7 @@ class FakeSession implements Session {
   }
 
   async *generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<GenerateEvent, void> {
-    const { words = WORDS, beforeToken, replyError } = this.#engine.script;
+    const { words = WORDS, routes = routesOf, beforeToken, replyError } = this.#engine.script;
     if (prompt.length === 0) throw new AtomoeError('bad-input', 'The prompt is empty; write something.');
     if (this.#isBusy) throw new AtomoeError('busy', 'The session is replying; wait or stop it.');
     this.#isBusy = true;
@@ -185,7 +182,7 @@ class FakeSession implements Session {
           id: index,
           text: word,
           atMs: index,
-          ...(options.routes ? { routes: routesOf(index) } : {}),
+          ...(options.routes ? { routes: routes(index) } : {}),
         };
       }
       yield done(reason, text, options.seed ?? 7, this.tokens);

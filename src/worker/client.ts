@@ -54,8 +54,8 @@ export interface Connection {
 /** Speaks to `hostEngine` at the other end of `port`. */
 export function connectEngine(port: PortLike, options: ConnectOptions = {}): Connection {
   const link = new Link(port, options.close ?? (() => {}));
-  const open: OpenOptions = options.device === undefined ? {} : { device: options.device };
-  const engine = link.call({ kind: 'open', options: open }, options.signal).then((result): Engine => {
+  const { signal, close: _close, ...open } = options;
+  const engine = link.call({ kind: 'open', options: open }, signal).then((result): Engine => {
     return new WorkerEngine(link, expectResult(result, 'opened').adapter);
   });
   engine.catch(() => link.dispose()); // a worker without an engine is of no use
@@ -88,6 +88,7 @@ class Link {
   #nextId = 0;
   #ended: AtomoeError | undefined; // why nothing works any more
   #isDisposed = false;
+  model: ModelInfo | undefined;
   memory: MemoryReport = EMPTY_MEMORY;
 
   constructor(port: PortLike, close: () => void) {
@@ -196,7 +197,13 @@ class Link {
     this.#close = undefined;
   }
 
+  #forgetModel(): void {
+    this.model = undefined;
+    this.memory = EMPTY_MEMORY;
+  }
+
   #settleAll(error: AtomoeError): void {
+    this.#forgetModel();
     for (const call of this.#calls.values()) call.reject(error);
     for (const stream of this.#streams.values()) stream.inbox.end({ kind: 'failed', error });
     this.#folders.dispose();
@@ -233,6 +240,7 @@ class Link {
   }
 
   #failOne(message: ToClient & { kind: 'failed' }): void {
+    if (!message.isLoaded) this.#forgetModel();
     const call = this.#calls.get(message.id);
     call?.reject(decodeError(message.error, call.signal));
     const stream = this.#streams.get(message.id);
@@ -263,7 +271,6 @@ class WorkerEngine implements Engine {
   readonly adapter: AdapterReport;
   readonly chat: { readonly completions: ChatCompletions };
   readonly #link: Link;
-  #model: ModelInfo | undefined;
   #nextSession = 0;
 
   constructor(link: Link, adapter: AdapterReport) {
@@ -273,7 +280,7 @@ class WorkerEngine implements Engine {
   }
 
   get model(): ModelInfo | undefined {
-    return this.#model;
+    return this.#link.model;
   }
 
   get lost(): Promise<never> {
@@ -291,7 +298,7 @@ class WorkerEngine implements Engine {
     const request = { kind: 'load', source: this.#link.wireSource(model), options: rest } as const;
     const loaded = expectResult(await this.#link.call(request, signal, onProgress), 'loaded');
     this.#link.memory = loaded.memory;
-    this.#model = loaded.model;
+    this.#link.model = loaded.model;
     return loaded.model;
   }
 
@@ -305,8 +312,6 @@ class WorkerEngine implements Engine {
   }
 
   dispose(): void {
-    this.#model = undefined;
-    this.#link.memory = EMPTY_MEMORY;
     this.#link.dispose();
   }
 }

@@ -109,7 +109,7 @@ class EngineHost {
       this.#post({ kind: 'result', id, result });
     } catch (error) {
       progress.flush();
-      this.#post({ kind: 'failed', id, error: encodeError(error, call.abort.signal) });
+      this.#fail(id, error, call.abort.signal);
     } finally {
       this.#calls.delete(id);
     }
@@ -162,9 +162,9 @@ class EngineHost {
     const tokens = (): number =>
       request.kind === 'generate' ? (this.#session(request.session)?.tokens ?? 0) : 0;
     const batch = new Batch<StreamItem>((items) => {
-      if (!this.#isDisposed) {
-        this.#post({ kind: 'events', id, items, tokens: tokens(), memory: this.#opened().memory() });
-      }
+      const engine = this.#engine;
+      if (engine?.model && !this.#isDisposed)
+        this.#post({ kind: 'events', id, items, tokens: tokens(), memory: engine.memory() });
     });
     try {
       const iterator = (await this.#begun(request, call.abort.signal))[Symbol.asyncIterator]();
@@ -174,7 +174,7 @@ class EngineHost {
       this.#post({ kind: 'ended', id, tokens: tokens() });
     } catch (error) {
       batch.flush();
-      this.#post({ kind: 'failed', id, error: encodeError(error, call.abort.signal) });
+      this.#fail(id, error, call.abort.signal);
     } finally {
       this.#calls.delete(id);
     }
@@ -202,6 +202,11 @@ class EngineHost {
   #session(id: number): Session | undefined {
     const opened = this.#sessions.get(id);
     return opened && 'session' in opened ? opened.session : undefined;
+  }
+
+  #fail(id: number, error: unknown, signal: AbortSignal): void {
+    const isLoaded = this.#engine?.model !== undefined;
+    this.#post({ kind: 'failed', id, error: encodeError(error, signal), isLoaded });
   }
 
   #begin(id: number, credits: number): Call {

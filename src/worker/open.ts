@@ -1,34 +1,35 @@
 /** Opens the engine in a dedicated worker of its own. */
-import type { Engine } from '../engine/api.ts';
+import type { Engine, LoadOptions, ModelSource } from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
 import { connectEngine, lostError } from './client.ts';
 import type { OpenOptions } from './protocol.ts';
 import { trustedScriptUrl } from './script-url.ts';
 
-export interface WorkerEngineOptions extends OpenOptions {
-  readonly signal?: AbortSignal;
+export interface WorkerEngineOptions extends OpenOptions, LoadOptions {
+  /** Loaded at once. */
+  readonly model?: ModelSource;
   /** A worker of your own that runs `atomoe/worker`; by default one is started from the library's own file. */
   readonly worker?: Worker;
 }
 
 /**
- * Opens an engine whose work happens in a dedicated worker, so that the page stays smooth.
+ * Opens an engine whose work happens in a dedicated worker, so that the page stays smooth; loads a model where one is
+ * named.
  *
- * @throws {AtomoeError} no-webgpu; limit-too-small; device-lost - the worker could not start; bad-input - the page's
- *   policy forbids the worker
+ * @throws {AtomoeError} no-webgpu; device-lost - the worker could not start; bad-input - the page's policy forbids the
+ *   worker; all that `load` throws
  * @example
- * const engine = await createWorkerEngine();
- * await engine.load('https://example.org/models/fable/');
+ * const engine = await createWorkerEngine({ model: 'https://example.org/models/fable/' });
  * for await (const event of engine.session().generate('Once upon a time')) if (event.kind === 'token') show(event.text);
  */
 export async function createWorkerEngine(options: WorkerEngineOptions = {}): Promise<Engine> {
   options.signal?.throwIfAborted();
-  const worker = options.worker ?? startWorker();
-  const { signal, device } = options;
+  const { model, worker = startWorker(), device, tuning, ...load } = options;
   const watch = new AbortController();
   const connection = connectEngine(worker, {
-    ...(signal ? { signal } : {}),
+    ...(load.signal ? { signal: load.signal } : {}),
     ...(device ? { device } : {}),
+    ...(tuning ? { tuning } : {}),
     close: () => {
       watch.abort();
       worker.terminate();
@@ -39,7 +40,15 @@ export async function createWorkerEngine(options: WorkerEngineOptions = {}): Pro
     connection.fail(lostError(event.message || 'its script could not be loaded or run', event.error));
   });
   watchForDeath(worker, watch.signal, () => connection.fail(lostError('it ended by itself')));
-  return connection.engine;
+  const engine = await connection.engine;
+  if (model === undefined) return engine;
+  try {
+    await engine.load(model, load);
+    return engine;
+  } catch (error) {
+    engine.dispose();
+    throw error;
+  }
 }
 
 /** No event tells that a worker closed itself or was killed; the lock that it held for life does. */

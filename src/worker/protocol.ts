@@ -22,6 +22,7 @@ import { AtomoeError, type ErrorCode } from '../errors.ts';
 /** How the worker opens its engine. */
 export interface OpenOptions {
   readonly device?: 'gpu' | 'cpu'; // 'gpu' by default
+  readonly tuning?: 'auto' | 'off'; // whether to find the fastest kernels for this adapter; 'auto' by default
 }
 
 /** A model source as it crosses: `files` are cloned, a `ModelFiles` object stays behind and is read by proxy. */
@@ -116,7 +117,12 @@ export type ToClient =
       readonly memory: MemoryReport;
     }
   | { readonly kind: 'ended'; readonly id: number; readonly tokens: number }
-  | { readonly kind: 'failed'; readonly id: number; readonly error: WireError }
+  | {
+      readonly kind: 'failed';
+      readonly id: number;
+      readonly error: WireError;
+      readonly isLoaded: boolean; // a failed load may have taken the model before with it
+    }
   | { readonly kind: 'lost'; readonly error: WireError }
   | { readonly kind: 'disposed' }
   | FileRequest;

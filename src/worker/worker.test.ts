@@ -96,6 +96,18 @@ describe('calls', () => {
     await expect(connectEngine(port1).engine).rejects.toMatchObject({ code: 'no-webgpu' });
   });
 
+  test('a failed load that took the model before with it leaves none', async () => {
+    const { engine, fake } = await connect();
+    await engine.load('m/');
+    expect(engine.memory().totalBytes).toBeGreaterThan(0);
+    fake.model = undefined;
+    await expect(engine.session().generate('')[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+      code: 'bad-input',
+    });
+    expect(engine.model).toBeUndefined();
+    expect(engine.memory().totalBytes).toBe(0);
+  });
+
   test('an abort reaches the load and rejects with the reason of the signal', async () => {
     const abort = new AbortController();
     const progress: LoadProgress[] = Array.from({ length: 50 }, () => ({ kind: 'planning' }));
@@ -125,6 +137,7 @@ describe('replies', () => {
 
   test('leaving the loop cancels, and the session is free when the loop is left', async () => {
     const { engine, fake } = await connect();
+    await engine.load('m/');
     const session = engine.session();
     for await (const event of session.generate('Once')) if (event.kind === 'token') break;
     expect(fake.pulled).toBeLessThan(9);
@@ -134,6 +147,7 @@ describe('replies', () => {
 
   test('an abort ends the reply with what was said', async () => {
     const { engine } = await connect();
+    await engine.load('m/');
     const abort = new AbortController();
     const seen: GenerateEvent[] = [];
     for await (const event of engine.session().generate('Once', { signal: abort.signal })) {
@@ -146,6 +160,7 @@ describe('replies', () => {
   test('a second reply of a busy session is refused', async () => {
     const { passed, release } = gate();
     const { engine } = await connect({ beforeToken: () => passed });
+    await engine.load('m/');
     const session = engine.session();
     const first = collect(session.generate('Once'));
     await settle();
@@ -157,6 +172,7 @@ describe('replies', () => {
   test('a page that does not read stops the worker from generating', async () => {
     const words = Array.from({ length: 1000 }, () => ' w');
     const { engine, fake } = await connect({ words, beforeToken: () => Promise.resolve() });
+    await engine.load('m/');
     const events = engine.session().generate('Once')[Symbol.asyncIterator]();
     await events.next();
     // 64 credits: the prefill event and 63 tokens.
@@ -170,6 +186,7 @@ describe('replies', () => {
   test('an error in mid-reply comes after the events before it', async () => {
     const error = new AtomoeError('non-finite', 'NaN in layer 3');
     const { engine } = await connect({ replyError: { afterTokens: 2, error } });
+    await engine.load('m/');
     const seen: string[] = [];
     const reply = (async () => {
       for await (const event of engine.session().generate('Once')) seen.push(event.kind);
@@ -180,6 +197,7 @@ describe('replies', () => {
 
   test('chat completions: whole, streamed, and refused before the stream begins', async () => {
     const { engine } = await connect();
+    await engine.load('m/');
     const messages = [{ role: 'user', content: 'hello' }] as const;
     const whole = await engine.chat.completions.create({ messages });
     expect(whole.choices[0]?.message.content).toBe('Once upon a time, a fox sang.');
@@ -196,6 +214,7 @@ describe('replies', () => {
 describe('the end', () => {
   test('dispose in mid-reply rejects the reply, disposes the engine and closes the worker once', async () => {
     const { engine, fake, closed, hostDisposed } = await connect({ beforeToken: () => settle() });
+    await engine.load('m/');
     const reply = collect(engine.session().generate('Once'));
     await settle();
     engine.dispose();
@@ -210,6 +229,7 @@ describe('the end', () => {
 
   test('a worker that dies gives one error to every call, before and after', async () => {
     const { engine, connection } = await connect({ beforeToken: () => new Promise(() => {}) });
+    await engine.load('m/');
     const reply = collect(engine.session().generate('Once'));
     await settle();
     connection.fail(new AtomoeError('device-lost', 'the worker is gone'));

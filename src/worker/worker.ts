@@ -1,0 +1,22 @@
+/** The worker's entry: the real engine served over `self`. */
+import { createEngine } from '../engine/index.ts';
+import { hostEngine } from './host.ts';
+import type { PortLike } from './protocol.ts';
+
+const scope = self as unknown as PortLike & { close(): void };
+
+hostEngine(
+  scope,
+  (options) => createEngine(options),
+  () => scope.close(),
+);
+
+// Held for life: when the page gets this lock, the worker is gone (see open.ts).
+scope.addEventListener('message', (event: MessageEvent<{ kind: string; name?: string }>) => {
+  const { kind, name } = event.data;
+  if (kind !== 'hold' || name === undefined) return;
+  void navigator.locks.request(name, () => {
+    scope.postMessage({ kind: 'holding' });
+    return new Promise(() => {});
+  });
+});
