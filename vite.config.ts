@@ -1,9 +1,11 @@
 import { resolve } from 'node:path';
 import { defineConfig } from 'vite';
 
+const demo = resolve(import.meta.dirname, 'demo');
+
 /** The demo: `npm start` builds and serves it, `npm run dev` serves the sources. Tests have vitest.config.ts. */
 export default defineConfig({
-  root: resolve(import.meta.dirname, 'demo'),
+  root: demo,
   // Relative URLs, so that the built page also works from a subfolder of any static host.
   base: './',
   // A missing file must answer 404: with the default fallback to index.html, a probe for an optional model file
@@ -17,5 +19,14 @@ export default defineConfig({
     target: 'es2022',
     // The story models are copied as they are; gzip sizes of megabytes of weights say nothing.
     reportCompressedSize: false,
+    rolldownOptions: {
+      input: {
+        index: resolve(demo, 'index.html'),
+        chat: resolve(demo, 'chat.html'),
+        sw: resolve(demo, 'sw.ts'),
+      },
+      // A service worker keeps its name and stands above all that it serves.
+      output: { entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },
+    },
   },
 });

@@ -1,0 +1,24 @@
+/** The engine behind the page: in a worker, unless `?worker=0`; on the GPU, unless `?device=cpu` or there is none. */
+import type { Engine } from '../src/engine/api.ts';
+import { createWorkerEngine } from '../src/worker/index.ts';
+
+export type DeviceKind = 'gpu' | 'cpu';
+
+const params = new URLSearchParams(location.search);
+
+/** What the address asks for, for tests and for the curious. */
+export const QUERY = {
+  device: params.get('device') === 'cpu' ? 'cpu' : 'gpu',
+  model: params.get('model'),
+  inPage: params.get('worker') === '0',
+} as const;
+
+export async function openEngine(device: DeviceKind): Promise<Engine> {
+  if (import.meta.env.DEV && params.has('fake')) {
+    const { openDemoFake } = await import('./fake.ts');
+    return openDemoFake();
+  }
+  if (!QUERY.inPage) return createWorkerEngine({ device });
+  const { createEngine } = await import('../src/engine/index.ts');
+  return createEngine({ device });
+}

@@ -1,0 +1,269 @@
+/** The demo: one chat store, one page, and the wires between them. */
+import '../src/element/define.ts';
+import type { Engine, GenerateEvent, GenerateOptions, ModelPlan, ModelSource } from '../src/engine/api.ts';
+import { ChatStore, formatBytes, type ChatState, type ExpertShape } from '../src/element/index.ts';
+import { openEngine, QUERY, type DeviceKind } from './engine.ts';
+import { MemoryView } from './memory-view.ts';
+import { button, invitation, LoadNotice, problemNotice } from './notices.ts';
+import { keepModel, keepPage } from './offline.ts';
+import { findPage } from './page.ts';
+import { droppedFiles, EMBEDDED, embeddedUrl, modelUrl, sourceName } from './sources.ts';
+import { LiveStats, reportText } from './stats.ts';
+import { StoryView } from './story-view.ts';
+
+const page = findPage();
+const story = new StoryView(page.story, page.experts);
+const memory = new MemoryView(page.memory);
+const sources = new Map<string, ModelSource>(); // by the value of their option
+let device: DeviceKind = QUERY.device;
+let engine: Engine | undefined;
+let stats = new LiveStats();
+let statsFrame = 0;
+let shown: ChatState['kind'] | undefined;
+
+const store = new ChatStore({
+  openEngine: async () => {
+    engine = undefined;
+    engine = await openEngine(device);
+    showAdapter(engine);
+    return engine;
+  },
+});
+const loadNotice = new LoadNotice(() => store.stop());
+
+store.subscribe(render);
+store.tap(hear);
+
+function tell(): void {
+  void store.send(page.prompt.value, { ...readOptions(), routes: true });
+}
+
+function readOptions(): GenerateOptions {
+  const number = (input: HTMLInputElement): number | undefined =>
+    input.value === '' || !input.validity.valid ? undefined : input.valueAsNumber;
+  const [temperature, maxTokens, seed] = [page.temperature, page.length, page.seed].map(number);
+  return {
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(maxTokens === undefined ? {} : { maxTokens }),
+    ...(seed === undefined ? {} : { seed }),
+  };
+}
+
+function hear(event: GenerateEvent): void {
+  if (event.kind === 'token') {
+    stats.hear(event);
+    story.add(page.experts.addToken(event.text, event.routes));
+    statsFrame ||= requestAnimationFrame(() => {
+      statsFrame = 0;
+      if (store.getState().kind === 'replying') page.stats.textContent = stats.text();
+      showMemory();
+    });
+  }
+  if (event.kind === 'done') {
+    story.flush();
+    page.experts.settle();
+  }
+}
+
+/** Called for every token: whatever is not about a change of kind must be next to nothing. */
+function render(state: ChatState): void {
+  const isBusy = state.kind === 'replying' || state.kind === 'loading';
+  if (state.kind === 'loading') loadNotice.show(state);
+  if (state.kind === 'planning' && state.plan) {
+    page.story.replaceChildren(invite(state));
+    page.experts.reset(plannedShape(state.plan), state.plan.expertsPerToken);
+  }
+  if (state.report && !isBusy) page.stats.textContent = reportText(state.report);
+  if (state.kind === shown) return;
+  const before = shown;
+  shown = state.kind;
+  page.go.disabled = isBusy;
+  page.stop.setAttribute('aria-disabled', String(state.kind !== 'replying'));
+  switch (state.kind) {
+    case 'planning':
+    case 'idle':
+      page.story.replaceChildren(invite(state));
+      return;
+    case 'loading':
+      page.story.replaceChildren(loadNotice.element);
+      page.status.textContent = 'Loading the model';
+      return;
+    case 'replying':
+      begin(state);
+      return;
+    case 'ready':
+    case 'stopped':
+      rest(state, before);
+      return;
+    case 'failed':
+      fail(state);
+      return;
+  }
+}
+
+function invite(state: ChatState): HTMLElement {
+  page.status.textContent = '';
+  return invitation(state.kind === 'planning' ? state.plan : undefined, isEmbedded());
+}
+
+/** The experts as the picture will show them; thousands of them in a square number are a grid. */
+function plannedShape({ layers, experts }: ModelPlan): ExpertShape {
+  const grid = Math.sqrt(experts);
+  return { layers, perLayer: experts, ...(experts >= 1024 && Number.isInteger(grid) ? { grid } : {}) };
+}
+
+function begin(state: ChatState): void {
+  stats = new LiveStats();
+  page.stats.textContent = stats.text();
+  page.status.textContent = 'Writing a story';
+  story.begin(state.messages.findLast(({ role }) => role === 'user')?.text ?? '');
+}
+
+function rest(state: ChatState, before: ChatState['kind'] | undefined): void {
+  story.flush();
+  page.experts.settle();
+  showMemory();
+  if (before === 'loading' && state.kind === 'ready' && state.model) {
+    page.experts.reset(state.model.experts, state.model.plan.expertsPerToken);
+    const source = sources.get(page.model.value);
+    if (isEmbedded() && typeof source === 'string') void keepModel(source);
+  }
+  const last = state.messages.at(-1);
+  if (before === 'replying' && last?.role === 'assistant') page.status.textContent = last.text;
+}
+
+function fail(state: ChatState & { kind: 'failed' }): void {
+  story.flush();
+  page.status.textContent = '';
+  page.stats.textContent = '';
+  const { problem } = state;
+  const canUseCpu =
+    device === 'gpu' && ['no-webgpu', 'limit-too-small', 'device-lost', 'shader'].includes(problem.code);
+  const actions = [
+    button(
+      problem.code === 'no-webgpu' ? 'Look again' : 'Try again',
+      () => void store.retry(),
+      'quiet-button',
+    ),
+  ];
+  if (canUseCpu) actions.unshift(button('Tell it on the CPU', useCpu));
+  const more = canUseCpu ? 'The CPU can tell the story too: right, but slowly.' : '';
+  if (state.messages.at(-1)?.status !== 'failed') page.story.replaceChildren();
+  page.story.append(problemNotice(problem, actions, more));
+  if (!engine)
+    page.adapter.textContent = problem.code === 'no-webgpu' ? 'WebGPU: not in this browser' : 'No GPU in use';
+}
+
+function useCpu(): void {
+  device = 'cpu';
+  store.release();
+  const source = sources.get(page.model.value);
+  if (source !== undefined) void store.plan(source).then(tell);
+}
+
+function showAdapter({ adapter }: Engine): void {
+  const yesNo = (is: boolean): string => (is ? 'yes' : 'no');
+  page.adapter.textContent =
+    adapter.device === 'cpu'
+      ? 'Running on the CPU: right, but slow'
+      : `GPU: ${adapter.name || 'not named by the browser'} · WebGPU ok · f16 ${yesNo(adapter.f16)}`;
+}
+
+function showMemory(): void {
+  if (engine?.model) memory.show(engine.memory(), engine.adapter.device === 'cpu');
+}
+
+function isEmbedded(): boolean {
+  return EMBEDDED.some(({ id }) => id === page.model.value);
+}
+
+/** Adds a model to the list, once per name. */
+function addSource(value: string, name: string, source: ModelSource): void {
+  sources.set(value, source);
+  const known = [...page.model.options].find((each) => each.value === value);
+  if (known) known.text = name;
+  else page.model.add(new Option(name, value));
+}
+
+function choose(value: string): Promise<void> {
+  const source = sources.get(value);
+  if (source === undefined) return Promise.resolve();
+  page.model.value = value;
+  page.stats.textContent = '';
+  return store.plan(source);
+}
+
+function openOther(source: ModelSource): void {
+  const name = sourceName(source);
+  addSource(name, name, source);
+  void choose(name);
+}
+
+/** Adds the download size of each embedded model to its name, from the model's own headers. */
+async function showSizes(): Promise<void> {
+  for (const { id, name } of EMBEDDED) {
+    const plan = await engine?.plan(embeddedUrl(id, document.baseURI)).catch(() => undefined);
+    const option = [...page.model.options].find((each) => each.value === id);
+    if (plan && option) option.text = `${name} (${formatBytes(plan.bytes.download)})`;
+  }
+}
+
+function wirePage(): void {
+  page.form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    tell();
+  });
+  page.prompt.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    tell();
+  });
+  page.stop.addEventListener('click', () => store.stop());
+  document.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape' && !event.isComposing) store.stop();
+  });
+  page.model.addEventListener('change', () => void choose(page.model.value));
+  page.linkForm.addEventListener('submit', (event) => {
+    event.preventDefault();
+    openOther(modelUrl(page.link.value));
+  });
+  page.files.addEventListener('change', () => {
+    if (page.files.files?.length) openOther([...page.files.files]);
+  });
+}
+
+function wireDrops(): void {
+  const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
+  document.addEventListener('dragover', (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    document.body.classList.add('dropping');
+  });
+  document.addEventListener('dragleave', (event) => {
+    if (!event.relatedTarget) document.body.classList.remove('dropping');
+  });
+  document.addEventListener('drop', (event) => {
+    document.body.classList.remove('dropping');
+    if (!hasFiles(event) || !event.dataTransfer) return;
+    event.preventDefault();
+    void droppedFiles(event.dataTransfer.items).then((files) => {
+      if (files.length > 0) openOther(files);
+    });
+  });
+}
+
+async function start(): Promise<void> {
+  wirePage();
+  wireDrops();
+  keepPage();
+  for (const { id, name } of EMBEDDED) addSource(id, name, embeddedUrl(id, document.baseURI));
+  const { model } = QUERY;
+  if (model !== null && !sources.has(model)) {
+    const url = modelUrl(new URL(model, document.baseURI).href);
+    addSource(model, sourceName(url), url);
+  }
+  await choose(model ?? EMBEDDED[0]?.id ?? '');
+  await showSizes();
+}
+
+void start();

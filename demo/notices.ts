@@ -1,0 +1,77 @@
+/** What stands where the story would be while there is none: an invitation, the progress of a load, a problem. */
+import type { ModelPlan } from '../src/engine/api.ts';
+import {
+  describePlan,
+  describeProgress,
+  formatBytes,
+  type ChatState,
+  type Problem,
+} from '../src/element/index.ts';
+
+function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  className: string,
+  ...children: (Node | string)[]
+): HTMLElementTagNameMap[K] {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  made.append(...children);
+  return made;
+}
+
+export function button(text: string, onClick: () => void, className = ''): HTMLButtonElement {
+  const made = element('button', className, text);
+  made.type = 'button';
+  made.addEventListener('click', onClick);
+  return made;
+}
+
+/** What pressing the button will do; a model that does not fit says so instead. */
+export function invitation(plan: ModelPlan | undefined, isEmbedded: boolean): HTMLElement {
+  if (!plan) return element('p', 'invitation', 'Reading what the model needs…');
+  if (!plan.fits) return element('p', 'invitation', plan.why);
+  const size = formatBytes(plan.bytes.download);
+  const text = isEmbedded
+    ? `Press “Tell me a story”. The model, ${size}, comes once and then stays in this browser: the next story works offline.`
+    : `${describePlan(plan)} Write a beginning below and press the button.`;
+  return element('p', 'invitation', text);
+}
+
+/** Bytes of bytes, rate, what is still to come, and a cancel that works. */
+export class LoadNotice {
+  readonly element: HTMLElement;
+  readonly #text = element('p', '');
+  readonly #bar = element('progress', '');
+
+  constructor(onCancel: () => void) {
+    this.#bar.max = 1;
+    this.#bar.setAttribute('aria-label', 'Loading the model');
+    this.element = element(
+      'div',
+      'notice',
+      this.#text,
+      this.#bar,
+      button('Cancel', onCancel, 'quiet-button'),
+    );
+  }
+
+  show(state: ChatState & { kind: 'loading' }): void {
+    const { text, fraction } = describeProgress(state.progress, state.bytesPerSecond);
+    if (this.#text.textContent !== text) this.#text.textContent = text;
+    if (fraction === undefined) this.#bar.removeAttribute('value');
+    else this.#bar.value = fraction;
+  }
+}
+
+/** A sentence that says what happened and what to do, and the buttons that do it. */
+export function problemNotice(
+  problem: Problem,
+  actions: readonly HTMLButtonElement[],
+  more = '',
+): HTMLElement {
+  const buttons = element('p', 'line', ...actions);
+  const body = [element('p', '', problem.message), ...(more ? [element('p', '', more)] : []), buttons];
+  const notice = element('div', 'problem', ...body);
+  notice.setAttribute('role', 'alert');
+  return notice;
+}

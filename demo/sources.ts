@@ -1,0 +1,72 @@
+/** Where models come from on this page: the embedded ones, a pasted link, dropped files. */
+import type { ModelSource } from '../src/engine/api.ts';
+
+export interface EmbeddedModel {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** The first is chosen on a first visit. */
+export const EMBEDDED: readonly EmbeddedModel[] = [
+  { id: 'fable-omni-8m', name: 'Fable Omni 8M' },
+  { id: 'fable-moe-12m', name: 'Fable MoE 12M' },
+];
+
+/** The files of an embedded model, for keeping it offline. */
+export const EMBEDDED_FILES = [
+  'config.json',
+  'generation_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'model.safetensors',
+] as const;
+
+export function embeddedUrl(id: string, base: string): string {
+  return new URL(`models/${id}/`, base).href;
+}
+
+/** A link as people copy it: a Hugging Face page becomes the address of its files, a folder gets its last slash. */
+export function modelUrl(link: string): string {
+  const url = new URL(link.trim());
+  const [owner, name, view, revision = 'main'] = url.pathname.split('/').filter(Boolean);
+  if (url.hostname === 'huggingface.co' && owner && name && (view === undefined || view === 'tree')) {
+    return `https://huggingface.co/${owner}/${name}/resolve/${revision}/`;
+  }
+  const isFile = /\.(safetensors|gguf|json)$/i.test(url.pathname);
+  if (!isFile && !url.pathname.endsWith('/')) url.pathname += '/';
+  return url.href;
+}
+
+/** A name for a person: the folder or file at the end of the address, or the files themselves. */
+export function sourceName(source: ModelSource): string {
+  if (typeof source === 'string') return source.split(/[?#]/)[0]?.split('/').filter(Boolean).at(-1) ?? source;
+  if ('open' in source) return source.label;
+  const [first] = source;
+  const folder = first?.webkitRelativePath.split('/')[0];
+  return folder || (source.length === 1 ? (first?.name ?? 'nothing') : `${source.length} files`);
+}
+
+/** The files of a drop, folders included. Must be called in the event itself: the list is emptied after it. */
+export async function droppedFiles(items: DataTransferItemList): Promise<File[]> {
+  const entries = [...items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  const files = await Promise.all(entries.map((entry) => filesOf(entry)));
+  return files.flat();
+}
+
+async function filesOf(entry: FileSystemEntry): Promise<File[]> {
+  if (entry.isFile) {
+    return [
+      await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject)),
+    ];
+  }
+  const reader = (entry as FileSystemDirectoryEntry).createReader();
+  const files: File[] = [];
+  for (;;) {
+    // A reader gives at most a hundred entries at a time.
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+      reader.readEntries(resolve, reject),
+    );
+    if (some.length === 0) return files;
+    for (const each of some) files.push(...(await filesOf(each)));
+  }
+}

@@ -1,0 +1,40 @@
+/** The line under the story: speed, first token, length. */
+import type { GenerateEvent } from '../src/engine/api.ts';
+import type { ReplyReport } from '../src/element/index.ts';
+
+/** Counts while tokens come. */
+export class LiveStats {
+  #tokens = 0;
+  #firstMs = 0;
+  #lastMs = 0;
+
+  hear(event: GenerateEvent & { kind: 'token' }): void {
+    if (this.#tokens === 0) this.#firstMs = event.atMs;
+    this.#tokens++;
+    this.#lastMs = event.atMs;
+  }
+
+  text(): string {
+    if (this.#tokens === 0) return 'Reading the prompt…';
+    const perSecond = ((this.#tokens - 1) / (this.#lastMs - this.#firstMs)) * 1000;
+    return line(this.#tokens > 3 ? perSecond : undefined, this.#firstMs, this.#tokens);
+  }
+}
+
+const ENDINGS = { stop: '', length: 'ended at the length set', abort: 'stopped' } as const;
+
+export function reportText(report: ReplyReport): string {
+  const { timings, usage, reason, seed } = report;
+  const parts = [line(timings.tokensPerSecond, timings.firstTokenMs, usage.completionTokens), `seed ${seed}`];
+  return [...parts, ENDINGS[reason]].filter(Boolean).join(' · ');
+}
+
+function line(perSecond: number | undefined, firstMs: number, tokens: number): string {
+  const speed = perSecond && Number.isFinite(perSecond) ? [`${formatRate(perSecond)} tok/s`] : [];
+  const count = tokens === 1 ? '1 token' : `${tokens} tokens`;
+  return [...speed, `first token ${(firstMs / 1000).toFixed(firstMs < 995 ? 2 : 1)} s`, count].join(' · ');
+}
+
+function formatRate(rate: number): string {
+  return rate < 9.95 ? rate.toFixed(1) : String(Math.round(rate));
+}

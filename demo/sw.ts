@@ -1,0 +1,51 @@
+/** The service worker: wires the keeper to the browser. Built to `sw.js` beside the page. */
+import { Keeper } from './offline/keeper.ts';
+
+/** The part of a service worker's global scope that is used here; the DOM's types have none of it. */
+interface WorkerScope {
+  readonly registration: { readonly scope: string };
+  readonly clients: { claim(): Promise<void> };
+  skipWaiting(): Promise<void>;
+  addEventListener(type: 'install' | 'activate', listener: (event: WaitingEvent) => void): void;
+  addEventListener(
+    type: 'message',
+    listener: (event: WaitingEvent & MessageEvent<KeepMessage>) => void,
+  ): void;
+  addEventListener(type: 'fetch', listener: (event: WaitingEvent & RequestEvent) => void): void;
+}
+
+interface WaitingEvent {
+  waitUntil(promise: Promise<unknown>): void;
+}
+
+interface RequestEvent {
+  readonly request: Request;
+  respondWith(response: Promise<Response>): void;
+}
+
+/** What the page asks for. */
+export interface KeepMessage {
+  readonly kind: 'keep';
+  readonly urls: readonly string[];
+}
+
+const scope = self as unknown as WorkerScope;
+
+const keeper = new Keeper({
+  scope: scope.registration.scope,
+  cache: () => caches.open('atomoe-demo'),
+  fetch: (request, init) => fetch(request, init),
+});
+
+scope.addEventListener('install', (event) => {
+  event.waitUntil(keeper.keepPage().then(() => scope.skipWaiting()));
+});
+scope.addEventListener('activate', (event) => event.waitUntil(scope.clients.claim()));
+scope.addEventListener('message', (event) => {
+  // A network that goes away in between is asked again on the next visit.
+  if (event.data.kind === 'keep') event.waitUntil(keeper.keepFiles(event.data.urls).catch(() => {}));
+});
+scope.addEventListener('fetch', (event) => {
+  if (keeper.handles(event.request))
+    event.respondWith(keeper.answer(event.request, (work) => event.waitUntil(work)));
+});

@@ -1,0 +1,75 @@
+/** The demo as a visitor uses it. */
+import { expect, type Locator, type Page } from 'playwright/test';
+
+export class DemoPage {
+  readonly page: Page;
+  readonly story: Locator;
+  readonly words: Locator; // of the story, the visitor's own left out
+  readonly tell: Locator;
+  readonly stop: Locator;
+  readonly prompt: Locator;
+  readonly stats: Locator;
+  readonly experts: Locator;
+  readonly violations: string[] = []; // of the page's content policy
+  readonly strangers: string[] = []; // requests to anywhere else
+
+  constructor(page: Page) {
+    this.page = page;
+    this.story = page.getByRole('log', { name: 'Story' });
+    this.words = this.story.locator('.word:not(.from-you)');
+    this.tell = page.getByRole('button', { name: 'Tell me a story' });
+    this.stop = page.getByRole('button', { name: 'Stop' });
+    this.prompt = page.getByLabel('How the story begins');
+    this.stats = page.locator('#stats');
+    this.experts = page.locator('atomoe-experts');
+  }
+
+  async open(query = ''): Promise<this> {
+    await watchPolicy(this.page, this.violations);
+    await this.page.goto(`/${query}`);
+    const { origin } = new URL(this.page.url());
+    this.page.on('request', (request) => {
+      const url = request.url();
+      if (!url.startsWith(origin) && !url.startsWith('data:')) this.strangers.push(url);
+    });
+    return this;
+  }
+
+  /** Waits until the model's headers were read and the button will work. */
+  async ready(): Promise<this> {
+    await expect(this.story).toContainText('Press “Tell me a story”');
+    return this;
+  }
+
+  async setLength(tokens: number): Promise<void> {
+    await this.page.getByText('Options', { exact: true }).click();
+    await this.page.getByLabel('Length in tokens').fill(String(tokens));
+  }
+
+  /** Tells a story to its end. */
+  async tellAll(): Promise<void> {
+    await this.tell.click();
+    await this.finished();
+  }
+
+  /** Waits for the end of a story: the final line names the seed. */
+  async finished(): Promise<void> {
+    await expect(this.stats).toContainText('seed', { timeout: 60_000 });
+    await expect(this.tell).toBeEnabled();
+  }
+
+  async text(): Promise<string> {
+    return (await this.story.textContent()) ?? '';
+  }
+}
+
+/** Collects violations of the content policy, from the first script on. */
+export async function watchPolicy(page: Page, violations: string[]): Promise<void> {
+  await page.exposeFunction('reportViolation', (text: string) => violations.push(text));
+  await page.addInitScript(() => {
+    const { reportViolation } = globalThis as unknown as { reportViolation(text: string): Promise<void> };
+    addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sample }) => {
+      void reportViolation(`${violatedDirective} ${blockedURI} ${sample}`);
+    });
+  });
+}

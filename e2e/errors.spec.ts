@@ -1,0 +1,49 @@
+/** Each trouble is a sentence where the story would be, and the rest of the page lives on. */
+import { expect, test } from 'playwright/test';
+import { DemoPage } from './demo-page.ts';
+
+test('a dead link says what is missing and where; another model still works', async ({ page }) => {
+  const demo = await (await new DemoPage(page).open()).ready();
+  await page.getByText('Open another model').click();
+  await page
+    .getByLabel('Link to a model folder or file')
+    .fill(new URL('/models/nothing-here/', page.url()).href);
+  await page.getByRole('button', { name: 'Open' }).click();
+  await expect(page.getByRole('alert')).toContainText('nothing-here');
+  await page.getByLabel('Model', { exact: true }).selectOption('fable-omni-8m');
+  await demo.ready();
+  await demo.setLength(8);
+  await demo.tellAll();
+});
+
+test('a worker that ends in mid-story is one sentence, and trying again works', async ({ page }) => {
+  const demo = await (await new DemoPage(page).open()).ready();
+  await demo.tell.click();
+  await expect(demo.words.nth(2)).toBeVisible();
+  await page.workers()[0]!.evaluate(() => self.close());
+  await expect(page.getByRole('alert')).toContainText('worker is gone');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await demo.finished();
+  expect(await demo.words.count()).toBeGreaterThan(5);
+});
+
+test('files from the disk are a model too', async ({ page }) => {
+  const demo = await (await new DemoPage(page).open()).ready();
+  await page.getByText('Open another model').click();
+  const folder = new URL('../demo/public/models/fable-omni-8m/', import.meta.url);
+  const names = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors'];
+  await page
+    .getByLabel('Or its files from your disk')
+    .setInputFiles(names.map((name) => new URL(name, folder).pathname));
+  await expect(demo.story).toContainText('Write a beginning below');
+  await demo.setLength(8);
+  await demo.tellAll();
+  expect(await demo.words.count()).toBeGreaterThan(0);
+});
+
+test('an empty prompt asks for nothing', async ({ page }) => {
+  const demo = await (await new DemoPage(page).open()).ready();
+  await demo.prompt.fill('   ');
+  await demo.tell.click();
+  await demo.ready();
+});

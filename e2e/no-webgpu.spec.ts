@@ -1,0 +1,25 @@
+/** A browser without WebGPU. */
+import { expect, test } from 'playwright/test';
+import { chromiumFlags, requireChromium } from '../scripts/chromium.mjs';
+import { DemoPage } from './demo-page.ts';
+
+const flags = chromiumFlags().filter((flag) => !/webgpu|Vulkan/i.test(flag));
+test.use({
+  launchOptions: {
+    executablePath: requireChromium(),
+    args: [...flags, '--disable-features=WebGPU', '--disable-gpu'],
+  },
+});
+
+test('the page says so where the story would be, and the CPU tells it', async ({ page }) => {
+  const demo = await new DemoPage(page).open();
+  const alert = page.getByRole('alert');
+  await expect(alert).toContainText('WebGPU');
+  await expect(alert).toContainText('The CPU can tell the story too: right, but slowly.');
+  await expect(page.locator('#adapter')).toHaveText('WebGPU: not in this browser');
+  await demo.setLength(4);
+  await page.getByRole('button', { name: 'Tell it on the CPU' }).click();
+  await demo.finished();
+  expect(await demo.words.count()).toBeGreaterThan(0);
+  await expect(page.locator('#adapter')).toHaveText('Running on the CPU: right, but slow');
+});

@@ -1,0 +1,144 @@
+/** A visitor, a button, a story. */
+import { expect, test } from 'playwright/test';
+import { DemoPage } from './demo-page.ts';
+
+test('a first visit needs no decision: one button, first token, a full story', async ({ page }) => {
+  const demo = await new DemoPage(page).open();
+  await demo.ready();
+  await expect(page.getByLabel('Model', { exact: true })).toHaveValue('fable-omni-8m');
+  await expect(page.locator('#model option')).toHaveText(['Fable Omni 8M (17 MB)', 'Fable MoE 12M (24 MB)']);
+  await expect(page.locator('#adapter')).toContainText('WebGPU ok');
+
+  await demo.tell.click();
+  await expect(demo.words.first()).toBeVisible();
+  await expect(demo.stats).toContainText(/first token [\d.]+ s/);
+  await demo.finished();
+
+  expect(await demo.text()).toMatch(/^Once upon a time\b/);
+  expect(await demo.words.count()).toBeGreaterThan(30);
+  await expect(demo.stats).toContainText(/[\d.]+ tok\/s · first token [\d.]+ s · \d+ tokens · seed \d+/);
+  await expect(page.locator('#memory')).toContainText(/[\d.]+ MB of GPU memory in use/);
+  expect(demo.strangers).toEqual([]);
+  expect(demo.violations).toEqual([]);
+});
+
+test('stop ends the story where it is, and a second prompt begins another', async ({ page }) => {
+  const demo = await (await new DemoPage(page).open()).ready();
+  await demo.tell.click();
+  await expect(demo.words.nth(5)).toBeVisible();
+  await demo.stop.click();
+  await expect(demo.stats).toContainText('stopped');
+  const stopped = await demo.text();
+  await expect(demo.tell).toBeEnabled();
+
+  await demo.prompt.fill('The little robot');
+  await demo.tellAll();
+  const second = await demo.text();
+  expect(second).toMatch(/^The little robot\b/);
+  expect(second.length).toBeGreaterThan('The little robot'.length + 20);
+  expect(second).not.toContain(stopped.slice(0, 40));
+});
+
+test('the same seed tells the same story', async ({ page }) => {
+  const demo = await (await new DemoPage(page).open()).ready();
+  await demo.setLength(24);
+  await page.getByLabel('Seed').fill('7');
+  await demo.tellAll();
+  const first = await demo.text();
+  await demo.tellAll();
+  expect(await demo.text()).toBe(first);
+  await expect(demo.stats).toContainText('seed 7');
+});
+
+test('the other model tells one too, with its own picture', async ({ page }) => {
+  const demo = await (await new DemoPage(page).open()).ready();
+  await page.getByLabel('Model', { exact: true }).selectOption('fable-moe-12m');
+  await expect(demo.story).toContainText('24 MB');
+  await demo.setLength(24);
+  await demo.tellAll();
+  expect(await demo.words.count()).toBeGreaterThan(5);
+  await expect(demo.experts.getByRole('img')).toHaveAccessibleName(/6 layers of 32 experts; 4 of them/);
+});
+
+test('a load can be cancelled and begun again', async ({ page }) => {
+  const demo = await (await new DemoPage(page).open()).ready();
+  // The weights stand still until they are let through, so the load is surely there to be cancelled.
+  let release = (): void => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  await page.context().route('**/model.safetensors', async (route) => {
+    await held;
+    await route.continue().catch(() => {});
+  });
+  await demo.tell.click();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await demo.ready();
+  release();
+  await demo.setLength(12);
+  await demo.tellAll();
+  expect(await demo.words.count()).toBeGreaterThan(2);
+});
+
+test('a word shows its experts, an expert its words', async ({ page }) => {
+  const demo = await (await new DemoPage(page).open()).ready();
+  await demo.setLength(40);
+  await demo.tellAll();
+  const word = demo.words.nth(4);
+  await word.hover();
+  await expect(demo.experts).toContainText(`“${await word.textContent()}” was made by`);
+  await demo.experts.getByText('Busiest experts per layer').click();
+  const busiest = demo.experts.getByRole('row').nth(1).getByRole('button').first();
+  await busiest.click();
+  await expect(busiest).toHaveAttribute('aria-pressed', 'true');
+  await expect(demo.experts).toContainText(/Layer 0, expert \d+ .*likes: /);
+  expect(await demo.story.locator('.liked').count()).toBeGreaterThan(0);
+  await busiest.click();
+  await expect(demo.story.locator('.liked')).toHaveCount(0);
+});
+
+test('while it generates no main-thread task exceeds 50 ms, and a frame of the picture stays cheap', async ({
+  page,
+}) => {
+  const demo = await (await new DemoPage(page).open()).ready();
+  await demo.setLength(8);
+  await demo.tellAll(); // loads and compiles
+  await page.evaluate(() => {
+    const seen: number[] = [];
+    Object.assign(globalThis, { longTasks: seen });
+    new PerformanceObserver((list) => seen.push(...list.getEntries().map((entry) => entry.duration))).observe(
+      {
+        type: 'longtask',
+      },
+    );
+  });
+  await page.getByLabel('Length in tokens').fill('120');
+  await demo.tellAll();
+  expect(await page.evaluate(() => (globalThis as unknown as { longTasks: number[] }).longTasks)).toEqual([]);
+});
+
+test('the engine also runs in the page itself', async ({ page }) => {
+  const demo = await (await new DemoPage(page).open('?worker=0')).ready();
+  await demo.setLength(8);
+  await demo.tellAll();
+  expect(await demo.words.count()).toBeGreaterThan(0);
+  expect(demo.violations).toEqual([]);
+});
+
+test('the CPU tells it too, and says that it is slow', async ({ page }) => {
+  const demo = await (await new DemoPage(page).open('?device=cpu')).ready();
+  await expect(page.locator('#adapter')).toHaveText('Running on the CPU: right, but slow');
+  await demo.setLength(4);
+  await demo.tellAll();
+  expect(await demo.words.count()).toBeGreaterThan(0);
+});
+
+test('two tabs tell two stories', async ({ page, context }) => {
+  const first = await (await new DemoPage(page).open()).ready();
+  await first.setLength(60);
+  const second = await (await new DemoPage(await context.newPage()).open()).ready();
+  await second.setLength(60);
+  await first.tell.click();
+  await second.tell.click();
+  await Promise.all([first.finished(), second.finished()]);
+  expect(await first.words.count()).toBeGreaterThan(5);
+  expect(await second.words.count()).toBeGreaterThan(5);
+});
