@@ -21,6 +21,7 @@ import { ropeKv } from './rope-kv.ts';
 import { sparseDispatch } from './sparse-dispatch.ts';
 import { atomicCombine } from './atomic-combine.ts';
 import { atomicScores } from './atomic-scores.ts';
+import { productKeys } from './product-keys.ts';
 
 /** Every kernel in every variant that the engine may ask for. A new kernel is added here and nowhere else. */
 export const allPrograms: readonly Program[] = [
@@ -47,4 +48,5 @@ export const allPrograms: readonly Program[] = [
   ...programs(seenMark),
   ...programs(atomicCombine),
   ...programs(atomicScores),
+  ...programs(productKeys),
 ];
