@@ -5,7 +5,7 @@ import { decodeMatrix } from '../formats/matrix.ts';
 import { runOnCpu, type CpuResources, type CpuStates } from '../graph/cpu.ts';
 import type { CpuExpertWeights } from '../graph/experts.ts';
 import type { Graph, Step } from '../graph/node.ts';
-import { parseSampleRecord } from '../graph/ops/sample.ts';
+import { NOT_FINITE, parseRecord } from '../graph/ops/sample.ts';
 import type { Tensor, Weight } from '../graph/tensor.ts';
 import { buildGraph } from '../models/graph.ts';
 import type { LoadProgress, MemoryReport, TokenRoutes } from './api.ts';
@@ -107,8 +107,10 @@ export class CpuRunner implements Runner {
       return get(tensor);
     };
     const logits = Float32Array.from(named('logits'));
+    const record = Uint32Array.from(named('record'));
     return {
-      record: parseSampleRecord(Uint32Array.from(named('record'))),
+      best: record[0] ?? NOT_FINITE,
+      candidates: request.candidates ? parseRecord(record, this.#drafted.spec.vocab) : undefined,
       routes: request.routes ? routesOf(graph, get, request.ids.length) : undefined,
       logits: () => Promise.resolve(logits),
     };
@@ -136,8 +138,8 @@ export class CpuRunner implements Runner {
 
   dispose(): void {}
 
-  #run(graph: Graph, state: RunnerState, { ids, past, penalty }: StepRequest) {
-    const step: Step = { tokens: ids.length, past, penalty };
+  #run(graph: Graph, state: RunnerState, { ids, past, penalty, temperature, candidates }: StepRequest) {
+    const step: Step = { tokens: ids.length, past, penalty, temperature, candidates };
     return runOnCpu(graph, this.#resources, own(state).tensors, step, Uint32Array.from(ids));
   }
 }

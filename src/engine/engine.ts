@@ -162,11 +162,11 @@ export class LocalEngine implements Engine {
       const state = await runner.openState();
       try {
         if (mode === 'at-once') {
-          return await runner.allLogits(state, { ids, past: 0, penalty: 1, routes: false });
+          return await runner.allLogits(state, { ...plainRequest, ids, past: 0 });
         }
         const all = new Float32Array(ids.length * vocab);
         for (const [past, id] of ids.entries()) {
-          const step = await runner.step(state, { ids: [id], past, penalty: 1, routes: false });
+          const step = await runner.step(state, { ...plainRequest, ids: [id], past });
           all.set(await step.logits(), past * vocab);
         }
         return all;
@@ -283,6 +283,8 @@ export class LocalEngine implements Engine {
     return this.#loaded;
   }
 }
+
+const plainRequest = { penalty: 1, temperature: 1, candidates: false, routes: false } as const;
 
 const CPU_FACTS: AdapterFacts = {
   name: 'CPU reference',

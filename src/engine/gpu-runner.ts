@@ -5,9 +5,9 @@ import { slice, type Buffer } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { ReadbackRing } from '../gpu/readback.ts';
 import { submit, type Command, type Copy } from '../gpu/recorder.ts';
-import { parseSampleRecord, SAMPLE_RECORD_BYTES } from '../graph/ops/sample.ts';
+import { NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../graph/ops/sample.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
-import type { Step } from '../graph/node.ts';
+import { plainStep, type Step } from '../graph/node.ts';
 import { Plan, type GpuWeight, type Instance, type Resources, type Tuning } from '../graph/plan.ts';
 import type { Tensor, Weight } from '../graph/tensor.ts';
 import type { Scalar } from '../kernels/common.ts';
@@ -148,7 +148,7 @@ export class GpuRunner implements Runner {
 
   setSeen(state: RunnerState, ids: Iterable<number>): void {
     const { gpu, drafted } = this.#loaded;
-    const seen = own(state).buffers.get('seen');
+    const seen = own(state).buffers.get(SEEN);
     if (!seen) return;
     const words = new Uint32Array(Math.ceil(drafted.spec.vocab / 32));
     for (const id of ids) words[id >>> 5] = (words[id >>> 5] ?? 0) | (1 << (id & 31));
@@ -167,13 +167,14 @@ export class GpuRunner implements Runner {
     const { plan } = instance;
     const { outputs } = plan === decode ? this.#loaded.drafted.decode : this.#loaded.drafted.prefill;
     const record = output(outputs, 'record');
+    const recordBytes = request.candidates ? SAMPLE_RECORD_BYTES : 4;
     const routes = request.routes
-      ? this.#routeCopies(plan, request.ids.length)
+      ? this.#routeCopies(plan, request.ids.length, recordBytes)
       : { copies: [], sizeBytes: 0 };
-    const sizeBytes = SAMPLE_RECORD_BYTES + routes.sizeBytes;
+    const sizeBytes = recordBytes + routes.sizeBytes;
     const { copy, read } = this.#ring.acquire(plan.buffer(record), 0, sizeBytes);
     const copies = [
-      { ...copy, sizeBytes: SAMPLE_RECORD_BYTES },
+      { ...copy, sizeBytes: recordBytes },
       ...routes.copies.map((route) => ({ ...route, to: copy.to })),
     ];
     let bytes: ArrayBuffer;
@@ -183,9 +184,11 @@ export class GpuRunner implements Runner {
     } finally {
       bytes = await read();
     }
+    const words = new Uint32Array(bytes, 0, recordBytes / 4);
     return {
-      record: parseSampleRecord(new Uint32Array(bytes, 0, SAMPLE_RECORD_BYTES / 4)),
-      routes: request.routes ? this.#parseRoutes(bytes) : undefined,
+      best: words[0] ?? NOT_FINITE,
+      candidates: request.candidates ? parseRecord(words, this.#loaded.drafted.spec.vocab) : undefined,
+      routes: request.routes ? this.#parseRoutes(bytes, recordBytes) : undefined,
       logits: async () => new Float32Array(await gpu.read(plan.buffer(output(outputs, 'logits')))),
     };
   }
@@ -202,7 +205,7 @@ export class GpuRunner implements Runner {
     for (let from = 0; from < request.ids.length; from += chunkTokens) {
       const ids = request.ids.slice(from, from + chunkTokens);
       writeIds(gpu, plan, ids);
-      instance.run({ tokens: ids.length, past: request.past + from, penalty: 1 });
+      instance.run(plainStep(ids.length, request.past + from));
       const logits = [...plan.lowered.dispatches.flatMap(({ buffers }) => Object.values(buffers))].find(
         (ref): ref is Tensor => ref.kind === 'tensor' && ref.name === 'logits',
       );
@@ -246,9 +249,9 @@ export class GpuRunner implements Runner {
     });
   }
 
-  #submitOnce(instance: Instance, { ids, past, penalty }: StepRequest, copies: readonly Copy[]): void {
-    writeIds(this.#loaded.gpu, instance.plan, ids);
-    instance.run({ tokens: ids.length, past, penalty }, copies);
+  #submitOnce(instance: Instance, request: StepRequest, copies: readonly Copy[]): void {
+    writeIds(this.#loaded.gpu, instance.plan, request.ids);
+    instance.run(stepOf(request), copies);
   }
 
   /**
@@ -257,14 +260,13 @@ export class GpuRunner implements Runner {
    */
   async #submitSlices(
     instance: Instance,
-    { ids, past, penalty }: StepRequest,
+    request: StepRequest,
     copies: readonly Copy[],
     signal?: AbortSignal,
   ): Promise<void> {
     const { gpu } = this.#loaded;
-    writeIds(gpu, instance.plan, ids);
-    const step: Step = { tokens: ids.length, past, penalty };
-    const commands = instance.commands(step);
+    writeIds(gpu, instance.plan, request.ids);
+    const commands = instance.commands(stepOf(request));
     const perSlice = Math.max(1, Math.round(SUBMISSION_MS / this.#msPerDispatch));
     const slices: Command[][] = [];
     for (let from = 0; from < commands.length; from += perSlice)
@@ -285,9 +287,9 @@ export class GpuRunner implements Runner {
     }
   }
 
-  #routeCopies(plan: Plan, tokens: number): { copies: Copy[]; sizeBytes: number } {
+  #routeCopies(plan: Plan, tokens: number, firstBytes: number): { copies: Copy[]; sizeBytes: number } {
     const copies: Copy[] = [];
-    let at = SAMPLE_RECORD_BYTES;
+    let at = firstBytes;
     for (const { ids, weights, topK } of this.#routeTensors) {
       for (const tensor of [find(plan, ids), find(plan, weights)]) {
         const from = plan.buffer(tensor);
@@ -302,13 +304,13 @@ export class GpuRunner implements Runner {
         at += sizeBytes;
       }
     }
-    return { copies, sizeBytes: at - SAMPLE_RECORD_BYTES };
+    return { copies, sizeBytes: at - firstBytes };
   }
 
-  #parseRoutes(bytes: ArrayBuffer): TokenRoutes {
+  #parseRoutes(bytes: ArrayBuffer, firstBytes: number): TokenRoutes {
     const ids: number[][] = [];
     const weights: number[][] = [];
-    let at = SAMPLE_RECORD_BYTES;
+    let at = firstBytes;
     for (const { topK } of this.#routeTensors) {
       ids.push([...new Uint32Array(bytes, at, topK)]);
       weights.push([...new Float32Array(bytes, at + 4 * topK, topK)]);
@@ -316,6 +318,10 @@ export class GpuRunner implements Runner {
     }
     return { ids, weights };
   }
+}
+
+function stepOf({ ids, past, penalty, temperature, candidates }: StepRequest): Step {
+  return { tokens: ids.length, past, penalty, temperature, candidates };
 }
 
 function own(state: RunnerState): GpuState {

@@ -1,5 +1,5 @@
 import type { AdapterReport, MemoryReport, TokenRoutes } from './api.ts';
-import type { SampleRecord } from '../graph/ops/sample.ts';
+import type { Candidates } from '../graph/ops/sample.ts';
 
 /** One session's KV cache and the like, on some device. */
 export interface RunnerState {
@@ -10,11 +10,14 @@ export interface StepRequest {
   readonly ids: readonly number[]; // the tokens of this step
   readonly past: number; // tokens in the cache before them
   readonly penalty: number; // repetition penalty; 1 is none
+  readonly temperature: number; // 1 when nothing is drawn
+  readonly candidates: boolean; // false: only the best token is wanted
   readonly routes: boolean; // report the experts of the last token
 }
 
 export interface StepResult {
-  readonly record: SampleRecord; // what sampling needs of the last token's logits
+  readonly best: number; // id of the largest logit; NOT_FINITE where a logit is none
+  readonly candidates: Candidates | undefined; // as asked for
   readonly routes: TokenRoutes | undefined;
   /** All logits of the last token [vocab], after the repetition penalty; must be asked for before the next step. */
   logits(): Promise<Float32Array>;

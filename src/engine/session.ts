@@ -184,12 +184,7 @@ export class EngineSession implements Session {
       const isLast = past + chunk.length === ids.length;
       yield { kind: 'prefill', doneTokens: past, totalTokens: ids.length };
       options.signal?.throwIfAborted();
-      const request = {
-        ids: chunk,
-        past,
-        penalty: options.repetitionPenalty,
-        routes: isLast && options.routes,
-      };
+      const request = { ...requestOf(options), ids: chunk, past, routes: isLast && options.routes };
       const result = await queue.run(async () => {
         if (isLast) return runner.step(state, request, options.signal);
         await runner.prefill(state, request, options.signal);
@@ -222,7 +217,7 @@ export class EngineSession implements Session {
       if (!state)
         throw new AtomoeError('disposed', 'this session was disposed; call engine.session() for another');
       const past = this.#ids.length;
-      const request = { ids: [picked.id], past, penalty: options.repetitionPenalty, routes: options.routes };
+      const request = { ...requestOf(options), ids: [picked.id], past };
       result = await queue.run(() => runner.step(state, request, options.signal));
       this.#ids.push(picked.id);
     }
@@ -264,6 +259,16 @@ export class EngineSession implements Session {
     const usage = { promptTokens, reusedTokens, completionTokens: reply.count };
     return { kind: 'done', reason, text, seed: reply.options.seed, usage, timings };
   }
+}
+
+function requestOf({ repetitionPenalty, temperature, logprobs, routes }: CheckedOptions) {
+  const isGreedy = temperature === 0;
+  return {
+    penalty: repetitionPenalty,
+    temperature: isGreedy ? 1 : temperature,
+    candidates: !isGreedy || logprobs !== undefined,
+    routes,
+  };
 }
 
 /** Tokens that two lists begin with; at least one of `wanted` is left to compute. */

@@ -4,7 +4,7 @@ import { slice, type Buffer, type BufferSlice } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { ParamsArena, submit, type Command } from '../gpu/recorder.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
-import type { Dispatch, Graph, Step } from '../graph/node.ts';
+import { plainStep, type Dispatch, type Graph, type Step } from '../graph/node.ts';
 import {
   bindDispatch,
   Plan,
@@ -109,11 +109,7 @@ class Bench {
     this.#plan = plan;
     this.#scalar = scalar;
     this.#overheadMs = overheadMs;
-    this.#step = {
-      tokens: maxTokens,
-      past: Math.min(contextTokens - maxTokens, contextTokens >> 1),
-      penalty: 1,
-    };
+    this.#step = plainStep(maxTokens, Math.min(contextTokens - maxTokens, contextTokens >> 1));
     this.#arena = new ParamsArena(gpu, 'tuning params', MOST_DISPATCHES);
     for (const tensor of graph.tensors) {
       if (tensor.role === 'state') this.#states.set(tensor.name, this.#make(tensor, 'kv-cache'));

@@ -1,5 +1,5 @@
 import { alignUp } from '../gpu/buffer.ts';
-import type { Dispatch } from './node.ts';
+import { plainStep, type Dispatch } from './node.ts';
 import { elementCount, type Tensor } from './tensor.ts';
 import type { Scalar } from '../kernels/common.ts';
 
@@ -70,7 +70,7 @@ function lives(dispatches: readonly Dispatch[]): Life[] {
   dispatches.forEach((dispatch, index) => {
     for (const ref of Object.values(dispatch.buffers))
       if (ref.kind === 'tensor') extend(byTensor, ref, index);
-    const grid = dispatch.grid({ tokens: 1, past: 0, penalty: 1 });
+    const grid = dispatch.grid(plainStep(1, 0));
     if ('indirect' in grid) extend(byTensor, grid.indirect, index);
   });
   return [...byTensor.values()];

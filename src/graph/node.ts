@@ -11,6 +11,13 @@ export interface Step {
   readonly tokens: number;
   readonly past: number; // tokens in the KV cache before this step
   readonly penalty: number; // repetition penalty; 1 is none
+  readonly temperature: number; // of the record's tempered sum; 1 when greedy
+  readonly candidates: boolean; // whether the record holds more than the best token
+}
+
+/** A step whose logits are wanted as they are. */
+export function plainStep(tokens: number, past: number): Step {
+  return { tokens, past, penalty: 1, temperature: 1, candidates: true };
 }
 
 /** One dispatch of a plan: which program, on what, with which parameters and workgroups at a given step. */

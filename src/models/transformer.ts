@@ -11,7 +11,8 @@ import {
   lastRowNode,
 } from '../graph/ops/basic.ts';
 import { linearNode } from '../graph/ops/linear.ts';
-import { expertsNode, gateNode } from '../graph/ops/moe.ts';
+import { gateNode } from '../graph/ops/gate.ts';
+import { expertsNode } from '../graph/ops/moe.ts';
 import { rmsNormNode } from '../graph/ops/norm.ts';
 import { productRouteNode } from '../graph/ops/product-route.ts';
 import { sampleNodes } from '../graph/ops/sample.ts';

@@ -1,0 +1,41 @@
+import { invariant } from '../../errors.ts';
+import type { PoolCount } from '../../kernels/expert-pool.ts';
+import type { WeightFormat } from '../../kernels/common.ts';
+import type { LowerContext } from '../node.ts';
+import type { Ref } from '../tensor.ts';
+
+/** Where the kernels of one expert layer find its records. */
+export interface ExpertBinding {
+  readonly format: WeightFormat;
+  readonly pools: PoolCount;
+  readonly poolBuffers: Readonly<Record<string, Ref>>; // pool0, or pool0 to pool3
+  readonly table: Ref;
+  readonly tableBase: number; // the layer's first entry
+  readonly slotVec4: number;
+  /** A part's place in a record, in 16-byte numbers. */
+  at(part: string): number;
+  /** Where a part's scales begin, in words from the record's start. */
+  scales(part: string): number;
+}
+
+export function bindExperts({ experts }: LowerContext, layer: number): ExpertBinding {
+  invariant(experts, () => 'the graph has experts, the engine holds none');
+  const buffers = experts.pools(layer);
+  invariant(buffers.length === 1 || buffers.length === 4, () => `${buffers.length} pools`);
+  const { layout, table, unitsPerLayer } = experts;
+  const part = (name: string) => {
+    const found = layout.parts[name];
+    invariant(found, () => `records have no part ${name}`);
+    return found;
+  };
+  return {
+    format: layout.format,
+    pools: buffers.length,
+    poolBuffers: Object.fromEntries(buffers.map((buffer, index) => [`pool${index}`, buffer])),
+    table,
+    tableBase: layer * unitsPerLayer,
+    slotVec4: layout.sizeBytes / 16,
+    at: (name) => part(name).offsetBytes / 16,
+    scales: (name) => part(name).scalesOffsetBytes / 4,
+  };
+}

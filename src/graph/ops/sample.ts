@@ -1,0 +1,108 @@
+import { logitsPenalty, seenWords } from '../../kernels/logits-penalty.ts';
+import { logitsPenaltyReference } from '../../kernels/logits-penalty.reference.ts';
+import { BLOCK_WORDS, sampleBlocks, sampleBlocksKernel, samplePick, sampleRank } from '../../kernels/sample.ts';
+import { recordWords } from '../../kernels/sample-record.ts';
+import { sampleReference } from '../../kernels/sample.reference.ts';
+import { seenMark } from '../../kernels/seen-mark.ts';
+import { seenMarkReference } from '../../kernels/seen-mark.reference.ts';
+import type { GraphBuilder } from '../builder.ts';
+import { dispatch, type LowerContext, type Node, type Step } from '../node.ts';
+import type { Tensor } from '../tensor.ts';
+
+export { NOT_FINITE, parseRecord, type Candidates } from '../../kernels/sample-record.ts';
+
+/** Candidates that come back for sampling. When they do not cover what is asked, all logits are read. */
+const CANDIDATES = 64;
+
+export const SAMPLE_RECORD_BYTES = 4 * recordWords(CANDIDATES);
+
+/** The state that holds which tokens the repetition penalty knows: a bit for each. */
+export const SEEN = 'seen';
+
+interface SampleIo {
+  readonly ids: Tensor;
+  readonly logits: Tensor; // f32, one row
+  readonly vocab: number;
+}
+
+/** Penalty, then what sampling needs of the logits. @returns the record, u32 (kernels/sample-record.ts) */
+export function sampleNodes(builder: GraphBuilder, io: SampleIo): Tensor {
+  const seen = builder.tensor(SEEN, { type: 'u32', role: 'state', fixed: seenWords(io.vocab) });
+  const record = builder.tensor('record', { type: 'u32', role: 'output', fixed: recordWords(CANDIDATES) });
+  builder.add(penaltyNode({ ...io, seen }));
+  builder.add(recordNode(io, record));
+  return record;
+}
+
+function penaltyNode({ ids, logits, vocab, seen }: SampleIo & { seen: Tensor }): Node {
+  const isNeeded = ({ penalty }: Step) => penalty !== 1;
+  return {
+    op: 'repetition-penalty',
+    label: 'logits',
+    lower: (context) => [
+      context.choose(seenMark, seenMark.variants, `${vocab}`, (variant) =>
+        dispatch(seenMark, variant, {
+          buffers: { ids, seen },
+          params: ({ tokens }) => ({ first: 0, count: tokens, vocab }),
+          size: ({ tokens }) => ({ count: tokens }),
+          isNeeded,
+        }),
+      ),
+      context.choose(logitsPenalty, logitsPenalty.variants, `${vocab}`, (variant) =>
+        dispatch(logitsPenalty, variant, {
+          buffers: { seen, logits },
+          params: ({ penalty }) => ({ vocab, penalty }),
+          size: () => ({ vocab }),
+          isNeeded,
+        }),
+      ),
+    ],
+    run: (context) => {
+      const { tokens, penalty } = context.step;
+      if (penalty === 1) return;
+      const marked = seenMarkReference(context.words(ids), context.words(seen), { first: 0, count: tokens, vocab });
+      context.put(seen, marked);
+      context.put(logits, logitsPenaltyReference(context.floats(logits), marked, { penalty }));
+    },
+  };
+}
+
+function recordNode({ logits, vocab }: SampleIo, record: Tensor): Node {
+  return {
+    op: 'sample',
+    label: 'logits',
+    lower: (context) => lowerRecord(context, { logits, vocab, record }),
+    run: (context) => {
+      const inverseTemperature = 1 / context.step.temperature;
+      context.put(record, sampleReference(context.floats(logits), { candidates: CANDIDATES, inverseTemperature }));
+    },
+  };
+}
+
+function lowerRecord(context: LowerContext, io: { logits: Tensor; vocab: number; record: Tensor }) {
+  const { logits, vocab, record } = io;
+  const blocks = sampleBlocks(vocab);
+  const found = context.scratch('blocks', { type: 'u32', fixed: BLOCK_WORDS * blocks });
+  const ranked = context.scratch('ranked', { type: 'u32', fixed: CANDIDATES });
+  const shape = `${vocab}`;
+  const params = ({ temperature }: Step) => ({ vocab, blocks, inverse_temperature: 1 / temperature });
+  const size = () => ({ vocab });
+  const withCount = <V extends { readonly candidates: number }>(variants: readonly V[]) =>
+    variants.filter(({ candidates }) => candidates === CANDIDATES);
+  return [
+    context.choose(sampleBlocksKernel, sampleBlocksKernel.variants, shape, (variant) =>
+      dispatch(sampleBlocksKernel, variant, { buffers: { logits, found }, params, size }),
+    ),
+    context.choose(sampleRank, withCount(sampleRank.variants), shape, (variant) =>
+      dispatch(sampleRank, variant, { buffers: { found, ranked, record }, params, size }),
+    ),
+    context.choose(samplePick, withCount(samplePick.variants), shape, (variant) =>
+      dispatch(samplePick, variant, {
+        buffers: { logits, found, ranked, record },
+        params: () => ({ vocab, blocks }),
+        size,
+        isNeeded: ({ candidates }) => candidates,
+      }),
+    ),
+  ];
+}
