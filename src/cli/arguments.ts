@@ -1,0 +1,101 @@
+import { parseArgs } from 'node:util';
+import { AtomoeError } from '../errors.ts';
+
+/** One option of a command, as help and parser need it. */
+export interface Option {
+  readonly value?: string; // what stands for the value in help: `N`, `FILE`; absent for a switch
+  readonly isList?: boolean; // may be given several times
+  readonly help: string;
+}
+
+export type Options = Readonly<Record<string, Option>>;
+
+/** The command line of one command, checked. */
+export class Arguments {
+  readonly #positionals: readonly string[];
+  readonly #values: Readonly<Record<string, unknown>>;
+
+  private constructor(positionals: readonly string[], values: Readonly<Record<string, unknown>>) {
+    this.#positionals = positionals;
+    this.#values = values;
+  }
+
+  /**
+   * @param wanted - names of the positional arguments, all required
+   * @throws {AtomoeError} bad-input - an unknown option, a missing value, too few or too many arguments
+   */
+  static parse(args: readonly string[], wanted: readonly string[], options: Options): Arguments {
+    const config = Object.fromEntries(
+      Object.entries(options).map(([name, { value, isList = false }]) => [
+        name,
+        { type: value === undefined ? ('boolean' as const) : ('string' as const), multiple: isList },
+      ]),
+    );
+    const { positionals, values } = parse(args, config);
+    const extra = positionals[wanted.length];
+    if (extra !== undefined) {
+      throw new AtomoeError(
+        'bad-input',
+        `unexpected argument "${extra}"; wanted ${wanted.join(' ')}; quote a text with spaces`,
+      );
+    }
+    const missing = wanted[positionals.length];
+    if (missing !== undefined)
+      throw new AtomoeError('bad-input', `${missing} is missing; wanted ${wanted.join(' ')}`);
+    return new Arguments(positionals, values);
+  }
+
+  positional(index: number): string {
+    return this.#positionals[index] ?? '';
+  }
+
+  flag(name: string): boolean {
+    return this.#values[name] === true;
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#values[name];
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  list(name: string): readonly string[] {
+    const value = this.#values[name];
+    return Array.isArray(value) ? value.map(String) : [];
+  }
+
+  /** @throws {AtomoeError} bad-input - not a number */
+  number(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value)) {
+      throw new AtomoeError('bad-input', `--${name} is "${text}"; wanted a number`);
+    }
+    return value;
+  }
+
+  /** A whole number of at least 1. */
+  count(name: string, fallback: number): number {
+    const value = this.number(name) ?? fallback;
+    if (Number.isSafeInteger(value) && value >= 1) return value;
+    throw new AtomoeError('bad-input', `--${name} is ${value}; wanted a whole number of at least 1`);
+  }
+
+  choice<const T extends string>(name: string, choices: readonly T[]): T | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const found = choices.find((choice) => choice === text);
+    if (found !== undefined) return found;
+    throw new AtomoeError('bad-input', `--${name} is "${text}"; wanted ${choices.join(' or ')}`);
+  }
+}
+
+function parse(args: readonly string[], options: NonNullable<Parameters<typeof parseArgs>[0]>['options']) {
+  try {
+    return parseArgs({ args: [...args], allowPositionals: true, options: options ?? {} });
+  } catch (cause) {
+    // Node's first sentence says which option and why; the rest is advice about dashes.
+    const [why = ''] = (cause instanceof Error ? cause.message : String(cause)).split(/\. |\n/);
+    throw new AtomoeError('bad-input', why.charAt(0).toLowerCase() + why.slice(1), { cause });
+  }
+}

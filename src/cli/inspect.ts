@@ -1,0 +1,178 @@
+import { AtomoeError } from '../errors.ts';
+import type { ModelPlan } from '../engine/api.ts';
+import { LocalEngine } from '../engine/index.ts';
+import { openCheckpoint, openSafetensors, type Checkpoint, type TensorInfo } from '../formats/checkpoint.ts';
+import type { FolderSource } from '../io/source.ts';
+import { parseModel } from '../models/registry.ts';
+import type { ModelSpec } from '../models/spec.ts';
+import type { Command } from './command.ts';
+import { JSON_OPTION, LOAD_OPTIONS, loadOptions, openSource } from './model.ts';
+import { facts, formatBytes, formatCount, table } from './words.ts';
+
+/** What a folder or file turns out to be. */
+type Finding =
+  | { readonly kind: 'model'; readonly spec: ModelSpec; readonly plan: ModelPlan }
+  | { readonly kind: 'tensors'; readonly why: string };
+
+/** Looks at headers only: what the model is, what it takes, which tensors it has. */
+export const inspect: Command = {
+  name: 'inspect',
+  wants: ['MODEL'],
+  summary: 'show the spec, the sizes and the tensors; reads headers only',
+  example: 'inspect models/fable-moe-12m',
+  options: { context: LOAD_OPTIONS.context, quantize: LOAD_OPTIONS.quantize, ...JSON_OPTION },
+  run: async (args, terminal) => {
+    const folder = await openSource(args.positional(0));
+    const { signal } = terminal;
+    const checkpoint = await open(folder, signal);
+    try {
+      const tensors = [...checkpoint.names()].flatMap((name) => checkpoint.tensor(name) ?? []);
+      const finding = await find(folder, checkpoint, { ...loadOptions(args), signal });
+      if (args.flag('json')) {
+        const { label, files, totalBytes, metadata } = checkpoint;
+        terminal.write(`${JSON.stringify({ label, files, totalBytes, metadata, ...finding, tensors })}\n`);
+      } else terminal.write(report(checkpoint, finding, tensors));
+      return true;
+    } finally {
+      checkpoint.dispose();
+    }
+  },
+};
+
+/** A lone weight file without a config is no model, but its tensors can be listed. */
+async function open(folder: FolderSource, signal: AbortSignal): Promise<Checkpoint> {
+  if (folder.entry?.endsWith('.safetensors') && !(await folder.open('config.json', { signal }))) {
+    const file = await folder.open(folder.entry, { signal });
+    if (file) return openSafetensors(file, { signal });
+  }
+  return openCheckpoint(folder, { signal });
+}
+
+async function find(
+  folder: FolderSource,
+  { config, label }: Checkpoint,
+  options: Parameters<LocalEngine['plan']>[1],
+): Promise<Finding> {
+  if (Object.keys(config).length === 0) return { kind: 'tensors', why: 'there is no config.json beside it' };
+  const engine = await LocalEngine.open({ device: 'cpu' });
+  try {
+    const { spec } = parseModel(config, label);
+    return { kind: 'model', spec, plan: await engine.plan(folder, options ?? {}) };
+  } catch (error) {
+    // Of a family that Atomoe does not run, what the file holds is still worth seeing.
+    if (error instanceof AtomoeError && error.code === 'unsupported-model') {
+      return { kind: 'tensors', why: error.message };
+    }
+    throw error;
+  } finally {
+    engine.dispose();
+  }
+}
+
+function report(checkpoint: Checkpoint, finding: Finding, tensors: readonly TensorInfo[]): string {
+  const files = checkpoint.files
+    .map(({ name, sizeBytes }) => `${name} (${formatBytes(sizeBytes)})`)
+    .join(', ');
+  const head =
+    finding.kind === 'model'
+      ? `${facts([['model', checkpoint.label], ['files', files], ...specFacts(finding.spec)])}\n${sizes(finding.plan)}`
+      : `${facts([
+          ['file', checkpoint.label],
+          ['files', files],
+        ])}\nno model: ${finding.why}\n`;
+  return `${head}\n${tensorTable(tensors)}`;
+}
+
+function specFacts(spec: ModelSpec): [string, string][] {
+  const [first] = spec.layers;
+  const sparse = spec.layers.filter(({ mlp }) => mlp.kind !== 'dense').length;
+  const attention = first?.attention;
+  const mlp = spec.layers.find(({ mlp: { kind } }) => kind !== 'dense')?.mlp ?? first?.mlp;
+  return [
+    ['family', spec.family],
+    ['layers', `${spec.layers.length}, ${sparse} of them with experts`],
+    ['hidden', formatCount(spec.hidden)],
+    [
+      'vocabulary',
+      `${formatCount(spec.vocab)}${spec.head === spec.embedding ? ', embedding tied to the logits' : ''}`,
+    ],
+    ['context', `${formatCount(spec.maxContextTokens)} tokens`],
+    ...(attention
+      ? ([
+          [
+            'attention',
+            `${attention.heads} heads over ${attention.kvHeads} key-value heads of ${attention.headDim}`,
+          ],
+        ] as [string, string][])
+      : []),
+    ...(mlp ? mlpFacts(mlp) : []),
+  ];
+}
+
+function mlpFacts(mlp: ModelSpec['layers'][number]['mlp']): [string, string][] {
+  switch (mlp.kind) {
+    case 'dense':
+      return [['mlp', `${formatCount(mlp.width)} wide, ${mlp.activation}`]];
+    case 'moe': {
+      const { score, renorm } = mlp.router.rule;
+      return [
+        [
+          'experts',
+          `${mlp.experts} a layer, ${mlp.topK} a token, ${formatCount(mlp.width)} wide, ${mlp.activation}`,
+        ],
+        [
+          'router',
+          `${score}, ${renorm === 'none' ? 'weights as they are' : `weights renormalised (${renorm})`}`,
+        ],
+        ...(mlp.shared
+          ? ([['shared', `${formatCount(mlp.shared.width)} wide${mlp.shared.gate ? ', gated' : ''}`]] as [
+              string,
+              string,
+            ][])
+          : []),
+      ];
+    }
+    case 'atomic': {
+      const { grid, router } = mlp;
+      return [
+        [
+          'experts',
+          `${formatCount(mlp.experts)} atomic ones a layer, ${mlp.topK} a token, ${mlp.activation}`,
+        ],
+        [
+          'router',
+          `${grid} x ${grid} product${router.norm ? ', batch norm' : ''}, weights ${router.renormalise ? 'renormalised' : 'as they are'}`,
+        ],
+        ...(mlp.shared ? ([['shared', `${formatCount(mlp.shared.width)} wide`]] as [string, string][]) : []),
+      ];
+    }
+  }
+}
+
+function sizes({ bytes, contextTokens }: ModelPlan): string {
+  const rows: [string, number][] = [
+    ['download', bytes.download],
+    ['dense', bytes.dense],
+    ['one expert', bytes.oneExpert],
+    ['all experts', bytes.allExperts],
+    [`KV cache of ${formatCount(contextTokens)} tokens`, bytes.kvCache],
+    ['activations', bytes.activations],
+    ['GPU memory in all', bytes.gpuTotal],
+  ];
+  return table(
+    rows.map(([name, size]) => [name, formatBytes(size), `${formatCount(size)} bytes`]),
+    ['left', 'right', 'right'],
+  );
+}
+
+function tensorTable(tensors: readonly TensorInfo[]): string {
+  const rows = tensors.map(({ name, dtype, shape, sizeBytes }) => [
+    name,
+    dtype,
+    `[${shape.join(', ')}]`,
+    formatBytes(sizeBytes),
+  ]);
+  const total = tensors.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const last = [`${formatCount(tensors.length)} tensors`, '', '', formatBytes(total)];
+  return table([['tensor', 'dtype', 'shape', 'size'], ...rows, last], ['left', 'left', 'left', 'right']);
+}

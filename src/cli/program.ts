@@ -1,0 +1,93 @@
+import { AtomoeError } from '../errors.ts';
+import { Arguments, type Options } from './arguments.ts';
+import { bench } from './bench.ts';
+import type { Command } from './command.ts';
+import { inspect } from './inspect.ts';
+import { logits } from './logits.ts';
+import { run } from './run.ts';
+import type { Terminal } from './terminal.ts';
+import { verify } from './verify.ts';
+import { atomoeVersion } from './version.ts';
+import { table } from './words.ts';
+
+/** Every command; a new one is added here. */
+const COMMANDS: readonly Command[] = [run, logits, inspect, bench, verify];
+
+const EXIT = { good: 0, failed: 1, misused: 2, stopped: 130 } as const;
+
+/**
+ * Runs one command line.
+ *
+ * @returns the exit code: 0 good, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C
+ */
+export async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const [name = '--help', ...rest] = argv;
+  if (name === '--version' || name === '-v') return answer(terminal, `${await atomoeVersion()}\n`);
+  if (name === '--help' || name === '-h' || name === 'help') return answer(terminal, overview());
+  const command = COMMANDS.find((candidate) => candidate.name === name);
+  if (!command) {
+    const known = COMMANDS.map((candidate) => candidate.name).join(', ');
+    terminal.note(`atomoe: there is no command "${name}"; wanted ${known}; see npx atomoe --help`);
+    return EXIT.misused;
+  }
+  if (rest.includes('--help') || rest.includes('-h')) return answer(terminal, usage(command));
+  let args: Arguments;
+  try {
+    args = Arguments.parse(rest, command.wants, command.options);
+  } catch (error) {
+    terminal.note(`${sentence(error)}; see npx atomoe ${name} --help`);
+    return EXIT.misused;
+  }
+  try {
+    return (await command.run(args, terminal)) ? EXIT.good : EXIT.failed;
+  } catch (error) {
+    if (terminal.signal.aborted && error === terminal.signal.reason) {
+      terminal.status('');
+      return EXIT.stopped;
+    }
+    terminal.note(sentence(error));
+    return EXIT.failed;
+  }
+}
+
+function answer(terminal: Terminal, text: string): number {
+  terminal.write(text);
+  return EXIT.good;
+}
+
+/** One line, whatever went wrong. */
+function sentence(error: unknown): string {
+  const message = (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, ' ');
+  return error instanceof AtomoeError ? `atomoe: ${message}` : `atomoe: ${message} (a bug: please report it)`;
+}
+
+function overview(): string {
+  const commands = COMMANDS.map(({ name, wants, summary }) => [`  ${[name, ...wants].join(' ')}`, summary]);
+  const examples = COMMANDS.map(({ example }) => `  npx atomoe ${example}\n`).join('');
+  return `Mixture-of-Experts language models on WebGPU, in Node through Dawn (npm install webgpu) or on the CPU.
+
+Usage: npx atomoe COMMAND [options]
+
+${table(commands)}
+MODEL is a folder with config.json and safetensors weights, a weight file in one, or the URL of either.
+npx atomoe COMMAND --help lists the options; --version prints the version.
+
+Examples:
+${examples}`;
+}
+
+function usage({ name, wants, summary, example, options }: Command): string {
+  return `npx atomoe ${[name, ...wants].join(' ')} [options]: ${summary}
+
+${table(optionRows(options))}
+Example:
+  npx atomoe ${example}
+`;
+}
+
+function optionRows(options: Options): string[][] {
+  return Object.entries(options).map(([name, { value, help }]) => [
+    `  --${name}${value === undefined ? '' : ` ${value}`}`,
+    help,
+  ]);
+}

@@ -1,0 +1,46 @@
+import process from 'node:process';
+
+/** Where a command writes, and how it learns of Ctrl-C. Tests hand in one of their own. */
+export interface Terminal {
+  /** Results: to stdout, as they are. */
+  write(text: string): void;
+  /** What people should know beside the results: a line on stderr. */
+  note(line: string): void;
+  /** Replaces the one status line on stderr; nothing where stderr is no terminal. '' takes it away. */
+  status(text: string): void;
+  /** Whether the results go to the terminal that shows the status line. */
+  readonly isMixed: boolean;
+  readonly signal: AbortSignal; // aborted by Ctrl-C, and when nobody reads the results any more
+}
+
+const CLEAR_LINE = '\r\u001b[K';
+
+/** The terminal of this process. The first Ctrl-C stops politely; a second one kills. */
+export function processTerminal(): Terminal {
+  const stop = new AbortController();
+  const isWatched = process.stderr.isTTY;
+  let hasStatus = false;
+  const status = (text: string) => {
+    if (!isWatched || (text === '' && !hasStatus)) return;
+    process.stderr.write(CLEAR_LINE + text.slice(0, Math.max(20, (process.stderr.columns ?? 80) - 1)));
+    hasStatus = text !== '';
+  };
+  process.once('SIGINT', () => stop.abort());
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    stop.abort(); // `atomoe run ... | head`: the reader has left
+  });
+  return {
+    write: (text) => {
+      if (hasStatus && process.stdout.isTTY) status('');
+      process.stdout.write(text);
+    },
+    note: (line) => {
+      status('');
+      process.stderr.write(`${line}\n`);
+    },
+    status,
+    isMixed: Boolean(isWatched && process.stdout.isTTY),
+    signal: stop.signal,
+  };
+}

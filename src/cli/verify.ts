@@ -1,0 +1,77 @@
+import { AtomoeError } from '../errors.ts';
+import { openSafetensors } from '../formats/checkpoint.ts';
+import type { FolderSource } from '../io/source.ts';
+import type { Arguments } from './arguments.ts';
+import { isGood, report, type Check } from './check.ts';
+import type { Command } from './command.ts';
+import { readGolden } from './golden.ts';
+import { DEVICE_OPTION, JSON_OPTION, openSource, withModel } from './model.ts';
+import type { Terminal } from './terminal.ts';
+import { verifyLayer } from './verify-layer.ts';
+import { verifyModel } from './verify-model.ts';
+
+interface Findings {
+  readonly device: string;
+  readonly checks: readonly Check[];
+}
+
+/** Compares a model or a layer with the answers that lie beside its weights. */
+export const verify: Command = {
+  name: 'verify',
+  wants: ['PATH'],
+  summary: 'compare with golden.json, or with the expected.* tensors of a layer file',
+  example: 'verify models/fable-omni-8m --device cpu',
+  options: { ...DEVICE_OPTION, ...JSON_OPTION },
+  run: async (args, terminal) => {
+    const folder = await openSource(args.positional(0));
+    const { device, checks } =
+      (await asLayer(folder, args, terminal)) ?? (await asModel(folder, args, terminal));
+    const isRight = checks.every(isGood);
+    if (args.flag('json')) {
+      const rows = checks.map((check) => ({ ...check, ok: isGood(check) }));
+      terminal.write(`${JSON.stringify({ path: folder.label, device, ok: isRight, checks: rows })}\n`);
+    } else {
+      const failures = checks.filter((check) => !isGood(check)).length;
+      const verdict = isRight
+        ? `all ${checks.length} checks are good`
+        : `${failures} of ${checks.length} checks FAILED`;
+      terminal.write(`${folder.label} on ${device}\n\n${report(checks)}\n${verdict}\n`);
+    }
+    return isRight;
+  },
+};
+
+/** @returns undefined for a folder: that is a model */
+async function asLayer(
+  folder: FolderSource,
+  args: Arguments,
+  terminal: Terminal,
+): Promise<Findings | undefined> {
+  const file =
+    folder.entry === undefined ? undefined : await folder.open(folder.entry, { signal: terminal.signal });
+  if (!file) return undefined;
+  const checkpoint = await openSafetensors(file, { signal: terminal.signal });
+  try {
+    const isLayer = [...checkpoint.names()].some((name) => name.startsWith('expected.'));
+    return isLayer
+      ? await verifyLayer(checkpoint, args.choice('device', ['gpu', 'cpu']) ?? 'gpu')
+      : undefined;
+  } finally {
+    checkpoint.dispose();
+  }
+}
+
+async function asModel(folder: FolderSource, args: Arguments, terminal: Terminal): Promise<Findings> {
+  const golden = await readGolden(folder, terminal.signal);
+  if (!golden) {
+    throw new AtomoeError(
+      'bad-file',
+      `${folder.label}: there is neither a golden.json nor a layer file with expected.* tensors; wanted one; put the ` +
+        'known answers beside the weights',
+    );
+  }
+  return withModel(folder, args, terminal, async (engine) => ({
+    device: engine.adapter.name,
+    checks: await verifyModel(engine, golden, terminal),
+  }));
+}

@@ -1,0 +1,54 @@
+/**
+ * Atomoe: Mixture-of-Experts language models on WebGPU. `createEngine` works in this thread, `createWorkerEngine` in a
+ * worker of its own. The rest is what it takes to define a model family or a kernel from outside.
+ */
+export * from './engine/index.ts';
+export { AtomoeError, type ErrorCode } from './errors.ts';
+export { createWorkerEngine, type WorkerEngineOptions } from './worker/index.ts';
+
+export type { GpuEntry, HostDevice } from './gpu/device.ts';
+export type { FileSource, FolderSource, ReadOptions } from './io/source.ts';
+
+export type { ConfigReader } from './models/config.ts';
+export type { GraphPurpose, ModelFamily } from './models/family.ts';
+export type * from './models/spec.ts';
+export { buildTransformer } from './models/transformer.ts';
+
+export { GraphBuilder } from './graph/builder.ts';
+export {
+  dispatch,
+  type Dispatch,
+  type Graph,
+  type LowerContext,
+  type Node,
+  type RunContext,
+  type Step,
+} from './graph/node.ts';
+export type { Ref, Tensor, TensorRows, TensorShape, Weight } from './graph/tensor.ts';
+export { atomicExpertsNode } from './graph/ops/atomic-experts.ts';
+export { attentionNode, ropeKvNode } from './graph/ops/attention.ts';
+export {
+  addRmsNormNode,
+  addSharedNode,
+  embeddingNode,
+  gluActivationNode,
+  lastRowNode,
+} from './graph/ops/basic.ts';
+export { linearNode } from './graph/ops/linear.ts';
+export { gateNode } from './graph/ops/gate.ts';
+export { expertsNode } from './graph/ops/moe.ts';
+export { rmsNormNode } from './graph/ops/norm.ts';
+export { productRouteNode } from './graph/ops/product-route.ts';
+export { sampleNodes } from './graph/ops/sample.ts';
+
+export {
+  featuresOf,
+  foldGrid,
+  gridPart,
+  reducePart,
+  scalarPrelude,
+  type Scalar,
+  type WeightFormat,
+} from './kernels/common.ts';
+export { cross, defineKernel, type Kernel, type Variant } from './kernels/kernel.ts';
+export type { Part } from './gpu/program.ts';

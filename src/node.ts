@@ -1,0 +1,2 @@
+/** Models on the local disk, for Node. */
+export { nodeFolder } from './io/node-file.ts';

@@ -1,0 +1,101 @@
+import { readFileSync } from 'node:fs';
+import { rm, readdir } from 'node:fs/promises';
+import { dirname, posix, resolve } from 'node:path';
+import { defineConfig, type Plugin } from 'vite';
+
+const root = import.meta.dirname;
+const source = (path: string) => resolve(root, 'src', path);
+
+/**
+ * The library and the program `atomoe`, as one set of modules that share chunks. Run-time dependencies are bundled:
+ * then one script tag is enough, and the package installs nothing besides itself.
+ */
+export default defineConfig({
+  publicDir: false,
+  plugins: [cleanBefore(), bareShaders(), workerBeside(), executable()],
+  build: {
+    outDir: resolve(root, 'dist'),
+    emptyOutDir: false, // the demo's build lies in dist/demo
+    target: 'es2022',
+    reportCompressedSize: false,
+    lib: {
+      formats: ['es'],
+      entry: {
+        index: source('index.ts'),
+        worker: source('worker/worker.ts'),
+        element: source('element/index.ts'),
+        'element/define': source('element/define.ts'),
+        node: source('node.ts'),
+        cli: source('cli/main.ts'),
+      },
+    },
+    rolldownOptions: {
+      // Dawn is the user's to install; Node's own modules are only reached from the entries for Node.
+      external: [/^node:/, 'webgpu'],
+      output: { entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js', minify: true },
+    },
+  },
+});
+
+/** Removes an earlier build, and leaves the demo's. */
+function cleanBefore(): Plugin {
+  const dist = resolve(root, 'dist');
+  return {
+    name: 'atomoe:clean',
+    async buildStart() {
+      const names = await readdir(dist).catch(() => []);
+      await Promise.all(
+        names.filter((name) => name !== 'demo').map((name) => rm(resolve(dist, name), { recursive: true })),
+      );
+    },
+  };
+}
+
+/**
+ * Inlines shaders without their comments. Shaders have line comments only and WGSL has no strings, so `//` to the end
+ * of the line may go; lines stay where they are, so compile errors still name the right one.
+ */
+function bareShaders(): Plugin {
+  return {
+    name: 'atomoe:bare-shaders',
+    enforce: 'pre',
+    load(id) {
+      if (!id.endsWith('.wgsl?raw')) return undefined;
+      const text = readFileSync(id.slice(0, -'?raw'.length), 'utf8');
+      return `export default ${JSON.stringify(text.replaceAll(/[ \t]*\/\/.*$/gm, ''))};`;
+    },
+  };
+}
+
+const WORKER_SOURCE = `new URL('./worker.ts', import.meta.url)`;
+const WORKER_MARK = 'atomoe:worker';
+
+/**
+ * Points at the built worker from whichever chunk starts it, in the words that the bundlers of applications look for:
+ * `new Worker(new URL('...', import.meta.url), { type: 'module' })`. Left alone, Vite would build the worker a second
+ * time.
+ */
+function workerBeside(): Plugin {
+  return {
+    name: 'atomoe:worker-beside',
+    enforce: 'pre',
+    transform(code, id) {
+      if (!id.endsWith('/src/worker/open.ts')) return undefined;
+      if (!code.includes(WORKER_SOURCE)) throw new Error(`src/worker/open.ts does not say ${WORKER_SOURCE}`);
+      return code.replace(WORKER_SOURCE, `new URL(/* @vite-ignore */ '${WORKER_MARK}', import.meta.url)`);
+    },
+    renderChunk(code, { fileName }) {
+      if (!code.includes(WORKER_MARK)) return undefined;
+      const path = posix.relative(dirname(fileName), 'worker.js');
+      return code.replace(WORKER_MARK, path.startsWith('.') ? path : `./${path}`);
+    },
+  };
+}
+
+/** The program's first line. */
+function executable(): Plugin {
+  return {
+    name: 'atomoe:executable',
+    renderChunk: (code, { fileName }) => (fileName === 'cli.js' ? `#!/usr/bin/env node\n${code}` : undefined),
+  };
+}
