@@ -12,7 +12,7 @@ const source = (path: string) => resolve(root, 'src', path);
  */
 export default defineConfig({
   publicDir: false,
-  plugins: [cleanBefore(), bareShaders(), workerBeside(), executable()],
+  plugins: [cleanBefore(), bareShaders(), workerBeside(), executable(), licences()],
   build: {
     outDir: resolve(root, 'dist'),
     emptyOutDir: false, // the demo's build lies in dist/demo
@@ -37,12 +37,12 @@ export default defineConfig({
   },
 });
 
-/** Removes an earlier build, and leaves the demo's. */
+/** Removes an earlier build once this one has succeeded, and leaves the demo's. */
 function cleanBefore(): Plugin {
   const dist = resolve(root, 'dist');
   return {
     name: 'atomoe:clean',
-    async buildStart() {
+    async generateBundle() {
       const names = await readdir(dist).catch(() => []);
       await Promise.all(
         names.filter((name) => name !== 'demo').map((name) => rm(resolve(dist, name), { recursive: true })),
@@ -97,5 +97,24 @@ function executable(): Plugin {
   return {
     name: 'atomoe:executable',
     renderChunk: (code, { fileName }) => (fileName === 'cli.js' ? `#!/usr/bin/env node\n${code}` : undefined),
+  };
+}
+
+/** The licences of what is bundled travel with it. */
+function licences(): Plugin {
+  return {
+    name: 'atomoe:licences',
+    generateBundle(_, bundle) {
+      const chunks = Object.values(bundle).filter((output) => output.type === 'chunk');
+      const modules = chunks.flatMap(({ moduleIds }) => moduleIds);
+      const names = modules.flatMap((id) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1] ?? []);
+      const texts = [...new Set(names)].sort().map((name) => {
+        const folder = resolve(root, 'node_modules', name);
+        const { version, license } = JSON.parse(readFileSync(resolve(folder, 'package.json'), 'utf8'));
+        return `${name} ${version} (${license})\n\n${readFileSync(resolve(folder, 'LICENSE'), 'utf8').trim()}\n`;
+      });
+      const line = `\n${'-'.repeat(80)}\n\n`;
+      this.emitFile({ type: 'asset', fileName: 'THIRD-PARTY-LICENCES.txt', source: texts.join(line) });
+    },
   };
 }

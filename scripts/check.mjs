@@ -20,6 +20,8 @@ const steps = [
   ],
   ['types', ['node_modules/typescript/bin/tsc', '--noEmit']],
   ['build', ['node_modules/vite/bin/vite.js', 'build', '--logLevel', 'warn']],
+  ['library', ['node_modules/vite/bin/vite.js', 'build', '-c', 'vite.lib.config.ts', '--logLevel', 'warn']],
+  ['declarations', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.lib.json']],
 ];
 
 const failed = steps.filter(([name, args]) => {
