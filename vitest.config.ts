@@ -54,7 +54,8 @@ function browserProject(
       isolate: false,
       fileParallelism: false,
       testTimeout: 60_000,
-      browser: { enabled: true, ui: false, screenshotFailures: false, ...browser },
+      // A busy machine may take long to start a browser.
+      browser: { enabled: true, ui: false, screenshotFailures: false, connectTimeout: 180_000, ...browser },
     },
   };
 }

@@ -11,13 +11,16 @@ const preferences = {
   'dom.max_script_run_time': 0,
 };
 
+/** A busy machine starts Firefox slowly. */
+const startTimeoutMs = 180_000;
+
 class FirefoxProvider {
   name = 'firefox-bidi';
   supportsParallelism = false;
   /** @type {string[]} */
   initScripts = [];
   #executablePath;
-  /** @type {import('puppeteer-core').Browser | undefined} */
+  /** @type {Promise<import('puppeteer-core').Browser> | undefined} while it starts, too: `close` must not miss it */
   #browser;
 
   /** @param {string} executablePath */
@@ -34,18 +37,21 @@ class FirefoxProvider {
    * @param {string} url
    */
   async openPage(_sessionId, url) {
-    this.#browser ??= await puppeteer.launch({
+    this.#browser ??= puppeteer.launch({
       browser: 'firefox',
       executablePath: this.#executablePath,
       headless: true,
       extraPrefsFirefox: preferences,
+      timeout: startTimeoutMs,
     });
-    const page = await this.#browser.newPage();
-    await page.goto(url);
+    const browser = await this.#browser;
+    const page = await browser.newPage();
+    await page.goto(url, { timeout: startTimeoutMs });
   }
 
   async close() {
-    await this.#browser?.close();
+    const browser = await this.#browser?.catch(() => undefined);
+    await browser?.close();
   }
 }
 
