@@ -2,12 +2,12 @@
 //
 // x      [rows, cols] scalar      w [outs, cols] in any weight format      bias [outs] f32, where there is one
 // y      [rows, outs] result      sums in f32
-// grid   a workgroup has WG / LANES teams of LANES lanes, and a team a tile of TILE_ROWS x TILE_OUTS; tiles along outs
-//        run fastest (folded). Lane p of a team takes the units p, p + LANES, ... of its rows of x and w.
+// grid   a workgroup per tile of ROWS x 4 outputs; tiles along outs run fastest (folded). Lane l takes the units
+//        l, l + WG, ... of its rows of x and w, so that neighbours load neighbouring 16 bytes.
 // parts  alias scalar4, result; lib/grid, lib/weights-*, lib/scales, lib/rows-*, lib/unit-*, lib/team-*
-// needs  cols a multiple of UNIT; consts LANES, TILE_ROWS, TILE_OUTS
+// needs  cols a multiple of UNIT
 //
-// Past the edges a lane computes the last row or output again and writes nothing: control flow stays uniform.
+// Past the edges a lane computes the last row or output again, and writes nothing.
 override WG: u32;
 
 struct Params {
@@ -59,75 +59,24 @@ fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
-#if ${subgroups}
-  @builtin(subgroup_invocation_id) place: u32,
-#endif
 ) {
-#if ${subgroups}
-  subgroup_place = place;
-#endif
-  let teams = WG / LANES;
-  let strips = (params.outs + teams * TILE_OUTS - 1u) / (teams * TILE_OUTS);
-  let number = linear_group(group, groups);
-  let row = number / strips * TILE_ROWS;
+  let strips = (params.outs + 3u) / 4u;
+  let tile = linear_group(group, groups);
+  let row = tile / strips * ROWS;
   if (row >= params.rows) {
     return;
   }
-  let out = (number % strips * teams + lane / LANES) * TILE_OUTS;
-  var acc00 = Acc();
-#if ${wide}
-  var acc01 = Acc(); // outputs 4 to 7
-#endif
-#if ${tall}
-  var acc10 = Acc(); // rows 4 to 7
-#endif
-#if ${both}
-  var acc11 = Acc();
-#endif
-  for (var unit = team_place(lane); unit < params.cols / UNIT; unit += LANES) {
-    let x0 = x_unit(row, unit);
-#if ${tall}
-    let x1 = x_unit(row + 4u, unit);
-#endif
-    {
-      let a = w_unit(out, unit);
-      let b = w_unit(out + 1u, unit);
-      let c = w_unit(out + 2u, unit);
-      let d = w_unit(out + 3u, unit);
-      acc00 = mad_unit(acc00, x0, a, b, c, d);
-#if ${tall}
-      acc10 = mad_unit(acc10, x1, a, b, c, d);
-#endif
-    }
-#if ${wide}
-    {
-      let a = w_unit(out + 4u, unit);
-      let b = w_unit(out + 5u, unit);
-      let c = w_unit(out + 6u, unit);
-      let d = w_unit(out + 7u, unit);
-      acc01 = mad_unit(acc01, x0, a, b, c, d);
-#endif
-#if ${both}
-      acc11 = mad_unit(acc11, x1, a, b, c, d);
-#endif
-#if ${wide}
-    }
-#endif
+  let out = tile % strips * 4u;
+  var acc = Acc();
+  for (var unit = lane; unit < params.cols / UNIT; unit += WG) {
+    let a = w_unit(out, unit);
+    let b = w_unit(out + 1u, unit);
+    let c = w_unit(out + 2u, unit);
+    let d = w_unit(out + 3u, unit);
+    acc = mad_unit(acc, x_unit(row, unit), a, b, c, d);
   }
-  finish(row, out, team_sum(acc00, lane), lane);
-#if ${wide}
-  finish(row, out + 4u, team_sum(acc01, lane), lane);
-#endif
-#if ${tall}
-  finish(row + 4u, out, team_sum(acc10, lane), lane);
-#endif
-#if ${both}
-  finish(row + 4u, out + 4u, team_sum(acc11, lane), lane);
-#endif
-}
-
-fn finish(row: u32, out: u32, sums: Acc, lane: u32) {
-  if (team_place(lane) == 0u) {
+  let sums = team_sum(acc, lane);
+  if (lane == 0u) {
     write_acc(row, out, sums);
   }
 }

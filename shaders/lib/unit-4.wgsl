@@ -3,6 +3,16 @@
 alias XUnit = array<XQuad, UNIT_VEC4>;
 alias WUnit = array<vec4<f32>, UNIT_VEC4>;
 
+fn x_unit(row: u32, unit: u32) -> XUnit {
+  let quad = unit * 4u;
+  return XUnit(
+    x_quad(row, quad),
+    x_quad(row, quad + 1u),
+    x_quad(row, quad + 2u),
+    x_quad(row, quad + 3u),
+  );
+}
+
 fn mad_unit(acc: Acc, x: XUnit, a: WUnit, b: WUnit, c: WUnit, d: WUnit) -> Acc {
   let sum0 = mad(acc, x[0], mat4x4<f32>(a[0], b[0], c[0], d[0]));
   let sum1 = mad(sum0, x[1], mat4x4<f32>(a[1], b[1], c[1], d[1]));

@@ -7,7 +7,7 @@ import { runnable, testGpu } from './testing.ts';
 const gpu = await testGpu();
 const variants = runnable(gpu, linear);
 
-const tileOuts = ({ outs, wg, lanes }: (typeof variants)[number]) => outs * (wg / lanes);
+const tileOuts = ({ outs, wg, lanes }: (typeof variants)[number]) => (outs * wg) / lanes;
 
 test.each(variants.map((variant) => [linear.key(variant), variant] as const))('%s', async (_key, variant) => {
   await checkLinear(linear, variant, { rows: variant.rows + 1, cols: 96, outs: tileOuts(variant) + 1 });

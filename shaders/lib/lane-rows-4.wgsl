@@ -1,0 +1,21 @@
+// lane-rows (4): a lane works on four rows of x, so that a weight is read and unpacked once for four products.
+// As lib/lane-rows-1.wgsl.
+const ROWS = 4u;
+alias XValue = vec4<f32>; // one number for each row
+alias XQuad = mat4x4<f32>; // four columns
+
+fn x_columns(quad: u32) -> XQuad {
+  return transpose(mat4x4<f32>(
+    load_x(first_row, quad),
+    load_x(first_row + 1u, quad),
+    load_x(first_row + 2u, quad),
+    load_x(first_row + 3u, quad),
+  ));
+}
+
+fn write_sums(out: u32, sums: XValue) {
+  write_one(first_row, out, sums.x);
+  write_one(first_row + 1u, out, sums.y);
+  write_one(first_row + 2u, out, sums.z);
+  write_one(first_row + 3u, out, sums.w);
+}

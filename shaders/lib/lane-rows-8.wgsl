@@ -1,0 +1,31 @@
+// lane-rows (8): a lane works on eight rows of x. As lib/lane-rows-1.wgsl.
+const ROWS = 8u;
+alias XValue = mat2x4<f32>; // one number for each row, four rows to a column of the matrix
+alias XQuad = array<XValue, 4>; // four columns
+
+fn four_rows(row: u32, quad: u32) -> mat4x4<f32> {
+  return transpose(mat4x4<f32>(
+    load_x(row, quad),
+    load_x(row + 1u, quad),
+    load_x(row + 2u, quad),
+    load_x(row + 3u, quad),
+  ));
+}
+
+fn x_columns(quad: u32) -> XQuad {
+  let a = four_rows(first_row, quad);
+  let b = four_rows(first_row + 4u, quad);
+  return XQuad(XValue(a[0], b[0]), XValue(a[1], b[1]), XValue(a[2], b[2]), XValue(a[3], b[3]));
+}
+
+fn write_four(row: u32, out: u32, sums: vec4<f32>) {
+  write_one(row, out, sums.x);
+  write_one(row + 1u, out, sums.y);
+  write_one(row + 2u, out, sums.z);
+  write_one(row + 3u, out, sums.w);
+}
+
+fn write_sums(out: u32, sums: XValue) {
+  write_four(first_row, out, sums[0]);
+  write_four(first_row + 4u, out, sums[1]);
+}

@@ -1,0 +1,35 @@
+// step f32: the product of STEP units of a row of weights with the columns that they meet, value by value.
+//
+// Long chains of scalar operations, not vectors or arrays: a compiler without an optimiser (software adapters) keeps those
+// in registers. XValue is one column of x: a number, or a vector of one number for each row of x that a lane works on.
+//   XStep                 a step's columns, prepared once and used for many outputs
+//   step_inputs(unit)     loads and prepares them
+//   step_dot(at, in)      the product with the weights from vec4 number `at` on, to be multiplied by the units' scale
+// All formats share these and STEP, which is 1 for formats with scales. The kernel gives alias XValue, XQuad, fn
+// x_columns(quad: u32) -> XQuad (four columns, zero past the row) and fn load_w(at: u32) -> vec4<u32>.
+const STEP = 4u;
+
+struct XStep {
+  c0: XQuad,
+  c1: XQuad,
+  c2: XQuad,
+  c3: XQuad,
+}
+
+fn step_inputs(unit: u32) -> XStep {
+  return XStep(x_columns(unit), x_columns(unit + 1u), x_columns(unit + 2u), x_columns(unit + 3u));
+}
+
+fn quad_dot(start: XValue, words: vec4<u32>, columns: XQuad) -> XValue {
+  let sum0 = start + columns[0] * bitcast<f32>(words.x);
+  let sum1 = sum0 + columns[1] * bitcast<f32>(words.y);
+  let sum2 = sum1 + columns[2] * bitcast<f32>(words.z);
+  return sum2 + columns[3] * bitcast<f32>(words.w);
+}
+
+fn step_dot(at: u32, in: XStep) -> XValue {
+  let sum0 = quad_dot(XValue(), load_w(at), in.c0);
+  let sum1 = quad_dot(sum0, load_w(at + 1u), in.c1);
+  let sum2 = quad_dot(sum1, load_w(at + 2u), in.c2);
+  return quad_dot(sum2, load_w(at + 3u), in.c3);
+}

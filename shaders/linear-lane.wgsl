@@ -1,0 +1,81 @@
+// linear-lane: y[r, o] = multiplier * (sum_k x[r, k] * w[o, k] + bias[o]), each lane alone
+//
+// x      [rows, cols] scalar      w [outs, cols] in any weight format      bias [outs] f32, where there is one
+// y      [rows, outs] result      sums in f32
+// grid   a lane per tile of ROWS x OUTS; tiles along outs run fastest (folded)
+// parts  alias scalar4, result; lib/grid, lib/weights-*, lib/scales, lib/dot-unit-*, lib/lane-rows-*
+// needs  cols a multiple of UNIT; const OUTS
+//        every weight finite: past a row's end a step multiplies some of the next row by zero
+//
+// For software adapters: a load costs as much as thirty products there, so a lane loads and prepares a unit of x once
+// for all its outputs, and there is neither workgroup memory nor a barrier. The loop over outputs stays a loop: unrolled
+// it would not fit the instruction cache.
+override WG: u32;
+
+struct Params {
+  rows: u32,
+  cols: u32,
+  outs: u32,
+  scales: u32,
+  multiplier: f32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<scalar4>;
+@group(0) @binding(1) var<storage, read> w: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read_write> y: array<result>;
+#if ${bias}
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<uniform> params: Params;
+#else
+@group(0) @binding(3) var<uniform> params: Params;
+#endif
+
+var<private> first_row: u32;
+
+fn load_x(row: u32, quad: u32) -> vec4<f32> {
+  let quads = params.cols / 4u;
+  let value = vec4<f32>(x[min(row, params.rows - 1u) * quads + quad]);
+  return select(vec4<f32>(), value, quad < quads); // a step may reach past the row: then w counts nothing
+}
+
+fn load_w(at: u32) -> vec4<u32> {
+  return w[at];
+}
+
+fn write_one(row: u32, out: u32, sum: f32) {
+  if (row < params.rows) {
+#if ${bias}
+    y[row * params.outs + out] = result(params.multiplier * (sum + bias[out]));
+#else
+    y[row * params.outs + out] = result(params.multiplier * sum);
+#endif
+  }
+}
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let strips = (params.outs + OUTS - 1u) / OUTS;
+  let tile = linear_group(group, groups) * WG + lane;
+  first_row = tile / strips * ROWS;
+  if (first_row >= params.rows) {
+    return;
+  }
+  let first_out = tile % strips * OUTS;
+  let count = min(OUTS, params.outs - first_out);
+  let units = params.cols / UNIT;
+  var sums: array<XValue, OUTS>;
+  for (var unit = 0u; unit < units; unit += STEP) {
+    let in = step_inputs(unit);
+    for (var i = 0u; i < count; i++) {
+      let row = first_out + i;
+      sums[i] += step_dot(row * units + unit, in) * unit_scale(row, unit, params.cols, params.scales);
+    }
+  }
+  for (var i = 0u; i < count; i++) {
+    write_sums(first_out + i, sums[i]);
+  }
+}
