@@ -95,8 +95,7 @@ export class LocalEngine implements Engine {
     const { device = 'gpu', gpu } = options;
     if (device === 'cpu') return new LocalEngine(options, undefined);
     if (device === 'gpu') return new LocalEngine(options, await readAdapter(gpu));
-    const { name, features, limits } = Gpu.adopt(device);
-    return new LocalEngine(options, { name, features, limits });
+    return new LocalEngine(options, Gpu.adopt(device));
   }
 
   get model(): ModelInfo | undefined {
@@ -288,6 +287,7 @@ const plainRequest = { penalty: 1, temperature: 1, candidates: false, routes: fa
 
 const CPU_FACTS: AdapterFacts = {
   name: 'CPU reference',
+  isFallback: true,
   features: new Set(),
   limits: {
     maxBufferSizeBytes: Number.MAX_SAFE_INTEGER,

@@ -2,8 +2,9 @@
 import { AtomoeError, invariant } from '../errors.ts';
 import { ExpertStore } from '../experts/store.ts';
 import { slice, type Buffer } from '../gpu/buffer.ts';
-import type { Gpu } from '../gpu/device.ts';
+import type { Counters, Gpu } from '../gpu/device.ts';
 import { ReadbackRing } from '../gpu/readback.ts';
+import { timeCommands } from '../gpu/timing.ts';
 import { submit, type Command, type Copy } from '../gpu/recorder.ts';
 import { NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../graph/ops/sample.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
@@ -214,6 +215,33 @@ export class GpuRunner implements Runner {
       all.set(new Float32Array(bytes), from * spec.vocab);
     }
     return all;
+  }
+
+  /** What the device has created and done so far. */
+  get counters(): Readonly<Counters> {
+    return { ...this.#loaded.gpu.counters };
+  }
+
+  /** Dispatches of a decode step and of a prefill step, at most. */
+  get dispatches(): { readonly decode: number; readonly prefill: number } {
+    const { decode, prefill } = this.#loaded;
+    return { decode: decode.memory.dispatches, prefill: prefill.memory.dispatches };
+  }
+
+  /** Milliseconds of every dispatch of one step, by the GPU's clock. For benches and reports. */
+  async profile(state: RunnerState, request: StepRequest): Promise<{ label: string; key: string; ms: number }[]> {
+    const { gpu } = this.#loaded;
+    const instance = request.ids.length === 1 ? own(state).decode : own(state).prefill;
+    const { lowered } = instance.plan;
+    writeIds(gpu, instance.plan, request.ids);
+    const step = stepOf(request);
+    const commands = instance.commands(step);
+    const needed = lowered.dispatches.flatMap(({ isNeeded }, index) => ((isNeeded?.(step) ?? true) ? [index] : []));
+    const times = await timeCommands(gpu, commands);
+    return times.map((ms, at) => {
+      const index = needed[at] ?? 0;
+      return { label: lowered.labels[index] ?? '', key: lowered.dispatches[index]?.program.key ?? '', ms };
+    });
   }
 
   memory(): MemoryReport {

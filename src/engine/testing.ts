@@ -31,7 +31,7 @@ async function entry(): Promise<GpuEntryOf | undefined> {
 /** An engine whose device has the lane's limits and whose kernels are the defaults. */
 export async function openEngine(options: EngineOptions = {}): Promise<LocalEngine> {
   const gpu = options.device === 'cpu' ? undefined : await entry();
-  const limits = import.meta.env['VITE_ATOMOE_LIMITS'] === 'default' ? 'default' : 'plan';
+  const limits = import.meta.env.VITE_ATOMOE_LIMITS === 'default' ? 'default' : 'plan';
   return LocalEngine.open({ tuning: 'off', limits, ...(gpu ? { gpu } : {}), ...options });
 }
 

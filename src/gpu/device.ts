@@ -56,6 +56,7 @@ const USAGE: Readonly<Record<BufferUse, number>> = {
 export class Gpu {
   readonly device: GPUDevice;
   readonly name: string;
+  readonly isFallback: boolean; // a software adapter: barriers are dear, subgroups narrow
   readonly features: ReadonlySet<Feature>;
   readonly limits: Limits;
   readonly pipelines: PipelineCache;
@@ -74,9 +75,10 @@ export class Gpu {
   #failure: AtomoeError | undefined;
   #isDisposed = false;
 
-  private constructor(device: GPUDevice, name: string) {
+  private constructor(device: GPUDevice, info: GPUAdapterInfo | undefined) {
     this.device = device;
-    this.name = name;
+    this.name = adapterName(info);
+    this.isFallback = info?.isFallbackAdapter ?? false;
     this.features = new Set([...device.features] as Feature[]);
     this.limits = readLimits(device.limits);
     this.pipelines = new PipelineCache(this);
@@ -108,12 +110,12 @@ export class Gpu {
     const adapter = await requestAdapter(gpu);
     const has = features.filter((feature) => adapter.features.has(feature));
     const device = await requestDevice(adapter, has, requiredLimits(adapter, limits));
-    return new Gpu(device, adapterName(adapter.info));
+    return new Gpu(device, adapter.info);
   }
 
   /** Takes over a device that somebody else opened. Its features and limits are what it has. */
   static adopt(device: HostDevice): Gpu {
-    return new Gpu(device, adapterName(device.adapterInfo));
+    return new Gpu(device, device.adapterInfo);
   }
 
   get isLost(): boolean {
@@ -264,6 +266,7 @@ function adapterName(info: GPUAdapterInfo | undefined): string {
 /** What an adapter could give, without opening a device on it. */
 export interface AdapterFacts {
   readonly name: string;
+  readonly isFallback: boolean;
   readonly features: ReadonlySet<Feature>;
   readonly limits: Limits;
 }
@@ -273,6 +276,7 @@ export async function readAdapter(gpu?: GpuEntry): Promise<AdapterFacts> {
   const adapter = await requestAdapter(gpu);
   return {
     name: adapterName(adapter.info),
+    isFallback: adapter.info?.isFallbackAdapter ?? false,
     features: new Set([...adapter.features] as Feature[]),
     limits: readLimits(adapter.limits),
   };

@@ -62,6 +62,7 @@ export interface LowerContext {
   readonly scalar: Scalar;
   readonly subgroups: boolean;
   readonly limits: Limits;
+  readonly isFallback: boolean; // a software adapter
   readonly contextTokens: number; // rows of the KV cache
   readonly experts: ExpertWeights | undefined;
   format(weight: Weight): WeightFormat;

@@ -5,6 +5,7 @@ import type { Feature } from '../gpu/program.ts';
 import { ParamsArena, submit, type Command, type Copy } from '../gpu/recorder.ts';
 import { invariant } from '../errors.ts';
 import type { Scalar, WeightFormat } from '../kernels/common.ts';
+import type { Variant } from '../kernels/kernel.ts';
 import type { ExpertWeights } from './experts.ts';
 import { shareBuffers, tensorSizeBytes } from './liveness.ts';
 import type { Dispatch, Graph, LowerContext, Step } from './node.ts';
@@ -48,7 +49,7 @@ export interface Lowered {
 }
 
 /** What lowering has to know of a device, which need not exist yet. */
-export type DeviceFacts = Pick<Gpu, 'features' | 'limits'>;
+export type DeviceFacts = Pick<Gpu, 'features' | 'limits' | 'isFallback'>;
 
 /** What lowering has to know of the weights, which need not be loaded yet. */
 export interface WeightFacts {
@@ -85,6 +86,7 @@ function lowerContext(
     scalar: options.scalar,
     subgroups: gpu.features.has('subgroups'),
     limits: gpu.limits,
+    isFallback: gpu.isFallback,
     contextTokens: options.contextTokens,
     experts: resources.experts,
     format: (weight) => resources.weight(weight).format,
@@ -94,6 +96,7 @@ function lowerContext(
       const legal = candidates.filter((variant) =>
         (kernel.features?.(variant) ?? []).every((feature) => gpu.features.has(feature as Feature)),
       );
+      if (gpu.isFallback) legal.sort((a, b) => lanesOf(a) - lanesOf(b));
       const ways = new Map(legal.map((variant) => [kernel.key(variant), () => [make(variant)]]));
       const [dispatch] = pick(`${kernel.name} ${shape}`, ways, options, meet);
       invariant(dispatch, () => `${kernel.name} has no variant for ${shape} on this device`);
@@ -101,6 +104,12 @@ function lowerContext(
     },
     chooseWay: (name, shape, ways) => pick(`${name} ${shape}`, new Map(Object.entries(ways)), options, meet),
   };
+}
+
+/** On a software adapter each barrier costs as much as a row: the default there is the form with fewest lanes. */
+function lanesOf(variant: Variant): number {
+  if (variant['form'] === 'quad') return 4;
+  return typeof variant['wg'] === 'number' ? variant['wg'] : Infinity;
 }
 
 /** The tuned way where there is one, else the first. */

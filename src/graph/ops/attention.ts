@@ -119,10 +119,13 @@ function lowerAttention(context: LowerContext, io: AttentionIo): readonly Dispat
     kvHeads,
   });
   const shape = `${heads}/${kvHeads}x${headDim} of ${context.contextTokens}`;
-  return context.chooseWay('attention way', shape, {
+  const ways = {
     spans: () => spans(context, io),
     ...(4 * pairWords <= MOST_RECORD_BYTES ? { pair: () => pair(context, io, pairWords) } : {}),
-  });
+  };
+  // Software adapters pay for every barrier.
+  const ordered = context.isFallback && 'pair' in ways ? { pair: ways.pair, spans: ways.spans } : ways;
+  return context.chooseWay('attention way', shape, ordered);
 }
 
 /** Scores, then values, with no workgroup memory in between. */
