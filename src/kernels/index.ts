@@ -22,6 +22,10 @@ import { sparseDispatch } from './sparse-dispatch.ts';
 import { atomicCombine } from './atomic-combine.ts';
 import { atomicScores } from './atomic-scores.ts';
 import { productKeys } from './product-keys.ts';
+import { pairSortCount } from './pair-sort.ts';
+import { pairSortScan } from './pair-sort.ts';
+import { pairSortScatter } from './pair-sort.ts';
+import { atomicScoresGrouped } from './atomic-scores-grouped.ts';
 
 /** Every kernel in every variant that the engine may ask for. A new kernel is added here and nowhere else. */
 export const allPrograms: readonly Program[] = [
@@ -49,4 +53,8 @@ export const allPrograms: readonly Program[] = [
   ...programs(atomicCombine),
   ...programs(atomicScores),
   ...programs(productKeys),
+  ...programs(pairSortCount),
+  ...programs(pairSortScan),
+  ...programs(pairSortScatter),
+  ...programs(atomicScoresGrouped),
 ];

@@ -1,0 +1,11 @@
+/** (id, pair) of every pair, by ascending id; equal ids by ascending pair, that is by token and rank. */
+export function pairSortReference(ids: Uint32Array): Uint32Array {
+  const order = Uint32Array.from(ids.keys()).sort((a, b) => ids[a]! - ids[b]! || a - b);
+  const sorted = new Uint32Array(2 * ids.length);
+  for (let at = 0; at < ids.length; at += 1) {
+    const pair = order[at]!;
+    sorted[2 * at] = ids[pair]!;
+    sorted[2 * at + 1] = pair;
+  }
+  return sorted;
+}
