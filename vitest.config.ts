@@ -18,17 +18,16 @@ const gpuTests = ['src/**/*.gpu.test.ts'];
 const f16Tests = ['src/**/*.f16.gpu.test.ts'];
 const hasHalves = process.env['ATOMOE_GPU'] === 'hardware';
 
-const inChromium: BrowserConfigOptions = {
-  // The headless shell build has no WebGPU; the full browser gets its own headless flag.
-  headless: false,
-  provider: playwright({
-    launchOptions: {
-      ...('path' in chromium ? { executablePath: chromium.path } : {}),
-      args: chromiumFlags(),
-    },
-  }),
-  instances: [{ browser: 'chromium' }],
-};
+/** Chromium, made anew for each project: Vitest writes the project's name into it. */
+function inChromium(): BrowserConfigOptions {
+  const executable = 'path' in chromium ? { executablePath: chromium.path } : {};
+  return {
+    // The headless shell build has no WebGPU; the full browser gets its own headless flag.
+    headless: false,
+    provider: playwright({ launchOptions: { ...executable, args: chromiumFlags() } }),
+    instances: [{ browser: 'chromium' }],
+  };
+}
 
 /** A project that runs in a browser; `limits` tells tests what to open the device with (see scripts/README.md). */
 function browserProject(
@@ -53,7 +52,7 @@ function browserProject(
       // One page and one device for all files: opening them costs more than most tests.
       isolate: false,
       fileParallelism: false,
-      testTimeout: 60_000,
+      testTimeout: 180_000,
       // A busy machine may take long to start a browser.
       browser: { enabled: true, ui: false, screenshotFailures: false, connectTimeout: 180_000, ...browser },
     },
@@ -81,11 +80,11 @@ export default defineConfig({
           env: manifest === undefined ? {} : { VK_ICD_FILENAMES: manifest },
         },
       },
-      browserProject('gpu', { include: gpuTests, exclude: hasHalves ? [] : f16Tests }, inChromium),
+      browserProject('gpu', { include: gpuTests, exclude: hasHalves ? [] : f16Tests }, inChromium()),
       browserProject(
         'gpu-default-limits',
         { include: ['src/{models,engine}/**/*.gpu.test.ts'], exclude: hasHalves ? [] : f16Tests },
-        inChromium,
+        inChromium(),
         'default',
       ),
       ...firefoxProjects(),
