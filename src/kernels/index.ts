@@ -6,6 +6,7 @@ import { gluActivation } from './glu-activation.ts';
 import { takeRow } from './take-row.ts';
 import { gate } from './gate.ts';
 import { programs } from './kernel.ts';
+import { attentionTiled } from './attention-tiled.ts';
 import { sampleBlocksKernel, samplePick, sampleRank } from './sample.ts';
 import { seenMark } from './seen-mark.ts';
 import { logitsPenalty } from './logits-penalty.ts';
@@ -57,4 +58,5 @@ export const allPrograms: readonly Program[] = [
   ...programs(pairSortScan),
   ...programs(pairSortScatter),
   ...programs(atomicScoresGrouped),
+  ...programs(attentionTiled),
 ];
