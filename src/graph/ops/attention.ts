@@ -1,6 +1,7 @@
 import { attention, attentionSplits, partialsWords } from '../../kernels/attention.ts';
 import { attentionCombine } from '../../kernels/attention-combine.ts';
 import { attentionRecordsWords, attentionScores } from '../../kernels/attention-scores.ts';
+import { attentionTiled } from '../../kernels/attention-tiled.ts';
 import { attentionValues } from '../../kernels/attention-values.ts';
 import { attentionReference } from '../../kernels/attention.reference.ts';
 import { ropeKv, ROPE_STYLES, type QkNorm } from '../../kernels/rope-kv.ts';
@@ -119,13 +120,43 @@ function lowerAttention(context: LowerContext, io: AttentionIo): readonly Dispat
     kvHeads,
   });
   const shape = `${heads}/${kvHeads}x${headDim} of ${context.contextTokens}`;
-  const ways = {
-    spans: () => spans(context, io),
-    ...(4 * pairWords <= MOST_RECORD_BYTES ? { pair: () => pair(context, io, pairWords) } : {}),
-  };
+  const isMany = context.maxTokens > FEW_TOKENS;
+  const fused: Ways = isMany ? { tiles: () => tiles(context, io) } : { spans: () => spans(context, io) };
+  const unfused: Ways =
+    4 * pairWords <= MOST_RECORD_BYTES ? { pair: () => pair(context, io, pairWords) } : {};
   // Software adapters pay for every barrier.
-  const ordered = context.isFallback && 'pair' in ways ? { pair: ways.pair, spans: ways.spans } : ways;
+  const ordered = context.isFallback ? { ...unfused, ...fused } : { ...fused, ...unfused };
   return context.chooseWay('attention way', shape, ordered);
+}
+
+type Ways = Readonly<Record<string, () => readonly Dispatch[]>>;
+
+/** Up to here every query token walks the keys by itself; beyond, tokens share tiles of keys. */
+const FEW_TOKENS = 8;
+
+/** Tiles of query rows against tiles of keys, through workgroup memory. */
+function tiles(context: LowerContext, io: AttentionIo): Dispatch[] {
+  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
+  const candidates = attentionTiled.variants
+    .filter(({ scalar, dims }) => scalar === context.scalar && headDim <= dims)
+    .sort((a, b) => a.dims - b.dims);
+  return [
+    context.choose(attentionTiled, candidates, `${heads}/${kvHeads}x${headDim}`, (variant) =>
+      dispatch(attentionTiled, variant, {
+        buffers: { q, k_cache: kCache, v_cache: vCache, o },
+        params: ({ tokens, past }) => ({
+          tokens,
+          past,
+          heads,
+          kv_heads: kvHeads,
+          head_dim: headDim,
+          scale,
+          window,
+        }),
+        size: ({ tokens }) => ({ tokens, heads, kvHeads, headDim }),
+      }),
+    ),
+  ];
 }
 
 /** Scores, then values, with no workgroup memory in between. */

@@ -27,7 +27,14 @@ export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
   const shape = `${experts}x${width}x${hidden} top ${topK} ${format} pools ${pools}`;
   const fits = (variant: { scalar: string; format: string; pools: number }) =>
     variant.scalar === context.scalar && variant.format === format && variant.pools === pools;
-  const common = { top_k: topK, experts, hidden, width, table_base: bound.tableBase, slot_vec4: bound.slotVec4 };
+  const common = {
+    top_k: topK,
+    experts,
+    hidden,
+    width,
+    table_base: bound.tableBase,
+    slot_vec4: bound.slotVec4,
+  };
   return [
     context.choose(expertGateUp, expertGateUp.variants.filter(fits), shape, (variant) =>
       dispatch(expertGateUp, variant, {
@@ -47,7 +54,12 @@ export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
     context.choose(expertDown, expertDown.variants.filter(fits), shape, (variant) =>
       dispatch(expertDown, variant, {
         buffers: { h, ids, weights, table, y, ...poolBuffers },
-        params: ({ tokens }) => ({ ...common, tokens, down: bound.at('down'), down_scales: bound.scales('down') }),
+        params: ({ tokens }) => ({
+          ...common,
+          tokens,
+          down: bound.at('down'),
+          down_scales: bound.scales('down'),
+        }),
         size: ({ tokens }) => ({ tokens, hidden, width }),
       }),
     ),

@@ -1,4 +1,5 @@
 import { linear, type LinearVariant } from '../../kernels/linear.ts';
+import { linearTiled } from '../../kernels/linear-tiled.ts';
 import { linearReference } from '../../kernels/linear.reference.ts';
 import { dispatch, type LowerContext, type Node } from '../node.ts';
 import type { Tensor, Weight } from '../tensor.ts';
@@ -40,12 +41,13 @@ function lowerLinear(context: LowerContext, { x, weight, bias, y, multiplier = 1
     variant.out === out &&
     variant.format === format &&
     variant.bias === (bias !== undefined);
-  const isSingle = size(context.maxTokens).rows === 1;
-  const candidates = linear.variants
-    .filter((variant) => fits(variant) && variant.rows === (isSingle ? 1 : 4))
+  const most = size(context.maxTokens).rows;
+  const kernel = most > FEW_ROWS ? linearTiled : linear;
+  const candidates = kernel.variants
+    .filter((variant) => fits(variant) && (most > FEW_ROWS || variant.rows === (most === 1 ? 1 : 4)))
     .sort((a, b) => preference(b, context) - preference(a, context));
-  return context.choose(linear, candidates, `${outs}x${cols} ${format}`, (variant) =>
-    dispatch(linear, variant, {
+  return context.choose(kernel, candidates, `${outs}x${cols} ${format}`, (variant) =>
+    dispatch(kernel, variant, {
       buffers: { x, w: weight, y, ...(bias ? { bias } : {}) },
       params: ({ tokens }) => ({ ...size(tokens), scales, multiplier }),
       size: ({ tokens }) => size(tokens),
@@ -53,7 +55,10 @@ function lowerLinear(context: LowerContext, { x, weight, bias, y, multiplier = 1
   );
 }
 
-/** Without a measurement: a subgroup's lanes share a row of weights. */
+/** Up to here rows walk the weights by themselves; beyond, they share tiles. */
+const FEW_ROWS = 8;
+
+/** Without a measurement: lanes work in teams, by subgroups where there are any. */
 function preference({ lanes, subgroups }: LinearVariant, context: LowerContext): number {
-  return (lanes === 32 ? 2 : 0) + Number(subgroups === context.subgroups);
+  return (lanes > 1 ? 2 : 0) + Number(subgroups === context.subgroups);
 }

@@ -20,7 +20,13 @@ export function expertsNode(label: string, io: ExpertsIo): Node {
         return { gate, up, down };
       };
       const options = { tokens: context.step.tokens, topK, hidden, width, act: activationCode(activation) };
-      const result = expertGluReference(context.floats(x), context.words(ids), context.floats(weights), expert, options);
+      const result = expertGluReference(
+        context.floats(x),
+        context.words(ids),
+        context.floats(weights),
+        expert,
+        options,
+      );
       context.put(y, result);
     },
   };

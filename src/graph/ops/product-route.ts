@@ -19,7 +19,18 @@ export interface ProductRouteIo {
 
 /** The best sums of a row score and a column score: expert = row * grid + column (spec of the Cartesian router). */
 export function productRouteNode(label: string, io: ProductRouteIo): Node {
-  const { scores, ids, weights, sums, statistics, grid, heads = 1, topK, renormalise, logSoftmax = true } = io;
+  const {
+    scores,
+    ids,
+    weights,
+    sums,
+    statistics,
+    grid,
+    heads = 1,
+    topK,
+    renormalise,
+    logSoftmax = true,
+  } = io;
   return {
     op: 'product-route',
     label,

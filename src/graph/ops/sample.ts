@@ -1,6 +1,12 @@
 import { logitsPenalty, seenWords } from '../../kernels/logits-penalty.ts';
 import { logitsPenaltyReference } from '../../kernels/logits-penalty.reference.ts';
-import { BLOCK_WORDS, sampleBlocks, sampleBlocksKernel, samplePick, sampleRank } from '../../kernels/sample.ts';
+import {
+  BLOCK_WORDS,
+  sampleBlocks,
+  sampleBlocksKernel,
+  samplePick,
+  sampleRank,
+} from '../../kernels/sample.ts';
 import { recordWords } from '../../kernels/sample-record.ts';
 import { sampleReference } from '../../kernels/sample.reference.ts';
 import { seenMark } from '../../kernels/seen-mark.ts';
@@ -60,7 +66,11 @@ function penaltyNode({ ids, logits, vocab, seen }: SampleIo & { seen: Tensor }):
     run: (context) => {
       const { tokens, penalty } = context.step;
       if (penalty === 1) return;
-      const marked = seenMarkReference(context.words(ids), context.words(seen), { first: 0, count: tokens, vocab });
+      const marked = seenMarkReference(context.words(ids), context.words(seen), {
+        first: 0,
+        count: tokens,
+        vocab,
+      });
       context.put(seen, marked);
       context.put(logits, logitsPenaltyReference(context.floats(logits), marked, { penalty }));
     },
@@ -74,7 +84,10 @@ function recordNode({ logits, vocab }: SampleIo, record: Tensor): Node {
     lower: (context) => lowerRecord(context, { logits, vocab, record }),
     run: (context) => {
       const inverseTemperature = 1 / context.step.temperature;
-      context.put(record, sampleReference(context.floats(logits), { candidates: CANDIDATES, inverseTemperature }));
+      context.put(
+        record,
+        sampleReference(context.floats(logits), { candidates: CANDIDATES, inverseTemperature }),
+      );
     },
   };
 }

@@ -1,0 +1,127 @@
+/** A family and a kernel defined from outside: this file is all that they need. */
+import { expect, test } from 'vitest';
+import { f32Safetensors } from '../formats/safetensors.test-support.ts';
+import { dispatch, type Node } from '../graph/node.ts';
+import { embeddingNode } from '../graph/ops/basic.ts';
+import { linearNode } from '../graph/ops/linear.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { memoryFolder } from '../io/memory.ts';
+import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../kernels/common.ts';
+import { cross, defineKernel } from '../kernels/kernel.ts';
+import type { ModelFamily } from '../models/family.ts';
+import { largestError, openEngine } from './testing.ts';
+
+const WGSL = `
+override WG: u32;
+struct Params { count: u32, factor: f32, offset: f32, }
+@group(0) @binding(0) var<storage, read> x: array<scalar>;
+@group(0) @binding(1) var<storage, read_write> y: array<scalar>;
+@group(0) @binding(2) var<uniform> params: Params;
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let at = linear_group(group, groups) * WG + lane;
+  if (at < params.count) {
+    y[at] = scalar(params.factor * f32(x[at]) + params.offset);
+  }
+}`;
+
+/** y = factor * x + offset */
+const toyAffine = defineKernel({
+  name: 'toy-affine',
+  bindings: { x: 'read', y: 'write' },
+  params: { count: 'u32', factor: 'f32', offset: 'f32' },
+  variants: cross({ scalar: SCALARS, wg: [32] }),
+  parts: ({ scalar }) => [scalarPrelude(scalar), gridPart, { name: 'toy-affine.wgsl', text: WGSL }],
+  overrides: ({ wg }) => ({ WG: wg }),
+  features: featuresOf,
+  key: ({ scalar, wg }) => `toy-affine/${scalar}/wg${wg}`,
+  grid: ({ count }: { readonly count: number }, { wg }) => foldGrid(Math.ceil(count / wg)),
+});
+
+function toyNode(io: { x: Tensor; y: Tensor; factor: number; offset: number }): Node {
+  const { x, y, factor, offset } = io;
+  const count = (tokens: number) => tokens * x.perToken;
+  return {
+    op: 'toy-affine',
+    label: 'toy',
+    lower: (context) => [
+      context.choose(
+        toyAffine,
+        toyAffine.variants.filter(({ scalar }) => scalar === context.scalar),
+        'any',
+        (variant) =>
+          dispatch(toyAffine, variant, {
+            buffers: { x, y },
+            params: ({ tokens }) => ({ count: count(tokens), factor, offset }),
+            size: ({ tokens }) => ({ count: count(tokens) }),
+          }),
+      ),
+    ],
+    run: (context) => context.put(y, context.floats(x).map((value) => factor * value + offset)),
+  };
+}
+
+/** logits = W (2 * embedding + 0.5) */
+const toyFamily: ModelFamily = {
+  modelTypes: ['toy'],
+  parse: (config) => ({
+    family: 'toy',
+    vocab: config.count(['vocab_size']),
+    hidden: config.count(['hidden_size']),
+    eps: 1e-6,
+    maxContextTokens: 16,
+    layers: [],
+    embedding: 'table',
+    embeddingMultiplier: 1,
+    residualMultiplier: 1,
+    norm: '',
+    head: 'head',
+    logitsMultiplier: 1,
+    bosId: undefined,
+    eosIds: [],
+  }),
+  build: ({ vocab, hidden }, _purpose, builder) => {
+    const embedded = builder.tensor('embedded', { perToken: hidden });
+    const scaled = builder.tensor('scaled', { perToken: hidden });
+    const logits = builder.tensor('logits', { type: 'f32', role: 'output', perToken: vocab });
+    const table = builder.matrix('table', vocab, hidden, 'table');
+    builder.add(embeddingNode('ids', { ids: builder.ids, table, y: embedded, multiplier: 1 }));
+    builder.add(toyNode({ x: embedded, y: scaled, factor: 2, offset: 0.5 }));
+    const weight = builder.matrix('head', vocab, hidden, 'head');
+    builder.add(linearNode('logits', { x: scaled, weight, y: logits }));
+    return builder.build({ logits });
+  },
+};
+
+test.each(['gpu', 'cpu'] as const)('a toy family with a toy kernel runs on %s', async (device) => {
+  const [vocab, hidden] = [6, 4];
+  const values = (seed: number) => Array.from({ length: vocab * hidden }, (_, i) => Math.fround(Math.sin(seed + i)));
+  const [table, head] = [values(1), values(2)];
+  const folder = memoryFolder({
+    'config.json': new TextEncoder().encode(
+      JSON.stringify({ model_type: 'toy', vocab_size: vocab, hidden_size: hidden }),
+    ),
+    'model.safetensors': f32Safetensors({
+      table: { shape: [vocab, hidden], values: table },
+      head: { shape: [vocab, hidden], values: head },
+    }),
+  });
+  const engine = await openEngine({ device, families: [toyFamily] });
+  await engine.load(folder);
+  const ids = [5, 0, 3];
+  const want = ids.flatMap((id) =>
+    Array.from({ length: vocab }, (_, out) => {
+      let sum = 0;
+      for (let c = 0; c < hidden; c += 1) {
+        sum += (2 * (table[id * hidden + c] ?? 0) + 0.5) * (head[out * hidden + c] ?? 0);
+      }
+      return sum;
+    }),
+  );
+  expect(largestError(await engine.logits(ids), want)).toBeLessThan(1e-6);
+  engine.dispose();
+});
