@@ -3,7 +3,7 @@ import { atomicCombine, type AtomicCombineVariant } from './atomic-combine.ts';
 import { atomicExpertsReference, atomicScoresReference } from './atomic-experts.reference.ts';
 import { atomicScores } from './atomic-scores.ts';
 import { atomicTable, randomIds, type AtomicTable } from './atomic.testing.ts';
-import type { ExpertVariant } from './expert-gate-up.ts';
+import type { ExpertVariant } from './expert-parts.ts';
 import {
   expectClose,
   numbers,

@@ -4,7 +4,7 @@ import { atomicScoresReference } from './atomic-experts.reference.ts';
 import { atomicScoresGrouped } from './atomic-scores-grouped.ts';
 import { atomicScores } from './atomic-scores.ts';
 import { atomicTable, randomIds } from './atomic.testing.ts';
-import type { ExpertVariant } from './expert-gate-up.ts';
+import type { ExpertVariant } from './expert-parts.ts';
 import { sortPairs } from './pair-sort.testing.ts';
 import {
   expectClose,

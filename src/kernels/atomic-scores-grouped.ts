@@ -10,10 +10,9 @@ import {
   WEIGHT_FORMATS,
   weightsPart,
 } from './common.ts';
-import { EXPERT_SHAPES, expertKey, type ExpertVariant } from './expert-gate-up.ts';
-import { reduce4Part } from './expert-parts.ts';
+import { expertKey, expertVariants, reduce4Part } from './expert-parts.ts';
 import { poolParts, withPools } from './expert-pool.ts';
-import { cross, defineKernel } from './kernel.ts';
+import { defineKernel } from './kernel.ts';
 import { assertWholeUnits } from './weights.ts';
 
 export interface AtomicScoresGroupedSize {
@@ -40,9 +39,7 @@ export const atomicScoresGrouped = defineKernel({
     in_base: 'u32',
     in_scales: 'u32',
   },
-  variants: cross({ scalar: SCALARS, format: WEIGHT_FORMATS, pools: [1, 4] }).flatMap((form) =>
-    EXPERT_SHAPES.map((shape): ExpertVariant => ({ ...form, ...shape })),
-  ),
+  variants: expertVariants(SCALARS, [1, 4]),
   parts: ({ scalar, format, pools, reduction, subgroups }) => [
     scalarPrelude(scalar, subgroups),
     gridPart,
