@@ -11,6 +11,7 @@ export const QUERY = {
   device: params.get('device') === 'cpu' ? 'cpu' : 'gpu',
   model: params.get('model'),
   inPage: params.get('worker') === '0',
+  tuning: params.get('tuning') === 'off' ? 'off' : 'auto',
 } as const;
 
 export async function openEngine(device: DeviceKind): Promise<Engine> {
@@ -18,7 +19,7 @@ export async function openEngine(device: DeviceKind): Promise<Engine> {
     const { openDemoFake } = await import('./fake.ts');
     return openDemoFake();
   }
-  if (!QUERY.inPage) return createWorkerEngine({ device });
+  if (!QUERY.inPage) return createWorkerEngine({ device, tuning: QUERY.tuning });
   const { createEngine } = await import('../src/engine/index.ts');
-  return createEngine({ device });
+  return createEngine({ device, tuning: QUERY.tuning });
 }

@@ -15,6 +15,12 @@ export interface ChatElementEvents {
   'chat-progress': CustomEvent<LoadProgress>;
 }
 
+/** What the attributes of an element say about its engine. */
+export interface EngineChoice {
+  readonly device?: 'cpu';
+  readonly tuning?: 'off';
+}
+
 const UPGRADED = ['engine', 'generateOptions', 'loadOptions'] as const;
 
 /**
@@ -46,6 +52,8 @@ const UPGRADED = ['engine', 'generateOptions', 'loadOptions'] as const;
  * @attr autoload - load at once
  * @attr placeholder - hint in the message field
  * @attr disabled - no messages may be sent
+ * @attr device - `cpu` works without a GPU: right, but slow
+ * @attr tuning - `off` takes sound default kernels instead of timing them once on each adapter
  * @fires chat-send - a message is about to be sent; `preventDefault()` keeps it from the model
  * @fires chat-token - one token of the reply
  * @fires chat-done - the reply is complete
@@ -56,9 +64,9 @@ export class ChatElement extends ElementBase {
   static readonly observedAttributes = ['model', 'placeholder', 'disabled', 'autoload'];
 
   /** Opens the engine for `model="..."`; `define.ts` sets the worker engine. */
-  static openEngine: (() => Promise<Engine>) | undefined;
+  static openEngine: ((options: EngineChoice) => Promise<Engine>) | undefined;
 
-  readonly #store = new ChatStore({ openEngine: () => openDefaultEngine() });
+  readonly #store = new ChatStore({ openEngine: () => this.#openEngine() });
   readonly #frame = oncePerFrame(() => this.#view?.render(this.#store.getState()));
   #internals: ElementInternals | undefined;
   #view: ChatView | undefined;
@@ -238,9 +246,15 @@ export class ChatElement extends ElementBase {
     Reflect.deleteProperty(this, name);
     Reflect.set(this, name, value);
   }
-}
 
-function openDefaultEngine(): Promise<Engine> {
-  if (ChatElement.openEngine) return ChatElement.openEngine();
-  return Promise.reject(new Error('no engine: set the engine property, or import atomoe/element/define'));
+  #openEngine(): Promise<Engine> {
+    const { openEngine } = ChatElement;
+    if (!openEngine) {
+      return Promise.reject(new Error('no engine: set the engine property, or import atomoe/element/define'));
+    }
+    return openEngine({
+      ...(this.getAttribute('device') === 'cpu' ? { device: 'cpu' } : {}),
+      ...(this.getAttribute('tuning') === 'off' ? { tuning: 'off' } : {}),
+    });
+  }
 }

@@ -13,7 +13,7 @@ declare global {
   }
 }
 
-ChatElement.openEngine ??= () => createWorkerEngine();
+ChatElement.openEngine ??= (options) => createWorkerEngine(options);
 
 if ('customElements' in globalThis) {
   if (!customElements.get('atomoe-chat')) customElements.define('atomoe-chat', ChatElement);

@@ -47,7 +47,7 @@ describe('activity', () => {
     const activity = new ExpertActivity({ layers: 2, perLayer: 8 });
     activity.addToken('fox', route(1, 2));
     expect(activity.heat[1]).toBe(1);
-    expect(activity.heat[2]).toBeCloseTo(0.45 + 0.55 / 3, 6);
+    expect(activity.heat[2]).toBeCloseTo(0.5 + 0.5 / 3, 6);
     expect(activity.heat[8 + 2]).toBe(1);
     expect(activity.use[1]).toBe(0.75);
     expect(activity.maxUse).toBe(0.75);
@@ -57,7 +57,7 @@ describe('activity', () => {
   test('heat falls with time and ends; use stays', () => {
     const activity = new ExpertActivity({ layers: 2, perLayer: 8 });
     activity.addToken('fox', route(1, 2));
-    expect(activity.cool(420)).toBe(true);
+    expect(activity.cool(700)).toBe(true);
     expect(activity.heat[1]).toBeCloseTo(Math.exp(-1), 5);
     expect(activity.cool(10_000)).toBe(false);
     expect(activity.heat[1]).toBe(0);

@@ -24,11 +24,11 @@ export interface LikedWord {
 }
 
 /** Heat falls to 1/e in this time: long enough to see, short enough to follow the text. */
-const DECAY_MS = 420;
+const DECAY_MS = 700;
 /** Below this an expert looks cold. */
 const COLD = 1 / 256;
 /** Even the weakest expert of a token must be seen to light up. */
-const WEAKEST_HEAT = 0.45;
+const WEAKEST_HEAT = 0.5;
 
 export class ExpertActivity {
   readonly shape: ExpertShape;

@@ -8,7 +8,7 @@ export const expertSheet = lazyStyleSheet(`
   font: 0.8125rem/1.4 var(--atomoe-font, system-ui, sans-serif);
   color: var(--atomoe-muted, light-dark(#5f594f, #b3aa9b));
 }
-:host([hidden]) { display: none; }
+[hidden], :host([hidden]) { display: none !important; }
 canvas { display: block; max-width: 100%; cursor: crosshair; touch-action: manipulation; }
 .readout { min-height: 2.8em; margin: 0.6em 0 0; color: var(--atomoe-text, light-dark(#1f1c17, #f0ebe2)); }
 .legend { display: flex; flex-wrap: wrap; gap: 0.2em 1.1em; margin: 0.6em 0 0; padding: 0; list-style: none; }

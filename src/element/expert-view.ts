@@ -124,7 +124,7 @@ export class ExpertsElement extends ElementBase {
       h('span', { class: `swatch ${name}`, 'aria-hidden': 'true' });
     const [cold, used, lit] = [swatch('cold'), swatch('used'), swatch('lit')];
     const outline = h('span', { class: 'outline', 'aria-hidden': 'true' });
-    const canvas = h('canvas', { part: 'canvas', role: 'img' });
+    const canvas = h('canvas', { part: 'canvas', role: 'img', hidden: true });
     const readout = h('p', { class: 'readout' });
     const legend = h(
       'ul',
@@ -162,6 +162,7 @@ export class ExpertsElement extends ElementBase {
     const perToken = this.#expertsPerToken ? `; ${this.#expertsPerToken} of them make each token` : '';
     const name = `Experts at work: ${shape.layers} layers of ${shape.perLayer} experts${perToken}. The table below says which are busiest.`;
     this.#canvas.setAttribute('aria-label', name);
+    this.#canvas.hidden = false; // there is nothing to see, or to name, before a model is known
     this.#frame.request();
   }
 

@@ -27,3 +27,15 @@ test('a download says bytes of bytes, rate and what is to come', () => {
   expect(describeProgress({ ...progress, totalBytes: 600e6 }, 2e6).text).toContain(', 5 min to go');
   expect(describeProgress({ ...progress, doneBytes: 0, totalBytes: 0 }, undefined).fraction).toBeUndefined();
 });
+
+test('shaders are counted, with their number where it is known', () => {
+  const counting = { kind: 'compiling', donePipelines: 39, totalPipelines: 0 } as const;
+  expect(describeProgress(counting, undefined)).toEqual({
+    text: 'Compiling shaders: 39',
+    fraction: undefined,
+  });
+  expect(describeProgress({ ...counting, totalPipelines: 78 }, undefined)).toEqual({
+    text: 'Compiling shaders: 39 of 78',
+    fraction: 0.5,
+  });
+});

@@ -40,6 +40,9 @@ export function describeProgress(progress: LoadProgress, bytesPerSecond: number 
     }
     case 'compiling': {
       const { donePipelines, totalPipelines } = progress;
+      // Pipelines are asked for as the plan is laid, so how many there will be is known only at the end.
+      if (totalPipelines < donePipelines)
+        return { text: `Compiling shaders: ${donePipelines}`, fraction: undefined };
       const text = `Compiling shaders: ${donePipelines} of ${totalPipelines}`;
       return { text, fraction: totalPipelines > 0 ? donePipelines / totalPipelines : undefined };
     }

@@ -1,5 +1,5 @@
 /** The elements and what they are made of; importing this registers nothing. */
-export { ChatElement, type ChatElementEvents } from './chat-element.ts';
+export { ChatElement, type ChatElementEvents, type EngineChoice } from './chat-element.ts';
 export { ExpertsElement, type ExpertPick } from './expert-view.ts';
 export type { BusyExpert, ExpertId, ExpertShape, LikedWord } from './expert-activity.ts';
 export { describePlan, describeProgress, formatBytes, formatPart } from './format.ts';

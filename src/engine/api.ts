@@ -147,7 +147,7 @@ export interface ModelInfo {
   readonly label: string;
   readonly family: string;
   readonly plan: ModelPlan;
-  readonly hasChatTemplate: boolean;
+  readonly hasChatTemplate: boolean; // one that tells roles apart; without it the model continues text
   readonly experts: { readonly layers: number; readonly perLayer: number; readonly grid?: number };
 }
 

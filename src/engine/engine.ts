@@ -315,7 +315,8 @@ function infoOf({ checkpoint, spec }: Drafted, plan: ModelPlan, tokenizer: Token
     label: checkpoint.label,
     family: spec.family,
     plan,
-    hasChatTemplate: tokenizer?.chatTemplate !== undefined,
+    // A template that never looks at who speaks only strings texts together: such a model continues text.
+    hasChatTemplate: /\brole\b/.test(tokenizer?.chatTemplate ?? ''),
     experts: {
       layers: sparse.length,
       perLayer: first?.experts ?? 0,

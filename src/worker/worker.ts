@@ -2,12 +2,14 @@
 import { createEngine } from '../engine/index.ts';
 import { hostEngine } from './host.ts';
 import type { PortLike } from './protocol.ts';
+import { indexedDbTuning } from './tuning-store.ts';
 
 const scope = self as unknown as PortLike & { close(): void };
+const tuningStore = indexedDbTuning();
 
 hostEngine(
   scope,
-  (options) => createEngine(options),
+  (options) => createEngine({ ...options, ...(tuningStore ? { tuningStore } : {}) }),
   () => scope.close(),
 );
 
