@@ -1,6 +1,9 @@
 /** The demo as a visitor uses it. */
 import { expect, type Locator, type Page } from 'playwright/test';
 
+/** Loading and telling on a software adapter, on a machine that has other work: only a hang takes longer. */
+export const PATIENCE = { timeout: 150_000 };
+
 export class DemoPage {
   readonly page: Page;
   readonly story: Locator;
@@ -24,9 +27,10 @@ export class DemoPage {
     this.experts = page.locator('atomoe-experts');
   }
 
-  async open(query = ''): Promise<this> {
+  /** Opens the demo; kernels are pinned, since timing them on a software adapter takes longer than any test. */
+  async open(query: Readonly<Record<string, string>> = { tuning: 'off' }): Promise<this> {
     await watchPolicy(this.page, this.violations);
-    await this.page.goto(`/${query}`);
+    await this.page.goto(`/?${new URLSearchParams(query)}`);
     const { origin } = new URL(this.page.url());
     this.page.on('request', (request) => {
       const url = request.url();
@@ -37,13 +41,18 @@ export class DemoPage {
 
   /** Waits until the model's headers were read and the button will work. */
   async ready(): Promise<this> {
-    await expect(this.story).toContainText('Press “Tell me a story”');
+    await expect(this.story).toContainText('Press “Tell me a story”', PATIENCE);
     return this;
   }
 
   async setLength(tokens: number): Promise<void> {
     await this.page.getByText('Options', { exact: true }).click();
     await this.page.getByLabel('Length in tokens').fill(String(tokens));
+  }
+
+  /** Waits until the story has come this far. */
+  async begun(words = 3): Promise<void> {
+    await expect(this.words.nth(words - 1)).toBeVisible(PATIENCE);
   }
 
   /** Tells a story to its end. */
@@ -54,7 +63,7 @@ export class DemoPage {
 
   /** Waits for the end of a story: the final line names the seed. */
   async finished(): Promise<void> {
-    await expect(this.stats).toContainText('seed', { timeout: 60_000 });
+    await expect(this.stats).toContainText('seed', PATIENCE);
     await expect(this.tell).toBeEnabled();
   }
 
@@ -72,4 +81,17 @@ export async function watchPolicy(page: Page, violations: string[]): Promise<voi
       void reportViolation(`${violatedDirective} ${blockedURI} ${sample}`);
     });
   });
+}
+
+/** Opens the page that has the element and nothing else, with pinned kernels. */
+export async function openElementPage(page: Page): Promise<Locator> {
+  await page.route('**/chat.html', async (route) => {
+    const response = await route.fetch();
+    const html = await response.text();
+    await route.fulfill({ response, body: html.replace('<atomoe-chat ', '<atomoe-chat tuning="off" ') });
+  });
+  await page.goto('/chat.html');
+  const chat = page.locator('atomoe-chat');
+  await expect(chat).toContainText('Loading downloads 17 MB', PATIENCE);
+  return chat;
 }

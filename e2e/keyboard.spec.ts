@@ -2,6 +2,9 @@
 import { expect, test } from 'playwright/test';
 import { DemoPage } from './demo-page.ts';
 
+// A software adapter on a busy machine: only a hang takes this long.
+test.describe.configure({ timeout: 400_000 });
+
 test('a story by keyboard alone: tell, stop, walk the words, pick an expert', async ({ page }) => {
   const demo = await (await new DemoPage(page).open()).ready();
   const press = (key: string): Promise<void> => page.keyboard.press(key);
@@ -22,7 +25,7 @@ test('a story by keyboard alone: tell, stop, walk the words, pick an expert', as
   await page.keyboard.type('and a dog');
   await expect(demo.prompt).toHaveValue('One day a cat\nand a dog');
   await press('Enter');
-  await expect(demo.words.nth(4)).toBeVisible();
+  await demo.begun();
   await expect(demo.prompt).toBeFocused();
   await press('Escape');
   await expect(demo.stats).toContainText('stopped');
@@ -41,17 +44,14 @@ test('a story by keyboard alone: tell, stop, walk the words, pick an expert', as
   await press('Enter');
   await expect(demo.experts).toContainText('likes:');
   expect(await demo.story.locator('.liked').count()).toBeGreaterThan(0);
-});
 
-test('Stop can be reached and pressed, and the focus is never lost', async ({ page }) => {
-  const demo = await (await new DemoPage(page).open()).ready();
   await demo.tell.focus();
-  await page.keyboard.press('Enter');
-  await expect(demo.words.nth(2)).toBeVisible();
+  await press('Enter');
+  await demo.begun();
   await demo.stop.focus();
-  await page.keyboard.press('Enter');
+  await press('Enter');
   await expect(demo.stats).toContainText('stopped');
-  await expect(page.locator(':focus')).toHaveCount(1);
+  await expect(page.locator(':focus')).toHaveCount(1); // the focus is never lost
 });
 
 test('with reduced motion the picture keeps up without fading', async ({ page }) => {

@@ -3,6 +3,9 @@ import { expect, test } from 'playwright/test';
 import { chromiumFlags, requireChromium } from '../scripts/chromium.mjs';
 import { DemoPage } from './demo-page.ts';
 
+// A software adapter on a busy machine: only a hang takes this long.
+test.describe.configure({ timeout: 400_000 });
+
 const flags = chromiumFlags().filter((flag) => !/webgpu|Vulkan/i.test(flag));
 test.use({
   launchOptions: {

@@ -1,6 +1,9 @@
 /** The second visit needs no network. */
 import { expect, test, type Page } from 'playwright/test';
-import { DemoPage } from './demo-page.ts';
+import { DemoPage, PATIENCE } from './demo-page.ts';
+
+// A software adapter on a busy machine: only a hang takes this long.
+test.describe.configure({ timeout: 400_000 });
 
 /** Waits until the service worker has kept the page and the model whole. */
 async function isKept(page: Page): Promise<void> {
@@ -48,21 +51,11 @@ test('after one story the page reloads and tells another without a network', asy
     async () => (await fetch('./models/fable-omni-8m/no-such-file.json')).status,
   );
   expect(absent).toBe(404);
-});
 
-test('without a network the model that was never loaded says so, and the page lives on', async ({
-  page,
-  context,
-}) => {
-  const demo = await (await new DemoPage(page).open()).ready();
-  await demo.setLength(8);
-  await demo.tellAll();
-  await isKept(page);
-  await context.setOffline(true);
-  await page.reload();
-  await demo.ready();
-  await page.getByLabel('Model', { exact: true }).selectOption('fable-moe-12m');
-  await expect(page.getByRole('alert')).toContainText('could not be read', { timeout: 60_000 });
-  await page.getByLabel('Model', { exact: true }).selectOption('fable-omni-8m');
+  // A model that was never loaded says so, and the page lives on.
+  const model = page.getByLabel('Model', { exact: true });
+  await model.selectOption('fable-moe-12m');
+  await expect(page.getByRole('alert')).toContainText('could not be read', PATIENCE);
+  await model.selectOption('fable-omni-8m');
   await demo.ready();
 });
