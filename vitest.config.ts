@@ -18,6 +18,9 @@ const gpuTests = ['src/**/*.gpu.test.ts'];
 const f16Tests = ['src/**/*.f16.gpu.test.ts'];
 const hasHalves = process.env['ATOMOE_GPU'] === 'hardware';
 
+/** Only a test that hangs takes so long: no test may fail because the machine is busy. */
+const timeouts = { testTimeout: 180_000, hookTimeout: 180_000 };
+
 /** Chromium, made anew for each project: Vitest writes the project's name into it. */
 function inChromium(): BrowserConfigOptions {
   const executable = 'path' in chromium ? { executablePath: chromium.path } : {};
@@ -52,7 +55,7 @@ function browserProject(
       // One page and one device for all files: opening them costs more than most tests.
       isolate: false,
       fileParallelism: false,
-      testTimeout: 180_000,
+      ...timeouts,
       // A busy machine may take long to start a browser.
       browser: { enabled: true, ui: false, screenshotFailures: false, connectTimeout: 180_000, ...browser },
     },
@@ -77,6 +80,7 @@ export default defineConfig({
           name: 'unit',
           include: ['{src,demo,bench,scripts}/**/*.test.ts'],
           exclude: gpuTests,
+          ...timeouts,
           env: manifest === undefined ? {} : { VK_ICD_FILENAMES: manifest },
         },
       },

@@ -96,7 +96,7 @@ beforeAll(() => {
   write('src/graph/fine.ts', `import '../gpu/a.ts';\nimport '../kernels/a.ts';\nimport '../errors.ts';\n`);
   const stdout = lint('--type-aware', '--format', 'json', 'src', 'demo');
   ({ diagnostics } = JSON.parse(stdout) as { diagnostics: Diagnostic[] });
-}, 60_000);
+});
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
