@@ -4,6 +4,9 @@ import { addShared } from './add-shared.ts';
 import { embedding } from './embedding.ts';
 import { gluActivation } from './glu-activation.ts';
 import { takeRow } from './take-row.ts';
+import { expertCombine } from './expert-combine.ts';
+import { expertDown, expertDownPairs } from './expert-down.ts';
+import { expertGateUp } from './expert-gate-up.ts';
 import { gate } from './gate.ts';
 import { programs } from './kernel.ts';
 import { attentionTiled } from './attention-tiled.ts';
@@ -14,24 +17,27 @@ import { attentionValues } from './attention-values.ts';
 import { attentionScores } from './attention-scores.ts';
 import { attentionCombine } from './attention-combine.ts';
 import { attention } from './attention.ts';
+import { atomicCombine } from './atomic-combine.ts';
+import { atomicScores } from './atomic-scores.ts';
+import { atomicScoresGrouped } from './atomic-scores-grouped.ts';
+import { pairSortCount, pairSortScan, pairSortScatter } from './pair-sort.ts';
 import { productHalves } from './product-halves.ts';
+import { productKeys } from './product-keys.ts';
 import { productRoute } from './product-route.ts';
 import { linear } from './linear.ts';
+import { linearTiled } from './linear-tiled.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { ropeKv } from './rope-kv.ts';
 import { sparseDispatch } from './sparse-dispatch.ts';
-import { atomicCombine } from './atomic-combine.ts';
-import { atomicScores } from './atomic-scores.ts';
-import { productKeys } from './product-keys.ts';
-import { pairSortCount } from './pair-sort.ts';
-import { pairSortScan } from './pair-sort.ts';
-import { pairSortScatter } from './pair-sort.ts';
-import { atomicScoresGrouped } from './atomic-scores-grouped.ts';
 
 /** Every kernel in every variant that the engine may ask for. A new kernel is added here and nowhere else. */
 export const allPrograms: readonly Program[] = [
   ...programs(gate),
   ...programs(sparseDispatch),
+  ...programs(expertGateUp),
+  ...programs(expertDown),
+  ...programs(expertDownPairs),
+  ...programs(expertCombine),
   ...programs(rmsNorm),
   ...programs(ropeKv),
   ...programs(attention),
@@ -41,22 +47,23 @@ export const allPrograms: readonly Program[] = [
   ...programs(embedding),
   ...programs(gluActivation),
   ...programs(linear),
+  ...programs(linearTiled),
   ...programs(takeRow),
   ...programs(attentionScores),
   ...programs(attentionValues),
+  ...programs(atomicCombine),
+  ...programs(atomicScores),
+  ...programs(atomicScoresGrouped),
+  ...programs(pairSortCount),
+  ...programs(pairSortScan),
+  ...programs(pairSortScatter),
   ...programs(productHalves),
+  ...programs(productKeys),
   ...programs(productRoute),
   ...programs(sampleBlocksKernel),
   ...programs(samplePick),
   ...programs(sampleRank),
   ...programs(logitsPenalty),
   ...programs(seenMark),
-  ...programs(atomicCombine),
-  ...programs(atomicScores),
-  ...programs(productKeys),
-  ...programs(pairSortCount),
-  ...programs(pairSortScan),
-  ...programs(pairSortScatter),
-  ...programs(atomicScoresGrouped),
   ...programs(attentionTiled),
 ];

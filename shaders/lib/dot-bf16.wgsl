@@ -1,0 +1,17 @@
+// dot bf16: as lib/dot-f32.wgsl. The inputs of even and of odd columns lie apart, as the halves of the words do.
+struct UnitInputs {
+  even: vec4<f32>,
+  odd: vec4<f32>,
+}
+
+fn unit_inputs(at: u32) -> UnitInputs {
+  let first = input4(at);
+  let second = input4(at + 1u);
+  return UnitInputs(vec4<f32>(first.xz, second.xz), vec4<f32>(first.yw, second.yw));
+}
+
+fn unit_dot(words: vec4<u32>, inputs: UnitInputs) -> f32 {
+  let low = bitcast<vec4<f32>>(words << vec4<u32>(16u));
+  let high = bitcast<vec4<f32>>(words & vec4<u32>(0xffff0000u));
+  return dot(low, inputs.even) + dot(high, inputs.odd);
+}
