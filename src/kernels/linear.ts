@@ -62,7 +62,8 @@ const LANE_ROWS: Readonly<Record<number, string>> = { 1: laneRows1, 4: laneRows4
 
 const lib = (name: string, text: string): Part => ({ name: `lib/${name}.wgsl`, text });
 
-function commonParts({ scalar, out, format, subgroups }: LinearVariant): Part[] {
+/** What every form of the product is linked with. */
+export function linearCommonParts({ scalar, out, format, subgroups }: LinearVariant): Part[] {
   return [
     scalarPrelude(scalar, subgroups),
     { name: 'result', text: `alias result = ${out};` },
@@ -80,7 +81,7 @@ function teamParts(variant: LinearVariant): Part[] {
       ? [lib('rows-1', rows1), lib('rows-1-subgroup', rows1Subgroup)]
       : [lib('rows-4', rows4), lib('rows-4-subgroup', rows4Subgroup)];
   return [
-    ...commonParts(variant),
+    ...linearCommonParts(variant),
     ...rowsParts.slice(0, subgroups ? 2 : 1),
     lib(`unit ${format}`, UNITS[format]),
     subgroups ? lib('team-subgroup', teamSubgroup) : lib('team-workgroup', teamWorkgroup),
@@ -92,7 +93,7 @@ function teamParts(variant: LinearVariant): Part[] {
 export function linearLaneParts(variant: LinearVariant): Part[] {
   const { format, bias, rows, outs } = variant;
   return [
-    ...commonParts(variant),
+    ...linearCommonParts(variant),
     constants({ OUTS: outs }),
     lib(`lane-rows-${rows}`, LANE_ROWS[rows] ?? ''),
     lib(`step-${format}`, STEPS[format]),

@@ -1,0 +1,150 @@
+// linear-tiled: y[r, o] = multiplier * (sum_k x[r, k] * w[o, k] + bias[o]), for many rows
+//
+// x      [rows, cols] scalar      w [outs, cols] in any weight format      bias [outs] f32, where there is one
+// y      [rows, outs] result      sums in f32
+// grid   a workgroup per tile of 32 rows x TILE_OUTS; tiles along outs run fastest (folded). 32 columns at a time are
+//        unpacked into workgroup memory. The 64 lanes stand 8 x 8; lane (i, j) sums for the rows i, i + 8, ... and the
+//        outputs j, j + 8, ..., so that neighbours read neighbouring rows.
+// parts  alias scalar4, result; lib/grid, lib/weights-*, lib/scales; const TILE_OUTS = 32 or 64
+// needs  cols a multiple of UNIT
+override WG: u32; // 64
+
+const TILE_ROWS = 32u;
+const QUADS = 8u; // of columns, that are staged at a time
+const STAGED_UNITS = 32u / UNIT; // of a row of w
+const SIDE = 8u;
+
+struct Params {
+  rows: u32,
+  cols: u32,
+  outs: u32,
+  scales: u32,
+  multiplier: f32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<scalar4>;
+@group(0) @binding(1) var<storage, read> w: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read_write> y: array<result>;
+#if ${bias}
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<uniform> params: Params;
+#else
+@group(0) @binding(3) var<uniform> params: Params;
+#endif
+
+var<workgroup> x_tile: array<vec4<f32>, TILE_ROWS * QUADS>;
+var<workgroup> w_tile: array<vec4<f32>, TILE_OUTS * QUADS>;
+
+// Where a quad stands in its tile: turned by its row, so that eight rows' quads lie in different banks.
+fn place(row: u32, quad: u32) -> u32 {
+  return row * QUADS + (quad ^ (row % QUADS));
+}
+
+fn load_x(row: u32, quad: u32) -> vec4<f32> {
+  let quads = params.cols / 4u;
+  let value = vec4<f32>(x[min(row, params.rows - 1u) * quads + min(quad, quads - 1u)]);
+  return select(vec4<f32>(), value, quad < quads);
+}
+
+fn stage_x(first_row: u32, first_quad: u32, lane: u32) {
+  for (var at = lane; at < TILE_ROWS * QUADS; at += WG) {
+    let row = at / QUADS;
+    let quad = at % QUADS;
+    x_tile[place(row, quad)] = load_x(first_row + row, first_quad + quad);
+  }
+}
+
+fn stage_w(first_out: u32, first_unit: u32, lane: u32) {
+  let units = params.cols / UNIT;
+  for (var at = lane; at < TILE_OUTS * STAGED_UNITS; at += WG) {
+    let out = at / STAGED_UNITS;
+    let row = min(first_out + out, params.outs - 1u);
+    let unit = at % STAGED_UNITS;
+    let inside = min(first_unit + unit, units - 1u); // past the row x is zero
+    let values = unpack_unit(w[row * units + inside], unit_scale(row, inside, params.cols, params.scales));
+    for (var i = 0u; i < UNIT_VEC4; i++) {
+      w_tile[place(out, unit * UNIT_VEC4 + i)] = values[i];
+    }
+  }
+}
+
+// Four rows of a tile, eight apart, as the columns of a matrix.
+fn x_rows(row: u32, quad: u32) -> mat4x4<f32> {
+  return mat4x4<f32>(
+    x_tile[place(row, quad)],
+    x_tile[place(row + SIDE, quad)],
+    x_tile[place(row + 2u * SIDE, quad)],
+    x_tile[place(row + 3u * SIDE, quad)],
+  );
+}
+
+fn w_rows(out: u32, quad: u32) -> mat4x4<f32> {
+  return mat4x4<f32>(
+    w_tile[place(out, quad)],
+    w_tile[place(out + SIDE, quad)],
+    w_tile[place(out + 2u * SIDE, quad)],
+    w_tile[place(out + 3u * SIDE, quad)],
+  );
+}
+
+fn write_one(row: u32, out: u32, sum: f32) {
+  if (row < params.rows && out < params.outs) {
+#if ${bias}
+    y[row * params.outs + out] = result(params.multiplier * (sum + bias[out]));
+#else
+    y[row * params.outs + out] = result(params.multiplier * sum);
+#endif
+  }
+}
+
+fn write_row(row: u32, out: u32, sums: vec4<f32>) {
+  write_one(row, out, sums.x);
+  write_one(row, out + SIDE, sums.y);
+  write_one(row, out + 2u * SIDE, sums.z);
+  write_one(row, out + 3u * SIDE, sums.w);
+}
+
+fn write_tile(row: u32, out: u32, sums: mat4x4<f32>) {
+  write_row(row, out, sums[0]);
+  write_row(row + SIDE, out, sums[1]);
+  write_row(row + 2u * SIDE, out, sums[2]);
+  write_row(row + 3u * SIDE, out, sums[3]);
+}
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let strips = (params.outs + TILE_OUTS - 1u) / TILE_OUTS;
+  let tile = linear_group(group, groups);
+  let first_row = tile / strips * TILE_ROWS;
+  if (first_row >= params.rows) {
+    return;
+  }
+  let first_out = tile % strips * TILE_OUTS;
+  let row = lane / SIDE;
+  let out = lane % SIDE;
+  var acc0 = mat4x4<f32>(); // a column for each row, a row for each output
+#if ${wide}
+  var acc1 = mat4x4<f32>(); // outputs 32 to 63 of the tile
+#endif
+  for (var quad = 0u; quad < params.cols / 4u; quad += QUADS) {
+    stage_x(first_row, quad, lane);
+    stage_w(first_out, quad / UNIT_VEC4, lane);
+    workgroupBarrier();
+    for (var i = 0u; i < QUADS; i++) {
+      let columns = x_rows(row, i);
+      acc0 += transpose(w_rows(out, i)) * columns;
+#if ${wide}
+      acc1 += transpose(w_rows(out + 32u, i)) * columns;
+#endif
+    }
+    workgroupBarrier(); // before the next stage overwrites the tiles
+  }
+  write_tile(first_row + row, first_out + out, acc0);
+#if ${wide}
+  write_tile(first_row + row, first_out + out + 32u, acc1);
+#endif
+}
