@@ -1,0 +1,23 @@
+/** The page that `bench/run.mjs` drives: one function for each part. */
+import { peerPart } from '../parts/a-peer.ts';
+import { kernelsPart } from '../parts/b-kernels.ts';
+import { routerPart } from '../parts/d-router.ts';
+import type { PartResult } from '../report.ts';
+
+const parts: Readonly<Record<string, () => Promise<PartResult>>> = {
+  a: peerPart,
+  b: kernelsPart,
+  d: routerPart,
+};
+
+declare global {
+  interface Window {
+    bench: (part: string) => Promise<PartResult>;
+  }
+}
+
+window.bench = async (part) => {
+  const run = parts[part];
+  if (!run) throw new Error(`no part ${part}; there are ${Object.keys(parts).join(', ')}`);
+  return run();
+};

@@ -1,0 +1,151 @@
+// `npm run bench [-- a b c d]`: builds the bench page, runs it in headless Chromium, writes RESULTS.md and results.json.
+import { createReadStream, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpus } from 'node:os';
+import { basename, extname, resolve } from 'node:path';
+import process from 'node:process';
+import { chromium } from 'playwright';
+import { format } from 'prettier';
+import { build, preview } from 'vite';
+import { chromiumFlags, requireChromium } from '../scripts/chromium.mjs';
+
+const root = resolve(import.meta.dirname, '..');
+const outDir = resolve(root, 'dist/bench');
+const PARTS = ['a', 'b', 'c', 'd'];
+/** @type {Record<string, string>} */
+const TITLES = {
+  a: '(a) A Q4 MoE beside ONNX Runtime',
+  b: '(b) Kernels against the machine',
+  c: '(c) OmniMoE layer against a PEER layer',
+  d: '(d) Router time by number of experts',
+};
+
+/** Serves the files of the onnxruntime-web package under /ort/. */
+const ortFiles = {
+  name: 'bench-ort-files',
+  /** @param {import('vite').PreviewServer} server */
+  configurePreviewServer(server) {
+    server.middlewares.use('/ort', (request, response) => {
+      const name = basename(new URL(request.url ?? '/', 'http://localhost').pathname);
+      const path = resolve(root, 'node_modules/onnxruntime-web/dist', name);
+      if (!existsSync(path)) return void response.writeHead(404).end();
+      const type = extname(path) === '.wasm' ? 'application/wasm' : 'text/javascript';
+      response.writeHead(200, { 'Content-Type': type, 'Content-Length': statSync(path).size });
+      createReadStream(path).pipe(response);
+    });
+  },
+};
+
+/** @type {import('vite').InlineConfig} */
+const config = {
+  configFile: false,
+  root: resolve(root, 'bench/page'),
+  base: './',
+  logLevel: 'warn',
+  plugins: [ortFiles],
+  build: {
+    outDir,
+    emptyOutDir: true,
+    target: 'es2022',
+    reportCompressedSize: false,
+    chunkSizeWarningLimit: 4096,
+  },
+  worker: { format: 'es' },
+  preview: { host: '127.0.0.1', port: 0 },
+};
+
+/** Runs one part in a page of its own, so that no part inherits another's memory. @param {string} part */
+async function runPart(part) {
+  const server = await preview(config);
+  const browser = await chromium.launch({ executablePath: requireChromium(), args: chromiumFlags() });
+  try {
+    const page = await browser.newPage();
+    page.on('console', (message) => {
+      const text = message.text();
+      if (text.startsWith('bench: ')) console.log(`[${part}] ${text.slice(7)}`);
+      else if (message.type() === 'error' || message.type() === 'warning')
+        console.log(`[${part}] ${text.slice(0, 400)}`);
+    });
+    const crash = new Promise((_, reject) => page.on('crash', () => reject(new Error('the page crashed'))));
+    await page.goto(server.resolvedUrls?.local[0] ?? '');
+    await page.waitForFunction('window.bench !== undefined');
+    const started = Date.now();
+    const result = await Promise.race([page.evaluate(`window.bench(${JSON.stringify(part)})`), crash]);
+    const adapter = await page.evaluate(async () => {
+      const { info } = (await navigator.gpu.requestAdapter()) ?? { info: undefined };
+      return info
+        ? [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' ')
+        : 'none';
+    });
+    return { ...result, seconds: (Date.now() - started) / 1000, adapter, browser: browser.version() };
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+}
+
+/** @param {string} name */
+function versionOf(name) {
+  return JSON.parse(readFileSync(resolve(root, 'node_modules', name, 'package.json'), 'utf8')).version;
+}
+
+/** The commit that was measured, and whether files differed from it. */
+function commit() {
+  /** @param {string[]} args */
+  const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim();
+  const changed = git(
+    'status',
+    '--porcelain',
+    '--',
+    'src',
+    'shaders',
+    'bench/*.ts',
+    'bench/*.mjs',
+    'bench/*/*',
+  );
+  return git('rev-parse', '--short', 'HEAD') + (changed === '' ? '' : ' with local changes');
+}
+
+/** Results of parts that are not run now are kept from the last run. */
+function readEarlier() {
+  const path = resolve(root, 'bench/results.json');
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : { parts: {} };
+}
+
+/** @param {Record<string, any>} parts */
+function renderMarkdown(parts) {
+  const sections = PARTS.filter((part) => parts[part]).map((part) => {
+    const { markdown, date, commit: at, adapter, browser, machine, seconds } = parts[part];
+    const made = `_${date}, commit ${at}; adapter ${adapter}; Chromium ${browser}; ${machine}; ${seconds.toFixed(0)} s._`;
+    return `## ${TITLES[part]}\n\n${made}\n\n${markdown}\n`;
+  });
+  const head =
+    '# Bench results\n\nWritten by `npm run bench`; README.md says how to read them. `±` is half the distance between the ' +
+    'quartiles, `n` the number of repetitions.\n';
+  return [head, ...sections].join('\n');
+}
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((part) => !PARTS.includes(part));
+if (unknown.length > 0) {
+  console.error(`no part ${unknown.join(', ')}; there are ${PARTS.join(', ')}`);
+  process.exit(1);
+}
+await build(config);
+const { parts } = readEarlier();
+const machine = `${cpus().length} CPU cores, ${process.platform} ${process.arch}`;
+for (const part of wanted.length > 0 ? wanted : PARTS) {
+  const at = commit();
+  const result = await runPart(part);
+  const date = new Date().toISOString().slice(0, 10);
+  parts[part] = {
+    ...result,
+    date,
+    commit: at,
+    machine,
+    versions: { 'onnxruntime-web': versionOf('onnxruntime-web') },
+  };
+  const json = await format(JSON.stringify({ parts }), { parser: 'json', printWidth: 110 });
+  writeFileSync(resolve(root, 'bench/results.json'), json);
+  writeFileSync(resolve(root, 'bench/RESULTS.md'), renderMarkdown(parts));
+}
