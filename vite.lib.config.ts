@@ -69,11 +69,13 @@ function bareShaders(): Plugin {
 
 const WORKER_SOURCE = `new URL('./worker.ts', import.meta.url)`;
 const WORKER_MARK = 'atomoe:worker';
+const MINIFIED_LAUNCH =
+  /function (\w+)\((\w+)\)\{return new \2\(new URL\(\s*(?:\/\*[^*]*\*\/)?\s*[`"']atomoe:worker[`"'],import\.meta\.url\),\{type:[`"']module[`"']\}\)\}/;
 
 /**
  * Points at the built worker from whichever chunk starts it, in the words that the bundlers of applications look for:
  * `new Worker(new URL('...', import.meta.url), { type: 'module' })`. Left alone, Vite would build the worker a second
- * time.
+ * time, and the minifier would rename the parameter that is called `Worker`.
  */
 function workerBeside(): Plugin {
   return {
@@ -84,10 +86,19 @@ function workerBeside(): Plugin {
       if (!code.includes(WORKER_SOURCE)) throw new Error(`src/worker/open.ts does not say ${WORKER_SOURCE}`);
       return code.replace(WORKER_SOURCE, `new URL(/* @vite-ignore */ '${WORKER_MARK}', import.meta.url)`);
     },
-    renderChunk(code, { fileName }) {
-      if (!code.includes(WORKER_MARK)) return undefined;
-      const path = posix.relative(dirname(fileName), 'worker.js');
-      return code.replace(WORKER_MARK, path.startsWith('.') ? path : `./${path}`);
+    generateBundle(_, bundle) {
+      for (const output of Object.values(bundle)) {
+        if (output.type !== 'chunk' || !output.code.includes(WORKER_MARK)) continue;
+        const path = posix.relative(dirname(output.fileName), 'worker.js');
+        const url = path.startsWith('.') ? path : `./${path}`;
+        const code = output.code.replace(
+          MINIFIED_LAUNCH,
+          `function $1(Worker){return new Worker(new URL("${url}",import.meta.url),{type:"module"})}`,
+        );
+        if (code.includes(WORKER_MARK))
+          throw new Error(`${output.fileName} starts the worker in words unheard of`);
+        output.code = code;
+      }
     },
   };
 }

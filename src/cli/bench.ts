@@ -23,7 +23,7 @@ interface Speeds {
 export const bench: Command = {
   name: 'bench',
   wants: ['MODEL'],
-  summary: 'measure prefill and decode: medians of several rounds',
+  summary: 'measure prefill and decode',
   example: 'bench models/fable-moe-12m --prompt 128 --reply 64',
   options: {
     prompt: { value: 'N', help: 'tokens of the prompt (default 128)' },

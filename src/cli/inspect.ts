@@ -18,7 +18,7 @@ type Finding =
 export const inspect: Command = {
   name: 'inspect',
   wants: ['MODEL'],
-  summary: 'show the spec, the sizes and the tensors; reads headers only',
+  summary: 'show spec, sizes and tensors; reads headers only',
   example: 'inspect models/fable-moe-12m',
   options: { context: LOAD_OPTIONS.context, quantize: LOAD_OPTIONS.quantize, ...JSON_OPTION },
   run: async (args, terminal) => {

@@ -12,7 +12,7 @@ import { formatBytes } from './words.ts';
 export const DEVICE_OPTION = {
   device: {
     value: 'gpu|cpu',
-    help: 'gpu needs the package webgpu; cpu is slow and needs nothing (default gpu)',
+    help: 'where to compute (default gpu)',
   },
 } as const satisfies Options;
 

@@ -64,20 +64,22 @@ function sentence(error: unknown): string {
 function overview(): string {
   const commands = COMMANDS.map(({ name, wants, summary }) => [`  ${[name, ...wants].join(' ')}`, summary]);
   const examples = COMMANDS.map(({ example }) => `  npx atomoe ${example}\n`).join('');
-  return `Mixture-of-Experts language models on WebGPU, in Node through Dawn (npm install webgpu) or on the CPU.
+  return `Mixture-of-Experts language models, on WebGPU through Dawn or on the CPU.
 
 Usage: npx atomoe COMMAND [options]
 
 ${table(commands)}
-MODEL is a folder with config.json and safetensors weights, a weight file in one, or the URL of either.
-npx atomoe COMMAND --help lists the options; --version prints the version.
+MODEL is a folder with config.json and safetensors weights, one of its weight
+files, or the URL of either. COMMAND --help lists the options of a command.
+WebGPU needs the package webgpu (npm install webgpu), --device cpu nothing.
 
 Examples:
 ${examples}`;
 }
 
 function usage({ name, wants, summary, example, options }: Command): string {
-  return `npx atomoe ${[name, ...wants].join(' ')} [options]: ${summary}
+  return `npx atomoe ${[name, ...wants].join(' ')} [options]
+${summary}
 
 ${table(optionRows(options))}
 Example:

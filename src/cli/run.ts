@@ -11,14 +11,14 @@ type Done = Extract<GenerateEvent, { kind: 'done' }>;
 export const run: Command = {
   name: 'run',
   wants: ['MODEL', 'PROMPT'],
-  summary: 'continue a text, or answer where the model chats',
+  summary: 'continue a text, or answer if the model chats',
   example: 'run models/fable-omni-8m "Once upon a time"',
   options: {
     'max-tokens': { value: 'N', help: 'longest reply (default 256)' },
     temperature: { value: 'X', help: '0 always takes the likeliest token (default 0.8)' },
     'top-k': { value: 'N', help: 'draw among the N likeliest (default: all)' },
-    'top-p': { value: 'X', help: 'draw among the likeliest that make up X (default 0.95)' },
-    'min-p': { value: 'X', help: 'leave out tokens less likely than X times the best' },
+    'top-p': { value: 'X', help: 'draw among those that make up X (default 0.95)' },
+    'min-p': { value: 'X', help: 'leave out those below X times the best' },
     seed: { value: 'N', help: 'the same seed gives the same text' },
     stop: { value: 'TEXT', isList: true, help: 'end before this text; may be repeated' },
     ...LOAD_OPTIONS,

@@ -19,7 +19,7 @@ interface Findings {
 export const verify: Command = {
   name: 'verify',
   wants: ['PATH'],
-  summary: 'compare with golden.json, or with the expected.* tensors of a layer file',
+  summary: 'compare with golden.json, or expected.* of a layer file',
   example: 'verify models/fable-omni-8m --device cpu',
   options: { ...DEVICE_OPTION, ...JSON_OPTION },
   run: async (args, terminal) => {

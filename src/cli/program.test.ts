@@ -1,0 +1,293 @@
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { main } from './program.ts';
+import type { Terminal } from './terminal.ts';
+
+// Models on the CPU: only a hang takes longer than this.
+vi.setConfig({ testTimeout: 60_000 });
+
+const root = resolve(import.meta.dirname, '../..');
+const model = (name: string) => join(root, 'fixtures/models', name);
+const layer = (name: string) => join(root, 'fixtures/layers', `${name}.safetensors`);
+const story = join(root, 'demo/public/models/fable-omni-8m');
+
+/** Runs a command line and keeps what it says. */
+async function run(...argv: string[]) {
+  let out = '';
+  const notes: string[] = [];
+  const terminal: Terminal = {
+    write: (text) => (out += text),
+    note: (line) => notes.push(line),
+    status: () => {},
+    isMixed: false,
+    signal: new AbortController().signal,
+  };
+  const code = await main(argv, terminal);
+  return { code, out, notes };
+}
+
+const folders: string[] = [];
+afterEach(async () => {
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true });
+});
+
+/** A folder with the files of another, some of them replaced. */
+async function altered(
+  of: string,
+  names: readonly string[],
+  changed: Readonly<Record<string, string | Uint8Array>>,
+) {
+  const folder = await mkdtemp(join(tmpdir(), 'atomoe-cli-'));
+  folders.push(folder);
+  for (const name of names) if (!(name in changed)) await symlink(join(of, name), join(folder, name));
+  for (const [name, content] of Object.entries(changed)) await writeFile(join(folder, name), content);
+  return folder;
+}
+
+describe('usage', () => {
+  test('help fits one screen and gives every command an example', async () => {
+    const { code, out } = await run('--help');
+    expect(code).toBe(0);
+    const lines = out.trimEnd().split('\n');
+    expect(lines.length).toBeLessThanOrEqual(24);
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80);
+    for (const name of ['run', 'logits', 'inspect', 'bench', 'verify'])
+      expect(out).toContain(`npx atomoe ${name} `);
+  });
+
+  test.each(['run', 'logits', 'inspect', 'bench', 'verify'])('%s --help fits one screen', async (name) => {
+    const { code, out } = await run(name, '--help');
+    expect(code).toBe(0);
+    const lines = out.trimEnd().split('\n');
+    expect(lines.length).toBeLessThanOrEqual(24);
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(80);
+    expect(out).toContain(`npx atomoe ${name} `);
+  });
+
+  test.each([
+    [['frob'], /no command "frob"; wanted run, logits/],
+    [['run', 'models/x'], /PROMPT is missing/],
+    [['run', 'models/x', 'Once', 'upon'], /unexpected argument "upon".*quote/],
+    [['inspect'], /MODEL is missing/],
+    [['run', 'x', 'y', '--frob'], /unknown option '--frob'/],
+    [['run', 'x', 'y', '--seed'], /--seed/],
+  ])('%j is wrong usage, said in one sentence', async (argv, message) => {
+    const { code, out, notes } = await run(...argv);
+    expect(code).toBe(2);
+    expect(out).toBe('');
+    expect(notes).toHaveLength(1);
+    expect(notes[0]).toMatch(/^atomoe: [^\n]+$/);
+    expect(notes[0]).toMatch(message);
+  });
+
+  test.each([
+    [['logits', model('olmoe'), '--ids', '1,x'], /--ids is "1,x"/],
+    [['logits', model('olmoe')], /--ids is missing/],
+    [
+      ['logits', model('olmoe'), '--ids', '96', '--device', 'cpu'],
+      /token id 96 is outside the vocabulary of 96/,
+    ],
+    [['logits', model('olmoe'), '--ids', '1', '--device', 'tpu'], /--device is "tpu"; wanted gpu or cpu/],
+    [['inspect', model('olmoe'), '--context', '0'], /--context is 0/],
+    [['inspect', '/no/such/folder'], /\/no\/such\/folder does not exist/],
+    [['run', model('olmoe'), 'Once', '--device', 'cpu'], /tokenizer\.json is missing/],
+    [['run', story, '', '--device', 'cpu'], /prompt is empty/],
+    [
+      ['run', story, 'x', '--device', 'cpu', '--temperature', 'hot'],
+      /--temperature is "hot"; wanted a number/,
+    ],
+    [['bench', model('olmoe'), '--device', 'cpu', '--prompt', '9999'], /do not fit the context/],
+    [['verify', story, '--device', 'none'], /--device is "none"/],
+  ])('%j fails with one sentence', async (argv, message) => {
+    const { code, out, notes } = await run(...argv);
+    expect(code).toBe(1);
+    expect(out).toBe('');
+    expect(notes).toHaveLength(1);
+    expect(notes[0]).toMatch(/^atomoe: [^\n]+$/);
+    expect(notes[0]).not.toContain('a bug');
+    expect(notes[0]).toMatch(message);
+  });
+
+  test('a machine without an adapter is told to use --device cpu', async () => {
+    vi.doMock('webgpu', () => ({ create: () => ({ requestAdapter: () => Promise.resolve(null) }) }));
+    const { code, notes } = await run('logits', model('olmoe'), '--ids', '1');
+    vi.doUnmock('webgpu');
+    expect(code).toBe(1);
+    expect(notes.join()).toMatch(/no graphics adapter.*--device cpu/);
+  });
+});
+
+describe('inspect', () => {
+  test('tells spec, sizes and tensors of a model', async () => {
+    const { code, out } = await run('inspect', story, '--json');
+    expect(code).toBe(0);
+    const { kind, spec, plan, tensors, totalBytes } = JSON.parse(out);
+    expect(kind).toBe('model');
+    expect(spec).toMatchObject({ family: 'omnimoe', hidden: 192, vocab: 4096 });
+    expect(spec.layers[0].mlp).toMatchObject({ kind: 'atomic', experts: 4096, grid: 64, topK: 32 });
+    // One atomic expert is two vectors of 192 halves.
+    expect(plan.bytes.oneExpert).toBe(2 * 192 * 2);
+    expect(plan.bytes.allExperts).toBe(4 * 4096 * 768);
+    expect(plan.bytes.download).toBe(totalBytes);
+    const gate = tensors.find(({ name }: { name: string }) => name === 'model.layers.0.mlp.up_embed.weight');
+    expect(gate).toMatchObject({ dtype: 'F16', shape: [4096, 192], sizeBytes: 4096 * 384 });
+  });
+
+  test('aligns its tables', async () => {
+    const { out } = await run('inspect', model('mixtral'));
+    const lines = out.slice(out.indexOf('\ntensor ')).trim().split('\n');
+    expect(lines.length).toBeGreaterThan(10);
+    expect(new Set(lines.map(({ length }) => length)).size).toBe(1); // right-aligned sizes end together
+  });
+
+  test('lists the tensors of a file that is no model', async () => {
+    const { code, out } = await run('inspect', layer('peer'));
+    expect(code).toBe(0);
+    expect(out).toContain('no model: there is no config.json');
+    expect(out).toMatch(/keys_x +F32 +\[16, 12\] +768 bytes/);
+  });
+
+  test('lists the tensors of a family that Atomoe does not run', async () => {
+    const files = ['config.json', 'model.safetensors'];
+    const folder = await altered(model('olmoe'), files, { 'config.json': '{"model_type": "strange"}' });
+    const { code, out } = await run('inspect', folder);
+    expect(code).toBe(0);
+    expect(out).toContain('model_type "strange" is no family that Atomoe knows');
+    expect(out).toContain('model.embed_tokens.weight');
+  });
+});
+
+describe('logits', () => {
+  test('gives every position, in one go and token by token', async () => {
+    const golden = JSON.parse(await readFile(join(model('granitemoe'), 'golden.json'), 'utf8'));
+    const ids = golden.ids.slice(0, 5);
+    const argv = ['logits', model('granitemoe'), '--ids', ids.join(','), '--device', 'cpu', '--json'];
+    for (const mode of [[], ['--one-by-one']]) {
+      const { out } = await run(...argv, ...mode);
+      const answer = JSON.parse(out);
+      expect(answer).toMatchObject({ ids, vocab: 96 });
+      expect(answer.logits).toHaveLength(5);
+      for (const [position, row] of answer.logits.entries()) {
+        row.forEach((value: number, id: number) => expect(value).toBeCloseTo(golden.logits[position][id], 4));
+      }
+    }
+  });
+});
+
+test('run streams what greedy decoding says', async () => {
+  const golden = JSON.parse(await readFile(join(story, 'golden.json'), 'utf8'));
+  const options = ['--device', 'cpu', '--temperature', '0', '--max-tokens', '6'];
+  const { code, out } = await run('run', story, golden.prompt, ...options);
+  expect(code).toBe(0);
+  expect(out.trim().length).toBeGreaterThan(6);
+  expect(golden.greedy_text.startsWith(golden.prompt + out.trimEnd())).toBe(true);
+  const { out: json } = await run('run', story, golden.prompt, ...options, '--json');
+  expect(JSON.parse(json)).toMatchObject({
+    reason: 'length',
+    text: out.trimEnd(),
+    usage: { completionTokens: 6 },
+  });
+});
+
+describe('verify', () => {
+  test('accepts a model whose logits agree', async () => {
+    const { code, out } = await run('verify', model('qwen2_moe'), '--device', 'cpu', '--json');
+    expect(code).toBe(0);
+    const { ok, checks } = JSON.parse(out);
+    expect(ok).toBe(true);
+    expect(checks.map(({ mode }: { mode: string }) => mode)).toEqual(['in one go', 'token by token']);
+    for (const { error, of } of checks) {
+      expect(error).toBeLessThan(1e-4);
+      expect(of).toBe(12 * 96);
+    }
+  });
+
+  test('refuses a model when a single logit is off', async () => {
+    const golden = JSON.parse(await readFile(join(model('olmoe'), 'golden.json'), 'utf8'));
+    golden.logits[7][50] += 3e-4;
+    const files = ['config.json', 'generation_config.json', 'model.safetensors', 'golden.json'];
+    const folder = await altered(model('olmoe'), files, { 'golden.json': JSON.stringify(golden) });
+    const { code, out } = await run('verify', folder, '--device', 'cpu');
+    expect(code).toBe(1);
+    expect(out).toMatch(/logits +in one go +3\.\d+e-4 absolute +1e-4 +FAILED/);
+    expect(out).toContain('2 of 2 checks FAILED');
+  });
+
+  test('refuses router ids, greedy ids and perplexity that are off, and accepts those that agree', async () => {
+    const golden = JSON.parse(await readFile(join(story, 'golden.json'), 'utf8'));
+    const files = [
+      'config.json',
+      'model.safetensors',
+      'tokenizer.json',
+      'tokenizer_config.json',
+      'golden.json',
+    ];
+    // A short window keeps this quick: its perplexity is not the file's, so that check has to fail.
+    golden.perplexity = { ...golden.perplexity, ids: golden.ids, window: golden.ids.length };
+    golden.greedy_ids = golden.greedy_ids.slice(0, 14);
+    golden.greedy_ids[12] = (golden.greedy_ids[12] + 1) % 4096;
+    golden.router_ids[2][3][0] = golden.router_ids[2][3][0] === 0 ? 1 : 0;
+    const folder = await altered(story, files, { 'golden.json': JSON.stringify(golden) });
+    const { code, out } = await run('verify', folder, '--device', 'cpu', '--json');
+    expect(code).toBe(1);
+    const { checks } = JSON.parse(out);
+    const find = (wanted: string) => checks.filter(({ name }: { name: string }) => name === wanted);
+    expect(find('logits').map(({ ok }: { ok: boolean }) => ok)).toEqual([true, true]);
+    expect(find('router ids').map(({ error }: { error: number }) => error)).toEqual([1, 1]);
+    for (const { error } of find('greedy ids')) expect(error).toBeGreaterThanOrEqual(1);
+    expect(find('perplexity')[0].ok).toBe(false);
+  });
+
+  test.each([
+    ['omnimoe', ['ids', 'log_scores', 'weights', 'y', 'y_renormalised']],
+    ['peer', ['ids', 'scores', 'weights', 'y']],
+  ])('accepts the layer %s', async (name, outputs) => {
+    const { code, out } = await run('verify', layer(name), '--device', 'cpu', '--json');
+    expect(code).toBe(0);
+    const { checks } = JSON.parse(out);
+    expect(checks.map((check: { name: string }) => check.name)).toEqual([...outputs, ...outputs]);
+    for (const { error, tolerance } of checks) {
+      expect(error).toBeLessThanOrEqual(tolerance);
+      expect(tolerance).toBeLessThanOrEqual(1e-5);
+    }
+  });
+
+  test.each([
+    ['omnimoe', 'expected.y_renormalised', 'y_renormalised'],
+    ['omnimoe', 'expected.log_scores', 'log_scores'],
+    ['peer', 'expected.weights', 'weights'],
+    ['peer', 'keys_y', 'y'],
+  ])('refuses the layer %s when %s is off', async (name, tensor, output) => {
+    const bytes = await readFile(layer(name));
+    const headerBytes = Number(bytes.readBigUInt64LE(0));
+    const header = JSON.parse(bytes.toString('utf8', 8, 8 + headerBytes));
+    const at = 8 + headerBytes + header[tensor].data_offsets[0] + 20;
+    bytes.writeFloatLE(bytes.readFloatLE(at) + 0.01, at);
+    const folder = await altered(root, [], { 'layer.safetensors': bytes });
+    const { code, out } = await run('verify', join(folder, 'layer.safetensors'), '--device', 'cpu', '--json');
+    expect(code).toBe(1);
+    const failed = JSON.parse(out).checks.filter(({ ok }: { ok: boolean }) => !ok);
+    expect(failed.map((check: { name: string }) => check.name)).toContain(output);
+  });
+
+  test('works without the metadata', async () => {
+    const bytes = await readFile(layer('peer'));
+    const headerBytes = Number(bytes.readBigUInt64LE(0));
+    const header = JSON.parse(bytes.toString('utf8', 8, 8 + headerBytes));
+    delete header.__metadata__;
+    bytes.fill(0x20, 8, 8 + headerBytes); // a header may be padded with spaces
+    bytes.write(JSON.stringify(header), 8);
+    const folder = await altered(root, [], { 'layer.safetensors': bytes });
+    const { code } = await run('verify', join(folder, 'layer.safetensors'), '--device', 'cpu');
+    expect(code).toBe(0);
+  });
+
+  test('a folder without known answers is told so', async () => {
+    const folder = await altered(model('olmoe'), ['config.json', 'model.safetensors'], {});
+    const { code, notes } = await run('verify', folder, '--device', 'cpu');
+    expect(code).toBe(1);
+    expect(notes.join()).toMatch(/neither a golden\.json nor a layer file/);
+  });
+});
