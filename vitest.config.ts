@@ -32,19 +32,15 @@ function inChromium(): BrowserConfigOptions {
   };
 }
 
-/** A project that runs in a browser; `limits` tells tests what to open the device with (see scripts/README.md). */
+/** A project that runs in a browser. */
 function browserProject(
   name: string,
   files: { include: string[]; exclude?: string[]; setupFiles?: string[] },
   browser: BrowserConfigOptions,
-  limits: 'plan' | 'default' = 'plan',
 ) {
   return {
     cacheDir: `node_modules/.vite/${name}`,
-    define: {
-      'import.meta.env.VITE_ATOMOE_LANE': JSON.stringify(name),
-      'import.meta.env.VITE_ATOMOE_LIMITS': JSON.stringify(limits),
-    },
+    define: { 'import.meta.env.VITE_ATOMOE_LANE': JSON.stringify(name) },
     // Named, so that no dependency is discovered in mid-run: that would reload the page under a running test.
     optimizeDeps: {
       include: ['wgsl-preprocessor/wgsl-preprocessor.js', '@huggingface/jinja', '@huggingface/tokenizers'],
@@ -85,12 +81,6 @@ export default defineConfig({
         },
       },
       browserProject('gpu', { include: gpuTests, exclude: hasHalves ? [] : f16Tests }, inChromium()),
-      browserProject(
-        'gpu-default-limits',
-        { include: ['src/{models,engine}/**/*.gpu.test.ts'], exclude: hasHalves ? [] : f16Tests },
-        inChromium(),
-        'default',
-      ),
       ...firefoxProjects(),
     ],
   },

@@ -140,7 +140,6 @@ async function endToEndLane() {
 const lanes = {
   unit: () => vitestLane('unit'),
   gpu: () => chromiumLane('gpu'),
-  'gpu-default-limits': () => chromiumLane('gpu-default-limits'),
   firefox: firefoxLane,
   e2e: endToEndLane,
 };

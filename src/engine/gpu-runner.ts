@@ -229,14 +229,19 @@ export class GpuRunner implements Runner {
   }
 
   /** Milliseconds of every dispatch of one step, by the GPU's clock. For benches and reports. */
-  async profile(state: RunnerState, request: StepRequest): Promise<{ label: string; key: string; ms: number }[]> {
+  async profile(
+    state: RunnerState,
+    request: StepRequest,
+  ): Promise<{ label: string; key: string; ms: number }[]> {
     const { gpu } = this.#loaded;
     const instance = request.ids.length === 1 ? own(state).decode : own(state).prefill;
     const { lowered } = instance.plan;
     writeIds(gpu, instance.plan, request.ids);
     const step = stepOf(request);
     const commands = instance.commands(step);
-    const needed = lowered.dispatches.flatMap(({ isNeeded }, index) => ((isNeeded?.(step) ?? true) ? [index] : []));
+    const needed = lowered.dispatches.flatMap(({ isNeeded }, index) =>
+      (isNeeded?.(step) ?? true) ? [index] : [],
+    );
     const times = await timeCommands(gpu, commands);
     return times.map((ms, at) => {
       const index = needed[at] ?? 0;

@@ -61,7 +61,11 @@ function toyNode(io: { x: Tensor; y: Tensor; factor: number; offset: number }): 
           }),
       ),
     ],
-    run: (context) => context.put(y, context.floats(x).map((value) => factor * value + offset)),
+    run: (context) =>
+      context.put(
+        y,
+        context.floats(x).map((value) => factor * value + offset),
+      ),
   };
 }
 
@@ -99,7 +103,8 @@ const toyFamily: ModelFamily = {
 
 test.each(['gpu', 'cpu'] as const)('a toy family with a toy kernel runs on %s', async (device) => {
   const [vocab, hidden] = [6, 4];
-  const values = (seed: number) => Array.from({ length: vocab * hidden }, (_, i) => Math.fround(Math.sin(seed + i)));
+  const values = (seed: number) =>
+    Array.from({ length: vocab * hidden }, (_, i) => Math.fround(Math.sin(seed + i)));
   const [table, head] = [values(1), values(2)];
   const folder = memoryFolder({
     'config.json': new TextEncoder().encode(

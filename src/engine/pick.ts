@@ -17,7 +17,11 @@ export interface Picked {
  *
  * @throws {AtomoeError} non-finite - some logit is NaN or infinite
  */
-export async function pickToken(result: StepResult, options: CheckedOptions, position: number): Promise<Picked> {
+export async function pickToken(
+  result: StepResult,
+  options: CheckedOptions,
+  position: number,
+): Promise<Picked> {
   if (result.best === NOT_FINITE) {
     throw new AtomoeError(
       'non-finite',

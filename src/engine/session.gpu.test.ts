@@ -45,7 +45,10 @@ test('the text of the events is the text of the last event, and usage adds up', 
   const tokens = events.filter((event) => event.kind === 'token');
   const done = last(events);
   expect(tokens.map(({ text }) => text).join('')).toBe(done.text);
-  expect(done).toMatchObject({ reason: 'length', usage: { promptTokens: 10, reusedTokens: 0, completionTokens: 8 } });
+  expect(done).toMatchObject({
+    reason: 'length',
+    usage: { promptTokens: 10, reusedTokens: 0, completionTokens: 8 },
+  });
   expect(done.timings.firstTokenMs).toBeGreaterThan(0);
 });
 
@@ -96,7 +99,9 @@ test('log probabilities come with alternatives, best first', async () => {
 test('a repetition penalty changes the text the same way every time', async () => {
   const tell = async (repetitionPenalty: number) => {
     const session = engine.session();
-    const { text } = last(await collect(session, PROMPT, { temperature: 0, maxTokens: 16, repetitionPenalty }));
+    const { text } = last(
+      await collect(session, PROMPT, { temperature: 0, maxTokens: 16, repetitionPenalty }),
+    );
     session.dispose();
     return text;
   };
@@ -123,7 +128,11 @@ test('an abort ends the reply with what was said; the session goes on', async ()
   const session = engine.session();
   const abort = new AbortController();
   const events: GenerateEvent[] = [];
-  for await (const event of session.generate(PROMPT, { temperature: 0, maxTokens: 30, signal: abort.signal })) {
+  for await (const event of session.generate(PROMPT, {
+    temperature: 0,
+    maxTokens: 30,
+    signal: abort.signal,
+  })) {
     events.push(event);
     if (event.kind === 'token') abort.abort();
   }

@@ -1,4 +1,5 @@
 /** What model tests share: folders of fixtures and engines on any device. Not part of the library. */
+import { Gpu, type HostDevice } from '../gpu/device.ts';
 import type { FolderSource } from '../io/source.ts';
 import { httpFolder } from '../io/http.ts';
 import { LocalEngine, type EngineOptions } from './engine.ts';
@@ -28,11 +29,30 @@ async function entry(): Promise<GpuEntryOf | undefined> {
   return dawn;
 }
 
-/** An engine whose device has the lane's limits and whose kernels are the defaults. */
+let sharedGpu: Promise<Gpu> | undefined;
+
+/** One device for all engines of a page: compiling pipelines costs more than most tests. */
+async function sharedDevice(gpu: GpuEntryOf | undefined): Promise<HostDevice> {
+  sharedGpu ??= Gpu.open({
+    gpu,
+    features: ['shader-f16', 'subgroups', 'timestamp-query'],
+    limits: 'default',
+  });
+  const { device, isLost } = await sharedGpu;
+  if (!isLost) return device;
+  sharedGpu = undefined;
+  return sharedDevice(gpu);
+}
+
+/**
+ * An engine on the device that all tests of a page share, opened with the portable limits, with the default kernels.
+ * `device: 'gpu'` opens a device of its own as users do, with the limits that the plan asks for.
+ */
 export async function openEngine(options: EngineOptions = {}): Promise<LocalEngine> {
-  const gpu = options.device === 'cpu' ? undefined : await entry();
-  const limits = import.meta.env.VITE_ATOMOE_LIMITS === 'default' ? 'default' : 'plan';
-  return LocalEngine.open({ tuning: 'off', limits, ...(gpu ? { gpu } : {}), ...options });
+  if (options.device === 'cpu') return LocalEngine.open(options);
+  const gpu = await entry();
+  const device = options.device ?? (await sharedDevice(gpu));
+  return LocalEngine.open({ tuning: 'off', ...(gpu ? { gpu } : {}), ...options, device });
 }
 
 /** Largest |a - b|. */

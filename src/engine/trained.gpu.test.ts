@@ -90,7 +90,9 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
       if (!before) continue;
       const { buffers, bindGroups, pipelines } = before;
       expect(now).toMatchObject({ buffers, bindGroups, pipelines });
-      expect([now.submits - before.submits, now.copies - before.copies, now.maps - before.maps]).toEqual([1, 1, 1]);
+      expect([now.submits - before.submits, now.copies - before.copies, now.maps - before.maps]).toEqual([
+        1, 1, 1,
+      ]);
       expect(now.dispatches - before.dispatches).toBeLessThanOrEqual(runner.dispatches.decode);
     }
   });

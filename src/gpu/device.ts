@@ -1,7 +1,7 @@
 import { AtomoeError } from '../errors.ts';
 import { alignUp, Buffer, type BufferOptions, type BufferUse, type MemoryKind } from './buffer.ts';
-import { PipelineCache } from './pipeline.ts';
-import type { Feature } from './program.ts';
+import { compilePipeline, type Pipeline } from './pipeline.ts';
+import type { Feature, Program } from './program.ts';
 
 /** The limits that plans ask about. */
 export interface Limits {
@@ -52,6 +52,9 @@ const USAGE: Readonly<Record<BufferUse, number>> = {
   readback: 0x1 | 0x8, // MAP_READ | COPY_DST
 };
 
+/** A map fails a little before the device tells that it was lost. */
+const LOSS_GRACE_MS = 1000;
+
 /** A device with its losses turned into typed errors and its bytes counted. */
 export class Gpu {
   readonly device: GPUDevice;
@@ -59,7 +62,7 @@ export class Gpu {
   readonly isFallback: boolean; // a software adapter: barriers are dear, subgroups narrow
   readonly features: ReadonlySet<Feature>;
   readonly limits: Limits;
-  readonly pipelines: PipelineCache;
+  readonly pipelines = { compile: (program: Program): Promise<Pipeline> => compilePipeline(this, program) };
   readonly counters: Counters = {
     buffers: 0,
     bindGroups: 0,
@@ -81,7 +84,6 @@ export class Gpu {
     this.isFallback = info?.isFallbackAdapter ?? false;
     this.features = new Set([...device.features] as Feature[]);
     this.limits = readLimits(device.limits);
-    this.pipelines = new PipelineCache(this);
     this.lost = new Promise((_, reject) => {
       const fail = (error: AtomoeError) => {
         if (this.#isDisposed) return;
@@ -208,11 +210,31 @@ export class Gpu {
       encoder.copyBufferToBuffer(buffer.handle, offsetBytes, staging.handle, 0, alignUp(sizeBytes, 4));
       this.device.queue.submit([encoder.finish()]);
       this.counters.copies += 1;
-      this.counters.maps += 1;
-      await Promise.race([staging.handle.mapAsync(0x1), this.lost]);
+      await this.map(staging, sizeBytes);
       return staging.handle.getMappedRange().slice(0, sizeBytes);
     } finally {
       staging.dispose();
+    }
+  }
+
+  /**
+   * Maps a readback buffer for reading.
+   *
+   * @throws {AtomoeError} device-lost - also where the browser aborts the map before it tells of the loss
+   */
+  async map(buffer: Buffer, sizeBytes: number): Promise<void> {
+    this.counters.maps += 1;
+    try {
+      await Promise.race([buffer.handle.mapAsync(0x1, 0, alignUp(sizeBytes, 4)), this.lost]); // 0x1: READ
+    } catch (cause) {
+      if (this.isLost || this.#isDisposed) this.assertUsable();
+      await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, LOSS_GRACE_MS))]);
+      throw new AtomoeError(
+        'device-lost',
+        `the GPU gave up reading ${buffer.label}: ${cause instanceof Error ? cause.message : String(cause)}; ` +
+          'the conversation is kept, open the engine again to go on',
+        { cause },
+      );
     }
   }
 

@@ -16,25 +16,24 @@ export interface BindGroup {
   readonly handle: GPUBindGroup;
 }
 
-/** Compiles each key once; two callers share one compile. */
-export class PipelineCache {
-  readonly #gpu: Gpu;
-  readonly #byKey = new Map<string, Promise<Pipeline>>();
+/** Pipelines by key. They belong to the device, however often it is adopted. */
+const compiled = new WeakMap<GPUDevice, Map<string, Promise<Pipeline>>>();
 
-  constructor(gpu: Gpu) {
-    this.#gpu = gpu;
+/**
+ * Compiles each key once; two callers share one compile.
+ *
+ * @throws {AtomoeError} shader - the driver refuses the text; the message has file, line and reason
+ */
+export function compilePipeline(gpu: Gpu, program: Program): Promise<Pipeline> {
+  const byKey = compiled.get(gpu.device) ?? new Map<string, Promise<Pipeline>>();
+  compiled.set(gpu.device, byKey);
+  let pending = byKey.get(program.key);
+  if (!pending) {
+    pending = compile(gpu, program);
+    byKey.set(program.key, pending);
+    pending.catch(() => byKey.delete(program.key));
   }
-
-  /** @throws {AtomoeError} shader - the driver refuses the text; the message has file, line and reason */
-  compile(program: Program): Promise<Pipeline> {
-    let pending = this.#byKey.get(program.key);
-    if (!pending) {
-      pending = compile(this.#gpu, program);
-      this.#byKey.set(program.key, pending);
-      pending.catch(() => this.#byKey.delete(program.key));
-    }
-    return pending;
-  }
+  return pending;
 }
 
 async function compile(gpu: Gpu, program: Program): Promise<Pipeline> {

@@ -33,8 +33,7 @@ export class ReadbackRing {
     const copy = { from, fromOffsetBytes, to, toOffsetBytes: 0, sizeBytes };
     const read = async () => {
       try {
-        this.#gpu.counters.maps += 1;
-        await Promise.race([to.handle.mapAsync(0x1, 0, sizeBytes), this.#gpu.lost]); // 0x1: READ
+        await this.#gpu.map(to, sizeBytes);
         return to.handle.getMappedRange(0, sizeBytes).slice(0);
       } finally {
         if (to.handle.mapState === 'mapped') to.handle.unmap();

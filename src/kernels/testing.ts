@@ -28,14 +28,20 @@ export async function testGpu(): Promise<Gpu> {
   return gpu;
 }
 
-/** The variants of a kernel that the device at hand can run. */
+/**
+ * The variants of a kernel that the device at hand can run. In Firefox only those with f16 activations, and one of a
+ * kernel that has none: Chromium runs the others.
+ */
 export function runnable<V extends Variant>(
   gpu: Gpu,
   kernel: { readonly variants: readonly V[]; readonly features?: (variant: V) => readonly Feature[] },
 ): V[] {
-  return kernel.variants.filter((variant) =>
+  const legal = kernel.variants.filter((variant) =>
     (kernel.features?.(variant) ?? []).every((feature) => gpu.features.has(feature)),
   );
+  if (import.meta.env.VITE_ATOMOE_LANE !== 'firefox') return legal;
+  const halves = legal.filter((variant) => variant['scalar'] === 'f16');
+  return halves.length > 0 ? halves : legal.slice(0, 1);
 }
 
 /** Mulberry32: a seeded stream of uniform numbers in [0, 1). */
