@@ -1,24 +1,25 @@
-/** The worker's entry: the real engine served over `self`. */
+/** The worker's entry: the real engine served over `self`. Imported anywhere else, it does nothing. */
 import { createEngine } from '../engine/index.ts';
 import { hostEngine } from './host.ts';
 import type { PortLike } from './protocol.ts';
 import { indexedDbTuning } from './tuning-store.ts';
 
-const scope = self as unknown as PortLike & { close(): void };
-const tuningStore = indexedDbTuning();
+if ('WorkerGlobalScope' in globalThis) serve(self as unknown as PortLike & { close(): void });
 
-hostEngine(
-  scope,
-  (options) => createEngine({ ...options, ...(tuningStore ? { tuningStore } : {}) }),
-  () => scope.close(),
-);
-
-// Held for life: when the page gets this lock, the worker is gone (see open.ts).
-scope.addEventListener('message', (event: MessageEvent<{ kind: string; name?: string }>) => {
-  const { kind, name } = event.data;
-  if (kind !== 'hold' || name === undefined) return;
-  void navigator.locks.request(name, () => {
-    scope.postMessage({ kind: 'holding' });
-    return new Promise(() => {});
+function serve(scope: PortLike & { close(): void }): void {
+  const tuningStore = indexedDbTuning();
+  hostEngine(
+    scope,
+    (options) => createEngine({ ...options, ...(tuningStore ? { tuningStore } : {}) }),
+    () => scope.close(),
+  );
+  // Held for life: when the page gets this lock, the worker is gone (see open.ts).
+  scope.addEventListener('message', (event: MessageEvent<{ kind: string; name?: string }>) => {
+    const { kind, name } = event.data;
+    if (kind !== 'hold' || name === undefined) return;
+    void navigator.locks.request(name, () => {
+      scope.postMessage({ kind: 'holding' });
+      return new Promise(() => {});
+    });
   });
-});
+}
