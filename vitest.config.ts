@@ -19,7 +19,7 @@ const f16Tests = ['src/**/*.f16.gpu.test.ts'];
 const hasHalves = process.env['ATOMOE_GPU'] === 'hardware';
 
 /** Only a test that hangs takes so long: no test may fail because the machine is busy. */
-const timeouts = { testTimeout: 180_000, hookTimeout: 180_000 };
+const timeouts = { testTimeout: 300_000, hookTimeout: 300_000 };
 
 /** Chromium, made anew for each project: Vitest writes the project's name into it. */
 function inChromium(): BrowserConfigOptions {

@@ -53,4 +53,4 @@ test('a session ends with device-lost, and another engine tells the same story',
   const texts = events.flatMap((event) => (event.kind === 'token' ? [event.text] : []));
   expect(texts.slice(0, 2)).toEqual(said);
   second.dispose();
-}, 120_000);
+});

@@ -10,7 +10,7 @@ let engine: LocalEngine;
 beforeAll(async () => {
   engine = await openEngine();
   await engine.load(await repositoryFolder('demo/public/models/fable-omni-8m'), { contextTokens: 48 });
-}, 120_000);
+});
 
 afterAll(() => engine.dispose());
 

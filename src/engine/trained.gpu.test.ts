@@ -42,7 +42,7 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
     await engine.load(folder);
     if (!(engine.runner instanceof GpuRunner)) throw new Error('not on the GPU');
     runner = engine.runner;
-  }, 120_000);
+  });
 
   afterAll(() => engine.dispose());
 
@@ -130,7 +130,7 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
       }
     }
     expect(Math.abs(Math.exp(nll / count) / Math.exp(want) - 1)).toBeLessThan(1e-3);
-  }, 120_000);
+  });
 });
 
 function logProbability(logits: Float32Array, id: number): number {
