@@ -24,7 +24,7 @@ import { JobQueue } from './queue.ts';
 import type { Runner } from './runner.ts';
 import { EngineSession } from './session.ts';
 import type { TuningMode, TuningStore } from './tuning.ts';
-import { defaultTuningStore } from './tuning-store.ts';
+import { indexedDbTuning } from './tuning-store.ts';
 
 export interface EngineOptions extends LoadOptions {
   /** 'gpu' (default) uses WebGPU; 'cpu' the slow references; a device of your own is used as it is. */
@@ -227,7 +227,7 @@ export class LocalEngine implements Engine {
             onProgress,
             tuning: {
               mode: this.#options.tuning ?? 'auto',
-              store: this.#options.tuningStore ?? defaultTuningStore(),
+              store: this.#options.tuningStore ?? indexedDbTuning(),
             },
             ...(place ? { place } : {}),
           })

@@ -2,17 +2,11 @@
 import { createEngine } from '../engine/index.ts';
 import { hostEngine } from './host.ts';
 import type { PortLike } from './protocol.ts';
-import { indexedDbTuning } from './tuning-store.ts';
 
 if ('WorkerGlobalScope' in globalThis) serve(self as unknown as PortLike & { close(): void });
 
 function serve(scope: PortLike & { close(): void }): void {
-  const tuningStore = indexedDbTuning();
-  hostEngine(
-    scope,
-    (options) => createEngine({ ...options, ...(tuningStore ? { tuningStore } : {}) }),
-    () => scope.close(),
-  );
+  hostEngine(scope, createEngine, () => scope.close());
   // Held for life: when the page gets this lock, the worker is gone (see open.ts).
   scope.addEventListener('message', (event: MessageEvent<{ kind: string; name?: string }>) => {
     const { kind, name } = event.data;
