@@ -13,15 +13,18 @@ import type { Tensor } from '../src/graph/tensor.ts';
 import { tuneModel } from '../src/engine/tuning.ts';
 import type { WeightFormat } from '../src/kernels/common.ts';
 
+/** Matrices of a record, and how many records. */
+export interface ExpertShape {
+  readonly units: number;
+  readonly shapes: Readonly<Record<string, readonly [rows: number, cols: number]>>;
+}
+
 export interface RigOptions {
   readonly tokens: number;
   readonly past?: number; // tokens in the cache
   readonly format?: WeightFormat; // of weights that are not exact, and of expert records
-  /** One layer of experts: matrices of a record, and how many records. */
-  readonly experts?: {
-    readonly units: number;
-    readonly shapes: Readonly<Record<string, readonly [rows: number, cols: number]>>;
-  };
+  /** One layer of experts: made for this rig, or shared with others. */
+  readonly experts?: ExpertShape | ExpertStore;
   readonly tuning?: Tuning | 'auto'; // default auto
   /** Values of inputs that are not random floats, by tensor name. */
   readonly inputs?: Readonly<Record<string, Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>>>;
@@ -89,7 +92,9 @@ export class Rig {
     const graph = builder.build({});
     const held: { dispose(): void }[] = [];
     const weights = weightsOf(gpu, graph, format, held);
-    const store = experts && (await expertsOf(gpu, experts, format, held));
+    const store =
+      experts instanceof ExpertStore ? experts : experts && (await openExperts(gpu, experts, format));
+    if (store && store !== experts) held.push(store);
     const resources = {
       weight: ({ name }: { name: string }): GpuWeight => {
         const found = weights.get(name);
@@ -131,6 +136,13 @@ export class Rig {
     return this.#instance.commands(plainStep(tokens, this.#options.past ?? 0));
   }
 
+  /** Puts values into an input. */
+  write(name: string, values: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): void {
+    const tensor = this.plan.tensor(name);
+    if (!tensor) throw new Error(`no input ${name}`);
+    this.#gpu.write(this.plan.buffer(tensor), 0, values);
+  }
+
   /** The kernel of each command: the first word of its key. */
   static kernelOf({ group }: Command): string {
     return group.pipeline.program.key;
@@ -170,15 +182,14 @@ function weightsOf(
   return weights;
 }
 
-async function expertsOf(
+/** Fills one layer of experts. */
+export async function openExperts(
   gpu: Gpu,
-  { units, shapes }: NonNullable<RigOptions['experts']>,
+  { units, shapes }: ExpertShape,
   format: WeightFormat,
-  held: { dispose(): void }[],
 ): Promise<ExpertStore> {
   const layout = recordLayout(format, shapes);
   const store = await ExpertStore.open(gpu, { layers: 1, unitsPerLayer: units, layout });
-  held.push(store);
   const exponent = format === 'f32' ? FLOATS : HALVES;
   const record = new Uint8Array(randomWords(layout.sizeBytes / 4, exponent).buffer);
   for (let unit = 0; unit < units; unit += 1) {

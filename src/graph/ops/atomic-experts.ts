@@ -1,11 +1,14 @@
 import { activationCode, type Activation } from '../../kernels/activation.ts';
 import { atomicCombine } from '../../kernels/atomic-combine.ts';
 import { atomicExpertsReference } from '../../kernels/atomic-experts.reference.ts';
+import { chooseSchedule, type AtomicSchedule } from '../../kernels/atomic-schedule.ts';
 import { atomicScores } from '../../kernels/atomic-scores.ts';
-import { dispatch, type Dispatch, type LowerContext, type Node } from '../node.ts';
+import { atomicScoresGrouped } from '../../kernels/atomic-scores-grouped.ts';
+import { dispatch, type Dispatch, type LowerContext, type Node, type Step } from '../node.ts';
 import type { Tensor } from '../tensor.ts';
 import { invariant } from '../../errors.ts';
-import { bindExperts } from './expert-refs.ts';
+import { bindExperts, type ExpertBinding } from './expert-refs.ts';
+import { pairSort } from './pair-sort.ts';
 
 export interface AtomicExpertsIo {
   readonly x: Tensor; // [tokens, hidden]
@@ -17,6 +20,8 @@ export interface AtomicExpertsIo {
   readonly topK: number;
   readonly hidden: number;
   readonly activation: Activation;
+  /** Default: chosen in each step, by its pairs for each active expert. */
+  readonly schedule?: AtomicSchedule | undefined;
 }
 
 /** y[t] = sum over ranks of weight * act(in . x[t]) * out, for the one-neuron experts that each token chose. */
@@ -26,7 +31,7 @@ export function atomicExpertsNode(label: string, io: AtomicExpertsIo): Node {
   return {
     op: 'atomic-experts',
     label,
-    lower: (context) => tokenCentric(context, io),
+    lower: (context) => lowerAtomic(context, io),
     run: (context) => {
       const store = context.experts;
       invariant(store, () => 'the graph has experts, the engine holds none');
@@ -47,43 +52,114 @@ export function atomicExpertsNode(label: string, io: AtomicExpertsIo): Node {
   };
 }
 
-/** Each token gathers its experts' vectors: for few pairs per active expert. */
-function tokenCentric(context: LowerContext, io: AtomicExpertsIo): Dispatch[] {
-  const { x, ids, weights, y, layer, experts, topK, hidden, activation } = io;
-  const bound = bindExperts(context, layer);
-  const { format, pools, poolBuffers, table } = bound;
-  const pageExperts = experts / (context.experts?.unitsPerLayer ?? 1);
-  const neurons = context.scratch('neurons', { type: 'u32', perToken: 2 * topK });
-  const shape = `${hidden} top ${topK} ${format} pools ${pools}`;
-  const fits = (variant: { scalar: string; format: string; pools: number }) =>
-    variant.scalar === context.scalar && variant.format === format && variant.pools === pools;
-  const common = { hidden, top_k: topK, page_experts: pageExperts, slot_vec4: bound.slotVec4 };
+/** What all dispatches of the op share. */
+interface Lowering {
+  readonly context: LowerContext;
+  readonly io: AtomicExpertsIo;
+  readonly bound: ExpertBinding;
+  readonly neurons: Tensor; // [tokens, topK] (activation, slot)
+  readonly shape: string;
+  readonly pageExperts: number;
+}
+
+/** Both schedules are lowered where steps of both kinds can come; each step runs the one that suits it. */
+function lowerAtomic(context: LowerContext, io: AtomicExpertsIo): Dispatch[] {
+  const { topK, experts, hidden, schedule } = io;
+  const bound = bindExperts(context, io.layer);
+  const lowering: Lowering = {
+    context,
+    io,
+    bound,
+    neurons: context.scratch('neurons', { type: 'u32', perToken: 2 * topK }),
+    shape: `${hidden} top ${topK} ${bound.format} pools ${bound.pools}`,
+    pageExperts: experts / (context.experts?.unitsPerLayer ?? 1),
+  };
+  const chosen = (tokens: number) => schedule ?? chooseSchedule({ tokens, topK, experts });
+  const runs = (wanted: AtomicSchedule) => (step: Step) => chosen(step.tokens) === wanted;
+  const isMixed = chosen(1) !== chosen(context.maxTokens);
+  const only = (wanted: AtomicSchedule, list: () => Dispatch[]): Dispatch[] => {
+    if (isMixed) return list().map((one) => ({ ...one, isNeeded: runs(wanted) }));
+    return chosen(1) === wanted ? list() : [];
+  };
   return [
-    context.choose(atomicScores, atomicScores.variants.filter(fits), shape, (variant) =>
-      dispatch(atomicScores, variant, {
-        buffers: { x, ids, table, neurons, ...poolBuffers },
-        params: ({ tokens }) => ({
-          ...common,
-          tokens,
-          act: activationCode(activation),
-          table_base: bound.tableBase,
-          in_base: bound.at('in'),
-          in_scales: bound.scales('in'),
-        }),
-        size: ({ tokens }) => ({ tokens, topK, hidden }),
-      }),
-    ),
-    context.choose(atomicCombine, atomicCombine.variants.filter(fits), shape, (variant) =>
-      dispatch(atomicCombine, variant, {
-        buffers: { neurons, ids, weights, y, ...poolBuffers },
-        params: ({ tokens }) => ({
-          ...common,
-          tokens,
-          out_base: bound.at('out'),
-          out_scales: bound.scales('out'),
-        }),
-        size: ({ tokens }) => ({ tokens, hidden }),
+    ...only('tokens', () => [scoresByToken(lowering)]),
+    ...only('experts', () => scoresByExpert(lowering)),
+    combine(lowering),
+  ];
+}
+
+/** Variants for the formats at hand. */
+function fitting<V extends { readonly scalar: string; readonly format: string; readonly pools: number }>(
+  variants: readonly V[],
+  { context, bound }: Lowering,
+): V[] {
+  return variants.filter(
+    ({ scalar, format, pools }) =>
+      scalar === context.scalar && format === bound.format && pools === bound.pools,
+  );
+}
+
+function scoreParams({ io, bound, pageExperts }: Lowering) {
+  return {
+    hidden: io.hidden,
+    top_k: io.topK,
+    act: activationCode(io.activation),
+    page_experts: pageExperts,
+    table_base: bound.tableBase,
+    slot_vec4: bound.slotVec4,
+    in_base: bound.at('in'),
+    in_scales: bound.scales('in'),
+  };
+}
+
+/** Each pair reads the input vector of its expert: for few pairs per active expert. */
+function scoresByToken(lowering: Lowering): Dispatch {
+  const { context, io, bound, neurons, shape } = lowering;
+  const { x, ids, topK, hidden } = io;
+  return context.choose(atomicScores, fitting(atomicScores.variants, lowering), shape, (variant) =>
+    dispatch(atomicScores, variant, {
+      buffers: { x, ids, table: bound.table, neurons, ...bound.poolBuffers },
+      params: ({ tokens }) => ({ ...scoreParams(lowering), tokens }),
+      size: ({ tokens }) => ({ tokens, topK, hidden }),
+    }),
+  );
+}
+
+/** Pairs are sorted by expert, and each input vector is read once. */
+function scoresByExpert(lowering: Lowering): Dispatch[] {
+  const { context, io, bound, neurons, shape } = lowering;
+  const { x, ids, topK, experts, hidden } = io;
+  const { sorted, dispatches } = pairSort(context, { ids, perToken: topK, experts });
+  const candidates = fitting(atomicScoresGrouped.variants, lowering);
+  return [
+    ...dispatches,
+    context.choose(atomicScoresGrouped, candidates, shape, (variant) =>
+      dispatch(atomicScoresGrouped, variant, {
+        buffers: { x, sorted, table: bound.table, neurons, ...bound.poolBuffers },
+        params: ({ tokens }) => ({ ...scoreParams(lowering), pairs: tokens * topK }),
+        size: ({ tokens }) => ({ pairs: tokens * topK, hidden }),
       }),
     ),
   ];
+}
+
+/** Each token adds up its experts' output vectors, in rank order. */
+function combine(lowering: Lowering): Dispatch {
+  const { context, io, bound, neurons, shape, pageExperts } = lowering;
+  const { ids, weights, y, topK, hidden } = io;
+  return context.choose(atomicCombine, fitting(atomicCombine.variants, lowering), shape, (variant) =>
+    dispatch(atomicCombine, variant, {
+      buffers: { neurons, ids, weights, y, ...bound.poolBuffers },
+      params: ({ tokens }) => ({
+        tokens,
+        hidden,
+        top_k: topK,
+        page_experts: pageExperts,
+        slot_vec4: bound.slotVec4,
+        out_base: bound.at('out'),
+        out_scales: bound.scales('out'),
+      }),
+      size: ({ tokens }) => ({ tokens, hidden }),
+    }),
+  );
 }
