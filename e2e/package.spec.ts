@@ -1,0 +1,174 @@
+/** What `npm pack` makes works for strangers: in a fresh Vite app, from one script tag, and in Node. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { expect, test } from 'playwright/test';
+import { PATIENCE } from './demo-page.ts';
+import { goldenContinuation, gzipSize, install, pack, root, run, serve, type Packed } from './packed.ts';
+
+// Building, installing and two loads on a software adapter: only a hang takes longer.
+test.describe.configure({ mode: 'serial', timeout: 600_000 });
+
+const model = join(root, 'demo/public/models/fable-omni-8m');
+const TOKENS = 8;
+
+let folder: string;
+let app: string;
+let packed: Packed;
+
+test.beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'atomoe-packed-'));
+  app = join(folder, 'app');
+  packed = await pack(folder);
+  await install(app, packed);
+});
+
+test.afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test('the tarball holds the library and nothing else', async () => {
+  const paths = packed.files.map(({ path }) => path);
+  expect(paths.filter((path) => !/^(dist\/|package\.json$|README\.md$|LICENSE$)/.test(path))).toEqual([]);
+  const strangers = /\.(test|spec|testing)\b|fixture|\.safetensors$|golden|tokenizer\.json|dist\/demo|\.map$/;
+  expect(paths.filter((path) => strangers.test(path))).toEqual([]);
+  const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  expect(manifest.dependencies ?? {}).toEqual({});
+  const targets = Object.values<string | Record<string, string>>(manifest.exports).flatMap((target) =>
+    typeof target === 'string' ? [target] : Object.values(target),
+  );
+  for (const target of [...targets, ...Object.values<string>(manifest.bin)]) {
+    expect(paths).toContain(target.replace(/^\.\//, ''));
+  }
+  expect(paths).toContain('dist/THIRD-PARTY-LICENCES.txt');
+  for (const path of paths) {
+    const text = await readFile(join(app, 'node_modules/atomoe', path), 'utf8');
+    for (const secret of [root, tmpdir() + '/', 'file://']) expect(text, path).not.toContain(secret);
+  }
+  const installed = join(app, 'node_modules/atomoe/dist');
+  const kB = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;
+  const core = gzipSize(installed, 'index.js');
+  const element = gzipSize(installed, 'element/define.js');
+  const worker = gzipSize(installed, 'worker.js');
+  const code = paths.filter((path) => path.endsWith('.js')).length;
+  console.log(
+    `packed: ${packed.files.length} files (${code} of code), ${kB(packed.sizeBytes)}; gzip: core ${kB(core.sizeBytes)}, ` +
+      `element ${kB(element.sizeBytes)}, its worker ${kB(worker.sizeBytes)}`,
+  );
+  expect(core.files.length).toBeGreaterThan(1);
+  // A guard against a dependency that slips in: shaders and all, the core was 75 kB when this was written.
+  expect(core.sizeBytes).toBeLessThan(150_000);
+});
+
+test('every public entry imports in plain Node', async () => {
+  const { exports } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  const entries = Object.keys(exports).filter((name) => !name.endsWith('.json'));
+  expect(entries.length).toBeGreaterThanOrEqual(5);
+  const imports = entries.map((name) => `await import('atomoe${name.slice(1)}');`).join('\n');
+  await writeFile(join(app, 'imports.js'), `${imports}\nconsole.log('imported');`);
+  expect(await run(process.execPath, ['imports.js'], app)).toBe('imported\n');
+});
+
+test('Node runs a model from the disk, and the program runs', async () => {
+  const { prompt, continuation } = await goldenContinuation(model);
+  const script = `
+    import { createEngine } from 'atomoe';
+    import { nodeFolder } from 'atomoe/node';
+    const engine = await createEngine({ device: 'cpu', model: await nodeFolder(${JSON.stringify(model)}) });
+    const prompt = ${JSON.stringify(prompt)};
+    for await (const event of engine.session().generate(prompt, { temperature: 0, maxTokens: 3 })) {
+      if (event.kind === 'done') process.stdout.write(event.text);
+    }
+    engine.dispose();`;
+  await writeFile(join(app, 'tell.js'), script);
+  const told = await run(process.execPath, ['tell.js'], app);
+  expect(told.length).toBeGreaterThan(3);
+  expect(continuation.startsWith(told)).toBe(true);
+  const program = join(app, 'node_modules/.bin/atomoe');
+  expect(await run(program, ['--version'], app)).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect(await run(program, ['inspect', model], app)).toContain('omnimoe');
+});
+
+const MAIN = `
+import { AtomoeError, createWorkerEngine, type GenerateEvent } from 'atomoe';
+
+const output = document.querySelector('output')!;
+const show = (event: GenerateEvent) => {
+  if (event.kind === 'token') output.textContent += event.text;
+  if (event.kind === 'done') output.dataset['reason'] = event.reason;
+};
+try {
+  const engine = await createWorkerEngine({ model: '/model/', tuning: 'off' });
+  const options = { temperature: 0, maxTokens: ${TOKENS} };
+  for await (const event of engine.session().generate(output.dataset['prompt']!, options)) show(event);
+  engine.dispose();
+} catch (error) {
+  output.textContent = error instanceof AtomoeError ? error.code + ': ' + error.message : String(error);
+  output.dataset['reason'] = 'error';
+}
+`;
+
+test('a fresh Vite app type-checks, builds, and tells a story', async ({ page }) => {
+  const { prompt, continuation } = await goldenContinuation(model);
+  await mkdir(join(app, 'src'));
+  await writeFile(join(app, 'src/main.ts'), MAIN);
+  await writeFile(
+    join(app, 'index.html'),
+    `<!doctype html><title>A stranger's app</title><output data-prompt=${JSON.stringify(prompt)}></output>
+     <script type="module" src="/src/main.ts"></script>`,
+  );
+  const compilerOptions = {
+    strict: true,
+    noEmit: true,
+    target: 'es2022',
+    module: 'esnext',
+    moduleResolution: 'bundler',
+    lib: ['es2022', 'dom', 'dom.iterable', 'dom.asynciterable'],
+    types: [],
+  };
+  await writeFile(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['src'] }));
+  await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'], app);
+  await run(process.execPath, ['node_modules/vite/bin/vite.js', 'build'], app);
+  const server = await serve({ '/model/': model, '/': join(app, 'dist') });
+  try {
+    await page.goto(server.url);
+    const output = page.locator('output');
+    await expect(output).toHaveAttribute('data-reason', /./, PATIENCE);
+    const text = (await output.textContent()) ?? '';
+    expect(text.length).toBeGreaterThan(TOKENS);
+    expect(continuation.slice(0, text.length)).toBe(text);
+  } finally {
+    await server.close();
+  }
+});
+
+test('one script tag from another host and one element tell a story', async ({ page }) => {
+  const { prompt } = await goldenContinuation(model);
+  const library = join(app, 'node_modules/atomoe/');
+  const host = await serve({ '/atomoe/': library, '/model/': model }, { 'access-control-allow-origin': '*' });
+  const site = join(folder, 'site');
+  await mkdir(site);
+  await writeFile(
+    join(site, 'index.html'),
+    `<!doctype html><title>A page of somebody else</title>
+     <script type="module" src="${host.url}/atomoe/dist/element/define.js"></script>
+     <atomoe-chat model="${host.url}/model/" tuning="off"></atomoe-chat>`,
+  );
+  const server = await serve({ '/': site });
+  try {
+    await page.goto(server.url);
+    const chat = page.locator('atomoe-chat');
+    await chat.getByRole('button', { name: 'Load the model' }).click(PATIENCE);
+    await chat.getByRole('textbox').fill(prompt);
+    await expect(chat.getByRole('button', { name: 'Send' })).toBeEnabled(PATIENCE);
+    await chat.getByRole('textbox').press('Enter');
+    const story = chat.getByRole('article');
+    await expect
+      .poll(async () => (await story.textContent())?.length ?? 0, PATIENCE)
+      .toBeGreaterThan(prompt.length + 8);
+    await chat.getByRole('textbox').press('Escape');
+    await expect(story).not.toHaveAttribute('aria-busy', 'true', PATIENCE);
+  } finally {
+    await server.close();
+    await host.close();
+  }
+});
