@@ -58,7 +58,11 @@ function lowerLinear(context: LowerContext, { x, weight, bias, y, multiplier = 1
 /** Up to here rows walk the weights by themselves; beyond, they share tiles. */
 const FEW_ROWS = 8;
 
-/** Without a measurement: lanes work in teams, by subgroups where there are any. */
-function preference({ lanes, subgroups }: LinearVariant, context: LowerContext): number {
+/**
+ * Without a measurement: lanes work in teams, by subgroups where there are any. On a software adapter each works alone,
+ * and for as many outputs as it can.
+ */
+function preference({ lanes, outs, subgroups }: LinearVariant, context: LowerContext): number {
+  if (context.isFallback) return (lanes === 1 ? 100 : 0) + outs;
   return (lanes > 1 ? 2 : 0) + Number(subgroups === context.subgroups);
 }
