@@ -8,7 +8,7 @@ const SCOPE = 'https://demo.test/atomoe/';
 function world(files: Record<string, string>) {
   const kept = new Map<string, Response>();
   const asked: string[] = [];
-  const state = { isOnline: true, files };
+  const state = { isOnline: true, isShort: false, files };
   const urlOf = (request: Request | string): string => (typeof request === 'string' ? request : request.url);
   const keeper = new Keeper({
     scope: SCOPE,
@@ -25,6 +25,8 @@ function world(files: Record<string, string>) {
       if (!state.isOnline) throw new TypeError('no network');
       const method = init?.method ?? (typeof request === 'string' ? 'GET' : request.method);
       asked.push(`${method} ${url.slice(SCOPE.length)}`);
+      if (state.isShort && method === 'GET')
+        return new Response('0', { headers: { 'content-length': '10' } });
       const text = state.files[url.slice(SCOPE.length)];
       if (text === undefined) return new Response('not here', { status: 404 });
       const headers = { etag: `"${text.length}-${text.slice(0, 3)}"`, 'content-length': String(text.length) };
@@ -155,6 +157,16 @@ describe('models', () => {
     state.isOnline = false;
     expect((await get('models/a/model.safetensors.index.json', range)).status).toBe(404);
     await expect(get('models/b/config.json', range)).rejects.toThrow('no network');
+  });
+
+  test('a body that is not as long as said is not kept', async () => {
+    const { keeper, state, kept } = world({ ...files });
+    state.isShort = true;
+    await keeper.keepFiles(urls);
+    expect(kept.size).toBe(0);
+    state.isShort = false;
+    await keeper.keepFiles(urls);
+    expect(kept.size).toBe(2);
   });
 
   test('are renewed when the server has others, all at once', async () => {
