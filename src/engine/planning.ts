@@ -6,7 +6,7 @@ import { matrixLayout } from '../formats/matrix.ts';
 import type { ExpertWeights } from '../graph/experts.ts';
 import { shareBuffers, tensorSizeBytes } from '../graph/liveness.ts';
 import type { Graph } from '../graph/node.ts';
-import { lower, type Lowered, type Tuning, type WeightFacts } from '../graph/plan.ts';
+import { lower, type PlanOptions, type Tuning, type WeightFacts } from '../graph/plan.ts';
 import { makeTensor, type Weight } from '../graph/tensor.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { ModelFamily } from '../models/family.ts';
@@ -109,55 +109,57 @@ export interface Sized {
 /** The most that `memoryBudget: 'auto'` takes when nobody tells how much memory is free. */
 const AUTO_BUDGET_BYTES = 8 * 2 ** 30;
 
+/** How many dispatches both plans have, and which buffers their activations share. Allocates nothing. */
+function lowerBoth(drafted: Drafted, adapter: AdapterFacts, scalar: PlanOptions['scalar']) {
+  const { contextTokens, chunkTokens } = drafted;
+  const facts = weightFacts(drafted, adapter.limits.maxBindingBytes);
+  const tuning: Tuning = new Map();
+  const lowered = (graph: Graph, maxTokens: number) => {
+    const options = { label: 'plan', maxTokens, contextTokens, scalar, tuning };
+    const { dispatches } = lower(adapter, graph, facts, options);
+    const sizes = shareBuffers(dispatches, maxTokens, scalar).map(({ sizeBytes }) => sizeBytes);
+    return { dispatches: dispatches.length, sizes };
+  };
+  return { decode: lowered(drafted.decode, 1), prefill: lowered(drafted.prefill, chunkTokens) };
+}
+
 /** Adds up what a drafted model takes on an adapter. Loads nothing. */
 export function sizeModel(drafted: Drafted, adapter: AdapterFacts, options: LoadOptions): Sized {
-  const { spec, experts, contextTokens, chunkTokens, context, decode, prefill } = drafted;
+  const { spec, experts, contextTokens, context, decode } = drafted;
   const scalar = options.activations ?? 'f32';
-  const bindingBytes = adapter.limits.maxBindingBytes;
-  const facts = weightFacts(drafted, bindingBytes);
-  const tuning: Tuning = new Map();
-  const lowered = (graph: Graph, maxTokens: number): { lowered: Lowered; sizes: number[] } => {
-    const plan = lower(adapter, graph, facts, { label: 'plan', maxTokens, contextTokens, scalar, tuning });
-    return {
-      lowered: plan,
-      sizes: shareBuffers(plan.dispatches, maxTokens, scalar).map(({ sizeBytes }) => sizeBytes),
-    };
-  };
-  const plans = { decode: lowered(decode, 1), prefill: lowered(prefill, chunkTokens) };
-  const weightBytes = decode.weights.map((weight) => sizeOf(weight, context));
+  const plans = lowerBoth(drafted, adapter, scalar);
+  const dispatches = { decode: plans.decode.dispatches, prefill: plans.prefill.dispatches };
+  const weights = decode.weights.map((weight) => need(weight, context));
   const states = decode.tensors
     .filter(({ role }) => role === 'state')
-    .map((tensor) => tensorSizeBytes(tensor, 0, scalar));
+    .map((tensor) => ({ what: `the cache "${tensor.name}"`, sizeBytes: tensorSizeBytes(tensor, 0, scalar) }));
   const activationSizes = [...plans.decode.sizes, ...plans.prefill.sizes];
   const layerBytes = experts ? experts.unitsPerLayer * experts.layout.sizeBytes : 0;
   const allExperts = layerBytes * (experts?.layers ?? 0);
-  const dense = sum(weightBytes);
-  const kvCache = sum(states);
-  const activations =
-    sum(activationSizes) +
-    256 * (plans.decode.lowered.dispatches.length + plans.prefill.lowered.dispatches.length);
+  const dense = sum(weights.map(({ sizeBytes }) => sizeBytes));
+  const kvCache = sum(states.map(({ sizeBytes }) => sizeBytes));
+  const activations = sum(activationSizes) + 256 * (dispatches.decode + dispatches.prefill);
   const gpuTotal = dense + allExperts + kvCache + activations;
-  const binding = Math.max(...weightBytes, ...states, ...activationSizes, Math.min(layerBytes, bindingBytes));
-  const first = spec.layers.find(({ mlp }) => mlp.kind !== 'dense')?.mlp;
-  const counts =
-    first && first.kind !== 'dense' ? { experts: first.experts, topK: first.topK } : { experts: 0, topK: 0 };
-  const why = fits(adapter, { binding, gpuTotal }, options);
+  const largest = [
+    ...weights,
+    ...states,
+    { what: 'the activations of a prompt', sizeBytes: Math.max(...activationSizes) },
+    { what: 'the experts of a layer', sizeBytes: Math.min(layerBytes, adapter.limits.maxBindingBytes) },
+  ].reduce((most, next) => (next.sizeBytes > most.sizeBytes ? next : most));
+  const binding = largest.sizeBytes;
+  const why = fits(adapter, { largest, gpuTotal }, options);
   return {
     limits: {
       maxBindingBytes: binding,
       maxBufferSizeBytes: Math.max(binding, DEFAULT_LIMITS.maxBufferSizeBytes),
     },
-    dispatches: {
-      decode: plans.decode.lowered.dispatches.length,
-      prefill: plans.prefill.lowered.dispatches.length,
-    },
+    dispatches,
     plan: {
       family: spec.family,
       layers: spec.layers.length,
       hidden: spec.hidden,
       vocab: spec.vocab,
-      experts: counts.experts,
-      expertsPerToken: counts.topK,
+      ...expertCounts(spec),
       contextTokens,
       bytes: {
         download: drafted.checkpoint.totalBytes,
@@ -174,15 +176,35 @@ export function sizeModel(drafted: Drafted, adapter: AdapterFacts, options: Load
   };
 }
 
+/** Of the first layer that has experts; none where there is no such layer. */
+function expertCounts({ layers }: Drafted['spec']): Pick<ModelPlan, 'experts' | 'expertsPerToken'> {
+  const mlp = layers.find(({ mlp }) => mlp.kind !== 'dense')?.mlp;
+  if (!mlp || mlp.kind === 'dense') return { experts: 0, expertsPerToken: 0 };
+  return { experts: mlp.experts, expertsPerToken: mlp.topK };
+}
+
+/** Something that has to lie in one binding. */
+interface Need {
+  readonly what: string;
+  readonly sizeBytes: number;
+}
+
+function need(weight: Weight, context: ReadContext): Need {
+  const { source, name } = weight;
+  const first = source.kind === 'checkpoint' ? source.parts[0]?.tensor : undefined;
+  const file = first === undefined ? undefined : context.checkpoint.tensor(first)?.file;
+  return { what: `${file ? `${file} ` : ''}tensor "${name}"`, sizeBytes: sizeOf(weight, context) };
+}
+
 function fits(
   { limits }: AdapterFacts,
-  { binding, gpuTotal }: { binding: number; gpuTotal: number },
+  { largest, gpuTotal }: { largest: Need; gpuTotal: number },
   { memoryBudget = 'auto' }: LoadOptions,
 ): string {
   const budget = memoryBudget === 'auto' ? AUTO_BUDGET_BYTES : memoryBudget;
   const most = Math.min(limits.maxBindingBytes, limits.maxBufferSizeBytes);
-  if (binding > most) {
-    return `it needs a ${binding}-byte binding, this adapter allows ${most}; quantize, shorten the context, or choose a smaller model`;
+  if (largest.sizeBytes > most) {
+    return `${largest.what} needs a ${largest.sizeBytes}-byte binding, this adapter allows ${most}; quantize, shorten the context, or choose a smaller model`;
   }
   if (gpuTotal > budget) {
     return `it needs ${gpuTotal} bytes of GPU memory, the budget is ${budget}; quantize, shorten the context, or raise memoryBudget`;
