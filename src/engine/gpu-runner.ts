@@ -10,8 +10,7 @@ import { NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../graph/ops
 import { tensorSizeBytes } from '../graph/liveness.ts';
 import { plainStep, type Step } from '../graph/node.ts';
 import { Plan, type GpuWeight, type Instance, type Resources, type Tuning } from '../graph/plan.ts';
-import type { Tensor, Weight } from '../graph/tensor.ts';
-import type { Scalar } from '../kernels/common.ts';
+import type { Scalar, Tensor, Weight } from '../graph/tensor.ts';
 import { buildGraph } from '../models/graph.ts';
 import type { AdapterReport, LoadProgress, MemoryReport, TokenRoutes } from './api.ts';
 import type { Drafted } from './planning.ts';

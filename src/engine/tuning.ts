@@ -13,8 +13,7 @@ import {
   type Resources,
   type Tuning,
 } from '../graph/plan.ts';
-import type { Ref, Tensor } from '../graph/tensor.ts';
-import type { Scalar } from '../kernels/common.ts';
+import type { Ref, Scalar, Tensor } from '../graph/tensor.ts';
 import type { LoadProgress } from './api.ts';
 
 /** Where tunings are kept between visits. */

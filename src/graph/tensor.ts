@@ -1,5 +1,8 @@
 import type { Buffer } from '../gpu/buffer.ts';
 
+/** What activations are stored as: told by the kernels, passed on to the engine. */
+export type { Scalar } from '../kernels/common.ts';
+
 /** `scalar` is f32 or f16, as the engine was opened; the rest is what it says. All are 4 or 2 bytes an element. */
 export type TensorType = 'scalar' | 'f32' | 'u32';
 

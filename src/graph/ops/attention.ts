@@ -250,7 +250,16 @@ function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
         isNeeded,
       }),
   );
-  const combine = context.choose(
+  return [whole, split, addUp(context, io, { partials, shape, splitsAt })];
+}
+
+/** The sum of the spans' partial outputs; not needed where there was one span. */
+function addUp(
+  context: LowerContext,
+  { o, heads, headDim }: AttentionIo,
+  { partials, shape, splitsAt }: { partials: Tensor; shape: string; splitsAt: (step: Step) => number },
+): Dispatch {
+  return context.choose(
     attentionCombine,
     attentionCombine.variants.filter(({ scalar }) => scalar === context.scalar),
     shape,
@@ -259,8 +268,7 @@ function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
         buffers: { partials, o },
         params: (step) => ({ rows: step.tokens * heads, head_dim: headDim, splits: splitsAt(step) }),
         size: ({ tokens }) => ({ rows: tokens * heads }),
-        isNeeded,
+        isNeeded: (step) => splitsAt(step) > 1,
       }),
   );
-  return [whole, split, combine];
 }
