@@ -20,6 +20,8 @@ export default defineConfig({
     // The story models are copied as they are; gzip sizes of megabytes of weights say nothing.
     reportCompressedSize: false,
     rolldownOptions: {
+      // A slow machine is told nothing by the share of its build time.
+      checks: { pluginTimings: false },
       input: {
         index: resolve(demo, 'index.html'),
         chat: resolve(demo, 'chat.html'),
