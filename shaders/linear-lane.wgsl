@@ -76,6 +76,8 @@ fn main(
     }
   }
   for (var i = 0u; i < count; i++) {
-    write_sums(first_out + i, sums[i]);
+    for (var row = 0u; row < ROWS; row++) {
+      write_one(first_row + row, first_out + i, value_at(sums[i], row));
+    }
   }
 }

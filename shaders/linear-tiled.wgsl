@@ -78,13 +78,8 @@ fn x_rows(row: u32, quad: u32) -> mat4x4<f32> {
   );
 }
 
-fn w_rows(out: u32, quad: u32) -> mat4x4<f32> {
-  return mat4x4<f32>(
-    w_tile[place(out, quad)],
-    w_tile[place(out + SIDE, quad)],
-    w_tile[place(out + 2u * SIDE, quad)],
-    w_tile[place(out + 3u * SIDE, quad)],
-  );
+fn w_quad(out: u32, quad: u32) -> vec4<f32> {
+  return w_tile[place(out, quad)];
 }
 
 fn write_one(row: u32, out: u32, sum: f32) {
@@ -97,18 +92,12 @@ fn write_one(row: u32, out: u32, sum: f32) {
   }
 }
 
-fn write_row(row: u32, out: u32, sums: vec4<f32>) {
-  write_one(row, out, sums.x);
-  write_one(row, out + SIDE, sums.y);
-  write_one(row, out + 2u * SIDE, sums.z);
-  write_one(row, out + 3u * SIDE, sums.w);
-}
-
-fn write_tile(row: u32, out: u32, sums: mat4x4<f32>) {
-  write_row(row, out, sums[0]);
-  write_row(row + SIDE, out, sums[1]);
-  write_row(row + 2u * SIDE, out, sums[2]);
-  write_row(row + 3u * SIDE, out, sums[3]);
+// The sums of one output for a lane's four rows.
+fn write_rows(row: u32, out: u32, sums: vec4<f32>) {
+  var copy = sums; // indexed by a loop: the sums themselves stay in registers
+  for (var i = 0u; i < 4u; i++) {
+    write_one(row + i * SIDE, out, copy[i]);
+  }
 }
 
 @compute @workgroup_size(WG)
@@ -126,9 +115,16 @@ fn main(
   let first_out = tile % strips * TILE_OUTS;
   let row = lane / SIDE;
   let out = lane % SIDE;
-  var acc0 = mat4x4<f32>(); // a column for each row, a row for each output
+  // one for each output of the lane; a component for each row
+  var sums0 = vec4<f32>();
+  var sums1 = vec4<f32>();
+  var sums2 = vec4<f32>();
+  var sums3 = vec4<f32>();
 #if ${wide}
-  var acc1 = mat4x4<f32>(); // outputs 32 to 63 of the tile
+  var sums4 = vec4<f32>();
+  var sums5 = vec4<f32>();
+  var sums6 = vec4<f32>();
+  var sums7 = vec4<f32>();
 #endif
   for (var quad = 0u; quad < params.cols / 4u; quad += QUADS) {
     stage_x(first_row, quad, lane);
@@ -136,15 +132,27 @@ fn main(
     workgroupBarrier();
     for (var i = 0u; i < QUADS; i++) {
       let columns = x_rows(row, i);
-      acc0 += transpose(w_rows(out, i)) * columns;
+      sums0 += w_quad(out, i) * columns;
+      sums1 += w_quad(out + SIDE, i) * columns;
+      sums2 += w_quad(out + 2u * SIDE, i) * columns;
+      sums3 += w_quad(out + 3u * SIDE, i) * columns;
 #if ${wide}
-      acc1 += transpose(w_rows(out + 32u, i)) * columns;
+      sums4 += w_quad(out + 4u * SIDE, i) * columns;
+      sums5 += w_quad(out + 5u * SIDE, i) * columns;
+      sums6 += w_quad(out + 6u * SIDE, i) * columns;
+      sums7 += w_quad(out + 7u * SIDE, i) * columns;
 #endif
     }
     workgroupBarrier(); // before the next stage overwrites the tiles
   }
-  write_tile(first_row + row, first_out + out, acc0);
+  write_rows(first_row + row, first_out + out, sums0);
+  write_rows(first_row + row, first_out + out + SIDE, sums1);
+  write_rows(first_row + row, first_out + out + 2u * SIDE, sums2);
+  write_rows(first_row + row, first_out + out + 3u * SIDE, sums3);
 #if ${wide}
-  write_tile(first_row + row, first_out + out + 32u, acc1);
+  write_rows(first_row + row, first_out + out + 4u * SIDE, sums4);
+  write_rows(first_row + row, first_out + out + 5u * SIDE, sums5);
+  write_rows(first_row + row, first_out + out + 6u * SIDE, sums6);
+  write_rows(first_row + row, first_out + out + 7u * SIDE, sums7);
 #endif
 }

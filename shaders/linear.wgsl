@@ -5,7 +5,7 @@
 // grid   a workgroup per tile of ROWS x 4 outputs; tiles along outs run fastest (folded). Lane l takes the units
 //        l, l + WG, ... of its rows of x and w, so that neighbours load neighbouring 16 bytes.
 // parts  alias scalar4, result; lib/grid, lib/weights-*, lib/scales, lib/rows-*, lib/unit-*, lib/team-*
-// needs  cols a multiple of UNIT
+// needs  cols a multiple of UNIT; WG at least 16
 //
 // Past the edges a lane computes the last row or output again, and writes nothing.
 override WG: u32;
@@ -47,13 +47,6 @@ fn write_one(row: u32, out: u32, sum: f32) {
   }
 }
 
-fn write_row(row: u32, out: u32, sums: vec4<f32>) {
-  write_one(row, out, sums.x);
-  write_one(row, out + 1u, sums.y);
-  write_one(row, out + 2u, sums.z);
-  write_one(row, out + 3u, sums.w);
-}
-
 @compute @workgroup_size(WG)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -76,7 +69,7 @@ fn main(
     acc = mad_unit(acc, x_unit(row, unit), a, b, c, d);
   }
   let sums = team_sum(acc, lane);
-  if (lane == 0u) {
-    write_acc(row, out, sums);
+  if (lane < 4u * ROWS) {
+    write_one(row + lane / 4u, out + lane % 4u, sum_at(sums, lane));
   }
 }

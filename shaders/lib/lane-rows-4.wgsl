@@ -13,9 +13,6 @@ fn x_columns(quad: u32) -> XQuad {
   ));
 }
 
-fn write_sums(out: u32, sums: XValue) {
-  write_one(first_row, out, sums.x);
-  write_one(first_row + 1u, out, sums.y);
-  write_one(first_row + 2u, out, sums.z);
-  write_one(first_row + 3u, out, sums.w);
+fn value_at(value: XValue, row: u32) -> f32 {
+  return value[row];
 }

@@ -18,14 +18,6 @@ fn x_columns(quad: u32) -> XQuad {
   return XQuad(XValue(a[0], b[0]), XValue(a[1], b[1]), XValue(a[2], b[2]), XValue(a[3], b[3]));
 }
 
-fn write_four(row: u32, out: u32, sums: vec4<f32>) {
-  write_one(row, out, sums.x);
-  write_one(row + 1u, out, sums.y);
-  write_one(row + 2u, out, sums.z);
-  write_one(row + 3u, out, sums.w);
-}
-
-fn write_sums(out: u32, sums: XValue) {
-  write_four(first_row, out, sums[0]);
-  write_four(first_row + 4u, out, sums[1]);
+fn value_at(value: XValue, row: u32) -> f32 {
+  return value[row / 4u][row % 4u];
 }

@@ -1,8 +1,8 @@
 // product candidates by bins, for large top_k: candidates fall into bins by their sums, and rank inside their bin.
 //
 // At least top_k candidates reach the largest sum on the edge of the staircase, so nothing below it is looked at. The bins
-// divide the range above it evenly; those that begin beyond top_k are dropped. The order inside a bin's list depends on the
-// order of atomics, the ranks do not.
+// are narrower towards that sum, where candidates crowd; those that begin beyond top_k are dropped. The order inside a bin's
+// list depends on the order of atomics, the ranks do not.
 // needs  MAX_CANDIDATES, BINS; WG a power of two <= BINS; product-route.wgsl's functions, fn reduce_max (lib/reduce-*.wgsl)
 const BEYOND = 0x80000000u; // a bin that is dropped
 
@@ -18,7 +18,8 @@ struct Bins {
 }
 
 fn bin_of(sum: f32, range: Bins) -> u32 {
-  return min(u32((range.most - sum) * range.scale), BINS - 1u);
+  let part = (range.most - sum) * range.scale; // 0 to 1; about part^3 of the candidates lie above
+  return min(u32(f32(BINS) * part * part * part), BINS - 1u);
 }
 
 // Bins by atomics: a first visit counts, a second one lists.
@@ -108,7 +109,7 @@ fn rank_candidates(row: u32, lane: u32) {
   }
   let least = least_sum(row, lane);
   let most = candidate_sum(row, 0u, 0u);
-  let range = Bins(least, most, select(0.0, f32(BINS) / max(most - least, 1e-30), most > least));
+  let range = Bins(least, most, select(0.0, 1.0 / max(most - least, 1e-30), most > least));
   // Both arms of the staircase: along the rows of the first ranks, and along the columns.
   for (var a = 0u; a < params.k && (a + 1u) * (a + 1u) <= params.top_k; a++) {
     let arm = candidates_of(a);

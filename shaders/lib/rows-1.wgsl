@@ -1,4 +1,4 @@
-// rows (1): a lane works on one row of x. Shared with lib/rows-4.wgsl: ROWS, XQuad, Acc, x_quad(), mad(), write_acc().
+// rows (1): a lane works on one row of x. Shared with lib/rows-4.wgsl: ROWS, XQuad, Acc, x_quad(), mad(), sum_at().
 // needs  fn load_x(row: u32, quad: u32) -> vec4<f32>
 const ROWS = 1u;
 alias XQuad = vec4<f32>;
@@ -13,6 +13,7 @@ fn mad(acc: Acc, x: XQuad, w: mat4x4<f32>) -> Acc {
   return acc + x * w;
 }
 
-fn write_acc(row: u32, out: u32, sums: Acc) {
-  write_row(row, out, sums);
+// The sums lie row by row, four outputs to a row.
+fn sum_at(sums: Acc, at: u32) -> f32 {
+  return sums[at];
 }

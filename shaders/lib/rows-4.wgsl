@@ -12,9 +12,6 @@ fn mad(acc: Acc, x: XQuad, w: mat4x4<f32>) -> Acc {
   return acc + transpose(w) * x;
 }
 
-fn write_acc(row: u32, out: u32, sums: Acc) {
-  write_row(row, out, sums[0]);
-  write_row(row + 1u, out, sums[1]);
-  write_row(row + 2u, out, sums[2]);
-  write_row(row + 3u, out, sums[3]);
+fn sum_at(sums: Acc, at: u32) -> f32 {
+  return sums[at / 4u][at % 4u];
 }

@@ -1,4 +1,4 @@
-// team (workgroup memory): the sum over the lanes of a workgroup, in its first lane. Halving tree: a fixed order.
+// team (workgroup memory): the sum over the lanes of a workgroup, in every lane. Halving tree: a fixed order.
 // needs  alias Acc; WG a power of two; called in uniform control flow by every lane
 var<workgroup> team_scratch: array<Acc, WG>;
 
@@ -11,5 +11,5 @@ fn team_sum(sums: Acc, lane: u32) -> Acc {
     }
     workgroupBarrier();
   }
-  return team_scratch[lane];
+  return team_scratch[0];
 }

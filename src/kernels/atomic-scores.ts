@@ -1,15 +1,7 @@
 import source from '../../shaders/atomic-scores.wgsl?raw';
 import { activationPart } from './activation.ts';
 import { atomicRowsPart } from './atomic-parts.ts';
-import {
-  featuresOf,
-  foldGrid,
-  gridPart,
-  SCALARS,
-  scalarPrelude,
-  WEIGHT_FORMATS,
-  weightsPart,
-} from './common.ts';
+import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude, weightsPart } from './common.ts';
 import { dotPart, expertKey, expertVariants, reduce4Part } from './expert-parts.ts';
 import { poolParts, withPools } from './expert-pool.ts';
 import { defineKernel } from './kernel.ts';

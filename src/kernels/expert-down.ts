@@ -1,8 +1,9 @@
+import laneSource from '../../shaders/expert-down-lane.wgsl?raw';
 import pairsSource from '../../shaders/expert-down-pairs.wgsl?raw';
 import source from '../../shaders/expert-down.wgsl?raw';
 import { featuresOf, foldGrid, SCALARS } from './common.ts';
-import { expertKey, expertParts, expertVariants } from './expert-parts.ts';
 import { withPools } from './expert-pool.ts';
+import { gluKey, gluParts, gluVariants, LANE_OUTS } from './glu-forms.ts';
 import { defineKernel } from './kernel.ts';
 import { assertWholeUnits } from './weights.ts';
 
@@ -43,13 +44,19 @@ export const expertDown = defineKernel({
     down: 'u32',
     down_scales: 'u32',
   },
-  variants: expertVariants(SCALARS, [1]),
-  parts: (variant) => [...expertParts(variant, OWN), { name: 'expert-down.wgsl', text: source }],
+  variants: gluVariants(SCALARS, [1]),
+  parts: (variant) => [
+    ...gluParts(variant, OWN),
+    variant.form === 'lane'
+      ? { name: 'expert-down-lane.wgsl', text: laneSource }
+      : { name: 'expert-down.wgsl', text: source },
+  ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,
-  key: (variant) => expertKey('expert-down', variant),
-  grid: ({ tokens, hidden, width }: ExpertDownSize, { format }) => {
+  key: (variant) => gluKey('expert-down', variant),
+  grid: ({ tokens, hidden, width }: ExpertDownSize, { format, form, wg }) => {
     assertWholeUnits(format, width);
+    if (form === 'lane') return foldGrid(Math.ceil((tokens * Math.ceil(hidden / (2 * LANE_OUTS))) / wg));
     return foldGrid(tokens * Math.ceil(hidden / ROWS));
   },
 });
@@ -69,14 +76,14 @@ export const expertDownPairs = defineKernel({
     down: 'u32',
     down_scales: 'u32',
   },
-  variants: expertVariants(['f32'], [4]),
+  variants: gluVariants(['f32'], [4]),
   parts: (variant) => [
-    ...expertParts(variant, PAIRS_OWN),
+    ...gluParts(variant, PAIRS_OWN),
     { name: 'expert-down-pairs.wgsl', text: pairsSource },
   ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,
-  key: (variant) => expertKey('expert-down-pairs', variant),
+  key: (variant) => gluKey('expert-down-pairs', variant),
   grid: ({ pairs, hidden, width }: ExpertDownPairsSize, { format }) => {
     assertWholeUnits(format, width);
     return foldGrid(pairs * Math.ceil(hidden / ROWS));

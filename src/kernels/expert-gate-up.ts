@@ -1,8 +1,9 @@
+import laneSource from '../../shaders/expert-gate-up-lane.wgsl?raw';
 import source from '../../shaders/expert-gate-up.wgsl?raw';
 import { activationPart } from './activation.ts';
 import { featuresOf, foldGrid, SCALARS } from './common.ts';
-import { expertKey, expertParts, expertVariants } from './expert-parts.ts';
 import { withPools } from './expert-pool.ts';
+import { gluKey, gluParts, gluVariants, LANE_OUTS } from './glu-forms.ts';
 import { defineKernel } from './kernel.ts';
 import { assertWholeUnits } from './weights.ts';
 
@@ -38,17 +39,20 @@ export const expertGateUp = defineKernel({
     gate_scales: 'u32',
     up_scales: 'u32',
   },
-  variants: expertVariants(SCALARS, [1, 4]),
+  variants: gluVariants(SCALARS, [1, 4]),
   parts: (variant) => [
-    ...expertParts(variant, OWN),
+    ...gluParts(variant, OWN),
     activationPart,
-    { name: 'expert-gate-up.wgsl', text: source },
+    variant.form === 'lane'
+      ? { name: 'expert-gate-up-lane.wgsl', text: laneSource }
+      : { name: 'expert-gate-up.wgsl', text: source },
   ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,
-  key: (variant) => expertKey('expert-gate-up', variant),
-  grid: ({ pairs, hidden, width }: ExpertGateUpSize, { format }) => {
+  key: (variant) => gluKey('expert-gate-up', variant),
+  grid: ({ pairs, hidden, width }: ExpertGateUpSize, { format, form, wg }) => {
     assertWholeUnits(format, hidden);
+    if (form === 'lane') return foldGrid(Math.ceil((pairs * Math.ceil(width / LANE_OUTS)) / wg));
     return foldGrid(pairs * Math.ceil(width / ROWS));
   },
 });

@@ -8,7 +8,6 @@ import {
   expertGateUpReference,
   expertGluReference,
 } from './expert-glu.reference.ts';
-import type { ExpertVariant } from './expert-parts.ts';
 import {
   placeExperts,
   testExperts,
@@ -18,6 +17,7 @@ import {
   type TestSlots,
   type TestStep,
 } from './expert.testing.ts';
+import type { GluVariant } from './glu-forms.ts';
 import {
   expectClose,
   numbers,
@@ -44,7 +44,7 @@ interface Given {
 /** Tolerance of sums over `terms` products of size about `size`: f32 sums in another order than the reference's. */
 const sums = (terms: number, size = 1) => ({ absolute: 2e-7 * Math.sqrt(terms) * size, relative: 1e-5 });
 
-async function runGateUp(variant: ExpertVariant, { shape, experts, slots, step, act = SILU }: Given) {
+async function runGateUp(variant: GluVariant, { shape, experts, slots, step, act = SILU }: Given) {
   const { hidden, width, topK } = shape;
   const pairs = step.ids.length;
   const { gate, up, gate_scales, up_scales, slot_vec4 } = experts.offsets;
@@ -76,7 +76,7 @@ async function runGateUp(variant: ExpertVariant, { shape, experts, slots, step, 
 }
 
 async function runDown(
-  variant: ExpertVariant,
+  variant: GluVariant,
   h: Float32Array<ArrayBuffer>,
   { shape, experts, slots, step }: Given,
 ) {
@@ -109,7 +109,7 @@ async function runDown(
 }
 
 async function runPairs(
-  variant: ExpertVariant,
+  variant: GluVariant,
   h: Float32Array<ArrayBuffer>,
   { shape, experts, slots, step }: Given,
 ) {
@@ -239,36 +239,31 @@ describe('the chosen experts of a few tokens', () => {
   const shape = { experts: 6, hidden: 64, width: 64, topK: 3 };
   const experts = testExperts('q4_0', shape);
   const step = testStep(4, shape);
-  const form = (pools: number, reduction: string) => (variant: ExpertVariant) =>
-    variant.format === 'q4_0' &&
-    variant.scalar === 'f32' &&
-    variant.pools === pools &&
-    variant.reduction === reduction;
+  const form = (pools: number, way: string) => (variant: GluVariant) =>
+    variant.format === 'q4_0' && variant.scalar === 'f32' && variant.pools === pools && variant.form === way;
   const gateUp = expertGateUp.variants.find(form(1, 'workgroup'))!;
   const down = expertDown.variants.find(form(1, 'workgroup'))!;
 
   test.each(['workgroup', 'subgroup'])(
     'shuffled slots and four pools give the same bits: %s',
-    async (reduction) => {
-      if (reduction === 'subgroup' && !gpu.features.has('subgroups')) return;
+    async (way) => {
+      if (way === 'subgroup' && !gpu.features.has('subgroups')) return;
       const given = { shape, experts, step };
-      const h = await runGateUp(expertGateUp.variants.find(form(1, reduction))!, {
+      const h = await runGateUp(expertGateUp.variants.find(form(1, way))!, {
         ...given,
         slots: placeExperts(experts),
       });
-      const shuffled = await runGateUp(expertGateUp.variants.find(form(1, reduction))!, {
+      const shuffled = await runGateUp(expertGateUp.variants.find(form(1, way))!, {
         ...given,
         slots: placeExperts(experts, { shuffle: 8 }),
       });
       const slots = placeExperts(experts, { pools: 4, shuffle: 9 });
       expect(shuffled).toEqual(h);
-      expect(await runGateUp(expertGateUp.variants.find(form(4, reduction))!, { ...given, slots })).toEqual(
-        h,
-      );
-      const out = await runPairs(expertDownPairs.variants.find(form(4, reduction))!, h, { ...given, slots });
+      expect(await runGateUp(expertGateUp.variants.find(form(4, way))!, { ...given, slots })).toEqual(h);
+      const out = await runPairs(expertDownPairs.variants.find(form(4, way))!, h, { ...given, slots });
       const combine = expertCombine.variants.find(({ scalar, sorted }) => scalar === 'f32' && !sorted)!;
       const combined = await runCombine(combine, out, new Uint32Array(1), given);
-      const fused = await runDown(expertDown.variants.find(form(1, reduction))!, h, {
+      const fused = await runDown(expertDown.variants.find(form(1, way))!, h, {
         ...given,
         slots: placeExperts(experts, { shuffle: 6 }),
       });

@@ -1,25 +1,17 @@
-import type { Bindings, Part } from '../gpu/program.ts';
+import type { Part } from '../gpu/program.ts';
 import dotBf16 from '../../shaders/lib/dot-bf16.wgsl?raw';
 import dotF16 from '../../shaders/lib/dot-f16.wgsl?raw';
 import dotF32 from '../../shaders/lib/dot-f32.wgsl?raw';
 import dotQ40 from '../../shaders/lib/dot-q4_0.wgsl?raw';
 import dotQ80 from '../../shaders/lib/dot-q8_0.wgsl?raw';
-import matrix from '../../shaders/lib/expert-matrix.wgsl?raw';
 import reduceQuad from '../../shaders/lib/reduce4-quad.wgsl?raw';
 import reduceSubgroup from '../../shaders/lib/reduce4-subgroup.wgsl?raw';
 import reduceWorkgroup from '../../shaders/lib/reduce4-workgroup.wgsl?raw';
-import {
-  gridPart,
-  scalarPrelude,
-  WEIGHT_FORMATS,
-  weightsPart,
-  type Scalar,
-  type WeightFormat,
-} from './common.ts';
-import { poolParts, type PoolCount } from './expert-pool.ts';
+import { WEIGHT_FORMATS, type Scalar, type WeightFormat } from './common.ts';
+import type { PoolCount } from './expert-pool.ts';
 import { cross } from './kernel.ts';
 
-/** A form of the kernels that run the chosen experts of a few tokens. */
+/** A form of the kernels that run chosen experts for a few tokens, lanes along a row of weights. */
 export type ExpertVariant = {
   readonly scalar: Scalar;
   readonly format: WeightFormat;
@@ -51,20 +43,6 @@ export function expertVariants(scalars: readonly Scalar[], pools: readonly PoolC
 
 export function expertKey(name: string, { scalar, format, pools, reduction, wg }: ExpertVariant): string {
   return `${name}/${scalar}/${format}/pools${pools}/${reduction}${wg}`;
-}
-
-/** What all of these kernels stand on, given a kernel's own bindings. */
-export function expertParts(variant: ExpertVariant, own: Bindings): Part[] {
-  const { scalar, format, pools, reduction, subgroups } = variant;
-  return [
-    scalarPrelude(scalar, subgroups),
-    gridPart,
-    weightsPart(format),
-    dotPart(format),
-    reduce4Part(reduction),
-    ...poolParts(own, pools),
-    { name: 'lib/expert-matrix.wgsl', text: matrix },
-  ];
 }
 
 const DOT_PARTS: Readonly<Record<WeightFormat, string>> = {

@@ -7,6 +7,7 @@ import { takeRow } from './take-row.ts';
 import { expertCombine } from './expert-combine.ts';
 import { expertDown, expertDownPairs } from './expert-down.ts';
 import { expertGateUp } from './expert-gate-up.ts';
+import { expertDownTiled, expertGateUpTiled } from './expert-tiled.ts';
 import { gate } from './gate.ts';
 import { programs } from './kernel.ts';
 import { attentionTiled } from './attention-tiled.ts';
@@ -38,6 +39,8 @@ export const allPrograms: readonly Program[] = [
   ...programs(expertDown),
   ...programs(expertDownPairs),
   ...programs(expertCombine),
+  ...programs(expertGateUpTiled),
+  ...programs(expertDownTiled),
   ...programs(rmsNorm),
   ...programs(ropeKv),
   ...programs(attention),

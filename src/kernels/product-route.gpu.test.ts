@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { halvesWords, productHalves } from './product-halves.ts';
-import { MAX_COUNT_TOP_K, productRoute } from './product-route.ts';
+import { fitsHalves, halvesWords, productHalves, type ProductHalvesVariant } from './product-halves.ts';
+import { fitsRoute, MAX_COUNT_TOP_K, productRoute, type ProductRouteVariant } from './product-route.ts';
 import { productRouteReference, type ProductRouteOptions } from './product-route.reference.ts';
 import {
   expectClose,
@@ -17,8 +17,6 @@ const halvesVariants = runnable(gpu, productHalves);
 const routeVariants = runnable(gpu, productRoute);
 
 type Numbers = Float32Array<ArrayBuffer>;
-type HalvesVariant = (typeof halvesVariants)[number];
-type RouteVariant = (typeof routeVariants)[number];
 
 const control: ProductRouteOptions = {
   tokens: 3,
@@ -32,8 +30,12 @@ const control: ProductRouteOptions = {
 async function route(
   logits: Numbers,
   { tokens, heads, n, topK, logSoftmax, weighting, norm }: ProductRouteOptions,
-  halvesVariant: HalvesVariant = { wg: 64 },
-  routeVariant: RouteVariant = { form: topK <= MAX_COUNT_TOP_K ? 'count' : 'bins', wg: 64 },
+  halvesVariant: ProductHalvesVariant = { form: 'runs', subgroups: false, wg: 16 },
+  routeVariant: ProductRouteVariant = {
+    form: topK <= MAX_COUNT_TOP_K ? 'count' : 'bins',
+    subgroups: false,
+    wg: 64,
+  },
 ) {
   const rows = tokens * heads;
   const k = Math.min(n, topK);
@@ -80,7 +82,7 @@ function expectSameRoute(
 describe.each(routeVariants.map((variant) => [productRoute.key(variant), variant] as const))(
   '%s',
   (_key, variant) => {
-    const sizes = variant.form === 'count' ? [1, 2, 24, 32, 63, 64] : [1, 65, 200, 512];
+    const sizes = [1, 2, 24, 32, 34, 63, 64, 65, 200, 512].filter((topK) => fitsRoute(variant, topK));
     test.each(sizes)('topK %i of 96 x 96', async (topK) => {
       const options = { ...control, n: 96, topK };
       const logits = randomNormal(options.tokens * 2 * 96, 3, 2);
@@ -93,7 +95,7 @@ describe.each(routeVariants.map((variant) => [productRoute.key(variant), variant
       ['all equal', 1],
     ])('ties go to the lower id: %s', async (_name, values) => {
       const next = randomStream(7);
-      const options = { ...control, n: 40, topK: variant.form === 'count' ? 33 : 150 };
+      const options = { ...control, n: 40, topK: variant.form === 'bins' ? 150 : 33 };
       const logits = Float32Array.from({ length: options.tokens * 80 }, () => Math.floor(values * next()));
       const got = await route(logits, options, undefined, variant);
       const want = productRouteReference(logits, { ...options, bruteForce: true });
@@ -106,7 +108,10 @@ describe.each(routeVariants.map((variant) => [productRoute.key(variant), variant
 describe.each(halvesVariants.map((variant) => [productHalves.key(variant), variant] as const))(
   '%s',
   (_key, variant) => {
-    test.each([1, 3, 20, 63, 64, 65, 127, 128, 129, 320, 1000, 1024])('n %i', async (n) => {
+    const sizes = [1, 3, 20, 63, 64, 65, 127, 128, 129, 320, 1000, 1024].filter((n) =>
+      fitsHalves(variant, n),
+    );
+    test.each(sizes)('n %i', async (n) => {
       const options = { ...control, n, topK: Math.min(32, n * n) };
       const logits = randomNormal(options.tokens * 2 * n, n, 2);
       const got = await route(logits, options, variant);
@@ -115,8 +120,9 @@ describe.each(halvesVariants.map((variant) => [productHalves.key(variant), varia
 
     test('ties keep their order through every merge', async () => {
       const next = randomStream(11);
-      const options = { ...control, n: 700, topK: 64 };
-      const logits = Float32Array.from({ length: options.tokens * 1400 }, () => Math.floor(5 * next()));
+      const n = variant.form === 'quad' ? 60 : 700;
+      const options = { ...control, n, topK: 60 };
+      const logits = Float32Array.from({ length: options.tokens * 2 * n }, () => Math.floor(5 * next()));
       const got = await route(logits, options, variant);
       expect([...got.ids]).toEqual([...productRouteReference(logits, options).ids]);
     });

@@ -1,7 +1,9 @@
 import source from '../../shaders/product-route.wgsl?raw';
 import bins from '../../shaders/lib/product-bins.wgsl?raw';
+import countQuad from '../../shaders/lib/product-count-quad.wgsl?raw';
 import count from '../../shaders/lib/product-count.wgsl?raw';
-import { constants, foldGrid, gridPart, reducePart } from './common.ts';
+import type { Part } from '../gpu/program.ts';
+import { constants, featuresOf, foldGrid, gridPart, reducePart } from './common.ts';
 import { defineKernel } from './kernel.ts';
 
 /** Experts per head that a product router can choose. */
@@ -15,6 +17,52 @@ export function candidateCount(topK: number): number {
   let count = 0;
   for (let a = 1; a <= topK; a += 1) count += Math.floor(topK / a);
   return count;
+}
+
+/** `quad` is `count` in four lanes without workgroup memory, for software adapters. */
+export type ProductRouteVariant = {
+  readonly form: 'quad' | 'count' | 'bins';
+  readonly subgroups: boolean;
+  readonly wg: number;
+};
+
+const MAX_QUAD_TOP_K = 34; // 127 candidates
+
+/** Whether a variant is right, and not wasteful, for topK experts a head. */
+export function fitsRoute({ form }: ProductRouteVariant, topK: number): boolean {
+  switch (form) {
+    case 'quad':
+      return topK <= MAX_QUAD_TOP_K;
+    case 'count':
+      return topK <= MAX_COUNT_TOP_K;
+    case 'bins':
+      return topK > MAX_COUNT_TOP_K && topK <= MAX_ROUTE_TOP_K;
+  }
+}
+
+const VARIANTS: readonly ProductRouteVariant[] = [
+  { form: 'count', subgroups: false, wg: 64 },
+  { form: 'count', subgroups: false, wg: 16 },
+  { form: 'bins', subgroups: false, wg: 256 },
+  { form: 'bins', subgroups: false, wg: 64 },
+  { form: 'quad', subgroups: true, wg: 4 },
+];
+
+function formParts(form: ProductRouteVariant['form']): Part[] {
+  switch (form) {
+    case 'quad':
+      return [{ name: 'lib/product-count-quad.wgsl', text: countQuad }];
+    case 'count':
+      return [
+        constants({ CANDIDATE_QUADS: Math.ceil(candidateCount(MAX_COUNT_TOP_K) / 4) }),
+        { name: 'lib/product-count.wgsl', text: count },
+      ];
+    case 'bins':
+      return [
+        constants({ MAX_CANDIDATES: candidateCount(MAX_ROUTE_TOP_K), BINS }),
+        { name: 'lib/product-bins.wgsl', text: bins },
+      ];
+  }
 }
 
 export interface ProductRouteSize {
@@ -31,25 +79,17 @@ export const productRoute = defineKernel({
     weights: 'write', // [tokens, heads, topK] f32
   },
   params: { rows: 'u32', n: 'u32', k: 'u32', top_k: 'u32', weighting: 'u32' },
-  variants: [
-    { form: 'count', wg: 16 },
-    { form: 'count', wg: 64 },
-    { form: 'bins', wg: 64 },
-    { form: 'bins', wg: 256 },
-  ],
-  parts: ({ form }) => [
-    form === 'count'
-      ? constants({ CANDIDATE_QUADS: Math.ceil(candidateCount(MAX_COUNT_TOP_K) / 4) })
-      : constants({ MAX_CANDIDATES: candidateCount(MAX_ROUTE_TOP_K), BINS }),
+  variants: VARIANTS,
+  parts: ({ form, subgroups }) => [
+    { name: 'prelude', text: subgroups ? 'enable subgroups;' : '' },
     gridPart,
     reducePart(false),
-    form === 'count'
-      ? { name: 'lib/product-count.wgsl', text: count }
-      : { name: 'lib/product-bins.wgsl', text: bins },
+    ...formParts(form),
     { name: 'product-route.wgsl', text: source },
   ],
+  features: featuresOf,
   overrides: ({ wg }) => ({ WG: wg }),
-  key: ({ form, wg }) => `product-route/${form}/wg${wg}`,
+  key: ({ form, wg }) => `product-route/${form}${wg}`,
   grid: ({ rows }: ProductRouteSize) => foldGrid(rows),
 });
 

@@ -1,6 +1,10 @@
 import { activationCode, type Activation } from '../../kernels/activation.ts';
-import { expertDown } from '../../kernels/expert-down.ts';
+import { expertCombine } from '../../kernels/expert-combine.ts';
+import { expertDown, expertDownPairs } from '../../kernels/expert-down.ts';
 import { expertGateUp } from '../../kernels/expert-gate-up.ts';
+import { expertDownTiled, expertGateUpTiled } from '../../kernels/expert-tiled.ts';
+import { sparseDispatch, tilesWords } from '../../kernels/sparse-dispatch.ts';
+import { invariant } from '../../errors.ts';
 import { dispatch, type Dispatch, type LowerContext } from '../node.ts';
 import type { Tensor } from '../tensor.ts';
 import { bindExperts } from './expert-refs.ts';
@@ -20,7 +24,7 @@ export interface ExpertsIo {
 
 /** One pass over the chosen experts' first halves, one over their second halves and the weighted sum. */
 export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
-  const { x, ids, weights, y, layer, experts, topK, hidden, width, activation } = io;
+  const { x, ids, layer, experts, topK, hidden, width, activation } = io;
   const bound = bindExperts(context, layer);
   const { format, pools, poolBuffers, table } = bound;
   const h = context.scratch('hidden of experts', { type: 'f32', perToken: topK * width });
@@ -51,17 +55,152 @@ export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
         size: ({ tokens }) => ({ pairs: tokens * topK, hidden, width }),
       }),
     ),
-    context.choose(expertDown, expertDown.variants.filter(fits), shape, (variant) =>
-      dispatch(expertDown, variant, {
-        buffers: { h, ids, weights, table, y, ...poolBuffers },
-        params: ({ tokens }) => ({
-          ...common,
-          tokens,
-          down: bound.at('down'),
-          down_scales: bound.scales('down'),
+    ...downAndSum(context, io, h),
+  ];
+}
+
+/** The second halves and the weighted sum: one dispatch, or two where four pools leave no binding for the weights. */
+function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[] {
+  const { ids, weights, y, layer, experts, topK, hidden, width } = io;
+  const bound = bindExperts(context, layer);
+  const { format, pools, poolBuffers, table, tableBase, slotVec4 } = bound;
+  const shape = `${experts}x${width}x${hidden} top ${topK} ${format} pools ${pools}`;
+  const common = {
+    experts,
+    hidden,
+    width,
+    table_base: tableBase,
+    slot_vec4: slotVec4,
+    down: bound.at('down'),
+    down_scales: bound.scales('down'),
+  };
+  if (pools === 1) {
+    const candidates = expertDown.variants.filter(
+      (variant) => variant.scalar === context.scalar && variant.format === format,
+    );
+    return [
+      context.choose(expertDown, candidates, shape, (variant) =>
+        dispatch(expertDown, variant, {
+          buffers: { h, ids, weights, table, y, ...poolBuffers },
+          params: ({ tokens }) => ({ ...common, tokens, top_k: topK }),
+          size: ({ tokens }) => ({ tokens, hidden, width }),
         }),
-        size: ({ tokens }) => ({ tokens, hidden, width }),
+      ),
+    ];
+  }
+  const out = context.scratch('outputs of experts', { type: 'f32', perToken: topK * hidden });
+  const candidates = expertDownPairs.variants.filter((variant) => variant.format === format);
+  return [
+    context.choose(expertDownPairs, candidates, shape, (variant) =>
+      dispatch(expertDownPairs, variant, {
+        buffers: { h, ids, table, out, ...poolBuffers },
+        params: ({ tokens }) => ({ ...common, pairs: tokens * topK }),
+        size: ({ tokens }) => ({ pairs: tokens * topK, hidden, width }),
       }),
     ),
+    combine(context, io, out, undefined),
+  ];
+}
+
+/** y[t] = sum over ranks of weight * out, whose rows lie by pairs, or where `place` says. */
+function combine(context: LowerContext, io: ExpertsIo, out: Tensor, place: Tensor | undefined): Dispatch {
+  const { weights, y, topK, hidden } = io;
+  const candidates = expertCombine.variants.filter(
+    ({ scalar, sorted }) => scalar === context.scalar && sorted === (place !== undefined),
+  );
+  return context.choose(expertCombine, candidates, `${hidden} top ${topK}`, (variant) =>
+    dispatch(expertCombine, variant, {
+      buffers: { out, weights, y, ...(place ? { place } : {}) },
+      params: ({ tokens }) => ({ tokens, top_k: topK, hidden }),
+      size: ({ tokens }) => ({ tokens, hidden }),
+    }),
+  );
+}
+
+/** Pairs sorted by expert and cut into tiles; each tile's rows share every read of the expert's weights. */
+export function manyTokens(context: LowerContext, io: ExpertsIo): readonly Dispatch[] {
+  const { layer, experts, topK, hidden, width } = io;
+  const { format, pools } = bindExperts(context, layer);
+  const forms = expertGateUpTiled.variants
+    .filter(
+      (variant) => variant.scalar === context.scalar && variant.format === format && variant.pools === pools,
+    )
+    .map(({ form }) => form);
+  // Software adapters pay for every barrier: lanes alone come first there.
+  forms.sort((a, b) => Number(a === 'lane') - Number(b === 'lane'));
+  if (context.isFallback) forms.reverse();
+  const shape = `${experts}x${width}x${hidden} top ${topK} ${format} pools ${pools}`;
+  const ways = forms.map((form) => [form, () => tiled(context, io, form)] as const);
+  return context.chooseWay('expert tiles', shape, Object.fromEntries(ways));
+}
+
+function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): Dispatch[] {
+  const { x, ids, layer, experts, topK, hidden, width, activation } = io;
+  const bound = bindExperts(context, layer);
+  const { format, pools, poolBuffers, table } = bound;
+  const gateUp = expertGateUpTiled.variants.find(
+    (variant) =>
+      variant.form === form &&
+      variant.scalar === context.scalar &&
+      variant.format === format &&
+      variant.pools === pools,
+  );
+  const down = expertDownTiled.variants.find(
+    (variant) => variant.form === form && variant.format === format && variant.pools === pools,
+  );
+  invariant(gateUp && down, () => `no tiles of form ${form} for ${format}`);
+  const { tileRows } = gateUp;
+  const mostPairs = context.maxTokens * topK;
+  const words = (name: string, size: { perToken?: number; fixed?: number }) =>
+    context.scratch(name, { type: 'u32', ...size });
+  const counts = words('counts', { fixed: experts });
+  const offsets = words('offsets', { fixed: experts + 1 });
+  const sorted = words('sorted', { perToken: topK });
+  const place = words('place', { perToken: topK });
+  const tiles = words('tiles', { fixed: tilesWords({ pairs: mostPairs, experts }, tileRows) });
+  const args = context.scratch('tile count', { type: 'u32', role: 'indirect', fixed: 3 });
+  const h = context.scratch('hidden of experts', { type: 'f32', perToken: topK * width });
+  const out = context.scratch('outputs of experts', { type: 'f32', perToken: topK * hidden });
+  // Both halves are dispatched with the same arguments: groups past the narrower one return at once.
+  const size = { tiles: 1, hidden, width };
+  const groups = Math.max(expertGateUpTiled.grid(size, gateUp)[1], expertDownTiled.grid(size, down)[1]);
+  const shape = `${experts} top ${topK}`;
+  const fitting = sparseDispatch.variants.filter(({ capacity }) => experts <= capacity);
+  const common = { hidden, width, table_base: bound.tableBase, slot_vec4: bound.slotVec4 };
+  return [
+    context.choose(sparseDispatch, fitting, shape, (variant) =>
+      dispatch(sparseDispatch, variant, {
+        buffers: { ids, counts, offsets, sorted, place, tiles, args },
+        params: ({ tokens }) => ({
+          pairs: tokens * topK,
+          experts,
+          tile_rows: tileRows,
+          args_y: groups,
+          args_z: 1,
+        }),
+        size: ({ tokens }) => ({ pairs: tokens * topK, experts }),
+      }),
+    ),
+    dispatch(expertGateUpTiled, gateUp, {
+      buffers: { x, tiles, table, h, ...poolBuffers },
+      params: () => ({
+        ...common,
+        top_k: topK,
+        act: activationCode(activation),
+        gate: bound.at('gate'),
+        up: bound.at('up'),
+        gate_scales: bound.scales('gate'),
+        up_scales: bound.scales('up'),
+      }),
+      size: () => size,
+      indirect: args,
+    }),
+    dispatch(expertDownTiled, down, {
+      buffers: { h, tiles, table, out, ...poolBuffers },
+      params: () => ({ ...common, down: bound.at('down'), down_scales: bound.scales('down') }),
+      size: () => size,
+      indirect: args,
+    }),
+    combine(context, io, out, place),
   ];
 }

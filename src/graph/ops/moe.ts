@@ -2,7 +2,10 @@ import { activationCode } from '../../kernels/activation.ts';
 import { expertGluReference } from '../../kernels/expert-glu.reference.ts';
 import { invariant } from '../../errors.ts';
 import type { Node } from '../node.ts';
-import { fewTokens, type ExpertsIo } from './experts.ts';
+import { fewTokens, manyTokens, type ExpertsIo } from './experts.ts';
+
+/** Up to here each pair reads its expert's weights by itself. */
+const FEW_TOKENS = 8;
 
 /** y[t] = sum over ranks of weight * down(act(gate x) * up x), over the experts that each token chose. */
 export function expertsNode(label: string, io: ExpertsIo): Node {
@@ -10,7 +13,7 @@ export function expertsNode(label: string, io: ExpertsIo): Node {
   return {
     op: 'experts',
     label,
-    lower: (context) => fewTokens(context, io),
+    lower: (context) => (context.maxTokens > FEW_TOKENS ? manyTokens(context, io) : fewTokens(context, io)),
     run: (context) => {
       const store = context.experts;
       invariant(store, () => 'the graph has experts, the engine holds none');

@@ -1,5 +1,5 @@
-import { halvesWords, productHalves } from '../../kernels/product-halves.ts';
-import { MAX_COUNT_TOP_K, productRoute, WEIGHTINGS } from '../../kernels/product-route.ts';
+import { fitsHalves, halvesWords, productHalves } from '../../kernels/product-halves.ts';
+import { fitsRoute, productRoute, WEIGHTINGS } from '../../kernels/product-route.ts';
 import { productRouteReference } from '../../kernels/product-route.reference.ts';
 import { dispatch, type LowerContext, type Node } from '../node.ts';
 import type { Ref, Tensor, Weight } from '../tensor.ts';
@@ -68,9 +68,9 @@ function lowerRoute(context: LowerContext, io: ProductRouteIo) {
   const sums = io.sums ?? context.scratch('sums', { type: 'f32', perToken: heads * topK });
   const unused: Ref = scores; // without statistics these bindings are not read
   const shape = `${grid}x${grid} top ${topK}`;
-  const form = topK <= MAX_COUNT_TOP_K ? 'count' : 'bins';
+  const halvesVariants = productHalves.variants.filter((variant) => fitsHalves(variant, grid));
   return [
-    context.choose(productHalves, productHalves.variants, shape, (variant) =>
+    context.choose(productHalves, halvesVariants, shape, (variant) =>
       dispatch(productHalves, variant, {
         buffers: {
           scores,
@@ -91,7 +91,7 @@ function lowerRoute(context: LowerContext, io: ProductRouteIo) {
     ),
     context.choose(
       productRoute,
-      productRoute.variants.filter((variant) => variant.form === form),
+      productRoute.variants.filter((variant) => fitsRoute(variant, topK)),
       shape,
       (variant) =>
         dispatch(productRoute, variant, {

@@ -1,0 +1,49 @@
+// expert-lane: the products of ROWS rows of x with two strips of OUTS rows of weights, each lane alone.
+//
+// Shared with lib/expert-staged.wgsl:
+//   strip_of(y, lane)         which strip a lane works on, in row y of the grid
+//   begin_tile(lane)          notes where the rows of x begin
+//   add_products(a, b, lane)  adds the products with two strips of an expert's matrices (one slot) to the lane's sums
+//   emit_sums(lane)           hands the sums to the kernel's emit(row, out, a, b); out counts from the strips' first rows
+// parts  lib/tile-rows-*.wgsl, lib/step-*.wgsl, lib/expert-strip.wgsl, lib/expert-matrix.wgsl, the pool; const OUTS
+// needs  one pool; fn row_base(row: u32) -> u32, the vec4 number at which a row of x begins, for any row < ROWS
+//        every weight finite: past a row's end a step multiplies some of the next row by zero
+//
+// For software adapters, where a load costs as much as thirty products: a unit of x is loaded and prepared once for all
+// outputs, without workgroup memory or barriers. The sums of a row never depend on the other rows.
+var<private> sums_a: array<XValue, OUTS>;
+var<private> sums_b: array<XValue, OUTS>;
+
+fn strip_of(y: u32, lane: u32) -> u32 {
+  return y * WG + lane;
+}
+
+fn begin_tile(lane: u32) {
+  for (var row = 0u; row < ROWS; row += 1u) {
+    set_row(row, row_base(row));
+  }
+}
+
+fn load_w(at: u32) -> vec4<u32> {
+  return pool_load(0u, at);
+}
+
+fn add_products(a: Strip, b: Strip, lane: u32) {
+  let units = a.matrix.units;
+  x_quads = units * UNIT_VEC4;
+  for (var unit = 0u; unit < units; unit += STEP) {
+    let in = step_inputs(unit);
+    for (var i = 0u; i < OUTS; i += 1u) {
+      let a_row = strip_row(a, i);
+      let b_row = strip_row(b, i);
+      sums_a[i] += step_dot(a.matrix.base + a_row * units + unit, in) * scale_of(a.matrix, a_row, unit);
+      sums_b[i] += step_dot(b.matrix.base + b_row * units + unit, in) * scale_of(b.matrix, b_row, unit);
+    }
+  }
+}
+
+fn emit_sums(lane: u32) {
+  for (var i = 0u; i < OUTS; i += 1u) {
+    emit_rows(i, sums_a[i], sums_b[i]);
+  }
+}

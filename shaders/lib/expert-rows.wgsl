@@ -1,0 +1,40 @@
+// expert-rows: products of four rows of a matrix of an expert's record with inputs held in registers.
+//
+// parts  lib/expert-matrix.wgsl, lib/dot-*.wgsl
+// The scales of one unit of four rows.
+fn scales_of(matrix: Matrix, rows: vec4<u32>, unit: u32) -> vec4<f32> {
+  if (!SCALED) {
+    return vec4<f32>(1.0);
+  }
+  let cols = matrix.units * UNIT;
+  let index = vec4<u32>(
+    unit_scale_index(rows.x, unit, cols),
+    unit_scale_index(rows.y, unit, cols),
+    unit_scale_index(rows.z, unit, cols),
+    unit_scale_index(rows.w, unit, cols),
+  );
+  let words = pool_word4(matrix.slot, matrix.scales + index / 2u) >> (16u * (index % 2u));
+  return vec4<f32>(
+    unpack2x16float(words.x).x,
+    unpack2x16float(words.y).x,
+    unpack2x16float(words.z).x,
+    unpack2x16float(words.w).x,
+  );
+}
+
+// One unit of four rows.
+fn rows_dot(matrix: Matrix, rows: vec4<u32>, unit: u32, inputs: UnitInputs) -> vec4<f32> {
+  let words = pool_load4(matrix.slot, matrix.base + rows * matrix.units + unit);
+  let dots = vec4<f32>(
+    unit_dot(words.a, inputs),
+    unit_dot(words.b, inputs),
+    unit_dot(words.c, inputs),
+    unit_dot(words.d, inputs),
+  );
+  return scales_of(matrix, rows, unit) * dots;
+}
+
+// Rows first to first + 3; past the last one, that one again.
+fn row_block(first: u32, rows: u32) -> vec4<u32> {
+  return min(vec4<u32>(first, first + 1u, first + 2u, first + 3u), vec4<u32>(rows - 1u));
+}

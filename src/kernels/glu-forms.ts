@@ -1,0 +1,145 @@
+import type { Bindings, Part } from '../gpu/program.ts';
+import lane from '../../shaders/lib/expert-lane.wgsl?raw';
+import matrix from '../../shaders/lib/expert-matrix.wgsl?raw';
+import rows from '../../shaders/lib/expert-rows.wgsl?raw';
+import staged from '../../shaders/lib/expert-staged.wgsl?raw';
+import strip from '../../shaders/lib/expert-strip.wgsl?raw';
+import stepBf16 from '../../shaders/lib/step-bf16.wgsl?raw';
+import stepF16 from '../../shaders/lib/step-f16.wgsl?raw';
+import stepF32 from '../../shaders/lib/step-f32.wgsl?raw';
+import stepQ40 from '../../shaders/lib/step-q4_0.wgsl?raw';
+import stepQ80 from '../../shaders/lib/step-q8_0.wgsl?raw';
+import tileRows1 from '../../shaders/lib/tile-rows-1.wgsl?raw';
+import tileRows8 from '../../shaders/lib/tile-rows-8.wgsl?raw';
+import {
+  constants,
+  gridPart,
+  scalarPrelude,
+  WEIGHT_FORMATS,
+  weightsPart,
+  type Scalar,
+  type WeightFormat,
+} from './common.ts';
+import { dotPart, reduce4Part } from './expert-parts.ts';
+import { poolParts, type PoolCount } from './expert-pool.ts';
+import { cross } from './kernel.ts';
+
+/** A form of the kernels that run the chosen experts of a few tokens. */
+export type GluVariant = {
+  readonly scalar: Scalar;
+  readonly format: WeightFormat;
+  readonly pools: PoolCount;
+  readonly form: 'lane' | 'subgroup' | 'workgroup'; // how a workgroup's lanes add up; alone they need not
+  readonly subgroups: boolean;
+  readonly wg: number;
+};
+
+/** 32 lanes along a row read whole cache lines: for GPUs. Lanes alone suit software adapters, where barriers are dear. */
+const SHAPES = [
+  { form: 'subgroup', subgroups: true, wg: 32 },
+  { form: 'workgroup', subgroups: false, wg: 32 },
+  { form: 'lane', subgroups: false, wg: 4 },
+] as const;
+
+/** Outputs of each of the two strips of a lane that works alone. */
+export const LANE_OUTS = 8;
+
+/** All forms over some scalars and pools. The same form gives the same bits for any number of pools. */
+export function gluVariants(scalars: readonly Scalar[], pools: readonly PoolCount[]): GluVariant[] {
+  return cross({ scalar: scalars, format: WEIGHT_FORMATS, pools }).flatMap((given) =>
+    SHAPES.filter(({ form }) => form !== 'lane' || isForSoftware(given)).map((shape) => ({
+      ...given,
+      ...shape,
+    })),
+  );
+}
+
+/** Software adapters have no f16, and nobody spreads experts over four pools there. */
+export function isForSoftware({ scalar, pools }: { scalar: Scalar; pools: PoolCount }): boolean {
+  return scalar === 'f32' && pools === 1;
+}
+
+export function gluKey(name: string, { scalar, format, pools, form, wg }: GluVariant): string {
+  return `${name}/${scalar}/${format}/pools${pools}/${form}${wg}`;
+}
+
+/** What all expert kernels stand on, given a kernel's own bindings. */
+function commonParts(
+  variant: { scalar: Scalar; format: WeightFormat; pools: PoolCount; subgroups: boolean },
+  own: Bindings,
+): Part[] {
+  return [
+    scalarPrelude(variant.scalar, variant.subgroups),
+    gridPart,
+    weightsPart(variant.format),
+    ...poolParts(own, variant.pools),
+    lib('expert-matrix', matrix),
+  ];
+}
+
+/** The parts of a variant for a few tokens. */
+export function gluParts(variant: GluVariant, own: Bindings): Part[] {
+  const { form, format } = variant;
+  if (form === 'lane') return [...commonParts(variant, own), ...laneParts(format, 1, LANE_OUTS)];
+  return [...commonParts(variant, own), dotPart(format), reduce4Part(form), lib('expert-rows', rows)];
+}
+
+/** Tiles of pairs of one expert. */
+export type GluTileVariant = {
+  readonly scalar: Scalar;
+  readonly format: WeightFormat;
+  readonly pools: PoolCount;
+  readonly form: 'lane' | 'staged';
+  readonly subgroups: false;
+  readonly tileRows: number; // what sparse-dispatch has to cut
+  readonly outs: number; // of each of two strips
+  readonly wg: number;
+};
+
+const TILES = [
+  { form: 'staged', subgroups: false, tileRows: 32, outs: 32, wg: 64 },
+  { form: 'lane', subgroups: false, tileRows: 8, outs: 32, wg: 4 },
+] as const;
+
+export function gluTileVariants(scalars: readonly Scalar[]): GluTileVariant[] {
+  return cross({ scalar: scalars, format: WEIGHT_FORMATS, pools: [1, 4] }).flatMap((given) =>
+    TILES.filter(({ form }) => form === 'staged' || isForSoftware(given)).map((tile) => ({
+      ...given,
+      ...tile,
+    })),
+  );
+}
+
+export function gluTileKey(name: string, variant: GluTileVariant): string {
+  const { scalar, format, pools, form, tileRows, outs } = variant;
+  return `${name}/${scalar}/${format}/pools${pools}/${form}${tileRows}x${outs}`;
+}
+
+export function gluTileParts(variant: GluTileVariant, own: Bindings): Part[] {
+  const { form, format, tileRows, outs } = variant;
+  const tile =
+    form === 'lane'
+      ? laneParts(format, tileRows, outs)
+      : [lib('expert-strip', strip), lib('expert-staged', staged)];
+  return [...commonParts(variant, own), ...tile];
+}
+
+/** Workgroups along y for outputs in strips, as an indirect dispatch wants them. */
+export function stripGroups({ form, wg }: GluTileVariant, outputs: number, perStrip: number): number {
+  const strips = Math.ceil(outputs / perStrip);
+  return form === 'lane' ? Math.ceil(strips / wg) : strips;
+}
+
+function laneParts(format: WeightFormat, tileRows: number, outs: number): Part[] {
+  return [
+    constants({ OUTS: outs }),
+    tileRows === 1 ? lib('tile-rows-1', tileRows1) : lib('tile-rows-8', tileRows8),
+    lib(`step-${format}`, STEPS[format]),
+    lib('expert-strip', strip),
+    lib('expert-lane', lane),
+  ];
+}
+
+const lib = (name: string, text: string): Part => ({ name: `lib/${name}.wgsl`, text });
+
+const STEPS = { f32: stepF32, f16: stepF16, bf16: stepBf16, q8_0: stepQ80, q4_0: stepQ40 } as const;
