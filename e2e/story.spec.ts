@@ -1,6 +1,48 @@
 /** A visitor, a button, a story. */
-import { expect, test } from 'playwright/test';
+import { expect, test, type Page } from 'playwright/test';
 import { DemoPage } from './demo-page.ts';
+
+interface TraceEvent {
+  readonly name: string;
+  readonly pid: number;
+  readonly tid: number;
+  readonly tdur?: number; // microseconds of processor time
+  readonly args?: { readonly name?: string };
+}
+
+/**
+ * How long each task of the page's main thread computed. Processor time and not time on the wall: a machine with other
+ * work takes the processor away in mid-task, and that is not the page's doing.
+ */
+function mainThreadTasksMs(trace: Buffer): number[] {
+  const { traceEvents } = JSON.parse(trace.toString('utf8')) as { traceEvents: TraceEvent[] };
+  const named = traceEvents.filter(
+    ({ name, args }) => name === 'thread_name' && args?.name === 'CrRendererMain',
+  );
+  const mains = new Set(named.map(({ pid, tid }) => `${pid} ${tid}`));
+  return traceEvents
+    .filter(({ name, pid, tid }) => name === 'RunTask' && mains.has(`${pid} ${tid}`))
+    .map(({ tdur = 0 }) => tdur / 1000);
+}
+
+/** Looks at the picture's own measure once per frame. */
+async function collectPaintTimes(page: Page): Promise<() => Promise<number[]>> {
+  const times = await page.evaluateHandle(() => {
+    const collected: number[] = [];
+    const experts = document.querySelector('atomoe-experts');
+    const look = (): void => {
+      if (experts) collected.push(experts.paintMs);
+      requestAnimationFrame(look);
+    };
+    look();
+    return collected;
+  });
+  return () => times.jsonValue();
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
 
 // A software adapter on a busy machine: only a hang takes this long.
 test.describe.configure({ timeout: 400_000 });
@@ -98,24 +140,24 @@ test('a word shows its experts, an expert its words', async ({ page }) => {
   await expect(demo.story.locator('.liked')).toHaveCount(0);
 });
 
-test('while it generates no main-thread task exceeds 50 ms, and a frame of the picture stays cheap', async ({
+test('while it generates no main-thread task takes 50 ms, and a frame of the picture takes 2', async ({
   page,
+  browser,
 }) => {
   const demo = await (await new DemoPage(page).open()).ready();
   await demo.setLength(8);
   await demo.tellAll(); // loads and compiles
-  await page.evaluate(() => {
-    const seen: number[] = [];
-    Object.assign(globalThis, { longTasks: seen });
-    new PerformanceObserver((list) => seen.push(...list.getEntries().map((entry) => entry.duration))).observe(
-      {
-        type: 'longtask',
-      },
-    );
-  });
   await page.getByLabel('Length in tokens').fill('120');
+  const paintMs = await collectPaintTimes(page);
+  await browser.startTracing(page, { categories: ['disabled-by-default-devtools.timeline', '__metadata'] });
   await demo.tellAll();
-  expect(await page.evaluate(() => (globalThis as unknown as { longTasks: number[] }).longTasks)).toEqual([]);
+  const tasks = mainThreadTasksMs(await browser.stopTracing());
+  const frameMs = median(await paintMs());
+  const measured = `longest of ${tasks.length} tasks ${Math.max(...tasks).toFixed(1)} ms; frame ${frameMs.toFixed(2)} ms`;
+  test.info().annotations.push({ type: 'measured', description: measured });
+  expect(tasks.length).toBeGreaterThan(100);
+  expect(tasks.filter((ms) => ms >= 50)).toEqual([]);
+  expect(frameMs).toBeLessThan(2);
 });
 
 test('the engine also runs in the page itself', async ({ page }) => {
