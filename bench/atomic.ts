@@ -14,7 +14,7 @@ export function randomIds(count: number, experts: number, seed = 7): Uint32Array
   });
 }
 
-export type AtomicShape = Pick<AtomicExpertsIo, 'experts' | 'topK' | 'hidden' | 'activation'>;
+export type AtomicShape = Pick<AtomicExpertsIo, 'experts' | 'topK' | 'hidden' | 'activation' | 'schedule'>;
 
 /** The routed experts alone, with given `ids` and `weights`. */
 export function atomicNodes(builder: GraphBuilder, shape: AtomicShape): Tensor {

@@ -25,8 +25,8 @@ const COPY_SHAPES = [
   { wg: 64, perLane: 16 },
   { wg: 8, perLane: 64 },
 ] as const;
-const MULTIPLY_ADD_STEPS = 4096;
-const MULTIPLY_ADD_LANES = 16384;
+const MULTIPLY_ADD_STEPS = 64;
+const MULTIPLY_ADD_LANES = 2 ** 17; // enough to fill a GPU
 const MULTIPLY_ADD_SHAPES = [2, 4, 8].flatMap((chains) =>
   [true, false].flatMap((fused) => [8, 64].map((wg) => ({ chains, fused, wg }))),
 );

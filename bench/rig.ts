@@ -8,7 +8,14 @@ import type { Command } from '../src/gpu/recorder.ts';
 import { GraphBuilder } from '../src/graph/builder.ts';
 import { tensorSizeBytes } from '../src/graph/liveness.ts';
 import { plainStep, type Graph } from '../src/graph/node.ts';
-import { Plan, type GpuWeight, type Instance, type Tuning } from '../src/graph/plan.ts';
+import {
+  Plan,
+  type GpuWeight,
+  type Instance,
+  type PlanOptions,
+  type Resources,
+  type Tuning,
+} from '../src/graph/plan.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import { tuneModel } from '../src/engine/tuning.ts';
 import type { WeightFormat } from '../src/kernels/common.ts';
@@ -110,10 +117,7 @@ export class Rig {
       scalar: 'f32',
     } as const;
     const wanted = options.tuning ?? 'auto';
-    const tuning =
-      wanted === 'auto'
-        ? await tuneModel(gpu, [{ graph, options: planOptions }], resources, { mode: 'auto' }, () => {})
-        : wanted;
+    const tuning = wanted === 'auto' ? await tune(gpu, graph, resources, planOptions) : wanted;
     const plan = await Plan.open(gpu, graph, resources, { ...planOptions, tuning });
     held.push(plan);
     const states = new Map<string, Buffer>();
@@ -157,6 +161,23 @@ export class Rig {
     const values = this.#options.inputs?.[tensor.name] ?? randomFloats(count);
     this.#gpu.write(this.plan.buffer(tensor), 0, values);
   }
+}
+
+/** Tokens of the steps that variants are timed on: larger steps take the same variants. */
+const MOST_TUNING_TOKENS = 256;
+
+async function tune(
+  gpu: Gpu,
+  graph: Graph,
+  resources: Resources,
+  options: Omit<PlanOptions, 'tuning'>,
+): Promise<Tuning> {
+  const maxTokens = Math.min(options.maxTokens, MOST_TUNING_TOKENS);
+  const specs = [{ graph, options: { ...options, maxTokens } }];
+  const tuning = await tuneModel(gpu, specs, resources, { mode: 'auto' }, () => {});
+  // Keys end in the step's size.
+  const resized = (key: string) => key.replace(/ x\d+$/, ` x${options.maxTokens}`);
+  return new Map([...tuning].map(([key, choice]) => [resized(key), choice]));
 }
 
 function weightsOf(

@@ -1,12 +1,14 @@
 /** The page that `bench/run.mjs` drives: one function for each part. */
 import { peerPart } from '../parts/a-peer.ts';
 import { kernelsPart } from '../parts/b-kernels.ts';
+import { atomicPart } from '../parts/c-atomic.ts';
 import { routerPart } from '../parts/d-router.ts';
 import type { PartResult } from '../report.ts';
 
 const parts: Readonly<Record<string, () => Promise<PartResult>>> = {
   a: peerPart,
   b: kernelsPart,
+  c: atomicPart,
   d: routerPart,
 };
 

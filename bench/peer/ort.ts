@@ -1,7 +1,8 @@
 /** ONNX Runtime in the page: sessions on its WebGPU or wasm backend, one step at a time. */
+import type * as OrtWeb from 'onnxruntime-web/webgpu';
 import type { ModelShape } from './model.ts';
 
-type Ort = typeof import('onnxruntime-web/webgpu');
+type Ort = typeof OrtWeb;
 type OrtSession = Awaited<ReturnType<Ort['InferenceSession']['create']>>;
 type OrtTensor = InstanceType<Ort['Tensor']>;
 export type Backend = 'webgpu' | 'wasm';
