@@ -17,7 +17,7 @@ const root = resolve(import.meta.dirname, '..');
 const reports = mkdtempSync(join(tmpdir(), 'atomoe-test-'));
 
 /** A lane that takes longer than this hangs: it is stopped and counts as failed. */
-const laneTimeoutMs = 20 * 60_000;
+const laneTimeoutMs = 30 * 60_000;
 
 /**
  * Runs a program with this terminal; resolves to its exit code, 124 when it had to be stopped.
