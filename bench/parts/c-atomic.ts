@@ -7,7 +7,7 @@ import { atomicExpertsNode } from '../../src/graph/ops/atomic-experts.ts';
 import { addSharedNode, gluActivationNode } from '../../src/graph/ops/basic.ts';
 import { linearNode } from '../../src/graph/ops/linear.ts';
 import { productRouteNode } from '../../src/graph/ops/product-route.ts';
-import { activeExperts, chooseSchedule, type AtomicSchedule } from '../../src/kernels/atomic-schedule.ts';
+import { activeExperts, type AtomicSchedule } from '../../src/kernels/atomic-schedule.ts';
 import { atomicNodes, randomIds } from '../atomic.ts';
 import { boundMs, measureLimits, type MachineLimits, type Work } from '../limits.ts';
 import { digits, percent, say, table, type PartResult } from '../report.ts';
@@ -124,13 +124,12 @@ async function routedCandidate(
   store: ExpertStore,
   tokens: number,
   topK: number,
-  schedule: AtomicSchedule | undefined,
+  schedule: AtomicSchedule,
   name: string,
   held: Rig[],
 ): Promise<Candidate> {
-  const chosen = schedule ?? chooseSchedule({ tokens, topK, experts: EXPERTS });
-  const atOnce = chosen === 'tokens' ? Math.min(tokens, MOST_TOKENS_AT_ONCE) : tokens;
-  const shape = { experts: EXPERTS, topK, hidden: HIDDEN, activation: 'silu', schedule: chosen } as const;
+  const atOnce = schedule === 'tokens' ? Math.min(tokens, MOST_TOKENS_AT_ONCE) : tokens;
+  const shape = { experts: EXPERTS, topK, hidden: HIDDEN, activation: 'silu', schedule } as const;
   const rig = await Rig.open(gpu, (builder) => atomicNodes(builder, shape), {
     tokens: atOnce,
     format: 'f16',
@@ -154,7 +153,7 @@ interface SizeResult {
   readonly boundsMs: Readonly<Record<'routed' | 'whole' | 'peer', number>>;
   readonly routedRatio: number; // medians of pairs
   readonly wholeRatio: number;
-  readonly choiceCost: number; // the engine's choice over the better forced schedule, medians of pairs
+  readonly choiceCost: number; // by which the other schedule would have been faster, medians of pairs
   readonly kernels: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -167,45 +166,53 @@ async function runSize(
   say(`${tokens} tokens`);
   const held: Rig[] = [];
   try {
-    const open = (topK: number, schedule: AtomicSchedule | undefined, name: string) =>
+    const open = (topK: number, schedule: AtomicSchedule, name: string) =>
       routedCandidate(gpu, store, tokens, topK, schedule, name, held);
     const byToken = await open(OMNI_K, 'tokens', 'OmniMoE by token');
     const byExpert = await open(OMNI_K, 'experts', 'OmniMoE by expert');
-    const chosen = await open(OMNI_K, undefined, 'OmniMoE as chosen');
     const peer = await open(PEER_K, 'tokens', 'PEER');
     const layer = await Rig.open(gpu, omniLayer, { tokens, format: 'f16', experts: store });
     held.push(layer);
     const whole = { name: 'OmniMoE whole', runs: 1, prepare: () => {}, commands: layer.commands() };
-    const candidates = [byToken, byExpert, chosen, whole, peer];
+    const candidates = [byToken, byExpert, whole, peer];
     const times = await timeRounds(gpu, candidates, tokens > 1024 ? 3 : 7);
-    const [a = [], b = [], c = [], d = [], e = []] = times;
+    const [tokenMs = [], expertMs = [], wholeMs = [], peerMs = []] = times;
+    const chosen = scheduleOf(layer);
+    const [chosenMs, otherMs] = chosen === 'tokens' ? [tokenMs, expertMs] : [expertMs, tokenMs];
     const pairs = (over: readonly number[], under: readonly number[]) =>
       median(over.map((ms, round) => ms / (under[round] ?? NaN)));
-    const better = a.map((ms, round) => Math.min(ms, b[round] ?? ms));
     const { routed, whole: wholeWork, peer: peerWork } = works(tokens);
     return {
       tokens,
-      chosen: chooseSchedule({ tokens, topK: OMNI_K, experts: EXPERTS }),
+      chosen,
       ms: {
-        byToken: measured(a),
-        byExpert: measured(b),
-        chosen: measured(c),
-        whole: measured(d),
-        peer: measured(e),
+        byToken: measured(tokenMs),
+        byExpert: measured(expertMs),
+        chosen: measured(chosenMs),
+        whole: measured(wholeMs),
+        peer: measured(peerMs),
       },
       boundsMs: {
         routed: boundMs(limits, routed),
         whole: boundMs(limits, wholeWork),
         peer: boundMs(limits, peerWork),
       },
-      routedRatio: pairs(e, c),
-      wholeRatio: pairs(e, d),
-      choiceCost: pairs(c, better) - 1,
+      routedRatio: pairs(peerMs, chosenMs),
+      wholeRatio: pairs(peerMs, wholeMs),
+      choiceCost: Math.max(0, pairs(chosenMs, otherMs) - 1),
       kernels: Object.fromEntries(candidates.map(({ name, commands }) => [name, commands.map(Rig.kernelOf)])),
     };
   } finally {
     for (const rig of held) rig.dispose();
   }
+}
+
+/** What the engine chose by itself for a layer. */
+function scheduleOf(layer: Rig): AtomicSchedule {
+  const isSorted = layer
+    .commands()
+    .some((command) => Rig.kernelOf(command).startsWith('atomic-scores-grouped'));
+  return isSorted ? 'experts' : 'tokens';
 }
 
 export async function atomicPart(): Promise<PartResult> {
@@ -227,10 +234,10 @@ export async function atomicPart(): Promise<PartResult> {
 function report(limits: MachineLimits, results: readonly SizeResult[]): PartResult {
   const cell = ({ median: ms, noise }: Measured) => `${digits(ms)} ± ${(100 * noise).toFixed(0)} %`;
   const times = table(
-    ['T', 'by token', 'by expert', 'as chosen', 'whole layer', 'PEER', 'choice', 'cost of the choice'],
+    ['T', 'by token', 'by expert', 'whole layer', 'PEER', 'choice', 'cost of the choice'],
     results.map(({ tokens, ms, chosen, choiceCost }) => [
       tokens,
-      ...[ms.byToken, ms.byExpert, ms.chosen, ms.whole, ms.peer].map(cell),
+      ...[ms.byToken, ms.byExpert, ms.whole, ms.peer].map(cell),
       chosen,
       `${(100 * choiceCost).toFixed(1)} %`,
     ]),
