@@ -132,7 +132,8 @@ function usedLevel(activity: ExpertActivity, index: number): number {
 }
 
 function litLevel(heat: number): number {
-  return USED_LEVELS + Math.round((LEVELS - 1 - USED_LEVELS) * Math.min(1, heat));
+  // The root keeps the last token bright until the next one comes, on a slow machine too.
+  return USED_LEVELS + Math.round((LEVELS - 1 - USED_LEVELS) * Math.sqrt(Math.min(1, heat)));
 }
 
 /** Cold to used in the lower part, used to lit in the upper one. */
