@@ -1,10 +1,10 @@
 import { describe, test } from 'vitest';
-import { checkLinear } from './linear.testing.ts';
+import { checkLinear, isAffordable } from './linear.testing.ts';
 import { linearTiled } from './linear-tiled.ts';
 import { runnable, testGpu } from './testing.ts';
 
 const gpu = await testGpu();
-const variants = runnable(gpu, linearTiled);
+const variants = runnable(gpu, linearTiled).filter((variant) => isAffordable(gpu, variant));
 const tileOuts = ({ outs, wg, lanes }: (typeof variants)[number]) => (outs * wg) / lanes;
 
 test.each(variants.map((variant) => [linearTiled.key(variant), variant] as const))(

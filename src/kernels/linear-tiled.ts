@@ -32,6 +32,7 @@ function tileParts(variant: LinearVariant): Part[] {
  *
  * Floor: 2 * rows * cols * outs operations. A tile's lane does 64 (wide: 128) of them for each 8 (12) vec4 reads of
  * workgroup memory; w is read rows / 32 times, x outs / TILE_OUTS times.
+ * SwiftShader, two cores, 256 x 192 x 576 beside other work: lanes f32 2.4 GFLOP/s, f16 1.7; tiles 0.4.
  */
 export const linearTiled = defineKernel({
   name: 'linear-tiled',

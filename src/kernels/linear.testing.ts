@@ -22,6 +22,15 @@ type LinearKernel<V extends LinearVariant> = Kernel<
   LinearSize
 >;
 
+/**
+ * SwiftShader compiles workgroup memory into one instruction for each element that it sets to zero, which takes seconds.
+ * The lane that has shader-f16 executes all forms; here those that it has not, and the rest unbiased in two formats.
+ */
+export function isAffordable(gpu: Gpu, { format, bias, lanes, subgroups }: LinearVariant): boolean {
+  if (gpu.features.has('shader-f16') || subgroups || lanes === 1) return true;
+  return !bias && (format === 'f32' || format === 'q4_0');
+}
+
 /** Runs one shape on random values and compares with the reference. */
 export async function checkLinear<V extends LinearVariant>(
   kernel: LinearKernel<V>,
