@@ -48,7 +48,6 @@ interface LoadedModel {
   readonly info: ModelInfo;
   readonly runner: Runner;
   readonly gpu: Gpu | undefined;
-  readonly ownsGpu: boolean;
   readonly tokenizer: Tokenizer | undefined;
   readonly eosIds: ReadonlySet<number>;
   readonly drafted: Drafted;
@@ -95,7 +94,9 @@ export class LocalEngine implements Engine {
     const { device = 'gpu', gpu } = options;
     if (device === 'cpu') return new LocalEngine(options, undefined);
     if (device === 'gpu') return new LocalEngine(options, await readAdapter(gpu));
-    return new LocalEngine(options, Gpu.adopt(device));
+    const adopted = Gpu.adopt(device);
+    adopted.dispose(); // each load adopts anew: here only the device's facts are wanted
+    return new LocalEngine(options, adopted);
   }
 
   get model(): ModelInfo | undefined {
@@ -202,7 +203,7 @@ export class LocalEngine implements Engine {
     // What is running finishes its step first: its buffers may not go under it.
     void this.#queue.run(() => {
       loaded?.runner.dispose();
-      if (loaded?.ownsGpu) loaded.gpu?.dispose();
+      loaded?.gpu?.dispose();
       return Promise.resolve();
     });
     this.#queue = new JobQueue();
@@ -218,7 +219,6 @@ export class LocalEngine implements Engine {
     this.#unload();
     const onProgress = options.onProgress ?? (() => {});
     const gpu = this.#facts && (await this.#openGpu(sized.limits, options));
-    const ownsGpu = typeof (this.#options.device ?? 'gpu') === 'string';
     try {
       const place = this.#options.expertPlace;
       const runner = gpu
@@ -234,9 +234,9 @@ export class LocalEngine implements Engine {
         : await CpuRunner.open(drafted, onProgress);
       const info = infoOf(drafted, sized.plan, tokenizer);
       const eosIds = new Set([...drafted.spec.eosIds, ...(tokenizer?.eosIds ?? [])]);
-      this.#loaded = { info, runner, gpu, ownsGpu, tokenizer, eosIds, drafted };
+      this.#loaded = { info, runner, gpu, tokenizer, eosIds, drafted };
     } catch (error) {
-      if (ownsGpu) gpu?.dispose();
+      gpu?.dispose();
       throw error;
     }
   }

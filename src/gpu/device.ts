@@ -76,20 +76,29 @@ export class Gpu {
   readonly lost: Promise<never>;
   readonly #buffers = new Set<Buffer>();
   #failure: AtomoeError | undefined;
+  readonly #isAdopted: boolean;
+  readonly #unwatch: () => void; // stops hearing the device's errors
   #isDisposed = false;
 
-  private constructor(device: GPUDevice, info: GPUAdapterInfo | undefined) {
+  private constructor(device: GPUDevice, info: GPUAdapterInfo | undefined, isAdopted: boolean) {
     this.device = device;
+    this.#isAdopted = isAdopted;
     this.name = adapterName(info);
     this.isFallback = info?.isFallbackAdapter ?? false;
     this.features = new Set([...device.features] as Feature[]);
     this.limits = readLimits(device.limits);
-    this.lost = new Promise((_, reject) => {
-      const fail = (error: AtomoeError) => {
-        if (this.#isDisposed) return;
-        this.#failure ??= error;
-        reject(this.#failure);
-      };
+    let reject: (error: AtomoeError) => void = () => {};
+    const fail = (error: AtomoeError) => {
+      if (this.#isDisposed) return;
+      this.#failure ??= error;
+      reject(this.#failure);
+    };
+    const hear = (event: GPUUncapturedErrorEvent) => fail(uncaptured(event.error));
+    device.addEventListener('uncapturederror', hear);
+    // Dawn's events in Node know no `signal`.
+    this.#unwatch = () => device.removeEventListener('uncapturederror', hear as EventListener);
+    this.lost = new Promise((_, refuse) => {
+      reject = refuse;
       void device.lost.then(({ message, reason }) =>
         fail(
           new AtomoeError(
@@ -98,7 +107,6 @@ export class Gpu {
           ),
         ),
       );
-      device.addEventListener('uncapturederror', (event) => fail(uncaptured(event.error)));
     });
     this.lost.catch(() => {}); // callers who race it see the rejection; nobody else has to
   }
@@ -112,12 +120,12 @@ export class Gpu {
     const adapter = await requestAdapter(gpu);
     const has = features.filter((feature) => adapter.features.has(feature));
     const device = await requestDevice(adapter, has, requiredLimits(adapter, limits));
-    return new Gpu(device, adapter.info);
+    return new Gpu(device, adapter.info, false);
   }
 
   /** Takes over a device that somebody else opened. Its features and limits are what it has. */
   static adopt(device: HostDevice): Gpu {
-    return new Gpu(device, device.adapterInfo);
+    return new Gpu(device, device.adapterInfo, true);
   }
 
   get isLost(): boolean {
@@ -255,11 +263,13 @@ export class Gpu {
     this.#buffers.delete(buffer);
   }
 
+  /** Lets all buffers go, and the device too unless it was adopted. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
+    this.#unwatch();
     for (const buffer of [...this.#buffers]) buffer.dispose();
-    this.device.destroy();
+    if (!this.#isAdopted) this.device.destroy();
   }
 }
 
