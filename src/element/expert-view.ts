@@ -60,9 +60,14 @@ export class ExpertsElement extends ElementBase {
     for (const query of ['(prefers-color-scheme: dark)', '(forced-colors: active)']) {
       matchMedia(query).addEventListener('change', () => this.#recolour(), { signal });
     }
-    const resize = new ResizeObserver(() => this.#relayout());
+    // The layout changes the element's own height, which must wait for the next frame or the observer complains.
+    const relayout = oncePerFrame(() => this.#relayout());
+    const resize = new ResizeObserver(() => relayout.request());
     resize.observe(this);
-    signal.addEventListener('abort', () => resize.disconnect());
+    signal.addEventListener('abort', () => {
+      resize.disconnect();
+      relayout.cancel();
+    });
     this.#relayout();
   }
 
