@@ -9,13 +9,13 @@ import { submit, type Command, type Copy } from '../gpu/recorder.ts';
 import { NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../graph/ops/sample.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
 import { plainStep, type Step } from '../graph/node.ts';
-import { Plan, type GpuWeight, type Instance, type Resources, type Tuning } from '../graph/plan.ts';
+import { lower, Plan, type GpuWeight, type Instance, type Resources, type Tuning } from '../graph/plan.ts';
 import type { Scalar, Tensor, Weight } from '../graph/tensor.ts';
 import { buildGraph } from '../models/graph.ts';
 import type { AdapterReport, LoadProgress, MemoryReport, TokenRoutes } from './api.ts';
 import type { Drafted } from './planning.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
-import { tuneModel, type TuningOptions } from './tuning.ts';
+import { tuneModel, type PlanSpec, type TuningOptions } from './tuning.ts';
 import { readWeight } from './weights.ts';
 
 export interface GpuLoadOptions {
@@ -110,17 +110,7 @@ export class GpuRunner implements Runner {
         { graph: drafted.prefill, options: { ...common, label: 'prefill', maxTokens: drafted.chunkTokens } },
       ] as const;
       const tuning = await tuneModel(gpu, specs, resources, options.tuning, options.onProgress);
-      let done = 0;
-      const plans: Plan[] = [];
-      for (const { graph, options: planOptions } of specs) {
-        const plan = await Plan.open(gpu, graph, resources, { ...planOptions, tuning }, () => {
-          done += 1;
-          options.onProgress({ kind: 'compiling', donePipelines: done, totalPipelines: 0 });
-        });
-        held.push(plan);
-        plans.push(plan);
-      }
-      const [decode, prefill] = plans;
+      const [decode, prefill] = await openPlans(gpu, specs, resources, tuning, options.onProgress, held);
       invariant(decode && prefill, () => 'plans');
       options.onProgress({ kind: 'ready' });
       return new GpuRunner({
@@ -350,6 +340,31 @@ export class GpuRunner implements Runner {
     }
     return { ids, weights };
   }
+}
+
+/** Opens the plans one after another; progress counts the programs of all of them, each once. */
+async function openPlans(
+  gpu: Gpu,
+  specs: readonly PlanSpec[],
+  resources: Resources,
+  tuning: Tuning,
+  onProgress: (progress: LoadProgress) => void,
+  held: { dispose(): void }[],
+): Promise<Plan[]> {
+  const keysOf = ({ graph, options }: PlanSpec) =>
+    lower(gpu, graph, resources, { ...options, tuning }).dispatches.map(({ program }) => program.key);
+  const totalPipelines = new Set(specs.flatMap(keysOf)).size;
+  const done = new Set<string>();
+  const plans: Plan[] = [];
+  for (const { graph, options } of specs) {
+    const plan = await Plan.open(gpu, graph, resources, { ...options, tuning }, (key) => {
+      done.add(key);
+      onProgress({ kind: 'compiling', donePipelines: done.size, totalPipelines });
+    });
+    held.push(plan);
+    plans.push(plan);
+  }
+  return plans;
 }
 
 function stepOf({ ids, past, penalty, temperature, candidates }: StepRequest): Step {

@@ -196,13 +196,13 @@ export class Plan {
     graph: Graph,
     resources: Resources,
     options: PlanOptions,
-    onCompiled: () => void = () => {},
+    onCompiled: (key: string) => void = () => {},
   ): Promise<Plan> {
     const lowered = lower(gpu, graph, resources, options);
     const pipelines = await Promise.all(
       lowered.dispatches.map(async ({ program }) => {
         const pipeline = await gpu.pipelines.compile(program);
-        onCompiled();
+        onCompiled(program.key);
         return pipeline;
       }),
     );
