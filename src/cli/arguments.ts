@@ -14,10 +14,16 @@ export type Options = Readonly<Record<string, Option>>;
 export class Arguments {
   readonly #positionals: readonly string[];
   readonly #values: Readonly<Record<string, unknown>>;
+  readonly #options: Options;
 
-  private constructor(positionals: readonly string[], values: Readonly<Record<string, unknown>>) {
+  private constructor(
+    positionals: readonly string[],
+    values: Readonly<Record<string, unknown>>,
+    options: Options,
+  ) {
     this.#positionals = positionals;
     this.#values = values;
+    this.#options = options;
   }
 
   /**
@@ -42,11 +48,16 @@ export class Arguments {
     const missing = wanted[positionals.length];
     if (missing !== undefined)
       throw new AtomoeError('bad-input', `${missing} is missing; wanted ${wanted.join(' ')}`);
-    return new Arguments(positionals, values);
+    return new Arguments(positionals, values, options);
   }
 
   positional(index: number): string {
     return this.#positionals[index] ?? '';
+  }
+
+  /** Whether the command has such an option, given or not. */
+  has(name: string): boolean {
+    return name in this.#options;
   }
 
   flag(name: string): boolean {

@@ -1,9 +1,11 @@
 import process from 'node:process';
 import { AtomoeError } from '../errors.ts';
+import type { AdapterReport } from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';
 import type { Runner, RunnerState } from '../engine/runner.ts';
+import { kernelTable, timeKernels, type KernelTimes } from './bench-kernels.ts';
 import type { Command } from './command.ts';
-import { JSON_OPTION, LOAD_OPTIONS, openSource, withModel } from './model.ts';
+import { JSON_OPTION, LOAD_OPTIONS, openSource, TUNING_OPTION, withModel } from './model.ts';
 import type { Terminal } from './terminal.ts';
 import { atomoeVersion, dawnVersion } from './version.ts';
 import { facts, formatRate, median } from './words.ts';
@@ -29,7 +31,9 @@ export const bench: Command = {
     prompt: { value: 'N', help: 'tokens of the prompt (default 128)' },
     reply: { value: 'N', help: 'tokens to decode (default 32)' },
     rounds: { value: 'N', help: 'rounds, after one to warm up (default 5)' },
+    kernels: { help: "time every kernel by the GPU's own clock, too" },
     ...LOAD_OPTIONS,
+    ...TUNING_OPTION,
     ...JSON_OPTION,
   },
   run: async (args, terminal) => {
@@ -40,40 +44,60 @@ export const bench: Command = {
     };
     return withModel(await openSource(args.positional(0)), args, terminal, async (engine) => {
       checkLength(work, engine.runner.contextTokens);
-      const speeds = await measure(engine, work, terminal);
+      const ids = promptIds(engine, work);
+      const { signal } = terminal;
+      const kernels = args.flag('kernels')
+        ? await timeKernels(engine.runner, ids, work.rounds, signal)
+        : undefined;
+      const speeds = await measure(engine, ids, work, terminal);
       const versions = { atomoe: await atomoeVersion(), node: process.version, webgpu: dawnVersion() };
       const { adapter, model } = engine;
-      const result = {
-        model: model?.label,
+      const result: Result = {
+        model: model?.label ?? '',
         adapter,
         versions,
         ...work,
-        prefillTokensPerSecond: median(speeds.prefillPerSecond),
-        decodeTokensPerSecond: median(speeds.decodePerSecond),
+        ...medians(speeds),
+        kernels,
       };
-      if (args.flag('json')) terminal.write(`${JSON.stringify({ ...result, ...speeds })}\n`);
-      else {
-        const { atomoe, node, webgpu } = versions;
-        terminal.write(
-          facts([
-            ['model', model?.label ?? ''],
-            ['adapter', adapter.name],
-            ['versions', `atomoe ${atomoe}, node ${node}${webgpu ? `, webgpu ${webgpu}` : ''}`],
-            [
-              'prefill',
-              `${formatRate(result.prefillTokensPerSecond)}, median of ${work.rounds} rounds of ${work.prompt} tokens`,
-            ],
-            [
-              'decode',
-              `${formatRate(result.decodeTokensPerSecond)}, median of ${work.rounds} rounds of ${work.reply} tokens`,
-            ],
-          ]),
-        );
-      }
+      terminal.write(args.flag('json') ? `${JSON.stringify({ ...result, ...speeds })}\n` : report(result));
       return true;
     });
   },
 };
+
+interface Result extends Work {
+  readonly model: string;
+  readonly adapter: AdapterReport;
+  readonly versions: { readonly atomoe: string; readonly node: string; readonly webgpu: string | undefined };
+  readonly prefillTokensPerSecond: number;
+  readonly decodeTokensPerSecond: number;
+  readonly kernels: KernelTimes | undefined;
+}
+
+function medians({ prefillPerSecond, decodePerSecond }: Speeds) {
+  return {
+    prefillTokensPerSecond: median(prefillPerSecond),
+    decodeTokensPerSecond: median(decodePerSecond),
+  };
+}
+
+function report(result: Result): string {
+  const { model, adapter, versions, rounds, prompt, reply, kernels } = result;
+  const { atomoe, node, webgpu } = versions;
+  const rate = (perSecond: number, tokens: number) =>
+    `${formatRate(perSecond)}, median of ${rounds} rounds of ${tokens} tokens`;
+  const lines = facts([
+    ['model', model],
+    ['adapter', adapter.name],
+    ['versions', `atomoe ${atomoe}, node ${node}${webgpu ? `, webgpu ${webgpu}` : ''}`],
+    ['prefill', rate(result.prefillTokensPerSecond, prompt)],
+    ['decode', rate(result.decodeTokensPerSecond, reply)],
+  ]);
+  if (!kernels) return lines;
+  const { prefill, decode } = kernels;
+  return `${lines}\n${kernelTable('decode, one token', decode)}\n${kernelTable('prefill, one chunk', prefill)}`;
+}
 
 function checkLength({ prompt, reply }: Work, contextTokens: number): void {
   if (prompt + reply <= contextTokens) return;
@@ -83,10 +107,18 @@ function checkLength({ prompt, reply }: Work, contextTokens: number): void {
   );
 }
 
-async function measure({ runner, model }: LocalEngine, work: Work, terminal: Terminal): Promise<Speeds> {
+/** Ids spread over the vocabulary, so that the tokens' routes differ as they do in a text. */
+function promptIds({ model }: LocalEngine, { prompt }: Work): number[] {
   const vocab = model?.plan.vocab ?? 1;
-  // Ids spread over the vocabulary, so that the tokens' routes differ as they do in a text.
-  const ids = Array.from({ length: work.prompt }, (_, index) => (index * 2_654_435_761) % vocab);
+  return Array.from({ length: prompt }, (_, index) => (index * 2_654_435_761) % vocab);
+}
+
+async function measure(
+  { runner }: LocalEngine,
+  ids: readonly number[],
+  work: Work,
+  terminal: Terminal,
+): Promise<Speeds> {
   const prefillPerSecond: number[] = [];
   const decodePerSecond: number[] = [];
   for (let round = 0; round <= work.rounds; round += 1) {

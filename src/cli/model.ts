@@ -6,6 +6,7 @@ import { nodeFolder } from '../io/node-file.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { Arguments, Options } from './arguments.ts';
 import { openDawn } from './dawn.ts';
+import { fileTuning } from './tuning-file.ts';
 import type { Terminal } from './terminal.ts';
 import { formatBytes } from './words.ts';
 
@@ -20,6 +21,10 @@ export const LOAD_OPTIONS = {
   ...DEVICE_OPTION,
   context: { value: 'N', help: 'tokens that the KV cache holds' },
   quantize: { value: 'q8_0|q4_0', help: 're-encode the weights while loading' },
+} as const satisfies Options;
+
+export const TUNING_OPTION = {
+  tuning: { value: 'auto|off', help: 'time kernels once per adapter (default auto)' },
 } as const satisfies Options;
 
 export const JSON_OPTION = { json: { help: 'print JSON' } } as const satisfies Options;
@@ -40,7 +45,10 @@ export function loadOptions(args: Arguments): LoadOptions {
 /** Opens an engine on the device that the command line names, without a model. */
 export async function openEngine(args: Arguments): Promise<LocalEngine> {
   const device = args.choice('device', ['gpu', 'cpu']) ?? 'gpu';
-  return LocalEngine.open(device === 'cpu' ? { device } : { device, gpu: await openDawn(), tuning: 'off' });
+  if (device === 'cpu') return LocalEngine.open({ device });
+  // Commands that compare numbers have no such option: with the default kernels their answers stay the same.
+  const tuning = args.choice('tuning', ['auto', 'off']) ?? (args.has('tuning') ? 'auto' : 'off');
+  return LocalEngine.open({ device, gpu: await openDawn(), tuning, tuningStore: fileTuning() });
 }
 
 /** Loads the model, uses it, and lets everything go: the process ends by itself. */

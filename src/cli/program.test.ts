@@ -100,6 +100,11 @@ describe('usage', () => {
     ],
     [['bench', model('olmoe'), '--device', 'cpu', '--prompt', '9999'], /do not fit the context/],
     [['verify', story, '--device', 'none'], /--device is "none"/],
+    [['run', story, 'x', '--tuning', 'fast'], /--tuning is "fast"; wanted auto or off/],
+    [
+      ['bench', model('olmoe'), '--device', 'cpu', '--prompt', '4', '--reply', '1', '--kernels'],
+      /wanted --device gpu/,
+    ],
   ])('%j fails with one sentence', async (argv, message) => {
     const { code, out, notes } = await run(...argv);
     expect(code).toBe(1);

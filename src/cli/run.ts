@@ -1,7 +1,7 @@
 import type { GenerateEvent, GenerateOptions } from '../engine/api.ts';
 import type { Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
-import { JSON_OPTION, LOAD_OPTIONS, openSource, withModel } from './model.ts';
+import { JSON_OPTION, LOAD_OPTIONS, openSource, TUNING_OPTION, withModel } from './model.ts';
 import type { Terminal } from './terminal.ts';
 import { formatCount, formatRate, formatSeconds } from './words.ts';
 
@@ -22,6 +22,7 @@ export const run: Command = {
     seed: { value: 'N', help: 'the same seed gives the same text' },
     stop: { value: 'TEXT', isList: true, help: 'end before this text; may be repeated' },
     ...LOAD_OPTIONS,
+    ...TUNING_OPTION,
     ...JSON_OPTION,
   },
   run: async (args, terminal) => {
