@@ -45,7 +45,11 @@ describe('what cannot run is refused in one sentence', () => {
     [{ ...qwen3, hidden_size: undefined }, 'bad-file', /hidden_size is missing; wanted a positive integer/],
     [{ ...qwen3, num_hidden_layers: 2.5 }, 'bad-file', /num_hidden_layers is 2.5; wanted a positive integer/],
     [{ ...qwen3, num_experts_per_tok: 9 }, 'bad-file', /9 experts a token of 8/],
-    [{ ...qwen3, num_attention_heads: 3, num_key_value_heads: 2 }, 'bad-file', /3 heads over 2 key-value heads/],
+    [
+      { ...qwen3, num_attention_heads: 3, num_key_value_heads: 2 },
+      'bad-file',
+      /3 heads over 2 key-value heads/,
+    ],
     [{ ...qwen3, hidden_act: 'mish' }, 'unsupported-model', /activation "mish"/],
     [{ ...qwen3, head_dim: 30 }, 'unsupported-model', /head_dim is 30; wanted a multiple of 4/],
     [{ ...qwen3, rope_parameters: { rope_type: 'yarn' } }, 'unsupported-model', /rope scaling "yarn"/],

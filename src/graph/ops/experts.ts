@@ -134,8 +134,40 @@ export function manyTokens(context: LowerContext, io: ExpertsIo): readonly Dispa
   return context.chooseWay('expert tiles', shape, Object.fromEntries(ways));
 }
 
+/** Sorts pairs by expert, cuts them into tiles and counts those: the arguments of what follows. */
+function sortPairs(
+  context: LowerContext,
+  { ids, experts, topK }: ExpertsIo,
+  { tileRows, groups }: { tileRows: number; groups: number },
+) {
+  const words = (name: string, size: { perToken?: number; fixed?: number }) =>
+    context.scratch(name, { type: 'u32', ...size });
+  const counts = words('counts', { fixed: experts });
+  const offsets = words('offsets', { fixed: experts + 1 });
+  const sorted = words('sorted', { perToken: topK });
+  const place = words('place', { perToken: topK });
+  const mostPairs = context.maxTokens * topK;
+  const tiles = words('tiles', { fixed: tilesWords({ pairs: mostPairs, experts }, tileRows) });
+  const args = context.scratch('tile count', { type: 'u32', role: 'indirect', fixed: 3 });
+  const fitting = sparseDispatch.variants.filter(({ capacity }) => experts <= capacity);
+  const sort = context.choose(sparseDispatch, fitting, `${experts} top ${topK}`, (variant) =>
+    dispatch(sparseDispatch, variant, {
+      buffers: { ids, counts, offsets, sorted, place, tiles, args },
+      params: ({ tokens }) => ({
+        pairs: tokens * topK,
+        experts,
+        tile_rows: tileRows,
+        args_y: groups,
+        args_z: 1,
+      }),
+      size: ({ tokens }) => ({ pairs: tokens * topK, experts }),
+    }),
+  );
+  return { sort, tiles, place, args };
+}
+
 function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): Dispatch[] {
-  const { x, ids, layer, experts, topK, hidden, width, activation } = io;
+  const { x, layer, topK, hidden, width, activation } = io;
   const bound = bindExperts(context, layer);
   const { format, pools, poolBuffers, table } = bound;
   const gateUp = expertGateUpTiled.variants.find(
@@ -150,37 +182,15 @@ function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): D
   );
   invariant(gateUp && down, () => `no tiles of form ${form} for ${format}`);
   const { tileRows } = gateUp;
-  const mostPairs = context.maxTokens * topK;
-  const words = (name: string, size: { perToken?: number; fixed?: number }) =>
-    context.scratch(name, { type: 'u32', ...size });
-  const counts = words('counts', { fixed: experts });
-  const offsets = words('offsets', { fixed: experts + 1 });
-  const sorted = words('sorted', { perToken: topK });
-  const place = words('place', { perToken: topK });
-  const tiles = words('tiles', { fixed: tilesWords({ pairs: mostPairs, experts }, tileRows) });
-  const args = context.scratch('tile count', { type: 'u32', role: 'indirect', fixed: 3 });
   const h = context.scratch('hidden of experts', { type: 'f32', perToken: topK * width });
   const out = context.scratch('outputs of experts', { type: 'f32', perToken: topK * hidden });
   // Both halves are dispatched with the same arguments: groups past the narrower one return at once.
   const size = { tiles: 1, hidden, width };
   const groups = Math.max(expertGateUpTiled.grid(size, gateUp)[1], expertDownTiled.grid(size, down)[1]);
-  const shape = `${experts} top ${topK}`;
-  const fitting = sparseDispatch.variants.filter(({ capacity }) => experts <= capacity);
+  const { sort, tiles, place, args } = sortPairs(context, io, { tileRows, groups });
   const common = { hidden, width, table_base: bound.tableBase, slot_vec4: bound.slotVec4 };
   return [
-    context.choose(sparseDispatch, fitting, shape, (variant) =>
-      dispatch(sparseDispatch, variant, {
-        buffers: { ids, counts, offsets, sorted, place, tiles, args },
-        params: ({ tokens }) => ({
-          pairs: tokens * topK,
-          experts,
-          tile_rows: tileRows,
-          args_y: groups,
-          args_z: 1,
-        }),
-        size: ({ tokens }) => ({ pairs: tokens * topK, experts }),
-      }),
-    ),
+    sort,
     dispatch(expertGateUpTiled, gateUp, {
       buffers: { x, tiles, table, h, ...poolBuffers },
       params: () => ({
