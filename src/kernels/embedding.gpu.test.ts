@@ -39,7 +39,7 @@ describe.each(variants.map((variant) => [embedding.key(variant), variant] as con
 );
 
 test('a vocabulary of 49155', async () => {
-  const variant = variants.find(({ format, scalar }) => format === 'q4_0' && scalar === 'f32')!;
+  const variant = variants.find(({ format }) => format === 'q4_0')!;
   await check(variant, Uint32Array.from([49154, 49155, 0, 31337]), 49155, 64);
 });
 

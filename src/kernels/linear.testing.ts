@@ -9,6 +9,7 @@ import {
   randomNormal,
   rounded,
   runKernel,
+  runnable,
   scalars,
   testGpu,
   tolerance,
@@ -23,12 +24,16 @@ type LinearKernel<V extends LinearVariant> = Kernel<
 >;
 
 /**
- * SwiftShader compiles workgroup memory into one instruction for each element that it sets to zero, which takes seconds.
- * The lane that has shader-f16 executes all forms; here those that it has not, and the rest unbiased in two formats.
+ * Variants to test here. SwiftShader compiles workgroup memory into one instruction for each element that it sets to
+ * zero, which takes seconds: without shader-f16 most forms that need it are left to the lane that has it.
  */
-export function isAffordable(gpu: Gpu, { format, bias, lanes, subgroups }: LinearVariant): boolean {
-  if (gpu.features.has('shader-f16') || subgroups || lanes === 1) return true;
-  return !bias && (format === 'f32' || format === 'q4_0');
+export function testable<V extends LinearVariant>(gpu: Gpu, kernel: LinearKernel<V>): V[] {
+  const left = kernel.variants.filter(
+    ({ scalar, format, bias, lanes, subgroups }) =>
+      scalar === 'f32' && lanes > 1 && !subgroups && (bias || (format !== 'f32' && format !== 'q4_0')),
+  );
+  const here = runnable(gpu, kernel).filter((variant) => !left.includes(variant));
+  return gpu.features.has('shader-f16') ? [...here, ...left] : here;
 }
 
 /** Runs one shape on random values and compares with the reference. */
