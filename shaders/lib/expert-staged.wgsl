@@ -35,16 +35,14 @@ fn tile_place(row: u32, quad: u32) -> u32 {
   return row * QUADS + (quad ^ (row % QUADS));
 }
 
-fn stage_weights(strip: Strip, first_unit: u32, at: u32, side: u32) {
+fn stage_weights(strip: Strip, first_unit: u32, out: u32, unit: u32, to: u32) {
   let units = strip.matrix.units;
-  let out = at / STAGED_UNITS;
-  let unit = at % STAGED_UNITS;
   let row = strip_row(strip, out);
   let inside = min(first_unit + unit, units - 1u); // past the row x is zero
   let words = pool_load(strip.matrix.slot, strip.matrix.base + row * units + inside);
   let values = unpack_unit(words, scale_of(strip.matrix, row, inside));
   for (var i = 0u; i < UNIT_VEC4; i += 1u) {
-    w_tile[side + tile_place(out, unit * UNIT_VEC4 + i)] = values[i];
+    w_tile[to + tile_place(out, unit * UNIT_VEC4 + i)] = values[i];
   }
 }
 
@@ -59,11 +57,13 @@ fn stage(a: Strip, b: Strip, first_quad: u32, lane: u32) {
     x_tile[tile_place(at / QUADS, at % QUADS)] = load_x(at / QUADS, first_quad + at % QUADS, quads);
   }
   let first_unit = first_quad / UNIT_VEC4;
-  for (var at = lane; at < OUTS * STAGED_UNITS; at += WG) {
-    stage_weights(a, first_unit, at, 0u);
-  }
-  for (var at = WG - 1u - lane; at < OUTS * STAGED_UNITS; at += WG) { // the lanes that had none above come first
-    stage_weights(b, first_unit, at, OUTS * QUADS);
+  for (var at = lane; at < 2u * OUTS * STAGED_UNITS; at += WG) {
+    let out = at / STAGED_UNITS;
+    var strip = a;
+    if (out >= OUTS) {
+      strip = b;
+    }
+    stage_weights(strip, first_unit, out % OUTS, at % STAGED_UNITS, out / OUTS * (OUTS * QUADS));
   }
 }
 
@@ -90,16 +90,20 @@ fn add_products(a: Strip, b: Strip, lane: u32) {
   let quads = a.matrix.units * UNIT_VEC4;
   let row = lane / SIDE;
   let out = lane % SIDE;
+  var a_sums = mat4x4<f32>();
+  var b_sums = mat4x4<f32>();
   for (var quad = 0u; quad < quads; quad += QUADS) {
     stage(a, b, quad, lane);
     workgroupBarrier();
     for (var i = 0u; i < QUADS; i += 1u) {
       let columns = x_rows(row, i);
-      sums_a += transpose(w_rows(0u, out, i)) * columns;
-      sums_b += transpose(w_rows(OUTS * QUADS, out, i)) * columns;
+      a_sums += transpose(w_rows(0u, out, i)) * columns;
+      b_sums += transpose(w_rows(OUTS * QUADS, out, i)) * columns;
     }
     workgroupBarrier(); // before the next stage overwrites the tiles
   }
+  sums_a = a_sums;
+  sums_b = b_sums;
 }
 
 fn emit_sums(lane: u32) {

@@ -111,8 +111,11 @@ function bySort(rows: Float32Array, order: Uint32Array, cols: number, direction:
   return moved;
 }
 
-const keyed = <V>(kernel: { key: (variant: V) => string }, variants: readonly V[]) =>
-  variants.map((variant) => [kernel.key(variant), variant] as const);
+/** Four pools are executed in one format: compiling a staged variant for SwiftShader takes seconds. */
+const keyed = <V extends GluTileVariant>(kernel: { key: (variant: V) => string }, variants: readonly V[]) =>
+  variants
+    .filter(({ pools, format }) => pools === 1 || format === 'q4_0')
+    .map((variant) => [kernel.key(variant), variant] as const);
 
 /** Tokens, experts and sizes at and around the tiles of both forms: 8 x 32 and 32 x 32 (64 down). */
 const SHAPES: readonly (readonly [tokens: number, shape: ExpertShape, skew: number])[] = [
