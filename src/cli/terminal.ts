@@ -14,16 +14,21 @@ export interface Terminal {
 }
 
 const CLEAR_LINE = '\r\u001b[K';
+const STATUS_MS = 50; // between two status lines: nobody reads faster
 
 /** The terminal of this process. The first Ctrl-C stops politely; a second one kills. */
 export function processTerminal(): Terminal {
   const stop = new AbortController();
   const isWatched = process.stderr.isTTY;
   let hasStatus = false;
+  let writtenMs = -Infinity;
   const status = (text: string) => {
     if (!isWatched || (text === '' && !hasStatus)) return;
-    process.stderr.write(CLEAR_LINE + text.slice(0, Math.max(20, (process.stderr.columns ?? 80) - 1)));
+    const nowMs = performance.now();
+    if (text !== '' && nowMs - writtenMs < STATUS_MS) return;
+    process.stderr.write(CLEAR_LINE + text.slice(0, (process.stderr.columns || 80) - 1));
     hasStatus = text !== '';
+    writtenMs = nowMs;
   };
   process.once('SIGINT', () => stop.abort());
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
