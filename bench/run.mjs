@@ -1,7 +1,7 @@
 // `npm run bench [-- a b c d]`: builds the bench page, runs it in headless Chromium, writes RESULTS.md and results.json.
 import { createReadStream, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { basename, extname, resolve } from 'node:path';
 import process from 'node:process';
 import { chromium } from 'playwright';
@@ -133,9 +133,11 @@ if (unknown.length > 0) {
 }
 await build(config);
 const { parts } = readEarlier();
-const machine = `${cpus().length} CPU cores, ${process.platform} ${process.arch}`;
 for (const part of wanted.length > 0 ? wanted : PARTS) {
   const at = commit();
+  // What others were running: figures of a busy machine are worth little.
+  const [load = 0] = loadavg();
+  const machine = `${cpus().length} CPU cores with a load of ${load.toFixed(1)} before, ${process.platform} ${process.arch}`;
   const result = await runPart(part);
   const date = new Date().toISOString().slice(0, 10);
   parts[part] = {
