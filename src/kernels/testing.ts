@@ -29,8 +29,8 @@ export async function testGpu(): Promise<Gpu> {
 }
 
 /**
- * The variants of a kernel that the device at hand can run. In Firefox only those with f16 activations, and one of a
- * kernel that has none: Chromium runs the others.
+ * The variants of a kernel that the device at hand can run. In Firefox only those with f16 activations, where a kernel
+ * has any: Chromium runs the others.
  */
 export function runnable<V extends Variant>(
   gpu: Gpu,
@@ -41,7 +41,7 @@ export function runnable<V extends Variant>(
   );
   if (import.meta.env.VITE_ATOMOE_LANE !== 'firefox') return legal;
   const halves = legal.filter((variant) => variant['scalar'] === 'f16');
-  return halves.length > 0 ? halves : legal.slice(0, 1);
+  return halves.length > 0 ? halves : legal;
 }
 
 /** Mulberry32: a seeded stream of uniform numbers in [0, 1). */
