@@ -32,25 +32,27 @@ var<workgroup> slice_sums: array<vec4<f32>, SCRATCH>;
 struct Pair {
   gain: f32,
   slot: u32,
-  id: u32,
+  base: u32, // as in AtomicRow
+  row: u32,
 }
 
 fn pair_at(token: u32, rank: u32) -> Pair {
   if (rank >= params.top_k) {
-    return Pair(0.0, 0u, 0u);
+    return Pair(0.0, 0u, 0u, 0u);
   }
   let at = token * params.top_k + rank;
   let neuron = neurons[at];
-  return Pair(bitcast<f32>(neuron.x) * weights[at], neuron.y, ids[at]);
+  let slot = select(neuron.y, 0u, neuron.y == ABSENT); // its activation is 0
+  let place = atomic_row(slot, ids[at], params.hidden / UNIT, params.out_base);
+  return Pair(bitcast<f32>(neuron.x) * weights[at], place.slot, place.base, place.row);
 }
 
+// Memory that no expert stands in may hold anything: what it decodes to must be finite. A select costs less than a branch.
 fn add_pair(acc: Acc, pair: Pair, unit: u32, units: u32) -> Acc {
-  if (pair.gain == 0.0) {
-    return acc;
-  }
-  let row = atomic_row(pair.slot, pair.id, units, params.out_base);
-  let scale = atomic_scale(row, unit, units, params.out_scales);
-  return add_unit(acc, unpack_unit(pool_load(row.slot, row.base + unit), scale), pair.gain);
+  let is_there = pair.gain != 0.0;
+  let words = select(vec4<u32>(0u), pool_load(pair.slot, pair.base + unit), is_there);
+  let scale = atomic_scale(AtomicRow(pair.slot, pair.base, pair.row), unit, units, params.out_scales);
+  return add_unit(acc, unpack_unit(words, select(0.0, scale, is_there)), pair.gain);
 }
 
 @compute @workgroup_size(WG)
