@@ -16,6 +16,8 @@ const manifest = process.env['VK_ICD_FILENAMES'] ?? swiftshaderManifest();
 const gpuTests = ['src/**/*.gpu.test.ts'];
 /** Tests that only mean something with shader-f16, which SwiftShader lacks. */
 const f16Tests = ['src/**/*.f16.gpu.test.ts'];
+/** Tests that take many minutes: `npm run test:slow`. */
+const slowTests = ['src/**/*.slow.test.ts'];
 const hasHalves = process.env['ATOMOE_GPU'] === 'hardware';
 
 /** Only a test that hangs takes so long: no test may fail because the machine is busy. */
@@ -75,10 +77,13 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{src,demo,bench,scripts}/**/*.test.ts'],
-          exclude: gpuTests,
+          exclude: [...gpuTests, ...slowTests],
           ...timeouts,
           env: manifest === undefined ? {} : { VK_ICD_FILENAMES: manifest },
         },
+      },
+      {
+        test: { name: 'slow', include: slowTests, testTimeout: 3_600_000, fileParallelism: false },
       },
       browserProject('gpu', { include: gpuTests, exclude: hasHalves ? [] : f16Tests }, inChromium()),
       ...firefoxProjects(),

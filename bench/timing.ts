@@ -49,8 +49,11 @@ export async function timeInTurns(
   const repeats: number[] = [];
   for (const commands of lists) {
     await timed(runOf(commands, 1)); // the first run may still compile
-    const onceMs = Math.max(0.01, (await timed(runOf(commands, 1))) - overheadMs);
-    repeats.push(Math.max(1, Math.min(mostRepeats, Math.ceil(roundMs / onceMs))));
+    let count = 1;
+    while (count < mostRepeats && (await timed(runOf(commands, count))) < overheadMs + roundMs) {
+      count = Math.min(mostRepeats, 2 * count);
+    }
+    repeats.push(count);
   }
   const times = lists.map((): number[] => []);
   for (let round = 0; round < rounds; round += 1) {

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
+import { createInterface } from 'node:readline';
 import { findChromium } from './chromium.mjs';
 import { findFirefox } from './firefox.mjs';
 
@@ -20,28 +21,37 @@ const reports = mkdtempSync(join(tmpdir(), 'atomoe-test-'));
 const laneTimeoutMs = 30 * 60_000;
 
 /**
- * Runs a program with this terminal; resolves to its exit code, 124 when it had to be stopped.
+ * Runs a program; its lines appear with the lane's name before them. Resolves to its exit code, 124 when it had to be
+ * stopped.
+ * @param {string} lane
  * @param {string[]} args for Node
  * @param {Record<string, string>} [env]
  * @returns {Promise<number>}
  */
-function node(args, env = {}) {
+async function node(lane, args, env = {}) {
   const child = spawn(process.execPath, args, {
     cwd: root,
-    stdio: 'inherit',
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
-  return new Promise((done) => {
-    const timer = setTimeout(() => {
-      console.error(`stopped after ${laneTimeoutMs / 60_000} minutes`);
-      child.kill('SIGTERM');
-      done(124);
-    }, laneTimeoutMs);
-    child.on('exit', (code) => {
-      clearTimeout(timer);
-      done(code ?? 1);
-    });
-  });
+  const timer = setTimeout(() => {
+    console.error(`[${lane}] stopped after ${laneTimeoutMs / 60_000} minutes`);
+    child.kill('SIGTERM');
+    isStopped = true;
+  }, laneTimeoutMs);
+  let isStopped = false;
+  const [code] = await Promise.all([
+    new Promise((done) => child.on('close', (status) => done(status ?? 1))),
+    print(lane, child.stdout),
+    print(lane, child.stderr),
+  ]);
+  clearTimeout(timer);
+  return isStopped ? 124 : code;
+}
+
+/** @param {string} lane @param {import('node:stream').Readable} stream */
+async function print(lane, stream) {
+  for await (const line of createInterface({ input: stream })) console.log(`[${lane}] ${line}`);
 }
 
 /** @param {string} path */
@@ -67,7 +77,7 @@ function settle(exitCode, counts) {
 /** @param {string} project */
 async function vitestLane(project) {
   const report = join(reports, `${project}.json`);
-  const exitCode = await node([
+  const exitCode = await node(project, [
     'node_modules/vitest/vitest.mjs',
     'run',
     '--project',
@@ -125,6 +135,7 @@ async function endToEndLane() {
   }
   const report = join(reports, 'e2e.json');
   const exitCode = await node(
+    'e2e',
     ['node_modules/playwright/cli.js', 'test', '-c', 'e2e/playwright.config.ts', '--reporter=list,json'],
     { PLAYWRIGHT_JSON_OUTPUT_FILE: report },
   );
@@ -144,26 +155,47 @@ const lanes = {
   e2e: endToEndLane,
 };
 
+/** Two at a time, about equally long: a lane alone leaves one of two cores idle half of the time. */
+const tracks = [
+  ['unit', 'gpu'],
+  ['firefox', 'e2e'],
+];
+
+/** @param {string} name @returns {Promise<Counts & { line: string }>} */
+async function runLane(name) {
+  console.log(`[${name}] begins`);
+  const start = performance.now();
+  const counts = await (lanes[name]?.() ?? Promise.reject(new Error(`no lane is called ${name}`)));
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  const line = `${name}: ${describe(counts)} in ${seconds} s`;
+  console.log(`[${name}] ${describe(counts)}`);
+  return { ...counts, line };
+}
+
 async function main() {
   const named = process.argv.slice(2);
   const unknown = named.filter((name) => !(name in lanes));
   if (unknown.length > 0) {
     throw new Error(`no lane is called ${unknown.join(', ')}; there are ${Object.keys(lanes).join(', ')}`);
   }
+  const start = performance.now();
+  const done = await Promise.all(
+    tracks.map(async (track) => {
+      const results = [];
+      for (const name of track)
+        if (named.length === 0 || named.includes(name)) results.push(await runLane(name));
+      return results;
+    }),
+  );
   const total = { passed: 0, failed: 0, skipped: 0 };
-  const lines = [];
-  for (const [name, run] of Object.entries(lanes)) {
-    if (named.length > 0 && !named.includes(name)) continue;
-    console.log(`\n== ${name}`);
-    const start = performance.now();
-    const counts = await run();
-    const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    lines.push(`${name}: ${describe(counts)} in ${seconds} s`);
+  console.log('');
+  for (const { line, ...counts } of done.flat()) {
+    console.log(line);
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;
   }
-  console.log(`\n${lines.join('\n')}\n${describe(total)}`);
+  console.log(`all in ${((performance.now() - start) / 1000).toFixed(1)} s\n${describe(total)}`);
   process.exitCode = total.failed > 0 ? 1 : 0;
 }
 

@@ -5,13 +5,12 @@ import { packRecord, recordLayout } from '../experts/record.ts';
 import { ExpertStore } from '../experts/store.ts';
 import { decodeMatrix } from '../formats/matrix.ts';
 import { slice, type Buffer } from '../gpu/buffer.ts';
-import { Gpu } from '../gpu/device.ts';
+import type { Gpu } from '../gpu/device.ts';
 import { runOnCpu } from '../graph/cpu.ts';
 import type { CpuExpertWeights, RecordLayout } from '../graph/experts.ts';
 import { plainStep, type Graph, type HostArray, type Node } from '../graph/node.ts';
 import { Plan, type GpuWeight } from '../graph/plan.ts';
 import type { Tensor, Weight } from '../graph/tensor.ts';
-import { openDawn } from './dawn.ts';
 import { weightName, type LayerFile } from './layer-file.ts';
 import type { LayerGraph } from './layer-graph.ts';
 
@@ -120,19 +119,14 @@ function known<T>(weights: ReadonlyMap<string, T>, weight: Weight): T {
 }
 
 /** The kernels, on Dawn. */
-export async function openGpuLayer(layer: LayerFile): Promise<LayerRunner> {
-  const gpu = await Gpu.open({ gpu: await openDawn(), features: ['subgroups'], limits: 'adapter' });
-  try {
-    const store = await uploadExperts(gpu, layer);
-    return {
-      device: gpu.name,
-      run: (built, values, stepTokens) => runOnGpu(gpu, layer, store, built, values, stepTokens),
-      dispose: () => gpu.dispose(),
-    };
-  } catch (error) {
-    gpu.dispose();
-    throw error;
-  }
+/** The layer on a device; `dispose` frees what the layer took of it. */
+export async function openGpuLayer(layer: LayerFile, gpu: Gpu): Promise<LayerRunner> {
+  const store = await uploadExperts(gpu, layer);
+  return {
+    device: gpu.name,
+    run: (built, values, stepTokens) => runOnGpu(gpu, layer, store, built, values, stepTokens),
+    dispose: () => store.dispose(),
+  };
 }
 
 async function uploadExperts(gpu: Gpu, layer: LayerFile): Promise<ExpertStore> {

@@ -1,6 +1,7 @@
 /** A layer file against its expected.* tensors: in one go and token by token. */
 import { AtomoeError } from '../errors.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
+import type { Gpu } from '../gpu/device.ts';
 import { largestError, rootMeanSquare, type Check } from './check.ts';
 import { readLayer, unfit, type LayerFile } from './layer-file.ts';
 import { buildLayer } from './layer-graph.ts';
@@ -19,10 +20,13 @@ const EXPECTATIONS = [
   { name: 'y_renormalised', output: 'y', renormalise: true },
 ] as const;
 
-/** @throws {AtomoeError} bad-file; unsupported-model; no-webgpu */
+/**
+ * @param gpu the device to run on; without one the CPU does it
+ * @throws {AtomoeError} bad-file; unsupported-model; out-of-memory
+ */
 export async function verifyLayer(
   checkpoint: Checkpoint,
-  device: 'gpu' | 'cpu',
+  gpu?: Gpu,
 ): Promise<{ device: string; checks: Check[] }> {
   const layer = readLayer(checkpoint);
   const wanted = EXPECTATIONS.filter(({ name }) => checkpoint.tensor(`expected.${name}`));
@@ -33,7 +37,7 @@ export async function verifyLayer(
       `${checkpoint.label}: it has no known answers; wanted one of ${names}; write them into it`,
     );
   }
-  const runner = device === 'cpu' ? await openCpuLayer(layer) : await openGpuLayer(layer);
+  const runner = gpu ? await openGpuLayer(layer, gpu) : await openCpuLayer(layer);
   try {
     const checks: Check[] = [];
     const modes = [

@@ -1,9 +1,11 @@
 import { AtomoeError } from '../errors.ts';
-import { openSafetensors } from '../formats/checkpoint.ts';
+import { openSafetensors, type Checkpoint } from '../formats/checkpoint.ts';
+import { Gpu } from '../gpu/device.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { Arguments } from './arguments.ts';
 import { isGood, report, type Check } from './check.ts';
 import type { Command } from './command.ts';
+import { openDawn } from './dawn.ts';
 import { readGolden } from './golden.ts';
 import { DEVICE_OPTION, JSON_OPTION, openSource, withModel } from './model.ts';
 import type { Terminal } from './terminal.ts';
@@ -53,11 +55,20 @@ async function asLayer(
   const checkpoint = await openSafetensors(file, { signal: terminal.signal });
   try {
     const isLayer = [...checkpoint.names()].some((name) => name.startsWith('expected.'));
-    return isLayer
-      ? await verifyLayer(checkpoint, args.choice('device', ['gpu', 'cpu']) ?? 'gpu')
-      : undefined;
+    if (!isLayer) return undefined;
+    if (args.choice('device', ['gpu', 'cpu']) === 'cpu') return await verifyLayer(checkpoint);
+    return await verifyLayerOnGpu(checkpoint);
   } finally {
     checkpoint.dispose();
+  }
+}
+
+async function verifyLayerOnGpu(checkpoint: Checkpoint): Promise<Findings> {
+  const gpu = await Gpu.open({ gpu: await openDawn(), features: ['subgroups'], limits: 'adapter' });
+  try {
+    return await verifyLayer(checkpoint, gpu);
+  } finally {
+    gpu.dispose();
   }
 }
 

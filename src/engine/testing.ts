@@ -92,3 +92,31 @@ export interface TrainedGolden {
     readonly nll_per_token: number;
   };
 }
+
+/** exp of the mean negative log-probability of each next token, over the golden file's windows. */
+export async function perplexity(
+  engine: LocalEngine,
+  { ids, window, windows }: TrainedGolden['perplexity'],
+): Promise<number> {
+  const vocab = engine.model?.plan.vocab ?? 0;
+  let nll = 0;
+  let count = 0;
+  for (let index = 0; index < windows; index += 1) {
+    const part = ids.slice(index * window, (index + 1) * window);
+    const logits = await engine.logits(part, 'at-once');
+    for (let position = 0; position + 1 < part.length; position += 1) {
+      const row = logits.subarray(position * vocab, (position + 1) * vocab);
+      nll -= logProbability(row, part[position + 1] ?? 0);
+      count += 1;
+    }
+  }
+  return Math.exp(nll / count);
+}
+
+function logProbability(logits: Float32Array, id: number): number {
+  let largest = -Infinity;
+  for (const logit of logits) largest = Math.max(largest, logit);
+  let sum = 0;
+  for (const logit of logits) sum += Math.exp(logit - largest);
+  return (logits[id] ?? NaN) - largest - Math.log(sum);
+}

@@ -6,6 +6,7 @@ import { GpuRunner } from './gpu-runner.ts';
 import {
   largestError,
   openEngine,
+  perplexity,
   readGolden,
   repositoryFolder,
   TRAINED_MODELS,
@@ -116,27 +117,7 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
   });
 
   test('perplexity equals the golden file', async () => {
-    const { ids, window, windows, nll_per_token: want } = golden.perplexity;
-    const vocab = engine.model?.plan.vocab ?? 0;
-    let nll = 0;
-    let count = 0;
-    for (let index = 0; index < windows; index += 1) {
-      const part = ids.slice(index * window, (index + 1) * window);
-      const logits = await engine.logits(part, 'at-once');
-      for (let position = 0; position + 1 < part.length; position += 1) {
-        const row = logits.subarray(position * vocab, (position + 1) * vocab);
-        nll -= logProbability(row, part[position + 1] ?? 0);
-        count += 1;
-      }
-    }
-    expect(Math.abs(Math.exp(nll / count) / Math.exp(want) - 1)).toBeLessThan(1e-3);
+    const got = await perplexity(engine, golden.perplexity);
+    expect(Math.abs(got / Math.exp(golden.perplexity.nll_per_token) - 1)).toBeLessThan(1e-3);
   });
 });
-
-function logProbability(logits: Float32Array, id: number): number {
-  let largest = -Infinity;
-  for (const logit of logits) largest = Math.max(largest, logit);
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - largest);
-  return (logits[id] ?? NaN) - largest - Math.log(sum);
-}

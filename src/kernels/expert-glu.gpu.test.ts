@@ -316,15 +316,15 @@ describe('the chosen experts of a few tokens', () => {
     const some = testExperts('q8_0', wide);
     const one = testStep(1, wide);
     const given = { shape: wide, experts: some, slots: placeExperts(some), step: one };
-    for (const variant of runnable(gpu, expertGateUp)) {
-      if (variant.format !== 'q8_0' || variant.scalar !== 'f32' || variant.pools !== 1) continue;
+    const isPlain = ({ format, scalar, pools }: GluVariant) =>
+      format === 'q8_0' && scalar === 'f32' && pools === 1;
+    for (const variant of runnable(gpu, expertGateUp, isPlain)) {
       const h = await runGateUp(variant, given);
       const options = { tokens: 1, ...wide, act: SILU };
       expectClose(h, expertGateUpReference(one.x, one.ids, some.expert, options), sums(128, 4));
     }
     const h = randomNormal(1408, 5);
-    for (const variant of runnable(gpu, expertDown)) {
-      if (variant.format !== 'q8_0' || variant.scalar !== 'f32') continue;
+    for (const variant of runnable(gpu, expertDown, isPlain)) {
       const y = await runDown(variant, h, given);
       const out = expertDownReference(h, one.ids, some.expert, { tokens: 1, ...wide });
       const want = expertCombineReference(out, one.weights, { tokens: 1, topK: 1, hidden: 128 });

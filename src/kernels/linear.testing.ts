@@ -32,7 +32,7 @@ export function testable<V extends LinearVariant>(gpu: Gpu, kernel: LinearKernel
     ({ scalar, format, bias, lanes, subgroups }) =>
       scalar === 'f32' && lanes > 1 && !subgroups && (bias || (format !== 'f32' && format !== 'q4_0')),
   );
-  const here = runnable(gpu, kernel).filter((variant) => !left.includes(variant));
+  const here = runnable(gpu, kernel, (variant) => !left.includes(variant));
   return gpu.features.has('shader-f16') ? [...here, ...left] : here;
 }
 

@@ -11,7 +11,7 @@ export const rmsNorm = defineKernel({
   name: 'rms-norm',
   bindings: { x: 'read', gain: 'read', y: 'write' },
   params: { rows: 'u32', cols: 'u32', eps: 'f32' },
-  variants: cross({ scalar: SCALARS, subgroups: [false, true], wg: [64, 256] }),
+  variants: cross({ scalar: SCALARS, subgroups: [false, true], wg: [4, 64, 256] }),
   parts: ({ scalar, subgroups }) => [
     scalarPrelude(scalar, subgroups),
     gridPart,

@@ -29,19 +29,24 @@ export async function testGpu(): Promise<Gpu> {
 }
 
 /**
- * The variants of a kernel that the device at hand can run. In Firefox only those with f16 activations, where a kernel
- * has any: Chromium runs the others.
+ * The variants of a kernel that the device at hand can run, of those wanted. In Firefox only those with f16 activations,
+ * where a kernel has any: Chromium runs the others. All begin to compile at once, side by side.
  */
-export function runnable<V extends Variant>(
-  gpu: Gpu,
-  kernel: { readonly variants: readonly V[]; readonly features?: (variant: V) => readonly Feature[] },
-): V[] {
+export function runnable<
+  B extends Record<string, Access>,
+  P extends Record<string, ParamType>,
+  V extends Variant,
+  S,
+>(gpu: Gpu, kernel: Kernel<B, P, V, S>, isWanted: (variant: V) => boolean = () => true): V[] {
   const legal = kernel.variants.filter((variant) =>
     (kernel.features?.(variant) ?? []).every((feature) => gpu.features.has(feature)),
   );
-  if (import.meta.env.VITE_ATOMOE_LANE !== 'firefox') return legal;
   const halves = legal.filter((variant) => variant['scalar'] === 'f16');
-  return halves.length > 0 ? halves : legal;
+  const isFirefox = import.meta.env.VITE_ATOMOE_LANE === 'firefox';
+  const wanted = (isFirefox && halves.length > 0 ? halves : legal).filter(isWanted);
+  // Whoever runs the variant hears of a failure.
+  for (const variant of wanted) gpu.pipelines.compile(program(kernel, variant)).catch(() => {});
+  return wanted;
 }
 
 /** Mulberry32: a seeded stream of uniform numbers in [0, 1). */
