@@ -83,7 +83,13 @@ export default defineConfig({
         },
       },
       {
-        test: { name: 'slow', include: slowTests, testTimeout: 3_600_000, fileParallelism: false },
+        test: {
+          name: 'slow',
+          include: slowTests,
+          testTimeout: 3_600_000,
+          fileParallelism: false,
+          env: manifest === undefined ? {} : { VK_ICD_FILENAMES: manifest },
+        },
       },
       browserProject('gpu', { include: gpuTests, exclude: hasHalves ? [] : f16Tests }, inChromium()),
       ...firefoxProjects(),

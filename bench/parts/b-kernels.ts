@@ -75,7 +75,12 @@ function expertsCase(tokens: number, format: WeightFormat): Case {
       },
       inputs: { 'expert ids': ids },
     },
-    work: { 'expert-gate-up': up, 'expert-down': down, 'expert-gate-up-tiled': up, 'expert-down-tiled': down },
+    work: {
+      'expert-gate-up': up,
+      'expert-down': down,
+      'expert-gate-up-tiled': up,
+      'expert-down-tiled': down,
+    },
     build: (builder) => {
       const x = builder.tensor('x', { role: 'input', perToken: hidden });
       const chosen = builder.tensor('expert ids', { type: 'u32', role: 'input', perToken: topK });

@@ -1,5 +1,5 @@
-/** The CPU executor over the golden files' whole texts: minutes for each model. */
-import { expect, test } from 'vitest';
+/** Both executors over the golden files' whole texts: minutes on CPUs. In Node; the GPU is Dawn's. */
+import { describe, expect, test } from 'vitest';
 import {
   openEngine,
   perplexity,
@@ -9,12 +9,14 @@ import {
   type TrainedGolden,
 } from './testing.ts';
 
-test.each(TRAINED_MODELS)('%s: perplexity on the CPU equals the golden file', async (name) => {
-  const folder = await repositoryFolder(`demo/public/models/${name}`);
-  const golden = await readGolden<TrainedGolden>(folder);
-  const engine = await openEngine({ device: 'cpu' });
-  await engine.load(folder);
-  const got = await perplexity(engine, golden.perplexity);
-  engine.dispose();
-  expect(Math.abs(got / Math.exp(golden.perplexity.nll_per_token) - 1)).toBeLessThan(1e-3);
+describe.each(TRAINED_MODELS)('%s', (name) => {
+  test.each(['gpu', 'cpu'] as const)('perplexity equals the golden file on %s', async (device) => {
+    const folder = await repositoryFolder(`demo/public/models/${name}`);
+    const golden = await readGolden<TrainedGolden>(folder);
+    const engine = await openEngine({ device });
+    await engine.load(folder);
+    const got = await perplexity(engine, golden.perplexity);
+    engine.dispose();
+    expect(Math.abs(got / Math.exp(golden.perplexity.nll_per_token) - 1)).toBeLessThan(1e-3);
+  });
 });

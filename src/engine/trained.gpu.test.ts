@@ -6,7 +6,6 @@ import { GpuRunner } from './gpu-runner.ts';
 import {
   largestError,
   openEngine,
-  perplexity,
   readGolden,
   repositoryFolder,
   TRAINED_MODELS,
@@ -114,10 +113,5 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
     expect(ids).toHaveLength(256);
     expect(many.maps).toBe(0);
     expect(many.dispatches).toBeLessThanOrEqual(3 * one.dispatches);
-  });
-
-  test('perplexity equals the golden file', async () => {
-    const got = await perplexity(engine, golden.perplexity);
-    expect(Math.abs(got / Math.exp(golden.perplexity.nll_per_token) - 1)).toBeLessThan(1e-3);
   });
 });
