@@ -42,13 +42,13 @@ function browserProject(
 ) {
   return {
     cacheDir: `node_modules/.vite/${name}`,
-    define: { 'import.meta.env.VITE_ATOMOE_LANE': JSON.stringify(name) },
     // Named, so that no dependency is discovered in mid-run: that would reload the page under a running test.
     optimizeDeps: {
       include: ['wgsl-preprocessor/wgsl-preprocessor.js', '@huggingface/jinja', '@huggingface/tokenizers'],
     },
     test: {
       name,
+      env: { VITE_ATOMOE_LANE: name },
       ...files,
       // One page and one device for all files: opening them costs more than most tests.
       isolate: false,

@@ -20,6 +20,7 @@ import {
 import type { GluVariant } from './glu-forms.ts';
 import {
   expectClose,
+  isFirefox,
   numbers,
   randomNormal,
   rounded,
@@ -148,8 +149,7 @@ async function runCombine(
 }
 
 /** In Chromium four pools run in one format: what they share is the choice of the pool. Firefox runs all formats. */
-const isWanted = ({ pools, format }: GluVariant) =>
-  import.meta.env.VITE_ATOMOE_LANE === 'firefox' || pools === 1 || format === 'q4_0';
+const isWanted = ({ pools, format }: GluVariant) => isFirefox || pools === 1 || format === 'q4_0';
 const keyed = <V>(kernel: { key: (variant: V) => string }, variants: readonly V[]) =>
   variants.map((variant) => [kernel.key(variant), variant] as const);
 

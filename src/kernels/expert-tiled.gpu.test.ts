@@ -17,6 +17,7 @@ import type { GluTileVariant } from './glu-forms.ts';
 import { sparseDispatchReference, type SparseDispatch } from './sparse-dispatch.reference.ts';
 import {
   expectClose,
+  isFirefox,
   numbers,
   randomNormal,
   rounded,
@@ -111,8 +112,7 @@ function bySort(rows: Float32Array, order: Uint32Array, cols: number, direction:
   return moved;
 }
 
-/** The lane form is for software adapters without f16; lavapipe takes a minute to compile one of them. */
-const isFirefox = import.meta.env.VITE_ATOMOE_LANE === 'firefox';
+// The lane form is for software adapters without f16; lavapipe takes a minute to compile one of them.
 const FORMS = isFirefox ? (['staged'] as const) : (['staged', 'lane'] as const);
 
 /** In Chromium four pools run in one format: compiling a staged variant for SwiftShader takes seconds. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { gate, gateParams, type GateSize, type RouterRule } from './gate.ts';
 import { gateReference } from './gate.reference.ts';
-import { expectClose, randomNormal, runKernel, runnable, testGpu } from './testing.ts';
+import { expectClose, isFirefox, randomNormal, runKernel, runnable, testGpu } from './testing.ts';
 
 const gpu = await testGpu();
 const variants = runnable(gpu, gate);
@@ -105,7 +105,7 @@ function expectRouting(
 
 describe.each(variants.map((variant) => [gate.key(variant), variant] as const))('%s', (_key, variant) => {
   // One lane of this form walks all experts top_k times; scripts/README.md has the loop limit of Firefox's driver.
-  const hasShortLoops = import.meta.env.VITE_ATOMOE_LANE === 'firefox' && variant.form === 'lane';
+  const hasShortLoops = isFirefox && variant.form === 'lane';
   const fits = (experts: number) => experts <= variant.capacity;
 
   test.each(PRESETS.filter(([, , experts]) => fits(experts)))(

@@ -8,6 +8,9 @@ import { program, type Kernel, type Variant } from './kernel.ts';
 
 export type Values = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
 
+/** The lane that runs what needs shader-f16; the other runs everything else. */
+export const isFirefox = import.meta.env?.['VITE_ATOMOE_LANE'] === 'firefox';
+
 let shared: Promise<Gpu> | undefined;
 let entry: GPU | undefined; // kept reachable: Dawn goes when it is collected
 
@@ -30,23 +33,18 @@ export async function testGpu(): Promise<Gpu> {
 
 /**
  * The variants of a kernel that the device at hand can run, of those wanted. In Firefox only those with f16 activations,
- * where a kernel has any: Chromium runs the others. All begin to compile at once, side by side.
+ * where a kernel has any: Chromium runs the others.
  */
-export function runnable<
-  B extends Record<string, Access>,
-  P extends Record<string, ParamType>,
-  V extends Variant,
-  S,
->(gpu: Gpu, kernel: Kernel<B, P, V, S>, isWanted: (variant: V) => boolean = () => true): V[] {
+export function runnable<V extends Variant>(
+  gpu: Gpu,
+  kernel: { readonly variants: readonly V[]; readonly features?: (variant: V) => readonly Feature[] },
+  isWanted: (variant: V) => boolean = () => true,
+): V[] {
   const legal = kernel.variants.filter((variant) =>
     (kernel.features?.(variant) ?? []).every((feature) => gpu.features.has(feature)),
   );
   const halves = legal.filter((variant) => variant['scalar'] === 'f16');
-  const isFirefox = import.meta.env.VITE_ATOMOE_LANE === 'firefox';
-  const wanted = (isFirefox && halves.length > 0 ? halves : legal).filter(isWanted);
-  // Whoever runs the variant hears of a failure.
-  for (const variant of wanted) gpu.pipelines.compile(program(kernel, variant)).catch(() => {});
-  return wanted;
+  return (isFirefox && halves.length > 0 ? halves : legal).filter(isWanted);
 }
 
 /** Mulberry32: a seeded stream of uniform numbers in [0, 1). */
