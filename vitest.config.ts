@@ -23,13 +23,19 @@ const hasHalves = process.env['ATOMOE_GPU'] === 'hardware';
 /** Only a test that hangs takes so long: no test may fail because the machine is busy. */
 const timeouts = { testTimeout: 300_000, hookTimeout: 300_000 };
 
+/**
+ * Leaves workgroup memory as it was. No kernel may rely on zeros, and SwiftShader compiles them into one instruction for
+ * each element, which takes seconds for a tile. The end-to-end lane runs Chromium as users do.
+ */
+const NO_ZEROS = '--enable-dawn-features=disable_workgroup_init';
+
 /** Chromium, made anew for each project: Vitest writes the project's name into it. */
 function inChromium(): BrowserConfigOptions {
   const executable = 'path' in chromium ? { executablePath: chromium.path } : {};
   return {
     // The headless shell build has no WebGPU; the full browser gets its own headless flag.
     headless: false,
-    provider: playwright({ launchOptions: { ...executable, args: chromiumFlags() } }),
+    provider: playwright({ launchOptions: { ...executable, args: [...chromiumFlags(), NO_ZEROS] } }),
     instances: [{ browser: 'chromium' }],
   };
 }

@@ -20,7 +20,6 @@ import {
 import type { GluVariant } from './glu-forms.ts';
 import {
   expectClose,
-  isFirefox,
   numbers,
   randomNormal,
   rounded,
@@ -148,8 +147,6 @@ async function runCombine(
   return numbers(y);
 }
 
-/** In Chromium four pools run in one format: what they share is the choice of the pool. Firefox runs all formats. */
-const isWanted = ({ pools, format }: GluVariant) => isFirefox || pools === 1 || format === 'q4_0';
 const keyed = <V>(kernel: { key: (variant: V) => string }, variants: readonly V[]) =>
   variants.map((variant) => [kernel.key(variant), variant] as const);
 
@@ -161,7 +158,7 @@ const SHAPES: readonly (readonly [tokens: number, shape: ExpertShape])[] = [
   [8, { experts: 64, hidden: 64, width: 32, topK: 6 }],
 ];
 
-describe.each(keyed(expertGateUp, runnable(gpu, expertGateUp, isWanted)))('%s', (_key, variant) => {
+describe.each(keyed(expertGateUp, runnable(gpu, expertGateUp)))('%s', (_key, variant) => {
   test('shapes', async () => {
     for (const [tokens, shape] of SHAPES) {
       const experts = testExperts(variant.format, shape);
@@ -179,7 +176,7 @@ describe.each(keyed(expertGateUp, runnable(gpu, expertGateUp, isWanted)))('%s', 
   });
 });
 
-describe.each(keyed(expertDown, runnable(gpu, expertDown, isWanted)))('%s', (_key, variant) => {
+describe.each(keyed(expertDown, runnable(gpu, expertDown)))('%s', (_key, variant) => {
   test('shapes', async () => {
     for (const [tokens, shape] of SHAPES) {
       const experts = testExperts(variant.format, shape);
@@ -199,7 +196,7 @@ describe.each(keyed(expertDown, runnable(gpu, expertDown, isWanted)))('%s', (_ke
   });
 });
 
-describe.each(keyed(expertDownPairs, runnable(gpu, expertDownPairs, isWanted)))('%s', (_key, variant) => {
+describe.each(keyed(expertDownPairs, runnable(gpu, expertDownPairs)))('%s', (_key, variant) => {
   test('shapes', async () => {
     for (const [tokens, shape] of SHAPES) {
       const experts = testExperts(variant.format, shape);

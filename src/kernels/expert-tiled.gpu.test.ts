@@ -115,9 +115,7 @@ function bySort(rows: Float32Array, order: Uint32Array, cols: number, direction:
 // The lane form is for software adapters without f16; lavapipe takes a minute to compile one of them.
 const FORMS = isFirefox ? (['staged'] as const) : (['staged', 'lane'] as const);
 
-/** In Chromium four pools run in one format: compiling a staged variant for SwiftShader takes seconds. */
-const isWanted = ({ form, pools, format }: GluTileVariant) =>
-  FORMS.some((run) => run === form) && (isFirefox || pools === 1 || format === 'q4_0');
+const isWanted = ({ form }: GluTileVariant) => FORMS.some((run) => run === form);
 const keyed = <V extends GluTileVariant>(kernel: { key: (variant: V) => string }, variants: readonly V[]) =>
   variants.map((variant) => [kernel.key(variant), variant] as const);
 

@@ -1,10 +1,10 @@
 import { describe, test } from 'vitest';
-import { checkLinear, testable } from './linear.testing.ts';
+import { checkLinear } from './linear.testing.ts';
 import { linearTiled } from './linear-tiled.ts';
-import { testGpu } from './testing.ts';
+import { runnable, testGpu } from './testing.ts';
 
 const gpu = await testGpu();
-const variants = testable(gpu, linearTiled);
+const variants = runnable(gpu, linearTiled);
 const tileOuts = ({ outs, wg, lanes }: (typeof variants)[number]) => (outs * wg) / lanes;
 
 test.each(variants.map((variant) => [linearTiled.key(variant), variant] as const))(

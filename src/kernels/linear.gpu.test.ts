@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { linear } from './linear.ts';
 import { linearReference } from './linear.reference.ts';
-import { checkLinear, testable } from './linear.testing.ts';
-import { testGpu } from './testing.ts';
+import { checkLinear } from './linear.testing.ts';
+import { runnable, testGpu } from './testing.ts';
 
 const gpu = await testGpu();
-const variants = testable(gpu, linear);
+const variants = runnable(gpu, linear);
 
 const tileOuts = ({ outs, wg, lanes }: (typeof variants)[number]) => (outs * wg) / lanes;
 

@@ -9,7 +9,6 @@ import {
   randomNormal,
   rounded,
   runKernel,
-  runnable,
   scalars,
   testGpu,
   tolerance,
@@ -22,19 +21,6 @@ type LinearKernel<V extends LinearVariant> = Kernel<
   V,
   LinearSize
 >;
-
-/**
- * Variants to test here. SwiftShader compiles workgroup memory into one instruction for each element that it sets to
- * zero, which takes seconds: without shader-f16 most forms that need it are left to the lane that has it.
- */
-export function testable<V extends LinearVariant>(gpu: Gpu, kernel: LinearKernel<V>): V[] {
-  const left = kernel.variants.filter(
-    ({ scalar, format, bias, lanes, subgroups }) =>
-      scalar === 'f32' && lanes > 1 && !subgroups && (bias || (format !== 'f32' && format !== 'q4_0')),
-  );
-  const here = runnable(gpu, kernel, (variant) => !left.includes(variant));
-  return gpu.features.has('shader-f16') ? [...here, ...left] : here;
-}
 
 /** Runs one shape on random values and compares with the reference. */
 export async function checkLinear<V extends LinearVariant>(
