@@ -115,6 +115,9 @@ fn main(
   }
   let base = token * params.experts;
   write_scores(base, lane);
+  for (var r = lane; r < params.top_k; r += WG) {
+    chosen[r] = 0u;
+  }
   workgroupBarrier();
   let total = softmax_sum();
   for (var e = lane; e < params.experts; e += WG) {

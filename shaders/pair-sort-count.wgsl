@@ -31,6 +31,10 @@ fn main(
   if (number >= blocks) {
     return;
   }
+  for (var digit = lane; digit < 256u; digit += WG) {
+    atomicStore(&bins[digit], 0u);
+  }
+  workgroupBarrier();
   let end = min(params.pairs, (number + 1u) * BLOCK);
   for (var at = number * BLOCK + lane; at < end; at += WG) {
     atomicAdd(&bins[extractBits(keys[params.stride * at], params.shift, params.bits)], 1u);

@@ -50,6 +50,11 @@ fn tiles_of(bucket: u32, count: u32) -> u32 {
 }
 
 fn count_all(first: u32, lane: u32) {
+  for (var bucket = lane; bucket <= params.experts; bucket += WG) {
+    atomicStore(&totals[bucket], 0u);
+    atomicStore(&before[bucket], 0u);
+  }
+  workgroupBarrier();
   for (var pair = lane; pair < params.pairs; pair += WG) {
     let bucket = min(ids[pair], params.experts);
     atomicAdd(&totals[bucket], 1u);

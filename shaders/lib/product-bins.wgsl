@@ -107,6 +107,9 @@ fn rank_candidates(row: u32, lane: u32) {
   for (var bin = lane; bin < BINS; bin += WG) {
     atomicStore(&bins[bin], 0u);
   }
+  if (lane == 0u) {
+    atomicStore(&listed_count, 0u);
+  }
   let least = least_sum(row, lane);
   let most = candidate_sum(row, 0u, 0u);
   let range = Bins(least, most, select(0.0, 1.0 / max(most - least, 1e-30), most > least));
