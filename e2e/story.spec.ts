@@ -76,6 +76,12 @@ test('stop ends the story where it is, and a second prompt begins another', asyn
   const stopped = await demo.text();
   await expect(demo.tell).toBeEnabled();
 
+  await demo.tell.click(); // at once, while Stop has the focus: the button must not slip away from under the press
+  await expect(demo.stats).not.toContainText('stopped');
+  await demo.begun();
+  await demo.stop.click();
+  await expect(demo.stats).toContainText('stopped');
+
   await demo.prompt.fill('The little robot');
   await demo.tellAll();
   const second = await demo.text();

@@ -34,12 +34,12 @@ async function node(lane, args, env = {}) {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
+  let isStopped = false;
   const timer = setTimeout(() => {
     console.error(`[${lane}] stopped after ${laneTimeoutMs / 60_000} minutes`);
     child.kill('SIGTERM');
     isStopped = true;
   }, laneTimeoutMs);
-  let isStopped = false;
   const [code] = await Promise.all([
     new Promise((done) => child.on('close', (status) => done(status ?? 1))),
     print(lane, child.stdout),

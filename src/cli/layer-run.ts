@@ -118,7 +118,6 @@ function known<T>(weights: ReadonlyMap<string, T>, weight: Weight): T {
   return found;
 }
 
-/** The kernels, on Dawn. */
 /** The layer on a device; `dispose` frees what the layer took of it. */
 export async function openGpuLayer(layer: LayerFile, gpu: Gpu): Promise<LayerRunner> {
   const store = await uploadExperts(gpu, layer);
