@@ -173,8 +173,8 @@ async function tune(
   options: Omit<PlanOptions, 'tuning'>,
 ): Promise<Tuning> {
   const maxTokens = Math.min(options.maxTokens, MOST_TUNING_TOKENS);
-  const specs = [{ graph, options: { ...options, maxTokens } }];
-  const tuning = await tuneModel(gpu, specs, resources, { mode: 'auto' }, () => {});
+  const specs = [{ graph, resources, options: { ...options, maxTokens } }];
+  const tuning = await tuneModel(gpu, specs, { mode: 'auto' }, () => {});
   // Keys end in the step's size.
   const resized = (key: string) => key.replace(/ x\d+$/, ` x${options.maxTokens}`);
   return new Map([...tuning].map(([key, choice]) => [resized(key), choice]));

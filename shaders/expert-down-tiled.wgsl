@@ -1,6 +1,6 @@
 // expert-down-tiled: out[place, o] = down_e[o, :] . h[place, :] for many tokens. expert-combine.wgsl adds up.
 //
-// h      [places, width] f32, in the order of the sort      out [places, hidden] f32, 0 where the expert is absent
+// h      [places, width] f32, in the order of the sort      out [places, hidden] f32, untouched where the expert is absent
 // tiles  as in expert-gate-up-tiled.wgsl      table as in expert-down.wgsl      sums in f32
 // grid   x: the tile; y: the strip of 2 OUTS outputs (or of WG strips)
 // parts  lib/expert-staged or lib/expert-lane with what they stand on; the pools
@@ -60,6 +60,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   if (slot != ABSENT) {
     let down = matrix_at(slot, params.slot_vec4, params.width / UNIT, params.down, params.down_scales);
     add_products(Strip(down, first, hidden - 1u), Strip(down, first + OUTS, hidden - 1u), lane);
+    emit_sums(lane);
   }
-  emit_sums(lane);
 }

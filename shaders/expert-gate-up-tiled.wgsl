@@ -2,7 +2,7 @@
 //
 // x      [tokens, hidden] scalar
 // tiles  records of 4 + ROWS words (sparse-dispatch.wgsl): expert, first place, rows, 0, the rows' pair numbers
-// h      [places, width] f32, in the order of the sort; 0 where the expert is absent      sums in f32
+// h      [places, width] f32, in the order of the sort; untouched where the expert is absent      sums in f32
 // table  as in expert-gate-up.wgsl
 // grid   x: the tile, as sparse-dispatch counted them; y: the strip of OUTS outputs (or of WG strips)
 // parts  alias scalar4; lib/expert-staged or lib/expert-lane with what they stand on; the pools; fn activate
@@ -66,6 +66,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let gate = matrix_at(slot, params.slot_vec4, units, params.gate, params.gate_scales);
     let up = matrix_at(slot, params.slot_vec4, units, params.up, params.up_scales);
     add_products(Strip(gate, first, width - 1u), Strip(up, first, width - 1u), lane);
+    emit_sums(lane);
   }
-  emit_sums(lane);
 }

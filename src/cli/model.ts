@@ -20,7 +20,7 @@ export const DEVICE_OPTION = {
 export const LOAD_OPTIONS = {
   ...DEVICE_OPTION,
   context: { value: 'N', help: 'tokens that the KV cache holds' },
-  quantize: { value: 'q8_0|q4_0', help: 're-encode the weights while loading' },
+  quantize: { value: 'q8_0|q4_0', help: 're-encode weights while loading, but not packed experts' },
 } as const satisfies Options;
 
 export const TUNING_OPTION = {

@@ -29,8 +29,24 @@ export interface LoadOptions {
   onProgress?: (progress: LoadProgress) => void;
   memoryBudget?: number | 'auto'; // bytes of GPU memory; 'auto' by default
   contextTokens?: number; // size of the KV cache; default: the model's maximum, at most 4096
-  quantize?: QuantizeFormat; // re-encode 16- and 32-bit matrices while loading
+  quantize?: QuantizeFormat; // re-encode 16- and 32-bit matrices while loading; not packed experts
   activations?: 'f32' | 'f16'; // f16 needs shader-f16; default f32
+  streaming?: StreamingOptions;
+}
+
+/** Which resident expert makes room: see `npx atomoe simulate`. */
+export type PolicyName = 'ema' | 'lru' | 'lfu' | 'lfru' | 'random';
+
+/** How experts that are not in GPU memory come there. None of it changes a single bit of what the model says. */
+export interface StreamingOptions {
+  /** 'now' starts with the dense weights and fetches experts as they are needed, even where all would fit; default 'whole'. */
+  start?: 'whole' | 'now';
+  policy?: PolicyName; // default 'ema'
+  seed?: number; // of policy 'random'; default 0
+  lookahead?: 0 | 1 | 2; // layers ahead whose experts are guessed and fetched; default 1
+  runAhead?: number | 'auto'; // layers submitted before their experts are known; default 'auto'
+  hostBudget?: number; // bytes of experts kept in memory beside the GPU's; default 1 GiB
+  slotsPerLayer?: number; // instead of what memoryBudget pays for
 }
 
 /** What loading would download, hold and need. All sizes in bytes. */
@@ -49,8 +65,16 @@ export interface ModelPlan {
     readonly allExperts: number;
     readonly kvCache: number;
     readonly activations: number;
+    readonly staging: number;
+    readonly experts: number; // expert slots in GPU memory: `allExperts`, or fewer when experts are streamed
+    readonly perToken: number; // what one token's experts take: the most that a token can fetch
     readonly gpuTotal: number;
+    readonly least: number; // the smallest memoryBudget that works
   };
+  /** Whether experts come and go, and how many of a layer (experts, or pages of atomic ones) stay at a time. */
+  readonly streams: boolean;
+  readonly slotsPerLayer: number;
+  readonly cacheRatio: number; // slots in units of what one token needs
   readonly fits: boolean;
   readonly why: string; // one sentence, empty when it fits
 }

@@ -416,7 +416,7 @@ describe('machines', () => {
     const error = await refusal(engine.load(damaged({}), { memoryBudget: 100_000 }));
     expect(error.code).toBe('limit-too-small');
     expect(error.message).toMatch(
-      /needs \d+ bytes of GPU memory, the budget is 100000; .*raise memoryBudget/,
+      /needs (\d+) bytes of GPU memory at least, the budget is 100000; .*raise memoryBudget to \1/,
     );
     expect(liveBytes).toBe(0);
     engine.dispose();

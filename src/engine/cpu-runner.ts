@@ -159,8 +159,8 @@ function routesOf(graph: Graph, get: (tensor: Tensor) => ArrayLike<number>, toke
   const ids: number[][] = [];
   const weights: number[][] = [];
   for (let layer = 0; ; layer += 1) {
-    const idTensor = graph.outputs[`route ids ${layer}`];
-    const weightTensor = graph.outputs[`route weights ${layer}`];
+    const idTensor = graph.outputs[`route ${layer} ids`];
+    const weightTensor = graph.outputs[`route ${layer} weights`];
     if (!idTensor || !weightTensor) return { ids, weights };
     const lastRow = (tensor: Tensor) => Array.from(get(tensor)).slice((tokens - 1) * tensor.perToken);
     ids.push(lastRow(idTensor));

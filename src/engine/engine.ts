@@ -18,8 +18,8 @@ import type {
 } from './api.ts';
 import { makeCompletions } from './completions.ts';
 import { CpuRunner } from './cpu-runner.ts';
-import { GpuRunner } from './gpu-runner.ts';
-import { draftModel, sizeModel, type Drafted } from './planning.ts';
+import { openGpuRunner, type StreamTesting } from './gpu-load.ts';
+import { budgetOf, draftModel, sizeModel, type Drafted } from './planning.ts';
 import { JobQueue } from './queue.ts';
 import type { Runner } from './runner.ts';
 import { EngineSession } from './session.ts';
@@ -38,8 +38,8 @@ export interface EngineOptions extends LoadOptions {
   /** Which kernels to use where several would do; default 'auto': measured once for each adapter. */
   tuning?: TuningMode;
   tuningStore?: TuningStore;
-  /** Which place of its layer an expert takes: a permutation. For tests. */
-  expertPlace?: (unit: number, layer: number) => number;
+  /** For tests of streaming. */
+  streamTesting?: StreamTesting;
   /** Opens devices with the portable limits only. For tests. */
   limits?: 'plan' | 'default';
 }
@@ -128,9 +128,12 @@ export class LocalEngine implements Engine {
       const drafted = await draftModel(folder, options, this.#options.families ?? []);
       try {
         await this.#replace(folder, drafted, options);
-      } finally {
+      } catch (error) {
         drafted.checkpoint.dispose();
+        throw error;
       }
+      // Streamed experts are read as long as the model is there.
+      if (!this.#loaded?.info.plan.streams) drafted.checkpoint.dispose();
       return this.#assertLoaded().info;
     } finally {
       this.#loading = false;
@@ -204,6 +207,7 @@ export class LocalEngine implements Engine {
     void this.#queue.run(() => {
       loaded?.runner.dispose();
       loaded?.gpu?.dispose();
+      if (loaded?.info.plan.streams) loaded.drafted.checkpoint.dispose();
       return Promise.resolve();
     });
     this.#queue = new JobQueue();
@@ -220,16 +224,18 @@ export class LocalEngine implements Engine {
     const onProgress = options.onProgress ?? (() => {});
     const gpu = this.#facts && (await this.#openGpu(sized.limits, options));
     try {
-      const place = this.#options.expertPlace;
       const runner = gpu
-        ? await GpuRunner.open(gpu, drafted, {
+        ? await openGpuRunner(gpu, drafted, {
             scalar: options.activations ?? 'f32',
             onProgress,
             tuning: {
               mode: this.#options.tuning ?? 'auto',
               store: this.#options.tuningStore ?? indexedDbTuning(),
             },
-            ...(place ? { place } : {}),
+            slots: sized.slots,
+            streaming: options.streaming ?? {},
+            budgetBytes: budgetOf(options),
+            testing: this.#options.streamTesting ?? {},
           })
         : await CpuRunner.open(drafted, onProgress);
       const info = infoOf(drafted, sized.plan, tokenizer);

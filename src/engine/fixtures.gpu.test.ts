@@ -25,8 +25,8 @@ describe.each(FIXTURE_FAMILIES)('%s', (family) => {
   test('shuffled expert slots give the same bits', async () => {
     const folder = await repositoryFolder(`fixtures/models/${family}`);
     const { ids } = await readGolden<FixtureGolden>(folder);
-    const logits = async (expertPlace?: (unit: number, layer: number) => number) => {
-      const engine = await openEngine(expertPlace ? { expertPlace } : {});
+    const logits = async (place?: (unit: number, layer: number) => number) => {
+      const engine = await openEngine(place ? { streamTesting: { place } } : {});
       const { experts } = await engine.load(folder);
       const values = [await engine.logits(ids, 'at-once'), await engine.logits(ids, 'one-by-one')];
       engine.dispose();

@@ -1,29 +1,21 @@
 /** A model on a GPU device: its weights, its plans, and one step at a time. */
-import { AtomoeError, invariant } from '../errors.ts';
-import { ExpertStore } from '../experts/store.ts';
-import { slice, type Buffer } from '../gpu/buffer.ts';
+import { invariant } from '../errors.ts';
+import type { ExpertStore } from '../experts/store.ts';
+import type { Buffer } from '../gpu/buffer.ts';
 import type { Counters, Gpu } from '../gpu/device.ts';
 import { ReadbackRing } from '../gpu/readback.ts';
 import { timeCommands } from '../gpu/timing.ts';
 import { submit, type Command, type Copy } from '../gpu/recorder.ts';
 import { NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../graph/ops/sample.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
-import { plainStep, type Step } from '../graph/node.ts';
-import { lower, Plan, type GpuWeight, type Instance, type Resources, type Tuning } from '../graph/plan.ts';
-import type { Scalar, Tensor, Weight } from '../graph/tensor.ts';
+import type { Step } from '../graph/node.ts';
+import { Plan, type GpuWeight, type Instance, type Resources, type Tuning } from '../graph/plan.ts';
+import type { Scalar, Tensor } from '../graph/tensor.ts';
 import { buildGraph } from '../models/graph.ts';
-import type { AdapterReport, LoadProgress, MemoryReport, TokenRoutes } from './api.ts';
+import type { AdapterReport, MemoryReport, TokenRoutes } from './api.ts';
 import type { Drafted } from './planning.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
-import { tuneModel, type PlanSpec, type TuningOptions } from './tuning.ts';
-import { readWeight } from './weights.ts';
-
-export interface GpuLoadOptions {
-  readonly scalar: Scalar;
-  readonly onProgress: (progress: LoadProgress) => void;
-  readonly tuning: TuningOptions;
-  readonly place?: (unit: number, layer: number) => number; // which place of its layer an expert takes, for tests
-}
+import type { RouteTensors, StreamedSteps } from './streamed-steps.ts';
 
 /** States and bind groups of one session. */
 class GpuState implements RunnerState {
@@ -42,13 +34,16 @@ class GpuState implements RunnerState {
   }
 }
 
-interface Loaded {
+/** What a runner runs. */
+export interface Loaded {
   readonly gpu: Gpu;
   readonly drafted: Drafted;
   readonly scalar: Scalar;
   readonly weights: ReadonlyMap<string, GpuWeight>;
   readonly store: ExpertStore | undefined;
-  readonly resources: Resources;
+  readonly streamed: StreamedSteps | undefined;
+  readonly routes: readonly RouteTensors[];
+  readonly prefillResources: Resources;
   readonly tuning: Tuning;
   readonly decode: Plan;
   readonly prefill: Plan;
@@ -62,15 +57,12 @@ export class GpuRunner implements Runner {
   readonly chunkTokens: number;
   readonly #loaded: Loaded;
   readonly #ring: ReadbackRing;
-  readonly #routeTensors: readonly {
-    readonly ids: Tensor;
-    readonly weights: Tensor;
-    readonly topK: number;
-  }[];
+  readonly #routeTensors: readonly RouteTensors[];
   #msPerDispatch = 5; // of a prefill chunk; learned from the chunks that ran
   #allLogitsPlan: Promise<Plan> | undefined;
 
-  private constructor(loaded: Loaded) {
+  /** `openGpuRunner` makes what it takes. */
+  constructor(loaded: Loaded) {
     const { gpu, drafted } = loaded;
     this.#loaded = loaded;
     this.contextTokens = drafted.contextTokens;
@@ -82,52 +74,9 @@ export class GpuRunner implements Runner {
       subgroups: gpu.features.has('subgroups'),
       maxBindingBytes: gpu.limits.maxBindingBytes,
     };
-    this.#routeTensors = routeTensors(drafted);
+    this.#routeTensors = loaded.routes;
     const routesBytes = this.#routeTensors.reduce((sum, { topK }) => sum + 8 * topK, 0);
     this.#ring = new ReadbackRing(gpu, SAMPLE_RECORD_BYTES + routesBytes);
-  }
-
-  /**
-   * Uploads the weights, compiles all pipelines, tunes. When anything fails, nothing stays in GPU memory.
-   *
-   * @throws {AtomoeError} bad-file; non-finite; out-of-memory; limit-too-small; shader; network and the like
-   */
-  static async open(gpu: Gpu, drafted: Drafted, options: GpuLoadOptions): Promise<GpuRunner> {
-    const held: { dispose(): void }[] = [];
-    try {
-      const { weights, store } = await upload(gpu, drafted, options, held);
-      const resources: Resources = {
-        weight: (weight: Weight) => {
-          const found = weights.get(weight.name);
-          invariant(found, () => `weight ${weight.name} was not loaded`);
-          return found;
-        },
-        experts: store,
-      };
-      const common = { contextTokens: drafted.contextTokens, scalar: options.scalar };
-      const specs = [
-        { graph: drafted.decode, options: { ...common, label: 'decode', maxTokens: 1 } },
-        { graph: drafted.prefill, options: { ...common, label: 'prefill', maxTokens: drafted.chunkTokens } },
-      ] as const;
-      const tuning = await tuneModel(gpu, specs, resources, options.tuning, options.onProgress);
-      const [decode, prefill] = await openPlans(gpu, specs, resources, tuning, options.onProgress, held);
-      invariant(decode && prefill, () => 'plans');
-      options.onProgress({ kind: 'ready' });
-      return new GpuRunner({
-        gpu,
-        drafted,
-        scalar: options.scalar,
-        weights,
-        store,
-        resources,
-        tuning,
-        decode,
-        prefill,
-      });
-    } catch (error) {
-      for (const item of held.reverse()) item.dispose();
-      throw error;
-    }
   }
 
   async openState(): Promise<RunnerState> {
@@ -146,17 +95,16 @@ export class GpuRunner implements Runner {
   }
 
   async prefill(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<void> {
-    await this.#submitSlices(own(state).prefill, request, [], signal);
+    await this.#runChunk(own(state).prefill, request, [], signal);
     await this.#loaded.gpu.idle();
   }
 
   async step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult> {
-    const { gpu, decode } = this.#loaded;
+    const { gpu } = this.#loaded;
     const isDecode = request.ids.length === 1;
     const instance = isDecode ? own(state).decode : own(state).prefill;
     const { plan } = instance;
-    const { outputs } = plan === decode ? this.#loaded.drafted.decode : this.#loaded.drafted.prefill;
-    const record = output(outputs, 'record');
+    const record = named(plan, 'record');
     const recordBytes = request.candidates ? SAMPLE_RECORD_BYTES : 4;
     const routes = request.routes
       ? this.#routeCopies(plan, request.ids.length, recordBytes)
@@ -167,35 +115,35 @@ export class GpuRunner implements Runner {
       { ...copy, sizeBytes: recordBytes },
       ...routes.copies.map((route) => ({ ...route, to: copy.to })),
     ];
-    let bytes: ArrayBuffer;
     try {
-      if (isDecode) this.#submitOnce(instance, request, copies);
-      else await this.#submitSlices(instance, request, copies, signal);
-    } finally {
-      bytes = await read();
+      if (isDecode) await this.#runToken(instance, request, copies, signal);
+      else await this.#runChunk(instance, request, copies, signal);
+    } catch (error) {
+      read().catch(() => {}); // frees the slot
+      throw error;
     }
+    const bytes = await read();
     const words = new Uint32Array(bytes, 0, recordBytes / 4);
     return {
       best: words[0] ?? NOT_FINITE,
       candidates: request.candidates ? parseRecord(words, this.#loaded.drafted.spec.vocab) : undefined,
       routes: request.routes ? this.#parseRoutes(bytes, recordBytes) : undefined,
-      logits: async () => new Float32Array(await gpu.read(plan.buffer(output(outputs, 'logits')))),
+      logits: async () => new Float32Array(await gpu.read(plan.buffer(named(plan, 'logits')))),
     };
   }
 
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
-    const { gpu, drafted, resources, scalar, tuning } = this.#loaded;
+    const { gpu, drafted, prefillResources, scalar, tuning } = this.#loaded;
     const { family, spec, contextTokens, chunkTokens } = drafted;
     const graph = buildGraph(family, spec, { logits: 'all', sample: false, contextTokens });
     const options = { label: 'all logits', maxTokens: chunkTokens, contextTokens, scalar, tuning };
-    this.#allLogitsPlan ??= Plan.open(gpu, graph, resources, options);
+    this.#allLogitsPlan ??= Plan.open(gpu, graph, prefillResources, options);
     const plan = await this.#allLogitsPlan;
     const instance = plan.instance(own(state).buffers);
     const all = new Float32Array(request.ids.length * spec.vocab);
     for (let from = 0; from < request.ids.length; from += chunkTokens) {
       const ids = request.ids.slice(from, from + chunkTokens);
-      writeIds(gpu, plan, ids);
-      instance.run(plainStep(ids.length, request.past + from));
+      await this.#runChunk(instance, { ...request, ids, past: request.past + from }, [], undefined);
       const logits = [...plan.lowered.dispatches.flatMap(({ buffers }) => Object.values(buffers))].find(
         (ref): ref is Tensor => ref.kind === 'tensor' && ref.name === 'logits',
       );
@@ -250,10 +198,16 @@ export class GpuRunner implements Runner {
     };
   }
 
+  /** How experts are streamed; undefined where all of them came before the first token. */
+  get streamed(): StreamedSteps | undefined {
+    return this.#loaded.streamed;
+  }
+
   dispose(): void {
-    const { decode, prefill, store, weights } = this.#loaded;
+    const { decode, prefill, store, streamed, weights } = this.#loaded;
     for (const item of [decode, prefill, this.#ring]) item.dispose();
     void this.#allLogitsPlan?.then((plan) => plan.dispose());
+    streamed?.dispose();
     store?.dispose();
     for (const { slice: weight } of weights.values()) weight.buffer.dispose();
   }
@@ -271,9 +225,33 @@ export class GpuRunner implements Runner {
     });
   }
 
-  #submitOnce(instance: Instance, request: StepRequest, copies: readonly Copy[]): void {
-    writeIds(this.#loaded.gpu, instance.plan, request.ids);
-    instance.run(stepOf(request), copies);
+  /** One token: in one submission, or in parts where experts may be missing. */
+  async #runToken(
+    instance: Instance,
+    request: StepRequest,
+    copies: readonly Copy[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { gpu, streamed } = this.#loaded;
+    writeIds(gpu, instance.plan, request.ids);
+    if (!streamed || streamed.streamer.isComplete) instance.run(stepOf(request), copies);
+    else await streamed.decode(instance, stepOf(request), copies, signal);
+  }
+
+  /** Many tokens, by the plan for prompts. */
+  async #runChunk(
+    instance: Instance,
+    request: StepRequest,
+    copies: readonly Copy[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { gpu, streamed } = this.#loaded;
+    if (!streamed || streamed.streamer.isComplete) {
+      await this.#submitSlices(instance, request, copies, signal);
+      return;
+    }
+    writeIds(gpu, instance.plan, request.ids);
+    await streamed.prefill(instance, stepOf(request), copies, signal);
   }
 
   /**
@@ -313,7 +291,7 @@ export class GpuRunner implements Runner {
     const copies: Copy[] = [];
     let at = firstBytes;
     for (const { ids, weights, topK } of this.#routeTensors) {
-      for (const tensor of [find(plan, ids), find(plan, weights)]) {
+      for (const tensor of [named(plan, ids.name), named(plan, weights.name)]) {
         const from = plan.buffer(tensor);
         const sizeBytes = 4 * topK;
         copies.push({
@@ -342,31 +320,6 @@ export class GpuRunner implements Runner {
   }
 }
 
-/** Opens the plans one after another; progress counts the programs of all of them, each once. */
-async function openPlans(
-  gpu: Gpu,
-  specs: readonly PlanSpec[],
-  resources: Resources,
-  tuning: Tuning,
-  onProgress: (progress: LoadProgress) => void,
-  held: { dispose(): void }[],
-): Promise<Plan[]> {
-  const keysOf = ({ graph, options }: PlanSpec) =>
-    lower(gpu, graph, resources, { ...options, tuning }).dispatches.map(({ program }) => program.key);
-  const totalPipelines = new Set(specs.flatMap(keysOf)).size;
-  const done = new Set<string>();
-  const plans: Plan[] = [];
-  for (const { graph, options } of specs) {
-    const plan = await Plan.open(gpu, graph, resources, { ...options, tuning }, (key) => {
-      done.add(key);
-      onProgress({ kind: 'compiling', donePipelines: done.size, totalPipelines });
-    });
-    held.push(plan);
-    plans.push(plan);
-  }
-  return plans;
-}
-
 function stepOf({ ids, past, penalty, temperature, candidates }: StepRequest): Step {
   return { tokens: ids.length, past, penalty, temperature, candidates };
 }
@@ -376,73 +329,15 @@ function own(state: RunnerState): GpuState {
   return state;
 }
 
-function output(outputs: Readonly<Record<string, Tensor>>, name: string): Tensor {
-  const tensor = outputs[name];
-  invariant(tensor, () => `the graph has no output ${name}`);
-  return tensor;
-}
-
-/** Route tensors have the same names in the graphs of both plans. */
-function find(plan: Plan, wanted: Tensor): Tensor {
-  const found = plan.tensor(wanted.name);
-  invariant(found, () => `${plan.label} has no tensor ${wanted.name}`);
+/** Tensors have the same names in the graphs of all plans of a model. */
+function named(plan: Plan, name: string): Tensor {
+  const found = plan.tensor(name);
+  invariant(found, () => `${plan.label} has no tensor ${name}`);
   return found;
-}
-
-function routeTensors({ decode }: Drafted): { ids: Tensor; weights: Tensor; topK: number }[] {
-  const found: { ids: Tensor; weights: Tensor; topK: number }[] = [];
-  for (let layer = 0; ; layer += 1) {
-    const ids = decode.outputs[`route ids ${layer}`];
-    const weights = decode.outputs[`route weights ${layer}`];
-    if (!ids || !weights) return found;
-    found.push({ ids, weights, topK: ids.perToken });
-  }
 }
 
 function writeIds(gpu: Gpu, plan: Plan, ids: readonly number[]): void {
   const tensor = plan.tensor('ids');
   invariant(tensor, () => `${plan.label} reads no ids`);
   gpu.write(plan.buffer(tensor), 0, Uint32Array.from(ids));
-}
-
-/** Reads every weight and record, one after another, straight into GPU memory. */
-async function upload(
-  gpu: Gpu,
-  drafted: Drafted,
-  { onProgress, place }: GpuLoadOptions,
-  held: { dispose(): void }[],
-): Promise<{ weights: Map<string, GpuWeight>; store: ExpertStore | undefined }> {
-  const { context, experts, decode, checkpoint } = drafted;
-  const weights = new Map<string, GpuWeight>();
-  const file = checkpoint.files[0]?.name ?? '';
-  let doneBytes = 0;
-  const advance = (bytes: number) => {
-    context.signal?.throwIfAborted();
-    doneBytes = Math.min(checkpoint.totalBytes, doneBytes + bytes);
-    onProgress({ kind: 'downloading', doneBytes, totalBytes: checkpoint.totalBytes, file });
-  };
-  for (const weight of decode.weights) {
-    const { format, bytes, scalesOffsetBytes } = await readWeight(weight, context);
-    const buffer = await gpu.allocating(weight.name, () =>
-      gpu.createBuffer({ label: weight.name, sizeBytes: Math.max(16, bytes.byteLength), kind: 'weights' }),
-    );
-    held.push(buffer);
-    gpu.write(buffer, 0, bytes);
-    weights.set(weight.name, { slice: slice(buffer), format, scalesWords: scalesOffsetBytes / 4 });
-    advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
-  }
-  if (!experts) return { weights, store: undefined };
-  const store = await ExpertStore.open(gpu, experts, place);
-  held.push(store);
-  for (let layer = 0; layer < experts.layers; layer += 1) {
-    for (let unit = 0; unit < experts.unitsPerLayer; unit += 1) {
-      const record = await experts.read(layer, unit, context);
-      store.put(layer, unit, record);
-      advance(record.byteLength);
-    }
-  }
-  store.commit();
-  if (gpu.isLost)
-    throw new AtomoeError('device-lost', 'the GPU device was lost while loading; load the model again');
-  return { weights, store };
 }

@@ -13,7 +13,17 @@ import type { ModelFamily } from '../models/family.ts';
 import { buildGraph } from '../models/graph.ts';
 import { parseModel } from '../models/registry.ts';
 import type { ModelSpec } from '../models/spec.ts';
-import type { LoadOptions, ModelPlan } from './api.ts';
+import { SAMPLE_RECORD_BYTES } from '../graph/ops/sample.ts';
+import type { LoadOptions, ModelPlan, StreamingOptions } from './api.ts';
+import {
+  allSlots,
+  canHoldAll,
+  mostUnits,
+  slotsFor,
+  slotsWithin,
+  type SlotNeeds,
+  type SlotPlan,
+} from './slots.ts';
 import { formatOf, planExperts, type ExpertPlan, type ReadContext } from './weights.ts';
 
 /** Tokens of one prefill step at most. Depends on nothing, so that results do not either. */
@@ -102,12 +112,16 @@ function standIn(experts: ExpertPlan, maxBindingBytes: number): ExpertWeights {
 
 export interface Sized {
   readonly plan: ModelPlan;
+  readonly slots: SlotPlan | undefined; // none where the model has no routed experts
   readonly limits: Partial<Limits>; // what the device has to allow
   readonly dispatches: { readonly decode: number; readonly prefill: number };
 }
 
-/** The most that `memoryBudget: 'auto'` takes when nobody tells how much memory is free. */
+/** Without a word about free memory from WebGPU, `memoryBudget: 'auto'` is this. */
 const AUTO_BUDGET_BYTES = 8 * 2 ** 30;
+
+const READBACKS = 3; // sampling records under way at a time
+const MOST_RECORD_PARTS = 3; // of what a layer says: its own experts, and those of two layers behind it
 
 /** How many dispatches both plans have, and which buffers their activations share. Allocates nothing. */
 function lowerBoth(drafted: Drafted, adapter: AdapterFacts, scalar: PlanOptions['scalar']) {
@@ -117,7 +131,9 @@ function lowerBoth(drafted: Drafted, adapter: AdapterFacts, scalar: PlanOptions[
   const lowered = (graph: Graph, maxTokens: number) => {
     const options = { label: 'plan', maxTokens, contextTokens, scalar, tuning };
     const { dispatches } = lower(adapter, graph, facts, options);
-    const sizes = shareBuffers(dispatches, maxTokens, scalar).map(({ sizeBytes }) => sizeBytes);
+    const sizes = shareBuffers(dispatches, maxTokens, scalar, { keepCuts: maxTokens === 1 }).map(
+      ({ sizeBytes }) => sizeBytes,
+    );
     return { dispatches: dispatches.length, sizes };
   };
   return { decode: lowered(drafted.decode, 1), prefill: lowered(drafted.prefill, chunkTokens) };
@@ -125,33 +141,21 @@ function lowerBoth(drafted: Drafted, adapter: AdapterFacts, scalar: PlanOptions[
 
 /** Adds up what a drafted model takes on an adapter. Loads nothing. */
 export function sizeModel(drafted: Drafted, adapter: AdapterFacts, options: LoadOptions): Sized {
-  const { spec, experts, contextTokens, context, decode } = drafted;
-  const scalar = options.activations ?? 'f32';
-  const plans = lowerBoth(drafted, adapter, scalar);
-  const dispatches = { decode: plans.decode.dispatches, prefill: plans.prefill.dispatches };
-  const weights = decode.weights.map((weight) => need(weight, context));
-  const states = decode.tensors
-    .filter(({ role }) => role === 'state')
-    .map((tensor) => ({ what: `the cache "${tensor.name}"`, sizeBytes: tensorSizeBytes(tensor, 0, scalar) }));
-  const activationSizes = [...plans.decode.sizes, ...plans.prefill.sizes];
-  const layerBytes = experts ? experts.unitsPerLayer * experts.layout.sizeBytes : 0;
-  const allExperts = layerBytes * (experts?.layers ?? 0);
-  const dense = sum(weights.map(({ sizeBytes }) => sizeBytes));
-  const kvCache = sum(states.map(({ sizeBytes }) => sizeBytes));
-  const activations = sum(activationSizes) + 256 * (dispatches.decode + dispatches.prefill);
-  const gpuTotal = dense + allExperts + kvCache + activations;
-  const largest = [
-    ...weights,
-    ...states,
-    { what: 'the activations of a prompt', sizeBytes: Math.max(...activationSizes) },
-    { what: 'the experts of a layer', sizeBytes: Math.min(layerBytes, adapter.limits.maxBindingBytes) },
-  ].reduce((most, next) => (next.sizeBytes > most.sizeBytes ? next : most));
-  const binding = largest.sizeBytes;
+  const { experts, contextTokens, checkpoint, spec } = drafted;
+  const { fixed, largest, dispatches } = fixedNeeds(drafted, adapter, options);
+  const deviceBytes = Math.max(largest.sizeBytes, DEFAULT_LIMITS.maxBindingBytes);
+  const needs = slotNeeds(drafted, Math.min(deviceBytes, adapter.limits.maxBindingBytes));
+  const fixedBytes = sum(Object.values(fixed));
+  const slots = needs && chooseSlots(needs, budgetOf(options) - fixedBytes, options.streaming);
+  const gpuTotal = fixedBytes + (slots?.sizeBytes ?? 0);
+  const fewest = needs ? slotsFor(needs, mostUnits(needs), options.streaming).sizeBytes : 0;
+  const allExperts = experts ? experts.layers * experts.unitsPerLayer * experts.layout.sizeBytes : 0;
   const why = fits(adapter, { largest, gpuTotal }, options);
   return {
+    slots,
     limits: {
-      maxBindingBytes: binding,
-      maxBufferSizeBytes: Math.max(binding, DEFAULT_LIMITS.maxBufferSizeBytes),
+      maxBindingBytes: largest.sizeBytes,
+      maxBufferSizeBytes: Math.max(largest.sizeBytes, DEFAULT_LIMITS.maxBufferSizeBytes),
     },
     dispatches,
     plan: {
@@ -162,18 +166,92 @@ export function sizeModel(drafted: Drafted, adapter: AdapterFacts, options: Load
       ...expertCounts(spec),
       contextTokens,
       bytes: {
-        download: drafted.checkpoint.totalBytes,
-        dense,
+        download: checkpoint.totalBytes,
+        ...fixed,
         oneExpert: experts?.expertSizeBytes ?? 0,
         allExperts,
-        kvCache,
-        activations,
+        experts: slots?.sizeBytes ?? 0,
+        perToken: needs && experts ? mostUnits(needs) * experts.layers * experts.layout.sizeBytes : 0,
         gpuTotal,
+        least: Math.min(fixedBytes + fewest, gpuTotal),
       },
+      streams: slots?.streams ?? false,
+      slotsPerLayer: slots?.places ?? 0,
+      cacheRatio: slots && needs ? slots.places / mostUnits(needs) : 0,
       fits: why === '',
       why,
     },
   };
+}
+
+/** What a model takes whatever becomes of its experts, and the largest thing that has to lie in one binding. */
+function fixedNeeds(drafted: Drafted, adapter: AdapterFacts, options: LoadOptions) {
+  const { experts, context, decode } = drafted;
+  const scalar = options.activations ?? 'f32';
+  const plans = lowerBoth(drafted, adapter, scalar);
+  const dispatches = { decode: plans.decode.dispatches, prefill: plans.prefill.dispatches };
+  const weights = decode.weights.map((weight) => need(weight, context));
+  const states = decode.tensors
+    .filter(({ role }) => role === 'state')
+    .map((tensor) => ({ what: `the cache "${tensor.name}"`, sizeBytes: tensorSizeBytes(tensor, 0, scalar) }));
+  const activationSizes = [...plans.decode.sizes, ...plans.prefill.sizes];
+  // Of all experts, even where fewer are to be held: what kernels bind does not depend on the budget.
+  const layerBytes = experts ? experts.unitsPerLayer * experts.layout.sizeBytes : 0;
+  const largest = [
+    ...weights,
+    ...states,
+    { what: 'the activations of a prompt', sizeBytes: Math.max(...activationSizes) },
+    { what: 'the experts of a layer', sizeBytes: Math.min(layerBytes, adapter.limits.maxBindingBytes) },
+  ].reduce((most, next) => (next.sizeBytes > most.sizeBytes ? next : most));
+  const fixed = {
+    dense: sum(weights.map(({ sizeBytes }) => sizeBytes)),
+    kvCache: sum(states.map(({ sizeBytes }) => sizeBytes)),
+    activations: sum(activationSizes) + 256 * (dispatches.decode + dispatches.prefill),
+    staging: stagingBytes(drafted),
+  };
+  return { fixed, largest, dispatches };
+}
+
+/** The most that `memoryBudget: 'auto'` takes when nobody tells how much memory is free. */
+export function budgetOf({ memoryBudget = 'auto' }: LoadOptions): number {
+  return memoryBudget === 'auto' ? AUTO_BUDGET_BYTES : memoryBudget;
+}
+
+function slotNeeds({ experts, spec }: Drafted, maxBindingBytes: number): SlotNeeds | undefined {
+  const mlp = spec.layers.find(({ mlp }) => mlp.kind !== 'dense')?.mlp;
+  if (!experts || !mlp || mlp.kind === 'dense') return undefined;
+  return { experts, topK: mlp.topK, canSplit: mlp.kind === 'moe', maxBindingBytes };
+}
+
+/** As asked for; else all experts where they fit; else as many as fit; else the fewest that work, which is refused. */
+function chooseSlots(needs: SlotNeeds, roomBytes: number, streaming: StreamingOptions = {}): SlotPlan {
+  const { slotsPerLayer } = streaming;
+  if (slotsPerLayer !== undefined && slotsPerLayer < needs.experts.unitsPerLayer) {
+    return slotsFor(needs, checkSlots(needs, slotsPerLayer), streaming);
+  }
+  const all = canHoldAll(needs) ? allSlots(needs, streaming) : undefined;
+  if (all && all.sizeBytes <= roomBytes) return all;
+  return slotsWithin(needs, roomBytes, streaming) ?? slotsFor(needs, mostUnits(needs), streaming);
+}
+
+function checkSlots(needs: SlotNeeds, slotsPerLayer: number): number {
+  const least = mostUnits(needs);
+  if (Number.isInteger(slotsPerLayer) && slotsPerLayer >= least) return slotsPerLayer;
+  throw new AtomoeError(
+    'bad-input',
+    `slotsPerLayer is ${slotsPerLayer}; one token needs ${least} of a layer; choose at least that, or leave it out`,
+  );
+}
+
+/** What comes back from the GPU: sampling records, routes, and a row of logits when somebody asks. */
+function stagingBytes({ spec, decode, chunkTokens }: Drafted): number {
+  const routes = Object.entries(decode.outputs).filter(([name]) => name.startsWith('route '));
+  const routeBytes = 4 * sum(routes.map(([, { perToken }]) => perToken));
+  const mostTopK = Math.max(0, ...routes.map(([, { perToken }]) => perToken));
+  const records = (2 * (routes.length / 2) + 2) * 4 * mostTopK * MOST_RECORD_PARTS;
+  return (
+    READBACKS * (SAMPLE_RECORD_BYTES + routeBytes) + records + 4 * mostTopK * chunkTokens + 4 * spec.vocab
+  );
 }
 
 /** Of the first layer that has experts; none where there is no such layer. */
@@ -199,15 +277,15 @@ function need(weight: Weight, context: ReadContext): Need {
 function fits(
   { limits }: AdapterFacts,
   { largest, gpuTotal }: { largest: Need; gpuTotal: number },
-  { memoryBudget = 'auto' }: LoadOptions,
+  options: LoadOptions,
 ): string {
-  const budget = memoryBudget === 'auto' ? AUTO_BUDGET_BYTES : memoryBudget;
+  const budget = budgetOf(options);
   const most = Math.min(limits.maxBindingBytes, limits.maxBufferSizeBytes);
   if (largest.sizeBytes > most) {
     return `${largest.what} needs a ${largest.sizeBytes}-byte binding, this adapter allows ${most}; quantize, shorten the context, or choose a smaller model`;
   }
   if (gpuTotal > budget) {
-    return `it needs ${gpuTotal} bytes of GPU memory, the budget is ${budget}; quantize, shorten the context, or raise memoryBudget`;
+    return `it needs ${gpuTotal} bytes of GPU memory at least, the budget is ${budget}; quantize, shorten the context, or raise memoryBudget to ${gpuTotal}`;
   }
   return '';
 }

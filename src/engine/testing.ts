@@ -55,6 +55,16 @@ export async function openEngine(options: EngineOptions = {}): Promise<LocalEngi
   return LocalEngine.open({ tuning: 'off', ...(gpu ? { gpu } : {}), ...options, device });
 }
 
+/** Where two arrays of f32 differ first, by their bits; 'equal' where they do not. A diff of a million numbers helps nobody. */
+export function firstDifference(a: Float32Array, b: Float32Array): string {
+  if (a.length !== b.length) return `${a.length} against ${b.length} numbers`;
+  const [x, y] = [a, b].map((values) => new Uint32Array(values.buffer, values.byteOffset, values.length));
+  for (let i = 0; i < a.length; i += 1) {
+    if (x?.[i] !== y?.[i]) return `${a[i]} against ${b[i]} at ${i}`;
+  }
+  return 'equal';
+}
+
 /** Largest |a - b|. */
 export function largestError(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) return Infinity;

@@ -49,6 +49,7 @@ const BUDGET_MS = 3000;
 
 export interface PlanSpec {
   readonly graph: Graph;
+  readonly resources: Resources;
   readonly options: Omit<PlanOptions, 'tuning'>;
 }
 
@@ -56,7 +57,6 @@ export interface PlanSpec {
 export async function tuneModel(
   gpu: Gpu,
   specs: readonly PlanSpec[],
-  resources: Resources,
   { mode, store }: TuningOptions,
   onProgress: (progress: LoadProgress) => void,
 ): Promise<Tuning> {
@@ -68,7 +68,7 @@ export async function tuneModel(
   if (overheadMs > SLOW_IDLE_MS) return tuning;
   const deadlineMs = performance.now() + BUDGET_MS;
   for (const spec of specs) {
-    const plan = await Plan.open(gpu, spec.graph, resources, { ...spec.options, tuning });
+    const plan = await Plan.open(gpu, spec.graph, spec.resources, { ...spec.options, tuning });
     const bench = new Bench(gpu, plan, spec, overheadMs);
     try {
       const open = plan.lowered.choices.filter(({ key }) => !tuning.has(key));

@@ -3,10 +3,11 @@ import { AtomoeError, invariant } from '../errors.ts';
 import { packRecord, recordLayout } from '../experts/record.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { isNumericDtype, type NumericDtype } from '../formats/dtypes.ts';
+import type { ExpertPack } from '../formats/pack.ts';
 import { chooseFormat, encodeMatrix, matrixLayout, type MatrixFormat } from '../formats/matrix.ts';
 import type { RecordLayout } from '../graph/experts.ts';
 import type { TensorRows, Weight } from '../graph/tensor.ts';
-import type { ModelSpec } from '../models/spec.ts';
+import type { AtomicSpec, ModelSpec, MoeSpec } from '../models/spec.ts';
 import type { QuantizeFormat } from './api.ts';
 
 export interface ReadContext {
@@ -132,13 +133,26 @@ export interface ExpertPlan {
   read(layer: number, unit: number, context: ReadContext): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** Atomic experts are too small to page one by one: a unit is a grid row, and at least so many bytes. */
-const MIN_PAGE_BYTES = 65_536;
+/**
+ * Atomic experts are too small to fetch and evict one by one, so a unit is a page of them: small enough that a cache of
+ * some pages pays, large enough that a read does. A grid row of so many bytes is a page.
+ */
+const MIN_ROW_PAGE_BYTES = 16 * 1024;
 
-/** @returns undefined for a model without routed experts */
+/** Shorter grid rows are gathered up to so many bytes: below it a read costs its round trip, not its bytes. */
+const MIN_GATHERED_PAGE_BYTES = 64 * 1024;
+
+/**
+ * Where a model is packed, its plan is the pack's: `quantize` does not touch the experts then.
+ *
+ * @returns undefined for a model without routed experts
+ * @throws {AtomoeError} bad-file - a tensor is missing, or the pack is of another model; unsupported-model - a stored type
+ */
 export function planExperts(spec: ModelSpec, context: ReadContext): ExpertPlan | undefined {
   const first = spec.layers.find(({ mlp }) => mlp.kind !== 'dense')?.mlp;
   if (!first || first.kind === 'dense') return undefined;
+  const { pack, label } = context.checkpoint;
+  if (pack) return planPacked(spec, first, pack, label);
   return first.kind === 'moe'
     ? planGluExperts(spec, first.experts, first.width, context)
     : planPages(spec, context);
@@ -146,7 +160,7 @@ export function planExperts(spec: ModelSpec, context: ReadContext): ExpertPlan |
 
 function planGluExperts(spec: ModelSpec, experts: number, width: number, context: ReadContext): ExpertPlan {
   const { hidden } = spec;
-  const shapes = { gate: [width, hidden], up: [width, hidden], down: [hidden, width] } as const;
+  const shapes = gluShapes(hidden, width);
   const format = commonFormat(spec, context, commonDivisor(hidden, width), (mlp) =>
     mlp.kind === 'moe' ? Object.values(mlp.expert(0)) : [],
   );
@@ -184,7 +198,7 @@ function planPages(spec: ModelSpec, context: ReadContext): ExpertPlan {
     mlp.kind === 'atomic' ? [{ tensor: mlp.input }, { tensor: mlp.output }] : [],
   );
   const pageExperts = pageSize(first.experts, first.grid, 2 * matrixLayout(format, 1, hidden).sizeBytes);
-  const layout = recordLayout(format, { in: [pageExperts, hidden], out: [pageExperts, hidden] });
+  const layout = recordLayout(format, pageShapes(hidden, pageExperts));
   return {
     layers: atomic.length,
     unitsPerLayer: first.experts / pageExperts,
@@ -206,11 +220,69 @@ function planPages(spec: ModelSpec, context: ReadContext): ExpertPlan {
   };
 }
 
-/** Experts of a page: whole grid rows that divide the table, enough of them for `MIN_PAGE_BYTES`. */
+/** The records lie ready in a format of their own; only their shape has to be this model's. */
+function planPacked(
+  spec: ModelSpec,
+  first: MoeSpec | AtomicSpec,
+  pack: ExpertPack,
+  label: string,
+): ExpertPlan {
+  const { layout, layers, unitsPerLayer } = pack;
+  const { hidden } = spec;
+  const unitExperts = first.kind === 'moe' ? 1 : first.experts / unitsPerLayer;
+  const shapes = first.kind === 'moe' ? gluShapes(hidden, first.width) : pageShapes(hidden, unitExperts);
+  const sparse = spec.layers.filter(({ mlp }) => mlp.kind !== 'dense').length;
+  const found = recordText(
+    layers,
+    unitsPerLayer,
+    Object.entries(layout.parts).map(([name, { rows, cols }]) => [name, [rows, cols]]),
+  );
+  const wanted = recordText(sparse, first.experts / unitExperts, Object.entries(shapes));
+  if (found !== wanted) {
+    throw new AtomoeError(
+      'bad-file',
+      `${label}: the packed experts are ${found}; config.json wants ${wanted}; they do not belong together, ` +
+        `download the pack again`,
+    );
+  }
+  return {
+    layers,
+    unitsPerLayer,
+    layout,
+    expertSizeBytes: layout.sizeBytes / unitExperts,
+    async read(layer, unit, { checkpoint, signal }) {
+      invariant(checkpoint.pack, () => `${checkpoint.label} is no packed model`);
+      return checkpoint.pack.read(layer, unit, { signal });
+    },
+  };
+}
+
+type Shape = readonly [rows: number, cols: number];
+
+function gluShapes(hidden: number, width: number) {
+  const across: Shape = [width, hidden];
+  return { gate: across, up: across, down: [hidden, width] as Shape };
+}
+
+function pageShapes(hidden: number, pageExperts: number) {
+  const vectors: Shape = [pageExperts, hidden];
+  return { in: vectors, out: vectors };
+}
+
+function recordText(layers: number, units: number, shapes: readonly (readonly [string, Shape])[]): string {
+  const parts = shapes.map(([name, [rows, cols]]) => `${name} ${rows} x ${cols}`).join(', ');
+  return `${layers} layers of ${units} records of ${parts}`;
+}
+
+/**
+ * Experts of a page: a grid row where it has `MIN_ROW_PAGE_BYTES`, else whole grid rows that divide the table, enough of
+ * them for `MIN_GATHERED_PAGE_BYTES`.
+ */
 export function pageSize(experts: number, grid: number, expertBytes: number): number {
+  if (grid * expertBytes >= MIN_ROW_PAGE_BYTES) return grid;
   for (let rows = 1; rows <= experts / grid; rows += 1) {
     const isDivisor = (experts / grid) % rows === 0;
-    if (isDivisor && (rows * grid * expertBytes >= MIN_PAGE_BYTES || rows * grid === experts))
+    if (isDivisor && (rows * grid * expertBytes >= MIN_GATHERED_PAGE_BYTES || rows * grid === experts))
       return rows * grid;
   }
   return experts;

@@ -6,7 +6,7 @@ const layout = (sizeBytes: number) => ({ format: 'f32', parts: {}, sizeBytes }) 
 
 test('layers share a pool while they fit one binding', () => {
   const plan = planPools({ layers: 5, unitsPerLayer: 8, layout: layout(256) }, 256 * 8 * 2);
-  expect(plan).toMatchObject({ poolsPerLayer: 1, layersPerPool: 2, poolSlots: [16, 16, 8] });
+  expect(plan).toMatchObject({ poolsPerLayer: 1, layersPerGroup: 2, poolSlots: [16, 16, 8] });
 });
 
 test('a layer that does not fit one binding takes four', () => {

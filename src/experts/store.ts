@@ -1,149 +1,173 @@
-import { AtomoeError, invariant } from '../errors.ts';
+import { invariant } from '../errors.ts';
 import type { Buffer } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
+import type { Copy } from '../gpu/recorder.ts';
+import { ABSENT_SLOT, type ExpertWeights, type RecordLayout } from '../graph/experts.ts';
 import type { Ref } from '../graph/tensor.ts';
-import { ABSENT_SLOT, slotNumber, type ExpertWeights, type RecordLayout } from '../graph/experts.ts';
+import {
+  groupOf,
+  homeSlot,
+  locate,
+  planPools,
+  slotOfEntry,
+  type PoolPlan,
+  type SlotCounts,
+  type StoreShape,
+} from './pools.ts';
 
-/** Kernels bind one pool buffer, or four when a layer's experts do not fit one binding. */
-const MAX_POOLS = 4;
+export { planPools } from './pools.ts';
 
-/** Bindings above 2 GiB are refused or slow on some drivers (gpuweb issue 6338). */
-const MAX_POOL_BYTES = 2 ** 31;
-
-export interface StoreShape {
-  readonly layers: number;
-  readonly unitsPerLayer: number;
-  readonly layout: RecordLayout;
-}
-
-/** Where slots lie: so many in each buffer, and which buffers a layer binds. */
-export interface PoolPlan {
-  readonly poolSlots: readonly number[]; // slots of each buffer
-  readonly poolsPerLayer: 1 | 4;
-  readonly layersPerPool: number; // with one pool a layer
-  readonly slotsPerPool: number;
+export interface StoreOptions {
+  readonly label?: string;
+  readonly slots?: SlotCounts; // default: one for each unit
+  /** All layers share the slots of one: for what holds one layer at a time. */
+  readonly isShared?: boolean;
+  /** Which of a layer's places a unit takes in `put`: a permutation, for tests. */
+  readonly place?: ((unit: number, layer: number) => number) | undefined;
 }
 
 /**
- * Divides the slots into few large buffers: one for each group of layers where a layer fits one binding, else up to
- * four for each layer.
- *
- * @throws {AtomoeError} limit-too-small - a layer does not fit four bindings
+ * Expert records in GPU memory, in slots behind a table. What lies where is the caller's business. Writes ride the
+ * queue: work submitted later sees them, work submitted before does not.
  */
-export function planPools({ layers, unitsPerLayer, layout }: StoreShape, maxBindingBytes: number): PoolPlan {
-  const slotsPerPool = Math.floor(Math.min(maxBindingBytes, MAX_POOL_BYTES) / layout.sizeBytes);
-  if (slotsPerPool >= unitsPerLayer) {
-    const layersPerPool = Math.min(layers, Math.floor(slotsPerPool / unitsPerLayer));
-    const poolSlots = Array.from(
-      { length: Math.ceil(layers / layersPerPool) },
-      (_, pool) => Math.min(layersPerPool, layers - pool * layersPerPool) * unitsPerLayer,
-    );
-    return { poolSlots, poolsPerLayer: 1, layersPerPool, slotsPerPool: layersPerPool * unitsPerLayer };
-  }
-  if (slotsPerPool * MAX_POOLS < unitsPerLayer) {
-    throw new AtomoeError(
-      'limit-too-small',
-      `a layer's ${unitsPerLayer} experts take ${unitsPerLayer * layout.sizeBytes} bytes, this device binds at most ` +
-        `${MAX_POOLS} x ${maxBindingBytes}; quantize, or choose a smaller model`,
-    );
-  }
-  const perPool = Math.ceil(unitsPerLayer / MAX_POOLS);
-  const poolSlots = Array.from({ length: layers * MAX_POOLS }, (_, pool) =>
-    Math.max(0, Math.min(perPool, unitsPerLayer - (pool % MAX_POOLS) * perPool)),
-  );
-  return { poolSlots, poolsPerLayer: 4, layersPerPool: 1, slotsPerPool: perPool };
-}
-
-/** All experts of a model in GPU memory, in slots behind a table. */
 export class ExpertStore implements ExpertWeights {
+  readonly layers: number;
   readonly unitsPerLayer: number;
   readonly layout: RecordLayout;
+  readonly plan: PoolPlan;
   readonly table: Ref;
-  readonly #table: Buffer;
   readonly #gpu: Gpu;
-  readonly #shape: StoreShape;
-  readonly #plan: PoolPlan;
+  readonly #options: StoreOptions;
   readonly #pools: readonly Buffer[];
-  readonly #slots: Uint32Array<ArrayBuffer>; // [layers * unitsPerLayer], mirror of the table
-  readonly #place: (unit: number, layer: number) => number;
+  readonly #table: Buffer;
+  readonly #entries: Uint32Array<ArrayBuffer>; // [layers * unitsPerLayer], mirror of the table
 
   private constructor(
     gpu: Gpu,
-    shape: StoreShape,
-    plan: PoolPlan,
-    pools: readonly Buffer[],
-    table: Buffer,
-    place: (unit: number, layer: number) => number,
+    { layers, unitsPerLayer, layout }: StoreShape,
+    options: StoreOptions,
+    made: { readonly plan: PoolPlan; readonly pools: readonly Buffer[]; readonly table: Buffer },
   ) {
     this.#gpu = gpu;
-    this.#shape = shape;
-    this.#plan = plan;
-    this.#pools = pools;
-    this.table = { kind: 'buffer', buffer: table };
-    this.#table = table;
-    this.#place = place;
-    this.unitsPerLayer = shape.unitsPerLayer;
-    this.layout = shape.layout;
-    this.#slots = new Uint32Array(shape.layers * shape.unitsPerLayer).fill(ABSENT_SLOT);
-    gpu.write(table, 0, this.#slots);
+    this.#options = options;
+    this.layers = layers;
+    this.unitsPerLayer = unitsPerLayer;
+    this.layout = layout;
+    this.plan = made.plan;
+    this.#pools = made.pools;
+    this.#table = made.table;
+    this.table = { kind: 'buffer', buffer: made.table };
+    this.#entries = new Uint32Array(layers * unitsPerLayer).fill(ABSENT_SLOT);
+    gpu.write(made.table, 0, this.#entries);
   }
 
   /**
    * Allocates the slots; they are empty.
    *
-   * @param place - which of a layer's places a unit takes; a permutation, for tests
    * @throws {AtomoeError} out-of-memory; limit-too-small
    */
-  static async open(
-    gpu: Gpu,
-    shape: StoreShape,
-    place: (unit: number, layer: number) => number = (unit) => unit,
-  ): Promise<ExpertStore> {
-    const plan = planPools(shape, Math.min(gpu.limits.maxBindingBytes, gpu.limits.maxBufferSizeBytes));
-    const { pools, table } = await gpu.allocating('the experts', () => ({
-      pools: plan.poolSlots.map((slots, index) =>
+  static async open(gpu: Gpu, shape: StoreShape, options: StoreOptions = {}): Promise<ExpertStore> {
+    const { label = 'expert', isShared = false, slots } = options;
+    const maxBindingBytes = Math.min(gpu.limits.maxBindingBytes, gpu.limits.maxBufferSizeBytes);
+    const plan = planPools(isShared ? { ...shape, layers: 1 } : shape, maxBindingBytes, slots);
+    const made = await gpu.allocating('the experts', () => ({
+      plan,
+      pools: plan.poolSlots.map((count, index) =>
         gpu.createBuffer({
-          label: `expert pool ${index}`,
-          sizeBytes: slots * shape.layout.sizeBytes,
+          label: `${label} pool ${index}`,
+          sizeBytes: count * shape.layout.sizeBytes,
           kind: 'experts',
         }),
       ),
       table: gpu.createBuffer({
-        label: 'expert table',
+        label: `${label} table`,
         sizeBytes: 4 * shape.layers * shape.unitsPerLayer,
         kind: 'experts',
       }),
     }));
-    return new ExpertStore(gpu, shape, plan, pools, table, place);
+    return new ExpertStore(gpu, shape, options, made);
   }
 
   pools(layer: number): readonly Ref[] {
-    return this.#buffers(layer).map((buffer) => ({ kind: 'buffer', buffer }));
+    const { poolsPerLayer } = this.plan;
+    const first = this.group(layer) * poolsPerLayer;
+    return this.#pools.slice(first, first + poolsPerLayer).map((buffer) => ({ kind: 'buffer', buffer }));
   }
 
-  #buffers(layer: number): readonly Buffer[] {
-    const { poolsPerLayer, layersPerPool } = this.#plan;
-    const first = poolsPerLayer === 1 ? Math.floor(layer / layersPerPool) : layer * MAX_POOLS;
-    return this.#pools.slice(first, first + poolsPerLayer);
+  /** Layers of one group share slots. */
+  group(layer: number): number {
+    return this.#options.isShared ? 0 : groupOf(this.plan, layer);
   }
 
-  /** Writes a unit's record into its slot. `commit` makes it visible. */
-  put(layer: number, unit: number, record: Uint8Array<ArrayBuffer>): void {
-    const { poolsPerLayer, layersPerPool, slotsPerPool } = this.#plan;
+  /** The slot in which a place of a layer lies at first. */
+  home(layer: number, place: number): number {
+    return homeSlot(this.plan, this.#options.isShared ? 0 : layer, place);
+  }
+
+  /** Fills a slot of the layer's group. */
+  write(layer: number, slot: number, record: Uint8Array<ArrayBuffer>): void {
     invariant(record.byteLength === this.layout.sizeBytes, () => `a record of ${record.byteLength} bytes`);
-    const place = this.#place(unit, layer);
-    const pool = poolsPerLayer === 1 ? 0 : Math.floor(place / slotsPerPool);
-    const index =
-      poolsPerLayer === 1 ? (layer % layersPerPool) * this.unitsPerLayer + place : place % slotsPerPool;
-    const buffer = this.#buffers(layer)[pool];
-    invariant(buffer, () => `no pool ${pool} for layer ${layer}`);
-    this.#gpu.write(buffer, index * this.layout.sizeBytes, record);
-    this.#slots[layer * this.unitsPerLayer + unit] = slotNumber(pool, index);
+    const { buffer, offsetBytes } = this.#at(layer, slot);
+    this.#gpu.write(buffer, offsetBytes, record);
   }
 
-  /** Sends the table. */
+  /** A copy of a record from a slot to another store's, or to another slot in another buffer. */
+  copy(layer: number, slot: number, to: ExpertStore, toSlot: number): Copy {
+    const source = this.#at(layer, slot);
+    const target = to.#at(layer, toSlot);
+    return {
+      from: source.buffer,
+      fromOffsetBytes: source.offsetBytes,
+      to: target.buffer,
+      toOffsetBytes: target.offsetBytes,
+      sizeBytes: this.layout.sizeBytes,
+    };
+  }
+
+  /** Notes where a unit lies from now on, or that it is absent. `flush` tells the GPU. */
+  point(layer: number, unit: number, slot: number | undefined): void {
+    const entry = slot === undefined ? ABSENT_SLOT : locate(this.plan, this.group(layer), slot).entry;
+    this.#entries[layer * this.unitsPerLayer + unit] = entry;
+  }
+
+  /** The slot that the table names. */
+  slotOf(layer: number, unit: number): number | undefined {
+    const entry = this.#entries[layer * this.unitsPerLayer + unit] ?? ABSENT_SLOT;
+    return entry === ABSENT_SLOT ? undefined : slotOfEntry(this.plan, entry);
+  }
+
+  /** Sends a layer's part of the table. */
+  flush(layer: number): void {
+    const first = layer * this.unitsPerLayer;
+    this.#gpu.write(this.#table, 4 * first, this.#entries.subarray(first, first + this.unitsPerLayer));
+  }
+
+  /** Writes a unit's record into a place of its own, where there is one for each. `commit` makes it visible. */
+  put(layer: number, unit: number, record: Uint8Array<ArrayBuffer>): void {
+    const slot = this.home(layer, this.#options.place?.(unit, layer) ?? unit);
+    this.write(layer, slot, record);
+    this.point(layer, unit, slot);
+  }
+
+  /** Points every unit to some slot, whatever it holds: for timing kernels. */
+  pretendAll(): void {
+    const { places } = this.plan;
+    for (let layer = 0; layer < this.layers; layer += 1) {
+      for (let unit = 0; unit < this.unitsPerLayer; unit += 1)
+        this.point(layer, unit, this.home(layer, unit % places));
+    }
+    this.commit();
+  }
+
+  /** Every unit is absent again. */
+  clear(): void {
+    this.#entries.fill(ABSENT_SLOT);
+    this.commit();
+  }
+
+  /** Sends the whole table. */
   commit(): void {
-    this.#gpu.write(this.#table, 0, this.#slots);
+    this.#gpu.write(this.#table, 0, this.#entries);
   }
 
   dispose(): void {
@@ -151,7 +175,10 @@ export class ExpertStore implements ExpertWeights {
     this.#table.dispose();
   }
 
-  get layers(): number {
-    return this.#shape.layers;
+  #at(layer: number, slot: number): { buffer: Buffer; offsetBytes: number } {
+    const { pool, index } = locate(this.plan, this.group(layer), slot);
+    const buffer = this.#pools[pool];
+    invariant(buffer, () => `no pool ${pool} for layer ${layer}`);
+    return { buffer, offsetBytes: index * this.layout.sizeBytes };
   }
 }

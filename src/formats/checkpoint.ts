@@ -1,4 +1,7 @@
-/** A Hugging Face model folder: configs, and tensors of one safetensors file or of several behind an index. */
+/**
+ * A model folder: configs, and tensors of one safetensors file, of several behind an index, or of a packed model, whose
+ * experts lie beside its tensors as records.
+ */
 import { AtomoeError } from '../errors.ts';
 import { readExactly } from '../io/read.ts';
 import type { FileSource, FolderSource, ReadOptions } from '../io/source.ts';
@@ -6,6 +9,7 @@ import { findNonFinite, isNumericDtype, toF32 } from './dtypes.ts';
 import type { Dtype } from './dtypes.ts';
 import { isJsonObject, readJson } from './json-file.ts';
 import type { JsonObject } from './json-file.ts';
+import { DENSE_FILE, MANIFEST_FILE, openPack, parseManifest, type ExpertPack } from './pack.ts';
 import { readSafetensorsHeader } from './safetensors.ts';
 import type { SafetensorsEntry, SafetensorsHeader } from './safetensors.ts';
 
@@ -36,6 +40,8 @@ export interface Checkpoint {
   readonly metadata: Readonly<Record<string, string>>; // of the first weight file
   readonly files: readonly { readonly name: string; readonly sizeBytes: number }[];
   readonly totalBytes: number; // of all weight files
+  /** The routed experts of a packed model; its tensors are all the others. */
+  readonly pack?: ExpertPack;
   names(): IterableIterator<string>;
   tensor(name: string): TensorInfo | undefined;
   /**
@@ -58,23 +64,31 @@ interface WeightFile {
 }
 
 /**
- * Opens a model folder by reading its configs and its weight headers.
+ * Opens a model folder by reading its configs and its weight headers. model.safetensors is looked for first, then the
+ * manifest of a packed model, then the index of shards.
  *
- * @throws {AtomoeError} bad-file - config.json or the weights are missing, or a header, an index or a JSON is wrong
+ * @throws {AtomoeError} bad-file - config.json or the weights are missing, or a header, an index or a JSON is wrong;
+ *   unsupported-model - packed by a newer version
  */
 export async function openCheckpoint(folder: FolderSource, options: OpenOptions = {}): Promise<Checkpoint> {
   const config = await readJson(folder, 'config.json', options);
-  if (!config) throw missing(folder, 'config.json', 'it says which model this is');
+  if (!config) throw await absent(folder, 'config.json', 'it says which model this is');
   const generationConfig = await readJson(folder, 'generation_config.json', options);
   const single = folder.entry ?? 'model.safetensors';
-  const source = await openWeights(folder, single, options);
+  // Who drops a packed folder, or points at its one weight file, means the whole pack.
+  const source = single === DENSE_FILE ? undefined : await openWeights(folder, single, options);
   if (source) {
     const tensors = await openTensors(folder.label, [source], undefined, options);
     return checkpointOf(folder.label, config, generationConfig, tensors);
   }
+  const manifest = await readJson(folder, MANIFEST_FILE, options);
+  if (manifest) {
+    const { tensors, pack } = await openPacked(folder, manifest, options);
+    return checkpointOf(folder.label, config, generationConfig, tensors, pack);
+  }
   const index = await readJson(folder, 'model.safetensors.index.json', options);
   if (!index) {
-    throw missing(folder, single, 'neither it nor model.safetensors.index.json is there');
+    throw await absent(folder, single, 'neither it nor model.safetensors.index.json is there');
   }
   const weightMap = parseWeightMap(folder, index);
   const sources = await openShards(folder, new Set(weightMap.values()), options);
@@ -108,6 +122,31 @@ async function openWeights(
     );
   }
   return folder.open(name, options);
+}
+
+async function openPacked(
+  folder: FolderSource,
+  json: JsonObject,
+  options: OpenOptions,
+): Promise<{ tensors: OpenedTensors; pack: ExpertPack }> {
+  const manifest = parseManifest(json, `${folder.label}: ${MANIFEST_FILE}`);
+  const source = await folder.open(DENSE_FILE, options);
+  if (!source) throw missing(folder, DENSE_FILE, `${MANIFEST_FILE} names it`);
+  if (source.sizeBytes !== manifest.denseBytes) {
+    source.dispose?.();
+    throw new AtomoeError(
+      'bad-file',
+      `${folder.label}: ${DENSE_FILE} has ${source.sizeBytes} bytes, ${MANIFEST_FILE} says ${manifest.denseBytes}; ` +
+        `download both again`,
+    );
+  }
+  const tensors = await openTensors(folder.label, [source], undefined, options);
+  try {
+    return { tensors, pack: await openPack(folder, manifest, options) };
+  } catch (error) {
+    source.dispose?.();
+    throw error;
+  }
 }
 
 async function openShards(
@@ -181,8 +220,13 @@ function checkpointOf(
   label: string,
   config: JsonObject,
   generationConfig: JsonObject | undefined,
-  { files, byName }: OpenedTensors,
+  { files: weightFiles, byName }: OpenedTensors,
+  pack?: ExpertPack,
 ): Checkpoint {
+  const files = [
+    ...weightFiles.map(({ source: { name, sizeBytes } }) => ({ name, sizeBytes })),
+    ...(pack?.files ?? []),
+  ];
   const read = (name: string, options: TensorReadOptions = {}) => {
     const found = byName.get(name);
     if (!found) throw noTensor(label, name, byName.size);
@@ -192,9 +236,10 @@ function checkpointOf(
     label,
     config,
     generationConfig,
-    metadata: files[0]?.header.metadata ?? {},
-    files: files.map(({ source }) => ({ name: source.name, sizeBytes: source.sizeBytes })),
-    totalBytes: files.reduce((sum, { source }) => sum + source.sizeBytes, 0),
+    metadata: weightFiles[0]?.header.metadata ?? {},
+    files,
+    totalBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    ...(pack ? { pack } : {}),
     names: () => byName.keys(),
     tensor: (name) => byName.get(name)?.info,
     read: async (name, options) => read(name, options),
@@ -207,7 +252,8 @@ function checkpointOf(
       );
     },
     dispose() {
-      for (const { source } of files) source.dispose?.();
+      for (const { source } of weightFiles) source.dispose?.();
+      pack?.dispose();
     },
   };
 }
@@ -217,31 +263,32 @@ async function readTensor(
   source: FileSource,
   options: TensorReadOptions,
 ): Promise<TensorBytes> {
-  const rows = rowsOf(info.shape);
+  const rows = rowCount(info.shape);
   const { rowStart = 0, signal, onProgress } = options;
-  const rowCount = options.rowCount ?? rows - rowStart;
-  const isInside = Number.isInteger(rowStart) && Number.isInteger(rowCount) && rowStart >= 0 && rowCount >= 0;
-  if (!isInside || rowStart + rowCount > rows) {
+  const wanted = options.rowCount ?? rows - rowStart;
+  const isInside = Number.isInteger(rowStart) && Number.isInteger(wanted) && rowStart >= 0 && wanted >= 0;
+  if (!isInside || rowStart + wanted > rows) {
     throw new AtomoeError(
       'bad-file',
-      `${info.file}: tensor "${info.name}" has ${rows} rows, rows ${rowStart} to ${rowStart + rowCount} are wanted; ` +
+      `${info.file}: tensor "${info.name}" has ${rows} rows, rows ${rowStart} to ${rowStart + wanted} are wanted; ` +
         `its shape [${info.shape.join(', ')}] does not fit the config, download both again`,
     );
   }
   const rowBytes = rows === 0 ? 0 : info.sizeBytes / rows;
-  const bytes = await readExactly(source, info.offsetBytes + rowStart * rowBytes, rowCount * rowBytes, {
+  const bytes = await readExactly(source, info.offsetBytes + rowStart * rowBytes, wanted * rowBytes, {
     signal,
     onProgress,
   });
   if (options.allowNonFinite !== true) checkFinite(info, bytes, rowStart * rowBytes);
   return {
     dtype: info.dtype,
-    shape: info.shape.length === 0 ? [] : [rowCount, ...info.shape.slice(Math.max(1, info.shape.length - 1))],
+    shape: info.shape.length === 0 ? [] : [wanted, ...info.shape.slice(Math.max(1, info.shape.length - 1))],
     bytes,
   };
 }
 
-function rowsOf(shape: readonly number[]): number {
+/** Rows as `TensorReadOptions` counts them. */
+export function rowCount(shape: readonly number[]): number {
   if (shape.length <= 1) return shape[0] ?? 1;
   return shape.slice(0, -1).reduce((product, size) => product * size, 1);
 }
@@ -256,6 +303,19 @@ function checkFinite(info: TensorInfo, bytes: Uint8Array<ArrayBuffer>, skippedBy
     'non-finite',
     `${info.file}: tensor "${info.name}" ${info.dtype} [${info.shape.join(', ')}] holds a NaN or an infinity at ` +
       `element ${index}, finite numbers are wanted; the file is damaged, download it again`,
+  );
+}
+
+/** The same, or the better reason: packing writes the dense tensors first and the manifest last. */
+async function absent(folder: FolderSource, name: string, why: string): Promise<AtomoeError> {
+  const [started, finished] = await Promise.all([folder.open(DENSE_FILE), folder.open(MANIFEST_FILE)]);
+  started?.dispose?.();
+  finished?.dispose?.();
+  if (!started || finished) return missing(folder, name, why);
+  return new AtomoeError(
+    'bad-file',
+    `${folder.label}: packing this model was not finished, ${DENSE_FILE} is there and ${MANIFEST_FILE}, which is ` +
+      `written last, is not; pack it again into a new folder`,
   );
 }
 

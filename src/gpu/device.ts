@@ -72,6 +72,8 @@ export class Gpu {
     copies: 0,
     maps: 0,
   };
+  /** What may be allocated in all. Counted are the buffers that this program asks for. */
+  budgetBytes = Infinity;
   /** Rejects when the device is lost or raises an error nobody awaited; never resolves. */
   readonly lost: Promise<never>;
   readonly #buffers = new Set<Buffer>();
@@ -148,6 +150,14 @@ export class Gpu {
         'limit-too-small',
         `${options.label} needs a ${sizeBytes}-byte buffer, this device allows ${this.limits.maxBufferSizeBytes}; ` +
           'choose a smaller model, a shorter context, or quantize',
+      );
+    }
+    const usedBytes = this.usedBytes();
+    if (usedBytes + sizeBytes > this.budgetBytes) {
+      throw new AtomoeError(
+        'out-of-memory',
+        `${options.label} needs ${sizeBytes} bytes, ${usedBytes} of the budget of ${this.budgetBytes} are in use; ` +
+          'dispose of sessions that are not needed, or raise memoryBudget',
       );
     }
     const usage = USAGE[options.use ?? 'storage'];

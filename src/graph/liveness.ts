@@ -18,7 +18,7 @@ export function tensorSizeBytes(tensor: Tensor, tokens: number, scalar: Scalar):
 
 interface Life {
   readonly tensor: Tensor;
-  readonly first: number; // dispatch that writes it first
+  first: number; // dispatch that writes it first
   last: number; // dispatch that uses it last
 }
 
@@ -26,11 +26,15 @@ interface Life {
  * Colours tensors by liveness. Two tensors share a buffer only when no dispatch touches one while the other is still
  * needed, so no dispatch binds one buffer for reading and for writing. Inputs and outputs have buffers of their own;
  * states belong to sessions and do not appear here.
+ *
+ * @param keepCuts - what a step still needs where it can stop (before the experts of a layer) is not overwritten by what
+ *   follows: the step can go on from there again
  */
 export function shareBuffers(
   dispatches: readonly Dispatch[],
   maxTokens: number,
   scalar: Scalar,
+  { keepCuts = false }: { readonly keepCuts?: boolean } = {},
 ): SharedBuffer[] {
   interface Open {
     isIndirect: boolean;
@@ -40,7 +44,9 @@ export function shareBuffers(
     freeFrom: number;
   }
   const buffers: Open[] = [];
+  const cuts = keepCuts ? cutsOf(dispatches) : [];
   for (const { tensor, first, last } of lives(dispatches)) {
+    const isKept = cuts.some((cut) => first < cut && cut <= last);
     const sizeBytes = tensorSizeBytes(tensor, maxTokens, scalar);
     const isIndirect = tensor.role === 'indirect';
     const isPrivate = tensor.role === 'input' || tensor.role === 'output';
@@ -55,10 +61,23 @@ export function shareBuffers(
     if (chosen) {
       chosen.tensors.push(tensor);
       chosen.sizeBytes = Math.max(chosen.sizeBytes, sizeBytes);
-      chosen.freeFrom = last;
-    } else buffers.push({ isIndirect, isPrivate, tensors: [tensor], sizeBytes, freeFrom: last });
+      chosen.freeFrom = isKept ? Infinity : last;
+    } else {
+      const freeFrom = isKept ? Infinity : last;
+      buffers.push({ isIndirect, isPrivate, tensors: [tensor], sizeBytes, freeFrom });
+    }
   }
   return buffers;
+}
+
+/** Dispatches before which a step can stop: the first of each layer that reads expert records. */
+export function cutsOf(dispatches: readonly Dispatch[]): number[] {
+  let layer: number | undefined;
+  return dispatches.flatMap(({ records }, index) => {
+    if (!records || records.layer === layer) return [];
+    layer = records.layer;
+    return [index];
+  });
 }
 
 function fit(a: { sizeBytes: number }, b: { sizeBytes: number }, sizeBytes: number): number {
@@ -73,7 +92,28 @@ function lives(dispatches: readonly Dispatch[]): Life[] {
     const grid = dispatch.grid(plainStep(1, 0));
     if ('indirect' in grid) extend(byTensor, grid.indirect, index);
   });
-  return [...byTensor.values()];
+  const found = [...byTensor.values()];
+  for (const group of waveGroups(dispatches)) for (const life of found) stretch(life, group);
+  return found.sort((a, b) => a.first - b.first);
+}
+
+/** Runs of dispatches that may be repeated, as [first, last]. */
+function waveGroups(dispatches: readonly Dispatch[]): [number, number][] {
+  const groups: [number, number][] = [];
+  dispatches.forEach(({ records }, index) => {
+    if (!records?.inWaves) return;
+    const open = groups.at(-1);
+    if (open && open[1] === index - 1 && dispatches[index - 1]?.records?.layer === records.layer)
+      open[1] = index;
+    else groups.push([index, index]);
+  });
+  return groups;
+}
+
+/** What is touched somewhere in a run that is repeated is needed all through it. */
+function stretch(life: Life, [first, last]: readonly [number, number]): void {
+  if (life.first >= first && life.first <= last) life.first = first;
+  if (life.last >= first && life.last <= last) life.last = last;
 }
 
 function extend(byTensor: Map<Tensor, Life>, tensor: Tensor, index: number): void {

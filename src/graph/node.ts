@@ -27,6 +27,14 @@ export interface Dispatch {
   readonly params: (step: Step) => Readonly<Record<string, number>>;
   readonly grid: (step: Step) => Grid | { readonly indirect: Tensor; readonly offsetBytes: number };
   readonly isNeeded?: (step: Step) => boolean;
+  readonly records?: RecordUse; // where it reads expert records
+}
+
+/** That a dispatch reads expert records: a step can stop before it, and go on when the records are there. */
+export interface RecordUse {
+  readonly layer: number; // among the layers with experts
+  /** What belongs to absent experts is left as it was: the dispatch may run several times, with some experts each. */
+  readonly inWaves: boolean;
 }
 
 /** A typed dispatch of a kernel: names of buffers and parameters are checked by the compiler. */
@@ -44,15 +52,17 @@ export function dispatch<
     readonly size: (step: Step) => S;
     readonly indirect?: Tensor; // workgroup counts come from here instead of `size`
     readonly isNeeded?: (step: Step) => boolean;
+    readonly records?: RecordUse;
   },
 ): Dispatch {
-  const { indirect, isNeeded } = use;
+  const { indirect, isNeeded, records } = use;
   return {
     program: program(kernel, variant),
     buffers: use.buffers,
     params: use.params,
     grid: indirect ? () => ({ indirect, offsetBytes: 0 }) : (step) => kernel.grid(use.size(step), variant),
     ...(isNeeded ? { isNeeded } : {}),
+    ...(records ? { records } : {}),
   };
 }
 

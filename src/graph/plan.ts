@@ -39,6 +39,7 @@ export interface PlanOptions {
   readonly contextTokens: number;
   readonly scalar: Scalar;
   readonly tuning: Tuning;
+  readonly keepCuts?: boolean; // a step can go on again from where it stopped before a layer's experts
 }
 
 /** A graph as a flat list of dispatches, before anything is allocated. */
@@ -206,7 +207,7 @@ export class Plan {
         return pipeline;
       }),
     );
-    const shared = shareBuffers(lowered.dispatches, options.maxTokens, options.scalar);
+    const shared = shareBuffers(lowered.dispatches, options.maxTokens, options.scalar, options);
     const byTensor = new Map<Tensor, BufferSlice>();
     let unsharedBytes = 0;
     const { buffers, arena } = await gpu.allocating(`the activations of ${options.label}`, () => {
@@ -292,6 +293,13 @@ export function bindDispatch(
   return bind(gpu, pipeline, buffers, params);
 }
 
+/** Part of a step: what comes before, between or after the experts of its layers. */
+export interface Span {
+  readonly layer: number; // whose records its first commands read; -1 before the first experts
+  readonly waves: readonly Command[]; // read the layer's records, and may run several times with some of them each
+  readonly rest: readonly Command[]; // once, with all of the layer's records in place unless `waves` has read them
+}
+
 /** A plan bound to one session's states. */
 export class Instance {
   readonly plan: Plan;
@@ -309,21 +317,48 @@ export class Instance {
   /** Sends the step's parameters and gives its commands in order. */
   commands(step: Step): Command[] {
     const commands: Command[] = [];
+    this.#visit(step, (command) => commands.push(command));
+    return commands;
+  }
+
+  /** The same, cut before the experts of each layer. */
+  spans(step: Step): Span[] {
+    let layer = -1;
+    let waves: Command[] = [];
+    let rest: Command[] = [];
+    const spans: Span[] = [{ layer, waves, rest }];
+    this.#visit(step, (command, { records }) => {
+      if (records && records.layer !== layer) {
+        layer = records.layer;
+        waves = [];
+        rest = [];
+        spans.push({ layer, waves, rest });
+      }
+      if (records?.inWaves) waves.push(command);
+      else rest.push(command);
+    });
+    return spans;
+  }
+
+  #visit(step: Step, visit: (command: Command, dispatch: Dispatch) => void): void {
     this.plan.lowered.dispatches.forEach((dispatch, index) => {
       const group = this.#groups[index];
       if (!group || (dispatch.isNeeded && !dispatch.isNeeded(step))) return;
       this.#arena.set(index, dispatch.program.params, dispatch.params(step));
       const grid = dispatch.grid(step);
-      commands.push({
-        group,
-        grid:
-          'indirect' in grid
-            ? { indirect: this.plan.buffer(grid.indirect), offsetBytes: grid.offsetBytes }
-            : grid,
-      });
+      const { plan } = this;
+      visit(
+        {
+          group,
+          grid:
+            'indirect' in grid
+              ? { indirect: plan.buffer(grid.indirect), offsetBytes: grid.offsetBytes }
+              : grid,
+        },
+        dispatch,
+      );
     });
     this.#arena.flush();
-    return commands;
   }
 
   /** Runs a step in one submission, with copies behind it. */

@@ -76,6 +76,9 @@ export interface Output {
 
 const POISON = 0x7ac0ffee; // a finite f32 near 5e35; as two halves: NaN and a large number
 
+/** What an f32 output holds where a kernel wrote nothing. */
+export const UNWRITTEN = new Float32Array(Uint32Array.of(POISON).buffer)[0] ?? NaN;
+
 /**
  * Runs one dispatch of a kernel. `read` bindings are given as values; `write` bindings as an `Output`, or as values
  * where the kernel updates what is there. Returns what stands in each `write` binding afterwards (f16 comes back as

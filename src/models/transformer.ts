@@ -49,9 +49,7 @@ export function buildTransformer(spec: ModelSpec, purpose: GraphPurpose, builder
     branch =
       layer.mlp.kind === 'dense'
         ? gatedMlp(building, `${label} mlp`, mixed.normed, layer.mlp)
-        : layer.mlp.kind === 'moe'
-          ? moeBranch(building, label, mixed.normed, layer.mlp)
-          : atomicBranch(building, label, mixed.normed, layer.mlp);
+        : expertsBranch(building, index, mixed, layer.mlp);
   }
   if (purpose.logits === 'last') {
     x = lastRow(building, 'final stream', x);
@@ -176,80 +174,126 @@ function gatedMlp(building: Building, label: string, x: Tensor, mlp: GatedMlpSpe
 }
 
 /** Where routes lie: kept to the end of the step, for those who watch. */
-function routeTensors(
-  { builder, outputs, expertLayers }: Building,
-  perToken: number,
-): { ids: Tensor; weights: Tensor } {
-  const ids = builder.tensor(`route ids ${expertLayers}`, { type: 'u32', role: 'output', perToken });
-  const weights = builder.tensor(`route weights ${expertLayers}`, { type: 'f32', role: 'output', perToken });
+function routeTensors({ builder, outputs }: Building, what: string, perToken: number): Routes {
+  const ids = builder.tensor(`${what} ids`, { type: 'u32', role: 'output', perToken });
+  const weights = builder.tensor(`${what} weights`, { type: 'f32', role: 'output', perToken });
   outputs[ids.name] = ids;
   outputs[weights.name] = weights;
   return { ids, weights };
 }
 
-function moeBranch(building: Building, label: string, x: Tensor, moe: MoeSpec): Tensor {
+interface Routes {
+  readonly ids: Tensor; // u32 [tokens, topK]
+  readonly weights: Tensor; // f32 [tokens, topK]
+}
+
+/** Routed experts, and the shared one beside them. `mixed` is the stream and its norm. */
+function expertsBranch(
+  building: Building,
+  index: number,
+  mixed: { readonly x: Tensor; readonly normed: Tensor },
+  mlp: MoeSpec | AtomicSpec,
+): Tensor {
   const { spec, builder } = building;
   const { hidden } = spec;
-  const { experts, topK, width, activation, router } = moe;
-  const logits = builder.tensor(`${label} router logits`, { type: 'f32', perToken: experts });
-  const weight = builder.exact(router.weight, experts, hidden, router.weight);
-  builder.add(linearNode(`${label} router`, { x, weight, y: logits }));
-  const routes = routeTensors(building, topK);
+  const { experts, topK, activation } = mlp;
+  const label = `layer ${index}`;
   const layer = building.expertLayers;
   building.expertLayers += 1;
+  const routes = route(building, label, mixed.normed, mlp, `route ${layer}`);
+  lookAhead(building, index, layer, mixed.x);
+  // Ahead of the routed experts: the GPU has something to do while they are fetched.
+  const shared = mlp.shared && sharedBranch(building, label, mixed.normed, mlp.shared);
+  const routed = builder.tensor(`${label} routed`, { perToken: hidden });
+  const io = { x: mixed.normed, ...routes, y: routed, layer, experts, topK, hidden, activation };
+  builder.add(
+    mlp.kind === 'moe' ? expertsNode(label, { ...io, width: mlp.width }) : atomicExpertsNode(label, io),
+  );
+  if (!shared) return routed;
+  const y = builder.tensor(`${label} mixed`, { perToken: hidden });
+  builder.add(addSharedNode(label, { a: routed, ...shared, y, cols: hidden }));
+  return y;
+}
+
+/**
+ * What the next layers would choose if the stream stayed as it is: their own routers and norms on it. Nothing in the
+ * step depends on it.
+ */
+function lookAhead(building: Building, index: number, layer: number, x: Tensor): void {
+  const { spec, purpose, builder } = building;
+  const next = spec.layers.slice(index + 1).filter(({ mlp }) => mlp.kind !== 'dense');
+  for (const [ahead, { mlp, mlpNorm }] of next.slice(0, purpose.lookahead ?? 0).entries()) {
+    if (mlp.kind === 'dense') continue;
+    const label = `layer ${index} look ${ahead}`;
+    const gain = builder.exact(mlpNorm, 1, spec.hidden, mlpNorm);
+    const y = builder.tensor(`${label} normed`, { perToken: spec.hidden });
+    builder.add(rmsNormNode(label, { x, gain, y, eps: spec.eps }));
+    route(building, label, y, mlp, `look ${layer} ${ahead}`);
+  }
+}
+
+/** Which experts each token takes, as outputs of the graph named after `what`. */
+function route(
+  building: Building,
+  label: string,
+  x: Tensor,
+  mlp: MoeSpec | AtomicSpec,
+  what: string,
+): Routes {
+  return mlp.kind === 'moe'
+    ? routeLogits(building, label, x, mlp, what)
+    : routeProduct(building, label, x, mlp, what);
+}
+
+function routeLogits(building: Building, label: string, x: Tensor, moe: MoeSpec, what: string): Routes {
+  const { spec, builder } = building;
+  const { experts, topK, router } = moe;
+  const logits = builder.tensor(`${label} router logits`, { type: 'f32', perToken: experts });
+  const weight = builder.exact(router.weight, experts, spec.hidden, router.weight);
+  builder.add(linearNode(`${label} router`, { x, weight, y: logits }));
+  const routes = routeTensors(building, what, topK);
   const bias = router.bias
     ? builder.exact(router.bias, experts, 1, router.bias)
     : builder.computed(`no bias ${experts}`, experts, 1, () => new Float32Array(experts));
   builder.add(gateNode(label, { logits, bias, ...routes, experts, topK, rule: router.rule }));
-  const routed = builder.tensor(`${label} routed`, { perToken: hidden });
-  builder.add(
-    expertsNode(label, { x, ...routes, y: routed, layer, experts, topK, hidden, width, activation }),
-  );
-  return moe.shared ? withShared(building, label, x, routed, moe.shared) : routed;
+  return routes;
 }
 
-/** The routed experts' output and the shared expert's, which may have a gate of its own. */
-function withShared(
+/** The shared expert's output, which may have a gate of its own. */
+function sharedBranch(
   building: Building,
   label: string,
   x: Tensor,
-  routed: Tensor,
   shared: GatedMlpSpec & { readonly gate?: string },
-): Tensor {
+): { b: Tensor; gate: Tensor | undefined } {
   const { spec, builder } = building;
   const b = gatedMlp(building, `${label} shared`, x, shared);
-  let gate: Tensor | undefined;
-  if (shared.gate !== undefined) {
-    gate = builder.tensor(`${label} shared gate`, { type: 'f32', perToken: 1 });
-    const weight = builder.exact(shared.gate, 1, spec.hidden, shared.gate);
-    builder.add(linearNode(`${label} shared gate`, { x, weight, y: gate }));
-  }
-  const y = builder.tensor(`${label} mixed`, { perToken: spec.hidden });
-  builder.add(addSharedNode(label, { a: routed, b, gate, y, cols: spec.hidden }));
-  return y;
+  if (shared.gate === undefined) return { b, gate: undefined };
+  const gate = builder.tensor(`${label} shared gate`, { type: 'f32', perToken: 1 });
+  const weight = builder.exact(shared.gate, 1, spec.hidden, shared.gate);
+  builder.add(linearNode(`${label} shared gate`, { x, weight, y: gate }));
+  return { b, gate };
 }
 
-function atomicBranch(building: Building, label: string, x: Tensor, atomic: AtomicSpec): Tensor {
+function routeProduct(
+  building: Building,
+  label: string,
+  x: Tensor,
+  atomic: AtomicSpec,
+  what: string,
+): Routes {
   const { spec, builder } = building;
-  const { hidden } = spec;
-  const { grid, topK, experts, activation, router } = atomic;
+  const { grid, topK, router } = atomic;
   const scores = builder.tensor(`${label} router scores`, { type: 'f32', perToken: 2 * grid });
-  const weight = builder.exact(`${router.rows} + ${router.cols}`, 2 * grid, hidden, router.rows, router.cols);
+  const { rows, cols, norm, renormalise } = router;
+  const weight = builder.exact(`${rows} + ${cols}`, 2 * grid, spec.hidden, rows, cols);
   builder.add(linearNode(`${label} router`, { x, weight, y: scores }));
-  const { norm } = router;
   const statistics = norm && {
     eps: norm.eps,
     mean: builder.exact(norm.mean.join(' + '), 2 * grid, 1, ...norm.mean),
     variance: builder.exact(norm.variance.join(' + '), 2 * grid, 1, ...norm.variance),
   };
-  const routes = routeTensors(building, topK);
-  const layer = building.expertLayers;
-  building.expertLayers += 1;
-  const { renormalise } = router;
+  const routes = routeTensors(building, what, topK);
   builder.add(productRouteNode(label, { scores, ...routes, statistics, grid, topK, renormalise }));
-  const routed = builder.tensor(`${label} routed`, { perToken: hidden });
-  builder.add(
-    atomicExpertsNode(label, { x, ...routes, y: routed, layer, experts, topK, hidden, activation }),
-  );
-  return atomic.shared ? withShared(building, label, x, routed, atomic.shared) : routed;
+  return routes;
 }

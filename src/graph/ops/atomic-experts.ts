@@ -113,6 +113,11 @@ function scoreParams({ io, bound, pageExperts }: Lowering) {
   };
 }
 
+/** All pages at once: a token's sum runs over its experts in rank order, wherever they lie. */
+function recordsOf({ io }: Lowering) {
+  return { layer: io.layer, inWaves: false };
+}
+
 /** Each pair reads the input vector of its expert: for few pairs per active expert. */
 function scoresByToken(lowering: Lowering): Dispatch {
   const { context, io, bound, neurons, shape } = lowering;
@@ -122,6 +127,7 @@ function scoresByToken(lowering: Lowering): Dispatch {
       buffers: { x, ids, table: bound.table, neurons, ...bound.poolBuffers },
       params: ({ tokens }) => ({ ...scoreParams(lowering), tokens }),
       size: ({ tokens }) => ({ tokens, topK, hidden }),
+      records: recordsOf(lowering),
     }),
   );
 }
@@ -139,6 +145,7 @@ function scoresByExpert(lowering: Lowering): Dispatch[] {
         buffers: { x, sorted, table: bound.table, neurons, ...bound.poolBuffers },
         params: ({ tokens }) => ({ ...scoreParams(lowering), pairs: tokens * topK }),
         size: ({ tokens }) => ({ pairs: tokens * topK, hidden }),
+        records: recordsOf(lowering),
       }),
     ),
   ];
@@ -161,6 +168,7 @@ function combine(lowering: Lowering): Dispatch {
         out_scales: bound.scales('out'),
       }),
       size: ({ tokens }) => ({ tokens, hidden }),
+      records: recordsOf(lowering),
     }),
   );
 }

@@ -53,6 +53,7 @@ export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
           up_scales: bound.scales('up'),
         }),
         size: ({ tokens }) => ({ pairs: tokens * topK, hidden, width }),
+        records: { layer, inWaves: false },
       }),
     ),
     ...downAndSum(context, io, h),
@@ -84,6 +85,7 @@ function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[]
           buffers: { h, ids, weights, table, y, ...poolBuffers },
           params: ({ tokens }) => ({ ...common, tokens, top_k: topK }),
           size: ({ tokens }) => ({ tokens, hidden, width }),
+          records: { layer, inWaves: false },
         }),
       ),
     ];
@@ -96,6 +98,7 @@ function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[]
         buffers: { h, ids, table, out, ...poolBuffers },
         params: ({ tokens }) => ({ ...common, pairs: tokens * topK }),
         size: ({ tokens }) => ({ pairs: tokens * topK, hidden, width }),
+        records: { layer, inWaves: false },
       }),
     ),
     combine(context, io, out, undefined),
@@ -204,12 +207,14 @@ function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): D
       }),
       size: () => size,
       indirect: args,
+      records: { layer, inWaves: true },
     }),
     dispatch(expertDownTiled, down, {
       buffers: { h, tiles, table, out, ...poolBuffers },
       params: () => ({ ...common, down: bound.at('down'), down_scales: bound.scales('down') }),
       size: () => size,
       indirect: args,
+      records: { layer, inWaves: true },
     }),
     combine(context, io, out, place),
   ];

@@ -1,0 +1,200 @@
+import { mkdir, open, readdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { draftModel, type Drafted } from '../engine/planning.ts';
+import { formatOf } from '../engine/weights.ts';
+import { AtomoeError } from '../errors.ts';
+import type { PackManifest } from '../formats/pack.ts';
+import { writePack, type FolderSink, type PackContents, type RecordSource } from '../formats/pack-writer.ts';
+import { copyTensor, type TensorToWrite } from '../formats/safetensors-writer.ts';
+import { baseName } from '../io/names.ts';
+import type { FileSource, FolderSource } from '../io/source.ts';
+import type { Arguments } from './arguments.ts';
+import type { Command } from './command.ts';
+import { JSON_OPTION, openSource } from './model.ts';
+import type { Terminal } from './terminal.ts';
+import { facts, formatBytes, formatCount } from './words.ts';
+
+/** What a packed model takes along as it is, where the model has it. */
+const COPIED_FILES = [
+  'config.json',
+  'generation_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'chat_template.jinja',
+  'golden.json', // so that `verify` can tell whether the pack is the model
+];
+
+/** Rewrites a model so that each expert is one contiguous record, to be read on its own. */
+export const pack: Command = {
+  name: 'pack',
+  wants: ['MODEL', 'OUT'],
+  summary: 'write a folder in which each expert is one read',
+  example: 'pack models/fable-moe-12m packed',
+  options: {
+    quantize: { value: 'q8_0|q4_0', help: 're-encode the experts; the rest stays as it is' },
+    split: { value: 'BYTES', help: 'largest file of experts (default 1073741824)' },
+    ...JSON_OPTION,
+  },
+  run: async (args, terminal) => {
+    const [model, out] = [args.positional(0), args.positional(1)];
+    await assertEmpty(out);
+    const folder = await openSource(model);
+    const quantize = args.choice('quantize', ['q8_0', 'q4_0']);
+    const { signal } = terminal;
+    const drafted = await draftModel(folder, { signal, ...(quantize ? { quantize } : {}) }, []);
+    try {
+      const contents = await contentsOf(folder, drafted);
+      const manifest = await write(out, contents, args, terminal);
+      terminal.status('');
+      terminal.write(
+        args.flag('json') ? `${JSON.stringify(summary(out, manifest))}\n` : report(out, manifest),
+      );
+      return true;
+    } finally {
+      drafted.checkpoint.dispose();
+    }
+  },
+};
+
+/** @throws {AtomoeError} bad-input */
+async function assertEmpty(out: string): Promise<void> {
+  const found = await readdir(out).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return [];
+    throw unwritable(out, cause);
+  });
+  if (found.length === 0) return;
+  throw new AtomoeError(
+    'bad-input',
+    `${out} holds ${found[0]}${found.length > 1 ? ` and ${found.length - 1} more` : ''}, a new or empty folder is ` +
+      `wanted; choose another`,
+  );
+}
+
+async function contentsOf(folder: FolderSource, drafted: Drafted): Promise<PackContents> {
+  const { checkpoint, context } = drafted;
+  const { label, totalBytes, metadata } = checkpoint;
+  const experts = recordsOf(drafted);
+  const dense = denseTensors(drafted);
+  const opened = await Promise.all(COPIED_FILES.map((name) => folder.open(name, { signal: context.signal })));
+  return {
+    source: { label: publicLabel(label), totalBytes },
+    dense,
+    metadata,
+    experts,
+    copies: opened.filter((file): file is FileSource => file !== undefined),
+  };
+}
+
+/** Packs are given away: neither the folders of this disk nor a URL's secrets belong into one. */
+function publicLabel(label: string): string {
+  if (!URL.canParse(label)) return baseName(label.replaceAll('\\', '/').replace(/\/+$/, ''));
+  const { origin, pathname } = new URL(label);
+  return origin + pathname;
+}
+
+/** Every tensor that the graphs read, in their order. What no graph reads stays behind. */
+function denseTensors({ checkpoint, context, decode, prefill }: Drafted): TensorToWrite[] {
+  const names = new Set<string>();
+  for (const weight of [...decode.weights, ...prefill.weights]) {
+    formatOf(weight, context); // throws where the tensor is not as the config says
+    if (weight.source.kind === 'checkpoint') for (const { tensor } of weight.source.parts) names.add(tensor);
+  }
+  return [...names].map((name) => copyTensor(checkpoint, name, { signal: context.signal }));
+}
+
+function recordsOf({ checkpoint, context, experts, spec }: Drafted): RecordSource {
+  if (!experts) {
+    throw new AtomoeError(
+      'unsupported-model',
+      `${checkpoint.label}: this ${spec.family} model has no routed experts, at least one layer of them is wanted; ` +
+        `use it as it is`,
+    );
+  }
+  const { layout, layers, unitsPerLayer } = experts;
+  if (checkpoint.pack && context.quantize) {
+    throw new AtomoeError(
+      'bad-input',
+      `${checkpoint.label} is packed already, its experts are ${layout.format} and --quantize ${context.quantize} ` +
+        `would not change them; pack the model that it was made of`,
+    );
+  }
+  return { layout, layers, unitsPerLayer, read: (layer, unit) => experts.read(layer, unit, context) };
+}
+
+async function write(
+  out: string,
+  contents: PackContents,
+  args: Arguments,
+  { signal, status }: Terminal,
+): Promise<PackManifest> {
+  const options = {
+    signal,
+    ...(args.text('split') === undefined ? {} : { splitBytes: args.count('split', 1) }),
+    onProgress: (doneBytes: number, totalBytes: number) =>
+      status(`packing: ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`),
+  };
+  try {
+    return await writePack(folderSink(out), contents, options);
+  } finally {
+    for (const file of contents.copies) file.dispose?.();
+  }
+}
+
+/** A folder of the disk, made with its first file. */
+function folderSink(out: string): FolderSink {
+  const attempt = async <T>(name: string, action: (path: string) => Promise<T>): Promise<T> => {
+    const path = join(out, name);
+    return action(path).catch((cause: NodeJS.ErrnoException) => {
+      throw unwritable(path, cause);
+    });
+  };
+  return {
+    create: (name) =>
+      attempt(name, async (path) => {
+        await mkdir(out, { recursive: true });
+        const handle = await open(path, 'wx');
+        return {
+          write: (bytes) => attempt(name, () => handle.writeFile(bytes)),
+          close: () => attempt(name, () => handle.close()),
+        };
+      }),
+    commit: (name, bytes) =>
+      attempt(name, async (path) => {
+        await writeFile(`${path}.part`, bytes);
+        await rename(`${path}.part`, path);
+      }),
+  };
+}
+
+function unwritable(path: string, cause: NodeJS.ErrnoException): AtomoeError {
+  if (cause.code === 'ENOSPC') {
+    return new AtomoeError(
+      'storage-full',
+      `${path} could not be written: the disk is full; make room, or choose a folder of another disk`,
+      { cause },
+    );
+  }
+  return new AtomoeError(
+    'bad-input',
+    `${path} could not be written: ${cause.message}; give a folder that you may write, or a new one`,
+    { cause },
+  );
+}
+
+/** The manifest without its hashes. */
+function summary(out: string, { source, denseBytes, layout, layers, unitsPerLayer, files }: PackManifest) {
+  return { folder: out, source, denseBytes, layout, layers, unitsPerLayer, files };
+}
+
+function report(out: string, { denseBytes, layout, layers, unitsPerLayer, files }: PackManifest): string {
+  const records = `${formatCount(layers * unitsPerLayer)} records of ${formatBytes(layout.sizeBytes)}, ${layout.format}`;
+  const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return facts([
+    ['folder', out],
+    ['dense', formatBytes(denseBytes)],
+    ['experts', `${records}: ${layers} layers of ${unitsPerLayer}`],
+    ['files', `${formatCount(files.length)} of experts, ${formatBytes(bytes)}`],
+    ['in all', `${formatBytes(denseBytes + bytes)}`],
+  ]);
+}

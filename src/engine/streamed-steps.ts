@@ -1,0 +1,279 @@
+/** Steps of a model whose experts are not all in GPU memory: the step stops where experts are missing, and goes on. */
+import { invariant } from '../errors.ts';
+import type { ExpertStreamer } from '../experts/streamer.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { ReadbackRing } from '../gpu/readback.ts';
+import { submit, type Copy } from '../gpu/recorder.ts';
+import type { Step } from '../graph/node.ts';
+import type { Instance, Plan, Span } from '../graph/plan.ts';
+import type { Tensor } from '../graph/tensor.ts';
+
+/** What a layer says about its experts: which it uses, and which the layers behind it will probably use. */
+export interface RouteTensors {
+  readonly ids: Tensor; // u32 [tokens, topK]
+  readonly weights: Tensor; // f32 [tokens, topK]
+  readonly look: readonly Tensor[]; // u32 [1, topK]: of the next layer, of the one after it
+  readonly topK: number;
+}
+
+export interface StreamedOptions {
+  readonly gpu: Gpu;
+  readonly streamer: ExpertStreamer;
+  readonly routes: readonly RouteTensors[]; // [layer]
+  readonly unitExperts: number; // experts of a unit: 1, or those of a page
+  readonly chunkTokens: number;
+  /** Layers that are submitted past the last one whose experts are known to be there. 'auto' follows the hits. */
+  readonly runAhead: number | 'auto';
+  /** Replaces predictions before they are followed. For tests. */
+  readonly mistake?: ((layer: number, units: Uint32Array, count: number) => void) | undefined;
+}
+
+export interface RunAheadCounters {
+  aborts: number; // spans that ran ahead and met an absent expert
+  resumes: number; // layers that were taken up again after that
+  aheadLayers: number; // layers that were submitted before their experts were known
+  syncMs: number; // waiting for the GPU to say which experts a layer needs
+}
+
+/** A submission whose record is under way. */
+interface Flight {
+  readonly serial: number;
+  read(): Promise<ArrayBuffer>;
+}
+
+/** How fast the share of layers that found all their experts follows what happens. */
+const RATE = 0.05;
+
+/** Layers ahead by the share of layers that find everything (spec/expert-offload.md, 3.4). */
+function depthFor(share: number, layers: number): number {
+  if (share < 0.3) return 0;
+  if (share < 0.5) return 1;
+  if (share < 0.8) return 2;
+  return share < 0.95 ? 4 : layers;
+}
+
+export class StreamedSteps {
+  readonly counters: RunAheadCounters = { aborts: 0, resumes: 0, aheadLayers: 0, syncMs: 0 };
+  readonly streamer: ExpertStreamer;
+  readonly #options: StreamedOptions;
+  readonly #records: ReadbackRing;
+  readonly #prompts: ReadbackRing;
+  readonly #units: Uint32Array<ArrayBuffer>;
+  readonly #isUsed: Uint8Array;
+  #share = 0; // of layers that found all their experts
+
+  constructor(options: StreamedOptions) {
+    const { gpu, routes, streamer, chunkTokens } = options;
+    this.#options = options;
+    this.streamer = streamer;
+    const recordBytes = Math.max(...routes.map(({ topK, look }) => 4 * topK * (1 + look.length)));
+    // A span that was given up frees its buffers only when the GPU is through with it.
+    this.#records = new ReadbackRing(gpu, recordBytes, 2 * routes.length + 2);
+    this.#prompts = new ReadbackRing(gpu, Math.max(...routes.map(({ topK }) => 4 * topK)) * chunkTokens, 1);
+    this.#units = new Uint32Array(Math.max(...routes.map(({ topK }) => topK)));
+    this.#isUsed = new Uint8Array(streamer.store.unitsPerLayer);
+  }
+
+  /**
+   * Runs a step of one token; `copies` ride behind its end. Layers past an unverified choice of experts are run ahead:
+   * all they write is written again when the step is taken up from the layer that missed something.
+   *
+   * @throws {AtomoeError} network, integrity and the like; the step can be run again
+   */
+  async decode(
+    instance: Instance,
+    step: Step,
+    copies: readonly Copy[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const spans = instance.spans(step);
+    const layers = spans.length - 1;
+    const flights: (Flight | undefined)[] = [];
+    let next = 0;
+    try {
+      for (let verified = 0; ; verified += 1) {
+        const last = Math.min(layers, verified + this.#depth(layers));
+        for (; next <= last; next += 1) flights[next] = this.#launch(instance, spans, next, copies);
+        this.counters.aheadLayers += Math.max(0, next - 1 - verified);
+        if (verified === layers) return;
+        signal?.throwIfAborted();
+        const isReady = await this.#verify(verified, flights, next, signal);
+        if (isReady) continue;
+        this.counters.aborts += 1;
+        this.counters.resumes += 1;
+        while (next > verified + 1) {
+          next -= 1;
+          discard(flights, next);
+        }
+      }
+    } finally {
+      for (const index of flights.keys()) discard(flights, index);
+    }
+  }
+
+  /**
+   * Runs a step of many tokens, layer by layer: reads which experts the tokens chose, and brings them in.
+   *
+   * @throws {AtomoeError} as `decode`
+   */
+  async prefill(
+    instance: Instance,
+    step: Step,
+    copies: readonly Copy[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { gpu, routes } = this.#options;
+    const { plan } = instance;
+    const spans = instance.spans(step);
+    let chosen: { copy: Copy; read: () => Promise<ArrayBuffer> } | undefined;
+    for (const [index, span] of spans.entries()) {
+      const route = routes[index];
+      const rest = () => {
+        const ids = route && find(plan, route.ids);
+        chosen = ids && this.#prompts.acquire(plan.buffer(ids), 0, 4 * step.tokens * route.topK);
+        submit(gpu, span.rest, [
+          ...(chosen ? [chosen.copy] : []),
+          ...(index === spans.length - 1 ? copies : []),
+        ]);
+      };
+      const read = chosen?.read;
+      chosen = undefined;
+      if (!read) {
+        rest();
+        continue;
+      }
+      const uses = this.#count(new Uint32Array(await read()), step.tokens);
+      signal?.throwIfAborted();
+      const canSplit = span.waves.length > 0;
+      const wave = canSplit ? () => this.#submitWave(span) : rest;
+      await this.streamer.stream(span.layer, uses, step.tokens, canSplit, wave, signal);
+      if (canSplit) rest();
+    }
+  }
+
+  dispose(): void {
+    this.#records.dispose();
+    this.#prompts.dispose();
+    this.streamer.dispose();
+  }
+
+  /** Uploads of a wave wait in the browser's memory until the GPU is there: one wave at a time. */
+  async #submitWave({ waves }: Span): Promise<void> {
+    submit(this.#options.gpu, waves);
+    await this.#options.gpu.idle();
+  }
+
+  #depth(layers: number): number {
+    const { runAhead } = this.#options;
+    return runAhead === 'auto' ? depthFor(this.#share, layers) : runAhead;
+  }
+
+  /** Submits one span, and asks for the record of the layer at its end. */
+  #launch(
+    instance: Instance,
+    spans: readonly Span[],
+    index: number,
+    copies: readonly Copy[],
+  ): Flight | undefined {
+    const { gpu, routes } = this.#options;
+    const span = spans[index];
+    invariant(span, () => `no span ${index}`);
+    const { serial } = this.streamer;
+    const commands = span.waves.length > 0 ? [...span.waves, ...span.rest] : span.rest;
+    const route = routes[index];
+    if (!route) {
+      submit(gpu, commands, copies);
+      return { serial, read: () => Promise.resolve(new ArrayBuffer(0)) };
+    }
+    const { plan } = instance;
+    const { topK } = route;
+    const [first, ...look] = [route.ids, ...route.look].map((tensor) => plan.buffer(find(plan, tensor)));
+    invariant(first, () => 'a layer chooses experts');
+    const { copy, read } = this.#records.acquire(first, 0, 4 * topK * (1 + look.length));
+    const record = [first, ...look].map((from, part) => ({
+      from,
+      fromOffsetBytes: 0,
+      to: copy.to,
+      toOffsetBytes: 4 * topK * part,
+      sizeBytes: 4 * topK,
+    }));
+    submit(gpu, commands, record);
+    return { serial, read };
+  }
+
+  /** @returns whether what was submitted past `layer` found all its experts */
+  async #verify(
+    layer: number,
+    flights: (Flight | undefined)[],
+    next: number,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const { streamer } = this;
+    const flight = flights[layer];
+    const route = this.#options.routes[layer];
+    invariant(flight && route, () => `no record of layer ${layer}`);
+    flights[layer] = undefined;
+    const startedMs = performance.now();
+    const words = new Uint32Array(await flight.read());
+    this.counters.syncMs += performance.now() - startedMs;
+    const { topK, look } = route;
+    const count = this.#toUnits(words, 0, topK);
+    const ahead = flights[layer + 1];
+    const isReady = streamer.wasReady(layer, this.#units, count, ahead?.serial ?? streamer.serial);
+    this.#share += RATE * (Number(isReady) - this.#share);
+    const loading = streamer.demand(layer, this.#units, count, signal);
+    // Guesses are asked for behind what is needed, and read while that is waited for.
+    for (const part of look.keys()) this.#predict(layer + 1 + part, words, (1 + part) * topK, topK);
+    await loading;
+    return isReady || next <= layer + 1;
+  }
+
+  #predict(layer: number, words: Uint32Array, from: number, topK: number): void {
+    const count = this.#toUnits(words, from, topK);
+    this.#options.mistake?.(layer, this.#units, count);
+    this.streamer.predict(layer, this.#units, count);
+  }
+
+  /** Units of the experts `words[from..from + topK)`, each once, in rank order. */
+  #toUnits(words: Uint32Array, from: number, topK: number): number {
+    const { unitExperts, streamer } = this.#options;
+    const units = this.#units;
+    let count = 0;
+    for (let rank = 0; rank < topK; rank += 1) {
+      const unit = Math.floor((words[from + rank] ?? 0) / unitExperts);
+      if (unit >= streamer.store.unitsPerLayer || this.#isUsed[unit]) continue;
+      this.#isUsed[unit] = 1;
+      units[count] = unit;
+      count += 1;
+    }
+    for (let index = 0; index < count; index += 1) this.#isUsed[units[index] ?? 0] = 0;
+    return count;
+  }
+
+  /** How many tokens use each unit. */
+  #count(ids: Uint32Array, tokens: number): Uint32Array<ArrayBuffer> {
+    const uses = new Uint32Array(this.streamer.store.unitsPerLayer);
+    const topK = ids.length / tokens;
+    for (let token = 0; token < tokens; token += 1) {
+      const count = this.#toUnits(ids, token * topK, topK);
+      for (let index = 0; index < count; index += 1) {
+        const unit = this.#units[index] ?? 0;
+        uses[unit] = (uses[unit] ?? 0) + 1;
+      }
+    }
+    return uses;
+  }
+}
+
+/** Lets a record arrive unread, so that its buffer is free again. */
+function discard(flights: (Flight | undefined)[], index: number): void {
+  flights[index]?.read().catch(() => {});
+  flights[index] = undefined;
+}
+
+/** Tensors have the same names in the graphs of all plans of a model. */
+function find(plan: Plan, wanted: Tensor): Tensor {
+  const found = plan.tensor(wanted.name);
+  invariant(found, () => `${plan.label} has no tensor ${wanted.name}`);
+  return found;
+}

@@ -1,0 +1,166 @@
+/** Loads what a layer will probably use into reserved slots, so that a wrong guess pushes nothing out. */
+import { invariant } from '../errors.ts';
+import type { RecordTiers } from './tiers.ts';
+
+/** Of all records fetched, so many may be guesses that nobody used (spec/expert-offload.md, section 4). */
+const MOST_WASTE = 0.1;
+
+export interface SpeculationCounters {
+  speculated: number; // records loaded on a guess
+  adopted: number; // of those, used
+  wasted: number; // of those, overwritten without having been used
+}
+
+export interface SpeculationOptions {
+  readonly layers: number;
+  readonly units: number;
+  readonly reserved: readonly (readonly number[])[]; // [group]: slots
+  readonly tiers: RecordTiers;
+  readonly group: (layer: number) => number;
+  /** Records fetched for other reasons. */
+  readonly fetchedRecords: () => number;
+  readonly isPresent: (layer: number, unit: number) => boolean;
+  readonly place: (layer: number, unit: number, slot: number, record: Uint8Array<ArrayBuffer>) => void;
+  readonly forget: (layer: number, unit: number) => void;
+  readonly flush: (layer: number) => void;
+}
+
+/** A reserved slot and the unit in it, if any. */
+interface Reserved {
+  slot: number;
+  layer: number;
+  unit: number; // NOBODY where the slot is free
+}
+
+const NOBODY = -1;
+
+export class Speculation {
+  readonly counters: SpeculationCounters = { speculated: 0, adopted: 0, wasted: 0 };
+  readonly #options: SpeculationOptions;
+  readonly #slots: readonly Reserved[][]; // [group], the next to be overwritten first
+  readonly #held = new Map<number, Reserved>(); // by layer and unit
+  readonly #pending = new Set<number>();
+  readonly #passed: Uint32Array; // [layer]: how often the layer has chosen its experts
+  readonly #guess: readonly Uint8Array[]; // [layer][unit]: 1 where predicted for the layer's next turn
+  readonly #recall: { readonly used: Float64Array; readonly foreseen: Float64Array }; // [layer]
+  #isPredicted: Uint8Array; // [layer]: whether there was a prediction
+
+  constructor(options: SpeculationOptions) {
+    const { layers, units, reserved } = options;
+    this.#options = options;
+    this.#slots = reserved.map((slots) => slots.map((slot) => ({ slot, layer: 0, unit: NOBODY })));
+    this.#passed = new Uint32Array(layers);
+    this.#guess = Array.from({ length: layers }, () => new Uint8Array(units));
+    this.#recall = { used: new Float64Array(layers), foreseen: new Float64Array(layers) };
+    this.#isPredicted = new Uint8Array(layers);
+  }
+
+  /** Of the units that each layer used, the share that was predicted. NaN where nothing was predicted. */
+  recall(): number[] {
+    const { used, foreseen } = this.#recall;
+    return [...used.keys()].map((layer) => (foreseen[layer] ?? 0) / (used[layer] ?? 0));
+  }
+
+  /**
+   * Starts loads for the predicted units, most probable first, as far as the waste so far allows.
+   *
+   * @param units - [count] of one layer
+   */
+  predict(layer: number, units: Uint32Array, count: number): void {
+    const { tiers, isPresent } = this.#options;
+    const guess = this.#guess[layer];
+    invariant(guess, () => `no expert layer ${layer}`);
+    if (!this.#isPredicted[layer]) guess.fill(0);
+    this.#isPredicted[layer] = 1;
+    let placed = false;
+    for (let rank = 0; rank < count; rank += 1) {
+      const unit = units[rank] ?? 0;
+      guess[unit] = 1;
+      if (isPresent(layer, unit) || this.#pending.has(this.#key(layer, unit))) continue;
+      if (!this.#mayGuess()) break;
+      const record = tiers.peek(layer, unit);
+      if (record) placed = this.#land(layer, unit, record) || placed;
+      else this.#fetch(layer, unit);
+    }
+    if (placed) this.#options.flush(layer);
+  }
+
+  /** The layer has chosen: what is still being read for it comes too late to be placed. */
+  settle(layer: number, units: Uint32Array, count: number): void {
+    this.#passed[layer] = (this.#passed[layer] ?? 0) + 1;
+    if (!this.#isPredicted[layer]) return;
+    this.#isPredicted[layer] = 0;
+    const guess = this.#guess[layer];
+    const { used, foreseen } = this.#recall;
+    used[layer] = (used[layer] ?? 0) + count;
+    for (let rank = 0; rank < count; rank += 1)
+      foreseen[layer] = (foreseen[layer] ?? 0) + (guess?.[units[rank] ?? 0] ?? 0);
+  }
+
+  /**
+   * A unit that was guessed right leaves the reserve with its slot; `freed` takes the slot's place there.
+   *
+   * @returns the slot, or undefined where the unit is in none
+   */
+  adopt(layer: number, unit: number, freed: number): number | undefined {
+    const key = this.#key(layer, unit);
+    const held = this.#held.get(key);
+    if (!held) return undefined;
+    const { slot } = held;
+    this.#held.delete(key);
+    held.slot = freed;
+    held.unit = NOBODY;
+    this.counters.adopted += 1;
+    return slot;
+  }
+
+  #mayGuess(): boolean {
+    const { speculated, wasted } = this.counters;
+    const unused = wasted + this.#held.size + this.#pending.size + 1;
+    return unused <= MOST_WASTE * (speculated + this.#options.fetchedRecords() + 1);
+  }
+
+  #fetch(layer: number, unit: number): void {
+    const key = this.#key(layer, unit);
+    const turn = this.#passed[layer];
+    this.#pending.add(key);
+    const arrive = (record: Uint8Array<ArrayBuffer>) => {
+      this.#pending.delete(key);
+      const isLate = this.#passed[layer] !== turn || this.#options.isPresent(layer, unit);
+      // A late one was read in vain unless the layer used it, and then it was fetched on demand, sharing this read.
+      if (!isLate && this.#land(layer, unit, record)) this.#options.flush(layer);
+      else if (!this.#options.isPresent(layer, unit)) {
+        this.counters.speculated += 1;
+        this.counters.wasted += 1;
+      }
+    };
+    // A guess that fails is no loss: on demand the read is tried again, and its error told.
+    this.#options.tiers.read(layer, unit).then(arrive, () => this.#pending.delete(key));
+  }
+
+  /** Writes a record into the reserved slot that is next in turn. */
+  #land(layer: number, unit: number, record: Uint8Array<ArrayBuffer>): boolean {
+    const { place, forget, flush, group } = this.#options;
+    const slots = this.#slots[group(layer)];
+    const next = slots?.find((reserved) => reserved.unit === NOBODY) ?? slots?.[0];
+    if (!slots || !next) return false;
+    if (next.unit !== NOBODY) {
+      this.#held.delete(this.#key(next.layer, next.unit));
+      forget(next.layer, next.unit);
+      if (next.layer !== layer) flush(next.layer);
+      this.counters.wasted += 1;
+    }
+    slots.splice(slots.indexOf(next), 1);
+    slots.push(next);
+    next.layer = layer;
+    next.unit = unit;
+    this.#held.set(this.#key(layer, unit), next);
+    this.counters.speculated += 1;
+    place(layer, unit, next.slot, record);
+    return true;
+  }
+
+  #key(layer: number, unit: number): number {
+    return layer * this.#options.units + unit;
+  }
+}

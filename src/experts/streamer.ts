@@ -1,0 +1,396 @@
+/** Keeps the experts that the model needs in GPU memory: what to load, where to put it, what makes room. */
+import { invariant } from '../errors.ts';
+import type { Copy } from '../gpu/recorder.ts';
+import { LayerCache, NONE } from './layer-cache.ts';
+import type { MakePolicy } from './policy.ts';
+import { reservedSlots } from './pools.ts';
+import { Speculation, type SpeculationCounters } from './speculation.ts';
+import type { ExpertStore } from './store.ts';
+import type { RecordTiers } from './tiers.ts';
+
+export interface StreamerOptions {
+  readonly store: ExpertStore; // decode reads from here
+  /** Prompts read from here, some units at a time; absent where the store has a place for each unit. */
+  readonly scratch: ExpertStore | undefined;
+  readonly tiers: RecordTiers;
+  readonly topK: number; // units of one token at most
+  readonly policy: MakePolicy;
+  /** Sends copies to the GPU, ahead of whatever is submitted next. */
+  readonly copy: (copies: readonly Copy[]) => void;
+  /** Overwrites slots whose units were evicted, so that a use after it shows. For tests. */
+  readonly poison?: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** What streaming did so far. */
+export interface StreamCounters extends SpeculationCounters {
+  hits: number; // of single tokens: found resident
+  misses: number; // of single tokens: loaded, or adopted from a reserved slot
+  evictions: number;
+  uploads: number; // records written to GPU memory on demand
+  promptLoads: number; // records that prompts read
+  stallMs: number; // waiting for records that were not in memory
+}
+
+/** Never valid. */
+const NEVER = Infinity;
+
+export class ExpertStreamer {
+  readonly store: ExpertStore;
+  readonly scratch: ExpertStore | undefined;
+  readonly #options: StreamerOptions;
+  readonly #caches: readonly LayerCache[];
+  readonly #slotAt: readonly Int32Array[]; // [layer][place]
+  readonly #validSince: Float64Array; // [layers * units]: the serial from which on the table points to the record
+  readonly #speculation: Speculation;
+  #serial = 0;
+  #uploads = 0;
+  #promptLoads = 0;
+  #stallMs = 0;
+  #present = 0; // units that the table points to
+
+  constructor(options: StreamerOptions) {
+    const { store, topK, policy, tiers } = options;
+    const { layers, unitsPerLayer, plan } = store;
+    invariant(plan.places >= Math.min(topK, unitsPerLayer), () => `${plan.places} places for ${topK} units`);
+    this.#options = options;
+    this.store = store;
+    this.scratch = options.scratch;
+    const all = Array.from({ length: layers }, (_, layer) => layer);
+    this.#caches = all.map(
+      (layer) => new LayerCache(unitsPerLayer, plan.places, policy({ units: unitsPerLayer, topK, layer })),
+    );
+    this.#slotAt = all.map((layer) =>
+      Int32Array.from({ length: plan.places }, (_, place) => store.home(layer, place)),
+    );
+    this.#validSince = new Float64Array(layers * unitsPerLayer).fill(NEVER);
+    const groups = store.group(layers - 1) + 1;
+    this.#speculation = new Speculation({
+      reserved: Array.from({ length: groups }, (_, group) => reservedSlots(plan, group, layers)),
+      units: unitsPerLayer,
+      layers,
+      fetchedRecords: () => this.#uploads + this.#promptLoads,
+      place: (layer, unit, slot, record) => this.#upload(layer, unit, slot, record),
+      forget: (layer, unit) => this.#forget(layer, unit),
+      flush: (layer) => store.flush(layer),
+      tiers,
+      group: (layer) => store.group(layer),
+      isPresent: (layer, unit) =>
+        this.#since(layer, unit) !== NEVER || this.#cache(layer).placeOf(unit) !== NONE,
+    });
+  }
+
+  /** Changes of what lies where are numbered: a submission notes the number, and knows later what it could see. */
+  get serial(): number {
+    return this.#serial;
+  }
+
+  /** Of the units that each layer used in single tokens, the share that lookahead named. */
+  recall(): number[] {
+    return this.#speculation.recall();
+  }
+
+  /** Whether no unit is missing, so that no step has to stop. */
+  get isComplete(): boolean {
+    return this.#present === this.store.layers * this.store.unitsPerLayer;
+  }
+
+  get counters(): StreamCounters {
+    const counters = { hits: 0, misses: 0, evictions: 0 };
+    for (const cache of this.#caches) {
+      counters.hits += cache.counters.hits;
+      counters.misses += cache.counters.misses;
+      counters.evictions += cache.counters.evictions;
+    }
+    return {
+      ...counters,
+      ...this.#speculation.counters,
+      uploads: this.#uploads,
+      promptLoads: this.#promptLoads,
+      stallMs: this.#stallMs,
+    };
+  }
+
+  /** Which units of a layer lie in its places; NONE where a place is empty. */
+  resident(layer: number): Int32Array {
+    const cache = this.#cache(layer);
+    return Int32Array.from({ length: cache.places }, (_, place) => cache.unitAt(place));
+  }
+
+  /** Whether work submitted at `serial` found all these units. */
+  wasReady(layer: number, units: Uint32Array, count: number, serial: number): boolean {
+    for (let rank = 0; rank < count; rank += 1) {
+      if (this.#since(layer, units[rank] ?? 0) > serial) return false;
+    }
+    return true;
+  }
+
+  /**
+   * Makes the units of one token ready for what is submitted next.
+   *
+   * @returns undefined where all were at hand
+   * @throws {AtomoeError} network, integrity and the like: the units that did not come are absent, all else stands
+   */
+  demand(layer: number, units: Uint32Array, count: number, signal?: AbortSignal): Promise<void> | undefined {
+    const cache = this.#cache(layer);
+    const loads = cache.access(units, count);
+    this.#speculation.settle(layer, units, count);
+    if (loads === 0) return undefined;
+    let waiting: Promise<void>[] | undefined;
+    for (let index = 0; index < loads; index += 1) {
+      const { unit, slot } = this.#makeRoom(layer, index);
+      if (this.#adopt(layer, unit)) continue;
+      const record = this.#options.tiers.peek(layer, unit);
+      this.#uploads += 1;
+      if (record) this.#upload(layer, unit, slot, record);
+      else (waiting ??= []).push(this.#fetch(layer, unit, signal));
+    }
+    if (!waiting) {
+      this.store.flush(layer);
+      return undefined;
+    }
+    return this.#finish(layer, waiting);
+  }
+
+  /** Asks for units that the layer will probably use, most probable first. Never evicts, never throws. */
+  predict(layer: number, units: Uint32Array, count: number): void {
+    this.#speculation.predict(layer, units, count);
+  }
+
+  /**
+   * Makes the units of many tokens ready, some at a time, and runs `wave` for each lot: all at once where they fit.
+   *
+   * @param uses - how many of the tokens use each unit
+   * @param canSplit - whether the work may run in waves
+   */
+  async stream(
+    layer: number,
+    uses: Uint32Array,
+    tokens: number,
+    canSplit: boolean,
+    wave: () => Promise<void> | void,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const cache = this.#cache(layer);
+    const { scratch } = this;
+    const loads = cache.prime(uses, tokens);
+    if (!scratch) {
+      const waiting: Promise<void>[] = [];
+      for (let index = 0; index < loads; index += 1) {
+        const { unit } = this.#makeRoom(layer, index);
+        if (this.#adopt(layer, unit)) continue;
+        this.#promptLoads += 1;
+        waiting.push(this.#fetch(layer, unit, signal));
+      }
+      await this.#finish(layer, waiting);
+      await wave();
+      return;
+    }
+    for (let index = 0; index < loads; index += 1) {
+      const unit = cache.loads.unit[index] ?? 0;
+      if (this.#since(layer, unit) === NEVER) continue;
+      this.#makeRoom(layer, index);
+      this.#adopt(layer, unit);
+    }
+    const waves = this.#planWaves(layer, uses, loads, scratch, canSplit);
+    try {
+      for (const units of waves) {
+        await this.#fill(layer, units, scratch, signal);
+        await wave();
+        this.#keep(layer, units, scratch);
+      }
+    } finally {
+      // After an error: units that were given a place and never came are absent, and so are those that had it before.
+      for (let index = 0; index < loads; index += 1) {
+        const unit = cache.loads.unit[index] ?? 0;
+        const evicted = cache.loads.evicted[index] ?? NONE;
+        if (this.#since(layer, unit) === NEVER) cache.drop(unit);
+        if (evicted !== NONE && this.#since(layer, evicted) !== NEVER) this.#forget(layer, evicted);
+      }
+      for (const unit of waves.flat()) scratch.point(layer, unit, undefined);
+      scratch.flush(layer);
+      this.store.flush(layer);
+    }
+  }
+
+  /** Reads one absent unit into a free place, if there is one. For filling up while nothing else happens. */
+  async fillOne(signal?: AbortSignal): Promise<boolean> {
+    for (let layer = 0; layer < this.store.layers; layer += 1) {
+      const cache = this.#cache(layer);
+      const unit = cache.firstAbsent();
+      if (unit === NONE || !cache.hasRoom) continue;
+      const record = await this.#options.tiers.read(layer, unit, signal);
+      const place = cache.admit(unit);
+      if (place === NONE) return true; // came by another way meanwhile
+      this.#upload(layer, unit, this.#slot(layer, place), record);
+      this.store.flush(layer);
+      return true;
+    }
+    return false;
+  }
+
+  dispose(): void {
+    this.#options.tiers.dispose();
+    this.scratch?.dispose();
+    this.store.dispose();
+  }
+
+  /** Takes the place of load `index` of the cache from the unit that lay there. */
+  #makeRoom(layer: number, index: number): { unit: number; slot: number } {
+    const { loads } = this.#cache(layer);
+    const unit = loads.unit[index] ?? 0;
+    const slot = this.#slot(layer, loads.place[index] ?? 0);
+    const evicted = loads.evicted[index] ?? NONE;
+    if (evicted !== NONE) {
+      this.#forget(layer, evicted);
+      this.#poison(layer, slot);
+    }
+    return { unit, slot };
+  }
+
+  /** A unit that lies in a reserved slot keeps it: the slot of its place becomes a reserved one. */
+  #adopt(layer: number, unit: number): boolean {
+    const place = this.#cache(layer).placeOf(unit);
+    const slots = this.#slotAt[layer];
+    const adopted = this.#speculation.adopt(layer, unit, this.#slot(layer, place));
+    if (adopted === undefined || !slots) return false;
+    slots[place] = adopted;
+    return true;
+  }
+
+  /** Reads a unit that has a place, and writes it there. */
+  async #fetch(layer: number, unit: number, signal: AbortSignal | undefined): Promise<void> {
+    const cache = this.#cache(layer);
+    try {
+      const record = await this.#options.tiers.read(layer, unit, signal);
+      this.#upload(layer, unit, this.#slot(layer, cache.placeOf(unit)), record);
+    } catch (error) {
+      cache.drop(unit);
+      throw error;
+    }
+  }
+
+  /** Waits for all, even where one fails: none may write later. */
+  async #finish(layer: number, waiting: readonly Promise<void>[]): Promise<void> {
+    const startedMs = performance.now();
+    const outcomes = await Promise.allSettled(waiting);
+    this.#stallMs += performance.now() - startedMs;
+    this.store.flush(layer);
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  #upload(layer: number, unit: number, slot: number, record: Uint8Array<ArrayBuffer>): void {
+    this.store.write(layer, slot, record);
+    this.#point(layer, unit, slot);
+  }
+
+  #point(layer: number, unit: number, slot: number): void {
+    const at = layer * this.store.unitsPerLayer + unit;
+    if (this.#validSince[at] === NEVER) this.#present += 1;
+    this.#serial += 1;
+    this.#validSince[at] = this.#serial;
+    this.store.point(layer, unit, slot);
+  }
+
+  #forget(layer: number, unit: number): void {
+    const at = layer * this.store.unitsPerLayer + unit;
+    if (this.#validSince[at] !== NEVER) this.#present -= 1;
+    this.#validSince[at] = NEVER;
+    this.store.point(layer, unit, undefined);
+  }
+
+  #poison(layer: number, slot: number): void {
+    const { poison } = this.#options;
+    if (poison) this.store.write(layer, slot, poison);
+  }
+
+  /**
+   * Cuts the used units into lots for the scratch slots. Units that lose their place to others come first: they are
+   * copied before they are overwritten.
+   */
+  #planWaves(
+    layer: number,
+    uses: Uint32Array,
+    loads: number,
+    scratch: ExpertStore,
+    canSplit: boolean,
+  ): number[][] {
+    const { evicted } = this.#cache(layer).loads;
+    const leaving = new Set(evicted.subarray(0, loads));
+    const used = [...uses.keys()].filter((unit) => (uses[unit] ?? 0) > 0);
+    const order = [...used.filter((unit) => leaving.has(unit)), ...used.filter((unit) => !leaving.has(unit))];
+    const room = scratch.plan.places;
+    invariant(
+      canSplit || order.length <= room,
+      () => `${order.length} units at once in ${room} scratch slots`,
+    );
+    const waves: number[][] = [];
+    for (let from = 0; from < order.length; from += room) waves.push(order.slice(from, from + room));
+    return waves;
+  }
+
+  /** Brings a lot of units into the scratch slots: from their places, or from the tiers. */
+  async #fill(
+    layer: number,
+    units: readonly number[],
+    scratch: ExpertStore,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const copies: Copy[] = [];
+    const reads: Promise<void>[] = [];
+    for (const [slot, unit] of units.entries()) {
+      const lies = this.#where(layer, unit);
+      if (lies !== undefined) copies.push(this.store.copy(layer, lies, scratch, slot));
+      else {
+        this.#promptLoads += 1;
+        const write = (record: Uint8Array<ArrayBuffer>) => scratch.write(layer, slot, record);
+        reads.push(this.#options.tiers.read(layer, unit, signal).then(write));
+      }
+      scratch.point(layer, unit, slot);
+    }
+    if (copies.length > 0) this.#options.copy(copies);
+    const startedMs = performance.now();
+    const outcomes = await Promise.allSettled(reads);
+    this.#stallMs += performance.now() - startedMs;
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed) throw failed.reason;
+    scratch.flush(layer);
+  }
+
+  /** Copies the units of a lot that were given a place to it, and clears the lot's entries. */
+  #keep(layer: number, units: readonly number[], scratch: ExpertStore): void {
+    const cache = this.#cache(layer);
+    const { loads } = cache;
+    const copies: Copy[] = [];
+    for (const [from, unit] of units.entries()) {
+      scratch.point(layer, unit, undefined);
+      const place = cache.placeOf(unit);
+      if (place === NONE || this.#since(layer, unit) !== NEVER) continue;
+      const evicted = loads.evicted[loads.unit.indexOf(unit)] ?? NONE;
+      const slot = this.#slot(layer, place);
+      if (evicted !== NONE && this.#since(layer, evicted) !== NEVER) this.#forget(layer, evicted);
+      copies.push(scratch.copy(layer, from, this.store, slot));
+      this.#point(layer, unit, slot);
+    }
+    if (copies.length > 0) this.#options.copy(copies);
+  }
+
+  /** The slot in which a unit can be read now, in a place or reserved. */
+  #where(layer: number, unit: number): number | undefined {
+    return this.#since(layer, unit) === NEVER ? undefined : this.store.slotOf(layer, unit);
+  }
+
+  #since(layer: number, unit: number): number {
+    return this.#validSince[layer * this.store.unitsPerLayer + unit] ?? NEVER;
+  }
+
+  #slot(layer: number, place: number): number {
+    return this.#slotAt[layer]?.[place] ?? 0;
+  }
+
+  #cache(layer: number): LayerCache {
+    const cache = this.#caches[layer];
+    invariant(cache, () => `no expert layer ${layer}`);
+    return cache;
+  }
+}

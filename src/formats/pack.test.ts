@@ -1,0 +1,368 @@
+import { expect, describe, test } from 'vitest';
+import { AtomoeError } from '../errors.ts';
+import { memoryFile, memoryFolder } from '../io/memory.ts';
+import type { FileSource, FolderSource } from '../io/source.ts';
+import { openCheckpoint, openSafetensors } from './checkpoint.ts';
+import { matrixLayout } from './matrix.ts';
+import type { PackLayout } from './pack.ts';
+import { writePack, type FolderSink, type PackContents, type PackOptions } from './pack-writer.ts';
+import { copyTensor } from './safetensors-writer.ts';
+import { f32Safetensors } from './safetensors.test-support.ts';
+
+const LAYERS = 2;
+const UNITS = 3;
+const STRIDE = 4096;
+
+/** gate and up [4, 32], down [32, 4] of f32: 512 bytes each. */
+const layout: PackLayout = {
+  format: 'f32',
+  parts: {
+    gate: { rows: 4, cols: 32, offsetBytes: 0, scalesOffsetBytes: 0 },
+    up: { rows: 4, cols: 32, offsetBytes: 512, scalesOffsetBytes: 0 },
+    down: { rows: 32, cols: 4, offsetBytes: 1024, scalesOffsetBytes: 0 },
+  },
+  sizeBytes: 1536,
+};
+
+/** Bytes that tell which record they are of. */
+function record(layer: number, unit: number, sizeBytes = layout.sizeBytes): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length: sizeBytes }, (_, i) => (i * 7 + layer * 101 + unit * 31) % 256);
+}
+
+const dense = await openSafetensors(
+  memoryFile('dense', f32Safetensors({ w: { shape: [2, 2], values: [1, 2, 3, 4] } })),
+);
+
+function contents(changed: Partial<PackContents> = {}): PackContents {
+  return {
+    source: { label: 'toy', totalBytes: 12345 },
+    dense: [copyTensor(dense, 'w')],
+    metadata: { format: 'pt' },
+    experts: {
+      layout,
+      layers: LAYERS,
+      unitsPerLayer: UNITS,
+      read: async (layer, unit) => record(layer, unit),
+    },
+    copies: [memoryFile('config.json', new TextEncoder().encode('{"model_type": "toy"}'))],
+    ...changed,
+  };
+}
+
+type Files = Record<string, Uint8Array<ArrayBuffer>>;
+
+function memorySink(): { files: Files; sink: FolderSink } {
+  const files: Files = {};
+  const sink: FolderSink = {
+    create: async (name) => {
+      let bytes = new Uint8Array(0);
+      return {
+        async write(more) {
+          const longer = new Uint8Array(bytes.length + more.length);
+          longer.set(bytes);
+          longer.set(more, bytes.length);
+          bytes = files[name] = longer;
+        },
+        close: async () => {},
+      };
+    },
+    commit: async (name, bytes) => void (files[name] = bytes),
+  };
+  return { files, sink };
+}
+
+async function packed(options: PackOptions = {}, changed: Partial<PackContents> = {}): Promise<Files> {
+  const { files, sink } = memorySink();
+  await writePack(sink, contents(changed), options);
+  return files;
+}
+
+async function failure(promise: Promise<unknown>): Promise<AtomoeError> {
+  const error: unknown = await promise.then(
+    () => expect.fail('was accepted'),
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(AtomoeError);
+  return error as AtomoeError;
+}
+
+/** A folder that notes what is open and read, and may change what is read. */
+function watched(files: Files, change: (bytes: Uint8Array<ArrayBuffer>, name: string) => void = () => {}) {
+  const open = new Set<FileSource>();
+  const reads: [name: string, offsetBytes: number, sizeBytes: number][] = [];
+  const inner = memoryFolder(files, 'toy');
+  const folder: FolderSource = {
+    ...inner,
+    async open(name) {
+      const file = await inner.open(name);
+      if (!file) return undefined;
+      const watching: FileSource = {
+        ...file,
+        async read(offsetBytes, sizeBytes, options) {
+          reads.push([name, offsetBytes, sizeBytes]);
+          const bytes = await file.read(offsetBytes, sizeBytes, options);
+          change(bytes, name);
+          return bytes;
+        },
+        dispose: () => open.delete(watching),
+      };
+      open.add(watching);
+      return watching;
+    },
+  };
+  return { folder, open, reads };
+}
+
+const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
+const withManifest = (files: Files, json: unknown): Files => ({
+  ...files,
+  'atomoe.json': new TextEncoder().encode(JSON.stringify(json)),
+});
+
+test('a packed model reads as it was, each record by one read', async () => {
+  // 3 records would need one byte more.
+  const files = await packed({ splitBytes: 3 * STRIDE - 1 });
+  expect(Object.keys(files).toSorted()).toEqual([
+    'atomoe.json',
+    'config.json',
+    'dense.safetensors',
+    'experts-00001.bin',
+    'experts-00002.bin',
+    'experts-00003.bin',
+  ]);
+  const { folder, open, reads } = watched(files);
+  const checkpoint = await openCheckpoint(folder);
+  expect(checkpoint.config).toEqual({ model_type: 'toy' });
+  expect(checkpoint.metadata).toEqual({ format: 'pt' });
+  expect([...(await checkpoint.readF32('w'))]).toEqual([1, 2, 3, 4]);
+  const pack = checkpoint.pack!;
+  expect(pack).toMatchObject({ layout, layers: LAYERS, unitsPerLayer: UNITS, totalBytes: 6 * STRIDE });
+  expect(checkpoint.files.map(({ name }) => name)).toEqual(
+    Object.keys(files).filter((name) => !name.endsWith('json')),
+  );
+  expect(checkpoint.totalBytes).toBe(6 * STRIDE + files['dense.safetensors']!.length);
+  for (let layer = 0; layer < LAYERS; layer += 1) {
+    for (let unit = 0; unit < UNITS; unit += 1) {
+      reads.length = 0;
+      expect(await pack.read(layer, unit)).toEqual(record(layer, unit));
+      const index = layer * UNITS + unit;
+      const name = `experts-0000${1 + (index >> 1)}.bin`;
+      expect(reads).toEqual([[name, (index % 2) * STRIDE, layout.sizeBytes]]);
+    }
+  }
+  checkpoint.dispose();
+  expect(open.size).toBe(0);
+});
+
+test('by default all records lie in one file, and quantised parts keep the place of their scales', async () => {
+  const { sizeBytes, scalesOffsetBytes } = matrixLayout('q8_0', 5, 64); // 320 quants, 10 scales
+  expect([sizeBytes, scalesOffsetBytes]).toEqual([340, 320]);
+  const quantised: PackLayout = {
+    format: 'q8_0',
+    parts: {
+      in: { rows: 5, cols: 64, offsetBytes: 0, scalesOffsetBytes: 320 },
+      out: { rows: 5, cols: 64, offsetBytes: 512, scalesOffsetBytes: 832 },
+    },
+    sizeBytes: 1024,
+  };
+  const read = async (layer: number, unit: number) => record(layer, unit, 1024);
+  const experts = { layout: quantised, layers: LAYERS, unitsPerLayer: UNITS, read };
+  const files = await packed({}, { experts });
+  const { pack } = await openCheckpoint(memoryFolder(files));
+  expect(pack).toMatchObject({ layout: quantised, files: [{ sizeBytes: 6 * STRIDE }] });
+  expect(await pack!.read(1, 2)).toEqual(record(1, 2, 1024));
+});
+
+test('who points at the dense file means the pack', async () => {
+  const folder = { ...memoryFolder(await packed()), entry: 'dense.safetensors' };
+  expect((await openCheckpoint(folder)).pack).toMatchObject({ layers: LAYERS });
+});
+
+describe('reading a record', () => {
+  const flip = (bytes: Uint8Array) => (bytes[bytes.length - 1]! ^= 1);
+
+  test('one damaged byte is an integrity error', async () => {
+    const files = await packed();
+    files['experts-00001.bin']![4 * STRIDE + 77]! ^= 0x10;
+    const { pack } = await openCheckpoint(memoryFolder(files, 'toy'));
+    const error = await failure(pack!.read(1, 1));
+    expect(error.code).toBe('integrity');
+    expect(error.message).toMatch(
+      /^toy: experts-00001.bin has wrong bytes for expert unit 1 of expert layer 1: .*;/,
+    );
+    expect(await pack!.read(1, 2)).toEqual(record(1, 2));
+  });
+
+  test('a byte that was damaged on its way is read again', async () => {
+    let damages = 1;
+    const { folder, open } = watched(await packed(), (bytes, name) => {
+      if (name.endsWith('.bin') && damages-- > 0) flip(bytes);
+    });
+    const checkpoint = await openCheckpoint(folder);
+    expect(await checkpoint.pack!.read(0, 0)).toEqual(record(0, 0));
+    damages = 2;
+    expect((await failure(checkpoint.pack!.read(0, 0))).code).toBe('integrity');
+    checkpoint.dispose();
+    expect(open.size).toBe(0);
+  });
+
+  test('padding between records is nobody’s', async () => {
+    const files = await packed();
+    files['experts-00001.bin']![layout.sizeBytes] = 1;
+    const { pack } = await openCheckpoint(memoryFolder(files));
+    expect(await pack!.read(0, 0)).toEqual(record(0, 0));
+  });
+
+  test('an abort rejects with its reason', async () => {
+    const { pack } = await openCheckpoint(memoryFolder(await packed()));
+    const reason = new Error('enough');
+    await expect(pack!.read(0, 0, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+  });
+});
+
+describe('a bad pack is refused, and nothing stays open', () => {
+  const cut = (bytes: Uint8Array<ArrayBuffer> | undefined) => bytes!.slice(0, -1);
+  test.each<[string, (files: Files) => Files, RegExp]>([
+    [
+      'truncated records',
+      (files) => ({ ...files, 'experts-00002.bin': cut(files['experts-00002.bin']) }),
+      /experts-00002.bin has 8191 bytes, atomoe.json says 8192; download/,
+    ],
+    [
+      'records are missing',
+      ({ 'experts-00003.bin': _, ...files }) => files,
+      /experts-00003.bin is missing, atomoe.json names it/,
+    ],
+    [
+      'truncated tensors',
+      (files) => ({ ...files, 'dense.safetensors': cut(files['dense.safetensors']) }),
+      /dense.safetensors has \d+ bytes, atomoe.json says \d+/,
+    ],
+    ['tensors are missing', ({ 'dense.safetensors': _, ...files }) => files, /dense.safetensors is missing/],
+    ['no config', ({ 'config.json': _, ...files }) => files, /config.json is missing/],
+    [
+      'a truncated manifest',
+      (files) => ({ ...files, 'atomoe.json': cut(cut(files['atomoe.json'])) }),
+      /atomoe.json is not JSON/,
+    ],
+  ])('%s', async (_name, damage, message) => {
+    const { folder, open } = watched(damage(await packed({ splitBytes: 2 * STRIDE })));
+    const error = await failure(openCheckpoint(folder));
+    expect(error.code).toBe('bad-file');
+    expect(error.message).toMatch(message);
+    expect(open.size).toBe(0);
+  });
+
+  test('a newer version says which one is read', async () => {
+    const files = await packed();
+    const json = JSON.parse(text(files['atomoe.json']));
+    const newer = { format: json.format, version: 2, anything: 'else' };
+    const error = await failure(openCheckpoint(memoryFolder(withManifest(files, newer))));
+    expect(error.code).toBe('unsupported-model');
+    expect(error.message).toMatch(/is of version 2, this Atomoe reads version 1; use a newer Atomoe/);
+  });
+
+  /** Every place of a JSON value. */
+  function* places(value: unknown, path: readonly string[] = []): Generator<readonly string[]> {
+    if (path.length > 0) yield path;
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, inner] of Object.entries(value)) yield* places(inner, [...path, key]);
+  }
+
+  function change(json: unknown, path: readonly string[], to: unknown): unknown {
+    const copy = structuredClone(json);
+    const last = path[path.length - 1]!;
+    const owner = path.slice(0, -1).reduce((at, key) => (at as Record<string, unknown>)[key], copy);
+    if (to === undefined) delete (owner as Record<string, unknown>)[last];
+    else (owner as Record<string, unknown>)[last] = to;
+    return copy;
+  }
+
+  const lies = [undefined, null, true, 'x', '', [], {}, [0], -1, 0, 0.5, 1, 2, 7, 4096, 2 ** 31, 1e300];
+
+  test.each([1, 2])('whatever field of the manifest lies, with %i records a file', async (perFile) => {
+    const files = await packed({ splitBytes: perFile * STRIDE });
+    const json = JSON.parse(text(files['atomoe.json']));
+    let tried = 0;
+    for (const path of places(json)) {
+      const name = path.join('.');
+      const truth = path.reduce((at, key) => at[key], json);
+      for (const lie of [...lies, typeof truth === 'number' ? truth + 1 : 'AAAA']) {
+        if (lie === truth) continue;
+        // Where it came from is told to people only: any text, any size.
+        if (name === 'source.label' && typeof lie === 'string') continue;
+        if (name === 'source.totalBytes' && Number.isSafeInteger(lie) && Number(lie) >= 0) continue;
+        const { folder, open } = watched(withManifest(files, change(json, path, lie)));
+        const checkpoint = await openCheckpoint(folder).catch((error: unknown) => error);
+        expect(checkpoint, `${name} = ${JSON.stringify(lie)}`).toBeInstanceOf(AtomoeError);
+        const { code, message } = checkpoint as AtomoeError;
+        expect(code).toBe(
+          name === 'version' && Number(lie) > 1 && Number.isSafeInteger(lie)
+            ? 'unsupported-model'
+            : 'bad-file',
+        );
+        expect(message).toMatch(/^toy: .+; /);
+        expect(open.size).toBe(0);
+        tried += 1;
+      }
+    }
+    expect(tried).toBeGreaterThan(500);
+  });
+
+  test('hashes of other records are caught when the record is read', async () => {
+    const files = await packed();
+    const json = JSON.parse(text(files['atomoe.json']));
+    json.hashes.reverse();
+    const { pack } = await openCheckpoint(memoryFolder(withManifest(files, json)));
+    expect((await failure(pack!.read(0, 0))).code).toBe('integrity');
+  });
+});
+
+describe('writing', () => {
+  test.each([1, 3, 8, 14])(
+    'stopped after %i steps it is no packed model, and opening it says so',
+    async (steps) => {
+      const { files, sink } = memorySink();
+      const stop = new AbortController();
+      let done = 0;
+      const onProgress = () => {
+        if (++done === steps) stop.abort();
+      };
+      const writing = writePack(sink, contents(), { signal: stop.signal, onProgress });
+      const reason: unknown = await writing.catch((error: unknown) => error);
+      expect(stop.signal.aborted).toBe(true);
+      expect(reason).toBe(stop.signal.reason);
+      expect(Object.keys(files)).not.toContain('atomoe.json');
+      const error = await failure(openCheckpoint(memoryFolder(files, 'half')));
+      expect(error.code).toBe('bad-file');
+      expect(error.message).toMatch(
+        /^half: packing this model was not finished, [^.]*\.safetensors is there and/,
+      );
+    },
+  );
+
+  test('tells how far it is', async () => {
+    const seen: [number, number][] = [];
+    const files = await packed({ onProgress: (done, total) => seen.push([done, total]) });
+    const total = 6 * STRIDE + files['dense.safetensors']!.length;
+    expect(seen.at(-1)).toEqual([total, total]);
+    expect(seen.map(([done]) => done)).toEqual(seen.map(([done]) => done).toSorted((a, b) => a - b));
+  });
+
+  test('a failing read fails the pack, without a manifest', async () => {
+    const { files, sink } = memorySink();
+    const read = async (layer: number, unit: number) => {
+      if (layer === 1) throw new AtomoeError('network', 'gone');
+      return record(layer, unit);
+    };
+    const experts = { ...contents().experts, read };
+    expect((await failure(writePack(sink, contents({ experts })))).code).toBe('network');
+    expect(Object.keys(files)).not.toContain('atomoe.json');
+  });
+
+  test('a file cannot be smaller than a record', async () => {
+    const error = await failure(packed({ splitBytes: STRIDE - 1 }));
+    expect(error.code).toBe('bad-input');
+    expect(error.message).toMatch(/split at 4095 bytes, one expert record takes 4096/);
+  });
+});

@@ -1,0 +1,401 @@
+/**
+ * A packed model: a folder in which every routed expert is one record, ready for its slot.
+ *
+ *   atomoe.json         the manifest: how records lie, in which files, and what each hashes to
+ *   dense.safetensors   every tensor of the model that is no routed expert, as the model had it
+ *   experts-00001.bin   records in the order (layer, unit), each from a 4 KiB boundary on; 00002 goes on where it ends
+ *   config.json, ...    configs, tokenizer and chat template, as the model had them
+ *
+ * A record is one ranged read, and nobody sees its bytes before they agree with the manifest.
+ */
+import { AtomoeError, invariant } from '../errors.ts';
+import { readExactly } from '../io/read.ts';
+import type { FileSource, FolderSource, ReadOptions } from '../io/source.ts';
+import { isJsonObject, type JsonObject } from './json-file.ts';
+import { chooseFormat, isQuantized, matrixLayout, type MatrixFormat } from './matrix.ts';
+
+export const MANIFEST_FILE = 'atomoe.json';
+export const DENSE_FILE = 'dense.safetensors';
+
+const FORMAT = 'atomoe-pack';
+const VERSION = 1;
+
+/** Pages of memory and blocks of disks: a record begins on one. */
+const RECORD_ALIGNMENT = 4096;
+
+/** Matrices of a record begin at a multiple of this, so that each can be bound alone. */
+const PART_ALIGNMENT = 256;
+
+/** Of each SHA-256 the first half is kept: no damage hits 128 bits by chance. */
+export const HASH_BYTES = 16;
+
+const ADVICE = 'the pack is damaged; download it again, or pack the model again';
+
+/** One matrix of a record. Offsets count from the record's start. */
+export interface PackPart {
+  readonly rows: number;
+  readonly cols: number;
+  readonly offsetBytes: number;
+  readonly scalesOffsetBytes: number; // 0 when there are none
+}
+
+/** How every record of the pack lies. */
+export interface PackLayout {
+  readonly format: MatrixFormat;
+  readonly parts: Readonly<Record<string, PackPart>>; // `gate`, `up`, `down`; or `in`, `out`
+  readonly sizeBytes: number; // a multiple of 256
+}
+
+export interface PackFile {
+  readonly name: string;
+  readonly sizeBytes: number;
+}
+
+export interface PackManifest {
+  readonly source: { readonly label: string; readonly totalBytes: number }; // what was packed
+  readonly denseBytes: number; // size of dense.safetensors
+  readonly layout: PackLayout;
+  readonly layers: number; // that have experts
+  readonly unitsPerLayer: number;
+  readonly files: readonly PackFile[]; // of records; all but the last hold equally many
+  readonly hashes: readonly Uint8Array<ArrayBuffer>[]; // [layers] of 16 bytes for each unit
+}
+
+/** The records of an opened pack. */
+export interface ExpertPack {
+  readonly layout: PackLayout;
+  readonly layers: number;
+  readonly unitsPerLayer: number;
+  readonly files: readonly PackFile[];
+  readonly totalBytes: number; // of these files
+  /**
+   * One record by one ranged read, checked against its hash; a wrong one is fetched once more.
+   *
+   * @returns layout.sizeBytes bytes
+   * @throws {AtomoeError} integrity - the bytes are wrong twice; network and the like from the source
+   */
+  read(
+    layer: number,
+    unit: number,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<Uint8Array<ArrayBuffer>>;
+  dispose(): void;
+}
+
+/** From one record's start to the next one's. */
+export function recordStride(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / RECORD_ALIGNMENT) * RECORD_ALIGNMENT;
+}
+
+/** The files of so many records, of which `perFile` fit into one. */
+export function expertFiles(records: number, perFile: number, strideBytes: number): PackFile[] {
+  return Array.from({ length: Math.ceil(records / perFile) }, (_, index) => ({
+    name: `experts-${String(index + 1).padStart(5, '0')}.bin`,
+    sizeBytes: Math.min(perFile, records - index * perFile) * strideBytes,
+  }));
+}
+
+/** What the manifest keeps of a record's bytes. */
+export async function hashRecord(record: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', record), 0, HASH_BYTES);
+}
+
+/** The text of atomoe.json. */
+export function formatManifest(manifest: PackManifest): string {
+  const { source, denseBytes, layout, layers, unitsPerLayer, files, hashes } = manifest;
+  const json = {
+    format: FORMAT,
+    version: VERSION,
+    source,
+    denseBytes,
+    record: layout,
+    layers,
+    unitsPerLayer,
+    recordStrideBytes: recordStride(layout.sizeBytes),
+    files,
+    hashes: hashes.map((layer) => btoa(Array.from(layer, (byte) => String.fromCharCode(byte)).join(''))),
+  };
+  return `${JSON.stringify(json, undefined, 1)}\n`;
+}
+
+/**
+ * Checks a manifest whole: what it says of files and records agrees with itself.
+ *
+ * @param where - what errors call it
+ * @throws {AtomoeError} unsupported-model - of a newer version; bad-file - anything wrong
+ */
+export function parseManifest(json: JsonObject, where: string): PackManifest {
+  const parser = new ManifestParser(where);
+  parser.checkVersion(json);
+  const layout = parser.layout(json['record']);
+  const layers = parser.count(json, 'layers');
+  const unitsPerLayer = parser.count(json, 'unitsPerLayer');
+  const strideBytes = recordStride(layout.sizeBytes);
+  parser.expect('recordStrideBytes', json['recordStrideBytes'], strideBytes);
+  return {
+    source: parser.source(json['source']),
+    denseBytes: parser.count(json, 'denseBytes'),
+    layout,
+    layers,
+    unitsPerLayer,
+    files: parser.files(json['files'], layers * unitsPerLayer, strideBytes),
+    hashes: parser.hashes(json['hashes'], layers, unitsPerLayer),
+  };
+}
+
+class ManifestParser {
+  readonly #where: string;
+
+  constructor(where: string) {
+    this.#where = where;
+  }
+
+  checkVersion({ format, version }: JsonObject): void {
+    this.expect('format', format, FORMAT);
+    if (typeof version === 'number' && Number.isSafeInteger(version) && version > VERSION) {
+      throw new AtomoeError(
+        'unsupported-model',
+        `${this.#where} is of version ${version}, this Atomoe reads version ${VERSION}; use a newer Atomoe, or pack ` +
+          `the model again with this one`,
+      );
+    }
+    this.expect('version', version, VERSION);
+  }
+
+  source(value: unknown): PackManifest['source'] {
+    const { label, totalBytes } = this.#object('source', value);
+    if (typeof label !== 'string') throw this.#wrong('source.label', label, 'a string');
+    return { label, totalBytes: this.#whole('source.totalBytes', totalBytes, 0) };
+  }
+
+  count(json: JsonObject, name: string): number {
+    return this.#whole(name, json[name], 1);
+  }
+
+  expect(name: string, value: unknown, wanted: string | number): void {
+    if (value !== wanted) throw this.#wrong(name, value, JSON.stringify(wanted));
+  }
+
+  layout(value: unknown): PackLayout {
+    const json = this.#object('record', value);
+    const format = FORMATS.find((known) => known === json['format']);
+    if (!format) throw this.#wrong('record.format', json['format'], `one of ${FORMATS.join(', ')}`);
+    const parts: [string, PackPart][] = [];
+    let endBytes = 0;
+    for (const [name, part] of Object.entries(this.#object('record.parts', json['parts']))) {
+      const parsed = this.#part(`record.parts.${name}`, part, format, endBytes);
+      endBytes += align(matrixLayout(format, parsed.rows, parsed.cols).sizeBytes);
+      parts.push([name, parsed]);
+    }
+    if (parts.length === 0) throw this.#wrong('record.parts', json['parts'], 'at least one part');
+    this.expect('record.sizeBytes', json['sizeBytes'], endBytes);
+    return { format, parts: Object.fromEntries(parts), sizeBytes: endBytes };
+  }
+
+  /** Parts lie one behind the other: the sizes alone tell where. */
+  #part(name: string, value: unknown, format: MatrixFormat, offsetBytes: number): PackPart {
+    const json = this.#object(name, value);
+    const rows = this.#whole(`${name}.rows`, json['rows'], 1);
+    const cols = this.#whole(`${name}.cols`, json['cols'], 1);
+    if (!isLoadable(format, cols)) throw this.#wrong(`${name}.cols`, cols, `a row that ${format} can hold`);
+    if (!Number.isSafeInteger(offsetBytes + 8 * rows * cols)) {
+      throw this.#wrong(name, `${rows} x ${cols}`, 'a matrix of a believable size');
+    }
+    const layout = matrixLayout(format, rows, cols);
+    const scalesOffsetBytes = layout.scalesOffsetBytes === 0 ? 0 : offsetBytes + layout.scalesOffsetBytes;
+    this.expect(`${name}.offsetBytes`, json['offsetBytes'], offsetBytes);
+    this.expect(`${name}.scalesOffsetBytes`, json['scalesOffsetBytes'], scalesOffsetBytes);
+    return { rows, cols, offsetBytes, scalesOffsetBytes };
+  }
+
+  /** The first file tells how many records a file takes, and so what all the others are. */
+  files(value: unknown, records: number, strideBytes: number): PackFile[] {
+    if (!Number.isSafeInteger(records * strideBytes)) {
+      throw this.#wrong('layers x unitsPerLayer', records, 'a believable number of records');
+    }
+    const listed = this.#list('files', value);
+    const { sizeBytes: firstBytes } = this.#object('files[0]', listed[0]);
+    const perFile = this.#whole('files[0].sizeBytes', firstBytes, strideBytes) / strideBytes;
+    if (!Number.isInteger(perFile)) {
+      throw this.#wrong('files[0].sizeBytes', firstBytes, `a multiple of ${strideBytes}`);
+    }
+    if (listed.length !== Math.ceil(records / perFile)) {
+      throw this.#wrong('files', `${listed.length} files`, `${Math.ceil(records / perFile)} for all records`);
+    }
+    const files = expertFiles(records, perFile, strideBytes);
+    for (const [index, { name, sizeBytes }] of files.entries()) {
+      const file = this.#object(`files[${index}]`, listed[index]);
+      this.expect(`files[${index}].name`, file['name'], name);
+      this.expect(`files[${index}].sizeBytes`, file['sizeBytes'], sizeBytes);
+    }
+    return files;
+  }
+
+  hashes(value: unknown, layers: number, unitsPerLayer: number): Uint8Array<ArrayBuffer>[] {
+    const listed = this.#list('hashes', value);
+    if (listed.length !== layers)
+      throw this.#wrong('hashes', `${listed.length} strings`, `${layers}, one a layer`);
+    return listed.map((text, layer) => {
+      const bytes = typeof text === 'string' ? decodeBase64(text) : undefined;
+      if (bytes?.byteLength === unitsPerLayer * HASH_BYTES) return bytes;
+      throw this.#wrong(`hashes[${layer}]`, text, `${unitsPerLayer * HASH_BYTES} bytes as base64`);
+    });
+  }
+
+  #whole(name: string, value: unknown, least: number): number {
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value;
+    throw this.#wrong(name, value, `a whole number of at least ${least}`);
+  }
+
+  #object(name: string, value: unknown): JsonObject {
+    if (isJsonObject(value)) return value;
+    throw this.#wrong(name, value, 'an object');
+  }
+
+  #list(name: string, value: unknown): readonly unknown[] {
+    if (Array.isArray(value)) return value;
+    throw this.#wrong(name, value, 'a list');
+  }
+
+  #wrong(name: string, value: unknown, wanted: string): AtomoeError {
+    const text = JSON.stringify(value) ?? 'missing';
+    const found = text.length > 60 ? `${text.slice(0, 60)}...` : text;
+    return new AtomoeError('bad-file', `${this.#where}: ${name} is ${found}, ${wanted} is wanted; ${ADVICE}`);
+  }
+}
+
+const FORMATS = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0'] as const satisfies readonly MatrixFormat[];
+
+/** Whether loading a model could have chosen this format for rows of so many columns. */
+function isLoadable(format: MatrixFormat, cols: number): boolean {
+  const dtype = format === 'f16' ? 'F16' : format === 'bf16' ? 'BF16' : 'F32';
+  return chooseFormat(dtype, cols, isQuantized(format) ? format : undefined) === format;
+}
+
+function align(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / PART_ALIGNMENT) * PART_ALIGNMENT;
+}
+
+function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  } catch {
+    return undefined; // the caller says which text it was
+  }
+}
+
+/**
+ * Opens the files of the records; reads none.
+ *
+ * @throws {AtomoeError} bad-file - a file is missing or of another size; integrity - this page cannot check hashes
+ */
+export async function openPack(
+  folder: FolderSource,
+  manifest: PackManifest,
+  options: { signal?: AbortSignal | undefined } = {},
+): Promise<ExpertPack> {
+  if (!globalThis.crypto?.subtle) {
+    throw new AtomoeError(
+      'integrity',
+      `${folder.label}: this page has no crypto.subtle, which checks each expert of a packed model; serve the page ` +
+        `over https or from localhost`,
+    );
+  }
+  const { layout, layers, unitsPerLayer, files, hashes } = manifest;
+  const sources = await openFiles(folder, files, options);
+  const strideBytes = recordStride(layout.sizeBytes);
+  const perFile = (files[0]?.sizeBytes ?? 0) / strideBytes;
+  return {
+    layout,
+    layers,
+    unitsPerLayer,
+    files,
+    totalBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    async read(layer, unit, { signal } = {}) {
+      const hash = hashes[layer]?.subarray(unit * HASH_BYTES, (unit + 1) * HASH_BYTES);
+      const index = layer * unitsPerLayer + unit;
+      const source = sources[Math.floor(index / perFile)];
+      invariant(hash?.byteLength === HASH_BYTES && source, () => `no record ${unit} in layer ${layer}`);
+      const offsetBytes = (index % perFile) * strideBytes;
+      const place = { offsetBytes, sizeBytes: layout.sizeBytes, hash, signal };
+      const record = (await readRecord(source, place)) ?? (await readAgain(folder, source.name, place));
+      if (record) return record;
+      throw new AtomoeError(
+        'integrity',
+        `${folder.label}: ${source.name} has wrong bytes for expert unit ${unit} of expert layer ${layer}: the ` +
+          `${layout.sizeBytes} at ${offsetBytes} do not hash to what ${MANIFEST_FILE} says, read twice; download ` +
+          `${source.name} again`,
+      );
+    },
+    dispose() {
+      for (const source of sources) source.dispose?.();
+    },
+  };
+}
+
+interface RecordPlace extends ReadOptions {
+  readonly offsetBytes: number;
+  readonly sizeBytes: number;
+  readonly hash: Uint8Array<ArrayBuffer>;
+}
+
+/** @returns undefined when the bytes are not those that were packed */
+async function readRecord(
+  source: FileSource,
+  { offsetBytes, sizeBytes, hash, signal }: RecordPlace,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const record = await readExactly(source, offsetBytes, sizeBytes, { signal, chunkBytes: sizeBytes });
+  const found = await hashRecord(record);
+  signal?.throwIfAborted();
+  return found.every((byte, i) => byte === hash[i]) ? record : undefined;
+}
+
+/** Opens the file anew for it: a source may keep the beginning that it has read, wrong or not. */
+async function readAgain(
+  folder: FolderSource,
+  name: string,
+  place: RecordPlace,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const source = await folder.open(name, { signal: place.signal });
+  if (!source) throw missing(folder, name);
+  try {
+    return await readRecord(source, place);
+  } finally {
+    source.dispose?.();
+  }
+}
+
+async function openFiles(
+  folder: FolderSource,
+  files: readonly PackFile[],
+  options: { signal?: AbortSignal | undefined },
+): Promise<FileSource[]> {
+  const opened = await Promise.allSettled(files.map((file) => openFile(folder, file, options)));
+  const sources = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const failed = opened.find((result) => result.status === 'rejected');
+  if (!failed) return sources;
+  for (const source of sources) source.dispose?.();
+  throw failed.reason;
+}
+
+async function openFile(
+  folder: FolderSource,
+  { name, sizeBytes }: PackFile,
+  options: { signal?: AbortSignal | undefined },
+): Promise<FileSource> {
+  const source = await folder.open(name, options);
+  if (!source) throw missing(folder, name);
+  if (source.sizeBytes === sizeBytes) return source;
+  source.dispose?.();
+  throw new AtomoeError(
+    'bad-file',
+    `${folder.label}: ${name} has ${source.sizeBytes} bytes, ${MANIFEST_FILE} says ${sizeBytes}; download it again`,
+  );
+}
+
+function missing(folder: FolderSource, name: string): AtomoeError {
+  return new AtomoeError(
+    'bad-file',
+    `${folder.label}: ${name} is missing, ${MANIFEST_FILE} names it; download the whole pack again`,
+  );
+}
