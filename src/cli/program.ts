@@ -4,14 +4,16 @@ import { bench } from './bench.ts';
 import type { Command } from './command.ts';
 import { inspect } from './inspect.ts';
 import { logits } from './logits.ts';
+import { pack } from './pack.ts';
 import { run } from './run.ts';
+import { simulate } from './simulate.ts';
 import type { Terminal } from './terminal.ts';
 import { verify } from './verify.ts';
 import { atomoeVersion } from './version.ts';
 import { table } from './words.ts';
 
 /** Every command; a new one is added here. */
-const COMMANDS: readonly Command[] = [run, logits, inspect, bench, verify];
+const COMMANDS: readonly Command[] = [run, logits, inspect, bench, verify, pack, simulate];
 
 const EXIT = { good: 0, failed: 1, misused: 2, stopped: 130 } as const;
 

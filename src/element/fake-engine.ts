@@ -18,6 +18,7 @@ import type {
   ModelSource,
   Prompt,
   Session,
+  StreamingReport,
   TokenRoutes,
 } from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
@@ -34,6 +35,7 @@ export interface FakeScript {
   readonly loadError?: unknown;
   readonly replyError?: { readonly afterTokens: number; readonly error: unknown };
   readonly progress?: readonly LoadProgress[];
+  readonly streaming?: StreamingReport;
   /** Waited for before each token; a test holds the stream here. */
   readonly beforeToken?: (index: number, signal: AbortSignal | undefined) => Promise<void>;
   /** Waited for between two reports of a load. */
@@ -135,6 +137,26 @@ export class FakeEngine implements Engine {
       experts: { layers, perLayer, ...(grid === undefined ? {} : { grid }) },
     };
     return this.model;
+  }
+
+  async resize({ memoryBudget }: Pick<LoadOptions, 'memoryBudget' | 'streaming'>): Promise<ModelPlan> {
+    await nextTask();
+    if (!this.model) throw new AtomoeError('bad-input', 'no model is loaded');
+    const { least, gpuTotal } = this.model.plan.bytes;
+    const budget = typeof memoryBudget === 'number' ? memoryBudget : gpuTotal;
+    if (budget < least) {
+      throw new AtomoeError('limit-too-small', `it needs ${least} bytes of GPU memory at least`);
+    }
+    const share = Math.min(1, (budget - least) / (gpuTotal - least));
+    const slotsPerLayer = Math.max(1, Math.round(share * 16));
+    const plan = { ...this.model.plan, streams: share < 1, slotsPerLayer, cacheRatio: slotsPerLayer };
+    this.model = { ...this.model, plan };
+    return plan;
+  }
+
+  async streaming(): Promise<StreamingReport | undefined> {
+    await nextTask();
+    return this.script.streaming;
   }
 
   session(): Session {

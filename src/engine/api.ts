@@ -32,6 +32,8 @@ export interface LoadOptions {
   quantize?: QuantizeFormat; // re-encode 16- and 32-bit matrices while loading; not packed experts
   activations?: 'f32' | 'f16'; // f16 needs shader-f16; default f32
   streaming?: StreamingOptions;
+  /** Keeps what is read from a URL on the local disk (OPFS), for the next visit; default true where there is one. */
+  diskCache?: boolean;
 }
 
 /** Which resident expert makes room: see `npx atomoe simulate`. */
@@ -47,6 +49,44 @@ export interface StreamingOptions {
   runAhead?: number | 'auto'; // layers submitted before their experts are known; default 'auto'
   hostBudget?: number; // bytes of experts kept in memory beside the GPU's; default 1 GiB
   slotsPerLayer?: number; // instead of what memoryBudget pays for
+  fill?: boolean; // fetches what is missing while nobody talks; default true
+}
+
+/** Where an expert (or a page of atomic ones) is: in `StreamingReport.states`. */
+export const SLOT_STATES = { absent: 0, resident: 1, loading: 2, predicted: 3 } as const;
+
+/** What the experts' cache does, since the model was loaded or resized. Bytes, milliseconds. */
+export interface StreamingReport {
+  readonly layers: number;
+  readonly unitsPerLayer: number; // experts, or pages of atomic ones
+  readonly slotsPerLayer: number;
+  readonly cacheRatio: number; // slots in units of what one token needs
+  readonly unitBytes: number;
+  readonly states: Uint8Array; // [layers * unitsPerLayer]: SLOT_STATES
+  readonly isComplete: boolean; // nothing is missing: steps do not stop
+  readonly tokens: number; // that were generated while something was missing
+  readonly hits: number;
+  readonly misses: number;
+  readonly evictions: number;
+  readonly speculated: number; // loaded on a guess
+  readonly adopted: number; // of those, used
+  readonly wasted: number; // of those, never used
+  readonly uploadedBytes: number; // to GPU memory
+  readonly readBytes: number; // from disk or network
+  readonly heldBytes: number; // experts in this thread's memory
+  readonly stallMs: number; // waiting for experts
+  readonly syncMs: number; // waiting for the GPU to say which
+  readonly aborts: number; // layers that ran ahead in vain
+  readonly recall: readonly number[]; // [layer]: the share of used units that were foreseen; NaN where none was
+  readonly disk: DiskReport | undefined; // none where nothing is kept
+}
+
+export interface DiskReport {
+  readonly key: string; // for deleteModel
+  readonly storedBytes: number;
+  readonly totalBytes: number;
+  readonly isReadOnly: boolean;
+  readonly why: string; // one sentence why nothing is written; empty while it is
 }
 
 /** What loading would download, hold and need. All sizes in bytes. */
@@ -183,6 +223,16 @@ export interface Engine {
   session(): Session;
   /** GPU bytes in use, by kind. */
   memory(): MemoryReport;
+  /**
+   * Changes how much GPU memory the loaded model may take, and how its experts are streamed, between two tokens. What
+   * it says does not change by a bit.
+   *
+   * @throws {AtomoeError} bad-input - no model with experts on a GPU, or an option out of range; limit-too-small - the
+   *   model does not work in so little: then nothing changes; out-of-memory
+   */
+  resize(change: Pick<LoadOptions, 'memoryBudget' | 'streaming'>): Promise<ModelPlan>;
+  /** @returns undefined where the loaded model has no routed experts, or none on a GPU */
+  streaming(): Promise<StreamingReport | undefined>;
   readonly chat: { readonly completions: ChatCompletions };
   /** Rejects with `device-lost` when the GPU goes away; never resolves otherwise. */
   readonly lost: Promise<never>;

@@ -125,7 +125,7 @@ export class CpuRunner implements Runner {
     return Float32Array.from(this.#run(graph, state, request)(logits));
   }
 
-  memory(): MemoryReport {
+  memoryReport(): MemoryReport {
     return {
       totalBytes: 0,
       weightsBytes: 0,

@@ -1,13 +1,16 @@
 import { AtomoeError } from '../errors.ts';
 import { Gpu, readAdapter, type AdapterFacts, type GpuEntry, type HostDevice } from '../gpu/device.ts';
-import { readJson, readText } from '../formats/json-file.ts';
 import type { FolderSource } from '../io/source.ts';
+import { cachedFolder, type CachedFolder } from '../io/disk-cache.ts';
 import { openFolder } from '../io/folder.ts';
+import { openOpfs } from '../io/opfs.ts';
+import type { DiskStorage } from '../io/storage.ts';
 import type { ModelFamily } from '../models/family.ts';
-import { openTokenizer, type Tokenizer } from '../text/tokenizer.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
 import type {
   AdapterReport,
   ChatCompletions,
+  DiskReport,
   Engine,
   LoadOptions,
   MemoryReport,
@@ -15,10 +18,15 @@ import type {
   ModelPlan,
   ModelSource,
   Session,
+  StreamingReport,
 } from './api.ts';
 import { makeCompletions } from './completions.ts';
 import { CpuRunner } from './cpu-runner.ts';
-import { openGpuRunner, type StreamTesting } from './gpu-load.ts';
+import { checkStreaming, type StreamTesting } from './expert-memory.ts';
+import { openGpuRunner } from './gpu-load.ts';
+import { fillExperts } from './fill.ts';
+import { GpuRunner } from './gpu-runner.ts';
+import { infoOf, readTokenizer } from './model-info.ts';
 import { budgetOf, draftModel, sizeModel, type Drafted } from './planning.ts';
 import { JobQueue } from './queue.ts';
 import type { Runner } from './runner.ts';
@@ -38,6 +46,8 @@ export interface EngineOptions extends LoadOptions {
   /** Which kernels to use where several would do; default 'auto': measured once for each adapter. */
   tuning?: TuningMode;
   tuningStore?: TuningStore;
+  /** Where models from URLs are kept; default: the browser's private file system, where there is one. */
+  storage?: DiskStorage | Promise<DiskStorage>;
   /** For tests of streaming. */
   streamTesting?: StreamTesting;
   /** Opens devices with the portable limits only. For tests. */
@@ -51,6 +61,9 @@ interface LoadedModel {
   readonly tokenizer: Tokenizer | undefined;
   readonly eosIds: ReadonlySet<number>;
   readonly drafted: Drafted;
+  readonly options: LoadOptions;
+  readonly folder: FolderSource;
+  readonly closing: AbortController; // ends what goes on in the background
 }
 
 const CPU_ADAPTER: AdapterReport = {
@@ -73,6 +86,7 @@ export class LocalEngine implements Engine {
   #loaded: LoadedModel | undefined;
   #loading = false;
   #isDisposed = false;
+  #closed: Promise<void> = Promise.resolve(); // when the model before has let go of everything
   #fail: (reason: unknown) => void = () => {};
 
   private constructor(options: EngineOptions, facts: AdapterFacts | undefined) {
@@ -105,11 +119,14 @@ export class LocalEngine implements Engine {
 
   async plan(model: ModelSource, options: LoadOptions = {}): Promise<ModelPlan> {
     this.#assertUsable();
-    const drafted = await draftModel(openFolder(model), options, this.#options.families ?? []);
+    checkStreaming(options.streaming ?? {});
+    const folder = await this.#openFolder(model, options);
     try {
+      const drafted = await draftModel(folder, options, this.#options.families ?? []);
+      drafted.checkpoint.dispose();
       return sizeModel(drafted, this.#facts ?? CPU_FACTS, options).plan;
     } finally {
-      drafted.checkpoint.dispose();
+      await closeFolder(folder);
     }
   }
 
@@ -121,24 +138,63 @@ export class LocalEngine implements Engine {
         'a model is being loaded already; wait for it, or abort it through its signal',
       );
     }
+    checkStreaming(options.streaming ?? {});
     this.#loading = true;
     try {
       options.onProgress?.({ kind: 'planning' });
-      const folder = openFolder(model);
-      const drafted = await draftModel(folder, options, this.#options.families ?? []);
+      await this.#closed; // the model before may still be letting go of its files
+      const folder = await this.#openFolder(model, options);
       try {
-        await this.#replace(folder, drafted, options);
+        await this.#replace(folder, options);
       } catch (error) {
-        drafted.checkpoint.dispose();
+        await closeFolder(folder);
         throw error;
       }
-      // Streamed experts are read as long as the model is there.
-      if (!this.#loaded?.info.plan.streams) drafted.checkpoint.dispose();
       return this.#assertLoaded().info;
     } finally {
       this.#loading = false;
       if (this.#isDisposed) this.#unload();
     }
+  }
+
+  /**
+   * Changes how much GPU memory the loaded model may take, and how its experts are streamed, between two tokens. What
+   * it says does not change.
+   *
+   * @throws {AtomoeError} bad-input - no model with experts on a GPU; limit-too-small - it does not work in so little;
+   *   then nothing changes; out-of-memory
+   */
+  async resize(change: Pick<LoadOptions, 'memoryBudget' | 'streaming'>): Promise<ModelPlan> {
+    const loaded = this.#assertLoaded();
+    const { runner, drafted, options } = loaded;
+    if (!(runner instanceof GpuRunner) || !runner.memory) {
+      throw new AtomoeError(
+        'bad-input',
+        `${drafted.checkpoint.label} has no experts on a GPU; wanted a model with some; its memory cannot change`,
+      );
+    }
+    checkStreaming(change.streaming ?? {});
+    const merged: LoadOptions = {
+      ...options,
+      ...change,
+      streaming: { ...options.streaming, ...change.streaming },
+    };
+    const { slots, plan } = sizeModel(drafted, this.#facts ?? CPU_FACTS, merged);
+    if (!plan.fits || !slots) {
+      throw new AtomoeError('limit-too-small', `${drafted.checkpoint.label} does not fit: ${plan.why}`);
+    }
+    await this.#queue.run(() => runner.resize(slots, merged.streaming ?? {}, budgetOf(merged)));
+    loaded.closing.abort();
+    const closing = new AbortController();
+    this.#loaded = { ...loaded, options: merged, info: { ...loaded.info, plan }, closing };
+    if (plan.streams && (merged.streaming?.fill ?? true)) this.#fill();
+    return plan;
+  }
+
+  streaming(): Promise<StreamingReport | undefined> {
+    const { runner, folder } = this.#assertLoaded();
+    const memory = runner instanceof GpuRunner ? runner.memory : undefined;
+    return Promise.resolve(memory?.report(isCached(folder) ? diskReport(folder) : undefined));
   }
 
   session(): Session {
@@ -180,7 +236,7 @@ export class LocalEngine implements Engine {
   }
 
   memory(): MemoryReport {
-    return this.#assertLoaded().runner.memory();
+    return this.#assertLoaded().runner.memoryReport();
   }
 
   /** The runner of the loaded model, for tools that measure it. */
@@ -203,18 +259,30 @@ export class LocalEngine implements Engine {
     this.#sessions.clear();
     const loaded = this.#loaded;
     this.#loaded = undefined;
+    loaded?.closing.abort();
     // What is running finishes its step first: its buffers may not go under it.
-    void this.#queue.run(() => {
+    this.#closed = this.#queue.run(async () => {
       loaded?.runner.dispose();
       loaded?.gpu?.dispose();
-      if (loaded?.info.plan.streams) loaded.drafted.checkpoint.dispose();
-      return Promise.resolve();
+      if (!loaded) return;
+      loaded.drafted.checkpoint.dispose(); // until now, experts could be read
+      await closeFolder(loaded.folder);
     });
     this.#queue = new JobQueue();
   }
 
   /** Loads first, then lets the old model go only when the new one is here: unless both need the same device. */
-  async #replace(folder: FolderSource, drafted: Drafted, options: LoadOptions): Promise<void> {
+  async #replace(folder: FolderSource, options: LoadOptions): Promise<void> {
+    const drafted = await draftModel(folder, options, this.#options.families ?? []);
+    try {
+      await this.#open(folder, drafted, options);
+    } catch (error) {
+      drafted.checkpoint.dispose();
+      throw error;
+    }
+  }
+
+  async #open(folder: FolderSource, drafted: Drafted, options: LoadOptions): Promise<void> {
     const sized = sizeModel(drafted, this.#facts ?? CPU_FACTS, options);
     if (this.#facts && !sized.plan.fits) {
       throw new AtomoeError('limit-too-small', `${drafted.checkpoint.label} does not fit: ${sized.plan.why}`);
@@ -240,11 +308,33 @@ export class LocalEngine implements Engine {
         : await CpuRunner.open(drafted, onProgress);
       const info = infoOf(drafted, sized.plan, tokenizer);
       const eosIds = new Set([...drafted.spec.eosIds, ...(tokenizer?.eosIds ?? [])]);
-      this.#loaded = { info, runner, gpu, tokenizer, eosIds, drafted };
+      const closing = new AbortController();
+      this.#loaded = { info, runner, gpu, tokenizer, eosIds, drafted, options, folder, closing };
+      if (sized.plan.streams && (options.streaming?.fill ?? true)) this.#fill();
     } catch (error) {
       gpu?.dispose();
       throw error;
     }
+  }
+
+  /** The model's files, kept on the local disk where they come from a URL. */
+  async #openFolder(model: ModelSource, { diskCache = true }: LoadOptions): Promise<FolderSource> {
+    const folder = openFolder(model);
+    if (!diskCache || typeof model !== 'string') return folder;
+    const storage = await (this.#options.storage ?? openOpfs());
+    return cachedFolder(folder, storage);
+  }
+
+  /** Fetches in the background what is missing. */
+  #fill(): void {
+    const { runner, folder, drafted, closing } = this.#assertLoaded();
+    const { experts, context } = drafted;
+    if (!(runner instanceof GpuRunner) || !runner.memory || !experts) return;
+    const { signal } = closing;
+    const keep = isCached(folder)
+      ? (layer: number, unit: number) => experts.read(layer, unit, { ...context, signal })
+      : undefined;
+    void fillExperts({ memory: runner.memory, queue: this.#queue, keep, signal });
   }
 
   async #openGpu(
@@ -289,6 +379,19 @@ export class LocalEngine implements Engine {
   }
 }
 
+function isCached(folder: FolderSource): folder is CachedFolder {
+  return 'cache' in folder;
+}
+
+async function closeFolder(folder: FolderSource): Promise<void> {
+  if (isCached(folder)) await folder.dispose();
+}
+
+function diskReport({ cache }: CachedFolder): DiskReport {
+  const { key, storedBytes, totalBytes, isReadOnly, why } = cache.status;
+  return { key, storedBytes, totalBytes, isReadOnly, why: why?.message ?? '' };
+}
+
 const plainRequest = { penalty: 1, temperature: 1, candidates: false, routes: false } as const;
 
 const CPU_FACTS: AdapterFacts = {
@@ -314,23 +417,6 @@ function reportOf({ name, features, limits }: AdapterFacts): AdapterReport {
   };
 }
 
-function infoOf({ checkpoint, spec }: Drafted, plan: ModelPlan, tokenizer: Tokenizer | undefined): ModelInfo {
-  const sparse = spec.layers.flatMap(({ mlp }) => (mlp.kind === 'dense' ? [] : [mlp]));
-  const [first] = sparse;
-  return {
-    label: checkpoint.label,
-    family: spec.family,
-    plan,
-    // A template that never looks at who speaks only strings texts together: such a model continues text.
-    hasChatTemplate: /\brole\b/.test(tokenizer?.chatTemplate ?? ''),
-    experts: {
-      layers: sparse.length,
-      perLayer: first?.experts ?? 0,
-      ...(first?.kind === 'atomic' ? { grid: first.grid } : {}),
-    },
-  };
-}
-
 function checkIds(ids: readonly number[], vocab: number, contextTokens: number): void {
   if (ids.length === 0)
     throw new AtomoeError('bad-input', 'there are no ids; wanted at least one; give token ids');
@@ -347,21 +433,4 @@ function checkIds(ids: readonly number[], vocab: number, contextTokens: number):
       `${ids.length} ids do not fit the context of ${contextTokens} tokens; give fewer, or load with more contextTokens`,
     );
   }
-}
-
-/** @returns undefined where the folder has no tokenizer: logits of ids work all the same */
-async function readTokenizer(
-  folder: FolderSource,
-  { checkpoint }: Drafted,
-  signal: AbortSignal | undefined,
-): Promise<Tokenizer | undefined> {
-  const tokenizerJson = await readJson(folder, 'tokenizer.json', { signal });
-  if (!tokenizerJson) return undefined;
-  return openTokenizer({
-    tokenizerJson,
-    tokenizerConfig: await readJson(folder, 'tokenizer_config.json', { signal }),
-    modelConfig: checkpoint.config,
-    generationConfig: checkpoint.generationConfig,
-    chatTemplate: await readText(folder, 'chat_template.jinja', { signal }),
-  });
 }

@@ -1,21 +1,14 @@
 /** Brings a model onto a GPU device: weights, experts, pipelines, tuning. */
 import { AtomoeError, invariant } from '../errors.ts';
-import { ema, lru, type MakePolicy } from '../experts/policy.ts';
-import { ExpertStore } from '../experts/store.ts';
-import { ExpertStreamer } from '../experts/streamer.ts';
-import { RecordTiers } from '../experts/tiers.ts';
 import { slice } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { submit } from '../gpu/recorder.ts';
-import type { Graph } from '../graph/node.ts';
 import { lower, Plan, type GpuWeight, type Resources, type Tuning } from '../graph/plan.ts';
 import type { Scalar, Weight } from '../graph/tensor.ts';
-import { buildGraph } from '../models/graph.ts';
 import type { LoadProgress, StreamingOptions } from './api.ts';
+import { ExpertMemory, type StreamTesting } from './expert-memory.ts';
 import { GpuRunner } from './gpu-runner.ts';
 import type { Drafted } from './planning.ts';
 import type { SlotPlan } from './slots.ts';
-import { StreamedSteps, type RouteTensors } from './streamed-steps.ts';
 import { tuneModel, type PlanSpec, type TuningOptions } from './tuning.ts';
 import { readWeight } from './weights.ts';
 
@@ -27,16 +20,6 @@ export interface GpuLoadOptions {
   readonly streaming: StreamingOptions;
   readonly budgetBytes: number; // of GPU memory, from when the model is loaded
   readonly testing: StreamTesting;
-}
-
-/** What tests turn to show that results do not depend on it. */
-export interface StreamTesting {
-  /** Which place of its layer an expert takes: a permutation. */
-  readonly place?: (unit: number, layer: number) => number;
-  /** Fills evicted slots with this word. */
-  readonly poison?: number;
-  /** Changes predictions before they are followed. */
-  readonly mistake?: (layer: number, units: Uint32Array, count: number) => void;
 }
 
 /**
@@ -61,155 +44,38 @@ async function openRunner(
   options: GpuLoadOptions,
   held: { dispose(): void }[],
 ): Promise<GpuRunner> {
-  const { scalar, onProgress } = options;
-  const { contextTokens, chunkTokens } = drafted;
-  const weights = await uploadWeights(gpu, drafted, options, held);
-  const store = await openStore(gpu, drafted, options, held);
-  const streams = options.slots?.streams ?? false;
-  const scratch = streams ? await openScratch(gpu, drafted, options, held) : undefined;
-  if (store && !streams) await uploadExperts(drafted, store, options);
-  if (gpu.isLost)
-    throw new AtomoeError('device-lost', 'the GPU device was lost while loading; load the model again');
-  const resources: Resources = {
-    weight: (weight: Weight) => {
-      const found = weights.get(weight.name);
-      invariant(found, () => `weight ${weight.name} was not loaded`);
-      return found;
-    },
-    experts: store,
+  const { scalar, onProgress, slots } = options;
+  const { contextTokens, chunkTokens, decode, prefill, experts, checkpoint, context } = drafted;
+  const advance = downloadProgress(drafted, options);
+  const weights = await uploadWeights(gpu, drafted, advance, held);
+  const memory = experts && slots && (await ExpertMemory.open(gpu, drafted, { ...options, slots }));
+  if (memory) held.push(memory);
+  const weight = (wanted: Weight) => {
+    const found = weights.get(wanted.name);
+    invariant(found, () => `weight ${wanted.name} was not loaded`);
+    return found;
   };
-  const prefillResources = { ...resources, experts: scratch ?? store };
-  const decodeGraph = streams ? lookingGraph(drafted, options.streaming) : drafted.decode;
+  const forTokens: Resources = { weight, experts: memory?.forTokens };
+  const forPrompts: Resources = { weight, experts: memory?.forPrompts };
   const common = { contextTokens, scalar };
+  const tokens = { ...common, label: 'decode', maxTokens: 1, keepCuts: true };
+  const prompts = { ...common, label: 'prefill', maxTokens: chunkTokens };
   const specs: readonly PlanSpec[] = [
-    {
-      graph: decodeGraph,
-      resources,
-      options: { ...common, label: 'decode', maxTokens: 1, keepCuts: true },
-    },
-    {
-      graph: drafted.prefill,
-      resources: prefillResources,
-      options: { ...common, label: 'prefill', maxTokens: chunkTokens },
-    },
+    { graph: decode, resources: forTokens, options: tokens },
+    { graph: prefill, resources: forPrompts, options: prompts },
   ];
-  const standIns = streams ? [store, scratch] : [];
-  const { tuning, decode, prefill } = await openTuned(gpu, specs, standIns, options, held);
-  const routes = routeTensors(decodeGraph);
-  const streamed =
-    store && streams ? openStreaming(gpu, drafted, options, { store, scratch, routes }) : undefined;
+  const tune = () => tuneModel(gpu, specs, options.tuning, onProgress);
+  const tuning = memory ? await memory.pretending(tune) : await tune();
+  if (memory && !slots?.streams) await memory.loadAll(advance, context.signal);
+  const plans = await openPlans(gpu, specs, tuning, onProgress, held);
+  if (gpu.isLost)
+    throw new AtomoeError(
+      'device-lost',
+      `the GPU device was lost while loading ${checkpoint.label}; load it again`,
+    );
   gpu.budgetBytes = options.budgetBytes;
   onProgress({ kind: 'ready' });
-  return new GpuRunner({
-    gpu,
-    drafted,
-    scalar,
-    weights,
-    store,
-    streamed,
-    routes,
-    prefillResources,
-    tuning,
-    decode,
-    prefill,
-  });
-}
-
-/** Tunes and opens the plans of decode and prefill. Kernels are timed on experts that are there, whatever they hold. */
-async function openTuned(
-  gpu: Gpu,
-  specs: readonly PlanSpec[],
-  standIns: readonly (ExpertStore | undefined)[],
-  { tuning: how, onProgress }: GpuLoadOptions,
-  held: { dispose(): void }[],
-): Promise<{ tuning: Tuning; decode: Plan; prefill: Plan }> {
-  for (const store of standIns) store?.pretendAll();
-  const tuning = await tuneModel(gpu, specs, how, onProgress);
-  for (const store of standIns) store?.clear();
-  const [decode, prefill] = await openPlans(gpu, specs, tuning, onProgress, held);
-  invariant(decode && prefill, () => 'plans');
-  return { tuning, decode, prefill };
-}
-
-/** The decode graph whose layers also say what the next ones will probably need. */
-function lookingGraph({ family, spec, contextTokens }: Drafted, { lookahead = 1 }: StreamingOptions): Graph {
-  return buildGraph(family, spec, { logits: 'all', sample: true, contextTokens, lookahead });
-}
-
-const POLICIES: Readonly<Record<string, (options: StreamingOptions) => MakePolicy>> = {
-  ema: () => ema(),
-  lru: () => lru(),
-};
-
-const DEFAULT_HOST_BYTES = 2 ** 30;
-
-function openStreaming(
-  gpu: Gpu,
-  { experts, context, chunkTokens, spec }: Drafted,
-  { streaming, testing }: GpuLoadOptions,
-  made: { store: ExpertStore; scratch: ExpertStore | undefined; routes: readonly RouteTensors[] },
-): StreamedSteps {
-  invariant(experts, () => 'streaming without experts');
-  const { policy = 'ema', hostBudget = DEFAULT_HOST_BYTES, runAhead = 'auto' } = streaming;
-  const { layout, unitsPerLayer } = experts;
-  const tiers = new RecordTiers({
-    units: unitsPerLayer,
-    recordBytes: layout.sizeBytes,
-    hostBytes: hostBudget,
-    read: (layer, unit, signal) => experts.read(layer, unit, { ...context, signal }),
-  });
-  const topK = Math.max(...made.routes.map((route) => route.topK));
-  const makePolicy = POLICIES[policy];
-  invariant(makePolicy, () => `policy ${policy}`);
-  const streamer = new ExpertStreamer({
-    store: made.store,
-    scratch: made.scratch,
-    tiers,
-    topK,
-    policy: makePolicy(streaming),
-    copy: (copies) => submit(gpu, [], copies),
-    poison:
-      testing.poison === undefined
-        ? undefined
-        : new Uint8Array(new Uint32Array(layout.sizeBytes / 4).fill(testing.poison).buffer),
-  });
-  const mlp = spec.layers.find(({ mlp }) => mlp.kind !== 'dense')?.mlp;
-  const perLayer = mlp && mlp.kind !== 'dense' ? mlp.experts : unitsPerLayer;
-  return new StreamedSteps({
-    gpu,
-    streamer,
-    routes: made.routes,
-    unitExperts: perLayer / unitsPerLayer,
-    chunkTokens,
-    runAhead,
-    mistake: testing.mistake,
-  });
-}
-
-async function openStore(
-  gpu: Gpu,
-  { experts }: Drafted,
-  { slots, testing }: GpuLoadOptions,
-  held: { dispose(): void }[],
-): Promise<ExpertStore | undefined> {
-  if (!experts || !slots) return undefined;
-  const store = await ExpertStore.open(gpu, experts, { slots, place: testing.place });
-  held.push(store);
-  return store;
-}
-
-/** Slots for prompts, where decoding has too few. */
-async function openScratch(
-  gpu: Gpu,
-  { experts }: Drafted,
-  { slots }: GpuLoadOptions,
-  held: { dispose(): void }[],
-): Promise<ExpertStore | undefined> {
-  if (!experts || !slots || slots.scratch === 0) return undefined;
-  const counts = { places: slots.scratch, reserved: 0 };
-  const scratch = await ExpertStore.open(gpu, experts, { label: 'scratch', slots: counts, isShared: true });
-  held.push(scratch);
-  return scratch;
+  return new GpuRunner({ gpu, drafted, scalar, weights, memory, forPrompts, tuning, ...plans });
 }
 
 /** Opens the plans one after another; progress counts the programs of all of them, each once. */
@@ -219,7 +85,7 @@ async function openPlans(
   tuning: Tuning,
   onProgress: (progress: LoadProgress) => void,
   held: { dispose(): void }[],
-): Promise<Plan[]> {
+): Promise<{ decode: Plan; prefill: Plan }> {
   const keysOf = ({ graph, resources, options }: PlanSpec) =>
     lower(gpu, graph, resources, { ...options, tuning }).dispatches.map(({ program }) => program.key);
   const totalPipelines = new Set(specs.flatMap(keysOf)).size;
@@ -233,32 +99,21 @@ async function openPlans(
     held.push(plan);
     plans.push(plan);
   }
-  return plans;
+  const [decode, prefill] = plans;
+  invariant(decode && prefill, () => 'plans');
+  return { decode, prefill };
 }
 
-/** Where the layers of a graph say which experts they take, and which the next layers probably will. */
-function routeTensors({ outputs }: Graph): RouteTensors[] {
-  const found: RouteTensors[] = [];
-  for (let layer = 0; ; layer += 1) {
-    const ids = outputs[`route ${layer} ids`];
-    const weights = outputs[`route ${layer} weights`];
-    if (!ids || !weights) return found;
-    const look = [0, 1].flatMap((ahead) => outputs[`look ${layer} ${ahead} ids`] ?? []);
-    found.push({ ids, weights, look, topK: ids.perToken });
-  }
-}
-
-/** Counts what has come of all that will. */
+/** Counts what has come of all that will before the first token. */
 function downloadProgress(
   { checkpoint, context, experts }: Drafted,
   { onProgress, slots }: GpuLoadOptions,
-  startBytes = 0,
 ): (bytes: number) => void {
   const file = checkpoint.files[0]?.name ?? '';
   const later =
     slots?.streams && experts ? experts.layers * experts.unitsPerLayer * experts.layout.sizeBytes : 0;
   const totalBytes = Math.max(1, checkpoint.totalBytes - later);
-  let doneBytes = startBytes;
+  let doneBytes = 0;
   return (bytes) => {
     context.signal?.throwIfAborted();
     doneBytes = Math.min(totalBytes, doneBytes + bytes);
@@ -270,11 +125,10 @@ function downloadProgress(
 async function uploadWeights(
   gpu: Gpu,
   drafted: Drafted,
-  options: GpuLoadOptions,
+  advance: (bytes: number) => void,
   held: { dispose(): void }[],
 ): Promise<Map<string, GpuWeight>> {
   const weights = new Map<string, GpuWeight>();
-  const advance = downloadProgress(drafted, options);
   for (const weight of drafted.decode.weights) {
     const { format, bytes, scalesOffsetBytes } = await readWeight(weight, drafted.context);
     const buffer = await gpu.allocating(weight.name, () =>
@@ -286,24 +140,4 @@ async function uploadWeights(
     advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
   }
   return weights;
-}
-
-/** Reads every record, one after another, straight into its slot. */
-async function uploadExperts(drafted: Drafted, store: ExpertStore, options: GpuLoadOptions): Promise<void> {
-  const { context, experts, checkpoint } = drafted;
-  invariant(experts, () => 'no experts');
-  const { layers, unitsPerLayer, layout } = experts;
-  const advance = downloadProgress(
-    drafted,
-    options,
-    checkpoint.totalBytes - layers * unitsPerLayer * layout.sizeBytes,
-  );
-  for (let layer = 0; layer < layers; layer += 1) {
-    for (let unit = 0; unit < unitsPerLayer; unit += 1) {
-      const record = await experts.read(layer, unit, context);
-      store.put(layer, unit, record);
-      advance(record.byteLength);
-    }
-  }
-  store.commit();
 }

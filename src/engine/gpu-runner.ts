@@ -1,6 +1,5 @@
 /** A model on a GPU device: its weights, its plans, and one step at a time. */
 import { invariant } from '../errors.ts';
-import type { ExpertStore } from '../experts/store.ts';
 import type { Buffer } from '../gpu/buffer.ts';
 import type { Counters, Gpu } from '../gpu/device.ts';
 import { ReadbackRing } from '../gpu/readback.ts';
@@ -12,24 +11,50 @@ import type { Step } from '../graph/node.ts';
 import { Plan, type GpuWeight, type Instance, type Resources, type Tuning } from '../graph/plan.ts';
 import type { Scalar, Tensor } from '../graph/tensor.ts';
 import { buildGraph } from '../models/graph.ts';
-import type { AdapterReport, MemoryReport, TokenRoutes } from './api.ts';
+import type { AdapterReport, MemoryReport, StreamingOptions, TokenRoutes } from './api.ts';
+import { routeTensors, type ExpertMemory } from './expert-memory.ts';
 import type { Drafted } from './planning.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
-import type { RouteTensors, StreamedSteps } from './streamed-steps.ts';
+import type { SlotPlan } from './slots.ts';
+import type { RouteTensors } from './streamed-steps.ts';
 
 /** States and bind groups of one session. */
 class GpuState implements RunnerState {
-  readonly decode: Instance;
-  readonly prefill: Instance;
   readonly buffers: ReadonlyMap<string, Buffer>;
+  readonly #plans: { readonly decode: Plan; readonly prefill: Plan };
+  readonly #onDispose: (state: GpuState) => void;
+  #decode: Instance | undefined;
+  #prefill: Instance | undefined;
 
-  constructor(buffers: ReadonlyMap<string, Buffer>, decode: Plan, prefill: Plan) {
+  constructor(
+    buffers: ReadonlyMap<string, Buffer>,
+    plans: { readonly decode: Plan; readonly prefill: Plan },
+    onDispose: (state: GpuState) => void,
+  ) {
     this.buffers = buffers;
-    this.decode = decode.instance(buffers);
-    this.prefill = prefill.instance(buffers);
+    this.#plans = plans;
+    this.#onDispose = onDispose;
+    this.bind();
+  }
+
+  get decode(): Instance {
+    invariant(this.#decode, () => 'not bound');
+    return this.#decode;
+  }
+
+  get prefill(): Instance {
+    invariant(this.#prefill, () => 'not bound');
+    return this.#prefill;
+  }
+
+  /** Makes the bind groups; again when expert slots have moved. */
+  bind(): void {
+    this.#decode = this.#plans.decode.instance(this.buffers);
+    this.#prefill = this.#plans.prefill.instance(this.buffers);
   }
 
   dispose(): void {
+    this.#onDispose(this);
     for (const buffer of this.buffers.values()) buffer.dispose();
   }
 }
@@ -40,10 +65,8 @@ export interface Loaded {
   readonly drafted: Drafted;
   readonly scalar: Scalar;
   readonly weights: ReadonlyMap<string, GpuWeight>;
-  readonly store: ExpertStore | undefined;
-  readonly streamed: StreamedSteps | undefined;
-  readonly routes: readonly RouteTensors[];
-  readonly prefillResources: Resources;
+  readonly memory: ExpertMemory | undefined; // of models with routed experts
+  readonly forPrompts: Resources;
   readonly tuning: Tuning;
   readonly decode: Plan;
   readonly prefill: Plan;
@@ -58,6 +81,7 @@ export class GpuRunner implements Runner {
   readonly #loaded: Loaded;
   readonly #ring: ReadbackRing;
   readonly #routeTensors: readonly RouteTensors[];
+  readonly #states = new Set<GpuState>();
   #msPerDispatch = 5; // of a prefill chunk; learned from the chunks that ran
   #allLogitsPlan: Promise<Plan> | undefined;
 
@@ -74,15 +98,18 @@ export class GpuRunner implements Runner {
       subgroups: gpu.features.has('subgroups'),
       maxBindingBytes: gpu.limits.maxBindingBytes,
     };
-    this.#routeTensors = loaded.routes;
+    this.#routeTensors = routeTensors(drafted.decode);
     const routesBytes = this.#routeTensors.reduce((sum, { topK }) => sum + 8 * topK, 0);
     this.#ring = new ReadbackRing(gpu, SAMPLE_RECORD_BYTES + routesBytes);
   }
 
   async openState(): Promise<RunnerState> {
-    const { gpu, decode, prefill } = this.#loaded;
+    const { gpu } = this.#loaded;
     const buffers = await this.#stateBuffers();
-    return gpu.allocating('a session', () => new GpuState(buffers, decode, prefill));
+    const onDispose = (state: GpuState) => this.#states.delete(state);
+    const state = await gpu.allocating('a session', () => new GpuState(buffers, this.#loaded, onDispose));
+    this.#states.add(state);
+    return state;
   }
 
   setSeen(state: RunnerState, ids: Iterable<number>): void {
@@ -133,11 +160,11 @@ export class GpuRunner implements Runner {
   }
 
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
-    const { gpu, drafted, prefillResources, scalar, tuning } = this.#loaded;
+    const { gpu, drafted, forPrompts, scalar, tuning } = this.#loaded;
     const { family, spec, contextTokens, chunkTokens } = drafted;
     const graph = buildGraph(family, spec, { logits: 'all', sample: false, contextTokens });
     const options = { label: 'all logits', maxTokens: chunkTokens, contextTokens, scalar, tuning };
-    this.#allLogitsPlan ??= Plan.open(gpu, graph, prefillResources, options);
+    this.#allLogitsPlan ??= Plan.open(gpu, graph, forPrompts, options);
     const plan = await this.#allLogitsPlan;
     const instance = plan.instance(own(state).buffers);
     const all = new Float32Array(request.ids.length * spec.vocab);
@@ -186,7 +213,7 @@ export class GpuRunner implements Runner {
     });
   }
 
-  memory(): MemoryReport {
+  memoryReport(): MemoryReport {
     const { gpu } = this.#loaded;
     return {
       totalBytes: gpu.usedBytes(),
@@ -198,17 +225,25 @@ export class GpuRunner implements Runner {
     };
   }
 
-  /** How experts are streamed; undefined where all of them came before the first token. */
-  get streamed(): StreamedSteps | undefined {
-    return this.#loaded.streamed;
+  /** The model's experts; undefined where it has none that are routed. */
+  get memory(): ExpertMemory | undefined {
+    return this.#loaded.memory;
+  }
+
+  /** Gives the experts more or fewer slots, between two steps. */
+  async resize(slots: SlotPlan, streaming: StreamingOptions, budgetBytes: number): Promise<void> {
+    const { gpu, memory } = this.#loaded;
+    invariant(memory, () => 'a model without experts');
+    gpu.budgetBytes = budgetBytes;
+    await memory.resize(slots, streaming);
+    for (const state of this.#states) state.bind();
   }
 
   dispose(): void {
-    const { decode, prefill, store, streamed, weights } = this.#loaded;
+    const { decode, prefill, memory, weights } = this.#loaded;
     for (const item of [decode, prefill, this.#ring]) item.dispose();
     void this.#allLogitsPlan?.then((plan) => plan.dispose());
-    streamed?.dispose();
-    store?.dispose();
+    memory?.dispose();
     for (const { slice: weight } of weights.values()) weight.buffer.dispose();
   }
 
@@ -232,10 +267,10 @@ export class GpuRunner implements Runner {
     copies: readonly Copy[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { gpu, streamed } = this.#loaded;
+    const { gpu, memory } = this.#loaded;
     writeIds(gpu, instance.plan, request.ids);
-    if (!streamed || streamed.streamer.isComplete) instance.run(stepOf(request), copies);
-    else await streamed.decode(instance, stepOf(request), copies, signal);
+    if (!memory || memory.streamer.isComplete) instance.run(stepOf(request), copies);
+    else await memory.steps.decode(instance, stepOf(request), copies, signal);
   }
 
   /** Many tokens, by the plan for prompts. */
@@ -245,13 +280,13 @@ export class GpuRunner implements Runner {
     copies: readonly Copy[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { gpu, streamed } = this.#loaded;
-    if (!streamed || streamed.streamer.isComplete) {
+    const { gpu, memory } = this.#loaded;
+    if (!memory || memory.streamer.isComplete) {
       await this.#submitSlices(instance, request, copies, signal);
       return;
     }
     writeIds(gpu, instance.plan, request.ids);
-    await streamed.prefill(instance, stepOf(request), copies, signal);
+    await memory.steps.prefill(instance, stepOf(request), copies, signal);
   }
 
   /**

@@ -2,6 +2,7 @@ import type { Engine } from './api.ts';
 import { LocalEngine, type EngineOptions } from './engine.ts';
 
 export type * from './api.ts';
+export { SLOT_STATES } from './api.ts';
 export { LocalEngine, type EngineOptions } from './engine.ts';
 export type { TuningMode, TuningStore } from './tuning.ts';
 

@@ -29,6 +29,9 @@ import { formatOf, planExperts, type ExpertPlan, type ReadContext } from './weig
 /** Tokens of one prefill step at most. Depends on nothing, so that results do not either. */
 const MOST_CHUNK_TOKENS = 256;
 
+/** Layers ahead whose experts a token can guess; steps that do not want it skip it. */
+const MOST_LOOKAHEAD = 2;
+
 /** The KV cache when nobody asks: the model's own length, at most this. */
 const MOST_DEFAULT_CONTEXT = 4096;
 
@@ -68,7 +71,12 @@ export async function draftModel(
       experts: planExperts(spec, context),
       contextTokens,
       chunkTokens: Math.min(MOST_CHUNK_TOKENS, contextTokens),
-      decode: buildGraph(family, spec, { logits: 'all', sample: true, contextTokens }),
+      decode: buildGraph(family, spec, {
+        logits: 'all',
+        sample: true,
+        contextTokens,
+        lookahead: MOST_LOOKAHEAD,
+      }),
       prefill: buildGraph(family, spec, { logits: 'last', sample: true, contextTokens }),
     };
   } catch (error) {
@@ -121,7 +129,7 @@ export interface Sized {
 const AUTO_BUDGET_BYTES = 8 * 2 ** 30;
 
 const READBACKS = 3; // sampling records under way at a time
-const MOST_RECORD_PARTS = 3; // of what a layer says: its own experts, and those of two layers behind it
+const MOST_RECORD_PARTS = 1 + MOST_LOOKAHEAD; // of what a layer says: its own experts, and those of layers behind it
 
 /** How many dispatches both plans have, and which buffers their activations share. Allocates nothing. */
 function lowerBoth(drafted: Drafted, adapter: AdapterFacts, scalar: PlanOptions['scalar']) {

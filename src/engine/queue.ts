@@ -1,10 +1,23 @@
 /** Runs jobs one after another, in the order of asking: sessions of one engine take turns token by token. */
 export class JobQueue {
   #tail: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #idleSinceMs = 0;
+
+  /** How long nothing has been running or waiting. */
+  get idleMs(): number {
+    return this.#waiting > 0 ? 0 : performance.now() - this.#idleSinceMs;
+  }
 
   run<T>(job: () => Promise<T>): Promise<T> {
+    this.#waiting += 1;
     const result = this.#tail.then(job, job);
-    this.#tail = result.catch(() => {});
+    this.#tail = result
+      .catch(() => {})
+      .finally(() => {
+        this.#waiting -= 1;
+        this.#idleSinceMs = performance.now();
+      });
     return result;
   }
 }

@@ -36,6 +36,6 @@ export interface Runner {
   step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult>;
   /** Logits of every token of a fresh prompt: [tokens, vocab]. */
   allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array>;
-  memory(): MemoryReport;
+  memoryReport(): MemoryReport;
   dispose(): void;
 }

@@ -20,6 +20,7 @@ export interface StreamedOptions {
   readonly gpu: Gpu;
   readonly streamer: ExpertStreamer;
   readonly routes: readonly RouteTensors[]; // [layer]
+  readonly lookahead: number; // layers ahead that are predicted
   readonly unitExperts: number; // experts of a unit: 1, or those of a page
   readonly chunkTokens: number;
   /** Layers that are submitted past the last one whose experts are known to be there. 'auto' follows the hits. */
@@ -29,6 +30,7 @@ export interface StreamedOptions {
 }
 
 export interface RunAheadCounters {
+  tokens: number; // steps of one token
   aborts: number; // spans that ran ahead and met an absent expert
   resumes: number; // layers that were taken up again after that
   aheadLayers: number; // layers that were submitted before their experts were known
@@ -53,7 +55,7 @@ function depthFor(share: number, layers: number): number {
 }
 
 export class StreamedSteps {
-  readonly counters: RunAheadCounters = { aborts: 0, resumes: 0, aheadLayers: 0, syncMs: 0 };
+  readonly counters: RunAheadCounters = { tokens: 0, aborts: 0, resumes: 0, aheadLayers: 0, syncMs: 0 };
   readonly streamer: ExpertStreamer;
   readonly #options: StreamedOptions;
   readonly #records: ReadbackRing;
@@ -86,9 +88,10 @@ export class StreamedSteps {
     copies: readonly Copy[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const spans = instance.spans(step);
+    const spans = instance.spans({ ...step, lookahead: this.#options.lookahead });
     const layers = spans.length - 1;
     const flights: (Flight | undefined)[] = [];
+    this.counters.tokens += 1;
     let next = 0;
     try {
       for (let verified = 0; ; verified += 1) {
@@ -154,7 +157,6 @@ export class StreamedSteps {
   dispose(): void {
     this.#records.dispose();
     this.#prompts.dispose();
-    this.streamer.dispose();
   }
 
   /** Uploads of a wave wait in the browser's memory until the GPU is there: one wave at a time. */

@@ -17,8 +17,17 @@ export interface StreamerOptions {
   readonly policy: MakePolicy;
   /** Sends copies to the GPU, ahead of whatever is submitted next. */
   readonly copy: (copies: readonly Copy[]) => void;
+  /** Hears what layers use, in order: for recording routes. */
+  readonly observer?: RouteObserver | undefined;
   /** Overwrites slots whose units were evicted, so that a use after it shows. For tests. */
   readonly poison?: Uint8Array<ArrayBuffer> | undefined;
+}
+
+export interface RouteObserver {
+  /** A prompt of so many tokens; `uses[unit]` of them used each unit of the layer. */
+  prompt(layer: number, uses: Uint32Array, tokens: number): void;
+  /** A token used `units[0..count)` of the layer, in rank order. */
+  token(layer: number, units: Uint32Array, count: number): void;
 }
 
 /** What streaming did so far. */
@@ -79,6 +88,11 @@ export class ExpertStreamer {
     });
   }
 
+  /** Units of one token at most. */
+  get topK(): number {
+    return this.#options.topK;
+  }
+
   /** Changes of what lies where are numbered: a submission notes the number, and knows later what it could see. */
   get serial(): number {
     return this.#serial;
@@ -110,10 +124,25 @@ export class ExpertStreamer {
     };
   }
 
-  /** Which units of a layer lie in its places; NONE where a place is empty. */
-  resident(layer: number): Int32Array {
-    const cache = this.#cache(layer);
-    return Int32Array.from({ length: cache.places }, (_, place) => cache.unitAt(place));
+  /** What is where: for each layer and unit one of `states`. */
+  describe(states: {
+    readonly absent: number;
+    readonly resident: number;
+    readonly loading: number;
+    readonly predicted: number;
+  }): Uint8Array<ArrayBuffer> {
+    const { layers, unitsPerLayer } = this.store;
+    const described = new Uint8Array(layers * unitsPerLayer).fill(states.absent);
+    for (let layer = 0; layer < layers; layer += 1) {
+      const cache = this.#cache(layer);
+      for (let unit = 0; unit < unitsPerLayer; unit += 1) {
+        const at = layer * unitsPerLayer + unit;
+        if (this.#options.tiers.isPending(layer, unit)) described[at] = states.loading;
+        else if (cache.placeOf(unit) !== NONE) described[at] = states.resident;
+        else if (this.#since(layer, unit) !== NEVER) described[at] = states.predicted;
+      }
+    }
+    return described;
   }
 
   /** Whether work submitted at `serial` found all these units. */
@@ -132,6 +161,7 @@ export class ExpertStreamer {
    */
   demand(layer: number, units: Uint32Array, count: number, signal?: AbortSignal): Promise<void> | undefined {
     const cache = this.#cache(layer);
+    this.#options.observer?.token(layer, units, count);
     const loads = cache.access(units, count);
     this.#speculation.settle(layer, units, count);
     if (loads === 0) return undefined;
@@ -172,6 +202,7 @@ export class ExpertStreamer {
   ): Promise<void> {
     const cache = this.#cache(layer);
     const { scratch } = this;
+    this.#options.observer?.prompt(layer, uses, tokens);
     const loads = cache.prime(uses, tokens);
     if (!scratch) {
       const waiting: Promise<void>[] = [];
@@ -212,26 +243,26 @@ export class ExpertStreamer {
     }
   }
 
-  /** Reads one absent unit into a free place, if there is one. For filling up while nothing else happens. */
-  async fillOne(signal?: AbortSignal): Promise<boolean> {
-    for (let layer = 0; layer < this.store.layers; layer += 1) {
-      const cache = this.#cache(layer);
+  /** The first unit that is absent and for which there is a free place. */
+  firstAbsent(): { readonly layer: number; readonly unit: number } | undefined {
+    for (const [layer, cache] of this.#caches.entries()) {
       const unit = cache.firstAbsent();
-      if (unit === NONE || !cache.hasRoom) continue;
-      const record = await this.#options.tiers.read(layer, unit, signal);
-      const place = cache.admit(unit);
-      if (place === NONE) return true; // came by another way meanwhile
-      this.#upload(layer, unit, this.#slot(layer, place), record);
-      this.store.flush(layer);
-      return true;
+      if (unit !== NONE && cache.hasRoom) return { layer, unit };
     }
-    return false;
+    return undefined;
   }
 
-  dispose(): void {
-    this.#options.tiers.dispose();
-    this.scratch?.dispose();
-    this.store.dispose();
+  /**
+   * Brings a unit into a free place, if there is one; counts as neither hit nor miss.
+   *
+   * @throws {AtomoeError} network, integrity and the like
+   */
+  async admit(layer: number, unit: number, signal?: AbortSignal): Promise<void> {
+    const record = await this.#options.tiers.read(layer, unit, signal);
+    const place = this.#cache(layer).admit(unit);
+    if (place === NONE) return;
+    this.#upload(layer, unit, this.#slot(layer, place), record);
+    this.store.flush(layer);
   }
 
   /** Takes the place of load `index` of the cache from the unit that lay there. */

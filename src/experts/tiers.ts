@@ -37,6 +37,11 @@ export class RecordTiers {
     return this.#records.size * this.recordBytes;
   }
 
+  /** Whether a record is being read. */
+  isPending(layer: number, unit: number): boolean {
+    return this.#pending.has(this.#key(layer, unit));
+  }
+
   /** The record, where it is in memory. */
   peek(layer: number, unit: number): Uint8Array<ArrayBuffer> | undefined {
     const key = this.#key(layer, unit);
@@ -67,6 +72,12 @@ export class RecordTiers {
     return signal ? abortable(pending, signal) : pending;
   }
 
+  /** Changes how many bytes of records are kept. */
+  resize(hostBytes: number): void {
+    this.#mostRecords = Math.floor(hostBytes / this.recordBytes);
+    this.#trim();
+  }
+
   /** Stops all reads and forgets the records. */
   dispose(): void {
     this.#closing.abort(new DOMException('the engine was disposed', 'AbortError'));
@@ -90,6 +101,10 @@ export class RecordTiers {
   #keep(key: number, record: Uint8Array<ArrayBuffer>): void {
     if (this.#mostRecords === 0 || this.#closing.signal.aborted) return;
     this.#records.set(key, record);
+    this.#trim();
+  }
+
+  #trim(): void {
     for (const oldest of this.#records.keys()) {
       if (this.#records.size <= this.#mostRecords) return;
       this.#records.delete(oldest);

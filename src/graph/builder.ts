@@ -1,5 +1,5 @@
 import { invariant } from '../errors.ts';
-import type { Graph, Node } from './node.ts';
+import { onlyWhen, type Graph, type Node, type Step } from './node.ts';
 import { makeTensor, type Tensor, type TensorRows, type TensorShape, type Weight } from './tensor.ts';
 
 /** Collects the nodes, tensors and weights of a graph. */
@@ -8,6 +8,7 @@ export class GraphBuilder {
   readonly #nodes: Node[] = [];
   readonly #tensors: Tensor[] = [this.ids];
   readonly #weights = new Map<string, Weight>();
+  #isNeeded: ((step: Step) => boolean) | undefined;
 
   tensor(name: string, shape: TensorShape): Tensor {
     const tensor = makeTensor(name, shape);
@@ -38,7 +39,17 @@ export class GraphBuilder {
   }
 
   add(node: Node): void {
-    this.#nodes.push(node);
+    this.#nodes.push(this.#isNeeded ? onlyWhen(this.#isNeeded, node) : node);
+  }
+
+  /** Nodes that `build` adds run in those steps only that want them. */
+  when(isNeeded: (step: Step) => boolean, build: () => void): void {
+    this.#isNeeded = isNeeded;
+    try {
+      build();
+    } finally {
+      this.#isNeeded = undefined;
+    }
   }
 
   build(outputs: Readonly<Record<string, Tensor>>): Graph {

@@ -13,6 +13,7 @@ export interface Step {
   readonly penalty: number; // repetition penalty; 1 is none
   readonly temperature: number; // of the record's tempered sum; 1 when greedy
   readonly candidates: boolean; // whether the record holds more than the best token
+  readonly lookahead?: number; // layers ahead whose experts are guessed; default 0
 }
 
 /** A step whose logits are wanted as they are. */
@@ -123,6 +124,21 @@ export interface Node {
   readonly label: string;
   readonly lower: (context: LowerContext) => readonly Dispatch[];
   readonly run: (context: RunContext) => void;
+}
+
+/** The same node in those steps only that want it. */
+export function onlyWhen(isNeeded: (step: Step) => boolean, node: Node): Node {
+  return {
+    ...node,
+    lower: (context) =>
+      node.lower(context).map((one) => ({
+        ...one,
+        isNeeded: (step) => isNeeded(step) && (one.isNeeded?.(step) ?? true),
+      })),
+    run: (context) => {
+      if (isNeeded(context.step)) node.run(context);
+    },
+  };
 }
 
 /** A model as a list of nodes in order. */

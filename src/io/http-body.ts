@@ -10,8 +10,13 @@ export interface ByteRange {
 }
 
 export type RangeReply =
-  | { kind: 'part'; bytes: Uint8Array<ArrayBuffer>; totalBytes: number | undefined; etag: string | undefined }
-  | { kind: 'whole'; bytes: Uint8Array<ArrayBuffer> } // the server does not do ranges
+  | {
+      kind: 'part';
+      bytes: Uint8Array<ArrayBuffer>;
+      totalBytes: number | undefined;
+      validator: string | undefined;
+    }
+  | { kind: 'whole'; bytes: Uint8Array<ArrayBuffer>; validator: string | undefined } // the server does not do ranges
   | { kind: 'absent' };
 
 /** A server without ranges makes us hold the file: more than this belongs on a better server. */
@@ -24,12 +29,16 @@ export async function readBody(
   response: Response,
   onBytes: (doneBytes: number) => void,
 ): Promise<RangeReply> {
+  // Across origins an ETag is often hidden; Last-Modified never is.
+  const validator = response.headers.get('etag') ?? response.headers.get('last-modified') ?? undefined;
   if (response.status === 416) {
     await response.body?.cancel();
     const totalBytes = parseTotal(response.headers.get('content-range'));
-    return { kind: 'part', bytes: new Uint8Array(0), totalBytes, etag: etagOf(response) };
+    return { kind: 'part', bytes: new Uint8Array(0), totalBytes, validator };
   }
-  if (response.status === 200) return { kind: 'whole', bytes: await readWhole(url, response, onBytes) };
+  if (response.status === 200) {
+    return { kind: 'whole', bytes: await readWhole(url, response, onBytes), validator };
+  }
 
   const said = parseContentRange(response.headers.get('content-range'));
   if (said && said.firstByte !== range.offsetBytes) {
@@ -43,7 +52,7 @@ export async function readBody(
   if (bytes.byteLength < limit && !isEnd) {
     throw new Error(`the connection closed after ${bytes.byteLength} of ${limit} bytes`);
   }
-  return { kind: 'part', bytes, totalBytes: said?.totalBytes, etag: etagOf(response) };
+  return { kind: 'part', bytes, totalBytes: said?.totalBytes, validator };
 }
 
 async function readWhole(
@@ -126,10 +135,6 @@ function parseContentRange(
 function parseTotal(text: string | null): number | undefined {
   const match = /^bytes \*\/(\d+)$/i.exec(text ?? '');
   return match ? Number(match[1]) : undefined;
-}
-
-function etagOf(response: Response): string | undefined {
-  return response.headers.get('etag') ?? undefined;
 }
 
 function wrongRange(url: string, range: ByteRange, said: string): AtomoeError {

@@ -39,12 +39,11 @@ async function openHttpFile(
   const window = { offsetBytes: 0, sizeBytes: WINDOW_BYTES, mayEndEarly: true };
   const first = await requestRange(url, window, http, { signal });
   if (first.kind === 'absent') return undefined;
-  if (first.kind === 'whole')
-    return new HttpFile(name, url, http, first.bytes.byteLength, first.bytes, undefined);
+  if (first.kind === 'whole') return new HttpFile(name, url, http, first.bytes.byteLength, first);
   const isComplete = first.bytes.byteLength < WINDOW_BYTES;
   const totalBytes =
     first.totalBytes ?? (isComplete ? first.bytes.byteLength : await headSize(url, http, signal));
-  return new HttpFile(name, url, http, totalBytes, first.bytes, first.etag);
+  return new HttpFile(name, url, http, totalBytes, first);
 }
 
 /** Content-Length is readable across origins where Content-Range is not. */
@@ -65,29 +64,28 @@ async function headSize(url: string, http: HttpOptions, signal: AbortSignal | un
   throw hiddenSize(url);
 }
 
+/** What the first reply told. */
+interface FirstReply {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly validator: string | undefined;
+}
+
 class HttpFile implements FileSource {
   readonly name: string;
   readonly sizeBytes: number;
+  readonly validator: string | undefined;
   readonly #url: string;
   readonly #http: HttpOptions;
-  readonly #etag: string | undefined;
   #head: Uint8Array<ArrayBuffer>; // the first window, or the whole file
   #isDisposed = false;
 
-  constructor(
-    name: string,
-    url: string,
-    http: HttpOptions,
-    sizeBytes: number,
-    head: Uint8Array<ArrayBuffer>,
-    etag: string | undefined,
-  ) {
+  constructor(name: string, url: string, http: HttpOptions, sizeBytes: number, first: FirstReply) {
     this.name = name;
     this.#url = url;
     this.#http = http;
     this.sizeBytes = sizeBytes;
-    this.#head = head;
-    this.#etag = etag;
+    this.#head = first.bytes;
+    this.validator = first.validator;
   }
 
   async read(
@@ -105,21 +103,27 @@ class HttpFile implements FileSource {
     if (reply.kind === 'whole') {
       if (reply.bytes.byteLength !== this.sizeBytes)
         throw this.#changed(`it has ${reply.bytes.byteLength} bytes`);
+      this.#checkVersion(reply);
       this.#head = reply.bytes;
       return reply.bytes.slice(offsetBytes, endBytes);
     }
     if (reply.totalBytes !== undefined && reply.totalBytes !== this.sizeBytes) {
       throw this.#changed(`it has ${reply.totalBytes} bytes`);
     }
-    if (reply.etag !== undefined && this.#etag !== undefined && reply.etag !== this.#etag) {
-      throw this.#changed(`its version is ${reply.etag} and was ${this.#etag}`);
-    }
+    this.#checkVersion(reply);
     return reply.bytes;
   }
 
   dispose(): void {
     this.#isDisposed = true;
     this.#head = new Uint8Array(0);
+  }
+
+  #checkVersion({ validator }: FirstReply): void {
+    if (validator === undefined || this.validator === undefined || validator === this.validator) return;
+    // A server may leave the ETag out of some replies: then a date stands where it was, and says nothing.
+    if (isEtag(validator) !== isEtag(this.validator)) return;
+    throw this.#changed(`its version is ${validator} and was ${this.validator}`);
   }
 
   #changed(actual: string): AtomoeError {
@@ -129,6 +133,10 @@ class HttpFile implements FileSource {
         `load the model again`,
     );
   }
+}
+
+function isEtag(validator: string): boolean {
+  return /^(W\/)?"/.test(validator);
 }
 
 function hiddenSize(url: string, options?: ErrorOptions): AtomoeError {

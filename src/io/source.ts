@@ -12,6 +12,8 @@ export interface ReadOptions {
 export interface FileSource {
   readonly name: string;
   readonly sizeBytes: number;
+  /** Differs between versions of the file, where the source can tell them apart. */
+  readonly validator?: string | undefined;
   /** Reads exactly `sizeBytes` bytes; the result belongs to the caller. */
   read(offsetBytes: number, sizeBytes: number, options?: ReadOptions): Promise<Uint8Array<ArrayBuffer>>;
   dispose?(): void;

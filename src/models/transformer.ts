@@ -227,8 +227,13 @@ function lookAhead(building: Building, index: number, layer: number, x: Tensor):
     const label = `layer ${index} look ${ahead}`;
     const gain = builder.exact(mlpNorm, 1, spec.hidden, mlpNorm);
     const y = builder.tensor(`${label} normed`, { perToken: spec.hidden });
-    builder.add(rmsNormNode(label, { x, gain, y, eps: spec.eps }));
-    route(building, label, y, mlp, `look ${layer} ${ahead}`);
+    builder.when(
+      ({ lookahead = 0 }) => ahead < lookahead,
+      () => {
+        builder.add(rmsNormNode(label, { x, gain, y, eps: spec.eps }));
+        route(building, label, y, mlp, `look ${layer} ${ahead}`);
+      },
+    );
   }
 }
 

@@ -16,6 +16,7 @@ import type {
   ModelSource,
   Prompt,
   Session,
+  StreamingReport,
 } from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
 import { SharedFolders } from './client-files.ts';
@@ -309,6 +310,19 @@ class WorkerEngine implements Engine {
 
   memory(): MemoryReport {
     return this.#link.memory;
+  }
+
+  async resize(change: Pick<LoadOptions, 'memoryBudget' | 'streaming'>): Promise<ModelPlan> {
+    const resized = expectResult(await this.#link.call({ kind: 'resize', change }), 'loaded');
+    this.#link.memory = resized.memory;
+    this.#link.model = resized.model;
+    return resized.model.plan;
+  }
+
+  async streaming(): Promise<StreamingReport | undefined> {
+    const { report, memory } = expectResult(await this.#link.call({ kind: 'streaming' }), 'streaming');
+    this.#link.memory = memory;
+    return report;
   }
 
   dispose(): void {

@@ -42,6 +42,14 @@ export function hostEngine(
   port.start?.();
 }
 
+/** What the page has to know of a model that was loaded or resized. */
+function modelResult(engine: Engine): CallResult {
+  const { model } = engine;
+  if (!model)
+    throw new AtomoeError('bad-input', 'no model is loaded; wanted one; await engine.load(model) first');
+  return { kind: 'loaded', model, memory: engine.memory() };
+}
+
 class EngineHost {
   readonly #post: (message: ToClient) => void;
   readonly #openEngine: (options: OpenOptions) => Promise<Engine>;
@@ -68,6 +76,8 @@ class EngineHost {
       case 'open':
       case 'plan':
       case 'load':
+      case 'resize':
+      case 'streaming':
       case 'complete':
         return void this.#answer(message);
       case 'generate':
@@ -129,9 +139,14 @@ class EngineHost {
       }
       case 'load': {
         const options = { ...request.options, signal, onProgress: reporter(progress) };
-        const model = await engine.load(this.#source(request.source), options);
-        return { kind: 'loaded', model, memory: engine.memory() };
+        await engine.load(this.#source(request.source), options);
+        return modelResult(engine);
       }
+      case 'resize':
+        await engine.resize(request.change);
+        return modelResult(engine);
+      case 'streaming':
+        return { kind: 'streaming', report: await engine.streaming(), memory: engine.memory() };
       case 'complete': {
         const completion = await engine.chat.completions.create({
           ...request.request,

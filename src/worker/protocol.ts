@@ -16,6 +16,7 @@ import type {
   ModelInfo,
   ModelPlan,
   Prompt,
+  StreamingReport,
 } from '../engine/api.ts';
 import { AtomoeError, type ErrorCode } from '../errors.ts';
 
@@ -50,6 +51,8 @@ export type WireError =
 export type CallRequest =
   | { readonly kind: 'open'; readonly options: OpenOptions }
   | { readonly kind: 'plan' | 'load'; readonly source: WireSource; readonly options: WireLoadOptions }
+  | { readonly kind: 'resize'; readonly change: Pick<LoadOptions, 'memoryBudget' | 'streaming'> }
+  | { readonly kind: 'streaming' }
   | { readonly kind: 'complete'; readonly request: WireChatRequest };
 
 /** A call that is answered by a stream of events; `credits` is how many may be on their way unread. */
@@ -86,6 +89,11 @@ export type CallResult =
   | { readonly kind: 'opened'; readonly adapter: AdapterReport }
   | { readonly kind: 'planned'; readonly plan: ModelPlan }
   | { readonly kind: 'loaded'; readonly model: ModelInfo; readonly memory: MemoryReport }
+  | {
+      readonly kind: 'streaming';
+      readonly report: StreamingReport | undefined;
+      readonly memory: MemoryReport;
+    }
   | { readonly kind: 'completed'; readonly completion: ChatCompletion };
 
 export type StreamItem = GenerateEvent | ChatCompletionChunk;

@@ -1,0 +1,104 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { AtomoeError } from '../errors.ts';
+import { isPolicyName, POLICIES, type PolicyName } from '../experts/policies.ts';
+import { study, type Study } from '../experts/study.ts';
+import { parseTrace } from '../experts/trace-file.ts';
+import type { RoutingTrace } from '../experts/trace.ts';
+import { decodeUtf8 } from '../formats/json-file.ts';
+import type { Arguments } from './arguments.ts';
+import type { Command } from './command.ts';
+import { JSON_OPTION } from './model.ts';
+import { chart, report } from './simulate-report.ts';
+
+const RATIOS = '1,1.5,2,3,4,6';
+
+/** Tries expert caches on the recorded routes of a model, with the code that the engine uses. */
+export const simulate: Command = {
+  name: 'simulate',
+  wants: ['TRACE'],
+  summary: 'try expert caches on recorded routes: hit rates and bounds',
+  example: 'simulate fixtures/traces/qwen.route.csv.gz --svg hits.svg',
+  options: {
+    policy: { value: 'LIST', help: `of ${Object.keys(POLICIES).join(', ')}; or all, the default` },
+    ratio: { value: 'LIST', help: `cache sizes over one token's experts (${RATIOS})` },
+    svg: { value: 'FILE', help: 'draw the curves' },
+    ...JSON_OPTION,
+  },
+  run: async (args, terminal) => {
+    const names = policyNames(args);
+    const ratios = ratioList(args);
+    const trace = await readTrace(args.positional(0));
+    const found = study(trace, names, ratios, { signal: terminal.signal });
+    terminal.write(args.flag('json') ? asJson(trace, found) : report(trace, names, found));
+    const file = args.text('svg');
+    if (file !== undefined) {
+      await writeSvg(file, chart(trace, names, found));
+      terminal.note(`the curves are in ${file}`);
+    }
+    return true;
+  },
+};
+
+function policyNames(args: Arguments): PolicyName[] {
+  const every = Object.keys(POLICIES).filter(isPolicyName);
+  const text = args.text('policy') ?? 'all';
+  if (text === 'all') return every;
+  return [...new Set(text.split(','))].map((name) => {
+    if (isPolicyName(name)) return name;
+    throw new AtomoeError('bad-input', `--policy has "${name}"; wanted all, or some of ${every.join(', ')}`);
+  });
+}
+
+function ratioList(args: Arguments): number[] {
+  const ratios = (args.text('ratio') ?? RATIOS).split(',').map((text) => {
+    const ratio = Number(text);
+    if (text.trim() !== '' && Number.isFinite(ratio) && ratio > 0) return ratio;
+    throw new AtomoeError('bad-input', `--ratio has "${text}"; wanted numbers above 0, as in ${RATIOS}`);
+  });
+  return [...new Set(ratios)].sort((a, b) => a - b);
+}
+
+async function readTrace(path: string): Promise<RoutingTrace> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    const why =
+      cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
+        ? 'does not exist'
+        : 'cannot be read';
+    throw new AtomoeError('bad-input', `${path} ${why}; wanted a route trace, .csv, .csv.gz or .json`, {
+      cause,
+    });
+  }
+  return parseTrace(decodeUtf8(await unzip(bytes, path), path), basename(path));
+}
+
+/** Zipped or not, as the first bytes say. */
+async function unzip(bytes: Uint8Array, path: string): Promise<Uint8Array> {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  try {
+    return await promisify(gunzip)(bytes);
+  } catch (cause) {
+    throw new AtomoeError('bad-file', `${path} is not whole: it does not unzip; copy it again`, { cause });
+  }
+}
+
+async function writeSvg(path: string, svg: string): Promise<void> {
+  try {
+    await writeFile(path, svg);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new AtomoeError('bad-input', `--svg ${path} cannot be written: ${why}; choose another place`, {
+      cause,
+    });
+  }
+}
+
+function asJson({ label, layers, units, topK, steps, warmUp }: RoutingTrace, found: Study): string {
+  const tokens = steps - warmUp;
+  return `${JSON.stringify({ label, layers, experts: units, topK, tokens, warmUp, ...found })}\n`;
+}

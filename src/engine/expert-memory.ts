@@ -1,0 +1,362 @@
+/** The experts of a loaded model: GPU slots, what streams them, and how both change while the model is in use. */
+import { AtomoeError, invariant } from '../errors.ts';
+import { ema, lfru, lfu, lru, random, type MakePolicy } from '../experts/policy.ts';
+import { ExpertStore } from '../experts/store.ts';
+import { ExpertStreamer, type RouteObserver } from '../experts/streamer.ts';
+import { RecordTiers } from '../experts/tiers.ts';
+import type { Buffer } from '../gpu/buffer.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { submit } from '../gpu/recorder.ts';
+import type { ExpertWeights, RecordLayout } from '../graph/experts.ts';
+import type { Graph } from '../graph/node.ts';
+import type { Ref } from '../graph/tensor.ts';
+import {
+  SLOT_STATES,
+  type DiskReport,
+  type PolicyName,
+  type StreamingOptions,
+  type StreamingReport,
+} from './api.ts';
+import type { Drafted } from './planning.ts';
+import { mostUnits, type SlotPlan } from './slots.ts';
+import { StreamedSteps, type RouteTensors } from './streamed-steps.ts';
+import type { ExpertPlan } from './weights.ts';
+
+/** What tests turn to show that results do not depend on it. */
+export interface StreamTesting {
+  /** Which place of its layer an expert takes where all are loaded at once: a permutation. */
+  readonly place?: (unit: number, layer: number) => number;
+  /** Fills evicted slots with this word. */
+  readonly poison?: number;
+  /** Changes predictions before they are followed. */
+  readonly mistake?: (layer: number, units: Uint32Array, count: number) => void;
+  /** Comes between every read of a record and who waits for it. */
+  readonly delay?: () => Promise<void>;
+  readonly observer?: RouteObserver;
+}
+
+const POLICIES: Readonly<Record<PolicyName, (seed: number) => MakePolicy>> = {
+  ema: () => ema(),
+  lru: () => lru(),
+  lfu: () => lfu(),
+  lfru: () => lfru(),
+  random: (seed) => random(seed),
+};
+
+/** Of experts kept in memory where not all of them are on the GPU; where they are, none need be. */
+const DEFAULT_HOST_BYTES = 2 ** 30;
+
+function hostBytes({ streams }: SlotPlan, { hostBudget }: StreamingOptions): number {
+  return hostBudget ?? (streams ? DEFAULT_HOST_BYTES : 0);
+}
+
+/**
+ * @throws {AtomoeError} bad-input - names the option, what it is, and what it may be
+ */
+export function checkStreaming(options: StreamingOptions): void {
+  const {
+    start = 'whole',
+    policy = 'ema',
+    seed = 0,
+    lookahead = 1,
+    runAhead = 'auto',
+    hostBudget = 0,
+  } = options;
+  const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
+  const checks: [name: keyof StreamingOptions, value: unknown, isRight: boolean, wanted: string][] = [
+    ['start', start, ['whole', 'now'].includes(start), "'whole' or 'now'"],
+    ['policy', policy, Object.hasOwn(POLICIES, policy), `one of ${Object.keys(POLICIES).join(', ')}`],
+    ['seed', seed, isCount(seed), 'a whole number from 0 on'],
+    ['lookahead', lookahead, [0, 1, 2].includes(lookahead), '0, 1 or 2'],
+    [
+      'runAhead',
+      runAhead,
+      runAhead === 'auto' || isCount(runAhead),
+      "'auto' or a number of layers from 0 on",
+    ],
+    ['hostBudget', hostBudget, isCount(hostBudget), 'bytes, a whole number from 0 on'],
+  ];
+  for (const [name, value, isRight, wanted] of checks) {
+    if (isRight) continue;
+    throw new AtomoeError(
+      'bad-input',
+      `streaming.${name} is ${JSON.stringify(value)}; wanted ${wanted}; change it, or leave it out`,
+    );
+  }
+}
+
+/** Experts as kernels bind them, in whichever store is in use when they are bound. */
+class BoundExperts implements ExpertWeights {
+  readonly unitsPerLayer: number;
+  readonly layout: RecordLayout;
+  readonly table: Ref;
+  readonly #current: () => ExpertStore;
+
+  constructor(current: () => ExpertStore) {
+    const { unitsPerLayer, layout } = current();
+    this.unitsPerLayer = unitsPerLayer;
+    this.layout = layout;
+    this.#current = current;
+    this.table = lazily(() => current().table);
+  }
+
+  pools(layer: number): readonly Ref[] {
+    // How many there are follows from the model and the device, so it is the same for every store.
+    return this.#current()
+      .pools(layer)
+      .map((_, index) => lazily(() => this.#current().pools(layer)[index]));
+  }
+}
+
+/** A buffer that is looked up when it is bound. */
+function lazily(current: () => Ref | undefined): Ref {
+  return {
+    kind: 'buffer',
+    get buffer(): Buffer {
+      const ref = current();
+      invariant(ref?.kind === 'buffer', () => 'no expert buffer');
+      return ref.buffer;
+    },
+  };
+}
+
+interface Stores {
+  readonly slots: SlotPlan;
+  readonly store: ExpertStore;
+  readonly scratch: ExpertStore | undefined;
+  readonly steps: StreamedSteps;
+}
+
+export interface ExpertMemoryOptions {
+  readonly slots: SlotPlan;
+  readonly streaming: StreamingOptions;
+  readonly testing: StreamTesting;
+}
+
+export class ExpertMemory {
+  readonly forTokens: ExpertWeights;
+  readonly forPrompts: ExpertWeights;
+  readonly #gpu: Gpu;
+  readonly #drafted: Drafted;
+  readonly #testing: StreamTesting;
+  readonly #tiers: RecordTiers;
+  #stores: Stores;
+
+  private constructor(
+    gpu: Gpu,
+    drafted: Drafted,
+    testing: StreamTesting,
+    tiers: RecordTiers,
+    stores: Stores,
+  ) {
+    this.#gpu = gpu;
+    this.#drafted = drafted;
+    this.#testing = testing;
+    this.#tiers = tiers;
+    this.#stores = stores;
+    this.forTokens = new BoundExperts(() => this.#stores.store);
+    this.forPrompts = new BoundExperts(() => this.#stores.scratch ?? this.#stores.store);
+  }
+
+  /**
+   * Allocates the slots, fewer where the GPU refuses as many. No expert is loaded yet.
+   *
+   * @throws {AtomoeError} out-of-memory; limit-too-small
+   */
+  static async open(gpu: Gpu, drafted: Drafted, options: ExpertMemoryOptions): Promise<ExpertMemory> {
+    const { streaming, testing } = options;
+    const tiers = openTiers(drafted, hostBytes(options.slots, streaming), testing);
+    const stores = await openStores(gpu, drafted, tiers, options);
+    return new ExpertMemory(gpu, drafted, testing, tiers, stores);
+  }
+
+  get slots(): SlotPlan {
+    return this.#stores.slots;
+  }
+
+  get steps(): StreamedSteps {
+    return this.#stores.steps;
+  }
+
+  get streamer(): ExpertStreamer {
+    return this.#stores.steps.streamer;
+  }
+
+  get tiers(): RecordTiers {
+    return this.#tiers;
+  }
+
+  /**
+   * Changes slots and rules. Experts come back from memory or disk as they are needed. Bind groups made before are
+   * worthless afterwards; no step may be under way.
+   *
+   * @throws {AtomoeError} out-of-memory: then the smallest number of slots is in use
+   */
+  async resize(slots: SlotPlan, streaming: StreamingOptions): Promise<void> {
+    this.#close();
+    this.#tiers.resize(hostBytes(slots, streaming));
+    const options = { slots, streaming, testing: this.#testing };
+    this.#stores = await openStores(this.#gpu, this.#drafted, this.#tiers, options);
+  }
+
+  /** Brings in every expert, where there is a place for each. */
+  async loadAll(onRecord: (sizeBytes: number) => void, signal: AbortSignal | undefined): Promise<void> {
+    const { place } = this.#testing;
+    const { layers, unitsPerLayer } = this.#stores.store;
+    for (let layer = 0; layer < layers; layer += 1) {
+      for (let unit = 0; unit < unitsPerLayer; unit += 1) {
+        await this.streamer.admit(layer, place?.(unit, layer) ?? unit, signal);
+        onRecord(this.#stores.store.layout.sizeBytes);
+      }
+    }
+  }
+
+  /** What `Engine.streaming` tells. */
+  report(disk: DiskReport | undefined): StreamingReport {
+    const { store, slots, steps } = this.#stores;
+    const { layers, unitsPerLayer, layout } = store;
+    const { streamer } = steps;
+    const { hits, misses, evictions, speculated, adopted, wasted, uploads, promptLoads, stallMs } =
+      streamer.counters;
+    const { tokens, aborts, syncMs } = steps.counters;
+    return {
+      layers,
+      unitsPerLayer,
+      slotsPerLayer: slots.places,
+      cacheRatio: slots.places / streamer.topK,
+      unitBytes: layout.sizeBytes,
+      states: streamer.describe(SLOT_STATES),
+      isComplete: streamer.isComplete,
+      tokens,
+      hits,
+      misses,
+      evictions,
+      speculated,
+      adopted,
+      wasted,
+      uploadedBytes: (uploads + promptLoads + speculated) * layout.sizeBytes,
+      readBytes: this.#tiers.counters.readBytes,
+      heldBytes: this.#tiers.heldBytes,
+      stallMs,
+      syncMs,
+      aborts,
+      recall: streamer.recall(),
+      disk,
+    };
+  }
+
+  /** While kernels are timed, every expert seems to be there. */
+  async pretending<T>(run: () => Promise<T>): Promise<T> {
+    const { store, scratch } = this.#stores;
+    for (const one of [store, scratch]) one?.pretendAll();
+    const result = await run();
+    for (const one of [store, scratch]) one?.clear();
+    return result;
+  }
+
+  dispose(): void {
+    this.#close();
+    this.#tiers.dispose();
+  }
+
+  #close(): void {
+    const { store, scratch, steps } = this.#stores;
+    steps.dispose();
+    scratch?.dispose();
+    store.dispose();
+  }
+}
+
+function openTiers({ experts, context }: Drafted, hostBudget: number, { delay }: StreamTesting): RecordTiers {
+  invariant(experts, () => 'a model without experts');
+  return new RecordTiers({
+    units: experts.unitsPerLayer,
+    recordBytes: experts.layout.sizeBytes,
+    hostBytes: hostBudget,
+    read: async (layer, unit, signal) => {
+      const record = await experts.read(layer, unit, { ...context, signal });
+      await delay?.();
+      return record;
+    },
+  });
+}
+
+async function openStores(
+  gpu: Gpu,
+  drafted: Drafted,
+  tiers: RecordTiers,
+  { slots, streaming, testing }: ExpertMemoryOptions,
+): Promise<Stores> {
+  const { experts } = drafted;
+  invariant(experts, () => 'a model without experts');
+  const store = await ExpertStore.open(gpu, experts, { slots });
+  let scratch: ExpertStore | undefined;
+  try {
+    scratch = await openScratch(gpu, experts, slots);
+    const steps = openSteps(gpu, drafted, { store, scratch, tiers }, streaming, testing);
+    return { slots, store, scratch, steps };
+  } catch (error) {
+    scratch?.dispose();
+    store.dispose();
+    throw error;
+  }
+}
+
+/** Slots for prompts, where decoding has too few. */
+async function openScratch(
+  gpu: Gpu,
+  experts: ExpertPlan,
+  { scratch }: SlotPlan,
+): Promise<ExpertStore | undefined> {
+  if (scratch === 0) return undefined;
+  const slots = { places: scratch, reserved: 0 };
+  return ExpertStore.open(gpu, experts, { label: 'scratch', slots, isShared: true });
+}
+
+function openSteps(
+  gpu: Gpu,
+  { experts, decode, chunkTokens, spec }: Drafted,
+  made: { store: ExpertStore; scratch: ExpertStore | undefined; tiers: RecordTiers },
+  { policy = 'ema', seed = 0, lookahead = 1, runAhead = 'auto' }: StreamingOptions,
+  { poison, mistake, observer }: StreamTesting,
+): StreamedSteps {
+  invariant(experts, () => 'a model without experts');
+  const { layout, unitsPerLayer } = experts;
+  const routes = routeTensors(decode);
+  const topK = mostUnits({ experts, topK: Math.max(...routes.map((route) => route.topK)) });
+  const streamer = new ExpertStreamer({
+    ...made,
+    topK,
+    policy: POLICIES[policy](seed),
+    copy: (copies) => submit(gpu, [], copies),
+    observer,
+    poison:
+      poison === undefined
+        ? undefined
+        : new Uint8Array(new Uint32Array(layout.sizeBytes / 4).fill(poison).buffer),
+  });
+  const mlp = spec.layers.find(({ mlp }) => mlp.kind !== 'dense')?.mlp;
+  const perLayer = mlp && mlp.kind !== 'dense' ? mlp.experts : unitsPerLayer;
+  return new StreamedSteps({
+    gpu,
+    streamer,
+    routes: routes.map((route) => ({ ...route, look: route.look.slice(0, lookahead) })),
+    lookahead,
+    unitExperts: perLayer / unitsPerLayer,
+    chunkTokens,
+    runAhead,
+    mistake,
+  });
+}
+
+/** Where the layers of a graph say which experts they take, and which the next layers probably will. */
+export function routeTensors({ outputs }: Graph): RouteTensors[] {
+  const found: RouteTensors[] = [];
+  for (let layer = 0; ; layer += 1) {
+    const ids = outputs[`route ${layer} ids`];
+    const weights = outputs[`route ${layer} weights`];
+    if (!ids || !weights) return found;
+    const look = [0, 1].flatMap((ahead) => outputs[`look ${layer} ${ahead} ids`] ?? []);
+    found.push({ ids, weights, look, topK: ids.perToken });
+  }
+}

@@ -1,0 +1,57 @@
+/** Fetches the experts that are still missing while nobody talks. */
+import type { ExpertMemory } from './expert-memory.ts';
+import type { JobQueue } from './queue.ts';
+
+/** A pause this long means that nobody is waiting for a token. */
+const QUIET_MS = 200;
+
+/** Reads that failed are tried again after this long: the line may be back. */
+const RETRY_MS = 5000;
+
+export interface FillOptions {
+  readonly memory: ExpertMemory;
+  readonly queue: JobQueue;
+  /** Reads an expert so that it is kept on the disk; absent where nothing is kept. */
+  readonly keep: ((layer: number, unit: number, signal: AbortSignal) => Promise<unknown>) | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Brings every expert into its place, where there is one for each; else, where a disk keeps what is read, reads each
+ * once. Ends when nothing is left to do, or with the signal. Never fails: what could not be read now is read later, or
+ * on demand.
+ */
+export async function fillExperts({ memory, queue, keep, signal }: FillOptions): Promise<void> {
+  const { layers, unitsPerLayer } = memory.streamer.store;
+  for (let index = 0; !signal.aborted && index < layers * unitsPerLayer;) {
+    await pause(Math.max(0, QUIET_MS - queue.idleMs), signal);
+    if (queue.idleMs < QUIET_MS) continue;
+    try {
+      // The streamer of now: a resize brings another one.
+      const { streamer } = memory;
+      const missing = streamer.firstAbsent();
+      if (missing) {
+        await memory.tiers.read(missing.layer, missing.unit, signal);
+        await queue.run(() => memory.streamer.admit(missing.layer, missing.unit, signal));
+      } else if (keep && !streamer.isComplete) {
+        await keep(Math.floor(index / unitsPerLayer), index % unitsPerLayer, signal);
+        index += 1;
+      } else return;
+    } catch {
+      await pause(RETRY_MS, signal);
+    }
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

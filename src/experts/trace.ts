@@ -1,0 +1,79 @@
+import { AtomoeError } from '../errors.ts';
+
+/** Which units each token used, layer by layer: what caches can be tried on without a model. */
+export interface RoutingTrace {
+  readonly label: string;
+  readonly layers: number; // those with experts
+  readonly units: number; // in each layer
+  readonly topK: number; // units of one token in one layer at most
+  readonly unitBytes: readonly number[]; // by layer
+  readonly prime: Prime | null; // what a prompt of many tokens used before the first step
+  readonly steps: number; // tokens
+  readonly warmUp: number; // so many steps at the beginning fill the cache and do not count
+  readonly ids: Uint32Array; // [uses]: step by step, layer by layer, in rank order
+  readonly starts: Uint32Array; // [steps * layers + 1]: where the ids of a step and layer begin
+}
+
+/** How often each unit was used by a prompt. */
+export interface Prime {
+  readonly tokens: number;
+  readonly uses: readonly Uint32Array[]; // by layer: [units]
+}
+
+export type TraceHead = Omit<RoutingTrace, 'steps' | 'ids' | 'starts'>;
+
+/** @returns the units that one step uses in one layer, in rank order */
+export function unitsOf({ ids, starts, layers }: RoutingTrace, step: number, layer: number): Uint32Array {
+  const index = step * layers + layer;
+  return ids.subarray(starts[index], starts[index + 1]);
+}
+
+/** @returns where the uses of a step begin in `ids` */
+export function startOf({ starts, layers }: RoutingTrace, step: number): number {
+  return starts[step * layers] ?? 0;
+}
+
+/**
+ * @param routes - [steps][layers][units of the token, in rank order]
+ * @throws {AtomoeError} bad-file - ids that the head does not allow
+ */
+export function buildTrace(
+  head: TraceHead,
+  routes: readonly (readonly (readonly number[])[])[],
+): RoutingTrace {
+  const starts = new Uint32Array(routes.length * head.layers + 1);
+  let uses = 0;
+  routes.forEach((step, index) => {
+    if (step.length !== head.layers) {
+      const problem = `step ${index} has ${step.length} layers, ${head.layers} are wanted`;
+      throw badTrace(head.label, problem);
+    }
+    step.forEach((units, layer) => {
+      checkUnits(head, units, `step ${index}, layer ${layer}`);
+      uses += units.length;
+      starts[index * head.layers + layer + 1] = uses;
+    });
+  });
+  if (routes.length <= head.warmUp)
+    throw badTrace(head.label, 'it has no decode step, one or more are wanted');
+  return { ...head, steps: routes.length, starts, ids: Uint32Array.from(routes.flat(2)) };
+}
+
+function checkUnits({ label, units, topK }: TraceHead, ids: readonly number[], where: string): void {
+  if (ids.length > topK) {
+    throw badTrace(label, `${where} uses ${ids.length} experts, at most ${topK} are wanted`);
+  }
+  ids.forEach((id, rank) => {
+    if (!Number.isInteger(id) || id < 0 || id >= units) {
+      throw badTrace(label, `${where} uses expert ${id}, whole numbers from 0 to ${units - 1} are wanted`);
+    }
+    if (ids.indexOf(id) !== rank) {
+      throw badTrace(label, `${where} uses expert ${id} twice, each is wanted once`);
+    }
+  });
+}
+
+/** @param problem - what is wrong, and what was wanted */
+export function badTrace(label: string, problem: string, options?: ErrorOptions): AtomoeError {
+  return new AtomoeError('bad-file', `${label}: ${problem}; record the trace again`, options);
+}

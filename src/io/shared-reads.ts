@@ -1,0 +1,112 @@
+import type { ReadOptions } from './source.ts';
+
+/** One read of the source, with all who wait for a part of it. */
+interface Flight {
+  readonly offsetBytes: number;
+  readonly endBytes: number;
+  readonly bytes: Promise<Uint8Array>;
+  readonly abort: AbortController;
+  readonly listeners: Set<(doneBytes: number) => void>;
+  readers: number;
+}
+
+export type RangeReader = (
+  offsetBytes: number,
+  sizeBytes: number,
+  options: ReadOptions,
+) => Promise<Uint8Array>;
+
+/**
+ * Reads of one file that are under way. Who wants bytes that already come waits for them; a read is aborted when the last
+ * of those who wait for it has left.
+ */
+export class SharedReads {
+  readonly #flights = new Set<Flight>(); // no two overlap
+
+  /**
+   * Fills `into` with the bytes from `offsetBytes` on. What no read under way brings is read by `start`, at once: nothing
+   * is awaited before that.
+   */
+  async read(
+    offsetBytes: number,
+    into: Uint8Array<ArrayBuffer>,
+    start: RangeReader,
+    { signal, onProgress }: ReadOptions,
+  ): Promise<void> {
+    const flights = this.#cover(offsetBytes, offsetBytes + into.byteLength, start);
+    const doneBytes = flights.map(() => 0);
+    const copies = flights.map((flight, i) => {
+      const report = (done: number) => {
+        doneBytes[i] = done;
+        onProgress?.(doneBytes.reduce((sum, part) => sum + part, 0));
+      };
+      return this.#copy(flight, offsetBytes, into, { signal, onProgress: report });
+    });
+    await Promise.all(copies);
+  }
+
+  #cover(begin: number, end: number, start: RangeReader): Flight[] {
+    const overlapping = [...this.#flights].filter((it) => it.offsetBytes < end && it.endBytes > begin);
+    overlapping.sort((a, b) => a.offsetBytes - b.offsetBytes);
+    const cover: Flight[] = [];
+    let at = begin;
+    for (const flight of overlapping) {
+      if (flight.offsetBytes > at) cover.push(this.#launch(at, flight.offsetBytes, start));
+      cover.push(flight);
+      at = flight.endBytes;
+    }
+    if (at < end) cover.push(this.#launch(at, end, start));
+    return cover;
+  }
+
+  #launch(offsetBytes: number, endBytes: number, start: RangeReader): Flight {
+    const abort = new AbortController();
+    const listeners = new Set<(doneBytes: number) => void>();
+    const onProgress = (doneBytes: number) => {
+      for (const listener of listeners) listener(doneBytes);
+    };
+    const bytes = start(offsetBytes, endBytes - offsetBytes, { signal: abort.signal, onProgress }).finally(
+      () => this.#flights.delete(flight),
+    );
+    bytes.catch(() => undefined); // heard by the readers, if any are left
+    const flight: Flight = { offsetBytes, endBytes, bytes, abort, listeners, readers: 0 };
+    this.#flights.add(flight);
+    return flight;
+  }
+
+  async #copy(
+    flight: Flight,
+    offsetBytes: number,
+    into: Uint8Array,
+    { signal, onProgress }: ReadOptions,
+  ): Promise<void> {
+    const begin = Math.max(offsetBytes, flight.offsetBytes);
+    const end = Math.min(offsetBytes + into.byteLength, flight.endBytes);
+    const listener = (doneBytes: number) => {
+      const until = Math.min(flight.offsetBytes + doneBytes, end);
+      if (until > begin) onProgress?.(until - begin);
+    };
+    flight.readers++;
+    flight.listeners.add(listener);
+    try {
+      const bytes = await unlessAborted(flight.bytes, signal);
+      into.set(bytes.subarray(begin - flight.offsetBytes, end - flight.offsetBytes), begin - offsetBytes);
+      onProgress?.(end - begin);
+    } finally {
+      flight.listeners.delete(listener);
+      const isLast = --flight.readers === 0;
+      if (isLast && this.#flights.delete(flight)) flight.abort.abort(signal?.reason);
+    }
+  }
+}
+
+/** A promise that rejects with the signal's reason when that comes first. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  signal.throwIfAborted();
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
