@@ -32,8 +32,27 @@ export interface LoadOptions {
   quantize?: QuantizeFormat; // re-encode 16- and 32-bit matrices while loading; not packed experts
   activations?: 'f32' | 'f16'; // f16 needs shader-f16; default f32
   streaming?: StreamingOptions;
+  lossy?: LossyOptions; // default: nothing is left out
   /** Keeps what is read from a URL on the local disk (OPFS), for the next visit; default true where there is one. */
   diskCache?: boolean;
+}
+
+/** Ways to fetch less that change what the model says. Every reply made with one reports it. */
+export interface LossyOptions {
+  /** Leaves out experts whose weight is below this, whether they are in memory or not: the same text each time. */
+  skipBelow?: number;
+  /**
+   * Leaves out experts that are missing and whose weight is below this over the number of experts a token uses; 1 is an
+   * even share. Depends on what happens to be in memory: the text may differ from run to run. Not for prompts.
+   */
+  dropColdBelow?: number;
+}
+
+/** What was left out. */
+export interface LossyReport {
+  readonly skipBelow: number; // 0: off
+  readonly dropColdBelow: number; // 0: off
+  readonly dropped: number; // experts of this reply's tokens that were missing and light
 }
 
 /** Which resident expert makes room: see `npx atomoe simulate`. */
@@ -167,7 +186,15 @@ export type GenerateEvent =
       logprob?: number;
       alternatives?: readonly TokenLogprob[];
     }
-  | { kind: 'done'; reason: FinishReason; text: string; seed: number; usage: Usage; timings: Timings };
+  | {
+      kind: 'done';
+      reason: FinishReason;
+      text: string;
+      seed: number;
+      usage: Usage;
+      timings: Timings;
+      lossy?: LossyReport; // only where the model was loaded with a lossy option
+    };
 
 export interface Usage {
   readonly promptTokens: number;

@@ -8,7 +8,7 @@ import type { Graph, Step } from '../graph/node.ts';
 import { NOT_FINITE, parseRecord } from '../graph/ops/sample.ts';
 import type { Tensor, Weight } from '../graph/tensor.ts';
 import { buildGraph } from '../models/graph.ts';
-import type { LoadProgress, MemoryReport, TokenRoutes } from './api.ts';
+import type { LoadProgress, LossyReport, MemoryReport, TokenRoutes } from './api.ts';
 import type { Drafted } from './planning.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
 import { readWeight } from './weights.ts';
@@ -118,8 +118,13 @@ export class CpuRunner implements Runner {
 
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
     await breathe();
-    const { family, spec, contextTokens } = this.#drafted;
-    const graph = buildGraph(family, spec, { logits: 'all', sample: false, contextTokens });
+    const { family, spec, contextTokens, lossy } = this.#drafted;
+    const graph = buildGraph(family, spec, {
+      logits: 'all',
+      sample: false,
+      contextTokens,
+      skipBelow: lossy.skipBelow,
+    });
     const { logits } = graph.outputs;
     invariant(logits, () => 'the graph has no logits');
     return Float32Array.from(this.#run(graph, state, request)(logits));
@@ -134,6 +139,11 @@ export class CpuRunner implements Runner {
       activationsBytes: 0,
       stagingBytes: 0,
     };
+  }
+
+  lossyReport(): LossyReport | undefined {
+    const { skipBelow } = this.#drafted.lossy;
+    return skipBelow > 0 ? { skipBelow, dropColdBelow: 0, dropped: 0 } : undefined;
   }
 
   dispose(): void {}

@@ -315,7 +315,7 @@ async function openScratch(
 
 function openSteps(
   gpu: Gpu,
-  { experts, decode, chunkTokens, spec }: Drafted,
+  { experts, decode, chunkTokens, spec, lossy }: Drafted,
   made: { store: ExpertStore; scratch: ExpertStore | undefined; tiers: RecordTiers },
   { policy = 'ema', seed = 0, lookahead = 1, runAhead = 'auto' }: StreamingOptions,
   { poison, mistake, observer }: StreamTesting,
@@ -346,6 +346,7 @@ function openSteps(
     chunkTokens,
     runAhead,
     mistake,
+    dropBelow: lossy.dropColdBelow / topK,
   });
 }
 

@@ -11,7 +11,7 @@ import type { Step } from '../graph/node.ts';
 import { Plan, type GpuWeight, type Instance, type Resources, type Tuning } from '../graph/plan.ts';
 import type { Scalar, Tensor } from '../graph/tensor.ts';
 import { buildGraph } from '../models/graph.ts';
-import type { AdapterReport, MemoryReport, StreamingOptions, TokenRoutes } from './api.ts';
+import type { AdapterReport, LossyReport, MemoryReport, StreamingOptions, TokenRoutes } from './api.ts';
 import { routeTensors, type ExpertMemory } from './expert-memory.ts';
 import type { Drafted } from './planning.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
@@ -71,6 +71,8 @@ export interface Loaded {
   readonly decode: Plan;
   readonly prefill: Plan;
 }
+
+const NO_EXPERT = 0xffffffff; // a rank that was left out (LossyOptions)
 
 const SUBMISSION_MS = 100; // what one prefill submission aims at, so that abort and the system's watchdog stay content
 
@@ -161,8 +163,13 @@ export class GpuRunner implements Runner {
 
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
     const { gpu, drafted, forPrompts, scalar, tuning } = this.#loaded;
-    const { family, spec, contextTokens, chunkTokens } = drafted;
-    const graph = buildGraph(family, spec, { logits: 'all', sample: false, contextTokens });
+    const { family, spec, contextTokens, chunkTokens, lossy } = drafted;
+    const graph = buildGraph(family, spec, {
+      logits: 'all',
+      sample: false,
+      contextTokens,
+      skipBelow: lossy.skipBelow,
+    });
     const options = { label: 'all logits', maxTokens: chunkTokens, contextTokens, scalar, tuning };
     this.#allLogitsPlan ??= Plan.open(gpu, graph, forPrompts, options);
     const plan = await this.#allLogitsPlan;
@@ -223,6 +230,13 @@ export class GpuRunner implements Runner {
       activationsBytes: gpu.usedBytes('activations'),
       stagingBytes: gpu.usedBytes('staging'),
     };
+  }
+
+  lossyReport(): LossyReport | undefined {
+    const { drafted, memory } = this.#loaded;
+    const { skipBelow, dropColdBelow } = drafted.lossy;
+    if (skipBelow === 0 && dropColdBelow === 0) return undefined;
+    return { skipBelow, dropColdBelow, dropped: memory?.steps.counters.dropped ?? 0 };
   }
 
   /** The model's experts; undefined where it has none that are routed. */
@@ -347,8 +361,11 @@ export class GpuRunner implements Runner {
     const weights: number[][] = [];
     let at = firstBytes;
     for (const { topK } of this.#routeTensors) {
-      ids.push([...new Uint32Array(bytes, at, topK)]);
-      weights.push([...new Float32Array(bytes, at + 4 * topK, topK)]);
+      const chosen = [...new Uint32Array(bytes, at, topK)];
+      const shares = [...new Float32Array(bytes, at + 4 * topK, topK)];
+      const isKept = (_: number, rank: number) => chosen[rank] !== NO_EXPERT;
+      ids.push(chosen.filter(isKept));
+      weights.push(shares.filter(isKept));
       at += 8 * topK;
     }
     return { ids, weights };

@@ -14,7 +14,7 @@ import { buildGraph } from '../models/graph.ts';
 import { parseModel } from '../models/registry.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { SAMPLE_RECORD_BYTES } from '../graph/ops/sample.ts';
-import type { LoadOptions, ModelPlan, StreamingOptions } from './api.ts';
+import type { LoadOptions, LossyOptions, ModelPlan, StreamingOptions } from './api.ts';
 import {
   allSlots,
   canHoldAll,
@@ -45,6 +45,7 @@ export interface Drafted {
   readonly chunkTokens: number;
   readonly decode: Graph;
   readonly prefill: Graph;
+  readonly lossy: Required<LossyOptions>;
 }
 
 /**
@@ -63,6 +64,8 @@ export async function draftModel(
     const { family, spec } = parseModel(checkpoint.config, checkpoint.label, families);
     const contextTokens = contextOf(options, spec);
     const context: ReadContext = { checkpoint, quantize, signal };
+    const lossy = checkLossy(options);
+    const purpose = { sample: true, contextTokens, skipBelow: lossy.skipBelow };
     return {
       checkpoint,
       family,
@@ -71,18 +74,26 @@ export async function draftModel(
       experts: planExperts(spec, context),
       contextTokens,
       chunkTokens: Math.min(MOST_CHUNK_TOKENS, contextTokens),
-      decode: buildGraph(family, spec, {
-        logits: 'all',
-        sample: true,
-        contextTokens,
-        lookahead: MOST_LOOKAHEAD,
-      }),
-      prefill: buildGraph(family, spec, { logits: 'last', sample: true, contextTokens }),
+      lossy,
+      decode: buildGraph(family, spec, { ...purpose, logits: 'all', lookahead: MOST_LOOKAHEAD }),
+      prefill: buildGraph(family, spec, { ...purpose, logits: 'last' }),
     };
   } catch (error) {
     checkpoint.dispose();
     throw error;
   }
+}
+
+function checkLossy({ lossy = {} }: LoadOptions): Required<LossyOptions> {
+  const { skipBelow = 0, dropColdBelow = 0 } = lossy;
+  for (const [name, value] of Object.entries({ skipBelow, dropColdBelow })) {
+    if (Number.isFinite(value) && value >= 0) continue;
+    throw new AtomoeError(
+      'bad-input',
+      `lossy.${name} is ${value}; wanted a number from 0 (off) on; change it, or leave it out`,
+    );
+  }
+  return { skipBelow, dropColdBelow };
 }
 
 function contextOf({ contextTokens }: LoadOptions, spec: ModelSpec): number {

@@ -1,4 +1,4 @@
-import type { AdapterReport, MemoryReport, TokenRoutes } from './api.ts';
+import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from './api.ts';
 import type { Candidates } from '../graph/ops/sample.ts';
 
 /** One session's KV cache and the like, on some device. */
@@ -37,5 +37,7 @@ export interface Runner {
   /** Logits of every token of a fresh prompt: [tokens, vocab]. */
   allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array>;
   memoryReport(): MemoryReport;
+  /** What was left out so far; undefined where nothing may be. */
+  lossyReport(): LossyReport | undefined;
   dispose(): void;
 }

@@ -37,6 +37,7 @@ interface Reply {
   count: number;
   prefillMs: number;
   firstTokenMs: number;
+  readonly droppedBefore: number; // experts left out before this reply
 }
 
 /** A conversation: which tokens stand in the KV cache, and one reply at a time. */
@@ -130,6 +131,7 @@ export class EngineSession implements Session {
       count: 0,
       prefillMs: 0,
       firstTokenMs: 0,
+      droppedBefore: this.#parts.runner.lossyReport()?.dropped ?? 0,
     };
   }
 
@@ -257,7 +259,17 @@ export class EngineSession implements Session {
     };
     const { promptTokens, reusedTokens } = reply;
     const usage = { promptTokens, reusedTokens, completionTokens: reply.count };
-    return { kind: 'done', reason, text, seed: reply.options.seed, usage, timings };
+    const lossy = this.#parts.runner.lossyReport();
+    const dropped = (lossy?.dropped ?? 0) - reply.droppedBefore;
+    return {
+      kind: 'done',
+      reason,
+      text,
+      seed: reply.options.seed,
+      usage,
+      timings,
+      ...(lossy ? { lossy: { ...lossy, dropped } } : {}),
+    };
   }
 }
 

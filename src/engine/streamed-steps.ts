@@ -27,10 +27,13 @@ export interface StreamedOptions {
   readonly runAhead: number | 'auto';
   /** Replaces predictions before they are followed. For tests. */
   readonly mistake?: ((layer: number, units: Uint32Array, count: number) => void) | undefined;
+  /** Missing experts of less weight than this are left out; 0: none are. */
+  readonly dropBelow: number;
 }
 
 export interface RunAheadCounters {
   tokens: number; // steps of one token
+  dropped: number; // experts that were missing and light, where those are left out
   aborts: number; // spans that ran ahead and met an absent expert
   resumes: number; // layers that were taken up again after that
   aheadLayers: number; // layers that were submitted before their experts were known
@@ -46,6 +49,8 @@ interface Flight {
 /** How fast the share of layers that found all their experts follows what happens. */
 const RATE = 0.05;
 
+const NO_EXPERT = 0xffffffff;
+
 /** Layers ahead by the share of layers that find everything (spec/expert-offload.md, 3.4). */
 function depthFor(share: number, layers: number): number {
   if (share < 0.3) return 0;
@@ -55,7 +60,14 @@ function depthFor(share: number, layers: number): number {
 }
 
 export class StreamedSteps {
-  readonly counters: RunAheadCounters = { tokens: 0, aborts: 0, resumes: 0, aheadLayers: 0, syncMs: 0 };
+  readonly counters: RunAheadCounters = {
+    tokens: 0,
+    dropped: 0,
+    aborts: 0,
+    resumes: 0,
+    aheadLayers: 0,
+    syncMs: 0,
+  };
   readonly streamer: ExpertStreamer;
   readonly #options: StreamedOptions;
   readonly #records: ReadbackRing;
@@ -68,7 +80,7 @@ export class StreamedSteps {
     const { gpu, routes, streamer, chunkTokens } = options;
     this.#options = options;
     this.streamer = streamer;
-    const recordBytes = Math.max(...routes.map(({ topK, look }) => 4 * topK * (1 + look.length)));
+    const recordBytes = Math.max(...routes.map(({ topK, look }) => 4 * topK * (2 + look.length)));
     // A span that was given up frees its buffers only when the GPU is through with it.
     this.#records = new ReadbackRing(gpu, recordBytes, 2 * routes.length + 2);
     this.#prompts = new ReadbackRing(gpu, Math.max(...routes.map(({ topK }) => 4 * topK)) * chunkTokens, 1);
@@ -189,10 +201,12 @@ export class StreamedSteps {
     }
     const { plan } = instance;
     const { topK } = route;
-    const [first, ...look] = [route.ids, ...route.look].map((tensor) => plan.buffer(find(plan, tensor)));
+    const weights = this.#options.dropBelow > 0 ? [route.weights] : [];
+    const parts = [route.ids, ...route.look, ...weights].map((tensor) => plan.buffer(find(plan, tensor)));
+    const [first] = parts;
     invariant(first, () => 'a layer chooses experts');
-    const { copy, read } = this.#records.acquire(first, 0, 4 * topK * (1 + look.length));
-    const record = [first, ...look].map((from, part) => ({
+    const { copy, read } = this.#records.acquire(first, 0, 4 * topK * parts.length);
+    const record = parts.map((from, part) => ({
       from,
       fromOffsetBytes: 0,
       to: copy.to,
@@ -219,6 +233,7 @@ export class StreamedSteps {
     const words = new Uint32Array(await flight.read());
     this.counters.syncMs += performance.now() - startedMs;
     const { topK, look } = route;
+    if (this.#options.dropBelow > 0) this.#dropLight(layer, words, topK * (1 + look.length), topK);
     const count = this.#toUnits(words, 0, topK);
     const ahead = flights[layer + 1];
     const isReady = streamer.wasReady(layer, this.#units, count, ahead?.serial ?? streamer.serial);
@@ -228,6 +243,18 @@ export class StreamedSteps {
     for (const part of look.keys()) this.#predict(layer + 1 + part, words, (1 + part) * topK, topK);
     await loading;
     return isReady || next <= layer + 1;
+  }
+
+  /** Strikes out the experts that are missing and light: they stay absent, and absent experts add nothing. */
+  #dropLight(layer: number, words: Uint32Array, weightsAt: number, topK: number): void {
+    const { dropBelow, unitExperts } = this.#options;
+    const weights = new Float32Array(words.buffer, 4 * weightsAt, topK);
+    for (let rank = 0; rank < topK; rank += 1) {
+      const unit = Math.floor((words[rank] ?? 0) / unitExperts);
+      if ((weights[rank] ?? 0) >= dropBelow || this.streamer.isPresent(layer, unit)) continue;
+      words[rank] = NO_EXPERT;
+      this.counters.dropped += 1;
+    }
   }
 
   #predict(layer: number, words: Uint32Array, from: number, topK: number): void {

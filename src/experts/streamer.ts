@@ -145,6 +145,11 @@ export class ExpertStreamer {
     return described;
   }
 
+  /** Whether work that is submitted now finds the unit. */
+  isPresent(layer: number, unit: number): boolean {
+    return this.#since(layer, unit) !== NEVER;
+  }
+
   /** Whether work submitted at `serial` found all these units. */
   wasReady(layer: number, units: Uint32Array, count: number, serial: number): boolean {
     for (let rank = 0; rank < count; rank += 1) {

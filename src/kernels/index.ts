@@ -29,6 +29,7 @@ import { linear } from './linear.ts';
 import { linearTiled } from './linear-tiled.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { ropeKv } from './rope-kv.ts';
+import { skipLight } from './skip-light.ts';
 import { sparseDispatch } from './sparse-dispatch.ts';
 
 /** Every kernel in every variant that the engine may ask for. A new kernel is added here and nowhere else. */
@@ -68,5 +69,6 @@ export const allPrograms: readonly Program[] = [
   ...programs(sampleRank),
   ...programs(logitsPenalty),
   ...programs(seenMark),
+  ...programs(skipLight),
   ...programs(attentionTiled),
 ];

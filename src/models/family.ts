@@ -10,6 +10,8 @@ export interface GraphPurpose {
   readonly contextTokens: number;
   /** Each layer with experts also says what so many of the next ones would choose. Default 0. */
   readonly lookahead?: number;
+  /** Experts whose weight is below this are left out. Default: none. */
+  readonly skipBelow?: number;
 }
 
 /**

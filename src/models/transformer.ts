@@ -15,6 +15,7 @@ import { gateNode } from '../graph/ops/gate.ts';
 import { expertsNode } from '../graph/ops/moe.ts';
 import { rmsNormNode } from '../graph/ops/norm.ts';
 import { productRouteNode } from '../graph/ops/product-route.ts';
+import { skipLightNode } from '../graph/ops/skip-light.ts';
 import { sampleNodes } from '../graph/ops/sample.ts';
 import type { Tensor, Weight } from '../graph/tensor.ts';
 import { ropeAngles } from '../kernels/rope-angles.ts';
@@ -201,6 +202,8 @@ function expertsBranch(
   const layer = building.expertLayers;
   building.expertLayers += 1;
   const routes = route(building, label, mixed.normed, mlp, `route ${layer}`);
+  const { skipBelow: bound = 0 } = building.purpose;
+  if (bound > 0) builder.add(skipLightNode(label, { ...routes, topK, bound, dropIds: mlp.kind === 'moe' }));
   lookAhead(building, index, layer, mixed.x);
   // Ahead of the routed experts: the GPU has something to do while they are fetched.
   const shared = mlp.shared && sharedBranch(building, label, mixed.normed, mlp.shared);

@@ -18,6 +18,7 @@ export function expertsNode(label: string, io: ExpertsIo): Node {
       const store = context.experts;
       invariant(store, () => 'the graph has experts, the engine holds none');
       const expert = (unit: number) => {
+        if (unit >= io.experts) return undefined; // left out by the router
         const { gate, up, down } = store.unit(layer, unit);
         invariant(gate && up && down, () => 'an expert has gate, up and down');
         return { gate, up, down };

@@ -1,0 +1,34 @@
+import { skipLight } from '../../kernels/skip-light.ts';
+import { skipLightReference } from '../../kernels/skip-light.reference.ts';
+import { dispatch, type Node } from '../node.ts';
+import type { Tensor } from '../tensor.ts';
+
+export interface SkipLightIo {
+  readonly ids: Tensor; // u32 [tokens, topK], changed in place
+  readonly weights: Tensor; // f32 [tokens, topK], changed in place
+  readonly topK: number;
+  readonly bound: number;
+  readonly dropIds: boolean; // for experts that look at ids; atomic ones look at weights
+}
+
+/** Leaves out the experts whose weight is below a bound. Lossy: only where somebody chose to. */
+export function skipLightNode(label: string, { ids, weights, topK, bound, dropIds }: SkipLightIo): Node {
+  return {
+    op: 'skip-light',
+    label,
+    lower: (context) => [
+      context.choose(skipLight, skipLight.variants, `top ${topK}`, (variant) =>
+        dispatch(skipLight, variant, {
+          buffers: { ids, weights },
+          params: ({ tokens }) => ({ pairs: tokens * topK, drop_ids: Number(dropIds), bound }),
+          size: ({ tokens }) => ({ pairs: tokens * topK }),
+        }),
+      ),
+    ],
+    run: (context) => {
+      const kept = skipLightReference(context.words(ids), context.floats(weights), { bound, dropIds });
+      context.put(ids, kept.ids);
+      context.put(weights, kept.weights);
+    },
+  };
+}

@@ -1,0 +1,22 @@
+/** What names no expert. */
+export const NO_EXPERT = 0xffffffff;
+
+/**
+ * Pairs whose weight is below `bound` (as f32) lose it, and their expert too where `dropIds` says so.
+ *
+ * ids, weights [pairs] -> the same, changed
+ */
+export function skipLightReference(
+  ids: Uint32Array,
+  weights: Float32Array,
+  { bound, dropIds }: { readonly bound: number; readonly dropIds: boolean },
+): { readonly ids: Uint32Array<ArrayBuffer>; readonly weights: Float32Array<ArrayBuffer> } {
+  const kept = { ids: Uint32Array.from(ids), weights: Float32Array.from(weights) };
+  const rounded = Math.fround(bound);
+  for (const [pair, weight] of weights.entries()) {
+    if (weight >= rounded) continue;
+    kept.weights[pair] = 0;
+    if (dropIds) kept.ids[pair] = NO_EXPERT;
+  }
+  return kept;
+}
