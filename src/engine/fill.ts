@@ -29,7 +29,8 @@ export async function fillExperts({ memory, queue, keep, signal }: FillOptions):
     try {
       // The streamer of now: a resize brings another one.
       const { streamer } = memory;
-      const missing = streamer.firstAbsent();
+      const hasPlaces = streamer.store.plan.places === unitsPerLayer;
+      const missing = hasPlaces ? streamer.firstAbsent() : undefined;
       if (missing) {
         await memory.tiers.read(missing.layer, missing.unit, signal);
         await queue.run(() => memory.streamer.admit(missing.layer, missing.unit, signal));

@@ -46,6 +46,7 @@ async function openRunner(
 ): Promise<GpuRunner> {
   const { scalar, onProgress, slots } = options;
   const { contextTokens, chunkTokens, decode, prefill, experts, checkpoint, context } = drafted;
+  gpu.budgetBytes = options.budgetBytes;
   const advance = downloadProgress(drafted, options);
   const weights = await uploadWeights(gpu, drafted, advance, held);
   const memory = experts && slots && (await ExpertMemory.open(gpu, drafted, { ...options, slots }));
@@ -64,7 +65,7 @@ async function openRunner(
     { graph: decode, resources: forTokens, options: tokens },
     { graph: prefill, resources: forPrompts, options: prompts },
   ];
-  const tune = () => tuneModel(gpu, specs, options.tuning, onProgress);
+  const tune = () => gpu.withoutBudget(() => tuneModel(gpu, specs, options.tuning, onProgress));
   const tuning = memory ? await memory.pretending(tune) : await tune();
   if (memory && !slots?.streams) await memory.loadAll(advance, context.signal);
   const plans = await openPlans(gpu, specs, tuning, onProgress, held);
@@ -73,7 +74,6 @@ async function openRunner(
       'device-lost',
       `the GPU device was lost while loading ${checkpoint.label}; load it again`,
     );
-  gpu.budgetBytes = options.budgetBytes;
   onProgress({ kind: 'ready' });
   return new GpuRunner({ gpu, drafted, scalar, weights, memory, forPrompts, tuning, ...plans });
 }

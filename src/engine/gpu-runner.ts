@@ -193,6 +193,11 @@ export class GpuRunner implements Runner {
     return { ...this.#loaded.gpu.counters };
   }
 
+  /** The most GPU memory that was in use at a time. */
+  get peakBytes(): number {
+    return this.#loaded.gpu.peakBytes;
+  }
+
   /** Dispatches of a decode step and of a prefill step, at most. */
   get dispatches(): { readonly decode: number; readonly prefill: number } {
     const { decode, prefill } = this.#loaded;

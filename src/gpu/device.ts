@@ -74,6 +74,8 @@ export class Gpu {
   };
   /** What may be allocated in all. Counted are the buffers that this program asks for. */
   budgetBytes = Infinity;
+  /** The most that was allocated at a time. */
+  peakBytes = 0;
   /** Rejects when the device is lost or raises an error nobody awaited; never resolves. */
   readonly lost: Promise<never>;
   readonly #buffers = new Set<Buffer>();
@@ -164,6 +166,7 @@ export class Gpu {
     const handle = this.device.createBuffer({ label: options.label, size: sizeBytes, usage });
     const buffer = new Buffer(this, handle, { ...options, sizeBytes });
     this.#buffers.add(buffer);
+    this.peakBytes = Math.max(this.peakBytes, usedBytes + sizeBytes);
     this.counters.buffers += 1;
     return buffer;
   }
@@ -271,6 +274,17 @@ export class Gpu {
   /** For `Buffer.dispose` only. */
   forget(buffer: Buffer): void {
     this.#buffers.delete(buffer);
+  }
+
+  /** Runs something that may pass the budget for a while, such as timing kernels. */
+  async withoutBudget<T>(run: () => Promise<T>): Promise<T> {
+    const { budgetBytes } = this;
+    this.budgetBytes = Infinity;
+    try {
+      return await run();
+    } finally {
+      this.budgetBytes = budgetBytes;
+    }
   }
 
   /** Lets all buffers go, and the device too unless it was adopted. */

@@ -1,0 +1,128 @@
+/** What streaming counts and takes: equal to the simulator, within the budget, foreseen as far as lookahead sees. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { RouteObserver } from '../experts/streamer.ts';
+import { ema, lfru, type MakePolicy } from '../experts/policy.ts';
+import { replay, uniformPlaces } from '../experts/simulate.ts';
+import { parseTrace } from '../experts/trace-file.ts';
+import { traceToJson } from '../experts/trace-json.ts';
+import { buildTrace, type Prime } from '../experts/trace.ts';
+import type { FolderSource } from '../io/source.ts';
+import type { PolicyName } from './api.ts';
+import type { LocalEngine } from './engine.ts';
+import type { GpuRunner } from './gpu-runner.ts';
+import { modelInMemory, runnerOf } from './streaming.testing.ts';
+import { openEngine, readGolden, TRAINED_MODELS, type TrainedGolden } from './testing.ts';
+
+const SHAPES = {
+  'fable-omni-8m': { layers: 4, units: 64, topK: 32, places: 40 },
+  'fable-moe-12m': { layers: 6, units: 32, topK: 4, places: 8 },
+} as const;
+
+const PROMPT = 32;
+const TOKENS = 48;
+
+/** Writes down what layers use, as a trace has it. */
+class Recorder implements RouteObserver {
+  prime: Prime | null = null;
+  readonly steps: number[][][] = [];
+
+  prompt(layer: number, uses: Uint32Array, tokens: number): void {
+    const before = this.prime?.uses ?? [];
+    this.prime = { tokens, uses: [...before.slice(0, layer), Uint32Array.from(uses)] };
+  }
+
+  token(layer: number, units: Uint32Array, count: number): void {
+    if (layer === 0) this.steps.push([]);
+    this.steps.at(-1)?.push([...units.subarray(0, count)]);
+  }
+
+  clear(): void {
+    this.prime = null;
+    this.steps.length = 0;
+  }
+}
+
+async function forced(runner: GpuRunner, ids: readonly number[]): Promise<void> {
+  const state = await runner.openState();
+  const request = { penalty: 1, temperature: 1, candidates: false, routes: false };
+  await runner.step(state, { ...request, ids: ids.slice(0, PROMPT), past: 0 });
+  for (let past = PROMPT; past < PROMPT + TOKENS; past += 1)
+    await runner.step(state, { ...request, ids: ids.slice(past, past + 1), past });
+  state.dispose();
+}
+
+describe.each(TRAINED_MODELS)('%s', (name) => {
+  const { layers, units, topK, places } = SHAPES[name];
+  const recorder = new Recorder();
+  let folder: FolderSource;
+  let ids: readonly number[];
+  let engine: LocalEngine;
+
+  beforeAll(async () => {
+    folder = await modelInMemory(`demo/public/models/${name}`);
+    ids = (await readGolden<TrainedGolden>(folder)).perplexity.ids;
+    engine = await openEngine({ streamTesting: { observer: recorder } });
+    await engine.load(folder, { streaming: { slotsPerLayer: places } });
+  });
+
+  afterAll(() => engine.dispose());
+
+  test.each([
+    ['ema', ema(), 0],
+    ['lfru', lfru(), 2],
+  ] as const satisfies readonly (readonly [PolicyName, MakePolicy, number])[])(
+    'hits, misses and evictions of %s equal the simulator exactly',
+    async (policy, makePolicy, lookahead) => {
+      await engine.resize({ streaming: { policy, lookahead, runAhead: 2 } });
+      recorder.clear();
+      await forced(runnerOf(engine), ids);
+      const { hits, misses, evictions } = runnerOf(engine).memory!.streamer.counters;
+      const head = { label: name, layers, units, topK, unitBytes: Array<number>(layers).fill(1), warmUp: 0 };
+      const trace = buildTrace({ ...head, prime: recorder.prime }, recorder.steps);
+      const read = parseTrace(traceToJson(trace), 'routes.json');
+      expect(read.steps).toBe(TOKENS);
+      expect(replay(read, makePolicy, uniformPlaces(read, places)).counters).toEqual({
+        hits,
+        misses,
+        evictions,
+      });
+      expect(Math.min(hits, misses, evictions)).toBeGreaterThan(0);
+    },
+  );
+
+  test('lookahead foresees more than chance, layer by layer', async () => {
+    await engine.resize({ streaming: { policy: 'ema', lookahead: 1, runAhead: 0 } });
+    await forced(runnerOf(engine), ids);
+    const recall = (await engine.streaming())!.recall;
+    console.log(`lookahead recall of ${name}: ${recall.map((share) => share.toFixed(3)).join(' ')}`);
+    expect(recall).toHaveLength(layers);
+    expect(recall[0]).toBeNaN(); // nothing comes before the first layer
+    const later = recall.slice(1);
+    const mean = later.reduce((sum, share) => sum + share, 0) / later.length;
+    expect(mean).toBeGreaterThan(name === 'fable-moe-12m' ? 0.4 : 0.35);
+  });
+
+  test('GPU bytes stay within the budget, and the smallest budget is the one that is named', async () => {
+    const probe = await openEngine();
+    const { least, gpuTotal } = (await probe.plan(folder)).bytes;
+    expect(least).toBeLessThan(gpuTotal);
+    const refusal = await probe.load(folder, { memoryBudget: least - 1 }).catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ code: 'limit-too-small' });
+    expect(String(refusal)).toContain(`raise memoryBudget to ${least}`);
+    for (const memoryBudget of [least, Math.floor((least + gpuTotal) / 2), gpuTotal]) {
+      const { plan } = await probe.load(folder, { memoryBudget });
+      expect(plan.bytes.gpuTotal).toBeLessThanOrEqual(memoryBudget);
+      expect(plan.streams).toBe(memoryBudget < gpuTotal);
+      const session = probe.session();
+      let tokens = 0;
+      for await (const event of session.generate('Once upon a time', { maxTokens: 4, logprobs: 2 }))
+        tokens += Number(event.kind === 'token');
+      expect(tokens).toBe(4);
+      const { totalBytes } = probe.memory();
+      expect(totalBytes).toBeLessThanOrEqual(plan.bytes.gpuTotal);
+      expect(runnerOf(probe).peakBytes).toBeLessThanOrEqual(memoryBudget);
+      session.dispose();
+    }
+    probe.dispose();
+  });
+});
