@@ -1,6 +1,7 @@
 /** The experts of a loaded model: GPU slots, what streams them, and how both change while the model is in use. */
 import { AtomoeError, invariant } from '../errors.ts';
 import { ema, lfru, lfu, lru, random, type MakePolicy } from '../experts/policy.ts';
+import type { LinkState } from '../experts/prefetch-budget.ts';
 import { ExpertStore } from '../experts/store.ts';
 import { ExpertStreamer, type RouteObserver } from '../experts/streamer.ts';
 import { RecordTiers } from '../experts/tiers.ts';
@@ -33,6 +34,8 @@ export interface StreamTesting {
   /** Comes between every read of a record and who waits for it. */
   readonly delay?: () => Promise<void>;
   readonly observer?: RouteObserver;
+  /** What the link to the experts seems to be: guesses follow it, and tests may not depend on time. */
+  readonly link?: () => LinkState;
 }
 
 const POLICIES: Readonly<Record<PolicyName, (seed: number) => MakePolicy>> = {
@@ -267,11 +270,16 @@ export class ExpertMemory {
   }
 }
 
-function openTiers({ experts, context }: Drafted, hostBudget: number, { delay }: StreamTesting): RecordTiers {
+function openTiers(
+  { experts, context }: Drafted,
+  hostBudget: number,
+  { delay, link }: StreamTesting,
+): RecordTiers {
   invariant(experts, () => 'a model without experts');
   return new RecordTiers({
     units: experts.unitsPerLayer,
     recordBytes: experts.layout.sizeBytes,
+    link,
     hostBytes: hostBudget,
     read: async (layer, unit, signal) => {
       const record = await experts.read(layer, unit, { ...context, signal });

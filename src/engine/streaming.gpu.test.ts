@@ -67,6 +67,7 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
       streamTesting: {
         poison: name === 'fable-moe-12m' ? NAN_POISON : HUGE_POISON,
         delay: latency.delay,
+        link: () => ({ utilisation: 0, bytesPerMs: Infinity }),
         mistake: (layer, guessed, count) => {
           // Units that a layer is least likely to want: all the others.
           if (!isWrong) return;

@@ -1,5 +1,6 @@
 /** Loads what a layer will probably use into reserved slots, so that a wrong guess pushes nothing out. */
 import { invariant } from '../errors.ts';
+import { PrefetchBudget } from './prefetch-budget.ts';
 import type { RecordTiers } from './tiers.ts';
 
 /** Of all records fetched, so many may be guesses that nobody used (spec/expert-offload.md, section 4). */
@@ -14,6 +15,7 @@ export interface SpeculationCounters {
 export interface SpeculationOptions {
   readonly layers: number;
   readonly units: number;
+  readonly ranks: number; // units of one prediction at most
   readonly reserved: readonly (readonly number[])[]; // [group]: slots
   readonly tiers: RecordTiers;
   readonly group: (layer: number) => number;
@@ -43,7 +45,9 @@ export class Speculation {
   readonly #passed: Uint32Array; // [layer]: how often the layer has chosen its experts
   readonly #guess: readonly Uint8Array[]; // [layer][unit]: 1 where predicted for the layer's next turn
   readonly #recall: { readonly used: Float64Array; readonly foreseen: Float64Array }; // [layer]
-  #isPredicted: Uint8Array; // [layer]: whether there was a prediction
+  readonly #isPredicted: Uint8Array; // [layer]: whether there was a prediction
+  readonly #budget: PrefetchBudget;
+  readonly #asked: readonly Int32Array[]; // [layer][rank]: units that were missing when they were predicted, or NOBODY
 
   constructor(options: SpeculationOptions) {
     const { layers, units, reserved } = options;
@@ -53,6 +57,8 @@ export class Speculation {
     this.#guess = Array.from({ length: layers }, () => new Uint8Array(units));
     this.#recall = { used: new Float64Array(layers), foreseen: new Float64Array(layers) };
     this.#isPredicted = new Uint8Array(layers);
+    this.#budget = new PrefetchBudget(layers, options.ranks);
+    this.#asked = Array.from({ length: layers }, () => new Int32Array(options.ranks).fill(NOBODY));
   }
 
   /** Of the units that each layer used, the share that was predicted. NaN where nothing was predicted. */
@@ -62,7 +68,8 @@ export class Speculation {
   }
 
   /**
-   * Starts loads for the predicted units, most probable first, as far as the waste so far allows.
+   * Starts loads for the predicted units, most probable first: those ranks that are right often enough for the link as
+   * it is, as many as can come in time, as far as the waste so far allows.
    *
    * @param units - [count] of one layer
    */
@@ -72,15 +79,24 @@ export class Speculation {
     invariant(guess, () => `no expert layer ${layer}`);
     if (!this.#isPredicted[layer]) guess.fill(0);
     this.#isPredicted[layer] = 1;
+    const nowMs = performance.now();
+    const link = tiers.link(nowMs);
+    this.#budget.ask(layer, nowMs);
+    let fetches = this.#budget.most(tiers.recordBytes, link);
     let placed = false;
     for (let rank = 0; rank < count; rank += 1) {
       const unit = units[rank] ?? 0;
       guess[unit] = 1;
       if (isPresent(layer, unit) || this.#pending.has(this.#key(layer, unit))) continue;
-      if (!this.#mayGuess()) break;
+      const asked = this.#asked[layer];
+      if (asked) asked[rank] = unit;
+      if (!this.#mayGuess() || !this.#budget.isWorth(layer, rank, link)) continue;
       const record = tiers.peek(layer, unit);
       if (record) placed = this.#land(layer, unit, record) || placed;
-      else this.#fetch(layer, unit);
+      else if (fetches > 0) {
+        fetches -= 1;
+        this.#fetch(layer, unit);
+      }
     }
     if (placed) this.#options.flush(layer);
   }
@@ -90,6 +106,8 @@ export class Speculation {
     this.#passed[layer] = (this.#passed[layer] ?? 0) + 1;
     if (!this.#isPredicted[layer]) return;
     this.#isPredicted[layer] = 0;
+    this.#budget.need(layer, performance.now());
+    this.#learn(layer, units, count);
     const guess = this.#guess[layer];
     const { used, foreseen } = this.#recall;
     used[layer] = (used[layer] ?? 0) + count;
@@ -114,6 +132,18 @@ export class Speculation {
     return slot;
   }
 
+  /** Which of the guesses at missing units were right. */
+  #learn(layer: number, units: Uint32Array, count: number): void {
+    const asked = this.#asked[layer];
+    if (!asked) return;
+    for (const [rank, unit] of asked.entries()) {
+      if (unit === NOBODY) continue;
+      const at = units.indexOf(unit);
+      this.#budget.learn(layer, rank, at >= 0 && at < count);
+      asked[rank] = NOBODY;
+    }
+  }
+
   #mayGuess(): boolean {
     const { speculated, wasted } = this.counters;
     const unused = wasted + this.#held.size + this.#pending.size + 1;
@@ -135,7 +165,7 @@ export class Speculation {
       }
     };
     // A guess that fails is no loss: on demand the read is tried again, and its error told.
-    this.#options.tiers.read(layer, unit).then(arrive, () => this.#pending.delete(key));
+    this.#options.tiers.guess(layer, unit).then(arrive, () => this.#pending.delete(key));
   }
 
   /** Writes a record into the reserved slot that is next in turn. */

@@ -77,6 +77,7 @@ export class ExpertStreamer {
       reserved: Array.from({ length: groups }, (_, group) => reservedSlots(plan, group, layers)),
       units: unitsPerLayer,
       layers,
+      ranks: topK,
       fetchedRecords: () => this.#uploads + this.#promptLoads,
       place: (layer, unit, slot, record) => this.#upload(layer, unit, slot, record),
       forget: (layer, unit) => this.#forget(layer, unit),
@@ -266,7 +267,8 @@ export class ExpertStreamer {
     const record = await this.#options.tiers.read(layer, unit, signal);
     const place = this.#cache(layer).admit(unit);
     if (place === NONE) return;
-    this.#upload(layer, unit, this.#slot(layer, place), record);
+    // A guess may have brought it meanwhile: no unit lies in two slots.
+    if (!this.#adopt(layer, unit)) this.#upload(layer, unit, this.#slot(layer, place), record);
     this.store.flush(layer);
   }
 

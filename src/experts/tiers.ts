@@ -1,4 +1,5 @@
 /** The tiers below GPU memory as the streamer sees them: records in memory, and where to read the others. */
+import type { LinkState } from './prefetch-budget.ts';
 
 export interface TierOptions {
   readonly units: number; // of a layer
@@ -6,6 +7,15 @@ export interface TierOptions {
   readonly hostBytes: number; // of records kept in memory
   /** Reads a record from disk or network. The result must not be written to afterwards. */
   readonly read: (layer: number, unit: number, signal: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
+  /** What the link seems to be, instead of what is measured. For tests, which may not depend on time. */
+  readonly link?: (() => LinkState) | undefined;
+}
+
+/** A record that is being read. */
+interface Pending {
+  readonly record: Promise<Uint8Array<ArrayBuffer>>;
+  readonly abort: AbortController;
+  isGuess: boolean; // nobody needs it yet
 }
 
 export interface TierCounters {
@@ -13,18 +23,31 @@ export interface TierCounters {
   reads: number; // from below memory
   readBytes: number;
   joined: number; // asked for while they were being read
-  readMs: number; // summed over reads, which overlap
+  preempted: number; // guesses that were given up for what is needed
+  busyMs: number; // in which something was being read
 }
+
+/** The share of busy time is taken over about so long. */
+const UTILISATION_MS = 1000;
 
 /** Records in memory, the least recently used of which make room; below them a reader whose reads are shared. */
 export class RecordTiers {
-  readonly counters: TierCounters = { memoryHits: 0, reads: 0, readBytes: 0, joined: 0, readMs: 0 };
+  readonly counters: TierCounters = {
+    memoryHits: 0,
+    reads: 0,
+    readBytes: 0,
+    joined: 0,
+    preempted: 0,
+    busyMs: 0,
+  };
   readonly recordBytes: number;
   readonly #options: TierOptions;
   readonly #records = new Map<number, Uint8Array<ArrayBuffer>>(); // in order of use
-  readonly #pending = new Map<number, Promise<Uint8Array<ArrayBuffer>>>();
+  readonly #pending = new Map<number, Pending>();
   readonly #closing = new AbortController();
   #mostRecords: number;
+  #utilisation = 0;
+  #changedMs = 0; // when reading began or ended last
 
   constructor(options: TierOptions) {
     this.#options = options;
@@ -35,6 +58,14 @@ export class RecordTiers {
   /** Bytes of records in memory. */
   get heldBytes(): number {
     return this.#records.size * this.recordBytes;
+  }
+
+  /** What the way to these records has to spare, and how fast it is. */
+  link(nowMs = performance.now()): LinkState {
+    if (this.#options.link) return this.#options.link();
+    this.#account(nowMs);
+    const { readBytes, busyMs } = this.counters;
+    return { utilisation: this.#utilisation, bytesPerMs: busyMs > 0 ? readBytes / busyMs : Infinity };
   }
 
   /** Whether a record is being read. */
@@ -64,12 +95,24 @@ export class RecordTiers {
     if (held) return held;
     const key = this.#key(layer, unit);
     let pending = this.#pending.get(key);
-    if (pending) this.counters.joined += 1;
-    else {
-      pending = this.#fetch(layer, unit, key);
-      this.#pending.set(key, pending);
+    if (pending) {
+      pending.isGuess = false;
+      this.counters.joined += 1;
+    } else {
+      this.#preempt();
+      pending = this.#begin(layer, unit, key, false);
     }
-    return signal ? abortable(pending, signal) : pending;
+    return signal ? abortable(pending.record, signal) : pending.record;
+  }
+
+  /**
+   * Reads a record that may not be needed. It is given up when one that is needed has to be read.
+   *
+   * @throws as `read`; an `AbortError` when it was given up
+   */
+  guess(layer: number, unit: number): Promise<Uint8Array<ArrayBuffer>> {
+    const key = this.#key(layer, unit);
+    return (this.#pending.get(key) ?? this.#begin(layer, unit, key, true)).record;
   }
 
   /** Changes how many bytes of records are kept. */
@@ -84,18 +127,50 @@ export class RecordTiers {
     this.#records.clear();
   }
 
-  async #fetch(layer: number, unit: number, key: number): Promise<Uint8Array<ArrayBuffer>> {
-    const startedMs = performance.now();
+  #begin(layer: number, unit: number, key: number, isGuess: boolean): Pending {
+    this.#account(performance.now());
+    const abort = new AbortController();
+    const pending = { record: this.#fetch(layer, unit, key, abort.signal), abort, isGuess };
+    this.#pending.set(key, pending);
+    return pending;
+  }
+
+  async #fetch(
+    layer: number,
+    unit: number,
+    key: number,
+    signal: AbortSignal,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     try {
-      const record = await this.#options.read(layer, unit, this.#closing.signal);
+      const record = await this.#options.read(layer, unit, AbortSignal.any([signal, this.#closing.signal]));
       this.counters.reads += 1;
       this.counters.readBytes += record.byteLength;
       this.#keep(key, record);
       return record;
     } finally {
-      this.counters.readMs += performance.now() - startedMs;
-      this.#pending.delete(key);
+      this.#account(performance.now());
+      if (this.#pending.get(key)?.abort.signal === signal) this.#pending.delete(key);
     }
+  }
+
+  /** Needed records first: guesses that nobody has asked for leave the link. */
+  #preempt(): void {
+    for (const [key, { isGuess, abort }] of this.#pending) {
+      if (!isGuess) continue;
+      this.#pending.delete(key);
+      this.counters.preempted += 1;
+      abort.abort(new DOMException('given up for an expert that is needed', 'AbortError'));
+    }
+  }
+
+  /** Counts the time since the last change as busy or idle. */
+  #account(nowMs: number): void {
+    const isBusy = this.#pending.size > 0;
+    const passedMs = this.#changedMs > 0 ? nowMs - this.#changedMs : 0;
+    const kept = Math.exp(-passedMs / UTILISATION_MS);
+    this.#utilisation = this.#utilisation * kept + (1 - kept) * Number(isBusy);
+    if (isBusy) this.counters.busyMs += passedMs;
+    this.#changedMs = nowMs;
   }
 
   #keep(key: number, record: Uint8Array<ArrayBuffer>): void {
