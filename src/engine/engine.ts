@@ -1,6 +1,7 @@
 import { AtomoeError } from '../errors.ts';
 import { Gpu, readAdapter, type AdapterFacts, type GpuEntry, type HostDevice } from '../gpu/device.ts';
 import type { FolderSource } from '../io/source.ts';
+import { coalescedFolder } from '../io/coalesce.ts';
 import { cachedFolder, type CachedFolder } from '../io/disk-cache.ts';
 import { openFolder } from '../io/folder.ts';
 import { openOpfs } from '../io/opfs.ts';
@@ -319,8 +320,9 @@ export class LocalEngine implements Engine {
 
   /** The model's files, kept on the local disk where they come from a URL. */
   async #openFolder(model: ModelSource, { diskCache = true }: LoadOptions): Promise<FolderSource> {
-    const folder = openFolder(model);
-    if (!diskCache || typeof model !== 'string') return folder;
+    if (typeof model !== 'string') return openFolder(model);
+    const folder = coalescedFolder(openFolder(model));
+    if (!diskCache) return folder;
     const storage = await (this.#options.storage ?? openOpfs());
     return cachedFolder(folder, storage);
   }

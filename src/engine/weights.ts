@@ -176,14 +176,16 @@ function planGluExperts(spec: ModelSpec, experts: number, width: number, context
       invariant(mlp, () => `no expert layer ${layer}`);
       const parts = mlp.expert(unit);
       const encoded: Record<string, Uint8Array<ArrayBuffer>> = {};
-      for (const name of ['gate', 'up', 'down'] as const) {
+      // All at once: the parts lie side by side in most files, and then become one request.
+      const readOne = async (name: 'gate' | 'up' | 'down') => {
         const [rows, cols] = shapes[name];
         const part = parts[name];
         if (describe(readContext.checkpoint, part, cols).rows !== rows) {
           throw wrongShape(readContext.checkpoint, part, `${rows} rows of ${cols}`);
         }
         encoded[name] = await readPart(part, cols, layout.format, readContext);
-      }
+      };
+      await Promise.all([readOne('gate'), readOne('up'), readOne('down')]);
       return packRecord(layout, encoded);
     },
   };
@@ -208,13 +210,11 @@ function planPages(spec: ModelSpec, context: ReadContext): ExpertPlan {
       const mlp = atomic[layer];
       invariant(mlp, () => `no expert layer ${layer}`);
       const encoded: Record<string, Uint8Array<ArrayBuffer>> = {};
-      for (const [name, tensor] of [
-        ['in', mlp.input],
-        ['out', mlp.output],
-      ] as const) {
+      const readOne = async (name: 'in' | 'out', tensor: string) => {
         const part = { tensor, rowStart: unit * pageExperts, rowCount: pageExperts };
         encoded[name] = await readPart(part, hidden, layout.format, readContext);
-      }
+      };
+      await Promise.all([readOne('in', mlp.input), readOne('out', mlp.output)]);
       return packRecord(layout, encoded);
     },
   };

@@ -1,0 +1,131 @@
+/**
+ * Reads that are asked for together and lie side by side become one: a request has a price of its own. Nothing is read
+ * that nobody asked for. An expert's matrices mostly lie side by side in a file, and so do the experts of a layer.
+ */
+import type { FileSource, FolderSource, ReadOptions } from './source.ts';
+
+/** Larger reads gain nothing by being larger still, and their first bytes would come late. */
+const MOST_BYTES = 8 * 1024 * 1024;
+
+interface Wanted {
+  readonly offsetBytes: number;
+  readonly sizeBytes: number;
+  readonly options: ReadOptions;
+  readonly resolve: (bytes: Uint8Array<ArrayBuffer>) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** The same folder, whose files join reads that lie side by side. */
+export function coalescedFolder(folder: FolderSource): FolderSource {
+  return {
+    label: folder.label,
+    ...(folder.entry === undefined ? {} : { entry: folder.entry }),
+    open: async (name, options) => {
+      const file = await folder.open(name, options);
+      return file && new CoalescedFile(file);
+    },
+  };
+}
+
+class CoalescedFile implements FileSource {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly #file: FileSource;
+  #waiting: Wanted[] = [];
+
+  constructor(file: FileSource) {
+    this.#file = file;
+    this.name = file.name;
+    this.sizeBytes = file.sizeBytes;
+  }
+
+  get validator(): string | undefined {
+    return this.#file.validator;
+  }
+
+  read(offsetBytes: number, sizeBytes: number, options: ReadOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    return new Promise((resolve, reject) => {
+      if (options.signal?.aborted) return reject(options.signal.reason as Error);
+      this.#waiting.push({ offsetBytes, sizeBytes, options, resolve, reject });
+      if (this.#waiting.length === 1) afterThisTask(() => this.#send());
+    });
+  }
+
+  dispose(): void {
+    this.#file.dispose?.();
+  }
+
+  #send(): void {
+    const waiting = this.#waiting.toSorted((a, b) => a.offsetBytes - b.offsetBytes);
+    this.#waiting = [];
+    for (const group of sideBySide(waiting)) void this.#readGroup(group);
+  }
+
+  async #readGroup(group: readonly Wanted[]): Promise<void> {
+    const [first] = group;
+    if (!first) return;
+    if (group.length === 1) {
+      const { offsetBytes, sizeBytes, options } = first;
+      this.#file.read(offsetBytes, sizeBytes, options).then(first.resolve, first.reject);
+      return;
+    }
+    const sizeBytes = group.reduce((sum, wanted) => sum + wanted.sizeBytes, 0);
+    const { signal, leave } = whileWanted(group);
+    try {
+      const bytes = await this.#file.read(first.offsetBytes, sizeBytes, { signal });
+      for (const wanted of group) {
+        const from = wanted.offsetBytes - first.offsetBytes;
+        wanted.options.onProgress?.(wanted.sizeBytes);
+        wanted.resolve(bytes.slice(from, from + wanted.sizeBytes));
+      }
+    } catch (error) {
+      for (const wanted of group) wanted.reject(error);
+    } finally {
+      leave();
+    }
+  }
+}
+
+/** Lots that lie without a gap one behind the other. */
+function sideBySide(sorted: readonly Wanted[]): Wanted[][] {
+  const groups: Wanted[][] = [];
+  let end = -1;
+  let sizeBytes = 0;
+  for (const wanted of sorted) {
+    const group = groups.at(-1);
+    if (group && wanted.offsetBytes === end && sizeBytes + wanted.sizeBytes <= MOST_BYTES) group.push(wanted);
+    else {
+      groups.push([wanted]);
+      sizeBytes = 0;
+    }
+    end = wanted.offsetBytes + wanted.sizeBytes;
+    sizeBytes += wanted.sizeBytes;
+  }
+  return groups;
+}
+
+/** Who gives up is told at once; the read itself ends when nobody wants it any more. */
+function whileWanted(group: readonly Wanted[]): { signal: AbortSignal; leave: () => void } {
+  const controller = new AbortController();
+  let wanted = group.length;
+  const leavers = group.map(({ options: { signal }, reject }) => {
+    const onAbort = () => {
+      reject(signal?.reason);
+      wanted -= 1;
+      if (wanted === 0) controller.abort(signal?.reason);
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    return () => signal?.removeEventListener('abort', onAbort);
+  });
+  return { signal: controller.signal, leave: () => leavers.forEach((leave) => leave()) };
+}
+
+/** Timers wait for milliseconds; a message does not, and comes when the current task is through. */
+function afterThisTask(run: () => void): void {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    port1.close();
+    run();
+  };
+  port2.postMessage(undefined);
+}
