@@ -180,16 +180,18 @@ export class LocalEngine implements Engine {
       ...change,
       streaming: { ...options.streaming, ...change.streaming },
     };
-    const { slots, plan } = sizeModel(drafted, this.#facts ?? CPU_FACTS, merged);
+    const { slots, fewer, plan } = sizeModel(drafted, this.#facts ?? CPU_FACTS, merged);
     if (!plan.fits || !slots) {
       throw new AtomoeError('limit-too-small', `${drafted.checkpoint.label} does not fit: ${plan.why}`);
     }
-    await this.#queue.run(() => runner.resize(slots, merged.streaming ?? {}, budgetOf(merged)));
     loaded.closing.abort();
-    const closing = new AbortController();
-    this.#loaded = { ...loaded, options: merged, info: { ...loaded.info, plan }, closing };
-    if (plan.streams && (merged.streaming?.fill ?? true)) this.#fill();
-    return plan;
+    await this.#queue.run(() => runner.resize(slots, fewer, merged.streaming ?? {}, budgetOf(merged)));
+    const real = this.#realPlan(plan, runner, drafted, merged);
+    if (this.#loaded?.runner !== runner) return real; // another model has come meanwhile
+    const info = { ...loaded.info, plan: real };
+    this.#loaded = { ...loaded, options: merged, info, closing: new AbortController() };
+    this.#fill();
+    return real;
   }
 
   streaming(): Promise<StreamingReport | undefined> {
@@ -302,16 +304,17 @@ export class LocalEngine implements Engine {
               store: this.#options.tuningStore ?? indexedDbTuning(),
             },
             slots: sized.slots,
+            fewer: sized.fewer,
             streaming: options.streaming ?? {},
             budgetBytes: budgetOf(options),
             testing: this.#options.streamTesting ?? {},
           })
         : await CpuRunner.open(drafted, onProgress);
-      const info = infoOf(drafted, sized.plan, tokenizer);
+      const info = infoOf(drafted, this.#realPlan(sized.plan, runner, drafted, options), tokenizer);
       const eosIds = new Set([...drafted.spec.eosIds, ...(tokenizer?.eosIds ?? [])]);
       const closing = new AbortController();
       this.#loaded = { info, runner, gpu, tokenizer, eosIds, drafted, options, folder, closing };
-      if (sized.plan.streams && (options.streaming?.fill ?? true)) this.#fill();
+      this.#fill();
     } catch (error) {
       gpu?.dispose();
       throw error;
@@ -327,11 +330,20 @@ export class LocalEngine implements Engine {
     return cachedFolder(folder, storage);
   }
 
+  /** The plan as it became: with fewer slots where the GPU refused the planned ones. */
+  #realPlan(plan: ModelPlan, runner: Runner, drafted: Drafted, options: LoadOptions): ModelPlan {
+    const places = runner instanceof GpuRunner ? runner.memory?.slots.places : undefined;
+    if (places === undefined || places === plan.slotsPerLayer) return plan;
+    const streaming = { ...options.streaming, slotsPerLayer: places };
+    return sizeModel(drafted, this.#facts ?? CPU_FACTS, { ...options, streaming }).plan;
+  }
+
   /** Fetches in the background what is missing. */
   #fill(): void {
-    const { runner, folder, drafted, closing } = this.#assertLoaded();
+    const { runner, folder, drafted, closing, options } = this.#assertLoaded();
     const { experts, context } = drafted;
     if (!(runner instanceof GpuRunner) || !runner.memory || !experts) return;
+    if (!runner.memory.slots.streams || options.streaming?.fill === false) return;
     const { signal } = closing;
     const keep = isCached(folder)
       ? (layer: number, unit: number) => experts.read(layer, unit, { ...context, signal })

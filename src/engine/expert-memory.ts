@@ -49,6 +49,9 @@ const POLICIES: Readonly<Record<PolicyName, (seed: number) => MakePolicy>> = {
 /** Of experts kept in memory where not all of them are on the GPU; where they are, none need be. */
 const DEFAULT_HOST_BYTES = 2 ** 30;
 
+/** Neighbours are asked for together: they may become one request. */
+const LOADED_TOGETHER = 16;
+
 function hostBytes({ streams }: SlotPlan, { hostBudget }: StreamingOptions): number {
   return hostBudget ?? (streams ? DEFAULT_HOST_BYTES : 0);
 }
@@ -132,6 +135,7 @@ interface Stores {
 
 export interface ExpertMemoryOptions {
   readonly slots: SlotPlan;
+  readonly fewer: (slots: SlotPlan) => SlotPlan | undefined;
   readonly streaming: StreamingOptions;
   readonly testing: StreamTesting;
 }
@@ -193,23 +197,29 @@ export class ExpertMemory {
    * Changes slots and rules. Experts come back from memory or disk as they are needed. Bind groups made before are
    * worthless afterwards; no step may be under way.
    *
-   * @throws {AtomoeError} out-of-memory: then the smallest number of slots is in use
+   * @throws {AtomoeError} out-of-memory - not even the fewest slots fit; the model has to be loaded again
    */
-  async resize(slots: SlotPlan, streaming: StreamingOptions): Promise<void> {
+  async resize(
+    slots: SlotPlan,
+    fewer: ExpertMemoryOptions['fewer'],
+    streaming: StreamingOptions,
+  ): Promise<void> {
     this.#close();
     this.#tiers.resize(hostBytes(slots, streaming));
-    const options = { slots, streaming, testing: this.#testing };
+    const options = { slots, fewer, streaming, testing: this.#testing };
     this.#stores = await openStores(this.#gpu, this.#drafted, this.#tiers, options);
   }
 
   /** Brings in every expert, where there is a place for each. */
   async loadAll(onRecord: (sizeBytes: number) => void, signal: AbortSignal | undefined): Promise<void> {
     const { place } = this.#testing;
-    const { layers, unitsPerLayer } = this.#stores.store;
+    const { layers, unitsPerLayer, layout } = this.#stores.store;
     for (let layer = 0; layer < layers; layer += 1) {
-      for (let unit = 0; unit < unitsPerLayer; unit += 1) {
-        await this.streamer.admit(layer, place?.(unit, layer) ?? unit, signal);
-        onRecord(this.#stores.store.layout.sizeBytes);
+      for (let first = 0; first < unitsPerLayer; first += LOADED_TOGETHER) {
+        const count = Math.min(LOADED_TOGETHER, unitsPerLayer - first);
+        const units = Array.from({ length: count }, (_, at) => place?.(first + at, layer) ?? first + at);
+        await Promise.all(units.map((unit) => this.streamer.admit(layer, unit, signal)));
+        onRecord(count * layout.sizeBytes);
       }
     }
   }
@@ -289,7 +299,26 @@ function openTiers(
   });
 }
 
+/** Allocates as many slots as planned, or fewer where the GPU refuses those. */
 async function openStores(
+  gpu: Gpu,
+  drafted: Drafted,
+  tiers: RecordTiers,
+  options: ExpertMemoryOptions,
+): Promise<Stores> {
+  for (let { slots } = options; ;) {
+    try {
+      return await openJust(gpu, drafted, tiers, { ...options, slots });
+    } catch (error) {
+      const isRefused = error instanceof AtomoeError && error.code === 'out-of-memory';
+      const fewer = isRefused ? options.fewer(slots) : undefined;
+      if (!fewer) throw error;
+      slots = fewer;
+    }
+  }
+}
+
+async function openJust(
   gpu: Gpu,
   drafted: Drafted,
   tiers: RecordTiers,

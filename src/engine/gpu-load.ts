@@ -17,6 +17,7 @@ export interface GpuLoadOptions {
   readonly onProgress: (progress: LoadProgress) => void;
   readonly tuning: TuningOptions;
   readonly slots: SlotPlan | undefined;
+  readonly fewer: (slots: SlotPlan) => SlotPlan | undefined; // where the GPU refuses so many
   readonly streaming: StreamingOptions;
   readonly budgetBytes: number; // of GPU memory, from when the model is loaded
   readonly testing: StreamTesting;
@@ -67,7 +68,7 @@ async function openRunner(
   ];
   const tune = () => gpu.withoutBudget(() => tuneModel(gpu, specs, options.tuning, onProgress));
   const tuning = memory ? await memory.pretending(tune) : await tune();
-  if (memory && !slots?.streams) await memory.loadAll(advance, context.signal);
+  if (memory && !memory.slots.streams) await memory.loadAll(advance, context.signal);
   const plans = await openPlans(gpu, specs, tuning, onProgress, held);
   if (gpu.isLost)
     throw new AtomoeError(

@@ -250,11 +250,16 @@ export class GpuRunner implements Runner {
   }
 
   /** Gives the experts more or fewer slots, between two steps. */
-  async resize(slots: SlotPlan, streaming: StreamingOptions, budgetBytes: number): Promise<void> {
+  async resize(
+    slots: SlotPlan,
+    fewer: (slots: SlotPlan) => SlotPlan | undefined,
+    streaming: StreamingOptions,
+    budgetBytes: number,
+  ): Promise<void> {
     const { gpu, memory } = this.#loaded;
     invariant(memory, () => 'a model without experts');
     gpu.budgetBytes = budgetBytes;
-    await memory.resize(slots, streaming);
+    await memory.resize(slots, fewer, streaming);
     for (const state of this.#states) state.bind();
   }
 

@@ -18,6 +18,7 @@ import type { LoadOptions, LossyOptions, ModelPlan, StreamingOptions } from './a
 import {
   allSlots,
   canHoldAll,
+  fewerSlots,
   mostUnits,
   slotsFor,
   slotsWithin,
@@ -132,6 +133,7 @@ function standIn(experts: ExpertPlan, maxBindingBytes: number): ExpertWeights {
 export interface Sized {
   readonly plan: ModelPlan;
   readonly slots: SlotPlan | undefined; // none where the model has no routed experts
+  readonly fewer: (slots: SlotPlan) => SlotPlan | undefined; // where the GPU refuses so many
   readonly limits: Partial<Limits>; // what the device has to allow
   readonly dispatches: { readonly decode: number; readonly prefill: number };
 }
@@ -172,6 +174,7 @@ export function sizeModel(drafted: Drafted, adapter: AdapterFacts, options: Load
   const why = fits(adapter, { largest, gpuTotal }, options);
   return {
     slots,
+    fewer: (plan) => needs && fewerSlots(needs, plan, options.streaming ?? {}),
     limits: {
       maxBindingBytes: largest.sizeBytes,
       maxBufferSizeBytes: Math.max(largest.sizeBytes, DEFAULT_LIMITS.maxBufferSizeBytes),

@@ -81,6 +81,16 @@ export function slotsWithin(
   return fitting;
 }
 
+/** About half as many places; undefined where there are as few as work. */
+export function fewerSlots(
+  needs: SlotNeeds,
+  { places }: SlotPlan,
+  options: StreamingOptions,
+): SlotPlan | undefined {
+  const least = mostUnits(needs);
+  return places > least ? slotsFor(needs, Math.max(least, Math.floor(places / 2)), options) : undefined;
+}
+
 function sized({ experts, maxBindingBytes }: SlotNeeds, plan: Omit<SlotPlan, 'sizeBytes'>): SlotPlan {
   const { layers, unitsPerLayer, layout } = experts;
   const tableBytes = 4 * layers * unitsPerLayer;

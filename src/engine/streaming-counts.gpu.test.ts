@@ -101,7 +101,7 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
     expect(recall[0]).toBeNaN(); // nothing comes before the first layer
     const later = recall.slice(1);
     const mean = later.reduce((sum, share) => sum + share, 0) / later.length;
-    expect(mean).toBeGreaterThan(name === 'fable-moe-12m' ? 0.4 : 0.35);
+    expect(mean).toBeGreaterThan(name === 'fable-moe-12m' ? 0.55 : 0.4);
   });
 
   test('GPU bytes stay within the budget, and the smallest budget is the one that is named', async () => {
