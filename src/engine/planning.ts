@@ -138,8 +138,8 @@ export interface Sized {
   readonly dispatches: { readonly decode: number; readonly prefill: number };
 }
 
-/** Without a word about free memory from WebGPU, `memoryBudget: 'auto'` is this. */
-const AUTO_BUDGET_BYTES = 8 * 2 ** 30;
+/** `memoryBudget: 'auto'` where the browser does not tell how much memory the machine has. */
+const UNKNOWN_BUDGET_BYTES = 4 * 2 ** 30;
 
 const READBACKS = 3; // sampling records under way at a time
 const MOST_RECORD_PARTS = 1 + MOST_LOOKAHEAD; // of what a layer says: its own experts, and those of layers behind it
@@ -234,9 +234,15 @@ function fixedNeeds(drafted: Drafted, adapter: AdapterFacts, options: LoadOption
   return { fixed, largest, dispatches };
 }
 
-/** The most that `memoryBudget: 'auto'` takes when nobody tells how much memory is free. */
+/**
+ * WebGPU tells nobody how much memory is free. 'auto' is half of the machine's memory as the browser rounds it
+ * (`navigator.deviceMemory`: 8 GiB at most, so 4 GiB here), and 4 GiB where it says nothing. A GPU that refuses so much
+ * gets fewer slots.
+ */
 export function budgetOf({ memoryBudget = 'auto' }: LoadOptions): number {
-  return memoryBudget === 'auto' ? AUTO_BUDGET_BYTES : memoryBudget;
+  if (memoryBudget !== 'auto') return memoryBudget;
+  const { deviceMemory } = (globalThis.navigator ?? {}) as { deviceMemory?: number };
+  return deviceMemory === undefined ? UNKNOWN_BUDGET_BYTES : (deviceMemory / 2) * 2 ** 30;
 }
 
 function slotNeeds({ experts, spec }: Drafted, maxBindingBytes: number): SlotNeeds | undefined {
