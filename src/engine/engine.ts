@@ -28,7 +28,7 @@ import { openGpuRunner } from './gpu-load.ts';
 import { fillExperts } from './fill.ts';
 import { GpuRunner } from './gpu-runner.ts';
 import { infoOf, readTokenizer } from './model-info.ts';
-import { budgetOf, draftModel, sizeModel, type Drafted } from './planning.ts';
+import { budgetOf, draftModel, sizeModel, type Drafted, type Sized } from './planning.ts';
 import { JobQueue } from './queue.ts';
 import type { Runner } from './runner.ts';
 import { EngineSession } from './session.ts';
@@ -125,7 +125,7 @@ export class LocalEngine implements Engine {
     try {
       const drafted = await draftModel(folder, options, this.#options.families ?? []);
       drafted.checkpoint.dispose();
-      return sizeModel(drafted, this.#facts ?? CPU_FACTS, options).plan;
+      return this.#size(drafted, options).plan;
     } finally {
       await closeFolder(folder);
     }
@@ -180,7 +180,7 @@ export class LocalEngine implements Engine {
       ...change,
       streaming: { ...options.streaming, ...change.streaming },
     };
-    const { slots, fewer, plan } = sizeModel(drafted, this.#facts ?? CPU_FACTS, merged);
+    const { slots, fewer, plan } = this.#size(drafted, merged);
     if (!plan.fits || !slots) {
       throw new AtomoeError('limit-too-small', `${drafted.checkpoint.label} does not fit: ${plan.why}`);
     }
@@ -286,7 +286,7 @@ export class LocalEngine implements Engine {
   }
 
   async #open(folder: FolderSource, drafted: Drafted, options: LoadOptions): Promise<void> {
-    const sized = sizeModel(drafted, this.#facts ?? CPU_FACTS, options);
+    const sized = this.#size(drafted, options);
     if (this.#facts && !sized.plan.fits) {
       throw new AtomoeError('limit-too-small', `${drafted.checkpoint.label} does not fit: ${sized.plan.why}`);
     }
@@ -330,12 +330,17 @@ export class LocalEngine implements Engine {
     return cachedFolder(folder, storage);
   }
 
+  #size(drafted: Drafted, options: LoadOptions): Sized {
+    const { expertBindingBytes } = this.#options.streamTesting ?? {};
+    return sizeModel(drafted, this.#facts ?? CPU_FACTS, options, expertBindingBytes);
+  }
+
   /** The plan as it became: with fewer slots where the GPU refused the planned ones. */
   #realPlan(plan: ModelPlan, runner: Runner, drafted: Drafted, options: LoadOptions): ModelPlan {
     const places = runner instanceof GpuRunner ? runner.memory?.slots.places : undefined;
     if (places === undefined || places === plan.slotsPerLayer) return plan;
     const streaming = { ...options.streaming, slotsPerLayer: places };
-    return sizeModel(drafted, this.#facts ?? CPU_FACTS, { ...options, streaming }).plan;
+    return this.#size(drafted, { ...options, streaming }).plan;
   }
 
   /** Fetches in the background what is missing. */
@@ -343,11 +348,12 @@ export class LocalEngine implements Engine {
     const { runner, folder, drafted, closing, options } = this.#assertLoaded();
     const { experts, context } = drafted;
     if (!(runner instanceof GpuRunner) || !runner.memory || !experts) return;
-    if (!runner.memory.slots.streams || options.streaming?.fill === false) return;
+    if (runner.memory.streamer.isComplete || options.streaming?.fill === false) return;
     const { signal } = closing;
-    const keep = isCached(folder)
-      ? (layer: number, unit: number) => experts.read(layer, unit, { ...context, signal })
-      : undefined;
+    const keep = (layer: number, unit: number) =>
+      isCached(folder) && !folder.cache.status.isReadOnly
+        ? experts.read(layer, unit, { ...context, signal })
+        : undefined;
     void fillExperts({ memory: runner.memory, queue: this.#queue, keep, signal });
   }
 

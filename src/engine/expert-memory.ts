@@ -34,6 +34,8 @@ export interface StreamTesting {
   /** Comes between every read of a record and who waits for it. */
   readonly delay?: () => Promise<void>;
   readonly observer?: RouteObserver;
+  /** The largest binding that experts get, so that layers of small models take four buffers. */
+  readonly expertBindingBytes?: number;
   /** What the link to the experts seems to be: guesses follow it, and tests may not depend on time. */
   readonly link?: () => LinkState;
 }
@@ -326,10 +328,11 @@ async function openJust(
 ): Promise<Stores> {
   const { experts } = drafted;
   invariant(experts, () => 'a model without experts');
-  const store = await ExpertStore.open(gpu, experts, { slots });
+  const maxBindingBytes = testing.expertBindingBytes;
+  const store = await ExpertStore.open(gpu, experts, { slots, maxBindingBytes });
   let scratch: ExpertStore | undefined;
   try {
-    scratch = await openScratch(gpu, experts, slots);
+    scratch = await openScratch(gpu, experts, slots, maxBindingBytes);
     const steps = openSteps(gpu, drafted, { store, scratch, tiers }, streaming, testing);
     return { slots, store, scratch, steps };
   } catch (error) {
@@ -344,10 +347,11 @@ async function openScratch(
   gpu: Gpu,
   experts: ExpertPlan,
   { scratch }: SlotPlan,
+  maxBindingBytes: number | undefined,
 ): Promise<ExpertStore | undefined> {
   if (scratch === 0) return undefined;
   const slots = { places: scratch, reserved: 0 };
-  return ExpertStore.open(gpu, experts, { label: 'scratch', slots, isShared: true });
+  return ExpertStore.open(gpu, experts, { label: 'scratch', slots, isShared: true, maxBindingBytes });
 }
 
 function openSteps(

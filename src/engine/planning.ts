@@ -161,11 +161,16 @@ function lowerBoth(drafted: Drafted, adapter: AdapterFacts, scalar: PlanOptions[
 }
 
 /** Adds up what a drafted model takes on an adapter. Loads nothing. */
-export function sizeModel(drafted: Drafted, adapter: AdapterFacts, options: LoadOptions): Sized {
+export function sizeModel(
+  drafted: Drafted,
+  adapter: AdapterFacts,
+  options: LoadOptions,
+  expertBindingBytes = Infinity, // less than the adapter allows, for tests
+): Sized {
   const { experts, contextTokens, checkpoint, spec } = drafted;
   const { fixed, largest, dispatches } = fixedNeeds(drafted, adapter, options);
   const deviceBytes = Math.max(largest.sizeBytes, DEFAULT_LIMITS.maxBindingBytes);
-  const needs = slotNeeds(drafted, Math.min(deviceBytes, adapter.limits.maxBindingBytes));
+  const needs = slotNeeds(drafted, Math.min(expertBindingBytes, deviceBytes, adapter.limits.maxBindingBytes));
   const fixedBytes = sum(Object.values(fixed));
   const slots = needs && chooseSlots(needs, budgetOf(options) - fixedBytes, options.streaming);
   const gpuTotal = fixedBytes + (slots?.sizeBytes ?? 0);

@@ -167,6 +167,7 @@ export class StreamedSteps {
   }
 
   dispose(): void {
+    this.streamer.close();
     this.#records.dispose();
     this.#prompts.dispose();
   }

@@ -29,13 +29,17 @@ const UNITS = { 'fable-omni-8m': 64, 'fable-moe-12m': 32 } as const;
 const PROMPT_TOKENS = 240; // of the 256 of the context; the rest come one by one
 
 /** Logits of the prompt's last token and of every forced one after it. */
-async function forced(runner: GpuRunner, ids: readonly number[]): Promise<Float32Array> {
+async function forced(
+  runner: GpuRunner,
+  ids: readonly number[],
+  promptTokens = PROMPT_TOKENS,
+): Promise<Float32Array> {
   const state = await runner.openState();
   const request = { penalty: 1, temperature: 1, candidates: false, routes: false };
   const rows: Float32Array[] = [];
   try {
     for (let past = 0; past < ids.length;) {
-      const part = past === 0 ? ids.slice(0, PROMPT_TOKENS) : ids.slice(past, past + 1);
+      const part = past === 0 ? ids.slice(0, promptTokens) : ids.slice(past, past + 1);
       const step = await runner.step(state, { ...request, ids: part, past });
       rows.push(await step.logits());
       past += part.length;
@@ -84,6 +88,24 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
   });
 
   afterAll(() => engine.dispose());
+
+  test('four buffers a layer: the same bits from few slots as from all', async () => {
+    const folder = await modelInMemory(`demo/public/models/${name}`);
+    // A layer of either model takes 3 MiB and a half.
+    const four = await openEngine({ streamTesting: { expertBindingBytes: 2 ** 20, poison: NAN_POISON } });
+    try {
+      await four.load(folder);
+      expect(runnerOf(four).memory!.streamer.store.plan.poolsPerLayer).toBe(4);
+      const few = ids.slice(0, 48); // the form of kernels that binds four is slow on software adapters
+      const whole = await forced(runnerOf(four), few, 32);
+      await four.resize({ streaming: { slotsPerLayer: Math.ceil(1.25 * topK), runAhead: 2 } });
+      expect(runnerOf(four).memory!.streamer.store.plan.poolsPerLayer).toBe(4);
+      expect(firstDifference(await forced(runnerOf(four), few, 32), whole)).toBe('equal');
+      expect(runnerOf(four).memory!.streamer.counters.evictions).toBeGreaterThan(0);
+    } finally {
+      four.dispose();
+    }
+  });
 
   test.each(CELLS)('$ratio x, $policy, lookahead $lookahead, $runAhead ahead, $latency', async (cell) => {
     const { ratio, policy, lookahead, runAhead } = cell;

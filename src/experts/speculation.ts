@@ -47,6 +47,7 @@ export class Speculation {
   readonly #recall: { readonly used: Float64Array; readonly foreseen: Float64Array }; // [layer]
   readonly #isPredicted: Uint8Array; // [layer]: whether there was a prediction
   readonly #budget: PrefetchBudget;
+  #isClosed = false;
   readonly #asked: readonly Int32Array[]; // [layer][rank]: units that were missing when they were predicted, or NOBODY
 
   constructor(options: SpeculationOptions) {
@@ -65,6 +66,11 @@ export class Speculation {
   recall(): number[] {
     const { used, foreseen } = this.#recall;
     return [...used.keys()].map((layer) => (foreseen[layer] ?? 0) / (used[layer] ?? 0));
+  }
+
+  /** What is still being read comes to nothing: the slots are going. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   /**
@@ -155,6 +161,7 @@ export class Speculation {
     const turn = this.#passed[layer];
     this.#pending.add(key);
     const arrive = (record: Uint8Array<ArrayBuffer>) => {
+      if (this.#isClosed) return;
       this.#pending.delete(key);
       const isLate = this.#passed[layer] !== turn || this.#options.isPresent(layer, unit);
       // A late one was read in vain unless the layer used it, and then it was fetched on demand, sharing this read.
@@ -165,7 +172,10 @@ export class Speculation {
       }
     };
     // A guess that fails is no loss: on demand the read is tried again, and its error told.
-    this.#options.tiers.guess(layer, unit).then(arrive, () => this.#pending.delete(key));
+    this.#options.tiers
+      .guess(layer, unit)
+      .then(arrive)
+      .catch(() => this.#pending.delete(key));
   }
 
   /** Writes a record into the reserved slot that is next in turn. */

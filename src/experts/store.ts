@@ -22,6 +22,8 @@ export interface StoreOptions {
   readonly slots?: SlotCounts; // default: one for each unit
   /** All layers share the slots of one: for what holds one layer at a time. */
   readonly isShared?: boolean;
+  /** Less than the device allows: for tests of layers that take four buffers. */
+  readonly maxBindingBytes?: number | undefined;
   /** Which of a layer's places a unit takes in `put`: a permutation, for tests. */
   readonly place?: ((unit: number, layer: number) => number) | undefined;
 }
@@ -67,8 +69,8 @@ export class ExpertStore implements ExpertWeights {
    * @throws {AtomoeError} out-of-memory; limit-too-small
    */
   static async open(gpu: Gpu, shape: StoreShape, options: StoreOptions = {}): Promise<ExpertStore> {
-    const { label = 'expert', isShared = false, slots } = options;
-    const maxBindingBytes = Math.min(gpu.limits.maxBindingBytes, gpu.limits.maxBufferSizeBytes);
+    const { label = 'expert', isShared = false, slots, maxBindingBytes: most = Infinity } = options;
+    const maxBindingBytes = Math.min(most, gpu.limits.maxBindingBytes, gpu.limits.maxBufferSizeBytes);
     const plan = planPools(isShared ? { ...shape, layers: 1 } : shape, maxBindingBytes, slots);
     const made = await gpu.allocating('the experts', () => ({
       plan,

@@ -51,6 +51,7 @@ export class ExpertStreamer {
   readonly #slotAt: readonly Int32Array[]; // [layer][place]
   readonly #validSince: Float64Array; // [layers * units]: the serial from which on the table points to the record
   readonly #speculation: Speculation;
+  #isClosed = false;
   #serial = 0;
   #uploads = 0;
   #promptLoads = 0;
@@ -249,6 +250,12 @@ export class ExpertStreamer {
     }
   }
 
+  /** The slots are going: nothing that is still under way may write to them. */
+  close(): void {
+    this.#isClosed = true;
+    this.#speculation.close();
+  }
+
   /** The first unit that is absent and for which there is a free place. */
   firstAbsent(): { readonly layer: number; readonly unit: number } | undefined {
     for (const [layer, cache] of this.#caches.entries()) {
@@ -265,6 +272,7 @@ export class ExpertStreamer {
    */
   async admit(layer: number, unit: number, signal?: AbortSignal): Promise<void> {
     const record = await this.#options.tiers.read(layer, unit, signal);
+    if (this.#isClosed) return;
     const place = this.#cache(layer).admit(unit);
     if (place === NONE) return;
     // A guess may have brought it meanwhile: no unit lies in two slots.
@@ -300,7 +308,7 @@ export class ExpertStreamer {
     const cache = this.#cache(layer);
     try {
       const record = await this.#options.tiers.read(layer, unit, signal);
-      this.#upload(layer, unit, this.#slot(layer, cache.placeOf(unit)), record);
+      if (!this.#isClosed) this.#upload(layer, unit, this.#slot(layer, cache.placeOf(unit)), record);
     } catch (error) {
       cache.drop(unit);
       throw error;

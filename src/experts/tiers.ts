@@ -95,6 +95,11 @@ export class RecordTiers {
     if (held) return held;
     const key = this.#key(layer, unit);
     let pending = this.#pending.get(key);
+    if (pending?.abort.signal.aborted) {
+      // Given up a moment ago: it is not read twice at a time.
+      await pending.record.catch(() => {});
+      return this.read(layer, unit, signal);
+    }
     if (pending) {
       pending.isGuess = false;
       this.counters.joined += 1;
@@ -149,15 +154,14 @@ export class RecordTiers {
       return record;
     } finally {
       this.#account(performance.now());
-      if (this.#pending.get(key)?.abort.signal === signal) this.#pending.delete(key);
+      this.#pending.delete(key);
     }
   }
 
   /** Needed records first: guesses that nobody has asked for leave the link. */
   #preempt(): void {
-    for (const [key, { isGuess, abort }] of this.#pending) {
-      if (!isGuess) continue;
-      this.#pending.delete(key);
+    for (const { isGuess, abort } of this.#pending.values()) {
+      if (!isGuess || abort.signal.aborted) continue;
       this.counters.preempted += 1;
       abort.abort(new DOMException('given up for an expert that is needed', 'AbortError'));
     }
@@ -166,7 +170,7 @@ export class RecordTiers {
   /** Counts the time since the last change as busy or idle. */
   #account(nowMs: number): void {
     const isBusy = this.#pending.size > 0;
-    const passedMs = this.#changedMs > 0 ? nowMs - this.#changedMs : 0;
+    const passedMs = this.#changedMs > 0 ? Math.max(0, nowMs - this.#changedMs) : 0;
     const kept = Math.exp(-passedMs / UTILISATION_MS);
     this.#utilisation = this.#utilisation * kept + (1 - kept) * Number(isBusy);
     if (isBusy) this.counters.busyMs += passedMs;

@@ -1,0 +1,99 @@
+import { expect, test } from 'vitest';
+import { RecordTiers } from './tiers.ts';
+
+const BYTES = 16;
+
+/** Tiers over a reader whose reads end when the test says so. */
+function bench(hostRecords: number) {
+  const reads: { key: string; signal: AbortSignal; end: (error?: Error) => void }[] = [];
+  const tiers = new RecordTiers({
+    units: 8,
+    recordBytes: BYTES,
+    hostBytes: hostRecords * BYTES,
+    read: (layer, unit, signal) =>
+      new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error));
+        const record = new Uint8Array(BYTES).fill(8 * layer + unit);
+        reads.push({
+          key: `${layer} ${unit}`,
+          signal,
+          end: (error) => (error ? reject(error) : resolve(record)),
+        });
+      }),
+  });
+  const end = (key: string, error?: Error) => reads.find((read) => read.key === key)?.end(error);
+  return { tiers, reads, end, keys: () => reads.map(({ key }) => key) };
+}
+
+test('what was used last stays in memory', async () => {
+  const { tiers, end, keys } = bench(2);
+  const read = async (unit: number) => {
+    const record = tiers.read(0, unit);
+    end(`0 ${unit}`);
+    return (await record)[0];
+  };
+  expect([await read(1), await read(2)]).toEqual([1, 2]);
+  expect(tiers.peek(0, 1)?.[0]).toBe(1);
+  await read(3);
+  expect([tiers.peek(0, 1)?.[0], tiers.peek(0, 2)?.[0], tiers.peek(0, 3)?.[0]]).toEqual([1, undefined, 3]);
+  expect(tiers.heldBytes).toBe(2 * BYTES);
+  tiers.resize(BYTES);
+  expect([tiers.peek(0, 1)?.[0], tiers.peek(0, 3)?.[0]]).toEqual([undefined, 3]);
+  expect(keys()).toEqual(['0 1', '0 2', '0 3']);
+});
+
+test('one read for all who ask, and an abort leaves it to the others', async () => {
+  const { tiers, end, keys } = bench(0);
+  const abort = new AbortController();
+  const first = tiers.read(1, 2, abort.signal);
+  const second = tiers.read(1, 2);
+  abort.abort(new Error('enough'));
+  await expect(first).rejects.toThrow('enough');
+  end('1 2');
+  expect((await second)[0]).toBe(10);
+  expect(keys()).toEqual(['1 2']);
+  expect(tiers.counters).toMatchObject({ reads: 1, joined: 1, readBytes: BYTES });
+  const third = tiers.read(1, 2);
+  expect(keys()).toHaveLength(2); // nothing is kept here
+  tiers.dispose();
+  await expect(third).rejects.toThrow('disposed');
+});
+
+test('what is needed comes before guesses, unless somebody needs those too', async () => {
+  const { tiers, reads, end, keys } = bench(8);
+  const idle = tiers.guess(0, 1);
+  const wanted = tiers.guess(0, 2);
+  const joined = tiers.read(0, 2);
+  expect(reads.map(({ signal }) => signal.aborted)).toEqual([false, false]);
+  const needed = tiers.read(0, 3);
+  expect(reads.map(({ signal }) => signal.aborted)).toEqual([true, false, false]);
+  await expect(idle).rejects.toThrow('given up');
+  for (const key of ['0 2', '0 3']) end(key);
+  expect([(await wanted)[0], (await joined)[0], (await needed)[0]]).toEqual([2, 2, 3]);
+  const again = tiers.read(0, 1);
+  await Promise.resolve();
+  expect(keys()).toEqual(['0 1', '0 2', '0 3', '0 1']);
+  reads.at(-1)?.end();
+  expect((await again)[0]).toBe(1);
+  expect(tiers.counters.preempted).toBe(1);
+});
+
+test('a read that failed is tried again by who asks next', async () => {
+  const { tiers, reads, end } = bench(8);
+  const first = tiers.read(0, 1);
+  end('0 1', new Error('gone'));
+  await expect(first).rejects.toThrow('gone');
+  const second = tiers.read(0, 1);
+  reads.at(-1)?.end();
+  expect((await second)[0]).toBe(1);
+});
+
+test('the link is busy while something is read', async () => {
+  const { tiers, end } = bench(8);
+  const startedMs = performance.now();
+  expect(tiers.link(startedMs)).toEqual({ utilisation: 0, bytesPerMs: Infinity });
+  const record = tiers.read(0, 1);
+  expect(tiers.link(startedMs + 60_000).utilisation).toBeGreaterThan(0.99);
+  end('0 1');
+  await record;
+});
