@@ -64,7 +64,7 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
     engine = await openEngine({
       streamTesting: { observer: recorder, link: () => ({ utilisation: 0, bytesPerMs: Infinity }) },
     });
-    await engine.load(folder, { streaming: { slotsPerLayer: places } });
+    await engine.load(folder, { streaming: { slotsPerLayer: places, fill: false } });
   });
 
   afterAll(() => engine.dispose());

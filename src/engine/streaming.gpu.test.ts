@@ -2,8 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PolicyName } from './api.ts';
 import type { LocalEngine } from './engine.ts';
-import type { GpuRunner } from './gpu-runner.ts';
-import { delays, modelInMemory, pairwise, runnerOf, type Latency } from './streaming.testing.ts';
+import { delays, forced, modelInMemory, pairwise, runnerOf, type Latency } from './streaming.testing.ts';
 import { firstDifference, openEngine, readGolden, TRAINED_MODELS, type TrainedGolden } from './testing.ts';
 
 const PAIR_SEED = 3;
@@ -27,30 +26,6 @@ const TOP_K = { 'fable-omni-8m': 32, 'fable-moe-12m': 4 } as const;
 const UNITS = { 'fable-omni-8m': 64, 'fable-moe-12m': 32 } as const;
 
 const PROMPT_TOKENS = 240; // of the 256 of the context; the rest come one by one
-
-/** Logits of the prompt's last token and of every forced one after it. */
-async function forced(
-  runner: GpuRunner,
-  ids: readonly number[],
-  promptTokens = PROMPT_TOKENS,
-): Promise<Float32Array> {
-  const state = await runner.openState();
-  const request = { penalty: 1, temperature: 1, candidates: false, routes: false };
-  const rows: Float32Array[] = [];
-  try {
-    for (let past = 0; past < ids.length;) {
-      const part = past === 0 ? ids.slice(0, promptTokens) : ids.slice(past, past + 1);
-      const step = await runner.step(state, { ...request, ids: part, past });
-      rows.push(await step.logits());
-      past += part.length;
-    }
-  } finally {
-    state.dispose();
-  }
-  const all = new Float32Array(rows.length * (rows[0]?.length ?? 0));
-  for (const [index, row] of rows.entries()) all.set(row, index * row.length);
-  return all;
-}
 
 test('the cells are at most 40 for both models', () => {
   expect(CELLS.length * TRAINED_MODELS.length).toBeLessThanOrEqual(40);
@@ -84,28 +59,10 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
       },
     });
     await engine.load(folder);
-    want = await forced(runnerOf(engine), ids);
+    want = await forced(runnerOf(engine), ids, PROMPT_TOKENS);
   });
 
   afterAll(() => engine.dispose());
-
-  test('four buffers a layer: the same bits from few slots as from all', async () => {
-    const folder = await modelInMemory(`demo/public/models/${name}`);
-    // A layer of either model takes 3 MiB and a half.
-    const four = await openEngine({ streamTesting: { expertBindingBytes: 2 ** 20, poison: NAN_POISON } });
-    try {
-      await four.load(folder);
-      expect(runnerOf(four).memory!.streamer.store.plan.poolsPerLayer).toBe(4);
-      const few = ids.slice(0, 48); // the form of kernels that binds four is slow on software adapters
-      const whole = await forced(runnerOf(four), few, 32);
-      await four.resize({ streaming: { slotsPerLayer: Math.ceil(1.25 * topK), runAhead: 2 } });
-      expect(runnerOf(four).memory!.streamer.store.plan.poolsPerLayer).toBe(4);
-      expect(firstDifference(await forced(runnerOf(four), few, 32), whole)).toBe('equal');
-      expect(runnerOf(four).memory!.streamer.counters.evictions).toBeGreaterThan(0);
-    } finally {
-      four.dispose();
-    }
-  });
 
   test.each(CELLS)('$ratio x, $policy, lookahead $lookahead, $runAhead ahead, $latency', async (cell) => {
     const { ratio, policy, lookahead, runAhead } = cell;
@@ -115,6 +72,7 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
     await engine.resize({
       streaming: {
         start: 'now',
+        fill: false,
         slotsPerLayer: places,
         policy,
         seed: 11,
@@ -124,7 +82,7 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
       },
     });
     const runner = runnerOf(engine);
-    const got = await forced(runner, ids);
+    const got = await forced(runner, ids, PROMPT_TOKENS);
     expect(firstDifference(got, want)).toBe('equal');
     const { memory } = runner;
     const { hits, misses, evictions, speculated, adopted, wasted, uploads, promptLoads } =

@@ -30,6 +30,30 @@ export function runnerOf(engine: LocalEngine): GpuRunner {
   return engine.runner;
 }
 
+/** Logits of the prompt's last token and of every forced one after it. */
+export async function forced(
+  runner: GpuRunner,
+  ids: readonly number[],
+  promptTokens: number,
+): Promise<Float32Array> {
+  const state = await runner.openState();
+  const request = { penalty: 1, temperature: 1, candidates: false, routes: false };
+  const rows: Float32Array[] = [];
+  try {
+    for (let past = 0; past < ids.length;) {
+      const part = past === 0 ? ids.slice(0, promptTokens) : ids.slice(past, past + 1);
+      const step = await runner.step(state, { ...request, ids: part, past });
+      rows.push(await step.logits());
+      past += part.length;
+    }
+  } finally {
+    state.dispose();
+  }
+  const all = new Float32Array(rows.length * (rows[0]?.length ?? 0));
+  for (const [index, row] of rows.entries()) all.set(row, index * row.length);
+  return all;
+}
+
 /**
  * Combinations in which every pair of values of two factors occurs, found greedily: the same for the same seed.
  */
