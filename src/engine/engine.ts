@@ -1,17 +1,12 @@
 import { AtomoeError } from '../errors.ts';
 import { Gpu, readAdapter, type AdapterFacts, type GpuEntry, type HostDevice } from '../gpu/device.ts';
 import type { FolderSource } from '../io/source.ts';
-import { coalescedFolder } from '../io/coalesce.ts';
-import { cachedFolder, type CachedFolder } from '../io/disk-cache.ts';
-import { openFolder } from '../io/folder.ts';
-import { openOpfs } from '../io/opfs.ts';
 import type { DiskStorage } from '../io/storage.ts';
 import type { ModelFamily } from '../models/family.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type {
   AdapterReport,
   ChatCompletions,
-  DiskReport,
   Engine,
   LoadOptions,
   MemoryReport,
@@ -27,6 +22,7 @@ import { checkStreaming, type StreamTesting } from './expert-memory.ts';
 import { openGpuRunner } from './gpu-load.ts';
 import { fillExperts } from './fill.ts';
 import { GpuRunner } from './gpu-runner.ts';
+import { closeFolder, diskReport, isCached, openKept } from './kept-folder.ts';
 import { infoOf, readTokenizer } from './model-info.ts';
 import { budgetOf, draftModel, sizeModel, type Drafted, type Sized } from './planning.ts';
 import { JobQueue } from './queue.ts';
@@ -121,7 +117,7 @@ export class LocalEngine implements Engine {
   async plan(model: ModelSource, options: LoadOptions = {}): Promise<ModelPlan> {
     this.#assertUsable();
     checkStreaming(options.streaming ?? {});
-    const folder = await this.#openFolder(model, options);
+    const folder = await openKept(model, options, this.#options.storage);
     try {
       const drafted = await draftModel(folder, options, this.#options.families ?? []);
       drafted.checkpoint.dispose();
@@ -144,7 +140,7 @@ export class LocalEngine implements Engine {
     try {
       options.onProgress?.({ kind: 'planning' });
       await this.#closed; // the model before may still be letting go of its files
-      const folder = await this.#openFolder(model, options);
+      const folder = await openKept(model, options, this.#options.storage);
       try {
         await this.#replace(folder, options);
       } catch (error) {
@@ -321,15 +317,6 @@ export class LocalEngine implements Engine {
     }
   }
 
-  /** The model's files, kept on the local disk where they come from a URL. */
-  async #openFolder(model: ModelSource, { diskCache = true }: LoadOptions): Promise<FolderSource> {
-    if (typeof model !== 'string') return openFolder(model);
-    const folder = coalescedFolder(openFolder(model));
-    if (!diskCache) return folder;
-    const storage = await (this.#options.storage ?? openOpfs());
-    return cachedFolder(folder, storage);
-  }
-
   #size(drafted: Drafted, options: LoadOptions): Sized {
     const { expertBindingBytes } = this.#options.streamTesting ?? {};
     return sizeModel(drafted, this.#facts ?? CPU_FACTS, options, expertBindingBytes);
@@ -350,6 +337,7 @@ export class LocalEngine implements Engine {
     if (!(runner instanceof GpuRunner) || !runner.memory || !experts) return;
     if (runner.memory.streamer.isComplete || options.streaming?.fill === false) return;
     const { signal } = closing;
+    this.lost.catch(() => closing.abort());
     const keep = (layer: number, unit: number) =>
       isCached(folder) && !folder.cache.status.isReadOnly
         ? experts.read(layer, unit, { ...context, signal })
@@ -397,19 +385,6 @@ export class LocalEngine implements Engine {
     }
     return this.#loaded;
   }
-}
-
-function isCached(folder: FolderSource): folder is CachedFolder {
-  return 'cache' in folder;
-}
-
-async function closeFolder(folder: FolderSource): Promise<void> {
-  if (isCached(folder)) await folder.dispose();
-}
-
-function diskReport({ cache }: CachedFolder): DiskReport {
-  const { key, storedBytes, totalBytes, isReadOnly, why } = cache.status;
-  return { key, storedBytes, totalBytes, isReadOnly, why: why?.message ?? '' };
 }
 
 const plainRequest = { penalty: 1, temperature: 1, candidates: false, routes: false } as const;

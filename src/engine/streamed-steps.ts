@@ -74,6 +74,7 @@ export class StreamedSteps {
   readonly #prompts: ReadbackRing;
   readonly #units: Uint32Array<ArrayBuffer>;
   readonly #isUsed: Uint8Array;
+  #lastWave: Promise<void> | undefined;
   #share = 0; // of layers that found all their experts
 
   constructor(options: StreamedOptions) {
@@ -172,10 +173,13 @@ export class StreamedSteps {
     this.#prompts.dispose();
   }
 
-  /** Uploads of a wave wait in the browser's memory until the GPU is there: one wave at a time. */
+  /** Uploads of a wave wait in the browser's memory until the GPU is there: two waves at a time. */
   async #submitWave({ waves }: Span): Promise<void> {
     submit(this.#options.gpu, waves);
-    await this.#options.gpu.idle();
+    const idle = this.#options.gpu.idle();
+    idle.catch(() => {}); // awaited one wave later, or never after an error
+    await this.#lastWave;
+    this.#lastWave = idle;
   }
 
   #depth(layers: number): number {

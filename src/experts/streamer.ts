@@ -231,9 +231,14 @@ export class ExpertStreamer {
     }
     const waves = this.#planWaves(layer, uses, loads, scratch, canSplit);
     try {
-      for (const units of waves) {
-        await this.#fill(layer, units, scratch, signal);
-        await wave();
+      let coming = this.#readAbsent(layer, waves[0] ?? [], signal);
+      for (const [index, units] of waves.entries()) {
+        await this.#fill(layer, units, scratch, await coming, signal);
+        const running = wave();
+        // While the GPU works on this lot, the next one is read.
+        coming = this.#readAbsent(layer, waves[index + 1] ?? [], signal);
+        coming.catch(() => {}); // awaited in the next turn, or the wave has failed first
+        await running;
         this.#keep(layer, units, scratch);
       }
     } finally {
@@ -375,31 +380,46 @@ export class ExpertStreamer {
     return waves;
   }
 
-  /** Brings a lot of units into the scratch slots: from their places, or from the tiers. */
+  /** Reads the units of a lot that are not in GPU memory. Waits for all, even where one fails. */
+  async #readAbsent(
+    layer: number,
+    units: readonly number[],
+    signal: AbortSignal | undefined,
+  ): Promise<Map<number, Uint8Array<ArrayBuffer>>> {
+    const absent = units.filter((unit) => !this.isPresent(layer, unit));
+    this.#promptLoads += absent.length;
+    const reads = absent.map((unit) => this.#options.tiers.read(layer, unit, signal));
+    const startedMs = performance.now();
+    const outcomes = await Promise.allSettled(reads);
+    this.#stallMs += performance.now() - startedMs;
+    const records = new Map<number, Uint8Array<ArrayBuffer>>();
+    for (const [index, outcome] of outcomes.entries()) {
+      if (outcome.status === 'rejected') throw outcome.reason;
+      records.set(absent[index] ?? 0, outcome.value);
+    }
+    return records;
+  }
+
+  /** Brings a lot of units into the scratch slots: those that were read, and the others from where they lie. */
   async #fill(
     layer: number,
     units: readonly number[],
     scratch: ExpertStore,
+    records: ReadonlyMap<number, Uint8Array<ArrayBuffer>>,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const copies: Copy[] = [];
-    const reads: Promise<void>[] = [];
     for (const [slot, unit] of units.entries()) {
-      const lies = this.#where(layer, unit);
+      const lies = records.has(unit) ? undefined : this.#where(layer, unit);
       if (lies !== undefined) copies.push(this.store.copy(layer, lies, scratch, slot));
       else {
-        this.#promptLoads += 1;
-        const write = (record: Uint8Array<ArrayBuffer>) => scratch.write(layer, slot, record);
-        reads.push(this.#options.tiers.read(layer, unit, signal).then(write));
+        // Not read where it had a slot that was given away since.
+        const record = records.get(unit) ?? (await this.#options.tiers.read(layer, unit, signal));
+        scratch.write(layer, slot, record);
       }
       scratch.point(layer, unit, slot);
     }
     if (copies.length > 0) this.#options.copy(copies);
-    const startedMs = performance.now();
-    const outcomes = await Promise.allSettled(reads);
-    this.#stallMs += performance.now() - startedMs;
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed) throw failed.reason;
     scratch.flush(layer);
   }
 
