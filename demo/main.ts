@@ -3,17 +3,26 @@ import '../src/element/define.ts';
 import type { Engine, GenerateEvent, GenerateOptions, ModelPlan, ModelSource } from '../src/engine/api.ts';
 import { ChatStore, formatBytes, type ChatState, type ExpertShape } from '../src/element/index.ts';
 import { openEngine, QUERY, type DeviceKind } from './engine.ts';
+import { KeptView } from './kept-view.ts';
 import { MemoryView } from './memory-view.ts';
 import { button, invitation, LoadNotice, problemNotice } from './notices.ts';
-import { keepModel, keepPage } from './offline.ts';
+import { keepPage } from './offline.ts';
 import { findPage } from './page.ts';
 import { droppedFiles, EMBEDDED, embeddedUrl, modelUrl, sourceName } from './sources.ts';
+import { StartChoice } from './start-choice.ts';
 import { LiveStats, reportText } from './stats.ts';
 import { StoryView } from './story-view.ts';
+import { StreamingView } from './streaming-view.ts';
 
 const page = findPage();
 const story = new StoryView(page.story, page.experts);
 const memory = new MemoryView(page.memory);
+const kept = new KeptView(page.kept);
+const streaming = new StreamingView(page.streaming, (report) => {
+  showMemory();
+  kept.hear(report?.disk);
+});
+const start = new StartChoice();
 const sources = new Map<string, ModelSource>(); // by the value of their option
 let device: DeviceKind = QUERY.device;
 let engine: Engine | undefined;
@@ -52,6 +61,7 @@ function readOptions(): GenerateOptions {
 function hear(event: GenerateEvent): void {
   if (event.kind === 'token') {
     stats.hear(event);
+    streaming.token();
     story.add(page.experts.addToken(event.text, event.routes));
     statsFrame ||= requestAnimationFrame(() => {
       statsFrame = 0;
@@ -78,6 +88,8 @@ function render(state: ChatState): void {
   const before = shown;
   shown = state.kind;
   page.go.disabled = isBusy;
+  streaming.follow(engine, state.model);
+  streaming.talking = state.kind === 'replying';
   page.stop.setAttribute('aria-disabled', String(state.kind !== 'replying'));
   switch (state.kind) {
     case 'planning':
@@ -103,7 +115,10 @@ function render(state: ChatState): void {
 
 function invite(state: ChatState): HTMLElement {
   page.status.textContent = '';
-  return invitation(state.kind === 'planning' ? state.plan : undefined, isEmbedded());
+  const plan = state.kind === 'planning' ? state.plan : undefined;
+  const canChoose = plan !== undefined && isFromNetwork() && device === 'gpu' && plan.experts > 0;
+  start.enable(canChoose);
+  return invitation(plan, isEmbedded(), canChoose ? start.offer(plan, page.prompt.value) : undefined);
 }
 
 /** The experts as the picture will show them; thousands of them in a square number are a grid. */
@@ -125,9 +140,9 @@ function rest(state: ChatState, before: ChatState['kind'] | undefined): void {
   showMemory();
   if (before === 'loading' && state.kind === 'ready' && state.model) {
     page.experts.reset(state.model.experts, state.model.plan.expertsPerToken);
-    const source = sources.get(page.model.value);
-    if (isEmbedded() && typeof source === 'string') void keepModel(source);
+    kept.refresh();
   }
+  if (before === 'replying') kept.refresh();
   const last = state.messages.at(-1);
   if (before === 'replying' && last?.role === 'assistant') page.status.textContent = last.text;
 }
@@ -158,7 +173,7 @@ function useCpu(): void {
   device = 'cpu';
   store.release();
   const source = sources.get(page.model.value);
-  if (source !== undefined) void store.plan(source).then(tell);
+  if (source !== undefined) void store.plan(source, start.loadOptions).then(tell);
 }
 
 function showAdapter({ adapter }: Engine): void {
@@ -171,6 +186,10 @@ function showAdapter({ adapter }: Engine): void {
 
 function showMemory(): void {
   if (engine?.model) memory.show(engine.memory(), engine.adapter.device === 'cpu');
+}
+
+function isFromNetwork(): boolean {
+  return typeof sources.get(page.model.value) === 'string';
 }
 
 function isEmbedded(): boolean {
@@ -190,7 +209,7 @@ function choose(value: string): Promise<void> {
   if (source === undefined) return Promise.resolve();
   page.model.value = value;
   page.stats.textContent = '';
-  return store.plan(source);
+  return store.plan(source, start.loadOptions);
 }
 
 function openOther(source: ModelSource): void {
@@ -252,10 +271,11 @@ function wireDrops(): void {
   });
 }
 
-async function start(): Promise<void> {
+async function open(): Promise<void> {
   wirePage();
   wireDrops();
   keepPage();
+  kept.refresh();
   for (const { id, name } of EMBEDDED) addSource(id, name, embeddedUrl(id, document.baseURI));
   const { model } = QUERY;
   if (model !== null && !sources.has(model)) {
@@ -264,6 +284,7 @@ async function start(): Promise<void> {
   }
   await choose(model ?? EMBEDDED[0]?.id ?? '');
   await showSizes();
+  kept.refresh();
 }
 
-void start();
+void open();

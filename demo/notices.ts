@@ -8,7 +8,8 @@ import {
   type Problem,
 } from '../src/element/index.ts';
 
-function element<K extends keyof HTMLElementTagNameMap>(
+/** Makes an element. */
+export function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   className: string,
   ...children: (Node | string)[]
@@ -26,15 +27,19 @@ export function button(text: string, onClick: () => void, className = ''): HTMLB
   return made;
 }
 
-/** What pressing the button will do; a model that does not fit says so instead. */
-export function invitation(plan: ModelPlan | undefined, isEmbedded: boolean): HTMLElement {
+/** What pressing the button will do, and a choice where there is one; a model that does not fit says so instead. */
+export function invitation(
+  plan: ModelPlan | undefined,
+  isEmbedded: boolean,
+  choice: HTMLElement | undefined,
+): HTMLElement {
   if (!plan) return element('p', 'invitation', 'Reading what the model needs…');
   if (!plan.fits) return element('p', 'invitation', plan.why);
   const size = formatBytes(plan.bytes.download);
   const text = isEmbedded
-    ? `Press “Tell me a story”. The model, ${size}, comes once and then stays in this browser: the next story works offline.`
+    ? `Press “Tell me a story”. The model, ${size}, comes once and then stays in this browser: later stories work offline.`
     : `${describePlan(plan)} Write a beginning below and press the button.`;
-  return element('p', 'invitation', text);
+  return element('div', 'invitation', element('p', '', text), ...(choice ? [choice] : []));
 }
 
 /** Bytes of bytes, rate, what is still to come, and a cancel that works. */

@@ -1,5 +1,5 @@
 /** The parts of the page by id, each checked once. */
-import { ExpertsElement } from '../src/element/index.ts';
+import { ExpertsElement, SlotsElement } from '../src/element/index.ts';
 
 function part<T extends Element>(id: string, type: abstract new () => T): T {
   const element = document.getElementById(id);
@@ -29,5 +29,23 @@ export function findPage() {
     status: part('status', HTMLElement),
     experts: part('experts', ExpertsElement),
     memory: part('memory', HTMLElement),
+    streaming: {
+      section: part('slots-section', HTMLElement),
+      slots: part('slots', SlotsElement),
+      firstWord: part('first-word', HTMLElement),
+      arrival: part('arrival', HTMLElement),
+      field: part('budget', HTMLElement),
+      range: part('budget-range', HTMLInputElement),
+      size: part('budget-size', HTMLElement),
+      meaning: part('budget-meaning', HTMLElement),
+      problem: part('budget-problem', HTMLElement),
+    },
+    kept: {
+      list: part('kept-list', HTMLElement),
+      total: part('kept-total', HTMLElement),
+      keep: part('keep', HTMLButtonElement),
+      disk: part('kept-disk', HTMLElement),
+      note: part('kept-note', HTMLElement),
+    },
   };
 }

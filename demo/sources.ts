@@ -12,15 +12,6 @@ export const EMBEDDED: readonly EmbeddedModel[] = [
   { id: 'fable-moe-12m', name: 'Fable MoE 12M' },
 ];
 
-/** The files of an embedded model, for keeping it offline. */
-export const EMBEDDED_FILES = [
-  'config.json',
-  'generation_config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'model.safetensors',
-] as const;
-
 export function embeddedUrl(id: string, base: string): string {
   return new URL(`models/${id}/`, base).href;
 }

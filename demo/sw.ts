@@ -7,10 +7,6 @@ interface WorkerScope {
   readonly clients: { claim(): Promise<void> };
   skipWaiting(): Promise<void>;
   addEventListener(type: 'install' | 'activate', listener: (event: WaitingEvent) => void): void;
-  addEventListener(
-    type: 'message',
-    listener: (event: WaitingEvent & MessageEvent<KeepMessage>) => void,
-  ): void;
   addEventListener(type: 'fetch', listener: (event: WaitingEvent & RequestEvent) => void): void;
 }
 
@@ -23,29 +19,27 @@ interface RequestEvent {
   respondWith(response: Promise<Response>): void;
 }
 
-/** What the page asks for. */
-export interface KeepMessage {
-  readonly kind: 'keep';
-  readonly urls: readonly string[];
-}
-
 const scope = self as unknown as WorkerScope;
+
+const CACHE = 'atomoe-page';
 
 const keeper = new Keeper({
   scope: scope.registration.scope,
-  cache: () => caches.open('atomoe-demo'),
+  cache: () => caches.open(CACHE),
   fetch: (request, init) => fetch(request, init),
 });
 
 scope.addEventListener('install', (event) => {
   event.waitUntil(keeper.keepPage().then(() => scope.skipWaiting()));
 });
-scope.addEventListener('activate', (event) => event.waitUntil(scope.clients.claim()));
-scope.addEventListener('message', (event) => {
-  // A network that goes away in between is asked again on the next visit.
-  if (event.data.kind === 'keep') event.waitUntil(keeper.keepFiles(event.data.urls).catch(() => {}));
-});
+scope.addEventListener('activate', (event) => event.waitUntil(takeOver()));
 scope.addEventListener('fetch', (event) => {
   if (keeper.handles(event.request))
     event.respondWith(keeper.answer(event.request, (work) => event.waitUntil(work)));
 });
+
+/** The cache of earlier versions of this page held whole models, which the engine keeps now. */
+async function takeOver(): Promise<void> {
+  await caches.delete('atomoe-demo');
+  await scope.clients.claim();
+}

@@ -6,8 +6,13 @@ export * from './engine/index.ts';
 export { AtomoeError, type ErrorCode } from './errors.ts';
 export { createWorkerEngine, type WorkerEngineOptions } from './worker/index.ts';
 
-export { deleteModel, estimateStorage, listModels, persistStorage } from './io/stored-models.ts';
-export type { StoredModel } from './io/model-store.ts';
+export {
+  deleteModel,
+  estimateStorage,
+  listModels,
+  persistStorage,
+  type StoredModel,
+} from './engine/stored-models.ts';
 
 export type { GpuEntry, HostDevice } from './gpu/device.ts';
 export type { FileSource, FolderSource, ReadOptions } from './io/source.ts';

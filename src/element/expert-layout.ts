@@ -27,9 +27,11 @@ const EDGE = 3; // room for the outline of a picked expert
 /** Above this many experts a row of bars becomes rows of cells. */
 const MAX_BARS_PER_LAYER = 64;
 
-/** Lays a model out in `width` pixels: squares for atomic experts, else one row per layer. */
-export function layoutExperts(shape: ExpertShape, width: number): ExpertLayout {
-  return shape.grid === undefined ? rowLayout(shape, width) : gridLayout(shape, shape.grid, width);
+/** Lays a model out in `width` pixels: squares for atomic experts, else one row per layer, at most so high. */
+export function layoutExperts(shape: ExpertShape, width: number, mostRowHeight = 34): ExpertLayout {
+  return shape.grid === undefined
+    ? rowLayout(shape, width, mostRowHeight)
+    : gridLayout(shape, shape.grid, width);
 }
 
 function gridLayout(shape: ExpertShape, grid: number, width: number): ExpertLayout {
@@ -61,12 +63,12 @@ function cellPx(columns: number, grid: number, width: number): number {
   return Math.floor((width - 2 * EDGE - GAP * (columns - 1)) / columns / grid);
 }
 
-function rowLayout(shape: ExpertShape, width: number): ExpertLayout {
+function rowLayout(shape: ExpertShape, width: number, mostRowHeight: number): ExpertLayout {
   const isBars = shape.perLayer <= MAX_BARS_PER_LAYER;
   const columns = isBars ? shape.perLayer : Math.ceil(shape.perLayer / Math.ceil(shape.perLayer / 128));
   const rows = Math.ceil(shape.perLayer / columns);
   const cellWidth = (width - LABEL_WIDTH - EDGE) / columns;
-  const rowHeight = clamp(Math.floor(360 / shape.layers), 10, 34);
+  const rowHeight = clamp(Math.floor(360 / shape.layers), 10, mostRowHeight);
   const cellHeight = rowHeight / rows;
   const pitch = rowHeight + clamp(Math.floor(rowHeight / 3), 2, 10);
   const panels = Array.from({ length: shape.layers }, (_, layer): Panel => ({

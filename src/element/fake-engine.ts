@@ -64,6 +64,7 @@ const PLAN: ModelPlan = {
     least: 2_000_000,
   },
   streams: false,
+  unitsPerLayer: 16,
   slotsPerLayer: 16,
   cacheRatio: 16,
   fits: true,

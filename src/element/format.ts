@@ -15,7 +15,7 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 
-/** "6.0 of 17 MB": both in the unit of the whole. */
+/** "6.0 MB of 17 MB"; what is missing is never rounded away. */
 export function formatPart(doneBytes: number, totalBytes: number): string {
   return `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`;
 }
@@ -61,6 +61,17 @@ export function describePlan(plan: ModelPlan): string {
   if (!plan.fits) return plan.why;
   const { download, gpuTotal } = plan.bytes;
   return `Loading downloads ${formatBytes(download)} and needs ${formatBytes(gpuTotal)} of GPU memory.`;
+}
+
+/**
+ * What has to come before the first word when experts are fetched as they are needed: the dense weights, and as many
+ * experts as so many tokens use if each takes other ones at random. Real ones repeat themselves: it is rather less.
+ */
+export function bytesBeforeFirstToken({ bytes }: ModelPlan, promptTokens: number): number {
+  const { download, dense, allExperts, perToken } = bytes;
+  if (allExperts === 0) return download;
+  const untouched = (1 - Math.min(1, perToken / allExperts)) ** promptTokens;
+  return Math.min(download, dense + allExperts * (1 - untouched));
 }
 
 function formatSeconds(seconds: number): string {

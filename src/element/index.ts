@@ -2,7 +2,17 @@
 export { ChatElement, type ChatElementEvents, type EngineChoice } from './chat-element.ts';
 export { ExpertsElement, type ExpertPick } from './expert-view.ts';
 export type { BusyExpert, ExpertId, ExpertShape, LikedWord } from './expert-activity.ts';
-export { describePlan, describeProgress, formatBytes, formatPart } from './format.ts';
+export { bytesBeforeFirstToken, describePlan, describeProgress, formatBytes, formatPart } from './format.ts';
+export {
+  describeBudget,
+  holdsAll,
+  MemoryBudget,
+  speakBudget,
+  type BudgetState,
+  type MemoryBudgetOptions,
+} from './memory-budget.ts';
+export { isFilling } from './slot-history.ts';
+export { SlotsElement } from './slot-view.ts';
 export type { ChatPhase, ChatState, Message, Problem, ReplyReport } from './state.ts';
 export { ChatStore, type ChatStoreOptions, type Unsubscribe } from './store.ts';
 export type { Piece } from './words.ts';

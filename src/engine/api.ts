@@ -132,6 +132,7 @@ export interface ModelPlan {
   };
   /** Whether experts come and go, and how many of a layer (experts, or pages of atomic ones) stay at a time. */
   readonly streams: boolean;
+  readonly unitsPerLayer: number; // experts, or pages of atomic ones: what slots hold
   readonly slotsPerLayer: number;
   readonly cacheRatio: number; // slots in units of what one token needs
   readonly fits: boolean;

@@ -174,7 +174,8 @@ export class LocalEngine implements Engine {
     const merged: LoadOptions = {
       ...options,
       ...change,
-      streaming: { ...options.streaming, ...change.streaming },
+      // What is missing comes later, even where there is room for everything.
+      streaming: { ...options.streaming, start: 'now', ...change.streaming },
     };
     const { slots, fewer, plan } = this.#size(drafted, merged);
     if (!plan.fits || !slots) {

@@ -203,6 +203,7 @@ export function sizeModel(
         least: Math.min(fixedBytes + fewest, gpuTotal),
       },
       streams: slots?.streams ?? false,
+      unitsPerLayer: experts?.unitsPerLayer ?? 0,
       slotsPerLayer: slots?.places ?? 0,
       cacheRatio: slots && needs ? slots.places / mostUnits(needs) : 0,
       fits: why === '',

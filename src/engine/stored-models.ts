@@ -1,7 +1,9 @@
-/** What the browser keeps of models, for pages: `model-store.ts` over its private file system. */
-import * as store from './model-store.ts';
-import { openOpfs } from './opfs.ts';
-import type { StorageEstimate } from './storage.ts';
+/** What the browser keeps of models, for pages: `io/model-store.ts` over its private file system. */
+import * as store from '../io/model-store.ts';
+import { openOpfs } from '../io/opfs.ts';
+import type { StorageEstimate } from '../io/storage.ts';
+
+export type { StoredModel } from '../io/model-store.ts';
 
 /** The models whose files are kept on this device, wholly or in part; none where the browser keeps nothing. */
 export async function listModels(): Promise<store.StoredModel[]> {
