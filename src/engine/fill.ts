@@ -11,8 +11,8 @@ const RETRY_MS = 5000;
 export interface FillOptions {
   readonly memory: ExpertMemory;
   readonly queue: JobQueue;
-  /** Reads an expert so that it is kept on the disk; absent where nothing is kept. */
-  readonly keep: ((layer: number, unit: number, signal: AbortSignal) => Promise<unknown>) | undefined;
+  /** Reads an expert so that it is kept on the disk. @returns undefined where nothing is kept, or nothing any more */
+  readonly keep: (layer: number, unit: number, signal: AbortSignal) => Promise<unknown> | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -33,11 +33,15 @@ export async function fillExperts({ memory, queue, keep, signal }: FillOptions):
       const missing = hasPlaces ? streamer.firstAbsent() : undefined;
       if (missing) {
         await memory.tiers.read(missing.layer, missing.unit, signal);
-        await queue.run(() => memory.streamer.admit(missing.layer, missing.unit, signal));
-      } else if (keep && !streamer.isComplete) {
-        await keep(Math.floor(index / unitsPerLayer), index % unitsPerLayer, signal);
+        const admit = () => memory.streamer.admit(missing.layer, missing.unit, signal);
+        await queue.run(admit, { isBackground: true });
+      } else {
+        if (streamer.isComplete) return;
+        const kept = keep(Math.floor(index / unitsPerLayer), index % unitsPerLayer, signal);
+        if (!kept) return; // what cannot be kept is not fetched for nothing
+        await kept;
         index += 1;
-      } else return;
+      }
     } catch {
       await pause(RETRY_MS, signal);
     }

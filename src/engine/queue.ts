@@ -9,12 +9,14 @@ export class JobQueue {
     return this.#waiting > 0 ? 0 : performance.now() - this.#idleSinceMs;
   }
 
-  run<T>(job: () => Promise<T>): Promise<T> {
-    this.#waiting += 1;
+  /** @param isBackground - nobody waits for it, so it does not count as something going on */
+  run<T>(job: () => Promise<T>, { isBackground = false } = {}): Promise<T> {
+    if (!isBackground) this.#waiting += 1;
     const result = this.#tail.then(job, job);
     this.#tail = result
       .catch(() => {})
       .finally(() => {
+        if (isBackground) return;
         this.#waiting -= 1;
         this.#idleSinceMs = performance.now();
       });

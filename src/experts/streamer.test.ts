@@ -15,7 +15,9 @@ import { ExpertStore } from './store.ts';
 import { ExpertStreamer } from './streamer.ts';
 import { RecordTiers } from './tiers.ts';
 
-const RECORD_BYTES = 16;
+const RECORD_WORDS = 4;
+const RECORD_BYTES = 4 * RECORD_WORDS;
+const TORN = -1; // a record of two names
 const POISON = 0xdead;
 const layout: RecordLayout = { format: 'f32', parts: {}, sizeBytes: RECORD_BYTES };
 
@@ -45,17 +47,24 @@ class Memory {
   };
 
   /** What kernels find when they look for a unit: the slot, and the names in the record; undefined where it is absent. */
-  look(store: ExpertStore, layer: number, unit: number): { slot: number; name: string } | undefined {
+  look(store: ExpertStore, layer: number, unit: number): { slot: number; name: number } | undefined {
     const { table } = store;
     if (table.kind !== 'buffer') return expect.fail('no table');
-    const words = new Uint32Array(this.of(table.buffer).slice().buffer);
-    const entry = words[layer * store.unitsPerLayer + unit] ?? ABSENT_SLOT;
+    const entry = this.#words(table.buffer)[layer * store.unitsPerLayer + unit] ?? ABSENT_SLOT;
     if (entry === ABSENT_SLOT) return undefined;
     const pool = store.pools(layer)[entry >>> 24];
     if (pool?.kind !== 'buffer') return expect.fail(`no pool ${entry >>> 24}`);
-    const at = (entry & 0xffffff) * RECORD_BYTES;
-    const record = new Uint32Array(this.of(pool.buffer).slice(at, at + RECORD_BYTES).buffer);
-    return { slot: slotOfEntry(store.plan, entry), name: [...new Set(record)].join() };
+    const at = (entry & 0xffffff) * RECORD_WORDS;
+    const record = this.#words(pool.buffer).subarray(at, at + RECORD_WORDS);
+    const [name = 0] = record;
+    return {
+      slot: slotOfEntry(store.plan, entry),
+      name: record.every((word) => word === name) ? name : TORN,
+    };
+  }
+
+  #words(buffer: Buffer): Uint32Array {
+    return new Uint32Array(this.of(buffer).buffer);
   }
 }
 
@@ -74,16 +83,24 @@ class Line {
     this.#failures = failures;
   }
 
-  readonly read = (layer: number, unit: number): Promise<Uint8Array<ArrayBuffer>> => {
+  readonly read = (layer: number, unit: number, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> => {
     const key = nameOf(layer, unit);
     if (this.waiting.some((one) => one.key === key)) this.twice += 1;
     return new Promise((resolve, reject) => {
       const end = () => {
         if (this.isDown || this.#next() < this.#failures) {
           reject(new AtomoeError('network', `no line for ${key}`));
-        } else resolve(new Uint8Array(new Uint32Array(RECORD_BYTES / 4).fill(key).buffer));
+        } else resolve(new Uint8Array(new Uint32Array(RECORD_WORDS).fill(key).buffer));
       };
-      this.waiting.push({ key, end });
+      const one = { key, end };
+      this.waiting.push(one);
+      const giveUp = () => {
+        const index = this.waiting.indexOf(one);
+        if (index < 0) return;
+        this.waiting.splice(index, 1);
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener('abort', giveUp, { once: true });
     });
   };
 
@@ -132,6 +149,8 @@ class Bench {
       recordBytes: RECORD_BYTES,
       hostBytes: shape.held * RECORD_BYTES,
       read: this.line.read,
+      // Idle or busy, and always fast enough: which guesses are made follows from the seed alone.
+      link: () => ({ utilisation: next() < 0.7 ? 0 : 0.95, bytesPerMs: Infinity }),
     });
     this.streamer = make(memory, this.#tiers);
     this.store = this.streamer.store;
@@ -147,9 +166,12 @@ class Bench {
     const forPrompts =
       scratch === 0
         ? undefined
-        : await ExpertStore.open(memory.gpu, size, { slots: { places: scratch, reserved: 0 }, isShared: true });
+        : await ExpertStore.open(memory.gpu, size, {
+            slots: { places: scratch, reserved: 0 },
+            isShared: true,
+          });
     const policy = [ema(), lru(), random(seed)][seed % 3] ?? ema();
-    const poison = new Uint8Array(new Uint32Array(RECORD_BYTES / 4).fill(POISON).buffer);
+    const poison = new Uint8Array(new Uint32Array(RECORD_WORDS).fill(POISON).buffer);
     const make = (_: Memory, tiers: RecordTiers) =>
       new ExpertStreamer({ store, scratch: forPrompts, tiers, topK, policy, copy: memory.copy, poison });
     return new Bench(shape, next, make, memory);
@@ -208,7 +230,7 @@ class Bench {
         for (let unit = 0; unit < units; unit += 1) {
           const found = this.memory.look(store, layer, unit);
           if (!found) continue;
-          expect(found.name).toBe(String(nameOf(layer, unit)));
+          same(found.name, nameOf(layer, unit), 'in a wave');
           if (uses[unit]) seen.push(unit);
         }
         await turns();
@@ -225,7 +247,7 @@ class Bench {
 
   checkReady(layer: number, units: Uint32Array): void {
     for (const unit of units) {
-      expect(this.memory.look(this.store, layer, unit)?.name).toBe(String(nameOf(layer, unit)));
+      same(this.memory.look(this.store, layer, unit)?.name, nameOf(layer, unit), 'for a token');
     }
   }
 
@@ -239,13 +261,13 @@ class Bench {
         const found = this.memory.look(this.store, layer, unit);
         const state = states[layer * units + unit];
         if (found) {
-          expect(found.name, `what ${nameOf(layer, unit)} finds`).toBe(String(nameOf(layer, unit)));
+          same(found.name, nameOf(layer, unit), 'in a slot');
           const slot = `${this.store.group(layer)}/${found.slot}`;
-          expect(taken.get(slot), `the unit in the slot of ${nameOf(layer, unit)}`).toBeUndefined();
+          same(taken.get(slot), undefined, `beside ${nameOf(layer, unit)} in slot ${slot}`);
           taken.set(slot, nameOf(layer, unit));
         }
-        if (state === 0) expect(found, `absent ${nameOf(layer, unit)}`).toBeUndefined();
-        if (state === 1 || state === 3) expect(found, `present ${nameOf(layer, unit)}`).toBeDefined();
+        // While it is read (2) it may be either.
+        if (state !== 2) same(found !== undefined, state !== 0, `${nameOf(layer, unit)} is there`);
       }
     }
     expect(this.streamer.isComplete).toBe(taken.size === layers * units);
@@ -254,6 +276,11 @@ class Bench {
     expect(adopted + wasted).toBeLessThanOrEqual(speculated);
     expect(this.line.twice).toBe(0);
   }
+}
+
+/** `expect` costs more than all the rest, so only a difference asks for it. */
+function same<T>(got: T, want: T, what: string): void {
+  if (!Object.is(got, want)) expect(got, what).toBe(want);
 }
 
 /** Lets everything that waits for a promise go on. */
@@ -287,15 +314,30 @@ async function work(bench: Bench, steps: number): Promise<void> {
 }
 
 const SHAPES: readonly (readonly [string, Shape])[] = [
-  ['the least places', { layers: 3, units: 12, topK: 3, places: 3, reserved: 6, scratch: 6, held: 0, failures: 0.1 }],
-  ['some places', { layers: 4, units: 16, topK: 3, places: 7, reserved: 6, scratch: 6, held: 5, failures: 0.1 }],
-  ['many places', { layers: 2, units: 10, topK: 2, places: 9, reserved: 1, scratch: 4, held: 4, failures: 0.2 }],
-  ['a place for each', { layers: 3, units: 8, topK: 2, places: 8, reserved: 0, scratch: 0, held: 3, failures: 0.2 }],
-  ['nothing fails', { layers: 4, units: 16, topK: 3, places: 6, reserved: 6, scratch: 8, held: 0, failures: 0 }],
+  [
+    'the least places',
+    { layers: 3, units: 12, topK: 3, places: 3, reserved: 6, scratch: 6, held: 0, failures: 0.1 },
+  ],
+  [
+    'some places',
+    { layers: 4, units: 16, topK: 3, places: 7, reserved: 6, scratch: 6, held: 5, failures: 0.1 },
+  ],
+  [
+    'many places',
+    { layers: 2, units: 10, topK: 2, places: 9, reserved: 1, scratch: 4, held: 4, failures: 0.2 },
+  ],
+  [
+    'a place for each',
+    { layers: 3, units: 8, topK: 2, places: 8, reserved: 0, scratch: 0, held: 3, failures: 0.2 },
+  ],
+  [
+    'nothing fails',
+    { layers: 4, units: 16, topK: 3, places: 6, reserved: 6, scratch: 8, held: 0, failures: 0 },
+  ],
 ];
 
 describe.each(SHAPES)('%s', (_, shape) => {
-  test.each(Array.from({ length: 12 }, (_, seed) => seed))('random work %i', async (seed) => {
+  test.each(Array.from({ length: 8 }, (_, seed) => seed))('random work %i', async (seed) => {
     const bench = await Bench.open(shape, seed);
     await work(bench, 120);
     const { hits, misses, speculated } = bench.streamer.counters;

@@ -1,7 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { AtomoeError } from '../errors.ts';
+import { cachedFolder } from '../io/disk-cache.ts';
 import { memoryFile, memoryFolder } from '../io/memory.ts';
 import { nodeFolder } from '../io/node-file.ts';
+import { openNodeStorage } from '../io/node-storage.ts';
 import type { FolderSource } from '../io/source.ts';
 import { openCheckpoint, openSafetensors } from './checkpoint.ts';
 import { f32Safetensors, safetensorsBytes } from './safetensors.test-support.ts';
@@ -182,6 +187,49 @@ describe('bad folders', () => {
     expect(error.message).toMatch(message);
     expect(openFiles.size).toBe(0); // nothing stays open
   });
+});
+
+test('what was damaged on its way is not kept on the disk', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'atomoe-checkpoint-'));
+  const inner = memoryFolder({ 'config.json': config, 'model.safetensors': weights }, 'toy');
+  let damage = (_name: string, _offsetBytes: number): boolean => false;
+  const folder: FolderSource = {
+    ...inner,
+    async open(name, options) {
+      const file = await inner.open(name, options);
+      return (
+        file && {
+          ...file,
+          async read(offsetBytes, sizeBytes, readOptions) {
+            const bytes = await file.read(offsetBytes, sizeBytes, readOptions);
+            return damage(name, offsetBytes) ? bytes.fill(0xff) : bytes; // no JSON, no length, no number
+          },
+        }
+      );
+    },
+  };
+  const read = async () => {
+    const cached = await cachedFolder(folder, await openNodeStorage(root));
+    try {
+      return await (await openCheckpoint(cached)).readF32('w');
+    } finally {
+      await cached.dispose();
+    }
+  };
+  const damages: [code: string, damage: (name: string, offsetBytes: number) => boolean][] = [
+    ['bad-file', (name) => name === 'config.json'],
+    ['bad-file', (name, offsetBytes) => name === 'model.safetensors' && offsetBytes === 0],
+    ['bad-file', (name, offsetBytes) => name === 'model.safetensors' && offsetBytes === 8],
+    ['non-finite', (name, offsetBytes) => name === 'model.safetensors' && offsetBytes > 8],
+  ];
+  for (const [code, next] of damages) {
+    damage = next;
+    expect((await failure(read())).code).toBe(code);
+    expect((await failure(read())).code).toBe(code);
+  }
+  damage = () => false;
+  expect([...(await read())]).toEqual([0, 1, 2, 3, 4, 5]);
+  await rm(root, { recursive: true });
 });
 
 describe('bad reads', () => {

@@ -193,10 +193,7 @@ async function openTensors(
   options: OpenOptions,
 ): Promise<OpenedTensors> {
   try {
-    const readOne = async (source: FileSource) => ({
-      source,
-      header: await readSafetensorsHeader(source, options),
-    });
+    const readOne = async (source: FileSource) => ({ source, header: await readHeader(source, options) });
     const files = await Promise.all(sources.map(readOne));
     const byName = new Map<string, { info: TensorInfo; source: FileSource }>();
     for (const { source, header } of files) {
@@ -275,16 +272,29 @@ async function readTensor(
     );
   }
   const rowBytes = rows === 0 ? 0 : info.sizeBytes / rows;
-  const bytes = await readExactly(source, info.offsetBytes + rowStart * rowBytes, wanted * rowBytes, {
-    signal,
-    onProgress,
-  });
-  if (options.allowNonFinite !== true) checkFinite(info, bytes, rowStart * rowBytes);
+  const offsetBytes = info.offsetBytes + rowStart * rowBytes;
+  const bytes = await readExactly(source, offsetBytes, wanted * rowBytes, { signal, onProgress });
+  const found = options.allowNonFinite === true ? -1 : findNonFinite(info.dtype, bytes);
+  if (found >= 0) {
+    source.forget?.(offsetBytes, bytes.byteLength); // it may have been damaged on its way
+    throw nonFinite(info, found, rowStart * rowBytes);
+  }
   return {
     dtype: info.dtype,
     shape: info.shape.length === 0 ? [] : [wanted, ...info.shape.slice(Math.max(1, info.shape.length - 1))],
     bytes,
   };
+}
+
+async function readHeader(source: FileSource, options: OpenOptions): Promise<SafetensorsHeader> {
+  try {
+    return await readSafetensorsHeader(source, options);
+  } catch (error) {
+    // Its length and its text are two reads that touch; either may have been damaged on its way.
+    if (error instanceof AtomoeError && error.code === 'bad-file')
+      source.forget?.(0, Math.min(9, source.sizeBytes));
+    throw error;
+  }
 }
 
 /** Rows as `TensorReadOptions` counts them. */
@@ -294,12 +304,10 @@ export function rowCount(shape: readonly number[]): number {
 }
 
 /** A NaN in the weights makes every later number a NaN, far from its cause: say where it is instead. */
-function checkFinite(info: TensorInfo, bytes: Uint8Array<ArrayBuffer>, skippedBytes: number): void {
-  const found = findNonFinite(info.dtype, bytes);
-  if (found < 0) return;
+function nonFinite(info: TensorInfo, found: number, skippedBytes: number): AtomoeError {
   const elements = info.shape.reduce((product, size) => product * size, 1);
   const index = found + skippedBytes / (info.sizeBytes / elements);
-  throw new AtomoeError(
+  return new AtomoeError(
     'non-finite',
     `${info.file}: tensor "${info.name}" ${info.dtype} [${info.shape.join(', ')}] holds a NaN or an infinity at ` +
       `element ${index}, finite numbers are wanted; the file is damaged, download it again`,

@@ -18,20 +18,7 @@ export async function readText(
   name: string,
   options: { signal?: AbortSignal | undefined } = {},
 ): Promise<string | undefined> {
-  const file = await folder.open(name, options);
-  if (!file) return undefined;
-  try {
-    if (file.sizeBytes > LIMIT_BYTES) {
-      throw new AtomoeError(
-        'bad-file',
-        `${folder.label}: ${name} has ${file.sizeBytes} bytes, at most ${LIMIT_BYTES} are believable; ` +
-          `download it again`,
-      );
-    }
-    return decodeUtf8(await readExactly(file, 0, file.sizeBytes, options), `${folder.label}: ${name}`);
-  } finally {
-    file.dispose?.();
-  }
+  return readParsed(folder, name, options, decodeUtf8);
 }
 
 /**
@@ -45,8 +32,37 @@ export async function readJson(
   name: string,
   options: { signal?: AbortSignal | undefined } = {},
 ): Promise<JsonObject | undefined> {
-  const text = await readText(folder, name, options);
-  return text === undefined ? undefined : parseJsonObject(text, `${folder.label}: ${name}`);
+  return readParsed(folder, name, options, (bytes, where) =>
+    parseJsonObject(decodeUtf8(bytes, where), where),
+  );
+}
+
+async function readParsed<T>(
+  folder: FolderSource,
+  name: string,
+  options: { signal?: AbortSignal | undefined },
+  parse: (bytes: Uint8Array, where: string) => T,
+): Promise<T | undefined> {
+  const file = await folder.open(name, options);
+  if (!file) return undefined;
+  try {
+    if (file.sizeBytes > LIMIT_BYTES) {
+      throw new AtomoeError(
+        'bad-file',
+        `${folder.label}: ${name} has ${file.sizeBytes} bytes, at most ${LIMIT_BYTES} are believable; ` +
+          `download it again`,
+      );
+    }
+    const bytes = await readExactly(file, 0, file.sizeBytes, options);
+    try {
+      return parse(bytes, `${folder.label}: ${name}`);
+    } catch (error) {
+      file.forget?.(0, file.sizeBytes); // it may have been damaged on its way
+      throw error;
+    }
+  } finally {
+    file.dispose?.();
+  }
 }
 
 /** @param where - what the error calls the text */

@@ -1,6 +1,11 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, describe, test } from 'vitest';
 import { AtomoeError } from '../errors.ts';
+import { cachedFolder } from '../io/disk-cache.ts';
 import { memoryFile, memoryFolder } from '../io/memory.ts';
+import { openNodeStorage } from '../io/node-storage.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 import { openCheckpoint, openSafetensors } from './checkpoint.ts';
 import { matrixLayout } from './matrix.ts';
@@ -204,6 +209,38 @@ describe('reading a record', () => {
     expect((await failure(checkpoint.pack!.read(0, 0))).code).toBe('integrity');
     checkpoint.dispose();
     expect(open.size).toBe(0);
+  });
+
+  test('a byte that was damaged on its way is not kept on the disk', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'atomoe-pack-'));
+    let damages = 0;
+    const { folder } = watched(await packed(), (bytes, name) => {
+      if (name.endsWith('.bin') && bytes.length === layout.sizeBytes && damages-- > 0) flip(bytes);
+    });
+    const load = async () => {
+      const cached = await cachedFolder(folder, await openNodeStorage(root));
+      const { pack } = await openCheckpoint(cached);
+      return { cached, pack: pack! };
+    };
+    const first = await load();
+    damages = 1;
+    expect(await first.pack.read(0, 0)).toEqual(record(0, 0));
+    damages = 2;
+    expect((await failure(first.pack.read(0, 1))).code).toBe('integrity');
+    expect(await first.pack.read(0, 1)).toEqual(record(0, 1));
+    damages = 2;
+    expect((await failure(first.pack.read(1, 2))).code).toBe('integrity');
+    await first.cached.dispose();
+    const second = await load();
+    for (const [layer, unit] of [
+      [0, 0],
+      [0, 1],
+      [1, 2],
+    ] as const) {
+      expect(await second.pack.read(layer, unit)).toEqual(record(layer, unit));
+    }
+    await second.cached.dispose();
+    await rm(root, { recursive: true });
   });
 
   test('padding between records is nobody’s', async () => {

@@ -347,7 +347,9 @@ async function readRecord(
   const record = await readExactly(source, offsetBytes, sizeBytes, { signal, chunkBytes: sizeBytes });
   const found = await hashRecord(record);
   signal?.throwIfAborted();
-  return found.every((byte, i) => byte === hash[i]) ? record : undefined;
+  if (found.every((byte, i) => byte === hash[i])) return record;
+  source.forget?.(offsetBytes, sizeBytes);
+  return undefined;
 }
 
 /** Opens the file anew for it: a source may keep the beginning that it has read, wrong or not. */

@@ -137,6 +137,13 @@ export class CacheStore {
     return false;
   }
 
+  /** Forgets what is stored of a range: it came damaged. */
+  forget(copy: FileCopy, offsetBytes: number, sizeBytes: number): void {
+    for (const { extent } of copy.extents.cut(offsetBytes, sizeBytes)) {
+      if (extent) this.#dropExtent(copy, extent);
+    }
+  }
+
   /** Resolves when few enough bytes wait to be written. */
   async settle(): Promise<void> {
     await this.#writer?.settle();

@@ -102,3 +102,14 @@ test('one who gives up does not disturb the others; a failure reaches all', asyn
   const broken = await opened(recorded(() => Promise.reject(new Error('gone'))).folder);
   await expect(Promise.all([broken.read(0, 1), broken.read(1, 1)])).rejects.toThrow('gone');
 });
+
+test('what is given up before it is sent is not sent', async () => {
+  const { folder, reads } = recorded();
+  const file = await opened(folder);
+  const abort = new AbortController();
+  const asked = [file.read(0, 10, { signal: abort.signal }), file.read(10, 10), file.read(30, 10, abort)];
+  abort.abort(new Error('enough'));
+  const outcomes = await Promise.allSettled(asked);
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected']);
+  expect(reads).toEqual([[10, 10]]);
+});

@@ -51,12 +51,16 @@ class CoalescedFile implements FileSource {
     });
   }
 
+  forget(offsetBytes: number, sizeBytes: number): void {
+    this.#file.forget?.(offsetBytes, sizeBytes);
+  }
+
   dispose(): void {
     this.#file.dispose?.();
   }
 
   #send(): void {
-    const waiting = this.#waiting.toSorted((a, b) => a.offsetBytes - b.offsetBytes);
+    const waiting = this.#waiting.filter(isWanted).sort((a, b) => a.offsetBytes - b.offsetBytes);
     this.#waiting = [];
     for (const group of sideBySide(waiting)) void this.#readGroup(group);
   }
@@ -84,6 +88,12 @@ class CoalescedFile implements FileSource {
       leave();
     }
   }
+}
+
+/** Who gave up before anything was sent is told so, and nothing is sent for it. */
+function isWanted({ options: { signal }, reject }: Wanted): boolean {
+  if (signal?.aborted) reject(signal.reason);
+  return signal?.aborted !== true;
 }
 
 /** Lots that lie without a gap one behind the other. */

@@ -311,6 +311,22 @@ describe('without the source', () => {
     expect(await failure(cached.open('tokenizer.json'))).toMatchObject({ code: 'network' });
   });
 
+  test('who has it all asks with little patience, who has a part with much', async () => {
+    const source = toy();
+    let cached = await open(source);
+    await expectBytes(cached, 0, 100);
+    await read(cached, 0, config.length, 'config.json');
+    expect(await cached.open('generation_config.json')).toBeUndefined();
+    expect(source.patience).toBeUndefined();
+    cached = await reload(cached, source);
+    const patience: unknown[] = [];
+    for (const name of ['config.json', NAME, 'generation_config.json', 'tokenizer.json']) {
+      await cached.open(name);
+      patience.push(source.patience);
+    }
+    expect(patience).toEqual(['short', undefined, 'short', undefined]);
+  });
+
   test('missing bytes are its error, until it comes back', async () => {
     const source = toy();
     let cached = await open(source);

@@ -13,7 +13,7 @@ import { hashOf, hashOfText } from './hash.ts';
 import { pathSegments } from './names.ts';
 import { allocate, checkRange, readExactly } from './read.ts';
 import { unlessAborted } from './shared-reads.ts';
-import type { FileSource, FolderSource, ReadOptions } from './source.ts';
+import type { FileSource, FolderSource, OpenFileOptions, ReadOptions } from './source.ts';
 import type { DiskStorage, StorageFaultKind } from './storage.ts';
 
 /** Why nothing is written. */
@@ -113,17 +113,15 @@ class Cache implements DiskCache {
     };
   }
 
-  async open(
-    name: string,
-    { signal }: { signal?: AbortSignal | undefined } = {},
-  ): Promise<FileSource | undefined> {
+  async open(name: string, { signal }: OpenFileOptions = {}): Promise<FileSource | undefined> {
     signal?.throwIfAborted();
     this.checkOpen();
     pathSegments(name, this.label);
     const known = this.#store.known(name);
     if (known && this.#isOffline) return this.#openStored(known);
     try {
-      const found = await this.openSource(name, signal);
+      const patience = known && isWhole(known) ? 'short' : undefined;
+      const found = await this.openSource(name, signal, patience);
       if (found) {
         const { source, validator } = found;
         return new CachedFile(
@@ -146,8 +144,9 @@ class Cache implements DiskCache {
   async openSource(
     name: string,
     signal: AbortSignal | undefined,
+    patience?: 'short',
   ): Promise<{ source: FileSource; validator: string } | undefined> {
-    const source = await this.#folder.open(name, { signal });
+    const source = await this.#folder.open(name, { signal, patience });
     if (!source) return undefined;
     try {
       const validator = source.validator ?? (await headValidator(source, signal));
@@ -186,6 +185,11 @@ class Cache implements DiskCache {
   }
 }
 
+/** Whether all that is to be known of a file is known here. */
+function isWhole(known: KnownFile): boolean {
+  return known === 'absent' || known.extents.storedBytes === known.sizeBytes;
+}
+
 /** A file of one version. Its source is opened when bytes are missing, if it was not at first. */
 class CachedFile implements FileSource {
   readonly name: string;
@@ -221,6 +225,11 @@ class CachedFile implements FileSource {
     await this.#fill(offsetBytes, out, { signal, onProgress });
     await unlessAborted(this.#store.settle(), signal);
     return out;
+  }
+
+  forget(offsetBytes: number, sizeBytes: number): void {
+    this.#store.forget(this.#copy, offsetBytes, sizeBytes);
+    this.#source?.forget?.(offsetBytes, sizeBytes);
   }
 
   dispose(): void {

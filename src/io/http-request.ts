@@ -13,6 +13,8 @@ export interface HttpOptions {
   /** The page's origin, to tell a refused cross-origin request from a dead network. */
   origin?: string;
   fetch?: typeof fetch;
+  /** The longest wait between tries, whatever a server asks for by Retry-After; default 20 s. */
+  mostDelayMs?: number;
   /** Waits between tries. */
   delay?: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
 }
@@ -22,7 +24,7 @@ type Attempt = RangeReply | { kind: 'retry'; error: AtomoeError; afterMs: number
 const ATTEMPTS = 5;
 export const STALL_TIMEOUT_MS = 30_000;
 const FIRST_DELAY_MS = 500; // doubles: 0.5, 1, 2, 4 seconds
-const MAX_DELAY_MS = 20_000; // also caps what a server may ask for by Retry-After
+const MOST_DELAY_MS = 20_000;
 
 /**
  * Asks for a range until it comes, or is known not to.
@@ -36,13 +38,20 @@ export async function requestRange(
   options: ReadOptions = {},
 ): Promise<RangeReply> {
   const attempts = http.attempts ?? ATTEMPTS;
+  let wasRefused = false;
   for (let attempt = 1; ; attempt++) {
     options.signal?.throwIfAborted();
     const outcome = await attemptRange(url, range, http, options);
     if (outcome.kind !== 'retry') return outcome;
-    if (attempt >= attempts) throw outcome.error;
+    // A connection that broke just before its answer looks like a refusal, but only once.
+    const isRefused = outcome.error.code === 'cors';
+    if (attempt >= attempts || (isRefused && wasRefused)) throw outcome.error;
+    wasRefused = isRefused;
     const backoffMs = outcome.afterMs ?? FIRST_DELAY_MS * 2 ** (attempt - 1);
-    await (http.delay ?? abortableDelay)(Math.min(backoffMs, MAX_DELAY_MS), options.signal);
+    await (http.delay ?? abortableDelay)(
+      Math.min(backoffMs, http.mostDelayMs ?? MOST_DELAY_MS),
+      options.signal,
+    );
   }
 }
 
@@ -54,11 +63,13 @@ async function attemptRange(
 ): Promise<Attempt> {
   const last = range.offsetBytes + range.sizeBytes - 1;
   const watchdog = new StallWatchdog(signal, http.stallTimeoutMs ?? STALL_TIMEOUT_MS);
+  let isAnswered = false;
   try {
     const response = await (http.fetch ?? fetch)(url, {
       headers: { ...http.headers, Range: `bytes=${range.offsetBytes}-${last}` },
       signal: watchdog.signal,
     });
+    isAnswered = true;
     watchdog.touch();
     const refusal = refuse(url, response);
     if (refusal) {
@@ -72,7 +83,11 @@ async function attemptRange(
   } catch (cause) {
     signal?.throwIfAborted();
     if (cause instanceof AtomoeError) throw cause;
-    if (!watchdog.hasStalled && (await isRefusedByCors(url, http, watchdog))) throw corsError(url, cause);
+    // Whoever lets us read an answer's head lets us read its body: what broke then is the connection.
+    if (!isAnswered && !watchdog.hasStalled && (await isRefusedByCors(url, http, watchdog))) {
+      return { kind: 'retry', error: corsError(url, cause), afterMs: undefined };
+    }
+    signal?.throwIfAborted();
     return { kind: 'retry', error: unreachable(url, range, watchdog.hasStalled, cause), afterMs: undefined };
   } finally {
     watchdog.stop();

@@ -75,7 +75,7 @@ describe('a server with ranges', () => {
     const seen: number[] = [];
     const read = await file.read(65_000, 100_000, { onProgress: (done) => seen.push(done) });
     expect(read).toEqual(body.slice(65_000, 165_000));
-    expect(calls[1]!.range).toBe('bytes=65000-164999');
+    expect(calls[1]!.range).toBe('bytes=65536-164999'); // what has come is not sent again
     expect(seen.at(-1)).toBe(100_000);
     expect(await file.read(body.length - 1, 1)).toEqual(body.slice(-1));
   });
@@ -87,7 +87,7 @@ describe('a server with ranges', () => {
     const options = { chunkBytes: 50_000, onProgress: (done: number) => seen.push(done) };
     expect(await readExactly(file, 0, body.length, options)).toEqual(body);
     expect(calls.slice(1).map((call) => call.range)).toEqual([
-      'bytes=50000-99999',
+      'bytes=65536-99999',
       'bytes=100000-149999',
       'bytes=150000-199999',
     ]);
@@ -295,7 +295,44 @@ describe('trouble', () => {
     const error = await failure(folder.open('m'));
     expect(error.code).toBe('cors');
     expect(error.message).toMatch(/toy\/m: .*Access-Control-Allow-Origin; use a host/);
+    expect(calls.filter(({ mode }) => mode !== 'no-cors')).toHaveLength(2);
+  });
+
+  test('a connection that breaks once is no refusal, before its answer or in the body', async () => {
+    let breaks = 0;
+    const broken = new ReadableStream({
+      pull: (controller) => controller.error(new TypeError('network error')),
+    });
+    const { folder } = server(
+      (call) => {
+        if (call.mode === 'no-cors') return new Response(null);
+        breaks += 1;
+        if (breaks === 1) throw new TypeError('Failed to fetch');
+        if (breaks !== 2) return ranged(call);
+        return new Response(broken, { status: 206, headers: ranged(call).headers });
+      },
+      { origin: 'https://page.example' },
+    );
+    const file = (await folder.open('m'))!;
+    expect(await file.read(0, 100)).toEqual(body.slice(0, 100));
+    expect(breaks).toBe(3);
+  });
+
+  test('who has a copy does not wait long for a dead server', async () => {
+    const { folder, calls, waits } = server(() => {
+      throw new TypeError('Failed to fetch');
+    });
+    expect((await failure(folder.open('m', { patience: 'short' }))).code).toBe('network');
     expect(calls).toHaveLength(2);
+    expect(waits).toEqual([500]);
+  });
+
+  test('nor for one that wants to be asked later', async () => {
+    const { folder, waits } = server(
+      () => new Response(null, { status: 429, headers: { 'retry-after': '60' } }),
+    );
+    expect((await failure(folder.open('m', { patience: 'short' }))).code).toBe('network');
+    expect(waits).toEqual([1000]);
   });
 
   test('a silent server does not hang the reader', async () => {

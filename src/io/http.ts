@@ -2,7 +2,7 @@ import { AtomoeError } from '../errors.ts';
 import { requestRange, STALL_TIMEOUT_MS } from './http-request.ts';
 import type { HttpOptions } from './http-request.ts';
 import { baseName, isWeightFile, pathSegments } from './names.ts';
-import { checkRange } from './read.ts';
+import { allocate, checkRange } from './read.ts';
 import type { FileSource, FolderSource, ReadOptions } from './source.ts';
 
 /** The first request of a file brings this much: all of a config, and most safetensors headers. */
@@ -21,23 +21,37 @@ export function httpFolder(url: string, options: HttpOptions = {}): FolderSource
   return {
     label: url,
     ...(entry === undefined ? {} : { entry }),
-    async open(name, { signal } = {}) {
+    async open(name, { signal, patience } = {}) {
       const path = pathSegments(name, url).map(encodeURIComponent).join('/');
       // The entry keeps its query: it may be signed.
       const fileUrl = name === entry ? base.href : new URL(path, base).href;
-      return openHttpFile(name, fileUrl, options, signal);
+      const first = patience === 'short' ? { ...options, ...shortPatience(options) } : options;
+      return openHttpFile(name, fileUrl, { http: options, first }, signal);
     },
+  };
+}
+
+/** For who has something to go on with when the server does not answer. */
+const SHORT_ATTEMPTS = 2;
+const SHORT_STALL_MS = 5000;
+const SHORT_DELAY_MS = 1000;
+
+function shortPatience({ attempts = SHORT_ATTEMPTS, stallTimeoutMs = SHORT_STALL_MS }: HttpOptions) {
+  return {
+    attempts: Math.min(attempts, SHORT_ATTEMPTS),
+    stallTimeoutMs: Math.min(stallTimeoutMs, SHORT_STALL_MS),
+    mostDelayMs: SHORT_DELAY_MS,
   };
 }
 
 async function openHttpFile(
   name: string,
   url: string,
-  http: HttpOptions,
+  { http, first: patient }: { http: HttpOptions; first: HttpOptions },
   signal: AbortSignal | undefined,
 ): Promise<FileSource | undefined> {
   const window = { offsetBytes: 0, sizeBytes: WINDOW_BYTES, mayEndEarly: true };
-  const first = await requestRange(url, window, http, { signal });
+  const first = await requestRange(url, window, patient, { signal });
   if (first.kind === 'absent') return undefined;
   if (first.kind === 'whole') return new HttpFile(name, url, http, first.bytes.byteLength, first);
   const isComplete = first.bytes.byteLength < WINDOW_BYTES;
@@ -98,6 +112,7 @@ class HttpFile implements FileSource {
     checkRange(this, offsetBytes, sizeBytes);
     const endBytes = offsetBytes + sizeBytes;
     if (endBytes <= this.#head.byteLength) return this.#head.slice(offsetBytes, endBytes);
+    if (offsetBytes < this.#head.byteLength) return this.#readOn(offsetBytes, sizeBytes, options);
     const reply = await requestRange(this.#url, { offsetBytes, sizeBytes }, this.#http, options);
     if (reply.kind === 'absent') throw this.#changed('it is gone');
     if (reply.kind === 'whole') {
@@ -112,6 +127,24 @@ class HttpFile implements FileSource {
     }
     this.#checkVersion(reply);
     return reply.bytes;
+  }
+
+  /** What the first window has is not sent again. */
+  async #readOn(
+    offsetBytes: number,
+    sizeBytes: number,
+    { signal, onProgress }: ReadOptions,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = allocate(this.name, sizeBytes);
+    const known = this.#head.subarray(offsetBytes);
+    bytes.set(known);
+    const report = onProgress && ((doneBytes: number) => onProgress(known.byteLength + doneBytes));
+    const rest = await this.read(offsetBytes + known.byteLength, sizeBytes - known.byteLength, {
+      signal,
+      onProgress: report,
+    });
+    bytes.set(rest, known.byteLength);
+    return bytes;
   }
 
   dispose(): void {

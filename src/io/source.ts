@@ -16,7 +16,15 @@ export interface FileSource {
   readonly validator?: string | undefined;
   /** Reads exactly `sizeBytes` bytes; the result belongs to the caller. */
   read(offsetBytes: number, sizeBytes: number, options?: ReadOptions): Promise<Uint8Array<ArrayBuffer>>;
+  /** These bytes turned out to be wrong: who keeps a copy of them gives it up, so that the next read asks for them anew. */
+  forget?(offsetBytes: number, sizeBytes: number): void;
   dispose?(): void;
+}
+
+export interface OpenFileOptions {
+  signal?: AbortSignal | undefined;
+  /** 'short': whoever asks has a copy, and would rather go on with it than wait for a server that does not answer. */
+  patience?: 'short' | undefined;
 }
 
 /** A folder of named files. Names are relative (`config.json`, `model.safetensors`). */
@@ -25,5 +33,5 @@ export interface FolderSource {
   /** The file that the caller pointed at, when the source was a single file and not a folder. */
   readonly entry?: string;
   /** @returns undefined when the folder has no such file */
-  open(name: string, options?: { signal?: AbortSignal | undefined }): Promise<FileSource | undefined>;
+  open(name: string, options?: OpenFileOptions): Promise<FileSource | undefined>;
 }

@@ -1,7 +1,7 @@
 /** A source for the disk cache's tests, in Node and in workers: it counts, fails and changes on demand. */
 import { AtomoeError } from '../../errors.ts';
 import { memoryFile } from '../memory.ts';
-import type { FileSource, FolderSource } from '../source.ts';
+import type { FileSource, FolderSource, OpenFileOptions } from '../source.ts';
 
 /** Uniform 32-bit numbers (mulberry32). */
 export function randomNumbers(seed: number): () => number {
@@ -27,6 +27,8 @@ export interface Origin extends FolderSource {
   /** Every read that reached the source: name, offset, size. */
   readonly reads: [name: string, offsetBytes: number, sizeBytes: number][];
   opens: number;
+  /** The patience that the last open asked for. */
+  patience: OpenFileOptions['patience'];
   isOffline: boolean;
   /** Awaited by each read before it answers. */
   gate: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
@@ -41,10 +43,12 @@ export function origin(
     files: new Map(Object.entries(files).map(([name, bytes]) => [name, { bytes, validator: '"1"' }])),
     reads: [],
     opens: 0,
+    patience: undefined,
     isOffline: false,
     gate: undefined,
-    async open(name) {
+    async open(name, options) {
       self.opens++;
+      self.patience = options?.patience;
       if (self.isOffline) throw unreachable(label);
       const found = self.files.get(name);
       return found && originFile(self, name, found.bytes, found.validator);
