@@ -1,4 +1,4 @@
-// `npm run bench [-- a b c d]`: builds the bench page, runs it in headless Chromium, writes RESULTS.md and results.json.
+// `npm run bench [-- a b c d e]`: builds the bench page, runs it in headless Chromium, writes RESULTS.md and results.json.
 import { createReadStream, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
@@ -6,33 +6,41 @@ import { basename, extname, resolve } from 'node:path';
 import process from 'node:process';
 import { chromium } from 'playwright';
 import { format } from 'prettier';
-import { build, preview } from 'vite';
+import { build, preview, runnerImport } from 'vite';
 import { chromiumFlags, requireChromium } from '../scripts/chromium.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const outDir = resolve(root, 'dist/bench');
-const PARTS = ['a', 'b', 'c', 'd'];
+const PARTS = ['a', 'b', 'c', 'd', 'e'];
 /** @type {Record<string, string>} */
 const TITLES = {
   a: '(a) A Q4 MoE beside ONNX Runtime',
   b: '(b) Kernels against the machine',
   c: '(c) OmniMoE layer against a PEER layer',
   d: '(d) Router time by number of experts',
+  e: '(e) Streaming experts into fewer slots',
 };
 
-/** Serves the files of the onnxruntime-web package under /ort/. */
-const ortFiles = {
-  name: 'bench-ort-files',
+/** @type {Record<string, string>} */
+const TYPES = { '.wasm': 'application/wasm', '.mjs': 'text/javascript', '.json': 'application/json' };
+
+/** Serves more folders than the page's own: the onnxruntime-web package, and the trained models. */
+const moreFiles = {
+  name: 'bench-files',
   /** @param {import('vite').PreviewServer} server */
   configurePreviewServer(server) {
-    server.middlewares.use('/ort', (request, response) => {
-      const name = basename(new URL(request.url ?? '/', 'http://localhost').pathname);
-      const path = resolve(root, 'node_modules/onnxruntime-web/dist', name);
-      if (!existsSync(path)) return void response.writeHead(404).end();
-      const type = extname(path) === '.wasm' ? 'application/wasm' : 'text/javascript';
-      response.writeHead(200, { 'Content-Type': type, 'Content-Length': statSync(path).size });
-      createReadStream(path).pipe(response);
-    });
+    /** @param {string} prefix @param {string} folder @param {(path: string) => string} inside */
+    const serve = (prefix, folder, inside) =>
+      server.middlewares.use(prefix, (request, response) => {
+        const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+        const path = resolve(root, folder, inside(pathname));
+        if (!existsSync(path)) return void response.writeHead(404).end();
+        const type = TYPES[extname(path)] ?? 'application/octet-stream';
+        response.writeHead(200, { 'Content-Type': type, 'Content-Length': statSync(path).size });
+        createReadStream(path).pipe(response);
+      });
+    serve('/ort', 'node_modules/onnxruntime-web/dist', basename);
+    serve('/models', 'demo/public/models', (path) => path.split('/').slice(-2).join('/'));
   },
 };
 
@@ -42,7 +50,7 @@ const config = {
   root: resolve(root, 'bench/page'),
   base: './',
   logLevel: 'warn',
-  plugins: [ortFiles],
+  plugins: [moreFiles],
   build: {
     outDir,
     emptyOutDir: true,
@@ -82,6 +90,24 @@ async function runPart(part) {
     await browser.close();
     await server.close();
   }
+}
+
+/** What the CPU does for a layer that streams: measured in Node, beside the page. */
+async function measureHost() {
+  const { module } = await runnerImport(resolve(root, 'bench/bookkeeping.ts'), {
+    configFile: false,
+    logLevel: 'warn',
+  });
+  const means = await module.measureBookkeeping();
+  const { layers, units, topK, places } = module.SHAPE;
+  const cells = [means.resident, means.missing, means.guessed].map((us) => us.toFixed(1));
+  const markdown =
+    `**Bookkeeping on the CPU** (Node ${process.version}; ${layers} layers of ${units} experts, top-${topK}, ` +
+    `${places} slots a layer; the GPU is a stand-in): microseconds of processor time for a layer, mean over ${module.LAYERS_TIMED} ` +
+    `layers, aim 50.\n\n` +
+    `| all ${topK} resident | all ${topK} missing | all ${topK} missing and guessed |\n| --: | --: | --: |\n` +
+    `| ${cells.join(' | ')} |`;
+  return { markdown, results: means };
 }
 
 /** @param {string} name */
@@ -139,6 +165,11 @@ for (const part of wanted.length > 0 ? wanted : PARTS) {
   const [load = 0] = loadavg();
   const machine = `${cpus().length} CPU cores with a load of ${load.toFixed(1)} before, ${process.platform} ${process.arch}`;
   const result = await runPart(part);
+  if (part === 'e') {
+    const host = await measureHost();
+    result.markdown += `\n\n${host.markdown}`;
+    result.results.bookkeepingUs = host.results;
+  }
   const date = new Date().toISOString().slice(0, 10);
   parts[part] = {
     ...result,

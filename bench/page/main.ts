@@ -3,6 +3,7 @@ import { peerPart } from '../parts/a-peer.ts';
 import { kernelsPart } from '../parts/b-kernels.ts';
 import { atomicPart } from '../parts/c-atomic.ts';
 import { routerPart } from '../parts/d-router.ts';
+import { streamingPart } from '../parts/e-streaming.ts';
 import type { PartResult } from '../report.ts';
 
 const parts: Readonly<Record<string, () => Promise<PartResult>>> = {
@@ -10,6 +11,7 @@ const parts: Readonly<Record<string, () => Promise<PartResult>>> = {
   b: kernelsPart,
   c: atomicPart,
   d: routerPart,
+  e: streamingPart,
 };
 
 declare global {

@@ -10,6 +10,20 @@ export interface Option {
 
 export type Options = Readonly<Record<string, Option>>;
 
+/** Powers of 1000, as disks and downloads count; of 1024 with an i. */
+const BYTES_OF: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+};
+
 /** The command line of one command, checked. */
 export class Arguments {
   readonly #positionals: readonly string[];
@@ -90,6 +104,23 @@ export class Arguments {
     const value = this.number(name) ?? fallback;
     if (Number.isSafeInteger(value) && value >= 1) return value;
     throw new AtomoeError('bad-input', `--${name} is ${value}; wanted a whole number of at least 1`);
+  }
+
+  /**
+   * A size such as `512MB`, `2GB`, `1.5GiB`, or a plain number of bytes; undefined where it is not given.
+   *
+   * @throws {AtomoeError} bad-input - anything else
+   */
+  bytes(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]i?b|b|)$/i.exec(text.trim()) ?? [];
+    const bytes = Math.floor(Number(digits) * (BYTES_OF[unit.toLowerCase()] ?? Number.NaN));
+    if (Number.isSafeInteger(bytes) && bytes >= 1) return bytes;
+    throw new AtomoeError(
+      'bad-input',
+      `--${name} is "${text}"; wanted a size such as 512MB, 2GB or 1073741824`,
+    );
   }
 
   choice<const T extends string>(name: string, choices: readonly T[]): T | undefined {

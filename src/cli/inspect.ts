@@ -7,6 +7,7 @@ import { parseModel } from '../models/registry.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import type { Command } from './command.ts';
 import { JSON_OPTION, LOAD_OPTIONS, loadOptions, openSource } from './model.ts';
+import { sizeTable } from './plan-report.ts';
 import { facts, formatBytes, formatCount, table } from './words.ts';
 
 /** What a folder or file turns out to be. */
@@ -75,7 +76,7 @@ function report(checkpoint: Checkpoint, finding: Finding, tensors: readonly Tens
     .join(', ');
   const head =
     finding.kind === 'model'
-      ? `${facts([['model', checkpoint.label], ['files', files], ...specFacts(finding.spec)])}\n${sizes(finding.plan)}`
+      ? `${facts([['model', checkpoint.label], ['files', files], ...specFacts(finding.spec)])}\n${sizeTable(finding.plan)}`
       : `${facts([
           ['file', checkpoint.label],
           ['files', files],
@@ -147,22 +148,6 @@ function mlpFacts(mlp: ModelSpec['layers'][number]['mlp']): [string, string][] {
       ];
     }
   }
-}
-
-function sizes({ bytes, contextTokens }: ModelPlan): string {
-  const rows: [string, number][] = [
-    ['download', bytes.download],
-    ['dense', bytes.dense],
-    ['one expert', bytes.oneExpert],
-    ['all experts', bytes.allExperts],
-    [`KV cache of ${formatCount(contextTokens)} tokens`, bytes.kvCache],
-    ['activations', bytes.activations],
-    ['GPU memory in all', bytes.gpuTotal],
-  ];
-  return table(
-    rows.map(([name, size]) => [name, formatBytes(size), `${formatCount(size)} bytes`]),
-    ['left', 'right', 'right'],
-  );
 }
 
 function tensorTable(tensors: readonly TensorInfo[]): string {

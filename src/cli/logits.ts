@@ -2,6 +2,7 @@ import { AtomoeError } from '../errors.ts';
 import type { LocalEngine } from '../engine/index.ts';
 import type { Command } from './command.ts';
 import { JSON_OPTION, LOAD_OPTIONS, openSource, withModel } from './model.ts';
+import { STREAM_OPTIONS } from './streaming.ts';
 import { table } from './words.ts';
 
 const SHOWN = 5; // candidates for each position in the human form
@@ -16,11 +17,12 @@ export const logits: Command = {
     ids: { value: '1,2,3', help: 'token ids, separated by commas' },
     'one-by-one': { help: 'token by token through the KV cache, not all at once' },
     ...LOAD_OPTIONS,
+    ...STREAM_OPTIONS,
     ...JSON_OPTION,
   },
   run: async (args, terminal) => {
     const ids = parseIds(args.text('ids'));
-    return withModel(await openSource(args.positional(0)), args, terminal, async (engine) => {
+    return withModel(await openSource(args.positional(0), args), args, terminal, async (engine) => {
       const values = await engine.logits(ids, args.flag('one-by-one') ? 'one-by-one' : 'at-once');
       const vocab = values.length / ids.length;
       const rows = ids.map((_, position) => values.subarray(position * vocab, (position + 1) * vocab));

@@ -1,11 +1,16 @@
 /** What the commands that run a model share. */
-import { LocalEngine } from '../engine/index.ts';
-import type { LoadOptions, LoadProgress } from '../engine/api.ts';
+import { LocalEngine, type EngineOptions } from '../engine/index.ts';
+import type { LoadOptions, LoadProgress, StreamingOptions } from '../engine/api.ts';
+import { AtomoeError } from '../errors.ts';
+import { coalescedFolder } from '../io/coalesce.ts';
+import { cachedFolder, type CachedFolder } from '../io/disk-cache.ts';
 import { openFolder } from '../io/folder.ts';
 import { nodeFolder } from '../io/node-file.ts';
+import { openNodeStorage } from '../io/node-storage.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { Arguments, Options } from './arguments.ts';
 import { openDawn } from './dawn.ts';
+import { refuseOnCpu, streamOptions } from './streaming.ts';
 import { fileTuning } from './tuning-file.ts';
 import type { Terminal } from './terminal.ts';
 import { formatBytes } from './words.ts';
@@ -29,9 +34,18 @@ export const TUNING_OPTION = {
 
 export const JSON_OPTION = { json: { help: 'print JSON' } } as const satisfies Options;
 
-/** A folder, a weight file, or the URL of either. */
-export async function openSource(model: string): Promise<FolderSource> {
-  return /^https?:\/\//i.test(model) ? openFolder(model) : nodeFolder(model);
+/** A folder, a weight file, or the URL of either. What a URL gives goes through the disk cache that `--cache` names. */
+export async function openSource(model: string, args?: Arguments): Promise<FolderSource> {
+  const directory = args?.text('cache');
+  if (/^https?:\/\//i.test(model)) {
+    const folder = coalescedFolder(openFolder(model));
+    return directory === undefined ? folder : cachedFolder(folder, await openNodeStorage(directory));
+  }
+  if (directory === undefined) return nodeFolder(model);
+  throw new AtomoeError(
+    'bad-input',
+    `--cache keeps what comes from a URL, ${model} is on this disk; wanted a URL; leave it out`,
+  );
 }
 
 export function loadOptions(args: Arguments): LoadOptions {
@@ -39,34 +53,55 @@ export function loadOptions(args: Arguments): LoadOptions {
   return {
     ...(args.text('context') === undefined ? {} : { contextTokens: args.count('context', 1) }),
     ...(quantize ? { quantize } : {}),
+    ...streamOptions(args),
   };
 }
 
 /** Opens an engine on the device that the command line names, without a model. */
-export async function openEngine(args: Arguments): Promise<LocalEngine> {
+export async function openEngine(
+  args: Arguments,
+  options: Pick<EngineOptions, 'streamTesting'> = {},
+): Promise<LocalEngine> {
   const device = args.choice('device', ['gpu', 'cpu']) ?? 'gpu';
   if (device === 'cpu') return LocalEngine.open({ device });
   // Commands that compare numbers have no such option: with the default kernels their answers stay the same.
   const tuning = args.choice('tuning', ['auto', 'off']) ?? (args.has('tuning') ? 'auto' : 'off');
-  return LocalEngine.open({ device, gpu: await openDawn(), tuning, tuningStore: fileTuning() });
+  return LocalEngine.open({ ...options, device, gpu: await openDawn(), tuning, tuningStore: fileTuning() });
 }
 
-/** Loads the model, uses it, and lets everything go: the process ends by itself. */
+export interface ModelUse extends Pick<EngineOptions, 'streamTesting'> {
+  /** Over what the command line says. */
+  readonly streaming?: StreamingOptions;
+}
+
+/** Loads the model, uses it, and lets everything go, the folder's disk cache too: the process ends by itself. */
 export async function withModel<T>(
   folder: FolderSource,
   args: Arguments,
   terminal: Terminal,
   use: (engine: LocalEngine) => Promise<T>,
+  { streaming = {}, ...engineOptions }: ModelUse = {},
 ): Promise<T> {
-  const engine = await openEngine(args);
   try {
-    const onProgress = (progress: LoadProgress) => terminal.status(describeProgress(progress));
-    await engine.load(folder, { ...loadOptions(args), signal: terminal.signal, onProgress });
-    terminal.status('');
-    return await use(engine);
+    refuseOnCpu(args);
+    const options = loadOptions(args);
+    const engine = await openEngine(args, engineOptions);
+    try {
+      const onProgress = (progress: LoadProgress) => terminal.status(describeProgress(progress));
+      const merged = { ...options, streaming: { ...options.streaming, ...streaming } };
+      await engine.load(folder, { ...merged, signal: terminal.signal, onProgress });
+      terminal.status('');
+      return await use(engine);
+    } finally {
+      engine.dispose();
+    }
   } finally {
-    engine.dispose();
+    if (isCached(folder)) await folder.dispose();
   }
+}
+
+function isCached(folder: FolderSource): folder is CachedFolder {
+  return 'cache' in folder;
 }
 
 function describeProgress(progress: LoadProgress): string {

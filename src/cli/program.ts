@@ -5,6 +5,7 @@ import type { Command } from './command.ts';
 import { inspect } from './inspect.ts';
 import { logits } from './logits.ts';
 import { pack } from './pack.ts';
+import { plan } from './plan.ts';
 import { run } from './run.ts';
 import { simulate } from './simulate.ts';
 import type { Terminal } from './terminal.ts';
@@ -13,7 +14,7 @@ import { atomoeVersion } from './version.ts';
 import { table } from './words.ts';
 
 /** Every command; a new one is added here. */
-const COMMANDS: readonly Command[] = [run, logits, inspect, bench, verify, pack, simulate];
+const COMMANDS: readonly Command[] = [run, logits, inspect, plan, bench, verify, pack, simulate];
 
 const EXIT = { good: 0, failed: 1, misused: 2, stopped: 130 } as const;
 
@@ -67,13 +68,11 @@ function overview(): string {
   const commands = COMMANDS.map(({ name, wants, summary }) => [`  ${[name, ...wants].join(' ')}`, summary]);
   const examples = COMMANDS.map(({ example }) => `  npx atomoe ${example}\n`).join('');
   return `Mixture-of-Experts language models, on WebGPU through Dawn or on the CPU.
-
-Usage: npx atomoe COMMAND [options]
+Usage: npx atomoe COMMAND [options]; COMMAND --help lists the options
 
 ${table(commands)}
 MODEL is a folder with config.json and safetensors weights, one of its weight
-files, or the URL of either. COMMAND --help lists the options of a command.
-WebGPU needs the package webgpu (npm install webgpu), --device cpu nothing.
+files, or the URL of either. All but --device cpu needs npm install webgpu.
 
 Examples:
 ${examples}`;
@@ -83,9 +82,7 @@ function usage({ name, wants, summary, example, options }: Command): string {
   return `npx atomoe ${[name, ...wants].join(' ')} [options]
 ${summary}
 
-${table(optionRows(options))}
-Example:
-  npx atomoe ${example}
+${table(optionRows(options))}Example: npx atomoe ${example}
 `;
 }
 

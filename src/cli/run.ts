@@ -1,7 +1,17 @@
-import type { GenerateEvent, GenerateOptions } from '../engine/api.ts';
+import type { GenerateEvent, GenerateOptions, StreamingReport } from '../engine/api.ts';
+import type { LocalEngine } from '../engine/index.ts';
+import { RouteRecorder } from '../experts/route-recorder.ts';
 import type { Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
-import { JSON_OPTION, LOAD_OPTIONS, openSource, TUNING_OPTION, withModel } from './model.ts';
+import { JSON_OPTION, LOAD_OPTIONS, openSource, TUNING_OPTION, withModel, type ModelUse } from './model.ts';
+import {
+  describeStreaming,
+  prepareRoutes,
+  STREAM_OPTIONS,
+  streamingFacts,
+  writeRoutes,
+  type StreamingFacts,
+} from './streaming.ts';
 import type { Terminal } from './terminal.ts';
 import { formatCount, formatRate, formatSeconds } from './words.ts';
 
@@ -22,33 +32,72 @@ export const run: Command = {
     seed: { value: 'N', help: 'the same seed gives the same text' },
     stop: { value: 'TEXT', isList: true, help: 'end before this text; may be repeated' },
     ...LOAD_OPTIONS,
+    ...STREAM_OPTIONS,
+    routes: { value: 'FILE', help: 'write which experts were used, for simulate' },
     ...TUNING_OPTION,
     ...JSON_OPTION,
   },
   run: async (args, terminal) => {
     const options = generateOptions(args, terminal);
-    return withModel(await openSource(args.positional(0)), args, terminal, async (engine) => {
-      const session = engine.session();
-      const isJson = args.flag('json');
-      const prompt = args.positional(1);
-      const hasTemplate = engine.model?.hasChatTemplate ?? false;
-      const events = session.generate(hasTemplate ? [{ role: 'user', content: prompt }] : prompt, options);
-      const done = await follow(events, isJson, terminal);
-      if (isJson) {
-        const { kind: _, ...reply } = done;
-        terminal.write(
-          `${JSON.stringify({ model: engine.model?.label, adapter: engine.adapter, ...reply })}\n`,
-        );
-      } else {
-        terminal.write('\n');
-        terminal.status('');
-        if (terminal.isMixed) terminal.note(describe(done));
+    const path = args.text('routes');
+    const recorder = path === undefined ? undefined : new RouteRecorder();
+    const reply = async (engine: LocalEngine) => {
+      if (recorder) await prepareRoutes(engine);
+      const given = await answer(engine, args, options, terminal);
+      tell(engine, given, args.flag('json'), terminal);
+      if (given.done.reason === 'abort') terminal.signal.throwIfAborted();
+      if (recorder && path !== undefined) {
+        await writeRoutes(engine, recorder, path);
+        terminal.note(`the routes are in ${path}`);
       }
-      if (done.reason === 'abort') terminal.signal.throwIfAborted();
       return true;
-    });
+    };
+    // Every expert that is used passes by the recorder only where none is loaded ahead of its use.
+    const use: ModelUse = recorder
+      ? { streamTesting: { observer: recorder }, streaming: { start: 'now', fill: false } }
+      : {};
+    return withModel(await openSource(args.positional(0), args), args, terminal, reply, use);
   },
 };
+
+interface Reply {
+  readonly done: Done;
+  readonly streaming: StreamingFacts | undefined; // where experts came as they were needed
+}
+
+/** Streams the reply to the prompt of the command line. */
+async function answer(
+  engine: LocalEngine,
+  args: Arguments,
+  options: GenerateOptions,
+  terminal: Terminal,
+): Promise<Reply> {
+  const prompt = args.positional(1);
+  const hasTemplate = engine.model?.hasChatTemplate ?? false;
+  const session = engine.session();
+  const events = session.generate(hasTemplate ? [{ role: 'user', content: prompt }] : prompt, options);
+  let before: StreamingReport | undefined;
+  const onFirst = async () => {
+    before = await engine.streaming();
+  };
+  const done = await follow(events, { isJson: args.flag('json'), onFirst }, terminal);
+  return { done, streaming: streamingFacts(before, await engine.streaming()) };
+}
+
+/** What is said behind the text. */
+function tell(engine: LocalEngine, { done, streaming }: Reply, isJson: boolean, terminal: Terminal): void {
+  if (isJson) {
+    const { kind: _, ...reply } = done;
+    const { model, adapter } = engine;
+    terminal.write(`${JSON.stringify({ model: model?.label, adapter, ...reply, streaming })}\n`);
+    return;
+  }
+  terminal.write('\n');
+  terminal.status('');
+  if (!terminal.isMixed) return;
+  terminal.note(describe(done));
+  if (streaming) terminal.note(describeStreaming(streaming));
+}
 
 function generateOptions(args: Arguments, { signal }: Terminal): GenerateOptions {
   const options: GenerateOptions = { signal, stop: args.list('stop') };
@@ -70,7 +119,7 @@ function generateOptions(args: Arguments, { signal }: Terminal): GenerateOptions
 /** Writes the text as it comes. The status line stays out of its way. */
 async function follow(
   events: AsyncIterable<GenerateEvent>,
-  isJson: boolean,
+  { isJson, onFirst }: { isJson: boolean; onFirst: () => Promise<void> },
   terminal: Terminal,
 ): Promise<Done> {
   let done: Done | undefined;
@@ -83,6 +132,7 @@ async function follow(
     } else if (event.kind === 'token') {
       count += 1;
       if (count === 1) {
+        await onFirst();
         firstMs = event.atMs;
         terminal.status('');
       }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import process from 'node:process';
 
 /** Where a command writes, and how it learns of Ctrl-C. Tests hand in one of their own. */
@@ -19,6 +20,7 @@ const STATUS_MS = 50; // between two status lines: nobody reads faster
 /** The terminal of this process. The first Ctrl-C stops politely; a second one kills. */
 export function processTerminal(): Terminal {
   const stop = new AbortController();
+  setMaxListeners(0, stop.signal); // every expert on its way listens: Node would warn of a leak from the eleventh on
   const isWatched = process.stderr.isTTY;
   let hasStatus = false;
   let writtenMs = -Infinity;

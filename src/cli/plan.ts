@@ -1,0 +1,38 @@
+import { LocalEngine } from '../engine/index.ts';
+import { budgetOf } from '../engine/planning.ts';
+import type { Command } from './command.ts';
+import { JSON_OPTION, LOAD_OPTIONS, loadOptions, openEngine, openSource } from './model.ts';
+import { planReport } from './plan-report.ts';
+import { STREAM_OPTIONS } from './streaming.ts';
+
+/** What loading would take, before anything large is read. */
+export const plan: Command = {
+  name: 'plan',
+  wants: ['MODEL'],
+  summary: 'show what a memory budget pays for; reads headers only',
+  example: 'plan models/fable-moe-12m --budget 18MB',
+  options: {
+    budget: STREAM_OPTIONS.budget,
+    slots: STREAM_OPTIONS.slots,
+    context: LOAD_OPTIONS.context,
+    quantize: LOAD_OPTIONS.quantize,
+    device: { value: 'gpu|cpu', help: "gpu heeds this machine's adapter (default cpu)" },
+    ...JSON_OPTION,
+  },
+  run: async (args, terminal) => {
+    const folder = await openSource(args.positional(0));
+    const options = loadOptions(args);
+    const isHere = args.choice('device', ['gpu', 'cpu']) === 'gpu';
+    const engine = await (isHere ? openEngine(args) : LocalEngine.open({ device: 'cpu' }));
+    try {
+      const found = await engine.plan(folder, { ...options, signal: terminal.signal });
+      const { label } = folder;
+      const budget = { label, bytes: budgetOf(options), isGiven: options.memoryBudget !== undefined };
+      const asJson = () => `${JSON.stringify({ model: label, budgetBytes: budget.bytes, plan: found })}\n`;
+      terminal.write(args.flag('json') ? asJson() : planReport(found, budget));
+      return found.fits;
+    } finally {
+      engine.dispose();
+    }
+  },
+};

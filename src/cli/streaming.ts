@@ -1,0 +1,131 @@
+/** Options about how experts come and go, and what is told about it afterwards. */
+import { writeFile } from 'node:fs/promises';
+import type { LoadOptions, StreamingOptions, StreamingReport } from '../engine/api.ts';
+import type { LocalEngine } from '../engine/index.ts';
+import { AtomoeError } from '../errors.ts';
+import type { RouteRecorder } from '../experts/route-recorder.ts';
+import { traceToJson } from '../experts/trace-json.ts';
+import type { Arguments, Options } from './arguments.ts';
+import { formatBytes, formatSeconds } from './words.ts';
+
+export const STREAM_OPTIONS = {
+  budget: { value: 'BYTES', help: 'GPU memory, as 2GB: experts beyond it are streamed' },
+  slots: { value: 'N', help: 'experts of a layer in GPU memory, whatever the budget' },
+  policy: { value: 'NAME', help: 'which expert makes room: ema, lru, lfu, lfru, random' },
+  lookahead: { value: 'N', help: 'layers whose experts are guessed: 0, 1, 2 (default 1)' },
+  'run-ahead': { value: 'N', help: 'layers run before their experts are known (default auto)' },
+  'start-now': { help: 'fetch experts as they are needed, even where all fit' },
+  cache: { value: 'DIR', help: 'keep here what is read from a URL' },
+} as const satisfies Options;
+
+/** Those of the command's options that were given. The engine checks their values, and says what it wants. */
+export function streamOptions(args: Arguments): Pick<LoadOptions, 'memoryBudget' | 'streaming'> {
+  const memoryBudget = args.bytes('budget');
+  const slots = args.number('slots');
+  const policy = args.choice('policy', ['ema', 'lru', 'lfu', 'lfru', 'random']);
+  const lookahead = args.choice('lookahead', ['0', '1', '2']);
+  const runAhead = args.text('run-ahead') === 'auto' ? 'auto' : args.number('run-ahead');
+  const streaming: StreamingOptions = {
+    ...(slots === undefined ? {} : { slotsPerLayer: slots }),
+    ...(policy === undefined ? {} : { policy }),
+    ...(lookahead === undefined ? {} : { lookahead: Number(lookahead) as 0 | 1 | 2 }),
+    ...(runAhead === undefined ? {} : { runAhead }),
+    ...(args.flag('start-now') ? { start: 'now' as const } : {}),
+  };
+  return {
+    ...(memoryBudget === undefined ? {} : { memoryBudget }),
+    ...(Object.keys(streaming).length === 0 ? {} : { streaming }),
+  };
+}
+
+/** The CPU holds every expert: options that it would ignore are refused. */
+export function refuseOnCpu(args: Arguments): void {
+  if (args.choice('device', ['gpu', 'cpu']) !== 'cpu') return;
+  const { cache: _, ...gpuOnly } = { ...STREAM_OPTIONS, routes: {} };
+  const given = Object.keys(gpuOnly).find((name) => args.text(name) !== undefined || args.flag(name));
+  if (given === undefined) return;
+  throw new AtomoeError(
+    'bad-input',
+    `--${given} is about GPU memory; wanted --device gpu with it; leave it out, or compute there`,
+  );
+}
+
+/** What experts did while a reply was made, behind its prompt. */
+export interface StreamingFacts {
+  readonly tokens: number; // that were made while something was missing
+  readonly hitRate: number;
+  readonly bytesPerToken: number; // to GPU memory
+  readonly stallMs: number; // waiting for experts
+  readonly syncMs: number; // waiting for the GPU to say which
+}
+
+/** @returns undefined where no token waited for the experts' names, since all were there */
+export function streamingFacts(
+  before: StreamingReport | undefined,
+  after: StreamingReport | undefined,
+): StreamingFacts | undefined {
+  if (!before || !after || after.tokens <= before.tokens) return undefined;
+  const of = (name: 'tokens' | 'hits' | 'misses' | 'uploadedBytes' | 'stallMs' | 'syncMs') =>
+    after[name] - before[name];
+  return {
+    tokens: of('tokens'),
+    hitRate: of('hits') / (of('hits') + of('misses')),
+    bytesPerToken: of('uploadedBytes') / of('tokens'),
+    stallMs: of('stallMs'),
+    syncMs: of('syncMs'),
+  };
+}
+
+export function describeStreaming({ hitRate, bytesPerToken, stallMs, syncMs }: StreamingFacts): string {
+  const parts = [
+    `${(100 * hitRate).toFixed(0)} % hits`,
+    `${formatBytes(bytesPerToken)} a token`,
+    `${formatSeconds(stallMs)} waiting for experts`,
+    `${formatSeconds(syncMs)} for the GPU to name them`,
+  ];
+  return `experts: ${parts.join(' · ')}`;
+}
+
+/**
+ * Makes sure that the engine says which experts every token uses: where all are at hand it does not stop to say so.
+ *
+ * @throws {AtomoeError} bad-input - the model has no experts, or a token uses all of a layer
+ */
+export async function prepareRoutes(engine: LocalEngine): Promise<void> {
+  const report = await engine.streaming();
+  if (!report) {
+    const label = engine.model?.label ?? 'this model';
+    throw new AtomoeError(
+      'bad-input',
+      `${label} has no experts; wanted a model with some; leave --routes out`,
+    );
+  }
+  const { slotsPerLayer, unitsPerLayer } = report;
+  const streaming: StreamingOptions = {
+    fill: false,
+    slotsPerLayer: Math.min(slotsPerLayer, unitsPerLayer - 1),
+  };
+  await engine.resize({ streaming });
+}
+
+/** Writes the routes of one prompt and its reply: what `simulate` reads. */
+export async function writeRoutes(engine: LocalEngine, recorder: RouteRecorder, path: string): Promise<void> {
+  const report = await engine.streaming();
+  if (!report) return;
+  const { layers, unitsPerLayer: units, unitBytes, slotsPerLayer, cacheRatio } = report;
+  const topK = Math.round(slotsPerLayer / cacheRatio);
+  const label = engine.model?.label ?? '';
+  const trace = recorder.trace({
+    label,
+    layers,
+    units,
+    topK,
+    unitBytes: Array<number>(layers).fill(unitBytes),
+  });
+  await writeFile(path, `${traceToJson(trace)}\n`).catch((cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new AtomoeError('bad-input', `--routes ${path} cannot be written: ${why}; choose another place`, {
+      cause,
+    });
+  });
+}
