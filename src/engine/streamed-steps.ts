@@ -7,6 +7,7 @@ import { submit, type Copy } from '../gpu/recorder.ts';
 import type { Step } from '../graph/node.ts';
 import type { Instance, Plan, Span } from '../graph/plan.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { RunAhead } from './run-ahead.ts';
 
 /** What a layer says about its experts: which it uses, and which the layers behind it will probably use. */
 export interface RouteTensors {
@@ -46,18 +47,7 @@ interface Flight {
   read(): Promise<ArrayBuffer>;
 }
 
-/** How fast the share of layers that found all their experts follows what happens. */
-const RATE = 0.05;
-
 const NO_EXPERT = 0xffffffff;
-
-/** Layers ahead by the share of layers that find everything (spec/expert-offload.md, 3.4). */
-function depthFor(share: number, layers: number): number {
-  if (share < 0.3) return 0;
-  if (share < 0.5) return 1;
-  if (share < 0.8) return 2;
-  return share < 0.95 ? 4 : layers;
-}
 
 export class StreamedSteps {
   readonly counters: RunAheadCounters = {
@@ -75,7 +65,7 @@ export class StreamedSteps {
   readonly #units: Uint32Array<ArrayBuffer>;
   readonly #isUsed: Uint8Array;
   #lastWave: Promise<void> | undefined;
-  #share = 0; // of layers that found all their experts
+  readonly #ahead = new RunAhead();
 
   constructor(options: StreamedOptions) {
     const { gpu, routes, streamer, chunkTokens } = options;
@@ -105,10 +95,11 @@ export class StreamedSteps {
     const layers = spans.length - 1;
     const flights: (Flight | undefined)[] = [];
     this.counters.tokens += 1;
+    const depth = await this.#depth(layers);
     let next = 0;
     try {
       for (let verified = 0; ; verified += 1) {
-        const last = Math.min(layers, verified + this.#depth(layers));
+        const last = Math.min(layers, verified + depth);
         for (; next <= last; next += 1) flights[next] = this.#launch(instance, spans, next, copies);
         this.counters.aheadLayers += Math.max(0, next - 1 - verified);
         if (verified === layers) return;
@@ -182,9 +173,11 @@ export class StreamedSteps {
     this.#lastWave = idle;
   }
 
-  #depth(layers: number): number {
-    const { runAhead } = this.#options;
-    return runAhead === 'auto' ? depthFor(this.#share, layers) : runAhead;
+  async #depth(layers: number): Promise<number> {
+    const { runAhead, gpu } = this.#options;
+    if (runAhead !== 'auto') return runAhead;
+    if (!this.#ahead.isMeasured) this.#ahead.measured(await roundTripMs(gpu));
+    return this.#ahead.depth(layers, this.counters.tokens);
   }
 
   /** Submits one span, and asks for the record of the layer at its end. */
@@ -236,13 +229,15 @@ export class StreamedSteps {
     flights[layer] = undefined;
     const startedMs = performance.now();
     const words = new Uint32Array(await flight.read());
-    this.counters.syncMs += performance.now() - startedMs;
+    const waitedMs = performance.now() - startedMs;
+    this.counters.syncMs += waitedMs;
+    if (next === layer + 1) this.#ahead.waited(waitedMs);
     const { topK, look } = route;
     if (this.#options.dropBelow > 0) this.#dropLight(layer, words, topK * (1 + look.length), topK);
     const count = this.#toUnits(words, 0, topK);
     const ahead = flights[layer + 1];
     const isReady = streamer.wasReady(layer, this.#units, count, ahead?.serial ?? streamer.serial);
-    this.#share += RATE * (Number(isReady) - this.#share);
+    this.#ahead.verified(isReady);
     const loading = streamer.demand(layer, this.#units, count, signal);
     // Guesses are asked for behind what is needed, and read while that is waited for.
     for (const part of look.keys()) this.#predict(layer + 1 + part, words, (1 + part) * topK, topK);
@@ -297,6 +292,18 @@ export class StreamedSteps {
     }
     return uses;
   }
+}
+
+/** How long an idle GPU takes to answer: the shortest of a few empty submissions. */
+async function roundTripMs(gpu: Gpu): Promise<number> {
+  let shortestMs = Infinity;
+  for (let round = 0; round < 4; round += 1) {
+    const startedMs = performance.now();
+    submit(gpu, []);
+    await gpu.idle();
+    shortestMs = Math.min(shortestMs, performance.now() - startedMs);
+  }
+  return shortestMs;
 }
 
 /** Lets a record arrive unread, so that its buffer is free again. */
