@@ -20,8 +20,8 @@ async function setUp() {
 test('begins at the top: everything is there', async () => {
   const { budget, plan } = await setUp();
   expect(budget.state).toMatchObject({ leastBytes: 2e6, mostBytes: 17.15e6, bytes: 17.15e6, plan });
-  expect(describeBudget(plan, 16)).toBe('All experts are in GPU memory.');
-  expect(speakBudget(budget.state)).toBe('17 MB of 17 MB, all experts');
+  expect(describeBudget(plan, 16)).toBe('There is room for all experts.');
+  expect(speakBudget(budget.state)).toBe('17 MB of 17 MB, room for all experts');
 });
 
 test('the engine hears the last word of a moving hand', async () => {

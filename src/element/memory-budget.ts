@@ -110,7 +110,7 @@ function mostBytes(plan: ModelPlan): number {
 
 /** What a budget means. `unitsPerLayer` are experts, or pages of atomic ones; undefined: not known yet. */
 export function describeBudget(plan: ModelPlan, unitsPerLayer: number | undefined): string {
-  if (holdsAll(plan)) return 'All experts are in GPU memory.';
+  if (holdsAll(plan)) return 'There is room for all experts.';
   const isPaged = unitsPerLayer !== undefined && unitsPerLayer < plan.experts;
   const of = unitsPerLayer === undefined ? '' : ` of ${unitsPerLayer}`;
   const noun = isPaged ? `pages of ${plan.experts / unitsPerLayer} experts` : 'experts';
@@ -121,5 +121,5 @@ export function describeBudget(plan: ModelPlan, unitsPerLayer: number | undefine
 /** The same for people who hear the slider. */
 export function speakBudget({ bytes, mostBytes: most, plan }: BudgetState): string {
   const size = `${formatBytes(bytes)} of ${formatBytes(most)}`;
-  return holdsAll(plan) ? `${size}, all experts` : `${size}, ${plan.slotsPerLayer} places per layer`;
+  return holdsAll(plan) ? `${size}, room for all experts` : `${size}, ${plan.slotsPerLayer} places per layer`;
 }

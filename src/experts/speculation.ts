@@ -24,6 +24,8 @@ export interface SpeculationOptions {
   readonly isPresent: (layer: number, unit: number) => boolean;
   readonly place: (layer: number, unit: number, slot: number, record: Uint8Array<ArrayBuffer>) => void;
   readonly forget: (layer: number, unit: number) => void;
+  /** Puts a record into a free place of the layer's own, where there are no reserved slots. */
+  readonly admit: (layer: number, unit: number, record: Uint8Array<ArrayBuffer>) => boolean;
   readonly flush: (layer: number) => void;
 }
 
@@ -98,7 +100,8 @@ export class Speculation {
       if (asked) asked[rank] = unit;
       if (!this.#mayGuess() || !this.#budget.isWorth(layer, rank, link)) continue;
       const record = tiers.peek(layer, unit);
-      if (record) placed = this.#land(layer, unit, record) || placed;
+      if (record && this.#hasPlaceForAll) placed = this.#options.admit(layer, unit, record) || placed;
+      else if (record) placed = this.#land(layer, unit, record) || placed;
       else if (fetches > 0) {
         fetches -= 1;
         this.#fetch(layer, unit);
@@ -150,7 +153,13 @@ export class Speculation {
     }
   }
 
+  /** No slot is reserved, because no unit ever has to leave. */
+  get #hasPlaceForAll(): boolean {
+    return this.#slots.every((slots) => slots.length === 0);
+  }
+
   #mayGuess(): boolean {
+    if (this.#hasPlaceForAll) return true;
     const { speculated, wasted } = this.counters;
     const unused = wasted + this.#held.size + this.#pending.size + 1;
     return unused <= MOST_WASTE * (speculated + this.#options.fetchedRecords() + 1);
@@ -165,7 +174,10 @@ export class Speculation {
       this.#pending.delete(key);
       const isLate = this.#passed[layer] !== turn || this.#options.isPresent(layer, unit);
       // A late one was read in vain unless the layer used it, and then it was fetched on demand, sharing this read.
-      if (!isLate && this.#land(layer, unit, record)) this.#options.flush(layer);
+      if (this.#hasPlaceForAll) {
+        // With a place for every unit nothing is in vain: what comes late is there for the next token.
+        if (this.#options.admit(layer, unit, record)) this.#options.flush(layer);
+      } else if (!isLate && this.#land(layer, unit, record)) this.#options.flush(layer);
       else if (!this.#options.isPresent(layer, unit)) {
         this.counters.speculated += 1;
         this.counters.wasted += 1;

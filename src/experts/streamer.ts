@@ -82,6 +82,7 @@ export class ExpertStreamer {
       fetchedRecords: () => this.#uploads + this.#promptLoads,
       place: (layer, unit, slot, record) => this.#upload(layer, unit, slot, record),
       forget: (layer, unit) => this.#forget(layer, unit),
+      admit: (layer, unit, record) => this.#admit(layer, unit, record),
       flush: (layer) => store.flush(layer),
       tiers,
       group: (layer) => store.group(layer),
@@ -283,6 +284,14 @@ export class ExpertStreamer {
     // A guess may have brought it meanwhile: no unit lies in two slots.
     if (!this.#adopt(layer, unit)) this.#upload(layer, unit, this.#slot(layer, place), record);
     this.store.flush(layer);
+  }
+
+  /** Gives a guessed unit a free place for good. @returns whether there was one, and the unit had none */
+  #admit(layer: number, unit: number, record: Uint8Array<ArrayBuffer>): boolean {
+    const place = this.#cache(layer).admit(unit);
+    if (place === NONE) return false;
+    this.#upload(layer, unit, this.#slot(layer, place), record);
+    return true;
   }
 
   /** Takes the place of load `index` of the cache from the unit that lay there. */
