@@ -6,6 +6,7 @@ import { ReadbackRing } from '../gpu/readback.ts';
 import { timeCommands } from '../gpu/timing.ts';
 import { submit, type Command, type Copy } from '../gpu/recorder.ts';
 import { NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../graph/ops/sample.ts';
+import { NO_EXPERT } from '../graph/ops/skip-light.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
 import type { Step } from '../graph/node.ts';
 import { Plan, type GpuWeight, type Instance, type Resources, type Tuning } from '../graph/plan.ts';
@@ -72,8 +73,6 @@ export interface Loaded {
   readonly prefill: Plan;
 }
 
-const NO_EXPERT = 0xffffffff; // a rank that was left out (LossyOptions)
-
 const SUBMISSION_MS = 100; // what one prefill submission aims at, so that abort and the system's watchdog stay content
 
 export class GpuRunner implements Runner {
@@ -133,7 +132,7 @@ export class GpuRunner implements Runner {
     const isDecode = request.ids.length === 1;
     const instance = isDecode ? own(state).decode : own(state).prefill;
     const { plan } = instance;
-    const record = named(plan, 'record');
+    const record = plan.named('record');
     const recordBytes = request.candidates ? SAMPLE_RECORD_BYTES : 4;
     const routes = request.routes
       ? this.#routeCopies(plan, request.ids.length, recordBytes)
@@ -157,7 +156,7 @@ export class GpuRunner implements Runner {
       best: words[0] ?? NOT_FINITE,
       candidates: request.candidates ? parseRecord(words, this.#loaded.drafted.spec.vocab) : undefined,
       routes: request.routes ? this.#parseRoutes(bytes, recordBytes) : undefined,
-      logits: async () => new Float32Array(await gpu.read(plan.buffer(named(plan, 'logits')))),
+      logits: async () => new Float32Array(await gpu.read(plan.buffer(plan.named('logits')))),
     };
   }
 
@@ -350,7 +349,7 @@ export class GpuRunner implements Runner {
     const copies: Copy[] = [];
     let at = firstBytes;
     for (const { ids, weights, topK } of this.#routeTensors) {
-      for (const tensor of [named(plan, ids.name), named(plan, weights.name)]) {
+      for (const tensor of [plan.named(ids.name), plan.named(weights.name)]) {
         const from = plan.buffer(tensor);
         const sizeBytes = 4 * topK;
         copies.push({
@@ -391,15 +390,6 @@ function own(state: RunnerState): GpuState {
   return state;
 }
 
-/** Tensors have the same names in the graphs of all plans of a model. */
-function named(plan: Plan, name: string): Tensor {
-  const found = plan.tensor(name);
-  invariant(found, () => `${plan.label} has no tensor ${name}`);
-  return found;
-}
-
 function writeIds(gpu: Gpu, plan: Plan, ids: readonly number[]): void {
-  const tensor = plan.tensor('ids');
-  invariant(tensor, () => `${plan.label} reads no ids`);
-  gpu.write(plan.buffer(tensor), 0, Uint32Array.from(ids));
+  gpu.write(plan.buffer(plan.named('ids')), 0, Uint32Array.from(ids));
 }

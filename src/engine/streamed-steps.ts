@@ -5,7 +5,8 @@ import type { Gpu } from '../gpu/device.ts';
 import { ReadbackRing } from '../gpu/readback.ts';
 import { submit, type Copy } from '../gpu/recorder.ts';
 import type { Step } from '../graph/node.ts';
-import type { Instance, Plan, Span } from '../graph/plan.ts';
+import { NO_EXPERT } from '../graph/ops/skip-light.ts';
+import type { Instance, Span } from '../graph/plan.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { RunAhead } from './run-ahead.ts';
 
@@ -46,8 +47,6 @@ interface Flight {
   readonly serial: number;
   read(): Promise<ArrayBuffer>;
 }
-
-const NO_EXPERT = 0xffffffff;
 
 export class StreamedSteps {
   readonly counters: RunAheadCounters = {
@@ -136,7 +135,7 @@ export class StreamedSteps {
     for (const [index, span] of spans.entries()) {
       const route = routes[index];
       const rest = () => {
-        const ids = route && find(plan, route.ids);
+        const ids = route && plan.named(route.ids.name);
         chosen = ids && this.#prompts.acquire(plan.buffer(ids), 0, 4 * step.tokens * route.topK);
         submit(gpu, span.rest, [
           ...(chosen ? [chosen.copy] : []),
@@ -200,7 +199,9 @@ export class StreamedSteps {
     const { plan } = instance;
     const { topK } = route;
     const weights = this.#options.dropBelow > 0 ? [route.weights] : [];
-    const parts = [route.ids, ...route.look, ...weights].map((tensor) => plan.buffer(find(plan, tensor)));
+    const parts = [route.ids, ...route.look, ...weights].map((tensor) =>
+      plan.buffer(plan.named(tensor.name)),
+    );
     const [first] = parts;
     invariant(first, () => 'a layer chooses experts');
     const { copy, read } = this.#records.acquire(first, 0, 4 * topK * parts.length);
@@ -310,11 +311,4 @@ async function roundTripMs(gpu: Gpu): Promise<number> {
 function discard(flights: (Flight | undefined)[], index: number): void {
   flights[index]?.read().catch(() => {});
   flights[index] = undefined;
-}
-
-/** Tensors have the same names in the graphs of all plans of a model. */
-function find(plan: Plan, wanted: Tensor): Tensor {
-  const found = plan.tensor(wanted.name);
-  invariant(found, () => `${plan.label} has no tensor ${wanted.name}`);
-  return found;
 }

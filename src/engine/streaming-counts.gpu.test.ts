@@ -1,16 +1,14 @@
 /** What streaming counts and takes: equal to the simulator, within the budget, foreseen as far as lookahead sees. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { RouteObserver } from '../experts/streamer.ts';
 import { ema, lfru, type MakePolicy } from '../experts/policy.ts';
+import { RouteRecorder } from '../experts/route-recorder.ts';
 import { replay, uniformPlaces } from '../experts/simulate.ts';
 import { parseTrace } from '../experts/trace-file.ts';
 import { traceToJson } from '../experts/trace-json.ts';
-import { buildTrace, type Prime } from '../experts/trace.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { PolicyName } from './api.ts';
 import type { LocalEngine } from './engine.ts';
-import type { GpuRunner } from './gpu-runner.ts';
-import { modelInMemory, runnerOf } from './streaming.testing.ts';
+import { forced, modelInMemory, runnerOf } from './streaming.testing.ts';
 import { openEngine, readGolden, TRAINED_MODELS, type TrainedGolden } from './testing.ts';
 
 const SHAPES = {
@@ -21,48 +19,24 @@ const SHAPES = {
 const PROMPT = 32;
 const TOKENS = 48;
 
-/** Writes down what layers use, as a trace has it. */
-class Recorder implements RouteObserver {
-  prime: Prime | null = null;
-  readonly steps: number[][][] = [];
-
-  prompt(layer: number, uses: Uint32Array, tokens: number): void {
-    const before = this.prime?.uses ?? [];
-    this.prime = { tokens, uses: [...before.slice(0, layer), Uint32Array.from(uses)] };
-  }
-
-  token(layer: number, units: Uint32Array, count: number): void {
-    if (layer === 0) this.steps.push([]);
-    this.steps.at(-1)?.push([...units.subarray(0, count)]);
-  }
-
-  clear(): void {
-    this.prime = null;
-    this.steps.length = 0;
-  }
-}
-
-async function forced(runner: GpuRunner, ids: readonly number[]): Promise<void> {
-  const state = await runner.openState();
-  const request = { penalty: 1, temperature: 1, candidates: false, routes: false };
-  await runner.step(state, { ...request, ids: ids.slice(0, PROMPT), past: 0 });
-  for (let past = PROMPT; past < PROMPT + TOKENS; past += 1)
-    await runner.step(state, { ...request, ids: ids.slice(past, past + 1), past });
-  state.dispose();
-}
-
 describe.each(TRAINED_MODELS)('%s', (name) => {
   const { layers, units, topK, places } = SHAPES[name];
-  const recorder = new Recorder();
+  let recorder = new RouteRecorder();
   let folder: FolderSource;
   let ids: readonly number[];
   let engine: LocalEngine;
 
   beforeAll(async () => {
     folder = await modelInMemory(`demo/public/models/${name}`);
-    ids = (await readGolden<TrainedGolden>(folder)).perplexity.ids;
+    ids = (await readGolden<TrainedGolden>(folder)).perplexity.ids.slice(0, PROMPT + TOKENS);
     engine = await openEngine({
-      streamTesting: { observer: recorder, link: () => ({ utilisation: 0, bytesPerMs: Infinity }) },
+      streamTesting: {
+        observer: {
+          prompt: (layer, uses, tokens) => recorder.prompt(layer, uses, tokens),
+          token: (layer, used, count) => recorder.token(layer, used, count),
+        },
+        link: () => ({ utilisation: 0, bytesPerMs: Infinity }),
+      },
     });
     await engine.load(folder, { streaming: { slotsPerLayer: places, fill: false } });
   });
@@ -76,11 +50,11 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
     'hits, misses and evictions of %s equal the simulator exactly',
     async (policy, makePolicy, lookahead) => {
       await engine.resize({ streaming: { policy, lookahead, runAhead: 2 } });
-      recorder.clear();
-      await forced(runnerOf(engine), ids);
+      recorder = new RouteRecorder();
+      await forced(runnerOf(engine), ids, PROMPT);
       const { hits, misses, evictions } = runnerOf(engine).memory!.streamer.counters;
-      const head = { label: name, layers, units, topK, unitBytes: Array<number>(layers).fill(1), warmUp: 0 };
-      const trace = buildTrace({ ...head, prime: recorder.prime }, recorder.steps);
+      const unitBytes = Array<number>(layers).fill(1);
+      const trace = recorder.trace({ label: name, layers, units, topK, unitBytes });
       const read = parseTrace(traceToJson(trace), 'routes.json');
       expect(read.steps).toBe(TOKENS);
       expect(replay(read, makePolicy, uniformPlaces(read, places)).counters).toEqual({
@@ -94,7 +68,7 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
 
   test('lookahead foresees more than chance, layer by layer', async () => {
     await engine.resize({ streaming: { policy: 'ema', lookahead: 1, runAhead: 0 } });
-    await forced(runnerOf(engine), ids);
+    await forced(runnerOf(engine), ids, PROMPT);
     const recall = (await engine.streaming())!.recall;
     console.log(`lookahead recall of ${name}: ${recall.map((share) => share.toFixed(3)).join(' ')}`);
     expect(recall).toHaveLength(layers);

@@ -24,8 +24,6 @@ export interface StoreOptions {
   readonly isShared?: boolean;
   /** Less than the device allows: for tests of layers that take four buffers. */
   readonly maxBindingBytes?: number | undefined;
-  /** Which of a layer's places a unit takes in `put`: a permutation, for tests. */
-  readonly place?: ((unit: number, layer: number) => number) | undefined;
 }
 
 /**
@@ -146,7 +144,7 @@ export class ExpertStore implements ExpertWeights {
 
   /** Writes a unit's record into a place of its own, where there is one for each. `commit` makes it visible. */
   put(layer: number, unit: number, record: Uint8Array<ArrayBuffer>): void {
-    const slot = this.home(layer, this.#options.place?.(unit, layer) ?? unit);
+    const slot = this.home(layer, unit);
     this.write(layer, slot, record);
     this.point(layer, unit, slot);
   }

@@ -71,7 +71,7 @@ export function shareBuffers(
 }
 
 /** Dispatches before which a step can stop: the first of each layer that reads expert records. */
-export function cutsOf(dispatches: readonly Dispatch[]): number[] {
+function cutsOf(dispatches: readonly Dispatch[]): number[] {
   let layer: number | undefined;
   return dispatches.flatMap(({ records }, index) => {
     if (!records || records.layer === layer) return [];

@@ -255,6 +255,13 @@ export class Plan {
     return this.#byName.get(name);
   }
 
+  /** The same where it must be there: tensors have the same names in the graphs of all plans of a model. */
+  named(name: string): Tensor {
+    const found = this.tensor(name);
+    invariant(found, () => `${this.label} has no tensor ${name}`);
+    return found;
+  }
+
   /** What a dispatch binds for a reference; undefined for a tensor that no dispatch of this plan uses. */
   resolve(ref: Ref, states: States): BufferSlice | undefined {
     if (ref.kind === 'weight') return this.#resources.weight(ref).slice;

@@ -3,6 +3,8 @@ import { skipLightReference } from '../../kernels/skip-light.reference.ts';
 import { dispatch, type Node } from '../node.ts';
 import type { Tensor } from '../tensor.ts';
 
+export { NO_EXPERT } from '../../kernels/skip-light.reference.ts';
+
 export interface SkipLightIo {
   readonly ids: Tensor; // u32 [tokens, topK], changed in place
   readonly weights: Tensor; // f32 [tokens, topK], changed in place
