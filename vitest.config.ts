@@ -54,8 +54,9 @@ function browserProject(
     },
     test: {
       name,
-      env: { VITE_ATOMOE_LANE: name },
+      env: { VITE_ATOMOE_LANE: name, VITE_ATOMOE_ADAPTER: process.env['ATOMOE_ADAPTER'] ?? '' },
       ...files,
+      setupFiles: ['scripts/adapter-class.ts', ...(files.setupFiles ?? [])],
       // One page and one device for all files: opening them costs more than most tests.
       isolate: false,
       fileParallelism: false,

@@ -88,6 +88,7 @@ export class FakeEngine implements Engine {
     name: 'fake adapter',
     f16: true,
     subgroups: false,
+    adapterClass: 'software',
     maxBindingBytes: 134_217_728,
   } as const;
   readonly lost: Promise<never>;

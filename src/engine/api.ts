@@ -142,6 +142,7 @@ export interface ModelPlan {
 export interface AdapterReport {
   readonly device: 'gpu' | 'cpu';
   readonly name: string; // "vendor architecture" as the browser tells it, or 'CPU reference'
+  readonly adapterClass: 'hardware' | 'software'; // which kernels suit it
   readonly f16: boolean;
   readonly subgroups: boolean;
   readonly maxBindingBytes: number;

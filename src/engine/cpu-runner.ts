@@ -24,6 +24,7 @@ export class CpuRunner implements Runner {
   readonly adapter = {
     device: 'cpu',
     name: 'CPU reference',
+    adapterClass: 'software',
     f16: false,
     subgroups: false,
     maxBindingBytes: 0,

@@ -1,4 +1,5 @@
 import { AtomoeError } from '../errors.ts';
+import type { AdapterClass } from '../gpu/adapter-class.ts';
 import { Gpu, readAdapter, type AdapterFacts, type GpuEntry, type HostDevice } from '../gpu/device.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { DiskStorage } from '../io/storage.ts';
@@ -36,6 +37,8 @@ export interface EngineOptions extends LoadOptions {
   device?: 'gpu' | 'cpu' | HostDevice;
   /** The entry to WebGPU where there is no `navigator.gpu`, such as Dawn in Node. */
   gpu?: GpuEntry;
+  /** Runs a software adapter as if it were hardware, or the other way round: for tests. Default: what it says it is. */
+  adapterClass?: AdapterClass;
   /** Loaded at once. */
   model?: ModelSource;
   /** Families beside the built-in ones. */
@@ -66,6 +69,7 @@ interface LoadedModel {
 const CPU_ADAPTER: AdapterReport = {
   device: 'cpu',
   name: 'CPU reference',
+  adapterClass: 'software',
   f16: false,
   subgroups: false,
   maxBindingBytes: 0,
@@ -102,10 +106,10 @@ export class LocalEngine implements Engine {
 
   /** @throws {AtomoeError} no-webgpu */
   static async open(options: EngineOptions): Promise<LocalEngine> {
-    const { device = 'gpu', gpu } = options;
+    const { device = 'gpu', gpu, adapterClass } = options;
     if (device === 'cpu') return new LocalEngine(options, undefined);
-    if (device === 'gpu') return new LocalEngine(options, await readAdapter(gpu));
-    const adopted = Gpu.adopt(device);
+    if (device === 'gpu') return new LocalEngine(options, await readAdapter(gpu, adapterClass));
+    const adopted = Gpu.adopt(device, adapterClass);
     adopted.dispose(); // each load adopts anew: here only the device's facts are wanted
     return new LocalEngine(options, adopted);
   }
@@ -350,7 +354,7 @@ export class LocalEngine implements Engine {
     limits: Partial<AdapterFacts['limits']>,
     { activations = 'f32' }: LoadOptions,
   ): Promise<Gpu> {
-    const { device = 'gpu', gpu: entry } = this.#options;
+    const { device = 'gpu', gpu: entry, adapterClass } = this.#options;
     if (activations === 'f16' && !this.adapter.f16) {
       throw new AtomoeError(
         'limit-too-small',
@@ -368,8 +372,9 @@ export class LocalEngine implements Engine {
             gpu: entry,
             features: features as readonly ('subgroups' | 'timestamp-query' | 'shader-f16')[],
             limits: this.#options.limits === 'default' ? 'default' : limits,
+            adapterClass,
           })
-        : Gpu.adopt(device);
+        : Gpu.adopt(device, adapterClass);
     gpu.lost.catch((error: unknown) => this.#fail(error));
     return gpu;
   }
@@ -392,7 +397,7 @@ const plainRequest = { penalty: 1, temperature: 1, candidates: false, routes: fa
 
 const CPU_FACTS: AdapterFacts = {
   name: 'CPU reference',
-  isFallback: true,
+  adapterClass: 'software',
   features: new Set(),
   limits: {
     maxBufferSizeBytes: Number.MAX_SAFE_INTEGER,
@@ -403,10 +408,11 @@ const CPU_FACTS: AdapterFacts = {
   },
 };
 
-function reportOf({ name, features, limits }: AdapterFacts): AdapterReport {
+function reportOf({ name, adapterClass, features, limits }: AdapterFacts): AdapterReport {
   return {
     device: 'gpu',
     name,
+    adapterClass,
     f16: features.has('shader-f16'),
     subgroups: features.has('subgroups'),
     maxBindingBytes: limits.maxBindingBytes,

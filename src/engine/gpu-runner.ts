@@ -95,6 +95,7 @@ export class GpuRunner implements Runner {
     this.adapter = {
       device: 'gpu',
       name: gpu.name,
+      adapterClass: gpu.adapterClass,
       f16: gpu.features.has('shader-f16'),
       subgroups: gpu.features.has('subgroups'),
       maxBindingBytes: gpu.limits.maxBindingBytes,

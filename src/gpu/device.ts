@@ -1,4 +1,5 @@
 import { AtomoeError } from '../errors.ts';
+import { adapterClass, type AdapterClass } from './adapter-class.ts';
 import { alignUp, Buffer, type BufferOptions, type BufferUse, type MemoryKind } from './buffer.ts';
 import { compilePipeline, type Pipeline } from './pipeline.ts';
 import type { Feature, Program } from './program.ts';
@@ -31,6 +32,7 @@ export interface OpenOptions {
   gpu?: GpuEntry | undefined; // default: navigator.gpu
   features?: readonly Feature[]; // asked for where the adapter has them
   limits?: 'default' | 'adapter' | Partial<Limits>; // default: 'default'
+  adapterClass?: AdapterClass | undefined; // default: what the adapter says of itself
 }
 
 /** Counts of what was created and done, for tests and reports. */
@@ -59,7 +61,7 @@ const LOSS_GRACE_MS = 1000;
 export class Gpu {
   readonly device: GPUDevice;
   readonly name: string;
-  readonly isFallback: boolean; // a software adapter: barriers are dear, subgroups narrow
+  readonly adapterClass: AdapterClass;
   readonly features: ReadonlySet<Feature>;
   readonly limits: Limits;
   readonly pipelines = { compile: (program: Program): Promise<Pipeline> => compilePipeline(this, program) };
@@ -84,11 +86,15 @@ export class Gpu {
   readonly #unwatch: () => void; // stops hearing the device's errors
   #isDisposed = false;
 
-  private constructor(device: GPUDevice, info: GPUAdapterInfo | undefined, isAdopted: boolean) {
+  private constructor(
+    device: GPUDevice,
+    info: GPUAdapterInfo | undefined,
+    options: { wanted: AdapterClass | undefined; isAdopted: boolean },
+  ) {
     this.device = device;
-    this.#isAdopted = isAdopted;
+    this.#isAdopted = options.isAdopted;
     this.name = adapterName(info);
-    this.isFallback = info?.isFallbackAdapter ?? false;
+    this.adapterClass = adapterClass(info, options.wanted);
     this.features = new Set([...device.features] as Feature[]);
     this.limits = readLimits(device.limits);
     let reject: (error: AtomoeError) => void = () => {};
@@ -120,16 +126,21 @@ export class Gpu {
    *
    * @throws {AtomoeError} no-webgpu - no `navigator.gpu` or no adapter; limit-too-small - the adapter refuses a limit
    */
-  static async open({ gpu, features = [], limits = 'default' }: OpenOptions = {}): Promise<Gpu> {
+  static async open({
+    gpu,
+    features = [],
+    limits = 'default',
+    adapterClass: wanted,
+  }: OpenOptions = {}): Promise<Gpu> {
     const adapter = await requestAdapter(gpu);
     const has = features.filter((feature) => adapter.features.has(feature));
     const device = await requestDevice(adapter, has, requiredLimits(adapter, limits));
-    return new Gpu(device, adapter.info, false);
+    return new Gpu(device, adapter.info, { wanted, isAdopted: false });
   }
 
   /** Takes over a device that somebody else opened. Its features and limits are what it has. */
-  static adopt(device: HostDevice): Gpu {
-    return new Gpu(device, device.adapterInfo, true);
+  static adopt(device: HostDevice, wanted?: AdapterClass): Gpu {
+    return new Gpu(device, device.adapterInfo, { wanted, isAdopted: true });
   }
 
   get isLost(): boolean {
@@ -322,17 +333,17 @@ function adapterName(info: GPUAdapterInfo | undefined): string {
 /** What an adapter could give, without opening a device on it. */
 export interface AdapterFacts {
   readonly name: string;
-  readonly isFallback: boolean;
+  readonly adapterClass: AdapterClass;
   readonly features: ReadonlySet<Feature>;
   readonly limits: Limits;
 }
 
 /** @throws {AtomoeError} no-webgpu */
-export async function readAdapter(gpu?: GpuEntry): Promise<AdapterFacts> {
+export async function readAdapter(gpu?: GpuEntry, wanted?: AdapterClass): Promise<AdapterFacts> {
   const adapter = await requestAdapter(gpu);
   return {
     name: adapterName(adapter.info),
-    isFallback: adapter.info?.isFallbackAdapter ?? false,
+    adapterClass: adapterClass(adapter.info, wanted),
     features: new Set([...adapter.features] as Feature[]),
     limits: readLimits(adapter.limits),
   };

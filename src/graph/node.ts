@@ -1,5 +1,6 @@
 import type { Grid } from '../gpu/recorder.ts';
 import type { Access, ParamType, Program } from '../gpu/program.ts';
+import type { AdapterClass } from '../gpu/adapter-class.ts';
 import type { Limits } from '../gpu/device.ts';
 import type { Scalar, WeightFormat } from '../kernels/common.ts';
 import { program, type Kernel, type Variant } from '../kernels/kernel.ts';
@@ -73,7 +74,7 @@ export interface LowerContext {
   readonly scalar: Scalar;
   readonly subgroups: boolean;
   readonly limits: Limits;
-  readonly isFallback: boolean; // a software adapter
+  readonly adapterClass: AdapterClass;
   readonly contextTokens: number; // rows of the KV cache
   readonly experts: ExpertWeights | undefined;
   format(weight: Weight): WeightFormat;

@@ -50,7 +50,7 @@ export interface Lowered {
 }
 
 /** What lowering has to know of a device, which need not exist yet. */
-export type DeviceFacts = Pick<Gpu, 'features' | 'limits' | 'isFallback'>;
+export type DeviceFacts = Pick<Gpu, 'features' | 'limits' | 'adapterClass'>;
 
 /** What lowering has to know of the weights, which need not be loaded yet. */
 export interface WeightFacts {
@@ -87,7 +87,7 @@ function lowerContext(
     scalar: options.scalar,
     subgroups: gpu.features.has('subgroups'),
     limits: gpu.limits,
-    isFallback: gpu.isFallback,
+    adapterClass: gpu.adapterClass,
     contextTokens: options.contextTokens,
     experts: resources.experts,
     format: (weight) => resources.weight(weight).format,
@@ -97,7 +97,7 @@ function lowerContext(
       const legal = candidates.filter((variant) =>
         (kernel.features?.(variant) ?? []).every((feature) => gpu.features.has(feature as Feature)),
       );
-      if (gpu.isFallback) legal.sort((a, b) => lanesOf(a) - lanesOf(b));
+      if (gpu.adapterClass === 'software') legal.sort((a, b) => lanesOf(a) - lanesOf(b));
       const ways = new Map(legal.map((variant) => [kernel.key(variant), () => [make(variant)]]));
       const [dispatch] = pick(`${kernel.name} ${shape}`, ways, options, meet);
       invariant(dispatch, () => `${kernel.name} has no variant for ${shape} on this device`);

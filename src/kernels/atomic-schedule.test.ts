@@ -14,7 +14,7 @@ test.each([
   [{ tokens: 4096, topK: 512, experts: 102_400 }, 'experts'],
   [{ tokens: 1, topK: 32, experts: 4096 }, 'tokens'],
   [{ tokens: 1024, topK: 32, experts: 4096 }, 'experts'],
-  [{ tokens: 4096, topK: 512, experts: 102_400, isFallback: true }, 'tokens'],
+  [{ tokens: 4096, topK: 512, experts: 102_400, adapterClass: 'software' }, 'tokens'],
 ] as const)('%o: %s', (work, schedule) => {
   expect(chooseSchedule(work)).toBe(schedule);
 });

@@ -1,3 +1,5 @@
+import type { AdapterClass } from '../gpu/adapter-class.ts';
+
 /** How one-neuron experts are computed: token by token, or sorted by expert first. */
 export type AtomicSchedule = 'tokens' | 'experts';
 
@@ -5,8 +7,8 @@ export interface AtomicWork {
   readonly tokens: number;
   readonly topK: number; // experts of a token, all heads together
   readonly experts: number;
-  /** A software adapter: a load costs the same from wherever it comes. */
-  readonly isFallback?: boolean;
+  /** On a software adapter a load costs the same from wherever it comes. Default: hardware. */
+  readonly adapterClass?: AdapterClass;
 }
 
 /** Pairs per active expert from which sorting pays: a vector is then read a quarter as often. */
@@ -28,6 +30,6 @@ export function activeExperts({ tokens, topK, experts }: AtomicWork): number {
  * scores by expert take 0.8 to 1.1 times those by token, and the sort a third as long again).
  */
 export function chooseSchedule(work: AtomicWork): AtomicSchedule {
-  if (work.isFallback === true) return 'tokens';
+  if (work.adapterClass === 'software') return 'tokens';
   return (work.tokens * work.topK) / activeExperts(work) >= MIN_PAIRS_PER_EXPERT ? 'experts' : 'tokens';
 }

@@ -24,11 +24,12 @@ export interface WorkerEngineOptions extends OpenOptions, LoadOptions {
  */
 export async function createWorkerEngine(options: WorkerEngineOptions = {}): Promise<Engine> {
   options.signal?.throwIfAborted();
-  const { model, worker = startWorker(), device, tuning, ...load } = options;
+  const { model, worker = startWorker(), device, adapterClass, tuning, ...load } = options;
   const watch = new AbortController();
   const connection = connectEngine(worker, {
     ...(load.signal ? { signal: load.signal } : {}),
     ...(device ? { device } : {}),
+    ...(adapterClass ? { adapterClass } : {}),
     ...(tuning ? { tuning } : {}),
     close: () => {
       watch.abort();

@@ -23,6 +23,7 @@ import { AtomoeError, type ErrorCode } from '../errors.ts';
 /** How the worker opens its engine. */
 export interface OpenOptions {
   readonly device?: 'gpu' | 'cpu'; // 'gpu' by default
+  readonly adapterClass?: AdapterReport['adapterClass']; // for tests: as what to run the adapter
   readonly tuning?: 'auto' | 'off'; // whether to find the fastest kernels for this adapter; 'auto' by default
 }
 

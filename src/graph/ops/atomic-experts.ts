@@ -74,8 +74,8 @@ function lowerAtomic(context: LowerContext, io: AtomicExpertsIo): Dispatch[] {
     shape: `${hidden} top ${topK} ${bound.format} pools ${bound.pools}`,
     pageExperts: experts / (context.experts?.unitsPerLayer ?? 1),
   };
-  const { isFallback } = context;
-  const chosen = (tokens: number) => schedule ?? chooseSchedule({ tokens, topK, experts, isFallback });
+  const { adapterClass } = context;
+  const chosen = (tokens: number) => schedule ?? chooseSchedule({ tokens, topK, experts, adapterClass });
   const runs = (wanted: AtomicSchedule) => (step: Step) => chosen(step.tokens) === wanted;
   const isMixed = chosen(1) !== chosen(context.maxTokens);
   const only = (wanted: AtomicSchedule, list: () => Dispatch[]): Dispatch[] => {

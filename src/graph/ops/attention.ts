@@ -125,7 +125,7 @@ function lowerAttention(context: LowerContext, io: AttentionIo): readonly Dispat
   const unfused: Ways =
     4 * pairWords <= MOST_RECORD_BYTES ? { pair: () => pair(context, io, pairWords) } : {};
   // Software adapters pay for every barrier.
-  const ordered = context.isFallback ? { ...unfused, ...fused } : { ...fused, ...unfused };
+  const ordered = context.adapterClass === 'software' ? { ...unfused, ...fused } : { ...fused, ...unfused };
   return context.chooseWay('attention way', shape, ordered);
 }
 

@@ -131,7 +131,7 @@ export function manyTokens(context: LowerContext, io: ExpertsIo): readonly Dispa
     .map(({ form }) => form);
   // Software adapters pay for every barrier: lanes alone come first there.
   forms.sort((a, b) => Number(a === 'lane') - Number(b === 'lane'));
-  if (context.isFallback) forms.reverse();
+  if (context.adapterClass === 'software') forms.reverse();
   const shape = `${experts}x${width}x${hidden} top ${topK} ${format} pools ${pools}`;
   const ways = forms.map((form) => [form, () => tiled(context, io, form)] as const);
   return context.chooseWay('expert tiles', shape, Object.fromEntries(ways));

@@ -63,6 +63,6 @@ const FEW_ROWS = 8;
  * and for as many outputs as it can.
  */
 function preference({ lanes, outs, subgroups }: LinearVariant, context: LowerContext): number {
-  if (context.isFallback) return (lanes === 1 ? 100 : 0) + outs;
+  if (context.adapterClass === 'software') return (lanes === 1 ? 100 : 0) + outs;
   return (lanes > 1 ? 2 : 0) + Number(subgroups === context.subgroups);
 }
