@@ -184,7 +184,7 @@ async function runOnGpu(
       instance.run(plainStep(count, 0));
       const outputs: Record<string, HostArray> = {};
       for (const [name, tensor] of Object.entries(graph.outputs))
-        outputs[name] = await read(gpu, plan, tensor, count);
+        outputs[name] = await read(plan, tensor, count);
       return outputs;
     });
   } finally {
@@ -192,7 +192,7 @@ async function runOnGpu(
   }
 }
 
-async function read(gpu: Gpu, plan: Plan, tensor: Tensor, tokens: number): Promise<HostArray> {
-  const bytes = await gpu.read(plan.buffer(tensor), 0, 4 * tensor.perToken * tokens);
+async function read(plan: Plan, tensor: Tensor, tokens: number): Promise<HostArray> {
+  const bytes = await plan.read(tensor, tokens);
   return tensor.type === 'u32' ? new Uint32Array(bytes) : new Float32Array(bytes);
 }

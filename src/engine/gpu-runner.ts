@@ -10,7 +10,7 @@ import { NO_EXPERT } from '../graph/ops/skip-light.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
 import type { Step } from '../graph/node.ts';
 import { Plan, type GpuWeight, type Instance, type Resources, type Tuning } from '../graph/plan.ts';
-import type { Scalar, Tensor } from '../graph/tensor.ts';
+import type { Scalar } from '../graph/tensor.ts';
 import { buildGraph } from '../models/graph.ts';
 import type { AdapterReport, LossyReport, MemoryReport, StreamingOptions, TokenRoutes } from './api.ts';
 import { routeTensors, type ExpertMemory } from './expert-memory.ts';
@@ -129,7 +129,6 @@ export class GpuRunner implements Runner {
   }
 
   async step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult> {
-    const { gpu } = this.#loaded;
     const isDecode = request.ids.length === 1;
     const instance = isDecode ? own(state).decode : own(state).prefill;
     const { plan } = instance;
@@ -157,7 +156,7 @@ export class GpuRunner implements Runner {
       best: words[0] ?? NOT_FINITE,
       candidates: request.candidates ? parseRecord(words, this.#loaded.drafted.spec.vocab) : undefined,
       routes: request.routes ? this.#parseRoutes(bytes, recordBytes) : undefined,
-      logits: async () => new Float32Array(await gpu.read(plan.buffer(plan.named('logits')))),
+      logits: async () => new Float32Array(await plan.read(plan.named('logits'), request.ids.length)),
     };
   }
 
@@ -178,12 +177,7 @@ export class GpuRunner implements Runner {
     for (let from = 0; from < request.ids.length; from += chunkTokens) {
       const ids = request.ids.slice(from, from + chunkTokens);
       await this.#runChunk(instance, { ...request, ids, past: request.past + from }, [], undefined);
-      const logits = [...plan.lowered.dispatches.flatMap(({ buffers }) => Object.values(buffers))].find(
-        (ref): ref is Tensor => ref.kind === 'tensor' && ref.name === 'logits',
-      );
-      invariant(logits, () => 'the graph has no logits');
-      const bytes = await gpu.read(plan.buffer(logits), 0, 4 * ids.length * spec.vocab);
-      all.set(new Float32Array(bytes), from * spec.vocab);
+      all.set(new Float32Array(await plan.read(plan.named('logits'), ids.length)), from * spec.vocab);
     }
     return all;
   }

@@ -10,10 +10,13 @@ export interface SharedBuffer {
   readonly sizeBytes: number;
 }
 
-/** Rounded up to 16 bytes: kernels may bind any tensor as vec4s. */
+export function elementBytes({ type }: Tensor, scalar: Scalar): 2 | 4 {
+  return type === 'scalar' && scalar === 'f16' ? 2 : 4;
+}
+
+/** Rounded up to 16 bytes: kernels may bind any tensor as vec4s. Whoever reads leaves the padding out (`Plan.read`). */
 export function tensorSizeBytes(tensor: Tensor, tokens: number, scalar: Scalar): number {
-  const elementBytes = tensor.type === 'scalar' && scalar === 'f16' ? 2 : 4;
-  return Math.max(16, alignUp(elementBytes * elementCount(tensor, tokens), 16));
+  return Math.max(16, alignUp(elementBytes(tensor, scalar) * elementCount(tensor, tokens), 16));
 }
 
 interface Life {

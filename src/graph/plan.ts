@@ -7,9 +7,9 @@ import { invariant } from '../errors.ts';
 import type { Scalar, WeightFormat } from '../kernels/common.ts';
 import type { Variant } from '../kernels/kernel.ts';
 import type { ExpertWeights } from './experts.ts';
-import { shareBuffers, tensorSizeBytes } from './liveness.ts';
+import { elementBytes, shareBuffers, tensorSizeBytes } from './liveness.ts';
 import type { Dispatch, Graph, LowerContext, Step } from './node.ts';
-import { makeTensor, type Ref, type Tensor, type Weight } from './tensor.ts';
+import { elementCount, makeTensor, type Ref, type Tensor, type Weight } from './tensor.ts';
 
 /** A dense weight in GPU memory. */
 export interface GpuWeight {
@@ -151,6 +151,7 @@ export class Plan {
   readonly lowered: Lowered;
   readonly memory: PlanMemory;
   readonly #gpu: Gpu;
+  readonly #scalar: Scalar;
   readonly #resources: Resources;
   readonly #pipelines: readonly Pipeline[];
   readonly #buffers: readonly Buffer[];
@@ -173,6 +174,7 @@ export class Plan {
     this.maxTokens = parts.options.maxTokens;
     this.lowered = parts.lowered;
     this.#gpu = parts.gpu;
+    this.#scalar = parts.options.scalar;
     this.#resources = parts.resources;
     this.#pipelines = parts.pipelines;
     this.#buffers = parts.buffers;
@@ -260,6 +262,12 @@ export class Plan {
     const found = this.tensor(name);
     invariant(found, () => `${this.label} has no tensor ${name}`);
     return found;
+  }
+
+  /** What a tensor holds after a step of so many tokens: its elements only, not the padding behind them. */
+  read(tensor: Tensor, tokens: number): Promise<ArrayBuffer> {
+    const sizeBytes = elementBytes(tensor, this.#scalar) * elementCount(tensor, tokens);
+    return this.#gpu.read(this.buffer(tensor), 0, sizeBytes);
   }
 
   /** What a dispatch binds for a reference; undefined for a tensor that no dispatch of this plan uses. */

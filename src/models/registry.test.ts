@@ -7,6 +7,7 @@ function config(path: string): Record<string, unknown> {
 }
 
 const qwen3 = config('fixtures/models/qwen3_moe/config.json');
+const qwen2 = config('fixtures/models/qwen2_moe/config.json');
 
 test.each([
   ['fixtures/models/qwen3_moe', 'qwen3_moe', 3],
@@ -52,6 +53,11 @@ describe('what cannot run is refused in one sentence', () => {
     ],
     [{ ...qwen3, hidden_act: 'mish' }, 'unsupported-model', /activation "mish"/],
     [{ ...qwen3, head_dim: 30 }, 'unsupported-model', /head_dim is 30; wanted a multiple of 4/],
+    [
+      { ...qwen2, shared_expert_intermediate_size: 30 },
+      'unsupported-model',
+      /the shared expert's intermediate size is 30; wanted a multiple of 4/,
+    ],
     [{ ...qwen3, rope_parameters: { rope_type: 'yarn' } }, 'unsupported-model', /rope scaling "yarn"/],
   ])('%o', (values, code, message) => {
     const parse = () => parseModel(values, 'model');

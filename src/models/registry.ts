@@ -46,6 +46,8 @@ function checkSizes(spec: ModelSpec, label: string): void {
     if (mlp.kind === 'atomic') {
       if (mlp.topK > mlp.experts) tooMany(label, mlp.topK, mlp.experts);
     } else sizes.push(['intermediate size', mlp.width]);
+    if (mlp.kind !== 'dense' && mlp.shared)
+      sizes.push(["the shared expert's intermediate size", mlp.shared.width]);
     if (mlp.kind === 'moe' && mlp.topK > mlp.experts) tooMany(label, mlp.topK, mlp.experts);
     if (attention.heads % attention.kvHeads !== 0) {
       throw new AtomoeError(
