@@ -31,7 +31,9 @@ export const logits: Command = {
         const answer = { model: model?.label, adapter, ids, vocab, logits: rows.map((row) => [...row]) };
         terminal.write(`${JSON.stringify(answer)}\n`);
       } else terminal.write(overview(engine, ids, rows));
-      return true;
+      const bad = rows.findIndex((row) => !row.every(Number.isFinite));
+      if (bad >= 0) terminal.note(`position ${bad} has logits that are no finite numbers; check the weights`);
+      return bad < 0;
     });
   },
 };

@@ -165,6 +165,18 @@ describe('inspect', () => {
 });
 
 describe('logits', () => {
+  test('that are no finite numbers are printed, and fail', async () => {
+    const weights = await readFile(join(model('mixtral'), 'model.safetensors'));
+    const end = 8 + Number(weights.readBigUInt64LE(0));
+    // The head's first row: finite weights whose products are not.
+    for (let at = end; at < end + 4 * 64; at += 4) weights.writeFloatLE(3e38, at);
+    const broken = await altered(model('mixtral'), ['config.json'], { 'model.safetensors': weights });
+    const { code, out, notes } = await run('logits', broken, '--ids', '1', '--device', 'cpu', '--json');
+    expect(code).toBe(1);
+    expect(JSON.parse(out).logits[0][0]).toBe(null);
+    expect(notes).toEqual(['position 0 has logits that are no finite numbers; check the weights']);
+  });
+
   test('gives every position, in one go and token by token', async () => {
     const golden = JSON.parse(await readFile(join(model('granitemoe'), 'golden.json'), 'utf8'));
     const ids = golden.ids.slice(0, 5);

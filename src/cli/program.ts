@@ -1,4 +1,4 @@
-import { AtomoeError } from '../errors.ts';
+import { AtomoeError, printable } from '../errors.ts';
 import { Arguments, type Options } from './arguments.ts';
 import { bench } from './bench.ts';
 import type { Command } from './command.ts';
@@ -60,7 +60,7 @@ function answer(terminal: Terminal, text: string): number {
 
 /** One line, whatever went wrong. */
 function sentence(error: unknown): string {
-  const message = (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, ' ');
+  const message = printable(error instanceof Error ? error.message : String(error));
   return error instanceof AtomoeError ? `atomoe: ${message}` : `atomoe: ${message} (a bug: please report it)`;
 }
 

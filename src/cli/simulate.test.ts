@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseTrace } from '../experts/trace-file.ts';
 import { traceToJson } from '../experts/trace-json.ts';
@@ -21,6 +21,20 @@ async function run(...argv: string[]) {
     signal: new AbortController().signal,
   };
   return { code: await main(['simulate', ...argv], terminal), out, notes };
+}
+
+/** A trace without steps, some of it changed. */
+function traceOf(changed: object): string {
+  const head = {
+    format: 'atomoe-routes',
+    version: 1,
+    label: 't',
+    layers: 1,
+    units: 8,
+    topK: 2,
+    unitBytes: 1,
+  };
+  return JSON.stringify({ ...head, steps: [], ...changed });
 }
 
 let folder = '';
@@ -127,6 +141,10 @@ describe('wrong usage', () => {
     ['cut.csv.gz', Uint8Array.of(0x1f, 0x8b, 8, 0), /cut\.csv\.gz is not whole: it does not unzip/],
     ['bytes.csv', Uint8Array.of(0xff, 0xfe), /bytes\.csv is not UTF-8 text/],
     ['other.csv', 'a,b\n1,2\n', /other\.csv: there is no column "phase"/],
+    ['bomb.csv.gz', gzipSync(Buffer.alloc(260e6)), /bomb\.csv\.gz unzips to more than 256 MB/],
+    ['layers.json', traceOf({ layers: 2 ** 31 }), /layers\.json: it has no decode step/],
+    ['units.json', traceOf({ units: 2 ** 40, steps: [[[0]]] }), /1 layers of 1099511627776 experts/],
+    ['escape.json', traceOf({ format: '\u001b]0;x\u0007' }), /its format is "\\u001b\]0;x\\u0007"/],
     ['other.json', '{}', /other\.json: its format is undefined version undefined/],
   ])('%s', async (name, content, message) => {
     const file = join(folder, name);

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
@@ -12,8 +12,12 @@ import type { Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
 import { JSON_OPTION } from './model.ts';
 import { chart, report } from './simulate-report.ts';
+import { formatBytes } from './words.ts';
 
 const RATIOS = '1,1.5,2,3,4,6';
+
+/** A million uses take about 20 MB as CSV. */
+const TRACE_BYTES = 256e6;
 
 /** Tries expert caches on the recorded routes of a model, with the code that the engine uses. */
 export const simulate: Command = {
@@ -31,7 +35,7 @@ export const simulate: Command = {
     const names = policyNames(args);
     const ratios = ratioList(args);
     const trace = await readTrace(args.positional(0));
-    const found = study(trace, names, ratios, { signal: terminal.signal });
+    const found = await study(trace, names, ratios, { signal: terminal.signal });
     terminal.write(args.flag('json') ? asJson(trace, found) : report(trace, names, found));
     const file = args.text('svg');
     if (file !== undefined) {
@@ -64,8 +68,10 @@ function ratioList(args: Arguments): number[] {
 async function readTrace(path: string): Promise<RoutingTrace> {
   let bytes: Uint8Array;
   try {
+    if ((await stat(path)).size > TRACE_BYTES) throw tooLarge(path, 'is larger');
     bytes = await readFile(path);
   } catch (cause) {
+    if (cause instanceof AtomoeError) throw cause;
     const why =
       cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
         ? 'does not exist'
@@ -77,12 +83,24 @@ async function readTrace(path: string): Promise<RoutingTrace> {
   return parseTrace(decodeUtf8(await unzip(bytes, path), path), basename(path));
 }
 
+function tooLarge(path: string, what: string, cause?: unknown): AtomoeError {
+  const limit = formatBytes(TRACE_BYTES);
+  return new AtomoeError(
+    'bad-file',
+    `${path} ${what} than ${limit}, the most a trace may have; record fewer tokens`,
+    {
+      cause,
+    },
+  );
+}
+
 /** Zipped or not, as the first bytes say. */
 async function unzip(bytes: Uint8Array, path: string): Promise<Uint8Array> {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
-    return await promisify(gunzip)(bytes);
+    return await promisify(gunzip)(bytes, { maxOutputLength: TRACE_BYTES });
   } catch (cause) {
+    if (cause instanceof RangeError) throw tooLarge(path, 'unzips to more', cause);
     throw new AtomoeError('bad-file', `${path} is not whole: it does not unzip; copy it again`, { cause });
   }
 }

@@ -1,9 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import process from 'node:process';
+import { printable } from '../errors.ts';
 
 /** Where a command writes, and how it learns of Ctrl-C. Tests hand in one of their own. */
 export interface Terminal {
-  /** Results: to stdout, as they are. */
+  /** Results: to stdout, as they are; without control codes where that is a terminal. */
   write(text: string): void;
   /** What people should know beside the results: a line on stderr. */
   note(line: string): void;
@@ -17,6 +18,17 @@ export interface Terminal {
 const CLEAR_LINE = '\r\u001b[K';
 const STATUS_MS = 50; // between two status lines: nobody reads faster
 
+/**
+ * Lines of text without control codes, which a model's words and names may hold: a terminal would obey them (colours,
+ * its title, the clipboard).
+ */
+export function withoutEscapes(text: string): string {
+  return text
+    .split(/(\r?\n|\t)/)
+    .map((part, index) => (index % 2 === 1 ? part : printable(part)))
+    .join('');
+}
+
 /** The terminal of this process. The first Ctrl-C stops politely; a second one kills. */
 export function processTerminal(): Terminal {
   const stop = new AbortController();
@@ -28,7 +40,7 @@ export function processTerminal(): Terminal {
     if (!isWatched || (text === '' && !hasStatus)) return;
     const nowMs = performance.now();
     if (text !== '' && nowMs - writtenMs < STATUS_MS) return;
-    process.stderr.write(CLEAR_LINE + text.slice(0, (process.stderr.columns || 80) - 1));
+    process.stderr.write(CLEAR_LINE + printable(text).slice(0, (process.stderr.columns || 80) - 1));
     hasStatus = text !== '';
     writtenMs = nowMs;
   };
@@ -40,11 +52,11 @@ export function processTerminal(): Terminal {
   return {
     write: (text) => {
       if (hasStatus && process.stdout.isTTY) status('');
-      process.stdout.write(text);
+      process.stdout.write(process.stdout.isTTY ? withoutEscapes(text) : text);
     },
     note: (line) => {
       status('');
-      process.stderr.write(`${line}\n`);
+      process.stderr.write(`${withoutEscapes(line)}\n`);
     },
     status,
     isMixed: Boolean(isWatched && process.stdout.isTTY),

@@ -1,3 +1,5 @@
+import { printable } from '../errors.ts';
+
 /** Numbers and tables as people read them. */
 
 const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB'];
@@ -24,8 +26,12 @@ export function formatRate(perSecond: number): string {
 
 export type Align = 'left' | 'right';
 
-/** Rows of cells in columns, two spaces apart. Columns are aligned to the left unless `aligns` says otherwise. */
-export function table(rows: readonly (readonly string[])[], aligns: readonly Align[] = []): string {
+/**
+ * Rows of cells in columns, two spaces apart. Columns are aligned to the left unless `aligns` says otherwise. A cell may
+ * hold a name from a model's file: it stays on its line.
+ */
+export function table(cells: readonly (readonly string[])[], aligns: readonly Align[] = []): string {
+  const rows = cells.map((row) => row.map(printable));
   const widths: number[] = [];
   for (const row of rows)
     row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));

@@ -28,32 +28,51 @@ export interface SegmentStudy {
 
 const SEGMENTS = [4, 16, 64]; // tokens
 
-export function study(
+/**
+ * Replays a trace through caches of several sizes and policies. Between two replays the event loop runs, so that
+ * Ctrl-C is heard.
+ *
+ * @param ratios - cache sizes over what one token uses
+ * @throws the signal's reason
+ */
+export async function study(
   trace: RoutingTrace,
   names: readonly PolicyName[],
   ratios: readonly number[],
   { signal }: { signal?: AbortSignal } = {},
-): Study {
-  const sizes = ratios.map((ratio) => {
-    signal?.throwIfAborted();
-    return studySize(trace, names, ratio);
-  });
-  const segments = SEGMENTS.map((tokens) => {
-    signal?.throwIfAborted();
+): Promise<Study> {
+  const sizes: SizeStudy[] = [];
+  for (const ratio of ratios) sizes.push(await studySize(trace, names, ratio, signal));
+  const segments: SegmentStudy[] = [];
+  for (const tokens of SEGMENTS) {
+    await yieldToEventLoop(signal);
     const cache = sizes.map(({ ratio, places }) => ({ ratio, hitRate: segmentCache(trace, tokens, places) }));
-    return { tokens, routing: segmentRouting(trace, tokens) ?? null, cache };
-  });
+    segments.push({ tokens, routing: segmentRouting(trace, tokens) ?? null, cache });
+  }
   return { sizes, segments };
 }
 
-function studySize(trace: RoutingTrace, names: readonly PolicyName[], ratio: number): SizeStudy {
+async function yieldToEventLoop(signal: AbortSignal | undefined): Promise<void> {
+  await new Promise<void>((resume) => setTimeout(resume));
+  signal?.throwIfAborted();
+}
+
+async function studySize(
+  trace: RoutingTrace,
+  names: readonly PolicyName[],
+  ratio: number,
+  signal: AbortSignal | undefined,
+): Promise<SizeStudy> {
   const places = ratioPlaces(trace, ratio);
   const total = places.reduce((sum, count) => sum + count, 0);
+  await yieldToEventLoop(signal);
   const best = replay(trace, policyOf('belady', trace), places);
-  const policies = names.map((name) => {
+  const policies: [PolicyName, SizeStudy['policies'][PolicyName]][] = [];
+  for (const name of names) {
+    await yieldToEventLoop(signal);
     const played = name === 'belady' ? best : replay(trace, policyOf(name, trace), places);
-    return [name, { ...traffic(trace, played), misses: missKinds(trace, played, best) }] as const;
-  });
+    policies.push([name, { ...traffic(trace, played), misses: missKinds(trace, played, best) }]);
+  }
   return {
     ratio,
     places: total,

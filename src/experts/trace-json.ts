@@ -1,5 +1,5 @@
 import { parseJsonObject, type JsonObject } from '../formats/json-file.ts';
-import { badTrace, buildTrace, unitsOf, type Prime, type RoutingTrace } from './trace.ts';
+import { badTrace, buildTrace, checkHead, unitsOf, type Prime, type RoutingTrace } from './trace.ts';
 
 /** The engine's own recorded routes. */
 
@@ -43,15 +43,18 @@ export function parseTraceJson(text: string, name: string): RoutingTrace {
   const units = count(json, 'units', name, 1);
   const steps = json['steps'];
   if (!isRoutes(steps)) throw badTrace(name, 'its steps are not [steps][layers][ids], numbers are wanted');
+  const topK = count(json, 'topK', name, 1);
+  const warmUp = json['warmUp'] === undefined ? 0 : count(json, 'warmUp', name);
+  checkHead({ label: name, layers, units, topK, warmUp }, steps);
   return buildTrace(
     {
       label,
       layers,
       units,
-      topK: count(json, 'topK', name, 1),
+      topK,
       unitBytes: readBytes(json, layers, name),
       prime: readPrime(json, layers, units, name),
-      warmUp: json['warmUp'] === undefined ? 0 : count(json, 'warmUp', name),
+      warmUp,
     },
     steps,
   );

@@ -134,6 +134,13 @@ describe('JSON', () => {
     [{ steps: [[[0]]] }, /step 0 has 1 layers, 2 are wanted/],
     [{ steps: [[[4], []]] }, /step 0, layer 0 uses expert 4, whole numbers from 0 to 3 are wanted/],
     [{ steps: [[[], [0.5]]] }, /step 0, layer 1 uses expert 0.5/],
+    [{ layers: 2 ** 32, unitBytes: 1 }, /step 0 has 2 layers, 4294967296 are wanted/],
+    [
+      { units: 2 ** 40, unitBytes: 1, prime: null },
+      /2 layers of 1099511627776 experts, at most 8388608 in all/,
+    ],
+    [{ topK: 5 }, /it uses 5 of 4 experts, no more than there are/],
+    [{ unitBytes: 2 ** 50 }, /an expert has more than 1099511627776 bytes/],
     [{ topK: 1 }, /step 0, layer 0 uses 2 experts, at most 1 are wanted/],
     [{ warmUp: 2 }, /it has no decode step/],
   ])('refuses %j', (changed, message) => {

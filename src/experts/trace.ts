@@ -33,6 +33,34 @@ export function startOf({ starts, layers }: RoutingTrace, step: number): number 
   return starts[step * layers] ?? 0;
 }
 
+/** Units of all layers together: replaying a policy takes about 30 bytes for each. OmniMoE's largest has 4 million. */
+const MOST_UNITS = 2 ** 23;
+const MOST_UNIT_BYTES = 2 ** 40;
+
+/**
+ * Compares what a head claims with what its routes hold, before anything is allocated by the claim.
+ *
+ * @throws {AtomoeError} bad-file - counts that the routes contradict, or beyond what a model may have
+ */
+export function checkHead(
+  { label, layers, units, topK, warmUp }: Pick<TraceHead, 'label' | 'layers' | 'units' | 'topK' | 'warmUp'>,
+  routes: readonly (readonly unknown[])[],
+): void {
+  if (routes.length <= warmUp) throw badTrace(label, 'it has no decode step, one or more are wanted');
+  routes.forEach((step, index) => {
+    if (step.length !== layers)
+      throw badTrace(label, `step ${index} has ${step.length} layers, ${layers} are wanted`);
+  });
+  if (!(layers >= 1) || !(units >= 1) || !(layers * units <= MOST_UNITS)) {
+    throw badTrace(
+      label,
+      `it has ${layers} layers of ${units} experts, at most ${MOST_UNITS} in all are wanted`,
+    );
+  }
+  if (!(topK >= 1) || topK > units)
+    throw badTrace(label, `it uses ${topK} of ${units} experts, no more than there are is wanted`);
+}
+
 /**
  * @param routes - [steps][layers][units of the token, in rank order]
  * @throws {AtomoeError} bad-file - ids that the head does not allow
@@ -41,21 +69,18 @@ export function buildTrace(
   head: TraceHead,
   routes: readonly (readonly (readonly number[])[])[],
 ): RoutingTrace {
+  checkHead(head, routes);
+  if (!head.unitBytes.every((bytes) => bytes <= MOST_UNIT_BYTES))
+    throw badTrace(head.label, `an expert has more than ${MOST_UNIT_BYTES} bytes, fewer are wanted`);
   const starts = new Uint32Array(routes.length * head.layers + 1);
   let uses = 0;
   routes.forEach((step, index) => {
-    if (step.length !== head.layers) {
-      const problem = `step ${index} has ${step.length} layers, ${head.layers} are wanted`;
-      throw badTrace(head.label, problem);
-    }
     step.forEach((units, layer) => {
       checkUnits(head, units, `step ${index}, layer ${layer}`);
       uses += units.length;
       starts[index * head.layers + layer + 1] = uses;
     });
   });
-  if (routes.length <= head.warmUp)
-    throw badTrace(head.label, 'it has no decode step, one or more are wanted');
   return { ...head, steps: routes.length, starts, ids: Uint32Array.from(routes.flat(2)) };
 }
 
@@ -63,13 +88,13 @@ function checkUnits({ label, units, topK }: TraceHead, ids: readonly number[], w
   if (ids.length > topK) {
     throw badTrace(label, `${where} uses ${ids.length} experts, at most ${topK} are wanted`);
   }
-  ids.forEach((id, rank) => {
+  const seen = new Set<number>();
+  ids.forEach((id) => {
     if (!Number.isInteger(id) || id < 0 || id >= units) {
       throw badTrace(label, `${where} uses expert ${id}, whole numbers from 0 to ${units - 1} are wanted`);
     }
-    if (ids.indexOf(id) !== rank) {
-      throw badTrace(label, `${where} uses expert ${id} twice, each is wanted once`);
-    }
+    if (seen.has(id)) throw badTrace(label, `${where} uses expert ${id} twice, each is wanted once`);
+    seen.add(id);
   });
 }
 
