@@ -1,11 +1,9 @@
 // add-rms-norm: sum = x + scale * branch; y = sum / rms(sum) * gain, row by row
 //
-// x, branch, sum, y  [rows, cols] scalar      gain [cols] f32      sums in f32
+// x, branch, sum [rows, cols] f32: the residual stream      y [rows, cols] scalar      gain [cols] f32      sums in f32
 // grid   one workgroup per row (folded); lane l takes the column quads l, l + WG, ...
 // parts  alias scalar4; fn reduce_sum (lib/reduce-*.wgsl, uses WG); fn linear_group (lib/grid.wgsl)
 // needs  cols a multiple of 4; WG a power of two
-//
-// The norm is taken of the sum as it is stored, so that a later kernel that reads `sum` sees the same numbers.
 override WG: u32;
 
 struct Params {
@@ -15,10 +13,10 @@ struct Params {
   scale: f32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<scalar4>;
-@group(0) @binding(1) var<storage, read> branch: array<scalar4>;
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> branch: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> gain: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> sum: array<scalar4>;
+@group(0) @binding(3) var<storage, read_write> sum: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> y: array<scalar4>;
 @group(0) @binding(5) var<uniform> params: Params;
 
@@ -36,14 +34,13 @@ fn main(
   let base = row * quads;
   var squares = vec4<f32>(0.0);
   for (var c = lane; c < quads; c += WG) {
-    let stored = scalar4(vec4<f32>(x[base + c]) + params.scale * vec4<f32>(branch[base + c]));
-    sum[base + c] = stored;
-    let value = vec4<f32>(stored);
+    let value = x[base + c] + params.scale * branch[base + c];
+    sum[base + c] = value;
     squares += value * value;
   }
   let mean = reduce_sum(squares.x + squares.y + squares.z + squares.w, lane) / f32(params.cols);
   let factor = 1.0 / sqrt(mean + params.eps);
   for (var c = lane; c < quads; c += WG) {
-    y[base + c] = scalar4(vec4<f32>(sum[base + c]) * factor * gain[c]); // the same lane wrote it
+    y[base + c] = scalar4(sum[base + c] * factor * gain[c]); // the same lane wrote it
   }
 }

@@ -1,6 +1,6 @@
 // rms-norm: y[r, c] = x[r, c] * gain[c] / sqrt(mean_c(x[r, c]^2) + eps)
 //
-// x, y   [rows, cols] scalar      gain [cols] f32      sums in f32
+// x [rows, cols] f32: the residual stream      y [rows, cols] scalar      gain [cols] f32      sums in f32
 // grid   one workgroup per row (folded); lane l takes columns l, l + WG, ...
 // parts  alias scalar; fn reduce_sum (lib/reduce-*.wgsl, uses WG); fn linear_group (lib/grid.wgsl)
 // needs  cols >= 1; WG a power of two
@@ -12,7 +12,7 @@ struct Params {
   eps: f32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<scalar>;
+@group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> gain: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<scalar>;
 @group(0) @binding(3) var<uniform> params: Params;
@@ -30,12 +30,12 @@ fn main(
   let base = row * params.cols;
   var squares = 0.0;
   for (var c = lane; c < params.cols; c += WG) {
-    let value = f32(x[base + c]);
+    let value = x[base + c];
     squares += value * value;
   }
   let mean = reduce_sum(squares, lane) / f32(params.cols);
   let factor = 1.0 / sqrt(mean + params.eps);
   for (var c = lane; c < params.cols; c += WG) {
-    y[base + c] = scalar(f32(x[base + c]) * factor * gain[c]);
+    y[base + c] = scalar(x[base + c] * factor * gain[c]);
   }
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { remadeModel } from './remade-model.testing.ts';
 import {
   FIXTURE_FAMILIES,
   largestError,
@@ -43,4 +44,27 @@ test.each(TRAINED_MODELS)('%s in f16 stays near its golden logits', async (name)
   const path = `demo/public/models/${name}`;
   const golden = await readGolden<TrainedGolden>(await repositoryFolder(path));
   await expectNear(path, golden.ids, golden.logits_positions, golden.logits as number[][]);
+});
+
+test('a residual stream far beyond 65504 stays finite and right', async () => {
+  // All that is added to the stream is 100,000,000 times as large: after each norm the numbers are the same.
+  const folder = await repositoryFolder('fixtures/models/qwen2_moe');
+  const { ids } = await readGolden<FixtureGolden>(folder);
+  const massive = await remadeModel(folder, {
+    tensor: (name, { shape, values }) => ({
+      shape,
+      values: /embed_tokens|o_proj|down_proj/.test(name) ? values.map((value) => 1e8 * value) : values,
+    }),
+  });
+  const cpu = await openEngine({ device: 'cpu' });
+  const { plan } = await cpu.load(massive);
+  const want = await cpu.logits(ids, 'at-once');
+  cpu.dispose();
+  const engine = await openEngine();
+  await engine.load(massive, { activations: 'f16' });
+  for (const mode of ['at-once', 'one-by-one'] as const) {
+    expect(largestError(await engine.logits(ids, mode), want), mode).toBeLessThan(TOLERANCE);
+  }
+  engine.dispose();
+  expect(want).toHaveLength(ids.length * plan.vocab);
 });

@@ -104,6 +104,11 @@ export interface LowerContext {
   ): readonly Dispatch[];
 }
 
+/** What a tensor's elements are stored as. */
+export function scalarOf({ type }: Tensor, { scalar }: Pick<LowerContext, 'scalar'>): Scalar {
+  return type === 'scalar' ? scalar : 'f32';
+}
+
 export type HostArray = Float32Array | Uint32Array;
 
 /** What a node sees when it runs on the CPU. */

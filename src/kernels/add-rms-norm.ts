@@ -6,7 +6,10 @@ export interface AddRmsNormSize {
   readonly rows: number;
 }
 
-/** The end of one branch and the start of the next: sum = x + scale * branch, y = rmsNorm(sum) * gain. */
+/**
+ * The end of one branch and the start of the next: sum = x + scale * branch, y = rmsNorm(sum) * gain. Only y is stored
+ * as activations are: the residual stream passes 65504, where f16 ends.
+ */
 export const addRmsNorm = defineKernel({
   name: 'add-rms-norm',
   bindings: { x: 'read', branch: 'read', gain: 'read', sum: 'write', y: 'write' },

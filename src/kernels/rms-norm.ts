@@ -6,7 +6,7 @@ export interface RmsNormSize {
   readonly rows: number;
 }
 
-/** y[r, c] = x[r, c] * gain[c] / rms(x[r, :]). One workgroup per row. */
+/** y[r, c] = x[r, c] * gain[c] / rms(x[r, :]). One workgroup per row. x is the residual stream: f32, whatever y is. */
 export const rmsNorm = defineKernel({
   name: 'rms-norm',
   bindings: { x: 'read', gain: 'read', y: 'write' },

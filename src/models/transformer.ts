@@ -17,7 +17,7 @@ import { rmsNormNode } from '../graph/ops/norm.ts';
 import { productRouteNode } from '../graph/ops/product-route.ts';
 import { skipLightNode } from '../graph/ops/skip-light.ts';
 import { sampleNodes } from '../graph/ops/sample.ts';
-import type { Tensor, Weight } from '../graph/tensor.ts';
+import type { Tensor, TensorShape, Weight } from '../graph/tensor.ts';
 import { ropeAngles } from '../kernels/rope-angles.ts';
 import type { GraphPurpose } from './family.ts';
 import type { AtomicSpec, AttentionSpec, GatedMlpSpec, LinearSpec, ModelSpec, MoeSpec } from './spec.ts';
@@ -36,7 +36,7 @@ export function buildTransformer(spec: ModelSpec, purpose: GraphPurpose, builder
   const outputs: Record<string, Tensor> = {};
   const building: Building = { spec, purpose, builder, outputs, expertLayers: 0 };
   const table = builder.matrix(spec.embedding, vocab, hidden, spec.embedding);
-  let x = builder.tensor('embedded', { perToken: hidden });
+  let x = stream(builder, 'embedded', { perToken: hidden });
   builder.add(
     embeddingNode('tokens', { ids: builder.ids, table, y: x, multiplier: spec.embeddingMultiplier }),
   );
@@ -68,6 +68,14 @@ export function buildTransformer(spec: ModelSpec, purpose: GraphPurpose, builder
   return builder.build(outputs);
 }
 
+/**
+ * A tensor of the residual stream, or one that is added to it. They are f32 where activations are f16: single elements
+ * pass 65504 in trained models, and become infinite there.
+ */
+function stream(builder: GraphBuilder, name: string, shape: Pick<TensorShape, 'perToken' | 'fixed'>): Tensor {
+  return builder.tensor(name, { ...shape, type: 'f32' });
+}
+
 /** The stream with the last branch added, and its norm: what the next branch reads. */
 function intoBranch(
   { spec, builder }: Building,
@@ -84,14 +92,14 @@ function intoBranch(
     builder.add(rmsNormNode(label, { x, gain, y: normed, eps }));
     return { x, normed };
   }
-  const sum = builder.tensor(`${label} stream`, shape);
+  const sum = stream(builder, `${label} stream`, shape);
   const scale = spec.residualMultiplier;
   builder.add(addRmsNormNode(label, { x, branch, scale, gain, eps, sum, y: normed }));
   return { x: sum, normed };
 }
 
 function lastRow({ spec, builder }: Building, label: string, x: Tensor): Tensor {
-  const y = builder.tensor(label, { fixed: spec.hidden });
+  const y = stream(builder, label, { fixed: spec.hidden });
   builder.add(lastRowNode(label, { x, y, cols: spec.hidden }));
   return y;
 }
@@ -146,7 +154,7 @@ function attentionBranch(building: Building, label: string, x: Tensor, attention
   );
   const o = builder.tensor(`${label} attended`, { perToken: queries });
   builder.add(attentionNode(label, { ...shape, q, kCache, vCache, o, scale, window }));
-  const y = builder.tensor(`${label} attention out`, { perToken: spec.hidden });
+  const y = stream(builder, `${label} attention out`, { perToken: spec.hidden });
   const out = matrixOf(building, attention.out, spec.hidden, queries);
   builder.add(
     linearNode(`${label} attention out`, {
@@ -168,7 +176,7 @@ function gatedMlp(building: Building, label: string, x: Tensor, mlp: GatedMlpSpe
   builder.add(linearNode(`${label} gate up`, { x, weight, y: gateUp }));
   const h = builder.tensor(`${label} activated`, { perToken: width });
   builder.add(gluActivationNode(label, { gateUp, y: h, width, activation }));
-  const y = builder.tensor(`${label} down`, { perToken: spec.hidden });
+  const y = stream(builder, `${label} down`, { perToken: spec.hidden });
   const down = matrixOf(building, mlp.down, spec.hidden, width);
   builder.add(linearNode(`${label} down`, { x: h, weight: down, y }));
   return y;
@@ -207,13 +215,13 @@ function expertsBranch(
   lookAhead(building, index, layer, mixed.x);
   // Ahead of the routed experts: the GPU has something to do while they are fetched.
   const shared = mlp.shared && sharedBranch(building, label, mixed.normed, mlp.shared);
-  const routed = builder.tensor(`${label} routed`, { perToken: hidden });
+  const routed = stream(builder, `${label} routed`, { perToken: hidden });
   const io = { x: mixed.normed, ...routes, y: routed, layer, experts, topK, hidden, activation };
   builder.add(
     mlp.kind === 'moe' ? expertsNode(label, { ...io, width: mlp.width }) : atomicExpertsNode(label, io),
   );
   if (!shared) return routed;
-  const y = builder.tensor(`${label} mixed`, { perToken: hidden });
+  const y = stream(builder, `${label} mixed`, { perToken: hidden });
   builder.add(addSharedNode(label, { a: routed, ...shared, y, cols: hidden }));
   return y;
 }

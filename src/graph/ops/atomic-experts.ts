@@ -4,8 +4,8 @@ import { atomicExpertsReference } from '../../kernels/atomic-experts.reference.t
 import { chooseSchedule, type AtomicSchedule } from '../../kernels/atomic-schedule.ts';
 import { atomicScores } from '../../kernels/atomic-scores.ts';
 import { atomicScoresGrouped } from '../../kernels/atomic-scores-grouped.ts';
-import { dispatch, type Dispatch, type LowerContext, type Node, type Step } from '../node.ts';
-import type { Tensor } from '../tensor.ts';
+import { dispatch, scalarOf, type Dispatch, type LowerContext, type Node, type Step } from '../node.ts';
+import type { Scalar, Tensor } from '../tensor.ts';
 import { invariant } from '../../errors.ts';
 import { bindExperts, type ExpertBinding } from './expert-refs.ts';
 import { pairSort } from './pair-sort.ts';
@@ -92,11 +92,11 @@ function lowerAtomic(context: LowerContext, io: AtomicExpertsIo): Dispatch[] {
 /** Variants for the formats at hand. */
 function fitting<V extends { readonly scalar: string; readonly format: string; readonly pools: number }>(
   variants: readonly V[],
-  { context, bound }: Lowering,
+  { bound }: Lowering,
+  stored: Scalar,
 ): V[] {
   return variants.filter(
-    ({ scalar, format, pools }) =>
-      scalar === context.scalar && format === bound.format && pools === bound.pools,
+    ({ scalar, format, pools }) => scalar === stored && format === bound.format && pools === bound.pools,
   );
 }
 
@@ -122,13 +122,17 @@ function recordsOf({ io }: Lowering) {
 function scoresByToken(lowering: Lowering): Dispatch {
   const { context, io, bound, neurons, shape } = lowering;
   const { x, ids, topK, hidden } = io;
-  return context.choose(atomicScores, fitting(atomicScores.variants, lowering), shape, (variant) =>
-    dispatch(atomicScores, variant, {
-      buffers: { x, ids, table: bound.table, neurons, ...bound.poolBuffers },
-      params: ({ tokens }) => ({ ...scoreParams(lowering), tokens }),
-      size: ({ tokens }) => ({ tokens, topK, hidden }),
-      records: recordsOf(lowering),
-    }),
+  return context.choose(
+    atomicScores,
+    fitting(atomicScores.variants, lowering, context.scalar),
+    shape,
+    (variant) =>
+      dispatch(atomicScores, variant, {
+        buffers: { x, ids, table: bound.table, neurons, ...bound.poolBuffers },
+        params: ({ tokens }) => ({ ...scoreParams(lowering), tokens }),
+        size: ({ tokens }) => ({ tokens, topK, hidden }),
+        records: recordsOf(lowering),
+      }),
   );
 }
 
@@ -137,7 +141,7 @@ function scoresByExpert(lowering: Lowering): Dispatch[] {
   const { context, io, bound, neurons, shape } = lowering;
   const { x, ids, topK, experts, hidden } = io;
   const { sorted, dispatches } = pairSort(context, { ids, perToken: topK, experts });
-  const candidates = fitting(atomicScoresGrouped.variants, lowering);
+  const candidates = fitting(atomicScoresGrouped.variants, lowering, context.scalar);
   return [
     ...dispatches,
     context.choose(atomicScoresGrouped, candidates, shape, (variant) =>
@@ -155,7 +159,8 @@ function scoresByExpert(lowering: Lowering): Dispatch[] {
 function combine(lowering: Lowering): Dispatch {
   const { context, io, bound, neurons, shape, pageExperts } = lowering;
   const { ids, weights, y, topK, hidden } = io;
-  return context.choose(atomicCombine, fitting(atomicCombine.variants, lowering), shape, (variant) =>
+  const candidates = fitting(atomicCombine.variants, lowering, scalarOf(y, context));
+  return context.choose(atomicCombine, candidates, shape, (variant) =>
     dispatch(atomicCombine, variant, {
       buffers: { neurons, ids, weights, y, ...bound.poolBuffers },
       params: ({ tokens }) => ({

@@ -9,9 +9,9 @@ import { gluActivation } from '../../kernels/glu-activation.ts';
 import { gluActivationReference } from '../../kernels/glu-activation.reference.ts';
 import { takeRow } from '../../kernels/take-row.ts';
 import { takeRowReference } from '../../kernels/take-row.reference.ts';
-import { dispatch, type Node } from '../node.ts';
+import { dispatch, scalarOf, type Node } from '../node.ts';
 import type { Tensor, Weight } from '../tensor.ts';
-import { rowVariants } from './norm.ts';
+import { assertStream, rowVariants } from './norm.ts';
 
 /** Rows of a tensor of so many columns in a step. */
 export function rowsOf(tensor: Tensor, cols: number, tokens: number): number {
@@ -30,7 +30,7 @@ export function embeddingNode(
     lower: (context) => {
       const format = context.format(table);
       const candidates = embedding.variants.filter(
-        (variant) => variant.scalar === context.scalar && variant.format === format,
+        (variant) => variant.scalar === scalarOf(y, context) && variant.format === format,
       );
       const scales = context.scales(table);
       return [
@@ -54,12 +54,12 @@ export function embeddingNode(
 }
 
 export interface AddRmsNormIo {
-  readonly x: Tensor;
-  readonly branch: Tensor;
+  readonly x: Tensor; // f32, as all that is added up along the layers
+  readonly branch: Tensor; // f32
   readonly scale: number;
   readonly gain: Weight;
   readonly eps: number;
-  readonly sum: Tensor;
+  readonly sum: Tensor; // f32
   readonly y: Tensor;
 }
 
@@ -70,15 +70,18 @@ export function addRmsNormNode(label: string, io: AddRmsNormIo): Node {
   return {
     op: 'add-rms-norm',
     label,
-    lower: (context) => [
-      context.choose(addRmsNorm, rowVariants(addRmsNorm.variants, context, cols), `${cols}`, (variant) =>
-        dispatch(addRmsNorm, variant, {
-          buffers: { x, branch, gain, sum, y },
-          params: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens), cols, eps, scale }),
-          size: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens) }),
-        }),
-      ),
-    ],
+    lower: (context) => {
+      for (const tensor of [x, branch, sum]) assertStream(tensor, context);
+      return [
+        context.choose(addRmsNorm, rowVariants(addRmsNorm.variants, context, cols), `${cols}`, (variant) =>
+          dispatch(addRmsNorm, variant, {
+            buffers: { x, branch, gain, sum, y },
+            params: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens), cols, eps, scale }),
+            size: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens) }),
+          }),
+        ),
+      ];
+    },
     run: (context) => {
       const rows = rowsOf(x, cols, context.step.tokens);
       const result = addRmsNormReference(context.floats(x), context.floats(branch), context.weight(gain), {
@@ -131,7 +134,7 @@ export function addSharedNode(
     label,
     lower: (context) => {
       const candidates = addShared.variants.filter(
-        ({ scalar, gated }) => scalar === context.scalar && gated === (gate !== undefined),
+        ({ scalar, gated }) => scalar === scalarOf(y, context) && gated === (gate !== undefined),
       );
       return [
         context.choose(addShared, candidates, `${cols}`, (variant) =>
@@ -157,7 +160,7 @@ export function lastRowNode(label: string, { x, y, cols }: { x: Tensor; y: Tenso
     op: 'take-row',
     label,
     lower: (context) => {
-      const candidates = takeRow.variants.filter(({ scalar }) => scalar === context.scalar);
+      const candidates = takeRow.variants.filter(({ scalar }) => scalar === scalarOf(y, context));
       return [
         context.choose(takeRow, candidates, `${cols}`, (variant) =>
           dispatch(takeRow, variant, {

@@ -5,7 +5,7 @@ import { expertGateUp } from '../../kernels/expert-gate-up.ts';
 import { expertDownTiled, expertGateUpTiled } from '../../kernels/expert-tiled.ts';
 import { sparseDispatch, tilesWords } from '../../kernels/sparse-dispatch.ts';
 import { invariant } from '../../errors.ts';
-import { dispatch, type Dispatch, type LowerContext } from '../node.ts';
+import { dispatch, scalarOf, type Dispatch, type LowerContext } from '../node.ts';
 import type { Tensor } from '../tensor.ts';
 import { bindExperts } from './expert-refs.ts';
 
@@ -77,7 +77,7 @@ function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[]
   };
   if (pools === 1) {
     const candidates = expertDown.variants.filter(
-      (variant) => variant.scalar === context.scalar && variant.format === format,
+      (variant) => variant.scalar === scalarOf(y, context) && variant.format === format,
     );
     return [
       context.choose(expertDown, candidates, shape, (variant) =>
@@ -109,7 +109,7 @@ function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[]
 function combine(context: LowerContext, io: ExpertsIo, out: Tensor, place: Tensor | undefined): Dispatch {
   const { weights, y, topK, hidden } = io;
   const candidates = expertCombine.variants.filter(
-    ({ scalar, sorted }) => scalar === context.scalar && sorted === (place !== undefined),
+    ({ scalar, sorted }) => scalar === scalarOf(y, context) && sorted === (place !== undefined),
   );
   return context.choose(expertCombine, candidates, `${hidden} top ${topK}`, (variant) =>
     dispatch(expertCombine, variant, {

@@ -1,7 +1,7 @@
 import { linear, type LinearVariant } from '../../kernels/linear.ts';
 import { linearTiled } from '../../kernels/linear-tiled.ts';
 import { linearReference } from '../../kernels/linear.reference.ts';
-import { dispatch, type LowerContext, type Node } from '../node.ts';
+import { dispatch, scalarOf, type LowerContext, type Node } from '../node.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 import { rowsOf } from './basic.ts';
 
@@ -34,7 +34,7 @@ function lowerLinear(context: LowerContext, { x, weight, bias, y, multiplier = 1
   const { rows: outs, cols } = weight;
   const format = context.format(weight);
   const scales = context.scales(weight);
-  const out = y.type === 'scalar' ? context.scalar : 'f32';
+  const out = scalarOf(y, context);
   const size = (tokens: number) => ({ rows: rowsOf(x, cols, tokens), cols, outs });
   const fits = (variant: LinearVariant) =>
     variant.scalar === context.scalar &&

@@ -1,6 +1,7 @@
+import { invariant } from '../../errors.ts';
 import { rmsNorm } from '../../kernels/rms-norm.ts';
 import { rmsNormReference } from '../../kernels/rms-norm.reference.ts';
-import { dispatch, type LowerContext, type Node } from '../node.ts';
+import { dispatch, scalarOf, type LowerContext, type Node } from '../node.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 
 /** Variants of a row kernel, best guess first: wide workgroups for long rows, subgroups where they are. */
@@ -12,7 +13,12 @@ export function rowVariants<
   return variants.filter((variant) => variant.scalar === scalar).sort((a, b) => rank(a) - rank(b));
 }
 
-/** y = rmsNorm(x) * gain, row by row. */
+/** The residual stream passes 65504, where f16 ends: its tensors are f32 whatever activations are. */
+export function assertStream(tensor: Tensor, context: LowerContext): void {
+  invariant(scalarOf(tensor, context) === 'f32', () => `${tensor.name} is of the stream; wanted type 'f32'`);
+}
+
+/** y = rmsNorm(x) * gain, row by row. x is f32. */
 export function rmsNormNode(label: string, io: { x: Tensor; gain: Weight; y: Tensor; eps: number }): Node {
   const { x, gain, y, eps } = io;
   const { cols } = gain;
@@ -20,15 +26,18 @@ export function rmsNormNode(label: string, io: { x: Tensor; gain: Weight; y: Ten
   return {
     op: 'rms-norm',
     label,
-    lower: (context) => [
-      context.choose(rmsNorm, rowVariants(rmsNorm.variants, context, cols), `${cols}`, (variant) =>
-        dispatch(rmsNorm, variant, {
-          buffers: { x, gain, y },
-          params: ({ tokens }) => ({ rows: rowsOf(tokens), cols, eps }),
-          size: ({ tokens }) => ({ rows: rowsOf(tokens) }),
-        }),
-      ),
-    ],
+    lower: (context) => {
+      assertStream(x, context);
+      return [
+        context.choose(rmsNorm, rowVariants(rmsNorm.variants, context, cols), `${cols}`, (variant) =>
+          dispatch(rmsNorm, variant, {
+            buffers: { x, gain, y },
+            params: ({ tokens }) => ({ rows: rowsOf(tokens), cols, eps }),
+            size: ({ tokens }) => ({ rows: rowsOf(tokens) }),
+          }),
+        ),
+      ];
+    },
     run: (context) => {
       const rows = rowsOf(context.step.tokens);
       context.put(y, rmsNormReference(context.floats(x), context.weight(gain), { rows, cols, eps }));
