@@ -39,9 +39,12 @@ export default defineConfig({
 
 /** Removes an earlier build once this one has succeeded, and leaves the demo's. */
 function cleanBefore(): Plugin {
-  const dist = resolve(root, 'dist');
+  let dist = '';
   return {
     name: 'atomoe:clean',
+    configResolved({ build }) {
+      dist = resolve(root, build.outDir);
+    },
     async generateBundle() {
       const names = await readdir(dist).catch(() => []);
       await Promise.all(
