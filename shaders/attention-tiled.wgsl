@@ -4,12 +4,13 @@
 // heads of a group share the keys that a workgroup loads. Keys that no row of a tile sees are not loaded.
 //
 // q, o     [tokens, heads, head_dim] scalar, as vec4      k_cache, v_cache   [context, kv_heads, head_dim] scalar, as vec4
-// grid     one workgroup per (ROWS rows, key head) (folded), the last rows, which see most keys, first
+// grid     one workgroup per (ROWS rows, key head, 32 * CHUNKS dimensions of a head) (folded), the last rows, which see most
+//          keys, first
 // lanes    8 x 8: lane (y, x) has rows 4y .. 4y + 3; of the scores, keys x, x + 8, x + 16, x + 24; of the sums, column x
 //          of each chunk of 8 vec4 columns, into which the head is cut so that a tile fits workgroup memory
 // parts    alias scalar, scalar4; const CHUNKS; struct Params, tile_rows() (lib/attention-rows.wgsl);
 //          fn linear_group (lib/grid.wgsl)
-// needs    head_dim a multiple of 4, at most 32 * CHUNKS; 13 KiB of workgroup memory
+// needs    head_dim a multiple of 4; 13 KiB of workgroup memory
 @group(0) @binding(0) var<storage, read> q: array<scalar4>;
 @group(0) @binding(1) var<storage, read> k_cache: array<scalar4>;
 @group(0) @binding(2) var<storage, read> v_cache: array<scalar4>;
@@ -88,11 +89,13 @@ fn main(
   let rows_end = params.tokens * (params.heads / params.kv_heads);
   let tiles = (rows_end + ROWS - 1u) / ROWS;
   let index = linear_group(group, groups);
-  if (index >= tiles * params.kv_heads) {
+  let parts = (chunks + CHUNKS - 1u) / CHUNKS;
+  if (index >= tiles * params.kv_heads * parts) {
     return;
   }
-  let kv_head = index % params.kv_heads;
-  let tile = tiles - 1u - index / params.kv_heads;
+  let first_chunk = index % parts * CHUNKS; // of the part whose values are summed here
+  let kv_head = index / parts % params.kv_heads;
+  let tile = tiles - 1u - index / (parts * params.kv_heads);
   let y = lane / 8u;
   let x = lane % 8u;
   let rows = tile_rows(tile * QUADS + y, kv_head, params);
@@ -136,8 +139,8 @@ fn main(
     weight = weight * shrink + weights[at] + weights[at + 8u] + weights[at + 16u] + weights[at + 24u];
     top = largest;
     for (var n = 0u; n < CHUNKS; n += 1u) {
-      if (n < chunks) {
-        load_values(lane, first, keys, kv_head, n, columns);
+      if (first_chunk + n < chunks) {
+        load_values(lane, first, keys, kv_head, first_chunk + n, columns);
         workgroupBarrier();
         var part = mat4x4<f32>(sum[n][0] * shrink.x, sum[n][1] * shrink.y, sum[n][2] * shrink.z, sum[n][3] * shrink.w);
         for (var j = 0u; j < KEYS; j += 1u) {
@@ -161,7 +164,7 @@ fn main(
   }
   let row = rows.index * columns;
   for (var n = 0u; n < CHUNKS; n += 1u) {
-    let column = n * CHUNK + x;
+    let column = (first_chunk + n) * CHUNK + x;
     if (column < columns) {
       // Rows past the end repeat the last one: same bits, same place.
       o[row.x + column] = scalar4(sum[n][0] / total.x);

@@ -6,12 +6,13 @@
 // q, o     [tokens, heads, head_dim] scalar, as vec4      k_cache, v_cache   [context, kv_heads, head_dim] scalar, as vec4
 // partials [tokens, heads, splits, head_dim / 4 + 1] vec4 f32, where keys are split: the weighted sum of values, then
 //          (largest score, sum of weights, 0, 0); attention-combine adds the spans up
-// grid     one workgroup per (token, key head, ROWS = 4 * QUADS of its query heads, span), folded, the span innermost
+// grid     one workgroup per (token, key head, ROWS = TOGETHER * SETS of its query heads, span), folded, the span innermost
 // lanes    scores: lane l takes key tile + l for all rows; values: lane l takes column l % (head_dim / 4) for all rows,
-//          and every (WG / columns)-th key
-// parts    alias scalar, scalar4; const WG, QUADS; fn linear_group (lib/grid.wgsl)
+//          and every (WG / columns)-th key; where there are more columns than lanes, columns l, l + WG, ... and every key
+// parts    alias scalar, scalar4; const WG, SETS, MOST_COLUMNS, PARTS = ceil(MOST_COLUMNS / WG); lib/heads-*.wgsl; fn
+//          linear_group (lib/grid.wgsl)
 // marks    split: writes partials; else splits is 1 and o is written
-// needs    head_dim a multiple of 4, head_dim / 4 <= WG
+// needs    head_dim a multiple of 4, head_dim / 4 <= MOST_COLUMNS
 struct Params {
   tokens: u32,
   past: u32,
@@ -34,21 +35,15 @@ struct Params {
 @group(0) @binding(4) var<uniform> params: Params;
 
 const MASKED = -3.0e38; // below every score; WGSL may assume that there is no infinity
-const ROWS = 4u * QUADS;
+const ROWS = TOGETHER * SETS;
 const LEAST_EXPONENT = -87.0; // exp of less is no normal f32
 
-// Four rows (query heads) travel together: a column of a matrix, or a component of a vec4, belongs to one of them.
-var<workgroup> rows_of_q: array<mat4x4<f32>, QUADS * WG>; // scaled; at the end the lanes' sums of values
-var<workgroup> scores: array<vec4<f32>, QUADS * WG>; // at the end the lanes' sums of weights
-var<workgroup> weights: array<vec4<f32>, QUADS * WG>;
+var<workgroup> heads_of_q: array<Columns, SETS * MOST_COLUMNS>; // scaled; at the end the lanes' sums of values
+var<workgroup> scores: array<Scores, SETS * WG>; // at the end the lanes' sums of weights
+var<workgroup> weights: array<Scores, SETS * WG>;
 
-fn exp_below(value: vec4<f32>, top: vec4<f32>) -> vec4<f32> {
-  return exp(max(value - top, vec4<f32>(LEAST_EXPONENT)));
-}
-
-// Columns v * w.x, v * w.y, ...
-fn outer(v: vec4<f32>, w: vec4<f32>) -> mat4x4<f32> {
-  return mat4x4<f32>(w.x * v, w.y * v, w.z * v, w.w * v);
+fn exp_below(value: Scores, top: Scores) -> Scores {
+  return exp(max(value - top, Scores(LEAST_EXPONENT)));
 }
 
 @compute @workgroup_size(WG)
@@ -81,90 +76,102 @@ fn main(
     let row = i / columns;
     let from_row = first_row + min(row, rows - 1u); // rows past the end repeat the last one, and are not stored
     let value = params.scale * vec4<f32>(q[from_row * columns + i % columns]);
-    rows_of_q[(row / 4u) * columns + i % columns][row % 4u] = value;
+    put_head((row / TOGETHER) * columns + i % columns, row % TOGETHER, value);
   }
   workgroupBarrier();
 
-  let column = lane % columns;
-  let share = lane / columns;
-  let shares = WG / columns;
+  let share = lane / columns; // 0 where there are more columns than lanes
+  let shares = max(WG / columns, 1u);
+  let column = lane - share * columns;
   let key_stride = params.kv_heads * columns;
   let head_base = kv_head * columns;
-  var top: array<vec4<f32>, QUADS>;
-  var weight: array<vec4<f32>, QUADS>;
-  var sum: array<mat4x4<f32>, QUADS>;
-  for (var n = 0u; n < QUADS; n += 1u) {
-    top[n] = vec4<f32>(MASKED);
+  var top: array<Scores, SETS>;
+  var weight: array<Scores, SETS>;
+  var sum: array<Columns, PARTS * SETS>;
+  for (var n = 0u; n < SETS; n += 1u) {
+    top[n] = Scores(MASKED);
   }
   for (var tile = first; tile < last; tile += WG) {
     let key = tile + lane;
     // Spelt out: SwiftShader does not zero a bare `var` again in every turn of a loop.
-    var score = array<vec4<f32>, QUADS>();
+    var score = array<Scores, SETS>();
     if (key < last) {
       let base = key * key_stride + head_base;
       for (var c = 0u; c < columns; c += 1u) {
         let k = vec4<f32>(k_cache[base + c]);
-        for (var n = 0u; n < QUADS; n += 1u) {
-          score[n] += k * rows_of_q[n * columns + c];
+        for (var n = 0u; n < SETS; n += 1u) {
+          score[n] += dots(k, heads_of_q[n * columns + c]);
         }
       }
     }
-    for (var n = 0u; n < QUADS; n += 1u) {
+    for (var n = 0u; n < SETS; n += 1u) {
       scores[n * WG + lane] = score[n];
     }
     workgroupBarrier();
     let keys = min(WG, last - tile);
-    for (var n = 0u; n < QUADS; n += 1u) {
+    for (var n = 0u; n < SETS; n += 1u) {
       var largest = top[n];
       for (var j = 0u; j < keys; j += 1u) {
         largest = max(largest, scores[n * WG + j]);
       }
       let shrink = exp_below(top[n], largest);
-      let mine = select(vec4<f32>(), exp_below(score[n], largest), key < last);
+      let mine = select(Scores(), exp_below(score[n], largest), key < last);
       weights[n * WG + lane] = mine;
       weight[n] = weight[n] * shrink + mine;
-      let s = sum[n];
-      sum[n] = mat4x4<f32>(s[0] * shrink.x, s[1] * shrink.y, s[2] * shrink.z, s[3] * shrink.w);
+      for (var p = 0u; p < PARTS; p += 1u) {
+        sum[p * SETS + n] = scaled(sum[p * SETS + n], shrink);
+      }
       top[n] = largest;
     }
     workgroupBarrier();
     if (share < shares) {
       for (var j = share; j < keys; j += shares) {
-        let v = vec4<f32>(v_cache[(tile + j) * key_stride + head_base + column]);
-        for (var n = 0u; n < QUADS; n += 1u) {
-          sum[n] += outer(v, weights[n * WG + j]);
+        let at = (tile + j) * key_stride + head_base + column;
+        for (var p = 0u; p < PARTS; p += 1u) {
+          if (column + p * WG < columns) {
+            let v = vec4<f32>(v_cache[at + p * WG]);
+            for (var n = 0u; n < SETS; n += 1u) {
+              sum[p * SETS + n] += outer(v, weights[n * WG + j]);
+            }
+          }
         }
       }
     }
   }
 
-  for (var n = 0u; n < QUADS; n += 1u) {
-    rows_of_q[n * WG + lane] = sum[n];
+  for (var n = 0u; n < SETS; n += 1u) {
     scores[n * WG + lane] = weight[n];
   }
-  workgroupBarrier();
-  if (lane >= columns) {
-    return;
-  }
-  for (var n = 0u; n < QUADS; n += 1u) {
-    var total = rows_of_q[n * WG + lane];
-    for (var s = 1u; s < shares; s += 1u) {
-      total += rows_of_q[n * WG + s * columns + lane];
+  for (var p = 0u; p < PARTS; p += 1u) {
+    workgroupBarrier(); // the part before is read
+    for (var n = 0u; n < SETS; n += 1u) {
+      heads_of_q[n * WG + lane] = sum[p * SETS + n];
     }
-    var total_weight = vec4<f32>();
-    for (var i = 0u; i < WG; i += 1u) {
-      total_weight += scores[n * WG + i];
-    }
-    for (var r = 4u * n; r < min(rows, 4u * n + 4u); r += 1u) {
+    workgroupBarrier();
+    let own = p * WG + lane;
+    for (var n = 0u; n < SETS; n += 1u) {
+      if (own < columns) {
+        var total = heads_of_q[n * WG + lane];
+        for (var s = 1u; s < shares; s += 1u) {
+          total += heads_of_q[n * WG + s * columns + lane];
+        }
+        var total_weight = Scores();
+        for (var i = 0u; i < WG; i += 1u) {
+          total_weight += scores[n * WG + i];
+        }
+        for (var r = TOGETHER * n; r < min(rows, TOGETHER * (n + 1u)); r += 1u) {
+          let head = r % TOGETHER;
 #if ${split}
-      let at = ((first_row + r) * params.splits + split) * (columns + 1u);
-      partials[at + lane] = total[r % 4u];
-      if (lane == 0u) {
-        partials[at + columns] = vec4<f32>(top[n][r % 4u], total_weight[r % 4u], 0.0, 0.0);
-      }
+          let at = ((first_row + r) * params.splits + split) * (columns + 1u);
+          partials[at + own] = head_columns(total, head);
+          if (own == 0u) {
+            partials[at + columns] = vec4<f32>(head_score(top[n], head), head_score(total_weight, head), 0.0, 0.0);
+          }
 #else
-      o[(first_row + r) * columns + lane] = scalar4(total[r % 4u] / total_weight[r % 4u]);
+          o[(first_row + r) * columns + own] = scalar4(head_columns(total, head) / head_score(total_weight, head));
 #endif
+        }
+      }
     }
   }
 }

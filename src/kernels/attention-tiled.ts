@@ -16,7 +16,8 @@ const ROWS = 32; // of the shader
 
 /**
  * Attention for many query tokens, past or none: 32 rows (heads of a group, token by token) against 32 keys at a time
- * through workgroup memory. `dims` bounds the head dimension: it sizes the sums that lanes hold in registers.
+ * through workgroup memory. `dims` sizes the sums that lanes hold in registers: larger heads are cut into parts of so many
+ * dimensions, a workgroup each.
  */
 export const attentionTiled = defineKernel({
   name: 'attention-tiled',
@@ -34,7 +35,8 @@ export const attentionTiled = defineKernel({
   features: featuresOf,
   key: ({ scalar, dims }) => `attention-tiled/${scalar}/d${dims}`,
   grid: ({ tokens, heads, kvHeads, headDim }: TiledAttentionSize, { dims }) => {
-    invariant(headDim % 4 === 0 && headDim <= dims, () => `head dimension ${headDim}, at most ${dims}`);
-    return foldGrid(kvHeads * Math.ceil((tokens * heads) / kvHeads / ROWS));
+    invariant(headDim % 4 === 0, () => `head dimension ${headDim}: not a multiple of 4`);
+    const tiles = Math.ceil((tokens * heads) / kvHeads / ROWS);
+    return foldGrid(kvHeads * tiles * Math.ceil(headDim / dims));
   },
 });

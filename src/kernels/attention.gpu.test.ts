@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { attentionCombine } from './attention-combine.ts';
 import { attentionReference, type AttentionOptions } from './attention.reference.ts';
 import { ATTENTION_CASES, attentionCase, attentionTolerance, CONTROL, LONG } from './attention.testing.ts';
-import { attention, attentionSplits, partialsWords } from './attention.ts';
+import { attention, attentionForm, attentionSplits, partialsWords } from './attention.ts';
 import { expectClose, numbers, runKernel, runnable, testGpu } from './testing.ts';
 
 const gpu = await testGpu();
@@ -54,11 +54,38 @@ describe.each(variants.map((variant) => [attention.key(variant), variant] as con
   },
 );
 
-test.each([96, 128, 192, 256])('head dimension %i', async (headDim) => {
-  for (const variant of variants) await check(variant, { headDim, past: 66, scale: headDim ** -0.5 });
+test.each([96, 128, 192, 256, 320, 576])('head dimension %i', async (headDim) => {
+  const fitting = variants.filter(({ dims }) => headDim <= dims);
+  for (const variant of fitting) await check(variant, { headDim, past: 66, scale: headDim ** -0.5 });
 });
 
-const split = variants.filter(({ split: is, rows }) => is && rows === 4);
+test.each([
+  [
+    { heads: 16, kvHeads: 16, headDim: 128 },
+    { rows: 1, dims: 256 },
+  ], // OLMoE, Qwen1.5-MoE
+  [
+    { heads: 32, kvHeads: 4, headDim: 128 },
+    { rows: 8, dims: 256 },
+  ],
+  [
+    { heads: 16, kvHeads: 2, headDim: 256 },
+    { rows: 8, dims: 256 },
+  ],
+  [
+    { heads: 16, kvHeads: 8, headDim: 64 },
+    { rows: 4, dims: 256 },
+  ],
+  [
+    { heads: 16, kvHeads: 1, headDim: 576 },
+    { rows: 4, dims: 576 },
+  ],
+] as const)('%o has the form %o', (heads, form) => {
+  expect(attentionForm(heads)).toEqual(form);
+  expect(attention.variants).toContainEqual({ scalar: 'f32', split: true, ...form });
+});
+
+const split = variants.filter(({ split: is, rows, dims }) => is && rows !== 8 && dims === 256);
 test.each([1, 2, 7, 64])('%i splits of 71 keys', async (splits) => {
   for (const variant of split) await check(variant, { splits });
 });

@@ -1,4 +1,6 @@
 import source from '../../shaders/attention.wgsl?raw';
+import headsAlone from '../../shaders/lib/heads-1.wgsl?raw';
+import headsTogether from '../../shaders/lib/heads-4.wgsl?raw';
 import { render } from '../gpu/program.ts';
 import { invariant } from '../errors.ts';
 import { constants, featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from './common.ts';
@@ -25,32 +27,64 @@ export const ATTENTION_PARAMS = {
 
 const INPUTS = { q: 'read', k_cache: 'read', v_cache: 'read' } as const;
 
+const WG = 64;
+
+/** The largest heads that one of the forms takes. */
+export const MOST_HEAD_DIM = 576;
+
+/** Query heads of one key head that share its reads, and the largest head that fits the workgroup's memory then. */
+const SHAPES = [
+  { rows: 1, dims: 256 },
+  { rows: 1, dims: MOST_HEAD_DIM },
+  { rows: 4, dims: 256 },
+  { rows: 4, dims: MOST_HEAD_DIM },
+  { rows: 8, dims: 256 },
+] as const;
+
 /**
  * Causal grouped-query attention over the cache for few query tokens. `split: false` writes `o` in one dispatch and
  * wants splits = 1; `split: true` cuts each token's keys into `splits` spans and leaves `partials` for
- * `attentionCombine`. `rows` query heads of one key head share its reads; `wg` bounds the head dimension (4 * wg).
+ * `attentionCombine`. `rows` query heads of one key head share its reads; `dims` bounds the head dimension.
  */
 export const attention = defineKernel({
   name: 'attention',
   bindings: { ...INPUTS, o: 'write', partials: 'write' },
   bindingsOf: ({ split }) => (split ? { ...INPUTS, partials: 'write' } : { ...INPUTS, o: 'write' }),
   params: { ...ATTENTION_PARAMS, splits: 'u32' },
-  variants: cross({ scalar: SCALARS, split: [false, true], rows: [4, 8], wg: [64] }),
-  parts: ({ scalar, split, rows, wg }) => [
+  variants: cross({ scalar: SCALARS, split: [false, true] }).flatMap((form) =>
+    SHAPES.map((shape) => ({ ...form, ...shape })),
+  ),
+  parts: ({ scalar, split, rows, dims }) => [
     scalarPrelude(scalar),
-    constants({ WG: wg, QUADS: rows / 4 }),
+    constants({
+      WG,
+      SETS: rows === 8 ? 2 : 1,
+      MOST_COLUMNS: Math.max(WG, dims / 4),
+      PARTS: Math.ceil(dims / 4 / WG),
+    }),
     gridPart,
+    rows === 1
+      ? { name: 'lib/heads-1.wgsl', text: headsAlone }
+      : { name: 'lib/heads-4.wgsl', text: headsTogether },
     render({ name: 'attention.wgsl', text: source }, { split }),
   ],
   overrides: () => ({}),
   features: featuresOf,
-  key: ({ scalar, split, rows, wg }) => `attention/${scalar}/${split ? 'split' : 'whole'}/r${rows}/wg${wg}`,
-  grid: ({ tokens, heads, kvHeads, headDim, splits }: AttentionSize, { split, rows, wg }) => {
-    invariant(headDim % 4 === 0 && headDim <= 4 * wg, () => `head dimension ${headDim} on ${wg} lanes`);
+  key: ({ scalar, split, rows, dims }) =>
+    `attention/${scalar}/${split ? 'split' : 'whole'}/r${rows}/d${dims}`,
+  grid: ({ tokens, heads, kvHeads, headDim, splits }: AttentionSize, { split, rows, dims }) => {
+    invariant(headDim % 4 === 0 && headDim <= dims, () => `head dimension ${headDim}, at most ${dims}`);
     invariant(split || splits === 1, () => `${splits} splits where o is written directly`);
     return foldGrid(tokens * kvHeads * Math.ceil(heads / kvHeads / rows) * splits);
   },
 });
+
+/** The form for some heads: as many query heads as share a key head, where the workgroup's memory holds them. */
+export function attentionForm({ heads, kvHeads, headDim }: Omit<AttentionSize, 'tokens' | 'splits'>) {
+  const group = heads / kvHeads;
+  const dims = headDim <= 256 ? 256 : MOST_HEAD_DIM;
+  return { rows: group === 1 ? 1 : group <= 4 || dims > 256 ? 4 : 8, dims } as const;
+}
 
 /** 4-byte words of the partials of a split attention. */
 export function partialsWords({ tokens, heads, headDim, splits }: Omit<AttentionSize, 'kvHeads'>): number {

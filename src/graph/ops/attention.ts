@@ -1,4 +1,10 @@
-import { attention, attentionSplits, partialsWords } from '../../kernels/attention.ts';
+import {
+  attention,
+  attentionForm,
+  attentionSplits,
+  MOST_HEAD_DIM,
+  partialsWords,
+} from '../../kernels/attention.ts';
 import { attentionCombine } from '../../kernels/attention-combine.ts';
 import { attentionRecordsWords, attentionScores } from '../../kernels/attention-scores.ts';
 import { attentionTiled } from '../../kernels/attention-tiled.ts';
@@ -121,7 +127,8 @@ function lowerAttention(context: LowerContext, io: AttentionIo): readonly Dispat
   });
   const shape = `${heads}/${kvHeads}x${headDim} of ${context.contextTokens}`;
   const isMany = context.maxTokens > FEW_TOKENS;
-  const fused: Ways = isMany ? { tiles: () => tiles(context, io) } : { spans: () => spans(context, io) };
+  const few: Ways = headDim <= MOST_HEAD_DIM ? { spans: () => spans(context, io) } : {};
+  const fused: Ways = isMany ? { tiles: () => tiles(context, io) } : few;
   const unfused: Ways =
     4 * pairWords <= MOST_RECORD_BYTES ? { pair: () => pair(context, io, pairWords) } : {};
   // Software adapters pay for every barrier.
@@ -137,9 +144,10 @@ const FEW_TOKENS = 8;
 /** Tiles of query rows against tiles of keys, through workgroup memory. */
 function tiles(context: LowerContext, io: AttentionIo): Dispatch[] {
   const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
+  // Whole heads first; the smaller form cuts a larger head in parts, and computes its scores for each.
   const candidates = attentionTiled.variants
-    .filter(({ scalar, dims }) => scalar === context.scalar && headDim <= dims)
-    .sort((a, b) => a.dims - b.dims);
+    .filter(({ scalar, dims }) => scalar === context.scalar && (dims === 128 || headDim > 128))
+    .sort((a, b) => b.dims - a.dims);
   return [
     context.choose(attentionTiled, candidates, `${heads}/${kvHeads}x${headDim}`, (variant) =>
       dispatch(attentionTiled, variant, {
@@ -192,16 +200,10 @@ function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[]
   ];
 }
 
-/** Query heads that share a key head's reads, as the kernel's variants have them. */
-function sharedRows(heads: number, kvHeads: number): number {
-  const group = heads / kvHeads;
-  return group === 1 ? 1 : group <= 4 ? 4 : 8;
-}
-
 /** One dispatch for short pasts; for long ones the keys are cut into spans and added up by a second. */
 function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
   const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
-  const rows = sharedRows(heads, kvHeads);
+  const { rows, dims } = attentionForm(io);
   const perSpan = kvHeads * Math.ceil(heads / kvHeads / rows);
   const splitsAt = ({ tokens, past }: Step) => attentionSplits(past + tokens, perSpan * tokens);
   const mostSplits = attentionSplits(context.contextTokens, perSpan);
@@ -216,11 +218,9 @@ function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
     splits,
   });
   const size = ({ tokens }: Step, splits: number) => ({ tokens, heads, kvHeads, headDim, splits });
-  const variants = attention.variants
-    .filter(
-      (variant) => variant.scalar === context.scalar && variant.rows === rows && headDim <= 4 * variant.wg,
-    )
-    .sort((a, b) => a.wg - b.wg);
+  const variants = attention.variants.filter(
+    (variant) => variant.scalar === context.scalar && variant.rows === rows && variant.dims === dims,
+  );
   const shape = `${heads}/${kvHeads}x${headDim} of ${context.contextTokens}`;
   const whole = context.choose(
     attention,

@@ -1,0 +1,30 @@
+// heads (1): a key head serves one query head at a time. Shared with lib/heads-4.wgsl: TOGETHER, Scores, Columns, dots(),
+// outer(), scaled(), head_columns(), head_score(), put_head(). Without a group that shares keys nothing is computed twice.
+const TOGETHER = 1u;
+alias Scores = f32; // of one key, for the heads that travel together
+alias Columns = vec4<f32>; // four columns of each of these heads
+
+fn dots(k: vec4<f32>, q: Columns) -> Scores {
+  return dot(k, q);
+}
+
+fn outer(v: vec4<f32>, w: Scores) -> Columns {
+  return w * v;
+}
+
+fn scaled(sum: Columns, by: Scores) -> Columns {
+  return sum * by;
+}
+
+fn head_columns(sum: Columns, head: u32) -> vec4<f32> {
+  return sum;
+}
+
+fn head_score(score: Scores, head: u32) -> f32 {
+  return score;
+}
+
+// The kernel's `heads_of_q` at a place.
+fn put_head(at: u32, head: u32, value: vec4<f32>) {
+  heads_of_q[at] = value;
+}

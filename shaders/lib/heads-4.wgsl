@@ -1,0 +1,30 @@
+// heads (4): four query heads of one key head travel together, so that a key and a value are read once for all: a component
+// of a vec4, or a column of a matrix, belongs to one of them. As lib/heads-1.wgsl.
+const TOGETHER = 4u;
+alias Scores = vec4<f32>;
+alias Columns = mat4x4<f32>;
+
+fn dots(k: vec4<f32>, q: Columns) -> Scores {
+  return k * q;
+}
+
+fn outer(v: vec4<f32>, w: Scores) -> Columns {
+  return Columns(w.x * v, w.y * v, w.z * v, w.w * v);
+}
+
+fn scaled(sum: Columns, by: Scores) -> Columns {
+  return Columns(sum[0] * by.x, sum[1] * by.y, sum[2] * by.z, sum[3] * by.w);
+}
+
+fn head_columns(sum: Columns, head: u32) -> vec4<f32> {
+  var copy = sum; // indexed by a loop: the sum itself stays in registers
+  return copy[head];
+}
+
+fn head_score(score: Scores, head: u32) -> f32 {
+  return score[head];
+}
+
+fn put_head(at: u32, head: u32, value: vec4<f32>) {
+  heads_of_q[at][head] = value;
+}
