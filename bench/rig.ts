@@ -10,6 +10,7 @@ import { tensorSizeBytes } from '../src/graph/liveness.ts';
 import { plainStep, type Graph } from '../src/graph/node.ts';
 import {
   Plan,
+  wholeWeight,
   type GpuWeight,
   type Instance,
   type PlanOptions,
@@ -198,7 +199,7 @@ function weightsOf(
     if (weight.source.kind === 'computed') gpu.write(buffer, 0, weight.source.values());
     else fill(gpu, buffer, kept === 'f32' ? FLOATS : HALVES);
     held.push(buffer);
-    weights.set(weight.name, { slice: slice(buffer), format: kept, scalesWords: scalesOffsetBytes / 4 });
+    weights.set(weight.name, wholeWeight(slice(buffer), weight, kept, scalesOffsetBytes));
   }
   return weights;
 }

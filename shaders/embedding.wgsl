@@ -1,6 +1,8 @@
-// embedding: y[t, :] = multiplier * table[ids[t], :], zeros where the id is past the table
+// embedding: y[t, :] = multiplier * table[ids[t], :], zeros where the id is past the vocabulary
 //
-// ids    [tokens] u32      table [vocab, cols] in any weight format      y [tokens, cols] scalar
+// ids    [tokens] u32      table [rows, cols] in any weight format: the rows from `first` on; tokens of other rows are
+// left to other dispatches, tokens past the vocabulary to the one with the first row
+//      y [tokens, cols] scalar
 // grid   one lane per unit of the output (folded)
 // parts  alias scalar4; UNIT, UNIT_VEC4, unpack_unit (lib/weights-*.wgsl); unit_scale (lib/scales.wgsl); linear_group
 // needs  cols a multiple of UNIT
@@ -12,6 +14,8 @@ struct Params {
   cols: u32,
   scales: u32,
   multiplier: f32,
+  first: u32,
+  rows: u32,
 }
 
 @group(0) @binding(0) var<storage, read> ids: array<u32>;
@@ -34,7 +38,10 @@ fn main(
   let unit = at - token * units;
   let id = ids[token];
   let is_known = id < params.vocab;
-  let row = select(0u, id, is_known);
+  let row = select(0u, id, is_known) - params.first; // wraps where it lies before
+  if (row >= params.rows) {
+    return;
+  }
   let factor = select(0.0, params.multiplier, is_known);
   let values = unpack_unit(table[row * units + unit], unit_scale(row, unit, params.cols, params.scales));
   for (var i = 0u; i < UNIT_VEC4; i++) {

@@ -18,6 +18,9 @@ struct Params {
   outs: u32,
   scales: u32,
   multiplier: f32,
+  first: u32, // row of w that is output 0 of this dispatch
+  y_first: u32, // where that output stands in a row of y, and in bias
+  y_cols: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<scalar4>;
@@ -45,9 +48,9 @@ fn load_w(at: u32) -> vec4<u32> {
 fn write_one(row: u32, out: u32, sum: f32) {
   if (row < params.rows) {
 #if ${bias}
-    y[row * params.outs + out] = result(params.multiplier * (sum + bias[out]));
+    y[row * params.y_cols + params.y_first + out] = result(params.multiplier * (sum + bias[params.y_first + out]));
 #else
-    y[row * params.outs + out] = result(params.multiplier * sum);
+    y[row * params.y_cols + params.y_first + out] = result(params.multiplier * sum);
 #endif
   }
 }
@@ -71,7 +74,7 @@ fn main(
   for (var unit = 0u; unit < units; unit += STEP) {
     let in = step_inputs(unit);
     for (var i = 0u; i < count; i++) {
-      let row = first_out + i;
+      let row = params.first + first_out + i;
       sums[i] += step_dot(row * units + unit, in) * unit_scale(row, unit, params.cols, params.scales);
     }
   }

@@ -20,6 +20,9 @@ struct Params {
   outs: u32,
   scales: u32,
   multiplier: f32,
+  first: u32, // row of w that is output 0 of this dispatch
+  y_first: u32, // where that output stands in a row of y, and in bias
+  y_cols: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<scalar4>;
@@ -58,7 +61,7 @@ fn stage_w(first_out: u32, first_unit: u32, lane: u32) {
   let units = params.cols / UNIT;
   for (var at = lane; at < TILE_OUTS * STAGED_UNITS; at += WG) {
     let out = at / STAGED_UNITS;
-    let row = min(first_out + out, params.outs - 1u);
+    let row = params.first + min(first_out + out, params.outs - 1u);
     let unit = at % STAGED_UNITS;
     let inside = min(first_unit + unit, units - 1u); // past the row x is zero
     let values = unpack_unit(w[row * units + inside], unit_scale(row, inside, params.cols, params.scales));
@@ -85,9 +88,9 @@ fn w_quad(out: u32, quad: u32) -> vec4<f32> {
 fn write_one(row: u32, out: u32, sum: f32) {
   if (row < params.rows && out < params.outs) {
 #if ${bias}
-    y[row * params.outs + out] = result(params.multiplier * (sum + bias[out]));
+    y[row * params.y_cols + params.y_first + out] = result(params.multiplier * (sum + bias[params.y_first + out]));
 #else
-    y[row * params.outs + out] = result(params.multiplier * sum);
+    y[row * params.y_cols + params.y_first + out] = result(params.multiplier * sum);
 #endif
   }
 }

@@ -16,6 +16,9 @@ struct Params {
   outs: u32,
   scales: u32,
   multiplier: f32,
+  first: u32, // row of w that is output 0 of this dispatch
+  y_first: u32, // where that output stands in a row of y, and in bias
+  y_cols: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<scalar4>;
@@ -33,16 +36,16 @@ fn load_x(row: u32, quad: u32) -> vec4<f32> {
 }
 
 fn w_unit(out: u32, unit: u32) -> WUnit {
-  let row = min(out, params.outs - 1u);
+  let row = params.first + min(out, params.outs - 1u);
   return unpack_unit(w[row * (params.cols / UNIT) + unit], unit_scale(row, unit, params.cols, params.scales));
 }
 
 fn write_one(row: u32, out: u32, sum: f32) {
   if (row < params.rows && out < params.outs) {
 #if ${bias}
-    y[row * params.outs + out] = result(params.multiplier * (sum + bias[out]));
+    y[row * params.y_cols + params.y_first + out] = result(params.multiplier * (sum + bias[params.y_first + out]));
 #else
-    y[row * params.outs + out] = result(params.multiplier * sum);
+    y[row * params.y_cols + params.y_first + out] = result(params.multiplier * sum);
 #endif
   }
 }

@@ -9,7 +9,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { runOnCpu } from '../graph/cpu.ts';
 import type { CpuExpertWeights, RecordLayout } from '../graph/experts.ts';
 import { plainStep, type Graph, type HostArray, type Node } from '../graph/node.ts';
-import { Plan, type GpuWeight } from '../graph/plan.ts';
+import { Plan, wholeWeight, type GpuWeight } from '../graph/plan.ts';
 import type { Tensor, Weight } from '../graph/tensor.ts';
 import { weightName, type LayerFile } from './layer-file.ts';
 import type { LayerGraph } from './layer-graph.ts';
@@ -166,7 +166,7 @@ async function runOnGpu(
       });
       held.push(buffer);
       gpu.write(buffer, 0, bytes);
-      weights.set(weight.name, { slice: slice(buffer), format, scalesWords: scalesOffsetBytes / 4 });
+      weights.set(weight.name, wholeWeight(slice(buffer), weight, format, scalesOffsetBytes));
     }
     const resources = { weight: (weight: Weight) => known(weights, weight), experts };
     const options = {

@@ -4,6 +4,7 @@ import { Gpu, readAdapter, type AdapterFacts, type GpuEntry, type HostDevice } f
 import type { FolderSource } from '../io/source.ts';
 import type { DiskStorage } from '../io/storage.ts';
 import type { ModelFamily } from '../models/family.ts';
+import type { Bounds } from '../graph/weight-parts.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type {
   AdapterReport,
@@ -50,6 +51,8 @@ export interface EngineOptions extends LoadOptions {
   storage?: DiskStorage | Promise<DiskStorage>;
   /** For tests of streaming. */
   streamTesting?: StreamTesting;
+  /** Cuts weights and dispatches as those of large models are. For tests. */
+  bounds?: Bounds;
   /** Opens devices with the portable limits only. For tests. */
   limits?: 'plan' | 'default';
 }
@@ -309,6 +312,7 @@ export class LocalEngine implements Engine {
             streaming: options.streaming ?? {},
             budgetBytes: budgetOf(options),
             testing: this.#options.streamTesting ?? {},
+            bounds: this.#options.bounds,
           })
         : await CpuRunner.open(drafted, onProgress);
       const info = infoOf(drafted, this.#realPlan(sized.plan, runner, drafted, options), tokenizer);
@@ -323,8 +327,8 @@ export class LocalEngine implements Engine {
   }
 
   #size(drafted: Drafted, options: LoadOptions): Sized {
-    const { expertBindingBytes } = this.#options.streamTesting ?? {};
-    return sizeModel(drafted, this.#facts ?? CPU_FACTS, options, expertBindingBytes);
+    const { streamTesting: { expertBindingBytes = Infinity } = {}, bounds } = this.#options;
+    return sizeModel(drafted, this.#facts ?? CPU_FACTS, options, { expertBindingBytes, ...bounds });
   }
 
   /** The plan as it became: with fewer slots where the GPU refused the planned ones. */

@@ -1,16 +1,18 @@
 /** Brings a model onto a GPU device: weights, experts, pipelines, tuning. */
 import { AtomoeError, invariant } from '../errors.ts';
+import { matrixLayout } from '../formats/matrix.ts';
 import { slice } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { lower, Plan, type GpuWeight, type Resources, type Tuning } from '../graph/plan.ts';
 import type { Scalar, Weight } from '../graph/tensor.ts';
+import { matrixBindingBytes, weightParts, type Bounds } from '../graph/weight-parts.ts';
 import type { LoadProgress, StreamingOptions } from './api.ts';
 import { ExpertMemory, type StreamTesting } from './expert-memory.ts';
 import { GpuRunner } from './gpu-runner.ts';
 import type { Drafted } from './planning.ts';
 import type { SlotPlan } from './slots.ts';
 import { tuneModel, type PlanSpec, type TuningOptions } from './tuning.ts';
-import { readWeight } from './weights.ts';
+import { formatOf, readWeightRows } from './weights.ts';
 
 export interface GpuLoadOptions {
   readonly scalar: Scalar;
@@ -21,6 +23,7 @@ export interface GpuLoadOptions {
   readonly streaming: StreamingOptions;
   readonly budgetBytes: number; // of GPU memory, from when the model is loaded
   readonly testing: StreamTesting;
+  readonly bounds?: Bounds | undefined; // for tests
 }
 
 /**
@@ -45,11 +48,11 @@ async function openRunner(
   options: GpuLoadOptions,
   held: { dispose(): void }[],
 ): Promise<GpuRunner> {
-  const { scalar, onProgress, slots } = options;
+  const { scalar, onProgress, slots, bounds = {} } = options;
   const { contextTokens, chunkTokens, decode, prefill, experts, checkpoint, context } = drafted;
   gpu.budgetBytes = options.budgetBytes;
   const advance = downloadProgress(drafted, options);
-  const weights = await uploadWeights(gpu, drafted, advance, held);
+  const weights = await uploadWeights(gpu, drafted, { advance, bounds }, held);
   const memory = experts && slots && (await ExpertMemory.open(gpu, drafted, { ...options, slots }));
   if (memory) held.push(memory);
   const weight = (wanted: Weight) => {
@@ -59,7 +62,7 @@ async function openRunner(
   };
   const forTokens: Resources = { weight, experts: memory?.forTokens };
   const forPrompts: Resources = { weight, experts: memory?.forPrompts };
-  const common = { contextTokens, scalar };
+  const common = { contextTokens, scalar, ...bounds };
   const tokens = { ...common, label: 'decode', maxTokens: 1, keepCuts: true };
   const prompts = { ...common, label: 'prefill', maxTokens: chunkTokens };
   const specs: readonly PlanSpec[] = [
@@ -76,7 +79,7 @@ async function openRunner(
       `the GPU device was lost while loading ${checkpoint.label}; load it again`,
     );
   onProgress({ kind: 'ready' });
-  return new GpuRunner({ gpu, drafted, scalar, weights, memory, forPrompts, tuning, ...plans });
+  return new GpuRunner({ gpu, drafted, scalar, bounds, weights, memory, forPrompts, tuning, ...plans });
 }
 
 /** Opens the plans one after another; progress counts the programs of all of them, each once. */
@@ -126,19 +129,29 @@ function downloadProgress(
 async function uploadWeights(
   gpu: Gpu,
   drafted: Drafted,
-  advance: (bytes: number) => void,
+  { advance, bounds }: { advance: (bytes: number) => void; bounds: Bounds },
   held: { dispose(): void }[],
 ): Promise<Map<string, GpuWeight>> {
+  const mostBytes = matrixBindingBytes(gpu.limits, bounds);
   const weights = new Map<string, GpuWeight>();
   for (const weight of drafted.decode.weights) {
-    const { format, bytes, scalesOffsetBytes } = await readWeight(weight, drafted.context);
-    const buffer = await gpu.allocating(weight.name, () =>
-      gpu.createBuffer({ label: weight.name, sizeBytes: Math.max(16, bytes.byteLength), kind: 'weights' }),
-    );
-    held.push(buffer);
-    gpu.write(buffer, 0, bytes);
-    weights.set(weight.name, { slice: slice(buffer), format, scalesWords: scalesOffsetBytes / 4 });
-    advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
+    const format = formatOf(weight, drafted.context);
+    const parts: GpuWeight['parts'][number][] = [];
+    for (const part of weightParts(
+      weight,
+      (rows) => matrixLayout(format, rows, weight.cols).sizeBytes,
+      mostBytes,
+    )) {
+      const { bytes, scalesOffsetBytes } = await readWeightRows(weight, part, drafted.context);
+      const buffer = await gpu.allocating(weight.name, () =>
+        gpu.createBuffer({ label: weight.name, sizeBytes: Math.max(16, bytes.byteLength), kind: 'weights' }),
+      );
+      held.push(buffer);
+      gpu.write(buffer, 0, bytes);
+      parts.push({ ...part, slice: slice(buffer), scalesWords: scalesOffsetBytes / 4 });
+      advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
+    }
+    weights.set(weight.name, { format, parts });
   }
   return weights;
 }

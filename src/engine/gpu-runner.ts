@@ -1,7 +1,7 @@
 /** A model on a GPU device: its weights, its plans, and one step at a time. */
 import { invariant } from '../errors.ts';
 import type { Buffer } from '../gpu/buffer.ts';
-import type { Counters, Gpu } from '../gpu/device.ts';
+import { DEFAULT_LIMITS, type Counters, type Gpu } from '../gpu/device.ts';
 import { ReadbackRing } from '../gpu/readback.ts';
 import { timeCommands } from '../gpu/timing.ts';
 import { submit, type Command, type Copy } from '../gpu/recorder.ts';
@@ -11,6 +11,7 @@ import { tensorSizeBytes } from '../graph/liveness.ts';
 import type { Step } from '../graph/node.ts';
 import { Plan, type GpuWeight, type Instance, type Resources, type Tuning } from '../graph/plan.ts';
 import type { Scalar } from '../graph/tensor.ts';
+import type { Bounds } from '../graph/weight-parts.ts';
 import { buildGraph } from '../models/graph.ts';
 import type { AdapterReport, LossyReport, MemoryReport, StreamingOptions, TokenRoutes } from './api.ts';
 import { routeTensors, type ExpertMemory } from './expert-memory.ts';
@@ -65,6 +66,7 @@ export interface Loaded {
   readonly gpu: Gpu;
   readonly drafted: Drafted;
   readonly scalar: Scalar;
+  readonly bounds: Bounds;
   readonly weights: ReadonlyMap<string, GpuWeight>;
   readonly memory: ExpertMemory | undefined; // of models with routed experts
   readonly forPrompts: Resources;
@@ -161,21 +163,22 @@ export class GpuRunner implements Runner {
   }
 
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
-    const { gpu, drafted, forPrompts, scalar, tuning } = this.#loaded;
-    const { family, spec, contextTokens, chunkTokens, lossy } = drafted;
+    const { gpu, drafted, forPrompts, scalar, tuning, bounds } = this.#loaded;
+    const { family, spec, contextTokens, lossy } = drafted;
+    const maxTokens = mostLogitRows(spec.vocab, drafted.chunkTokens);
     const graph = buildGraph(family, spec, {
       logits: 'all',
       sample: false,
       contextTokens,
       skipBelow: lossy.skipBelow,
     });
-    const options = { label: 'all logits', maxTokens: chunkTokens, contextTokens, scalar, tuning };
+    const options = { label: 'all logits', maxTokens, contextTokens, scalar, tuning, ...bounds };
     this.#allLogitsPlan ??= Plan.open(gpu, graph, forPrompts, options);
     const plan = await this.#allLogitsPlan;
     const instance = plan.instance(own(state).buffers);
     const all = new Float32Array(request.ids.length * spec.vocab);
-    for (let from = 0; from < request.ids.length; from += chunkTokens) {
-      const ids = request.ids.slice(from, from + chunkTokens);
+    for (let from = 0; from < request.ids.length; from += maxTokens) {
+      const ids = request.ids.slice(from, from + maxTokens);
       await this.#runChunk(instance, { ...request, ids, past: request.past + from }, [], undefined);
       all.set(new Float32Array(await plan.read(plan.named('logits'), ids.length)), from * spec.vocab);
     }
@@ -262,7 +265,7 @@ export class GpuRunner implements Runner {
     for (const item of [decode, prefill, this.#ring]) item.dispose();
     void this.#allLogitsPlan?.then((plan) => plan.dispose());
     memory?.dispose();
-    for (const { slice: weight } of weights.values()) weight.buffer.dispose();
+    for (const { parts } of weights.values()) for (const part of parts) part.slice.buffer.dispose();
   }
 
   async #stateBuffers(): Promise<Map<string, Buffer>> {
@@ -374,6 +377,11 @@ export class GpuRunner implements Runner {
     }
     return { ids, weights };
   }
+}
+
+/** Logits of so many tokens lie in one portable binding, whatever the device allows: chunks may not depend on it. */
+function mostLogitRows(vocab: number, chunkTokens: number): number {
+  return Math.max(1, Math.min(chunkTokens, Math.floor(DEFAULT_LIMITS.maxBindingBytes / 4 / vocab)));
 }
 
 function stepOf({ ids, past, penalty, temperature, candidates }: StepRequest): Step {

@@ -2,12 +2,13 @@
 import { AtomoeError } from '../errors.ts';
 import { DEFAULT_LIMITS, type AdapterFacts, type Limits } from '../gpu/device.ts';
 import { openCheckpoint, type Checkpoint } from '../formats/checkpoint.ts';
-import { matrixLayout } from '../formats/matrix.ts';
+import { matrixLayout, type MatrixFormat } from '../formats/matrix.ts';
 import type { ExpertWeights } from '../graph/experts.ts';
 import { shareBuffers, tensorSizeBytes } from '../graph/liveness.ts';
 import type { Graph } from '../graph/node.ts';
-import { lower, type PlanOptions, type Tuning, type WeightFacts } from '../graph/plan.ts';
+import { lower, type PlanOptions, type Tuning, type WeightFact, type WeightFacts } from '../graph/plan.ts';
 import { makeTensor, type Weight } from '../graph/tensor.ts';
+import { matrixBindingBytes, weightParts, type Bounds } from '../graph/weight-parts.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { ModelFamily } from '../models/family.ts';
 import { buildGraph } from '../models/graph.ts';
@@ -109,13 +110,23 @@ function contextOf({ contextTokens }: LoadOptions, spec: ModelSpec): number {
 }
 
 /** Where nothing is loaded yet: formats from the headers, stand-ins for the pools. */
-function weightFacts({ context, experts }: Drafted, maxBindingBytes: number): WeightFacts {
+function weightFacts({ context, experts }: Drafted, limits: Limits, bounds: Bounds): WeightFacts {
   return {
-    weight: (weight) => {
-      const format = formatOf(weight, context);
-      return { format, scalesWords: matrixLayout(format, weight.rows, weight.cols).scalesOffsetBytes / 4 };
-    },
-    experts: experts && standIn(experts, maxBindingBytes),
+    weight: (weight) => factOf(weight, formatOf(weight, context), matrixBindingBytes(limits, bounds)),
+    experts: experts && standIn(experts, limits.maxBindingBytes),
+  };
+}
+
+/** How a weight will lie: its parts, and where each has its scales. */
+function factOf(weight: Weight, format: MatrixFormat, mostBytes: number): WeightFact {
+  const { cols } = weight;
+  const parts = weightParts(weight, (rows) => matrixLayout(format, rows, cols).sizeBytes, mostBytes);
+  return {
+    format,
+    parts: parts.map((part) => ({
+      ...part,
+      scalesWords: matrixLayout(format, part.rows, cols).scalesOffsetBytes / 4,
+    })),
   };
 }
 
@@ -145,12 +156,16 @@ const READBACKS = 3; // sampling records under way at a time
 const MOST_RECORD_PARTS = 1 + MOST_LOOKAHEAD; // of what a layer says: its own experts, and those of layers behind it
 
 /** How many dispatches both plans have, and which buffers their activations share. Allocates nothing. */
-function lowerBoth(drafted: Drafted, adapter: AdapterFacts, scalar: PlanOptions['scalar']) {
+function lowerBoth(
+  drafted: Drafted,
+  adapter: AdapterFacts,
+  { scalar, bounds }: { scalar: PlanOptions['scalar']; bounds: Bounds },
+) {
   const { contextTokens, chunkTokens } = drafted;
-  const facts = weightFacts(drafted, adapter.limits.maxBindingBytes);
+  const facts = weightFacts(drafted, adapter.limits, bounds);
   const tuning: Tuning = new Map();
   const lowered = (graph: Graph, maxTokens: number) => {
-    const options = { label: 'plan', maxTokens, contextTokens, scalar, tuning };
+    const options = { label: 'plan', maxTokens, contextTokens, scalar, tuning, ...bounds };
     const { dispatches } = lower(adapter, graph, facts, options);
     const sizes = shareBuffers(dispatches, maxTokens, scalar, { keepCuts: maxTokens === 1 }).map(
       ({ sizeBytes }) => sizeBytes,
@@ -165,10 +180,10 @@ export function sizeModel(
   drafted: Drafted,
   adapter: AdapterFacts,
   options: LoadOptions,
-  expertBindingBytes = Infinity, // less than the adapter allows, for tests
+  { expertBindingBytes = Infinity, ...bounds }: Bounds & { readonly expertBindingBytes?: number } = {}, // for tests
 ): Sized {
   const { experts, contextTokens, checkpoint, spec } = drafted;
-  const { fixed, largest, dispatches } = fixedNeeds(drafted, adapter, options);
+  const { fixed, largest, dispatches } = fixedNeeds(drafted, adapter, options, bounds);
   const deviceBytes = Math.max(largest.sizeBytes, DEFAULT_LIMITS.maxBindingBytes);
   const needs = slotNeeds(drafted, Math.min(expertBindingBytes, deviceBytes, adapter.limits.maxBindingBytes));
   const fixedBytes = sum(Object.values(fixed));
@@ -213,12 +228,13 @@ export function sizeModel(
 }
 
 /** What a model takes whatever becomes of its experts, and the largest thing that has to lie in one binding. */
-function fixedNeeds(drafted: Drafted, adapter: AdapterFacts, options: LoadOptions) {
+function fixedNeeds(drafted: Drafted, adapter: AdapterFacts, options: LoadOptions, bounds: Bounds) {
   const { experts, context, decode } = drafted;
   const scalar = options.activations ?? 'f32';
-  const plans = lowerBoth(drafted, adapter, scalar);
+  const plans = lowerBoth(drafted, adapter, { scalar, bounds });
   const dispatches = { decode: plans.decode.dispatches, prefill: plans.prefill.dispatches };
-  const weights = decode.weights.map((weight) => need(weight, context));
+  const mostBytes = matrixBindingBytes(adapter.limits, bounds);
+  const weights = decode.weights.flatMap((weight) => needs(weight, context, mostBytes));
   const states = decode.tensors
     .filter(({ role }) => role === 'state')
     .map((tensor) => ({ what: `the cache "${tensor.name}"`, sizeBytes: tensorSizeBytes(tensor, 0, scalar) }));
@@ -301,11 +317,14 @@ interface Need {
   readonly sizeBytes: number;
 }
 
-function need(weight: Weight, context: ReadContext): Need {
+/** One for each part of a weight. */
+function needs(weight: Weight, context: ReadContext, mostBytes: number): Need[] {
   const { source, name } = weight;
   const first = source.kind === 'checkpoint' ? source.parts[0]?.tensor : undefined;
   const file = first === undefined ? undefined : context.checkpoint.tensor(first)?.file;
-  return { what: `${file ? `${file} ` : ''}tensor "${name}"`, sizeBytes: sizeOf(weight, context) };
+  const what = `${file ? `${file} ` : ''}tensor "${name}"`;
+  const { format, parts } = factOf(weight, formatOf(weight, context), mostBytes);
+  return parts.map(({ rows }) => ({ what, sizeBytes: matrixLayout(format, rows, weight.cols).sizeBytes }));
 }
 
 function fits(
@@ -322,10 +341,6 @@ function fits(
     return `it needs ${gpuTotal} bytes of GPU memory at least, the budget is ${budget}; quantize, shorten the context, or raise memoryBudget to ${gpuTotal}`;
   }
   return '';
-}
-
-function sizeOf(weight: Weight, context: ReadContext): number {
-  return matrixLayout(formatOf(weight, context), weight.rows, weight.cols).sizeBytes;
 }
 
 function sum(values: readonly number[]): number {

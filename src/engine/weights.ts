@@ -7,6 +7,7 @@ import type { ExpertPack } from '../formats/pack.ts';
 import { chooseFormat, encodeMatrix, matrixLayout, type MatrixFormat } from '../formats/matrix.ts';
 import type { RecordLayout } from '../graph/experts.ts';
 import type { TensorRows, Weight } from '../graph/tensor.ts';
+import type { WeightPart } from '../graph/weight-parts.ts';
 import type { AtomicSpec, ModelSpec, MoeSpec } from '../models/spec.ts';
 import type { QuantizeFormat } from './api.ts';
 
@@ -90,23 +91,58 @@ export async function readWeight(weight: Weight, context: ReadContext): Promise<
     const values = source.values();
     return { format: 'f32', bytes: new Uint8Array(values.buffer), scalesOffsetBytes: 0 };
   }
-  const format = formatOf(weight, context);
+  return readParts({ parts: source.parts, rows, cols, format: formatOf(weight, context) }, context);
+}
+
+/** Parts of tensors, stacked. */
+async function readParts(
+  stack: {
+    readonly parts: readonly TensorRows[];
+    readonly rows: number;
+    readonly cols: number;
+    readonly format: MatrixFormat;
+  },
+  context: ReadContext,
+): Promise<EncodedMatrix> {
+  const { parts, rows, cols, format } = stack;
   const { sizeBytes, scalesOffsetBytes } = matrixLayout(format, rows, cols);
-  if (source.parts.length === 1 && source.parts[0]) {
-    return { format, bytes: await readPart(source.parts[0], cols, format, context), scalesOffsetBytes };
+  if (parts.length === 1 && parts[0]) {
+    return { format, bytes: await readPart(parts[0], cols, format, context), scalesOffsetBytes };
   }
   // Stacked parts: quants follow quants and scales follow scales only if the whole is encoded at once.
   const isQuantized = scalesOffsetBytes > 0;
   const partFormat = isQuantized ? 'f32' : format;
   const stacked = new Uint8Array(isQuantized ? 4 * rows * cols : sizeBytes);
   let at = 0;
-  for (const part of source.parts) {
+  for (const part of parts) {
     const bytes = await readPart(part, cols, partFormat, context);
     stacked.set(bytes, at);
     at += bytes.byteLength;
   }
   const bytes = isQuantized ? encodeMatrix('F32', stacked, format, rows, cols) : stacked;
   return { format, bytes, scalesOffsetBytes };
+}
+
+/** Reads some rows of a dense weight: bit for bit what `readWeight` gives for them. */
+export async function readWeightRows(
+  weight: Weight,
+  { firstRow, rows }: WeightPart,
+  context: ReadContext,
+): Promise<EncodedMatrix> {
+  const { source, cols } = weight;
+  if (rows === weight.rows || source.kind === 'computed') return readWeight(weight, context);
+  const parts: TensorRows[] = [];
+  let at = 0; // the weight's row with which a part begins
+  for (const part of source.parts) {
+    const { rows: count } = describe(context.checkpoint, part, cols);
+    const from = Math.max(at, firstRow);
+    const to = Math.min(at + count, firstRow + rows);
+    if (from < to) {
+      parts.push({ tensor: part.tensor, rowStart: (part.rowStart ?? 0) + from - at, rowCount: to - from });
+    }
+    at += count;
+  }
+  return readParts({ parts, rows, cols, format: formatOf(weight, context) }, context);
 }
 
 async function readPart(

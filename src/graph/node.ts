@@ -6,6 +6,7 @@ import type { Scalar, WeightFormat } from '../kernels/common.ts';
 import { program, type Kernel, type Variant } from '../kernels/kernel.ts';
 import type { CpuExpertWeights, ExpertWeights } from './experts.ts';
 import type { Ref, Tensor, TensorShape, Weight } from './tensor.ts';
+import type { WeightPart } from './weight-parts.ts';
 
 /** All that changes from step to step. */
 export interface Step {
@@ -30,6 +31,7 @@ export interface Dispatch {
   readonly grid: (step: Step) => Grid | { readonly indirect: Tensor; readonly offsetBytes: number };
   readonly isNeeded?: (step: Step) => boolean;
   readonly records?: RecordUse; // where it reads expert records
+  readonly work?: (step: Step) => number; // multiply-adds, about; where there are many
 }
 
 /** That a dispatch reads expert records: a step can stop before it, and go on when the records are there. */
@@ -55,9 +57,10 @@ export function dispatch<
     readonly indirect?: Tensor; // workgroup counts come from here instead of `size`
     readonly isNeeded?: (step: Step) => boolean;
     readonly records?: RecordUse;
+    readonly work?: (step: Step) => number;
   },
 ): Dispatch {
-  const { indirect, isNeeded, records } = use;
+  const { indirect, isNeeded, records, work } = use;
   return {
     program: program(kernel, variant),
     buffers: use.buffers,
@@ -65,7 +68,14 @@ export function dispatch<
     grid: indirect ? () => ({ indirect, offsetBytes: 0 }) : (step) => kernel.grid(use.size(step), variant),
     ...(isNeeded ? { isNeeded } : {}),
     ...(records ? { records } : {}),
+    ...(work ? { work } : {}),
   };
+}
+
+/** Rows of a matrix that are bound together. */
+export interface MatrixPart extends WeightPart {
+  readonly ref: Ref;
+  readonly scales: number; // where a quantised matrix' scales begin, in u32 words from the start of the binding
 }
 
 /** What a node knows when it is lowered to GPU dispatches. */
@@ -78,8 +88,10 @@ export interface LowerContext {
   readonly contextTokens: number; // rows of the KV cache
   readonly experts: ExpertWeights | undefined;
   format(weight: Weight): WeightFormat;
-  /** Where a quantised weight's scales begin, in u32 words from the start of its binding. */
-  scales(weight: Weight): number;
+  /** The bindings of a matrix, in the order of their rows: one, or several where it is larger than a binding. */
+  parts(weight: Weight): readonly MatrixPart[];
+  /** Of one dispatch at most: longer ones are cut (`pieces.ts`). */
+  readonly mostMultiplyAdds: number;
   /** A scratch tensor of this node. */
   scratch(name: string, shape: TensorShape): Tensor;
   /**

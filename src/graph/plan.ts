@@ -9,13 +9,33 @@ import type { Variant } from '../kernels/kernel.ts';
 import type { ExpertWeights } from './experts.ts';
 import { elementBytes, shareBuffers, tensorSizeBytes } from './liveness.ts';
 import type { Dispatch, Graph, LowerContext, Step } from './node.ts';
+import { MOST_MULTIPLY_ADDS } from './pieces.ts';
 import { elementCount, makeTensor, type Ref, type Tensor, type Weight } from './tensor.ts';
+import type { WeightPart } from './weight-parts.ts';
 
 /** A dense weight in GPU memory. */
-export interface GpuWeight {
-  readonly slice: BufferSlice;
+export interface GpuWeight extends WeightFact {
+  readonly parts: readonly (PartFact & { readonly slice: BufferSlice })[];
+}
+
+/** A weight that lies in one binding. */
+export function wholeWeight(
+  at: BufferSlice,
+  { rows }: Pick<Weight, 'rows'>,
+  format: WeightFormat,
+  scalesOffsetBytes: number,
+): GpuWeight {
+  return { format, parts: [{ firstRow: 0, rows, scalesWords: scalesOffsetBytes / 4, slice: at }] };
+}
+
+/** How a dense weight lies, or will. */
+export interface WeightFact {
   readonly format: WeightFormat;
-  readonly scalesWords: number; // where the scales of a quantised weight begin, in u32 words from the slice's start
+  readonly parts: readonly PartFact[]; // in the order of their rows; one, unless no binding takes them all
+}
+
+interface PartFact extends WeightPart {
+  readonly scalesWords: number; // where the scales of a quantised weight begin, in u32 words from the part's start
 }
 
 /** What plans of one model share. */
@@ -39,6 +59,7 @@ export interface PlanOptions {
   readonly contextTokens: number;
   readonly scalar: Scalar;
   readonly tuning: Tuning;
+  readonly mostMultiplyAdds?: number; // of one dispatch; default MOST_MULTIPLY_ADDS
   readonly keepCuts?: boolean; // a step can go on again from where it stopped before a layer's experts
 }
 
@@ -54,7 +75,7 @@ export type DeviceFacts = Pick<Gpu, 'features' | 'limits' | 'adapterClass'>;
 
 /** What lowering has to know of the weights, which need not be loaded yet. */
 export interface WeightFacts {
-  readonly weight: (weight: Weight) => Pick<GpuWeight, 'format' | 'scalesWords'>;
+  readonly weight: (weight: Weight) => WeightFact;
   readonly experts: ExpertWeights | undefined;
 }
 
@@ -91,7 +112,14 @@ function lowerContext(
     contextTokens: options.contextTokens,
     experts: resources.experts,
     format: (weight) => resources.weight(weight).format,
-    scales: (weight) => resources.weight(weight).scalesWords,
+    parts: (weight) =>
+      resources.weight(weight).parts.map(({ firstRow, rows, scalesWords: scales }, part) => ({
+        ref: { kind: 'part', weight, part },
+        firstRow,
+        rows,
+        scales,
+      })),
+    mostMultiplyAdds: options.mostMultiplyAdds ?? MOST_MULTIPLY_ADDS,
     scratch: (name, shape) => makeTensor(`${label} ${name}`, shape),
     choose: (kernel, candidates, shape, make) => {
       const legal = candidates.filter((variant) =>
@@ -272,7 +300,8 @@ export class Plan {
 
   /** What a dispatch binds for a reference; undefined for a tensor that no dispatch of this plan uses. */
   resolve(ref: Ref, states: States): BufferSlice | undefined {
-    if (ref.kind === 'weight') return this.#resources.weight(ref).slice;
+    if (ref.kind === 'weight') return this.#part(ref, 0, 1);
+    if (ref.kind === 'part') return this.#part(ref.weight, ref.part);
     if (ref.kind === 'buffer') return slice(ref.buffer);
     if (ref.role !== 'state') return this.#byTensor.get(ref);
     const buffer = states.get(ref.name);
@@ -284,6 +313,15 @@ export class Plan {
     this.#arena.buffer.dispose();
   }
 
+  #part(weight: Weight, part: number, wanted?: number): BufferSlice {
+    const { parts } = this.#resources.weight(weight);
+    const found = parts[part];
+    invariant(found && parts.length === (wanted ?? parts.length), () => {
+      return `part ${part} of ${weight.name}, which lies in ${parts.length} bindings; bind what parts() gives`;
+    });
+    return found.slice;
+  }
+
   #pipeline(index: number): Pipeline {
     const pipeline = this.#pipelines[index];
     invariant(pipeline, () => `no pipeline ${index}`);
@@ -292,7 +330,9 @@ export class Plan {
 }
 
 function missing(ref: Ref): never {
-  throw new Error(`no buffer for ${ref.kind === 'buffer' ? ref.buffer.label : ref.name}`);
+  const { kind } = ref;
+  const name = kind === 'buffer' ? ref.buffer.label : kind === 'part' ? ref.weight.name : ref.name;
+  throw new Error(`no buffer for ${name}`);
 }
 
 /** The bind group of a dispatch, with its parameters in a slice of an arena. */

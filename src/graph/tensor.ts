@@ -50,8 +50,9 @@ export type WeightSource =
   | { readonly kind: 'computed'; readonly values: () => Float32Array<ArrayBuffer> };
 
 /**
- * A dense weight [rows, cols]. `exact` weights (norms, routers, statistics, biases) are f32 whatever the file holds;
- * the others keep the file's 16 or 32 bits, or are quantised.
+ * A dense weight [rows, cols]. `exact` weights (norms, routers, statistics, biases) are f32 whatever the file holds, and
+ * lie in one binding; the others keep the file's 16 or 32 bits, or are quantised, and lie in several where one is not
+ * large enough.
  */
 export interface Weight {
   readonly kind: 'weight';
@@ -62,5 +63,12 @@ export interface Weight {
   readonly source: WeightSource;
 }
 
-/** What a dispatch binds: a tensor of the graph, a weight, or a buffer that somebody else owns. */
-export type Ref = Tensor | Weight | { readonly kind: 'buffer'; readonly buffer: Buffer };
+/** Some rows of a matrix that lies in several bindings: the part with that number (`LowerContext.parts`). */
+export interface WeightPartRef {
+  readonly kind: 'part';
+  readonly weight: Weight;
+  readonly part: number;
+}
+
+/** What a dispatch binds: a tensor of the graph, a weight or part of one, or a buffer that somebody else owns. */
+export type Ref = Tensor | Weight | WeightPartRef | { readonly kind: 'buffer'; readonly buffer: Buffer };

@@ -14,7 +14,7 @@ async function check(
   cols: number,
 ) {
   const { words, scales, values } = testWeights(variant.format, vocab, cols, 7);
-  const params = { tokens: ids.length, vocab, cols, scales, multiplier: 12 };
+  const params = { tokens: ids.length, vocab, cols, scales, multiplier: 12, first: 0, rows: vocab };
   const { y } = await runKernel(gpu, embedding, variant, {
     buffers: { ids, table: words, y: { type: variant.scalar, count: ids.length * cols } },
     params,
@@ -41,6 +41,33 @@ describe.each(variants.map((variant) => [embedding.key(variant), variant] as con
 test('a vocabulary of 49155', async () => {
   const variant = variants.find(({ format }) => format === 'q4_0')!;
   await check(variant, Uint32Array.from([49154, 49155, 0, 31337]), 49155, 64);
+});
+
+test('a table in two parts: each writes the tokens of its rows, the first those past the vocabulary', async () => {
+  const [vocab, cols, cut] = [10, 32, 6];
+  const ids = Uint32Array.from([9, 5, 6, 77, 0]);
+  const variant = variants.find(({ format }) => format === 'f32')!;
+  const { words, scales, values } = testWeights('f32', vocab, cols, 7);
+  const common = { tokens: ids.length, vocab, cols, scales, multiplier: 2 };
+  const run = async (first: number, rows: number) => {
+    const table = words.slice(first * cols, (first + rows) * cols);
+    const y = { type: variant.scalar, count: ids.length * cols };
+    const params = { ...common, first, rows };
+    return numbers(
+      (await runKernel(gpu, embedding, variant, { buffers: { ids, table, y }, params, size: params })).y,
+    );
+  };
+  const [low, high] = [await run(0, cut), await run(cut, vocab - cut)];
+  const want = embeddingReference(ids, values, common);
+  for (const [token, id] of ids.entries()) {
+    const row = (all: Float32Array) => all.subarray(token * cols, (token + 1) * cols);
+    const isHigh = id >= cut && id < vocab;
+    expectClose(row(isHigh ? high : low), row(want), tolerance(variant.scalar));
+    expect(
+      row(isHigh ? low : high).every((value) => !(Math.abs(value) < 1e4)),
+      'still poison',
+    ).toBe(true);
+  }
 });
 
 test('the reference picks rows', () => {

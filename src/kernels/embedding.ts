@@ -17,11 +17,22 @@ export interface EmbeddingSize {
   readonly cols: number;
 }
 
-/** y[t, :] = multiplier * table[ids[t], :], zeros for ids past the table. Moves bytes only: nothing to tune. */
+/**
+ * y[t, :] = multiplier * table[ids[t], :], zeros for ids past the vocabulary. The table may be part of one: `rows` rows
+ * from `first` on; then tokens of other rows are left as they are. Moves bytes only: nothing to tune.
+ */
 export const embedding = defineKernel({
   name: 'embedding',
   bindings: { ids: 'read', table: 'read', y: 'write' },
-  params: { tokens: 'u32', vocab: 'u32', cols: 'u32', scales: 'u32', multiplier: 'f32' },
+  params: {
+    tokens: 'u32',
+    vocab: 'u32',
+    cols: 'u32',
+    scales: 'u32',
+    multiplier: 'f32',
+    first: 'u32',
+    rows: 'u32',
+  },
   variants: cross({ scalar: SCALARS, format: WEIGHT_FORMATS, wg: [64] }),
   parts: ({ scalar, format }) => [
     scalarPrelude(scalar),

@@ -4,6 +4,7 @@ import { constants, featuresOf } from './common.ts';
 import { defineKernel } from './kernel.ts';
 import {
   LINEAR_BIASED,
+  LINEAR_PARAMS,
   LINEAR_PLAIN,
   linearCommonParts,
   linearGrid,
@@ -38,7 +39,7 @@ export const linearTiled = defineKernel({
   name: 'linear-tiled',
   bindings: LINEAR_BIASED,
   bindingsOf: ({ bias }) => (bias ? LINEAR_BIASED : LINEAR_PLAIN),
-  params: { rows: 'u32', cols: 'u32', outs: 'u32', scales: 'u32', multiplier: 'f32' },
+  params: LINEAR_PARAMS,
   variants: linearVariants([
     { rows: 32, outs: 32, lanes: STAGED_LANES, subgroups: false, wg: STAGED_LANES },
     { rows: 32, outs: 64, lanes: STAGED_LANES, subgroups: false, wg: STAGED_LANES },

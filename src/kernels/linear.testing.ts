@@ -1,4 +1,5 @@
 /** What the tests of `linear` and `linear-tiled` share: both compute the same. */
+import { expect } from 'vitest';
 import type { Gpu } from '../gpu/device.ts';
 import type { Kernel } from './kernel.ts';
 import type { linear, LinearSize, LinearVariant } from './linear.ts';
@@ -29,25 +30,43 @@ export async function checkLinear<V extends LinearVariant>(
   { rows, cols, outs }: LinearSize,
   gpu?: Gpu,
 ): Promise<void> {
-  const { words, scales, values } = testWeights(variant.format, outs, cols, 11);
+  // A dispatch computes some outputs of a longer row of y, from some rows of what is bound as w.
+  const [first, before, behind] = [3, 2, 1];
+  const yCols = before + outs + behind;
+  const { words, scales, values } = testWeights(variant.format, first + outs + 1, cols, 11);
   const x = randomNormal(rows * cols, 1);
-  const bias = randomNormal(outs, 2);
-  const params = { rows, cols, outs, scales, multiplier: 0.75 };
+  const bias = randomNormal(yCols, 2);
+  const params = { rows, cols, outs, scales, multiplier: 0.75, first, y_first: before, y_cols: yCols };
   const { y } = await runKernel(gpu ?? (await testGpu()), kernel, variant, {
     buffers: {
       x: scalars(x, variant.scalar),
       w: words,
-      y: { type: variant.out, count: rows * outs },
+      y: { type: variant.out, count: rows * yCols },
       bias, // bound where the variant has it
     },
     params,
     size: { rows, cols, outs },
   });
-  const want = linearReference(rounded(x, variant.scalar), values, variant.bias ? bias : undefined, params);
+  const want = linearReference(
+    rounded(x, variant.scalar),
+    values.subarray(first * cols),
+    variant.bias ? bias.subarray(before) : undefined,
+    params,
+  );
   // A sum of n terms of size s is off by about sqrt(n) s 2^-24: terms here are near 0.5.
   const absolute = variant.out === 'f16' ? 2e-3 : 4e-7 * Math.sqrt(cols);
   const { relative } = tolerance(variant.out);
-  expectClose(numbers(y), want, {
+  const all = numbers(y);
+  const part = (from: number, count: number) =>
+    Float32Array.from({ length: rows * count }, (_, at) => {
+      return all[Math.floor(at / count) * yCols + from + (at % count)] ?? NaN;
+    });
+  const around = [...part(0, before), ...part(before + outs, behind)];
+  expect(
+    around.every((value) => !(Math.abs(value) < 1e4)),
+    'what stands around is still poison',
+  ).toBe(true);
+  expectClose(part(before, outs), want, {
     absolute,
     relative,
     label: `${kernel.key(variant)} ${rows}x${cols}x${outs}`,

@@ -53,6 +53,18 @@ export type LinearVariant = {
   readonly wg: number;
 };
 
+/** A dispatch computes `outs` outputs: those of the rows of w from `first` on, which stand in y from `y_first` on. */
+export const LINEAR_PARAMS = {
+  rows: 'u32',
+  cols: 'u32',
+  outs: 'u32',
+  scales: 'u32',
+  multiplier: 'f32',
+  first: 'u32',
+  y_first: 'u32',
+  y_cols: 'u32',
+} as const;
+
 export const LINEAR_PLAIN = { x: 'read', w: 'read', y: 'write' } as const;
 export const LINEAR_BIASED = { ...LINEAR_PLAIN, bias: 'read' } as const;
 
@@ -146,7 +158,7 @@ export const linear = defineKernel({
   name: 'linear',
   bindings: LINEAR_BIASED,
   bindingsOf: ({ bias }) => (bias ? LINEAR_BIASED : LINEAR_PLAIN),
-  params: { rows: 'u32', cols: 'u32', outs: 'u32', scales: 'u32', multiplier: 'f32' },
+  params: LINEAR_PARAMS,
   variants: linearVariants([
     { rows: 1, outs: 4, lanes: 32, subgroups: false, wg: 32 },
     { rows: 1, outs: 4, lanes: 32, subgroups: true, wg: 32 },

@@ -32,16 +32,15 @@ export function embeddingNode(
       const candidates = embedding.variants.filter(
         (variant) => variant.scalar === scalarOf(y, context) && variant.format === format,
       );
-      const scales = context.scales(table);
-      return [
+      return context.parts(table).map(({ ref, firstRow: first, rows, scales }) =>
         context.choose(embedding, candidates, `${vocab}x${cols}`, (variant) =>
           dispatch(embedding, variant, {
-            buffers: { ids, table, y },
-            params: ({ tokens }) => ({ tokens, vocab, cols, scales, multiplier }),
+            buffers: { ids, table: ref, y },
+            params: ({ tokens }) => ({ tokens, vocab, cols, scales, multiplier, first, rows }),
             size: ({ tokens }) => ({ tokens, cols }),
           }),
         ),
-      ];
+      );
     },
     run: (context) => {
       const { tokens } = context.step;

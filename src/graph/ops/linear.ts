@@ -1,7 +1,16 @@
 import { linear, type LinearVariant } from '../../kernels/linear.ts';
 import { linearTiled } from '../../kernels/linear-tiled.ts';
 import { linearReference } from '../../kernels/linear.reference.ts';
-import { dispatch, scalarOf, type LowerContext, type Node } from '../node.ts';
+import {
+  dispatch,
+  scalarOf,
+  type Dispatch,
+  type LowerContext,
+  type MatrixPart,
+  type Node,
+  type Step,
+} from '../node.ts';
+import { pieces, type Piece } from '../pieces.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 import { rowsOf } from './basic.ts';
 
@@ -20,7 +29,7 @@ export function linearNode(label: string, io: LinearIo): Node {
   return {
     op: 'linear',
     label,
-    lower: (context) => [lowerLinear(context, io)],
+    lower: (context) => lowerLinear(context, io),
     run: (context) => {
       const rows = rowsOf(x, cols, context.step.tokens);
       const offsets = bias && context.weight(bias);
@@ -30,30 +39,58 @@ export function linearNode(label: string, io: LinearIo): Node {
   };
 }
 
-function lowerLinear(context: LowerContext, { x, weight, bias, y, multiplier = 1 }: LinearIo) {
+/** A dispatch for each part of the matrix, and for each piece of it where there are many rows. */
+function lowerLinear(context: LowerContext, io: LinearIo): Dispatch[] {
+  const { x, weight } = io;
+  const { cols } = weight;
+  const rows = (tokens: number) => rowsOf(x, cols, tokens);
+  return context.parts(weight).flatMap((part) => {
+    const cut = (tokens: number) => ({ count: part.rows, each: rows(tokens) * cols });
+    const { count, at } = pieces(PIECE_OUTS, context.mostMultiplyAdds, cut(context.maxTokens));
+    return Array.from({ length: count }, (_, index) =>
+      lowerPiece(context, io, part, ({ tokens }) => at(cut(tokens), index)),
+    );
+  });
+}
+
+/** The outputs of some rows of a part. */
+function lowerPiece(
+  context: LowerContext,
+  { x, weight, bias, y, multiplier = 1 }: LinearIo,
+  part: MatrixPart,
+  pieceOf: (step: Step) => Piece,
+): Dispatch {
   const { rows: outs, cols } = weight;
   const format = context.format(weight);
-  const scales = context.scales(weight);
   const out = scalarOf(y, context);
-  const size = (tokens: number) => ({ rows: rowsOf(x, cols, tokens), cols, outs });
+  const size = (step: Step) => ({ rows: rowsOf(x, cols, step.tokens), cols, outs: pieceOf(step).count });
   const fits = (variant: LinearVariant) =>
     variant.scalar === context.scalar &&
     variant.out === out &&
     variant.format === format &&
     variant.bias === (bias !== undefined);
-  const most = size(context.maxTokens).rows;
+  const most = rowsOf(x, cols, context.maxTokens);
   const kernel = most > FEW_ROWS ? linearTiled : linear;
   const candidates = kernel.variants
     .filter((variant) => fits(variant) && (most > FEW_ROWS || variant.rows === (most === 1 ? 1 : 4)))
     .sort((a, b) => preference(b, context) - preference(a, context));
   return context.choose(kernel, candidates, `${outs}x${cols} ${format}`, (variant) =>
     dispatch(kernel, variant, {
-      buffers: { x, w: weight, y, ...(bias ? { bias } : {}) },
-      params: ({ tokens }) => ({ ...size(tokens), scales, multiplier }),
-      size: ({ tokens }) => size(tokens),
+      buffers: { x, w: part.ref, y, ...(bias ? { bias } : {}) },
+      params: (step) => {
+        const { first } = pieceOf(step);
+        const place = { first, y_first: part.firstRow + first, y_cols: outs };
+        return { ...size(step), scales: part.scales, multiplier, ...place };
+      },
+      size,
+      isNeeded: (step) => pieceOf(step).count > 0,
+      work: (step) => size(step).rows * cols * size(step).outs,
     }),
   );
 }
+
+/** Outputs of a piece are a multiple of this: whole tiles of every variant. */
+const PIECE_OUTS = 128;
 
 /** Up to here rows walk the weights by themselves; beyond, they share tiles. */
 const FEW_ROWS = 8;
