@@ -3,6 +3,7 @@ import { AtomoeError } from '../errors.ts';
 import { DEFAULT_LIMITS, type AdapterFacts, type Limits } from '../gpu/device.ts';
 import { openCheckpoint, type Checkpoint } from '../formats/checkpoint.ts';
 import { matrixLayout, type MatrixFormat } from '../formats/matrix.ts';
+import { largestPoolBytes, poolsPerLayer } from '../experts/pools.ts';
 import type { ExpertWeights } from '../graph/experts.ts';
 import { shareBuffers, tensorSizeBytes } from '../graph/liveness.ts';
 import type { Graph } from '../graph/node.ts';
@@ -131,13 +132,12 @@ function factOf(weight: Weight, format: MatrixFormat, mostBytes: number): Weight
 }
 
 function standIn(experts: ExpertPlan, maxBindingBytes: number): ExpertWeights {
-  const isOnePool = experts.unitsPerLayer * experts.layout.sizeBytes <= maxBindingBytes;
   const pool = makeTensor('expert pool', { role: 'state' });
   return {
     unitsPerLayer: experts.unitsPerLayer,
     layout: experts.layout,
     table: makeTensor('expert table', { role: 'state' }),
-    pools: () => Array.from({ length: isOnePool ? 1 : 4 }, () => pool),
+    pools: () => Array.from({ length: poolsPerLayer(experts, maxBindingBytes) }, () => pool),
   };
 }
 
@@ -240,12 +240,12 @@ function fixedNeeds(drafted: Drafted, adapter: AdapterFacts, options: LoadOption
     .map((tensor) => ({ what: `the cache "${tensor.name}"`, sizeBytes: tensorSizeBytes(tensor, 0, scalar) }));
   const activationSizes = [...plans.decode.sizes, ...plans.prefill.sizes];
   // Of all experts, even where fewer are to be held: what kernels bind does not depend on the budget.
-  const layerBytes = experts ? experts.unitsPerLayer * experts.layout.sizeBytes : 0;
+  const poolBytes = experts ? largestPoolBytes(experts, adapter.limits.maxBindingBytes) : 0;
   const largest = [
     ...weights,
     ...states,
     { what: 'the activations of a prompt', sizeBytes: Math.max(...activationSizes) },
-    { what: 'the experts of a layer', sizeBytes: Math.min(layerBytes, adapter.limits.maxBindingBytes) },
+    { what: 'the experts of a layer', sizeBytes: poolBytes },
   ].reduce((most, next) => (next.sizeBytes > most.sizeBytes ? next : most));
   const fixed = {
     dense: sum(weights.map(({ sizeBytes }) => sizeBytes)),

@@ -5,6 +5,12 @@ import { slotNumber } from '../graph/experts.ts';
 /** Kernels bind one pool buffer, or four when a layer's experts do not fit one binding. */
 const MAX_POOLS = 4;
 
+/**
+ * A buffer is moved to and from GPU memory as a whole under some systems (Windows): smaller ones leave room to move.
+ * Four buffers take more each where a layer's experts need it.
+ */
+const WANTED_POOL_BYTES = 2 ** 29;
+
 /** Bindings above 2 GiB are refused or slow on some drivers (gpuweb issue 6338). */
 const MAX_POOL_BYTES = 2 ** 31;
 
@@ -38,20 +44,42 @@ function slotsOfBinding({ sizeBytes }: RecordLayout, maxBindingBytes: number): n
 }
 
 /**
- * Divides the slots into few large buffers: one for each group of layers where all units of a layer fit one binding,
- * else four for each layer. How many buffers a kernel binds follows from the model and the device alone, so that runs
- * with fewer slots use the same pipelines.
+ * How many buffers the kernels of a layer bind. It follows from the model and the device alone, so that runs with fewer
+ * slots use the same pipelines.
+ */
+export function poolsPerLayer(
+  { unitsPerLayer, layout }: Pick<StoreShape, 'unitsPerLayer' | 'layout'>,
+  maxBindingBytes: number,
+): 1 | 4 {
+  const most = slotsOfBinding(layout, Math.min(maxBindingBytes, WANTED_POOL_BYTES));
+  return most >= unitsPerLayer ? 1 : MAX_POOLS;
+}
+
+/** The largest buffer that a layer's experts take where all of them are there. */
+export function largestPoolBytes(
+  shape: Pick<StoreShape, 'unitsPerLayer' | 'layout'>,
+  maxBindingBytes: number,
+): number {
+  const { unitsPerLayer, layout } = shape;
+  const slots = Math.ceil(unitsPerLayer / poolsPerLayer(shape, maxBindingBytes));
+  return Math.min(slots, slotsOfBinding(layout, maxBindingBytes)) * layout.sizeBytes;
+}
+
+/**
+ * Divides the slots into few large buffers: one for each group of layers where all units of a layer fit one of 512 MiB,
+ * else four for each layer.
  *
  * @throws {AtomoeError} limit-too-small - a layer's slots do not fit four bindings
  */
 export function planPools(
-  { layers, unitsPerLayer, layout }: StoreShape,
+  shape: StoreShape,
   maxBindingBytes: number,
-  { places, reserved }: SlotCounts = { places: unitsPerLayer, reserved: 0 },
+  { places, reserved }: SlotCounts = { places: shape.unitsPerLayer, reserved: 0 },
 ): PoolPlan {
-  const most = slotsOfBinding(layout, maxBindingBytes);
+  const { layers, layout } = shape;
   const counts = { places, reserved };
-  if (most >= unitsPerLayer) {
+  if (poolsPerLayer(shape, maxBindingBytes) === 1) {
+    const most = slotsOfBinding(layout, Math.min(maxBindingBytes, WANTED_POOL_BYTES));
     const layersPerGroup = Math.max(1, Math.min(layers, Math.floor((most - reserved) / places)));
     const poolSlots = Array.from(
       { length: Math.ceil(layers / layersPerGroup) },
@@ -61,7 +89,7 @@ export function planPools(
     return { ...counts, poolSlots, poolsPerLayer: 1, layersPerGroup, slotsPerPool };
   }
   const perLayer = places + reserved;
-  if (most * MAX_POOLS < perLayer) {
+  if (slotsOfBinding(layout, maxBindingBytes) * MAX_POOLS < perLayer) {
     throw new AtomoeError(
       'limit-too-small',
       `${perLayer} experts of a layer take ${perLayer * layout.sizeBytes} bytes, this device binds at most ` +

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { packRecord, recordLayout, unpackRecord } from './record.ts';
-import { planPools } from './store.ts';
+import { largestPoolBytes, locate, mostSlots, planPools, poolsPerLayer } from './pools.ts';
 
 const layout = (sizeBytes: number) => ({ format: 'f32', parts: {}, sizeBytes }) as const;
 
@@ -18,6 +18,43 @@ test('a layer that does not fit four bindings is refused with both numbers', () 
   expect(() => planPools({ layers: 1, unitsPerLayer: 17, layout: layout(1024) }, 4096)).toThrow(
     /17408 bytes.*4 x 4096/,
   );
+});
+
+const MIB = 2 ** 20;
+const glu = (format: 'q4_0' | 'q8_0' | 'bf16', hidden: number, width: number) =>
+  recordLayout(format, { gate: [width, hidden], up: [width, hidden], down: [hidden, width] });
+
+/** Layers of real models: what they take, how many buffers their kernels bind, and the largest of these. */
+test.each([
+  ['Qwen3-30B-A3B q4_0', { layers: 48, unitsPerLayer: 128, layout: glu('q4_0', 2048, 768) }, 1, 512],
+  ['Qwen3-30B-A3B q8_0', { layers: 48, unitsPerLayer: 128, layout: glu('q8_0', 2048, 768) }, 4, 512],
+  ['Qwen3-30B-A3B bf16', { layers: 48, unitsPerLayer: 128, layout: glu('bf16', 2048, 768) }, 4, 512],
+  ['gpt-oss-20b q4_0', { layers: 24, unitsPerLayer: 32, layout: glu('q4_0', 2880, 2880) }, 1, 512],
+  ['Mixtral-8x7B q4_0', { layers: 32, unitsPerLayer: 8, layout: glu('q4_0', 4096, 14_336) }, 4, 512],
+  ['Mixtral-8x7B bf16', { layers: 32, unitsPerLayer: 8, layout: glu('bf16', 4096, 14_336) }, 4, 680],
+] as const)('%s: no pool is larger than it must be, whatever the budget', (_name, shape, pools, mostMiB) => {
+  const { layers, unitsPerLayer, layout } = shape;
+  for (const binding of [2 ** 31, 2 ** 32]) {
+    expect(poolsPerLayer(shape, binding)).toBe(pools);
+    expect(largestPoolBytes(shape, binding)).toBeLessThanOrEqual(mostMiB * MIB);
+    for (const places of [2, Math.ceil(unitsPerLayer / 3), unitsPerLayer]) {
+      const reserved = Math.min(2, unitsPerLayer - places);
+      const plan = planPools(shape, binding, { places, reserved });
+      expect(plan.poolsPerLayer).toBe(pools);
+      expect(Math.max(...plan.poolSlots) * layout.sizeBytes).toBeLessThanOrEqual(mostMiB * MIB);
+      expect(plan.poolSlots.reduce((sum, slots) => sum + slots, 0)).toBeGreaterThanOrEqual(layers * places);
+      for (let slot = 0; slot < places + reserved; slot += 1) {
+        const { pool, index } = locate(plan, 0, slot);
+        expect(index).toBeLessThan(plan.poolSlots[pool] ?? 0);
+      }
+    }
+  }
+});
+
+test('pools grow past 512 MiB before a layer is refused', () => {
+  const shape = { layers: 1, unitsPerLayer: 8, layout: layout(600 * MIB) };
+  expect(planPools(shape, 2 ** 31).poolSlots).toEqual([2, 2, 2, 2]);
+  expect(mostSlots(shape, 2 ** 31)).toBe(12);
 });
 
 test('records give back their matrices, quantised or not', () => {
