@@ -24,8 +24,11 @@ export const run: Command = {
   summary: 'continue a text, or answer if the model chats',
   example: 'run models/fable-omni-8m "Once upon a time"',
   options: {
-    'max-tokens': { value: 'N', help: 'longest reply (default 256)' },
-    temperature: { value: 'X', help: '0 always takes the likeliest token (default 0.8)' },
+    'max-tokens': { value: 'N', help: 'longest reply (default: what the model says, or 256)' },
+    temperature: {
+      value: 'X',
+      help: '0 always takes the likeliest token (default: what the model says, or 0.8)',
+    },
     'top-k': { value: 'N', help: 'draw among the N likeliest (default: all)' },
     'top-p': { value: 'X', help: 'draw among those that make up X (default 0.95)' },
     'min-p': { value: 'X', help: 'leave out those below X times the best' },

@@ -148,6 +148,7 @@ export interface AdapterReport {
   readonly maxBindingBytes: number;
 }
 
+/** The model's generation_config.json has other defaults where it names `max_new_tokens`, `temperature` and so on. */
 export interface GenerateOptions {
   maxTokens?: number; // default 256
   temperature?: number; // 0 is greedy; default 0.8

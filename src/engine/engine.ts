@@ -23,6 +23,7 @@ import { CpuRunner } from './cpu-runner.ts';
 import { checkStreaming, type StreamTesting } from './expert-memory.ts';
 import { openGpuRunner } from './gpu-load.ts';
 import { fillExperts } from './fill.ts';
+import { generationDefaults, type GenerationDefaults } from './generation-defaults.ts';
 import { GpuRunner } from './gpu-runner.ts';
 import { closeFolder, diskReport, isCached, openKept } from './kept-folder.ts';
 import { infoOf, readTokenizer } from './model-info.ts';
@@ -30,6 +31,7 @@ import { budgetOf, draftModel, sizeModel, type Drafted, type Sized } from './pla
 import { JobQueue } from './queue.ts';
 import type { Runner } from './runner.ts';
 import { EngineSession } from './session.ts';
+import { checkIds } from './token-ids.ts';
 import type { TuningMode, TuningStore } from './tuning.ts';
 import { indexedDbTuning } from './tuning-store.ts';
 
@@ -63,6 +65,7 @@ interface LoadedModel {
   readonly gpu: Gpu | undefined;
   readonly tokenizer: Tokenizer | undefined;
   readonly eosIds: ReadonlySet<number>;
+  readonly defaults: GenerationDefaults;
   readonly drafted: Drafted;
   readonly options: LoadOptions;
   readonly folder: FolderSource;
@@ -206,7 +209,7 @@ export class LocalEngine implements Engine {
 
   session(): Session {
     this.#assertUsable();
-    const { runner, tokenizer, eosIds, drafted } = this.#assertLoaded();
+    const { runner, tokenizer, eosIds, drafted, defaults } = this.#assertLoaded();
     if (!tokenizer) {
       throw new AtomoeError(
         'bad-file',
@@ -214,7 +217,9 @@ export class LocalEngine implements Engine {
       );
     }
     const onDispose = (session: EngineSession) => this.#sessions.delete(session);
-    const session = new EngineSession({ runner, queue: this.#queue, tokenizer, eosIds, onDispose });
+    const { vocab } = drafted.spec;
+    const parts = { runner, queue: this.#queue, tokenizer, eosIds, vocab, defaults, onDispose };
+    const session = new EngineSession(parts);
     this.#sessions.add(session);
     return session;
   }
@@ -294,6 +299,7 @@ export class LocalEngine implements Engine {
     if (this.#facts && !sized.plan.fits) {
       throw new AtomoeError('limit-too-small', `${drafted.checkpoint.label} does not fit: ${sized.plan.why}`);
     }
+    const defaults = generationDefaults(drafted.checkpoint.generationConfig);
     const tokenizer = await readTokenizer(folder, drafted, options.signal);
     this.#unload();
     const onProgress = options.onProgress ?? (() => {});
@@ -318,7 +324,8 @@ export class LocalEngine implements Engine {
       const info = infoOf(drafted, this.#realPlan(sized.plan, runner, drafted, options), tokenizer);
       const eosIds = new Set([...drafted.spec.eosIds, ...(tokenizer?.eosIds ?? [])]);
       const closing = new AbortController();
-      this.#loaded = { info, runner, gpu, tokenizer, eosIds, drafted, options, folder, closing };
+      const parts = { info, runner, gpu, tokenizer, eosIds, defaults, drafted };
+      this.#loaded = { ...parts, options, folder, closing };
       this.#fill();
     } catch (error) {
       gpu?.dispose();
@@ -421,22 +428,4 @@ function reportOf({ name, adapterClass, features, limits }: AdapterFacts): Adapt
     subgroups: features.has('subgroups'),
     maxBindingBytes: limits.maxBindingBytes,
   };
-}
-
-function checkIds(ids: readonly number[], vocab: number, contextTokens: number): void {
-  if (ids.length === 0)
-    throw new AtomoeError('bad-input', 'there are no ids; wanted at least one; give token ids');
-  const stranger = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocab);
-  if (stranger !== undefined) {
-    throw new AtomoeError(
-      'bad-input',
-      `token id ${stranger} is outside the vocabulary of ${vocab}; check the ids`,
-    );
-  }
-  if (ids.length > contextTokens) {
-    throw new AtomoeError(
-      'context-full',
-      `${ids.length} ids do not fit the context of ${contextTokens} tokens; give fewer, or load with more contextTokens`,
-    );
-  }
 }

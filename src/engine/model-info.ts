@@ -1,5 +1,5 @@
 /** What the engine tells people about a model, and what it reads beside the weights. */
-import { readJson, readText } from '../formats/json-file.ts';
+import { isJsonObject, parseJsonObject, readJson, readText } from '../formats/json-file.ts';
 import type { FolderSource } from '../io/source.ts';
 import { openTokenizer, type Tokenizer } from '../text/tokenizer.ts';
 import type { ModelInfo, ModelPlan } from './api.ts';
@@ -26,19 +26,40 @@ export function infoOf(
   };
 }
 
-/** @returns undefined where the folder has no tokenizer: logits of ids work all the same */
+/**
+ * @returns undefined where the folder has no tokenizer: logits of ids work all the same
+ * @throws {AtomoeError} bad-file - a file that is damaged, or belongs to another model; unsupported-model
+ */
 export async function readTokenizer(
   folder: FolderSource,
-  { checkpoint }: Drafted,
+  { checkpoint, spec }: Drafted,
   signal: AbortSignal | undefined,
 ): Promise<Tokenizer | undefined> {
   const tokenizerJson = await readJson(folder, 'tokenizer.json', { signal });
   if (!tokenizerJson) return undefined;
+  const tokenizerConfig = await readJson(folder, 'tokenizer_config.json', { signal });
+  const hasTokens = isJsonObject(tokenizerConfig?.['added_tokens_decoder']);
+  // Newer models say it all in the other files, and transformers does not look here either.
+  const tokensMap = hasTokens ? undefined : await readOptional(folder, 'special_tokens_map.json', signal);
   return openTokenizer({
     tokenizerJson,
-    tokenizerConfig: await readJson(folder, 'tokenizer_config.json', { signal }),
+    tokenizerConfig,
+    ...(tokensMap === undefined
+      ? {}
+      : { specialTokensMap: parseJsonObject(tokensMap, `${folder.label}: special_tokens_map.json`) }),
     modelConfig: checkpoint.config,
     generationConfig: checkpoint.generationConfig,
-    chatTemplate: await readText(folder, 'chat_template.jinja', { signal }),
+    chatTemplate: await readOptional(folder, 'chat_template.jinja', signal),
+    vocab: spec.vocab,
   });
+}
+
+/** Hosts of single-page applications answer a request for a file that is not there with their own page. */
+async function readOptional(
+  folder: FolderSource,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const text = await readText(folder, name, { signal });
+  return text !== undefined && /^\s*<(!doctype html|html|head)\b/i.test(text) ? undefined : text;
 }

@@ -11,7 +11,7 @@ interface Range {
   readonly isWhole?: boolean;
 }
 
-const RANGES = {
+export const OPTION_RANGES = {
   maxTokens: { fallback: 256, least: 1, most: 1_000_000, isWhole: true },
   temperature: { fallback: 0.8, least: 0, most: 10 },
   topK: { fallback: 0, least: 0, most: 1_000_000, isWhole: true },
@@ -22,24 +22,33 @@ const RANGES = {
   logprobs: { fallback: -1, least: 0, most: 20, isWhole: true },
 } as const satisfies Record<string, Range>;
 
+export type NumberOption = keyof typeof OPTION_RANGES;
+
 const OTHERS = ['stop', 'reusePrefix', 'routes', 'signal'];
 
 /**
  * Fills in defaults and refuses what is out of range.
  *
+ * @param defaults - the model's own, see generation-defaults.ts
+ *
  * @throws {AtomoeError} bad-input - names the option, what it is, and what it may be
  */
-export function checkOptions(options: GenerateOptions, drawSeed: () => number): CheckedOptions {
+export function checkOptions(
+  options: GenerateOptions,
+  drawSeed: () => number,
+  defaults: Partial<Record<NumberOption, number>> = {},
+): CheckedOptions {
   for (const name of Object.keys(options)) {
-    if (!(name in RANGES) && !OTHERS.includes(name)) {
-      const known = [...Object.keys(RANGES), ...OTHERS].join(', ');
+    if (!(name in OPTION_RANGES) && !OTHERS.includes(name)) {
+      const known = [...Object.keys(OPTION_RANGES), ...OTHERS].join(', ');
       throw new AtomoeError(
         'bad-input',
         `unknown option "${name}"; wanted one of ${known}; check the spelling`,
       );
     }
   }
-  const number = (name: keyof typeof RANGES) => inRange(name, options[name]);
+  const number = (name: NumberOption) =>
+    inRange(name, options[name] === undefined ? defaults[name] : options[name]);
   const seed = number('seed');
   const logprobs = number('logprobs');
   return {
@@ -58,8 +67,8 @@ export function checkOptions(options: GenerateOptions, drawSeed: () => number): 
   };
 }
 
-function inRange(name: keyof typeof RANGES, value: number | undefined): number {
-  const range: Range = RANGES[name];
+function inRange(name: NumberOption, value: number | undefined): number {
+  const range: Range = OPTION_RANGES[name];
   if (value === undefined) return range.fallback;
   const isRight = Number.isFinite(value) && value >= range.least && value <= range.most;
   if (isRight && (!range.isWhole || Number.isInteger(value))) return value;

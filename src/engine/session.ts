@@ -13,15 +13,19 @@ import type {
   TokenLogprob,
 } from './api.ts';
 import { checkOptions, type CheckedOptions } from './options.ts';
+import type { GenerationDefaults } from './generation-defaults.ts';
 import type { JobQueue } from './queue.ts';
 import type { Runner, RunnerState, StepResult } from './runner.ts';
 import { pickToken, type Picked } from './pick.ts';
+import { checkIds } from './token-ids.ts';
 
 export interface SessionParts {
   readonly runner: Runner;
   readonly queue: JobQueue;
   readonly tokenizer: Tokenizer;
   readonly eosIds: ReadonlySet<number>;
+  readonly vocab: number;
+  readonly defaults: GenerationDefaults;
   readonly onDispose: (session: EngineSession) => void;
 }
 
@@ -63,7 +67,7 @@ export class EngineSession implements Session {
     this.#assertFree();
     this.#isBusy = true;
     try {
-      const checked = checkOptions(options, () => Math.floor(Math.random() * 2 ** 32));
+      const checked = checkOptions(options, () => Math.floor(Math.random() * 2 ** 32), this.#parts.defaults);
       const reply = this.#begin(checked);
       try {
         const ids = await this.#encode(prompt);
@@ -136,7 +140,7 @@ export class EngineSession implements Session {
   }
 
   async #encode(prompt: Prompt): Promise<number[]> {
-    const { runner } = this.#parts;
+    const { runner, vocab } = this.#parts;
     const ids = await this.#encodeText(prompt);
     if (ids.length === 0) {
       throw new AtomoeError(
@@ -151,6 +155,7 @@ export class EngineSession implements Session {
           'the model with a larger contextTokens',
       );
     }
+    checkIds(ids, vocab, runner.contextTokens);
     return ids;
   }
 
@@ -162,8 +167,7 @@ export class EngineSession implements Session {
     }
     if (!tokenizer.chatTemplate) return this.#encodeText(joinTurns(prompt));
     const text = await renderChat(tokenizer.chatTemplate, prompt, {
-      bosToken: tokenizer.bosToken,
-      eosToken: tokenizer.eosToken,
+      specialTokens: tokenizer.specialTokens,
     });
     return tokenizer.encode(text, { addSpecialTokens: false });
   }
@@ -227,7 +231,8 @@ export class EngineSession implements Session {
 
   #show(picked: Picked, { routes }: StepResult, reply: Reply): { event: GenerateEvent; isStopped: boolean } {
     const { tokenizer } = this.#parts;
-    const stop = reply.stops.push(reply.detokenizer.push(picked.id));
+    const hidden = tokenizer.isSpecial(picked.id) ? tokenizer.rawToken(picked.id) : undefined;
+    const stop = reply.stops.push(reply.detokenizer.push(picked.id), hidden);
     const atMs = performance.now() - reply.startedMs;
     if (reply.count === 0) reply.firstTokenMs = atMs;
     reply.count += 1;

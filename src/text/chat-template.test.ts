@@ -78,7 +78,9 @@ describe('published templates', () => {
   });
 
   test('LFM2', async () => {
-    const text = await renderChat(template('LFM2-8B-A1B'), chat.slice(0, 2), { bosToken: '<|startoftext|>' });
+    const text = await renderChat(template('LFM2-8B-A1B'), chat.slice(0, 2), {
+      specialTokens: { bos_token: '<|startoftext|>' },
+    });
     expect(text).toBe(
       '<|startoftext|><|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n',
     );
@@ -88,7 +90,7 @@ describe('published templates', () => {
     const phi = template('microsoft-Phi-3.5-mini-instruct');
     const said = '<|system|>\nBe brief.<|end|>\n<|user|>\nHi<|end|>\n';
     expect(await renderChat(phi, chat.slice(0, 2))).toBe(`${said}<|assistant|>\n`);
-    const closed = { eosToken: '<|endoftext|>', addGenerationPrompt: false };
+    const closed = { specialTokens: { eos_token: '<|endoftext|>' }, addGenerationPrompt: false };
     expect(await renderChat(phi, chat.slice(0, 2), closed)).toBe(`${said}<|endoftext|>`);
   });
 });

@@ -9,8 +9,8 @@ export interface ChatTurn {
 }
 
 export interface RenderOptions {
-  bosToken?: string | undefined;
-  eosToken?: string | undefined;
+  /** `bos_token`, `pad_token` and the like, as the model's files name them. */
+  specialTokens?: Readonly<Record<string, string | readonly string[]>>;
   /** Opens the assistant's turn, so that the model answers. Default true. */
   addGenerationPrompt?: boolean;
   /** What templates that ask for the date are told. Default: now. */
@@ -44,12 +44,13 @@ export async function renderChat(
     throw new AtomoeError('bad-input', 'there are no messages, at least one is wanted; say something first');
   }
   const parsed = await parse(template);
-  const { bosToken = '', eosToken = '', addGenerationPrompt = true, now, variables = {} } = options;
+  const { specialTokens = {}, addGenerationPrompt = true, now, variables = {} } = options;
   try {
     return parsed.render({
       messages: messages.map((message) => ({ ...message })),
-      bos_token: bosToken,
-      eos_token: eosToken,
+      tools: null,
+      documents: null,
+      ...specialTokens,
       add_generation_prompt: addGenerationPrompt,
       [DATE_FUNCTION]: (format: string) => strftime(now ?? new Date(), format),
       ...variables,

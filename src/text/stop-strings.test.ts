@@ -77,3 +77,31 @@ describe('stop strings', () => {
     expect(() => new StopStrings(['a', ''])).toThrow(/a stop string is empty/);
   });
 });
+
+describe('special tokens in stop strings', () => {
+  const run = (stop: string, pieces: [string, string?][]) => {
+    const stops = new StopStrings([stop]);
+    let text = '';
+    for (const [delta, hidden] of pieces) {
+      const result = stops.push(delta, hidden);
+      text += result.emit;
+      if (result.stopped) return { text, isStopped: true };
+    }
+    return { text: text + stops.flush(), isStopped: false };
+  };
+
+  test('a stop string that is one, begins with one, ends with one, or holds one', () => {
+    const pieces: [string, string?][] = [['Hi '], ['', '<end>'], ['user'], ['', '<go>'], ['!']];
+    expect(run('<end>', pieces)).toEqual({ text: 'Hi ', isStopped: true });
+    expect(run('<end>us', pieces)).toEqual({ text: 'Hi ', isStopped: true });
+    expect(run('i <end>', pieces)).toEqual({ text: 'H', isStopped: true });
+    expect(run('r<go>!', pieces)).toEqual({ text: 'Hi use', isStopped: true });
+  });
+
+  test('one that matches nothing never shows, even where it was held back', () => {
+    const pieces: [string, string?][] = [['a'], ['', '<end>'], ['b'], ['', '<e']];
+    expect(run('<end>x', pieces)).toEqual({ text: 'ab', isStopped: false });
+    expect(run('never', pieces)).toEqual({ text: 'ab', isStopped: false });
+    expect(run('<e?', pieces)).toEqual({ text: 'ab', isStopped: false });
+  });
+});

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { AtomoeError } from '../errors.ts';
 import { fableFiles, readJsonFile, spmFiles } from './text.test-support.ts';
-import { openTokenizer } from './tokenizer.ts';
+import type { Json } from './check-tokenizer.ts';
+import { openTokenizer, type Tokenizer, type TokenizerFiles } from './tokenizer.ts';
 
 describe.each(['fable-omni-8m', 'fable-moe-12m'])('%s', (name) => {
   const golden = readJsonFile(`demo/public/models/${name}/golden.json`) as {
@@ -150,3 +151,104 @@ test.each<[string, Record<string, unknown>, string, RegExp]>([
   expect(error).toBeInstanceOf(AtomoeError);
   expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
 });
+
+describe('special tokens, wherever they are declared', () => {
+  const { tokenizerJson } = fableFiles();
+  const open = (files: Partial<TokenizerFiles>) => openTokenizer({ tokenizerJson, ...files });
+  const specials = (tokenizer: Tokenizer, ids: number[]) => ids.map((id) => tokenizer.isSpecial(id));
+
+  test('added_tokens_decoder: in the prompt, hidden in the reply, an end', async () => {
+    const decoder = { 4096: { content: '<|im_end|>', special: true }, 4097: { content: '<tool>' } };
+    const tokenizer = await open({
+      tokenizerConfig: { added_tokens_decoder: decoder, eos_token: '<|im_end|>' },
+    });
+    expect(tokenizer.encode('a<|im_end|><tool>')).toEqual([...tokenizer.encode('a'), 4096, 4097]);
+    expect(specials(tokenizer, [4096, 4097])).toEqual([true, false]);
+    expect([...tokenizer.eosIds]).toEqual([4096]);
+    expect(tokenizer.decode([1346, 4096, 626])).toBe('Once upon');
+    expect(tokenizer.vocabSize).toBe(4098);
+  });
+
+  test('special_tokens_map.json and tokenizer_config.json name tokens of the vocabulary', async () => {
+    const tokenizer = await open({
+      specialTokensMap: { pad_token: { content: 'Once' }, eos_token: 'x' },
+      tokenizerConfig: {
+        eos_token: '<|endoftext|>',
+        sep_token: null,
+        additional_special_tokens: ['!', { content: '?' }],
+        extra_special_tokens: { image_token: '%' },
+      },
+    });
+    expect(tokenizer.specialTokens).toEqual({
+      pad_token: 'Once',
+      eos_token: '<|endoftext|>',
+      additional_special_tokens: ['!', '?'],
+      image_token: '%',
+    });
+    const ids = ['Once', '!', '?', '%', '$'].map((token) => tokenizer.tokenId(token)!);
+    expect(specials(tokenizer, ids)).toEqual([true, true, true, true, false]);
+  });
+
+  test('where two files disagree, tokenizer.json has the id', async () => {
+    const added_tokens_decoder = { 7: { content: '<|endoftext|>', special: false } };
+    const tokenizer = await open({ tokenizerConfig: { added_tokens_decoder } });
+    expect(tokenizer.encode('<|endoftext|>')).toEqual([0]);
+    expect(tokenizer.isSpecial(0)).toBe(true);
+  });
+});
+
+test.each<[string, (json: Json) => unknown]>([
+  ['an id beyond the model', (json) => ({ ...json, added_tokens: [{ id: 4096, content: '<x>' }] })],
+  ['a negative id', (json) => ({ ...json, added_tokens: [{ id: -1, content: '<x>' }] })],
+  ['half an id', (json) => ({ ...json, added_tokens: [{ id: 0.5, content: '<x>' }] })],
+  ['a token without text', (json) => ({ ...json, added_tokens: [{ id: 1 }] })],
+  ['no token', (json) => ({ ...json, added_tokens: [null] })],
+  ['no list', (json) => ({ ...json, added_tokens: { 1: 'a' } })],
+  ['a vocabulary beyond the model', (json) => withModel(json, { vocab: { a: 5000 } })],
+  ['half an id in the vocabulary', (json) => withModel(json, { vocab: { a: 1.5 } })],
+  ['text as an id', (json) => withModel(json, { vocab: { a: '1' } })],
+  ['a list of ids', (json) => withModel(json, { type: 'Unigram', vocab: ['a'] })],
+  [
+    'an unknown token that is none',
+    (json) => withModel(json, { type: 'Unigram', vocab: [['a', 1]], unk_id: 1 }),
+  ],
+  ['no merges', (json) => withModel(json, { merges: undefined })],
+  ['broken merges', (json) => withModel(json, { merges: [1] })],
+  ['words without an end', (json) => withModel(json, { type: 'WordPiece', max_input_chars_per_word: 1e9 })],
+  ['a decoder of nothing', (json) => ({ ...json, decoder: { type: 'Sequence', decoders: [null] } })],
+  ['pieces of no length', (json) => ({ ...json, pre_tokenizer: { type: 'FixedLength', length: 0 } })],
+  ['an empty pattern', (json) => ({ ...json, normalizer: replaceBy('', 'y') })],
+  [
+    'a pattern that is none',
+    (json) => ({ ...json, normalizer: { type: 'Replace', pattern: 7, content: 'y' } }),
+  ],
+  ['a long replacement', (json) => ({ ...json, normalizer: replaceBy('a', 'y'.repeat(2000)) })],
+  ['a deep chain', (json) => ({ ...json, normalizer: nested(40) })],
+])('a tokenizer that does not fit or is none: %s', async (_case, change) => {
+  const tokenizerJson = change(fableFiles().tokenizerJson) as Json;
+  const error: unknown = await openTokenizer({ tokenizerJson, vocab: 4096 }).catch(
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(AtomoeError);
+  expect(error).toMatchObject({ code: 'bad-file' });
+});
+
+test.each([[[null]], [{ default: 5 }], [[{ name: 'default' }]], [7]])(
+  'a chat template that is none: %j',
+  async (chat_template) => {
+    const files = { tokenizerJson: fableFiles().tokenizerJson, tokenizerConfig: { chat_template } };
+    await expect(openTokenizer(files)).rejects.toMatchObject({ code: 'bad-file' });
+  },
+);
+
+function withModel(json: Json, change: Json): Json {
+  return { ...json, model: { ...(json['model'] as Json), ...change } };
+}
+
+function replaceBy(wanted: string, content: string): Json {
+  return { type: 'Replace', pattern: { String: wanted }, content };
+}
+
+function nested(depth: number): Json {
+  return depth === 0 ? { type: 'NFC' } : { type: 'Sequence', normalizers: [nested(depth - 1)] };
+}

@@ -1,18 +1,20 @@
 import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { AtomoeError } from '../errors.ts';
+import { checkTokenizer, type Json } from './check-tokenizer.ts';
+import { contentOf, declaredTokens, type DeclaredTokens } from './declared-tokens.ts';
 import { StreamingDetokenizer } from './detokenizer.ts';
 import type { DetokenizerOptions, TokenTable } from './detokenizer.ts';
 import type { DecoderConfig } from './token-stream.ts';
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** The parsed files of a model folder. Only tokenizer.json is needed; the others say what begins and ends a text. */
 export interface TokenizerFiles {
   readonly tokenizerJson: Json;
   readonly tokenizerConfig?: Json | undefined;
+  readonly specialTokensMap?: Json | undefined; // older models only: see `tokenizer_config.json`'s added_tokens_decoder
   readonly modelConfig?: Json | undefined; // config.json
   readonly generationConfig?: Json | undefined;
   readonly chatTemplate?: string | undefined; // chat_template.jinja; wins over the one in tokenizer_config.json
+  readonly vocab?: number | undefined; // the model's: an id beyond it has no embedding
 }
 
 export interface EncodeOptions {
@@ -36,26 +38,36 @@ export interface Tokenizer extends TokenTable {
   /** Every id that ends a reply, from all of the model's files. */
   readonly eosIds: ReadonlySet<number>;
   readonly vocabSize: number; // highest id + 1; the model's own may be larger
+  /** Special tokens by the names that chat templates use: `bos_token`, `pad_token`, ... */
+  readonly specialTokens: DeclaredTokens['named'];
   readonly chatTemplate: string | undefined;
 }
 
 /**
  * Opens a tokenizer. The library that runs it is loaded on the first call.
  *
- * @throws {AtomoeError} bad-file - tokenizer.json lacks a part; unsupported-model - a part of an unknown kind
+ * @throws {AtomoeError} bad-file - tokenizer.json lacks a part, or has ids that the model has not; unsupported-model -
+ *   a part of an unknown kind
  */
 export async function openTokenizer(files: TokenizerFiles): Promise<Tokenizer> {
   const { Tokenizer: Library } = await import('@huggingface/tokenizers');
   const { tokenizerJson, tokenizerConfig = {}, modelConfig = {}, generationConfig = {} } = files;
-  checkModelType(tokenizerJson['model']);
-  const library = construct(() => new Library({ ...EMPTY_PARTS, ...tokenizerJson }, tokenizerConfig));
-  const table = tableOf(library, tokenizerJson, tokenizerConfig);
+  const { type, ids: ownIds } = checkTokenizer(tokenizerJson);
+  const { specialTokensMap = {}, vocab = Number.MAX_SAFE_INTEGER } = files;
+  const declared = declaredTokens({ tokenizerJson, tokenizerConfig, specialTokensMap }, (content) =>
+    ownIds.get(content),
+  );
+  checkFit(ownIds, declared, vocab);
+  const model = { ...(tokenizerJson['model'] as Json), type };
+  const parts = { ...EMPTY_PARTS, ...tokenizerJson, model, added_tokens: declared.added };
+  const library = construct(() => new Library(parts as never, libraryConfig(tokenizerConfig)));
+  const table = tableOf(library, tokenizerJson, declared);
   new StreamingDetokenizer(table); // refuses a decoder that cannot stream now, and not in mid-reply
 
   const idOf = (token: string | undefined) => (token === undefined ? undefined : library.token_to_id(token));
-  const bosToken = contentOf(tokenizerConfig['bos_token']);
-  const eosToken = contentOf(tokenizerConfig['eos_token']);
-  const bosId = idOf(bosToken) ?? idsOf(modelConfig['bos_token_id'])[0];
+  const named = (name: string) => contentOf(declared.named[name]);
+  const [bosToken, eosToken] = [named('bos_token'), named('eos_token')];
+  const bosId = idOf(bosToken) ?? idsOf(modelConfig['bos_token_id']).find((id) => id < vocab);
   const addsBos = tokenizerConfig['add_bos_token'] === true;
   const stream = (options?: DetokenizerOptions) => new StreamingDetokenizer(table, options);
   const decode = (ids: readonly number[], options?: DetokenizerOptions) => {
@@ -65,7 +77,7 @@ export async function openTokenizer(files: TokenizerFiles): Promise<Tokenizer> {
   return {
     ...table,
     encode(text, { addSpecialTokens = true } = {}) {
-      const { ids } = library.encode(text, { add_special_tokens: addSpecialTokens });
+      const { ids } = encodeWith(library, text, addSpecialTokens);
       // A character outside the vocabulary of a tokenizer without bytes or <unk> has no id.
       const known = ids.filter((id: unknown) => typeof id === 'number');
       const lacksBos = addSpecialTokens && addsBos && bosId !== undefined && known[0] !== bosId;
@@ -84,6 +96,7 @@ export async function openTokenizer(files: TokenizerFiles): Promise<Tokenizer> {
       ...idsOf(idOf(eosToken)),
     ]),
     vocabSize: library.model?.vocab.length ?? 0,
+    specialTokens: declared.named,
     chatTemplate: files.chatTemplate ?? chatTemplateOf(tokenizerConfig['chat_template']),
   };
 }
@@ -97,54 +110,72 @@ const EMPTY_PARTS = {
   added_tokens: [],
 };
 
-/** The library runs a model of a kind that it does not know as if it were another. */
-function checkModelType(model: unknown): void {
-  const type = typeof model === 'object' && model !== null && 'type' in model ? model.type : undefined;
-  if (type === undefined || type === 'BPE' || type === 'Unigram' || type === 'WordPiece') return;
-  throw new AtomoeError(
-    'unsupported-model',
-    `tokenizer.json: the model type is ${JSON.stringify(type)}, BPE, Unigram or WordPiece is wanted; choose another ` +
-      `model`,
+/** What the library reads of tokenizer_config.json; the special tokens it gets by `added_tokens`. */
+function libraryConfig(config: Json): Json {
+  const names = ['remove_space', 'clean_up_tokenization_spaces', 'do_lowercase_and_remove_accent'];
+  const booleans = Object.entries(config).filter(
+    ([name, value]) => names.includes(name) && typeof value === 'boolean',
   );
+  return Object.fromEntries(booleans);
+}
+
+/** An id that the model has not reads another row of its embedding, or none. */
+function checkFit(ownIds: ReadonlyMap<string, number>, { added }: DeclaredTokens, vocab: number): void {
+  const all = [...ownIds, ...added.map(({ content, id }) => [content, id] as const)];
+  const stranger = all.find(([, id]) => id >= vocab);
+  if (!stranger) return;
+  const [content, id] = stranger;
+  throw new AtomoeError(
+    'bad-file',
+    `the tokenizer does not fit the model: ${JSON.stringify(content.slice(0, 60))} has id ${id}, the model has ids ` +
+      `below ${vocab}; take the tokenizer files of this very model`,
+  );
+}
+
+function encodeWith(
+  library: HuggingFaceTokenizer,
+  text: string,
+  addSpecialTokens: boolean,
+): { ids: unknown[] } {
+  try {
+    return library.encode(text, { add_special_tokens: addSpecialTokens });
+  } catch (cause) {
+    if (cause instanceof AtomoeError) throw cause;
+    throw brokenTokenizer(cause);
+  }
 }
 
 function construct(make: () => HuggingFaceTokenizer): HuggingFaceTokenizer {
   try {
     return make();
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new AtomoeError(
-      'bad-file',
-      `tokenizer.json cannot be used: ${why}; a Hugging Face tokenizer of a known kind is wanted, download it again ` +
-        `or choose another model`,
-      { cause },
-    );
+    throw brokenTokenizer(cause);
   }
 }
 
-function tableOf(library: HuggingFaceTokenizer, tokenizerJson: Json, tokenizerConfig: Json): TokenTable {
-  const added = [...library.get_added_tokens_decoder().values()];
-  const addedTokens = new Set(added.map((token) => token.content));
-  const extra = tokenizerConfig['additional_special_tokens'];
-  const specialTokens = new Set([
-    ...added.filter((token) => token.special).map((token) => token.content),
-    ...(Array.isArray(extra) ? extra.map((token) => contentOf(token) ?? '') : []),
-  ]);
+function brokenTokenizer(cause: unknown): AtomoeError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new AtomoeError(
+    'bad-file',
+    `tokenizer.json cannot be used: ${why}; a Hugging Face tokenizer of a known kind is wanted, download it again ` +
+      `or choose another model`,
+    { cause },
+  );
+}
+
+function tableOf(
+  library: HuggingFaceTokenizer,
+  tokenizerJson: Json,
+  { added, special }: DeclaredTokens,
+): TokenTable {
+  const addedTokens = new Set(added.map(({ content }) => content));
   const decoder = tokenizerJson['decoder'];
   return {
     rawToken: (id) => library.id_to_token(id),
-    isSpecial: (id) => specialTokens.has(library.id_to_token(id) ?? ''),
+    isSpecial: (id) => special.has(library.id_to_token(id) ?? ''),
     isAdded: (rawToken) => addedTokens.has(rawToken),
     decoder: typeof decoder === 'object' ? (decoder as DecoderConfig | null) : null,
   };
-}
-
-/** A token stands in a config as a string or as an object with its content. */
-function contentOf(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  const content =
-    typeof value === 'object' && value !== null && 'content' in value ? value.content : undefined;
-  return typeof content === 'string' ? content : undefined;
 }
 
 /** One id, a list of ids, or nothing. */
@@ -153,11 +184,30 @@ function idsOf(value: unknown): number[] {
   return list.filter((id): id is number => typeof id === 'number' && Number.isInteger(id));
 }
 
-/** One template, or several by name, of which the default is for plain chat. */
+/**
+ * One template, or several by name, of which the default is for plain chat.
+ *
+ * @throws {AtomoeError} bad-file
+ */
 function chatTemplateOf(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
-  if (!Array.isArray(value)) return undefined;
-  const named = value as { name?: unknown; template?: unknown }[];
-  const chosen = named.find(({ name }) => name === 'default') ?? named[0];
-  return typeof chosen?.template === 'string' ? chosen.template : undefined;
+  if (typeof value === 'string' || value === undefined || value === null) return value ?? undefined;
+  const named = namedTemplates(value);
+  const chosen = named.find(([name]) => name === 'default') ?? named[0];
+  if (!chosen) return undefined;
+  const [name, template] = chosen;
+  if (typeof name === 'string' && typeof template === 'string') return template;
+  throw new AtomoeError(
+    'bad-file',
+    'tokenizer_config.json: chat_template is no text; wanted Jinja, or a list of objects with a name and a template; ' +
+      'download it again',
+  );
+}
+
+function namedTemplates(value: unknown): [unknown, unknown][] {
+  if (!Array.isArray(value))
+    return typeof value === 'object' && value ? Object.entries(value) : [[value, value]];
+  return value.map((entry: unknown): [unknown, unknown] => {
+    const isNamed = typeof entry === 'object' && entry !== null && 'name' in entry && 'template' in entry;
+    return isNamed ? [entry.name, entry.template] : [undefined, undefined];
+  });
 }

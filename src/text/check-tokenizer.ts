@@ -1,0 +1,154 @@
+/** What a tokenizer.json must be like, before a library that believes everything builds itself from it. */
+import { AtomoeError } from '../errors.ts';
+
+export type Json = Readonly<Record<string, unknown>>;
+
+const MODELS = ['BPE', 'Unigram', 'WordPiece'] as const;
+
+/** Chains of normalizers and the like are short; deeper ones are made to overflow a stack. */
+const MOST_NESTED = 16;
+
+/** Of a token that text is searched for, and of a replacement: real ones have some 100 letters. */
+export const LONGEST_TEXT = 1024;
+
+/** WordPiece tries all pieces of a word: the library's 100 is what all models have. */
+const LONGEST_WORD = 1000;
+
+export type ModelType = 'BPE' | 'Unigram' | 'WordPiece';
+
+export interface CheckedModel {
+  readonly type: ModelType; // older files do not say it
+  readonly ids: ReadonlyMap<string, number>; // of the model's own vocabulary
+}
+
+/**
+ * @throws {AtomoeError} bad-file - a part that is not what it should be; unsupported-model - a model of another kind
+ */
+export function checkTokenizer(tokenizerJson: Json): CheckedModel {
+  const { model } = tokenizerJson;
+  if (!isObject(model)) throw bad('model', model, 'an object');
+  const type = modelType(model);
+  for (const part of ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder']) {
+    checkPart(tokenizerJson[part], part, 0);
+  }
+  return { type, ids: type === 'Unigram' ? listedVocab(model) : namedVocab(model, type) };
+}
+
+/** The library runs a model of a kind that it does not know as if it were another. */
+function modelType({ type, vocab, merges }: Json): ModelType {
+  const known = MODELS.find((name) => name === type);
+  if (known) return known;
+  if (type === undefined || type === null) {
+    if (Array.isArray(vocab)) return 'Unigram';
+    return merges === undefined && vocab !== undefined ? 'WordPiece' : 'BPE';
+  }
+  throw new AtomoeError(
+    'unsupported-model',
+    `tokenizer.json: the model type is ${shown(type)}, BPE, Unigram or WordPiece is wanted; choose another model`,
+  );
+}
+
+/** `{ token: id }`: BPE with merges, WordPiece without. */
+function namedVocab(model: Json, type: ModelType): ReadonlyMap<string, number> {
+  const { vocab } = model;
+  if (!isObject(vocab)) throw bad('model.vocab', vocab, 'an object of ids');
+  const ids = new Map<string, number>();
+  for (const [token, id] of Object.entries(vocab)) {
+    if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0) {
+      throw bad(`model.vocab: the id of ${shown(token)}`, id, 'a whole number from 0');
+    }
+    ids.set(token, id);
+  }
+  if (type === 'BPE') checkMerges(model['merges']);
+  const longest = model['max_input_chars_per_word'] ?? LONGEST_WORD;
+  if (typeof longest !== 'number' || !(longest <= LONGEST_WORD)) {
+    throw bad('model.max_input_chars_per_word', longest, `a number up to ${LONGEST_WORD}`);
+  }
+  return ids;
+}
+
+function checkMerges(merges: unknown): void {
+  if (!Array.isArray(merges)) throw bad('model.merges', merges, 'a list');
+  const isPair = (merge: unknown) =>
+    typeof merge === 'string' ||
+    (Array.isArray(merge) && merge.length === 2 && merge.every((part) => typeof part === 'string'));
+  const stranger: unknown = merges.find((merge: unknown) => !isPair(merge));
+  if (stranger !== undefined) throw bad('model.merges: an entry', stranger, 'two texts');
+}
+
+/** `[[token, score], ...]`, of Unigram. */
+function listedVocab(model: Json): ReadonlyMap<string, number> {
+  const entries: unknown = model['vocab'];
+  if (!Array.isArray(entries) || entries.length === 0) throw bad('model.vocab', entries, 'a list of pairs');
+  const ids = new Map<string, number>();
+  for (const [id, entry] of (entries as unknown[]).entries()) {
+    const [token, score] = Array.isArray(entry) ? (entry as unknown[]) : [];
+    if (typeof token !== 'string' || typeof score !== 'number') {
+      throw bad(`model.vocab: entry ${id}`, entry, 'a text and its score');
+    }
+    if (token.length > LONGEST_TEXT) throw tooLong(`model.vocab: entry ${id}`, token);
+    ids.set(token, id);
+  }
+  const unknown = model['unk_id'] ?? undefined;
+  const isId = typeof unknown === 'number' && Number.isInteger(unknown) && unknown >= 0;
+  if (unknown !== undefined && !(isId && unknown < entries.length)) {
+    throw bad('model.unk_id', unknown, `the id of one of ${entries.length} tokens`);
+  }
+  return ids;
+}
+
+const LISTS: Readonly<Record<string, string>> = {
+  normalizer: 'normalizers',
+  pre_tokenizer: 'pretokenizers',
+  post_processor: 'processors',
+  decoder: 'decoders',
+};
+
+function checkPart(part: unknown, kind: string, depth: number): void {
+  if (part === undefined || (part === null && depth === 0)) return;
+  if (!isObject(part)) throw bad(kind, part, 'an object');
+  if (depth > MOST_NESTED) throw bad(kind, 'deeper', `at most ${MOST_NESTED} levels`);
+  if (typeof part['type'] !== 'string') throw bad(`${kind}.type`, part['type'], 'a name');
+  if (part['type'] === 'Sequence') {
+    const list = part[LISTS[kind] ?? ''];
+    if (!Array.isArray(list)) throw bad(`${kind}.${LISTS[kind]}`, list, 'a list');
+    for (const each of list as unknown[]) checkPart(each, kind, depth + 1);
+  }
+  if (part['type'] === 'FixedLength') {
+    const { length } = part;
+    const isLength = typeof length === 'number' && Number.isInteger(length) && length > 0;
+    if (!isLength) throw bad(`${kind}: the length of FixedLength`, length, 'a whole number from 1');
+  }
+  if ('pattern' in part) checkPattern(part['pattern'], kind);
+  for (const name of ['content', 'prepend', 'replacement', 'str_rep', 'prefix', 'suffix']) {
+    const text = part[name] ?? undefined;
+    if (text !== undefined && typeof text !== 'string') throw bad(`${kind}.${name}`, text, 'a text');
+    if (typeof text === 'string' && text.length > LONGEST_TEXT) throw tooLong(`${kind}.${name}`, text);
+  }
+}
+
+function checkPattern(pattern: unknown, kind: string): void {
+  const text = isObject(pattern) ? (pattern['String'] ?? pattern['Regex']) : undefined;
+  if (typeof text === 'string' && text !== '') return;
+  throw bad(`${kind}.pattern`, pattern, 'a text or a regular expression of one character or more');
+}
+
+function tooLong(what: string, text: string): AtomoeError {
+  return bad(what, `${text.length} letters long`, `at most ${LONGEST_TEXT} letters`);
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function shown(value: unknown): string {
+  return String(JSON.stringify(value)).slice(0, 100);
+}
+
+function bad(what: string, found: unknown, wanted: string): AtomoeError {
+  const actual = found === undefined ? 'missing' : shown(found);
+  return new AtomoeError(
+    'bad-file',
+    `tokenizer.json cannot be used: ${what} is ${actual}; wanted ${wanted}; download it again`,
+  );
+}
