@@ -5,6 +5,7 @@ import type { BrowserConfigOptions } from 'vitest/node';
 import { chromiumFlags, findChromium, swiftshaderManifest } from './scripts/chromium.mjs';
 import { findFirefox } from './scripts/firefox.mjs';
 import { firefoxProvider } from './scripts/firefox-provider.mjs';
+import { findMesa } from './scripts/mesa.mjs';
 
 // Browsers are only looked for here: `npm test` installs them first where it must, and the unit lane needs none.
 const chromium = findChromium({ install: false });
@@ -18,6 +19,8 @@ const gpuTests = ['src/**/*.gpu.test.ts'];
 const f16Tests = ['src/**/*.f16.gpu.test.ts'];
 /** Tests that take many minutes: `npm run test:slow`. */
 const slowTests = ['src/**/*.slow.test.ts'];
+/** Tests of whole models on an adapter that is treated as hardware. */
+const hardwareTests = ['src/**/*.hardware.test.ts'];
 const hasHalves = process.env['ATOMOE_GPU'] === 'hardware';
 
 /** Only a test that hangs takes so long: no test may fail because the machine is busy. */
@@ -54,7 +57,11 @@ function browserProject(
     },
     test: {
       name,
-      env: { VITE_ATOMOE_LANE: name, VITE_ATOMOE_ADAPTER: process.env['ATOMOE_ADAPTER'] ?? '' },
+      env: {
+        VITE_ATOMOE_LANE: name,
+        VITE_ATOMOE_TESTS: process.env['ATOMOE_TESTS'] ?? 'all',
+        VITE_ATOMOE_ADAPTER: process.env['ATOMOE_ADAPTER'] ?? '',
+      },
       ...files,
       setupFiles: ['scripts/adapter-class.ts', ...(files.setupFiles ?? [])],
       // One page and one device for all files: opening them costs more than most tests.
@@ -77,14 +84,39 @@ function firefoxProjects() {
   return [browserProject('firefox', files, { headless: true, ...browser })];
 }
 
+/** Dawn in Node on Mesa's software Vulkan: the one adapter at hand with shader-f16 and subgroups together. */
+function mesaProjects() {
+  const mesa = findMesa({ fetch: false });
+  if ('missing' in mesa) return [];
+  return [
+    {
+      test: {
+        name: 'mesa',
+        include: ['src/kernels/**/*.gpu.test.ts', ...f16Tests],
+        // It compiles shaders, and takes a second or more for each; here that is not what is tested.
+        exclude: ['src/kernels/shaders.f16.gpu.test.ts'],
+        setupFiles: ['scripts/dawn.ts'],
+        ...timeouts,
+        env: {
+          VITE_ATOMOE_LANE: 'mesa',
+          VK_ICD_FILENAMES: mesa.path,
+          ATOMOE_ADAPTER: 'hardware',
+        },
+      },
+    },
+  ];
+}
+
 export default defineConfig({
   test: {
+    // `npm test` leaves them out, `npm run test:all` does not.
+    tags: [{ name: 'full', description: 'Runs in test:all only.' }],
     projects: [
       {
         test: {
           name: 'unit',
           include: ['{src,demo,bench,scripts}/**/*.test.ts'],
-          exclude: [...gpuTests, ...slowTests],
+          exclude: [...gpuTests, ...slowTests, ...hardwareTests],
           ...timeouts,
           env: manifest === undefined ? {} : { VK_ICD_FILENAMES: manifest },
         },
@@ -100,6 +132,19 @@ export default defineConfig({
       },
       browserProject('gpu', { include: gpuTests, exclude: hasHalves ? [] : f16Tests }, inChromium()),
       ...firefoxProjects(),
+      {
+        test: {
+          name: 'hardware',
+          include: hardwareTests,
+          setupFiles: ['scripts/dawn.ts'],
+          ...timeouts,
+          env: {
+            ATOMOE_ADAPTER: 'hardware',
+            ...(manifest === undefined ? {} : { VK_ICD_FILENAMES: manifest }),
+          },
+        },
+      },
+      ...mesaProjects(),
     ],
   },
 });

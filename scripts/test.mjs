@@ -1,13 +1,15 @@
-// `npm test`: runs every lane, adds up what they counted, and ends with one line: N passed, N failed[, N skipped].
-// `npm test -- unit gpu` runs only the lanes named.
+// `npm test`: the quick answer. `npm run test:all`: everything, which is what CI runs. Both run lanes, two at a time, add
+// up what these counted, and end with one line: N passed, N failed[, N skipped]. Lanes can be named:
+// `npm test -- unit gpu`, `npm run test:all -- mesa`. README.md here says what is in which.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { findChromium } from './chromium.mjs';
 import { findFirefox } from './firefox.mjs';
+import { findMesa } from './mesa.mjs';
 
 /**
  * What a lane counted.
@@ -16,6 +18,9 @@ import { findFirefox } from './firefox.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const reports = mkdtempSync(join(tmpdir(), 'atomoe-test-'));
+
+/** Everything, or what is not tagged `full`. */
+const isAll = process.argv.includes('--all');
 
 /** A lane that takes longer than this hangs: it is stopped and counts as failed. */
 const laneTimeoutMs = 30 * 60_000;
@@ -74,19 +79,29 @@ function settle(exitCode, counts) {
   return exitCode !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
 
-/** @param {string} project */
-async function vitestLane(project) {
+/**
+ * @param {string} project
+ * @param {{ args?: string[], env?: Record<string, string> }} [options]
+ */
+async function vitestLane(project, { args = [], env = {} } = {}) {
   const report = join(reports, `${project}.json`);
-  const exitCode = await node(project, [
-    'node_modules/vitest/vitest.mjs',
-    'run',
-    '--project',
+  const quick = isAll ? [] : ['--tagsFilter=!full'];
+  const exitCode = await node(
     project,
-    '--passWithNoTests',
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${report}`,
-  ]);
+    [
+      'node_modules/vitest/vitest.mjs',
+      'run',
+      '--project',
+      project,
+      '--passWithNoTests',
+      ...quick,
+      ...args,
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+    ],
+    { ATOMOE_TESTS: isAll ? 'all' : 'quick', ...env },
+  );
   const result = readReport(report);
   if (result === undefined && exitCode === 0) return settle(0, { passed: 0, failed: 0, skipped: 0 });
   return settle(exitCode, result && countVitest(result));
@@ -125,18 +140,39 @@ async function firefoxLane() {
   return { passed: 0, failed: isCi ? 1 : 0, skipped: isCi ? 0 : 1 };
 }
 
+/**
+ * Only what needs shader-f16 and subgroups; the rest of these files runs elsewhere, so what is filtered out counts for
+ * nothing. Where no driver can be had the lane is skipped, except in CI.
+ */
+async function mesaLane() {
+  const isCi = Boolean(process.env['CI']);
+  const mesa = findMesa({ fetch: isCi });
+  if ('path' in mesa) return { ...(await vitestLane('mesa', { args: ['-t', MESA_TESTS] })), skipped: 0 };
+  console.error(isCi ? mesa.missing : `skipped: ${mesa.missing}`);
+  return { passed: 0, failed: isCi ? 1 : 0, skipped: isCi ? 0 : 1 };
+}
+
+/** Variants of kernels with f16 activations, and models in f16. */
+const MESA_TESTS = '/f16| in f16 ';
+
 async function endToEndLane() {
-  const specs = readdirSync(join(root, 'e2e')).filter((name) => name.endsWith('.spec.ts'));
-  if (specs.length === 0) return { passed: 0, failed: 0, skipped: 0 };
   const chromium = findChromium();
   if ('missing' in chromium) {
     console.error(chromium.missing);
     return { passed: 0, failed: 1, skipped: 0 };
   }
   const report = join(reports, 'e2e.json');
+  const quick = isAll ? [] : ['--grep-invert', '@full'];
   const exitCode = await node(
     'e2e',
-    ['node_modules/playwright/cli.js', 'test', '-c', 'e2e/playwright.config.ts', '--reporter=list,json'],
+    [
+      'node_modules/playwright/cli.js',
+      'test',
+      '-c',
+      'e2e/playwright.config.ts',
+      '--reporter=list,json',
+      ...quick,
+    ],
     { PLAYWRIGHT_JSON_OUTPUT_FILE: report },
   );
   const stats = readReport(report)?.stats;
@@ -151,15 +187,19 @@ async function endToEndLane() {
 const lanes = {
   unit: () => vitestLane('unit'),
   gpu: () => chromiumLane('gpu'),
-  firefox: firefoxLane,
   e2e: endToEndLane,
+  firefox: firefoxLane,
+  hardware: () => vitestLane('hardware'),
+  mesa: mesaLane,
+  slow: () => vitestLane('slow'),
 };
 
-/** Two at a time, about equally long: a lane alone leaves one of two cores idle half of the time. */
-const tracks = [
-  ['unit', 'gpu'],
-  ['firefox', 'e2e'],
-];
+/**
+ * Who begins first: two lanes run at a time, since one alone leaves one of two cores idle half of the time, and the
+ * longest come first, so that both ends come together.
+ */
+const quickLanes = ['gpu', 'unit', 'e2e', 'hardware'];
+const allLanes = ['e2e', 'gpu', 'slow', 'mesa', 'firefox', 'hardware', 'unit'];
 
 /** @param {string} name @returns {Promise<Counts & { line: string }>} */
 async function runLane(name) {
@@ -172,24 +212,33 @@ async function runLane(name) {
   return { ...counts, line };
 }
 
-async function main() {
-  const named = process.argv.slice(2);
+/**
+ * The lanes to run, in order.
+ * @throws {Error} where there is no lane of that name
+ */
+function chosenLanes() {
+  const named = process.argv.slice(2).filter((argument) => argument !== '--all');
   const unknown = named.filter((name) => !(name in lanes));
   if (unknown.length > 0) {
     throw new Error(`no lane is called ${unknown.join(', ')}; there are ${Object.keys(lanes).join(', ')}`);
   }
+  if (named.length > 0) return allLanes.filter((name) => named.includes(name));
+  return isAll ? allLanes : quickLanes;
+}
+
+async function main() {
+  const waiting = chosenLanes();
   const start = performance.now();
-  const done = await Promise.all(
-    tracks.map(async (track) => {
-      const results = [];
-      for (const name of track)
-        if (named.length === 0 || named.includes(name)) results.push(await runLane(name));
-      return results;
-    }),
-  );
+  /** @type {(Counts & { line: string })[]} */
+  const done = [];
+  const worker = async () => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift())
+      done.push(await runLane(name));
+  };
+  await Promise.all([worker(), worker()]);
   const total = { passed: 0, failed: 0, skipped: 0 };
   console.log('');
-  for (const { line, ...counts } of done.flat()) {
+  for (const { line, ...counts } of done) {
     console.log(line);
     total.passed += counts.passed;
     total.failed += counts.failed;

@@ -29,28 +29,32 @@ test('a device lost in mid-step rejects with device-lost', async () => {
   engine.dispose();
 });
 
-test('a session ends with device-lost, and another engine tells the same story', async () => {
-  const folder = await repositoryFolder('demo/public/models/fable-omni-8m');
-  const prompt = 'Once upon a time, there was a little';
-  const { device } = await Gpu.open({ gpu: await dawn(), features: ['subgroups'] });
-  const first = await openEngine({ device });
-  await first.load(folder, { contextTokens: 32 });
-  const said: string[] = [];
-  const tell = async () => {
-    for await (const event of first.session().generate(prompt, { temperature: 0, maxTokens: 8 })) {
-      if (event.kind !== 'token') continue;
-      said.push(event.text);
-      if (said.length === 2) device.destroy();
-    }
-  };
-  await expect(tell()).rejects.toMatchObject({ name: 'AtomoeError', code: 'device-lost' });
-  first.dispose();
-  const second = await openEngine();
-  await second.load(folder, { contextTokens: 32 });
-  const events: GenerateEvent[] = [];
-  for await (const event of second.session().generate(prompt, { temperature: 0, maxTokens: 4 }))
-    events.push(event);
-  const texts = events.flatMap((event) => (event.kind === 'token' ? [event.text] : []));
-  expect(texts.slice(0, 2)).toEqual(said);
-  second.dispose();
-});
+test(
+  'a session ends with device-lost, and another engine tells the same story',
+  { tags: ['full'] },
+  async () => {
+    const folder = await repositoryFolder('demo/public/models/fable-omni-8m');
+    const prompt = 'Once upon a time, there was a little';
+    const { device } = await Gpu.open({ gpu: await dawn(), features: ['subgroups'] });
+    const first = await openEngine({ device });
+    await first.load(folder, { contextTokens: 32 });
+    const said: string[] = [];
+    const tell = async () => {
+      for await (const event of first.session().generate(prompt, { temperature: 0, maxTokens: 8 })) {
+        if (event.kind !== 'token') continue;
+        said.push(event.text);
+        if (said.length === 2) device.destroy();
+      }
+    };
+    await expect(tell()).rejects.toMatchObject({ name: 'AtomoeError', code: 'device-lost' });
+    first.dispose();
+    const second = await openEngine();
+    await second.load(folder, { contextTokens: 32 });
+    const events: GenerateEvent[] = [];
+    for await (const event of second.session().generate(prompt, { temperature: 0, maxTokens: 4 }))
+      events.push(event);
+    const texts = events.flatMap((event) => (event.kind === 'token' ? [event.text] : []));
+    expect(texts.slice(0, 2)).toEqual(said);
+    second.dispose();
+  },
+);

@@ -1,3 +1,4 @@
+/** @module-tag full */
 import { expect, test, vi } from 'vitest';
 import { openEngine, readGolden, repositoryFolder, type FixtureGolden } from './testing.ts';
 

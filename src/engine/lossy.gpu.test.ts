@@ -1,4 +1,8 @@
-/** Lossy ways out: off by default, the same on both backends, and told in the result. */
+/**
+ * Lossy ways out: off by default, the same on both backends, and told in the result.
+ *
+ * @module-tag full
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GenerateEvent, LossyOptions } from './api.ts';
 import type { FolderSource } from '../io/source.ts';

@@ -1,4 +1,8 @@
-/** Weights re-encoded while loading: the GPU and the CPU see the same values, and more bits come closer. */
+/**
+ * Weights re-encoded while loading: the GPU and the CPU see the same values, and more bits come closer.
+ *
+ * @module-tag full
+ */
 import { expect, test } from 'vitest';
 import type { QuantizeFormat } from './api.ts';
 import { largestError, openEngine, readGolden, repositoryFolder, type FixtureGolden } from './testing.ts';

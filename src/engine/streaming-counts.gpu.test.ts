@@ -66,7 +66,7 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
     },
   );
 
-  test('lookahead foresees more than chance, layer by layer', async () => {
+  test('lookahead foresees more than chance, layer by layer', { tags: ['full'] }, async () => {
     await engine.resize({ streaming: { policy: 'ema', lookahead: 1, runAhead: 0 } });
     await forced(runnerOf(engine), ids, PROMPT);
     const recall = (await engine.streaming())!.recall;
@@ -78,27 +78,31 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
     expect(mean).toBeGreaterThan(name === 'fable-moe-12m' ? 0.55 : 0.4);
   });
 
-  test('GPU bytes stay within the budget, and the smallest budget is the one that is named', async () => {
-    const probe = await openEngine();
-    const { least, gpuTotal } = (await probe.plan(folder)).bytes;
-    expect(least).toBeLessThan(gpuTotal);
-    const refusal = await probe.load(folder, { memoryBudget: least - 1 }).catch((error: unknown) => error);
-    expect(refusal).toMatchObject({ code: 'limit-too-small' });
-    expect(String(refusal)).toContain(`raise memoryBudget to ${least}`);
-    for (const memoryBudget of [least, Math.floor((least + gpuTotal) / 2), gpuTotal]) {
-      const { plan } = await probe.load(folder, { memoryBudget });
-      expect(plan.bytes.gpuTotal).toBeLessThanOrEqual(memoryBudget);
-      expect(plan.streams).toBe(memoryBudget < gpuTotal);
-      const session = probe.session();
-      let tokens = 0;
-      for await (const event of session.generate('Once upon a time', { maxTokens: 4, logprobs: 2 }))
-        tokens += Number(event.kind === 'token');
-      expect(tokens).toBe(4);
-      const { totalBytes } = probe.memory();
-      expect(totalBytes).toBeLessThanOrEqual(plan.bytes.gpuTotal);
-      expect(runnerOf(probe).peakBytes).toBeLessThanOrEqual(memoryBudget);
-      session.dispose();
-    }
-    probe.dispose();
-  });
+  test(
+    'GPU bytes stay within the budget, and the smallest budget is the one that is named',
+    { tags: ['full'] },
+    async () => {
+      const probe = await openEngine();
+      const { least, gpuTotal } = (await probe.plan(folder)).bytes;
+      expect(least).toBeLessThan(gpuTotal);
+      const refusal = await probe.load(folder, { memoryBudget: least - 1 }).catch((error: unknown) => error);
+      expect(refusal).toMatchObject({ code: 'limit-too-small' });
+      expect(String(refusal)).toContain(`raise memoryBudget to ${least}`);
+      for (const memoryBudget of [least, Math.floor((least + gpuTotal) / 2), gpuTotal]) {
+        const { plan } = await probe.load(folder, { memoryBudget });
+        expect(plan.bytes.gpuTotal).toBeLessThanOrEqual(memoryBudget);
+        expect(plan.streams).toBe(memoryBudget < gpuTotal);
+        const session = probe.session();
+        let tokens = 0;
+        for await (const event of session.generate('Once upon a time', { maxTokens: 4, logprobs: 2 }))
+          tokens += Number(event.kind === 'token');
+        expect(tokens).toBe(4);
+        const { totalBytes } = probe.memory();
+        expect(totalBytes).toBeLessThanOrEqual(plan.bytes.gpuTotal);
+        expect(runnerOf(probe).peakBytes).toBeLessThanOrEqual(memoryBudget);
+        session.dispose();
+      }
+      probe.dispose();
+    },
+  );
 });

@@ -151,7 +151,7 @@ describe.each(PHASES)('in the middle of a %s', (phase) => {
     }
   }
 
-  test('the device is lost: the next engine tells the story on', async () => {
+  test('the device is lost: the next engine tells the story on', { tags: ['full'] }, async () => {
     const { device } = await Gpu.open({ gpu: await dawn(), features: ['subgroups'] });
     const first = await openEngine({ device });
     await first.load(folder, LOAD);
@@ -169,7 +169,7 @@ describe.each(PHASES)('in the middle of a %s', (phase) => {
     expect(told.text + rest.text).toBe(story);
   });
 
-  test('an abort: the session says afterwards what an undisturbed one says', async () => {
+  test('an abort: the session says afterwards what an undisturbed one says', { tags: ['full'] }, async () => {
     const session = engine.session();
     const abort = new AbortController();
     const told = await interrupted(session, () => abort.abort(), { signal: abort.signal });
@@ -207,7 +207,7 @@ describe.each(PHASES)('in the middle of a %s', (phase) => {
   });
 });
 
-test('memory is refused to a second session: the first goes on', async () => {
+test('memory is refused to a second session: the first goes on', { tags: ['full'] }, async () => {
   const other = await openEngine();
   const { bytes } = await other.plan(folder, LOAD);
   await other.load(folder, { ...LOAD, memoryBudget: bytes.gpuTotal + bytes.kvCache / 2 });
@@ -236,13 +236,19 @@ test('two sessions, one of which fails: the other does not notice', async () => 
   );
 });
 
-test('the background fill waits for the line to come back, and harms nobody', async () => {
-  line.isDown = true;
-  await engine.resize({ streaming: { slotsPerLayer: 32, fill: true } });
-  await expect(say(engine.session())).rejects.toMatchObject({ code: 'network' });
-  await new Promise((resolve) => setTimeout(resolve, 400)); // it has tried, and failed
-  expect((await engine.streaming())?.isComplete).toBe(false);
-  mend();
-  await expect.poll(async () => (await engine.streaming())?.isComplete, { timeout: DEADLINE_MS }).toBe(true);
-  expect((await say(engine.session())).text).toBe(story);
-});
+test(
+  'the background fill waits for the line to come back, and harms nobody',
+  { tags: ['full'] },
+  async () => {
+    line.isDown = true;
+    await engine.resize({ streaming: { slotsPerLayer: 32, fill: true } });
+    await expect(say(engine.session())).rejects.toMatchObject({ code: 'network' });
+    await new Promise((resolve) => setTimeout(resolve, 400)); // it has tried, and failed
+    expect((await engine.streaming())?.isComplete).toBe(false);
+    mend();
+    await expect
+      .poll(async () => (await engine.streaming())?.isComplete, { timeout: DEADLINE_MS })
+      .toBe(true);
+    expect((await say(engine.session())).text).toBe(story);
+  },
+);

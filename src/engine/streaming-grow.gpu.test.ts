@@ -1,3 +1,4 @@
+/** @module-tag full */
 import { expect, test } from 'vitest';
 import { modelInMemory } from './streaming.testing.ts';
 import { openEngine } from './testing.ts';

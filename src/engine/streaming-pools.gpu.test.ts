@@ -1,4 +1,8 @@
-/** Layers that take four buffers, as on phones with small bindings: the same bits from few slots as from all. */
+/**
+ * Layers that take four buffers, as on phones with small bindings: the same bits from few slots as from all.
+ *
+ * @module-tag full
+ */
 import { expect, test } from 'vitest';
 import { forced, modelInMemory, runnerOf } from './streaming.testing.ts';
 import { firstDifference, openEngine, readGolden, type TrainedGolden } from './testing.ts';

@@ -10,6 +10,7 @@ import {
   randomNormal,
   rounded,
   runKernel,
+  quickly,
   runnable,
   scalars,
   testGpu,
@@ -127,14 +128,14 @@ async function checkCombine(variant: AtomicCombineVariant, change: Partial<Case>
   expectClose(await combine(variant, options, held), want, { absolute: 5 * absolute, relative });
 }
 
-describe.each(scoresVariants.map((variant) => [atomicScores.key(variant), variant] as const))(
+describe.each(quickly(scoresVariants).map((variant) => [atomicScores.key(variant), variant] as const))(
   '%s',
   (_key, variant) => {
     test('control case, with an absent page', () => checkScores(variant, {}, 2));
   },
 );
 
-describe.each(combineVariants.map((variant) => [atomicCombine.key(variant), variant] as const))(
+describe.each(quickly(combineVariants).map((variant) => [atomicCombine.key(variant), variant] as const))(
   '%s',
   (_key, variant) => {
     test('control case, with an absent page', () => checkCombine(variant, {}, 2));

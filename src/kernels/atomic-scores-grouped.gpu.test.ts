@@ -12,6 +12,7 @@ import {
   randomStream,
   rounded,
   runKernel,
+  quickly,
   runnable,
   scalars,
   testGpu,
@@ -73,7 +74,7 @@ async function check(variant: ExpertVariant, change: Partial<Case> = {}, absent?
   }
 }
 
-describe.each(variants.map((variant) => [atomicScoresGrouped.key(variant), variant] as const))(
+describe.each(quickly(variants).map((variant) => [atomicScoresGrouped.key(variant), variant] as const))(
   '%s',
   (_key, variant) => {
     test('control case, with an absent page', () => check(variant, {}, 1));

@@ -24,6 +24,7 @@ import {
   randomNormal,
   rounded,
   runKernel,
+  quickly,
   runnable,
   scalars,
   testGpu,
@@ -158,7 +159,7 @@ const SHAPES: readonly (readonly [tokens: number, shape: ExpertShape])[] = [
   [8, { experts: 64, hidden: 64, width: 32, topK: 6 }],
 ];
 
-describe.each(keyed(expertGateUp, runnable(gpu, expertGateUp)))('%s', (_key, variant) => {
+describe.each(keyed(expertGateUp, quickly(runnable(gpu, expertGateUp))))('%s', (_key, variant) => {
   test('shapes', async () => {
     for (const [tokens, shape] of SHAPES) {
       const experts = testExperts(variant.format, shape);
@@ -176,7 +177,7 @@ describe.each(keyed(expertGateUp, runnable(gpu, expertGateUp)))('%s', (_key, var
   });
 });
 
-describe.each(keyed(expertDown, runnable(gpu, expertDown)))('%s', (_key, variant) => {
+describe.each(keyed(expertDown, quickly(runnable(gpu, expertDown))))('%s', (_key, variant) => {
   test('shapes', async () => {
     for (const [tokens, shape] of SHAPES) {
       const experts = testExperts(variant.format, shape);
@@ -196,7 +197,7 @@ describe.each(keyed(expertDown, runnable(gpu, expertDown)))('%s', (_key, variant
   });
 });
 
-describe.each(keyed(expertDownPairs, runnable(gpu, expertDownPairs)))('%s', (_key, variant) => {
+describe.each(keyed(expertDownPairs, quickly(runnable(gpu, expertDownPairs))))('%s', (_key, variant) => {
   test('shapes', async () => {
     for (const [tokens, shape] of SHAPES) {
       const experts = testExperts(variant.format, shape);

@@ -22,6 +22,7 @@ import {
   randomNormal,
   rounded,
   runKernel,
+  quickly,
   runnable,
   scalars,
   testGpu,
@@ -127,42 +128,53 @@ const SHAPES: readonly (readonly [tokens: number, shape: ExpertShape, skew: numb
   [31, { experts: 5, hidden: 64, width: 96, topK: 3 }, 2],
 ];
 
-describe.each(keyed(expertGateUpTiled, runnable(gpu, expertGateUpTiled, isWanted)))('%s', (_key, variant) => {
-  test('shapes', async () => {
-    for (const [tokens, shape, skew] of SHAPES) {
-      const experts = testExperts(variant.format, shape);
-      const slots = placeExperts(experts, { pools: variant.pools, shuffle: 3 });
-      const step = testStep(tokens, shape, 7, skew);
-      const h = await runGateUp(variant, { shape, experts, slots, step });
-      const options = { tokens, ...shape, act: SILU };
-      const want = expertGateUpReference(rounded(step.x, variant.scalar), step.ids, experts.expert, options);
-      const { sorted } = sort({ shape, step }, variant.tileRows);
-      const label = `${tokens} tokens, hidden ${shape.hidden}, width ${shape.width}`;
-      expectClose(bySort(h, sorted, shape.width, 'from'), want, { ...sums(shape.hidden, 4), label });
-    }
-  });
-});
+describe.each(keyed(expertGateUpTiled, quickly(runnable(gpu, expertGateUpTiled, isWanted))))(
+  '%s',
+  (_key, variant) => {
+    test('shapes', async () => {
+      for (const [tokens, shape, skew] of SHAPES) {
+        const experts = testExperts(variant.format, shape);
+        const slots = placeExperts(experts, { pools: variant.pools, shuffle: 3 });
+        const step = testStep(tokens, shape, 7, skew);
+        const h = await runGateUp(variant, { shape, experts, slots, step });
+        const options = { tokens, ...shape, act: SILU };
+        const want = expertGateUpReference(
+          rounded(step.x, variant.scalar),
+          step.ids,
+          experts.expert,
+          options,
+        );
+        const { sorted } = sort({ shape, step }, variant.tileRows);
+        const label = `${tokens} tokens, hidden ${shape.hidden}, width ${shape.width}`;
+        expectClose(bySort(h, sorted, shape.width, 'from'), want, { ...sums(shape.hidden, 4), label });
+      }
+    });
+  },
+);
 
-describe.each(keyed(expertDownTiled, runnable(gpu, expertDownTiled, isWanted)))('%s', (_key, variant) => {
-  test('shapes', async () => {
-    for (const [tokens, shape, skew] of SHAPES) {
-      const experts = testExperts(variant.format, shape);
-      const slots = placeExperts(experts, { pools: variant.pools, shuffle: 5 });
-      const step = testStep(tokens, shape, 7, skew);
-      const h = randomNormal(tokens * shape.topK * shape.width, 9);
-      const { sorted } = sort({ shape, step }, variant.tileRows);
-      const out = await runDown(variant, bySort(h, sorted, shape.width, 'to'), {
-        shape,
-        experts,
-        slots,
-        step,
-      });
-      const want = expertDownReference(h, step.ids, experts.expert, { tokens, ...shape });
-      const label = `${tokens} tokens, hidden ${shape.hidden}, width ${shape.width}`;
-      expectClose(bySort(out, sorted, shape.hidden, 'from'), want, { ...sums(shape.width), label });
-    }
-  });
-});
+describe.each(keyed(expertDownTiled, quickly(runnable(gpu, expertDownTiled, isWanted))))(
+  '%s',
+  (_key, variant) => {
+    test('shapes', async () => {
+      for (const [tokens, shape, skew] of SHAPES) {
+        const experts = testExperts(variant.format, shape);
+        const slots = placeExperts(experts, { pools: variant.pools, shuffle: 5 });
+        const step = testStep(tokens, shape, 7, skew);
+        const h = randomNormal(tokens * shape.topK * shape.width, 9);
+        const { sorted } = sort({ shape, step }, variant.tileRows);
+        const out = await runDown(variant, bySort(h, sorted, shape.width, 'to'), {
+          shape,
+          experts,
+          slots,
+          step,
+        });
+        const want = expertDownReference(h, step.ids, experts.expert, { tokens, ...shape });
+        const label = `${tokens} tokens, hidden ${shape.hidden}, width ${shape.width}`;
+        expectClose(bySort(out, sorted, shape.hidden, 'from'), want, { ...sums(shape.width), label });
+      }
+    });
+  },
+);
 
 const tiled = (kernel: { readonly variants: readonly GluTileVariant[] }, form: string, pools = 1) =>
   kernel.variants.find(

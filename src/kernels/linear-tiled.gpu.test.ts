@@ -1,13 +1,13 @@
 import { describe, test } from 'vitest';
 import { checkLinear } from './linear.testing.ts';
 import { linearTiled } from './linear-tiled.ts';
-import { runnable, testGpu } from './testing.ts';
+import { quickly, runnable, testGpu } from './testing.ts';
 
 const gpu = await testGpu();
 const variants = runnable(gpu, linearTiled);
 const tileOuts = ({ outs, wg, lanes }: (typeof variants)[number]) => (outs * wg) / lanes;
 
-test.each(variants.map((variant) => [linearTiled.key(variant), variant] as const))(
+test.each(quickly(variants).map((variant) => [linearTiled.key(variant), variant] as const))(
   '%s',
   async (_key, variant) => {
     await checkLinear(linearTiled, variant, {
@@ -20,16 +20,19 @@ test.each(variants.map((variant) => [linearTiled.key(variant), variant] as const
 
 // The edges do not depend on format or bias: they are tried in the formats with the shortest and the longest unit.
 const plain = variants.filter(({ format, bias }) => (format === 'f32' || format === 'q4_0') && !bias);
-describe.each(plain.map((variant) => [linearTiled.key(variant), variant] as const))('%s', (_key, variant) => {
-  test.each([
-    ['one row and output', 1, 32, 1],
-    ['less than a tile', variant.rows - 1, 64, tileOuts(variant) - 1],
-    ['a tile', variant.rows, 64, tileOuts(variant)],
-    ['primes', 37, 160, 101],
-  ])('%s', async (_name, rows, cols, outs) => {
-    await checkLinear(linearTiled, variant, { rows, cols, outs });
-  });
-});
+describe.each(quickly(plain).map((variant) => [linearTiled.key(variant), variant] as const))(
+  '%s',
+  (_key, variant) => {
+    test.each([
+      ['one row and output', 1, 32, 1],
+      ['less than a tile', variant.rows - 1, 64, tileOuts(variant) - 1],
+      ['a tile', variant.rows, 64, tileOuts(variant)],
+      ['primes', 37, 160, 101],
+    ])('%s', async (_name, rows, cols, outs) => {
+      await checkLinear(linearTiled, variant, { rows, cols, outs });
+    });
+  },
+);
 
 // Columns that fill no whole stage or step: only formats with short units have them.
 const short = variants.filter(({ format, bias }) => !bias && (format === 'f32' || format === 'bf16'));

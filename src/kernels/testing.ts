@@ -11,6 +11,9 @@ export type Values = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint
 /** The lane that runs what needs shader-f16; the other runs everything else. */
 export const isFirefox = import.meta.env?.['VITE_ATOMOE_LANE'] === 'firefox';
 
+/** The lane that runs what needs shader-f16 and subgroups. */
+const isMesa = import.meta.env?.['VITE_ATOMOE_LANE'] === 'mesa';
+
 let shared: Promise<Gpu> | undefined;
 let entry: GPU | undefined; // kept reachable: Dawn goes when it is collected
 
@@ -33,7 +36,7 @@ export async function testGpu(): Promise<Gpu> {
 
 /**
  * The variants of a kernel that the device at hand can run, of those wanted. In Firefox only those with f16 activations,
- * where a kernel has any: Chromium runs the others.
+ * where a kernel has any, and on Mesa only those with f16 activations and subgroups: Chromium runs the others.
  */
 export function runnable<V extends Variant>(
   gpu: Gpu,
@@ -44,7 +47,23 @@ export function runnable<V extends Variant>(
     (kernel.features?.(variant) ?? []).every((feature) => gpu.features.has(feature)),
   );
   const halves = legal.filter((variant) => variant['scalar'] === 'f16');
+  if (isMesa) return halves.filter((variant) => variant['subgroups'] === true && isWanted(variant));
   return (isFirefox && halves.length > 0 ? halves : legal).filter(isWanted);
+}
+
+/** `npm test` rather than `npm run test:all` or a file by itself. */
+const isQuick = import.meta.env?.['VITE_ATOMOE_TESTS'] === 'quick';
+
+/** In `npm test` as few of the variants as show every value of every property once; else all of them. */
+export function quickly<V extends Variant>(variants: readonly V[]): readonly V[] {
+  if (!isQuick) return variants;
+  const seen = new Set<string>();
+  return variants.filter((variant) => {
+    const values = Object.entries(variant).map(([name, value]) => `${name} ${value}`);
+    const isNew = values.some((value) => !seen.has(value));
+    for (const value of values) seen.add(value);
+    return isNew;
+  });
 }
 
 /** Mulberry32: a seeded stream of uniform numbers in [0, 1). */
