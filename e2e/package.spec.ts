@@ -1,9 +1,10 @@
 /** What `npm pack` makes works for strangers: in a fresh Vite app, from one script tag, and in Node. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { expect, test } from 'playwright/test';
+import { swiftshaderManifest } from '../scripts/chromium.mjs';
 import { PATIENCE } from './demo-page.ts';
 import { goldenContinuation, gzipSize, install, pack, root, run, serve, type Packed } from './packed.ts';
 
@@ -12,6 +13,9 @@ test.describe.configure({ mode: 'serial', timeout: 600_000 });
 
 const model = join(root, 'demo/public/models/fable-omni-8m');
 const TOKENS = 8;
+
+// Dawn in Node takes SwiftShader, unless the caller named another driver.
+process.env['VK_ICD_FILENAMES'] ??= swiftshaderManifest();
 
 let folder: string;
 let app: string;
@@ -85,6 +89,20 @@ test('Node runs a model from the disk, and the program runs', async () => {
   const told = await run(process.execPath, ['tell.js'], app);
   expect(told.length).toBeGreaterThan(3);
   expect(continuation.startsWith(told)).toBe(true);
+  // Without the optional package there is no GPU in Node, and a sentence that says so.
+  await writeFile(
+    join(app, 'gpu.js'),
+    "import { createEngine } from 'atomoe';\nawait createEngine().catch(({ code, message }) => console.log(code, message));",
+  );
+  expect(await run(process.execPath, ['gpu.js'], app)).toMatch(
+    /^no-webgpu .*"webgpu" is not installed; run npm install webgpu/,
+  );
+  // With it, Dawn is found without another word.
+  await symlink(join(root, 'node_modules/webgpu'), join(app, 'node_modules/webgpu'), 'junction');
+  const adapter =
+    "import { createEngine } from 'atomoe';\nconst engine = await createEngine();\nconsole.log(engine.adapter.name);\nengine.dispose();";
+  await writeFile(join(app, 'gpu.js'), adapter);
+  expect(await run(process.execPath, ['gpu.js'], app)).toMatch(/\w/);
   const program = join(app, 'node_modules/.bin/atomoe');
   expect(await run(program, ['--version'], app)).toMatch(/^\d+\.\d+\.\d+\n$/);
   expect(await run(program, ['inspect', model], app)).toContain('omnimoe');

@@ -2,6 +2,7 @@
 import { LocalEngine, type EngineOptions } from '../engine/index.ts';
 import type { LoadOptions, LoadProgress, StreamingOptions } from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
+import { openDawn } from '../gpu/dawn.ts';
 import { coalescedFolder } from '../io/coalesce.ts';
 import { cachedFolder, type CachedFolder } from '../io/disk-cache.ts';
 import { openFolder } from '../io/folder.ts';
@@ -9,7 +10,6 @@ import { nodeFolder } from '../io/node-file.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { Arguments, Options } from './arguments.ts';
-import { openDawn } from './dawn.ts';
 import { refuseOnCpu, streamOptions } from './streaming.ts';
 import { fileTuning } from './tuning-file.ts';
 import type { Terminal } from './terminal.ts';
@@ -66,7 +66,13 @@ export async function openEngine(
   if (device === 'cpu') return LocalEngine.open({ device });
   // Commands that compare numbers have no such option: with the default kernels their answers stay the same.
   const tuning = args.choice('tuning', ['auto', 'off']) ?? (args.has('tuning') ? 'auto' : 'off');
-  return LocalEngine.open({ ...options, device, gpu: await openDawn(), tuning, tuningStore: fileTuning() });
+  return LocalEngine.open({
+    ...options,
+    device,
+    gpu: await openDawn('--device cpu'),
+    tuning,
+    tuningStore: fileTuning(),
+  });
 }
 
 export interface ModelUse extends Pick<EngineOptions, 'streamTesting'> {

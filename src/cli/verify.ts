@@ -1,11 +1,11 @@
 import { AtomoeError } from '../errors.ts';
 import { openSafetensors, type Checkpoint } from '../formats/checkpoint.ts';
+import { openDawn } from '../gpu/dawn.ts';
 import { Gpu } from '../gpu/device.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { Arguments } from './arguments.ts';
 import { isGood, report, type Check } from './check.ts';
 import type { Command } from './command.ts';
-import { openDawn } from './dawn.ts';
 import { readGolden } from './golden.ts';
 import { DEVICE_OPTION, JSON_OPTION, openSource, withModel } from './model.ts';
 import type { Terminal } from './terminal.ts';
@@ -64,7 +64,11 @@ async function asLayer(
 }
 
 async function verifyLayerOnGpu(checkpoint: Checkpoint): Promise<Findings> {
-  const gpu = await Gpu.open({ gpu: await openDawn(), features: ['subgroups'], limits: 'adapter' });
+  const gpu = await Gpu.open({
+    gpu: await openDawn('--device cpu'),
+    features: ['subgroups'],
+    limits: 'adapter',
+  });
   try {
     return await verifyLayer(checkpoint, gpu);
   } finally {

@@ -38,7 +38,7 @@ import { indexedDbTuning } from './tuning-store.ts';
 export interface EngineOptions extends LoadOptions {
   /** 'gpu' (default) uses WebGPU; 'cpu' the slow references; a device of your own is used as it is. */
   device?: 'gpu' | 'cpu' | HostDevice;
-  /** The entry to WebGPU where there is no `navigator.gpu`, such as Dawn in Node. */
+  /** The entry to WebGPU; default `navigator.gpu`, and in Node Dawn, where the package `webgpu` is installed. */
   gpu?: GpuEntry;
   /** Runs a software adapter as if it were hardware, or the other way round: for tests. Default: what it says it is. */
   adapterClass?: AdapterClass;

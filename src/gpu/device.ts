@@ -1,6 +1,7 @@
 import { AtomoeError } from '../errors.ts';
 import { adapterClass, type AdapterClass } from './adapter-class.ts';
 import { alignUp, Buffer, type BufferOptions, type BufferUse, type MemoryKind } from './buffer.ts';
+import { findGpuEntry, type GpuEntry } from './entry.ts';
 import { compilePipeline, type Pipeline } from './pipeline.ts';
 import type { Feature, Program } from './program.ts';
 
@@ -22,14 +23,13 @@ export const DEFAULT_LIMITS: Limits = {
   maxInvocations: 256,
 };
 
-/** The entry to WebGPU: `navigator.gpu`, or what Dawn gives in Node. */
-export type GpuEntry = GPU;
+export type { GpuEntry } from './entry.ts';
 
 /** A device that the host page opened itself. */
 export type HostDevice = GPUDevice;
 
 export interface OpenOptions {
-  gpu?: GpuEntry | undefined; // default: navigator.gpu
+  gpu?: GpuEntry | undefined; // default: navigator.gpu, or Dawn in Node
   features?: readonly Feature[]; // asked for where the adapter has them
   limits?: 'default' | 'adapter' | Partial<Limits>; // default: 'default'
   adapterClass?: AdapterClass | undefined; // default: what the adapter says of itself
@@ -309,19 +309,12 @@ export class Gpu {
 }
 
 async function requestAdapter(gpu: GpuEntry | undefined): Promise<GPUAdapter> {
-  const entry = gpu ?? globalThis.navigator?.gpu;
-  if (!entry) {
-    throw new AtomoeError(
-      'no-webgpu',
-      'this browser has no WebGPU; wanted navigator.gpu; use Chrome or Edge 113+, Safari 26+ or Firefox 141+, or ' +
-        'device: "cpu"',
-    );
-  }
+  const entry = gpu ?? (await findGpuEntry());
   const adapter = await entry.requestAdapter({ powerPreference: 'high-performance' });
   if (adapter) return adapter;
   throw new AtomoeError(
     'no-webgpu',
-    'WebGPU is here but offers no adapter; wanted one; update the graphics driver, or use device: "cpu"',
+    "WebGPU is here but offers no adapter; wanted one; update the graphics driver, or use device: 'cpu'",
   );
 }
 

@@ -1,0 +1,33 @@
+/** The way to WebGPU from wherever this runs: a page, a worker, or Node. */
+import { AtomoeError } from '../errors.ts';
+import { openDawn } from './dawn.ts';
+
+/** The entry to WebGPU: `navigator.gpu`, or what Dawn gives in Node. */
+export type GpuEntry = GPU;
+
+/** @throws {AtomoeError} no-webgpu - there is none, with the reason */
+export async function findGpuEntry(): Promise<GpuEntry> {
+  const { navigator, process, isSecureContext, location } = globalThis as Surroundings;
+  if (navigator?.gpu) return navigator.gpu;
+  if (process?.versions?.node !== undefined) return openDawn();
+  if (isSecureContext === false) {
+    throw new AtomoeError(
+      'no-webgpu',
+      `browsers give WebGPU to secure pages only, and ${location?.origin ?? 'this page'} is not one; wanted https:// ` +
+        "or localhost; serve the page so, or use device: 'cpu'",
+    );
+  }
+  throw new AtomoeError(
+    'no-webgpu',
+    'this browser has no WebGPU; wanted navigator.gpu; use Chrome or Edge 113+, Safari 26+ or Firefox 141+, or ' +
+      "device: 'cpu'",
+  );
+}
+
+/** What may be missing, depending on where this runs. */
+interface Surroundings {
+  readonly navigator?: { readonly gpu?: GpuEntry };
+  readonly process?: { readonly versions?: { readonly node?: string } };
+  readonly isSecureContext?: boolean;
+  readonly location?: { readonly origin: string };
+}
