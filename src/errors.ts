@@ -16,7 +16,8 @@ export type ErrorCode =
   | 'storage-locked'
   | 'busy'
   | 'disposed'
-  | 'shader';
+  | 'shader'
+  | 'internal'; // a fault of Atomoe's own, or of code that it was given
 
 /** Longest message, in UTF-16 units: names and values from a model's files may have any length. */
 const MESSAGE_LENGTH = 1000;

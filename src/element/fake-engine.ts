@@ -7,6 +7,8 @@ import type {
   ChatCompletionChunk,
   ChatCompletionRequest,
   ChatCompletions,
+  ChatCompletionStream,
+  ChatMessage,
   Engine,
   GenerateEvent,
   GenerateOptions,
@@ -257,27 +259,29 @@ function routesOf(index: number): TokenRoutes {
 }
 
 function fakeCompletions(engine: FakeEngine): ChatCompletions['create'] {
-  const shared = { id: 'fake', created: 0, model: 'fake' };
+  const shared = { id: 'fake', created: 0, model: 'fake', system_fingerprint: 'fp_fake' };
   async function* chunks(request: ChatCompletionRequest): AsyncGenerator<ChatCompletionChunk, void> {
     const options = request.signal ? { signal: request.signal } : {};
-    for await (const event of engine.session().generate(request.messages, options)) {
+    const messages = request.messages as readonly ChatMessage[];
+    for await (const event of engine.session().generate(messages, options)) {
       if (event.kind !== 'token') continue;
-      const choice = { index: 0, delta: { content: event.text }, finish_reason: null } as const;
+      const delta = { content: event.text };
+      const choice = { index: 0, delta, finish_reason: null, logprobs: null } as const;
       yield { ...shared, object: 'chat.completion.chunk', choices: [choice] };
     }
   }
-  async function create(
-    request: ChatCompletionRequest,
-  ): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>> {
+  async function create(request: ChatCompletionRequest): Promise<ChatCompletion | ChatCompletionStream> {
     if (request.messages.length === 0) throw new AtomoeError('bad-input', 'No messages; send at least one.');
-    if (request.stream) return chunks(request);
+    if (request.stream) return Object.assign(chunks(request), { controller: new AbortController() });
     let content = '';
     for await (const chunk of chunks(request)) content += chunk.choices[0]?.delta.content ?? '';
-    const message = { role: 'assistant', content } as const;
+    const message = { role: 'assistant', content, refusal: null } as const;
+    const timings = { prefillMs: 0, firstTokenMs: 0, decodeMs: 0, tokensPerSecond: 0 };
+    const atomoe = { reason: 'stop', seed: 0, timings } as const;
     return {
       ...shared,
       object: 'chat.completion',
-      choices: [{ index: 0, message, finish_reason: 'stop', logprobs: null }],
+      choices: [{ index: 0, message, finish_reason: 'stop', logprobs: null, atomoe }],
       usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
     };
   }

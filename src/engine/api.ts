@@ -174,7 +174,8 @@ export interface TokenRoutes {
 
 export interface TokenLogprob {
   readonly id: number;
-  readonly text: string;
+  readonly text: string; // of this token alone: half a character is U+FFFD
+  readonly bytes: readonly number[] | null; // null: the id stands for no token
   readonly logprob: number;
 }
 
@@ -186,7 +187,8 @@ export type GenerateEvent =
       text: string; // never half a character; may be empty
       atMs: number; // since generate() was called
       routes?: TokenRoutes;
-      logprob?: number;
+      logprob?: number; // this and the next two only where `logprobs` was asked for
+      token?: TokenLogprob;
       alternatives?: readonly TokenLogprob[];
     }
   | {
@@ -212,9 +214,17 @@ export interface Timings {
   readonly tokensPerSecond: number; // decode only
 }
 
+/** Part of a message. Texts are joined; the model reads nothing else. */
+export interface ChatContentPart {
+  readonly type: string; // 'text'
+  readonly text?: string;
+}
+
+/** One message. Fields beside these are not looked at, but for those that would change the answer: they are refused. */
 export interface ChatMessage {
-  readonly role: 'system' | 'user' | 'assistant' | 'tool';
-  readonly content: string;
+  readonly role: 'system' | 'developer' | 'user' | 'assistant' | 'tool'; // 'developer' is 'system'
+  readonly content: string | readonly ChatContentPart[];
+  readonly name?: string;
 }
 
 /** A prompt: plain text that is continued, or messages that go through the model's chat template. */
@@ -278,24 +288,73 @@ export interface MemoryReport {
   readonly stagingBytes: number;
 }
 
-/** The OpenAI-shaped subset. Unknown fields are refused with `bad-input`. */
+/** A message as OpenAI's clients send it: wider than `ChatMessage`, and refused at run time where that is not enough. */
+export interface ChatRequestMessage {
+  readonly role: ChatMessage['role'] | 'function';
+  readonly content?: string | readonly ChatContentPart[] | null | undefined;
+}
+
+/**
+ * OpenAI's request. `undefined` and `null` mean that a field is not there. Fields that ask for what the engine does not
+ * do are refused with `bad-input`, unless their value asks for nothing (`n: 1`, `tools: []`); so are unknown ones.
+ */
 export interface ChatCompletionRequest {
-  messages: readonly ChatMessage[];
-  model?: string;
-  stream?: boolean;
-  stream_options?: { include_usage?: boolean };
-  max_tokens?: number;
-  max_completion_tokens?: number;
-  temperature?: number;
-  top_p?: number;
-  top_k?: number;
-  min_p?: number;
-  repetition_penalty?: number;
-  seed?: number;
-  stop?: string | readonly string[];
-  logprobs?: boolean;
-  top_logprobs?: number;
-  signal?: AbortSignal;
+  messages: readonly ChatRequestMessage[];
+  model?: string | null | undefined; // any: the loaded one answers
+  stream?: boolean | null | undefined;
+  stream_options?: StreamOptions | null | undefined;
+  max_tokens?: number | null | undefined;
+  max_completion_tokens?: number | null | undefined;
+  temperature?: number | null | undefined;
+  top_p?: number | null | undefined;
+  top_k?: number | null | undefined;
+  min_p?: number | null | undefined;
+  repetition_penalty?: number | null | undefined;
+  seed?: number | null | undefined;
+  stop?: string | readonly string[] | null | undefined;
+  logprobs?: boolean | null | undefined;
+  top_logprobs?: number | null | undefined;
+  signal?: AbortSignal | null | undefined;
+  /** Passed by: they change no answer. */
+  metadata?: unknown;
+  parallel_tool_calls?: unknown;
+  prediction?: unknown;
+  prompt_cache_key?: unknown;
+  prompt_cache_retention?: unknown;
+  safety_identifier?: unknown;
+  service_tier?: unknown;
+  store?: unknown;
+  user?: unknown;
+  /** Taken where they ask for nothing. */
+  audio?: unknown;
+  frequency_penalty?: unknown;
+  function_call?: unknown;
+  functions?: unknown;
+  logit_bias?: unknown;
+  modalities?: unknown;
+  moderation?: unknown;
+  n?: unknown;
+  presence_penalty?: unknown;
+  reasoning_effort?: unknown;
+  response_format?: unknown;
+  tool_choice?: unknown;
+  tools?: unknown;
+  verbosity?: unknown;
+  web_search_options?: unknown;
+}
+
+export interface StreamOptions {
+  include_usage?: boolean | null | undefined; // a last chunk without choices tells the usage; all others have `usage: null`
+  include_obfuscation?: boolean | null | undefined; // nothing is obfuscated: nothing leaves the device
+}
+
+/** What `create` takes beside the request. */
+export interface ChatRequestOptions {
+  signal?: AbortSignal | null | undefined;
+  /** Of OpenAI's client; nothing is sent anywhere, so they mean nothing. */
+  headers?: unknown;
+  idempotencyKey?: unknown;
+  maxRetries?: unknown;
 }
 
 export interface ChatCompletionUsage {
@@ -304,36 +363,74 @@ export interface ChatCompletionUsage {
   total_tokens: number;
 }
 
-export interface ChatCompletion {
+export interface ChatTokenLogprob {
+  token: string;
+  bytes: number[] | null;
+  logprob: number;
+  top_logprobs: { token: string; bytes: number[] | null; logprob: number }[];
+}
+
+export interface ChatLogprobs {
+  content: ChatTokenLogprob[];
+  refusal: null;
+}
+
+/** What OpenAI's shape has no place for. */
+export interface ChatDetails {
+  reason: FinishReason; // 'abort' is 'stop' in `finish_reason`
+  seed: number;
+  timings: Timings;
+  lossy?: LossyReport;
+}
+
+interface ChatHead {
   id: string;
-  object: 'chat.completion';
-  created: number;
+  created: number; // seconds since 1970
   model: string;
+  system_fingerprint: string; // same model, options and adapter: same fingerprint
+}
+
+export interface ChatCompletion extends ChatHead {
+  object: 'chat.completion';
   choices: {
     index: 0;
-    message: { role: 'assistant'; content: string };
-    finish_reason: FinishReason;
-    logprobs: {
-      content: { token: string; logprob: number; top_logprobs: { token: string; logprob: number }[] }[];
-    } | null;
+    message: { role: 'assistant'; content: string; refusal: null };
+    finish_reason: 'stop' | 'length';
+    logprobs: ChatLogprobs | null;
+    atomoe: ChatDetails;
   }[];
   usage: ChatCompletionUsage;
 }
 
-export interface ChatCompletionChunk {
-  id: string;
+export interface ChatCompletionChunk extends ChatHead {
   object: 'chat.completion.chunk';
-  created: number;
-  model: string;
   choices: {
     index: 0;
-    delta: { role?: 'assistant'; content?: string };
-    finish_reason: FinishReason | null;
+    delta: { role?: 'assistant'; content?: string; refusal?: null };
+    finish_reason: 'stop' | 'length' | null;
+    logprobs: ChatLogprobs | null;
+    atomoe?: ChatDetails; // with the finish_reason
   }[];
-  usage?: ChatCompletionUsage;
+  usage?: ChatCompletionUsage | null;
+}
+
+/** A streamed answer. It begins when it is first read, and holds no memory before. */
+export interface ChatCompletionStream extends AsyncIterable<ChatCompletionChunk> {
+  /** Its `abort()` ends the answer, as the signal of the request does. */
+  readonly controller: AbortController;
 }
 
 export interface ChatCompletions {
-  create(request: ChatCompletionRequest & { stream: true }): Promise<AsyncIterable<ChatCompletionChunk>>;
-  create(request: ChatCompletionRequest & { stream?: false }): Promise<ChatCompletion>;
+  create(
+    request: ChatCompletionRequest & { stream: true },
+    options?: ChatRequestOptions,
+  ): Promise<ChatCompletionStream>;
+  create(
+    request: ChatCompletionRequest & { stream?: false | null | undefined },
+    options?: ChatRequestOptions,
+  ): Promise<ChatCompletion>;
+  create(
+    request: ChatCompletionRequest,
+    options?: ChatRequestOptions,
+  ): Promise<ChatCompletion | ChatCompletionStream>;
 }

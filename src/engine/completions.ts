@@ -3,147 +3,133 @@ import { AtomoeError } from '../errors.ts';
 import type {
   ChatCompletion,
   ChatCompletionChunk,
-  ChatCompletionRequest,
   ChatCompletions,
+  ChatCompletionStream,
   ChatCompletionUsage,
-  FinishReason,
+  ChatDetails,
+  ChatLogprobs,
+  ChatTokenLogprob,
   GenerateEvent,
-  GenerateOptions,
   Session,
+  TokenLogprob,
   Usage,
 } from './api.ts';
+import { readChatRequest, type CheckedChatRequest } from './completions-request.ts';
+import { onAbort, ReplyStream } from './reply-stream.ts';
 
 export interface CompletionsHost {
+  /** @returns what opens a session of the model that is loaded now; throws where there is none */
+  readonly prepare: () => () => Session;
   readonly modelLabel: () => string;
-  readonly session: () => Session;
+  readonly fingerprint: () => string;
 }
 
-const KNOWN: ReadonlySet<string> = new Set<keyof ChatCompletionRequest>([
-  'messages',
-  'model',
-  'stream',
-  'stream_options',
-  'max_tokens',
-  'max_completion_tokens',
-  'temperature',
-  'top_p',
-  'top_k',
-  'min_p',
-  'repetition_penalty',
-  'seed',
-  'stop',
-  'logprobs',
-  'top_logprobs',
-  'signal',
-]);
-
-/** @throws {AtomoeError} bad-input - a field that is not understood */
-function optionsOf(request: ChatCompletionRequest): GenerateOptions {
-  const stranger = Object.keys(request).find((name) => !KNOWN.has(name));
-  if (stranger !== undefined) {
-    throw new AtomoeError(
-      'bad-input',
-      `chat.completions.create does not know "${stranger}"; wanted one of ${[...KNOWN].join(', ')}; leave it out`,
-    );
-  }
-  const maxTokens = request.max_completion_tokens ?? request.max_tokens;
-  const { temperature, top_p: topP, top_k: topK, min_p: minP, seed, stop, signal } = request;
-  const options: Record<string, unknown> = {
-    maxTokens,
-    temperature,
-    topP,
-    topK,
-    minP,
-    repetitionPenalty: request.repetition_penalty,
-    seed,
-    stop: typeof stop === 'string' ? [stop] : stop,
-    logprobs: request.logprobs === true ? (request.top_logprobs ?? 0) : undefined,
-    signal,
-  };
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-}
+type Head = Pick<ChatCompletion, 'id' | 'created' | 'model' | 'system_fingerprint'>;
+type TokenEvent = Extract<GenerateEvent, { kind: 'token' }>;
+type DoneEvent = Extract<GenerateEvent, { kind: 'done' }>;
 
 export function makeCompletions(host: CompletionsHost): ChatCompletions {
-  let count = 0;
-  const create = async (request: ChatCompletionRequest) => {
-    const options = optionsOf(request);
-    count += 1;
-    const head = {
-      id: `chatcmpl-${count}`,
+  const create = async (body: unknown, options?: unknown) => {
+    const request = readChatRequest(body, options);
+    request.options.signal?.throwIfAborted();
+    const open = host.prepare();
+    const head: Head = {
+      id: newId(),
       created: Math.floor(Date.now() / 1000),
       model: host.modelLabel(),
+      system_fingerprint: host.fingerprint(),
     };
-    const session = host.session();
-    const events = session.generate(request.messages, options);
-    if (request.stream === true) {
-      return chunks(head, session, events, request.stream_options?.include_usage === true);
-    }
-    return whole(head, session, events);
+    return request.stream ? streamed(head, open, request) : whole(head, open, request);
   };
   return { create: create as ChatCompletions['create'] };
 }
 
-interface Head {
-  readonly id: string;
-  readonly created: number;
-  readonly model: string;
+/** Unguessable where it matters to nobody: two engines, pages or visits never give one id twice. */
+function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(15));
+  return `chatcmpl-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+/** Says which backend answers: FNV-1a of what it depends on, to tell apart and not to prove. */
+export function fingerprintOf(facts: readonly unknown[]): string {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(JSON.stringify(facts))) {
+    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  }
+  return `fp_${hash.toString(16).padStart(8, '0')}`;
+}
+
+/** The session is opened by the first read, so that a stream that nobody reads holds nothing. */
+function streamed(head: Head, open: () => Session, request: CheckedChatRequest): ChatCompletionStream {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const follow = () => controller.abort(request.options.signal?.reason);
+  const unfollow = onAbort(request.options.signal, follow);
+  const followed = { ...request, options: { ...request.options, signal } };
+  const stream = new ReplyStream(chunks(head, open, followed, unfollow), unfollow);
+  onAbort(signal, () => stream.finish());
+  return { controller, [Symbol.asyncIterator]: () => stream };
 }
 
 async function* chunks(
   head: Head,
-  session: Session,
-  events: AsyncIterable<GenerateEvent>,
-  includeUsage: boolean,
+  open: () => Session,
+  { messages, options, includeUsage }: CheckedChatRequest,
+  onEnd: () => void,
 ): AsyncGenerator<ChatCompletionChunk, void, undefined> {
+  type Choice = ChatCompletionChunk['choices'][number];
   const chunk = (
-    delta: { role?: 'assistant'; content?: string },
-    reason: FinishReason | null,
-  ): ChatCompletionChunk => ({
-    ...head,
-    object: 'chat.completion.chunk',
-    choices: [{ index: 0, delta, finish_reason: reason }],
+    choices: Choice[],
+    usage: { usage?: ChatCompletionUsage | null } = includeUsage ? { usage: null } : {},
+  ): ChatCompletionChunk => ({ ...head, object: 'chat.completion.chunk', choices, ...usage });
+  const said = (delta: Choice['delta'], logprobs: ChatLogprobs | null = null): Choice => ({
+    index: 0,
+    delta,
+    logprobs,
+    finish_reason: null,
   });
+  const session = open();
   try {
-    yield chunk({ role: 'assistant', content: '' }, null);
+    yield chunk([said({ role: 'assistant', content: '', refusal: null })]);
     let shown = 0;
-    for await (const event of events) {
-      if (event.kind === 'token' && event.text.length > 0) {
+    for await (const event of session.generate(messages, options)) {
+      if (event.kind === 'token') {
         shown += event.text.length;
-        yield chunk({ content: event.text }, null);
+        const logprobs = event.token ? logprobsOf([entryOf(event, event.token)]) : null;
+        if (event.text.length > 0 || logprobs) yield chunk([said({ content: event.text }, logprobs)]);
       }
       if (event.kind === 'done') {
         const rest = event.text.slice(shown); // what was held back for a stop string or half a character
-        if (rest.length > 0) yield chunk({ content: rest }, null);
-        yield { ...chunk({}, event.reason), ...(includeUsage ? { usage: usageOf(event.usage) } : {}) };
+        if (rest.length > 0) yield chunk([said({ content: rest })]);
+        yield chunk([{ ...said({}), ...endOf(event) }]);
+        if (includeUsage) yield chunk([], { usage: usageOf(event.usage) });
       }
     }
   } finally {
+    onEnd();
     session.dispose();
   }
 }
 
 async function whole(
   head: Head,
-  session: Session,
-  events: AsyncIterable<GenerateEvent>,
+  open: () => Session,
+  { messages, options }: CheckedChatRequest,
 ): Promise<ChatCompletion> {
-  const logprobs: NonNullable<ChatCompletion['choices'][number]['logprobs']>['content'] = [];
+  const entries: ChatTokenLogprob[] = [];
+  const session = open();
   try {
-    for await (const event of events) {
-      if (event.kind === 'token' && event.logprob !== undefined) {
-        const top = (event.alternatives ?? []).map(({ text, logprob }) => ({ token: text, logprob }));
-        logprobs.push({ token: event.text, logprob: event.logprob, top_logprobs: top });
-      }
-      if (event.kind === 'done') {
-        const message = { role: 'assistant' as const, content: event.text };
-        const found = logprobs.length > 0 ? { content: logprobs } : null;
-        return {
-          ...head,
-          object: 'chat.completion',
-          choices: [{ index: 0, message, finish_reason: event.reason, logprobs: found }],
-          usage: usageOf(event.usage),
-        };
-      }
+    for await (const event of session.generate(messages, options)) {
+      if (event.kind === 'token' && event.token) entries.push(entryOf(event, event.token));
+      if (event.kind !== 'done') continue;
+      const message = { role: 'assistant', content: event.text, refusal: null } as const;
+      const logprobs = options.logprobs === undefined ? null : logprobsOf(entries);
+      return {
+        ...head,
+        object: 'chat.completion',
+        choices: [{ index: 0, message, logprobs, ...endOf(event) }],
+        usage: usageOf(event.usage),
+      };
     }
     throw new AtomoeError(
       'disposed',
@@ -152,6 +138,25 @@ async function whole(
   } finally {
     session.dispose();
   }
+}
+
+/** OpenAI knows no stopped reply: to its clients it is one that ended. */
+function endOf({ reason, seed, timings, lossy }: DoneEvent) {
+  const atomoe: ChatDetails = { reason, seed, timings, ...(lossy ? { lossy } : {}) };
+  return { finish_reason: reason === 'abort' ? ('stop' as const) : reason, atomoe };
+}
+
+function logprobsOf(content: ChatTokenLogprob[]): ChatLogprobs {
+  return { content, refusal: null };
+}
+
+function entryOf({ alternatives = [] }: TokenEvent, token: TokenLogprob): ChatTokenLogprob {
+  const shape = ({ text, bytes, logprob }: TokenLogprob) => ({
+    token: text,
+    bytes: bytes && [...bytes],
+    logprob,
+  });
+  return { ...shape(token), top_logprobs: alternatives.map(shape) };
 }
 
 function usageOf({ promptTokens, completionTokens }: Usage): ChatCompletionUsage {

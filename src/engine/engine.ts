@@ -6,6 +6,7 @@ import type { DiskStorage } from '../io/storage.ts';
 import type { ModelFamily } from '../models/family.ts';
 import type { Bounds } from '../graph/weight-parts.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import { CPU_ADAPTER, CPU_FACTS, reportOf } from './adapter-report.ts';
 import type {
   AdapterReport,
   ChatCompletions,
@@ -18,20 +19,24 @@ import type {
   Session,
   StreamingReport,
 } from './api.ts';
-import { makeCompletions } from './completions.ts';
+import { oneOf } from './checks.ts';
+import { fingerprintOf, makeCompletions } from './completions.ts';
 import { CpuRunner } from './cpu-runner.ts';
-import { checkStreaming, type StreamTesting } from './expert-memory.ts';
+import type { StreamTesting } from './expert-memory.ts';
 import { openGpuRunner } from './gpu-load.ts';
 import { fillExperts } from './fill.ts';
 import { generationDefaults, type GenerationDefaults } from './generation-defaults.ts';
 import { GpuRunner } from './gpu-runner.ts';
+import { typed } from './failures.ts';
 import { closeFolder, diskReport, isCached, openKept } from './kept-folder.ts';
 import { infoOf, readTokenizer } from './model-info.ts';
+import { modelSource } from './model-source.ts';
+import { readEngineOptions, readLoadOptions, readResizeOptions } from './options.ts';
 import { budgetOf, draftModel, sizeModel, type Drafted, type Sized } from './planning.ts';
 import { JobQueue } from './queue.ts';
 import type { Runner } from './runner.ts';
 import { EngineSession } from './session.ts';
-import { checkIds } from './token-ids.ts';
+import { readIds } from './token-ids.ts';
 import type { TuningMode, TuningStore } from './tuning.ts';
 import { indexedDbTuning } from './tuning-store.ts';
 
@@ -72,15 +77,6 @@ interface LoadedModel {
   readonly closing: AbortController; // ends what goes on in the background
 }
 
-const CPU_ADAPTER: AdapterReport = {
-  device: 'cpu',
-  name: 'CPU reference',
-  adapterClass: 'software',
-  f16: false,
-  subgroups: false,
-  maxBindingBytes: 0,
-};
-
 /** The engine in this thread. `createEngine` makes one. */
 export class LocalEngine implements Engine {
   readonly adapter: AdapterReport;
@@ -105,28 +101,58 @@ export class LocalEngine implements Engine {
     this.chat = {
       completions: makeCompletions({
         modelLabel: () => this.model?.label ?? '',
-        session: () => this.session(),
+        fingerprint: () => this.#fingerprint(),
+        prepare: () => this.#prepareSession(),
       }),
     };
   }
 
-  /** @throws {AtomoeError} no-webgpu */
-  static async open(options: EngineOptions): Promise<LocalEngine> {
+  /** @throws {AtomoeError} bad-input - an option; no-webgpu */
+  static async open(given: EngineOptions): Promise<LocalEngine> {
+    const options = readEngineOptions(given);
     const { device = 'gpu', gpu, adapterClass } = options;
-    if (device === 'cpu') return new LocalEngine(options, undefined);
-    if (device === 'gpu') return new LocalEngine(options, await readAdapter(gpu, adapterClass));
-    const adopted = Gpu.adopt(device, adapterClass);
-    adopted.dispose(); // each load adopts anew: here only the device's facts are wanted
-    return new LocalEngine(options, adopted);
+    return typed(undefined, async () => {
+      if (device === 'cpu') return new LocalEngine(options, undefined);
+      if (device === 'gpu') return new LocalEngine(options, await readAdapter(gpu, adapterClass));
+      const adopted = Gpu.adopt(device, adapterClass);
+      adopted.dispose(); // each load adopts anew: here only the device's facts are wanted
+      return new LocalEngine(options, adopted);
+    });
   }
 
   get model(): ModelInfo | undefined {
     return this.#loaded?.info;
   }
 
-  async plan(model: ModelSource, options: LoadOptions = {}): Promise<ModelPlan> {
+  async plan(model: ModelSource, given: LoadOptions = {}): Promise<ModelPlan> {
+    const options = readLoadOptions(given);
+    const source = modelSource(model, 'the model');
     this.#assertUsable();
-    checkStreaming(options.streaming ?? {});
+    options.signal?.throwIfAborted();
+    return typed(options.signal, () => this.#plan(source, options));
+  }
+
+  async load(model: ModelSource, given: LoadOptions = {}): Promise<ModelInfo> {
+    const options = readLoadOptions(given);
+    const source = modelSource(model, 'the model');
+    this.#assertUsable();
+    options.signal?.throwIfAborted();
+    if (this.#loading) {
+      throw new AtomoeError(
+        'busy',
+        'a model is being loaded already; wait for it, or abort it through its signal',
+      );
+    }
+    this.#loading = true;
+    try {
+      return await typed(options.signal, () => this.#load(source, options));
+    } finally {
+      this.#loading = false;
+      if (this.#isDisposed) this.#unload();
+    }
+  }
+
+  async #plan(model: ModelSource, options: LoadOptions): Promise<ModelPlan> {
     const folder = await openKept(model, options, this.#options.storage);
     try {
       const drafted = await draftModel(folder, options, this.#options.families ?? []);
@@ -137,31 +163,17 @@ export class LocalEngine implements Engine {
     }
   }
 
-  async load(model: ModelSource, options: LoadOptions = {}): Promise<ModelInfo> {
-    this.#assertUsable();
-    if (this.#loading) {
-      throw new AtomoeError(
-        'busy',
-        'a model is being loaded already; wait for it, or abort it through its signal',
-      );
-    }
-    checkStreaming(options.streaming ?? {});
-    this.#loading = true;
+  async #load(model: ModelSource, options: LoadOptions): Promise<ModelInfo> {
+    options.onProgress?.({ kind: 'planning' });
+    await this.#closed; // the model before may still be letting go of its files
+    const folder = await openKept(model, options, this.#options.storage);
     try {
-      options.onProgress?.({ kind: 'planning' });
-      await this.#closed; // the model before may still be letting go of its files
-      const folder = await openKept(model, options, this.#options.storage);
-      try {
-        await this.#replace(folder, options);
-      } catch (error) {
-        await closeFolder(folder);
-        throw error;
-      }
-      return this.#assertLoaded().info;
-    } finally {
-      this.#loading = false;
-      if (this.#isDisposed) this.#unload();
+      await this.#replace(folder, options);
+    } catch (error) {
+      await closeFolder(folder);
+      throw error;
     }
+    return this.#assertLoaded().info;
   }
 
   /**
@@ -171,7 +183,12 @@ export class LocalEngine implements Engine {
    * @throws {AtomoeError} bad-input - no model with experts on a GPU; limit-too-small - it does not work in so little;
    *   then nothing changes; out-of-memory
    */
-  async resize(change: Pick<LoadOptions, 'memoryBudget' | 'streaming'>): Promise<ModelPlan> {
+  async resize(given: Pick<LoadOptions, 'memoryBudget' | 'streaming'>): Promise<ModelPlan> {
+    const change = readResizeOptions(given);
+    return typed(undefined, () => this.#resize(change));
+  }
+
+  async #resize(change: Pick<LoadOptions, 'memoryBudget' | 'streaming'>): Promise<ModelPlan> {
     const loaded = this.#assertLoaded();
     const { runner, drafted, options } = loaded;
     if (!(runner instanceof GpuRunner) || !runner.memory) {
@@ -180,7 +197,6 @@ export class LocalEngine implements Engine {
         `${drafted.checkpoint.label} has no experts on a GPU; wanted a model with some; its memory cannot change`,
       );
     }
-    checkStreaming(change.streaming ?? {});
     const merged: LoadOptions = {
       ...options,
       ...change,
@@ -208,6 +224,11 @@ export class LocalEngine implements Engine {
   }
 
   session(): Session {
+    return this.#prepareSession()();
+  }
+
+  /** Refuses now what would be refused; the session is opened later, by whoever calls the result. */
+  #prepareSession(): () => Session {
     this.#assertUsable();
     const { runner, tokenizer, eosIds, drafted, defaults } = this.#assertLoaded();
     if (!tokenizer) {
@@ -216,20 +237,34 @@ export class LocalEngine implements Engine {
         `${drafted.checkpoint.label}: tokenizer.json is missing; text needs it; download the tokenizer files too`,
       );
     }
-    const onDispose = (session: EngineSession) => this.#sessions.delete(session);
-    const { vocab } = drafted.spec;
-    const parts = { runner, queue: this.#queue, tokenizer, eosIds, vocab, defaults, onDispose };
-    const session = new EngineSession(parts);
-    this.#sessions.add(session);
-    return session;
+    return () => {
+      if (this.#assertLoaded().runner !== runner) {
+        throw new AtomoeError('disposed', 'the model was replaced before the reply began; ask again');
+      }
+      const onDispose = (session: EngineSession) => this.#sessions.delete(session);
+      const { vocab } = drafted.spec;
+      const parts = { runner, queue: this.#queue, tokenizer, eosIds, vocab, defaults, onDispose };
+      const session = new EngineSession(parts);
+      this.#sessions.add(session);
+      return session;
+    };
+  }
+
+  /** The same where the same seed gives the same text. */
+  #fingerprint(): string {
+    const { info, options } = this.#assertLoaded();
+    const { quantize, activations, lossy } = options;
+    const facts = [this.adapter.device, this.adapter.name, info.label, info.family];
+    return fingerprintOf([...facts, quantize, activations, lossy]);
   }
 
   /** Logits of every position of a fresh prompt of ids: [ids.length, vocab]. For tests, `verify` and perplexity. */
-  async logits(ids: readonly number[], mode: 'at-once' | 'one-by-one' = 'at-once'): Promise<Float32Array> {
+  async logits(given: readonly number[], mode: 'at-once' | 'one-by-one' = 'at-once'): Promise<Float32Array> {
     const { runner, drafted } = this.#assertLoaded();
     const { vocab } = drafted.spec;
-    checkIds(ids, vocab, runner.contextTokens);
-    return this.#queue.run(async () => {
+    const ids = readIds(given, vocab, runner.contextTokens);
+    oneOf('at-once', 'one-by-one')(mode, 'the mode of logits');
+    const compute = async () => {
       const state = await runner.openState();
       try {
         if (mode === 'at-once') {
@@ -244,7 +279,8 @@ export class LocalEngine implements Engine {
       } finally {
         state.dispose();
       }
-    });
+    };
+    return typed(undefined, () => this.#queue.run(compute));
   }
 
   memory(): MemoryReport {
@@ -405,27 +441,3 @@ export class LocalEngine implements Engine {
 }
 
 const plainRequest = { penalty: 1, temperature: 1, candidates: false, routes: false } as const;
-
-const CPU_FACTS: AdapterFacts = {
-  name: 'CPU reference',
-  adapterClass: 'software',
-  features: new Set(),
-  limits: {
-    maxBufferSizeBytes: Number.MAX_SAFE_INTEGER,
-    maxBindingBytes: Number.MAX_SAFE_INTEGER,
-    maxStorageBuffers: 8,
-    maxWorkgroupBytes: 16384,
-    maxInvocations: 256,
-  },
-};
-
-function reportOf({ name, adapterClass, features, limits }: AdapterFacts): AdapterReport {
-  return {
-    device: 'gpu',
-    name,
-    adapterClass,
-    f16: features.has('shader-f16'),
-    subgroups: features.has('subgroups'),
-    maxBindingBytes: limits.maxBindingBytes,
-  };
-}

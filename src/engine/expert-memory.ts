@@ -58,41 +58,6 @@ function hostBytes({ streams }: SlotPlan, { hostBudget }: StreamingOptions): num
   return hostBudget ?? (streams ? DEFAULT_HOST_BYTES : 0);
 }
 
-/**
- * @throws {AtomoeError} bad-input - names the option, what it is, and what it may be
- */
-export function checkStreaming(options: StreamingOptions): void {
-  const {
-    start = 'whole',
-    policy = 'ema',
-    seed = 0,
-    lookahead = 1,
-    runAhead = 'auto',
-    hostBudget = 0,
-  } = options;
-  const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
-  const checks: [name: keyof StreamingOptions, value: unknown, isRight: boolean, wanted: string][] = [
-    ['start', start, ['whole', 'now'].includes(start), "'whole' or 'now'"],
-    ['policy', policy, Object.hasOwn(POLICIES, policy), `one of ${Object.keys(POLICIES).join(', ')}`],
-    ['seed', seed, isCount(seed), 'a whole number from 0 on'],
-    ['lookahead', lookahead, [0, 1, 2].includes(lookahead), '0, 1 or 2'],
-    [
-      'runAhead',
-      runAhead,
-      runAhead === 'auto' || isCount(runAhead),
-      "'auto' or a number of layers from 0 on",
-    ],
-    ['hostBudget', hostBudget, isCount(hostBudget), 'bytes, a whole number from 0 on'],
-  ];
-  for (const [name, value, isRight, wanted] of checks) {
-    if (isRight) continue;
-    throw new AtomoeError(
-      'bad-input',
-      `streaming.${name} is ${JSON.stringify(value)}; wanted ${wanted}; change it, or leave it out`,
-    );
-  }
-}
-
 /** Experts as kernels bind them, in whichever store is in use when they are bound. */
 class BoundExperts implements ExpertWeights {
   readonly unitsPerLayer: number;

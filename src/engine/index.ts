@@ -1,5 +1,6 @@
 import type { Engine } from './api.ts';
 import { LocalEngine, type EngineOptions } from './engine.ts';
+import { loadPart, readEngineOptions } from './options.ts';
 
 export type * from './api.ts';
 export { SLOT_STATES } from './api.ts';
@@ -15,13 +16,15 @@ export type { TuningMode, TuningStore } from './tuning.ts';
  *   if (event.kind === 'token') show(event.text);
  * }
  *
- * @throws {AtomoeError} no-webgpu - the browser or the driver has none; all that `load` throws
+ * @throws {AtomoeError} bad-input - an unknown or a wrong option, before anything else; no-webgpu - the browser or the driver has none; all that `load` throws
  */
-export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+export async function createEngine(given: EngineOptions = {}): Promise<Engine> {
+  const options = readEngineOptions(given);
+  options.signal?.throwIfAborted();
   const engine = await LocalEngine.open(options);
   if (options.model === undefined) return engine;
   try {
-    await engine.load(options.model, options);
+    await engine.load(options.model, loadPart(options));
     return engine;
   } catch (error) {
     engine.dispose();

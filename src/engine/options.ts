@@ -1,91 +1,214 @@
-import { AtomoeError } from '../errors.ts';
-import type { GenerateOptions } from './api.ts';
+/** Every option of the engine, by name, with what it may be: the one place where options are looked at. */
+import type { GpuEntry, HostDevice } from '../gpu/device.ts';
+import type { DiskStorage } from '../io/storage.ts';
+import type { ModelFamily } from '../models/family.ts';
+import type {
+  GenerateOptions,
+  LoadOptions,
+  LossyOptions,
+  ModelSource,
+  PolicyName,
+  StreamingOptions,
+} from './api.ts';
+import {
+  abortSignal,
+  callback,
+  fields,
+  flag,
+  isObject,
+  listOf,
+  numberFrom,
+  oneOf,
+  orWord,
+  readFields,
+  refuse,
+  text,
+  wholeFrom,
+  withMethods,
+  type Check,
+  type Table,
+} from './checks.ts';
+import type { EngineOptions } from './engine.ts';
+import { modelSource } from './model-source.ts';
+import type { TuningMode, TuningStore } from './tuning.ts';
 
-export type CheckedOptions = Required<Omit<GenerateOptions, 'signal' | 'seed' | 'logprobs'>> &
-  Pick<GenerateOptions, 'signal'> & { readonly seed: number; readonly logprobs: number | undefined };
+const stopText: Check<string> = (value, name) =>
+  text(value, name).length > 0 ? (value as string) : refuse(name, value, 'text of one character or more');
 
-interface Range {
-  readonly fallback: number;
-  readonly least: number;
-  readonly most: number;
-  readonly isWhole?: boolean;
-}
-
+/** Those that a model's generation_config.json may name: their ranges. */
 export const OPTION_RANGES = {
-  maxTokens: { fallback: 256, least: 1, most: 1_000_000, isWhole: true },
-  temperature: { fallback: 0.8, least: 0, most: 10 },
-  topK: { fallback: 0, least: 0, most: 1_000_000, isWhole: true },
-  topP: { fallback: 0.95, least: 0, most: 1 },
-  minP: { fallback: 0, least: 0, most: 1 },
-  repetitionPenalty: { fallback: 1, least: 0.01, most: 100 },
-  seed: { fallback: -1, least: 0, most: Number.MAX_SAFE_INTEGER, isWhole: true },
-  logprobs: { fallback: -1, least: 0, most: 20, isWhole: true },
-} as const satisfies Record<string, Range>;
+  maxTokens: { least: 1, most: 1_000_000, isWhole: true },
+  temperature: { least: 0, most: 10 },
+  topK: { least: 0, most: 1_000_000, isWhole: true },
+  topP: { least: 0, most: 1 },
+  minP: { least: 0, most: 1 },
+  repetitionPenalty: { least: 0.01, most: 100 },
+} as const;
 
 export type NumberOption = keyof typeof OPTION_RANGES;
 
-const OTHERS = ['stop', 'reusePrefix', 'routes', 'signal'];
+function inRange(option: NumberOption): Check<number> {
+  const { least, most, ...range } = OPTION_RANGES[option];
+  return 'isWhole' in range ? wholeFrom(least, most) : numberFrom(least, most);
+}
+
+export const GENERATE: Table<GenerateOptions> = {
+  maxTokens: inRange('maxTokens'),
+  temperature: inRange('temperature'),
+  topK: inRange('topK'),
+  topP: inRange('topP'),
+  minP: inRange('minP'),
+  repetitionPenalty: inRange('repetitionPenalty'),
+  seed: wholeFrom(0),
+  stop: listOf(stopText, 1000),
+  logprobs: wholeFrom(0, 20),
+  reusePrefix: flag,
+  routes: flag,
+  signal: abortSignal,
+};
+
+const STREAMING: Table<StreamingOptions> = {
+  start: oneOf('whole', 'now'),
+  policy: oneOf<PolicyName>('ema', 'lru', 'lfu', 'lfru', 'random'),
+  seed: wholeFrom(0),
+  lookahead: oneOf(0, 1, 2),
+  runAhead: orWord('auto', wholeFrom(0)),
+  hostBudget: wholeFrom(0),
+  slotsPerLayer: wholeFrom(1),
+  fill: flag,
+};
+
+const LOSSY: Table<LossyOptions> = { skipBelow: numberFrom(0), dropColdBelow: numberFrom(0) };
+
+type ResizeOptions = Pick<LoadOptions, 'memoryBudget' | 'streaming'>;
+
+const RESIZE: Table<ResizeOptions> = {
+  memoryBudget: orWord('auto', numberFrom(0)),
+  streaming: fields(STREAMING),
+};
+
+const LOAD: Table<LoadOptions> = {
+  ...RESIZE,
+  signal: abortSignal,
+  onProgress: callback(),
+  contextTokens: wholeFrom(1),
+  quantize: oneOf('q8_0', 'q4_0'),
+  activations: oneOf('f32', 'f16'),
+  lossy: fields(LOSSY),
+  diskCache: flag,
+};
+
+const device: Check<'gpu' | 'cpu' | HostDevice> = (value, name) => {
+  if (value === 'gpu' || value === 'cpu') return value;
+  return withMethods<HostDevice>(
+    '"gpu", "cpu" or a GPUDevice',
+    'createBuffer',
+    'createShaderModule',
+  )(value, name);
+};
+
+const tuning: Check<TuningMode> = (value, name) => {
+  if (value === 'auto' || value === 'off') return value;
+  return withMethods<ReadonlyMap<string, string>>(
+    '"auto", "off" or a Map of choices',
+    'get',
+    'entries',
+  )(value, name);
+};
+
+const storage: Check<DiskStorage | Promise<DiskStorage>> = (value, name) => {
+  const isPromise = isObject(value) && 'then' in value;
+  return withMethods<DiskStorage>('a DiskStorage', ...(isPromise ? ['then'] : ['open', 'lock']))(value, name);
+};
+
+const ENGINE: Table<EngineOptions> = {
+  ...LOAD,
+  device,
+  gpu: withMethods<GpuEntry>('an entry to WebGPU, such as navigator.gpu', 'requestAdapter'),
+  adapterClass: oneOf('hardware', 'software'),
+  model: modelSource,
+  families: listOf(withMethods<ModelFamily>('a ModelFamily', 'parse'), 1000),
+  tuning,
+  tuningStore: withMethods<TuningStore>('a TuningStore', 'read', 'write'),
+  storage,
+  streamTesting: withMethods('an object'),
+  bounds: withMethods('an object'),
+  limits: oneOf('plan', 'default'),
+};
+
+/** How an engine in a worker is opened: what crosses to it, and the worker itself. */
+interface WorkerOptions extends LoadOptions {
+  device?: 'gpu' | 'cpu';
+  tuning?: 'auto' | 'off';
+  model?: ModelSource;
+  worker?: Worker;
+}
+
+const WORKER: Table<WorkerOptions> = {
+  ...LOAD,
+  device: oneOf('gpu', 'cpu'),
+  tuning: oneOf('auto', 'off'),
+  model: modelSource,
+  worker: withMethods<Worker>('a Worker', 'postMessage', 'addEventListener', 'terminate'),
+};
+
+/** @throws {AtomoeError} bad-input - an unknown option, or one that is not what it may be */
+export function readGenerateOptions(options: unknown): GenerateOptions {
+  return readFields(options, GENERATE, { what: 'the argument of generate' });
+}
+
+/** @throws {AtomoeError} bad-input */
+export function readLoadOptions(options: unknown): LoadOptions {
+  return readFields(options, LOAD, { what: 'the argument of load' });
+}
+
+/** @throws {AtomoeError} bad-input */
+export function readResizeOptions(options: unknown): ResizeOptions {
+  return readFields(options, RESIZE, { what: 'the argument of resize' });
+}
+
+/** @throws {AtomoeError} bad-input */
+export function readEngineOptions(options: unknown): EngineOptions {
+  return readFields(options, ENGINE, { what: 'the argument of createEngine' });
+}
+
+/** @throws {AtomoeError} bad-input */
+export function readWorkerOptions(options: unknown): WorkerOptions {
+  return readFields(options, WORKER, { what: 'the argument of createWorkerEngine' });
+}
+
+/** Those of an engine's options that are for its load. */
+export function loadPart(options: EngineOptions | WorkerOptions): LoadOptions {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(LOAD, name)));
+}
+
+export type CheckedOptions = Required<Omit<GenerateOptions, 'signal' | 'logprobs'>> &
+  Pick<GenerateOptions, 'signal'> & { readonly logprobs: number | undefined };
+
+const DEFAULTS = {
+  maxTokens: 256,
+  temperature: 0.8,
+  topK: 0,
+  topP: 0.95,
+  minP: 0,
+  repetitionPenalty: 1,
+  stop: [],
+  reusePrefix: true,
+  routes: false,
+  logprobs: undefined,
+} as const;
 
 /**
- * Fills in defaults and refuses what is out of range.
+ * Refuses what is out of range, and fills in defaults.
  *
  * @param defaults - the model's own, see generation-defaults.ts
- *
  * @throws {AtomoeError} bad-input - names the option, what it is, and what it may be
  */
 export function checkOptions(
-  options: GenerateOptions,
+  options: unknown,
   drawSeed: () => number,
   defaults: Partial<Record<NumberOption, number>> = {},
 ): CheckedOptions {
-  for (const name of Object.keys(options)) {
-    if (!(name in OPTION_RANGES) && !OTHERS.includes(name)) {
-      const known = [...Object.keys(OPTION_RANGES), ...OTHERS].join(', ');
-      throw new AtomoeError(
-        'bad-input',
-        `unknown option "${name}"; wanted one of ${known}; check the spelling`,
-      );
-    }
-  }
-  const number = (name: NumberOption) =>
-    inRange(name, options[name] === undefined ? defaults[name] : options[name]);
-  const seed = number('seed');
-  const logprobs = number('logprobs');
-  return {
-    maxTokens: number('maxTokens'),
-    temperature: number('temperature'),
-    topK: number('topK'),
-    topP: number('topP'),
-    minP: number('minP'),
-    repetitionPenalty: number('repetitionPenalty'),
-    seed: seed < 0 ? drawSeed() : seed,
-    logprobs: logprobs < 0 ? undefined : logprobs,
-    stop: checkStop(options.stop ?? []),
-    reusePrefix: options.reusePrefix ?? true,
-    routes: options.routes ?? false,
-    ...(options.signal ? { signal: options.signal } : {}),
-  };
-}
-
-function inRange(name: NumberOption, value: number | undefined): number {
-  const range: Range = OPTION_RANGES[name];
-  if (value === undefined) return range.fallback;
-  const isRight = Number.isFinite(value) && value >= range.least && value <= range.most;
-  if (isRight && (!range.isWhole || Number.isInteger(value))) return value;
-  const kind = range.isWhole ? 'a whole number' : 'a number';
-  throw new AtomoeError(
-    'bad-input',
-    `${name} is ${value}; wanted ${kind} from ${range.least} to ${range.most}; leave it out for ` +
-      `${range.fallback < 0 ? 'none' : range.fallback}`,
-  );
-}
-
-function checkStop(stop: readonly string[]): readonly string[] {
-  if (stop.some((text) => typeof text !== 'string' || text.length === 0)) {
-    throw new AtomoeError(
-      'bad-input',
-      'stop holds an empty string; wanted text of one character or more; leave it out',
-    );
-  }
-  return stop;
+  const given = readGenerateOptions(options);
+  return { ...DEFAULTS, ...defaults, seed: given.seed ?? drawSeed(), ...given };
 }

@@ -67,7 +67,7 @@ export async function draftModel(
     const { family, spec } = parseModel(checkpoint.config, checkpoint.label, families);
     const contextTokens = contextOf(options, spec);
     const context: ReadContext = { checkpoint, quantize, signal };
-    const lossy = checkLossy(options);
+    const lossy = { skipBelow: 0, dropColdBelow: 0, ...options.lossy };
     const purpose = { sample: true, contextTokens, skipBelow: lossy.skipBelow };
     return {
       checkpoint,
@@ -85,18 +85,6 @@ export async function draftModel(
     checkpoint.dispose();
     throw error;
   }
-}
-
-function checkLossy({ lossy = {} }: LoadOptions): Required<LossyOptions> {
-  const { skipBelow = 0, dropColdBelow = 0 } = lossy;
-  for (const [name, value] of Object.entries({ skipBelow, dropColdBelow })) {
-    if (Number.isFinite(value) && value >= 0) continue;
-    throw new AtomoeError(
-      'bad-input',
-      `lossy.${name} is ${value}; wanted a number from 0 (off) on; change it, or leave it out`,
-    );
-  }
-  return { skipBelow, dropColdBelow };
 }
 
 function contextOf({ contextTokens }: LoadOptions, spec: ModelSpec): number {

@@ -2,6 +2,7 @@ import { AtomoeError } from '../errors.ts';
 import { joinTurns, renderChat } from '../text/chat-template.ts';
 import type { StreamingDetokenizer } from '../text/detokenizer.ts';
 import { StopStrings } from '../text/stop-strings.ts';
+import { tokenBytes } from '../text/token-bytes.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type {
   FinishReason,
@@ -12,9 +13,12 @@ import type {
   Timings,
   TokenLogprob,
 } from './api.ts';
+import { asTyped } from './failures.ts';
+import { readPrompt, type CheckedPrompt } from './messages.ts';
 import { checkOptions, type CheckedOptions } from './options.ts';
 import type { GenerationDefaults } from './generation-defaults.ts';
 import type { JobQueue } from './queue.ts';
+import { onAbort, ReplyStream } from './reply-stream.ts';
 import type { Runner, RunnerState, StepResult } from './runner.ts';
 import { pickToken, type Picked } from './pick.ts';
 import { checkIds } from './token-ids.ts';
@@ -49,7 +53,7 @@ export class EngineSession implements Session {
   readonly #parts: SessionParts;
   #state: Promise<RunnerState> | undefined;
   #ids: number[] = []; // tokens whose keys and values are in the cache
-  #isBusy = false;
+  #finish: (() => void) | undefined; // ends the reply that is going on, read or not
   #isDisposed = false;
 
   constructor(parts: SessionParts) {
@@ -60,30 +64,41 @@ export class EngineSession implements Session {
     return this.#ids.length;
   }
 
-  async *generate(
-    prompt: Prompt,
-    options: GenerateOptions = {},
+  generate(prompt: Prompt, options: GenerateOptions = {}): AsyncIterableIterator<GenerateEvent, void> {
+    const request = attempt(() => readRequest(prompt, options, this.#parts.defaults)); // now: the caller may change them later
+    const stream: ReplyStream<GenerateEvent> = new ReplyStream(
+      this.#generate(request, () => stream.finish()),
+    );
+    return stream;
+  }
+
+  async *#generate(
+    request: () => CheckedRequest,
+    finish: () => void,
   ): AsyncGenerator<GenerateEvent, void, undefined> {
     this.#assertFree();
-    this.#isBusy = true;
+    const { prompt, options } = request();
+    this.#finish = finish;
+    const unlisten = onAbort(options.signal, finish);
     try {
-      const checked = checkOptions(options, () => Math.floor(Math.random() * 2 ** 32), this.#parts.defaults);
-      const reply = this.#begin(checked);
+      const reply = this.#begin(options);
       try {
+        options.signal?.throwIfAborted();
         const ids = await this.#encode(prompt);
         reply.promptTokens = ids.length;
-        reply.reusedTokens = checked.reusePrefix ? commonPrefix(this.#ids, ids) : 0;
+        reply.reusedTokens = options.reusePrefix ? commonPrefix(this.#ids, ids) : 0;
         const first = yield* this.#prefill(ids, reply);
         reply.prefillMs = performance.now() - reply.startedMs;
         const reason = yield* this.#reply(first, reply);
         yield this.#done(reason, reply);
       } catch (error) {
         // A stopped reply is a reply: what was said so far, and its figures.
-        if (!checked.signal?.aborted || error !== checked.signal.reason) throw error;
+        if (!options.signal?.aborted || error !== options.signal.reason) throw asTyped(error);
         yield this.#done('abort', reply);
       }
     } finally {
-      this.#isBusy = false;
+      unlisten();
+      this.#finish = undefined;
       if (this.#isDisposed) await this.#free();
     }
   }
@@ -97,7 +112,8 @@ export class EngineSession implements Session {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
     this.#parts.onDispose(this);
-    if (!this.#isBusy) void this.#free();
+    if (this.#finish) this.#finish();
+    else void this.#free();
   }
 
   async #free(): Promise<void> {
@@ -108,7 +124,7 @@ export class EngineSession implements Session {
 
   #assertFree(): void {
     this.#assertUsable();
-    if (this.#isBusy) {
+    if (this.#finish) {
       throw new AtomoeError(
         'busy',
         'this session is replying; wanted one reply at a time; wait for it, stop it, or open another session',
@@ -139,7 +155,7 @@ export class EngineSession implements Session {
     };
   }
 
-  async #encode(prompt: Prompt): Promise<number[]> {
+  async #encode(prompt: CheckedPrompt): Promise<number[]> {
     const { runner, vocab } = this.#parts;
     const ids = await this.#encodeText(prompt);
     if (ids.length === 0) {
@@ -159,7 +175,7 @@ export class EngineSession implements Session {
     return ids;
   }
 
-  async #encodeText(prompt: Prompt): Promise<number[]> {
+  async #encodeText(prompt: CheckedPrompt): Promise<number[]> {
     const { tokenizer } = this.#parts;
     if (typeof prompt === 'string') {
       if (prompt.length === 0) return [];
@@ -237,8 +253,12 @@ export class EngineSession implements Session {
     if (reply.count === 0) reply.firstTokenMs = atMs;
     reply.count += 1;
     reply.text += stop.emit;
-    const named = (list: Picked['alternatives']): TokenLogprob[] =>
-      list.map(({ id, logprob }) => ({ id, logprob, text: tokenizer.tokenText(id) }));
+    const named = (id: number, logprob: number): TokenLogprob => ({
+      id,
+      logprob,
+      text: tokenizer.tokenText(id),
+      bytes: tokenBytes(tokenizer, id),
+    });
     const event: GenerateEvent = {
       kind: 'token',
       id: picked.id,
@@ -247,7 +267,11 @@ export class EngineSession implements Session {
       ...(routes ? { routes } : {}),
       ...(picked.logprob === undefined
         ? {}
-        : { logprob: picked.logprob, alternatives: named(picked.alternatives) }),
+        : {
+            logprob: picked.logprob,
+            token: named(picked.id, picked.logprob),
+            alternatives: picked.alternatives.map(({ id, logprob }) => named(id, logprob)),
+          }),
     };
     return { event, isStopped: stop.stopped };
   }
@@ -274,6 +298,28 @@ export class EngineSession implements Session {
       usage,
       timings,
       ...(lossy ? { lossy: { ...lossy, dropped } } : {}),
+    };
+  }
+}
+
+interface CheckedRequest {
+  readonly prompt: CheckedPrompt;
+  readonly options: CheckedOptions;
+}
+
+function readRequest(prompt: unknown, options: unknown, defaults: GenerationDefaults): CheckedRequest {
+  const drawSeed = () => Math.floor(Math.random() * 2 ** 32);
+  return { prompt: readPrompt(prompt), options: checkOptions(options, drawSeed, defaults) };
+}
+
+/** Does something now, and gives what came of it, or throws it, later. */
+function attempt<T>(act: () => T): () => T {
+  try {
+    const result = act();
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
     };
   }
 }

@@ -1,4 +1,21 @@
 import { AtomoeError } from '../errors.ts';
+import { listOf, show, type Check } from './checks.ts';
+
+const MOST_IDS = 10_000_000;
+
+const anything: Check<unknown> = (value) => value;
+
+/**
+ * Ids that a caller gives, as a list of their own.
+ *
+ * @throws {AtomoeError} bad-input; context-full
+ */
+export function readIds(given: unknown, vocab: number, contextTokens: number): readonly number[] {
+  const list = given instanceof Int32Array || given instanceof Uint32Array ? Array.from(given) : given;
+  const ids = listOf(anything, MOST_IDS)(list, 'ids') as number[];
+  checkIds(ids, vocab, contextTokens);
+  return ids;
+}
 
 /**
  * Every list of ids passes here before it reaches a runner, wherever it came from: kernels read embeddings by id.
@@ -8,11 +25,12 @@ import { AtomoeError } from '../errors.ts';
 export function checkIds(ids: readonly number[], vocab: number, contextTokens: number): void {
   if (ids.length === 0)
     throw new AtomoeError('bad-input', 'there are no ids; wanted at least one; give token ids');
-  const stranger = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocab);
-  if (stranger !== undefined) {
+  const isStrange = (id: unknown) => !Number.isInteger(id) || Number(id) < 0 || Number(id) >= vocab;
+  if (ids.some(isStrange)) {
+    const stranger: unknown = ids.find(isStrange);
     throw new AtomoeError(
       'bad-input',
-      `token id ${stranger} is outside the vocabulary of ${vocab}; check the ids`,
+      `token id ${show(stranger)} is outside the vocabulary of ${vocab}; check the ids`,
     );
   }
   if (ids.length > contextTokens) {

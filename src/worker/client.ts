@@ -3,8 +3,8 @@ import type {
   AdapterReport,
   ChatCompletion,
   ChatCompletionChunk,
-  ChatCompletionRequest,
   ChatCompletions,
+  ChatCompletionStream,
   Engine,
   GenerateEvent,
   GenerateOptions,
@@ -18,6 +18,8 @@ import type {
   Session,
   StreamingReport,
 } from '../engine/api.ts';
+import { readChatBody } from '../engine/completions-request.ts';
+import { onAbort, ReplyStream } from '../engine/reply-stream.ts';
 import { AtomoeError } from '../errors.ts';
 import { SharedFolders } from './client-files.ts';
 import { Inbox } from './client-stream.ts';
@@ -364,17 +366,19 @@ class WorkerSession implements Session {
 }
 
 function createCompletion(link: Link): ChatCompletions['create'] {
-  async function create(
-    request: ChatCompletionRequest,
-  ): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>> {
-    const { signal, ...rest } = request;
-    if (!request.stream) {
-      return expectResult(await link.call({ kind: 'complete', request: rest }, signal), 'completed')
+  async function create(given: unknown, options?: unknown): Promise<ChatCompletion | ChatCompletionStream> {
+    const { body, signal } = readChatBody(given, options);
+    signal?.throwIfAborted();
+    if (!body.stream) {
+      return expectResult(await link.call({ kind: 'complete', request: body }, signal), 'completed')
         .completion;
     }
-    const stream = link.begin({ kind: 'complete-stream', request: rest }, signal);
+    const controller = new AbortController();
+    const unfollow = onAbort(signal, () => controller.abort(signal?.reason));
+    const stream = link.begin({ kind: 'complete-stream', request: body }, controller.signal);
     await stream.started;
-    return stream.items as AsyncGenerator<ChatCompletionChunk, void>;
+    const chunks = new ReplyStream(stream.items as AsyncGenerator<ChatCompletionChunk, void>, unfollow);
+    return { controller, [Symbol.asyncIterator]: () => chunks };
   }
   return create as ChatCompletions['create'];
 }

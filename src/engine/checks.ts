@@ -1,0 +1,248 @@
+/**
+ * What callers hand in, checked at run time and rebuilt as plain data: stores wrap objects in proxies, getters throw,
+ * JavaScript has no types. A check takes a value and its name, and gives the value back or refuses it.
+ */
+import { AtomoeError } from '../errors.ts';
+
+export type Check<T> = (value: unknown, name: string) => T;
+
+/** What each field of an object has to be. */
+export type Table<T> = { readonly [K in keyof T]-?: Check<Exclude<T[K], undefined>> };
+
+/** @throws {AtomoeError} bad-input - always */
+export function refuse(name: string, value: unknown, wanted: string): never {
+  throw new AtomoeError(
+    'bad-input',
+    `${name} is ${show(value)}; wanted ${wanted}; change it, or leave it out`,
+  );
+}
+
+export function isAbsent(value: unknown): value is undefined | null {
+  return value === undefined || value === null;
+}
+
+export function numberFrom(least: number, most = Number.MAX_VALUE): Check<number> {
+  return (value, name) => {
+    if (typeof value === 'number' && value >= least && value <= most) return value;
+    return refuse(name, value, `a number ${range(least, most)}`);
+  };
+}
+
+export function wholeFrom(least: number, most = Number.MAX_SAFE_INTEGER): Check<number> {
+  return (value, name) => {
+    if (Number.isInteger(value) && Number(value) >= least && Number(value) <= most) return Number(value);
+    return refuse(name, value, `a whole number ${range(least, most)}`);
+  };
+}
+
+function range(least: number, most: number): string {
+  return most >= Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`;
+}
+
+export const flag: Check<boolean> = (value, name) =>
+  typeof value === 'boolean' ? value : refuse(name, value, 'true or false');
+
+export const text: Check<string> = (value, name) =>
+  typeof value === 'string' ? value : refuse(name, value, 'text');
+
+export function oneOf<T>(...allowed: readonly T[]): Check<T> {
+  return (value, name) =>
+    allowed.find((each) => each === value) ?? refuse(name, value, allowed.map(show).join(' or '));
+}
+
+/** One word, or what another check takes. */
+export function orWord<W extends string, T>(word: W, check: Check<T>): Check<W | T> {
+  return (value, name) => {
+    if (value === word) return word;
+    return typeof value === 'string' ? refuse(name, value, `${show(word)} or a number`) : check(value, name);
+  };
+}
+
+export function listOf<T>(check: Check<T>, most: number): Check<T[]> {
+  return (value, name) => {
+    const length = guarded(name, () => (Array.isArray(value) ? value.length : undefined));
+    if (length === undefined) return refuse(name, value, 'a list');
+    if (length > most) return refuse(name, value, `at most ${most}`);
+    const list = value as readonly unknown[];
+    return Array.from({ length }, (_, i) =>
+      check(
+        guarded(name, () => list[i]),
+        `${name}[${i}]`,
+      ),
+    );
+  };
+}
+
+/** A function of the caller's; what it throws is told apart from what goes wrong here. */
+export function callback<T extends (...args: never[]) => unknown>(): Check<T> {
+  return (value, name) => {
+    if (typeof value !== 'function') return refuse(name, value, 'a function');
+    const call = value as (...args: never[]) => unknown;
+    return ((...args: never[]) => {
+      try {
+        return call(...args);
+      } catch (cause) {
+        if (cause instanceof AtomoeError) throw cause;
+        throw new AtomoeError('bad-input', `${name} threw ${showError(cause)}; wanted a return; mend it`, {
+          cause,
+        });
+      }
+    }) as T;
+  };
+}
+
+/** An object of the caller's that is used as it is, known by some of its methods. */
+export function withMethods<T>(wanted: string, ...methods: readonly string[]): Check<T> {
+  return (value, name) => {
+    const hasAll = guarded(name, () => isObject(value) && methods.every((each) => isMethod(value, each)));
+    return hasAll ? (value as T) : refuse(name, value, wanted);
+  };
+}
+
+/** A proxy around a signal has its methods, but none of them works. */
+export const abortSignal: Check<AbortSignal> = (value, name) => {
+  const wanted = 'an AbortSignal itself, not a copy or a proxy of one';
+  const signal = withMethods<AbortSignal>(wanted, 'addEventListener', 'throwIfAborted')(value, name);
+  try {
+    const nothing = (): void => {};
+    signal.addEventListener('abort', nothing);
+    signal.removeEventListener('abort', nothing);
+    if (typeof signal.aborted === 'boolean') return signal;
+  } catch {
+    // refused below
+  }
+  return refuse(name, value, wanted);
+};
+
+/** An object with no other fields than the table's, as a plain object of those that are there. */
+export function fields<T extends object>(table: Table<T>): Check<T> {
+  return (value, name) => readFields<T>(value, table, { what: name, prefix: `${name}.` });
+}
+
+export interface FieldNames {
+  readonly what: string; // what messages call the whole
+  readonly prefix?: string; // stands before the name of a field
+  readonly kind?: string; // what messages call a field
+}
+
+/**
+ * Reads an object by a table. Each field is read once; `undefined` and `null` mean that it is not there.
+ *
+ * @throws {AtomoeError} bad-input - a field that the table does not know, or of the wrong kind; a getter that throws
+ */
+export function readFields<T extends object>(value: unknown, table: Table<T>, names: FieldNames): T {
+  const { what, prefix = '' } = names;
+  const found: Partial<T> = {};
+  if (isAbsent(value)) return found as T;
+  if (!isObject(value) || guarded(what, () => Array.isArray(value))) return refuse(what, value, 'an object');
+  const get = (name: string) => guarded(prefix + clip(name), () => value[name]);
+  for (const name of guarded(what, () => Object.keys(value))) {
+    if (!Object.hasOwn(table, name) && !isAbsent(get(name))) throw unknownField(name, table, names);
+  }
+  for (const name of Object.keys(table) as (keyof T & string)[]) {
+    const field = get(name);
+    if (!isAbsent(field)) found[name] = table[name](field, prefix + name);
+  }
+  return found as T;
+}
+
+function unknownField(name: string, table: object, { prefix = '', kind = 'option' }: FieldNames) {
+  const known = Object.keys(table);
+  const near = nearest(name, known);
+  const guess = near === undefined ? '' : `, did you mean ${show(near)}?`;
+  return new AtomoeError(
+    'bad-input',
+    `unknown ${kind} ${show(prefix + name)}${guess}; wanted one of ${known.join(', ')}; check the spelling`,
+  );
+}
+
+/** The known name that a misspelt one stands for: the same but for case and underscores, or a few letters away. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  const plain = (word: string) => word.replaceAll(/[_-]/g, '').toLowerCase();
+  const wanted = plain(name.slice(0, 40));
+  let best: { each: string; distance: number } | undefined;
+  for (const each of known) {
+    const distance = editDistance(wanted, plain(each));
+    const isNear = distance <= Math.max(1, Math.floor(plain(each).length / 3));
+    if (isNear && distance < (best?.distance ?? Infinity)) best = { each, distance };
+  }
+  return best?.each;
+}
+
+/** Letters to add, drop, change, or swap with the next. */
+function editDistance(a: string, b: string): number {
+  let before: number[] = [];
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swap = isSwap ? (before[j - 2] ?? 0) + 1 : change;
+      next.push(Math.min(change, swap, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    before = row;
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+export function isMethod(value: Record<string, unknown>, name: string): boolean {
+  return typeof value[name] === 'function';
+}
+
+/** Reads something of the caller's: a getter or a proxy may throw anything. */
+export function guarded<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new AtomoeError(
+      'bad-input',
+      `${name} cannot be read: ${showError(cause)}; wanted plain data; give a copy of it`,
+      { cause },
+    );
+  }
+}
+
+const MOST_SHOWN = 60;
+
+/** A value in an error message: short, whatever it is. */
+export function show(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(clip(value));
+    case 'number':
+    case 'boolean':
+    case 'undefined':
+      return String(value);
+    case 'bigint':
+      return `${clip(String(value))}n`;
+    case 'symbol':
+    case 'function':
+      return `a ${typeof value}`;
+    case 'object':
+      if (value === null) return 'null';
+      return guarded('it', () => (Array.isArray(value) ? `a list of ${value.length}` : 'an object'));
+  }
+}
+
+function showError(cause: unknown): string {
+  const message = guardedText(() => (cause instanceof Error ? cause.message : String(cause)));
+  return show(message);
+}
+
+function guardedText(read: () => unknown): string {
+  try {
+    return String(read());
+  } catch {
+    return 'something';
+  }
+}
+
+function clip(value: string): string {
+  return value.length > MOST_SHOWN ? `${value.slice(0, MOST_SHOWN)}...` : value;
+}

@@ -1,0 +1,51 @@
+/** The border of the engine: what goes wrong behind it comes out as an AtomoeError, or as the reason of an abort. */
+import { AtomoeError } from '../errors.ts';
+
+/**
+ * Runs something for a caller.
+ *
+ * @param signal - the caller's: its own reason comes back as it is
+ */
+export async function typed<T>(signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw asTyped(error, signal);
+  }
+}
+
+/** An error as callers get it. */
+export function asTyped(error: unknown, signal?: AbortSignal): unknown {
+  if (signal?.aborted && (error === signal.reason || causeOf(error) === signal.reason)) return signal.reason;
+  if (error instanceof AtomoeError) return error;
+  if (isOutOfMemory(error)) {
+    return new AtomoeError(
+      'out-of-memory',
+      `the memory of this tab or process does not suffice (${textOf(error)}); wanted more; ` +
+        'close others, or choose a smaller model or context',
+      { cause: error },
+    );
+  }
+  return new AtomoeError(
+    'internal',
+    `something failed that never should: ${textOf(error)}; wanted no such error; please report it`,
+    { cause: error },
+  );
+}
+
+/** What engines say when an ArrayBuffer cannot be had. */
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof RangeError && /allocat|array length|buffer length|memory/i.test(error.message);
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof AtomoeError ? error.cause : undefined;
+}
+
+export function textOf(error: unknown): string {
+  try {
+    return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  } catch {
+    return 'an object that cannot be shown';
+  }
+}
