@@ -5,7 +5,7 @@ import { DemoPage, openElementPage, PATIENCE, watchPolicy } from './demo-page.ts
 // A software adapter on a busy machine: only a hang takes this long.
 test.describe.configure({ timeout: 400_000 });
 
-test('the policy is in force: inline styles, strings as HTML and strange worker scripts are refused', async ({
+test('the policy is in force: inline styles, strings as HTML and strange worker scripts are refused @quick', async ({
   page,
 }) => {
   const demo = await (await new DemoPage(page).open()).ready();

@@ -5,7 +5,7 @@ import { DemoPage } from './demo-page.ts';
 // A software adapter on a busy machine: only a hang takes this long.
 test.describe.configure({ timeout: 400_000 });
 
-test('a dead link says what is missing and where; another model still works', async ({ page }) => {
+test('a dead link says what is missing and where; another model still works @quick', async ({ page }) => {
   const demo = await (await new DemoPage(page).open()).ready();
   await page.getByText('Open another model').click();
   await page
@@ -43,7 +43,7 @@ test('files from the disk are a model too', async ({ page }) => {
   expect(await demo.words.count()).toBeGreaterThan(0);
 });
 
-test('an empty prompt asks for nothing', async ({ page }) => {
+test('an empty prompt asks for nothing @quick', async ({ page }) => {
   const demo = await (await new DemoPage(page).open()).ready();
   await demo.prompt.fill('   ');
   await demo.tell.click();

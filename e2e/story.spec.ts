@@ -47,7 +47,7 @@ function median(values: readonly number[]): number {
 // A software adapter on a busy machine: only a hang takes this long.
 test.describe.configure({ timeout: 400_000 });
 
-test('a first visit needs no decision: one button, first token, a full story', async ({ page }) => {
+test('a first visit needs no decision: one button, first token, a full story @quick', async ({ page }) => {
   const demo = await new DemoPage(page).open();
   await demo.ready();
   await expect(page.getByLabel('Model', { exact: true })).toHaveValue('fable-omni-8m');
@@ -101,7 +101,7 @@ test('the same seed tells the same story', async ({ page }) => {
   await expect(demo.stats).toContainText('seed 7');
 });
 
-test('the other model tells one too, with its own picture', async ({ page }) => {
+test('the other model tells one too, with its own picture @quick', async ({ page }) => {
   const demo = await (await new DemoPage(page).open()).ready();
   await page.getByLabel('Model', { exact: true }).selectOption('fable-moe-12m');
   await expect(demo.story).toContainText('24 MB');

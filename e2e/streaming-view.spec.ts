@@ -65,7 +65,7 @@ async function violations(page: Page): Promise<string[]> {
 }
 
 for (const [name, temperature] of [
-  ['greedy', 0],
+  ['greedy @quick', 0],
   ['seeded', 0.8],
 ] as const) {
   test(`moving the slider in mid-story changes no word: ${name}`, async ({ page }) => {
