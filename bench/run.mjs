@@ -8,6 +8,7 @@ import { chromium } from 'playwright';
 import { format } from 'prettier';
 import { build, preview, runnerImport } from 'vite';
 import { chromiumFlags, requireChromium } from '../scripts/chromium.mjs';
+import { installPackages } from '../scripts/packages.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const outDir = resolve(root, 'dist/bench');
@@ -39,7 +40,7 @@ const moreFiles = {
         response.writeHead(200, { 'Content-Type': type, 'Content-Length': statSync(path).size });
         createReadStream(path).pipe(response);
       });
-    serve('/ort', 'node_modules/onnxruntime-web/dist', basename);
+    serve('/ort', 'bench/node_modules/onnxruntime-web/dist', basename);
     serve('/models', 'demo/public/models', (path) => path.split('/').slice(-2).join('/'));
   },
 };
@@ -112,7 +113,7 @@ async function measureHost() {
 
 /** @param {string} name */
 function versionOf(name) {
-  return JSON.parse(readFileSync(resolve(root, 'node_modules', name, 'package.json'), 'utf8')).version;
+  return JSON.parse(readFileSync(resolve(root, 'bench/node_modules', name, 'package.json'), 'utf8')).version;
 }
 
 /** The commit that was measured, and whether files differed from it. */
@@ -157,6 +158,7 @@ if (unknown.length > 0) {
   console.error(`no part ${unknown.join(', ')}; there are ${PARTS.join(', ')}`);
   process.exit(1);
 }
+if (installPackages(['bench']).length > 0) process.exit(1);
 await build(config);
 const { parts } = readEarlier();
 for (const part of wanted.length > 0 ? wanted : PARTS) {

@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import { findChromium } from './chromium.mjs';
 import { findFirefox } from './firefox.mjs';
 import { findMesa } from './mesa.mjs';
+import { installPackages } from './packages.mjs';
 
 /**
  * What a lane counted.
@@ -229,6 +230,8 @@ function chosenLanes() {
 async function main() {
   const waiting = chosenLanes();
   const start = performance.now();
+  // A test that lacks its package fails and says so.
+  if (isAll) installPackages();
   /** @type {(Counts & { line: string })[]} */
   const done = [];
   const worker = async () => {

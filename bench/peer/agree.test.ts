@@ -1,3 +1,5 @@
+/** @module-tag full */
+import type * as OrtWeb from 'onnxruntime-common';
 import { expect, test } from 'vitest';
 import { LocalEngine } from '../../src/engine/index.ts';
 import { relativeRms } from '../stats.ts';
@@ -21,9 +23,17 @@ const SMALL: ModelShape = {
   eps: 1e-5,
 };
 
+/** A package of bench/package.json. */
+async function peerRuntime(): Promise<typeof OrtWeb> {
+  const name = 'onnxruntime-web';
+  return import(/* @vite-ignore */ name).catch((cause: unknown) => {
+    throw new Error('onnxruntime-web is not installed: run npm install in bench', { cause });
+  });
+}
+
 test('the ONNX file and the checkpoint are one model', async () => {
   const weights = makeWeights(SMALL);
-  const ort = await import('onnxruntime-web');
+  const ort = await peerRuntime();
   ort.env.wasm.numThreads = 1;
   const peer = await OrtModel.open(ort, onnxModel(weights, { accuracy: 0 }), SMALL, 'wasm');
   const engine = await LocalEngine.open({ device: 'cpu' });

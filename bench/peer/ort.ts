@@ -1,5 +1,5 @@
 /** ONNX Runtime in the page: sessions on its WebGPU or wasm backend, one step at a time. */
-import type * as OrtWeb from 'onnxruntime-web/webgpu';
+import type * as OrtWeb from 'onnxruntime-common'; // the types; the package itself is installed in bench/ only
 import type { ModelShape } from './model.ts';
 
 type Ort = typeof OrtWeb;
