@@ -18,7 +18,7 @@ import {
   type Tuning,
 } from '../src/graph/plan.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
-import { tuneModel } from '../src/engine/tuning.ts';
+import { tuneModel, type TuningStore } from '../src/engine/tuning.ts';
 import type { WeightFormat } from '../src/kernels/common.ts';
 
 /** Matrices of a record, and how many records. */
@@ -167,6 +167,9 @@ export class Rig {
 /** Tokens of the steps that variants are timed on: larger steps take the same variants. */
 const MOST_TUNING_TOKENS = 256;
 
+/** Nothing is timed without a store; here every run times anew. */
+const FORGETFUL: TuningStore = { read: () => Promise.resolve(new Map()), write: () => Promise.resolve() };
+
 async function tune(
   gpu: Gpu,
   graph: Graph,
@@ -175,7 +178,7 @@ async function tune(
 ): Promise<Tuning> {
   const maxTokens = Math.min(options.maxTokens, MOST_TUNING_TOKENS);
   const specs = [{ graph, resources, options: { ...options, maxTokens } }];
-  const tuning = await tuneModel(gpu, specs, { mode: 'auto' }, () => {});
+  const tuning = await tuneModel(gpu, specs, { mode: 'auto', store: FORGETFUL }, () => {});
   // Keys end in the step's size.
   const resized = (key: string) => key.replace(/ x\d+$/, ` x${options.maxTokens}`);
   return new Map([...tuning].map(([key, choice]) => [resized(key), choice]));

@@ -1,6 +1,6 @@
 import process from 'node:process';
 import { AtomoeError } from '../errors.ts';
-import type { AdapterReport } from '../engine/api.ts';
+import type { AdapterReport, ModelPlan } from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';
 import type { Runner, RunnerState } from '../engine/runner.ts';
 import { kernelTable, timeKernels, type KernelTimes } from './bench-kernels.ts';
@@ -59,6 +59,7 @@ export const bench: Command = {
         ...work,
         ...medians(speeds),
         kernels,
+        refusedKernels: model?.plan.refusedKernels ?? [],
       };
       terminal.write(args.flag('json') ? `${JSON.stringify({ ...result, ...speeds })}\n` : report(result));
       return true;
@@ -73,6 +74,7 @@ interface Result extends Work {
   readonly prefillTokensPerSecond: number;
   readonly decodeTokensPerSecond: number;
   readonly kernels: KernelTimes | undefined;
+  readonly refusedKernels: ModelPlan['refusedKernels'];
 }
 
 function medians({ prefillPerSecond, decodePerSecond }: Speeds) {
@@ -89,10 +91,14 @@ function report(result: Result): string {
     `${formatRate(perSecond)}, median of ${rounds} rounds of ${tokens} tokens`;
   const lines = facts([
     ['model', model],
-    ['adapter', adapter.name],
+    ['adapter', `${adapter.name}, as ${adapter.adapterClass}`],
     ['versions', `atomoe ${atomoe}, node ${node}${webgpu ? `, webgpu ${webgpu}` : ''}`],
     ['prefill', rate(result.prefillTokensPerSecond, prompt)],
     ['decode', rate(result.decodeTokensPerSecond, reply)],
+    ...result.refusedKernels.map(({ kernel, reason }): [string, string] => [
+      'refused',
+      `${kernel}: ${reason}`,
+    ]),
   ]);
   if (!kernels) return lines;
   const { prefill, decode } = kernels;

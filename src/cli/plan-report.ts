@@ -31,7 +31,7 @@ export interface Budget {
 
 /** What the budget pays for, in words. */
 export function planReport(plan: ModelPlan, budget: Budget): string {
-  const { family, layers, experts, expertsPerToken, why } = plan;
+  const { family, layers, experts, expertsPerToken, why, refusedKernels } = plan;
   const routed =
     experts === 0 ? 'no experts' : `${formatCount(experts)} experts a layer, ${expertsPerToken} a token`;
   return `${facts([
@@ -40,6 +40,7 @@ export function planReport(plan: ModelPlan, budget: Budget): string {
     ['budget', `${formatBytes(budget.bytes)}${budget.isGiven ? '' : ', as nobody said'}`],
     ...(experts === 0 ? [] : slotFacts(plan)),
     ['verdict', why === '' ? 'fits' : `does not fit: ${why}`],
+    ...refusedKernels.map(({ kernel, reason }): [string, string] => ['refused', `${kernel}: ${reason}`]),
   ])}\n${sizeTable(plan)}`;
 }
 

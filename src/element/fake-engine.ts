@@ -71,6 +71,7 @@ const PLAN: ModelPlan = {
   cacheRatio: 16,
   fits: true,
   why: '',
+  refusedKernels: [],
 };
 
 const MEMORY: MemoryReport = {

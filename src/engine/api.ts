@@ -137,6 +137,13 @@ export interface ModelPlan {
   readonly cacheRatio: number; // slots in units of what one token needs
   readonly fits: boolean;
   readonly why: string; // one sentence, empty when it fits
+  /** Kernels that the adapter refused to compile or run, once loaded; others do their work. */
+  readonly refusedKernels: readonly RefusedKernel[];
+}
+
+export interface RefusedKernel {
+  readonly kernel: string;
+  readonly reason: string;
 }
 
 export interface AdapterReport {

@@ -374,12 +374,14 @@ export class LocalEngine implements Engine {
     return sizeModel(drafted, this.#facts ?? CPU_FACTS, options, { expertBindingBytes, ...bounds });
   }
 
-  /** The plan as it became: with fewer slots where the GPU refused the planned ones. */
+  /** The plan as it became: with fewer slots or other kernels where the GPU refused the planned ones. */
   #realPlan(plan: ModelPlan, runner: Runner, drafted: Drafted, options: LoadOptions): ModelPlan {
-    const places = runner instanceof GpuRunner ? runner.memory?.slots.places : undefined;
-    if (places === undefined || places === plan.slotsPerLayer) return plan;
+    if (!(runner instanceof GpuRunner)) return plan;
+    const refusedKernels = runner.refusals.list;
+    const places = runner.memory?.slots.places;
+    if (places === undefined || places === plan.slotsPerLayer) return { ...plan, refusedKernels };
     const streaming = { ...options.streaming, slotsPerLayer: places };
-    return this.#size(drafted, { ...options, streaming }).plan;
+    return { ...this.#size(drafted, { ...options, streaming }).plan, refusedKernels };
   }
 
   /** Fetches in the background what is missing. */

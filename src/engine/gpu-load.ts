@@ -3,6 +3,7 @@ import { AtomoeError, invariant } from '../errors.ts';
 import { matrixLayout } from '../formats/matrix.ts';
 import { slice } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
+import { Refusals } from '../graph/candidates.ts';
 import { lower, Plan, type GpuWeight, type Resources, type Tuning } from '../graph/plan.ts';
 import type { Scalar, Weight } from '../graph/tensor.ts';
 import { matrixBindingBytes, weightParts, type Bounds } from '../graph/weight-parts.ts';
@@ -62,14 +63,16 @@ async function openRunner(
   };
   const forTokens: Resources = { weight, experts: memory?.forTokens };
   const forPrompts: Resources = { weight, experts: memory?.forPrompts };
-  const common = { contextTokens, scalar, ...bounds };
+  const refusals = new Refusals();
+  const common = { contextTokens, scalar, refusals, ...bounds };
   const tokens = { ...common, label: 'decode', maxTokens: 1, keepCuts: true };
   const prompts = { ...common, label: 'prefill', maxTokens: chunkTokens };
   const specs: readonly PlanSpec[] = [
     { graph: decode, resources: forTokens, options: tokens },
     { graph: prefill, resources: forPrompts, options: prompts },
   ];
-  const tune = () => gpu.withoutBudget(() => tuneModel(gpu, specs, options.tuning, onProgress));
+  const tune = () =>
+    gpu.withoutBudget(() => tuneModel(gpu, specs, { ...options.tuning, refusals }, onProgress));
   const tuning = memory ? await memory.pretending(tune) : await tune();
   if (memory && !memory.slots.streams) await memory.loadAll(advance, context.signal);
   const plans = await openPlans(gpu, specs, tuning, onProgress, held);
@@ -79,7 +82,8 @@ async function openRunner(
       `the GPU device was lost while loading ${checkpoint.label}; load it again`,
     );
   onProgress({ kind: 'ready' });
-  return new GpuRunner({ gpu, drafted, scalar, bounds, weights, memory, forPrompts, tuning, ...plans });
+  const shared = { gpu, drafted, scalar, bounds, weights, memory, forPrompts, tuning, refusals };
+  return new GpuRunner({ ...shared, ...plans });
 }
 
 /** Opens the plans one after another; progress counts the programs of all of them, each once. */

@@ -8,6 +8,7 @@ import { submit, type Command, type Copy } from '../gpu/recorder.ts';
 import { NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../graph/ops/sample.ts';
 import { NO_EXPERT } from '../graph/ops/skip-light.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
+import type { Refusals } from '../graph/candidates.ts';
 import type { Step } from '../graph/node.ts';
 import { Plan, type GpuWeight, type Instance, type Resources, type Tuning } from '../graph/plan.ts';
 import type { Scalar } from '../graph/tensor.ts';
@@ -71,6 +72,7 @@ export interface Loaded {
   readonly memory: ExpertMemory | undefined; // of models with routed experts
   readonly forPrompts: Resources;
   readonly tuning: Tuning;
+  readonly refusals: Refusals;
   readonly decode: Plan;
   readonly prefill: Plan;
 }
@@ -163,7 +165,7 @@ export class GpuRunner implements Runner {
   }
 
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
-    const { gpu, drafted, forPrompts, scalar, tuning, bounds } = this.#loaded;
+    const { gpu, drafted, forPrompts, scalar, tuning, refusals, bounds } = this.#loaded;
     const { family, spec, contextTokens, lossy } = drafted;
     const maxTokens = mostLogitRows(spec.vocab, drafted.chunkTokens);
     const graph = buildGraph(family, spec, {
@@ -172,7 +174,8 @@ export class GpuRunner implements Runner {
       contextTokens,
       skipBelow: lossy.skipBelow,
     });
-    const options = { label: 'all logits', maxTokens, contextTokens, scalar, tuning, ...bounds };
+    const common = { contextTokens, scalar, tuning, refusals, ...bounds };
+    const options = { label: 'all logits', maxTokens, ...common };
     this.#allLogitsPlan ??= Plan.open(gpu, graph, forPrompts, options);
     const plan = await this.#allLogitsPlan;
     const instance = plan.instance(own(state).buffers);
@@ -242,6 +245,11 @@ export class GpuRunner implements Runner {
   }
 
   /** The model's experts; undefined where it has none that are routed. */
+  /** What the device refused, and was done without. */
+  get refusals(): Refusals {
+    return this.#loaded.refusals;
+  }
+
   get memory(): ExpertMemory | undefined {
     return this.#loaded.memory;
   }

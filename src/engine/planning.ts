@@ -211,6 +211,7 @@ export function sizeModel(
       cacheRatio: slots && needs ? slots.places / mostUnits(needs) : 0,
       fits: why === '',
       why,
+      refusedKernels: [],
     },
   };
 }

@@ -2,7 +2,9 @@
 import { invariant } from '../errors.ts';
 import { slice, type Buffer, type BufferSlice } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
+import type { Pipeline } from '../gpu/pipeline.ts';
 import { ParamsArena, submit, type Command } from '../gpu/recorder.ts';
+import { Refusals } from '../graph/candidates.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
 import { plainStep, type Dispatch, type Graph, type Step } from '../graph/node.ts';
 import {
@@ -31,11 +33,12 @@ export type TuningMode = 'auto' | 'off' | Tuning;
 
 export interface TuningOptions {
   readonly mode: TuningMode;
-  readonly store?: TuningStore | undefined;
+  readonly store?: TuningStore | undefined; // without one nothing is timed: the choice would change with each visit
+  readonly refusals?: Refusals; // where to note what the device refuses
 }
 
 /** Part of every stored key: kernels change between versions. */
-const TUNING_VERSION = 1;
+const TUNING_VERSION = 2;
 
 const REPEAT_MS = 5; // timestamps and timers are coarse: repeat a candidate until it takes this long
 const MARGIN = 0.9; // a candidate has to beat the default by a tenth
@@ -43,7 +46,8 @@ const SLOW_IDLE_MS = 20; // a browser that reports completion this late cannot t
 
 /**
  * Nobody waits longer than this for a faster kernel. What is not timed by then keeps its default for good: a choice
- * that changed with the next visit would change bits too.
+ * that changed with the next visit would change bits too. For the same reason nothing is timed where the choice could
+ * not be stored, and where the clock is too coarse the defaults are stored.
  */
 const BUDGET_MS = 3000;
 
@@ -53,23 +57,24 @@ export interface PlanSpec {
   readonly options: Omit<PlanOptions, 'tuning'>;
 }
 
-/** @returns the candidate to use for each choice; absent ones keep their default */
+/** @returns the candidate to use for each choice; absent ones keep their default. What the device refuses is noted. */
 export async function tuneModel(
   gpu: Gpu,
   specs: readonly PlanSpec[],
-  { mode, store }: TuningOptions,
+  { mode, store, refusals = new Refusals() }: TuningOptions,
   onProgress: (progress: LoadProgress) => void,
 ): Promise<Tuning> {
   if (mode === 'off') return new Map();
   if (mode !== 'auto') return mode;
-  const adapter = `${TUNING_VERSION} ${gpu.name}`;
-  const tuning = new Map(await store?.read(adapter).catch(() => new Map<string, string>()));
+  const adapter = `${TUNING_VERSION} ${gpu.name} ${gpu.adapterClass}`;
+  const known = store && (await readStored(store, adapter));
+  if (!known) return new Map();
+  const tuning = new Map(known);
   const overheadMs = await idleMs(gpu);
-  if (overheadMs > SLOW_IDLE_MS) return tuning;
-  const deadlineMs = performance.now() + BUDGET_MS;
+  const deadlineMs = overheadMs > SLOW_IDLE_MS ? -Infinity : performance.now() + BUDGET_MS;
   for (const spec of specs) {
-    const plan = await Plan.open(gpu, spec.graph, spec.resources, { ...spec.options, tuning });
-    const bench = new Bench(gpu, plan, spec, overheadMs);
+    const plan = await Plan.open(gpu, spec.graph, spec.resources, { ...spec.options, tuning, refusals });
+    const bench = new Bench(gpu, plan, spec, { overheadMs, refusals });
     try {
       const open = plan.lowered.choices.filter(({ key }) => !tuning.has(key));
       for (const [index, choice] of open.entries()) {
@@ -82,8 +87,21 @@ export async function tuneModel(
       plan.dispose();
     }
   }
-  await store?.write(adapter, tuning).catch(() => {}); // a full or forbidden storage costs the next visit some time
-  return tuning;
+  // A choice that the next visit would not know is not taken at this one.
+  return tuning.size === known.size || (await writeStored(store, adapter, tuning)) ? tuning : known;
+}
+
+/** What is stored; undefined where nothing can be, which writing it again tells. */
+async function readStored(store: TuningStore, adapter: string): Promise<Tuning | undefined> {
+  const known = await store.read(adapter).catch(() => undefined);
+  return known && (await writeStored(store, adapter, known)) ? known : undefined;
+}
+
+async function writeStored(store: TuningStore, adapter: string, tuning: Tuning): Promise<boolean> {
+  return store.write(adapter, tuning).then(
+    () => true,
+    () => false, // full or forbidden
+  );
 }
 
 async function idleMs(gpu: Gpu): Promise<number> {
@@ -97,7 +115,7 @@ async function idleMs(gpu: Gpu): Promise<number> {
   return Math.min(...times);
 }
 
-const MOST_DISPATCHES = 16; // of one way
+const MOST_DISPATCHES = 16; // of one way; longer ones keep their default
 
 /** Times candidates on a plan's own buffers, with stand-ins for what only the candidates use. */
 class Bench {
@@ -106,16 +124,23 @@ class Bench {
   readonly #step: Step;
   readonly #scalar: Scalar;
   readonly #overheadMs: number;
+  readonly #refusals: Refusals;
   readonly #arena: ParamsArena;
   readonly #states = new Map<string, Buffer>();
   readonly #scratch = new Map<Tensor, Buffer>();
 
-  constructor(gpu: Gpu, plan: Plan, { graph, options }: PlanSpec, overheadMs: number) {
+  constructor(
+    gpu: Gpu,
+    plan: Plan,
+    { graph, options }: PlanSpec,
+    { overheadMs, refusals }: { overheadMs: number; refusals: Refusals },
+  ) {
     const { maxTokens, contextTokens, scalar } = options;
     this.#gpu = gpu;
     this.#plan = plan;
     this.#scalar = scalar;
     this.#overheadMs = overheadMs;
+    this.#refusals = refusals;
     this.#step = plainStep(maxTokens, Math.min(contextTokens - maxTokens, contextTokens >> 1));
     this.#arena = new ParamsArena(gpu, 'tuning params', MOST_DISPATCHES);
     for (const tensor of graph.tensors) {
@@ -123,20 +148,51 @@ class Bench {
     }
   }
 
-  /** The candidate that takes least time; the default unless another is clearly faster. */
-  async fastest({ candidates, make }: Choice): Promise<string> {
-    const [fallback = ''] = candidates;
-    if (!candidates.every((candidate) => isTimed(make(candidate), this.#step))) return fallback;
-    let best = fallback;
-    let bestMs = Infinity;
-    for (const candidate of candidates) {
-      const ms = await this.#time(await this.#commands(make(candidate)));
-      if (ms < bestMs * (best === fallback && bestMs < Infinity ? MARGIN : 1)) {
-        best = candidate;
-        bestMs = ms;
-      }
+  /** The candidate that takes least time; the default unless another is clearly faster. What cannot run is passed over. */
+  async fastest({ key, candidates, make }: Choice): Promise<string> {
+    const working = candidates.filter((candidate) => this.#isLaidOut(key, candidate, make));
+    const [fallback = candidates[0] ?? ''] = working;
+    if (!working.every((candidate) => isTimed(make(candidate), this.#step))) return fallback;
+    const times = new Map<string, number>();
+    for (const candidate of working) {
+      const ms = await this.#attempt(key, candidate, make(candidate));
+      if (ms !== undefined) times.set(candidate, ms);
     }
-    return best;
+    const [first] = times;
+    if (!first) return fallback;
+    const [standard, standardMs] = first;
+    const [best, bestMs] = [...times].reduce((least, next) => (next[1] < least[1] ? next : least));
+    return bestMs < standardMs * MARGIN ? best : standard;
+  }
+
+  /** Whether a candidate says what it would do at this step. */
+  #isLaidOut(key: string, candidate: string, make: Choice['make']): boolean {
+    try {
+      for (const dispatch of make(candidate)) dispatch.grid(this.#step);
+      return true;
+    } catch (error) {
+      this.#refuse(key, candidate, error);
+      return false;
+    }
+  }
+
+  /** How long a candidate takes; undefined where it cannot be compiled, bound or run. */
+  async #attempt(
+    key: string,
+    candidate: string,
+    dispatches: readonly Dispatch[],
+  ): Promise<number | undefined> {
+    try {
+      return await this.#time(await this.#commands(candidate, dispatches));
+    } catch (error) {
+      this.#gpu.assertUsable(); // a lost device is no fault of the candidate's alone
+      this.#refuse(key, candidate, error);
+      return undefined;
+    }
+  }
+
+  #refuse(key: string, candidate: string, error: unknown): void {
+    this.#refusals.addCandidate(key, candidate, error instanceof Error ? error.message : String(error));
   }
 
   dispose(): void {
@@ -159,27 +215,29 @@ class Bench {
     return slice(buffer);
   }
 
-  async #commands(dispatches: readonly Dispatch[]): Promise<Command[]> {
-    invariant(dispatches.length <= MOST_DISPATCHES, () => `a way of ${dispatches.length} dispatches`);
+  /** The commands of a candidate, which have run once. */
+  async #commands(candidate: string, dispatches: readonly Dispatch[]): Promise<Command[]> {
     const needed = dispatches.filter(({ isNeeded }) => isNeeded?.(this.#step) ?? true);
-    const commands: Command[] = [];
-    for (const [slot, dispatch] of needed.entries()) {
-      const pipeline = await this.#gpu.pipelines.compile(dispatch.program);
-      const { params } = dispatch.program;
-      this.#arena.set(slot, params, dispatch.params(this.#step));
-      const resolve = (ref: Ref) => this.#resolve(ref);
-      const group = bindDispatch(this.#gpu, dispatch, pipeline, resolve, this.#arena.slot(slot, params));
-      const grid = dispatch.grid(this.#step);
-      commands.push({
-        group,
-        grid:
-          'indirect' in grid
-            ? { indirect: this.#resolve(grid.indirect).buffer, offsetBytes: grid.offsetBytes }
-            : grid,
+    const pipelines = await Promise.all(needed.map(({ program }) => this.#gpu.pipelines.compile(program)));
+    return this.#gpu.attempting(candidate, () => {
+      const commands = needed.flatMap((dispatch, slot) => {
+        const pipeline = pipelines[slot];
+        return pipeline ? [this.#command(dispatch, pipeline, slot)] : [];
       });
-    }
-    this.#arena.flush();
-    return commands;
+      this.#arena.flush();
+      submit(this.#gpu, commands);
+      return commands;
+    });
+  }
+
+  #command(dispatch: Dispatch, pipeline: Pipeline, slot: number): Command {
+    const { params } = dispatch.program;
+    this.#arena.set(slot, params, dispatch.params(this.#step));
+    const resolve = (ref: Ref) => this.#resolve(ref);
+    const group = bindDispatch(this.#gpu, dispatch, pipeline, resolve, this.#arena.slot(slot, params));
+    const grid = dispatch.grid(this.#step);
+    if (!('indirect' in grid)) return { group, grid };
+    return { group, grid: { indirect: this.#resolve(grid.indirect).buffer, offsetBytes: grid.offsetBytes } };
   }
 
   /** Milliseconds of one run, from enough repeats. */
@@ -201,7 +259,7 @@ class Bench {
   }
 }
 
-/** Whether a way does at this step what it would do in earnest: it runs, and makes its own indirect arguments. */
+/** Whether a way does at this step what it would do in earnest: it runs, in few dispatches, and makes its own indirect arguments. */
 function isTimed(dispatches: readonly Dispatch[], step: Step): boolean {
   const needed = dispatches.filter(({ isNeeded }) => isNeeded?.(step) ?? true);
   const written = new Set<Ref>();
@@ -211,5 +269,5 @@ function isTimed(dispatches: readonly Dispatch[], step: Step): boolean {
     for (const [name, ref] of Object.entries(buffers))
       if (program.bindings[name] === 'write') written.add(ref);
   }
-  return needed.length > 0;
+  return needed.length > 0 && needed.length <= MOST_DISPATCHES;
 }

@@ -213,6 +213,29 @@ export class Gpu {
     );
   }
 
+  /**
+   * Runs something that the device may refuse without being lost for it.
+   *
+   * @throws {AtomoeError} shader - the device refused a part of it
+   */
+  async attempting<T>(what: string, run: () => T): Promise<T> {
+    const filters = ['out-of-memory', 'internal', 'validation'] as const;
+    for (const filter of filters) this.device.pushErrorScope(filter);
+    let scopes: Promise<GPUError | null>[] = [];
+    let made: T;
+    try {
+      made = run();
+    } finally {
+      scopes = filters.map(() => this.device.popErrorScope());
+    }
+    const refused = (await Promise.all(scopes)).find((error) => error !== null);
+    if (!refused) return made;
+    throw new AtomoeError(
+      'shader',
+      `the GPU refused ${what}: ${refused.message}; please report this adapter`,
+    );
+  }
+
   write(buffer: Buffer, offsetBytes: number, bytes: ArrayBufferView<ArrayBuffer>): void {
     this.assertUsable();
     this.device.queue.writeBuffer(

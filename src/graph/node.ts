@@ -4,6 +4,7 @@ import type { AdapterClass } from '../gpu/adapter-class.ts';
 import type { Limits } from '../gpu/device.ts';
 import type { Scalar, WeightFormat } from '../kernels/common.ts';
 import { program, type Kernel, type Variant } from '../kernels/kernel.ts';
+import type { Choosable } from './candidates.ts';
 import type { CpuExpertWeights, ExpertWeights } from './experts.ts';
 import type { Ref, Tensor, TensorShape, Weight } from './tensor.ts';
 import type { WeightPart } from './weight-parts.ts';
@@ -99,11 +100,7 @@ export interface LowerContext {
    * better for `shape`.
    */
   choose<V extends Variant>(
-    kernel: {
-      readonly name: string;
-      readonly key: (variant: V) => string;
-      readonly features?: (variant: V) => readonly string[];
-    },
+    kernel: Choosable<V>,
     candidates: readonly V[],
     shape: string,
     make: (variant: V) => Dispatch,

@@ -1,14 +1,13 @@
 import type { Gpu } from '../gpu/device.ts';
 import { slice, type Buffer, type BufferSlice } from '../gpu/buffer.ts';
 import { bind, type BindGroup, type Pipeline } from '../gpu/pipeline.ts';
-import type { Feature } from '../gpu/program.ts';
 import { ParamsArena, submit, type Command, type Copy } from '../gpu/recorder.ts';
-import { invariant } from '../errors.ts';
+import { AtomoeError, invariant } from '../errors.ts';
 import type { Scalar, WeightFormat } from '../kernels/common.ts';
-import type { Variant } from '../kernels/kernel.ts';
+import { legalVariants, Refusals, type DeviceFacts } from './candidates.ts';
 import type { ExpertWeights } from './experts.ts';
 import { elementBytes, shareBuffers, tensorSizeBytes } from './liveness.ts';
-import type { Dispatch, Graph, LowerContext, Step } from './node.ts';
+import { plainStep, type Dispatch, type Graph, type LowerContext, type Step } from './node.ts';
 import { MOST_MULTIPLY_ADDS } from './pieces.ts';
 import { elementCount, makeTensor, type Ref, type Tensor, type Weight } from './tensor.ts';
 import type { WeightPart } from './weight-parts.ts';
@@ -60,6 +59,7 @@ export interface PlanOptions {
   readonly scalar: Scalar;
   readonly tuning: Tuning;
   readonly mostMultiplyAdds?: number; // of one dispatch; default MOST_MULTIPLY_ADDS
+  readonly refusals?: Refusals; // what the device has refused so far; more may be added
   readonly keepCuts?: boolean; // a step can go on again from where it stopped before a layer's experts
 }
 
@@ -69,9 +69,6 @@ export interface Lowered {
   readonly labels: readonly string[]; // `op label`, one for each dispatch
   readonly choices: readonly Choice[];
 }
-
-/** What lowering has to know of a device, which need not exist yet. */
-export type DeviceFacts = Pick<Gpu, 'features' | 'limits' | 'adapterClass'>;
 
 /** What lowering has to know of the weights, which need not be loaded yet. */
 export interface WeightFacts {
@@ -122,10 +119,7 @@ function lowerContext(
     mostMultiplyAdds: options.mostMultiplyAdds ?? MOST_MULTIPLY_ADDS,
     scratch: (name, shape) => makeTensor(`${label} ${name}`, shape),
     choose: (kernel, candidates, shape, make) => {
-      const legal = candidates.filter((variant) =>
-        (kernel.features?.(variant) ?? []).every((feature) => gpu.features.has(feature as Feature)),
-      );
-      if (gpu.adapterClass === 'software') legal.sort((a, b) => lanesOf(a) - lanesOf(b));
+      const legal = legalVariants(kernel, candidates, gpu);
       const ways = new Map(legal.map((variant) => [kernel.key(variant), () => [make(variant)]]));
       const [dispatch] = pick(`${kernel.name} ${shape}`, ways, options, meet);
       invariant(dispatch, () => `${kernel.name} has no variant for ${shape} on this device`);
@@ -135,30 +129,36 @@ function lowerContext(
   };
 }
 
-/** On a software adapter each barrier costs as much as a row: the default there is the form with fewest lanes. */
-function lanesOf(variant: Variant): number {
-  if (variant['form'] === 'quad') return 4;
-  return typeof variant['wg'] === 'number' ? variant['wg'] : Infinity;
-}
-
-/** The tuned way where there is one, else the first. */
+/** The tuned way where there is one, else the first; where that cannot be laid out, the next one. */
 function pick(
   what: string,
-  ways: ReadonlyMap<string, () => readonly Dispatch[]>,
-  { tuning, maxTokens }: PlanOptions,
+  all: ReadonlyMap<string, () => readonly Dispatch[]>,
+  { tuning, maxTokens, contextTokens, refusals }: PlanOptions,
   meet: (choice: Choice) => void,
 ): readonly Dispatch[] {
   const key = `${what} x${maxTokens}`;
+  const ways = refusals?.remaining(key, all) ?? all;
   const make = (candidate: string) => {
     const way = ways.get(candidate);
     invariant(way, () => `${what} has no way ${candidate} on this device`);
     return way();
   };
-  const [first] = ways.keys();
-  invariant(first !== undefined, () => `${what} has no way on this device`);
+  invariant(ways.size > 0, () => `${what} has no way on this device`);
   if (ways.size > 1) meet({ key, candidates: [...ways.keys()], make });
-  const tuned = tuning.get(key);
-  return make(tuned !== undefined && ways.has(tuned) ? tuned : first);
+  const step = plainStep(maxTokens, Math.max(0, contextTokens - maxTokens));
+  const tuned = tuning.get(key) ?? '';
+  let failure: unknown;
+  for (const candidate of new Set(ways.has(tuned) ? [tuned, ...ways.keys()] : ways.keys())) {
+    try {
+      const made = make(candidate);
+      for (const { grid } of made) grid(step);
+      return made;
+    } catch (error) {
+      failure ??= error;
+      refusals?.addCandidate(key, candidate, error instanceof Error ? error.message : String(error));
+    }
+  }
+  throw failure;
 }
 
 /** Buffers of the states of one session, by tensor name. */
@@ -229,14 +229,7 @@ export class Plan {
     options: PlanOptions,
     onCompiled: (key: string) => void = () => {},
   ): Promise<Plan> {
-    const lowered = lower(gpu, graph, resources, options);
-    const pipelines = await Promise.all(
-      lowered.dispatches.map(async ({ program }) => {
-        const pipeline = await gpu.pipelines.compile(program);
-        onCompiled(program.key);
-        return pipeline;
-      }),
-    );
+    const { lowered, pipelines } = await compileAll(gpu, graph, resources, options, onCompiled);
     const shared = shareBuffers(lowered.dispatches, options.maxTokens, options.scalar, options);
     const byTensor = new Map<Tensor, BufferSlice>();
     let unsharedBytes = 0;
@@ -326,6 +319,41 @@ export class Plan {
     const pipeline = this.#pipelines[index];
     invariant(pipeline, () => `no pipeline ${index}`);
     return pipeline;
+  }
+}
+
+/**
+ * Lowers and compiles; where a pipeline is refused, again without it, until all compile or there is no other way.
+ *
+ * @throws {AtomoeError} shader
+ */
+async function compileAll(
+  gpu: Gpu,
+  graph: Graph,
+  resources: Resources,
+  options: PlanOptions,
+  onCompiled: (key: string) => void,
+): Promise<{ lowered: Lowered; pipelines: readonly Pipeline[] }> {
+  const refusals = options.refusals ?? new Refusals();
+  for (;;) {
+    const lowered = lower(gpu, graph, resources, { ...options, refusals });
+    const isKnown = lowered.dispatches.some(({ program }) => refusals.hasPipeline(program.key));
+    const pipelines = await Promise.all(
+      lowered.dispatches.map(async ({ program }) => {
+        try {
+          const pipeline = await gpu.pipelines.compile(program);
+          onCompiled(program.key);
+          return pipeline;
+        } catch (error) {
+          // What was refused before is here again: nothing else would do.
+          if (isKnown || !(error instanceof AtomoeError) || error.code !== 'shader') throw error;
+          refusals.addPipeline(program.key, error.message);
+          return undefined;
+        }
+      }),
+    );
+    const done = pipelines.filter((pipeline) => pipeline !== undefined);
+    if (done.length === pipelines.length) return { lowered, pipelines: done };
   }
 }
 

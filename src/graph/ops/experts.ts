@@ -5,6 +5,7 @@ import { expertGateUp } from '../../kernels/expert-gate-up.ts';
 import { expertDownTiled, expertGateUpTiled } from '../../kernels/expert-tiled.ts';
 import { sparseDispatch, tilesWords } from '../../kernels/sparse-dispatch.ts';
 import { invariant } from '../../errors.ts';
+import { isSoftwareForm } from '../candidates.ts';
 import { dispatch, scalarOf, type Dispatch, type LowerContext } from '../node.ts';
 import type { Tensor } from '../tensor.ts';
 import { bindExperts } from './expert-refs.ts';
@@ -128,6 +129,7 @@ export function manyTokens(context: LowerContext, io: ExpertsIo): readonly Dispa
     .filter(
       (variant) => variant.scalar === context.scalar && variant.format === format && variant.pools === pools,
     )
+    .filter((variant) => context.adapterClass === 'software' || !isSoftwareForm(variant))
     .map(({ form }) => form);
   // Software adapters pay for every barrier: lanes alone come first there.
   forms.sort((a, b) => Number(a === 'lane') - Number(b === 'lane'));

@@ -19,15 +19,18 @@ export function gateNode(label: string, io: GateIo): Node {
   return {
     op: 'gate',
     label,
-    lower: (context) => [
-      context.choose(gate, gate.variants, `${experts} top ${topK}`, (variant) =>
-        dispatch(gate, variant, {
-          buffers: { logits, bias, ids, weights },
-          params: ({ tokens }) => gateParams(rule, { tokens, experts, topK }),
-          size: ({ tokens }) => ({ tokens, experts }),
-        }),
-      ),
-    ],
+    lower: (context) => {
+      const candidates = gate.variants.filter(({ capacity }) => experts <= capacity);
+      return [
+        context.choose(gate, candidates, `${experts} top ${topK}`, (variant) =>
+          dispatch(gate, variant, {
+            buffers: { logits, bias, ids, weights },
+            params: ({ tokens }) => gateParams(rule, { tokens, experts, topK }),
+            size: ({ tokens }) => ({ tokens, experts }),
+          }),
+        ),
+      ];
+    },
     run: (context) => {
       const { tokens } = context.step;
       const options = { tokens, experts, topK, rule };
