@@ -2,9 +2,8 @@
 // up what these counted, and end with one line: N passed, N failed[, N skipped]. Lanes can be named:
 // `npm test -- unit gpu`, `npm run test:all -- mesa`. README.md here says what is in which.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { findChromium } from './chromium.mjs';
@@ -18,7 +17,8 @@ import { installPackages } from './packages.mjs';
  */
 
 const root = resolve(import.meta.dirname, '..');
-const reports = mkdtempSync(join(tmpdir(), 'atomoe-test-'));
+/** One JSON report for each lane of the last run: where its time went. */
+const reports = join(root, 'node_modules/.cache/atomoe-tests');
 
 /** Everything, or what is not tagged `full`. */
 const isAll = process.argv.includes('--all');
@@ -70,14 +70,16 @@ function readReport(path) {
 }
 
 /**
- * A lane that broke without a failing test (no report, a crash, an unhandled error) is one failure, never a pass.
+ * A lane that broke without a failing test (no report, a crash, an unhandled error), or ran none, is one failure, never a
+ * pass.
  * @param {number} exitCode
  * @param {Counts | undefined} counts
  * @returns {Counts}
  */
 function settle(exitCode, counts) {
   if (counts === undefined) return { passed: 0, failed: 1, skipped: 0 };
-  return exitCode !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+  const isEmpty = counts.passed + counts.failed === 0;
+  return (exitCode !== 0 || isEmpty) && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
 
 /**
@@ -94,7 +96,6 @@ async function vitestLane(project, { args = [], env = {} } = {}) {
       'run',
       '--project',
       project,
-      '--passWithNoTests',
       ...quick,
       ...args,
       '--reporter=default',
@@ -104,8 +105,26 @@ async function vitestLane(project, { args = [], env = {} } = {}) {
     { ATOMOE_TESTS: isAll ? 'all' : 'quick', ...env },
   );
   const result = readReport(report);
-  if (result === undefined && exitCode === 0) return settle(0, { passed: 0, failed: 0, skipped: 0 });
+  for (const line of result ? slowestFiles(result) : []) console.log(`[${project}] ${line}`);
   return settle(exitCode, result && countVitest(result));
+}
+
+const SHOWN = 5;
+
+/**
+ * Where a lane's time went.
+ * @param {any} result Vitest's JSON report
+ * @returns {string[]}
+ */
+function slowestFiles({ testResults }) {
+  const files = testResults.map((/** @type {any} */ { name, startTime, endTime }) => ({
+    name: relative(root, name),
+    seconds: (endTime - startTime) / 1000,
+  }));
+  files.sort((/** @type {any} */ a, /** @type {any} */ b) => b.seconds - a.seconds);
+  return files
+    .slice(0, SHOWN)
+    .map((/** @type {any} */ { name, seconds }) => `${seconds.toFixed(1).padStart(6)} s ${name}`);
 }
 
 /**
@@ -148,13 +167,27 @@ async function firefoxLane() {
 async function mesaLane() {
   const isCi = Boolean(process.env['CI']);
   const mesa = findMesa({ fetch: isCi });
-  if ('path' in mesa) return { ...(await vitestLane('mesa', { args: ['-t', MESA_TESTS] })), skipped: 0 };
+  if ('path' in mesa) {
+    const counts = await vitestLane('mesa', { args: ['-t', MESA_TESTS] });
+    console.log(`[mesa] ${executedVariants()} variants of kernels with f16 activations and subgroups ran`);
+    return { ...counts, skipped: 0 };
+  }
   console.error(isCi ? mesa.missing : `skipped: ${mesa.missing}`);
   return { passed: 0, failed: isCi ? 1 : 0, skipped: isCi ? 0 : 1 };
 }
 
 /** Variants of kernels with f16 activations, and models in f16. */
 const MESA_TESTS = '/f16| in f16 ';
+
+/** Tests are named after the variant that they run. */
+function executedVariants() {
+  const files = readReport(join(reports, 'mesa.json'))?.testResults ?? [];
+  const passed = files
+    .flatMap((/** @type {any} */ file) => file.assertionResults)
+    .filter((/** @type {any} */ { status }) => status === 'passed');
+  const names = passed.map((/** @type {any} */ { fullName }) => /\S+\/f16[^\s:]*/.exec(fullName)?.[0]);
+  return new Set(names.filter(Boolean)).size;
+}
 
 async function endToEndLane() {
   const chromium = findChromium();
@@ -256,8 +289,6 @@ function describe({ passed, failed, skipped }) {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 }
 
-try {
-  await main();
-} finally {
-  rmSync(reports, { recursive: true, force: true });
-}
+rmSync(reports, { recursive: true, force: true });
+mkdirSync(reports, { recursive: true });
+await main();

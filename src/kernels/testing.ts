@@ -43,11 +43,13 @@ export function runnable<V extends Variant>(
   kernel: { readonly variants: readonly V[]; readonly features?: (variant: V) => readonly Feature[] },
   isWanted: (variant: V) => boolean = () => true,
 ): V[] {
+  const featuresOf = (variant: V) => kernel.features?.(variant) ?? [];
   const legal = kernel.variants.filter((variant) =>
-    (kernel.features?.(variant) ?? []).every((feature) => gpu.features.has(feature)),
+    featuresOf(variant).every((feature) => gpu.features.has(feature)),
   );
   const halves = legal.filter((variant) => variant['scalar'] === 'f16');
-  if (isMesa) return halves.filter((variant) => variant['subgroups'] === true && isWanted(variant));
+  if (isMesa)
+    return halves.filter((variant) => featuresOf(variant).includes('subgroups') && isWanted(variant));
   return (isFirefox && halves.length > 0 ? halves : legal).filter(isWanted);
 }
 
