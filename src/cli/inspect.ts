@@ -42,7 +42,10 @@ export const inspect: Command = {
 
 /** A lone weight file without a config is no model, but its tensors can be listed. */
 async function open(folder: FolderSource, signal: AbortSignal): Promise<Checkpoint> {
-  if (folder.entry?.endsWith('.safetensors') && !(await folder.open('config.json', { signal }))) {
+  if (
+    folder.entry?.endsWith('.safetensors') &&
+    !(await folder.open('config.json', { signal, isOptional: true }))
+  ) {
     const file = await folder.open(folder.entry, { signal });
     if (file) return openSafetensors(file, { signal });
   }

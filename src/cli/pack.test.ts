@@ -166,7 +166,7 @@ test('says what it wrote, in words and as JSON', async () => {
 test('packs from a URL, and packs a pack', async () => {
   const model = fixture('qwen3_moe');
   const server = createServer((request, response) => {
-    readFile(join(model, request.url ?? '')).then(
+    readFile(join(model, new URL(request.url ?? '', 'http://x').pathname)).then(
       (bytes) => {
         const [, from = '0', to = '0'] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '') ?? [];
         const part = bytes.subarray(Number(from), Number(to) + 1);

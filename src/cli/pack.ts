@@ -76,7 +76,10 @@ async function contentsOf(folder: FolderSource, drafted: Drafted): Promise<PackC
   const { label, totalBytes, metadata } = checkpoint;
   const experts = recordsOf(drafted);
   const dense = denseTensors(drafted);
-  const opened = await Promise.all(COPIED_FILES.map((name) => folder.open(name, { signal: context.signal })));
+  const { signal } = context;
+  const opened = await Promise.all(
+    COPIED_FILES.map((name) => folder.open(name, { signal, isOptional: true })),
+  );
   return {
     source: { label: publicLabel(label), totalBytes },
     dense,

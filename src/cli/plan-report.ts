@@ -2,8 +2,8 @@
 import type { ModelPlan } from '../engine/api.ts';
 import { facts, formatBytes, formatCount, table } from './words.ts';
 
-/** Everything that takes room, or has to be fetched. */
-export function sizeTable({ bytes, contextTokens, streams }: ModelPlan): string {
+/** Everything that takes room, or has to be fetched, and what the files or their host lack. */
+export function sizeTable({ bytes, contextTokens, streams, notes }: ModelPlan): string {
   const rows: [string, number][] = [
     ['download', bytes.download],
     ['dense part', bytes.dense],
@@ -17,10 +17,11 @@ export function sizeTable({ bytes, contextTokens, streams }: ModelPlan): string 
     ['GPU memory in all', bytes.gpuTotal],
     ['smallest budget', bytes.least],
   ];
-  return table(
+  const sizes = table(
     rows.map(([name, size]) => [name, formatBytes(size), `${formatCount(size)} bytes`]),
     ['left', 'right', 'right'],
   );
+  return sizes + notes.map(({ message }) => `note: ${message}\n`).join('');
 }
 
 export interface Budget {

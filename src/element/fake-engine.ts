@@ -72,6 +72,7 @@ const PLAN: ModelPlan = {
   fits: true,
   why: '',
   refusedKernels: [],
+  notes: [],
 };
 
 const MEMORY: MemoryReport = {

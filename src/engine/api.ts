@@ -35,6 +35,13 @@ export interface LoadOptions {
   lossy?: LossyOptions; // default: nothing is left out
   /** Keeps what is read from a URL on the local disk (OPFS), for the next visit; default true where there is one. */
   diskCache?: boolean;
+  /**
+   * Sent with every request for the files of a model behind a URL: `{ authorization: 'Bearer ...' }` for one that wants a
+   * login. Nothing shows or keeps them. `createEngine`'s are those of every model that is loaded without its own.
+   */
+  headers?: Readonly<Record<string, string>>;
+  /** Makes these requests in place of the global one. Not with an engine in a worker: functions stay on their page. */
+  fetch?: typeof fetch;
 }
 
 /** Ways to fetch less that change what the model says. Every reply made with one reports it. */
@@ -137,8 +144,16 @@ export interface ModelPlan {
   readonly cacheRatio: number; // slots in units of what one token needs
   readonly fits: boolean;
   readonly why: string; // one sentence, empty when it fits
+  readonly notes: readonly PlanNote[]; // what the host or the files lack; the model works all the same
   /** Kernels that the adapter refused to compile or run, once loaded; others do their work. */
   readonly refusedKernels: readonly RefusedKernel[];
+}
+
+/** Something that is not as good as it could be, in one sentence. */
+export interface PlanNote {
+  /** 'no-ranges': the host gives files only whole; 'no-dense-hashes': damage to a packed model's dense part goes unseen. */
+  readonly kind: 'no-ranges' | 'no-dense-hashes';
+  readonly message: string;
 }
 
 export interface RefusedKernel {

@@ -153,7 +153,7 @@ export class LocalEngine implements Engine {
   }
 
   async #plan(model: ModelSource, options: LoadOptions): Promise<ModelPlan> {
-    const folder = await openKept(model, options, this.#options.storage);
+    const folder = await openKept(model, options, this.#options);
     try {
       const drafted = await draftModel(folder, options, this.#options.families ?? []);
       drafted.checkpoint.dispose();
@@ -166,7 +166,7 @@ export class LocalEngine implements Engine {
   async #load(model: ModelSource, options: LoadOptions): Promise<ModelInfo> {
     options.onProgress?.({ kind: 'planning' });
     await this.#closed; // the model before may still be letting go of its files
-    const folder = await openKept(model, options, this.#options.storage);
+    const folder = await openKept(model, options, this.#options);
     try {
       await this.#replace(folder, options);
     } catch (error) {

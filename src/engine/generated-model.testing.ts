@@ -1,12 +1,11 @@
 /** A Mixture of Experts of any size whose weights are made as they are read, so that a gigabyte of them costs nothing. */
 import { recordLayout } from '../experts/record.ts';
+import { HASH_BYTES, hashBytes } from '../formats/block-hashes.ts';
 import { matrixLayout } from '../formats/matrix.ts';
 import {
   DENSE_FILE,
   expertFiles,
   formatManifest,
-  HASH_BYTES,
-  hashRecord,
   MANIFEST_FILE,
   recordStride,
   type PackFile,
@@ -201,7 +200,7 @@ async function hashesOf({ layers, experts }: GeneratedShape, make: MakeRecord) {
   const hashes = Array.from({ length: layers }, () => new Uint8Array(experts * HASH_BYTES));
   for (const [layer, hash] of hashes.entries()) {
     for (let expert = 0; expert < experts; expert += 1)
-      hash.set(await hashRecord(make(layer * experts + expert)), expert * HASH_BYTES);
+      hash.set(await hashBytes(make(layer * experts + expert)), expert * HASH_BYTES);
   }
   return hashes;
 }
@@ -252,6 +251,7 @@ export async function generatedModel(
     unitsPerLayer: experts,
     files: packFiles,
     hashes: await hashesOf(shape, make),
+    denseHashes: undefined,
   });
   const text = (name: string, content: string) => memoryFile(name, new TextEncoder().encode(content));
   const files = [

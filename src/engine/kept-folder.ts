@@ -7,15 +7,25 @@ import type { FolderSource } from '../io/source.ts';
 import type { DiskStorage } from '../io/storage.ts';
 import type { DiskReport, LoadOptions, ModelSource } from './api.ts';
 
-/** @param storage - where files are kept; default: the browser's private file system */
+/** What an engine does with all its models. */
+export interface Keeping extends Pick<LoadOptions, 'headers' | 'fetch'> {
+  /** Where files are kept; default: the browser's private file system. */
+  readonly storage?: DiskStorage | Promise<DiskStorage>;
+}
+
+/** @param engine - what holds where `options` say nothing */
 export async function openKept(
   model: ModelSource,
-  { diskCache = true }: LoadOptions,
-  storage: DiskStorage | Promise<DiskStorage> | undefined,
+  options: LoadOptions,
+  engine: Keeping,
 ): Promise<FolderSource> {
   if (typeof model !== 'string') return openFolder(model);
-  const folder = coalescedFolder(openFolder(model));
-  return diskCache ? cachedFolder(folder, await (storage ?? openOpfs())) : folder;
+  const { headers = engine.headers, fetch = engine.fetch, diskCache = true } = options;
+  const http = { ...(headers ? { headers } : {}), ...(fetch ? { fetch } : {}) };
+  const folder = coalescedFolder(openFolder(model, http));
+  // What an app or an extension brings along is on the disk already.
+  const isKept = diskCache && /^https?:/.test(folder.label);
+  return isKept ? cachedFolder(folder, await (engine.storage ?? openOpfs())) : folder;
 }
 
 export function isCached(folder: FolderSource): folder is CachedFolder {

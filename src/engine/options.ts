@@ -15,6 +15,7 @@ import {
   callback,
   fields,
   flag,
+  guarded,
   isObject,
   listOf,
   numberFrom,
@@ -87,6 +88,20 @@ const RESIZE: Table<ResizeOptions> = {
   streaming: fields(STREAMING),
 };
 
+/** Their values may be secrets, so that nothing shows them. */
+const headers: Check<Readonly<Record<string, string>>> = (value, name) => {
+  if (!isObject(value) || Array.isArray(value))
+    return refuse(name, typeof value, 'an object of names to texts');
+  const isList = 'Headers' in globalThis && value instanceof Headers;
+  const pairs = guarded(name, () => (isList ? [...value] : Object.entries(value)));
+  return Object.fromEntries(
+    pairs.map(([header, content]) => [
+      header,
+      typeof content === 'string' ? content : refuse(`${name}.${header}`, typeof content, 'text'),
+    ]),
+  );
+};
+
 const LOAD: Table<LoadOptions> = {
   ...RESIZE,
   signal: abortSignal,
@@ -96,6 +111,8 @@ const LOAD: Table<LoadOptions> = {
   activations: oneOf('f32', 'f16'),
   lossy: fields(LOSSY),
   diskCache: flag,
+  headers,
+  fetch: callback(),
 };
 
 const device: Check<'gpu' | 'cpu' | HostDevice> = (value, name) => {

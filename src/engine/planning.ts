@@ -16,7 +16,7 @@ import { buildGraph } from '../models/graph.ts';
 import { parseModel } from '../models/registry.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { SAMPLE_RECORD_BYTES } from '../graph/ops/sample.ts';
-import type { LoadOptions, LossyOptions, ModelPlan, StreamingOptions } from './api.ts';
+import type { LoadOptions, LossyOptions, ModelPlan, PlanNote, StreamingOptions } from './api.ts';
 import {
   allSlots,
   canHoldAll,
@@ -212,8 +212,31 @@ export function sizeModel(
       fits: why === '',
       why,
       refusedKernels: [],
+      notes: notesOf(checkpoint),
     },
   };
+}
+
+/** What its host and its files lack. */
+function notesOf({ unrangedBytes, pack }: Checkpoint): PlanNote[] {
+  const notes: PlanNote[] = [];
+  if (unrangedBytes > 0) {
+    notes.push({
+      kind: 'no-ranges',
+      message:
+        `the host does not give parts of files (HTTP ranges): loading downloads ${unrangedBytes} bytes at once, whatever the ` +
+        `memory budget, and experts cannot come as they are needed; a host with ranges starts sooner`,
+    });
+  }
+  if (pack && !pack.hasDenseHashes) {
+    notes.push({
+      kind: 'no-dense-hashes',
+      message:
+        'this pack has no hashes of its dense part: damage there goes unseen, as in plain safetensors; pack the model ' +
+        'again with this version to have them',
+    });
+  }
+  return notes;
 }
 
 /** What a model takes whatever becomes of its experts, and the largest thing that has to lie in one binding. */

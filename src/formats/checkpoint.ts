@@ -3,13 +3,21 @@
  * experts lie beside its tensors as records.
  */
 import { AtomoeError } from '../errors.ts';
-import { readExactly } from '../io/read.ts';
+import { readExactly, unrangedBytes } from '../io/read.ts';
 import type { FileSource, FolderSource, ReadOptions } from '../io/source.ts';
 import { findNonFinite, isNumericDtype, toF32 } from './dtypes.ts';
 import type { Dtype } from './dtypes.ts';
 import { isJsonObject, readJson } from './json-file.ts';
 import type { JsonObject } from './json-file.ts';
-import { DENSE_FILE, MANIFEST_FILE, openPack, parseManifest, type ExpertPack } from './pack.ts';
+import { verifiedFile } from './block-hashes.ts';
+import {
+  assertHashing,
+  DENSE_FILE,
+  MANIFEST_FILE,
+  openPack,
+  parseManifest,
+  type ExpertPack,
+} from './pack.ts';
 import { readSafetensorsHeader } from './safetensors.ts';
 import type { SafetensorsEntry, SafetensorsHeader } from './safetensors.ts';
 
@@ -40,6 +48,7 @@ export interface Checkpoint {
   readonly metadata: Readonly<Record<string, string>>; // of the first weight file
   readonly files: readonly { readonly name: string; readonly sizeBytes: number }[];
   readonly totalBytes: number; // of all weight files
+  readonly unrangedBytes: number; // of those that their source gives only whole
   /** The routed experts of a packed model; its tensors are all the others. */
   readonly pack?: ExpertPack;
   names(): IterableIterator<string>;
@@ -121,7 +130,8 @@ async function openWeights(
       `${folder.label}: ${name} is no .safetensors file; choose the safetensors version of the model`,
     );
   }
-  return folder.open(name, options);
+  // Other files may hold the weights: `absent` says what is wrong where none does.
+  return folder.open(name, { ...options, isOptional: folder.entry === undefined });
 }
 
 async function openPacked(
@@ -130,16 +140,18 @@ async function openPacked(
   options: OpenOptions,
 ): Promise<{ tensors: OpenedTensors; pack: ExpertPack }> {
   const manifest = parseManifest(json, `${folder.label}: ${MANIFEST_FILE}`);
-  const source = await folder.open(DENSE_FILE, options);
-  if (!source) throw missing(folder, DENSE_FILE, `${MANIFEST_FILE} names it`);
-  if (source.sizeBytes !== manifest.denseBytes) {
-    source.dispose?.();
+  assertHashing(folder);
+  const dense = await folder.open(DENSE_FILE, options);
+  if (!dense) throw missing(folder, DENSE_FILE, `${MANIFEST_FILE} names it`);
+  if (dense.sizeBytes !== manifest.denseBytes) {
+    dense.dispose?.();
     throw new AtomoeError(
       'bad-file',
-      `${folder.label}: ${DENSE_FILE} has ${source.sizeBytes} bytes, ${MANIFEST_FILE} says ${manifest.denseBytes}; ` +
+      `${folder.label}: ${DENSE_FILE} has ${dense.sizeBytes} bytes, ${MANIFEST_FILE} says ${manifest.denseBytes}; ` +
         `download both again`,
     );
   }
+  const source = manifest.denseHashes ? verifiedFile(folder, dense, manifest.denseHashes) : dense;
   const tensors = await openTensors(folder.label, [source], undefined, options);
   try {
     return { tensors, pack: await openPack(folder, manifest, options) };
@@ -236,6 +248,7 @@ function checkpointOf(
     metadata: weightFiles[0]?.header.metadata ?? {},
     files,
     totalBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    unrangedBytes: unrangedBytes(weightFiles.map(({ source }) => source)) + (pack?.unrangedBytes ?? 0),
     ...(pack ? { pack } : {}),
     names: () => byName.keys(),
     tensor: (name) => byName.get(name)?.info,
@@ -288,7 +301,7 @@ async function readTensor(
 
 async function readHeader(source: FileSource, options: OpenOptions): Promise<SafetensorsHeader> {
   try {
-    return await readSafetensorsHeader(source, options);
+    return await readSafetensorsHeader(source, { ...options, isPeek: true });
   } catch (error) {
     // Its length and its text are two reads that touch; either may have been damaged on its way.
     if (error instanceof AtomoeError && error.code === 'bad-file')
@@ -316,7 +329,12 @@ function nonFinite(info: TensorInfo, found: number, skippedBytes: number): Atomo
 
 /** The same, or the better reason: packing writes the dense tensors first and the manifest last. */
 async function absent(folder: FolderSource, name: string, why: string): Promise<AtomoeError> {
-  const [started, finished] = await Promise.all([folder.open(DENSE_FILE), folder.open(MANIFEST_FILE)]);
+  (await folder.open(name))?.dispose?.(); // where it was refused, that is the error
+  const options = { isOptional: true };
+  const [started, finished] = await Promise.all([
+    folder.open(DENSE_FILE, options),
+    folder.open(MANIFEST_FILE, options),
+  ]);
   started?.dispose?.();
   finished?.dispose?.();
   if (!started || finished) return missing(folder, name, why);
@@ -330,8 +348,8 @@ async function absent(folder: FolderSource, name: string, why: string): Promise<
 function missing(folder: FolderSource, name: string, why: string): AtomoeError {
   return new AtomoeError(
     'bad-file',
-    `${folder.label}: ${name} is missing (${why}); give a Hugging Face model folder with config.json and safetensors ` +
-      `weights`,
+    `${folder.label}: ${name} is missing (${why}); ` +
+      (folder.advice ?? 'give a Hugging Face model folder with config.json and safetensors weights'),
   );
 }
 

@@ -4,8 +4,13 @@ import type { FolderSource } from '../io/source.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Largest JSON file of a model; real tokenizers have up to 40 MB. */
-const LIMIT_BYTES = 256 * 1024 * 1024;
+/** Largest of a model's small files, and of those that grow with it: real tokenizers have up to 40 MB. */
+const LIMIT_BYTES = 16 * 2 ** 20;
+const LARGE_LIMIT_BYTES = 64 * 2 ** 20;
+const LARGE = /^(tokenizer\.json|vocab\.json|merges\.txt|atomoe\.json|golden\.json|.*\.index\.json)$/;
+
+/** Everything else a model can do without, or it has other files in its place. */
+const REQUIRED = 'config.json';
 
 /**
  * Reads a text file of a model's folder.
@@ -43,13 +48,14 @@ async function readParsed<T>(
   options: { signal?: AbortSignal | undefined },
   parse: (bytes: Uint8Array, where: string) => T,
 ): Promise<T | undefined> {
-  const file = await folder.open(name, options);
+  const mostBytes = LARGE.test(name) ? LARGE_LIMIT_BYTES : LIMIT_BYTES;
+  const file = await folder.open(name, { ...options, mostBytes, isOptional: name !== REQUIRED });
   if (!file) return undefined;
   try {
-    if (file.sizeBytes > LIMIT_BYTES) {
+    if (file.sizeBytes > mostBytes) {
       throw new AtomoeError(
         'bad-file',
-        `${folder.label}: ${name} has ${file.sizeBytes} bytes, at most ${LIMIT_BYTES} are believable; ` +
+        `${folder.label}: ${name} has ${file.sizeBytes} bytes, at most ${mostBytes} are believable; ` +
           `download it again`,
       );
     }

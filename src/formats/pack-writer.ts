@@ -2,12 +2,12 @@
 import { AtomoeError, invariant } from '../errors.ts';
 import { readExactly } from '../io/read.ts';
 import type { FileSource } from '../io/source.ts';
+import { BlockHasher, HASH_BYTES, hashBytes } from './block-hashes.ts';
 import {
+  DENSE_BLOCK_BYTES,
   DENSE_FILE,
   expertFiles,
   formatManifest,
-  HASH_BYTES,
-  hashRecord,
   MANIFEST_FILE,
   recordStride,
   type PackLayout,
@@ -80,7 +80,9 @@ export async function writePack(
     onProgress?.((doneBytes += bytes), totalBytes);
   };
 
-  await writeFile(sink, DENSE_FILE, safetensorsPieces(dense, metadata), advance);
+  const hasher = new BlockHasher(DENSE_BLOCK_BYTES);
+  await writeFile(sink, DENSE_FILE, hashed(safetensorsPieces(dense, metadata), hasher), advance);
+  const denseHashes = await hasher.finish();
   const records = readAhead(experts, signal);
   const hashes = Array.from({ length: layers }, () => new Uint8Array(unitsPerLayer * HASH_BYTES));
   let index = 0;
@@ -95,7 +97,7 @@ export async function writePack(
     const bytes = await readExactly(copy, 0, copy.sizeBytes, { signal });
     await sink.commit(copy.name, bytes);
   }
-  const manifest = { source, denseBytes, layout, layers, unitsPerLayer, files, hashes };
+  const manifest = { source, denseBytes, layout, layers, unitsPerLayer, files, hashes, denseHashes };
   signal?.throwIfAborted();
   await sink.commit(MANIFEST_FILE, new TextEncoder().encode(formatManifest(manifest)));
   return manifest;
@@ -127,6 +129,16 @@ async function writeFile(
   }
 }
 
+async function* hashed(
+  pieces: AsyncIterable<Uint8Array<ArrayBuffer>>,
+  hasher: BlockHasher,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for await (const piece of pieces) {
+    await hasher.add(piece);
+    yield piece;
+  }
+}
+
 /** The next records, each padded to the stride. */
 async function* recordPieces(
   records: AsyncIterator<Uint8Array<ArrayBuffer>>,
@@ -137,7 +149,7 @@ async function* recordPieces(
   for (let done = 0; done < count; done += 1) {
     const next = await records.next();
     invariant(!next.done, () => `${count - done} records are missing`);
-    onHash(await hashRecord(next.value));
+    onHash(await hashBytes(next.value));
     yield next.value;
     yield new Uint8Array(strideBytes - next.value.byteLength);
   }

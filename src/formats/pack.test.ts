@@ -257,6 +257,107 @@ describe('reading a record', () => {
   });
 });
 
+describe('the dense part', () => {
+  /** Larger than a block, so that reads begin and end inside of some. */
+  const tensors = f32Safetensors({
+    w: { shape: [40_000], values: Array.from({ length: 40_000 }, (_, i) => i) },
+    v: { shape: [2], values: [5, 6] },
+  });
+  const packedLarge = async () => {
+    const large = await openSafetensors(memoryFile('dense', tensors));
+    return packed({}, { dense: ['w', 'v'].map((name) => copyTensor(large, name)) });
+  };
+
+  test('reads as it was, whatever rows are wanted', async () => {
+    const files = await packedLarge();
+    const { folder, open, reads } = watched(files);
+    const checkpoint = await openCheckpoint(folder);
+    expect(checkpoint.pack!.hasDenseHashes).toBe(true);
+    for (const [rowStart, rowCount] of [
+      [0, 40_000],
+      [16_000, 900],
+      [16_900, 10],
+      [39_999, 1],
+      [7, 0],
+    ] as const) {
+      const rows = await checkpoint.readF32('w', { rowStart, rowCount });
+      expect([rows.length, rows[0], rows.at(-1)]).toEqual(
+        rowCount === 0 ? [0, undefined, undefined] : [rowCount, rowStart, rowStart + rowCount - 1],
+      );
+    }
+    expect([...(await checkpoint.readF32('v'))]).toEqual([5, 6]);
+    const blocks = reads.filter(([name]) => name === 'dense.safetensors').map(([, at]) => at % 65_536);
+    expect(new Set(blocks)).toEqual(new Set([0]));
+    checkpoint.dispose();
+    expect(open.size).toBe(0);
+  });
+
+  test.each([0, 3, 100, 66_000, 131_072, 160_000])(
+    'a flipped bit at byte %i is an integrity error',
+    async (at) => {
+      const files = await packedLarge();
+      files['dense.safetensors']![at]! ^= 4;
+      const { folder, open } = watched(files);
+      const opening = openCheckpoint(folder).then(async (checkpoint) => {
+        try {
+          return [await checkpoint.readF32('w'), await checkpoint.readF32('v')];
+        } finally {
+          checkpoint.dispose();
+        }
+      });
+      const error = await failure(opening);
+      expect(error.code).toBe('integrity');
+      expect(error.message).toMatch(
+        /^toy: dense.safetensors has wrong bytes: the 65536 at \d+ .*read twice; download/,
+      );
+      expect(open.size).toBe(0);
+    },
+  );
+
+  test('a byte that was damaged on its way is read again', async () => {
+    let damages = 1;
+    const { folder } = watched(await packedLarge(), (bytes, name) => {
+      if (name === 'dense.safetensors' && bytes.length > 70_000 && damages-- > 0) bytes[9]! ^= 1;
+    });
+    expect((await (await openCheckpoint(folder)).readF32('w'))[39_999]).toBe(39_999);
+  });
+
+  test('without hashes it opens, and says so', async () => {
+    const files = await packed();
+    const { sections: _, ...json } = JSON.parse(text(files['atomoe.json']));
+    files['dense.safetensors']![files['dense.safetensors']!.length - 1]! ^= 1;
+    const checkpoint = await openCheckpoint(memoryFolder(withManifest(files, json)));
+    expect(checkpoint.pack!.hasDenseHashes).toBe(false);
+    expect(await checkpoint.readF32('w')).toHaveLength(4);
+  });
+});
+
+describe('sections', () => {
+  const opening = async (more: object) => {
+    const files = await packed();
+    const json = JSON.parse(text(files['atomoe.json']));
+    const sections = { ...json.sections, future: { any: 'thing' } };
+    return openCheckpoint(memoryFolder(withManifest(files, { ...json, sections, ...more }), 'toy'));
+  };
+
+  test('that are unknown are passed over, and refused where the pack cannot do without', async () => {
+    expect((await opening({})).pack!.hasDenseHashes).toBe(true);
+    expect((await opening({ required: ['denseHashes'] })).pack!.hasDenseHashes).toBe(true);
+    const error = await failure(opening({ required: ['denseHashes', 'future'] }));
+    expect(error.code).toBe('unsupported-model');
+    expect(error.message).toMatch(
+      /cannot be read without its section "future", this Atomoe knows denseHashes; use/,
+    );
+  });
+
+  test.each([[['absent']], [[7]], ['future'], [{}], [null]])(
+    'required = %j is a damaged pack',
+    async (required) => {
+      expect((await failure(opening({ required }))).code).toBe('bad-file');
+    },
+  );
+});
+
 describe('a bad pack is refused, and nothing stays open', () => {
   const cut = (bytes: Uint8Array<ArrayBuffer> | undefined) => bytes!.slice(0, -1);
   test.each<[string, (files: Files) => Files, RegExp]>([
@@ -329,6 +430,9 @@ describe('a bad pack is refused, and nothing stays open', () => {
         // Where it came from is told to people only: any text, any size.
         if (name === 'source.label' && typeof lie === 'string') continue;
         if (name === 'source.totalBytes' && Number.isSafeInteger(lie) && Number(lie) >= 0) continue;
+        // Readers of before had no sections; and the dense part is so small that it is one block of any size.
+        if (name.startsWith('sections') && (lie === undefined || JSON.stringify(lie) === '{}')) continue;
+        if (name === 'sections.denseHashes.blockBytes' && lie === 4096) continue;
         const { folder, open } = watched(withManifest(files, change(json, path, lie)));
         const checkpoint = await openCheckpoint(folder).catch((error: unknown) => error);
         expect(checkpoint, `${name} = ${JSON.stringify(lie)}`).toBeInstanceOf(AtomoeError);

@@ -1,16 +1,22 @@
 /**
  * A packed model: a folder in which every routed expert is one record, ready for its slot.
  *
- *   atomoe.json         the manifest: how records lie, in which files, and what each hashes to
+ *   atomoe.json         the manifest: how records lie, in which files, what each hashes to, and sections
  *   dense.safetensors   every tensor of the model that is no routed expert, as the model had it
  *   experts-00001.bin   records in the order (layer, unit), each from a 4 KiB boundary on; 00002 goes on where it ends
  *   config.json, ...    configs, tokenizer and chat template, as the model had them
  *
  * A record is one ranged read, and nobody sees its bytes before they agree with the manifest.
+ *
+ * The manifest's `sections` hold what came after the first readers of version 1, each under a name of its own. A reader
+ * passes over those that it does not know, unless `required` lists them: then it refuses the pack. This one knows
+ *
+ *   denseHashes   hashes of the blocks of dense.safetensors (`block-hashes.ts`)
  */
 import { AtomoeError, invariant } from '../errors.ts';
-import { readExactly } from '../io/read.ts';
+import { readExactly, unrangedBytes } from '../io/read.ts';
 import type { FileSource, FolderSource, ReadOptions } from '../io/source.ts';
+import { HASH_BYTES, hashBytes, type BlockHashes } from './block-hashes.ts';
 import { isJsonObject, type JsonObject } from './json-file.ts';
 import { chooseFormat, isQuantized, matrixLayout, type MatrixFormat } from './matrix.ts';
 
@@ -26,8 +32,12 @@ const RECORD_ALIGNMENT = 4096;
 /** Matrices of a record begin at a multiple of this, so that each can be bound alone. */
 const PART_ALIGNMENT = 256;
 
-/** Of each SHA-256 the first half is kept: no damage hits 128 bits by chance. */
-export const HASH_BYTES = 16;
+/** Blocks of dense.safetensors that have a hash each: as much as an HTTP source reads first of a file. */
+export const DENSE_BLOCK_BYTES = 64 * 1024;
+const LEAST_BLOCK_BYTES = 4096;
+const MOST_BLOCK_BYTES = 16 * 2 ** 20;
+
+const SECTIONS = ['denseHashes'];
 
 const ADVICE = 'the pack is damaged; download it again, or pack the model again';
 
@@ -59,6 +69,7 @@ export interface PackManifest {
   readonly unitsPerLayer: number;
   readonly files: readonly PackFile[]; // of records; all but the last hold equally many
   readonly hashes: readonly Uint8Array<ArrayBuffer>[]; // [layers] of 16 bytes for each unit
+  readonly denseHashes: BlockHashes | undefined; // packs of before have none
 }
 
 /** The records of an opened pack. */
@@ -68,6 +79,8 @@ export interface ExpertPack {
   readonly unitsPerLayer: number;
   readonly files: readonly PackFile[];
   readonly totalBytes: number; // of these files
+  readonly unrangedBytes: number; // of those that their source gives only whole
+  readonly hasDenseHashes: boolean; // or damage to the dense part goes unseen
   /**
    * One record by one ranged read, checked against its hash; a wrong one is fetched once more.
    *
@@ -95,14 +108,9 @@ export function expertFiles(records: number, perFile: number, strideBytes: numbe
   }));
 }
 
-/** What the manifest keeps of a record's bytes. */
-export async function hashRecord(record: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  return new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', record), 0, HASH_BYTES);
-}
-
 /** The text of atomoe.json. */
 export function formatManifest(manifest: PackManifest): string {
-  const { source, denseBytes, layout, layers, unitsPerLayer, files, hashes } = manifest;
+  const { source, denseBytes, layout, layers, unitsPerLayer, files, hashes, denseHashes } = manifest;
   const json = {
     format: FORMAT,
     version: VERSION,
@@ -113,9 +121,14 @@ export function formatManifest(manifest: PackManifest): string {
     unitsPerLayer,
     recordStrideBytes: recordStride(layout.sizeBytes),
     files,
-    hashes: hashes.map((layer) => btoa(Array.from(layer, (byte) => String.fromCharCode(byte)).join(''))),
+    hashes: hashes.map(encodeBase64),
+    ...(denseHashes ? { sections: { denseHashes: formatBlocks(denseHashes) } } : {}),
   };
   return `${JSON.stringify(json, undefined, 1)}\n`;
+}
+
+function formatBlocks({ blockBytes, hashes }: BlockHashes): JsonObject {
+  return { blockBytes, hashes: encodeBase64(hashes) };
 }
 
 /**
@@ -132,14 +145,17 @@ export function parseManifest(json: JsonObject, where: string): PackManifest {
   const unitsPerLayer = parser.count(json, 'unitsPerLayer');
   const strideBytes = recordStride(layout.sizeBytes);
   parser.expect('recordStrideBytes', json['recordStrideBytes'], strideBytes);
+  const denseBytes = parser.count(json, 'denseBytes');
+  const sections = parser.sections(json);
   return {
     source: parser.source(json['source']),
-    denseBytes: parser.count(json, 'denseBytes'),
+    denseBytes,
     layout,
     layers,
     unitsPerLayer,
     files: parser.files(json['files'], layers * unitsPerLayer, strideBytes),
     hashes: parser.hashes(json['hashes'], layers, unitsPerLayer),
+    denseHashes: parser.blocks('sections.denseHashes', sections.get('denseHashes'), denseBytes),
   };
 }
 
@@ -160,6 +176,35 @@ class ManifestParser {
       );
     }
     this.expect('version', version, VERSION);
+  }
+
+  /** The sections by name; refuses a pack that cannot do without one that is not known here. */
+  sections({ sections = {}, required = [] }: JsonObject): ReadonlyMap<string, unknown> {
+    const named = new Map(Object.entries(this.#object('sections', sections)));
+    for (const [index, name] of this.#list('required', required).entries()) {
+      if (typeof name !== 'string' || !named.has(name)) {
+        throw this.#wrong(`required[${index}]`, name, 'the name of a section');
+      }
+      if (SECTIONS.includes(name)) continue;
+      throw new AtomoeError(
+        'unsupported-model',
+        `${this.#where} cannot be read without its section ${JSON.stringify(name.slice(0, 60))}, this Atomoe knows ` +
+          `${SECTIONS.join(', ')}; use a newer Atomoe, or pack the model again with this one`,
+      );
+    }
+    return named;
+  }
+
+  blocks(name: string, value: unknown, fileBytes: number): BlockHashes | undefined {
+    if (value === undefined) return undefined;
+    const json = this.#object(name, value);
+    const blockBytes = this.#whole(`${name}.blockBytes`, json['blockBytes'], LEAST_BLOCK_BYTES);
+    if (blockBytes > MOST_BLOCK_BYTES || blockBytes % LEAST_BLOCK_BYTES !== 0) {
+      const wanted = `a multiple of ${LEAST_BLOCK_BYTES}, at most ${MOST_BLOCK_BYTES}`;
+      throw this.#wrong(`${name}.blockBytes`, blockBytes, wanted);
+    }
+    const wantedBytes = Math.ceil(fileBytes / blockBytes) * HASH_BYTES;
+    return { blockBytes, hashes: this.#base64(`${name}.hashes`, json['hashes'], wantedBytes) };
   }
 
   source(value: unknown): PackManifest['source'] {
@@ -235,11 +280,13 @@ class ManifestParser {
     const listed = this.#list('hashes', value);
     if (listed.length !== layers)
       throw this.#wrong('hashes', `${listed.length} strings`, `${layers}, one a layer`);
-    return listed.map((text, layer) => {
-      const bytes = typeof text === 'string' ? decodeBase64(text) : undefined;
-      if (bytes?.byteLength === unitsPerLayer * HASH_BYTES) return bytes;
-      throw this.#wrong(`hashes[${layer}]`, text, `${unitsPerLayer * HASH_BYTES} bytes as base64`);
-    });
+    return listed.map((text, layer) => this.#base64(`hashes[${layer}]`, text, unitsPerLayer * HASH_BYTES));
+  }
+
+  #base64(name: string, text: unknown, sizeBytes: number): Uint8Array<ArrayBuffer> {
+    const bytes = typeof text === 'string' ? decodeBase64(text) : undefined;
+    if (bytes?.byteLength === sizeBytes) return bytes;
+    throw this.#wrong(name, text, `${sizeBytes} bytes as base64`);
   }
 
   #whole(name: string, value: unknown, least: number): number {
@@ -276,6 +323,10 @@ function align(sizeBytes: number): number {
   return Math.ceil(sizeBytes / PART_ALIGNMENT) * PART_ALIGNMENT;
 }
 
+function encodeBase64(bytes: Uint8Array): string {
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+}
+
 function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   try {
     return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
@@ -284,23 +335,26 @@ function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   }
 }
 
+/** @throws {AtomoeError} integrity - this page cannot check hashes */
+export function assertHashing(folder: FolderSource): void {
+  if (globalThis.crypto?.subtle) return;
+  throw new AtomoeError(
+    'integrity',
+    `${folder.label}: this page has no crypto.subtle, which checks each expert of a packed model; serve the page ` +
+      `over https or from localhost`,
+  );
+}
+
 /**
  * Opens the files of the records; reads none.
  *
- * @throws {AtomoeError} bad-file - a file is missing or of another size; integrity - this page cannot check hashes
+ * @throws {AtomoeError} bad-file - a file is missing or of another size
  */
 export async function openPack(
   folder: FolderSource,
   manifest: PackManifest,
   options: { signal?: AbortSignal | undefined } = {},
 ): Promise<ExpertPack> {
-  if (!globalThis.crypto?.subtle) {
-    throw new AtomoeError(
-      'integrity',
-      `${folder.label}: this page has no crypto.subtle, which checks each expert of a packed model; serve the page ` +
-        `over https or from localhost`,
-    );
-  }
   const { layout, layers, unitsPerLayer, files, hashes } = manifest;
   const sources = await openFiles(folder, files, options);
   const strideBytes = recordStride(layout.sizeBytes);
@@ -311,6 +365,8 @@ export async function openPack(
     unitsPerLayer,
     files,
     totalBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    unrangedBytes: unrangedBytes(sources),
+    hasDenseHashes: manifest.denseHashes !== undefined,
     async read(layer, unit, { signal } = {}) {
       const hash = hashes[layer]?.subarray(unit * HASH_BYTES, (unit + 1) * HASH_BYTES);
       const index = layer * unitsPerLayer + unit;
@@ -345,7 +401,7 @@ async function readRecord(
   { offsetBytes, sizeBytes, hash, signal }: RecordPlace,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const record = await readExactly(source, offsetBytes, sizeBytes, { signal, chunkBytes: sizeBytes });
-  const found = await hashRecord(record);
+  const found = await hashBytes(record);
   signal?.throwIfAborted();
   if (found.every((byte, i) => byte === hash[i])) return record;
   source.forget?.(offsetBytes, sizeBytes);

@@ -2,6 +2,7 @@
  * Reads that are asked for together and lie side by side become one: a request has a price of its own. Nothing is read
  * that nobody asked for. An expert's matrices mostly lie side by side in a file, and so do the experts of a layer.
  */
+import { factsOf } from './source.ts';
 import type { FileSource, FolderSource, ReadOptions } from './source.ts';
 
 /** Larger reads gain nothing by being larger still, and their first bytes would come late. */
@@ -18,8 +19,7 @@ interface Wanted {
 /** The same folder, whose files join reads that lie side by side. */
 export function coalescedFolder(folder: FolderSource): FolderSource {
   return {
-    label: folder.label,
-    ...(folder.entry === undefined ? {} : { entry: folder.entry }),
+    ...factsOf(folder),
     open: async (name, options) => {
       const file = await folder.open(name, options);
       return file && new CoalescedFile(file);
@@ -41,6 +41,10 @@ class CoalescedFile implements FileSource {
 
   get validator(): string | undefined {
     return this.#file.validator;
+  }
+
+  get isRanged(): boolean {
+    return this.#file.isRanged ?? true;
   }
 
   read(offsetBytes: number, sizeBytes: number, options: ReadOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
@@ -76,7 +80,8 @@ class CoalescedFile implements FileSource {
     const sizeBytes = group.reduce((sum, wanted) => sum + wanted.sizeBytes, 0);
     const { signal, leave } = whileWanted(group);
     try {
-      const bytes = await this.#file.read(first.offsetBytes, sizeBytes, { signal });
+      const isPeek = group.every(({ options }) => options.isPeek === true);
+      const bytes = await this.#file.read(first.offsetBytes, sizeBytes, { signal, isPeek });
       for (const wanted of group) {
         const from = wanted.offsetBytes - first.offsetBytes;
         wanted.options.onProgress?.(wanted.sizeBytes);

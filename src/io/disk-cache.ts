@@ -13,6 +13,7 @@ import { hashOf, hashOfText } from './hash.ts';
 import { pathSegments } from './names.ts';
 import { allocate, checkRange, readExactly } from './read.ts';
 import { unlessAborted } from './shared-reads.ts';
+import { factsOf } from './source.ts';
 import type { FileSource, FolderSource, OpenFileOptions, ReadOptions } from './source.ts';
 import type { DiskStorage, StorageFaultKind } from './storage.ts';
 
@@ -46,7 +47,7 @@ export interface CachedFolder extends FolderSource {
 }
 
 export interface CacheOptions {
-  /** What the model is known by from one session to the next. Default: the folder's label, that is its URL. */
+  /** What the model is known by from one session to the next. Default: its URL, without what signs it. */
   identity?: string;
 }
 
@@ -60,13 +61,12 @@ export interface CacheOptions {
 export async function cachedFolder(
   folder: FolderSource,
   storage: DiskStorage,
-  { identity = folder.label }: CacheOptions = {},
+  { identity = folder.identity ?? folder.label }: CacheOptions = {},
 ): Promise<CachedFolder> {
   const key = await modelKey(identity);
-  const cache = new Cache(folder, key, await CacheStore.open(storage, key, identity));
+  const cache = new Cache(folder, key, await CacheStore.open(storage, key, folder.label));
   return {
-    label: folder.label,
-    ...(folder.entry === undefined ? {} : { entry: folder.entry }),
+    ...factsOf(folder),
     cache,
     open: (name, options) => cache.open(name, options),
     dispose: () => cache.dispose(),
@@ -113,7 +113,8 @@ class Cache implements DiskCache {
     };
   }
 
-  async open(name: string, { signal }: OpenFileOptions = {}): Promise<FileSource | undefined> {
+  async open(name: string, options: OpenFileOptions = {}): Promise<FileSource | undefined> {
+    const { signal, mostBytes } = options;
     signal?.throwIfAborted();
     this.checkOpen();
     pathSegments(name, this.label);
@@ -121,7 +122,9 @@ class Cache implements DiskCache {
     if (known && this.#isOffline) return this.#openStored(known);
     try {
       const patience = known && isWhole(known) ? 'short' : undefined;
-      const found = await this.openSource(name, signal, patience);
+      // What lies here is used where the source refuses it, and it is no longer asked whether it is there.
+      const isOptional = options.isOptional === true && (known === undefined || known === 'absent');
+      const found = await this.openSource(name, { signal, patience, isOptional, mostBytes });
       if (found) {
         const { source, validator } = found;
         return new CachedFile(
@@ -134,7 +137,7 @@ class Cache implements DiskCache {
       this.#store.noteAbsent(name);
       return undefined;
     } catch (error) {
-      if (!known || !(error instanceof AtomoeError) || error.code !== 'network') throw error;
+      if (!known || !isUnanswered(error)) throw error;
       this.#isOffline = true;
       return this.#openStored(known);
     }
@@ -143,13 +146,12 @@ class Cache implements DiskCache {
   /** Asks the source for a file, and by what to recognise this version of it. */
   async openSource(
     name: string,
-    signal: AbortSignal | undefined,
-    patience?: 'short',
+    options: OpenFileOptions,
   ): Promise<{ source: FileSource; validator: string } | undefined> {
-    const source = await this.#folder.open(name, { signal, patience });
+    const source = await this.#folder.open(name, options);
     if (!source) return undefined;
     try {
-      const validator = source.validator ?? (await headValidator(source, signal));
+      const validator = source.validator ?? (await sampledValidator(source, options.signal));
       this.#isOffline = false;
       return { source, validator };
     } catch (error) {
@@ -185,6 +187,11 @@ class Cache implements DiskCache {
   }
 }
 
+/** The source did not give the file, and did not say that it has none. */
+function isUnanswered(error: unknown): boolean {
+  return error instanceof AtomoeError && (error.code === 'network' || error.code === 'cors');
+}
+
 /** Whether all that is to be known of a file is known here. */
 function isWhole(known: KnownFile): boolean {
   return known === 'absent' || known.extents.storedBytes === known.sizeBytes;
@@ -215,14 +222,14 @@ class CachedFile implements FileSource {
   async read(
     offsetBytes: number,
     sizeBytes: number,
-    { signal, onProgress }: ReadOptions = {},
+    { signal, onProgress, isPeek }: ReadOptions = {},
   ): Promise<Uint8Array<ArrayBuffer>> {
     signal?.throwIfAborted();
     this.#cache.checkOpen();
     if (this.#isDisposed) throw new AtomoeError('disposed', `${this.name} was closed; open it again`);
     checkRange(this, offsetBytes, sizeBytes);
     const out = allocate(this.name, sizeBytes);
-    await this.#fill(offsetBytes, out, { signal, onProgress });
+    await this.#fill(offsetBytes, out, { signal, onProgress, isPeek });
     await unlessAborted(this.#store.settle(), signal);
     return out;
   }
@@ -240,7 +247,7 @@ class CachedFile implements FileSource {
   async #fill(
     offsetBytes: number,
     out: Uint8Array<ArrayBuffer>,
-    { signal, onProgress }: ReadOptions,
+    { signal, onProgress, isPeek }: ReadOptions,
   ): Promise<void> {
     const pieces = this.#copy.extents.cut(offsetBytes, out.byteLength);
     const failed = new AbortController(); // one piece that fails ends the others
@@ -261,7 +268,9 @@ class CachedFile implements FileSource {
         return;
       }
       const options = { signal: either, onProgress: report };
-      await this.#copy.reads.read(piece.offsetBytes, into, this.#readSource, options);
+      const start = (begin: number, size: number, shared: ReadOptions) =>
+        this.#readSource(begin, size, { ...shared, isPeek });
+      await this.#copy.reads.read(piece.offsetBytes, into, start, options, this.#span(isPeek));
     };
     try {
       await Promise.all(pieces.map(fillOne));
@@ -271,17 +280,24 @@ class CachedFile implements FileSource {
     }
   }
 
-  readonly #readSource = async (
-    offsetBytes: number,
-    sizeBytes: number,
-    options: ReadOptions,
-  ): Promise<Uint8Array> => {
+  /** A source without ranges is read whole, once, where it can be kept. */
+  #span(isPeek: boolean | undefined): [begin: number, end: number] | undefined {
+    const isWhole = this.#source?.isRanged === false && isPeek !== true && this.#store.isWritable;
+    return isWhole ? [0, this.sizeBytes] : undefined;
+  }
+
+  async #readSource(offsetBytes: number, sizeBytes: number, options: ReadOptions): Promise<Uint8Array> {
     const source = this.#source ?? (await this.#reopen());
     const bytes = await readExactly(source, offsetBytes, sizeBytes, { ...options, chunkBytes: Infinity });
     this.#cache.countMiss(sizeBytes);
     this.#store.put(this.#copy, offsetBytes, bytes);
     return bytes;
-  };
+  }
+
+  /** Of where missing bytes would come from. */
+  get isRanged(): boolean {
+    return this.#source?.isRanged ?? true;
+  }
 
   #reopen(): Promise<FileSource> {
     this.#opening ??= this.#openSame().finally(() => (this.#opening = undefined));
@@ -290,7 +306,7 @@ class CachedFile implements FileSource {
 
   /** No signal: other readers wait for it too. */
   async #openSame(): Promise<FileSource> {
-    const found = await this.#cache.openSource(this.#copy.file, undefined);
+    const found = await this.#cache.openSource(this.#copy.file, {});
     if (!found) throw this.#changed('it is gone');
     const { source, validator } = found;
     if (source.sizeBytes !== this.sizeBytes || validator !== this.validator) {
@@ -318,13 +334,21 @@ const FAULT_CODES: Readonly<Record<StorageFaultKind, CacheFault['code']>> = {
   failed: 'storage-failed',
 };
 
-/** A source that does not tell versions apart is known by its beginning, which an HTTP source has read already. */
+/** A source that does not tell versions apart is known by its beginning, which an HTTP source has read already, ... */
 const HEAD_BYTES = 64 * 1024;
+/** ... and by a little of its middle and of its end: models of one architecture begin alike. */
+const SAMPLE_BYTES = 1024;
 
-async function headValidator(source: FileSource, signal: AbortSignal | undefined): Promise<string> {
+async function sampledValidator(source: FileSource, signal: AbortSignal | undefined): Promise<string> {
   if (!canHash()) return '';
-  const head = await source.read(0, Math.min(HEAD_BYTES, source.sizeBytes), { signal });
-  return `head:${await hashOf(head)}`;
+  const { sizeBytes } = source;
+  const head = await source.read(0, Math.min(HEAD_BYTES, sizeBytes), { signal });
+  // Without ranges any more of it would be all of it; then all of it comes at once, and is of one version.
+  if (sizeBytes <= HEAD_BYTES || source.isRanged === false) return `head:${await hashOf(head)}`;
+  const places = [Math.floor(sizeBytes / 2), sizeBytes - SAMPLE_BYTES];
+  const samples = await Promise.all(places.map((at) => source.read(at, SAMPLE_BYTES, { signal })));
+  const hashes = await Promise.all([head, ...samples].map(hashOf));
+  return `samples:${hashes.join('')}`;
 }
 
 function canHash(): boolean {

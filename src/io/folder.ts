@@ -1,3 +1,4 @@
+import { absoluteUrl } from './absolute-url.ts';
 import { fileFolder } from './blob.ts';
 import { httpFolder } from './http.ts';
 import type { HttpOptions } from './http-request.ts';
@@ -13,11 +14,6 @@ export function openFolder(
 ): FolderSource {
   if (typeof source === 'string') return httpFolder(absoluteUrl(source, options.baseUrl), options);
   return isFolder(source) ? source : fileFolder(source);
-}
-
-/** A relative URL made absolute, so that a worker means the same file as its page. */
-export function absoluteUrl(url: string, baseUrl: string | undefined = globalThis.location?.href): string {
-  return URL.canParse(url, baseUrl) ? new URL(url, baseUrl).href : url;
 }
 
 function isFolder(source: readonly File[] | FolderSource): source is FolderSource {

@@ -1,14 +1,17 @@
-/** One ranged GET: retries, stalls, aborts and what a status means. `http.ts` makes files and folders of it. */
+/** One GET of a file or a part of it: retries, stalls, aborts and what a status means. `http.ts` makes files of it. */
 import { AtomoeError } from '../errors.ts';
 import { readBody } from './http-body.ts';
-import type { ByteRange, RangeReply } from './http-body.ts';
+import type { HttpTarget, RangeRequest, Reply } from './http-reply.ts';
+import { redact, redactCause } from './http-url.ts';
 import type { ReadOptions } from './source.ts';
+import { Watchdog } from './watchdog.ts';
 
 export interface HttpOptions {
+  /** Sent with every request, such as `authorization`. No message repeats them. */
   headers?: Readonly<Record<string, string>>;
   /** Tries per request, the first included. */
   attempts?: number;
-  /** A request that brings nothing for this long is given up and tried again. */
+  /** A request that brings nothing, or next to nothing, for this long is given up and tried again. */
   stallTimeoutMs?: number;
   /** The page's origin, to tell a refused cross-origin request from a dead network. */
   origin?: string;
@@ -19,7 +22,8 @@ export interface HttpOptions {
   delay?: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
 }
 
-type Attempt = RangeReply | { kind: 'retry'; error: AtomoeError; afterMs: number | undefined };
+type Retry = { kind: 'retry'; error: AtomoeError; isRefusal?: boolean; afterMs?: number | undefined };
+type Attempt = Reply | Retry;
 
 const ATTEMPTS = 5;
 export const STALL_TIMEOUT_MS = 30_000;
@@ -29,160 +33,171 @@ const MOST_DELAY_MS = 20_000;
 /**
  * Asks for a range until it comes, or is known not to.
  *
- * @throws {AtomoeError} network - unreachable or refused after all tries; cors; bad-file - a body longer than said
+ * @returns the part; or 'absent' and the like: what a server says instead
+ * @throws {AtomoeError} network - unreachable after all tries; bad-file - a body longer than said or believable
  */
 export async function requestRange(
-  url: string,
-  range: ByteRange,
+  target: HttpTarget,
+  request: RangeRequest,
   http: HttpOptions,
   options: ReadOptions = {},
-): Promise<RangeReply> {
+): Promise<Reply> {
   const attempts = http.attempts ?? ATTEMPTS;
   let wasRefused = false;
   for (let attempt = 1; ; attempt++) {
     options.signal?.throwIfAborted();
-    const outcome = await attemptRange(url, range, http, options);
+    const outcome = await attemptRange(target, request, http, options);
     if (outcome.kind !== 'retry') return outcome;
     // A connection that broke just before its answer looks like a refusal, but only once.
-    const isRefused = outcome.error.code === 'cors';
-    if (attempt >= attempts || (isRefused && wasRefused)) throw outcome.error;
-    wasRefused = isRefused;
+    const isRefusal = outcome.isRefusal ?? false;
+    if (isRefusal && (wasRefused || attempt >= attempts)) return { kind: 'refused', error: outcome.error };
+    if (attempt >= attempts) throw outcome.error;
+    wasRefused = isRefusal;
     const backoffMs = outcome.afterMs ?? FIRST_DELAY_MS * 2 ** (attempt - 1);
-    await (http.delay ?? abortableDelay)(
-      Math.min(backoffMs, http.mostDelayMs ?? MOST_DELAY_MS),
-      options.signal,
-    );
+    const mostMs = http.mostDelayMs ?? MOST_DELAY_MS;
+    await (http.delay ?? abortableDelay)(Math.min(backoffMs, mostMs), options.signal);
   }
 }
 
 async function attemptRange(
-  url: string,
-  range: ByteRange,
+  target: HttpTarget,
+  request: RangeRequest,
   http: HttpOptions,
   { signal, onProgress }: ReadOptions,
 ): Promise<Attempt> {
-  const last = range.offsetBytes + range.sizeBytes - 1;
-  const watchdog = new StallWatchdog(signal, http.stallTimeoutMs ?? STALL_TIMEOUT_MS);
-  let isAnswered = false;
+  const last = request.offsetBytes + request.sizeBytes - 1;
+  const watchdog = new Watchdog(signal, http.stallTimeoutMs ?? STALL_TIMEOUT_MS);
+  const range = request.isPlain === true ? {} : { Range: `bytes=${request.offsetBytes}-${last}` };
+  let status: number | undefined;
   try {
-    const response = await (http.fetch ?? fetch)(url, {
-      headers: { ...http.headers, Range: `bytes=${range.offsetBytes}-${last}` },
+    const response = await (http.fetch ?? fetch)(target.href, {
+      headers: { ...target.headers, ...range },
       signal: watchdog.signal,
     });
-    isAnswered = true;
-    watchdog.touch();
-    const refusal = refuse(url, response);
+    ({ status } = response);
+    watchdog.restart();
+    const refusal = refuse(target, response);
     if (refusal) {
       await response.body?.cancel();
       return refusal;
     }
-    return await readBody(url, range, response, (doneBytes) => {
-      watchdog.touch();
-      onProgress?.(doneBytes);
+    return await readBody(target, request, response, (doneBytes) => {
+      watchdog.advance(doneBytes);
+      onProgress?.(Math.min(doneBytes, request.sizeBytes));
     });
   } catch (cause) {
     signal?.throwIfAborted();
     if (cause instanceof AtomoeError) throw cause;
     // Whoever lets us read an answer's head lets us read its body: what broke then is the connection.
-    if (!isAnswered && !watchdog.hasStalled && (await isRefusedByCors(url, http, watchdog))) {
-      return { kind: 'retry', error: corsError(url, cause), afterMs: undefined };
+    if (status === undefined && !watchdog.hasStalled) {
+      const error = await refusalOf(target, http, watchdog, cause);
+      signal?.throwIfAborted();
+      if (error) return { kind: 'retry', error, isRefusal: true };
     }
-    signal?.throwIfAborted();
-    return { kind: 'retry', error: unreachable(url, range, watchdog.hasStalled, cause), afterMs: undefined };
+    // The first part of a compressed file cannot be unpacked, and the header that says so may be hidden from this page.
+    const isSmall = request.isFirst === true && request.mostBytes !== undefined;
+    if (isSmall && status === 206 && !watchdog.hasStalled) return { kind: 'encoded' };
+    return { kind: 'retry', error: unreachable(target, request, watchdog.hasStalled, cause) };
   } finally {
     watchdog.stop();
   }
 }
 
 /** What a status or a content type says without the body; undefined: read on. */
-function refuse(url: string, { status, headers }: Response): Attempt | undefined {
+function refuse(target: HttpTarget, { status, headers }: Response): Attempt | undefined {
+  const { label } = target;
   if (status === 404 || status === 410) return { kind: 'absent' };
   // Hosts of single-page apps answer a missing file with their index page and status 200.
-  const isPage = /^text\/html\b/i.test(headers.get('content-type') ?? '');
+  const isPage = /^\s*text\/html\b/i.test(headers.get('content-type') ?? '');
   if ((status === 200 || status === 206) && isPage) return { kind: 'absent' };
   if (status === 200 || status === 206 || status === 416) return undefined;
   if (status >= 500 || status === 429 || status === 408) {
-    const seconds = Number(headers.get('retry-after') ?? Number.NaN);
     const error = new AtomoeError(
       'network',
-      `${url}: the server answered ${status} to every try, 206 was wanted; try again later`,
+      `${label}: the server answered ${status} to every try, 206 was wanted; try again later`,
     );
-    return { kind: 'retry', error, afterMs: seconds >= 0 ? seconds * 1000 : undefined };
+    return { kind: 'retry', error, afterMs: parseRetryAfter(headers.get('retry-after')) };
   }
-  const advice =
-    status === 401 || status === 403
-      ? 'the model may want a login or an accepted licence: give an access token, or download it and open the folder'
-      : 'check the address';
-  throw new AtomoeError('network', `${url}: the server answered ${status}, 206 was wanted; ${advice}`);
+  return {
+    kind: 'refused',
+    error: new AtomoeError(
+      'network',
+      `${label}: the server answered ${status}, 206 was wanted; ${adviceFor(status, target)}`,
+    ),
+  };
 }
 
-function unreachable(url: string, range: ByteRange, hasStalled: boolean, cause: unknown): AtomoeError {
-  const why = hasStalled ? 'the server fell silent' : cause instanceof Error ? cause.message : String(cause);
-  return new AtomoeError(
-    'network',
-    `${url} could not be read: ${why}; ${range.sizeBytes} bytes at ${range.offsetBytes} were wanted; ` +
-      `check the address and the connection, then load again`,
-    { cause },
+function adviceFor(status: number, { headers, secrets }: HttpTarget): string {
+  if (status !== 401 && status !== 403) return 'check the address';
+  if (Object.keys(headers).length > 0 || secrets.length > 0) {
+    return 'what the address or the headers sign in with is wrong, expired, or not allowed to read it; get a new one';
+  }
+  return (
+    'the model may want a login or an accepted licence: load it with headers: { authorization: ... }, ' +
+    'or download it and open the folder'
   );
 }
 
-function corsError(url: string, cause: unknown): AtomoeError {
+/** Seconds, or a date; undefined: neither. */
+function parseRetryAfter(text: string | null): number | undefined {
+  if (text === null) return undefined;
+  const ms = /^\s*\d+(\.\d+)?\s*$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
+
+function unreachable(
+  { label, secrets }: HttpTarget,
+  request: RangeRequest,
+  hasStalled: boolean,
+  cause: unknown,
+): AtomoeError {
+  const thrown = cause instanceof Error ? cause.message : String(cause);
+  const why = hasStalled ? 'the server fell silent, or nearly' : redact(thrown, secrets);
+  return new AtomoeError(
+    'network',
+    `${label} could not be read: ${why}; ${request.sizeBytes} bytes at ${request.offsetBytes} were wanted; ` +
+      `check the address and the connection, then load again`,
+    { cause: redactCause(cause, secrets) },
+  );
+}
+
+/** fetch() hides why it failed; undefined: as far as can be told, nobody is there. */
+async function refusalOf(
+  target: HttpTarget,
+  http: HttpOptions,
+  watchdog: Watchdog,
+  thrown: unknown,
+): Promise<AtomoeError | undefined> {
+  const { label, secrets } = target;
+  const cause = redactCause(thrown, secrets);
+  if (target.isLocal) return notHere(label, new URL(target.href).protocol, cause);
+  if (!(await isRefusedByCors(target, http, watchdog))) return undefined;
   return new AtomoeError(
     'cors',
-    `${url}: the server is there but does not let this page read it; it must send Access-Control-Allow-Origin; ` +
+    `${label}: the server is there but does not let this page read it; it must send Access-Control-Allow-Origin; ` +
       `use a host that does, or download the files and open them from disk`,
     { cause },
   );
 }
 
-/** fetch() hides why it failed. A request that asks for no permission tells a closed door from an empty house. */
-async function isRefusedByCors(url: string, http: HttpOptions, watchdog: StallWatchdog): Promise<boolean> {
+/** Files of an app or an extension come from no network: what cannot be fetched is not there. */
+function notHere(label: string, protocol: string, cause: unknown): AtomoeError {
+  const advice =
+    protocol === 'file:'
+      ? 'browsers let few pages read file: addresses; choose the files instead, or open the folder with nodeFolder()'
+      : `check the address, and that pages here may fetch ${protocol} addresses`;
+  return new AtomoeError('network', `${label} could not be read; an answer was wanted; ${advice}`, { cause });
+}
+
+/** A request that asks for no permission tells a closed door from an empty house. */
+async function isRefusedByCors(target: HttpTarget, http: HttpOptions, watchdog: Watchdog): Promise<boolean> {
   const origin = http.origin ?? globalThis.location?.origin;
-  if (origin === undefined || new URL(url).origin === origin) return false;
+  if (origin === undefined || new URL(target.href).origin === origin) return false;
   try {
-    await (http.fetch ?? fetch)(url, { method: 'HEAD', mode: 'no-cors', signal: watchdog.signal });
+    await (http.fetch ?? fetch)(target.href, { method: 'HEAD', mode: 'no-cors', signal: watchdog.signal });
     return true;
   } catch {
     return false;
-  }
-}
-
-/** Aborts a request when the caller does, or when nothing has come for a while. */
-class StallWatchdog {
-  readonly #controller = new AbortController();
-  readonly #outer: AbortSignal | undefined;
-  readonly #timeoutMs: number;
-  readonly #onAbort = () => this.#controller.abort(this.#outer?.reason);
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #hasStalled = false;
-
-  constructor(outer: AbortSignal | undefined, timeoutMs: number) {
-    this.#outer = outer;
-    this.#timeoutMs = timeoutMs;
-    outer?.addEventListener('abort', this.#onAbort, { once: true });
-    this.touch();
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  get hasStalled(): boolean {
-    return this.#hasStalled;
-  }
-
-  /** Something arrived. */
-  touch(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#hasStalled = true;
-      this.#controller.abort(new Error(`no byte for ${this.#timeoutMs} ms`));
-    }, this.#timeoutMs);
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
-    this.#outer?.removeEventListener('abort', this.#onAbort);
   }
 }
 
@@ -190,7 +205,7 @@ function abortableDelay(ms: number, signal: AbortSignal | undefined): Promise<vo
   return new Promise((resolve, reject) => {
     const onAbort = () => {
       clearTimeout(timer);
-      reject(signal?.reason);
+      reject(signal?.reason as Error);
     };
     const timer = setTimeout(() => {
       signal?.removeEventListener('abort', onAbort);

@@ -390,6 +390,9 @@ describe('trouble', () => {
   });
 });
 
-test.each(['', 'toy', 'ftp://h/x', 'file:///etc/'])('%o is no model URL', (url) => {
-  expect(() => httpFolder(url)).toThrow(/is not an http or https URL; give the address/);
-});
+test.each(['', 'toy', 'ftp://h/x', 'C:/models/toy', 'mailto:a@b', '/srv/toy'])(
+  '%o is no model URL',
+  (url) => {
+    expect(() => httpFolder(url)).toThrow(/is not an http or https URL; give the address/);
+  },
+);

@@ -2,6 +2,7 @@
 import { AtomoeError } from '../errors.ts';
 import { copiesOf, replay } from './cache-files.ts';
 import { findJournal } from './cache-journal.ts';
+import { publicLabel } from './http-url.ts';
 import { asFault } from './storage.ts';
 import type { DiskStorage, StorageEstimate } from './storage.ts';
 
@@ -70,7 +71,7 @@ async function describe(storage: DiskStorage, key: string): Promise<StoredModel>
   const totalBytes = copies.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const isComplete = copies.length > 0 && storedBytes === totalBytes;
   const { usedAtMs } = catalogue;
-  return { key, label: found.head.label, storedBytes, totalBytes, isComplete, usedAtMs };
+  return { key, label: publicLabel(found.head.label), storedBytes, totalBytes, isComplete, usedAtMs };
 }
 
 async function translated<T>(what: string, act: () => Promise<T>): Promise<T> {

@@ -16,17 +16,20 @@ export async function readExactly(
   sizeBytes: number,
   options: ReadOptions & { chunkBytes?: number } = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { signal, onProgress, chunkBytes = CHUNK_BYTES } = options;
+  const { signal, onProgress, isPeek, chunkBytes = CHUNK_BYTES } = options;
   signal?.throwIfAborted();
   checkRange(file, offsetBytes, sizeBytes);
-  if (sizeBytes <= chunkBytes) return readChunk(file, offsetBytes, sizeBytes, { signal, onProgress });
+  if (sizeBytes <= chunkBytes) {
+    return readChunk(file, offsetBytes, sizeBytes, { signal, onProgress, isPeek });
+  }
 
   const whole = allocate(file.name, sizeBytes);
   for (let done = 0; done < sizeBytes; done += chunkBytes) {
     signal?.throwIfAborted();
     const length = Math.min(chunkBytes, sizeBytes - done);
     const progress = onProgress && ((chunkDone: number) => onProgress(done + chunkDone));
-    whole.set(await readChunk(file, offsetBytes + done, length, { signal, onProgress: progress }), done);
+    const chunkOptions = { signal, onProgress: progress, isPeek };
+    whole.set(await readChunk(file, offsetBytes + done, length, chunkOptions), done);
   }
   return whole;
 }
@@ -40,6 +43,11 @@ export function checkRange(file: FileSource, offsetBytes: number, sizeBytes: num
     `${file.name} is too short: bytes ${offsetBytes} to ${offsetBytes + sizeBytes} are wanted, the file has ` +
       `${file.sizeBytes}; it is truncated, download it again`,
   );
+}
+
+/** Bytes of the files that their sources give only whole. */
+export function unrangedBytes(files: readonly FileSource[]): number {
+  return files.reduce((sum, { isRanged, sizeBytes }) => sum + (isRanged === false ? sizeBytes : 0), 0);
 }
 
 /** A byte array, or a typed error when the machine has no room for it. */

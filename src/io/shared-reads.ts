@@ -26,14 +26,18 @@ export class SharedReads {
   /**
    * Fills `into` with the bytes from `offsetBytes` on. What no read under way brings is read by `start`, at once: nothing
    * is awaited before that.
+   *
+   * @param span - where a source gives no parts, what a read that begins brings along: of the file, begin and end
    */
   async read(
     offsetBytes: number,
     into: Uint8Array<ArrayBuffer>,
     start: RangeReader,
     { signal, onProgress }: ReadOptions,
+    span?: readonly [begin: number, end: number],
   ): Promise<void> {
-    const flights = this.#cover(offsetBytes, offsetBytes + into.byteLength, start);
+    const end = offsetBytes + into.byteLength;
+    const flights = this.#cover(offsetBytes, end, start, span ?? [offsetBytes, end]);
     const doneBytes = flights.map(() => 0);
     const copies = flights.map((flight, i) => {
       const report = (done: number) => {
@@ -45,17 +49,22 @@ export class SharedReads {
     await Promise.all(copies);
   }
 
-  #cover(begin: number, end: number, start: RangeReader): Flight[] {
-    const overlapping = [...this.#flights].filter((it) => it.offsetBytes < end && it.endBytes > begin);
-    overlapping.sort((a, b) => a.offsetBytes - b.offsetBytes);
+  #cover(begin: number, end: number, start: RangeReader, span: readonly [number, number]): Flight[] {
+    const sorted = [...this.#flights].sort((a, b) => a.offsetBytes - b.offsetBytes);
     const cover: Flight[] = [];
     let at = begin;
-    for (const flight of overlapping) {
-      if (flight.offsetBytes > at) cover.push(this.#launch(at, flight.offsetBytes, start));
-      cover.push(flight);
-      at = flight.endBytes;
+    let roomBegin = 0; // between the flight before and the next one
+    for (const flight of [...sorted, undefined]) {
+      const roomEnd = flight?.offsetBytes ?? Infinity;
+      if (at < Math.min(end, roomEnd)) {
+        cover.push(this.#launch(Math.max(roomBegin, span[0]), Math.min(roomEnd, span[1]), start));
+        at = roomEnd;
+      }
+      if (!flight) break;
+      if (flight.offsetBytes < end && flight.endBytes > begin) cover.push(flight);
+      at = Math.max(at, flight.endBytes);
+      roomBegin = flight.endBytes;
     }
-    if (at < end) cover.push(this.#launch(at, end, start));
     return cover;
   }
 

@@ -291,13 +291,13 @@ class WorkerEngine implements Engine {
   }
 
   async plan(model: ModelSource, options: LoadOptions = {}): Promise<ModelPlan> {
-    const { signal, onProgress, ...rest } = options;
+    const { signal, onProgress, ...rest } = withoutFetch(options);
     const request = { kind: 'plan', source: this.#link.wireSource(model), options: rest } as const;
     return expectResult(await this.#link.call(request, signal, onProgress), 'planned').plan;
   }
 
   async load(model: ModelSource, options: LoadOptions = {}): Promise<ModelInfo> {
-    const { signal, onProgress, ...rest } = options;
+    const { signal, onProgress, ...rest } = withoutFetch(options);
     const request = { kind: 'load', source: this.#link.wireSource(model), options: rest } as const;
     const loaded = expectResult(await this.#link.call(request, signal, onProgress), 'loaded');
     this.#link.memory = loaded.memory;
@@ -394,9 +394,21 @@ function expectResult<K extends CallResult['kind']>(result: CallResult, kind: K)
   return result as CallResult & { kind: K };
 }
 
-/** A relative address means the page's, not the worker script's. */
+/** @throws {AtomoeError} bad-input - a function stays on the page: it cannot be called from the worker */
+export function withoutFetch<T extends Pick<LoadOptions, 'fetch'>>(options: T): Omit<T, 'fetch'> {
+  const { fetch, ...rest } = options;
+  if (fetch === undefined) return rest;
+  throw new AtomoeError(
+    'bad-input',
+    'fetch is a function, and the engine runs in a worker, where functions of the page cannot be called; wanted headers, ' +
+      'or an engine in this thread; give headers, use createEngine(), or hand over an object that opens the files by name',
+  );
+}
+
+/** A relative address means the page's, not the worker script's. A page made of a blob has only its maker's origin. */
 function absoluteUrl(url: string): string {
-  const base =
-    (globalThis as { document?: { baseURI: string } }).document?.baseURI ?? globalThis.location?.href;
+  const { document, location } = globalThis as { document?: Document; location?: Location };
+  const bases = [document?.baseURI, location?.href, location?.origin];
+  const base = bases.find((each) => each !== undefined && URL.canParse('x', each));
   return base === undefined || !URL.canParse(url, base) ? url : new URL(url, base).href;
 }

@@ -1,11 +1,11 @@
 /** Opens the engine in a dedicated worker of its own. */
 import type { Engine, LoadOptions, ModelSource } from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
-import { connectEngine, lostError } from './client.ts';
+import { connectEngine, lostError, withoutFetch } from './client.ts';
 import type { OpenOptions } from './protocol.ts';
 import { trustedScriptUrl } from './script-url.ts';
 
-export interface WorkerEngineOptions extends OpenOptions, LoadOptions {
+export interface WorkerEngineOptions extends Omit<OpenOptions, 'headers'>, LoadOptions {
   /** Loaded at once. */
   readonly model?: ModelSource;
   /** A worker of your own that runs `atomoe/worker`; by default one is started from the library's own file. */
@@ -24,13 +24,14 @@ export interface WorkerEngineOptions extends OpenOptions, LoadOptions {
  */
 export async function createWorkerEngine(options: WorkerEngineOptions = {}): Promise<Engine> {
   options.signal?.throwIfAborted();
-  const { model, worker = startWorker(), device, adapterClass, tuning, ...load } = options;
+  const { model, worker = startWorker(), device, adapterClass, tuning, ...load } = withoutFetch(options);
   const watch = new AbortController();
   const connection = connectEngine(worker, {
     ...(load.signal ? { signal: load.signal } : {}),
     ...(device ? { device } : {}),
     ...(adapterClass ? { adapterClass } : {}),
     ...(tuning ? { tuning } : {}),
+    ...(load.headers ? { headers: load.headers } : {}),
     close: () => {
       watch.abort();
       worker.terminate();

@@ -25,6 +25,7 @@ export interface OpenOptions {
   readonly device?: 'gpu' | 'cpu'; // 'gpu' by default
   readonly adapterClass?: AdapterReport['adapterClass']; // for tests: as what to run the adapter
   readonly tuning?: 'auto' | 'off'; // whether to find the fastest kernels for this adapter; 'auto' by default
+  readonly headers?: Readonly<Record<string, string>>; // of every model that names none of its own
 }
 
 /** A model source as it crosses: `files` are cloned, a `ModelFiles` object stays behind and is read by proxy. */
@@ -38,7 +39,7 @@ export type WireSource =
       readonly entry: string | undefined;
     };
 
-export type WireLoadOptions = Omit<LoadOptions, 'signal' | 'onProgress'>;
+export type WireLoadOptions = Omit<LoadOptions, 'signal' | 'onProgress' | 'fetch'>;
 export type WireGenerateOptions = Omit<GenerateOptions, 'signal'>;
 export type WireChatRequest = Omit<ChatCompletionRequest, 'signal'>;
 
