@@ -14,7 +14,17 @@ export interface BudgetParts {
   readonly size: HTMLElement;
   readonly meaning: HTMLElement;
   readonly problem: HTMLElement;
+  readonly hint: HTMLElement; // a sentence and a button: another model shows more
 }
+
+/** A model whose experts can mostly stay away. */
+export interface OtherModel {
+  readonly name: string;
+  choose(): void;
+}
+
+/** Less room than this, as a share of all the memory, makes a slider that shows little. */
+const LITTLE_ROOM = 1 / 3;
 
 /** A slider has steps; the last one is exactly everything. */
 const STEPS = 100;
@@ -22,6 +32,7 @@ const STEPS = 100;
 export class BudgetView {
   readonly #parts: BudgetParts;
   readonly #onResize: () => void;
+  #other: OtherModel | undefined;
   #budget: MemoryBudget | undefined;
   #units: number | undefined;
   #applied: ModelPlan | undefined;
@@ -32,6 +43,7 @@ export class BudgetView {
     parts.range.min = '0';
     parts.range.max = String(STEPS);
     parts.range.addEventListener('input', () => this.#move());
+    parts.hint.querySelector('button')?.addEventListener('click', () => this.#other?.choose());
   }
 
   /** Whether a change is under way. */
@@ -50,6 +62,23 @@ export class BudgetView {
     this.#applied = plan;
     this.#budget = new MemoryBudget({ engine, plan, onChange: (state) => this.#show(state) });
     this.#show(this.#budget.state);
+  }
+
+  /** Where the slider has little room, a model that has more is offered. */
+  set other(other: OtherModel | undefined) {
+    this.#other = other;
+    if (this.#budget) this.#showHint(this.#budget.state);
+  }
+
+  #showHint({ leastBytes, mostBytes }: BudgetState): void {
+    const { hint } = this.#parts;
+    hint.hidden = !this.#other || mostBytes - leastBytes >= LITTLE_ROOM * mostBytes;
+    if (!this.#other || hint.hidden) return;
+    const [sentence, choose] = [hint.querySelector('span'), hint.querySelector('button')];
+    const least = formatBytes(leastBytes);
+    if (sentence)
+      sentence.textContent = `This model needs ${least} of its ${formatBytes(mostBytes)} at any time, so the slider does little.`;
+    if (choose) choose.textContent = `Choose ${this.#other.name}, which runs in less than half`;
   }
 
   /** How many units a layer has is known once the experts have been seen. */
@@ -78,6 +107,7 @@ export class BudgetView {
     const sentence = state.problem?.message ?? '';
     if (problem.textContent !== sentence) problem.textContent = sentence;
     problem.hidden = sentence === '';
+    this.#showHint(state);
     if (plan === this.#applied) return;
     this.#applied = plan;
     this.#onResize();

@@ -21,6 +21,7 @@ export function openDemoFake(): FakeEngine {
         kind: 'downloading',
         doneBytes: (17e6 * index) / 29,
         totalBytes: 17e6,
+        modelBytes: 17e6,
         file: 'model.safetensors',
       };
     }),

@@ -8,7 +8,7 @@ import { MemoryView } from './memory-view.ts';
 import { button, invitation, LoadNotice, problemNotice } from './notices.ts';
 import { keepPage } from './offline.ts';
 import { findPage } from './page.ts';
-import { droppedFiles, EMBEDDED, embeddedUrl, modelUrl, sourceName } from './sources.ts';
+import { droppedFiles, EMBEDDED, embeddedUrl, modelUrl, ROOMY, sourceName } from './sources.ts';
 import { StartChoice } from './start-choice.ts';
 import { LiveStats, reportText } from './stats.ts';
 import { StoryView } from './story-view.ts';
@@ -29,6 +29,7 @@ let engine: Engine | undefined;
 let stats = new LiveStats();
 let statsFrame = 0;
 let shown: ChatState['kind'] | undefined;
+let shownModel: ChatState['model'];
 
 const store = new ChatStore({
   openEngine: async () => {
@@ -83,12 +84,13 @@ function render(state: ChatState): void {
     page.story.replaceChildren(invite(state));
     page.experts.reset(plannedShape(state.plan), state.plan.expertsPerToken);
   }
-  if (state.report && !isBusy) page.stats.textContent = reportText(state.report);
+  if (!isBusy) page.stats.textContent = state.report ? reportText(state.report) : '';
+  if (state.kind === shown && state.model === shownModel) return;
+  followModel(state);
   if (state.kind === shown) return;
   const before = shown;
   shown = state.kind;
   page.go.disabled = isBusy;
-  streaming.follow(engine, state.model);
   streaming.talking = state.kind === 'replying';
   page.stop.setAttribute('aria-disabled', String(state.kind !== 'replying'));
   switch (state.kind) {
@@ -111,6 +113,15 @@ function render(state: ChatState): void {
       fail(state);
       return;
   }
+}
+
+/** The panels show the model that was chosen, or nothing while another one is still in memory. */
+function followModel({ model }: ChatState): void {
+  shownModel = model;
+  streaming.follow(engine, model);
+  const other = { name: ROOMY.name, choose: () => void choose(ROOMY.id) };
+  streaming.other = page.model.value === ROOMY.id ? undefined : other;
+  showMemory();
 }
 
 function invite(state: ChatState): HTMLElement {
@@ -185,7 +196,9 @@ function showAdapter({ adapter }: Engine): void {
 }
 
 function showMemory(): void {
-  if (engine?.model) memory.show(engine.memory(), engine.adapter.device === 'cpu');
+  // Another model may still be in memory while this one is only planned: its figures are not this one's.
+  if (store.getState().model && engine) memory.show(engine.memory(), engine.adapter.device === 'cpu');
+  else memory.clear();
 }
 
 function isFromNetwork(): boolean {

@@ -2,6 +2,8 @@
 import type { MemoryReport } from '../src/engine/api.ts';
 import { formatBytes } from '../src/element/index.ts';
 
+const NOTHING = 'Nothing loaded yet.';
+
 const KINDS = [
   ['expertsBytes', 'experts', 'experts'],
   ['weightsBytes', 'weights', 'other weights'],
@@ -25,7 +27,7 @@ export class MemoryView {
   #shown = '';
 
   constructor(host: HTMLElement) {
-    this.#total.textContent = 'Nothing loaded yet.';
+    this.#total.textContent = NOTHING;
     this.#bar.className = 'bar';
     this.#bar.setAttribute('aria-hidden', 'true');
     this.#bar.hidden = this.#list.hidden = true;
@@ -40,6 +42,14 @@ export class MemoryView {
     host.append(this.#bar, this.#total, this.#list);
   }
 
+  /** Nothing of the chosen model is in memory. */
+  clear(): void {
+    if (this.#shown === '') return;
+    this.#shown = '';
+    this.#bar.hidden = this.#list.hidden = true;
+    this.#total.textContent = NOTHING;
+  }
+
   show(report: MemoryReport, isCpu: boolean): void {
     const values = JSON.stringify(report);
     if (values === this.#shown) return;
@@ -47,9 +57,7 @@ export class MemoryView {
     const isEmpty = report.totalBytes === 0;
     this.#bar.hidden = this.#list.hidden = isEmpty;
     const where = isCpu ? 'main memory' : 'GPU memory';
-    this.#total.textContent = isEmpty
-      ? 'Nothing loaded yet.'
-      : `${formatBytes(report.totalBytes)} of ${where} in use`;
+    this.#total.textContent = isEmpty ? NOTHING : `${formatBytes(report.totalBytes)} of ${where} in use`;
     for (const { kind, bar, item, bytes } of this.#parts) {
       bar.hidden = item.hidden = report[kind] === 0;
       bar.style.flexGrow = String(report[kind]);

@@ -75,7 +75,15 @@ export function problemNotice(
   more = '',
 ): HTMLElement {
   const buttons = element('p', 'line', ...actions);
-  const body = [element('p', '', problem.message), ...(more ? [element('p', '', more)] : []), buttons];
+  const body: HTMLElement[] = [
+    element('p', '', problem.message),
+    ...(more ? [element('p', '', more)] : []),
+    buttons,
+  ];
+  if (problem.detail) {
+    const detail = element('p', 'quiet', problem.detail);
+    body.push(element('details', '', element('summary', '', 'For developers'), detail));
+  }
   const notice = element('div', 'problem', ...body);
   notice.setAttribute('role', 'alert');
   return notice;

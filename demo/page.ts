@@ -39,6 +39,7 @@ export function findPage() {
       size: part('budget-size', HTMLElement),
       meaning: part('budget-meaning', HTMLElement),
       problem: part('budget-problem', HTMLElement),
+      hint: part('budget-hint', HTMLElement),
     },
     kept: {
       list: part('kept-list', HTMLElement),

@@ -2,7 +2,7 @@
 import type { Engine, ModelInfo, StreamingReport } from '../src/engine/api.ts';
 import type { SlotsElement } from '../src/element/index.ts';
 import { describeArrival, describeFirstWord } from './arrival.ts';
-import { BudgetView, type BudgetParts } from './budget-view.ts';
+import { BudgetView, type BudgetParts, type OtherModel } from './budget-view.ts';
 
 export interface StreamingParts extends BudgetParts {
   readonly section: HTMLElement;
@@ -37,6 +37,11 @@ export class StreamingView {
     this.#parts.section.hidden = !this.#engine || this.#engine.adapter.device === 'cpu';
     this.#budget.follow(this.#engine, model?.plan);
     this.#parts.slots.follow(this.#engine);
+  }
+
+  /** What to offer where the slider of this model has little room. */
+  set other(other: OtherModel | undefined) {
+    this.#budget.other = other;
   }
 
   set talking(isTalking: boolean) {

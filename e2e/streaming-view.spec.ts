@@ -64,6 +64,47 @@ async function violations(page: Page): Promise<string[]> {
   return all;
 }
 
+/** Whether the story covers a section below it at any place that the page can be scrolled to. */
+async function isCovered(page: Page, section: string): Promise<boolean> {
+  return page.evaluate(async (id) => {
+    const [talk, below] = [document.querySelector('.talk'), document.querySelector(id)];
+    if (!talk || !below) throw new Error('the page lacks a section');
+    let covered = false;
+    for (let y = 0; y < document.documentElement.scrollHeight; y += 60) {
+      scrollTo(0, y);
+      await new Promise(requestAnimationFrame);
+      covered ||= talk.getBoundingClientRect().bottom > below.getBoundingClientRect().top;
+    }
+    scrollTo(0, 0);
+    return covered;
+  }, section);
+}
+
+test('another model shows none of the figures of the one before, and the story covers nothing', async ({
+  page,
+}) => {
+  const demo = new StreamingPage(page);
+  await (await demo.open()).ready();
+  await demo.setLength(12);
+  await demo.tellAll();
+  await expect(page.locator('#memory')).toContainText('of GPU memory in use');
+  expect(await isCovered(page, '#how')).toBe(false);
+  expect(await isCovered(page, '#use')).toBe(false);
+
+  // The small model's slider has little room: the page says so and offers the other one.
+  await expect(page.locator('#budget-hint')).toContainText('so the slider does little');
+  await page.getByRole('button', { name: 'Choose Fable MoE 12M' }).click();
+  await expect(demo.story).toContainText('24 MB', PATIENCE);
+  await expect(demo.stats).toHaveText('');
+  await expect(page.getByText('Nothing loaded yet.')).toBeVisible();
+  await expect(page.locator('#memory ul')).toBeHidden();
+  await expect(page.locator('#slots-section')).toBeHidden();
+
+  // What is still in memory is shown again with its own model.
+  await page.getByLabel('Model', { exact: true }).selectOption('fable-omni-8m');
+  await expect(page.locator('#memory')).toContainText('of GPU memory in use');
+});
+
 for (const [name, temperature] of [
   ['greedy @quick', 0],
   ['seeded', 0.8],

@@ -31,11 +31,10 @@ export function describeProgress(progress: LoadProgress, bytesPerSecond: number 
     case 'planning':
       return { text: 'Reading what the model needs…', fraction: undefined };
     case 'downloading': {
-      const { doneBytes, totalBytes } = progress;
-      const rate = bytesPerSecond ? ` at ${formatBytes(bytesPerSecond)}/s` : '';
-      const leftSeconds = bytesPerSecond ? (totalBytes - doneBytes) / bytesPerSecond : 0;
-      const left = leftSeconds >= 1 ? `, ${formatSeconds(leftSeconds)} to go` : '';
-      const text = `Downloading: ${formatPart(doneBytes, totalBytes)}${rate}${left}`;
+      const { doneBytes, totalBytes, modelBytes } = progress;
+      const first = totalBytes < modelBytes ? `, ${formatBytes(totalBytes)} before the first word` : '';
+      const pace = describePace(totalBytes - doneBytes, bytesPerSecond);
+      const text = `Downloading: ${formatPart(doneBytes, modelBytes)}${first}${pace}`;
       return { text, fraction: totalBytes > 0 ? doneBytes / totalBytes : undefined };
     }
     case 'compiling': {
@@ -54,6 +53,15 @@ export function describeProgress(progress: LoadProgress, bytesPerSecond: number 
     case 'ready':
       return { text: 'Ready', fraction: 1 };
   }
+}
+
+/** An estimate only while bytes come, and none of the last moments: those are not the network's. */
+function describePace(leftBytes: number, bytesPerSecond: number | undefined): string {
+  if (leftBytes <= 0 || bytesPerSecond === undefined) return '';
+  if (bytesPerSecond === 0) return '; waiting for more';
+  const leftSeconds = leftBytes / bytesPerSecond;
+  const left = leftSeconds >= 2 ? `, ${formatSeconds(leftSeconds)} to go` : '';
+  return ` at ${formatBytes(bytesPerSecond)}/s${left}`;
 }
 
 /** What loading will take, before it begins. */

@@ -59,7 +59,7 @@ test('a refusal says why and snaps back to what was granted last', async () => {
   resize.mockRejectedValueOnce(new AtomoeError('out-of-memory', 'the GPU has no room; close other tabs'));
   budget.ask(16e6);
   await settle();
-  const problem = { code: 'out-of-memory', message: 'the GPU has no room; close other tabs' };
+  const problem = { code: 'out-of-memory', detail: 'the GPU has no room; close other tabs' };
   expect(budget.state).toMatchObject({ bytes: 10e6, problem });
   budget.ask(9e6); // the next wish takes the sentence away
   expect(budget.state.problem).toBeUndefined();

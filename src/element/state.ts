@@ -9,6 +9,7 @@ import type {
   Usage,
 } from '../engine/api.ts';
 import { AtomoeError, type ErrorCode } from '../errors.ts';
+import { visitorSentence } from './visitor-words.ts';
 
 export interface Message {
   readonly id: number; // unique in its chat, rising
@@ -21,6 +22,7 @@ export interface Message {
 export interface Problem {
   readonly code: ErrorCode | 'unexpected';
   readonly message: string;
+  readonly detail: string; // the error's own message, for developers; empty where `message` is that
 }
 
 /** How the last reply went. */
@@ -43,7 +45,7 @@ export type ChatPhase =
   | {
       readonly kind: 'loading';
       readonly progress: LoadProgress;
-      readonly bytesPerSecond: number | undefined; // undefined: too early to say
+      readonly bytesPerSecond: number | undefined; // lately; 0: nothing comes; undefined: too early to say
     }
   | { readonly kind: 'ready' }
   | { readonly kind: 'replying'; readonly prefill: Prefill | undefined } // undefined: tokens are coming
@@ -65,9 +67,16 @@ export const INITIAL_STATE: ChatState = Object.freeze({
 });
 
 export function problemOf(error: unknown): Problem {
-  if (error instanceof AtomoeError) return { code: error.code, message: error.message };
+  if (error instanceof AtomoeError) {
+    const sentence = visitorSentence(error.code);
+    return { code: error.code, message: sentence ?? error.message, detail: sentence ? error.message : '' };
+  }
   const message = error instanceof Error ? error.message : String(error);
-  return { code: 'unexpected', message: `Something unexpected stopped the model: ${message}. Try again.` };
+  return {
+    code: 'unexpected',
+    message: `Something unexpected stopped the model: ${message}. Try again.`,
+    detail: '',
+  };
 }
 
 export function reportOf(event: GenerateEvent & { kind: 'done' }): ReplyReport {

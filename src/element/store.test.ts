@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { GenerateEvent } from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
 import { FakeEngine, type FakeScript } from './fake-engine.ts';
-import type { ChatState } from './state.ts';
+import type { ChatState, Problem } from './state.ts';
 import { ChatStore } from './store.ts';
 
 const STORY = 'Once upon a time, a fox sang.';
@@ -63,13 +63,60 @@ describe('planning and loading', () => {
         kind: 'downloading',
         doneBytes,
         totalBytes: 4000,
+        modelBytes: 4000,
         file: 'm',
       })),
     });
     await store.load('m/');
     const rates = states.flatMap((state) => (state.kind === 'loading' ? [state.bytesPerSecond] : []));
-    // The clock moves 100 ms at every look; the first report looks twice.
-    expect(rates.slice(1)).toEqual([undefined, 5000, 2000 / 0.3, 10_000]);
+    // The clock moves 100 ms at every look.
+    expect(rates.slice(1)).toEqual([undefined, undefined, 10_000, 4000 / 0.3]);
+  });
+
+  test('a download that brings nothing more is said to wait', async () => {
+    vi.useFakeTimers();
+    try {
+      let release = (): void => {};
+      const held = new Promise<void>((resolve) => (release = resolve));
+      let waits = 0;
+      const { store } = setUp({
+        progress: [
+          { kind: 'downloading', doneBytes: 1, totalBytes: 2, modelBytes: 2, file: 'm' },
+          { kind: 'ready' },
+        ],
+        duringLoad: () => (waits++ === 1 ? held : Promise.resolve()),
+      });
+      const load = store.load('m/');
+      await vi.advanceTimersByTimeAsync(100);
+      expect(store.getState()).toMatchObject({ kind: 'loading', bytesPerSecond: undefined });
+      await vi.advanceTimersByTimeAsync(2500);
+      expect(store.getState()).toMatchObject({ kind: 'loading', bytesPerSecond: 0 });
+      release();
+      await load;
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('figures of one model are not shown beside another', async () => {
+    const { store } = setUp();
+    await store.load('a/');
+    await store.send('hello');
+    expect(store.getState()).toMatchObject({ model: { label: 'a/' }, report: { reason: 'stop' } });
+    await store.plan('b/');
+    expect(store.getState()).toMatchObject({ kind: 'planning', model: undefined, report: undefined });
+    await store.plan('a/');
+    expect(store.getState()).toMatchObject({ kind: 'planning', model: { label: 'a/' } });
+  });
+
+  test('a visitor reads what to do, a developer the error itself', async () => {
+    const message = 'this browser has no WebGPU; wanted navigator.gpu; use device: "cpu"';
+    const { store } = setUp({ loadError: new AtomoeError('no-webgpu', message) });
+    await store.load('m/');
+    const { problem } = store.getState() as { problem?: Problem };
+    expect(problem?.detail).toBe(message);
+    expect(problem?.message).toMatch(/^No graphics card can be used here/);
+    expect(problem?.message).not.toContain('device:');
   });
 
   test('cancelling a load goes back to its plan, and loading again works', async () => {
@@ -149,11 +196,11 @@ describe('replying', () => {
     expect(texts(store.getState())).toEqual(['user: Once', `assistant: ${STORY}`]);
   });
 
-  test('choosing another model loads it before the next reply, and keeps the first until then', async () => {
+  test('choosing another model loads it before the next reply, and shows nothing of the first', async () => {
     const { store } = setUp();
     await store.load('a/');
     await store.plan('b/');
-    expect(store.getState()).toMatchObject({ kind: 'planning', model: { label: 'a/' } });
+    expect(store.getState()).toMatchObject({ kind: 'planning', model: undefined });
     await store.send('Once');
     expect(store.getState()).toMatchObject({ kind: 'ready', model: { label: 'b/' } });
   });

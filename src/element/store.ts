@@ -6,11 +6,13 @@ import type {
   GenerateOptions,
   LoadOptions,
   LoadProgress,
+  ModelInfo,
   ModelPlan,
   ModelSource,
   Prompt,
   Session,
 } from '../engine/api.ts';
+import { ByteRate } from './byte-rate.ts';
 import {
   INITIAL_STATE,
   problemOf,
@@ -27,6 +29,9 @@ export interface ChatStoreOptions {
   /** Milliseconds from any origin; tests bring their own clock. */
   readonly now?: () => number;
 }
+
+/** A download that brings nothing for so long is said to wait. */
+const SILENCE_MS = 2000;
 
 export type Unsubscribe = () => void;
 
@@ -49,7 +54,8 @@ export class ChatStore {
   #ownsEngine = true;
   #session: Session | undefined;
   #source: ModelSource | undefined;
-  #loaded: ModelSource | undefined; // the source of the model in the engine
+  #loaded: { readonly source: ModelSource; readonly model: ModelInfo } | undefined; // what the engine holds
+  #silence: ReturnType<typeof setTimeout> | undefined; // until a download counts as waiting
   #loadOptions: LoadOptions = {};
   #task: AbortController | undefined; // the plan, load or reply in progress
   #unsaid: { text: string; options: GenerateOptions } | undefined; // what a retry says again
@@ -91,8 +97,8 @@ export class ChatStore {
   /** Reads headers only and says what loading would take. Settles when the state says the rest. */
   async plan(source: ModelSource, options: LoadOptions = {}): Promise<void> {
     const task = this.#begin();
-    this.#take(source, options);
-    this.#set({ kind: 'planning', plan: undefined });
+    const shown = this.#take(source, options);
+    this.#set({ kind: 'planning', plan: undefined }, shown);
     await this.#attempt(task, 'load', async (signal) => {
       const engine = await this.#opened();
       const plan = await engine.plan(source, { ...options, signal });
@@ -174,7 +180,7 @@ export class ChatStore {
   async #reply(text: string, options: GenerateOptions): Promise<void> {
     const task = this.#begin();
     this.#unsaid = { text, options };
-    const source = this.#state.model && this.#source === this.#loaded ? undefined : this.#source; // defined: to load
+    const source = this.#state.model && this.#source === this.#loaded?.source ? undefined : this.#source; // defined: to load
     // Said at once and not when the engine is free: from here on the chat is busy.
     if (source === undefined) this.#beginReply();
     else this.#set({ kind: 'loading', progress: { kind: 'planning' }, bytesPerSecond: undefined });
@@ -219,10 +225,11 @@ export class ChatStore {
   async #load(source: ModelSource, options: LoadOptions, signal: AbortSignal): Promise<void> {
     this.#session?.dispose();
     this.#session = undefined;
+    this.#loaded = undefined;
     const show = this.#progressView(signal);
     this.#set(
       { kind: 'loading', progress: { kind: 'planning' }, bytesPerSecond: undefined },
-      { model: undefined },
+      { model: undefined, report: undefined },
     );
     const engine = await this.#opened();
     signal.throwIfAborted();
@@ -230,24 +237,28 @@ export class ChatStore {
       options.onProgress?.(progress);
       show(progress);
     };
-    const model = await engine.load(source, { ...options, signal, onProgress });
+    const model = await engine
+      .load(source, { ...options, signal, onProgress })
+      .finally(() => clearTimeout(this.#silence));
     signal.throwIfAborted();
-    this.#loaded = source;
+    this.#loaded = { source, model };
     this.#set({ kind: 'ready' }, { model });
   }
 
-  /** Adds the rate: bytes since the download began over the time since then. */
+  /** Adds the rate of the last seconds, and says when nothing comes any more. */
   #progressView(signal: AbortSignal): (progress: LoadProgress) => void {
-    let first: { bytes: number; atMs: number } | undefined;
+    const rate = new ByteRate(this.#now);
     return (progress) => {
+      clearTimeout(this.#silence);
       if (signal.aborted) return;
-      let bytesPerSecond: number | undefined;
-      if (progress.kind === 'downloading') {
-        first ??= { bytes: progress.doneBytes, atMs: this.#now() };
-        const elapsedMs = this.#now() - first.atMs;
-        if (elapsedMs >= 200) bytesPerSecond = ((progress.doneBytes - first.bytes) / elapsedMs) * 1000;
-      }
+      const isDownload = progress.kind === 'downloading';
+      const bytesPerSecond = isDownload ? rate.hear(progress.doneBytes) : undefined;
       this.#set({ kind: 'loading', progress, bytesPerSecond });
+      if (!isDownload) return;
+      this.#silence = setTimeout(() => {
+        if (!signal.aborted && this.#state.kind === 'loading')
+          this.#set({ kind: 'loading', progress, bytesPerSecond: 0 });
+      }, SILENCE_MS);
     };
   }
 
@@ -272,11 +283,16 @@ export class ChatStore {
     await this.#settled;
   }
 
-  #take(source: ModelSource, options: LoadOptions): void {
-    if (source !== this.#source) this.#plan = undefined;
+  /** @returns what is shown from here on: figures of another model go */
+  #take(source: ModelSource, options: LoadOptions): Partial<Pick<ChatState, 'model' | 'report'>> {
+    const isOther = source !== this.#source;
+    if (isOther) this.#plan = undefined;
     this.#source = source;
     this.#loadOptions = options;
     this.#unsaid = undefined;
+    if (!isOther) return {};
+    const model = source === this.#loaded?.source ? this.#loaded.model : undefined;
+    return { model, report: undefined };
   }
 
   #fail(error: unknown, retry: 'load' | 'send'): void {

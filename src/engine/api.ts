@@ -19,7 +19,8 @@ export type QuantizeFormat = 'q8_0' | 'q4_0';
 /** Progress of a load, in order: plan, weights, compile, tune, ready. */
 export type LoadProgress =
   | { kind: 'planning' }
-  | { kind: 'downloading'; doneBytes: number; totalBytes: number; file: string }
+  /** `totalBytes` come before the model is ready, of `modelBytes` in all; the rest comes while it talks. */
+  | { kind: 'downloading'; doneBytes: number; totalBytes: number; modelBytes: number; file: string }
   | { kind: 'compiling'; donePipelines: number; totalPipelines: number }
   | { kind: 'tuning'; doneKernels: number; totalKernels: number }
   | { kind: 'ready' };

@@ -50,7 +50,13 @@ export class CpuRunner implements Runner {
     const advance = (bytes: number) => {
       context.signal?.throwIfAborted();
       doneBytes = Math.min(totalBytes, doneBytes + bytes);
-      onProgress({ kind: 'downloading', doneBytes, totalBytes, file: checkpoint.files[0]?.name ?? '' });
+      onProgress({
+        kind: 'downloading',
+        doneBytes,
+        totalBytes,
+        modelBytes: totalBytes,
+        file: checkpoint.files[0]?.name ?? '',
+      });
     };
     for (const weight of decode.weights) {
       const { format, bytes } = await readWeight(weight, context);

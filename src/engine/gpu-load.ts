@@ -120,12 +120,13 @@ function downloadProgress(
   const file = checkpoint.files[0]?.name ?? '';
   const later =
     slots?.streams && experts ? experts.layers * experts.unitsPerLayer * experts.layout.sizeBytes : 0;
-  const totalBytes = Math.max(1, checkpoint.totalBytes - later);
+  const modelBytes = checkpoint.totalBytes;
+  const totalBytes = Math.max(1, modelBytes - later);
   let doneBytes = 0;
   return (bytes) => {
     context.signal?.throwIfAborted();
     doneBytes = Math.min(totalBytes, doneBytes + bytes);
-    onProgress({ kind: 'downloading', doneBytes, totalBytes, file });
+    onProgress({ kind: 'downloading', doneBytes, totalBytes, modelBytes, file });
   };
 }
 

@@ -59,8 +59,8 @@ describe('calls', () => {
   test('progress arrives in order and each kind at least once', async () => {
     const progress: LoadProgress[] = [
       { kind: 'planning' },
-      { kind: 'downloading', doneBytes: 1, totalBytes: 2, file: 'm' },
-      { kind: 'downloading', doneBytes: 2, totalBytes: 2, file: 'm' },
+      { kind: 'downloading', doneBytes: 1, totalBytes: 2, modelBytes: 2, file: 'm' },
+      { kind: 'downloading', doneBytes: 2, totalBytes: 2, modelBytes: 2, file: 'm' },
       { kind: 'compiling', donePipelines: 1, totalPipelines: 1 },
       { kind: 'ready' },
     ];
