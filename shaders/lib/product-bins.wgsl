@@ -3,39 +3,79 @@
 // At least top_k candidates reach the largest sum on the edge of the staircase, so nothing below it is looked at. The bins
 // are narrower towards that sum, where candidates crowd; those that begin beyond top_k are dropped. The order inside a bin's
 // list depends on the order of atomics, the ranks do not.
-// needs  MAX_CANDIDATES, BINS; WG a power of two <= BINS; product-route.wgsl's functions, fn reduce_max (lib/reduce-*.wgsl)
+//
+// A candidate's bin is found three times, and must be the same each time. So only the bits of a sum are compared and
+// counted with: integers, which no compiler rounds one way here and another way there (Metal may reorder float arithmetic).
+// needs  MAX_CANDIDATES, BINS = 256; WG a power of two <= BINS; product-route.wgsl's functions
 const BEYOND = 0x80000000u; // a bin that is dropped
 
 var<workgroup> bins: array<atomic<u32>, BINS>; // counts, then the place where each bin's next candidate goes
 var<workgroup> listed: array<u32, MAX_CANDIDATES>; // rank in half 0 << 16 | rank in half 1, bin by bin
 var<workgroup> lane_counts: array<u32, WG>;
 var<workgroup> listed_count: atomic<u32>;
+var<workgroup> edge_key: atomic<u32>; // the largest sum on the edge of the staircase
 
-struct Bins {
-  least: f32, // candidates below this sum are out
-  most: f32,
-  scale: f32,
+// A number that rises with a finite float: equal for equal floats, both zeros included.
+fn order_key(value: f32) -> u32 {
+  let bits = bitcast<u32>(value);
+  let key = select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
+  return select(key, 0x80000000u, bits == 0x80000000u);
 }
 
-fn bin_of(sum: f32, range: Bins) -> u32 {
-  let part = (range.most - sum) * range.scale; // 0 to 1; about part^3 of the candidates lie above
-  return min(u32(f32(BINS) * part * part * part), BINS - 1u);
+fn candidate_key(row: u32, a: u32, b: u32) -> u32 {
+  return order_key(candidate_sum(row, a, b));
+}
+
+fn exponent_of(key: u32) -> u32 {
+  let bits = select(~key, key, key >= 0x80000000u);
+  return (bits >> 23u) & 0xffu;
+}
+
+// The float of a key in fixed point, in steps of 2^-23 of the number with exponent `top`, which is not exceeded.
+fn fixed_point(key: u32, top: u32) -> i32 {
+  let is_positive = key >= 0x80000000u;
+  let bits = select(~key, key, is_positive);
+  let shift = top - ((bits >> 23u) & 0xffu);
+  let size = i32(select(0u, ((bits & 0x7fffffu) | 0x800000u) >> min(shift, 31u), shift < 24u));
+  return select(-size, size, is_positive);
+}
+
+struct Bins {
+  least: u32, // key: candidates below this sum are out
+  top: u32, // exponent of the largest number among the sums
+  most: i32, // the largest sum, in fixed point
+  shift: u32, // that leaves distances below 2^21
+  depth: u32, // distance of the least sum, shifted
+}
+
+fn bins_of(least: u32, most: u32) -> Bins {
+  let top = max(exponent_of(least), exponent_of(most));
+  let largest = fixed_point(most, top);
+  let depth = u32(largest - fixed_point(least, top)); // below 2^25
+  let shift = 11u - min(11u, countLeadingZeros(depth));
+  return Bins(least, top, largest, shift, max(1u, depth >> shift));
+}
+
+fn bin_of(key: u32, range: Bins) -> u32 {
+  let distance = u32(range.most - fixed_point(key, range.top)) >> range.shift;
+  let part = min(1024u, (distance << 10u) / range.depth); // about (part / 1024)^3 of the candidates lie above
+  return min((part * part * part) >> 22u, BINS - 1u);
 }
 
 // Bins by atomics: a first visit counts, a second one lists.
 fn count_candidate(row: u32, a: u32, b: u32, range: Bins) {
-  let sum = candidate_sum(row, a, b);
-  if (sum >= range.least) {
-    atomicAdd(&bins[bin_of(sum, range)], 1u);
+  let key = candidate_key(row, a, b);
+  if (key >= range.least) {
+    atomicAdd(&bins[bin_of(key, range)], 1u);
   }
 }
 
 fn list_candidate(row: u32, a: u32, b: u32, range: Bins) {
-  let sum = candidate_sum(row, a, b);
-  if (sum < range.least) {
+  let key = candidate_key(row, a, b);
+  if (key < range.least) {
     return;
   }
-  let bin = bin_of(sum, range);
+  let bin = bin_of(key, range);
   if (atomicLoad(&bins[bin]) >= BEYOND) {
     return;
   }
@@ -66,23 +106,21 @@ fn scan_bins(lane: u32) {
 }
 
 // The largest sum with (a + 1)(b + 1) >= top_k: so many candidates reach it.
-fn least_sum(row: u32, lane: u32) -> f32 {
-  var least = -3.0e38;
+fn find_edge(row: u32, lane: u32) {
   for (var a = lane; a < params.k; a += WG) {
     let b = (params.top_k + a) / (a + 1u) - 1u; // ceil(top_k / (a + 1)) - 1
     if (b < params.k) {
-      least = max(least, candidate_sum(row, a, b));
+      atomicMax(&edge_key, candidate_key(row, a, b));
     }
   }
-  return reduce_max(least, lane);
 }
 
 fn place_listed(row: u32, at: u32, range: Bins) {
   let a = listed[at] >> 16u;
   let b = listed[at] & 0xffffu;
-  let sum = candidate_sum(row, a, b);
+  let key = candidate_key(row, a, b);
   let id = candidate_id(row, a, b);
-  let bin = bin_of(sum, range);
+  let bin = bin_of(key, range);
   var rank = 0u;
   if (bin > 0u) {
     rank = atomicLoad(&bins[bin - 1u]); // where this bin begins: the one before it is full
@@ -92,14 +130,14 @@ fn place_listed(row: u32, at: u32, range: Bins) {
     if (other != at) {
       let other_a = listed[other] >> 16u;
       let other_b = listed[other] & 0xffffu;
-      let other_sum = candidate_sum(row, other_a, other_b);
-      if (other_sum > sum || (other_sum == sum && candidate_id(row, other_a, other_b) < id)) {
+      let other_key = candidate_key(row, other_a, other_b);
+      if (other_key > key || (other_key == key && candidate_id(row, other_a, other_b) < id)) {
         rank++;
       }
     }
   }
   if (rank < params.top_k) {
-    place(row, rank, sum, id);
+    place(row, rank, candidate_sum(row, a, b), id);
   }
 }
 
@@ -109,10 +147,12 @@ fn rank_candidates(row: u32, lane: u32) {
   }
   if (lane == 0u) {
     atomicStore(&listed_count, 0u);
+    atomicStore(&edge_key, 0u);
   }
-  let least = least_sum(row, lane);
-  let most = candidate_sum(row, 0u, 0u);
-  let range = Bins(least, most, select(0.0, 1.0 / max(most - least, 1e-30), most > least));
+  workgroupBarrier();
+  find_edge(row, lane);
+  workgroupBarrier();
+  let range = bins_of(atomicLoad(&edge_key), candidate_key(row, 0u, 0u));
   // Both arms of the staircase: along the rows of the first ranks, and along the columns.
   for (var a = 0u; a < params.k && (a + 1u) * (a + 1u) <= params.top_k; a++) {
     let arm = candidates_of(a);

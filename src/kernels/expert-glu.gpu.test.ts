@@ -349,3 +349,25 @@ test('the reference gives a hand-worked pair', () => {
   });
   expect([...y]).toEqual([-0.5, 3]);
 });
+
+test('inputs of 1e4 to 6e4 lose no bits to the unpacking of quantised weights', async () => {
+  const shape = { experts: 3, hidden: 40, width: 96, topK: 2 };
+  const tokens = 2;
+  const step = testStep(tokens, shape);
+  const h = randomNormal(tokens * shape.topK * shape.width, 61).map(
+    (value) => Math.sign(value) * (1e4 + 5e4 * Math.abs(value % 1)),
+  );
+  // Sums are near 3e5: more than f16 holds.
+  const quantised = runnable(
+    gpu,
+    expertDown,
+    ({ format, scalar }) => scalar === 'f32' && format.startsWith('q'),
+  );
+  for (const variant of quantised) {
+    const experts = testExperts(variant.format, shape);
+    const y = await runDown(variant, h, { shape, experts, slots: placeExperts(experts), step });
+    const out = expertDownReference(h, step.ids, experts.expert, { tokens, ...shape });
+    const want = expertCombineReference(out, step.weights, { tokens, ...shape });
+    expectClose(y, want, { ...sums(shape.width, 3e4), label: expertDown.key(variant) });
+  }
+});

@@ -163,6 +163,25 @@ test('one outlier in each half crowds the others into one bin', async () => {
   expectSameRoute(got, productRouteReference(logits, options), options.topK);
 });
 
+test.each([
+  ['both sides of zero', -2, 0.001],
+  ['all below zero', -500, 0.001],
+  ['as large as floats can tell apart by 1/64', 65_536, 1 / 64],
+  ['nothing but the smallest steps', 0, 2 ** -100],
+  ['zero, and minus zero', 0, -0],
+])('bins of sums: %s', async (_name, base, step) => {
+  const next = randomStream(51);
+  const options = { ...control, n: 128, topK: 300, logSoftmax: 0 };
+  const logits = Float32Array.from({ length: 3 * 256 }, () => base + step * Math.floor(4000 * next()));
+  const got = await route(logits, options);
+  const want = productRouteReference(logits, options);
+  // In steps that floats hold, ids are exact: ties go to the lower id.
+  const isExact = Number.isInteger(base) && Math.log2(Math.abs(step) || 1) % 1 === 0;
+  if (isExact) expect([...got.ids]).toEqual([...want.ids]);
+  expectClose(got.scores, want.scores, { absolute: 1e-5, label: 'scores' });
+  expect(new Set(got.ids.subarray(0, options.topK)).size).toBe(options.topK);
+});
+
 test('large logits neither overflow nor lose the sum of the weights', async () => {
   const options = { ...control, weighting: 1 };
   const logits = randomNormal(options.tokens * 128, 41, 300);
