@@ -774,17 +774,6 @@ describe('two at a time', () => {
     await rm(data);
     expect(await file.read(0, 1000)).toEqual(body.slice(0, 1000));
   });
-
-  test.each([
-    ['of a process that has ended', JSON.stringify({ pid: 2 ** 22 + 1, startedAtMs: 0 })],
-    ['of an earlier process of the same number', JSON.stringify({ pid: process.pid, startedAtMs: 0 })],
-  ])('a lock %s is taken over', async (_what, text) => {
-    const source = toy();
-    const first = await open(source);
-    await first.dispose();
-    await writeFile(join(root, first.cache.status.key, 'lock'), text);
-    expect((await open(source)).cache.status.isReadOnly).toBe(false);
-  });
 });
 
 describe('stored models', () => {

@@ -3,8 +3,6 @@ import type { FileHandle } from 'node:fs/promises';
 import { asFault, StorageFault } from './storage.ts';
 import type { DiskStorage, StorageEstimate, StorageLock, StoredEntry, StoredFile } from './storage.ts';
 
-const LOCK_FILE = 'lock';
-
 /** Opens a storage folder. It is made when the first model is stored. */
 export async function openNodeStorage(root: string): Promise<DiskStorage> {
   const [fs, { join }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
@@ -17,7 +15,7 @@ export async function openNodeStorage(root: string): Promise<DiskStorage> {
   async function files(directory: string): Promise<StoredEntry[]> {
     const folder = join(root, directory);
     return guarded(async () => {
-      const names = (await absentIs([], fs.readdir(folder))).filter((name) => name !== LOCK_FILE);
+      const names = await absentIs([], fs.readdir(folder));
       const sizeOf = async (name: string) => (await fs.stat(join(folder, name))).size;
       return Promise.all(names.map(async (name) => ({ name, sizeBytes: await sizeOf(name) })));
     });
@@ -42,10 +40,7 @@ export async function openNodeStorage(root: string): Promise<DiskStorage> {
     });
   }
 
-  async function lock(directory: string): Promise<StorageLock> {
-    await guarded(() => fs.mkdir(join(root, directory), { recursive: true }));
-    return lockFile(join(root, directory, LOCK_FILE));
-  }
+  const lock = (directory: string) => lockIn(root, directory);
 
   return {
     directories,
@@ -57,9 +52,8 @@ export async function openNodeStorage(root: string): Promise<DiskStorage> {
       const held = await lock(directory);
       try {
         await guarded(() => fs.rm(join(root, directory), { recursive: true, force: true }));
-      } catch (cause) {
+      } finally {
         await held.release();
-        throw cause;
       }
     },
     async estimate(): Promise<StorageEstimate> {
@@ -70,6 +64,19 @@ export async function openNodeStorage(root: string): Promise<DiskStorage> {
     },
     persist: async () => true, // nobody but the user deletes it
   };
+}
+
+/** The lock's files lie beside the directory: who deletes that deletes no lock. */
+async function lockIn(root: string, directory: string): Promise<StorageLock> {
+  const [{ mkdir }, { lockBetweenProcesses }] = await Promise.all([
+    import('node:fs/promises'),
+    import('./node-lock.ts'),
+  ]);
+  const held = await guarded(async () => {
+    await mkdir(root, { recursive: true });
+    return lockBetweenProcesses(root, directory);
+  });
+  return { release: () => guarded(async () => held.release()) };
 }
 
 class NodeStoredFile implements StoredFile {
@@ -115,71 +122,6 @@ class NodeStoredFile implements StoredFile {
 
   close(): Promise<void> {
     return guarded(() => this.#handle.close());
-  }
-}
-
-/**
- * A file that names the process that holds it: Node has no locks that end with their process. What a process left that
- * has ended is taken over.
- */
-async function lockFile(path: string): Promise<StorageLock> {
-  const fs = await import('node:fs/promises');
-  const self = await thisProcess();
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      await fs.writeFile(path, JSON.stringify(self), { flag: 'wx' });
-      return { release: () => guarded(() => fs.rm(path, { force: true })) };
-    } catch (cause) {
-      if (codeOf(cause) !== 'EEXIST') throw faultOf(cause);
-    }
-    const holder = parseHolder(await fs.readFile(path, 'utf8').catch(() => ''));
-    if (holder ? await isRunning(holder) : await isYoung(path)) {
-      const who = holder ? `process ${holder.pid}` : 'another process';
-      throw new StorageFault('locked', `${who} writes there; if it does not, delete ${path}`);
-    }
-    await guarded(() => fs.rm(path, { force: true }));
-  }
-  throw new StorageFault('locked', `another process was faster; ${path}`);
-}
-
-interface Holder {
-  readonly pid: number;
-  readonly startedAtMs: number;
-}
-
-/** In containers most programs are process 1: only the time tells this one from the one before it. */
-async function thisProcess(): Promise<Holder> {
-  const { default: process } = await import('node:process');
-  return { pid: process.pid, startedAtMs: Math.round(Date.now() - process.uptime() * 1000) };
-}
-
-const SAME_START_MS = 2000; // clocks are corrected while programs run
-
-async function isRunning({ pid, startedAtMs }: Holder): Promise<boolean> {
-  const self = await thisProcess();
-  if (pid === self.pid) return Math.abs(startedAtMs - self.startedAtMs) < SAME_START_MS;
-  const { default: process } = await import('node:process');
-  try {
-    process.kill(pid, 0); // asks, and does nothing
-    return true;
-  } catch (cause) {
-    return codeOf(cause) === 'EPERM';
-  }
-}
-
-/** A lock without a name in it is one that is being made, or was when the machine stopped. */
-async function isYoung(path: string): Promise<boolean> {
-  const { stat } = await import('node:fs/promises');
-  const made = await stat(path).catch(() => undefined);
-  return made !== undefined && Date.now() - made.mtimeMs < 5000;
-}
-
-function parseHolder(text: string): Holder | undefined {
-  try {
-    const { pid, startedAtMs } = JSON.parse(text) as Partial<Holder>;
-    return typeof pid === 'number' && typeof startedAtMs === 'number' ? { pid, startedAtMs } : undefined;
-  } catch {
-    return undefined;
   }
 }
 
