@@ -38,7 +38,7 @@ fn main(
 ) {
   let keys = params.past + params.tokens;
   let blocks = (keys + BLOCK - 1u) / BLOCK;
-  let record = linear_group(group, groups) * WG + lane;
+  let record = (params.first_group + linear_group(group, groups)) * WG + lane;
   let part = record % blocks;
   let kv_head = (record / blocks) % params.kv_heads;
   let rows = tile_rows(record / (blocks * params.kv_heads), kv_head, params);

@@ -88,7 +88,7 @@ fn main(
   let chunks = (columns + CHUNK - 1u) / CHUNK;
   let rows_end = params.tokens * (params.heads / params.kv_heads);
   let tiles = (rows_end + ROWS - 1u) / ROWS;
-  let index = linear_group(group, groups);
+  let index = params.first_group + linear_group(group, groups);
   let parts = (chunks + CHUNKS - 1u) / CHUNKS;
   if (index >= tiles * params.kv_heads * parts) {
     return;

@@ -34,7 +34,7 @@ fn main(
   let blocks = (keys + BLOCK - 1u) / BLOCK;
   let columns = params.head_dim / 4u;
   let pairs = (columns + 1u) / 2u;
-  let index = linear_group(group, groups) * WG + lane;
+  let index = (params.first_group + linear_group(group, groups)) * WG + lane;
   let left = 2u * (index % pairs);
   let right = min(left + 1u, columns - 1u); // repeats the last column where their number is odd
   let kv_head = (index / pairs) % params.kv_heads;

@@ -2,7 +2,7 @@
 //
 // h      [places, width] f32, in the order of the sort      out [places, hidden] f32, untouched where the expert is absent
 // tiles  as in expert-gate-up-tiled.wgsl      table as in expert-down.wgsl      sums in f32
-// grid   x: the tile; y: the strip of 2 OUTS outputs (or of WG strips)
+// grid   x: the tile; y: the strip of 2 OUTS outputs (or of WG strips), from first_strip on
 // parts  lib/expert-staged or lib/expert-lane with what they stand on; the pools
 // needs  width a multiple of UNIT
 override WG: u32;
@@ -14,6 +14,7 @@ struct Params {
   slot_vec4: u32,
   down: u32,
   down_scales: u32,
+  first_strip: u32,
 }
 
 @group(0) @binding(0) var<storage, read> h: array<vec4<f32>>;
@@ -47,7 +48,7 @@ fn emit(row: u32, at: u32, a: f32, b: f32) {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let hidden = params.hidden;
-  let first = strip_of(group.y, lane) * (2u * OUTS);
+  let first = strip_of(params.first_strip + group.y, lane) * (2u * OUTS);
   if (first >= hidden) {
     return;
   }

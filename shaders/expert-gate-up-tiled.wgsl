@@ -4,7 +4,7 @@
 // tiles  records of 4 + ROWS words (sparse-dispatch.wgsl): expert, first place, rows, 0, the rows' pair numbers
 // h      [places, width] f32, in the order of the sort; untouched where the expert is absent      sums in f32
 // table  as in expert-gate-up.wgsl
-// grid   x: the tile, as sparse-dispatch counted them; y: the strip of OUTS outputs (or of WG strips)
+// grid   x: the tile, as sparse-dispatch counted them; y: the strip of OUTS outputs (or of WG strips), from first_strip on
 // parts  alias scalar4; lib/expert-staged or lib/expert-lane with what they stand on; the pools; fn activate
 // needs  hidden a multiple of UNIT
 override WG: u32;
@@ -20,6 +20,7 @@ struct Params {
   up: u32,
   gate_scales: u32,
   up_scales: u32,
+  first_strip: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<scalar4>;
@@ -50,7 +51,7 @@ fn emit(row: u32, out: u32, a: f32, b: f32) {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let width = params.width;
-  let first = strip_of(group.y, lane) * OUTS;
+  let first = strip_of(params.first_strip + group.y, lane) * OUTS;
   if (first >= width) {
     return;
   }

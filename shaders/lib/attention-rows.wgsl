@@ -11,6 +11,7 @@ struct Params {
   head_dim: u32,
   scale: f32,
   window: u32,
+  first_group: u32, // workgroups before this dispatch: long ones are cut
 }
 
 struct TileRows {

@@ -4,7 +4,7 @@ import type { Buffer } from '../gpu/buffer.ts';
 import { DEFAULT_LIMITS, type Counters, type Gpu } from '../gpu/device.ts';
 import { ReadbackRing } from '../gpu/readback.ts';
 import { timeCommands } from '../gpu/timing.ts';
-import { submit, type Command, type Copy } from '../gpu/recorder.ts';
+import { submit, type Copy } from '../gpu/recorder.ts';
 import { NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../graph/ops/sample.ts';
 import { NO_EXPERT } from '../graph/ops/skip-light.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
@@ -16,6 +16,7 @@ import type { Bounds } from '../graph/weight-parts.ts';
 import { buildGraph } from '../models/graph.ts';
 import type { AdapterReport, LossyReport, MemoryReport, StreamingOptions, TokenRoutes } from './api.ts';
 import { routeTensors, type ExpertMemory } from './expert-memory.ts';
+import { Pace } from './pace.ts';
 import type { Drafted } from './planning.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
 import type { SlotPlan } from './slots.ts';
@@ -77,8 +78,6 @@ export interface Loaded {
   readonly prefill: Plan;
 }
 
-const SUBMISSION_MS = 100; // what one prefill submission aims at, so that abort and the system's watchdog stay content
-
 export class GpuRunner implements Runner {
   readonly adapter: AdapterReport;
   readonly contextTokens: number;
@@ -87,13 +86,14 @@ export class GpuRunner implements Runner {
   readonly #ring: ReadbackRing;
   readonly #routeTensors: readonly RouteTensors[];
   readonly #states = new Set<GpuState>();
-  #msPerDispatch = 5; // of a prefill chunk; learned from the chunks that ran
+  readonly #pace: Pace;
   #allLogitsPlan: Promise<Plan> | undefined;
 
   /** `openGpuRunner` makes what it takes. */
   constructor(loaded: Loaded) {
     const { gpu, drafted } = loaded;
     this.#loaded = loaded;
+    this.#pace = new Pace(gpu.adapterClass);
     this.contextTokens = drafted.contextTokens;
     this.chunkTokens = drafted.chunkTokens;
     this.adapter = {
@@ -315,11 +315,12 @@ export class GpuRunner implements Runner {
       return;
     }
     writeIds(gpu, instance.plan, request.ids);
-    await memory.steps.prefill(instance, stepOf(request), copies, signal);
+    const step = { ...stepOf(request), mostMultiplyAdds: this.#pace.mostWork };
+    await memory.steps.prefill(instance, step, copies, { pace: this.#pace, signal });
   }
 
   /**
-   * Submits a long step in slices of about `SUBMISSION_MS`, at most two ahead of the GPU. How it is cut changes no
+   * Submits a long step in slices (`pace.ts`), at most two ahead of the GPU. How it is cut changes no
    * result. An abort between slices leaves the cache as it was up to `past`.
    */
   async #submitSlices(
@@ -330,11 +331,8 @@ export class GpuRunner implements Runner {
   ): Promise<void> {
     const { gpu } = this.#loaded;
     writeIds(gpu, instance.plan, request.ids);
-    const commands = instance.commands(stepOf(request));
-    const perSlice = Math.max(1, Math.round(SUBMISSION_MS / this.#msPerDispatch));
-    const slices: Command[][] = [];
-    for (let from = 0; from < commands.length; from += perSlice)
-      slices.push(commands.slice(from, from + perSlice));
+    const commands = instance.commands({ ...stepOf(request), mostMultiplyAdds: this.#pace.mostWork });
+    const slices = this.#pace.slices(commands);
     const startedMs = performance.now();
     let previous: Promise<void> | undefined;
     for (const [index, commandsOfSlice] of slices.entries()) {
@@ -347,7 +345,7 @@ export class GpuRunner implements Runner {
     }
     if (slices.length > 1) {
       await previous;
-      this.#msPerDispatch = Math.max(0.01, (performance.now() - startedMs) / commands.length);
+      this.#pace.took(commands, performance.now() - startedMs);
     }
   }
 

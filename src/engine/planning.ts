@@ -99,7 +99,7 @@ function contextOf({ contextTokens }: LoadOptions, spec: ModelSpec): number {
 }
 
 /** Where nothing is loaded yet: formats from the headers, stand-ins for the pools. */
-function weightFacts({ context, experts }: Drafted, limits: Limits, bounds: Bounds): WeightFacts {
+export function weightFacts({ context, experts }: Drafted, limits: Limits, bounds: Bounds): WeightFacts {
   return {
     weight: (weight) => factOf(weight, formatOf(weight, context), matrixBindingBytes(limits, bounds)),
     experts: experts && standIn(experts, limits.maxBindingBytes),

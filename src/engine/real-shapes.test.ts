@@ -2,8 +2,12 @@
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_LIMITS, type AdapterFacts } from '../gpu/device.ts';
 import type { LoadOptions } from './api.ts';
-import { headersOnly, QWEN3_30B } from './model-shapes.testing.ts';
-import { draftModel, sizeModel } from './planning.ts';
+import { plainStep, type Graph, type Step } from '../graph/node.ts';
+import { MOST_MULTIPLY_ADDS } from '../graph/pieces.ts';
+import { lower } from '../graph/plan.ts';
+import { buildGraph } from '../models/graph.ts';
+import { headersOnly, MIXTRAL_8X7B, QWEN3_30B, type MoeShape } from './model-shapes.testing.ts';
+import { draftModel, sizeModel, weightFacts } from './planning.ts';
 
 const MIB = 2 ** 20;
 
@@ -31,4 +35,56 @@ describe('a vocabulary of 151,936 x 2048 on the portable limits', () => {
       expect(plan.bytes.dense).toBeGreaterThan(2 * 151_936 * 2048 * perWeight); // embedding and head
     },
   );
+});
+
+describe('long dispatches are cut', () => {
+  const shapes: [string, MoeShape][] = [
+    ['Qwen3-30B-A3B', small],
+    ['Mixtral-8x7B', { ...MIXTRAL_8X7B, layers: 2 }],
+  ];
+  const contextTokens = 32_768;
+  const chunk = 256;
+  const steps: Step[] = [1, 20, chunk].flatMap((tokens) =>
+    [0, contextTokens - chunk].map((past) => plainStep(tokens, past)),
+  );
+
+  test.each(shapes)('%s: no dispatch takes more multiply-adds than the bound', async (_name, shape) => {
+    const options: LoadOptions = { contextTokens, quantize: 'q4_0' };
+    const drafted = await draftModel(headersOnly(shape), options, []);
+    const purpose = { contextTokens, sample: false } as const;
+    const graphs: Graph[] = [
+      drafted.prefill,
+      buildGraph(drafted.family, drafted.spec, { ...purpose, logits: 'all' }),
+    ];
+    for (const adapterClass of ['hardware', 'software'] as const) {
+      const adapter = { ...portable, adapterClass };
+      const facts = weightFacts(drafted, DEFAULT_LIMITS, {});
+      const worksOf = (graph: Graph, step: Step, mostMultiplyAdds?: number) => {
+        const common = {
+          label: 'test',
+          maxTokens: chunk,
+          contextTokens,
+          scalar: 'f32',
+          tuning: new Map(),
+        } as const;
+        const bound = mostMultiplyAdds === undefined ? {} : { mostMultiplyAdds };
+        return lower(adapter, graph, facts, { ...common, ...bound })
+          .dispatches.filter(({ isNeeded }) => isNeeded?.(step) ?? true)
+          .map(({ work }) => work?.(step) ?? 0);
+      };
+      const sum = (list: readonly number[]) => list.reduce((total, work) => total + work, 0);
+      for (const graph of graphs) {
+        for (const step of steps) {
+          const cut = worksOf(graph, step);
+          expect(Math.max(...cut)).toBeLessThanOrEqual(MOST_MULTIPLY_ADDS);
+          const whole = worksOf(graph, step, Infinity);
+          expect(sum(cut)).toBe(sum(whole));
+          // A device that has proved quick gets the dispatches whole again.
+          expect(worksOf(graph, { ...step, mostMultiplyAdds: Infinity })).toEqual(whole);
+        }
+      }
+      const longest = Math.max(...worksOf(graphs[1]!, plainStep(chunk, contextTokens - chunk), Infinity));
+      expect(longest).toBeGreaterThan(4 * MOST_MULTIPLY_ADDS);
+    }
+  });
 });

@@ -3,11 +3,12 @@ import { invariant } from '../errors.ts';
 import type { ExpertStreamer } from '../experts/streamer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { ReadbackRing } from '../gpu/readback.ts';
-import { submit, type Copy } from '../gpu/recorder.ts';
+import { submit, type Command, type Copy } from '../gpu/recorder.ts';
 import type { Step } from '../graph/node.ts';
 import { NO_EXPERT } from '../graph/ops/skip-light.ts';
 import type { Instance, Span } from '../graph/plan.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import type { Pace } from './pace.ts';
 import { RunAhead } from './run-ahead.ts';
 
 /** What a layer says about its experts: which it uses, and which the layers behind it will probably use. */
@@ -126,9 +127,9 @@ export class StreamedSteps {
     instance: Instance,
     step: Step,
     copies: readonly Copy[],
-    signal: AbortSignal | undefined,
+    { pace, signal }: { readonly pace: Pace; readonly signal: AbortSignal | undefined },
   ): Promise<void> {
-    const { gpu, routes } = this.#options;
+    const { routes } = this.#options;
     const { plan } = instance;
     const spans = instance.spans(step);
     let chosen: { copy: Copy; read: () => Promise<ArrayBuffer> } | undefined;
@@ -137,7 +138,7 @@ export class StreamedSteps {
       const rest = () => {
         const ids = route && plan.named(route.ids.name);
         chosen = ids && this.#prompts.acquire(plan.buffer(ids), 0, 4 * step.tokens * route.topK);
-        submit(gpu, span.rest, [
+        this.#submit(pace, span.rest, [
           ...(chosen ? [chosen.copy] : []),
           ...(index === spans.length - 1 ? copies : []),
         ]);
@@ -151,7 +152,7 @@ export class StreamedSteps {
       const uses = this.#count(new Uint32Array(await read()), step.tokens);
       signal?.throwIfAborted();
       const canSplit = span.waves.length > 0;
-      const wave = canSplit ? () => this.#submitWave(span) : rest;
+      const wave = canSplit ? () => this.#submitWave(pace, span) : rest;
       await this.streamer.stream(span.layer, uses, step.tokens, canSplit, wave, signal);
       if (canSplit) rest();
     }
@@ -163,9 +164,18 @@ export class StreamedSteps {
     this.#prompts.dispose();
   }
 
+  /** In submissions that do not keep the GPU busy for too long; the copies ride behind the last. */
+  #submit(pace: Pace, commands: readonly Command[], copies: readonly Copy[] = []): void {
+    const { gpu } = this.#options;
+    const slices = pace.slices(commands);
+    const last = slices.pop() ?? [];
+    for (const slice of slices) submit(gpu, slice);
+    submit(gpu, last, copies);
+  }
+
   /** Uploads of a wave wait in the browser's memory until the GPU is there: two waves at a time. */
-  async #submitWave({ waves }: Span): Promise<void> {
-    submit(this.#options.gpu, waves);
+  async #submitWave(pace: Pace, { waves }: Span): Promise<void> {
+    this.#submit(pace, waves);
     const idle = this.#options.gpu.idle();
     idle.catch(() => {}); // awaited one wave later, or never after an error
     await this.#lastWave;

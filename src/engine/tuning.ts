@@ -115,7 +115,7 @@ async function idleMs(gpu: Gpu): Promise<number> {
   return Math.min(...times);
 }
 
-const MOST_DISPATCHES = 16; // of one way; longer ones keep their default
+const MOST_DISPATCHES = 256; // of one way, pieces of long ones among them; longer ones keep their default
 
 /** Times candidates on a plan's own buffers, with stand-ins for what only the candidates use. */
 class Bench {

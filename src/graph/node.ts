@@ -16,6 +16,7 @@ export interface Step {
   readonly penalty: number; // repetition penalty; 1 is none
   readonly temperature: number; // of the record's tempered sum; 1 when greedy
   readonly candidates: boolean; // whether the record holds more than the best token
+  readonly mostMultiplyAdds?: number; // of a dispatch, where the device has shown that it takes more than plans reckon with
   readonly lookahead?: number; // layers ahead whose experts are guessed; default 0
 }
 
@@ -105,6 +106,13 @@ export interface LowerContext {
     shape: string,
     make: (variant: V) => Dispatch,
   ): Dispatch;
+  /** The same for what a variant does in several dispatches. */
+  choosePieces<V extends Variant>(
+    kernel: Choosable<V>,
+    candidates: readonly V[],
+    shape: string,
+    make: (variant: V) => readonly Dispatch[],
+  ): readonly Dispatch[];
   /** The same for ways of one or more dispatches each; the first is the default. Names are stored with tunings. */
   chooseWay(
     name: string,

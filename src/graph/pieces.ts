@@ -3,16 +3,18 @@
  * nothing can be stopped within a dispatch. Pieces give the same bits: what one lane adds up is never cut.
  */
 import { alignUp } from '../gpu/buffer.ts';
+import { plainStep, type Dispatch, type Step } from './node.ts';
 
 /**
- * Multiply-adds of one dispatch at most: 50 ms where 40 thousand million are done a second, as a slow integrated GPU
- * does.
+ * Multiply-adds of one dispatch at most, until a device has shown what it can: half a second where four thousand
+ * million are done a second, a tenth of what a slow integrated GPU should do.
  */
 export const MOST_MULTIPLY_ADDS = 2 ** 31;
 
 export interface Cut {
-  readonly count: number; // of things that can be told apart: outputs, tokens
+  readonly count: number; // of things that can be told apart: outputs, workgroups
   readonly each: number; // multiply-adds of one of them
+  readonly unit?: number; // pieces begin at multiples of so many, and have as many at least; default 1
 }
 
 export interface Piece {
@@ -20,26 +22,52 @@ export interface Piece {
   readonly count: number; // 0: this piece is not needed
 }
 
-/**
- * One more than the last piece that any step needs, and how to get each. Pieces begin at multiples of `unit` and have
- * at least that many, even where these are more than `most`.
- */
-export function pieces(
-  unit: number,
-  most: number,
-  longest: Cut,
-): { readonly count: number; readonly at: (cut: Cut, index: number) => Piece } {
-  const at = (cut: Cut, index: number) => {
-    const size = pieceSize(cut, unit, most);
-    const first = Math.min(index * size, cut.count);
-    return { first, count: Math.min(size, cut.count - first) };
-  };
-  return { count: Math.ceil(longest.count / pieceSize(longest, unit, most)), at };
+/** What a dispatch may take in a step: more than its plan reckoned with, where the device has proved quick. */
+export function mostOf({ mostMultiplyAdds }: { readonly mostMultiplyAdds: number }, step: Step): number {
+  return Math.max(mostMultiplyAdds, step.mostMultiplyAdds ?? 0);
 }
 
-/** The fewest pieces, as equal as units allow. */
-function pieceSize({ count, each }: Cut, unit: number, most: number): number {
+/** Things in a piece: the fewest pieces, as equal as units allow. */
+export function pieceSize({ count, each, unit = 1 }: Cut, most: number): number {
   const largest = Math.max(1, Math.floor(most / each / unit)) * unit;
-  const wanted = Math.ceil(count / largest);
+  const wanted = Math.max(1, Math.ceil(count / largest));
   return Math.min(largest, alignUp(Math.ceil(count / wanted), unit));
+}
+
+export function pieceCount(cut: Cut, most: number): number {
+  return Math.ceil(cut.count / pieceSize(cut, most));
+}
+
+export function pieceAt(cut: Cut, most: number, index: number): Piece {
+  return pieceOf(cut.count, pieceSize(cut, most), index);
+}
+
+/** Piece `index` of pieces of that size. */
+export function pieceOf(count: number, size: number, index: number): Piece {
+  const first = Math.min(index * size, count);
+  return { first, count: Math.min(size, count - first) };
+}
+
+/**
+ * The dispatches of something long, as many as its longest step needs. `cut` says what a step cuts, `make` gives the
+ * dispatch of a piece; shorter steps, and those of a quick device, need fewer.
+ */
+export function inPieces(
+  context: { readonly maxTokens: number; readonly contextTokens: number; readonly mostMultiplyAdds: number },
+  cut: (step: Step) => Cut,
+  make: (pieceOf: (step: Step) => Piece) => Dispatch,
+): Dispatch[] {
+  const { maxTokens, contextTokens, mostMultiplyAdds } = context;
+  const longest = plainStep(maxTokens, Math.max(0, contextTokens - maxTokens));
+  const count = pieceCount(cut(longest), mostMultiplyAdds);
+  if (count === 1) {
+    const whole = (step: Step) => ({ first: 0, count: cut(step).count });
+    return [{ ...make(whole), work: (step) => cut(step).count * cut(step).each }];
+  }
+  return Array.from({ length: count }, (_, index) => {
+    const of = (step: Step) => pieceAt(cut(step), mostOf(context, step), index);
+    const one = make(of);
+    const work = (step: Step) => of(step).count * cut(step).each;
+    return { ...one, work, isNeeded: (step) => of(step).count > 0 && (one.isNeeded?.(step) ?? true) };
+  });
 }

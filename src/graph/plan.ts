@@ -100,6 +100,11 @@ function lowerContext(
   label: string,
   meet: (choice: Choice) => void,
 ): LowerContext {
+  const choose: LowerContext['choosePieces'] = (kernel, candidates, shape, make) => {
+    const legal = legalVariants(kernel, candidates, gpu);
+    const ways = new Map(legal.map((variant) => [kernel.key(variant), () => make(variant)]));
+    return pick(`${kernel.name} ${shape}`, ways, options, meet);
+  };
   return {
     maxTokens: options.maxTokens,
     scalar: options.scalar,
@@ -119,12 +124,11 @@ function lowerContext(
     mostMultiplyAdds: options.mostMultiplyAdds ?? MOST_MULTIPLY_ADDS,
     scratch: (name, shape) => makeTensor(`${label} ${name}`, shape),
     choose: (kernel, candidates, shape, make) => {
-      const legal = legalVariants(kernel, candidates, gpu);
-      const ways = new Map(legal.map((variant) => [kernel.key(variant), () => [make(variant)]]));
-      const [dispatch] = pick(`${kernel.name} ${shape}`, ways, options, meet);
+      const [dispatch] = choose(kernel, candidates, shape, (variant) => [make(variant)]);
       invariant(dispatch, () => `${kernel.name} has no variant for ${shape} on this device`);
       return dispatch;
     },
+    choosePieces: choose,
     chooseWay: (name, shape, ways) => pick(`${name} ${shape}`, new Map(Object.entries(ways)), options, meet),
   };
 }
@@ -437,6 +441,7 @@ export class Instance {
             'indirect' in grid
               ? { indirect: plan.buffer(grid.indirect), offsetBytes: grid.offsetBytes }
               : grid,
+          ...(dispatch.work ? { work: dispatch.work(step) } : {}),
         },
         dispatch,
       );

@@ -11,7 +11,11 @@ export interface UnfusedAttentionSize {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
+  readonly groups?: number; // workgroups of a dispatch that does some of them
 }
+
+/** Parameters of the kernels that number rows alike. A dispatch does the workgroups from `first_group` on. */
+export const ATTENTION_ROWS_PARAMS = { ...ATTENTION_PARAMS, first_group: 'u32' } as const;
 
 /** Parameters and row numbering of both halves of unfused attention. */
 export const attentionRowsPart: Part = { name: 'lib/attention-rows.wgsl', text: rowsSource };
@@ -22,6 +26,16 @@ const RECORD_WORDS = 4 * (RECORD_KEYS + 2);
 function recordCount({ tokens, past, heads, kvHeads }: Omit<UnfusedAttentionSize, 'headDim'>): number {
   const tiles = Math.ceil((tokens * heads) / kvHeads / 4);
   return tiles * kvHeads * Math.ceil((past + tokens) / RECORD_KEYS);
+}
+
+/** Workgroups of all records. */
+export function attentionScoresGroups(size: UnfusedAttentionSize, wg: number): number {
+  return Math.ceil(recordCount(size) / wg);
+}
+
+/** Multiply-adds of a workgroup: four rows against the keys of a record, a lane each. */
+export function attentionScoresWork({ headDim }: UnfusedAttentionSize, wg: number): number {
+  return wg * 4 * RECORD_KEYS * headDim;
 }
 
 /** 4-byte words of the records between the two halves. It grows with tokens * past: for short contexts. */
@@ -36,7 +50,7 @@ export function attentionRecordsWords(size: Omit<UnfusedAttentionSize, 'headDim'
 export const attentionScores = defineKernel({
   name: 'attention-scores',
   bindings: { q: 'read', k_cache: 'read', records: 'write' },
-  params: ATTENTION_PARAMS,
+  params: ATTENTION_ROWS_PARAMS,
   variants: cross({ scalar: SCALARS, wg: [8, 64] }),
   parts: ({ scalar }) => [
     scalarPrelude(scalar),
@@ -47,5 +61,5 @@ export const attentionScores = defineKernel({
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,
   key: ({ scalar, wg }) => `attention-scores/${scalar}/wg${wg}`,
-  grid: (size: UnfusedAttentionSize, { wg }) => foldGrid(Math.ceil(recordCount(size) / wg)),
+  grid: (size: UnfusedAttentionSize, { wg }) => foldGrid(size.groups ?? attentionScoresGroups(size, wg)),
 });

@@ -1,18 +1,28 @@
 import source from '../../shaders/attention-tiled.wgsl?raw';
 import { invariant } from '../errors.ts';
-import { attentionRowsPart } from './attention-scores.ts';
-import { ATTENTION_PARAMS } from './attention.ts';
+import { ATTENTION_ROWS_PARAMS, attentionRowsPart, type UnfusedAttentionSize } from './attention-scores.ts';
 import { constants, featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from './common.ts';
 import { cross, defineKernel } from './kernel.ts';
 
-export interface TiledAttentionSize {
-  readonly tokens: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-}
+export type TiledAttentionSize = Omit<UnfusedAttentionSize, 'past'>;
 
 const ROWS = 32; // of the shader
+
+/** Workgroups of all rows, in a form of so many dimensions. */
+export function attentionTiledGroups(
+  { tokens, heads, kvHeads, headDim }: TiledAttentionSize,
+  dims: number,
+): number {
+  return kvHeads * Math.ceil((tokens * heads) / kvHeads / ROWS) * Math.ceil(headDim / dims);
+}
+
+/** Multiply-adds of a workgroup: scores of all its rows and keys, and its dimensions of the values. */
+export function attentionTiledWork(
+  { tokens, past, headDim }: Omit<UnfusedAttentionSize, 'heads' | 'kvHeads'>,
+  dims: number,
+): number {
+  return ROWS * (past + tokens) * (headDim + Math.min(headDim, dims));
+}
 
 /**
  * Attention for many query tokens, past or none: 32 rows (heads of a group, token by token) against 32 keys at a time
@@ -22,7 +32,7 @@ const ROWS = 32; // of the shader
 export const attentionTiled = defineKernel({
   name: 'attention-tiled',
   bindings: { q: 'read', k_cache: 'read', v_cache: 'read', o: 'write' },
-  params: ATTENTION_PARAMS,
+  params: ATTENTION_ROWS_PARAMS,
   variants: cross({ scalar: SCALARS, dims: [128, 256] }),
   parts: ({ scalar, dims }) => [
     scalarPrelude(scalar),
@@ -34,9 +44,9 @@ export const attentionTiled = defineKernel({
   overrides: () => ({}),
   features: featuresOf,
   key: ({ scalar, dims }) => `attention-tiled/${scalar}/d${dims}`,
-  grid: ({ tokens, heads, kvHeads, headDim }: TiledAttentionSize, { dims }) => {
+  grid: (size: TiledAttentionSize, { dims }) => {
+    const { headDim } = size;
     invariant(headDim % 4 === 0, () => `head dimension ${headDim}: not a multiple of 4`);
-    const tiles = Math.ceil((tokens * heads) / kvHeads / ROWS);
-    return foldGrid(kvHeads * tiles * Math.ceil(headDim / dims));
+    return foldGrid(size.groups ?? attentionTiledGroups(size, dims));
   },
 });

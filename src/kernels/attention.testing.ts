@@ -68,6 +68,7 @@ export function attentionCase(options: AttentionOptions, scalar: Scalar) {
       head_dim: headDim,
       scale: options.scale,
       window: options.window,
+      first_group: 0, // of the kernels that can be cut
     },
   };
 }

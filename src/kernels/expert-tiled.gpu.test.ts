@@ -51,7 +51,7 @@ function sort({ shape, step }: Pick<Given, 'shape' | 'step'>, tileRows: number):
   });
 }
 
-async function runGateUp(variant: GluTileVariant, { shape, experts, slots, step }: Given) {
+async function runGateUp(variant: GluTileVariant, { shape, experts, slots, step }: Given, first_strip = 0) {
   const { hidden, width, topK } = shape;
   const { tiles, args } = sort({ shape, step }, variant.tileRows);
   const { gate, up, gate_scales, up_scales, slot_vec4 } = experts.offsets;
@@ -75,6 +75,7 @@ async function runGateUp(variant: GluTileVariant, { shape, experts, slots, step 
       up,
       gate_scales,
       up_scales,
+      first_strip,
     },
     size: { tiles: args[0]!, hidden, width },
   });
@@ -85,6 +86,7 @@ async function runDown(
   variant: GluTileVariant,
   h: Float32Array<ArrayBuffer>,
   { shape, experts, slots, step }: Given,
+  first_strip = 0,
 ) {
   const { hidden, width } = shape;
   const { tiles, args } = sort({ shape, step }, variant.tileRows);
@@ -98,7 +100,7 @@ async function runDown(
       out: { type: 'f32', count: step.ids.length * hidden },
       ...slots.pools,
     },
-    params: { hidden, width, table_base, slot_vec4, down, down_scales },
+    params: { hidden, width, table_base, slot_vec4, down, down_scales, first_strip },
     size: { tiles: args[0]!, hidden, width },
   });
   return numbers(out);
@@ -173,6 +175,40 @@ describe.each(keyed(expertDownTiled, quickly(runnable(gpu, expertDownTiled, isWa
         expectClose(bySort(out, sorted, shape.hidden, 'from'), want, { ...sums(shape.width), label });
       }
     });
+  },
+);
+
+test.each(FORMS)(
+  'a piece of %s tiles writes the strips from its first on, and nothing before',
+  async (form) => {
+    const shape = { experts: 3, hidden: 288, width: 160, topK: 2 };
+    const tokens = 5;
+    const isForm = (variant: GluTileVariant) =>
+      variant.form === form && variant.format === 'q8_0' && variant.pools === 1;
+    const gateUp = runnable(gpu, expertGateUpTiled, isForm)[0]!;
+    const down = runnable(gpu, expertDownTiled, isForm)[0]!;
+    const experts = testExperts('q8_0', shape);
+    const given = {
+      shape,
+      experts,
+      slots: placeExperts(experts, { pools: 1, shuffle: 3 }),
+      step: testStep(tokens, shape, 7, 1),
+    };
+    const lanes = form === 'lane' ? gateUp.wg : 1; // each has a strip
+    const halves = [
+      { run: (first: number) => runGateUp(gateUp, given, first), cols: shape.width, strip: 32 * lanes },
+      {
+        run: (first: number) =>
+          runDown(down, randomNormal(tokens * shape.topK * shape.width, 9), given, first),
+        cols: shape.hidden,
+        strip: 64 * lanes,
+      },
+    ];
+    for (const { run, cols, strip } of halves) {
+      const [whole, piece] = [await run(0), await run(1)];
+      for (const [at, value] of piece.entries())
+        expect(value).toBe(at % cols < strip ? UNWRITTEN : whole[at]);
+    }
   },
 );
 

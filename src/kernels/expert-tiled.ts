@@ -37,6 +37,7 @@ export const expertGateUpTiled = defineKernel({
     up: 'u32',
     gate_scales: 'u32',
     up_scales: 'u32',
+    first_strip: 'u32', // of the grid's y: long dispatches are cut
   },
   variants: gluTileVariants(SCALARS),
   parts: (variant) => [
@@ -69,6 +70,7 @@ export const expertDownTiled = defineKernel({
     slot_vec4: 'u32',
     down: 'u32',
     down_scales: 'u32',
+    first_strip: 'u32',
   },
   variants: gluTileVariants(['f32']),
   parts: (variant) => [...gluTileParts(variant, DOWN), { name: 'expert-down-tiled.wgsl', text: downSource }],

@@ -132,6 +132,7 @@ function scoresByToken(lowering: Lowering): Dispatch {
         params: ({ tokens }) => ({ ...scoreParams(lowering), tokens }),
         size: ({ tokens }) => ({ tokens, topK, hidden }),
         records: recordsOf(lowering),
+        work: ({ tokens }) => tokens * topK * hidden,
       }),
   );
 }
@@ -150,6 +151,7 @@ function scoresByExpert(lowering: Lowering): Dispatch[] {
         params: ({ tokens }) => ({ ...scoreParams(lowering), pairs: tokens * topK }),
         size: ({ tokens }) => ({ pairs: tokens * topK, hidden }),
         records: recordsOf(lowering),
+        work: ({ tokens }) => tokens * topK * hidden,
       }),
     ),
   ];
@@ -174,6 +176,7 @@ function combine(lowering: Lowering): Dispatch {
       }),
       size: ({ tokens }) => ({ tokens, hidden }),
       records: recordsOf(lowering),
+      work: ({ tokens }) => tokens * topK * hidden,
     }),
   );
 }

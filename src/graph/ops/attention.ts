@@ -6,13 +6,23 @@ import {
   partialsWords,
 } from '../../kernels/attention.ts';
 import { attentionCombine } from '../../kernels/attention-combine.ts';
-import { attentionRecordsWords, attentionScores } from '../../kernels/attention-scores.ts';
-import { attentionTiled } from '../../kernels/attention-tiled.ts';
-import { attentionValues } from '../../kernels/attention-values.ts';
+import {
+  attentionRecordsWords,
+  attentionScores,
+  attentionScoresGroups,
+  attentionScoresWork,
+} from '../../kernels/attention-scores.ts';
+import { attentionTiled, attentionTiledGroups, attentionTiledWork } from '../../kernels/attention-tiled.ts';
+import {
+  attentionValues,
+  attentionValuesGroups,
+  attentionValuesWork,
+} from '../../kernels/attention-values.ts';
 import { attentionReference } from '../../kernels/attention.reference.ts';
 import { ropeKv, ROPE_STYLES, type QkNorm } from '../../kernels/rope-kv.ts';
 import { ropeKvReference } from '../../kernels/rope-kv.reference.ts';
 import { dispatch, type Dispatch, type LowerContext, type Node, type Step } from '../node.ts';
+import { inPieces, type Piece } from '../pieces.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 
 export interface HeadShape {
@@ -142,29 +152,36 @@ type Ways = Readonly<Record<string, () => readonly Dispatch[]>>;
 const FEW_TOKENS = 8;
 
 /** Tiles of query rows against tiles of keys, through workgroup memory. */
-function tiles(context: LowerContext, io: AttentionIo): Dispatch[] {
+function tiles(context: LowerContext, io: AttentionIo): readonly Dispatch[] {
   const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
   // Whole heads first; the smaller form cuts a larger head in parts, and computes its scores for each.
   const candidates = attentionTiled.variants
     .filter(({ scalar, dims }) => scalar === context.scalar && (dims === 128 || headDim > 128))
     .sort((a, b) => b.dims - a.dims);
-  return [
-    context.choose(attentionTiled, candidates, `${heads}/${kvHeads}x${headDim}`, (variant) =>
+  const shape = `${heads}/${kvHeads}x${headDim}`;
+  const whole = ({ tokens, past }: Step) => ({ tokens, past, heads, kvHeads, headDim });
+  const cutOf = (dims: number) => (step: Step) => ({
+    count: attentionTiledGroups(whole(step), dims),
+    each: attentionTiledWork(whole(step), dims),
+  });
+  return context.choosePieces(attentionTiled, candidates, shape, (variant) =>
+    inPieces(context, cutOf(variant.dims), (pieceOf) =>
       dispatch(attentionTiled, variant, {
         buffers: { q, k_cache: kCache, v_cache: vCache, o },
-        params: ({ tokens, past }) => ({
-          tokens,
-          past,
+        params: (step) => ({
+          tokens: step.tokens,
+          past: step.past,
           heads,
           kv_heads: kvHeads,
           head_dim: headDim,
           scale,
           window,
+          first_group: pieceOf(step).first,
         }),
-        size: ({ tokens }) => ({ tokens, heads, kvHeads, headDim }),
+        size: (step) => ({ ...whole(step), groups: pieceOf(step).count }),
       }),
     ),
-  ];
+  );
 }
 
 /** Scores, then values, with no workgroup memory in between. */
@@ -172,7 +189,7 @@ function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[]
   const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
   const records = context.scratch('records', { type: 'f32', fixed: words });
   const shape = `${heads}/${kvHeads}x${headDim} of ${context.contextTokens}`;
-  const params = ({ tokens, past }: Step) => ({
+  const params = ({ tokens, past }: Step, { first }: Piece) => ({
     tokens,
     past,
     heads,
@@ -180,24 +197,47 @@ function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[]
     head_dim: headDim,
     scale,
     window,
+    first_group: first,
   });
-  const size = ({ tokens, past }: Step) => ({ tokens, past, heads, kvHeads, headDim });
-  return [
-    context.choose(
-      attentionScores,
-      attentionScores.variants.filter(({ scalar }) => scalar === context.scalar),
-      shape,
-      (variant) =>
-        dispatch(attentionScores, variant, { buffers: { q, k_cache: kCache, records }, params, size }),
-    ),
-    context.choose(
-      attentionValues,
-      attentionValues.variants.filter(({ scalar }) => scalar === context.scalar),
-      shape,
-      (variant) =>
-        dispatch(attentionValues, variant, { buffers: { records, v_cache: vCache, o }, params, size }),
-    ),
-  ];
+  const whole = ({ tokens, past }: Step) => ({ tokens, past, heads, kvHeads, headDim });
+  const isOfScalar = ({ scalar }: { scalar: string }) => scalar === context.scalar;
+  const scores = context.choosePieces(
+    attentionScores,
+    attentionScores.variants.filter(isOfScalar),
+    shape,
+    (variant) => {
+      const cut = (step: Step) => ({
+        count: attentionScoresGroups(whole(step), variant.wg),
+        each: attentionScoresWork(whole(step), variant.wg),
+      });
+      return inPieces(context, cut, (pieceOf) =>
+        dispatch(attentionScores, variant, {
+          buffers: { q, k_cache: kCache, records },
+          params: (step) => params(step, pieceOf(step)),
+          size: (step) => ({ ...whole(step), groups: pieceOf(step).count }),
+        }),
+      );
+    },
+  );
+  const values = context.choosePieces(
+    attentionValues,
+    attentionValues.variants.filter(isOfScalar),
+    shape,
+    (variant) => {
+      const cut = (step: Step) => ({
+        count: attentionValuesGroups(whole(step), variant.wg),
+        each: attentionValuesWork(whole(step), variant.wg),
+      });
+      return inPieces(context, cut, (pieceOf) =>
+        dispatch(attentionValues, variant, {
+          buffers: { records, v_cache: vCache, o },
+          params: (step) => params(step, pieceOf(step)),
+          size: (step) => ({ ...whole(step), groups: pieceOf(step).count }),
+        }),
+      );
+    },
+  );
+  return [...scores, ...values];
 }
 
 /** One dispatch for short pasts; for long ones the keys are cut into spans and added up by a second. */
@@ -218,6 +258,7 @@ function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
     splits,
   });
   const size = ({ tokens }: Step, splits: number) => ({ tokens, heads, kvHeads, headDim, splits });
+  const work = ({ tokens, past }: Step) => 2 * tokens * (past + tokens) * heads * headDim;
   const variants = attention.variants.filter(
     (variant) => variant.scalar === context.scalar && variant.rows === rows && variant.dims === dims,
   );
@@ -231,6 +272,7 @@ function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
         buffers: { q, k_cache: kCache, v_cache: vCache, o },
         params: (step) => params(step, 1),
         size: (step) => size(step, 1),
+        work,
         isNeeded: (step) => splitsAt(step) === 1,
       }),
   );
@@ -247,6 +289,7 @@ function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
         buffers: { q, k_cache: kCache, v_cache: vCache, partials },
         params: (step) => params(step, splitsAt(step)),
         size: (step) => size(step, splitsAt(step)),
+        work,
         isNeeded,
       }),
   );

@@ -3,10 +3,12 @@ import { expertCombine } from '../../kernels/expert-combine.ts';
 import { expertDown, expertDownPairs } from '../../kernels/expert-down.ts';
 import { expertGateUp } from '../../kernels/expert-gate-up.ts';
 import { expertDownTiled, expertGateUpTiled } from '../../kernels/expert-tiled.ts';
-import { sparseDispatch, tilesWords } from '../../kernels/sparse-dispatch.ts';
+import type { GluTileVariant } from '../../kernels/glu-forms.ts';
+import { maxTiles, sparseDispatch, tilesWords } from '../../kernels/sparse-dispatch.ts';
 import { invariant } from '../../errors.ts';
 import { isSoftwareForm } from '../candidates.ts';
-import { dispatch, scalarOf, type Dispatch, type LowerContext } from '../node.ts';
+import { dispatch, plainStep, scalarOf, type Dispatch, type LowerContext, type Step } from '../node.ts';
+import { mostOf, pieceOf, pieceSize, type Cut } from '../pieces.ts';
 import type { Tensor } from '../tensor.ts';
 import { bindExperts } from './expert-refs.ts';
 
@@ -55,6 +57,7 @@ export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
         }),
         size: ({ tokens }) => ({ pairs: tokens * topK, hidden, width }),
         records: { layer, inWaves: false },
+        work: ({ tokens }) => 2 * tokens * topK * hidden * width,
       }),
     ),
     ...downAndSum(context, io, h),
@@ -87,6 +90,7 @@ function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[]
           params: ({ tokens }) => ({ ...common, tokens, top_k: topK }),
           size: ({ tokens }) => ({ tokens, hidden, width }),
           records: { layer, inWaves: false },
+          work: ({ tokens }) => tokens * topK * hidden * width,
         }),
       ),
     ];
@@ -100,6 +104,7 @@ function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[]
         params: ({ tokens }) => ({ ...common, pairs: tokens * topK }),
         size: ({ tokens }) => ({ pairs: tokens * topK, hidden, width }),
         records: { layer, inWaves: false },
+        work: ({ tokens }) => tokens * topK * hidden * width,
       }),
     ),
     combine(context, io, out, undefined),
@@ -143,7 +148,7 @@ export function manyTokens(context: LowerContext, io: ExpertsIo): readonly Dispa
 function sortPairs(
   context: LowerContext,
   { ids, experts, topK }: ExpertsIo,
-  { tileRows, groups }: { tileRows: number; groups: number },
+  { tileRows, groups }: { tileRows: number; groups: (step: Step) => number },
 ) {
   const words = (name: string, size: { perToken?: number; fixed?: number }) =>
     context.scratch(name, { type: 'u32', ...size });
@@ -158,17 +163,63 @@ function sortPairs(
   const sort = context.choose(sparseDispatch, fitting, `${experts} top ${topK}`, (variant) =>
     dispatch(sparseDispatch, variant, {
       buffers: { ids, counts, offsets, sorted, place, tiles, args },
-      params: ({ tokens }) => ({
-        pairs: tokens * topK,
+      params: (step) => ({
+        pairs: step.tokens * topK,
         experts,
         tile_rows: tileRows,
-        args_y: groups,
+        args_y: groups(step),
         args_z: 1,
       }),
       size: ({ tokens }) => ({ pairs: tokens * topK, experts }),
     }),
   );
   return { sort, tiles, place, args };
+}
+
+type MakePiece = (firstStrip: (step: Step) => number) => Dispatch;
+
+/**
+ * Both halves of the experts are long where there are many tokens, and are cut into pieces of as many strips of outputs.
+ * They share the arguments of their indirect dispatches: strips past the narrower one return at once.
+ */
+function stripPieces(
+  context: LowerContext,
+  { experts, topK, hidden, width }: ExpertsIo,
+  { gateUp, down }: { readonly gateUp: GluTileVariant; readonly down: GluTileVariant },
+) {
+  const size = { tiles: 1, hidden, width };
+  const outs = ({ form, outs: perStrip, wg }: GluTileVariant) => 2 * perStrip * (form === 'lane' ? wg : 1);
+  // Rows that are computed: tiles need not be full.
+  const rows = ({ tokens }: Step) =>
+    maxTiles({ pairs: tokens * topK, experts }, gateUp.tileRows) * gateUp.tileRows;
+  const gateUpCut = (step: Step): Cut => ({
+    count: expertGateUpTiled.grid(size, gateUp)[1],
+    each: rows(step) * hidden * outs(gateUp),
+  });
+  const downCut = (step: Step): Cut => ({
+    count: expertDownTiled.grid(size, down)[1],
+    each: rows(step) * width * outs(down),
+  });
+  const within = (step: Step, most: number) =>
+    Math.min(pieceSize(gateUpCut(step), most), pieceSize(downCut(step), most));
+  const strips = (step: Step) => within(step, mostOf(context, step));
+  const longest = plainStep(context.maxTokens, 0);
+  const piecesOf = (cut: (step: Step) => Cut) => (make: MakePiece) => {
+    const { count } = cut(longest);
+    return Array.from(
+      { length: Math.ceil(count / within(longest, context.mostMultiplyAdds)) },
+      (_, index) => {
+        const piece = (step: Step) => pieceOf(count, strips(step), index);
+        const work = (step: Step) => piece(step).count * cut(step).each;
+        return {
+          ...make((step) => piece(step).first),
+          work,
+          isNeeded: (step: Step) => piece(step).count > 0,
+        };
+      },
+    );
+  };
+  return { strips, gateUpPieces: piecesOf(gateUpCut), downPieces: piecesOf(downCut) };
 }
 
 function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): Dispatch[] {
@@ -189,35 +240,44 @@ function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): D
   const { tileRows } = gateUp;
   const h = context.scratch('hidden of experts', { type: 'f32', perToken: topK * width });
   const out = context.scratch('outputs of experts', { type: 'f32', perToken: topK * hidden });
-  // Both halves are dispatched with the same arguments: groups past the narrower one return at once.
   const size = { tiles: 1, hidden, width };
-  const groups = Math.max(expertGateUpTiled.grid(size, gateUp)[1], expertDownTiled.grid(size, down)[1]);
-  const { sort, tiles, place, args } = sortPairs(context, io, { tileRows, groups });
+  const { strips, gateUpPieces, downPieces } = stripPieces(context, io, { gateUp, down });
+  const { sort, tiles, place, args } = sortPairs(context, io, { tileRows, groups: strips });
   const common = { hidden, width, table_base: bound.tableBase, slot_vec4: bound.slotVec4 };
   return [
     sort,
-    dispatch(expertGateUpTiled, gateUp, {
-      buffers: { x, tiles, table, h, ...poolBuffers },
-      params: () => ({
-        ...common,
-        top_k: topK,
-        act: activationCode(activation),
-        gate: bound.at('gate'),
-        up: bound.at('up'),
-        gate_scales: bound.scales('gate'),
-        up_scales: bound.scales('up'),
+    ...gateUpPieces((first_strip) =>
+      dispatch(expertGateUpTiled, gateUp, {
+        buffers: { x, tiles, table, h, ...poolBuffers },
+        params: (step) => ({
+          ...common,
+          first_strip: first_strip(step),
+          top_k: topK,
+          act: activationCode(activation),
+          gate: bound.at('gate'),
+          up: bound.at('up'),
+          gate_scales: bound.scales('gate'),
+          up_scales: bound.scales('up'),
+        }),
+        size: () => size,
+        indirect: args,
+        records: { layer, inWaves: true },
       }),
-      size: () => size,
-      indirect: args,
-      records: { layer, inWaves: true },
-    }),
-    dispatch(expertDownTiled, down, {
-      buffers: { h, tiles, table, out, ...poolBuffers },
-      params: () => ({ ...common, down: bound.at('down'), down_scales: bound.scales('down') }),
-      size: () => size,
-      indirect: args,
-      records: { layer, inWaves: true },
-    }),
+    ),
+    ...downPieces((first_strip) =>
+      dispatch(expertDownTiled, down, {
+        buffers: { h, tiles, table, out, ...poolBuffers },
+        params: (step) => ({
+          ...common,
+          down: bound.at('down'),
+          down_scales: bound.scales('down'),
+          first_strip: first_strip(step),
+        }),
+        size: () => size,
+        indirect: args,
+        records: { layer, inWaves: true },
+      }),
+    ),
     combine(context, io, out, place),
   ];
 }

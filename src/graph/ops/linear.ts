@@ -10,7 +10,7 @@ import {
   type Node,
   type Step,
 } from '../node.ts';
-import { pieces, type Piece } from '../pieces.ts';
+import { inPieces, type Piece } from '../pieces.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 import { rowsOf } from './basic.ts';
 
@@ -43,13 +43,13 @@ export function linearNode(label: string, io: LinearIo): Node {
 function lowerLinear(context: LowerContext, io: LinearIo): Dispatch[] {
   const { x, weight } = io;
   const { cols } = weight;
-  const rows = (tokens: number) => rowsOf(x, cols, tokens);
   return context.parts(weight).flatMap((part) => {
-    const cut = (tokens: number) => ({ count: part.rows, each: rows(tokens) * cols });
-    const { count, at } = pieces(PIECE_OUTS, context.mostMultiplyAdds, cut(context.maxTokens));
-    return Array.from({ length: count }, (_, index) =>
-      lowerPiece(context, io, part, ({ tokens }) => at(cut(tokens), index)),
-    );
+    const cut = ({ tokens }: Step) => ({
+      count: part.rows,
+      each: rowsOf(x, cols, tokens) * cols,
+      unit: PIECE_OUTS,
+    });
+    return inPieces(context, cut, (pieceOf) => lowerPiece(context, io, part, pieceOf));
   });
 }
 
@@ -83,8 +83,6 @@ function lowerPiece(
         return { ...size(step), scales: part.scales, multiplier, ...place };
       },
       size,
-      isNeeded: (step) => pieceOf(step).count > 0,
-      work: (step) => size(step).rows * cols * size(step).outs,
     }),
   );
 }
