@@ -1,5 +1,6 @@
 import { AtomoeError } from '../errors.ts';
 import type { ModelPlan } from '../engine/api.ts';
+import { fileTensors } from '../engine/checkpoint-check.ts';
 import { LocalEngine } from '../engine/index.ts';
 import { openCheckpoint, openSafetensors, type Checkpoint, type TensorInfo } from '../formats/checkpoint.ts';
 import type { FolderSource } from '../io/source.ts';
@@ -54,13 +55,14 @@ async function open(folder: FolderSource, signal: AbortSignal): Promise<Checkpoi
 
 async function find(
   folder: FolderSource,
-  { config, label }: Checkpoint,
+  checkpoint: Checkpoint,
   options: Parameters<LocalEngine['plan']>[1],
 ): Promise<Finding> {
+  const { config, label } = checkpoint;
   if (Object.keys(config).length === 0) return { kind: 'tensors', why: 'there is no config.json beside it' };
   const engine = await LocalEngine.open({ device: 'cpu' });
   try {
-    const { spec } = parseModel(config, label);
+    const { spec } = parseModel(config, label, [], fileTensors(checkpoint));
     return { kind: 'model', spec, plan: await engine.plan(folder, options ?? {}) };
   } catch (error) {
     // Of a family that Atomoe does not run, what the file holds is still worth seeing.

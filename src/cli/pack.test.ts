@@ -1,4 +1,4 @@
-import { mkdtemp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { LoadOptions } from '../engine/api.ts';
 import { LocalEngine } from '../engine/index.ts';
 import { draftModel, type Drafted } from '../engine/planning.ts';
+import { editedModel, zeros } from '../engine/edited-model.testing.ts';
 import { formatOf, pageSize } from '../engine/weights.ts';
 import { nodeFolder } from '../io/node-file.ts';
 import { main } from './program.ts';
@@ -235,12 +236,22 @@ describe('refuses', () => {
       async () => {
         const folder = fresh();
         await mkdir(folder);
-        const config = JSON.parse(await readFile(join(fixture('qwen3_moe'), 'config.json'), 'utf8'));
-        await writeFile(
-          join(folder, 'config.json'),
-          JSON.stringify({ ...config, mlp_only_layers: [0, 1, 2] }),
-        );
-        await symlink(join(fixture('qwen3_moe'), 'model.safetensors'), join(folder, 'model.safetensors'));
+        const dense = await editedModel(await nodeFolder(fixture('qwen3_moe')), {
+          config: { mlp_only_layers: [0, 1, 2] },
+          tensors: (tensors) => {
+            for (const name of [...tensors.keys()].filter((key) => key.includes('.mlp.')))
+              tensors.delete(name);
+            for (const at of [0, 1, 2].map((layer) => `model.layers.${layer}.mlp.`)) {
+              for (const name of ['gate_proj', 'up_proj'])
+                tensors.set(`${at}${name}.weight`, zeros('F32', 96, 64));
+              tensors.set(`${at}down_proj.weight`, zeros('F32', 64, 96));
+            }
+          },
+        });
+        for (const name of ['config.json', 'model.safetensors']) {
+          const file = (await dense.open(name))!;
+          await writeFile(join(folder, name), await file.read(0, file.sizeBytes));
+        }
         return [folder, fresh()];
       },
       /this qwen3_moe model has no routed experts/,
@@ -279,18 +290,18 @@ test('a pack of another model than its config says is refused', async () => {
   const folder = await packed(fixture('olmoe'));
   const path = join(folder, 'config.json');
   const config = JSON.parse(await readFile(path, 'utf8'));
-  for (const [field, value] of [
-    ['num_experts', 16],
-    ['intermediate_size', 64],
-    ['hidden_size', 32],
-    ['num_hidden_layers', 2],
+  const records =
+    /packed experts are 3 layers of 8 records of gate 32 x 64, up 32 x 64, down 64 x 32; config\.json wants /;
+  for (const [field, value, message] of [
+    ['num_experts', 16, records],
+    ['intermediate_size', 64, records],
+    ['hidden_size', 32, records],
+    ['num_hidden_layers', 2, /num_hidden_layers is 2, the file has 3 layers/],
   ] as const) {
     await writeFile(path, JSON.stringify({ ...config, [field]: value }));
     const error: unknown = await draft(folder).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ name: 'AtomoeError', code: 'bad-file' });
-    expect(String(error)).toMatch(
-      /packed experts are 3 layers of 8 records of gate 32 x 64, up 32 x 64, down 64 x 32; config\.json wants /,
-    );
+    expect(String(error)).toMatch(message);
   }
 });
 

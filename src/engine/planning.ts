@@ -2,6 +2,7 @@
 import { AtomoeError } from '../errors.ts';
 import { DEFAULT_LIMITS, type AdapterFacts, type Limits } from '../gpu/device.ts';
 import { openCheckpoint, type Checkpoint } from '../formats/checkpoint.ts';
+import type { JsonObject } from '../formats/json-file.ts';
 import { matrixLayout, type MatrixFormat } from '../formats/matrix.ts';
 import { largestPoolBytes, poolsPerLayer } from '../experts/pools.ts';
 import type { ExpertWeights } from '../graph/experts.ts';
@@ -13,9 +14,10 @@ import { matrixBindingBytes, weightParts, type Bounds } from '../graph/weight-pa
 import type { FolderSource } from '../io/source.ts';
 import type { ModelFamily } from '../models/family.ts';
 import { buildGraph } from '../models/graph.ts';
-import { parseModel } from '../models/registry.ts';
+import { findFamily, parseModel } from '../models/registry.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { SAMPLE_RECORD_BYTES } from '../graph/ops/sample.ts';
+import { checkTensors, fileTensors } from './checkpoint-check.ts';
 import type { LoadOptions, LossyOptions, ModelPlan, PlanNote, StreamingOptions } from './api.ts';
 import {
   allSlots,
@@ -62,24 +64,30 @@ export async function draftModel(
   families: readonly ModelFamily[],
 ): Promise<Drafted> {
   const { signal, quantize } = options;
-  const checkpoint = await openCheckpoint(folder, { signal });
+  const accept = (config: JsonObject, label: string) => void findFamily(config, label, families);
+  const checkpoint = await openCheckpoint(folder, { signal, accept });
   try {
-    const { family, spec } = parseModel(checkpoint.config, checkpoint.label, families);
+    const { config, label } = checkpoint;
+    const { family, spec } = parseModel(config, label, families, fileTensors(checkpoint));
     const contextTokens = contextOf(options, spec);
     const context: ReadContext = { checkpoint, quantize, signal };
     const lossy = { skipBelow: 0, dropColdBelow: 0, ...options.lossy };
     const purpose = { sample: true, contextTokens, skipBelow: lossy.skipBelow };
+    const decode = buildGraph(family, spec, { ...purpose, logits: 'all', lookahead: MOST_LOOKAHEAD });
+    const prefill = buildGraph(family, spec, { ...purpose, logits: 'last' });
+    const experts = planExperts(spec, context);
+    checkTensors(spec, [decode, prefill], context);
     return {
       checkpoint,
       family,
       spec,
       context,
-      experts: planExperts(spec, context),
+      experts,
       contextTokens,
       chunkTokens: Math.min(MOST_CHUNK_TOKENS, contextTokens),
       lossy,
-      decode: buildGraph(family, spec, { ...purpose, logits: 'all', lookahead: MOST_LOOKAHEAD }),
-      prefill: buildGraph(family, spec, { ...purpose, logits: 'last' }),
+      decode,
+      prefill,
     };
   } catch (error) {
     checkpoint.dispose();

@@ -22,7 +22,8 @@ export async function remadeModel(folder: FolderSource, { config, tensor }: Rema
   try {
     const tensors: TensorToWrite[] = [];
     for (const name of checkpoint.names()) {
-      const { bytes, shape } = await checkpoint.read(name);
+      const { bytes } = await checkpoint.read(name);
+      const shape = checkpoint.tensor(name)?.shape ?? []; // reading makes two dimensions of three
       const values = new Float32Array(bytes.slice().buffer);
       const made = tensor?.(name, { shape, values }) ?? { shape, values };
       tensors.push({

@@ -1,13 +1,14 @@
 /** Reads a model's weights out of a checkpoint: dense matrices one by one, experts record by record. */
 import { AtomoeError, invariant } from '../errors.ts';
 import { packRecord, recordLayout } from '../experts/record.ts';
-import type { Checkpoint } from '../formats/checkpoint.ts';
-import { isNumericDtype, type NumericDtype } from '../formats/dtypes.ts';
+import { noTensor, type Checkpoint } from '../formats/checkpoint.ts';
+import { isWeightDtype, type WeightDtype } from '../formats/dtypes.ts';
 import type { ExpertPack } from '../formats/pack.ts';
 import { chooseFormat, encodeMatrix, matrixLayout, type MatrixFormat } from '../formats/matrix.ts';
 import type { RecordLayout } from '../graph/experts.ts';
 import type { TensorRows, Weight } from '../graph/tensor.ts';
 import type { WeightPart } from '../graph/weight-parts.ts';
+import { quantizedNames } from '../models/quantization.ts';
 import type { AtomicSpec, ModelSpec, MoeSpec } from '../models/spec.ts';
 import type { QuantizeFormat } from './api.ts';
 
@@ -24,25 +25,23 @@ export interface EncodedMatrix {
   readonly scalesOffsetBytes: number;
 }
 
-/** Rows, columns and stored type of a part, from the header alone. */
+/** Rows and stored type of a part, from the header alone. */
 function describe(
   checkpoint: Checkpoint,
   part: TensorRows,
   cols: number,
-): { dtype: NumericDtype; rows: number } {
+): { dtype: WeightDtype; rows: number } {
   const info = checkpoint.tensor(part.tensor);
-  if (!info) {
-    throw new AtomoeError(
-      'bad-file',
-      `${checkpoint.label}: tensor "${part.tensor}" is missing; the config asks for it; download the model again`,
-    );
-  }
+  if (!info) throw absent(checkpoint, part.tensor);
   const { dtype, shape } = info;
-  if (!isNumericDtype(dtype)) {
+  if (!isWeightDtype(dtype)) {
     throw new AtomoeError(
       'unsupported-model',
       `${info.file}: tensor "${part.tensor}" is ${dtype}; wanted F16, BF16 or F32; choose a 16-bit version of the model`,
     );
+  }
+  if (part.shape && shape.join() !== part.shape.join()) {
+    throw wrongShape(checkpoint, part, `[${part.shape.join(', ')}]`);
   }
   const elements = shape.reduce((product, size) => product * size, 1);
   const width = shape.length <= 1 ? cols : (shape[shape.length - 1] ?? 0);
@@ -52,6 +51,18 @@ function describe(
     throw wrongShape(checkpoint, part, `rows of ${cols}`);
   }
   return { dtype, rows };
+}
+
+/** Why a tensor is not there: quantising tools put others in its place. */
+function absent(checkpoint: Checkpoint, name: string): AtomoeError {
+  const { label, lost } = checkpoint;
+  const companion = quantizedNames(name).find((other) => checkpoint.tensor(other));
+  if (companion === undefined) return noTensor(label, name, lost.get(name), [...checkpoint.names()].length);
+  return new AtomoeError(
+    'unsupported-model',
+    `${label}: the weights are quantised, "${companion}" is there instead of "${name}"; Atomoe reads F32, F16 and BF16 ` +
+      `weights; choose the model's 16-bit version`,
+  );
 }
 
 function wrongShape(checkpoint: Checkpoint, part: TensorRows, wanted: string): AtomoeError {
@@ -72,7 +83,7 @@ export function formatOf(weight: Weight, { checkpoint, quantize }: ReadContext):
   const { source, rows, cols } = weight;
   if (source.kind === 'computed') return 'f32';
   let found = 0;
-  const dtypes = new Set<NumericDtype>();
+  const dtypes = new Set<WeightDtype>();
   for (const part of source.parts) {
     const described = describe(checkpoint, part, cols);
     found += described.rows;
@@ -197,11 +208,9 @@ export function planExperts(spec: ModelSpec, context: ReadContext): ExpertPlan |
 function planGluExperts(spec: ModelSpec, experts: number, width: number, context: ReadContext): ExpertPlan {
   const { hidden } = spec;
   const shapes = gluShapes(hidden, width);
-  const format = commonFormat(spec, context, commonDivisor(hidden, width), (mlp) =>
-    mlp.kind === 'moe' ? Object.values(mlp.expert(0)) : [],
-  );
-  const layout = recordLayout(format, shapes);
   const sparse = spec.layers.flatMap(({ mlp }) => (mlp.kind === 'moe' ? [mlp] : []));
+  const format = commonFormat(gluParts(sparse, shapes), context, commonDivisor(hidden, width));
+  const layout = recordLayout(format, shapes);
   return {
     layers: sparse.length,
     unitsPerLayer: experts,
@@ -214,11 +223,8 @@ function planGluExperts(spec: ModelSpec, experts: number, width: number, context
       const encoded: Record<string, Uint8Array<ArrayBuffer>> = {};
       // All at once: the parts lie side by side in most files, and then become one request.
       const readOne = async (name: 'gate' | 'up' | 'down') => {
-        const [rows, cols] = shapes[name];
+        const [, cols] = shapes[name];
         const part = parts[name];
-        if (describe(readContext.checkpoint, part, cols).rows !== rows) {
-          throw wrongShape(readContext.checkpoint, part, `${rows} rows of ${cols}`);
-        }
         encoded[name] = await readPart(part, cols, layout.format, readContext);
       };
       await Promise.all([readOne('gate'), readOne('up'), readOne('down')]);
@@ -232,9 +238,7 @@ function planPages(spec: ModelSpec, context: ReadContext): ExpertPlan {
   const atomic = spec.layers.flatMap(({ mlp }) => (mlp.kind === 'atomic' ? [mlp] : []));
   const [first] = atomic;
   invariant(first, () => 'no atomic experts');
-  const format = commonFormat(spec, context, hidden, (mlp) =>
-    mlp.kind === 'atomic' ? [{ tensor: mlp.input }, { tensor: mlp.output }] : [],
-  );
+  const format = commonFormat(atomicParts(atomic, hidden), context, hidden);
   const pageExperts = pageSize(first.experts, first.grid, 2 * matrixLayout(format, 1, hidden).sizeBytes);
   const layout = recordLayout(format, pageShapes(hidden, pageExperts));
   return {
@@ -328,21 +332,61 @@ function commonDivisor(a: number, b: number): number {
   return b === 0 ? a : commonDivisor(b, a % b);
 }
 
-/** All records of a model have one format: f32 where the layers' files disagree. */
+interface SizedPart {
+  readonly part: TensorRows;
+  readonly shape: Shape;
+}
+
+/** Every matrix of every expert. */
+function* gluParts(layers: readonly MoeSpec[], shapes: ReturnType<typeof gluShapes>): Generator<SizedPart> {
+  for (const { experts, expert } of layers) {
+    for (let index = 0; index < experts; index += 1) {
+      const { gate, up, down } = expert(index);
+      yield { part: gate, shape: shapes.gate };
+      yield { part: up, shape: shapes.up };
+      yield { part: down, shape: shapes.down };
+    }
+  }
+}
+
+function* atomicParts(layers: readonly AtomicSpec[], hidden: number): Generator<SizedPart> {
+  for (const { input, output, experts } of layers) {
+    for (const tensor of [input, output]) {
+      yield { part: { tensor, shape: [experts, hidden] }, shape: [experts, hidden] };
+    }
+  }
+}
+
+/**
+ * The one format of all records of a model: f32 where the file has several, so that no expert loses bits. Looks at every
+ * part, and so finds what is missing or of another shape before anything is read.
+ *
+ * @param cols - what the rows' lengths have in common
+ */
 function commonFormat(
-  spec: ModelSpec,
+  parts: Iterable<SizedPart>,
   { checkpoint, quantize }: ReadContext,
   cols: number,
-  partsOf: (mlp: ModelSpec['layers'][number]['mlp']) => readonly TensorRows[],
 ): MatrixFormat {
   const formats = new Set<MatrixFormat>();
-  for (const { mlp } of spec.layers) {
-    for (const part of partsOf(mlp)) {
-      const info = checkpoint.tensor(part.tensor);
-      const { dtype } = describe(checkpoint, part, info?.shape[info.shape.length - 1] ?? cols);
-      formats.add(chooseFormat(dtype, cols, quantize));
-    }
+  for (const { part, shape } of parts) {
+    const [rows, width] = shape;
+    const described = describe(checkpoint, part, width);
+    if (described.rows !== rows) throw wrongShape(checkpoint, part, `${rows} rows of ${width}`);
+    formats.add(chooseFormat(described.dtype, cols, quantize));
   }
   const [only = 'f32'] = formats;
   return formats.size === 1 ? only : 'f32';
+}
+
+/** Names of the tensors that hold routed experts. */
+export function expertTensors(spec: ModelSpec): Set<string> {
+  const names = new Set<string>();
+  for (const { mlp } of spec.layers) {
+    if (mlp.kind === 'atomic') names.add(mlp.input).add(mlp.output);
+    for (let index = 0; mlp.kind === 'moe' && index < mlp.experts; index += 1) {
+      for (const { tensor } of Object.values(mlp.expert(index))) names.add(tensor);
+    }
+  }
+  return names;
 }

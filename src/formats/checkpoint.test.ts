@@ -119,6 +119,53 @@ test('shards: each tensor comes from the file that the index names', async () =>
   expect(openFiles.size).toBe(0);
 });
 
+test('an index may name more than the shards hold, and less', async () => {
+  const checkpoint = await openCheckpoint(
+    memoryFolder({
+      'config.json': config,
+      'model.safetensors.index.json': index({
+        w: 'x.safetensors',
+        v: 'x.safetensors',
+        u: 'gone.safetensors',
+        constructor: 'gone.safetensors',
+      }),
+      'x.safetensors': weights,
+    }),
+  );
+  expect([...checkpoint.names()]).toEqual(['w', 'scale']);
+  expect([...checkpoint.lost]).toEqual([
+    ['v', { file: 'x.safetensors', isFileMissing: false }],
+    ['u', { file: 'gone.safetensors', isFileMissing: true }],
+    ['constructor', { file: 'gone.safetensors', isFileMissing: true }],
+  ]);
+  const messages = await Promise.all(
+    ['v', 'u', 'toString'].map(async (name) => (await failure(checkpoint.read(name))).message),
+  );
+  expect(messages[0]).toMatch(/puts tensor "v" into x.safetensors, which does not hold it/);
+  expect(messages[1]).toMatch(/puts tensor "u" into gone.safetensors, which is missing/);
+  expect(messages[2]).toMatch(/tensor "toString" is missing among the 2 of the file/);
+});
+
+test('numbers as Python writes them, and a byte-order mark', async () => {
+  const text = '\ufeff{"a": [Infinity, -Infinity, NaN], "b": "NaN \\" Infinity"}';
+  const checkpoint = await openCheckpoint(
+    memoryFolder({ 'config.json': text, 'model.safetensors': weights }),
+  );
+  expect(checkpoint.config).toEqual({ a: [Infinity, -Infinity, Number.NaN], b: 'NaN " Infinity' });
+});
+
+test('a config that is of no use is refused before any weight file is opened', async () => {
+  const { folder, readBytes } = watched(
+    memoryFolder({ 'config.json': config, 'model.safetensors': weights }),
+  );
+  const reason = new AtomoeError('unsupported-model', 'no');
+  const accept = () => {
+    throw reason;
+  };
+  await expect(openCheckpoint(folder, { accept })).rejects.toBe(reason);
+  expect([...readBytes.keys()]).toEqual(['config.json']);
+});
+
 /** What is wrong, the folder, and what the message must say. */
 const badFolders: [string, Record<string, string | Uint8Array>, RegExp][] = [
   ['no config', { 'model.safetensors': weights }, /bad: config.json is missing/],
@@ -149,13 +196,19 @@ const badFolders: [string, Record<string, string | Uint8Array>, RegExp][] = [
     /gone.safetensors is missing/,
   ],
   [
-    'a shard lacks its tensor',
+    'two shards hold a tensor, and the index means neither',
     {
       'config.json': config,
-      'model.safetensors.index.json': index({ w: 'x.safetensors', v: 'x.safetensors' }),
+      'model.safetensors.index.json': index({ other: 'x.safetensors', another: 'y.safetensors' }),
       'x.safetensors': weights,
+      'y.safetensors': weights,
     },
-    /puts tensor "v" into x.safetensors, which does not hold it/,
+    /tensor "w" is in x.safetensors and in y.safetensors, and model.safetensors.index.json names neither/,
+  ],
+  [
+    'a config that nests without end',
+    { 'config.json': `${'['.repeat(100_000)}`, 'model.safetensors': weights },
+    /config.json is nested deeper than 64 levels/,
   ],
   [
     'index without a map',

@@ -5,7 +5,7 @@
 import { AtomoeError } from '../errors.ts';
 import { readExactly, unrangedBytes } from '../io/read.ts';
 import type { FileSource, FolderSource, ReadOptions } from '../io/source.ts';
-import { findNonFinite, isNumericDtype, toF32 } from './dtypes.ts';
+import { findNonFinite, isWeightDtype, toF32 } from './dtypes.ts';
 import type { Dtype } from './dtypes.ts';
 import { isJsonObject, readJson } from './json-file.ts';
 import type { JsonObject } from './json-file.ts';
@@ -40,6 +40,12 @@ export interface TensorBytes {
   readonly bytes: Uint8Array<ArrayBuffer>; // little-endian, row-major
 }
 
+/** Why a tensor that the index names is not there. */
+export interface LostTensor {
+  readonly file: string; // that the index names
+  readonly isFileMissing: boolean; // or the file is there, and the tensor is not in it
+}
+
 /** An opened folder: headers are read, weights are not. */
 export interface Checkpoint {
   readonly label: string;
@@ -53,6 +59,8 @@ export interface Checkpoint {
   readonly pack?: ExpertPack;
   names(): IterableIterator<string>;
   tensor(name: string): TensorInfo | undefined;
+  /** What an index names and no file holds: indexes of real models name more than anybody needs. */
+  readonly lost: ReadonlyMap<string, LostTensor>;
   /**
    * @throws {AtomoeError} bad-file - no such tensor, or its rows do not exist; non-finite - a NaN or an infinity in it;
    *   network, integrity and the like from the source
@@ -65,7 +73,11 @@ export interface Checkpoint {
 
 interface OpenOptions {
   signal?: AbortSignal | undefined;
+  /** Sees the config before any weight file is asked for, and throws where it is of no use. */
+  accept?: (config: JsonObject, label: string) => void;
 }
+
+const NO_INDEX: ReadonlyMap<string, string> = new Map();
 
 interface WeightFile {
   readonly source: FileSource;
@@ -82,12 +94,13 @@ interface WeightFile {
 export async function openCheckpoint(folder: FolderSource, options: OpenOptions = {}): Promise<Checkpoint> {
   const config = await readJson(folder, 'config.json', options);
   if (!config) throw await absent(folder, 'config.json', 'it says which model this is');
+  options.accept?.(config, folder.label);
   const generationConfig = await readJson(folder, 'generation_config.json', options);
   const single = folder.entry ?? 'model.safetensors';
   // Who drops a packed folder, or points at its one weight file, means the whole pack.
   const source = single === DENSE_FILE ? undefined : await openWeights(folder, single, options);
   if (source) {
-    const tensors = await openTensors(folder.label, [source], undefined, options);
+    const tensors = await openTensors(folder.label, [source], NO_INDEX, options);
     return checkpointOf(folder.label, config, generationConfig, tensors);
   }
   const manifest = await readJson(folder, MANIFEST_FILE, options);
@@ -115,7 +128,7 @@ export async function openSafetensors(source: FileSource, options: OpenOptions =
     source.name,
     {},
     undefined,
-    await openTensors(source.name, [source], undefined, options),
+    await openTensors(source.name, [source], NO_INDEX, options),
   );
 }
 
@@ -152,7 +165,7 @@ async function openPacked(
     );
   }
   const source = manifest.denseHashes ? verifiedFile(folder, dense, manifest.denseHashes) : dense;
-  const tensors = await openTensors(folder.label, [source], undefined, options);
+  const tensors = await openTensors(folder.label, [source], NO_INDEX, options);
   try {
     return { tensors, pack: await openPack(folder, manifest, options) };
   } catch (error) {
@@ -161,6 +174,7 @@ async function openPacked(
   }
 }
 
+/** Those that are there: whether a missing one is missed depends on what the model needs. */
 async function openShards(
   folder: FolderSource,
   names: ReadonlySet<string>,
@@ -170,8 +184,10 @@ async function openShards(
   try {
     for (const name of names) {
       const source = await openWeights(folder, name, options);
-      if (!source) throw missing(folder, name, 'model.safetensors.index.json names it');
-      sources.push(source);
+      if (source) sources.push(source);
+    }
+    if (sources.length === 0) {
+      throw missing(folder, [...names][0] ?? 'a shard', 'model.safetensors.index.json names it');
     }
     return sources;
   } catch (error) {
@@ -192,44 +208,68 @@ function parseWeightMap(folder: FolderSource, index: JsonObject): Map<string, st
   );
 }
 
-interface OpenedTensors {
-  readonly files: readonly WeightFile[];
-  readonly byName: ReadonlyMap<string, { info: TensorInfo; source: FileSource }>;
+interface HeldTensor {
+  readonly info: TensorInfo;
+  readonly source: FileSource;
 }
 
-/** Reads the headers, and checks them against the index where there is one. Closes the sources if that fails. */
+interface OpenedTensors {
+  readonly files: readonly WeightFile[];
+  readonly byName: ReadonlyMap<string, HeldTensor>;
+  readonly lost: ReadonlyMap<string, LostTensor>;
+}
+
+/** Reads the headers, and finds each tensor. Closes the sources if that fails. */
 async function openTensors(
   label: string,
   sources: readonly FileSource[],
-  weightMap: ReadonlyMap<string, string> | undefined,
+  weightMap: ReadonlyMap<string, string>,
   options: OpenOptions,
 ): Promise<OpenedTensors> {
   try {
     const readOne = async (source: FileSource) => ({ source, header: await readHeader(source, options) });
     const files = await Promise.all(sources.map(readOne));
-    const byName = new Map<string, { info: TensorInfo; source: FileSource }>();
+    const byName = new Map<string, HeldTensor>();
     for (const { source, header } of files) {
       for (const [name, entry] of header.tensors) {
-        // A shard may hold copies that the index finds elsewhere.
-        if (weightMap && weightMap.get(name) !== source.name) continue;
+        const held = byName.get(name);
+        if (held && !isTheOneNamed(label, weightMap.get(name), held, source)) continue;
         byName.set(name, { info: { name, file: source.name, ...entry }, source });
       }
     }
-    for (const [name, file] of weightMap ?? []) {
-      if (!byName.has(name)) throw notInShard(label, name, file);
+    const there = new Set(sources.map(({ name }) => name));
+    const lost = new Map<string, LostTensor>();
+    for (const [name, file] of weightMap) {
+      if (!byName.has(name)) lost.set(name, { file, isFileMissing: !there.has(file) });
     }
-    return { files, byName };
+    return { files, byName, lost };
   } catch (error) {
     for (const source of sources) source.dispose?.();
     throw error;
   }
 }
 
+/** Of two files that hold a tensor, whether the index means the second. */
+function isTheOneNamed(
+  label: string,
+  named: string | undefined,
+  { info }: HeldTensor,
+  source: FileSource,
+): boolean {
+  if (named === source.name) return true;
+  if (named === info.file) return false;
+  throw new AtomoeError(
+    'bad-file',
+    `${label}: tensor "${info.name}" is in ${info.file} and in ${source.name}, and model.safetensors.index.json names ` +
+      `${named ?? 'neither'}; one place is wanted, download the index again`,
+  );
+}
+
 function checkpointOf(
   label: string,
   config: JsonObject,
   generationConfig: JsonObject | undefined,
-  { files: weightFiles, byName }: OpenedTensors,
+  { files: weightFiles, byName, lost }: OpenedTensors,
   pack?: ExpertPack,
 ): Checkpoint {
   const files = [
@@ -238,7 +278,7 @@ function checkpointOf(
   ];
   const read = (name: string, options: TensorReadOptions = {}) => {
     const found = byName.get(name);
-    if (!found) throw noTensor(label, name, byName.size);
+    if (!found) throw noTensor(label, name, lost.get(name), byName.size);
     return readTensor(found.info, found.source, options);
   };
   return {
@@ -252,10 +292,11 @@ function checkpointOf(
     ...(pack ? { pack } : {}),
     names: () => byName.keys(),
     tensor: (name) => byName.get(name)?.info,
+    lost,
     read: async (name, options) => read(name, options),
     async readF32(name, options) {
       const { dtype, bytes } = await read(name, options);
-      if (isNumericDtype(dtype)) return toF32(dtype, bytes);
+      if (isWeightDtype(dtype) || dtype === 'F64') return toF32(dtype, bytes);
       throw new AtomoeError(
         'unsupported-model',
         `${label}: tensor "${name}" is ${dtype}, F16, BF16 or F32 is wanted; choose a 16-bit version of the model`,
@@ -353,15 +394,21 @@ function missing(folder: FolderSource, name: string, why: string): AtomoeError {
   );
 }
 
-function notInShard(label: string, name: string, file: string): AtomoeError {
-  return new AtomoeError(
-    'bad-file',
-    `${label}: model.safetensors.index.json puts tensor "${name}" into ${file}, which does not hold it; download ` +
-      `the index and ${file} again`,
-  );
-}
-
-function noTensor(label: string, name: string, count: number): AtomoeError {
+/** Says why a tensor that is needed is not there. */
+export function noTensor(
+  label: string,
+  name: string,
+  lost: LostTensor | undefined,
+  count: number,
+): AtomoeError {
+  if (lost) {
+    const why = lost.isFileMissing ? 'which is missing' : 'which does not hold it';
+    return new AtomoeError(
+      'bad-file',
+      `${label}: model.safetensors.index.json puts tensor "${name}" into ${lost.file}, ${why}; download the index and ` +
+        `${lost.file} again`,
+    );
+  }
   return new AtomoeError(
     'bad-file',
     `${label}: tensor "${name}" is missing among the ${count} of the file; the config asks for it, download both ` +

@@ -104,12 +104,15 @@ export function f32ArrayToBf16(values: Float32Array): Uint16Array<ArrayBuffer> {
   return bits;
 }
 
+/** Types of weights. Integers never are: a quantised file's integers mean nothing without their scales. */
+export type WeightDtype = 'F32' | 'F16' | 'BF16';
+
+export function isWeightDtype(dtype: Dtype): dtype is WeightDtype {
+  return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
+}
+
 /** Types whose elements `toF32` can give. */
 export type NumericDtype = Exclude<Dtype, 'C64' | 'F8_E4M3' | 'F8_E5M2' | 'F8_E8M0'>;
-
-export function isNumericDtype(dtype: Dtype): dtype is NumericDtype {
-  return dtype !== 'C64' && !dtype.startsWith('F8_');
-}
 
 /** The elements of little-endian `bytes` as f32. 64-bit types and 32-bit integers may round. */
 export function toF32(dtype: NumericDtype, bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {

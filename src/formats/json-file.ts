@@ -1,6 +1,7 @@
 import { AtomoeError } from '../errors.ts';
 import { readExactly } from '../io/read.ts';
 import type { FolderSource } from '../io/source.ts';
+import { beyondBounds, MODEL_JSON, parseWithPythonNumbers, type JsonBounds } from './json-text.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -27,7 +28,7 @@ export async function readText(
 }
 
 /**
- * Reads a JSON object, such as config.json.
+ * Reads a JSON object, such as config.json. `NaN` and `Infinity` are numbers in it, as Python writes them.
  *
  * @returns undefined when there is no such file
  * @throws {AtomoeError} bad-file - not UTF-8, not JSON, or not an object
@@ -38,7 +39,7 @@ export async function readJson(
   options: { signal?: AbortSignal | undefined } = {},
 ): Promise<JsonObject | undefined> {
   return readParsed(folder, name, options, (bytes, where) =>
-    parseJsonObject(decodeUtf8(bytes, where), where),
+    parseJsonObject(decodeUtf8(bytes, where), where, { parse: parseWithPythonNumbers }),
   );
 }
 
@@ -71,11 +72,27 @@ async function readParsed<T>(
   }
 }
 
-/** @param where - what the error calls the text */
-export function parseJsonObject(text: string, where: string): JsonObject {
+export interface ParseJsonOptions {
+  readonly bounds?: JsonBounds;
+  readonly parse?: (text: string) => unknown; // default: strictly
+}
+
+/**
+ * @param where - what the error calls the text
+ * @throws {AtomoeError} bad-file - it is not JSON, no object, or beyond the bounds
+ */
+export function parseJsonObject(
+  text: string,
+  where: string,
+  { bounds = MODEL_JSON, parse = JSON.parse }: ParseJsonOptions = {},
+): JsonObject {
+  const beyond = beyondBounds(text, bounds);
+  if (beyond !== undefined) {
+    throw new AtomoeError('bad-file', `${where} ${beyond}, which no model needs; download it again`);
+  }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parse(text);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new AtomoeError('bad-file', `${where} is not JSON: ${why}; download it again`, { cause });

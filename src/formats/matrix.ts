@@ -6,7 +6,7 @@ import {
   f32ArrayToBf16,
   f32ArrayToF16,
   toF32,
-  type NumericDtype,
+  type WeightDtype,
 } from './dtypes.ts';
 import { packQuant, quantLayout, QUANT_BLOCK, unpackQuant, type QuantFormat } from './quant.ts';
 
@@ -25,7 +25,7 @@ const COLUMN_STEP: Readonly<Record<MatrixFormat, number>> = {
  * The format in which a matrix is kept: the wanted quantisation where rows divide into blocks, else the file's own
  * precision where kernels can load it, else f32.
  */
-export function chooseFormat(dtype: NumericDtype, cols: number, quantize?: QuantFormat): MatrixFormat {
+export function chooseFormat(dtype: WeightDtype, cols: number, quantize?: QuantFormat): MatrixFormat {
   const own: MatrixFormat = dtype === 'F16' ? 'f16' : dtype === 'BF16' ? 'bf16' : 'f32';
   const wanted = [...(quantize ? [quantize] : []), own];
   return wanted.find((format) => cols % COLUMN_STEP[format] === 0) ?? 'f32';
@@ -51,7 +51,7 @@ export function matrixLayout(format: MatrixFormat, rows: number, cols: number): 
 
 /** Re-encodes a matrix read from a file. Returns the bytes themselves where nothing changes. */
 export function encodeMatrix(
-  dtype: NumericDtype,
+  dtype: WeightDtype,
   bytes: Uint8Array<ArrayBuffer>,
   format: MatrixFormat,
   rows: number,

@@ -49,6 +49,25 @@ test('reads tensors, metadata, scalars and empty tensors', async () => {
   expect(header.tensors.get('none')!.sizeBytes).toBe(0);
 });
 
+test('metadata of null is none, and any name is only a name', async () => {
+  const names = ['__proto__', 'constructor', 'toString'];
+  const entries = names.map(
+    (name, i) =>
+      `${JSON.stringify(name)}: ${JSON.stringify({ ...good, data_offsets: [16 * i, 16 * i + 16] })}`,
+  );
+  const text = `{"__metadata__": null, ${entries.join(', ')}}`;
+  const header = await readSafetensorsHeader(memoryFile('m', safetensorsText(text, 48)));
+  expect(header.metadata).toEqual({});
+  expect([...header.tensors.keys()]).toEqual(names);
+});
+
+test('a header that nests without end is refused at once', async () => {
+  const nested = `{"a": {"dtype": "F32", "shape": [1], "data_offsets": ${'['.repeat(8000)}${']'.repeat(8000)}}}`;
+  const error = await failure(safetensorsText(nested, 4));
+  expect(error.code).toBe('bad-file');
+  expect(error.message).toMatch(/the header is nested deeper than 3 levels/);
+});
+
 test('a header padded with blanks is fine', async () => {
   const text = `${JSON.stringify({ a: good })}      `;
   const header = await readSafetensorsHeader(memoryFile('m', safetensorsText(text, 16)));

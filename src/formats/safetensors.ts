@@ -21,6 +21,8 @@ export interface SafetensorsHeader {
 
 const LENGTH_BYTES = 8;
 const HEADER_LIMIT_BYTES = 100_000_000; // the format's own limit
+/** A tensor's shape is the deepest thing in a header. The largest files hold 40,000 tensors of about 8 values. */
+const HEADER_BOUNDS = { depth: 3, values: 4_000_000 };
 const ADVICE = 'the file is damaged or not safetensors, download it again';
 
 /**
@@ -50,7 +52,7 @@ export async function readSafetensorsHeader(
   }
   const where = `${file.name}: the header`;
   const text = decodeUtf8(await readExactly(file, LENGTH_BYTES, Number(headerBytes), options), where);
-  const { __metadata__: metadata, ...entries } = parseJsonObject(text, where);
+  const { __metadata__: metadata, ...entries } = parseJsonObject(text, where, { bounds: HEADER_BOUNDS });
   const repeated = repeatedKey(text);
   if (repeated !== undefined)
     throw bad(file, `its header names ${JSON.stringify(repeated)} twice, once is wanted`);
@@ -64,7 +66,7 @@ export async function readSafetensorsHeader(
 }
 
 function parseMetadata(file: FileSource, value: unknown): Record<string, string> {
-  if (value === undefined) return {};
+  if (value === undefined || value === null) return {};
   const pairs = isJsonObject(value) ? Object.entries(value) : undefined;
   if (pairs?.every((pair): pair is [string, string] => typeof pair[1] === 'string')) {
     return Object.fromEntries(pairs);

@@ -42,6 +42,8 @@ export interface TensorRows {
   readonly tensor: string;
   readonly rowStart?: number; // default 0
   readonly rowCount?: number; // default: all that are left
+  /** Of the whole tensor. A file with another one is refused, even where the rows would do. */
+  readonly shape?: readonly number[];
 }
 
 /** A weight is read from a checkpoint (parts stacked by rows) or computed. */

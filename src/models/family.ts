@@ -1,6 +1,7 @@
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Graph } from '../graph/node.ts';
 import type { ConfigReader } from './config.ts';
+import type { FileTensors } from './file-tensors.ts';
 import type { ModelSpec } from './spec.ts';
 
 /** How a graph is built for a use: what it answers with, and for how many tokens. */
@@ -20,6 +21,7 @@ export interface GraphPurpose {
  */
 export interface ModelFamily {
   readonly modelTypes: readonly string[]; // `model_type` in config.json
-  readonly parse: (config: ConfigReader) => ModelSpec;
+  /** `file` tells which of several spellings a file uses; without one, the usual spelling is meant. */
+  readonly parse: (config: ConfigReader, file?: FileTensors) => ModelSpec;
   readonly build?: (spec: ModelSpec, purpose: GraphPurpose, builder: GraphBuilder) => Graph;
 }

@@ -7,6 +7,7 @@ function config(path: string): Record<string, unknown> {
 }
 
 const qwen3 = config('fixtures/models/qwen3_moe/config.json');
+const olmoe = config('fixtures/models/olmoe/config.json');
 const qwen2 = config('fixtures/models/qwen2_moe/config.json');
 
 test.each([
@@ -26,10 +27,11 @@ test.each([
 test('granite stacks gate rows before up rows, expert by expert', () => {
   const { spec } = parseModel(config('fixtures/models/granitemoe/config.json'), 'granite');
   const mlp = spec.layers[1]?.mlp;
+  const block = 'model.layers.1.block_sparse_moe.';
   expect(mlp?.kind === 'moe' && mlp.expert(2)).toEqual({
-    gate: { tensor: 'model.layers.1.block_sparse_moe.input_linear.weight', rowStart: 128, rowCount: 32 },
-    up: { tensor: 'model.layers.1.block_sparse_moe.input_linear.weight', rowStart: 160, rowCount: 32 },
-    down: { tensor: 'model.layers.1.block_sparse_moe.output_linear.weight', rowStart: 128, rowCount: 64 },
+    gate: { tensor: `${block}input_linear.weight`, shape: [8, 64, 64], rowStart: 128, rowCount: 32 },
+    up: { tensor: `${block}input_linear.weight`, shape: [8, 64, 64], rowStart: 160, rowCount: 32 },
+    down: { tensor: `${block}output_linear.weight`, shape: [8, 64, 32], rowStart: 128, rowCount: 64 },
   });
 });
 
@@ -40,10 +42,55 @@ test('layers named by mlp_only_layers and decoder_sparse_step are dense', () => 
   expect(stepped.layers.map(({ mlp }) => mlp.kind)).toEqual(['dense', 'moe', 'dense']);
 });
 
+describe('sliding windows lie where the class puts them', () => {
+  const windows = (values: object) =>
+    parseModel({ ...values }, 'model').spec.layers.map(({ attention }) => attention.window);
+
+  test('Mixtral: in all layers', () => {
+    const mixtral = config('fixtures/models/mixtral/config.json');
+    expect(windows({ ...mixtral, sliding_window: 5 })).toEqual([5, 5, 5]);
+    expect(windows({ ...mixtral, sliding_window: null })).toEqual([0, 0, 0]);
+  });
+
+  test('Qwen3: in all layers once it is on, 4096 unless said', () => {
+    expect(windows({ ...qwen3, sliding_window: 7 })).toEqual([0, 0, 0]);
+    expect(windows({ ...qwen3, use_sliding_window: true, sliding_window: 7 })).toEqual([7, 7, 7]);
+    expect(windows({ ...qwen3, use_sliding_window: true })).toEqual([4096, 4096, 4096]);
+  });
+
+  test('Qwen2: in every second layer below max_window_layers, or as layer_types says', () => {
+    const on = { ...qwen2, layer_types: null, use_sliding_window: true, sliding_window: 6 };
+    expect(windows(on)).toEqual([6, 0, 6]);
+    expect(windows({ ...on, max_window_layers: 2 })).toEqual([6, 0, 0]);
+    const layer_types = ['full_attention', 'sliding_attention', 'full_attention'];
+    expect(windows({ ...on, layer_types })).toEqual([0, 6, 0]);
+    expect(() => windows({ ...on, layer_types, use_sliding_window: false })).toThrow(/layer_types with/);
+  });
+});
+
+describe('quantised checkpoints are refused by name', () => {
+  test.each([
+    [{ quantization_config: { quant_method: 'gptq', bits: 4 } }, 'gptq (quantization_config)'],
+    [{ quantization_config: { quant_method: 'mxfp4' } }, 'mxfp4 (quantization_config)'],
+    [{ quantization_config: { load_in_4bit: true } }, 'bitsandbytes (quantization_config)'],
+    [{ quantization_config: { bits: 3 } }, 'an unnamed kind (quantization_config)'],
+    [{ compression_config: { format: 'dense' } }, 'compressed-tensors (compression_config)'],
+    [{ quantization: { group_size: 64, bits: 4 } }, 'MLX (quantization)'],
+  ])('%o', (entry, named) => {
+    const parse = () => parseModel({ ...qwen3, ...entry }, 'model');
+    expect(parse).toThrow(`the weights are quantised by ${named}; Atomoe reads F32, F16 and BF16`);
+    expect(parse).toThrow(expect.objectContaining({ code: 'unsupported-model' }) as Error);
+  });
+
+  test.each([null, {}])('%o means that they are not', (quantization_config) => {
+    expect(parseModel({ ...qwen3, quantization_config }, 'model').spec.family).toBe('qwen3_moe');
+  });
+});
+
 describe('what cannot run is refused in one sentence', () => {
   test.each([
     [{ model_type: 'llama' }, 'unsupported-model', /model_type "llama" is no family/],
-    [{ ...qwen3, hidden_size: undefined }, 'bad-file', /hidden_size is missing; wanted a positive integer/],
+    [{ model_type: 'omnimoe' }, 'bad-file', /hidden_size is missing; wanted a positive integer/],
     [{ ...qwen3, num_hidden_layers: 2.5 }, 'bad-file', /num_hidden_layers is 2.5; wanted a positive integer/],
     [{ ...qwen3, num_experts_per_tok: 9 }, 'bad-file', /9 experts a token of 8/],
     [
@@ -58,7 +105,30 @@ describe('what cannot run is refused in one sentence', () => {
       'unsupported-model',
       /the shared expert's intermediate size is 30; wanted a multiple of 4/,
     ],
+    [{ ...qwen3, hidden_act: 'constructor' }, 'unsupported-model', /activation "constructor"/],
+    [{ ...qwen3, model_type: '__proto__' }, 'unsupported-model', /model_type "__proto__" is no family/],
     [{ ...qwen3, rope_parameters: { rope_type: 'yarn' } }, 'unsupported-model', /rope scaling "yarn"/],
+    [{ ...qwen3, rope_scaling: { type: 'linear', factor: 2 } }, 'unsupported-model', /rope scaling "linear"/],
+    [{ ...qwen3, rope_scaling: { factor: 2 } }, 'unsupported-model', /rope scaling by factor/],
+    [
+      { ...qwen3, rope_parameters: { full_attention: { rope_theta: 1 } } },
+      'unsupported-model',
+      /rope scaling by full_attention/,
+    ],
+    [{ ...qwen3, rope_theta: 5 }, 'bad-file', /rope_theta is 10000 and another is 5; wanted one of them/],
+    [{ ...qwen3, partial_rotary_factor: 0.5 }, 'unsupported-model', /partial_rotary_factor 0.5/],
+    [
+      { ...qwen3, rope_parameters: { partial_rotary_factor: 0.25 } },
+      'unsupported-model',
+      /partial_rotary_factor 0.25/,
+    ],
+    [{ ...qwen3, rms_norm_eps: 0 }, 'bad-file', /rms_norm_eps is 0; wanted a number above 0/],
+    [{ ...qwen3, num_experts: 4 }, 'bad-file', /num_experts is 4 and num_local_experts is 8/],
+    [{ ...qwen3, layer_types: ['full_attention'] }, 'bad-file', /num_hidden_layers is 3 and the length of/],
+    [{ ...qwen3, layer_types: ['conv', 'conv', 'conv'] }, 'unsupported-model', /layer type "conv"/],
+    [{ ...qwen3, layer_types: Array(3).fill('sliding_attention') }, 'unsupported-model', /layer_types with/],
+    [{ ...olmoe, sliding_window: 8 }, 'unsupported-model', /sliding_window 8; this family runs with full/],
+    [{ ...olmoe, clip_qkv: 8 }, 'unsupported-model', /clip_qkv/],
   ])('%o', (values, code, message) => {
     const parse = () => parseModel(values, 'model');
     expect(parse).toThrow(message);

@@ -1,29 +1,32 @@
 import { AtomoeError } from '../errors.ts';
-import { ConfigReader } from './config.ts';
+import { CLASS_DEFAULTS } from './class-defaults.ts';
+import { ConfigReader, type ConfigValues } from './config.ts';
 import type { ModelFamily } from './family.ts';
+import type { FileTensors } from './file-tensors.ts';
 import { graniteMoe } from './families/granite-moe.ts';
 import { mixtral } from './families/mixtral.ts';
 import { olmoe } from './families/olmoe.ts';
 import { omnimoe } from './families/omnimoe.ts';
 import { qwen2Moe } from './families/qwen2-moe.ts';
 import { qwen3Moe } from './families/qwen3-moe.ts';
+import { refuseQuantized } from './quantization.ts';
 import type { ModelSpec } from './spec.ts';
 
 /** The families that come with the engine. A new one is added here, or handed to the engine from outside. */
 export const FAMILIES: readonly ModelFamily[] = [omnimoe, qwen3Moe, olmoe, mixtral, qwen2Moe, graniteMoe];
 
 /**
- * Finds the family of a config and parses it.
+ * Finds the family of a config. Looks at nothing but the config, so it can be asked before any weight file is.
  *
- * @throws {AtomoeError} unsupported-model - no family knows the `model_type`; bad-file - a key is missing or wrong
+ * @throws {AtomoeError} unsupported-model - no family knows the `model_type`, or the weights are quantised; bad-file -
+ *   there is no `model_type`
  */
-export function parseModel(
-  config: Readonly<Record<string, unknown>>,
+export function findFamily(
+  config: ConfigValues,
   label: string,
   extra: readonly ModelFamily[] = [],
-): { readonly family: ModelFamily; readonly spec: ModelSpec } {
-  const reader = new ConfigReader(config, `${label} config.json`);
-  const type = reader.text(['model_type']);
+): ModelFamily {
+  const type = new ConfigReader(config, `${label} config.json`).text(['model_type']);
   const families = [...extra, ...FAMILIES];
   const family = families.find(({ modelTypes }) => modelTypes.includes(type));
   if (!family) {
@@ -33,7 +36,27 @@ export function parseModel(
         'choose a model of one of these families',
     );
   }
-  const spec = family.parse(reader);
+  refuseQuantized(config, label);
+  return family;
+}
+
+/**
+ * Finds the family of a config and parses it.
+ *
+ * @param file - whose names and layers the spec is to have; default: the usual names, and the config's layers
+ * @throws {AtomoeError} unsupported-model - no family knows the model, or it does not run it so; bad-file - a key is
+ *   missing or wrong, or does not fit the file
+ */
+export function parseModel(
+  config: ConfigValues,
+  label: string,
+  extra: readonly ModelFamily[] = [],
+  file?: FileTensors,
+): { readonly family: ModelFamily; readonly spec: ModelSpec } {
+  const family = findFamily(config, label, extra);
+  // What comes from outside may share a name with a class, but not its defaults.
+  const defaults = extra.includes(family) ? {} : CLASS_DEFAULTS.get(String(config['model_type']));
+  const spec = family.parse(new ConfigReader(config, `${label} config.json`, defaults), file);
   checkSizes(spec, label);
   return { family, spec };
 }

@@ -111,7 +111,7 @@ function matrixOf({ builder }: Building, linear: LinearSpec, rows: number, cols:
 
 function biasOf({ builder }: Building, { bias }: LinearSpec, count: number): Weight | undefined {
   // One row for each element: a vector's elements are its rows.
-  return bias && builder.exact(bias.join(' + '), count, 1, ...bias);
+  return bias && builder.exact(bias.map(({ tensor }) => tensor).join(' + '), count, 1, ...bias);
 }
 
 function attentionBranch(building: Building, label: string, x: Tensor, attention: AttentionSpec): Tensor {

@@ -2,9 +2,11 @@ import type { TensorRows } from '../../graph/tensor.ts';
 import type { Activation } from '../../kernels/activation.ts';
 import type { RouterRule } from '../../kernels/gate.ts';
 import type { ConfigReader } from '../config.ts';
+import { checkLayerCount, spelling, type FileTensors } from '../file-tensors.ts';
 import type { AttentionSpec, GatedMlpSpec, LayerSpec, LinearSpec, ModelSpec } from '../spec.ts';
+import { readTheta } from './rope.ts';
 
-/** The sizes that nearly all decoder configs share. */
+/** The sizes that nearly all decoder configs share, and where their tensors stand. */
 export interface Shell {
   readonly hidden: number;
   readonly layerCount: number;
@@ -12,46 +14,86 @@ export interface Shell {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly theta: number;
+  readonly base: string; // before `layers.`; empty in files that were saved without the logits' head
+  readonly file: FileTensors | undefined;
 }
 
-export function readShell(config: ConfigReader): Shell {
-  const hidden = config.count(['hidden_size']);
-  const heads = config.count(['num_attention_heads']);
-  const rope = config.section('rope_parameters');
-  const kind = rope.text(
-    ['rope_type', 'type'],
-    config.section('rope_scaling').text(['rope_type', 'type'], 'default'),
-  );
-  if (kind !== 'default') config.unsupported(`rope scaling "${kind}"`, 'default rotary positions');
+/** Largest believable sizes: each an order above any model that exists. */
+const MOST = {
+  layers: 1024,
+  heads: 4096,
+  headDim: 4096,
+  hidden: 2 ** 18,
+  width: 2 ** 20,
+  vocab: 2 ** 24,
+  experts: 2 ** 16,
+};
+
+const EMBEDDING = 'embed_tokens.weight';
+
+/** Its layers are those of the file, so that nothing later depends on a count that somebody made up. */
+export function readShell(config: ConfigReader, file?: FileTensors): Shell {
+  const hidden = config.count(['hidden_size'], undefined, MOST.hidden);
+  const heads = config.count(['num_attention_heads'], undefined, MOST.heads);
+  const theta = readTheta(config);
   if (!Number.isInteger(hidden / heads) && !config.has('head_dim')) {
     config.unsupported(`hidden_size ${hidden} over ${heads} heads`, 'a whole head_dim');
   }
+  const base = spelling(file, [`model.${EMBEDDING}`, EMBEDDING]).slice(0, -EMBEDDING.length);
+  const layerCount = config.count(['num_hidden_layers'], undefined, MOST.layers);
+  if (file) checkLayerCount(file, base, layerCount);
   return {
     hidden,
     heads,
-    layerCount: config.count(['num_hidden_layers']),
-    kvHeads: config.count(['num_key_value_heads'], heads),
-    headDim: config.count(['head_dim'], hidden / heads),
-    theta: rope.number(['rope_theta'], config.number(['rope_theta'], 10_000)),
+    layerCount,
+    kvHeads: config.isNull('num_key_value_heads')
+      ? heads
+      : config.count(['num_key_value_heads'], heads, MOST.heads),
+    headDim: config.count(['head_dim'], hidden / heads, MOST.headDim),
+    theta,
+    base,
+    file,
   };
 }
 
-const ACTIVATIONS: Readonly<Record<string, Activation>> = {
-  silu: 'silu',
-  swish: 'silu',
-  gelu: 'gelu',
-  gelu_pytorch_tanh: 'gelu-tanh',
-  gelu_new: 'gelu-tanh',
-  relu: 'relu',
-};
-
-export function readActivation(config: ConfigReader): Activation {
-  const name = config.text(['hidden_act', 'hidden_activation'], 'silu');
-  return ACTIVATIONS[name] ?? config.unsupported(`activation "${name}"`, Object.keys(ACTIVATIONS).join(', '));
+/** The width of an MLP or expert. */
+export function readWidth(config: ConfigReader, ...keys: readonly string[]): number {
+  return config.count(keys, undefined, MOST.width);
 }
 
-export function linear(...weights: readonly string[]): LinearSpec {
-  return { weight: weights.map((tensor) => ({ tensor })) };
+export interface ExpertCounts {
+  readonly experts: number;
+  readonly topK: number;
+}
+
+export function readExpertCounts(config: ConfigReader): ExpertCounts {
+  return {
+    experts: config.count(['num_experts', 'num_local_experts'], undefined, MOST.experts),
+    topK: config.count(['num_experts_per_tok'], undefined, MOST.experts),
+  };
+}
+
+const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map([
+  ['silu', 'silu'],
+  ['swish', 'silu'],
+  ['gelu', 'gelu'],
+  ['gelu_pytorch_tanh', 'gelu-tanh'],
+  ['gelu_new', 'gelu-tanh'],
+  ['relu', 'relu'],
+]);
+
+export function readActivation(config: ConfigReader): Activation {
+  const name = config.text(['hidden_act', 'hidden_activation']);
+  const known = [...ACTIVATIONS.keys()].join(', ');
+  return ACTIVATIONS.get(name) ?? config.unsupported(`activation "${name}"`, known);
+}
+
+/** Matrices of so many rows each, stacked. */
+export function linear(
+  cols: number,
+  ...weights: readonly (readonly [name: string, rows: number])[]
+): LinearSpec {
+  return { weight: weights.map(([tensor, rows]) => ({ tensor, shape: [rows, cols] })) };
 }
 
 export interface AttentionChoices {
@@ -65,8 +107,16 @@ export interface AttentionChoices {
 /** Attention under the usual names `self_attn.{q,k,v,o}_proj`, `{q,k}_norm`. */
 export function attention(prefix: string, shell: Shell, choices: AttentionChoices = {}): AttentionSpec {
   const { norm = 'none', qkvBias = false, outBias = false } = choices;
-  const { heads, kvHeads, headDim, theta } = shell;
-  const names = ['q', 'k', 'v'].map((name) => `${prefix}self_attn.${name}_proj`);
+  const { heads, kvHeads, headDim, hidden, theta } = shell;
+  const at = `${prefix}self_attn.`;
+  const cached = kvHeads * headDim;
+  const projections = [
+    [`${at}q_proj`, heads * headDim],
+    [`${at}k_proj`, cached],
+    [`${at}v_proj`, cached],
+  ] as const;
+  const weights = projections.map(([name, rows]) => [`${name}.weight`, rows] as const);
+  const biases = projections.map(([name, rows]) => ({ tensor: `${name}.bias`, shape: [rows] }));
   return {
     heads,
     kvHeads,
@@ -75,39 +125,73 @@ export function attention(prefix: string, shell: Shell, choices: AttentionChoice
     window: choices.window ?? 0,
     rope: { theta, rotaryDim: headDim, style: 'half' },
     norm:
-      norm === 'none'
-        ? { kind: 'none' }
-        : { kind: norm, q: `${prefix}self_attn.q_norm.weight`, k: `${prefix}self_attn.k_norm.weight` },
-    qkv: {
-      ...linear(...names.map((name) => `${name}.weight`)),
-      ...(qkvBias ? { bias: names.map((name) => `${name}.bias`) } : {}),
-    },
+      norm === 'none' ? { kind: 'none' } : { kind: norm, q: `${at}q_norm.weight`, k: `${at}k_norm.weight` },
+    qkv: { ...linear(hidden, ...weights), ...(qkvBias ? { bias: biases } : {}) },
     out: {
-      ...linear(`${prefix}self_attn.o_proj.weight`),
-      ...(outBias ? { bias: [`${prefix}self_attn.o_proj.bias`] } : {}),
+      ...linear(heads * headDim, [`${at}o_proj.weight`, hidden]),
+      ...(outBias ? { bias: [{ tensor: `${at}o_proj.bias`, shape: [hidden] }] } : {}),
     },
   };
 }
 
 /** A gated MLP under `gate_proj`, `up_proj`, `down_proj`. */
-export function gatedMlp(prefix: string, width: number, activation: Activation): GatedMlpSpec {
+export function gatedMlp(
+  prefix: string,
+  hidden: number,
+  width: number,
+  activation: Activation,
+): GatedMlpSpec {
   return {
     width,
     activation,
-    gateUp: linear(`${prefix}gate_proj.weight`, `${prefix}up_proj.weight`),
-    down: linear(`${prefix}down_proj.weight`),
+    gateUp: linear(hidden, [`${prefix}gate_proj.weight`, width], [`${prefix}up_proj.weight`, width]),
+    down: linear(width, [`${prefix}down_proj.weight`, hidden]),
   };
 }
 
+export interface ExpertSizes {
+  readonly experts: number;
+  readonly width: number;
+  readonly hidden: number;
+}
+
+/** Where one tensor holds the gates and ups of all experts, gate rows first, and one their downs. */
+export interface FusedNames {
+  readonly gateUp: string; // [experts, 2 * width, hidden]
+  readonly down: string; // [experts, hidden, width]
+}
+
+type ExpertRows = (expert: number) => { gate: TensorRows; up: TensorRows; down: TensorRows };
+
 /** Experts of three tensors each, named by a function of the matrix. */
 export function separateExperts(
+  { width, hidden }: ExpertSizes,
   name: (expert: number, matrix: 'gate' | 'up' | 'down') => string,
-): (expert: number) => { gate: TensorRows; up: TensorRows; down: TensorRows } {
+): ExpertRows {
   return (expert) => ({
-    gate: { tensor: name(expert, 'gate') },
-    up: { tensor: name(expert, 'up') },
-    down: { tensor: name(expert, 'down') },
+    gate: { tensor: name(expert, 'gate'), shape: [width, hidden] },
+    up: { tensor: name(expert, 'up'), shape: [width, hidden] },
+    down: { tensor: name(expert, 'down'), shape: [hidden, width] },
   });
+}
+
+export function fusedExperts(
+  { experts, width, hidden }: ExpertSizes,
+  { gateUp, down }: FusedNames,
+): ExpertRows {
+  const both = { tensor: gateUp, shape: [experts, 2 * width, hidden], rowCount: width };
+  const back = { tensor: down, shape: [experts, hidden, width], rowCount: hidden };
+  return (expert) => ({
+    gate: { ...both, rowStart: 2 * width * expert },
+    up: { ...both, rowStart: 2 * width * expert + width },
+    down: { ...back, rowStart: hidden * expert },
+  });
+}
+
+/** Experts as transformers 5 keeps them in memory, and as some tools save them, where the file has them so. */
+export function fusedIn(file: FileTensors | undefined, experts: string): FusedNames | undefined {
+  const names = { gateUp: `${experts}gate_up_proj`, down: `${experts}down_proj` };
+  return file?.has(names.gateUp) ? names : undefined;
 }
 
 /** softmax over all, top-k, with or without renormalisation (spec/model-families.md 1.4, R1). */
@@ -125,33 +209,45 @@ export function decoder(
     Pick<ModelSpec, 'embeddingMultiplier' | 'residualMultiplier' | 'logitsMultiplier'>
   > = {},
 ): ModelSpec {
-  const isTied = config.boolean(['tie_word_embeddings'], false);
+  const { base, file } = shell;
+  const embedding = `${base}${EMBEDDING}`;
   return {
     family,
-    vocab: config.count(['vocab_size']),
+    vocab: config.count(['vocab_size'], undefined, MOST.vocab),
     hidden: shell.hidden,
-    eps: config.number(['rms_norm_eps']),
-    maxContextTokens: config.count(['max_position_embeddings'], 4096),
+    eps: config.positive(['rms_norm_eps']),
+    maxContextTokens: config.count(['max_position_embeddings']),
     layers,
-    embedding: 'model.embed_tokens.weight',
+    ...tied(embedding, config.boolean(['tie_word_embeddings']), file),
     embeddingMultiplier: 1,
     residualMultiplier: 1,
     logitsMultiplier: 1,
     ...multipliers,
-    norm: 'model.norm.weight',
-    head: isTied ? 'model.embed_tokens.weight' : 'lm_head.weight',
+    norm: `${base}norm.weight`,
     bosId: config.integers(['bos_token_id'])[0],
     eosIds: config.integers(['eos_token_id']),
   };
 }
 
-export function layerPrefix(layer: number): string {
-  return `model.layers.${layer}.`;
+const HEAD = 'lm_head.weight';
+
+/**
+ * The file decides, as in transformers: where the config ties both and the file has both, it means two; where it has
+ * only the head, that is both.
+ */
+function tied(
+  embedding: string,
+  isTied: boolean,
+  file: FileTensors | undefined,
+): Pick<ModelSpec, 'embedding' | 'head'> {
+  const only = isTied && file?.has(HEAD) === true && !file.has(embedding);
+  if (only) return { embedding: HEAD, head: HEAD };
+  return { embedding, head: isTied && !file?.has(HEAD) ? embedding : HEAD };
 }
 
 /** One `LayerSpec` for each layer. */
 export function layers(shell: Shell, make: (layer: number, prefix: string) => LayerSpec): LayerSpec[] {
-  return Array.from({ length: shell.layerCount }, (_, layer) => make(layer, layerPrefix(layer)));
+  return Array.from({ length: shell.layerCount }, (_, layer) => make(layer, `${shell.base}layers.${layer}.`));
 }
 
 export function norms(prefix: string): Pick<LayerSpec, 'attentionNorm' | 'mlpNorm'> {

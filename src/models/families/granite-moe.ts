@@ -1,5 +1,17 @@
 import type { ModelFamily } from '../family.ts';
-import { attention, decoder, layers, norms, readActivation, readShell } from './common.ts';
+import { spelling } from '../file-tensors.ts';
+import {
+  attention,
+  decoder,
+  fusedExperts,
+  layers,
+  norms,
+  readActivation,
+  readExpertCounts,
+  readShell,
+  readWidth,
+} from './common.ts';
+import { refuseWindow } from './windows.ts';
 
 /**
  * Granite MoE: multipliers on embedding, attention, residual and logits; experts fused as [E, 2I, H], gate rows
@@ -7,21 +19,21 @@ import { attention, decoder, layers, norms, readActivation, readShell } from './
  */
 export const graniteMoe: ModelFamily = {
   modelTypes: ['granitemoe'],
-  parse: (config) => {
-    const shell = readShell(config);
+  parse: (config, file) => {
+    const shell = readShell(config, file);
+    const { hidden } = shell;
+    refuseWindow(config, shell.layerCount);
     const activation = readActivation(config);
-    const bias = config.boolean(['attention_bias'], false);
-    const scale = config.number(['attention_multiplier'], shell.headDim ** -0.5);
-    const experts = config.count(['num_local_experts']);
-    const topK = config.count(['num_experts_per_tok']);
-    const width = config.count(['intermediate_size']);
+    const bias = config.boolean(['attention_bias']);
+    const scale = config.positive(['attention_multiplier']);
+    const { experts, topK } = readExpertCounts(config);
+    const width = readWidth(config, 'intermediate_size');
     return decoder(
       'granitemoe',
       config,
       shell,
       layers(shell, (_, prefix) => {
-        const input = `${prefix}block_sparse_moe.input_linear.weight`;
-        const output = `${prefix}block_sparse_moe.output_linear.weight`;
+        const block = `${prefix}block_sparse_moe.`;
         return {
           ...norms(prefix),
           attention: attention(prefix, shell, { scale, qkvBias: bias, outBias: bias }),
@@ -32,21 +44,23 @@ export const graniteMoe: ModelFamily = {
             width,
             activation,
             router: {
-              weight: `${prefix}block_sparse_moe.router.layer.weight`,
+              weight: spelling(file, [`${block}router.layer.weight`, `${block}router.weight`]),
               rule: { score: 'identity', renorm: 'softmax', eps: 0, scale: 1, groups: null },
             },
-            expert: (e) => ({
-              gate: { tensor: input, rowStart: 2 * width * e, rowCount: width },
-              up: { tensor: input, rowStart: 2 * width * e + width, rowCount: width },
-              down: { tensor: output, rowStart: shell.hidden * e, rowCount: shell.hidden },
-            }),
+            expert: fusedExperts(
+              { experts, width, hidden },
+              {
+                gateUp: spelling(file, [`${block}input_linear.weight`, `${block}experts.gate_up_proj`]),
+                down: spelling(file, [`${block}output_linear.weight`, `${block}experts.down_proj`]),
+              },
+            ),
           },
         };
       }),
       {
-        embeddingMultiplier: config.number(['embedding_multiplier'], 1),
-        residualMultiplier: config.number(['residual_multiplier'], 1),
-        logitsMultiplier: 1 / config.number(['logits_scaling'], 1),
+        embeddingMultiplier: config.number(['embedding_multiplier']),
+        residualMultiplier: config.number(['residual_multiplier']),
+        logitsMultiplier: 1 / config.positive(['logits_scaling']),
       },
     );
   },

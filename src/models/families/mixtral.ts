@@ -1,46 +1,59 @@
 import type { ModelFamily } from '../family.ts';
+import { spelling } from '../file-tensors.ts';
 import {
   attention,
   decoder,
+  fusedExperts,
+  fusedIn,
   layers,
   norms,
   readActivation,
+  readExpertCounts,
   readShell,
+  readWidth,
   separateExperts,
   softmaxRule,
 } from './common.ts';
+import { readWindows } from './windows.ts';
 
 const NAMES = { gate: 'w1', up: 'w3', down: 'w2' } as const;
 
 /** Mixtral: softmax router, renormalised; a sliding window counts for all layers (spec/model-families.md 3.6). */
 export const mixtral: ModelFamily = {
   modelTypes: ['mixtral'],
-  parse: (config) => {
-    const shell = readShell(config);
+  parse: (config, file) => {
+    const shell = readShell(config, file);
     const activation = readActivation(config);
-    const window = config.has('sliding_window') ? config.count(['sliding_window']) : 0;
-    const experts = config.count(['num_local_experts']);
-    const topK = config.count(['num_experts_per_tok']);
-    const width = config.count(['intermediate_size']);
+    const windows = readWindows(config, shell.layerCount);
+    const { experts, topK } = readExpertCounts(config);
+    const width = readWidth(config, 'intermediate_size');
+    const sizes = { experts, width, hidden: shell.hidden };
     return decoder(
       'mixtral',
       config,
       shell,
-      layers(shell, (_, prefix) => ({
-        ...norms(prefix),
-        attention: attention(prefix, shell, { window }),
-        mlp: {
-          kind: 'moe',
-          experts,
-          topK,
-          width,
-          activation,
-          router: { weight: `${prefix}block_sparse_moe.gate.weight`, rule: softmaxRule(true) },
-          expert: separateExperts(
-            (e, matrix) => `${prefix}block_sparse_moe.experts.${e}.${NAMES[matrix]}.weight`,
-          ),
-        },
-      })),
+      layers(shell, (layer, prefix) => {
+        // transformers 5 calls the block `mlp`.
+        const gates = [`${prefix}block_sparse_moe.gate.weight`, `${prefix}mlp.gate.weight`] as const;
+        const router = spelling(file, gates);
+        const block = router.slice(0, -'gate.weight'.length);
+        const fused = fusedIn(file, `${block}experts.`);
+        return {
+          ...norms(prefix),
+          attention: attention(prefix, shell, { window: windows[layer] ?? 0 }),
+          mlp: {
+            kind: 'moe',
+            experts,
+            topK,
+            width,
+            activation,
+            router: { weight: router, rule: softmaxRule(true) },
+            expert: fused
+              ? fusedExperts(sizes, fused)
+              : separateExperts(sizes, (e, matrix) => `${block}experts.${e}.${NAMES[matrix]}.weight`),
+          },
+        };
+      }),
     );
   },
 };

@@ -5,23 +5,30 @@ import {
   layers,
   norms,
   readActivation,
+  readExpertCounts,
   readShell,
-  separateExperts,
+  readWidth,
   softmaxRule,
 } from './common.ts';
+import { sparseMlp } from './sparse-mlp.ts';
+import { refuseWindow } from './windows.ts';
 
 /** OLMoE: norm over the whole q and k vectors; softmax router, not renormalised (spec/model-families.md 3.1). */
 export const olmoe: ModelFamily = {
   modelTypes: ['olmoe'],
-  parse: (config) => {
+  parse: (config, file) => {
     if (config.has('clip_qkv')) config.unsupported('clip_qkv', 'no clipping of q, k, v');
-    const shell = readShell(config);
+    const shell = readShell(config, file);
+    refuseWindow(config, shell.layerCount);
     const activation = readActivation(config);
-    const bias = config.boolean(['attention_bias'], false);
-    const experts = config.count(['num_experts']);
-    const topK = config.count(['num_experts_per_tok']);
-    const width = config.count(['intermediate_size']);
-    const rule = softmaxRule(config.boolean(['norm_topk_prob'], false));
+    const bias = config.boolean(['attention_bias']);
+    const rule = softmaxRule(config.boolean(['norm_topk_prob']));
+    const mlp = {
+      ...readExpertCounts(config),
+      width: readWidth(config, 'intermediate_size'),
+      activation,
+      rule,
+    };
     return decoder(
       'olmoe',
       config,
@@ -29,15 +36,7 @@ export const olmoe: ModelFamily = {
       layers(shell, (_, prefix) => ({
         ...norms(prefix),
         attention: attention(prefix, shell, { norm: 'vector', qkvBias: bias, outBias: bias }),
-        mlp: {
-          kind: 'moe',
-          experts,
-          topK,
-          width,
-          activation,
-          router: { weight: `${prefix}mlp.gate.weight`, rule },
-          expert: separateExperts((e, matrix) => `${prefix}mlp.experts.${e}.${matrix}_proj.weight`),
-        },
+        mlp: sparseMlp(prefix, shell, mlp),
       })),
     );
   },

@@ -1,5 +1,18 @@
 import type { ModelFamily } from '../family.ts';
-import { attention, decoder, gatedMlp, layers, norms, readActivation, readShell } from './common.ts';
+import {
+  attention,
+  decoder,
+  gatedMlp,
+  layers,
+  norms,
+  readActivation,
+  readShell,
+  readWidth,
+} from './common.ts';
+import { refuseWindow } from './windows.ts';
+
+/** A grid of 4096 x 4096: sixteen times the largest that was ever trained. */
+const MOST_EXPERTS = 2 ** 24;
 
 const EMBED_ROLES = {
   up_is_input: { input: 'up_embed', output: 'down_embed' },
@@ -12,10 +25,11 @@ const EMBED_ROLES = {
  */
 export const omnimoe: ModelFamily = {
   modelTypes: ['omnimoe'],
-  parse: (config) => {
-    const shell = readShell(config);
+  parse: (config, file) => {
+    const shell = readShell(config, file);
+    refuseWindow(config, shell.layerCount);
     const activation = readActivation(config);
-    const experts = config.count(['num_experts']);
+    const experts = config.count(['num_experts'], undefined, MOST_EXPERTS);
     const grid = Math.floor(Math.sqrt(experts));
     if (grid * grid !== experts) {
       config.unsupported(
@@ -23,14 +37,13 @@ export const omnimoe: ModelFamily = {
         `a square number such as ${grid * grid}: the others are out of reach`,
       );
     }
-    const topK = config.count(['num_experts_per_token', 'num_experts_per_tok']);
-    const width = config.count(['intermediate_size']);
-    const normKind = config.choice(['router_norm'], ['batch_norm', 'none'], 'batch_norm');
-    const eps = config.number(['router_norm_eps'], 1e-5);
-    const roles =
-      EMBED_ROLES[config.choice(['embed_roles'], ['up_is_input', 'down_is_input'], 'up_is_input')];
-    const qkNorm = config.choice(['qk_norm'], ['none', 'head', 'vector'], 'none');
-    const renormalise = config.boolean(['norm_topk_prob'], false);
+    const topK = config.count(['num_experts_per_token', 'num_experts_per_tok'], undefined, MOST_EXPERTS);
+    const width = readWidth(config, 'intermediate_size');
+    const normKind = config.choice(['router_norm'], ['batch_norm', 'none']);
+    const eps = config.positive(['router_norm_eps']);
+    const roles = EMBED_ROLES[config.choice(['embed_roles'], ['up_is_input', 'down_is_input'])];
+    const qkNorm = config.choice(['qk_norm'], ['none', 'head', 'vector']);
+    const renormalise = config.boolean(['norm_topk_prob']);
     return decoder(
       'omnimoe',
       config,
@@ -58,7 +71,7 @@ export const omnimoe: ModelFamily = {
             },
             input: `${mlp}${roles.input}.weight`,
             output: `${mlp}${roles.output}.weight`,
-            shared: gatedMlp(mlp, width, activation),
+            shared: gatedMlp(mlp, shell.hidden, width, activation),
           },
         };
       }),

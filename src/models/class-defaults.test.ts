@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { CLASS_DEFAULTS } from './class-defaults.ts';
+import type { ConfigValues } from './config.ts';
+import { parseModel } from './registry.ts';
+import type { ModelSpec } from './spec.ts';
+
+/** Read out of the classes of transformers 5.18.0: all their fields with a default. */
+const CLASSES = JSON.parse(
+  readFileSync('fixtures/configs/transformers-5.18.0-defaults.json', 'utf8'),
+) as Record<string, ConfigValues>;
+
+/** Fields of the classes that change no logits, or that files say otherwise. */
+const UNUSED = new Set([
+  'attention_dropout',
+  'bos_token_id',
+  'clip_qkv', // null
+  'eos_token_id',
+  'head_dim', // null
+  'initializer_range',
+  'layer_types', // null
+  'mlp_only_layers', // null
+  'output_router_logits',
+  'pad_token_id',
+  'rope_parameters', // null
+  'router_aux_loss_coef',
+  'router_jitter_noise',
+  'use_cache',
+]);
+
+describe.each(Object.entries(CLASSES))('%s', (type, fields) => {
+  test('the table has every default that matters, and no other', () => {
+    const wanted = Object.entries(fields).filter(([key, value]) => !UNUSED.has(key) && value !== null);
+    expect(CLASS_DEFAULTS.get(type)).toEqual(Object.fromEntries(wanted));
+  });
+
+  test('a config that says nothing else is the class', () => {
+    const { spec } = parseModel({ model_type: type }, type);
+    expect(spec.layers).toHaveLength(Number(fields['num_hidden_layers']));
+    expect(spec).toMatchObject({ vocab: fields['vocab_size'], eps: fields['rms_norm_eps'] });
+  });
+});
+
+const first = (config: ConfigValues) => parseModel(config, 'model').spec.layers[0]!;
+const rule = ({ mlp }: ModelSpec['layers'][number]) => mlp.kind === 'moe' && mlp.router.rule;
+
+/** What `spec/model-families.md` says of released models, sections 3 and 4.1, where the class says the same. */
+test.each([
+  [
+    'olmoe',
+    { vocab: 50304, maxContextTokens: 4096, eps: 1e-5 },
+    { heads: 16, kvHeads: 16, headDim: 128 },
+    1e4,
+  ],
+  ['mixtral', { vocab: 32000, hidden: 4096, eps: 1e-5 }, { heads: 32, kvHeads: 8, headDim: 128 }, 1e6],
+  ['qwen2_moe', { vocab: 151936, hidden: 2048, eps: 1e-6 }, { heads: 16, kvHeads: 16, headDim: 128 }, 1e4],
+  ['qwen3_moe', { vocab: 151936, hidden: 2048, eps: 1e-6 }, { heads: 32, kvHeads: 4, headDim: 64 }, 1e4],
+  ['granitemoe', { hidden: 4096, eps: 1e-6, residualMultiplier: 1 }, { kvHeads: 32, scale: 1 }, 1e4],
+])('%s by default', (model_type, model, attention, theta) => {
+  const { spec } = parseModel({ model_type }, model_type);
+  expect(spec).toMatchObject({ ...model, head: 'lm_head.weight' });
+  expect(spec.layers[0]!.attention).toMatchObject({ ...attention, rope: { theta } });
+});
+
+test('weights of chosen experts are renormalised by Mixtral alone, unless the config says so', () => {
+  const renorm = (config: ConfigValues) => {
+    const found = rule(first(config));
+    return found && found.renorm;
+  };
+  const types = ['mixtral', 'qwen2_moe', 'qwen3_moe', 'olmoe'];
+  expect(types.map((model_type) => renorm({ model_type }))).toEqual(['sum', 'none', 'none', 'none']);
+  expect(renorm({ model_type: 'qwen3_moe', norm_topk_prob: true })).toBe('sum');
+});
+
+test('null is no number of key-value heads: there are as many as heads', () => {
+  expect(first({ model_type: 'mixtral', num_key_value_heads: null }).attention.kvHeads).toBe(32);
+});

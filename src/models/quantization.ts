@@ -1,0 +1,42 @@
+/** Checkpoints whose weights are integers, or floats that mean nothing without their scales. */
+import { AtomoeError } from '../errors.ts';
+import type { ConfigValues } from './config.ts';
+
+/** Keys under which tools write how they quantised, and the tool where the entry itself does not say. */
+const KEYS: readonly (readonly [key: string, tool: string])[] = [
+  ['quantization_config', 'an unnamed kind'],
+  ['compression_config', 'compressed-tensors'],
+  ['quantization', 'MLX'],
+];
+
+/**
+ * Refuses what was quantised by others: Atomoe reads no such format yet.
+ *
+ * @throws {AtomoeError} unsupported-model - with the format's name
+ */
+export function refuseQuantized(config: ConfigValues, label: string): void {
+  for (const [key, tool] of KEYS) {
+    const value = config[key];
+    if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) continue;
+    throw new AtomoeError(
+      'unsupported-model',
+      `${label} config.json: the weights are quantised by ${methodOf(value as ConfigValues) ?? tool} (${key}); Atomoe ` +
+        `reads F32, F16 and BF16 weights; choose the model's 16-bit version, and let Atomoe quantise it`,
+    );
+  }
+}
+
+function methodOf(entry: ConfigValues): string | undefined {
+  const method = entry['quant_method'];
+  if (typeof method === 'string' && method !== '') return method;
+  return entry['load_in_8bit'] === true || entry['load_in_4bit'] === true ? 'bitsandbytes' : undefined;
+}
+
+/** What quantising tools write beside or instead of a `.weight`. */
+const COMPANIONS = ['.qweight', '.weight_packed', '.weight_scale', '.weight_scale_inv', '.SCB', '.scales'];
+
+/** The companions of a weight's name, as files of quantised models have them. */
+export function quantizedNames(weight: string): string[] {
+  const stem = weight.replace(/\.weight$/, '');
+  return [...COMPANIONS.map((suffix) => stem + suffix), `${stem}_blocks`];
+}
