@@ -163,10 +163,11 @@ async function readPart(
   { checkpoint, signal }: ReadContext,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { dtype, rows } = describe(checkpoint, part, cols);
-  const isVector = (checkpoint.tensor(part.tensor)?.shape.length ?? 0) <= 1;
+  // To a reader a vector's elements are its rows; as one row of a matrix it is read whole.
+  const isOneRow = cols !== 1 && (checkpoint.tensor(part.tensor)?.shape.length ?? 0) <= 1;
   const { bytes } = await checkpoint.read(part.tensor, {
     signal,
-    ...(isVector ? {} : { rowStart: part.rowStart ?? 0, rowCount: rows }),
+    ...(isOneRow ? {} : { rowStart: part.rowStart ?? 0, rowCount: rows }),
   });
   return encodeMatrix(dtype, bytes, format, rows, cols);
 }

@@ -5,7 +5,7 @@ import type { TensorRows } from '../graph/tensor.ts';
 /** A linear layer's place in the checkpoint. */
 export interface LinearSpec {
   readonly weight: readonly TensorRows[]; // stacked by rows: [outs, ins]
-  readonly bias?: readonly TensorRows[]; // [outs]
+  readonly bias?: readonly (TensorRows | string)[]; // [outs]
 }
 
 export interface AttentionSpec {

@@ -110,8 +110,10 @@ function matrixOf({ builder }: Building, linear: LinearSpec, rows: number, cols:
 }
 
 function biasOf({ builder }: Building, { bias }: LinearSpec, count: number): Weight | undefined {
+  if (!bias) return undefined;
+  const names = bias.map((part) => (typeof part === 'string' ? part : part.tensor));
   // One row for each element: a vector's elements are its rows.
-  return bias && builder.exact(bias.map(({ tensor }) => tensor).join(' + '), count, 1, ...bias);
+  return builder.exact(names.join(' + '), count, 1, ...bias);
 }
 
 function attentionBranch(building: Building, label: string, x: Tensor, attention: AttentionSpec): Tensor {
