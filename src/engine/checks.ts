@@ -246,3 +246,15 @@ function guardedText(read: () => unknown): string {
 function clip(value: string): string {
   return value.length > MOST_SHOWN ? `${value.slice(0, MOST_SHOWN)}...` : value;
 }
+
+/** Does something now, and gives what came of it, or throws it, later. */
+export function attempt<T>(act: () => T): () => T {
+  try {
+    const result = act();
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}

@@ -66,8 +66,8 @@ function streamed(head: Head, open: () => Session, request: CheckedChatRequest):
   const follow = () => controller.abort(request.options.signal?.reason);
   const unfollow = onAbort(request.options.signal, follow);
   const followed = { ...request, options: { ...request.options, signal } };
-  const stream = new ReplyStream(chunks(head, open, followed, unfollow), unfollow);
-  onAbort(signal, () => stream.finish());
+  const stream = new ReplyStream(() => chunks(head, open, followed, unfollow), unfollow);
+  onAbort(signal, stream.finish);
   return { controller, [Symbol.asyncIterator]: () => stream };
 }
 

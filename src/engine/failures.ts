@@ -17,6 +17,10 @@ export async function typed<T>(signal: AbortSignal | undefined, run: () => Promi
 /** An error as callers get it. */
 export function asTyped(error: unknown, signal?: AbortSignal): unknown {
   if (signal?.aborted && (error === signal.reason || causeOf(error) === signal.reason)) return signal.reason;
+  return typedError(error);
+}
+
+export function typedError(error: unknown): AtomoeError {
   if (error instanceof AtomoeError) return error;
   if (isOutOfMemory(error)) {
     return new AtomoeError(
@@ -48,4 +52,15 @@ export function textOf(error: unknown): string {
   } catch {
     return 'an object that cannot be shown';
   }
+}
+
+export function sessionBusy(): AtomoeError {
+  return new AtomoeError(
+    'busy',
+    'this session is replying; wanted one reply at a time; wait for it, stop it, or open another session',
+  );
+}
+
+export function sessionDisposed(): AtomoeError {
+  return new AtomoeError('disposed', 'this session was disposed; call engine.session() for another');
 }

@@ -5,6 +5,7 @@ import { openFolder } from '../io/folder.ts';
 import { openOpfs } from '../io/opfs.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { DiskStorage } from '../io/storage.ts';
+import { callersFolder } from './callers-folder.ts';
 import type { DiskReport, LoadOptions, ModelSource } from './api.ts';
 
 /** What an engine does with all its models. */
@@ -19,7 +20,10 @@ export async function openKept(
   options: LoadOptions,
   engine: Keeping,
 ): Promise<FolderSource> {
-  if (typeof model !== 'string') return openFolder(model);
+  if (typeof model !== 'string') {
+    const folder = openFolder(model);
+    return folder === model && !isCached(folder) ? callersFolder(folder) : folder;
+  }
   const { headers = engine.headers, fetch = engine.fetch, diskCache = true } = options;
   const http = { ...(headers ? { headers } : {}), ...(fetch ? { fetch } : {}) };
   const folder = coalescedFolder(openFolder(model, http));

@@ -1,4 +1,5 @@
 /** Every option of the engine, by name, with what it may be: the one place where options are looked at. */
+import type { AdapterClass } from '../gpu/adapter-class.ts';
 import type { GpuEntry, HostDevice } from '../gpu/device.ts';
 import type { DiskStorage } from '../io/storage.ts';
 import type { ModelFamily } from '../models/family.ts';
@@ -156,6 +157,7 @@ const ENGINE: Table<EngineOptions> = {
 /** How an engine in a worker is opened: what crosses to it, and the worker itself. */
 interface WorkerOptions extends LoadOptions {
   device?: 'gpu' | 'cpu';
+  adapterClass?: AdapterClass;
   tuning?: 'auto' | 'off';
   model?: ModelSource;
   worker?: Worker;
@@ -164,6 +166,7 @@ interface WorkerOptions extends LoadOptions {
 const WORKER: Table<WorkerOptions> = {
   ...LOAD,
   device: oneOf('gpu', 'cpu'),
+  adapterClass: oneOf('hardware', 'software'),
   tuning: oneOf('auto', 'off'),
   model: modelSource,
   worker: withMethods<Worker>('a Worker', 'postMessage', 'addEventListener', 'terminate'),

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test, vi } from 'vitest';
 import { ReplyStream } from './reply-stream.ts';
 
@@ -16,7 +18,7 @@ function counting() {
     }
   }
   const onUnused = vi.fn();
-  const stream = new ReplyStream(count(), onUnused);
+  const stream = new ReplyStream(count, onUnused);
   const stop = () => {
     isStopped = true;
     stream.finish();
@@ -66,11 +68,36 @@ test('an error after the end was asked for waits for the reader and is nowhere u
     while (!isStopped) yield 0;
     throw new Error('gone');
   }
-  const stream = new ReplyStream(failing());
+  const stream = new ReplyStream(failing);
   await stream.next();
   isStopped = true;
   stream.finish();
   await new Promise((resolve) => setTimeout(resolve, 5));
   await expect(stream.next()).rejects.toThrow('gone');
   expect((await stream.next()).done).toBe(true);
+});
+
+test('a stream that is dropped in the middle is closed', async () => {
+  const isClosed = vi.fn();
+  const finishes: (() => void)[] = []; // as a session keeps it
+  const drop = async (): Promise<void> => {
+    const stream = new ReplyStream((finish) => {
+      finishes.push(finish);
+      return (async function* () {
+        try {
+          for (;;) yield 0;
+        } finally {
+          isClosed(finishes.length);
+        }
+      })();
+    });
+    await stream.next();
+  };
+  await drop();
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  await vi.waitFor(() => {
+    collectGarbage();
+    expect(isClosed).toHaveBeenCalledOnce();
+  });
 });

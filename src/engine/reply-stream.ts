@@ -1,12 +1,58 @@
 /**
- * A stream that ends by itself. A generator that nobody reads stays where it is, with all that it holds: so when it is
- * told to end (its signal fired, its session was disposed of), it runs on by itself, and what comes is kept for a
- * reader that may come back.
+ * A stream that ends by itself. A generator that nobody reads stays where it is, with all that it holds. So it runs on
+ * by itself once it is told to end (its signal fired, its session was disposed of), and what comes is kept for a reader
+ * that may come back; and it is closed when the last reader has dropped the stream.
  */
 
 type Kept<T> = { readonly value: T } | { readonly error: unknown };
 
 export class ReplyStream<T> implements AsyncIterableIterator<T, void, undefined> {
+  readonly #core: Core<T>;
+
+  /**
+   * @param make - makes the generator, which may keep `finish`: its end is near, it is not to wait for its reader
+   * @param onUnused - called where the stream is closed before it was ever read: the generator does not run then
+   */
+  constructor(
+    make: (finish: () => void) => AsyncGenerator<T, void, undefined>,
+    onUnused: () => void = () => {},
+  ) {
+    const core: Core<T> = new Core(
+      make(() => core.finish()),
+      onUnused,
+    );
+    this.#core = core;
+    dropped.register(this, core); // the core knows nothing of this object, or it could never go
+  }
+
+  /** Ends the stream, read or not. Holds what it ends, and not the stream. */
+  get finish(): () => void {
+    const core = this.#core;
+    return () => core.finish();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<T, void>> {
+    return this.#core.next();
+  }
+
+  return(): Promise<IteratorResult<T, void>> {
+    return this.#core.return();
+  }
+
+  throw(error: unknown): Promise<IteratorResult<T, void>> {
+    return this.#core.return().then(() => Promise.reject(error));
+  }
+}
+
+const dropped = new FinalizationRegistry<Core<unknown>>((core) => {
+  core.return().catch(() => {}); // nobody is there to hear of it
+});
+
+class Core<T> {
   readonly #source: AsyncGenerator<T, void, undefined>;
   readonly #onUnused: () => void;
   #kept: Kept<T>[] = [];
@@ -14,14 +60,9 @@ export class ReplyStream<T> implements AsyncIterableIterator<T, void, undefined>
   #hasStarted = false;
   #isEnding = false;
 
-  /** @param onUnused - called where the stream is closed before it was ever read: the generator does not run then */
-  constructor(source: AsyncGenerator<T, void, undefined>, onUnused: () => void = () => {}) {
+  constructor(source: AsyncGenerator<T, void, undefined>, onUnused: () => void) {
     this.#source = source;
     this.#onUnused = onUnused;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
   }
 
   next(): Promise<IteratorResult<T, void>> {
@@ -38,11 +79,6 @@ export class ReplyStream<T> implements AsyncIterableIterator<T, void, undefined>
     });
   }
 
-  throw(error: unknown): Promise<IteratorResult<T, void>> {
-    return this.return().then(() => Promise.reject(error));
-  }
-
-  /** The generator is about to end: it is not to wait for its reader. */
   finish(): void {
     this.#isEnding = true;
     if (this.#hasStarted) void this.#inTurn(() => Promise.resolve());

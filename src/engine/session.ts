@@ -13,7 +13,8 @@ import type {
   Timings,
   TokenLogprob,
 } from './api.ts';
-import { asTyped } from './failures.ts';
+import { attempt } from './checks.ts';
+import { asTyped, sessionBusy, sessionDisposed } from './failures.ts';
 import { readPrompt, type CheckedPrompt } from './messages.ts';
 import { checkOptions, type CheckedOptions } from './options.ts';
 import type { GenerationDefaults } from './generation-defaults.ts';
@@ -66,10 +67,7 @@ export class EngineSession implements Session {
 
   generate(prompt: Prompt, options: GenerateOptions = {}): AsyncIterableIterator<GenerateEvent, void> {
     const request = attempt(() => readRequest(prompt, options, this.#parts.defaults)); // now: the caller may change them later
-    const stream: ReplyStream<GenerateEvent> = new ReplyStream(
-      this.#generate(request, () => stream.finish()),
-    );
-    return stream;
+    return new ReplyStream((finish) => this.#generate(request, finish));
   }
 
   async *#generate(
@@ -124,18 +122,11 @@ export class EngineSession implements Session {
 
   #assertFree(): void {
     this.#assertUsable();
-    if (this.#finish) {
-      throw new AtomoeError(
-        'busy',
-        'this session is replying; wanted one reply at a time; wait for it, stop it, or open another session',
-      );
-    }
+    if (this.#finish) throw sessionBusy();
   }
 
   #assertUsable(): void {
-    if (this.#isDisposed) {
-      throw new AtomoeError('disposed', 'this session was disposed; call engine.session() for another');
-    }
+    if (this.#isDisposed) throw sessionDisposed();
   }
 
   #begin(options: CheckedOptions): Reply {
@@ -236,8 +227,7 @@ export class EngineSession implements Session {
       this.#assertUsable();
       options.signal?.throwIfAborted();
       const state = await this.#state;
-      if (!state)
-        throw new AtomoeError('disposed', 'this session was disposed; call engine.session() for another');
+      if (!state) throw sessionDisposed();
       const past = this.#ids.length;
       const request = { ...requestOf(options), ids: [picked.id], past };
       result = await queue.run(() => runner.step(state, request, options.signal));
@@ -310,18 +300,6 @@ interface CheckedRequest {
 function readRequest(prompt: unknown, options: unknown, defaults: GenerationDefaults): CheckedRequest {
   const drawSeed = () => Math.floor(Math.random() * 2 ** 32);
   return { prompt: readPrompt(prompt), options: checkOptions(options, drawSeed, defaults) };
-}
-
-/** Does something now, and gives what came of it, or throws it, later. */
-function attempt<T>(act: () => T): () => T {
-  try {
-    const result = act();
-    return () => result;
-  } catch (error) {
-    return () => {
-      throw error;
-    };
-  }
 }
 
 function requestOf({ repetitionPenalty, temperature, logprobs, routes }: CheckedOptions) {

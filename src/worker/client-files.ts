@@ -1,5 +1,7 @@
 /** The page's side of proxy reads: `ModelFiles` objects stay here and answer the worker's requests. */
 import type { ModelFile, ModelFiles } from '../engine/api.ts';
+import { callersFolder } from '../engine/callers-folder.ts';
+import { AtomoeError } from '../errors.ts';
 import { encodeError, type FileAnswer, type FileRequest } from './protocol.ts';
 
 /** Keeps the folders that the worker may read, and the files it has open. */
@@ -17,7 +19,7 @@ export class SharedFolders {
   /** Makes a folder readable from the worker; the number names it there. */
   share(files: ModelFiles): number {
     const folder = this.#nextFolder++;
-    this.#folders.set(folder, files);
+    this.#folders.set(folder, callersFolder(files));
     return folder;
   }
 
@@ -66,7 +68,12 @@ export class SharedFolders {
     const name = key(request.folder, request.name);
     const file =
       this.#open.get(name) ?? (await this.#folders.get(request.folder)?.open(request.name, { signal }));
-    if (!file) throw new Error(`${request.name} is gone from the folder`);
+    if (!file) {
+      throw new AtomoeError(
+        'bad-file',
+        `${request.name} is gone from the folder; wanted as it was when it was opened; choose the folder again`,
+      );
+    }
     this.#open.set(name, file);
     const bytes = await file.read(request.offsetBytes, request.sizeBytes, { signal });
     // A view is copied: transferring its buffer would take the rest of it from its owner.

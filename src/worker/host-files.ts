@@ -1,5 +1,6 @@
 /** `ModelFiles` objects that stayed on the page, as seen from the worker: every open and read is a message. */
 import type { ModelFile, ModelFiles } from '../engine/api.ts';
+import { AtomoeError } from '../errors.ts';
 import { decodeError, type FileAnswer, type FileRequest } from './protocol.ts';
 
 interface PendingRead {
@@ -47,7 +48,10 @@ export class RemoteFiles {
         const request = { kind: 'file-read', folder, name, offsetBytes, sizeBytes: readBytes } as const;
         const answer = await this.#ask(request, options?.signal);
         if (answer.kind !== 'file-bytes')
-          throw new Error(`the page answered ${answer.kind} to a read of ${name}`);
+          throw new AtomoeError(
+            'internal',
+            `the page answered ${answer.kind} to a read of ${name}; wanted its bytes; please report it`,
+          );
         options?.onProgress?.(answer.bytes.byteLength);
         return answer.bytes;
       },

@@ -92,7 +92,7 @@ class EngineHost {
       case 'session':
         return this.#openSession(message.session);
       case 'session-reset':
-        return this.#session(message.session)?.reset();
+        return this.#reset(message.session);
       case 'session-dispose':
         this.#session(message.session)?.dispose();
         return void this.#sessions.delete(message.session);
@@ -211,6 +211,15 @@ class EngineHost {
       this.#sessions.set(id, { session: this.#opened().session() });
     } catch (refusal) {
       this.#sessions.set(id, { refusal });
+    }
+  }
+
+  /** The page refuses what a busy session would refuse; here nobody could be told. */
+  #reset(id: number): void {
+    try {
+      this.#session(id)?.reset();
+    } catch {
+      // busy after all: the next reply says so
     }
   }
 

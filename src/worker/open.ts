@@ -1,5 +1,6 @@
 /** Opens the engine in a dedicated worker of its own. */
 import type { Engine, LoadOptions, ModelSource } from '../engine/api.ts';
+import { loadPart, readWorkerOptions } from '../engine/options.ts';
 import { AtomoeError } from '../errors.ts';
 import { connectEngine, lostError, withoutFetch } from './client.ts';
 import type { OpenOptions } from './protocol.ts';
@@ -16,22 +17,31 @@ export interface WorkerEngineOptions extends Omit<OpenOptions, 'headers'>, LoadO
  * Opens an engine whose work happens in a dedicated worker, so that the page stays smooth; loads a model where one is
  * named.
  *
- * @throws {AtomoeError} no-webgpu; device-lost - the worker could not start; bad-input - the page's policy forbids the
+ * @throws {AtomoeError} bad-input - an unknown or a wrong option, before a worker is started; no-webgpu; device-lost - the worker could not start; bad-input - the page's policy forbids the
  *   worker; all that `load` throws
  * @example
  * const engine = await createWorkerEngine({ model: 'https://example.org/models/fable/' });
  * for await (const event of engine.session().generate('Once upon a time')) if (event.kind === 'token') show(event.text);
  */
-export async function createWorkerEngine(options: WorkerEngineOptions = {}): Promise<Engine> {
+export async function createWorkerEngine(given: WorkerEngineOptions = {}): Promise<Engine> {
+  const options = readWorkerOptions(given);
   options.signal?.throwIfAborted();
-  const { model, worker = startWorker(), device, adapterClass, tuning, ...load } = withoutFetch(options);
+  const {
+    model,
+    worker = startWorker(),
+    device,
+    adapterClass,
+    tuning,
+    signal,
+    headers,
+  } = withoutFetch(options);
   const watch = new AbortController();
   const connection = connectEngine(worker, {
-    ...(load.signal ? { signal: load.signal } : {}),
+    ...(signal ? { signal } : {}),
     ...(device ? { device } : {}),
     ...(adapterClass ? { adapterClass } : {}),
     ...(tuning ? { tuning } : {}),
-    ...(load.headers ? { headers: load.headers } : {}),
+    ...(headers ? { headers } : {}),
     close: () => {
       watch.abort();
       worker.terminate();
@@ -45,7 +55,7 @@ export async function createWorkerEngine(options: WorkerEngineOptions = {}): Pro
   const engine = await connection.engine;
   if (model === undefined) return engine;
   try {
-    await engine.load(model, load);
+    await engine.load(model, loadPart(options));
     return engine;
   } catch (error) {
     engine.dispose();
@@ -55,11 +65,11 @@ export async function createWorkerEngine(options: WorkerEngineOptions = {}): Pro
 
 /** No event tells that a worker closed itself or was killed; the lock that it held for life does. */
 function watchForDeath(worker: Worker, signal: AbortSignal, onDeath: () => void): void {
-  const { locks } = navigator;
+  const locks = globalThis.navigator?.locks as LockManager | undefined;
   if (!locks) return; // an insecure page: no locks, and no WebGPU either
   const name = `atomoe-worker-${crypto.randomUUID()}`;
-  worker.addEventListener('message', (event: MessageEvent<{ kind: string }>) => {
-    if (event.data.kind !== 'holding') return;
+  worker.addEventListener('message', (event: MessageEvent<{ kind: string } | null>) => {
+    if (event.data?.kind !== 'holding') return;
     locks.request(name, { signal }, onDeath).catch(() => {}); // aborted: the worker was closed on purpose
   });
   worker.postMessage({ kind: 'hold', name });

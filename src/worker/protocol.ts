@@ -7,7 +7,6 @@ import type {
   AdapterReport,
   ChatCompletion,
   ChatCompletionChunk,
-  ChatCompletionRequest,
   GenerateEvent,
   GenerateOptions,
   LoadOptions,
@@ -15,9 +14,11 @@ import type {
   MemoryReport,
   ModelInfo,
   ModelPlan,
-  Prompt,
   StreamingReport,
 } from '../engine/api.ts';
+import type { CheckedChatBody } from '../engine/completions-request.ts';
+import type { CheckedPrompt } from '../engine/messages.ts';
+import { asTyped, textOf, typedError } from '../engine/failures.ts';
 import { AtomoeError, type ErrorCode } from '../errors.ts';
 
 /** How the worker opens its engine. */
@@ -41,12 +42,11 @@ export type WireSource =
 
 export type WireLoadOptions = Omit<LoadOptions, 'signal' | 'onProgress' | 'fetch'>;
 export type WireGenerateOptions = Omit<GenerateOptions, 'signal'>;
-export type WireChatRequest = Omit<ChatCompletionRequest, 'signal'>;
+export type WireChatRequest = CheckedChatBody['body'];
 
 /** What goes wrong, without the class. */
 export type WireError =
   | { readonly kind: 'atomoe'; readonly code: ErrorCode; readonly message: string; readonly cause: string }
-  | { readonly kind: 'other'; readonly message: string }
   | { readonly kind: 'aborted' }; // the caller's own signal: the caller knows the reason
 
 /** A call that is answered once. */
@@ -62,7 +62,7 @@ export type StreamRequest =
   | {
       readonly kind: 'generate';
       readonly session: number;
-      readonly prompt: Prompt;
+      readonly prompt: CheckedPrompt;
       readonly options: WireGenerateOptions;
       readonly credits: number;
     }
@@ -146,14 +146,9 @@ export interface PortLike {
 
 /** Flattens an error for the crossing; `signal` is the caller's, so that its own reason is told from a failure. */
 export function encodeError(error: unknown, signal?: AbortSignal): WireError {
-  if (signal?.aborted && error === signal.reason) return { kind: 'aborted' };
-  if (error instanceof AtomoeError) {
-    return { kind: 'atomoe', code: error.code, message: error.message, cause: causeText(error.cause) };
-  }
-  return {
-    kind: 'other',
-    message: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
-  };
+  if (signal?.aborted && asTyped(error, signal) === signal.reason) return { kind: 'aborted' };
+  const { code, message, cause } = typedError(error);
+  return { kind: 'atomoe', code, message, cause: cause === undefined ? '' : textOf(cause) };
 }
 
 /** Rebuilds the error on the page; `signal` gives back its own reason. */
@@ -167,12 +162,5 @@ export function decodeError(error: WireError, signal?: AbortSignal): unknown {
         error.message,
         error.cause === '' ? {} : { cause: new Error(error.cause) },
       );
-    case 'other':
-      return new Error(`The engine's worker failed: ${error.message}`);
   }
-}
-
-function causeText(cause: unknown): string {
-  if (cause === undefined) return '';
-  return cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
 }

@@ -4,6 +4,7 @@ import { FakeEngine, type FakeScript } from '../element/fake-engine.ts';
 import { AtomoeError } from '../errors.ts';
 import { connectEngine } from './client.ts';
 import { hostEngine } from './host.ts';
+import { createWorkerEngine } from './open.ts';
 import type { ToClient } from './protocol.ts';
 
 const open: MessagePort[] = [];
@@ -211,6 +212,149 @@ describe('replies', () => {
   });
 });
 
+/** As a store wraps what it keeps: every object behind a proxy, which no message can carry. */
+function reactive<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  const get = (target: object, key: PropertyKey): unknown => reactive(Reflect.get(target, key));
+  return new Proxy(value, { get }) as T;
+}
+
+describe('what callers give', () => {
+  const messages = [{ role: 'user', content: 'hello' }] as const;
+
+  test('proxies are read as the plain data in them', async () => {
+    const { engine, fake } = await connect();
+    await engine.load('m/', reactive({ streaming: { start: 'whole' as const } }));
+    await collect(engine.session().generate(reactive(messages), reactive({ stop: ['#'], maxTokens: 3 })));
+    await engine.chat.completions.create(reactive({ messages }));
+    await collect(await engine.chat.completions.create(reactive({ messages, stream: true as const })));
+    await engine.resize(reactive({ memoryBudget: 1e9 }));
+    expect(fake.prompts).toEqual([messages, messages, messages]);
+  });
+
+  test('wrong options are refused here, and nothing is sent', async () => {
+    const { engine, received } = await connect();
+    await engine.load('m/');
+    const before = received.length;
+    const session = engine.session();
+    const wrong = { temprature: 1 } as object;
+    for (const ask of [
+      () => engine.plan('m/', wrong),
+      () => engine.load('m/', wrong),
+      () => engine.load(5 as never),
+      () => engine.resize({ ...wrong, contextTokens: 5 } as object),
+      () => engine.chat.completions.create({ messages, ...wrong }),
+      () =>
+        engine.chat.completions.create({ messages: [{ role: 'user', content: [{ type: 'image_url' }] }] }),
+      () => collect(session.generate('Once', wrong)),
+      () => collect(session.generate('Once', { signal: {} as AbortSignal })),
+      () => collect(session.generate(5 as never)),
+    ]) {
+      await expect(ask()).rejects.toMatchObject({ name: 'AtomoeError', code: 'bad-input' });
+    }
+    expect(received).toHaveLength(before);
+  });
+
+  test('no worker is started for wrong options, nor for an aborted signal', async () => {
+    const start = vi.fn();
+    vi.stubGlobal('Worker', start);
+    try {
+      const opening = createWorkerEngine({ modle: 'm/' } as object);
+      await expect(opening).rejects.toThrow(/unknown option "modle", did you mean "model"/);
+      const device = createWorkerEngine({ device: {} } as object);
+      await expect(device).rejects.toThrow(/device is an object; wanted "gpu" or "cpu"/);
+      await expect(createWorkerEngine({ worker: {} } as object)).rejects.toThrow(/worker is an object/);
+      const aborted = createWorkerEngine({ signal: AbortSignal.abort(new Error('no longer')) });
+      await expect(aborted).rejects.toThrow('no longer');
+      expect(start).not.toHaveBeenCalled();
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
+  test('where there are no workers, the reason is an AtomoeError', async () => {
+    await expect(createWorkerEngine()).rejects.toMatchObject({ name: 'AtomoeError', code: 'bad-input' });
+  });
+
+  test('what cannot be sent is refused with a sentence', async () => {
+    const { port1, port2 } = new MessageChannel();
+    open.push(port1, port2);
+    const post = port1.postMessage.bind(port1);
+    hostEngine(port2, async () => new FakeEngine());
+    const engine = await connectEngine(port1).engine;
+    port1.postMessage = (message: unknown) => post([message, () => {}]);
+    const planning = engine.plan('m/');
+    await expect(planning).rejects.toMatchObject({ name: 'AtomoeError', code: 'bad-input' });
+    await expect(planning).rejects.toThrow(/cannot be sent to the worker: DataCloneError/);
+    port1.postMessage = post;
+    await expect(engine.plan('m/')).resolves.toMatchObject({ family: 'fake' });
+  });
+
+  test('what is thrown without a type comes back with one', async () => {
+    const { engine } = await connect({ planError: new TypeError('x is not a function') });
+    await expect(engine.plan('m/')).rejects.toMatchObject({
+      name: 'AtomoeError',
+      code: 'internal',
+      message: expect.stringMatching(/TypeError: x is not a function/),
+    });
+  });
+
+  test('an onProgress that throws ends the load', async () => {
+    const progress: LoadProgress[] = Array.from({ length: 50 }, () => ({ kind: 'planning' }));
+    const { engine } = await connect({ progress });
+    const onProgress = (): void => {
+      throw new TypeError('no bar');
+    };
+    await expect(engine.load('m/', { onProgress })).rejects.toMatchObject({
+      code: 'bad-input',
+      message: expect.stringMatching(/onProgress threw "no bar"/),
+    });
+    expect(engine.model).toBeUndefined();
+    await expect(engine.load('m/')).resolves.toMatchObject({ family: 'fake' });
+  });
+});
+
+describe('replies that nobody reads on', () => {
+  const messages = [{ role: 'user', content: 'hello' }] as const;
+
+  test('an aborted one ends, and its session can reply again', async () => {
+    const { engine } = await connect({ words: Array.from({ length: 1000 }, () => ' w') });
+    await engine.load('m/');
+    const session = engine.session();
+    const abort = new AbortController();
+    const events = session.generate('Once', { signal: abort.signal })[Symbol.asyncIterator]();
+    await events.next();
+    expect(() => session.reset()).toThrow(/this session is replying/);
+    abort.abort();
+    await vi.waitFor(() => session.reset());
+    const again = session.generate('Twice')[Symbol.asyncIterator]();
+    expect(await again.next()).toMatchObject({ value: { kind: 'prefill' } });
+    await again.return?.();
+  });
+
+  test('a stream of chunks begins when it is read', async () => {
+    const { engine, fake, received } = await connect();
+    await engine.load('m/');
+    const stream = await engine.chat.completions.create({ messages, stream: true });
+    const closed = await engine.chat.completions.create({ messages, stream: true });
+    await closed[Symbol.asyncIterator]().return?.();
+    await settle();
+    expect(fake.pulled).toBe(0);
+    expect(received.filter(({ kind }) => kind === 'ended')).toHaveLength(1); // the closed one is forgotten
+    expect(await collect(closed)).toEqual([]);
+    expect((await collect(stream)).length).toBeGreaterThan(5);
+  });
+
+  test('a stream of chunks ends by its controller', async () => {
+    const { engine, received } = await connect({ words: Array.from({ length: 1000 }, () => ' w') });
+    await engine.load('m/');
+    const stream = await engine.chat.completions.create({ messages, stream: true });
+    await stream[Symbol.asyncIterator]().next();
+    stream.controller.abort();
+    await vi.waitFor(() => expect(received.at(-1)?.kind).toBe('ended'));
+  });
+});
+
 describe('the end', () => {
   test('dispose in mid-reply rejects the reply, disposes the engine and closes the worker once', async () => {
     const { engine, fake, closed, hostDisposed } = await connect({ beforeToken: () => settle() });
@@ -281,6 +425,27 @@ describe('files that stay on the page', () => {
     expect(bytes.byteLength).toBe(100); // the page keeps its own buffer
     file?.dispose?.();
     await vi.waitFor(() => expect(disposed).toEqual(['a.bin']));
+  });
+
+  test('what a folder throws, and what it gives wrongly, is a bad file', async () => {
+    const { engine, fake } = await connect();
+    await engine.plan({
+      label: 'my zip',
+      open: async (name) => {
+        if (name === 'lost') throw new TypeError('no such entry');
+        return { name, sizeBytes: name === 'odd' ? -1 : 9, read: async () => new Uint8Array(3) };
+      },
+    });
+    const seen = fake.sources[0] as ModelFiles;
+    const says = (message: RegExp) => ({ code: 'bad-file', message: expect.stringMatching(message) });
+    await expect(seen.open('lost')).rejects.toMatchObject(
+      says(/my zip: lost cannot be read: TypeError: no such/),
+    );
+    await expect(seen.open('odd')).rejects.toMatchObject(says(/my zip: odd says that it has -1 bytes/));
+    const short = await seen.open('short');
+    await expect(short?.read(0, 9)).rejects.toMatchObject(
+      says(/asked for 9 bytes from 0 on and gave 3 bytes/),
+    );
   });
 
   test('a read can be aborted', async () => {
