@@ -84,7 +84,7 @@ const indirect = gpu.createBuffer({
   kind: 'activations',
   use: 'indirect',
 });
-const arena = new ParamsArena(gpu, 'params', 16);
+const arena = new ParamsArena(gpu, 'params', 256); // long ways come in many pieces
 
 /** Binds every buffer in its own size, as far as the null device has room. */
 async function commandOf(dispatch: Dispatch, slot: number, kind: Kind, step: Step): Promise<Command[]> {
