@@ -32,9 +32,10 @@ const laneTimeoutMs = 30 * 60_000;
  * @param {string} lane
  * @param {string[]} args for Node
  * @param {Record<string, string>} [env]
+ * @param {(line: string) => void} [onLine] hears what it writes to stdout
  * @returns {Promise<number>}
  */
-async function node(lane, args, env = {}) {
+async function node(lane, args, env = {}, onLine = () => {}) {
   const child = spawn(process.execPath, args, {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -48,16 +49,23 @@ async function node(lane, args, env = {}) {
   }, laneTimeoutMs);
   const [code] = await Promise.all([
     new Promise((done) => child.on('close', (status) => done(status ?? 1))),
-    print(lane, child.stdout),
+    print(lane, child.stdout, onLine),
     print(lane, child.stderr),
   ]);
   clearTimeout(timer);
   return isStopped ? 124 : code;
 }
 
-/** @param {string} lane @param {import('node:stream').Readable} stream */
-async function print(lane, stream) {
-  for await (const line of createInterface({ input: stream })) console.log(`[${lane}] ${line}`);
+/**
+ * @param {string} lane
+ * @param {import('node:stream').Readable} stream
+ * @param {(line: string) => void} [onLine]
+ */
+async function print(lane, stream, onLine = () => {}) {
+  for await (const line of createInterface({ input: stream })) {
+    console.log(`[${lane}] ${line}`);
+    onLine(line);
+  }
 }
 
 /** @param {string} path */
@@ -217,11 +225,24 @@ async function endToEndLane() {
   );
 }
 
+/** Damaged models and files: each case is one typed error or a reply. The program ends as this one does. */
+async function fuzzLane() {
+  /** @type {string[]} */
+  const lines = [];
+  const exitCode = await node('fuzz', ['scripts/fuzz.mjs', '2000'], {}, (line) => lines.push(line));
+  const [, passed, failed] = /^(\d+) passed, (\d+) failed/.exec(lines.at(-1) ?? '') ?? [];
+  return settle(
+    exitCode,
+    passed === undefined ? undefined : { passed: Number(passed), failed: Number(failed), skipped: 0 },
+  );
+}
+
 /** @type {Record<string, () => Promise<Counts>>} */
 const lanes = {
   unit: () => vitestLane('unit'),
   gpu: () => chromiumLane('gpu'),
   e2e: endToEndLane,
+  fuzz: fuzzLane,
   firefox: firefoxLane,
   hardware: () => vitestLane('hardware'),
   mesa: mesaLane,
@@ -232,8 +253,8 @@ const lanes = {
  * Who begins first: two lanes run at a time, since one alone leaves one of two cores idle half of the time, and the
  * longest come first, so that both ends come together.
  */
-const quickLanes = ['gpu', 'unit', 'e2e', 'hardware'];
-const allLanes = ['e2e', 'gpu', 'slow', 'mesa', 'firefox', 'hardware', 'unit'];
+const quickLanes = ['gpu', 'unit', 'e2e', 'hardware', 'fuzz'];
+const allLanes = ['e2e', 'gpu', 'slow', 'mesa', 'firefox', 'hardware', 'unit', 'fuzz'];
 
 /** @param {string} name @returns {Promise<Counts & { line: string }>} */
 async function runLane(name) {
