@@ -10,7 +10,14 @@ import { NO_EXPERT } from '../graph/ops/skip-light.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
 import type { Refusals } from '../graph/candidates.ts';
 import type { Step } from '../graph/node.ts';
-import { Plan, type GpuWeight, type Instance, type Resources, type Tuning } from '../graph/plan.ts';
+import {
+  type Choice,
+  Plan,
+  type GpuWeight,
+  type Instance,
+  type Resources,
+  type Tuning,
+} from '../graph/plan.ts';
 import type { Scalar } from '../graph/tensor.ts';
 import type { Bounds } from '../graph/weight-parts.ts';
 import { buildGraph } from '../models/graph.ts';
@@ -245,6 +252,12 @@ export class GpuRunner implements Runner {
   }
 
   /** The model's experts; undefined where it has none that are routed. */
+  /** What could run in more than one way, each choice once. */
+  get choices(): readonly Choice[] {
+    const { decode, prefill } = this.#loaded;
+    return [...decode.lowered.choices, ...prefill.lowered.choices];
+  }
+
   /** What the device refused, and was done without. */
   get refusals(): Refusals {
     return this.#loaded.refusals;

@@ -1,8 +1,11 @@
 /**
  * Every model as a GPU would run it: the software adapter, treated as hardware (ATOMOE_ADAPTER=hardware), with the default
- * kernels and with those that the tuner chooses.
+ * kernels, with those that the tuner chooses, and with all others that it could have chosen.
  */
 import { describe, expect, test } from 'vitest';
+import type { Choice, Tuning } from '../graph/plan.ts';
+import type { EngineOptions } from './engine.ts';
+import { GpuRunner } from './gpu-runner.ts';
 import {
   FIXTURE_FAMILIES,
   largestError,
@@ -13,6 +16,7 @@ import {
   type FixtureGolden,
   type TrainedGolden,
 } from './testing.ts';
+import type { TuningStore } from './tuning.ts';
 
 const TOLERANCE = 1e-4; // of logits, against PyTorch in f32
 
@@ -45,27 +49,69 @@ const MODELS = [
 /** What `npm test` runs of all this: heads without groups, and one model of each kind of experts. */
 const QUICK = new Set<string>(['olmoe', 'fable-omni-8m']);
 
-describe.each(MODELS)('%s', (name, wantedOf) => {
-  const isQuick = QUICK.has(name);
-  test('the default kernels of hardware give the golden logits', { tags: isQuick ? [] : ['full'] }, () =>
-    expectGolden('off'),
-  );
-  test('the kernels that the tuner chooses give the golden logits', { tags: ['full'] }, () =>
-    expectGolden('auto'),
-  );
+type Model = (typeof MODELS)[number];
 
-  async function expectGolden(tuning: 'off' | 'auto'): Promise<void> {
-    const [path, { ids, rows }] = await wantedOf(name);
-    const engine = await openEngine({ tuning });
-    expect(engine.adapter.adapterClass).toBe('hardware');
-    await engine.load(await repositoryFolder(path));
-    for (const mode of ['at-once', 'one-by-one'] as const) {
-      const logits = await engine.logits(ids, mode);
-      for (const [position, want] of rows) {
-        const got = logits.subarray(position * want.length, (position + 1) * want.length);
-        expect(largestError(got, want), `${mode}, position ${position}`).toBeLessThan(TOLERANCE);
-      }
-    }
-    engine.dispose();
-  }
+describe.each(MODELS)('%s', (...model) => {
+  const isQuick = QUICK.has(model[0]);
+  test(
+    'the default kernels of hardware give the golden logits',
+    { tags: isQuick ? [] : ['full'] },
+    async () => {
+      await expectGolden(model, { tuning: 'off' });
+    },
+  );
+  test('the kernels that the tuner chooses give the golden logits', { tags: ['full'] }, async () => {
+    const store = new MemoryStore();
+    await expectGolden(model, { tuning: 'auto', tuningStore: store });
+    expect(store.tuning.size).toBeGreaterThan(5);
+  });
 });
+
+// The larger trained model has the kernels of the fixtures.
+const KERNELS = MODELS.filter(([name]) => name !== 'fable-moe-12m');
+test.each(KERNELS)(
+  '%s: all other kernels on offer give the golden logits',
+  { tags: ['full'] },
+  async (...model) => {
+    const choices = await expectGolden(model, { tuning: 'off' });
+    const most = Math.max(...choices.map(({ candidates }) => candidates.length));
+    for (let round = 1; round < most; round += 1) {
+      const nth = ({ key, candidates }: Choice) =>
+        [key, candidates[round % candidates.length] ?? ''] as const;
+      await expectGolden(model, { tuning: new Map(choices.map(nth)) });
+    }
+  },
+);
+
+/** @returns what the engine could choose from */
+async function expectGolden([name, wantedOf]: Model, options: EngineOptions): Promise<readonly Choice[]> {
+  const [path, { ids, rows }] = await wantedOf(name);
+  const engine = await openEngine(options);
+  expect(engine.adapter.adapterClass).toBe('hardware');
+  const { plan } = await engine.load(await repositoryFolder(path));
+  for (const mode of ['at-once', 'one-by-one'] as const) {
+    const logits = await engine.logits(ids, mode);
+    for (const [position, want] of rows) {
+      const got = logits.subarray(position * want.length, (position + 1) * want.length);
+      expect(largestError(got, want), `${mode}, position ${position}`).toBeLessThan(TOLERANCE);
+    }
+  }
+  expect(plan.refusedKernels).toEqual([]);
+  const choices = engine.runner instanceof GpuRunner ? engine.runner.choices : [];
+  engine.dispose();
+  return choices;
+}
+
+/** Nothing is timed where it cannot be stored. */
+class MemoryStore implements TuningStore {
+  tuning: Tuning = new Map();
+
+  read(): Promise<Tuning> {
+    return Promise.resolve(this.tuning);
+  }
+
+  write(_adapter: string, tuning: Tuning): Promise<void> {
+    this.tuning = tuning;
+    return Promise.resolve();
+  }
+}
