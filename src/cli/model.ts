@@ -1,4 +1,6 @@
 /** What the commands that run a model share. */
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { LocalEngine, type EngineOptions } from '../engine/index.ts';
 import type { LoadOptions, LoadProgress, StreamingOptions } from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
@@ -6,7 +8,7 @@ import { openDawn } from '../gpu/dawn.ts';
 import { coalescedFolder } from '../io/coalesce.ts';
 import { cachedFolder, type CachedFolder } from '../io/disk-cache.ts';
 import { openFolder } from '../io/folder.ts';
-import { nodeFolder } from '../io/node-file.ts';
+import { nodeFolder, type NodeFolderOptions } from '../io/node-file.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { Arguments, Options } from './arguments.ts';
@@ -34,17 +36,43 @@ export const TUNING_OPTION = {
 
 export const JSON_OPTION = { json: { help: 'print JSON' } } as const satisfies Options;
 
-/** A folder, a weight file, or the URL of either. What a URL gives goes through the disk cache that `--cache` names. */
-export async function openSource(model: string, args?: Arguments): Promise<FolderSource> {
+/**
+ * A folder, a weight file, or the URL of either. What a URL gives goes through the disk cache that `--cache` names; what
+ * ATOMOE_HEADERS says is sent with every request: an argument would be seen by everybody on the machine.
+ */
+export async function openSource(
+  model: string,
+  args?: Arguments,
+  options: NodeFolderOptions = {},
+): Promise<FolderSource> {
   const directory = args?.text('cache');
   if (/^https?:\/\//i.test(model)) {
-    const folder = coalescedFolder(openFolder(model));
+    const folder = coalescedFolder(
+      openFolder(model, { headers: headersOf(process.env['ATOMOE_HEADERS'] ?? '') }),
+    );
     return directory === undefined ? folder : cachedFolder(folder, await openNodeStorage(directory));
   }
-  if (directory === undefined) return nodeFolder(model);
+  if (directory === undefined) {
+    return nodeFolder(/^file:\/\//i.test(model) ? fileURLToPath(model) : model, options);
+  }
   throw new AtomoeError(
     'bad-input',
     `--cache keeps what comes from a URL, ${model} is on this disk; wanted a URL; leave it out`,
+  );
+}
+
+/** Lines of `name: value`. */
+function headersOf(lines: string): Record<string, string> {
+  const pairs = lines.split('\n').filter((line) => line.trim() !== '');
+  return Object.fromEntries(
+    pairs.map((line) => {
+      const colon = line.indexOf(':');
+      if (colon > 0) return [line.slice(0, colon).trim(), line.slice(colon + 1).trim()];
+      throw new AtomoeError(
+        'bad-input',
+        'ATOMOE_HEADERS has a line without a name; wanted "name: value", as "authorization: Bearer ..."; correct it',
+      );
+    }),
   );
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -211,6 +211,27 @@ test('Ctrl-C leaves no manifest, and what is left says that it is no model', asy
   expect(notes[0]).toMatch(/packing this model was not finished.*; pack it again into a new folder$/);
 });
 
+test('two flipped bits of the dense part are found; a pack of before says that it cannot', async () => {
+  const folder = await packed(fixture('olmoe'));
+  const dense = await readFile(join(folder, 'dense.safetensors'));
+  for (const at of [dense.length >> 1, dense.length - 7]) dense[at]! ^= 0x40;
+  await writeFile(join(folder, 'dense.safetensors'), dense);
+  const { code, notes } = await run(['logits', folder, '--device', 'cpu', '--ids', '1,2']);
+  expect(code).toBe(1);
+  expect(notes).toEqual([expect.stringMatching(/^atomoe: .*dense\.safetensors has wrong bytes: .*download/)]);
+
+  const path = join(folder, 'atomoe.json');
+  const { sections: _, ...before } = JSON.parse(await readFile(path, 'utf8'));
+  await writeFile(path, JSON.stringify(before));
+  for (const command of ['inspect', 'plan']) {
+    const { out } = await run([command, folder]);
+    expect(out).toMatch(/^note: this pack has no hashes of its dense part/m);
+    expect(out.match(/^note: /gm)).toHaveLength(1);
+  }
+  const { code: opens } = await run(['logits', folder, '--device', 'cpu', '--ids', '1,2']);
+  expect(opens).toBe(0);
+});
+
 describe('refuses', () => {
   test.each<[string, () => Promise<string[]>, RegExp]>([
     [
@@ -255,6 +276,17 @@ describe('refuses', () => {
         return [folder, fresh()];
       },
       /this qwen3_moe model has no routed experts/,
+    ],
+    [
+      'a link out of the folder, whatever it leads to',
+      async () => {
+        const folder = fresh();
+        await cp(fixture('olmoe'), folder, { recursive: true });
+        await writeFile(join(scratch, 'secret'), '{"a": 1}');
+        await symlink(join(scratch, 'secret'), join(folder, 'tokenizer_config.json'));
+        return [folder, fresh()];
+      },
+      /tokenizer_config\.json is a link to .*secret, a file of the folder itself is wanted/,
     ],
     [
       'to quantise a pack',

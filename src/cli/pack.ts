@@ -39,7 +39,7 @@ export const pack: Command = {
   run: async (args, terminal) => {
     const [model, out] = [args.positional(0), args.positional(1)];
     await assertEmpty(out);
-    const folder = await openSource(model);
+    const folder = await openSource(model, undefined, { isConfined: true });
     const quantize = args.choice('quantize', ['q8_0', 'q4_0']);
     const { signal } = terminal;
     const drafted = await draftModel(folder, { signal, ...(quantize ? { quantize } : {}) }, []);
@@ -164,7 +164,7 @@ function folderSink(out: string): FolderSink {
       }),
     commit: (name, bytes) =>
       attempt(name, async (path) => {
-        await writeFile(`${path}.part`, bytes);
+        await writeFile(`${path}.part`, bytes, { flag: 'wx' });
         await rename(`${path}.part`, path);
       }),
   };

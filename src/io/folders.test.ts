@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile, mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -112,6 +112,40 @@ describe('paths in Node', () => {
       code: 'bad-file',
       message: expect.stringMatching(message),
     });
+  });
+});
+
+describe('a folder that is confined', () => {
+  const confined = async (name: string) => (await nodeFolder(root, { isConfined: true })).open(name);
+
+  test('gives its own files, by links too, and no others', async () => {
+    await writeFile(join(tmpdir(), 'atomoe-secret.json'), '{}');
+    await symlink(join(root, 'model.safetensors'), join(root, 'inside.safetensors'));
+    await symlink(join(tmpdir(), 'atomoe-secret.json'), join(root, 'tokenizer.json'));
+    await symlink(tmpdir(), join(root, 'up'));
+    expect((await confined('sub/config.json'))!.sizeBytes).toBe(2);
+    expect(await (await confined('inside.safetensors'))!.read(0, 9)).toEqual(bytes.slice(0, 9));
+    expect(await confined('nothing.json')).toBeUndefined();
+    for (const name of ['tokenizer.json', 'up/atomoe-secret.json']) {
+      await expect(confined(name)).rejects.toMatchObject({
+        code: 'bad-file',
+        message: expect.stringMatching(
+          /is a link to .*atomoe-secret.json, a file of the folder itself is wanted; copy/,
+        ),
+      });
+      expect((await (await nodeFolder(root)).open(name))!.sizeBytes).toBe(2);
+    }
+    await rm(join(tmpdir(), 'atomoe-secret.json'));
+  });
+
+  test('a snapshot of the hub’s cache has the blobs beside it', async () => {
+    const model = join(root, 'models--org--name');
+    await mkdir(join(model, 'snapshots', 'abc'), { recursive: true });
+    await mkdir(join(model, 'blobs'));
+    await writeFile(join(model, 'blobs', '123'), '{}');
+    await symlink('../../blobs/123', join(model, 'snapshots', 'abc', 'config.json'));
+    const folder = await nodeFolder(join(model, 'snapshots', 'abc'), { isConfined: true });
+    expect((await folder.open('config.json'))!.sizeBytes).toBe(2);
   });
 });
 

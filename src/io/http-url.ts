@@ -74,11 +74,11 @@ export function redactCause(cause: unknown, secrets: readonly string[]): unknown
 }
 
 /** "org/name", as models are called on the hub, told how to become an address; else nothing. */
-export function hubAdvice(text: string): string {
+export function hubAdvice(text: string, before = ''): string {
   const name = /^(?:https?:\/\/(?:www\.)?huggingface\.co\/)?([\w][\w.-]*\/[\w][\w.-]*)\/?$/i.exec(text)?.[1];
   return name === undefined
     ? ''
-    : `for "${name}" of the Hugging Face hub give https://huggingface.co/${name}/resolve/main/`;
+    : `${before}for "${name}" of the Hugging Face hub give https://huggingface.co/${name}/resolve/main/`;
 }
 
 /** The same for a folder that turned out to be none: its last two names may have been meant so. */

@@ -1,5 +1,6 @@
 /** Folders of the local disk, for Node. Browser entry points must not import this file. */
 import { AtomoeError } from '../errors.ts';
+import { hubAdvice } from './http-url.ts';
 import { baseName, isWeightFile, pathSegments } from './names.ts';
 import { checkRange } from './read.ts';
 import type { FileSource, FolderSource } from './source.ts';
@@ -39,13 +40,25 @@ async function openNodeFile(path: string): Promise<FileSource | undefined> {
   return file;
 }
 
+export interface NodeFolderOptions {
+  /** Refuses links that lead out of the folder: what is read is given away, and its folder may be anybody's. */
+  readonly isConfined?: boolean;
+}
+
 /** A folder of the disk; the path of a weight file gives its folder with that file as the entry. */
-export async function nodeFolder(path: string): Promise<FolderSource> {
+export async function nodeFolder(
+  path: string,
+  { isConfined = false }: NodeFolderOptions = {},
+): Promise<FolderSource> {
   const { dirname, join, resolve } = await import('node:path');
   const { stat } = await import('node:fs/promises');
   const found = await stat(path).catch((cause: unknown) => {
     throw isMissing(cause)
-      ? new AtomoeError('bad-file', `${path} does not exist; give a model folder or a weight file`, { cause })
+      ? new AtomoeError(
+          'bad-file',
+          `${path} does not exist; give a model folder or a weight file${hubAdvice(path, '; ')}`,
+          { cause },
+        )
       : unreadable(path, cause);
   });
   const root = resolve(found.isDirectory() ? path : dirname(path));
@@ -61,9 +74,34 @@ export async function nodeFolder(path: string): Promise<FolderSource> {
     ...(entry === undefined ? {} : { entry }),
     async open(name, { signal } = {}) {
       signal?.throwIfAborted();
-      return openNodeFile(join(root, ...pathSegments(name, path)));
+      const file = join(root, ...pathSegments(name, path));
+      return openNodeFile(isConfined ? await confined(root, file) : file);
     },
   };
+}
+
+/**
+ * Where a file of a folder really lies.
+ *
+ * @throws {AtomoeError} bad-file - elsewhere
+ */
+async function confined(root: string, path: string): Promise<string> {
+  const { realpath } = await import('node:fs/promises');
+  const { basename, dirname, join, sep } = await import('node:path');
+  const real = await realpath(path).catch((cause: unknown) => {
+    if (isMissing(cause)) return undefined;
+    throw unreadable(path, cause);
+  });
+  if (real === undefined) return path; // it is absent by either name
+  const own = await realpath(root);
+  // The hub's cache keeps snapshots as links into the blobs of the same model.
+  const isSnapshot = basename(dirname(own)) === 'snapshots';
+  const allowed = [own, ...(isSnapshot ? [join(own, '..', '..', 'blobs')] : [])];
+  if (allowed.some((folder) => real.startsWith(folder + sep))) return real;
+  throw new AtomoeError(
+    'bad-file',
+    `${path} is a link to ${real}, a file of the folder itself is wanted; copy it there if it belongs to the model`,
+  );
 }
 
 function isMissing(cause: unknown): boolean {
