@@ -1,6 +1,6 @@
 /** Chat templates: a model's own Jinja text that turns messages into the prompt it was trained on. */
-import type { Template } from '@huggingface/jinja';
 import { AtomoeError } from '../errors.ts';
+import type * as jinjaModule from './jinja/index.ts';
 import { strftime } from './strftime.ts';
 
 export interface ChatTurn {
@@ -19,21 +19,15 @@ export interface RenderOptions {
   variables?: Readonly<Record<string, unknown>>;
 }
 
-/**
- * The interpreter's own `strftime_now` writes month names in the browser's language, and refuses a variable of that
- * name. A template may assign it, though. (The newline after the block is trimmed with it.)
- */
-const DATE_FUNCTION = 'atomoe_strftime_now';
-const PREAMBLE = `{% set strftime_now = ${DATE_FUNCTION} %}\n`;
-
-let lastParsed: { source: string; template: Template } | undefined; // parsing costs more than rendering
+let lastParsed: { source: string; template: jinjaModule.ParsedTemplate } | undefined; // parsing costs more than rendering
 
 /**
- * Renders messages. The text has its control tokens: encode it with `addSpecialTokens: false`. The Jinja interpreter is
- * loaded on the first call.
+ * Renders messages as transformers does. The text has its control tokens: encode it with `addSpecialTokens: false`. The
+ * Jinja interpreter is loaded on the first call. Rendering ends: it has a budget of steps and of letters.
  *
  * @param template - the Jinja source; without one, see `joinTurns`
- * @throws {AtomoeError} bad-input - no messages, or the template refuses them; bad-file - it is no valid Jinja
+ * @throws {AtomoeError} bad-input - no messages, or the template refuses them; bad-file - it is no valid Jinja, or takes
+ *   more than its budget
  */
 export async function renderChat(
   template: string,
@@ -43,47 +37,58 @@ export async function renderChat(
   if (messages.length === 0) {
     throw new AtomoeError('bad-input', 'there are no messages, at least one is wanted; say something first');
   }
-  const parsed = await parse(template);
+  const jinja = await import('./jinja/index.ts');
   const { specialTokens = {}, addGenerationPrompt = true, now, variables = {} } = options;
   try {
-    return parsed.render({
-      messages: messages.map((message) => ({ ...message })),
-      tools: null,
-      documents: null,
-      ...specialTokens,
-      add_generation_prompt: addGenerationPrompt,
-      [DATE_FUNCTION]: (format: string) => strftime(now ?? new Date(), format),
-      ...variables,
+    if (lastParsed?.source !== template)
+      lastParsed = { source: template, template: jinja.parseTemplate(template) };
+    return jinja.renderTemplate(lastParsed.template, {
+      variables: {
+        messages,
+        tools: null,
+        documents: null,
+        ...specialTokens,
+        add_generation_prompt: addGenerationPrompt,
+        ...variables,
+      },
+      strftime: (format) => strftime(now ?? new Date(), format),
     });
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    const roles = messages.map(({ role }) => role).join(', ');
-    throw new AtomoeError(
-      'bad-input',
-      `the model's chat template refuses the messages (roles: ${roles}): ${why}; change the messages accordingly`,
-      { cause },
-    );
+    throw refusal(cause, jinja, messages);
   }
 }
 
-/** The prompt of a model without a template: it continues what was said. */
-export function joinTurns(messages: readonly ChatTurn[]): string {
-  return messages.map(({ content }) => content).join('\n');
-}
-
-async function parse(source: string): Promise<Template> {
-  if (lastParsed?.source === source) return lastParsed.template;
-  const { Template: JinjaTemplate } = await import('@huggingface/jinja');
-  try {
-    const template = new JinjaTemplate(PREAMBLE + source);
-    lastParsed = { source, template };
-    return template;
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new AtomoeError(
+function refusal(
+  cause: unknown,
+  { JinjaSyntaxError, BudgetError }: typeof jinjaModule,
+  messages: readonly ChatTurn[],
+): AtomoeError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  if (cause instanceof JinjaSyntaxError) {
+    return new AtomoeError(
       'bad-file',
       `the model's chat template is no valid Jinja: ${why}; download the tokenizer files again, or send plain text`,
       { cause },
     );
   }
+  // The interpreter calls itself for what is nested; RangeError is what an engine says of a full stack.
+  if (cause instanceof BudgetError || cause instanceof RangeError) {
+    return new AtomoeError(
+      'bad-file',
+      `the model's chat template does not end in time: ${why}; shorten the messages, send plain text, or choose ` +
+        'another model',
+      { cause },
+    );
+  }
+  const roles = messages.map(({ role }) => role).join(', ');
+  return new AtomoeError(
+    'bad-input',
+    `the model's chat template refuses the messages (roles: ${roles}): ${why}; change the messages accordingly`,
+    { cause },
+  );
+}
+
+/** The prompt of a model without a template: it continues what was said. */
+export function joinTurns(messages: readonly ChatTurn[]): string {
+  return messages.map(({ content }) => content).join('\n');
 }

@@ -1,0 +1,115 @@
+/** A template as a tree. Expressions have the grammar of Jinja2's parser, which is not quite Python's. */
+import type { Value } from './values.ts';
+
+export interface CallArguments {
+  readonly args: readonly Expression[];
+  readonly keywords: readonly (readonly [string, Expression])[];
+  readonly moreArgs: Expression | undefined; // *args
+  readonly moreKeywords: Expression | undefined; // **kwargs
+}
+
+export type BinaryOperator = '+' | '-' | '*' | '/' | '//' | '%' | '**';
+export type Comparison = '==' | '!=' | '<' | '<=' | '>' | '>=' | 'in' | 'not in';
+
+export type Expression =
+  | { readonly kind: 'constant'; readonly value: Value }
+  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'list' | 'tuple' | 'concat'; readonly items: readonly Expression[] }
+  | { readonly kind: 'dict'; readonly pairs: readonly (readonly [Expression, Expression])[] }
+  | { readonly kind: 'attribute'; readonly object: Expression; readonly name: string }
+  | { readonly kind: 'item'; readonly object: Expression; readonly key: Expression }
+  | {
+      readonly kind: 'slice';
+      readonly object: Expression;
+      readonly bounds: readonly (Expression | undefined)[]; // start, stop, step
+    }
+  | { readonly kind: 'call'; readonly callee: Expression; readonly given: CallArguments }
+  | {
+      readonly kind: 'filter';
+      readonly object: Expression | undefined; // undefined: the text of a block
+      readonly name: string;
+      readonly given: CallArguments;
+    }
+  | {
+      readonly kind: 'test';
+      readonly object: Expression;
+      readonly name: string;
+      readonly given: CallArguments;
+    }
+  | { readonly kind: 'not' | 'negative' | 'positive'; readonly operand: Expression }
+  | { readonly kind: 'and' | 'or'; readonly left: Expression; readonly right: Expression }
+  | {
+      readonly kind: 'binary';
+      readonly operator: BinaryOperator;
+      readonly left: Expression;
+      readonly right: Expression;
+    }
+  | {
+      readonly kind: 'compare';
+      readonly first: Expression;
+      readonly rest: readonly (readonly [Comparison, Expression])[];
+    }
+  | {
+      readonly kind: 'condition';
+      readonly test: Expression;
+      readonly chosen: Expression;
+      readonly otherwise: Expression | undefined;
+    };
+
+export type Target =
+  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'member'; readonly name: string; readonly attribute: string } // of a namespace
+  | { readonly kind: 'targets'; readonly items: readonly Target[] };
+
+export interface Signature {
+  readonly names: readonly string[];
+  readonly defaults: readonly Expression[]; // of the last names
+}
+
+export type Statement =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'print'; readonly value: Expression }
+  | {
+      readonly kind: 'for';
+      readonly target: Target;
+      readonly items: Expression;
+      readonly test: Expression | undefined;
+      readonly isRecursive: boolean;
+      readonly body: readonly Statement[];
+      readonly otherwise: readonly Statement[];
+    }
+  | {
+      readonly kind: 'if';
+      readonly branches: readonly { readonly test: Expression; readonly body: readonly Statement[] }[];
+      readonly otherwise: readonly Statement[];
+    }
+  | { readonly kind: 'set'; readonly target: Target; readonly value: Expression }
+  | {
+      readonly kind: 'set-block';
+      readonly target: Target;
+      readonly filter: Expression | undefined;
+      readonly body: readonly Statement[];
+    }
+  | {
+      readonly kind: 'macro';
+      readonly name: string;
+      readonly signature: Signature;
+      readonly body: readonly Statement[];
+    }
+  | {
+      readonly kind: 'call-block';
+      readonly call: Extract<Expression, { kind: 'call' }>;
+      readonly signature: Signature;
+      readonly body: readonly Statement[];
+    }
+  | { readonly kind: 'filter-block'; readonly filter: Expression; readonly body: readonly Statement[] }
+  | {
+      readonly kind: 'with';
+      readonly bindings: readonly (readonly [Target, Expression])[];
+      readonly body: readonly Statement[];
+    }
+  | { readonly kind: 'scope' | 'block'; readonly body: readonly Statement[] }
+  | { readonly kind: 'break' | 'continue' }
+  | { readonly kind: 'refused'; readonly tag: string }; // needs another template
+
+export type ParsedTemplate = readonly Statement[];
