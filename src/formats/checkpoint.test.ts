@@ -146,6 +146,19 @@ test('an index may name more than the shards hold, and less', async () => {
   expect(messages[2]).toMatch(/tensor "toString" is missing among the 2 of the file/);
 });
 
+test('an index that puts a tensor where it is not is not helped out by another shard', async () => {
+  const checkpoint = await openCheckpoint(
+    memoryFolder({
+      'config.json': config,
+      'model.safetensors.index.json': index({ w: 'gone.safetensors', scale: 'x.safetensors' }),
+      'x.safetensors': weights,
+    }),
+  );
+  expect([...checkpoint.names()]).toEqual(['scale']);
+  const { message } = await failure(checkpoint.read('w'));
+  expect(message).toMatch(/puts tensor "w" into gone.safetensors, which is missing/);
+});
+
 test('numbers as Python writes them, and a byte-order mark', async () => {
   const text = '\ufeff{"a": [Infinity, -Infinity, NaN], "b": "NaN \\" Infinity"}';
   const checkpoint = await openCheckpoint(

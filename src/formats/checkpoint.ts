@@ -232,8 +232,10 @@ async function openTensors(
     const byName = new Map<string, HeldTensor>();
     for (const { source, header } of files) {
       for (const [name, entry] of header.tensors) {
+        const named = weightMap.get(name);
+        if (named !== undefined && named !== source.name) continue; // a copy: the index means another
         const held = byName.get(name);
-        if (held && !isTheOneNamed(label, weightMap.get(name), held, source)) continue;
+        if (held) throw heldTwice(label, held.info, source);
         byName.set(name, { info: { name, file: source.name, ...entry }, source });
       }
     }
@@ -249,19 +251,11 @@ async function openTensors(
   }
 }
 
-/** Of two files that hold a tensor, whether the index means the second. */
-function isTheOneNamed(
-  label: string,
-  named: string | undefined,
-  { info }: HeldTensor,
-  source: FileSource,
-): boolean {
-  if (named === source.name) return true;
-  if (named === info.file) return false;
-  throw new AtomoeError(
+function heldTwice(label: string, { name, file }: TensorInfo, source: FileSource): AtomoeError {
+  return new AtomoeError(
     'bad-file',
-    `${label}: tensor "${info.name}" is in ${info.file} and in ${source.name}, and model.safetensors.index.json names ` +
-      `${named ?? 'neither'}; one place is wanted, download the index again`,
+    `${label}: tensor "${name}" is in ${file} and in ${source.name}, and model.safetensors.index.json names neither; ` +
+      `one place is wanted, download the index again`,
   );
 }
 

@@ -9,7 +9,7 @@ import { openNodeStorage } from '../io/node-storage.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 import { openCheckpoint, openSafetensors } from './checkpoint.ts';
 import { matrixLayout } from './matrix.ts';
-import type { PackLayout } from './pack.ts';
+import { expertFiles, type PackLayout } from './pack.ts';
 import { writePack, type FolderSink, type PackContents, type PackOptions } from './pack-writer.ts';
 import { copyTensor } from './safetensors-writer.ts';
 import { f32Safetensors } from './safetensors.test-support.ts';
@@ -448,6 +448,16 @@ describe('a bad pack is refused, and nothing stays open', () => {
       }
     }
     expect(tried).toBeGreaterThan(500);
+  });
+
+  test('a pack of more files than anybody opens', async () => {
+    const files = await packed({ splitBytes: STRIDE });
+    const json = JSON.parse(text(files['atomoe.json']));
+    json.layers = 3334;
+    json.unitsPerLayer = 3;
+    json.files = expertFiles(10_002, 1, STRIDE);
+    const error = await failure(openCheckpoint(memoryFolder(withManifest(files, json))));
+    expect(error.message).toMatch(/files is "10002 files", at most 10000 is wanted/);
   });
 
   test('hashes of other records are caught when the record is read', async () => {

@@ -39,6 +39,9 @@ const MOST_BLOCK_BYTES = 16 * 2 ** 20;
 
 const SECTIONS = ['denseHashes'];
 
+/** All are opened together. A pack of 1 TiB has a tenth of so many. */
+const MOST_FILES = 10_000;
+
 const ADVICE = 'the pack is damaged; download it again, or pack the model again';
 
 /** One matrix of a record. Offsets count from the record's start. */
@@ -263,6 +266,9 @@ class ManifestParser {
     const perFile = this.#whole('files[0].sizeBytes', firstBytes, strideBytes) / strideBytes;
     if (!Number.isInteger(perFile)) {
       throw this.#wrong('files[0].sizeBytes', firstBytes, `a multiple of ${strideBytes}`);
+    }
+    if (listed.length > MOST_FILES) {
+      throw this.#wrong('files', `${listed.length} files`, `at most ${MOST_FILES}`);
     }
     if (listed.length !== Math.ceil(records / perFile)) {
       throw this.#wrong('files', `${listed.length} files`, `${Math.ceil(records / perFile)} for all records`);
