@@ -55,54 +55,69 @@ function systemManifest() {
   return name === undefined ? undefined : join(folder, name);
 }
 
+const KEYS = '/usr/share/keyrings/debian-archive-keyring.gpg';
+
 /**
- * Where the machine gets its Debian from, as lines for apt with the backports beside it; undefined where it is no Debian.
- * @returns {string[] | undefined}
+ * The line for apt that adds a release's backports, from the same place as the release itself.
+ * @param {string} targets what `apt-get indextargets` says: site, suite and code name, a line each
+ * @param {string} release the code name
+ * @param {string} [options] of the line
+ * @returns {string | undefined} undefined where none of the machine's sources has the release
  */
-function backportLines() {
+export function backportsLine(targets, release, options = '') {
+  const sources = targets.split('\n').map((line) => line.split('|'));
+  const [site] = sources.find(([, suite, codename]) => [suite, codename].includes(release)) ?? [];
+  return site ? `deb ${options}${site} ${release}-backports main` : undefined;
+}
+
+/**
+ * Runs apt-get with lists and packages of its own: what the machine installs from stays as it is.
+ * @param {string[]} args
+ * @param {Record<string, string>} [more] options
+ */
+function apt(args, more = {}) {
+  const state = join(keptIn, 'apt');
+  for (const folder of ['lists/partial', 'cache/archives/partial']) {
+    mkdirSync(join(state, folder), { recursive: true });
+  }
+  const options = {
+    'Dir::State::Lists': join(state, 'lists'),
+    'Dir::Cache': join(state, 'cache'),
+    'APT::Sandbox::User': 'root', // apt's own user may not write here
+    ...more,
+  };
+  const settings = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+  return run('apt-get', [...settings, ...args], keptIn);
+}
+
+/** Where the machine gets its Debian from; undefined where it is no Debian. */
+function ownBackportsLine() {
   if (!existsSync('/etc/os-release') || !run('apt-get', ['--version']).isDone) return undefined;
   const release = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
   if (release === undefined) return undefined;
-  const { out } = run('apt-get', [
-    'indextargets',
-    '--format',
-    '$(SITE)|$(RELEASE)|$(CODENAME)',
-    'Created-By: Packages',
-  ]);
-  const targets = out.split('\n').map((line) => line.split('|'));
-  const [site] = targets.find(([, suite, codename]) => [suite, codename].includes(release)) ?? [];
-  if (!site) return undefined;
-  const keys = '/usr/share/keyrings/debian-archive-keyring.gpg';
-  return [`deb ${existsSync(keys) ? `[signed-by=${keys}] ` : ''}${site} ${release}-backports main`];
+  apt(['update', '-q']); // apt tells only of sources whose lists it has; one that fails is one that we do not want
+  const { out } = apt(['indextargets', '--format', '$(SITE)|$(RELEASE)|$(CODENAME)', 'Created-By: Packages']);
+  return backportsLine(out, release, existsSync(KEYS) ? `[signed-by=${KEYS}] ` : '');
 }
 
 /** @returns {{ path: string } | { missing: string }} */
 function fetchDriver() {
-  const lines = backportLines();
-  if (!lines)
+  const line = ownBackportsLine();
+  const suite = /[\w-]+-backports/.exec(line ?? '')?.[0];
+  if (line === undefined) {
     return {
       missing: `Mesa ${LEAST_VERSION} is fetched from Debian only; set ATOMOE_MESA to the manifest of yours.`,
     };
-  const state = join(keptIn, 'apt');
-  for (const folder of ['lists/partial', 'cache/archives/partial'])
-    mkdirSync(join(state, folder), { recursive: true });
-  writeFileSync(join(state, 'sources.list'), lines.join('\n') + '\n');
-  // Lists and packages of its own: what the machine installs from stays as it is.
-  const options = {
-    'Dir::Etc::SourceList': join(state, 'sources.list'),
-    'Dir::Etc::SourceParts': '/dev/null',
-    'Dir::State::Lists': join(state, 'lists'),
-    'Dir::Cache': join(state, 'cache'),
-    'APT::Sandbox::User': 'root', // apt's own user may not write here
-  };
-  const settings = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-  const suite = /[\w-]+-backports/.exec(lines.at(-1) ?? '')?.[0];
+  }
   console.error(`fetching ${DRIVER} from ${suite}`);
+  const list = join(keptIn, 'apt/sources.list');
+  writeFileSync(list, `${line}\n`);
+  const source = { 'Dir::Etc::SourceList': list, 'Dir::Etc::SourceParts': '/dev/null' };
   for (const args of [
     ['update', '-q'],
     ['download', '-q', `${DRIVER}/${suite}`],
   ]) {
-    const { isDone, said } = run('apt-get', [...settings, ...args], keptIn);
+    const { isDone, said } = apt(args, source);
     if (!isDone) return { missing: `apt-get ${args.join(' ')} failed: ${said.slice(0, 500)}` };
   }
   return unpack();
