@@ -42,6 +42,71 @@ test('layers named by mlp_only_layers and decoder_sparse_step are dense', () => 
   expect(stepped.layers.map(({ mlp }) => mlp.kind)).toEqual(['dense', 'moe', 'dense']);
 });
 
+/** The keys of released models that stand near something that is refused. */
+test.each([
+  [
+    'OLMoE-1B-7B-0924',
+    {
+      model_type: 'olmoe',
+      attention_bias: false,
+      clip_qkv: null,
+      hidden_size: 2048,
+      intermediate_size: 1024,
+      num_key_value_heads: 16,
+      rope_scaling: null,
+      rope_theta: 10000.0,
+    },
+    { heads: 16, headDim: 128, window: 0 },
+  ],
+  [
+    'Mixtral-8x7B-v0.1',
+    { model_type: 'mixtral', rope_theta: 1e6, sliding_window: null, router_aux_loss_coef: 0.02 },
+    { heads: 32, headDim: 128, window: 0 },
+  ],
+  [
+    'Qwen1.5-MoE-A2.7B',
+    {
+      model_type: 'qwen2_moe',
+      max_window_layers: 21,
+      sliding_window: 32768,
+      use_sliding_window: false,
+      rope_theta: 1e6,
+    },
+    { heads: 16, headDim: 128, window: 0 },
+  ],
+  [
+    'Qwen3-30B-A3B',
+    {
+      model_type: 'qwen3_moe',
+      head_dim: 128,
+      max_window_layers: 48,
+      mlp_only_layers: [],
+      num_experts: 128,
+      rope_scaling: null,
+      rope_theta: 1e6,
+      sliding_window: null,
+      use_sliding_window: false,
+    },
+    { heads: 32, headDim: 128, window: 0 },
+  ],
+  [
+    'granite-3.0-1b-a400m',
+    {
+      model_type: 'granitemoe',
+      attention_multiplier: 0.015625,
+      hidden_size: 1024,
+      num_attention_heads: 16,
+      num_key_value_heads: 8,
+      rope_scaling: null,
+      tie_word_embeddings: true,
+      vocab_size: 49155,
+    },
+    { heads: 16, headDim: 64, scale: 0.015625 },
+  ],
+])('%s parses', (label, values, attention) => {
+  expect(parseModel(values, label).spec.layers[0]!.attention).toMatchObject(attention);
+});
+
 describe('sliding windows lie where the class puts them', () => {
   const windows = (values: object) =>
     parseModel({ ...values }, 'model').spec.layers.map(({ attention }) => attention.window);
@@ -55,7 +120,9 @@ describe('sliding windows lie where the class puts them', () => {
   test('Qwen3: in all layers once it is on, 4096 unless said', () => {
     expect(windows({ ...qwen3, sliding_window: 7 })).toEqual([0, 0, 0]);
     expect(windows({ ...qwen3, use_sliding_window: true, sliding_window: 7 })).toEqual([7, 7, 7]);
-    expect(windows({ ...qwen3, use_sliding_window: true })).toEqual([4096, 4096, 4096]);
+    const { sliding_window: _, ...rest } = qwen3;
+    expect(windows({ ...rest, use_sliding_window: true })).toEqual([4096, 4096, 4096]);
+    expect(windows({ ...rest, use_sliding_window: true, sliding_window: null })).toEqual([0, 0, 0]);
   });
 
   test('Qwen2: in every second layer below max_window_layers, or as layer_types says', () => {

@@ -15,7 +15,8 @@ export interface WindowRule {
  * author means something else than would be computed.
  */
 export function readWindows(config: ConfigReader, layerCount: number, rule: WindowRule = {}): number[] {
-  const isOn = rule.isOn ?? config.has('sliding_window');
+  // Where a class has a window by default, null is what says that there is none.
+  const isOn = (rule.isOn ?? config.has('sliding_window')) && !config.isNull('sliding_window');
   const window = isOn ? config.count(['sliding_window']) : 0;
   const slides = (layer: number) => isOn && (rule.slides?.(layer) ?? true);
   const types = config.words('layer_types');
