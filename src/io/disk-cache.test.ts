@@ -838,6 +838,8 @@ describe('stored models', () => {
     opened.push(second);
     expect(second.cache.status.storedBytes).toBe(1000);
     expect(second.label).toBe('https://h.example/m?sig=2');
+    // Stores of before know models by their whole address: it is not shown.
+    expect((await listModels(storage)).map(({ label }) => label)).toEqual(['https://h.example/m']);
   });
 });
 

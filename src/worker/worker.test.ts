@@ -57,6 +57,31 @@ describe('calls', () => {
     expect(fake.sources).toEqual(['https://example.org/m/', 'https://example.org/m/']);
   });
 
+  test('headers cross; a fetch of one’s own cannot, and says so before anything is sent', async () => {
+    const headers = { authorization: 'Bearer hf_t0ken' };
+    const seen: unknown[] = [];
+    const fake = new FakeEngine({});
+    const { engine } = await connect({}, fake);
+    const plan = fake.plan.bind(fake);
+    fake.plan = (source, options) => {
+      seen.push(options?.headers);
+      return plan(source, options);
+    };
+    await engine.plan('https://example.org/m/', { headers });
+    expect(seen).toEqual([headers]);
+    for (const call of [
+      () => engine.plan('m/', { fetch }),
+      () => engine.load('m/', { fetch }),
+      () => createWorkerEngine({ fetch }),
+    ]) {
+      await expect(call()).rejects.toMatchObject({
+        code: 'bad-input',
+        message: expect.stringMatching(/fetch is a function, .* in a worker.*; give headers/),
+      });
+    }
+    expect(fake.sources).toHaveLength(1);
+  });
+
   test('progress arrives in order and each kind at least once', async () => {
     const progress: LoadProgress[] = [
       { kind: 'planning' },
