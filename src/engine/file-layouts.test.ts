@@ -1,4 +1,5 @@
 /** One model as different tools save it: the same logits, whatever the file calls its tensors and how it stores them. */
+import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import type { FolderSource } from '../io/source.ts';
 import { nodeFolder } from '../io/node-file.ts';
@@ -111,6 +112,15 @@ const layouts: [what: string, Family, Edits][] = [
 describe('the same logits as transformers', () => {
   test.each(layouts)('%s: %s', async (_what, family, edits) => {
     expect(await errorOf(family, edits)).toBeLessThan(1e-4);
+  });
+
+  test('a sliding window of 5 keys', async () => {
+    const text = await readFile('fixtures/configs/mixtral-window-golden.json', 'utf8');
+    const golden = JSON.parse(text) as { ids: number[]; lastLogits: number[][] };
+    const { folder } = await fixture('mixtral');
+    const logits = await logitsOf(await editedModel(folder, { config: { sliding_window: 5 } }), golden.ids);
+    const want = golden.lastLogits.flat();
+    expect(largestError(logits.slice(-want.length), want)).toBeLessThan(1e-4);
   });
 
   test('shards, an index that names more than they hold, and a shard that is not needed', async () => {
