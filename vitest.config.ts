@@ -115,7 +115,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{src,demo,bench,scripts}/**/*.test.ts'],
+          include: ['{src,demo,bench,scripts,e2e/clients}/**/*.test.ts'],
           exclude: [...gpuTests, ...slowTests, ...hardwareTests],
           ...timeouts,
           env: manifest === undefined ? {} : { VK_ICD_FILENAMES: manifest },

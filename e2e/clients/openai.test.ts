@@ -1,0 +1,146 @@
+/**
+ * OpenAI's own client talks to the engine: its requests are answered as they are, and it reads the answers. A fetch of
+ * its own stands for the server, so nothing is sent anywhere.
+ *
+ * @module-tag full
+ */
+import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
+import process from 'node:process';
+import type OpenAI from 'openai';
+import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ChatCompletionRequest } from '../../src/engine/api.ts';
+import { createEngine, type Engine } from '../../src/engine/index.ts';
+import type { AtomoeError } from '../../src/errors.ts';
+import { nodeFolder } from '../../src/io/node-file.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+
+let engine: Engine;
+let client: OpenAI;
+
+/** A package of this folder's package.json. */
+async function officialClient(): Promise<typeof OpenAI> {
+  const name = 'openai';
+  const found = await import(/* @vite-ignore */ name).catch((cause: unknown) => {
+    throw new Error('openai is not installed: run npm install in e2e/clients', { cause });
+  });
+  return (found as { OpenAI: typeof OpenAI }).OpenAI;
+}
+
+beforeAll(async () => {
+  const Client = await officialClient();
+  const model = await nodeFolder(resolve(root, 'demo/public/models/fable-omni-8m'));
+  engine = await createEngine({ device: 'cpu', model, contextTokens: 64 });
+  client = new Client({ apiKey: 'none', baseURL: 'http://localhost/v1', maxRetries: 0, fetch: serve });
+});
+afterAll(() => engine.dispose());
+
+/** What a server would do: parse the body, ask the engine, write JSON or server-sent events. */
+async function serve(_: unknown, init?: RequestInit): Promise<Response> {
+  const body = JSON.parse(String(init?.body)) as ChatCompletionRequest;
+  try {
+    const answer = await engine.chat.completions.create(body, { signal: init?.signal });
+    if ('choices' in answer) return Response.json(answer);
+    return new Response(events(answer), { headers: { 'content-type': 'text/event-stream' } });
+  } catch (error) {
+    const { code, message } = error as AtomoeError;
+    return Response.json({ error: { message, code, type: 'invalid_request_error' } }, { status: 400 });
+  }
+}
+
+function events(chunks: AsyncIterable<unknown>): ReadableStream<Uint8Array> {
+  const reader = chunks[Symbol.asyncIterator]();
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.next();
+      controller.enqueue(encoder.encode(`data: ${done ? '[DONE]' : JSON.stringify(value)}\n\n`));
+      if (done) controller.close();
+    },
+    cancel: async () => void (await reader.return?.()),
+  });
+}
+
+const request = {
+  model: 'gpt-4o',
+  messages: [{ role: 'user' as const, content: 'Once upon a time' }],
+  temperature: 0,
+  max_tokens: 4,
+};
+
+test('the types of the client take what the engine returns, and give what it takes', () => {
+  const compiler = resolve(root, 'node_modules/typescript/bin/tsc');
+  const args = [compiler, '--noEmit', '-p', import.meta.dirname];
+  const { stdout, status } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  expect(stdout).toBe('');
+  expect(status).toBe(0);
+});
+
+test('a conversation of several turns, in parts and with everything that clients add', async () => {
+  const history: ChatCompletionMessageParam[] = [
+    { role: 'developer', content: 'Tell a story.' },
+    { role: 'user', content: [{ type: 'text', text: 'Once upon a time' }], name: 'Ann' },
+  ];
+  for (let turn = 0; turn < 3; turn++) {
+    const { choices, usage } = await client.chat.completions.create({
+      ...request,
+      messages: history,
+      n: 1,
+      user: 'ann',
+      store: false,
+      tools: [],
+      tool_choice: 'none',
+      response_format: { type: 'text' },
+      presence_penalty: 0,
+      frequency_penalty: null,
+      logit_bias: {},
+      metadata: { page: 'story' },
+    });
+    const [choice] = choices;
+    expect(choice).toMatchObject({ finish_reason: 'length', message: { role: 'assistant', refusal: null } });
+    expect(usage?.completion_tokens).toBe(4);
+    history.push(choice?.message as ChatCompletionMessageParam, { role: 'user', content: 'And then?' });
+  }
+});
+
+test('its stream helper puts the chunks together to the whole answer', async () => {
+  const extra = { logprobs: true, top_logprobs: 2 };
+  const whole = await client.chat.completions.create({ ...request, ...extra });
+  const stream = client.chat.completions.stream({
+    ...request,
+    ...extra,
+    stream_options: { include_usage: true },
+  });
+  const said: string[] = [];
+  stream.on('content', (delta) => said.push(delta));
+  const final = await stream.finalChatCompletion();
+  expect(said.join('')).toBe(whole.choices[0]?.message.content);
+  expect(final.choices[0]?.message).toMatchObject({ role: 'assistant', content: said.join('') });
+  expect(final.choices[0]?.logprobs?.content).toEqual(whole.choices[0]?.logprobs?.content);
+  expect(final.choices[0]?.finish_reason).toBe('length');
+  expect(final.usage).toEqual(whole.usage);
+});
+
+test('a loop over its stream may be left, and its signal ends one', async () => {
+  const long = { ...request, max_tokens: 40, stream: true as const };
+  for await (const chunk of await client.chat.completions.create(long)) {
+    if (chunk.choices[0]?.delta.content) break;
+  }
+  const stop = new AbortController();
+  let count = 0;
+  for await (const _ of await client.chat.completions.create(long, { signal: stop.signal })) {
+    if (++count === 2) stop.abort();
+  }
+  expect(count).toBeLessThan(10);
+});
+
+test('what the engine cannot do is an error of the client\u2019s, with the sentence', async () => {
+  const tools = [{ type: 'function' as const, function: { name: 'weather' } }];
+  await expect(client.chat.completions.create({ ...request, tools })).rejects.toMatchObject({
+    status: 400,
+    code: 'bad-input',
+    message: expect.stringMatching(/tools is a list of 1, but this engine calls no tools/),
+  });
+});
