@@ -68,16 +68,23 @@ function describePace(leftBytes: number, bytesPerSecond: number | undefined): st
 export function describePlan(plan: ModelPlan): string {
   if (!plan.fits) return plan.why;
   const { download, gpuTotal } = plan.bytes;
-  return `Loading downloads ${formatBytes(download)} and needs ${formatBytes(gpuTotal)} of GPU memory.`;
+  const needs = `Loading downloads ${formatBytes(download)} and needs ${formatBytes(gpuTotal)} of GPU memory.`;
+  return givesParts(plan)
+    ? needs
+    : `${needs} This host sends it only whole, so the first word waits for all of it.`;
+}
+
+function givesParts({ notes }: ModelPlan): boolean {
+  return notes.every(({ kind }) => kind !== 'no-ranges');
 }
 
 /**
  * What has to come before the first word when experts are fetched as they are needed: the dense weights, and as many
  * experts as so many tokens use if each takes other ones at random. Real ones repeat themselves: it is rather less.
  */
-export function bytesBeforeFirstToken({ bytes }: ModelPlan, promptTokens: number): number {
-  const { download, dense, allExperts, perToken } = bytes;
-  if (allExperts === 0) return download;
+export function bytesBeforeFirstToken(plan: ModelPlan, promptTokens: number): number {
+  const { download, dense, allExperts, perToken } = plan.bytes;
+  if (allExperts === 0 || !givesParts(plan)) return download;
   const untouched = (1 - Math.min(1, perToken / allExperts)) ** promptTokens;
   return Math.min(download, dense + allExperts * (1 - untouched));
 }

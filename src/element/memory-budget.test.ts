@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { AtomoeError } from '../errors.ts';
 import { FakeEngine } from './fake-engine.ts';
-import { bytesBeforeFirstToken } from './format.ts';
+import { bytesBeforeFirstToken, describePlan } from './format.ts';
 import { describeBudget, holdsAll, MemoryBudget, speakBudget, type BudgetState } from './memory-budget.ts';
 
 const DELAY_MS = 5;
@@ -111,4 +111,11 @@ test('what the first word needs: the dense part, and the experts that a prompt t
   expect(bytesBeforeFirstToken({ ...plan, bytes }, 2)).toBe(8e6);
   expect(bytesBeforeFirstToken({ ...plan, bytes }, 1e6)).toBe(17e6);
   expect(bytesBeforeFirstToken({ ...plan, bytes: { ...bytes, allExperts: 0 } }, 1)).toBe(17e6);
+  // A host without ranges sends all of it before anything.
+  const notes = [{ kind: 'no-ranges', message: 'of the host' }] as const;
+  expect(bytesBeforeFirstToken({ ...plan, bytes, notes }, 1)).toBe(17e6);
+  expect(describePlan({ ...plan, notes })).toMatch(
+    /^Loading downloads 17 MB .* the first word waits for all of it\.$/,
+  );
+  expect(describePlan(plan)).not.toContain('host');
 });

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { AtomoeError } from '../errors.ts';
 import { absoluteUrl } from './absolute-url.ts';
 import { blobFile, fileFolder } from './blob.ts';
@@ -188,4 +188,12 @@ test('openFolder takes a URL, files or a folder; relative URLs are the page’s'
     'https://p.example/a/models/toy/',
   );
   expect(absoluteUrl('https://h.example/m/', undefined)).toBe('https://h.example/m/');
+});
+
+test('where a page or a worker is made of a blob, addresses are relative to its maker’s origin', () => {
+  vi.stubGlobal('location', { href: 'blob:https://p.example/1234', origin: 'https://p.example' });
+  expect(openFolder('models/toy/').label).toBe('https://p.example/models/toy/');
+  vi.stubGlobal('location', { href: 'about:srcdoc', origin: 'null' });
+  expect(() => openFolder('models/toy/')).toThrow(/for "models\/toy" of the Hugging Face hub give/);
+  vi.unstubAllGlobals();
 });

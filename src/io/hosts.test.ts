@@ -469,15 +469,22 @@ describe('addresses and secrets', () => {
     'file:///models/toy/',
   ])('%s is fetched; what is not there is absent', async (url) => {
     const asked: string[] = [];
-    const fetch = async (input: unknown) => {
+    const fetch = async (input: unknown, init: RequestInit = {}) => {
       asked.push(String(input));
-      if (!String(input).endsWith('/config.json')) throw new TypeError('Failed to fetch');
-      return new Response('{"layers": 2}'); // such schemes know neither ranges nor sizes
+      const name = String(input).split('/').at(-1);
+      if (name !== 'config.json' && name !== WEIGHTS) throw new TypeError('Failed to fetch');
+      const bytes = name === WEIGHTS ? body : new TextEncoder().encode('{"layers": 2}');
+      // As Chromium's extensions: a range is heard, and told neither by a status nor by a size.
+      const [first = 0, last = bytes.length] = new Headers(init.headers).get('range')?.match(/\d+/g) ?? [];
+      return new Response(bytes.slice(Number(first), Number(last) + 1));
     };
     const folder = httpFolder(url, { ...noWait, fetch, origin: new URL(url).origin });
     expect(await readJson(folder, 'config.json')).toEqual({ layers: 2 });
     expect(asked).toEqual([`${url.replace(/\/$/, '')}/config.json`]);
     expect(await readJson(folder, 'tokenizer.json')).toBeUndefined();
+    const file = (await folder.open(WEIGHTS))!;
+    expect(file).toMatchObject({ sizeBytes: body.byteLength, isRanged: true }); // it is here already
+    expect(await file.read(500_000, 9)).toEqual(body.slice(500_000, 500_009));
     expect((await failure(folder.open('config.json/x.safetensors'))).message).toMatch(/could not be read; /);
   });
 

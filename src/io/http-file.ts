@@ -33,10 +33,12 @@ export async function openHttpFile(
   { http, first: patient, mostBytes }: HttpFileOptions,
   signal: AbortSignal | undefined,
 ): Promise<HttpFile | Refused | undefined> {
-  const window = {
+  const window: RangeRequest = {
     offsetBytes: 0,
     sizeBytes: WINDOW_BYTES,
     isFirst: true,
+    // Extensions of Chromium answer a range with 200 and that part of the file, as if it were all.
+    isPlain: target.isLocal,
     fromStartBytes: WINDOW_BYTES,
     mostBytes,
   };
