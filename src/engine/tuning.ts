@@ -17,6 +17,7 @@ import {
 } from '../graph/plan.ts';
 import type { Ref, Scalar, Tensor } from '../graph/tensor.ts';
 import type { LoadProgress } from './api.ts';
+import { Pace } from './pace.ts';
 
 /** Where tunings are kept between visits. */
 export interface TuningStore {
@@ -225,7 +226,7 @@ class Bench {
         return pipeline ? [this.#command(dispatch, pipeline, slot)] : [];
       });
       this.#arena.flush();
-      submit(this.#gpu, commands);
+      this.#submit(commands);
       return commands;
     });
   }
@@ -236,15 +237,22 @@ class Bench {
     const resolve = (ref: Ref) => this.#resolve(ref);
     const group = bindDispatch(this.#gpu, dispatch, pipeline, resolve, this.#arena.slot(slot, params));
     const grid = dispatch.grid(this.#step);
-    if (!('indirect' in grid)) return { group, grid };
-    return { group, grid: { indirect: this.#resolve(grid.indirect).buffer, offsetBytes: grid.offsetBytes } };
+    const work = dispatch.work?.(this.#step) ?? 0;
+    if (!('indirect' in grid)) return { group, grid, work };
+    const { buffer } = this.#resolve(grid.indirect);
+    return { group, grid: { indirect: buffer, offsetBytes: grid.offsetBytes }, work };
+  }
+
+  /** Nothing is known of the device yet: no submission may keep it busy for long. */
+  #submit(commands: readonly Command[]): void {
+    for (const slice of new Pace('hardware').slices(commands)) submit(this.#gpu, slice);
   }
 
   /** Milliseconds of one run, from enough repeats. */
   async #time(commands: readonly Command[]): Promise<number> {
     const run = async (repeats: number) => {
       const startedMs = performance.now();
-      submit(this.#gpu, Array.from({ length: repeats }, () => commands).flat());
+      this.#submit(Array.from({ length: repeats }, () => commands).flat());
       await this.#gpu.idle();
       return Math.max(0.001, performance.now() - startedMs - this.#overheadMs);
     };
