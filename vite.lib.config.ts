@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { rm, readdir } from 'node:fs/promises';
 import { dirname, posix, resolve } from 'node:path';
-import { defineConfig, type Plugin } from 'vite';
+import { build, defineConfig, type Plugin } from 'vite';
 
 const root = import.meta.dirname;
 const source = (path: string) => resolve(root, 'src', path);
@@ -12,7 +12,7 @@ const source = (path: string) => resolve(root, 'src', path);
  */
 export default defineConfig({
   publicDir: false,
-  plugins: [cleanBefore(), bareShaders(), workerBeside(), executable(), licences()],
+  plugins: [cleanBefore(), bareShaders(), workerBeside(), workerInOne(), executable(), licences()],
   build: {
     outDir: resolve(root, 'dist'),
     emptyOutDir: false, // the demo's build lies in dist/demo
@@ -22,7 +22,6 @@ export default defineConfig({
       formats: ['es'],
       entry: {
         index: source('index.ts'),
-        worker: source('worker/worker.ts'),
         element: source('element/index.ts'),
         'element/define': source('element/define.ts'),
         node: source('node.ts'),
@@ -32,6 +31,8 @@ export default defineConfig({
     rolldownOptions: {
       // Dawn is the user's to install; Node's own modules are only reached from the entries for Node.
       external: [/^node:/, 'webgpu'],
+      // A slow machine is told nothing by the share of its build time.
+      checks: { pluginTimings: false },
       output: { entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js', minify: true },
     },
   },
@@ -72,21 +73,22 @@ function bareShaders(): Plugin {
 
 const WORKER_SOURCE = `new URL('./worker.ts', import.meta.url)`;
 const WORKER_MARK = 'atomoe:worker';
+const FILE_MARK = 'atomoe:this-file';
 const MINIFIED_LAUNCH =
-  /function (\w+)\((\w+)\)\{return new \2\(new URL\(\s*(?:\/\*[^*]*\*\/)?\s*[`"']atomoe:worker[`"'],import\.meta\.url\),\{type:[`"']module[`"']\}\)\}/;
+  /new Worker\(new URL\(\s*(?:\/\*[^*]*\*\/)?\s*[`"']atomoe:worker[`"'],import\.meta\.url\),\{type:[`"']module[`"']\}\)/;
 
 /**
  * Points at the built worker from whichever chunk starts it, in the words that the bundlers of applications look for:
  * `new Worker(new URL('...', import.meta.url), { type: 'module' })`. Left alone, Vite would build the worker a second
- * time, and the minifier would rename the parameter that is called `Worker`.
+ * time. The chunk is also told its own path, by which it knows whether it was bundled again.
  */
 function workerBeside(): Plugin {
   return {
     name: 'atomoe:worker-beside',
     enforce: 'pre',
     transform(code, id) {
-      if (!id.endsWith('/src/worker/open.ts')) return undefined;
-      if (!code.includes(WORKER_SOURCE)) throw new Error(`src/worker/open.ts does not say ${WORKER_SOURCE}`);
+      if (!id.endsWith('/src/worker/start.ts')) return undefined;
+      if (!code.includes(WORKER_SOURCE)) throw new Error(`src/worker/start.ts does not say ${WORKER_SOURCE}`);
       return code.replace(WORKER_SOURCE, `new URL(/* @vite-ignore */ '${WORKER_MARK}', import.meta.url)`);
     },
     generateBundle(_, bundle) {
@@ -96,14 +98,55 @@ function workerBeside(): Plugin {
         const url = path.startsWith('.') ? path : `./${path}`;
         const code = output.code.replace(
           MINIFIED_LAUNCH,
-          `function $1(Worker){return new Worker(new URL("${url}",import.meta.url),{type:"module"})}`,
+          `new Worker(new URL("${url}",import.meta.url),{type:"module"})`,
         );
         if (code.includes(WORKER_MARK))
           throw new Error(`${output.fileName} starts the worker in words unheard of`);
-        output.code = code;
+        output.code = code.replace(FILE_MARK, output.fileName);
+        if (output.code === code) throw new Error(`${output.fileName} does not ask for its own path`);
       }
     },
   };
+}
+
+/**
+ * Builds the worker as one script: Vite 6 and 7 make classic workers, which cannot be cut into chunks. It lies beside the
+ * library, and again in a chunk that is loaded where a bundler left the worker's file behind.
+ */
+function workerInOne(): Plugin {
+  let built: Promise<string> | undefined;
+  return {
+    name: 'atomoe:worker-in-one',
+    enforce: 'pre',
+    async load(id) {
+      if (!id.endsWith('/src/worker/inline.ts')) return undefined;
+      built ??= buildWorker();
+      return `export const workerText = ${JSON.stringify(await built)};`;
+    },
+    async generateBundle() {
+      built ??= buildWorker();
+      this.emitFile({ type: 'asset', fileName: 'worker.js', source: await built });
+    },
+  };
+}
+
+async function buildWorker(): Promise<string> {
+  const built = await build({
+    configFile: false,
+    publicDir: false,
+    logLevel: 'warn',
+    plugins: [bareShaders()],
+    build: {
+      write: false,
+      target: 'es2022',
+      lib: { formats: ['es'], entry: source('worker/worker.ts'), fileName: 'worker' },
+      rolldownOptions: { output: { codeSplitting: false, minify: true } },
+    },
+  });
+  const [output] = [built].flat();
+  if (!output || !('output' in output) || output.output.length !== 1)
+    throw new Error('the worker is not one script');
+  return output.output[0].code;
 }
 
 /** The program's first line. */

@@ -61,6 +61,11 @@ test('the tarball holds the library and nothing else', async () => {
       `element ${kB(element.sizeBytes)}, its worker ${kB(worker.sizeBytes)}`,
   );
   expect(core.files.length).toBeGreaterThan(1);
+  // One script, for bundlers whose workers may have no more; its copy for those that forget it is loaded by nobody else.
+  expect(worker.files).toEqual(['worker.js']);
+  expect(worker.sizeBytes).toBeLessThan(200_000);
+  expect(element.files.filter((name) => name.includes('inline'))).toEqual([]);
+  expect(element.sizeBytes).toBeLessThan(40_000);
   // A guard against a dependency that slips in: shaders and all, the core was 75 kB when this was written.
   expect(core.sizeBytes).toBeLessThan(150_000);
 });

@@ -56,11 +56,16 @@ const TYPES: Readonly<Record<string, string>> = {
   json: 'application/json',
 };
 
+/** Prefixes of paths, and the folders behind them. */
+export type Mounts = Readonly<Record<string, string>>;
+
+export interface Site {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
 /** A plain static server, of the kind that knows no ranges. The first mount whose prefix fits serves the file. */
-export async function serve(
-  mounts: Readonly<Record<string, string>>,
-  headers: Readonly<Record<string, string>> = {},
-): Promise<{ readonly url: string; close(): Promise<void> }> {
+export async function serve(mounts: Mounts, headers: Readonly<Record<string, string>> = {}): Promise<Site> {
   const answer = async (path: string, response: ServerResponse) => {
     const [prefix, folder] = Object.entries(mounts).find(([start]) => path.startsWith(start)) ?? [];
     const name = path.slice(prefix?.length ?? 0) || 'index.html';

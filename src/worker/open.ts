@@ -1,10 +1,9 @@
 /** Opens the engine in a dedicated worker of its own. */
 import type { Engine, LoadOptions, ModelSource } from '../engine/api.ts';
 import { loadPart, readWorkerOptions } from '../engine/options.ts';
-import { AtomoeError } from '../errors.ts';
 import { connectEngine, lostError, withoutFetch } from './client.ts';
 import type { OpenOptions } from './protocol.ts';
-import { trustedScriptUrl } from './script-url.ts';
+import { startWorker } from './start.ts';
 
 export interface WorkerEngineOptions extends Omit<OpenOptions, 'headers'>, LoadOptions {
   /** Loaded at once. */
@@ -17,8 +16,8 @@ export interface WorkerEngineOptions extends Omit<OpenOptions, 'headers'>, LoadO
  * Opens an engine whose work happens in a dedicated worker, so that the page stays smooth; loads a model where one is
  * named.
  *
- * @throws {AtomoeError} bad-input - an unknown or a wrong option, before a worker is started; no-webgpu; device-lost - the worker could not start; bad-input - the page's policy forbids the
- *   worker; all that `load` throws
+ * @throws {AtomoeError} bad-input - an unknown or a wrong option, before a worker is started, or the page's policy forbids
+ *   the worker; network - its script is not where it should be; device-lost - it fails; no-webgpu; all that `load` throws
  * @example
  * const engine = await createWorkerEngine({ model: 'https://example.org/models/fable/' });
  * for await (const event of engine.session().generate('Once upon a time')) if (event.kind === 'token') show(event.text);
@@ -28,7 +27,7 @@ export async function createWorkerEngine(given: WorkerEngineOptions = {}): Promi
   options.signal?.throwIfAborted();
   const {
     model,
-    worker = startWorker(),
+    worker = await startWorker(options.signal),
     device,
     adapterClass,
     tuning,
@@ -48,7 +47,7 @@ export async function createWorkerEngine(given: WorkerEngineOptions = {}): Promi
     },
   });
   worker.addEventListener('error', (event) => {
-    // A script that did not load gives a bare Event without a message.
+    // The script of a page's own worker may not load: that gives a bare Event without a message.
     connection.fail(lostError(event.message || 'its script could not be loaded or run', event.error));
   });
   watchForDeath(worker, watch.signal, () => connection.fail(lostError('it ended by itself')));
@@ -73,34 +72,4 @@ function watchForDeath(worker: Worker, signal: AbortSignal, onDeath: () => void)
     locks.request(name, { signal }, onDeath).catch(() => {}); // aborted: the worker was closed on purpose
   });
   worker.postMessage({ kind: 'hold', name });
-}
-
-function startWorker(): Worker {
-  try {
-    return launch(TrustedWorker as unknown as typeof Worker);
-  } catch (cause) {
-    if (cause instanceof AtomoeError) throw cause;
-    const message = `The engine's worker could not start: ${String(cause)}; the page must allow worker-src 'self'.`;
-    throw new AtomoeError('bad-input', message, { cause });
-  }
-}
-
-/**
- * Bundlers find a worker by this one expression, word for word, so the Trusted Types detour hides in the meaning of
- * `Worker`: a parameter instead of the global.
- */
-function launch(Worker: typeof globalThis.Worker): Worker {
-  return new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-}
-
-/** Used with `new`: a constructor may return another object. */
-function TrustedWorker(url: URL, options: WorkerOptions): Worker {
-  return new Worker(trustedScriptUrl(sameOrigin(url)), options);
-}
-
-/** A library loaded from another host (one script tag, some CDN) may not be a worker's address, but may be imported. */
-function sameOrigin(url: URL): URL {
-  if (url.origin === location.origin) return url;
-  const shim = new Blob([`import ${JSON.stringify(url.href)};`], { type: 'text/javascript' });
-  return new URL(URL.createObjectURL(shim));
 }

@@ -7,13 +7,15 @@ if ('WorkerGlobalScope' in globalThis) serve(self as unknown as PortLike & { clo
 
 function serve(scope: PortLike & { close(): void }): void {
   hostEngine(scope, createEngine, () => scope.close());
+  scope.postMessage({ kind: 'alive' }); // the script was found and runs (see start.ts)
   // Held for life: when the page gets this lock, the worker is gone (see open.ts).
   scope.addEventListener('message', (event: MessageEvent<{ kind: string; name?: string }>) => {
     const { kind, name } = event.data;
     if (kind !== 'hold' || name === undefined) return;
-    void navigator.locks.request(name, () => {
+    const held = navigator.locks.request(name, () => {
       scope.postMessage({ kind: 'holding' });
       return new Promise(() => {});
     });
+    held.catch(() => {}); // a sandboxed frame has no locks
   });
 }
