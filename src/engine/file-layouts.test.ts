@@ -359,6 +359,16 @@ const misfits: [what: string, Family, Edits, code: string, RegExp][] = [
     'unsupported-model',
     /norm.weight" is F8_E4M3; wanted/,
   ],
+  [
+    'four-bit floats without their config',
+    'olmoe',
+    {
+      tensors: (tensors) =>
+        void tensors.set('model.layers.0.mlp.experts.0.up_proj.weight', zeros('F4', 32, 64)),
+    },
+    'unsupported-model',
+    /up_proj.weight" is F4; wanted/,
+  ],
 ];
 
 describe('a file that does not fit its config is refused from its headers', () => {
@@ -372,6 +382,15 @@ describe('a file that does not fit its config is refused from its headers', () =
     engine.dispose();
     expect(error).toMatchObject({ name: 'AtomoeError', code });
     expect((error as Error).message).toMatch(message);
+  });
+
+  test('a quantised model is refused by its config alone', async () => {
+    const quantization_config = { quant_method: 'awq', bits: 4 };
+    const config = JSON.stringify({ model_type: 'mixtral', quantization_config });
+    const engine = await LocalEngine.open({ device: 'cpu' });
+    const alone = memoryFolder({ 'config.json': config });
+    await expect(engine.load(alone)).rejects.toThrow(/quantised by awq .*; Atomoe reads F32, F16 and BF16/);
+    engine.dispose();
   });
 
   test('an own head in a shard that is missing is missed, though the config ties', async () => {

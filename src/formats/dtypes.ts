@@ -1,13 +1,18 @@
 /** Element types of weight files, and exact conversions between the 16-bit floats and f32. */
 
-/** Bytes per element, by the name that safetensors gives the type. */
+/** Bytes per element, by the name that safetensors 0.8 gives the type. Elements below a byte lie without a gap. */
 export const DTYPE_BYTES = {
+  F4: 0.5,
+  F6_E2M3: 0.75,
+  F6_E3M2: 0.75,
   BOOL: 1,
   U8: 1,
   I8: 1,
   F8_E4M3: 1,
   F8_E5M2: 1,
   F8_E8M0: 1,
+  F8_E4M3FNUZ: 1,
+  F8_E5M2FNUZ: 1,
   U16: 2,
   I16: 2,
   F16: 2,
@@ -112,7 +117,7 @@ export function isWeightDtype(dtype: Dtype): dtype is WeightDtype {
 }
 
 /** Types whose elements `toF32` can give. */
-export type NumericDtype = Exclude<Dtype, 'C64' | 'F8_E4M3' | 'F8_E5M2' | 'F8_E8M0'>;
+export type NumericDtype = Exclude<Dtype, 'C64' | `F${4 | 6 | 8}_${string}` | 'F4'>;
 
 /** The elements of little-endian `bytes` as f32. 64-bit types and 32-bit integers may round. */
 export function toF32(dtype: NumericDtype, bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {

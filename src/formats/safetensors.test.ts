@@ -112,7 +112,7 @@ const badHeaders: [string, Record<string, unknown>, number, RegExp][] = [
     'unknown dtype',
     { w: { ...good, dtype: 'Q9' } },
     16,
-    /tensor "w" has the type "Q9", one of BOOL, .*F32.* is wanted/,
+    /tensor "w" has the type "Q9", one of F4, F6_E2M3, F6_E3M2, BOOL, .*F32.* is wanted/,
   ],
   ['dtype of Object.prototype', { w: { ...good, dtype: 'toString' } }, 16, /has the type "toString"/],
   ['dtype missing', { w: { shape: [2, 2], data_offsets: [0, 16] } }, 16, /has the type missing/],
