@@ -39,7 +39,10 @@ export function invitation(
   const text = isEmbedded
     ? `Press “Tell me a story”. The model, ${size}, comes once and then stays in this browser: later stories work offline.`
     : `${describePlan(plan)} Write a beginning below and press the button.`;
-  return element('div', 'invitation', element('p', '', text), ...(choice ? [choice] : []));
+  const halved = plan.notes
+    .filter(({ kind }) => kind === 'memory-halved')
+    .map(({ message }) => element('p', '', message));
+  return element('div', 'invitation', element('p', '', text), ...halved, ...(choice ? [choice] : []));
 }
 
 /** Bytes of bytes, rate, what is still to come, and a cancel that works. */

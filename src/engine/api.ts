@@ -152,8 +152,11 @@ export interface ModelPlan {
 
 /** Something that is not as good as it could be, in one sentence. */
 export interface PlanNote {
-  /** 'no-ranges': the host gives files only whole; 'no-dense-hashes': damage to a packed model's dense part goes unseen. */
-  readonly kind: 'no-ranges' | 'no-dense-hashes';
+  /**
+   * 'no-ranges': the host gives files only whole; 'no-dense-hashes': damage to a packed model's dense part goes unseen;
+   * 'memory-halved': a tab died with a model in memory, so `memoryBudget: 'auto'` is less.
+   */
+  readonly kind: 'no-ranges' | 'no-dense-hashes' | 'memory-halved';
   readonly message: string;
 }
 

@@ -6,6 +6,7 @@ import type { DiskStorage } from '../io/storage.ts';
 import type { ModelFamily } from '../models/family.ts';
 import type { Bounds } from '../graph/weight-parts.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import { fixedMemory, openAutoMemory, type AutoBudget, type AutoMemory } from './auto-memory.ts';
 import { CPU_ADAPTER, CPU_FACTS, reportOf } from './adapter-report.ts';
 import type {
   AdapterReport,
@@ -32,7 +33,7 @@ import { closeFolder, diskReport, isCached, openKept } from './kept-folder.ts';
 import { infoOf, readTokenizer } from './model-info.ts';
 import { modelSource } from './model-source.ts';
 import { readEngineOptions, readLoadOptions, readResizeOptions } from './options.ts';
-import { budgetOf, draftModel, sizeModel, type Drafted, type Sized } from './planning.ts';
+import { draftModel, sizeModel, type Drafted, type Sized } from './planning.ts';
 import { JobQueue } from './queue.ts';
 import type { Runner } from './runner.ts';
 import { EngineSession } from './session.ts';
@@ -56,6 +57,8 @@ export interface EngineOptions extends LoadOptions {
   tuningStore?: TuningStore;
   /** Where models from URLs are kept; default: the browser's private file system, where there is one. */
   storage?: DiskStorage | Promise<DiskStorage>;
+  /** What `memoryBudget: 'auto'` stands for, where a page watches over it; default: found out and watched here. */
+  autoBudget?: AutoBudget;
   /** For tests of streaming. */
   streamTesting?: StreamTesting;
   /** Cuts weights and dispatches as those of large models are. For tests. */
@@ -77,6 +80,10 @@ interface LoadedModel {
   readonly closing: AbortController; // ends what goes on in the background
 }
 
+function isAuto({ memoryBudget = 'auto' }: LoadOptions): boolean {
+  return memoryBudget === 'auto';
+}
+
 /** The engine in this thread. `createEngine` makes one. */
 export class LocalEngine implements Engine {
   readonly adapter: AdapterReport;
@@ -84,6 +91,7 @@ export class LocalEngine implements Engine {
   readonly lost: Promise<never>;
   readonly #options: EngineOptions;
   readonly #facts: AdapterFacts | undefined;
+  readonly #memory: AutoMemory;
   readonly #sessions = new Set<EngineSession>();
   #queue = new JobQueue();
   #loaded: LoadedModel | undefined;
@@ -92,8 +100,9 @@ export class LocalEngine implements Engine {
   #closed: Promise<void> = Promise.resolve(); // when the model before has let go of everything
   #fail: (reason: unknown) => void = () => {};
 
-  private constructor(options: EngineOptions, facts: AdapterFacts | undefined) {
+  private constructor(options: EngineOptions, facts: AdapterFacts | undefined, memory: AutoMemory) {
     this.#options = options;
+    this.#memory = memory;
     this.#facts = facts;
     this.adapter = facts ? reportOf(facts) : CPU_ADAPTER;
     this.lost = new Promise((_, reject) => (this.#fail = reject));
@@ -110,13 +119,14 @@ export class LocalEngine implements Engine {
   /** @throws {AtomoeError} bad-input - an option; no-webgpu */
   static async open(given: EngineOptions): Promise<LocalEngine> {
     const options = readEngineOptions(given);
-    const { device = 'gpu', gpu, adapterClass } = options;
+    const { device = 'gpu', gpu, adapterClass, autoBudget } = options;
     return typed(undefined, async () => {
-      if (device === 'cpu') return new LocalEngine(options, undefined);
-      if (device === 'gpu') return new LocalEngine(options, await readAdapter(gpu, adapterClass));
+      const memory = autoBudget ? fixedMemory(autoBudget) : await openAutoMemory();
+      if (device === 'cpu') return new LocalEngine(options, undefined, memory);
+      if (device === 'gpu') return new LocalEngine(options, await readAdapter(gpu, adapterClass), memory);
       const adopted = Gpu.adopt(device, adapterClass);
       adopted.dispose(); // each load adopts anew: here only the device's facts are wanted
-      return new LocalEngine(options, adopted);
+      return new LocalEngine(options, adopted, memory);
     });
   }
 
@@ -208,7 +218,9 @@ export class LocalEngine implements Engine {
       throw new AtomoeError('limit-too-small', `${drafted.checkpoint.label} does not fit: ${plan.why}`);
     }
     loaded.closing.abort();
-    await this.#queue.run(() => runner.resize(slots, fewer, merged.streaming ?? {}, budgetOf(merged)));
+    await this.#queue.run(() =>
+      runner.resize(slots, fewer, merged.streaming ?? {}, this.#budgetBytes(merged)),
+    );
     const real = this.#realPlan(plan, runner, drafted, merged);
     if (this.#loaded?.runner !== runner) return real; // another model has come meanwhile
     const info = { ...loaded.info, plan: real };
@@ -243,7 +255,8 @@ export class LocalEngine implements Engine {
       }
       const onDispose = (session: EngineSession) => this.#sessions.delete(session);
       const { vocab } = drafted.spec;
-      const parts = { runner, queue: this.#queue, tokenizer, eosIds, vocab, defaults, onDispose };
+      const onToken = () => this.#memory.settle();
+      const parts = { runner, queue: this.#queue, tokenizer, eosIds, vocab, defaults, onDispose, onToken };
       const session = new EngineSession(parts);
       this.#sessions.add(session);
       return session;
@@ -303,6 +316,7 @@ export class LocalEngine implements Engine {
   }
 
   #unload(): void {
+    this.#memory.settle();
     for (const session of this.#sessions) session.dispose();
     this.#sessions.clear();
     const loaded = this.#loaded;
@@ -325,6 +339,7 @@ export class LocalEngine implements Engine {
     try {
       await this.#open(folder, drafted, options);
     } catch (error) {
+      this.#memory.settle();
       drafted.checkpoint.dispose();
       throw error;
     }
@@ -339,6 +354,7 @@ export class LocalEngine implements Engine {
     const tokenizer = await readTokenizer(folder, drafted, options.signal);
     this.#unload();
     const onProgress = options.onProgress ?? (() => {});
+    if (this.#facts && isAuto(options)) await this.#memory.begin();
     const gpu = this.#facts && (await this.#openGpu(sized.limits, options));
     try {
       const runner = gpu
@@ -352,7 +368,7 @@ export class LocalEngine implements Engine {
             slots: sized.slots,
             fewer: sized.fewer,
             streaming: options.streaming ?? {},
-            budgetBytes: budgetOf(options),
+            budgetBytes: this.#budgetBytes(options),
             testing: this.#options.streamTesting ?? {},
             bounds: this.#options.bounds,
           })
@@ -371,7 +387,15 @@ export class LocalEngine implements Engine {
 
   #size(drafted: Drafted, options: LoadOptions): Sized {
     const { streamTesting: { expertBindingBytes = Infinity } = {}, bounds } = this.#options;
-    return sizeModel(drafted, this.#facts ?? CPU_FACTS, options, { expertBindingBytes, ...bounds });
+    const budgeted = { ...options, memoryBudget: this.#budgetBytes(options) };
+    const sized = sizeModel(drafted, this.#facts ?? CPU_FACTS, budgeted, { expertBindingBytes, ...bounds });
+    const { note } = this.#memory;
+    if (!note || !this.#facts || !isAuto(options)) return sized;
+    return { ...sized, plan: { ...sized.plan, notes: [...sized.plan.notes, note] } };
+  }
+
+  #budgetBytes({ memoryBudget = 'auto' }: LoadOptions): number {
+    return memoryBudget === 'auto' ? this.#memory.budgetBytes : memoryBudget;
   }
 
   /** The plan as it became: with fewer slots or other kernels where the GPU refused the planned ones. */

@@ -149,6 +149,7 @@ const ENGINE: Table<EngineOptions> = {
   tuning,
   tuningStore: withMethods<TuningStore>('a TuningStore', 'read', 'write'),
   storage,
+  autoBudget: withMethods('an object'),
   streamTesting: withMethods('an object'),
   bounds: withMethods('an object'),
   limits: oneOf('plan', 'default'),

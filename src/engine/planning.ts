@@ -1,4 +1,5 @@
 /** What a model would need, from its headers alone. */
+import { guessBudgetBytes, machineFacts } from './auto-memory.ts';
 import { AtomoeError } from '../errors.ts';
 import { DEFAULT_LIMITS, type AdapterFacts, type Limits } from '../gpu/device.ts';
 import { openCheckpoint, type Checkpoint } from '../formats/checkpoint.ts';
@@ -145,9 +146,6 @@ export interface Sized {
   readonly dispatches: { readonly decode: number; readonly prefill: number };
 }
 
-/** `memoryBudget: 'auto'` where the browser does not tell how much memory the machine has. */
-const UNKNOWN_BUDGET_BYTES = 4 * 2 ** 30;
-
 const READBACKS = 3; // sampling records under way at a time
 const MOST_RECORD_PARTS = 1 + MOST_LOOKAHEAD; // of what a layer says: its own experts, and those of layers behind it
 
@@ -276,15 +274,10 @@ function fixedNeeds(drafted: Drafted, adapter: AdapterFacts, options: LoadOption
   return { fixed, largest, dispatches };
 }
 
-/**
- * WebGPU tells nobody how much memory is free. 'auto' is half of the machine's memory as the browser rounds it
- * (`navigator.deviceMemory`: 8 GiB at most, so 4 GiB here), and 4 GiB where it says nothing. A GPU that refuses so much
- * gets fewer slots.
- */
+/** A GPU that refuses so much gets fewer slots. */
 export function budgetOf({ memoryBudget = 'auto' }: LoadOptions): number {
   if (memoryBudget !== 'auto') return memoryBudget;
-  const { deviceMemory } = (globalThis.navigator ?? {}) as { deviceMemory?: number };
-  return deviceMemory === undefined ? UNKNOWN_BUDGET_BYTES : (deviceMemory / 2) * 2 ** 30;
+  return guessBudgetBytes(machineFacts());
 }
 
 function slotNeeds({ experts, spec }: Drafted, maxBindingBytes: number): SlotNeeds | undefined {

@@ -32,6 +32,7 @@ export interface SessionParts {
   readonly vocab: number;
   readonly defaults: GenerationDefaults;
   readonly onDispose: (session: EngineSession) => void;
+  readonly onToken: () => void;
 }
 
 /** What one reply keeps track of. */
@@ -221,6 +222,7 @@ export class EngineSession implements Session {
       const picked = await pickToken(result, options, this.#ids.length);
       if (eosIds.has(picked.id)) return 'stop';
       const { event, isStopped } = this.#show(picked, result, reply);
+      this.#parts.onToken();
       yield event;
       if (isStopped) return 'stop';
       if (reply.count >= options.maxTokens || this.#ids.length >= runner.contextTokens) return 'length';

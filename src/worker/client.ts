@@ -17,6 +17,7 @@ import type {
   Session,
   StreamingReport,
 } from '../engine/api.ts';
+import type { AutoMemory } from '../engine/auto-memory.ts';
 import { attempt } from '../engine/checks.ts';
 import { readChatBody } from '../engine/completions-request.ts';
 import { sessionBusy, sessionDisposed } from '../engine/failures.ts';
@@ -30,7 +31,9 @@ import type { CallResult, OpenOptions, PortLike, StreamItem } from './protocol.t
 
 export { lostError };
 
-export interface ConnectOptions extends OpenOptions {
+export interface ConnectOptions extends Omit<OpenOptions, 'autoBudget'> {
+  /** What `memoryBudget: 'auto'` stands for, watched over from this side. */
+  readonly memory?: AutoMemory;
   readonly signal?: AbortSignal;
   /** Ends the worker; called once, after it was told to dispose or when it is given up. */
   readonly close?: () => void;
@@ -45,8 +48,11 @@ export interface Connection {
 
 /** Speaks to `hostEngine` at the other end of `port`. */
 export function connectEngine(port: PortLike, options: ConnectOptions = {}): Connection {
-  const link = new Link(port, options.close ?? (() => {}));
-  const { signal, close: _close, ...open } = options;
+  const { signal, close = () => {}, memory, ...rest } = options;
+  const link = new Link(port, close, memory);
+  const open = memory
+    ? { ...rest, autoBudget: { budgetBytes: memory.budgetBytes, note: memory.note } }
+    : rest;
   const engine = link.call({ kind: 'open', options: open }, signal).then((result): Engine => {
     return new WorkerEngine(link, expectResult(result, 'opened').adapter);
   });
@@ -81,7 +87,13 @@ class WorkerEngine implements Engine {
 
   async load(model: ModelSource, given: LoadOptions = {}): Promise<ModelInfo> {
     const { request, signal, onProgress } = this.#loadCall('load', model, given);
-    const loaded = expectResult(await this.#link.call(request, signal, onProgress), 'loaded');
+    const { autoMemory } = this.#link;
+    if ((request.options.memoryBudget ?? 'auto') === 'auto') await autoMemory?.begin();
+    const result = await this.#link.call(request, signal, onProgress).catch((error: unknown) => {
+      autoMemory?.settle();
+      throw error;
+    });
+    const loaded = expectResult(result, 'loaded');
     this.#link.memory = loaded.memory;
     this.#link.model = loaded.model;
     return loaded.model;

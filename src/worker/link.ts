@@ -2,6 +2,7 @@
 import type { LoadProgress, MemoryReport, ModelInfo, ModelSource } from '../engine/api.ts';
 import { textOf } from '../engine/failures.ts';
 import { onAbort, ReplyStream } from '../engine/reply-stream.ts';
+import type { AutoMemory } from '../engine/auto-memory.ts';
 import { AtomoeError } from '../errors.ts';
 import { SharedFolders } from './client-files.ts';
 import { Inbox, type Ending } from './client-stream.ts';
@@ -44,6 +45,10 @@ export interface StreamOptions {
   readonly waitsForReader?: boolean;
 }
 
+function isPrefill(item: StreamItem): boolean {
+  return 'kind' in item && item.kind === 'prefill';
+}
+
 /** Requests, their answers, and the three ways out: an answer, an abort, the end of the worker. */
 export class Link {
   readonly #port: PortLike;
@@ -52,6 +57,7 @@ export class Link {
   readonly #calls = new Map<number, PendingCall>();
   readonly #streams = new Map<number, PendingStream>();
   readonly #folders: SharedFolders;
+  readonly autoMemory: AutoMemory | undefined; // watched over from this side
   readonly lost: Promise<never>;
   #rejectLost: (reason: AtomoeError) => void = () => {};
   #nextId = 0;
@@ -60,8 +66,9 @@ export class Link {
   model: ModelInfo | undefined;
   memory: MemoryReport = EMPTY_MEMORY;
 
-  constructor(port: PortLike, close: () => void) {
+  constructor(port: PortLike, close: () => void, autoMemory?: AutoMemory) {
     this.#port = port;
+    this.autoMemory = autoMemory;
     this.#close = close;
     this.#folders = new SharedFolders((answer, transfer) => this.#port.postMessage(answer, transfer ?? []));
     this.lost = new Promise<never>((_, reject) => (this.#rejectLost = reject));
@@ -159,6 +166,7 @@ export class Link {
   fail(error: AtomoeError): void {
     if (this.#ended) return;
     this.#ended = error;
+    this.autoMemory?.settle();
     this.#rejectLost(error);
     this.#settleAll(error);
     this.#closeOnce();
@@ -167,6 +175,7 @@ export class Link {
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
+    this.autoMemory?.settle();
     const wasAlive = !this.#ended;
     this.post({ kind: 'dispose' });
     this.#ended ??= new AtomoeError('disposed', 'The engine was disposed; create another one to go on.');
@@ -209,6 +218,7 @@ export class Link {
       case 'events': {
         this.memory = message.memory;
         const stream = this.#streams.get(message.id);
+        if (!message.items.every(isPrefill)) this.autoMemory?.settle();
         stream?.onTokens(message.tokens);
         return stream?.inbox.push(message.items);
       }

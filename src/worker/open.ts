@@ -1,11 +1,12 @@
 /** Opens the engine in a dedicated worker of its own. */
 import type { Engine, LoadOptions, ModelSource } from '../engine/api.ts';
+import { openAutoMemory } from '../engine/auto-memory.ts';
 import { loadPart, readWorkerOptions } from '../engine/options.ts';
 import { connectEngine, lostError, withoutFetch } from './client.ts';
 import type { OpenOptions } from './protocol.ts';
 import { startWorker } from './start.ts';
 
-export interface WorkerEngineOptions extends Omit<OpenOptions, 'headers'>, LoadOptions {
+export interface WorkerEngineOptions extends Omit<OpenOptions, 'headers' | 'autoBudget'>, LoadOptions {
   /** Loaded at once. */
   readonly model?: ModelSource;
   /** A worker of your own that runs `atomoe/worker`; by default one is started from the library's own file. */
@@ -25,6 +26,8 @@ export interface WorkerEngineOptions extends Omit<OpenOptions, 'headers'>, LoadO
 export async function createWorkerEngine(given: WorkerEngineOptions = {}): Promise<Engine> {
   const options = readWorkerOptions(given);
   options.signal?.throwIfAborted();
+  // Before the worker starts: none of its events may be missed.
+  const memory = options.device === 'cpu' ? undefined : await openAutoMemory();
   const {
     model,
     worker = await startWorker(options.signal),
@@ -36,6 +39,7 @@ export async function createWorkerEngine(given: WorkerEngineOptions = {}): Promi
   } = withoutFetch(options);
   const watch = new AbortController();
   const connection = connectEngine(worker, {
+    ...(memory ? { memory } : {}),
     ...(signal ? { signal } : {}),
     ...(device ? { device } : {}),
     ...(adapterClass ? { adapterClass } : {}),

@@ -16,6 +16,7 @@ import type {
   ModelPlan,
   StreamingReport,
 } from '../engine/api.ts';
+import type { AutoBudget } from '../engine/auto-memory.ts';
 import type { CheckedChatBody } from '../engine/completions-request.ts';
 import type { CheckedPrompt } from '../engine/messages.ts';
 import { asTyped, textOf, typedError } from '../engine/failures.ts';
@@ -26,6 +27,7 @@ export interface OpenOptions {
   readonly device?: 'gpu' | 'cpu'; // 'gpu' by default
   readonly adapterClass?: AdapterReport['adapterClass']; // for tests: as what to run the adapter
   readonly tuning?: 'auto' | 'off'; // whether to find the fastest kernels for this adapter; 'auto' by default
+  readonly autoBudget?: AutoBudget; // what memoryBudget: 'auto' stands for: the page knows more of the machine
   readonly headers?: Readonly<Record<string, string>>; // of every model that names none of its own
 }
 
