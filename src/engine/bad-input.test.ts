@@ -386,19 +386,19 @@ describe('machines', () => {
     expect(error.message).toMatch(/offers no adapter; wanted one; .*device: 'cpu'/);
   });
 
-  test('too small for a tensor: it is named, and no device is opened', async () => {
+  test('too small for what lies in one piece: it is named, and no device is opened', async () => {
     const { features, limits, info } = (await dawn.requestAdapter())!;
     const small = { maxBufferSize: limits.maxBufferSize, maxStorageBufferBindingSize: 16_384 };
     const requestDevice = vi.fn();
     const adapter = { features, limits: { ...readAll(limits), ...small }, info, requestDevice };
     const gpu = { requestAdapter: () => Promise.resolve(adapter) } as unknown as GpuEntry;
     const engine = await LocalEngine.open({ gpu });
-    const plan = await engine.plan(damaged({}), { contextTokens: 4 });
+    const plan = await engine.plan(damaged({}), { contextTokens: 128 });
     expect(plan.fits).toBe(false);
-    const error = await refusal(engine.load(damaged({}), { contextTokens: 4 }));
+    const error = await refusal(engine.load(damaged({}), { contextTokens: 128 }));
     expect(error.code).toBe('limit-too-small');
     expect(error.message).toMatch(
-      /a model does not fit: model\.safetensors tensor "[^"]+" needs a \d+-byte binding, this adapter allows 16384; quantize/,
+      /a model does not fit: the work space of a prompt needs a \d+-byte binding, this adapter allows 16384; quantize/,
     );
     expect(requestDevice).not.toHaveBeenCalled();
     engine.dispose();

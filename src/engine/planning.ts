@@ -262,8 +262,8 @@ function fixedNeeds(drafted: Drafted, adapter: AdapterFacts, options: LoadOption
   const largest = [
     ...weights,
     ...states,
-    { what: 'the activations of a prompt', sizeBytes: Math.max(...activationSizes) },
-    { what: 'the experts of a layer', sizeBytes: poolBytes },
+    { what: 'the work space of a prompt', sizeBytes: Math.max(...activationSizes) },
+    { what: 'the largest buffer of experts', sizeBytes: poolBytes },
   ].reduce((most, next) => (next.sizeBytes > most.sizeBytes ? next : most));
   const fixed = {
     dense: sum(weights.map(({ sizeBytes }) => sizeBytes)),
