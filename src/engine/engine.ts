@@ -6,6 +6,7 @@ import type { DiskStorage } from '../io/storage.ts';
 import type { ModelFamily } from '../models/family.ts';
 import type { Bounds } from '../graph/weight-parts.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import { allLogits } from './all-logits.ts';
 import { fixedMemory, openAutoMemory, type AutoBudget, type AutoMemory } from './auto-memory.ts';
 import { CPU_ADAPTER, CPU_FACTS, reportOf } from './adapter-report.ts';
 import type {
@@ -277,23 +278,7 @@ export class LocalEngine implements Engine {
     const { vocab } = drafted.spec;
     const ids = readIds(given, vocab, runner.contextTokens);
     oneOf('at-once', 'one-by-one')(mode, 'the mode of logits');
-    const compute = async () => {
-      const state = await runner.openState();
-      try {
-        if (mode === 'at-once') {
-          return await runner.allLogits(state, { ...plainRequest, ids, past: 0 });
-        }
-        const all = new Float32Array(ids.length * vocab);
-        for (const [past, id] of ids.entries()) {
-          const step = await runner.step(state, { ...plainRequest, ids: [id], past });
-          all.set(await step.logits(), past * vocab);
-        }
-        return all;
-      } finally {
-        state.dispose();
-      }
-    };
-    return typed(undefined, () => this.#queue.run(compute));
+    return typed(undefined, () => this.#queue.run(() => allLogits(runner, ids, vocab, mode)));
   }
 
   memory(): MemoryReport {
@@ -465,5 +450,3 @@ export class LocalEngine implements Engine {
     return this.#loaded;
   }
 }
-
-const plainRequest = { penalty: 1, temperature: 1, candidates: false, routes: false } as const;
