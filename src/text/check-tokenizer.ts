@@ -8,8 +8,17 @@ const MODELS = ['BPE', 'Unigram', 'WordPiece'] as const;
 /** Chains of normalizers and the like are short; deeper ones are made to overflow a stack. */
 const MOST_NESTED = 16;
 
-/** Of a token that text is searched for, and of a replacement: real ones have some 100 letters. */
+/** Of a piece that text is searched for, and of a replacement: real ones have some 100 letters. */
 export const LONGEST_TEXT = 1024;
+
+/** Of an added token: each letter of a text may begin one. */
+export const LONGEST_TOKEN = 256;
+
+/** The library rewrites a pattern in time that grows with the square of its length. */
+const LONGEST_PATTERN = 16_384;
+
+/** Parts in all the lists of a normalizer and the like: each may lengthen what the one before it made. */
+const MOST_PARTS = 64;
 
 /** WordPiece tries all pieces of a word: the library's 100 is what all models have. */
 const LONGEST_WORD = 1000;
@@ -29,7 +38,18 @@ export function checkTokenizer(tokenizerJson: Json): CheckedModel {
   if (!isObject(model)) throw bad('model', model, 'an object');
   const type = modelType(model);
   for (const part of ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder']) {
-    checkPart(tokenizerJson[part], part, 0);
+    if (checkPart(tokenizerJson[part], part, 0) > MOST_PARTS)
+      throw bad(part, 'longer', `at most ${MOST_PARTS} parts`);
+  }
+  for (const name of [
+    'unk_token',
+    'end_of_word_suffix',
+    'continuing_subword_prefix',
+    'continuing_subword_suffix',
+  ]) {
+    const text = model[name] ?? undefined;
+    if (text !== undefined && typeof text !== 'string') throw bad(`model.${name}`, text, 'a text');
+    if (text !== undefined && text.length > LONGEST_TEXT) throw tooLong(`model.${name}`, text);
   }
   return { type, ids: type === 'Unigram' ? listedVocab(model) : namedVocab(model, type) };
 }
@@ -104,16 +124,24 @@ const LISTS: Readonly<Record<string, string>> = {
   decoder: 'decoders',
 };
 
-function checkPart(part: unknown, kind: string, depth: number): void {
-  if (part === undefined || (part === null && depth === 0)) return;
+/** @returns how many parts it is */
+function checkPart(part: unknown, kind: string, depth: number): number {
+  if (part === undefined || (part === null && depth === 0)) return 0;
   if (!isObject(part)) throw bad(kind, part, 'an object');
   if (depth > MOST_NESTED) throw bad(kind, 'deeper', `at most ${MOST_NESTED} levels`);
   if (typeof part['type'] !== 'string') throw bad(`${kind}.type`, part['type'], 'a name');
   if (part['type'] === 'Sequence') {
     const list = part[LISTS[kind] ?? ''];
     if (!Array.isArray(list)) throw bad(`${kind}.${LISTS[kind]}`, list, 'a list');
-    for (const each of list as unknown[]) checkPart(each, kind, depth + 1);
+    let parts = 1;
+    for (const each of list as unknown[]) parts += checkPart(each, kind, depth + 1);
+    return parts;
   }
+  checkLeaf(part, kind);
+  return part['type'] === 'ByteLevel' && kind === 'pre_tokenizer' ? MOST_PARTS / 2 : 1; // each doubles what is not ASCII
+}
+
+function checkLeaf(part: Json, kind: string): void {
   if (part['type'] === 'FixedLength') {
     const { length } = part;
     const isLength = typeof length === 'number' && Number.isInteger(length) && length > 0;
@@ -123,14 +151,17 @@ function checkPart(part: unknown, kind: string, depth: number): void {
   for (const name of ['content', 'prepend', 'replacement', 'str_rep', 'prefix', 'suffix']) {
     const text = part[name] ?? undefined;
     if (text !== undefined && typeof text !== 'string') throw bad(`${kind}.${name}`, text, 'a text');
-    if (typeof text === 'string' && text.length > LONGEST_TEXT) throw tooLong(`${kind}.${name}`, text);
+    // Metaspace writes it for each space: it is one letter, or spaces would make spaces.
+    const longest = name === 'replacement' || name === 'str_rep' ? 2 : LONGEST_TEXT;
+    if (typeof text === 'string' && text.length > longest) throw tooLong(`${kind}.${name}`, text);
   }
 }
 
 function checkPattern(pattern: unknown, kind: string): void {
   const text = isObject(pattern) ? (pattern['String'] ?? pattern['Regex']) : undefined;
-  if (typeof text === 'string' && text !== '') return;
-  throw bad(`${kind}.pattern`, pattern, 'a text or a regular expression of one character or more');
+  const longest = isObject(pattern) && pattern['String'] !== undefined ? LONGEST_TEXT : LONGEST_PATTERN;
+  if (typeof text === 'string' && text !== '' && text.length <= longest) return;
+  throw bad(`${kind}.pattern`, pattern, 'a text or a regular expression of 1 to 16384 letters');
 }
 
 function tooLong(what: string, text: string): AtomoeError {

@@ -1,6 +1,6 @@
 /** Special tokens, wherever a model's files declare them: there are four places, and no model uses all of them. */
 import { AtomoeError } from '../errors.ts';
-import { LONGEST_TEXT, type Json } from './check-tokenizer.ts';
+import { LONGEST_TOKEN, type Json } from './check-tokenizer.ts';
 
 /** The names under which the configs give single tokens; templates know them by the same names. */
 const NAMES = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'];
@@ -92,13 +92,13 @@ function addedToken(value: unknown, id: number | undefined, where: string): Adde
   const content = contentOf(token);
   const ownId = id ?? token['id'];
   const isId = typeof ownId === 'number' && Number.isSafeInteger(ownId) && ownId >= 0;
-  if (content && content.length <= LONGEST_TEXT && isId) {
+  if (content && content.length <= LONGEST_TOKEN && isId) {
     return { ...token, id: ownId, content, special: token['special'] === true };
   }
   throw new AtomoeError(
     'bad-file',
     `${where} holds ${JSON.stringify(value)?.slice(0, 100)} with id ${String(ownId)}; wanted text of at most ` +
-      `${LONGEST_TEXT} letters and a whole number from 0; download it again`,
+      `${LONGEST_TOKEN} letters and a whole number from 0; download it again`,
   );
 }
 

@@ -140,12 +140,23 @@ function spacedStage({ continues }: StageContext): Stage {
   });
 }
 
+/** A chain of replacements may lengthen a token again and again. */
+const LONGEST_PIECE = 1_000_000;
+
 function replacer(config: DecoderConfig): (piece: string) => string {
   const content = String(config['content'] ?? '');
   const pattern = (config['pattern'] ?? {}) as { String?: unknown; Regex?: unknown };
   if (typeof pattern.String === 'string') {
     const wanted = pattern.String;
-    return (piece) => piece.replaceAll(wanted, () => content);
+    return (piece) => {
+      const parts = piece.split(wanted);
+      if ((parts.length - 1) * content.length <= LONGEST_PIECE) return parts.join(content);
+      throw new AtomoeError(
+        'bad-file',
+        `tokenizer.json: its decoder makes more than ${LONGEST_PIECE} letters of one token; wanted a text; choose another ` +
+          'model',
+      );
+    };
   }
   throw unsupported(config, ' with a regular expression');
 }

@@ -1,9 +1,11 @@
 import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { AtomoeError } from '../errors.ts';
+import { boundLibrary } from './bounded-library.ts';
 import { checkTokenizer, type Json } from './check-tokenizer.ts';
 import { contentOf, declaredTokens, type DeclaredTokens } from './declared-tokens.ts';
 import { StreamingDetokenizer } from './detokenizer.ts';
 import type { DetokenizerOptions, TokenTable } from './detokenizer.ts';
+import { withPatternBudget } from './pattern.ts';
 import type { DecoderConfig } from './token-stream.ts';
 
 /** The parsed files of a model folder. Only tokenizer.json is needed; the others say what begins and ends a text. */
@@ -50,7 +52,7 @@ export interface Tokenizer extends TokenTable {
  *   a part of an unknown kind
  */
 export async function openTokenizer(files: TokenizerFiles): Promise<Tokenizer> {
-  const { Tokenizer: Library } = await import('@huggingface/tokenizers');
+  const { Tokenizer: Library, AddedToken } = await import('@huggingface/tokenizers');
   const { tokenizerJson, tokenizerConfig = {}, modelConfig = {}, generationConfig = {} } = files;
   const { type, ids: ownIds } = checkTokenizer(tokenizerJson);
   const { specialTokensMap = {}, vocab = Number.MAX_SAFE_INTEGER } = files;
@@ -59,8 +61,9 @@ export async function openTokenizer(files: TokenizerFiles): Promise<Tokenizer> {
   );
   checkFit(ownIds, declared, vocab);
   const model = { ...(tokenizerJson['model'] as Json), type };
-  const parts = { ...EMPTY_PARTS, ...tokenizerJson, model, added_tokens: declared.added };
+  const parts = { ...EMPTY_PARTS, ...tokenizerJson, model, added_tokens: [] };
   const library = construct(() => new Library(parts as never, libraryConfig(tokenizerConfig)));
+  boundLibrary(library, declared.added, AddedToken);
   const table = tableOf(library, tokenizerJson, declared);
   new StreamingDetokenizer(table); // refuses a decoder that cannot stream now, and not in mid-reply
 
@@ -138,7 +141,9 @@ function encodeWith(
   addSpecialTokens: boolean,
 ): { ids: unknown[] } {
   try {
-    return library.encode(text, { add_special_tokens: addSpecialTokens });
+    return withPatternBudget(text.length, () =>
+      library.encode(text, { add_special_tokens: addSpecialTokens }),
+    );
   } catch (cause) {
     if (cause instanceof AtomoeError) throw cause;
     throw brokenTokenizer(cause);
