@@ -1,5 +1,6 @@
 import type { GenerateEvent, GenerateOptions, StreamingReport } from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';
+import { readGenerateOptions } from '../engine/options.ts';
 import { RouteRecorder } from '../experts/route-recorder.ts';
 import type { Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
@@ -41,7 +42,7 @@ export const run: Command = {
     ...JSON_OPTION,
   },
   run: async (args, terminal) => {
-    const options = generateOptions(args, terminal);
+    const options = readGenerateOptions(generateOptions(args, terminal)); // before anything is read
     const path = args.text('routes');
     const recorder = path === undefined ? undefined : new RouteRecorder();
     const reply = async (engine: LocalEngine) => {

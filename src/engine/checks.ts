@@ -247,6 +247,14 @@ function clip(value: string): string {
   return value.length > MOST_SHOWN ? `${value.slice(0, MOST_SHOWN)}...` : value;
 }
 
+/**
+ * Keeps an object out of Vue's proxies, as its `markRaw` does: private fields cannot be reached through one, so an engine
+ * in a reactive store would fail at every call.
+ */
+export function neverReactive(object: object): void {
+  Object.defineProperty(object, '__v_skip', { value: true });
+}
+
 /** Does something now, and gives what came of it, or throws it, later. */
 export function attempt<T>(act: () => T): () => T {
   try {

@@ -21,7 +21,7 @@ import type {
   Session,
   StreamingReport,
 } from './api.ts';
-import { oneOf } from './checks.ts';
+import { neverReactive, oneOf } from './checks.ts';
 import { fingerprintOf, makeCompletions } from './completions.ts';
 import { CpuRunner } from './cpu-runner.ts';
 import type { StreamTesting } from './expert-memory.ts';
@@ -102,6 +102,7 @@ export class LocalEngine implements Engine {
   #fail: (reason: unknown) => void = () => {};
 
   private constructor(options: EngineOptions, facts: AdapterFacts | undefined, memory: AutoMemory) {
+    neverReactive(this);
     this.#options = options;
     this.#memory = memory;
     this.#facts = facts;

@@ -30,6 +30,7 @@ import {
   type Check,
   type Table,
 } from './checks.ts';
+import type { AutoMemory } from './auto-memory.ts';
 import type { EngineOptions } from './engine.ts';
 import { modelSource } from './model-source.ts';
 import type { TuningMode, TuningStore } from './tuning.ts';
@@ -173,6 +174,21 @@ const WORKER: Table<WorkerOptions> = {
   worker: withMethods<Worker>('a Worker', 'postMessage', 'addEventListener', 'terminate'),
 };
 
+type ConnectOptions = Pick<WorkerOptions, 'device' | 'adapterClass' | 'tuning' | 'headers' | 'signal'> & {
+  memory?: AutoMemory;
+  close?: () => void;
+};
+
+const CONNECT: Table<ConnectOptions> = {
+  device: WORKER.device,
+  adapterClass: WORKER.adapterClass,
+  tuning: WORKER.tuning,
+  headers: WORKER.headers,
+  signal: WORKER.signal,
+  memory: withMethods('an object'),
+  close: callback(),
+};
+
 /** @throws {AtomoeError} bad-input - an unknown option, or one that is not what it may be */
 export function readGenerateOptions(options: unknown): GenerateOptions {
   return readFields(options, GENERATE, { what: 'the argument of generate' });
@@ -196,6 +212,11 @@ export function readEngineOptions(options: unknown): EngineOptions {
 /** @throws {AtomoeError} bad-input */
 export function readWorkerOptions(options: unknown): WorkerOptions {
   return readFields(options, WORKER, { what: 'the argument of createWorkerEngine' });
+}
+
+/** @throws {AtomoeError} bad-input */
+export function readConnectOptions(options: unknown): ConnectOptions {
+  return readFields(options, CONNECT, { what: 'the argument of connectEngine' });
 }
 
 /** Those of an engine's options that are for its load. */

@@ -4,6 +4,8 @@
  * that may come back; and it is closed when the last reader has dropped the stream.
  */
 
+import { neverReactive } from './checks.ts';
+
 type Kept<T> = { readonly value: T } | { readonly error: unknown };
 
 export class ReplyStream<T> implements AsyncIterableIterator<T, void, undefined> {
@@ -17,6 +19,7 @@ export class ReplyStream<T> implements AsyncIterableIterator<T, void, undefined>
     make: (finish: () => void) => AsyncGenerator<T, void, undefined>,
     onUnused: () => void = () => {},
   ) {
+    neverReactive(this);
     const core: Core<T> = new Core(
       make(() => core.finish()),
       onUnused,

@@ -13,7 +13,7 @@ import type {
   Timings,
   TokenLogprob,
 } from './api.ts';
-import { attempt } from './checks.ts';
+import { attempt, neverReactive } from './checks.ts';
 import { asTyped, sessionBusy, sessionDisposed } from './failures.ts';
 import { readPrompt, type CheckedPrompt } from './messages.ts';
 import { checkOptions, type CheckedOptions } from './options.ts';
@@ -59,6 +59,7 @@ export class EngineSession implements Session {
   #isDisposed = false;
 
   constructor(parts: SessionParts) {
+    neverReactive(this);
     this.#parts = parts;
   }
 

@@ -1,6 +1,7 @@
 /** What the browser keeps of models, for pages: `io/model-store.ts` over its private file system. */
 import * as store from '../io/model-store.ts';
 import { openOpfs } from '../io/opfs.ts';
+import { text } from './checks.ts';
 import type { StorageEstimate } from '../io/storage.ts';
 
 export type { StoredModel } from '../io/model-store.ts';
@@ -17,7 +18,7 @@ export async function listModels(): Promise<store.StoredModel[]> {
  * @throws {AtomoeError} storage-locked - it is in use, here or in another tab
  */
 export async function deleteModel(key: string): Promise<void> {
-  await store.deleteModel(await openOpfs(), key);
+  await store.deleteModel(await openOpfs(), text(key, 'the key of a model'));
 }
 
 /** How much this site stores, and how much it may. */

@@ -18,12 +18,17 @@ import type {
   StreamingReport,
 } from '../engine/api.ts';
 import type { AutoMemory } from '../engine/auto-memory.ts';
-import { attempt } from '../engine/checks.ts';
+import { attempt, neverReactive } from '../engine/checks.ts';
 import { readChatBody } from '../engine/completions-request.ts';
 import { sessionBusy, sessionDisposed } from '../engine/failures.ts';
 import { readPrompt, type CheckedPrompt } from '../engine/messages.ts';
 import { modelSource } from '../engine/model-source.ts';
-import { readGenerateOptions, readLoadOptions, readResizeOptions } from '../engine/options.ts';
+import {
+  readConnectOptions,
+  readGenerateOptions,
+  readLoadOptions,
+  readResizeOptions,
+} from '../engine/options.ts';
 import { onAbort, ReplyStream } from '../engine/reply-stream.ts';
 import { AtomoeError } from '../errors.ts';
 import { Link, lostError } from './link.ts';
@@ -46,9 +51,13 @@ export interface Connection {
   fail(error: AtomoeError): void;
 }
 
-/** Speaks to `hostEngine` at the other end of `port`. */
+/**
+ * Speaks to `hostEngine` at the other end of `port`.
+ *
+ * @throws {AtomoeError} bad-input - an unknown or a wrong option
+ */
 export function connectEngine(port: PortLike, options: ConnectOptions = {}): Connection {
-  const { signal, close = () => {}, memory, ...rest } = options;
+  const { signal, close = () => {}, memory, ...rest } = readConnectOptions(options);
   const link = new Link(port, close, memory);
   const open = memory
     ? { ...rest, autoBudget: { budgetBytes: memory.budgetBytes, note: memory.note } }
@@ -67,6 +76,7 @@ class WorkerEngine implements Engine {
   #nextSession = 0;
 
   constructor(link: Link, adapter: AdapterReport) {
+    neverReactive(this);
     this.#link = link;
     this.adapter = adapter;
     this.chat = { completions: { create: createCompletion(link) } };
@@ -143,6 +153,7 @@ class WorkerSession implements Session {
   #isDisposed = false;
 
   constructor(link: Link, session: number) {
+    neverReactive(this);
     this.#link = link;
     this.#session = session;
     link.post({ kind: 'session', session });
