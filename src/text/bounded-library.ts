@@ -18,7 +18,10 @@ interface Inside {
 /** A normalizer or a pre-tokenizer. */
 interface Part {
   pattern?: RegExp | Pattern | null;
-  readonly config?: { readonly pattern?: { readonly String?: string; readonly Regex?: string } };
+  readonly config?: {
+    readonly type?: string;
+    readonly pattern?: { readonly String?: string; readonly Regex?: string };
+  };
   readonly normalizers?: readonly (Part | null)[];
   readonly tokenizers?: readonly (Part | null)[];
 }
@@ -69,8 +72,13 @@ function tooLong(content: string): AtomoeError {
   );
 }
 
+/** GPT-2's pattern with white space as Unicode has it: JavaScript's `\s` takes U+FEFF and leaves out U+0085. */
+const BYTE_LEVEL =
+  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+
 function boundPart(part: Part): void {
   const given = part.config?.pattern;
+  if (part.config?.type === 'ByteLevel') part.pattern = BYTE_LEVEL;
   if (given?.Regex !== undefined && part.pattern instanceof RegExp) {
     part.pattern = new Pattern({ source: part.pattern.source }); // the library has rewritten Oniguruma's syntax
   } else if (given?.String !== undefined) part.pattern = new Pattern({ literal: given.String });

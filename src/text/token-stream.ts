@@ -74,7 +74,7 @@ function mapStage(map: (piece: string) => string): Stage {
 
 /** Letters that stand for bytes (GPT-2's alphabet) to UTF-8 text. */
 function byteLevelStage({ isAdded }: StageContext): Stage {
-  const run = new ByteRun({ ignoreBOM: true });
+  const run = new ByteRun();
   return {
     push(token) {
       if (isAdded(token)) return [run.end(), token];
@@ -88,7 +88,7 @@ function byteLevelStage({ isAdded }: StageContext): Stage {
 
 /** `<0xE2>` and the like to bytes, the rest as it is. */
 function byteFallbackStage(): Stage {
-  const run = new ByteRun({});
+  const run = new ByteRun();
   return {
     push(token) {
       const match = /^<0x([0-9A-Fa-f]{2})>$/.exec(token);
@@ -100,15 +100,10 @@ function byteFallbackStage(): Stage {
 
 /** UTF-8 across pushes: half a character waits for its other half. */
 class ByteRun {
-  readonly #options: TextDecoderOptions;
   #decoder: TextDecoder | undefined; // of the run at hand
 
-  constructor(options: TextDecoderOptions) {
-    this.#options = options;
-  }
-
   push(bytes: Uint8Array): string {
-    this.#decoder ??= new TextDecoder('utf-8', this.#options);
+    this.#decoder ??= new TextDecoder('utf-8', { ignoreBOM: true }); // a mark in a text is part of it
     return this.#decoder.decode(bytes, { stream: true });
   }
 

@@ -73,6 +73,15 @@ describe('a tokenizer of the SentencePiece kind', () => {
   });
 });
 
+test('a byte-order mark inside a text is part of it', async () => {
+  const spm = await openTokenizer(spmFiles());
+  expect(spm.decode(spm.encode('\ufeffa\ufeff'))).toBe('\ufeffa\ufeff');
+  const bytes = await openTokenizer(fableFiles());
+  const pieces = bytes.encode('a \ufeff\ufeff b\u0085c').map((id) => bytes.rawToken(id));
+  // As tokenizers has it: the marks are no white space, the next line is.
+  expect(pieces.slice(1)).toEqual(['a', 'Ġ', 'ï', '»', '¿', 'ï', '»', '¿', 'Ġb', 'Â', 'ħ', 'c']);
+});
+
 test('every file may name ends of a reply', async () => {
   const files = {
     ...fableFiles(),
