@@ -4,6 +4,7 @@ import { AtomoeError } from '../errors.ts';
 import { FakeEngine, type FakeScript } from './fake-engine.ts';
 import type { ChatState, Problem } from './state.ts';
 import { ChatStore } from './store.ts';
+import { visitorSentence } from './visitor-words.ts';
 
 const STORY = 'Once upon a time, a fox sang.';
 
@@ -117,6 +118,7 @@ describe('planning and loading', () => {
     expect(problem?.detail).toBe(message);
     expect(problem?.message).toMatch(/^No graphics card can be used here/);
     expect(problem?.message).not.toContain('device:');
+    expect(visitorSentence('no-webgpu', false)).toContain('https');
   });
 
   test('cancelling a load goes back to its plan, and loading again works', async () => {

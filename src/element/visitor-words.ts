@@ -14,7 +14,15 @@ const SENTENCES: Partial<Record<ErrorCode, string>> = {
   shader: 'The graphics card refused a part of the model. A newer browser or graphics driver may help.',
 };
 
+const INSECURE =
+  'Browsers let only secure pages use the graphics card. Open this page with an address that begins with https, or from ' +
+  'localhost.';
+
 /** The sentence for a visitor; undefined where the error's own message is about the model's files or what was typed. */
-export function visitorSentence(code: ErrorCode): string | undefined {
+export function visitorSentence(
+  code: ErrorCode,
+  isSecure: boolean = globalThis.isSecureContext ?? true,
+): string | undefined {
+  if (code === 'no-webgpu' && !isSecure) return INSECURE;
   return SENTENCES[code];
 }
