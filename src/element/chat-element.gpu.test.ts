@@ -9,12 +9,15 @@ const STORY = 'Once upon a time, a fox sang.';
 
 beforeAll(async () => {
   // Set before the element is defined: the property must survive the upgrade.
-  const early = Object.assign(document.createElement('atomoe-chat'), { generateOptions: { seed: 3 } });
+  const early = document.createElement('atomoe-chat');
+  Object.assign(early, { generateOptions: { seed: 3 }, placeholder: 'Early', disabled: true });
   document.body.append(early);
   await import('./define.ts');
   expect(early).toBeInstanceOf(ChatElement);
   expect(Object.hasOwn(early, 'generateOptions')).toBe(false);
   expect((early as ChatElement).generateOptions).toEqual({ seed: 3 });
+  expect(early.outerHTML).toBe('<atomoe-chat placeholder="Early" disabled=""></atomoe-chat>');
+  expect(early.shadowRoot!.querySelector('textarea')!.placeholder).toBe('Early');
   early.remove();
 });
 
@@ -169,12 +172,63 @@ describe('<atomoe-chat>', () => {
     );
     action.click();
     await vi.waitFor(() => expect(root.querySelector('[role=alert]')!.textContent).toBe(problem.message));
-    expect(errors).toHaveBeenCalledExactlyOnceWith({ code: 'network', message: problem.message });
+    expect(errors).toHaveBeenCalledExactlyOnceWith({
+      code: 'network',
+      message: problem.message,
+      detail: '',
+    });
     expect(action.textContent).toBe('Try again');
     Reflect.deleteProperty(script, 'loadError');
     action.click();
     await vi.waitFor(() => expect(chat.state.kind).toBe('ready'));
     await vi.waitFor(() => expect(root.querySelector<HTMLElement>('[role=alert]')!.hidden).toBe(true));
+  });
+
+  test('properties and attributes are one, and "false" is off', async () => {
+    const { chat, input } = await chatWith();
+    chat.disabled = true;
+    chat.placeholder = 'Ask me';
+    expect([chat.getAttribute('disabled'), input.disabled, input.placeholder]).toEqual(['', true, 'Ask me']);
+    chat.setAttribute('disabled', 'false'); // as Vue and React write what they do not know
+    expect([chat.disabled, input.disabled]).toEqual([false, false]);
+    chat.setAttribute('disabled', 'disabled');
+    expect([chat.disabled, input.disabled]).toEqual([true, true]);
+    chat.disabled = undefined;
+    chat.placeholder = null;
+    expect([chat.hasAttribute('disabled'), chat.placeholder, input.placeholder]).toEqual([false, '', '']);
+    for (const name of ['device', 'tuning', 'model'] as const) {
+      chat[name] = 'off';
+      expect(chat.getAttribute(name)).toBe('off');
+      chat[name] = undefined;
+      expect(chat[name]).toBeNull();
+    }
+  });
+
+  test('autoload, added later, loads what has shown its plan', async () => {
+    ChatElement.openEngine = async () => new FakeEngine({});
+    const chat = document.createElement('atomoe-chat');
+    chat.setAttribute('autoload', 'false');
+    chat.model = 'm/';
+    document.body.append(chat);
+    await vi.waitFor(() => expect(chat.state).toMatchObject({ kind: 'planning', plan: {} }));
+    chat.autoload = true;
+    await vi.waitFor(() => expect(chat.state.kind).toBe('ready'));
+  });
+
+  test('styles follow into another document', async () => {
+    const { chat, input } = await chatWith();
+    const slots = document.createElement('atomoe-slots');
+    const experts = document.createElement('atomoe-experts');
+    document.body.append(slots, experts);
+    const frame = document.body.appendChild(document.createElement('iframe'));
+    const there = frame.contentDocument!;
+    there.body.append(chat, slots, experts);
+    for (const element of [chat, slots, experts])
+      expect(element.shadowRoot!.adoptedStyleSheets).toHaveLength(1);
+    expect(frame.contentWindow!.getComputedStyle(chat).display).toBe('flex');
+    expect(frame.contentWindow!.getComputedStyle(input).resize).toBe('none');
+    document.body.append(chat);
+    expect(getComputedStyle(chat).display).toBe('flex');
   });
 
   test('what is said aloud: the beginning, then the whole reply, never a token', async () => {

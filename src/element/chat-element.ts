@@ -2,7 +2,7 @@
 import type { Engine, GenerateEvent, GenerateOptions, LoadOptions, LoadProgress } from '../engine/api.ts';
 import { chatSheet } from './chat-style.ts';
 import { ChatView } from './chat-view.ts';
-import { ElementBase, oncePerFrame } from './dom.ts';
+import { ElementBase, isOn, oncePerFrame, reflect, upgradeProperties } from './dom.ts';
 import type { ChatState, Message, Problem, ReplyReport } from './state.ts';
 import { ChatStore, type Unsubscribe } from './store.ts';
 
@@ -21,10 +21,15 @@ export interface EngineChoice {
   readonly tuning?: 'off';
 }
 
-const UPGRADED = ['engine', 'generateOptions', 'loadOptions'] as const;
+/** Whatever `model` depends on comes before it. */
+const PROPERTIES = [
+  ...['generateOptions', 'loadOptions', 'engine', 'placeholder', 'disabled', 'device', 'tuning'],
+  ...['autoload', 'model'],
+];
 
 /**
- * A chat with a language model that runs in the page.
+ * A chat with a language model that runs in the page. Each attribute is a property too, and follows it; a boolean one is
+ * on where it stands, unless it says `false`, as some frameworks write.
  *
  * @slot header - above the conversation
  * @slot empty - shown while nothing has been said
@@ -119,9 +124,53 @@ export class ChatElement extends ElementBase {
     return this.getAttribute('model');
   }
 
-  set model(url: string | null) {
-    if (url === null) this.removeAttribute('model');
-    else this.setAttribute('model', url);
+  set model(url: string | null | undefined) {
+    reflect(this, 'model', url);
+  }
+
+  /** Whether the model is loaded at once. */
+  get autoload(): boolean {
+    return isOn(this.getAttribute('autoload'));
+  }
+
+  set autoload(isWanted: boolean | undefined) {
+    reflect(this, 'autoload', isWanted);
+  }
+
+  /** Whether no messages may be sent. */
+  get disabled(): boolean {
+    return isOn(this.getAttribute('disabled'));
+  }
+
+  set disabled(isWanted: boolean | undefined) {
+    reflect(this, 'disabled', isWanted);
+  }
+
+  /** The hint in the message field. */
+  get placeholder(): string {
+    return this.getAttribute('placeholder') ?? '';
+  }
+
+  set placeholder(text: string | null | undefined) {
+    reflect(this, 'placeholder', text);
+  }
+
+  /** `cpu`, or null for the GPU; read when the engine opens. */
+  get device(): string | null {
+    return this.getAttribute('device');
+  }
+
+  set device(device: string | null | undefined) {
+    reflect(this, 'device', device);
+  }
+
+  /** `off`, or null; read when the engine opens. */
+  get tuning(): string | null {
+    return this.getAttribute('tuning');
+  }
+
+  set tuning(tuning: string | null | undefined) {
+    reflect(this, 'tuning', tuning);
   }
 
   /** Sends a message as if it had been typed, except that no `chat-send` is fired. */
@@ -150,7 +199,7 @@ export class ChatElement extends ElementBase {
   }
 
   connectedCallback(): void {
-    for (const name of UPGRADED) this.#upgrade(name);
+    upgradeProperties(this, PROPERTIES);
     this.#build();
     if (this.#unsubscribe.length === 0) {
       this.#unsubscribe = [
@@ -175,13 +224,19 @@ export class ChatElement extends ElementBase {
     });
   }
 
-  attributeChangedCallback(name: string): void {
+  attributeChangedCallback(name: string, before: string | null): void {
     if (!this.isConnected || !this.#view) return;
+    if (name === 'autoload') {
+      // Permission to load what has shown its plan; a load that somebody stopped does not begin again by itself.
+      if (this.autoload && !isOn(before) && this.state.kind === 'planning') this.#source = undefined;
+    }
     if (name === 'model' || name === 'autoload') this.#takeModel();
     else this.#configure();
   }
 
   #build(): void {
+    const root = this.shadowRoot ?? this.attachShadow({ mode: 'open' });
+    chatSheet(root); // each time: a document that it moved to has sheets of its own
     if (this.#view) return;
     this.#internals ??= this.attachInternals();
     this.#internals.role = 'region';
@@ -192,22 +247,20 @@ export class ChatElement extends ElementBase {
       load: () => void this.#store.load(),
       retry: () => void this.#store.retry(),
     });
-    const root = this.shadowRoot ?? this.attachShadow({ mode: 'open' });
-    root.adoptedStyleSheets = [chatSheet()];
     root.replaceChildren(view.root);
     this.addEventListener('keydown', (event) => view.onKey(event));
     this.#view = view;
   }
 
   #configure(): void {
-    this.#view?.configure(this.getAttribute('placeholder') ?? '', this.hasAttribute('disabled'));
+    this.#view?.configure(this.placeholder, this.disabled);
   }
 
   #takeModel(): void {
     const { model } = this;
     if (model === null || model === this.#source) return;
     this.#source = model;
-    if (this.hasAttribute('autoload')) void this.#store.load(model, this.loadOptions);
+    if (this.autoload) void this.#store.load(model, this.loadOptions);
     else void this.#store.plan(model, this.loadOptions);
   }
 
@@ -239,22 +292,14 @@ export class ChatElement extends ElementBase {
     return this.dispatchEvent(new CustomEvent(name, { detail, cancelable, bubbles: true, composed: true }));
   }
 
-  /** A property that was set before the element was defined hides its accessor; sets it again through it. */
-  #upgrade(name: (typeof UPGRADED)[number]): void {
-    if (!Object.hasOwn(this, name)) return;
-    const value: unknown = this[name];
-    Reflect.deleteProperty(this, name);
-    Reflect.set(this, name, value);
-  }
-
   #openEngine(): Promise<Engine> {
     const { openEngine } = ChatElement;
     if (!openEngine) {
       return Promise.reject(new Error('no engine: set the engine property, or import atomoe/element/define'));
     }
     return openEngine({
-      ...(this.getAttribute('device') === 'cpu' ? { device: 'cpu' } : {}),
-      ...(this.getAttribute('tuning') === 'off' ? { tuning: 'off' } : {}),
+      ...(this.device === 'cpu' ? { device: 'cpu' } : {}),
+      ...(this.tuning === 'off' ? { tuning: 'off' } : {}),
     });
   }
 }

@@ -20,16 +20,45 @@ export function h<K extends keyof HTMLElementTagNameMap>(
 /** A base class that exists in plain Node too, so that importing an element on a server does no harm. */
 export const ElementBase: typeof HTMLElement = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
 
-/** Makes the style sheet when the first element needs it; all of them share it. */
-export function lazyStyleSheet(css: string): () => CSSStyleSheet {
-  let sheet: CSSStyleSheet | undefined;
-  return () => {
+/**
+ * A style sheet, made when the first element of a document needs it; all of that document share it. A sheet belongs to
+ * its document: an element that moves into another one (a frame, a picture-in-picture window) loses it and takes that one's.
+ */
+export function lazyStyleSheet(css: string): (root: ShadowRoot) => void {
+  const sheets = new WeakMap<Document, CSSStyleSheet>();
+  return (root) => {
+    const { ownerDocument } = root;
+    const view = ownerDocument.defaultView;
+    if (!view) return; // nothing is shown there
+    let sheet = sheets.get(ownerDocument);
     if (!sheet) {
-      sheet = new CSSStyleSheet();
+      sheet = new view.CSSStyleSheet();
       sheet.replaceSync(css);
+      sheets.set(ownerDocument, sheet);
     }
-    return sheet;
+    if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets = [sheet];
   };
+}
+
+/** Whether a boolean attribute of this value is on. Frameworks write `="false"` for what they do not know to be a property. */
+export function isOn(value: string | null): boolean {
+  return value !== null && value.toLowerCase() !== 'false';
+}
+
+/** Writes a property into the attribute of its name. */
+export function reflect(element: Element, name: string, value: string | boolean | null | undefined): void {
+  if (value === null || value === undefined || value === false) element.removeAttribute(name);
+  else element.setAttribute(name, value === true ? '' : value);
+}
+
+/** Properties that were set before the element was defined hide its accessors; sets them again through these. */
+export function upgradeProperties(element: Element, names: readonly string[]): void {
+  for (const name of names) {
+    if (!Object.hasOwn(element, name)) continue;
+    const value: unknown = Reflect.get(element, name);
+    Reflect.deleteProperty(element, name);
+    Reflect.set(element, name, value);
+  }
 }
 
 /** Runs `paint` once in the next frame, however often it is asked. */

@@ -57,12 +57,13 @@ export class ExpertsElement extends ElementBase {
     this.#build();
     this.#watch = new AbortController();
     const { signal } = this.#watch;
+    const view = this.ownerDocument.defaultView ?? window; // what watches an element must be of its document
     for (const query of ['(prefers-color-scheme: dark)', '(forced-colors: active)']) {
-      matchMedia(query).addEventListener('change', () => this.#recolour(), { signal });
+      view.matchMedia(query).addEventListener('change', () => this.#recolour(), { signal });
     }
     // The layout changes the element's own height, which must wait for the next frame or the observer complains.
     const relayout = oncePerFrame(() => this.#relayout());
-    const resize = new ResizeObserver(() => relayout.request());
+    const resize = new view.ResizeObserver(() => relayout.request());
     resize.observe(this);
     signal.addEventListener('abort', () => {
       resize.disconnect();
@@ -122,9 +123,9 @@ export class ExpertsElement extends ElementBase {
   }
 
   #build(): void {
-    if (this.#canvas) return;
     const root = this.shadowRoot ?? this.attachShadow({ mode: 'open' });
-    root.adoptedStyleSheets = [expertSheet()];
+    expertSheet(root); // each time: a document that it moved to has sheets of its own
+    if (this.#canvas) return;
     const swatch = (name: string): HTMLElement =>
       h('span', { class: `swatch ${name}`, 'aria-hidden': 'true' });
     const [cold, used, lit] = [swatch('cold'), swatch('used'), swatch('lit')];

@@ -1,6 +1,6 @@
 /** `<atomoe-slots>`: which experts are in GPU memory, layer by layer, while they come and go. */
 import type { Engine, StreamingReport } from '../engine/api.ts';
-import { ElementBase, h, oncePerFrame } from './dom.ts';
+import { ElementBase, h, oncePerFrame, upgradeProperties } from './dom.ts';
 import { layoutExperts, type ExpertLayout } from './expert-layout.ts';
 import { formatBytes } from './format.ts';
 import { FADE_MS, isFilling, SlotHistory } from './slot-history.ts';
@@ -104,20 +104,22 @@ export class SlotsElement extends ElementBase {
   }
 
   connectedCallback(): void {
+    upgradeProperties(this, ['talking']);
     this.#build();
     this.#watch = new AbortController();
     const { signal } = this.#watch;
+    const view = this.ownerDocument.defaultView ?? window; // what watches an element must be of its document
     for (const query of ['(prefers-color-scheme: dark)', '(forced-colors: active)']) {
-      matchMedia(query).addEventListener('change', () => this.#frame.request(), { signal });
+      view.matchMedia(query).addEventListener('change', () => this.#frame.request(), { signal });
     }
     document.addEventListener('visibilitychange', () => this.refresh(), { signal });
-    const seen = new IntersectionObserver((entries) => {
+    const seen = new view.IntersectionObserver((entries) => {
       this.#isSeen = entries.at(-1)?.isIntersecting ?? false;
       if (this.#isSeen) this.refresh();
     });
     // The layout changes the element's own height, which must wait for the next frame or the observer complains.
     const relayout = oncePerFrame(() => this.#relayout());
-    const resize = new ResizeObserver(() => relayout.request());
+    const resize = new view.ResizeObserver(() => relayout.request());
     seen.observe(this);
     resize.observe(this);
     signal.addEventListener('abort', () => {
@@ -222,9 +224,9 @@ export class SlotsElement extends ElementBase {
   }
 
   #build(): void {
-    if (this.#parts) return;
     const root = this.shadowRoot ?? this.attachShadow({ mode: 'open' });
-    root.adoptedStyleSheets = [slotSheet()];
+    slotSheet(root); // each time: a document that it moved to has sheets of its own
+    if (this.#parts) return;
     const canvas = h('canvas', { part: 'canvas', role: 'img' });
     const swatch = (kind: string): HTMLElement =>
       h('span', { class: `swatch ${kind}`, 'aria-hidden': 'true' });
