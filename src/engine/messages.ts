@@ -46,7 +46,7 @@ function readMessage(message: unknown, name: string): PlainMessage {
   const named = role(get('role'), `${name}.role`);
   for (const [field, what] of Object.entries(REFUSED)) {
     const value = get(field);
-    if (isAbsent(value) || isEmptyList(value)) continue;
+    if (isAbsent(value) || guarded(`${name}.${field}`, () => isEmptyList(value))) continue;
     throw new AtomoeError(
       'bad-input',
       `${name}.${field} holds ${what}; wanted text: this engine makes none; leave it out`,

@@ -92,10 +92,11 @@ const RESIZE: Table<ResizeOptions> = {
 
 /** Their values may be secrets, so that nothing shows them. */
 const headers: Check<Readonly<Record<string, string>>> = (value, name) => {
-  if (!isObject(value) || Array.isArray(value))
-    return refuse(name, typeof value, 'an object of names to texts');
-  const isList = 'Headers' in globalThis && value instanceof Headers;
-  const pairs = guarded(name, () => (isList ? [...value] : Object.entries(value)));
+  const pairs = guarded(name, () => {
+    if (!isObject(value) || Array.isArray(value)) return undefined;
+    return 'Headers' in globalThis && value instanceof Headers ? [...value] : Object.entries(value);
+  });
+  if (!pairs) return refuse(name, typeof value, 'an object of names to texts');
   return Object.fromEntries(
     pairs.map(([header, content]) => [
       header,
@@ -136,7 +137,7 @@ const tuning: Check<TuningMode> = (value, name) => {
 };
 
 const storage: Check<DiskStorage | Promise<DiskStorage>> = (value, name) => {
-  const isPromise = isObject(value) && 'then' in value;
+  const isPromise = guarded(name, () => isObject(value) && 'then' in value);
   return withMethods<DiskStorage>('a DiskStorage', ...(isPromise ? ['then'] : ['open', 'lock']))(value, name);
 };
 

@@ -1,5 +1,5 @@
 import { AtomoeError } from '../errors.ts';
-import { listOf, show, type Check } from './checks.ts';
+import { guarded, listOf, show, type Check } from './checks.ts';
 
 const MOST_IDS = 10_000_000;
 
@@ -11,7 +11,9 @@ const anything: Check<unknown> = (value) => value;
  * @throws {AtomoeError} bad-input; context-full
  */
 export function readIds(given: unknown, vocab: number, contextTokens: number): readonly number[] {
-  const list = given instanceof Int32Array || given instanceof Uint32Array ? Array.from(given) : given;
+  const list = guarded('ids', () =>
+    given instanceof Int32Array || given instanceof Uint32Array ? Array.from(given) : given,
+  );
   const ids = listOf(anything, MOST_IDS)(list, 'ids') as number[];
   checkIds(ids, vocab, contextTokens);
   return ids;
