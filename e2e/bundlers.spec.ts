@@ -1,11 +1,12 @@
 /** The worker starts, whoever bundled, served or framed the page; where it cannot, the message names the cause. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { expect, test, type Page } from 'playwright/test';
 import { PATIENCE } from './demo-page.ts';
-import { goldenContinuation, install, pack, root, serve, type Mounts, type Site } from './packed.ts';
+import { goldenContinuation, install, pack, root, run, serve, type Mounts, type Site } from './packed.ts';
 
 // Nine builds on a busy machine: only a hang takes longer.
 test.describe.configure({ mode: 'serial', timeout: 600_000 });
@@ -215,4 +216,61 @@ test('a worker file that is missing, or a page in its place, is named', async ({
       /^network: .*worker\.js is text\/html.*, as where a page stands/,
     );
   });
+});
+
+/** What is right passes, and each line that is marked fails. */
+const MARKUP = {
+  'react.tsx': `/** @jsxImportSource react */
+import type {} from 'atomoe/element/react';
+export const chat = <atomoe-chat model="/m/" autoload disabled={false} className="chat" onchat-send={(event) => event.detail.text.length} />;
+export const slots = <atomoe-slots talking onslots-report={(event) => event.detail?.layers} ref={(slots) => slots?.follow(undefined)} />;
+export const experts = <atomoe-experts onexperts-pick={(event) => event.detail?.words} />;
+// @ts-expect-error
+export const wrong = <atomoe-chat modle="/m/" />;
+// @ts-expect-error
+export const device = <atomoe-chat device="tpu" />;`,
+  'vue.tsx': `/** @jsxImportSource vue */
+import type {} from 'atomoe/element/vue';
+import type { GlobalComponents } from 'vue';
+export const chat = <atomoe-chat model="/m/" autoload disabled={false} class="chat" onChatSend={(event) => event.detail.text.length} />;
+type Props = InstanceType<GlobalComponents['atomoe-chat']>['$props'];
+export const props: Props = { model: '/m/', onChatError: (event) => event.detail.message.length };
+// @ts-expect-error
+export const wrong: Props = { device: 'tpu' };
+// @ts-expect-error
+export const device = <atomoe-chat device="tpu" />;`,
+  'svelte.ts': `import type {} from 'atomoe/element/svelte';
+import type { SvelteHTMLElements } from 'svelte/elements';
+type Props = SvelteHTMLElements['atomoe-chat'];
+export const props: Props = { model: '/m/', autoload: true, class: 'chat', 'onchat-done': (event) => event.detail.reason };
+// @ts-expect-error
+export const wrong: Props = { device: 'tpu' };`,
+};
+
+test('React, Vue and Svelte know the elements and their events', async () => {
+  const markup = join(app, 'markup');
+  await mkdir(markup);
+  for (const [name, text] of Object.entries(MARKUP)) await writeFile(join(markup, name), text);
+  const compilerOptions = {
+    ...{
+      strict: true,
+      noEmit: true,
+      jsx: 'react-jsx',
+      types: [],
+      skipLibCheck: false,
+      exactOptionalPropertyTypes: true,
+    },
+    ...{
+      target: 'es2022',
+      module: 'esnext',
+      moduleResolution: 'bundler',
+      lib: ['es2024', 'dom', 'dom.iterable'],
+    },
+  };
+  await writeFile(join(markup, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['.'] }));
+  await mkdir(join(app, 'node_modules/@types'), { recursive: true });
+  for (const name of ['@types/react', 'vue', 'svelte']) {
+    await symlink(join(tools, name), join(app, 'node_modules', name), 'junction');
+  }
+  await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'markup'], app);
 });

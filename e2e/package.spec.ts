@@ -33,7 +33,9 @@ test.afterAll(() => rm(folder, { recursive: true, force: true }));
 test('the tarball holds the library and nothing else', async () => {
   const paths = packed.files.map(({ path }) => path);
   expect(
-    paths.filter((path) => !/^(bin\/atomoe\.js$|dist\/|package\.json$|README\.md$|LICENSE$)/.test(path)),
+    paths.filter(
+      (path) => !/^(bin\/atomoe\.js$|dist\/|types\/|package\.json$|README\.md$|LICENSE$)/.test(path),
+    ),
   ).toEqual([]);
   const strangers = /\.(test|spec|testing)\b|fixture|\.safetensors$|golden|tokenizer\.json|dist\/demo|\.map$/;
   expect(paths.filter((path) => strangers.test(path))).toEqual([]);

@@ -1,8 +1,8 @@
 /** Registers the elements, with the worker engine behind `model="..."`. The one module here with a side effect. */
-import type { StreamingReport } from '../engine/api.ts';
 import { createWorkerEngine } from '../worker/open.ts';
 import { ChatElement, type ChatElementEvents } from './chat-element.ts';
-import { ExpertsElement, type ExpertPick } from './expert-view.ts';
+import { ExpertsElement } from './expert-view.ts';
+import type { ExpertsElementEvents, SlotsElementEvents } from './markup.ts';
 import { SlotsElement } from './slot-view.ts';
 
 declare global {
@@ -11,10 +11,7 @@ declare global {
     'atomoe-experts': ExpertsElement;
     'atomoe-slots': SlotsElement;
   }
-  interface HTMLElementEventMap extends ChatElementEvents {
-    'experts-pick': CustomEvent<ExpertPick | null>;
-    'slots-report': CustomEvent<StreamingReport | null>;
-  }
+  interface HTMLElementEventMap extends ChatElementEvents, ExpertsElementEvents, SlotsElementEvents {}
 }
 
 ChatElement.openEngine ??= (options) => createWorkerEngine(options);

@@ -1,5 +1,13 @@
 /** The elements and what they are made of; importing this registers nothing. */
 export { ChatElement, type ChatElementEvents, type EngineChoice } from './chat-element.ts';
+export type {
+  CamelListeners,
+  ChatAttributes,
+  ExpertsElementEvents,
+  Listeners,
+  SlotsAttributes,
+  SlotsElementEvents,
+} from './markup.ts';
 export { ExpertsElement, type ExpertPick } from './expert-view.ts';
 export type { BusyExpert, ExpertId, ExpertShape, LikedWord } from './expert-activity.ts';
 export { bytesBeforeFirstToken, describePlan, describeProgress, formatBytes, formatPart } from './format.ts';

@@ -1,0 +1,43 @@
+/** What JSX and templates may write on the elements; `types/` in the package puts it into React's, Vue's and Svelte's words. */
+import type { Engine, GenerateOptions, LoadOptions, StreamingReport } from '../engine/api.ts';
+import type { ExpertPick } from './expert-view.ts';
+
+/** Attributes and properties of `<atomoe-chat>`. */
+export interface ChatAttributes {
+  model?: string | null | undefined;
+  autoload?: boolean | undefined;
+  placeholder?: string | null | undefined;
+  disabled?: boolean | undefined;
+  device?: 'cpu' | null | undefined;
+  tuning?: 'off' | null | undefined;
+  engine?: Engine | undefined;
+  generateOptions?: GenerateOptions | undefined;
+  loadOptions?: LoadOptions | undefined;
+}
+
+/** Properties of `<atomoe-slots>`; `<atomoe-experts>` has methods only. */
+export interface SlotsAttributes {
+  talking?: boolean | undefined;
+}
+
+export interface ExpertsElementEvents {
+  'experts-pick': CustomEvent<ExpertPick | null>;
+}
+
+export interface SlotsElementEvents {
+  'slots-report': CustomEvent<StreamingReport | null>;
+}
+
+/** `onchat-send` and the like: React 19, Preact and Svelte 5 listen to an event by `on` and its name. */
+export type Listeners<Events> = {
+  [Name in keyof Events & string as `on${Name}`]?: ((event: Events[Name]) => void) | undefined;
+};
+
+/** `onChatSend`: what `@chat-send` becomes in Vue. */
+export type CamelListeners<Events> = {
+  [Name in keyof Events & string as `on${Camel<Name>}`]?: ((event: Events[Name]) => void) | undefined;
+};
+
+type Camel<Name extends string> = Name extends `${infer Head}-${infer Tail}`
+  ? `${Capitalize<Head>}${Camel<Tail>}`
+  : Capitalize<Name>;

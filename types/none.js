@@ -1,0 +1,2 @@
+// The entries for React, Vue and Svelte hold types only.
+export {};
