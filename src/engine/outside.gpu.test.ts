@@ -9,6 +9,8 @@ import { memoryFolder } from '../io/memory.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../kernels/common.ts';
 import { cross, defineKernel } from '../kernels/kernel.ts';
 import type { ModelFamily } from '../models/family.ts';
+import type { ModelInfo } from './api.ts';
+import type { EngineOptions } from './engine.ts';
 import { largestError, openEngine } from './testing.ts';
 
 const WGSL = `
@@ -34,8 +36,13 @@ const toyAffine = defineKernel({
   name: 'toy-affine',
   bindings: { x: 'read', y: 'write' },
   params: { count: 'u32', factor: 'f32', offset: 'f32' },
-  variants: cross({ scalar: SCALARS, wg: [32] }),
-  parts: ({ scalar }) => [scalarPrelude(scalar), gridPart, { name: 'toy-affine.wgsl', text: WGSL }],
+  variants: cross({ scalar: SCALARS, wg: [32, 64] }),
+  parts: ({ scalar, wg }) => [
+    scalarPrelude(scalar),
+    gridPart,
+    // The wide form is one that an adapter's compiler refuses.
+    { name: 'toy-affine.wgsl', text: wg === 64 ? `${WGSL}\nnot WGSL` : WGSL },
+  ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,
   key: ({ scalar, wg }) => `toy-affine/${scalar}/wg${wg}`,
@@ -101,32 +108,49 @@ const toyFamily: ModelFamily = {
   },
 };
 
-test.each(['gpu', 'cpu'] as const)('a toy family with a toy kernel runs on %s', async (device) => {
-  const [vocab, hidden] = [6, 4];
-  const values = (seed: number) =>
-    Array.from({ length: vocab * hidden }, (_, i) => Math.fround(Math.sin(seed + i)));
-  const [table, head] = [values(1), values(2)];
+const [VOCAB, HIDDEN] = [6, 4];
+const values = (seed: number) =>
+  Array.from({ length: VOCAB * HIDDEN }, (_, i) => Math.fround(Math.sin(seed + i)));
+const [TABLE, HEAD] = [values(1), values(2)];
+
+/** Loads the toy model and compares its logits with those worked out here. */
+async function checkToy(options: EngineOptions): Promise<ModelInfo> {
   const folder = memoryFolder({
     'config.json': new TextEncoder().encode(
-      JSON.stringify({ model_type: 'toy', vocab_size: vocab, hidden_size: hidden }),
+      JSON.stringify({ model_type: 'toy', vocab_size: VOCAB, hidden_size: HIDDEN }),
     ),
     'model.safetensors': f32Safetensors({
-      table: { shape: [vocab, hidden], values: table },
-      head: { shape: [vocab, hidden], values: head },
+      table: { shape: [VOCAB, HIDDEN], values: TABLE },
+      head: { shape: [VOCAB, HIDDEN], values: HEAD },
     }),
   });
-  const engine = await openEngine({ device, families: [toyFamily] });
-  await engine.load(folder);
+  const engine = await openEngine({ families: [toyFamily], ...options });
+  const info = await engine.load(folder);
   const ids = [5, 0, 3];
   const want = ids.flatMap((id) =>
-    Array.from({ length: vocab }, (_, out) => {
+    Array.from({ length: VOCAB }, (_, out) => {
       let sum = 0;
-      for (let c = 0; c < hidden; c += 1) {
-        sum += (2 * (table[id * hidden + c] ?? 0) + 0.5) * (head[out * hidden + c] ?? 0);
+      for (let c = 0; c < HIDDEN; c += 1) {
+        sum += (2 * (TABLE[id * HIDDEN + c] ?? 0) + 0.5) * (HEAD[out * HIDDEN + c] ?? 0);
       }
       return sum;
     }),
   );
   expect(largestError(await engine.logits(ids), want)).toBeLessThan(1e-6);
   engine.dispose();
+  return info;
+}
+
+test.each(['gpu', 'cpu'] as const)('a toy family with a toy kernel runs on %s', async (device) => {
+  await checkToy({ device });
+});
+
+test('a kernel that the adapter refuses is named in the plan, and another form does its work', async () => {
+  // As hardware, where the widest form comes first: the one that does not compile.
+  const { plan } = await checkToy({ adapterClass: 'hardware' });
+  expect(plan.refusedKernels).toHaveLength(1);
+  expect(plan.refusedKernels[0]).toMatchObject({
+    kernel: 'toy-affine/f32/wg64',
+    reason: expect.stringMatching(/^toy-affine\/f32\/wg64: toy-affine\.wgsl:18/),
+  });
 });

@@ -1,14 +1,16 @@
 import { afterAll, expect, test } from 'vitest';
 import { create } from 'webgpu';
+import { slice } from '../gpu/buffer.ts';
 import { Gpu } from '../gpu/device.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import { Refusals } from '../graph/candidates.ts';
 import { dispatch, plainStep } from '../graph/node.ts';
-import { Plan, type Resources, type Tuning } from '../graph/plan.ts';
+import { gateNode } from '../graph/ops/gate.ts';
+import { Plan, wholeWeight, type Resources, type Tuning } from '../graph/plan.ts';
 import { defineKernel } from '../kernels/kernel.ts';
 import { tuneModel, type PlanSpec, type TuningStore } from './tuning.ts';
 
-const dawn = create([]);
+const dawn = create(['enable-dawn-features=disable_workgroup_init']); // zeros would take seconds to compile
 const gpu = await Gpu.open({ gpu: dawn, adapterClass: 'hardware' });
 afterAll(() => {
   gpu.dispose();
@@ -133,6 +135,29 @@ test('where nothing compiles, the error says why', async () => {
     code: 'shader',
     message: expect.stringMatching(/^no WGSL: toy\.wgsl:3/),
   });
+});
+
+test('a gate of 160 experts is tuned among the forms that hold them', async () => {
+  const [experts, topK] = [160, 8];
+  const builder = new GraphBuilder();
+  const logits = builder.tensor('logits', { type: 'f32', perToken: experts });
+  const ids = builder.tensor('ids', { type: 'u32', role: 'output', perToken: topK });
+  const weights = builder.tensor('weights', { type: 'f32', role: 'output', perToken: topK });
+  const bias = builder.exact('bias', 1, experts, 'bias');
+  const rule = { score: 'softmax', renorm: 'sum', eps: 0, scale: 1, groups: null } as const;
+  builder.add(gateNode('gate', { logits, bias, ids, weights, experts, topK, rule }));
+  const buffer = gpu.createBuffer({ label: 'bias', sizeBytes: 4 * experts, kind: 'weights' });
+  const resources = { weight: () => wholeWeight(slice(buffer), { rows: 1 }, 'f32', 0), experts: undefined };
+  const options = { label: 'gate', maxTokens: 4, contextTokens: 4, scalar: 'f32' } as const;
+  // As software, where two forms hold so many: on hardware there is no choice.
+  const software = Gpu.adopt(gpu.device, 'software');
+  const spec = { graph: builder.build({ ids, weights }), resources, options };
+  const refusals = new Refusals();
+  const store = memoryStore();
+  await tuneModel(software, [spec], { mode: 'auto', store, refusals }, () => {});
+  expect(refusals.list).toEqual([]);
+  expect([...store.kept.values()].flatMap((tuning) => [...tuning.keys()])).toEqual(['gate 160 top 8 x4']);
+  buffer.dispose();
 });
 
 const PAIR = specWith('good', 'also good');
