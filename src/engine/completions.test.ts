@@ -252,6 +252,15 @@ describe('a reply that is stopped', () => {
     expect(live).toBe(0);
   });
 
+  test('and is read to its finish_reason only gives its memory back', async () => {
+    const reader = (await stream())[Symbol.asyncIterator]();
+    for (;;) {
+      const { value } = await reader.next();
+      if (value?.choices[0]?.finish_reason) break;
+    }
+    await vi.waitFor(() => expect(live).toBe(0));
+  });
+
   test('that nobody ever reads holds no session', async () => {
     const opened = vi.spyOn(engine.runner, 'openState');
     opened.mockClear();
@@ -293,6 +302,20 @@ describe('a session', () => {
     session.dispose();
     await vi.waitFor(() => expect(live).toBe(0));
     await expect(events.next()).rejects.toMatchObject({ code: 'disposed' });
+  });
+
+  test('whose reply was read to the event that ends it is free', async () => {
+    const session = engine.session();
+    const events = session
+      .generate('Once upon a time', { maxTokens: 1, temperature: 0 })
+      [Symbol.asyncIterator]();
+    for (;;) {
+      const { value } = await events.next();
+      if (value?.kind === 'done') break;
+    }
+    session.reset();
+    expect(last(await tell(session))).toMatchObject({ reason: 'length' });
+    session.dispose();
   });
 
   test('with a reply that was closed before it began is free', async () => {

@@ -89,26 +89,26 @@ async function* chunks(
     finish_reason: null,
   });
   const session = open();
+  let done: DoneEvent | undefined;
+  let shown = 0;
   try {
     yield chunk([said({ role: 'assistant', content: '', refusal: null })]);
-    let shown = 0;
     for await (const event of session.generate(messages, options)) {
-      if (event.kind === 'token') {
-        shown += event.text.length;
-        const logprobs = event.token ? logprobsOf([entryOf(event, event.token)]) : null;
-        if (event.text.length > 0 || logprobs) yield chunk([said({ content: event.text }, logprobs)]);
-      }
-      if (event.kind === 'done') {
-        const rest = event.text.slice(shown); // what was held back for a stop string or half a character
-        if (rest.length > 0) yield chunk([said({ content: rest })]);
-        yield chunk([{ ...said({}), ...endOf(event) }]);
-        if (includeUsage) yield chunk([], { usage: usageOf(event.usage) });
-      }
+      if (event.kind === 'done') done = event;
+      if (event.kind !== 'token') continue;
+      shown += event.text.length;
+      const logprobs = event.token ? logprobsOf([entryOf(event, event.token)]) : null;
+      if (event.text.length > 0 || logprobs) yield chunk([said({ content: event.text }, logprobs)]);
     }
   } finally {
     onEnd();
-    session.dispose();
+    session.dispose(); // before the last chunks: a reader may stop at any of them
   }
+  if (!done) throw goneInMidReply();
+  const rest = done.text.slice(shown); // what was held back for a stop string or half a character
+  if (rest.length > 0) yield chunk([said({ content: rest })]);
+  yield chunk([{ ...said({}), ...endOf(done) }]);
+  if (includeUsage) yield chunk([], { usage: usageOf(done.usage) });
 }
 
 async function whole(
@@ -131,13 +131,17 @@ async function whole(
         usage: usageOf(event.usage),
       };
     }
-    throw new AtomoeError(
-      'disposed',
-      'the engine went away in mid-reply; open it again and repeat the request',
-    );
+    throw goneInMidReply();
   } finally {
     session.dispose();
   }
+}
+
+function goneInMidReply(): AtomoeError {
+  return new AtomoeError(
+    'disposed',
+    'the engine went away in mid-reply; open it again and repeat the request',
+  );
 }
 
 /** OpenAI knows no stopped reply: to its clients it is one that ended. */

@@ -80,26 +80,34 @@ export class EngineSession implements Session {
     const { prompt, options } = request();
     this.#finish = finish;
     const unlisten = onAbort(options.signal, finish);
+    let done: GenerateEvent;
     try {
-      const reply = this.#begin(options);
-      try {
-        options.signal?.throwIfAborted();
-        const ids = await this.#encode(prompt);
-        reply.promptTokens = ids.length;
-        reply.reusedTokens = options.reusePrefix ? commonPrefix(this.#ids, ids) : 0;
-        const first = yield* this.#prefill(ids, reply);
-        reply.prefillMs = performance.now() - reply.startedMs;
-        const reason = yield* this.#reply(first, reply);
-        yield this.#done(reason, reply);
-      } catch (error) {
-        // A stopped reply is a reply: what was said so far, and its figures.
-        if (!options.signal?.aborted || error !== options.signal.reason) throw asTyped(error);
-        yield this.#done('abort', reply);
-      }
+      done = yield* this.#events(prompt, this.#begin(options));
     } finally {
       unlisten();
       this.#finish = undefined;
       if (this.#isDisposed) await this.#free();
+    }
+    yield done; // now, since a reader that stops at it would leave the session busy
+  }
+
+  async *#events(
+    prompt: CheckedPrompt,
+    reply: Reply,
+  ): AsyncGenerator<GenerateEvent, GenerateEvent, undefined> {
+    const { signal, reusePrefix } = reply.options;
+    try {
+      signal?.throwIfAborted();
+      const ids = await this.#encode(prompt);
+      reply.promptTokens = ids.length;
+      reply.reusedTokens = reusePrefix ? commonPrefix(this.#ids, ids) : 0;
+      const first = yield* this.#prefill(ids, reply);
+      reply.prefillMs = performance.now() - reply.startedMs;
+      return this.#done(yield* this.#reply(first, reply), reply);
+    } catch (error) {
+      // A stopped reply is a reply: what was said so far, and its figures.
+      if (!signal?.aborted || error !== signal.reason) throw asTyped(error);
+      return this.#done('abort', reply);
     }
   }
 
