@@ -95,7 +95,12 @@ class VerifiedFile implements FileSource {
     const end = Math.min(Math.ceil((offsetBytes + sizeBytes) / blockBytes) * blockBytes, this.sizeBytes);
     const known = this.#last?.index === first ? this.#last.bytes : undefined;
     const from = begin + (known?.byteLength ?? 0);
-    const rest = from < end ? await this.#readGood(from, end - from, options) : new Uint8Array(0);
+    // Whole blocks are more than was asked for: the count goes no further.
+    const { onProgress } = options;
+    const report = onProgress && ((doneBytes: number) => onProgress(Math.min(doneBytes, sizeBytes)));
+    const good = { ...options, onProgress: report };
+    const rest = from < end ? await this.#readGood(from, end - from, good) : new Uint8Array(0);
+    report?.(sizeBytes);
     if (rest.byteLength > 0) this.#keepLast(rest, end);
     if (!known && begin === offsetBytes && rest.byteLength === sizeBytes) return rest;
     const whole = allocate(this.name, end - begin);

@@ -285,7 +285,10 @@ describe('the dense part', () => {
         rowCount === 0 ? [0, undefined, undefined] : [rowCount, rowStart, rowStart + rowCount - 1],
       );
     }
-    expect([...(await checkpoint.readF32('v'))]).toEqual([5, 6]);
+    const seen: number[] = [];
+    const two = await checkpoint.readF32('v', { onProgress: (done) => seen.push(done) });
+    expect([...two]).toEqual([5, 6]);
+    expect(new Set(seen)).toEqual(new Set([8])); // and not the block that it lies in
     const blocks = reads.filter(([name]) => name === 'dense.safetensors').map(([, at]) => at % 65_536);
     expect(new Set(blocks)).toEqual(new Set([0]));
     checkpoint.dispose();

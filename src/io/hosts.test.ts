@@ -210,6 +210,22 @@ describe('a host without ranges', () => {
     }
   });
 
+  test('is not mixed of two versions either', async () => {
+    let current = body;
+    const answer: Answer = ({ response }) => {
+      response.writeHead(200, { 'content-length': current.byteLength }); // nothing tells versions apart
+      void pour(response, [current]);
+    };
+    await using server = await host({ [WEIGHTS]: body }, answer);
+    const file = (await httpFolder(server.url, noWait).open(WEIGHTS))!;
+    current = randomBytes(body.byteLength, 5);
+    const error = await failure(file.read(500_000, 10));
+    expect(error).toMatchObject({
+      code: 'integrity',
+      message: expect.stringContaining('it begins otherwise'),
+    });
+  });
+
   test('that does not tell the size of a large file is refused with a reason', async () => {
     await using server = await host({ [WEIGHTS]: body }, ({ response }) => {
       response.writeHead(200);

@@ -227,6 +227,8 @@ export class HttpFile implements FileSource {
     const request = { offsetBytes: 0, sizeBytes: endBytes, fromStartBytes: endBytes, isPlain: true };
     const { bytes } = await this.#request(request, options);
     if (bytes.byteLength < endBytes) throw this.#changed(`it has ${bytes.byteLength} bytes`);
+    const known = this.#head.subarray(0, endBytes);
+    if (known.some((byte, i) => byte !== bytes[i])) throw this.#changed('it begins otherwise');
     return bytes;
   }
 
