@@ -259,7 +259,7 @@ export type Prompt = string | readonly ChatMessage[];
 /** A conversation with its own KV cache. */
 export interface Session {
   /**
-   * Streams a reply.
+   * Streams a reply. Prompt and options are taken as they are now; the reply begins, and errors come, when it is read.
    *
    * @throws {AtomoeError} bad-input - empty prompt or an option out of range; context-full - the prompt alone does
    *   not fit `contextTokens`; busy - the session is already generating; disposed; device-lost; non-finite
