@@ -1,13 +1,12 @@
 /** A folder of the caller's own making, at arm's length: what it throws or gives wrongly becomes an AtomoeError. */
 import { AtomoeError } from '../errors.ts';
-import type { FileSource, FolderSource } from '../io/source.ts';
+import { factsOf, type FileSource, type FolderSource } from '../io/source.ts';
 import { textOf } from './failures.ts';
 
 export function callersFolder(folder: FolderSource): FolderSource {
-  const { label, entry } = folder;
+  const { label } = folder;
   return {
-    label,
-    ...(entry === undefined ? {} : { entry }),
+    ...factsOf(folder),
     open: async (name, options) => {
       const file = await attempt(`${label}: ${name}`, options?.signal, () => folder.open(name, options));
       return file ? callersFile(file, label) : undefined;
@@ -28,6 +27,9 @@ function callersFile(file: FileSource, label: string): FileSource {
     name: file.name,
     sizeBytes,
     ...(validator === undefined ? {} : { validator }),
+    get isRanged() {
+      return file.isRanged ?? true; // a host may turn out to be none
+    },
     read: async (offsetBytes, wantedBytes, options) => {
       const bytes = await attempt(what, options?.signal, () => file.read(offsetBytes, wantedBytes, options));
       if (bytes instanceof Uint8Array && bytes.byteLength === wantedBytes) return bytes;

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { AtomoeError } from '../errors.ts';
+import { httpFolder } from '../io/http.ts';
 import { noStorage } from '../io/storage.ts';
 import { host, pour, type Answer } from '../io/testing/host.ts';
 import type { LoadOptions } from './api.ts';
@@ -67,6 +68,7 @@ test('a host without ranges is told of, and each file comes once', async () => {
   expect(notes).toEqual([
     { kind: 'no-ranges', message: expect.stringContaining(` ${bytes.download} bytes at once`) },
   ]);
+  expect((await engine.plan(httpFolder(server.url), options)).notes).toEqual(notes);
   server.log.length = 0;
   await engine.load(server.url, options);
   const weights = server.log.filter(({ name }) => name === 'model.safetensors');
