@@ -208,6 +208,17 @@ const TARGETS: readonly Target[] = [
       'tokenizer_config.json': damaged(TOKENIZER_CONFIG, chooser),
     });
   },
+  function tokenizerParts({ whole }, chooser) {
+    const kind = chooser.of(['normalizer', 'pre_tokenizer', 'decoder']);
+    const parts = Array.from({ length: 1 + chooser.below(4) }, () => chooser.of(NASTY_PARTS));
+    const listed = { normalizers: parts, pretokenizers: parts, decoders: parts };
+    const part = parts.length > 1 ? { type: 'Sequence', ...listed } : chooser.of(parts);
+    return model(`tokenizer: ${kind} ${JSON.stringify(parts).slice(0, 200)}`, {
+      ...whole,
+      'tokenizer.json': JSON.stringify({ ...TOKENIZER, [kind]: part }),
+      'chat_template.jinja': chooser.of(['{{ "A" * 20000 }}!', '{{ " A\n" * 9000 }}', 'A one']),
+    });
+  },
   function template({ whole }, chooser) {
     return model('template', { ...whole, 'chat_template.jinja': mutateTemplate(chooser) });
   },
@@ -247,6 +258,36 @@ const TARGETS: readonly Target[] = [
       run: () => talk(shortFolder(whole, chooser)),
     };
   },
+];
+
+/** Parts of a tokenizer that run long, grow, or are of the wrong kind. */
+const NASTY_PARTS: readonly { readonly [key: string]: Json }[] = [
+  ...[
+    '(A+)+$',
+    '(A|A)*B',
+    '(?:A*)*B',
+    'A*A*A*A*B',
+    '(A?){60}B',
+    '(?=[^B]*!)A',
+    '(?<=A)A',
+    '.*.*.*=.*',
+    '(A)\\1',
+    'A{1,99999999}',
+  ].map((Regex) => ({ type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false })),
+  { type: 'Replace', pattern: { String: 'A' }, content: 'AA' },
+  { type: 'Replace', pattern: { String: 'A' }, content: 'A'.repeat(1000) },
+  { type: 'Replace', pattern: { Regex: 'A|(?:)' }, content: '\ufdfa' },
+  { type: 'Replace', pattern: { Regex: '(A+)+$' }, content: '' },
+  { type: 'Prepend', prepend: 'A'.repeat(1000) },
+  { type: 'NFKD' },
+  { type: 'ByteLevel' },
+  { type: 'Metaspace', replacement: ' ' },
+  { type: 'Metaspace', replacement: '  ' },
+  { type: 'FixedLength', length: 1 },
+  { type: 'FixedLength', length: 1e-9 },
+  { type: 'Strip', content: 'A', start: 2 ** 40, stop: 2 ** 40 },
+  { type: 'Fuse' },
+  { type: 'ByteFallback' },
 ];
 
 /** Pieces of Jinja that run long, nest, or name what objects have of their own. */
