@@ -82,6 +82,7 @@ test('stop ends the story where it is, and a second prompt begins another', asyn
   await demo.stop.click();
   await expect(demo.stats).toContainText('stopped');
 
+  await demo.setLength(24);
   await demo.prompt.fill('The little robot');
   await demo.tellAll();
   const second = await demo.text();
@@ -131,7 +132,7 @@ test('a load can be cancelled and begun again', async ({ page }) => {
 
 test('a word shows its experts, an expert its words', async ({ page }) => {
   const demo = await (await new DemoPage(page).open()).ready();
-  await demo.setLength(40);
+  await demo.setLength(24);
   await demo.tellAll();
   const word = demo.words.nth(4);
   await word.hover();
@@ -187,9 +188,9 @@ test('the CPU tells it too, and says that it is slow', async ({ page }) => {
 
 test('two tabs tell two stories', async ({ page, context }) => {
   const first = await (await new DemoPage(page).open()).ready();
-  await first.setLength(60);
+  await first.setLength(24);
   const second = await (await new DemoPage(await context.newPage()).open()).ready();
-  await second.setLength(60);
+  await second.setLength(24);
   await first.tell.click();
   await second.tell.click();
   await Promise.all([first.finished(), second.finished()]);
