@@ -81,7 +81,7 @@ export function sendRange(
     .end(part);
 }
 
-/** Sends a body as fast as the network takes it, and stops when nobody listens any more. */
+/** Sends a body while somebody listens. Who has enough can say so between two chunks. */
 export async function pour(response: ServerResponse, chunks: Iterable<Uint8Array>): Promise<void> {
   for (const chunk of chunks) {
     if (response.destroyed) return;
@@ -92,6 +92,7 @@ export async function pour(response: ServerResponse, chunks: Iterable<Uint8Array
       await Promise.race(events);
       waiting.abort();
     }
+    await new Promise((resolve) => setImmediate(resolve));
   }
   response.end();
 }
