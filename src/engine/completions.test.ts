@@ -1,5 +1,7 @@
 /** OpenAI's shape, and replies that nobody reads to the end: on the CPU, with the story model. */
 import { resolve } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { AtomoeError } from '../errors.ts';
 import { nodeFolder } from '../io/node-file.ts';
@@ -26,7 +28,7 @@ beforeAll(async () => {
   });
 });
 
-afterEach(() => vi.waitFor(() => expect(live).toBe(0)));
+afterEach(() => vi.waitFor(() => expect(live).toBe(0), { timeout: 60_000 }));
 afterAll(() => engine.dispose());
 
 async function collect<T>(events: AsyncIterable<T>): Promise<T[]> {
@@ -323,6 +325,24 @@ describe('a session', () => {
     await start(session).return?.();
     expect(last(await tell(session))).toMatchObject({ reason: 'length' });
     session.dispose();
+  });
+
+  test('that nobody holds any more gives its memory back, in mid-reply or not', async () => {
+    await tell();
+    await (async () => {
+      const events = start();
+      for (let i = 0; i < 4; i++) await events.next();
+    })();
+    expect(live).toBe(2);
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    await vi.waitFor(
+      () => {
+        collectGarbage();
+        expect(live).toBe(0);
+      },
+      { timeout: 60_000 },
+    );
   });
 
   test('aborted before it began does no work', async () => {

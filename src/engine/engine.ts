@@ -33,6 +33,7 @@ import { typed } from './failures.ts';
 import { closeFolder, diskReport, isCached, openKept } from './kept-folder.ts';
 import { infoOf, readTokenizer } from './model-info.ts';
 import { modelSource } from './model-source.ts';
+import { OpenSessions } from './open-sessions.ts';
 import { readEngineOptions, readLoadOptions, readResizeOptions } from './options.ts';
 import { draftModel, sizeModel, type Drafted, type Sized } from './planning.ts';
 import { JobQueue } from './queue.ts';
@@ -93,7 +94,7 @@ export class LocalEngine implements Engine {
   readonly #options: EngineOptions;
   readonly #facts: AdapterFacts | undefined;
   readonly #memory: AutoMemory;
-  readonly #sessions = new Set<EngineSession>();
+  readonly #sessions = new OpenSessions();
   #queue = new JobQueue();
   #loaded: LoadedModel | undefined;
   #loading = false;
@@ -255,13 +256,10 @@ export class LocalEngine implements Engine {
       if (this.#assertLoaded().runner !== runner) {
         throw new AtomoeError('disposed', 'the model was replaced before the reply began; ask again');
       }
-      const onDispose = (session: EngineSession) => this.#sessions.delete(session);
       const { vocab } = drafted.spec;
       const onToken = () => this.#memory.settle();
-      const parts = { runner, queue: this.#queue, tokenizer, eosIds, vocab, defaults, onDispose, onToken };
-      const session = new EngineSession(parts);
-      this.#sessions.add(session);
-      return session;
+      const parts = { runner, queue: this.#queue, tokenizer, eosIds, vocab, defaults, onToken };
+      return this.#sessions.open((onDispose) => new EngineSession({ ...parts, onDispose }));
     };
   }
 
@@ -303,8 +301,7 @@ export class LocalEngine implements Engine {
 
   #unload(): void {
     this.#memory.settle();
-    for (const session of this.#sessions) session.dispose();
-    this.#sessions.clear();
+    this.#sessions.disposeAll();
     const loaded = this.#loaded;
     this.#loaded = undefined;
     loaded?.closing.abort();

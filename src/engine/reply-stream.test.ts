@@ -96,8 +96,11 @@ test('a stream that is dropped in the middle is closed', async () => {
   await drop();
   setFlagsFromString('--expose-gc');
   const collectGarbage = runInNewContext('gc') as () => void;
-  await vi.waitFor(() => {
-    collectGarbage();
-    expect(isClosed).toHaveBeenCalledOnce();
-  });
+  await vi.waitFor(
+    () => {
+      collectGarbage();
+      expect(isClosed).toHaveBeenCalledOnce();
+    },
+    { timeout: 60_000 },
+  );
 });

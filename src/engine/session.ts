@@ -18,9 +18,10 @@ import { asTyped, sessionBusy, sessionDisposed } from './failures.ts';
 import { readPrompt, type CheckedPrompt } from './messages.ts';
 import { checkOptions, type CheckedOptions } from './options.ts';
 import type { GenerationDefaults } from './generation-defaults.ts';
+import { freeMemory, freeWith, type SessionMemory } from './open-sessions.ts';
 import type { JobQueue } from './queue.ts';
 import { onAbort, ReplyStream } from './reply-stream.ts';
-import type { Runner, RunnerState, StepResult } from './runner.ts';
+import type { Runner, StepResult } from './runner.ts';
 import { pickToken, type Picked } from './pick.ts';
 import { checkIds } from './token-ids.ts';
 
@@ -31,7 +32,7 @@ export interface SessionParts {
   readonly eosIds: ReadonlySet<number>;
   readonly vocab: number;
   readonly defaults: GenerationDefaults;
-  readonly onDispose: (session: EngineSession) => void;
+  readonly onDispose: () => void;
   readonly onToken: () => void;
 }
 
@@ -53,13 +54,14 @@ interface Reply {
 /** A conversation: which tokens stand in the KV cache, and one reply at a time. */
 export class EngineSession implements Session {
   readonly #parts: SessionParts;
-  #state: Promise<RunnerState> | undefined;
+  readonly #memory: SessionMemory = { state: undefined };
   #ids: number[] = []; // tokens whose keys and values are in the cache
   #finish: (() => void) | undefined; // ends the reply that is going on, read or not
   #isDisposed = false;
 
   constructor(parts: SessionParts) {
     neverReactive(this);
+    freeWith(this, this.#memory);
     this.#parts = parts;
   }
 
@@ -86,7 +88,7 @@ export class EngineSession implements Session {
     } finally {
       unlisten();
       this.#finish = undefined;
-      if (this.#isDisposed) await this.#free();
+      if (this.#isDisposed) await freeMemory(this.#memory);
     }
     yield done; // now, since a reader that stops at it would leave the session busy
   }
@@ -119,15 +121,9 @@ export class EngineSession implements Session {
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    this.#parts.onDispose(this);
+    this.#parts.onDispose();
     if (this.#finish) this.#finish();
-    else void this.#free();
-  }
-
-  async #free(): Promise<void> {
-    const state = await this.#state?.catch(() => undefined);
-    this.#state = undefined;
-    state?.dispose();
+    else void freeMemory(this.#memory);
   }
 
   #assertFree(): void {
@@ -195,9 +191,10 @@ export class EngineSession implements Session {
     { options, reusedTokens }: Reply,
   ): AsyncGenerator<GenerateEvent, StepResult, undefined> {
     const { runner, queue } = this.#parts;
-    this.#state ??= queue.run(() => runner.openState());
-    this.#state.catch(() => (this.#state = undefined));
-    const state = await this.#state;
+    const memory = this.#memory;
+    memory.state ??= queue.run(() => runner.openState());
+    memory.state.catch(() => (memory.state = undefined));
+    const state = await memory.state;
     this.#ids.length = reusedTokens;
     if (options.repetitionPenalty !== 1) runner.setSeen(state, ids);
     for (;;) {
@@ -237,7 +234,7 @@ export class EngineSession implements Session {
       if (reply.count >= options.maxTokens || this.#ids.length >= runner.contextTokens) return 'length';
       this.#assertUsable();
       options.signal?.throwIfAborted();
-      const state = await this.#state;
+      const state = await this.#memory.state;
       if (!state) throw sessionDisposed();
       const past = this.#ids.length;
       const request = { ...requestOf(options), ids: [picked.id], past };

@@ -145,6 +145,9 @@ class WorkerEngine implements Engine {
   }
 }
 
+/** A session that nobody holds any more is disposed of at the other end. */
+const droppedSessions = new FinalizationRegistry<() => void>((dispose) => dispose());
+
 class WorkerSession implements Session {
   readonly #link: Link;
   readonly #session: number;
@@ -157,6 +160,7 @@ class WorkerSession implements Session {
     this.#link = link;
     this.#session = session;
     link.post({ kind: 'session', session });
+    droppedSessions.register(this, () => link.post({ kind: 'session-dispose', session }));
   }
 
   get tokens(): number {
