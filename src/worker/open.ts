@@ -2,6 +2,7 @@
 import type { Engine, LoadOptions, ModelSource } from '../engine/api.ts';
 import { openAutoMemory } from '../engine/auto-memory.ts';
 import { loadPart, readWorkerOptions } from '../engine/options.ts';
+import { AtomoeError } from '../errors.ts';
 import { connectEngine, lostError, withoutFetch } from './client.ts';
 import type { OpenOptions } from './protocol.ts';
 import { startWorker } from './start.ts';
@@ -50,9 +51,12 @@ export async function createWorkerEngine(given: WorkerEngineOptions = {}): Promi
       worker.terminate();
     },
   });
+  let hasSpoken = false;
+  worker.addEventListener('message', () => (hasSpoken = true), { once: true });
   worker.addEventListener('error', (event) => {
-    // The script of a page's own worker may not load: that gives a bare Event without a message.
-    connection.fail(lostError(event.message || 'its script could not be loaded or run', event.error));
+    // A script that did not load gives a bare Event without a message.
+    const why = event.message || 'its script could not be loaded or run';
+    connection.fail(hasSpoken || !given.worker ? lostError(why, event.error) : ownWorkerError(why));
   });
   watchForDeath(worker, watch.signal, () => connection.fail(lostError('it ended by itself')));
   const engine = await connection.engine;
@@ -64,6 +68,15 @@ export async function createWorkerEngine(given: WorkerEngineOptions = {}): Promi
     engine.dispose();
     throw error;
   }
+}
+
+/** A page's own worker that never said anything: to create the engine again would not help. */
+function ownWorkerError(why: string): AtomoeError {
+  return new AtomoeError(
+    'device-lost',
+    `The worker that createWorkerEngine was given did not start: ${why}; wanted: a module worker that imports ` +
+      "atomoe/worker. Check the address of its script, and what the page's content policy says of worker-src.",
+  );
 }
 
 /** No event tells that a worker closed itself or was killed; the lock that it held for life does. */

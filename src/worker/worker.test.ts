@@ -297,6 +297,16 @@ describe('what callers give', () => {
     }
   });
 
+  test('a worker of the page’s own that does not start is named as such', async () => {
+    const worker = Object.assign(new EventTarget(), { postMessage: vi.fn(), terminate: vi.fn() });
+    const opening = createWorkerEngine({ worker: worker as unknown as Worker });
+    worker.dispatchEvent(new Event('error'));
+    await expect(opening).rejects.toThrow(
+      /was given did not start: its script .*imports atomoe\/worker\. Check/,
+    );
+    expect(worker.terminate).toHaveBeenCalled();
+  });
+
   test('where there are no workers, the reason is an AtomoeError', async () => {
     await expect(createWorkerEngine()).rejects.toMatchObject({ name: 'AtomoeError', code: 'bad-input' });
   });
