@@ -25,13 +25,13 @@ export const run: Command = {
   summary: 'continue a text, or answer if the model chats',
   example: 'run models/fable-omni-8m "Once upon a time"',
   options: {
-    'max-tokens': { value: 'N', help: 'longest reply (default: what the model says, or 256)' },
+    'max-tokens': { value: 'N', help: "longest reply (default: the model's, or 256)" },
     temperature: {
       value: 'X',
-      help: '0 always takes the likeliest token (default: what the model says, or 0.8)',
+      help: "0: the likeliest token (default: the model's, or 0.8)",
     },
     'top-k': { value: 'N', help: 'draw among the N likeliest (default: all)' },
-    'top-p': { value: 'X', help: 'draw among those that make up X (default 0.95)' },
+    'top-p': { value: 'X', help: "those that make up X (default: the model's, or 0.95)" },
     'min-p': { value: 'X', help: 'leave out those below X times the best' },
     seed: { value: 'N', help: 'the same seed gives the same text' },
     stop: { value: 'TEXT', isList: true, help: 'end before this text; may be repeated' },

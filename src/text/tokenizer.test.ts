@@ -91,6 +91,19 @@ test('every file may name ends of a reply', async () => {
   expect([...(await openTokenizer(files)).eosIds]).toEqual([7, 9, 8, 0]);
 });
 
+test('ends and beginnings that the model has not are left out', async () => {
+  const files = {
+    tokenizerJson: fableFiles().tokenizerJson,
+    tokenizerConfig: { add_bos_token: true },
+    modelConfig: { eos_token_id: -1, bos_token_id: 4096 },
+    generationConfig: { eos_token_id: [7, 4096, 1.5, '8', null] },
+    vocab: 4096,
+  };
+  const tokenizer = await openTokenizer(files);
+  expect([...tokenizer.eosIds]).toEqual([7]);
+  expect(tokenizer.encode('Once')).toEqual([1346]);
+});
+
 test('tokenizer.json alone is enough', async () => {
   const tokenizer = await openTokenizer({ tokenizerJson: fableFiles().tokenizerJson });
   expect(tokenizer.encode('Once upon')).toEqual([1346, 626]);

@@ -37,7 +37,7 @@ export interface Tokenizer extends TokenTable {
   readonly bosId: number | undefined;
   readonly bosToken: string | undefined;
   readonly eosToken: string | undefined;
-  /** Every id that ends a reply, from all of the model's files. */
+  /** Every id that ends a reply, from all of the model's files; what the model has not is left out. */
   readonly eosIds: ReadonlySet<number>;
   readonly vocabSize: number; // highest id + 1; the model's own may be larger
   /** Special tokens by the names that chat templates use: `bos_token`, `pad_token`, ... */
@@ -67,10 +67,11 @@ export async function openTokenizer(files: TokenizerFiles): Promise<Tokenizer> {
   const table = tableOf(library, tokenizerJson, declared);
   new StreamingDetokenizer(table); // refuses a decoder that cannot stream now, and not in mid-reply
 
+  const ids = (value: unknown) => idsOf(value).filter((id) => id >= 0 && id < vocab);
   const idOf = (token: string | undefined) => (token === undefined ? undefined : library.token_to_id(token));
   const named = (name: string) => contentOf(declared.named[name]);
   const [bosToken, eosToken] = [named('bos_token'), named('eos_token')];
-  const bosId = idOf(bosToken) ?? idsOf(modelConfig['bos_token_id']).find((id) => id < vocab);
+  const bosId = idOf(bosToken) ?? ids(modelConfig['bos_token_id'])[0];
   const addsBos = tokenizerConfig['add_bos_token'] === true;
   const stream = (options?: DetokenizerOptions) => new StreamingDetokenizer(table, options);
   const decode = (ids: readonly number[], options?: DetokenizerOptions) => {
@@ -94,9 +95,9 @@ export async function openTokenizer(files: TokenizerFiles): Promise<Tokenizer> {
     bosToken,
     eosToken,
     eosIds: new Set([
-      ...idsOf(generationConfig['eos_token_id']),
-      ...idsOf(modelConfig['eos_token_id']),
-      ...idsOf(idOf(eosToken)),
+      ...ids(generationConfig['eos_token_id']),
+      ...ids(modelConfig['eos_token_id']),
+      ...ids(idOf(eosToken)),
     ]),
     vocabSize: library.model?.vocab.length ?? 0,
     specialTokens: declared.named,
