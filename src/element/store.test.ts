@@ -220,6 +220,18 @@ describe('replying', () => {
     expect(store.getState().messages).toHaveLength(2);
   });
 
+  test('what is no text is refused, and nothing is said', async () => {
+    const { store } = setUp();
+    await store.load('m/');
+    for (const wrong of [undefined, 5, {}, ['Once']]) {
+      await expect(store.send(wrong as never)).rejects.toMatchObject({
+        name: 'AtomoeError',
+        code: 'bad-input',
+      });
+    }
+    expect(store.getState()).toMatchObject({ kind: 'ready', messages: [] });
+  });
+
   test('stop keeps what was said, and the next prompt waits for the engine to let go', async () => {
     const { beforeToken } = holdAt(4);
     const { store } = setUp({ beforeToken });

@@ -12,6 +12,7 @@ import type {
   Prompt,
   Session,
 } from '../engine/api.ts';
+import { AtomoeError } from '../errors.ts';
 import { ByteRate } from './byte-rate.ts';
 import {
   INITIAL_STATE,
@@ -120,9 +121,13 @@ export class ChatStore {
    * Says something and streams the reply into the state; loads the model first when that is still to do.
    *
    * @returns false when nothing was said: there is no text, no model, or a reply or a load is in progress
+   * @throws {AtomoeError} bad-input - not text; whatever else goes wrong becomes state
    */
   async send(text: string, options: GenerateOptions = {}): Promise<boolean> {
     const { kind } = this.#state;
+    if (typeof text !== 'string') {
+      throw new AtomoeError('bad-input', `send was given ${typeof text}; wanted text; give what to say`);
+    }
     if (text.trim() === '' || kind === 'replying' || kind === 'loading') return false;
     if (!this.#state.model && this.#source === undefined) return false;
     this.#say('user', text, 'complete');
