@@ -9,7 +9,7 @@ import {
   scalarPrelude,
   WEIGHT_FORMATS,
   WEIGHTS_PER_UNIT,
-  weightsPart,
+  weightsParts,
   type Scalar,
   type WeightFormat,
 } from './common.ts';
@@ -76,7 +76,7 @@ export const atomicCombine = defineKernel({
       scalarPrelude(scalar, subgroups),
       constants({ COLS: cols, SLICES: slices, TEAMS: teams, SCRATCH }),
       gridPart,
-      weightsPart(format),
+      ...weightsParts(format, form === 'quad'),
       unitSumsPart(format, 'add'),
       ...poolParts(OWN, pools),
       atomicRowsPart,

@@ -1,7 +1,7 @@
 import source from '../../shaders/atomic-scores-grouped.wgsl?raw';
 import { activationPart } from './activation.ts';
 import { atomicRowsPart, unitSumsPart } from './atomic-parts.ts';
-import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude, weightsPart } from './common.ts';
+import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude, weightsParts } from './common.ts';
 import { expertKey, expertVariants, reduce4Part } from './expert-parts.ts';
 import { poolParts, withPools } from './expert-pool.ts';
 import { defineKernel } from './kernel.ts';
@@ -35,7 +35,7 @@ export const atomicScoresGrouped = defineKernel({
   parts: ({ scalar, format, pools, reduction, subgroups }) => [
     scalarPrelude(scalar, subgroups),
     gridPart,
-    weightsPart(format),
+    ...weightsParts(format, reduction === 'quad'),
     unitSumsPart(format, 'dot'),
     activationPart,
     reduce4Part(reduction),

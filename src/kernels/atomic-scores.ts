@@ -1,7 +1,7 @@
 import source from '../../shaders/atomic-scores.wgsl?raw';
 import { activationPart } from './activation.ts';
 import { atomicRowsPart } from './atomic-parts.ts';
-import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude, weightsPart } from './common.ts';
+import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude, weightsParts } from './common.ts';
 import { dotPart, expertKey, expertVariants, reduce4Part } from './expert-parts.ts';
 import { poolParts, withPools } from './expert-pool.ts';
 import { defineKernel } from './kernel.ts';
@@ -39,7 +39,7 @@ export const atomicScores = defineKernel({
   parts: ({ scalar, format, pools, reduction, subgroups }) => [
     scalarPrelude(scalar, subgroups),
     gridPart,
-    weightsPart(format),
+    ...weightsParts(format, reduction === 'quad'),
     dotPart(format),
     activationPart,
     reduce4Part(reduction),

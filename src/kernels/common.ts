@@ -1,6 +1,8 @@
 import type { Feature, Part } from '../gpu/program.ts';
 import type { Grid } from '../gpu/recorder.ts';
 import { invariant } from '../errors.ts';
+import halfSoftware from '../../shaders/lib/half-software.wgsl?raw';
+import halfSource from '../../shaders/lib/half.wgsl?raw';
 import gridSource from '../../shaders/lib/grid.wgsl?raw';
 import reduceSubgroup from '../../shaders/lib/reduce-subgroup.wgsl?raw';
 import reduceWorkgroup from '../../shaders/lib/reduce-workgroup.wgsl?raw';
@@ -79,7 +81,17 @@ const WEIGHT_PARTS: Readonly<Record<WeightFormat, string>> = {
   q4_0: weightsQ40,
 };
 
-/** `UNIT`, `load_unit`: reads weights of one format out of `array<vec4<u32>>` words. See the files' headers. */
-export function weightsPart(format: WeightFormat): Part {
-  return { name: `lib/weights-${format}.wgsl`, text: WEIGHT_PARTS[format] };
+/**
+ * `UNIT`, `unpack_unit`: reads weights of one format out of `array<vec4<u32>>` words. See the files' headers.
+ * `half_value`: a scale of theirs, subnormal or not.
+ *
+ * @param isForSoftware - in forms that only software adapters run
+ */
+export function weightsParts(format: WeightFormat, isForSoftware = false): Part[] {
+  return [
+    isForSoftware
+      ? { name: 'lib/half-software.wgsl', text: halfSoftware }
+      : { name: 'lib/half.wgsl', text: halfSource },
+    { name: `lib/weights-${format}.wgsl`, text: WEIGHT_PARTS[format] },
+  ];
 }

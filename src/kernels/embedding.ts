@@ -7,7 +7,7 @@ import {
   scalarPrelude,
   WEIGHT_FORMATS,
   WEIGHTS_PER_UNIT,
-  weightsPart,
+  weightsParts,
 } from './common.ts';
 import { cross, defineKernel } from './kernel.ts';
 import { assertWholeUnits, scalesPart } from './weights.ts';
@@ -37,7 +37,7 @@ export const embedding = defineKernel({
   parts: ({ scalar, format }) => [
     scalarPrelude(scalar),
     gridPart,
-    weightsPart(format),
+    ...weightsParts(format),
     scalesPart(format, 'table'),
     { name: 'embedding.wgsl', text: source },
   ],

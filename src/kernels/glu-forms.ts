@@ -16,7 +16,7 @@ import {
   gridPart,
   scalarPrelude,
   WEIGHT_FORMATS,
-  weightsPart,
+  weightsParts,
   type Scalar,
   type WeightFormat,
 } from './common.ts';
@@ -65,13 +65,13 @@ export function gluKey(name: string, { scalar, format, pools, form, wg }: GluVar
 
 /** What all expert kernels stand on, given a kernel's own bindings. */
 function commonParts(
-  variant: { scalar: Scalar; format: WeightFormat; pools: PoolCount; subgroups: boolean },
+  variant: { scalar: Scalar; format: WeightFormat; pools: PoolCount; form: string; subgroups: boolean },
   own: Bindings,
 ): Part[] {
   return [
     scalarPrelude(variant.scalar, variant.subgroups),
     gridPart,
-    weightsPart(variant.format),
+    ...weightsParts(variant.format, variant.form === 'lane'),
     ...poolParts(own, variant.pools),
     lib('expert-matrix', matrix),
   ];

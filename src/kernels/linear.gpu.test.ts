@@ -2,7 +2,16 @@ import { describe, expect, test } from 'vitest';
 import { linear } from './linear.ts';
 import { linearReference } from './linear.reference.ts';
 import { checkLinear } from './linear.testing.ts';
-import { quickly, runnable, testGpu } from './testing.ts';
+import {
+  expectClose,
+  halfValue,
+  numbers,
+  quickly,
+  runKernel,
+  runnable,
+  scalars,
+  testGpu,
+} from './testing.ts';
 
 const gpu = await testGpu();
 const variants = runnable(gpu, linear);
@@ -44,6 +53,31 @@ test.each(realistic.map((variant) => [linear.key(variant), variant] as const))(
   '%s: a long row',
   async (_key, variant) => {
     await checkLinear(linear, variant, { rows: 8, cols: 1408, outs: 130 });
+  },
+);
+
+const scaled = runnable(gpu, linear).filter(
+  ({ format, rows, bias }) => format === 'q8_0' && rows === 1 && !bias,
+);
+test.each(scaled.map((variant) => [linear.key(variant), variant] as const))(
+  '%s: subnormal scales count',
+  async (_key, variant) => {
+    const [cols, outs] = [64, 3];
+    const scales = (cols * outs) / 4;
+    const words = new Uint32Array(scales + 4).fill(0x01010101); // every quant is 1
+    const bits = [0x0020, 0x83ff, 0x0400]; // f16: two subnormal numbers and the least normal one; two blocks a row
+    for (const [row, half] of bits.entries()) words[scales + row] = (half << 16) | half;
+    const x = new Float32Array(cols).fill(1);
+    const { y } = await runKernel(gpu, linear, variant, {
+      buffers: { x: scalars(x, variant.scalar), w: words, y: { type: variant.out, count: outs }, bias: x },
+      params: { rows: 1, cols, outs, scales, multiplier: 2 ** 10, first: 0, y_first: 0, y_cols: outs },
+      size: { rows: 1, cols, outs },
+    });
+    const want = bits.map((half) => 2 ** 10 * cols * (half & 0x8000 ? -1 : 1) * halfValue(half & 0x7fff));
+    expectClose(numbers(y), Float32Array.from(want), {
+      absolute: 0,
+      relative: variant.out === 'f16' ? 1e-3 : 1e-6,
+    });
   },
 );
 

@@ -27,7 +27,7 @@ import {
   gridPart,
   scalarPrelude,
   WEIGHT_FORMATS,
-  weightsPart,
+  weightsParts,
   type Scalar,
   type WeightFormat,
 } from './common.ts';
@@ -75,12 +75,12 @@ const LANE_ROWS: Readonly<Record<number, string>> = { 1: laneRows1, 4: laneRows4
 const lib = (name: string, text: string): Part => ({ name: `lib/${name}.wgsl`, text });
 
 /** What every form of the product is linked with. */
-export function linearCommonParts({ scalar, out, format, subgroups }: LinearVariant): Part[] {
+export function linearCommonParts({ scalar, out, format, subgroups, lanes }: LinearVariant): Part[] {
   return [
     scalarPrelude(scalar, subgroups),
     { name: 'result', text: `alias result = ${out};` },
     gridPart,
-    weightsPart(format),
+    ...weightsParts(format, lanes === 1),
     scalesPart(format, 'w'),
   ];
 }
