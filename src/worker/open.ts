@@ -27,7 +27,8 @@ export interface WorkerEngineOptions extends Omit<OpenOptions, 'headers' | 'auto
 export async function createWorkerEngine(given: WorkerEngineOptions = {}): Promise<Engine> {
   const options = readWorkerOptions(given);
   options.signal?.throwIfAborted();
-  // Before the worker starts: none of its events may be missed.
+  const own = options.worker && listenEarly(options.worker);
+  // Before the library's own worker starts: none of its events may be missed.
   const memory = options.device === 'cpu' ? undefined : await openAutoMemory();
   const {
     model,
@@ -51,13 +52,13 @@ export async function createWorkerEngine(given: WorkerEngineOptions = {}): Promi
       worker.terminate();
     },
   });
-  let hasSpoken = false;
-  worker.addEventListener('message', () => (hasSpoken = true), { once: true });
-  worker.addEventListener('error', (event) => {
+  const onError = (event: ErrorEvent): void => {
     // A script that did not load gives a bare Event without a message.
     const why = event.message || 'its script could not be loaded or run';
-    connection.fail(hasSpoken || !given.worker ? lostError(why, event.error) : ownWorkerError(why));
-  });
+    connection.fail(own && !own.hasSpoken ? ownWorkerError(why) : lostError(why, event.error));
+  };
+  worker.addEventListener('error', onError);
+  if (own?.error) onError(own.error);
   watchForDeath(worker, watch.signal, () => connection.fail(lostError('it ended by itself')));
   const engine = await connection.engine;
   if (model === undefined) return engine;
@@ -68,6 +69,19 @@ export async function createWorkerEngine(given: WorkerEngineOptions = {}): Promi
     engine.dispose();
     throw error;
   }
+}
+
+interface EarlySigns {
+  hasSpoken: boolean;
+  error: ErrorEvent | undefined;
+}
+
+/** Hears a page's own worker from the first moment: it may speak or fail before there is a connection. */
+function listenEarly(worker: Worker): EarlySigns {
+  const signs: EarlySigns = { hasSpoken: false, error: undefined };
+  worker.addEventListener('message', () => (signs.hasSpoken = true), { once: true });
+  worker.addEventListener('error', (event) => (signs.error = event), { once: true });
+  return signs;
 }
 
 /** A page's own worker that never said anything: to create the engine again would not help. */
