@@ -121,7 +121,7 @@ const LOAD: Table<LoadOptions> = {
 const device: Check<'gpu' | 'cpu' | HostDevice> = (value, name) => {
   if (value === 'gpu' || value === 'cpu') return value;
   return withMethods<HostDevice>(
-    '"gpu", "cpu" or a GPUDevice',
+    '"gpu", "cpu" or a device of WebGPU',
     'createBuffer',
     'createShaderModule',
   )(value, name);
