@@ -122,26 +122,46 @@ describe('compressed JSON', () => {
   });
 
   // Across origins neither Content-Encoding nor Content-Range need be visible.
-  test.each([json.slice(0, 200_000), json])('behind hidden headers is read whole', async (text) => {
-    const sent = gzipSync(text);
+  test.each([
+    [json.slice(0, 200_000), false],
+    [json.slice(0, 200_000), true],
+    [json, false],
+    [json, true],
+  ])('behind hidden headers is read whole', async (text, showsRange) => {
+    const sent = gzipSync(text).byteLength;
+    const end = Math.min(sent, 65_536);
+    const range = showsRange ? { 'content-range': `bytes 0-${end - 1}/${sent}` } : {};
     const asked: (string | null)[] = [];
     const fetch = async (_url: unknown, init: RequestInit = {}) => {
-      const range = new Headers(init.headers).get('range');
-      asked.push(range);
-      if (range === null) return new Response(text, { status: 200 });
-      if (sent.byteLength <= 65_536) {
-        return new Response(text, { status: 206, headers: { 'content-length': String(sent.byteLength) } });
-      }
+      asked.push(new Headers(init.headers).get('range'));
+      if (asked.at(-1) === null) return new Response(text, { status: 200 });
+      const headers = { 'content-length': String(end), ...range } as Record<string, string>;
+      if (end === sent) return new Response(text, { status: 206, headers });
       const broken = new ReadableStream({
         pull: (controller) => controller.error(new TypeError('ERR_CONTENT_DECODING_FAILED')),
       });
-      return new Response(broken, { status: 206 });
+      return new Response(broken, { status: 206, headers });
     };
     const file = await httpFolder('https://m.example/toy/', { ...noWait, fetch }).open('tokenizer.json', {
       mostBytes: 2 ** 24,
     });
     expect(new TextDecoder().decode(await file!.read(0, file!.sizeBytes))).toBe(text);
     expect(asked).toEqual(['bytes=0-65535', null]);
+  });
+
+  test.each([
+    ['too short', 'network'],
+    ['too long', 'bad-file'],
+  ])('is not what a body is that is %s', async (what, code) => {
+    const bytes = new TextEncoder().encode('{"layers": 2}   ');
+    const size = what === 'too short' ? 9 : bytes.byteLength;
+    await using server = await host({}, ({ response }) => {
+      const headers = { 'content-range': 'bytes 0-12/13', 'content-length': size };
+      response.writeHead(206, headers).end(bytes.subarray(0, size));
+    });
+    const folder = httpFolder(server.url, { ...noWait, attempts: 3 });
+    expect((await failure(readJson(folder, 'config.json'))).code).toBe(code);
+    expect(server.log.map(({ range }) => range)).not.toContain(undefined);
   });
 });
 

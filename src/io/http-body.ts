@@ -41,8 +41,9 @@ export async function readBody(
   const read = await readUpTo(target.label, response, limit, onBytes);
   const sent = contentLength(response);
   // Where the encoding is hidden from this page, the length that was sent is not.
-  const isPacked = said === undefined && sent !== undefined && sent < read.bytes.byteLength;
-  if (isPacked) return { kind: 'encoded' };
+  if (sent !== undefined && (read.bytes.byteLength > sent || (!read.isEnd && sent <= limit))) {
+    return { kind: 'encoded' };
+  }
   if (!read.isEnd) throw tooMuch(target, limit);
   // Content-Range may be hidden from this page: then a short first window only says how long the file is.
   const mayEnd = rest === undefined && request.isFirst === true;

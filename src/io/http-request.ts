@@ -95,8 +95,10 @@ async function attemptRange(
       if (error) return { kind: 'retry', error, isRefusal: true };
     }
     // The first part of a compressed file cannot be unpacked, and the header that says so may be hidden from this page.
+    // (A TypeError is the reader's: a body that is only too short is none.)
     const isSmall = request.isFirst === true && request.mostBytes !== undefined;
-    if (isSmall && status === 206 && !watchdog.hasStalled) return { kind: 'encoded' };
+    const isBroken = cause instanceof TypeError && !watchdog.hasStalled;
+    if (isSmall && status === 206 && isBroken) return { kind: 'encoded' };
     return { kind: 'retry', error: unreachable(target, request, watchdog.hasStalled, cause) };
   } finally {
     watchdog.stop();
