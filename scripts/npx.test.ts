@@ -67,7 +67,7 @@ test('npx atomoe runs this checkout, built or not', async () => {
   expect(readdirSync(join(folder, 'clone'))).not.toContain('dist');
 });
 
-test('npx atomoe run finds Dawn and tells a story until it is stopped', async () => {
+test('npx atomoe run finds Dawn and tells a story until it is stopped', { tags: ['full'] }, async () => {
   const { out, code } = await runLine(run, (text) => text.length > 20);
   expect(out).toMatch(/^[^]{20}/);
   expect(code).toBe(130);
