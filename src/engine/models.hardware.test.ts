@@ -7,6 +7,7 @@ import type { Choice, Tuning } from '../graph/plan.ts';
 import type { EngineOptions } from './engine.ts';
 import { GpuRunner } from './gpu-runner.ts';
 import {
+  firstDifference,
   FIXTURE_FAMILIES,
   largestError,
   openEngine,
@@ -82,6 +83,22 @@ test.each(KERNELS)(
     }
   },
 );
+
+test.each(['mixtral', 'qwen2_moe'])('%s streamed has the bits of the same resident', async (name) => {
+  const folder = () => repositoryFolder(`fixtures/models/${name}`);
+  const { ids } = await readGolden<FixtureGolden>(await folder());
+  const resident = await openEngine();
+  const { plan } = await resident.load(await folder());
+  const streamed = await openEngine();
+  const streaming = { slotsPerLayer: plan.expertsPerToken, fill: false };
+  expect(await streamed.load(await folder(), { streaming })).toMatchObject({ plan: { streams: true } });
+  for (const mode of ['at-once', 'one-by-one'] as const) {
+    const [a, b] = [await resident.logits(ids, mode), await streamed.logits(ids, mode)];
+    expect(firstDifference(a, b), mode).toBe('equal');
+  }
+  resident.dispose();
+  streamed.dispose();
+});
 
 /** @returns what the engine could choose from */
 async function expectGolden([name, wantedOf]: Model, options: EngineOptions): Promise<readonly Choice[]> {
