@@ -17,6 +17,8 @@ const port = (process.env['ATOMOE_E2E_PORT'] ??= String(await freePort()));
 
 export default defineConfig({
   testDir: import.meta.dirname,
+  // Not what Vitest runs: e2e/clients has tests of its kind.
+  testMatch: '*.spec.ts',
   outputDir: '../test-results',
   // One software GPU on few cores: pages beside each other only slow each other down.
   workers: 1,
