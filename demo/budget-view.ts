@@ -77,8 +77,10 @@ export class BudgetView {
     const [sentence, choose] = [hint.querySelector('span'), hint.querySelector('button')];
     const least = formatBytes(leastBytes);
     if (sentence)
-      sentence.textContent = `This model needs ${least} of its ${formatBytes(mostBytes)} at any time, so the slider does little.`;
-    if (choose) choose.textContent = `Choose ${this.#other.name}, which runs in less than half`;
+      sentence.textContent =
+        `This model needs ${least} of its ${formatBytes(mostBytes)} at any time, so the slider does little. ` +
+        `${this.#other.name} runs in less than half of its memory.`;
+    if (choose) choose.textContent = `Choose ${this.#other.name}`;
   }
 
   /** How many units a layer has is known once the experts have been seen. */
