@@ -1,4 +1,6 @@
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -98,6 +100,9 @@ describe('usage', () => {
       ['run', story, 'x', '--device', 'cpu', '--temperature', 'hot'],
       /--temperature is "hot"; wanted a number/,
     ],
+    // What the reply is to be is read before the model is looked for.
+    [['run', '/no/such/model', 'x', '--top-p', '9'], /topP is 9/],
+    [['run', '/no/such/model', 'x', '--max-tokens', '0'], /maxTokens is 0/],
     [['bench', model('olmoe'), '--device', 'cpu', '--prompt', '9999'], /do not fit the context/],
     [['verify', story, '--device', 'none'], /--device is "none"/],
     [['run', story, 'x', '--tuning', 'fast'], /--tuning is "fast"; wanted auto or off/],
@@ -162,6 +167,30 @@ describe('inspect', () => {
     expect(out).toContain('model_type "strange" is no family that Atomoe knows');
     expect(out).toContain('model.embed_tokens.weight');
   });
+});
+
+test('headers of the environment go with every request, and into no message', async () => {
+  const seen: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    seen.push(request.headers.authorization);
+    response.writeHead(401).end();
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  vi.stubEnv('ATOMOE_HEADERS', 'authorization: Bearer secret');
+  try {
+    const { port } = server.address() as AddressInfo;
+    const { code, notes } = await run('inspect', `http://127.0.0.1:${port}/model/`);
+    expect(code).toBe(1);
+    expect(notes.join()).not.toContain('secret');
+    expect(seen.length).toBeGreaterThan(0);
+    expect(new Set(seen)).toEqual(new Set(['Bearer secret']));
+    vi.stubEnv('ATOMOE_HEADERS', 'no name');
+    const { notes: refusal } = await run('inspect', `http://127.0.0.1:${port}/model/`);
+    expect(refusal.join()).toMatch(/ATOMOE_HEADERS has a line without a name/);
+  } finally {
+    vi.unstubAllEnvs();
+    server.close();
+  }
 });
 
 describe('logits', () => {
