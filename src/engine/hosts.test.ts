@@ -1,7 +1,7 @@
 /** Models at hosts that are not ours, through the engine. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { AtomoeError } from '../errors.ts';
 import { httpFolder } from '../io/http.ts';
 import { noStorage } from '../io/storage.ts';
@@ -51,6 +51,19 @@ test('headers are the engine’s, or those of one model', async () => {
     fetch(input, { ...init, headers: { ...(init?.headers as Record<string, string>), ...headers } });
   await without.plan(server.url, { ...options, fetch: fetch_ });
   without.dispose();
+});
+
+test.each<[what: string, answer: unknown, shown: RegExp]>([
+  ['nothing', undefined, /what fetch resolved to is undefined; wanted a Response/],
+  ['half of a Response', { ok: true, status: 200 }, /what fetch resolved to is an object; wanted a Response/],
+])('a fetch of one’s own that gives %s is refused, and not tried again', async (_, answer, shown) => {
+  const engine = await createEngine({ device: 'cpu', storage });
+  const broken = vi.fn(async () => answer as Response);
+  const error = await failure(engine.plan('https://m.example/toy/', { ...options, fetch: broken }));
+  expect(error.code).toBe('bad-input');
+  expect(error.message).toMatch(shown);
+  expect(broken.mock.calls.length).toBeLessThan(4); // one for each file that is asked for at once
+  engine.dispose();
 });
 
 test('a host without ranges is told of, and each file comes once', async () => {

@@ -17,6 +17,7 @@ import {
   fields,
   flag,
   guarded,
+  isMethod,
   isObject,
   listOf,
   numberFrom,
@@ -105,6 +106,24 @@ const headers: Check<Readonly<Record<string, string>>> = (value, name) => {
   );
 };
 
+const callFetch = callback<typeof fetch>();
+
+/** Only a missing answer of the network's is worth another try: what is no Response is the caller's mistake. */
+const ownFetch: Check<typeof fetch> = (value, name) => {
+  const call = callFetch(value, name);
+  return async (...request) => {
+    const answer: unknown = await call(...request);
+    if (isResponse(answer)) return answer;
+    return refuse(`what ${name} resolved to`, answer, 'a Response');
+  };
+};
+
+function isResponse(value: unknown): value is Response {
+  if (!isObject(value) || typeof value['status'] !== 'number') return false;
+  const headers = value['headers'];
+  return isObject(headers) && isMethod(headers, 'get');
+}
+
 const LOAD: Table<LoadOptions> = {
   ...RESIZE,
   signal: abortSignal,
@@ -115,7 +134,7 @@ const LOAD: Table<LoadOptions> = {
   lossy: fields(LOSSY),
   diskCache: flag,
   headers,
-  fetch: callback(),
+  fetch: ownFetch,
 };
 
 const device: Check<'gpu' | 'cpu' | HostDevice> = (value, name) => {
