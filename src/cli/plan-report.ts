@@ -38,7 +38,7 @@ export function planReport(plan: ModelPlan, budget: Budget): string {
   return `${facts([
     ['model', budget.label],
     ['family', `${family}: ${layers} layers, ${routed}`],
-    ['budget', `${formatBytes(budget.bytes)}${budget.isGiven ? '' : ', as nobody said'}`],
+    ['budget', `${formatBytes(budget.bytes)}${budget.isGiven ? '' : ' (default)'}`],
     ...(experts === 0 ? [] : slotFacts(plan)),
     ['verdict', why === '' ? 'fits' : `does not fit: ${why}`],
     ...refusedKernels.map(({ kernel, reason }): [string, string] => ['refused', `${kernel}: ${reason}`]),

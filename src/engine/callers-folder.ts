@@ -20,7 +20,7 @@ function callersFile(file: FileSource, label: string): FileSource {
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) {
     throw new AtomoeError(
       'bad-file',
-      `${what} says that it has ${String(sizeBytes)} bytes; wanted a whole number; mend its source`,
+      `${what} says that it has ${String(sizeBytes)} bytes; wanted a whole number; correct what opens it`,
     );
   }
   return {
@@ -37,7 +37,7 @@ function callersFile(file: FileSource, label: string): FileSource {
       throw new AtomoeError(
         'bad-file',
         `${what} was asked for ${wantedBytes} bytes from ${offsetBytes} on and gave ${got}; wanted a Uint8Array of ` +
-          'exactly those; mend its source',
+          'exactly those; correct what opens it',
       );
     },
     ...(file.forget ? { forget: (offset, size) => file.forget?.(offset, size) } : {}),
@@ -52,7 +52,7 @@ async function attempt<T>(what: string, signal: AbortSignal | undefined, act: ()
     if (cause instanceof AtomoeError || signal?.aborted) throw cause;
     throw new AtomoeError(
       'bad-file',
-      `${what} cannot be read: ${textOf(cause)}; wanted its bytes; mend its source`,
+      `${what} cannot be read: ${textOf(cause)}; wanted its bytes; correct what opens it`,
       { cause },
     );
   }

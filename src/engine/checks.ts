@@ -83,9 +83,13 @@ export function callback<T extends (...args: never[]) => unknown>(): Check<T> {
         return call(...args);
       } catch (cause) {
         if (cause instanceof AtomoeError) throw cause;
-        throw new AtomoeError('bad-input', `${name} threw ${showError(cause)}; wanted a return; mend it`, {
-          cause,
-        });
+        throw new AtomoeError(
+          'bad-input',
+          `${name} threw ${showError(cause)}; wanted it to return; correct it`,
+          {
+            cause,
+          },
+        );
       }
     }) as T;
   };
