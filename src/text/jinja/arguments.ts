@@ -4,8 +4,6 @@ import { JinjaError, type Arguments, type Keywords, type Value } from './values.
 /** `undefined` as a default: the argument has to be given. */
 export type Parameters = readonly (readonly [string, Value | undefined])[];
 
-export const NO_KEYWORDS: Keywords = new Map();
-
 export function bind(name: string, parameters: Parameters, args: Arguments, keywords: Keywords): Value[] {
   if (args.length > parameters.length) {
     throw new JinjaError(`${name}() takes ${parameters.length} arguments but ${args.length} were given`);
