@@ -66,7 +66,7 @@ export async function nodeFolder(
   if (entry !== undefined && !isWeightFile(entry)) {
     throw new AtomoeError(
       'bad-file',
-      `${path} is neither a folder nor a weight file; give a folder, a .safetensors or a .gguf file`,
+      `${path} is neither a folder nor a weight file; give a model folder or a .safetensors file`,
     );
   }
   return {
