@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Choice, Tuning } from '../graph/plan.ts';
 import type { EngineOptions } from './engine.ts';
+import { generatedIds, generatedModel, type GeneratedShape } from './generated-model.testing.ts';
 import { GpuRunner } from './gpu-runner.ts';
 import {
   firstDifference,
@@ -66,6 +67,40 @@ describe.each(MODELS)('%s', (...model) => {
     await expectGolden(model, { tuning: 'auto', tuningStore: store });
     expect(store.tuning.size).toBeGreaterThan(5);
   });
+});
+
+/** More experts than the narrow gates hold. */
+const MANY_EXPERTS: GeneratedShape = {
+  layers: 2,
+  hidden: 64,
+  width: 32,
+  experts: 160,
+  topK: 8,
+  heads: 4,
+  kvHeads: 4,
+  headDim: 16,
+  vocab: 96,
+  contextTokens: 64,
+};
+
+test('a model of 160 experts, tuned: the logits of the CPU reference', { tags: ['full'] }, async () => {
+  const ids = generatedIds(12, MANY_EXPERTS.vocab, 5);
+  const wanted = await openEngine({ device: 'cpu' });
+  const store = new MemoryStore();
+  const engine = await openEngine({ tuning: 'auto', tuningStore: store });
+  try {
+    for (const each of [wanted, engine]) await each.load(await generatedModel(MANY_EXPERTS));
+    expect(engine.adapter.adapterClass).toBe('hardware');
+    expect([...store.tuning.keys()].some((key) => key.includes('gate'))).toBe(true);
+    for (const mode of ['at-once', 'one-by-one'] as const) {
+      expect(largestError(await engine.logits(ids, mode), await wanted.logits(ids, mode))).toBeLessThan(
+        TOLERANCE,
+      );
+    }
+  } finally {
+    engine.dispose();
+    wanted.dispose();
+  }
 });
 
 // The larger trained model has the kernels of the fixtures.
