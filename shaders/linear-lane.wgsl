@@ -69,12 +69,13 @@ fn main(
   }
   let first_out = tile % strips * OUTS;
   let count = min(OUTS, params.outs - first_out);
+  let first_w = params.first + first_out;
   let units = params.cols / UNIT;
   var sums: array<XValue, OUTS>;
   for (var unit = 0u; unit < units; unit += STEP) {
     let in = step_inputs(unit);
     for (var i = 0u; i < count; i++) {
-      let row = params.first + first_out + i;
+      let row = first_w + i;
       sums[i] += step_dot(row * units + unit, in) * unit_scale(row, unit, params.cols, params.scales);
     }
   }

@@ -9,7 +9,7 @@ export type Grid = readonly [x: number, y: number, z: number];
 export interface Command {
   readonly group: BindGroup;
   readonly grid: Grid | { readonly indirect: Buffer; readonly offsetBytes: number };
-  readonly work?: number; // multiply-adds, about; absent where there are few
+  readonly work?: number; // multiply-adds, about; of steps that are paced
 }
 
 export interface Copy {

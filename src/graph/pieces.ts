@@ -61,13 +61,26 @@ export function inPieces(
   const longest = plainStep(maxTokens, Math.max(0, contextTokens - maxTokens));
   const count = pieceCount(cut(longest), mostMultiplyAdds);
   if (count === 1) {
-    const whole = (step: Step) => ({ first: 0, count: cut(step).count });
-    return [{ ...make(whole), work: (step) => cut(step).count * cut(step).each }];
+    const whole = forStep((step) => ({ first: 0, count: cut(step).count }));
+    return [{ ...make(whole), work: (step) => workOf(cut(step)) }];
   }
   return Array.from({ length: count }, (_, index) => {
-    const of = (step: Step) => pieceAt(cut(step), mostOf(context, step), index);
+    const of = forStep((step) => pieceAt(cut(step), mostOf(context, step), index));
     const one = make(of);
-    const work = (step: Step) => of(step).count * cut(step).each;
+    const work = (step: Step) => workOf({ ...cut(step), count: of(step).count });
     return { ...one, work, isNeeded: (step) => of(step).count > 0 && (one.isNeeded?.(step) ?? true) };
   });
+}
+
+/** Computes once for each step: grid, parameters and need of a dispatch ask one after another. */
+function forStep<T>(compute: (step: Step) => T): (step: Step) => T {
+  let known: { readonly step: Step; readonly value: T } | undefined;
+  return (step) => {
+    if (known?.step !== step) known = { step, value: compute(step) };
+    return known.value;
+  };
+}
+
+function workOf({ count, each }: Cut): number {
+  return count * each;
 }

@@ -428,25 +428,22 @@ export class Instance {
   }
 
   #visit(step: Step, visit: (command: Command, dispatch: Dispatch) => void): void {
+    // Only a step that is paced asks what its dispatches take: a token goes in one submission.
+    const isPaced = step.mostMultiplyAdds !== undefined;
     this.plan.lowered.dispatches.forEach((dispatch, index) => {
       const group = this.#groups[index];
       if (!group || (dispatch.isNeeded && !dispatch.isNeeded(step))) return;
       this.#arena.set(index, dispatch.program.params, dispatch.params(step));
-      const grid = dispatch.grid(step);
-      const { plan } = this;
-      visit(
-        {
-          group,
-          grid:
-            'indirect' in grid
-              ? { indirect: plan.buffer(grid.indirect), offsetBytes: grid.offsetBytes }
-              : grid,
-          ...(dispatch.work ? { work: dispatch.work(step) } : {}),
-        },
-        dispatch,
-      );
+      const grid = this.#grid(dispatch, step);
+      visit(isPaced ? { group, grid, work: dispatch.work?.(step) ?? 0 } : { group, grid }, dispatch);
     });
     this.#arena.flush();
+  }
+
+  #grid(dispatch: Dispatch, step: Step): Command['grid'] {
+    const grid = dispatch.grid(step);
+    if (!('indirect' in grid)) return grid;
+    return { indirect: this.plan.buffer(grid.indirect), offsetBytes: grid.offsetBytes };
   }
 
   /** Runs a step in one submission, with copies behind it. */

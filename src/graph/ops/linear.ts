@@ -78,9 +78,17 @@ function lowerPiece(
     dispatch(kernel, variant, {
       buffers: { x, w: part.ref, y, ...(bias ? { bias } : {}) },
       params: (step) => {
-        const { first } = pieceOf(step);
-        const place = { first, y_first: part.firstRow + first, y_cols: outs };
-        return { ...size(step), scales: part.scales, multiplier, ...place };
+        const { first, count } = pieceOf(step);
+        return {
+          rows: rowsOf(x, cols, step.tokens),
+          cols,
+          outs: count,
+          scales: part.scales,
+          multiplier,
+          first,
+          y_first: part.firstRow + first,
+          y_cols: outs,
+        };
       },
       size,
     }),
