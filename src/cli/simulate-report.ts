@@ -1,4 +1,4 @@
-import type { PolicyName } from '../experts/policies.ts';
+import type { StudyPolicyName } from '../experts/policies.ts';
 import type { SizeStudy, Study } from '../experts/study.ts';
 import type { RoutingTrace } from '../experts/trace.ts';
 import { drawChart, type Curve } from './chart.ts';
@@ -15,7 +15,7 @@ const BOUNDS = [
   ['onePool', 'bound of one pool'],
 ] as const;
 
-export function report(trace: RoutingTrace, names: readonly PolicyName[], found: Study): string {
+export function report(trace: RoutingTrace, names: readonly StudyPolicyName[], found: Study): string {
   const { sizes } = found;
   const sections: Section[] = [
     {
@@ -52,9 +52,9 @@ export function report(trace: RoutingTrace, names: readonly PolicyName[], found:
   return `${title(trace)}\n\n${layOut(sections)}\n${segmentTable(found)}`;
 }
 
-function detail(trace: RoutingTrace, name: PolicyName, sizes: readonly SizeStudy[]): string[][] {
+function detail(trace: RoutingTrace, name: StudyPolicyName, sizes: readonly SizeStudy[]): string[][] {
   const uses = trace.ids.length - (trace.starts[trace.warmUp * trace.layers] ?? 0);
-  const row = (label: string, cell: (of: NonNullable<SizeStudy['policies'][PolicyName]>) => string) => [
+  const row = (label: string, cell: (of: NonNullable<SizeStudy['policies'][StudyPolicyName]>) => string) => [
     label,
     ...sizes.map(({ policies }) => {
       const of = policies[name];
@@ -103,7 +103,7 @@ function title({ label, layers, units, topK, steps, warmUp }: RoutingTrace): str
 }
 
 /** Hit rate over cache size, for every policy and for the bounds. */
-export function chart(trace: RoutingTrace, names: readonly PolicyName[], { sizes }: Study): string {
+export function chart(trace: RoutingTrace, names: readonly StudyPolicyName[], { sizes }: Study): string {
   const curve = (name: string, rate: (size: SizeStudy) => number): Curve => ({
     name,
     points: sizes.map((size) => [size.ratio, 100 * rate(size)] as const),

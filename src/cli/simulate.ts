@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { AtomoeError } from '../errors.ts';
-import { isPolicyName, POLICIES, type PolicyName } from '../experts/policies.ts';
+import { isStudyPolicyName, STUDY_POLICY_NAMES, type StudyPolicyName } from '../experts/policies.ts';
 import { study, type Study } from '../experts/study.ts';
 import { parseTrace } from '../experts/trace-file.ts';
 import type { RoutingTrace } from '../experts/trace.ts';
@@ -26,7 +26,7 @@ export const simulate: Command = {
   summary: 'try expert caches on recorded routes: hit rates and bounds',
   example: 'simulate fixtures/traces/qwen.route.csv.gz --svg hits.svg',
   options: {
-    policy: { value: 'LIST', help: `of ${Object.keys(POLICIES).join(', ')}; or all, the default` },
+    policy: { value: 'LIST', help: `of ${STUDY_POLICY_NAMES.join(', ')}; or all, the default` },
     ratio: { value: 'LIST', help: `cache sizes over one token's experts (${RATIOS})` },
     svg: { value: 'FILE', help: 'draw the curves' },
     ...JSON_OPTION,
@@ -46,12 +46,12 @@ export const simulate: Command = {
   },
 };
 
-function policyNames(args: Arguments): PolicyName[] {
-  const every = Object.keys(POLICIES).filter(isPolicyName);
+function policyNames(args: Arguments): StudyPolicyName[] {
+  const every = [...STUDY_POLICY_NAMES];
   const text = args.text('policy') ?? 'all';
   if (text === 'all') return every;
   return [...new Set(text.split(','))].map((name) => {
-    if (isPolicyName(name)) return name;
+    if (isStudyPolicyName(name)) return name;
     throw new AtomoeError('bad-input', `--policy has "${name}"; wanted all, or some of ${every.join(', ')}`);
   });
 }

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import type { LoadOptions, StreamingOptions, StreamingReport } from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';
 import { AtomoeError } from '../errors.ts';
+import { POLICY_NAMES } from '../experts/policies.ts';
 import type { RouteRecorder } from '../experts/route-recorder.ts';
 import { traceToJson } from '../experts/trace-json.ts';
 import type { Arguments, Options } from './arguments.ts';
@@ -11,7 +12,7 @@ import { formatBytes, formatSeconds } from './words.ts';
 export const STREAM_OPTIONS = {
   budget: { value: 'BYTES', help: 'GPU memory, as 2GB: experts beyond it are streamed' },
   slots: { value: 'N', help: 'experts of a layer in GPU memory, whatever the budget' },
-  policy: { value: 'NAME', help: 'which expert makes room: ema, lru, lfu, lfru, random' },
+  policy: { value: 'NAME', help: `which expert makes room: ${POLICY_NAMES.join(', ')}` },
   lookahead: { value: 'N', help: 'layers whose experts are guessed: 0, 1, 2 (default 1)' },
   'run-ahead': { value: 'N', help: 'layers run before their experts are known (default auto)' },
   'start-now': { help: 'fetch experts as they are needed, even where all fit' },
@@ -22,7 +23,7 @@ export const STREAM_OPTIONS = {
 export function streamOptions(args: Arguments): Pick<LoadOptions, 'memoryBudget' | 'streaming'> {
   const memoryBudget = args.bytes('budget');
   const slots = args.number('slots');
-  const policy = args.choice('policy', ['ema', 'lru', 'lfu', 'lfru', 'random']);
+  const policy = args.choice('policy', POLICY_NAMES);
   const lookahead = args.choice('lookahead', ['0', '1', '2']);
   const runAhead = args.text('run-ahead') === 'auto' ? 'auto' : args.number('run-ahead');
   const streaming: StreamingOptions = {

@@ -3,6 +3,8 @@
  * the element and the demo see nothing else, so a fake engine can drive their tests.
  */
 
+import type { PolicyName } from '../experts/policies.ts';
+import type { MakePolicy, Policy, PolicyShape } from '../experts/policy.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 
 /** Where a model comes from: a folder URL ending in `/`, a single file URL, or files the user dropped. */
@@ -63,14 +65,14 @@ export interface LossyReport {
   readonly dropped: number; // experts of this reply's tokens that were missing and light
 }
 
-/** Which resident expert makes room: see `npx atomoe simulate`. */
-export type PolicyName = 'ema' | 'lru' | 'lfu' | 'lfru' | 'random';
+/** Which resident expert makes room, by name (see `npx atomoe simulate`); or a policy of the caller's. */
+export type { MakePolicy, Policy, PolicyName, PolicyShape };
 
 /** How experts that are not in GPU memory come there. None of it changes a single bit of what the model says. */
 export interface StreamingOptions {
   /** 'now' starts with the dense weights and fetches experts as they are needed, even where all would fit; default 'whole'. */
   start?: 'whole' | 'now';
-  policy?: PolicyName; // default 'ema'
+  policy?: PolicyName | MakePolicy; // default 'ema'; a function only where the engine runs in the same thread
   seed?: number; // of policy 'random'; default 0
   lookahead?: 0 | 1 | 2; // layers ahead whose experts are guessed and fetched; default 1
   runAhead?: number | 'auto'; // layers submitted before their experts are known; default 'auto'

@@ -1,6 +1,6 @@
 /** The experts of a loaded model: GPU slots, what streams them, and how both change while the model is in use. */
 import { AtomoeError, invariant } from '../errors.ts';
-import { ema, lfru, lfu, lru, random, type MakePolicy } from '../experts/policy.ts';
+import { POLICIES } from '../experts/policies.ts';
 import type { LinkState } from '../experts/prefetch-budget.ts';
 import { ExpertStore } from '../experts/store.ts';
 import { ExpertStreamer, type RouteObserver } from '../experts/streamer.ts';
@@ -11,13 +11,7 @@ import { submit } from '../gpu/recorder.ts';
 import type { ExpertWeights, RecordLayout } from '../graph/experts.ts';
 import type { Graph } from '../graph/node.ts';
 import type { Ref } from '../graph/tensor.ts';
-import {
-  SLOT_STATES,
-  type DiskReport,
-  type PolicyName,
-  type StreamingOptions,
-  type StreamingReport,
-} from './api.ts';
+import { SLOT_STATES, type DiskReport, type StreamingOptions, type StreamingReport } from './api.ts';
 import type { Drafted } from './planning.ts';
 import { mostUnits, type SlotPlan } from './slots.ts';
 import { StreamedSteps, type RouteTensors } from './streamed-steps.ts';
@@ -39,14 +33,6 @@ export interface StreamTesting {
   /** What the link to the experts seems to be: guesses follow it, and tests may not depend on time. */
   readonly link?: () => LinkState;
 }
-
-const POLICIES: Readonly<Record<PolicyName, (seed: number) => MakePolicy>> = {
-  ema: () => ema(),
-  lru: () => lru(),
-  lfu: () => lfu(),
-  lfru: () => lfru(),
-  random: (seed) => random(seed),
-};
 
 /** Of experts kept in memory where not all of them are on the GPU; where they are, none need be. */
 const DEFAULT_HOST_BYTES = 2 ** 30;
@@ -333,7 +319,8 @@ function openSteps(
   const streamer = new ExpertStreamer({
     ...made,
     topK,
-    policy: POLICIES[policy](seed),
+    policy: typeof policy === 'function' ? policy : POLICIES[policy],
+    seed,
     copy: (copies) => submit(gpu, [], copies),
     observer,
     poison:

@@ -1,16 +1,11 @@
 /** Every option of the engine, by name, with what it may be: the one place where options are looked at. */
+import { POLICY_NAMES, type PolicyName } from '../experts/policies.ts';
+import type { MakePolicy } from '../experts/policy.ts';
 import type { AdapterClass } from '../gpu/adapter-class.ts';
 import type { GpuEntry, HostDevice } from '../gpu/device.ts';
 import type { DiskStorage } from '../io/storage.ts';
 import type { ModelFamily } from '../models/family.ts';
-import type {
-  GenerateOptions,
-  LoadOptions,
-  LossyOptions,
-  ModelSource,
-  PolicyName,
-  StreamingOptions,
-} from './api.ts';
+import type { GenerateOptions, LoadOptions, LossyOptions, ModelSource, StreamingOptions } from './api.ts';
 import {
   abortSignal,
   callback,
@@ -71,9 +66,15 @@ export const GENERATE: Table<GenerateOptions> = {
   signal: abortSignal,
 };
 
+const namedPolicy = oneOf<PolicyName>(...POLICY_NAMES);
+const ownPolicy = callback<MakePolicy>();
+
+const evictionPolicy: Check<PolicyName | MakePolicy> = (value, name) =>
+  typeof value === 'function' ? ownPolicy(value, name) : namedPolicy(value, name);
+
 const STREAMING: Table<StreamingOptions> = {
   start: oneOf('whole', 'now'),
-  policy: oneOf<PolicyName>('ema', 'lru', 'lfu', 'lfru', 'random'),
+  policy: evictionPolicy,
   seed: wholeFrom(0),
   lookahead: oneOf(0, 1, 2),
   runAhead: orWord('auto', wholeFrom(0)),

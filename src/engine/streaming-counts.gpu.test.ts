@@ -19,6 +19,21 @@ const SHAPES = {
 const PROMPT = 32;
 const TOKENS = 48;
 
+/** Evicts what was loaded first: defined here, from outside. */
+const firstIn: MakePolicy = ({ units }) => {
+  const loads = new Float64Array(units);
+  let clock = 0;
+  return {
+    begin: () => {},
+    use: (unit) => {
+      clock += 1;
+      if (loads[unit] === 0) loads[unit] = clock;
+    },
+    observe: () => {},
+    score: (unit) => loads[unit] ?? 0,
+  };
+};
+
 describe.each(TRAINED_MODELS)('%s', (name) => {
   const { layers, units, topK, places } = SHAPES[name];
   let recorder = new RouteRecorder();
@@ -44,11 +59,12 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
   afterAll(() => engine.dispose());
 
   test.each([
-    ['ema', ema(), 0],
-    ['lfru', lfru(), 2],
-  ] as const satisfies readonly (readonly [PolicyName, MakePolicy, number])[])(
+    ['ema', 'ema', ema(), 0],
+    ['lfru', 'lfru', lfru(), 2],
+    ['a policy of the caller', firstIn, firstIn, 1],
+  ] as const satisfies readonly (readonly [string, PolicyName | MakePolicy, MakePolicy, number])[])(
     'hits, misses and evictions of %s equal the simulator exactly',
-    async (policy, makePolicy, lookahead) => {
+    async (_what, policy, makePolicy, lookahead) => {
       await engine.resize({ streaming: { policy, lookahead, runAhead: 2 } });
       recorder = new RouteRecorder();
       await forced(runnerOf(engine), ids, PROMPT);

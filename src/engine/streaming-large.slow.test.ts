@@ -6,10 +6,10 @@ import { cpus, loadavg, totalmem } from 'node:os';
 import process from 'node:process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { create } from 'webgpu';
-import { ema, lfru, lfu, lru, random, type MakePolicy } from '../experts/policy.ts';
+import { POLICIES } from '../experts/policies.ts';
 import { RouteRecorder } from '../experts/route-recorder.ts';
 import { replay, uniformPlaces } from '../experts/simulate.ts';
-import type { PolicyName } from './api.ts';
+import type { PolicyName } from '../experts/policies.ts';
 import { LocalEngine } from './engine.ts';
 import { generatedIds, generatedModel, GIGABYTE_MODEL } from './generated-model.testing.ts';
 import { delays, runnerOf, type Latency } from './streaming.testing.ts';
@@ -38,14 +38,6 @@ const CELLS: readonly Cell[] = [
   { policy: 'ema', lookahead: 'wrong', runAhead: 3, latency: 'reordered' },
   { policy: 'lfu', lookahead: 2, runAhead: 1, latency: 'jitter' },
 ];
-
-const POLICIES: Readonly<Record<PolicyName, MakePolicy>> = {
-  ema: ema(),
-  lru: lru(),
-  lfu: lfu(),
-  lfru: lfru(),
-  random: random(SEED),
-};
 
 // As in the lane in Chromium (vitest.config.ts tells why). Dawn goes when this is collected.
 const dawn = create(['enable-dawn-features=disable_workgroup_init']);
@@ -151,7 +143,7 @@ test.each(CELLS)('$policy, lookahead $lookahead, $runAhead ahead, $latency', asy
   // Neither guesses nor latency nor running ahead change what the cache does: the simulator counts the same.
   const unitBytesOfLayers = Array<number>(layers).fill(unitBytes);
   const trace = recorder.trace({ label: policy, layers, units: experts, topK, unitBytes: unitBytesOfLayers });
-  const simulated = replay(trace, POLICIES[policy], uniformPlaces(trace, PLACES));
+  const simulated = replay(trace, POLICIES[policy], uniformPlaces(trace, PLACES), SEED);
   expect({ hits, misses, evictions }).toEqual(simulated.counters);
   expect(hits).toBeGreaterThan(0);
   expect(evictions).toBe(misses); // the prompt left no place empty

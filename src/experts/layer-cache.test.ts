@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { LayerCache, NONE } from './layer-cache.ts';
 import { lru, type PolicyShape } from './policy.ts';
 
-const shape: PolicyShape = { units: 8, topK: 2, layer: 0 };
+const shape: PolicyShape = { units: 8, topK: 2, layer: 0, seed: 0 };
 const openCache = (places: number, options = {}) => new LayerCache(8, places, lru()(shape), options);
 
 /** What `access` or `prime` asked for: [unit, place, evicted unit]. */

@@ -2,13 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../formats/seeded-random.test-support.ts';
 import { belady } from './belady.ts';
 import { allUses, globalBound, layerBound, layerUses, optimalHits } from './optimum.ts';
-import { POLICIES, isPolicyName, policyOf } from './policies.ts';
+import { STUDY_POLICY_NAMES as NAMES, studyPolicy } from './policies.ts';
 import { lru } from './policy.ts';
 import { ratioPlaces, replay, traffic, uniformPlaces } from './simulate.ts';
 import { unitsOf, type RoutingTrace } from './trace.ts';
 import { GPT_OSS, QWEN, layerTrace, randomTrace } from './traces.test-support.ts';
 
-const NAMES = Object.keys(POLICIES).filter(isPolicyName);
 const SEEDS = Array.from({ length: 60 }, (_, seed) => seed);
 const MODELS = [
   ['Qwen3-30B', QWEN],
@@ -48,7 +47,7 @@ describe('no policy passes the bounds', () => {
     const total = places.reduce((sum, count) => sum + count, 0);
     const perLayer = layerBound(trace, places);
     for (const name of NAMES) {
-      const { hitRate } = traffic(trace, replay(trace, policyOf(name, trace), places));
+      const { hitRate } = traffic(trace, replay(trace, studyPolicy(name, trace), places));
       expect(hitRate, `${name} at ${ratio}`).toBeLessThanOrEqual(perLayer);
     }
     expect(perLayer).toBeLessThanOrEqual(globalBound(trace, total));

@@ -1,27 +1,31 @@
+/** Eviction policies by name. */
 import { belady } from './belady.ts';
 import { ema, lfru, lfu, lru, random, type MakePolicy } from './policy.ts';
 import type { RoutingTrace } from './trace.ts';
 
-const SEED = 1; // of `random`: any, but the same each time
-
-/** Every policy that a trace can be played with, the default one first. */
+/** Every policy that an engine can follow, the default one first. A new one is a row here. */
 export const POLICIES = {
-  ema: () => ema(),
-  lru: () => lru(),
-  lfu: () => lfu(),
-  lfru: () => lfru(),
-  random: () => random(SEED),
-  belady: (trace) => belady(trace),
-} as const satisfies Readonly<Record<string, (trace: RoutingTrace) => MakePolicy>>;
+  ema: ema(),
+  lru: lru(),
+  lfu: lfu(),
+  lfru: lfru(),
+  random: random(),
+} as const satisfies Readonly<Record<string, MakePolicy>>;
 
 export type PolicyName = keyof typeof POLICIES;
 
-/** @param trace - the one that will be played: `belady` looks ahead in it */
-export function policyOf(name: PolicyName, trace: RoutingTrace): MakePolicy {
-  const make: (trace: RoutingTrace) => MakePolicy = POLICIES[name];
-  return make(trace);
+export const POLICY_NAMES = Object.keys(POLICIES) as readonly PolicyName[];
+
+/** Those that a trace can be played with: Belady's looks ahead in it, which no engine can. */
+export type StudyPolicyName = PolicyName | 'belady';
+
+export const STUDY_POLICY_NAMES: readonly StudyPolicyName[] = [...POLICY_NAMES, 'belady'];
+
+/** @param trace - the one that will be played */
+export function studyPolicy(name: StudyPolicyName, trace: RoutingTrace): MakePolicy {
+  return name === 'belady' ? belady(trace) : POLICIES[name];
 }
 
-export function isPolicyName(name: string): name is PolicyName {
-  return Object.hasOwn(POLICIES, name);
+export function isStudyPolicyName(name: string): name is StudyPolicyName {
+  return STUDY_POLICY_NAMES.some((known) => known === name);
 }

@@ -3,7 +3,7 @@ import { seededRandom } from '../formats/seeded-random.test-support.ts';
 import { defaultAlpha, ema, lfru, lfu, lru, random, type MakePolicy, type Policy } from './policy.ts';
 
 const UNITS = 6;
-const open = (make: MakePolicy, layer = 0) => make({ units: UNITS, topK: 2, layer });
+const open = (make: MakePolicy, layer = 0) => make({ units: UNITS, topK: 2, layer, seed: 0 });
 
 /** Plays steps in which every unit is used in rank order. */
 function play(policy: Policy, steps: readonly (readonly number[])[]) {

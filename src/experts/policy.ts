@@ -5,6 +5,7 @@ export interface PolicyShape {
   readonly units: number;
   readonly topK: number; // units of one token at most
   readonly layer: number; // so that seeded policies differ from layer to layer
+  readonly seed: number; // of policies that draw
 }
 
 /** The policy of one layer. All calls of a step come in order: `begin`, then `use` for each unit, hits first. */
@@ -119,10 +120,14 @@ export function ema(alpha?: number): MakePolicy {
   };
 }
 
-/** Evicts any unit, all with the same chance: for tests, and as the floor of comparisons. */
-export function random(seed = 0): MakePolicy {
-  return ({ layer }) => {
-    const stream = scramble(scramble(seed) + layer);
+/**
+ * Evicts any unit, all with the same chance: for tests, and as the floor of comparisons.
+ *
+ * @param ownSeed - instead of the shape's
+ */
+export function random(ownSeed?: number): MakePolicy {
+  return ({ layer, seed }) => {
+    const stream = scramble(scramble(ownSeed ?? seed) + layer);
     let step = 0;
     let state = stream;
     const advance = () => (state = scramble(stream + ++step));

@@ -1,14 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { belady } from './belady.ts';
 import { ema, lfru, lfu, lru, random, type MakePolicy } from './policy.ts';
-import { POLICIES, isPolicyName, policyOf } from './policies.ts';
+import { STUDY_POLICY_NAMES as NAMES, studyPolicy } from './policies.ts';
 import { missKinds, ratioPlaces, replay, traffic, uniformPlaces } from './simulate.ts';
 import { buildTrace, unitsOf, type RoutingTrace } from './trace.ts';
 import { GPT_OSS, QWEN, layerTrace, randomTrace } from './traces.test-support.ts';
 
 const RATIOS = [0.75, 1, 1.5, 2, 3, 4, 6];
 const SEEDS = Array.from({ length: 40 }, (_, seed) => seed);
-const NAMES = Object.keys(POLICIES).filter(isPolicyName);
 
 describe("the survey's tables (spec/expert-offload.md, 2.5), to 0.15 points", () => {
   test.each<[string, RoutingTrace, MakePolicy, number[]]>([
@@ -96,7 +95,7 @@ test.each(SEEDS)('random trace %i: hits, misses and traffic agree with each othe
   const places = ratioPlaces(trace, 1 + (seed % 4) / 2);
   const best = replay(trace, belady(trace), places);
   for (const name of NAMES) {
-    const played = replay(trace, policyOf(name, trace), places);
+    const played = replay(trace, studyPolicy(name, trace), places);
     const { hits, misses } = played.counters;
     expect(hits + misses).toBe(trace.ids.length - first);
     expect(played.isHit.subarray(first).filter(Boolean)).toHaveLength(hits);
@@ -110,7 +109,7 @@ test.each(SEEDS)('random trace %i: hits, misses and traffic agree with each othe
 test.each(NAMES)('%s: with a place for every unit, only first uses miss', (name) => {
   for (const trace of [QWEN, GPT_OSS, layerTrace(5, [[0, 1], [1, 4], [0, 4], [3]])]) {
     const places = uniformPlaces(trace, trace.units);
-    const played = replay(trace, policyOf(name, trace), places);
+    const played = replay(trace, studyPolicy(name, trace), places);
     const kinds = missKinds(trace, played, played);
     expect(kinds).toEqual({ compulsory: played.counters.misses, capacity: 0, policy: 0 });
     expect(played.counters.evictions).toBe(0);

@@ -28,12 +28,18 @@ export function uniformPlaces({ layers, units }: RoutingTrace, places: number): 
  * left over are used without being kept; the engine itself refuses so few places.
  *
  * @param places - by layer
+ * @param seed - of policies that draw
  */
-export function replay(trace: RoutingTrace, makePolicy: MakePolicy, places: readonly number[]): Replay {
+export function replay(
+  trace: RoutingTrace,
+  makePolicy: MakePolicy,
+  places: readonly number[],
+  seed = 1,
+): Replay {
   const isHit = new Uint8Array(trace.ids.length);
   const layers = Array.from({ length: trace.layers }, (_, layer) => {
     const { units, topK } = trace;
-    const policy = makePolicy({ units, topK, layer });
+    const policy = makePolicy({ units, topK, layer, seed });
     const cache = new LayerCache(units, places[layer] ?? 0, policy, { mayBypass: true });
     return replayLayer(trace, layer, cache, isHit);
   });

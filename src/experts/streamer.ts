@@ -15,6 +15,7 @@ export interface StreamerOptions {
   readonly tiers: RecordTiers;
   readonly topK: number; // units of one token at most
   readonly policy: MakePolicy;
+  readonly seed?: number; // of policies that draw; default 0
   /** Sends copies to the GPU, ahead of whatever is submitted next. */
   readonly copy: (copies: readonly Copy[]) => void;
   /** Hears what layers use, in order: for recording routes. */
@@ -59,7 +60,7 @@ export class ExpertStreamer {
   #present = 0; // units that the table points to
 
   constructor(options: StreamerOptions) {
-    const { store, topK, policy, tiers } = options;
+    const { store, topK, policy, seed = 0, tiers } = options;
     const { layers, unitsPerLayer, plan } = store;
     invariant(plan.places >= Math.min(topK, unitsPerLayer), () => `${plan.places} places for ${topK} units`);
     this.#options = options;
@@ -67,7 +68,8 @@ export class ExpertStreamer {
     this.scratch = options.scratch;
     const all = Array.from({ length: layers }, (_, layer) => layer);
     this.#caches = all.map(
-      (layer) => new LayerCache(unitsPerLayer, plan.places, policy({ units: unitsPerLayer, topK, layer })),
+      (layer) =>
+        new LayerCache(unitsPerLayer, plan.places, policy({ units: unitsPerLayer, topK, layer, seed })),
     );
     this.#slotAt = all.map((layer) =>
       Int32Array.from({ length: plan.places }, (_, place) => store.home(layer, place)),

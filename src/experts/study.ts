@@ -1,6 +1,6 @@
 import { segmentCache, segmentRouting, type SegmentRouting } from './locality.ts';
 import { globalBound, layerBound } from './optimum.ts';
-import { policyOf, type PolicyName } from './policies.ts';
+import { studyPolicy, type StudyPolicyName } from './policies.ts';
 import { missKinds, ratioPlaces, replay, traffic, type MissKinds, type Traffic } from './simulate.ts';
 import type { RoutingTrace } from './trace.ts';
 
@@ -15,7 +15,7 @@ export interface SizeStudy {
   readonly ratio: number; // of the cache to what one token uses
   readonly places: number; // in all layers together
   readonly cacheBytes: number;
-  readonly policies: Readonly<Partial<Record<PolicyName, Traffic & { readonly misses: MissKinds }>>>;
+  readonly policies: Readonly<Partial<Record<StudyPolicyName, Traffic & { readonly misses: MissKinds }>>>;
   readonly bounds: { readonly perLayer: number; readonly onePool: number }; // shares of uses
 }
 
@@ -37,7 +37,7 @@ const SEGMENTS = [4, 16, 64]; // tokens
  */
 export async function study(
   trace: RoutingTrace,
-  names: readonly PolicyName[],
+  names: readonly StudyPolicyName[],
   ratios: readonly number[],
   { signal }: { signal?: AbortSignal } = {},
 ): Promise<Study> {
@@ -59,18 +59,18 @@ async function yieldToEventLoop(signal: AbortSignal | undefined): Promise<void> 
 
 async function studySize(
   trace: RoutingTrace,
-  names: readonly PolicyName[],
+  names: readonly StudyPolicyName[],
   ratio: number,
   signal: AbortSignal | undefined,
 ): Promise<SizeStudy> {
   const places = ratioPlaces(trace, ratio);
   const total = places.reduce((sum, count) => sum + count, 0);
   await yieldToEventLoop(signal);
-  const best = replay(trace, policyOf('belady', trace), places);
-  const policies: [PolicyName, SizeStudy['policies'][PolicyName]][] = [];
+  const best = replay(trace, studyPolicy('belady', trace), places);
+  const policies: [StudyPolicyName, SizeStudy['policies'][StudyPolicyName]][] = [];
   for (const name of names) {
     await yieldToEventLoop(signal);
-    const played = name === 'belady' ? best : replay(trace, policyOf(name, trace), places);
+    const played = name === 'belady' ? best : replay(trace, studyPolicy(name, trace), places);
     policies.push([name, { ...traffic(trace, played), misses: missKinds(trace, played, best) }]);
   }
   return {

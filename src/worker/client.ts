@@ -110,7 +110,7 @@ class WorkerEngine implements Engine {
   }
 
   #loadCall(kind: 'plan' | 'load', model: ModelSource, given: LoadOptions) {
-    const { signal, onProgress, ...options } = withoutFetch(readLoadOptions(given));
+    const { signal, onProgress, ...options } = withoutFunctions(readLoadOptions(given));
     const source = modelSource(model, 'the model');
     this.#link.throwIfEnded();
     signal?.throwIfAborted();
@@ -127,7 +127,7 @@ class WorkerEngine implements Engine {
   }
 
   async resize(given: Pick<LoadOptions, 'memoryBudget' | 'streaming'>): Promise<ModelPlan> {
-    const change = readResizeOptions(given);
+    const change = withoutFunctions(readResizeOptions(given));
     const resized = expectResult(await this.#link.call({ kind: 'resize', change }), 'loaded');
     this.#link.memory = resized.memory;
     this.#link.model = resized.model;
@@ -241,12 +241,27 @@ function expectResult<K extends CallResult['kind']>(result: CallResult, kind: K)
 }
 
 /** @throws {AtomoeError} bad-input - a function stays on the page: it cannot be called from the worker */
-export function withoutFetch<T extends Pick<LoadOptions, 'fetch'>>(options: T): Omit<T, 'fetch'> {
+export function withoutFunctions<T extends Pick<LoadOptions, 'fetch' | 'streaming'>>(
+  options: T,
+): Omit<T, 'fetch'> {
   const { fetch, ...rest } = options;
-  if (fetch === undefined) return rest;
-  throw new AtomoeError(
+  if (fetch !== undefined) {
+    throw notCallable(
+      'fetch',
+      'headers',
+      'give headers, use createEngine(), or hand over an object that opens the files by name',
+    );
+  }
+  if (typeof options.streaming?.policy === 'function') {
+    throw notCallable('streaming.policy', 'the name of a policy', 'name one, or use createEngine()');
+  }
+  return rest;
+}
+
+function notCallable(option: string, wanted: string, advice: string): AtomoeError {
+  return new AtomoeError(
     'bad-input',
-    'fetch is a function, and the engine runs in a worker, where functions of the page cannot be called; wanted headers, ' +
-      'or an engine in this thread; give headers, use createEngine(), or hand over an object that opens the files by name',
+    `${option} is a function, and the engine runs in a worker, where functions of the page cannot be called; wanted ${wanted}, ` +
+      `or an engine in this thread; ${advice}`,
   );
 }

@@ -3,7 +3,7 @@ import type { Engine, LoadOptions, ModelSource } from '../engine/api.ts';
 import { openAutoMemory } from '../engine/auto-memory.ts';
 import { loadPart, readWorkerOptions } from '../engine/options.ts';
 import { AtomoeError } from '../errors.ts';
-import { connectEngine, lostError, withoutFetch } from './client.ts';
+import { connectEngine, lostError, withoutFunctions } from './client.ts';
 import type { OpenOptions } from './protocol.ts';
 import { startWorker } from './start.ts';
 
@@ -38,7 +38,7 @@ export async function createWorkerEngine(given: WorkerEngineOptions = {}): Promi
     tuning,
     signal,
     headers,
-  } = withoutFetch(options);
+  } = withoutFunctions(options);
   const watch = new AbortController();
   const connection = connectEngine(worker, {
     ...(memory ? { memory } : {}),

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { GenerateEvent, LoadProgress, ModelFiles } from '../engine/api.ts';
 import { FakeEngine, type FakeScript } from '../element/fake-engine.ts';
 import { AtomoeError } from '../errors.ts';
+import { ema } from '../experts/policy.ts';
 import { connectEngine } from './client.ts';
 import { hostEngine } from './host.ts';
 import { createWorkerEngine } from './open.ts';
@@ -80,6 +81,18 @@ describe('calls', () => {
       });
     }
     expect(fake.sources).toHaveLength(1);
+  });
+
+  test('a policy of one’s own is a function, and stays on the page', async () => {
+    const { engine, fake } = await connect({});
+    const streaming = { policy: ema() };
+    for (const call of [() => engine.load('m/', { streaming }), () => engine.resize({ streaming })]) {
+      await expect(call()).rejects.toMatchObject({
+        code: 'bad-input',
+        message: expect.stringMatching(/streaming\.policy is a function, .* in a worker/),
+      });
+    }
+    expect(fake.sources).toEqual([]);
   });
 
   test('progress arrives in order and each kind at least once', async () => {
