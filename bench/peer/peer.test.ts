@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/formats/checkpoint.ts';
-import { packQuant, unpackQuant } from '../../src/formats/quant.ts';
+import { packQuant, unpackQuant } from '../../src/weights/quant.ts';
 import { checkpointFolder } from './checkpoint.ts';
 import { BLOCK, dequantize, makeWeights, randomMatrix, type ModelShape } from './model.ts';
 import { bytes, float, integer, message, serialize, text } from './protobuf.ts';

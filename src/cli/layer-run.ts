@@ -3,7 +3,7 @@ import { invariant } from '../errors.ts';
 import { pageSize, readWeight } from '../engine/weights.ts';
 import { packRecord, recordLayout } from '../experts/record.ts';
 import { ExpertStore } from '../experts/store.ts';
-import { decodeMatrix } from '../formats/matrix.ts';
+import { decodeMatrix } from '../weights/matrix.ts';
 import { slice, type Buffer } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { runOnCpu } from '../graph/cpu.ts';

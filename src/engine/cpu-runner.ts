@@ -1,7 +1,7 @@
 /** The same graphs on the CPU, by the kernels' references: slow, right, and needing no GPU. */
 import { invariant } from '../errors.ts';
 import { unpackRecord } from '../experts/record.ts';
-import { decodeMatrix } from '../formats/matrix.ts';
+import { decodeMatrix } from '../weights/matrix.ts';
 import { runOnCpu, type CpuResources, type CpuStates } from '../graph/cpu.ts';
 import type { CpuExpertWeights } from '../graph/experts.ts';
 import type { Graph, Step } from '../graph/node.ts';

@@ -1,6 +1,6 @@
 /** A fixture model as another tool would have saved it, made in memory. Not part of the library. */
 import { openCheckpoint } from '../formats/checkpoint.ts';
-import { DTYPE_BYTES, f32ArrayToBf16, f32ArrayToF16, toF32, type Dtype } from '../formats/dtypes.ts';
+import { DTYPE_BYTES, f32ArrayToBf16, f32ArrayToF16, toF32, type Dtype } from '../weights/dtypes.ts';
 import { safetensorsPieces } from '../formats/safetensors-writer.ts';
 import { memoryFolder } from '../io/memory.ts';
 import type { FolderSource } from '../io/source.ts';

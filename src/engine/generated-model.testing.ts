@@ -1,7 +1,7 @@
 /** A Mixture of Experts of any size whose weights are made as they are read, so that a gigabyte of them costs nothing. */
 import { recordLayout } from '../experts/record.ts';
 import { HASH_BYTES, hashBytes } from '../formats/block-hashes.ts';
-import { matrixLayout } from '../formats/matrix.ts';
+import { matrixLayout } from '../weights/matrix.ts';
 import {
   DENSE_FILE,
   expertFiles,

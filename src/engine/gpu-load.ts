@@ -1,6 +1,6 @@
 /** Brings a model onto a GPU device: weights, experts, pipelines, tuning. */
 import { AtomoeError, invariant } from '../errors.ts';
-import { matrixLayout } from '../formats/matrix.ts';
+import { matrixLayout } from '../weights/matrix.ts';
 import { slice } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { Refusals } from '../graph/candidates.ts';

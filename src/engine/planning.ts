@@ -4,7 +4,7 @@ import { AtomoeError } from '../errors.ts';
 import { DEFAULT_LIMITS, type AdapterFacts, type Limits } from '../gpu/device.ts';
 import { openCheckpoint, type Checkpoint } from '../formats/checkpoint.ts';
 import type { JsonObject } from '../formats/json-file.ts';
-import { matrixLayout, type MatrixFormat } from '../formats/matrix.ts';
+import { matrixLayout, type MatrixFormat } from '../weights/matrix.ts';
 import { largestPoolBytes, poolsPerLayer } from '../experts/pools.ts';
 import type { ExpertWeights } from '../graph/experts.ts';
 import { shareBuffers, tensorSizeBytes } from '../graph/liveness.ts';

@@ -1,6 +1,6 @@
 /** The sizes of published models: what kernels, plans and tuning will meet. Not part of the library. */
 import { recordLayout } from '../experts/record.ts';
-import { matrixLayout, type MatrixFormat } from '../formats/matrix.ts';
+import { matrixLayout, type MatrixFormat } from '../weights/matrix.ts';
 import type { ExpertWeights } from '../graph/experts.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph } from '../graph/node.ts';

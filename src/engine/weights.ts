@@ -2,9 +2,9 @@
 import { AtomoeError, invariant } from '../errors.ts';
 import { packRecord, recordLayout } from '../experts/record.ts';
 import { noTensor, type Checkpoint } from '../formats/checkpoint.ts';
-import { isWeightDtype, type WeightDtype } from '../formats/dtypes.ts';
+import { isWeightDtype, type WeightDtype } from '../weights/dtypes.ts';
 import type { ExpertPack } from '../formats/pack.ts';
-import { chooseFormat, encodeMatrix, matrixLayout, type MatrixFormat } from '../formats/matrix.ts';
+import { chooseFormat, encodeMatrix, matrixLayout, type MatrixFormat } from '../weights/matrix.ts';
 import type { RecordLayout } from '../graph/experts.ts';
 import type { TensorRows, Weight } from '../graph/tensor.ts';
 import type { WeightPart } from '../graph/weight-parts.ts';

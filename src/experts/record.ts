@@ -1,5 +1,5 @@
 import { invariant } from '../errors.ts';
-import { decodeMatrix, matrixLayout, type MatrixFormat } from '../formats/matrix.ts';
+import { decodeMatrix, matrixLayout, type MatrixFormat } from '../weights/matrix.ts';
 import type { RecordLayout, RecordPart } from '../graph/experts.ts';
 
 const ALIGNMENT = 256; // the portable storage alignment: parts can be bound on their own

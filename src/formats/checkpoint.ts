@@ -5,8 +5,8 @@
 import { AtomoeError } from '../errors.ts';
 import { readExactly, unrangedBytes } from '../io/read.ts';
 import type { FileSource, FolderSource, ReadOptions } from '../io/source.ts';
-import { findNonFinite, isWeightDtype, toF32 } from './dtypes.ts';
-import type { Dtype } from './dtypes.ts';
+import { findNonFinite, isWeightDtype, toF32 } from '../weights/dtypes.ts';
+import type { Dtype } from '../weights/dtypes.ts';
 import { isJsonObject, readJson } from './json-file.ts';
 import type { JsonObject } from './json-file.ts';
 import { verifiedFile } from './block-hashes.ts';

@@ -8,7 +8,7 @@ import { memoryFile, memoryFolder } from '../io/memory.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 import { openCheckpoint, openSafetensors } from './checkpoint.ts';
-import { matrixLayout } from './matrix.ts';
+import { matrixLayout } from '../weights/matrix.ts';
 import { expertFiles, type PackLayout } from './pack.ts';
 import { writePack, type FolderSink, type PackContents, type PackOptions } from './pack-writer.ts';
 import { copyTensor } from './safetensors-writer.ts';

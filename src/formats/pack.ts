@@ -18,7 +18,7 @@ import { readExactly, unrangedBytes } from '../io/read.ts';
 import type { FileSource, FolderSource, ReadOptions } from '../io/source.ts';
 import { HASH_BYTES, hashBytes, type BlockHashes } from './block-hashes.ts';
 import { isJsonObject, type JsonObject } from './json-file.ts';
-import { chooseFormat, isQuantized, matrixLayout, type MatrixFormat } from './matrix.ts';
+import { chooseFormat, isQuantized, matrixLayout, type MatrixFormat } from '../weights/matrix.ts';
 
 export const MANIFEST_FILE = 'atomoe.json';
 export const DENSE_FILE = 'dense.safetensors';

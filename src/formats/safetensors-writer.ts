@@ -1,7 +1,7 @@
 /** Writes the safetensors container as a stream: the header first, then tensor by tensor. */
 import { invariant } from '../errors.ts';
 import { rowCount, type Checkpoint } from './checkpoint.ts';
-import { DTYPE_BYTES, type Dtype } from './dtypes.ts';
+import { DTYPE_BYTES, type Dtype } from '../weights/dtypes.ts';
 
 export interface TensorToWrite {
   readonly name: string;

@@ -2,8 +2,8 @@
 import { AtomoeError } from '../errors.ts';
 import { readExactly } from '../io/read.ts';
 import type { FileSource, ReadOptions } from '../io/source.ts';
-import { DTYPE_BYTES, isDtype } from './dtypes.ts';
-import type { Dtype } from './dtypes.ts';
+import { DTYPE_BYTES, isDtype } from '../weights/dtypes.ts';
+import type { Dtype } from '../weights/dtypes.ts';
 import { decodeUtf8, isJsonObject, parseJsonObject } from './json-file.ts';
 import { repeatedKey } from './json-keys.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { packRecord, recordLayout } from '../experts/record.ts';
 import { ExpertStore } from '../experts/store.ts';
-import { encodeMatrix } from '../formats/matrix.ts';
+import { encodeMatrix } from '../weights/matrix.ts';
 import { expectClose, randomNormal, randomStream, testGpu } from '../kernels/testing.ts';
 import type { AtomicSchedule } from '../kernels/atomic-schedule.ts';
 import { GraphBuilder } from './builder.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { nodeFolder } from '../io/node-file.ts';
-import { openSafetensors } from './checkpoint.ts';
+import { openSafetensors } from '../formats/checkpoint.ts';
 import { f32ToF16 } from './dtypes.ts';
 import {
   ggmlBytes,
@@ -12,7 +12,7 @@ import {
   quantLayout,
   unpackQuant,
 } from './quant.ts';
-import { seededRandom } from './seeded-random.test-support.ts';
+import { seededRandom } from '../formats/seeded-random.test-support.ts';
 
 async function ggmlFixture() {
   const folder = await nodeFolder('fixtures/blocks');

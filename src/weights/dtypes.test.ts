@@ -11,7 +11,7 @@ import {
   findNonFinite,
   toF32,
 } from './dtypes.ts';
-import { seededRandom } from './seeded-random.test-support.ts';
+import { seededRandom } from '../formats/seeded-random.test-support.ts';
 
 const everyBits = Uint16Array.from({ length: 0x1_0000 }, (_, i) => i);
 
