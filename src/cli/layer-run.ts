@@ -8,7 +8,7 @@ import { slice, type Buffer } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { runOnCpu } from '../graph/cpu.ts';
 import type { CpuExpertWeights, RecordLayout } from '../graph/experts.ts';
-import { plainStep, type Graph, type HostArray, type Node } from '../graph/node.ts';
+import { plainStep, type HostArray } from '../graph/node.ts';
 import { Plan, wholeWeight, type GpuWeight } from '../graph/plan.ts';
 import type { Tensor, Weight } from '../graph/tensor.ts';
 import { weightName, type LayerFile } from './layer-file.ts';
@@ -94,15 +94,8 @@ export async function openCpuLayer(layer: LayerFile): Promise<LayerRunner> {
       const resources = { weight: (weight: Weight) => known(weights, weight), experts, contextTokens: 1 };
       return inSteps(tokens, stepTokens, (from, count) => {
         const rows = values.subarray(from * hidden, (from + count) * hidden);
-        const given: Node = {
-          op: 'given',
-          label: 'x',
-          lower: () => [],
-          run: (context) => context.put(x, rows),
-        };
-        const ids = new Uint32Array(count);
-        const fed: Graph = { ...graph, nodes: [given, ...graph.nodes] };
-        const get = runOnCpu(fed, resources, new Map(), plainStep(count, 0), ids);
+        const inputs = new Map<Tensor, Float32Array>([[x, rows]]);
+        const get = runOnCpu(graph, resources, new Map(), plainStep(count, 0), inputs);
         return Object.fromEntries(
           Object.entries(graph.outputs).map(([name, tensor]) => [name, get(tensor).slice()]),
         );

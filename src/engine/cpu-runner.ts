@@ -157,7 +157,13 @@ export class CpuRunner implements Runner {
 
   #run(graph: Graph, state: RunnerState, { ids, past, penalty, temperature, candidates }: StepRequest) {
     const step: Step = { tokens: ids.length, past, penalty, temperature, candidates };
-    return runOnCpu(graph, this.#resources, own(state).tensors, step, Uint32Array.from(ids));
+    return runOnCpu(
+      graph,
+      this.#resources,
+      own(state).tensors,
+      step,
+      new Map([[graph.ids, Uint32Array.from(ids)]]),
+    );
   }
 }
 

@@ -1,7 +1,8 @@
 /** A family and a kernel defined from outside: this file is all that they need. */
 import { expect, test } from 'vitest';
 import { f32Safetensors } from '../formats/safetensors.test-support.ts';
-import { dispatch, type Node } from '../graph/node.ts';
+import { dispatch } from '../graph/node.ts';
+import { defineOp } from '../graph/op.ts';
 import { embeddingNode } from '../graph/ops/basic.ts';
 import { linearNode } from '../graph/ops/linear.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -49,32 +50,36 @@ const toyAffine = defineKernel({
   grid: ({ count }: { readonly count: number }, { wg }) => foldGrid(Math.ceil(count / wg)),
 });
 
-function toyNode(io: { x: Tensor; y: Tensor; factor: number; offset: number }): Node {
-  const { x, y, factor, offset } = io;
-  const count = (tokens: number) => tokens * x.perToken;
-  return {
-    op: 'toy-affine',
-    label: 'toy',
-    lower: (context) => [
-      context.choose(
-        toyAffine,
-        toyAffine.variants.filter(({ scalar }) => scalar === context.scalar),
-        'any',
-        (variant) =>
-          dispatch(toyAffine, variant, {
-            buffers: { x, y },
-            params: ({ tokens }) => ({ count: count(tokens), factor, offset }),
-            size: ({ tokens }) => ({ count: count(tokens) }),
-          }),
-      ),
-    ],
-    run: (context) =>
-      context.put(
-        y,
-        context.floats(x).map((value) => factor * value + offset),
-      ),
-  };
+interface ToyIo {
+  readonly x: Tensor;
+  readonly y: Tensor;
+  readonly factor: number;
+  readonly offset: number;
 }
+
+const toyNode = defineOp<ToyIo>({
+  name: 'toy-affine',
+  reads: ({ x }) => [x],
+  writes: ({ y }) => [y],
+  lower: (context, { x, y, factor, offset }) => [
+    context.choose(
+      toyAffine,
+      toyAffine.variants.filter(({ scalar }) => scalar === context.scalar),
+      'any',
+      (variant) =>
+        dispatch(toyAffine, variant, {
+          buffers: { x, y },
+          params: ({ tokens }) => ({ count: tokens * x.perToken, factor, offset }),
+          size: ({ tokens }) => ({ count: tokens * x.perToken }),
+        }),
+    ),
+  ],
+  run: (context, { x, y, factor, offset }) =>
+    context.put(
+      y,
+      context.floats(x).map((value) => factor * value + offset),
+    ),
+});
 
 /** logits = W (2 * embedding + 0.5) */
 const toyFamily: ModelFamily = {
@@ -101,7 +106,7 @@ const toyFamily: ModelFamily = {
     const logits = builder.tensor('logits', { type: 'f32', role: 'output', perToken: vocab });
     const table = builder.matrix('table', vocab, hidden, 'table');
     builder.add(embeddingNode('ids', { ids: builder.ids, table, y: embedded, multiplier: 1 }));
-    builder.add(toyNode({ x: embedded, y: scaled, factor: 2, offset: 0.5 }));
+    builder.add(toyNode('toy', { x: embedded, y: scaled, factor: 2, offset: 0.5 }));
     const weight = builder.matrix('head', vocab, hidden, 'head');
     builder.add(linearNode('logits', { x: scaled, weight, y: logits }));
     return builder.build({ logits });

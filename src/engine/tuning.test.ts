@@ -48,6 +48,8 @@ function specWith(...forms: readonly Form[]): PlanSpec {
   builder.add({
     op: 'toy',
     label: 'toy',
+    reads: [],
+    writes: [y],
     run: () => {},
     lower: (context) => [
       context.choose(
@@ -140,7 +142,7 @@ test('where nothing compiles, the error says why', async () => {
 test('a gate of 160 experts is tuned among the forms that hold them', async () => {
   const [experts, topK] = [160, 8];
   const builder = new GraphBuilder();
-  const logits = builder.tensor('logits', { type: 'f32', perToken: experts });
+  const logits = builder.tensor('logits', { type: 'f32', role: 'input', perToken: experts });
   const ids = builder.tensor('ids', { type: 'u32', role: 'output', perToken: topK });
   const weights = builder.tensor('weights', { type: 'f32', role: 'output', perToken: topK });
   const bias = builder.exact('bias', 1, experts, 'bias');

@@ -1,6 +1,16 @@
 import { invariant } from '../errors.ts';
 import { onlyWhen, type Graph, type Node, type Step } from './node.ts';
-import { makeTensor, type Tensor, type TensorRows, type TensorShape, type Weight } from './tensor.ts';
+import {
+  makeTensor,
+  type Tensor,
+  type TensorRole,
+  type TensorRows,
+  type TensorShape,
+  type Weight,
+} from './tensor.ts';
+
+/** Roles of tensors whose values do not come from the step's own nodes. */
+const GIVEN: ReadonlySet<TensorRole> = new Set(['input', 'state']);
 
 /** Collects the nodes, tensors and weights of a graph. */
 export class GraphBuilder {
@@ -8,6 +18,7 @@ export class GraphBuilder {
   readonly #nodes: Node[] = [];
   readonly #tensors: Tensor[] = [this.ids];
   readonly #weights = new Map<string, Weight>();
+  readonly #written = new Set<Tensor>();
   #isNeeded: ((step: Step) => boolean) | undefined;
 
   tensor(name: string, shape: TensorShape): Tensor {
@@ -38,7 +49,13 @@ export class GraphBuilder {
     });
   }
 
+  /** Appends a node; what it reads is an input, a state, or was written by an earlier node. */
   add(node: Node): void {
+    for (const each of node.reads) {
+      const isThere = each.kind === 'weight' || GIVEN.has(each.role) || this.#written.has(each);
+      invariant(isThere, () => `${node.op} ${node.label} reads ${each.name}, which no node before it writes`);
+    }
+    for (const each of node.writes) this.#written.add(each);
     this.#nodes.push(this.#isNeeded ? onlyWhen(this.#isNeeded, node) : node);
   }
 

@@ -15,6 +15,7 @@ export type CpuStates = Map<string, HostArray>;
 /**
  * Runs a graph with the kernels' references, node by node.
  *
+ * @param inputs - the step's tokens (`graph.ids`), and values of other tensors that are inputs
  * @returns the values that each tensor holds after the step
  */
 export function runOnCpu(
@@ -22,9 +23,9 @@ export function runOnCpu(
   resources: CpuResources,
   states: CpuStates,
   step: Step,
-  ids: Uint32Array,
+  inputs: ReadonlyMap<Tensor, HostArray>,
 ): (tensor: Tensor) => HostArray {
-  const values = new Map<Tensor, HostArray>([[graph.ids, ids]]);
+  const values = new Map<Tensor, HostArray>(inputs);
   const get = (tensor: Tensor): HostArray => {
     const found = tensor.role === 'state' ? state(states, tensor) : values.get(tensor);
     invariant(found, () => `${tensor.name} is read before it is written`);

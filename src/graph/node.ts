@@ -141,10 +141,12 @@ export interface RunContext {
   weight(weight: Weight): Float32Array;
 }
 
-/** One op of a graph: how it runs on the GPU, and how on the CPU. */
+/** One op of a graph (`defineOp`): what it works on, how it runs on the GPU, and how on the CPU. */
 export interface Node {
   readonly op: string;
   readonly label: string;
+  readonly reads: readonly (Tensor | Weight)[];
+  readonly writes: readonly Tensor[];
   readonly lower: (context: LowerContext) => readonly Dispatch[];
   readonly run: (context: RunContext) => void;
 }

@@ -4,7 +4,8 @@ import { atomicExpertsReference } from '../../kernels/atomic-experts.reference.t
 import { chooseSchedule, type AtomicSchedule } from '../../kernels/atomic-schedule.ts';
 import { atomicScores } from '../../kernels/atomic-scores.ts';
 import { atomicScoresGrouped } from '../../kernels/atomic-scores-grouped.ts';
-import { dispatch, scalarOf, type Dispatch, type LowerContext, type Node, type Step } from '../node.ts';
+import { dispatch, scalarOf, type Dispatch, type LowerContext, type Step } from '../node.ts';
+import { defineOp } from '../op.ts';
 import type { Scalar, Tensor } from '../tensor.ts';
 import { invariant } from '../../errors.ts';
 import { bindExperts, type ExpertBinding } from './expert-refs.ts';
@@ -25,32 +26,29 @@ export interface AtomicExpertsIo {
 }
 
 /** y[t] = sum over ranks of weight * act(in . x[t]) * out, for the one-neuron experts that each token chose. */
-export function atomicExpertsNode(label: string, io: AtomicExpertsIo): Node {
-  const { x, ids, weights, y, layer, experts, topK, hidden, activation } = io;
-  const act = activationCode(activation);
-  return {
-    op: 'atomic-experts',
-    label,
-    lower: (context) => lowerAtomic(context, io),
-    run: (context) => {
-      const store = context.experts;
-      invariant(store, () => 'the graph has experts, the engine holds none');
-      const y1 = atomicExpertsReference(context.floats(x), context.words(ids), context.floats(weights), {
-        tokens: context.step.tokens,
-        hidden,
-        topK,
-        act,
-        pageExperts: experts / store.unitsPerLayer,
-        page: (page) => {
-          const { in: input, out: output } = store.unit(layer, page);
-          invariant(input && output, () => 'a page has input and output vectors');
-          return { in: input, out: output };
-        },
-      });
-      context.put(y, y1);
-    },
-  };
-}
+export const atomicExpertsNode = defineOp<AtomicExpertsIo>({
+  name: 'atomic-experts',
+  reads: ({ x, ids, weights }) => [x, ids, weights],
+  writes: ({ y }) => [y],
+  lower: lowerAtomic,
+  run(context, { x, ids, weights, y, layer, experts, topK, hidden, activation }) {
+    const store = context.experts;
+    invariant(store, () => 'the graph has experts, the engine holds none');
+    const result = atomicExpertsReference(context.floats(x), context.words(ids), context.floats(weights), {
+      tokens: context.step.tokens,
+      hidden,
+      topK,
+      act: activationCode(activation),
+      pageExperts: experts / store.unitsPerLayer,
+      page: (page) => {
+        const { in: input, out: output } = store.unit(layer, page);
+        invariant(input && output, () => 'a page has input and output vectors');
+        return { in: input, out: output };
+      },
+    });
+    context.put(y, result);
+  },
+});
 
 /** What all dispatches of the op share. */
 interface Lowering {

@@ -21,7 +21,8 @@ import {
 import { attentionReference } from '../../kernels/attention.reference.ts';
 import { ropeKv, ROPE_STYLES, type QkNorm } from '../../kernels/rope-kv.ts';
 import { ropeKvReference } from '../../kernels/rope-kv.reference.ts';
-import { dispatch, type Dispatch, type LowerContext, type Node, type Step } from '../node.ts';
+import { dispatch, type Dispatch, type LowerContext, type Step } from '../node.ts';
+import { defineOp } from '../op.ts';
 import { inPieces, type Piece } from '../pieces.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 
@@ -45,56 +46,52 @@ export interface RopeKvIo extends HeadShape {
 }
 
 /** Splits the fused projection, norms and rotates q and k, and appends k and v to the cache. */
-export function ropeKvNode(label: string, io: RopeKvIo): Node {
+export const ropeKvNode = defineOp<RopeKvIo>({
+  name: 'rope-kv',
+  reads: ({ qkv, angles, gains, kCache, vCache }) => [qkv, angles, gains?.q, gains?.k, kCache, vCache],
+  writes: ({ q, kCache, vCache }) => [q, kCache, vCache],
+  lower: lowerRopeKv,
+  run(context, io) {
+    const { qkv, angles, gains, norm, heads, kvHeads, headDim, rotaryDim, style, eps } = io;
+    const { tokens, past } = context.step;
+    const none = new Float32Array(0);
+    const result = ropeKvReference(
+      context.floats(qkv),
+      context.weight(angles),
+      gains ? context.weight(gains.q) : none,
+      gains ? context.weight(gains.k) : none,
+      { tokens, past, heads, kvHeads, headDim, rotaryDim, style, norm, eps },
+    );
+    context.put(io.q, result.q);
+    context.floats(io.kCache).set(result.k, past * kvHeads * headDim);
+    context.floats(io.vCache).set(result.v, past * kvHeads * headDim);
+  },
+});
+
+function lowerRopeKv(context: LowerContext, io: RopeKvIo): Dispatch[] {
   const { qkv, angles, gains, norm, heads, kvHeads, headDim, rotaryDim, style, eps, q, kCache, vCache } = io;
-  const buffers = {
-    qkv,
-    angles,
-    q,
-    k_cache: kCache,
-    v_cache: vCache,
-    ...(gains ? { q_gain: gains.q, k_gain: gains.k } : {}),
-  };
-  const shape = {
-    heads,
-    kv_heads: kvHeads,
-    head_dim: headDim,
-    rotary_dim: rotaryDim,
-    style: ROPE_STYLES[style],
-    eps,
-  };
-  return {
-    op: 'rope-kv',
-    label,
-    lower: (context) => {
-      const candidates = ropeKv.variants
-        .filter((variant) => variant.scalar === context.scalar && variant.norm === norm)
-        .sort((a, b) => b.wg - a.wg || Number(b.subgroups) - Number(a.subgroups));
-      return [
-        context.choose(ropeKv, candidates, `${norm} ${heads}/${kvHeads}x${headDim}`, (variant) =>
-          dispatch(ropeKv, variant, {
-            buffers,
-            params: ({ tokens, past }) => ({ tokens, past, ...shape }),
-            size: ({ tokens }) => ({ tokens, heads, kvHeads }),
-          }),
-        ),
-      ];
-    },
-    run: (context) => {
-      const { tokens, past } = context.step;
-      const none = new Float32Array(0);
-      const result = ropeKvReference(
-        context.floats(qkv),
-        context.weight(angles),
-        gains ? context.weight(gains.q) : none,
-        gains ? context.weight(gains.k) : none,
-        { tokens, past, heads, kvHeads, headDim, rotaryDim, style, norm, eps },
-      );
-      context.put(q, result.q);
-      context.floats(kCache).set(result.k, past * kvHeads * headDim);
-      context.floats(vCache).set(result.v, past * kvHeads * headDim);
-    },
-  };
+  const candidates = ropeKv.variants
+    .filter((variant) => variant.scalar === context.scalar && variant.norm === norm)
+    .sort((a, b) => b.wg - a.wg || Number(b.subgroups) - Number(a.subgroups));
+  const bound = { qkv, angles, q, k_cache: kCache, v_cache: vCache };
+  return [
+    context.choose(ropeKv, candidates, `${norm} ${heads}/${kvHeads}x${headDim}`, (variant) =>
+      dispatch(ropeKv, variant, {
+        buffers: { ...bound, ...(gains ? { q_gain: gains.q, k_gain: gains.k } : {}) },
+        params: ({ tokens, past }) => ({
+          tokens,
+          past,
+          heads,
+          kv_heads: kvHeads,
+          head_dim: headDim,
+          rotary_dim: rotaryDim,
+          style: ROPE_STYLES[style],
+          eps,
+        }),
+        size: ({ tokens }) => ({ tokens, heads, kvHeads }),
+      }),
+    ),
+  ];
 }
 
 export interface AttentionIo extends HeadShape {
@@ -107,22 +104,18 @@ export interface AttentionIo extends HeadShape {
 }
 
 /** Causal attention of the step's tokens over the cache. */
-export function attentionNode(label: string, io: AttentionIo): Node {
-  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
-  return {
-    op: 'attention',
-    label,
-    lower: (context) => lowerAttention(context, io),
-    run: (context) => {
-      const { tokens, past } = context.step;
-      const options = { tokens, past, heads, kvHeads, headDim, scale, window };
-      context.put(
-        o,
-        attentionReference(context.floats(q), context.floats(kCache), context.floats(vCache), options),
-      );
-    },
-  };
-}
+export const attentionNode = defineOp<AttentionIo>({
+  name: 'attention',
+  reads: ({ q, kCache, vCache }) => [q, kCache, vCache],
+  writes: ({ o }) => [o],
+  lower: lowerAttention,
+  run(context, { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window }) {
+    const { tokens, past } = context.step;
+    const options = { tokens, past, heads, kvHeads, headDim, scale, window };
+    const [keys, values] = [context.floats(kCache), context.floats(vCache)];
+    context.put(o, attentionReference(context.floats(q), keys, values, options));
+  },
+});
 
 /** Records of the pair grow with tokens * keys: it is offered while they stay small. */
 const MOST_RECORD_BYTES = 32 * 2 ** 20;

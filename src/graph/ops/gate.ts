@@ -1,6 +1,7 @@
 import { gate, gateParams, type RouterRule } from '../../kernels/gate.ts';
 import { gateReference } from '../../kernels/gate.reference.ts';
-import { dispatch, type Node } from '../node.ts';
+import { dispatch } from '../node.ts';
+import { defineOp } from '../op.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 
 export interface GateIo {
@@ -14,29 +15,26 @@ export interface GateIo {
 }
 
 /** The experts of each token and their weights, best first. */
-export function gateNode(label: string, io: GateIo): Node {
-  const { logits, bias, ids, weights, experts, topK, rule } = io;
-  return {
-    op: 'gate',
-    label,
-    lower: (context) => {
-      const candidates = gate.variants.filter(({ capacity }) => experts <= capacity);
-      return [
-        context.choose(gate, candidates, `${experts} top ${topK}`, (variant) =>
-          dispatch(gate, variant, {
-            buffers: { logits, bias, ids, weights },
-            params: ({ tokens }) => gateParams(rule, { tokens, experts, topK }),
-            size: ({ tokens }) => ({ tokens, experts }),
-          }),
-        ),
-      ];
-    },
-    run: (context) => {
-      const { tokens } = context.step;
-      const options = { tokens, experts, topK, rule };
-      const result = gateReference(context.floats(logits), context.weight(bias), options);
-      context.put(ids, result.ids);
-      context.put(weights, result.weights);
-    },
-  };
-}
+export const gateNode = defineOp<GateIo>({
+  name: 'gate',
+  reads: ({ logits, bias }) => [logits, bias],
+  writes: ({ ids, weights }) => [ids, weights],
+  lower(context, { logits, bias, ids, weights, experts, topK, rule }) {
+    const candidates = gate.variants.filter(({ capacity }) => experts <= capacity);
+    return [
+      context.choose(gate, candidates, `${experts} top ${topK}`, (variant) =>
+        dispatch(gate, variant, {
+          buffers: { logits, bias, ids, weights },
+          params: ({ tokens }) => gateParams(rule, { tokens, experts, topK }),
+          size: ({ tokens }) => ({ tokens, experts }),
+        }),
+      ),
+    ];
+  },
+  run(context, { logits, bias, ids, weights, experts, topK, rule }) {
+    const options = { tokens: context.step.tokens, experts, topK, rule };
+    const result = gateReference(context.floats(logits), context.weight(bias), options);
+    context.put(ids, result.ids);
+    context.put(weights, result.weights);
+  },
+});

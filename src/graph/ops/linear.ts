@@ -1,18 +1,11 @@
 import { linear, type LinearVariant } from '../../kernels/linear.ts';
 import { linearTiled } from '../../kernels/linear-tiled.ts';
 import { linearReference } from '../../kernels/linear.reference.ts';
-import {
-  dispatch,
-  scalarOf,
-  type Dispatch,
-  type LowerContext,
-  type MatrixPart,
-  type Node,
-  type Step,
-} from '../node.ts';
+import { dispatch, scalarOf, type Dispatch, type LowerContext, type MatrixPart, type Step } from '../node.ts';
+import { defineOp } from '../op.ts';
 import { inPieces, type Piece } from '../pieces.ts';
 import type { Tensor, Weight } from '../tensor.ts';
-import { rowsOf } from './basic.ts';
+import { rowsOf } from './norm.ts';
 
 export interface LinearIo {
   readonly x: Tensor; // [rows, cols]
@@ -23,21 +16,19 @@ export interface LinearIo {
 }
 
 /** y = multiplier * (x W^T + bias) */
-export function linearNode(label: string, io: LinearIo): Node {
-  const { x, weight, bias, y, multiplier = 1 } = io;
-  const { rows: outs, cols } = weight;
-  return {
-    op: 'linear',
-    label,
-    lower: (context) => lowerLinear(context, io),
-    run: (context) => {
-      const rows = rowsOf(x, cols, context.step.tokens);
-      const offsets = bias && context.weight(bias);
-      const options = { rows, cols, outs, multiplier };
-      context.put(y, linearReference(context.floats(x), context.weight(weight), offsets, options));
-    },
-  };
-}
+export const linearNode = defineOp<LinearIo>({
+  name: 'linear',
+  reads: ({ x, weight, bias }) => [x, weight, bias],
+  writes: ({ y }) => [y],
+  lower: lowerLinear,
+  run(context, { x, weight, bias, y, multiplier = 1 }) {
+    const { rows: outs, cols } = weight;
+    const rows = rowsOf(x, cols, context.step.tokens);
+    const offsets = bias && context.weight(bias);
+    const options = { rows, cols, outs, multiplier };
+    context.put(y, linearReference(context.floats(x), context.weight(weight), offsets, options));
+  },
+});
 
 /** A dispatch for each part of the matrix, and for each piece of it where there are many rows. */
 function lowerLinear(context: LowerContext, io: LinearIo): Dispatch[] {

@@ -1,7 +1,8 @@
 import { invariant } from '../../errors.ts';
 import { rmsNorm } from '../../kernels/rms-norm.ts';
 import { rmsNormReference } from '../../kernels/rms-norm.reference.ts';
-import { dispatch, scalarOf, type LowerContext, type Node } from '../node.ts';
+import { dispatch, scalarOf, type LowerContext } from '../node.ts';
+import { defineOp } from '../op.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 
 /** Variants of a row kernel, best guess first: wide workgroups for long rows, subgroups where they are. */
@@ -18,29 +19,39 @@ export function assertStream(tensor: Tensor, context: LowerContext): void {
   invariant(scalarOf(tensor, context) === 'f32', () => `${tensor.name} is of the stream; wanted type 'f32'`);
 }
 
-/** y = rmsNorm(x) * gain, row by row. x is f32. */
-export function rmsNormNode(label: string, io: { x: Tensor; gain: Weight; y: Tensor; eps: number }): Node {
-  const { x, gain, y, eps } = io;
-  const { cols } = gain;
-  const rowsOf = (tokens: number) => (x.perToken > 0 ? (x.perToken / cols) * tokens : x.fixed / cols);
-  return {
-    op: 'rms-norm',
-    label,
-    lower: (context) => {
-      assertStream(x, context);
-      return [
-        context.choose(rmsNorm, rowVariants(rmsNorm.variants, context, cols), `${cols}`, (variant) =>
-          dispatch(rmsNorm, variant, {
-            buffers: { x, gain, y },
-            params: ({ tokens }) => ({ rows: rowsOf(tokens), cols, eps }),
-            size: ({ tokens }) => ({ rows: rowsOf(tokens) }),
-          }),
-        ),
-      ];
-    },
-    run: (context) => {
-      const rows = rowsOf(context.step.tokens);
-      context.put(y, rmsNormReference(context.floats(x), context.weight(gain), { rows, cols, eps }));
-    },
-  };
+/** Rows of a tensor of so many columns in a step. */
+export function rowsOf(tensor: Tensor, cols: number, tokens: number): number {
+  return tensor.perToken > 0 ? (tensor.perToken / cols) * tokens : tensor.fixed / cols;
 }
+
+export interface RmsNormIo {
+  readonly x: Tensor; // f32
+  readonly gain: Weight;
+  readonly y: Tensor;
+  readonly eps: number;
+}
+
+/** y = rmsNorm(x) * gain, row by row. */
+export const rmsNormNode = defineOp<RmsNormIo>({
+  name: 'rms-norm',
+  reads: ({ x, gain }) => [x, gain],
+  writes: ({ y }) => [y],
+  lower(context, { x, gain, y, eps }) {
+    assertStream(x, context);
+    const { cols } = gain;
+    return [
+      context.choose(rmsNorm, rowVariants(rmsNorm.variants, context, cols), `${cols}`, (variant) =>
+        dispatch(rmsNorm, variant, {
+          buffers: { x, gain, y },
+          params: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens), cols, eps }),
+          size: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens) }),
+        }),
+      ),
+    ];
+  },
+  run(context, { x, gain, y, eps }) {
+    const { cols } = gain;
+    const rows = rowsOf(x, cols, context.step.tokens);
+    context.put(y, rmsNormReference(context.floats(x), context.weight(gain), { rows, cols, eps }));
+  },
+});

@@ -1,7 +1,8 @@
 import { fitsHalves, halvesWords, productHalves } from '../../kernels/product-halves.ts';
 import { fitsRoute, productRoute, WEIGHTINGS } from '../../kernels/product-route.ts';
 import { productRouteReference } from '../../kernels/product-route.reference.ts';
-import { dispatch, type LowerContext, type Node } from '../node.ts';
+import { dispatch, type LowerContext } from '../node.ts';
+import { defineOp } from '../op.ts';
 import type { Ref, Tensor, Weight } from '../tensor.ts';
 
 export interface ProductRouteIo {
@@ -18,48 +19,33 @@ export interface ProductRouteIo {
 }
 
 /** The best sums of a row score and a column score: expert = row * grid + column (spec of the Cartesian router). */
-export function productRouteNode(label: string, io: ProductRouteIo): Node {
-  const {
-    scores,
-    ids,
-    weights,
-    sums,
-    statistics,
-    grid,
-    heads = 1,
-    topK,
-    renormalise,
-    logSoftmax = true,
-  } = io;
-  return {
-    op: 'product-route',
-    label,
-    lower: (context) => lowerRoute(context, io),
-    run: (context) => {
-      const { tokens } = context.step;
-      const route = productRouteReference(context.floats(scores), {
-        tokens,
-        heads,
-        n: grid,
-        topK,
-        ...(statistics
-          ? {
-              norm: {
-                mean: context.weight(statistics.mean),
-                variance: context.weight(statistics.variance),
-                eps: statistics.eps,
-              },
-            }
-          : {}),
-        logSoftmax: Number(logSoftmax),
-        weighting: renormalise ? WEIGHTINGS.renormalised : WEIGHTINGS.joint,
-      });
-      context.put(ids, route.ids);
-      context.put(weights, route.weights);
-      if (sums) context.put(sums, route.scores);
-    },
-  };
-}
+export const productRouteNode = defineOp<ProductRouteIo>({
+  name: 'product-route',
+  reads: ({ scores, statistics }) => [scores, statistics?.mean, statistics?.variance],
+  writes: ({ ids, weights, sums }) => (sums ? [ids, weights, sums] : [ids, weights]),
+  lower: lowerRoute,
+  run(context, io) {
+    const { scores, ids, weights, sums, statistics, grid, heads = 1, topK } = io;
+    const { renormalise, logSoftmax = true } = io;
+    const norm = statistics && {
+      mean: context.weight(statistics.mean),
+      variance: context.weight(statistics.variance),
+      eps: statistics.eps,
+    };
+    const route = productRouteReference(context.floats(scores), {
+      tokens: context.step.tokens,
+      heads,
+      n: grid,
+      topK,
+      ...(norm ? { norm } : {}),
+      logSoftmax: Number(logSoftmax),
+      weighting: renormalise ? WEIGHTINGS.renormalised : WEIGHTINGS.joint,
+    });
+    context.put(ids, route.ids);
+    context.put(weights, route.weights);
+    if (sums) context.put(sums, route.scores);
+  },
+});
 
 function lowerRoute(context: LowerContext, io: ProductRouteIo) {
   const { scores, ids, weights, statistics, grid, heads = 1, topK, renormalise, logSoftmax = true } = io;

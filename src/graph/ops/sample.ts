@@ -12,7 +12,8 @@ import { sampleReference } from '../../kernels/sample.reference.ts';
 import { seenMark } from '../../kernels/seen-mark.ts';
 import { seenMarkReference } from '../../kernels/seen-mark.reference.ts';
 import type { GraphBuilder } from '../builder.ts';
-import { dispatch, type LowerContext, type Node, type Step } from '../node.ts';
+import { dispatch, type Dispatch, type LowerContext, type Step } from '../node.ts';
+import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 
 export { NOT_FINITE, parseRecord, type Candidates } from '../../kernels/sample-record.ts';
@@ -35,64 +36,68 @@ interface SampleIo {
 export function sampleNodes(builder: GraphBuilder, io: SampleIo): Tensor {
   const seen = builder.tensor(SEEN, { type: 'u32', role: 'state', fixed: seenWords(io.vocab) });
   const record = builder.tensor('record', { type: 'u32', role: 'output', fixed: recordWords(CANDIDATES) });
-  builder.add(penaltyNode({ ...io, seen }));
-  builder.add(recordNode(io, record));
+  builder.add(penaltyNode('logits', { ...io, seen }));
+  builder.add(sampleNode('logits', { logits: io.logits, vocab: io.vocab, record }));
   return record;
 }
 
-function penaltyNode({ ids, logits, vocab, seen }: SampleIo & { seen: Tensor }): Node {
-  const isNeeded = ({ penalty }: Step) => penalty !== 1;
-  return {
-    op: 'repetition-penalty',
-    label: 'logits',
-    lower: (context) => [
-      context.choose(seenMark, seenMark.variants, `${vocab}`, (variant) =>
-        dispatch(seenMark, variant, {
-          buffers: { ids, seen },
-          params: ({ tokens }) => ({ first: 0, count: tokens, vocab }),
-          size: ({ tokens }) => ({ count: tokens }),
-          isNeeded,
-        }),
-      ),
-      context.choose(logitsPenalty, logitsPenalty.variants, `${vocab}`, (variant) =>
-        dispatch(logitsPenalty, variant, {
-          buffers: { seen, logits },
-          params: ({ penalty }) => ({ vocab, penalty }),
-          size: () => ({ vocab }),
-          isNeeded,
-        }),
-      ),
-    ],
-    run: (context) => {
-      const { tokens, penalty } = context.step;
-      if (penalty === 1) return;
-      const marked = seenMarkReference(context.words(ids), context.words(seen), {
-        first: 0,
-        count: tokens,
-        vocab,
-      });
-      context.put(seen, marked);
-      context.put(logits, logitsPenaltyReference(context.floats(logits), marked, { penalty }));
-    },
-  };
+const isPenalised = ({ penalty }: Step) => penalty !== 1;
+
+/** Marks the step's tokens as seen, and lowers the logits of all seen ones. */
+export const penaltyNode = defineOp<SampleIo & { readonly seen: Tensor }>({
+  name: 'repetition-penalty',
+  reads: ({ ids, logits, seen }) => [ids, logits, seen],
+  writes: ({ logits, seen }) => [logits, seen],
+  lower: (context, { ids, logits, vocab, seen }) => [
+    context.choose(seenMark, seenMark.variants, `${vocab}`, (variant) =>
+      dispatch(seenMark, variant, {
+        buffers: { ids, seen },
+        params: ({ tokens }) => ({ first: 0, count: tokens, vocab }),
+        size: ({ tokens }) => ({ count: tokens }),
+        isNeeded: isPenalised,
+      }),
+    ),
+    context.choose(logitsPenalty, logitsPenalty.variants, `${vocab}`, (variant) =>
+      dispatch(logitsPenalty, variant, {
+        buffers: { seen, logits },
+        params: ({ penalty }) => ({ vocab, penalty }),
+        size: () => ({ vocab }),
+        isNeeded: isPenalised,
+      }),
+    ),
+  ],
+  run(context, { ids, logits, vocab, seen }) {
+    const { tokens, penalty } = context.step;
+    if (!isPenalised(context.step)) return;
+    const marked = seenMarkReference(context.words(ids), context.words(seen), {
+      first: 0,
+      count: tokens,
+      vocab,
+    });
+    context.put(seen, marked);
+    context.put(logits, logitsPenaltyReference(context.floats(logits), marked, { penalty }));
+  },
+});
+
+interface RecordIo {
+  readonly logits: Tensor; // f32, one row
+  readonly vocab: number;
+  readonly record: Tensor; // u32 (kernels/sample-record.ts)
 }
 
-function recordNode({ logits, vocab }: SampleIo, record: Tensor): Node {
-  return {
-    op: 'sample',
-    label: 'logits',
-    lower: (context) => lowerRecord(context, { logits, vocab, record }),
-    run: (context) => {
-      const inverseTemperature = 1 / context.step.temperature;
-      context.put(
-        record,
-        sampleReference(context.floats(logits), { candidates: CANDIDATES, inverseTemperature }),
-      );
-    },
-  };
-}
+/** What sampling needs of the logits: the best of them, and sums over all. */
+export const sampleNode = defineOp<RecordIo>({
+  name: 'sample',
+  reads: ({ logits }) => [logits],
+  writes: ({ record }) => [record],
+  lower: lowerRecord,
+  run(context, { logits, record }) {
+    const options = { candidates: CANDIDATES, inverseTemperature: 1 / context.step.temperature };
+    context.put(record, sampleReference(context.floats(logits), options));
+  },
+});
 
-function lowerRecord(context: LowerContext, io: { logits: Tensor; vocab: number; record: Tensor }) {
+function lowerRecord(context: LowerContext, io: RecordIo): Dispatch[] {
   const { logits, vocab, record } = io;
   const blocks = sampleBlocks(vocab);
   const found = context.scratch('blocks', { type: 'u32', fixed: BLOCK_WORDS * blocks });

@@ -1,6 +1,7 @@
 import { skipLight } from '../../kernels/skip-light.ts';
 import { skipLightReference } from '../../kernels/skip-light.reference.ts';
-import { dispatch, type Node } from '../node.ts';
+import { dispatch } from '../node.ts';
+import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 
 export { NO_EXPERT } from '../../kernels/skip-light.reference.ts';
@@ -14,23 +15,22 @@ export interface SkipLightIo {
 }
 
 /** Leaves out the experts whose weight is below a bound. Lossy: only where somebody chose to. */
-export function skipLightNode(label: string, { ids, weights, topK, bound, dropIds }: SkipLightIo): Node {
-  return {
-    op: 'skip-light',
-    label,
-    lower: (context) => [
-      context.choose(skipLight, skipLight.variants, `top ${topK}`, (variant) =>
-        dispatch(skipLight, variant, {
-          buffers: { ids, weights },
-          params: ({ tokens }) => ({ pairs: tokens * topK, drop_ids: Number(dropIds), bound }),
-          size: ({ tokens }) => ({ pairs: tokens * topK }),
-        }),
-      ),
-    ],
-    run: (context) => {
-      const kept = skipLightReference(context.words(ids), context.floats(weights), { bound, dropIds });
-      context.put(ids, kept.ids);
-      context.put(weights, kept.weights);
-    },
-  };
-}
+export const skipLightNode = defineOp<SkipLightIo>({
+  name: 'skip-light',
+  reads: ({ ids, weights }) => [ids, weights],
+  writes: ({ ids, weights }) => [ids, weights],
+  lower: (context, { ids, weights, topK, bound, dropIds }) => [
+    context.choose(skipLight, skipLight.variants, `top ${topK}`, (variant) =>
+      dispatch(skipLight, variant, {
+        buffers: { ids, weights },
+        params: ({ tokens }) => ({ pairs: tokens * topK, drop_ids: Number(dropIds), bound }),
+        size: ({ tokens }) => ({ pairs: tokens * topK }),
+      }),
+    ),
+  ],
+  run(context, { ids, weights, bound, dropIds }) {
+    const kept = skipLightReference(context.words(ids), context.floats(weights), { bound, dropIds });
+    context.put(ids, kept.ids);
+    context.put(weights, kept.weights);
+  },
+});
