@@ -1,0 +1,469 @@
+/** Every op against its reference, through the planner, as a software adapter runs it and as hardware does. */
+import { afterAll, describe, expect, test } from 'vitest';
+import { packRecord, recordLayout, unpackRecord } from '../../experts/record.ts';
+import { ExpertStore } from '../../experts/store.ts';
+import { Gpu } from '../../gpu/device.ts';
+import { ropeAngles } from '../../kernels/rope-angles.ts';
+import { expectClose, randomNormal, randomStream, testGpu } from '../../kernels/testing.ts';
+import { encodeMatrix, type MatrixFormat } from '../../weights/matrix.ts';
+import type { GraphBuilder } from '../builder.ts';
+import type { CpuExpertWeights } from '../experts.ts';
+import { plainStep, type HostArray, type Step } from '../node.ts';
+import { expectOp, type OpCase } from '../op.testing.ts';
+import { atomicExpertsNode } from './atomic-experts.ts';
+import { attentionNode, ropeKvNode } from './attention.ts';
+import { addRmsNormNode, addSharedNode, embeddingNode, gluActivationNode, lastRowNode } from './basic.ts';
+import { gateNode } from './gate.ts';
+import { linearNode } from './linear.ts';
+import { expertsNode } from './moe.ts';
+import { rmsNormNode } from './norm.ts';
+import { productRouteNode } from './product-route.ts';
+import { penaltyNode, sampleNode, SAMPLE_RECORD_BYTES, SEEN } from './sample.ts';
+import { skipLightNode } from './skip-light.ts';
+
+const software = await testGpu();
+const hardware = await Gpu.open({ features: ['subgroups'], adapterClass: 'hardware' });
+afterAll(() => hardware.dispose());
+
+const STEPS = [plainStep(1, 0), plainStep(7, 1)];
+const FORMATS: readonly MatrixFormat[] = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0'];
+
+const f32 = (builder: GraphBuilder, name: string, role: 'input' | 'output', perToken: number) =>
+  builder.tensor(name, { type: 'f32', role, perToken });
+const u32 = (builder: GraphBuilder, name: string, role: 'input' | 'output', perToken: number) =>
+  builder.tensor(name, { type: 'u32', role, perToken });
+
+/** Whole numbers below a limit, drawn anew for each count. */
+const below = (limit: number) => (count: number) => {
+  const next = randomStream(count);
+  return Uint32Array.from({ length: count }, () => Math.floor(next() * limit));
+};
+
+/** Distinct experts for each token, from a place that is drawn for it. */
+const chosen = (experts: number, topK: number) => (count: number) =>
+  Uint32Array.from({ length: count }, (_, index) => {
+    const first = Math.floor(randomStream(Math.floor(index / topK))() * experts);
+    return (first + (index % topK)) % experts;
+  });
+
+function describeOp(name: string, cases: Readonly<Record<string, OpCase<never>>>): void {
+  describe(name, () => {
+    for (const [what, one] of Object.entries(cases)) {
+      test.each([
+        ['software', software],
+        ['hardware', hardware],
+      ])(`${what} as %s`, (_as, gpu) => expectOp(gpu, one));
+    }
+  });
+}
+
+/** Erases the type of a case, so that a table holds several. */
+function opCase<Io extends object>(one: OpCase<Io>): OpCase<never> {
+  return one as unknown as OpCase<never>;
+}
+
+describeOp(
+  'embedding',
+  Object.fromEntries(
+    FORMATS.map((format) => [
+      format,
+      opCase({
+        make: embeddingNode,
+        io: (builder) => ({
+          ids: builder.ids,
+          table: builder.matrix('table', 67, 96),
+          y: f32(builder, 'y', 'output', 96),
+          multiplier: 1.5,
+        }),
+        values: { ids: below(67) },
+        format,
+        steps: STEPS,
+      }),
+    ]),
+  ),
+);
+
+const norms = (cols: number) =>
+  opCase({
+    make: rmsNormNode,
+    io: (builder) => ({
+      x: f32(builder, 'x', 'input', cols),
+      gain: builder.exact('gain', 1, cols),
+      y: builder.tensor('y', { role: 'output', perToken: cols }),
+      eps: 1e-6,
+    }),
+    steps: STEPS,
+  });
+
+describeOp('rms-norm', { '64 columns': norms(64), '260 columns': norms(260), '1028 columns': norms(1028) });
+
+describeOp('add-rms-norm', {
+  '260 columns': opCase({
+    make: addRmsNormNode,
+    io: (builder) => ({
+      x: f32(builder, 'x', 'input', 260),
+      branch: f32(builder, 'branch', 'input', 260),
+      scale: 0.5,
+      gain: builder.exact('gain', 1, 260),
+      eps: 1e-5,
+      sum: f32(builder, 'sum', 'output', 260),
+      y: builder.tensor('y', { role: 'output', perToken: 260 }),
+    }),
+    steps: STEPS,
+  }),
+});
+
+const glu = (activation: 'silu' | 'gelu') =>
+  opCase({
+    make: gluActivationNode,
+    io: (builder) => ({
+      gateUp: builder.tensor('gate up', { role: 'input', perToken: 72 }),
+      y: builder.tensor('y', { role: 'output', perToken: 36 }),
+      width: 36,
+      activation,
+    }),
+    steps: STEPS,
+  });
+
+describeOp('glu-activation', { silu: glu('silu'), gelu: glu('gelu') });
+
+const shared = (hasGate: boolean) =>
+  opCase({
+    make: addSharedNode,
+    io: (builder) => ({
+      a: f32(builder, 'a', 'input', 68),
+      b: f32(builder, 'b', 'input', 68),
+      gate: hasGate ? f32(builder, 'gate', 'input', 1) : undefined,
+      y: f32(builder, 'y', 'output', 68),
+      cols: 68,
+    }),
+    steps: STEPS,
+  });
+
+describeOp('add-shared', { plain: shared(false), 'with a gate': shared(true) });
+
+describeOp('take-row', {
+  '68 columns': opCase({
+    make: lastRowNode,
+    io: (builder) => ({
+      x: f32(builder, 'x', 'input', 68),
+      y: builder.tensor('y', { type: 'f32', role: 'output', fixed: 68 }),
+      cols: 68,
+    }),
+    steps: STEPS,
+  }),
+});
+
+interface Product {
+  readonly format?: MatrixFormat;
+  readonly tokens?: number;
+  readonly hasBias?: boolean;
+  readonly mostMultiplyAdds?: number;
+}
+
+const product = ({ tokens = 7, hasBias = false, ...rest }: Product) =>
+  opCase({
+    make: linearNode,
+    io: (builder) => ({
+      x: builder.tensor('x', { role: 'input', perToken: 96 }),
+      weight: builder.matrix('w', 261, 96),
+      bias: hasBias ? builder.exact('bias', 261, 1) : undefined,
+      y: builder.tensor('y', { role: 'output', perToken: 261 }),
+      multiplier: 0.5,
+    }),
+    steps: [plainStep(1, 0), plainStep(tokens, 1)],
+    tolerance: { absolute: 1e-4, relative: 1e-4 },
+    ...rest,
+  });
+
+describeOp('linear', {
+  ...Object.fromEntries(FORMATS.map((format) => [format, product({ format })])),
+  'tiles of rows': product({ tokens: 33, hasBias: true }),
+  'tiles of rows, q4_0': product({ tokens: 33, format: 'q4_0' }),
+  'one row, with bias': product({ tokens: 1, hasBias: true }),
+  'in pieces': product({ tokens: 33, mostMultiplyAdds: 128 * 33 * 96 }),
+});
+
+const rope = (norm: 'none' | 'head' | 'vector', style: 'half' | 'pair') =>
+  opCase({
+    make: ropeKvNode,
+    io: (builder) => ({
+      heads: 4,
+      kvHeads: 2,
+      headDim: 16,
+      qkv: builder.tensor('qkv', { role: 'input', perToken: 128 }),
+      angles: builder.computed('angles', 12, 8, () =>
+        ropeAngles({ theta: 1e4, rotaryDim: 8, positions: 12 }),
+      ),
+      gains:
+        norm === 'none'
+          ? undefined
+          : {
+              q: builder.exact('q gain', 1, norm === 'vector' ? 64 : 16),
+              k: builder.exact('k gain', 1, norm === 'vector' ? 32 : 16),
+            },
+      norm,
+      rotaryDim: 8,
+      style,
+      eps: 1e-6,
+      q: builder.tensor('q', { role: 'output', perToken: 64 }),
+      kCache: builder.tensor('keys', { role: 'state', fixed: 12 * 32 }),
+      vCache: builder.tensor('values', { role: 'state', fixed: 12 * 32 }),
+    }),
+    compare: {
+      keys: (got, want) => expectClose(got, want, { absolute: 1e-5, relative: 1e-5, label: 'keys' }),
+      values: (got, want) => expectClose(got, want, { absolute: 1e-5, relative: 1e-5, label: 'values' }),
+    },
+    steps: [plainStep(5, 0), plainStep(7, 5)],
+    contextTokens: 12,
+  });
+
+describeOp('rope-kv', {
+  'no norm, halves': rope('none', 'half'),
+  'head norm, pairs': rope('head', 'pair'),
+  'vector norm, halves': rope('vector', 'half'),
+});
+
+const attention = (window: number, tokens: number) =>
+  opCase({
+    make: attentionNode,
+    io: (builder) => ({
+      heads: 4,
+      kvHeads: 2,
+      headDim: 20,
+      q: builder.tensor('q', { role: 'input', perToken: 80 }),
+      kCache: builder.tensor('keys', { role: 'state', fixed: 48 * 40 }),
+      vCache: builder.tensor('values', { role: 'state', fixed: 48 * 40 }),
+      o: builder.tensor('o', { role: 'output', perToken: 80 }),
+      scale: 0.2,
+      window,
+    }),
+    steps: [plainStep(tokens, 0), plainStep(tokens, 48 - tokens)],
+    contextTokens: 48,
+  });
+
+describeOp('attention', {
+  'one token': attention(0, 1),
+  'seven tokens': attention(0, 7),
+  'tiles of tokens': attention(0, 33),
+  'tiles of tokens through a window': attention(5, 33),
+});
+
+const gateCase = (experts: number, groups: boolean) =>
+  opCase({
+    make: gateNode,
+    io: (builder) => ({
+      logits: f32(builder, 'logits', 'input', experts),
+      bias: builder.exact('bias', experts, 1),
+      ids: u32(builder, 'ids', 'output', 4),
+      weights: f32(builder, 'weights', 'output', 4),
+      experts,
+      topK: 4,
+      rule: {
+        score: groups ? 'sigmoid' : 'softmax',
+        renorm: groups ? 'sum' : 'none',
+        eps: 1e-20,
+        scale: 1.5,
+        groups: groups ? ({ count: 8, keep: 4, score: 'two-best' } as const) : null,
+      } as const,
+    }),
+    steps: STEPS,
+  });
+
+describeOp('gate', { '8 experts': gateCase(8, false), '160 experts in groups': gateCase(160, true) });
+
+const productRoute = (hasStatistics: boolean, heads: number) =>
+  opCase({
+    make: productRouteNode,
+    io: (builder) => ({
+      scores: f32(builder, 'scores', 'input', 2 * heads * 12),
+      ids: u32(builder, 'ids', 'output', heads * 5),
+      weights: f32(builder, 'weights', 'output', heads * 5),
+      statistics: hasStatistics
+        ? { eps: 1e-5, mean: builder.exact('mean', 24, 1), variance: builder.exact('variance', 24, 1) }
+        : undefined,
+      grid: 12,
+      heads,
+      topK: 5,
+      renormalise: hasStatistics,
+    }),
+    values: { variance: (count) => randomNormal(count, 9).map((value) => value ** 2 + 0.1) },
+    steps: STEPS,
+  });
+
+describeOp('product-route', { plain: productRoute(false, 2), 'with statistics': productRoute(true, 1) });
+
+describeOp('skip-light', {
+  'top 4': opCase({
+    make: skipLightNode,
+    io: (builder) => ({
+      ids: u32(builder, 'ids', 'input', 4),
+      weights: f32(builder, 'weights', 'input', 4),
+      topK: 4,
+      bound: 0.5,
+      dropIds: true,
+    }),
+    values: { ids: below(16) },
+    steps: STEPS,
+  }),
+});
+
+const penalised = (penalty: number): Step[] => STEPS.map((step) => ({ ...step, penalty }));
+
+describeOp(
+  'repetition-penalty',
+  Object.fromEntries(
+    [1.3, 1].map((penalty) => [
+      `of ${penalty}`,
+      opCase({
+        make: penaltyNode,
+        io: (builder) => ({
+          ids: builder.ids,
+          logits: builder.tensor('logits', { type: 'f32', role: 'input', fixed: 100 }),
+          vocab: 100,
+          seen: builder.tensor(SEEN, { type: 'u32', role: 'state', fixed: 4 }),
+        }),
+        values: { ids: below(100), [SEEN]: (count) => new Uint32Array(count).fill(5) },
+        // Where there is no penalty, the op does not run, and leaves both as they are.
+        steps: penalised(penalty),
+      }),
+    ]),
+  ),
+);
+
+/** Ids and logits exactly; between them two sums. */
+function expectRecord(got: HostArray, want: HostArray): void {
+  const sums = (words: HostArray) => new Float32Array(Uint32Array.from(words).buffer).subarray(2, 4);
+  const others = (words: HostArray) => [...words.slice(0, 2), ...words.slice(4)];
+  expect(others(got)).toEqual(others(want));
+  expectClose(sums(got), sums(want), { absolute: 0, relative: 1e-5, label: 'sums' });
+}
+
+describeOp('sample', {
+  '1000 logits': opCase({
+    make: sampleNode,
+    io: (builder) => ({
+      logits: builder.tensor('logits', { type: 'f32', role: 'input', fixed: 1000 }),
+      vocab: 1000,
+      record: builder.tensor('record', { type: 'u32', role: 'output', fixed: SAMPLE_RECORD_BYTES / 4 }),
+    }),
+    compare: { record: expectRecord },
+    steps: [{ ...plainStep(1, 0), temperature: 0.8 }],
+  }),
+});
+
+/** One layer of random records on the GPU, and the same on the CPU. */
+async function openExperts(
+  gpu: Gpu,
+  units: number,
+  format: MatrixFormat,
+  shapes: Readonly<Record<string, readonly [rows: number, cols: number]>>,
+): Promise<{ gpu: ExpertStore; cpu: CpuExpertWeights }> {
+  const layout = recordLayout(format, shapes);
+  const store = await ExpertStore.open(gpu, { layers: 1, unitsPerLayer: units, layout });
+  const records = Array.from({ length: units }, (_, unit) => {
+    const encoded = Object.entries(shapes).map(([name, [rows, cols]], part) => {
+      const values = randomNormal(rows * cols, 10 * unit + part, 0.3);
+      return [name, encodeMatrix('F32', new Uint8Array(values.buffer), format, rows, cols)] as const;
+    });
+    return packRecord(layout, Object.fromEntries(encoded));
+  });
+  for (const [unit, record] of records.entries()) store.put(0, unit, record);
+  store.commit();
+  return {
+    gpu: store,
+    cpu: {
+      unitsPerLayer: units,
+      unit: (_layer, unit) => unpackRecord(layout, records[unit] ?? new Uint8Array()),
+    },
+  };
+}
+
+const EXPERT_TOLERANCE = { absolute: 1e-4, relative: 1e-4 };
+
+describe.each([
+  ['software', software],
+  ['hardware', hardware],
+])('experts as %s', (_as, gpu) => {
+  test.each([
+    ['f32', 7],
+    ['f32', 33],
+    ['q8_0', 7],
+    ['q4_0', 33],
+  ] as const)('%s, %i tokens', async (format, tokens) => {
+    const [experts, topK, hidden, width] = [9, 3, 64, 32];
+    const both = [width, hidden] as const;
+    const open = await openExperts(gpu, experts, format, { gate: both, up: both, down: [hidden, width] });
+    try {
+      await expectOp(gpu, {
+        make: expertsNode,
+        io: (builder) => ({
+          x: builder.tensor('x', { role: 'input', perToken: hidden }),
+          ids: u32(builder, 'ids', 'input', topK),
+          weights: f32(builder, 'weights', 'input', topK),
+          y: f32(builder, 'y', 'output', hidden),
+          layer: 0,
+          experts,
+          topK,
+          hidden,
+          width,
+          activation: 'silu' as const,
+        }),
+        values: { ids: chosen(experts, topK) },
+        experts: open,
+        steps: [plainStep(1, 0), plainStep(tokens, 1)],
+        tolerance: EXPERT_TOLERANCE,
+      });
+    } finally {
+      open.gpu.dispose();
+    }
+  });
+
+  test.each([
+    ['f16', 1, undefined],
+    ['f16', 20, undefined],
+    ['q8_0', 20, 'experts'],
+  ] as const)('atomic, %s, %i tokens, schedule %s', async (format, tokens, schedule) => {
+    const [pages, pageExperts, topK, hidden] = [4, 16, 6, 64];
+    const vectors = [pageExperts, hidden] as const;
+    const open = await openExperts(gpu, pages, format, { in: vectors, out: vectors });
+    try {
+      await expectOp(gpu, {
+        make: atomicExpertsNode,
+        io: (builder) => ({
+          x: builder.tensor('x', { role: 'input', perToken: hidden }),
+          ids: u32(builder, 'ids', 'input', topK),
+          weights: f32(builder, 'weights', 'input', topK),
+          y: f32(builder, 'y', 'output', hidden),
+          layer: 0,
+          experts: pages * pageExperts,
+          topK,
+          hidden,
+          activation: 'silu' as const,
+          schedule,
+        }),
+        values: { ids: chosen(pages * pageExperts, topK) },
+        experts: open,
+        steps: [plainStep(1, 0), plainStep(tokens, 1)],
+        tolerance: EXPERT_TOLERANCE,
+      });
+    } finally {
+      open.gpu.dispose();
+    }
+  });
+});
+
+test('the harness fails where an op does not write what its reference writes', async () => {
+  const silent: typeof gluActivationNode = (label, io) => ({
+    ...gluActivationNode(label, io),
+    lower: () => [],
+  });
+  const wrong: typeof gluActivationNode = (label, io) => {
+    const node = gluActivationNode(label, io);
+    return { ...node, run: (context) => (node.run(context), context.floats(io.y).fill(0)) };
+  };
+  for (const make of [silent, wrong]) {
+    const one = glu('silu') as unknown as OpCase<Parameters<typeof gluActivationNode>[1]>;
+    await expect(expectOp(software, { ...one, make })).rejects.toThrow();
+  }
+});
