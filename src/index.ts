@@ -20,7 +20,7 @@ export type { FileSource, FolderSource, ReadOptions } from './io/source.ts';
 export type { ConfigReader } from './models/config.ts';
 export type { GraphPurpose, ModelFamily } from './models/family.ts';
 export type * from './models/spec.ts';
-export { buildTransformer } from './models/transformer.ts';
+export { buildDecoder } from './blocks/decoder.ts';
 
 export { GraphBuilder } from './graph/builder.ts';
 export {

@@ -14,7 +14,7 @@ import { makeTensor, type Weight } from '../graph/tensor.ts';
 import { matrixBindingBytes, weightParts, type Bounds } from '../graph/weight-parts.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { ModelFamily } from '../models/family.ts';
-import { buildGraph } from '../models/graph.ts';
+import { buildGraph } from '../blocks/graph.ts';
 import { findFamily, parseModel } from '../models/registry.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { SAMPLE_RECORD_BYTES } from '../graph/ops/sample.ts';

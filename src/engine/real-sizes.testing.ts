@@ -9,7 +9,7 @@ import { makeTensor } from '../graph/tensor.ts';
 import { weightParts } from '../graph/weight-parts.ts';
 import type { GraphPurpose } from '../models/family.ts';
 import type { AtomicSpec, GatedMlpSpec, LayerSpec, LinearSpec, ModelSpec, MoeSpec } from '../models/spec.ts';
-import { buildTransformer } from '../models/transformer.ts';
+import { buildDecoder } from '../blocks/decoder.ts';
 
 export interface RealSize {
   readonly name: string;
@@ -178,7 +178,7 @@ function specOf(size: RealSize): ModelSpec {
 }
 
 export function realGraph(size: RealSize, purpose: GraphPurpose): Graph {
-  return buildTransformer(specOf(size), purpose, new GraphBuilder());
+  return buildDecoder(specOf(size), purpose, new GraphBuilder());
 }
 
 /** Weights in one format, without any bytes. */

@@ -29,6 +29,11 @@ export interface GatedMlpSpec {
   readonly down: LinearSpec;
 }
 
+/** An expert that every token takes: y += shared(x), or sigmoid(gate x) * shared(x). */
+export interface SharedSpec extends GatedMlpSpec {
+  readonly gate?: string; // [1, hidden]
+}
+
 /** Ordinary experts behind a linear router. */
 export interface MoeSpec {
   readonly kind: 'moe';
@@ -43,7 +48,7 @@ export interface MoeSpec {
     readonly up: TensorRows; // [width, hidden]
     readonly down: TensorRows; // [hidden, width]
   };
-  readonly shared?: GatedMlpSpec & { readonly gate?: string }; // gate [1, hidden]: y += sigmoid(gate x) * shared(x)
+  readonly shared?: SharedSpec;
 }
 
 /** One-neuron experts behind a product router (OmniMoE). */
@@ -65,7 +70,7 @@ export interface AtomicSpec {
   };
   readonly input: string; // [experts, hidden]
   readonly output: string; // [experts, hidden]
-  readonly shared?: GatedMlpSpec;
+  readonly shared?: SharedSpec;
 }
 
 export interface DenseMlpSpec extends GatedMlpSpec {

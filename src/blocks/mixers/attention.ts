@@ -1,0 +1,53 @@
+import { attentionNode, ropeKvNode } from '../../graph/ops/attention.ts';
+import { linearNode } from '../../graph/ops/linear.ts';
+import type { Tensor, Weight } from '../../graph/tensor.ts';
+import { ropeAngles } from '../../kernels/rope-angles.ts';
+import type { AttentionSpec } from '../../models/spec.ts';
+import type { Site } from '../site.ts';
+
+/** Causal attention with a cache of keys and values: x [tokens, hidden] -> [tokens, hidden]. */
+export function attentionBranch(site: Site, x: Tensor, attention: AttentionSpec): Tensor {
+  const { builder, label, hidden } = site;
+  const { heads, kvHeads, headDim, scale, window } = attention;
+  const rows = (heads + 2 * kvHeads) * headDim;
+  const qkv = builder.tensor(`${label} qkv`, { perToken: rows });
+  const weight = site.matrix(attention.qkv, rows, hidden);
+  builder.add(linearNode(`${label} qkv`, { x, weight, bias: site.bias(attention.qkv, rows), y: qkv }));
+  const { q, kCache, vCache } = rotated(site, qkv, attention);
+  const o = builder.tensor(`${label} attended`, { perToken: heads * headDim });
+  const shape = { heads, kvHeads, headDim };
+  builder.add(attentionNode(label, { ...shape, q, kCache, vCache, o, scale, window }));
+  const y = site.stream(`${label} attention out`);
+  const out = site.matrix(attention.out, hidden, heads * headDim);
+  const bias = site.bias(attention.out, hidden);
+  builder.add(linearNode(`${label} attention out`, { x: o, weight: out, bias, y }));
+  return y;
+}
+
+/** Queries with their positions; keys and values go to the cache. */
+function rotated(site: Site, qkv: Tensor, attention: AttentionSpec) {
+  const { builder, label, eps } = site;
+  const { heads, kvHeads, headDim, norm, rope } = attention;
+  const queries = heads * headDim;
+  const cached = kvHeads * headDim;
+  const gain = (name: string, count: number) =>
+    builder.exact(name, 1, norm.kind === 'vector' ? count : headDim, name);
+  const angles = ropeTable(site, rope);
+  const gains = norm.kind === 'none' ? undefined : { q: gain(norm.q, queries), k: gain(norm.k, cached) };
+  const state = { role: 'state', fixed: site.purpose.contextTokens * cached } as const;
+  const kCache = builder.tensor(`${label} keys`, state);
+  const vCache = builder.tensor(`${label} values`, state);
+  const q = builder.tensor(`${label} q`, { perToken: queries });
+  const { rotaryDim, style } = rope;
+  const shape = { heads, kvHeads, headDim, norm: norm.kind, rotaryDim, style, eps };
+  builder.add(ropeKvNode(label, { ...shape, qkv, angles, gains, q, kCache, vCache }));
+  return { q, kCache, vCache };
+}
+
+/** One table [positions, rotaryDim] for all layers of equal angles. */
+function ropeTable({ builder, purpose }: Site, { theta, rotaryDim }: AttentionSpec['rope']): Weight {
+  const positions = purpose.contextTokens;
+  return builder.computed(`rope ${theta} ${rotaryDim}`, positions, rotaryDim, () =>
+    ropeAngles({ theta, rotaryDim, positions }),
+  );
+}

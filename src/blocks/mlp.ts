@@ -1,0 +1,44 @@
+import { addSharedNode, gluActivationNode } from '../graph/ops/basic.ts';
+import { linearNode } from '../graph/ops/linear.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import type { GatedMlpSpec, SharedSpec } from '../models/spec.ts';
+import type { Site } from './site.ts';
+
+/** down(act(gate x) * up x), gate and up in one projection: x [tokens, hidden] -> [tokens, hidden]. */
+export function gatedMlp(site: Site, x: Tensor, mlp: GatedMlpSpec): Tensor {
+  const { builder, label, hidden } = site;
+  const { width, activation } = mlp;
+  const gateUp = builder.tensor(`${label} gate up`, { perToken: 2 * width });
+  const weight = site.matrix(mlp.gateUp, 2 * width, hidden);
+  builder.add(linearNode(`${label} gate up`, { x, weight, y: gateUp }));
+  const h = builder.tensor(`${label} activated`, { perToken: width });
+  builder.add(gluActivationNode(label, { gateUp, y: h, width, activation }));
+  const y = site.stream(`${label} down`);
+  const down = site.matrix(mlp.down, hidden, width);
+  builder.add(linearNode(`${label} down`, { x: h, weight: down, y }));
+  return y;
+}
+
+/** What a shared expert adds to the routed ones. */
+export interface SharedBranch {
+  readonly b: Tensor; // [tokens, hidden]
+  readonly gate: Tensor | undefined; // f32 [tokens], before its sigmoid
+}
+
+/** The shared expert of x [tokens, hidden], which may have a gate of its own. */
+export function sharedBranch(site: Site, x: Tensor, shared: SharedSpec): SharedBranch {
+  const { builder, label, hidden } = site;
+  const b = gatedMlp(site.at(`${label} shared`), x, shared);
+  if (shared.gate === undefined) return { b, gate: undefined };
+  const gate = builder.tensor(`${label} shared gate`, { type: 'f32', perToken: 1 });
+  const weight = builder.exact(shared.gate, 1, hidden, shared.gate);
+  builder.add(linearNode(`${label} shared gate`, { x, weight, y: gate }));
+  return { b, gate };
+}
+
+/** routed + sigmoid(gate) * shared; without a gate, the sum. */
+export function addShared(site: Site, routed: Tensor, shared: SharedBranch): Tensor {
+  const y = site.stream(`${site.label} mixed`);
+  site.builder.add(addSharedNode(site.label, { a: routed, ...shared, y, cols: site.hidden }));
+  return y;
+}

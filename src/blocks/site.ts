@@ -1,0 +1,75 @@
+import type { GraphBuilder } from '../graph/builder.ts';
+import type { Tensor, TensorShape, Weight } from '../graph/tensor.ts';
+import type { GraphPurpose } from '../models/family.ts';
+import type { LinearSpec, ModelSpec } from '../models/spec.ts';
+
+/** Which experts each token takes. */
+export interface Routes {
+  readonly ids: Tensor; // u32 [tokens, most]
+  readonly weights: Tensor; // f32 [tokens, most]
+}
+
+/** What all parts of one graph share while it is built. */
+export interface Building {
+  readonly spec: Pick<ModelSpec, 'hidden' | 'eps'>;
+  readonly purpose: GraphPurpose;
+  readonly builder: GraphBuilder;
+  /** Outputs of the graph, by name. */
+  readonly outputs: Record<string, Tensor>;
+}
+
+/** Where a block is added to a graph: the graph, the sizes of the stream, and what names begin with. */
+export class Site {
+  readonly builder: GraphBuilder;
+  readonly purpose: GraphPurpose;
+  readonly hidden: number; // elements of a token's stream
+  readonly eps: number; // of the model's norms
+  readonly label: string; // tensors and nodes are named after it: `layer 3`
+  readonly #building: Building;
+
+  constructor(building: Building, label: string) {
+    this.#building = building;
+    this.builder = building.builder;
+    this.purpose = building.purpose;
+    this.hidden = building.spec.hidden;
+    this.eps = building.spec.eps;
+    this.label = label;
+  }
+
+  /** The same graph under another label. */
+  at(label: string): Site {
+    return new Site(this.#building, label);
+  }
+
+  /**
+   * A tensor of the residual stream, or one that is added to it; default: [tokens, hidden]. They are f32 where
+   * activations are f16: single elements pass 65504 in trained models, and become infinite there.
+   */
+  stream(name: string, shape: Pick<TensorShape, 'perToken' | 'fixed'> = { perToken: this.hidden }): Tensor {
+    return this.builder.tensor(name, { ...shape, type: 'f32' });
+  }
+
+  /** The matrix [rows, cols] of a linear layer, under the names of its parts. */
+  matrix(linear: LinearSpec, rows: number, cols: number): Weight {
+    const name = linear.weight.map(({ tensor }) => tensor).join(' + ');
+    return this.builder.matrix(name, rows, cols, ...linear.weight);
+  }
+
+  /** The bias [count] of a linear layer, where it has one. */
+  bias({ bias }: LinearSpec, count: number): Weight | undefined {
+    if (!bias) return undefined;
+    const names = bias.map((part) => (typeof part === 'string' ? part : part.tensor));
+    // One row for each element: a vector's elements are its rows.
+    return this.builder.exact(names.join(' + '), count, 1, ...bias);
+  }
+
+  /** Tensors for the routes of `most` experts a token; they keep their values to the end of the step, for observers. */
+  routes(name: string, most: number): Routes {
+    const ids = this.builder.tensor(`${name} ids`, { type: 'u32', role: 'output', perToken: most });
+    const weights = this.builder.tensor(`${name} weights`, { type: 'f32', role: 'output', perToken: most });
+    const { outputs } = this.#building;
+    outputs[ids.name] = ids;
+    outputs[weights.name] = weights;
+    return { ids, weights };
+  }
+}
