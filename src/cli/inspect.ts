@@ -7,7 +7,8 @@ import type { FolderSource } from '../io/source.ts';
 import { parseModel } from '../models/registry.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import type { Command } from './command.ts';
-import { JSON_OPTION, LOAD_OPTIONS, loadOptions, openSource } from './model.ts';
+import { loadOptions, MODEL_FLAGS } from './load-flags.ts';
+import { JSON_OPTION, openSource } from './model.ts';
 import { sizeTable } from './plan-report.ts';
 import { facts, formatBytes, formatCount, table } from './words.ts';
 
@@ -22,7 +23,7 @@ export const inspect: Command = {
   wants: ['MODEL'],
   summary: 'show spec, sizes and tensors; reads headers only',
   example: 'inspect models/fable-moe-12m',
-  options: { context: LOAD_OPTIONS.context, quantize: LOAD_OPTIONS.quantize, ...JSON_OPTION },
+  options: { ...MODEL_FLAGS, ...JSON_OPTION },
   run: async (args, terminal) => {
     const folder = await openSource(args.positional(0));
     const { signal } = terminal;

@@ -2,7 +2,7 @@
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { LocalEngine, type EngineOptions } from '../engine/index.ts';
-import type { LoadOptions, LoadProgress, StreamingOptions } from '../engine/api.ts';
+import type { LoadProgress, StreamingOptions } from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
 import { openDawn } from '../gpu/dawn.ts';
 import { coalescedFolder } from '../io/coalesce.ts';
@@ -12,7 +12,8 @@ import { nodeFolder, type NodeFolderOptions } from '../io/node-file.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { Arguments, Options } from './arguments.ts';
-import { refuseOnCpu, streamOptions } from './streaming.ts';
+import { loadOptions, MODEL_FLAGS } from './load-flags.ts';
+import { refuseOnCpu } from './streaming.ts';
 import { fileTuning } from './tuning-file.ts';
 import type { Terminal } from './terminal.ts';
 import { formatBytes } from './words.ts';
@@ -26,8 +27,7 @@ export const DEVICE_OPTION = {
 
 export const LOAD_OPTIONS = {
   ...DEVICE_OPTION,
-  context: { value: 'N', help: 'tokens that the KV cache holds' },
-  quantize: { value: 'q8_0|q4_0', help: 're-encode weights while loading, but not packed experts' },
+  ...MODEL_FLAGS,
 } as const satisfies Options;
 
 export const TUNING_OPTION = {
@@ -74,15 +74,6 @@ function headersOf(lines: string): Record<string, string> {
       );
     }),
   );
-}
-
-export function loadOptions(args: Arguments): LoadOptions {
-  const quantize = args.choice('quantize', ['q8_0', 'q4_0']);
-  return {
-    ...(args.text('context') === undefined ? {} : { contextTokens: args.count('context', 1) }),
-    ...(quantize ? { quantize } : {}),
-    ...streamOptions(args),
-  };
 }
 
 /** Opens an engine on the device that the command line names, without a model. */

@@ -1,9 +1,9 @@
 import { LocalEngine } from '../engine/index.ts';
 import { budgetOf } from '../engine/planning.ts';
 import type { Command } from './command.ts';
-import { JSON_OPTION, LOAD_OPTIONS, loadOptions, openEngine, openSource } from './model.ts';
+import { loadOptions, MODEL_FLAGS, STREAM_FLAGS } from './load-flags.ts';
+import { JSON_OPTION, openEngine, openSource } from './model.ts';
 import { planReport } from './plan-report.ts';
-import { STREAM_OPTIONS } from './streaming.ts';
 
 /** What loading would take, before anything large is read. */
 export const plan: Command = {
@@ -12,10 +12,9 @@ export const plan: Command = {
   summary: 'show what a memory budget pays for; reads headers only',
   example: 'plan models/fable-moe-12m --budget 18MB',
   options: {
-    budget: STREAM_OPTIONS.budget,
-    slots: STREAM_OPTIONS.slots,
-    context: LOAD_OPTIONS.context,
-    quantize: LOAD_OPTIONS.quantize,
+    budget: STREAM_FLAGS.budget,
+    slots: STREAM_FLAGS.slots,
+    ...MODEL_FLAGS,
     device: { value: 'gpu|cpu', help: "gpu heeds this machine's adapter (default cpu)" },
     ...JSON_OPTION,
   },

@@ -1,49 +1,25 @@
 /** Options about how experts come and go, and what is told about it afterwards. */
 import { writeFile } from 'node:fs/promises';
-import type { LoadOptions, StreamingOptions, StreamingReport } from '../engine/api.ts';
+import type { StreamingOptions, StreamingReport } from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';
 import { AtomoeError } from '../errors.ts';
-import { POLICY_NAMES } from '../experts/policies.ts';
 import type { RouteRecorder } from '../experts/route-recorder.ts';
 import { traceToJson } from '../experts/trace-json.ts';
 import type { Arguments, Options } from './arguments.ts';
+import { STREAM_FLAGS } from './load-flags.ts';
 import { formatBytes, formatSeconds } from './words.ts';
 
+/** All that is about experts on their way; `cache` is about what is read from a URL. */
 export const STREAM_OPTIONS = {
-  budget: { value: 'BYTES', help: 'GPU memory, as 2GB: experts beyond it are streamed' },
-  slots: { value: 'N', help: 'experts of a layer in GPU memory, whatever the budget' },
-  policy: { value: 'NAME', help: `which expert makes room: ${POLICY_NAMES.join(', ')}` },
-  lookahead: { value: 'N', help: 'layers whose experts are guessed: 0, 1, 2 (default 1)' },
-  'run-ahead': { value: 'N', help: 'layers run before their experts are known (default auto)' },
-  'start-now': { help: 'fetch experts as they are needed, even where all fit' },
+  ...STREAM_FLAGS,
   cache: { value: 'DIR', help: 'keep here what is read from a URL' },
 } as const satisfies Options;
-
-/** Those of the command's options that were given. The engine checks their values, and says what it wants. */
-export function streamOptions(args: Arguments): Pick<LoadOptions, 'memoryBudget' | 'streaming'> {
-  const memoryBudget = args.bytes('budget');
-  const slots = args.number('slots');
-  const policy = args.choice('policy', POLICY_NAMES);
-  const lookahead = args.choice('lookahead', ['0', '1', '2']);
-  const runAhead = args.text('run-ahead') === 'auto' ? 'auto' : args.number('run-ahead');
-  const streaming: StreamingOptions = {
-    ...(slots === undefined ? {} : { slotsPerLayer: slots }),
-    ...(policy === undefined ? {} : { policy }),
-    ...(lookahead === undefined ? {} : { lookahead: Number(lookahead) as 0 | 1 | 2 }),
-    ...(runAhead === undefined ? {} : { runAhead }),
-    ...(args.flag('start-now') ? { start: 'now' as const } : {}),
-  };
-  return {
-    ...(memoryBudget === undefined ? {} : { memoryBudget }),
-    ...(Object.keys(streaming).length === 0 ? {} : { streaming }),
-  };
-}
 
 /** The CPU holds every expert: options that it would ignore are refused. */
 export function refuseOnCpu(args: Arguments): void {
   if (args.choice('device', ['gpu', 'cpu']) !== 'cpu') return;
-  const { cache: _, ...gpuOnly } = { ...STREAM_OPTIONS, routes: {} };
-  const given = Object.keys(gpuOnly).find((name) => args.text(name) !== undefined || args.flag(name));
+  const gpuOnly = [...Object.keys(STREAM_FLAGS), 'routes'];
+  const given = gpuOnly.find((name) => args.text(name) !== undefined || args.flag(name));
   if (given === undefined) return;
   throw new AtomoeError(
     'bad-input',

@@ -12,6 +12,7 @@ import type { ExpertWeights, RecordLayout } from '../graph/experts.ts';
 import type { Graph } from '../graph/node.ts';
 import type { Ref } from '../graph/tensor.ts';
 import { SLOT_STATES, type DiskReport, type StreamingOptions, type StreamingReport } from './api.ts';
+import { STREAMING_DEFAULTS } from './options.ts';
 import type { Drafted } from './planning.ts';
 import { mostUnits, type SlotPlan } from './slots.ts';
 import { StreamedSteps, type RouteTensors } from './streamed-steps.ts';
@@ -309,10 +310,11 @@ function openSteps(
   gpu: Gpu,
   { experts, decode, chunkTokens, spec, lossy }: Drafted,
   made: { store: ExpertStore; scratch: ExpertStore | undefined; tiers: RecordTiers },
-  { policy = 'ema', seed = 0, lookahead = 1, runAhead = 'auto' }: StreamingOptions,
+  options: StreamingOptions,
   { poison, mistake, observer }: StreamTesting,
 ): StreamedSteps {
   invariant(experts, () => 'a model without experts');
+  const { policy, seed, lookahead, runAhead } = { ...STREAMING_DEFAULTS, ...options };
   const { layout, unitsPerLayer } = experts;
   const routes = routeTensors(decode);
   const topK = mostUnits({ experts, topK: Math.max(...routes.map((route) => route.topK)) });

@@ -83,6 +83,14 @@ const STREAMING: Table<StreamingOptions> = {
   fill: flag,
 };
 
+/** What streaming does where nothing is said. */
+export const STREAMING_DEFAULTS = {
+  policy: 'ema',
+  seed: 0,
+  lookahead: 1,
+  runAhead: 'auto',
+} as const satisfies StreamingOptions;
+
 const LOSSY: Table<LossyOptions> = { skipBelow: numberFrom(0), dropColdBelow: numberFrom(0) };
 
 type ResizeOptions = Pick<LoadOptions, 'memoryBudget' | 'streaming'>;

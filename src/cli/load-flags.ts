@@ -1,0 +1,89 @@
+/** Flags that set an option of the engine's `load`: a row for each, the one place in the CLI that knows it. */
+import type { LoadOptions, StreamingOptions } from '../engine/api.ts';
+import { STREAMING_DEFAULTS } from '../engine/options.ts';
+import { POLICY_NAMES } from '../experts/policies.ts';
+import type { Arguments, Option } from './arguments.ts';
+
+interface LoadFlag extends Option {
+  /** The option, or the option of `streaming`, that it sets. */
+  readonly sets: keyof LoadOptions | `streaming.${keyof StreamingOptions}`;
+  /** Reads its text. What the engine checks is not checked here. @returns undefined where it was not given */
+  readonly read: (args: Arguments, name: string) => unknown;
+}
+
+const number: LoadFlag['read'] = (args, name) => args.number(name);
+const { lookahead, runAhead } = STREAMING_DEFAULTS;
+
+/** Of all commands that load a model or plan to. */
+export const MODEL_FLAGS = {
+  context: {
+    value: 'N',
+    help: 'tokens that the KV cache holds',
+    sets: 'contextTokens',
+    read: (args, name) => (args.text(name) === undefined ? undefined : args.count(name, 1)),
+  },
+  quantize: {
+    value: 'q8_0|q4_0',
+    help: 're-encode weights while loading, but not packed experts',
+    sets: 'quantize',
+    read: (args, name) => args.choice(name, ['q8_0', 'q4_0']),
+  },
+} as const satisfies Readonly<Record<string, LoadFlag>>;
+
+/** How experts come to the GPU and go; the CPU holds all of them. */
+export const STREAM_FLAGS = {
+  budget: {
+    value: 'BYTES',
+    help: 'GPU memory, as 2GB: experts beyond it are streamed',
+    sets: 'memoryBudget',
+    read: (args, name) => args.bytes(name),
+  },
+  slots: {
+    value: 'N',
+    help: 'experts of a layer in GPU memory, whatever the budget',
+    sets: 'streaming.slotsPerLayer',
+    read: number,
+  },
+  policy: {
+    value: 'NAME',
+    help: `which expert makes room: ${POLICY_NAMES.join(', ')}`,
+    sets: 'streaming.policy',
+    read: (args, name) => args.choice(name, POLICY_NAMES),
+  },
+  lookahead: {
+    value: 'N',
+    help: `layers whose experts are guessed: 0, 1, 2 (default ${lookahead})`,
+    sets: 'streaming.lookahead',
+    read: (args, name) => optionally(args.choice(name, ['0', '1', '2']), Number),
+  },
+  'run-ahead': {
+    value: 'N',
+    help: `layers run before their experts are known (default ${runAhead})`,
+    sets: 'streaming.runAhead',
+    read: (args, name) => (args.text(name) === 'auto' ? 'auto' : args.number(name)),
+  },
+  'start-now': {
+    help: 'fetch experts as they are needed, even where all fit',
+    sets: 'streaming.start',
+    read: (args, name) => (args.flag(name) ? 'now' : undefined),
+  },
+} as const satisfies Readonly<Record<string, LoadFlag>>;
+
+function optionally<T, R>(value: T | undefined, map: (value: T) => R): R | undefined {
+  return value === undefined ? undefined : map(value);
+}
+
+/** The engine's options that the command line sets. The engine checks their values, and says what it wants. */
+export function loadOptions(args: Arguments): LoadOptions {
+  const options: Record<string, unknown> = {};
+  const streaming: Record<string, unknown> = {};
+  const flags: Readonly<Record<string, LoadFlag>> = { ...MODEL_FLAGS, ...STREAM_FLAGS };
+  for (const [name, { sets, read }] of Object.entries(flags)) {
+    const value = read(args, name);
+    if (value === undefined) continue;
+    const [first, second] = sets.split('.');
+    if (second === undefined) options[first ?? ''] = value;
+    else streaming[second] = value;
+  }
+  return Object.keys(streaming).length === 0 ? options : { ...options, streaming };
+}
