@@ -96,12 +96,20 @@ export class GraphBuilder {
     const known = this.#weights.get(weight.name);
     if (known) {
       invariant(
-        known.rows === weight.rows && known.cols === weight.cols && known.exact === weight.exact,
-        () => `weight ${weight.name} is declared twice with different shapes`,
+        known.rows === weight.rows &&
+          known.cols === weight.cols &&
+          known.exact === weight.exact &&
+          sourceKey(known) === sourceKey(weight),
+        () => `weight ${weight.name} is declared twice, with different shapes or rows`,
       );
       return known;
     }
     this.#weights.set(weight.name, weight);
     return weight;
   }
+}
+
+/** Equal for weights that are read from the same places. */
+function sourceKey({ source }: Weight): string {
+  return source.kind === 'checkpoint' ? JSON.stringify(source.parts) : source.kind;
 }

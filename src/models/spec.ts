@@ -1,5 +1,6 @@
 import type { Activation } from '../kernels/activation.ts';
 import type { RouterRule } from '../kernels/gate.ts';
+import type { RopeScaling } from '../kernels/rope-angles.ts';
 import type { TensorRows } from '../graph/tensor.ts';
 
 /** A linear layer's place in the checkpoint. */
@@ -8,13 +9,21 @@ export interface LinearSpec {
   readonly bias?: readonly (TensorRows | string)[]; // [outs]
 }
 
+/** How heads are turned by their position. */
+export interface RopeSpec {
+  readonly theta: number;
+  readonly rotaryDim: number; // elements of a head that turn
+  readonly style: 'half' | 'pair';
+  readonly scaling?: RopeScaling;
+}
+
 export interface AttentionSpec {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
   readonly scale: number; // of the scores; usually headDim ** -0.5
   readonly window: number; // keys that a query sees; 0: all
-  readonly rope: { readonly theta: number; readonly rotaryDim: number; readonly style: 'half' | 'pair' };
+  readonly rope: RopeSpec;
   readonly norm:
     { readonly kind: 'none' } | { readonly kind: 'head' | 'vector'; readonly q: string; readonly k: string };
   readonly qkv: LinearSpec; // q heads, k heads, v heads

@@ -2,7 +2,7 @@ import { attentionNode, ropeKvNode } from '../../graph/ops/attention.ts';
 import { linearNode } from '../../graph/ops/linear.ts';
 import type { Tensor, Weight } from '../../graph/tensor.ts';
 import { ropeAngles } from '../../kernels/rope-angles.ts';
-import type { AttentionSpec } from '../../models/spec.ts';
+import type { AttentionSpec, RopeSpec } from '../../models/spec.ts';
 import type { Site } from '../site.ts';
 
 /** Causal attention with a cache of keys and values: x [tokens, hidden] -> [tokens, hidden]. */
@@ -45,9 +45,20 @@ function rotated(site: Site, qkv: Tensor, attention: AttentionSpec) {
 }
 
 /** One table [positions, rotaryDim] for all layers of equal angles. */
-function ropeTable({ builder, purpose }: Site, { theta, rotaryDim }: AttentionSpec['rope']): Weight {
+function ropeTable({ builder, purpose }: Site, rope: RopeSpec): Weight {
+  const { theta, rotaryDim, scaling } = rope;
   const positions = purpose.contextTokens;
-  return builder.computed(`rope ${theta} ${rotaryDim}`, positions, rotaryDim, () =>
-    ropeAngles({ theta, rotaryDim, positions }),
+  return builder.computed(ropeName(rope), positions, rotaryDim, () =>
+    ropeAngles({ theta, rotaryDim, scaling, positions }),
   );
+}
+
+/** Tells all that the angles depend on: weights of one name are one. */
+function ropeName({
+  theta,
+  rotaryDim,
+  scaling = {},
+}: Pick<RopeSpec, 'theta' | 'rotaryDim'> & { readonly scaling?: object }): string {
+  const rules = Object.entries(scaling).sort(([a], [b]) => (a < b ? -1 : 1));
+  return ['rope', theta, rotaryDim, ...rules.map(([key, value]) => `${key}=${value}`)].join(' ');
 }

@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { GraphBuilder } from '../../graph/builder.ts';
+import type { Weight } from '../../graph/tensor.ts';
+import type { RopeScaling } from '../../kernels/rope-angles.ts';
+import type { ConfigValues } from '../../models/config.ts';
+import { parseModel } from '../../models/registry.ts';
+import type { LayerSpec } from '../../models/spec.ts';
+import { buildDecoder } from '../decoder.ts';
+
+const CONFIG = JSON.parse(readFileSync('fixtures/models/olmoe/config.json', 'utf8')) as ConfigValues;
+
+/** The rope tables of a model's layers, in their order, with one scaling for each layer. */
+function ropeTables(scalings: readonly (RopeScaling | undefined)[]): Weight[] {
+  const { spec } = parseModel(CONFIG, 'olmoe');
+  const scaled = (layer: LayerSpec, scaling: RopeScaling | undefined): LayerSpec => ({
+    ...layer,
+    attention: {
+      ...layer.attention,
+      rope: { ...layer.attention.rope, ...(scaling ? { scaling } : {}) },
+    },
+  });
+  const layers = spec.layers.map((layer, index) => scaled(layer, scalings[index]));
+  const purpose = { logits: 'all', sample: false, contextTokens: 8 } as const;
+  const { nodes } = buildDecoder({ ...spec, layers }, purpose, new GraphBuilder());
+  return nodes
+    .filter(({ op }) => op === 'rope-kv')
+    .flatMap(({ reads }) =>
+      reads.flatMap((ref) => (ref.kind === 'weight' && ref.source.kind === 'computed' ? [ref] : [])),
+    );
+}
+
+const valuesOf = ({ source }: Weight) => (source.kind === 'computed' ? [...source.values()] : []);
+
+const yarn = (amplitude: number): RopeScaling => ({
+  kind: 'yarn',
+  factor: 4,
+  originalPositions: 4,
+  betaFast: 32,
+  betaSlow: 1,
+  truncate: true,
+  amplitude,
+});
+
+test.each<[string, RopeScaling | undefined, RopeScaling]>([
+  ['whether they are scaled', undefined, { kind: 'linear', factor: 2 }],
+  ['their factor', { kind: 'linear', factor: 2 }, { kind: 'linear', factor: 4 }],
+  ['the last of their parameters', yarn(1), yarn(1.5)],
+])('rope tables that differ in %s only stay two', (_what, one, other) => {
+  const [first, second, third] = ropeTables([one, other, one]) as [Weight, Weight, Weight];
+  expect(first).toBe(third);
+  expect(second).not.toBe(first);
+  expect(valuesOf(second)).not.toEqual(valuesOf(first));
+});
+
+test('equal scalings are one table, in whatever order their parameters are written', () => {
+  const { kind, factor, ...rest } = yarn(1) as Extract<RopeScaling, { kind: 'yarn' }>;
+  const tables = ropeTables([yarn(1), { ...rest, factor, kind }, yarn(1)]);
+  expect(tables).toHaveLength(3);
+  expect(new Set(tables).size).toBe(1);
+});
