@@ -19,7 +19,7 @@ import {
 } from '../src/graph/plan.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import { tuneModel, type TuningStore } from '../src/engine/tuning.ts';
-import type { WeightFormat } from '../src/kernels/common.ts';
+import type { FormatName } from '../src/weights/formats/index.ts';
 
 /** Matrices of a record, and how many records. */
 export interface ExpertShape {
@@ -30,7 +30,7 @@ export interface ExpertShape {
 export interface RigOptions {
   readonly tokens: number;
   readonly past?: number; // tokens in the cache
-  readonly format?: WeightFormat; // of weights that are not exact, and of expert records
+  readonly format?: FormatName; // of weights that are not exact, and of expert records
   /** One layer of experts: made for this rig, or shared with others. */
   readonly experts?: ExpertShape | ExpertStore;
   readonly tuning?: Tuning | 'auto'; // default auto
@@ -187,7 +187,7 @@ async function tune(
 function weightsOf(
   gpu: Gpu,
   graph: Graph,
-  format: WeightFormat,
+  format: FormatName,
   held: { dispose(): void }[],
 ): Map<string, GpuWeight> {
   const weights = new Map<string, GpuWeight>();
@@ -211,7 +211,7 @@ function weightsOf(
 export async function openExperts(
   gpu: Gpu,
   { units, shapes }: ExpertShape,
-  format: WeightFormat,
+  format: FormatName,
 ): Promise<ExpertStore> {
   const layout = recordLayout(format, shapes);
   const store = await ExpertStore.open(gpu, { layers: 1, unitsPerLayer: units, layout });

@@ -1,6 +1,6 @@
 /**
  * Atomoe: Mixture-of-Experts language models on WebGPU. `createEngine` works in this thread, `createWorkerEngine` in a
- * worker of its own. The rest is what it takes to define a model family or a kernel from outside.
+ * worker of its own. The rest is what it takes to define a model family, a kernel or a weight format from outside.
  */
 export * from './engine/index.ts';
 export { AtomoeError, type ErrorCode } from './errors.ts';
@@ -49,14 +49,15 @@ export { rmsNormNode } from './graph/ops/norm.ts';
 export { productRouteNode } from './graph/ops/product-route.ts';
 export { sampleNodes } from './graph/ops/sample.ts';
 
-export {
-  featuresOf,
-  foldGrid,
-  gridPart,
-  reducePart,
-  scalarPrelude,
-  type Scalar,
-  type WeightFormat,
-} from './kernels/common.ts';
+export { featuresOf, foldGrid, gridPart, reducePart, scalarPrelude, type Scalar } from './kernels/common.ts';
 export { cross, defineKernel, type Kernel, type Variant } from './kernels/kernel.ts';
 export type { Part } from './gpu/program.ts';
+
+export {
+  defineFormat,
+  type FormatShaders,
+  type Plane,
+  type Repack,
+  type WeightFormat,
+} from './weights/format.ts';
+export { registerFormat, type BuiltInFormat, type FormatName } from './weights/formats/index.ts';

@@ -7,13 +7,14 @@ import { linearNode } from '../../src/graph/ops/linear.ts';
 import { expertsNode } from '../../src/graph/ops/moe.ts';
 import { rmsNormNode } from '../../src/graph/ops/norm.ts';
 import { productRouteNode } from '../../src/graph/ops/product-route.ts';
-import type { WeightFormat } from '../../src/kernels/common.ts';
 import { boundMs, measureLimits, type MachineLimits, type Work } from '../limits.ts';
 import { digits, percent, say, table, type PartResult } from '../report.ts';
 import { Rig, type RigOptions } from '../rig.ts';
 import type { Measured } from '../stats.ts';
 import { timeCommands } from '../timing.ts';
 import { atomicNodes, randomIds } from '../atomic.ts';
+import { weightFormat, type FormatName } from '../../src/weights/formats/index.ts';
+import { matrixLayout } from '../../src/weights/matrix.ts';
 
 /** One op at one size, and what each of its kernels has to do at the least. */
 interface Case {
@@ -24,18 +25,17 @@ interface Case {
   readonly work: Readonly<Record<string, Work>>;
 }
 
-const BYTES: Readonly<Record<WeightFormat, number>> = {
-  f32: 4,
-  f16: 2,
-  bf16: 2,
-  q8_0: 34 / 32,
-  q4_0: 18 / 32,
-};
+/** Of a weight, its share of the scale included. */
+function weightBytes(format: FormatName): number {
+  const rows = 64; // enough that padding does not count
+  const { block } = weightFormat(format);
+  return matrixLayout(format, rows, block).sizeBytes / (rows * block);
+}
 
-function linearCase(format: WeightFormat, tokens: number): Case {
+function linearCase(format: FormatName, tokens: number): Case {
   const [outs, cols] = [4096, 1024];
   const work = {
-    bytes: outs * cols * BYTES[format] + 4 * tokens * (outs + cols),
+    bytes: outs * cols * weightBytes(format) + 4 * tokens * (outs + cols),
     ops: 2 * tokens * outs * cols,
   };
   return {
@@ -50,11 +50,11 @@ function linearCase(format: WeightFormat, tokens: number): Case {
   };
 }
 
-function expertsCase(tokens: number, format: WeightFormat): Case {
+function expertsCase(tokens: number, format: FormatName): Case {
   const { hidden, width, experts, topK } = { hidden: 1024, width: 512, experts: 32, topK: 4 };
   const pairs = tokens * topK;
   const active = Math.min(experts, pairs);
-  const matrix = hidden * width * BYTES[format];
+  const matrix = hidden * width * weightBytes(format);
   const up = {
     bytes: active * 2 * matrix + 4 * (tokens * hidden + pairs * width),
     ops: 4 * pairs * hidden * width,

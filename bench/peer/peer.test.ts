@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/formats/checkpoint.ts';
-import { packQuant, unpackQuant } from '../../src/weights/quant.ts';
+import { q4_0 } from '../../src/weights/formats/q4_0.ts';
 import { checkpointFolder } from './checkpoint.ts';
 import { BLOCK, dequantize, makeWeights, randomMatrix, type ModelShape } from './model.ts';
 import { bytes, float, integer, message, serialize, text } from './protobuf.ts';
@@ -19,8 +19,8 @@ test('quantising the values gives the quants and scales that they were made from
   const cols = 96;
   const matrix = randomMatrix(rows, cols, 5);
   const values = dequantize(matrix, 0, rows * cols);
-  const packed = packQuant('q4_0', values, rows, cols);
-  expect(unpackQuant('q4_0', packed, rows, cols)).toEqual(values);
+  const packed = q4_0.encode(values, rows, cols);
+  expect(q4_0.decode(packed, rows, cols)).toEqual(values);
   const scales = new Uint16Array(packed.buffer, (rows * cols) / 2);
   expect(matrix.scales.length).toBe((rows * cols) / BLOCK);
   // Halves of the exact scales: their low 13 bits are zero.

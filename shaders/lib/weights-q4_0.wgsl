@@ -1,7 +1,7 @@
 // weights q4_0: UNIT = 32 weights (a block) in one vec4<u32>, one f16 scale: w = scale * (q - 8).
 //
 // Byte j of the 16 holds weight j in its low nibble and weight j + 16 in its high one. A matrix lies as all its quants
-// row-major, then all its scales (src/formats/quant.ts, quantLayout). Functions as in lib/weights-f32.wgsl.
+// row-major, then all its scales (src/weights/scaled-blocks.ts). Functions as in lib/weights-f32.wgsl.
 const UNIT = 32u;
 const UNIT_VEC4 = 8u;
 const SCALED = true;

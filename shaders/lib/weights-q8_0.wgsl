@@ -1,7 +1,7 @@
 // weights q8_0: UNIT = 16 weights (signed bytes) in one vec4<u32>; 32 weights share an f16 scale: w = scale * q.
 //
 // A matrix [rows, cols] lies as all its quants row-major, then all its scales row-major (two halves to a word), from a
-// 16-byte boundary on (src/formats/quant.ts, quantLayout). Functions as in lib/weights-f32.wgsl.
+// 16-byte boundary on (src/weights/scaled-blocks.ts). Functions as in lib/weights-f32.wgsl.
 const UNIT = 16u;
 const UNIT_VEC4 = 4u;
 const SCALED = true;

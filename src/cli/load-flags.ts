@@ -2,6 +2,7 @@
 import type { LoadOptions, StreamingOptions } from '../engine/api.ts';
 import { STREAMING_DEFAULTS } from '../engine/options.ts';
 import { POLICY_NAMES } from '../experts/policies.ts';
+import { formatNames, isQuantized } from '../weights/formats/index.ts';
 import type { Arguments, Option } from './arguments.ts';
 
 interface LoadFlag extends Option {
@@ -23,10 +24,10 @@ export const MODEL_FLAGS = {
     read: (args, name) => (args.text(name) === undefined ? undefined : args.count(name, 1)),
   },
   quantize: {
-    value: 'q8_0|q4_0',
+    value: formatNames(isQuantized).join('|'),
     help: 're-encode weights while loading, but not packed experts',
     sets: 'quantize',
-    read: (args, name) => args.choice(name, ['q8_0', 'q4_0']),
+    read: (args, name) => args.choice(name, formatNames(isQuantized)),
   },
 } as const satisfies Readonly<Record<string, LoadFlag>>;
 

@@ -8,6 +8,7 @@ import { writePack, type FolderSink, type PackContents, type RecordSource } from
 import { copyTensor, type TensorToWrite } from '../formats/safetensors-writer.ts';
 import { baseName } from '../io/names.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
+import { formatNames, isQuantized } from '../weights/formats/index.ts';
 import type { Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
 import { JSON_OPTION, openSource } from './model.ts';
@@ -32,7 +33,10 @@ export const pack: Command = {
   summary: 'write a folder in which each expert is one read',
   example: 'pack models/fable-moe-12m packed',
   options: {
-    quantize: { value: 'q8_0|q4_0', help: 're-encode the experts; the rest stays as it is' },
+    quantize: {
+      value: formatNames(isQuantized).join('|'),
+      help: 're-encode the experts; the rest stays as it is',
+    },
     split: { value: 'BYTES', help: 'largest file of experts (default 1073741824)' },
     ...JSON_OPTION,
   },
@@ -40,7 +44,7 @@ export const pack: Command = {
     const [model, out] = [args.positional(0), args.positional(1)];
     await assertEmpty(out);
     const folder = await openSource(model, undefined, { isConfined: true });
-    const quantize = args.choice('quantize', ['q8_0', 'q4_0']);
+    const quantize = args.choice('quantize', formatNames(isQuantized));
     const { signal } = terminal;
     const drafted = await draftModel(folder, { signal, ...(quantize ? { quantize } : {}) }, []);
     try {

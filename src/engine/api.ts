@@ -6,6 +6,7 @@
 import type { PolicyName } from '../experts/policies.ts';
 import type { MakePolicy, Policy, PolicyShape } from '../experts/policy.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
+import type { QuantizedFormat } from '../weights/formats/index.ts';
 
 /** Where a model comes from: a folder URL ending in `/`, a single file URL, or files the user dropped. */
 export type ModelSource = string | readonly File[] | ModelFiles;
@@ -16,7 +17,7 @@ export type ModelFiles = FolderSource;
 /** One ranged file. */
 export type ModelFile = FileSource;
 
-export type QuantizeFormat = 'q8_0' | 'q4_0';
+export type QuantizeFormat = QuantizedFormat | (string & {});
 
 /** Progress of a load, in order: plan, weights, compile, tune, ready. */
 export type LoadProgress =

@@ -13,7 +13,8 @@ import { tensorSizeBytes } from '../graph/liveness.ts';
 import { plainStep, type Dispatch, type Graph, type Step } from '../graph/node.ts';
 import { bindDispatch, lower, type Choice, type PlanOptions } from '../graph/plan.ts';
 import type { Ref, Scalar } from '../graph/tensor.ts';
-import { matrixLayout, type MatrixFormat } from '../weights/matrix.ts';
+import type { FormatName } from '../weights/formats/index.ts';
+import { matrixLayout } from '../weights/matrix.ts';
 import { realGraph, REAL_SIZES, realWeights, type RealSize } from './real-sizes.testing.ts';
 
 const dawn = create(['backend=null']);
@@ -34,7 +35,7 @@ interface Kind {
   readonly adapterClass: AdapterClass;
   readonly scalar: Scalar;
   readonly features: DeviceFacts['features'];
-  readonly format: MatrixFormat;
+  readonly format: FormatName;
   readonly maxBindingBytes: number;
 }
 

@@ -1,9 +1,11 @@
 import { describe, expect, test, vi } from 'vitest';
 import { AtomoeError } from '../errors.ts';
+import { memoryFolder } from '../io/memory.ts';
 import { nearest } from './checks.ts';
 import { createEngine } from './index.ts';
 import { readMessages, readPrompt } from './messages.ts';
 import { checkOptions, readEngineOptions, readGenerateOptions, readLoadOptions } from './options.ts';
+import { draftModel } from './planning.ts';
 
 /** What a call is refused with; it has to be. */
 function refusal(act: () => unknown): AtomoeError {
@@ -108,7 +110,7 @@ describe('options of load', () => {
     [{ contextTokens: 0 }, /contextTokens is 0; wanted a whole number from 1 on/],
     [{ memoryBudget: '512MB' }, /memoryBudget is "512MB"; wanted "auto" or a number/],
     [{ memoryBudget: -1 }, /memoryBudget is -1; wanted a number from 0 on/],
-    [{ quantize: 'q5' }, /quantize is "q5"; wanted "q8_0" or "q4_0"/],
+    [{ quantize: 5 }, /quantize is 5; wanted text/],
     [{ onProgress: 'log' }, /onProgress is "log"; wanted a function/],
     [{ streaming: 'now' }, /streaming is "now"; wanted an object/],
     [{ streaming: { slots: 4 } }, /unknown option "streaming\.slots"; wanted one of start, policy/],
@@ -123,6 +125,14 @@ describe('options of load', () => {
     [{ diskCache: 1 }, /diskCache is 1; wanted true or false/],
   ])('%o is refused', (options, says) => {
     expect(refusal(() => readLoadOptions(options)).message).toMatch(says);
+  });
+
+  test('a format that nothing is quantised in is refused before a file is opened', async () => {
+    const load = draftModel(memoryFolder({}), { quantize: 'q5' }, []);
+    await expect(load).rejects.toThrow(/quantize is "q5"; wanted "q8_0" or "q4_0"/);
+    await expect(draftModel(memoryFolder({}), { quantize: 'bf16' }, [])).rejects.toThrow(
+      /quantize is "bf16"/,
+    );
   });
 
   test('a proxy becomes plain data', () => {

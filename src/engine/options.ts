@@ -138,7 +138,7 @@ const LOAD: Table<LoadOptions> = {
   signal: abortSignal,
   onProgress: callback(),
   contextTokens: wholeFrom(1),
-  quantize: oneOf('q8_0', 'q4_0'),
+  quantize: text, // draftModel knows which: the table of formats is not for threads that only ask
   activations: oneOf('f32', 'f16'),
   lossy: fields(LOSSY),
   diskCache: flag,

@@ -4,7 +4,8 @@ import { AtomoeError } from '../errors.ts';
 import { DEFAULT_LIMITS, type AdapterFacts, type Limits } from '../gpu/device.ts';
 import { openCheckpoint, type Checkpoint } from '../formats/checkpoint.ts';
 import type { JsonObject } from '../formats/json-file.ts';
-import { matrixLayout, type MatrixFormat } from '../weights/matrix.ts';
+import { formatNames, isQuantized, type FormatName } from '../weights/formats/index.ts';
+import { matrixLayout } from '../weights/matrix.ts';
 import { largestPoolBytes, poolsPerLayer } from '../experts/pools.ts';
 import type { ExpertWeights } from '../graph/experts.ts';
 import { shareBuffers, tensorSizeBytes } from '../graph/liveness.ts';
@@ -19,6 +20,7 @@ import { findFamily, parseModel } from '../models/registry.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { SAMPLE_RECORD_BYTES } from '../graph/ops/sample.ts';
 import { checkTensors, fileTensors } from './checkpoint-check.ts';
+import { oneOf } from './checks.ts';
 import type { LoadOptions, LossyOptions, ModelPlan, PlanNote, StreamingOptions } from './api.ts';
 import {
   allSlots,
@@ -65,6 +67,7 @@ export async function draftModel(
   families: readonly ModelFamily[],
 ): Promise<Drafted> {
   const { signal, quantize } = options;
+  if (quantize !== undefined) oneOf(...formatNames(isQuantized))(quantize, 'quantize');
   const accept = (config: JsonObject, label: string) => void findFamily(config, label, families);
   const checkpoint = await openCheckpoint(folder, { signal, accept });
   try {
@@ -116,7 +119,7 @@ export function weightFacts({ context, experts }: Drafted, limits: Limits, bound
 }
 
 /** How a weight will lie: its parts, and where each has its scales. */
-function factOf(weight: Weight, format: MatrixFormat, mostBytes: number): WeightFact {
+function factOf(weight: Weight, format: FormatName, mostBytes: number): WeightFact {
   const { cols } = weight;
   const parts = weightParts(weight, (rows) => matrixLayout(format, rows, cols).sizeBytes, mostBytes);
   return {

@@ -1,6 +1,7 @@
 /** The sizes of published models: what kernels, plans and tuning will meet. Not part of the library. */
 import { recordLayout } from '../experts/record.ts';
-import { matrixLayout, type MatrixFormat } from '../weights/matrix.ts';
+import type { FormatName } from '../weights/formats/index.ts';
+import { matrixLayout } from '../weights/matrix.ts';
 import type { ExpertWeights } from '../graph/experts.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph } from '../graph/node.ts';
@@ -182,7 +183,7 @@ export function realGraph(size: RealSize, purpose: GraphPurpose): Graph {
 }
 
 /** Weights in one format, without any bytes. */
-export function realWeights(size: RealSize, format: MatrixFormat, maxBindingBytes: number): WeightFacts {
+export function realWeights(size: RealSize, format: FormatName, maxBindingBytes: number): WeightFacts {
   return {
     weight: (weight) => {
       const kept = weight.exact ? 'f32' : format;
@@ -199,7 +200,7 @@ export function realWeights(size: RealSize, format: MatrixFormat, maxBindingByte
 
 function realExperts(
   { experts, hidden, width }: RealSize,
-  format: MatrixFormat,
+  format: FormatName,
   maxBindingBytes: number,
 ): ExpertWeights {
   const pageExperts = width === 1 ? Math.sqrt(experts) : 1;

@@ -4,7 +4,8 @@ import { packRecord, recordLayout } from '../experts/record.ts';
 import { noTensor, type Checkpoint } from '../formats/checkpoint.ts';
 import { isWeightDtype, type WeightDtype } from '../weights/dtypes.ts';
 import type { ExpertPack } from '../formats/pack.ts';
-import { chooseFormat, encodeMatrix, matrixLayout, type MatrixFormat } from '../weights/matrix.ts';
+import type { FormatName } from '../weights/formats/index.ts';
+import { chooseFormat, commonFormat, encodeMatrix, isStackable, matrixLayout } from '../weights/matrix.ts';
 import type { RecordLayout } from '../graph/experts.ts';
 import type { TensorRows, Weight } from '../graph/tensor.ts';
 import type { WeightPart } from '../graph/weight-parts.ts';
@@ -20,7 +21,7 @@ export interface ReadContext {
 
 /** A matrix as it goes to the GPU. */
 export interface EncodedMatrix {
-  readonly format: MatrixFormat;
+  readonly format: FormatName;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly scalesOffsetBytes: number;
 }
@@ -79,7 +80,7 @@ function wrongShape(checkpoint: Checkpoint, part: TensorRows, wanted: string): A
  *
  * @throws {AtomoeError} bad-file - a tensor is missing or has another shape; unsupported-model - a stored type
  */
-export function formatOf(weight: Weight, { checkpoint, quantize }: ReadContext): MatrixFormat {
+export function formatOf(weight: Weight, { checkpoint, quantize }: ReadContext): FormatName {
   const { source, rows, cols } = weight;
   if (source.kind === 'computed') return 'f32';
   let found = 0;
@@ -111,7 +112,7 @@ async function readParts(
     readonly parts: readonly TensorRows[];
     readonly rows: number;
     readonly cols: number;
-    readonly format: MatrixFormat;
+    readonly format: FormatName;
   },
   context: ReadContext,
 ): Promise<EncodedMatrix> {
@@ -121,16 +122,16 @@ async function readParts(
     return { format, bytes: await readPart(parts[0], cols, format, context), scalesOffsetBytes };
   }
   // Stacked parts: quants follow quants and scales follow scales only if the whole is encoded at once.
-  const isQuantized = scalesOffsetBytes > 0;
-  const partFormat = isQuantized ? 'f32' : format;
-  const stacked = new Uint8Array(isQuantized ? 4 * rows * cols : sizeBytes);
+  const isWhole = !isStackable(format);
+  const partFormat = isWhole ? 'f32' : format;
+  const stacked = new Uint8Array(isWhole ? 4 * rows * cols : sizeBytes);
   let at = 0;
   for (const part of parts) {
     const bytes = await readPart(part, cols, partFormat, context);
     stacked.set(bytes, at);
     at += bytes.byteLength;
   }
-  const bytes = isQuantized ? encodeMatrix('F32', stacked, format, rows, cols) : stacked;
+  const bytes = isWhole ? encodeMatrix('F32', stacked, format, rows, cols) : stacked;
   return { format, bytes, scalesOffsetBytes };
 }
 
@@ -159,7 +160,7 @@ export async function readWeightRows(
 async function readPart(
   part: TensorRows,
   cols: number,
-  format: MatrixFormat,
+  format: FormatName,
   { checkpoint, signal }: ReadContext,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { dtype, rows } = describe(checkpoint, part, cols);
@@ -210,7 +211,7 @@ function planGluExperts(spec: ModelSpec, experts: number, width: number, context
   const { hidden } = spec;
   const shapes = gluShapes(hidden, width);
   const sparse = spec.layers.flatMap(({ mlp }) => (mlp.kind === 'moe' ? [mlp] : []));
-  const format = commonFormat(gluParts(sparse, shapes), context, commonDivisor(hidden, width));
+  const format = formatOfParts(gluParts(sparse, shapes), context, commonDivisor(hidden, width));
   const layout = recordLayout(format, shapes);
   return {
     layers: sparse.length,
@@ -239,7 +240,7 @@ function planPages(spec: ModelSpec, context: ReadContext): ExpertPlan {
   const atomic = spec.layers.flatMap(({ mlp }) => (mlp.kind === 'atomic' ? [mlp] : []));
   const [first] = atomic;
   invariant(first, () => 'no atomic experts');
-  const format = commonFormat(atomicParts(atomic, hidden), context, hidden);
+  const format = formatOfParts(atomicParts(atomic, hidden), context, hidden);
   const pageExperts = pageSize(first.experts, first.grid, 2 * matrixLayout(format, 1, hidden).sizeBytes);
   const layout = recordLayout(format, pageShapes(hidden, pageExperts));
   return {
@@ -364,20 +365,19 @@ function* atomicParts(layers: readonly AtomicSpec[], hidden: number): Generator<
  *
  * @param cols - what the rows' lengths have in common
  */
-function commonFormat(
+function formatOfParts(
   parts: Iterable<SizedPart>,
   { checkpoint, quantize }: ReadContext,
   cols: number,
-): MatrixFormat {
-  const formats = new Set<MatrixFormat>();
+): FormatName {
+  const formats = new Set<FormatName>();
   for (const { part, shape } of parts) {
     const [rows, width] = shape;
     const described = describe(checkpoint, part, width);
     if (described.rows !== rows) throw wrongShape(checkpoint, part, `${rows} rows of ${width}`);
     formats.add(chooseFormat(described.dtype, cols, quantize));
   }
-  const [only = 'f32'] = formats;
-  return formats.size === 1 ? only : 'f32';
+  return commonFormat(formats);
 }
 
 /** Names of the tensors that hold routed experts. */

@@ -1,5 +1,6 @@
 import { invariant } from '../errors.ts';
-import { decodeMatrix, matrixLayout, type MatrixFormat } from '../weights/matrix.ts';
+import type { FormatName } from '../weights/formats/index.ts';
+import { decodeMatrix, matrixLayout } from '../weights/matrix.ts';
 import type { RecordLayout, RecordPart } from '../graph/experts.ts';
 
 const ALIGNMENT = 256; // the portable storage alignment: parts can be bound on their own
@@ -10,7 +11,7 @@ function align(value: number): number {
 
 /** Lays matrices out one behind the other, each from a 256-byte boundary on. */
 export function recordLayout(
-  format: MatrixFormat,
+  format: FormatName,
   shapes: Readonly<Record<string, readonly [rows: number, cols: number]>>,
 ): RecordLayout {
   const parts: Record<string, RecordPart> = {};

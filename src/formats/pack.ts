@@ -18,7 +18,8 @@ import { readExactly, unrangedBytes } from '../io/read.ts';
 import type { FileSource, FolderSource, ReadOptions } from '../io/source.ts';
 import { HASH_BYTES, hashBytes, type BlockHashes } from './block-hashes.ts';
 import { isJsonObject, type JsonObject } from './json-file.ts';
-import { chooseFormat, isQuantized, matrixLayout, type MatrixFormat } from '../weights/matrix.ts';
+import { formatNames, type FormatName } from '../weights/formats/index.ts';
+import { holdsRows, matrixLayout } from '../weights/matrix.ts';
 
 export const MANIFEST_FILE = 'atomoe.json';
 export const DENSE_FILE = 'dense.safetensors';
@@ -54,7 +55,7 @@ export interface PackPart {
 
 /** How every record of the pack lies. */
 export interface PackLayout {
-  readonly format: MatrixFormat;
+  readonly format: FormatName;
   readonly parts: Readonly<Record<string, PackPart>>; // `gate`, `up`, `down`; or `in`, `out`
   readonly sizeBytes: number; // a multiple of 256
 }
@@ -226,8 +227,9 @@ class ManifestParser {
 
   layout(value: unknown): PackLayout {
     const json = this.#object('record', value);
-    const format = FORMATS.find((known) => known === json['format']);
-    if (!format) throw this.#wrong('record.format', json['format'], `one of ${FORMATS.join(', ')}`);
+    const known = formatNames();
+    const format = known.find((name) => name === json['format']);
+    if (!format) throw this.#wrong('record.format', json['format'], `one of ${known.join(', ')}`);
     const parts: [string, PackPart][] = [];
     let endBytes = 0;
     for (const [name, part] of Object.entries(this.#object('record.parts', json['parts']))) {
@@ -241,11 +243,11 @@ class ManifestParser {
   }
 
   /** Parts lie one behind the other: the sizes alone tell where. */
-  #part(name: string, value: unknown, format: MatrixFormat, offsetBytes: number): PackPart {
+  #part(name: string, value: unknown, format: FormatName, offsetBytes: number): PackPart {
     const json = this.#object(name, value);
     const rows = this.#whole(`${name}.rows`, json['rows'], 1);
     const cols = this.#whole(`${name}.cols`, json['cols'], 1);
-    if (!isLoadable(format, cols)) throw this.#wrong(`${name}.cols`, cols, `a row that ${format} can hold`);
+    if (!holdsRows(format, cols)) throw this.#wrong(`${name}.cols`, cols, `a row that ${format} can hold`);
     if (!Number.isSafeInteger(offsetBytes + 8 * rows * cols)) {
       throw this.#wrong(name, `${rows} x ${cols}`, 'a matrix of a believable size');
     }
@@ -315,14 +317,6 @@ class ManifestParser {
     const found = text.length > 60 ? `${text.slice(0, 60)}...` : text;
     return new AtomoeError('bad-file', `${this.#where}: ${name} is ${found}, ${wanted} is wanted; ${ADVICE}`);
   }
-}
-
-const FORMATS = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0'] as const satisfies readonly MatrixFormat[];
-
-/** Whether loading a model could have chosen this format for rows of so many columns. */
-function isLoadable(format: MatrixFormat, cols: number): boolean {
-  const dtype = format === 'f16' ? 'F16' : format === 'bf16' ? 'BF16' : 'F32';
-  return chooseFormat(dtype, cols, isQuantized(format) ? format : undefined) === format;
 }
 
 function align(sizeBytes: number): number {

@@ -1,5 +1,5 @@
-import type { WeightFormat } from '../kernels/common.ts';
 import type { Ref } from './tensor.ts';
+import type { FormatName } from '../weights/formats/index.ts';
 
 export { ABSENT_SLOT, slotNumber } from '../kernels/expert-pool.ts';
 
@@ -13,7 +13,7 @@ export interface RecordPart {
 
 /** How one expert, or one page of atomic experts, lies in its slot. */
 export interface RecordLayout {
-  readonly format: WeightFormat;
+  readonly format: FormatName;
   readonly parts: Readonly<Record<string, RecordPart>>; // `gate`, `up`, `down`; or `in`, `out`
   readonly sizeBytes: number; // a multiple of 256
 }

@@ -2,12 +2,13 @@ import type { Grid } from '../gpu/recorder.ts';
 import type { Access, ParamType, Program } from '../gpu/program.ts';
 import type { AdapterClass } from '../gpu/adapter-class.ts';
 import type { Limits } from '../gpu/device.ts';
-import type { Scalar, WeightFormat } from '../kernels/common.ts';
+import { type Scalar } from '../kernels/common.ts';
 import { program, type Kernel, type Variant } from '../kernels/kernel.ts';
 import type { Choosable } from './candidates.ts';
 import type { CpuExpertWeights, ExpertWeights } from './experts.ts';
 import type { Ref, Tensor, TensorShape, Weight } from './tensor.ts';
 import type { WeightPart } from './weight-parts.ts';
+import type { FormatName } from '../weights/formats/index.ts';
 
 /** All that changes from step to step. */
 export interface Step {
@@ -89,7 +90,7 @@ export interface LowerContext {
   readonly adapterClass: AdapterClass;
   readonly contextTokens: number; // rows of the KV cache
   readonly experts: ExpertWeights | undefined;
-  format(weight: Weight): WeightFormat;
+  format(weight: Weight): FormatName;
   /** The bindings of a matrix, in the order of their rows: one, or several where it is larger than a binding. */
   parts(weight: Weight): readonly MatrixPart[];
   /** Of one dispatch at most: longer ones are cut (`pieces.ts`). */

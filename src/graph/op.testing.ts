@@ -3,7 +3,8 @@ import { invariant } from '../errors.ts';
 import { slice, type Buffer } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { expectClose, randomNormal, UNWRITTEN } from '../kernels/testing.ts';
-import { decodeMatrix, encodeMatrix, matrixLayout, type MatrixFormat } from '../weights/matrix.ts';
+import type { FormatName } from '../weights/formats/index.ts';
+import { decodeMatrix, encodeMatrix, matrixLayout } from '../weights/matrix.ts';
 import { GraphBuilder } from './builder.ts';
 import { runOnCpu } from './cpu.ts';
 import type { CpuExpertWeights, ExpertWeights } from './experts.ts';
@@ -22,7 +23,7 @@ export interface OpCase<Io extends object> {
   readonly contextTokens?: number; // default: past and tokens of the longest step
   /** Values by the name of a tensor or weight; others are normally distributed. Words need some. */
   readonly values?: Readonly<Record<string, (count: number) => HostArray>>;
-  readonly format?: MatrixFormat; // of weights that are not exact; default 'f32'
+  readonly format?: FormatName; // of weights that are not exact; default 'f32'
   readonly mostMultiplyAdds?: number; // cuts long dispatches, as those of large models are
   readonly experts?: { readonly gpu: ExpertWeights; readonly cpu: CpuExpertWeights };
   readonly tolerance?: { readonly absolute: number; readonly relative: number };

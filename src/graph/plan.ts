@@ -3,7 +3,7 @@ import { slice, type Buffer, type BufferSlice } from '../gpu/buffer.ts';
 import { bind, type BindGroup, type Pipeline } from '../gpu/pipeline.ts';
 import { ParamsArena, submit, type Command, type Copy } from '../gpu/recorder.ts';
 import { AtomoeError, invariant } from '../errors.ts';
-import type { Scalar, WeightFormat } from '../kernels/common.ts';
+import { type Scalar } from '../kernels/common.ts';
 import { legalVariants, Refusals, type DeviceFacts } from './candidates.ts';
 import type { ExpertWeights } from './experts.ts';
 import { elementBytes, shareBuffers, tensorSizeBytes } from './liveness.ts';
@@ -11,6 +11,7 @@ import { plainStep, type Dispatch, type Graph, type LowerContext, type Step } fr
 import { MOST_MULTIPLY_ADDS } from './pieces.ts';
 import { elementCount, makeTensor, type Ref, type Tensor, type Weight } from './tensor.ts';
 import type { WeightPart } from './weight-parts.ts';
+import type { FormatName } from '../weights/formats/index.ts';
 
 /** A dense weight in GPU memory. */
 export interface GpuWeight extends WeightFact {
@@ -21,7 +22,7 @@ export interface GpuWeight extends WeightFact {
 export function wholeWeight(
   at: BufferSlice,
   { rows }: Pick<Weight, 'rows'>,
-  format: WeightFormat,
+  format: FormatName,
   scalesOffsetBytes: number,
 ): GpuWeight {
   return { format, parts: [{ firstRow: 0, rows, scalesWords: scalesOffsetBytes / 4, slice: at }] };
@@ -29,7 +30,7 @@ export function wholeWeight(
 
 /** How a dense weight lies, or will. */
 export interface WeightFact {
-  readonly format: WeightFormat;
+  readonly format: FormatName;
   readonly parts: readonly PartFact[]; // in the order of their rows; one, unless no binding takes them all
 }
 

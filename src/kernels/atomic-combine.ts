@@ -1,21 +1,10 @@
 import source from '../../shaders/atomic-combine.wgsl?raw';
-import { atomicRowsPart, fetch4Part, unitSumsPart, unitVec4s } from './atomic-parts.ts';
-import {
-  constants,
-  featuresOf,
-  foldGrid,
-  gridPart,
-  SCALARS,
-  scalarPrelude,
-  WEIGHT_FORMATS,
-  WEIGHTS_PER_UNIT,
-  weightsParts,
-  type Scalar,
-  type WeightFormat,
-} from './common.ts';
+import { atomicRowsPart, fetch4Part, unitSumsPart } from './atomic-parts.ts';
+import { constants, featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude, type Scalar } from './common.ts';
 import { poolParts, withPools, type PoolCount } from './expert-pool.ts';
 import { cross, defineKernel } from './kernel.ts';
-import { assertWholeUnits } from './weights.ts';
+import { assertWholeUnits, unitVec4s, unitWeights, weightsParts } from './weights.ts';
+import { BUILT_IN_FORMATS, type FormatName } from '../weights/formats/index.ts';
 
 export interface AtomicCombineSize {
   readonly tokens: number;
@@ -27,7 +16,7 @@ export type AtomicCombineForm = 'slices' | 'tokens' | 'quad';
 
 export type AtomicCombineVariant = {
   readonly scalar: Scalar; // of y
-  readonly format: WeightFormat;
+  readonly format: FormatName;
   readonly pools: PoolCount;
   readonly form: AtomicCombineForm;
   readonly subgroups: boolean;
@@ -65,7 +54,7 @@ export const atomicCombine = defineKernel({
     out_base: 'u32',
     out_scales: 'u32',
   },
-  variants: cross({ scalar: SCALARS, format: WEIGHT_FORMATS, pools: [1, 4] }).flatMap((kind) =>
+  variants: cross({ scalar: SCALARS, format: BUILT_IN_FORMATS, pools: [1, 4] }).flatMap((kind) =>
     FORMS.map((form): AtomicCombineVariant => ({ ...kind, ...form })),
   ),
   parts: (variant) => {
@@ -90,7 +79,7 @@ export const atomicCombine = defineKernel({
   grid: ({ tokens, hidden }: AtomicCombineSize, variant) => {
     assertWholeUnits(variant.format, hidden);
     const { cols, teams } = tile(variant);
-    const blocks = Math.ceil(hidden / WEIGHTS_PER_UNIT[variant.format] / cols);
+    const blocks = Math.ceil(hidden / unitWeights(variant.format) / cols);
     return foldGrid(blocks * Math.ceil(tokens / teams));
   },
 });

@@ -2,7 +2,8 @@ import type { Part } from '../gpu/program.ts';
 import atomicRows from '../../shaders/lib/atomic-rows.wgsl?raw';
 import fetchAlone from '../../shaders/lib/fetch4-alone.wgsl?raw';
 import fetchQuad from '../../shaders/lib/fetch4-quad.wgsl?raw';
-import { WEIGHTS_PER_UNIT, type WeightFormat } from './common.ts';
+import { unitVec4s } from './weights.ts';
+import type { FormatName } from '../weights/formats/index.ts';
 
 /** `atomic_row`, `atomic_scale`: where a vector of a one-neuron expert lies. */
 export const atomicRowsPart: Part = { name: 'lib/atomic-rows.wgsl', text: atomicRows };
@@ -14,18 +15,13 @@ export function fetch4Part(quad: boolean): Part {
     : { name: 'lib/fetch4-alone.wgsl', text: fetchAlone };
 }
 
-/** vec4s in a unit of weights. */
-export function unitVec4s(format: WeightFormat): number {
-  return WEIGHTS_PER_UNIT[format] / 4;
-}
-
 /**
  * Sums over a unit of columns, and products with one, written out: software adapters keep an array that a loop
  * indexes in memory.
  *
  * `Acc`, `add_unit(acc, unit, gain)`, `acc_vec4s(acc)`; `dot_unit(unit, at)` with the kernel's `input4(at)`
  */
-export function unitSumsPart(format: WeightFormat, what: 'add' | 'dot'): Part {
+export function unitSumsPart(format: FormatName, what: 'add' | 'dot'): Part {
   const places = Array.from({ length: unitVec4s(format) }, (_, place) => place);
   const list = (text: (place: number) => string, by = ', ') => places.map(text).join(by);
   const unit = 'array<vec4<f32>, UNIT_VEC4>';

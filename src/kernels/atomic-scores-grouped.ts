@@ -1,11 +1,11 @@
 import source from '../../shaders/atomic-scores-grouped.wgsl?raw';
 import { activationPart } from './activation.ts';
 import { atomicRowsPart, unitSumsPart } from './atomic-parts.ts';
-import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude, weightsParts } from './common.ts';
+import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from './common.ts';
 import { expertKey, expertVariants, reduce4Part } from './expert-parts.ts';
 import { poolParts, withPools } from './expert-pool.ts';
 import { defineKernel } from './kernel.ts';
-import { assertWholeUnits } from './weights.ts';
+import { assertWholeUnits, weightsParts } from './weights.ts';
 
 export interface AtomicScoresGroupedSize {
   readonly pairs: number; // tokens * topK

@@ -1,9 +1,9 @@
 /** Pages of random one-neuron experts in shuffled slots, and random routes to them. Not part of the library. */
 import type { AtomicPage } from './atomic-experts.reference.ts';
-import type { WeightFormat } from './common.ts';
 import { ABSENT_SLOT, slotNumber, type PoolCount } from './expert-pool.ts';
 import { randomStream, type Values } from './testing.ts';
 import { testWeights } from './weights.testing.ts';
+import type { FormatName } from '../weights/formats/index.ts';
 
 export interface AtomicTable {
   readonly pools: Readonly<Record<string, Values>>; // pool0, ...
@@ -27,7 +27,7 @@ function alignWords(words: number): number {
 }
 
 export function atomicTable(
-  format: WeightFormat,
+  format: FormatName,
   pools: PoolCount,
   {
     pages,

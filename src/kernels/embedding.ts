@@ -1,16 +1,8 @@
 import source from '../../shaders/embedding.wgsl?raw';
-import {
-  featuresOf,
-  foldGrid,
-  gridPart,
-  SCALARS,
-  scalarPrelude,
-  WEIGHT_FORMATS,
-  WEIGHTS_PER_UNIT,
-  weightsParts,
-} from './common.ts';
+import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from './common.ts';
 import { cross, defineKernel } from './kernel.ts';
-import { assertWholeUnits, scalesPart } from './weights.ts';
+import { assertWholeUnits, scalesPart, unitWeights, weightsParts } from './weights.ts';
+import { BUILT_IN_FORMATS } from '../weights/formats/index.ts';
 
 export interface EmbeddingSize {
   readonly tokens: number;
@@ -33,7 +25,7 @@ export const embedding = defineKernel({
     first: 'u32',
     rows: 'u32',
   },
-  variants: cross({ scalar: SCALARS, format: WEIGHT_FORMATS, wg: [64] }),
+  variants: cross({ scalar: SCALARS, format: BUILT_IN_FORMATS, wg: [64] }),
   parts: ({ scalar, format }) => [
     scalarPrelude(scalar),
     gridPart,
@@ -46,6 +38,6 @@ export const embedding = defineKernel({
   key: ({ scalar, format, wg }) => `embedding/${scalar}/${format}/wg${wg}`,
   grid: ({ tokens, cols }: EmbeddingSize, { format, wg }) => {
     assertWholeUnits(format, cols);
-    return foldGrid(Math.ceil((tokens * cols) / WEIGHTS_PER_UNIT[format] / wg));
+    return foldGrid(Math.ceil((tokens * cols) / unitWeights(format) / wg));
   },
 });

@@ -351,7 +351,7 @@ test('the reference gives a hand-worked pair', () => {
 });
 
 test('inputs of 1e4 to 6e4 lose no bits to the unpacking of quantised weights', async () => {
-  const shape = { experts: 3, hidden: 40, width: 96, topK: 2 };
+  const shape = { experts: 3, hidden: 96, width: 96, topK: 2 };
   const tokens = 2;
   const step = testStep(tokens, shape);
   const h = randomNormal(tokens * shape.topK * shape.width, 61).map(

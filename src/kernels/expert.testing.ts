@@ -1,9 +1,9 @@
 /** Random experts in slots, for kernel tests: records packed by hand from the layout's description. */
-import type { WeightFormat } from './common.ts';
 import { ABSENT_SLOT, slotNumber, type PoolCount } from './expert-pool.ts';
 import type { ExpertLookup, ExpertMatrices } from './expert-glu.reference.ts';
 import { randomNormal, randomStream } from './testing.ts';
 import { testWeights } from './weights.testing.ts';
+import type { FormatName } from '../weights/formats/index.ts';
 
 export interface ExpertShape {
   readonly experts: number;
@@ -31,7 +31,7 @@ const LINE_WORDS = 64; // 256 bytes
 const align = (words: number) => Math.ceil(words / LINE_WORDS) * LINE_WORDS;
 
 export function testExperts(
-  format: WeightFormat,
+  format: FormatName,
   { experts, hidden, width }: Omit<ExpertShape, 'topK'>,
   seed = 1,
 ): TestExperts {

@@ -4,30 +4,19 @@ import matrix from '../../shaders/lib/expert-matrix.wgsl?raw';
 import rows from '../../shaders/lib/expert-rows.wgsl?raw';
 import staged from '../../shaders/lib/expert-staged.wgsl?raw';
 import strip from '../../shaders/lib/expert-strip.wgsl?raw';
-import stepBf16 from '../../shaders/lib/step-bf16.wgsl?raw';
-import stepF16 from '../../shaders/lib/step-f16.wgsl?raw';
-import stepF32 from '../../shaders/lib/step-f32.wgsl?raw';
-import stepQ40 from '../../shaders/lib/step-q4_0.wgsl?raw';
-import stepQ80 from '../../shaders/lib/step-q8_0.wgsl?raw';
 import tileRows1 from '../../shaders/lib/tile-rows-1.wgsl?raw';
 import tileRows8 from '../../shaders/lib/tile-rows-8.wgsl?raw';
-import {
-  constants,
-  gridPart,
-  scalarPrelude,
-  WEIGHT_FORMATS,
-  weightsParts,
-  type Scalar,
-  type WeightFormat,
-} from './common.ts';
-import { dotPart, reduce4Part } from './expert-parts.ts';
+import { constants, gridPart, scalarPrelude, type Scalar } from './common.ts';
+import { dotPart, stepPart, weightsParts } from './weights.ts';
+import { reduce4Part } from './expert-parts.ts';
 import { poolParts, type PoolCount } from './expert-pool.ts';
 import { cross } from './kernel.ts';
+import { BUILT_IN_FORMATS, type FormatName } from '../weights/formats/index.ts';
 
 /** A form of the kernels that run the chosen experts of a few tokens. */
 export type GluVariant = {
   readonly scalar: Scalar;
-  readonly format: WeightFormat;
+  readonly format: FormatName;
   readonly pools: PoolCount;
   readonly form: 'lane' | 'subgroup' | 'workgroup'; // how a workgroup's lanes add up; alone they need not
   readonly subgroups: boolean;
@@ -46,7 +35,7 @@ export const LANE_OUTS = 8;
 
 /** All forms over some scalars and pools. The same form gives the same bits for any number of pools. */
 export function gluVariants(scalars: readonly Scalar[], pools: readonly PoolCount[]): GluVariant[] {
-  return cross({ scalar: scalars, format: WEIGHT_FORMATS, pools }).flatMap((given) =>
+  return cross({ scalar: scalars, format: BUILT_IN_FORMATS, pools }).flatMap((given) =>
     SHAPES.filter(({ form }) => form !== 'lane' || isForSoftware(given)).map((shape) => ({
       ...given,
       ...shape,
@@ -65,7 +54,7 @@ export function gluKey(name: string, { scalar, format, pools, form, wg }: GluVar
 
 /** What all expert kernels stand on, given a kernel's own bindings. */
 function commonParts(
-  variant: { scalar: Scalar; format: WeightFormat; pools: PoolCount; form: string; subgroups: boolean },
+  variant: { scalar: Scalar; format: FormatName; pools: PoolCount; form: string; subgroups: boolean },
   own: Bindings,
 ): Part[] {
   return [
@@ -87,7 +76,7 @@ export function gluParts(variant: GluVariant, own: Bindings): Part[] {
 /** Tiles of pairs of one expert. */
 export type GluTileVariant = {
   readonly scalar: Scalar;
-  readonly format: WeightFormat;
+  readonly format: FormatName;
   readonly pools: PoolCount;
   readonly form: 'lane' | 'staged';
   readonly subgroups: false;
@@ -102,7 +91,7 @@ const TILES = [
 ] as const;
 
 export function gluTileVariants(scalars: readonly Scalar[]): GluTileVariant[] {
-  return cross({ scalar: scalars, format: WEIGHT_FORMATS, pools: [1, 4] }).flatMap((given) =>
+  return cross({ scalar: scalars, format: BUILT_IN_FORMATS, pools: [1, 4] }).flatMap((given) =>
     TILES.filter(({ form }) => form === 'staged' || isForSoftware(given)).map((tile) => ({
       ...given,
       ...tile,
@@ -130,16 +119,14 @@ export function stripGroups({ form, wg }: GluTileVariant, outputs: number, perSt
   return form === 'lane' ? Math.ceil(strips / wg) : strips;
 }
 
-function laneParts(format: WeightFormat, tileRows: number, outs: number): Part[] {
+function laneParts(format: FormatName, tileRows: number, outs: number): Part[] {
   return [
     constants({ OUTS: outs }),
     tileRows === 1 ? lib('tile-rows-1', tileRows1) : lib('tile-rows-8', tileRows8),
-    lib(`step-${format}`, STEPS[format]),
+    stepPart(format),
     lib('expert-strip', strip),
     lib('expert-lane', lane),
   ];
 }
 
 const lib = (name: string, text: string): Part => ({ name: `lib/${name}.wgsl`, text });
-
-const STEPS = { f32: stepF32, f16: stepF16, bf16: stepBf16, q8_0: stepQ80, q4_0: stepQ40 } as const;

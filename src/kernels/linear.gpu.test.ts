@@ -1,17 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { f16ToF32 } from '../weights/half.ts';
 import { linear } from './linear.ts';
 import { linearReference } from './linear.reference.ts';
 import { checkLinear } from './linear.testing.ts';
-import {
-  expectClose,
-  halfValue,
-  numbers,
-  quickly,
-  runKernel,
-  runnable,
-  scalars,
-  testGpu,
-} from './testing.ts';
+import { expectClose, numbers, quickly, runKernel, runnable, scalars, testGpu } from './testing.ts';
 
 const gpu = await testGpu();
 const variants = runnable(gpu, linear);
@@ -73,7 +65,7 @@ test.each(scaled.map((variant) => [linear.key(variant), variant] as const))(
       params: { rows: 1, cols, outs, scales, multiplier: 2 ** 10, first: 0, y_first: 0, y_cols: outs },
       size: { rows: 1, cols, outs },
     });
-    const want = bits.map((half) => 2 ** 10 * cols * (half & 0x8000 ? -1 : 1) * halfValue(half & 0x7fff));
+    const want = bits.map((half) => 2 ** 10 * cols * (half & 0x8000 ? -1 : 1) * f16ToF32(half & 0x7fff));
     expectClose(numbers(y), Float32Array.from(want), {
       absolute: 0,
       relative: variant.out === 'f16' ? 1e-3 : 1e-6,

@@ -7,32 +7,14 @@ import rows1 from '../../shaders/lib/rows-1.wgsl?raw';
 import rows1Subgroup from '../../shaders/lib/rows-1-subgroup.wgsl?raw';
 import rows4 from '../../shaders/lib/rows-4.wgsl?raw';
 import rows4Subgroup from '../../shaders/lib/rows-4-subgroup.wgsl?raw';
-import stepBf16 from '../../shaders/lib/step-bf16.wgsl?raw';
-import stepF16 from '../../shaders/lib/step-f16.wgsl?raw';
-import stepF32 from '../../shaders/lib/step-f32.wgsl?raw';
-import stepQ40 from '../../shaders/lib/step-q4_0.wgsl?raw';
-import stepQ80 from '../../shaders/lib/step-q8_0.wgsl?raw';
 import teamSubgroup from '../../shaders/lib/team-subgroup.wgsl?raw';
 import teamWorkgroup from '../../shaders/lib/team-workgroup.wgsl?raw';
-import unit1 from '../../shaders/lib/unit-1.wgsl?raw';
-import unit2 from '../../shaders/lib/unit-2.wgsl?raw';
-import unit4 from '../../shaders/lib/unit-4.wgsl?raw';
-import unit8 from '../../shaders/lib/unit-8.wgsl?raw';
 import { render, type Part } from '../gpu/program.ts';
 import type { Grid } from '../gpu/recorder.ts';
-import {
-  constants,
-  featuresOf,
-  foldGrid,
-  gridPart,
-  scalarPrelude,
-  WEIGHT_FORMATS,
-  weightsParts,
-  type Scalar,
-  type WeightFormat,
-} from './common.ts';
+import { constants, featuresOf, foldGrid, gridPart, scalarPrelude, type Scalar } from './common.ts';
 import { cross, defineKernel } from './kernel.ts';
-import { assertWholeUnits, scalesPart } from './weights.ts';
+import { assertWholeUnits, scalesPart, stepPart, unitPart, weightsParts } from './weights.ts';
+import { BUILT_IN_FORMATS, type FormatName } from '../weights/formats/index.ts';
 
 export interface LinearSize {
   readonly rows: number;
@@ -44,7 +26,7 @@ export interface LinearSize {
 export type LinearVariant = {
   readonly scalar: Scalar; // of x
   readonly out: Scalar; // of y
-  readonly format: WeightFormat;
+  readonly format: FormatName;
   readonly bias: boolean;
   readonly rows: number; // of x, that share a read of a weight: 1, 4 or 8
   readonly outs: number; // of a lane or team, that share a read of x
@@ -68,8 +50,6 @@ export const LINEAR_PARAMS = {
 export const LINEAR_PLAIN = { x: 'read', w: 'read', y: 'write' } as const;
 export const LINEAR_BIASED = { ...LINEAR_PLAIN, bias: 'read' } as const;
 
-const UNITS = { f32: unit1, f16: unit2, bf16: unit2, q8_0: unit4, q4_0: unit8 } as const;
-const STEPS = { f32: stepF32, f16: stepF16, bf16: stepBf16, q8_0: stepQ80, q4_0: stepQ40 } as const;
 const LANE_ROWS: Readonly<Record<number, string>> = { 1: laneRows1, 4: laneRows4, 8: laneRows8 };
 
 const lib = (name: string, text: string): Part => ({ name: `lib/${name}.wgsl`, text });
@@ -95,7 +75,7 @@ function teamParts(variant: LinearVariant): Part[] {
   return [
     ...linearCommonParts(variant),
     ...rowsParts.slice(0, subgroups ? 2 : 1),
-    lib(`unit ${format}`, UNITS[format]),
+    unitPart(format),
     subgroups ? lib('team-subgroup', teamSubgroup) : lib('team-workgroup', teamWorkgroup),
     render({ name: 'linear.wgsl', text: source }, { bias }),
   ];
@@ -108,7 +88,7 @@ export function linearLaneParts(variant: LinearVariant): Part[] {
     ...linearCommonParts(variant),
     constants({ OUTS: outs }),
     lib(`lane-rows-${rows}`, LANE_ROWS[rows] ?? ''),
-    lib(`step-${format}`, STEPS[format]),
+    stepPart(format),
     render({ name: 'linear-lane.wgsl', text: laneSource }, { bias }),
   ];
 }
@@ -137,7 +117,7 @@ export const LINEAR_TYPES = [
 export function linearVariants(
   shapes: readonly Pick<LinearVariant, 'rows' | 'outs' | 'lanes' | 'subgroups' | 'wg'>[],
 ): LinearVariant[] {
-  const forms = cross({ format: WEIGHT_FORMATS, bias: [false, true] });
+  const forms = cross({ format: BUILT_IN_FORMATS, bias: [false, true] });
   return LINEAR_TYPES.flatMap((types) => {
     const fitting = shapes.filter(({ lanes }) => lanes > 1 || types.scalar === 'f32');
     return forms.flatMap((form) => fitting.map((shape) => ({ ...types, ...form, ...shape })));

@@ -4,6 +4,7 @@ import { Gpu } from '../gpu/device.ts';
 import { bind } from '../gpu/pipeline.ts';
 import type { Access, Feature, ParamType } from '../gpu/program.ts';
 import { paramsSizeBytes, submit, writeParams } from '../gpu/recorder.ts';
+import { f16ToF32, f32ArrayToF16 } from '../weights/half.ts';
 import { program, type Kernel, type Variant } from './kernel.ts';
 
 export type Values = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
@@ -176,40 +177,15 @@ function typedLike(bytes: ArrayBuffer, like: Values): Values {
   );
 }
 
-const floatWord = new Float32Array(1);
-const bitsWord = new Uint32Array(floatWord.buffer);
-
-/** The f16 bits nearest to a value (ties to even; no infinities in tests). */
-export function halfBits(value: number): number {
-  floatWord[0] = Math.abs(value);
-  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
-  if (floatWord[0] < 2 ** -14) return sign | roundEven(floatWord[0] * 2 ** 24); // subnormal steps of 2^-24
-  const bits = bitsWord[0]! - 0x38000000; // rebias the exponent from 127 to 15
-  return sign | roundEven(bits / 2 ** 13);
-}
-
-function roundEven(value: number): number {
-  const down = Math.floor(value);
-  const rest = value - down;
-  return rest > 0.5 || (rest === 0.5 && down % 2 === 1) ? down + 1 : down;
-}
-
-export function halfValue(bits: number): number {
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  const size = exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25);
-  return bits & 0x8000 ? -size : size;
-}
-
 /** Activations as a `scalar` binding wants them. */
 export function scalars(values: Float32Array<ArrayBuffer>, scalar: 'f32' | 'f16'): Values {
-  return scalar === 'f32' ? values : Uint16Array.from(values, halfBits);
+  return scalar === 'f32' ? values : f32ArrayToF16(values);
 }
 
 /** What a `scalar` binding held, as numbers. */
 export function numbers(values: Values): Float32Array<ArrayBuffer> {
   if (values instanceof Float32Array) return values;
-  return Float32Array.from(values, values instanceof Uint16Array ? halfValue : Number);
+  return Float32Array.from(values, values instanceof Uint16Array ? f16ToF32 : Number);
 }
 
 /** The values that a `scalar` binding really holds: rounded to f16 where it is f16. */

@@ -1,23 +1,71 @@
-import type { Part } from '../gpu/program.ts';
-import { render } from '../gpu/program.ts';
-import { invariant } from '../errors.ts';
+/** What kernels that read weights are linked with, for each weight format. All of it follows from the table in src/weights. */
+import halfSoftware from '../../shaders/lib/half-software.wgsl?raw';
+import halfSource from '../../shaders/lib/half.wgsl?raw';
 import scalesSource from '../../shaders/lib/scales.wgsl?raw';
-import { WEIGHTS_PER_UNIT, type WeightFormat } from './common.ts';
+import unit1 from '../../shaders/lib/unit-1.wgsl?raw';
+import unit2 from '../../shaders/lib/unit-2.wgsl?raw';
+import unit4 from '../../shaders/lib/unit-4.wgsl?raw';
+import unit8 from '../../shaders/lib/unit-8.wgsl?raw';
+import { invariant } from '../errors.ts';
+import { render, type Part } from '../gpu/program.ts';
+import { weightFormat, type FormatName } from '../weights/formats/index.ts';
 
-export function isScaled(format: WeightFormat): boolean {
-  return format === 'q8_0' || format === 'q4_0';
+/** Weights in one 16-byte load: the step in which kernels walk along a row. `cols` is a multiple of it. */
+export function unitWeights(format: FormatName): number {
+  return weightFormat(format).unit;
+}
+
+/** vec4s of values in a unit of weights. */
+export function unitVec4s(format: FormatName): number {
+  return unitWeights(format) / 4;
+}
+
+/**
+ * `UNIT`, `unpack_unit`: reads weights of one format out of `array<vec4<u32>>` words. See the files' headers.
+ * `half_value`: a scale of theirs, subnormal or not.
+ *
+ * @param isForSoftware - in forms that only software adapters run
+ */
+export function weightsParts(format: FormatName, isForSoftware = false): Part[] {
+  const { unpack, scale } = weightFormat(format).wgsl;
+  const half = isForSoftware
+    ? { name: 'lib/half-software.wgsl', text: halfSoftware }
+    : { name: 'lib/half.wgsl', text: halfSource };
+  return [
+    scale === undefined ? half : { name: `scale ${format}`, text: scale },
+    { name: `lib/weights-${format}.wgsl`, text: unpack },
+  ];
 }
 
 /** `unit_scale(row, unit, cols, first_word)` for the matrix that is bound under a name. */
-export function scalesPart(format: WeightFormat, matrix: string): Part {
-  const part = { name: 'lib/scales.wgsl', text: scalesSource };
-  return render(part, { scaled: isScaled(format), matrix });
+export function scalesPart(format: FormatName, matrix: string): Part {
+  const { block, planes } = weightFormat(format);
+  const scaled = planes(1, block).some(({ name }) => name === 'scales');
+  return render({ name: 'lib/scales.wgsl', text: scalesSource }, { scaled, matrix });
 }
 
-const QUANT_BLOCK = 32;
+/** `UnitInputs`, `unit_inputs`, `unit_dot`: a unit of weights against inputs held in registers. */
+export function dotPart(format: FormatName): Part {
+  return { name: `lib/dot-${format}.wgsl`, text: weightFormat(format).wgsl.dot };
+}
+
+/** `STEP`, `step_inputs`, `step_dot`: some units of weights against columns of x, value by value. */
+export function stepPart(format: FormatName): Part {
+  return { name: `lib/step-${format}.wgsl`, text: weightFormat(format).wgsl.step };
+}
+
+const UNITS: Readonly<Record<number, string>> = { 1: unit1, 2: unit2, 4: unit4, 8: unit8 };
+
+/** `XUnit`, `WUnit`, `x_unit`, `mad_unit`: a unit of columns of x against units of four outputs. */
+export function unitPart(format: FormatName): Part {
+  const vec4s = unitVec4s(format);
+  const text = UNITS[vec4s];
+  invariant(text, () => `no part for units of ${vec4s} vec4s`);
+  return { name: `lib/unit-${vec4s}.wgsl`, text };
+}
 
 /** Rows of a weight matrix are whole units, and whole blocks where weights share scales. */
-export function assertWholeUnits(format: WeightFormat, cols: number): void {
-  const step = isScaled(format) ? QUANT_BLOCK : WEIGHTS_PER_UNIT[format];
-  invariant(cols > 0 && cols % step === 0, () => `${cols} columns of ${format}: not a multiple of ${step}`);
+export function assertWholeUnits(format: FormatName, cols: number): void {
+  const { block } = weightFormat(format);
+  invariant(cols > 0 && cols % block === 0, () => `${cols} columns of ${format}: not a multiple of ${block}`);
 }

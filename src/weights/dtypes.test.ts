@@ -8,9 +8,8 @@ import {
   f32ArrayToF16,
   f32ToBf16,
   f32ToF16,
-  findNonFinite,
-  toF32,
-} from './dtypes.ts';
+} from './half.ts';
+import { findNonFinite, toF32 } from './dtypes.ts';
 import { seededRandom } from '../formats/seeded-random.test-support.ts';
 
 const everyBits = Uint16Array.from({ length: 0x1_0000 }, (_, i) => i);

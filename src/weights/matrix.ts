@@ -1,38 +1,34 @@
-/** How matrices lie in GPU memory: as the file holds them, or quantised. One place for sizes and conversions. */
+/** Matrices in a weight format: how large they are, and how they are made of what files hold. */
 import { invariant } from '../errors.ts';
-import {
-  bf16ArrayToF32,
-  f16ArrayToF32,
-  f32ArrayToBf16,
-  f32ArrayToF16,
-  toF32,
-  type WeightDtype,
-} from './dtypes.ts';
-import { packQuant, quantLayout, QUANT_BLOCK, unpackQuant, type QuantFormat } from './quant.ts';
+import { toF32, type WeightDtype } from './dtypes.ts';
+import { FORMATS, weightFormat, type FormatName } from './formats/index.ts';
 
-export type MatrixFormat = 'f32' | 'f16' | 'bf16' | QuantFormat;
+/** The format whose bytes are those of a file's elements. */
+const STORED = Object.fromEntries(
+  Object.values(FORMATS).flatMap((format) => ('storedAs' in format ? [[format.storedAs, format.name]] : [])),
+) as Readonly<Record<WeightDtype, FormatName>>;
 
-/** Weights that kernels load at once: a row's length is a multiple of it. */
-const COLUMN_STEP: Readonly<Record<MatrixFormat, number>> = {
-  f32: 4,
-  f16: 8,
-  bf16: 8,
-  q8_0: QUANT_BLOCK,
-  q4_0: QUANT_BLOCK,
-};
+/** Whether rows of so many columns can be loaded in this format. Every row can in f32. */
+export function holdsRows(format: FormatName, cols: number): boolean {
+  return format === FALLBACK || cols % weightFormat(format).block === 0;
+}
+
+/** What any matrix is kept in where nothing else fits. */
+const FALLBACK = FORMATS.f32.name;
 
 /**
  * The format in which a matrix is kept: the wanted quantisation where rows divide into blocks, else the file's own
  * precision where kernels can load it, else f32.
  */
-export function chooseFormat(dtype: WeightDtype, cols: number, quantize?: QuantFormat): MatrixFormat {
-  const own: MatrixFormat = dtype === 'F16' ? 'f16' : dtype === 'BF16' ? 'bf16' : 'f32';
-  const wanted = [...(quantize ? [quantize] : []), own];
-  return wanted.find((format) => cols % COLUMN_STEP[format] === 0) ?? 'f32';
+export function chooseFormat(dtype: WeightDtype, cols: number, quantize?: FormatName): FormatName {
+  const wanted = [...(quantize ? [quantize] : []), STORED[dtype]];
+  return wanted.find((format) => holdsRows(format, cols)) ?? FALLBACK;
 }
 
-export function isQuantized(format: MatrixFormat): format is QuantFormat {
-  return format === 'q8_0' || format === 'q4_0';
+/** The one format of what is kept together: f32 where there are several, so that nothing loses bits. */
+export function commonFormat(formats: Iterable<FormatName>): FormatName {
+  const [first = FALLBACK, ...others] = new Set(formats);
+  return others.length === 0 ? first : FALLBACK;
 }
 
 export interface MatrixLayout {
@@ -40,49 +36,41 @@ export interface MatrixLayout {
   readonly scalesOffsetBytes: number; // 0 when there are none
 }
 
-export function matrixLayout(format: MatrixFormat, rows: number, cols: number): MatrixLayout {
-  if (isQuantized(format)) {
-    const { sizeBytes, scaleOffsetBytes } = quantLayout(format, rows, cols);
-    return { sizeBytes, scalesOffsetBytes: scaleOffsetBytes };
-  }
-  const elementBytes = format === 'f32' ? 4 : 2;
-  return { sizeBytes: Math.ceil((rows * cols * elementBytes) / 4) * 4, scalesOffsetBytes: 0 };
+export function matrixLayout(format: FormatName, rows: number, cols: number): MatrixLayout {
+  const planes = weightFormat(format).planes(rows, cols);
+  const endBytes = Math.max(...planes.map(({ offsetBytes, sizeBytes }) => offsetBytes + sizeBytes));
+  const scales = planes.find(({ name }) => name === 'scales');
+  return { sizeBytes: Math.ceil(endBytes / 4) * 4, scalesOffsetBytes: scales?.offsetBytes ?? 0 };
+}
+
+/** Whether matrices of several rows are those of one row each, one behind the other: then they can be stacked. */
+export function isStackable(format: FormatName): boolean {
+  const { block, planes } = weightFormat(format);
+  return planes(1, block).length === 1;
 }
 
 /** Re-encodes a matrix read from a file. Returns the bytes themselves where nothing changes. */
 export function encodeMatrix(
   dtype: WeightDtype,
   bytes: Uint8Array<ArrayBuffer>,
-  format: MatrixFormat,
+  format: FormatName,
   rows: number,
   cols: number,
 ): Uint8Array<ArrayBuffer> {
-  if ((format === 'f32' && dtype === 'F32') || (format === 'f16' && dtype === 'F16')) return bytes;
-  if (format === 'bf16' && dtype === 'BF16') return bytes;
+  const { name, storedAs, encode } = weightFormat(format);
+  if (dtype === storedAs) return bytes;
   const values = toF32(dtype, bytes);
   invariant(values.length === rows * cols, () => `${values.length} values for a matrix of ${rows} x ${cols}`);
-  switch (format) {
-    case 'f32':
-      return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    case 'f16':
-      return new Uint8Array(f32ArrayToF16(values).buffer);
-    case 'bf16':
-      return new Uint8Array(f32ArrayToBf16(values).buffer);
-    default:
-      return packQuant(format, values, rows, cols);
-  }
+  invariant(encode, () => `nothing is encoded as ${name}`);
+  return encode(values, rows, cols);
 }
 
 /** The values that kernels see: [rows, cols] f32. */
 export function decodeMatrix(
-  format: MatrixFormat,
+  format: FormatName,
   bytes: Uint8Array<ArrayBuffer>,
   rows: number,
   cols: number,
 ): Float32Array<ArrayBuffer> {
-  if (isQuantized(format)) return unpackQuant(format, bytes, rows, cols);
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-  if (format === 'f32') return new Float32Array(aligned.buffer, aligned.byteOffset, rows * cols);
-  const halves = new Uint16Array(aligned.buffer, aligned.byteOffset, rows * cols);
-  return format === 'f16' ? f16ArrayToF32(halves) : bf16ArrayToF32(halves);
+  return weightFormat(format).decode(bytes, rows, cols);
 }

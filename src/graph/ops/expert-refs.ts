@@ -1,12 +1,12 @@
 import { invariant } from '../../errors.ts';
 import type { PoolCount } from '../../kernels/expert-pool.ts';
-import type { WeightFormat } from '../../kernels/common.ts';
 import type { LowerContext } from '../node.ts';
 import type { Ref } from '../tensor.ts';
+import type { FormatName } from '../../weights/formats/index.ts';
 
 /** Where the kernels of one expert layer find its records. */
 export interface ExpertBinding {
-  readonly format: WeightFormat;
+  readonly format: FormatName;
   readonly pools: PoolCount;
   readonly poolBuffers: Readonly<Record<string, Ref>>; // pool0, or pool0 to pool3
   readonly table: Ref;

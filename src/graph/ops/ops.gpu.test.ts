@@ -5,7 +5,8 @@ import { ExpertStore } from '../../experts/store.ts';
 import { Gpu } from '../../gpu/device.ts';
 import { ropeAngles } from '../../kernels/rope-angles.ts';
 import { expectClose, randomNormal, randomStream, testGpu } from '../../kernels/testing.ts';
-import { encodeMatrix, type MatrixFormat } from '../../weights/matrix.ts';
+import { BUILT_IN_FORMATS, type FormatName } from '../../weights/formats/index.ts';
+import { encodeMatrix } from '../../weights/matrix.ts';
 import type { GraphBuilder } from '../builder.ts';
 import type { CpuExpertWeights } from '../experts.ts';
 import { plainStep, type HostArray, type Step } from '../node.ts';
@@ -26,7 +27,7 @@ const hardware = await Gpu.open({ features: ['subgroups'], adapterClass: 'hardwa
 afterAll(() => hardware.dispose());
 
 const STEPS = [plainStep(1, 0), plainStep(7, 1)];
-const FORMATS: readonly MatrixFormat[] = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0'];
+const FORMATS: readonly FormatName[] = BUILT_IN_FORMATS;
 
 const f32 = (builder: GraphBuilder, name: string, role: 'input' | 'output', perToken: number) =>
   builder.tensor(name, { type: 'f32', role, perToken });
@@ -155,7 +156,7 @@ describeOp('take-row', {
 });
 
 interface Product {
-  readonly format?: MatrixFormat;
+  readonly format?: FormatName;
   readonly tokens?: number;
   readonly hasBias?: boolean;
   readonly mostMultiplyAdds?: number;
@@ -356,7 +357,7 @@ describeOp('sample', {
 async function openExperts(
   gpu: Gpu,
   units: number,
-  format: MatrixFormat,
+  format: FormatName,
   shapes: Readonly<Record<string, readonly [rows: number, cols: number]>>,
 ): Promise<{ gpu: ExpertStore; cpu: CpuExpertWeights }> {
   const layout = recordLayout(format, shapes);

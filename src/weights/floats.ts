@@ -1,0 +1,14 @@
+/** What formats have in common whose weights stand one behind the other, without scales. */
+import type { Plane } from './format.ts';
+
+/** @returns one plane; whole 32-bit words, as buffers want them */
+export function floatPlanes(elementBytes: number, rows: number, cols: number): readonly Plane[] {
+  const sizeBytes = Math.ceil((rows * cols * elementBytes) / 4) * 4;
+  return [{ name: 'values', offsetBytes: 0, sizeBytes }];
+}
+
+/** The 16-bit elements of a matrix: a view where the bytes allow one, else of a copy. */
+export function halves(bytes: Uint8Array<ArrayBuffer>, elements: number): Uint16Array<ArrayBuffer> {
+  const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
+  return new Uint16Array(aligned.buffer, aligned.byteOffset, elements);
+}

@@ -1,0 +1,218 @@
+import { describe, expect, test } from 'vitest';
+import { nodeFolder } from '../io/node-file.ts';
+import { openSafetensors } from '../formats/checkpoint.ts';
+import { seededRandom } from '../formats/seeded-random.test-support.ts';
+import { defineFormat } from './format.ts';
+import { f32ToF16 } from './half.ts';
+import { BUILT_IN_FORMATS, FORMATS, formatNames, registerFormat, weightFormat } from './formats/index.ts';
+import { chooseFormat, commonFormat, encodeMatrix, isStackable, matrixLayout } from './matrix.ts';
+
+const { q8_0, q4_0 } = FORMATS;
+
+describe.each(BUILT_IN_FORMATS)('%s', (name) => {
+  const format = FORMATS[name];
+  const { block, unit } = format;
+  const random = seededRandom(3);
+  const values = (count: number) => Float32Array.from({ length: count }, () => random() * 2 - 1);
+
+  test('stands in the table under its name', () => {
+    expect(format.name).toBe(name);
+  });
+
+  test('blocks are whole units, and units whole vec4s', () => {
+    expect(block % unit).toBe(0);
+    expect(unit % 4).toBe(0);
+  });
+
+  test('planes begin at multiples of 16, one behind the other; the first is all units', () => {
+    for (let rows = 1; rows < 9; rows++) {
+      const planes = format.planes(rows, 3 * block);
+      let endBytes = 0;
+      for (const { offsetBytes, sizeBytes } of planes) {
+        expect(offsetBytes).toBe(endBytes);
+        if (offsetBytes > 0) expect(offsetBytes % 16).toBe(0);
+        endBytes = offsetBytes + sizeBytes;
+      }
+      expect(planes[0]?.sizeBytes).toBe((16 * rows * 3 * block) / unit);
+      expect(matrixLayout(name, rows, 3 * block).sizeBytes).toBe(endBytes);
+    }
+  });
+
+  test('what was decoded is encoded without loss', () => {
+    const [rows, cols] = [5, 2 * block];
+    const once = format.decode(format.encode(values(rows * cols), rows, cols), rows, cols);
+    const again = format.decode(format.encode(once, rows, cols), rows, cols);
+    expect(again).toEqual(once);
+  });
+
+  test('every row is decoded from its own data', () => {
+    const [rows, cols] = [4, 2 * block];
+    const all = values(rows * cols);
+    const whole = format.decode(format.encode(all, rows, cols), rows, cols);
+    for (let row = 0; row < rows; row++) {
+      const own = all.slice(row * cols, (row + 1) * cols);
+      expect(format.decode(format.encode(own, 1, cols), 1, cols)).toEqual(
+        whole.slice(row * cols, (row + 1) * cols),
+      );
+    }
+  });
+
+  test('bytes from an even place on are decoded alike', () => {
+    const [rows, cols] = [2, block];
+    const bytes = format.encode(values(rows * cols), rows, cols);
+    const moved = new Uint8Array(bytes.byteLength + 2);
+    moved.set(bytes, 2);
+    expect(format.decode(moved.subarray(2), rows, cols)).toEqual(format.decode(bytes, rows, cols));
+  });
+});
+
+describe('the table', () => {
+  const toy = defineFormat({ ...FORMATS.f32, name: 'toy' });
+
+  test('a format from outside is found by its name, and may be registered twice', () => {
+    expect(() => weightFormat('toy')).toThrow('no weight format "toy"; wanted f32, f16');
+    registerFormat(toy);
+    registerFormat(toy);
+    expect(weightFormat('toy')).toBe(toy);
+    expect(formatNames().at(-1)).toBe('toy');
+  });
+
+  test('names are taken once', () => {
+    expect(() => registerFormat({ ...toy })).toThrow('"toy" exists already');
+    expect(() => registerFormat({ ...toy, name: 'q8_0' })).toThrow('"q8_0" exists already');
+  });
+
+  test.each([[{ unit: 5, block: 5 }], [{ unit: 8, block: 4 }], [{ unit: 8, block: 12 }]])(
+    '%o is refused',
+    (sizes) => {
+      expect(() => registerFormat({ ...toy, ...sizes, name: 'bad' })).toThrow(
+        'wanted units of 4, 8, 16 or 32',
+      );
+    },
+  );
+});
+
+describe('choosing', () => {
+  test.each([
+    ['F16', 64, undefined, 'f16'],
+    ['BF16', 64, 'q4_0', 'q4_0'],
+    ['BF16', 40, 'q4_0', 'bf16'],
+    ['F16', 36, 'q8_0', 'f32'],
+    ['F32', 3, undefined, 'f32'],
+  ] as const)('%s, rows of %i, quantize %s: %s', (dtype, cols, quantize, wanted) => {
+    expect(chooseFormat(dtype, cols, quantize)).toBe(wanted);
+  });
+
+  test('several formats have f32 in common', () => {
+    expect(commonFormat(['bf16', 'bf16'])).toBe('bf16');
+    expect(commonFormat(['bf16', 'f16'])).toBe('f32');
+    expect(commonFormat([])).toBe('f32');
+  });
+
+  test('rows of formats without scales can be stacked', () => {
+    expect(BUILT_IN_FORMATS.filter(isStackable)).toEqual(['f32', 'f16', 'bf16']);
+  });
+
+  test('bytes of the format are taken as they are', () => {
+    const bytes = new Uint8Array(32);
+    expect(encodeMatrix('F16', bytes, 'f16', 2, 8)).toBe(bytes);
+    expect(encodeMatrix('BF16', bytes, 'f16', 2, 8)).not.toBe(bytes);
+  });
+});
+
+async function ggmlFixture() {
+  const folder = await nodeFolder('fixtures/blocks');
+  const file = await folder.open('ggml-blocks.safetensors');
+  return openSafetensors(file!);
+}
+
+describe('layout', () => {
+  test.each([
+    ['q8_0', 3, 64, { scalesOffsetBytes: 192, sizeBytes: 204 }],
+    ['q4_0', 3, 32, { scalesOffsetBytes: 48, sizeBytes: 56 }], // 3 scales take 2 words
+    ['q4_0', 1, 32, { scalesOffsetBytes: 16, sizeBytes: 20 }],
+    ['f32', 3, 5, { scalesOffsetBytes: 0, sizeBytes: 60 }],
+    ['bf16', 1, 3, { scalesOffsetBytes: 0, sizeBytes: 8 }],
+  ] as const)('%s [%i, %i]', (format, rows, cols, wanted) => {
+    expect(matrixLayout(format, rows, cols)).toEqual(wanted);
+  });
+
+  test('refuses columns that do not fill blocks', () => {
+    expect(() => matrixLayout('q8_0', 2, 48)).toThrow('48 columns are no multiple of 32');
+  });
+});
+
+test.each([
+  [q8_0, 'Q8_0'],
+  [q4_0, 'Q4_0'],
+] as const)('$name: ggml blocks keep their exact values, whatever the shape', async (format, name) => {
+  const fixture = await ggmlFixture();
+  const { bytes, shape } = await fixture.read(`${name}.blocks`);
+  const wanted = await fixture.readF32(`${name}.values`, { allowNonFinite: true });
+  const blocks = shape[0]!;
+  for (const rows of [blocks, 8, 3, 1]) {
+    const cols = (blocks / rows) * format.block;
+    expect(format.decode(format.repack.ggml(bytes, rows, cols), rows, cols)).toEqual(wanted);
+    expect(() => format.repack.ggml(bytes.subarray(1), rows, cols)).toThrow(`not ${bytes.byteLength}`);
+  }
+});
+
+describe('quantise', () => {
+  test('q8_0 by hand: largest 127 gives the scale 1; halves go away from zero', () => {
+    const values = new Float32Array(32);
+    values.set([127, -127, 0.5, -0.5, 1.5, -1.5, 2.4, -2.6]);
+    const packed = q8_0.encode(values, 1, 32);
+    expect([...new Int8Array(packed.buffer, 0, 9)]).toEqual([127, -127, 1, -1, 2, -2, 2, -3, 0]);
+    expect(new Uint16Array(packed.buffer, 32, 2)[0]).toBe(f32ToF16(1));
+  });
+
+  test('q4_0 by hand: the extreme keeps its sign, nibble j goes with j + 16', () => {
+    const values = new Float32Array(32);
+    values.set([8, 1, -7]); // scale 8 / -8 = -1
+    values.set([2, -1], 16);
+    const packed = q4_0.encode(values, 1, 32);
+    expect([...packed.slice(0, 4)]).toEqual([0 | (6 << 4), 7 | (9 << 4), 15 | (8 << 4), 8 | (8 << 4)]);
+    expect(new Uint16Array(packed.buffer, 16, 2)[0]).toBe(f32ToF16(-1));
+    expect([...q4_0.decode(packed, 1, 32).slice(0, 3)]).toEqual([8, 1, -7]);
+  });
+
+  test('a row of zeros comes back as zeros', () => {
+    const zeros = new Float32Array(64);
+    for (const format of [q8_0, q4_0]) {
+      const values = format.decode(format.encode(zeros, 2, 32), 2, 32);
+      expect(values.every((value) => value === 0)).toBe(true);
+    }
+  });
+
+  test('what blocks can hold exactly, they hold exactly', () => {
+    const random = seededRandom(5);
+    for (const [format, top] of [
+      [q8_0, 127],
+      [q4_0, 8],
+    ] as const) {
+      const values = Float32Array.from({ length: 32 * 40 }, (_, i) => {
+        const quant = i % 32 === 7 ? -top : Math.floor(random() * (2 * top - 1)) - (top - 1);
+        return quant * 2 ** ((i >> 5) % 8);
+      });
+      expect(format.decode(format.encode(values, 8, 160), 8, 160)).toEqual(values);
+    }
+  });
+
+  test.each([
+    [q8_0, 0.5 / 127],
+    [q4_0, 1 / 8],
+  ] as const)('$name: the error stays below its step', (format, step) => {
+    const random = seededRandom(11);
+    const values = Float32Array.from({ length: 64 * 96 }, () => random() * 2 - 1);
+    const back = format.decode(format.encode(values, 64, 96), 64, 96);
+    const worst = values.reduce((max, value, i) => Math.max(max, Math.abs(value - back[i]!)), 0);
+    expect(worst).toBeLessThan(step * 1.001 + 127 * 2 ** -17); // the scale itself is an f16
+    expect(worst).toBeGreaterThan(step / 4);
+  });
+
+  test('a scale that f16 cannot hold is refused with its row', () => {
+    const values = new Float32Array(64).fill(1);
+    values[40] = 1e8;
+    expect(() => q8_0.encode(values, 2, 32)).toThrow(/row 1 .*q8_0.*65504/);
+  });
+});
