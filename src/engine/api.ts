@@ -157,9 +157,10 @@ export interface ModelPlan {
 export interface PlanNote {
   /**
    * 'no-ranges': the host gives files only whole; 'no-dense-hashes': damage to a packed model's dense part goes unseen;
-   * 'memory-halved': a tab died with a model in memory, so `memoryBudget: 'auto'` is less.
+   * 'memory-halved': a tab died with a model in memory, so `memoryBudget: 'auto'` is less; 'generation-config': it asks for
+   * what Atomoe does not do; 'no-end': no token ends a reply, which then takes all of maxTokens.
    */
-  readonly kind: 'no-ranges' | 'no-dense-hashes' | 'memory-halved';
+  readonly kind: 'no-ranges' | 'no-dense-hashes' | 'memory-halved' | 'generation-config' | 'no-end';
   readonly message: string;
 }
 

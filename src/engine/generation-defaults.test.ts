@@ -32,6 +32,14 @@ test('do_sample: false takes the likeliest token, until a temperature is asked f
   expect(checked({ do_sample: false }, { temperature: 0.7 }).temperature).toBe(0.7);
 });
 
+test('stop_strings end a reply, until other texts are asked for', () => {
+  expect(checked({ stop_strings: ['\n', 'User:'] }).stop).toEqual(['\n', 'User:']);
+  expect(checked({ stop_strings: 'User:' }).stop).toEqual(['User:']);
+  expect(checked({ stop_strings: ['a'] }, { stop: ['b'] }).stop).toEqual(['b']);
+  expect(checked({ stop_strings: ['a'] }, { stop: [] }).stop).toEqual([]);
+  expect(checked({ stop_strings: null }).stop).toEqual([]);
+});
+
 test('other ways to say none', () => {
   expect(checked({ top_k: -1 }).topK).toBe(0);
   expect(checked({ max_new_tokens: 1e9 }).maxTokens).toBe(1_000_000);
@@ -46,6 +54,8 @@ test.each<[Record<string, unknown>]>([
   [{ repetition_penalty: 0 }],
   [{ max_new_tokens: 0 }],
   [{ do_sample: 'no' }],
+  [{ stop_strings: [5] }],
+  [{ stop_strings: '' }],
 ])('no reply could use %j', (config) => {
   const key = Object.keys(config).join('');
   expect(() => generationDefaults(config)).toThrow(

@@ -3,7 +3,9 @@ import { AtomoeError } from '../errors.ts';
 import type { JsonObject } from '../formats/json-file.ts';
 import { OPTION_RANGES, type NumberOption } from './options.ts';
 
-export type GenerationDefaults = Readonly<Partial<Record<NumberOption, number>>>;
+export type GenerationDefaults = Readonly<Partial<Record<NumberOption, number>>> & {
+  readonly stop?: readonly string[];
+};
 
 const NAMES = {
   temperature: 'temperature',
@@ -21,7 +23,7 @@ const NAMES = {
  * @throws {AtomoeError} bad-file - a value that no reply could use
  */
 export function generationDefaults(config: JsonObject = {}): GenerationDefaults {
-  const defaults: Partial<Record<NumberOption, number>> = {};
+  const defaults: { -readonly [K in keyof GenerationDefaults]: GenerationDefaults[K] } = {};
   for (const [key, option] of Object.entries(NAMES)) {
     const value = config[key] ?? undefined;
     if (value !== undefined) defaults[option] = checked(key, value, option);
@@ -29,7 +31,64 @@ export function generationDefaults(config: JsonObject = {}): GenerationDefaults 
   const sample = config['do_sample'] ?? undefined;
   if (sample !== undefined && typeof sample !== 'boolean') throw bad('do_sample', sample, 'true or false');
   if (sample === false) defaults.temperature = 0;
-  return defaults;
+  const stop = stopStrings(config['stop_strings'] ?? undefined);
+  return stop.length > 0 ? { ...defaults, stop } : defaults;
+}
+
+/** One text or a list of them. */
+function stopStrings(value: unknown): readonly string[] {
+  if (value === undefined) return [];
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  const texts = list.filter((each) => typeof each === 'string' && each.length > 0) as string[];
+  if (texts.length === list.length && list.length <= 1000) return texts;
+  throw bad('stop_strings', value, 'a text or a list of texts');
+}
+
+/**
+ * What transformers would do and Atomoe does not, by the key that asks for it, with the values that ask for nothing; null
+ * and what is empty never ask for anything.
+ */
+const NOT_APPLIED: Readonly<Record<string, readonly unknown[]>> = {
+  num_beams: [1],
+  num_beam_groups: [1],
+  penalty_alpha: [0],
+  typical_p: [1],
+  epsilon_cutoff: [0],
+  eta_cutoff: [0],
+  no_repeat_ngram_size: [0],
+  encoder_no_repeat_ngram_size: [0],
+  encoder_repetition_penalty: [1],
+  guidance_scale: [1],
+  min_length: [0],
+  min_new_tokens: [0],
+  max_time: [],
+  bad_words_ids: [],
+  force_words_ids: [],
+  constraints: [],
+  sequence_bias: [],
+  suppress_tokens: [],
+  begin_suppress_tokens: [],
+  forced_bos_token_id: [],
+  forced_eos_token_id: [],
+  exponential_decay_length_penalty: [],
+  prompt_lookup_num_tokens: [],
+  dola_layers: [],
+  watermarking_config: [],
+  renormalize_logits: [false],
+};
+
+/** The keys of a generation_config.json that ask for what Atomoe does not do. */
+export function notApplied(config: JsonObject = {}): string[] {
+  return Object.entries(NOT_APPLIED).flatMap(([key, neutral]) => {
+    const value: unknown = Object.hasOwn(config, key) ? config[key] : undefined;
+    const isNeutral = isEmpty(value) || neutral.includes(value);
+    return isNeutral ? [] : [key];
+  });
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
 function checked(key: string, value: unknown, option: NumberOption): number {

@@ -278,8 +278,9 @@ const DEFAULTS = {
 export function checkOptions(
   options: unknown,
   drawSeed: () => number,
-  defaults: Partial<Record<NumberOption, number>> = {},
+  defaults: Partial<Record<NumberOption, number>> & { readonly stop?: readonly string[] } = {},
 ): CheckedOptions {
   const given = readGenerateOptions(options);
-  return { ...DEFAULTS, ...defaults, seed: given.seed ?? drawSeed(), ...given };
+  const { stop = [], ...numbers } = defaults;
+  return { ...DEFAULTS, ...numbers, stop: [...stop], seed: given.seed ?? drawSeed(), ...given };
 }

@@ -20,6 +20,7 @@ import { findFamily, parseModel } from '../models/registry.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { SAMPLE_RECORD_BYTES } from '../graph/ops/sample.ts';
 import { checkTensors, fileTensors } from './checkpoint-check.ts';
+import { notApplied } from './generation-defaults.ts';
 import { oneOf } from './checks.ts';
 import type { LoadOptions, LossyOptions, ModelPlan, PlanNote, StreamingOptions } from './api.ts';
 import {
@@ -221,14 +222,33 @@ export function sizeModel(
       fits: why === '',
       why,
       refusedKernels: [],
-      notes: notesOf(checkpoint),
+      notes: notesOf(drafted),
     },
   };
 }
 
 /** What its host and its files lack. */
-function notesOf({ unrangedBytes, pack }: Checkpoint): PlanNote[] {
+function notesOf({ checkpoint, spec }: Drafted): PlanNote[] {
+  const { unrangedBytes, pack, generationConfig } = checkpoint;
   const notes: PlanNote[] = [];
+  const ignored = notApplied(generationConfig);
+  if (ignored.length > 0) {
+    notes.push({
+      kind: 'generation-config',
+      message:
+        `generation_config.json sets ${ignored.join(', ')}, which Atomoe does not apply: replies may differ from those of ` +
+        'transformers',
+    });
+  }
+  const ends = [...spec.eosIds, ...[generationConfig?.['eos_token_id'] ?? []].flat()];
+  if (ends.length > 0 && !ends.some((id) => Number(id) >= 0 && Number(id) < spec.vocab)) {
+    notes.push({
+      kind: 'no-end',
+      message:
+        `config.json names ${ends.join(', ')} as the end of a reply, and the vocabulary has ${spec.vocab} tokens: replies ` +
+        'may go on until maxTokens',
+    });
+  }
   if (unrangedBytes > 0) {
     notes.push({
       kind: 'no-ranges',

@@ -13,6 +13,7 @@ export class ConfigReader {
   readonly #values: ConfigValues;
   readonly #where: string;
   readonly #defaults: ConfigValues;
+  readonly #asked = new Set<string>();
 
   constructor(values: ConfigValues, where: string, defaults: ConfigValues = {}) {
     this.#values = values;
@@ -22,6 +23,7 @@ export class ConfigReader {
 
   /** What the config gives under one of several spellings, which agree where it has several. */
   #given(keys: readonly string[]): { key: string; value: unknown } | undefined {
+    for (const key of keys) this.#asked.add(key);
     const given = keys.flatMap((key) => {
       const value = Object.hasOwn(this.#values, key) ? this.#values[key] : undefined;
       return value === undefined || value === null ? [] : [{ key, value }];
@@ -145,6 +147,24 @@ export class ConfigReader {
   /** Keys under which the config says something. */
   keys(): string[] {
     return Object.keys(this.#values).filter((key) => this.has(key));
+  }
+
+  /**
+   * Refuses keys that change what a model computes and that its family has not asked for.
+   *
+   * @param changing - by key, the values that change nothing; null never does
+   * @throws {AtomoeError} unsupported-model
+   */
+  refuseUnread(changing: Readonly<Record<string, readonly unknown[]>>): void {
+    for (const [key, neutral] of Object.entries(changing)) {
+      if (this.#asked.has(key)) continue;
+      const value = Object.hasOwn(this.#values, key) ? (this.#values[key] ?? undefined) : undefined;
+      if (value === undefined || neutral.includes(value)) continue;
+      this.unsupported(
+        `${key} is ${JSON.stringify(value)}`,
+        neutral.length > 0 ? `${key} ${neutral.join(' or ')}` : `no ${key}`,
+      );
+    }
   }
 
   /** A nested object; absent is empty. */

@@ -202,3 +202,25 @@ describe('what cannot run is refused in one sentence', () => {
     expect(parse).toThrow(expect.objectContaining({ name: 'AtomoeError', code }) as Error);
   });
 });
+
+test.each<[string, unknown]>([
+  ['final_logit_softcapping', 30],
+  ['attn_logit_softcapping', 50],
+  ['logit_scale', 0.0625],
+  ['clip_qkv', 8],
+  ['embedding_multiplier', 12],
+])('%s: %j changes what is computed, and is refused by a family that does not read it', (key, value) => {
+  expect(() => parseModel({ ...qwen3, [key]: value }, 'q')).toThrow(
+    expect.objectContaining({
+      code: 'unsupported-model',
+      message: expect.stringContaining(`${key} is ${value}`),
+    }),
+  );
+});
+
+test('such keys pass where they change nothing, and where the family reads them', () => {
+  const neutral = { final_logit_softcapping: null, logit_scale: 1, clip_qkv: null, embedding_multiplier: 1 };
+  expect(parseModel({ ...qwen3, ...neutral }, 'q').spec.layers).toHaveLength(3);
+  const granite = config('fixtures/models/granitemoe/config.json');
+  expect(parseModel({ ...granite, embedding_multiplier: 12 }, 'g').spec.embeddingMultiplier).toBe(12);
+});

@@ -56,10 +56,26 @@ export function parseModel(
   const family = findFamily(config, label, extra);
   // What comes from outside may share a name with a class, but not its defaults.
   const defaults = extra.includes(family) ? {} : CLASS_DEFAULTS.get(String(config['model_type']));
-  const spec = family.parse(new ConfigReader(config, `${label} config.json`, defaults), file);
+  const reader = new ConfigReader(config, `${label} config.json`, defaults);
+  const spec = family.parse(reader, file);
+  if (!extra.includes(family)) reader.refuseUnread(CHANGING);
   checkSizes(spec, label);
   return { family, spec };
 }
+
+/** Keys by which configs of some classes change what is computed, and what each says where it changes nothing. */
+const CHANGING: Readonly<Record<string, readonly unknown[]>> = {
+  final_logit_softcapping: [],
+  attn_logit_softcapping: [],
+  query_pre_attn_scalar: [],
+  logit_scale: [1],
+  logits_scaling: [1],
+  embedding_multiplier: [1],
+  residual_multiplier: [1],
+  attention_multiplier: [],
+  clip_qkv: [],
+  alibi: [false],
+};
 
 /** Kernels load four values at a time. */
 function checkSizes(spec: ModelSpec, label: string): void {

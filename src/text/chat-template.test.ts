@@ -137,6 +137,24 @@ test.each<[string, string, { role: string; content: string }[], string, RegExp]>
     /is no valid Jinja: .*; download the tokenizer files again/,
   ],
   ['unclosed block', '{% if true %}x', chat, 'bad-file', /is no valid Jinja/],
+  ...(
+    [
+      ['an undefined name that is used', '{{ nothing.at.all }}', /nothing/],
+      ['an undefined function', '{{ nothing() }}', /nothing|undefined|callable/i],
+      ['a division by zero', '{{ 1 / 0 }}', /division by zero/],
+      ['a sum of a text and a number', "{{ 'a' + 1 }}", /unsupported|concatenate|operand/],
+      [
+        'a macro that calls itself for ever',
+        '{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}',
+        /deep|stack|nested/i,
+      ],
+      ['an unknown filter', '{{ 1 | nothing }}', /No filter named 'nothing'/],
+      ['another template', "{% include 'x' %}", /include/],
+    ] as const
+  ).map(
+    ([what, source, why]) =>
+      [what, source, chat, 'bad-file', why] as [string, string, typeof chat, string, RegExp],
+  ),
 ])('%s', async (_case, source, messages, code, message) => {
   const error: unknown = await renderChat(source, messages).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(AtomoeError);

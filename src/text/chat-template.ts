@@ -26,8 +26,8 @@ let lastParsed: { source: string; template: jinjaModule.ParsedTemplate } | undef
  * Jinja interpreter is loaded on the first call. Rendering ends: it has a budget of steps and of letters.
  *
  * @param template - the Jinja source; without one, see `joinTurns`
- * @throws {AtomoeError} bad-input - no messages, or the template refuses them; bad-file - it is no valid Jinja, or takes
- *   more than its budget
+ * @throws {AtomoeError} bad-input - no messages, or the template refuses them (`raise_exception`); bad-file - it is no valid
+ *   Jinja, fails by itself, or takes more than its budget
  */
 export async function renderChat(
   template: string,
@@ -60,7 +60,7 @@ export async function renderChat(
 
 function refusal(
   cause: unknown,
-  { JinjaSyntaxError, BudgetError }: typeof jinjaModule,
+  { JinjaSyntaxError, BudgetError, RaisedError }: typeof jinjaModule,
   messages: readonly ChatTurn[],
 ): AtomoeError {
   const why = cause instanceof Error ? cause.message : String(cause);
@@ -81,6 +81,13 @@ function refusal(
     );
   }
   const roles = messages.map(({ role }) => role).join(', ');
+  if (!(cause instanceof RaisedError)) {
+    return new AtomoeError(
+      'bad-file',
+      `the model's chat template fails (roles: ${roles}): ${why}; send plain text, or choose another model`,
+      { cause },
+    );
+  }
   return new AtomoeError(
     'bad-input',
     `the model's chat template refuses the messages (roles: ${roles}): ${why}; change the messages accordingly`,

@@ -54,6 +54,19 @@ export function checkTokenizer(tokenizerJson: Json): CheckedModel {
   return { type, ids: type === 'Unigram' ? listedVocab(model) : namedVocab(model, type) };
 }
 
+/** The tokens that a post-processor puts around a text, in the files of all kinds. */
+export function addedAround(processor: unknown): string[] {
+  if (!isObject(processor)) return [];
+  const list = (value: unknown): unknown[] => (Array.isArray(value) ? (value as unknown[]) : []);
+  const parts = list(processor['processors']).flatMap(addedAround);
+  const ends = ['sep', 'cls'].map((name) => list(processor[name])[0]);
+  const template = list(processor['single']).map((piece) => {
+    const special = isObject(piece) ? piece['SpecialToken'] : undefined;
+    return isObject(special) ? special['id'] : undefined;
+  });
+  return [...parts, ...[...ends, ...template].filter((token) => typeof token === 'string')];
+}
+
 /** The library runs a model of a kind that it does not know as if it were another. */
 function modelType({ type, vocab, merges }: Json): ModelType {
   const known = MODELS.find((name) => name === type);

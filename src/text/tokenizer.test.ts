@@ -168,6 +168,25 @@ test.each<[string, Record<string, unknown>, string, RegExp]>([
     'unsupported-model',
     /decoder "Replace" after Fuse/,
   ],
+  [
+    'a template that adds what is no token',
+    {
+      ...fableFiles().tokenizerJson,
+      post_processor: {
+        type: 'Sequence',
+        processors: [
+          {
+            type: 'TemplateProcessing',
+            single: [{ SpecialToken: { id: '<start>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
+            pair: [],
+            special_tokens: { '<start>': { id: '<start>', ids: [1], tokens: ['<start>'] } },
+          },
+        ],
+      },
+    },
+    'bad-file',
+    /post_processor adds "<start>", which is no token/,
+  ],
 ])('bad tokenizer.json: %s', async (_case, tokenizerJson, code, message) => {
   const error: unknown = await openTokenizer({ tokenizerJson }).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(AtomoeError);

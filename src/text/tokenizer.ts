@@ -1,7 +1,7 @@
 import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { AtomoeError } from '../errors.ts';
 import { boundLibrary } from './bounded-library.ts';
-import { checkTokenizer, type Json } from './check-tokenizer.ts';
+import { addedAround, checkTokenizer, type Json } from './check-tokenizer.ts';
 import { contentOf, declaredTokens, type DeclaredTokens } from './declared-tokens.ts';
 import { StreamingDetokenizer } from './detokenizer.ts';
 import type { DetokenizerOptions, TokenTable } from './detokenizer.ts';
@@ -60,6 +60,7 @@ export async function openTokenizer(files: TokenizerFiles): Promise<Tokenizer> {
     ownIds.get(content),
   );
   checkFit(ownIds, declared, vocab);
+  checkAround(tokenizerJson['post_processor'], ownIds, declared);
   const model = { ...(tokenizerJson['model'] as Json), type };
   const parts = { ...EMPTY_PARTS, ...tokenizerJson, model, added_tokens: [] };
   const library = construct(() => new Library(parts as never, libraryConfig(tokenizerConfig)));
@@ -121,6 +122,23 @@ function libraryConfig(config: Json): Json {
     ([name, value]) => names.includes(name) && typeof value === 'boolean',
   );
   return Object.fromEntries(booleans);
+}
+
+/** A token that is put around each text has an id: without one every prompt would lose it. */
+function checkAround(
+  processor: unknown,
+  ownIds: ReadonlyMap<string, number>,
+  { added }: DeclaredTokens,
+): void {
+  const unknown = addedAround(processor).find(
+    (token) => !ownIds.has(token) && !added.some(({ content }) => content === token),
+  );
+  if (unknown === undefined) return;
+  throw new AtomoeError(
+    'bad-file',
+    `tokenizer.json: post_processor adds ${JSON.stringify(unknown.slice(0, 60))}, which is no token; wanted one of the ` +
+      'vocabulary or of added_tokens; download it again',
+  );
 }
 
 /** An id that the model has not reads another row of its embedding, or none. */

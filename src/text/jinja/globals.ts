@@ -7,6 +7,7 @@ import {
   Dict,
   iterate,
   JinjaError,
+  RaisedError,
   Namespace,
   Range,
   Thing,
@@ -41,7 +42,7 @@ export function makeGlobals(strftime: (format: string) => string): ReadonlyMap<s
     },
     raise_exception: (args, keywords) => {
       const [message = ''] = bind('raise_exception', [['message', undefined]], args, keywords);
-      throw new JinjaError(str(message));
+      throw new RaisedError(str(message));
     },
     strftime_now: (args, keywords) => {
       const [format = ''] = bind('strftime_now', [['format', undefined]], args, keywords);

@@ -3,4 +3,4 @@ export { BudgetError } from './budget.ts';
 export type { ParsedTemplate } from './ast.ts';
 export { parseTemplate } from './parser.ts';
 export { renderTemplate, type RenderContext } from './render.ts';
-export { JinjaError, JinjaSyntaxError } from './values.ts';
+export { JinjaError, JinjaSyntaxError, RaisedError } from './values.ts';

@@ -22,7 +22,12 @@ export type Value =
 
 /** What goes wrong while a template runs: `raise_exception`, a missing variable, a wrong type. */
 export class JinjaError extends Error {
-  override readonly name = 'JinjaError';
+  override readonly name: string = 'JinjaError';
+}
+
+/** What a template says by `raise_exception`: it does not want what it was given. */
+export class RaisedError extends JinjaError {
+  override readonly name = 'RaisedError';
 }
 
 /** The text is no template. */

@@ -1,0 +1,60 @@
+/** What a plan tells of a model's files before anything large is read. */
+import { expect, test } from 'vitest';
+import { nodeFolder } from '../io/node-file.ts';
+import { editedModel, type Edits } from './edited-model.testing.ts';
+import { LocalEngine } from './engine.ts';
+
+async function notesOf(edits: Edits) {
+  const folder = await editedModel(await nodeFolder('fixtures/models/mixtral'), edits);
+  const engine = await LocalEngine.open({ device: 'cpu' });
+  try {
+    return (await engine.plan(folder)).notes;
+  } finally {
+    engine.dispose();
+  }
+}
+
+const generation = (config: object): Edits => ({
+  files: { 'generation_config.json': JSON.stringify(config) },
+});
+
+test('keys of generation_config.json that are not applied are named', async () => {
+  const config = {
+    num_beams: 4,
+    suppress_tokens: [3],
+    bad_words_ids: [[1]],
+    top_p: 0.9,
+    stop_strings: ['.'],
+  };
+  expect(await notesOf(generation(config))).toEqual([
+    {
+      kind: 'generation-config',
+      message: expect.stringMatching(
+        /sets num_beams, bad_words_ids, suppress_tokens, which Atomoe does not apply/,
+      ),
+    },
+  ]);
+});
+
+test('values that ask for nothing are no news', async () => {
+  const config = {
+    num_beams: 1,
+    typical_p: 1,
+    suppress_tokens: [],
+    bad_words_ids: null,
+    no_repeat_ngram_size: 0,
+  };
+  expect(await notesOf(generation(config))).toEqual([]);
+});
+
+test('an end of reply that the vocabulary does not have', async () => {
+  const config = { eos_token_id: 5000 };
+  expect(await notesOf({ config, ...generation({}) })).toEqual([
+    {
+      kind: 'no-end',
+      message: expect.stringMatching(/names 5000 as the end of a reply, and the vocabulary has 96/),
+    },
+  ]);
+  expect(await notesOf({ config: { eos_token_id: [5000, 2] }, ...generation({}) })).toEqual([]);
+  expect(await notesOf({ config, ...generation({ eos_token_id: 2 }) })).toEqual([]);
+});
