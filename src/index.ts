@@ -18,7 +18,9 @@ export type { GpuEntry, HostDevice } from './gpu/device.ts';
 export type { FileSource, FolderSource, ReadOptions } from './io/source.ts';
 
 export type { ConfigReader } from './models/config.ts';
-export type { GraphPurpose, ModelFamily } from './models/family.ts';
+export type { ModelFamily } from './blocks/family.ts';
+export type { GraphPurpose } from './blocks/purpose.ts';
+export type { ConfigFamily } from './models/family.ts';
 export type * from './models/spec.ts';
 export { buildDecoder } from './blocks/decoder.ts';
 

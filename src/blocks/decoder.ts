@@ -6,12 +6,11 @@ import { linearNode } from '../graph/ops/linear.ts';
 import { rmsNormNode } from '../graph/ops/norm.ts';
 import { sampleNodes } from '../graph/ops/sample.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import type { GraphPurpose } from '../models/family.ts';
-import type { LayerSpec, ModelSpec } from '../models/spec.ts';
-import { attentionBranch } from './mixers/attention.ts';
-import { gatedMlp } from './mlp.ts';
+import { isMoe, type ModelSpec, type SublayerSpec } from '../models/spec.ts';
 import { expertsBranch, type SublayerInput } from './moe.ts';
+import type { GraphPurpose } from './purpose.ts';
 import { Site } from './site.ts';
+import { blocksOf, type Blocks } from './table.ts';
 
 /** The stream, and the branch that the next norm adds to it. */
 interface Stream {
@@ -20,15 +19,27 @@ interface Stream {
 }
 
 /** The graph of a model for one use: tokens in; `logits`, routes and, where asked for, the sampling record out. */
-export function buildDecoder(spec: ModelSpec, purpose: GraphPurpose, builder: GraphBuilder): Graph {
+export function buildDecoder(
+  spec: ModelSpec,
+  purpose: GraphPurpose,
+  builder: GraphBuilder,
+  blocks: Blocks = blocksOf(),
+): Graph {
   const outputs: Record<string, Tensor> = {};
   const site = new Site({ spec, purpose, builder, outputs }, '');
+  const sublayers = placed(spec);
+  const moes = sublayers.flatMap(({ norm, block }) => (isMoe(block) ? [{ norm, moe: block }] : []));
   let stream = embedded(site, spec);
-  let expertLayers = 0;
-  for (const [index, layer] of spec.layers.entries()) {
-    const later = spec.layers.slice(index + 1);
-    stream = addLayer(site.at(`layer ${index}`), spec, stream, layer, { layer: expertLayers, later });
-    if (layer.mlp.kind !== 'dense') expertLayers += 1;
+  let layer = 0; // among those with experts
+  for (const { label, norm, block } of sublayers) {
+    const here = site.at(label);
+    const input = intoBranch(site.at(`${label} ${block.kind}`), spec, stream, norm);
+    let branch: Tensor;
+    if (isMoe(block)) {
+      branch = expertsBranch(here, blocks, input, block, { layer, later: moes.slice(layer + 1) });
+      layer += 1;
+    } else branch = blocks.mixer(block).add(here, input.normed, block);
+    stream = { x: input.x, branch };
   }
   const logits = addHead(site.at('final'), spec, stream);
   outputs['logits'] = logits;
@@ -37,30 +48,23 @@ export function buildDecoder(spec: ModelSpec, purpose: GraphPurpose, builder: Gr
   return builder.build(outputs);
 }
 
+/** All sublayers in their order, each with a label of its own among those of its kind: `layer 3`, then `layer 3.1`. */
+function placed({ layers }: ModelSpec): (SublayerSpec & { readonly label: string })[] {
+  return layers.flatMap(({ sublayers }, index) =>
+    sublayers.map((sublayer, at) => {
+      const { kind } = sublayer.block;
+      const before = sublayers.slice(0, at).filter(({ block }) => block.kind === kind).length;
+      return { ...sublayer, label: before === 0 ? `layer ${index}` : `layer ${index}.${before}` };
+    }),
+  );
+}
+
 function embedded(site: Site, { embedding, vocab, hidden, embeddingMultiplier }: ModelSpec): Stream {
   const { builder } = site;
   const table = builder.matrix(embedding, vocab, hidden, embedding);
   const x = site.stream('embedded');
   builder.add(embeddingNode('tokens', { ids: builder.ids, table, y: x, multiplier: embeddingMultiplier }));
   return { x, branch: undefined };
-}
-
-function addLayer(
-  site: Site,
-  spec: ModelSpec,
-  stream: Stream,
-  { attentionNorm, attention, mlpNorm, mlp }: LayerSpec,
-  place: Parameters<typeof expertsBranch>[3],
-): Stream {
-  const { label } = site;
-  const attended = intoBranch(site.at(`${label} attention`), spec, stream, attentionNorm);
-  const afterMixer = { x: attended.x, branch: attentionBranch(site, attended.normed, attention) };
-  const mixed = intoBranch(site.at(`${label} mlp`), spec, afterMixer, mlpNorm);
-  const branch =
-    mlp.kind === 'dense'
-      ? gatedMlp(site.at(`${label} mlp`), mixed.normed, mlp)
-      : expertsBranch(site, mixed, mlp, place);
-  return { x: mixed.x, branch };
 }
 
 /** The stream with the last branch added, and its norm: what the next branch reads. */

@@ -1,14 +1,11 @@
 /** A sublayer of routed experts: its router, what it tells ahead, its experts, and the shared one beside them. */
-import { atomicExpertsNode } from '../graph/ops/atomic-experts.ts';
-import { expertsNode } from '../graph/ops/moe.ts';
 import { rmsNormNode } from '../graph/ops/norm.ts';
 import { skipLightNode } from '../graph/ops/skip-light.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import type { AtomicSpec, LayerSpec, MoeSpec } from '../models/spec.ts';
+import type { MoeSpec } from '../models/spec.ts';
 import { addShared, sharedBranch } from './mlp.ts';
-import { routeLinear } from './routers/linear.ts';
-import { routeProduct } from './routers/product.ts';
 import type { Routes, Site } from './site.ts';
+import type { Blocks } from './table.ts';
 
 /** What a sublayer reads. */
 export interface SublayerInput {
@@ -16,57 +13,70 @@ export interface SublayerInput {
   readonly normed: Tensor; // its norm
 }
 
-/** Where a layer stands among those that come after it. */
-export interface ExpertLayer {
-  readonly layer: number; // among the layers with experts
-  readonly later: readonly LayerSpec[];
+/** A sublayer with routed experts, and the gain of the norm before it. */
+export interface MoeSublayer {
+  readonly norm: string;
+  readonly moe: MoeSpec;
+}
+
+/** Where a sublayer stands among those with experts. */
+export interface MoePlace {
+  readonly layer: number;
+  readonly later: readonly MoeSublayer[]; // in the order in which they run
 }
 
 /** Routed experts, and the shared one beside them. */
 export function expertsBranch(
   site: Site,
+  blocks: Blocks,
   { x, normed }: SublayerInput,
-  mlp: MoeSpec | AtomicSpec,
-  { layer, later }: ExpertLayer,
+  moe: MoeSpec,
+  place: MoePlace,
 ): Tensor {
-  const { builder, label, hidden, purpose } = site;
-  const { experts, topK, activation } = mlp;
-  const routes = route(site, normed, mlp, `route ${layer}`);
+  const { builder, label, purpose } = site;
+  const { experts, expert, shared } = moe;
+  const { layer } = place;
+  const kind = blocks.expert(expert);
+  const routes = route(site, blocks, normed, moe, { label, layer, name: `route ${layer}` });
   const { skipBelow: bound = 0 } = purpose;
-  if (bound > 0) builder.add(skipLightNode(label, { ...routes, topK, bound, dropIds: mlp.kind === 'moe' }));
-  lookAhead(site, x, { layer, later });
+  if (bound > 0) {
+    const dropIds = kind.skipsBy === 'id';
+    builder.add(skipLightNode(label, { ...routes, topK: routes.ids.perToken, bound, dropIds }));
+  }
+  lookAhead(site, blocks, x, place);
   // Ahead of the routed experts: the GPU has something to do while they are fetched.
-  const shared = mlp.shared && sharedBranch(site, normed, mlp.shared);
-  const routed = site.stream(`${label} routed`);
-  const io = { x: normed, ...routes, y: routed, layer, experts, topK, hidden, activation };
-  builder.add(
-    mlp.kind === 'moe' ? expertsNode(label, { ...io, width: mlp.width }) : atomicExpertsNode(label, io),
-  );
-  return shared ? addShared(site, routed, shared) : routed;
+  const branch = shared && sharedBranch(site, normed, shared);
+  const here = site.moe(label, { experts, layer, name: label });
+  const routed = kind.add(here, normed, routes, expert);
+  return branch ? addShared(site, routed, branch) : routed;
 }
 
 /** Which experts each token takes, as outputs of the graph named after `name`. */
-function route(site: Site, x: Tensor, mlp: MoeSpec | AtomicSpec, name: string): Routes {
-  return mlp.kind === 'moe' ? routeLinear(site, x, mlp, name) : routeProduct(site, x, mlp, name);
+function route(
+  site: Site,
+  blocks: Blocks,
+  x: Tensor,
+  { experts, router }: MoeSpec,
+  { label, layer, name }: { readonly label: string; readonly layer: number; readonly name: string },
+): Routes {
+  return blocks.router(router).add(site.moe(label, { experts, layer, name }), x, router);
 }
 
 /**
  * What the next layers would choose if the stream stayed as it is: their own routers and norms on it. Nothing in the
  * step depends on it.
  */
-function lookAhead(site: Site, x: Tensor, { layer, later }: ExpertLayer): void {
+function lookAhead(site: Site, blocks: Blocks, x: Tensor, { layer, later }: MoePlace): void {
   const { builder, purpose, hidden, eps } = site;
-  const next = later.filter(({ mlp }) => mlp.kind !== 'dense');
-  for (const [ahead, { mlp, mlpNorm }] of next.slice(0, purpose.lookahead ?? 0).entries()) {
-    if (mlp.kind === 'dense') continue;
+  for (const [ahead, { norm, moe }] of later.slice(0, purpose.lookahead ?? 0).entries()) {
     const label = `${site.label} look ${ahead}`;
-    const gain = builder.exact(mlpNorm, 1, hidden, mlpNorm);
+    const gain = builder.exact(norm, 1, hidden, norm);
     const y = builder.tensor(`${label} normed`, { perToken: hidden });
     builder.when(
       ({ lookahead = 0 }) => ahead < lookahead,
       () => {
         builder.add(rmsNormNode(label, { x, gain, y, eps }));
-        route(site.at(label), y, mlp, `look ${layer} ${ahead}`);
+        route(site, blocks, y, moe, { label, layer, name: `look ${layer} ${ahead}` });
       },
     );
   }

@@ -1,7 +1,7 @@
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { Tensor, TensorShape, Weight } from '../graph/tensor.ts';
-import type { GraphPurpose } from '../models/family.ts';
 import type { LinearSpec, ModelSpec } from '../models/spec.ts';
+import type { GraphPurpose } from './purpose.ts';
 
 /** Which experts each token takes. */
 export interface Routes {
@@ -41,6 +41,11 @@ export class Site {
     return new Site(this.#building, label);
   }
 
+  /** The same graph, where a layer's experts are chosen and added. */
+  moe(label: string, place: ConstructorParameters<typeof MoeSite>[2]): MoeSite {
+    return new MoeSite(this.#building, label, place);
+  }
+
   /**
    * A tensor of the residual stream, or one that is added to it; default: [tokens, hidden]. They are f32 where
    * activations are f16: single elements pass 65504 in trained models, and become infinite there.
@@ -62,14 +67,38 @@ export class Site {
     // One row for each element: a vector's elements are its rows.
     return this.builder.exact(names.join(' + '), count, 1, ...bias);
   }
+}
+
+/** Where the routed experts of one layer are added. */
+export class MoeSite extends Site {
+  readonly experts: number; // of the layer
+  readonly layer: number; // among the layers with experts
+  readonly #outputs: Building['outputs'];
+  readonly #name: string;
+
+  /** @param place - `name` is what the routes are called among the graph's outputs */
+  constructor(
+    building: Building,
+    label: string,
+    place: { readonly experts: number; readonly layer: number; readonly name: string },
+  ) {
+    super(building, label);
+    this.experts = place.experts;
+    this.layer = place.layer;
+    this.#outputs = building.outputs;
+    this.#name = place.name;
+  }
 
   /** Tensors for the routes of `most` experts a token; they keep their values to the end of the step, for observers. */
-  routes(name: string, most: number): Routes {
-    const ids = this.builder.tensor(`${name} ids`, { type: 'u32', role: 'output', perToken: most });
-    const weights = this.builder.tensor(`${name} weights`, { type: 'f32', role: 'output', perToken: most });
-    const { outputs } = this.#building;
-    outputs[ids.name] = ids;
-    outputs[weights.name] = weights;
+  routes(most: number): Routes {
+    const ids = this.builder.tensor(`${this.#name} ids`, { type: 'u32', role: 'output', perToken: most });
+    const weights = this.builder.tensor(`${this.#name} weights`, {
+      type: 'f32',
+      role: 'output',
+      perToken: most,
+    });
+    this.#outputs[ids.name] = ids;
+    this.#outputs[weights.name] = weights;
     return { ids, weights };
   }
 }

@@ -1,11 +1,11 @@
+import { readModel } from '../blocks/family.ts';
 import { AtomoeError } from '../errors.ts';
 import type { ModelPlan } from '../engine/api.ts';
 import { fileTensors } from '../engine/checkpoint-check.ts';
 import { LocalEngine } from '../engine/index.ts';
 import { openCheckpoint, openSafetensors, type Checkpoint, type TensorInfo } from '../formats/checkpoint.ts';
 import type { FolderSource } from '../io/source.ts';
-import { parseModel } from '../models/registry.ts';
-import type { ModelSpec } from '../models/spec.ts';
+import { isMoe, type BlockSpec, type ModelSpec, type MoeSpec } from '../models/spec.ts';
 import type { Command } from './command.ts';
 import { loadOptions, MODEL_FLAGS } from './load-flags.ts';
 import { JSON_OPTION, openSource } from './model.ts';
@@ -63,7 +63,7 @@ async function find(
   if (Object.keys(config).length === 0) return { kind: 'tensors', why: 'there is no config.json beside it' };
   const engine = await LocalEngine.open({ device: 'cpu' });
   try {
-    const { spec } = parseModel(config, label, [], fileTensors(checkpoint));
+    const { spec } = readModel(config, label, [], fileTensors(checkpoint));
     return { kind: 'model', spec, plan: await engine.plan(folder, options ?? {}) };
   } catch (error) {
     // Of a family that Atomoe does not run, what the file holds is still worth seeing.
@@ -82,7 +82,7 @@ function report(checkpoint: Checkpoint, finding: Finding, tensors: readonly Tens
     .join(', ');
   const head =
     finding.kind === 'model'
-      ? `${facts([['model', checkpoint.label], ['files', files], ...specFacts(finding.spec)])}\n${sizeTable(finding.plan)}`
+      ? `${facts([['model', checkpoint.label], ['files', files], ...specFacts(finding.spec, checkpoint)])}\n${sizeTable(finding.plan)}`
       : `${facts([
           ['file', checkpoint.label],
           ['files', files],
@@ -90,70 +90,53 @@ function report(checkpoint: Checkpoint, finding: Finding, tensors: readonly Tens
   return `${head}\n${tensorTable(tensors)}`;
 }
 
-function specFacts(spec: ModelSpec): [string, string][] {
-  const [first] = spec.layers;
-  const sparse = spec.layers.filter(({ mlp }) => mlp.kind !== 'dense').length;
-  const attention = first?.attention;
-  const mlp = spec.layers.find(({ mlp: { kind } }) => kind !== 'dense')?.mlp ?? first?.mlp;
+/** What differs from layer to layer has a line for each form. */
+function specFacts(spec: ModelSpec, checkpoint: Checkpoint): [string, string][] {
+  const blocks = spec.layers.flatMap(({ sublayers }) => sublayers.map(({ block }) => block));
+  const settings = (part: object) => settingsOf(part, (name) => checkpoint.tensor(name) !== undefined);
+  const lines = blocks.flatMap((block) =>
+    isMoe(block) ? moeFacts(block, settings) : [mixerFact(block, settings)],
+  );
+  const different = new Map(lines.map((line) => [line.join(), line]));
   return [
     ['family', spec.family],
-    ['layers', `${spec.layers.length}, ${sparse} of them with experts`],
+    ['layers', `${spec.layers.length}, ${blocks.filter(isMoe).length} of them with experts`],
     ['hidden', formatCount(spec.hidden)],
     [
       'vocabulary',
       `${formatCount(spec.vocab)}${spec.head === spec.embedding ? ', embedding tied to the logits' : ''}`,
     ],
     ['context', `${formatCount(spec.maxContextTokens)} tokens`],
-    ...(attention
-      ? ([
-          [
-            'attention',
-            `${attention.heads} heads over ${attention.kvHeads} key-value heads of ${attention.headDim}`,
-          ],
-        ] as [string, string][])
-      : []),
-    ...(mlp ? mlpFacts(mlp) : []),
+    ...different.values(),
   ];
 }
 
-function mlpFacts(mlp: ModelSpec['layers'][number]['mlp']): [string, string][] {
-  switch (mlp.kind) {
-    case 'dense':
-      return [['mlp', `${formatCount(mlp.width)} wide, ${mlp.activation}`]];
-    case 'moe': {
-      const { score, renorm } = mlp.router.rule;
-      return [
-        [
-          'experts',
-          `${mlp.experts} a layer, ${mlp.topK} a token, ${formatCount(mlp.width)} wide, ${mlp.activation}`,
-        ],
-        [
-          'router',
-          `${score}, ${renorm === 'none' ? 'weights as they are' : `weights renormalised (${renorm})`}`,
-        ],
-        ...(mlp.shared
-          ? ([['shared', `${formatCount(mlp.shared.width)} wide${mlp.shared.gate ? ', gated' : ''}`]] as [
-              string,
-              string,
-            ][])
-          : []),
-      ];
-    }
-    case 'atomic': {
-      const { grid, router } = mlp;
-      return [
-        [
-          'experts',
-          `${formatCount(mlp.experts)} atomic ones a layer, ${mlp.topK} a token, ${mlp.activation}`,
-        ],
-        [
-          'router',
-          `${grid} x ${grid} product${router.norm ? ', batch norm' : ''}, weights ${router.renormalise ? 'renormalised' : 'as they are'}`,
-        ],
-        ...(mlp.shared ? ([['shared', `${formatCount(mlp.shared.width)} wide`]] as [string, string][]) : []),
-      ];
-    }
+function mixerFact({ kind, ...rest }: BlockSpec, settings: (part: object) => string): [string, string] {
+  return [kind, settings(rest)];
+}
+
+function moeFacts(
+  { experts, router, expert, shared }: MoeSpec,
+  settings: (part: object) => string,
+): [string, string][] {
+  const { score, transform = [], select, weigh = {} } = router;
+  const stages = [score, ...transform, select, weigh];
+  const lines: [string, string][] = [
+    ['experts', `${formatCount(experts)} a layer, ${settings(expert)}`],
+    ['router', stages.map(settings).filter(Boolean).join(', ')],
+  ];
+  return shared ? [...lines, ['shared', `${settings(shared)}${shared.gate ? ', gated' : ''}`]] : lines;
+}
+
+/** The kind of a part of a spec, and its numbers and words; not where its tensors are. */
+function settingsOf(part: object, isTensor: (name: string) => boolean): string {
+  const words: string[] = [];
+  for (const [key, value] of Object.entries(part)) {
+    if (key === 'kind') words.unshift(String(value));
+    else if (typeof value === 'number' || (typeof value === 'string' && !isTensor(value)))
+      words.push(`${key} ${value}`);
   }
+  return words.join(', ');
 }
 
 function tensorTable(tensors: readonly TensorInfo[]): string {

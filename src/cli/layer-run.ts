@@ -1,6 +1,7 @@
 /** Runs a layer's graph on a device, without a model around it. */
 import { invariant } from '../errors.ts';
-import { pageSize, readWeight } from '../engine/weights.ts';
+import { pageSize } from '../blocks/experts/neuron.ts';
+import { readWeight } from '../engine/weights.ts';
 import { packRecord, recordLayout } from '../experts/record.ts';
 import { ExpertStore } from '../experts/store.ts';
 import { decodeMatrix } from '../weights/matrix.ts';
@@ -37,7 +38,7 @@ async function readTables({ kind, checkpoint, grid, hidden }: LayerFile): Promis
   const read = (name: string) =>
     checkpoint.readF32(weightName(checkpoint, name), { rowStart: 0, rowCount: experts });
   const [up, down] = [await read('up_embed'), await read('down_embed')];
-  const pageExperts = pageSize(experts, grid, 8 * hidden);
+  const pageExperts = pageSize(experts, 8 * hidden);
   // In PEER x is projected down to a number by `down_embed`; in OmniMoE the names are the other way round.
   const [input, output] = kind === 'omnimoe' ? [up, down] : [down, up];
   return { input, output, pages: experts / pageExperts, pageExperts };

@@ -7,7 +7,8 @@ import type { LoadOptions } from '../engine/api.ts';
 import { LocalEngine } from '../engine/index.ts';
 import { draftModel, type Drafted } from '../engine/planning.ts';
 import { editedModel, zeros } from '../engine/edited-model.testing.ts';
-import { formatOf, pageSize } from '../engine/weights.ts';
+import { pageSize } from '../blocks/experts/neuron.ts';
+import { formatOf } from '../engine/weights.ts';
 import { nodeFolder } from '../io/node-file.ts';
 import { main } from './program.ts';
 import type { Terminal } from './terminal.ts';
@@ -346,7 +347,8 @@ test.each([
   [256, 16, 96, 256], // the whole table is less
   [1_048_576, 1024, 4096, 1024], // a row of 4 MiB
 ])('%i atomic experts in rows of %i, %i bytes each: pages of %i', (experts, grid, bytes, page) => {
-  expect(pageSize(experts, grid, bytes)).toBe(page);
+  expect(Math.sqrt(experts)).toBe(grid);
+  expect(pageSize(experts, bytes)).toBe(page);
 });
 
 test('help fits one screen', async () => {

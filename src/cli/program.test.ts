@@ -136,7 +136,15 @@ describe('inspect', () => {
     const { kind, spec, plan, tensors, totalBytes } = JSON.parse(out);
     expect(kind).toBe('model');
     expect(spec).toMatchObject({ family: 'omnimoe', hidden: 192, vocab: 4096 });
-    expect(spec.layers[0].mlp).toMatchObject({ kind: 'atomic', experts: 4096, grid: 64, topK: 32 });
+    const at = 'model.layers.0.mlp.';
+    const shape = [4096, 192];
+    expect(spec.layers[0].sublayers[1].block).toMatchObject({
+      kind: 'moe',
+      experts: 4096,
+      router: { score: { kind: 'product', rows: `${at}router_gate_x.weight` }, select: { k: 32 } },
+      // Where experts stand is data, too.
+      expert: { kind: 'neuron', input: { tensor: `${at}up_embed.weight`, shape } },
+    });
     // One atomic expert is two vectors of 192 halves.
     expect(plan.bytes.oneExpert).toBe(2 * 192 * 2);
     expect(plan.bytes.allExperts).toBe(4 * 4096 * 768);

@@ -1,10 +1,11 @@
 /** Compares a model with its file, from headers alone: what is built of a file that fits in part speaks nonsense. */
 import { AtomoeError } from '../errors.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
+import { expertMatrices, type ExpertLayer } from '../blocks/read.ts';
 import type { Graph } from '../graph/node.ts';
 import type { FileTensors } from '../models/file-tensors.ts';
 import type { ModelSpec } from '../models/spec.ts';
-import { expertTensors, formatOf, type ReadContext } from './weights.ts';
+import { formatOf, type ReadContext } from './weights.ts';
 
 /**
  * A file as families see it. What an index puts into a file that is missing counts as held: the model has it, and it is
@@ -27,8 +28,14 @@ export function fileTensors({ label, names, tensor, lost }: Checkpoint): FileTen
  * @throws {AtomoeError} bad-file - a tensor is missing or of another shape; unsupported-model - of another type, or one
  *   that the model has no use for
  */
-export function checkTensors(spec: ModelSpec, graphs: readonly Graph[], context: ReadContext): void {
-  const used = context.checkpoint.pack ? new Set<string>() : expertTensors(spec);
+export function checkTensors(
+  spec: ModelSpec,
+  layers: readonly ExpertLayer[],
+  graphs: readonly Graph[],
+  context: ReadContext,
+): void {
+  const used = new Set<string>();
+  if (!context.checkpoint.pack) for (const { rows } of expertMatrices(layers)) used.add(rows.tensor);
   for (const weight of graphs.flatMap(({ weights }) => weights)) {
     formatOf(weight, context);
     if (weight.source.kind === 'checkpoint') for (const { tensor } of weight.source.parts) used.add(tensor);

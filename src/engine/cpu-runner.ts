@@ -7,7 +7,7 @@ import type { CpuExpertWeights } from '../graph/experts.ts';
 import type { Graph, Step } from '../graph/node.ts';
 import { NOT_FINITE, parseRecord } from '../graph/ops/sample.ts';
 import type { Tensor, Weight } from '../graph/tensor.ts';
-import { buildGraph } from '../blocks/graph.ts';
+import { buildGraph } from '../blocks/family.ts';
 import type { LoadProgress, LossyReport, MemoryReport, TokenRoutes } from './api.ts';
 import type { Drafted } from './planning.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';

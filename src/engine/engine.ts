@@ -3,7 +3,7 @@ import type { AdapterClass } from '../gpu/adapter-class.ts';
 import { Gpu, readAdapter, type AdapterFacts, type GpuEntry, type HostDevice } from '../gpu/device.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { DiskStorage } from '../io/storage.ts';
-import type { ModelFamily } from '../models/family.ts';
+import type { ModelFamily } from '../blocks/family.ts';
 import type { Bounds } from '../graph/weight-parts.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { allLogits } from './all-logits.ts';

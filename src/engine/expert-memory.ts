@@ -16,7 +16,7 @@ import { STREAMING_DEFAULTS } from './options.ts';
 import type { Drafted } from './planning.ts';
 import { mostUnits, type SlotPlan } from './slots.ts';
 import { StreamedSteps, type RouteTensors } from './streamed-steps.ts';
-import type { ExpertPlan } from './weights.ts';
+import type { ExpertPlan } from './expert-plan.ts';
 
 /** What tests turn to show that results do not depend on it. */
 export interface StreamTesting {
@@ -308,7 +308,7 @@ async function openScratch(
 
 function openSteps(
   gpu: Gpu,
-  { experts, decode, chunkTokens, spec, lossy }: Drafted,
+  { experts, expertLayers, decode, chunkTokens, lossy }: Drafted,
   made: { store: ExpertStore; scratch: ExpertStore | undefined; tiers: RecordTiers },
   options: StreamingOptions,
   { poison, mistake, observer }: StreamTesting,
@@ -330,8 +330,7 @@ function openSteps(
         ? undefined
         : new Uint8Array(new Uint32Array(layout.sizeBytes / 4).fill(poison).buffer),
   });
-  const mlp = spec.layers.find(({ mlp }) => mlp.kind !== 'dense')?.mlp;
-  const perLayer = mlp && mlp.kind !== 'dense' ? mlp.experts : unitsPerLayer;
+  const perLayer = expertLayers[0]?.bank.experts ?? unitsPerLayer;
   return new StreamedSteps({
     gpu,
     streamer,

@@ -20,7 +20,7 @@ import {
 } from '../graph/plan.ts';
 import type { Scalar } from '../graph/tensor.ts';
 import type { Bounds } from '../graph/weight-parts.ts';
-import { buildGraph } from '../blocks/graph.ts';
+import { buildGraph } from '../blocks/family.ts';
 import type { AdapterReport, LossyReport, MemoryReport, StreamingOptions, TokenRoutes } from './api.ts';
 import { routeTensors, type ExpertMemory } from './expert-memory.ts';
 import { Pace } from './pace.ts';

@@ -6,12 +6,11 @@ import type { ModelInfo, ModelPlan } from './api.ts';
 import type { Drafted } from './planning.ts';
 
 export function infoOf(
-  { checkpoint, spec }: Drafted,
+  { checkpoint, spec, expertLayers }: Drafted,
   plan: ModelPlan,
   tokenizer: Tokenizer | undefined,
 ): ModelInfo {
-  const sparse = spec.layers.flatMap(({ mlp }) => (mlp.kind === 'dense' ? [] : [mlp]));
-  const [first] = sparse;
+  const grid = expertLayers.find((layer) => layer.grid !== undefined)?.grid;
   return {
     label: checkpoint.label,
     family: spec.family,
@@ -19,9 +18,9 @@ export function infoOf(
     // A template that never looks at who speaks only strings texts together: such a model continues text.
     hasChatTemplate: /\brole\b/.test(tokenizer?.chatTemplate ?? ''),
     experts: {
-      layers: sparse.length,
-      perLayer: first?.experts ?? 0,
-      ...(first?.kind === 'atomic' ? { grid: first.grid } : {}),
+      layers: expertLayers.length,
+      perLayer: plan.experts,
+      ...(grid === undefined ? {} : { grid }),
     },
   };
 }

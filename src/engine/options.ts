@@ -4,7 +4,7 @@ import type { MakePolicy } from '../experts/policy.ts';
 import type { AdapterClass } from '../gpu/adapter-class.ts';
 import type { GpuEntry, HostDevice } from '../gpu/device.ts';
 import type { DiskStorage } from '../io/storage.ts';
-import type { ModelFamily } from '../models/family.ts';
+import type { ModelFamily } from '../blocks/family.ts';
 import type { GenerateOptions, LoadOptions, LossyOptions, ModelSource, StreamingOptions } from './api.ts';
 import {
   abortSignal,

@@ -9,7 +9,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import { memoryFolder } from '../io/memory.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../kernels/common.ts';
 import { cross, defineKernel } from '../kernels/kernel.ts';
-import type { ModelFamily } from '../models/family.ts';
+import type { ModelFamily } from '../blocks/family.ts';
 import type { ModelInfo } from './api.ts';
 import type { EngineOptions } from './engine.ts';
 import { largestError, openEngine } from './testing.ts';

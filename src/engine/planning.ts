@@ -14,9 +14,10 @@ import { lower, type PlanOptions, type Tuning, type WeightFact, type WeightFacts
 import { makeTensor, type Weight } from '../graph/tensor.ts';
 import { matrixBindingBytes, weightParts, type Bounds } from '../graph/weight-parts.ts';
 import type { FolderSource } from '../io/source.ts';
-import type { ModelFamily } from '../models/family.ts';
-import { buildGraph } from '../blocks/graph.ts';
-import { findFamily, parseModel } from '../models/registry.ts';
+import { buildGraph, readModel, type ModelFamily } from '../blocks/family.ts';
+import { expertLayers, type ExpertLayer } from '../blocks/read.ts';
+import { blocksOf } from '../blocks/table.ts';
+import { findFamily } from '../models/registry.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { SAMPLE_RECORD_BYTES } from '../graph/ops/sample.ts';
 import { checkTensors, fileTensors } from './checkpoint-check.ts';
@@ -33,7 +34,8 @@ import {
   type SlotNeeds,
   type SlotPlan,
 } from './slots.ts';
-import { formatOf, planExperts, type ExpertPlan, type ReadContext } from './weights.ts';
+import { planExperts, type ExpertPlan } from './expert-plan.ts';
+import { formatOf, type ReadContext } from './weights.ts';
 
 /** Tokens of one prefill step at most. Depends on nothing, so that results do not either. */
 const MOST_CHUNK_TOKENS = 256;
@@ -49,6 +51,7 @@ export interface Drafted {
   readonly family: ModelFamily;
   readonly spec: ModelSpec;
   readonly context: ReadContext;
+  readonly expertLayers: readonly ExpertLayer[];
   readonly experts: ExpertPlan | undefined;
   readonly contextTokens: number;
   readonly chunkTokens: number;
@@ -73,20 +76,22 @@ export async function draftModel(
   const checkpoint = await openCheckpoint(folder, { signal, accept });
   try {
     const { config, label } = checkpoint;
-    const { family, spec } = parseModel(config, label, families, fileTensors(checkpoint));
+    const { family, spec } = readModel(config, label, families, fileTensors(checkpoint));
     const contextTokens = contextOf(options, spec);
     const context: ReadContext = { checkpoint, quantize, signal };
     const lossy = { skipBelow: 0, dropColdBelow: 0, ...options.lossy };
     const purpose = { sample: true, contextTokens, skipBelow: lossy.skipBelow };
     const decode = buildGraph(family, spec, { ...purpose, logits: 'all', lookahead: MOST_LOOKAHEAD });
     const prefill = buildGraph(family, spec, { ...purpose, logits: 'last' });
-    const experts = planExperts(spec, context);
-    checkTensors(spec, [decode, prefill], context);
+    const layers = expertLayers(spec, blocksOf(family));
+    const experts = planExperts(layers, context);
+    checkTensors(spec, layers, [decode, prefill], context);
     return {
       checkpoint,
       family,
       spec,
       context,
+      expertLayers: layers,
       experts,
       contextTokens,
       chunkTokens: Math.min(MOST_CHUNK_TOKENS, contextTokens),
@@ -203,7 +208,7 @@ export function sizeModel(
       layers: spec.layers.length,
       hidden: spec.hidden,
       vocab: spec.vocab,
-      ...expertCounts(spec),
+      ...expertCounts(drafted.expertLayers),
       contextTokens,
       bytes: {
         download: checkpoint.totalBytes,
@@ -303,10 +308,13 @@ export function budgetOf({ memoryBudget = 'auto' }: LoadOptions): number {
   return guessBudgetBytes(machineFacts());
 }
 
-function slotNeeds({ experts, spec }: Drafted, maxBindingBytes: number): SlotNeeds | undefined {
-  const mlp = spec.layers.find(({ mlp }) => mlp.kind !== 'dense')?.mlp;
-  if (!experts || !mlp || mlp.kind === 'dense') return undefined;
-  return { experts, topK: mlp.topK, canSplit: mlp.kind === 'moe', maxBindingBytes };
+function slotNeeds(
+  { experts, expertLayers: layers }: Drafted,
+  maxBindingBytes: number,
+): SlotNeeds | undefined {
+  if (!experts) return undefined;
+  const topK = Math.max(...layers.map(({ most }) => most));
+  return { experts, topK, canSplit: layers.every(({ kind }) => kind.inWaves), maxBindingBytes };
 }
 
 /** As asked for; else all experts where they fit; else as many as fit; else the fewest that work, which is refused. */
@@ -340,11 +348,12 @@ function stagingBytes({ spec, decode, chunkTokens }: Drafted): number {
   );
 }
 
-/** Of the first layer that has experts; none where there is no such layer. */
-function expertCounts({ layers }: Drafted['spec']): Pick<ModelPlan, 'experts' | 'expertsPerToken'> {
-  const mlp = layers.find(({ mlp }) => mlp.kind !== 'dense')?.mlp;
-  if (!mlp || mlp.kind === 'dense') return { experts: 0, expertsPerToken: 0 };
-  return { experts: mlp.experts, expertsPerToken: mlp.topK };
+/** Of the layer that has most; 0 where no layer has any. */
+function expertCounts(layers: readonly ExpertLayer[]): Pick<ModelPlan, 'experts' | 'expertsPerToken'> {
+  return {
+    experts: Math.max(0, ...layers.map(({ bank }) => bank.experts)),
+    expertsPerToken: Math.max(0, ...layers.map(({ most }) => most)),
+  };
 }
 
 /** Something that has to lie in one binding. */

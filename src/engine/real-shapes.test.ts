@@ -5,7 +5,7 @@ import type { LoadOptions } from './api.ts';
 import { plainStep, type Graph, type Step } from '../graph/node.ts';
 import { MOST_MULTIPLY_ADDS } from '../graph/pieces.ts';
 import { lower } from '../graph/plan.ts';
-import { buildGraph } from '../blocks/graph.ts';
+import { buildGraph } from '../blocks/family.ts';
 import { headersOnly, MIXTRAL_8X7B, QWEN3_30B, type MoeShape } from './model-shapes.testing.ts';
 import { draftModel, sizeModel, weightFacts } from './planning.ts';
 

@@ -8,9 +8,22 @@ import type { Graph } from '../graph/node.ts';
 import type { WeightFacts } from '../graph/plan.ts';
 import { makeTensor } from '../graph/tensor.ts';
 import { weightParts } from '../graph/weight-parts.ts';
-import type { GraphPurpose } from '../models/family.ts';
-import type { AtomicSpec, GatedMlpSpec, LayerSpec, LinearSpec, ModelSpec, MoeSpec } from '../models/spec.ts';
 import { buildDecoder } from '../blocks/decoder.ts';
+import type { GraphPurpose } from '../blocks/purpose.ts';
+import type { GatedMoeSpec } from '../models/families/common.ts';
+import { productRouter } from '../models/families/omnimoe.ts';
+import type {
+  AttentionSpec,
+  BlockSpec,
+  DenseSpec,
+  GatedMlpSpec,
+  LayerSpec,
+  LinearSpec,
+  ModelSpec,
+  MoeSpec,
+  NeuronExpertSpec,
+  RouterSpec,
+} from '../models/spec.ts';
 
 export interface RealSize {
   readonly name: string;
@@ -101,38 +114,45 @@ const mlp = (name: string, width: number): GatedMlpSpec => ({
   down: linear(`${name} down`, false),
 });
 
-function moe({ experts, topK, width, shared, groups }: RealSize): MoeSpec {
+function moe({ hidden, experts, topK, width, shared, groups }: RealSize): GatedMoeSpec {
+  const across = { tensor: 'across {expert}', shape: [width, hidden] };
   return {
     kind: 'moe',
     experts,
-    topK,
-    width,
-    activation: 'silu',
     router: {
-      weight: 'router',
-      rule: {
-        score: 'softmax',
-        renorm: 'sum',
-        eps: 0,
-        scale: 1,
-        groups: groups === undefined ? null : { count: groups, keep: groups / 2, score: 'two-best' },
+      score: { kind: 'linear', weight: 'router' },
+      transform: [{ kind: 'softmax' }],
+      select: {
+        kind: 'topK',
+        k: topK,
+        ...(groups === undefined ? {} : { groups: { count: groups, keep: groups / 2, by: 'sumOfTopTwo' } }),
       },
+      weigh: { normalise: 'sum' },
     },
-    expert: () => ({ gate: { tensor: 'gate' }, up: { tensor: 'up' }, down: { tensor: 'down' } }),
+    expert: {
+      kind: 'gated',
+      width,
+      activation: 'silu',
+      gate: across,
+      up: across,
+      down: { tensor: 'down {expert}', shape: [hidden, width] },
+    },
     ...(shared === undefined ? {} : { shared: { ...mlp('shared', shared), gate: 'shared gate' } }),
   };
 }
 
-function atomic({ experts, topK, shared }: RealSize): AtomicSpec {
+function atomic({ hidden, experts, topK, shared }: RealSize): MoeSpec<RouterSpec, NeuronExpertSpec> {
+  const shape = [experts, hidden];
   return {
-    kind: 'atomic',
+    kind: 'moe',
     experts,
-    grid: Math.sqrt(experts),
-    topK,
-    activation: 'silu',
-    router: { rows: 'rows', cols: 'cols', renormalise: true },
-    input: 'input',
-    output: 'output',
+    router: productRouter('', { k: topK, epsilon: undefined, renormalise: true }),
+    expert: {
+      kind: 'neuron',
+      activation: 'silu',
+      input: { tensor: 'input', shape },
+      output: { tensor: 'output', shape },
+    },
     ...(shared === undefined ? {} : { shared: mlp('shared', shared) }),
   };
 }
@@ -141,21 +161,24 @@ function atomic({ experts, topK, shared }: RealSize): AtomicSpec {
 function specOf(size: RealSize): ModelSpec {
   const { hidden, vocab, bias, norm } = size;
   const [heads, kvHeads, headDim] = size.heads;
-  const layer = (mlp: LayerSpec['mlp']): LayerSpec => ({
-    attentionNorm: 'attention norm',
-    attention: {
-      heads,
-      kvHeads,
-      headDim,
-      scale: headDim ** -0.5,
-      window: 0,
-      rope: { theta: 1e4, rotaryDim: headDim, style: 'half' },
-      norm: norm === undefined ? { kind: 'none' } : { kind: norm, q: 'q norm', k: 'k norm' },
-      qkv: linear('qkv', bias),
-      out: linear('out', bias),
-    },
-    mlpNorm: 'mlp norm',
-    mlp,
+  const attention: AttentionSpec = {
+    kind: 'attention',
+    heads,
+    kvHeads,
+    headDim,
+    scale: headDim ** -0.5,
+    window: 0,
+    rope: { theta: 1e4, rotaryDim: headDim, style: 'half' },
+    norm: norm === undefined ? { kind: 'none' } : { kind: norm, q: 'q norm', k: 'k norm' },
+    qkv: linear('qkv', bias),
+    out: linear('out', bias),
+  };
+  const dense = (width: number): DenseSpec => ({ kind: 'dense', ...mlp('dense', width) });
+  const layer = (block: BlockSpec): LayerSpec => ({
+    sublayers: [
+      { norm: 'attention norm', block: attention },
+      { norm: 'mlp norm', block },
+    ],
   });
   return {
     family: size.name,
@@ -164,7 +187,7 @@ function specOf(size: RealSize): ModelSpec {
     eps: 1e-6,
     maxContextTokens: 4096,
     layers: [
-      ...(size.dense === undefined ? [] : [layer({ kind: 'dense', ...mlp('dense', size.dense) })]),
+      ...(size.dense === undefined ? [] : [layer(dense(size.dense))]),
       layer(size.width === 1 ? atomic(size) : moe(size)),
     ],
     embedding: 'embedding',

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { CLASS_DEFAULTS } from './class-defaults.ts';
 import type { ConfigValues } from './config.ts';
 import { parseModel } from './registry.ts';
-import type { ModelSpec } from './spec.ts';
+import type { AttentionSpec, LayerSpec, MoeSpec } from './spec.ts';
 
 /** Read out of the classes of transformers 5.18.0: all their fields with a default. */
 const CLASSES = JSON.parse(
@@ -42,7 +42,8 @@ describe.each(Object.entries(CLASSES))('%s', (type, fields) => {
 });
 
 const first = (config: ConfigValues) => parseModel(config, 'model').spec.layers[0]!;
-const rule = ({ mlp }: ModelSpec['layers'][number]) => mlp.kind === 'moe' && mlp.router.rule;
+const attentionOf = (layer: LayerSpec) => layer.sublayers[0]!.block as AttentionSpec;
+const routerOf = (layer: LayerSpec) => (layer.sublayers[1]!.block as MoeSpec).router;
 
 /** What `spec/model-families.md` says of released models, sections 3 and 4.1, where the class says the same. */
 test.each([
@@ -59,19 +60,16 @@ test.each([
 ])('%s by default', (model_type, model, attention, theta) => {
   const { spec } = parseModel({ model_type }, model_type);
   expect(spec).toMatchObject({ ...model, head: 'lm_head.weight' });
-  expect(spec.layers[0]!.attention).toMatchObject({ ...attention, rope: { theta } });
+  expect(attentionOf(spec.layers[0]!)).toMatchObject({ ...attention, rope: { theta } });
 });
 
 test('weights of chosen experts are renormalised by Mixtral alone, unless the config says so', () => {
-  const renorm = (config: ConfigValues) => {
-    const found = rule(first(config));
-    return found && found.renorm;
-  };
+  const renorm = (config: ConfigValues) => routerOf(first(config)).weigh?.normalise;
   const types = ['mixtral', 'qwen2_moe', 'qwen3_moe', 'olmoe'];
   expect(types.map((model_type) => renorm({ model_type }))).toEqual(['sum', 'none', 'none', 'none']);
   expect(renorm({ model_type: 'qwen3_moe', norm_topk_prob: true })).toBe('sum');
 });
 
 test('null is no number of key-value heads: there are as many as heads', () => {
-  expect(first({ model_type: 'mixtral', num_key_value_heads: null }).attention.kvHeads).toBe(32);
+  expect(attentionOf(first({ model_type: 'mixtral', num_key_value_heads: null })).kvHeads).toBe(32);
 });

@@ -1,10 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { readModel } from '../blocks/family.ts';
 import { parseModel } from './registry.ts';
+import type { AttentionSpec, LayerSpec } from './spec.ts';
 
 function config(path: string): Record<string, unknown> {
   return JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
 }
+
+/** The first block of a layer mixes tokens, the second is its MLP. */
+const blockOf = ({ sublayers }: LayerSpec, index: number) => sublayers[index]!.block;
 
 const qwen3 = config('fixtures/models/qwen3_moe/config.json');
 const olmoe = config('fixtures/models/olmoe/config.json');
@@ -26,20 +31,21 @@ test.each([
 
 test('granite stacks gate rows before up rows, expert by expert', () => {
   const { spec } = parseModel(config('fixtures/models/granitemoe/config.json'), 'granite');
-  const mlp = spec.layers[1]?.mlp;
   const block = 'model.layers.1.block_sparse_moe.';
-  expect(mlp?.kind === 'moe' && mlp.expert(2)).toEqual({
-    gate: { tensor: `${block}input_linear.weight`, shape: [8, 64, 64], rowStart: 128, rowCount: 32 },
-    up: { tensor: `${block}input_linear.weight`, shape: [8, 64, 64], rowStart: 160, rowCount: 32 },
-    down: { tensor: `${block}output_linear.weight`, shape: [8, 64, 32], rowStart: 128, rowCount: 64 },
+  expect(blockOf(spec.layers[1]!, 1)).toMatchObject({
+    expert: {
+      gate: { tensor: `${block}input_linear.weight`, shape: [8, 64, 64], start: 0, count: 32 },
+      up: { tensor: `${block}input_linear.weight`, shape: [8, 64, 64], start: 32, count: 32 },
+      down: { tensor: `${block}output_linear.weight`, shape: [8, 64, 32] },
+    },
   });
 });
 
 test('layers named by mlp_only_layers and decoder_sparse_step are dense', () => {
   const { spec } = parseModel({ ...qwen3, mlp_only_layers: [1], decoder_sparse_step: 1 }, 'q');
-  expect(spec.layers.map(({ mlp }) => mlp.kind)).toEqual(['moe', 'dense', 'moe']);
+  expect(spec.layers.map((layer) => blockOf(layer, 1).kind)).toEqual(['moe', 'dense', 'moe']);
   const stepped = parseModel({ ...qwen3, decoder_sparse_step: 2 }, 'q').spec;
-  expect(stepped.layers.map(({ mlp }) => mlp.kind)).toEqual(['dense', 'moe', 'dense']);
+  expect(stepped.layers.map((layer) => blockOf(layer, 1).kind)).toEqual(['dense', 'moe', 'dense']);
 });
 
 /** The keys of released models that stand near something that is refused. */
@@ -104,12 +110,14 @@ test.each([
     { heads: 16, headDim: 64, scale: 0.015625 },
   ],
 ])('%s parses', (label, values, attention) => {
-  expect(parseModel(values, label).spec.layers[0]!.attention).toMatchObject(attention);
+  expect(blockOf(readModel(values, label).spec.layers[0]!, 0)).toMatchObject(attention);
 });
 
 describe('sliding windows lie where the class puts them', () => {
   const windows = (values: object) =>
-    parseModel({ ...values }, 'model').spec.layers.map(({ attention }) => attention.window);
+    parseModel({ ...values }, 'model').spec.layers.map(
+      (layer) => (blockOf(layer, 0) as AttentionSpec).window,
+    );
 
   test('Mixtral: in all layers', () => {
     const mixtral = config('fixtures/models/mixtral/config.json');
@@ -197,7 +205,7 @@ describe('what cannot run is refused in one sentence', () => {
     [{ ...olmoe, sliding_window: 8 }, 'unsupported-model', /sliding_window 8; this family runs with full/],
     [{ ...olmoe, clip_qkv: 8 }, 'unsupported-model', /clip_qkv/],
   ])('%o', (values, code, message) => {
-    const parse = () => parseModel(values, 'model');
+    const parse = () => readModel(values, 'model');
     expect(parse).toThrow(message);
     expect(parse).toThrow(expect.objectContaining({ name: 'AtomoeError', code }) as Error);
   });

@@ -1,7 +1,7 @@
 import { AtomoeError } from '../errors.ts';
 import { CLASS_DEFAULTS } from './class-defaults.ts';
 import { ConfigReader, type ConfigValues } from './config.ts';
-import type { ModelFamily } from './family.ts';
+import type { ConfigFamily } from './family.ts';
 import type { FileTensors } from './file-tensors.ts';
 import { graniteMoe } from './families/granite-moe.ts';
 import { mixtral } from './families/mixtral.ts';
@@ -13,7 +13,7 @@ import { refuseQuantized } from './quantization.ts';
 import type { ModelSpec } from './spec.ts';
 
 /** The families that come with the engine. A new one is added here, or handed to the engine from outside. */
-export const FAMILIES: readonly ModelFamily[] = [omnimoe, qwen3Moe, olmoe, mixtral, qwen2Moe, graniteMoe];
+export const FAMILIES: readonly ConfigFamily[] = [omnimoe, qwen3Moe, olmoe, mixtral, qwen2Moe, graniteMoe];
 
 /**
  * Finds the family of a config. Looks at nothing but the config, so it can be asked before any weight file is.
@@ -21,11 +21,11 @@ export const FAMILIES: readonly ModelFamily[] = [omnimoe, qwen3Moe, olmoe, mixtr
  * @throws {AtomoeError} unsupported-model - no family knows the `model_type`, or the weights are quantised; bad-file -
  *   there is no `model_type`
  */
-export function findFamily(
+export function findFamily<F extends ConfigFamily>(
   config: ConfigValues,
   label: string,
-  extra: readonly ModelFamily[] = [],
-): ModelFamily {
+  extra: readonly F[] = [],
+): F | ConfigFamily {
   const type = new ConfigReader(config, `${label} config.json`).text(['model_type']);
   const families = [...extra, ...FAMILIES];
   const family = families.find(({ modelTypes }) => modelTypes.includes(type));
@@ -47,19 +47,19 @@ export function findFamily(
  * @throws {AtomoeError} unsupported-model - no family knows the model, or it does not run it so; bad-file - a key is
  *   missing or wrong, or does not fit the file
  */
-export function parseModel(
+export function parseModel<F extends ConfigFamily>(
   config: ConfigValues,
   label: string,
-  extra: readonly ModelFamily[] = [],
+  extra: readonly F[] = [],
   file?: FileTensors,
-): { readonly family: ModelFamily; readonly spec: ModelSpec } {
+): { readonly family: F | ConfigFamily; readonly spec: ModelSpec } {
   const family = findFamily(config, label, extra);
   // What comes from outside may share a name with a class, but not its defaults.
-  const defaults = extra.includes(family) ? {} : CLASS_DEFAULTS.get(String(config['model_type']));
+  const isOwn = extra.some((known) => known === family);
+  const defaults = isOwn ? {} : CLASS_DEFAULTS.get(String(config['model_type']));
   const reader = new ConfigReader(config, `${label} config.json`, defaults);
   const spec = family.parse(reader, file);
-  if (!extra.includes(family)) reader.refuseUnread(CHANGING);
-  checkSizes(spec, label);
+  if (!isOwn) reader.refuseUnread(CHANGING);
   return { family, spec };
 }
 
@@ -76,38 +76,3 @@ const CHANGING: Readonly<Record<string, readonly unknown[]>> = {
   clip_qkv: [],
   alibi: [false],
 };
-
-/** Kernels load four values at a time. */
-function checkSizes(spec: ModelSpec, label: string): void {
-  const sizes: [string, number][] = [['hidden_size', spec.hidden]];
-  for (const { attention, mlp } of spec.layers) {
-    sizes.push(['head_dim', attention.headDim]);
-    if (mlp.kind === 'atomic') {
-      if (mlp.topK > mlp.experts) tooMany(label, mlp.topK, mlp.experts);
-    } else sizes.push(['intermediate size', mlp.width]);
-    if (mlp.kind !== 'dense' && mlp.shared)
-      sizes.push(["the shared expert's intermediate size", mlp.shared.width]);
-    if (mlp.kind === 'moe' && mlp.topK > mlp.experts) tooMany(label, mlp.topK, mlp.experts);
-    if (attention.heads % attention.kvHeads !== 0) {
-      throw new AtomoeError(
-        'bad-file',
-        `${label} config.json: ${attention.heads} heads over ${attention.kvHeads} key-value heads; wanted a whole number of heads each; check config.json`,
-      );
-    }
-  }
-  for (const [name, value] of sizes) {
-    if (value % 4 !== 0) {
-      throw new AtomoeError(
-        'unsupported-model',
-        `${label} config.json: ${name} is ${value}; wanted a multiple of 4; choose another model`,
-      );
-    }
-  }
-}
-
-function tooMany(label: string, topK: number, experts: number): never {
-  throw new AtomoeError(
-    'bad-file',
-    `${label} config.json: ${topK} experts a token of ${experts}; wanted no more than there are; check config.json`,
-  );
-}

@@ -1,7 +1,6 @@
-import type { Activation } from '../kernels/activation.ts';
-import type { RouterRule } from '../kernels/gate.ts';
-import type { RopeScaling } from '../kernels/rope-angles.ts';
 import type { TensorRows } from '../graph/tensor.ts';
+import type { Activation } from '../kernels/activation.ts';
+import type { RopeScaling } from '../kernels/rope-angles.ts';
 
 /** A linear layer's place in the checkpoint. */
 export interface LinearSpec {
@@ -18,6 +17,7 @@ export interface RopeSpec {
 }
 
 export interface AttentionSpec {
+  readonly kind: 'attention';
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
@@ -38,59 +38,131 @@ export interface GatedMlpSpec {
   readonly down: LinearSpec;
 }
 
+export interface DenseSpec extends GatedMlpSpec {
+  readonly kind: 'dense';
+}
+
 /** An expert that every token takes: y += shared(x), or sigmoid(gate x) * shared(x). */
 export interface SharedSpec extends GatedMlpSpec {
   readonly gate?: string; // [1, hidden]
 }
 
-/** Ordinary experts behind a linear router. */
-export interface MoeSpec {
-  readonly kind: 'moe';
-  readonly experts: number;
-  readonly topK: number;
+/** How scores become affinities. */
+export interface TransformSpec {
+  readonly kind: 'softmax' | 'sigmoid';
+}
+
+/** Which affinities are chosen: the k largest, lower ids first among equals. */
+export interface SelectSpec {
+  readonly kind: 'topK';
+  readonly k: number; // of each head, where the score has heads
+  readonly bias?: string; // [experts], added for the selection only
+  /** Only the experts of the `keep` best of `count` equal groups may be chosen. */
+  readonly groups?: {
+    readonly count: number;
+    readonly keep: number;
+    readonly by: 'max' | 'sumOfTopTwo';
+  };
+}
+
+/** What the chosen experts' outputs are multiplied by. */
+export interface WeighSpec {
+  readonly from?: 'affinity' | 'exp'; // a, or exp(a); default a
+  /** Over the chosen: w / (sum w + epsilon), or the softmax of w. Default: none. */
+  readonly normalise?: 'none' | 'sum' | 'softmax';
+  readonly epsilon?: number; // default 0
+  readonly scale?: number; // default 1
+}
+
+/** s = weight x */
+export interface LinearScoreSpec {
+  readonly kind: 'linear';
+  readonly weight: string; // [experts, hidden]
+}
+
+/** Running statistics [n] of a batch norm. */
+export interface BatchNormSpec {
+  readonly mean: string;
+  readonly variance: string;
+  readonly epsilon: number;
+}
+
+/** s of expert i * n + j = r_i + c_j, both log softmaxes of what `rows` and `columns` give; experts = n * n. */
+export interface ProductScoreSpec {
+  readonly kind: 'product';
+  readonly rows: string; // [n, hidden]
+  readonly columns: string; // [n, hidden]
+  readonly rowsNorm?: BatchNormSpec;
+  readonly columnsNorm?: BatchNormSpec;
+}
+
+/**
+ * A router as five stages, in the form of the layer description: what is scored, how scores are transformed, which are
+ * selected, how they weigh. `score.kind` names the block; one from outside may read the other stages as it likes.
+ */
+export interface RouterSpec<Score extends { readonly kind: string } = { readonly kind: string }> {
+  readonly score: Score;
+  readonly transform?: readonly TransformSpec[];
+  readonly select: SelectSpec;
+  readonly weigh?: WeighSpec;
+}
+
+/**
+ * A tensor of every expert: one for each where the name has `{expert}`, else one whose first dimension is the experts.
+ * `start` and `count` are rows of one expert, where others have their rows in the same tensor.
+ */
+export interface ExpertRows {
+  readonly tensor: string;
+  readonly shape: readonly number[]; // of the whole tensor
+  readonly start?: number; // default 0
+  readonly count?: number; // default: all that are left
+}
+
+/** down(act(gate x) * up x) */
+export interface GatedExpertSpec {
+  readonly kind: 'gated';
   readonly width: number;
   readonly activation: Activation;
-  readonly router: { readonly weight: string; readonly bias?: string; readonly rule: RouterRule };
-  /** Where one expert's matrices stand. */
-  readonly expert: (expert: number) => {
-    readonly gate: TensorRows; // [width, hidden]
-    readonly up: TensorRows; // [width, hidden]
-    readonly down: TensorRows; // [hidden, width]
-  };
-  readonly shared?: SharedSpec;
+  readonly gate: ExpertRows; // [width, hidden]
+  readonly up: ExpertRows; // [width, hidden]
+  readonly down: ExpertRows; // [hidden, width]
 }
 
-/** One-neuron experts behind a product router (OmniMoE). */
-export interface AtomicSpec {
-  readonly kind: 'atomic';
-  readonly experts: number; // grid * grid
-  readonly grid: number;
-  readonly topK: number;
+/** act(x . input) * output */
+export interface NeuronExpertSpec {
+  readonly kind: 'neuron';
   readonly activation: Activation;
-  readonly router: {
-    readonly rows: string; // [grid, hidden]
-    readonly cols: string;
-    readonly norm?: {
-      readonly eps: number;
-      readonly mean: readonly [rows: string, cols: string]; // running statistics [grid]
-      readonly variance: readonly [rows: string, cols: string];
-    };
-    readonly renormalise: boolean;
-  };
-  readonly input: string; // [experts, hidden]
-  readonly output: string; // [experts, hidden]
+  readonly input: ExpertRows; // [experts, hidden]
+  readonly output: ExpertRows; // [experts, hidden]
+}
+
+/** What one of a layer's experts computes. */
+export interface ExpertSpec {
+  readonly kind: string;
+}
+
+/** Routed experts: which of them a token takes is the router's business, what each computes the expert's. */
+export interface MoeSpec<Router extends RouterSpec = RouterSpec, Expert extends ExpertSpec = ExpertSpec> {
+  readonly kind: 'moe';
+  readonly experts: number;
+  readonly router: Router;
+  readonly expert: Expert;
   readonly shared?: SharedSpec;
 }
 
-export interface DenseMlpSpec extends GatedMlpSpec {
-  readonly kind: 'dense';
+/** What turns the normed stream into what is added to the stream: the table of mixers has one for each kind. */
+export interface BlockSpec {
+  readonly kind: string;
+}
+
+/** x += block(norm(x)) */
+export interface SublayerSpec {
+  readonly norm: string; // gain [hidden]
+  readonly block: BlockSpec;
 }
 
 export interface LayerSpec {
-  readonly attentionNorm: string; // gain [hidden]
-  readonly attention: AttentionSpec;
-  readonly mlpNorm: string;
-  readonly mlp: MoeSpec | AtomicSpec | DenseMlpSpec;
+  readonly sublayers: readonly SublayerSpec[]; // in turn
 }
 
 /** A model as plain data: enough to build its graph and to find its weights. */
@@ -109,4 +181,9 @@ export interface ModelSpec {
   readonly logitsMultiplier: number;
   readonly bosId: number | undefined;
   readonly eosIds: readonly number[];
+}
+
+/** Whether a block has routed experts. */
+export function isMoe(block: BlockSpec): block is MoeSpec {
+  return block.kind === 'moe';
 }

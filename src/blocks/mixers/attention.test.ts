@@ -5,7 +5,7 @@ import type { Weight } from '../../graph/tensor.ts';
 import type { RopeScaling } from '../../kernels/rope-angles.ts';
 import type { ConfigValues } from '../../models/config.ts';
 import { parseModel } from '../../models/registry.ts';
-import type { LayerSpec } from '../../models/spec.ts';
+import type { AttentionSpec, LayerSpec, SublayerSpec } from '../../models/spec.ts';
 import { buildDecoder } from '../decoder.ts';
 
 const CONFIG = JSON.parse(readFileSync('fixtures/models/olmoe/config.json', 'utf8')) as ConfigValues;
@@ -13,13 +13,12 @@ const CONFIG = JSON.parse(readFileSync('fixtures/models/olmoe/config.json', 'utf
 /** The rope tables of a model's layers, in their order, with one scaling for each layer. */
 function ropeTables(scalings: readonly (RopeScaling | undefined)[]): Weight[] {
   const { spec } = parseModel(CONFIG, 'olmoe');
-  const scaled = (layer: LayerSpec, scaling: RopeScaling | undefined): LayerSpec => ({
-    ...layer,
-    attention: {
-      ...layer.attention,
-      rope: { ...layer.attention.rope, ...(scaling ? { scaling } : {}) },
-    },
-  });
+  const scaled = ({ sublayers }: LayerSpec, scaling: RopeScaling | undefined): LayerSpec => {
+    const [first, ...others] = sublayers as [SublayerSpec, ...SublayerSpec[]];
+    const block = first.block as AttentionSpec;
+    const rope = { ...block.rope, ...(scaling ? { scaling } : {}) };
+    return { sublayers: [{ ...first, block: { ...block, rope } as AttentionSpec }, ...others] };
+  };
   const layers = spec.layers.map((layer, index) => scaled(layer, scalings[index]));
   const purpose = { logits: 'all', sample: false, contextTokens: 8 } as const;
   const { nodes } = buildDecoder({ ...spec, layers }, purpose, new GraphBuilder());

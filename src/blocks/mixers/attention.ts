@@ -1,28 +1,42 @@
+import { AtomoeError } from '../../errors.ts';
 import { attentionNode, ropeKvNode } from '../../graph/ops/attention.ts';
 import { linearNode } from '../../graph/ops/linear.ts';
 import type { Tensor, Weight } from '../../graph/tensor.ts';
 import { ropeAngles } from '../../kernels/rope-angles.ts';
 import type { AttentionSpec, RopeSpec } from '../../models/spec.ts';
+import type { Mixer } from '../block.ts';
+import { checkQuads } from '../check-sizes.ts';
 import type { Site } from '../site.ts';
 
-/** Causal attention with a cache of keys and values: x [tokens, hidden] -> [tokens, hidden]. */
-export function attentionBranch(site: Site, x: Tensor, attention: AttentionSpec): Tensor {
-  const { builder, label, hidden } = site;
-  const { heads, kvHeads, headDim, scale, window } = attention;
-  const rows = (heads + 2 * kvHeads) * headDim;
-  const qkv = builder.tensor(`${label} qkv`, { perToken: rows });
-  const weight = site.matrix(attention.qkv, rows, hidden);
-  builder.add(linearNode(`${label} qkv`, { x, weight, bias: site.bias(attention.qkv, rows), y: qkv }));
-  const { q, kCache, vCache } = rotated(site, qkv, attention);
-  const o = builder.tensor(`${label} attended`, { perToken: heads * headDim });
-  const shape = { heads, kvHeads, headDim };
-  builder.add(attentionNode(label, { ...shape, q, kCache, vCache, o, scale, window }));
-  const y = site.stream(`${label} attention out`);
-  const out = site.matrix(attention.out, hidden, heads * headDim);
-  const bias = site.bias(attention.out, hidden);
-  builder.add(linearNode(`${label} attention out`, { x: o, weight: out, bias, y }));
-  return y;
-}
+/** Causal attention with a cache of keys and values. */
+export const attention: Mixer<AttentionSpec> = {
+  kind: 'attention',
+  check({ heads, kvHeads, headDim }, label) {
+    checkQuads(label, 'head_dim', headDim);
+    if (heads % kvHeads === 0) return;
+    throw new AtomoeError(
+      'bad-file',
+      `${label} config.json: ${heads} heads over ${kvHeads} key-value heads; wanted a whole number of heads each; check config.json`,
+    );
+  },
+  add(site, x, spec) {
+    const { builder, label, hidden } = site;
+    const { heads, kvHeads, headDim, scale, window } = spec;
+    const rows = (heads + 2 * kvHeads) * headDim;
+    const qkv = builder.tensor(`${label} qkv`, { perToken: rows });
+    const weight = site.matrix(spec.qkv, rows, hidden);
+    builder.add(linearNode(`${label} qkv`, { x, weight, bias: site.bias(spec.qkv, rows), y: qkv }));
+    const { q, kCache, vCache } = rotated(site, qkv, spec);
+    const o = builder.tensor(`${label} attended`, { perToken: heads * headDim });
+    const shape = { heads, kvHeads, headDim };
+    builder.add(attentionNode(label, { ...shape, q, kCache, vCache, o, scale, window }));
+    const y = site.stream(`${label} attention out`);
+    const out = site.matrix(spec.out, hidden, heads * headDim);
+    const bias = site.bias(spec.out, hidden);
+    builder.add(linearNode(`${label} attention out`, { x: o, weight: out, bias, y }));
+    return y;
+  },
+};
 
 /** Queries with their positions; keys and values go to the cache. */
 function rotated(site: Site, qkv: Tensor, attention: AttentionSpec) {

@@ -1,20 +1,57 @@
+import { AtomoeError } from '../../errors.ts';
 import { gateNode } from '../../graph/ops/gate.ts';
 import { linearNode } from '../../graph/ops/linear.ts';
-import type { Tensor } from '../../graph/tensor.ts';
-import type { MoeSpec } from '../../models/spec.ts';
-import type { Routes, Site } from '../site.ts';
+import type { RouterRule } from '../../kernels/gate.ts';
+import type { LinearScoreSpec, RouterSpec, SelectSpec } from '../../models/spec.ts';
+import type { Router } from '../block.ts';
 
-/** One logit an expert, x W^T, of which the rule takes the best: x [tokens, hidden]. */
-export function routeLinear(site: Site, x: Tensor, moe: MoeSpec, name: string): Routes {
-  const { builder, label, hidden } = site;
-  const { experts, topK, router } = moe;
-  const logits = builder.tensor(`${label} router logits`, { type: 'f32', perToken: experts });
-  const weight = builder.exact(router.weight, experts, hidden, router.weight);
-  builder.add(linearNode(`${label} router`, { x, weight, y: logits }));
-  const routes = site.routes(name, topK);
-  const bias = router.bias
-    ? builder.exact(router.bias, experts, 1, router.bias)
-    : builder.computed(`no bias ${experts}`, experts, 1, () => new Float32Array(experts));
-  builder.add(gateNode(label, { logits, bias, ...routes, experts, topK, rule: router.rule }));
-  return routes;
+type LinearRouterSpec = RouterSpec<LinearScoreSpec>;
+
+/** One score an expert, s = weight x; softmax, sigmoid or nothing; the k best, within groups where asked for. */
+export const linear: Router<LinearRouterSpec> = {
+  kind: 'linear',
+  most: ({ select }) => select.k,
+  check: (spec, label) => void ruleOf(spec, label),
+  add(site, x, spec) {
+    const { builder, label, hidden, experts } = site;
+    const { score, select } = spec;
+    const logits = builder.tensor(`${label} router logits`, { type: 'f32', perToken: experts });
+    const weight = builder.exact(score.weight, experts, hidden, score.weight);
+    builder.add(linearNode(`${label} router`, { x, weight, y: logits }));
+    const routes = site.routes(select.k);
+    const bias = select.bias
+      ? builder.exact(select.bias, experts, 1, select.bias)
+      : builder.computed(`no bias ${experts}`, experts, 1, () => new Float32Array(experts));
+    const rule = ruleOf(spec, label);
+    builder.add(gateNode(label, { logits, bias, ...routes, experts, topK: select.k, rule }));
+    return routes;
+  },
+};
+
+/** The stages as the gate's kernels know them. */
+function ruleOf({ transform = [], select, weigh = {} }: LinearRouterSpec, label: string): RouterRule {
+  const { from = 'affinity', normalise = 'none', epsilon = 0, scale = 1 } = weigh;
+  const [step, ...more] = transform;
+  const isKnown = more.length === 0 && from === 'affinity' && (normalise !== 'softmax' || !step);
+  if (!isKnown) {
+    const stages = [...transform.map(({ kind }) => kind), `weights from ${from}, normalised by ${normalise}`];
+    throw new AtomoeError(
+      'unsupported-model',
+      `${label}: the linear router does not combine ${stages.join(', ')}; wanted one transform at most, and a softmax ` +
+        'over the chosen only without one; write a router for it',
+    );
+  }
+  return {
+    score: step?.kind ?? 'identity',
+    renorm: normalise,
+    eps: epsilon,
+    scale,
+    groups: groupsOf(select),
+  };
+}
+
+function groupsOf({ groups }: SelectSpec): RouterRule['groups'] {
+  if (!groups) return null;
+  const { count, keep, by } = groups;
+  return { count, keep, score: by === 'max' ? 'max' : 'two-best' };
 }

@@ -1,23 +1,41 @@
+import { invariant } from '../../errors.ts';
 import { linearNode } from '../../graph/ops/linear.ts';
 import { productRouteNode } from '../../graph/ops/product-route.ts';
-import type { Tensor } from '../../graph/tensor.ts';
-import type { AtomicSpec } from '../../models/spec.ts';
-import type { Routes, Site } from '../site.ts';
+import type { ProductScoreSpec, RouterSpec } from '../../models/spec.ts';
+import type { Router } from '../block.ts';
+import type { Site } from '../site.ts';
 
-/** Scores of a grid's rows and columns, whose best sums name the experts: x [tokens, hidden]. */
-export function routeProduct(site: Site, x: Tensor, atomic: AtomicSpec, name: string): Routes {
-  const { builder, label, hidden } = site;
-  const { grid, topK, router } = atomic;
-  const scores = builder.tensor(`${label} router scores`, { type: 'f32', perToken: 2 * grid });
-  const { rows, cols, norm, renormalise } = router;
-  const weight = builder.exact(`${rows} + ${cols}`, 2 * grid, hidden, rows, cols);
-  builder.add(linearNode(`${label} router`, { x, weight, y: scores }));
-  const statistics = norm && {
-    eps: norm.eps,
-    mean: builder.exact(norm.mean.join(' + '), 2 * grid, 1, ...norm.mean),
-    variance: builder.exact(norm.variance.join(' + '), 2 * grid, 1, ...norm.variance),
+/** Scores of a grid's rows and columns, whose best sums name the experts: n * row + column (OmniMoE). */
+export const product: Router<RouterSpec<ProductScoreSpec>> = {
+  kind: 'product',
+  most: ({ select }) => select.k,
+  grid: (experts) => Math.sqrt(experts),
+  add(site, x, { score, select, weigh = {} }) {
+    const { builder, label, hidden, experts } = site;
+    const grid = Math.sqrt(experts);
+    const { rows, columns } = score;
+    const scores = builder.tensor(`${label} router scores`, { type: 'f32', perToken: 2 * grid });
+    const weight = builder.exact(`${rows} + ${columns}`, 2 * grid, hidden, rows, columns);
+    builder.add(linearNode(`${label} router`, { x, weight, y: scores }));
+    const statistics = statisticsOf(site, score, grid);
+    const routes = site.routes(select.k);
+    const renormalise = weigh.normalise !== undefined && weigh.normalise !== 'none';
+    builder.add(
+      productRouteNode(label, { scores, ...routes, statistics, grid, topK: select.k, renormalise }),
+    );
+    return routes;
+  },
+};
+
+/** Both norms' statistics, [2 * grid] each, where the score has norms. */
+function statisticsOf({ builder }: Site, { rowsNorm, columnsNorm }: ProductScoreSpec, grid: number) {
+  if (!rowsNorm || !columnsNorm) return undefined;
+  const eps = rowsNorm.epsilon;
+  invariant(columnsNorm.epsilon === eps, () => 'both norms of a product router have one epsilon');
+  const both = (...names: readonly string[]) => builder.exact(names.join(' + '), 2 * grid, 1, ...names);
+  return {
+    eps,
+    mean: both(rowsNorm.mean, columnsNorm.mean),
+    variance: both(rowsNorm.variance, columnsNorm.variance),
   };
-  const routes = site.routes(name, topK);
-  builder.add(productRouteNode(label, { scores, ...routes, statistics, grid, topK, renormalise }));
-  return routes;
 }

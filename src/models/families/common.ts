@@ -1,9 +1,20 @@
-import type { TensorRows } from '../../graph/tensor.ts';
 import type { Activation } from '../../kernels/activation.ts';
-import type { RouterRule } from '../../kernels/gate.ts';
 import type { ConfigReader } from '../config.ts';
 import { checkLayerCount, spelling, type FileTensors } from '../file-tensors.ts';
-import type { AttentionSpec, GatedMlpSpec, LayerSpec, LinearSpec, ModelSpec } from '../spec.ts';
+import type {
+  AttentionSpec,
+  BlockSpec,
+  DenseSpec,
+  ExpertRows,
+  GatedExpertSpec,
+  GatedMlpSpec,
+  LayerSpec,
+  LinearScoreSpec,
+  LinearSpec,
+  ModelSpec,
+  MoeSpec,
+  RouterSpec,
+} from '../spec.ts';
 import { readTheta } from './rope.ts';
 
 /** The sizes that nearly all decoder configs share, and where their tensors stand. */
@@ -118,6 +129,7 @@ export function attention(prefix: string, shell: Shell, choices: AttentionChoice
   const weights = projections.map(([name, rows]) => [`${name}.weight`, rows] as const);
   const biases = projections.map(([name, rows]) => ({ tensor: `${name}.bias`, shape: [rows] }));
   return {
+    kind: 'attention',
     heads,
     kvHeads,
     headDim,
@@ -149,6 +161,10 @@ export function gatedMlp(
   };
 }
 
+export function denseMlp(prefix: string, hidden: number, width: number, activation: Activation): DenseSpec {
+  return { kind: 'dense', ...gatedMlp(prefix, hidden, width, activation) };
+}
+
 export interface ExpertSizes {
   readonly experts: number;
   readonly width: number;
@@ -161,31 +177,31 @@ export interface FusedNames {
   readonly down: string; // [experts, hidden, width]
 }
 
-type ExpertRows = (expert: number) => { gate: TensorRows; up: TensorRows; down: TensorRows };
+type ExpertMatrices = Pick<GatedExpertSpec, 'gate' | 'up' | 'down'>;
 
-/** Experts of three tensors each, named by a function of the matrix. */
+/** Experts of three tensors each; `name` gives a matrix' name with `{expert}` in it. */
 export function separateExperts(
   { width, hidden }: ExpertSizes,
-  name: (expert: number, matrix: 'gate' | 'up' | 'down') => string,
-): ExpertRows {
-  return (expert) => ({
-    gate: { tensor: name(expert, 'gate'), shape: [width, hidden] },
-    up: { tensor: name(expert, 'up'), shape: [width, hidden] },
-    down: { tensor: name(expert, 'down'), shape: [hidden, width] },
-  });
+  name: (matrix: 'gate' | 'up' | 'down') => string,
+): ExpertMatrices {
+  const across = [width, hidden];
+  return {
+    gate: { tensor: name('gate'), shape: across },
+    up: { tensor: name('up'), shape: across },
+    down: { tensor: name('down'), shape: [hidden, width] },
+  };
 }
 
 export function fusedExperts(
   { experts, width, hidden }: ExpertSizes,
   { gateUp, down }: FusedNames,
-): ExpertRows {
-  const both = { tensor: gateUp, shape: [experts, 2 * width, hidden], rowCount: width };
-  const back = { tensor: down, shape: [experts, hidden, width], rowCount: hidden };
-  return (expert) => ({
-    gate: { ...both, rowStart: 2 * width * expert },
-    up: { ...both, rowStart: 2 * width * expert + width },
-    down: { ...back, rowStart: hidden * expert },
-  });
+): ExpertMatrices {
+  const both: ExpertRows = { tensor: gateUp, shape: [experts, 2 * width, hidden] };
+  return {
+    gate: { ...both, start: 0, count: width },
+    up: { ...both, start: width, count: width },
+    down: { tensor: down, shape: [experts, hidden, width] },
+  };
 }
 
 /** Experts as transformers 5 keeps them in memory, and as some tools save them, where the file has them so. */
@@ -194,10 +210,20 @@ export function fusedIn(file: FileTensors | undefined, experts: string): FusedNa
   return file?.has(names.gateUp) ? names : undefined;
 }
 
-/** softmax over all, top-k, with or without renormalisation (spec/model-families.md 1.4, R1). */
-export function softmaxRule(renormalise: boolean): RouterRule {
-  return { score: 'softmax', renorm: renormalise ? 'sum' : 'none', eps: 0, scale: 1, groups: null };
+export type LinearRouter = RouterSpec<LinearScoreSpec>;
+
+/** softmax over all, top-k, with or without renormalisation. */
+export function softmaxRouter(weight: string, k: number, renormalise: boolean): LinearRouter {
+  return {
+    score: { kind: 'linear', weight },
+    transform: [{ kind: 'softmax' }],
+    select: { kind: 'topK', k },
+    weigh: { normalise: renormalise ? 'sum' : 'none' },
+  };
 }
+
+/** Gated experts behind a linear router: what nearly all families have. */
+export type GatedMoeSpec = MoeSpec<LinearRouter, GatedExpertSpec>;
 
 /** The rest of a model around its layers, under the usual names. */
 export function decoder(
@@ -250,9 +276,12 @@ export function layers(shell: Shell, make: (layer: number, prefix: string) => La
   return Array.from({ length: shell.layerCount }, (_, layer) => make(layer, `${shell.base}layers.${layer}.`));
 }
 
-export function norms(prefix: string): Pick<LayerSpec, 'attentionNorm' | 'mlpNorm'> {
+/** A layer of two sublayers, under the usual names of their norms. */
+export function layerOf(prefix: string, mixer: AttentionSpec, mlp: BlockSpec): LayerSpec {
   return {
-    attentionNorm: `${prefix}input_layernorm.weight`,
-    mlpNorm: `${prefix}post_attention_layernorm.weight`,
+    sublayers: [
+      { norm: `${prefix}input_layernorm.weight`, block: mixer },
+      { norm: `${prefix}post_attention_layernorm.weight`, block: mlp },
+    ],
   };
 }

@@ -1,15 +1,16 @@
-import type { ModelFamily } from '../family.ts';
+import type { ConfigFamily } from '../family.ts';
 import { spelling } from '../file-tensors.ts';
 import {
   attention,
   decoder,
   fusedExperts,
+  layerOf,
   layers,
-  norms,
   readActivation,
   readExpertCounts,
   readShell,
   readWidth,
+  type GatedMoeSpec,
 } from './common.ts';
 import { refuseWindow } from './windows.ts';
 
@@ -17,7 +18,7 @@ import { refuseWindow } from './windows.ts';
  * Granite MoE: multipliers on embedding, attention, residual and logits; experts fused as [E, 2I, H], gate rows
  * first; softmax over the selected logits (spec/model-families.md 3.2).
  */
-export const graniteMoe: ModelFamily = {
+export const graniteMoe: ConfigFamily = {
   modelTypes: ['granitemoe'],
   parse: (config, file) => {
     const shell = readShell(config, file);
@@ -34,28 +35,28 @@ export const graniteMoe: ModelFamily = {
       shell,
       layers(shell, (_, prefix) => {
         const block = `${prefix}block_sparse_moe.`;
-        return {
-          ...norms(prefix),
-          attention: attention(prefix, shell, { scale, qkvBias: bias, outBias: bias }),
-          mlp: {
-            kind: 'moe',
-            experts,
-            topK,
+        const router = spelling(file, [`${block}router.layer.weight`, `${block}router.weight`]);
+        const names = {
+          gateUp: spelling(file, [`${block}input_linear.weight`, `${block}experts.gate_up_proj`]),
+          down: spelling(file, [`${block}output_linear.weight`, `${block}experts.down_proj`]),
+        };
+        const moe: GatedMoeSpec = {
+          kind: 'moe',
+          experts,
+          router: {
+            score: { kind: 'linear', weight: router },
+            select: { kind: 'topK', k: topK },
+            weigh: { normalise: 'softmax' },
+          },
+          expert: {
+            kind: 'gated',
             width,
             activation,
-            router: {
-              weight: spelling(file, [`${block}router.layer.weight`, `${block}router.weight`]),
-              rule: { score: 'identity', renorm: 'softmax', eps: 0, scale: 1, groups: null },
-            },
-            expert: fusedExperts(
-              { experts, width, hidden },
-              {
-                gateUp: spelling(file, [`${block}input_linear.weight`, `${block}experts.gate_up_proj`]),
-                down: spelling(file, [`${block}output_linear.weight`, `${block}experts.down_proj`]),
-              },
-            ),
+            ...fusedExperts({ experts, width, hidden }, names),
           },
         };
+        const mixer = attention(prefix, shell, { scale, qkvBias: bias, outBias: bias });
+        return layerOf(prefix, mixer, moe);
       }),
       {
         embeddingMultiplier: config.number(['embedding_multiplier']),

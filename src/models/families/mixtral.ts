@@ -1,25 +1,26 @@
-import type { ModelFamily } from '../family.ts';
+import type { ConfigFamily } from '../family.ts';
 import { spelling } from '../file-tensors.ts';
 import {
   attention,
   decoder,
   fusedExperts,
   fusedIn,
+  layerOf,
   layers,
-  norms,
   readActivation,
   readExpertCounts,
   readShell,
   readWidth,
   separateExperts,
-  softmaxRule,
+  softmaxRouter,
+  type GatedMoeSpec,
 } from './common.ts';
 import { readWindows } from './windows.ts';
 
 const NAMES = { gate: 'w1', up: 'w3', down: 'w2' } as const;
 
-/** Mixtral: softmax router, renormalised; a sliding window counts for all layers (spec/model-families.md 3.6). */
-export const mixtral: ModelFamily = {
+/** Mixtral: softmax router, renormalised; a sliding window counts for all layers. */
+export const mixtral: ConfigFamily = {
   modelTypes: ['mixtral'],
   parse: (config, file) => {
     const shell = readShell(config, file);
@@ -38,21 +39,16 @@ export const mixtral: ModelFamily = {
         const router = spelling(file, gates);
         const block = router.slice(0, -'gate.weight'.length);
         const fused = fusedIn(file, `${block}experts.`);
-        return {
-          ...norms(prefix),
-          attention: attention(prefix, shell, { window: windows[layer] ?? 0 }),
-          mlp: {
-            kind: 'moe',
-            experts,
-            topK,
-            width,
-            activation,
-            router: { weight: router, rule: softmaxRule(true) },
-            expert: fused
-              ? fusedExperts(sizes, fused)
-              : separateExperts(sizes, (e, matrix) => `${block}experts.${e}.${NAMES[matrix]}.weight`),
-          },
+        const matrices = fused
+          ? fusedExperts(sizes, fused)
+          : separateExperts(sizes, (matrix) => `${block}experts.{expert}.${NAMES[matrix]}.weight`);
+        const moe: GatedMoeSpec = {
+          kind: 'moe',
+          experts,
+          router: softmaxRouter(router, topK, true),
+          expert: { kind: 'gated', width, activation, ...matrices },
         };
+        return layerOf(prefix, attention(prefix, shell, { window: windows[layer] ?? 0 }), moe);
       }),
     );
   },

@@ -1,20 +1,19 @@
-import type { ModelFamily } from '../family.ts';
+import type { ConfigFamily } from '../family.ts';
 import {
   attention,
   decoder,
+  layerOf,
   layers,
-  norms,
   readActivation,
   readExpertCounts,
   readShell,
   readWidth,
-  softmaxRule,
 } from './common.ts';
 import { sparseMlp } from './sparse-mlp.ts';
 import { refuseWindow } from './windows.ts';
 
 /** OLMoE: norm over the whole q and k vectors; softmax router, not renormalised (spec/model-families.md 3.1). */
-export const olmoe: ModelFamily = {
+export const olmoe: ConfigFamily = {
   modelTypes: ['olmoe'],
   parse: (config, file) => {
     if (config.has('clip_qkv')) config.unsupported('clip_qkv', 'no clipping of q, k, v');
@@ -22,22 +21,23 @@ export const olmoe: ModelFamily = {
     refuseWindow(config, shell.layerCount);
     const activation = readActivation(config);
     const bias = config.boolean(['attention_bias']);
-    const rule = softmaxRule(config.boolean(['norm_topk_prob']));
     const mlp = {
       ...readExpertCounts(config),
       width: readWidth(config, 'intermediate_size'),
       activation,
-      rule,
+      renormalise: config.boolean(['norm_topk_prob']),
     };
     return decoder(
       'olmoe',
       config,
       shell,
-      layers(shell, (_, prefix) => ({
-        ...norms(prefix),
-        attention: attention(prefix, shell, { norm: 'vector', qkvBias: bias, outBias: bias }),
-        mlp: sparseMlp(prefix, shell, mlp),
-      })),
+      layers(shell, (_, prefix) =>
+        layerOf(
+          prefix,
+          attention(prefix, shell, { norm: 'vector', qkvBias: bias, outBias: bias }),
+          sparseMlp(prefix, shell, mlp),
+        ),
+      ),
     );
   },
 };

@@ -1,10 +1,11 @@
-import type { ModelFamily } from '../family.ts';
+import type { ConfigFamily } from '../family.ts';
+import type { MoeSpec, NeuronExpertSpec, ProductScoreSpec, RouterSpec } from '../spec.ts';
 import {
   attention,
   decoder,
   gatedMlp,
+  layerOf,
   layers,
-  norms,
   readActivation,
   readShell,
   readWidth,
@@ -23,7 +24,7 @@ const EMBED_ROLES = {
  * OmniMoE: a Cartesian product router over one-neuron experts, beside a shared SwiGLU (spec/omnimoe.md). Nothing in
  * a file tells which table holds the input vectors, so `embed_roles` has to.
  */
-export const omnimoe: ModelFamily = {
+export const omnimoe: ConfigFamily = {
   modelTypes: ['omnimoe'],
   parse: (config, file) => {
     const shell = readShell(config, file);
@@ -40,7 +41,8 @@ export const omnimoe: ModelFamily = {
     const topK = config.count(['num_experts_per_token', 'num_experts_per_tok'], undefined, MOST_EXPERTS);
     const width = readWidth(config, 'intermediate_size');
     const normKind = config.choice(['router_norm'], ['batch_norm', 'none']);
-    const eps = config.positive(['router_norm_eps']);
+    const normEpsilon = config.positive(['router_norm_eps']);
+    const epsilon = normKind === 'batch_norm' ? normEpsilon : undefined;
     const roles = EMBED_ROLES[config.choice(['embed_roles'], ['up_is_input', 'down_is_input'])];
     const qkNorm = config.choice(['qk_norm'], ['none', 'head', 'vector']);
     const renormalise = config.boolean(['norm_topk_prob']);
@@ -50,31 +52,51 @@ export const omnimoe: ModelFamily = {
       shell,
       layers(shell, (_, prefix) => {
         const mlp = `${prefix}mlp.`;
-        const statistics = (name: string) =>
-          [`${mlp}router_norm_x.${name}`, `${mlp}router_norm_y.${name}`] as const;
-        return {
-          ...norms(prefix),
-          attention: attention(prefix, shell, { norm: qkNorm }),
-          mlp: {
-            kind: 'atomic',
-            experts,
-            grid,
-            topK,
+        const shape = [experts, shell.hidden];
+        const moe: MoeSpec<RouterSpec<ProductScoreSpec>, NeuronExpertSpec> = {
+          kind: 'moe',
+          experts,
+          router: productRouter(mlp, { k: topK, epsilon, renormalise }),
+          expert: {
+            kind: 'neuron',
             activation,
-            router: {
-              rows: `${mlp}router_gate_x.weight`,
-              cols: `${mlp}router_gate_y.weight`,
-              ...(normKind === 'batch_norm'
-                ? { norm: { eps, mean: statistics('running_mean'), variance: statistics('running_var') } }
-                : {}),
-              renormalise,
-            },
-            input: `${mlp}${roles.input}.weight`,
-            output: `${mlp}${roles.output}.weight`,
-            shared: gatedMlp(mlp, shell.hidden, width, activation),
+            input: { tensor: `${mlp}${roles.input}.weight`, shape },
+            output: { tensor: `${mlp}${roles.output}.weight`, shape },
           },
+          shared: gatedMlp(mlp, shell.hidden, width, activation),
         };
+        return layerOf(prefix, attention(prefix, shell, { norm: qkNorm }), moe);
       }),
     );
   },
 };
+
+/**
+ * The router under `router_gate_{x,y}`.
+ *
+ * @param options.epsilon - of the batch norms of its logits; undefined: there are none
+ */
+export function productRouter(
+  prefix: string,
+  { k, epsilon, renormalise }: { k: number; epsilon: number | undefined; renormalise: boolean },
+): RouterSpec<ProductScoreSpec> {
+  const norm = (side: 'x' | 'y') =>
+    epsilon === undefined
+      ? undefined
+      : {
+          mean: `${prefix}router_norm_${side}.running_mean`,
+          variance: `${prefix}router_norm_${side}.running_var`,
+          epsilon,
+        };
+  const [rowsNorm, columnsNorm] = [norm('x'), norm('y')];
+  return {
+    score: {
+      kind: 'product',
+      rows: `${prefix}router_gate_x.weight`,
+      columns: `${prefix}router_gate_y.weight`,
+      ...(rowsNorm && columnsNorm ? { rowsNorm, columnsNorm } : {}),
+    },
+    select: { kind: 'topK', k },
+    weigh: { from: 'exp', normalise: renormalise ? 'sum' : 'none' },
+  };
+}

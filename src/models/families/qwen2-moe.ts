@@ -1,21 +1,20 @@
-import type { ModelFamily } from '../family.ts';
+import type { ConfigFamily } from '../family.ts';
 import {
   attention,
   decoder,
   gatedMlp,
+  layerOf,
   layers,
-  norms,
   readActivation,
   readExpertCounts,
   readShell,
   readWidth,
-  softmaxRule,
 } from './common.ts';
 import { qwenMlps, sparseMlp } from './sparse-mlp.ts';
 import { readWindows } from './windows.ts';
 
 /** Qwen1.5-MoE and Qwen2-MoE: q, k, v biases; a shared expert behind a sigmoid gate (spec/model-families.md 3.3). */
-export const qwen2Moe: ModelFamily = {
+export const qwen2Moe: ConfigFamily = {
   modelTypes: ['qwen2_moe'],
   parse: (config, file) => {
     const shell = readShell(config, file);
@@ -27,12 +26,11 @@ export const qwen2Moe: ModelFamily = {
       followsTypes: true,
     });
     const sharedWidth = readWidth(config, 'shared_expert_intermediate_size');
-    const rule = softmaxRule(config.boolean(['norm_topk_prob']));
     const mlp = {
       ...readExpertCounts(config),
       width: readWidth(config, 'moe_intermediate_size'),
       activation,
-      rule,
+      renormalise: config.boolean(['norm_topk_prob']),
     };
     const qkvBias = config.boolean(['qkv_bias']);
     const mlpOf = qwenMlps(config, shell, activation);
@@ -40,17 +38,19 @@ export const qwen2Moe: ModelFamily = {
       'qwen2_moe',
       config,
       shell,
-      layers(shell, (layer, prefix) => ({
-        ...norms(prefix),
-        attention: attention(prefix, shell, { qkvBias, window: windows[layer] ?? 0 }),
-        mlp: mlpOf(layer, prefix, () => ({
-          ...sparseMlp(prefix, shell, mlp),
-          shared: {
-            ...gatedMlp(`${prefix}mlp.shared_expert.`, shell.hidden, sharedWidth, activation),
-            gate: `${prefix}mlp.shared_expert_gate.weight`,
-          },
-        })),
-      })),
+      layers(shell, (layer, prefix) =>
+        layerOf(
+          prefix,
+          attention(prefix, shell, { qkvBias, window: windows[layer] ?? 0 }),
+          mlpOf(layer, prefix, () => ({
+            ...sparseMlp(prefix, shell, mlp),
+            shared: {
+              ...gatedMlp(`${prefix}mlp.shared_expert.`, shell.hidden, sharedWidth, activation),
+              gate: `${prefix}mlp.shared_expert_gate.weight`,
+            },
+          })),
+        ),
+      ),
     );
   },
 };

@@ -1,0 +1,55 @@
+/** What a graph is built from: each kind is one file, and one line in the table of its folder. */
+import type { Tensor, TensorRows } from '../graph/tensor.ts';
+import type { BlockSpec, ExpertSpec, RouterSpec } from '../models/spec.ts';
+import type { MoeSite, Routes, Site } from './site.ts';
+
+/** Turns the normed stream into what is added to the stream: attention, a dense MLP, anything with a state. */
+export interface Mixer<S extends BlockSpec = BlockSpec> {
+  readonly kind: S['kind'];
+  /** @throws {AtomoeError} bad-file; unsupported-model - sizes that its kernels do not take; `label` is the model's */
+  check?(spec: S, label: string): void;
+  /** x [tokens, hidden] -> what is added to the stream, [tokens, hidden]. */
+  add(site: Site, x: Tensor, spec: S): Tensor;
+}
+
+/** Decides which experts a token takes, and with what weights. */
+export interface Router<S extends RouterSpec = RouterSpec> {
+  readonly kind: S['score']['kind'];
+  /** @throws {AtomoeError} unsupported-model - stages that it does not combine; `label` is the model's */
+  check?(spec: S, label: string): void;
+  /** Experts of one token at most. */
+  most(spec: S): number;
+  /** The side of the square that so many experts form, where they do. */
+  grid?(experts: number): number;
+  /** x [tokens, hidden] -> routes, best first, in tensors that `site.routes` makes. */
+  add(site: MoeSite, x: Tensor, spec: S): Routes;
+}
+
+/** The experts of one layer. */
+export interface Bank {
+  readonly experts: number;
+  readonly hidden: number;
+}
+
+/** Where one matrix of a record comes from. */
+export interface RecordSource {
+  readonly rows: TensorRows;
+  readonly shape: readonly [rows: number, cols: number];
+}
+
+/** What an expert computes, and how its weights are kept: one record for each unit, an expert or some of them. */
+export interface ExpertKind<S extends ExpertSpec = ExpertSpec> {
+  readonly kind: S['kind'];
+  /** Whether a step may run with some of its experts at a time, and leaves alone what belongs to the others. */
+  readonly inWaves: boolean;
+  /** How a route is left out: its id becomes none, or its weight 0. */
+  readonly skipsBy: 'id' | 'weight';
+  /** @throws {AtomoeError} unsupported-model - sizes that its kernels do not take; `label` is the model's */
+  check?(spec: S, label: string): void;
+  /** How many records a layer has; `expertBytes` is what one expert takes. */
+  units(spec: S, bank: Bank, expertBytes: number): number;
+  /** The matrices of a record, by name, where a layer has so many units. */
+  parts(spec: S, bank: Bank, units: number, unit: number): Readonly<Record<string, RecordSource>>;
+  /** x [tokens, hidden], routes [tokens, most] -> the weighted sum of the experts' outputs, [tokens, hidden]. */
+  add(site: MoeSite, x: Tensor, routes: Routes, spec: S): Tensor;
+}

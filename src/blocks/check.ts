@@ -1,0 +1,30 @@
+/** Compares a spec with what its blocks can do, before anything is built of it. */
+import { AtomoeError } from '../errors.ts';
+import { isMoe, type ModelSpec, type MoeSpec } from '../models/spec.ts';
+import { checkQuads } from './check-sizes.ts';
+import type { Blocks } from './table.ts';
+
+/**
+ * @param label - of the model, for messages
+ * @throws {AtomoeError} unsupported-model - a kind or a size that nothing here can do; bad-file - sizes that do not fit
+ */
+export function checkSpec(spec: ModelSpec, blocks: Blocks, label: string): void {
+  checkQuads(label, 'hidden_size', spec.hidden);
+  for (const { block } of spec.layers.flatMap(({ sublayers }) => sublayers)) {
+    if (isMoe(block)) checkMoe(block, blocks, label);
+    else blocks.mixer(block).check?.(block, label);
+  }
+}
+
+function checkMoe({ experts, router, expert, shared }: MoeSpec, blocks: Blocks, label: string): void {
+  const chosen = blocks.router(router);
+  chosen.check?.(router, label);
+  blocks.expert(expert).check?.(expert, label);
+  if (shared) checkQuads(label, "the shared expert's intermediate size", shared.width);
+  const most = chosen.most(router);
+  if (most <= experts) return;
+  throw new AtomoeError(
+    'bad-file',
+    `${label} config.json: ${most} experts a token of ${experts}; wanted no more than there are; check config.json`,
+  );
+}

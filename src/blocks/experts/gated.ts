@@ -1,0 +1,26 @@
+import { expertsNode } from '../../graph/ops/moe.ts';
+import type { GatedExpertSpec } from '../../models/spec.ts';
+import type { ExpertKind } from '../block.ts';
+import { checkQuads } from '../check-sizes.ts';
+import { rowsOf } from '../expert-rows.ts';
+
+/** Experts that are gated MLPs, down(act(gate x) * up x): one record each, of `gate`, `up` and `down`. */
+export const gated: ExpertKind<GatedExpertSpec> = {
+  kind: 'gated',
+  inWaves: true,
+  skipsBy: 'id',
+  check: ({ width }, label) => checkQuads(label, 'intermediate size', width),
+  units: (_spec, { experts }) => experts,
+  parts: ({ width, gate, up, down }, { hidden }, _units, unit) => ({
+    gate: { rows: rowsOf(gate, unit, 1), shape: [width, hidden] },
+    up: { rows: rowsOf(up, unit, 1), shape: [width, hidden] },
+    down: { rows: rowsOf(down, unit, 1), shape: [hidden, width] },
+  }),
+  add(site, x, { ids, weights }, { width, activation }) {
+    const { builder, label, hidden, layer, experts } = site;
+    const y = site.stream(`${label} routed`);
+    const topK = ids.perToken;
+    builder.add(expertsNode(label, { x, ids, weights, y, layer, experts, topK, hidden, activation, width }));
+    return y;
+  },
+};

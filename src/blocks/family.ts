@@ -1,0 +1,45 @@
+import { GraphBuilder } from '../graph/builder.ts';
+import type { Graph } from '../graph/node.ts';
+import type { ConfigValues } from '../models/config.ts';
+import type { ConfigFamily } from '../models/family.ts';
+import type { FileTensors } from '../models/file-tensors.ts';
+import { parseModel } from '../models/registry.ts';
+import type { ModelSpec } from '../models/spec.ts';
+import { checkSpec } from './check.ts';
+import { buildDecoder } from './decoder.ts';
+import type { GraphPurpose } from './purpose.ts';
+import { blocksOf, type OwnBlocks } from './table.ts';
+
+/**
+ * A model family: maps a config onto a `ModelSpec`, and brings along the blocks that its specs name and Atomoe does not
+ * have. `build` is for families whose graph is no decoder; it may use ops from anywhere.
+ */
+export interface ModelFamily extends ConfigFamily {
+  readonly blocks?: OwnBlocks;
+  readonly build?: (spec: ModelSpec, purpose: GraphPurpose, builder: GraphBuilder) => Graph;
+}
+
+/**
+ * Finds the family of a config, parses it, and compares the sizes with what the blocks can do.
+ *
+ * @param extra - families from outside, which come first
+ * @param file - whose names and layers the spec is to have; default: the usual names, and the config's layers
+ * @throws {AtomoeError} unsupported-model - no family knows the model, or it does not run it so; bad-file - a key is
+ *   missing or wrong, or does not fit the file
+ */
+export function readModel(
+  config: ConfigValues,
+  label: string,
+  extra: readonly ModelFamily[] = [],
+  file?: FileTensors,
+): { readonly family: ModelFamily; readonly spec: ModelSpec } {
+  const model: { family: ModelFamily; spec: ModelSpec } = parseModel(config, label, extra, file);
+  checkSpec(model.spec, blocksOf(model.family), label);
+  return model;
+}
+
+/** The graph of a model for one use: the family's own, or the standard decoder. */
+export function buildGraph(family: ModelFamily, spec: ModelSpec, purpose: GraphPurpose): Graph {
+  const builder = new GraphBuilder();
+  return family.build?.(spec, purpose, builder) ?? buildDecoder(spec, purpose, builder, blocksOf(family));
+}

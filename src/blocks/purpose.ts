@@ -1,0 +1,10 @@
+/** How a graph is built for a use: what it answers with, and for how many tokens. */
+export interface GraphPurpose {
+  readonly logits: 'last' | 'all'; // rows of logits: of the last token, or of every token
+  readonly sample: boolean; // ends with the record that sampling reads
+  readonly contextTokens: number;
+  /** Each layer with experts also says what so many of the next ones would choose. Default 0. */
+  readonly lookahead?: number;
+  /** Experts whose weight is below this are left out. Default: none. */
+  readonly skipBelow?: number;
+}

@@ -1,0 +1,131 @@
+/** The records that a model's routed experts are kept in, and how one is read out of a checkpoint. */
+import type { RecordSource } from '../blocks/block.ts';
+import { expertMatrices, type ExpertLayer } from '../blocks/read.ts';
+import { AtomoeError, invariant } from '../errors.ts';
+import { packRecord, recordLayout } from '../experts/record.ts';
+import type { ExpertPack } from '../formats/pack.ts';
+import type { RecordLayout } from '../graph/experts.ts';
+import type { FormatName } from '../weights/formats/index.ts';
+import { chooseFormat, commonFormat, matrixLayout } from '../weights/matrix.ts';
+import { describe, readPart, wrongShape, type ReadContext } from './weights.ts';
+
+/** The routed experts of a model: how many, how they lie, and how to read one. Layers without experts do not count. */
+export interface ExpertPlan {
+  readonly layers: number;
+  readonly unitsPerLayer: number;
+  readonly layout: RecordLayout;
+  readonly expertSizeBytes: number; // one expert's share of a record
+  read(layer: number, unit: number, context: ReadContext): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/**
+ * Where a model is packed, its plan is the pack's: `quantize` does not touch the experts then.
+ *
+ * @param layers - those with routed experts
+ * @returns undefined for a model without routed experts
+ * @throws {AtomoeError} bad-file - a tensor is missing, or the pack is of another model; unsupported-model - a stored type
+ */
+export function planExperts(layers: readonly ExpertLayer[], context: ReadContext): ExpertPlan | undefined {
+  const [first] = layers;
+  if (!first) return undefined;
+  const { pack, label } = context.checkpoint;
+  if (pack) return planPacked(layers, first, pack, label);
+  const format = formatOfParts(layers, context);
+  const units = first.units(sizeOf(format, first.parts(first.bank.experts, 0)));
+  const layout = recordLayout(format, shapesOf(first.parts(units, 0)));
+  return {
+    layers: layers.length,
+    unitsPerLayer: units,
+    layout,
+    expertSizeBytes: (layout.sizeBytes * units) / first.bank.experts,
+    async read(layer, unit, readContext) {
+      const found = layers[layer];
+      invariant(found, () => `no expert layer ${layer}`);
+      const encoded: Record<string, Uint8Array<ArrayBuffer>> = {};
+      const readOne = async ([name, { rows, shape }]: [string, RecordSource]) => {
+        encoded[name] = await readPart(rows, shape[1], layout.format, readContext);
+      };
+      // All at once: the parts lie side by side in most files, and then become one request.
+      await Promise.all(Object.entries(found.parts(units, unit)).map(readOne));
+      return packRecord(layout, encoded);
+    },
+  };
+}
+
+/** The records lie ready in a format of their own; only their shape has to be this model's. */
+function planPacked(
+  layers: readonly ExpertLayer[],
+  first: ExpertLayer,
+  pack: ExpertPack,
+  label: string,
+): ExpertPlan {
+  const { layout, unitsPerLayer } = pack;
+  const { experts } = first.bank;
+  const found = recordText(
+    pack.layers,
+    unitsPerLayer,
+    Object.entries(layout.parts).map(([name, { rows, cols }]) => [name, [rows, cols]]),
+  );
+  // Where records hold several experts, how many is the pack's choice.
+  const units = first.units(0) === experts ? experts : unitsPerLayer;
+  const wanted = recordText(layers.length, units, Object.entries(shapesOf(first.parts(units, 0))));
+  if (found !== wanted) {
+    throw new AtomoeError(
+      'bad-file',
+      `${label}: the packed experts are ${found}; config.json wants ${wanted}; they do not belong together, ` +
+        `download the pack again`,
+    );
+  }
+  return {
+    layers: layers.length,
+    unitsPerLayer,
+    layout,
+    expertSizeBytes: (layout.sizeBytes * unitsPerLayer) / experts,
+    async read(layer, unit, { checkpoint, signal }) {
+      invariant(checkpoint.pack, () => `${checkpoint.label} is no packed model`);
+      return checkpoint.pack.read(layer, unit, { signal });
+    },
+  };
+}
+
+type Shape = RecordSource['shape'];
+
+function shapesOf(parts: Readonly<Record<string, RecordSource>>): Record<string, Shape> {
+  return Object.fromEntries(Object.entries(parts).map(([name, { shape }]) => [name, shape]));
+}
+
+/** Bytes of matrices behind one another, without gaps. */
+function sizeOf(format: FormatName, parts: Readonly<Record<string, RecordSource>>): number {
+  let sizeBytes = 0;
+  for (const [rows, cols] of Object.values(shapesOf(parts)))
+    sizeBytes += matrixLayout(format, rows, cols).sizeBytes;
+  return sizeBytes;
+}
+
+function recordText(layers: number, units: number, shapes: readonly (readonly [string, Shape])[]): string {
+  const parts = shapes.map(([name, [rows, cols]]) => `${name} ${rows} x ${cols}`).join(', ');
+  return `${layers} layers of ${units} records of ${parts}`;
+}
+
+function commonDivisor(a: number, b: number): number {
+  return b === 0 ? a : commonDivisor(b, a % b);
+}
+
+/**
+ * The one format of all records of a model: f32 where the file has several, so that no expert loses bits. Looks at every
+ * part, and so finds what is missing or of another shape before anything is read.
+ */
+function formatOfParts(layers: readonly ExpertLayer[], { checkpoint, quantize }: ReadContext): FormatName {
+  const widths = layers
+    .flatMap((layer) => Object.values(layer.parts(layer.units(0), 0)))
+    .map(({ shape }) => shape[1]);
+  const cols = widths.reduce(commonDivisor, 0); // what the rows' lengths have in common
+  const formats = new Set<FormatName>();
+  for (const { rows: part, shape } of expertMatrices(layers)) {
+    const [rows, width] = shape;
+    const described = describe(checkpoint, part, width);
+    if (described.rows !== rows) throw wrongShape(checkpoint, part, `${rows} rows of ${width}`);
+    formats.add(chooseFormat(described.dtype, cols, quantize));
+  }
+  return commonFormat(formats);
+}
