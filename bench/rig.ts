@@ -1,7 +1,7 @@
 /** A few ops of the engine with random weights: built, lowered, tuned and run as in a model, without a model. */
 import { ExpertStore } from '../src/experts/store.ts';
 import { recordLayout } from '../src/experts/record.ts';
-import { matrixLayout } from '../src/weights/matrix.ts';
+import { boundBytes, matrixLayout } from '../src/weights/matrix.ts';
 import { slice, type Buffer } from '../src/gpu/buffer.ts';
 import type { Gpu } from '../src/gpu/device.ts';
 import type { Command } from '../src/gpu/recorder.ts';
@@ -196,7 +196,7 @@ function weightsOf(
     const { sizeBytes, scalesOffsetBytes } = matrixLayout(kept, weight.rows, weight.cols);
     const buffer = gpu.createBuffer({
       label: weight.name,
-      sizeBytes: Math.max(16, sizeBytes),
+      sizeBytes: boundBytes(sizeBytes),
       kind: 'weights',
     });
     if (weight.source.kind === 'computed') gpu.write(buffer, 0, weight.source.values());

@@ -4,7 +4,7 @@ import { pageSize } from '../blocks/experts/neuron.ts';
 import { readWeight } from '../engine/weights.ts';
 import { packRecord, recordLayout } from '../experts/record.ts';
 import { ExpertStore } from '../experts/store.ts';
-import { decodeMatrix } from '../weights/matrix.ts';
+import { boundBytes, decodeMatrix } from '../weights/matrix.ts';
 import { slice, type Buffer } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { runOnCpu } from '../graph/cpu.ts';
@@ -155,7 +155,7 @@ async function runOnGpu(
       const { format, bytes, scalesOffsetBytes } = await readWeight(weight, { checkpoint });
       const buffer = gpu.createBuffer({
         label: weight.name,
-        sizeBytes: Math.max(16, bytes.byteLength),
+        sizeBytes: boundBytes(bytes.byteLength),
         kind: 'weights',
       });
       held.push(buffer);

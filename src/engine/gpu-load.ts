@@ -1,6 +1,6 @@
 /** Brings a model onto a GPU device: weights, experts, pipelines, tuning. */
 import { AtomoeError, invariant } from '../errors.ts';
-import { matrixLayout } from '../weights/matrix.ts';
+import { boundBytes, matrixLayout } from '../weights/matrix.ts';
 import { slice } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { Refusals } from '../graph/candidates.ts';
@@ -149,7 +149,7 @@ async function uploadWeights(
     )) {
       const { bytes, scalesOffsetBytes } = await readWeightRows(weight, part, drafted.context);
       const buffer = await gpu.allocating(weight.name, () =>
-        gpu.createBuffer({ label: weight.name, sizeBytes: Math.max(16, bytes.byteLength), kind: 'weights' }),
+        gpu.createBuffer({ label: weight.name, sizeBytes: boundBytes(bytes.byteLength), kind: 'weights' }),
       );
       held.push(buffer);
       gpu.write(buffer, 0, bytes);

@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS, type AdapterFacts, type Limits } from '../gpu/device.ts
 import { openCheckpoint, type Checkpoint } from '../formats/checkpoint.ts';
 import type { JsonObject } from '../formats/json-file.ts';
 import { formatNames, isQuantized, type FormatName } from '../weights/formats/index.ts';
-import { matrixLayout } from '../weights/matrix.ts';
+import { boundBytes, matrixLayout } from '../weights/matrix.ts';
 import { largestPoolBytes, poolsPerLayer } from '../experts/pools.ts';
 import type { ExpertWeights } from '../graph/experts.ts';
 import { shareBuffers, tensorSizeBytes } from '../graph/liveness.ts';
@@ -369,7 +369,10 @@ function needs(weight: Weight, context: ReadContext, mostBytes: number): Need[] 
   const file = first === undefined ? undefined : context.checkpoint.tensor(first)?.file;
   const what = `${file ? `${file} ` : ''}tensor "${name}"`;
   const { format, parts } = factOf(weight, formatOf(weight, context), mostBytes);
-  return parts.map(({ rows }) => ({ what, sizeBytes: matrixLayout(format, rows, weight.cols).sizeBytes }));
+  return parts.map(({ rows }) => ({
+    what,
+    sizeBytes: boundBytes(matrixLayout(format, rows, weight.cols).sizeBytes),
+  }));
 }
 
 function fits(

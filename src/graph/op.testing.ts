@@ -4,7 +4,7 @@ import { slice, type Buffer } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { expectClose, randomNormal, UNWRITTEN } from '../kernels/testing.ts';
 import type { FormatName } from '../weights/formats/index.ts';
-import { decodeMatrix, encodeMatrix, matrixLayout } from '../weights/matrix.ts';
+import { boundBytes, decodeMatrix, encodeMatrix, matrixLayout } from '../weights/matrix.ts';
 import { GraphBuilder } from './builder.ts';
 import { runOnCpu } from './cpu.ts';
 import type { CpuExpertWeights, ExpertWeights } from './experts.ts';
@@ -101,7 +101,7 @@ function uploadWeights(
         ? source.values()
         : Float32Array.from(values?.[name]?.(rows * cols) ?? randomNormal(rows * cols, 100 + index, 0.3));
     const bytes = encodeMatrix('F32', new Uint8Array(made.buffer), own, rows, cols);
-    const sizeBytes = Math.max(16, bytes.byteLength);
+    const sizeBytes = boundBytes(bytes.byteLength);
     const buffer = gpu.createBuffer({ label: name, sizeBytes, kind: 'weights' });
     held.push(buffer);
     gpu.write(buffer, 0, bytes);

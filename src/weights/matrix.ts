@@ -43,6 +43,11 @@ export function matrixLayout(format: FormatName, rows: number, cols: number): Ma
   return { sizeBytes: Math.ceil(endBytes / 4) * 4, scalesOffsetBytes: scales?.offsetBytes ?? 0 };
 }
 
+/** What a buffer of a matrix takes: kernels see whole words of 16 bytes only, and the last scales may end within one. */
+export function boundBytes(sizeBytes: number): number {
+  return Math.max(16, Math.ceil(sizeBytes / 16) * 16);
+}
+
 /** Whether matrices of several rows are those of one row each, one behind the other: then they can be stacked. */
 export function isStackable(format: FormatName): boolean {
   const { block, planes } = weightFormat(format);

@@ -158,18 +158,19 @@ describeOp('take-row', {
 interface Product {
   readonly format?: FormatName;
   readonly tokens?: number;
+  readonly outs?: number;
   readonly hasBias?: boolean;
   readonly mostMultiplyAdds?: number;
 }
 
-const product = ({ tokens = 7, hasBias = false, ...rest }: Product) =>
+const product = ({ tokens = 7, outs = 261, hasBias = false, ...rest }: Product) =>
   opCase({
     make: linearNode,
     io: (builder) => ({
       x: builder.tensor('x', { role: 'input', perToken: 96 }),
-      weight: builder.matrix('w', 261, 96),
-      bias: hasBias ? builder.exact('bias', 261, 1) : undefined,
-      y: builder.tensor('y', { role: 'output', perToken: 261 }),
+      weight: builder.matrix('w', outs, 96),
+      bias: hasBias ? builder.exact('bias', outs, 1) : undefined,
+      y: builder.tensor('y', { role: 'output', perToken: outs }),
       multiplier: 0.5,
     }),
     steps: [plainStep(1, 0), plainStep(tokens, 1)],
@@ -182,6 +183,8 @@ describeOp('linear', {
   'tiles of rows': product({ tokens: 33, hasBias: true }),
   'tiles of rows, q4_0': product({ tokens: 33, format: 'q4_0' }),
   'one row, with bias': product({ tokens: 1, hasBias: true }),
+  // 771 blocks: the last scales fill no whole word of 16 bytes, and a binding has only whole ones
+  'scales that end within a word': product({ outs: 257, format: 'q8_0' }),
   'in pieces': product({ tokens: 33, mostMultiplyAdds: 128 * 33 * 96 }),
 });
 
