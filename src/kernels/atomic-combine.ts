@@ -3,8 +3,8 @@ import { atomicRowsPart, fetch4Part, unitSumsPart } from './atomic-parts.ts';
 import { constants, featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude, type Scalar } from './common.ts';
 import { poolParts, withPools, type PoolCount } from './expert-pool.ts';
 import { cross, defineKernel } from './kernel.ts';
-import { assertWholeUnits, unitVec4s, unitWeights, weightsParts } from './weights.ts';
-import { BUILT_IN_FORMATS, type FormatName } from '../weights/formats/index.ts';
+import { assertWholeUnits, listFormats, unitVec4s, unitWeights, weightsParts } from './weights.ts';
+import type { FormatName } from '../weights/formats/index.ts';
 
 export interface AtomicCombineSize {
   readonly tokens: number;
@@ -40,6 +40,10 @@ function tile({ form, format }: AtomicCombineVariant) {
     : { wg: WG, cols, slices: 1, teams: rest };
 }
 
+const VARIANTS: readonly AtomicCombineVariant[] = listFormats(
+  FORMS.map((form) => cross({ scalar: SCALARS, pools: [1, 4] }).map((given) => ({ ...given, ...form }))),
+);
+
 /** Second half of one-neuron experts: y = the sum of weight * activation * output vector, in rank order. */
 export const atomicCombine = defineKernel({
   name: 'atomic-combine',
@@ -54,9 +58,7 @@ export const atomicCombine = defineKernel({
     out_base: 'u32',
     out_scales: 'u32',
   },
-  variants: cross({ scalar: SCALARS, format: BUILT_IN_FORMATS, pools: [1, 4] }).flatMap((kind) =>
-    FORMS.map((form): AtomicCombineVariant => ({ ...kind, ...form })),
-  ),
+  variants: VARIANTS,
   parts: (variant) => {
     const { scalar, format, pools, form, subgroups } = variant;
     const { wg, cols, slices, teams } = tile(variant);

@@ -16,6 +16,7 @@ import {
   testGpu,
   tolerance,
 } from './testing.ts';
+import { withFormat } from './weights.testing.ts';
 
 const gpu = await testGpu();
 const scoresVariants = runnable(gpu, atomicScores);
@@ -144,11 +145,11 @@ describe.each(quickly(combineVariants).map((variant) => [atomicCombine.key(varia
 
 /** Shapes are varied with one format and in every way to divide the work. */
 const forms = {
-  scores: scoresVariants.filter(
-    ({ format, pools, scalar }) => format === 'f16' && pools === 1 && scalar === 'f32',
+  scores: runnable(gpu, withFormat(atomicScores, 'f16')).filter(
+    ({ pools, scalar }) => pools === 1 && scalar === 'f32',
   ),
-  combine: combineVariants.filter(
-    ({ format, pools, scalar }) => format === 'f16' && pools === 1 && scalar === 'f32',
+  combine: runnable(gpu, withFormat(atomicCombine, 'f16')).filter(
+    ({ pools, scalar }) => pools === 1 && scalar === 'f32',
   ),
 };
 

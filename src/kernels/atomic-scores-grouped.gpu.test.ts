@@ -17,6 +17,7 @@ import {
   scalars,
   testGpu,
 } from './testing.ts';
+import { withFormat } from './weights.testing.ts';
 
 const gpu = await testGpu();
 const variants = runnable(gpu, atomicScoresGrouped);
@@ -99,8 +100,8 @@ const shapes: [string, Partial<Case>][] = [
 ];
 
 /** Shapes are varied with one format and in every way to divide the work. */
-const forms = variants.filter(
-  ({ format, pools, scalar }) => format === 'f16' && pools === 1 && scalar === 'f32',
+const forms = runnable(gpu, withFormat(atomicScoresGrouped, 'f16')).filter(
+  ({ pools, scalar }) => pools === 1 && scalar === 'f32',
 );
 
 test.each(shapes)('%s', async (_name, change) => {

@@ -1,8 +1,7 @@
 import source from '../../shaders/embedding.wgsl?raw';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from './common.ts';
 import { cross, defineKernel } from './kernel.ts';
-import { assertWholeUnits, scalesPart, unitWeights, weightsParts } from './weights.ts';
-import { BUILT_IN_FORMATS } from '../weights/formats/index.ts';
+import { assertWholeUnits, listFormats, scalesPart, unitWeights, weightsParts } from './weights.ts';
 
 export interface EmbeddingSize {
   readonly tokens: number;
@@ -25,7 +24,7 @@ export const embedding = defineKernel({
     first: 'u32',
     rows: 'u32',
   },
-  variants: cross({ scalar: SCALARS, format: BUILT_IN_FORMATS, wg: [64] }),
+  variants: listFormats([cross({ scalar: SCALARS, wg: [64] })]),
   parts: ({ scalar, format }) => [
     scalarPrelude(scalar),
     gridPart,

@@ -30,6 +30,8 @@ import {
   testGpu,
   tolerance,
 } from './testing.ts';
+import { withFormat } from './weights.testing.ts';
+import { inFormat } from './weights.ts';
 
 const gpu = await testGpu();
 const SILU = 0;
@@ -241,30 +243,35 @@ describe('the chosen experts of a few tokens', () => {
   const experts = testExperts('q4_0', shape);
   const step = testStep(4, shape);
   const form = (pools: number, way: string) => (variant: GluVariant) =>
-    variant.format === 'q4_0' && variant.scalar === 'f32' && variant.pools === pools && variant.form === way;
-  const gateUp = expertGateUp.variants.find(form(1, 'workgroup'))!;
-  const down = expertDown.variants.find(form(1, 'workgroup'))!;
+    variant.scalar === 'f32' && variant.pools === pools && variant.form === way;
+  const gateUp = inFormat(expertGateUp, 'q4_0').find(form(1, 'workgroup'))!;
+  const down = inFormat(expertDown, 'q4_0').find(form(1, 'workgroup'))!;
 
   test.each(['workgroup', 'subgroup'])(
     'shuffled slots and four pools give the same bits: %s',
     async (way) => {
       if (way === 'subgroup' && !gpu.features.has('subgroups')) return;
       const given = { shape, experts, step };
-      const h = await runGateUp(expertGateUp.variants.find(form(1, way))!, {
+      const h = await runGateUp(inFormat(expertGateUp, 'q4_0').find(form(1, way))!, {
         ...given,
         slots: placeExperts(experts),
       });
-      const shuffled = await runGateUp(expertGateUp.variants.find(form(1, way))!, {
+      const shuffled = await runGateUp(inFormat(expertGateUp, 'q4_0').find(form(1, way))!, {
         ...given,
         slots: placeExperts(experts, { shuffle: 8 }),
       });
       const slots = placeExperts(experts, { pools: 4, shuffle: 9 });
       expect(shuffled).toEqual(h);
-      expect(await runGateUp(expertGateUp.variants.find(form(4, way))!, { ...given, slots })).toEqual(h);
-      const out = await runPairs(expertDownPairs.variants.find(form(4, way))!, h, { ...given, slots });
+      expect(
+        await runGateUp(inFormat(expertGateUp, 'q4_0').find(form(4, way))!, { ...given, slots }),
+      ).toEqual(h);
+      const out = await runPairs(inFormat(expertDownPairs, 'q4_0').find(form(4, way))!, h, {
+        ...given,
+        slots,
+      });
       const combine = expertCombine.variants.find(({ scalar, sorted }) => scalar === 'f32' && !sorted)!;
       const combined = await runCombine(combine, out, new Uint32Array(1), given);
-      const fused = await runDown(expertDown.variants.find(form(1, way))!, h, {
+      const fused = await runDown(inFormat(expertDown, 'q4_0').find(form(1, way))!, h, {
         ...given,
         slots: placeExperts(experts, { shuffle: 6 }),
       });
@@ -291,7 +298,7 @@ describe('the chosen experts of a few tokens', () => {
     const out = expertDownReference(h, ids, some, options);
     expectClose(y, expertCombineReference(out, step.weights, options), { ...sums(64, 16) });
     const pooled = { ...given, slots: placeExperts(experts, { pools: 4, absent: [0, 3] }) };
-    const pairs = expertDownPairs.variants.find(form(4, 'workgroup'))!;
+    const pairs = inFormat(expertDownPairs, 'q4_0').find(form(4, 'workgroup'))!;
     expectClose(await runPairs(pairs, h, pooled), out, { ...sums(64, 16) });
   });
 
@@ -317,15 +324,14 @@ describe('the chosen experts of a few tokens', () => {
     const some = testExperts('q8_0', wide);
     const one = testStep(1, wide);
     const given = { shape: wide, experts: some, slots: placeExperts(some), step: one };
-    const isPlain = ({ format, scalar, pools }: GluVariant) =>
-      format === 'q8_0' && scalar === 'f32' && pools === 1;
-    for (const variant of runnable(gpu, expertGateUp, isPlain)) {
+    const isPlain = ({ scalar, pools }: GluVariant) => scalar === 'f32' && pools === 1;
+    for (const variant of runnable(gpu, withFormat(expertGateUp, 'q8_0'), isPlain)) {
       const h = await runGateUp(variant, given);
       const options = { tokens: 1, ...wide, act: SILU };
       expectClose(h, expertGateUpReference(one.x, one.ids, some.expert, options), sums(128, 4));
     }
     const h = randomNormal(1408, 5);
-    for (const variant of runnable(gpu, expertDown, isPlain)) {
+    for (const variant of runnable(gpu, withFormat(expertDown, 'q8_0'), isPlain)) {
       const y = await runDown(variant, h, given);
       const out = expertDownReference(h, one.ids, some.expert, { tokens: 1, ...wide });
       const want = expertCombineReference(out, one.weights, { tokens: 1, topK: 1, hidden: 128 });
@@ -358,10 +364,8 @@ test('inputs of 1e4 to 6e4 lose no bits to the unpacking of quantised weights', 
     (value) => Math.sign(value) * (1e4 + 5e4 * Math.abs(value % 1)),
   );
   // Sums are near 3e5: more than f16 holds.
-  const quantised = runnable(
-    gpu,
-    expertDown,
-    ({ format, scalar }) => scalar === 'f32' && format.startsWith('q'),
+  const quantised = ['q8_0', 'q4_0'].flatMap((format) =>
+    runnable(gpu, withFormat(expertDown, format), ({ scalar }) => scalar === 'f32'),
   );
   for (const variant of quantised) {
     const experts = testExperts(variant.format, shape);

@@ -5,7 +5,8 @@ import reduceWorkgroup from '../../shaders/lib/reduce4-workgroup.wgsl?raw';
 import { type Scalar } from './common.ts';
 import type { PoolCount } from './expert-pool.ts';
 import { cross } from './kernel.ts';
-import { BUILT_IN_FORMATS, type FormatName } from '../weights/formats/index.ts';
+import type { FormatName } from '../weights/formats/index.ts';
+import { listFormats } from './weights.ts';
 
 /** A form of the kernels that run chosen experts for a few tokens, lanes along a row of weights. */
 export type ExpertVariant = {
@@ -29,11 +30,13 @@ const SHAPES = [
 
 /** All forms over some scalars and pools. The same reduction gives the same bits for any number of pools. */
 export function expertVariants(scalars: readonly Scalar[], pools: readonly PoolCount[]): ExpertVariant[] {
-  return cross({ scalar: scalars, format: BUILT_IN_FORMATS, pools }).flatMap((form) =>
-    SHAPES.filter(({ reduction }) => form.pools === 1 || reduction !== 'quad').map((shape) => ({
-      ...form,
-      ...shape,
-    })),
+  const given = cross({ scalar: scalars, pools });
+  return listFormats(
+    SHAPES.map((shape) =>
+      given
+        .filter((one) => one.pools === 1 || shape.reduction !== 'quad')
+        .map((one) => ({ ...one, ...shape })),
+    ),
   );
 }
 

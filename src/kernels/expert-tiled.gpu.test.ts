@@ -28,6 +28,8 @@ import {
   testGpu,
   UNWRITTEN,
 } from './testing.ts';
+import { withFormat } from './weights.testing.ts';
+import { inFormat } from './weights.ts';
 
 const gpu = await testGpu();
 const SILU = 0;
@@ -183,10 +185,9 @@ test.each(FORMS)(
   async (form) => {
     const shape = { experts: 3, hidden: 288, width: 160, topK: 2 };
     const tokens = 5;
-    const isForm = (variant: GluTileVariant) =>
-      variant.form === form && variant.format === 'q8_0' && variant.pools === 1;
-    const gateUp = runnable(gpu, expertGateUpTiled, isForm)[0]!;
-    const down = runnable(gpu, expertDownTiled, isForm)[0]!;
+    const isForm = (variant: GluTileVariant) => variant.form === form && variant.pools === 1;
+    const gateUp = runnable(gpu, withFormat(expertGateUpTiled, 'q8_0'), isForm)[0]!;
+    const down = runnable(gpu, withFormat(expertDownTiled, 'q8_0'), isForm)[0]!;
     const experts = testExperts('q8_0', shape);
     const given = {
       shape,
@@ -213,12 +214,8 @@ test.each(FORMS)(
 );
 
 const tiled = (kernel: { readonly variants: readonly GluTileVariant[] }, form: string, pools = 1) =>
-  kernel.variants.find(
-    (variant) =>
-      variant.form === form &&
-      variant.format === 'q4_0' &&
-      variant.scalar === 'f32' &&
-      variant.pools === pools,
+  inFormat(kernel, 'q4_0').find(
+    (variant) => variant.form === form && variant.scalar === 'f32' && variant.pools === pools,
   )!;
 
 describe.each(FORMS)('many tokens through their experts: %s', (form) => {
@@ -320,16 +317,16 @@ describe.each(FORMS)('many tokens through their experts: %s', (form) => {
     const given = { shape, experts, step, slots: placeExperts(experts) };
     const { gate, up, gate_scales, up_scales, down: downAt, down_scales, slot_vec4 } = experts.offsets;
     const { table, table_base, pools } = given.slots;
-    const few = <V extends GluTileVariant | { form: string; format: string; scalar: string }>(
-      variants: readonly V[],
-    ) => variants.find((v) => v.form === 'lane' && v.format === 'q4_0' && v.scalar === 'f32')!;
+    const few = <V extends { form: string; format: string; scalar: string }>(kernel: {
+      variants: readonly V[];
+    }) => inFormat(kernel, 'q4_0').find((v) => v.form === 'lane' && v.scalar === 'f32')!;
     const common = { tokens: 4, top_k: 3, experts: 6, hidden: 64, width: 64, table_base, slot_vec4 };
-    const { h } = await runKernel(gpu, expertGateUp, few(expertGateUp.variants), {
+    const { h } = await runKernel(gpu, expertGateUp, few(expertGateUp), {
       buffers: { x: step.x, ids: step.ids, table, h: { type: 'f32', count: 12 * 64 }, ...pools },
       params: { ...common, act: SILU, gate, up, gate_scales, up_scales },
       size: { pairs: 12, hidden: 64, width: 64 },
     });
-    const { y } = await runKernel(gpu, expertDown, few(expertDown.variants), {
+    const { y } = await runKernel(gpu, expertDown, few(expertDown), {
       buffers: {
         h: numbers(h),
         ids: step.ids,

@@ -7,11 +7,11 @@ import strip from '../../shaders/lib/expert-strip.wgsl?raw';
 import tileRows1 from '../../shaders/lib/tile-rows-1.wgsl?raw';
 import tileRows8 from '../../shaders/lib/tile-rows-8.wgsl?raw';
 import { constants, gridPart, scalarPrelude, type Scalar } from './common.ts';
-import { dotPart, stepPart, weightsParts } from './weights.ts';
+import { dotPart, listFormats, stepPart, weightsParts } from './weights.ts';
 import { reduce4Part } from './expert-parts.ts';
 import { poolParts, type PoolCount } from './expert-pool.ts';
 import { cross } from './kernel.ts';
-import { BUILT_IN_FORMATS, type FormatName } from '../weights/formats/index.ts';
+import type { FormatName } from '../weights/formats/index.ts';
 
 /** A form of the kernels that run the chosen experts of a few tokens. */
 export type GluVariant = {
@@ -35,11 +35,11 @@ export const LANE_OUTS = 8;
 
 /** All forms over some scalars and pools. The same form gives the same bits for any number of pools. */
 export function gluVariants(scalars: readonly Scalar[], pools: readonly PoolCount[]): GluVariant[] {
-  return cross({ scalar: scalars, format: BUILT_IN_FORMATS, pools }).flatMap((given) =>
-    SHAPES.filter(({ form }) => form !== 'lane' || isForSoftware(given)).map((shape) => ({
-      ...given,
-      ...shape,
-    })),
+  const given = cross({ scalar: scalars, pools });
+  return listFormats(
+    SHAPES.map((shape) =>
+      given.filter((one) => shape.form !== 'lane' || isForSoftware(one)).map((one) => ({ ...one, ...shape })),
+    ),
   );
 }
 
@@ -91,11 +91,11 @@ const TILES = [
 ] as const;
 
 export function gluTileVariants(scalars: readonly Scalar[]): GluTileVariant[] {
-  return cross({ scalar: scalars, format: BUILT_IN_FORMATS, pools: [1, 4] }).flatMap((given) =>
-    TILES.filter(({ form }) => form === 'staged' || isForSoftware(given)).map((tile) => ({
-      ...given,
-      ...tile,
-    })),
+  const given = cross({ scalar: scalars, pools: [1, 4] });
+  return listFormats(
+    TILES.map((tile) =>
+      given.filter((one) => tile.form === 'staged' || isForSoftware(one)).map((one) => ({ ...one, ...tile })),
+    ),
   );
 }
 

@@ -17,7 +17,8 @@ export interface Kernel<
   readonly name: string;
   readonly bindings: B;
   readonly params: P;
-  readonly variants: readonly V[]; // all that the engine may ask for: the shader test compiles each
+  /** All that the engine may ask for, tested one by one. Kernels that read weights list them by `listFormats`. */
+  readonly variants: readonly V[];
   readonly parts: (variant: V) => readonly Part[];
   readonly overrides: (variant: V) => Readonly<Record<string, number>>;
   readonly features?: (variant: V) => readonly Feature[];

@@ -2,6 +2,8 @@ import { describe, test } from 'vitest';
 import { checkLinear } from './linear.testing.ts';
 import { linearTiled } from './linear-tiled.ts';
 import { quickly, runnable, testGpu } from './testing.ts';
+import { withFormat } from './weights.testing.ts';
+import type { FormatName } from '../weights/formats/index.ts';
 
 const gpu = await testGpu();
 const variants = runnable(gpu, linearTiled);
@@ -19,7 +21,8 @@ test.each(quickly(variants).map((variant) => [linearTiled.key(variant), variant]
 );
 
 // The edges do not depend on format or bias: they are tried in the formats with the shortest and the longest unit.
-const plain = variants.filter(({ format, bias }) => (format === 'f32' || format === 'q4_0') && !bias);
+const every = (format: FormatName) => runnable(gpu, withFormat(linearTiled, format));
+const plain = [...every('f32'), ...every('q4_0')].filter(({ bias }) => !bias);
 describe.each(quickly(plain).map((variant) => [linearTiled.key(variant), variant] as const))(
   '%s',
   (_key, variant) => {
@@ -35,7 +38,7 @@ describe.each(quickly(plain).map((variant) => [linearTiled.key(variant), variant
 );
 
 // Columns that fill no whole stage or step: only formats with short units have them.
-const short = variants.filter(({ format, bias }) => !bias && (format === 'f32' || format === 'bf16'));
+const short = [...every('f32'), ...every('bf16')].filter(({ bias }) => !bias);
 test.each(short.map((variant) => [linearTiled.key(variant), variant] as const))(
   '%s: 40 and 56 columns',
   async (_key, variant) => {
@@ -45,6 +48,6 @@ test.each(short.map((variant) => [linearTiled.key(variant), variant] as const))(
 );
 
 test('an expert of width 1408', async () => {
-  const variant = variants.find(({ format, bias }) => format === 'q8_0' && !bias)!;
+  const variant = every('q8_0').find(({ bias }) => !bias)!;
   await checkLinear(linearTiled, variant, { rows: 65, cols: 1408, outs: 70 });
 });

@@ -4,6 +4,7 @@ import { linear } from './linear.ts';
 import { linearReference } from './linear.reference.ts';
 import { checkLinear } from './linear.testing.ts';
 import { expectClose, numbers, quickly, runKernel, runnable, scalars, testGpu } from './testing.ts';
+import { withFormat } from './weights.testing.ts';
 
 const gpu = await testGpu();
 const variants = runnable(gpu, linear);
@@ -31,8 +32,8 @@ describe.each(plain.map((variant) => [linear.key(variant), variant] as const))('
 });
 
 // What the issue names, once each, in the shapes that GPUs and software adapters take.
-const realistic = variants.filter(
-  ({ format, scalar, rows, bias }) => format === 'q4_0' && scalar === 'f32' && rows === 1 && !bias,
+const realistic = runnable(gpu, withFormat(linear, 'q4_0')).filter(
+  ({ scalar, rows, bias }) => scalar === 'f32' && rows === 1 && !bias,
 );
 const manyOuts = realistic.filter(({ lanes, subgroups }) => lanes === 1 || subgroups); // barriers take seconds here
 test.each(manyOuts.map((variant) => [linear.key(variant), variant] as const))(
@@ -48,9 +49,7 @@ test.each(realistic.map((variant) => [linear.key(variant), variant] as const))(
   },
 );
 
-const scaled = runnable(gpu, linear).filter(
-  ({ format, rows, bias }) => format === 'q8_0' && rows === 1 && !bias,
-);
+const scaled = runnable(gpu, withFormat(linear, 'q8_0')).filter(({ rows, bias }) => rows === 1 && !bias);
 test.each(scaled.map((variant) => [linear.key(variant), variant] as const))(
   '%s: subnormal scales count',
   async (_key, variant) => {

@@ -12,9 +12,9 @@ import teamWorkgroup from '../../shaders/lib/team-workgroup.wgsl?raw';
 import { render, type Part } from '../gpu/program.ts';
 import type { Grid } from '../gpu/recorder.ts';
 import { constants, featuresOf, foldGrid, gridPart, scalarPrelude, type Scalar } from './common.ts';
-import { cross, defineKernel } from './kernel.ts';
-import { assertWholeUnits, scalesPart, stepPart, unitPart, weightsParts } from './weights.ts';
-import { BUILT_IN_FORMATS, type FormatName } from '../weights/formats/index.ts';
+import { defineKernel } from './kernel.ts';
+import { assertWholeUnits, listFormats, scalesPart, stepPart, unitPart, weightsParts } from './weights.ts';
+import type { FormatName } from '../weights/formats/index.ts';
 
 export interface LinearSize {
   readonly rows: number;
@@ -113,15 +113,18 @@ export const LINEAR_TYPES = [
   { scalar: 'f16', out: 'f32' },
 ] as const;
 
-/** Shapes, crossed with every type, format and bias. Lanes alone are for adapters without shader-f16. */
+/** Shapes, crossed with every type and bias, in pairs with formats. Lanes alone are for adapters without shader-f16. */
 export function linearVariants(
   shapes: readonly Pick<LinearVariant, 'rows' | 'outs' | 'lanes' | 'subgroups' | 'wg'>[],
 ): LinearVariant[] {
-  const forms = cross({ format: BUILT_IN_FORMATS, bias: [false, true] });
-  return LINEAR_TYPES.flatMap((types) => {
-    const fitting = shapes.filter(({ lanes }) => lanes > 1 || types.scalar === 'f32');
-    return forms.flatMap((form) => fitting.map((shape) => ({ ...types, ...form, ...shape })));
-  });
+  const forms = LINEAR_TYPES.flatMap((types) => [false, true].map((bias) => ({ ...types, bias })));
+  return listFormats(
+    shapes.map((shape) =>
+      forms
+        .filter(({ scalar }) => shape.lanes > 1 || scalar === 'f32')
+        .map((form) => ({ ...form, ...shape })),
+    ),
+  );
 }
 
 /**

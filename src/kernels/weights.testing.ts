@@ -2,6 +2,18 @@
 import { invariant } from '../errors.ts';
 import { weightFormat, type FormatName } from '../weights/formats/index.ts';
 import { randomNormal, randomStream } from './testing.ts';
+import { inFormat } from './weights.ts';
+
+/** The kernel with every form in one format, where it lists only some. */
+export function withFormat<
+  V extends { readonly format: FormatName },
+  K extends { readonly variants: readonly V[] },
+>(
+  kernel: K & { readonly variants: readonly V[] },
+  format: FormatName,
+): K & { readonly variants: readonly V[] } {
+  return { ...kernel, variants: inFormat<V>(kernel, format) };
+}
 
 export interface TestWeights {
   readonly words: Uint32Array<ArrayBuffer>; // what is bound

@@ -8,7 +8,42 @@ import unit4 from '../../shaders/lib/unit-4.wgsl?raw';
 import unit8 from '../../shaders/lib/unit-8.wgsl?raw';
 import { invariant } from '../errors.ts';
 import { render, type Part } from '../gpu/program.ts';
-import { weightFormat, type FormatName } from '../weights/formats/index.ts';
+import { BUILT_IN_FORMATS, weightFormat, type FormatName } from '../weights/formats/index.ts';
+import type { Scalar } from './common.ts';
+import type { Variant } from './kernel.ts';
+
+/** The format in which every form of a kernel is listed. */
+const LISTED: FormatName = 'f32';
+
+/**
+ * The variants that a kernel lists, from its forms: each with f32, and each schedule once with each other format, so that
+ * formats and schedules meet in pairs. Those have f32 activations, which every device can run; what else forms differ in
+ * takes turns.
+ *
+ * @param schedules - the forms without a format, by how they divide the work
+ */
+export function listFormats<F extends Variant & { readonly scalar: Scalar }>(
+  schedules: Iterable<readonly F[]>,
+): (F & { readonly format: FormatName })[] {
+  const lists = [...schedules];
+  const others = BUILT_IN_FORMATS.filter((format) => format !== LISTED);
+  const pairs = others.flatMap((format, row) =>
+    lists.flatMap((forms, column) => {
+      const plain = forms.filter(({ scalar }) => scalar === 'f32');
+      const form = plain[(row + column) % plain.length];
+      return form ? [{ ...form, format }] : [];
+    }),
+  );
+  return [...lists.flat().map((form) => ({ ...form, format: LISTED })), ...pairs];
+}
+
+/** Every form of a kernel in one format, built in or registered: what the engine chooses from. */
+export function inFormat<V extends { readonly format: FormatName }>(
+  { variants }: { readonly variants: readonly V[] },
+  format: FormatName,
+): V[] {
+  return variants.filter((variant) => variant.format === LISTED).map((variant) => ({ ...variant, format }));
+}
 
 /** Weights in one 16-byte load: the step in which kernels walk along a row. `cols` is a multiple of it. */
 export function unitWeights(format: FormatName): number {

@@ -4,6 +4,7 @@ import { atomicExpertsReference } from '../../kernels/atomic-experts.reference.t
 import { chooseSchedule, type AtomicSchedule } from '../../kernels/atomic-schedule.ts';
 import { atomicScores } from '../../kernels/atomic-scores.ts';
 import { atomicScoresGrouped } from '../../kernels/atomic-scores-grouped.ts';
+import { inFormat } from '../../kernels/weights.ts';
 import { dispatch, scalarOf, type Dispatch, type LowerContext, type Step } from '../node.ts';
 import { defineOp } from '../op.ts';
 import type { Scalar, Tensor } from '../tensor.ts';
@@ -89,12 +90,12 @@ function lowerAtomic(context: LowerContext, io: AtomicExpertsIo): Dispatch[] {
 
 /** Variants for the formats at hand. */
 function fitting<V extends { readonly scalar: string; readonly format: string; readonly pools: number }>(
-  variants: readonly V[],
+  kernel: { readonly variants: readonly V[] },
   { bound }: Lowering,
   stored: Scalar,
 ): V[] {
-  return variants.filter(
-    ({ scalar, format, pools }) => scalar === stored && format === bound.format && pools === bound.pools,
+  return inFormat(kernel, bound.format).filter(
+    ({ scalar, pools }) => scalar === stored && pools === bound.pools,
   );
 }
 
@@ -120,18 +121,14 @@ function recordsOf({ io }: Lowering) {
 function scoresByToken(lowering: Lowering): Dispatch {
   const { context, io, bound, neurons, shape } = lowering;
   const { x, ids, topK, hidden } = io;
-  return context.choose(
-    atomicScores,
-    fitting(atomicScores.variants, lowering, context.scalar),
-    shape,
-    (variant) =>
-      dispatch(atomicScores, variant, {
-        buffers: { x, ids, table: bound.table, neurons, ...bound.poolBuffers },
-        params: ({ tokens }) => ({ ...scoreParams(lowering), tokens }),
-        size: ({ tokens }) => ({ tokens, topK, hidden }),
-        records: recordsOf(lowering),
-        work: ({ tokens }) => tokens * topK * hidden,
-      }),
+  return context.choose(atomicScores, fitting(atomicScores, lowering, context.scalar), shape, (variant) =>
+    dispatch(atomicScores, variant, {
+      buffers: { x, ids, table: bound.table, neurons, ...bound.poolBuffers },
+      params: ({ tokens }) => ({ ...scoreParams(lowering), tokens }),
+      size: ({ tokens }) => ({ tokens, topK, hidden }),
+      records: recordsOf(lowering),
+      work: ({ tokens }) => tokens * topK * hidden,
+    }),
   );
 }
 
@@ -140,7 +137,7 @@ function scoresByExpert(lowering: Lowering): Dispatch[] {
   const { context, io, bound, neurons, shape } = lowering;
   const { x, ids, topK, experts, hidden } = io;
   const { sorted, dispatches } = pairSort(context, { ids, perToken: topK, experts });
-  const candidates = fitting(atomicScoresGrouped.variants, lowering, context.scalar);
+  const candidates = fitting(atomicScoresGrouped, lowering, context.scalar);
   return [
     ...dispatches,
     context.choose(atomicScoresGrouped, candidates, shape, (variant) =>
@@ -159,7 +156,7 @@ function scoresByExpert(lowering: Lowering): Dispatch[] {
 function combine(lowering: Lowering): Dispatch {
   const { context, io, bound, neurons, shape, pageExperts } = lowering;
   const { ids, weights, y, topK, hidden } = io;
-  const candidates = fitting(atomicCombine.variants, lowering, scalarOf(y, context));
+  const candidates = fitting(atomicCombine, lowering, scalarOf(y, context));
   return context.choose(atomicCombine, candidates, shape, (variant) =>
     dispatch(atomicCombine, variant, {
       buffers: { neurons, ids, weights, y, ...bound.poolBuffers },

@@ -9,6 +9,7 @@ import { gluActivation } from '../../kernels/glu-activation.ts';
 import { gluActivationReference } from '../../kernels/glu-activation.reference.ts';
 import { takeRow } from '../../kernels/take-row.ts';
 import { takeRowReference } from '../../kernels/take-row.reference.ts';
+import { inFormat } from '../../kernels/weights.ts';
 import { dispatch, scalarOf } from '../node.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor, Weight } from '../tensor.ts';
@@ -29,9 +30,7 @@ export const embeddingNode = defineOp<EmbeddingIo>({
   lower(context, { ids, table, y, multiplier }) {
     const { rows: vocab, cols } = table;
     const format = context.format(table);
-    const candidates = embedding.variants.filter(
-      (variant) => variant.scalar === scalarOf(y, context) && variant.format === format,
-    );
+    const candidates = inFormat(embedding, format).filter(({ scalar }) => scalar === scalarOf(y, context));
     return context.parts(table).map(({ ref, firstRow: first, rows, scales }) =>
       context.choose(embedding, candidates, `${vocab}x${cols}`, (variant) =>
         dispatch(embedding, variant, {

@@ -5,6 +5,7 @@ import { expertGateUp } from '../../kernels/expert-gate-up.ts';
 import { expertDownTiled, expertGateUpTiled } from '../../kernels/expert-tiled.ts';
 import type { GluTileVariant } from '../../kernels/glu-forms.ts';
 import { maxTiles, sparseDispatch, tilesWords } from '../../kernels/sparse-dispatch.ts';
+import { inFormat } from '../../kernels/weights.ts';
 import { invariant } from '../../errors.ts';
 import { isSoftwareForm } from '../candidates.ts';
 import { dispatch, plainStep, scalarOf, type Dispatch, type LowerContext, type Step } from '../node.ts';
@@ -32,8 +33,9 @@ export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
   const { format, pools, poolBuffers, table } = bound;
   const h = context.scratch('hidden of experts', { type: 'f32', perToken: topK * width });
   const shape = `${experts}x${width}x${hidden} top ${topK} ${format} pools ${pools}`;
-  const fits = (variant: { scalar: string; format: string; pools: number }) =>
-    variant.scalar === context.scalar && variant.format === format && variant.pools === pools;
+  const candidates = inFormat(expertGateUp, format).filter(
+    (variant) => variant.scalar === context.scalar && variant.pools === pools,
+  );
   const common = {
     top_k: topK,
     experts,
@@ -43,7 +45,7 @@ export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
     slot_vec4: bound.slotVec4,
   };
   return [
-    context.choose(expertGateUp, expertGateUp.variants.filter(fits), shape, (variant) =>
+    context.choose(expertGateUp, candidates, shape, (variant) =>
       dispatch(expertGateUp, variant, {
         buffers: { x, ids, table, h, ...poolBuffers },
         params: ({ tokens }) => ({
@@ -80,9 +82,7 @@ function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[]
     down_scales: bound.scales('down'),
   };
   if (pools === 1) {
-    const candidates = expertDown.variants.filter(
-      (variant) => variant.scalar === scalarOf(y, context) && variant.format === format,
-    );
+    const candidates = inFormat(expertDown, format).filter(({ scalar }) => scalar === scalarOf(y, context));
     return [
       context.choose(expertDown, candidates, shape, (variant) =>
         dispatch(expertDown, variant, {
@@ -96,7 +96,7 @@ function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[]
     ];
   }
   const out = context.scratch('outputs of experts', { type: 'f32', perToken: topK * hidden });
-  const candidates = expertDownPairs.variants.filter((variant) => variant.format === format);
+  const candidates = inFormat(expertDownPairs, format);
   return [
     context.choose(expertDownPairs, candidates, shape, (variant) =>
       dispatch(expertDownPairs, variant, {
@@ -130,10 +130,8 @@ function combine(context: LowerContext, io: ExpertsIo, out: Tensor, place: Tenso
 export function manyTokens(context: LowerContext, io: ExpertsIo): readonly Dispatch[] {
   const { layer, experts, topK, hidden, width } = io;
   const { format, pools } = bindExperts(context, layer);
-  const forms = expertGateUpTiled.variants
-    .filter(
-      (variant) => variant.scalar === context.scalar && variant.format === format && variant.pools === pools,
-    )
+  const forms = inFormat(expertGateUpTiled, format)
+    .filter((variant) => variant.scalar === context.scalar && variant.pools === pools)
     .filter((variant) => context.adapterClass === 'software' || !isSoftwareForm(variant))
     .map(({ form }) => form);
   // Software adapters pay for every barrier: lanes alone come first there.
@@ -226,15 +224,11 @@ function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): D
   const { x, layer, topK, hidden, width, activation } = io;
   const bound = bindExperts(context, layer);
   const { format, pools, poolBuffers, table } = bound;
-  const gateUp = expertGateUpTiled.variants.find(
-    (variant) =>
-      variant.form === form &&
-      variant.scalar === context.scalar &&
-      variant.format === format &&
-      variant.pools === pools,
+  const gateUp = inFormat(expertGateUpTiled, format).find(
+    (variant) => variant.form === form && variant.scalar === context.scalar && variant.pools === pools,
   );
-  const down = expertDownTiled.variants.find(
-    (variant) => variant.form === form && variant.format === format && variant.pools === pools,
+  const down = inFormat(expertDownTiled, format).find(
+    (variant) => variant.form === form && variant.pools === pools,
   );
   invariant(gateUp && down, () => `no tiles of form ${form} for ${format}`);
   const { tileRows } = gateUp;

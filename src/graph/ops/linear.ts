@@ -1,6 +1,7 @@
 import { linear, type LinearVariant } from '../../kernels/linear.ts';
 import { linearTiled } from '../../kernels/linear-tiled.ts';
 import { linearReference } from '../../kernels/linear.reference.ts';
+import { inFormat } from '../../kernels/weights.ts';
 import { dispatch, scalarOf, type Dispatch, type LowerContext, type MatrixPart, type Step } from '../node.ts';
 import { defineOp } from '../op.ts';
 import { inPieces, type Piece } from '../pieces.ts';
@@ -56,13 +57,10 @@ function lowerPiece(
   const out = scalarOf(y, context);
   const size = (step: Step) => ({ rows: rowsOf(x, cols, step.tokens), cols, outs: pieceOf(step).count });
   const fits = (variant: LinearVariant) =>
-    variant.scalar === context.scalar &&
-    variant.out === out &&
-    variant.format === format &&
-    variant.bias === (bias !== undefined);
+    variant.scalar === context.scalar && variant.out === out && variant.bias === (bias !== undefined);
   const most = rowsOf(x, cols, context.maxTokens);
   const kernel = most > FEW_ROWS ? linearTiled : linear;
-  const candidates = kernel.variants
+  const candidates = inFormat(kernel, format)
     .filter((variant) => fits(variant) && (most > FEW_ROWS || variant.rows === (most === 1 ? 1 : 4)))
     .sort((a, b) => preference(b, context) - preference(a, context));
   return context.choose(kernel, candidates, `${outs}x${cols} ${format}`, (variant) =>

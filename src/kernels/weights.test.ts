@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest';
+import { BUILT_IN_FORMATS } from '../weights/formats/index.ts';
+import { atomicCombine } from './atomic-combine.ts';
+import { atomicScores } from './atomic-scores.ts';
+import { atomicScoresGrouped } from './atomic-scores-grouped.ts';
+import { embedding } from './embedding.ts';
+import { expertDown, expertDownPairs } from './expert-down.ts';
+import { expertGateUp } from './expert-gate-up.ts';
+import { expertDownTiled, expertGateUpTiled } from './expert-tiled.ts';
+import { linear } from './linear.ts';
+import { linearTiled } from './linear-tiled.ts';
+import { inFormat, listFormats } from './weights.ts';
+
+const kernels = [
+  linear,
+  linearTiled,
+  embedding,
+  expertGateUp,
+  expertDown,
+  expertDownPairs,
+  expertGateUpTiled,
+  expertDownTiled,
+  atomicScores,
+  atomicScoresGrouped,
+  atomicCombine,
+].map(({ name, variants }) => [name, { variants }] as const);
+
+/** What a variant says of how the work is divided: all but types, formats and what is bound. */
+function scheduleOf(variant: Readonly<Record<string, unknown>>): string {
+  const { scalar: _scalar, out: _out, format: _format, bias: _bias, pools: _pools, ...rest } = variant;
+  return JSON.stringify(rest);
+}
+
+describe.each(kernels)('%s', (_name, { variants }) => {
+  test('lists each schedule with each format', () => {
+    const schedules = new Set(variants.map(scheduleOf));
+    const pairs = new Set(variants.map((variant) => `${variant.format} ${scheduleOf(variant)}`));
+    expect(pairs.size).toBe(schedules.size * BUILT_IN_FORMATS.length);
+  });
+
+  test('what it lists, the engine can ask for', () => {
+    for (const format of BUILT_IN_FORMATS) {
+      const all = inFormat<{ readonly format: string }>({ variants }, format);
+      expect(all).toEqual(expect.arrayContaining(variants.filter((variant) => variant.format === format)));
+    }
+  });
+});
+
+test('pairs have f32 activations; what forms differ in otherwise takes turns', () => {
+  const halves = { scalar: 'f16', pools: 1 } as const;
+  const listed = listFormats([[halves, { scalar: 'f32', pools: 1 }, { scalar: 'f32', pools: 4 }]]);
+  expect(listed.slice(0, 3).map(({ format, scalar }) => `${format} ${scalar}`)).toEqual([
+    'f32 f16',
+    'f32 f32',
+    'f32 f32',
+  ]);
+  expect(listed.slice(3).map(({ format, pools }) => `${format} ${pools}`)).toEqual([
+    'f16 1',
+    'bf16 4',
+    'q8_0 1',
+    'q4_0 4',
+  ]);
+});
