@@ -1,6 +1,23 @@
 import { parseArgs } from 'node:util';
 import { AtomoeError } from '../errors.ts';
 
+/** A command line that asks for what cannot be: the program exits with 2, and nothing was done. */
+export class UsageError extends AtomoeError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('bad-input', message, options);
+  }
+}
+
+/** Runs a check of values that the command line gave; what it refuses is wrong usage. */
+export function asUsage<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof AtomoeError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
+}
+
 /** One option of a command, as help and parser need it. */
 export interface Option {
   readonly value?: string; // what stands for the value in help: `N`, `FILE`; absent for a switch
@@ -42,7 +59,7 @@ export class Arguments {
 
   /**
    * @param wanted - names of the positional arguments, all required
-   * @throws {AtomoeError} bad-input - an unknown option, a missing value, too few or too many arguments
+   * @throws {UsageError} - an unknown option, a missing value, too few or too many arguments
    */
   static parse(args: readonly string[], wanted: readonly string[], options: Options): Arguments {
     const config = Object.fromEntries(
@@ -54,14 +71,12 @@ export class Arguments {
     const { positionals, values } = parse(args, config);
     const extra = positionals[wanted.length];
     if (extra !== undefined) {
-      throw new AtomoeError(
-        'bad-input',
+      throw new UsageError(
         `unexpected argument "${extra}"; wanted ${wanted.join(' ')}; quote a text with spaces`,
       );
     }
     const missing = wanted[positionals.length];
-    if (missing !== undefined)
-      throw new AtomoeError('bad-input', `${missing} is missing; wanted ${wanted.join(' ')}`);
+    if (missing !== undefined) throw new UsageError(`${missing} is missing; wanted ${wanted.join(' ')}`);
     return new Arguments(positionals, values, options);
   }
 
@@ -88,13 +103,13 @@ export class Arguments {
     return Array.isArray(value) ? value.map(String) : [];
   }
 
-  /** @throws {AtomoeError} bad-input - not a number */
+  /** @throws {UsageError} - not a number */
   number(name: string): number | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const value = Number(text);
     if (text.trim() === '' || !Number.isFinite(value)) {
-      throw new AtomoeError('bad-input', `--${name} is "${text}"; wanted a number`);
+      throw new UsageError(`--${name} is "${text}"; wanted a number`);
     }
     return value;
   }
@@ -103,13 +118,13 @@ export class Arguments {
   count(name: string, fallback: number): number {
     const value = this.number(name) ?? fallback;
     if (Number.isSafeInteger(value) && value >= 1) return value;
-    throw new AtomoeError('bad-input', `--${name} is ${value}; wanted a whole number of at least 1`);
+    throw new UsageError(`--${name} is ${value}; wanted a whole number of at least 1`);
   }
 
   /**
    * A size such as `512MB`, `2GB`, `1.5GiB`, or a plain number of bytes; undefined where it is not given.
    *
-   * @throws {AtomoeError} bad-input - anything else
+   * @throws {UsageError} - anything else
    */
   bytes(name: string): number | undefined {
     const text = this.text(name);
@@ -117,10 +132,7 @@ export class Arguments {
     const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]i?b|b|)$/i.exec(text.trim()) ?? [];
     const bytes = Math.floor(Number(digits) * (BYTES_OF[unit.toLowerCase()] ?? Number.NaN));
     if (Number.isSafeInteger(bytes) && bytes >= 1) return bytes;
-    throw new AtomoeError(
-      'bad-input',
-      `--${name} is "${text}"; wanted a size such as 512MB, 2GB or 1073741824`,
-    );
+    throw new UsageError(`--${name} is "${text}"; wanted a size such as 512MB, 2GB or 1073741824`);
   }
 
   choice<const T extends string>(name: string, choices: readonly T[]): T | undefined {
@@ -128,7 +140,7 @@ export class Arguments {
     if (text === undefined) return undefined;
     const found = choices.find((choice) => choice === text);
     if (found !== undefined) return found;
-    throw new AtomoeError('bad-input', `--${name} is "${text}"; wanted ${choices.join(' or ')}`);
+    throw new UsageError(`--${name} is "${text}"; wanted ${choices.join(' or ')}`);
   }
 }
 
@@ -138,6 +150,6 @@ function parse(args: readonly string[], options: NonNullable<Parameters<typeof p
   } catch (cause) {
     // Node's first sentence says which option and why; the rest is advice about dashes.
     const [why = ''] = (cause instanceof Error ? cause.message : String(cause)).split(/\. |\n/);
-    throw new AtomoeError('bad-input', why.charAt(0).toLowerCase() + why.slice(1), { cause });
+    throw new UsageError(why.charAt(0).toLowerCase() + why.slice(1), { cause });
   }
 }

@@ -1,6 +1,6 @@
 /** Where a step's time goes, by the GPU's own clock. */
-import { AtomoeError } from '../errors.ts';
 import { GpuRunner } from '../engine/gpu-runner.ts';
+import { UsageError } from './arguments.ts';
 import type { Runner } from '../engine/runner.ts';
 import { median, table } from './words.ts';
 
@@ -26,10 +26,7 @@ export async function timeKernels(
   signal: AbortSignal,
 ): Promise<KernelTimes> {
   if (!(runner instanceof GpuRunner)) {
-    throw new AtomoeError(
-      'bad-input',
-      '--kernels times the kernels of a GPU; wanted --device gpu; leave it out',
-    );
+    throw new UsageError('--kernels times the kernels of a GPU; wanted --device gpu; leave it out');
   }
   const ids = prompt.slice(0, runner.chunkTokens);
   const steps = { prefill: [] as Profile[], decode: [] as Profile[] };

@@ -26,7 +26,7 @@ export const bench: Command = {
   name: 'bench',
   wants: ['MODEL'],
   summary: 'measure prefill and decode',
-  example: 'bench models/fable-moe-12m --prompt 128 --reply 64',
+  example: 'bench demo/public/models/fable-moe-12m --prompt 128',
   options: {
     prompt: { value: 'N', help: 'tokens of the prompt (default 128)' },
     reply: { value: 'N', help: 'tokens to decode (default 32)' },

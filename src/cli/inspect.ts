@@ -22,7 +22,7 @@ export const inspect: Command = {
   name: 'inspect',
   wants: ['MODEL'],
   summary: 'show spec, sizes and tensors; reads headers only',
-  example: 'inspect models/fable-moe-12m',
+  example: 'inspect demo/public/models/fable-moe-12m',
   options: { ...MODEL_FLAGS, ...JSON_OPTION },
   run: async (args, terminal) => {
     const folder = await openSource(args.positional(0));

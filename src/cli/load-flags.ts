@@ -1,9 +1,9 @@
 /** Flags that set an option of the engine's `load`: a row for each, the one place in the CLI that knows it. */
 import type { LoadOptions, StreamingOptions } from '../engine/api.ts';
-import { STREAMING_DEFAULTS } from '../engine/options.ts';
+import { readLoadOptions, STREAMING_DEFAULTS } from '../engine/options.ts';
 import { POLICY_NAMES } from '../experts/policies.ts';
 import { formatNames, isQuantized } from '../weights/formats/index.ts';
-import type { Arguments, Option } from './arguments.ts';
+import { asUsage, type Arguments, type Option } from './arguments.ts';
 
 interface LoadFlag extends Option {
   /** The option, or the option of `streaming`, that it sets. */
@@ -74,7 +74,11 @@ function optionally<T, R>(value: T | undefined, map: (value: T) => R): R | undef
   return value === undefined ? undefined : map(value);
 }
 
-/** The engine's options that the command line sets. The engine checks their values, and says what it wants. */
+/**
+ * The engine's options that the command line sets, as the engine checks them.
+ *
+ * @throws {UsageError}
+ */
 export function loadOptions(args: Arguments): LoadOptions {
   const options: Record<string, unknown> = {};
   const streaming: Record<string, unknown> = {};
@@ -86,5 +90,6 @@ export function loadOptions(args: Arguments): LoadOptions {
     if (second === undefined) options[first ?? ''] = value;
     else streaming[second] = value;
   }
-  return Object.keys(streaming).length === 0 ? options : { ...options, streaming };
+  const given = Object.keys(streaming).length === 0 ? options : { ...options, streaming };
+  return asUsage(() => readLoadOptions(given));
 }

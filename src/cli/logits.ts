@@ -1,5 +1,5 @@
-import { AtomoeError } from '../errors.ts';
 import type { LocalEngine } from '../engine/index.ts';
+import { UsageError } from './arguments.ts';
 import type { Command } from './command.ts';
 import { JSON_OPTION, LOAD_OPTIONS, openSource, withModel } from './model.ts';
 import { STREAM_OPTIONS } from './streaming.ts';
@@ -12,7 +12,7 @@ export const logits: Command = {
   name: 'logits',
   wants: ['MODEL'],
   summary: 'print the logits of every position',
-  example: 'logits models/fable-omni-8m --ids 0,397,263 --json',
+  example: 'logits demo/public/models/fable-omni-8m --ids 0,397,263',
   options: {
     ids: { value: '1,2,3', help: 'token ids, separated by commas' },
     'one-by-one': { help: 'token by token through the KV cache, not all at once' },
@@ -42,8 +42,7 @@ export const logits: Command = {
 export function parseIds(text: string | undefined): number[] {
   const parts = (text ?? '').split(',').map((part) => part.trim());
   if (parts.every((part) => /^\d+$/.test(part))) return parts.map(Number);
-  throw new AtomoeError(
-    'bad-input',
+  throw new UsageError(
     `--ids is ${text === undefined ? 'missing' : `"${text}"`}; wanted token ids such as --ids 1,2,3`,
   );
 }

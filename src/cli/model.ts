@@ -3,7 +3,6 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { LocalEngine, type EngineOptions } from '../engine/index.ts';
 import type { LoadProgress, StreamingOptions } from '../engine/api.ts';
-import { AtomoeError } from '../errors.ts';
 import { openDawn } from '../gpu/dawn.ts';
 import { coalescedFolder } from '../io/coalesce.ts';
 import { cachedFolder, type CachedFolder } from '../io/disk-cache.ts';
@@ -11,7 +10,7 @@ import { openFolder } from '../io/folder.ts';
 import { nodeFolder, type NodeFolderOptions } from '../io/node-file.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FolderSource } from '../io/source.ts';
-import type { Arguments, Options } from './arguments.ts';
+import { UsageError, type Arguments, type Options } from './arguments.ts';
 import { loadOptions, MODEL_FLAGS } from './load-flags.ts';
 import { refuseOnCpu } from './streaming.ts';
 import { fileTuning } from './tuning-file.ts';
@@ -55,8 +54,7 @@ export async function openSource(
   if (directory === undefined) {
     return nodeFolder(/^file:\/\//i.test(model) ? fileURLToPath(model) : model, options);
   }
-  throw new AtomoeError(
-    'bad-input',
+  throw new UsageError(
     `--cache keeps what comes from a URL, ${model} is on this disk; wanted a URL; leave it out`,
   );
 }
@@ -68,8 +66,7 @@ function headersOf(lines: string): Record<string, string> {
     pairs.map((line) => {
       const colon = line.indexOf(':');
       if (colon > 0) return [line.slice(0, colon).trim(), line.slice(colon + 1).trim()];
-      throw new AtomoeError(
-        'bad-input',
+      throw new UsageError(
         'ATOMOE_HEADERS has a line without a name; wanted "name: value", as "authorization: Bearer ..."; correct it',
       );
     }),

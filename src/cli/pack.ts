@@ -31,7 +31,7 @@ export const pack: Command = {
   name: 'pack',
   wants: ['MODEL', 'OUT'],
   summary: 'write a folder in which each expert is one read',
-  example: 'pack models/fable-moe-12m packed',
+  example: 'pack demo/public/models/fable-moe-12m packed',
   options: {
     quantize: {
       value: formatNames(isQuantized).join('|'),

@@ -108,6 +108,12 @@ describe('plan', () => {
     expect((await run('inspect', story)).out).toContain(sizes);
   });
 
+  test('slots that this model cannot do with', async () => {
+    const { code, notes } = await run('plan', story, '--slots', '3');
+    expect(code).toBe(1);
+    expect(notes.join()).toMatch(/slotsPerLayer is 3; one token needs 4/);
+  });
+
   test('help fits one screen', async () => {
     const { out } = await run('plan', '--help');
     const lines = out.trimEnd().split('\n');
@@ -118,7 +124,6 @@ describe('plan', () => {
   test.each([
     [['plan', story, '--budget', 'much'], /--budget is "much"; wanted a size such as 512MB/],
     [['plan', story, '--budget', '0'], /--budget is "0"/],
-    [['plan', story, '--slots', '3'], /slotsPerLayer is 3; one token needs 4/],
     [['run', story, 'x', '--device', 'cpu', '--budget', '1GB'], /--budget is about GPU memory/],
     [['run', story, 'x', '--device', 'cpu', '--start-now'], /--start-now is about GPU memory/],
     [['run', story, 'x', '--device', 'cpu', '--routes', 'r.json'], /--routes is about GPU memory/],
@@ -126,9 +131,9 @@ describe('plan', () => {
     [['logits', story, '--ids', '1', '--policy', 'fifo'], /--policy is "fifo"; wanted ema or lru/],
     [['logits', story, '--ids', '1', '--lookahead', '3'], /--lookahead is "3"; wanted 0 or 1 or 2/],
     [['run', story, 'x', '--run-ahead', '1.5'], /streaming\.runAhead is 1\.5/],
-  ])('%j fails with one sentence', async (argv, message) => {
+  ])('%j is wrong usage, said in one sentence', async (argv, message) => {
     const { code, out, notes } = await run(...argv);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(out).toBe('');
     expect(notes).toHaveLength(1);
     expect(notes[0]).toMatch(/^atomoe: [^\n]+$/);

@@ -10,7 +10,7 @@ export const plan: Command = {
   name: 'plan',
   wants: ['MODEL'],
   summary: 'show what a memory budget pays for; reads headers only',
-  example: 'plan models/fable-moe-12m --budget 18MB',
+  example: 'plan demo/public/models/fable-moe-12m --budget 18MB',
   options: {
     budget: STREAM_FLAGS.budget,
     slots: STREAM_FLAGS.slots,

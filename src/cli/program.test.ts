@@ -75,27 +75,10 @@ describe('usage', () => {
     [['inspect'], /MODEL is missing/],
     [['run', 'x', 'y', '--frob'], /unknown option '--frob'/],
     [['run', 'x', 'y', '--seed'], /--seed/],
-  ])('%j is wrong usage, said in one sentence', async (argv, message) => {
-    const { code, out, notes } = await run(...argv);
-    expect(code).toBe(2);
-    expect(out).toBe('');
-    expect(notes).toHaveLength(1);
-    expect(notes[0]).toMatch(/^atomoe: [^\n]+$/);
-    expect(notes[0]).toMatch(message);
-  });
-
-  test.each([
     [['logits', model('olmoe'), '--ids', '1,x'], /--ids is "1,x"/],
     [['logits', model('olmoe')], /--ids is missing/],
-    [
-      ['logits', model('olmoe'), '--ids', '96', '--device', 'cpu'],
-      /token id 96 is outside the vocabulary of 96/,
-    ],
     [['logits', model('olmoe'), '--ids', '1', '--device', 'tpu'], /--device is "tpu"; wanted gpu or cpu/],
     [['inspect', model('olmoe'), '--context', '0'], /--context is 0/],
-    [['inspect', '/no/such/folder'], /\/no\/such\/folder does not exist/],
-    [['run', model('olmoe'), 'Once', '--device', 'cpu'], /tokenizer\.json is missing/],
-    [['run', story, '', '--device', 'cpu'], /prompt is empty/],
     [
       ['run', story, 'x', '--device', 'cpu', '--temperature', 'hot'],
       /--temperature is "hot"; wanted a number/,
@@ -103,13 +86,36 @@ describe('usage', () => {
     // What the reply is to be is read before the model is looked for.
     [['run', '/no/such/model', 'x', '--top-p', '9'], /topP is 9/],
     [['run', '/no/such/model', 'x', '--max-tokens', '0'], /maxTokens is 0/],
-    [['bench', model('olmoe'), '--device', 'cpu', '--prompt', '9999'], /do not fit the context/],
     [['verify', story, '--device', 'none'], /--device is "none"/],
     [['run', story, 'x', '--tuning', 'fast'], /--tuning is "fast"; wanted auto or off/],
     [
       ['bench', model('olmoe'), '--device', 'cpu', '--prompt', '4', '--reply', '1', '--kernels'],
       /wanted --device gpu/,
     ],
+    [['plan', story, '--budget', '-5'], /--budget/],
+    [['run', story, 'x', '--slots', '0'], /streaming\.slotsPerLayer is 0/],
+    [['run', story, 'x', '--run-ahead=-1'], /streaming\.runAhead is -1/],
+    [['run', story, 'x', '--device', 'cpu', '--policy', 'lru'], /--policy is about GPU memory/],
+    [['run', story, 'x', '--cache', '/tmp/x'], /--cache keeps what comes from a URL/],
+    [['bench', story, '--rounds', '0'], /--rounds is 0/],
+  ])('%j is wrong usage, said in one sentence', async (argv, message) => {
+    const { code, out, notes } = await run(...argv);
+    expect(code).toBe(2);
+    expect(out).toBe('');
+    expect(notes).toHaveLength(1);
+    expect(notes[0]).toMatch(/^atomoe: [^\n]+; see npx atomoe [^\n]*--help$/);
+    expect(notes[0]).toMatch(message);
+  });
+
+  test.each([
+    [
+      ['logits', model('olmoe'), '--ids', '96', '--device', 'cpu'],
+      /token id 96 is outside the vocabulary of 96/,
+    ],
+    [['inspect', '/no/such/folder'], /\/no\/such\/folder does not exist/],
+    [['run', model('olmoe'), 'Once', '--device', 'cpu'], /tokenizer\.json is missing/],
+    [['run', story, '', '--device', 'cpu'], /prompt is empty/],
+    [['bench', model('olmoe'), '--device', 'cpu', '--prompt', '9999'], /do not fit the context/],
   ])('%j fails with one sentence', async (argv, message) => {
     const { code, out, notes } = await run(...argv);
     expect(code).toBe(1);

@@ -1,5 +1,5 @@
 import { AtomoeError, printable } from '../errors.ts';
-import { Arguments, type Options } from './arguments.ts';
+import { Arguments, UsageError, type Options } from './arguments.ts';
 import { bench } from './bench.ts';
 import type { Command } from './command.ts';
 import { inspect } from './inspect.ts';
@@ -34,16 +34,14 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
     return EXIT.misused;
   }
   if (rest.includes('--help') || rest.includes('-h')) return answer(terminal, usage(command));
-  let args: Arguments;
   try {
-    args = Arguments.parse(rest, command.wants, command.options);
-  } catch (error) {
-    terminal.note(`${sentence(error)}; see npx atomoe ${name} --help`);
-    return EXIT.misused;
-  }
-  try {
+    const args = Arguments.parse(rest, command.wants, command.options);
     return (await command.run(args, terminal)) ? EXIT.good : EXIT.failed;
   } catch (error) {
+    if (error instanceof UsageError) {
+      terminal.note(`${sentence(error)}; see npx atomoe ${name} --help`);
+      return EXIT.misused;
+    }
     if (terminal.signal.aborted && error === terminal.signal.reason) {
       terminal.status('');
       return EXIT.stopped;

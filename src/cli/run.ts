@@ -2,7 +2,7 @@ import type { GenerateEvent, GenerateOptions, StreamingReport } from '../engine/
 import type { LocalEngine } from '../engine/index.ts';
 import { readGenerateOptions } from '../engine/options.ts';
 import { RouteRecorder } from '../experts/route-recorder.ts';
-import type { Arguments } from './arguments.ts';
+import { asUsage, type Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
 import { JSON_OPTION, LOAD_OPTIONS, openSource, TUNING_OPTION, withModel, type ModelUse } from './model.ts';
 import {
@@ -23,7 +23,7 @@ export const run: Command = {
   name: 'run',
   wants: ['MODEL', 'PROMPT'],
   summary: 'continue a text, or answer if the model chats',
-  example: 'run models/fable-omni-8m "Once upon a time"',
+  example: 'run demo/public/models/fable-omni-8m "Once upon a time"',
   options: {
     'max-tokens': { value: 'N', help: "longest reply (default: the model's, or 256)" },
     temperature: {
@@ -42,7 +42,7 @@ export const run: Command = {
     ...JSON_OPTION,
   },
   run: async (args, terminal) => {
-    const options = readGenerateOptions(generateOptions(args, terminal)); // before anything is read
+    const options = asUsage(() => readGenerateOptions(generateOptions(args, terminal))); // before anything is read
     const path = args.text('routes');
     const recorder = path === undefined ? undefined : new RouteRecorder();
     const reply = async (engine: LocalEngine) => {

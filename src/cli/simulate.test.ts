@@ -121,16 +121,22 @@ test('draws the curves', async () => {
   expect(svg).not.toMatch(/NaN|undefined|https?:(?!\/\/www\.w3\.org\/2000\/svg)/);
 });
 
+test('curves that cannot be written', async () => {
+  const options = ['--ratio', '2', '--policy', 'lru', '--svg', '/no/such/folder/x.svg'];
+  const { code, notes } = await run(gptOss, ...options);
+  expect(code).toBe(1);
+  expect(notes.join()).toMatch(/--svg .* cannot be written/);
+});
+
 describe('wrong usage', () => {
   test.each([
     [['--policy', 'ema,fifo'], /--policy has "fifo"; wanted all, or some of ema, lru/],
     [['--ratio', '1,x'], /--ratio has "x"; wanted numbers above 0/],
     [['--ratio', '0'], /--ratio has "0"/],
     [['--ratio', ''], /--ratio has ""/],
-    [['--ratio', '2', '--policy', 'lru', '--svg', '/no/such/folder/x.svg'], /--svg .* cannot be written/],
   ])('%j', async (options, message) => {
     const { code, notes } = await run(gptOss, ...options);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(notes).toHaveLength(1);
     expect(notes[0]).toMatch(message);
     expect(notes[0]).not.toContain('a bug');

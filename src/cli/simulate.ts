@@ -8,7 +8,7 @@ import { study, type Study } from '../experts/study.ts';
 import { parseTrace } from '../experts/trace-file.ts';
 import type { RoutingTrace } from '../experts/trace.ts';
 import { decodeUtf8 } from '../formats/json-file.ts';
-import type { Arguments } from './arguments.ts';
+import { UsageError, type Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
 import { JSON_OPTION } from './model.ts';
 import { chart, report } from './simulate-report.ts';
@@ -52,7 +52,7 @@ function policyNames(args: Arguments): StudyPolicyName[] {
   if (text === 'all') return every;
   return [...new Set(text.split(','))].map((name) => {
     if (isStudyPolicyName(name)) return name;
-    throw new AtomoeError('bad-input', `--policy has "${name}"; wanted all, or some of ${every.join(', ')}`);
+    throw new UsageError(`--policy has "${name}"; wanted all, or some of ${every.join(', ')}`);
   });
 }
 
@@ -60,7 +60,7 @@ function ratioList(args: Arguments): number[] {
   const ratios = (args.text('ratio') ?? RATIOS).split(',').map((text) => {
     const ratio = Number(text);
     if (text.trim() !== '' && Number.isFinite(ratio) && ratio > 0) return ratio;
-    throw new AtomoeError('bad-input', `--ratio has "${text}"; wanted numbers above 0, as in ${RATIOS}`);
+    throw new UsageError(`--ratio has "${text}"; wanted numbers above 0, as in ${RATIOS}`);
   });
   return [...new Set(ratios)].sort((a, b) => a - b);
 }

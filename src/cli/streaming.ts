@@ -5,7 +5,7 @@ import type { LocalEngine } from '../engine/index.ts';
 import { AtomoeError } from '../errors.ts';
 import type { RouteRecorder } from '../experts/route-recorder.ts';
 import { traceToJson } from '../experts/trace-json.ts';
-import type { Arguments, Options } from './arguments.ts';
+import { UsageError, type Arguments, type Options } from './arguments.ts';
 import { STREAM_FLAGS } from './load-flags.ts';
 import { formatBytes, formatSeconds } from './words.ts';
 
@@ -21,8 +21,7 @@ export function refuseOnCpu(args: Arguments): void {
   const gpuOnly = [...Object.keys(STREAM_FLAGS), 'routes'];
   const given = gpuOnly.find((name) => args.text(name) !== undefined || args.flag(name));
   if (given === undefined) return;
-  throw new AtomoeError(
-    'bad-input',
+  throw new UsageError(
     `--${given} is about GPU memory; wanted --device gpu with it; leave it out, or compute there`,
   );
 }

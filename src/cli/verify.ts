@@ -22,7 +22,7 @@ export const verify: Command = {
   name: 'verify',
   wants: ['PATH'],
   summary: 'compare with golden.json, or expected.* of a layer file',
-  example: 'verify models/fable-omni-8m --device cpu',
+  example: 'verify demo/public/models/fable-omni-8m --device cpu',
   options: { ...DEVICE_OPTION, ...JSON_OPTION },
   run: async (args, terminal) => {
     const folder = await openSource(args.positional(0));

@@ -58,10 +58,11 @@ export function orWord<W extends string, T>(word: W, check: Check<T>): Check<W |
   };
 }
 
-export function listOf<T>(check: Check<T>, most: number): Check<T[]> {
+/** @param wanted - what messages call it */
+export function listOf<T>(check: Check<T>, most: number, wanted = 'a list'): Check<T[]> {
   return (value, name) => {
     const length = guarded(name, () => (Array.isArray(value) ? value.length : undefined));
-    if (length === undefined) return refuse(name, value, 'a list');
+    if (length === undefined) return refuse(name, value, wanted);
     if (length > most) return refuse(name, value, `at most ${most}`);
     const list = value as readonly unknown[];
     return Array.from({ length }, (_, i) =>
@@ -127,6 +128,7 @@ export interface FieldNames {
   readonly what: string; // what messages call the whole
   readonly prefix?: string; // stands before the name of a field
   readonly kind?: string; // what messages call a field
+  readonly hidden?: readonly string[]; // fields that messages do not list: for tests
 }
 
 /**
@@ -138,7 +140,7 @@ export function readFields<T extends object>(value: unknown, table: Table<T>, na
   const { what, prefix = '' } = names;
   const found: Partial<T> = {};
   if (isAbsent(value)) return found as T;
-  if (!isObject(value) || guarded(what, () => Array.isArray(value))) return refuse(what, value, 'an object');
+  if (!isObject(value) || !guarded(what, () => isRecord(value))) return refuse(what, value, 'an object');
   const get = (name: string) => guarded(prefix + clip(name), () => value[name]);
   for (const name of guarded(what, () => Object.keys(value))) {
     if (!Object.hasOwn(table, name) && !isAbsent(get(name))) throw unknownField(name, table, names);
@@ -150,8 +152,12 @@ export function readFields<T extends object>(value: unknown, table: Table<T>, na
   return found as T;
 }
 
-function unknownField(name: string, table: object, { prefix = '', kind = 'option' }: FieldNames) {
-  const known = Object.keys(table);
+function unknownField(
+  name: string,
+  table: object,
+  { prefix = '', kind = 'option', hidden = [] }: FieldNames,
+) {
+  const known = Object.keys(table).filter((field) => !hidden.includes(field));
   const near = nearest(name, known);
   const guess = near === undefined ? '' : `, did you mean ${show(near)}?`;
   return new AtomoeError(
@@ -193,6 +199,11 @@ function editDistance(a: string, b: string): number {
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
+}
+
+/** Neither a list, nor a Map, a Date and the like: their entries are no fields. */
+function isRecord(value: object): boolean {
+  return Object.prototype.toString.call(value) === '[object Object]';
 }
 
 export function isMethod(value: Record<string, unknown>, name: string): boolean {

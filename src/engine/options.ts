@@ -3,6 +3,7 @@ import { POLICY_NAMES, type PolicyName } from '../experts/policies.ts';
 import type { MakePolicy } from '../experts/policy.ts';
 import type { AdapterClass } from '../gpu/adapter-class.ts';
 import type { GpuEntry, HostDevice } from '../gpu/device.ts';
+import { checkHeaders } from '../io/http-url.ts';
 import type { DiskStorage } from '../io/storage.ts';
 import type { ModelFamily } from '../blocks/family.ts';
 import type { GenerateOptions, LoadOptions, LossyOptions, ModelSource, StreamingOptions } from './api.ts';
@@ -59,7 +60,7 @@ export const GENERATE: Table<GenerateOptions> = {
   minP: inRange('minP'),
   repetitionPenalty: inRange('repetitionPenalty'),
   seed: wholeFrom(0),
-  stop: listOf(stopText, 1000),
+  stop: listOf(stopText, 1000, 'a list of texts'),
   logprobs: wholeFrom(0, 20),
   reusePrefix: flag,
   routes: flag,
@@ -107,12 +108,14 @@ const headers: Check<Readonly<Record<string, string>>> = (value, name) => {
     return 'Headers' in globalThis && value instanceof Headers ? [...value] : Object.entries(value);
   });
   if (!pairs) return refuse(name, typeof value, 'an object of names to texts');
-  return Object.fromEntries(
+  const texts = Object.fromEntries(
     pairs.map(([header, content]) => [
       header,
       typeof content === 'string' ? content : refuse(`${name}.${header}`, typeof content, 'text'),
     ]),
   );
+  checkHeaders(texts);
+  return texts;
 };
 
 const callFetch = callback<typeof fetch>();
@@ -185,6 +188,8 @@ const ENGINE: Table<EngineOptions> = {
   limits: oneOf('plan', 'default'),
 };
 
+const FOR_TESTS = ['autoBudget', 'streamTesting', 'bounds', 'limits'];
+
 /** How an engine in a worker is opened: what crosses to it, and the worker itself. */
 interface WorkerOptions extends LoadOptions {
   device?: 'gpu' | 'cpu';
@@ -235,7 +240,7 @@ export function readResizeOptions(options: unknown): ResizeOptions {
 
 /** @throws {AtomoeError} bad-input */
 export function readEngineOptions(options: unknown): EngineOptions {
-  return readFields(options, ENGINE, { what: 'the argument of createEngine' });
+  return readFields(options, ENGINE, { what: 'the argument of createEngine', hidden: FOR_TESTS });
 }
 
 /** @throws {AtomoeError} bad-input */

@@ -41,3 +41,13 @@ test('no matrix takes more than 512 MiB at once, whatever a device allows', () =
   const large = { ...DEFAULT_LIMITS, maxBindingBytes: 2 ** 32, maxBufferSizeBytes: 2 ** 33 };
   expect(matrixBindingBytes(large)).toBe(512 * MIB);
 });
+
+test('a device that binds less than the smallest part', () => {
+  const sizeOf = (rows: number) => rows * 4096;
+  expect(() => weightParts({ rows: 1000, exact: false, name: 'head' }, sizeOf, 2 ** 14)).toThrow(
+    expect.objectContaining({
+      code: 'limit-too-small',
+      message: expect.stringContaining('64 rows of head take 262144 bytes, this device binds 16384'),
+    }),
+  );
+});

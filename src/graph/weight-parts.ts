@@ -1,6 +1,6 @@
 /** Matrices that are larger than a binding lie in several, cut by rows. */
 import type { Limits } from '../gpu/device.ts';
-import { invariant } from '../errors.ts';
+import { AtomoeError } from '../errors.ts';
 import type { Weight } from './tensor.ts';
 
 /** Rows of a weight that lie in one binding. */
@@ -31,6 +31,7 @@ export function matrixBindingBytes(
  * products and embeddings bind them.
  *
  * @param sizeOf - bytes of so many rows
+ * @throws {AtomoeError} limit-too-small
  */
 export function weightParts(
   { rows, exact, name }: Pick<Weight, 'rows' | 'exact' | 'name'>,
@@ -40,7 +41,13 @@ export function weightParts(
   if (exact || sizeOf(rows) <= mostBytes) return [{ firstRow: 0, rows }];
   const rowBytes = sizeOf(ROW_STEP) / ROW_STEP;
   const most = Math.floor(mostBytes / rowBytes / ROW_STEP) * ROW_STEP;
-  invariant(most > 0, () => `${ROW_STEP} rows of ${name} do not fit ${mostBytes} bytes`);
+  if (most === 0) {
+    throw new AtomoeError(
+      'limit-too-small',
+      `${ROW_STEP} rows of ${name} take ${sizeOf(ROW_STEP)} bytes, this device binds ${mostBytes}; wanted a binding for ` +
+        'them; use another adapter, or quantize',
+    );
+  }
   const count = Math.ceil(rows / most);
   const each = Math.ceil(rows / count / ROW_STEP) * ROW_STEP;
   return Array.from({ length: Math.ceil(rows / each) }, (_, part) => ({

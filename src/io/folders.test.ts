@@ -197,3 +197,10 @@ test('where a page or a worker is made of a blob, addresses are relative to its 
   expect(() => openFolder('models/toy/')).toThrow(/for "models\/toy" of the Hugging Face hub give/);
   vi.unstubAllGlobals();
 });
+
+test('an empty path is no folder', async () => {
+  await expect(nodeFolder('')).rejects.toMatchObject({
+    code: 'bad-input',
+    message: 'the path of the model is empty; wanted a model folder or a weight file; give one',
+  });
+});

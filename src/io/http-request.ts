@@ -16,7 +16,7 @@ export interface HttpOptions {
   /** The page's origin, to tell a refused cross-origin request from a dead network. */
   origin?: string;
   fetch?: typeof fetch;
-  /** The longest wait between tries, whatever a server asks for by Retry-After; default 20 s. */
+  /** The longest that one read waits between its tries, in all, whatever a server asks for by Retry-After; default 15 s. */
   mostDelayMs?: number;
   /** Waits between tries. */
   delay?: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
@@ -28,7 +28,7 @@ type Attempt = Reply | Retry;
 const ATTEMPTS = 5;
 export const STALL_TIMEOUT_MS = 30_000;
 const FIRST_DELAY_MS = 500; // doubles: 0.5, 1, 2, 4 seconds
-const MOST_DELAY_MS = 20_000;
+const MOST_DELAY_MS = 15_000;
 
 /**
  * Asks for a range until it comes, or is known not to.
@@ -44,6 +44,7 @@ export async function requestRange(
 ): Promise<Reply> {
   const attempts = http.attempts ?? ATTEMPTS;
   let wasRefused = false;
+  let leftMs = http.mostDelayMs ?? MOST_DELAY_MS;
   for (let attempt = 1; ; attempt++) {
     options.signal?.throwIfAborted();
     const outcome = await attemptRange(target, request, http, options);
@@ -53,10 +54,21 @@ export async function requestRange(
     if (isRefusal && (wasRefused || attempt >= attempts)) return { kind: 'refused', error: outcome.error };
     if (attempt >= attempts) throw outcome.error;
     wasRefused = isRefusal;
-    const backoffMs = outcome.afterMs ?? FIRST_DELAY_MS * 2 ** (attempt - 1);
-    const mostMs = http.mostDelayMs ?? MOST_DELAY_MS;
-    await (http.delay ?? abortableDelay)(Math.min(backoffMs, mostMs), options.signal);
+    const { afterMs } = outcome;
+    if (afterMs !== undefined && afterMs > leftMs) throw toldToWait(outcome.error, afterMs);
+    const delayMs = Math.min(afterMs ?? FIRST_DELAY_MS * 2 ** (attempt - 1), leftMs);
+    leftMs -= delayMs;
+    await (http.delay ?? abortableDelay)(delayMs, options.signal);
   }
+}
+
+/** The server does not want to be asked for longer than a reader waits: another try would only be refused. */
+function toldToWait(cause: AtomoeError, afterMs: number): AtomoeError {
+  const seconds = Math.min(Math.ceil(afterMs / 1000), 1e9);
+  const message = cause.message
+    .replace(' to every try', '')
+    .replace('try again later', `it asks to wait ${seconds} seconds; try again then`);
+  return new AtomoeError(cause.code, message, { cause });
 }
 
 async function attemptRange(
@@ -142,7 +154,7 @@ function adviceFor(status: number, { headers, secrets }: HttpTarget): string {
 
 /** Seconds, or a date; undefined: neither. */
 function parseRetryAfter(text: string | null): number | undefined {
-  if (text === null) return undefined;
+  if (text === null || !/^\s*(\d|[a-z])/i.test(text)) return undefined;
   const ms = /^\s*\d+(\.\d+)?\s*$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }

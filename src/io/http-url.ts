@@ -114,18 +114,31 @@ function diskAdvice(text: string): string {
 }
 
 /** @throws {AtomoeError} bad-input - without the value, which may be a secret */
-function checkHeaders(headers: Readonly<Record<string, string>>): void {
+export function checkHeaders(headers: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(headers)) {
-    try {
-      if (typeof value !== 'string') throw new TypeError('no text');
-      new Headers([[name, value]]);
-    } catch {
+    const shown = JSON.stringify(name.slice(0, 60));
+    if (!isHeader(name, 'x')) {
       throw new AtomoeError(
         'bad-input',
-        `headers: ${JSON.stringify(name)} is no header that HTTP allows, or its value is none; wanted an object of names ` +
-          `to texts; leave it out, or check it for line breaks`,
+        `headers: ${shown} is no name that HTTP allows; wanted letters, digits and dashes; correct it, or leave it out`,
       );
     }
+    if (!isHeader(name, value)) {
+      throw new AtomoeError(
+        'bad-input',
+        `headers: the value of ${shown} is none that HTTP allows; wanted text of one line; check it for line breaks and ` +
+          'characters beyond Latin-1',
+      );
+    }
+  }
+}
+
+function isHeader(name: string, value: unknown): boolean {
+  try {
+    new Headers([[name, value as string]]);
+    return typeof value === 'string';
+  } catch {
+    return false;
   }
 }
 

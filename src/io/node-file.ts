@@ -50,6 +50,12 @@ export async function nodeFolder(
   path: string,
   { isConfined = false }: NodeFolderOptions = {},
 ): Promise<FolderSource> {
+  if (path === '') {
+    throw new AtomoeError(
+      'bad-input',
+      'the path of the model is empty; wanted a model folder or a weight file; give one',
+    );
+  }
   const { dirname, join, resolve } = await import('node:path');
   const { stat } = await import('node:fs/promises');
   const found = await stat(path).catch((cause: unknown) => {

@@ -222,14 +222,3 @@ export function expectClose(
   const worst = bad.slice(0, 5).map(({ index }) => `[${index}] got ${got[index]}, want ${want[index]}`);
   throw new Error(`${label}: ${bad.length} of ${want.length} values differ; worst: ${worst.join('; ')}`);
 }
-
-/** Normalised mean squared error, for sums of many terms. */
-export function nmse(got: ArrayLike<number>, want: ArrayLike<number>): number {
-  let error = 0;
-  let power = 0;
-  for (let i = 0; i < want.length; i += 1) {
-    error += (got[i]! - want[i]!) ** 2;
-    power += want[i]! ** 2;
-  }
-  return error / Math.max(power, Number.MIN_VALUE);
-}
