@@ -15,7 +15,7 @@ const some = ['##......', '##......'];
 
 test('what is kept on the disk counts where there is one', () => {
   expect(describeArrival(slotReport(some, { disk }), plan)).toBe(
-    'The rest arrives while nobody talks: 9.0 kB of 21 kB are here.',
+    'The rest downloads in the background: 9.0 kB of 21 kB are here.',
   );
   const nearly = { ...disk, storedBytes: 20_900 };
   expect(describeArrival(slotReport(some, { disk: nearly }), plan)).toContain('almost all of 21 kB is here');

@@ -7,7 +7,7 @@ export function describeArrival(report: StreamingReport, plan: ModelPlan): strin
   if (!isFilling(report)) return '';
   const { doneBytes, totalBytes } = arrived(report, plan);
   if (doneBytes >= totalBytes) return '';
-  return `The rest arrives while nobody talks: ${formatShareOf(doneBytes, totalBytes)} here.`;
+  return `The rest downloads in the background: ${formatShareOf(doneBytes, totalBytes)} here.`;
 }
 
 /** "12 MB of 24 MB are", "almost all of 24 MB is": what is missing is not rounded away. */

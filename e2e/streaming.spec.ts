@@ -100,7 +100,7 @@ test('a model comes over a rough line while it talks, and talks again without a 
   expect(cut).toMatchObject({ code: 'network' });
   expect(story.startsWith(cut.text)).toBe(true);
 
-  // The line is back: the conversation goes on, and what nobody asked for comes while nobody talks.
+  // The line is back: the conversation goes on, and the experts that were not needed yet are fetched in the background.
   await server.mend();
   const told = await call(page, 'tell', { prompt: prompt + cut.text, maxTokens: 8 });
   expect(told).toMatchObject({ code: '' });

@@ -246,7 +246,7 @@ function describeExpert(activity: ExpertActivity, id: ExpertId): string {
 
 function describeWord(activity: ExpertActivity, word: number | undefined): string {
   if (word === undefined)
-    return 'Point at a word to see the experts that made it; click an expert to see the words it likes.';
+    return 'Point at a word to see the experts that made it; click an expert to see the words it is used for most.';
   const layers = new Set(
     [...activity.routesOf(word).keys()].map((index) => Math.floor(index / activity.shape.perLayer)),
   );

@@ -79,7 +79,7 @@ export interface StreamingOptions {
   runAhead?: number | 'auto'; // layers submitted before their experts are known; default 'auto'
   hostBudget?: number; // bytes of experts kept in memory beside the GPU's; default 1 GiB
   slotsPerLayer?: number; // instead of what memoryBudget pays for
-  fill?: boolean; // fetches what is missing while nobody talks; default true
+  fill?: boolean; // fetches missing experts while no reply runs; default true
 }
 
 /** Where an expert (or a page of atomic ones) is: in `StreamingReport.states`. */

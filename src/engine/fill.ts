@@ -1,4 +1,4 @@
-/** Fetches the experts that are still missing while nobody talks. */
+/** Fetches the experts that are still missing while no reply runs. */
 import type { ExpertMemory } from './expert-memory.ts';
 import type { JobQueue } from './queue.ts';
 
