@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { main } from '../../src/cli/program.ts';
-import { safetensorsPieces, type TensorToWrite } from '../../src/formats/safetensors-writer.ts';
+import { safetensorsPieces, type TensorToWrite } from '../../src/containers/safetensors-writer.ts';
 import { Chooser } from './random.ts';
 import type { Json } from './mutate.ts';
 

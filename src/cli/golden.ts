@@ -1,6 +1,6 @@
 /** The known answers of a model: `golden.json` beside its weights, in either of two forms. */
 import { AtomoeError } from '../errors.ts';
-import { readJson, type JsonObject } from '../formats/json-file.ts';
+import { readJson, type JsonObject } from '../io/json-file.ts';
 import type { FolderSource } from '../io/source.ts';
 
 export interface Golden {

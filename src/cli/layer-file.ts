@@ -1,6 +1,6 @@
 /** A single layer in a safetensors file: weights, an input `x`, and `expected.*` answers. */
 import { AtomoeError } from '../errors.ts';
-import type { Checkpoint, TensorInfo } from '../formats/checkpoint.ts';
+import type { Checkpoint, TensorInfo } from '../containers/checkpoint.ts';
 import { ACTIVATIONS, type Activation } from '../kernels/activation.ts';
 
 export type LayerKind = 'omnimoe' | 'peer';

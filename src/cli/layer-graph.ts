@@ -1,5 +1,5 @@
 /** The graphs of single layers, from the ops that whole models are made of. */
-import type { Checkpoint } from '../formats/checkpoint.ts';
+import type { Checkpoint } from '../containers/checkpoint.ts';
 import { GraphBuilder } from '../graph/builder.ts';
 import type { Graph } from '../graph/node.ts';
 import { atomicExpertsNode } from '../graph/ops/atomic-experts.ts';

@@ -5,7 +5,7 @@ import { LocalEngine, type EngineOptions } from '../engine/index.ts';
 import type { LoadProgress, StreamingOptions } from '../engine/api.ts';
 import { openDawn } from '../gpu/dawn.ts';
 import { coalescedFolder } from '../io/coalesce.ts';
-import { cachedFolder, type CachedFolder } from '../io/disk-cache.ts';
+import { cachedFolder, type CachedFolder } from '../io/cache/disk-cache.ts';
 import { openFolder } from '../io/folder.ts';
 import { nodeFolder, type NodeFolderOptions } from '../io/node-file.ts';
 import { openNodeStorage } from '../io/node-storage.ts';

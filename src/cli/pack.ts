@@ -3,9 +3,14 @@ import { join } from 'node:path';
 import { draftModel, type Drafted } from '../engine/planning.ts';
 import { formatOf } from '../engine/weights.ts';
 import { AtomoeError } from '../errors.ts';
-import type { PackManifest } from '../formats/pack.ts';
-import { writePack, type FolderSink, type PackContents, type RecordSource } from '../formats/pack-writer.ts';
-import { copyTensor, type TensorToWrite } from '../formats/safetensors-writer.ts';
+import type { PackManifest } from '../containers/pack.ts';
+import {
+  writePack,
+  type FolderSink,
+  type PackContents,
+  type RecordSource,
+} from '../containers/pack-writer.ts';
+import { copyTensor, type TensorToWrite } from '../containers/safetensors-writer.ts';
 import { baseName } from '../io/names.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 import { formatNames, isQuantized } from '../weights/formats/index.ts';

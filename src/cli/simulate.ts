@@ -7,7 +7,7 @@ import { isStudyPolicyName, STUDY_POLICY_NAMES, type StudyPolicyName } from '../
 import { study, type Study } from '../experts/study.ts';
 import { parseTrace } from '../experts/trace-file.ts';
 import type { RoutingTrace } from '../experts/trace.ts';
-import { decodeUtf8 } from '../formats/json-file.ts';
+import { decodeUtf8 } from '../io/json-file.ts';
 import { UsageError, type Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
 import { JSON_OPTION } from './model.ts';

@@ -1,6 +1,6 @@
 /** A layer file against its expected.* tensors: in one go and token by token. */
 import { AtomoeError } from '../errors.ts';
-import type { Checkpoint } from '../formats/checkpoint.ts';
+import type { Checkpoint } from '../containers/checkpoint.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { largestError, rootMeanSquare, type Check } from './check.ts';
 import { readLayer, unfit, type LayerFile } from './layer-file.ts';

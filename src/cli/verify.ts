@@ -1,5 +1,5 @@
 import { AtomoeError } from '../errors.ts';
-import { openSafetensors, type Checkpoint } from '../formats/checkpoint.ts';
+import { openSafetensors, type Checkpoint } from '../containers/checkpoint.ts';
 import { openDawn } from '../gpu/dawn.ts';
 import { Gpu } from '../gpu/device.ts';
 import type { FolderSource } from '../io/source.ts';

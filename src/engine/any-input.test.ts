@@ -1,7 +1,7 @@
 /** Whatever is handed to the engine, the answer is an AtomoeError or a value that can be cloned; never another error. */
 import { expect, test } from 'vitest';
 import { AtomoeError } from '../errors.ts';
-import { seededRandom } from '../formats/seeded-random.test-support.ts';
+import { seededRandom } from '../containers/seeded-random.testing.ts';
 import { readChatRequest } from './completions-request.ts';
 import { readPrompt } from './messages.ts';
 import { modelSource } from './model-source.ts';

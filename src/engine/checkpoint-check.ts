@@ -1,6 +1,6 @@
 /** Compares a model with its file, from headers alone: what is built of a file that fits in part speaks nonsense. */
 import { AtomoeError } from '../errors.ts';
-import type { Checkpoint } from '../formats/checkpoint.ts';
+import type { Checkpoint } from '../containers/checkpoint.ts';
 import { expertMatrices, type ExpertLayer } from '../blocks/read.ts';
 import type { Graph } from '../graph/node.ts';
 import type { FileTensors } from '../models/file-tensors.ts';

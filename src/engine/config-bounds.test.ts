@@ -1,7 +1,7 @@
 /** Whatever stands under a key of a config: a typed error, or a model that the file bears out, at once and in little memory. */
 import { expect, test } from 'vitest';
 import { AtomoeError } from '../errors.ts';
-import { readJson } from '../formats/json-file.ts';
+import { readJson } from '../io/json-file.ts';
 import { nodeFolder } from '../io/node-file.ts';
 import type { FolderSource } from '../io/source.ts';
 import { memoryFile } from '../io/memory.ts';

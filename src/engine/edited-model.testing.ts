@@ -1,8 +1,8 @@
 /** A fixture model as another tool would have saved it, made in memory. Not part of the library. */
-import { openCheckpoint } from '../formats/checkpoint.ts';
+import { openCheckpoint } from '../containers/checkpoint.ts';
 import { DTYPE_BYTES, toF32, type Dtype } from '../weights/dtypes.ts';
 import { f32ArrayToBf16, f32ArrayToF16 } from '../weights/half.ts';
-import { safetensorsPieces } from '../formats/safetensors-writer.ts';
+import { safetensorsPieces } from '../containers/safetensors-writer.ts';
 import { memoryFolder } from '../io/memory.ts';
 import type { FolderSource } from '../io/source.ts';
 

@@ -3,7 +3,7 @@ import type { RecordSource } from '../blocks/block.ts';
 import { expertMatrices, type ExpertLayer } from '../blocks/read.ts';
 import { AtomoeError, invariant } from '../errors.ts';
 import { packRecord, recordLayout } from '../experts/record.ts';
-import type { ExpertPack } from '../formats/pack.ts';
+import type { ExpertPack } from '../containers/pack.ts';
 import type { RecordLayout } from '../graph/experts.ts';
 import type { FormatName } from '../weights/formats/index.ts';
 import { chooseFormat, commonFormat, matrixLayout } from '../weights/matrix.ts';

@@ -1,6 +1,6 @@
 /** A Mixture of Experts of any size whose weights are made as they are read, so that a gigabyte of them costs nothing. */
 import { recordLayout } from '../experts/record.ts';
-import { HASH_BYTES, hashBytes } from '../formats/block-hashes.ts';
+import { HASH_BYTES, hashBytes } from '../containers/block-hashes.ts';
 import { matrixLayout } from '../weights/matrix.ts';
 import {
   DENSE_FILE,
@@ -9,7 +9,7 @@ import {
   MANIFEST_FILE,
   recordStride,
   type PackFile,
-} from '../formats/pack.ts';
+} from '../containers/pack.ts';
 import type { RecordLayout } from '../graph/experts.ts';
 import { memoryFile } from '../io/memory.ts';
 import { checkRange } from '../io/read.ts';

@@ -1,6 +1,6 @@
 /** What a model's generation_config.json says about drawing tokens, as defaults of a reply. */
 import { AtomoeError } from '../errors.ts';
-import type { JsonObject } from '../formats/json-file.ts';
+import type { JsonObject } from '../io/json-file.ts';
 import { OPTION_RANGES, type NumberOption } from './options.ts';
 
 export type GenerationDefaults = Readonly<Partial<Record<NumberOption, number>>> & {

@@ -1,6 +1,6 @@
 /** A model's files as the engine opens them: kept on the local disk where they come from a URL. */
 import { coalescedFolder } from '../io/coalesce.ts';
-import { cachedFolder, type CachedFolder } from '../io/disk-cache.ts';
+import { cachedFolder, type CachedFolder } from '../io/cache/disk-cache.ts';
 import { openFolder } from '../io/folder.ts';
 import { openOpfs } from '../io/opfs.ts';
 import type { FolderSource } from '../io/source.ts';

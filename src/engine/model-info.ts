@@ -1,5 +1,5 @@
 /** What the engine tells people about a model, and what it reads beside the weights. */
-import { isJsonObject, parseJsonObject, readJson, readText } from '../formats/json-file.ts';
+import { isJsonObject, parseJsonObject, readJson, readText } from '../io/json-file.ts';
 import type { FolderSource } from '../io/source.ts';
 import { openTokenizer, type Tokenizer } from '../text/tokenizer.ts';
 import type { ModelInfo, ModelPlan } from './api.ts';

@@ -7,7 +7,7 @@ import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { cachedFolder } from '../io/disk-cache.ts';
+import { cachedFolder } from '../io/cache/disk-cache.ts';
 import { openFolder } from '../io/folder.ts';
 import { nodeFolder } from '../io/node-file.ts';
 import { openNodeStorage } from '../io/node-storage.ts';

@@ -1,6 +1,6 @@
 /** A family and a kernel defined from outside: this file is all that they need. */
 import { expect, test } from 'vitest';
-import { f32Safetensors } from '../formats/safetensors.test-support.ts';
+import { f32Safetensors } from '../containers/safetensors.testing.ts';
 import { dispatch } from '../graph/node.ts';
 import { defineOp } from '../graph/op.ts';
 import { embeddingNode } from '../graph/ops/basic.ts';

@@ -2,8 +2,8 @@
 import { guessBudgetBytes, machineFacts } from './auto-memory.ts';
 import { AtomoeError } from '../errors.ts';
 import { DEFAULT_LIMITS, type AdapterFacts, type Limits } from '../gpu/device.ts';
-import { openCheckpoint, type Checkpoint } from '../formats/checkpoint.ts';
-import type { JsonObject } from '../formats/json-file.ts';
+import { openCheckpoint, type Checkpoint } from '../containers/checkpoint.ts';
+import type { JsonObject } from '../io/json-file.ts';
 import { formatNames, isQuantized, type FormatName } from '../weights/formats/index.ts';
 import { boundBytes, matrixLayout } from '../weights/matrix.ts';
 import { largestPoolBytes, poolsPerLayer } from '../experts/pools.ts';

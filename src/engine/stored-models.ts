@@ -1,10 +1,10 @@
 /** What the browser keeps of models, for pages: `io/model-store.ts` over its private file system. */
-import * as store from '../io/model-store.ts';
+import * as store from '../io/cache/model-store.ts';
 import { openOpfs } from '../io/opfs.ts';
 import { text } from './checks.ts';
 import type { StorageEstimate } from '../io/storage.ts';
 
-export type { StoredModel } from '../io/model-store.ts';
+export type { StoredModel } from '../io/cache/model-store.ts';
 
 /** The models whose files are kept on this device, wholly or in part; none where the browser keeps nothing. */
 export async function listModels(): Promise<store.StoredModel[]> {

@@ -1,6 +1,6 @@
 /** Reads matrices out of a checkpoint, in the formats in which they are kept. */
 import { AtomoeError } from '../errors.ts';
-import { noTensor, type Checkpoint } from '../formats/checkpoint.ts';
+import { noTensor, type Checkpoint } from '../containers/checkpoint.ts';
 import { isWeightDtype, type WeightDtype } from '../weights/dtypes.ts';
 import type { FormatName } from '../weights/formats/index.ts';
 import { chooseFormat, encodeMatrix, isStackable, matrixLayout } from '../weights/matrix.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { seededRandom } from '../formats/seeded-random.test-support.ts';
+import { seededRandom } from '../containers/seeded-random.testing.ts';
 import { Lowest } from './lowest.ts';
 
 const lowestOf = (lowest: Lowest) => Array.from({ length: lowest.count }, (_, rank) => lowest.item(rank));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { seededRandom } from '../formats/seeded-random.test-support.ts';
+import { seededRandom } from '../containers/seeded-random.testing.ts';
 import { belady } from './belady.ts';
 import { allUses, globalBound, layerBound, layerUses, optimalHits } from './optimum.ts';
 import { STUDY_POLICY_NAMES as NAMES, studyPolicy } from './policies.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { seededRandom } from '../formats/seeded-random.test-support.ts';
+import { seededRandom } from '../containers/seeded-random.testing.ts';
 import { defaultAlpha, ema, lfru, lfu, lru, random, type MakePolicy, type Policy } from './policy.ts';
 
 const UNITS = 6;

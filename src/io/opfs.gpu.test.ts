@@ -1,8 +1,8 @@
 /** The disk cache over a real origin private file system. It needs no GPU, only a browser with dedicated workers. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cdp } from 'vitest/browser';
-import { cachedFolder } from './disk-cache.ts';
-import { deleteModel, estimateStorage, listModels, persist } from './model-store.ts';
+import { cachedFolder } from './cache/disk-cache.ts';
+import { deleteModel, estimateStorage, listModels, persist } from './cache/model-store.ts';
 import { openOpfs } from './opfs.ts';
 import { origin, randomBytes } from './testing/origin.ts';
 import type { Call, Commands, Reply, Setup } from './testing/opfs-worker.ts';

@@ -10,7 +10,7 @@ import {
   f32ToF16,
 } from './half.ts';
 import { findNonFinite, toF32 } from './dtypes.ts';
-import { seededRandom } from '../formats/seeded-random.test-support.ts';
+import { seededRandom } from '../containers/seeded-random.testing.ts';
 
 const everyBits = Uint16Array.from({ length: 0x1_0000 }, (_, i) => i);
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { nodeFolder } from '../io/node-file.ts';
-import { openSafetensors } from '../formats/checkpoint.ts';
-import { seededRandom } from '../formats/seeded-random.test-support.ts';
+import { openSafetensors } from '../containers/checkpoint.ts';
+import { seededRandom } from '../containers/seeded-random.testing.ts';
 import { defineFormat } from './format.ts';
 import { f32ToF16 } from './half.ts';
 import { BUILT_IN_FORMATS, FORMATS, formatNames, registerFormat, weightFormat } from './formats/index.ts';

@@ -1,7 +1,7 @@
 /** A dedicated worker for the tests of OPFS: it does to a cache what it is told. */
-import { cachedFolder } from '../disk-cache.ts';
-import type { CachedFolder, CacheStatus } from '../disk-cache.ts';
-import { deleteModel, listModels } from '../model-store.ts';
+import { cachedFolder } from '../cache/disk-cache.ts';
+import type { CachedFolder, CacheStatus } from '../cache/disk-cache.ts';
+import { deleteModel, listModels } from '../cache/model-store.ts';
 import { openOpfs } from '../opfs.ts';
 import { origin, randomBytes } from './origin.ts';
 import type { Origin } from './origin.ts';

@@ -1,9 +1,9 @@
 /** What a cache knows of a model's files, and what it has of their bytes. */
-import { Extents } from './cache-extents.ts';
-import type { CacheRecord, FileRecord } from './cache-records.ts';
-import { SharedReads } from './shared-reads.ts';
-import { asFault } from './storage.ts';
-import type { DiskStorage, StoredFile } from './storage.ts';
+import { Extents } from './extents.ts';
+import type { CacheRecord, FileRecord } from './records.ts';
+import { SharedReads } from '../shared-reads.ts';
+import { asFault } from '../storage.ts';
+import type { DiskStorage, StoredFile } from '../storage.ts';
 
 /** What is stored of one version of one file. */
 export class FileCopy {

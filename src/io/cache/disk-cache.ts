@@ -6,16 +6,16 @@
  * Each stored range has a hash, and is compared with it before the first of its bytes gets out. Nothing that goes wrong
  * with the storage is ever an error of a read: the cache then does less, and its status says why.
  */
-import { AtomoeError } from '../errors.ts';
-import type { FileCopy, KnownFile } from './cache-files.ts';
-import { CacheStore } from './cache-store.ts';
-import { hashOf, hashOfText } from './hash.ts';
-import { pathSegments } from './names.ts';
-import { allocate, checkRange, readExactly } from './read.ts';
-import { unlessAborted } from './shared-reads.ts';
-import { factsOf } from './source.ts';
-import type { FileSource, FolderSource, OpenFileOptions, ReadOptions } from './source.ts';
-import type { DiskStorage, StorageFaultKind } from './storage.ts';
+import { AtomoeError } from '../../errors.ts';
+import type { FileCopy, KnownFile } from './files.ts';
+import { CacheStore } from './store.ts';
+import { hashOf, hashOfText } from '../hash.ts';
+import { pathSegments } from '../names.ts';
+import { allocate, checkRange, readExactly } from '../read.ts';
+import { unlessAborted } from '../shared-reads.ts';
+import { factsOf } from '../source.ts';
+import type { FileSource, FolderSource, OpenFileOptions, ReadOptions } from '../source.ts';
+import type { DiskStorage, StorageFaultKind } from '../storage.ts';
 
 /** Why nothing is written. */
 export interface CacheFault {

@@ -2,9 +2,9 @@
  * A journal in one of two files, `index-0` and `index-1`: it is rewritten without its garbage into the other one, and the
  * old one is deleted once that is whole. So there is a good one at every moment.
  */
-import { encodeRecord, parseJournal } from './cache-records.ts';
-import type { CacheRecord, ParsedJournal } from './cache-records.ts';
-import type { DiskStorage, StoredFile } from './storage.ts';
+import { encodeRecord, parseJournal } from './records.ts';
+import type { CacheRecord, ParsedJournal } from './records.ts';
+import type { DiskStorage, StoredFile } from '../storage.ts';
 
 export interface FoundJournal extends ParsedJournal {
   readonly name: string;

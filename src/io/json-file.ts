@@ -1,6 +1,6 @@
 import { AtomoeError } from '../errors.ts';
-import { readExactly } from '../io/read.ts';
-import type { FolderSource } from '../io/source.ts';
+import { readExactly } from './read.ts';
+import type { FolderSource } from './source.ts';
 import { beyondBounds, MODEL_JSON, parseWithPythonNumbers, type JsonBounds } from './json-text.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;

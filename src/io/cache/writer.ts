@@ -2,13 +2,13 @@
  * Brings bytes to the disk behind the readers' backs: payloads first, then, when they are flushed, the records that say
  * where they are. What comes while one batch is written makes the next one, so flushes are few.
  */
-import type { Extent } from './cache-extents.ts';
-import type { DataFiles, FileCopy } from './cache-files.ts';
-import type { JournalWriter } from './cache-journal.ts';
-import type { CacheRecord, ExtentRecord } from './cache-records.ts';
-import { hashOf } from './hash.ts';
-import { asFault } from './storage.ts';
-import type { StorageFault } from './storage.ts';
+import type { Extent } from './extents.ts';
+import type { DataFiles, FileCopy } from './files.ts';
+import type { JournalWriter } from './journal.ts';
+import type { CacheRecord, ExtentRecord } from './records.ts';
+import { hashOf } from '../hash.ts';
+import { asFault } from '../storage.ts';
+import type { StorageFault } from '../storage.ts';
 
 type Job =
   | { readonly kind: 'extent'; readonly copy: FileCopy; readonly extent: Extent }

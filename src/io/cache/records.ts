@@ -1,7 +1,7 @@
 /**
  * The lines of a cache's journal: a checksum, a space, JSON. Together they say what of a model lies in its directory.
  */
-import { checksum } from './hash.ts';
+import { checksum } from '../hash.ts';
 
 /** First line of a journal. A newer journal has the greater generation, and is good once `count` lines follow. */
 export interface HeadRecord {

@@ -1,13 +1,13 @@
 /** One model's directory in local storage: what the cache knows of its files, and their bytes. It never rejects. */
-import type { Extent } from './cache-extents.ts';
-import { copiesOf, dataFileName, DataFiles, FileCopy, recordsOf, replay } from './cache-files.ts';
-import type { Catalogue, KnownFile } from './cache-files.ts';
-import { findJournal, JournalWriter } from './cache-journal.ts';
-import type { FoundJournal } from './cache-journal.ts';
-import { CacheWriter } from './cache-writer.ts';
-import { hashOf } from './hash.ts';
-import { asFault, StorageFault } from './storage.ts';
-import type { DiskStorage, StorageLock } from './storage.ts';
+import type { Extent } from './extents.ts';
+import { copiesOf, dataFileName, DataFiles, FileCopy, recordsOf, replay } from './files.ts';
+import type { Catalogue, KnownFile } from './files.ts';
+import { findJournal, JournalWriter } from './journal.ts';
+import type { FoundJournal } from './journal.ts';
+import { CacheWriter } from './writer.ts';
+import { hashOf } from '../hash.ts';
+import { asFault, StorageFault } from '../storage.ts';
+import type { DiskStorage, StorageLock } from '../storage.ts';
 
 /** A longer read is stored as several extents: each is verified as a whole before any byte of it gets out. */
 const MAX_EXTENT_BYTES = 4 * 2 ** 20;

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { AtomoeError } from '../errors.ts';
-import { cachedFolder } from '../io/disk-cache.ts';
+import { cachedFolder } from '../io/cache/disk-cache.ts';
 import { memoryFile, memoryFolder } from '../io/memory.ts';
 import { nodeFolder } from '../io/node-file.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FolderSource } from '../io/source.ts';
 import { openCheckpoint, openSafetensors } from './checkpoint.ts';
-import { f32Safetensors, safetensorsBytes } from './safetensors.test-support.ts';
+import { f32Safetensors, safetensorsBytes } from './safetensors.testing.ts';
 
 const config = '{"model_type": "toy"}';
 const weights = f32Safetensors({

@@ -17,7 +17,7 @@ import { AtomoeError, invariant } from '../errors.ts';
 import { readExactly, unrangedBytes } from '../io/read.ts';
 import type { FileSource, FolderSource, ReadOptions } from '../io/source.ts';
 import { HASH_BYTES, hashBytes, type BlockHashes } from './block-hashes.ts';
-import { isJsonObject, type JsonObject } from './json-file.ts';
+import { isJsonObject, type JsonObject } from '../io/json-file.ts';
 import { formatNames, type FormatName } from '../weights/formats/index.ts';
 import { holdsRows, matrixLayout } from '../weights/matrix.ts';
 

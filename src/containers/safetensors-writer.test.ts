@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { memoryFile } from '../io/memory.ts';
 import { openSafetensors } from './checkpoint.ts';
 import { copyTensor, safetensorsPieces, safetensorsSize, type TensorToWrite } from './safetensors-writer.ts';
-import { f32Safetensors } from './safetensors.test-support.ts';
+import { f32Safetensors } from './safetensors.testing.ts';
 
 async function join(pieces: AsyncIterable<Uint8Array<ArrayBuffer>>): Promise<Uint8Array<ArrayBuffer>> {
   const all: number[] = [];

@@ -7,8 +7,8 @@ import { readExactly, unrangedBytes } from '../io/read.ts';
 import type { FileSource, FolderSource, ReadOptions } from '../io/source.ts';
 import { findNonFinite, isWeightDtype, toF32 } from '../weights/dtypes.ts';
 import type { Dtype } from '../weights/dtypes.ts';
-import { isJsonObject, readJson } from './json-file.ts';
-import type { JsonObject } from './json-file.ts';
+import { isJsonObject, readJson } from '../io/json-file.ts';
+import type { JsonObject } from '../io/json-file.ts';
 import { verifiedFile } from './block-hashes.ts';
 import {
   assertHashing,

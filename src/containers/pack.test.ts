@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, describe, test } from 'vitest';
 import { AtomoeError } from '../errors.ts';
-import { cachedFolder } from '../io/disk-cache.ts';
+import { cachedFolder } from '../io/cache/disk-cache.ts';
 import { memoryFile, memoryFolder } from '../io/memory.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
@@ -12,7 +12,7 @@ import { matrixLayout } from '../weights/matrix.ts';
 import { expertFiles, type PackLayout } from './pack.ts';
 import { writePack, type FolderSink, type PackContents, type PackOptions } from './pack-writer.ts';
 import { copyTensor } from './safetensors-writer.ts';
-import { f32Safetensors } from './safetensors.test-support.ts';
+import { f32Safetensors } from './safetensors.testing.ts';
 
 const LAYERS = 2;
 const UNITS = 3;

@@ -4,8 +4,8 @@ import { readExactly } from '../io/read.ts';
 import type { FileSource, ReadOptions } from '../io/source.ts';
 import { DTYPE_BYTES, isDtype } from '../weights/dtypes.ts';
 import type { Dtype } from '../weights/dtypes.ts';
-import { decodeUtf8, isJsonObject, parseJsonObject } from './json-file.ts';
-import { repeatedKey } from './json-keys.ts';
+import { decodeUtf8, isJsonObject, parseJsonObject } from '../io/json-file.ts';
+import { repeatedKey } from '../io/json-keys.ts';
 
 export interface SafetensorsEntry {
   readonly dtype: Dtype;

@@ -3,8 +3,8 @@ import { AtomoeError } from '../errors.ts';
 import { memoryFile } from '../io/memory.ts';
 import { readSafetensorsHeader } from './safetensors.ts';
 import { openSafetensors } from './checkpoint.ts';
-import { safetensorsBytes, safetensorsText } from './safetensors.test-support.ts';
-import { seededRandom } from './seeded-random.test-support.ts';
+import { safetensorsBytes, safetensorsText } from './safetensors.testing.ts';
+import { seededRandom } from './seeded-random.testing.ts';
 
 const good = { dtype: 'F32', shape: [2, 2], data_offsets: [0, 16] };
 

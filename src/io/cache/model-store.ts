@@ -1,10 +1,10 @@
 /** The models that lie in local storage: what a page lists, and what it deletes. */
-import { AtomoeError } from '../errors.ts';
-import { copiesOf, replay } from './cache-files.ts';
-import { findJournal } from './cache-journal.ts';
-import { publicLabel } from './http-url.ts';
-import { asFault } from './storage.ts';
-import type { DiskStorage, StorageEstimate } from './storage.ts';
+import { AtomoeError } from '../../errors.ts';
+import { copiesOf, replay } from './files.ts';
+import { findJournal } from './journal.ts';
+import { publicLabel } from '../http-url.ts';
+import { asFault } from '../storage.ts';
+import type { DiskStorage, StorageEstimate } from '../storage.ts';
 
 export interface StoredModel {
   readonly key: string; // for `deleteModel`
