@@ -5,6 +5,7 @@
 import process from 'node:process';
 import { ema, type MakePolicy } from '../src/experts/policy.ts';
 import { recordLayout } from '../src/experts/record.ts';
+import { evenRecords } from '../src/experts/pools.ts';
 import { ExpertStore } from '../src/experts/store.ts';
 import { ExpertStreamer } from '../src/experts/streamer.ts';
 import { RecordTiers } from '../src/experts/tiers.ts';
@@ -35,7 +36,7 @@ function standIn(told: Told): Gpu {
 export async function openStreamer(told: Told, policy: MakePolicy = ema()): Promise<ExpertStreamer> {
   const { layers, units, topK, places, reserved } = SHAPE;
   const layout = recordLayout('q8_0', { gate: [8, 32], up: [8, 32], down: [8, 32] });
-  const shape = { layers, unitsPerLayer: units, layout };
+  const shape = evenRecords(layers, units, layout);
   const store = await ExpertStore.open(standIn(told), shape, { slots: { places, reserved } });
   const tiers = new RecordTiers({
     units,

@@ -1,4 +1,5 @@
 /** A few ops of the engine with random weights: built, lowered, tuned and run as in a model, without a model. */
+import { evenRecords } from '../src/experts/pools.ts';
 import { ExpertStore } from '../src/experts/store.ts';
 import { recordLayout } from '../src/experts/record.ts';
 import { boundBytes, matrixLayout } from '../src/weights/matrix.ts';
@@ -214,7 +215,7 @@ export async function openExperts(
   format: FormatName,
 ): Promise<ExpertStore> {
   const layout = recordLayout(format, shapes);
-  const store = await ExpertStore.open(gpu, { layers: 1, unitsPerLayer: units, layout });
+  const store = await ExpertStore.open(gpu, evenRecords(1, units, layout));
   const exponent = format === 'f32' ? FLOATS : HALVES;
   const record = new Uint8Array(randomWords(layout.sizeBytes / 4, exponent).buffer);
   for (let unit = 0; unit < units; unit += 1) {

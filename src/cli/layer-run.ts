@@ -3,6 +3,7 @@ import { invariant } from '../errors.ts';
 import { pageSize } from '../blocks/experts/neuron.ts';
 import { readWeight } from '../engine/weights.ts';
 import { packRecord, recordLayout } from '../experts/record.ts';
+import { evenRecords } from '../experts/pools.ts';
 import { ExpertStore } from '../experts/store.ts';
 import { boundBytes, decodeMatrix } from '../weights/matrix.ts';
 import { slice, type Buffer } from '../gpu/buffer.ts';
@@ -81,7 +82,7 @@ export async function openCpuLayer(layer: LayerFile): Promise<LayerRunner> {
   const { hidden, checkpoint, tokens } = layer;
   const tables = await readTables(layer);
   const experts: CpuExpertWeights = {
-    unitsPerLayer: tables.pages,
+    units: () => tables.pages,
     unit: (_, page) => pageOf(tables, page, hidden),
   };
   return {
@@ -127,7 +128,7 @@ async function uploadExperts(gpu: Gpu, layer: LayerFile): Promise<ExpertStore> {
   const tables = await readTables(layer);
   const { pages, pageExperts } = tables;
   const layout: RecordLayout = recordLayout('f32', { in: [pageExperts, hidden], out: [pageExperts, hidden] });
-  const store = await ExpertStore.open(gpu, { layers: 1, unitsPerLayer: pages, layout });
+  const store = await ExpertStore.open(gpu, evenRecords(1, pages, layout));
   for (let page = 0; page < pages; page += 1) {
     const { in: input, out: output } = pageOf(tables, page, hidden);
     store.put(0, page, packRecord(layout, { in: bytesOf(input), out: bytesOf(output) }));

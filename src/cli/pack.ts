@@ -1,5 +1,6 @@
 import { mkdir, open, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { draftModel, type Drafted } from '../engine/planning.ts';
 import { formatOf } from '../engine/weights.ts';
 import { AtomoeError } from '../errors.ts';
@@ -123,7 +124,16 @@ function recordsOf({ checkpoint, context, experts, spec }: Drafted): RecordSourc
         `use it as it is`,
     );
   }
-  const { layout, layers, unitsPerLayer } = experts;
+  const { layers, unitsPerLayer } = experts;
+  const layout = experts.layout(0);
+  for (let layer = 1; layer < layers; layer += 1) {
+    if (experts.units(layer) === unitsPerLayer && isDeepStrictEqual(experts.layout(layer), layout)) continue;
+    throw new AtomoeError(
+      'unsupported-model',
+      `${checkpoint.label}: layers 0 and ${layer} of those with experts differ in their experts; packed models have layers ` +
+        'of one kind; use the model as it is',
+    );
+  }
   if (checkpoint.pack && context.quantize) {
     throw new AtomoeError(
       'bad-input',

@@ -88,7 +88,7 @@ export const SLOT_STATES = { absent: 0, resident: 1, loading: 2, predicted: 3 } 
 /** What the experts' cache does, since the model was loaded or resized. Bytes, milliseconds. */
 export interface StreamingReport {
   readonly layers: number;
-  readonly unitsPerLayer: number; // experts, or pages of atomic ones
+  readonly unitsPerLayer: number; // experts, or pages of atomic ones, of the layer that has most
   readonly slotsPerLayer: number;
   readonly cacheRatio: number; // slots in units of what one token needs
   readonly unitBytes: number;
@@ -125,8 +125,8 @@ export interface ModelPlan {
   readonly layers: number;
   readonly hidden: number;
   readonly vocab: number;
-  readonly experts: number; // per layer
-  readonly expertsPerToken: number;
+  readonly experts: number; // of the layer that has most
+  readonly expertsPerToken: number; // of the layer that takes most
   readonly contextTokens: number;
   readonly bytes: {
     readonly download: number;
@@ -143,7 +143,7 @@ export interface ModelPlan {
   };
   /** Whether experts come and go, and how many of a layer (experts, or pages of atomic ones) stay at a time. */
   readonly streams: boolean;
-  readonly unitsPerLayer: number; // experts, or pages of atomic ones: what slots hold
+  readonly unitsPerLayer: number; // of the layer that has most: experts, or pages of atomic ones, what slots hold
   readonly slotsPerLayer: number;
   readonly cacheRatio: number; // slots in units of what one token needs
   readonly fits: boolean;

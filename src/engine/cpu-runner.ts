@@ -66,14 +66,14 @@ export class CpuRunner implements Runner {
     const units: Readonly<Record<string, Float32Array>>[][] = [];
     for (let layer = 0; experts && layer < experts.layers; layer += 1) {
       units.push([]);
-      for (let unit = 0; unit < experts.unitsPerLayer; unit += 1) {
+      for (let unit = 0; unit < experts.units(layer); unit += 1) {
         const record = await experts.read(layer, unit, context);
-        units[layer]?.push(unpackRecord(experts.layout, record));
+        units[layer]?.push(unpackRecord(experts.layout(layer), record));
         advance(record.byteLength);
       }
     }
     const cpuExperts: CpuExpertWeights | undefined = experts && {
-      unitsPerLayer: experts.unitsPerLayer,
+      units: (layer) => experts.units(layer),
       unit: (layer, unit) => {
         const found = units[layer]?.[unit];
         invariant(found, () => `no expert ${unit} in layer ${layer}`);

@@ -9,9 +9,9 @@ test('half the slots, until they fit; and a typed error where none do', async ()
   const gpu = await Gpu.open();
   const drafted = await draftModel(await modelInMemory('demo/public/models/fable-moe-12m'), {}, []);
   const { slots, fewer } = sizeModel(drafted, gpu, {});
-  const layout = drafted.experts!.layout;
+  const { recordBytes } = drafted.experts!;
   const open = (budgetSlots: number) => {
-    gpu.budgetBytes = gpu.usedBytes() + budgetSlots * layout.sizeBytes;
+    gpu.budgetBytes = gpu.usedBytes() + budgetSlots * recordBytes;
     return ExpertMemory.open(gpu, drafted, { slots: slots!, fewer, streaming: {}, testing: {} });
   };
   expect(slots).toMatchObject({ places: 32, streams: false });

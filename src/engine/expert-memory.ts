@@ -48,16 +48,21 @@ function hostBytes({ streams }: SlotPlan, { hostBudget }: StreamingOptions): num
 /** Experts as kernels bind them, in whichever store is in use when they are bound. */
 class BoundExperts implements ExpertWeights {
   readonly unitsPerLayer: number;
-  readonly layout: RecordLayout;
   readonly table: Ref;
   readonly #current: () => ExpertStore;
 
   constructor(current: () => ExpertStore) {
-    const { unitsPerLayer, layout } = current();
-    this.unitsPerLayer = unitsPerLayer;
-    this.layout = layout;
+    this.unitsPerLayer = current().unitsPerLayer;
     this.#current = current;
     this.table = lazily(() => current().table);
+  }
+
+  units(layer: number): number {
+    return this.#current().units(layer);
+  }
+
+  layout(layer: number): RecordLayout {
+    return this.#current().layout(layer);
   }
 
   pools(layer: number): readonly Ref[] {
@@ -167,13 +172,14 @@ export class ExpertMemory {
   /** Brings in every expert, where there is a place for each. */
   async loadAll(onRecord: (sizeBytes: number) => void, signal: AbortSignal | undefined): Promise<void> {
     const { place } = this.#testing;
-    const { layers, unitsPerLayer, layout } = this.#stores.store;
-    for (let layer = 0; layer < layers; layer += 1) {
-      for (let first = 0; first < unitsPerLayer; first += LOADED_TOGETHER) {
-        const count = Math.min(LOADED_TOGETHER, unitsPerLayer - first);
-        const units = Array.from({ length: count }, (_, at) => place?.(first + at, layer) ?? first + at);
-        await Promise.all(units.map((unit) => this.streamer.admit(layer, unit, signal)));
-        onRecord(count * layout.sizeBytes);
+    const { store } = this.#stores;
+    for (let layer = 0; layer < store.layers; layer += 1) {
+      const units = store.units(layer);
+      for (let first = 0; first < units; first += LOADED_TOGETHER) {
+        const count = Math.min(LOADED_TOGETHER, units - first);
+        const wanted = Array.from({ length: count }, (_, at) => place?.(first + at, layer) ?? first + at);
+        await Promise.all(wanted.map((unit) => this.streamer.admit(layer, unit, signal)));
+        onRecord(count * store.recordBytes);
       }
     }
   }
@@ -181,7 +187,7 @@ export class ExpertMemory {
   /** What `Engine.streaming` tells. */
   report(disk: DiskReport | undefined): StreamingReport {
     const { store, slots, steps } = this.#stores;
-    const { layers, unitsPerLayer, layout } = store;
+    const { layers, unitsPerLayer, recordBytes } = store;
     const { streamer } = steps;
     const { hits, misses, evictions, speculated, adopted, wasted, uploads, promptLoads, stallMs } =
       streamer.counters;
@@ -191,7 +197,7 @@ export class ExpertMemory {
       unitsPerLayer,
       slotsPerLayer: slots.places,
       cacheRatio: slots.places / streamer.topK,
-      unitBytes: layout.sizeBytes,
+      unitBytes: recordBytes,
       states: streamer.describe(SLOT_STATES),
       isComplete: streamer.isComplete,
       tokens,
@@ -201,7 +207,7 @@ export class ExpertMemory {
       speculated,
       adopted,
       wasted,
-      uploadedBytes: (uploads + promptLoads + speculated) * layout.sizeBytes,
+      uploadedBytes: (uploads + promptLoads + speculated) * recordBytes,
       readBytes: this.#tiers.counters.readBytes,
       heldBytes: this.#tiers.heldBytes,
       stallMs,
@@ -242,7 +248,7 @@ function openTiers(
   invariant(experts, () => 'a model without experts');
   return new RecordTiers({
     units: experts.unitsPerLayer,
-    recordBytes: experts.layout.sizeBytes,
+    recordBytes: experts.recordBytes,
     link,
     hostBytes: hostBudget,
     read: async (layer, unit, signal) => {
@@ -315,7 +321,6 @@ function openSteps(
 ): StreamedSteps {
   invariant(experts, () => 'a model without experts');
   const { policy, seed, lookahead, runAhead } = { ...STREAMING_DEFAULTS, ...options };
-  const { layout, unitsPerLayer } = experts;
   const routes = routeTensors(decode);
   const topK = mostUnits({ experts, topK: Math.max(...routes.map((route) => route.topK)) });
   const streamer = new ExpertStreamer({
@@ -328,19 +333,18 @@ function openSteps(
     poison:
       poison === undefined
         ? undefined
-        : new Uint8Array(new Uint32Array(layout.sizeBytes / 4).fill(poison).buffer),
+        : new Uint8Array(new Uint32Array(experts.recordBytes / 4).fill(poison).buffer),
   });
-  const perLayer = expertLayers[0]?.bank.experts ?? unitsPerLayer;
   return new StreamedSteps({
     gpu,
     streamer,
     routes: routes.map((route) => ({ ...route, look: route.look.slice(0, lookahead) })),
     lookahead,
-    unitExperts: perLayer / unitsPerLayer,
+    unitExperts: expertLayers.map(({ bank }, layer) => bank.experts / experts.units(layer)),
     chunkTokens,
     runAhead,
     mistake,
-    dropBelow: lossy.dropColdBelow / topK,
+    dropColdBelow: lossy.dropColdBelow,
   });
 }
 

@@ -2,6 +2,7 @@
 import type { RecordSource } from '../blocks/block.ts';
 import { expertMatrices, type ExpertLayer } from '../blocks/read.ts';
 import { AtomoeError, invariant } from '../errors.ts';
+import { evenRecords, type RecordShape } from '../experts/pools.ts';
 import { packRecord, recordLayout } from '../experts/record.ts';
 import type { ExpertPack } from '../containers/pack.ts';
 import type { RecordLayout } from '../graph/experts.ts';
@@ -10,11 +11,9 @@ import { chooseFormat, commonFormat, matrixLayout } from '../weights/matrix.ts';
 import { describe, readPart, wrongShape, type ReadContext } from './weights.ts';
 
 /** The routed experts of a model: how many, how they lie, and how to read one. Layers without experts do not count. */
-export interface ExpertPlan {
-  readonly layers: number;
-  readonly unitsPerLayer: number;
-  readonly layout: RecordLayout;
-  readonly expertSizeBytes: number; // one expert's share of a record
+export interface ExpertPlan extends RecordShape {
+  readonly records: number; // of all layers
+  readonly expertSizeBytes: number; // one expert's share of a record, where it has most
   read(layer: number, unit: number, context: ReadContext): Promise<Uint8Array<ArrayBuffer>>;
 }
 
@@ -26,60 +25,80 @@ export interface ExpertPlan {
  * @throws {AtomoeError} bad-file - a tensor is missing, or the pack is of another model; unsupported-model - a stored type
  */
 export function planExperts(layers: readonly ExpertLayer[], context: ReadContext): ExpertPlan | undefined {
-  const [first] = layers;
-  if (!first) return undefined;
+  if (layers.length === 0) return undefined;
   const { pack, label } = context.checkpoint;
-  if (pack) return planPacked(layers, first, pack, label);
-  const format = formatOfParts(layers, context);
-  const units = first.units(sizeOf(format, first.parts(first.bank.experts, 0)));
-  const layout = recordLayout(format, shapesOf(first.parts(units, 0)));
+  if (pack) return planPacked(layers, pack, label);
+  const banks = planBanks(layers, formatOfParts(layers, context));
+  const bankOf = (layer: number): BankPlan => {
+    const bank = banks[layer];
+    invariant(bank, () => `no expert layer ${layer}`);
+    return bank;
+  };
   return {
-    layers: layers.length,
-    unitsPerLayer: units,
-    layout,
-    expertSizeBytes: (layout.sizeBytes * units) / first.bank.experts,
+    layers: banks.length,
+    unitsPerLayer: Math.max(...banks.map(({ units }) => units)),
+    recordBytes: bankOf(0).layout.sizeBytes,
+    records: banks.reduce((sum, { units }) => sum + units, 0),
+    units: (layer) => bankOf(layer).units,
+    layout: (layer) => bankOf(layer).layout,
+    expertSizeBytes: Math.max(...banks.map(({ expertSizeBytes }) => expertSizeBytes)),
     async read(layer, unit, readContext) {
-      const found = layers[layer];
-      invariant(found, () => `no expert layer ${layer}`);
+      const { from, units, layout } = bankOf(layer);
       const encoded: Record<string, Uint8Array<ArrayBuffer>> = {};
       const readOne = async ([name, { rows, shape }]: [string, RecordSource]) => {
         encoded[name] = await readPart(rows, shape[1], layout.format, readContext);
       };
       // All at once: the parts lie side by side in most files, and then become one request.
-      await Promise.all(Object.entries(found.parts(units, unit)).map(readOne));
+      await Promise.all(Object.entries(from.parts(units, unit)).map(readOne));
       return packRecord(layout, encoded);
     },
   };
 }
 
-/** The records lie ready in a format of their own; only their shape has to be this model's. */
-function planPacked(
-  layers: readonly ExpertLayer[],
-  first: ExpertLayer,
-  pack: ExpertPack,
-  label: string,
-): ExpertPlan {
+/** The records of one layer. */
+interface BankPlan {
+  readonly from: ExpertLayer;
+  readonly units: number;
+  readonly layout: RecordLayout;
+  readonly expertSizeBytes: number;
+}
+
+/** Records are padded to the largest of all layers, so that slots can be shared: the layers of nearly all models are alike. */
+function planBanks(layers: readonly ExpertLayer[], format: FormatName): BankPlan[] {
+  const banks = layers.map((from) => {
+    const { experts } = from.bank;
+    const units = from.units(sizeOf(format, from.parts(experts, 0)));
+    const layout = recordLayout(format, shapesOf(from.parts(units, 0)));
+    return { from, units, layout, expertSizeBytes: (layout.sizeBytes * units) / experts };
+  });
+  const sizeBytes = Math.max(...banks.map(({ layout }) => layout.sizeBytes));
+  return banks.map((bank) => ({ ...bank, layout: { ...bank.layout, sizeBytes } }));
+}
+
+/** The records lie ready in a format of their own; only their shape has to be this model's, in every layer. */
+function planPacked(layers: readonly ExpertLayer[], pack: ExpertPack, label: string): ExpertPlan {
   const { layout, unitsPerLayer } = pack;
-  const { experts } = first.bank;
   const found = recordText(
     pack.layers,
     unitsPerLayer,
     Object.entries(layout.parts).map(([name, { rows, cols }]) => [name, [rows, cols]]),
   );
-  // Where records hold several experts, how many is the pack's choice.
-  const units = first.units(0) === experts ? experts : unitsPerLayer;
-  const wanted = recordText(layers.length, units, Object.entries(shapesOf(first.parts(units, 0))));
-  if (found !== wanted) {
+  for (const layer of layers) {
+    const { experts } = layer.bank;
+    // Where records hold several experts, how many is the pack's choice.
+    const units = layer.units(0) === experts ? experts : unitsPerLayer;
+    const wanted = recordText(layers.length, units, Object.entries(shapesOf(layer.parts(units, 0))));
+    if (found === wanted) continue;
     throw new AtomoeError(
       'bad-file',
       `${label}: the packed experts are ${found}; config.json wants ${wanted}; they do not belong together, ` +
         `download the pack again`,
     );
   }
+  const experts = Math.max(...layers.map(({ bank }) => bank.experts));
   return {
-    layers: layers.length,
-    unitsPerLayer,
-    layout,
+    ...evenRecords(layers.length, unitsPerLayer, layout),
+    records: layers.length * unitsPerLayer,
     expertSizeBytes: (layout.sizeBytes * unitsPerLayer) / experts,
     async read(layer, unit, { checkpoint, signal }) {
       invariant(checkpoint.pack, () => `${checkpoint.label} is no packed model`);

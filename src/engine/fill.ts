@@ -23,7 +23,8 @@ export interface FillOptions {
  */
 export async function fillExperts({ memory, queue, keep, signal }: FillOptions): Promise<void> {
   const { layers, unitsPerLayer } = memory.streamer.store;
-  for (let index = 0; !signal.aborted && index < layers * unitsPerLayer;) {
+  const next = { layer: 0, unit: 0 }; // what is kept next
+  for (; !signal.aborted && next.layer < layers;) {
     await pause(Math.max(0, QUIET_MS - queue.idleMs), signal);
     if (queue.idleMs < QUIET_MS) continue;
     try {
@@ -37,10 +38,12 @@ export async function fillExperts({ memory, queue, keep, signal }: FillOptions):
         await queue.run(admit, { isBackground: true });
       } else {
         if (streamer.isComplete) return;
-        const kept = keep(Math.floor(index / unitsPerLayer), index % unitsPerLayer, signal);
+        const kept = keep(next.layer, next.unit, signal);
         if (!kept) return; // what cannot be kept is not fetched for nothing
         await kept;
-        index += 1;
+        next.unit += 1;
+        if (next.unit === streamer.store.units(next.layer))
+          Object.assign(next, { layer: next.layer + 1, unit: 0 });
       }
     } catch {
       await pause(RETRY_MS, signal);

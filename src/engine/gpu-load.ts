@@ -118,8 +118,7 @@ function downloadProgress(
   { onProgress, slots }: GpuLoadOptions,
 ): (bytes: number) => void {
   const file = checkpoint.files[0]?.name ?? '';
-  const later =
-    slots?.streams && experts ? experts.layers * experts.unitsPerLayer * experts.layout.sizeBytes : 0;
+  const later = slots?.streams && experts ? experts.records * experts.recordBytes : 0;
   const modelBytes = checkpoint.totalBytes;
   const totalBytes = Math.max(1, modelBytes - later);
   let doneBytes = 0;

@@ -76,7 +76,8 @@ function weightLines({ decode, experts }: Drafted, facts: WeightFacts): string[]
     return `weight ${weight.name} [${weight.rows}, ${weight.cols}] ${format} ${at.join(', ')}`;
   });
   if (!experts) return weights;
-  const { layers, unitsPerLayer, layout, expertSizeBytes } = experts;
+  const { layers, unitsPerLayer, expertSizeBytes } = experts;
+  const layout = experts.layout(0);
   const parts = Object.entries(layout.parts).map(
     ([part, { rows, cols, offsetBytes }]) => `  ${part} [${rows}, ${cols}] at ${offsetBytes}`,
   );

@@ -1,6 +1,7 @@
 /** A weight format defined from outside: this file is all that it needs. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { packRecord, recordLayout, unpackRecord } from '../experts/record.ts';
+import { evenRecords } from '../experts/pools.ts';
 import { ExpertStore } from '../experts/store.ts';
 import { Gpu } from '../gpu/device.ts';
 import { expectOp } from '../graph/op.testing.ts';
@@ -130,7 +131,7 @@ async function openExperts(
   shapes: Readonly<Record<string, readonly [rows: number, cols: number]>>,
 ) {
   const layout = recordLayout('toy4', shapes);
-  const store = await ExpertStore.open(device, { layers: 1, unitsPerLayer: units, layout });
+  const store = await ExpertStore.open(device, evenRecords(1, units, layout));
   const records = Array.from({ length: units }, (_, unit) => {
     const encoded = Object.entries(shapes).map(([name, [rows, cols]], part) => {
       const values = new Uint8Array(randomNormal(rows * cols, 10 * unit + part, 0.3).buffer);
@@ -141,7 +142,7 @@ async function openExperts(
   for (const [unit, record] of records.entries()) store.put(0, unit, record);
   store.commit();
   const unit = (_layer: number, index: number) => unpackRecord(layout, records[index] ?? new Uint8Array());
-  return { gpu: store, cpu: { unitsPerLayer: units, unit } };
+  return { gpu: store, cpu: { units: () => units, unit } };
 }
 
 const STEPS = [plainStep(1, 0), plainStep(33, 1)];

@@ -141,7 +141,8 @@ function standIn(experts: ExpertPlan, maxBindingBytes: number): ExpertWeights {
   const pool = makeTensor('expert pool', { role: 'state' });
   return {
     unitsPerLayer: experts.unitsPerLayer,
-    layout: experts.layout,
+    units: (layer) => experts.units(layer),
+    layout: (layer) => experts.layout(layer),
     table: makeTensor('expert table', { role: 'state' }),
     pools: () => Array.from({ length: poolsPerLayer(experts, maxBindingBytes) }, () => pool),
   };
@@ -193,7 +194,7 @@ export function sizeModel(
   const slots = needs && chooseSlots(needs, budgetOf(options) - fixedBytes, options.streaming);
   const gpuTotal = fixedBytes + (slots?.sizeBytes ?? 0);
   const fewest = needs ? slotsFor(needs, mostUnits(needs), options.streaming).sizeBytes : 0;
-  const allExperts = experts ? experts.layers * experts.unitsPerLayer * experts.layout.sizeBytes : 0;
+  const allExperts = experts ? experts.records * experts.recordBytes : 0;
   const why = fits(adapter, { largest, gpuTotal }, options);
   return {
     slots,
@@ -216,7 +217,7 @@ export function sizeModel(
         oneExpert: experts?.expertSizeBytes ?? 0,
         allExperts,
         experts: slots?.sizeBytes ?? 0,
-        perToken: needs && experts ? mostUnits(needs) * experts.layers * experts.layout.sizeBytes : 0,
+        perToken: needs && experts ? mostUnits(needs) * experts.layers * experts.recordBytes : 0,
         gpuTotal,
         least: Math.min(fixedBytes + fewest, gpuTotal),
       },

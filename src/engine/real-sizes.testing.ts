@@ -238,5 +238,6 @@ function realExperts(
   const state = (name: string, bytes: number) =>
     makeTensor(name, { type: 'u32', role: 'state', fixed: Math.ceil(bytes / 4) });
   const all = Array.from({ length: pools }, (_, at) => state(`pool ${at}`, sizeBytes / pools));
-  return { unitsPerLayer, layout, table: state('table', 4 * unitsPerLayer), pools: () => all };
+  const table = state('table', 4 * unitsPerLayer);
+  return { unitsPerLayer, units: () => unitsPerLayer, layout: () => layout, table, pools: () => all };
 }

@@ -92,10 +92,9 @@ export function fewerSlots(
 }
 
 function sized({ experts, maxBindingBytes }: SlotNeeds, plan: Omit<SlotPlan, 'sizeBytes'>): SlotPlan {
-  const { layers, unitsPerLayer, layout } = experts;
+  const { layers, unitsPerLayer, recordBytes } = experts;
   const tableBytes = 4 * layers * unitsPerLayer;
-  const pools = (count: PoolPlan) =>
-    count.poolSlots.reduce((sum, slots) => sum + slots, 0) * layout.sizeBytes;
+  const pools = (count: PoolPlan) => count.poolSlots.reduce((sum, slots) => sum + slots, 0) * recordBytes;
   const main = planPools(experts, maxBindingBytes, plan);
   const forPrompts =
     plan.scratch > 0

@@ -15,7 +15,7 @@ import { RunAhead } from './run-ahead.ts';
 export interface RouteTensors {
   readonly ids: Tensor; // u32 [tokens, topK]
   readonly weights: Tensor; // f32 [tokens, topK]
-  readonly look: readonly Tensor[]; // u32 [1, topK]: of the next layer, of the one after it
+  readonly look: readonly Tensor[]; // u32 [1, its topK]: of the next layer, of the one after it
   readonly topK: number;
 }
 
@@ -24,14 +24,31 @@ export interface StreamedOptions {
   readonly streamer: ExpertStreamer;
   readonly routes: readonly RouteTensors[]; // [layer]
   readonly lookahead: number; // layers ahead that are predicted
-  readonly unitExperts: number; // experts of a unit: 1, or those of a page
+  readonly unitExperts: readonly number[]; // [layer]: experts of a unit: 1, or those of a page
   readonly chunkTokens: number;
   /** Layers that are submitted past the last one whose experts are known to be there. 'auto' follows the hits. */
   readonly runAhead: number | 'auto';
   /** Replaces predictions before they are followed. For tests. */
   readonly mistake?: ((layer: number, units: Uint32Array, count: number) => void) | undefined;
-  /** Missing experts of less weight than this are left out; 0: none are. */
-  readonly dropBelow: number;
+  /** Missing experts of less than this share of a token's mean weight are left out; 0: none are. */
+  readonly dropColdBelow: number;
+}
+
+/** Where one tensor of a layer's record lies, in words. */
+interface RecordPart {
+  readonly tensor: Tensor;
+  readonly at: number;
+  readonly count: number;
+}
+
+/** A layer's choice for one token, then its guesses for the layers behind it, then the weights where they are wanted. */
+function recordParts({ ids, look, weights }: RouteTensors, hasWeights: boolean): RecordPart[] {
+  let words = 0;
+  return [ids, ...look, ...(hasWeights ? [weights] : [])].map((tensor) => {
+    const part = { tensor, at: words, count: tensor.perToken };
+    words += part.count;
+    return part;
+  });
 }
 
 export interface RunAheadCounters {
@@ -62,6 +79,7 @@ export class StreamedSteps {
   readonly #options: StreamedOptions;
   readonly #records: ReadbackRing;
   readonly #prompts: ReadbackRing;
+  readonly #parts: readonly (readonly RecordPart[])[]; // [layer]
   readonly #units: Uint32Array<ArrayBuffer>;
   readonly #isUsed: Uint8Array;
   #lastWave: Promise<void> | undefined;
@@ -71,11 +89,13 @@ export class StreamedSteps {
     const { gpu, routes, streamer, chunkTokens } = options;
     this.#options = options;
     this.streamer = streamer;
-    const recordBytes = Math.max(...routes.map(({ topK, look }) => 4 * topK * (2 + look.length)));
+    this.#parts = routes.map((route) => recordParts(route, options.dropColdBelow > 0));
+    const recordBytes = 4 * Math.max(...this.#parts.map(wordsOf));
     // A span that was given up frees its buffers only when the GPU is through with it.
     this.#records = new ReadbackRing(gpu, recordBytes, 2 * routes.length + 2);
     this.#prompts = new ReadbackRing(gpu, Math.max(...routes.map(({ topK }) => 4 * topK)) * chunkTokens, 1);
-    this.#units = new Uint32Array(Math.max(...routes.map(({ topK }) => topK)));
+    const mostChosen = this.#parts.flatMap((parts) => parts.map(({ count }) => count));
+    this.#units = new Uint32Array(Math.max(...mostChosen));
     this.#isUsed = new Uint8Array(streamer.store.unitsPerLayer);
   }
 
@@ -149,7 +169,7 @@ export class StreamedSteps {
         rest();
         continue;
       }
-      const uses = this.#count(new Uint32Array(await read()), step.tokens);
+      const uses = this.#count(span.layer, new Uint32Array(await read()), step.tokens);
       signal?.throwIfAborted();
       const canSplit = span.waves.length > 0;
       const wave = canSplit ? () => this.#submitWave(pace, span) : rest;
@@ -196,31 +216,27 @@ export class StreamedSteps {
     index: number,
     copies: readonly Copy[],
   ): Flight | undefined {
-    const { gpu, routes } = this.#options;
+    const { gpu } = this.#options;
     const span = spans[index];
     invariant(span, () => `no span ${index}`);
     const { serial } = this.streamer;
     const commands = span.waves.length > 0 ? [...span.waves, ...span.rest] : span.rest;
-    const route = routes[index];
-    if (!route) {
+    const parts = this.#parts[index];
+    if (!parts) {
       submit(gpu, commands, copies);
       return { serial, read: () => Promise.resolve(new ArrayBuffer(0)) };
     }
     const { plan } = instance;
-    const { topK } = route;
-    const weights = this.#options.dropBelow > 0 ? [route.weights] : [];
-    const parts = [route.ids, ...route.look, ...weights].map((tensor) =>
-      plan.buffer(plan.named(tensor.name)),
-    );
     const [first] = parts;
     invariant(first, () => 'a layer chooses experts');
-    const { copy, read } = this.#records.acquire(first, 0, 4 * topK * parts.length);
-    const record = parts.map((from, part) => ({
-      from,
+    const bufferOf = (tensor: Tensor) => plan.buffer(plan.named(tensor.name));
+    const { copy, read } = this.#records.acquire(bufferOf(first.tensor), 0, 4 * wordsOf(parts));
+    const record = parts.map(({ tensor, at, count }) => ({
+      from: bufferOf(tensor),
       fromOffsetBytes: 0,
       to: copy.to,
-      toOffsetBytes: 4 * topK * part,
-      sizeBytes: 4 * topK,
+      toOffsetBytes: 4 * at,
+      sizeBytes: 4 * count,
     }));
     submit(gpu, commands, record);
     return { serial, read };
@@ -235,53 +251,53 @@ export class StreamedSteps {
   ): Promise<boolean> {
     const { streamer } = this;
     const flight = flights[layer];
-    const route = this.#options.routes[layer];
-    invariant(flight && route, () => `no record of layer ${layer}`);
+    const [chosen, ...others] = this.#parts[layer] ?? [];
+    invariant(flight && chosen, () => `no record of layer ${layer}`);
     flights[layer] = undefined;
     const startedMs = performance.now();
     const words = new Uint32Array(await flight.read());
     const waitedMs = performance.now() - startedMs;
     this.counters.syncMs += waitedMs;
     if (next === layer + 1) this.#ahead.waited(waitedMs);
-    const { topK, look } = route;
-    if (this.#options.dropBelow > 0) this.#dropLight(layer, words, topK * (1 + look.length), topK);
-    const count = this.#toUnits(words, 0, topK);
+    const weights = this.#options.dropColdBelow > 0 ? others.pop() : undefined;
+    if (weights) this.#dropLight(layer, words, weights);
+    const count = this.#toUnits(layer, words, chosen.at, chosen.count);
     const ahead = flights[layer + 1];
     const isReady = streamer.wasReady(layer, this.#units, count, ahead?.serial ?? streamer.serial);
     this.#ahead.verified(isReady);
     const loading = streamer.demand(layer, this.#units, count, signal);
     // Guesses are asked for behind what is needed, and read while that is waited for.
-    for (const part of look.keys()) this.#predict(layer + 1 + part, words, (1 + part) * topK, topK);
+    for (const [ahead, look] of others.entries()) this.#predict(layer + 1 + ahead, words, look);
     await loading;
     return isReady || next <= layer + 1;
   }
 
   /** Strikes out the experts that are missing and light: they stay absent, and absent experts add nothing. */
-  #dropLight(layer: number, words: Uint32Array, weightsAt: number, topK: number): void {
-    const { dropBelow, unitExperts } = this.#options;
-    const weights = new Float32Array(words.buffer, 4 * weightsAt, topK);
-    for (let rank = 0; rank < topK; rank += 1) {
-      const unit = Math.floor((words[rank] ?? 0) / unitExperts);
+  #dropLight(layer: number, words: Uint32Array, { at, count }: RecordPart): void {
+    const dropBelow = this.#options.dropColdBelow / Math.min(count, this.streamer.store.units(layer));
+    const weights = new Float32Array(words.buffer, 4 * at, count);
+    for (let rank = 0; rank < count; rank += 1) {
+      const unit = this.#unitOf(layer, words[rank] ?? 0);
       if ((weights[rank] ?? 0) >= dropBelow || this.streamer.isPresent(layer, unit)) continue;
       words[rank] = NO_EXPERT;
       this.counters.dropped += 1;
     }
   }
 
-  #predict(layer: number, words: Uint32Array, from: number, topK: number): void {
-    const count = this.#toUnits(words, from, topK);
+  #predict(layer: number, words: Uint32Array, look: RecordPart): void {
+    const count = this.#toUnits(layer, words, look.at, look.count);
     this.#options.mistake?.(layer, this.#units, count);
     this.streamer.predict(layer, this.#units, count);
   }
 
   /** Units of the experts `words[from..from + topK)`, each once, in rank order. */
-  #toUnits(words: Uint32Array, from: number, topK: number): number {
-    const { unitExperts, streamer } = this.#options;
+  #toUnits(layer: number, words: Uint32Array, from: number, topK: number): number {
+    const most = this.streamer.store.units(layer);
     const units = this.#units;
     let count = 0;
     for (let rank = 0; rank < topK; rank += 1) {
-      const unit = Math.floor((words[from + rank] ?? 0) / unitExperts);
-      if (unit >= streamer.store.unitsPerLayer || this.#isUsed[unit]) continue;
+      const unit = this.#unitOf(layer, words[from + rank] ?? 0);
+      if (unit >= most || this.#isUsed[unit]) continue;
       this.#isUsed[unit] = 1;
       units[count] = unit;
       count += 1;
@@ -290,12 +306,17 @@ export class StreamedSteps {
     return count;
   }
 
+  /** The unit that an expert is in; what is no expert gives a number that no unit has. */
+  #unitOf(layer: number, expert: number): number {
+    return Math.floor(expert / (this.#options.unitExperts[layer] ?? 1));
+  }
+
   /** How many tokens use each unit. */
-  #count(ids: Uint32Array, tokens: number): Uint32Array<ArrayBuffer> {
-    const uses = new Uint32Array(this.streamer.store.unitsPerLayer);
+  #count(layer: number, ids: Uint32Array, tokens: number): Uint32Array<ArrayBuffer> {
+    const uses = new Uint32Array(this.streamer.store.units(layer));
     const topK = ids.length / tokens;
     for (let token = 0; token < tokens; token += 1) {
-      const count = this.#toUnits(ids, token * topK, topK);
+      const count = this.#toUnits(layer, ids, token * topK, topK);
       for (let index = 0; index < count; index += 1) {
         const unit = this.#units[index] ?? 0;
         uses[unit] = (uses[unit] ?? 0) + 1;
@@ -303,6 +324,10 @@ export class StreamedSteps {
     }
     return uses;
   }
+}
+
+function wordsOf(parts: readonly RecordPart[]): number {
+  return parts.reduce((sum, { count }) => sum + count, 0);
 }
 
 /** How long an idle GPU takes to answer: the shortest of a few empty submissions. */

@@ -1,6 +1,5 @@
 import { AtomoeError } from '../errors.ts';
-import type { RecordLayout } from '../graph/experts.ts';
-import { slotNumber } from '../graph/experts.ts';
+import { slotNumber, type RecordLayout } from '../graph/experts.ts';
 
 /** Kernels bind one pool buffer, or four when a layer's experts do not fit one binding. */
 const MAX_POOLS = 4;
@@ -16,8 +15,25 @@ const MAX_POOL_BYTES = 2 ** 31;
 
 export interface StoreShape {
   readonly layers: number;
-  readonly unitsPerLayer: number;
-  readonly layout: RecordLayout;
+  readonly unitsPerLayer: number; // of the layer that has most
+  readonly recordBytes: number; // of every layer: the largest one's
+}
+
+/** The records of each layer. Layers may differ in everything but the size of a record, which is padded to the largest. */
+export interface RecordShape extends StoreShape {
+  units(layer: number): number;
+  layout(layer: number): RecordLayout;
+}
+
+/** Layers that are all alike. */
+export function evenRecords(layers: number, unitsPerLayer: number, layout: RecordLayout): RecordShape {
+  return {
+    layers,
+    unitsPerLayer,
+    recordBytes: layout.sizeBytes,
+    units: () => unitsPerLayer,
+    layout: () => layout,
+  };
 }
 
 /** How many slots there are: so many places a layer, and some beside them for each group of layers. */
@@ -35,12 +51,12 @@ export interface PoolPlan extends SlotCounts {
 }
 
 /** Slots that kernels of one layer can reach. */
-export function mostSlots({ layout }: Pick<StoreShape, 'layout'>, maxBindingBytes: number): number {
-  return MAX_POOLS * slotsOfBinding(layout, maxBindingBytes);
+export function mostSlots({ recordBytes }: Pick<StoreShape, 'recordBytes'>, maxBindingBytes: number): number {
+  return MAX_POOLS * slotsOfBinding(recordBytes, maxBindingBytes);
 }
 
-function slotsOfBinding({ sizeBytes }: RecordLayout, maxBindingBytes: number): number {
-  return Math.floor(Math.min(maxBindingBytes, MAX_POOL_BYTES) / sizeBytes);
+function slotsOfBinding(recordBytes: number, maxBindingBytes: number): number {
+  return Math.floor(Math.min(maxBindingBytes, MAX_POOL_BYTES) / recordBytes);
 }
 
 /**
@@ -48,21 +64,21 @@ function slotsOfBinding({ sizeBytes }: RecordLayout, maxBindingBytes: number): n
  * slots use the same pipelines.
  */
 export function poolsPerLayer(
-  { unitsPerLayer, layout }: Pick<StoreShape, 'unitsPerLayer' | 'layout'>,
+  { unitsPerLayer, recordBytes }: Pick<StoreShape, 'unitsPerLayer' | 'recordBytes'>,
   maxBindingBytes: number,
 ): 1 | 4 {
-  const most = slotsOfBinding(layout, Math.min(maxBindingBytes, WANTED_POOL_BYTES));
+  const most = slotsOfBinding(recordBytes, Math.min(maxBindingBytes, WANTED_POOL_BYTES));
   return most >= unitsPerLayer ? 1 : MAX_POOLS;
 }
 
 /** The largest buffer that a layer's experts take where all of them are there. */
 export function largestPoolBytes(
-  shape: Pick<StoreShape, 'unitsPerLayer' | 'layout'>,
+  shape: Pick<StoreShape, 'unitsPerLayer' | 'recordBytes'>,
   maxBindingBytes: number,
 ): number {
-  const { unitsPerLayer, layout } = shape;
+  const { unitsPerLayer, recordBytes } = shape;
   const slots = Math.ceil(unitsPerLayer / poolsPerLayer(shape, maxBindingBytes));
-  return Math.min(slots, slotsOfBinding(layout, maxBindingBytes)) * layout.sizeBytes;
+  return Math.min(slots, slotsOfBinding(recordBytes, maxBindingBytes)) * recordBytes;
 }
 
 /**
@@ -76,10 +92,10 @@ export function planPools(
   maxBindingBytes: number,
   { places, reserved }: SlotCounts = { places: shape.unitsPerLayer, reserved: 0 },
 ): PoolPlan {
-  const { layers, layout } = shape;
+  const { layers, recordBytes } = shape;
   const counts = { places, reserved };
   if (poolsPerLayer(shape, maxBindingBytes) === 1) {
-    const most = slotsOfBinding(layout, Math.min(maxBindingBytes, WANTED_POOL_BYTES));
+    const most = slotsOfBinding(recordBytes, Math.min(maxBindingBytes, WANTED_POOL_BYTES));
     const layersPerGroup = Math.max(1, Math.min(layers, Math.floor((most - reserved) / places)));
     const poolSlots = Array.from(
       { length: Math.ceil(layers / layersPerGroup) },
@@ -89,10 +105,10 @@ export function planPools(
     return { ...counts, poolSlots, poolsPerLayer: 1, layersPerGroup, slotsPerPool };
   }
   const perLayer = places + reserved;
-  if (slotsOfBinding(layout, maxBindingBytes) * MAX_POOLS < perLayer) {
+  if (slotsOfBinding(recordBytes, maxBindingBytes) * MAX_POOLS < perLayer) {
     throw new AtomoeError(
       'limit-too-small',
-      `${perLayer} experts of a layer take ${perLayer * layout.sizeBytes} bytes, this device binds at most ` +
+      `${perLayer} experts of a layer take ${perLayer * recordBytes} bytes, this device binds at most ` +
         `${MAX_POOLS} x ${maxBindingBytes}; quantize, or choose a smaller model or memoryBudget`,
     );
   }

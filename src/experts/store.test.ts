@@ -2,38 +2,36 @@ import { expect, test } from 'vitest';
 import { packRecord, recordLayout, unpackRecord } from './record.ts';
 import { largestPoolBytes, locate, mostSlots, planPools, poolsPerLayer } from './pools.ts';
 
-const layout = (sizeBytes: number) => ({ format: 'f32', parts: {}, sizeBytes }) as const;
-
 test('layers share a pool while they fit one binding', () => {
-  const plan = planPools({ layers: 5, unitsPerLayer: 8, layout: layout(256) }, 256 * 8 * 2);
+  const plan = planPools({ layers: 5, unitsPerLayer: 8, recordBytes: 256 }, 256 * 8 * 2);
   expect(plan).toMatchObject({ poolsPerLayer: 1, layersPerGroup: 2, poolSlots: [16, 16, 8] });
 });
 
 test('a layer that does not fit one binding takes four', () => {
-  const plan = planPools({ layers: 2, unitsPerLayer: 10, layout: layout(1024) }, 4096);
+  const plan = planPools({ layers: 2, unitsPerLayer: 10, recordBytes: 1024 }, 4096);
   expect(plan).toMatchObject({ poolsPerLayer: 4, slotsPerPool: 3, poolSlots: [3, 3, 3, 1, 3, 3, 3, 1] });
 });
 
 test('a layer that does not fit four bindings is refused with both numbers', () => {
-  expect(() => planPools({ layers: 1, unitsPerLayer: 17, layout: layout(1024) }, 4096)).toThrow(
+  expect(() => planPools({ layers: 1, unitsPerLayer: 17, recordBytes: 1024 }, 4096)).toThrow(
     /17408 bytes.*4 x 4096/,
   );
 });
 
 const MIB = 2 ** 20;
 const glu = (format: 'q4_0' | 'q8_0' | 'bf16', hidden: number, width: number) =>
-  recordLayout(format, { gate: [width, hidden], up: [width, hidden], down: [hidden, width] });
+  recordLayout(format, { gate: [width, hidden], up: [width, hidden], down: [hidden, width] }).sizeBytes;
 
 /** Layers of real models: what they take, how many buffers their kernels bind, and the largest of these. */
 test.each([
-  ['Qwen3-30B-A3B q4_0', { layers: 48, unitsPerLayer: 128, layout: glu('q4_0', 2048, 768) }, 1, 512],
-  ['Qwen3-30B-A3B q8_0', { layers: 48, unitsPerLayer: 128, layout: glu('q8_0', 2048, 768) }, 4, 512],
-  ['Qwen3-30B-A3B bf16', { layers: 48, unitsPerLayer: 128, layout: glu('bf16', 2048, 768) }, 4, 512],
-  ['gpt-oss-20b q4_0', { layers: 24, unitsPerLayer: 32, layout: glu('q4_0', 2880, 2880) }, 1, 512],
-  ['Mixtral-8x7B q4_0', { layers: 32, unitsPerLayer: 8, layout: glu('q4_0', 4096, 14_336) }, 4, 512],
-  ['Mixtral-8x7B bf16', { layers: 32, unitsPerLayer: 8, layout: glu('bf16', 4096, 14_336) }, 4, 680],
+  ['Qwen3-30B-A3B q4_0', { layers: 48, unitsPerLayer: 128, recordBytes: glu('q4_0', 2048, 768) }, 1, 512],
+  ['Qwen3-30B-A3B q8_0', { layers: 48, unitsPerLayer: 128, recordBytes: glu('q8_0', 2048, 768) }, 4, 512],
+  ['Qwen3-30B-A3B bf16', { layers: 48, unitsPerLayer: 128, recordBytes: glu('bf16', 2048, 768) }, 4, 512],
+  ['gpt-oss-20b q4_0', { layers: 24, unitsPerLayer: 32, recordBytes: glu('q4_0', 2880, 2880) }, 1, 512],
+  ['Mixtral-8x7B q4_0', { layers: 32, unitsPerLayer: 8, recordBytes: glu('q4_0', 4096, 14_336) }, 4, 512],
+  ['Mixtral-8x7B bf16', { layers: 32, unitsPerLayer: 8, recordBytes: glu('bf16', 4096, 14_336) }, 4, 680],
 ] as const)('%s: no pool is larger than it must be, whatever the budget', (_name, shape, pools, mostMiB) => {
-  const { layers, unitsPerLayer, layout } = shape;
+  const { layers, unitsPerLayer, recordBytes } = shape;
   for (const binding of [2 ** 31, 2 ** 32]) {
     expect(poolsPerLayer(shape, binding)).toBe(pools);
     expect(largestPoolBytes(shape, binding)).toBeLessThanOrEqual(mostMiB * MIB);
@@ -41,7 +39,7 @@ test.each([
       const reserved = Math.min(2, unitsPerLayer - places);
       const plan = planPools(shape, binding, { places, reserved });
       expect(plan.poolsPerLayer).toBe(pools);
-      expect(Math.max(...plan.poolSlots) * layout.sizeBytes).toBeLessThanOrEqual(mostMiB * MIB);
+      expect(Math.max(...plan.poolSlots) * recordBytes).toBeLessThanOrEqual(mostMiB * MIB);
       expect(plan.poolSlots.reduce((sum, slots) => sum + slots, 0)).toBeGreaterThanOrEqual(layers * places);
       for (let slot = 0; slot < places + reserved; slot += 1) {
         const { pool, index } = locate(plan, 0, slot);
@@ -52,7 +50,7 @@ test.each([
 });
 
 test('pools grow past 512 MiB before a layer is refused', () => {
-  const shape = { layers: 1, unitsPerLayer: 8, layout: layout(600 * MIB) };
+  const shape = { layers: 1, unitsPerLayer: 8, recordBytes: 600 * MIB };
   expect(planPools(shape, 2 ** 31).poolSlots).toEqual([2, 2, 2, 2]);
   expect(mostSlots(shape, 2 ** 31)).toBe(12);
 });

@@ -12,7 +12,7 @@ import {
   slotOfEntry,
   type PoolPlan,
   type SlotCounts,
-  type StoreShape,
+  type RecordShape,
 } from './pools.ts';
 
 export { planPools } from './pools.ts';
@@ -33,10 +33,11 @@ export interface StoreOptions {
 export class ExpertStore implements ExpertWeights {
   readonly layers: number;
   readonly unitsPerLayer: number;
-  readonly layout: RecordLayout;
+  readonly recordBytes: number;
   readonly plan: PoolPlan;
   readonly table: Ref;
   readonly #gpu: Gpu;
+  readonly #shape: RecordShape;
   readonly #options: StoreOptions;
   readonly #pools: readonly Buffer[];
   readonly #table: Buffer;
@@ -44,15 +45,17 @@ export class ExpertStore implements ExpertWeights {
 
   private constructor(
     gpu: Gpu,
-    { layers, unitsPerLayer, layout }: StoreShape,
+    shape: RecordShape,
     options: StoreOptions,
     made: { readonly plan: PoolPlan; readonly pools: readonly Buffer[]; readonly table: Buffer },
   ) {
+    const { layers, unitsPerLayer, recordBytes } = shape;
     this.#gpu = gpu;
+    this.#shape = shape;
     this.#options = options;
     this.layers = layers;
     this.unitsPerLayer = unitsPerLayer;
-    this.layout = layout;
+    this.recordBytes = recordBytes;
     this.plan = made.plan;
     this.#pools = made.pools;
     this.#table = made.table;
@@ -66,7 +69,7 @@ export class ExpertStore implements ExpertWeights {
    *
    * @throws {AtomoeError} out-of-memory; limit-too-small
    */
-  static async open(gpu: Gpu, shape: StoreShape, options: StoreOptions = {}): Promise<ExpertStore> {
+  static async open(gpu: Gpu, shape: RecordShape, options: StoreOptions = {}): Promise<ExpertStore> {
     const { label = 'expert', isShared = false, slots, maxBindingBytes: most = Infinity } = options;
     const maxBindingBytes = Math.min(most, gpu.limits.maxBindingBytes, gpu.limits.maxBufferSizeBytes);
     const plan = planPools(isShared ? { ...shape, layers: 1 } : shape, maxBindingBytes, slots);
@@ -75,7 +78,7 @@ export class ExpertStore implements ExpertWeights {
       pools: plan.poolSlots.map((count, index) =>
         gpu.createBuffer({
           label: `${label} pool ${index}`,
-          sizeBytes: count * shape.layout.sizeBytes,
+          sizeBytes: count * shape.recordBytes,
           kind: 'experts',
         }),
       ),
@@ -94,6 +97,21 @@ export class ExpertStore implements ExpertWeights {
     return this.#pools.slice(first, first + poolsPerLayer).map((buffer) => ({ kind: 'buffer', buffer }));
   }
 
+  units(layer: number): number {
+    return this.#shape.units(layer);
+  }
+
+  layout(layer: number): RecordLayout {
+    return this.#shape.layout(layer);
+  }
+
+  /** Units of all layers. */
+  get records(): number {
+    let records = 0;
+    for (let layer = 0; layer < this.layers; layer += 1) records += this.units(layer);
+    return records;
+  }
+
   /** Layers of one group share slots. */
   group(layer: number): number {
     return this.#options.isShared ? 0 : groupOf(this.plan, layer);
@@ -106,7 +124,7 @@ export class ExpertStore implements ExpertWeights {
 
   /** Fills a slot of the layer's group. */
   write(layer: number, slot: number, record: Uint8Array<ArrayBuffer>): void {
-    invariant(record.byteLength === this.layout.sizeBytes, () => `a record of ${record.byteLength} bytes`);
+    invariant(record.byteLength === this.recordBytes, () => `a record of ${record.byteLength} bytes`);
     const { buffer, offsetBytes } = this.#at(layer, slot);
     this.#gpu.write(buffer, offsetBytes, record);
   }
@@ -120,7 +138,7 @@ export class ExpertStore implements ExpertWeights {
       fromOffsetBytes: source.offsetBytes,
       to: target.buffer,
       toOffsetBytes: target.offsetBytes,
-      sizeBytes: this.layout.sizeBytes,
+      sizeBytes: this.recordBytes,
     };
   }
 
@@ -179,6 +197,6 @@ export class ExpertStore implements ExpertWeights {
     const { pool, index } = locate(this.plan, this.group(layer), slot);
     const buffer = this.#pools[pool];
     invariant(buffer, () => `no pool ${pool} for layer ${layer}`);
-    return { buffer, offsetBytes: index * this.layout.sizeBytes };
+    return { buffer, offsetBytes: index * this.recordBytes };
   }
 }

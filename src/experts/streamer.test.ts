@@ -11,6 +11,7 @@ import type { Copy } from '../gpu/recorder.ts';
 import { ABSENT_SLOT, type RecordLayout } from '../graph/experts.ts';
 import { ema, lru, random } from './policy.ts';
 import { slotOfEntry } from './pools.ts';
+import { evenRecords } from './pools.ts';
 import { ExpertStore } from './store.ts';
 import { ExpertStreamer } from './streamer.ts';
 import { RecordTiers } from './tiers.ts';
@@ -160,8 +161,8 @@ class Bench {
     let step = 0;
     const next = () => uniform(seed, step++);
     const memory = new Memory();
-    const { layers, units: unitsPerLayer, topK, places, reserved, scratch } = shape;
-    const size = { layers, unitsPerLayer, layout };
+    const { layers, units, topK, places, reserved, scratch } = shape;
+    const size = evenRecords(layers, units, layout);
     const store = await ExpertStore.open(memory.gpu, size, { slots: { places, reserved } });
     const forPrompts =
       scratch === 0

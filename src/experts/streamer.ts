@@ -57,6 +57,7 @@ export class ExpertStreamer {
   #uploads = 0;
   #promptLoads = 0;
   #stallMs = 0;
+  readonly #records: number; // units of all layers
   #present = 0; // units that the table points to
 
   constructor(options: StreamerOptions) {
@@ -64,12 +65,17 @@ export class ExpertStreamer {
     const { layers, unitsPerLayer, plan } = store;
     invariant(plan.places >= Math.min(topK, unitsPerLayer), () => `${plan.places} places for ${topK} units`);
     this.#options = options;
+    this.#records = store.records;
     this.store = store;
     this.scratch = options.scratch;
     const all = Array.from({ length: layers }, (_, layer) => layer);
     this.#caches = all.map(
       (layer) =>
-        new LayerCache(unitsPerLayer, plan.places, policy({ units: unitsPerLayer, topK, layer, seed })),
+        new LayerCache(
+          store.units(layer),
+          Math.min(plan.places, store.units(layer)),
+          policy({ units: store.units(layer), topK, layer, seed }),
+        ),
     );
     this.#slotAt = all.map((layer) =>
       Int32Array.from({ length: plan.places }, (_, place) => store.home(layer, place)),
@@ -110,7 +116,7 @@ export class ExpertStreamer {
 
   /** Whether no unit is missing, so that no step has to stop. */
   get isComplete(): boolean {
-    return this.#present === this.store.layers * this.store.unitsPerLayer;
+    return this.#present === this.#records;
   }
 
   get counters(): StreamCounters {
@@ -140,7 +146,7 @@ export class ExpertStreamer {
     const described = new Uint8Array(layers * unitsPerLayer).fill(states.absent);
     for (let layer = 0; layer < layers; layer += 1) {
       const cache = this.#cache(layer);
-      for (let unit = 0; unit < unitsPerLayer; unit += 1) {
+      for (let unit = 0; unit < cache.units; unit += 1) {
         const at = layer * unitsPerLayer + unit;
         if (this.#options.tiers.isPending(layer, unit)) described[at] = states.loading;
         else if (cache.placeOf(unit) !== NONE) described[at] = states.resident;

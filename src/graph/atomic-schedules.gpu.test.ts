@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { packRecord, recordLayout } from '../experts/record.ts';
+import { evenRecords } from '../experts/pools.ts';
 import { ExpertStore } from '../experts/store.ts';
 import { encodeMatrix } from '../weights/matrix.ts';
 import { expectClose, randomNormal, randomStream, testGpu } from '../kernels/testing.ts';
@@ -17,7 +18,7 @@ const experts = pages * pageExperts;
 async function openStore(): Promise<ExpertStore> {
   const shape = [pageExperts, hidden] as const;
   const layout = recordLayout('f16', { in: shape, out: shape });
-  const store = await ExpertStore.open(gpu, { layers: 1, unitsPerLayer: pages, layout });
+  const store = await ExpertStore.open(gpu, evenRecords(1, pages, layout));
   const half = (seed: number) => {
     const values = randomNormal(pageExperts * hidden, seed, 0.2);
     return encodeMatrix('F32', new Uint8Array(values.buffer), 'f16', pageExperts, hidden);

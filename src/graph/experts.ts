@@ -23,15 +23,17 @@ export interface RecordLayout {
  * expert, or a page of atomic experts.
  */
 export interface ExpertWeights {
-  readonly unitsPerLayer: number;
-  readonly layout: RecordLayout;
+  readonly unitsPerLayer: number; // of the layer that has most
   readonly table: Ref; // u32 [layers * unitsPerLayer]: slot numbers
+  units(layer: number): number;
+  /** How a layer's records lie in their slots. Their sizes are equal: a slot takes a record of any layer. */
+  layout(layer: number): RecordLayout;
   /** The one or four buffers that a layer's kernels bind. */
   pools(layer: number): readonly Ref[];
 }
 
 /** The same on the CPU: a record's matrices as f32. */
 export interface CpuExpertWeights {
-  readonly unitsPerLayer: number;
+  units(layer: number): number;
   unit(layer: number, unit: number): Readonly<Record<string, Float32Array>>;
 }

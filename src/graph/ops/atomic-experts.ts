@@ -40,7 +40,7 @@ export const atomicExpertsNode = defineOp<AtomicExpertsIo>({
       hidden,
       topK,
       act: activationCode(activation),
-      pageExperts: experts / store.unitsPerLayer,
+      pageExperts: experts / store.units(layer),
       page: (page) => {
         const { in: input, out: output } = store.unit(layer, page);
         invariant(input && output, () => 'a page has input and output vectors');
@@ -71,7 +71,7 @@ function lowerAtomic(context: LowerContext, io: AtomicExpertsIo): Dispatch[] {
     bound,
     neurons: context.scratch('neurons', { type: 'u32', perToken: 2 * topK }),
     shape: `${hidden} top ${topK} ${bound.format} pools ${bound.pools}`,
-    pageExperts: experts / (context.experts?.unitsPerLayer ?? 1),
+    pageExperts: experts / (context.experts?.units(io.layer) ?? 1),
   };
   const { adapterClass } = context;
   const chosen = (tokens: number) => schedule ?? chooseSchedule({ tokens, topK, experts, adapterClass });

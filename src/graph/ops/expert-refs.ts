@@ -22,7 +22,8 @@ export function bindExperts({ experts }: LowerContext, layer: number): ExpertBin
   invariant(experts, () => 'the graph has experts, the engine holds none');
   const buffers = experts.pools(layer);
   invariant(buffers.length === 1 || buffers.length === 4, () => `${buffers.length} pools`);
-  const { layout, table, unitsPerLayer } = experts;
+  const { table, unitsPerLayer } = experts;
+  const layout = experts.layout(layer);
   const part = (name: string) => {
     const found = layout.parts[name];
     invariant(found, () => `records have no part ${name}`);

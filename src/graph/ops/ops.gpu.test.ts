@@ -1,6 +1,7 @@
 /** Every op against its reference, through the planner, as a software adapter runs it and as hardware does. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { packRecord, recordLayout, unpackRecord } from '../../experts/record.ts';
+import { evenRecords } from '../../experts/pools.ts';
 import { ExpertStore } from '../../experts/store.ts';
 import { Gpu } from '../../gpu/device.ts';
 import { ropeAngles } from '../../kernels/rope-angles.ts';
@@ -364,7 +365,7 @@ async function openExperts(
   shapes: Readonly<Record<string, readonly [rows: number, cols: number]>>,
 ): Promise<{ gpu: ExpertStore; cpu: CpuExpertWeights }> {
   const layout = recordLayout(format, shapes);
-  const store = await ExpertStore.open(gpu, { layers: 1, unitsPerLayer: units, layout });
+  const store = await ExpertStore.open(gpu, evenRecords(1, units, layout));
   const records = Array.from({ length: units }, (_, unit) => {
     const encoded = Object.entries(shapes).map(([name, [rows, cols]], part) => {
       const values = randomNormal(rows * cols, 10 * unit + part, 0.3);
@@ -377,7 +378,7 @@ async function openExperts(
   return {
     gpu: store,
     cpu: {
-      unitsPerLayer: units,
+      units: () => units,
       unit: (_layer, unit) => unpackRecord(layout, records[unit] ?? new Uint8Array()),
     },
   };
