@@ -4,8 +4,8 @@
  */
 import process from 'node:process';
 import { ema, type MakePolicy } from '../src/experts/policy.ts';
-import { recordLayout } from '../src/experts/record.ts';
 import { evenRecords } from '../src/experts/pools.ts';
+import { recordLayout } from '../src/weights/record.ts';
 import { ExpertStore } from '../src/experts/store.ts';
 import { ExpertStreamer } from '../src/experts/streamer.ts';
 import { RecordTiers } from '../src/experts/tiers.ts';

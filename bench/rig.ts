@@ -1,7 +1,7 @@
 /** A few ops of the engine with random weights: built, lowered, tuned and run as in a model, without a model. */
 import { evenRecords } from '../src/experts/pools.ts';
 import { ExpertStore } from '../src/experts/store.ts';
-import { recordLayout } from '../src/experts/record.ts';
+import { recordLayout } from '../src/weights/record.ts';
 import { boundBytes, matrixLayout } from '../src/weights/matrix.ts';
 import { slice, type Buffer } from '../src/gpu/buffer.ts';
 import type { Gpu } from '../src/gpu/device.ts';

@@ -10,6 +10,7 @@ import { copyTensor, safetensorsPieces, type TensorToWrite } from '../src/contai
 import { nodeFolder } from '../src/io/node-file.ts';
 import type { lab as Lab } from './streaming-page/main.ts';
 import { root } from './packed.ts';
+import type { RecordPart } from '../src/weights/record.ts';
 
 export const FABLE = join(root, 'demo/public/models/fable-moe-12m');
 
@@ -61,18 +62,15 @@ export async function packFable(folder: string): Promise<string> {
   const isExpert = (name: string) => /\.experts\.\d+\./.test(name);
   const nameOf = (layer: number, unit: number, part: string) =>
     `model.layers.${layer}.mlp.experts.${unit}.${part}_proj.weight`;
-  const parts: Record<
-    string,
-    { rows: number; cols: number; offsetBytes: number; scalesOffsetBytes: number }
-  > = {};
+  const parts: Record<string, RecordPart> = {};
   let sizeBytes = 0;
   for (const part of PARTS) {
     const [rows = 0, cols = 0] = checkpoint.tensor(nameOf(0, 0, part))?.shape ?? [];
-    parts[part] = { rows, cols, offsetBytes: sizeBytes, scalesOffsetBytes: 0 };
+    parts[part] = { format: 'f16', rows, cols, offsetBytes: sizeBytes };
     sizeBytes += 2 * rows * cols; // a multiple of 256 here
   }
   const experts: RecordSource = {
-    layout: { format: 'f16', parts, sizeBytes },
+    layout: { parts, sizeBytes },
     layers: 6,
     unitsPerLayer: 32,
     async read(layer, unit) {

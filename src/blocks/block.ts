@@ -50,6 +50,8 @@ export interface ExpertKind<S extends ExpertSpec = ExpertSpec> {
   units(spec: S, bank: Bank, expertBytes: number): number;
   /** The matrices of a record, by name, where a layer has so many units. */
   parts(spec: S, bank: Bank, units: number, unit: number): Readonly<Record<string, RecordSource>>;
+  /** Parts that one kernel reads, and that so have one format; each of the others has its own. */
+  readonly together?: readonly string[];
   /** x [tokens, hidden], routes [tokens, most] -> the weighted sum of the experts' outputs, [tokens, hidden]. */
   add(site: MoeSite, x: Tensor, routes: Routes, spec: S): Tensor;
 }

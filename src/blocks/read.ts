@@ -35,10 +35,10 @@ export function expertLayers({ layers, hidden }: ModelSpec, blocks: Blocks): Exp
   });
 }
 
-/** Every matrix of every expert, in as few pieces as there are: for looking at headers. */
-export function* expertMatrices(layers: readonly ExpertLayer[]): Generator<RecordSource> {
+/** Every matrix of every expert by its name, in as few pieces as there are: for looking at headers. */
+export function* expertMatrices(layers: readonly ExpertLayer[]): Generator<[name: string, RecordSource]> {
   for (const layer of layers) {
     const units = layer.units(0);
-    for (let unit = 0; unit < units; unit += 1) yield* Object.values(layer.parts(units, unit));
+    for (let unit = 0; unit < units; unit += 1) yield* Object.entries(layer.parts(units, unit));
   }
 }

@@ -2,14 +2,14 @@
 import { invariant } from '../errors.ts';
 import { pageSize } from '../blocks/experts/neuron.ts';
 import { readWeight } from '../engine/weights.ts';
-import { packRecord, recordLayout } from '../experts/record.ts';
+import { packRecord, recordLayout, type RecordLayout } from '../weights/record.ts';
 import { evenRecords } from '../experts/pools.ts';
 import { ExpertStore } from '../experts/store.ts';
 import { boundBytes, decodeMatrix } from '../weights/matrix.ts';
 import { slice, type Buffer } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { runOnCpu } from '../graph/cpu.ts';
-import type { CpuExpertWeights, RecordLayout } from '../graph/experts.ts';
+import type { CpuExpertWeights } from '../graph/experts.ts';
 import { plainStep, type HostArray } from '../graph/node.ts';
 import { Plan, wholeWeight, type GpuWeight } from '../graph/plan.ts';
 import type { Tensor, Weight } from '../graph/tensor.ts';

@@ -12,6 +12,7 @@ import { formatOf } from '../engine/weights.ts';
 import { nodeFolder } from '../io/node-file.ts';
 import { main } from './program.ts';
 import type { Terminal } from './terminal.ts';
+import { formatsText } from '../weights/record.ts';
 
 // Models on the CPU: only a hang takes longer than this.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -321,7 +322,7 @@ test('quantising a packed model while loading leaves its experts as they are', a
   const { experts, decode, context, checkpoint } = await draft(await packed(fixture('olmoe')), {
     quantize: 'q8_0',
   });
-  expect(experts!.layout(0).format).toBe('f32');
+  expect(formatsText(experts!.layout(0))).toBe('f32');
   expect(new Set(decode.weights.map((weight) => formatOf(weight, context)))).toContain('q8_0');
   checkpoint.dispose();
 });
@@ -343,6 +344,18 @@ test('a pack of another model than its config says is refused', async () => {
     expect(error).toMatchObject({ name: 'AtomoeError', code: 'bad-file' });
     expect(String(error)).toMatch(message);
   }
+});
+
+test('a pack whose gate and up differ in format is refused: one kernel reads both', async () => {
+  const folder = await packed(trained('fable-moe-12m'));
+  const path = join(folder, 'atomoe.json');
+  const manifest = JSON.parse(await readFile(path, 'utf8'));
+  expect(manifest.record.parts.gate.format).toBe('f16');
+  manifest.record.parts.gate.format = 'bf16';
+  await writeFile(path, JSON.stringify(manifest));
+  const error: unknown = await draft(folder).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ name: 'AtomoeError', code: 'unsupported-model' });
+  expect(String(error)).toMatch(/packed experts have gate as bf16 and up as f16, which one kernel reads/);
 });
 
 test.each([

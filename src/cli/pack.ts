@@ -15,6 +15,7 @@ import { copyTensor, type TensorToWrite } from '../containers/safetensors-writer
 import { baseName } from '../io/names.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 import { formatNames, isQuantized } from '../weights/formats/index.ts';
+import { formatsText } from '../weights/record.ts';
 import type { Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
 import { JSON_OPTION, openSource } from './model.ts';
@@ -137,7 +138,7 @@ function recordsOf({ checkpoint, context, experts, spec }: Drafted): RecordSourc
   if (checkpoint.pack && context.quantize) {
     throw new AtomoeError(
       'bad-input',
-      `${checkpoint.label} is packed already, its experts are ${layout.format} and --quantize ${context.quantize} ` +
+      `${checkpoint.label} is packed already, its experts are ${formatsText(layout)} and --quantize ${context.quantize} ` +
         `would not change them; pack the model that it was made of`,
     );
   }
@@ -210,7 +211,7 @@ function summary(out: string, { source, denseBytes, layout, layers, unitsPerLaye
 }
 
 function report(out: string, { denseBytes, layout, layers, unitsPerLayer, files }: PackManifest): string {
-  const records = `${formatCount(layers * unitsPerLayer)} records of ${formatBytes(layout.sizeBytes)}, ${layout.format}`;
+  const records = `${formatCount(layers * unitsPerLayer)} records of ${formatBytes(layout.sizeBytes)}, ${formatsText(layout)}`;
   const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   return facts([
     ['folder', out],

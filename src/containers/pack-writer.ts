@@ -10,9 +10,9 @@ import {
   formatManifest,
   MANIFEST_FILE,
   recordStride,
-  type PackLayout,
   type PackManifest,
 } from './pack.ts';
+import type { RecordLayout } from '../weights/record.ts';
 import { safetensorsPieces, safetensorsSize, type TensorToWrite } from './safetensors-writer.ts';
 
 /** A new folder that is being filled, one file after the other. */
@@ -30,7 +30,7 @@ export interface FileSink {
 
 /** The routed experts as they are read from whatever holds them now. */
 export interface RecordSource {
-  readonly layout: PackLayout;
+  readonly layout: RecordLayout;
   readonly layers: number;
   readonly unitsPerLayer: number;
   read(layer: number, unit: number): Promise<Uint8Array<ArrayBuffer>>;

@@ -9,7 +9,8 @@ import { openNodeStorage } from '../io/node-storage.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 import { openCheckpoint, openSafetensors } from './checkpoint.ts';
 import { matrixLayout } from '../weights/matrix.ts';
-import { expertFiles, type PackLayout } from './pack.ts';
+import type { RecordLayout } from '../weights/record.ts';
+import { expertFiles } from './pack.ts';
 import { writePack, type FolderSink, type PackContents, type PackOptions } from './pack-writer.ts';
 import { copyTensor } from './safetensors-writer.ts';
 import { f32Safetensors } from './safetensors.testing.ts';
@@ -19,12 +20,11 @@ const UNITS = 3;
 const STRIDE = 4096;
 
 /** gate and up [4, 32], down [32, 4] of f32: 512 bytes each. */
-const layout: PackLayout = {
-  format: 'f32',
+const layout: RecordLayout = {
   parts: {
-    gate: { rows: 4, cols: 32, offsetBytes: 0, scalesOffsetBytes: 0 },
-    up: { rows: 4, cols: 32, offsetBytes: 512, scalesOffsetBytes: 0 },
-    down: { rows: 32, cols: 4, offsetBytes: 1024, scalesOffsetBytes: 0 },
+    gate: { format: 'f32', rows: 4, cols: 32, offsetBytes: 0 },
+    up: { format: 'f32', rows: 4, cols: 32, offsetBytes: 512 },
+    down: { format: 'f32', rows: 32, cols: 4, offsetBytes: 1024 },
   },
   sizeBytes: 1536,
 };
@@ -159,23 +159,49 @@ test('a packed model reads as it was, each record by one read', async () => {
   expect(open.size).toBe(0);
 });
 
-test('by default all records lie in one file, and quantised parts keep the place of their scales', async () => {
-  const { sizeBytes, scalesOffsetBytes } = matrixLayout('q8_0', 5, 64); // 320 quants, 10 scales
-  expect([sizeBytes, scalesOffsetBytes]).toEqual([340, 320]);
-  const quantised: PackLayout = {
-    format: 'q8_0',
+test('by default all records lie in one file; each part has a format, and a bias may be one', async () => {
+  expect(matrixLayout('q8_0', 5, 64).sizeBytes).toBe(340); // 320 quants, 10 scales
+  const quantised: RecordLayout = {
     parts: {
-      in: { rows: 5, cols: 64, offsetBytes: 0, scalesOffsetBytes: 320 },
-      out: { rows: 5, cols: 64, offsetBytes: 512, scalesOffsetBytes: 832 },
+      in: { format: 'q8_0', rows: 5, cols: 64, offsetBytes: 0 },
+      out: { format: 'bf16', rows: 5, cols: 32, offsetBytes: 512 }, // 320 bytes
+      'out bias': { format: 'f32', rows: 1, cols: 5, offsetBytes: 1024 },
     },
-    sizeBytes: 1024,
+    sizeBytes: 1280,
   };
-  const read = async (layer: number, unit: number) => record(layer, unit, 1024);
+  const read = async (layer: number, unit: number) => record(layer, unit, 1280);
   const experts = { layout: quantised, layers: LAYERS, unitsPerLayer: UNITS, read };
   const files = await packed({}, { experts });
   const { pack } = await openCheckpoint(memoryFolder(files));
   expect(pack).toMatchObject({ layout: quantised, files: [{ sizeBytes: 6 * STRIDE }] });
+  expect(await pack!.read(1, 2)).toEqual(record(1, 2, 1280));
+});
+
+test('a manifest of version 1, with one format for all parts, opens as what it was', async () => {
+  const parts = {
+    in: { format: 'q8_0', rows: 5, cols: 64, offsetBytes: 0 },
+    out: { format: 'q8_0', rows: 5, cols: 64, offsetBytes: 512 },
+  };
+  const given = { layout: { parts, sizeBytes: 1024 }, layers: LAYERS, unitsPerLayer: UNITS };
+  const read = async (layer: number, unit: number) => record(layer, unit, 1024);
+  const files = await packed({}, { experts: { ...given, read } });
+  const json = JSON.parse(text(files['atomoe.json']));
+  const old = (offsetBytes: number, scalesOffsetBytes: number) => ({
+    rows: 5,
+    cols: 64,
+    offsetBytes,
+    scalesOffsetBytes,
+  });
+  const asOld = (scales: number) => ({
+    ...json,
+    version: 1,
+    record: { format: 'q8_0', parts: { in: old(0, 320), out: old(512, scales) }, sizeBytes: 1024 },
+  });
+  const { pack } = await openCheckpoint(memoryFolder(withManifest(files, asOld(832))));
+  expect(pack).toMatchObject(given);
   expect(await pack!.read(1, 2)).toEqual(record(1, 2, 1024));
+  const error = await failure(openCheckpoint(memoryFolder(withManifest(files, asOld(831)))));
+  expect(error.message).toMatch(/record\.parts\.out\.scalesOffsetBytes is 831, 832 is wanted/);
 });
 
 test('who points at the dense file means the pack', async () => {
@@ -397,10 +423,10 @@ describe('a bad pack is refused, and nothing stays open', () => {
   test('a newer version says which one is read', async () => {
     const files = await packed();
     const json = JSON.parse(text(files['atomoe.json']));
-    const newer = { format: json.format, version: 2, anything: 'else' };
+    const newer = { format: json.format, version: 3, anything: 'else' };
     const error = await failure(openCheckpoint(memoryFolder(withManifest(files, newer))));
     expect(error.code).toBe('unsupported-model');
-    expect(error.message).toMatch(/is of version 2, this Atomoe reads version 1; use a newer Atomoe/);
+    expect(error.message).toMatch(/is of version 3, this Atomoe reads versions 1 to 2; use a newer Atomoe/);
   });
 
   /** Every place of a JSON value. */

@@ -8,7 +8,10 @@
  *
  * A record is one ranged read, and nobody sees its bytes before they agree with the manifest.
  *
- * The manifest's `sections` hold what came after the first readers of version 1, each under a name of its own. A reader
+ * A manifest of version 2 gives each part of a record a format of its own, and its parts may be anything: matrices, biases
+ * in f32. One of version 1 has one format for all; it still opens.
+ *
+ * The manifest's `sections` hold what came after the first readers of a version, each under a name of its own. A reader
  * passes over those that it does not know, unless `required` lists them: then it refuses the pack. This one knows
  *
  *   denseHashes   hashes of the blocks of dense.safetensors (`block-hashes.ts`)
@@ -20,18 +23,17 @@ import { HASH_BYTES, hashBytes, type BlockHashes } from './block-hashes.ts';
 import { isJsonObject, type JsonObject } from '../io/json-file.ts';
 import { formatNames, type FormatName } from '../weights/formats/index.ts';
 import { holdsRows, matrixLayout } from '../weights/matrix.ts';
+import { alignPart, scalesOffsetBytes, type RecordLayout, type RecordPart } from '../weights/record.ts';
 
 export const MANIFEST_FILE = 'atomoe.json';
 export const DENSE_FILE = 'dense.safetensors';
 
 const FORMAT = 'atomoe-pack';
-const VERSION = 1;
+const VERSION = 2; // what is written
+const OLDEST = 1; // of those that open
 
 /** Pages of memory and blocks of disks: a record begins on one. */
 const RECORD_ALIGNMENT = 4096;
-
-/** Matrices of a record begin at a multiple of this, so that each can be bound alone. */
-const PART_ALIGNMENT = 256;
 
 /** Blocks of dense.safetensors that have a hash each: as much as an HTTP source reads first of a file. */
 export const DENSE_BLOCK_BYTES = 64 * 1024;
@@ -45,21 +47,6 @@ const MOST_FILES = 10_000;
 
 const ADVICE = 'the pack is damaged; download it again, or pack the model again';
 
-/** One matrix of a record. Offsets count from the record's start. */
-export interface PackPart {
-  readonly rows: number;
-  readonly cols: number;
-  readonly offsetBytes: number;
-  readonly scalesOffsetBytes: number; // 0 when there are none
-}
-
-/** How every record of the pack lies. */
-export interface PackLayout {
-  readonly format: FormatName;
-  readonly parts: Readonly<Record<string, PackPart>>; // `gate`, `up`, `down`; or `in`, `out`
-  readonly sizeBytes: number; // a multiple of 256
-}
-
 export interface PackFile {
   readonly name: string;
   readonly sizeBytes: number;
@@ -68,7 +55,7 @@ export interface PackFile {
 export interface PackManifest {
   readonly source: { readonly label: string; readonly totalBytes: number }; // what was packed
   readonly denseBytes: number; // size of dense.safetensors
-  readonly layout: PackLayout;
+  readonly layout: RecordLayout;
   readonly layers: number; // that have experts
   readonly unitsPerLayer: number;
   readonly files: readonly PackFile[]; // of records; all but the last hold equally many
@@ -78,7 +65,7 @@ export interface PackManifest {
 
 /** The records of an opened pack. */
 export interface ExpertPack {
-  readonly layout: PackLayout;
+  readonly layout: RecordLayout;
   readonly layers: number;
   readonly unitsPerLayer: number;
   readonly files: readonly PackFile[];
@@ -143,8 +130,8 @@ function formatBlocks({ blockBytes, hashes }: BlockHashes): JsonObject {
  */
 export function parseManifest(json: JsonObject, where: string): PackManifest {
   const parser = new ManifestParser(where);
-  parser.checkVersion(json);
-  const layout = parser.layout(json['record']);
+  const version = parser.version(json);
+  const layout = parser.layout(json['record'], version);
   const layers = parser.count(json, 'layers');
   const unitsPerLayer = parser.count(json, 'unitsPerLayer');
   const strideBytes = recordStride(layout.sizeBytes);
@@ -170,16 +157,15 @@ class ManifestParser {
     this.#where = where;
   }
 
-  checkVersion({ format, version }: JsonObject): void {
+  version({ format, version }: JsonObject): number {
     this.expect('format', format, FORMAT);
-    if (typeof version === 'number' && Number.isSafeInteger(version) && version > VERSION) {
-      throw new AtomoeError(
-        'unsupported-model',
-        `${this.#where} is of version ${version}, this Atomoe reads version ${VERSION}; use a newer Atomoe, or pack ` +
-          `the model again with this one`,
-      );
-    }
-    this.expect('version', version, VERSION);
+    const found = this.#whole('version', version, OLDEST);
+    if (found <= VERSION) return found;
+    throw new AtomoeError(
+      'unsupported-model',
+      `${this.#where} is of version ${found}, this Atomoe reads versions ${OLDEST} to ${VERSION}; use a newer Atomoe, ` +
+        `or pack the model again with this one`,
+    );
   }
 
   /** The sections by name; refuses a pack that cannot do without one that is not known here. */
@@ -225,37 +211,48 @@ class ManifestParser {
     if (value !== wanted) throw this.#wrong(name, value, JSON.stringify(wanted));
   }
 
-  layout(value: unknown): PackLayout {
+  layout(value: unknown, version: number): RecordLayout {
     const json = this.#object('record', value);
-    const known = formatNames();
-    const format = known.find((name) => name === json['format']);
-    if (!format) throw this.#wrong('record.format', json['format'], `one of ${known.join(', ')}`);
-    const parts: [string, PackPart][] = [];
+    const common = version === 1 ? this.#format('record.format', json['format']) : undefined;
+    const parts: [string, RecordPart][] = [];
     let endBytes = 0;
     for (const [name, part] of Object.entries(this.#object('record.parts', json['parts']))) {
-      const parsed = this.#part(`record.parts.${name}`, part, format, endBytes);
-      endBytes += align(matrixLayout(format, parsed.rows, parsed.cols).sizeBytes);
+      const parsed = this.#part(`record.parts.${name}`, part, common, endBytes);
+      endBytes += alignPart(matrixLayout(parsed.format, parsed.rows, parsed.cols).sizeBytes);
       parts.push([name, parsed]);
     }
     if (parts.length === 0) throw this.#wrong('record.parts', json['parts'], 'at least one part');
     this.expect('record.sizeBytes', json['sizeBytes'], endBytes);
-    return { format, parts: Object.fromEntries(parts), sizeBytes: endBytes };
+    return { parts: Object.fromEntries(parts), sizeBytes: endBytes };
   }
 
-  /** Parts lie one behind the other: the sizes alone tell where. */
-  #part(name: string, value: unknown, format: FormatName, offsetBytes: number): PackPart {
+  #format(name: string, value: unknown): FormatName {
+    const known = formatNames();
+    const format = known.find((each) => each === value);
+    if (format) return format;
+    throw this.#wrong(name, value, `one of ${known.join(', ')}`);
+  }
+
+  /**
+   * Parts lie one behind the other: the sizes alone tell where.
+   *
+   * @param common - the format of all parts, in version 1
+   */
+  #part(name: string, value: unknown, common: FormatName | undefined, offsetBytes: number): RecordPart {
     const json = this.#object(name, value);
+    const format = common ?? this.#format(`${name}.format`, json['format']);
     const rows = this.#whole(`${name}.rows`, json['rows'], 1);
     const cols = this.#whole(`${name}.cols`, json['cols'], 1);
     if (!holdsRows(format, cols)) throw this.#wrong(`${name}.cols`, cols, `a row that ${format} can hold`);
     if (!Number.isSafeInteger(offsetBytes + 8 * rows * cols)) {
       throw this.#wrong(name, `${rows} x ${cols}`, 'a matrix of a believable size');
     }
-    const layout = matrixLayout(format, rows, cols);
-    const scalesOffsetBytes = layout.scalesOffsetBytes === 0 ? 0 : offsetBytes + layout.scalesOffsetBytes;
+    const part = { format, rows, cols, offsetBytes };
     this.expect(`${name}.offsetBytes`, json['offsetBytes'], offsetBytes);
-    this.expect(`${name}.scalesOffsetBytes`, json['scalesOffsetBytes'], scalesOffsetBytes);
-    return { rows, cols, offsetBytes, scalesOffsetBytes };
+    if (common !== undefined) {
+      this.expect(`${name}.scalesOffsetBytes`, json['scalesOffsetBytes'], scalesOffsetBytes(part));
+    }
+    return part;
   }
 
   /** The first file tells how many records a file takes, and so what all the others are. */
@@ -317,10 +314,6 @@ class ManifestParser {
     const found = text.length > 60 ? `${text.slice(0, 60)}...` : text;
     return new AtomoeError('bad-file', `${this.#where}: ${name} is ${found}, ${wanted} is wanted; ${ADVICE}`);
   }
-}
-
-function align(sizeBytes: number): number {
-  return Math.ceil(sizeBytes / PART_ALIGNMENT) * PART_ALIGNMENT;
 }
 
 function encodeBase64(bytes: Uint8Array): string {

@@ -35,7 +35,7 @@ export function checkTensors(
   context: ReadContext,
 ): void {
   const used = new Set<string>();
-  if (!context.checkpoint.pack) for (const { rows } of expertMatrices(layers)) used.add(rows.tensor);
+  if (!context.checkpoint.pack) for (const [, { rows }] of expertMatrices(layers)) used.add(rows.tensor);
   for (const weight of graphs.flatMap(({ weights }) => weights)) {
     formatOf(weight, context);
     if (weight.source.kind === 'checkpoint') for (const { tensor } of weight.source.parts) used.add(tensor);

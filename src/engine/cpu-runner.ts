@@ -1,6 +1,6 @@
 /** The same graphs on the CPU, by the kernels' references: slow, right, and needing no GPU. */
 import { invariant } from '../errors.ts';
-import { unpackRecord } from '../experts/record.ts';
+import { unpackRecord } from '../weights/record.ts';
 import { decodeMatrix } from '../weights/matrix.ts';
 import { runOnCpu, type CpuResources, type CpuStates } from '../graph/cpu.ts';
 import type { CpuExpertWeights } from '../graph/experts.ts';

@@ -3,11 +3,10 @@ import type { RecordSource } from '../blocks/block.ts';
 import { expertMatrices, type ExpertLayer } from '../blocks/read.ts';
 import { AtomoeError, invariant } from '../errors.ts';
 import { evenRecords, type RecordShape } from '../experts/pools.ts';
-import { packRecord, recordLayout } from '../experts/record.ts';
 import type { ExpertPack } from '../containers/pack.ts';
-import type { RecordLayout } from '../graph/experts.ts';
 import type { FormatName } from '../weights/formats/index.ts';
 import { chooseFormat, commonFormat, matrixLayout } from '../weights/matrix.ts';
+import { packRecord, recordLayout, type RecordLayout } from '../weights/record.ts';
 import { describe, readPart, wrongShape, type ReadContext } from './weights.ts';
 
 /** The routed experts of a model: how many, how they lie, and how to read one. Layers without experts do not count. */
@@ -28,7 +27,8 @@ export function planExperts(layers: readonly ExpertLayer[], context: ReadContext
   if (layers.length === 0) return undefined;
   const { pack, label } = context.checkpoint;
   if (pack) return planPacked(layers, pack, label);
-  const banks = planBanks(layers, formatOfParts(layers, context));
+  const formats = formatsOfParts(layers, context);
+  const banks = planBanks(layers, formats);
   const bankOf = (layer: number): BankPlan => {
     const bank = banks[layer];
     invariant(bank, () => `no expert layer ${layer}`);
@@ -46,7 +46,7 @@ export function planExperts(layers: readonly ExpertLayer[], context: ReadContext
       const { from, units, layout } = bankOf(layer);
       const encoded: Record<string, Uint8Array<ArrayBuffer>> = {};
       const readOne = async ([name, { rows, shape }]: [string, RecordSource]) => {
-        encoded[name] = await readPart(rows, shape[1], layout.format, readContext);
+        encoded[name] = await readPart(rows, shape[1], formatOf(formats, name), readContext);
       };
       // All at once: the parts lie side by side in most files, and then become one request.
       await Promise.all(Object.entries(from.parts(units, unit)).map(readOne));
@@ -64,11 +64,11 @@ interface BankPlan {
 }
 
 /** Records are padded to the largest of all layers, so that slots can be shared: the layers of nearly all models are alike. */
-function planBanks(layers: readonly ExpertLayer[], format: FormatName): BankPlan[] {
+function planBanks(layers: readonly ExpertLayer[], formats: Formats): BankPlan[] {
   const banks = layers.map((from) => {
     const { experts } = from.bank;
-    const units = from.units(sizeOf(format, from.parts(experts, 0)));
-    const layout = recordLayout(format, shapesOf(from.parts(units, 0)));
+    const units = from.units(sizeOf(formats, from.parts(experts, 0)));
+    const layout = recordLayout(formats, shapesOf(from.parts(units, 0)));
     return { from, units, layout, expertSizeBytes: (layout.sizeBytes * units) / experts };
   });
   const sizeBytes = Math.max(...banks.map(({ layout }) => layout.sizeBytes));
@@ -95,6 +95,7 @@ function planPacked(layers: readonly ExpertLayer[], pack: ExpertPack, label: str
         `download the pack again`,
     );
   }
+  for (const { kind } of layers) checkTogether(layout, kind.together ?? [], label);
   const experts = Math.max(...layers.map(({ bank }) => bank.experts));
   return {
     ...evenRecords(layers.length, unitsPerLayer, layout),
@@ -107,17 +108,36 @@ function planPacked(layers: readonly ExpertLayer[], pack: ExpertPack, label: str
   };
 }
 
+/** What one kernel reads has one format. */
+function checkTogether({ parts }: RecordLayout, names: readonly string[], label: string): void {
+  const formats = names.map((name) => parts[name]?.format ?? '');
+  if (new Set(formats).size <= 1) return;
+  throw new AtomoeError(
+    'unsupported-model',
+    `${label}: the packed experts have ${names.map((name, i) => `${name} as ${formats[i]}`).join(' and ')}, which one ` +
+      `kernel reads; wanted one format for both; pack the model again`,
+  );
+}
+
 type Shape = RecordSource['shape'];
 
 function shapesOf(parts: Readonly<Record<string, RecordSource>>): Record<string, Shape> {
   return Object.fromEntries(Object.entries(parts).map(([name, { shape }]) => [name, shape]));
 }
 
+type Formats = Readonly<Record<string, FormatName>>; // by the names of parts
+
+function formatOf(formats: Formats, part: string): FormatName {
+  const format = formats[part];
+  invariant(format !== undefined, () => `no format for part ${part}`);
+  return format;
+}
+
 /** Bytes of matrices behind one another, without gaps. */
-function sizeOf(format: FormatName, parts: Readonly<Record<string, RecordSource>>): number {
+function sizeOf(formats: Formats, parts: Readonly<Record<string, RecordSource>>): number {
   let sizeBytes = 0;
-  for (const [rows, cols] of Object.values(shapesOf(parts)))
-    sizeBytes += matrixLayout(format, rows, cols).sizeBytes;
+  for (const [name, [rows, cols]] of Object.entries(shapesOf(parts)))
+    sizeBytes += matrixLayout(formatOf(formats, name), rows, cols).sizeBytes;
   return sizeBytes;
 }
 
@@ -126,25 +146,25 @@ function recordText(layers: number, units: number, shapes: readonly (readonly [s
   return `${layers} layers of ${units} records of ${parts}`;
 }
 
-function commonDivisor(a: number, b: number): number {
-  return b === 0 ? a : commonDivisor(b, a % b);
-}
-
 /**
- * The one format of all records of a model: f32 where the file has several, so that no expert loses bits. Looks at every
- * part, and so finds what is missing or of another shape before anything is read.
+ * The format of each part, the same in all records of a model: f32 where the file stores it in several types, from expert to
+ * expert or from layer to layer, so that no expert loses bits. Looks at every part, and so finds what is missing or of
+ * another shape before anything is read.
  */
-function formatOfParts(layers: readonly ExpertLayer[], { checkpoint, quantize }: ReadContext): FormatName {
-  const widths = layers
-    .flatMap((layer) => Object.values(layer.parts(layer.units(0), 0)))
-    .map(({ shape }) => shape[1]);
-  const cols = widths.reduce(commonDivisor, 0); // what the rows' lengths have in common
-  const formats = new Set<FormatName>();
-  for (const { rows: part, shape } of expertMatrices(layers)) {
-    const [rows, width] = shape;
-    const described = describe(checkpoint, part, width);
-    if (described.rows !== rows) throw wrongShape(checkpoint, part, `${rows} rows of ${width}`);
-    formats.add(chooseFormat(described.dtype, cols, quantize));
+function formatsOfParts(layers: readonly ExpertLayer[], { checkpoint, quantize }: ReadContext): Formats {
+  const groups = new Map<string, Set<FormatName>>(); // by the first part of those that have one format
+  const groupOf = new Map<string, Set<FormatName>>(); // by each part
+  for (const layer of layers) {
+    const together = layer.kind.together ?? [];
+    for (const [name, { rows: part, shape }] of expertMatrices([layer])) {
+      const [rows, cols] = shape;
+      const described = describe(checkpoint, part, cols);
+      if (described.rows !== rows) throw wrongShape(checkpoint, part, `${rows} rows of ${cols}`);
+      const first = together.includes(name) ? (together[0] ?? name) : name;
+      const formats = groups.get(first) ?? new Set();
+      groups.set(first, formats.add(chooseFormat(described.dtype, cols, quantize)));
+      groupOf.set(name, formats);
+    }
   }
-  return commonFormat(formats);
+  return Object.fromEntries([...groupOf].map(([name, formats]) => [name, commonFormat(formats)]));
 }

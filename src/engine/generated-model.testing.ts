@@ -1,5 +1,5 @@
 /** A Mixture of Experts of any size whose weights are made as they are read, so that a gigabyte of them costs nothing. */
-import { recordLayout } from '../experts/record.ts';
+import { recordLayout, scalesOffsetBytes, type RecordLayout } from '../weights/record.ts';
 import { HASH_BYTES, hashBytes } from '../containers/block-hashes.ts';
 import { matrixLayout } from '../weights/matrix.ts';
 import {
@@ -10,7 +10,6 @@ import {
   recordStride,
   type PackFile,
 } from '../containers/pack.ts';
-import type { RecordLayout } from '../graph/experts.ts';
 import { memoryFile } from '../io/memory.ts';
 import { checkRange } from '../io/read.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
@@ -186,11 +185,13 @@ function recordMaker(layout: RecordLayout): MakeRecord {
   const scales = words(scaleHalf);
   return (index) => {
     const record = new Uint8Array(layout.sizeBytes);
-    for (const { rows, cols, offsetBytes, scalesOffsetBytes } of Object.values(layout.parts)) {
-      const { sizeBytes } = matrixLayout(layout.format, rows, cols);
+    for (const part of Object.values(layout.parts)) {
+      const { format, rows, cols, offsetBytes } = part;
+      const { sizeBytes } = matrixLayout(format, rows, cols);
+      const scalesAt = scalesOffsetBytes(part);
       const from = index * layout.sizeBytes + offsetBytes;
-      copyCyclic(record.subarray(offsetBytes, scalesOffsetBytes), quants, from);
-      copyCyclic(record.subarray(scalesOffsetBytes, offsetBytes + sizeBytes), scales, from);
+      copyCyclic(record.subarray(offsetBytes, scalesAt), quants, from);
+      copyCyclic(record.subarray(scalesAt, offsetBytes + sizeBytes), scales, from);
     }
     return record;
   };

@@ -1,6 +1,6 @@
 /** A weight format defined from outside: this file is all that it needs. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { packRecord, recordLayout, unpackRecord } from '../experts/record.ts';
+import { packRecord, recordLayout, unpackRecord } from '../weights/record.ts';
 import { evenRecords } from '../experts/pools.ts';
 import { ExpertStore } from '../experts/store.ts';
 import { Gpu } from '../gpu/device.ts';

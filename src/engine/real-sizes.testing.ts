@@ -1,5 +1,5 @@
 /** The sizes of published models: what kernels, plans and tuning will meet. Not part of the library. */
-import { recordLayout } from '../experts/record.ts';
+import { recordLayout } from '../weights/record.ts';
 import type { FormatName } from '../weights/formats/index.ts';
 import { matrixLayout } from '../weights/matrix.ts';
 import type { ExpertWeights } from '../graph/experts.ts';

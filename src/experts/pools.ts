@@ -1,5 +1,6 @@
 import { AtomoeError } from '../errors.ts';
-import { slotNumber, type RecordLayout } from '../graph/experts.ts';
+import type { RecordLayout } from '../weights/record.ts';
+import { slotNumber } from '../graph/experts.ts';
 
 /** Kernels bind one pool buffer, or four when a layer's experts do not fit one binding. */
 const MAX_POOLS = 4;

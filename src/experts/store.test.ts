@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { packRecord, recordLayout, unpackRecord } from './record.ts';
+import { formatsText, packRecord, recordLayout, scalesOffsetBytes, unpackRecord } from '../weights/record.ts';
 import { largestPoolBytes, locate, mostSlots, planPools, poolsPerLayer } from './pools.ts';
 
 test('layers share a pool while they fit one binding', () => {
@@ -68,5 +68,9 @@ test('records give back their matrices, quantised or not', () => {
   for (const { offsetBytes } of Object.values(plain.parts)) expect(offsetBytes % 256).toBe(0);
   const quantised = recordLayout('q4_0', shapes);
   expect(quantised.sizeBytes).toBeLessThan(plain.sizeBytes);
-  expect(quantised.parts['down']?.scalesOffsetBytes).toBe((quantised.parts['down']?.offsetBytes ?? 0) + 512);
+  const down = quantised.parts['down']!;
+  expect(scalesOffsetBytes(down)).toBe(down.offsetBytes + 512);
+  const mixed = recordLayout({ gate: 'q4_0', up: 'q4_0', down: 'f32' }, shapes);
+  expect(formatsText(mixed)).toBe('gate q4_0, up q4_0, down f32');
+  expect(scalesOffsetBytes(mixed.parts['down']!)).toBe(0);
 });

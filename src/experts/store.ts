@@ -2,7 +2,8 @@ import { invariant } from '../errors.ts';
 import type { Buffer } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { Copy } from '../gpu/recorder.ts';
-import { ABSENT_SLOT, type ExpertWeights, type RecordLayout } from '../graph/experts.ts';
+import { ABSENT_SLOT, type ExpertWeights } from '../graph/experts.ts';
+import type { RecordLayout } from '../weights/record.ts';
 import type { Ref } from '../graph/tensor.ts';
 import {
   groupOf,

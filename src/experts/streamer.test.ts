@@ -8,7 +8,8 @@ import { uniform } from '../engine/random.ts';
 import type { Buffer } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { Copy } from '../gpu/recorder.ts';
-import { ABSENT_SLOT, type RecordLayout } from '../graph/experts.ts';
+import { ABSENT_SLOT } from '../graph/experts.ts';
+import type { RecordLayout } from '../weights/record.ts';
 import { ema, lru, random } from './policy.ts';
 import { slotOfEntry } from './pools.ts';
 import { evenRecords } from './pools.ts';
@@ -20,7 +21,7 @@ const RECORD_WORDS = 4;
 const RECORD_BYTES = 4 * RECORD_WORDS;
 const TORN = -1; // a record of two names
 const POISON = 0xdead;
-const layout: RecordLayout = { format: 'f32', parts: {}, sizeBytes: RECORD_BYTES };
+const layout: RecordLayout = { parts: {}, sizeBytes: RECORD_BYTES };
 
 /** Where bytes lie, and nothing else. */
 class Memory {

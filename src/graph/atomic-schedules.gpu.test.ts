@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { packRecord, recordLayout } from '../experts/record.ts';
+import { packRecord, recordLayout } from '../weights/record.ts';
 import { evenRecords } from '../experts/pools.ts';
 import { ExpertStore } from '../experts/store.ts';
 import { encodeMatrix } from '../weights/matrix.ts';

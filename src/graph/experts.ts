@@ -1,22 +1,7 @@
+import type { RecordLayout } from '../weights/record.ts';
 import type { Ref } from './tensor.ts';
-import type { FormatName } from '../weights/formats/index.ts';
 
 export { ABSENT_SLOT, slotNumber } from '../kernels/expert-pool.ts';
-
-/** One matrix inside a record. Offsets count from the record's start. */
-export interface RecordPart {
-  readonly rows: number;
-  readonly cols: number;
-  readonly offsetBytes: number; // a multiple of 256
-  readonly scalesOffsetBytes: number; // where the f16 scales of q8_0 and q4_0 begin; else 0
-}
-
-/** How one expert, or one page of atomic experts, lies in its slot. */
-export interface RecordLayout {
-  readonly format: FormatName;
-  readonly parts: Readonly<Record<string, RecordPart>>; // `gate`, `up`, `down`; or `in`, `out`
-  readonly sizeBytes: number; // a multiple of 256
-}
 
 /**
  * The routed experts as kernels see them: records in slots of a few buffers, found through a table. A unit is an

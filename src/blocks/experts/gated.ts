@@ -16,6 +16,7 @@ export const gated: ExpertKind<GatedExpertSpec> = {
     up: { rows: rowsOf(up, unit, 1), shape: [width, hidden] },
     down: { rows: rowsOf(down, unit, 1), shape: [hidden, width] },
   }),
+  together: ['gate', 'up'],
   add(site, x, { ids, weights }, { width, activation }) {
     const { builder, label, hidden, layer, experts } = site;
     const y = site.stream(`${label} routed`);

@@ -57,20 +57,18 @@ interface Lowering {
   readonly io: AtomicExpertsIo;
   readonly bound: ExpertBinding;
   readonly neurons: Tensor; // [tokens, topK] (activation, slot)
-  readonly shape: string;
   readonly pageExperts: number;
 }
 
 /** Both schedules are lowered where steps of both kinds can come; each step runs the one that suits it. */
 function lowerAtomic(context: LowerContext, io: AtomicExpertsIo): Dispatch[] {
-  const { topK, experts, hidden, schedule } = io;
+  const { topK, experts, schedule } = io;
   const bound = bindExperts(context, io.layer);
   const lowering: Lowering = {
     context,
     io,
     bound,
     neurons: context.scratch('neurons', { type: 'u32', perToken: 2 * topK }),
-    shape: `${hidden} top ${topK} ${bound.format} pools ${bound.pools}`,
     pageExperts: experts / (context.experts?.units(io.layer) ?? 1),
   };
   const { adapterClass } = context;
@@ -93,10 +91,15 @@ function fitting<V extends { readonly scalar: string; readonly format: string; r
   kernel: { readonly variants: readonly V[] },
   { bound }: Lowering,
   stored: Scalar,
+  part: 'in' | 'out',
 ): V[] {
-  return inFormat(kernel, bound.format).filter(
+  return inFormat(kernel, bound.format(part)).filter(
     ({ scalar, pools }) => scalar === stored && pools === bound.pools,
   );
+}
+
+function shapeOf({ io, bound }: Lowering, part: 'in' | 'out'): string {
+  return `${io.hidden} top ${io.topK} ${bound.format(part)} pools ${bound.pools}`;
 }
 
 function scoreParams({ io, bound, pageExperts }: Lowering) {
@@ -119,28 +122,32 @@ function recordsOf({ io }: Lowering) {
 
 /** Each pair reads the input vector of its expert: for few pairs per active expert. */
 function scoresByToken(lowering: Lowering): Dispatch {
-  const { context, io, bound, neurons, shape } = lowering;
+  const { context, io, bound, neurons } = lowering;
   const { x, ids, topK, hidden } = io;
-  return context.choose(atomicScores, fitting(atomicScores, lowering, context.scalar), shape, (variant) =>
-    dispatch(atomicScores, variant, {
-      buffers: { x, ids, table: bound.table, neurons, ...bound.poolBuffers },
-      params: ({ tokens }) => ({ ...scoreParams(lowering), tokens }),
-      size: ({ tokens }) => ({ tokens, topK, hidden }),
-      records: recordsOf(lowering),
-      work: ({ tokens }) => tokens * topK * hidden,
-    }),
+  return context.choose(
+    atomicScores,
+    fitting(atomicScores, lowering, context.scalar, 'in'),
+    shapeOf(lowering, 'in'),
+    (variant) =>
+      dispatch(atomicScores, variant, {
+        buffers: { x, ids, table: bound.table, neurons, ...bound.poolBuffers },
+        params: ({ tokens }) => ({ ...scoreParams(lowering), tokens }),
+        size: ({ tokens }) => ({ tokens, topK, hidden }),
+        records: recordsOf(lowering),
+        work: ({ tokens }) => tokens * topK * hidden,
+      }),
   );
 }
 
 /** Pairs are sorted by expert, and each input vector is read once. */
 function scoresByExpert(lowering: Lowering): Dispatch[] {
-  const { context, io, bound, neurons, shape } = lowering;
+  const { context, io, bound, neurons } = lowering;
   const { x, ids, topK, experts, hidden } = io;
   const { sorted, dispatches } = pairSort(context, { ids, perToken: topK, experts });
-  const candidates = fitting(atomicScoresGrouped, lowering, context.scalar);
+  const candidates = fitting(atomicScoresGrouped, lowering, context.scalar, 'in');
   return [
     ...dispatches,
-    context.choose(atomicScoresGrouped, candidates, shape, (variant) =>
+    context.choose(atomicScoresGrouped, candidates, shapeOf(lowering, 'in'), (variant) =>
       dispatch(atomicScoresGrouped, variant, {
         buffers: { x, sorted, table: bound.table, neurons, ...bound.poolBuffers },
         params: ({ tokens }) => ({ ...scoreParams(lowering), pairs: tokens * topK }),
@@ -154,10 +161,10 @@ function scoresByExpert(lowering: Lowering): Dispatch[] {
 
 /** Each token adds up its experts' output vectors, in rank order. */
 function combine(lowering: Lowering): Dispatch {
-  const { context, io, bound, neurons, shape, pageExperts } = lowering;
+  const { context, io, bound, neurons, pageExperts } = lowering;
   const { ids, weights, y, topK, hidden } = io;
-  const candidates = fitting(atomicCombine, lowering, scalarOf(y, context));
-  return context.choose(atomicCombine, candidates, shape, (variant) =>
+  const candidates = fitting(atomicCombine, lowering, scalarOf(y, context), 'out');
+  return context.choose(atomicCombine, candidates, shapeOf(lowering, 'out'), (variant) =>
     dispatch(atomicCombine, variant, {
       buffers: { neurons, ids, weights, y, ...bound.poolBuffers },
       params: ({ tokens }) => ({

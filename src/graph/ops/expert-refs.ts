@@ -3,15 +3,17 @@ import type { PoolCount } from '../../kernels/expert-pool.ts';
 import type { LowerContext } from '../node.ts';
 import type { Ref } from '../tensor.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
+import { scalesOffsetBytes } from '../../weights/record.ts';
 
 /** Where the kernels of one expert layer find its records. */
 export interface ExpertBinding {
-  readonly format: FormatName;
   readonly pools: PoolCount;
   readonly poolBuffers: Readonly<Record<string, Ref>>; // pool0, or pool0 to pool3
   readonly table: Ref;
   readonly tableBase: number; // the layer's first entry
   readonly slotVec4: number;
+  /** The format that some parts share: of what one kernel reads. */
+  format(...parts: readonly string[]): FormatName;
   /** A part's place in a record, in 16-byte numbers. */
   at(part: string): number;
   /** Where a part's scales begin, in words from the record's start. */
@@ -30,13 +32,17 @@ export function bindExperts({ experts }: LowerContext, layer: number): ExpertBin
     return found;
   };
   return {
-    format: layout.format,
+    format: (...names) => {
+      const [format, ...others] = new Set(names.map((name) => part(name).format));
+      invariant(format && others.length === 0, () => `${names.join(', ')} of one kernel differ in format`);
+      return format;
+    },
     pools: buffers.length,
     poolBuffers: Object.fromEntries(buffers.map((buffer, index) => [`pool${index}`, buffer])),
     table,
     tableBase: layer * unitsPerLayer,
     slotVec4: layout.sizeBytes / 16,
     at: (name) => part(name).offsetBytes / 16,
-    scales: (name) => part(name).scalesOffsetBytes / 4,
+    scales: (name) => scalesOffsetBytes(part(name)) / 4,
   };
 }

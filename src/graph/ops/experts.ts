@@ -30,7 +30,8 @@ export interface ExpertsIo {
 export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
   const { x, ids, layer, experts, topK, hidden, width, activation } = io;
   const bound = bindExperts(context, layer);
-  const { format, pools, poolBuffers, table } = bound;
+  const { pools, poolBuffers, table } = bound;
+  const format = bound.format('gate', 'up');
   const h = context.scratch('hidden of experts', { type: 'f32', perToken: topK * width });
   const shape = `${experts}x${width}x${hidden} top ${topK} ${format} pools ${pools}`;
   const candidates = inFormat(expertGateUp, format).filter(
@@ -70,7 +71,8 @@ export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
 function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[] {
   const { ids, weights, y, layer, experts, topK, hidden, width } = io;
   const bound = bindExperts(context, layer);
-  const { format, pools, poolBuffers, table, tableBase, slotVec4 } = bound;
+  const { pools, poolBuffers, table, tableBase, slotVec4 } = bound;
+  const format = bound.format('down');
   const shape = `${experts}x${width}x${hidden} top ${topK} ${format} pools ${pools}`;
   const common = {
     experts,
@@ -130,14 +132,16 @@ function combine(context: LowerContext, io: ExpertsIo, out: Tensor, place: Tenso
 export function manyTokens(context: LowerContext, io: ExpertsIo): readonly Dispatch[] {
   const { layer, experts, topK, hidden, width } = io;
   const { format, pools } = bindExperts(context, layer);
-  const forms = inFormat(expertGateUpTiled, format)
+  const [across, down] = [format('gate', 'up'), format('down')];
+  const forms = inFormat(expertGateUpTiled, across)
     .filter((variant) => variant.scalar === context.scalar && variant.pools === pools)
     .filter((variant) => context.adapterClass === 'software' || !isSoftwareForm(variant))
     .map(({ form }) => form);
   // Software adapters pay for every barrier: lanes alone come first there.
   forms.sort((a, b) => Number(a === 'lane') - Number(b === 'lane'));
   if (context.adapterClass === 'software') forms.reverse();
-  const shape = `${experts}x${width}x${hidden} top ${topK} ${format} pools ${pools}`;
+  const formats = across === down ? across : `${across} ${down}`;
+  const shape = `${experts}x${width}x${hidden} top ${topK} ${formats} pools ${pools}`;
   const ways = forms.map((form) => [form, () => tiled(context, io, form)] as const);
   return context.chooseWay('expert tiles', shape, Object.fromEntries(ways));
 }
@@ -224,13 +228,13 @@ function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): D
   const { x, layer, topK, hidden, width, activation } = io;
   const bound = bindExperts(context, layer);
   const { format, pools, poolBuffers, table } = bound;
-  const gateUp = inFormat(expertGateUpTiled, format).find(
+  const gateUp = inFormat(expertGateUpTiled, format('gate', 'up')).find(
     (variant) => variant.form === form && variant.scalar === context.scalar && variant.pools === pools,
   );
-  const down = inFormat(expertDownTiled, format).find(
+  const down = inFormat(expertDownTiled, format('down')).find(
     (variant) => variant.form === form && variant.pools === pools,
   );
-  invariant(gateUp && down, () => `no tiles of form ${form} for ${format}`);
+  invariant(gateUp && down, () => `no tiles of form ${form} for ${pools} pools`);
   const { tileRows } = gateUp;
   const h = context.scratch('hidden of experts', { type: 'f32', perToken: topK * width });
   const out = context.scratch('outputs of experts', { type: 'f32', perToken: topK * hidden });

@@ -1,6 +1,6 @@
 /** Every op against its reference, through the planner, as a software adapter runs it and as hardware does. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { packRecord, recordLayout, unpackRecord } from '../../experts/record.ts';
+import { packRecord, recordLayout, unpackRecord, type RecordShapes } from '../../weights/record.ts';
 import { evenRecords } from '../../experts/pools.ts';
 import { ExpertStore } from '../../experts/store.ts';
 import { Gpu } from '../../gpu/device.ts';
@@ -361,14 +361,15 @@ describeOp('sample', {
 async function openExperts(
   gpu: Gpu,
   units: number,
-  format: FormatName,
-  shapes: Readonly<Record<string, readonly [rows: number, cols: number]>>,
+  formats: FormatName | Readonly<Record<string, FormatName>>,
+  shapes: RecordShapes,
 ): Promise<{ gpu: ExpertStore; cpu: CpuExpertWeights }> {
-  const layout = recordLayout(format, shapes);
+  const layout = recordLayout(formats, shapes);
   const store = await ExpertStore.open(gpu, evenRecords(1, units, layout));
   const records = Array.from({ length: units }, (_, unit) => {
     const encoded = Object.entries(shapes).map(([name, [rows, cols]], part) => {
       const values = randomNormal(rows * cols, 10 * unit + part, 0.3);
+      const { format } = layout.parts[name]!;
       return [name, encodeMatrix('F32', new Uint8Array(values.buffer), format, rows, cols)] as const;
     });
     return packRecord(layout, Object.fromEntries(encoded));
@@ -395,10 +396,13 @@ describe.each([
     ['f32', 33],
     ['q8_0', 7],
     ['q4_0', 33],
-  ] as const)('%s, %i tokens', async (format, tokens) => {
+    [{ gate: 'q4_0', up: 'q4_0', down: 'q8_0' }, 7],
+    [{ gate: 'q4_0', up: 'q4_0', down: 'f32' }, 33],
+    [{ gate: 'bf16', up: 'bf16', down: 'q4_0' }, 33],
+  ] as const)('%o, %i tokens', async (formats, tokens) => {
     const [experts, topK, hidden, width] = [9, 3, 64, 32];
     const both = [width, hidden] as const;
-    const open = await openExperts(gpu, experts, format, { gate: both, up: both, down: [hidden, width] });
+    const open = await openExperts(gpu, experts, formats, { gate: both, up: both, down: [hidden, width] });
     try {
       await expectOp(gpu, {
         make: expertsNode,
@@ -428,10 +432,11 @@ describe.each([
     ['f16', 1, undefined],
     ['f16', 20, undefined],
     ['q8_0', 20, 'experts'],
-  ] as const)('atomic, %s, %i tokens, schedule %s', async (format, tokens, schedule) => {
+    [{ in: 'q8_0', out: 'f16' }, 20, undefined],
+  ] as const)('atomic, %o, %i tokens, schedule %s', async (formats, tokens, schedule) => {
     const [pages, pageExperts, topK, hidden] = [4, 16, 6, 64];
     const vectors = [pageExperts, hidden] as const;
-    const open = await openExperts(gpu, pages, format, { in: vectors, out: vectors });
+    const open = await openExperts(gpu, pages, formats, { in: vectors, out: vectors });
     try {
       await expectOp(gpu, {
         make: atomicExpertsNode,
