@@ -18,8 +18,12 @@ export type { GpuEntry, HostDevice } from './gpu/device.ts';
 export type { FileSource, FolderSource, ReadOptions } from './io/source.ts';
 
 export type { ConfigReader } from './models/config.ts';
+export type * from './blocks/block.ts';
+export { rowsOf } from './blocks/expert-rows.ts';
 export type { ModelFamily } from './blocks/family.ts';
 export type { GraphPurpose } from './blocks/purpose.ts';
+export type { MoeSite, Routes, Site } from './blocks/site.ts';
+export type { OwnBlocks } from './blocks/table.ts';
 export type { ConfigFamily } from './models/family.ts';
 export type * from './models/spec.ts';
 export { buildDecoder } from './blocks/decoder.ts';

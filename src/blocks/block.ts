@@ -1,15 +1,27 @@
 /** What a graph is built from: each kind is one file, and one line in the table of its folder. */
-import type { Tensor, TensorRows } from '../graph/tensor.ts';
+import type { Tensor, TensorRows, TensorType } from '../graph/tensor.ts';
 import type { BlockSpec, ExpertSpec, RouterSpec } from '../models/spec.ts';
 import type { MoeSite, Routes, Site } from './site.ts';
+
+/** What a mixer keeps from step to step: so many elements for each position of the context. */
+export interface StateSpec {
+  readonly name: string; // unique in the mixer
+  readonly perPosition: number;
+  readonly type?: TensorType; // default: what activations are
+}
+
+/** The tensors [contextTokens, perPosition] of a mixer's states, by name. */
+export type States = Readonly<Record<string, Tensor>>;
 
 /** Turns the normed stream into what is added to the stream: attention, a dense MLP, anything with a state. */
 export interface Mixer<S extends BlockSpec = BlockSpec> {
   readonly kind: S['kind'];
+  /** What it keeps; default: nothing. A session may go back to any position, and runs on from there. */
+  state?(spec: S): readonly StateSpec[];
   /** @throws {AtomoeError} bad-file; unsupported-model - sizes that its kernels do not take; `label` is the model's */
   check?(spec: S, label: string): void;
   /** x [tokens, hidden] -> what is added to the stream, [tokens, hidden]. */
-  add(site: Site, x: Tensor, spec: S): Tensor;
+  add(site: Site, x: Tensor, spec: S, states: States): Tensor;
 }
 
 /** Decides which experts a token takes, and with what weights. */

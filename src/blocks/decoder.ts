@@ -6,7 +6,8 @@ import { linearNode } from '../graph/ops/linear.ts';
 import { rmsNormNode } from '../graph/ops/norm.ts';
 import { sampleNodes } from '../graph/ops/sample.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { isMoe, type ModelSpec, type SublayerSpec } from '../models/spec.ts';
+import { isMoe, type BlockSpec, type ModelSpec, type SublayerSpec } from '../models/spec.ts';
+import type { Mixer } from './block.ts';
 import { expertsBranch, type SublayerInput } from './moe.ts';
 import type { GraphPurpose } from './purpose.ts';
 import { Site } from './site.ts';
@@ -38,7 +39,7 @@ export function buildDecoder(
     if (isMoe(block)) {
       branch = expertsBranch(here, blocks, input, block, { layer, later: moes.slice(layer + 1) });
       layer += 1;
-    } else branch = blocks.mixer(block).add(here, input.normed, block);
+    } else branch = mixed(here, blocks.mixer(block), input.normed, block);
     stream = { x: input.x, branch };
   }
   const logits = addHead(site.at('final'), spec, stream);
@@ -46,6 +47,16 @@ export function buildDecoder(
   if (purpose.sample)
     outputs['record'] = sampleNodes(builder, { ids: builder.ids, logits, vocab: spec.vocab });
   return builder.build(outputs);
+}
+
+/** A mixer with its states, which are named after it. */
+function mixed(site: Site, mixer: Mixer, x: Tensor, block: BlockSpec): Tensor {
+  const { builder, label, purpose } = site;
+  const states = (mixer.state?.(block) ?? []).map(({ name, perPosition, type = 'scalar' }) => {
+    const shape = { role: 'state', type, fixed: purpose.contextTokens * perPosition } as const;
+    return [name, builder.tensor(`${label} ${name}`, shape)] as const;
+  });
+  return mixer.add(site, x, block, Object.fromEntries(states));
 }
 
 /** All sublayers in their order, each with a label of its own among those of its kind: `layer 3`, then `layer 3.1`. */

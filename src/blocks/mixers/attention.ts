@@ -1,10 +1,10 @@
-import { AtomoeError } from '../../errors.ts';
+import { AtomoeError, invariant } from '../../errors.ts';
 import { attentionNode, ropeKvNode } from '../../graph/ops/attention.ts';
 import { linearNode } from '../../graph/ops/linear.ts';
 import type { Tensor, Weight } from '../../graph/tensor.ts';
 import { ropeAngles } from '../../kernels/rope-angles.ts';
 import type { AttentionSpec, RopeSpec } from '../../models/spec.ts';
-import type { Mixer } from '../block.ts';
+import type { Mixer, States } from '../block.ts';
 import { checkQuads } from '../check-sizes.ts';
 import type { Site } from '../site.ts';
 
@@ -19,14 +19,18 @@ export const attention: Mixer<AttentionSpec> = {
       `${label} config.json: ${heads} heads over ${kvHeads} key-value heads; wanted a whole number of heads each; check config.json`,
     );
   },
-  add(site, x, spec) {
+  state: ({ kvHeads, headDim }) => [
+    { name: 'keys', perPosition: kvHeads * headDim },
+    { name: 'values', perPosition: kvHeads * headDim },
+  ],
+  add(site, x, spec, states) {
     const { builder, label, hidden } = site;
     const { heads, kvHeads, headDim, scale, window } = spec;
     const rows = (heads + 2 * kvHeads) * headDim;
     const qkv = builder.tensor(`${label} qkv`, { perToken: rows });
     const weight = site.matrix(spec.qkv, rows, hidden);
     builder.add(linearNode(`${label} qkv`, { x, weight, bias: site.bias(spec.qkv, rows), y: qkv }));
-    const { q, kCache, vCache } = rotated(site, qkv, spec);
+    const { q, kCache, vCache } = rotated(site, qkv, spec, states);
     const o = builder.tensor(`${label} attended`, { perToken: heads * headDim });
     const shape = { heads, kvHeads, headDim };
     builder.add(attentionNode(label, { ...shape, q, kCache, vCache, o, scale, window }));
@@ -39,7 +43,7 @@ export const attention: Mixer<AttentionSpec> = {
 };
 
 /** Queries with their positions; keys and values go to the cache. */
-function rotated(site: Site, qkv: Tensor, attention: AttentionSpec) {
+function rotated(site: Site, qkv: Tensor, attention: AttentionSpec, { keys, values }: States) {
   const { builder, label, eps } = site;
   const { heads, kvHeads, headDim, norm, rope } = attention;
   const queries = heads * headDim;
@@ -48,9 +52,8 @@ function rotated(site: Site, qkv: Tensor, attention: AttentionSpec) {
     builder.exact(name, 1, norm.kind === 'vector' ? count : headDim, name);
   const angles = ropeTable(site, rope);
   const gains = norm.kind === 'none' ? undefined : { q: gain(norm.q, queries), k: gain(norm.k, cached) };
-  const state = { role: 'state', fixed: site.purpose.contextTokens * cached } as const;
-  const kCache = builder.tensor(`${label} keys`, state);
-  const vCache = builder.tensor(`${label} values`, state);
+  invariant(keys && values, () => 'attention keeps keys and values');
+  const [kCache, vCache] = [keys, values];
   const q = builder.tensor(`${label} q`, { perToken: queries });
   const { rotaryDim, style } = rope;
   const shape = { heads, kvHeads, headDim, norm: norm.kind, rotaryDim, style, eps };
