@@ -2,12 +2,14 @@
 //
 // neurons  [tokens, top_k] (bits of a f32 activation, slot number) from atomic-scores
 // ids      [tokens, top_k] u32      weights [tokens, top_k] f32      y [tokens, hidden] scalar      sums in f32
-//          `out_base` is the vec4 number of the output vectors in a record, `out_scales` the word number of their scales
-// grid     a workgroup has TEAMS teams, one to a token, of SLICES rows of COLS lanes; a lane owns one unit of the columns, and
-//          slice s takes the ranks 4 s .. 4 s + 3 (mod 4 SLICES); the slices are added in order. Tokens run fastest, blocks of
-//          COLS units slowest: workgroups in flight read the same columns of all output vectors, which then stay in a cache.
-// parts    alias scalar4; lib/weights-*, lib/expert-pool-* and the pools, lib/atomic-rows; Acc, add_unit, acc_vec4s (generated);
-//          fn fetch4 (lib/fetch4-*.wgsl); fn linear_group (lib/grid.wgsl)
+//          `out_base` is the vec4 number of the output vectors in a record, `out_scales` the word number of their
+//          scales
+// grid     a workgroup has TEAMS teams, one to a token, of SLICES rows of COLS lanes; a lane owns one unit of the
+//          columns, and slice s takes the ranks 4 s .. 4 s + 3 (mod 4 SLICES); the slices are added in order. Tokens
+//          run fastest, blocks of COLS units slowest: workgroups in flight read the same columns of all output vectors,
+//          which then stay in a cache.
+// parts    alias scalar4; lib/weights-*, lib/expert-pool-* and the pools, lib/atomic-rows; Acc, add_unit, acc_vec4s
+//          (generated); fn fetch4 (lib/fetch4-*.wgsl); fn linear_group (lib/grid.wgsl)
 // needs    hidden a multiple of UNIT; consts COLS, SLICES, TEAMS, with WG = COLS * SLICES * TEAMS
 override WG: u32;
 
@@ -47,7 +49,8 @@ fn pair_at(token: u32, rank: u32) -> Pair {
   return Pair(bitcast<f32>(neuron.x) * weights[at], place.slot, place.base, place.row);
 }
 
-// Memory that no expert stands in may hold anything: what it decodes to must be finite. A select costs less than a branch.
+// Memory that no expert stands in may hold anything: what it decodes to must be finite. A select costs less than a
+// branch.
 fn add_pair(acc: Acc, pair: Pair, unit: u32, units: u32) -> Acc {
   let is_there = pair.gain != 0.0;
   let words = select(vec4<u32>(0u), pool_load(pair.slot, pair.base + unit), is_there);

@@ -1,12 +1,12 @@
-// atomic-scores-grouped: atomic-scores with the pairs in the order of their experts, so that an input vector is read once
+// atomic-scores-grouped: atomic-scores with the pairs in the order of their experts: an input vector is read once
 //
 // x        [tokens, hidden] scalar      sums in f32
 // sorted   [pairs] (id, pair) by ascending id: the pairs of an expert are neighbours; pair = token * top_k + rank
 // neurons  [tokens, top_k] (bits of a f32 activation, slot number): each pair writes its own place
 // table    as in atomic-scores
-// grid     one workgroup per four neighbouring pairs (folded); lane l takes units l, l + WG, ... of a vector. Where the four
-//          have one expert, as most do when there are many pairs to an expert, its vector is read and unpacked once; the next
-//          workgroup finds it in a cache. Long and short segments cost alike, and no workgroup is empty.
+// grid     one workgroup per four neighbouring pairs (folded); lane l takes units l, l + WG, ... of a vector. Where the
+//          four have one expert, as most do when there are many pairs to an expert, its vector is read and unpacked
+//          once; the next workgroup finds it in a cache. Long and short segments cost alike, and no workgroup is empty.
 // parts    alias scalar4; lib/weights-*, lib/expert-pool-* and the pools, lib/atomic-rows, lib/activation; dot_unit
 //          (generated); fn reduce4 (lib/reduce4-*.wgsl); fn linear_group (lib/grid.wgsl)
 // needs    hidden a multiple of UNIT
@@ -74,7 +74,10 @@ fn main(
     for (var unit = lane; unit < units; unit += WG) {
       let weights = load_row(a, unit, units);
       let at = inputs + vec4<u32>(unit * UNIT_VEC4);
-      sums += vec4<f32>(dot_unit(weights, at.x), dot_unit(weights, at.y), dot_unit(weights, at.z), dot_unit(weights, at.w));
+      sums += vec4<f32>(
+        dot_unit(weights, at.x), dot_unit(weights, at.y),
+        dot_unit(weights, at.z), dot_unit(weights, at.w),
+      );
     }
   } else {
     for (var unit = lane; unit < units; unit += WG) {

@@ -2,11 +2,12 @@
 //
 // x        [tokens, hidden] scalar      ids [tokens, top_k] u32      sums in f32
 // neurons  [tokens, top_k] (bits of a f32 activation, slot number): what atomic-combine needs; ABSENT experts give 0
-// table    slot numbers of pages from table_base on: lib/atomic-rows.wgsl; `in_base` is the vec4 number of the input vectors
-//          in a record, `in_scales` the word number of their scales
-// grid     one workgroup per four pairs of a token (folded), pairs fastest; lane l takes units l, l + WG, ... of a vector
-// parts    alias scalar4; lib/weights-*, lib/dot-*, lib/expert-pool-* and the pools, lib/atomic-rows, lib/activation; fn
-//          reduce4 (lib/reduce4-*.wgsl); fn linear_group (lib/grid.wgsl)
+// table    slot numbers of pages from table_base on: lib/atomic-rows.wgsl; `in_base` is the vec4 number of the input
+//          vectors in a record, `in_scales` the word number of their scales
+// grid     one workgroup per four pairs of a token (folded), pairs fastest; lane l takes units l, l + WG, ... of a
+//          vector
+// parts    alias scalar4; lib/weights-*, lib/dot-*, lib/expert-pool-* and the pools, lib/atomic-rows, lib/activation;
+//          fn reduce4 (lib/reduce4-*.wgsl); fn linear_group (lib/grid.wgsl)
 // needs    hidden a multiple of UNIT
 override WG: u32;
 

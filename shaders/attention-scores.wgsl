@@ -12,7 +12,8 @@
 // records  [tiles, kv_heads, blocks, BLOCK + 2] vec4 f32, tiles = ceil(tokens * heads / kv_heads / 4),
 //          blocks = ceil((past + tokens) / BLOCK)
 // grid     one lane per record (folded), blocks innermost
-// parts    alias scalar, scalar4; struct Params, BLOCK, tile_rows() (lib/attention-rows.wgsl); fn linear_group (lib/grid.wgsl)
+// parts    alias scalar, scalar4; struct Params, BLOCK, tile_rows() (lib/attention-rows.wgsl); fn linear_group
+//          (lib/grid.wgsl)
 // needs    head_dim a multiple of 4
 override WG: u32;
 

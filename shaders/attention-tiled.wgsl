@@ -3,11 +3,12 @@
 // Rows (query head, token) that read one key head are numbered token by token (lib/attention-rows.wgsl), so that all
 // heads of a group share the keys that a workgroup loads. Keys that no row of a tile sees are not loaded.
 //
-// q, o     [tokens, heads, head_dim] scalar, as vec4      k_cache, v_cache   [context, kv_heads, head_dim] scalar, as vec4
-// grid     one workgroup per (ROWS rows, key head, 32 * CHUNKS dimensions of a head) (folded), the last rows, which see most
-//          keys, first
-// lanes    8 x 8: lane (y, x) has rows 4y .. 4y + 3; of the scores, keys x, x + 8, x + 16, x + 24; of the sums, column x
-//          of each chunk of 8 vec4 columns, into which the head is cut so that a tile fits workgroup memory
+// q, o     [tokens, heads, head_dim] scalar, as vec4
+// k_cache, v_cache  [context, kv_heads, head_dim] scalar, as vec4
+// grid     one workgroup per (ROWS rows, key head, 32 * CHUNKS dimensions of a head) (folded), the last rows, which see
+//          most keys, first
+// lanes    8 x 8: lane (y, x) has rows 4y .. 4y + 3; of the scores, keys x, x + 8, x + 16, x + 24; of the sums, column
+//          x of each chunk of 8 vec4 columns, into which the head is cut so that a tile fits workgroup memory
 // parts    alias scalar, scalar4; const CHUNKS; struct Params, tile_rows() (lib/attention-rows.wgsl);
 //          fn linear_group (lib/grid.wgsl)
 // needs    head_dim a multiple of 4; 13 KiB of workgroup memory

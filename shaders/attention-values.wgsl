@@ -5,7 +5,8 @@
 // records  [tiles, kv_heads, blocks, BLOCK + 2] vec4 f32 as attention-scores writes them
 // v_cache  [context, kv_heads, head_dim] scalar, as vec4      o   [tokens, heads, head_dim] scalar, as vec4
 // grid     one lane per (tile of four rows, key head, pair of vec4 columns) (folded), pairs innermost; no barrier
-// parts    alias scalar, scalar4; struct Params, BLOCK, tile_rows() (lib/attention-rows.wgsl); fn linear_group (lib/grid.wgsl)
+// parts    alias scalar, scalar4; struct Params, BLOCK, tile_rows() (lib/attention-rows.wgsl); fn linear_group
+//          (lib/grid.wgsl)
 // needs    head_dim a multiple of 4
 override WG: u32;
 

@@ -3,12 +3,15 @@
 // Token t sees keys j <= past + t, and of those only the last `window` where window > 0. Query head h reads key head
 // g = h / (heads / kv_heads). The keys of a token are cut into `splits` equal spans, one workgroup each.
 //
-// q, o     [tokens, heads, head_dim] scalar, as vec4      k_cache, v_cache   [context, kv_heads, head_dim] scalar, as vec4
+// q, o     [tokens, heads, head_dim] scalar, as vec4
+// k_cache, v_cache  [context, kv_heads, head_dim] scalar, as vec4
 // partials [tokens, heads, splits, head_dim / 4 + 1] vec4 f32, where keys are split: the weighted sum of values, then
 //          (largest score, sum of weights, 0, 0); attention-combine adds the spans up
-// grid     one workgroup per (token, key head, ROWS = TOGETHER * SETS of its query heads, span), folded, the span innermost
+// grid     one workgroup per (token, key head, ROWS = TOGETHER * SETS of its query heads, span), folded, the span
+//          innermost
 // lanes    scores: lane l takes key tile + l for all rows; values: lane l takes column l % (head_dim / 4) for all rows,
-//          and every (WG / columns)-th key; where there are more columns than lanes, columns l, l + WG, ... and every key
+//          and every (WG / columns)-th key; where there are more columns than lanes, columns l, l + WG, ... and every
+//          key
 // parts    alias scalar, scalar4; const WG, SETS, MOST_COLUMNS, PARTS = ceil(MOST_COLUMNS / WG); lib/heads-*.wgsl; fn
 //          linear_group (lib/grid.wgsl)
 // marks    split: writes partials; else splits is 1 and o is written

@@ -1,7 +1,7 @@
 // expert-down-lane: expert-down.wgsl with lanes alone, for software adapters. Bindings and parameters as there.
 //
-// grid   one lane per token and strip of 2 OUTS outputs, WG lanes to a workgroup (folded), strips fastest; h is weighted
-//        as it is read, and the sums run through the ranks in order
+// grid   one lane per token and strip of 2 OUTS outputs, WG lanes to a workgroup (folded), strips fastest; h is
+//        weighted as it is read, and the sums run through the ranks in order
 // parts  alias scalar; lib/expert-lane with what it stands on (tile-rows-1); the pool; fn linear_group
 override WG: u32;
 

@@ -1,4 +1,4 @@
-// expert-down-pairs: out[pair, o] = down_e[o, :] . h[pair, :] for the expert e of each pair. expert-combine.wgsl adds up.
+// expert-down-pairs: out[pair, o] = down_e[o, :] . h[pair, :] for the pair's expert e. expert-combine.wgsl adds up.
 //
 // out     [tokens * top_k, hidden] f32, 0 where the expert is absent or none; the rest as in expert-down.wgsl
 // grid    one workgroup per pair and eight outputs (folded), output blocks fastest

@@ -1,4 +1,4 @@
-// expert-down: y[token, o] = sum over ranks r of weights[token, r] * (down_e[o, :] . h[pair, :]), e the expert of the pair
+// expert-down: y[token, o] = sum over ranks r of weights[token, r] * (down_e[o, :] . h[pair, :]), e the pair's expert
 //
 // h       [tokens * top_k, width] f32        ids [tokens, top_k] u32        weights [tokens, top_k] f32
 // y       [tokens, hidden] scalar            a pair whose expert is absent or none adds nothing        sums in f32

@@ -4,7 +4,8 @@
 // tiles  records of 4 + ROWS words (sparse-dispatch.wgsl): expert, first place, rows, 0, the rows' pair numbers
 // h      [places, width] f32, in the order of the sort; untouched where the expert is absent      sums in f32
 // table  as in expert-gate-up.wgsl
-// grid   x: the tile, as sparse-dispatch counted them; y: the strip of OUTS outputs (or of WG strips), from first_strip on
+// grid   x: the tile, as sparse-dispatch counted them; y: the strip of OUTS outputs (or of WG strips), from first_strip
+//        on
 // parts  alias scalar4; lib/expert-staged or lib/expert-lane with what they stand on; the pools; fn activate
 // needs  hidden a multiple of UNIT
 override WG: u32;

@@ -1,4 +1,4 @@
-// expert-gate-up: h[pair, i] = act(gate_e[i, :] . x[token, :]) * (up_e[i, :] . x[token, :]) for the expert e of each pair
+// expert-gate-up: h[pair, i] = act(gate_e[i, :] . x[token, :]) * (up_e[i, :] . x[token, :]) for the pair's expert e
 //
 // x     [tokens, hidden] scalar      ids [tokens, top_k] u32: the pair's expert
 // h     [tokens * top_k, width] f32  0 where the expert is absent or none      sums in f32

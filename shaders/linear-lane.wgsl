@@ -8,8 +8,8 @@
 //        every weight finite: past a row's end a step multiplies some of the next row by zero
 //
 // For software adapters: a load costs as much as thirty products there, so a lane loads and prepares a unit of x once
-// for all its outputs, and there is neither workgroup memory nor a barrier. The loop over outputs stays a loop: unrolled
-// it would not fit the instruction cache.
+// for all its outputs, and there is neither workgroup memory nor a barrier. The loop over outputs stays a loop:
+// unrolled it would not fit the instruction cache.
 override WG: u32;
 
 struct Params {

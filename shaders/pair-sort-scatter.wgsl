@@ -3,8 +3,9 @@
 // keys    as in pair-sort-count; without a pair beside the id (stride 1), the pair is the position
 // counts  [digits, blocks] u32: pairs of a digit in earlier blocks      totals [digits] u32
 // sorted  [pairs] (id, pair)
-// grid    one workgroup per block of BLOCK pairs, which it takes in tiles of 4 WG: a lane has four neighbours, packs their
-//         digits into a word, and counts equal digits in the words before it. No order of atomics reaches the result.
+// grid    one workgroup per block of BLOCK pairs, which it takes in tiles of 4 WG: a lane has four neighbours, packs
+//         their digits into a word, and counts equal digits in the words before it. No order of atomics reaches the
+//         result.
 // parts   fn linear_group (lib/grid.wgsl)
 // needs   bits <= 8; const BLOCK, a multiple of 4 WG; 256 a multiple of WG
 override WG: u32;

@@ -1,13 +1,13 @@
-// product-halves: of each half of a product router's logits, the k best in order, and the log of the sum of exponentials
+// product-halves: of each half of a product router's logits, the k best in order, and log of the sum of exponentials
 //
 // scores     [rows, n] f32; a row is one half of one head of one token: row = 2 * (token * heads + head) + half
 // mean, variance  [2, n] f32: running statistics of the two halves; read only when norm is 1
-// halves     [rows, k + 1] (bits of a f32 score, id): the best in descending order, equal scores by ascending id; the last
-//            entry holds the log sum (0 without log_softmax). Scores are normalised, and less the row's maximum where
-//            log_softmax is 1: order and ties then are those of the logits themselves, not of rounded logarithms.
+// halves     [rows, k + 1] (bits of a f32 score, id): the best in descending order, equal scores by ascending id; the
+//            last entry holds the log sum (0 without log_softmax). Scores are normalised, and less the row's maximum
+//            where log_softmax is 1: order and ties then are those of the logits themselves, not of rounded logarithms.
 // grid       one workgroup per row
-// parts      fn rank_row(row, lane) (lib/product-quad.wgsl or lib/product-runs.wgsl), which calls put() for every element, and
-//            put_log(); fn linear_group (lib/grid.wgsl)
+// parts      fn rank_row(row, lane) (lib/product-quad.wgsl or lib/product-runs.wgsl), which calls put() for every
+//            element, and put_log(); fn linear_group (lib/grid.wgsl)
 // needs      k <= n
 override WG: u32;
 const PADDING = -3.0e38; // below every score; stands behind the last element of a row

@@ -4,7 +4,8 @@
 // mean, variance  [heads, 2, key] f32: running statistics of the query's columns; read only when norm is 1
 // keys_x, keys_y  [n, key] f32: keys of the halves 0 and 1, shared by all heads
 // scores    [rows, n] f32
-// grid      one workgroup per four heads or tokens, half and block of WG keys; the queries, normalised, wait in workgroup memory
+// grid      one workgroup per four heads or tokens, half and block of WG keys; the queries, normalised, wait in
+//           workgroup memory
 // parts     fn linear_group (lib/grid.wgsl)
 // needs     key a multiple of 4, at most 4 * MAX_KEY_VEC4
 override WG: u32;
@@ -28,7 +29,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> scores: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
 
-var<workgroup> queries: array<vec4<f32>, 512>; // ROWS * MAX_KEY_VEC4
+var<workgroup> queries: array<vec4<f32>, ROWS * MAX_KEY_VEC4>;
 
 fn query_at(row: u32, side: u32, at: u32) -> vec4<f32> {
   let quads = params.key / 4u;

@@ -1,7 +1,8 @@
-// skip-light: experts of little weight are left out: weights[p] = 0 where it is below the bound, and the pair names no expert
+// skip-light: experts of little weight are left out: weights[p] = 0 below the bound, and the pair names no expert
 //
 // ids, weights  [pairs] u32 and f32, changed in place      bound: a weight below it is light
-// drop_ids      1: ids[p] becomes 0xffffffff too, which names no expert; 0: ids stay, for kernels that look at weights only
+// drop_ids      1: ids[p] becomes 0xffffffff too, which names no expert; 0: ids stay, for kernels that look at weights
+//               only
 // grid          one lane per pair, WG lanes to a workgroup (folded)
 // parts         fn linear_group (lib/grid.wgsl)
 override WG: u32;

@@ -1,4 +1,5 @@
-// dot f32: one unit of weights (lib/weights-f32.wgsl) against the inputs that it meets, in registers and without arrays.
+// dot f32: one unit of weights (lib/weights-f32.wgsl) against the inputs that it meets, in registers and without
+// arrays.
 //
 // unit_inputs(at)           the inputs of a unit, from vec4 number `at` on, prepared once and used for many rows
 // unit_dot(words, inputs)   their product, still to be multiplied by the unit's scale where the format is SCALED

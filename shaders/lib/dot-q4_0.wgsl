@@ -1,8 +1,8 @@
-// dot q4_0: as lib/dot-f32.wgsl. A nibble is taken where it stands, as in lib/weights-q4_0.wgsl: at bit p it counts 2^p times
-// too much, and its inputs are divided by that, exactly.
+// dot q4_0: as lib/dot-f32.wgsl. A nibble is taken where it stands, as in lib/weights-q4_0.wgsl: at bit p it counts 2^p
+// times too much, and its inputs are divided by that, exactly.
 //
-// What is taken off a nibble is no more than half of what it can be: a compiler that multiplies out (Metal may) loses one bit,
-// not all of them, as it would with a number put into the mantissa of 2^23.
+// What is taken off a nibble is no more than half of what it can be: a compiler that multiplies out (Metal may) loses
+// one bit, not all of them, as it would with a number put into the mantissa of 2^23.
 struct UnitInputs {
   at0: vec4<f32>, // of the nibbles at bit 0 of the four words: columns 0, 4, 8, 12
   at4: vec4<f32>, // bit 4: columns 16, 20, 24, 28, over 2^4

@@ -1,5 +1,6 @@
-// dot q8_0: as lib/dot-f32.wgsl. A byte is taken where it stands, as in lib/weights-q8_0.wgsl: at bit p it counts 2^p times too
-// much, and its inputs are divided by that, exactly. Nothing large is added and taken off again (lib/dot-q4_0.wgsl).
+// dot q8_0: as lib/dot-f32.wgsl. A byte is taken where it stands, as in lib/weights-q8_0.wgsl: at bit p it counts 2^p
+// times too much, and its inputs are divided by that, exactly. Nothing large is added and taken off again
+// (lib/dot-q4_0.wgsl).
 struct UnitInputs {
   at0: vec4<f32>, // of the lowest bytes of the four words: columns 0, 4, 8, 12
   at8: vec4<f32>, // columns 1, 5, 9, 13, over 2^8

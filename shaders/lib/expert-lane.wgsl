@@ -4,7 +4,8 @@
 //   strip_of(y, lane)         which strip a lane works on, in row y of the grid
 //   begin_tile(lane)          notes where the rows of x begin
 //   add_products(a, b, lane)  adds the products with two strips of an expert's matrices (one slot) to the lane's sums
-//   emit_sums(lane)           hands the sums to the kernel's emit(row, out, a, b); out counts from the strips' first rows
+//   emit_sums(lane)           hands the sums to the kernel's emit(row, out, a, b); out counts from the strips' first
+//                             rows
 // parts  lib/tile-rows-*.wgsl, lib/step-*.wgsl, lib/expert-strip.wgsl, lib/expert-matrix.wgsl, the pool; const OUTS
 // needs  one pool; fn row_base(row: u32) -> u32, the vec4 number at which a row of x begins, for any row < ROWS
 //        every weight finite: past a row's end a step multiplies some of the next row by zero

@@ -1,12 +1,13 @@
-// expert-staged: the products of a tile of ROWS rows of x with two strips of 32 rows of weights, through workgroup memory.
+// expert-staged: the products of a tile of ROWS rows of x with two strips of 32 rows of weights, through workgroup
+// memory.
 //
 // Functions and what the kernel gives as in lib/expert-lane.wgsl.
 // parts  lib/weights-*.wgsl, lib/expert-strip.wgsl, lib/expert-matrix.wgsl, the pools
 // needs  WG = 64; fn input4(at: u32) -> vec4<f32>; uniform control flow
 //
-// 32 columns at a time are unpacked into workgroup memory. The lanes stand 8 x 8: lane (i, j) sums for the rows i, i + 8,
-// ... and the outputs j, j + 8, ... of both strips, so that neighbours read neighbouring rows. Sums of a row never depend
-// on the other rows.
+// 32 columns at a time are unpacked into workgroup memory. The lanes stand 8 x 8: lane (i, j) sums for the rows
+// i, i + 8, ... and the outputs j, j + 8, ... of both strips, so that neighbours read neighbouring rows. Sums of a row
+// never depend on the other rows.
 const ROWS = 32u;
 const OUTS = 32u;
 const QUADS = 8u; // of columns, that are staged at a time

@@ -10,9 +10,21 @@ struct Four {
 fn fetch4(token: u32, rank: u32, lane: u32) -> Four {
   let own = pair_at(token, rank + lane);
   return Four(
-    Pair(quadBroadcast(own.gain, 0u), quadBroadcast(own.slot, 0u), quadBroadcast(own.base, 0u), quadBroadcast(own.row, 0u)),
-    Pair(quadBroadcast(own.gain, 1u), quadBroadcast(own.slot, 1u), quadBroadcast(own.base, 1u), quadBroadcast(own.row, 1u)),
-    Pair(quadBroadcast(own.gain, 2u), quadBroadcast(own.slot, 2u), quadBroadcast(own.base, 2u), quadBroadcast(own.row, 2u)),
-    Pair(quadBroadcast(own.gain, 3u), quadBroadcast(own.slot, 3u), quadBroadcast(own.base, 3u), quadBroadcast(own.row, 3u)),
+    Pair(
+      quadBroadcast(own.gain, 0u), quadBroadcast(own.slot, 0u),
+      quadBroadcast(own.base, 0u), quadBroadcast(own.row, 0u),
+    ),
+    Pair(
+      quadBroadcast(own.gain, 1u), quadBroadcast(own.slot, 1u),
+      quadBroadcast(own.base, 1u), quadBroadcast(own.row, 1u),
+    ),
+    Pair(
+      quadBroadcast(own.gain, 2u), quadBroadcast(own.slot, 2u),
+      quadBroadcast(own.base, 2u), quadBroadcast(own.row, 2u),
+    ),
+    Pair(
+      quadBroadcast(own.gain, 3u), quadBroadcast(own.slot, 3u),
+      quadBroadcast(own.base, 3u), quadBroadcast(own.row, 3u),
+    ),
   );
 }

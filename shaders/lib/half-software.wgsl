@@ -1,4 +1,5 @@
-// half-software: `half_value` of lib/half.wgsl for software adapters, which keep subnormal numbers and pay for each operation.
+// half-software: `half_value` of lib/half.wgsl for software adapters, which keep subnormal numbers and pay for each
+// operation.
 fn half_value(word: u32) -> f32 {
   return unpack2x16float(word).x;
 }

@@ -1,5 +1,6 @@
-// heads (1): a key head serves one query head at a time. Shared with lib/heads-4.wgsl: TOGETHER, Scores, Columns, dots(),
-// outer(), scaled(), head_columns(), head_score(), put_head(). Without a group that shares keys nothing is computed twice.
+// heads (1): a key head serves one query head at a time. Shared with lib/heads-4.wgsl: TOGETHER, Scores, Columns,
+// dots(), outer(), scaled(), head_columns(), head_score(), put_head(). Without a group that shares keys nothing is
+// computed twice.
 const TOGETHER = 1u;
 alias Scores = f32; // of one key, for the heads that travel together
 alias Columns = vec4<f32>; // four columns of each of these heads

@@ -1,11 +1,12 @@
 // product candidates by bins, for large top_k: candidates fall into bins by their sums, and rank inside their bin.
 //
-// At least top_k candidates reach the largest sum on the edge of the staircase, so nothing below it is looked at. The bins
-// are narrower towards that sum, where candidates crowd; those that begin beyond top_k are dropped. The order inside a bin's
-// list depends on the order of atomics, the ranks do not.
+// At least top_k candidates reach the largest sum on the edge of the staircase, so nothing below it is looked at. The
+// bins are narrower towards that sum, where candidates crowd; those that begin beyond top_k are dropped. The order
+// inside a bin's list depends on the order of atomics, the ranks do not.
 //
 // A candidate's bin is found three times, and must be the same each time. So only the bits of a sum are compared and
-// counted with: integers, which no compiler rounds one way here and another way there (Metal may reorder float arithmetic).
+// counted with: integers, which no compiler rounds one way here and another way there (Metal may reorder float
+// arithmetic).
 // needs  MAX_CANDIDATES, BINS = 256; WG a power of two <= BINS; product-route.wgsl's functions
 const BEYOND = 0x80000000u; // a bin that is dropped
 

@@ -1,5 +1,6 @@
-// product halves in a quad, for up to 64 elements: all in the registers of four lanes, without workgroup memory or barriers,
-// which cost software adapters more than all comparisons do. Lane l holds elements 16 c + 4 l .. 16 c + 4 l + 3 in column c.
+// product halves in a quad, for up to 64 elements: all in the registers of four lanes, without workgroup memory or
+// barriers, which cost software adapters more than all comparisons do. Lane l holds elements
+// 16 c + 4 l .. 16 c + 4 l + 3 in column c.
 // needs  n <= 64; WG = 4; subgroups; product-halves.wgsl's functions
 struct Ranks {
   a: vec4<u32>, // of column 0, and so on
@@ -44,7 +45,8 @@ fn against(them: mat4x4<f32>, own: mat4x4<f32>, other: u32, lane: u32) -> Ranks 
     beside(them[0], own[0], other, lane) + later(them[1], own[0]) + later(them[2], own[0]) + later(them[3], own[0]),
     earlier(them[0], own[1]) + beside(them[1], own[1], other, lane) + later(them[2], own[1]) + later(them[3], own[1]),
     earlier(them[0], own[2]) + earlier(them[1], own[2]) + beside(them[2], own[2], other, lane) + later(them[3], own[2]),
-    earlier(them[0], own[3]) + earlier(them[1], own[3]) + earlier(them[2], own[3]) + beside(them[3], own[3], other, lane),
+    earlier(them[0], own[3]) + earlier(them[1], own[3]) + earlier(them[2], own[3])
+      + beside(them[3], own[3], other, lane),
   );
 }
 
@@ -77,10 +79,22 @@ fn rank_row(row: u32, lane: u32) {
     four_logits(row, first + 32u),
     four_logits(row, first + 48u),
   );
-  let lane0 = mat4x4<f32>(quadBroadcast(own[0], 0u), quadBroadcast(own[1], 0u), quadBroadcast(own[2], 0u), quadBroadcast(own[3], 0u));
-  let lane1 = mat4x4<f32>(quadBroadcast(own[0], 1u), quadBroadcast(own[1], 1u), quadBroadcast(own[2], 1u), quadBroadcast(own[3], 1u));
-  let lane2 = mat4x4<f32>(quadBroadcast(own[0], 2u), quadBroadcast(own[1], 2u), quadBroadcast(own[2], 2u), quadBroadcast(own[3], 2u));
-  let lane3 = mat4x4<f32>(quadBroadcast(own[0], 3u), quadBroadcast(own[1], 3u), quadBroadcast(own[2], 3u), quadBroadcast(own[3], 3u));
+  let lane0 = mat4x4<f32>(
+    quadBroadcast(own[0], 0u), quadBroadcast(own[1], 0u),
+    quadBroadcast(own[2], 0u), quadBroadcast(own[3], 0u),
+  );
+  let lane1 = mat4x4<f32>(
+    quadBroadcast(own[0], 1u), quadBroadcast(own[1], 1u),
+    quadBroadcast(own[2], 1u), quadBroadcast(own[3], 1u),
+  );
+  let lane2 = mat4x4<f32>(
+    quadBroadcast(own[0], 2u), quadBroadcast(own[1], 2u),
+    quadBroadcast(own[2], 2u), quadBroadcast(own[3], 2u),
+  );
+  let lane3 = mat4x4<f32>(
+    quadBroadcast(own[0], 3u), quadBroadcast(own[1], 3u),
+    quadBroadcast(own[2], 3u), quadBroadcast(own[3], 3u),
+  );
   let most = max(max(own[0], own[1]), max(own[2], own[3]));
   let top = vec4<f32>(quad_max(max(max(most.x, most.y), max(most.z, most.w))));
   let shifts = select(vec4<f32>(0.0), top, params.log_softmax == 1u);

@@ -1,5 +1,5 @@
-// product halves in runs, for up to MAX_GRID elements: lanes count ranks inside blocks of 64, four elements each; then runs are
-// merged in pairs by binary search, cut at k.
+// product halves in runs, for up to MAX_GRID elements: lanes count ranks inside blocks of 64, four elements each; then
+// runs are merged in pairs by binary search, cut at k.
 // needs  n <= MAX_GRID; WG a multiple of 4; product-halves.wgsl's functions
 const MAX_GRID = 1024u;
 const BLOCK = 64u;

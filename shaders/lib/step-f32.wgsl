@@ -1,7 +1,8 @@
 // step f32: the product of STEP units of a row of weights with the columns that they meet, value by value.
 //
-// Long chains of scalar operations, not vectors or arrays: a compiler without an optimiser (software adapters) keeps those
-// in registers. XValue is one column of x: a number, or a vector of one number for each row of x that a lane works on.
+// Long chains of scalar operations, not vectors or arrays: a compiler without an optimiser (software adapters) keeps
+// those in registers. XValue is one column of x: a number, or a vector of one number for each row of x that a lane
+// works on.
 //   XStep                 a step's columns, prepared once and used for many outputs
 //   step_inputs(unit)     loads and prepares them
 //   step_dot(at, in)      the product with the weights from vec4 number `at` on, to be multiplied by the units' scale

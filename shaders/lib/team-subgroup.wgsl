@@ -1,6 +1,7 @@
 // team (subgroups): the sum over the lanes of a workgroup, in every lane.
-// Subgroups add up among themselves; the lowest lane of each leaves its sum in workgroup memory, and then every subgroup
-// adds up all of them alike. Right for any mapping of lanes to subgroups, and the same bits on the same adapter.
+// Subgroups add up among themselves; the lowest lane of each leaves its sum in workgroup memory, and then every
+// subgroup adds up all of them alike. Right for any mapping of lanes to subgroups, and the same bits on the same
+// adapter.
 // needs  alias Acc; fn subgroup_sum (lib/rows-*-subgroup.wgsl); called once, in uniform control flow, by every lane
 var<workgroup> team_scratch: array<Acc, WG>;
 
