@@ -1,4 +1,4 @@
-// `npm run check`: format, lint, shaders, types and builds. All steps run, so that one run tells everything.
+// `npm run check`: format, lint, WGSL, types and builds. All steps run, so that one run tells everything.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -18,6 +18,7 @@ const steps = [
       ...['src', 'e2e', 'demo', 'bench', 'scripts'].filter((folder) => existsSync(resolve(root, folder))),
     ],
   ],
+  ['wgsl', ['scripts/wgsl-style.mjs']],
   ['shaders', ['scripts/shaders-readme.mjs', '--check']],
   ['types', ['node_modules/typescript/bin/tsc', '--noEmit']],
   ['build', ['node_modules/vite/bin/vite.js', 'build', '--logLevel', 'warn']],
