@@ -1,4 +1,4 @@
-// reduce (subgroups): the sum over all lanes of a workgroup, given to every lane.
+// reduce (subgroups): the sum and the maximum over all lanes of a workgroup, given to every lane.
 // Subgroups reduce themselves; the lowest lane of each leaves its result in workgroup memory, and then every subgroup
 // adds up all of them alike. Right for any mapping of lanes to subgroups, and the same bits on the same adapter.
 // needs  WG (override in the kernel's file); called in uniform control flow by every lane
@@ -16,4 +16,18 @@ fn reduce_sum(value: f32, lane: u32) -> f32 {
   sum = subgroupAdd(sum);
   workgroupBarrier(); // before the next call writes the scratch
   return sum;
+}
+
+fn reduce_max(value: f32, lane: u32) -> f32 {
+  reduce_scratch[lane] = subgroupMax(value);
+  workgroupBarrier();
+  let size = subgroupAdd(1u);
+  let first = subgroupExclusiveAdd(1u);
+  var largest = reduce_scratch[first];
+  for (var at = first + size; at < WG; at += size) {
+    largest = max(largest, reduce_scratch[at]);
+  }
+  largest = subgroupMax(largest);
+  workgroupBarrier();
+  return largest;
 }

@@ -33,7 +33,7 @@ export function featuresOf(variant: { readonly scalar?: Scalar; readonly subgrou
   return features;
 }
 
-/** `reduce_sum` over the lanes of a workgroup of WG. */
+/** `reduce_sum`, `reduce_max` over the lanes of a workgroup of WG. */
 export function reducePart(subgroups: boolean): Part {
   return subgroups
     ? { name: 'lib/reduce-subgroup.wgsl', text: reduceSubgroup }

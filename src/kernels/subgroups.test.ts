@@ -47,6 +47,17 @@ fn stand_in_add(value: Told) -> Told {
   return sum;
 }
 
+fn stand_in_max(value: Told) -> Told {
+  tell(value);
+  var largest = value;
+  for (var other = 0u; other < WG; other++) {
+    if (lanes[other] == lanes[own_lane]) {
+      largest = max(largest, told[other]);
+    }
+  }
+  return largest;
+}
+
 fn stand_in_size() -> u32 {
   var size = 0u;
   for (var other = 0u; other < WG; other++) {
@@ -77,7 +88,8 @@ function replaced(text: string): string {
     .replaceAll('subgroupAdd(1u)', 'stand_in_size()')
     .replaceAll('subgroupExclusiveAdd(1u)', 'stand_in_rank()')
     .replaceAll('subgroupMin(lane)', 'stand_in_lowest()')
-    .replaceAll('subgroupAdd(', 'stand_in_add(');
+    .replaceAll('subgroupAdd(', 'stand_in_add(')
+    .replaceAll('subgroupMax(', 'stand_in_max(');
 }
 
 const SPREAD = 'vec4<f32>(v, 2.0 * v, 3.0 * v, 4.0 * v)';
@@ -86,9 +98,10 @@ const LIBRARIES = {
     told: 'f32',
     text: reduce,
     // twice, since the second call finds the scratch of the first
-    sum: 'reduce_sum(v, lane) + reduce_sum(v, lane)',
+    sum: 'reduce_sum(v, lane) + 0.0 * reduce_max(v, lane) + reduce_sum(v, lane)',
     factor: 2,
   },
+  'reduce, the largest': { told: 'f32', text: reduce, sum: 'reduce_max(v, lane)', factor: 0 },
   reduce4: {
     told: 'vec4<f32>',
     text: reduce4,
@@ -161,7 +174,8 @@ describe.each(Object.keys(LIBRARIES) as Library[])('%s', (library) => {
     // Whole numbers: sums are exact in any order.
     const values = Float32Array.from({ length: wg }, () => Math.floor(200 * next()) - 100);
     const sum = values.reduce((total, value) => total + value, 0);
-    const want = LIBRARIES[library].factor * sum;
+    const { factor } = LIBRARIES[library];
+    const want = factor === 0 ? Math.max(...values) : factor * sum;
     for (const [name, shape] of Object.entries(SHAPES)) {
       const { result } = await runKernel(
         gpu,
