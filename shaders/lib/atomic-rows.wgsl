@@ -19,5 +19,5 @@ fn atomic_scale(at: AtomicRow, unit: u32, units: u32, scales: u32) -> f32 {
   }
   let index = unit_scale_index(at.row, unit, units * UNIT);
   let word = pool_word(at.slot, 4u * slot_base(at.slot, params.slot_vec4) + scales + index / 2u);
-  return half_value(word >> (16u * (index % 2u)));
+  return scale_value(word >> (16u * (index % 2u)));
 }

@@ -20,5 +20,5 @@ fn scale_of(matrix: Matrix, row: u32, unit: u32) -> f32 {
   }
   let index = unit_scale_index(row, unit, matrix.units * UNIT);
   let word = pool_word(matrix.slot, matrix.scales + index / 2u);
-  return half_value(word >> (16u * (index % 2u)));
+  return scale_value(word >> (16u * (index % 2u)));
 }

@@ -15,10 +15,10 @@ fn scales_of(matrix: Matrix, rows: vec4<u32>, unit: u32) -> vec4<f32> {
   );
   let words = pool_word4(matrix.slot, matrix.scales + index / 2u) >> (16u * (index % 2u));
   return vec4<f32>(
-    half_value(words.x),
-    half_value(words.y),
-    half_value(words.z),
-    half_value(words.w),
+    scale_value(words.x),
+    scale_value(words.y),
+    scale_value(words.z),
+    scale_value(words.w),
   );
 }
 

@@ -1,5 +1,5 @@
-// half-software: `half_value` of lib/half.wgsl for software adapters, which keep subnormal numbers and pay for each
+// half-software: `scale_value` of lib/half.wgsl for software adapters, which keep subnormal numbers and pay for each
 // operation.
-fn half_value(word: u32) -> f32 {
+fn scale_value(word: u32) -> f32 {
   return unpack2x16float(word).x;
 }

@@ -3,7 +3,7 @@
 const LEAST_NORMAL = 0x400u;
 
 // The f16 in the low half of a word.
-fn half_value(word: u32) -> f32 {
+fn scale_value(word: u32) -> f32 {
   let magnitude = word & 0x7fffu;
   let subnormal = f32(magnitude) * 0x1p-24f;
   let small = select(subnormal, -subnormal, (word & 0x8000u) != 0u);

@@ -11,7 +11,7 @@ fn unpack_unit(words: vec4<u32>, scale: f32) -> array<vec4<f32>, UNIT_VEC4> {
   return array<vec4<f32>, UNIT_VEC4>(bitcast<vec4<f32>>(words));
 }
 
-// Number of the f16 scale of a unit, counted in halves from the start of the scales: unused here.
+// Number of the scale of a unit, counted in steps of 16 bits from the start of the scales: unused here.
 fn unit_scale_index(row: u32, unit: u32, cols: u32) -> u32 {
   return 0u;
 }

@@ -49,7 +49,7 @@ fn unpack_unit(words: vec4<u32>, scale: f32) -> array<vec4<f32>, UNIT_VEC4> {
 fn unit_scale_index(row: u32, unit: u32, cols: u32) -> u32 {
   return 2u * row; // in steps of 16 bits
 }`,
-    scale: 'fn half_value(word: u32) -> f32 { return bitcast<f32>(word); }',
+    scale: 'fn scale_value(word: u32) -> f32 { return bitcast<f32>(word); }',
     dot: `
 struct UnitInputs { at: array<vec4<f32>, 8> }
 fn unit_inputs(at: u32) -> UnitInputs {

@@ -57,7 +57,7 @@ export function unitVec4s(format: FormatName): number {
 
 /**
  * `UNIT`, `unpack_unit`: reads weights of one format out of `array<vec4<u32>>` words. See the files' headers.
- * `half_value`: a scale of theirs, subnormal or not.
+ * `scale_value`: a scale of theirs, subnormal or not.
  *
  * @param isForSoftware - in forms that only software adapters run
  */

@@ -19,7 +19,7 @@ export interface FormatShaders {
   /** `STEP`, `XStep`, `step_inputs(unit)`, `step_dot(at, in)`: see shaders/lib/step-f32.wgsl. */
   readonly step: string;
   /**
-   * `half_value(word: u32) -> f32`: a scale, whose bits begin with the lowest of `word`. Where a format has none of its
+   * `scale_value(word: u32) -> f32`: a scale, whose bits begin with the lowest of `word`. Where a format has none of its
    * own, scales are f16. `unit_scale_index` counts steps of 16 bits.
    */
   readonly scale?: string;
