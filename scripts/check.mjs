@@ -1,4 +1,4 @@
-// `npm run check`: format, lint, WGSL, types and builds. All steps run, so that one run tells everything.
+// `npm run check`: format, lint, WGSL, generated documents, types and builds. All steps run: one run tells everything.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -20,6 +20,7 @@ const steps = [
   ],
   ['wgsl', ['scripts/wgsl-style.mjs']],
   ['shaders', ['scripts/shaders-readme.mjs', '--check']],
+  ['house', ['scripts/house.mjs', '--check']],
   ['types', ['node_modules/typescript/bin/tsc', '--noEmit']],
   ['build', ['node_modules/vite/bin/vite.js', 'build', '--logLevel', 'warn']],
   ['library', ['node_modules/vite/bin/vite.js', 'build', '-c', 'vite.lib.config.ts', '--logLevel', 'warn']],

@@ -1,0 +1,80 @@
+// The journey of an expert's bytes: the functions that are entered between a model's spec and a slot of GPU memory.
+import { folderOf } from './picture.mjs';
+
+/** @typedef {import('./modules.mjs').Module} Module */
+/** @typedef {readonly [path: string, name: string]} Entered - a function, by its file and its name without `#` */
+/** @typedef {{ folder: string, functions: string[] }} Stay - functions of one folder that follow one another */
+
+/** @type {readonly (readonly Entered[])[]} in the order in which they are entered; each is called by one before it */
+export const JOURNEY = [
+  // Once for a model: from its spec to the layout of records.
+  [
+    ['engine/planning.ts', 'draftModel'],
+    ['blocks/read.ts', 'expertLayers'],
+    ['engine/expert-plan.ts', 'planExperts'],
+    ['engine/expert-plan.ts', 'formatsOfParts'],
+    ['blocks/read.ts', 'expertMatrices'],
+    ['blocks/experts/gated.ts', 'parts'],
+    ['blocks/expert-rows.ts', 'rowsOf'],
+    ['engine/weights.ts', 'describe'],
+    ['weights/matrix.ts', 'chooseFormat'],
+    ['engine/expert-plan.ts', 'planBanks'],
+    ['weights/record.ts', 'recordLayout'],
+  ],
+  // When a token needs an expert that is in no slot.
+  [
+    ['engine/streamed-steps.ts', 'verify'],
+    ['experts/streamer.ts', 'demand'],
+    ['experts/streamer.ts', 'fetch'],
+    ['experts/tiers.ts', 'read'],
+    ['experts/tiers.ts', 'begin'],
+    ['experts/tiers.ts', 'fetch'],
+    ['engine/expert-memory.ts', 'read'],
+    ['engine/expert-plan.ts', 'read'],
+    ['blocks/read.ts', 'parts'],
+    ['engine/expert-plan.ts', 'readOne'],
+    ['engine/weights.ts', 'readPart'],
+    ['containers/checkpoint.ts', 'read'],
+    ['containers/checkpoint.ts', 'readTensor'],
+    ['io/read.ts', 'readExactly'],
+    ['weights/matrix.ts', 'encodeMatrix'],
+    ['weights/record.ts', 'packRecord'],
+    ['experts/streamer.ts', 'upload'],
+    ['experts/store.ts', 'write'],
+    ['gpu/device.ts', 'write'],
+  ],
+];
+
+/**
+ * @param {readonly (readonly Entered[])[]} journey
+ * @returns {Stay[]}
+ */
+export function staysOf(journey) {
+  /** @type {Stay[]} */
+  const stays = [];
+  for (const [path, name] of journey.flat()) {
+    const folder = folderOf(path);
+    const last = stays.at(-1);
+    if (last?.folder === folder) last.functions.push(name);
+    else stays.push({ folder, functions: [name] });
+  }
+  return stays;
+}
+
+/**
+ * What the journey says that the code does not: functions that are not there, or that nothing before them calls.
+ * @param {readonly (readonly Entered[])[]} journey
+ * @param {ReadonlyMap<string, Module>} modules
+ * @returns {string[]}
+ */
+export function wrongSteps(journey, modules) {
+  return journey.flatMap((walk) =>
+    walk.flatMap(([path, name], at) => {
+      if (!modules.get(path)?.functions.has(name)) return [`src/${path} has no function ${name}`];
+      const isCalled = walk.slice(0, at).some(([from, caller]) => {
+        return modules.get(from)?.functions.get(caller)?.has(name);
+      });
+      return at === 0 || isCalled ? [] : [`nothing before it calls ${name} of src/${path}`];
+    }),
+  );
+}
