@@ -38,6 +38,7 @@ export {
   type RunContext,
   type Step,
 } from './graph/node.ts';
+export { defineOp, type OpDefinition } from './graph/op.ts';
 export type { Ref, Tensor, TensorRows, TensorShape, Weight } from './graph/tensor.ts';
 export { atomicExpertsNode } from './graph/ops/atomic-experts.ts';
 export { attentionNode, ropeKvNode } from './graph/ops/attention.ts';

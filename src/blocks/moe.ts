@@ -37,11 +37,12 @@ export function expertsBranch(
   const { experts, expert, shared } = moe;
   const { layer } = place;
   const kind = blocks.expert(expert);
-  const routes = route(site, blocks, normed, moe, { label, layer, name: `route ${layer}` });
+  const { ids, weights } = route(site, blocks, normed, moe, { label, layer, name: `route ${layer}` });
+  const routes = { ids, weights };
   const { skipBelow: bound = 0 } = purpose;
   if (bound > 0) {
     const dropIds = kind.skipsBy === 'id';
-    builder.add(skipLightNode(label, { ...routes, topK: routes.ids.perToken, bound, dropIds }));
+    builder.add(skipLightNode(label, { ...routes, topK: ids.perToken, bound, dropIds }));
   }
   lookAhead(site, blocks, x, place);
   // Ahead of the routed experts: the GPU has something to do while they are fetched.

@@ -5,6 +5,8 @@ export interface GraphPurpose {
   readonly contextTokens: number;
   /** Each layer with experts also says what so many of the next ones would choose. Default 0. */
   readonly lookahead?: number;
+  /** Routers that know the scores of the chosen experts keep them. Default: not. */
+  readonly scores?: boolean;
   /** Experts whose weight is below this are left out. Default: none. */
   readonly skipBelow?: number;
 }

@@ -17,7 +17,10 @@ export interface ExpertLayer {
 }
 
 /** The layers with routed experts, in the order in which a step needs them. */
-export function expertLayers({ layers, hidden }: ModelSpec, blocks: Blocks): ExpertLayer[] {
+export function expertLayers(
+  { layers, hidden }: Pick<ModelSpec, 'layers' | 'hidden'>,
+  blocks: Blocks,
+): ExpertLayer[] {
   const moes = layers.flatMap(({ sublayers }) => sublayers.map(({ block }) => block)).filter(isMoe);
   return moes.map((spec) => {
     const kind = blocks.expert(spec.expert);

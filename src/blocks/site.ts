@@ -7,6 +7,7 @@ import type { GraphPurpose } from './purpose.ts';
 export interface Routes {
   readonly ids: Tensor; // u32 [tokens, most]
   readonly weights: Tensor; // f32 [tokens, most]
+  readonly scores?: Tensor; // f32 [tokens, most], where they are wanted and the router knows them
 }
 
 /** What all parts of one graph share while it is built. */
@@ -100,5 +101,18 @@ export class MoeSite extends Site {
     this.#outputs[ids.name] = ids;
     this.#outputs[weights.name] = weights;
     return { ids, weights };
+  }
+
+  /** The same with a tensor for the scores of the chosen, where the graph is to keep them. */
+  scoredRoutes(most: number): Routes {
+    const routes = this.routes(most);
+    if (!this.purpose.scores) return routes;
+    const scores = this.builder.tensor(`${this.#name} scores`, {
+      type: 'f32',
+      role: 'output',
+      perToken: most,
+    });
+    this.#outputs[scores.name] = scores;
+    return { ...routes, scores };
   }
 }

@@ -1,24 +1,67 @@
 /** A single layer in a safetensors file: weights, an input `x`, and `expected.*` answers. */
 import { AtomoeError } from '../errors.ts';
 import type { Checkpoint, TensorInfo } from '../containers/checkpoint.ts';
+import { fileTensors } from '../engine/checkpoint-check.ts';
 import { ACTIVATIONS, type Activation } from '../kernels/activation.ts';
-
-export type LayerKind = 'omnimoe' | 'peer';
+import { namesUnder, type LayerNames } from '../models/families/common.ts';
+import { EMBED_ROLES, omnimoeLayer } from '../models/families/omnimoe.ts';
+import { peerLayer } from '../models/families/peer.ts';
+import type { MoeSpec, SharedSpec } from '../models/spec.ts';
 
 /** What the file says of the layer. */
 export interface LayerFile {
-  readonly kind: LayerKind;
   readonly checkpoint: Checkpoint;
   readonly tokens: number;
   readonly hidden: number;
-  readonly grid: number; // experts = grid * grid
-  readonly heads: number; // that route on their own
   readonly topK: number; // experts of a head
-  readonly activation: Activation; // of the experts
-  readonly eps: number; // of the batch norms
+  /** @param renormalise - weights of a head sum to 1, where the layer may do without */
+  moe(renormalise: boolean): MoeSpec;
 }
 
 const DEFAULT_EPS = 1e-5;
+
+/** Sizes that the file's shapes tell. */
+interface Sizes {
+  readonly experts: number;
+  readonly tableRows: number;
+  readonly hidden: number;
+  readonly heads: number;
+  readonly k: number;
+  readonly activation: Activation;
+}
+
+/** A layer that files may hold: how it is told from others, and what it is as a spec. */
+interface LayerKind {
+  readonly mark: string; // the module [grid, ...] that only it has
+  readonly activation: Activation; // where the file says nothing
+  moe(checkpoint: Checkpoint, names: LayerNames, sizes: Sizes, renormalise: boolean): MoeSpec;
+}
+
+const KINDS: readonly LayerKind[] = [
+  {
+    mark: 'router_gate_x',
+    activation: 'silu',
+    moe: (checkpoint, names, sizes, renormalise) =>
+      omnimoeLayer(names, {
+        ...sizes,
+        epsilon:
+          names.optional('router_norm_x.running_mean') === undefined ? undefined : epsOf(checkpoint.metadata),
+        renormalise,
+        roles: EMBED_ROLES.up_is_input,
+        shared: sharedOf(checkpoint, names),
+      }),
+  },
+  {
+    mark: 'keys_x',
+    activation: 'gelu',
+    moe: (checkpoint, names, sizes) => {
+      const [, keySize = 0] = shapeOf(checkpoint, names.weight('keys_x'), 2);
+      const hasNorm = names.optional('query_norm.running_var') !== undefined;
+      const epsilon = hasNorm ? epsOf(checkpoint.metadata) : undefined;
+      return peerLayer(names, { ...sizes, keySize, epsilon });
+    },
+  },
+];
 
 /**
  * Tells the layer's kind by its tensor names, and its sizes by their shapes.
@@ -26,45 +69,41 @@ const DEFAULT_EPS = 1e-5;
  * @throws {AtomoeError} bad-file - a tensor is missing or has a shape that does not fit the others
  */
 export function readLayer(checkpoint: Checkpoint): LayerFile {
-  const kind = kindOf(checkpoint);
-  const [tokens = 0, hidden = 0] = shapeOf(checkpoint, 'x', 2);
-  const first =
-    kind === 'omnimoe' ? weightName(checkpoint, 'router_gate_x') : weightName(checkpoint, 'keys_x');
-  const [grid = 0] = shapeOf(checkpoint, first, 2);
-  const { heads, topK } = chosen(checkpoint);
-  const { metadata } = checkpoint;
-  for (const table of ['up_embed', 'down_embed']) {
-    const [experts = 0, width = 0] = shapeOf(checkpoint, weightName(checkpoint, table), 2);
-    if (experts < grid * grid || width !== hidden) {
-      throw unfit(checkpoint, table, `[${grid * grid}, ${hidden}] for a grid of ${grid} x ${grid}`);
-    }
+  const all = [...checkpoint.names()];
+  const kind = KINDS.find(({ mark }) => all.some((name) => name.startsWith(mark)));
+  if (!kind) {
+    throw new AtomoeError(
+      'unsupported-model',
+      `${checkpoint.label}: no tensor tells which layer this is; wanted router_gate_x (OmniMoE) or keys_x (PEER); name them so`,
+    );
   }
+  const names = namesUnder('', fileTensors(checkpoint));
+  const [tokens = 0, hidden = 0] = shapeOf(checkpoint, 'x', 2);
+  const [grid = 0] = shapeOf(checkpoint, names.weight(kind.mark), 2);
+  const { heads, topK } = chosen(checkpoint);
+  const [tableRows = 0, width = 0] = shapeOf(checkpoint, names.weight('up_embed'), 2);
+  if (tableRows < grid * grid || width !== hidden) {
+    throw unfit(checkpoint, 'up_embed', `[${grid * grid}, ${hidden}] for a grid of ${grid} x ${grid}`);
+  }
+  const activation = activationOf(checkpoint.metadata['activation'], kind.activation, checkpoint.label);
+  const sizes = { experts: grid * grid, tableRows, hidden, heads, k: topK, activation };
   return {
-    kind,
     checkpoint,
     tokens,
     hidden,
-    grid,
-    heads,
     topK,
-    activation: activationOf(metadata['activation'], kind === 'omnimoe' ? 'silu' : 'gelu', checkpoint.label),
-    eps: epsOf(metadata),
+    moe: (renormalise) => kind.moe(checkpoint, names, sizes, renormalise),
   };
 }
 
-function kindOf(checkpoint: Checkpoint): LayerKind {
-  const names = [...checkpoint.names()];
-  if (names.some((name) => name.startsWith('router_gate_x'))) return 'omnimoe';
-  if (names.some((name) => name.startsWith('keys_x'))) return 'peer';
-  throw new AtomoeError(
-    'unsupported-model',
-    `${checkpoint.label}: no tensor tells which layer this is; wanted router_gate_x (OmniMoE) or keys_x (PEER); name them so`,
-  );
-}
-
-/** A layer's matrices may be called with or without `.weight`. */
-export function weightName(checkpoint: Checkpoint, name: string): string {
-  return checkpoint.tensor(name) ? name : `${name}.weight`;
+/** The SwiGLU beside the routed experts, where the file has one. */
+function sharedOf(checkpoint: Checkpoint, names: LayerNames): SharedSpec | undefined {
+  const [gate, up, down] = ['gate_proj', 'up_proj', 'down_proj'].map((name) => ({
+    tensor: names.weight(name),
+  }));
+  if (!gate || !up || !down || !checkpoint.tensor(gate.tensor)) return undefined;
+  const [width = 0] = shapeOf(checkpoint, gate.tensor, 2);
+  return { width, activation: 'silu', gateUp: { weight: [gate, up] }, down: { weight: [down] } };
 }
 
 export function shapeOf(checkpoint: Checkpoint, name: string, rank: number): readonly number[] {

@@ -1,20 +1,18 @@
 /** Runs a layer's graph on a device, without a model around it. */
+import type { LayerGraph } from '../blocks/layer.ts';
+import { expertLayers } from '../blocks/read.ts';
+import { blocksOf } from '../blocks/table.ts';
+import { loadOnCpu } from '../engine/cpu-load.ts';
+import { planExperts, type ExpertPlan } from '../engine/expert-plan.ts';
+import { uploadWeights } from '../engine/gpu-load.ts';
 import { invariant } from '../errors.ts';
-import { pageSize } from '../blocks/experts/neuron.ts';
-import { readWeight } from '../engine/weights.ts';
-import { packRecord, recordLayout, type RecordLayout } from '../weights/record.ts';
-import { evenRecords } from '../experts/pools.ts';
 import { ExpertStore } from '../experts/store.ts';
-import { boundBytes, decodeMatrix } from '../weights/matrix.ts';
-import { slice, type Buffer } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { runOnCpu } from '../graph/cpu.ts';
-import type { CpuExpertWeights } from '../graph/experts.ts';
 import { plainStep, type HostArray } from '../graph/node.ts';
-import { Plan, wholeWeight, type GpuWeight } from '../graph/plan.ts';
-import type { Tensor, Weight } from '../graph/tensor.ts';
-import { weightName, type LayerFile } from './layer-file.ts';
-import type { LayerGraph } from './layer-graph.ts';
+import { Plan } from '../graph/plan.ts';
+import type { Weight } from '../graph/tensor.ts';
+import type { LayerFile } from './layer-file.ts';
 
 /** Values of the graph's outputs for so many rows of x. */
 export type Outputs = Readonly<Record<string, HostArray>>;
@@ -26,29 +24,11 @@ export interface LayerRunner {
   dispose(): void;
 }
 
-/** The layer's one-neuron experts: input and output vectors [experts, hidden], in pages. */
-interface Tables {
-  readonly input: Float32Array<ArrayBuffer>;
-  readonly output: Float32Array<ArrayBuffer>;
-  readonly pages: number;
-  readonly pageExperts: number;
-}
-
-async function readTables({ kind, checkpoint, grid, hidden }: LayerFile): Promise<Tables> {
-  const experts = grid * grid;
-  const read = (name: string) =>
-    checkpoint.readF32(weightName(checkpoint, name), { rowStart: 0, rowCount: experts });
-  const [up, down] = [await read('up_embed'), await read('down_embed')];
-  const pageExperts = pageSize(experts, 8 * hidden);
-  // In PEER x is projected down to a number by `down_embed`; in OmniMoE the names are the other way round.
-  const [input, output] = kind === 'omnimoe' ? [up, down] : [down, up];
-  return { input, output, pages: experts / pageExperts, pageExperts };
-}
-
-function pageOf({ input, output, pageExperts }: Tables, page: number, hidden: number) {
-  const cut = (values: Float32Array<ArrayBuffer>) =>
-    values.subarray(page * pageExperts * hidden, (page + 1) * pageExperts * hidden);
-  return { in: cut(input), out: cut(output) };
+function planLayer({ checkpoint, hidden, moe }: LayerFile): ExpertPlan {
+  const layers = [{ sublayers: [{ norm: '', block: moe(false) }] }];
+  const plan = planExperts(expertLayers({ layers, hidden }, blocksOf()), { checkpoint });
+  invariant(plan, () => 'a layer has experts');
+  return plan;
 }
 
 /** Calls `step` for each step of at most `stepTokens` rows, and joins what it gives. */
@@ -78,26 +58,15 @@ function join(parts: readonly (HostArray | undefined)[]): HostArray {
 }
 
 /** The kernels' references. */
-export async function openCpuLayer(layer: LayerFile): Promise<LayerRunner> {
+export function openCpuLayer(layer: LayerFile): LayerRunner {
   const { hidden, checkpoint, tokens } = layer;
-  const tables = await readTables(layer);
-  const experts: CpuExpertWeights = {
-    units: () => tables.pages,
-    unit: (_, page) => pageOf(tables, page, hidden),
-  };
   return {
     device: 'CPU reference',
     run: async ({ graph, x }, values, stepTokens) => {
-      const weights = new Map<string, Float32Array>();
-      for (const weight of graph.weights) {
-        const { format, bytes } = await readWeight(weight, { checkpoint });
-        weights.set(weight.name, decodeMatrix(format, bytes, weight.rows, weight.cols));
-      }
-      const resources = { weight: (weight: Weight) => known(weights, weight), experts, contextTokens: 1 };
+      const resources = { ...(await loadOnCpu(graph, planLayer(layer), { checkpoint })), contextTokens: 1 };
       return inSteps(tokens, stepTokens, (from, count) => {
         const rows = values.subarray(from * hidden, (from + count) * hidden);
-        const inputs = new Map<Tensor, Float32Array>([[x, rows]]);
-        const get = runOnCpu(graph, resources, new Map(), plainStep(count, 0), inputs);
+        const get = runOnCpu(graph, resources, new Map(), plainStep(count, 0), new Map([[x, rows]]));
         return Object.fromEntries(
           Object.entries(graph.outputs).map(([name, tensor]) => [name, get(tensor).slice()]),
         );
@@ -107,38 +76,19 @@ export async function openCpuLayer(layer: LayerFile): Promise<LayerRunner> {
   };
 }
 
-function known<T>(weights: ReadonlyMap<string, T>, weight: Weight): T {
-  const found = weights.get(weight.name);
-  invariant(found, () => `weight ${weight.name} was not loaded`);
-  return found;
-}
-
 /** The layer on a device; `dispose` frees what the layer took of it. */
 export async function openGpuLayer(layer: LayerFile, gpu: Gpu): Promise<LayerRunner> {
-  const store = await uploadExperts(gpu, layer);
+  const plan = planLayer(layer);
+  const store = await ExpertStore.open(gpu, plan);
+  const { checkpoint } = layer;
+  for (let unit = 0; unit < plan.units(0); unit += 1)
+    store.put(0, unit, await plan.read(0, unit, { checkpoint }));
+  store.commit();
   return {
     device: gpu.name,
     run: (built, values, stepTokens) => runOnGpu(gpu, layer, store, built, values, stepTokens),
     dispose: () => store.dispose(),
   };
-}
-
-async function uploadExperts(gpu: Gpu, layer: LayerFile): Promise<ExpertStore> {
-  const { hidden } = layer;
-  const tables = await readTables(layer);
-  const { pages, pageExperts } = tables;
-  const layout: RecordLayout = recordLayout('f32', { in: [pageExperts, hidden], out: [pageExperts, hidden] });
-  const store = await ExpertStore.open(gpu, evenRecords(1, pages, layout));
-  for (let page = 0; page < pages; page += 1) {
-    const { in: input, out: output } = pageOf(tables, page, hidden);
-    store.put(0, page, packRecord(layout, { in: bytesOf(input), out: bytesOf(output) }));
-  }
-  store.commit();
-  return store;
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 async function runOnGpu(
@@ -149,45 +99,30 @@ async function runOnGpu(
   values: Float32Array<ArrayBuffer>,
   stepTokens: number,
 ): Promise<Outputs> {
-  const weights = new Map<string, GpuWeight>();
   const held: { dispose(): void }[] = [];
   try {
-    for (const weight of graph.weights) {
-      const { format, bytes, scalesOffsetBytes } = await readWeight(weight, { checkpoint });
-      const buffer = gpu.createBuffer({
-        label: weight.name,
-        sizeBytes: boundBytes(bytes.byteLength),
-        kind: 'weights',
-      });
-      held.push(buffer);
-      gpu.write(buffer, 0, bytes);
-      weights.set(weight.name, wholeWeight(slice(buffer), weight, format, scalesOffsetBytes));
-    }
-    const resources = { weight: (weight: Weight) => known(weights, weight), experts };
-    const options = {
-      label: 'layer',
-      maxTokens: stepTokens,
-      contextTokens: 1,
-      scalar: 'f32',
-      tuning: new Map(),
-    } as const;
-    const plan = await Plan.open(gpu, graph, resources, options);
+    const weights = await uploadWeights(gpu, graph, { checkpoint }, held);
+    const weight = ({ name }: Weight) => {
+      const found = weights.get(name);
+      invariant(found, () => `weight ${name} was not loaded`);
+      return found;
+    };
+    const sizes = { maxTokens: stepTokens, contextTokens: 1 };
+    const options = { label: 'layer', ...sizes, scalar: 'f32', tuning: new Map() } as const;
+    const plan = await Plan.open(gpu, graph, { weight, experts }, options);
     held.push(plan);
-    const instance = plan.instance(new Map<string, Buffer>());
+    const instance = plan.instance(new Map());
     return await inSteps(tokens, stepTokens, async (from, count) => {
       gpu.write(plan.buffer(x), 0, values.subarray(from * hidden, (from + count) * hidden));
       instance.run(plainStep(count, 0));
       const outputs: Record<string, HostArray> = {};
-      for (const [name, tensor] of Object.entries(graph.outputs))
-        outputs[name] = await read(plan, tensor, count);
+      for (const [name, tensor] of Object.entries(graph.outputs)) {
+        const bytes = await plan.read(tensor, count);
+        outputs[name] = tensor.type === 'u32' ? new Uint32Array(bytes) : new Float32Array(bytes);
+      }
       return outputs;
     });
   } finally {
     for (const item of held) item.dispose();
   }
-}
-
-async function read(plan: Plan, tensor: Tensor, tokens: number): Promise<HostArray> {
-  const bytes = await plan.read(tensor, tokens);
-  return tensor.type === 'u32' ? new Uint32Array(bytes) : new Float32Array(bytes);
 }

@@ -2,6 +2,7 @@ import { mkdir, open, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { draftModel, type Drafted } from '../engine/planning.ts';
+import { tensorsOf } from '../graph/tensor.ts';
 import { formatOf } from '../engine/weights.ts';
 import { AtomoeError } from '../errors.ts';
 import type { PackManifest } from '../containers/pack.ts';
@@ -112,7 +113,7 @@ function denseTensors({ checkpoint, context, decode, prefill }: Drafted): Tensor
   const names = new Set<string>();
   for (const weight of [...decode.weights, ...prefill.weights]) {
     formatOf(weight, context); // throws where the tensor is not as the config says
-    if (weight.source.kind === 'checkpoint') for (const { tensor } of weight.source.parts) names.add(tensor);
+    for (const tensor of tensorsOf(weight)) names.add(tensor);
   }
   return [...names].map((name) => copyTensor(checkpoint, name, { signal: context.signal }));
 }

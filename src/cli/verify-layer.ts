@@ -1,10 +1,10 @@
 /** A layer file against its expected.* tensors: in one go and token by token. */
 import { AtomoeError } from '../errors.ts';
+import { buildLayer } from '../blocks/layer.ts';
 import type { Checkpoint } from '../containers/checkpoint.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { largestError, rootMeanSquare, type Check } from './check.ts';
 import { readLayer, unfit, type LayerFile } from './layer-file.ts';
-import { buildLayer } from './layer-graph.ts';
 import { openCpuLayer, openGpuLayer, type LayerRunner, type Outputs } from './layer-run.ts';
 
 const TOLERANCE = 1e-5; // relative to the root mean square of the output, in f32
@@ -37,7 +37,7 @@ export async function verifyLayer(
       `${checkpoint.label}: it has no known answers; wanted one of ${names}; write them into it`,
     );
   }
-  const runner = gpu ? await openGpuLayer(layer, gpu) : await openCpuLayer(layer);
+  const runner = gpu ? await openGpuLayer(layer, gpu) : openCpuLayer(layer);
   try {
     const checks: Check[] = [];
     const modes = [
@@ -58,14 +58,13 @@ export async function verifyLayer(
   }
 }
 
-/** PEER's weights are a softmax over each head's choice, whatever is asked. */
 async function runLayer(
   layer: LayerFile,
   runner: LayerRunner,
   renormalise: boolean,
   stepTokens: number,
 ): Promise<Outputs> {
-  const built = await buildLayer(layer, renormalise || layer.kind === 'peer');
+  const built = buildLayer(layer.moe(renormalise), layer.hidden);
   return runner.run(built, await layer.checkpoint.readF32('x'), stepTokens);
 }
 

@@ -20,7 +20,7 @@ export function f32Safetensors(
   const all: number[] = [];
   for (const [name, { shape, values }] of Object.entries(tensors)) {
     header[name] = { dtype: 'F32', shape, data_offsets: [4 * all.length, 4 * (all.length + values.length)] };
-    all.push(...values);
+    for (const value of values) all.push(value); // one by one: there may be more than a call takes
   }
   const bytes = safetensorsBytes(header, 4 * all.length);
   bytes.set(new Uint8Array(Float32Array.from(all).buffer), bytes.length - 4 * all.length);

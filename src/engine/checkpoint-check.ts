@@ -3,6 +3,7 @@ import { AtomoeError } from '../errors.ts';
 import type { Checkpoint } from '../containers/checkpoint.ts';
 import { expertMatrices, type ExpertLayer } from '../blocks/read.ts';
 import type { Graph } from '../graph/node.ts';
+import { tensorsOf } from '../graph/tensor.ts';
 import type { FileTensors } from '../models/file-tensors.ts';
 import type { ModelSpec } from '../models/spec.ts';
 import { formatOf, type ReadContext } from './weights.ts';
@@ -38,7 +39,7 @@ export function checkTensors(
   if (!context.checkpoint.pack) for (const [, { rows }] of expertMatrices(layers)) used.add(rows.tensor);
   for (const weight of graphs.flatMap(({ weights }) => weights)) {
     formatOf(weight, context);
-    if (weight.source.kind === 'checkpoint') for (const { tensor } of weight.source.parts) used.add(tensor);
+    for (const tensor of tensorsOf(weight)) used.add(tensor);
   }
   refuseLeftovers(spec, used, fileTensors(context.checkpoint));
 }

@@ -1,17 +1,14 @@
 /** The same graphs on the CPU, by the kernels' references: slow, right, and needing no GPU. */
 import { invariant } from '../errors.ts';
-import { unpackRecord } from '../weights/record.ts';
-import { decodeMatrix } from '../weights/matrix.ts';
 import { runOnCpu, type CpuResources, type CpuStates } from '../graph/cpu.ts';
-import type { CpuExpertWeights } from '../graph/experts.ts';
 import type { Graph, Step } from '../graph/node.ts';
 import { NOT_FINITE, parseRecord } from '../graph/ops/sample.ts';
-import type { Tensor, Weight } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import { buildGraph } from '../blocks/family.ts';
 import type { LoadProgress, LossyReport, MemoryReport, TokenRoutes } from './api.ts';
+import { loadOnCpu } from './cpu-load.ts';
 import type { Drafted } from './planning.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
-import { readWeight } from './weights.ts';
 
 class CpuState implements RunnerState {
   readonly tensors: CpuStates = new Map();
@@ -44,7 +41,6 @@ export class CpuRunner implements Runner {
   /** @throws {AtomoeError} bad-file; non-finite; network and the like */
   static async open(drafted: Drafted, onProgress: (progress: LoadProgress) => void): Promise<CpuRunner> {
     const { context, decode, experts, checkpoint } = drafted;
-    const weights = new Map<string, Float32Array>();
     const totalBytes = checkpoint.totalBytes;
     let doneBytes = 0;
     const advance = (bytes: number) => {
@@ -58,35 +54,9 @@ export class CpuRunner implements Runner {
         file: checkpoint.files[0]?.name ?? '',
       });
     };
-    for (const weight of decode.weights) {
-      const { format, bytes } = await readWeight(weight, context);
-      weights.set(weight.name, decodeMatrix(format, bytes, weight.rows, weight.cols));
-      advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
-    }
-    const units: Readonly<Record<string, Float32Array>>[][] = [];
-    for (let layer = 0; experts && layer < experts.layers; layer += 1) {
-      units.push([]);
-      for (let unit = 0; unit < experts.units(layer); unit += 1) {
-        const record = await experts.read(layer, unit, context);
-        units[layer]?.push(unpackRecord(experts.layout(layer), record));
-        advance(record.byteLength);
-      }
-    }
-    const cpuExperts: CpuExpertWeights | undefined = experts && {
-      units: (layer) => experts.units(layer),
-      unit: (layer, unit) => {
-        const found = units[layer]?.[unit];
-        invariant(found, () => `no expert ${unit} in layer ${layer}`);
-        return found;
-      },
-    };
-    const weight = (wanted: Weight) => {
-      const found = weights.get(wanted.name);
-      invariant(found, () => `weight ${wanted.name} was not loaded`);
-      return found;
-    };
+    const resources = await loadOnCpu(decode, experts, context, advance);
     onProgress({ kind: 'ready' });
-    return new CpuRunner(drafted, { weight, experts: cpuExperts, contextTokens: drafted.contextTokens });
+    return new CpuRunner(drafted, { ...resources, contextTokens: drafted.contextTokens });
   }
 
   openState(): Promise<RunnerState> {

@@ -4,6 +4,7 @@ import { boundBytes, matrixLayout } from '../weights/matrix.ts';
 import { slice } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { Refusals } from '../graph/candidates.ts';
+import type { Graph } from '../graph/node.ts';
 import { lower, Plan, type GpuWeight, type Resources, type Tuning } from '../graph/plan.ts';
 import type { Scalar, Weight } from '../graph/tensor.ts';
 import { matrixBindingBytes, weightParts, type Bounds } from '../graph/weight-parts.ts';
@@ -13,7 +14,7 @@ import { GpuRunner } from './gpu-runner.ts';
 import type { Drafted } from './planning.ts';
 import type { SlotPlan } from './slots.ts';
 import { tuneModel, type PlanSpec, type TuningOptions } from './tuning.ts';
-import { formatOf, readWeightRows } from './weights.ts';
+import { formatOf, readWeightRows, type ReadContext } from './weights.ts';
 
 export interface GpuLoadOptions {
   readonly scalar: Scalar;
@@ -53,7 +54,7 @@ async function openRunner(
   const { contextTokens, chunkTokens, decode, prefill, experts, checkpoint, context } = drafted;
   gpu.budgetBytes = options.budgetBytes;
   const advance = downloadProgress(drafted, options);
-  const weights = await uploadWeights(gpu, drafted, { advance, bounds }, held);
+  const weights = await uploadWeights(gpu, decode, context, held, { advance, bounds });
   const memory = experts && slots && (await ExpertMemory.open(gpu, drafted, { ...options, slots }));
   if (memory) held.push(memory);
   const weight = (wanted: Weight) => {
@@ -129,24 +130,25 @@ function downloadProgress(
   };
 }
 
-/** Reads the dense weights, one after another, straight into GPU memory. */
-async function uploadWeights(
+/** Reads the dense weights, one after another, straight into GPU memory. `held` gets what is to be disposed of. */
+export async function uploadWeights(
   gpu: Gpu,
-  drafted: Drafted,
-  { advance, bounds }: { advance: (bytes: number) => void; bounds: Bounds },
+  { weights: wanted }: Pick<Graph, 'weights'>,
+  context: ReadContext,
   held: { dispose(): void }[],
+  { advance = () => {}, bounds = {} }: { advance?: (bytes: number) => void; bounds?: Bounds } = {},
 ): Promise<Map<string, GpuWeight>> {
   const mostBytes = matrixBindingBytes(gpu.limits, bounds);
   const weights = new Map<string, GpuWeight>();
-  for (const weight of drafted.decode.weights) {
-    const format = formatOf(weight, drafted.context);
+  for (const weight of wanted) {
+    const format = formatOf(weight, context);
     const parts: GpuWeight['parts'][number][] = [];
     for (const part of weightParts(
       weight,
       (rows) => matrixLayout(format, rows, weight.cols).sizeBytes,
       mostBytes,
     )) {
-      const { bytes, scalesOffsetBytes } = await readWeightRows(weight, part, drafted.context);
+      const { bytes, scalesOffsetBytes } = await readWeightRows(weight, part, context);
       const buffer = await gpu.allocating(weight.name, () =>
         gpu.createBuffer({ label: weight.name, sizeBytes: boundBytes(bytes.byteLength), kind: 'weights' }),
       );

@@ -11,7 +11,7 @@ import type { ExpertWeights } from '../graph/experts.ts';
 import { shareBuffers, tensorSizeBytes } from '../graph/liveness.ts';
 import type { Graph } from '../graph/node.ts';
 import { lower, type PlanOptions, type Tuning, type WeightFact, type WeightFacts } from '../graph/plan.ts';
-import { makeTensor, type Weight } from '../graph/tensor.ts';
+import { makeTensor, tensorsOf, type Weight } from '../graph/tensor.ts';
 import { matrixBindingBytes, weightParts, type Bounds } from '../graph/weight-parts.ts';
 import type { FolderSource } from '../io/source.ts';
 import { buildGraph, readModel, type ModelFamily } from '../blocks/family.ts';
@@ -365,8 +365,8 @@ interface Need {
 
 /** One for each part of a weight. */
 function needs(weight: Weight, context: ReadContext, mostBytes: number): Need[] {
-  const { source, name } = weight;
-  const first = source.kind === 'checkpoint' ? source.parts[0]?.tensor : undefined;
+  const { name } = weight;
+  const [first] = tensorsOf(weight);
   const file = first === undefined ? undefined : context.checkpoint.tensor(first)?.file;
   const what = `${file ? `${file} ` : ''}tensor "${name}"`;
   const { format, parts } = factOf(weight, formatOf(weight, context), mostBytes);

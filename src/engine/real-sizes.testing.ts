@@ -10,7 +10,7 @@ import { makeTensor } from '../graph/tensor.ts';
 import { weightParts } from '../graph/weight-parts.ts';
 import { buildDecoder } from '../blocks/decoder.ts';
 import type { GraphPurpose } from '../blocks/purpose.ts';
-import type { GatedMoeSpec } from '../models/families/common.ts';
+import { namesUnder, type GatedMoeSpec } from '../models/families/common.ts';
 import { productRouter } from '../models/families/omnimoe.ts';
 import type {
   AttentionSpec,
@@ -146,7 +146,7 @@ function atomic({ hidden, experts, topK, shared }: RealSize): MoeSpec<RouterSpec
   return {
     kind: 'moe',
     experts,
-    router: productRouter('', { k: topK, epsilon: undefined, renormalise: true }),
+    router: productRouter(namesUnder(''), { k: topK, epsilon: undefined, renormalise: true }),
     expert: {
       kind: 'neuron',
       activation: 'silu',

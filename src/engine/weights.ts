@@ -79,6 +79,13 @@ export function wrongShape(checkpoint: Checkpoint, part: TensorRows, wanted: str
 export function formatOf(weight: Weight, { checkpoint, quantize }: ReadContext): FormatName {
   const { source, rows, cols } = weight;
   if (source.kind === 'computed') return 'f32';
+  if (source.kind === 'derived') {
+    for (const part of Object.values(source.parts)) {
+      const found = describe(checkpoint, { tensor: part.tensor }, part.cols);
+      if (found.rows !== part.rows) throw wrongShape(checkpoint, part, `[${part.rows}, ${part.cols}]`);
+    }
+    return 'f32';
+  }
   let found = 0;
   const dtypes = new Set<WeightDtype>();
   for (const part of source.parts) {
@@ -97,6 +104,13 @@ export async function readWeight(weight: Weight, context: ReadContext): Promise<
   const { source, rows, cols } = weight;
   if (source.kind === 'computed') {
     const values = source.values();
+    return { format: 'f32', bytes: new Uint8Array(values.buffer), scalesOffsetBytes: 0 };
+  }
+  if (source.kind === 'derived') {
+    const parts: Record<string, Float32Array> = {};
+    for (const [name, { tensor, cols: width }] of Object.entries(source.parts))
+      parts[name] = new Float32Array((await readPart({ tensor }, width, 'f32', context)).buffer);
+    const values = source.values(parts);
     return { format: 'f32', bytes: new Uint8Array(values.buffer), scalesOffsetBytes: 0 };
   }
   return readParts({ parts: source.parts, rows, cols, format: formatOf(weight, context) }, context);
@@ -138,7 +152,7 @@ export async function readWeightRows(
   context: ReadContext,
 ): Promise<EncodedMatrix> {
   const { source, cols } = weight;
-  if (rows === weight.rows || source.kind === 'computed') return readWeight(weight, context);
+  if (rows === weight.rows || source.kind !== 'checkpoint') return readWeight(weight, context);
   const parts: TensorRows[] = [];
   let at = 0; // the weight's row with which a part begins
   for (const part of source.parts) {

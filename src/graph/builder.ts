@@ -2,6 +2,7 @@ import { invariant } from '../errors.ts';
 import { onlyWhen, type Graph, type Node, type Step } from './node.ts';
 import {
   makeTensor,
+  type DerivedPart,
   type Tensor,
   type TensorRole,
   type TensorRows,
@@ -47,6 +48,21 @@ export class GraphBuilder {
       exact: true,
       source: { kind: 'computed', values },
     });
+  }
+
+  /** f32 values that are made of tensors of the checkpoint once, when the model is loaded. */
+  derived<const P extends Readonly<Record<string, DerivedPart | undefined>>>(
+    name: string,
+    rows: number,
+    cols: number,
+    parts: P,
+    values: (parts: { readonly [N in keyof P]?: Float32Array }) => Float32Array<ArrayBuffer>,
+  ): Weight {
+    const present = Object.entries(parts).filter(
+      (entry): entry is [string, DerivedPart] => entry[1] !== undefined,
+    );
+    const source = { kind: 'derived', parts: Object.fromEntries(present), values } as const;
+    return this.#remember({ kind: 'weight', name, rows, cols, exact: true, source });
   }
 
   /** Appends a node; what it reads is an input, a state, or was written by an earlier node. */
@@ -111,5 +127,5 @@ export class GraphBuilder {
 
 /** Equal for weights that are read from the same places. */
 function sourceKey({ source }: Weight): string {
-  return source.kind === 'checkpoint' ? JSON.stringify(source.parts) : source.kind;
+  return source.kind === 'computed' ? source.kind : JSON.stringify(source.parts);
 }

@@ -46,10 +46,28 @@ export interface TensorRows {
   readonly shape?: readonly number[];
 }
 
-/** A weight is read from a checkpoint (parts stacked by rows) or computed. */
+/** A matrix of a checkpoint that a derived weight is made of; of a vector, each element is a row. */
+export interface DerivedPart {
+  readonly tensor: string;
+  readonly rows: number;
+  readonly cols: number;
+}
+
+/** A weight is read from a checkpoint (parts stacked by rows), computed, or derived from tensors of a checkpoint. */
 export type WeightSource =
   | { readonly kind: 'checkpoint'; readonly parts: readonly TensorRows[] }
-  | { readonly kind: 'computed'; readonly values: () => Float32Array<ArrayBuffer> };
+  | { readonly kind: 'computed'; readonly values: () => Float32Array<ArrayBuffer> }
+  | {
+      readonly kind: 'derived';
+      readonly parts: Readonly<Record<string, DerivedPart>>;
+      readonly values: (parts: Readonly<Record<string, Float32Array>>) => Float32Array<ArrayBuffer>;
+    };
+
+/** Names of the tensors that a weight is read from. */
+export function tensorsOf({ source }: Weight): string[] {
+  if (source.kind === 'computed') return [];
+  return Object.values(source.parts).map(({ tensor }) => tensor);
+}
 
 /**
  * A dense weight [rows, cols]. `exact` weights (norms, routers, statistics, biases) are f32 whatever the file holds, and

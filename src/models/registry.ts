@@ -7,13 +7,22 @@ import { graniteMoe } from './families/granite-moe.ts';
 import { mixtral } from './families/mixtral.ts';
 import { olmoe } from './families/olmoe.ts';
 import { omnimoe } from './families/omnimoe.ts';
+import { peer } from './families/peer.ts';
 import { qwen2Moe } from './families/qwen2-moe.ts';
 import { qwen3Moe } from './families/qwen3-moe.ts';
 import { refuseQuantized } from './quantization.ts';
 import type { ModelSpec } from './spec.ts';
 
 /** The families that come with the engine. A new one is added here, or handed to the engine from outside. */
-export const FAMILIES: readonly ConfigFamily[] = [omnimoe, qwen3Moe, olmoe, mixtral, qwen2Moe, graniteMoe];
+export const FAMILIES: readonly ConfigFamily[] = [
+  omnimoe,
+  qwen3Moe,
+  olmoe,
+  mixtral,
+  qwen2Moe,
+  graniteMoe,
+  peer,
+];
 
 /**
  * Finds the family of a config. Looks at nothing but the config, so it can be asked before any weight file is.

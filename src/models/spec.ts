@@ -96,6 +96,27 @@ export interface ProductScoreSpec {
   readonly columnsNorm?: BatchNormSpec;
 }
 
+/** A batch norm with gain and shift [n]; default: 1 and 0. */
+export interface AffineNormSpec extends BatchNormSpec {
+  readonly gain?: string;
+  readonly shift?: string;
+}
+
+/**
+ * Of each head: q = norm(query x) in halves of `keySize`; s of expert i * n + j = <q1, keysX_i> + <q2, keysY_j>;
+ * experts = n * n. All heads share the keys, and each selects k.
+ */
+export interface ProductKeysScoreSpec {
+  readonly kind: 'productKeys';
+  readonly heads: number;
+  readonly keySize: number;
+  readonly query: string; // [heads * 2 * keySize, hidden]
+  readonly queryBias?: string; // [heads * 2 * keySize]
+  readonly queryNorm?: AffineNormSpec; // of all heads
+  readonly keysX: string; // [n, keySize]
+  readonly keysY: string; // [n, keySize]
+}
+
 /**
  * A router as five stages, in the form of the layer description: what is scored, how scores are transformed, which are
  * selected, how they weigh. `score.kind` names the block; one from outside may read the other stages as it likes.

@@ -18,11 +18,11 @@ export const product: Router<RouterSpec<ProductScoreSpec>> = {
     const weight = builder.exact(`${rows} + ${columns}`, 2 * grid, hidden, rows, columns);
     builder.add(linearNode(`${label} router`, { x, weight, y: scores }));
     const statistics = statisticsOf(site, score, grid);
-    const routes = site.routes(select.k);
+    const routes = site.scoredRoutes(select.k);
+    const { ids, weights, scores: sums } = routes;
     const renormalise = weigh.normalise !== undefined && weigh.normalise !== 'none';
-    builder.add(
-      productRouteNode(label, { scores, ...routes, statistics, grid, topK: select.k, renormalise }),
-    );
+    const io = { scores, ids, weights, statistics, grid, topK: select.k, renormalise };
+    builder.add(productRouteNode(label, { ...io, ...(sums ? { sums } : {}) }));
     return routes;
   },
 };

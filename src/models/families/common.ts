@@ -72,6 +72,20 @@ export function readWidth(config: ConfigReader, ...keys: readonly string[]): num
   return config.count(keys, undefined, MOST.width);
 }
 
+/** One-neuron experts of a layer at most: a grid of 4096 x 4096, sixteen times the largest that was ever trained. */
+export const MOST_NEURONS = 2 ** 24;
+
+/** How many experts there are in the square that a product of two choices reaches. */
+export function readSquare(config: ConfigReader, key: string): number {
+  const experts = config.count([key], undefined, MOST_NEURONS);
+  const grid = Math.floor(Math.sqrt(experts));
+  if (grid * grid === experts) return experts;
+  return config.unsupported(
+    `${key} ${experts}`,
+    `a square number such as ${grid * grid}: the others are out of reach`,
+  );
+}
+
 export interface ExpertCounts {
   readonly experts: number;
   readonly topK: number;
@@ -274,6 +288,26 @@ function tied(
 /** One `LayerSpec` for each layer. */
 export function layers(shell: Shell, make: (layer: number, prefix: string) => LayerSpec): LayerSpec[] {
   return Array.from({ length: shell.layerCount }, (_, layer) => make(layer, `${shell.base}layers.${layer}.`));
+}
+
+/** Where a layer's tensors are. */
+export interface LayerNames {
+  /** The matrix of a module. */
+  weight(module: string): string;
+  /** Any other tensor. */
+  other(name: string): string;
+  /** One that the file may lack. */
+  optional(name: string): string | undefined;
+}
+
+/** Names after a prefix; a file may call a matrix as its module, without `.weight`. */
+export function namesUnder(prefix: string, file?: FileTensors): LayerNames {
+  const other = (name: string) => `${prefix}${name}`;
+  return {
+    weight: (module) => spelling(file, [other(`${module}.weight`), other(module)]),
+    other,
+    optional: (name) => (file?.has(other(name)) ? other(name) : undefined),
+  };
 }
 
 /** A layer of two sublayers, under the usual names of their norms. */

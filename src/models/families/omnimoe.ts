@@ -1,21 +1,23 @@
 import type { ConfigFamily } from '../family.ts';
-import type { MoeSpec, NeuronExpertSpec, ProductScoreSpec, RouterSpec } from '../spec.ts';
+import type { Activation } from '../../kernels/activation.ts';
+import type { MoeSpec, NeuronExpertSpec, ProductScoreSpec, RouterSpec, SharedSpec } from '../spec.ts';
 import {
   attention,
   decoder,
   gatedMlp,
   layerOf,
   layers,
+  MOST_NEURONS,
+  namesUnder,
   readActivation,
   readShell,
+  readSquare,
   readWidth,
+  type LayerNames,
 } from './common.ts';
 import { refuseWindow } from './windows.ts';
 
-/** A grid of 4096 x 4096: sixteen times the largest that was ever trained. */
-const MOST_EXPERTS = 2 ** 24;
-
-const EMBED_ROLES = {
+export const EMBED_ROLES = {
   up_is_input: { input: 'up_embed', output: 'down_embed' },
   down_is_input: { input: 'down_embed', output: 'up_embed' }, // files from before February 2026, and Doge's order
 } as const;
@@ -30,15 +32,8 @@ export const omnimoe: ConfigFamily = {
     const shell = readShell(config, file);
     refuseWindow(config, shell.layerCount);
     const activation = readActivation(config);
-    const experts = config.count(['num_experts'], undefined, MOST_EXPERTS);
-    const grid = Math.floor(Math.sqrt(experts));
-    if (grid * grid !== experts) {
-      config.unsupported(
-        `num_experts ${experts}`,
-        `a square number such as ${grid * grid}: the others are out of reach`,
-      );
-    }
-    const topK = config.count(['num_experts_per_token', 'num_experts_per_tok'], undefined, MOST_EXPERTS);
+    const experts = readSquare(config, 'num_experts');
+    const topK = config.count(['num_experts_per_token', 'num_experts_per_tok'], undefined, MOST_NEURONS);
     const width = readWidth(config, 'intermediate_size');
     const normKind = config.choice(['router_norm'], ['batch_norm', 'none']);
     const normEpsilon = config.positive(['router_norm_eps']);
@@ -52,49 +47,66 @@ export const omnimoe: ConfigFamily = {
       shell,
       layers(shell, (_, prefix) => {
         const mlp = `${prefix}mlp.`;
-        const shape = [experts, shell.hidden];
-        const moe: MoeSpec<RouterSpec<ProductScoreSpec>, NeuronExpertSpec> = {
-          kind: 'moe',
-          experts,
-          router: productRouter(mlp, { k: topK, epsilon, renormalise }),
-          expert: {
-            kind: 'neuron',
-            activation,
-            input: { tensor: `${mlp}${roles.input}.weight`, shape },
-            output: { tensor: `${mlp}${roles.output}.weight`, shape },
-          },
+        const moe = omnimoeLayer(namesUnder(mlp, file), {
+          ...{ experts, tableRows: experts, hidden: shell.hidden, k: topK, activation, epsilon, renormalise },
+          roles,
           shared: gatedMlp(mlp, shell.hidden, width, activation),
-        };
+        });
         return layerOf(prefix, attention(prefix, shell, { norm: qkNorm }), moe);
       }),
     );
   },
 };
 
-/**
- * The router under `router_gate_{x,y}`.
- *
- * @param options.epsilon - of the batch norms of its logits; undefined: there are none
- */
+/** What a layer's config says. */
+export interface OmnimoeSizes {
+  readonly experts: number; // a square
+  readonly tableRows: number; // of the embeddings; those past the experts are out of reach
+  readonly hidden: number;
+  readonly k: number; // experts of a token
+  readonly activation: Activation;
+  readonly epsilon: number | undefined; // of the batch norms of the router's logits; undefined: there are none
+  readonly renormalise: boolean;
+  readonly roles: { readonly input: string; readonly output: string };
+  readonly shared: SharedSpec | undefined;
+}
+
+/** A layer under `router_gate_{x,y}`, `router_norm_{x,y}`, `{up,down}_embed`. */
+export function omnimoeLayer(
+  names: LayerNames,
+  sizes: OmnimoeSizes,
+): MoeSpec<RouterSpec<ProductScoreSpec>, NeuronExpertSpec> {
+  const { experts, tableRows, hidden, activation, roles, shared } = sizes;
+  const shape = [tableRows, hidden];
+  return {
+    kind: 'moe',
+    experts,
+    router: productRouter(names, sizes),
+    expert: {
+      kind: 'neuron',
+      activation,
+      input: { tensor: names.weight(roles.input), shape },
+      output: { tensor: names.weight(roles.output), shape },
+    },
+    ...(shared ? { shared } : {}),
+  };
+}
+
 export function productRouter(
-  prefix: string,
-  { k, epsilon, renormalise }: { k: number; epsilon: number | undefined; renormalise: boolean },
+  { weight, other }: LayerNames,
+  { k, epsilon, renormalise }: Pick<OmnimoeSizes, 'k' | 'epsilon' | 'renormalise'>,
 ): RouterSpec<ProductScoreSpec> {
-  const norm = (side: 'x' | 'y') =>
-    epsilon === undefined
-      ? undefined
-      : {
-          mean: `${prefix}router_norm_${side}.running_mean`,
-          variance: `${prefix}router_norm_${side}.running_var`,
-          epsilon,
-        };
-  const [rowsNorm, columnsNorm] = [norm('x'), norm('y')];
+  const norm = (side: 'x' | 'y', of: number) => ({
+    mean: other(`router_norm_${side}.running_mean`),
+    variance: other(`router_norm_${side}.running_var`),
+    epsilon: of,
+  });
   return {
     score: {
       kind: 'product',
-      rows: `${prefix}router_gate_x.weight`,
-      columns: `${prefix}router_gate_y.weight`,
-      ...(rowsNorm && columnsNorm ? { rowsNorm, columnsNorm } : {}),
+      rows: weight('router_gate_x'),
+      columns: weight('router_gate_y'),
+      ...(epsilon === undefined ? {} : { rowsNorm: norm('x', epsilon), columnsNorm: norm('y', epsilon) }),
     },
     select: { kind: 'topK', k },
     weigh: { from: 'exp', normalise: renormalise ? 'sum' : 'none' },
