@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { openCheckpoint } from '../../src/containers/checkpoint.ts';
+import { openCheckpoint } from '../../src/containers/index.ts';
 import { q4_0 } from '../../src/weights/formats/q4_0.ts';
 import { checkpointFolder } from './checkpoint.ts';
 import { BLOCK, dequantize, makeWeights, randomMatrix, type ModelShape } from './model.ts';

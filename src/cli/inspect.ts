@@ -3,12 +3,9 @@ import { AtomoeError } from '../errors.ts';
 import type { ModelPlan } from '../engine/api.ts';
 import { fileTensors } from '../engine/checkpoint-check.ts';
 import { LocalEngine } from '../engine/index.ts';
-import {
-  openCheckpoint,
-  openSafetensors,
-  type Checkpoint,
-  type TensorInfo,
-} from '../containers/checkpoint.ts';
+import type { Checkpoint, TensorInfo } from '../containers/checkpoint.ts';
+import { openCheckpoint } from '../containers/index.ts';
+import { openSafetensors } from '../containers/safetensors.ts';
 import type { FolderSource } from '../io/source.ts';
 import { isMoe, type BlockSpec, type ModelSpec, type MoeSpec } from '../models/spec.ts';
 import type { Command } from './command.ts';

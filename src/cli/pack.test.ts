@@ -98,7 +98,7 @@ describe.each(FORMS)('%s', (_name, model, quantize) => {
 
   test('each record and each dense tensor is what it was', async () => {
     const [before, after] = [await draft(model, load), await draft(folder)];
-    const { pack } = after.checkpoint;
+    const { records: pack } = after.checkpoint;
     expect(pack).toBeDefined();
     const { layers, unitsPerLayer } = before.experts!;
     expect(after.experts).toMatchObject({

@@ -136,7 +136,7 @@ function recordsOf({ checkpoint, context, experts, spec }: Drafted): RecordSourc
         'of one kind; use the model as it is',
     );
   }
-  if (checkpoint.pack && context.quantize) {
+  if (checkpoint.records && context.quantize) {
     throw new AtomoeError(
       'bad-input',
       `${checkpoint.label} is packed already, its experts are ${formatsText(layout)} and --quantize ${context.quantize} ` +

@@ -1,7 +1,7 @@
 /** The layer files on the GPU: what `atomoe verify` does, on the device that all tests share. */
 import { expect, test } from 'vitest';
 import { repositoryFolder } from '../engine/testing.ts';
-import { openSafetensors } from '../containers/checkpoint.ts';
+import { openSafetensors } from '../containers/safetensors.ts';
 import { testGpu } from '../kernels/testing.ts';
 import { isGood } from './check.ts';
 import { verifyLayer } from './verify-layer.ts';

@@ -1,5 +1,6 @@
 import { AtomoeError } from '../errors.ts';
-import { openSafetensors, type Checkpoint } from '../containers/checkpoint.ts';
+import type { Checkpoint } from '../containers/checkpoint.ts';
+import { openSafetensors } from '../containers/safetensors.ts';
 import { openDawn } from '../gpu/dawn.ts';
 import { Gpu } from '../gpu/device.ts';
 import type { FolderSource } from '../io/source.ts';

@@ -8,7 +8,8 @@ import { memoryFile, memoryFolder } from '../io/memory.ts';
 import { nodeFolder } from '../io/node-file.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FolderSource } from '../io/source.ts';
-import { openCheckpoint, openSafetensors } from './checkpoint.ts';
+import { openCheckpoint } from './index.ts';
+import { openSafetensors } from './safetensors.ts';
 import { f32Safetensors, safetensorsBytes } from './safetensors.testing.ts';
 
 const config = '{"model_type": "toy"}';

@@ -7,7 +7,8 @@ import { cachedFolder } from '../io/cache/disk-cache.ts';
 import { memoryFile, memoryFolder } from '../io/memory.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
-import { openCheckpoint, openSafetensors } from './checkpoint.ts';
+import { openCheckpoint } from './index.ts';
+import { openSafetensors } from './safetensors.ts';
 import { matrixLayout } from '../weights/matrix.ts';
 import type { RecordLayout } from '../weights/record.ts';
 import { expertFiles } from './pack.ts';
@@ -140,7 +141,7 @@ test('a packed model reads as it was, each record by one read', async () => {
   expect(checkpoint.config).toEqual({ model_type: 'toy' });
   expect(checkpoint.metadata).toEqual({ format: 'pt' });
   expect([...(await checkpoint.readF32('w'))]).toEqual([1, 2, 3, 4]);
-  const pack = checkpoint.pack!;
+  const pack = checkpoint.records!;
   expect(pack).toMatchObject({ layout, layers: LAYERS, unitsPerLayer: UNITS, totalBytes: 6 * STRIDE });
   expect(checkpoint.files.map(({ name }) => name)).toEqual(
     Object.keys(files).filter((name) => !name.endsWith('json')),
@@ -172,7 +173,7 @@ test('by default all records lie in one file; each part has a format, and a bias
   const read = async (layer: number, unit: number) => record(layer, unit, 1280);
   const experts = { layout: quantised, layers: LAYERS, unitsPerLayer: UNITS, read };
   const files = await packed({}, { experts });
-  const { pack } = await openCheckpoint(memoryFolder(files));
+  const { records: pack } = await openCheckpoint(memoryFolder(files));
   expect(pack).toMatchObject({ layout: quantised, files: [{ sizeBytes: 6 * STRIDE }] });
   expect(await pack!.read(1, 2)).toEqual(record(1, 2, 1280));
 });
@@ -206,7 +207,7 @@ test('a manifest of version 1, with one format for all parts, opens as what it w
 
 test('who points at the dense file means the pack', async () => {
   const folder = { ...memoryFolder(await packed()), entry: 'dense.safetensors' };
-  expect((await openCheckpoint(folder)).pack).toMatchObject({ layers: LAYERS });
+  expect((await openCheckpoint(folder)).records).toMatchObject({ layers: LAYERS });
 });
 
 describe('reading a record', () => {
@@ -215,7 +216,7 @@ describe('reading a record', () => {
   test('one damaged byte is an integrity error', async () => {
     const files = await packed();
     files['experts-00001.bin']![4 * STRIDE + 77]! ^= 0x10;
-    const { pack } = await openCheckpoint(memoryFolder(files, 'toy'));
+    const { records: pack } = await openCheckpoint(memoryFolder(files, 'toy'));
     const error = await failure(pack!.read(1, 1));
     expect(error.code).toBe('integrity');
     expect(error.message).toMatch(
@@ -230,9 +231,9 @@ describe('reading a record', () => {
       if (name.endsWith('.bin') && damages-- > 0) flip(bytes);
     });
     const checkpoint = await openCheckpoint(folder);
-    expect(await checkpoint.pack!.read(0, 0)).toEqual(record(0, 0));
+    expect(await checkpoint.records!.read(0, 0)).toEqual(record(0, 0));
     damages = 2;
-    expect((await failure(checkpoint.pack!.read(0, 0))).code).toBe('integrity');
+    expect((await failure(checkpoint.records!.read(0, 0))).code).toBe('integrity');
     checkpoint.dispose();
     expect(open.size).toBe(0);
   });
@@ -245,7 +246,7 @@ describe('reading a record', () => {
     });
     const load = async () => {
       const cached = await cachedFolder(folder, await openNodeStorage(root));
-      const { pack } = await openCheckpoint(cached);
+      const { records: pack } = await openCheckpoint(cached);
       return { cached, pack: pack! };
     };
     const first = await load();
@@ -272,12 +273,12 @@ describe('reading a record', () => {
   test('padding between records is nobody’s', async () => {
     const files = await packed();
     files['experts-00001.bin']![layout.sizeBytes] = 1;
-    const { pack } = await openCheckpoint(memoryFolder(files));
+    const { records: pack } = await openCheckpoint(memoryFolder(files));
     expect(await pack!.read(0, 0)).toEqual(record(0, 0));
   });
 
   test('an abort rejects with its reason', async () => {
-    const { pack } = await openCheckpoint(memoryFolder(await packed()));
+    const { records: pack } = await openCheckpoint(memoryFolder(await packed()));
     const reason = new Error('enough');
     await expect(pack!.read(0, 0, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });
@@ -298,7 +299,7 @@ describe('the dense part', () => {
     const files = await packedLarge();
     const { folder, open, reads } = watched(files);
     const checkpoint = await openCheckpoint(folder);
-    expect(checkpoint.pack!.hasDenseHashes).toBe(true);
+    expect(checkpoint.records!.hasDenseHashes).toBe(true);
     for (const [rowStart, rowCount] of [
       [0, 40_000],
       [16_000, 900],
@@ -356,7 +357,7 @@ describe('the dense part', () => {
     const { sections: _, ...json } = JSON.parse(text(files['atomoe.json']));
     files['dense.safetensors']![files['dense.safetensors']!.length - 1]! ^= 1;
     const checkpoint = await openCheckpoint(memoryFolder(withManifest(files, json)));
-    expect(checkpoint.pack!.hasDenseHashes).toBe(false);
+    expect(checkpoint.records!.hasDenseHashes).toBe(false);
     expect(await checkpoint.readF32('w')).toHaveLength(4);
   });
 });
@@ -370,8 +371,8 @@ describe('sections', () => {
   };
 
   test('that are unknown are passed over, and refused where the pack cannot do without', async () => {
-    expect((await opening({})).pack!.hasDenseHashes).toBe(true);
-    expect((await opening({ required: ['denseHashes'] })).pack!.hasDenseHashes).toBe(true);
+    expect((await opening({})).records!.hasDenseHashes).toBe(true);
+    expect((await opening({ required: ['denseHashes'] })).records!.hasDenseHashes).toBe(true);
     const error = await failure(opening({ required: ['denseHashes', 'future'] }));
     expect(error.code).toBe('unsupported-model');
     expect(error.message).toMatch(
@@ -493,7 +494,7 @@ describe('a bad pack is refused, and nothing stays open', () => {
     const files = await packed();
     const json = JSON.parse(text(files['atomoe.json']));
     json.hashes.reverse();
-    const { pack } = await openCheckpoint(memoryFolder(withManifest(files, json)));
+    const { records: pack } = await openCheckpoint(memoryFolder(withManifest(files, json)));
     expect((await failure(pack!.read(0, 0))).code).toBe('integrity');
   });
 });

@@ -36,7 +36,7 @@ export function checkTensors(
   context: ReadContext,
 ): void {
   const used = new Set<string>();
-  if (!context.checkpoint.pack) for (const [, { rows }] of expertMatrices(layers)) used.add(rows.tensor);
+  if (!context.checkpoint.records) for (const [, { rows }] of expertMatrices(layers)) used.add(rows.tensor);
   for (const weight of graphs.flatMap(({ weights }) => weights)) {
     formatOf(weight, context);
     for (const tensor of tensorsOf(weight)) used.add(tensor);

@@ -1,5 +1,5 @@
 /** A fixture model as another tool would have saved it, made in memory. Not part of the library. */
-import { openCheckpoint } from '../containers/checkpoint.ts';
+import { openCheckpoint } from '../containers/index.ts';
 import { DTYPE_BYTES, toF32, type Dtype } from '../weights/dtypes.ts';
 import { f32ArrayToBf16, f32ArrayToF16 } from '../weights/half.ts';
 import { safetensorsPieces } from '../containers/safetensors-writer.ts';

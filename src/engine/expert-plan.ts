@@ -25,8 +25,8 @@ export interface ExpertPlan extends RecordShape {
  */
 export function planExperts(layers: readonly ExpertLayer[], context: ReadContext): ExpertPlan | undefined {
   if (layers.length === 0) return undefined;
-  const { pack, label } = context.checkpoint;
-  if (pack) return planPacked(layers, pack, label);
+  const { records, label } = context.checkpoint;
+  if (records) return planPacked(layers, records, label);
   const formats = formatsOfParts(layers, context);
   const banks = planBanks(layers, formats);
   const bankOf = (layer: number): BankPlan => {
@@ -102,8 +102,8 @@ function planPacked(layers: readonly ExpertLayer[], pack: ExpertPack, label: str
     records: layers.length * unitsPerLayer,
     expertSizeBytes: (layout.sizeBytes * unitsPerLayer) / experts,
     async read(layer, unit, { checkpoint, signal }) {
-      invariant(checkpoint.pack, () => `${checkpoint.label} is no packed model`);
-      return checkpoint.pack.read(layer, unit, { signal });
+      invariant(checkpoint.records, () => `${checkpoint.label} is no packed model`);
+      return checkpoint.records.read(layer, unit, { signal });
     },
   };
 }

@@ -2,7 +2,8 @@
 import { guessBudgetBytes, machineFacts } from './auto-memory.ts';
 import { AtomoeError } from '../errors.ts';
 import { DEFAULT_LIMITS, type AdapterFacts, type Limits } from '../gpu/device.ts';
-import { openCheckpoint, type Checkpoint } from '../containers/checkpoint.ts';
+import type { Checkpoint } from '../containers/checkpoint.ts';
+import { openCheckpoint } from '../containers/index.ts';
 import type { JsonObject } from '../io/json-file.ts';
 import { formatNames, isQuantized, type FormatName } from '../weights/formats/index.ts';
 import { boundBytes, matrixLayout } from '../weights/matrix.ts';
@@ -235,7 +236,7 @@ export function sizeModel(
 
 /** What its host and its files lack. */
 function notesOf({ checkpoint, spec }: Drafted): PlanNote[] {
-  const { unrangedBytes, pack, generationConfig } = checkpoint;
+  const { unrangedBytes, records, generationConfig } = checkpoint;
   const notes: PlanNote[] = [];
   const ignored = notApplied(generationConfig);
   if (ignored.length > 0) {
@@ -263,7 +264,7 @@ function notesOf({ checkpoint, spec }: Drafted): PlanNote[] {
         `memory budget, and experts cannot come as they are needed; a host with ranges starts sooner`,
     });
   }
-  if (pack && !pack.hasDenseHashes) {
+  if (records && !records.hasDenseHashes) {
     notes.push({
       kind: 'no-dense-hashes',
       message:

@@ -1,5 +1,5 @@
 /** A fixture model with other sizes or numbers, made in memory. Not part of the library. */
-import { openCheckpoint } from '../containers/checkpoint.ts';
+import { openCheckpoint } from '../containers/index.ts';
 import { safetensorsPieces, type TensorToWrite } from '../containers/safetensors-writer.ts';
 import { memoryFolder } from '../io/memory.ts';
 import type { FolderSource } from '../io/source.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { nodeFolder } from '../io/node-file.ts';
-import { openSafetensors } from '../containers/checkpoint.ts';
+import { openSafetensors } from '../containers/safetensors.ts';
 import { seededRandom } from '../containers/seeded-random.testing.ts';
 import { defineFormat } from './format.ts';
 import { f32ToF16 } from './half.ts';

@@ -1,0 +1,173 @@
+/** Tensors of one safetensors file or of several, found by name and read by rows. */
+import { AtomoeError } from '../errors.ts';
+import { readExactly, unrangedBytes } from '../io/read.ts';
+import type { FileSource } from '../io/source.ts';
+import { findNonFinite, isWeightDtype, toF32 } from '../weights/dtypes.ts';
+import {
+  noTensor,
+  rowCount,
+  type Checkpoint,
+  type LostTensor,
+  type TensorBytes,
+  type TensorInfo,
+  type TensorReadOptions,
+} from './checkpoint.ts';
+import type { Configs, OpenOptions } from './container.ts';
+import type { ExpertPack } from './pack.ts';
+import { readSafetensorsHeader, type SafetensorsHeader } from './safetensors-header.ts';
+
+/** An index that names no tensor: each is where it is found. */
+export const NO_INDEX: ReadonlyMap<string, string> = new Map();
+
+interface WeightFile {
+  readonly source: FileSource;
+  readonly header: SafetensorsHeader;
+}
+
+interface HeldTensor {
+  readonly info: TensorInfo;
+  readonly source: FileSource;
+}
+
+export interface OpenedTensors {
+  readonly files: readonly WeightFile[];
+  readonly byName: ReadonlyMap<string, HeldTensor>;
+  readonly lost: ReadonlyMap<string, LostTensor>;
+}
+
+/** Reads the headers, and finds each tensor. Closes the sources if that fails. */
+export async function openTensors(
+  label: string,
+  sources: readonly FileSource[],
+  weightMap: ReadonlyMap<string, string>,
+  options: OpenOptions,
+): Promise<OpenedTensors> {
+  try {
+    const readOne = async (source: FileSource) => ({ source, header: await readHeader(source, options) });
+    const files = await Promise.all(sources.map(readOne));
+    const byName = new Map<string, HeldTensor>();
+    for (const { source, header } of files) {
+      for (const [name, entry] of header.tensors) {
+        const named = weightMap.get(name);
+        if (named !== undefined && named !== source.name) continue; // a copy: the index means another
+        const held = byName.get(name);
+        if (held) throw heldTwice(label, held.info, source);
+        byName.set(name, { info: { name, file: source.name, ...entry }, source });
+      }
+    }
+    const there = new Set(sources.map(({ name }) => name));
+    const lost = new Map<string, LostTensor>();
+    for (const [name, file] of weightMap) {
+      if (!byName.has(name)) lost.set(name, { file, isFileMissing: !there.has(file) });
+    }
+    return { files, byName, lost };
+  } catch (error) {
+    for (const source of sources) source.dispose?.();
+    throw error;
+  }
+}
+
+function heldTwice(label: string, { name, file }: TensorInfo, source: FileSource): AtomoeError {
+  return new AtomoeError(
+    'bad-file',
+    `${label}: tensor "${name}" is in ${file} and in ${source.name}, and model.safetensors.index.json names neither; ` +
+      `one place is wanted, download the index again`,
+  );
+}
+
+/** A checkpoint of tensors in safetensors files, and of records beside them where there are any. */
+export function checkpointOf(
+  label: string,
+  { config, generationConfig }: Configs,
+  { files: weightFiles, byName, lost }: OpenedTensors,
+  records?: ExpertPack,
+): Checkpoint {
+  const files = [
+    ...weightFiles.map(({ source: { name, sizeBytes } }) => ({ name, sizeBytes })),
+    ...(records?.files ?? []),
+  ];
+  const read = (name: string, options: TensorReadOptions = {}) => {
+    const found = byName.get(name);
+    if (!found) throw noTensor(label, name, lost.get(name), byName.size);
+    return readTensor(found.info, found.source, options);
+  };
+  return {
+    label,
+    config,
+    generationConfig,
+    metadata: weightFiles[0]?.header.metadata ?? {},
+    files,
+    totalBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    unrangedBytes: unrangedBytes(weightFiles.map(({ source }) => source)) + (records?.unrangedBytes ?? 0),
+    ...(records ? { records } : {}),
+    names: () => byName.keys(),
+    tensor: (name) => byName.get(name)?.info,
+    lost,
+    read: async (name, options) => read(name, options),
+    async readF32(name, options) {
+      const { dtype, bytes } = await read(name, options);
+      if (isWeightDtype(dtype) || dtype === 'F64') return toF32(dtype, bytes);
+      throw new AtomoeError(
+        'unsupported-model',
+        `${label}: tensor "${name}" is ${dtype}, F16, BF16 or F32 is wanted; choose a 16-bit version of the model`,
+      );
+    },
+    dispose() {
+      for (const { source } of weightFiles) source.dispose?.();
+      records?.dispose();
+    },
+  };
+}
+
+async function readTensor(
+  info: TensorInfo,
+  source: FileSource,
+  options: TensorReadOptions,
+): Promise<TensorBytes> {
+  const rows = rowCount(info.shape);
+  const { rowStart = 0, signal, onProgress } = options;
+  const wanted = options.rowCount ?? rows - rowStart;
+  const isInside = Number.isInteger(rowStart) && Number.isInteger(wanted) && rowStart >= 0 && wanted >= 0;
+  if (!isInside || rowStart + wanted > rows) {
+    throw new AtomoeError(
+      'bad-file',
+      `${info.file}: tensor "${info.name}" has ${rows} rows, rows ${rowStart} to ${rowStart + wanted} are wanted; ` +
+        `its shape [${info.shape.join(', ')}] does not fit the config, download both again`,
+    );
+  }
+  const rowBytes = rows === 0 ? 0 : info.sizeBytes / rows;
+  const offsetBytes = info.offsetBytes + rowStart * rowBytes;
+  const bytes = await readExactly(source, offsetBytes, wanted * rowBytes, { signal, onProgress });
+  const found = options.allowNonFinite === true ? -1 : findNonFinite(info.dtype, bytes);
+  if (found >= 0) {
+    source.forget?.(offsetBytes, bytes.byteLength); // it may have been damaged on its way
+    throw nonFinite(info, found, rowStart * rowBytes);
+  }
+  return {
+    dtype: info.dtype,
+    shape: info.shape.length === 0 ? [] : [wanted, ...info.shape.slice(Math.max(1, info.shape.length - 1))],
+    bytes,
+  };
+}
+
+async function readHeader(source: FileSource, options: OpenOptions): Promise<SafetensorsHeader> {
+  try {
+    return await readSafetensorsHeader(source, { ...options, isPeek: true });
+  } catch (error) {
+    // Its length and its text are two reads that touch; either may have been damaged on its way.
+    if (error instanceof AtomoeError && error.code === 'bad-file')
+      source.forget?.(0, Math.min(9, source.sizeBytes));
+    throw error;
+  }
+}
+
+/** A NaN in the weights makes every later number a NaN, far from its cause: say where it is instead. */
+function nonFinite(info: TensorInfo, found: number, skippedBytes: number): AtomoeError {
+  const elements = info.shape.reduce((product, size) => product * size, 1);
+  const index = found + skippedBytes / (info.sizeBytes / elements);
+  return new AtomoeError(
+    'non-finite',
+    `${info.file}: tensor "${info.name}" ${info.dtype} [${info.shape.join(', ')}] holds a NaN or an infinity at ` +
+      `element ${index}, finite numbers are wanted; the file is damaged, download it again`,
+  );
+}
