@@ -62,7 +62,7 @@ async function isSame(a: string, b: string, name: string): Promise<boolean> {
 }
 
 async function draft(path: string, options: LoadOptions = {}): Promise<Drafted> {
-  return draftModel(await nodeFolder(path), options, []);
+  return draftModel(await nodeFolder(path), options);
 }
 
 async function logits(

@@ -54,7 +54,7 @@ export const pack: Command = {
     const folder = await openSource(model, undefined, { isConfined: true });
     const quantize = args.choice('quantize', formatNames(isQuantized));
     const { signal } = terminal;
-    const drafted = await draftModel(folder, { signal, ...(quantize ? { quantize } : {}) }, []);
+    const drafted = await draftModel(folder, { signal, ...(quantize ? { quantize } : {}) });
     try {
       const contents = await contentsOf(folder, drafted);
       const manifest = await write(out, contents, args, terminal);

@@ -198,7 +198,7 @@ test('a manifest of version 1, with one format for all parts, opens as what it w
     version: 1,
     record: { format: 'q8_0', parts: { in: old(0, 320), out: old(512, scales) }, sizeBytes: 1024 },
   });
-  const { pack } = await openCheckpoint(memoryFolder(withManifest(files, asOld(832))));
+  const { records: pack } = await openCheckpoint(memoryFolder(withManifest(files, asOld(832))));
   expect(pack).toMatchObject(given);
   expect(await pack!.read(1, 2)).toEqual(record(1, 2, 1024));
   const error = await failure(openCheckpoint(memoryFolder(withManifest(files, asOld(831)))));

@@ -26,7 +26,7 @@ function withConfig(folder: FolderSource, config: object): FolderSource {
 
 async function draft(folder: FolderSource): Promise<string> {
   try {
-    const drafted = await draftModel(folder, {}, []);
+    const drafted = await draftModel(folder, {});
     drafted.checkpoint.dispose();
     return 'drafted';
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { Container } from '../containers/container.ts';
 import { AtomoeError } from '../errors.ts';
 import type { AdapterClass } from '../gpu/adapter-class.ts';
 import { Gpu, readAdapter, type AdapterFacts, type GpuEntry, type HostDevice } from '../gpu/device.ts';
@@ -54,6 +55,8 @@ export interface EngineOptions extends LoadOptions {
   model?: ModelSource;
   /** Families beside the built-in ones. */
   families?: readonly ModelFamily[];
+  /** Ways in which models are stored, beside the built-in ones; they are asked first. */
+  containers?: readonly Container[];
   /** Which kernels to use where several would do; default 'auto': measured once for each adapter. */
   tuning?: TuningMode;
   tuningStore?: TuningStore;
@@ -168,7 +171,7 @@ export class LocalEngine implements Engine {
   async #plan(model: ModelSource, options: LoadOptions): Promise<ModelPlan> {
     const folder = await openKept(model, options, this.#options);
     try {
-      const drafted = await draftModel(folder, options, this.#options.families ?? []);
+      const drafted = await draftModel(folder, options, this.#options);
       drafted.checkpoint.dispose();
       return this.#size(drafted, options).plan;
     } finally {
@@ -318,7 +321,7 @@ export class LocalEngine implements Engine {
 
   /** Loads first, then lets the old model go only when the new one is here: unless both need the same device. */
   async #replace(folder: FolderSource, options: LoadOptions): Promise<void> {
-    const drafted = await draftModel(folder, options, this.#options.families ?? []);
+    const drafted = await draftModel(folder, options, this.#options);
     try {
       await this.#open(folder, drafted, options);
     } catch (error) {

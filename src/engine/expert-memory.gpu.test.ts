@@ -7,7 +7,7 @@ import { modelInMemory } from './streaming.testing.ts';
 
 test('half the slots, until they fit; and a typed error where none do', async () => {
   const gpu = await Gpu.open();
-  const drafted = await draftModel(await modelInMemory('demo/public/models/fable-moe-12m'), {}, []);
+  const drafted = await draftModel(await modelInMemory('demo/public/models/fable-moe-12m'), {});
   const { slots, fewer } = sizeModel(drafted, gpu, {});
   const { recordBytes } = drafted.experts!;
   const open = (budgetSlots: number) => {

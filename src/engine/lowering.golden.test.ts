@@ -31,7 +31,7 @@ const ADAPTERS: readonly AdapterFacts[] = [
 
 describe.each(FOLDERS)('%s', (name, path, options) => {
   const drafted = nodeFolder(path).then((folder) =>
-    draftModel(folder, { ...options, contextTokens: CONTEXT_TOKENS }, []),
+    draftModel(folder, { ...options, contextTokens: CONTEXT_TOKENS }),
   );
 
   test('spec', async () => {

@@ -55,7 +55,7 @@ test.each<[string, IsHalf, formats: string]>([
   ['one layer in f32', (layer) => layer !== 2, 'f32'],
   ['one down of one layer in f32', (l, _e, m) => l < 2 || m !== 'w2', 'gate bf16, up bf16, down f32'],
 ])('%s', async (_what, isHalf, formats) => {
-  const drafted = await draftModel(await model(isHalf), {}, []);
+  const drafted = await draftModel(await model(isHalf), {});
   expect(formatsText(drafted.experts!.layout(0))).toBe(formats);
   drafted.checkpoint.dispose();
 

@@ -1,6 +1,7 @@
 /** Every option of the engine, by name, with what it may be: the one place where options are looked at. */
 import { POLICY_NAMES, type PolicyName } from '../experts/policies.ts';
 import type { MakePolicy } from '../experts/policy.ts';
+import type { Container } from '../containers/container.ts';
 import type { AdapterClass } from '../gpu/adapter-class.ts';
 import type { GpuEntry, HostDevice } from '../gpu/device.ts';
 import { checkHeaders } from '../io/http-url.ts';
@@ -179,6 +180,7 @@ const ENGINE: Table<EngineOptions> = {
   adapterClass: oneOf('hardware', 'software'),
   model: modelSource,
   families: listOf(withMethods<ModelFamily>('a ModelFamily', 'parse'), 1000),
+  containers: listOf(withMethods<Container>('a Container', 'open'), 1000),
   tuning,
   tuningStore: withMethods<TuningStore>('a TuningStore', 'read', 'write'),
   storage,

@@ -3,6 +3,7 @@ import { guessBudgetBytes, machineFacts } from './auto-memory.ts';
 import { AtomoeError } from '../errors.ts';
 import { DEFAULT_LIMITS, type AdapterFacts, type Limits } from '../gpu/device.ts';
 import type { Checkpoint } from '../containers/checkpoint.ts';
+import type { Container } from '../containers/container.ts';
 import { openCheckpoint } from '../containers/index.ts';
 import type { JsonObject } from '../io/json-file.ts';
 import { formatNames, isQuantized, type FormatName } from '../weights/formats/index.ts';
@@ -61,6 +62,12 @@ export interface Drafted {
   readonly lossy: Required<LossyOptions>;
 }
 
+/** What a caller brings beside the built-in parts. */
+export interface Extensions {
+  readonly families?: readonly ModelFamily[];
+  readonly containers?: readonly Container[];
+}
+
 /**
  * Opens a folder and builds the model's graphs.
  *
@@ -69,12 +76,12 @@ export interface Drafted {
 export async function draftModel(
   folder: FolderSource,
   options: LoadOptions,
-  families: readonly ModelFamily[],
+  { families = [], containers = [] }: Extensions = {},
 ): Promise<Drafted> {
   const { signal, quantize } = options;
   if (quantize !== undefined) oneOf(...formatNames(isQuantized))(quantize, 'quantize');
   const accept = (config: JsonObject, label: string) => void findFamily(config, label, families);
-  const checkpoint = await openCheckpoint(folder, { signal, accept });
+  const checkpoint = await openCheckpoint(folder, { signal, accept }, containers);
   try {
     const { config, label } = checkpoint;
     const { family, spec } = readModel(config, label, families, fileTensors(checkpoint));

@@ -26,7 +26,7 @@ describe('a vocabulary of 151,936 x 2048 on the portable limits', () => {
     'fits in 128 MiB bindings, quantize %s',
     async (quantize) => {
       const options: LoadOptions = { memoryBudget: 64 * 2 ** 30, ...(quantize ? { quantize } : {}) };
-      const drafted = await draftModel(headersOnly(small), options, []);
+      const drafted = await draftModel(headersOnly(small), options);
       const { plan, limits } = sizeModel(drafted, portable, options);
       expect(plan).toMatchObject({ fits: true, why: '' });
       expect(limits.maxBindingBytes).toBeLessThanOrEqual(128 * MIB);
@@ -50,7 +50,7 @@ describe('long dispatches are cut', () => {
 
   test.each(shapes)('%s: no dispatch takes more multiply-adds than the bound', async (_name, shape) => {
     const options: LoadOptions = { contextTokens, quantize: 'q4_0' };
-    const drafted = await draftModel(headersOnly(shape), options, []);
+    const drafted = await draftModel(headersOnly(shape), options);
     const purpose = { contextTokens, sample: false } as const;
     const graphs: Graph[] = [
       drafted.prefill,
