@@ -1,4 +1,4 @@
-/** What `npm pack` makes works for strangers: in a fresh Vite app, from one script tag, and in Node. */
+/** What `npm pack` makes works for strangers: from one script tag, and in Node. In apps: examples.spec.ts. */
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,6 @@ import { goldenContinuation, gzipSize, install, pack, root, run, serve, type Pac
 test.describe.configure({ mode: 'serial', timeout: 600_000 });
 
 const model = join(root, 'demo/public/models/fable-omni-8m');
-const TOKENS = 8;
 
 // Dawn in Node takes SwiftShader, unless the caller named another driver.
 process.env['VK_ICD_FILENAMES'] ??= swiftshaderManifest();
@@ -113,59 +112,6 @@ test('Node runs a model from the disk, and the program runs', async () => {
   const program = join(app, 'node_modules/.bin/atomoe');
   expect(await run(program, ['--version'], app)).toMatch(/^\d+\.\d+\.\d+\n$/);
   expect(await run(program, ['inspect', model], app)).toContain('omnimoe');
-});
-
-const MAIN = `
-import { AtomoeError, createWorkerEngine, type GenerateEvent } from 'atomoe';
-
-const output = document.querySelector('output')!;
-const show = (event: GenerateEvent) => {
-  if (event.kind === 'token') output.textContent += event.text;
-  if (event.kind === 'done') output.dataset['reason'] = event.reason;
-};
-try {
-  const engine = await createWorkerEngine({ model: '/model/', tuning: 'off' });
-  const options = { temperature: 0, maxTokens: ${TOKENS} };
-  for await (const event of engine.session().generate(output.dataset['prompt']!, options)) show(event);
-  engine.dispose();
-} catch (error) {
-  output.textContent = error instanceof AtomoeError ? error.code + ': ' + error.message : String(error);
-  output.dataset['reason'] = 'error';
-}
-`;
-
-test('a fresh Vite app type-checks, builds, and tells a story', async ({ page }) => {
-  const { prompt, continuation } = await goldenContinuation(model);
-  await mkdir(join(app, 'src'));
-  await writeFile(join(app, 'src/main.ts'), MAIN);
-  await writeFile(
-    join(app, 'index.html'),
-    `<!doctype html><title>A stranger's app</title><output data-prompt=${JSON.stringify(prompt)}></output>
-     <script type="module" src="/src/main.ts"></script>`,
-  );
-  const compilerOptions = {
-    strict: true,
-    noEmit: true,
-    target: 'es2022',
-    module: 'esnext',
-    moduleResolution: 'bundler',
-    lib: ['es2022', 'dom', 'dom.iterable', 'dom.asynciterable'],
-    types: [],
-  };
-  await writeFile(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['src'] }));
-  await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', '.'], app);
-  await run(process.execPath, ['node_modules/vite/bin/vite.js', 'build'], app);
-  const server = await serve({ '/model/': model, '/': join(app, 'dist') });
-  try {
-    await page.goto(server.url);
-    const output = page.locator('output');
-    await expect(output).toHaveAttribute('data-reason', /./, PATIENCE);
-    const text = (await output.textContent()) ?? '';
-    expect(text.length).toBeGreaterThan(TOKENS);
-    expect(continuation.slice(0, text.length)).toBe(text);
-  } finally {
-    await server.close();
-  }
 });
 
 test('one script tag from another host and one element tell a story', async ({ page }) => {
