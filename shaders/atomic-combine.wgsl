@@ -55,7 +55,14 @@ fn add_pair(acc: Acc, pair: Pair, unit: u32, units: u32) -> Acc {
   let is_there = pair.gain != 0.0;
   let words = select(vec4<u32>(0u), pool_load(pair.slot, pair.base + unit), is_there);
   let scale = atomic_scale(AtomicRow(pair.slot, pair.base, pair.row), unit, units, params.out_scales);
+#if ${sided}
+  if (!is_there) {
+    return acc;
+  }
+  return add_unit(acc, unpack_unit(words, scale), pair.gain);
+#else
   return add_unit(acc, unpack_unit(words, select(0.0, scale, is_there)), pair.gain);
+#endif
 }
 
 @compute @workgroup_size(WG)

@@ -76,7 +76,11 @@ fn main(
     let in = step_inputs(unit);
     for (var i = 0u; i < count; i++) {
       let row = first_w + i;
+#if ${sided}
+      sums[i] += step_dot(row * units + unit, in, unit_scale(row, unit, params.cols, params.scales));
+#else
       sums[i] += step_dot(row * units + unit, in) * unit_scale(row, unit, params.cols, params.scales);
+#endif
     }
   }
   for (var i = 0u; i < count; i++) {

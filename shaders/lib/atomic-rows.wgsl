@@ -13,6 +13,21 @@ fn atomic_row(slot: u32, id: u32, units: u32, matrix: u32) -> AtomicRow {
 }
 
 // `scales` is the word number, in the record, of the scales of the matrix.
+#if ${sided}
+struct SideAt {
+  slot: u32,
+  first_word: u32, // of the pool; see lib/expert-matrix.wgsl
+}
+
+fn side_word(at: SideAt, word: u32) -> u32 {
+  return pool_word(at.slot, at.first_word + word);
+}
+
+fn atomic_scale(at: AtomicRow, unit: u32, units: u32, scales: u32) -> Side {
+  let first_word = 4u * slot_base(at.slot, params.slot_vec4) + scales;
+  return read_side(SideAt(at.slot, first_word), at.row, unit, units * UNIT);
+}
+#else
 fn atomic_scale(at: AtomicRow, unit: u32, units: u32, scales: u32) -> f32 {
   if (!SCALED) {
     return 1.0;
@@ -21,3 +36,4 @@ fn atomic_scale(at: AtomicRow, unit: u32, units: u32, scales: u32) -> f32 {
   let word = pool_word(at.slot, 4u * slot_base(at.slot, params.slot_vec4) + scales + index / 2u);
   return scale_value(word >> (16u * (index % 2u)));
 }
+#endif

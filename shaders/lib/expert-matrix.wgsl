@@ -14,6 +14,22 @@ fn matrix_at(slot: u32, slot_vec4: u32, units: u32, at: u32, scales: u32) -> Mat
   return Matrix(slot, units, base + at, 4u * base + scales);
 }
 
+#if ${sided}
+// A side is what a unit has besides its 16 bytes: a scale, a minimum, high bits. The format gives alias Side and
+// fn read_side(at: SideAt, row: u32, unit: u32, cols: u32) -> Side; it reads words of the second plane by side_word().
+struct SideAt {
+  slot: u32,
+  first_word: u32, // of the pool
+}
+
+fn side_word(at: SideAt, word: u32) -> u32 {
+  return pool_word(at.slot, at.first_word + word);
+}
+
+fn scale_of(matrix: Matrix, row: u32, unit: u32) -> Side {
+  return read_side(SideAt(matrix.slot, matrix.scales), row, unit, matrix.units * UNIT);
+}
+#else
 fn scale_of(matrix: Matrix, row: u32, unit: u32) -> f32 {
   if (!SCALED) {
     return 1.0;
@@ -22,3 +38,4 @@ fn scale_of(matrix: Matrix, row: u32, unit: u32) -> f32 {
   let word = pool_word(matrix.slot, matrix.scales + index / 2u);
   return scale_value(word >> (16u * (index % 2u)));
 }
+#endif

@@ -1,6 +1,18 @@
 // expert-rows: products of four rows of a matrix of an expert's record with inputs held in registers.
 //
 // parts  lib/expert-matrix.wgsl, lib/dot-*.wgsl
+#if ${sided}
+// One unit of four rows.
+fn rows_dot(matrix: Matrix, rows: vec4<u32>, unit: u32, inputs: UnitInputs) -> vec4<f32> {
+  let words = pool_load4(matrix.slot, matrix.base + rows * matrix.units + unit);
+  return vec4<f32>(
+    unit_dot(words.a, inputs, scale_of(matrix, rows.x, unit)),
+    unit_dot(words.b, inputs, scale_of(matrix, rows.y, unit)),
+    unit_dot(words.c, inputs, scale_of(matrix, rows.z, unit)),
+    unit_dot(words.d, inputs, scale_of(matrix, rows.w, unit)),
+  );
+}
+#else
 // The scales of one unit of four rows.
 fn scales_of(matrix: Matrix, rows: vec4<u32>, unit: u32) -> vec4<f32> {
   if (!SCALED) {
@@ -33,6 +45,7 @@ fn rows_dot(matrix: Matrix, rows: vec4<u32>, unit: u32, inputs: UnitInputs) -> v
   );
   return scales_of(matrix, rows, unit) * dots;
 }
+#endif
 
 // Rows first to first + 3; past the last one, that one again.
 fn row_block(first: u32, rows: u32) -> vec4<u32> {

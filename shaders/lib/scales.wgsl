@@ -1,7 +1,22 @@
 // scales: the scale of a unit of a quantised matrix, 1 for formats without scales.
 // Written for one binding: ${matrix} is the name of its array<vec4<u32>>.
-// parts  lib/half.wgsl, or a part of the format, for scale_value()
-// needs  unit_scale_index() (lib/weights-*.wgsl); `first_word`: where the scales begin, in u32 words of the binding
+// parts  lib/half.wgsl
+// needs  unit_scale_index() (lib/weights-*.wgsl), or alias Side and read_side() of formats that have a side (see
+//        lib/expert-matrix.wgsl); `first_word`: where the second plane begins, in u32 words of the binding
+#if ${sided}
+struct SideAt {
+  first_word: u32,
+}
+
+fn side_word(at: SideAt, word: u32) -> u32 {
+  let number = at.first_word + word;
+  return ${matrix}[number / 4u][number % 4u];
+}
+
+fn unit_scale(row: u32, unit: u32, cols: u32, first_word: u32) -> Side {
+  return read_side(SideAt(first_word), row, unit, cols);
+}
+#else
 #if ${scaled}
 fn unit_scale(row: u32, unit: u32, cols: u32, first_word: u32) -> f32 {
   let index = unit_scale_index(row, unit, cols);
@@ -12,4 +27,5 @@ fn unit_scale(row: u32, unit: u32, cols: u32, first_word: u32) -> f32 {
 fn unit_scale(row: u32, unit: u32, cols: u32, first_word: u32) -> f32 {
   return 1.0;
 }
+#endif
 #endif

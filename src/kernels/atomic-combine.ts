@@ -3,7 +3,7 @@ import { atomicRowsPart, fetch4Part, unitSumsPart } from './atomic-parts.ts';
 import { constants, featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude, type Scalar } from './common.ts';
 import { poolParts, withPools, type PoolCount } from './expert-pool.ts';
 import { cross, defineKernel } from './kernel.ts';
-import { assertWholeUnits, listFormats, unitVec4s, unitWeights, weightsParts } from './weights.ts';
+import { assertWholeUnits, listFormats, renderFor, unitVec4s, unitWeights, weightsParts } from './weights.ts';
 import type { FormatName } from '../weights/formats/index.ts';
 
 export interface AtomicCombineSize {
@@ -70,9 +70,9 @@ export const atomicCombine = defineKernel({
       ...weightsParts(format, form === 'quad'),
       unitSumsPart(format, 'add'),
       ...poolParts(OWN, pools),
-      atomicRowsPart,
+      atomicRowsPart(format),
       fetch4Part(form === 'quad'),
-      { name: 'atomic-combine.wgsl', text: source },
+      renderFor(format, { name: 'atomic-combine.wgsl', text: source }),
     ];
   },
   overrides: (variant) => ({ WG: tile(variant).wg }),

@@ -2,11 +2,13 @@ import type { Part } from '../gpu/program.ts';
 import atomicRows from '../../shaders/lib/atomic-rows.wgsl?raw';
 import fetchAlone from '../../shaders/lib/fetch4-alone.wgsl?raw';
 import fetchQuad from '../../shaders/lib/fetch4-quad.wgsl?raw';
-import { unitVec4s } from './weights.ts';
+import { renderFor, unitVec4s } from './weights.ts';
 import type { FormatName } from '../weights/formats/index.ts';
 
 /** `atomic_row`, `atomic_scale`: where a vector of a one-neuron expert lies. */
-export const atomicRowsPart: Part = { name: 'lib/atomic-rows.wgsl', text: atomicRows };
+export function atomicRowsPart(format: FormatName): Part {
+  return renderFor(format, { name: 'lib/atomic-rows.wgsl', text: atomicRows });
+}
 
 /** `fetch4`: four pairs of a token. */
 export function fetch4Part(quad: boolean): Part {

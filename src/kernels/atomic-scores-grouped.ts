@@ -40,7 +40,7 @@ export const atomicScoresGrouped = defineKernel({
     activationPart,
     reduce4Part(reduction),
     ...poolParts(OWN, pools),
-    atomicRowsPart,
+    atomicRowsPart(format),
     { name: 'atomic-scores-grouped.wgsl', text: source },
   ],
   overrides: ({ wg }) => ({ WG: wg }),

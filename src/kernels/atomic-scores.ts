@@ -5,7 +5,7 @@ import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from './common
 import { expertKey, expertVariants, reduce4Part } from './expert-parts.ts';
 import { poolParts, withPools } from './expert-pool.ts';
 import { defineKernel } from './kernel.ts';
-import { assertWholeUnits, dotPart, weightsParts } from './weights.ts';
+import { assertWholeUnits, dotPart, renderFor, weightsParts } from './weights.ts';
 
 export interface AtomicScoresSize {
   readonly tokens: number;
@@ -44,8 +44,8 @@ export const atomicScores = defineKernel({
     activationPart,
     reduce4Part(reduction),
     ...poolParts(OWN, pools),
-    atomicRowsPart,
-    { name: 'atomic-scores.wgsl', text: source },
+    atomicRowsPart(format),
+    renderFor(format, { name: 'atomic-scores.wgsl', text: source }),
   ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,

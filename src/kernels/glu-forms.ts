@@ -7,7 +7,7 @@ import strip from '../../shaders/lib/expert-strip.wgsl?raw';
 import tileRows1 from '../../shaders/lib/tile-rows-1.wgsl?raw';
 import tileRows8 from '../../shaders/lib/tile-rows-8.wgsl?raw';
 import { constants, gridPart, scalarPrelude, type Scalar } from './common.ts';
-import { dotPart, listFormats, stepPart, weightsParts } from './weights.ts';
+import { dotPart, listFormats, renderFor, stepPart, weightsParts } from './weights.ts';
 import { reduce4Part } from './expert-parts.ts';
 import { poolParts, type PoolCount } from './expert-pool.ts';
 import { cross } from './kernel.ts';
@@ -62,7 +62,7 @@ function commonParts(
     gridPart,
     ...weightsParts(variant.format, variant.form === 'lane'),
     ...poolParts(own, variant.pools),
-    lib('expert-matrix', matrix),
+    renderFor(variant.format, lib('expert-matrix', matrix)),
   ];
 }
 
@@ -70,7 +70,12 @@ function commonParts(
 export function gluParts(variant: GluVariant, own: Bindings): Part[] {
   const { form, format } = variant;
   if (form === 'lane') return [...commonParts(variant, own), ...laneParts(format, 1, LANE_OUTS)];
-  return [...commonParts(variant, own), dotPart(format), reduce4Part(form), lib('expert-rows', rows)];
+  return [
+    ...commonParts(variant, own),
+    dotPart(format),
+    reduce4Part(form),
+    renderFor(format, lib('expert-rows', rows)),
+  ];
 }
 
 /** Tiles of pairs of one expert. */
@@ -125,7 +130,7 @@ function laneParts(format: FormatName, tileRows: number, outs: number): Part[] {
     tileRows === 1 ? lib('tile-rows-1', tileRows1) : lib('tile-rows-8', tileRows8),
     stepPart(format),
     lib('expert-strip', strip),
-    lib('expert-lane', lane),
+    renderFor(format, lib('expert-lane', lane)),
   ];
 }
 

@@ -13,7 +13,15 @@ import { render, type Part } from '../gpu/program.ts';
 import type { Grid } from '../gpu/recorder.ts';
 import { constants, featuresOf, foldGrid, gridPart, scalarPrelude, type Scalar } from './common.ts';
 import { defineKernel } from './kernel.ts';
-import { assertWholeUnits, listFormats, scalesPart, stepPart, unitPart, weightsParts } from './weights.ts';
+import {
+  assertWholeUnits,
+  isSided,
+  listFormats,
+  scalesPart,
+  stepPart,
+  unitPart,
+  weightsParts,
+} from './weights.ts';
 import type { FormatName } from '../weights/formats/index.ts';
 
 export interface LinearSize {
@@ -89,7 +97,7 @@ export function linearLaneParts(variant: LinearVariant): Part[] {
     constants({ OUTS: outs }),
     lib(`lane-rows-${rows}`, LANE_ROWS[rows] ?? ''),
     stepPart(format),
-    render({ name: 'linear-lane.wgsl', text: laneSource }, { bias }),
+    render({ name: 'linear-lane.wgsl', text: laneSource }, { bias, sided: isSided(format) }),
   ];
 }
 

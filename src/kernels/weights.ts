@@ -57,26 +57,37 @@ export function unitVec4s(format: FormatName): number {
 
 /**
  * `UNIT`, `unpack_unit`: reads weights of one format out of `array<vec4<u32>>` words. See the files' headers.
- * `scale_value`: a scale of theirs, subnormal or not.
+ * `scale_value`: an f16 scale of theirs, subnormal or not.
  *
  * @param isForSoftware - in forms that only software adapters run
  */
 export function weightsParts(format: FormatName, isForSoftware = false): Part[] {
-  const { unpack, scale } = weightFormat(format).wgsl;
-  const half = isForSoftware
-    ? { name: 'lib/half-software.wgsl', text: halfSoftware }
-    : { name: 'lib/half.wgsl', text: halfSource };
+  const { unpack, side } = weightFormat(format).wgsl;
   return [
-    scale === undefined ? half : { name: `scale ${format}`, text: scale },
+    isForSoftware
+      ? { name: 'lib/half-software.wgsl', text: halfSoftware }
+      : { name: 'lib/half.wgsl', text: halfSource },
+    ...(side === undefined ? [] : [{ name: `side of ${format}`, text: side }]),
     { name: `lib/weights-${format}.wgsl`, text: unpack },
   ];
+}
+
+/** Whether units have more besides their 16 bytes than an f16 scale. */
+export function isSided(format: FormatName): boolean {
+  return weightFormat(format).wgsl.side !== undefined;
+}
+
+/** A text that does otherwise for formats that have a side. */
+export function renderFor(format: FormatName, part: Part): Part {
+  return render(part, { sided: isSided(format) });
 }
 
 /** `unit_scale(row, unit, cols, first_word)` for the matrix that is bound under a name. */
 export function scalesPart(format: FormatName, matrix: string): Part {
   const { block, planes } = weightFormat(format);
   const scaled = planes(1, block).some(({ name }) => name === 'scales');
-  return render({ name: 'lib/scales.wgsl', text: scalesSource }, { scaled, matrix });
+  const part = { name: 'lib/scales.wgsl', text: scalesSource };
+  return render(part, { sided: isSided(format), scaled, matrix });
 }
 
 /** `UnitInputs`, `unit_inputs`, `unit_dot`: a unit of weights against inputs held in registers. */
