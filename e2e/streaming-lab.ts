@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright/test';
 import { build } from 'vite';
 import { openCheckpoint } from '../src/containers/index.ts';
-import { writePack, type RecordSource } from '../src/containers/pack-writer.ts';
+import { writePack, type RecordSource } from '../src/containers/pack/writer.ts';
 import { copyTensor, safetensorsPieces, type TensorToWrite } from '../src/containers/safetensors-writer.ts';
 import { nodeFolder } from '../src/io/node-file.ts';
 import type { lab as Lab } from './streaming-page/main.ts';

@@ -5,13 +5,13 @@ import { draftModel, type Drafted } from '../engine/planning.ts';
 import { tensorsOf } from '../graph/tensor.ts';
 import { formatOf } from '../engine/weights.ts';
 import { AtomoeError } from '../errors.ts';
-import type { PackManifest } from '../containers/pack.ts';
+import type { PackManifest } from '../containers/pack/manifest.ts';
 import {
   writePack,
   type FolderSink,
   type PackContents,
   type RecordSource,
-} from '../containers/pack-writer.ts';
+} from '../containers/pack/writer.ts';
 import { copyTensor, type TensorToWrite } from '../containers/safetensors-writer.ts';
 import { baseName } from '../io/names.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';

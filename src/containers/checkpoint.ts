@@ -3,7 +3,7 @@ import { AtomoeError } from '../errors.ts';
 import type { JsonObject } from '../io/json-file.ts';
 import type { ReadOptions } from '../io/source.ts';
 import type { Dtype } from '../weights/dtypes.ts';
-import type { ExpertPack } from './pack.ts';
+import type { RecordLayout } from '../weights/record.ts';
 import type { SafetensorsEntry } from './safetensors-header.ts';
 
 export interface TensorInfo extends SafetensorsEntry {
@@ -31,6 +31,28 @@ export interface LostTensor {
   readonly isFileMissing: boolean; // or the file is there, and the tensor is not in it
 }
 
+/** Routed experts as they go to GPU memory, one record for each unit. */
+export interface ReadyRecords {
+  readonly layout: RecordLayout;
+  readonly layers: number; // that have experts
+  readonly unitsPerLayer: number;
+  readonly files: readonly { readonly name: string; readonly sizeBytes: number }[];
+  readonly totalBytes: number; // of these files
+  readonly unrangedBytes: number; // of those that their source gives only whole
+  /**
+   * One record, checked against its hash where there is one.
+   *
+   * @returns layout.sizeBytes bytes
+   * @throws {AtomoeError} integrity - the bytes are wrong; network and the like from the source
+   */
+  read(
+    layer: number,
+    unit: number,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<Uint8Array<ArrayBuffer>>;
+  dispose(): void;
+}
+
 /** An opened model: headers are read, weights are not. */
 export interface Checkpoint {
   readonly label: string;
@@ -41,7 +63,9 @@ export interface Checkpoint {
   readonly totalBytes: number; // of all weight files
   readonly unrangedBytes: number; // of those that their source gives only whole
   /** The routed experts, where the container holds them as records; its tensors are all the others. */
-  readonly records?: ExpertPack;
+  readonly records?: ReadyRecords;
+  /** Which damage would go unseen, where the container could have seen it, and what to do about it. */
+  readonly unverified?: string;
   names(): IterableIterator<string>;
   tensor(name: string): TensorInfo | undefined;
   /** What an index names and no file holds: indexes of real models name more than anybody needs. */

@@ -3,7 +3,7 @@ import { readJson } from '../io/json-file.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { missing, type Configs, type Container, type ModelFolder, type OpenOptions } from './container.ts';
-import { packed } from './packed.ts';
+import { packed } from './pack.ts';
 import { INDEX_FILE, safetensors, shardedSafetensors, WEIGHTS_FILE } from './safetensors.ts';
 
 /** Every container, in the order in which a folder is looked at: a new one is a row here. */

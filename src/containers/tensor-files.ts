@@ -8,12 +8,12 @@ import {
   rowCount,
   type Checkpoint,
   type LostTensor,
+  type ReadyRecords,
   type TensorBytes,
   type TensorInfo,
   type TensorReadOptions,
 } from './checkpoint.ts';
 import type { Configs, OpenOptions } from './container.ts';
-import type { ExpertPack } from './pack.ts';
 import { readSafetensorsHeader, type SafetensorsHeader } from './safetensors-header.ts';
 
 /** An index that names no tensor: each is where it is found. */
@@ -80,7 +80,7 @@ export function checkpointOf(
   label: string,
   { config, generationConfig }: Configs,
   { files: weightFiles, byName, lost }: OpenedTensors,
-  records?: ExpertPack,
+  records?: ReadyRecords,
 ): Checkpoint {
   const files = [
     ...weightFiles.map(({ source: { name, sizeBytes } }) => ({ name, sizeBytes })),

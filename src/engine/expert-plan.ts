@@ -3,7 +3,7 @@ import type { RecordSource } from '../blocks/block.ts';
 import { expertMatrices, type ExpertLayer } from '../blocks/read.ts';
 import { AtomoeError, invariant } from '../errors.ts';
 import { evenRecords, type RecordShape } from '../experts/pools.ts';
-import type { ExpertPack } from '../containers/pack.ts';
+import type { ReadyRecords } from '../containers/checkpoint.ts';
 import type { FormatName } from '../weights/formats/index.ts';
 import { chooseFormat, commonFormat, matrixLayout } from '../weights/matrix.ts';
 import { packRecord, recordLayout, type RecordLayout } from '../weights/record.ts';
@@ -17,16 +17,16 @@ export interface ExpertPlan extends RecordShape {
 }
 
 /**
- * Where a model is packed, its plan is the pack's: `quantize` does not touch the experts then.
+ * Where a checkpoint has the records ready, the plan is theirs: `quantize` does not touch the experts then.
  *
  * @param layers - those with routed experts
  * @returns undefined for a model without routed experts
- * @throws {AtomoeError} bad-file - a tensor is missing, or the pack is of another model; unsupported-model - a stored type
+ * @throws {AtomoeError} bad-file - a tensor is missing, or the records are of another model; unsupported-model - a stored type
  */
 export function planExperts(layers: readonly ExpertLayer[], context: ReadContext): ExpertPlan | undefined {
   if (layers.length === 0) return undefined;
   const { records, label } = context.checkpoint;
-  if (records) return planPacked(layers, records, label);
+  if (records) return planReady(layers, records, label);
   const formats = formatsOfParts(layers, context);
   const banks = planBanks(layers, formats);
   const bankOf = (layer: number): BankPlan => {
@@ -76,16 +76,16 @@ function planBanks(layers: readonly ExpertLayer[], formats: Formats): BankPlan[]
 }
 
 /** The records lie ready in a format of their own; only their shape has to be this model's, in every layer. */
-function planPacked(layers: readonly ExpertLayer[], pack: ExpertPack, label: string): ExpertPlan {
-  const { layout, unitsPerLayer } = pack;
+function planReady(layers: readonly ExpertLayer[], ready: ReadyRecords, label: string): ExpertPlan {
+  const { layout, unitsPerLayer } = ready;
   const found = recordText(
-    pack.layers,
+    ready.layers,
     unitsPerLayer,
     Object.entries(layout.parts).map(([name, { rows, cols }]) => [name, [rows, cols]]),
   );
   for (const layer of layers) {
     const { experts } = layer.bank;
-    // Where records hold several experts, how many is the pack's choice.
+    // Where records hold several experts, how many is the file's choice.
     const units = layer.units(0) === experts ? experts : unitsPerLayer;
     const wanted = recordText(layers.length, units, Object.entries(shapesOf(layer.parts(units, 0))));
     if (found === wanted) continue;
@@ -102,7 +102,7 @@ function planPacked(layers: readonly ExpertLayer[], pack: ExpertPack, label: str
     records: layers.length * unitsPerLayer,
     expertSizeBytes: (layout.sizeBytes * unitsPerLayer) / experts,
     async read(layer, unit, { checkpoint, signal }) {
-      invariant(checkpoint.records, () => `${checkpoint.label} is no packed model`);
+      invariant(checkpoint.records, () => `${checkpoint.label} has no records`);
       return checkpoint.records.read(layer, unit, { signal });
     },
   };

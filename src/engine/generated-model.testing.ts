@@ -1,15 +1,15 @@
 /** A Mixture of Experts of any size whose weights are made as they are read, so that a gigabyte of them costs nothing. */
 import { recordLayout, scalesOffsetBytes, type RecordLayout } from '../weights/record.ts';
-import { HASH_BYTES, hashBytes } from '../containers/block-hashes.ts';
+import { HASH_BYTES, hashBytes } from '../containers/pack/block-hashes.ts';
 import { matrixLayout } from '../weights/matrix.ts';
 import {
   DENSE_FILE,
   expertFiles,
-  formatManifest,
   MANIFEST_FILE,
   recordStride,
   type PackFile,
-} from '../containers/pack.ts';
+} from '../containers/pack/files.ts';
+import { formatManifest } from '../containers/pack/manifest.ts';
 import { memoryFile } from '../io/memory.ts';
 import { checkRange } from '../io/read.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';

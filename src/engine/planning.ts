@@ -243,7 +243,7 @@ export function sizeModel(
 
 /** What its host and its files lack. */
 function notesOf({ checkpoint, spec }: Drafted): PlanNote[] {
-  const { unrangedBytes, records, generationConfig } = checkpoint;
+  const { unrangedBytes, unverified, generationConfig } = checkpoint;
   const notes: PlanNote[] = [];
   const ignored = notApplied(generationConfig);
   if (ignored.length > 0) {
@@ -271,14 +271,7 @@ function notesOf({ checkpoint, spec }: Drafted): PlanNote[] {
         `memory budget, and experts cannot come as they are needed; a host with ranges starts sooner`,
     });
   }
-  if (records && !records.hasDenseHashes) {
-    notes.push({
-      kind: 'no-dense-hashes',
-      message:
-        'this pack has no hashes of its dense part: damage there goes unseen, as in plain safetensors; pack the model ' +
-        'again with this version to have them',
-    });
-  }
+  if (unverified !== undefined) notes.push({ kind: 'no-dense-hashes', message: unverified });
   return notes;
 }
 

@@ -1,7 +1,7 @@
 /** Hashes of a file's blocks: whatever part of it is read, nobody sees a byte that is not as it was packed. */
-import { AtomoeError, invariant } from '../errors.ts';
-import { allocate, checkRange, readExactly } from '../io/read.ts';
-import type { FileSource, FolderSource, ReadOptions } from '../io/source.ts';
+import { AtomoeError, invariant } from '../../errors.ts';
+import { allocate, checkRange, readExactly } from '../../io/read.ts';
+import type { FileSource, FolderSource, ReadOptions } from '../../io/source.ts';
 
 /** Of each SHA-256 the first half is kept: no damage hits 128 bits by chance. */
 export const HASH_BYTES = 16;

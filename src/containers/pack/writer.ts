@@ -1,19 +1,12 @@
 /** Writes a packed model: dense tensors, records, the small files, and the manifest last. `pack.ts` has the format. */
-import { AtomoeError, invariant } from '../errors.ts';
-import { readExactly } from '../io/read.ts';
-import type { FileSource } from '../io/source.ts';
+import { AtomoeError, invariant } from '../../errors.ts';
+import { readExactly } from '../../io/read.ts';
+import type { FileSource } from '../../io/source.ts';
 import { BlockHasher, HASH_BYTES, hashBytes } from './block-hashes.ts';
-import {
-  DENSE_BLOCK_BYTES,
-  DENSE_FILE,
-  expertFiles,
-  formatManifest,
-  MANIFEST_FILE,
-  recordStride,
-  type PackManifest,
-} from './pack.ts';
-import type { RecordLayout } from '../weights/record.ts';
-import { safetensorsPieces, safetensorsSize, type TensorToWrite } from './safetensors-writer.ts';
+import { DENSE_BLOCK_BYTES, DENSE_FILE, expertFiles, MANIFEST_FILE, recordStride } from './files.ts';
+import { formatManifest, type PackManifest } from './manifest.ts';
+import type { RecordLayout } from '../../weights/record.ts';
+import { safetensorsPieces, safetensorsSize, type TensorToWrite } from '../safetensors-writer.ts';
 
 /** A new folder that is being filled, one file after the other. */
 export interface FolderSink {
