@@ -1,7 +1,7 @@
 /** What can be damaged, and how a case is judged. */
 import type { FileSource, FolderSource } from '../../src/io/source.ts';
-import { study } from '../../src/experts/study.ts';
-import { parseTrace } from '../../src/experts/trace-file.ts';
+import { study } from '../../src/experts/study/study.ts';
+import { parseTrace } from '../../src/experts/study/trace-file.ts';
 import { createEngine } from '../../src/engine/index.ts';
 import { AtomoeError } from '../../src/errors.ts';
 import { memoryFolder } from '../../src/io/memory.ts';

@@ -1,7 +1,7 @@
 import type { GenerateEvent, GenerateOptions, StreamingReport } from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';
 import { readGenerateOptions } from '../engine/options.ts';
-import { RouteRecorder } from '../experts/route-recorder.ts';
+import { RouteRecorder } from '../experts/study/route-recorder.ts';
 import { asUsage, type Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
 import { JSON_OPTION, LOAD_OPTIONS, openSource, TUNING_OPTION, withModel, type ModelUse } from './model.ts';

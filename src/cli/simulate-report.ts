@@ -1,6 +1,6 @@
-import type { StudyPolicyName } from '../experts/policies.ts';
-import type { SizeStudy, Study } from '../experts/study.ts';
-import type { RoutingTrace } from '../experts/trace.ts';
+import type { StudyPolicyName } from '../experts/study/policies.ts';
+import type { SizeStudy, Study } from '../experts/study/study.ts';
+import type { RoutingTrace } from '../experts/study/trace.ts';
 import { drawChart, type Curve } from './chart.ts';
 import { formatBytes, formatCount, table, type Align } from './words.ts';
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { parseTrace } from '../experts/trace-file.ts';
-import { traceToJson } from '../experts/trace-json.ts';
+import { parseTrace } from '../experts/study/trace-file.ts';
+import { traceToJson } from '../experts/study/trace-json.ts';
 import { main } from './program.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -1,10 +1,10 @@
 /** What streaming counts and takes: equal to the simulator, within the budget, foreseen as far as lookahead sees. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ema, lfru, type MakePolicy } from '../experts/policy.ts';
-import { RouteRecorder } from '../experts/route-recorder.ts';
-import { replay, uniformPlaces } from '../experts/simulate.ts';
-import { parseTrace } from '../experts/trace-file.ts';
-import { traceToJson } from '../experts/trace-json.ts';
+import { RouteRecorder } from '../experts/study/route-recorder.ts';
+import { replay, uniformPlaces } from '../experts/study/simulate.ts';
+import { parseTrace } from '../experts/study/trace-file.ts';
+import { traceToJson } from '../experts/study/trace-json.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { PolicyName } from './api.ts';
 import type { LocalEngine } from './engine.ts';

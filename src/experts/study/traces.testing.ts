@@ -1,7 +1,7 @@
 /** Traces for tests: the shared ones of real models, and random ones. */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { seededRandom } from '../containers/seeded-random.testing.ts';
+import { seededRandom } from '../../containers/seeded-random.testing.ts';
 import { parseTrace } from './trace-file.ts';
 import { buildTrace, type RoutingTrace } from './trace.ts';
 

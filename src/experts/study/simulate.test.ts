@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { belady } from './belady.ts';
-import { ema, lfru, lfu, lru, random, type MakePolicy } from './policy.ts';
+import { ema, lfru, lfu, lru, random, type MakePolicy } from '../policy.ts';
 import { STUDY_POLICY_NAMES as NAMES, studyPolicy } from './policies.ts';
 import { missKinds, ratioPlaces, replay, traffic, uniformPlaces } from './simulate.ts';
 import { buildTrace, unitsOf, type RoutingTrace } from './trace.ts';
-import { GPT_OSS, QWEN, layerTrace, randomTrace } from './traces.test-support.ts';
+import { GPT_OSS, QWEN, layerTrace, randomTrace } from './traces.testing.ts';
 
 const RATIOS = [0.75, 1, 1.5, 2, 3, 4, 6];
 const SEEDS = Array.from({ length: 40 }, (_, seed) => seed);

@@ -1,4 +1,4 @@
-import { parseJsonObject, type JsonObject } from '../io/json-file.ts';
+import { parseJsonObject, type JsonObject } from '../../io/json-file.ts';
 import { badTrace, buildTrace, checkHead, unitsOf, type Prime, type RoutingTrace } from './trace.ts';
 
 /** The engine's own recorded routes. */

@@ -1,5 +1,5 @@
 /** Writes down what layers use while a model talks, as a trace that caches can be tried on. */
-import type { RouteObserver } from './streamer.ts';
+import type { RouteObserver } from '../streamer.ts';
 import { buildTrace, type RoutingTrace, type TraceHead } from './trace.ts';
 
 export class RouteRecorder implements RouteObserver {

@@ -1,4 +1,4 @@
-import type { MakePolicy } from './policy.ts';
+import type { MakePolicy } from '../policy.ts';
 import { unitsOf, type RoutingTrace } from './trace.ts';
 
 const NEVER = Number.MAX_SAFE_INTEGER; // as a step: later than all

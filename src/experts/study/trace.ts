@@ -1,4 +1,4 @@
-import { AtomoeError } from '../errors.ts';
+import { AtomoeError } from '../../errors.ts';
 
 /** Which units each token used, layer by layer: what caches can be tried on without a model. */
 export interface RoutingTrace {

@@ -1,4 +1,4 @@
-import { NONE } from './layer-cache.ts';
+import { NONE } from '../layer-cache.ts';
 import { allUses } from './optimum.ts';
 import { startOf, unitsOf, type RoutingTrace } from './trace.ts';
 

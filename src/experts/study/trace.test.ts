@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { AtomoeError } from '../errors.ts';
+import { AtomoeError } from '../../errors.ts';
 import { parseTrace } from './trace-file.ts';
 import { traceToJson } from './trace-json.ts';
 import { unitsOf } from './trace.ts';
-import { GPT_OSS, QWEN, randomTrace } from './traces.test-support.ts';
+import { GPT_OSS, QWEN, randomTrace } from './traces.testing.ts';
 
 const COMMENTS = `# route_trace v1
 # model=/data/tiny.gguf arch=tiny n_layer=3 n_expert=8 n_expert_used=2

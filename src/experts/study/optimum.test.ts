@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { seededRandom } from '../containers/seeded-random.testing.ts';
+import { seededRandom } from '../../containers/seeded-random.testing.ts';
 import { belady } from './belady.ts';
 import { allUses, globalBound, layerBound, layerUses, optimalHits } from './optimum.ts';
 import { STUDY_POLICY_NAMES as NAMES, studyPolicy } from './policies.ts';
-import { lru } from './policy.ts';
+import { lru } from '../policy.ts';
 import { ratioPlaces, replay, traffic, uniformPlaces } from './simulate.ts';
 import { unitsOf, type RoutingTrace } from './trace.ts';
-import { GPT_OSS, QWEN, layerTrace, randomTrace } from './traces.test-support.ts';
+import { GPT_OSS, QWEN, layerTrace, randomTrace } from './traces.testing.ts';
 
 const SEEDS = Array.from({ length: 60 }, (_, seed) => seed);
 const MODELS = [

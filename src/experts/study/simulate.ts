@@ -1,5 +1,5 @@
-import { LayerCache, NONE, type CacheCounters } from './layer-cache.ts';
-import type { MakePolicy } from './policy.ts';
+import { LayerCache, NONE, type CacheCounters } from '../layer-cache.ts';
+import type { MakePolicy } from '../policy.ts';
 import { startOf, unitsOf, type RoutingTrace } from './trace.ts';
 
 /** What a cache did with a trace. Warm-up steps are played, but not counted. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { segmentCache, segmentRouting } from './locality.ts';
 import { globalBound } from './optimum.ts';
 import { unitsOf } from './trace.ts';
-import { GPT_OSS, QWEN, layerTrace, randomTrace } from './traces.test-support.ts';
+import { GPT_OSS, QWEN, layerTrace, randomTrace } from './traces.testing.ts';
 
 const SEEDS = Array.from({ length: 30 }, (_, seed) => seed);
 

@@ -1,0 +1,19 @@
+/** Policies that a trace can be played with. */
+import { belady } from './belady.ts';
+import { POLICIES, POLICY_NAMES, type PolicyName } from '../policies.ts';
+import type { MakePolicy } from '../policy.ts';
+import type { RoutingTrace } from './trace.ts';
+
+/** Those of engines, and Belady's, which looks ahead in the trace. */
+export type StudyPolicyName = PolicyName | 'belady';
+
+export const STUDY_POLICY_NAMES: readonly StudyPolicyName[] = [...POLICY_NAMES, 'belady'];
+
+/** @param trace - the one that will be played */
+export function studyPolicy(name: StudyPolicyName, trace: RoutingTrace): MakePolicy {
+  return name === 'belady' ? belady(trace) : POLICIES[name];
+}
+
+export function isStudyPolicyName(name: string): name is StudyPolicyName {
+  return STUDY_POLICY_NAMES.some((known) => known === name);
+}
