@@ -23,6 +23,8 @@ export interface Option {
   readonly value?: string; // what stands for the value in help: `N`, `FILE`; absent for a switch
   readonly isList?: boolean; // may be given several times
   readonly help: string;
+  /** Reads its value, and refuses a wrong one. Called for every option before a command begins. */
+  readonly read?: (args: Arguments, name: string) => unknown;
 }
 
 export type Options = Readonly<Record<string, Option>>;
@@ -45,21 +47,23 @@ const BYTES_OF: Readonly<Record<string, number>> = {
 export class Arguments {
   readonly #positionals: readonly string[];
   readonly #values: Readonly<Record<string, unknown>>;
+  readonly #wanted: readonly string[];
   readonly #options: Options;
 
   private constructor(
-    positionals: readonly string[],
-    values: Readonly<Record<string, unknown>>,
+    { positionals, values }: ReturnType<typeof parse>,
+    wanted: readonly string[],
     options: Options,
   ) {
     this.#positionals = positionals;
     this.#values = values;
+    this.#wanted = wanted;
     this.#options = options;
   }
 
   /**
    * @param wanted - names of the positional arguments, all required
-   * @throws {UsageError} - an unknown option, a missing value, too few or too many arguments
+   * @throws {UsageError} - an unknown option, a missing or wrong value, too few or too many arguments
    */
   static parse(args: readonly string[], wanted: readonly string[], options: Options): Arguments {
     const config = Object.fromEntries(
@@ -77,11 +81,24 @@ export class Arguments {
     }
     const missing = wanted[positionals.length];
     if (missing !== undefined) throw new UsageError(`${missing} is missing; wanted ${wanted.join(' ')}`);
-    return new Arguments(positionals, values, options);
+    const parsed = new Arguments({ positionals, values }, wanted, options);
+    for (const [name, { read: readValue }] of Object.entries(options)) readValue?.(parsed, name);
+    return parsed;
   }
 
   positional(index: number): string {
     return this.#positionals[index] ?? '';
+  }
+
+  /**
+   * A positional argument that names a folder, a file or an address.
+   *
+   * @throws {UsageError} - an empty text, as an unset variable of a shell leaves it
+   */
+  place(index: number): string {
+    const text = this.positional(index);
+    if (text !== '') return text;
+    throw new UsageError(`${this.#wanted[index]} is empty; wanted a path or an address`);
   }
 
   /** Whether the command has such an option, given or not. */
@@ -101,6 +118,13 @@ export class Arguments {
   list(name: string): readonly string[] {
     const value = this.#values[name];
     return Array.isArray(value) ? value.map(String) : [];
+  }
+
+  /** @throws {UsageError} - an empty text */
+  path(name: string): string | undefined {
+    const text = this.text(name);
+    if (text !== '') return text;
+    throw new UsageError(`--${name} is empty; wanted a path`);
   }
 
   /** @throws {UsageError} - not a number */
@@ -149,7 +173,12 @@ function parse(args: readonly string[], options: NonNullable<Parameters<typeof p
     return parseArgs({ args: [...args], allowPositionals: true, options: options ?? {} });
   } catch (cause) {
     // Node's first sentence says which option and why; the rest is advice about dashes.
-    const [why = ''] = (cause instanceof Error ? cause.message : String(cause)).split(/\. |\n/);
-    throw new UsageError(why.charAt(0).toLowerCase() + why.slice(1), { cause });
+    const [why = ''] = (cause instanceof Error ? cause.message : String(cause)).split(/\.?\n|\. /);
+    const dash = /^Option '(--[\w-]+)' argument is ambiguous/.exec(why)?.[1];
+    const said =
+      dash === undefined
+        ? why.charAt(0).toLowerCase() + why.slice(1)
+        : `${dash} is followed by what looks like an option; wanted its value, after = where it begins with a dash`;
+    throw new UsageError(said, { cause });
   }
 }

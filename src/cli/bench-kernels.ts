@@ -1,6 +1,6 @@
 /** Where a step's time goes, by the GPU's own clock. */
+import { invariant } from '../errors.ts';
 import { GpuRunner } from '../engine/gpu-runner.ts';
-import { UsageError } from './arguments.ts';
 import type { Runner } from '../engine/runner.ts';
 import { median, table } from './words.ts';
 
@@ -18,16 +18,14 @@ export interface KernelTimes {
 
 const REQUEST = { penalty: 1, temperature: 1, candidates: false, routes: false } as const;
 
-/** @throws {AtomoeError} bad-input - not on a GPU; limit-too-small - the device has no timestamp queries */
+/** @throws {AtomoeError} limit-too-small - the device has no timestamp queries */
 export async function timeKernels(
   runner: Runner,
   prompt: readonly number[],
   rounds: number,
   signal: AbortSignal,
 ): Promise<KernelTimes> {
-  if (!(runner instanceof GpuRunner)) {
-    throw new UsageError('--kernels times the kernels of a GPU; wanted --device gpu; leave it out');
-  }
+  invariant(runner instanceof GpuRunner, () => 'kernels are timed on a GPU only');
   const ids = prompt.slice(0, runner.chunkTokens);
   const steps = { prefill: [] as Profile[], decode: [] as Profile[] };
   for (let round = 0; round < rounds; round += 1) {

@@ -4,8 +4,9 @@ import type { AdapterReport, ModelPlan } from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';
 import type { Runner, RunnerState } from '../engine/runner.ts';
 import { kernelTable, timeKernels, type KernelTimes } from './bench-kernels.ts';
+import { UsageError } from './arguments.ts';
 import type { Command } from './command.ts';
-import { JSON_OPTION, LOAD_OPTIONS, openSource, TUNING_OPTION, withModel } from './model.ts';
+import { JSON_OPTION, LOAD_OPTIONS, openSource, readDevice, TUNING_OPTION, withModel } from './model.ts';
 import type { Terminal } from './terminal.ts';
 import { atomoeVersion, dawnVersion } from './version.ts';
 import { facts, formatRate, median } from './words.ts';
@@ -42,28 +43,36 @@ export const bench: Command = {
       reply: args.count('reply', 32),
       rounds: args.count('rounds', 5),
     };
-    return withModel(await openSource(args.positional(0)), args, terminal, async (engine) => {
-      checkLength(work, engine.runner.contextTokens);
-      const ids = promptIds(engine, work);
-      const { signal } = terminal;
-      const kernels = args.flag('kernels')
-        ? await timeKernels(engine.runner, ids, work.rounds, signal)
-        : undefined;
-      const speeds = await measure(engine, ids, work, terminal);
-      const versions = { atomoe: await atomoeVersion(), node: process.version, webgpu: dawnVersion() };
-      const { adapter, model } = engine;
-      const result: Result = {
-        model: model?.label ?? '',
-        adapter,
-        versions,
-        ...work,
-        ...medians(speeds),
-        kernels,
-        refusedKernels: model?.plan.refusedKernels ?? [],
-      };
-      terminal.write(args.flag('json') ? `${JSON.stringify({ ...result, ...speeds })}\n` : report(result));
-      return true;
-    });
+    if (args.flag('kernels') && readDevice(args) === 'cpu') {
+      throw new UsageError('--kernels times the kernels of a GPU; wanted --device gpu; leave it out');
+    }
+    return withModel(
+      () => openSource(args.place(0)),
+      args,
+      terminal,
+      async (engine) => {
+        checkLength(work, engine.runner.contextTokens);
+        const ids = promptIds(engine, work);
+        const { signal } = terminal;
+        const kernels = args.flag('kernels')
+          ? await timeKernels(engine.runner, ids, work.rounds, signal)
+          : undefined;
+        const speeds = await measure(engine, ids, work, terminal);
+        const versions = { atomoe: await atomoeVersion(), node: process.version, webgpu: dawnVersion() };
+        const { adapter, model } = engine;
+        const result: Result = {
+          model: model?.label ?? '',
+          adapter,
+          versions,
+          ...work,
+          ...medians(speeds),
+          kernels,
+          refusedKernels: model?.plan.refusedKernels ?? [],
+        };
+        terminal.write(args.flag('json') ? `${JSON.stringify({ ...result, ...speeds })}\n` : report(result));
+        return true;
+      },
+    );
   },
 };
 

@@ -27,12 +27,13 @@ export const inspect: Command = {
   example: 'inspect demo/public/models/fable-moe-12m',
   options: { ...MODEL_FLAGS, ...JSON_OPTION },
   run: async (args, terminal) => {
-    const folder = await openSource(args.positional(0));
+    const options = loadOptions(args);
+    const folder = await openSource(args.place(0));
     const { signal } = terminal;
     const checkpoint = await open(folder, signal);
     try {
       const tensors = [...checkpoint.names()].flatMap((name) => checkpoint.tensor(name) ?? []);
-      const finding = await find(folder, checkpoint, { ...loadOptions(args), signal });
+      const finding = await find(folder, checkpoint, { ...options, signal });
       if (args.flag('json')) {
         const { label, files, totalBytes, metadata } = checkpoint;
         terminal.write(`${JSON.stringify({ label, files, totalBytes, metadata, ...finding, tensors })}\n`);

@@ -22,23 +22,29 @@ export const logits: Command = {
   },
   run: async (args, terminal) => {
     const ids = parseIds(args.text('ids'));
-    return withModel(await openSource(args.positional(0), args), args, terminal, async (engine) => {
-      const values = await engine.logits(ids, args.flag('one-by-one') ? 'one-by-one' : 'at-once');
-      const vocab = values.length / ids.length;
-      const rows = ids.map((_, position) => values.subarray(position * vocab, (position + 1) * vocab));
-      if (args.flag('json')) {
-        const { model, adapter } = engine;
-        const answer = { model: model?.label, adapter, ids, vocab, logits: rows.map((row) => [...row]) };
-        terminal.write(`${JSON.stringify(answer)}\n`);
-      } else terminal.write(overview(engine, ids, rows));
-      const bad = rows.findIndex((row) => !row.every(Number.isFinite));
-      if (bad >= 0) terminal.note(`position ${bad} has logits that are no finite numbers; check the weights`);
-      return bad < 0;
-    });
+    return withModel(
+      () => openSource(args.place(0), args),
+      args,
+      terminal,
+      async (engine) => {
+        const values = await engine.logits(ids, args.flag('one-by-one') ? 'one-by-one' : 'at-once');
+        const vocab = values.length / ids.length;
+        const rows = ids.map((_, position) => values.subarray(position * vocab, (position + 1) * vocab));
+        if (args.flag('json')) {
+          const { model, adapter } = engine;
+          const answer = { model: model?.label, adapter, ids, vocab, logits: rows.map((row) => [...row]) };
+          terminal.write(`${JSON.stringify(answer)}\n`);
+        } else terminal.write(overview(engine, ids, rows));
+        const bad = rows.findIndex((row) => !row.every(Number.isFinite));
+        if (bad >= 0)
+          terminal.note(`position ${bad} has logits that are no finite numbers; check the weights`);
+        return bad < 0;
+      },
+    );
   },
 };
 
-/** @throws {AtomoeError} bad-input */
+/** @throws {UsageError} - missing, or no ids */
 export function parseIds(text: string | undefined): number[] {
   const parts = (text ?? '').split(',').map((part) => part.trim());
   if (parts.every((part) => /^\d+$/.test(part))) return parts.map(Number);

@@ -10,7 +10,7 @@ import { openFolder } from '../io/folder.ts';
 import { nodeFolder, type NodeFolderOptions } from '../io/node-file.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FolderSource } from '../io/source.ts';
-import { UsageError, type Arguments, type Options } from './arguments.ts';
+import { asUsage, UsageError, type Arguments, type Options } from './arguments.ts';
 import { loadOptions, MODEL_FLAGS } from './load-flags.ts';
 import { refuseOnCpu } from './streaming.ts';
 import { fileTuning } from './tuning-file.ts';
@@ -21,6 +21,7 @@ export const DEVICE_OPTION = {
   device: {
     value: 'gpu|cpu',
     help: 'where to compute (default gpu)',
+    read: readDevice,
   },
 } as const satisfies Options;
 
@@ -30,10 +31,19 @@ export const LOAD_OPTIONS = {
 } as const satisfies Options;
 
 export const TUNING_OPTION = {
-  tuning: { value: 'auto|off', help: 'time kernels once per adapter (default auto)' },
+  tuning: { value: 'auto|off', help: 'time kernels once per adapter (default auto)', read: readTuning },
 } as const satisfies Options;
 
 export const JSON_OPTION = { json: { help: 'print JSON' } } as const satisfies Options;
+
+/** @throws {UsageError} - neither */
+export function readDevice(args: Arguments): 'gpu' | 'cpu' | undefined {
+  return args.choice('device', ['gpu', 'cpu']);
+}
+
+function readTuning(args: Arguments): 'auto' | 'off' | undefined {
+  return args.choice('tuning', ['auto', 'off']);
+}
 
 /**
  * A folder, a weight file, or the URL of either. What a URL gives goes through the disk cache that `--cache` names; what
@@ -44,11 +54,10 @@ export async function openSource(
   args?: Arguments,
   options: NodeFolderOptions = {},
 ): Promise<FolderSource> {
-  const directory = args?.text('cache');
+  const directory = args?.path('cache');
   if (/^https?:\/\//i.test(model)) {
-    const folder = coalescedFolder(
-      openFolder(model, { headers: headersOf(process.env['ATOMOE_HEADERS'] ?? '') }),
-    );
+    const headers = headersOf(process.env['ATOMOE_HEADERS'] ?? '');
+    const folder = coalescedFolder(asUsage(() => openFolder(model, { headers })));
     return directory === undefined ? folder : cachedFolder(folder, await openNodeStorage(directory));
   }
   if (directory === undefined) {
@@ -78,10 +87,10 @@ export async function openEngine(
   args: Arguments,
   options: Pick<EngineOptions, 'streamTesting'> = {},
 ): Promise<LocalEngine> {
-  const device = args.choice('device', ['gpu', 'cpu']) ?? 'gpu';
+  const device = readDevice(args) ?? 'gpu';
   if (device === 'cpu') return LocalEngine.open({ device });
   // Commands that compare numbers have no such option: with the default kernels their answers stay the same.
-  const tuning = args.choice('tuning', ['auto', 'off']) ?? (args.has('tuning') ? 'auto' : 'off');
+  const tuning = readTuning(args) ?? (args.has('tuning') ? 'auto' : 'off');
   return LocalEngine.open({
     ...options,
     device,
@@ -96,17 +105,23 @@ export interface ModelUse extends Pick<EngineOptions, 'streamTesting'> {
   readonly streaming?: StreamingOptions;
 }
 
-/** Loads the model, uses it, and lets everything go, the folder's disk cache too: the process ends by itself. */
+/**
+ * Loads the model, uses it, and lets everything go, the folder's disk cache too: the process ends by itself.
+ *
+ * @param open - called once the options are known to be good
+ * @throws {UsageError} - wrong options, before anything is opened
+ */
 export async function withModel<T>(
-  folder: FolderSource,
+  open: () => Promise<FolderSource>,
   args: Arguments,
   terminal: Terminal,
   use: (engine: LocalEngine) => Promise<T>,
   { streaming = {}, ...engineOptions }: ModelUse = {},
 ): Promise<T> {
+  refuseOnCpu(args);
+  const options = loadOptions(args);
+  const folder = await open();
   try {
-    refuseOnCpu(args);
-    const options = loadOptions(args);
     const engine = await openEngine(args, engineOptions);
     try {
       const onProgress = (progress: LoadProgress) => terminal.status(describeProgress(progress));

@@ -44,15 +44,20 @@ export const pack: Command = {
     quantize: {
       value: formatNames(isQuantized).join('|'),
       help: 're-encode the experts; the rest stays as it is',
+      read: readFormat,
     },
-    split: { value: 'BYTES', help: 'largest file of experts (default 1073741824)' },
+    split: {
+      value: 'BYTES',
+      help: 'largest file of experts, as 512MB (default 1GiB)',
+      read: (args, name) => args.bytes(name),
+    },
     ...JSON_OPTION,
   },
   run: async (args, terminal) => {
-    const [model, out] = [args.positional(0), args.positional(1)];
+    const [model, out] = [args.place(0), args.place(1)];
     await assertEmpty(out);
     const folder = await openSource(model, undefined, { isConfined: true });
-    const quantize = args.choice('quantize', formatNames(isQuantized));
+    const quantize = readFormat(args);
     const { signal } = terminal;
     const drafted = await draftModel(folder, { signal, ...(quantize ? { quantize } : {}) });
     try {
@@ -68,6 +73,10 @@ export const pack: Command = {
     }
   },
 };
+
+function readFormat(args: Arguments) {
+  return args.choice('quantize', formatNames(isQuantized));
+}
 
 /** @throws {AtomoeError} bad-input */
 async function assertEmpty(out: string): Promise<void> {
@@ -152,9 +161,10 @@ async function write(
   args: Arguments,
   { signal, status }: Terminal,
 ): Promise<PackManifest> {
+  const splitBytes = args.bytes('split');
   const options = {
     signal,
-    ...(args.text('split') === undefined ? {} : { splitBytes: args.count('split', 1) }),
+    ...(splitBytes === undefined ? {} : { splitBytes }),
     onProgress: (doneBytes: number, totalBytes: number) =>
       status(`packing: ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`),
   };

@@ -2,7 +2,7 @@ import { LocalEngine } from '../engine/index.ts';
 import { budgetOf } from '../engine/planning.ts';
 import type { Command } from './command.ts';
 import { loadOptions, MODEL_FLAGS, STREAM_FLAGS } from './load-flags.ts';
-import { JSON_OPTION, openEngine, openSource } from './model.ts';
+import { DEVICE_OPTION, JSON_OPTION, openEngine, openSource, readDevice } from './model.ts';
 import { planReport } from './plan-report.ts';
 
 /** What loading would take, before anything large is read. */
@@ -15,13 +15,13 @@ export const plan: Command = {
     budget: STREAM_FLAGS.budget,
     slots: STREAM_FLAGS.slots,
     ...MODEL_FLAGS,
-    device: { value: 'gpu|cpu', help: "gpu heeds this machine's adapter (default cpu)" },
+    device: { ...DEVICE_OPTION.device, help: "gpu heeds this machine's adapter (default cpu)" },
     ...JSON_OPTION,
   },
   run: async (args, terminal) => {
-    const folder = await openSource(args.positional(0));
     const options = loadOptions(args);
-    const isHere = args.choice('device', ['gpu', 'cpu']) === 'gpu';
+    const folder = await openSource(args.place(0));
+    const isHere = readDevice(args) === 'gpu';
     const engine = await (isHere ? openEngine(args) : LocalEngine.open({ device: 'cpu' }));
     try {
       const found = await engine.plan(folder, { ...options, signal: terminal.signal });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -48,7 +49,53 @@ async function altered(
   return folder;
 }
 
+/** Values that are wrong whatever the model: said before anything is opened, so none of these models is missed. */
+const wrongValues = [
+  [['run', 'MODEL', 'x', '--device', 'tpu'], /--device is "tpu"; wanted gpu or cpu/],
+  [['run', 'MODEL', 'x', '--tuning', 'fast'], /--tuning is "fast"; wanted auto or off/],
+  [['run', 'MODEL', 'x', '--device', 'cpu', '--tuning', 'fast'], /--tuning is "fast"/], // though nothing is tuned there
+  [['run', 'MODEL', 'x', '--budget', 'much'], /--budget is "much"/],
+  [['run', 'MODEL', 'x', '--context', '1.5'], /--context is 1.5/],
+  [['run', 'MODEL', 'x', '--seed=-1'], /seed is -1/],
+  [['run', 'MODEL', 'x', '--stop', ''], /stop\[0\] is ""/],
+  [['run', 'MODEL', 'x', '--routes', ''], /--routes is empty; wanted a path/],
+  [['run', 'http://127.0.0.1:1/', 'x', '--cache', ''], /--cache is empty/],
+  [['logits', 'MODEL', '--ids', '1', '--slots', '0'], /streaming\.slotsPerLayer is 0/],
+  [['logits', 'MODEL', '--ids', '1', '--policy', 'fifo'], /--policy is "fifo"/],
+  [['inspect', 'MODEL', '--quantize', 'q5'], /--quantize is "q5"/],
+  [['plan', 'MODEL', '--slots', '0'], /streaming\.slotsPerLayer is 0/],
+  [['plan', 'MODEL', '--device', 'tpu'], /--device is "tpu"/],
+  [['bench', 'MODEL', '--reply', '0'], /--reply is 0/],
+  [['bench', 'MODEL', '--kernels', '--device', 'cpu'], /--kernels times the kernels of a GPU/],
+  [['verify', 'MODEL', '--device', 'tpu'], /--device is "tpu"/],
+  // Of a folder that is not empty, too.
+  [['pack', 'MODEL', root, '--quantize', 'q5'], /--quantize is "q5"/],
+  [['pack', 'MODEL', root, '--split', 'x'], /--split is "x"; wanted a size such as 512MB/],
+  [['simulate', 'MODEL', '--ratio', '0'], /--ratio has "0"/],
+  [['simulate', 'MODEL', '--policy', 'fifo'], /--policy has "fifo"/],
+  [['simulate', 'MODEL', '--svg', ''], /--svg is empty/],
+].map(([argv, message]): [string[], RegExp] => [
+  (argv as string[]).map((each) => (each === 'MODEL' ? '/no/such/model' : each)),
+  message as RegExp,
+]);
+
 describe('usage', () => {
+  test('the examples name models and traces that a checkout has', async () => {
+    const { out } = await run('--help');
+    const examples = [...out.matchAll(/^ +npx atomoe (\w+) (\S+)/gm)].map(([, name = '', path = '']) => [
+      name,
+      path,
+    ]);
+    expect(examples.map(([name]) => name)).toEqual(
+      expect.arrayContaining(['run', 'plan', 'pack', 'simulate']),
+    );
+    expect(examples).toHaveLength(8);
+    for (const [name = '', path = ''] of examples) {
+      expect(existsSync(join(root, path)), `${name} ${path}`).toBe(true);
+      expect((await run(name, '--help')).out).toContain(`Example: npx atomoe ${name} ${path}`);
+    }
+  });
+
   test('help fits one screen and gives every command an example', async () => {
     const { code, out } = await run('--help');
     expect(code).toBe(0);
@@ -92,12 +139,20 @@ describe('usage', () => {
       ['bench', model('olmoe'), '--device', 'cpu', '--prompt', '4', '--reply', '1', '--kernels'],
       /wanted --device gpu/,
     ],
-    [['plan', story, '--budget', '-5'], /--budget/],
     [['run', story, 'x', '--slots', '0'], /streaming\.slotsPerLayer is 0/],
     [['run', story, 'x', '--run-ahead=-1'], /streaming\.runAhead is -1/],
     [['run', story, 'x', '--device', 'cpu', '--policy', 'lru'], /--policy is about GPU memory/],
     [['run', story, 'x', '--cache', '/tmp/x'], /--cache keeps what comes from a URL/],
     [['bench', story, '--rounds', '0'], /--rounds is 0/],
+    [
+      ['plan', story, '--budget', '-5'],
+      /^atomoe: --budget is followed by what looks like an option; wanted its value/,
+    ],
+    [['inspect', ''], /MODEL is empty; wanted a path or an address/],
+    [['pack', story, ''], /OUT is empty/],
+    [['simulate', ''], /TRACE is empty/],
+    [['inspect', 'http://'], /"http:\/\/" is not an http or https URL/],
+    ...wrongValues,
   ])('%j is wrong usage, said in one sentence', async (argv, message) => {
     const { code, out, notes } = await run(...argv);
     expect(code).toBe(2);
@@ -201,6 +256,11 @@ test('headers of the environment go with every request, and into no message', as
     vi.stubEnv('ATOMOE_HEADERS', 'no name');
     const { notes: refusal } = await run('inspect', `http://127.0.0.1:${port}/model/`);
     expect(refusal.join()).toMatch(/ATOMOE_HEADERS has a line without a name/);
+    vi.stubEnv('ATOMOE_HEADERS', 'a b: secret');
+    const wrong = await run('inspect', `http://127.0.0.1:${port}/model/`);
+    expect(wrong.code).toBe(2);
+    expect(wrong.notes.join()).toMatch(/headers: /);
+    expect(wrong.notes.join()).not.toContain('secret');
   } finally {
     vi.unstubAllEnvs();
     server.close();

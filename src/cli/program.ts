@@ -28,18 +28,14 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
   if (name === '--version' || name === '-v') return answer(terminal, `${await atomoeVersion()}\n`);
   if (name === '--help' || name === '-h' || name === 'help') return answer(terminal, overview());
   const command = COMMANDS.find((candidate) => candidate.name === name);
-  if (!command) {
-    const known = COMMANDS.map((candidate) => candidate.name).join(', ');
-    terminal.note(`atomoe: there is no command "${name}"; wanted ${known}; see npx atomoe --help`);
-    return EXIT.misused;
-  }
-  if (rest.includes('--help') || rest.includes('-h')) return answer(terminal, usage(command));
   try {
+    if (!command) throw unknownCommand(name);
+    if (rest.includes('--help') || rest.includes('-h')) return answer(terminal, usage(command));
     const args = Arguments.parse(rest, command.wants, command.options);
     return (await command.run(args, terminal)) ? EXIT.good : EXIT.failed;
   } catch (error) {
     if (error instanceof UsageError) {
-      terminal.note(`${sentence(error)}; see npx atomoe ${name} --help`);
+      terminal.note(`${sentence(error)}; see npx atomoe ${command ? `${name} ` : ''}--help`);
       return EXIT.misused;
     }
     if (terminal.signal.aborted && error === terminal.signal.reason) {
@@ -49,6 +45,11 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
     terminal.note(sentence(error));
     return EXIT.failed;
   }
+}
+
+function unknownCommand(name: string): UsageError {
+  const known = COMMANDS.map((candidate) => candidate.name).join(', ');
+  return new UsageError(`there is no command "${name}"; wanted ${known}`);
 }
 
 function answer(terminal: Terminal, text: string): number {

@@ -37,13 +37,17 @@ export const run: Command = {
     stop: { value: 'TEXT', isList: true, help: 'end before this text; may be repeated' },
     ...LOAD_OPTIONS,
     ...STREAM_OPTIONS,
-    routes: { value: 'FILE', help: 'write which experts were used, for simulate' },
+    routes: {
+      value: 'FILE',
+      help: 'write which experts were used, for simulate',
+      read: (args, name) => args.path(name),
+    },
     ...TUNING_OPTION,
     ...JSON_OPTION,
   },
   run: async (args, terminal) => {
     const options = asUsage(() => readGenerateOptions(generateOptions(args, terminal))); // before anything is read
-    const path = args.text('routes');
+    const path = args.path('routes');
     const recorder = path === undefined ? undefined : new RouteRecorder();
     const reply = async (engine: LocalEngine) => {
       if (recorder) await prepareRoutes(engine);
@@ -60,7 +64,7 @@ export const run: Command = {
     const use: ModelUse = recorder
       ? { streamTesting: { observer: recorder }, streaming: { start: 'now', fill: false } }
       : {};
-    return withModel(await openSource(args.positional(0), args), args, terminal, reply, use);
+    return withModel(() => openSource(args.place(0), args), args, terminal, reply, use);
   },
 };
 

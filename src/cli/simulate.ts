@@ -26,18 +26,22 @@ export const simulate: Command = {
   summary: 'try expert caches on recorded routes: hit rates and bounds',
   example: 'simulate fixtures/traces/qwen.route.csv.gz --svg hits.svg',
   options: {
-    policy: { value: 'LIST', help: `of ${STUDY_POLICY_NAMES.join(', ')}; or all, the default` },
-    ratio: { value: 'LIST', help: `cache sizes over one token's experts (${RATIOS})` },
-    svg: { value: 'FILE', help: 'draw the curves' },
+    policy: {
+      value: 'LIST',
+      help: `of ${STUDY_POLICY_NAMES.join(', ')}; or all, the default`,
+      read: policyNames,
+    },
+    ratio: { value: 'LIST', help: `cache sizes over one token's experts (${RATIOS})`, read: ratioList },
+    svg: { value: 'FILE', help: 'draw the curves', read: (args, name) => args.path(name) },
     ...JSON_OPTION,
   },
   run: async (args, terminal) => {
     const names = policyNames(args);
     const ratios = ratioList(args);
-    const trace = await readTrace(args.positional(0));
+    const trace = await readTrace(args.place(0));
     const found = await study(trace, names, ratios, { signal: terminal.signal });
     terminal.write(args.flag('json') ? asJson(trace, found) : report(trace, names, found));
-    const file = args.text('svg');
+    const file = args.path('svg');
     if (file !== undefined) {
       await writeSvg(file, chart(trace, names, found));
       terminal.note(`the curves are in ${file}`);

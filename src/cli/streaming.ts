@@ -12,12 +12,12 @@ import { formatBytes, formatSeconds } from './words.ts';
 /** All that is about experts on their way; `cache` is about what is read from a URL. */
 export const STREAM_OPTIONS = {
   ...STREAM_FLAGS,
-  cache: { value: 'DIR', help: 'keep here what is read from a URL' },
+  cache: { value: 'DIR', help: 'keep here what is read from a URL', read: (args, name) => args.path(name) },
 } as const satisfies Options;
 
 /** The CPU holds every expert: options that it would ignore are refused. */
 export function refuseOnCpu(args: Arguments): void {
-  if (args.choice('device', ['gpu', 'cpu']) !== 'cpu') return;
+  if (args.text('device') !== 'cpu') return;
   const gpuOnly = [...Object.keys(STREAM_FLAGS), 'routes'];
   const given = gpuOnly.find((name) => args.text(name) !== undefined || args.flag(name));
   if (given === undefined) return;

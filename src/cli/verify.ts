@@ -8,7 +8,7 @@ import type { Arguments } from './arguments.ts';
 import { isGood, report, type Check } from './check.ts';
 import type { Command } from './command.ts';
 import { readGolden } from './golden.ts';
-import { DEVICE_OPTION, JSON_OPTION, openSource, withModel } from './model.ts';
+import { DEVICE_OPTION, JSON_OPTION, openSource, readDevice, withModel } from './model.ts';
 import type { Terminal } from './terminal.ts';
 import { verifyLayer } from './verify-layer.ts';
 import { verifyModel } from './verify-model.ts';
@@ -26,7 +26,7 @@ export const verify: Command = {
   example: 'verify demo/public/models/fable-omni-8m --device cpu',
   options: { ...DEVICE_OPTION, ...JSON_OPTION },
   run: async (args, terminal) => {
-    const folder = await openSource(args.positional(0));
+    const folder = await openSource(args.place(0));
     const { device, checks } =
       (await asLayer(folder, args, terminal)) ?? (await asModel(folder, args, terminal));
     const isRight = checks.every(isGood);
@@ -57,7 +57,7 @@ async function asLayer(
   try {
     const isLayer = [...checkpoint.names()].some((name) => name.startsWith('expected.'));
     if (!isLayer) return undefined;
-    if (args.choice('device', ['gpu', 'cpu']) === 'cpu') return await verifyLayer(checkpoint);
+    if (readDevice(args) === 'cpu') return await verifyLayer(checkpoint);
     return await verifyLayerOnGpu(checkpoint);
   } finally {
     checkpoint.dispose();
@@ -86,8 +86,13 @@ async function asModel(folder: FolderSource, args: Arguments, terminal: Terminal
         'known answers beside the weights',
     );
   }
-  return withModel(folder, args, terminal, async (engine) => ({
-    device: engine.adapter.name,
-    checks: await verifyModel(engine, golden, terminal),
-  }));
+  return withModel(
+    async () => folder,
+    args,
+    terminal,
+    async (engine) => ({
+      device: engine.adapter.name,
+      checks: await verifyModel(engine, golden, terminal),
+    }),
+  );
 }
