@@ -2,7 +2,13 @@
 import { AtomoeError } from '../errors.ts';
 import { wrongRange } from './http-body.ts';
 import { isSameVersion, type HttpTarget, type RangeRequest, type Reply, type Version } from './http-reply.ts';
-import { requestRange, STALL_TIMEOUT_MS, type HttpOptions } from './http-request.ts';
+import {
+  requestRange,
+  STALL_TIMEOUT_MS,
+  waitingOf,
+  type HttpOptions,
+  type RequestOptions,
+} from './http-request.ts';
 import { redactCause } from './http-url.ts';
 import { allocate, checkRange } from './read.ts';
 import { SharedReads } from './shared-reads.ts';
@@ -42,9 +48,10 @@ export async function openHttpFile(
     fromStartBytes: WINDOW_BYTES,
     mostBytes,
   };
-  let reply = await requestRange(target, window, patient, { signal });
+  const options = { signal, waiting: waitingOf(patient) };
+  let reply = await requestRange(target, window, patient, options);
   if (reply.kind === 'encoded') {
-    reply = await requestRange(target, { ...window, isPlain: true }, patient, { signal });
+    reply = await requestRange(target, { ...window, isPlain: true }, patient, options);
   }
   if (reply.kind === 'absent') return undefined;
   if (reply.kind === 'refused') return reply;
@@ -131,6 +138,10 @@ export class HttpFile implements FileSource {
     sizeBytes: number,
     options: ReadOptions = {},
   ): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#read(offsetBytes, sizeBytes, { ...options, waiting: waitingOf(this.#http) });
+  }
+
+  async #read(offsetBytes: number, sizeBytes: number, options: RequestOptions) {
     if (this.#isDisposed)
       throw new AtomoeError('disposed', `${this.#target.label} was closed; open it again`);
     options.signal?.throwIfAborted();
@@ -151,15 +162,14 @@ export class HttpFile implements FileSource {
   async #readOn(
     offsetBytes: number,
     sizeBytes: number,
-    { signal, onProgress, isPeek }: ReadOptions,
+    { onProgress, ...options }: RequestOptions,
   ): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = allocate(this.name, sizeBytes);
     const known = this.#head.subarray(offsetBytes);
     bytes.set(known);
     const report = onProgress && ((doneBytes: number) => onProgress(known.byteLength + doneBytes));
-    const rest = await this.read(offsetBytes + known.byteLength, sizeBytes - known.byteLength, {
-      signal,
-      isPeek,
+    const rest = await this.#read(offsetBytes + known.byteLength, sizeBytes - known.byteLength, {
+      ...options,
       onProgress: report,
     });
     bytes.set(rest, known.byteLength);
@@ -169,7 +179,7 @@ export class HttpFile implements FileSource {
   async #readRange(
     offsetBytes: number,
     sizeBytes: number,
-    options: ReadOptions,
+    options: RequestOptions,
   ): Promise<Uint8Array<ArrayBuffer>> {
     if (!this.#isProven) await this.#prove(options);
     // A server that has forgotten about ranges sends the file from its start.
@@ -198,7 +208,7 @@ export class HttpFile implements FileSource {
   async #readPlain(
     offsetBytes: number,
     sizeBytes: number,
-    options: ReadOptions,
+    options: RequestOptions,
   ): Promise<Uint8Array<ArrayBuffer>> {
     if (options.isPeek === true) {
       const begin = await this.#readFromStart(offsetBytes + sizeBytes, options);
@@ -218,12 +228,14 @@ export class HttpFile implements FileSource {
     options: ReadOptions,
   ): Promise<Uint8Array> => {
     if (this.#head.byteLength < this.sizeBytes) {
-      this.#head = await this.#readFromStart(this.sizeBytes, options);
+      // Whoever reads shares this one: it waits on its own account.
+      const waiting = waitingOf(this.#http);
+      this.#head = await this.#readFromStart(this.sizeBytes, { ...options, waiting });
     }
     return this.#head.subarray(offsetBytes, offsetBytes + sizeBytes);
   };
 
-  async #readFromStart(endBytes: number, options: ReadOptions): Promise<Uint8Array<ArrayBuffer>> {
+  async #readFromStart(endBytes: number, options: RequestOptions): Promise<Uint8Array<ArrayBuffer>> {
     const request = { offsetBytes: 0, sizeBytes: endBytes, fromStartBytes: endBytes, isPlain: true };
     const { bytes } = await this.#request(request, options);
     if (bytes.byteLength < endBytes) throw this.#changed(`it has ${bytes.byteLength} bytes`);
@@ -233,7 +245,7 @@ export class HttpFile implements FileSource {
   }
 
   /** A reply that is not of another version, as far as its headers tell. */
-  async #request(request: RangeRequest, options: ReadOptions): Promise<FirstReply> {
+  async #request(request: RangeRequest, options: RequestOptions): Promise<FirstReply> {
     const reply = await requestRange(this.#target, request, this.#http, options);
     if (reply.kind === 'absent') throw this.#changed('it is gone');
     if (reply.kind === 'refused') throw reply.error;
@@ -249,7 +261,7 @@ export class HttpFile implements FileSource {
   }
 
   /** A part that does not say which it is may be any: bytes that are known already tell whether ranges are heard. */
-  async #prove(options: ReadOptions): Promise<void> {
+  async #prove(options: RequestOptions): Promise<void> {
     const middle = Math.floor(this.#head.byteLength / 2);
     const sample = sampleOf(0, this.#head, middle);
     if (!(await this.#isStill(sample, options))) {
@@ -261,15 +273,15 @@ export class HttpFile implements FileSource {
   }
 
   /** Whether the file is still the one that was opened, asked after a part has come. */
-  async #checkSample(options: ReadOptions): Promise<void> {
+  async #checkSample(options: RequestOptions): Promise<void> {
     if (await this.#isStill(this.#sample, options)) return;
     throw this.#changed('bytes that were read before are others now');
   }
 
-  async #isStill({ offsetBytes, bytes }: Sample, { signal }: ReadOptions): Promise<boolean> {
+  async #isStill({ offsetBytes, bytes }: Sample, { signal, waiting }: RequestOptions): Promise<boolean> {
     const sizeBytes = bytes.byteLength;
     const request = { offsetBytes, sizeBytes, fromStartBytes: offsetBytes + sizeBytes };
-    const reply = await this.#request(request, { signal });
+    const reply = await this.#request(request, { signal, waiting });
     const again = reply.kind === 'part' ? reply.bytes : reply.bytes.subarray(offsetBytes);
     return again.byteLength === sizeBytes && again.every((byte, i) => byte === bytes[i]);
   }

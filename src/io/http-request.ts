@@ -22,6 +22,20 @@ export interface HttpOptions {
   delay?: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
 }
 
+/** How long one read may still wait between tries, over all requests that it makes. */
+export interface Waiting {
+  leftMs: number;
+}
+
+/** Of one read: what waiting it may do in all. */
+export function waitingOf({ mostDelayMs = MOST_DELAY_MS }: HttpOptions): Waiting {
+  return { leftMs: mostDelayMs };
+}
+
+export interface RequestOptions extends ReadOptions {
+  readonly waiting: Waiting;
+}
+
 type Retry = { kind: 'retry'; error: AtomoeError; isRefusal?: boolean; afterMs?: number | undefined };
 type Attempt = Reply | Retry;
 
@@ -40,11 +54,10 @@ export async function requestRange(
   target: HttpTarget,
   request: RangeRequest,
   http: HttpOptions,
-  options: ReadOptions = {},
+  options: RequestOptions,
 ): Promise<Reply> {
   const attempts = http.attempts ?? ATTEMPTS;
   let wasRefused = false;
-  let leftMs = http.mostDelayMs ?? MOST_DELAY_MS;
   for (let attempt = 1; ; attempt++) {
     options.signal?.throwIfAborted();
     const outcome = await attemptRange(target, request, http, options);
@@ -55,9 +68,10 @@ export async function requestRange(
     if (attempt >= attempts) throw outcome.error;
     wasRefused = isRefusal;
     const { afterMs } = outcome;
-    if (afterMs !== undefined && afterMs > leftMs) throw toldToWait(outcome.error, afterMs);
-    const delayMs = Math.min(afterMs ?? FIRST_DELAY_MS * 2 ** (attempt - 1), leftMs);
-    leftMs -= delayMs;
+    const { waiting } = options;
+    if (afterMs !== undefined && afterMs > waiting.leftMs) throw toldToWait(outcome.error, afterMs);
+    const delayMs = Math.min(afterMs ?? FIRST_DELAY_MS * 2 ** (attempt - 1), waiting.leftMs);
+    waiting.leftMs -= delayMs;
     await (http.delay ?? abortableDelay)(delayMs, options.signal);
   }
 }

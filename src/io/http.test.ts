@@ -338,6 +338,25 @@ describe('trouble', () => {
     expect(waits).toEqual([]);
   });
 
+  test('the requests that one read makes wait fifteen seconds in all', async () => {
+    // Without an ETag the bytes that are known are asked for again after a part. Here every second request is refused.
+    const { folder, waits } = server((call, count) => {
+      if (count % 2 === 0) return new Response(null, { status: 429, headers: { 'retry-after': '10' } });
+      const { body: bytes, headers } = ranged(call);
+      headers.delete('etag');
+      return new Response(bytes, { status: 206, headers });
+    });
+    const file = (await folder.open('m'))!;
+    expect(await failure(file.read(100_000, 1000))).toMatchObject({
+      code: 'network',
+      message: expect.stringMatching(/answered 429, .*; it asks to wait 10 seconds; try again then/),
+    });
+    expect(waits).toEqual([10_000]);
+    // The next read waits on its own account.
+    expect(await file.read(100_000, 1000)).toEqual(body.slice(100_000, 101_000));
+    expect(waits).toEqual([10_000, 10_000]);
+  });
+
   test('a silent server does not hang the reader', async () => {
     const { folder, calls } = server(
       (_call, _count, init) =>
