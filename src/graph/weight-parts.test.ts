@@ -42,12 +42,16 @@ test('no matrix takes more than 512 MiB at once, whatever a device allows', () =
   expect(matrixBindingBytes(large)).toBe(512 * MIB);
 });
 
-test('a device that binds less than the smallest part', () => {
-  const sizeOf = (rows: number) => rows * 4096;
-  expect(() => weightParts({ rows: 1000, exact: false, name: 'head' }, sizeOf, 2 ** 14)).toThrow(
+test.each([
+  ['8 KiB', 2 ** 13, 1000, '64 rows at least, which take 262144 bytes; this device binds 8192'],
+  ['16 KiB', 2 ** 14, 1000, '64 rows at least, which take 262144 bytes; this device binds 16384'],
+  ['16 KiB', 2 ** 14, 10, '10 rows at least, which take 40960 bytes; this device binds 16384'],
+])('a device that binds %s has no room for the smallest part', (_name, mostBytes, rows, says) => {
+  const cut = () => weightParts({ rows, exact: false, name: 'head' }, (count) => count * 4096, mostBytes);
+  expect(cut).toThrow(
     expect.objectContaining({
       code: 'limit-too-small',
-      message: expect.stringContaining('64 rows of head take 262144 bytes, this device binds 16384'),
+      message: expect.stringContaining(`head is bound by ${says}`),
     }),
   );
 });

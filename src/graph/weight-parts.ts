@@ -42,10 +42,11 @@ export function weightParts(
   const rowBytes = sizeOf(ROW_STEP) / ROW_STEP;
   const most = Math.floor(mostBytes / rowBytes / ROW_STEP) * ROW_STEP;
   if (most === 0) {
+    const least = Math.min(rows, ROW_STEP);
     throw new AtomoeError(
       'limit-too-small',
-      `${ROW_STEP} rows of ${name} take ${sizeOf(ROW_STEP)} bytes, this device binds ${mostBytes}; wanted a binding for ` +
-        'them; use another adapter, or quantize',
+      `${name} is bound by ${least} rows at least, which take ${sizeOf(least)} bytes; this device binds ${mostBytes}; ` +
+        'use another adapter, or quantize',
     );
   }
   const count = Math.ceil(rows / most);
