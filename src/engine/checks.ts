@@ -11,10 +11,12 @@ export type Table<T> = { readonly [K in keyof T]-?: Check<Exclude<T[K], undefine
 
 /** @throws {AtomoeError} bad-input - always */
 export function refuse(name: string, value: unknown, wanted: string): never {
-  throw new AtomoeError(
-    'bad-input',
-    `${name} is ${show(value)}; wanted ${wanted}; change it, or leave it out`,
-  );
+  return refuseAs(name, show(value), wanted);
+}
+
+/** The same of a value that must not be shown: `shown` says what it is instead. */
+export function refuseAs(name: string, shown: string, wanted: string): never {
+  throw new AtomoeError('bad-input', `${name} is ${shown}; wanted ${wanted}; change it, or leave it out`);
 }
 
 export function isAbsent(value: unknown): value is undefined | null {
@@ -59,7 +61,7 @@ export function orWord<W extends string, T>(word: W, check: Check<T>): Check<W |
 }
 
 /** @param wanted - what messages call it */
-export function listOf<T>(check: Check<T>, most: number, wanted = 'a list'): Check<T[]> {
+export function listOf<T>(check: Check<T>, most: number, wanted: string): Check<T[]> {
   return (value, name) => {
     const length = guarded(name, () => (Array.isArray(value) ? value.length : undefined));
     if (length === undefined) return refuse(name, value, wanted);
@@ -134,18 +136,22 @@ export interface FieldNames {
 /**
  * Reads an object by a table. Each field is read once; `undefined` and `null` mean that it is not there.
  *
- * @throws {AtomoeError} bad-input - a field that the table does not know, or of the wrong kind; a getter that throws
+ * @throws {AtomoeError} bad-input - a field that the table does not know, or of the wrong kind; a getter that throws; an
+ *   object that has fields of another sort only, which would be taken as none: a Map, a list, an instance of a class
  */
 export function readFields<T extends object>(value: unknown, table: Table<T>, names: FieldNames): T {
   const { what, prefix = '' } = names;
   const found: Partial<T> = {};
   if (isAbsent(value)) return found as T;
-  if (!isObject(value) || !guarded(what, () => isRecord(value))) return refuse(what, value, 'an object');
+  const wanted = Object.keys(table) as (keyof T & string)[];
+  if (!isObject(value) || !guarded(what, () => isRecord(value, wanted))) {
+    return refuse(what, value, 'a plain object');
+  }
   const get = (name: string) => guarded(prefix + clip(name), () => value[name]);
   for (const name of guarded(what, () => Object.keys(value))) {
     if (!Object.hasOwn(table, name) && !isAbsent(get(name))) throw unknownField(name, table, names);
   }
-  for (const name of Object.keys(table) as (keyof T & string)[]) {
+  for (const name of wanted) {
     const field = get(name);
     if (!isAbsent(field)) found[name] = table[name](field, prefix + name);
   }
@@ -201,9 +207,23 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-/** Neither a list, nor a Map, a Date and the like: their entries are no fields. */
-function isRecord(value: object): boolean {
-  return Object.prototype.toString.call(value) === '[object Object]';
+/**
+ * Whether an object's fields are what its owner means by it: not those of a list, a Map, a Date and the like, and of an
+ * instance of a class only where it has one of `names`.
+ */
+export function isRecord(value: object, names: readonly string[] = []): boolean {
+  return classOf(value) === 'Object' && (isPlain(value) || names.some((name) => name in value));
+}
+
+/** Made by `{}` or as bare as that, in whatever page or worker. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** `Map`, `Date`, `Array`; `Object` for all that have no name of their own in the language. */
+function classOf(value: object): string {
+  return Object.prototype.toString.call(value).slice('[object '.length, -1);
 }
 
 export function isMethod(value: Record<string, unknown>, name: string): boolean {
@@ -241,8 +261,19 @@ export function show(value: unknown): string {
       return `a ${typeof value}`;
     case 'object':
       if (value === null) return 'null';
-      return guarded('it', () => (Array.isArray(value) ? `a list of ${value.length}` : 'an object'));
+      return guarded('it', () => (Array.isArray(value) ? `a list of ${value.length}` : showClass(value)));
   }
+}
+
+/** What kind of value it is, for one that may be a secret. */
+export function showKind(value: unknown): string {
+  return typeof value === 'object' || typeof value === 'undefined' ? show(value) : `a ${typeof value}`;
+}
+
+function showClass(value: object): string {
+  if (isPlain(value)) return 'an object';
+  const named = classOf(value) === 'Object' ? value.constructor.name : classOf(value);
+  return /^\w{1,60}$/.test(named) ? `an object of class ${named}` : 'an object';
 }
 
 function showError(cause: unknown): string {

@@ -7,6 +7,7 @@ import {
   flag,
   guarded,
   isObject,
+  isRecord,
   oneOf,
   readFields,
   show,
@@ -104,7 +105,7 @@ const NEUTRAL = {
   function_call: neutral(isNone, noCalls),
   functions: neutral(isEmptyList, noCalls),
   logit_bias: neutral(
-    (value) => isObject(value) && Object.values(value).every((bias) => bias === 0),
+    (value) => isObject(value) && isRecord(value) && Object.values(value).every((bias) => bias === 0),
     'does not bias tokens',
   ),
   modalities: neutral(

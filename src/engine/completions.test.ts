@@ -88,6 +88,8 @@ describe('the request', () => {
     [{ n: 2 }, /n is 2, but this engine gives one answer at a time/],
     [{ presence_penalty: 0.5 }, /presence_penalty is 0\.5, .*repetition_penalty/],
     [{ logit_bias: { 5: 1 } }, /logit_bias is an object, but this engine does not bias tokens/],
+    [{ logit_bias: new Map([[5, 1]]) }, /logit_bias is an object of class Map, but/],
+    [{ stream_options: new Map() }, /stream_options is an object of class Map; wanted a plain object/],
     [{ tools: [{ type: 'function' }] }, /tools is a list of 1, but this engine calls no tools/],
     [{ tool_choice: 'required' }, /tool_choice is "required"/],
     [{ response_format: { type: 'json_object' } }, /response_format is an object, .*no shape/],

@@ -35,7 +35,7 @@ export function readPrompt(prompt: unknown): CheckedPrompt {
 
 /** @throws {AtomoeError} bad-input - names the message, what it is, and what it may be */
 export function readMessages(messages: unknown, name: string): readonly PlainMessage[] {
-  const plain = listOf(readMessage, MOST_MESSAGES)(messages, name);
+  const plain = listOf(readMessage, MOST_MESSAGES, 'a list of messages')(messages, name);
   if (plain.length > 0) return plain;
   throw new AtomoeError('bad-input', 'there are no messages, at least one is wanted; say something first');
 }
@@ -69,7 +69,7 @@ function readContent(content: unknown, name: string): string {
   if (!guarded(name, () => Array.isArray(content))) {
     return refuse(name, content, 'text, or a list of text parts');
   }
-  return listOf(readPart, MOST_PARTS)(content, name).join('');
+  return listOf(readPart, MOST_PARTS, 'a list of text parts')(content, name).join('');
 }
 
 function readPart(part: unknown, name: string): string {

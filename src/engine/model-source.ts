@@ -11,7 +11,7 @@ export const modelSource: Check<ModelSource> = (value, name) => {
   if (typeof value === 'string' && value.trim() !== '') return value;
   if (guarded(name, () => Array.isArray(value) || isFileList(value))) {
     const list = guarded(name, () => (Array.isArray(value) ? value : Array.from(value as FileList)));
-    const files = listOf(file, MOST_FILES)(list, name);
+    const files = listOf(file, MOST_FILES, 'a list of files')(list, name);
     return files.length > 0 ? files : refuse(name, value, 'at least one file');
   }
   const isFolder = guarded(

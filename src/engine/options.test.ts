@@ -47,7 +47,13 @@ describe('options of generate', () => {
     ['no number', { topP: Number.NaN }, /topP is NaN; wanted a number from 0 to 1;/],
     ['a big integer', { seed: 5n }, /seed is 5n; wanted a whole number from 0 on/],
     ['an object for a number', { maxTokens: {} }, /maxTokens is an object; wanted a whole number/],
-    ['text for a list', { stop: 'END' }, /stop is "END"; wanted a list/],
+    ['text for a list', { stop: 'END' }, /stop is "END"; wanted a list of texts/],
+    ['a number for a list', { stop: 5 }, /stop is 5; wanted a list of texts/],
+    [
+      'a Map for the options',
+      new Map(),
+      /the argument of generate is an object of class Map; wanted a plain object/,
+    ],
     ['a list with a number', { stop: ['a', 5] }, /stop\[1\] is 5; wanted text/],
     [
       'a list that never ends',
@@ -62,9 +68,9 @@ describe('options of generate', () => {
       { signal: reactive(new AbortController().signal) },
       /wanted an AbortSignal itself/,
     ],
-    ['text for the options', 'fast', /the argument of generate is "fast"; wanted an object/],
-    ['a list for the options', [], /the argument of generate is a list of 0; wanted an object/],
-    ['a function', () => {}, /the argument of generate is a function; wanted an object/],
+    ['text for the options', 'fast', /the argument of generate is "fast"; wanted a plain object/],
+    ['a list for the options', [], /the argument of generate is a list of 0; wanted a plain object/],
+    ['a function', () => {}, /the argument of generate is a function; wanted a plain object/],
     ['a getter that throws', throwing, /temperature cannot be read: "not today"; wanted plain data/],
     ['a dead proxy', revoked(), /the argument of generate cannot be read/],
   ])('%s is refused', (_, options, says) => {
@@ -112,14 +118,34 @@ describe('options of load', () => {
     [{ memoryBudget: -1 }, /memoryBudget is -1; wanted a number from 0 on/],
     [{ quantize: 5 }, /quantize is 5; wanted text/],
     [{ onProgress: 'log' }, /onProgress is "log"; wanted a function/],
-    [{ streaming: 'now' }, /streaming is "now"; wanted an object/],
+    [{ streaming: 'now' }, /streaming is "now"; wanted a plain object/],
     [{ streaming: { slots: 4 } }, /unknown option "streaming\.slots"; wanted one of start, policy/],
     [{ streaming: { policy: 'best' } }, /streaming\.policy is "best"; wanted "ema" or /],
     [{ streaming: { policy: 'toString' } }, /streaming\.policy is "toString"/],
-    [new Map([['contextTokens', 5]]), /the argument of load is .*; wanted an object/],
-    [new Date(), /the argument of load is .*; wanted an object/],
-    [{ headers: { 'a b': 'x' } }, /headers: "a b" is no name that HTTP allows/],
-    [{ headers: { authorization: 'line\nbreak' } }, /the value of "authorization" is none that HTTP allows/],
+    [
+      new Map([['contextTokens', 5]]),
+      /the argument of load is an object of class Map; wanted a plain object/,
+    ],
+    [new Date(), /the argument of load is an object of class Date; wanted a plain object/],
+    [new (class Settings {})(), /the argument of load is an object of class Settings; wanted a plain object/],
+    [[5], /the argument of load is a list of 1; wanted a plain object/],
+    [{ streaming: new Map() }, /streaming is an object of class Map; wanted a plain object/],
+    [{ lossy: new Set() }, /lossy is an object of class Set; wanted a plain object/],
+    [
+      { headers: new Map([['a', 'secret']]) },
+      /headers is an object of class Map; wanted a plain object of names/,
+    ],
+    [
+      { headers: [['a', 'secret']] },
+      /headers is a list of 1; wanted a plain object of names to texts, or Headers/,
+    ],
+    [{ headers: 'secret' }, /headers is a string; wanted a plain object/],
+    [{ headers: { 'a b': 'secret' } }, /headers: the name that begins with "a" is none that HTTP allows/],
+    [{ headers: { a: 5 } }, /headers: the value of "a" is of type number; wanted text/],
+    [
+      { headers: { authorization: 'secret\nbreak' } },
+      /the value of "authorization" is none that HTTP allows/,
+    ],
     [{ streaming: { lookahead: 3 } }, /streaming\.lookahead is 3; wanted 0 or 1 or 2/],
     [{ streaming: { runAhead: -1 } }, /streaming\.runAhead is -1; wanted a whole number/],
     [{ streaming: { hostBudget: 0.5 } }, /streaming\.hostBudget is 0\.5; wanted a whole number/],
@@ -128,7 +154,17 @@ describe('options of load', () => {
     [{ lossy: { skipBelow: -0.1 } }, /lossy\.skipBelow is -0\.1; wanted a number from 0 on/],
     [{ diskCache: 1 }, /diskCache is 1; wanted true or false/],
   ])('%o is refused', (options, says) => {
-    expect(refusal(() => readLoadOptions(options)).message).toMatch(says);
+    const { code, message } = refusal(() => readLoadOptions(options));
+    expect(code).toBe('bad-input');
+    expect(message).toMatch(says);
+    expect(message).not.toContain('secret');
+  });
+
+  test('headers are an object of texts, or Headers', () => {
+    const wanted = { authorization: 'Bearer x' };
+    for (const headers of [wanted, new Headers(wanted), reactive(wanted)]) {
+      expect(readLoadOptions({ headers })).toEqual({ headers: wanted });
+    }
   });
 
   test('a format that nothing is quantised in is refused before a file is opened', async () => {
@@ -167,6 +203,8 @@ describe('createEngine', () => {
     [{ model: [{ name: 'config.json' }] }, /model\[0\] is an object; wanted a File itself/],
     [{ model: { open: true, label: 'x' } }, /model is an object/],
     [{ tuning: 'fast' }, /tuning is "fast"; wanted "auto", "off" or a Map/],
+    [{ families: 5 }, /families is 5; wanted a list of ModelFamily objects/],
+    [{ headers: { 'a b': 'x' } }, /headers: the name that begins with "a" is none that HTTP allows/],
     [{ families: [{}] }, /families\[0\] is an object; wanted a ModelFamily/],
     [{ storage: {} }, /storage is an object; wanted a DiskStorage/],
     [{ signal: 'now' }, /signal is "now"/],
@@ -216,7 +254,7 @@ describe('messages', () => {
     [user([{ type: 'text' }]), /messages\[0\]\.content\[0\]\.text is undefined; wanted text/],
     [user([7]), /messages\[0\]\.content\[0\] is 7/],
     [[{ role: 'assistant', content: '', tool_calls: [{}] }], /tool_calls holds calls of tools/],
-    [new Map(), /messages is an object; wanted a list/],
+    [new Map(), /messages is an object of class Map; wanted a list of messages/],
     [user('x'.repeat(9)).map((each) => ({ ...each, name: 5 })), /messages\[0\]\.name is 5; wanted text/],
   ])('%j is refused', (messages, says) => {
     expect(refusal(() => readMessages(messages, 'messages')).message).toMatch(says);

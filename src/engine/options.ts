@@ -16,12 +16,15 @@ import {
   guarded,
   isMethod,
   isObject,
+  isRecord,
   listOf,
   numberFrom,
   oneOf,
   orWord,
   readFields,
   refuse,
+  refuseAs,
+  showKind,
   text,
   wholeFrom,
   withMethods,
@@ -105,18 +108,11 @@ const RESIZE: Table<ResizeOptions> = {
 /** Their values may be secrets, so that nothing shows them. */
 const headers: Check<Readonly<Record<string, string>>> = (value, name) => {
   const pairs = guarded(name, () => {
-    if (!isObject(value) || Array.isArray(value)) return undefined;
-    return 'Headers' in globalThis && value instanceof Headers ? [...value] : Object.entries(value);
+    if ('Headers' in globalThis && value instanceof Headers) return [...value];
+    return isObject(value) && isRecord(value) ? Object.entries(value) : undefined;
   });
-  if (!pairs) return refuse(name, typeof value, 'an object of names to texts');
-  const texts = Object.fromEntries(
-    pairs.map(([header, content]) => [
-      header,
-      typeof content === 'string' ? content : refuse(`${name}.${header}`, typeof content, 'text'),
-    ]),
-  );
-  checkHeaders(texts);
-  return texts;
+  if (!pairs) return refuseAs(name, showKind(value), 'a plain object of names to texts, or Headers');
+  return checkHeaders(Object.fromEntries(pairs));
 };
 
 const callFetch = callback<typeof fetch>();
@@ -179,8 +175,8 @@ const ENGINE: Table<EngineOptions> = {
   gpu: withMethods<GpuEntry>('an entry to WebGPU, such as navigator.gpu', 'requestAdapter'),
   adapterClass: oneOf('hardware', 'software'),
   model: modelSource,
-  families: listOf(withMethods<ModelFamily>('a ModelFamily', 'parse'), 1000),
-  containers: listOf(withMethods<Container>('a Container', 'open'), 1000),
+  families: listOf(withMethods<ModelFamily>('a ModelFamily', 'parse'), 1000, 'a list of ModelFamily objects'),
+  containers: listOf(withMethods<Container>('a Container', 'open'), 1000, 'a list of Container objects'),
   tuning,
   tuningStore: withMethods<TuningStore>('a TuningStore', 'read', 'write'),
   storage,

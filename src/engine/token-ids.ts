@@ -14,7 +14,7 @@ export function readIds(given: unknown, vocab: number, contextTokens: number): r
   const list = guarded('ids', () =>
     given instanceof Int32Array || given instanceof Uint32Array ? Array.from(given) : given,
   );
-  const ids = listOf(anything, MOST_IDS)(list, 'ids') as number[];
+  const ids = listOf(anything, MOST_IDS, 'a list of token ids')(list, 'ids') as number[];
   checkIds(ids, vocab, contextTokens);
   return ids;
 }

@@ -198,9 +198,13 @@ test('where a page or a worker is made of a blob, addresses are relative to its 
   vi.unstubAllGlobals();
 });
 
-test('an empty path is no folder', async () => {
-  await expect(nodeFolder('')).rejects.toMatchObject({
+test.each([
+  ['', 'empty'],
+  [undefined, 'of type undefined'],
+  [new URL('file:///models/toy/'), 'of type object'],
+])('%o is no path of a folder', async (path, actual) => {
+  await expect(nodeFolder(path as string)).rejects.toMatchObject({
     code: 'bad-input',
-    message: 'the path of the model is empty; wanted a model folder or a weight file; give one',
+    message: `the path of the model is ${actual}; wanted that of a model folder or of a weight file, as text; give one`,
   });
 });

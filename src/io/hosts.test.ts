@@ -494,11 +494,25 @@ describe('addresses and secrets', () => {
     expect(error.message).toMatch(/m.example\/toy\/config.json could not be read: no route to/);
   });
 
-  test('a header that HTTP does not allow is refused without its value', () => {
-    for (const headers of [{ authorization: 'Bearer\nhf_t0ken' }, { 'a b': 'hf_t0ken' }]) {
-      expect(() => httpFolder('https://m.example/', { headers })).toThrow(/^headers: .* that HTTP allows/);
-      expect(() => httpFolder('https://m.example/', { headers })).not.toThrow(/hf_t0ken/);
-    }
+  test.each<[headers: Record<string, unknown>, says: RegExp]>([
+    [
+      { authorization: 'Bearer\nhf_t0ken' },
+      /the value of "authorization" .* allows: it has a line break in it/,
+    ],
+    [{ 'x-key': 'hf_t0ken\u2026' }, /the value of "x-key" .* it has a character beyond Latin-1 in it/],
+    [{ 'x-key': 'hf_t0ken\0!' }, /the value of "x-key" .* it has a control character in it/],
+    [{ 'x-key': 5 }, /the value of "x-key" is of type number; wanted text/],
+    [{ 'a b': 'hf_t0ken' }, /the name that begins with "a" is none that HTTP allows: it has " " in it/],
+    // The value got into the name.
+    [{ 'authorization: Bearer hf_t0ken': '' }, /begins with "authorization" .* it has ":" in it/],
+    [{ '': 'hf_t0ken' }, /a name is empty; wanted letters/],
+  ])('%o are refused, by name and reason, without the value', (headers, says) => {
+    const open = () => httpFolder('https://m.example/', { headers: headers as Record<string, string> });
+    expect(open).toThrow(
+      expect.objectContaining({ code: 'bad-input', message: expect.stringMatching(says) }),
+    );
+    expect(open).toThrow(/^headers: /);
+    expect(open).not.toThrow(/hf_t0ken/);
   });
 
   test.each([

@@ -113,33 +113,61 @@ function diskAdvice(text: string): string {
     : '';
 }
 
-/** @throws {AtomoeError} bad-input - without the value, which may be a secret */
-export function checkHeaders(headers: Readonly<Record<string, string>>): void {
+/**
+ * Headers that HTTP allows. Messages say which is wrong and why; its value, which may be a secret, they never show.
+ *
+ * @throws {AtomoeError} bad-input
+ */
+export function checkHeaders(headers: Readonly<Record<string, unknown>>): Record<string, string> {
+  const checked: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
+    checkName(name);
     const shown = JSON.stringify(name.slice(0, 60));
-    if (!isHeader(name, 'x')) {
-      throw new AtomoeError(
-        'bad-input',
-        `headers: ${shown} is no name that HTTP allows; wanted letters, digits and dashes; correct it, or leave it out`,
+    if (typeof value !== 'string') {
+      throw wrongHeader(
+        `the value of ${shown} is of type ${typeof value}`,
+        'text',
+        'change it, or leave it out',
       );
     }
-    if (!isHeader(name, value)) {
-      throw new AtomoeError(
-        'bad-input',
-        `headers: the value of ${shown} is none that HTTP allows; wanted text of one line; check it for line breaks and ` +
-          'characters beyond Latin-1',
-      );
+    if (!isHeaderValue(value)) {
+      const why = `the value of ${shown} is none that HTTP allows: it has ${forbiddenIn(value)} in it`;
+      throw wrongHeader(why, 'one line of Latin-1 text', 'correct it');
     }
+    checked[name] = value;
   }
+  return checked;
 }
 
-function isHeader(name: string, value: unknown): boolean {
+/** What follows a character that no name has may be a value that got there by mistake: it is not shown. */
+function checkName(name: string): void {
+  const [start = ''] = /^[\w!#$%&'*+.^`|~-]*/.exec(name) ?? [];
+  if (start === name && name !== '') return;
+  const rest = name.slice(start.length);
+  const why =
+    name === ''
+      ? 'a name is empty'
+      : `the name that begins with ${JSON.stringify(start.slice(0, 60))} is none that HTTP allows: it has ` +
+        `${JSON.stringify(String.fromCodePoint(rest.codePointAt(0) ?? 0))} in it`;
+  throw wrongHeader(why, 'letters, digits and dashes', 'correct it, or leave it out');
+}
+
+function wrongHeader(what: string, wanted: string, advice: string): AtomoeError {
+  return new AtomoeError('bad-input', `headers: ${what}; wanted ${wanted}; ${advice}`);
+}
+
+function isHeaderValue(value: string): boolean {
   try {
-    new Headers([[name, value as string]]);
-    return typeof value === 'string';
+    new Headers([['x', value]]);
+    return true;
   } catch {
     return false;
   }
+}
+
+function forbiddenIn(value: string): string {
+  if (/[\r\n]/.test(value)) return 'a line break';
+  return /[^\0-\xff]/.test(value) ? 'a character beyond Latin-1' : 'a control character';
 }
 
 /** Shorter ones would black out half of every message, and hide nothing. */

@@ -50,10 +50,11 @@ export async function nodeFolder(
   path: string,
   { isConfined = false }: NodeFolderOptions = {},
 ): Promise<FolderSource> {
-  if (path === '') {
+  if (typeof path !== 'string' || path === '') {
+    const actual = path === '' ? 'empty' : `of type ${typeof path}`;
     throw new AtomoeError(
       'bad-input',
-      'the path of the model is empty; wanted a model folder or a weight file; give one',
+      `the path of the model is ${actual}; wanted that of a model folder or of a weight file, as text; give one`,
     );
   }
   const { dirname, join, resolve } = await import('node:path');
