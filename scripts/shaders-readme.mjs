@@ -157,7 +157,7 @@ function readme(programs) {
 
 A kernel is a record (\`src/kernels/NAME.ts\`), a file here, a reference on the CPU and a test; the head of each file says what
 it computes, on what, and with which grid. A program is linked from a few generated lines, files of the library and the
-kernel's own file ([how](../ARCHITECTURE.md#the-life-of-a-kernel)).
+kernel's own file ([how](../ARCHITECTURE.md#the-life-of-a-kernel), [how to add one](../CONTRIBUTING.md#add-a-kernel)).
 
 ## Kernels
 
