@@ -27,13 +27,13 @@ export interface ModelFamily extends ConfigFamily {
  * @throws {AtomoeError} unsupported-model - no family knows the model, or it does not run it so; bad-file - a key is
  *   missing or wrong, or does not fit the file
  */
-export function readModel(
+export async function readModel(
   config: ConfigValues,
   label: string,
   extra: readonly ModelFamily[] = [],
   file?: FileTensors,
-): { readonly family: ModelFamily; readonly spec: ModelSpec } {
-  const model: { family: ModelFamily; spec: ModelSpec } = parseModel(config, label, extra, file);
+): Promise<{ readonly family: ModelFamily; readonly spec: ModelSpec }> {
+  const model: { family: ModelFamily; spec: ModelSpec } = await parseModel(config, label, extra, file);
   checkSpec(model.spec, blocksOf(model.family), label);
   return model;
 }

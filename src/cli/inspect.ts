@@ -66,7 +66,7 @@ async function find(
   if (Object.keys(config).length === 0) return { kind: 'tensors', why: 'there is no config.json beside it' };
   const engine = await LocalEngine.open({ device: 'cpu' });
   try {
-    const { spec } = readModel(config, label, [], fileTensors(checkpoint));
+    const { spec } = await readModel(config, label, [], fileTensors(checkpoint));
     return { kind: 'model', spec, plan: await engine.plan(folder, options ?? {}) };
   } catch (error) {
     // Of a family that Atomoe does not run, what the file holds is still worth seeing.

@@ -84,7 +84,7 @@ export async function draftModel(
   const checkpoint = await openCheckpoint(folder, { signal, accept }, containers);
   try {
     const { config, label } = checkpoint;
-    const { family, spec } = readModel(config, label, families, fileTensors(checkpoint));
+    const { family, spec } = await readModel(config, label, families, fileTensors(checkpoint));
     const contextTokens = contextOf(options, spec);
     const context: ReadContext = { checkpoint, quantize, signal };
     const lossy = { skipBelow: 0, dropColdBelow: 0, ...options.lossy };

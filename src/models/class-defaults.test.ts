@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { CLASS_DEFAULTS } from './class-defaults.ts';
 import type { ConfigValues } from './config.ts';
-import { parseModel } from './registry.ts';
+import { parseConfig } from './registry.testing.ts';
 import type { AttentionSpec, LayerSpec, MoeSpec } from './spec.ts';
 
 /** Read out of the classes of transformers 5.18.0: all their fields with a default. */
@@ -35,13 +35,13 @@ describe.each(Object.entries(CLASSES))('%s', (type, fields) => {
   });
 
   test('a config that says nothing else is the class', () => {
-    const { spec } = parseModel({ model_type: type }, type);
+    const { spec } = parseConfig({ model_type: type }, type);
     expect(spec.layers).toHaveLength(Number(fields['num_hidden_layers']));
     expect(spec).toMatchObject({ vocab: fields['vocab_size'], eps: fields['rms_norm_eps'] });
   });
 });
 
-const first = (config: ConfigValues) => parseModel(config, 'model').spec.layers[0]!;
+const first = (config: ConfigValues) => parseConfig(config, 'model').spec.layers[0]!;
 const attentionOf = (layer: LayerSpec) => layer.sublayers[0]!.block as AttentionSpec;
 const routerOf = (layer: LayerSpec) => (layer.sublayers[1]!.block as MoeSpec).router;
 
@@ -58,7 +58,7 @@ test.each([
   ['qwen3_moe', { vocab: 151936, hidden: 2048, eps: 1e-6 }, { heads: 32, kvHeads: 4, headDim: 64 }, 1e4],
   ['granitemoe', { hidden: 4096, eps: 1e-6, residualMultiplier: 1 }, { kvHeads: 32, scale: 1 }, 1e4],
 ])('%s by default', (model_type, model, attention, theta) => {
-  const { spec } = parseModel({ model_type }, model_type);
+  const { spec } = parseConfig({ model_type }, model_type);
   expect(spec).toMatchObject({ ...model, head: 'lm_head.weight' });
   expect(attentionOf(spec.layers[0]!)).toMatchObject({ ...attention, rope: { theta } });
 });

@@ -3,25 +3,24 @@ import { CLASS_DEFAULTS } from './class-defaults.ts';
 import { ConfigReader, type ConfigValues } from './config.ts';
 import type { ConfigFamily } from './family.ts';
 import type { FileTensors } from './file-tensors.ts';
-import { graniteMoe } from './families/granite-moe.ts';
-import { mixtral } from './families/mixtral.ts';
-import { olmoe } from './families/olmoe.ts';
-import { omnimoe } from './families/omnimoe.ts';
-import { peer } from './families/peer.ts';
-import { qwen2Moe } from './families/qwen2-moe.ts';
-import { qwen3Moe } from './families/qwen3-moe.ts';
 import { refuseQuantized } from './quantization.ts';
 import type { ModelSpec } from './spec.ts';
 
-/** The families that come with the engine. A new one is added here, or handed to the engine from outside. */
-export const FAMILIES: readonly ConfigFamily[] = [
-  omnimoe,
-  qwen3Moe,
-  olmoe,
-  mixtral,
-  qwen2Moe,
-  graniteMoe,
-  peer,
+/** A family whose code is loaded when a model of it is opened. */
+export interface ListedFamily {
+  readonly modelTypes: readonly string[];
+  readonly load: () => Promise<ConfigFamily>;
+}
+
+/** The families that come with the engine. A new one is a row here, or handed to the engine from outside. */
+export const FAMILIES: readonly ListedFamily[] = [
+  { modelTypes: ['omnimoe'], load: async () => (await import('./families/omnimoe.ts')).omnimoe },
+  { modelTypes: ['qwen3_moe'], load: async () => (await import('./families/qwen3-moe.ts')).qwen3Moe },
+  { modelTypes: ['olmoe'], load: async () => (await import('./families/olmoe.ts')).olmoe },
+  { modelTypes: ['mixtral'], load: async () => (await import('./families/mixtral.ts')).mixtral },
+  { modelTypes: ['qwen2_moe'], load: async () => (await import('./families/qwen2-moe.ts')).qwen2Moe },
+  { modelTypes: ['granitemoe'], load: async () => (await import('./families/granite-moe.ts')).graniteMoe },
+  { modelTypes: ['peer'], load: async () => (await import('./families/peer.ts')).peer },
 ];
 
 /**
@@ -34,8 +33,8 @@ export function findFamily<F extends ConfigFamily>(
   config: ConfigValues,
   label: string,
   extra: readonly F[] = [],
-): F | ConfigFamily {
-  const type = new ConfigReader(config, `${label} config.json`).text(['model_type']);
+): F | ListedFamily {
+  const type = readerOf(config, label).text(['model_type']);
   const families = [...extra, ...FAMILIES];
   const family = families.find(({ modelTypes }) => modelTypes.includes(type));
   if (!family) {
@@ -56,20 +55,34 @@ export function findFamily<F extends ConfigFamily>(
  * @throws {AtomoeError} unsupported-model - no family knows the model, or it does not run it so; bad-file - a key is
  *   missing or wrong, or does not fit the file
  */
-export function parseModel<F extends ConfigFamily>(
+export async function parseModel<F extends ConfigFamily>(
   config: ConfigValues,
   label: string,
   extra: readonly F[] = [],
   file?: FileTensors,
-): { readonly family: F | ConfigFamily; readonly spec: ModelSpec } {
-  const family = findFamily(config, label, extra);
+): Promise<{ readonly family: F | ConfigFamily; readonly spec: ModelSpec }> {
+  const found = findFamily(config, label, extra);
+  if (!('load' in found)) return { family: found, spec: found.parse(readerOf(config, label), file) };
+  const family = await found.load();
+  return { family, spec: parseOwn(family, config, label, file) };
+}
+
+/** The spec of a config that is of one of the engine's own families. */
+export function parseOwn(
+  family: ConfigFamily,
+  config: ConfigValues,
+  label: string,
+  file?: FileTensors,
+): ModelSpec {
   // What comes from outside may share a name with a class, but not its defaults.
-  const isOwn = extra.some((known) => known === family);
-  const defaults = isOwn ? {} : CLASS_DEFAULTS.get(String(config['model_type']));
-  const reader = new ConfigReader(config, `${label} config.json`, defaults);
+  const reader = readerOf(config, label, CLASS_DEFAULTS.get(String(config['model_type'])));
   const spec = family.parse(reader, file);
-  if (!isOwn) reader.refuseUnread(CHANGING);
-  return { family, spec };
+  reader.refuseUnread(CHANGING);
+  return spec;
+}
+
+function readerOf(config: ConfigValues, label: string, defaults: ConfigValues = {}): ConfigReader {
+  return new ConfigReader(config, `${label} config.json`, defaults);
 }
 
 /** Keys by which configs of some classes change what is computed, and what each says where it changes nothing. */

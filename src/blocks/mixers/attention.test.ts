@@ -4,7 +4,7 @@ import { GraphBuilder } from '../../graph/builder.ts';
 import type { Weight } from '../../graph/tensor.ts';
 import type { RopeScaling } from '../../kernels/rope-angles.ts';
 import type { ConfigValues } from '../../models/config.ts';
-import { parseModel } from '../../models/registry.ts';
+import { parseConfig } from '../../models/registry.testing.ts';
 import type { AttentionSpec, LayerSpec, SublayerSpec } from '../../models/spec.ts';
 import { buildDecoder } from '../decoder.ts';
 
@@ -12,7 +12,7 @@ const CONFIG = JSON.parse(readFileSync('fixtures/models/olmoe/config.json', 'utf
 
 /** The rope tables of a model's layers, in their order, with one scaling for each layer. */
 function ropeTables(scalings: readonly (RopeScaling | undefined)[]): Weight[] {
-  const { spec } = parseModel(CONFIG, 'olmoe');
+  const { spec } = parseConfig(CONFIG, 'olmoe');
   const scaled = ({ sublayers }: LayerSpec, scaling: RopeScaling | undefined): LayerSpec => {
     const [first, ...others] = sublayers as [SublayerSpec, ...SublayerSpec[]];
     const block = first.block as AttentionSpec;
