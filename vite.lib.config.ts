@@ -56,7 +56,7 @@ function cleanBefore(): Plugin {
 }
 
 /**
- * Inlines shaders without their comments and indentation. Shaders have line comments only and WGSL has no strings, so `//` to the end
+ * Inlines shaders without their comments. Shaders have line comments only and WGSL has no strings, so `//` to the end
  * of the line may go; lines stay where they are, so compile errors still name the right one.
  */
 function bareShaders(): Plugin {
@@ -66,7 +66,7 @@ function bareShaders(): Plugin {
     load(id) {
       if (!id.endsWith('.wgsl?raw')) return undefined;
       const text = readFileSync(id.slice(0, -'?raw'.length), 'utf8');
-      return `export default ${JSON.stringify(text.replaceAll(/[ \t]*\/\/.*$|^[ \t]+/gm, ''))};`;
+      return `export default ${JSON.stringify(text.replaceAll(/[ \t]*\/\/.*$/gm, ''))};`;
     },
   };
 }

@@ -23,6 +23,6 @@ export function atomicNodes(builder: GraphBuilder, shape: AtomicShape): Tensor {
   const ids = builder.tensor('expert ids', { type: 'u32', role: 'input', perToken: topK });
   const weights = builder.tensor('expert weights', { type: 'f32', role: 'input', perToken: topK });
   const y = builder.tensor('y', { role: 'output', perToken: hidden });
-  builder.add(atomicExpertsNode('atomic', { x, ids, weights, y, layer: 0, ...shape }));
+  builder.add(atomicExpertsNode('atomic', { x, ids, weights, y, bank: 0, ...shape }));
   return y;
 }

@@ -98,7 +98,7 @@ export class Rig {
     const { tokens, past = 0, format = 'f32', experts } = options;
     const builder = new GraphBuilder();
     build(builder);
-    const graph = builder.build({});
+    const graph = builder.buildPart();
     const held: { dispose(): void }[] = [];
     const weights = weightsOf(gpu, graph, format, held);
     const store =
@@ -144,7 +144,7 @@ export class Rig {
 
   /** Puts values into an input. */
   write(name: string, values: Uint32Array<ArrayBuffer> | Float32Array<ArrayBuffer>): void {
-    const tensor = this.plan.tensor(name);
+    const tensor = this.plan.graph.tensors.find((one) => one.name === name);
     if (!tensor) throw new Error(`no input ${name}`);
     this.#gpu.write(this.plan.buffer(tensor), 0, values);
   }

@@ -34,7 +34,10 @@ export {
   type Dispatch,
   type Graph,
   type LowerContext,
+  type ModelGraph,
+  type ModelOutputs,
   type Node,
+  type RouteOutputs,
   type RunContext,
   type Step,
 } from './graph/node.ts';

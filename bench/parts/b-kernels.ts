@@ -86,7 +86,7 @@ function expertsCase(tokens: number, format: FormatName): Case {
       const chosen = builder.tensor('expert ids', { type: 'u32', role: 'input', perToken: topK });
       const weights = builder.tensor('expert weights', { type: 'f32', role: 'input', perToken: topK });
       const y = builder.tensor('y', { role: 'output', perToken: hidden });
-      const shape = { layer: 0, experts, topK, hidden, width, activation: 'silu' } as const;
+      const shape = { bank: 0, experts, topK, hidden, width, activation: 'silu' } as const;
       builder.add(expertsNode('experts', { x, ids: chosen, weights, y, ...shape }));
     },
   };

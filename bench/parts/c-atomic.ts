@@ -84,7 +84,7 @@ function omniLayer(builder: GraphBuilder): void {
   const route = { scores, ids, weights, statistics: undefined, grid: GRID, topK: OMNI_K, renormalise: false };
   builder.add(productRouteNode('route', route));
   const routed = builder.tensor('routed', { perToken: HIDDEN });
-  const shape = { layer: 0, experts: EXPERTS, topK: OMNI_K, hidden: HIDDEN, activation: 'silu' } as const;
+  const shape = { bank: 0, experts: EXPERTS, topK: OMNI_K, hidden: HIDDEN, activation: 'silu' } as const;
   builder.add(atomicExpertsNode('atomic', { x, ids, weights, y: routed, ...shape }));
   const gateUp = builder.tensor('gate up', { perToken: 2 * SHARED });
   builder.add(

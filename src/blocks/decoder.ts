@@ -1,6 +1,6 @@
 /** The standard decoder: embedding, layers of attention and experts, final norm, logits. */
 import type { GraphBuilder } from '../graph/builder.ts';
-import type { Graph } from '../graph/node.ts';
+import type { ModelGraph, RouteOutputs } from '../graph/node.ts';
 import { addRmsNormNode, embeddingNode, lastRowNode } from '../graph/ops/basic.ts';
 import { linearNode } from '../graph/ops/linear.ts';
 import { rmsNormNode } from '../graph/ops/norm.ts';
@@ -25,28 +25,29 @@ export function buildDecoder(
   purpose: GraphPurpose,
   builder: GraphBuilder,
   blocks: Blocks = blocksOf(),
-): Graph {
-  const outputs: Record<string, Tensor> = {};
-  const site = new Site({ spec, purpose, builder, outputs }, '');
+): ModelGraph {
+  const site = new Site({ spec, purpose, builder }, '');
   const sublayers = placed(spec);
   const moes = sublayers.flatMap(({ norm, block }) => (isMoe(block) ? [{ norm, moe: block }] : []));
   let stream = embedded(site, spec);
-  let layer = 0; // among those with experts
-  for (const { label, norm, block } of sublayers) {
+  const routes: RouteOutputs[] = []; // [bank]
+  for (const { label, specLayer, norm, block } of sublayers) {
     const here = site.at(label);
     const input = intoBranch(site.at(`${label} ${block.kind}`), spec, stream, norm);
     let branch: Tensor;
     if (isMoe(block)) {
-      branch = expertsBranch(here, blocks, input, block, { layer, later: moes.slice(layer + 1) });
-      layer += 1;
+      const bank = routes.length;
+      const place = { specLayer, bank, later: moes.slice(bank + 1) };
+      const { y, route } = expertsBranch(here, blocks, input, block, place);
+      routes.push(route);
+      branch = y;
     } else branch = mixed(here, blocks.mixer(block), input.normed, block);
     stream = { x: input.x, branch };
   }
   const logits = addHead(site.at('final'), spec, stream);
-  outputs['logits'] = logits;
-  if (purpose.sample)
-    outputs['record'] = sampleNodes(builder, { ids: builder.ids, logits, vocab: spec.vocab });
-  return builder.build(outputs);
+  const io = { ids: builder.ids, logits, vocab: spec.vocab };
+  const record = purpose.sample ? sampleNodes(builder, io) : undefined;
+  return builder.build({ routes, logits, record });
 }
 
 /** A mixer with its states, which are named after it. */
@@ -60,12 +61,15 @@ function mixed(site: Site, mixer: Mixer, x: Tensor, block: BlockSpec): Tensor {
 }
 
 /** All sublayers in their order, each with a label of its own among those of its kind: `layer 3`, then `layer 3.1`. */
-function placed({ layers }: ModelSpec): (SublayerSpec & { readonly label: string })[] {
+function placed({
+  layers,
+}: ModelSpec): (SublayerSpec & { readonly label: string; readonly specLayer: number })[] {
   return layers.flatMap(({ sublayers }, index) =>
     sublayers.map((sublayer, at) => {
       const { kind } = sublayer.block;
       const before = sublayers.slice(0, at).filter(({ block }) => block.kind === kind).length;
-      return { ...sublayer, label: before === 0 ? `layer ${index}` : `layer ${index}.${before}` };
+      const label = before === 0 ? `layer ${index}` : `layer ${index}.${before}`;
+      return { ...sublayer, label, specLayer: index };
     }),
   );
 }

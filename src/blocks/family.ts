@@ -1,5 +1,5 @@
 import { GraphBuilder } from '../graph/builder.ts';
-import type { Graph } from '../graph/node.ts';
+import type { ModelGraph } from '../graph/node.ts';
 import type { ConfigValues } from '../models/config.ts';
 import type { ConfigFamily } from '../models/family.ts';
 import type { FileTensors } from '../models/file-tensors.ts';
@@ -16,7 +16,7 @@ import { blocksOf, type OwnBlocks } from './table.ts';
  */
 export interface ModelFamily extends ConfigFamily {
   readonly blocks?: OwnBlocks;
-  readonly build?: (spec: ModelSpec, purpose: GraphPurpose, builder: GraphBuilder) => Graph;
+  readonly build?: (spec: ModelSpec, purpose: GraphPurpose, builder: GraphBuilder) => ModelGraph;
 }
 
 /**
@@ -39,7 +39,7 @@ export async function readModel(
 }
 
 /** The graph of a model for one use: the family's own, or the standard decoder. */
-export function buildGraph(family: ModelFamily, spec: ModelSpec, purpose: GraphPurpose): Graph {
+export function buildGraph(family: ModelFamily, spec: ModelSpec, purpose: GraphPurpose): ModelGraph {
   const builder = new GraphBuilder();
   return family.build?.(spec, purpose, builder) ?? buildDecoder(spec, purpose, builder, blocksOf(family));
 }

@@ -1,6 +1,7 @@
 /** A sublayer of routed experts: its router, what it tells ahead, its experts, and the shared one beside them. */
 import { rmsNormNode } from '../graph/ops/norm.ts';
 import { skipLightNode } from '../graph/ops/skip-light.ts';
+import type { RouteOutputs } from '../graph/node.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { MoeSpec } from '../models/spec.ts';
 import { addShared, sharedBranch } from './mlp.ts';
@@ -19,10 +20,17 @@ export interface MoeSublayer {
   readonly moe: MoeSpec;
 }
 
-/** Where a sublayer stands among those with experts. */
+/** Where a sublayer stands in the model. */
 export interface MoePlace {
-  readonly layer: number;
+  readonly specLayer: number; // among all layers of the spec
+  readonly bank: number; // among the sublayers with experts
   readonly later: readonly MoeSublayer[]; // in the order in which they run
+}
+
+/** What a sublayer adds to the stream [tokens, hidden], and what it tells of its experts. */
+export interface MoeBranch {
+  readonly y: Tensor;
+  readonly route: RouteOutputs;
 }
 
 /** Routed experts, and the shared one beside them. */
@@ -32,43 +40,47 @@ export function expertsBranch(
   { x, normed }: SublayerInput,
   moe: MoeSpec,
   place: MoePlace,
-): Tensor {
+): MoeBranch {
   const { builder, label, purpose } = site;
   const { experts, expert, shared } = moe;
-  const { layer } = place;
+  const { specLayer, bank } = place;
   const kind = blocks.expert(expert);
-  const { ids, weights } = route(site, blocks, normed, moe, { label, layer, name: `route ${layer}` });
+  const { ids, weights, scores } = route(site, blocks, normed, moe, { label, bank, name: `route ${bank}` });
   const routes = { ids, weights };
   const { skipBelow: bound = 0 } = purpose;
   if (bound > 0) {
     const dropIds = kind.skipsBy === 'id';
     builder.add(skipLightNode(label, { ...routes, topK: ids.perToken, bound, dropIds }));
   }
-  lookAhead(site, blocks, x, place);
+  const look = lookAhead(site, blocks, x, place);
   // Ahead of the routed experts: the GPU has something to do while they are fetched.
   const branch = shared && sharedBranch(site, normed, shared);
-  const here = site.moe(label, { experts, layer, name: label });
+  const here = site.moe(label, { experts, bank, name: label });
   const routed = kind.add(here, normed, routes, expert);
-  return branch ? addShared(site, routed, branch) : routed;
+  const y = branch ? addShared(site, routed, branch) : routed;
+  return { y, route: { specLayer, bank, ids, weights, scores, look } };
 }
 
-/** Which experts each token takes, as outputs of the graph named after `name`. */
+/** Which experts each token takes, in tensors named after `name`. */
 function route(
   site: Site,
   blocks: Blocks,
   x: Tensor,
   { experts, router }: MoeSpec,
-  { label, layer, name }: { readonly label: string; readonly layer: number; readonly name: string },
+  { label, bank, name }: { readonly label: string; readonly bank: number; readonly name: string },
 ): Routes {
-  return blocks.router(router).add(site.moe(label, { experts, layer, name }), x, router);
+  return blocks.router(router).add(site.moe(label, { experts, bank, name }), x, router);
 }
 
 /**
  * What the next layers would choose if the stream stayed as it is: their own routers and norms on it. Nothing in the
  * step depends on it.
+ *
+ * @returns ids [tokens, its most] of each of them, the nearest first
  */
-function lookAhead(site: Site, blocks: Blocks, x: Tensor, { layer, later }: MoePlace): void {
+function lookAhead(site: Site, blocks: Blocks, x: Tensor, { bank, later }: MoePlace): Tensor[] {
   const { builder, purpose, hidden, eps } = site;
+  const look: Tensor[] = [];
   for (const [ahead, { norm, moe }] of later.slice(0, purpose.lookahead ?? 0).entries()) {
     const label = `${site.label} look ${ahead}`;
     const gain = builder.exact(norm, 1, hidden, norm);
@@ -77,8 +89,9 @@ function lookAhead(site: Site, blocks: Blocks, x: Tensor, { layer, later }: MoeP
       ({ lookahead = 0 }) => ahead < lookahead,
       () => {
         builder.add(rmsNormNode(label, { x, gain, y, eps }));
-        route(site, blocks, y, moe, { label, layer, name: `look ${layer} ${ahead}` });
+        look.push(route(site, blocks, y, moe, { label, bank, name: `look ${bank} ${ahead}` }).ids);
       },
     );
   }
+  return look;
 }

@@ -15,8 +15,6 @@ export interface Building {
   readonly spec: Pick<ModelSpec, 'hidden' | 'eps'>;
   readonly purpose: GraphPurpose;
   readonly builder: GraphBuilder;
-  /** Outputs of the graph, by name. */
-  readonly outputs: Record<string, Tensor>;
 }
 
 /** Where a block is added to a graph: the graph, the sizes of the stream, and what names begin with. */
@@ -73,20 +71,18 @@ export class Site {
 /** Where the routed experts of one layer are added. */
 export class MoeSite extends Site {
   readonly experts: number; // of the layer
-  readonly layer: number; // among the layers with experts
-  readonly #outputs: Building['outputs'];
+  readonly bank: number; // among the layers with experts
   readonly #name: string;
 
-  /** @param place - `name` is what the routes are called among the graph's outputs */
+  /** @param place - `name` begins the names of the routes' tensors */
   constructor(
     building: Building,
     label: string,
-    place: { readonly experts: number; readonly layer: number; readonly name: string },
+    place: { readonly experts: number; readonly bank: number; readonly name: string },
   ) {
     super(building, label);
     this.experts = place.experts;
-    this.layer = place.layer;
-    this.#outputs = building.outputs;
+    this.bank = place.bank;
     this.#name = place.name;
   }
 
@@ -98,8 +94,6 @@ export class MoeSite extends Site {
       role: 'output',
       perToken: most,
     });
-    this.#outputs[ids.name] = ids;
-    this.#outputs[weights.name] = weights;
     return { ids, weights };
   }
 
@@ -112,7 +106,6 @@ export class MoeSite extends Site {
       role: 'output',
       perToken: most,
     });
-    this.#outputs[scores.name] = scores;
     return { ...routes, scores };
   }
 }

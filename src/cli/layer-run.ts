@@ -62,13 +62,13 @@ export function openCpuLayer(layer: LayerFile): LayerRunner {
   const { hidden, checkpoint, tokens } = layer;
   return {
     device: 'CPU reference',
-    run: async ({ graph, x }, values, stepTokens) => {
+    run: async ({ graph, x, outputs }, values, stepTokens) => {
       const resources = { ...(await loadOnCpu(graph, planLayer(layer), { checkpoint })), contextTokens: 1 };
       return inSteps(tokens, stepTokens, (from, count) => {
         const rows = values.subarray(from * hidden, (from + count) * hidden);
         const get = runOnCpu(graph, resources, new Map(), plainStep(count, 0), new Map([[x, rows]]));
         return Object.fromEntries(
-          Object.entries(graph.outputs).map(([name, tensor]) => [name, get(tensor).slice()]),
+          Object.entries(outputs).map(([name, tensor]) => [name, get(tensor).slice()]),
         );
       });
     },
@@ -95,7 +95,7 @@ async function runOnGpu(
   gpu: Gpu,
   { checkpoint, hidden, tokens }: LayerFile,
   experts: ExpertStore,
-  { graph, x }: LayerGraph,
+  { graph, x, outputs }: LayerGraph,
   values: Float32Array<ArrayBuffer>,
   stepTokens: number,
 ): Promise<Outputs> {
@@ -115,12 +115,12 @@ async function runOnGpu(
     return await inSteps(tokens, stepTokens, async (from, count) => {
       gpu.write(plan.buffer(x), 0, values.subarray(from * hidden, (from + count) * hidden));
       instance.run(plainStep(count, 0));
-      const outputs: Record<string, HostArray> = {};
-      for (const [name, tensor] of Object.entries(graph.outputs)) {
+      const read: Record<string, HostArray> = {};
+      for (const [name, tensor] of Object.entries(outputs)) {
         const bytes = await plan.read(tensor, count);
-        outputs[name] = tensor.type === 'u32' ? new Uint32Array(bytes) : new Float32Array(bytes);
+        read[name] = tensor.type === 'u32' ? new Uint32Array(bytes) : new Float32Array(bytes);
       }
-      return outputs;
+      return read;
     });
   } finally {
     for (const item of held) item.dispose();

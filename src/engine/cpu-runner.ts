@@ -1,7 +1,7 @@
 /** The same graphs on the CPU, by the kernels' references: slow, right, and needing no GPU. */
 import { invariant } from '../errors.ts';
 import { runOnCpu, type CpuResources, type CpuStates } from '../graph/cpu.ts';
-import type { Graph, Step } from '../graph/node.ts';
+import { recordOf, type ModelGraph, type Step } from '../graph/node.ts';
 import { NOT_FINITE, parseRecord } from '../graph/ops/sample.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { buildGraph } from '../blocks/family.ts';
@@ -78,13 +78,8 @@ export class CpuRunner implements Runner {
     signal?.throwIfAborted();
     const graph = request.ids.length === 1 ? this.#drafted.decode : this.#drafted.prefill;
     const get = this.#run(graph, state, request);
-    const named = (name: string) => {
-      const tensor = graph.outputs[name];
-      invariant(tensor, () => `the graph has no output ${name}`);
-      return get(tensor);
-    };
-    const logits = Float32Array.from(named('logits'));
-    const record = Uint32Array.from(named('record'));
+    const logits = Float32Array.from(get(graph.logits));
+    const record = Uint32Array.from(get(recordOf(graph)));
     return {
       best: record[0] ?? NOT_FINITE,
       candidates: request.candidates ? parseRecord(record, this.#drafted.spec.vocab) : undefined,
@@ -102,9 +97,7 @@ export class CpuRunner implements Runner {
       contextTokens,
       skipBelow: lossy.skipBelow,
     });
-    const { logits } = graph.outputs;
-    invariant(logits, () => 'the graph has no logits');
-    return Float32Array.from(this.#run(graph, state, request)(logits));
+    return Float32Array.from(this.#run(graph, state, request)(graph.logits));
   }
 
   memoryReport(): MemoryReport {
@@ -125,7 +118,7 @@ export class CpuRunner implements Runner {
 
   dispose(): void {}
 
-  #run(graph: Graph, state: RunnerState, { ids, past, penalty, temperature, candidates }: StepRequest) {
+  #run(graph: ModelGraph, state: RunnerState, { ids, past, penalty, temperature, candidates }: StepRequest) {
     const step: Step = { tokens: ids.length, past, penalty, temperature, candidates };
     return runOnCpu(
       graph,
@@ -148,15 +141,14 @@ function breathe(): Promise<void> {
 }
 
 /** The experts of the last token, layer by layer. */
-function routesOf(graph: Graph, get: (tensor: Tensor) => ArrayLike<number>, tokens: number): TokenRoutes {
-  const ids: number[][] = [];
-  const weights: number[][] = [];
-  for (let layer = 0; ; layer += 1) {
-    const idTensor = graph.outputs[`route ${layer} ids`];
-    const weightTensor = graph.outputs[`route ${layer} weights`];
-    if (!idTensor || !weightTensor) return { ids, weights };
-    const lastRow = (tensor: Tensor) => Array.from(get(tensor)).slice((tokens - 1) * tensor.perToken);
-    ids.push(lastRow(idTensor));
-    weights.push(lastRow(weightTensor));
-  }
+function routesOf(
+  { routes }: ModelGraph,
+  get: (tensor: Tensor) => ArrayLike<number>,
+  tokens: number,
+): TokenRoutes {
+  const lastRow = (tensor: Tensor) => Array.from(get(tensor)).slice((tokens - 1) * tensor.perToken);
+  return {
+    ids: routes.map(({ ids }) => lastRow(ids)),
+    weights: routes.map(({ weights }) => lastRow(weights)),
+  };
 }

@@ -10,13 +10,12 @@ import type { Gpu } from '../gpu/device.ts';
 import { submit } from '../gpu/recorder.ts';
 import type { ExpertWeights } from '../graph/experts.ts';
 import type { RecordLayout } from '../weights/record.ts';
-import type { Graph } from '../graph/node.ts';
 import type { Ref } from '../graph/tensor.ts';
 import { SLOT_STATES, type DiskReport, type StreamingOptions, type StreamingReport } from './api.ts';
 import { STREAMING_DEFAULTS } from './options.ts';
 import type { Drafted } from './planning.ts';
 import { mostUnits, type SlotPlan } from './slots.ts';
-import { StreamedSteps, type RouteTensors } from './streamed-steps.ts';
+import { StreamedSteps } from './streamed-steps.ts';
 import type { ExpertPlan } from './expert-plan.ts';
 
 /** What tests turn to show that results do not depend on it. */
@@ -322,8 +321,8 @@ function openSteps(
 ): StreamedSteps {
   invariant(experts, () => 'a model without experts');
   const { policy, seed, lookahead, runAhead } = { ...STREAMING_DEFAULTS, ...options };
-  const routes = routeTensors(decode);
-  const topK = mostUnits({ experts, topK: Math.max(...routes.map((route) => route.topK)) });
+  const { routes } = decode;
+  const topK = mostUnits({ experts, topK: Math.max(...routes.map(({ ids }) => ids.perToken)) });
   const streamer = new ExpertStreamer({
     ...made,
     topK,
@@ -339,7 +338,7 @@ function openSteps(
   return new StreamedSteps({
     gpu,
     streamer,
-    routes: routes.map((route) => ({ ...route, look: route.look.slice(0, lookahead) })),
+    routes,
     lookahead,
     unitExperts: expertLayers.map(({ bank }, layer) => bank.experts / experts.units(layer)),
     chunkTokens,
@@ -347,16 +346,4 @@ function openSteps(
     mistake,
     dropColdBelow: lossy.dropColdBelow,
   });
-}
-
-/** Where the layers of a graph say which experts they take, and which the next layers probably will. */
-export function routeTensors({ outputs }: Graph): RouteTensors[] {
-  const found: RouteTensors[] = [];
-  for (let layer = 0; ; layer += 1) {
-    const ids = outputs[`route ${layer} ids`];
-    const weights = outputs[`route ${layer} weights`];
-    if (!ids || !weights) return found;
-    const look = [0, 1].flatMap((ahead) => outputs[`look ${layer} ${ahead} ids`] ?? []);
-    found.push({ ids, weights, look, topK: ids.perToken });
-  }
 }

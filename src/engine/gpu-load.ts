@@ -4,6 +4,7 @@ import { boundBytes, matrixLayout } from '../weights/matrix.ts';
 import { slice } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { Refusals } from '../graph/candidates.ts';
+import type { ModelGraph } from '../graph/node.ts';
 import type { Graph } from '../graph/node.ts';
 import { lower, Plan, type GpuWeight, type Resources, type Tuning } from '../graph/plan.ts';
 import type { Scalar, Weight } from '../graph/tensor.ts';
@@ -68,7 +69,7 @@ async function openRunner(
   const common = { contextTokens, scalar, refusals, ...bounds };
   const tokens = { ...common, label: 'decode', maxTokens: 1, keepCuts: true };
   const prompts = { ...common, label: 'prefill', maxTokens: chunkTokens };
-  const specs: readonly PlanSpec[] = [
+  const specs: readonly PlanSpec<ModelGraph>[] = [
     { graph: decode, resources: forTokens, options: tokens },
     { graph: prefill, resources: forPrompts, options: prompts },
   ];
@@ -90,16 +91,16 @@ async function openRunner(
 /** Opens the plans one after another; progress counts the programs of all of them, each once. */
 async function openPlans(
   gpu: Gpu,
-  specs: readonly PlanSpec[],
+  specs: readonly PlanSpec<ModelGraph>[],
   tuning: Tuning,
   onProgress: (progress: LoadProgress) => void,
   held: { dispose(): void }[],
-): Promise<{ decode: Plan; prefill: Plan }> {
+): Promise<{ decode: Plan<ModelGraph>; prefill: Plan<ModelGraph> }> {
   const keysOf = ({ graph, resources, options }: PlanSpec) =>
     lower(gpu, graph, resources, { ...options, tuning }).dispatches.map(({ program }) => program.key);
   const totalPipelines = new Set(specs.flatMap(keysOf)).size;
   const done = new Set<string>();
-  const plans: Plan[] = [];
+  const plans: Plan<ModelGraph>[] = [];
   for (const { graph, resources, options } of specs) {
     const plan = await Plan.open(gpu, graph, resources, { ...options, tuning }, (key) => {
       done.add(key);

@@ -9,7 +9,7 @@ import { NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../graph/ops
 import { NO_EXPERT } from '../graph/ops/skip-light.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
 import type { Refusals } from '../graph/candidates.ts';
-import type { Step } from '../graph/node.ts';
+import { recordOf, type ModelGraph, type Step } from '../graph/node.ts';
 import {
   type Choice,
   Plan,
@@ -22,24 +22,23 @@ import type { Scalar } from '../graph/tensor.ts';
 import type { Bounds } from '../graph/weight-parts.ts';
 import { buildGraph } from '../blocks/family.ts';
 import type { AdapterReport, LossyReport, MemoryReport, StreamingOptions, TokenRoutes } from './api.ts';
-import { routeTensors, type ExpertMemory } from './expert-memory.ts';
+import type { ExpertMemory } from './expert-memory.ts';
 import { Pace } from './pace.ts';
 import type { Drafted } from './planning.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
 import type { SlotPlan } from './slots.ts';
-import type { RouteTensors } from './streamed-steps.ts';
 
 /** States and bind groups of one session. */
 class GpuState implements RunnerState {
   readonly buffers: ReadonlyMap<string, Buffer>;
-  readonly #plans: { readonly decode: Plan; readonly prefill: Plan };
+  readonly #plans: { readonly decode: Plan<ModelGraph>; readonly prefill: Plan<ModelGraph> };
   readonly #onDispose: (state: GpuState) => void;
-  #decode: Instance | undefined;
-  #prefill: Instance | undefined;
+  #decode: Instance<ModelGraph> | undefined;
+  #prefill: Instance<ModelGraph> | undefined;
 
   constructor(
     buffers: ReadonlyMap<string, Buffer>,
-    plans: { readonly decode: Plan; readonly prefill: Plan },
+    plans: { readonly decode: Plan<ModelGraph>; readonly prefill: Plan<ModelGraph> },
     onDispose: (state: GpuState) => void,
   ) {
     this.buffers = buffers;
@@ -48,12 +47,12 @@ class GpuState implements RunnerState {
     this.bind();
   }
 
-  get decode(): Instance {
+  get decode(): Instance<ModelGraph> {
     invariant(this.#decode, () => 'not bound');
     return this.#decode;
   }
 
-  get prefill(): Instance {
+  get prefill(): Instance<ModelGraph> {
     invariant(this.#prefill, () => 'not bound');
     return this.#prefill;
   }
@@ -81,8 +80,8 @@ export interface Loaded {
   readonly forPrompts: Resources;
   readonly tuning: Tuning;
   readonly refusals: Refusals;
-  readonly decode: Plan;
-  readonly prefill: Plan;
+  readonly decode: Plan<ModelGraph>;
+  readonly prefill: Plan<ModelGraph>;
 }
 
 export class GpuRunner implements Runner {
@@ -91,10 +90,9 @@ export class GpuRunner implements Runner {
   readonly chunkTokens: number;
   readonly #loaded: Loaded;
   readonly #ring: ReadbackRing;
-  readonly #routeTensors: readonly RouteTensors[];
   readonly #states = new Set<GpuState>();
   readonly #pace: Pace;
-  #allLogitsPlan: Promise<Plan> | undefined;
+  #allLogitsPlan: Promise<Plan<ModelGraph>> | undefined;
 
   /** `openGpuRunner` makes what it takes. */
   constructor(loaded: Loaded) {
@@ -111,8 +109,7 @@ export class GpuRunner implements Runner {
       subgroups: gpu.features.has('subgroups'),
       maxBindingBytes: gpu.limits.maxBindingBytes,
     };
-    this.#routeTensors = routeTensors(drafted.decode);
-    const routesBytes = this.#routeTensors.reduce((sum, { topK }) => sum + 8 * topK, 0);
+    const routesBytes = drafted.decode.routes.reduce((sum, { ids }) => sum + 8 * ids.perToken, 0);
     this.#ring = new ReadbackRing(gpu, SAMPLE_RECORD_BYTES + routesBytes);
   }
 
@@ -143,7 +140,7 @@ export class GpuRunner implements Runner {
     const isDecode = request.ids.length === 1;
     const instance = isDecode ? own(state).decode : own(state).prefill;
     const { plan } = instance;
-    const record = plan.named('record');
+    const record = recordOf(plan.graph);
     const recordBytes = request.candidates ? SAMPLE_RECORD_BYTES : 4;
     const routes = request.routes
       ? this.#routeCopies(plan, request.ids.length, recordBytes)
@@ -167,7 +164,7 @@ export class GpuRunner implements Runner {
       best: words[0] ?? NOT_FINITE,
       candidates: request.candidates ? parseRecord(words, this.#loaded.drafted.spec.vocab) : undefined,
       routes: request.routes ? this.#parseRoutes(bytes, recordBytes) : undefined,
-      logits: async () => new Float32Array(await plan.read(plan.named('logits'), request.ids.length)),
+      logits: async () => new Float32Array(await plan.read(plan.graph.logits, request.ids.length)),
     };
   }
 
@@ -190,7 +187,7 @@ export class GpuRunner implements Runner {
     for (let from = 0; from < request.ids.length; from += maxTokens) {
       const ids = request.ids.slice(from, from + maxTokens);
       await this.#runChunk(instance, { ...request, ids, past: request.past + from }, [], undefined);
-      all.set(new Float32Array(await plan.read(plan.named('logits'), ids.length)), from * spec.vocab);
+      all.set(new Float32Array(await plan.read(plan.graph.logits, ids.length)), from * spec.vocab);
     }
     return all;
   }
@@ -304,7 +301,7 @@ export class GpuRunner implements Runner {
 
   /** One token: in one submission, or in parts where experts may be missing. */
   async #runToken(
-    instance: Instance,
+    instance: Instance<ModelGraph>,
     request: StepRequest,
     copies: readonly Copy[],
     signal: AbortSignal | undefined,
@@ -317,7 +314,7 @@ export class GpuRunner implements Runner {
 
   /** Many tokens, by the plan for prompts. */
   async #runChunk(
-    instance: Instance,
+    instance: Instance<ModelGraph>,
     request: StepRequest,
     copies: readonly Copy[],
     signal: AbortSignal | undefined,
@@ -337,7 +334,7 @@ export class GpuRunner implements Runner {
    * result. An abort between slices leaves the cache as it was up to `past`.
    */
   async #submitSlices(
-    instance: Instance,
+    instance: Instance<ModelGraph>,
     request: StepRequest,
     copies: readonly Copy[],
     signal?: AbortSignal,
@@ -362,13 +359,17 @@ export class GpuRunner implements Runner {
     }
   }
 
-  #routeCopies(plan: Plan, tokens: number, firstBytes: number): { copies: Copy[]; sizeBytes: number } {
+  #routeCopies(
+    plan: Plan<ModelGraph>,
+    tokens: number,
+    firstBytes: number,
+  ): { copies: Copy[]; sizeBytes: number } {
     const copies: Copy[] = [];
     let at = firstBytes;
-    for (const { ids, weights, topK } of this.#routeTensors) {
-      for (const tensor of [plan.named(ids.name), plan.named(weights.name)]) {
+    for (const { ids, weights } of plan.graph.routes) {
+      for (const tensor of [ids, weights]) {
         const from = plan.buffer(tensor);
-        const sizeBytes = 4 * topK;
+        const sizeBytes = 4 * tensor.perToken;
         copies.push({
           from,
           fromOffsetBytes: (tokens - 1) * sizeBytes,
@@ -386,7 +387,8 @@ export class GpuRunner implements Runner {
     const ids: number[][] = [];
     const weights: number[][] = [];
     let at = firstBytes;
-    for (const { topK } of this.#routeTensors) {
+    for (const route of this.#loaded.drafted.decode.routes) {
+      const topK = route.ids.perToken;
       const chosen = [...new Uint32Array(bytes, at, topK)];
       const shares = [...new Float32Array(bytes, at + 4 * topK, topK)];
       const isKept = (_: number, rank: number) => chosen[rank] !== NO_EXPERT;
@@ -413,5 +415,5 @@ function own(state: RunnerState): GpuState {
 }
 
 function writeIds(gpu: Gpu, plan: Plan, ids: readonly number[]): void {
-  gpu.write(plan.buffer(plan.named('ids')), 0, Uint32Array.from(ids));
+  gpu.write(plan.buffer(plan.graph.ids), 0, Uint32Array.from(ids));
 }

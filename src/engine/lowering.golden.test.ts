@@ -120,7 +120,7 @@ function graphLines(label: string, graph: Graph, { facts, adapter, maxTokens, st
 function dispatchLines(label: string, dispatch: Dispatch, steps: readonly Step[]): string[] {
   const { program, buffers, records } = dispatch;
   const bound = Object.entries(buffers).map(([name, ref]) => `${name}=${refText(ref)}`);
-  const wave = records ? ` records ${records.layer}${records.inWaves ? ' in waves' : ''}` : '';
+  const wave = records ? ` records ${records.bank}${records.inWaves ? ' in waves' : ''}` : '';
   return [
     `${label}: ${program.key}${wave}`,
     `  ${bound.join('; ')}`,

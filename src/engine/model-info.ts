@@ -1,7 +1,7 @@
 /** What the engine tells people about a model, and what it reads beside the weights. */
 import { isJsonObject, parseJsonObject, readJson, readText } from '../io/json-file.ts';
 import type { FolderSource } from '../io/source.ts';
-import type { Tokenizer } from '../text/tokenizer.ts';
+import { openTokenizer, type Tokenizer } from '../text/tokenizer.ts';
 import type { ModelInfo, ModelPlan } from './api.ts';
 import type { Drafted } from './planning.ts';
 
@@ -40,8 +40,6 @@ export async function readTokenizer(
   const hasTokens = isJsonObject(tokenizerConfig?.['added_tokens_decoder']);
   // Newer models say it all in the other files, and transformers does not look here either.
   const tokensMap = hasTokens ? undefined : await readOptional(folder, 'special_tokens_map.json', signal);
-  // A chunk of its own: a page that works with ids does without.
-  const { openTokenizer } = await import('../text/tokenizer.ts');
   return openTokenizer({
     tokenizerJson,
     tokenizerConfig,

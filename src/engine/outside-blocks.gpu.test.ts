@@ -219,10 +219,10 @@ const squared: ExpertKind<SquaredSpec> = {
     down: { rows: rowsOf(down, unit, 1), shape: [hidden, width] },
   }),
   add(site, x, routes, { width }) {
-    const { builder, label, hidden, layer, experts } = site;
+    const { builder, label, hidden, bank, experts } = site;
     const y = site.stream(`${label} squared`);
     builder.add(
-      expertsNode(label, { x, ...routes, y, layer, experts, topK: 1, hidden, width, activation: 'relu' }),
+      expertsNode(label, { x, ...routes, y, bank, experts, topK: 1, hidden, width, activation: 'relu' }),
     );
     return y;
   },

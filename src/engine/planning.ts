@@ -11,7 +11,7 @@ import { boundBytes, matrixLayout } from '../weights/matrix.ts';
 import { largestPoolBytes, poolsPerLayer } from '../experts/pools.ts';
 import type { ExpertWeights } from '../graph/experts.ts';
 import { shareBuffers, tensorSizeBytes } from '../graph/liveness.ts';
-import type { Graph } from '../graph/node.ts';
+import type { Graph, ModelGraph } from '../graph/node.ts';
 import { lower, type PlanOptions, type Tuning, type WeightFact, type WeightFacts } from '../graph/plan.ts';
 import { makeTensor, tensorsOf, type Weight } from '../graph/tensor.ts';
 import { matrixBindingBytes, weightParts, type Bounds } from '../graph/weight-parts.ts';
@@ -57,8 +57,8 @@ export interface Drafted {
   readonly experts: ExpertPlan | undefined;
   readonly contextTokens: number;
   readonly chunkTokens: number;
-  readonly decode: Graph;
-  readonly prefill: Graph;
+  readonly decode: ModelGraph;
+  readonly prefill: ModelGraph;
   readonly lossy: Required<LossyOptions>;
 }
 
@@ -341,10 +341,10 @@ function checkSlots(needs: SlotNeeds, slotsPerLayer: number): number {
 
 /** What comes back from the GPU: sampling records, routes, and a row of logits when somebody asks. */
 function stagingBytes({ spec, decode, chunkTokens }: Drafted): number {
-  const routes = Object.entries(decode.outputs).filter(([name]) => name.startsWith('route '));
-  const routeBytes = 4 * sum(routes.map(([, { perToken }]) => perToken));
-  const mostTopK = Math.max(0, ...routes.map(([, { perToken }]) => perToken));
-  const records = (2 * (routes.length / 2) + 2) * 4 * mostTopK * MOST_RECORD_PARTS;
+  const topKs = decode.routes.map(({ ids }) => ids.perToken);
+  const routeBytes = 8 * sum(topKs);
+  const mostTopK = Math.max(0, ...topKs);
+  const records = (2 * topKs.length + 2) * 4 * mostTopK * MOST_RECORD_PARTS;
   return (
     READBACKS * (SAMPLE_RECORD_BYTES + routeBytes) + records + 4 * mostTopK * chunkTokens + 4 * spec.vocab
   );

@@ -1,23 +1,14 @@
 /** What the browser keeps of models, for pages: `io/model-store.ts` over its private file system. */
-import type { StoredModel } from '../io/cache/model-store.ts';
+import * as store from '../io/cache/model-store.ts';
+import { openOpfs } from '../io/opfs.ts';
 import { text } from './checks.ts';
 import type { StorageEstimate } from '../io/storage.ts';
 
 export type { StoredModel } from '../io/cache/model-store.ts';
 
-/** Loaded when it is asked for: few pages do. */
-async function open() {
-  const [store, { openOpfs }] = await Promise.all([
-    import('../io/cache/model-store.ts'),
-    import('../io/opfs.ts'),
-  ]);
-  return { store, storage: await openOpfs() };
-}
-
 /** The models whose files are kept on this device, wholly or in part; none where the browser keeps nothing. */
-export async function listModels(): Promise<StoredModel[]> {
-  const { store, storage } = await open();
-  return store.listModels(storage);
+export async function listModels(): Promise<store.StoredModel[]> {
+  return store.listModels(await openOpfs());
 }
 
 /**
@@ -27,19 +18,15 @@ export async function listModels(): Promise<StoredModel[]> {
  * @throws {AtomoeError} storage-locked - it is in use, here or in another tab
  */
 export async function deleteModel(key: string): Promise<void> {
-  const checked = text(key, 'the key of a model');
-  const { store, storage } = await open();
-  await store.deleteModel(storage, checked);
+  await store.deleteModel(await openOpfs(), text(key, 'the key of a model'));
 }
 
 /** How much this site stores, and how much it may. */
 export async function estimateStorage(): Promise<StorageEstimate> {
-  const { store, storage } = await open();
-  return store.estimateStorage(storage);
+  return store.estimateStorage(await openOpfs());
 }
 
 /** Asks the browser not to clear what is kept when space runs low; it may ask the user first, or refuse. */
 export async function persistStorage(): Promise<boolean> {
-  const { store, storage } = await open();
-  return store.persist(storage);
+  return store.persist(await openOpfs());
 }

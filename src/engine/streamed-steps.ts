@@ -4,25 +4,17 @@ import type { ExpertStreamer } from '../experts/streamer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { ReadbackRing } from '../gpu/readback.ts';
 import { submit, type Command, type Copy } from '../gpu/recorder.ts';
-import type { Step } from '../graph/node.ts';
+import type { ModelGraph, RouteOutputs, Step } from '../graph/node.ts';
 import { NO_EXPERT } from '../graph/ops/skip-light.ts';
 import type { Instance, Span } from '../graph/plan.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Pace } from './pace.ts';
 import { RunAhead } from './run-ahead.ts';
 
-/** What a layer says about its experts: which it uses, and which the layers behind it will probably use. */
-export interface RouteTensors {
-  readonly ids: Tensor; // u32 [tokens, topK]
-  readonly weights: Tensor; // f32 [tokens, topK]
-  readonly look: readonly Tensor[]; // u32 [1, its topK]: of the next layer, of the one after it
-  readonly topK: number;
-}
-
 export interface StreamedOptions {
   readonly gpu: Gpu;
   readonly streamer: ExpertStreamer;
-  readonly routes: readonly RouteTensors[]; // [layer]
+  readonly routes: readonly RouteOutputs[]; // [bank], of the graph for single tokens
   readonly lookahead: number; // layers ahead that are predicted
   readonly unitExperts: readonly number[]; // [layer]: experts of a unit: 1, or those of a page
   readonly chunkTokens: number;
@@ -42,9 +34,13 @@ interface RecordPart {
 }
 
 /** A layer's choice for one token, then its guesses for the layers behind it, then the weights where they are wanted. */
-function recordParts({ ids, look, weights }: RouteTensors, hasWeights: boolean): RecordPart[] {
+function recordParts(
+  { ids, look, weights }: RouteOutputs,
+  { lookahead, dropColdBelow }: Pick<StreamedOptions, 'lookahead' | 'dropColdBelow'>,
+): RecordPart[] {
+  const hasWeights = dropColdBelow > 0;
   let words = 0;
-  return [ids, ...look, ...(hasWeights ? [weights] : [])].map((tensor) => {
+  return [ids, ...look.slice(0, lookahead), ...(hasWeights ? [weights] : [])].map((tensor) => {
     const part = { tensor, at: words, count: tensor.perToken };
     words += part.count;
     return part;
@@ -89,11 +85,15 @@ export class StreamedSteps {
     const { gpu, routes, streamer, chunkTokens } = options;
     this.#options = options;
     this.streamer = streamer;
-    this.#parts = routes.map((route) => recordParts(route, options.dropColdBelow > 0));
+    this.#parts = routes.map((route) => recordParts(route, options));
     const recordBytes = 4 * Math.max(...this.#parts.map(wordsOf));
     // A span that was given up frees its buffers only when the GPU is through with it.
     this.#records = new ReadbackRing(gpu, recordBytes, 2 * routes.length + 2);
-    this.#prompts = new ReadbackRing(gpu, Math.max(...routes.map(({ topK }) => 4 * topK)) * chunkTokens, 1);
+    this.#prompts = new ReadbackRing(
+      gpu,
+      Math.max(...routes.map(({ ids }) => 4 * ids.perToken)) * chunkTokens,
+      1,
+    );
     const mostChosen = this.#parts.flatMap((parts) => parts.map(({ count }) => count));
     this.#units = new Uint32Array(Math.max(...mostChosen));
     this.#isUsed = new Uint8Array(streamer.store.unitsPerLayer);
@@ -106,7 +106,7 @@ export class StreamedSteps {
    * @throws {AtomoeError} network, integrity and the like; the step can be run again
    */
   async decode(
-    instance: Instance,
+    instance: Instance<ModelGraph>,
     step: Step,
     copies: readonly Copy[],
     signal: AbortSignal | undefined,
@@ -144,20 +144,18 @@ export class StreamedSteps {
    * @throws {AtomoeError} as `decode`
    */
   async prefill(
-    instance: Instance,
+    instance: Instance<ModelGraph>,
     step: Step,
     copies: readonly Copy[],
     { pace, signal }: { readonly pace: Pace; readonly signal: AbortSignal | undefined },
   ): Promise<void> {
-    const { routes } = this.#options;
     const { plan } = instance;
     const spans = instance.spans(step);
     let chosen: { copy: Copy; read: () => Promise<ArrayBuffer> } | undefined;
     for (const [index, span] of spans.entries()) {
-      const route = routes[index];
+      const ids = plan.graph.routes[index]?.ids;
       const rest = () => {
-        const ids = route && plan.named(route.ids.name);
-        chosen = ids && this.#prompts.acquire(plan.buffer(ids), 0, 4 * step.tokens * route.topK);
+        chosen = ids && this.#prompts.acquire(plan.buffer(ids), 0, 4 * step.tokens * ids.perToken);
         this.#submit(pace, span.rest, [
           ...(chosen ? [chosen.copy] : []),
           ...(index === spans.length - 1 ? copies : []),
@@ -169,11 +167,11 @@ export class StreamedSteps {
         rest();
         continue;
       }
-      const uses = this.#count(span.layer, new Uint32Array(await read()), step.tokens);
+      const uses = this.#count(span.bank, new Uint32Array(await read()), step.tokens);
       signal?.throwIfAborted();
       const canSplit = span.waves.length > 0;
       const wave = canSplit ? () => this.#submitWave(pace, span) : rest;
-      await this.streamer.stream(span.layer, uses, step.tokens, canSplit, wave, signal);
+      await this.streamer.stream(span.bank, uses, step.tokens, canSplit, wave, signal);
       if (canSplit) rest();
     }
   }
@@ -211,7 +209,7 @@ export class StreamedSteps {
 
   /** Submits one span, and asks for the record of the layer at its end. */
   #launch(
-    instance: Instance,
+    instance: Instance<ModelGraph>,
     spans: readonly Span[],
     index: number,
     copies: readonly Copy[],
@@ -229,10 +227,9 @@ export class StreamedSteps {
     const { plan } = instance;
     const [first] = parts;
     invariant(first, () => 'a layer chooses experts');
-    const bufferOf = (tensor: Tensor) => plan.buffer(plan.named(tensor.name));
-    const { copy, read } = this.#records.acquire(bufferOf(first.tensor), 0, 4 * wordsOf(parts));
+    const { copy, read } = this.#records.acquire(plan.buffer(first.tensor), 0, 4 * wordsOf(parts));
     const record = parts.map(({ tensor, at, count }) => ({
-      from: bufferOf(tensor),
+      from: plan.buffer(tensor),
       fromOffsetBytes: 0,
       to: copy.to,
       toOffsetBytes: 4 * at,

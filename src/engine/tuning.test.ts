@@ -67,7 +67,7 @@ function specWith(...forms: readonly Form[]): PlanSpec {
     experts: undefined,
   };
   const options = { label: 'toy', maxTokens: 1, contextTokens: 1, scalar: 'f32' } as const;
-  return { graph: builder.build({ y }), resources, options };
+  return { graph: builder.buildPart(), resources, options };
 }
 
 const KEY = 'toy any x1';
@@ -153,7 +153,7 @@ test('a gate of 160 experts is tuned among the forms that hold them', async () =
   const options = { label: 'gate', maxTokens: 4, contextTokens: 4, scalar: 'f32' } as const;
   // As software, where two forms hold so many: on hardware there is no choice.
   const software = Gpu.adopt(gpu.device, 'software');
-  const spec = { graph: builder.build({ ids, weights }), resources, options };
+  const spec = { graph: builder.buildPart(), resources, options };
   const refusals = new Refusals();
   const store = memoryStore();
   await tuneModel(software, [spec], { mode: 'auto', store, refusals }, () => {});

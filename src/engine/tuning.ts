@@ -52,8 +52,8 @@ const SLOW_IDLE_MS = 20; // a browser that reports completion this late cannot t
  */
 const BUDGET_MS = 3000;
 
-export interface PlanSpec {
-  readonly graph: Graph;
+export interface PlanSpec<G extends Graph = Graph> {
+  readonly graph: G;
   readonly resources: Resources;
   readonly options: Omit<PlanOptions, 'tuning'>;
 }

@@ -36,7 +36,7 @@ async function run(store: ExpertStore, schedule: AtomicSchedule | undefined, cou
   const ids = builder.tensor('expert ids', { type: 'u32', role: 'input', perToken: topK });
   const weights = builder.tensor('expert weights', { type: 'f32', role: 'input', perToken: topK });
   const y = builder.tensor('y', { role: 'output', perToken: hidden });
-  const io = { x, ids, weights, y, layer: 0, experts, topK, hidden, activation: 'silu', schedule } as const;
+  const io = { x, ids, weights, y, bank: 0, experts, topK, hidden, activation: 'silu', schedule } as const;
   builder.add(atomicExpertsNode('layer', io));
   const resources = {
     weight: () => {
@@ -45,7 +45,7 @@ async function run(store: ExpertStore, schedule: AtomicSchedule | undefined, cou
     experts: store,
   };
   const options = { maxTokens: tokens, contextTokens: tokens, scalar: 'f32', tuning: new Map() } as const;
-  const plan = await Plan.open(gpu, builder.build({}), resources, { label: 'schedules', ...options });
+  const plan = await Plan.open(gpu, builder.buildPart(), resources, { label: 'schedules', ...options });
   try {
     const next = randomStream(5);
     gpu.write(plan.buffer(x), 0, randomNormal(tokens * hidden, 3));

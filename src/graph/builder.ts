@@ -1,5 +1,5 @@
 import { invariant } from '../errors.ts';
-import { onlyWhen, type Graph, type Node, type Step } from './node.ts';
+import { onlyWhen, type Graph, type ModelGraph, type ModelOutputs, type Node, type Step } from './node.ts';
 import {
   makeTensor,
   type DerivedPart,
@@ -85,13 +85,18 @@ export class GraphBuilder {
     }
   }
 
-  build(outputs: Readonly<Record<string, Tensor>>): Graph {
+  /** The graph of a whole model. Without `routes`, none of its layers has experts. */
+  build({ routes = [], ...outputs }: Partial<ModelOutputs> & Pick<ModelOutputs, 'logits'>): ModelGraph {
+    return { ...this.buildPart(), ...outputs, routes };
+  }
+
+  /** A graph that is less than a model, such as a single layer: whoever built it knows its outputs. */
+  buildPart(): Graph {
     return {
       nodes: this.#nodes,
       tensors: this.#tensors,
       weights: [...this.#weights.values()],
       ids: this.ids,
-      outputs,
     };
   }
 

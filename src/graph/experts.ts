@@ -9,16 +9,16 @@ export { ABSENT_SLOT, slotNumber } from '../kernels/expert-pool.ts';
  */
 export interface ExpertWeights {
   readonly unitsPerLayer: number; // of the layer that has most
-  readonly table: Ref; // u32 [layers * unitsPerLayer]: slot numbers
-  units(layer: number): number;
+  readonly table: Ref; // u32 [banks * unitsPerLayer]: slot numbers
+  units(bank: number): number;
   /** How a layer's records lie in their slots. Their sizes are equal: a slot takes a record of any layer. */
-  layout(layer: number): RecordLayout;
+  layout(bank: number): RecordLayout;
   /** The one or four buffers that a layer's kernels bind. */
-  pools(layer: number): readonly Ref[];
+  pools(bank: number): readonly Ref[];
 }
 
 /** The same on the CPU: a record's matrices as f32. */
 export interface CpuExpertWeights {
-  units(layer: number): number;
-  unit(layer: number, unit: number): Readonly<Record<string, Float32Array>>;
+  units(bank: number): number;
+  unit(bank: number, unit: number): Readonly<Record<string, Float32Array>>;
 }

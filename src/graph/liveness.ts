@@ -75,10 +75,10 @@ export function shareBuffers(
 
 /** Dispatches before which a step can stop: the first of each layer that reads expert records. */
 function cutsOf(dispatches: readonly Dispatch[]): number[] {
-  let layer: number | undefined;
+  let bank: number | undefined;
   return dispatches.flatMap(({ records }, index) => {
-    if (!records || records.layer === layer) return [];
-    layer = records.layer;
+    if (!records || records.bank === bank) return [];
+    bank = records.bank;
     return [index];
   });
 }
@@ -106,7 +106,7 @@ function waveGroups(dispatches: readonly Dispatch[]): [number, number][] {
   dispatches.forEach(({ records }, index) => {
     if (!records?.inWaves) return;
     const open = groups.at(-1);
-    if (open && open[1] === index - 1 && dispatches[index - 1]?.records?.layer === records.layer)
+    if (open && open[1] === index - 1 && dispatches[index - 1]?.records?.bank === records.bank)
       open[1] = index;
     else groups.push([index, index]);
   });

@@ -1,3 +1,4 @@
+import { invariant } from '../errors.ts';
 import type { Grid } from '../gpu/recorder.ts';
 import type { Access, ParamType, Program } from '../gpu/program.ts';
 import type { AdapterClass } from '../gpu/adapter-class.ts';
@@ -39,7 +40,7 @@ export interface Dispatch {
 
 /** That a dispatch reads expert records: a step can stop before it, and go on when the records are there. */
 export interface RecordUse {
-  readonly layer: number; // among the layers with experts
+  readonly bank: number; // among the layers with experts
   /** What belongs to absent experts is left as it was: the dispatch may run several times, with some experts each. */
   readonly inWaves: boolean;
 }
@@ -167,11 +168,37 @@ export function onlyWhen(isNeeded: (step: Step) => boolean, node: Node): Node {
   };
 }
 
-/** A model as a list of nodes in order. */
+/** Nodes in order, and what they work on. */
 export interface Graph {
   readonly nodes: readonly Node[];
   readonly tensors: readonly Tensor[]; // all but scratch
   readonly weights: readonly Weight[];
   readonly ids: Tensor; // u32 [tokens], input
-  readonly outputs: Readonly<Record<string, Tensor>>;
+}
+
+/** Which experts one layer takes, and what it tells of those behind it. All keep their values until the next step. */
+export interface RouteOutputs {
+  readonly specLayer: number; // among all layers of the spec
+  readonly bank: number; // among the layers with experts
+  readonly ids: Tensor; // u32 [tokens, topK]
+  readonly weights: Tensor; // f32 [tokens, topK]
+  readonly scores?: Tensor | undefined; // f32 [tokens, topK], where they are wanted and the router knows them
+  /** u32 [tokens, its topK]: what the next layer with experts would take of this layer's stream, then the one after it. */
+  readonly look: readonly Tensor[];
+}
+
+/** What is read of a model's graph after a step. */
+export interface ModelOutputs {
+  readonly routes: readonly RouteOutputs[]; // [bank]
+  readonly logits: Tensor; // f32 [tokens, vocab], or [vocab] of the last token
+  readonly record?: Tensor | undefined; // what sampling reads (kernels/sample-record.ts), where the graph makes it
+}
+
+/** A whole model: from ids to logits. */
+export interface ModelGraph extends Graph, ModelOutputs {}
+
+/** The sampling record of a graph that was built to make one. */
+export function recordOf({ record }: ModelOutputs): Tensor {
+  invariant(record, () => 'this graph makes no sampling record; build it with `sample`');
+  return record;
 }

@@ -36,7 +36,7 @@ export async function expectOp<Io extends object>(gpu: Gpu, given: OpCase<Io>): 
   const builder = new GraphBuilder();
   const node = given.make('op', given.io(builder));
   builder.add(node);
-  const graph = builder.build({});
+  const graph = builder.buildPart();
   const maxTokens = given.maxTokens ?? Math.max(...given.steps.map(({ tokens }) => tokens));
   const contextTokens =
     given.contextTokens ?? Math.max(...given.steps.map(({ past, tokens }) => past + tokens));

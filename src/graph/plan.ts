@@ -178,7 +178,8 @@ export interface PlanMemory {
 }
 
 /** A lowered graph with its buffers, pipelines and parameters. Runs through an `Instance`. */
-export class Plan {
+export class Plan<G extends Graph = Graph> {
+  readonly graph: G;
   readonly label: string;
   readonly maxTokens: number;
   readonly lowered: Lowered;
@@ -189,11 +190,11 @@ export class Plan {
   readonly #pipelines: readonly Pipeline[];
   readonly #buffers: readonly Buffer[];
   readonly #byTensor: ReadonlyMap<Tensor, BufferSlice>;
-  readonly #byName: ReadonlyMap<string, Tensor>;
   readonly #arena: ParamsArena;
 
   private constructor(parts: {
     gpu: Gpu;
+    graph: G;
     options: PlanOptions;
     resources: Resources;
     lowered: Lowered;
@@ -203,6 +204,7 @@ export class Plan {
     unsharedBytes: number;
     arena: ParamsArena;
   }) {
+    this.graph = parts.graph;
     this.label = parts.options.label;
     this.maxTokens = parts.options.maxTokens;
     this.lowered = parts.lowered;
@@ -212,7 +214,6 @@ export class Plan {
     this.#pipelines = parts.pipelines;
     this.#buffers = parts.buffers;
     this.#byTensor = parts.byTensor;
-    this.#byName = new Map([...parts.byTensor.keys()].map((tensor) => [tensor.name, tensor]));
     this.#arena = parts.arena;
     this.memory = {
       activationsBytes: parts.buffers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
@@ -227,13 +228,13 @@ export class Plan {
    *
    * @throws {AtomoeError} out-of-memory; limit-too-small; shader
    */
-  static async open(
+  static async open<G extends Graph>(
     gpu: Gpu,
-    graph: Graph,
+    graph: G,
     resources: Resources,
     options: PlanOptions,
     onCompiled: (key: string) => void = () => {},
-  ): Promise<Plan> {
+  ): Promise<Plan<G>> {
     const { lowered, pipelines } = await compileAll(gpu, graph, resources, options, onCompiled);
     const shared = shareBuffers(lowered.dispatches, options.maxTokens, options.scalar, options);
     const byTensor = new Map<Tensor, BufferSlice>();
@@ -258,11 +259,23 @@ export class Plan {
         arena: new ParamsArena(gpu, `${options.label} params`, lowered.dispatches.length),
       };
     });
-    return new Plan({ gpu, options, resources, lowered, pipelines, buffers, byTensor, unsharedBytes, arena });
+    const parts = {
+      gpu,
+      graph,
+      options,
+      resources,
+      lowered,
+      pipelines,
+      buffers,
+      byTensor,
+      unsharedBytes,
+      arena,
+    };
+    return new Plan(parts);
   }
 
   /** Makes the bind groups for one session's states. Nothing is created after this. */
-  instance(states: States): Instance {
+  instance(states: States): Instance<G> {
     const resolve = (ref: Ref) => this.resolve(ref, states) ?? missing(ref);
     const groups = this.lowered.dispatches.map((dispatch, index) => {
       const params = this.#arena.slot(index, dispatch.program.params);
@@ -276,18 +289,6 @@ export class Plan {
     const at = this.#byTensor.get(tensor);
     invariant(at, () => `tensor ${tensor.name} is used by no dispatch of ${this.label}`);
     return at.buffer;
-  }
-
-  /** The tensor of this plan's graph with that name, if a dispatch uses it. */
-  tensor(name: string): Tensor | undefined {
-    return this.#byName.get(name);
-  }
-
-  /** The same where it must be there: tensors have the same names in the graphs of all plans of a model. */
-  named(name: string): Tensor {
-    const found = this.tensor(name);
-    invariant(found, () => `${this.label} has no tensor ${name}`);
-    return found;
   }
 
   /** What a tensor holds after a step of so many tokens: its elements only, not the padding behind them. */
@@ -383,19 +384,19 @@ export function bindDispatch(
 
 /** Part of a step: what comes before, between or after the experts of its layers. */
 export interface Span {
-  readonly layer: number; // whose records its first commands read; -1 before the first experts
-  readonly waves: readonly Command[]; // read the layer's records, and may run several times with some of them each
-  readonly rest: readonly Command[]; // once, with all of the layer's records in place unless `waves` has read them
+  readonly bank: number; // whose records its first commands read; -1 before the first experts
+  readonly waves: readonly Command[]; // read the bank's records, and may run several times with some of them each
+  readonly rest: readonly Command[]; // once, with all of the bank's records in place unless `waves` has read them
 }
 
 /** A plan bound to one session's states. */
-export class Instance {
-  readonly plan: Plan;
+export class Instance<G extends Graph = Graph> {
+  readonly plan: Plan<G>;
   readonly #gpu: Gpu;
   readonly #groups: readonly BindGroup[];
   readonly #arena: ParamsArena;
 
-  constructor(gpu: Gpu, plan: Plan, groups: readonly BindGroup[], arena: ParamsArena) {
+  constructor(gpu: Gpu, plan: Plan<G>, groups: readonly BindGroup[], arena: ParamsArena) {
     this.#gpu = gpu;
     this.plan = plan;
     this.#groups = groups;
@@ -411,16 +412,16 @@ export class Instance {
 
   /** The same, cut before the experts of each layer. */
   spans(step: Step): Span[] {
-    let layer = -1;
+    let bank = -1;
     let waves: Command[] = [];
     let rest: Command[] = [];
-    const spans: Span[] = [{ layer, waves, rest }];
+    const spans: Span[] = [{ bank, waves, rest }];
     this.#visit(step, (command, { records }) => {
-      if (records && records.layer !== layer) {
-        layer = records.layer;
+      if (records && records.bank !== bank) {
+        bank = records.bank;
         waves = [];
         rest = [];
-        spans.push({ layer, waves, rest });
+        spans.push({ bank, waves, rest });
       }
       if (records?.inWaves) waves.push(command);
       else rest.push(command);

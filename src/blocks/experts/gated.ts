@@ -18,10 +18,10 @@ export const gated: ExpertKind<GatedExpertSpec> = {
   }),
   together: ['gate', 'up'],
   add(site, x, { ids, weights }, { width, activation }) {
-    const { builder, label, hidden, layer, experts } = site;
+    const { builder, label, hidden, bank, experts } = site;
     const y = site.stream(`${label} routed`);
     const topK = ids.perToken;
-    builder.add(expertsNode(label, { x, ids, weights, y, layer, experts, topK, hidden, activation, width }));
+    builder.add(expertsNode(label, { x, ids, weights, y, bank, experts, topK, hidden, activation, width }));
     return y;
   },
 };

@@ -24,10 +24,10 @@ export const neuron: ExpertKind<NeuronExpertSpec> = {
     };
   },
   add(site, x, { ids, weights }, { activation }) {
-    const { builder, label, hidden, layer, experts } = site;
+    const { builder, label, hidden, bank, experts } = site;
     const y = site.stream(`${label} routed`);
     const topK = ids.perToken;
-    builder.add(atomicExpertsNode(label, { x, ids, weights, y, layer, experts, topK, hidden, activation }));
+    builder.add(atomicExpertsNode(label, { x, ids, weights, y, bank, experts, topK, hidden, activation }));
     return y;
   },
 };

@@ -17,7 +17,7 @@ export interface AtomicExpertsIo {
   readonly ids: Tensor; // u32 [tokens, topK]
   readonly weights: Tensor; // f32 [tokens, topK]
   readonly y: Tensor; // [tokens, hidden]
-  readonly layer: number; // among the layers with experts
+  readonly bank: number; // among the layers with experts
   readonly experts: number;
   readonly topK: number;
   readonly hidden: number;
@@ -32,7 +32,7 @@ export const atomicExpertsNode = defineOp<AtomicExpertsIo>({
   reads: ({ x, ids, weights }) => [x, ids, weights],
   writes: ({ y }) => [y],
   lower: lowerAtomic,
-  run(context, { x, ids, weights, y, layer, experts, topK, hidden, activation }) {
+  run(context, { x, ids, weights, y, bank, experts, topK, hidden, activation }) {
     const store = context.experts;
     invariant(store, () => 'the graph has experts, the engine holds none');
     const result = atomicExpertsReference(context.floats(x), context.words(ids), context.floats(weights), {
@@ -40,9 +40,9 @@ export const atomicExpertsNode = defineOp<AtomicExpertsIo>({
       hidden,
       topK,
       act: activationCode(activation),
-      pageExperts: experts / store.units(layer),
+      pageExperts: experts / store.units(bank),
       page: (page) => {
-        const { in: input, out: output } = store.unit(layer, page);
+        const { in: input, out: output } = store.unit(bank, page);
         invariant(input && output, () => 'a page has input and output vectors');
         return { in: input, out: output };
       },
@@ -63,13 +63,13 @@ interface Lowering {
 /** Both schedules are lowered where steps of both kinds can come; each step runs the one that suits it. */
 function lowerAtomic(context: LowerContext, io: AtomicExpertsIo): Dispatch[] {
   const { topK, experts, schedule } = io;
-  const bound = bindExperts(context, io.layer);
+  const bound = bindExperts(context, io.bank);
   const lowering: Lowering = {
     context,
     io,
     bound,
     neurons: context.scratch('neurons', { type: 'u32', perToken: 2 * topK }),
-    pageExperts: experts / (context.experts?.units(io.layer) ?? 1),
+    pageExperts: experts / (context.experts?.units(io.bank) ?? 1),
   };
   const { adapterClass } = context;
   const chosen = (tokens: number) => schedule ?? chooseSchedule({ tokens, topK, experts, adapterClass });
@@ -117,7 +117,7 @@ function scoreParams({ io, bound, pageExperts }: Lowering) {
 
 /** All pages at once: a token's sum runs over its experts in rank order, wherever they lie. */
 function recordsOf({ io }: Lowering) {
-  return { layer: io.layer, inWaves: false };
+  return { bank: io.bank, inWaves: false };
 }
 
 /** Each pair reads the input vector of its expert: for few pairs per active expert. */

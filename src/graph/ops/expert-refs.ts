@@ -20,12 +20,12 @@ export interface ExpertBinding {
   scales(part: string): number;
 }
 
-export function bindExperts({ experts }: LowerContext, layer: number): ExpertBinding {
+export function bindExperts({ experts }: LowerContext, bank: number): ExpertBinding {
   invariant(experts, () => 'the graph has experts, the engine holds none');
-  const buffers = experts.pools(layer);
+  const buffers = experts.pools(bank);
   invariant(buffers.length === 1 || buffers.length === 4, () => `${buffers.length} pools`);
   const { table, unitsPerLayer } = experts;
-  const layout = experts.layout(layer);
+  const layout = experts.layout(bank);
   const part = (name: string) => {
     const found = layout.parts[name];
     invariant(found, () => `records have no part ${name}`);
@@ -40,7 +40,7 @@ export function bindExperts({ experts }: LowerContext, layer: number): ExpertBin
     pools: buffers.length,
     poolBuffers: Object.fromEntries(buffers.map((buffer, index) => [`pool${index}`, buffer])),
     table,
-    tableBase: layer * unitsPerLayer,
+    tableBase: bank * unitsPerLayer,
     slotVec4: layout.sizeBytes / 16,
     at: (name) => part(name).offsetBytes / 16,
     scales: (name) => scalesOffsetBytes(part(name)) / 4,

@@ -18,7 +18,7 @@ export interface ExpertsIo {
   readonly ids: Tensor; // u32 [tokens, topK]
   readonly weights: Tensor; // f32 [tokens, topK]
   readonly y: Tensor; // [tokens, hidden]
-  readonly layer: number; // among the layers with experts
+  readonly bank: number; // among the layers with experts
   readonly experts: number;
   readonly topK: number;
   readonly hidden: number;
@@ -28,8 +28,8 @@ export interface ExpertsIo {
 
 /** One pass over the chosen experts' first halves, one over their second halves and the weighted sum. */
 export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
-  const { x, ids, layer, experts, topK, hidden, width, activation } = io;
-  const bound = bindExperts(context, layer);
+  const { x, ids, bank, experts, topK, hidden, width, activation } = io;
+  const bound = bindExperts(context, bank);
   const { pools, poolBuffers, table } = bound;
   const format = bound.format('gate', 'up');
   const h = context.scratch('hidden of experts', { type: 'f32', perToken: topK * width });
@@ -59,7 +59,7 @@ export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
           up_scales: bound.scales('up'),
         }),
         size: ({ tokens }) => ({ pairs: tokens * topK, hidden, width }),
-        records: { layer, inWaves: false },
+        records: { bank, inWaves: false },
         work: ({ tokens }) => 2 * tokens * topK * hidden * width,
       }),
     ),
@@ -69,8 +69,8 @@ export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
 
 /** The second halves and the weighted sum: one dispatch, or two where four pools leave no binding for the weights. */
 function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[] {
-  const { ids, weights, y, layer, experts, topK, hidden, width } = io;
-  const bound = bindExperts(context, layer);
+  const { ids, weights, y, bank, experts, topK, hidden, width } = io;
+  const bound = bindExperts(context, bank);
   const { pools, poolBuffers, table, tableBase, slotVec4 } = bound;
   const format = bound.format('down');
   const shape = `${experts}x${width}x${hidden} top ${topK} ${format} pools ${pools}`;
@@ -91,7 +91,7 @@ function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[]
           buffers: { h, ids, weights, table, y, ...poolBuffers },
           params: ({ tokens }) => ({ ...common, tokens, top_k: topK }),
           size: ({ tokens }) => ({ tokens, hidden, width }),
-          records: { layer, inWaves: false },
+          records: { bank, inWaves: false },
           work: ({ tokens }) => tokens * topK * hidden * width,
         }),
       ),
@@ -105,7 +105,7 @@ function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[]
         buffers: { h, ids, table, out, ...poolBuffers },
         params: ({ tokens }) => ({ ...common, pairs: tokens * topK }),
         size: ({ tokens }) => ({ pairs: tokens * topK, hidden, width }),
-        records: { layer, inWaves: false },
+        records: { bank, inWaves: false },
         work: ({ tokens }) => tokens * topK * hidden * width,
       }),
     ),
@@ -130,8 +130,8 @@ function combine(context: LowerContext, io: ExpertsIo, out: Tensor, place: Tenso
 
 /** Pairs sorted by expert and cut into tiles; each tile's rows share every read of the expert's weights. */
 export function manyTokens(context: LowerContext, io: ExpertsIo): readonly Dispatch[] {
-  const { layer, experts, topK, hidden, width } = io;
-  const { format, pools } = bindExperts(context, layer);
+  const { bank, experts, topK, hidden, width } = io;
+  const { format, pools } = bindExperts(context, bank);
   const [across, down] = [format('gate', 'up'), format('down')];
   const forms = inFormat(expertGateUpTiled, across)
     .filter((variant) => variant.scalar === context.scalar && variant.pools === pools)
@@ -225,8 +225,8 @@ function stripPieces(
 }
 
 function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): Dispatch[] {
-  const { x, layer, topK, hidden, width, activation } = io;
-  const bound = bindExperts(context, layer);
+  const { x, bank, topK, hidden, width, activation } = io;
+  const bound = bindExperts(context, bank);
   const { format, pools, poolBuffers, table } = bound;
   const gateUp = inFormat(expertGateUpTiled, format('gate', 'up')).find(
     (variant) => variant.form === form && variant.scalar === context.scalar && variant.pools === pools,
@@ -259,7 +259,7 @@ function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): D
         }),
         size: () => size,
         indirect: args,
-        records: { layer, inWaves: true },
+        records: { bank, inWaves: true },
       }),
     ),
     ...downPieces((first_strip) =>
@@ -273,7 +273,7 @@ function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): D
         }),
         size: () => size,
         indirect: args,
-        records: { layer, inWaves: true },
+        records: { bank, inWaves: true },
       }),
     ),
     combine(context, io, out, place),

@@ -13,12 +13,12 @@ export const expertsNode = defineOp<ExpertsIo>({
   reads: ({ x, ids, weights }) => [x, ids, weights],
   writes: ({ y }) => [y],
   lower: (context, io) => (context.maxTokens > FEW_TOKENS ? manyTokens(context, io) : fewTokens(context, io)),
-  run(context, { x, ids, weights, y, layer, experts, topK, hidden, width, activation }) {
+  run(context, { x, ids, weights, y, bank, experts, topK, hidden, width, activation }) {
     const store = context.experts;
     invariant(store, () => 'the graph has experts, the engine holds none');
     const expert = (unit: number) => {
       if (unit >= experts) return undefined; // left out by the router
-      const { gate, up, down } = store.unit(layer, unit);
+      const { gate, up, down } = store.unit(bank, unit);
       invariant(gate && up && down, () => 'an expert has gate, up and down');
       return { gate, up, down };
     };
