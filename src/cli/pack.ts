@@ -127,7 +127,12 @@ function denseTensors({ checkpoint, context, decode, prefill }: Drafted): Tensor
   return [...names].map((name) => copyTensor(checkpoint, name, { signal: context.signal }));
 }
 
-function recordsOf({ checkpoint, context, experts, spec }: Drafted): RecordSource {
+/**
+ * Where the records to be packed come from.
+ *
+ * @throws {AtomoeError} unsupported-model - there are none, or they differ from layer to layer; bad-input - of a packed model
+ */
+export function recordsOf({ checkpoint, context, experts, spec }: Drafted): RecordSource {
   if (!experts) {
     throw new AtomoeError(
       'unsupported-model',
