@@ -21,7 +21,7 @@ export interface AttentionSpec {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
-  readonly scale: number; // of the scores; usually headDim ** -0.5
+  readonly scale: number; // of the scores; usually 1 / sqrt(headDim)
   readonly window: number; // keys that a query sees; 0: all
   readonly rope: RopeSpec;
   readonly norm:

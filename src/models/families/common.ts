@@ -147,7 +147,8 @@ export function attention(prefix: string, shell: Shell, choices: AttentionChoice
     heads,
     kvHeads,
     headDim,
-    scale: choices.scale ?? headDim ** -0.5,
+    // A root is rounded alike everywhere; a power differs in its last bit between versions of V8.
+    scale: choices.scale ?? 1 / Math.sqrt(headDim),
     window: choices.window ?? 0,
     rope: { theta, rotaryDim: headDim, style: 'half' },
     norm:
