@@ -15,6 +15,9 @@ interface LoadFlag extends Option {
 const number: LoadFlag['read'] = (args, name) => args.number(name);
 const { lookahead, runAhead } = STREAMING_DEFAULTS;
 
+/** Of those that weights can be re-encoded in: a wrong name is told all of them. */
+export const SOME_FORMATS = formatNames(isQuantized).slice(0, 2).join(', ');
+
 /** Of all commands that load a model or plan to. */
 export const MODEL_FLAGS = {
   context: {
@@ -24,8 +27,8 @@ export const MODEL_FLAGS = {
     read: (args, name) => (args.text(name) === undefined ? undefined : args.count(name, 1)),
   },
   quantize: {
-    value: formatNames(isQuantized).join('|'),
-    help: 're-encode weights while loading, but not packed experts',
+    value: 'FORMAT',
+    help: `re-encode (${SOME_FORMATS}), except packed experts`,
     sets: 'quantize',
     read: (args, name) => args.choice(name, formatNames(isQuantized)),
   },

@@ -19,6 +19,7 @@ import { formatNames, isQuantized } from '../weights/formats/index.ts';
 import { formatsText } from '../weights/record.ts';
 import type { Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
+import { SOME_FORMATS } from './load-flags.ts';
 import { JSON_OPTION, openSource } from './model.ts';
 import type { Terminal } from './terminal.ts';
 import { facts, formatBytes, formatCount } from './words.ts';
@@ -42,8 +43,8 @@ export const pack: Command = {
   example: 'pack demo/public/models/fable-moe-12m packed',
   options: {
     quantize: {
-      value: formatNames(isQuantized).join('|'),
-      help: 're-encode the experts; the rest stays as it is',
+      value: 'FORMAT',
+      help: `re-encode the experts (${SOME_FORMATS}), nothing else`,
       read: readFormat,
     },
     split: {
