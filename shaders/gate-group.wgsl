@@ -2,31 +2,27 @@
 //
 // grid    one workgroup per token (folded); lane l takes experts l, l + WG, ... Every expert counts those before it, so
 //         that nothing is sorted and few barriers are needed; sums run in one order, whatever WG is
-// parts   lib/gate.wgsl; fn linear_group (lib/grid.wgsl)
+// parts   lib/gate.wgsl; const FROM_LOGITS; with groups lib/gate-groups-group.wgsl; fn linear_group (lib/grid.wgsl)
 // needs   experts <= CAPACITY
 override WG: u32;
 override CAPACITY: u32;
 
 const MAX_TOP_K = 64u;
 
-var<workgroup> scores: array<f32, CAPACITY>; // a
+var<workgroup> scores: array<f32, CAPACITY>; // raw: a is share(scores[e], sum)
 var<workgroup> selection: array<f32, CAPACITY>; // s
-var<workgroup> group_values: array<f32, CAPACITY>;
 var<workgroup> chosen: array<u32, MAX_TOP_K>; // 1 + expert; 0: none
 
-// scores[e] for the lane's experts; softmax is divided by its sum later
+// scores[e] for the lane's experts
 fn write_scores(base: u32, lane: u32) {
-  var shift = 0.0;
-  if (params.score == SOFTMAX) {
-    shift = largest_logit(base);
-  }
+  let shift = row_shift(base);
   for (var e = lane; e < params.experts; e += WG) {
     scores[e] = raw_score(logits[base + e], shift);
   }
 }
 
-fn softmax_sum() -> f32 {
-  if (params.score != SOFTMAX) {
+fn sum_of_scores() -> f32 {
+  if (!SUMS_ROW) {
     return 1.0;
   }
   var sum = 0.0;
@@ -36,32 +32,8 @@ fn softmax_sum() -> f32 {
   return sum;
 }
 
-// The value of group g: its largest selection value, or the sum of its two largest.
-fn group_value(g: u32, size: u32) -> f32 {
-  var first = MASKED;
-  var second = MASKED;
-  for (var e = g * size; e < (g + 1u) * size; e += 1u) {
-    let value = selection[e];
-    second = max(second, min(first, value));
-    first = max(first, value);
-  }
-  return worth(first, second, size);
-}
-
-// Masks the experts of the lane's groups that are not among the top_groups.
-fn mask_group(g: u32, size: u32) {
-  let value = group_values[g];
-  var before = 0u;
-  for (var other = 0u; other < params.groups; other += 1u) {
-    let rival = group_values[other];
-    before += select(0u, 1u, rival > value || (rival == value && other < g));
-  }
-  if (before < params.top_groups) {
-    return;
-  }
-  for (var e = g * size; e < (g + 1u) * size; e += 1u) {
-    selection[e] = MASKED;
-  }
+fn selection_at(e: u32) -> f32 {
+  return selection[e];
 }
 
 // How many experts come before e.
@@ -76,31 +48,37 @@ fn rank_of(e: u32, value: f32) -> u32 {
   return before;
 }
 
-fn sum_of_chosen(total: f32) -> f32 {
+// What the weight of expert e is made of.
+fn value_at(base: u32, e: u32, total: f32) -> f32 {
+  if (FROM_LOGITS) {
+    return logits[base + e];
+  }
+  return share(scores[e], total);
+}
+
+// scale * raw / sum; each form keeps its own order of operations, so that no version changes a bit
+fn scaled_share(raw: f32, sum: f32) -> f32 {
+  return params.scale * raw / sum;
+}
+
+fn largest_value(base: u32, total: f32) -> f32 {
+  var largest = MASKED;
+  for (var r = 0u; r < params.top_k; r += 1u) {
+    if (chosen[r] != 0u) {
+      largest = max(largest, value_at(base, chosen[r] - 1u, total));
+    }
+  }
+  return largest;
+}
+
+fn sum_of_raw(base: u32, total: f32, largest: f32) -> f32 {
   var sum = 0.0;
   for (var r = 0u; r < params.top_k; r += 1u) {
     if (chosen[r] != 0u) {
-      sum += scores[chosen[r] - 1u] / total;
+      sum += raw_weight(value_at(base, chosen[r] - 1u, total), largest);
     }
   }
   return sum;
-}
-
-// Softmax over the chosen raw logits, for the chosen one at rank r.
-fn softmax_weight(base: u32, r: u32) -> f32 {
-  var shift = MASKED;
-  for (var other = 0u; other < params.top_k; other += 1u) {
-    if (chosen[other] != 0u) {
-      shift = max(shift, logits[base + chosen[other] - 1u]);
-    }
-  }
-  var sum = 0.0;
-  for (var other = 0u; other < params.top_k; other += 1u) {
-    if (chosen[other] != 0u) {
-      sum += exp(logits[base + chosen[other] - 1u] - shift);
-    }
-  }
-  return params.scale * exp(logits[base + chosen[r] - 1u] - shift) / sum;
 }
 
 @compute @workgroup_size(WG)
@@ -119,22 +97,15 @@ fn main(
     chosen[r] = 0u;
   }
   workgroupBarrier();
-  let total = softmax_sum();
+  let total = sum_of_scores();
   for (var e = lane; e < params.experts; e += WG) {
-    selection[e] = scores[e] / total + bias[e];
+    let value = share(scores[e], total) + bias[e];
+    selection[e] = select(MASKED, value, may_choose(e, value));
   }
   workgroupBarrier();
-  if (params.group_score != NO_GROUPS) {
-    let size = params.experts / params.groups;
-    for (var g = lane; g < params.groups; g += WG) {
-      group_values[g] = group_value(g, size);
-    }
-    workgroupBarrier();
-    for (var g = lane; g < params.groups; g += WG) {
-      mask_group(g, size);
-    }
-    workgroupBarrier();
-  }
+#if ${grouped}
+  restrict_to_groups(lane);
+#endif
   for (var e = lane; e < params.experts; e += WG) {
     let value = selection[e];
     if (value > MASK_LIMIT) {
@@ -145,7 +116,12 @@ fn main(
     }
   }
   workgroupBarrier();
-  let factor = weight_factor(sum_of_chosen(total));
+  var largest = 0.0;
+  var sum = 1.0;
+  if (NORMALISES) {
+    largest = largest_value(base, total);
+    sum = sum_of_raw(base, total, largest);
+  }
   for (var r = lane; r < params.top_k; r += WG) {
     let at = token * params.top_k + r;
     ids[at] = params.experts;
@@ -153,11 +129,7 @@ fn main(
     if (chosen[r] != 0u) {
       let e = chosen[r] - 1u;
       ids[at] = e;
-      if (params.renorm == BY_SOFTMAX) {
-        weights[at] = softmax_weight(base, r);
-      } else {
-        weights[at] = scores[e] / total * factor;
-      }
+      weights[at] = weight(raw_weight(value_at(base, e, total), largest), sum);
     }
   }
 }

@@ -71,3 +71,12 @@ export {
   type WeightFormat,
 } from './weights/format.ts';
 export { registerFormat, type BuiltInFormat, type FormatName } from './weights/formats/index.ts';
+export { registerStage, type ScoreName, type SelectName, type WeighName } from './kernels/stages/index.ts';
+export type {
+  ScoreStage,
+  SelectStage,
+  Stage,
+  StageParams,
+  StageRole,
+  WeighStage,
+} from './kernels/stages/stage.ts';

@@ -158,7 +158,9 @@ test('a gate of 160 experts is tuned among the forms that hold them', async () =
   const store = memoryStore();
   await tuneModel(software, [spec], { mode: 'auto', store, refusals }, () => {});
   expect(refusals.list).toEqual([]);
-  expect([...store.kept.values()].flatMap((tuning) => [...tuning.keys()])).toEqual(['gate 160 top 8 x4']);
+  expect([...store.kept.values()].flatMap((tuning) => [...tuning.keys()])).toEqual([
+    'gate softmax/all/sum 160 top 8 x4',
+  ]);
   buffer.dispose();
 });
 

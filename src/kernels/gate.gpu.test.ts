@@ -1,12 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { gate, gateParams, type GateSize, type RouterRule } from './gate.ts';
+import {
+  gate,
+  GATE_FORMS,
+  gateParams,
+  gateStages,
+  type GateForm,
+  type GateSize,
+  type RouterRule,
+} from './gate.ts';
 import { gateReference } from './gate.reference.ts';
-import { expectClose, isFirefox, randomNormal, runKernel, runnable, testGpu } from './testing.ts';
+import { expectClose, isFirefox, randomNormal, runKernel, testGpu } from './testing.ts';
 
 const gpu = await testGpu();
-const variants = runnable(gpu, gate);
-type Variant = (typeof variants)[number];
-
 const plain = { eps: 0, scale: 1, groups: null };
 const softmaxRenorm: RouterRule = { ...plain, score: 'softmax', renorm: 'sum' };
 const deepseek3: RouterRule = {
@@ -44,18 +49,23 @@ interface Routing {
 }
 
 async function run(
-  variant: Variant,
+  form: GateForm,
   rule: RouterRule,
   size: GateSize,
   logits: Float32Array<ArrayBuffer>,
   bias: Float32Array<ArrayBuffer>,
 ): Promise<Routing> {
   const count = size.tokens * size.topK;
-  const { ids, weights } = await runKernel(gpu, gate, variant, {
-    buffers: { logits, bias, ids: { type: 'u32', count }, weights: { type: 'f32', count } },
-    params: gateParams(rule, size),
-    size,
-  });
+  const { ids, weights } = await runKernel(
+    gpu,
+    gate,
+    { ...form, ...gateStages(rule) },
+    {
+      buffers: { logits, bias, ids: { type: 'u32', count }, weights: { type: 'f32', count } },
+      params: gateParams(rule, size),
+      size,
+    },
+  );
   return { ids: ids as Uint32Array<ArrayBuffer>, weights: weights as Float32Array<ArrayBuffer> };
 }
 
@@ -103,18 +113,18 @@ function expectRouting(
   expect(equal).toBeGreaterThan(0.99 * tokens);
 }
 
-describe.each(variants.map((variant) => [gate.key(variant), variant] as const))('%s', (_key, variant) => {
+describe.each(GATE_FORMS)('$form$wg, $capacity experts', (form) => {
   // One lane of this form walks all experts top_k times; scripts/README.md has the loop limit of Firefox's driver.
-  const hasShortLoops = isFirefox && variant.form === 'lane';
-  const fits = (experts: number) => experts <= variant.capacity;
+  const hasShortLoops = isFirefox && form.form === 'lane';
+  const fits = (experts: number) => experts <= form.capacity;
 
   test.each(PRESETS.filter(([, , experts]) => fits(experts)))(
     '%s',
     async (_name, rule, experts, topK, hasBias) => {
-      const size = { tokens: variant.form === 'lane' ? 1000 : 20, experts, topK };
+      const size = { tokens: form.form === 'lane' ? 1000 : 20, experts, topK };
       const logits = randomNormal(size.tokens * experts, 1, 2);
       const bias = hasBias ? randomNormal(experts, 2, 0.2) : new Float32Array(experts);
-      const got = await run(variant, rule, size, logits, bias);
+      const got = await run(form, rule, size, logits, bias);
       expectRouting(got, gateReference(logits, bias, { ...size, rule }), size, rule, logits, bias);
     },
   );
@@ -135,14 +145,14 @@ describe.each(variants.map((variant) => [gate.key(variant), variant] as const))(
     const logits = randomNormal(size.tokens * experts, 3, 2);
     const bias = randomNormal(experts, 4, 0.1);
     const rule = { ...softmaxRenorm, score: 'sigmoid' } as const;
-    const got = await run(variant, rule, size, logits, bias);
+    const got = await run(form, rule, size, logits, bias);
     expectRouting(got, gateReference(logits, bias, { ...size, rule }), size, rule, logits, bias);
   });
 
   test('equal logits: the lowest ids, equal weights', async () => {
     const size = { tokens: 2, experts: 40, topK: 5 };
     const logits = new Float32Array(80).fill(0.25);
-    const { ids, weights } = await run(variant, softmaxRenorm, size, logits, new Float32Array(40));
+    const { ids, weights } = await run(form, softmaxRenorm, size, logits, new Float32Array(40));
     expect([...ids]).toEqual([0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
     expectClose(weights, new Float32Array(10).fill(0.2));
   });
@@ -152,7 +162,7 @@ describe.each(variants.map((variant) => [gate.key(variant), variant] as const))(
     const logits = new Float32Array([1e4, -1e4, 0, 300, -200, -300, -400, -500]);
     const bias = new Float32Array(4);
     for (const rule of [softmaxRenorm, { ...deepseek3, groups: null }]) {
-      const got = await run(variant, rule, size, logits, bias);
+      const got = await run(form, rule, size, logits, bias);
       const want = gateReference(logits, bias, { ...size, rule });
       expectClose(got.weights, want.weights, { absolute: 1e-6, label: rule.score });
     }
@@ -164,7 +174,7 @@ describe.each(variants.map((variant) => [gate.key(variant), variant] as const))(
     const bias = new Float32Array(24).fill(-1e38);
     bias.fill(0, 7, 11); // four may be chosen
     const rule = deepseek3;
-    const got = await run(variant, rule, size, logits, bias);
+    const got = await run(form, rule, size, logits, bias);
     const want = gateReference(logits, bias, { ...size, rule });
     expect([...got.ids]).toEqual([...want.ids]);
     expectClose(got.weights, want.weights);
@@ -172,8 +182,25 @@ describe.each(variants.map((variant) => [gate.key(variant), variant] as const))(
   });
 });
 
+describe('stages in pairs', () => {
+  test.each(gate.variants.map((variant) => [gate.key(variant), variant] as const))(
+    '%s',
+    async (_key, variant) => {
+      const { score, select, weigh } = variant;
+      const groups = select === 'all' ? null : { count: 5, keep: 3, score: select };
+      const rule: RouterRule = { score, renorm: weigh, eps: 0.25, scale: 1.5, groups };
+      const size = { tokens: 101, experts: 40, topK: 6 };
+      // Positive, so that no sum of affinities is near zero.
+      const logits = randomNormal(size.tokens * size.experts, 8).map(Math.abs);
+      const bias = randomNormal(size.experts, 9, 0.1);
+      const got = await run(variant, rule, size, logits, bias);
+      expectRouting(got, gateReference(logits, bias, { ...size, rule }), size, rule, logits, bias);
+    },
+  );
+});
+
 describe('the rule', () => {
-  const variant = variants[0]!;
+  const form = GATE_FORMS[0]!;
   const size = { tokens: 1001, experts: 64, topK: 8 };
   const logits = randomNormal(size.tokens * size.experts, 6);
   const zero = new Float32Array(64);
@@ -183,9 +210,9 @@ describe('the rule', () => {
     for (let t = 0; t < size.tokens; t += 1) {
       reversed.set(logits.subarray(t * 64, (t + 1) * 64), (size.tokens - 1 - t) * 64);
     }
-    const one = await run(variant, deepseek3, size, logits, zero);
-    const two = await run(variant, deepseek3, size, reversed, zero);
-    const again = await run(variant, deepseek3, size, logits, zero);
+    const one = await run(form, deepseek3, size, logits, zero);
+    const two = await run(form, deepseek3, size, reversed, zero);
+    const again = await run(form, deepseek3, size, logits, zero);
     for (let t = 0; t < size.tokens; t += 1) {
       const other = (size.tokens - 1 - t) * 8;
       expect(two.ids.slice(other, other + 8)).toEqual(one.ids.slice(t * 8, t * 8 + 8));
@@ -197,8 +224,8 @@ describe('the rule', () => {
   test('the bias selects and never weighs; renormalised weights sum to one', async () => {
     const raw: RouterRule = { ...plain, score: 'softmax', renorm: 'none' };
     const bias = randomNormal(64, 7, 0.01);
-    const one = await run(variant, raw, size, logits, zero);
-    const two = await run(variant, raw, size, logits, bias);
+    const one = await run(form, raw, size, logits, zero);
+    const two = await run(form, raw, size, logits, bias);
     let moved = 0;
     for (let t = 0; t < size.tokens; t += 1) {
       const weightOf = new Map<number, number>();
@@ -210,7 +237,7 @@ describe('the rule', () => {
       }
     }
     expect(moved).toBeGreaterThan(100);
-    const { weights } = await run(variant, softmaxRenorm, size, logits, zero);
+    const { weights } = await run(form, softmaxRenorm, size, logits, zero);
     for (let t = 0; t < size.tokens; t += 1) {
       let sum = 0;
       for (let at = t * 8; at < t * 8 + 8; at += 1) sum += weights[at]!;

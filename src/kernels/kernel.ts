@@ -79,3 +79,23 @@ export function cross<const C extends Readonly<Record<string, readonly (string |
   }
   return rows as { readonly [N in keyof C]: C[N][number] }[];
 }
+
+/** Of all combinations of the given choices few, among them each pair of values of two choices: for what works apart. */
+export function pairs<const C extends Readonly<Record<string, readonly (string | number | boolean)[]>>>(
+  choices: C,
+): { readonly [N in keyof C]: C[N][number] }[] {
+  const left = cross(choices);
+  const pairsOf = (row: object) => {
+    const values = Object.entries(row).map(([name, value]) => `${name}=${value}`);
+    return values.flatMap((one, index) => values.slice(index + 1).map((other) => `${one} ${other}`));
+  };
+  const missing = new Set(left.flatMap(pairsOf));
+  const gain = (row: object) => pairsOf(row).filter((pair) => missing.has(pair)).length;
+  const rows: typeof left = [];
+  while (missing.size > 0) {
+    const best = left.reduce((most, row) => (gain(row) > gain(most) ? row : most));
+    rows.push(best);
+    for (const pair of pairsOf(best)) missing.delete(pair);
+  }
+  return rows;
+}

@@ -1,4 +1,4 @@
-import { gate, gateParams, type RouterRule } from '../../kernels/gate.ts';
+import { gate, gateParams, gateStages, gateVariants, type RouterRule } from '../../kernels/gate.ts';
 import { gateReference } from '../../kernels/gate.reference.ts';
 import { dispatch } from '../node.ts';
 import { defineOp } from '../op.ts';
@@ -20,9 +20,10 @@ export const gateNode = defineOp<GateIo>({
   reads: ({ logits, bias }) => [logits, bias],
   writes: ({ ids, weights }) => [ids, weights],
   lower(context, { logits, bias, ids, weights, experts, topK, rule }) {
-    const candidates = gate.variants.filter(({ capacity }) => experts <= capacity);
+    const { score, select, weigh } = gateStages(rule);
+    const shape = `${score}/${select}/${weigh} ${experts} top ${topK}`;
     return [
-      context.choose(gate, candidates, `${experts} top ${topK}`, (variant) =>
+      context.choose(gate, gateVariants(rule, experts), shape, (variant) =>
         dispatch(gate, variant, {
           buffers: { logits, bias, ids, weights },
           params: ({ tokens }) => gateParams(rule, { tokens, experts, topK }),

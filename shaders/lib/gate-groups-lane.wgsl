@@ -1,0 +1,30 @@
+// gate-groups-lane: selection within the best groups of experts, for gate-lane.wgsl. Of equal groups the lower
+// one is kept.
+//
+// parts   fn group_worth(start, size) -> f32 (lib/select-*.wgsl); Place, fn is_after (gate-lane.wgsl)
+// needs   groups divides experts; may_choose is asked of all experts in turn
+var<private> group_size: u32;
+var<private> group_limit: Place; // just past the last group that is kept: groups at or after it lose
+var<private> is_group_kept: bool; // of the expert that was asked for last
+
+fn restrict_to_groups(lane: u32) {
+  group_size = params.experts / params.groups;
+  group_limit = Place(3.0e38, 0u);
+  for (var kept = 0u; kept < params.top_groups; kept += 1u) {
+    var best = Place(MASKED, params.groups);
+    for (var g = 0u; g < params.groups; g += 1u) {
+      let value = group_worth(g * group_size, group_size);
+      if (is_after(value, g, group_limit) && (value > best.value || best.index == params.groups)) {
+        best = Place(value, g);
+      }
+    }
+    group_limit = Place(best.value, best.index + 1u);
+  }
+}
+
+fn may_choose(e: u32, value: f32) -> bool {
+  if (e % group_size == 0u) {
+    is_group_kept = !is_after(group_worth(e, group_size), e / group_size, group_limit);
+  }
+  return is_group_kept;
+}
