@@ -26,14 +26,21 @@ export function bindExperts({ experts }: LowerContext, bank: number): ExpertBind
   invariant(buffers.length === 1 || buffers.length === 4, () => `${buffers.length} pools`);
   const { table, unitsPerLayer } = experts;
   const layout = experts.layout(bank);
-  const part = (name: string) => {
-    const found = layout.parts[name];
+  // Worked out once: parameters ask for these in every step.
+  const parts = new Map(
+    Object.entries(layout.parts).map(([name, part]) => [
+      name,
+      { format: part.format, at: part.offsetBytes / 16, scales: scalesOffsetBytes(part) / 4 },
+    ]),
+  );
+  const partOf = (name: string) => {
+    const found = parts.get(name);
     invariant(found, () => `records have no part ${name}`);
     return found;
   };
   return {
     format: (...names) => {
-      const [format, ...others] = new Set(names.map((name) => part(name).format));
+      const [format, ...others] = new Set(names.map((name) => partOf(name).format));
       invariant(format && others.length === 0, () => `${names.join(', ')} of one kernel differ in format`);
       return format;
     },
@@ -42,7 +49,7 @@ export function bindExperts({ experts }: LowerContext, bank: number): ExpertBind
     table,
     tableBase: bank * unitsPerLayer,
     slotVec4: layout.sizeBytes / 16,
-    at: (name) => part(name).offsetBytes / 16,
-    scales: (name) => scalesOffsetBytes(part(name)) / 4,
+    at: (name) => partOf(name).at,
+    scales: (name) => partOf(name).scales,
   };
 }
