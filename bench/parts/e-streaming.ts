@@ -1,5 +1,5 @@
 /** (e) Decoding with fewer expert slots than experts: what a token then costs, and where the time goes. */
-import { GpuRunner } from '../../src/engine/gpu-runner.ts';
+import type { Runner } from '../../src/engine/runner.ts';
 import {
   generatedIds,
   generatedModel,
@@ -89,7 +89,6 @@ interface Sample {
 /** Tokens are forced, so that every ratio does the same work. */
 async function oneRound(engine: LocalEngine, subject: Subject, wanted: Case): Promise<Sample> {
   const { runner } = engine;
-  if (!(runner instanceof GpuRunner)) throw new Error('not on a GPU');
   await resize(engine, runner, wanted);
   const copy = watchCopies(runner);
   const state = await runner.openState();
@@ -123,19 +122,19 @@ async function oneRound(engine: LocalEngine, subject: Subject, wanted: Case): Pr
   }
 }
 
-async function resize(engine: LocalEngine, runner: GpuRunner, { ratio, hostBudget }: Case): Promise<void> {
+async function resize(engine: LocalEngine, runner: Runner, { ratio, hostBudget }: Case): Promise<void> {
   const report = await engine.streaming();
   if (!report) throw new Error('no experts');
   const { slotsPerLayer, cacheRatio, unitsPerLayer } = report;
   const topK = Math.round(slotsPerLayer / cacheRatio);
   const slots = Math.min(unitsPerLayer, ratio * topK);
   await engine.resize({ streaming: { start: 'now', slotsPerLayer: slots, hostBudget, fill: false } });
-  if (ratio === Infinity) await runner.memory?.loadAll(() => {}, undefined);
+  if (ratio === Infinity) await runner.experts?.loadAll(() => {}, undefined);
 }
 
 /** Counts what goes into expert slots, and how long handing it over takes. */
-function watchCopies(runner: GpuRunner) {
-  const store = runner.memory?.streamer.store;
+function watchCopies(runner: Runner) {
+  const store = runner.experts?.streamer.store;
   if (!store) throw new Error('no experts');
   const seen = { ms: 0, bytes: 0 };
   const write = store.write.bind(store);

@@ -1,7 +1,6 @@
 /** Where a step's time goes, by the GPU's own clock. */
 import { invariant } from '../errors.ts';
-import { GpuRunner } from '../engine/gpu-runner.ts';
-import type { Runner } from '../engine/runner.ts';
+import type { DispatchTime, Runner } from '../engine/runner.ts';
 import { median, table } from './words.ts';
 
 /** One kernel's part of a step. */
@@ -25,15 +24,16 @@ export async function timeKernels(
   rounds: number,
   signal: AbortSignal,
 ): Promise<KernelTimes> {
-  invariant(runner instanceof GpuRunner, () => 'kernels are timed on a GPU only');
+  const { tools } = runner;
+  invariant(tools, () => 'kernels are timed on a GPU only');
   const ids = prompt.slice(0, runner.chunkTokens);
   const steps = { prefill: [] as Profile[], decode: [] as Profile[] };
   for (let round = 0; round < rounds; round += 1) {
     signal.throwIfAborted();
     const state = await runner.openState();
     try {
-      steps.prefill.push(await runner.profile(state, { ids, past: 0, ...REQUEST }));
-      steps.decode.push(await runner.profile(state, { ids: ids.slice(0, 1), past: ids.length, ...REQUEST }));
+      steps.prefill.push(await tools.profile(state, { ids, past: 0, ...REQUEST }));
+      steps.decode.push(await tools.profile(state, { ids: ids.slice(0, 1), past: ids.length, ...REQUEST }));
     } finally {
       state.dispose();
     }
@@ -41,7 +41,7 @@ export async function timeKernels(
   return { prefill: byKernel(steps.prefill), decode: byKernel(steps.decode) };
 }
 
-type Profile = Awaited<ReturnType<GpuRunner['profile']>>;
+type Profile = readonly DispatchTime[];
 
 function byKernel(rounds: readonly Profile[]): KernelTime[] {
   const sums = new Map<string, { dispatches: number; ms: number }>();

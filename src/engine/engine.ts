@@ -29,7 +29,6 @@ import type { StreamTesting } from './expert-memory.ts';
 import { openGpuRunner } from './gpu-load.ts';
 import { fillExperts } from './fill.ts';
 import { generationDefaults, type GenerationDefaults } from './generation-defaults.ts';
-import { GpuRunner } from './gpu-runner.ts';
 import { typed } from './failures.ts';
 import { closeFolder, diskReport, isCached, openKept } from './kept-folder.ts';
 import { infoOf, readTokenizer } from './model-info.ts';
@@ -207,7 +206,8 @@ export class LocalEngine implements Engine {
   async #resize(change: Pick<LoadOptions, 'memoryBudget' | 'streaming'>): Promise<ModelPlan> {
     const loaded = this.#assertLoaded();
     const { runner, drafted, options } = loaded;
-    if (!(runner instanceof GpuRunner) || !runner.memory) {
+    const { experts } = runner;
+    if (!experts) {
       throw new AtomoeError(
         'bad-input',
         `${drafted.checkpoint.label} has no experts on a GPU; wanted a model with some; its memory cannot change`,
@@ -225,7 +225,7 @@ export class LocalEngine implements Engine {
     }
     loaded.closing.abort();
     await this.#queue.run(() =>
-      runner.resize(slots, fewer, merged.streaming ?? {}, this.#budgetBytes(merged)),
+      experts.resize(slots, fewer, merged.streaming ?? {}, this.#budgetBytes(merged)),
     );
     const real = this.#realPlan(plan, runner, drafted, merged);
     if (this.#loaded?.runner !== runner) return real; // another model has come meanwhile
@@ -237,8 +237,7 @@ export class LocalEngine implements Engine {
 
   streaming(): Promise<StreamingReport | undefined> {
     const { runner, folder } = this.#assertLoaded();
-    const memory = runner instanceof GpuRunner ? runner.memory : undefined;
-    return Promise.resolve(memory?.report(isCached(folder) ? diskReport(folder) : undefined));
+    return Promise.resolve(runner.experts?.report(isCached(folder) ? diskReport(folder) : undefined));
   }
 
   session(): Session {
@@ -386,9 +385,8 @@ export class LocalEngine implements Engine {
 
   /** The plan as it became: with fewer slots or other kernels where the GPU refused the planned ones. */
   #realPlan(plan: ModelPlan, runner: Runner, drafted: Drafted, options: LoadOptions): ModelPlan {
-    if (!(runner instanceof GpuRunner)) return plan;
-    const refusedKernels = runner.refusals.list;
-    const places = runner.memory?.slots.places;
+    const refusedKernels = runner.tools?.refusals.list ?? [];
+    const places = runner.experts?.slots.places;
     if (places === undefined || places === plan.slotsPerLayer) return { ...plan, refusedKernels };
     const streaming = { ...options.streaming, slotsPerLayer: places };
     return { ...this.#size(drafted, { ...options, streaming }).plan, refusedKernels };
@@ -398,15 +396,16 @@ export class LocalEngine implements Engine {
   #fill(): void {
     const { runner, folder, drafted, closing, options } = this.#assertLoaded();
     const { experts, context } = drafted;
-    if (!(runner instanceof GpuRunner) || !runner.memory || !experts) return;
-    if (runner.memory.streamer.isComplete || options.streaming?.fill === false) return;
+    const memory = runner.experts;
+    if (!memory || !experts) return;
+    if (memory.streamer.isComplete || options.streaming?.fill === false) return;
     const { signal } = closing;
     this.lost.catch(() => closing.abort());
     const keep = (layer: number, unit: number) =>
       isCached(folder) && !folder.cache.status.isReadOnly
         ? experts.read(layer, unit, { ...context, signal })
         : undefined;
-    void fillExperts({ memory: runner.memory, queue: this.#queue, keep, signal });
+    void fillExperts({ memory, queue: this.#queue, keep, signal });
   }
 
   async #openGpu(

@@ -107,6 +107,7 @@ export class ExpertMemory {
   readonly #testing: StreamTesting;
   readonly #tiers: RecordTiers;
   #stores: Stores;
+  #onMoved: () => void = () => {};
 
   private constructor(
     gpu: Gpu,
@@ -152,9 +153,14 @@ export class ExpertMemory {
     return this.#tiers;
   }
 
+  /** Calls `rebind` whenever the slots have moved: bind groups made before then are worthless. */
+  onMoved(rebind: () => void): void {
+    this.#onMoved = rebind;
+  }
+
   /**
-   * Changes slots and rules. Experts come back from memory or disk as they are needed. Bind groups made before are
-   * worthless afterwards; no step may be under way.
+   * Changes slots and rules, within a budget of GPU memory for the whole model. Experts come back from memory or disk as
+   * they are needed. No step may be under way.
    *
    * @throws {AtomoeError} out-of-memory - not even the fewest slots fit; the model has to be loaded again
    */
@@ -162,11 +168,14 @@ export class ExpertMemory {
     slots: SlotPlan,
     fewer: ExpertMemoryOptions['fewer'],
     streaming: StreamingOptions,
+    budgetBytes: number,
   ): Promise<void> {
+    this.#gpu.budgetBytes = budgetBytes;
     this.#close();
     this.#tiers.resize(hostBytes(slots, streaming));
     const options = { slots, fewer, streaming, testing: this.#testing };
     this.#stores = await openStores(this.#gpu, this.#drafted, this.#tiers, options);
+    this.#onMoved();
   }
 
   /** Brings in every expert, where there is a place for each. */

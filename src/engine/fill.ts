@@ -1,6 +1,6 @@
 /** Fetches the experts that are still missing while no reply runs. */
-import type { ExpertMemory } from './expert-memory.ts';
 import type { JobQueue } from './queue.ts';
+import type { RunnerExperts } from './runner.ts';
 
 /** A pause this long means that nobody is waiting for a token. */
 const QUIET_MS = 200;
@@ -9,7 +9,7 @@ const QUIET_MS = 200;
 const RETRY_MS = 5000;
 
 export interface FillOptions {
-  readonly memory: ExpertMemory;
+  readonly memory: RunnerExperts;
   readonly queue: JobQueue;
   /** Reads an expert so that it is kept on the disk. @returns undefined where nothing is kept, or nothing any more */
   readonly keep: (layer: number, unit: number, signal: AbortSignal) => Promise<unknown> | undefined;

@@ -1,93 +1,27 @@
 /** A model on a GPU device: its weights, its plans, and one step at a time. */
-import { invariant } from '../errors.ts';
 import type { Buffer } from '../gpu/buffer.ts';
-import { DEFAULT_LIMITS, type Counters, type Gpu } from '../gpu/device.ts';
+import { DEFAULT_LIMITS } from '../gpu/device.ts';
 import { ReadbackRing } from '../gpu/readback.ts';
-import { timeCommands } from '../gpu/timing.ts';
 import { submit, type Copy } from '../gpu/recorder.ts';
 import { NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../graph/ops/sample.ts';
 import { NO_EXPERT } from '../graph/ops/skip-light.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
-import type { Refusals } from '../graph/candidates.ts';
-import { recordOf, type ModelGraph, type Step } from '../graph/node.ts';
-import {
-  type Choice,
-  Plan,
-  type GpuWeight,
-  type Instance,
-  type Resources,
-  type Tuning,
-} from '../graph/plan.ts';
-import type { Scalar } from '../graph/tensor.ts';
-import type { Bounds } from '../graph/weight-parts.ts';
+import { recordOf, type ModelGraph } from '../graph/node.ts';
+import { Plan, type Instance } from '../graph/plan.ts';
 import { buildGraph } from '../blocks/family.ts';
-import type { AdapterReport, LossyReport, MemoryReport, StreamingOptions, TokenRoutes } from './api.ts';
+import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from './api.ts';
 import type { ExpertMemory } from './expert-memory.ts';
 import { Pace } from './pace.ts';
-import type { Drafted } from './planning.ts';
-import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
-import type { SlotPlan } from './slots.ts';
-
-/** States and bind groups of one session. */
-class GpuState implements RunnerState {
-  readonly buffers: ReadonlyMap<string, Buffer>;
-  readonly #plans: { readonly decode: Plan<ModelGraph>; readonly prefill: Plan<ModelGraph> };
-  readonly #onDispose: (state: GpuState) => void;
-  #decode: Instance<ModelGraph> | undefined;
-  #prefill: Instance<ModelGraph> | undefined;
-
-  constructor(
-    buffers: ReadonlyMap<string, Buffer>,
-    plans: { readonly decode: Plan<ModelGraph>; readonly prefill: Plan<ModelGraph> },
-    onDispose: (state: GpuState) => void,
-  ) {
-    this.buffers = buffers;
-    this.#plans = plans;
-    this.#onDispose = onDispose;
-    this.bind();
-  }
-
-  get decode(): Instance<ModelGraph> {
-    invariant(this.#decode, () => 'not bound');
-    return this.#decode;
-  }
-
-  get prefill(): Instance<ModelGraph> {
-    invariant(this.#prefill, () => 'not bound');
-    return this.#prefill;
-  }
-
-  /** Makes the bind groups; again when expert slots have moved. */
-  bind(): void {
-    this.#decode = this.#plans.decode.instance(this.buffers);
-    this.#prefill = this.#plans.prefill.instance(this.buffers);
-  }
-
-  dispose(): void {
-    this.#onDispose(this);
-    for (const buffer of this.buffers.values()) buffer.dispose();
-  }
-}
-
-/** What a runner runs. */
-export interface Loaded {
-  readonly gpu: Gpu;
-  readonly drafted: Drafted;
-  readonly scalar: Scalar;
-  readonly bounds: Bounds;
-  readonly weights: ReadonlyMap<string, GpuWeight>;
-  readonly memory: ExpertMemory | undefined; // of models with routed experts
-  readonly forPrompts: Resources;
-  readonly tuning: Tuning;
-  readonly refusals: Refusals;
-  readonly decode: Plan<ModelGraph>;
-  readonly prefill: Plan<ModelGraph>;
-}
+import { GpuState, gpuState, stepOf, writeIds, type Loaded } from './gpu-state.ts';
+import { GpuTools } from './gpu-tools.ts';
+import type { Runner, RunnerState, RunnerTools, StepRequest, StepResult } from './runner.ts';
 
 export class GpuRunner implements Runner {
   readonly adapter: AdapterReport;
   readonly contextTokens: number;
   readonly chunkTokens: number;
+  readonly experts: ExpertMemory | undefined;
+  readonly tools: RunnerTools;
   readonly #loaded: Loaded;
   readonly #ring: ReadbackRing;
   readonly #states = new Set<GpuState>();
@@ -99,6 +33,11 @@ export class GpuRunner implements Runner {
     const { gpu, drafted } = loaded;
     this.#loaded = loaded;
     this.#pace = new Pace(gpu.adapterClass);
+    this.experts = loaded.memory;
+    this.experts?.onMoved(() => {
+      for (const state of this.#states) state.bind();
+    });
+    this.tools = new GpuTools(loaded);
     this.contextTokens = drafted.contextTokens;
     this.chunkTokens = drafted.chunkTokens;
     this.adapter = {
@@ -124,7 +63,7 @@ export class GpuRunner implements Runner {
 
   setSeen(state: RunnerState, ids: Iterable<number>): void {
     const { gpu, drafted } = this.#loaded;
-    const seen = own(state).buffers.get(SEEN);
+    const seen = gpuState(state).buffers.get(SEEN);
     if (!seen) return;
     const words = new Uint32Array(Math.ceil(drafted.spec.vocab / 32));
     for (const id of ids) words[id >>> 5] = (words[id >>> 5] ?? 0) | (1 << (id & 31));
@@ -132,13 +71,13 @@ export class GpuRunner implements Runner {
   }
 
   async prefill(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<void> {
-    await this.#runChunk(own(state).prefill, request, [], signal);
+    await this.#runChunk(gpuState(state).prefill, request, [], signal);
     await this.#loaded.gpu.idle();
   }
 
   async step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult> {
     const isDecode = request.ids.length === 1;
-    const instance = isDecode ? own(state).decode : own(state).prefill;
+    const instance = isDecode ? gpuState(state).decode : gpuState(state).prefill;
     const { plan } = instance;
     const record = recordOf(plan.graph);
     const recordBytes = request.candidates ? SAMPLE_RECORD_BYTES : 4;
@@ -182,7 +121,7 @@ export class GpuRunner implements Runner {
     const options = { label: 'all logits', maxTokens, ...common };
     this.#allLogitsPlan ??= Plan.open(gpu, graph, forPrompts, options);
     const plan = await this.#allLogitsPlan;
-    const instance = plan.instance(own(state).buffers);
+    const instance = plan.instance(gpuState(state).buffers);
     const all = new Float32Array(request.ids.length * spec.vocab);
     for (let from = 0; from < request.ids.length; from += maxTokens) {
       const ids = request.ids.slice(from, from + maxTokens);
@@ -190,43 +129,6 @@ export class GpuRunner implements Runner {
       all.set(new Float32Array(await plan.read(plan.graph.logits, ids.length)), from * spec.vocab);
     }
     return all;
-  }
-
-  /** What the device has created and done so far. */
-  get counters(): Readonly<Counters> {
-    return { ...this.#loaded.gpu.counters };
-  }
-
-  /** The most GPU memory that was in use at a time. */
-  get peakBytes(): number {
-    return this.#loaded.gpu.peakBytes;
-  }
-
-  /** Dispatches of a decode step and of a prefill step, at most. */
-  get dispatches(): { readonly decode: number; readonly prefill: number } {
-    const { decode, prefill } = this.#loaded;
-    return { decode: decode.memory.dispatches, prefill: prefill.memory.dispatches };
-  }
-
-  /** Milliseconds of every dispatch of one step, by the GPU's clock. For benches and reports. */
-  async profile(
-    state: RunnerState,
-    request: StepRequest,
-  ): Promise<{ label: string; key: string; ms: number }[]> {
-    const { gpu } = this.#loaded;
-    const instance = request.ids.length === 1 ? own(state).decode : own(state).prefill;
-    const { lowered } = instance.plan;
-    writeIds(gpu, instance.plan, request.ids);
-    const step = stepOf(request);
-    const commands = instance.commands(step);
-    const needed = lowered.dispatches.flatMap(({ isNeeded }, index) =>
-      (isNeeded?.(step) ?? true) ? [index] : [],
-    );
-    const times = await timeCommands(gpu, commands);
-    return times.map((ms, at) => {
-      const index = needed[at] ?? 0;
-      return { label: lowered.labels[index] ?? '', key: lowered.dispatches[index]?.program.key ?? '', ms };
-    });
   }
 
   memoryReport(): MemoryReport {
@@ -246,36 +148,6 @@ export class GpuRunner implements Runner {
     const { skipBelow, dropColdBelow } = drafted.lossy;
     if (skipBelow === 0 && dropColdBelow === 0) return undefined;
     return { skipBelow, dropColdBelow, dropped: memory?.steps.counters.dropped ?? 0 };
-  }
-
-  /** The model's experts; undefined where it has none that are routed. */
-  /** What could run in more than one way, each choice once. */
-  get choices(): readonly Choice[] {
-    const { decode, prefill } = this.#loaded;
-    return [...decode.lowered.choices, ...prefill.lowered.choices];
-  }
-
-  /** What the device refused, and was done without. */
-  get refusals(): Refusals {
-    return this.#loaded.refusals;
-  }
-
-  get memory(): ExpertMemory | undefined {
-    return this.#loaded.memory;
-  }
-
-  /** Gives the experts more or fewer slots, between two steps. */
-  async resize(
-    slots: SlotPlan,
-    fewer: (slots: SlotPlan) => SlotPlan | undefined,
-    streaming: StreamingOptions,
-    budgetBytes: number,
-  ): Promise<void> {
-    const { gpu, memory } = this.#loaded;
-    invariant(memory, () => 'a model without experts');
-    gpu.budgetBytes = budgetBytes;
-    await memory.resize(slots, fewer, streaming);
-    for (const state of this.#states) state.bind();
   }
 
   dispose(): void {
@@ -403,17 +275,4 @@ export class GpuRunner implements Runner {
 /** Logits of so many tokens lie in one portable binding, whatever the device allows: chunks may not depend on it. */
 function mostLogitRows(vocab: number, chunkTokens: number): number {
   return Math.max(1, Math.min(chunkTokens, Math.floor(DEFAULT_LIMITS.maxBindingBytes / 4 / vocab)));
-}
-
-function stepOf({ ids, past, penalty, temperature, candidates }: StepRequest): Step {
-  return { tokens: ids.length, past, penalty, temperature, candidates };
-}
-
-function own(state: RunnerState): GpuState {
-  invariant(state instanceof GpuState, () => 'a session of another engine');
-  return state;
-}
-
-function writeIds(gpu: Gpu, plan: Plan, ids: readonly number[]): void {
-  gpu.write(plan.buffer(plan.graph.ids), 0, Uint32Array.from(ids));
 }

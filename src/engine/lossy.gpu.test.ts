@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GenerateEvent, LossyOptions } from './api.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { LocalEngine } from './engine.ts';
-import { modelInMemory, runnerOf } from './streaming.testing.ts';
+import { modelInMemory } from './streaming.testing.ts';
 import { firstDifference, largestError, openEngine, readGolden, type TrainedGolden } from './testing.ts';
 
 const IDS = 24;
@@ -65,9 +65,9 @@ describe.each(['fable-omni-8m', 'fable-moe-12m'])('%s', (name) => {
     }
     expect((await done(few)).lossy).toEqual({ skipBelow: bound, dropColdBelow: 0, dropped: 0 });
     expect((await done(exact)).lossy).toBeUndefined();
-    const state = await runnerOf(whole).openState();
+    const state = await whole.runner.openState();
     const request = { penalty: 1, temperature: 1, candidates: false, routes: true, ids: [1], past: 0 };
-    const { routes } = await runnerOf(whole).step(state, request);
+    const { routes } = await whole.runner.step(state, request);
     state.dispose();
     const kept = routes!.weights.flat();
     if (name === 'fable-moe-12m') expect(Math.min(...kept)).toBeGreaterThanOrEqual(bound);

@@ -6,7 +6,6 @@ import { describe, expect, test } from 'vitest';
 import type { Choice, Tuning } from '../graph/plan.ts';
 import type { EngineOptions } from './engine.ts';
 import { generatedIds, generatedModel, type GeneratedShape } from './generated-model.testing.ts';
-import { GpuRunner } from './gpu-runner.ts';
 import {
   firstDifference,
   FIXTURE_FAMILIES,
@@ -149,7 +148,7 @@ async function expectGolden([name, wantedOf]: Model, options: EngineOptions): Pr
     }
   }
   expect(plan.refusedKernels).toEqual([]);
-  const choices = engine.runner instanceof GpuRunner ? engine.runner.choices : [];
+  const choices = engine.runner.tools!.choices;
   engine.dispose();
   return choices;
 }

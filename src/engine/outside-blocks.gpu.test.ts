@@ -17,7 +17,7 @@ import { randomNormal } from '../kernels/testing.ts';
 import type { BlockSpec, ExpertRows, ExpertSpec, MoeSpec, RouterSpec } from '../models/spec.ts';
 import type { LoadOptions } from './api.ts';
 import type { LocalEngine } from './engine.ts';
-import { forced, runnerOf } from './streaming.testing.ts';
+import { forced } from './streaming.testing.ts';
 import { firstDifference, largestError, openEngine } from './testing.ts';
 
 /** The mixer: weight (x[t] + x[t - 1]), with the last x of the step before kept as a state. */
@@ -356,12 +356,12 @@ test.each(['gpu', 'cpu'] as const)('all tokens at once on %s', async (device) =>
 describe('a prompt, then token by token', () => {
   test('is the same with all experts and with two places for them', async () => {
     const engine = await load();
-    const resident = await forced(runnerOf(engine), IDS, PROMPT_TOKENS);
+    const resident = await forced(engine.runner, IDS, PROMPT_TOKENS);
     engine.dispose();
     const want = reference(IDS).slice((PROMPT_TOKENS - 1) * VOCAB);
     expect(largestError(resident, want)).toBeLessThan(1e-4);
     const streamed = await load({ streaming: { slotsPerLayer: 2 } });
-    expect(firstDifference(await forced(runnerOf(streamed), IDS, PROMPT_TOKENS), resident)).toBe('equal');
+    expect(firstDifference(await forced(streamed.runner, IDS, PROMPT_TOKENS), resident)).toBe('equal');
     expect(await streamed.streaming()).toMatchObject({ unitsPerLayer: EXPERTS, slotsPerLayer: 2 });
     streamed.dispose();
   });

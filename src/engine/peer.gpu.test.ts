@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { memoryFolder } from '../io/memory.ts';
 import type { LoadOptions } from './api.ts';
 import { PEER_CONFIG, peerFiles } from './peer-model.testing.ts';
-import { forced, runnerOf } from './streaming.testing.ts';
+import { forced } from './streaming.testing.ts';
 import { firstDifference, largestError, openEngine } from './testing.ts';
 
 const IDS = Array.from({ length: 30 }, (_, at) => (at * 11 + 2) % PEER_CONFIG.vocab_size);
@@ -21,14 +21,14 @@ test('says the same on GPU and CPU, with all experts and with some', async () =>
   const engine = await load();
   expect(engine.model).toMatchObject({ family: 'peer', experts: { layers: 2, perLayer: 4096, grid: 64 } });
   expect(engine.model?.plan).toMatchObject({ expertsPerToken: 6, unitsPerLayer: 64 });
-  const resident = await forced(runnerOf(engine), IDS, PROMPT_TOKENS);
+  const resident = await forced(engine.runner, IDS, PROMPT_TOKENS);
   engine.dispose();
   const cpu = await load({}, 'cpu');
   const want = (await cpu.logits(IDS)).subarray((PROMPT_TOKENS - 1) * PEER_CONFIG.vocab_size);
   cpu.dispose();
   expect(largestError(resident, want)).toBeLessThan(1e-3);
   const streamed = await load({ streaming: { slotsPerLayer: 6 } });
-  expect(firstDifference(await forced(runnerOf(streamed), IDS, PROMPT_TOKENS), resident)).toBe('equal');
+  expect(firstDifference(await forced(streamed.runner, IDS, PROMPT_TOKENS), resident)).toBe('equal');
   streamed.dispose();
 });
 

@@ -1,3 +1,7 @@
+import type { Counters } from '../gpu/device.ts';
+import type { Refusals } from '../graph/candidates.ts';
+import type { Choice } from '../graph/plan.ts';
+import type { ExpertMemory } from './expert-memory.ts';
 import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from './api.ts';
 import type { Candidates } from '../graph/ops/sample.ts';
 
@@ -23,8 +27,43 @@ export interface StepResult {
   logits(): Promise<Float32Array>;
 }
 
-/** A loaded model on some device, as sessions see it. */
+/** The experts of a loaded model where they can be streamed: their slots, what streams them, and how both change. */
+export type RunnerExperts = Pick<
+  ExpertMemory,
+  'slots' | 'steps' | 'streamer' | 'tiers' | 'report' | 'loadAll' | 'resize'
+>;
+
+/** How long one dispatch of a step took, by the device's clock. */
+export interface DispatchTime {
+  readonly label: string; // `op label` of its node
+  readonly key: string; // of its pipeline
+  readonly ms: number;
+}
+
+/** What a device tells of its work: for plans, benches and tests. */
+export interface RunnerTools {
+  /** What the device has created and done so far. */
+  readonly counters: Readonly<Counters>;
+  /** The most device memory that was in use at a time. */
+  readonly peakBytes: number;
+  /** Dispatches of a decode step and of a prefill step, at most. */
+  readonly dispatches: { readonly decode: number; readonly prefill: number };
+  /** What could run in more than one way, each choice once. */
+  readonly choices: readonly Choice[];
+  /** What the device refused, and was done without. */
+  readonly refusals: Refusals;
+  /**
+   * Runs one step for its times; it is no part of the session.
+   *
+   * @throws {AtomoeError} limit-too-small - the device has no timestamp queries
+   */
+  profile(state: RunnerState, request: StepRequest): Promise<DispatchTime[]>;
+}
+
+/** A loaded model on some device, as sessions see it. What only some devices have is undefined on the others. */
 export interface Runner {
+  readonly experts?: RunnerExperts | undefined;
+  readonly tools?: RunnerTools | undefined;
   readonly adapter: AdapterReport;
   readonly contextTokens: number;
   readonly chunkTokens: number; // tokens of one prefill step at most

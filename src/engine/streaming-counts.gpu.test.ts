@@ -8,7 +8,7 @@ import { traceToJson } from '../experts/study/trace-json.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { PolicyName } from './api.ts';
 import type { LocalEngine } from './engine.ts';
-import { forced, modelInMemory, runnerOf } from './streaming.testing.ts';
+import { forced, modelInMemory } from './streaming.testing.ts';
 import { openEngine, readGolden, TRAINED_MODELS, type TrainedGolden } from './testing.ts';
 
 const SHAPES = {
@@ -67,8 +67,8 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
     async (_what, policy, makePolicy, lookahead) => {
       await engine.resize({ streaming: { policy, lookahead, runAhead: 2 } });
       recorder = new RouteRecorder();
-      await forced(runnerOf(engine), ids, PROMPT);
-      const { hits, misses, evictions } = runnerOf(engine).memory!.streamer.counters;
+      await forced(engine.runner, ids, PROMPT);
+      const { hits, misses, evictions } = engine.runner.experts!.streamer.counters;
       const unitBytes = Array<number>(layers).fill(1);
       const trace = recorder.trace({ label: name, layers, units, topK, unitBytes });
       const read = parseTrace(traceToJson(trace), 'routes.json');
@@ -84,7 +84,7 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
 
   test('lookahead foresees more than chance, layer by layer', { tags: ['full'] }, async () => {
     await engine.resize({ streaming: { policy: 'ema', lookahead: 1, runAhead: 0 } });
-    await forced(runnerOf(engine), ids, PROMPT);
+    await forced(engine.runner, ids, PROMPT);
     const recall = (await engine.streaming())!.recall;
     console.log(`lookahead recall of ${name}: ${recall.map((share) => share.toFixed(3)).join(' ')}`);
     expect(recall).toHaveLength(layers);
@@ -115,7 +115,7 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
         expect(tokens).toBe(4);
         const { totalBytes } = probe.memory();
         expect(totalBytes).toBeLessThanOrEqual(plan.bytes.gpuTotal);
-        expect(runnerOf(probe).peakBytes).toBeLessThanOrEqual(memoryBudget);
+        expect(probe.runner.tools!.peakBytes).toBeLessThanOrEqual(memoryBudget);
         session.dispose();
       }
       probe.dispose();

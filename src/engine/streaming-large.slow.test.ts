@@ -12,7 +12,7 @@ import { replay, uniformPlaces } from '../experts/study/simulate.ts';
 import type { PolicyName } from '../experts/policies.ts';
 import { LocalEngine } from './engine.ts';
 import { generatedIds, generatedModel, GIGABYTE_MODEL } from './generated-model.testing.ts';
-import { delays, runnerOf, type Latency } from './streaming.testing.ts';
+import { delays, type Latency } from './streaming.testing.ts';
 import { firstDifference } from './testing.ts';
 
 const { layers, experts, topK, vocab } = GIGABYTE_MODEL;
@@ -55,7 +55,7 @@ const ids = generatedIds(PROMPT_TOKENS + FORCED_TOKENS, vocab, 7);
 
 /** Logits of the prompt's last token and of every forced one after it. */
 async function forced(): Promise<{ logits: Float32Array; msPerToken: number }> {
-  const runner = runnerOf(engine);
+  const { runner } = engine;
   const state = await runner.openState();
   const request = { penalty: 1, temperature: 1, candidates: false, routes: false };
   const logits = new Float32Array((1 + FORCED_TOKENS) * vocab);

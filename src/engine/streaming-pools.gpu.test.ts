@@ -4,7 +4,7 @@
  * @module-tag full
  */
 import { expect, test } from 'vitest';
-import { forced, modelInMemory, runnerOf } from './streaming.testing.ts';
+import { forced, modelInMemory } from './streaming.testing.ts';
 import { firstDifference, openEngine, readGolden, type TrainedGolden } from './testing.ts';
 
 // The form of tiles that binds four buffers compiles for half a minute on software adapters: one model, few tokens.
@@ -15,13 +15,13 @@ test('four buffers a layer', async () => {
   const engine = await openEngine({ streamTesting: { expertBindingBytes: 2 ** 20, poison: 0x7fc07e01 } });
   try {
     await engine.load(folder);
-    const pools = () => runnerOf(engine).memory!.streamer.store.plan.poolsPerLayer;
+    const pools = () => engine.runner.experts!.streamer.store.plan.poolsPerLayer;
     expect(pools()).toBe(4);
-    const whole = await forced(runnerOf(engine), ids, 12);
+    const whole = await forced(engine.runner, ids, 12);
     await engine.resize({ streaming: { slotsPerLayer: 5, runAhead: 2, fill: false } });
     expect(pools()).toBe(4);
-    expect(firstDifference(await forced(runnerOf(engine), ids, 12), whole)).toBe('equal');
-    expect(runnerOf(engine).memory!.streamer.counters.evictions).toBeGreaterThan(0);
+    expect(firstDifference(await forced(engine.runner, ids, 12), whole)).toBe('equal');
+    expect(engine.runner.experts!.streamer.counters.evictions).toBeGreaterThan(0);
   } finally {
     engine.dispose();
   }

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PolicyName } from './api.ts';
 import type { LocalEngine } from './engine.ts';
-import { delays, forced, modelInMemory, pairwise, runnerOf, type Latency } from './streaming.testing.ts';
+import { delays, forced, modelInMemory, pairwise, type Latency } from './streaming.testing.ts';
 import { firstDifference, openEngine, readGolden, TRAINED_MODELS, type TrainedGolden } from './testing.ts';
 
 const PAIR_SEED = 3;
@@ -65,7 +65,7 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
       },
     });
     await engine.load(folder);
-    want = await forced(runnerOf(engine), ids, PROMPT_TOKENS);
+    want = await forced(engine.runner, ids, PROMPT_TOKENS);
   });
 
   afterAll(() => engine.dispose());
@@ -91,13 +91,13 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
         hostBudget: cell.latency === 'zero' ? 2 ** 30 : 0,
       },
     });
-    const runner = runnerOf(engine);
+    const { runner } = engine;
     const got = await forced(runner, ids, PROMPT_TOKENS);
     expect(firstDifference(got, want)).toBe('equal');
-    const { memory } = runner;
+    const memory = runner.experts!;
     const { hits, misses, evictions, speculated, adopted, wasted, uploads, promptLoads } =
-      memory!.streamer.counters;
-    const { aborts, resumes } = memory!.steps.counters;
+      memory.streamer.counters;
+    const { aborts, resumes } = memory.steps.counters;
     const isFull = places === units;
     const guesses = lookahead !== 0 && !isFull;
     // With a place for each unit the prompt leaves next to nothing to miss, and then steps no longer stop.

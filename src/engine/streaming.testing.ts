@@ -2,8 +2,7 @@
 import type { FolderSource } from '../io/source.ts';
 import { memoryFolder } from '../io/memory.ts';
 import { uniform } from './random.ts';
-import type { LocalEngine } from './engine.ts';
-import { GpuRunner } from './gpu-runner.ts';
+import type { Runner } from './runner.ts';
 import { repositoryFolder } from './testing.ts';
 
 /** The files of a model, read once, so that thousands of reads of records cost nothing. */
@@ -25,14 +24,9 @@ export async function modelInMemory(path: string): Promise<FolderSource> {
   return memoryFolder(files, path);
 }
 
-export function runnerOf(engine: LocalEngine): GpuRunner {
-  if (!(engine.runner instanceof GpuRunner)) throw new Error('not on the GPU');
-  return engine.runner;
-}
-
 /** Logits of the prompt's last token and of every forced one after it. */
 export async function forced(
-  runner: GpuRunner,
+  runner: Runner,
   ids: readonly number[],
   promptTokens: number,
 ): Promise<Float32Array> {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GenerateEvent, GenerateOptions, Prompt, Session } from './api.ts';
 import type { LocalEngine } from './engine.ts';
-import { GpuRunner } from './gpu-runner.ts';
+import type { Runner, RunnerTools } from './runner.ts';
 import {
   largestError,
   openEngine,
@@ -33,15 +33,16 @@ async function reply(session: Session, prompt: Prompt, options: GenerateOptions)
 describe.each(TRAINED_MODELS)('%s', (name) => {
   let engine: LocalEngine;
   let golden: TrainedGolden;
-  let runner: GpuRunner;
+  let runner: Runner;
+  let tools: RunnerTools;
 
   beforeAll(async () => {
     const folder = await repositoryFolder(`demo/public/models/${name}`);
     golden = await readGolden<TrainedGolden>(folder);
     engine = await openEngine();
     await engine.load(folder);
-    if (!(engine.runner instanceof GpuRunner)) throw new Error('not on the GPU');
-    runner = engine.runner;
+    ({ runner } = engine);
+    tools = runner.tools!;
   });
 
   afterAll(() => engine.dispose());
@@ -79,9 +80,9 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
 
   test('a greedy token creates nothing and costs one submission, one copy and one map', async () => {
     const session = engine.session();
-    const seen: GpuRunner['counters'][] = [];
+    const seen: RunnerTools['counters'][] = [];
     for await (const event of session.generate(golden.prompt, { temperature: 0, maxTokens: 6 })) {
-      if (event.kind === 'token') seen.push(runner.counters);
+      if (event.kind === 'token') seen.push(tools.counters);
     }
     session.dispose();
     expect(seen).toHaveLength(6);
@@ -93,7 +94,7 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
       expect([now.submits - before.submits, now.copies - before.copies, now.maps - before.maps]).toEqual([
         1, 1, 1,
       ]);
-      expect(now.dispatches - before.dispatches).toBeLessThanOrEqual(runner.dispatches.decode);
+      expect(now.dispatches - before.dispatches).toBeLessThanOrEqual(tools.dispatches.decode);
     }
   });
 
@@ -101,9 +102,9 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
     const state = await runner.openState();
     const request = { penalty: 1, temperature: 1, candidates: false, routes: false };
     const measure = async (run: () => Promise<unknown>) => {
-      const before = runner.counters;
+      const before = tools.counters;
       await run();
-      const after = runner.counters;
+      const after = tools.counters;
       return { dispatches: after.dispatches - before.dispatches, maps: after.maps - before.maps };
     };
     const one = await measure(() => runner.step(state, { ...request, ids: [1], past: 0 }));

@@ -1,7 +1,7 @@
 /** Layers that differ in their experts: GPU against CPU, and streamed against resident. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { LoadOptions } from './api.ts';
-import { forced, runnerOf } from './streaming.testing.ts';
+import { forced } from './streaming.testing.ts';
 import { firstDifference, largestError, openEngine } from './testing.ts';
 import { UNEVEN_VOCAB, unevenFamily, unevenFolder } from './uneven-model.testing.ts';
 
@@ -20,7 +20,7 @@ async function load(options: LoadOptions, device?: 'cpu') {
 beforeAll(async () => {
   const { engine, plan } = await load({});
   expect(plan).toMatchObject({ experts: 256, expertsPerToken: 6, unitsPerLayer: 12, streams: false });
-  want = await forced(runnerOf(engine), IDS, PROMPT_TOKENS);
+  want = await forced(engine.runner, IDS, PROMPT_TOKENS);
   const { engine: cpu } = await load({}, 'cpu');
   const rows = await cpu.logits(IDS);
   const compared = rows.subarray((PROMPT_TOKENS - 1) * UNEVEN_VOCAB);
@@ -37,7 +37,7 @@ describe('experts that come as they are needed', () => {
     [11, 0, 1],
   ] as const)('%i places, %i layers ahead, run ahead %i', async (slotsPerLayer, lookahead, runAhead) => {
     const { engine } = await load({ streaming: { slotsPerLayer, lookahead, runAhead } });
-    expect(firstDifference(await forced(runnerOf(engine), IDS, PROMPT_TOKENS), want)).toBe('equal');
+    expect(firstDifference(await forced(engine.runner, IDS, PROMPT_TOKENS), want)).toBe('equal');
     const report = await engine.streaming();
     expect(report).toMatchObject({ layers: 3, unitsPerLayer: 12, slotsPerLayer, isComplete: false });
     // A layer of four units has no place for a fifth.
@@ -48,11 +48,11 @@ describe('experts that come as they are needed', () => {
 
   test('start at once, and are complete with 4 + 2 + 12 records', async () => {
     const { engine } = await load({ streaming: { start: 'now' } });
-    expect(firstDifference(await forced(runnerOf(engine), IDS, PROMPT_TOKENS), want)).toBe('equal');
+    expect(firstDifference(await forced(engine.runner, IDS, PROMPT_TOKENS), want)).toBe('equal');
     await expect.poll(async () => (await engine.streaming())?.isComplete, { timeout: 10_000 }).toBe(true);
     const { states } = (await engine.streaming())!;
     expect(states.filter((state) => state !== 0)).toHaveLength(18);
-    expect(firstDifference(await forced(runnerOf(engine), IDS, PROMPT_TOKENS), want)).toBe('equal');
+    expect(firstDifference(await forced(engine.runner, IDS, PROMPT_TOKENS), want)).toBe('equal');
     engine.dispose();
   });
 });

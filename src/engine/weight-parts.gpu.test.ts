@@ -2,7 +2,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { Bounds } from '../graph/weight-parts.ts';
 import type { QuantizeFormat } from './api.ts';
-import { GpuRunner } from './gpu-runner.ts';
 import { firstDifference, openEngine, readGolden, repositoryFolder, type FixtureGolden } from './testing.ts';
 
 const folder = await repositoryFolder('fixtures/models/qwen2_moe'); // biases, a shared expert, a head of its own
@@ -15,7 +14,7 @@ async function logitsOf(limited: Bounds, quantize?: QuantizeFormat) {
   const engine = await openEngine({ bounds: limited });
   await engine.load(folder, quantize ? { quantize } : {});
   const values = [await engine.logits(ids, 'at-once'), await engine.logits(ids, 'one-by-one')];
-  const decode = engine.runner instanceof GpuRunner ? engine.runner.dispatches.decode : 0;
+  const decode = engine.runner.tools!.dispatches.decode;
   engine.dispose();
   return { values, decode };
 }
@@ -45,7 +44,7 @@ test.each([
     const engine = await openEngine({ bounds: limited, adapterClass });
     await engine.load(model);
     const logits = await engine.logits(prompt, 'at-once');
-    const { prefill } = engine.runner instanceof GpuRunner ? engine.runner.dispatches : { prefill: 0 };
+    const { prefill } = engine.runner.tools!.dispatches;
     engine.dispose();
     return { logits, prefill };
   };
