@@ -28,7 +28,7 @@ export interface Mixer<S extends BlockSpec = BlockSpec> {
 export interface Router<S extends RouterSpec = RouterSpec> {
   readonly kind: S['score']['kind'];
   /** @throws {AtomoeError} unsupported-model - stages that it does not combine; `label` is the model's */
-  check?(spec: S, label: string): void;
+  check?(spec: S, label: string, experts: number): void;
   /** Experts of one token at most. */
   most(spec: S): number;
   /** The side of the square that so many experts form, where they do. */

@@ -18,7 +18,7 @@ export function checkSpec(spec: ModelSpec, blocks: Blocks, label: string): void 
 
 function checkMoe({ experts, router, expert, shared }: MoeSpec, blocks: Blocks, label: string): void {
   const chosen = blocks.router(router);
-  chosen.check?.(router, label);
+  chosen.check?.(router, label, experts);
   blocks.expert(expert).check?.(expert, label);
   if (shared) checkQuads(label, "the shared expert's intermediate size", shared.width);
   const most = chosen.most(router);

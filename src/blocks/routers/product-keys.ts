@@ -4,11 +4,14 @@ import type { DerivedPart, Tensor, Weight } from '../../graph/tensor.ts';
 import type { ProductKeysScoreSpec, RouterSpec } from '../../models/spec.ts';
 import type { Router } from '../block.ts';
 import type { Site } from '../site.ts';
+import { checkProduct } from './check-product.ts';
 
 /** Queries against the keys of a grid's rows and columns; each head chooses on its own (PEER). Weights sum to 1 in a head. */
 export const productKeys: Router<RouterSpec<ProductKeysScoreSpec>> = {
   kind: 'productKeys',
   most: ({ score, select }) => score.heads * select.k,
+  check: (spec, label, experts) =>
+    checkProduct(spec, label, experts, [{ from: 'affinity', normalise: 'softmax' }]),
   grid: (experts) => Math.sqrt(experts),
   add(site, x, { score, select }) {
     const { builder, label, experts } = site;

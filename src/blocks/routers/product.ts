@@ -4,11 +4,17 @@ import { productRouteNode } from '../../graph/ops/product-route.ts';
 import type { ProductScoreSpec, RouterSpec } from '../../models/spec.ts';
 import type { Router } from '../block.ts';
 import type { Site } from '../site.ts';
+import { checkProduct } from './check-product.ts';
 
 /** Scores of a grid's rows and columns, whose best sums name the experts: n * row + column (OmniMoE). */
 export const product: Router<RouterSpec<ProductScoreSpec>> = {
   kind: 'product',
   most: ({ select }) => select.k,
+  check: (spec, label, experts) =>
+    checkProduct(spec, label, experts, [
+      { from: 'exp', normalise: 'none' },
+      { from: 'exp', normalise: 'sum' },
+    ]),
   grid: (experts) => Math.sqrt(experts),
   add(site, x, { score, select, weigh = {} }) {
     const { builder, label, hidden, experts } = site;
@@ -20,7 +26,7 @@ export const product: Router<RouterSpec<ProductScoreSpec>> = {
     const statistics = statisticsOf(site, score, grid);
     const routes = site.scoredRoutes(select.k);
     const { ids, weights, scores: sums } = routes;
-    const renormalise = weigh.normalise !== undefined && weigh.normalise !== 'none';
+    const renormalise = weigh.normalise === 'sum';
     const io = { scores, ids, weights, statistics, grid, topK: select.k, renormalise };
     builder.add(productRouteNode(label, { ...io, ...(sums ? { sums } : {}) }));
     return routes;
