@@ -1,16 +1,6 @@
 /** The elements in Svelte's markup: `import type {} from 'atomoe/element/svelte'`. */
 import type { HTMLAttributes } from 'svelte/elements';
-import type {
-  ChatAttributes,
-  ChatElement,
-  ChatElementEvents,
-  ExpertsElement,
-  ExpertsElementEvents,
-  Listeners,
-  SlotsAttributes,
-  SlotsElement,
-  SlotsElementEvents,
-} from '../dist/types/element/index.d.ts';
+import type { ElementTypes, Listeners } from '../dist/types/element/index.d.ts';
 
 type Props<Element extends EventTarget, Attributes, Events> = Omit<
   HTMLAttributes<Element>,
@@ -19,10 +9,14 @@ type Props<Element extends EventTarget, Attributes, Events> = Omit<
   Attributes &
   Listeners<Events>;
 
+type Elements = {
+  [Tag in keyof ElementTypes]: Props<
+    ElementTypes[Tag]['element'],
+    ElementTypes[Tag]['attributes'],
+    ElementTypes[Tag]['events']
+  >;
+};
+
 declare module 'svelte/elements' {
-  interface SvelteHTMLElements {
-    'atomoe-chat': Props<ChatElement, ChatAttributes, ChatElementEvents>;
-    'atomoe-experts': Props<ExpertsElement, {}, ExpertsElementEvents>;
-    'atomoe-slots': Props<SlotsElement, SlotsAttributes, SlotsElementEvents>;
-  }
+  interface SvelteHTMLElements extends Elements {}
 }

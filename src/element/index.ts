@@ -3,6 +3,7 @@ export { ChatElement, type ChatElementEvents, type EngineChoice } from './chat-e
 export type {
   CamelListeners,
   ChatAttributes,
+  ElementTypes,
   ExpertsElementEvents,
   Listeners,
   SlotsAttributes,

@@ -1,6 +1,8 @@
 /** What JSX and templates may write on the elements; `types/` in the package puts it into React's, Vue's and Svelte's words. */
 import type { Engine, GenerateOptions, LoadOptions, StreamingReport } from '../engine/api.ts';
-import type { ExpertPick } from './expert-view.ts';
+import type { ChatElement, ChatElementEvents } from './chat-element.ts';
+import type { ExpertPick, ExpertsElement } from './expert-view.ts';
+import type { SlotsElement } from './slot-view.ts';
 
 /** Attributes and properties of `<atomoe-chat>`. */
 export interface ChatAttributes {
@@ -26,6 +28,13 @@ export interface ExpertsElementEvents {
 
 export interface SlotsElementEvents {
   'slots-report': CustomEvent<StreamingReport | null>;
+}
+
+/** Every element by its tag: the one list that `types/` maps to each framework's props. */
+export interface ElementTypes {
+  'atomoe-chat': { element: ChatElement; attributes: ChatAttributes; events: ChatElementEvents };
+  'atomoe-experts': { element: ExpertsElement; attributes: object; events: ExpertsElementEvents };
+  'atomoe-slots': { element: SlotsElement; attributes: SlotsAttributes; events: SlotsElementEvents };
 }
 
 /** `onchat-send` and the like: React 19, Preact and Svelte 5 listen to an event by `on` and its name. */
