@@ -70,12 +70,23 @@ test('with reduced motion the picture keeps up without fading', async ({ page })
 for (const [name, width] of [
   ['at 200 % zoom', 640],
   ['on a phone', 360],
+  ['on a small phone', 320],
 ] as const) {
   test(`${name} the page is one column and nothing is cut off`, async ({ page }) => {
     await page.setViewportSize({ width, height: 720 });
     const demo = await (await new DemoPage(page).open()).ready();
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    expect(overflow).toBeLessThanOrEqual(0);
+    const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(await overflow()).toBeLessThanOrEqual(0);
+    for (const summary of ['Open another model', 'Options']) {
+      await page.getByText(summary, { exact: true }).click();
+      expect(await overflow()).toBeLessThanOrEqual(0);
+      await page.getByText(summary, { exact: true }).click();
+    }
+    const picker = await page.locator('.pick').evaluate((box) => {
+      const inner = Math.max(...[...box.children].map((child) => child.getBoundingClientRect().right));
+      return inner - box.parentElement!.getBoundingClientRect().right;
+    });
+    expect(picker).toBeLessThanOrEqual(0.5);
     const [story, experts] = await Promise.all([demo.story.boundingBox(), demo.experts.boundingBox()]);
     expect(experts!.y).toBeGreaterThan(story!.y + story!.height);
   });
