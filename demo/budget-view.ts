@@ -1,4 +1,4 @@
-/** The slider for GPU memory: it acts while the model talks, and says beside it what it means. */
+/** The slider for GPU memory: it works while a reply is written, and a text beside it says what its value means. */
 import type { Engine, ModelPlan } from '../src/engine/api.ts';
 import {
   describeBudget,

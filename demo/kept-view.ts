@@ -144,7 +144,7 @@ export class KeptView {
       this.#say(
         isKept
           ? 'The browser keeps these models until you delete them.'
-          : 'The browser made no promise: it may delete these models when the disk runs full.',
+          : 'The browser did not agree to keep them: it may delete these models when the disk is nearly full.',
       );
       this.refresh();
     });

@@ -173,7 +173,7 @@ function fail(state: ChatState & { kind: 'failed' }): void {
     ),
   ];
   if (canUseCpu) actions.unshift(button('Tell it on the CPU', useCpu));
-  const more = canUseCpu ? 'The CPU can tell the story too: right, but slowly.' : '';
+  const more = canUseCpu ? 'The CPU can write the story, too: correct, but slow.' : '';
   if (state.messages.at(-1)?.status !== 'failed') page.story.replaceChildren();
   page.story.append(problemNotice(problem, actions, more));
   if (!engine)
@@ -191,7 +191,7 @@ function showAdapter({ adapter }: Engine): void {
   const yesNo = (is: boolean): string => (is ? 'yes' : 'no');
   page.adapter.textContent =
     adapter.device === 'cpu'
-      ? 'Running on the CPU: right, but slow'
+      ? 'Running on the CPU: correct, but slow'
       : `GPU: ${adapter.name || 'not named by the browser'} · WebGPU ok · f16 ${yesNo(adapter.f16)}`;
 }
 

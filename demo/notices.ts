@@ -37,7 +37,7 @@ export function invitation(
   if (!plan.fits) return element('p', 'invitation', plan.why);
   const size = formatBytes(plan.bytes.download);
   const text = isEmbedded
-    ? `Press “Tell me a story”. The model, ${size}, comes once and then stays in this browser: later stories work offline.`
+    ? `Press “Tell me a story”. The model, ${size}, is downloaded once and kept in this browser: later stories work offline.`
     : `${describePlan(plan)} Write a beginning below and press the button.`;
   const halved = plan.notes
     .filter(({ kind }) => kind === 'memory-halved')

@@ -42,7 +42,7 @@ test('a story by keyboard alone: tell, stop, walk the words, pick an expert', as
   await press('Enter');
   await press('Tab'); // the first expert of the first layer
   await press('Enter');
-  await expect(demo.experts).toContainText('likes:');
+  await expect(demo.experts).toContainText('is used most for:');
   expect(await demo.story.locator('.liked').count()).toBeGreaterThan(0);
 
   await demo.tell.focus();

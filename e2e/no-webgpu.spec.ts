@@ -18,11 +18,11 @@ test('the page says so where the story would be, and the CPU tells it', async ({
   const demo = await new DemoPage(page).open();
   const alert = page.getByRole('alert');
   await expect(alert).toContainText('WebGPU');
-  await expect(alert).toContainText('The CPU can tell the story too: right, but slowly.');
+  await expect(alert).toContainText('The CPU can write the story, too: correct, but slow.');
   await expect(page.locator('#adapter')).toHaveText('WebGPU: not in this browser');
   await demo.setLength(4);
   await page.getByRole('button', { name: 'Tell it on the CPU' }).click();
   await demo.finished();
   expect(await demo.words.count()).toBeGreaterThan(0);
-  await expect(page.locator('#adapter')).toHaveText('Running on the CPU: right, but slow');
+  await expect(page.locator('#adapter')).toHaveText('Running on the CPU: correct, but slow');
 });

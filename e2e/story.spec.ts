@@ -141,7 +141,7 @@ test('a word shows its experts, an expert its words', async ({ page }) => {
   const busiest = demo.experts.getByRole('row').nth(1).getByRole('button').first();
   await busiest.click();
   await expect(busiest).toHaveAttribute('aria-pressed', 'true');
-  await expect(demo.experts).toContainText(/Layer 0, expert \d+ .*likes: /);
+  await expect(demo.experts).toContainText(/Layer 0, expert \d+ .*is used most for: /);
   expect(await demo.story.locator('.liked').count()).toBeGreaterThan(0);
   await busiest.click();
   await expect(demo.story.locator('.liked')).toHaveCount(0);
@@ -180,7 +180,7 @@ test('the engine also runs in the page itself', async ({ page }) => {
 
 test('the CPU tells it too, and says that it is slow', async ({ page }) => {
   const demo = await (await new DemoPage(page).open({ device: 'cpu' })).ready();
-  await expect(page.locator('#adapter')).toHaveText('Running on the CPU: right, but slow');
+  await expect(page.locator('#adapter')).toHaveText('Running on the CPU: correct, but slow');
   await demo.setLength(4);
   await demo.tellAll();
   expect(await demo.words.count()).toBeGreaterThan(0);

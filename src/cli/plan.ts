@@ -9,7 +9,7 @@ import { planReport } from './plan-report.ts';
 export const plan: Command = {
   name: 'plan',
   wants: ['MODEL'],
-  summary: 'show what a memory budget pays for; reads headers only',
+  summary: 'show what fits in a memory budget; reads headers only',
   example: 'plan demo/public/models/fable-moe-12m --budget 18MB',
   options: {
     budget: STREAM_FLAGS.budget,

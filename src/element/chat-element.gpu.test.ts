@@ -303,7 +303,7 @@ describe('<atomoe-experts>', () => {
     const button = element.shadowRoot!.querySelector<HTMLButtonElement>('tbody button')!;
     expect(button.textContent).toBe('5 (100 %)');
     button.click();
-    expect(readout.textContent).toBe('Layer 0, expert 5 likes: fox ×2');
+    expect(readout.textContent).toBe('Layer 0, expert 5 is used most for: fox ×2');
     expect(button.getAttribute('aria-pressed')).toBe('true');
     button.click();
     expect(picks).toEqual([{ layer: 0, expert: 5, words: [1, 2] }, null]);

@@ -57,7 +57,7 @@ const PROPERTIES = [
  * @attr autoload - load at once
  * @attr placeholder - hint in the message field
  * @attr disabled - no messages may be sent
- * @attr device - `cpu` works without a GPU: right, but slow
+ * @attr device - `cpu` works without a GPU: correct, but slow
  * @attr tuning - `off` takes sound default kernels instead of timing them once on each adapter
  * @fires chat-send - a message is about to be sent; `preventDefault()` keeps it from the model
  * @fires chat-token - one token of the reply

@@ -91,7 +91,7 @@ export class ExpertActivity {
     return this.#wordRoutes.flatMap((routes, word) => (routes.has(index) ? [word] : []));
   }
 
-  /** The words that an expert likes, most frequent first. */
+  /** The words that an expert is used for most, most frequent first. */
   likedWords(id: ExpertId, limit: number): LikedWord[] {
     const counts = new Map<string, number>();
     for (const word of this.wordsOf(id)) {

@@ -240,7 +240,7 @@ function describeExpert(activity: ExpertActivity, id: ExpertId): string {
   const { grid } = activity.shape;
   const place = grid ? ` (row ${Math.floor(id.expert / grid)}, column ${id.expert % grid})` : '';
   const liked = activity.likedWords(id, 8).map(({ text, count }) => (count > 1 ? `${text} ×${count}` : text));
-  const words = liked.length > 0 ? `likes: ${liked.join(', ')}` : 'has not been used in this text';
+  const words = liked.length > 0 ? `is used most for: ${liked.join(', ')}` : 'has not been used in this text';
   return `Layer ${id.layer}, expert ${id.expert}${place} ${words}`;
 }
 

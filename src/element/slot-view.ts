@@ -204,7 +204,7 @@ export class SlotsElement extends ElementBase {
       ? 'Everything is here: nothing has to be fetched.'
       : found
         ? ''
-        : 'Experts that are missing come when a token needs them.';
+        : 'Missing experts are fetched when a token needs them.';
     readout.hidden = readout.textContent === '';
   }
 

@@ -8,7 +8,7 @@ const SENTENCES: Partial<Record<ErrorCode, string>> = {
   'limit-too-small': 'This model is too large for this graphics card. Choose a smaller model.',
   'out-of-memory':
     'The graphics card has no memory left for this model. Close other tabs, or choose a smaller model.',
-  'device-lost': 'The graphics card stopped working for this page. What was said is kept.',
+  'device-lost': 'The graphics card stopped working for this page. The text so far is kept.',
   'storage-full': 'The disk is full: the model cannot be kept on this device. Make room, then try again.',
   'context-full': 'The conversation is as long as this model can remember. Begin a new one.',
   shader: 'The graphics card refused a part of the model. A newer browser or graphics driver may help.',
