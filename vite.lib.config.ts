@@ -6,6 +6,15 @@ import { build, defineConfig, type Plugin } from 'vite';
 const root = import.meta.dirname;
 const source = (path: string) => resolve(root, 'src', path);
 
+/** What starts a worker or opens files, with all that it imports: the element and Node's entry need no more of the core. */
+const CLIENT = /[\\/]src[\\/](worker[\\/]open|engine[\\/]api|io[\\/](names|read|storage))\.ts$/;
+
+/** What runs models, with all it imports. */
+const ENGINE = /[\\/]src[\\/]engine[\\/]engine\.ts$/;
+
+/** What families share. */
+const FAMILIES = /[\\/]src[\\/]models[\\/]families[\\/](common|rope|sparse-mlp|windows)\.ts$/;
+
 /**
  * The library and the program `atomoe`, as one set of modules that share chunks. Run-time dependencies are bundled:
  * then one script tag is enough, and the package installs nothing besides itself.
@@ -33,7 +42,19 @@ export default defineConfig({
       external: [/^node:/, 'webgpu'],
       // A slow machine is told nothing by the share of its build time.
       checks: { pluginTimings: false },
-      output: { entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js', minify: true },
+      output: {
+        entryFileNames: '[name].js',
+        chunkFileNames: 'chunks/[name]-[hash].js',
+        minify: true,
+        codeSplitting: {
+          // Left alone, what a later chunk shares with the core would become one request more for the core.
+          groups: [
+            { name: 'client', test: CLIENT, priority: 2 },
+            { name: 'engine', test: ENGINE, priority: 1 },
+            { name: 'families', test: FAMILIES },
+          ],
+        },
+      },
     },
   },
 });
@@ -66,7 +87,7 @@ function bareShaders(): Plugin {
     load(id) {
       if (!id.endsWith('.wgsl?raw')) return undefined;
       const text = readFileSync(id.slice(0, -'?raw'.length), 'utf8');
-      return `export default ${JSON.stringify(text.replaceAll(/[ \t]*\/\/.*$/gm, ''))};`;
+      return `export default ${JSON.stringify(text.replaceAll(/^[ \t]+|[ \t]*\/\/.*$/gm, ''))};`;
     },
   };
 }

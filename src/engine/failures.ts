@@ -30,6 +30,14 @@ export function typedError(error: unknown): AtomoeError {
       { cause: error },
     );
   }
+  if (isMissingModule(error)) {
+    return new AtomoeError(
+      'network',
+      `a file of Atomoe's own did not load (${textOf(error)}); wanted all files of one version side by side; ` +
+        'check the connection and what is deployed, then reload the page',
+      { cause: error },
+    );
+  }
   return new AtomoeError(
     'internal',
     `something failed that never should: ${textOf(error)}; wanted no such error; please report it`,
@@ -40,6 +48,14 @@ export function typedError(error: unknown): AtomoeError {
 /** What engines say when an ArrayBuffer cannot be had. */
 function isOutOfMemory(error: unknown): boolean {
   return error instanceof RangeError && /allocat|array length|buffer length|memory/i.test(error.message);
+}
+
+/** What Chrome, Firefox, Safari and Node say of an import() whose file does not come. */
+function isMissingModule(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    /dynamically imported module|importing a module script failed|cannot find module/i.test(error.message)
+  );
 }
 
 function causeOf(error: unknown): unknown {

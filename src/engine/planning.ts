@@ -80,7 +80,10 @@ export async function draftModel(
 ): Promise<Drafted> {
   const { signal, quantize } = options;
   if (quantize !== undefined) oneOf(...formatNames(isQuantized))(quantize, 'quantize');
-  const accept = (config: JsonObject, label: string) => void findFamily(config, label, families);
+  const accept = (config: JsonObject, label: string) => {
+    const family = findFamily(config, label, families);
+    if ('load' in family) family.load().catch(() => {}); // comes while headers are read; readModel awaits it
+  };
   const checkpoint = await openCheckpoint(folder, { signal, accept }, containers);
   try {
     const { config, label } = checkpoint;
