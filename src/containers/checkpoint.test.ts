@@ -197,7 +197,7 @@ const badFolders: [string, Record<string, string | Uint8Array>, RegExp][] = [
   [
     'no weights',
     { 'config.json': config },
-    /model.safetensors is missing \(neither it nor model.safetensors.index.json is there\); give a Hugging Face/,
+    /model.safetensors is missing \(and so are atomoe.json, model.safetensors.index.json\); give a Hugging Face/,
   ],
   [
     'truncated weights',

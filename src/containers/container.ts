@@ -6,6 +6,7 @@ import type { Checkpoint } from './checkpoint.ts';
 
 export interface Container {
   readonly name: string; // `safetensors`
+  readonly files: readonly string[]; // by which a folder of the kind is known: errors list what was looked for
   /** Whether a folder whose entry is this file is stored so: such a container is asked first. */
   readonly claims?: (entry: string) => boolean;
   /**

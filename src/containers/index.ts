@@ -1,10 +1,11 @@
 /** Opens a model folder by whichever container it is stored in. */
+import type { AtomoeError } from '../errors.ts';
 import { readJson } from '../io/json-file.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { missing, type Configs, type Container, type ModelFolder, type OpenOptions } from './container.ts';
 import { packed } from './pack.ts';
-import { INDEX_FILE, safetensors, shardedSafetensors, WEIGHTS_FILE } from './safetensors.ts';
+import { safetensors, shardedSafetensors } from './safetensors.ts';
 
 /** Every container, in the order in which a folder is looked at: a new one is a row here. */
 const CONTAINERS: readonly Container[] = [safetensors, packed, shardedSafetensors];
@@ -21,40 +22,55 @@ export async function openCheckpoint(
   options: OpenOptions = {},
   extra: readonly Container[] = [],
 ): Promise<Checkpoint> {
-  const model = modelFolder(folder, options);
   const all = [...extra, ...CONTAINERS];
+  const model = modelFolder(folder, options, all);
   const { entry } = folder;
   const claimed = entry === undefined ? [] : all.filter(({ claims }) => claims?.(entry) ?? false);
   for (const container of new Set([...claimed, ...all])) {
     const checkpoint = await container.open(model);
     if (checkpoint) return checkpoint;
   }
-  const name = entry ?? WEIGHTS_FILE;
-  (await folder.open(name))?.dispose?.(); // where it was refused, that is the error
-  for (const { explain } of all) {
-    const why = await explain?.(model);
-    if (why) throw why;
-  }
-  throw missing(folder, name, `neither it nor ${INDEX_FILE} is there`);
+  const [first = '', ...others] = [
+    ...(entry === undefined ? [] : [entry]),
+    ...[...CONTAINERS, ...extra].flatMap(({ files }) => files),
+  ];
+  throw await unrecognised(model, all, first, `and so are ${others.join(', ')}`);
 }
 
-function modelFolder(folder: FolderSource, options: OpenOptions): ModelFolder {
+/** Why a folder is none of these: it was refused, it is nearly one of them, or `name` is not there. */
+async function unrecognised(
+  model: ModelFolder,
+  containers: readonly Container[],
+  name: string,
+  why: string,
+): Promise<AtomoeError> {
+  const { folder } = model;
+  (await folder.open(name))?.dispose?.(); // where it was refused, that is the error
+  for (const { explain } of containers) {
+    const nearly = await explain?.(model);
+    if (nearly) return nearly;
+  }
+  return missing(folder, name, why);
+}
+
+function modelFolder(
+  folder: FolderSource,
+  options: OpenOptions,
+  containers: readonly Container[],
+): ModelFolder {
   let configs: Promise<Configs> | undefined;
   const model: ModelFolder = {
     folder,
     options,
-    configs: () => (configs ??= readConfigs(model)),
+    configs: () => (configs ??= readConfigs(model, containers)),
   };
   return model;
 }
 
-async function readConfigs(model: ModelFolder): Promise<Configs> {
+async function readConfigs(model: ModelFolder, containers: readonly Container[]): Promise<Configs> {
   const { folder, options } = model;
   const config = await readJson(folder, 'config.json', options);
-  if (!config) {
-    (await folder.open('config.json'))?.dispose?.();
-    throw (await packed.explain?.(model)) ?? missing(folder, 'config.json', 'it says which model this is');
-  }
+  if (!config) throw await unrecognised(model, containers, 'config.json', 'it says which model this is');
   options.accept?.(config, folder.label);
   return { config, generationConfig: await readJson(folder, 'generation_config.json', options) };
 }

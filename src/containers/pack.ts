@@ -23,6 +23,7 @@ import { DENSE_FILE, MANIFEST_FILE } from './pack/files.ts';
 
 export const packed: Container = {
   name: 'pack',
+  files: [MANIFEST_FILE],
   // Whoever points at the one weight file of a pack means the whole pack.
   claims: (entry) => entry === DENSE_FILE,
   async open(model) {

@@ -6,12 +6,13 @@ import type { Checkpoint } from './checkpoint.ts';
 import { missing, type Container, type OpenOptions } from './container.ts';
 import { checkpointOf, NO_INDEX, openTensors } from './tensor-files.ts';
 
-export const WEIGHTS_FILE = 'model.safetensors';
-export const INDEX_FILE = 'model.safetensors.index.json';
+const WEIGHTS_FILE = 'model.safetensors';
+const INDEX_FILE = 'model.safetensors.index.json';
 
 /** One file: the folder's entry, or model.safetensors. */
 export const safetensors: Container = {
   name: 'safetensors',
+  files: [WEIGHTS_FILE],
   async open({ folder, options, configs }) {
     const found = await configs();
     const source = await openWeights(folder, folder.entry ?? WEIGHTS_FILE, options);
@@ -23,6 +24,7 @@ export const safetensors: Container = {
 /** Several files, and an index that says which tensor is in which. */
 export const shardedSafetensors: Container = {
   name: 'safetensors shards',
+  files: [INDEX_FILE],
   async open({ folder, options, configs }) {
     const found = await configs();
     const index = await readJson(folder, INDEX_FILE, options);

@@ -27,6 +27,7 @@ const FILE = 'model.toy.json';
 
 const toy: Container = {
   name: 'toy',
+  files: [FILE],
   async open({ folder, options }) {
     const found = await readJson(folder, FILE, options);
     if (!found) return undefined;
@@ -101,6 +102,11 @@ test('a model loads and runs from a container that a caller brings', async () =>
   expect(info.family).toBe('qwen2_moe');
   expect(largestError(await engine.logits(golden.ids), golden.logits.flat())).toBeLessThan(1e-4);
   await engine.load(fixture); // the built-in ones are still asked
+  await expect(
+    engine.load(memoryFolder({ 'config.json': JSON.stringify({ model_type: 'olmoe' }) })),
+  ).rejects.toThrow(
+    'model.safetensors is missing (and so are atomoe.json, model.safetensors.index.json, model.toy.json)',
+  );
   engine.dispose();
   const plain = await LocalEngine.open({ device: 'cpu' });
   await expect(plain.load(folder)).rejects.toMatchObject({ code: 'bad-file' });
