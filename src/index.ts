@@ -1,6 +1,7 @@
 /**
  * Atomoe: Mixture-of-Experts language models on WebGPU. `createEngine` works in this thread, `createWorkerEngine` in a
- * worker of its own. The rest is what it takes to define a model family, a kernel or a weight format from outside.
+ * worker of its own. The rest is what it takes to define a model family, a container, a kernel or a weight format from
+ * outside.
  */
 export * from './engine/index.ts';
 export { AtomoeError, type ErrorCode } from './errors.ts';
@@ -16,6 +17,15 @@ export {
 
 export type { GpuEntry, HostDevice } from './gpu/device.ts';
 export type { FileSource, FolderSource, ReadOptions } from './io/source.ts';
+export type {
+  Checkpoint,
+  LostTensor,
+  ReadyRecords,
+  TensorBytes,
+  TensorInfo,
+  TensorReadOptions,
+} from './containers/checkpoint.ts';
+export type { Container, ModelFolder } from './containers/container.ts';
 
 export type { ConfigReader } from './models/config.ts';
 export type * from './blocks/block.ts';
