@@ -24,7 +24,6 @@ import type {
 } from './api.ts';
 import { neverReactive, oneOf } from './checks.ts';
 import { fingerprintOf, makeCompletions } from './completions.ts';
-import { CpuRunner } from './cpu-runner.ts';
 import type { StreamTesting } from './expert-memory.ts';
 import { openGpuRunner } from './gpu-load.ts';
 import { fillExperts } from './fill.ts';
@@ -357,7 +356,7 @@ export class LocalEngine implements Engine {
             testing: this.#options.streamTesting ?? {},
             bounds: this.#options.bounds,
           })
-        : await CpuRunner.open(drafted, onProgress);
+        : await (await import('./cpu-runner.ts')).CpuRunner.open(drafted, onProgress);
       const info = infoOf(drafted, this.#realPlan(sized.plan, runner, drafted, options), tokenizer);
       const eosIds = new Set([...drafted.spec.eosIds, ...(tokenizer?.eosIds ?? [])]);
       const closing = new AbortController();
