@@ -4,21 +4,21 @@
 // ids        [rows, top_k] u32 = id in the first half * n + id in the second, by descending sum, equal sums by
 //            ascending id
 // scores     [rows, top_k] f32 = sum - log sums of both halves
-// weights    [rows, top_k] f32: weighting 0 exp(score), 1 exp(score) / sum over the row's top_k
+// weights    [rows, top_k] f32, made of the scores by the weighting that is linked
 // grid       one workgroup per row. Only candidates with (a + 1)(b + 1) <= top_k, a and b the ranks in the halves, can
 //            be among the best: all others have top_k candidates before them.
 // parts      fn rank_candidates(row, lane) (lib/product-count.wgsl or lib/product-bins.wgsl), which calls place() for
-//            each of the best; fn reduce_sum (lib/reduce-*.wgsl); fn linear_group (lib/grid.wgsl)
+//            each of the best; lib/weigh-*.wgsl; fn reduce_sum (lib/reduce-*.wgsl); fn linear_group (lib/grid.wgsl)
 // needs      k = min(n, top_k); top_k <= n * n
 override WG: u32;
-const EXP_MAX = 80.0; // raw scores may be large; exp(80) is finite
 
 struct Params {
   rows: u32,
   n: u32,
   k: u32,
   top_k: u32,
-  weighting: u32,
+  eps: f32,
+  scale: f32,
 }
 
 @group(0) @binding(0) var<storage, read> halves: array<vec2<u32>>;
@@ -54,7 +54,14 @@ fn place(row: u32, rank: u32, sum: f32, id: u32) {
   let score = sum - (half_score(row, 0u, params.k) + half_score(row, 1u, params.k));
   ids[at] = id;
   scores[at] = score;
-  weights[at] = exp(min(score, EXP_MAX));
+  if (!NORMALISES) {
+    weights[at] = weight(raw_weight(score, 0.0), 1.0);
+  }
+}
+
+// scale * raw / sum
+fn scaled_share(raw: f32, sum: f32) -> f32 {
+  return raw * (params.scale / sum);
 }
 
 @compute @workgroup_size(WG)
@@ -68,7 +75,7 @@ fn main(
     return;
   }
   rank_candidates(row, lane);
-  if (params.weighting == 0u) {
+  if (!NORMALISES) {
     return;
   }
   storageBarrier(); // the row's scores, written by all lanes
@@ -76,10 +83,10 @@ fn main(
   let best = scores[base];
   var sum = 0.0;
   for (var at = lane; at < params.top_k; at += WG) {
-    sum += exp(scores[base + at] - best);
+    sum += raw_weight(scores[base + at], best);
   }
-  let factor = 1.0 / reduce_sum(sum, lane);
+  let total = reduce_sum(sum, lane);
   for (var at = lane; at < params.top_k; at += WG) {
-    weights[base + at] = exp(scores[base + at] - best) * factor;
+    weights[base + at] = weight(raw_weight(scores[base + at], best), total);
   }
 }

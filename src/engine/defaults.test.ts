@@ -84,7 +84,7 @@ test('hardware, one-neuron experts', () => {
   expect(keys).toEqual(
     expect.arrayContaining([
       'product-halves/runs256',
-      'product-route/count64',
+      'product-route/softmax/count64',
       'atomic-scores/f32/q4_0/pools1/subgroup32',
       'atomic-combine/f32/q4_0/pools1/slices',
     ]),
@@ -146,7 +146,7 @@ test('software, one-neuron experts', () => {
   expect(keys).toEqual(
     expect.arrayContaining([
       'product-halves/quad4',
-      'product-route/quad4',
+      'product-route/softmax/quad4',
       'atomic-scores/f32/q4_0/pools1/quad4',
       'atomic-combine/f32/q4_0/pools1/quad',
     ]),

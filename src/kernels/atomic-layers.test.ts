@@ -39,7 +39,7 @@ interface OmniLayer {
   readonly shared: readonly [gate: Float32Array, up: Float32Array, down: Float32Array];
 }
 
-function routeOmni(layer: OmniLayer, weighting: number, bruteForce: boolean): ProductRoute {
+function routeOmni(layer: OmniLayer, weigh: 'exp' | 'softmax', bruteForce: boolean): ProductRoute {
   const { x, hidden, n, topK, gates, mean, variance } = layer;
   const logits = linear(x, joined(...gates), hidden); // a token's row half, then its column half
   return productRouteReference(logits, {
@@ -48,7 +48,7 @@ function routeOmni(layer: OmniLayer, weighting: number, bruteForce: boolean): Pr
     n,
     topK,
     logSoftmax: 1,
-    weighting,
+    weigh,
     norm: { mean, variance, eps: 1e-5 },
     bruteForce,
   });
@@ -99,7 +99,7 @@ function goldenLayer(): OmniLayer {
 
 test.each([false, true])('the golden vector of an OmniMoE layer; brute force: %s', (bruteForce) => {
   const layer = goldenLayer();
-  const joint = routeOmni(layer, 0, bruteForce);
+  const joint = routeOmni(layer, 'exp', bruteForce);
   expect([...joint.ids]).toEqual([4, 1, 7, 4, 5, 3, 0, 6, 3]);
   const scores = [
     -1.0519501932, -1.501921724, -1.6769259764, -0.8468768342, -1.230150689, -1.9800569565, -0.5661666421,
@@ -117,7 +117,7 @@ test.each([false, true])('the golden vector of an OmniMoE layer; brute force: %s
   ];
   expectClose(omniOutput(layer, joint, 3).y, y, { absolute: 1e-7 });
 
-  const renormalised = routeOmni(layer, 1, bruteForce);
+  const renormalised = routeOmni(layer, 'softmax', bruteForce);
   const shares = [
     0.4602100767, 0.2934512548, 0.2463386685, 0.4990931951, 0.3401950016, 0.1607118034, 0.6924964061,
     0.1967692492, 0.1107343447,
@@ -184,12 +184,12 @@ test('fixtures/layers/omnimoe', () => {
     output: get(file, 'down_embed.weight'),
     shared: [get(file, 'gate_proj.weight'), get(file, 'up_proj.weight'), get(file, 'down_proj.weight')],
   };
-  const joint = routeOmni(layer, 0, false);
+  const joint = routeOmni(layer, 'exp', false);
   expectIds(joint.ids, get(file, 'expected.ids'), get(file, 'expected.log_scores'));
   expectClose(joint.scores, get(file, 'expected.log_scores'));
   expectClose(joint.weights, get(file, 'expected.weights'));
   expectClose(omniOutput(layer, joint, 20).y, get(file, 'expected.y'), { absolute: 1e-5 });
-  const renormalised = routeOmni(layer, 1, false);
+  const renormalised = routeOmni(layer, 'softmax', false);
   expectClose(omniOutput(layer, renormalised, 40).y, get(file, 'expected.y_renormalised'), {
     absolute: 1e-5,
   });
@@ -212,7 +212,7 @@ test('fixtures/layers/peer', () => {
     n: 16,
     norm,
   });
-  const route = productRouteReference(logits, { ...shape, logSoftmax: 0, weighting: 1 });
+  const route = productRouteReference(logits, { ...shape, logSoftmax: 0, weigh: 'softmax' });
   expectIds(route.ids, get(file, 'expected.ids'), get(file, 'expected.scores'));
   expectClose(route.scores, get(file, 'expected.scores'), { absolute: 1e-5 });
   expectClose(route.weights, get(file, 'expected.weights'));

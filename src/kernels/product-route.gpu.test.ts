@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fitsHalves, halvesWords, productHalves, type ProductHalvesVariant } from './product-halves.ts';
-import { fitsRoute, MAX_COUNT_TOP_K, productRoute, type ProductRouteVariant } from './product-route.ts';
+import { fitsRoute, MAX_COUNT_TOP_K, productRoute, type ProductRouteForm } from './product-route.ts';
 import { productRouteReference, type ProductRouteOptions } from './product-route.reference.ts';
 import {
   expectClose,
@@ -24,14 +24,14 @@ const control: ProductRouteOptions = {
   n: 64,
   topK: 32,
   logSoftmax: 1,
-  weighting: 0,
+  weigh: 'exp',
 };
 
 async function route(
   logits: Numbers,
-  { tokens, heads, n, topK, logSoftmax, weighting, norm }: ProductRouteOptions,
+  { tokens, heads, n, topK, logSoftmax, weigh, norm }: ProductRouteOptions,
   halvesVariant: ProductHalvesVariant = { form: 'runs', subgroups: false, wg: 16 },
-  routeVariant: ProductRouteVariant = {
+  routeForm: ProductRouteForm = {
     form: topK <= MAX_COUNT_TOP_K ? 'count' : 'bins',
     subgroups: false,
     wg: 64,
@@ -49,16 +49,21 @@ async function route(
     params: { rows: 2 * rows, n, k, norm: norm ? 1 : 0, eps: norm?.eps ?? 0, log_softmax: logSoftmax },
     size: { rows: 2 * rows },
   });
-  const { ids, scores, weights } = await runKernel(gpu, productRoute, routeVariant, {
-    buffers: {
-      halves: first.halves,
-      ids: { type: 'u32', count: rows * topK },
-      scores: { type: 'f32', count: rows * topK },
-      weights: { type: 'f32', count: rows * topK },
+  const { ids, scores, weights } = await runKernel(
+    gpu,
+    productRoute,
+    { ...routeForm, weigh },
+    {
+      buffers: {
+        halves: first.halves,
+        ids: { type: 'u32', count: rows * topK },
+        scores: { type: 'f32', count: rows * topK },
+        weights: { type: 'f32', count: rows * topK },
+      },
+      params: { rows, n, k, top_k: topK, eps: 0, scale: 1 },
+      size: { rows },
     },
-    params: { rows, n, k, top_k: topK, weighting },
-    size: { rows },
-  });
+  );
   return { ids, scores, weights };
 }
 
@@ -84,7 +89,7 @@ describe.each(routeVariants.map((variant) => [productRoute.key(variant), variant
   (_key, variant) => {
     const sizes = [1, 2, 24, 32, 34, 63, 64, 65, 200, 512].filter((topK) => fitsRoute(variant, topK));
     test.each(sizes)('topK %i of 96 x 96', async (topK) => {
-      const options = { ...control, n: 96, topK };
+      const options = { ...control, n: 96, topK, weigh: variant.weigh };
       const logits = randomNormal(options.tokens * 2 * 96, 3, 2);
       const got = await route(logits, options, undefined, variant);
       expectSameRoute(got, productRouteReference(logits, { ...options, bruteForce: true }), topK);
@@ -95,7 +100,7 @@ describe.each(routeVariants.map((variant) => [productRoute.key(variant), variant
       ['all equal', 1],
     ])('ties go to the lower id: %s', async (_name, values) => {
       const next = randomStream(7);
-      const options = { ...control, n: 40, topK: variant.form === 'bins' ? 150 : 33 };
+      const options = { ...control, n: 40, topK: variant.form === 'bins' ? 150 : 33, weigh: variant.weigh };
       const logits = Float32Array.from({ length: options.tokens * 80 }, () => Math.floor(values * next()));
       const got = await route(logits, options, undefined, variant);
       const want = productRouteReference(logits, { ...options, bruteForce: true });
@@ -134,9 +139,12 @@ test.each([
   ['k = n', { n: 20, topK: 24 }],
   ['all of a small grid', { n: 3, topK: 9 }],
   ['all of a grid, by bins', { n: 16, topK: 256 }],
-  ['heads with plain sums and softmax weights', { heads: 8, n: 48, topK: 16, logSoftmax: 0, weighting: 1 }],
-  ['renormalised', { weighting: 1 }],
-  ['renormalised, many', { n: 320, topK: 512, weighting: 1 }],
+  [
+    'heads with plain sums and softmax weights',
+    { heads: 8, n: 48, topK: 16, logSoftmax: 0, weigh: 'softmax' },
+  ],
+  ['renormalised', { weigh: 'softmax' }],
+  ['renormalised, many', { n: 320, topK: 512, weigh: 'softmax' }],
   ['a million experts, many', { tokens: 2, n: 1024, topK: 512 }],
 ])('%s', async (_name, change) => {
   const options = { ...control, ...change };
@@ -183,7 +191,7 @@ test.each([
 });
 
 test('large logits neither overflow nor lose the sum of the weights', async () => {
-  const options = { ...control, weighting: 1 };
+  const options = { ...control, weigh: 'softmax' };
   const logits = randomNormal(options.tokens * 128, 41, 300);
   const { weights } = await route(logits, options);
   for (let token = 0; token < options.tokens; token += 1) {

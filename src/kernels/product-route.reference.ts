@@ -1,10 +1,15 @@
+import { stageOf, type WeighName } from './stages/index.ts';
+import type { StageParams } from './stages/stage.ts';
+
+const PLAIN: StageParams = { eps: 0, scale: 1, groups: 1, keep: 1 };
+
 export interface ProductRouteOptions {
   readonly tokens: number;
   readonly heads: number;
   readonly n: number;
   readonly topK: number;
   readonly logSoftmax: number; // 1: score = log_softmax(row) + log_softmax(column); 0: plain sums
-  readonly weighting: number; // 0: exp(score); 1: softmax over the topK scores
+  readonly weigh: WeighName; // makes weights of the topK scores
   /** Statistics [2, n] of a batch-norm without gain on the logits. */
   readonly norm?: { readonly mean: Float32Array; readonly variance: Float32Array; readonly eps: number };
   /** Look at all n * n sums instead of those that can win. */
@@ -23,7 +28,8 @@ export interface ProductRoute {
  * logits [tokens, heads, 2, n]: row half, then column half
  */
 export function productRouteReference(logits: Float32Array, options: ProductRouteOptions): ProductRoute {
-  const { tokens, heads, topK, weighting } = options;
+  const { tokens, heads, topK } = options;
+  const weigh = stageOf('weigh', options.weigh);
   const count = tokens * heads * topK;
   const route = {
     ids: new Uint32Array(count),
@@ -35,13 +41,13 @@ export function productRouteReference(logits: Float32Array, options: ProductRout
     const y = halfOf(logits, 2 * row + 1, options);
     const best = bestSums(x, y, options);
     const logs = x.log + y.log;
-    let total = 0;
-    for (const { sum } of best) total += Math.exp(sum - best[0]!.sum);
+    const weights = Float64Array.from(best, ({ sum }) => sum - logs);
+    weigh.reference(weights, PLAIN);
+    route.weights.set(weights, row * topK);
     for (const [rank, { sum, id }] of best.entries()) {
       const at = row * topK + rank;
       route.ids[at] = id;
       route.scores[at] = sum - logs;
-      route.weights[at] = weighting === 0 ? Math.exp(sum - logs) : Math.exp(sum - best[0]!.sum) / total;
     }
   }
   return route;

@@ -5,6 +5,7 @@ import count from '../../shaders/lib/product-count.wgsl?raw';
 import type { Part } from '../gpu/program.ts';
 import { constants, featuresOf, foldGrid, gridPart, reducePart } from './common.ts';
 import { defineKernel } from './kernel.ts';
+import { stageOf, type WeighName } from './stages/index.ts';
 
 /** Experts per head that a product router can choose. */
 export const MAX_ROUTE_TOP_K = 512;
@@ -20,7 +21,7 @@ export function candidateCount(topK: number): number {
 }
 
 /** `quad` is `count` in four lanes without workgroup memory, for software adapters. */
-export type ProductRouteVariant = {
+export type ProductRouteForm = {
   readonly form: 'quad' | 'count' | 'bins';
   readonly subgroups: boolean;
   readonly wg: number;
@@ -29,7 +30,7 @@ export type ProductRouteVariant = {
 const MAX_QUAD_TOP_K = 34; // 127 candidates
 
 /** Whether a variant is right, and not wasteful, for topK experts a head. */
-export function fitsRoute({ form }: ProductRouteVariant, topK: number): boolean {
+export function fitsRoute({ form }: ProductRouteForm, topK: number): boolean {
   switch (form) {
     case 'quad':
       return topK <= MAX_QUAD_TOP_K;
@@ -40,7 +41,7 @@ export function fitsRoute({ form }: ProductRouteVariant, topK: number): boolean 
   }
 }
 
-const VARIANTS: readonly ProductRouteVariant[] = [
+const FORMS: readonly ProductRouteForm[] = [
   { form: 'count', subgroups: false, wg: 64 },
   { form: 'count', subgroups: false, wg: 16 },
   { form: 'bins', subgroups: false, wg: 256 },
@@ -48,7 +49,7 @@ const VARIANTS: readonly ProductRouteVariant[] = [
   { form: 'quad', subgroups: true, wg: 4 },
 ];
 
-function formParts(form: ProductRouteVariant['form']): Part[] {
+function formParts(form: ProductRouteForm['form']): Part[] {
   switch (form) {
     case 'quad':
       return [{ name: 'lib/product-count-quad.wgsl', text: countQuad }];
@@ -65,6 +66,16 @@ function formParts(form: ProductRouteVariant['form']): Part[] {
   }
 }
 
+export type ProductRouteVariant = ProductRouteForm & { readonly weigh: WeighName };
+
+/** Every form of the kernel with one weighting, of scores: what the engine chooses from. */
+export function productRouteVariants(weigh: WeighName): ProductRouteVariant[] {
+  return FORMS.map((form) => ({ ...form, weigh }));
+}
+
+/** The weightings that product routers have had so far. */
+const LISTED = ['exp', 'softmax'] as const;
+
 export interface ProductRouteSize {
   readonly rows: number; // tokens * heads
 }
@@ -78,20 +89,18 @@ export const productRoute = defineKernel({
     scores: 'write', // [tokens, heads, topK] f32
     weights: 'write', // [tokens, heads, topK] f32
   },
-  params: { rows: 'u32', n: 'u32', k: 'u32', top_k: 'u32', weighting: 'u32' },
-  variants: VARIANTS,
-  parts: ({ form, subgroups }) => [
+  params: { rows: 'u32', n: 'u32', k: 'u32', top_k: 'u32', eps: 'f32', scale: 'f32' },
+  variants: LISTED.flatMap(productRouteVariants),
+  parts: ({ form, subgroups, weigh }) => [
     { name: 'prelude', text: subgroups ? 'enable subgroups;' : '' },
     gridPart,
     reducePart(false),
     ...formParts(form),
+    { name: `lib/weigh-${weigh}.wgsl`, text: stageOf('weigh', weigh).wgsl },
     { name: 'product-route.wgsl', text: source },
   ],
   features: featuresOf,
   overrides: ({ wg }) => ({ WG: wg }),
-  key: ({ form, wg }) => `product-route/${form}${wg}`,
+  key: ({ weigh, form, wg }) => `product-route/${weigh}/${form}${wg}`,
   grid: ({ rows }: ProductRouteSize) => foldGrid(rows),
 });
-
-/** The values of both kernels' `weighting` parameter. */
-export const WEIGHTINGS = { joint: 0, renormalised: 1 } as const;

@@ -1,5 +1,5 @@
 import { fitsHalves, halvesWords, productHalves } from '../../kernels/product-halves.ts';
-import { fitsRoute, productRoute, WEIGHTINGS } from '../../kernels/product-route.ts';
+import { fitsRoute, productRoute, productRouteVariants } from '../../kernels/product-route.ts';
 import { productRouteReference } from '../../kernels/product-route.reference.ts';
 import { dispatch, type LowerContext } from '../node.ts';
 import { defineOp } from '../op.ts';
@@ -39,7 +39,7 @@ export const productRouteNode = defineOp<ProductRouteIo>({
       topK,
       ...(norm ? { norm } : {}),
       logSoftmax: Number(logSoftmax),
-      weighting: renormalise ? WEIGHTINGS.renormalised : WEIGHTINGS.joint,
+      weigh: weighOf(renormalise),
     });
     context.put(ids, route.ids);
     context.put(weights, route.weights);
@@ -47,12 +47,18 @@ export const productRouteNode = defineOp<ProductRouteIo>({
   },
 });
 
+/** The scores are logarithms: their exponentials as they are, or divided by their sum. */
+function weighOf(renormalise: boolean): 'softmax' | 'exp' {
+  return renormalise ? 'softmax' : 'exp';
+}
+
 function lowerRoute(context: LowerContext, io: ProductRouteIo) {
   const { scores, ids, weights, statistics, grid, heads = 1, topK, renormalise, logSoftmax = true } = io;
   const k = Math.min(grid, topK);
   const halves = context.scratch('halves', { type: 'u32', perToken: halvesWords(2 * heads, k) });
   const sums = io.sums ?? context.scratch('sums', { type: 'f32', perToken: heads * topK });
   const unused: Ref = scores; // without statistics these bindings are not read
+  const weigh = weighOf(renormalise);
   const shape = `${grid}x${grid} top ${topK}`;
   const halvesVariants = productHalves.variants.filter((variant) => fitsHalves(variant, grid));
   return [
@@ -77,8 +83,8 @@ function lowerRoute(context: LowerContext, io: ProductRouteIo) {
     ),
     context.choose(
       productRoute,
-      productRoute.variants.filter((variant) => fitsRoute(variant, topK)),
-      shape,
+      productRouteVariants(weigh).filter((variant) => fitsRoute(variant, topK)),
+      `${weigh} ${shape}`,
       (variant) =>
         dispatch(productRoute, variant, {
           buffers: { halves, ids, scores: sums, weights },
@@ -87,7 +93,8 @@ function lowerRoute(context: LowerContext, io: ProductRouteIo) {
             n: grid,
             k,
             top_k: topK,
-            weighting: renormalise ? WEIGHTINGS.renormalised : WEIGHTINGS.joint,
+            eps: 0,
+            scale: 1,
           }),
           size: ({ tokens }) => ({ rows: heads * tokens }),
         }),
