@@ -55,7 +55,15 @@ export {
   type Step,
 } from './graph/node.ts';
 export { defineOp, type OpDefinition } from './graph/op.ts';
-export type { Ref, Tensor, TensorRows, TensorShape, Weight } from './graph/tensor.ts';
+export {
+  nextOf,
+  type Ref,
+  type StateRewind,
+  type Tensor,
+  type TensorRows,
+  type TensorShape,
+  type Weight,
+} from './graph/tensor.ts';
 export { atomicExpertsNode } from './graph/ops/atomic-experts.ts';
 export { attentionNode, ropeKvNode } from './graph/ops/attention.ts';
 export {

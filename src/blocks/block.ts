@@ -3,20 +3,25 @@ import type { Tensor, TensorRows, TensorType } from '../graph/tensor.ts';
 import type { BlockSpec, ExpertSpec, RouterSpec } from '../models/spec.ts';
 import type { MoeSite, Routes, Site } from './site.ts';
 
-/** What a mixer keeps from step to step: so many elements for each position of the context. */
-export interface StateSpec {
+/** What a mixer keeps from step to step, and how it goes back to an earlier position (`StateRewind`). */
+export type StateSpec = {
   readonly name: string; // unique in the mixer
-  readonly perPosition: number;
   readonly type?: TensorType; // default: what activations are
-}
+} & (
+  | { readonly rewind?: 'positions'; readonly perPosition: number } // elements, for each position of the context
+  | { readonly rewind: 'parity'; readonly size: number } // elements in all; they begin as zeros
+);
 
-/** The tensors [contextTokens, perPosition] of a mixer's states, by name. */
+/**
+ * The tensors of a mixer's states, by name: [contextTokens, perPosition], or [size] of a state that is kept by parity:
+ * that is the old one, and the mixer writes all of `nextOf` it.
+ */
 export type States = Readonly<Record<string, Tensor>>;
 
 /** Turns the normed stream into what is added to the stream: attention, a dense MLP, anything with a state. */
 export interface Mixer<S extends BlockSpec = BlockSpec> {
   readonly kind: S['kind'];
-  /** What it keeps; default: nothing. A session may go back to any position, and runs on from there. */
+  /** What it keeps; default: nothing. */
   state?(spec: S): readonly StateSpec[];
   /** @throws {AtomoeError} bad-file; unsupported-model - sizes that its kernels do not take; `label` is the model's */
   check?(spec: S, label: string): void;

@@ -53,9 +53,10 @@ export function buildDecoder(
 /** A mixer with its states, which are named after it. */
 function mixed(site: Site, mixer: Mixer, x: Tensor, block: BlockSpec): Tensor {
   const { builder, label, purpose } = site;
-  const states = (mixer.state?.(block) ?? []).map(({ name, perPosition, type = 'scalar' }) => {
-    const shape = { role: 'state', type, fixed: purpose.contextTokens * perPosition } as const;
-    return [name, builder.tensor(`${label} ${name}`, shape)] as const;
+  const states = (mixer.state?.(block) ?? []).map((state) => {
+    const { name, type = 'scalar', rewind = 'positions' } = state;
+    const fixed = 'size' in state ? state.size : purpose.contextTokens * state.perPosition;
+    return [name, builder.tensor(`${label} ${name}`, { role: 'state', rewind, type, fixed })] as const;
   });
   return mixer.add(site, x, block, Object.fromEntries(states));
 }

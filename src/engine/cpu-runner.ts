@@ -3,15 +3,22 @@ import { invariant } from '../errors.ts';
 import { runOnCpu, type CpuResources, type CpuStates } from '../graph/cpu.ts';
 import { recordOf, type ModelGraph, type Step } from '../graph/node.ts';
 import { NOT_FINITE, parseRecord } from '../graph/ops/sample.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import { nextOf, type Tensor } from '../graph/tensor.ts';
 import { buildGraph } from '../blocks/family.ts';
 import type { LoadProgress, LossyReport, MemoryReport, TokenRoutes } from './api.ts';
 import { loadOnCpu } from './cpu-load.ts';
 import type { Drafted } from './planning.ts';
+import { Progress } from './progress.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
 
 class CpuState implements RunnerState {
   readonly tensors: CpuStates = new Map();
+  readonly progress: Progress;
+
+  constructor(graph: ModelGraph) {
+    this.progress = new Progress(graph.tensors);
+  }
+
   dispose(): void {
     this.tensors.clear();
   }
@@ -60,7 +67,14 @@ export class CpuRunner implements Runner {
   }
 
   openState(): Promise<RunnerState> {
-    return Promise.resolve(new CpuState());
+    return Promise.resolve(new CpuState(this.#drafted.decode));
+  }
+
+  rewindTo(state: RunnerState, past: number): number {
+    const { progress, tensors } = own(state);
+    return progress.rewindTo(past, () => {
+      for (const { name } of progress.replaced) tensors.delete(name);
+    });
   }
 
   setSeen(state: RunnerState, ids: Iterable<number>): void {
@@ -120,13 +134,18 @@ export class CpuRunner implements Runner {
 
   #run(graph: ModelGraph, state: RunnerState, { ids, past, penalty, temperature, candidates }: StepRequest) {
     const step: Step = { tokens: ids.length, past, penalty, temperature, candidates };
-    return runOnCpu(
-      graph,
-      this.#resources,
-      own(state).tensors,
-      step,
-      new Map([[graph.ids, Uint32Array.from(ids)]]),
-    );
+    const { tensors, progress } = own(state);
+    progress.begin(past);
+    const inputs = new Map([[graph.ids, Uint32Array.from(ids)]]);
+    const get = runOnCpu(graph, this.#resources, tensors, step, inputs);
+    for (const tensor of progress.replaced) {
+      const { name } = nextOf(tensor);
+      const next = tensors.get(name);
+      if (next) tensors.set(tensor.name, next);
+      tensors.delete(name);
+    }
+    progress.commit(past, ids.length);
+    return get;
   }
 }
 

@@ -6,7 +6,8 @@ import { submit, type Copy } from '../gpu/recorder.ts';
 import { NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../graph/ops/sample.ts';
 import { NO_EXPERT } from '../graph/ops/skip-light.ts';
 import { tensorSizeBytes } from '../graph/liveness.ts';
-import { recordOf, type ModelGraph } from '../graph/node.ts';
+import { nextOf } from '../graph/tensor.ts';
+import { recordOf, type ModelGraph, type Step } from '../graph/node.ts';
 import { Plan, type Instance } from '../graph/plan.ts';
 import { buildGraph } from '../blocks/family.ts';
 import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from './api.ts';
@@ -61,6 +62,19 @@ export class GpuRunner implements Runner {
     return state;
   }
 
+  rewindTo(state: RunnerState, past: number): number {
+    const { progress, buffers } = gpuState(state);
+    return progress.rewindTo(past, () => {
+      // Both of a pair: which holds the old one changes from step to step.
+      for (const tensor of progress.replaced) {
+        for (const { name } of [tensor, nextOf(tensor)]) {
+          const buffer = buffers.get(name);
+          if (buffer) this.#loaded.gpu.write(buffer, 0, new Uint8Array(buffer.sizeBytes));
+        }
+      }
+    });
+  }
+
   setSeen(state: RunnerState, ids: Iterable<number>): void {
     const { gpu, drafted } = this.#loaded;
     const seen = gpuState(state).buffers.get(SEEN);
@@ -71,13 +85,14 @@ export class GpuRunner implements Runner {
   }
 
   async prefill(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<void> {
-    await this.#runChunk(gpuState(state).prefill, request, [], signal);
+    const own = gpuState(state);
+    await this.#run(own, own.prefill, request, [], signal);
     await this.#loaded.gpu.idle();
   }
 
   async step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult> {
-    const isDecode = request.ids.length === 1;
-    const instance = isDecode ? gpuState(state).decode : gpuState(state).prefill;
+    const own = gpuState(state);
+    const instance = request.ids.length === 1 ? own.decode : own.prefill;
     const { plan } = instance;
     const record = recordOf(plan.graph);
     const recordBytes = request.candidates ? SAMPLE_RECORD_BYTES : 4;
@@ -91,8 +106,7 @@ export class GpuRunner implements Runner {
       ...routes.copies.map((route) => ({ ...route, to: copy.to })),
     ];
     try {
-      if (isDecode) await this.#runToken(instance, request, copies, signal);
-      else await this.#runChunk(instance, request, copies, signal);
+      await this.#run(own, instance, request, copies, signal);
     } catch (error) {
       read().catch(() => {}); // frees the slot
       throw error;
@@ -121,11 +135,12 @@ export class GpuRunner implements Runner {
     const options = { label: 'all logits', maxTokens, ...common };
     this.#allLogitsPlan ??= Plan.open(gpu, graph, forPrompts, options);
     const plan = await this.#allLogitsPlan;
-    const instance = plan.instance(gpuState(state).buffers);
+    const own = gpuState(state);
+    const instance = plan.instance(own.buffers);
     const all = new Float32Array(request.ids.length * spec.vocab);
     for (let from = 0; from < request.ids.length; from += maxTokens) {
       const ids = request.ids.slice(from, from + maxTokens);
-      await this.#runChunk(instance, { ...request, ids, past: request.past + from }, [], undefined);
+      await this.#run(own, instance, { ...request, ids, past: request.past + from }, [], undefined);
       all.set(new Float32Array(await plan.read(plan.graph.logits, ids.length)), from * spec.vocab);
     }
     return all;
@@ -171,49 +186,60 @@ export class GpuRunner implements Runner {
     });
   }
 
-  /** One token: in one submission, or in parts where experts may be missing. */
-  async #runToken(
+  /** A whole step. After an error the states are as they were before, and the step can be run again. */
+  async #run(
+    own: GpuState,
     instance: Instance<ModelGraph>,
     request: StepRequest,
     copies: readonly Copy[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { gpu, memory } = this.#loaded;
-    writeIds(gpu, instance.plan, request.ids);
-    if (!memory || memory.streamer.isComplete) instance.run(stepOf(request), copies);
-    else await memory.steps.decode(instance, stepOf(request), copies, signal);
+    const { ids, past } = request;
+    own.progress.begin(past);
+    writeIds(this.#loaded.gpu, instance.plan, ids);
+    const step = stepOf(request, own);
+    if (instance === own.decode) await this.#runToken(instance, step, copies, signal);
+    else await this.#runChunk(instance, step, copies, signal);
+    own.progress.commit(past, ids.length);
+  }
+
+  /** One token: in one submission, or in parts where experts may be missing. */
+  async #runToken(
+    instance: Instance<ModelGraph>,
+    step: Step,
+    copies: readonly Copy[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { memory } = this.#loaded;
+    if (!memory || memory.streamer.isComplete) instance.run(step, copies);
+    else await memory.steps.decode(instance, step, copies, signal);
   }
 
   /** Many tokens, by the plan for prompts. */
   async #runChunk(
     instance: Instance<ModelGraph>,
-    request: StepRequest,
+    step: Step,
     copies: readonly Copy[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { gpu, memory } = this.#loaded;
-    if (!memory || memory.streamer.isComplete) {
-      await this.#submitSlices(instance, request, copies, signal);
-      return;
-    }
-    writeIds(gpu, instance.plan, request.ids);
-    const step = { ...stepOf(request), mostMultiplyAdds: this.#pace.mostWork };
-    await memory.steps.prefill(instance, step, copies, { pace: this.#pace, signal });
+    const { memory } = this.#loaded;
+    const paced = { ...step, mostMultiplyAdds: this.#pace.mostWork };
+    if (!memory || memory.streamer.isComplete) await this.#submitSlices(instance, paced, copies, signal);
+    else await memory.steps.prefill(instance, paced, copies, { pace: this.#pace, signal });
   }
 
   /**
    * Submits a long step in slices (`pace.ts`), at most two ahead of the GPU. How it is cut changes no
-   * result. An abort between slices leaves the cache as it was up to `past`.
+   * result, and an abort between slices leaves a step that was not run to its end.
    */
   async #submitSlices(
     instance: Instance<ModelGraph>,
-    request: StepRequest,
+    step: Step,
     copies: readonly Copy[],
     signal?: AbortSignal,
   ): Promise<void> {
     const { gpu } = this.#loaded;
-    writeIds(gpu, instance.plan, request.ids);
-    const commands = instance.commands({ ...stepOf(request), mostMultiplyAdds: this.#pace.mostWork });
+    const commands = instance.commands(step);
     const slices = this.#pace.slices(commands);
     const startedMs = performance.now();
     let previous: Promise<void> | undefined;

@@ -8,6 +8,7 @@ import type { Scalar } from '../graph/tensor.ts';
 import type { Bounds } from '../graph/weight-parts.ts';
 import type { ExpertMemory } from './expert-memory.ts';
 import type { Drafted } from './planning.ts';
+import { Progress } from './progress.ts';
 import type { RunnerState, StepRequest } from './runner.ts';
 
 /** What a runner runs. */
@@ -28,6 +29,7 @@ export interface Loaded {
 /** States and bind groups of one session. */
 export class GpuState implements RunnerState {
   readonly buffers: ReadonlyMap<string, Buffer>;
+  readonly progress: Progress;
   readonly #plans: { readonly decode: Plan<ModelGraph>; readonly prefill: Plan<ModelGraph> };
   readonly #onDispose: (state: GpuState) => void;
   #decode: Instance<ModelGraph> | undefined;
@@ -41,6 +43,7 @@ export class GpuState implements RunnerState {
     this.buffers = buffers;
     this.#plans = plans;
     this.#onDispose = onDispose;
+    this.progress = new Progress(plans.decode.graph.tensors);
     this.bind();
   }
 
@@ -72,8 +75,11 @@ export function gpuState(state: RunnerState): GpuState {
   return state;
 }
 
-export function stepOf({ ids, past, penalty, temperature, candidates }: StepRequest): Step {
-  return { tokens: ids.length, past, penalty, temperature, candidates };
+export function stepOf(
+  { ids, past, penalty, temperature, candidates }: StepRequest,
+  { progress }: GpuState,
+): Step {
+  return { tokens: ids.length, past, penalty, temperature, candidates, parity: progress.parity };
 }
 
 export function writeIds(gpu: Gpu, plan: Plan<Graph>, ids: readonly number[]): void {

@@ -37,11 +37,12 @@ export class GpuTools implements RunnerTools {
 
   async profile(state: RunnerState, request: StepRequest): Promise<DispatchTime[]> {
     const { gpu } = this.#loaded;
-    const { decode, prefill } = gpuState(state);
+    const own = gpuState(state);
+    const { decode, prefill } = own;
     const instance = request.ids.length === 1 ? decode : prefill;
     const { lowered } = instance.plan;
     writeIds(gpu, instance.plan, request.ids);
-    const step = stepOf(request);
+    const step = stepOf(request, own);
     const commands = instance.commands(step);
     const needed = lowered.dispatches.flatMap(({ isNeeded }, index) =>
       (isNeeded?.(step) ?? true) ? [index] : [],

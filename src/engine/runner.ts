@@ -68,6 +68,12 @@ export interface Runner {
   readonly contextTokens: number;
   readonly chunkTokens: number; // tokens of one prefill step at most
   openState(): Promise<RunnerState>;
+  /**
+   * Takes a state back, for steps that go on behind its first `past` tokens.
+   *
+   * @returns where they do: `past`, or less where the state cannot be cut back: 0, or as far as it had come
+   */
+  rewindTo(state: RunnerState, past: number): number;
   /** Marks the tokens that the repetition penalty knows, replacing earlier marks. */
   setSeen(state: RunnerState, ids: Iterable<number>): void;
   /** Runs a step for the sake of the cache only. Resolves when `signal` may abort without harm. */

@@ -43,7 +43,7 @@ interface Reply {
   readonly detokenizer: StreamingDetokenizer;
   readonly stops: StopStrings;
   promptTokens: number;
-  reusedTokens: number;
+  reusedTokens: number; // of the prompt, that the cache begins with; until the runner said so, may begin with
   text: string;
   count: number;
   prefillMs: number;
@@ -188,14 +188,16 @@ export class EngineSession implements Session {
   /** Brings the cache up to the whole prompt, chunk by chunk; the last chunk's step gives the first logits. */
   async *#prefill(
     ids: readonly number[],
-    { options, reusedTokens }: Reply,
+    reply: Reply,
   ): AsyncGenerator<GenerateEvent, StepResult, undefined> {
     const { runner, queue } = this.#parts;
+    const { options } = reply;
     const memory = this.#memory;
     memory.state ??= queue.run(() => runner.openState());
     memory.state.catch(() => (memory.state = undefined));
     const state = await memory.state;
-    this.#ids.length = reusedTokens;
+    reply.reusedTokens = runner.rewindTo(state, reply.reusedTokens);
+    this.#ids.length = reply.reusedTokens;
     if (options.repetitionPenalty !== 1) runner.setSeen(state, ids);
     for (;;) {
       this.#assertUsable();

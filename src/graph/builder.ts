@@ -20,11 +20,16 @@ export class GraphBuilder {
   readonly #tensors: Tensor[] = [this.ids];
   readonly #weights = new Map<string, Weight>();
   readonly #written = new Set<Tensor>();
+  readonly #replaced: Tensor[] = []; // states that are kept by parity
   #isNeeded: ((step: Step) => boolean) | undefined;
 
   tensor(name: string, shape: TensorShape): Tensor {
     const tensor = makeTensor(name, shape);
     this.#tensors.push(tensor);
+    if (tensor.next) {
+      this.#tensors.push(tensor.next);
+      this.#replaced.push(tensor);
+    }
     return tensor;
   }
 
@@ -68,10 +73,13 @@ export class GraphBuilder {
   /** Appends a node; what it reads is an input, a state, or was written by an earlier node. */
   add(node: Node): void {
     for (const each of node.reads) {
-      const isThere = each.kind === 'weight' || GIVEN.has(each.role) || this.#written.has(each);
+      const isThere = each.kind === 'weight' || this.#isGiven(each) || this.#written.has(each);
       invariant(isThere, () => `${node.op} ${node.label} reads ${each.name}, which no node before it writes`);
     }
-    for (const each of node.writes) this.#written.add(each);
+    for (const each of node.writes) {
+      invariant(!each.next, () => `${node.op} ${node.label} writes ${each.name}; it is replaced by its next`);
+      this.#written.add(each);
+    }
     this.#nodes.push(this.#isNeeded ? onlyWhen(this.#isNeeded, node) : node);
   }
 
@@ -92,12 +100,19 @@ export class GraphBuilder {
 
   /** A graph that is less than a model, such as a single layer: whoever built it knows its outputs. */
   buildPart(): Graph {
+    for (const { name, next } of this.#replaced) {
+      invariant(next && this.#written.has(next), () => `no node writes what comes next of the state ${name}`);
+    }
     return {
       nodes: this.#nodes,
       tensors: this.#tensors,
       weights: [...this.#weights.values()],
       ids: this.ids,
     };
+  }
+
+  #isGiven(tensor: Tensor): boolean {
+    return GIVEN.has(tensor.role) && !this.#replaced.some(({ next }) => next === tensor);
   }
 
   #checkpoint(

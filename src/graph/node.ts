@@ -19,8 +19,12 @@ export interface Step {
   readonly temperature: number; // of the record's tempered sum; 1 when greedy
   readonly candidates: boolean; // whether the record holds more than the best token
   readonly mostMultiplyAdds?: number; // of a dispatch, where the device has shown that it takes more than plans reckon with
+  readonly parity?: Parity; // which buffers hold the old of states that are kept by parity; default 0
   readonly lookahead?: number; // layers ahead whose experts are guessed; default 0
 }
+
+/** After an even number of committed steps, or an odd one. */
+export type Parity = 0 | 1;
 
 /** A step whose logits are wanted as they are. */
 export function plainStep(tokens: number, past: number): Step {

@@ -10,6 +10,7 @@ import { elementBytes, shareBuffers, tensorSizeBytes } from './liveness.ts';
 import { plainStep, type Dispatch, type Graph, type LowerContext, type Step } from './node.ts';
 import { MOST_MULTIPLY_ADDS } from './pieces.ts';
 import { elementCount, makeTensor, type Ref, type Tensor, type Weight } from './tensor.ts';
+import { swap, type States } from './states.ts';
 import type { WeightPart } from './weight-parts.ts';
 import type { FormatName } from '../weights/formats/index.ts';
 
@@ -166,9 +167,6 @@ function pick(
   throw failure;
 }
 
-/** Buffers of the states of one session, by tensor name. */
-export type States = ReadonlyMap<string, Buffer>;
-
 /** What a plan holds, for reports. */
 export interface PlanMemory {
   readonly activationsBytes: number;
@@ -274,14 +272,16 @@ export class Plan<G extends Graph = Graph> {
     return new Plan(parts);
   }
 
-  /** Makes the bind groups for one session's states. Nothing is created after this. */
+  /** Makes the bind groups for one session's states, of both parities. Nothing is created after this. */
   instance(states: States): Instance<G> {
-    const resolve = (ref: Ref) => this.resolve(ref, states) ?? missing(ref);
-    const groups = this.lowered.dispatches.map((dispatch, index) => {
-      const params = this.#arena.slot(index, dispatch.program.params);
-      return bindDispatch(this.#gpu, dispatch, this.#pipeline(index), resolve, params);
+    const { dispatches } = this.lowered;
+    const groups = dispatches.map((_, index) => this.#bind(index, states));
+    const swapped = swap(states, this.graph.tensors);
+    const odd = groups.map((group, index) => {
+      const bound = Object.values(dispatches[index]?.buffers ?? {});
+      return bound.some(swapped.has) ? this.#bind(index, swapped.states) : group;
     });
-    return new Instance(this.#gpu, this, groups, this.#arena);
+    return new Instance(this.#gpu, this, [groups, odd], this.#arena);
   }
 
   /** Where a tensor lies. */
@@ -310,6 +310,14 @@ export class Plan<G extends Graph = Graph> {
   dispose(): void {
     for (const buffer of this.#buffers) buffer.dispose();
     this.#arena.buffer.dispose();
+  }
+
+  #bind(index: number, states: States): BindGroup {
+    const dispatch = this.lowered.dispatches[index];
+    invariant(dispatch, () => `no dispatch ${index}`);
+    const resolve = (ref: Ref) => this.resolve(ref, states) ?? missing(ref);
+    const params = this.#arena.slot(index, dispatch.program.params);
+    return bindDispatch(this.#gpu, dispatch, this.#pipeline(index), resolve, params);
   }
 
   #part(weight: Weight, part: number, wanted?: number): BufferSlice {
@@ -389,14 +397,16 @@ export interface Span {
   readonly rest: readonly Command[]; // once, with all of the bank's records in place unless `waves` has read them
 }
 
+type BothParities = readonly [even: readonly BindGroup[], odd: readonly BindGroup[]];
+
 /** A plan bound to one session's states. */
 export class Instance<G extends Graph = Graph> {
   readonly plan: Plan<G>;
   readonly #gpu: Gpu;
-  readonly #groups: readonly BindGroup[];
+  readonly #groups: BothParities;
   readonly #arena: ParamsArena;
 
-  constructor(gpu: Gpu, plan: Plan<G>, groups: readonly BindGroup[], arena: ParamsArena) {
+  constructor(gpu: Gpu, plan: Plan<G>, groups: BothParities, arena: ParamsArena) {
     this.#gpu = gpu;
     this.plan = plan;
     this.#groups = groups;
@@ -432,8 +442,9 @@ export class Instance<G extends Graph = Graph> {
   #visit(step: Step, visit: (command: Command, dispatch: Dispatch) => void): void {
     // Only a step that is paced asks what its dispatches take: a token goes in one submission.
     const isPaced = step.mostMultiplyAdds !== undefined;
+    const groups = this.#groups[step.parity ?? 0];
     this.plan.lowered.dispatches.forEach((dispatch, index) => {
-      const group = this.#groups[index];
+      const group = groups[index];
       if (!group || (dispatch.isNeeded && !dispatch.isNeeded(step))) return;
       this.#arena.set(index, dispatch.program.params, dispatch.params(step));
       const grid = this.#grid(dispatch, step);

@@ -1,3 +1,4 @@
+import { invariant } from '../errors.ts';
 import type { Buffer } from '../gpu/buffer.ts';
 
 /** What activations are stored as: told by the kernels, passed on to the engine. */
@@ -15,6 +16,16 @@ export type TensorType = 'scalar' | 'f32' | 'u32';
  */
 export type TensorRole = 'input' | 'activation' | 'output' | 'indirect' | 'state';
 
+/**
+ * How a state goes back to an earlier position:
+ *
+ * - `positions`: what it holds of a position is written by the step of that position and depends on no later one, so it
+ *   is cut back by length, and a step that runs again writes the same again
+ * - `parity`: a summary of all tokens so far. A step reads the old one and writes the new one beside it; when the whole
+ *   step is done they change places. A step that runs again changes nothing; going back means to begin anew
+ */
+export type StateRewind = 'positions' | 'parity';
+
 /** A named array of `perToken * tokens + fixed` elements. */
 export interface Tensor {
   readonly kind: 'tensor';
@@ -23,13 +34,25 @@ export interface Tensor {
   readonly role: TensorRole;
   readonly perToken: number;
   readonly fixed: number;
+  /** Of a state that is kept by parity: what a step writes all of, and reads as the old one in the next step. */
+  readonly next?: Tensor;
 }
 
-export type TensorShape = Partial<Pick<Tensor, 'type' | 'role' | 'perToken' | 'fixed'>>;
+export interface TensorShape extends Partial<Pick<Tensor, 'type' | 'role' | 'perToken' | 'fixed'>> {
+  readonly rewind?: StateRewind; // of a state; default 'positions'
+}
 
 export function makeTensor(name: string, shape: TensorShape): Tensor {
   const { type = 'scalar', role = 'activation', perToken = 0, fixed = 0 } = shape;
-  return { kind: 'tensor', name, type, role, perToken, fixed };
+  const tensor = { kind: 'tensor', name, type, role, perToken, fixed } as const;
+  if (shape.rewind !== 'parity') return tensor;
+  return { ...tensor, next: { ...tensor, name: `${name} next` } };
+}
+
+/** What a step writes of a state that is kept by parity. */
+export function nextOf({ name, next }: Tensor): Tensor {
+  invariant(next, () => `${name} is no state that is kept by parity`);
+  return next;
 }
 
 /** Elements of a tensor in a step of so many tokens. */
