@@ -1,7 +1,7 @@
 /** What the engine tells people about a model, and what it reads beside the weights. */
 import { isJsonObject, parseJsonObject, readJson, readText } from '../io/json-file.ts';
 import type { FolderSource } from '../io/source.ts';
-import { openTokenizer, type Tokenizer } from '../text/tokenizer.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
 import type { ModelInfo, ModelPlan } from './api.ts';
 import type { Drafted } from './planning.ts';
 
@@ -36,11 +36,13 @@ export async function readTokenizer(
 ): Promise<Tokenizer | undefined> {
   const tokenizerJson = await readJson(folder, 'tokenizer.json', { signal });
   if (!tokenizerJson) return undefined;
+  const loading = import('../text/tokenizer.ts');
+  loading.catch(() => {}); // awaited below, behind the smaller files
   const tokenizerConfig = await readJson(folder, 'tokenizer_config.json', { signal });
   const hasTokens = isJsonObject(tokenizerConfig?.['added_tokens_decoder']);
   // Newer models say it all in the other files, and transformers does not look here either.
   const tokensMap = hasTokens ? undefined : await readOptional(folder, 'special_tokens_map.json', signal);
-  return openTokenizer({
+  const files = {
     tokenizerJson,
     tokenizerConfig,
     ...(tokensMap === undefined
@@ -50,7 +52,9 @@ export async function readTokenizer(
     generationConfig: checkpoint.generationConfig,
     chatTemplate: await readOptional(folder, 'chat_template.jinja', signal),
     vocab: spec.vocab,
-  });
+  };
+  const { openTokenizer } = await loading;
+  return openTokenizer(files);
 }
 
 /** Hosts of single-page applications answer a request for a file that is not there with their own page. */

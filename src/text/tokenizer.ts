@@ -1,4 +1,4 @@
-import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import { AddedToken, Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { AtomoeError } from '../errors.ts';
 import { boundLibrary } from './bounded-library.ts';
 import { addedAround, checkTokenizer, type Json } from './check-tokenizer.ts';
@@ -46,13 +46,12 @@ export interface Tokenizer extends TokenTable {
 }
 
 /**
- * Opens a tokenizer. The library that runs it is loaded on the first call.
+ * Opens a tokenizer. This file and the library behind it are large: the engine loads them beside tokenizer.json.
  *
  * @throws {AtomoeError} bad-file - tokenizer.json lacks a part, or has ids that the model has not; unsupported-model -
  *   a part of an unknown kind
  */
 export async function openTokenizer(files: TokenizerFiles): Promise<Tokenizer> {
-  const { Tokenizer: Library, AddedToken } = await import('@huggingface/tokenizers');
   const { tokenizerJson, tokenizerConfig = {}, modelConfig = {}, generationConfig = {} } = files;
   const { type, ids: ownIds } = checkTokenizer(tokenizerJson);
   const { specialTokensMap = {}, vocab = Number.MAX_SAFE_INTEGER } = files;
@@ -63,7 +62,7 @@ export async function openTokenizer(files: TokenizerFiles): Promise<Tokenizer> {
   checkAround(tokenizerJson['post_processor'], ownIds, declared);
   const model = { ...(tokenizerJson['model'] as Json), type };
   const parts = { ...EMPTY_PARTS, ...tokenizerJson, model, added_tokens: [] };
-  const library = construct(() => new Library(parts as never, libraryConfig(tokenizerConfig)));
+  const library = construct(() => new HuggingFaceTokenizer(parts as never, libraryConfig(tokenizerConfig)));
   boundLibrary(library, declared.added, AddedToken);
   const table = tableOf(library, tokenizerJson, declared);
   new StreamingDetokenizer(table); // refuses a decoder that cannot stream now, and not in mid-reply
