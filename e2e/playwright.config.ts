@@ -1,7 +1,10 @@
+import { register } from 'node:module';
 import { createServer, type AddressInfo } from 'node:net';
 import process from 'node:process';
 import { defineConfig } from 'playwright/test';
 import { chromiumFlags, requireChromium } from '../scripts/chromium.mjs';
+
+register('./wgsl-loader.mjs', import.meta.url);
 
 /** A port that was free a moment ago; tests of two checkouts then run side by side. */
 async function freePort(): Promise<number> {
