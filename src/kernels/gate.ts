@@ -4,7 +4,7 @@ import groupsOfGroup from '../../shaders/lib/gate-groups-group.wgsl?raw';
 import groupsOfLane from '../../shaders/lib/gate-groups-lane.wgsl?raw';
 import shared from '../../shaders/lib/gate.wgsl?raw';
 import scoreAlone from '../../shaders/lib/score-alone.wgsl?raw';
-import { invariant } from '../errors.ts';
+import { AtomoeError, invariant } from '../errors.ts';
 import { render, type Part } from '../gpu/program.ts';
 import { foldGrid, gridPart } from './common.ts';
 import { defineKernel, pairs, type ParamValues } from './kernel.ts';
@@ -61,6 +61,20 @@ export type GateVariant = GateForm & GateStages & Readonly<Record<string, string
 
 export function gateStages({ score, renorm, groups, select = 'all' }: RouterRule): GateStages {
   return { score, select: groups?.score ?? select, weigh: renorm };
+}
+
+/** @throws {AtomoeError} bad-input - no stage has a name that the rule says, or the selection and the rule differ in groups */
+export function checkStages(rule: RouterRule): void {
+  const { score, select, weigh } = gateStages(rule);
+  stageOf('score', score);
+  stageOf('weigh', weigh);
+  const { over } = stageOf('select', select);
+  const wanted = rule.groups ? 'groups' : 'expert';
+  if (over === wanted) return;
+  throw new AtomoeError(
+    'bad-input',
+    `the selection "${select}" is over ${over}, in a rule ${rule.groups ? 'with' : 'without'} groups; wanted one over ${wanted}`,
+  );
 }
 
 /** Every form of the kernel for a rule: what the engine chooses from. */

@@ -49,7 +49,7 @@ export interface SharedSpec extends GatedMlpSpec {
 
 /** How scores become affinities. */
 export interface TransformSpec {
-  readonly kind: 'softmax' | 'sigmoid';
+  readonly kind: 'softmax' | 'sigmoid' | (string & {}); // or a score stage that was registered
 }
 
 /** Which affinities are chosen: the k largest, lower ids first among equals. */
@@ -61,15 +61,15 @@ export interface SelectSpec {
   readonly groups?: {
     readonly count: number;
     readonly keep: number;
-    readonly by: 'max' | 'sumOfTopTwo';
+    readonly by: 'max' | 'sumOfTopTwo' | (string & {}); // or a selection stage that was registered
   };
 }
 
 /** What the chosen experts' outputs are multiplied by. */
 export interface WeighSpec {
   readonly from?: 'affinity' | 'exp'; // a, or exp(a); default a
-  /** Over the chosen: w / (sum w + epsilon), or the softmax of w. Default: none. */
-  readonly normalise?: 'none' | 'sum' | 'softmax';
+  /** Over the chosen: w / (sum w + epsilon), or the softmax of w, or a weighting stage that was registered. Default: none. */
+  readonly normalise?: 'none' | 'sum' | 'softmax' | (string & {});
   readonly epsilon?: number; // default 0
   readonly scale?: number; // default 1
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { RouterSpec, TransformSpec, WeighSpec } from '../../models/spec.ts';
+import { registerStage } from '../../kernels/stages/index.ts';
 import { linear } from './linear.ts';
 
 function check(transform: readonly TransformSpec[], weigh: WeighSpec): void {
@@ -32,4 +33,34 @@ test.each<[TransformSpec['kind'][], WeighSpec]>([
       weigh,
     );
   expect(run).toThrow(/^model: the linear router does not combine .*; write a router for it$/);
+});
+
+const groupedBy = (by: string): RouterSpec => ({
+  score: { kind: 'linear' },
+  select: { kind: 'topK', k: 2, groups: { count: 4, keep: 2, by } },
+});
+
+test('a spec may name stages from outside, once they are registered', () => {
+  const wgsl = 'fn score(logit: f32) -> f32 { return logit * logit; }';
+  const reference = (row: Float64Array) => row.forEach((logit, e) => (row[e] = logit * logit));
+  expect(() => check([{ kind: 'toy-square' }], {})).toThrow(
+    /^no score stage "toy-square"; wanted softmax, sigmoid,/,
+  );
+  registerStage({ name: 'toy-square', role: 'score', over: 'logit', wgsl, reference });
+  expect(() => check([{ kind: 'toy-square' }], { normalise: 'sum' })).not.toThrow();
+  expect(() => check([], { normalise: 'toy-square' })).toThrow(
+    'no weigh stage "toy-square"; wanted none, sum',
+  );
+});
+
+test('groups need a selection over groups', () => {
+  for (const by of ['max', 'sumOfTopTwo']) {
+    expect(() => linear.check?.(groupedBy(by) as never, 'model', 8)).not.toThrow();
+  }
+  expect(() => linear.check?.(groupedBy('all') as never, 'model', 8)).toThrow(
+    'the selection "all" is over expert, in a rule with groups; wanted one over groups',
+  );
+  expect(() => linear.check?.(groupedBy('best') as never, 'model', 8)).toThrow(
+    'no select stage "best"; wanted all,',
+  );
 });

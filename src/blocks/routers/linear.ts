@@ -1,17 +1,17 @@
 import { AtomoeError } from '../../errors.ts';
 import { gateNode } from '../../graph/ops/gate.ts';
 import { linearNode } from '../../graph/ops/linear.ts';
-import type { RouterRule } from '../../kernels/gate.ts';
+import { checkStages, type RouterRule } from '../../kernels/gate.ts';
 import type { LinearScoreSpec, RouterSpec, SelectSpec } from '../../models/spec.ts';
 import type { Router } from '../block.ts';
 
 type LinearRouterSpec = RouterSpec<LinearScoreSpec>;
 
-/** One score an expert, s = weight x; softmax, sigmoid or nothing; the k best, within groups where asked for. */
+/** One score an expert, s = weight x; softmax, sigmoid or nothing, or stages from outside; the k best, within groups where asked for. */
 export const linear: Router<LinearRouterSpec> = {
   kind: 'linear',
   most: ({ select }) => select.k,
-  check: (spec, label) => void ruleOf(spec, label),
+  check: (spec, label) => checkStages(ruleOf(spec, label)),
   add(site, x, spec) {
     const { builder, label, hidden, experts } = site;
     const { score, select } = spec;
@@ -53,5 +53,5 @@ function ruleOf({ transform = [], select, weigh = {} }: LinearRouterSpec, label:
 function groupsOf({ groups }: SelectSpec): RouterRule['groups'] {
   if (!groups) return null;
   const { count, keep, by } = groups;
-  return { count, keep, score: by === 'max' ? 'max' : 'two-best' };
+  return { count, keep, score: by === 'sumOfTopTwo' ? 'two-best' : by };
 }
