@@ -7,10 +7,10 @@ const root = import.meta.dirname;
 const source = (path: string) => resolve(root, 'src', path);
 
 /** What starts a worker or opens files, with all that it imports: the element and Node's entry need no more of the core. */
-const CLIENT = /[\\/]src[\\/](worker[\\/]open|engine[\\/]api|io[\\/](names|read|storage))\.ts$/;
+const CLIENT = /[\\/]src[\\/](worker[\\/]open|engine[\\/](?:\w+[\\/])?api|io[\\/](names|read|storage))\.ts$/;
 
 /** What runs models, with all it imports. */
-const ENGINE = /[\\/]src[\\/]engine[\\/]engine\.ts$/;
+const ENGINE = /[\\/]src[\\/]engine[\\/](?:\w+[\\/])?engine\.ts$/;
 
 /** What families share. */
 const FAMILIES = /[\\/]src[\\/]models[\\/]families[\\/](common|rope|sparse-mlp|windows)\.ts$/;
@@ -21,7 +21,15 @@ const FAMILIES = /[\\/]src[\\/]models[\\/]families[\\/](common|rope|sparse-mlp|w
  */
 export default defineConfig({
   publicDir: false,
-  plugins: [cleanBefore(), bareShaders(), workerBeside(), workerInOne(), executable(), licences()],
+  plugins: [
+    cleanBefore(),
+    coreOfThree(),
+    bareShaders(),
+    workerBeside(),
+    workerInOne(),
+    executable(),
+    licences(),
+  ],
   build: {
     outDir: resolve(root, 'dist'),
     emptyOutDir: false, // the demo's build lies in dist/demo
@@ -71,6 +79,24 @@ function cleanBefore(): Plugin {
       const names = await readdir(dist).catch(() => []);
       await Promise.all(
         names.filter((name) => name !== 'demo').map((name) => rm(resolve(dist, name), { recursive: true })),
+      );
+    },
+  };
+}
+
+/** A group whose module has moved away would leave the core in many files, and nobody would be told. */
+function coreOfThree(): Plugin {
+  return {
+    name: 'atomoe:core-of-three',
+    generateBundle(_, bundle) {
+      const core = new Set(['index.js']);
+      for (const file of core) {
+        const output = bundle[file];
+        if (output?.type === 'chunk') for (const imported of output.imports) core.add(imported);
+      }
+      if (core.size === 3) return;
+      this.error(
+        `the core is ${[...core].join(', ')}; wanted 3 files; correct the paths of the groups of chunks`,
       );
     },
   };
