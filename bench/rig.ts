@@ -19,7 +19,7 @@ import {
   type Tuning,
 } from '../src/graph/plan.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
-import { tuneModel, type TuningStore } from '../src/engine/tuning.ts';
+import { tuneModel, type TuningStore } from '../src/engine/load/tuning.ts';
 import type { FormatName } from '../src/weights/formats/index.ts';
 
 /** Matrices of a record, and how many records. */

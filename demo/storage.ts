@@ -6,7 +6,7 @@ import {
   listModels,
   persistStorage,
   type StoredModel,
-} from '../src/engine/stored-models.ts';
+} from '../src/engine/load/stored-models.ts';
 
 export type { StoredModel };
 

@@ -26,9 +26,13 @@ function head(file) {
  * @param {string} kernel
  */
 function computes(kernel) {
-  const files = [`${kernel}.wgsl`, `lib/${kernel}.wgsl`];
-  const file = files.find((name) => readdirSync(join(folder, name, '..')).includes(`${kernel}.wgsl`));
-  if (file === undefined) throw new Error(`the kernel ${kernel} has no file: wanted ${files.join(' or ')}`);
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) =>
+    name.replaceAll('\\', '/'),
+  );
+  const named = files.filter((name) => name.split('/').pop() === `${kernel}.wgsl`);
+  const file = named.find((name) => !name.startsWith('lib/')) ?? named[0];
+  if (file === undefined)
+    throw new Error(`the kernel ${kernel} has no file: wanted ${kernel}.wgsl in a folder of shaders/`);
   const lines = head(file);
   const end = lines.indexOf('');
   return prose(lines.slice(0, end < 0 ? undefined : end)).replace(/^[^:]*: /, '');
@@ -155,7 +159,7 @@ function readme(programs) {
 
 <!-- Written by scripts/shaders-readme.mjs: \`npm run shaders\` writes it again, \`npm run check\` tells when it must. -->
 
-A kernel is a record (\`src/kernels/NAME.ts\`), a file here, a reference on the CPU and a test; the head of each file says what
+A kernel is a record (\`src/kernels/FAMILY/NAME.ts\`), a file of its family here, a reference on the CPU and a test; the head of each file says what
 it computes, on what, and with which grid. A program is linked from a few generated lines, files of the library and the
 kernel's own file ([how](../ARCHITECTURE.md#the-life-of-a-kernel), [how to add one](../CONTRIBUTING.md#add-a-kernel)).
 

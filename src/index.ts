@@ -13,7 +13,7 @@ export {
   listModels,
   persistStorage,
   type StoredModel,
-} from './engine/stored-models.ts';
+} from './engine/load/stored-models.ts';
 
 export type { GpuEntry, HostDevice } from './gpu/device.ts';
 export type { FileSource, FolderSource, ReadOptions } from './io/source.ts';
@@ -92,7 +92,12 @@ export {
   type WeightFormat,
 } from './weights/format.ts';
 export { registerFormat, type BuiltInFormat, type FormatName } from './weights/formats/index.ts';
-export { registerStage, type ScoreName, type SelectName, type WeighName } from './kernels/stages/index.ts';
+export {
+  registerStage,
+  type ScoreName,
+  type SelectName,
+  type WeighName,
+} from './kernels/routing/stages/index.ts';
 export type {
   ScoreStage,
   SelectStage,
@@ -100,4 +105,4 @@ export type {
   StageParams,
   StageRole,
   WeighStage,
-} from './kernels/stages/stage.ts';
+} from './kernels/routing/stages/stage.ts';

@@ -7,7 +7,7 @@ import { atomicExpertsNode } from '../../src/graph/ops/atomic-experts.ts';
 import { addSharedNode, gluActivationNode } from '../../src/graph/ops/basic.ts';
 import { linearNode } from '../../src/graph/ops/linear.ts';
 import { productRouteNode } from '../../src/graph/ops/product-route.ts';
-import { activeExperts, type AtomicSchedule } from '../../src/kernels/atomic-schedule.ts';
+import { activeExperts, type AtomicSchedule } from '../../src/kernels/atomic/atomic-schedule.ts';
 import { atomicNodes, randomIds } from '../atomic.ts';
 import { boundMs, measureLimits, type MachineLimits, type Work } from '../limits.ts';
 import { digits, percent, say, table, type PartResult } from '../report.ts';

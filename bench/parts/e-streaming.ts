@@ -1,5 +1,5 @@
 /** (e) Decoding with fewer expert slots than experts: what a token then costs, and where the time goes. */
-import type { Runner } from '../../src/engine/runner.ts';
+import type { Runner } from '../../src/engine/run/runner.ts';
 import {
   generatedIds,
   generatedModel,

@@ -1,7 +1,7 @@
 // activation: the functions between the two halves of an expert or a feed-forward layer, and the sigmoid of gates.
 //
 // activate(kind, x): 0 silu, 1 gelu (tanh form), 2 gelu (exact, by erf), 3 relu, 4 relu squared; other kinds give x.
-// The numbers are those of ACTIVATIONS in src/kernels/activation.ts. `kind` is uniform, so the branches cost little.
+// The numbers are those of ACTIVATIONS in activation.ts. `kind` is uniform, so the branches cost little.
 const EXP_LIMIT = 80.0; // exp(80) = 5.5e34 is finite in f32, and 1 / (1 + exp(80)) is 0 for every use
 
 fn sigmoid(x: f32) -> f32 {

@@ -1,5 +1,5 @@
 // attention-rows: what attention-scores and attention-values share: parameters, and the four rows of a tile.
-const BLOCK = 16u; // keys in a record; RECORD_KEYS in src/kernels/attention-scores.ts
+const BLOCK = 16u; // keys in a record; RECORD_KEYS in attention-scores.ts
 const MASKED = -3.0e38; // below every score; WGSL may assume that there is no infinity
 const LEAST_EXPONENT = -87.0; // exp of less is no normal f32
 

@@ -1,7 +1,7 @@
 // expert-pool (one pool): reads expert records through slot numbers.
 //
 // A slot number is pool << 24 | index; ABSENT has no memory. `at` counts vec4s from the start of the pool: the caller
-// adds index * (vec4s of a slot) to a place inside the record. src/kernels/expert-pool.ts declares the pools.
+// adds index * (vec4s of a slot) to a place inside the record. expert-pool.ts declares the pools.
 // All numbers of pools share: ABSENT, slot_base(), pool_load(), pool_load4(), pool_word().
 const ABSENT = 0xffffffffu;
 

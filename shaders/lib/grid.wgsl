@@ -1,4 +1,4 @@
-// grid: the linear workgroup number of a grid that foldGrid (src/kernels/common.ts) folded into x and y.
+// grid: the linear workgroup number of a grid that foldGrid (common.ts) folded into x and y.
 // The last row may be ragged: compare with the number of groups wanted and return.
 fn linear_group(group: vec3<u32>, groups: vec3<u32>) -> u32 {
   return group.x + group.y * groups.x;

@@ -1,6 +1,6 @@
 /** Where a step's time goes, by the GPU's own clock. */
 import { invariant } from '../errors.ts';
-import type { DispatchTime, Runner } from '../engine/runner.ts';
+import type { DispatchTime, Runner } from '../engine/run/runner.ts';
 import { median, table } from './words.ts';
 
 /** One kernel's part of a step. */

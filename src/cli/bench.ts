@@ -2,7 +2,7 @@ import process from 'node:process';
 import { AtomoeError } from '../errors.ts';
 import type { AdapterReport, ModelPlan } from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';
-import type { Runner, RunnerState } from '../engine/runner.ts';
+import type { Runner, RunnerState } from '../engine/run/runner.ts';
 import { kernelTable, timeKernels, type KernelTimes } from './bench-kernels.ts';
 import { UsageError } from './arguments.ts';
 import type { Command } from './command.ts';

@@ -1,7 +1,7 @@
 import { readModel } from '../blocks/family.ts';
 import { AtomoeError } from '../errors.ts';
 import type { ModelPlan } from '../engine/api.ts';
-import { fileTensors } from '../engine/checkpoint-check.ts';
+import { fileTensors } from '../engine/load/checkpoint-check.ts';
 import { LocalEngine } from '../engine/index.ts';
 import type { Checkpoint, TensorInfo } from '../containers/checkpoint.ts';
 import { openCheckpoint } from '../containers/index.ts';

@@ -1,8 +1,8 @@
 /** A single layer in a safetensors file: weights, an input `x`, and `expected.*` answers. */
 import { AtomoeError } from '../errors.ts';
 import type { Checkpoint, TensorInfo } from '../containers/checkpoint.ts';
-import { fileTensors } from '../engine/checkpoint-check.ts';
-import { ACTIVATIONS, type Activation } from '../kernels/activation.ts';
+import { fileTensors } from '../engine/load/checkpoint-check.ts';
+import { ACTIVATIONS, type Activation } from '../kernels/core/activation.ts';
 import { namesUnder, type LayerNames } from '../models/families/common.ts';
 import { EMBED_ROLES, omnimoeLayer } from '../models/families/omnimoe.ts';
 import { peerLayer } from '../models/families/peer.ts';

@@ -2,9 +2,9 @@
 import type { LayerGraph } from '../blocks/layer.ts';
 import { expertLayers } from '../blocks/read.ts';
 import { blocksOf } from '../blocks/table.ts';
-import { loadOnCpu } from '../engine/cpu-load.ts';
-import { planExperts, type ExpertPlan } from '../engine/expert-plan.ts';
-import { uploadWeights } from '../engine/gpu-load.ts';
+import { loadOnCpu } from '../engine/load/cpu-load.ts';
+import { planExperts, type ExpertPlan } from '../engine/load/expert-plan.ts';
+import { uploadWeights } from '../engine/load/gpu-load.ts';
 import { invariant } from '../errors.ts';
 import { ExpertStore } from '../experts/store.ts';
 import type { Gpu } from '../gpu/device.ts';

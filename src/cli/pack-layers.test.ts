@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LocalEngine } from '../engine/index.ts';
 import { peerFiles } from '../engine/peer-model.testing.ts';
-import { draftModel } from '../engine/planning.ts';
+import { draftModel } from '../engine/load/planning.ts';
 import { unevenFamily, unevenFolder } from '../engine/uneven-model.testing.ts';
 import { nodeFolder } from '../io/node-file.ts';
 import { main } from './program.ts';

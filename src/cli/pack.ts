@@ -1,9 +1,9 @@
 import { mkdir, open, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { draftModel, type Drafted } from '../engine/planning.ts';
+import { draftModel, type Drafted } from '../engine/load/planning.ts';
 import { tensorsOf } from '../graph/tensor.ts';
-import { formatOf } from '../engine/weights.ts';
+import { formatOf } from '../engine/load/weights.ts';
 import { AtomoeError } from '../errors.ts';
 import type { PackManifest } from '../containers/pack/manifest.ts';
 import {

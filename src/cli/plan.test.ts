@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { budgetOf } from '../engine/planning.ts';
+import { budgetOf } from '../engine/load/planning.ts';
 import { main } from './program.ts';
 import { formatCount } from './words.ts';
 

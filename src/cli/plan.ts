@@ -1,5 +1,5 @@
 import { LocalEngine } from '../engine/index.ts';
-import { budgetOf } from '../engine/planning.ts';
+import { budgetOf } from '../engine/load/planning.ts';
 import type { Command } from './command.ts';
 import { loadOptions, MODEL_FLAGS, STREAM_FLAGS } from './load-flags.ts';
 import { DEVICE_OPTION, JSON_OPTION, openEngine, openSource, readDevice } from './model.ts';

@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest';
 import { AtomoeError } from '../errors.ts';
 import { seededRandom } from '../containers/seeded-random.testing.ts';
-import { readChatRequest } from './completions-request.ts';
-import { readPrompt } from './messages.ts';
-import { modelSource } from './model-source.ts';
+import { readChatRequest } from './talk/completions-request.ts';
+import { readPrompt } from './talk/messages.ts';
+import { modelSource } from './load/model-source.ts';
 import {
   readConnectOptions,
   readEngineOptions,
@@ -13,7 +13,7 @@ import {
   readResizeOptions,
   readWorkerOptions,
 } from './options.ts';
-import { readIds } from './token-ids.ts';
+import { readIds } from './talk/token-ids.ts';
 
 const READERS: Readonly<Record<string, (value: unknown) => unknown>> = {
   generate: readGenerateOptions,

@@ -5,7 +5,7 @@ import { readJson } from '../io/json-file.ts';
 import { nodeFolder } from '../io/node-file.ts';
 import type { FolderSource } from '../io/source.ts';
 import { memoryFile } from '../io/memory.ts';
-import { draftModel } from './planning.ts';
+import { draftModel } from './load/planning.ts';
 
 const VALUES: readonly unknown[] = [1e9, 1e300, 0, -1, 1.5, '3', true, [1e9], {}];
 

@@ -7,9 +7,9 @@ import type { DiskStorage } from '../io/storage.ts';
 import type { ModelFamily } from '../blocks/family.ts';
 import type { Bounds } from '../graph/weight-parts.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { allLogits } from './all-logits.ts';
-import { fixedMemory, openAutoMemory, type AutoBudget, type AutoMemory } from './auto-memory.ts';
-import { CPU_ADAPTER, CPU_FACTS, reportOf } from './adapter-report.ts';
+import { allLogits } from './load/all-logits.ts';
+import { fixedMemory, openAutoMemory, type AutoBudget, type AutoMemory } from './load/auto-memory.ts';
+import { CPU_ADAPTER, CPU_FACTS, reportOf } from './load/adapter-report.ts';
 import type {
   AdapterReport,
   ChatCompletions,
@@ -23,24 +23,24 @@ import type {
   StreamingReport,
 } from './api.ts';
 import { neverReactive, oneOf } from './checks.ts';
-import { fingerprintOf, makeCompletions } from './completions.ts';
-import type { StreamTesting } from './expert-memory.ts';
-import { openGpuRunner } from './gpu-load.ts';
-import { fillExperts } from './fill.ts';
-import { generationDefaults, type GenerationDefaults } from './generation-defaults.ts';
+import { fingerprintOf, makeCompletions } from './talk/completions.ts';
+import type { StreamTesting } from './run/expert-memory.ts';
+import { openGpuRunner } from './load/gpu-load.ts';
+import { fillExperts } from './load/fill.ts';
+import { generationDefaults, type GenerationDefaults } from './talk/generation-defaults.ts';
 import { typed } from './failures.ts';
-import { closeFolder, diskReport, isCached, openKept } from './kept-folder.ts';
-import { infoOf, readTokenizer } from './model-info.ts';
-import { modelSource } from './model-source.ts';
-import { OpenSessions } from './open-sessions.ts';
+import { closeFolder, diskReport, isCached, openKept } from './load/kept-folder.ts';
+import { infoOf, readTokenizer } from './load/model-info.ts';
+import { modelSource } from './load/model-source.ts';
+import { OpenSessions } from './talk/open-sessions.ts';
 import { readEngineOptions, readLoadOptions, readResizeOptions } from './options.ts';
-import { draftModel, sizeModel, type Drafted, type Sized } from './planning.ts';
-import { JobQueue } from './queue.ts';
-import type { Runner } from './runner.ts';
-import { EngineSession } from './session.ts';
-import { readIds } from './token-ids.ts';
-import type { TuningMode, TuningStore } from './tuning.ts';
-import { indexedDbTuning } from './tuning-store.ts';
+import { draftModel, sizeModel, type Drafted, type Sized } from './load/planning.ts';
+import { JobQueue } from './run/queue.ts';
+import type { Runner } from './run/runner.ts';
+import { EngineSession } from './talk/session.ts';
+import { readIds } from './talk/token-ids.ts';
+import type { TuningMode, TuningStore } from './load/tuning.ts';
+import { indexedDbTuning } from './load/tuning-store.ts';
 
 export interface EngineOptions extends LoadOptions {
   /** 'gpu' (default) uses WebGPU; 'cpu' the slow references; a device of your own is used as it is. */
@@ -356,7 +356,7 @@ export class LocalEngine implements Engine {
             testing: this.#options.streamTesting ?? {},
             bounds: this.#options.bounds,
           })
-        : await (await import('./cpu-runner.ts')).CpuRunner.open(drafted, onProgress);
+        : await (await import('./run/cpu-runner.ts')).CpuRunner.open(drafted, onProgress);
       const info = infoOf(drafted, this.#realPlan(sized.plan, runner, drafted, options), tokenizer);
       const eosIds = new Set([...drafted.spec.eosIds, ...(tokenizer?.eosIds ?? [])]);
       const closing = new AbortController();

@@ -13,7 +13,7 @@ import { formatManifest } from '../containers/pack/manifest.ts';
 import { memoryFile } from '../io/memory.ts';
 import { checkRange } from '../io/read.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
-import { uniform } from './random.ts';
+import { uniform } from './talk/random.ts';
 
 export interface GeneratedShape {
   readonly layers: number;

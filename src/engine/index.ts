@@ -5,7 +5,7 @@ import { loadPart, readEngineOptions } from './options.ts';
 export type * from './api.ts';
 export { SLOT_STATES } from './api.ts';
 export { LocalEngine, type EngineOptions } from './engine.ts';
-export type { TuningMode, TuningStore } from './tuning.ts';
+export type { TuningMode, TuningStore } from './load/tuning.ts';
 
 /**
  * Opens an engine, and loads a model where one is named.

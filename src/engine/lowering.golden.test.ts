@@ -12,7 +12,7 @@ import { lower, type WeightFacts } from '../graph/plan.ts';
 import type { Ref, Tensor } from '../graph/tensor.ts';
 import { nodeFolder } from '../io/node-file.ts';
 import type { LoadOptions } from './api.ts';
-import { draftModel, weightFacts, type Drafted } from './planning.ts';
+import { draftModel, weightFacts, type Drafted } from './load/planning.ts';
 
 const CONTEXT_TOKENS = 128; // what the smallest fixture takes
 

@@ -4,7 +4,7 @@ import { formatsText } from '../weights/record.ts';
 import type { LoadOptions } from './api.ts';
 import { editedModel, rounded, type Edits } from './edited-model.testing.ts';
 import type { EngineOptions } from './engine.ts';
-import { draftModel } from './planning.ts';
+import { draftModel } from './load/planning.ts';
 import {
   firstDifference,
   largestError,

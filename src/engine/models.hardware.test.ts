@@ -17,7 +17,7 @@ import {
   type FixtureGolden,
   type TrainedGolden,
 } from './testing.ts';
-import type { TuningStore } from './tuning.ts';
+import type { TuningStore } from './load/tuning.ts';
 
 const TOLERANCE = 1e-4; // of logits, against PyTorch in f32
 

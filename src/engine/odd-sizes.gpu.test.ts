@@ -1,6 +1,6 @@
 /** Sizes that are no multiple of what kernels load at once: nothing may see the padding behind them. */
 import { describe, expect, test } from 'vitest';
-import { allCandidates } from './draw.ts';
+import { allCandidates } from './talk/draw.ts';
 import { firstRows, remadeModel, type HostTensor } from './remade-model.testing.ts';
 import { largestError, openEngine, readGolden, repositoryFolder, type FixtureGolden } from './testing.ts';
 

@@ -3,9 +3,9 @@ import { AtomoeError } from '../errors.ts';
 import { memoryFolder } from '../io/memory.ts';
 import { nearest } from './checks.ts';
 import { createEngine } from './index.ts';
-import { readMessages, readPrompt } from './messages.ts';
+import { readMessages, readPrompt } from './talk/messages.ts';
 import { checkOptions, readEngineOptions, readGenerateOptions, readLoadOptions } from './options.ts';
-import { draftModel } from './planning.ts';
+import { draftModel } from './load/planning.ts';
 
 /** What a call is refused with; it has to be. */
 function refusal(act: () => unknown): AtomoeError {

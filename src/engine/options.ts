@@ -31,10 +31,10 @@ import {
   type Check,
   type Table,
 } from './checks.ts';
-import type { AutoMemory } from './auto-memory.ts';
+import type { AutoMemory } from './load/auto-memory.ts';
 import type { EngineOptions } from './engine.ts';
-import { modelSource } from './model-source.ts';
-import type { TuningMode, TuningStore } from './tuning.ts';
+import { modelSource } from './load/model-source.ts';
+import type { TuningMode, TuningStore } from './load/tuning.ts';
 
 const stopText: Check<string> = (value, name) =>
   text(value, name).length > 0 ? (value as string) : refuse(name, value, 'text of one character or more');

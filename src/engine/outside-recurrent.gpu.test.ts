@@ -7,7 +7,7 @@ import { Gpu } from '../gpu/device.ts';
 import type { GenerateOptions, LoadOptions, Session } from './api.ts';
 import type { EngineOptions, LocalEngine } from './engine.ts';
 import { recurrentFamily, recurrentFolder, RECURRENT_VOCAB } from './recurrent-model.testing.ts';
-import type { Runner } from './runner.ts';
+import type { Runner } from './run/runner.ts';
 import { forced } from './streaming.testing.ts';
 import { firstDifference, largestError, openEngine } from './testing.ts';
 

@@ -4,10 +4,15 @@ import { Gpu } from '../gpu/device.ts';
 import { plainStep } from '../graph/node.ts';
 import { expectOp, type OpCase } from '../graph/op.testing.ts';
 import { gateNode, type GateIo } from '../graph/ops/gate.ts';
-import { gateReference } from '../kernels/gate.reference.ts';
-import { gate, gateVariants, type RouterRule } from '../kernels/gate.ts';
-import { registerStage, stageOf } from '../kernels/stages/index.ts';
-import { MASKED, type ScoreStage, type SelectStage, type WeighStage } from '../kernels/stages/stage.ts';
+import { gateReference } from '../kernels/routing/gate.reference.ts';
+import { gate, gateVariants, type RouterRule } from '../kernels/routing/gate.ts';
+import { registerStage, stageOf } from '../kernels/routing/stages/index.ts';
+import {
+  MASKED,
+  type ScoreStage,
+  type SelectStage,
+  type WeighStage,
+} from '../kernels/routing/stages/stage.ts';
 import { testGpu } from '../kernels/testing.ts';
 
 /** a = sqrt(log(1 + exp(logit))) */

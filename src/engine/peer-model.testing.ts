@@ -1,6 +1,6 @@
 /** A made-up PEER model of two layers. Not part of the library. */
 import { f32Safetensors } from '../containers/safetensors.testing.ts';
-import { uniform } from './random.ts';
+import { uniform } from './talk/random.ts';
 
 export const PEER_CONFIG = {
   model_type: 'peer',

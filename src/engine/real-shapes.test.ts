@@ -7,7 +7,7 @@ import { MOST_MULTIPLY_ADDS } from '../graph/pieces.ts';
 import { lower } from '../graph/plan.ts';
 import { buildGraph } from '../blocks/family.ts';
 import { headersOnly, MIXTRAL_8X7B, QWEN3_30B, type MoeShape } from './model-shapes.testing.ts';
-import { draftModel, sizeModel, weightFacts } from './planning.ts';
+import { draftModel, sizeModel, weightFacts } from './load/planning.ts';
 
 const MIB = 2 ** 20;
 

@@ -9,7 +9,7 @@ import { memoryFolder } from '../io/memory.ts';
 import type { FolderSource } from '../io/source.ts';
 import { cross, defineKernel, featuresOf, foldGrid, gridPart, scalarPrelude } from '../index.ts';
 import type { BlockSpec, GatedExpertSpec, MoeSpec, RouterSpec } from '../models/spec.ts';
-import { uniform } from './random.ts';
+import { uniform } from './talk/random.ts';
 
 export const RECURRENT_VOCAB = 32;
 const [VOCAB, HIDDEN, EXPERTS, TOP_K, WIDTH, LAYERS, CONTEXT] = [RECURRENT_VOCAB, 32, 8, 2, 16, 3, 640];

@@ -1,8 +1,8 @@
 /** What tests of streaming share: a model in memory, combinations of settings, slow and shuffled reads. */
 import type { FolderSource } from '../io/source.ts';
 import { memoryFolder } from '../io/memory.ts';
-import { uniform } from './random.ts';
-import type { Runner } from './runner.ts';
+import { uniform } from './talk/random.ts';
+import type { Runner } from './run/runner.ts';
 import { repositoryFolder } from './testing.ts';
 
 /** The files of a model, read once, so that thousands of reads of records cost nothing. */

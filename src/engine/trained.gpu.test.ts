@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GenerateEvent, GenerateOptions, Prompt, Session } from './api.ts';
 import type { LocalEngine } from './engine.ts';
-import type { Runner, RunnerTools } from './runner.ts';
+import type { Runner, RunnerTools } from './run/runner.ts';
 import {
   largestError,
   openEngine,

@@ -12,7 +12,7 @@ import type {
   ProductScoreSpec,
   RouterSpec,
 } from '../models/spec.ts';
-import { uniform } from './random.ts';
+import { uniform } from './talk/random.ts';
 
 export const UNEVEN_VOCAB = 48;
 const [HIDDEN, HEADS, HEAD_DIM] = [64, 4, 16];

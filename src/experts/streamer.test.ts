@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { AtomoeError } from '../errors.ts';
-import { uniform } from '../engine/random.ts';
+import { uniform } from '../engine/talk/random.ts';
 import type { Buffer } from '../gpu/buffer.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { Copy } from '../gpu/recorder.ts';

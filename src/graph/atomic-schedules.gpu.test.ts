@@ -4,7 +4,7 @@ import { evenRecords } from '../experts/pools.ts';
 import { ExpertStore } from '../experts/store.ts';
 import { encodeMatrix } from '../weights/matrix.ts';
 import { expectClose, randomNormal, randomStream, testGpu } from '../kernels/testing.ts';
-import type { AtomicSchedule } from '../kernels/atomic-schedule.ts';
+import type { AtomicSchedule } from '../kernels/atomic/atomic-schedule.ts';
 import { GraphBuilder } from './builder.ts';
 import { plainStep } from './node.ts';
 import { atomicExpertsNode } from './ops/atomic-experts.ts';

@@ -1,7 +1,7 @@
 import type { RecordLayout } from '../weights/record.ts';
 import type { Ref } from './tensor.ts';
 
-export { ABSENT_SLOT, slotNumber } from '../kernels/expert-pool.ts';
+export { ABSENT_SLOT, slotNumber } from '../kernels/experts/expert-pool.ts';
 
 /**
  * The routed experts as kernels see them: records in slots of a few buffers, found through a table. A unit is an

@@ -195,7 +195,7 @@ export interface RouteOutputs {
 export interface ModelOutputs {
   readonly routes: readonly RouteOutputs[]; // [bank]
   readonly logits: Tensor; // f32 [tokens, vocab], or [vocab] of the last token
-  readonly record?: Tensor | undefined; // what sampling reads (kernels/sample-record.ts), where the graph makes it
+  readonly record?: Tensor | undefined; // what sampling reads (kernels/sample/sample-record.ts), where the graph makes it
 }
 
 /** A whole model: from ids to logits. */

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { BUILT_IN_FORMATS } from '../weights/formats/index.ts';
-import { atomicCombine } from './atomic-combine.ts';
-import { atomicScores } from './atomic-scores.ts';
-import { atomicScoresGrouped } from './atomic-scores-grouped.ts';
-import { embedding } from './embedding.ts';
-import { expertDown, expertDownPairs } from './expert-down.ts';
-import { expertGateUp } from './expert-gate-up.ts';
-import { expertDownTiled, expertGateUpTiled } from './expert-tiled.ts';
-import { linear } from './linear.ts';
-import { linearTiled } from './linear-tiled.ts';
+import { atomicCombine } from './atomic/atomic-combine.ts';
+import { atomicScores } from './atomic/atomic-scores.ts';
+import { atomicScoresGrouped } from './atomic/atomic-scores-grouped.ts';
+import { embedding } from './core/embedding.ts';
+import { expertDown, expertDownPairs } from './experts/expert-down.ts';
+import { expertGateUp } from './experts/expert-gate-up.ts';
+import { expertDownTiled, expertGateUpTiled } from './experts/expert-tiled.ts';
+import { linear } from './linear/linear.ts';
+import { linearTiled } from './linear/linear-tiled.ts';
 import { inFormat, listFormats } from './weights.ts';
 
 const kernels = [

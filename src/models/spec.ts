@@ -1,6 +1,6 @@
 import type { TensorRows } from '../graph/tensor.ts';
-import type { Activation } from '../kernels/activation.ts';
-import type { RopeScaling } from '../kernels/rope-angles.ts';
+import type { Activation } from '../kernels/core/activation.ts';
+import type { RopeScaling } from '../kernels/attention/rope-angles.ts';
 
 /** A linear layer's place in the checkpoint. */
 export interface LinearSpec {

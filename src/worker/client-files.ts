@@ -1,6 +1,6 @@
 /** The page's side of proxy reads: `ModelFiles` objects stay here and answer the worker's requests. */
 import type { ModelFile, ModelFiles } from '../engine/api.ts';
-import { callersFolder } from '../engine/callers-folder.ts';
+import { callersFolder } from '../engine/load/callers-folder.ts';
 import { AtomoeError } from '../errors.ts';
 import { encodeError, type FileAnswer, type FileRequest } from './protocol.ts';
 

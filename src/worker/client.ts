@@ -17,19 +17,19 @@ import type {
   Session,
   StreamingReport,
 } from '../engine/api.ts';
-import type { AutoMemory } from '../engine/auto-memory.ts';
+import type { AutoMemory } from '../engine/load/auto-memory.ts';
 import { attempt, neverReactive } from '../engine/checks.ts';
-import { readChatBody } from '../engine/completions-request.ts';
+import { readChatBody } from '../engine/talk/completions-request.ts';
 import { sessionBusy, sessionDisposed } from '../engine/failures.ts';
-import { readPrompt, type CheckedPrompt } from '../engine/messages.ts';
-import { modelSource } from '../engine/model-source.ts';
+import { readPrompt, type CheckedPrompt } from '../engine/talk/messages.ts';
+import { modelSource } from '../engine/load/model-source.ts';
 import {
   readConnectOptions,
   readGenerateOptions,
   readLoadOptions,
   readResizeOptions,
 } from '../engine/options.ts';
-import { onAbort, ReplyStream } from '../engine/reply-stream.ts';
+import { onAbort, ReplyStream } from '../engine/talk/reply-stream.ts';
 import { AtomoeError } from '../errors.ts';
 import { Link, lostError } from './link.ts';
 import type { CallResult, OpenOptions, PortLike, StreamItem } from './protocol.ts';

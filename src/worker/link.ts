@@ -1,8 +1,8 @@
 /** The page's end of the port: requests, their answers, and the three ways out: an answer, an abort, the worker's end. */
 import type { LoadProgress, MemoryReport, ModelInfo, ModelSource } from '../engine/api.ts';
 import { textOf } from '../engine/failures.ts';
-import { onAbort, ReplyStream } from '../engine/reply-stream.ts';
-import type { AutoMemory } from '../engine/auto-memory.ts';
+import { onAbort, ReplyStream } from '../engine/talk/reply-stream.ts';
+import type { AutoMemory } from '../engine/load/auto-memory.ts';
 import { AtomoeError } from '../errors.ts';
 import { SharedFolders } from './client-files.ts';
 import { Inbox, type Ending } from './client-stream.ts';

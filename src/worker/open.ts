@@ -1,6 +1,6 @@
 /** Opens the engine in a dedicated worker of its own. */
 import type { Engine, LoadOptions, ModelSource } from '../engine/api.ts';
-import { openAutoMemory } from '../engine/auto-memory.ts';
+import { openAutoMemory } from '../engine/load/auto-memory.ts';
 import { loadPart, readWorkerOptions } from '../engine/options.ts';
 import { AtomoeError } from '../errors.ts';
 import { connectEngine, lostError, withoutFunctions } from './client.ts';

@@ -16,9 +16,9 @@ import type {
   ModelPlan,
   StreamingReport,
 } from '../engine/api.ts';
-import type { AutoBudget } from '../engine/auto-memory.ts';
-import type { CheckedChatBody } from '../engine/completions-request.ts';
-import type { CheckedPrompt } from '../engine/messages.ts';
+import type { AutoBudget } from '../engine/load/auto-memory.ts';
+import type { CheckedChatBody } from '../engine/talk/completions-request.ts';
+import type { CheckedPrompt } from '../engine/talk/messages.ts';
 import { asTyped, textOf, typedError } from '../engine/failures.ts';
 import { AtomoeError, type ErrorCode } from '../errors.ts';
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { GraphBuilder } from '../../graph/builder.ts';
 import type { Weight } from '../../graph/tensor.ts';
-import type { RopeScaling } from '../../kernels/rope-angles.ts';
+import type { RopeScaling } from '../../kernels/attention/rope-angles.ts';
 import type { ConfigValues } from '../../models/config.ts';
 import { parseConfig } from '../../models/registry.testing.ts';
 import type { AttentionSpec, LayerSpec, SublayerSpec } from '../../models/spec.ts';

@@ -2,7 +2,7 @@ import { AtomoeError, invariant } from '../../errors.ts';
 import { attentionNode, ropeKvNode } from '../../graph/ops/attention.ts';
 import { linearNode } from '../../graph/ops/linear.ts';
 import type { Tensor, Weight } from '../../graph/tensor.ts';
-import { ropeAngles } from '../../kernels/rope-angles.ts';
+import { ropeAngles } from '../../kernels/attention/rope-angles.ts';
 import type { AttentionSpec, RopeSpec } from '../../models/spec.ts';
 import type { Mixer, States } from '../block.ts';
 import { checkQuads } from '../check-sizes.ts';

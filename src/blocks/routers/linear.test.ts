@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { RouterSpec, TransformSpec, WeighSpec } from '../../models/spec.ts';
-import { registerStage } from '../../kernels/stages/index.ts';
+import { registerStage } from '../../kernels/routing/stages/index.ts';
 import { linear } from './linear.ts';
 
 function check(transform: readonly TransformSpec[], weigh: WeighSpec): void {

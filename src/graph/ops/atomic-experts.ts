@@ -1,9 +1,9 @@
-import { activationCode, type Activation } from '../../kernels/activation.ts';
-import { atomicCombine } from '../../kernels/atomic-combine.ts';
-import { atomicExpertsReference } from '../../kernels/atomic-experts.reference.ts';
-import { chooseSchedule, type AtomicSchedule } from '../../kernels/atomic-schedule.ts';
-import { atomicScores } from '../../kernels/atomic-scores.ts';
-import { atomicScoresGrouped } from '../../kernels/atomic-scores-grouped.ts';
+import { activationCode, type Activation } from '../../kernels/core/activation.ts';
+import { atomicCombine } from '../../kernels/atomic/atomic-combine.ts';
+import { atomicExpertsReference } from '../../kernels/atomic/atomic-experts.reference.ts';
+import { chooseSchedule, type AtomicSchedule } from '../../kernels/atomic/atomic-schedule.ts';
+import { atomicScores } from '../../kernels/atomic/atomic-scores.ts';
+import { atomicScoresGrouped } from '../../kernels/atomic/atomic-scores-grouped.ts';
 import { inFormat } from '../../kernels/weights.ts';
 import { dispatch, scalarOf, type Dispatch, type LowerContext, type Step } from '../node.ts';
 import { defineOp } from '../op.ts';

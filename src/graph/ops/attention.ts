@@ -4,23 +4,27 @@ import {
   attentionSplits,
   MOST_HEAD_DIM,
   partialsWords,
-} from '../../kernels/attention.ts';
-import { attentionCombine } from '../../kernels/attention-combine.ts';
+} from '../../kernels/attention/attention.ts';
+import { attentionCombine } from '../../kernels/attention/attention-combine.ts';
 import {
   attentionRecordsWords,
   attentionScores,
   attentionScoresGroups,
   attentionScoresWork,
-} from '../../kernels/attention-scores.ts';
-import { attentionTiled, attentionTiledGroups, attentionTiledWork } from '../../kernels/attention-tiled.ts';
+} from '../../kernels/attention/attention-scores.ts';
+import {
+  attentionTiled,
+  attentionTiledGroups,
+  attentionTiledWork,
+} from '../../kernels/attention/attention-tiled.ts';
 import {
   attentionValues,
   attentionValuesGroups,
   attentionValuesWork,
-} from '../../kernels/attention-values.ts';
-import { attentionReference } from '../../kernels/attention.reference.ts';
-import { ropeKv, ROPE_STYLES, type QkNorm } from '../../kernels/rope-kv.ts';
-import { ropeKvReference } from '../../kernels/rope-kv.reference.ts';
+} from '../../kernels/attention/attention-values.ts';
+import { attentionReference } from '../../kernels/attention/attention.reference.ts';
+import { ropeKv, ROPE_STYLES, type QkNorm } from '../../kernels/attention/rope-kv.ts';
+import { ropeKvReference } from '../../kernels/attention/rope-kv.reference.ts';
 import { dispatch, type Dispatch, type LowerContext, type Step } from '../node.ts';
 import { defineOp } from '../op.ts';
 import { inPieces, type Piece } from '../pieces.ts';

@@ -1,5 +1,5 @@
 import { invariant } from '../../errors.ts';
-import type { PoolCount } from '../../kernels/expert-pool.ts';
+import type { PoolCount } from '../../kernels/experts/expert-pool.ts';
 import type { LowerContext } from '../node.ts';
 import type { Ref } from '../tensor.ts';
 import type { FormatName } from '../../weights/formats/index.ts';

@@ -1,10 +1,10 @@
-import { activationCode, type Activation } from '../../kernels/activation.ts';
-import { expertCombine } from '../../kernels/expert-combine.ts';
-import { expertDown, expertDownPairs } from '../../kernels/expert-down.ts';
-import { expertGateUp } from '../../kernels/expert-gate-up.ts';
-import { expertDownTiled, expertGateUpTiled } from '../../kernels/expert-tiled.ts';
-import type { GluTileVariant } from '../../kernels/glu-forms.ts';
-import { maxTiles, sparseDispatch, tilesWords } from '../../kernels/sparse-dispatch.ts';
+import { activationCode, type Activation } from '../../kernels/core/activation.ts';
+import { expertCombine } from '../../kernels/experts/expert-combine.ts';
+import { expertDown, expertDownPairs } from '../../kernels/experts/expert-down.ts';
+import { expertGateUp } from '../../kernels/experts/expert-gate-up.ts';
+import { expertDownTiled, expertGateUpTiled } from '../../kernels/experts/expert-tiled.ts';
+import type { GluTileVariant } from '../../kernels/experts/glu-forms.ts';
+import { maxTiles, sparseDispatch, tilesWords } from '../../kernels/experts/sparse-dispatch.ts';
 import { inFormat } from '../../kernels/weights.ts';
 import { invariant } from '../../errors.ts';
 import { isSoftwareForm } from '../candidates.ts';

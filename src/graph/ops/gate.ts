@@ -1,5 +1,5 @@
-import { gate, gateParams, gateStages, gateVariants, type RouterRule } from '../../kernels/gate.ts';
-import { gateReference } from '../../kernels/gate.reference.ts';
+import { gate, gateParams, gateStages, gateVariants, type RouterRule } from '../../kernels/routing/gate.ts';
+import { gateReference } from '../../kernels/routing/gate.reference.ts';
 import { dispatch } from '../node.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor, Weight } from '../tensor.ts';

@@ -1,6 +1,6 @@
-import { linear, type LinearVariant } from '../../kernels/linear.ts';
-import { linearTiled } from '../../kernels/linear-tiled.ts';
-import { linearReference } from '../../kernels/linear.reference.ts';
+import { linear, type LinearVariant } from '../../kernels/linear/linear.ts';
+import { linearTiled } from '../../kernels/linear/linear-tiled.ts';
+import { linearReference } from '../../kernels/linear/linear.reference.ts';
 import { inFormat } from '../../kernels/weights.ts';
 import { dispatch, scalarOf, type Dispatch, type LowerContext, type MatrixPart, type Step } from '../node.ts';
 import { defineOp } from '../op.ts';

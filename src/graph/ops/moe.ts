@@ -1,5 +1,5 @@
-import { activationCode } from '../../kernels/activation.ts';
-import { expertGluReference } from '../../kernels/expert-glu.reference.ts';
+import { activationCode } from '../../kernels/core/activation.ts';
+import { expertGluReference } from '../../kernels/experts/expert-glu.reference.ts';
 import { invariant } from '../../errors.ts';
 import { defineOp } from '../op.ts';
 import { fewTokens, manyTokens, type ExpertsIo } from './experts.ts';

@@ -1,6 +1,6 @@
 import { invariant } from '../../errors.ts';
-import { rmsNorm } from '../../kernels/rms-norm.ts';
-import { rmsNormReference } from '../../kernels/rms-norm.reference.ts';
+import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
+import { rmsNormReference } from '../../kernels/norm/rms-norm.reference.ts';
 import { dispatch, scalarOf, type LowerContext } from '../node.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor, Weight } from '../tensor.ts';

@@ -4,7 +4,7 @@ import { packRecord, recordLayout, unpackRecord, type RecordShapes } from '../..
 import { evenRecords } from '../../experts/pools.ts';
 import { ExpertStore } from '../../experts/store.ts';
 import { Gpu } from '../../gpu/device.ts';
-import { ropeAngles } from '../../kernels/rope-angles.ts';
+import { ropeAngles } from '../../kernels/attention/rope-angles.ts';
 import { expectClose, randomNormal, randomStream, testGpu } from '../../kernels/testing.ts';
 import { BUILT_IN_FORMATS, type FormatName } from '../../weights/formats/index.ts';
 import { encodeMatrix } from '../../weights/matrix.ts';

@@ -6,7 +6,7 @@ import {
   sortBlocks,
   sortCountWords,
   sortPasses,
-} from '../../kernels/pair-sort.ts';
+} from '../../kernels/atomic/pair-sort.ts';
 import { dispatch, type Dispatch, type LowerContext, type Step } from '../node.ts';
 import type { Tensor } from '../tensor.ts';
 

@@ -1,6 +1,6 @@
-import { fitsHalves, halvesWords, productHalves } from '../../kernels/product-halves.ts';
-import { fitsRoute, productRoute, productRouteVariants } from '../../kernels/product-route.ts';
-import { productRouteReference } from '../../kernels/product-route.reference.ts';
+import { fitsHalves, halvesWords, productHalves } from '../../kernels/routing/product-halves.ts';
+import { fitsRoute, productRoute, productRouteVariants } from '../../kernels/routing/product-route.ts';
+import { productRouteReference } from '../../kernels/routing/product-route.reference.ts';
 import { dispatch, type LowerContext } from '../node.ts';
 import { defineOp } from '../op.ts';
 import type { Ref, Tensor, Weight } from '../tensor.ts';

@@ -1,22 +1,22 @@
-import { logitsPenalty, seenWords } from '../../kernels/logits-penalty.ts';
-import { logitsPenaltyReference } from '../../kernels/logits-penalty.reference.ts';
+import { logitsPenalty, seenWords } from '../../kernels/sample/logits-penalty.ts';
+import { logitsPenaltyReference } from '../../kernels/sample/logits-penalty.reference.ts';
 import {
   BLOCK_WORDS,
   sampleBlocks,
   sampleBlocksKernel,
   samplePick,
   sampleRank,
-} from '../../kernels/sample.ts';
-import { recordWords } from '../../kernels/sample-record.ts';
-import { sampleReference } from '../../kernels/sample.reference.ts';
-import { seenMark } from '../../kernels/seen-mark.ts';
-import { seenMarkReference } from '../../kernels/seen-mark.reference.ts';
+} from '../../kernels/sample/sample.ts';
+import { recordWords } from '../../kernels/sample/sample-record.ts';
+import { sampleReference } from '../../kernels/sample/sample.reference.ts';
+import { seenMark } from '../../kernels/sample/seen-mark.ts';
+import { seenMarkReference } from '../../kernels/sample/seen-mark.reference.ts';
 import type { GraphBuilder } from '../builder.ts';
 import { dispatch, type Dispatch, type LowerContext, type Step } from '../node.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 
-export { NOT_FINITE, parseRecord, type Candidates } from '../../kernels/sample-record.ts';
+export { NOT_FINITE, parseRecord, type Candidates } from '../../kernels/sample/sample-record.ts';
 
 /** Candidates that come back for sampling. When they do not cover what is asked, all logits are read. */
 const CANDIDATES = 64;
@@ -32,7 +32,7 @@ interface SampleIo {
   readonly vocab: number;
 }
 
-/** Penalty, then what sampling needs of the logits. @returns the record, u32 (kernels/sample-record.ts) */
+/** Penalty, then what sampling needs of the logits. @returns the record, u32 (kernels/sample/sample-record.ts) */
 export function sampleNodes(builder: GraphBuilder, io: SampleIo): Tensor {
   const seen = builder.tensor(SEEN, { type: 'u32', role: 'state', fixed: seenWords(io.vocab) });
   const record = builder.tensor('record', { type: 'u32', role: 'output', fixed: recordWords(CANDIDATES) });
@@ -82,7 +82,7 @@ export const penaltyNode = defineOp<SampleIo & { readonly seen: Tensor }>({
 interface RecordIo {
   readonly logits: Tensor; // f32, one row
   readonly vocab: number;
-  readonly record: Tensor; // u32 (kernels/sample-record.ts)
+  readonly record: Tensor; // u32 (kernels/sample/sample-record.ts)
 }
 
 /** What sampling needs of the logits: the best of them, and sums over all. */

@@ -1,10 +1,10 @@
-import { skipLight } from '../../kernels/skip-light.ts';
-import { skipLightReference } from '../../kernels/skip-light.reference.ts';
+import { skipLight } from '../../kernels/routing/skip-light.ts';
+import { skipLightReference } from '../../kernels/routing/skip-light.reference.ts';
 import { dispatch } from '../node.ts';
 import { defineOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 
-export { NO_EXPERT } from '../../kernels/skip-light.reference.ts';
+export { NO_EXPERT } from '../../kernels/routing/skip-light.reference.ts';
 
 export interface SkipLightIo {
   readonly ids: Tensor; // u32 [tokens, topK], changed in place

@@ -1,5 +1,5 @@
 import type { ConfigFamily } from '../family.ts';
-import type { Activation } from '../../kernels/activation.ts';
+import type { Activation } from '../../kernels/core/activation.ts';
 import type { MoeSpec, NeuronExpertSpec, ProductScoreSpec, RouterSpec, SharedSpec } from '../spec.ts';
 import {
   attention,

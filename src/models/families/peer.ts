@@ -1,4 +1,4 @@
-import type { Activation } from '../../kernels/activation.ts';
+import type { Activation } from '../../kernels/core/activation.ts';
 import type { ConfigFamily } from '../family.ts';
 import type { AffineNormSpec, MoeSpec, NeuronExpertSpec, ProductKeysScoreSpec, RouterSpec } from '../spec.ts';
 import {

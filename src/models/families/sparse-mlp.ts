@@ -1,4 +1,4 @@
-import type { Activation } from '../../kernels/activation.ts';
+import type { Activation } from '../../kernels/core/activation.ts';
 import type { ConfigReader } from '../config.ts';
 import type { BlockSpec } from '../spec.ts';
 import {

@@ -1,0 +1,36 @@
+/** What the engine says of the adapter that it runs on, and what stands for one on the CPU. */
+import type { AdapterFacts } from '../../gpu/device.ts';
+import type { AdapterReport } from '../api.ts';
+
+export const CPU_ADAPTER: AdapterReport = {
+  device: 'cpu',
+  name: 'CPU reference',
+  adapterClass: 'software',
+  f16: false,
+  subgroups: false,
+  maxBindingBytes: 0,
+};
+
+export const CPU_FACTS: AdapterFacts = {
+  name: 'CPU reference',
+  adapterClass: 'software',
+  features: new Set(),
+  limits: {
+    maxBufferSizeBytes: Number.MAX_SAFE_INTEGER,
+    maxBindingBytes: Number.MAX_SAFE_INTEGER,
+    maxStorageBuffers: 8,
+    maxWorkgroupBytes: 16384,
+    maxInvocations: 256,
+  },
+};
+
+export function reportOf({ name, adapterClass, features, limits }: AdapterFacts): AdapterReport {
+  return {
+    device: 'gpu',
+    name,
+    adapterClass,
+    f16: features.has('shader-f16'),
+    subgroups: features.has('subgroups'),
+    maxBindingBytes: limits.maxBindingBytes,
+  };
+}

@@ -1,0 +1,80 @@
+/** Compares a model with its file, from headers alone: what is built of a file that fits in part speaks nonsense. */
+import { AtomoeError } from '../../errors.ts';
+import type { Checkpoint } from '../../containers/checkpoint.ts';
+import { expertMatrices, type ExpertLayer } from '../../blocks/read.ts';
+import type { Graph } from '../../graph/node.ts';
+import { tensorsOf } from '../../graph/tensor.ts';
+import type { FileTensors } from '../../models/file-tensors.ts';
+import type { ModelSpec } from '../../models/spec.ts';
+import { formatOf, type ReadContext } from './weights.ts';
+
+/**
+ * A file as families see it. What an index puts into a file that is missing counts as held: the model has it, and it is
+ * missed where it is read.
+ */
+export function fileTensors({ label, names, tensor, lost }: Checkpoint): FileTensors {
+  return {
+    label,
+    *names() {
+      yield* names();
+      for (const [name, { isFileMissing }] of lost) if (isFileMissing) yield name;
+    },
+    has: (name) => tensor(name) !== undefined || lost.get(name)?.isFileMissing === true,
+  };
+}
+
+/**
+ * Every dense weight is there in the shape that the graphs want, and nothing of the decoder is left over.
+ *
+ * @throws {AtomoeError} bad-file - a tensor is missing or of another shape; unsupported-model - of another type, or one
+ *   that the model has no use for
+ */
+export function checkTensors(
+  spec: ModelSpec,
+  layers: readonly ExpertLayer[],
+  graphs: readonly Graph[],
+  context: ReadContext,
+): void {
+  const used = new Set<string>();
+  if (!context.checkpoint.records) for (const [, { rows }] of expertMatrices(layers)) used.add(rows.tensor);
+  for (const weight of graphs.flatMap(({ weights }) => weights)) {
+    formatOf(weight, context);
+    for (const tensor of tensorsOf(weight)) used.add(tensor);
+  }
+  refuseLeftovers(spec, used, fileTensors(context.checkpoint));
+}
+
+/** Buffers that older tools saved, and counters of training: they are not weights. */
+const HARMLESS = /(?:^|\.)(?:inv_freq|position_ids|masked_bias|num_batches_tracked)$/;
+
+/**
+ * A tensor beside those that the model reads, in one of its layers or modules, is a part of it: a bias, a norm, an
+ * adapter. Without it the model would say something else. What stands elsewhere (a vision tower, another head) is not
+ * asked.
+ */
+function refuseLeftovers(spec: ModelSpec, used: ReadonlySet<string>, file: FileTensors): void {
+  const places = new Set([...used].flatMap((name) => [moduleOf(name), stackOf(name)]));
+  places.delete('');
+  const leftovers = [...file.names()].filter(
+    (name) =>
+      !used.has(name) && !HARMLESS.test(name) && (places.has(moduleOf(name)) || places.has(stackOf(name))),
+  );
+  const [first, ...others] = leftovers;
+  if (first === undefined) return;
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+  throw new AtomoeError(
+    'unsupported-model',
+    `${file.label}: the file has the tensor "${first}"${more}; a ${spec.family} model with this config has no use for ` +
+      'it, and would say something else without it; correct config.json, or choose another checkpoint',
+  );
+}
+
+/** `model.norm` of `model.norm.weight`. */
+function moduleOf(name: string): string {
+  return name.slice(0, Math.max(0, name.lastIndexOf('.')));
+}
+
+/** `model.layers.` of `model.layers.7.mlp.gate.weight`; empty outside of layers. */
+function stackOf(name: string): string {
+  return /^(?:.*?\.)?layers\.(?=\d+\.)/.exec(name)?.[0] ?? '';
+}

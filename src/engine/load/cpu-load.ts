@@ -1,0 +1,59 @@
+/** Reads what a graph needs into memory, as the numbers that the kernels' references work on. */
+import { invariant } from '../../errors.ts';
+import type { CpuResources } from '../../graph/cpu.ts';
+import type { Graph } from '../../graph/node.ts';
+import { decodeMatrix } from '../../weights/matrix.ts';
+import { unpackRecord } from '../../weights/record.ts';
+import type { ExpertPlan } from './expert-plan.ts';
+import { readWeight, type ReadContext } from './weights.ts';
+
+/**
+ * @param advance - hears of the bytes that were read
+ * @throws {AtomoeError} bad-file; non-finite; network and the like
+ */
+export async function loadOnCpu(
+  { weights: wanted }: Pick<Graph, 'weights'>,
+  experts: ExpertPlan | undefined,
+  context: ReadContext,
+  advance: (bytes: number) => void = () => {},
+): Promise<Pick<CpuResources, 'weight' | 'experts'>> {
+  const weights = new Map<string, Float32Array>();
+  for (const weight of wanted) {
+    const { format, bytes } = await readWeight(weight, context);
+    weights.set(weight.name, decodeMatrix(format, bytes, weight.rows, weight.cols));
+    advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
+  }
+  return {
+    weight: ({ name }) => {
+      const found = weights.get(name);
+      invariant(found, () => `weight ${name} was not loaded`);
+      return found;
+    },
+    experts: experts && (await loadExperts(experts, context, advance)),
+  };
+}
+
+async function loadExperts(
+  experts: ExpertPlan,
+  context: ReadContext,
+  advance: (bytes: number) => void,
+): Promise<CpuResources['experts']> {
+  const units: Readonly<Record<string, Float32Array>>[][] = [];
+  for (let layer = 0; layer < experts.layers; layer += 1) {
+    const records: Readonly<Record<string, Float32Array>>[] = [];
+    for (let unit = 0; unit < experts.units(layer); unit += 1) {
+      const record = await experts.read(layer, unit, context);
+      records.push(unpackRecord(experts.layout(layer), record));
+      advance(record.byteLength);
+    }
+    units.push(records);
+  }
+  return {
+    units: (layer) => experts.units(layer),
+    unit: (layer, unit) => {
+      const found = units[layer]?.[unit];
+      invariant(found, () => `no expert ${unit} in layer ${layer}`);
+      return found;
+    },
+  };
+}

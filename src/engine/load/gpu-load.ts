@@ -1,0 +1,164 @@
+/** Brings a model onto a GPU device: weights, experts, pipelines, tuning. */
+import { AtomoeError, invariant } from '../../errors.ts';
+import { boundBytes, matrixLayout } from '../../weights/matrix.ts';
+import { slice } from '../../gpu/buffer.ts';
+import type { Gpu } from '../../gpu/device.ts';
+import { Refusals } from '../../graph/candidates.ts';
+import type { ModelGraph } from '../../graph/node.ts';
+import type { Graph } from '../../graph/node.ts';
+import { lower, Plan, type GpuWeight, type Resources, type Tuning } from '../../graph/plan.ts';
+import type { Scalar, Weight } from '../../graph/tensor.ts';
+import { matrixBindingBytes, weightParts, type Bounds } from '../../graph/weight-parts.ts';
+import type { LoadProgress, StreamingOptions } from '../api.ts';
+import { ExpertMemory, type StreamTesting } from '../run/expert-memory.ts';
+import { GpuRunner } from '../run/gpu-runner.ts';
+import type { Drafted } from './planning.ts';
+import type { SlotPlan } from './slots.ts';
+import { tuneModel, type PlanSpec, type TuningOptions } from './tuning.ts';
+import { formatOf, readWeightRows, type ReadContext } from './weights.ts';
+
+export interface GpuLoadOptions {
+  readonly scalar: Scalar;
+  readonly onProgress: (progress: LoadProgress) => void;
+  readonly tuning: TuningOptions;
+  readonly slots: SlotPlan | undefined;
+  readonly fewer: (slots: SlotPlan) => SlotPlan | undefined; // where the GPU refuses so many
+  readonly streaming: StreamingOptions;
+  readonly budgetBytes: number; // of GPU memory, from when the model is loaded
+  readonly testing: StreamTesting;
+  readonly bounds?: Bounds | undefined; // for tests
+}
+
+/**
+ * Uploads the weights, compiles all pipelines, tunes. When anything fails, nothing stays in GPU memory.
+ *
+ * @throws {AtomoeError} bad-file; non-finite; out-of-memory; limit-too-small; shader; network and the like
+ */
+export async function openGpuRunner(gpu: Gpu, drafted: Drafted, options: GpuLoadOptions): Promise<GpuRunner> {
+  const held: { dispose(): void }[] = [];
+  try {
+    return await openRunner(gpu, drafted, options, held);
+  } catch (error) {
+    for (const item of held.reverse()) item.dispose();
+    throw error;
+  }
+}
+
+/** Opens what a runner consists of. What was opened before an error is in `held`. */
+async function openRunner(
+  gpu: Gpu,
+  drafted: Drafted,
+  options: GpuLoadOptions,
+  held: { dispose(): void }[],
+): Promise<GpuRunner> {
+  const { scalar, onProgress, slots, bounds = {} } = options;
+  const { contextTokens, chunkTokens, decode, prefill, experts, checkpoint, context } = drafted;
+  gpu.budgetBytes = options.budgetBytes;
+  const advance = downloadProgress(drafted, options);
+  const weights = await uploadWeights(gpu, decode, context, held, { advance, bounds });
+  const memory = experts && slots && (await ExpertMemory.open(gpu, drafted, { ...options, slots }));
+  if (memory) held.push(memory);
+  const weight = (wanted: Weight) => {
+    const found = weights.get(wanted.name);
+    invariant(found, () => `weight ${wanted.name} was not loaded`);
+    return found;
+  };
+  const forTokens: Resources = { weight, experts: memory?.forTokens };
+  const forPrompts: Resources = { weight, experts: memory?.forPrompts };
+  const refusals = new Refusals();
+  const common = { contextTokens, scalar, refusals, ...bounds };
+  const tokens = { ...common, label: 'decode', maxTokens: 1, keepCuts: true };
+  const prompts = { ...common, label: 'prefill', maxTokens: chunkTokens };
+  const specs: readonly PlanSpec<ModelGraph>[] = [
+    { graph: decode, resources: forTokens, options: tokens },
+    { graph: prefill, resources: forPrompts, options: prompts },
+  ];
+  const tune = () =>
+    gpu.withoutBudget(() => tuneModel(gpu, specs, { ...options.tuning, refusals }, onProgress));
+  const tuning = memory ? await memory.pretending(tune) : await tune();
+  if (memory && !memory.slots.streams) await memory.loadAll(advance, context.signal);
+  const plans = await openPlans(gpu, specs, tuning, onProgress, held);
+  if (gpu.isLost)
+    throw new AtomoeError(
+      'device-lost',
+      `the GPU device was lost while loading ${checkpoint.label}; load it again`,
+    );
+  onProgress({ kind: 'ready' });
+  const shared = { gpu, drafted, scalar, bounds, weights, memory, forPrompts, tuning, refusals };
+  return new GpuRunner({ ...shared, ...plans });
+}
+
+/** Opens the plans one after another; progress counts the programs of all of them, each once. */
+async function openPlans(
+  gpu: Gpu,
+  specs: readonly PlanSpec<ModelGraph>[],
+  tuning: Tuning,
+  onProgress: (progress: LoadProgress) => void,
+  held: { dispose(): void }[],
+): Promise<{ decode: Plan<ModelGraph>; prefill: Plan<ModelGraph> }> {
+  const keysOf = ({ graph, resources, options }: PlanSpec) =>
+    lower(gpu, graph, resources, { ...options, tuning }).dispatches.map(({ program }) => program.key);
+  const totalPipelines = new Set(specs.flatMap(keysOf)).size;
+  const done = new Set<string>();
+  const plans: Plan<ModelGraph>[] = [];
+  for (const { graph, resources, options } of specs) {
+    const plan = await Plan.open(gpu, graph, resources, { ...options, tuning }, (key) => {
+      done.add(key);
+      onProgress({ kind: 'compiling', donePipelines: done.size, totalPipelines });
+    });
+    held.push(plan);
+    plans.push(plan);
+  }
+  const [decode, prefill] = plans;
+  invariant(decode && prefill, () => 'plans');
+  return { decode, prefill };
+}
+
+/** Counts what has come of all that will before the first token. */
+function downloadProgress(
+  { checkpoint, context, experts }: Drafted,
+  { onProgress, slots }: GpuLoadOptions,
+): (bytes: number) => void {
+  const file = checkpoint.files[0]?.name ?? '';
+  const later = slots?.streams && experts ? experts.records * experts.recordBytes : 0;
+  const modelBytes = checkpoint.totalBytes;
+  const totalBytes = Math.max(1, modelBytes - later);
+  let doneBytes = 0;
+  return (bytes) => {
+    context.signal?.throwIfAborted();
+    doneBytes = Math.min(totalBytes, doneBytes + bytes);
+    onProgress({ kind: 'downloading', doneBytes, totalBytes, modelBytes, file });
+  };
+}
+
+/** Reads the dense weights, one after another, straight into GPU memory. `held` gets what is to be disposed of. */
+export async function uploadWeights(
+  gpu: Gpu,
+  { weights: wanted }: Pick<Graph, 'weights'>,
+  context: ReadContext,
+  held: { dispose(): void }[],
+  { advance = () => {}, bounds = {} }: { advance?: (bytes: number) => void; bounds?: Bounds } = {},
+): Promise<Map<string, GpuWeight>> {
+  const mostBytes = matrixBindingBytes(gpu.limits, bounds);
+  const weights = new Map<string, GpuWeight>();
+  for (const weight of wanted) {
+    const format = formatOf(weight, context);
+    const parts: GpuWeight['parts'][number][] = [];
+    for (const part of weightParts(
+      weight,
+      (rows) => matrixLayout(format, rows, weight.cols).sizeBytes,
+      mostBytes,
+    )) {
+      const { bytes, scalesOffsetBytes } = await readWeightRows(weight, part, context);
+      const buffer = await gpu.allocating(weight.name, () =>
+        gpu.createBuffer({ label: weight.name, sizeBytes: boundBytes(bytes.byteLength), kind: 'weights' }),
+      );
+      held.push(buffer);
+      gpu.write(buffer, 0, bytes);
+      parts.push({ ...part, slice: slice(buffer), scalesWords: scalesOffsetBytes / 4 });
+      advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
+    }
+    weights.set(weight.name, { format, parts });
+  }
+  return weights;
+}

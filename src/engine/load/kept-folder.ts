@@ -1,0 +1,46 @@
+/** A model's files as the engine opens them: kept on the local disk where they come from a URL. */
+import { coalescedFolder } from '../../io/coalesce.ts';
+import { cachedFolder, type CachedFolder } from '../../io/cache/disk-cache.ts';
+import { openFolder } from '../../io/folder.ts';
+import { openOpfs } from '../../io/opfs.ts';
+import type { FolderSource } from '../../io/source.ts';
+import type { DiskStorage } from '../../io/storage.ts';
+import { callersFolder } from './callers-folder.ts';
+import type { DiskReport, LoadOptions, ModelSource } from '../api.ts';
+
+/** What an engine does with all its models. */
+export interface Keeping extends Pick<LoadOptions, 'headers' | 'fetch'> {
+  /** Where files are kept; default: the browser's private file system. */
+  readonly storage?: DiskStorage | Promise<DiskStorage>;
+}
+
+/** @param engine - what holds where `options` say nothing */
+export async function openKept(
+  model: ModelSource,
+  options: LoadOptions,
+  engine: Keeping,
+): Promise<FolderSource> {
+  if (typeof model !== 'string') {
+    const folder = openFolder(model);
+    return folder === model && !isCached(folder) ? callersFolder(folder) : folder;
+  }
+  const { headers = engine.headers, fetch = engine.fetch, diskCache = true } = options;
+  const http = { ...(headers ? { headers } : {}), ...(fetch ? { fetch } : {}) };
+  const folder = coalescedFolder(openFolder(model, http));
+  // What an app or an extension brings along is on the disk already.
+  const isKept = diskCache && /^https?:/.test(folder.label);
+  return isKept ? cachedFolder(folder, await (engine.storage ?? openOpfs())) : folder;
+}
+
+export function isCached(folder: FolderSource): folder is CachedFolder {
+  return 'cache' in folder;
+}
+
+export async function closeFolder(folder: FolderSource): Promise<void> {
+  if (isCached(folder)) await folder.dispose();
+}
+
+export function diskReport({ cache }: CachedFolder): DiskReport {
+  const { key, storedBytes, totalBytes, isReadOnly, why } = cache.status;
+  return { key, storedBytes, totalBytes, isReadOnly, why: why?.message ?? '' };
+}

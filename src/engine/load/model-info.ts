@@ -1,0 +1,68 @@
+/** What the engine tells people about a model, and what it reads beside the weights. */
+import { isJsonObject, parseJsonObject, readJson, readText } from '../../io/json-file.ts';
+import type { FolderSource } from '../../io/source.ts';
+import type { Tokenizer } from '../../text/tokenizer.ts';
+import type { ModelInfo, ModelPlan } from '../api.ts';
+import type { Drafted } from './planning.ts';
+
+export function infoOf(
+  { checkpoint, spec, expertLayers }: Drafted,
+  plan: ModelPlan,
+  tokenizer: Tokenizer | undefined,
+): ModelInfo {
+  const grid = expertLayers.find((layer) => layer.grid !== undefined)?.grid;
+  return {
+    label: checkpoint.label,
+    family: spec.family,
+    plan,
+    // A template that never looks at who speaks only strings texts together: such a model continues text.
+    hasChatTemplate: /\brole\b/.test(tokenizer?.chatTemplate ?? ''),
+    experts: {
+      layers: expertLayers.length,
+      perLayer: plan.experts,
+      ...(grid === undefined ? {} : { grid }),
+    },
+  };
+}
+
+/**
+ * @returns undefined where the folder has no tokenizer: logits of ids work all the same
+ * @throws {AtomoeError} bad-file - a file that is damaged, or belongs to another model; unsupported-model
+ */
+export async function readTokenizer(
+  folder: FolderSource,
+  { checkpoint, spec }: Drafted,
+  signal: AbortSignal | undefined,
+): Promise<Tokenizer | undefined> {
+  const tokenizerJson = await readJson(folder, 'tokenizer.json', { signal });
+  if (!tokenizerJson) return undefined;
+  const loading = import('../../text/tokenizer.ts');
+  loading.catch(() => {}); // awaited below, behind the smaller files
+  const tokenizerConfig = await readJson(folder, 'tokenizer_config.json', { signal });
+  const hasTokens = isJsonObject(tokenizerConfig?.['added_tokens_decoder']);
+  // Newer models say it all in the other files, and transformers does not look here either.
+  const tokensMap = hasTokens ? undefined : await readOptional(folder, 'special_tokens_map.json', signal);
+  const files = {
+    tokenizerJson,
+    tokenizerConfig,
+    ...(tokensMap === undefined
+      ? {}
+      : { specialTokensMap: parseJsonObject(tokensMap, `${folder.label}: special_tokens_map.json`) }),
+    modelConfig: checkpoint.config,
+    generationConfig: checkpoint.generationConfig,
+    chatTemplate: await readOptional(folder, 'chat_template.jinja', signal),
+    vocab: spec.vocab,
+  };
+  const { openTokenizer } = await loading;
+  return openTokenizer(files);
+}
+
+/** Hosts of single-page applications answer a request for a file that is not there with their own page. */
+async function readOptional(
+  folder: FolderSource,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const text = await readText(folder, name, { signal });
+  return text !== undefined && /^\s*<(!doctype html|html|head)\b/i.test(text) ? undefined : text;
+}

@@ -1,0 +1,173 @@
+/** The same graphs on the CPU, by the kernels' references: slow, right, and needing no GPU. */
+import { invariant } from '../../errors.ts';
+import { runOnCpu, type CpuResources, type CpuStates } from '../../graph/cpu.ts';
+import { recordOf, type ModelGraph, type Step } from '../../graph/node.ts';
+import { NOT_FINITE, parseRecord } from '../../graph/ops/sample.ts';
+import { nextOf, type Tensor } from '../../graph/tensor.ts';
+import { buildGraph } from '../../blocks/family.ts';
+import type { LoadProgress, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
+import { loadOnCpu } from '../load/cpu-load.ts';
+import type { Drafted } from '../load/planning.ts';
+import { Progress } from '../load/progress.ts';
+import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
+
+class CpuState implements RunnerState {
+  readonly tensors: CpuStates = new Map();
+  readonly progress: Progress;
+
+  constructor(graph: ModelGraph) {
+    this.progress = new Progress(graph.tensors);
+  }
+
+  dispose(): void {
+    this.tensors.clear();
+  }
+}
+
+export class CpuRunner implements Runner {
+  readonly adapter = {
+    device: 'cpu',
+    name: 'CPU reference',
+    adapterClass: 'software',
+    f16: false,
+    subgroups: false,
+    maxBindingBytes: 0,
+  } as const;
+  readonly contextTokens: number;
+  readonly chunkTokens: number;
+  readonly #drafted: Drafted;
+  readonly #resources: CpuResources;
+
+  private constructor(drafted: Drafted, resources: CpuResources) {
+    this.#drafted = drafted;
+    this.#resources = resources;
+    this.contextTokens = drafted.contextTokens;
+    this.chunkTokens = drafted.chunkTokens;
+  }
+
+  /** @throws {AtomoeError} bad-file; non-finite; network and the like */
+  static async open(drafted: Drafted, onProgress: (progress: LoadProgress) => void): Promise<CpuRunner> {
+    const { context, decode, experts, checkpoint } = drafted;
+    const totalBytes = checkpoint.totalBytes;
+    let doneBytes = 0;
+    const advance = (bytes: number) => {
+      context.signal?.throwIfAborted();
+      doneBytes = Math.min(totalBytes, doneBytes + bytes);
+      onProgress({
+        kind: 'downloading',
+        doneBytes,
+        totalBytes,
+        modelBytes: totalBytes,
+        file: checkpoint.files[0]?.name ?? '',
+      });
+    };
+    const resources = await loadOnCpu(decode, experts, context, advance);
+    onProgress({ kind: 'ready' });
+    return new CpuRunner(drafted, { ...resources, contextTokens: drafted.contextTokens });
+  }
+
+  openState(): Promise<RunnerState> {
+    return Promise.resolve(new CpuState(this.#drafted.decode));
+  }
+
+  rewindTo(state: RunnerState, past: number): number {
+    const { progress, tensors } = own(state);
+    return progress.rewindTo(past, () => {
+      for (const { name } of progress.replaced) tensors.delete(name);
+    });
+  }
+
+  setSeen(state: RunnerState, ids: Iterable<number>): void {
+    const words = new Uint32Array(Math.ceil(this.#drafted.spec.vocab / 32));
+    for (const id of ids) words[id >>> 5] = (words[id >>> 5] ?? 0) | (1 << (id & 31));
+    own(state).tensors.set('seen', words);
+  }
+
+  async prefill(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<void> {
+    await this.step(state, request, signal);
+  }
+
+  async step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult> {
+    await breathe();
+    signal?.throwIfAborted();
+    const graph = request.ids.length === 1 ? this.#drafted.decode : this.#drafted.prefill;
+    const get = this.#run(graph, state, request);
+    const logits = Float32Array.from(get(graph.logits));
+    const record = Uint32Array.from(get(recordOf(graph)));
+    return {
+      best: record[0] ?? NOT_FINITE,
+      candidates: request.candidates ? parseRecord(record, this.#drafted.spec.vocab) : undefined,
+      routes: request.routes ? routesOf(graph, get, request.ids.length) : undefined,
+      logits: () => Promise.resolve(logits),
+    };
+  }
+
+  async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
+    await breathe();
+    const { family, spec, contextTokens, lossy } = this.#drafted;
+    const graph = buildGraph(family, spec, {
+      logits: 'all',
+      sample: false,
+      contextTokens,
+      skipBelow: lossy.skipBelow,
+    });
+    return Float32Array.from(this.#run(graph, state, request)(graph.logits));
+  }
+
+  memoryReport(): MemoryReport {
+    return {
+      totalBytes: 0,
+      weightsBytes: 0,
+      expertsBytes: 0,
+      kvCacheBytes: 0,
+      activationsBytes: 0,
+      stagingBytes: 0,
+    };
+  }
+
+  lossyReport(): LossyReport | undefined {
+    const { skipBelow } = this.#drafted.lossy;
+    return skipBelow > 0 ? { skipBelow, dropColdBelow: 0, dropped: 0 } : undefined;
+  }
+
+  dispose(): void {}
+
+  #run(graph: ModelGraph, state: RunnerState, { ids, past, penalty, temperature, candidates }: StepRequest) {
+    const step: Step = { tokens: ids.length, past, penalty, temperature, candidates };
+    const { tensors, progress } = own(state);
+    progress.begin(past);
+    const inputs = new Map([[graph.ids, Uint32Array.from(ids)]]);
+    const get = runOnCpu(graph, this.#resources, tensors, step, inputs);
+    for (const tensor of progress.replaced) {
+      const { name } = nextOf(tensor);
+      const next = tensors.get(name);
+      if (next) tensors.set(tensor.name, next);
+      tensors.delete(name);
+    }
+    progress.commit(past, ids.length);
+    return get;
+  }
+}
+
+function own(state: RunnerState): CpuState {
+  invariant(state instanceof CpuState, () => 'a session of another engine');
+  return state;
+}
+
+/** Lets timers and messages in between two long computations. */
+function breathe(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** The experts of the last token, layer by layer. */
+function routesOf(
+  { routes }: ModelGraph,
+  get: (tensor: Tensor) => ArrayLike<number>,
+  tokens: number,
+): TokenRoutes {
+  const lastRow = (tensor: Tensor) => Array.from(get(tensor)).slice((tokens - 1) * tensor.perToken);
+  return {
+    ids: routes.map(({ ids }) => lastRow(ids)),
+    weights: routes.map(({ weights }) => lastRow(weights)),
+  };
+}

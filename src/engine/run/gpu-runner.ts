@@ -1,0 +1,304 @@
+/** A model on a GPU device: its weights, its plans, and one step at a time. */
+import type { Buffer } from '../../gpu/buffer.ts';
+import { DEFAULT_LIMITS } from '../../gpu/device.ts';
+import { ReadbackRing } from '../../gpu/readback.ts';
+import { submit, type Copy } from '../../gpu/recorder.ts';
+import { NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../../graph/ops/sample.ts';
+import { NO_EXPERT } from '../../graph/ops/skip-light.ts';
+import { tensorSizeBytes } from '../../graph/liveness.ts';
+import { nextOf } from '../../graph/tensor.ts';
+import { recordOf, type ModelGraph, type Step } from '../../graph/node.ts';
+import { Plan, type Instance } from '../../graph/plan.ts';
+import { buildGraph } from '../../blocks/family.ts';
+import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
+import type { ExpertMemory } from './expert-memory.ts';
+import { Pace } from './pace.ts';
+import { GpuState, gpuState, stepOf, writeIds, type Loaded } from './gpu-state.ts';
+import { GpuTools } from './gpu-tools.ts';
+import type { Runner, RunnerState, RunnerTools, StepRequest, StepResult } from './runner.ts';
+
+export class GpuRunner implements Runner {
+  readonly adapter: AdapterReport;
+  readonly contextTokens: number;
+  readonly chunkTokens: number;
+  readonly experts: ExpertMemory | undefined;
+  readonly tools: RunnerTools;
+  readonly #loaded: Loaded;
+  readonly #ring: ReadbackRing;
+  readonly #states = new Set<GpuState>();
+  readonly #pace: Pace;
+  #allLogitsPlan: Promise<Plan<ModelGraph>> | undefined;
+
+  /** `openGpuRunner` makes what it takes. */
+  constructor(loaded: Loaded) {
+    const { gpu, drafted } = loaded;
+    this.#loaded = loaded;
+    this.#pace = new Pace(gpu.adapterClass);
+    this.experts = loaded.memory;
+    this.experts?.onMoved(() => {
+      for (const state of this.#states) state.bind();
+    });
+    this.tools = new GpuTools(loaded);
+    this.contextTokens = drafted.contextTokens;
+    this.chunkTokens = drafted.chunkTokens;
+    this.adapter = {
+      device: 'gpu',
+      name: gpu.name,
+      adapterClass: gpu.adapterClass,
+      f16: gpu.features.has('shader-f16'),
+      subgroups: gpu.features.has('subgroups'),
+      maxBindingBytes: gpu.limits.maxBindingBytes,
+    };
+    const routesBytes = drafted.decode.routes.reduce((sum, { ids }) => sum + 8 * ids.perToken, 0);
+    this.#ring = new ReadbackRing(gpu, SAMPLE_RECORD_BYTES + routesBytes);
+  }
+
+  async openState(): Promise<RunnerState> {
+    const { gpu } = this.#loaded;
+    const buffers = await this.#stateBuffers();
+    const onDispose = (state: GpuState) => this.#states.delete(state);
+    const state = await gpu.allocating('a session', () => new GpuState(buffers, this.#loaded, onDispose));
+    this.#states.add(state);
+    return state;
+  }
+
+  rewindTo(state: RunnerState, past: number): number {
+    const { progress, buffers } = gpuState(state);
+    return progress.rewindTo(past, () => {
+      // Both of a pair: which holds the old one changes from step to step.
+      for (const tensor of progress.replaced) {
+        for (const { name } of [tensor, nextOf(tensor)]) {
+          const buffer = buffers.get(name);
+          if (buffer) this.#loaded.gpu.write(buffer, 0, new Uint8Array(buffer.sizeBytes));
+        }
+      }
+    });
+  }
+
+  setSeen(state: RunnerState, ids: Iterable<number>): void {
+    const { gpu, drafted } = this.#loaded;
+    const seen = gpuState(state).buffers.get(SEEN);
+    if (!seen) return;
+    const words = new Uint32Array(Math.ceil(drafted.spec.vocab / 32));
+    for (const id of ids) words[id >>> 5] = (words[id >>> 5] ?? 0) | (1 << (id & 31));
+    gpu.write(seen, 0, words);
+  }
+
+  async prefill(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<void> {
+    const own = gpuState(state);
+    await this.#run(own, own.prefill, request, [], signal);
+    await this.#loaded.gpu.idle();
+  }
+
+  async step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult> {
+    const own = gpuState(state);
+    const instance = request.ids.length === 1 ? own.decode : own.prefill;
+    const { plan } = instance;
+    const record = recordOf(plan.graph);
+    const recordBytes = request.candidates ? SAMPLE_RECORD_BYTES : 4;
+    const routes = request.routes
+      ? this.#routeCopies(plan, request.ids.length, recordBytes)
+      : { copies: [], sizeBytes: 0 };
+    const sizeBytes = recordBytes + routes.sizeBytes;
+    const { copy, read } = this.#ring.acquire(plan.buffer(record), 0, sizeBytes);
+    const copies = [
+      { ...copy, sizeBytes: recordBytes },
+      ...routes.copies.map((route) => ({ ...route, to: copy.to })),
+    ];
+    try {
+      await this.#run(own, instance, request, copies, signal);
+    } catch (error) {
+      read().catch(() => {}); // frees the slot
+      throw error;
+    }
+    const bytes = await read();
+    const words = new Uint32Array(bytes, 0, recordBytes / 4);
+    return {
+      best: words[0] ?? NOT_FINITE,
+      candidates: request.candidates ? parseRecord(words, this.#loaded.drafted.spec.vocab) : undefined,
+      routes: request.routes ? this.#parseRoutes(bytes, recordBytes) : undefined,
+      logits: async () => new Float32Array(await plan.read(plan.graph.logits, request.ids.length)),
+    };
+  }
+
+  async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
+    const { gpu, drafted, forPrompts, scalar, tuning, refusals, bounds } = this.#loaded;
+    const { family, spec, contextTokens, lossy } = drafted;
+    const maxTokens = mostLogitRows(spec.vocab, drafted.chunkTokens);
+    const graph = buildGraph(family, spec, {
+      logits: 'all',
+      sample: false,
+      contextTokens,
+      skipBelow: lossy.skipBelow,
+    });
+    const common = { contextTokens, scalar, tuning, refusals, ...bounds };
+    const options = { label: 'all logits', maxTokens, ...common };
+    this.#allLogitsPlan ??= Plan.open(gpu, graph, forPrompts, options);
+    const plan = await this.#allLogitsPlan;
+    const own = gpuState(state);
+    const instance = plan.instance(own.buffers);
+    const all = new Float32Array(request.ids.length * spec.vocab);
+    for (let from = 0; from < request.ids.length; from += maxTokens) {
+      const ids = request.ids.slice(from, from + maxTokens);
+      await this.#run(own, instance, { ...request, ids, past: request.past + from }, [], undefined);
+      all.set(new Float32Array(await plan.read(plan.graph.logits, ids.length)), from * spec.vocab);
+    }
+    return all;
+  }
+
+  memoryReport(): MemoryReport {
+    const { gpu } = this.#loaded;
+    return {
+      totalBytes: gpu.usedBytes(),
+      weightsBytes: gpu.usedBytes('weights'),
+      expertsBytes: gpu.usedBytes('experts'),
+      kvCacheBytes: gpu.usedBytes('kv-cache'),
+      activationsBytes: gpu.usedBytes('activations'),
+      stagingBytes: gpu.usedBytes('staging'),
+    };
+  }
+
+  lossyReport(): LossyReport | undefined {
+    const { drafted, memory } = this.#loaded;
+    const { skipBelow, dropColdBelow } = drafted.lossy;
+    if (skipBelow === 0 && dropColdBelow === 0) return undefined;
+    return { skipBelow, dropColdBelow, dropped: memory?.steps.counters.dropped ?? 0 };
+  }
+
+  dispose(): void {
+    const { decode, prefill, memory, weights } = this.#loaded;
+    for (const item of [decode, prefill, this.#ring]) item.dispose();
+    void this.#allLogitsPlan?.then((plan) => plan.dispose());
+    memory?.dispose();
+    for (const { parts } of weights.values()) for (const part of parts) part.slice.buffer.dispose();
+  }
+
+  async #stateBuffers(): Promise<Map<string, Buffer>> {
+    const { gpu, drafted, scalar } = this.#loaded;
+    const states = drafted.decode.tensors.filter(({ role }) => role === 'state');
+    return gpu.allocating('the KV cache', () => {
+      const buffers = new Map<string, Buffer>();
+      for (const tensor of states) {
+        const sizeBytes = tensorSizeBytes(tensor, 0, scalar);
+        buffers.set(tensor.name, gpu.createBuffer({ label: tensor.name, sizeBytes, kind: 'kv-cache' }));
+      }
+      return buffers;
+    });
+  }
+
+  /** A whole step. After an error the states are as they were before, and the step can be run again. */
+  async #run(
+    own: GpuState,
+    instance: Instance<ModelGraph>,
+    request: StepRequest,
+    copies: readonly Copy[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { ids, past } = request;
+    own.progress.begin(past);
+    writeIds(this.#loaded.gpu, instance.plan, ids);
+    const step = stepOf(request, own);
+    if (instance === own.decode) await this.#runToken(instance, step, copies, signal);
+    else await this.#runChunk(instance, step, copies, signal);
+    own.progress.commit(past, ids.length);
+  }
+
+  /** One token: in one submission, or in parts where experts may be missing. */
+  async #runToken(
+    instance: Instance<ModelGraph>,
+    step: Step,
+    copies: readonly Copy[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { memory } = this.#loaded;
+    if (!memory || memory.streamer.isComplete) instance.run(step, copies);
+    else await memory.steps.decode(instance, step, copies, signal);
+  }
+
+  /** Many tokens, by the plan for prompts. */
+  async #runChunk(
+    instance: Instance<ModelGraph>,
+    step: Step,
+    copies: readonly Copy[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { memory } = this.#loaded;
+    const paced = { ...step, mostMultiplyAdds: this.#pace.mostWork };
+    if (!memory || memory.streamer.isComplete) await this.#submitSlices(instance, paced, copies, signal);
+    else await memory.steps.prefill(instance, paced, copies, { pace: this.#pace, signal });
+  }
+
+  /**
+   * Submits a long step in slices (`pace.ts`), at most two ahead of the GPU. How it is cut changes no
+   * result, and an abort between slices leaves a step that was not run to its end.
+   */
+  async #submitSlices(
+    instance: Instance<ModelGraph>,
+    step: Step,
+    copies: readonly Copy[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { gpu } = this.#loaded;
+    const commands = instance.commands(step);
+    const slices = this.#pace.slices(commands);
+    const startedMs = performance.now();
+    let previous: Promise<void> | undefined;
+    for (const [index, commandsOfSlice] of slices.entries()) {
+      signal?.throwIfAborted();
+      submit(gpu, commandsOfSlice, index === slices.length - 1 ? copies : []);
+      const idle = slices.length > 1 ? gpu.idle() : undefined;
+      idle?.catch(() => {}); // awaited one slice later, or never after an error
+      await previous;
+      previous = idle;
+    }
+    if (slices.length > 1) {
+      await previous;
+      this.#pace.took(commands, performance.now() - startedMs);
+    }
+  }
+
+  #routeCopies(
+    plan: Plan<ModelGraph>,
+    tokens: number,
+    firstBytes: number,
+  ): { copies: Copy[]; sizeBytes: number } {
+    const copies: Copy[] = [];
+    let at = firstBytes;
+    for (const { ids, weights } of plan.graph.routes) {
+      for (const tensor of [ids, weights]) {
+        const from = plan.buffer(tensor);
+        const sizeBytes = 4 * tensor.perToken;
+        copies.push({
+          from,
+          fromOffsetBytes: (tokens - 1) * sizeBytes,
+          to: from,
+          toOffsetBytes: at,
+          sizeBytes,
+        });
+        at += sizeBytes;
+      }
+    }
+    return { copies, sizeBytes: at - firstBytes };
+  }
+
+  #parseRoutes(bytes: ArrayBuffer, firstBytes: number): TokenRoutes {
+    const ids: number[][] = [];
+    const weights: number[][] = [];
+    let at = firstBytes;
+    for (const route of this.#loaded.drafted.decode.routes) {
+      const topK = route.ids.perToken;
+      const chosen = [...new Uint32Array(bytes, at, topK)];
+      const shares = [...new Float32Array(bytes, at + 4 * topK, topK)];
+      const isKept = (_: number, rank: number) => chosen[rank] !== NO_EXPERT;
+      ids.push(chosen.filter(isKept));
+      weights.push(shares.filter(isKept));
+      at += 8 * topK;
+    }
+    return { ids, weights };
+  }
+}
+
+/** Logits of so many tokens lie in one portable binding, whatever the device allows: chunks may not depend on it. */
+function mostLogitRows(vocab: number, chunkTokens: number): number {
+  return Math.max(1, Math.min(chunkTokens, Math.floor(DEFAULT_LIMITS.maxBindingBytes / 4 / vocab)));
+}

@@ -1,0 +1,88 @@
+import type { Counters } from '../../gpu/device.ts';
+import type { Refusals } from '../../graph/candidates.ts';
+import type { Choice } from '../../graph/plan.ts';
+import type { ExpertMemory } from './expert-memory.ts';
+import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
+import type { Candidates } from '../../graph/ops/sample.ts';
+
+/** One session's KV cache and the like, on some device. */
+export interface RunnerState {
+  dispose(): void;
+}
+
+export interface StepRequest {
+  readonly ids: readonly number[]; // the tokens of this step
+  readonly past: number; // tokens in the cache before them
+  readonly penalty: number; // repetition penalty; 1 is none
+  readonly temperature: number; // 1 when nothing is drawn
+  readonly candidates: boolean; // false: only the best token is wanted
+  readonly routes: boolean; // report the experts of the last token
+}
+
+export interface StepResult {
+  readonly best: number; // id of the largest logit; NOT_FINITE where a logit is none
+  readonly candidates: Candidates | undefined; // as asked for
+  readonly routes: TokenRoutes | undefined;
+  /** All logits of the last token [vocab], after the repetition penalty; must be asked for before the next step. */
+  logits(): Promise<Float32Array>;
+}
+
+/** The experts of a loaded model where they can be streamed: their slots, what streams them, and how both change. */
+export type RunnerExperts = Pick<
+  ExpertMemory,
+  'slots' | 'steps' | 'streamer' | 'tiers' | 'report' | 'loadAll' | 'resize'
+>;
+
+/** How long one dispatch of a step took, by the device's clock. */
+export interface DispatchTime {
+  readonly label: string; // `op label` of its node
+  readonly key: string; // of its pipeline
+  readonly ms: number;
+}
+
+/** What a device tells of its work: for plans, benches and tests. */
+export interface RunnerTools {
+  /** What the device has created and done so far. */
+  readonly counters: Readonly<Counters>;
+  /** The most device memory that was in use at a time. */
+  readonly peakBytes: number;
+  /** Dispatches of a decode step and of a prefill step, at most. */
+  readonly dispatches: { readonly decode: number; readonly prefill: number };
+  /** What could run in more than one way, each choice once. */
+  readonly choices: readonly Choice[];
+  /** What the device refused, and was done without. */
+  readonly refusals: Refusals;
+  /**
+   * Runs one step for its times; it is no part of the session.
+   *
+   * @throws {AtomoeError} limit-too-small - the device has no timestamp queries
+   */
+  profile(state: RunnerState, request: StepRequest): Promise<DispatchTime[]>;
+}
+
+/** A loaded model on some device, as sessions see it. What only some devices have is undefined on the others. */
+export interface Runner {
+  readonly experts?: RunnerExperts | undefined;
+  readonly tools?: RunnerTools | undefined;
+  readonly adapter: AdapterReport;
+  readonly contextTokens: number;
+  readonly chunkTokens: number; // tokens of one prefill step at most
+  openState(): Promise<RunnerState>;
+  /**
+   * Takes a state back, for steps that go on behind its first `past` tokens.
+   *
+   * @returns where they do: `past`, or less where the state cannot be cut back: 0, or as far as it had come
+   */
+  rewindTo(state: RunnerState, past: number): number;
+  /** Marks the tokens that the repetition penalty knows, replacing earlier marks. */
+  setSeen(state: RunnerState, ids: Iterable<number>): void;
+  /** Runs a step for the sake of the cache only. Resolves when `signal` may abort without harm. */
+  prefill(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<void>;
+  step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult>;
+  /** Logits of every token of a fresh prompt: [tokens, vocab]. */
+  allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array>;
+  memoryReport(): MemoryReport;
+  /** What was left out so far; undefined where nothing may be. */
+  lossyReport(): LossyReport | undefined;
+  dispose(): void;
+}

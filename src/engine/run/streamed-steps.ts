@@ -1,0 +1,346 @@
+/** Steps of a model whose experts are not all in GPU memory: the step stops where experts are missing, and goes on. */
+import { invariant } from '../../errors.ts';
+import type { ExpertStreamer } from '../../experts/streamer.ts';
+import type { Gpu } from '../../gpu/device.ts';
+import { ReadbackRing } from '../../gpu/readback.ts';
+import { submit, type Command, type Copy } from '../../gpu/recorder.ts';
+import type { ModelGraph, RouteOutputs, Step } from '../../graph/node.ts';
+import { NO_EXPERT } from '../../graph/ops/skip-light.ts';
+import type { Instance, Span } from '../../graph/plan.ts';
+import type { Tensor } from '../../graph/tensor.ts';
+import type { Pace } from './pace.ts';
+import { RunAhead } from './run-ahead.ts';
+
+export interface StreamedOptions {
+  readonly gpu: Gpu;
+  readonly streamer: ExpertStreamer;
+  readonly routes: readonly RouteOutputs[]; // [bank], of the graph for single tokens
+  readonly lookahead: number; // layers ahead that are predicted
+  readonly unitExperts: readonly number[]; // [layer]: experts of a unit: 1, or those of a page
+  readonly chunkTokens: number;
+  /** Layers that are submitted past the last one whose experts are known to be there. 'auto' follows the hits. */
+  readonly runAhead: number | 'auto';
+  /** Replaces predictions before they are followed. For tests. */
+  readonly mistake?: ((layer: number, units: Uint32Array, count: number) => void) | undefined;
+  /** Missing experts of less than this share of a token's mean weight are left out; 0: none are. */
+  readonly dropColdBelow: number;
+}
+
+/** Where one tensor of a layer's record lies, in words. */
+interface RecordPart {
+  readonly tensor: Tensor;
+  readonly at: number;
+  readonly count: number;
+}
+
+/** A layer's choice for one token, then its guesses for the layers behind it, then the weights where they are wanted. */
+function recordParts(
+  { ids, look, weights }: RouteOutputs,
+  { lookahead, dropColdBelow }: Pick<StreamedOptions, 'lookahead' | 'dropColdBelow'>,
+): RecordPart[] {
+  const hasWeights = dropColdBelow > 0;
+  let words = 0;
+  return [ids, ...look.slice(0, lookahead), ...(hasWeights ? [weights] : [])].map((tensor) => {
+    const part = { tensor, at: words, count: tensor.perToken };
+    words += part.count;
+    return part;
+  });
+}
+
+export interface RunAheadCounters {
+  tokens: number; // steps of one token
+  dropped: number; // experts that were missing and light, where those are left out
+  aborts: number; // spans that ran ahead and met an absent expert
+  resumes: number; // layers that were taken up again after that
+  aheadLayers: number; // layers that were submitted before their experts were known
+  syncMs: number; // waiting for the GPU to say which experts a layer needs
+}
+
+/** A submission whose record is under way. */
+interface Flight {
+  readonly serial: number;
+  read(): Promise<ArrayBuffer>;
+}
+
+export class StreamedSteps {
+  readonly counters: RunAheadCounters = {
+    tokens: 0,
+    dropped: 0,
+    aborts: 0,
+    resumes: 0,
+    aheadLayers: 0,
+    syncMs: 0,
+  };
+  readonly streamer: ExpertStreamer;
+  readonly #options: StreamedOptions;
+  readonly #records: ReadbackRing;
+  readonly #prompts: ReadbackRing;
+  readonly #parts: readonly (readonly RecordPart[])[]; // [layer]
+  readonly #units: Uint32Array<ArrayBuffer>;
+  readonly #isUsed: Uint8Array;
+  #lastWave: Promise<void> | undefined;
+  readonly #ahead = new RunAhead();
+
+  constructor(options: StreamedOptions) {
+    const { gpu, routes, streamer, chunkTokens } = options;
+    this.#options = options;
+    this.streamer = streamer;
+    this.#parts = routes.map((route) => recordParts(route, options));
+    const recordBytes = 4 * Math.max(...this.#parts.map(wordsOf));
+    // A span that was given up frees its buffers only when the GPU is through with it.
+    this.#records = new ReadbackRing(gpu, recordBytes, 2 * routes.length + 2);
+    this.#prompts = new ReadbackRing(
+      gpu,
+      Math.max(...routes.map(({ ids }) => 4 * ids.perToken)) * chunkTokens,
+      1,
+    );
+    const mostChosen = this.#parts.flatMap((parts) => parts.map(({ count }) => count));
+    this.#units = new Uint32Array(Math.max(...mostChosen));
+    this.#isUsed = new Uint8Array(streamer.store.unitsPerLayer);
+  }
+
+  /**
+   * Runs a step of one token; `copies` ride behind its end. Layers past an unverified choice of experts are run ahead:
+   * all they write is written again when the step is taken up from the layer that missed something.
+   *
+   * @throws {AtomoeError} network, integrity and the like; the step can be run again
+   */
+  async decode(
+    instance: Instance<ModelGraph>,
+    step: Step,
+    copies: readonly Copy[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const spans = instance.spans({ ...step, lookahead: this.#options.lookahead });
+    const layers = spans.length - 1;
+    const flights: (Flight | undefined)[] = [];
+    this.counters.tokens += 1;
+    const depth = await this.#depth(layers);
+    let next = 0;
+    try {
+      for (let verified = 0; ; verified += 1) {
+        const last = Math.min(layers, verified + depth);
+        for (; next <= last; next += 1) flights[next] = this.#launch(instance, spans, next, copies);
+        this.counters.aheadLayers += Math.max(0, next - 1 - verified);
+        if (verified === layers) return;
+        signal?.throwIfAborted();
+        const isReady = await this.#verify(verified, flights, next, signal);
+        if (isReady) continue;
+        this.counters.aborts += 1;
+        this.counters.resumes += 1;
+        while (next > verified + 1) {
+          next -= 1;
+          discard(flights, next);
+        }
+      }
+    } finally {
+      for (const index of flights.keys()) discard(flights, index);
+    }
+  }
+
+  /**
+   * Runs a step of many tokens, layer by layer: reads which experts the tokens chose, and brings them in.
+   *
+   * @throws {AtomoeError} as `decode`
+   */
+  async prefill(
+    instance: Instance<ModelGraph>,
+    step: Step,
+    copies: readonly Copy[],
+    { pace, signal }: { readonly pace: Pace; readonly signal: AbortSignal | undefined },
+  ): Promise<void> {
+    const { plan } = instance;
+    const spans = instance.spans(step);
+    let chosen: { copy: Copy; read: () => Promise<ArrayBuffer> } | undefined;
+    for (const [index, span] of spans.entries()) {
+      const ids = plan.graph.routes[index]?.ids;
+      const rest = () => {
+        chosen = ids && this.#prompts.acquire(plan.buffer(ids), 0, 4 * step.tokens * ids.perToken);
+        this.#submit(pace, span.rest, [
+          ...(chosen ? [chosen.copy] : []),
+          ...(index === spans.length - 1 ? copies : []),
+        ]);
+      };
+      const read = chosen?.read;
+      chosen = undefined;
+      if (!read) {
+        rest();
+        continue;
+      }
+      const uses = this.#count(span.bank, new Uint32Array(await read()), step.tokens);
+      signal?.throwIfAborted();
+      const canSplit = span.waves.length > 0;
+      const wave = canSplit ? () => this.#submitWave(pace, span) : rest;
+      await this.streamer.stream(span.bank, uses, step.tokens, canSplit, wave, signal);
+      if (canSplit) rest();
+    }
+  }
+
+  dispose(): void {
+    this.streamer.close();
+    this.#records.dispose();
+    this.#prompts.dispose();
+  }
+
+  /** In submissions that do not keep the GPU busy for too long; the copies ride behind the last. */
+  #submit(pace: Pace, commands: readonly Command[], copies: readonly Copy[] = []): void {
+    const { gpu } = this.#options;
+    const slices = pace.slices(commands);
+    const last = slices.pop() ?? [];
+    for (const slice of slices) submit(gpu, slice);
+    submit(gpu, last, copies);
+  }
+
+  /** Uploads of a wave wait in the browser's memory until the GPU is there: two waves at a time. */
+  async #submitWave(pace: Pace, { waves }: Span): Promise<void> {
+    this.#submit(pace, waves);
+    const idle = this.#options.gpu.idle();
+    idle.catch(() => {}); // awaited one wave later, or never after an error
+    await this.#lastWave;
+    this.#lastWave = idle;
+  }
+
+  async #depth(layers: number): Promise<number> {
+    const { runAhead, gpu } = this.#options;
+    if (runAhead !== 'auto') return runAhead;
+    if (!this.#ahead.isMeasured) this.#ahead.measured(await roundTripMs(gpu));
+    return this.#ahead.depth(layers, this.counters.tokens);
+  }
+
+  /** Submits one span, and asks for the record of the layer at its end. */
+  #launch(
+    instance: Instance<ModelGraph>,
+    spans: readonly Span[],
+    index: number,
+    copies: readonly Copy[],
+  ): Flight | undefined {
+    const { gpu } = this.#options;
+    const span = spans[index];
+    invariant(span, () => `no span ${index}`);
+    const { serial } = this.streamer;
+    const commands = span.waves.length > 0 ? [...span.waves, ...span.rest] : span.rest;
+    const parts = this.#parts[index];
+    if (!parts) {
+      submit(gpu, commands, copies);
+      return { serial, read: () => Promise.resolve(new ArrayBuffer(0)) };
+    }
+    const { plan } = instance;
+    const [first] = parts;
+    invariant(first, () => 'a layer chooses experts');
+    const { copy, read } = this.#records.acquire(plan.buffer(first.tensor), 0, 4 * wordsOf(parts));
+    const record = parts.map(({ tensor, at, count }) => ({
+      from: plan.buffer(tensor),
+      fromOffsetBytes: 0,
+      to: copy.to,
+      toOffsetBytes: 4 * at,
+      sizeBytes: 4 * count,
+    }));
+    submit(gpu, commands, record);
+    return { serial, read };
+  }
+
+  /** @returns whether what was submitted past `layer` found all its experts */
+  async #verify(
+    layer: number,
+    flights: (Flight | undefined)[],
+    next: number,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const { streamer } = this;
+    const flight = flights[layer];
+    const [chosen, ...others] = this.#parts[layer] ?? [];
+    invariant(flight && chosen, () => `no record of layer ${layer}`);
+    flights[layer] = undefined;
+    const startedMs = performance.now();
+    const words = new Uint32Array(await flight.read());
+    const waitedMs = performance.now() - startedMs;
+    this.counters.syncMs += waitedMs;
+    if (next === layer + 1) this.#ahead.waited(waitedMs);
+    const weights = this.#options.dropColdBelow > 0 ? others.pop() : undefined;
+    if (weights) this.#dropLight(layer, words, weights);
+    const count = this.#toUnits(layer, words, chosen.at, chosen.count);
+    const ahead = flights[layer + 1];
+    const isReady = streamer.wasReady(layer, this.#units, count, ahead?.serial ?? streamer.serial);
+    this.#ahead.verified(isReady);
+    const loading = streamer.demand(layer, this.#units, count, signal);
+    // Guesses are asked for behind what is needed, and read while that is waited for.
+    for (const [ahead, look] of others.entries()) this.#predict(layer + 1 + ahead, words, look);
+    await loading;
+    return isReady || next <= layer + 1;
+  }
+
+  /** Strikes out the experts that are missing and light: they stay absent, and absent experts add nothing. */
+  #dropLight(layer: number, words: Uint32Array, { at, count }: RecordPart): void {
+    const dropBelow = this.#options.dropColdBelow / Math.min(count, this.streamer.store.units(layer));
+    const weights = new Float32Array(words.buffer, 4 * at, count);
+    for (let rank = 0; rank < count; rank += 1) {
+      const unit = this.#unitOf(layer, words[rank] ?? 0);
+      if ((weights[rank] ?? 0) >= dropBelow || this.streamer.isPresent(layer, unit)) continue;
+      words[rank] = NO_EXPERT;
+      this.counters.dropped += 1;
+    }
+  }
+
+  #predict(layer: number, words: Uint32Array, look: RecordPart): void {
+    const count = this.#toUnits(layer, words, look.at, look.count);
+    this.#options.mistake?.(layer, this.#units, count);
+    this.streamer.predict(layer, this.#units, count);
+  }
+
+  /** Units of the experts `words[from..from + topK)`, each once, in rank order. */
+  #toUnits(layer: number, words: Uint32Array, from: number, topK: number): number {
+    const most = this.streamer.store.units(layer);
+    const units = this.#units;
+    let count = 0;
+    for (let rank = 0; rank < topK; rank += 1) {
+      const unit = this.#unitOf(layer, words[from + rank] ?? 0);
+      if (unit >= most || this.#isUsed[unit]) continue;
+      this.#isUsed[unit] = 1;
+      units[count] = unit;
+      count += 1;
+    }
+    for (let index = 0; index < count; index += 1) this.#isUsed[units[index] ?? 0] = 0;
+    return count;
+  }
+
+  /** The unit that an expert is in; what is no expert gives a number that no unit has. */
+  #unitOf(layer: number, expert: number): number {
+    return Math.floor(expert / (this.#options.unitExperts[layer] ?? 1));
+  }
+
+  /** How many tokens use each unit. */
+  #count(layer: number, ids: Uint32Array, tokens: number): Uint32Array<ArrayBuffer> {
+    const uses = new Uint32Array(this.streamer.store.units(layer));
+    const topK = ids.length / tokens;
+    for (let token = 0; token < tokens; token += 1) {
+      const count = this.#toUnits(layer, ids, token * topK, topK);
+      for (let index = 0; index < count; index += 1) {
+        const unit = this.#units[index] ?? 0;
+        uses[unit] = (uses[unit] ?? 0) + 1;
+      }
+    }
+    return uses;
+  }
+}
+
+function wordsOf(parts: readonly RecordPart[]): number {
+  return parts.reduce((sum, { count }) => sum + count, 0);
+}
+
+/** How long an idle GPU takes to answer: the shortest of a few empty submissions. */
+async function roundTripMs(gpu: Gpu): Promise<number> {
+  let shortestMs = Infinity;
+  for (let round = 0; round < 4; round += 1) {
+    const startedMs = performance.now();
+    submit(gpu, []);
+    await gpu.idle();
+    shortestMs = Math.min(shortestMs, performance.now() - startedMs);
+  }
+  return shortestMs;
+}
+
+/** Lets a record arrive unread, so that its buffer is free again. */
+function discard(flights: (Flight | undefined)[], index: number): void {
+  flights[index]?.read().catch(() => {});
+  flights[index] = undefined;
+}

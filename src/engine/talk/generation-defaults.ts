@@ -1,0 +1,110 @@
+/** What a model's generation_config.json says about drawing tokens, as defaults of a reply. */
+import { AtomoeError } from '../../errors.ts';
+import type { JsonObject } from '../../io/json-file.ts';
+import { OPTION_RANGES, type NumberOption } from '../options.ts';
+
+export type GenerationDefaults = Readonly<Partial<Record<NumberOption, number>>> & {
+  readonly stop?: readonly string[];
+};
+
+const NAMES = {
+  temperature: 'temperature',
+  top_k: 'topK',
+  top_p: 'topP',
+  min_p: 'minP',
+  repetition_penalty: 'repetitionPenalty',
+  max_new_tokens: 'maxTokens',
+} as const satisfies Record<string, NumberOption>;
+
+/**
+ * A key that is absent or null leaves our default. `do_sample: false` means temperature 0, whatever temperature stands
+ * beside it; only an explicit false does. `top_k: -1` is another way to write 0. All else has to be a number in range.
+ *
+ * @throws {AtomoeError} bad-file - a value that no reply could use
+ */
+export function generationDefaults(config: JsonObject = {}): GenerationDefaults {
+  const defaults: { -readonly [K in keyof GenerationDefaults]: GenerationDefaults[K] } = {};
+  for (const [key, option] of Object.entries(NAMES)) {
+    const value = config[key] ?? undefined;
+    if (value !== undefined) defaults[option] = checked(key, value, option);
+  }
+  const sample = config['do_sample'] ?? undefined;
+  if (sample !== undefined && typeof sample !== 'boolean') throw bad('do_sample', sample, 'true or false');
+  if (sample === false) defaults.temperature = 0;
+  const stop = stopStrings(config['stop_strings'] ?? undefined);
+  return stop.length > 0 ? { ...defaults, stop } : defaults;
+}
+
+/** One text or a list of them. */
+function stopStrings(value: unknown): readonly string[] {
+  if (value === undefined) return [];
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  const texts = list.filter((each) => typeof each === 'string' && each.length > 0) as string[];
+  if (texts.length === list.length && list.length <= 1000) return texts;
+  throw bad('stop_strings', value, 'a text or a list of texts');
+}
+
+/**
+ * What transformers would do and Atomoe does not, by the key that asks for it, with the values that ask for nothing; null
+ * and what is empty never ask for anything.
+ */
+const NOT_APPLIED: Readonly<Record<string, readonly unknown[]>> = {
+  num_beams: [1],
+  num_beam_groups: [1],
+  penalty_alpha: [0],
+  typical_p: [1],
+  epsilon_cutoff: [0],
+  eta_cutoff: [0],
+  no_repeat_ngram_size: [0],
+  encoder_no_repeat_ngram_size: [0],
+  encoder_repetition_penalty: [1],
+  guidance_scale: [1],
+  min_length: [0],
+  min_new_tokens: [0],
+  max_time: [],
+  bad_words_ids: [],
+  force_words_ids: [],
+  constraints: [],
+  sequence_bias: [],
+  suppress_tokens: [],
+  begin_suppress_tokens: [],
+  forced_bos_token_id: [],
+  forced_eos_token_id: [],
+  exponential_decay_length_penalty: [],
+  prompt_lookup_num_tokens: [],
+  dola_layers: [],
+  watermarking_config: [],
+  renormalize_logits: [false],
+};
+
+/** The keys of a generation_config.json that ask for what Atomoe does not do. */
+export function notApplied(config: JsonObject = {}): string[] {
+  return Object.entries(NOT_APPLIED).flatMap(([key, neutral]) => {
+    const value: unknown = Object.hasOwn(config, key) ? config[key] : undefined;
+    const isNeutral = isEmpty(value) || neutral.includes(value);
+    return isNeutral ? [] : [key];
+  });
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  return typeof value === 'object' && Object.keys(value).length === 0;
+}
+
+function checked(key: string, value: unknown, option: NumberOption): number {
+  const { least, most, ...range } = OPTION_RANGES[option];
+  const isWhole = 'isWhole' in range;
+  if (option === 'topK' && value === -1) return 0;
+  if (option === 'maxTokens' && typeof value === 'number' && value > most) return most; // "no limit"
+  const isRight = typeof value === 'number' && value >= least && value <= most;
+  if (isRight && (!isWhole || Number.isInteger(value))) return value;
+  throw bad(key, value, `${isWhole ? 'a whole number' : 'a number'} from ${least} to ${most}`);
+}
+
+function bad(key: string, value: unknown, wanted: string): AtomoeError {
+  return new AtomoeError(
+    'bad-file',
+    `generation_config.json: ${key} is ${String(JSON.stringify(value)).slice(0, 60)}; wanted ${wanted}; correct it or ` +
+      'remove the line',
+  );
+}

@@ -1,0 +1,99 @@
+/** What is said to a model, checked and rebuilt as plain data, with one text for each message. */
+import { AtomoeError } from '../../errors.ts';
+import type { ChatMessage } from '../api.ts';
+import { guarded, isAbsent, isObject, listOf, oneOf, refuse, show, text } from '../checks.ts';
+
+const MOST_MESSAGES = 100_000;
+const MOST_PARTS = 10_000;
+
+/** A message with one text. */
+export interface PlainMessage extends ChatMessage {
+  readonly content: string;
+}
+
+/** What a prompt is once it was checked. */
+export type CheckedPrompt = string | readonly PlainMessage[];
+
+const role = oneOf<ChatMessage['role']>('system', 'developer', 'user', 'assistant', 'tool');
+
+/** Fields that templates know and that pass as they are. */
+const PASSED = ['name', 'tool_call_id', 'reasoning_content'] as const;
+
+/** Fields that would change the answer if they were left out. */
+const REFUSED = {
+  tool_calls: 'calls of tools',
+  function_call: 'calls of functions',
+  audio: 'audio',
+} as const;
+
+/** @throws {AtomoeError} bad-input - neither text nor messages, or a message that is not one of a text */
+export function readPrompt(prompt: unknown): CheckedPrompt {
+  if (typeof prompt === 'string') return prompt;
+  if (guarded('the prompt', () => Array.isArray(prompt))) return readMessages(prompt, 'messages');
+  return refuse('the prompt', prompt, 'text, or a list of messages');
+}
+
+/** @throws {AtomoeError} bad-input - names the message, what it is, and what it may be */
+export function readMessages(messages: unknown, name: string): readonly PlainMessage[] {
+  const plain = listOf(readMessage, MOST_MESSAGES, 'a list of messages')(messages, name);
+  if (plain.length > 0) return plain;
+  throw new AtomoeError('bad-input', 'there are no messages, at least one is wanted; say something first');
+}
+
+function readMessage(message: unknown, name: string): PlainMessage {
+  if (!isObject(message)) return refuse(name, message, 'a message: an object with role and content');
+  const get = (field: string) => guarded(`${name}.${field}`, () => message[field]);
+  const named = role(get('role'), `${name}.role`);
+  for (const [field, what] of Object.entries(REFUSED)) {
+    const value = get(field);
+    if (isAbsent(value) || guarded(`${name}.${field}`, () => isEmptyList(value))) continue;
+    throw new AtomoeError(
+      'bad-input',
+      `${name}.${field} holds ${what}; wanted text: this engine makes none; leave it out`,
+    );
+  }
+  const plain: PlainMessage = {
+    role: named === 'developer' ? 'system' : named, // OpenAI's newer name for it; templates know the older
+    content: readContent(get('content'), `${name}.content`),
+  };
+  const passed = PASSED.flatMap((field) => {
+    const value = get(field);
+    return isAbsent(value) ? [] : [[field, text(value, `${name}.${field}`)] as const];
+  });
+  return { ...plain, ...Object.fromEntries(passed) };
+}
+
+/** Text, or parts of text, which are one text. */
+function readContent(content: unknown, name: string): string {
+  if (typeof content === 'string') return content;
+  if (!guarded(name, () => Array.isArray(content))) {
+    return refuse(name, content, 'text, or a list of text parts');
+  }
+  return listOf(readPart, MOST_PARTS, 'a list of text parts')(content, name).join('');
+}
+
+function readPart(part: unknown, name: string): string {
+  if (typeof part === 'string') return part; // some clients leave the object out
+  if (!isObject(part)) return refuse(name, part, "a part: { type: 'text', text }");
+  const type = guarded(`${name}.type`, () => part['type']);
+  if (type === 'text') {
+    return text(
+      guarded(`${name}.text`, () => part['text']),
+      `${name}.text`,
+    );
+  }
+  if (type === 'refusal') {
+    return text(
+      guarded(`${name}.refusal`, () => part['refusal']),
+      `${name}.refusal`,
+    );
+  }
+  throw new AtomoeError(
+    'bad-input',
+    `${name} is a part of type ${show(type)}; wanted text: the model reads nothing else; leave it out`,
+  );
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}

@@ -1,0 +1,331 @@
+import { AtomoeError } from '../../errors.ts';
+import { joinTurns, renderChat } from '../../text/chat-template.ts';
+import type { StreamingDetokenizer } from '../../text/detokenizer.ts';
+import { StopStrings } from '../../text/stop-strings.ts';
+import { tokenBytes } from '../../text/token-bytes.ts';
+import type { Tokenizer } from '../../text/tokenizer.ts';
+import type {
+  FinishReason,
+  GenerateEvent,
+  GenerateOptions,
+  Prompt,
+  Session,
+  Timings,
+  TokenLogprob,
+} from '../api.ts';
+import { attempt, neverReactive } from '../checks.ts';
+import { asTyped, sessionBusy, sessionDisposed } from '../failures.ts';
+import { readPrompt, type CheckedPrompt } from './messages.ts';
+import { checkOptions, type CheckedOptions } from '../options.ts';
+import type { GenerationDefaults } from './generation-defaults.ts';
+import { freeMemory, freeWith, type SessionMemory } from './open-sessions.ts';
+import type { JobQueue } from '../run/queue.ts';
+import { onAbort, ReplyStream } from './reply-stream.ts';
+import type { Runner, StepResult } from '../run/runner.ts';
+import { pickToken, type Picked } from './pick.ts';
+import { checkIds } from './token-ids.ts';
+
+export interface SessionParts {
+  readonly runner: Runner;
+  readonly queue: JobQueue;
+  readonly tokenizer: Tokenizer;
+  readonly eosIds: ReadonlySet<number>;
+  readonly vocab: number;
+  readonly defaults: GenerationDefaults;
+  readonly onDispose: () => void;
+  readonly onToken: () => void;
+}
+
+/** What one reply keeps track of. */
+interface Reply {
+  readonly options: CheckedOptions;
+  readonly startedMs: number;
+  readonly detokenizer: StreamingDetokenizer;
+  readonly stops: StopStrings;
+  promptTokens: number;
+  reusedTokens: number; // of the prompt, that the cache begins with; until the runner said so, may begin with
+  text: string;
+  count: number;
+  prefillMs: number;
+  firstTokenMs: number;
+  readonly droppedBefore: number; // experts left out before this reply
+}
+
+/** A conversation: which tokens stand in the KV cache, and one reply at a time. */
+export class EngineSession implements Session {
+  readonly #parts: SessionParts;
+  readonly #memory: SessionMemory = { state: undefined };
+  #ids: number[] = []; // tokens whose keys and values are in the cache
+  #finish: (() => void) | undefined; // ends the reply that is going on, read or not
+  #isDisposed = false;
+
+  constructor(parts: SessionParts) {
+    neverReactive(this);
+    freeWith(this, this.#memory);
+    this.#parts = parts;
+  }
+
+  get tokens(): number {
+    return this.#ids.length;
+  }
+
+  generate(prompt: Prompt, options: GenerateOptions = {}): AsyncIterableIterator<GenerateEvent, void> {
+    const request = attempt(() => readRequest(prompt, options, this.#parts.defaults)); // now: the caller may change them later
+    return new ReplyStream((finish) => this.#generate(request, finish));
+  }
+
+  async *#generate(
+    request: () => CheckedRequest,
+    finish: () => void,
+  ): AsyncGenerator<GenerateEvent, void, undefined> {
+    this.#assertFree();
+    const { prompt, options } = request();
+    this.#finish = finish;
+    const unlisten = onAbort(options.signal, finish);
+    let done: GenerateEvent;
+    try {
+      done = yield* this.#events(prompt, this.#begin(options));
+    } finally {
+      unlisten();
+      this.#finish = undefined;
+      if (this.#isDisposed) await freeMemory(this.#memory);
+    }
+    yield done; // now, since a reader that stops at it would leave the session busy
+  }
+
+  async *#events(
+    prompt: CheckedPrompt,
+    reply: Reply,
+  ): AsyncGenerator<GenerateEvent, GenerateEvent, undefined> {
+    const { signal, reusePrefix } = reply.options;
+    try {
+      signal?.throwIfAborted();
+      const ids = await this.#encode(prompt);
+      reply.promptTokens = ids.length;
+      reply.reusedTokens = reusePrefix ? commonPrefix(this.#ids, ids) : 0;
+      const first = yield* this.#prefill(ids, reply);
+      reply.prefillMs = performance.now() - reply.startedMs;
+      return this.#done(yield* this.#reply(first, reply), reply);
+    } catch (error) {
+      // A stopped reply is a reply: what was said so far, and its figures.
+      if (!signal?.aborted || error !== signal.reason) throw asTyped(error);
+      return this.#done('abort', reply);
+    }
+  }
+
+  reset(): void {
+    this.#assertFree();
+    this.#ids = [];
+  }
+
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.#parts.onDispose();
+    if (this.#finish) this.#finish();
+    else void freeMemory(this.#memory);
+  }
+
+  #assertFree(): void {
+    this.#assertUsable();
+    if (this.#finish) throw sessionBusy();
+  }
+
+  #assertUsable(): void {
+    if (this.#isDisposed) throw sessionDisposed();
+  }
+
+  #begin(options: CheckedOptions): Reply {
+    const { tokenizer } = this.#parts;
+    return {
+      options,
+      startedMs: performance.now(),
+      detokenizer: tokenizer.stream({ continues: true }),
+      stops: new StopStrings(options.stop),
+      promptTokens: 0,
+      reusedTokens: 0,
+      text: '',
+      count: 0,
+      prefillMs: 0,
+      firstTokenMs: 0,
+      droppedBefore: this.#parts.runner.lossyReport()?.dropped ?? 0,
+    };
+  }
+
+  async #encode(prompt: CheckedPrompt): Promise<number[]> {
+    const { runner, vocab } = this.#parts;
+    const ids = await this.#encodeText(prompt);
+    if (ids.length === 0) {
+      throw new AtomoeError(
+        'bad-input',
+        'the prompt is empty; wanted at least one token; write the beginning of a text',
+      );
+    }
+    if (ids.length > runner.contextTokens) {
+      throw new AtomoeError(
+        'context-full',
+        `the prompt is ${ids.length} tokens long, the context holds ${runner.contextTokens}; shorten it, or load ` +
+          'the model with a larger contextTokens',
+      );
+    }
+    checkIds(ids, vocab, runner.contextTokens);
+    return ids;
+  }
+
+  async #encodeText(prompt: CheckedPrompt): Promise<number[]> {
+    const { tokenizer } = this.#parts;
+    if (typeof prompt === 'string') {
+      if (prompt.length === 0) return [];
+      return tokenizer.encode(prompt);
+    }
+    if (!tokenizer.chatTemplate) return this.#encodeText(joinTurns(prompt));
+    const text = await renderChat(tokenizer.chatTemplate, prompt, {
+      specialTokens: tokenizer.specialTokens,
+    });
+    return tokenizer.encode(text, { addSpecialTokens: false });
+  }
+
+  /** Brings the cache up to the whole prompt, chunk by chunk; the last chunk's step gives the first logits. */
+  async *#prefill(
+    ids: readonly number[],
+    reply: Reply,
+  ): AsyncGenerator<GenerateEvent, StepResult, undefined> {
+    const { runner, queue } = this.#parts;
+    const { options } = reply;
+    const memory = this.#memory;
+    memory.state ??= queue.run(() => runner.openState());
+    memory.state.catch(() => (memory.state = undefined));
+    const state = await memory.state;
+    reply.reusedTokens = runner.rewindTo(state, reply.reusedTokens);
+    this.#ids.length = reply.reusedTokens;
+    if (options.repetitionPenalty !== 1) runner.setSeen(state, ids);
+    for (;;) {
+      this.#assertUsable();
+      const past = this.#ids.length;
+      const chunk = ids.slice(past, past + runner.chunkTokens);
+      const isLast = past + chunk.length === ids.length;
+      yield { kind: 'prefill', doneTokens: past, totalTokens: ids.length };
+      options.signal?.throwIfAborted();
+      const request = { ...requestOf(options), ids: chunk, past, routes: isLast && options.routes };
+      const result = await queue.run(async () => {
+        if (isLast) return runner.step(state, request, options.signal);
+        await runner.prefill(state, request, options.signal);
+        return undefined;
+      });
+      this.#ids.push(...chunk);
+      if (result) {
+        yield { kind: 'prefill', doneTokens: ids.length, totalTokens: ids.length };
+        return result;
+      }
+    }
+  }
+
+  /** Draws, shows and feeds back tokens until something ends the reply. */
+  async *#reply(first: StepResult, reply: Reply): AsyncGenerator<GenerateEvent, FinishReason, undefined> {
+    const { runner, queue, eosIds } = this.#parts;
+    const { options } = reply;
+    let result = first;
+    for (;;) {
+      options.signal?.throwIfAborted();
+      const picked = await pickToken(result, options, this.#ids.length);
+      if (eosIds.has(picked.id)) return 'stop';
+      const { event, isStopped } = this.#show(picked, result, reply);
+      this.#parts.onToken();
+      yield event;
+      if (isStopped) return 'stop';
+      if (reply.count >= options.maxTokens || this.#ids.length >= runner.contextTokens) return 'length';
+      this.#assertUsable();
+      options.signal?.throwIfAborted();
+      const state = await this.#memory.state;
+      if (!state) throw sessionDisposed();
+      const past = this.#ids.length;
+      const request = { ...requestOf(options), ids: [picked.id], past };
+      result = await queue.run(() => runner.step(state, request, options.signal));
+      this.#ids.push(picked.id);
+    }
+  }
+
+  #show(picked: Picked, { routes }: StepResult, reply: Reply): { event: GenerateEvent; isStopped: boolean } {
+    const { tokenizer } = this.#parts;
+    const hidden = tokenizer.isSpecial(picked.id) ? tokenizer.rawToken(picked.id) : undefined;
+    const stop = reply.stops.push(reply.detokenizer.push(picked.id), hidden);
+    const atMs = performance.now() - reply.startedMs;
+    if (reply.count === 0) reply.firstTokenMs = atMs;
+    reply.count += 1;
+    reply.text += stop.emit;
+    const named = (id: number, logprob: number): TokenLogprob => ({
+      id,
+      logprob,
+      text: tokenizer.tokenText(id),
+      bytes: tokenBytes(tokenizer, id),
+    });
+    const event: GenerateEvent = {
+      kind: 'token',
+      id: picked.id,
+      text: stop.emit,
+      atMs,
+      ...(routes ? { routes } : {}),
+      ...(picked.logprob === undefined
+        ? {}
+        : {
+            logprob: picked.logprob,
+            token: named(picked.id, picked.logprob),
+            alternatives: picked.alternatives.map(({ id, logprob }) => named(id, logprob)),
+          }),
+    };
+    return { event, isStopped: stop.stopped };
+  }
+
+  #done(reason: FinishReason, reply: Reply): GenerateEvent {
+    const rest = reply.stops.push(reply.detokenizer.flush());
+    const text = reply.text + rest.emit + (rest.stopped ? '' : reply.stops.flush());
+    const decodeMs = reply.count === 0 ? 0 : performance.now() - reply.startedMs - reply.firstTokenMs;
+    const timings: Timings = {
+      prefillMs: reply.prefillMs,
+      firstTokenMs: reply.firstTokenMs,
+      decodeMs,
+      tokensPerSecond: reply.count > 1 && decodeMs > 0 ? (1000 * (reply.count - 1)) / decodeMs : 0,
+    };
+    const { promptTokens, reusedTokens } = reply;
+    const usage = { promptTokens, reusedTokens, completionTokens: reply.count };
+    const lossy = this.#parts.runner.lossyReport();
+    const dropped = (lossy?.dropped ?? 0) - reply.droppedBefore;
+    return {
+      kind: 'done',
+      reason,
+      text,
+      seed: reply.options.seed,
+      usage,
+      timings,
+      ...(lossy ? { lossy: { ...lossy, dropped } } : {}),
+    };
+  }
+}
+
+interface CheckedRequest {
+  readonly prompt: CheckedPrompt;
+  readonly options: CheckedOptions;
+}
+
+function readRequest(prompt: unknown, options: unknown, defaults: GenerationDefaults): CheckedRequest {
+  const drawSeed = () => Math.floor(Math.random() * 2 ** 32);
+  return { prompt: readPrompt(prompt), options: checkOptions(options, drawSeed, defaults) };
+}
+
+function requestOf({ repetitionPenalty, temperature, logprobs, routes }: CheckedOptions) {
+  const isGreedy = temperature === 0;
+  return {
+    penalty: repetitionPenalty,
+    temperature: isGreedy ? 1 : temperature,
+    candidates: !isGreedy || logprobs !== undefined,
+    routes,
+  };
+}
+
+/** Tokens that two lists begin with; at least one of `wanted` is left to compute. */
+function commonPrefix(cached: readonly number[], wanted: readonly number[]): number {
+  let length = 0;
+  const most = Math.min(cached.length, wanted.length - 1);
+  while (length < most && cached[length] === wanted[length]) length += 1;
+  return length;
+}

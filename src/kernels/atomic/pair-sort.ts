@@ -1,0 +1,80 @@
+import countSource from '../../../shaders/atomic/pair-sort-count.wgsl?raw';
+import scanSource from '../../../shaders/atomic/pair-sort-scan.wgsl?raw';
+import scatterSource from '../../../shaders/atomic/pair-sort-scatter.wgsl?raw';
+import { constants, foldGrid, gridPart } from '../common.ts';
+import { defineKernel } from '../kernel.ts';
+
+const BLOCK = 2048; // pairs to a workgroup
+const DIGIT_BITS = 8;
+const WG = 64;
+
+export interface PairSortSize {
+  readonly pairs: number;
+}
+
+/** Digits of a pass: `shift` and `bits` of the kernels' parameters. */
+export interface SortPass {
+  readonly shift: number;
+  readonly bits: number;
+}
+
+/**
+ * The passes that sort ids below `experts`, lowest digit first: one up to 256 experts, two up to 65,536, three up to 16 Mi.
+ * Each is count, scan, scatter; the first reads ids (stride 1), the others what the pass before wrote (stride 2).
+ */
+export function sortPasses(experts: number): SortPass[] {
+  const keyBits = Math.max(1, Math.ceil(Math.log2(experts)));
+  const passes = Math.ceil(keyBits / DIGIT_BITS);
+  const bits = Math.ceil(keyBits / passes);
+  return Array.from({ length: passes }, (_, pass) => ({ shift: pass * bits, bits }));
+}
+
+export function sortBlocks(pairs: number): number {
+  return Math.ceil(pairs / BLOCK);
+}
+
+/** u32 words of `counts`. */
+export function sortCountWords(pairs: number): number {
+  return 2 ** DIGIT_BITS * sortBlocks(pairs);
+}
+
+export const SORT_TOTAL_WORDS = 2 ** DIGIT_BITS;
+
+const VARIANTS = [{ wg: WG }] as const;
+
+export const pairSortCount = defineKernel({
+  name: 'pair-sort-count',
+  bindings: { keys: 'read', counts: 'write' },
+  params: { pairs: 'u32', stride: 'u32', shift: 'u32', bits: 'u32' },
+  variants: VARIANTS,
+  parts: () => [constants({ BLOCK }), gridPart, { name: 'atomic/pair-sort-count.wgsl', text: countSource }],
+  overrides: ({ wg }) => ({ WG: wg }),
+  key: ({ wg }) => `pair-sort-count/wg${wg}`,
+  grid: ({ pairs }: PairSortSize) => foldGrid(sortBlocks(pairs)),
+});
+
+export const pairSortScan = defineKernel({
+  name: 'pair-sort-scan',
+  bindings: { counts: 'write', totals: 'write' },
+  params: { blocks: 'u32', digits: 'u32' },
+  variants: VARIANTS,
+  parts: () => [gridPart, { name: 'atomic/pair-sort-scan.wgsl', text: scanSource }],
+  overrides: ({ wg }) => ({ WG: wg }),
+  key: ({ wg }) => `pair-sort-scan/wg${wg}`,
+  grid: ({ bits }: SortPass) => [2 ** bits, 1, 1],
+});
+
+export const pairSortScatter = defineKernel({
+  name: 'pair-sort-scatter',
+  bindings: { keys: 'read', counts: 'read', totals: 'read', sorted: 'write' },
+  params: { pairs: 'u32', stride: 'u32', shift: 'u32', bits: 'u32' },
+  variants: VARIANTS,
+  parts: () => [
+    constants({ BLOCK }),
+    gridPart,
+    { name: 'atomic/pair-sort-scatter.wgsl', text: scatterSource },
+  ],
+  overrides: ({ wg }) => ({ WG: wg }),
+  key: ({ wg }) => `pair-sort-scatter/wg${wg}`,
+  grid: ({ pairs }: PairSortSize) => foldGrid(sortBlocks(pairs)),
+});

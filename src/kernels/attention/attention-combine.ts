@@ -1,0 +1,24 @@
+import source from '../../../shaders/attention/attention-combine.wgsl?raw';
+import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
+import { cross, defineKernel } from '../kernel.ts';
+
+export interface AttentionCombineSize {
+  readonly rows: number; // tokens * heads
+}
+
+/** Adds up the spans of a split attention. */
+export const attentionCombine = defineKernel({
+  name: 'attention-combine',
+  bindings: { partials: 'read', o: 'write' },
+  params: { rows: 'u32', head_dim: 'u32', splits: 'u32' },
+  variants: cross({ scalar: SCALARS, wg: [8, 32] }),
+  parts: ({ scalar }) => [
+    scalarPrelude(scalar),
+    gridPart,
+    { name: 'attention/attention-combine.wgsl', text: source },
+  ],
+  overrides: ({ wg }) => ({ WG: wg }),
+  features: featuresOf,
+  key: ({ scalar, wg }) => `attention-combine/${scalar}/wg${wg}`,
+  grid: ({ rows }: AttentionCombineSize) => foldGrid(rows),
+});

@@ -1,0 +1,65 @@
+import rowsSource from '../../../shaders/lib/attention-rows.wgsl?raw';
+import source from '../../../shaders/attention/attention-scores.wgsl?raw';
+import type { Part } from '../../gpu/program.ts';
+import { ATTENTION_PARAMS } from './attention.ts';
+import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
+import { cross, defineKernel } from '../kernel.ts';
+
+export interface UnfusedAttentionSize {
+  readonly tokens: number;
+  readonly past: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly groups?: number; // workgroups of a dispatch that does some of them
+}
+
+/** Parameters of the kernels that number rows alike. A dispatch does the workgroups from `first_group` on. */
+export const ATTENTION_ROWS_PARAMS = { ...ATTENTION_PARAMS, first_group: 'u32' } as const;
+
+/** Parameters and row numbering of both halves of unfused attention. */
+export const attentionRowsPart: Part = { name: 'lib/attention-rows.wgsl', text: rowsSource };
+
+const RECORD_KEYS = 16;
+const RECORD_WORDS = 4 * (RECORD_KEYS + 2);
+
+function recordCount({ tokens, past, heads, kvHeads }: Omit<UnfusedAttentionSize, 'headDim'>): number {
+  const tiles = Math.ceil((tokens * heads) / kvHeads / 4);
+  return tiles * kvHeads * Math.ceil((past + tokens) / RECORD_KEYS);
+}
+
+/** Workgroups of all records. */
+export function attentionScoresGroups(size: UnfusedAttentionSize, wg: number): number {
+  return Math.ceil(recordCount(size) / wg);
+}
+
+/** Multiply-adds of a workgroup: four rows against the keys of a record, a lane each. */
+export function attentionScoresWork({ headDim }: UnfusedAttentionSize, wg: number): number {
+  return wg * 4 * RECORD_KEYS * headDim;
+}
+
+/** 4-byte words of the records between the two halves. It grows with tokens * past: for short contexts. */
+export function attentionRecordsWords(size: Omit<UnfusedAttentionSize, 'headDim'>): number {
+  return recordCount(size) * RECORD_WORDS;
+}
+
+/**
+ * Softmax weights of four rows against 16 keys per lane, with neither workgroup memory nor barriers: quick where a
+ * barrier is dear (software adapters). Any number of query tokens; `attentionValues` follows.
+ */
+export const attentionScores = defineKernel({
+  name: 'attention-scores',
+  bindings: { q: 'read', k_cache: 'read', records: 'write' },
+  params: ATTENTION_ROWS_PARAMS,
+  variants: cross({ scalar: SCALARS, wg: [8, 64] }),
+  parts: ({ scalar }) => [
+    scalarPrelude(scalar),
+    gridPart,
+    attentionRowsPart,
+    { name: 'attention/attention-scores.wgsl', text: source },
+  ],
+  overrides: ({ wg }) => ({ WG: wg }),
+  features: featuresOf,
+  key: ({ scalar, wg }) => `attention-scores/${scalar}/wg${wg}`,
+  grid: (size: UnfusedAttentionSize, { wg }) => foldGrid(size.groups ?? attentionScoresGroups(size, wg)),
+});

@@ -1,0 +1,52 @@
+import source from '../../../shaders/attention/attention-tiled.wgsl?raw';
+import { invariant } from '../../errors.ts';
+import { ATTENTION_ROWS_PARAMS, attentionRowsPart, type UnfusedAttentionSize } from './attention-scores.ts';
+import { constants, featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
+import { cross, defineKernel } from '../kernel.ts';
+
+export type TiledAttentionSize = Omit<UnfusedAttentionSize, 'past'>;
+
+const ROWS = 32; // of the shader
+
+/** Workgroups of all rows, in a form of so many dimensions. */
+export function attentionTiledGroups(
+  { tokens, heads, kvHeads, headDim }: TiledAttentionSize,
+  dims: number,
+): number {
+  return kvHeads * Math.ceil((tokens * heads) / kvHeads / ROWS) * Math.ceil(headDim / dims);
+}
+
+/** Multiply-adds of a workgroup: scores of all its rows and keys, and its dimensions of the values. */
+export function attentionTiledWork(
+  { tokens, past, headDim }: Omit<UnfusedAttentionSize, 'heads' | 'kvHeads'>,
+  dims: number,
+): number {
+  return ROWS * (past + tokens) * (headDim + Math.min(headDim, dims));
+}
+
+/**
+ * Attention for many query tokens, past or none: 32 rows (heads of a group, token by token) against 32 keys at a time
+ * through workgroup memory. `dims` sizes the sums that lanes hold in registers: larger heads are cut into parts of so many
+ * dimensions, a workgroup each.
+ */
+export const attentionTiled = defineKernel({
+  name: 'attention-tiled',
+  bindings: { q: 'read', k_cache: 'read', v_cache: 'read', o: 'write' },
+  params: ATTENTION_ROWS_PARAMS,
+  variants: cross({ scalar: SCALARS, dims: [128, 256] }),
+  parts: ({ scalar, dims }) => [
+    scalarPrelude(scalar),
+    constants({ CHUNKS: dims / 32 }),
+    gridPart,
+    attentionRowsPart,
+    { name: 'attention/attention-tiled.wgsl', text: source },
+  ],
+  overrides: () => ({}),
+  features: featuresOf,
+  key: ({ scalar, dims }) => `attention-tiled/${scalar}/d${dims}`,
+  grid: (size: TiledAttentionSize, { dims }) => {
+    const { headDim } = size;
+    invariant(headDim % 4 === 0, () => `head dimension ${headDim}: not a multiple of 4`);
+    return foldGrid(size.groups ?? attentionTiledGroups(size, dims));
+  },
+});

@@ -1,0 +1,36 @@
+import source from '../../../shaders/attention/attention-values.wgsl?raw';
+import { ATTENTION_ROWS_PARAMS, attentionRowsPart, type UnfusedAttentionSize } from './attention-scores.ts';
+import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
+import { cross, defineKernel } from '../kernel.ts';
+
+/** Workgroups of all rows. */
+export function attentionValuesGroups(
+  { tokens, heads, kvHeads, headDim }: UnfusedAttentionSize,
+  wg: number,
+): number {
+  const tiles = Math.ceil((tokens * heads) / kvHeads / 4);
+  return Math.ceil((tiles * kvHeads * Math.ceil(headDim / 8)) / wg);
+}
+
+/** Multiply-adds of a workgroup: four rows and eight dimensions against all keys, a lane each. */
+export function attentionValuesWork({ tokens, past }: UnfusedAttentionSize, wg: number): number {
+  return wg * 4 * 8 * (past + tokens);
+}
+
+/** Weighs the values by the records of `attentionScores`. One lane per four rows and eight dimensions. */
+export const attentionValues = defineKernel({
+  name: 'attention-values',
+  bindings: { records: 'read', v_cache: 'read', o: 'write' },
+  params: ATTENTION_ROWS_PARAMS,
+  variants: cross({ scalar: SCALARS, wg: [8, 64] }),
+  parts: ({ scalar }) => [
+    scalarPrelude(scalar),
+    gridPart,
+    attentionRowsPart,
+    { name: 'attention/attention-values.wgsl', text: source },
+  ],
+  overrides: ({ wg }) => ({ WG: wg }),
+  features: featuresOf,
+  key: ({ scalar, wg }) => `attention-values/${scalar}/wg${wg}`,
+  grid: (size: UnfusedAttentionSize, { wg }) => foldGrid(size.groups ?? attentionValuesGroups(size, wg)),
+});

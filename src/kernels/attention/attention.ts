@@ -1,0 +1,101 @@
+import source from '../../../shaders/attention/attention.wgsl?raw';
+import headsAlone from '../../../shaders/lib/heads-1.wgsl?raw';
+import headsTogether from '../../../shaders/lib/heads-4.wgsl?raw';
+import { render } from '../../gpu/program.ts';
+import { invariant } from '../../errors.ts';
+import { constants, featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
+import { cross, defineKernel } from '../kernel.ts';
+
+export interface AttentionSize {
+  readonly tokens: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly splits: number;
+}
+
+/** The parameters that all attention kernels share. */
+export const ATTENTION_PARAMS = {
+  tokens: 'u32',
+  past: 'u32',
+  heads: 'u32',
+  kv_heads: 'u32',
+  head_dim: 'u32',
+  scale: 'f32',
+  window: 'u32',
+} as const;
+
+const INPUTS = { q: 'read', k_cache: 'read', v_cache: 'read' } as const;
+
+const WG = 64;
+
+/** The largest heads that one of the forms takes. */
+export const MOST_HEAD_DIM = 576;
+
+/** Query heads of one key head that share its reads, and the largest head that fits the workgroup's memory then. */
+const SHAPES = [
+  { rows: 1, dims: 256 },
+  { rows: 1, dims: MOST_HEAD_DIM },
+  { rows: 4, dims: 256 },
+  { rows: 4, dims: MOST_HEAD_DIM },
+  { rows: 8, dims: 256 },
+] as const;
+
+/**
+ * Causal grouped-query attention over the cache for few query tokens. `split: false` writes `o` in one dispatch and
+ * wants splits = 1; `split: true` cuts each token's keys into `splits` spans and leaves `partials` for
+ * `attentionCombine`. `rows` query heads of one key head share its reads; `dims` bounds the head dimension.
+ */
+export const attention = defineKernel({
+  name: 'attention',
+  bindings: { ...INPUTS, o: 'write', partials: 'write' },
+  bindingsOf: ({ split }) => (split ? { ...INPUTS, partials: 'write' } : { ...INPUTS, o: 'write' }),
+  params: { ...ATTENTION_PARAMS, splits: 'u32' },
+  variants: cross({ scalar: SCALARS, split: [false, true] }).flatMap((form) =>
+    SHAPES.map((shape) => ({ ...form, ...shape })),
+  ),
+  parts: ({ scalar, split, rows, dims }) => [
+    scalarPrelude(scalar),
+    constants({
+      WG,
+      SETS: rows === 8 ? 2 : 1,
+      MOST_COLUMNS: Math.max(WG, dims / 4),
+      PARTS: Math.ceil(dims / 4 / WG),
+    }),
+    gridPart,
+    rows === 1
+      ? { name: 'lib/heads-1.wgsl', text: headsAlone }
+      : { name: 'lib/heads-4.wgsl', text: headsTogether },
+    render({ name: 'attention/attention.wgsl', text: source }, { split }),
+  ],
+  overrides: () => ({}),
+  features: featuresOf,
+  key: ({ scalar, split, rows, dims }) =>
+    `attention/${scalar}/${split ? 'split' : 'whole'}/r${rows}/d${dims}`,
+  grid: ({ tokens, heads, kvHeads, headDim, splits }: AttentionSize, { split, rows, dims }) => {
+    invariant(headDim % 4 === 0 && headDim <= dims, () => `head dimension ${headDim}, at most ${dims}`);
+    invariant(split || splits === 1, () => `${splits} splits where o is written directly`);
+    return foldGrid(tokens * kvHeads * Math.ceil(heads / kvHeads / rows) * splits);
+  },
+});
+
+/** The form for some heads: as many query heads as share a key head, where the workgroup's memory holds them. */
+export function attentionForm({ heads, kvHeads, headDim }: Omit<AttentionSize, 'tokens' | 'splits'>) {
+  const group = heads / kvHeads;
+  const dims = headDim <= 256 ? 256 : MOST_HEAD_DIM;
+  return { rows: group === 1 ? 1 : group <= 4 || dims > 256 ? 4 : 8, dims } as const;
+}
+
+/** 4-byte words of the partials of a split attention. */
+export function partialsWords({ tokens, heads, headDim, splits }: Omit<AttentionSize, 'kvHeads'>): number {
+  return tokens * heads * splits * (headDim + 4);
+}
+
+const LEAST_SPAN = 64; // keys: a shorter span costs more to combine than it saves
+const MOST_SPLITS = 64;
+
+/** Into how many spans the keys of a step are cut, so that about `wanted` workgroups are in flight. */
+export function attentionSplits(keys: number, workgroupsPerSpan: number, wanted = 512): number {
+  const most = Math.min(MOST_SPLITS, Math.ceil(keys / LEAST_SPAN));
+  return Math.max(1, Math.min(most, Math.ceil(wanted / Math.max(1, workgroupsPerSpan))));
+}

@@ -1,0 +1,42 @@
+import source from '../../../shaders/core/embedding.wgsl?raw';
+import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
+import { cross, defineKernel } from '../kernel.ts';
+import { assertWholeUnits, listFormats, scalesPart, unitWeights, weightsParts } from '../weights.ts';
+
+export interface EmbeddingSize {
+  readonly tokens: number;
+  readonly cols: number;
+}
+
+/**
+ * y[t, :] = multiplier * table[ids[t], :], zeros for ids past the vocabulary. The table may be part of one: `rows` rows
+ * from `first` on; then tokens of other rows are left as they are. Moves bytes only: nothing to tune.
+ */
+export const embedding = defineKernel({
+  name: 'embedding',
+  bindings: { ids: 'read', table: 'read', y: 'write' },
+  params: {
+    tokens: 'u32',
+    vocab: 'u32',
+    cols: 'u32',
+    scales: 'u32',
+    multiplier: 'f32',
+    first: 'u32',
+    rows: 'u32',
+  },
+  variants: listFormats([cross({ scalar: SCALARS, wg: [64] })]),
+  parts: ({ scalar, format }) => [
+    scalarPrelude(scalar),
+    gridPart,
+    ...weightsParts(format),
+    scalesPart(format, 'table'),
+    { name: 'core/embedding.wgsl', text: source },
+  ],
+  overrides: ({ wg }) => ({ WG: wg }),
+  features: featuresOf,
+  key: ({ scalar, format, wg }) => `embedding/${scalar}/${format}/wg${wg}`,
+  grid: ({ tokens, cols }: EmbeddingSize, { format, wg }) => {
+    assertWholeUnits(format, cols);
+    return foldGrid(Math.ceil((tokens * cols) / unitWeights(format) / wg));
+  },
+});

@@ -1,0 +1,20 @@
+import source from '../../../shaders/core/take-row.wgsl?raw';
+import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
+import { cross, defineKernel } from '../kernel.ts';
+
+export interface TakeRowSize {
+  readonly cols: number; // a multiple of 4
+}
+
+/** y = x[row, :]: the one position of a chunk whose logits somebody wants. */
+export const takeRow = defineKernel({
+  name: 'take-row',
+  bindings: { x: 'read', y: 'write' },
+  params: { row: 'u32', cols: 'u32' },
+  variants: cross({ scalar: SCALARS, wg: [64] }),
+  parts: ({ scalar }) => [scalarPrelude(scalar), gridPart, { name: 'core/take-row.wgsl', text: source }],
+  overrides: ({ wg }) => ({ WG: wg }),
+  features: featuresOf,
+  key: ({ scalar, wg }) => `take-row/${scalar}/wg${wg}`,
+  grid: ({ cols }: TakeRowSize, { wg }) => foldGrid(Math.ceil(cols / 4 / wg)),
+});

@@ -1,0 +1,91 @@
+import laneSource from '../../../shaders/experts/expert-down-lane.wgsl?raw';
+import pairsSource from '../../../shaders/experts/expert-down-pairs.wgsl?raw';
+import source from '../../../shaders/experts/expert-down.wgsl?raw';
+import { featuresOf, foldGrid, SCALARS } from '../common.ts';
+import { withPools } from './expert-pool.ts';
+import { gluKey, gluParts, gluVariants, LANE_OUTS } from './glu-forms.ts';
+import { defineKernel } from '../kernel.ts';
+import { assertWholeUnits } from '../weights.ts';
+
+export interface ExpertDownSize {
+  readonly tokens: number;
+  readonly hidden: number;
+  readonly width: number;
+}
+
+export interface ExpertDownPairsSize {
+  readonly pairs: number; // tokens * topK
+  readonly hidden: number;
+  readonly width: number;
+}
+
+const OWN = { h: 'read', ids: 'read', weights: 'read', table: 'read', y: 'write' } as const;
+const PAIRS_OWN = { h: 'read', ids: 'read', table: 'read', out: 'write' } as const;
+const ROWS = 8; // to a workgroup
+
+/**
+ * The second half of the chosen experts for a few tokens, with the weighted sum over them. One pool only: with four it
+ * would bind nine storage buffers; there `expertDownPairs` and `expertCombine` give the same bits.
+ *
+ * Floor: the bytes of the matrix, once for each pair: width * hidden * (4, 2, 1.0625 or 0.5625).
+ */
+export const expertDown = defineKernel({
+  name: 'expert-down',
+  bindings: { ...OWN, pool0: 'read' },
+  bindingsOf: ({ pools }) => withPools(OWN, pools),
+  params: {
+    tokens: 'u32',
+    top_k: 'u32',
+    experts: 'u32',
+    hidden: 'u32',
+    width: 'u32',
+    table_base: 'u32',
+    slot_vec4: 'u32',
+    down: 'u32',
+    down_scales: 'u32',
+  },
+  variants: gluVariants(SCALARS, [1]),
+  parts: (variant) => [
+    ...gluParts(variant, OWN),
+    variant.form === 'lane'
+      ? { name: 'experts/expert-down-lane.wgsl', text: laneSource }
+      : { name: 'experts/expert-down.wgsl', text: source },
+  ],
+  overrides: ({ wg }) => ({ WG: wg }),
+  features: featuresOf,
+  key: (variant) => gluKey('expert-down', variant),
+  grid: ({ tokens, hidden, width }: ExpertDownSize, { format, form, wg }) => {
+    assertWholeUnits(format, width);
+    if (form === 'lane') return foldGrid(Math.ceil((tokens * Math.ceil(hidden / (2 * LANE_OUTS))) / wg));
+    return foldGrid(tokens * Math.ceil(hidden / ROWS));
+  },
+});
+
+/** The same without the sum over experts: one row of f32 for each pair, for `expertCombine`. */
+export const expertDownPairs = defineKernel({
+  name: 'expert-down-pairs',
+  bindings: { ...PAIRS_OWN, pool0: 'read' },
+  bindingsOf: ({ pools }) => withPools(PAIRS_OWN, pools),
+  params: {
+    pairs: 'u32',
+    experts: 'u32',
+    hidden: 'u32',
+    width: 'u32',
+    table_base: 'u32',
+    slot_vec4: 'u32',
+    down: 'u32',
+    down_scales: 'u32',
+  },
+  variants: gluVariants(['f32'], [4]),
+  parts: (variant) => [
+    ...gluParts(variant, PAIRS_OWN),
+    { name: 'experts/expert-down-pairs.wgsl', text: pairsSource },
+  ],
+  overrides: ({ wg }) => ({ WG: wg }),
+  features: featuresOf,
+  key: (variant) => gluKey('expert-down-pairs', variant),
+  grid: ({ pairs, hidden, width }: ExpertDownPairsSize, { format }) => {
+    assertWholeUnits(format, width);
+    return foldGrid(pairs * Math.ceil(hidden / ROWS));
+  },
+});

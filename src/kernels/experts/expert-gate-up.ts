@@ -1,0 +1,58 @@
+import laneSource from '../../../shaders/experts/expert-gate-up-lane.wgsl?raw';
+import source from '../../../shaders/experts/expert-gate-up.wgsl?raw';
+import { activationPart } from '../core/activation.ts';
+import { featuresOf, foldGrid, SCALARS } from '../common.ts';
+import { withPools } from './expert-pool.ts';
+import { gluKey, gluParts, gluVariants, LANE_OUTS } from './glu-forms.ts';
+import { defineKernel } from '../kernel.ts';
+import { assertWholeUnits } from '../weights.ts';
+
+export interface ExpertGateUpSize {
+  readonly pairs: number; // tokens * topK
+  readonly hidden: number;
+  readonly width: number;
+}
+
+const OWN = { x: 'read', ids: 'read', table: 'read', h: 'write' } as const;
+const ROWS = 4; // of both matrices, to a workgroup
+
+/**
+ * The first half of the chosen experts for a few tokens: act(gate x) * (up x), each pair for itself.
+ *
+ * Floor: the bytes of both matrices, once for each pair: 2 * width * hidden * (4, 2, 1.0625 or 0.5625).
+ */
+export const expertGateUp = defineKernel({
+  name: 'expert-gate-up',
+  bindings: { ...OWN, pool0: 'read' },
+  bindingsOf: ({ pools }) => withPools(OWN, pools),
+  params: {
+    tokens: 'u32',
+    top_k: 'u32',
+    experts: 'u32',
+    hidden: 'u32',
+    width: 'u32',
+    act: 'u32',
+    table_base: 'u32',
+    slot_vec4: 'u32',
+    gate: 'u32',
+    up: 'u32',
+    gate_scales: 'u32',
+    up_scales: 'u32',
+  },
+  variants: gluVariants(SCALARS, [1, 4]),
+  parts: (variant) => [
+    ...gluParts(variant, OWN),
+    activationPart,
+    variant.form === 'lane'
+      ? { name: 'experts/expert-gate-up-lane.wgsl', text: laneSource }
+      : { name: 'experts/expert-gate-up.wgsl', text: source },
+  ],
+  overrides: ({ wg }) => ({ WG: wg }),
+  features: featuresOf,
+  key: (variant) => gluKey('expert-gate-up', variant),
+  grid: ({ pairs, hidden, width }: ExpertGateUpSize, { format, form, wg }) => {
+    assertWholeUnits(format, hidden);
+    if (form === 'lane') return foldGrid(Math.ceil((pairs * Math.ceil(width / LANE_OUTS)) / wg));
+    return foldGrid(pairs * Math.ceil(width / ROWS));
+  },
+});

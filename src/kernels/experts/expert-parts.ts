@@ -1,0 +1,56 @@
+import type { Part } from '../../gpu/program.ts';
+import reduceQuad from '../../../shaders/lib/reduce4-quad.wgsl?raw';
+import reduceSubgroup from '../../../shaders/lib/reduce4-subgroup.wgsl?raw';
+import reduceWorkgroup from '../../../shaders/lib/reduce4-workgroup.wgsl?raw';
+import { type Scalar } from '../common.ts';
+import type { PoolCount } from './expert-pool.ts';
+import { cross } from '../kernel.ts';
+import type { FormatName } from '../../weights/formats/index.ts';
+import { listFormats } from '../weights.ts';
+
+/** A form of the kernels that run chosen experts for a few tokens, lanes along a row of weights. */
+export type ExpertVariant = {
+  readonly scalar: Scalar;
+  readonly format: FormatName;
+  readonly pools: PoolCount;
+  readonly reduction: Reduction;
+  readonly subgroups: boolean;
+  readonly wg: number; // lanes along a row
+};
+
+/** How the lanes of a workgroup add up: a quad needs no workgroup memory. */
+export type Reduction = 'quad' | 'subgroup' | 'workgroup';
+
+/** 32 lanes read whole cache lines: for GPUs. A quad suits software adapters, where a barrier costs as much as a row. */
+const SHAPES = [
+  { reduction: 'subgroup', subgroups: true, wg: 32 },
+  { reduction: 'workgroup', subgroups: false, wg: 32 },
+  { reduction: 'quad', subgroups: true, wg: 4 },
+] as const;
+
+/** All forms over some scalars and pools. The same reduction gives the same bits for any number of pools. */
+export function expertVariants(scalars: readonly Scalar[], pools: readonly PoolCount[]): ExpertVariant[] {
+  const given = cross({ scalar: scalars, pools });
+  return listFormats(
+    SHAPES.map((shape) =>
+      given
+        .filter((one) => one.pools === 1 || shape.reduction !== 'quad')
+        .map((one) => ({ ...one, ...shape })),
+    ),
+  );
+}
+
+export function expertKey(name: string, { scalar, format, pools, reduction, wg }: ExpertVariant): string {
+  return `${name}/${scalar}/${format}/pools${pools}/${reduction}${wg}`;
+}
+
+const REDUCE_PARTS: Readonly<Record<Reduction, string>> = {
+  quad: reduceQuad,
+  subgroup: reduceSubgroup,
+  workgroup: reduceWorkgroup,
+};
+
+/** `reduce4`: the sum of a vec4 over the lanes of a workgroup of WG. */
+export function reduce4Part(reduction: Reduction): Part {
+  return { name: `lib/reduce4-${reduction}.wgsl`, text: REDUCE_PARTS[reduction] };
+}

@@ -1,0 +1,131 @@
+/** Random experts in slots, for kernel tests: records packed by hand from the layout's description. */
+import { ABSENT_SLOT, slotNumber, type PoolCount } from './expert-pool.ts';
+import type { ExpertLookup, ExpertMatrices } from './expert-glu.reference.ts';
+import { randomNormal, randomStream } from '../testing.ts';
+import { testWeights } from '../weights.testing.ts';
+import type { FormatName } from '../../weights/formats/index.ts';
+
+export interface ExpertShape {
+  readonly experts: number;
+  readonly hidden: number;
+  readonly width: number;
+  readonly topK: number;
+}
+
+/** The matrices of some experts: packed records, and what they should be read as. */
+export interface TestExperts {
+  readonly expert: ExpertLookup;
+  readonly records: readonly Uint32Array[];
+  readonly offsets: {
+    readonly slot_vec4: number;
+    readonly gate: number;
+    readonly up: number;
+    readonly down: number;
+    readonly gate_scales: number;
+    readonly up_scales: number;
+    readonly down_scales: number;
+  };
+}
+
+const LINE_WORDS = 64; // 256 bytes
+const align = (words: number) => Math.ceil(words / LINE_WORDS) * LINE_WORDS;
+
+export function testExperts(
+  format: FormatName,
+  { experts, hidden, width }: Omit<ExpertShape, 'topK'>,
+  seed = 1,
+): TestExperts {
+  const matrices: ExpertMatrices[] = [];
+  const records: Uint32Array[] = [];
+  let offsets = { slot_vec4: 0, gate: 0, up: 0, down: 0, gate_scales: 0, up_scales: 0, down_scales: 0 };
+  for (let e = 0; e < experts; e += 1) {
+    const gate = testWeights(format, width, hidden, seed + 3 * e);
+    const up = testWeights(format, width, hidden, seed + 3 * e + 1);
+    const down = testWeights(format, hidden, width, seed + 3 * e + 2);
+    const upAt = align(gate.words.length);
+    const downAt = upAt + align(up.words.length);
+    const record = new Uint32Array(downAt + align(down.words.length));
+    record.set(gate.words, 0);
+    record.set(up.words, upAt);
+    record.set(down.words, downAt);
+    records.push(record);
+    matrices.push({ gate: gate.values, up: up.values, down: down.values });
+    offsets = {
+      slot_vec4: record.length / 4,
+      gate: 0,
+      up: upAt / 4,
+      down: downAt / 4,
+      gate_scales: gate.scales,
+      up_scales: upAt + up.scales,
+      down_scales: downAt + down.scales,
+    };
+  }
+  return { expert: (e) => matrices[e], records, offsets };
+}
+
+/** Where experts lie: pools, and a table whose entries from `table_base` on are theirs. */
+export interface TestSlots {
+  readonly table: Uint32Array<ArrayBuffer>;
+  readonly table_base: number;
+  readonly pools: Readonly<Record<`pool${number}`, Uint32Array<ArrayBuffer>>> & {
+    readonly pool0: Uint32Array<ArrayBuffer>;
+  };
+}
+
+/** Lays records into slots: in order, or shuffled with gaps; experts in `absent` have none. */
+export function placeExperts(
+  { records }: TestExperts,
+  {
+    pools = 1,
+    shuffle = 0,
+    absent = [],
+  }: { pools?: PoolCount; shuffle?: number; absent?: readonly number[] } = {},
+): TestSlots {
+  const slotWords = records[0]?.length ?? 0;
+  const slots = Math.ceil(records.length / pools) + (shuffle > 0 ? 2 : 0); // of each pool
+  const order = Array.from({ length: slots * pools }, (_, slot) => slot);
+  const next = randomStream(shuffle);
+  for (let i = order.length - 1; shuffle > 0 && i > 0; i -= 1) {
+    const other = Math.floor(next() * (i + 1));
+    [order[i], order[other]] = [order[other] ?? 0, order[i] ?? 0];
+  }
+  const buffers = Array.from({ length: pools }, () => new Uint32Array(slots * slotWords).fill(0x7bff7bff));
+  const table_base = shuffle > 0 ? 5 : 0;
+  const table = new Uint32Array(table_base + records.length).fill(ABSENT_SLOT);
+  for (const [e, record] of records.entries()) {
+    if (absent.includes(e)) continue;
+    const slot = order[e] ?? 0;
+    buffers[slot % pools]?.set(record, Math.floor(slot / pools) * slotWords);
+    table[table_base + e] = slotNumber(slot % pools, Math.floor(slot / pools));
+  }
+  const [pool0 = new Uint32Array(4)] = buffers;
+  return {
+    table,
+    table_base,
+    pools: { ...Object.fromEntries(buffers.map((b, i) => [`pool${i}`, b])), pool0 },
+  };
+}
+
+export interface TestStep {
+  readonly x: Float32Array<ArrayBuffer>; // [tokens, hidden]
+  readonly ids: Uint32Array<ArrayBuffer>; // [tokens, topK], different within a token
+  readonly weights: Float32Array<ArrayBuffer>; // [tokens, topK]
+}
+
+/** A random step. `skew` > 1 prefers low experts. */
+export function testStep(
+  tokens: number,
+  { experts, hidden, topK }: Omit<ExpertShape, 'width'>,
+  seed = 7,
+  skew = 1,
+): TestStep {
+  const next = randomStream(seed);
+  const ids = new Uint32Array(tokens * topK);
+  for (let t = 0; t < tokens; t += 1) {
+    const chosen = new Set<number>();
+    while (chosen.size < topK) chosen.add(Math.floor(experts * next() ** skew));
+    ids.set([...chosen], t * topK);
+  }
+  const weights = Float32Array.from(ids, () => 0.1 + next() / topK);
+  return { x: randomNormal(tokens * hidden, seed + 1), ids, weights };
+}

@@ -1,0 +1,137 @@
+import type { Bindings, Part } from '../../gpu/program.ts';
+import lane from '../../../shaders/lib/expert-lane.wgsl?raw';
+import matrix from '../../../shaders/lib/expert-matrix.wgsl?raw';
+import rows from '../../../shaders/lib/expert-rows.wgsl?raw';
+import staged from '../../../shaders/lib/expert-staged.wgsl?raw';
+import strip from '../../../shaders/lib/expert-strip.wgsl?raw';
+import tileRows1 from '../../../shaders/lib/tile-rows-1.wgsl?raw';
+import tileRows8 from '../../../shaders/lib/tile-rows-8.wgsl?raw';
+import { constants, gridPart, scalarPrelude, type Scalar } from '../common.ts';
+import { dotPart, listFormats, renderFor, stepPart, weightsParts } from '../weights.ts';
+import { reduce4Part } from './expert-parts.ts';
+import { poolParts, type PoolCount } from './expert-pool.ts';
+import { cross } from '../kernel.ts';
+import type { FormatName } from '../../weights/formats/index.ts';
+
+/** A form of the kernels that run the chosen experts of a few tokens. */
+export type GluVariant = {
+  readonly scalar: Scalar;
+  readonly format: FormatName;
+  readonly pools: PoolCount;
+  readonly form: 'lane' | 'subgroup' | 'workgroup'; // how a workgroup's lanes add up; alone they need not
+  readonly subgroups: boolean;
+  readonly wg: number;
+};
+
+/** 32 lanes along a row read whole cache lines: for GPUs. Lanes alone suit software adapters, where barriers are dear. */
+const SHAPES = [
+  { form: 'subgroup', subgroups: true, wg: 32 },
+  { form: 'workgroup', subgroups: false, wg: 32 },
+  { form: 'lane', subgroups: false, wg: 4 },
+] as const;
+
+/** Outputs of each of the two strips of a lane that works alone. */
+export const LANE_OUTS = 8;
+
+/** All forms over some scalars and pools. The same form gives the same bits for any number of pools. */
+export function gluVariants(scalars: readonly Scalar[], pools: readonly PoolCount[]): GluVariant[] {
+  const given = cross({ scalar: scalars, pools });
+  return listFormats(
+    SHAPES.map((shape) =>
+      given.filter((one) => shape.form !== 'lane' || isForSoftware(one)).map((one) => ({ ...one, ...shape })),
+    ),
+  );
+}
+
+/** Software adapters have no f16, and nobody spreads experts over four pools there. */
+export function isForSoftware({ scalar, pools }: { scalar: Scalar; pools: PoolCount }): boolean {
+  return scalar === 'f32' && pools === 1;
+}
+
+export function gluKey(name: string, { scalar, format, pools, form, wg }: GluVariant): string {
+  return `${name}/${scalar}/${format}/pools${pools}/${form}${wg}`;
+}
+
+/** What all expert kernels stand on, given a kernel's own bindings. */
+function commonParts(
+  variant: { scalar: Scalar; format: FormatName; pools: PoolCount; form: string; subgroups: boolean },
+  own: Bindings,
+): Part[] {
+  return [
+    scalarPrelude(variant.scalar, variant.subgroups),
+    gridPart,
+    ...weightsParts(variant.format, variant.form === 'lane'),
+    ...poolParts(own, variant.pools),
+    renderFor(variant.format, lib('expert-matrix', matrix)),
+  ];
+}
+
+/** The parts of a variant for a few tokens. */
+export function gluParts(variant: GluVariant, own: Bindings): Part[] {
+  const { form, format } = variant;
+  if (form === 'lane') return [...commonParts(variant, own), ...laneParts(format, 1, LANE_OUTS)];
+  return [
+    ...commonParts(variant, own),
+    dotPart(format),
+    reduce4Part(form),
+    renderFor(format, lib('expert-rows', rows)),
+  ];
+}
+
+/** Tiles of pairs of one expert. */
+export type GluTileVariant = {
+  readonly scalar: Scalar;
+  readonly format: FormatName;
+  readonly pools: PoolCount;
+  readonly form: 'lane' | 'staged';
+  readonly subgroups: false;
+  readonly tileRows: number; // what sparse-dispatch has to cut
+  readonly outs: number; // of each of two strips
+  readonly wg: number;
+};
+
+const TILES = [
+  { form: 'staged', subgroups: false, tileRows: 32, outs: 32, wg: 64 },
+  { form: 'lane', subgroups: false, tileRows: 8, outs: 32, wg: 4 },
+] as const;
+
+export function gluTileVariants(scalars: readonly Scalar[]): GluTileVariant[] {
+  const given = cross({ scalar: scalars, pools: [1, 4] });
+  return listFormats(
+    TILES.map((tile) =>
+      given.filter((one) => tile.form === 'staged' || isForSoftware(one)).map((one) => ({ ...one, ...tile })),
+    ),
+  );
+}
+
+export function gluTileKey(name: string, variant: GluTileVariant): string {
+  const { scalar, format, pools, form, tileRows, outs } = variant;
+  return `${name}/${scalar}/${format}/pools${pools}/${form}${tileRows}x${outs}`;
+}
+
+export function gluTileParts(variant: GluTileVariant, own: Bindings): Part[] {
+  const { form, format, tileRows, outs } = variant;
+  const tile =
+    form === 'lane'
+      ? laneParts(format, tileRows, outs)
+      : [lib('expert-strip', strip), lib('expert-staged', staged)];
+  return [...commonParts(variant, own), ...tile];
+}
+
+/** Workgroups along y for outputs in strips, as an indirect dispatch wants them. */
+export function stripGroups({ form, wg }: GluTileVariant, outputs: number, perStrip: number): number {
+  const strips = Math.ceil(outputs / perStrip);
+  return form === 'lane' ? Math.ceil(strips / wg) : strips;
+}
+
+function laneParts(format: FormatName, tileRows: number, outs: number): Part[] {
+  return [
+    constants({ OUTS: outs }),
+    tileRows === 1 ? lib('tile-rows-1', tileRows1) : lib('tile-rows-8', tileRows8),
+    stepPart(format),
+    lib('expert-strip', strip),
+    renderFor(format, lib('expert-lane', lane)),
+  ];
+}
+
+const lib = (name: string, text: string): Part => ({ name: `lib/${name}.wgsl`, text });

@@ -1,0 +1,167 @@
+import laneSource from '../../../shaders/linear/linear-lane.wgsl?raw';
+import source from '../../../shaders/linear/linear.wgsl?raw';
+import laneRows1 from '../../../shaders/lib/lane-rows-1.wgsl?raw';
+import laneRows4 from '../../../shaders/lib/lane-rows-4.wgsl?raw';
+import laneRows8 from '../../../shaders/lib/lane-rows-8.wgsl?raw';
+import rows1 from '../../../shaders/lib/rows-1.wgsl?raw';
+import rows1Subgroup from '../../../shaders/lib/rows-1-subgroup.wgsl?raw';
+import rows4 from '../../../shaders/lib/rows-4.wgsl?raw';
+import rows4Subgroup from '../../../shaders/lib/rows-4-subgroup.wgsl?raw';
+import teamSubgroup from '../../../shaders/lib/team-subgroup.wgsl?raw';
+import teamWorkgroup from '../../../shaders/lib/team-workgroup.wgsl?raw';
+import { render, type Part } from '../../gpu/program.ts';
+import type { Grid } from '../../gpu/recorder.ts';
+import { constants, featuresOf, foldGrid, gridPart, scalarPrelude, type Scalar } from '../common.ts';
+import { defineKernel } from '../kernel.ts';
+import {
+  assertWholeUnits,
+  isSided,
+  listFormats,
+  scalesPart,
+  stepPart,
+  unitPart,
+  weightsParts,
+} from '../weights.ts';
+import type { FormatName } from '../../weights/formats/index.ts';
+
+export interface LinearSize {
+  readonly rows: number;
+  readonly cols: number;
+  readonly outs: number;
+}
+
+/** How the work is divided. A type, not an interface: variants are open records. */
+export type LinearVariant = {
+  readonly scalar: Scalar; // of x
+  readonly out: Scalar; // of y
+  readonly format: FormatName;
+  readonly bias: boolean;
+  readonly rows: number; // of x, that share a read of a weight: 1, 4 or 8
+  readonly outs: number; // of a lane or team, that share a read of x
+  readonly lanes: number; // that divide the columns of these outputs: a whole workgroup, or one
+  readonly subgroups: boolean;
+  readonly wg: number;
+};
+
+/** A dispatch computes `outs` outputs: those of the rows of w from `first` on, which stand in y from `y_first` on. */
+export const LINEAR_PARAMS = {
+  rows: 'u32',
+  cols: 'u32',
+  outs: 'u32',
+  scales: 'u32',
+  multiplier: 'f32',
+  first: 'u32',
+  y_first: 'u32',
+  y_cols: 'u32',
+} as const;
+
+export const LINEAR_PLAIN = { x: 'read', w: 'read', y: 'write' } as const;
+export const LINEAR_BIASED = { ...LINEAR_PLAIN, bias: 'read' } as const;
+
+const LANE_ROWS: Readonly<Record<number, string>> = { 1: laneRows1, 4: laneRows4, 8: laneRows8 };
+
+const lib = (name: string, text: string): Part => ({ name: `lib/${name}.wgsl`, text });
+
+/** What every form of the product is linked with. */
+export function linearCommonParts({ scalar, out, format, subgroups, lanes }: LinearVariant): Part[] {
+  return [
+    scalarPrelude(scalar, subgroups),
+    { name: 'result', text: `alias result = ${out};` },
+    gridPart,
+    ...weightsParts(format, lanes === 1),
+    scalesPart(format, 'w'),
+  ];
+}
+
+/** Teams: the lanes of a workgroup share the columns of four outputs. */
+function teamParts(variant: LinearVariant): Part[] {
+  const { format, bias, rows, subgroups } = variant;
+  const rowsParts =
+    rows === 1
+      ? [lib('rows-1', rows1), lib('rows-1-subgroup', rows1Subgroup)]
+      : [lib('rows-4', rows4), lib('rows-4-subgroup', rows4Subgroup)];
+  return [
+    ...linearCommonParts(variant),
+    ...rowsParts.slice(0, subgroups ? 2 : 1),
+    unitPart(format),
+    subgroups ? lib('team-subgroup', teamSubgroup) : lib('team-workgroup', teamWorkgroup),
+    render({ name: 'linear/linear.wgsl', text: source }, { bias }),
+  ];
+}
+
+/** Lanes alone: `linear-tiled` takes them too, with more rows. */
+export function linearLaneParts(variant: LinearVariant): Part[] {
+  const { format, bias, rows, outs } = variant;
+  return [
+    ...linearCommonParts(variant),
+    constants({ OUTS: outs }),
+    lib(`lane-rows-${rows}`, LANE_ROWS[rows] ?? ''),
+    stepPart(format),
+    render({ name: 'linear/linear-lane.wgsl', text: laneSource }, { bias, sided: isSided(format) }),
+  ];
+}
+
+export function linearKey(name: string, variant: LinearVariant): string {
+  const { scalar, out, format, bias, rows, outs, lanes, subgroups, wg } = variant;
+  const types = scalar === out ? scalar : `${scalar}-${out}`;
+  const shape = lanes === 1 ? `lane${wg}` : `${subgroups ? 'sg' : 'wg'}${wg}`;
+  return `${name}/${types}/${format}${bias ? '+bias' : ''}/${rows}x${outs}/${shape}`;
+}
+
+export function linearGrid({ rows, cols, outs }: LinearSize, variant: LinearVariant): Grid {
+  assertWholeUnits(variant.format, cols);
+  const tiles = Math.ceil(outs / variant.outs) * Math.ceil(rows / variant.rows);
+  return foldGrid(Math.ceil((tiles * variant.lanes) / variant.wg));
+}
+
+/** Activations in and results out: results stay in f32 where logits are wanted. */
+export const LINEAR_TYPES = [
+  { scalar: 'f32', out: 'f32' },
+  { scalar: 'f16', out: 'f16' },
+  { scalar: 'f16', out: 'f32' },
+] as const;
+
+/** Shapes, crossed with every type and bias, in pairs with formats. Lanes alone are for adapters without shader-f16. */
+export function linearVariants(
+  shapes: readonly Pick<LinearVariant, 'rows' | 'outs' | 'lanes' | 'subgroups' | 'wg'>[],
+): LinearVariant[] {
+  const forms = LINEAR_TYPES.flatMap((types) => [false, true].map((bias) => ({ ...types, bias })));
+  return listFormats(
+    shapes.map((shape) =>
+      forms
+        .filter(({ scalar }) => shape.lanes > 1 || scalar === 'f32')
+        .map((form) => ({ ...form, ...shape })),
+    ),
+  );
+}
+
+/**
+ * y = multiplier * (x W^T + bias) for few rows.
+ *
+ * Teams of 32 lanes read a row of weights in whole cache lines: for GPUs. Lanes alone need no barriers, and share each
+ * read of x among 8 or 32 outputs: for software adapters.
+ *
+ * Floor: every byte of w is read once for each `rows` rows of x, outs * cols * (4, 2, 1.0625 or 0.5625) bytes.
+ * SwiftShader on two cores is bound by instructions, about 20 ns of one core for each 4-byte load of four lanes:
+ * 1024 x 1024 at 1 row, f32 5 ms, f16 and bf16 2.8 ms, q8_0 2.3 ms, q4_0 1.1 ms (1.9 GFLOP/s).
+ */
+export const linear = defineKernel({
+  name: 'linear',
+  bindings: LINEAR_BIASED,
+  bindingsOf: ({ bias }) => (bias ? LINEAR_BIASED : LINEAR_PLAIN),
+  params: LINEAR_PARAMS,
+  variants: linearVariants([
+    { rows: 1, outs: 4, lanes: 32, subgroups: false, wg: 32 },
+    { rows: 1, outs: 4, lanes: 32, subgroups: true, wg: 32 },
+    { rows: 4, outs: 4, lanes: 32, subgroups: false, wg: 32 },
+    { rows: 4, outs: 4, lanes: 32, subgroups: true, wg: 32 },
+    { rows: 1, outs: 8, lanes: 1, subgroups: false, wg: 4 },
+    { rows: 1, outs: 32, lanes: 1, subgroups: false, wg: 4 },
+    { rows: 4, outs: 8, lanes: 1, subgroups: false, wg: 4 },
+  ]),
+  parts: (variant) => (variant.lanes === 1 ? linearLaneParts(variant) : teamParts(variant)),
+  overrides: ({ wg }) => ({ WG: wg }),
+  features: featuresOf,
+  key: (variant) => linearKey('linear', variant),
+  grid: (size: LinearSize, variant) => linearGrid(size, variant),
+});

@@ -1,0 +1,25 @@
+import source from '../../../shaders/norm/rms-norm.wgsl?raw';
+import { featuresOf, foldGrid, gridPart, reducePart, SCALARS, scalarPrelude } from '../common.ts';
+import { cross, defineKernel } from '../kernel.ts';
+
+export interface RmsNormSize {
+  readonly rows: number;
+}
+
+/** y[r, c] = x[r, c] * gain[c] / rms(x[r, :]). One workgroup per row. x is the residual stream: f32, whatever y is. */
+export const rmsNorm = defineKernel({
+  name: 'rms-norm',
+  bindings: { x: 'read', gain: 'read', y: 'write' },
+  params: { rows: 'u32', cols: 'u32', eps: 'f32' },
+  variants: cross({ scalar: SCALARS, subgroups: [false, true], wg: [4, 64, 256] }),
+  parts: ({ scalar, subgroups }) => [
+    scalarPrelude(scalar, subgroups),
+    gridPart,
+    reducePart(subgroups),
+    { name: 'norm/rms-norm.wgsl', text: source },
+  ],
+  overrides: ({ wg }) => ({ WG: wg }),
+  features: featuresOf,
+  key: ({ scalar, subgroups, wg }) => `rms-norm/${scalar}/${subgroups ? 'sg' : 'wg'}${wg}`,
+  grid: ({ rows }: RmsNormSize) => foldGrid(rows),
+});

@@ -1,0 +1,15 @@
+import source from '../../../shaders/routing/skip-light.wgsl?raw';
+import { foldGrid, gridPart } from '../common.ts';
+import { cross, defineKernel } from '../kernel.ts';
+
+/** Leaves out experts of little weight, in place, where somebody chose to. */
+export const skipLight = defineKernel({
+  name: 'skip-light',
+  bindings: { ids: 'write', weights: 'write' },
+  params: { pairs: 'u32', drop_ids: 'u32', bound: 'f32' },
+  variants: cross({ wg: [64] }),
+  parts: () => [gridPart, { name: 'routing/skip-light.wgsl', text: source }],
+  overrides: ({ wg }) => ({ WG: wg }),
+  key: ({ wg }) => `skip-light/wg${wg}`,
+  grid: ({ pairs }: { readonly pairs: number }, { wg }) => foldGrid(Math.ceil(pairs / wg)),
+});

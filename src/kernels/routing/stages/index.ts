@@ -1,0 +1,43 @@
+/** Every stage by role and name. A new one is a row of its role's table; one from outside is registered. */
+import { AtomoeError } from '../../../errors.ts';
+import { SCORES } from './score.ts';
+import { SELECTIONS } from './select.ts';
+import type { Stage, StageRole } from './stage.ts';
+import { WEIGHTINGS } from './weigh.ts';
+
+export const STAGES = { score: SCORES, select: SELECTIONS, weigh: WEIGHTINGS } as const;
+
+/** A built-in stage, or one that was registered. */
+export type ScoreName = keyof typeof SCORES | (string & {});
+export type SelectName = keyof typeof SELECTIONS | (string & {});
+export type WeighName = keyof typeof WEIGHTINGS | (string & {});
+
+const known = new Map<StageRole, Map<string, Stage>>(
+  (['score', 'select', 'weigh'] as const).map((role) => [role, new Map(Object.entries(STAGES[role]))]),
+);
+
+function named(role: StageRole): Map<string, Stage> {
+  return known.get(role) ?? new Map<string, Stage>();
+}
+
+/**
+ * Adds a stage from outside the package, for all engines of this thread. The same one may be registered again.
+ *
+ * @throws {AtomoeError} bad-input - another stage of its role has its name
+ */
+export function registerStage(stage: Stage): void {
+  const { role, name } = stage;
+  const other = named(role).get(name);
+  if (other && other !== stage) {
+    throw new AtomoeError('bad-input', `a ${role} stage "${name}" exists already; choose another name`);
+  }
+  named(role).set(name, stage);
+}
+
+/** @throws {AtomoeError} bad-input - no stage of this role has this name */
+export function stageOf<R extends StageRole>(role: R, name: string): Extract<Stage, { role: R }> {
+  const found = named(role).get(name);
+  if (found) return found as Extract<Stage, { role: R }>;
+  const names = [...named(role).keys()].join(', ');
+  throw new AtomoeError('bad-input', `no ${role} stage "${name}"; wanted ${names}, or register it first`);
+}

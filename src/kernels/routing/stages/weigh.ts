@@ -1,0 +1,65 @@
+import clampedSum from '../../../../shaders/lib/weigh-clamped-sum.wgsl?raw';
+import exp from '../../../../shaders/lib/weigh-exp.wgsl?raw';
+import none from '../../../../shaders/lib/weigh-none.wgsl?raw';
+import softmaxSource from '../../../../shaders/lib/weigh-softmax.wgsl?raw';
+import sum from '../../../../shaders/lib/weigh-sum.wgsl?raw';
+import { softmax } from './score.ts';
+import type { WeighStage } from './stage.ts';
+
+/**
+ * What the chosen experts' affinities are divided by: nothing; sum + eps; max(sum, eps). `softmax` takes the softmax of their
+ * logits instead, `exp` the exponentials of what are logarithms.
+ */
+export const WEIGHTINGS = {
+  none: {
+    name: 'none',
+    role: 'weigh',
+    from: 'affinity',
+    wgsl: none,
+    reference: (row, { scale }) => divide(row, scale, 1),
+  },
+  sum: {
+    name: 'sum',
+    role: 'weigh',
+    from: 'affinity',
+    wgsl: sum,
+    reference: (row, { scale, eps }) => divide(row, scale, sumOf(row) + eps),
+  },
+  softmax: {
+    name: 'softmax',
+    role: 'weigh',
+    from: 'logits',
+    wgsl: softmaxSource,
+    reference(row, { scale }) {
+      softmax(row);
+      divide(row, scale, 1);
+    },
+  },
+  'clamped-sum': {
+    name: 'clamped-sum',
+    role: 'weigh',
+    from: 'affinity',
+    wgsl: clampedSum,
+    reference: (row, { scale, eps }) => divide(row, scale, Math.max(sumOf(row), eps)),
+  },
+  exp: {
+    name: 'exp',
+    role: 'weigh',
+    from: 'affinity',
+    wgsl: exp,
+    reference: (row, { scale }) =>
+      row.forEach((value, r) => (row[r] = scale * Math.exp(Math.min(value, LARGEST_POWER)))),
+  },
+} as const satisfies Readonly<Record<string, WeighStage>>;
+
+const LARGEST_POWER = 80; // values may be large; exp(80) is finite in f32
+
+function sumOf(row: Float64Array): number {
+  let total = 0;
+  for (const value of row) total += value;
+  return total;
+}
+
+function divide(row: Float64Array, scale: number, divisor: number): void {
+  row.forEach((value, r) => (row[r] = divisor === 0 ? 0 : (value * scale) / divisor));
+}

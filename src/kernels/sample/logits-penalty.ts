@@ -1,0 +1,20 @@
+import source from '../../../shaders/sample/logits-penalty.wgsl?raw';
+import { foldGrid, gridPart } from '../common.ts';
+import { cross, defineKernel } from '../kernel.ts';
+
+/** Words of a bit set over the vocabulary. */
+export function seenWords(vocab: number): number {
+  return Math.ceil(vocab / 32);
+}
+
+/** Repetition penalty over the tokens seen so far, in place. A penalty of 1 changes nothing: skip the dispatch. */
+export const logitsPenalty = defineKernel({
+  name: 'logits-penalty',
+  bindings: { seen: 'read', logits: 'write' },
+  params: { vocab: 'u32', penalty: 'f32' },
+  variants: cross({ wg: [64] }),
+  parts: () => [gridPart, { name: 'sample/logits-penalty.wgsl', text: source }],
+  overrides: ({ wg }) => ({ WG: wg }),
+  key: ({ wg }) => `logits-penalty/wg${wg}`,
+  grid: ({ vocab }: { readonly vocab: number }, { wg }) => foldGrid(Math.ceil(vocab / wg)),
+});

@@ -1,0 +1,75 @@
+import blocksSource from '../../../shaders/sample/sample-blocks.wgsl?raw';
+import pickSource from '../../../shaders/sample/sample-pick.wgsl?raw';
+import rankSource from '../../../shaders/sample/sample-rank.wgsl?raw';
+import sampleSource from '../../../shaders/lib/sample.wgsl?raw';
+import type { Part } from '../../gpu/program.ts';
+import { constants, foldGrid, gridPart } from '../common.ts';
+import { cross, defineKernel } from '../kernel.ts';
+import { RECORD_HEAD_WORDS } from './sample-record.ts';
+
+const samplePart: Part = { name: 'lib/sample.wgsl', text: sampleSource };
+const CANDIDATE_COUNTS = [64, 256] as const;
+
+/** 4-byte words of one block's findings. */
+export const BLOCK_WORDS = 4;
+
+/**
+ * Into how many blocks a vocabulary is cut: several hundred, so that ranking them (every block against every other)
+ * and ordering what lies in the best of them both stay small.
+ */
+export function sampleBlocks(vocab: number): number {
+  return Math.ceil(vocab / (vocab <= 16_384 ? 16 : vocab <= 65_536 ? 64 : 128));
+}
+
+export interface SampleSize {
+  readonly vocab: number;
+}
+
+/** Largest logit and sums of exponentials of each block. Step 1 of 3 from logits to a record. */
+export const sampleBlocksKernel = defineKernel({
+  name: 'sample-blocks',
+  bindings: { logits: 'read', found: 'write' },
+  params: { vocab: 'u32', blocks: 'u32', inverse_temperature: 'f32' },
+  variants: cross({ wg: [8, 64] }),
+  parts: () => [gridPart, samplePart, { name: 'sample/sample-blocks.wgsl', text: blocksSource }],
+  overrides: ({ wg }) => ({ WG: wg }),
+  key: ({ wg }) => `sample-blocks/wg${wg}`,
+  grid: ({ vocab }: SampleSize, { wg }) => foldGrid(Math.ceil(sampleBlocks(vocab) / wg)),
+});
+
+/** Order of the best blocks, and the record's head: all that greedy decoding needs. Step 2 of 3. */
+export const sampleRank = defineKernel({
+  name: 'sample-rank',
+  bindings: { found: 'read', ranked: 'write', record: 'write' },
+  params: { vocab: 'u32', blocks: 'u32', inverse_temperature: 'f32' },
+  variants: cross({ candidates: CANDIDATE_COUNTS, wg: [8, 64] }),
+  parts: ({ candidates }) => [
+    constants({ CANDIDATES: candidates }),
+    gridPart,
+    samplePart,
+    { name: 'sample/sample-rank.wgsl', text: rankSource },
+  ],
+  overrides: ({ wg }) => ({ WG: wg }),
+  key: ({ candidates, wg }) => `sample-rank/c${candidates}/wg${wg}`,
+  grid: ({ vocab }: SampleSize, { wg }) => foldGrid(Math.ceil(sampleBlocks(vocab) / wg)),
+});
+
+/** The record's candidates in order. Step 3 of 3. */
+export const samplePick = defineKernel({
+  name: 'sample-pick',
+  bindings: { logits: 'read', found: 'read', ranked: 'read', record: 'write' },
+  params: { vocab: 'u32', blocks: 'u32' },
+  variants: cross({ candidates: CANDIDATE_COUNTS, wg: [8, 64] }),
+  parts: ({ candidates }) => [
+    constants({ CANDIDATES: candidates, HEAD: RECORD_HEAD_WORDS }),
+    gridPart,
+    samplePart,
+    { name: 'sample/sample-pick.wgsl', text: pickSource },
+  ],
+  overrides: ({ wg }) => ({ WG: wg }),
+  key: ({ candidates, wg }) => `sample-pick/c${candidates}/wg${wg}`,
+  grid: ({ vocab }: SampleSize, { candidates, wg }) => {
+    const blocks = sampleBlocks(vocab);
+    return foldGrid(Math.ceil((Math.min(candidates, blocks) * Math.ceil(vocab / blocks)) / wg));
+  },
+});
