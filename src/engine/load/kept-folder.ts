@@ -1,8 +1,7 @@
 /** A model's files as the engine opens them: kept on the local disk where they come from a URL. */
 import { coalescedFolder } from '../../io/coalesce.ts';
-import { cachedFolder, type CachedFolder } from '../../io/cache/disk-cache.ts';
+import type { CachedFolder } from '../../io/cache/disk-cache.ts';
 import { openFolder } from '../../io/folder.ts';
-import { openOpfs } from '../../io/opfs.ts';
 import type { FolderSource } from '../../io/source.ts';
 import type { DiskStorage } from '../../io/storage.ts';
 import { callersFolder } from './callers-folder.ts';
@@ -29,7 +28,16 @@ export async function openKept(
   const folder = coalescedFolder(openFolder(model, http));
   // What an app or an extension brings along is on the disk already.
   const isKept = diskCache && /^https?:/.test(folder.label);
-  return isKept ? cachedFolder(folder, await (engine.storage ?? openOpfs())) : folder;
+  return isKept ? keep(folder, engine.storage) : folder;
+}
+
+/** What keeps files is a chunk of its own: a page that opens its user's files does without. */
+async function keep(folder: FolderSource, storage: Keeping['storage']): Promise<CachedFolder> {
+  const [{ cachedFolder }, { openOpfs }] = await Promise.all([
+    import('../../io/cache/disk-cache.ts'),
+    import('../../io/opfs.ts'),
+  ]);
+  return cachedFolder(folder, await (storage ?? openOpfs()));
 }
 
 export function isCached(folder: FolderSource): folder is CachedFolder {

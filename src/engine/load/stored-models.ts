@@ -1,14 +1,23 @@
 /** What the browser keeps of models, for pages: `io/model-store.ts` over its private file system. */
-import * as store from '../../io/cache/model-store.ts';
-import { openOpfs } from '../../io/opfs.ts';
+import type { StoredModel } from '../../io/cache/model-store.ts';
 import { text } from '../checks.ts';
 import type { StorageEstimate } from '../../io/storage.ts';
 
 export type { StoredModel } from '../../io/cache/model-store.ts';
 
+/** Loaded when it is asked for: few pages do. */
+async function open() {
+  const [store, { openOpfs }] = await Promise.all([
+    import('../../io/cache/model-store.ts'),
+    import('../../io/opfs.ts'),
+  ]);
+  return { store, storage: await openOpfs() };
+}
+
 /** The models whose files are kept on this device, wholly or in part; none where the browser keeps nothing. */
-export async function listModels(): Promise<store.StoredModel[]> {
-  return store.listModels(await openOpfs());
+export async function listModels(): Promise<StoredModel[]> {
+  const { store, storage } = await open();
+  return store.listModels(storage);
 }
 
 /**
@@ -18,15 +27,19 @@ export async function listModels(): Promise<store.StoredModel[]> {
  * @throws {AtomoeError} storage-locked - it is in use, here or in another tab
  */
 export async function deleteModel(key: string): Promise<void> {
-  await store.deleteModel(await openOpfs(), text(key, 'the key of a model'));
+  const checked = text(key, 'the key of a model');
+  const { store, storage } = await open();
+  await store.deleteModel(storage, checked);
 }
 
 /** How much this site stores, and how much it may. */
 export async function estimateStorage(): Promise<StorageEstimate> {
-  return store.estimateStorage(await openOpfs());
+  const { store, storage } = await open();
+  return store.estimateStorage(storage);
 }
 
 /** Asks the browser not to clear what is kept when space runs low; it may ask the user first, or refuse. */
 export async function persistStorage(): Promise<boolean> {
-  return store.persist(await openOpfs());
+  const { store, storage } = await open();
+  return store.persist(storage);
 }
