@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { LoadOptions } from '../engine/api.ts';
 import { LocalEngine } from '../engine/index.ts';
 import { draftModel, type Drafted } from '../engine/load/planning.ts';
-import { editedModel, zeros } from '../engine/edited-model.testing.ts';
+import { editedModel, rounded, zeros } from '../engine/edited-model.testing.ts';
 import { pageSize } from '../blocks/experts/neuron.ts';
 import { formatOf } from '../engine/load/weights.ts';
 import { nodeFolder } from '../io/node-file.ts';
@@ -344,6 +344,28 @@ test('a pack of another model than its config says is refused', async () => {
     expect(error).toMatchObject({ name: 'AtomoeError', code: 'bad-file' });
     expect(String(error)).toMatch(message);
   }
+});
+
+test('experts of two formats are packed as they are', async () => {
+  const source = fresh();
+  await mkdir(source);
+  const edited = await editedModel(await nodeFolder(fixture('mixtral')), {
+    tensors: (tensors) => {
+      for (const [name, tensor] of tensors) {
+        if (/experts\.\d\.w[13]/.test(name)) tensors.set(name, rounded(tensor, 'BF16', 'BF16'));
+      }
+    },
+  });
+  for (const name of ['config.json', 'model.safetensors']) {
+    const file = await edited.open(name);
+    await writeFile(join(source, name), await file!.read(0, file!.sizeBytes));
+  }
+  const folder = await packed(source);
+  const { experts, checkpoint } = await draft(folder);
+  expect(formatsText(experts!.layout(0))).toBe('gate bf16, up bf16, down f32');
+  checkpoint.dispose();
+  const ids = [1, 5, 3, 2, 40];
+  expect(await logits(folder, ids)).toEqual(await logits(source, ids));
 });
 
 test('a pack whose gate and up differ in format is refused: one kernel reads both', async () => {

@@ -9,11 +9,12 @@ import unit8 from '../../shaders/lib/unit-8.wgsl?raw';
 import { invariant } from '../errors.ts';
 import { render, type Part } from '../gpu/program.ts';
 import { BUILT_IN_FORMATS, weightFormat, type FormatName } from '../weights/formats/index.ts';
+import { EXACT } from '../weights/matrix.ts';
 import type { Scalar } from './common.ts';
 import type { Variant } from './kernel.ts';
 
 /** The format in which every form of a kernel is listed. */
-const LISTED: FormatName = 'f32';
+const LISTED: FormatName = EXACT;
 
 /**
  * The variants that a kernel lists, from its forms: each with f32, and each schedule once with each other format, so that

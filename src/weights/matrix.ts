@@ -8,13 +8,13 @@ const STORED = Object.fromEntries(
   Object.values(FORMATS).flatMap((format) => ('storedAs' in format ? [[format.storedAs, format.name]] : [])),
 ) as Readonly<Record<WeightDtype, FormatName>>;
 
-/** Whether rows of so many columns can be loaded in this format. Every row can in f32. */
-export function holdsRows(format: FormatName, cols: number): boolean {
-  return format === FALLBACK || cols % weightFormat(format).block === 0;
-}
+/** Holds any matrix without loss: for what is exact, for computed weights, and where nothing else fits. */
+export const EXACT = FORMATS.f32.name;
 
-/** What any matrix is kept in where nothing else fits. */
-const FALLBACK = FORMATS.f32.name;
+/** Whether rows of so many columns can be loaded in this format. Every row can in the exact one. */
+export function holdsRows(format: FormatName, cols: number): boolean {
+  return format === EXACT || cols % weightFormat(format).block === 0;
+}
 
 /**
  * The format in which a matrix is kept: the wanted quantisation where rows divide into blocks, else the file's own
@@ -22,13 +22,13 @@ const FALLBACK = FORMATS.f32.name;
  */
 export function chooseFormat(dtype: WeightDtype, cols: number, quantize?: FormatName): FormatName {
   const wanted = [...(quantize ? [quantize] : []), STORED[dtype]];
-  return wanted.find((format) => holdsRows(format, cols)) ?? FALLBACK;
+  return wanted.find((format) => holdsRows(format, cols)) ?? EXACT;
 }
 
 /** The one format of what is kept together: f32 where there are several, so that nothing loses bits. */
 export function commonFormat(formats: Iterable<FormatName>): FormatName {
-  const [first = FALLBACK, ...others] = new Set(formats);
-  return others.length === 0 ? first : FALLBACK;
+  const [first = EXACT, ...others] = new Set(formats);
+  return others.length === 0 ? first : EXACT;
 }
 
 export interface MatrixLayout {

@@ -3,7 +3,7 @@ import { AtomoeError } from '../../errors.ts';
 import { noTensor, type Checkpoint } from '../../containers/checkpoint.ts';
 import { isWeightDtype, type WeightDtype } from '../../weights/dtypes.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
-import { chooseFormat, encodeMatrix, isStackable, matrixLayout } from '../../weights/matrix.ts';
+import { chooseFormat, encodeMatrix, EXACT, isStackable, matrixLayout } from '../../weights/matrix.ts';
 import type { TensorRows, Weight } from '../../graph/tensor.ts';
 import type { WeightPart } from '../../graph/weight-parts.ts';
 import { quantizedNames } from '../../models/quantization.ts';
@@ -78,13 +78,13 @@ export function wrongShape(checkpoint: Checkpoint, part: TensorRows, wanted: str
  */
 export function formatOf(weight: Weight, { checkpoint, quantize }: ReadContext): FormatName {
   const { source, rows, cols } = weight;
-  if (source.kind === 'computed') return 'f32';
+  if (source.kind === 'computed') return EXACT;
   if (source.kind === 'derived') {
     for (const part of Object.values(source.parts)) {
       const found = describe(checkpoint, { tensor: part.tensor }, part.cols);
       if (found.rows !== part.rows) throw wrongShape(checkpoint, part, `[${part.rows}, ${part.cols}]`);
     }
-    return 'f32';
+    return EXACT;
   }
   let found = 0;
   const dtypes = new Set<WeightDtype>();
@@ -96,7 +96,7 @@ export function formatOf(weight: Weight, { checkpoint, quantize }: ReadContext):
   const [first = { tensor: weight.name }] = source.parts;
   if (found !== rows) throw wrongShape(checkpoint, first, `${rows} rows of ${cols} in all`);
   const [dtype = 'F32'] = dtypes;
-  return weight.exact ? 'f32' : chooseFormat(dtypes.size === 1 ? dtype : 'F32', cols, quantize);
+  return weight.exact ? EXACT : chooseFormat(dtypes.size === 1 ? dtype : 'F32', cols, quantize);
 }
 
 /** Reads a dense weight in the format that `formatOf` tells. */
@@ -104,14 +104,14 @@ export async function readWeight(weight: Weight, context: ReadContext): Promise<
   const { source, rows, cols } = weight;
   if (source.kind === 'computed') {
     const values = source.values();
-    return { format: 'f32', bytes: new Uint8Array(values.buffer), scalesOffsetBytes: 0 };
+    return { format: EXACT, bytes: new Uint8Array(values.buffer), scalesOffsetBytes: 0 };
   }
   if (source.kind === 'derived') {
     const parts: Record<string, Float32Array> = {};
     for (const [name, { tensor, cols: width }] of Object.entries(source.parts))
-      parts[name] = new Float32Array((await readPart({ tensor }, width, 'f32', context)).buffer);
+      parts[name] = new Float32Array((await readPart({ tensor }, width, EXACT, context)).buffer);
     const values = source.values(parts);
-    return { format: 'f32', bytes: new Uint8Array(values.buffer), scalesOffsetBytes: 0 };
+    return { format: EXACT, bytes: new Uint8Array(values.buffer), scalesOffsetBytes: 0 };
   }
   return readParts({ parts: source.parts, rows, cols, format: formatOf(weight, context) }, context);
 }
@@ -133,7 +133,7 @@ async function readParts(
   }
   // Stacked parts: quants follow quants and scales follow scales only if the whole is encoded at once.
   const isWhole = !isStackable(format);
-  const partFormat = isWhole ? 'f32' : format;
+  const partFormat = isWhole ? EXACT : format;
   const stacked = new Uint8Array(isWhole ? 4 * rows * cols : sizeBytes);
   let at = 0;
   for (const part of parts) {
