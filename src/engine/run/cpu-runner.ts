@@ -8,7 +8,7 @@ import { buildGraph } from '../../blocks/family.ts';
 import type { LoadProgress, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
 import { loadOnCpu } from '../load/cpu-load.ts';
 import type { Drafted } from '../load/planning.ts';
-import { Progress } from '../load/progress.ts';
+import { Progress } from './progress.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
 
 class CpuState implements RunnerState {

@@ -8,7 +8,7 @@ import type { Scalar } from '../../graph/tensor.ts';
 import type { Bounds } from '../../graph/weight-parts.ts';
 import type { ExpertMemory } from './expert-memory.ts';
 import type { Drafted } from '../load/planning.ts';
-import { Progress } from '../load/progress.ts';
+import { Progress } from './progress.ts';
 import type { RunnerState, StepRequest } from './runner.ts';
 
 /** What a runner runs. */
