@@ -297,8 +297,9 @@ export interface Engine {
    * Changes how much GPU memory the loaded model may take, and how its experts are streamed, between two tokens. What
    * it says does not change by a bit.
    *
-   * @throws {AtomoeError} bad-input - no model with experts on a GPU, or an option out of range; limit-too-small - the
-   *   model does not work in so little: then nothing changes; out-of-memory
+   * @throws {AtomoeError} bad-input - no model with experts on a GPU, an option out of range, or a policy that fails;
+   *   limit-too-small - the model does not work in so little; in all these cases nothing changes; out-of-memory - the
+   *   model has to be loaded again
    */
   resize(change: Pick<LoadOptions, 'memoryBudget' | 'streaming'>): Promise<ModelPlan>;
   /** @returns undefined where the loaded model has no routed experts, or none on a GPU */

@@ -194,8 +194,8 @@ export class LocalEngine implements Engine {
    * Changes how much GPU memory the loaded model may take, and how its experts are streamed, between two tokens. What
    * it says does not change.
    *
-   * @throws {AtomoeError} bad-input - no model with experts on a GPU; limit-too-small - it does not work in so little;
-   *   then nothing changes; out-of-memory
+   * @throws {AtomoeError} bad-input - no model with experts on a GPU, or a policy that fails; limit-too-small - it does
+   *   not work in so little; in both cases nothing changes; out-of-memory - the model has to be loaded again
    */
   async resize(given: Pick<LoadOptions, 'memoryBudget' | 'streaming'>): Promise<ModelPlan> {
     const change = readResizeOptions(given);
@@ -222,10 +222,15 @@ export class LocalEngine implements Engine {
     if (!plan.fits || !slots) {
       throw new AtomoeError('limit-too-small', `${drafted.checkpoint.label} does not fit: ${plan.why}`);
     }
+    const budgetBytes = this.#budgetBytes(merged);
+    const resize = experts.prepareResize(slots, fewer, merged.streaming ?? {}, budgetBytes);
     loaded.closing.abort();
-    await this.#queue.run(() =>
-      experts.resize(slots, fewer, merged.streaming ?? {}, this.#budgetBytes(merged)),
-    );
+    try {
+      await this.#queue.run(resize);
+    } catch (error) {
+      if (this.#loaded === loaded) this.#unload(); // its slots are gone
+      throw error;
+    }
     const real = this.#realPlan(plan, runner, drafted, merged);
     if (this.#loaded?.runner !== runner) return real; // another model has come meanwhile
     const info = { ...loaded.info, plan: real };

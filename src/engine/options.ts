@@ -1,6 +1,6 @@
 /** Every option of the engine, by name, with what it may be: the one place where options are looked at. */
 import { POLICY_NAMES, type PolicyName } from '../experts/policies.ts';
-import type { MakePolicy } from '../experts/policy.ts';
+import type { MakePolicy, Policy } from '../experts/policy.ts';
 import type { Container } from '../containers/container.ts';
 import type { AdapterClass } from '../gpu/adapter-class.ts';
 import type { GpuEntry, HostDevice } from '../gpu/device.ts';
@@ -72,7 +72,33 @@ export const GENERATE: Table<GenerateOptions> = {
 };
 
 const namedPolicy = oneOf<PolicyName>(...POLICY_NAMES);
-const ownPolicy = callback<MakePolicy>();
+const policyObject = withMethods<Policy>(
+  'an object with begin, use, observe and score',
+  'begin',
+  'use',
+  'observe',
+  'score',
+);
+
+/** A policy of the caller's: what it throws or gives is told apart from what goes wrong here. */
+const ownPolicy: Check<MakePolicy> = (value, name) => {
+  const make = callback<MakePolicy>()(value, name);
+  return (shape) => {
+    const policy = policyObject(make(shape), `what ${name} returned`);
+    const score = callback<Policy['score']>()(policy.score.bind(policy), `score() of ${name}`);
+    return {
+      begin: callback<Policy['begin']>()(policy.begin.bind(policy), `begin() of ${name}`),
+      use: callback<Policy['use']>()(policy.use.bind(policy), `use() of ${name}`),
+      observe: callback<Policy['observe']>()(policy.observe.bind(policy), `observe() of ${name}`),
+      score(unit) {
+        const found = score(unit);
+        return Number.isFinite(found)
+          ? found
+          : refuse(`what score() of ${name} returned`, found, 'a finite number');
+      },
+    };
+  };
+};
 
 const evictionPolicy: Check<PolicyName | MakePolicy> = (value, name) =>
   typeof value === 'function' ? ownPolicy(value, name) : namedPolicy(value, name);

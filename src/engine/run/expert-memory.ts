@@ -1,6 +1,7 @@
 /** The experts of a loaded model: GPU slots, what streams them, and how both change while the model is in use. */
 import { AtomoeError, invariant } from '../../errors.ts';
 import { POLICIES } from '../../experts/policies.ts';
+import type { MakePolicy } from '../../experts/policy.ts';
 import type { LinkState } from '../../experts/prefetch-budget.ts';
 import { ExpertStore } from '../../experts/store.ts';
 import { ExpertStreamer, type RouteObserver } from '../../experts/streamer.ts';
@@ -159,23 +160,28 @@ export class ExpertMemory {
   }
 
   /**
-   * Changes slots and rules, within a budget of GPU memory for the whole model. Experts come back from memory or disk as
-   * they are needed. No step may be under way.
+   * Prepares a change of slots and rules, within a budget of GPU memory for the whole model. Experts come back from
+   * memory or disk as they are needed.
    *
-   * @throws {AtomoeError} out-of-memory - not even the fewest slots fit; the model has to be loaded again
+   * @returns makes the change; no step may be under way. It throws out-of-memory where not even the fewest slots fit:
+   *   then the model has to be loaded again
+   * @throws {AtomoeError} bad-input - the caller's policy throws, or returns none; then nothing has changed
    */
-  async resize(
+  prepareResize(
     slots: SlotPlan,
     fewer: ExpertMemoryOptions['fewer'],
     streaming: StreamingOptions,
     budgetBytes: number,
-  ): Promise<void> {
-    this.#gpu.budgetBytes = budgetBytes;
-    this.#close();
-    this.#tiers.resize(hostBytes(slots, streaming));
-    const options = { slots, fewer, streaming, testing: this.#testing };
-    this.#stores = await openStores(this.#gpu, this.#drafted, this.#tiers, options);
-    this.#onMoved();
+  ): () => Promise<void> {
+    const policy = makePolicies(this.#drafted, streaming);
+    return async () => {
+      this.#gpu.budgetBytes = budgetBytes;
+      this.#close();
+      this.#tiers.resize(hostBytes(slots, streaming));
+      const options = { slots, fewer, streaming: { ...streaming, policy }, testing: this.#testing };
+      this.#stores = await openStores(this.#gpu, this.#drafted, this.#tiers, options);
+      this.#onMoved();
+    };
   }
 
   /** Brings in every expert, where there is a place for each. */
@@ -321,6 +327,23 @@ async function openScratch(
   return ExpertStore.open(gpu, experts, { label: 'scratch', slots, isShared: true, maxBindingBytes });
 }
 
+/** Makes the policy of every layer at once, before anything is let go: one of the caller's may throw. */
+function makePolicies({ experts, decode }: Drafted, streaming: StreamingOptions): MakePolicy {
+  invariant(experts, () => 'a model without experts');
+  const { policy, seed } = { ...STREAMING_DEFAULTS, ...streaming };
+  const make = typeof policy === 'function' ? policy : POLICIES[policy];
+  const topK = unitsOfToken(experts, decode);
+  const made = Array.from({ length: experts.layers }, (_, layer) =>
+    make({ units: experts.units(layer), topK, layer, seed }),
+  );
+  return (shape) => made[shape.layer] ?? make(shape);
+}
+
+/** Units of one token at most. */
+function unitsOfToken(experts: ExpertPlan, { routes }: Drafted['decode']): number {
+  return mostUnits({ experts, topK: Math.max(...routes.map(({ ids }) => ids.perToken)) });
+}
+
 function openSteps(
   gpu: Gpu,
   { experts, expertLayers, decode, chunkTokens, lossy }: Drafted,
@@ -331,7 +354,7 @@ function openSteps(
   invariant(experts, () => 'a model without experts');
   const { policy, seed, lookahead, runAhead } = { ...STREAMING_DEFAULTS, ...options };
   const { routes } = decode;
-  const topK = mostUnits({ experts, topK: Math.max(...routes.map(({ ids }) => ids.perToken)) });
+  const topK = unitsOfToken(experts, decode);
   const streamer = new ExpertStreamer({
     ...made,
     topK,
