@@ -70,7 +70,12 @@ function modelFolder(
 async function readConfigs(model: ModelFolder, containers: readonly Container[]): Promise<Configs> {
   const { folder, options } = model;
   const config = await readJson(folder, 'config.json', options);
-  if (!config) throw await unrecognised(model, containers, 'config.json', 'it says which model this is');
+  if (!config) {
+    const [name, why] = ['config.json', 'it says which model this is'] as const;
+    // Who explains may ask for the configs, and would wait for this very call.
+    const explained = { ...model, configs: () => Promise.reject(missing(folder, name, why)) };
+    throw await unrecognised(explained, containers, name, why);
+  }
   options.accept?.(config, folder.label);
   return { config, generationConfig: await readJson(folder, 'generation_config.json', options) };
 }

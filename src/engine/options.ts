@@ -195,14 +195,30 @@ const storage: Check<DiskStorage | Promise<DiskStorage>> = (value, name) => {
   return withMethods<DiskStorage>('a DiskStorage', ...(isPromise ? ['then'] : ['open', 'lock']))(value, name);
 };
 
+/** An object of the caller's with a method, and a list of texts by which it is found. */
+function listedBy<T extends object>(wanted: string, method: string, list: keyof T & string): Check<T> {
+  const methods = withMethods<T>(wanted, method);
+  const texts = listOf(text, 1000, 'a list of texts');
+  return (value, name) => {
+    const found = methods(value, name);
+    const field = `${name}.${list}`;
+    const listed = guarded(field, () => found[list]);
+    texts(listed, field);
+    return found;
+  };
+}
+
+const modelFamily = listedBy<ModelFamily>('a ModelFamily', 'parse', 'modelTypes');
+const container = listedBy<Container>('a Container', 'open', 'files');
+
 const ENGINE: Table<EngineOptions> = {
   ...LOAD,
   device,
   gpu: withMethods<GpuEntry>('an entry to WebGPU, such as navigator.gpu', 'requestAdapter'),
   adapterClass: oneOf('hardware', 'software'),
   model: modelSource,
-  families: listOf(withMethods<ModelFamily>('a ModelFamily', 'parse'), 1000, 'a list of ModelFamily objects'),
-  containers: listOf(withMethods<Container>('a Container', 'open'), 1000, 'a list of Container objects'),
+  families: listOf(modelFamily, 1000, 'a list of ModelFamily objects'),
+  containers: listOf(container, 1000, 'a list of Container objects'),
   tuning,
   tuningStore: withMethods<TuningStore>('a TuningStore', 'read', 'write'),
   storage,

@@ -112,3 +112,16 @@ test('a model loads and runs from a container that a caller brings', async () =>
   await expect(plain.load(folder)).rejects.toMatchObject({ code: 'bad-file' });
   plain.dispose();
 });
+
+test('a container that explains may ask for the configs of a folder that has none', async () => {
+  const curious: Container = {
+    ...toy,
+    async explain(model) {
+      await model.configs();
+      return undefined;
+    },
+  };
+  const engine = await LocalEngine.open({ device: 'cpu', containers: [curious] });
+  await expect(engine.load(memoryFolder({}))).rejects.toThrow('config.json is missing');
+  engine.dispose();
+});

@@ -82,6 +82,18 @@ describe('the table', () => {
     expect(() => registerFormat({ ...toy, name: 'q8_0' })).toThrow('"q8_0" exists already');
   });
 
+  test.each([
+    undefined,
+    null,
+    'q5',
+    {},
+    { ...toy, name: '' },
+    { ...toy, planes: undefined },
+    { ...toy, wgsl: null },
+  ])('what is no format is refused: %o', (format) => {
+    expect(() => registerFormat(format as never)).toThrow(/^a weight format has to be an object with name/);
+  });
+
   test.each([[{ unit: 5, block: 5 }], [{ unit: 8, block: 4 }], [{ unit: 8, block: 12 }]])(
     '%o is refused',
     (sizes) => {

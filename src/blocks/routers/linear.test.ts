@@ -53,6 +53,18 @@ test('a spec may name stages from outside, once they are registered', () => {
   );
 });
 
+test.each([
+  undefined,
+  {},
+  { name: 'toy', role: 'scores', over: 'logit', wgsl: '', reference() {} },
+  { name: '', role: 'score', over: 'logit', wgsl: '', reference() {} },
+  { name: 'toy', role: 'score', over: 'logit', wgsl: '' },
+])('what is no stage is refused: %o', (stage) => {
+  expect(() => registerStage(stage as never)).toThrow(
+    /^a stage has to be an object with role \(score, select, weigh\), name, wgsl and reference\(\)/,
+  );
+});
+
 test('groups need a selection over groups', () => {
   for (const by of ['max', 'sumOfTopTwo']) {
     expect(() => linear.check?.(groupedBy(by) as never, 'model', 8)).not.toThrow();

@@ -28,9 +28,10 @@ const known = new Map<string, WeightFormat>(Object.entries(FORMATS));
 /**
  * Adds a format from outside the package, for all engines of this thread. The same one may be registered again.
  *
- * @throws {AtomoeError} bad-input - another format has its name, or its blocks and units do not fit
+ * @throws {AtomoeError} bad-input - another format has its name, its blocks and units do not fit, or it is no format
  */
 export function registerFormat(format: WeightFormat): void {
+  assertFormat(format);
   const { name, block, unit } = format;
   const other = known.get(name);
   if (other && other !== format) {
@@ -44,6 +45,17 @@ export function registerFormat(format: WeightFormat): void {
     );
   }
   known.set(name, format);
+}
+
+function assertFormat(format: Partial<WeightFormat> | null | undefined): void {
+  const { name, planes, decode, wgsl } = format ?? {};
+  const hasAll = typeof planes === 'function' && typeof decode === 'function' && typeof wgsl === 'object';
+  if (typeof name === 'string' && name !== '' && hasAll && wgsl !== null) return;
+  throw new AtomoeError(
+    'bad-input',
+    `a weight format has to be an object with name, block, unit, planes(), decode() and wgsl; ` +
+      `${JSON.stringify(name ?? null)} is not; complete it`,
+  );
 }
 
 /** @throws {AtomoeError} bad-input - no format has this name */

@@ -23,15 +23,27 @@ function named(role: StageRole): Map<string, Stage> {
 /**
  * Adds a stage from outside the package, for all engines of this thread. The same one may be registered again.
  *
- * @throws {AtomoeError} bad-input - another stage of its role has its name
+ * @throws {AtomoeError} bad-input - another stage of its role has its name, or it is no stage
  */
 export function registerStage(stage: Stage): void {
+  assertStage(stage);
   const { role, name } = stage;
   const other = named(role).get(name);
   if (other && other !== stage) {
     throw new AtomoeError('bad-input', `a ${role} stage "${name}" exists already; choose another name`);
   }
   named(role).set(name, stage);
+}
+
+function assertStage(stage: Partial<Stage> | null | undefined): void {
+  const { role, name, wgsl, reference } = stage ?? {};
+  const hasAll = typeof wgsl === 'string' && typeof reference === 'function';
+  if (role !== undefined && known.has(role) && typeof name === 'string' && name !== '' && hasAll) return;
+  throw new AtomoeError(
+    'bad-input',
+    `a stage has to be an object with role (${[...known.keys()].join(', ')}), name, wgsl and reference(); ` +
+      `${JSON.stringify(name ?? null)} of role ${JSON.stringify(role ?? null)} is not; complete it`,
+  );
 }
 
 /** @throws {AtomoeError} bad-input - no stage of this role has this name */
