@@ -137,28 +137,62 @@ test.each<[string, string, { role: string; content: string }[], string, RegExp]>
     /is no valid Jinja: .*; download the tokenizer files again/,
   ],
   ['unclosed block', '{% if true %}x', chat, 'bad-file', /is no valid Jinja/],
-  ...(
-    [
-      ['an undefined name that is used', '{{ nothing.at.all }}', /nothing/],
-      ['an undefined function', '{{ nothing() }}', /nothing|undefined|callable/i],
-      ['a division by zero', '{{ 1 / 0 }}', /division by zero/],
-      ['a sum of a text and a number', "{{ 'a' + 1 }}", /unsupported|concatenate|operand/],
-      [
-        'a macro that calls itself for ever',
-        '{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}',
-        /deep|stack|nested/i,
-      ],
-      ['an unknown filter', '{{ 1 | nothing }}', /No filter named 'nothing'/],
-      ['another template', "{% include 'x' %}", /include/],
-    ] as const
-  ).map(
-    ([what, source, why]) =>
-      [what, source, chat, 'bad-file', why] as [string, string, typeof chat, string, RegExp],
-  ),
 ])('%s', async (_case, source, messages, code, message) => {
   const error: unknown = await renderChat(source, messages).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(AtomoeError);
   expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
+});
+
+/** Each fault is in the third line. */
+test.each<[string, string, 'bad-file' | 'unsupported-model', RegExp]>([
+  ['an undefined name that is used', '{{ nothing.at.all }}', 'bad-file', /fails .*'nothing' is undefined/],
+  ['an undefined function', '{{ nothing() }}', 'bad-file', /fails .*'nothing' is undefined/],
+  ['a division by zero', '{{ 1 / 0 }}', 'bad-file', /fails .*division by zero/],
+  ['a sum of a text and a number', "{{ 'a' + 1 }}", 'bad-file', /fails .*unsupported operand type/],
+  [
+    'a fault in a loop',
+    '{% for m in messages %}{{ m.role / 2 }}{% endfor %}',
+    'bad-file',
+    /fails .*unsupported/,
+  ],
+  ['a fault in a macro', '{% macro m() %}{{ 1 % 0 }}{% endmacro %}\n\n{{ m() }}', 'bad-file', /fails .*zero/],
+  [
+    'a macro that calls itself for ever',
+    '{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}',
+    'bad-file',
+    /fails .*nested deeper than 200/,
+  ],
+  [
+    'loops without an end',
+    '{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}',
+    'bad-file',
+    /does not end in time: it takes more steps/,
+  ],
+  ['an unknown filter', '{{ 1 | nothing }}', 'bad-file', /no valid Jinja: No filter named 'nothing'/],
+  ['an unknown test', '{{ 1 is nothing }}', 'bad-file', /no valid Jinja: No test named 'nothing'/],
+  ['an unknown tag', '{% do x.append(1) %}', 'bad-file', /no valid Jinja: there is no tag "do"/],
+  ['a letter that no tag has', '{{ a ? b }}', 'bad-file', /no valid Jinja: "\?" stands where none may/],
+  [
+    "a filter of Jinja2's that is lacking",
+    "{{ 'a' | wordwrap(2) }}",
+    'unsupported-model',
+    /filter "wordwrap"/,
+  ],
+  ...['include', 'import', 'extends'].map((tag): [string, string, 'unsupported-model', RegExp] => [
+    tag,
+    `{% ${tag} 'other' %}`,
+    'unsupported-model',
+    new RegExp(`uses what Atomoe does not do: the tag "${tag}" needs another template`),
+  ]),
+])("a fault of the template's own is told with its place: %s", async (_case, source, code, message) => {
+  const error: unknown = await renderChat(`{# one #}\nText {{ 2 }}\n${source}`, chat).catch(
+    (reason: unknown) => reason,
+  );
+  expect(error).toMatchObject({ name: 'AtomoeError', code, message: expect.stringMatching(message) });
+  expect(error).toMatchObject({
+    message: expect.stringMatching(/ \(line 3\); [a-z, ]*(send plain text|download)/),
+  });
+  expect(error).toMatchObject({ message: expect.not.stringMatching(/refuses the messages/) });
 });
 
 test.each([

@@ -27,7 +27,8 @@ let lastParsed: { source: string; template: jinjaModule.ParsedTemplate } | undef
  *
  * @param template - the Jinja source; without one, see `joinTurns`
  * @throws {AtomoeError} bad-input - no messages, or the template refuses them (`raise_exception`); bad-file - it is no valid
- *   Jinja, fails by itself, or takes more than its budget
+ *   Jinja, fails by itself, or takes more than its budget; unsupported-model - it uses what Jinja2 has and Atomoe lacks.
+ *   Its own faults are told with the line
  */
 export async function renderChat(
   template: string,
@@ -58,41 +59,45 @@ export async function renderChat(
   }
 }
 
-function refusal(
-  cause: unknown,
-  { JinjaSyntaxError, BudgetError, RaisedError }: typeof jinjaModule,
-  messages: readonly ChatTurn[],
-): AtomoeError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  if (cause instanceof JinjaSyntaxError) {
-    return new AtomoeError(
-      'bad-file',
-      `the model's chat template is no valid Jinja: ${why}; download the tokenizer files again, or send plain text`,
-      { cause },
-    );
-  }
-  // The interpreter calls itself for what is nested; RangeError is what an engine says of a full stack.
-  if (cause instanceof BudgetError || cause instanceof RangeError) {
-    return new AtomoeError(
-      'bad-file',
-      `the model's chat template does not end in time: ${why}; shorten the messages, send plain text, or choose ` +
-        'another model',
-      { cause },
-    );
-  }
+function refusal(cause: unknown, jinja: typeof jinjaModule, messages: readonly ChatTurn[]): AtomoeError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const line = cause instanceof jinja.TemplateError ? cause.line : undefined;
+  const why = line === undefined ? message : `${message} (line ${line})`;
   const roles = messages.map(({ role }) => role).join(', ');
-  if (!(cause instanceof RaisedError)) {
+  if (cause instanceof jinja.RaisedError) {
     return new AtomoeError(
-      'bad-file',
-      `the model's chat template fails (roles: ${roles}): ${why}; send plain text, or choose another model`,
+      'bad-input',
+      `the model's chat template refuses the messages (roles: ${roles}): ${message}; change the messages accordingly`,
       { cause },
     );
   }
-  return new AtomoeError(
-    'bad-input',
-    `the model's chat template refuses the messages (roles: ${roles}): ${why}; change the messages accordingly`,
-    { cause },
-  );
+  if (cause instanceof jinja.UnsupportedError) {
+    return new AtomoeError(
+      'unsupported-model',
+      `the model's chat template uses what Atomoe does not do: ${why}; send plain text, or choose another model`,
+      { cause },
+    );
+  }
+  return new AtomoeError('bad-file', `the model's chat template ${faultOf(cause, why, roles, jinja)}`, {
+    cause,
+  });
+}
+
+/** What is wrong with the template itself, and what to do. */
+function faultOf(
+  cause: unknown,
+  why: string,
+  roles: string,
+  { JinjaSyntaxError, BudgetError }: typeof jinjaModule,
+): string {
+  if (cause instanceof JinjaSyntaxError) {
+    return `is no valid Jinja: ${why}; download the tokenizer files again, or send plain text`;
+  }
+  // RangeError is what an engine says of a full stack.
+  if (cause instanceof BudgetError || cause instanceof RangeError) {
+    return `does not end in time: ${why}; shorten the messages, send plain text, or choose another model`;
+  }
+  return `fails (roles: ${roles}): ${why}; send plain text, or choose another model`;
 }
 
 /** The prompt of a model without a template: it continues what was said. */

@@ -1,5 +1,6 @@
 /** Python's way to bind arguments to parameters. */
-import { JinjaError, type Arguments, type Keywords, type Value } from './values.ts';
+import { JinjaError } from './errors.ts';
+import { type Arguments, type Keywords, type Value } from './values.ts';
 
 /** `undefined` as a default: the argument has to be given. */
 export type Parameters = readonly (readonly [string, Value | undefined])[];

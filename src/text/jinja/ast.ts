@@ -66,7 +66,8 @@ export interface Signature {
   readonly defaults: readonly Expression[]; // of the last names
 }
 
-export type Statement =
+/** What a tag, a text or a printed expression does. */
+export type Action =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'print'; readonly value: Expression }
   | {
@@ -111,5 +112,7 @@ export type Statement =
   | { readonly kind: 'scope' | 'block'; readonly body: readonly Statement[] }
   | { readonly kind: 'break' | 'continue' }
   | { readonly kind: 'refused'; readonly tag: string }; // needs another template
+
+export type Statement = Action & { readonly line: number }; // of the template, from 1
 
 export type ParsedTemplate = readonly Statement[];

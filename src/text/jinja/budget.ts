@@ -2,6 +2,7 @@
  * What one rendering may take. A template comes with the model, so it may be written to never end; rendering runs in the
  * thread that calls it, so it has to end by itself. Everything that loops or copies pays here.
  */
+import { BudgetError } from './errors.ts';
 
 /**
  * Evaluated nodes and copied items: a second or so. A thousand messages, a quarter of them tool calls, take 1.4 million in
@@ -14,10 +15,6 @@ export const MOST_LETTERS = 16 * 1024 * 1024;
 
 /** Letters that one step reads. */
 const LETTERS_PER_STEP = 64;
-
-export class BudgetError extends Error {
-  override readonly name = 'BudgetError';
-}
 
 let stepsLeft = MOST_STEPS; // of the rendering at hand: none is ever interrupted by another
 

@@ -1,6 +1,7 @@
 /** The value of an expression. */
 import type { CallArguments, Comparison, Expression } from './ast.ts';
 import { spend } from './budget.ts';
+import { JinjaError, JinjaSyntaxError, UnsupportedError, type TemplateError } from './errors.ts';
 import { FILTERS, type Library } from './filters.ts';
 import { calculate, negated, positive } from './numbers.ts';
 import { contains, getAttribute, getItem, slice } from './objects.ts';
@@ -14,8 +15,6 @@ import {
   equals,
   isTrue,
   iterate,
-  JinjaError,
-  JinjaSyntaxError,
   Thing,
   Tuple,
   typeName,
@@ -37,7 +36,7 @@ export const LIBRARY: Library = {
   filter(name, value, args, keywords) {
     spend();
     const filter = FILTERS.get(name);
-    if (!filter) throw new JinjaSyntaxError(`No filter named '${name}'.`);
+    if (!filter) throw unknownFilter(name);
     return filter(value, args, keywords, LIBRARY);
   },
   test(name, value, args) {
@@ -47,6 +46,15 @@ export const LIBRARY: Library = {
     return test(value, args);
   },
 };
+
+/** Filters of Jinja2 that no prompt needs: two are for web pages, one draws by chance, two lay out text. */
+const LACKING = ['pprint', 'random', 'urlize', 'wordwrap', 'xmlattr'];
+
+function unknownFilter(name: string): TemplateError {
+  return LACKING.includes(name)
+    ? new UnsupportedError(`the filter "${name}"`)
+    : new JinjaSyntaxError(`No filter named '${name}'.`);
+}
 
 export function evaluate(node: Expression, scope: Scope): Value {
   spend();

@@ -1,6 +1,7 @@
 /** The filters of Jinja2, those of sequences apart. */
 import { bind, type Parameters } from './arguments.ts';
 import { spend, spendLetters } from './budget.ts';
+import { JinjaError } from './errors.ts';
 import { formatPercent } from './format.ts';
 import { toJson } from './json.ts';
 import { calculate, toCount } from './numbers.ts';
@@ -14,7 +15,6 @@ import {
   isNumber,
   isTrue,
   iterate,
-  JinjaError,
   numeric,
   orElse,
   Tuple,

@@ -1,11 +1,11 @@
 /** `%` and `str.format`: what templates write dates and counts with. */
 import { allowLetters, spendLetters } from './budget.ts';
+import { JinjaError } from './errors.ts';
 import { fixed } from './rounding.ts';
 import { floatText, lengthOf, letters, repr, str } from './text.ts';
 import {
   Dict,
   isNumber,
-  JinjaError,
   numeric,
   Tuple,
   typeName,

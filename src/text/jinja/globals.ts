@@ -1,13 +1,12 @@
 /** The functions that every template has. */
 import { bind } from './arguments.ts';
+import { JinjaError, RaisedError } from './errors.ts';
 import { toCount } from './numbers.ts';
 import { str } from './text.ts';
 import {
   Callable,
   Dict,
   iterate,
-  JinjaError,
-  RaisedError,
   Namespace,
   Range,
   Thing,

@@ -1,6 +1,12 @@
 /** Jinja2 as chat templates use it: the language of its sandbox, in the setting of transformers. */
-export { BudgetError } from './budget.ts';
 export type { ParsedTemplate } from './ast.ts';
 export { parseTemplate } from './parser.ts';
 export { renderTemplate, type RenderContext } from './render.ts';
-export { JinjaError, JinjaSyntaxError, RaisedError } from './values.ts';
+export {
+  BudgetError,
+  JinjaError,
+  JinjaSyntaxError,
+  RaisedError,
+  TemplateError,
+  UnsupportedError,
+} from './errors.ts';

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { strftime } from '../strftime.ts';
-import { BudgetError, MOST_STEPS } from './budget.ts';
+import { MOST_STEPS } from './budget.ts';
+import { BudgetError, JinjaError, JinjaSyntaxError } from './errors.ts';
 import { parseTemplate } from './parser.ts';
 import { renderTemplate } from './render.ts';
-import { JinjaError, JinjaSyntaxError } from './values.ts';
 
 interface Case {
   template: string;

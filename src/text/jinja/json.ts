@@ -1,6 +1,7 @@
 /** `tojson` as transformers sets it: json.dumps, with letters beyond ASCII as they are. */
 import { bind } from './arguments.ts';
 import { allowLetters, spend, spendLetters } from './budget.ts';
+import { JinjaError } from './errors.ts';
 import { toCount } from './numbers.ts';
 import { floatText, repeat } from './text.ts';
 import {
@@ -8,7 +9,6 @@ import {
   Dict,
   isList,
   isTrue,
-  JinjaError,
   Tuple,
   typeName,
   type Arguments,

@@ -2,8 +2,8 @@
  * Cuts a template into tokens, as Jinja2 does with trim_blocks and lstrip_blocks: the newline behind a block or a comment
  * is dropped, and so is white space before one at the beginning of a line.
  */
+import { JinjaSyntaxError } from './errors.ts';
 import { isSpace, strip } from './text.ts';
-import { JinjaSyntaxError } from './values.ts';
 
 export interface Token {
   readonly type: 'data' | 'begin' | 'end' | 'name' | 'string' | 'integer' | 'float' | 'operator' | 'eof';
@@ -146,6 +146,6 @@ class Lexer {
 
   #error(what: string): JinjaSyntaxError {
     const line = this.#source.slice(0, this.#at).split('\n').length;
-    return new JinjaSyntaxError(`${what} (line ${line})`);
+    return new JinjaSyntaxError(what, line);
   }
 }

@@ -1,13 +1,5 @@
-import {
-  Callable,
-  equals,
-  JinjaError,
-  orElse,
-  Thing,
-  Undefined,
-  type Arguments,
-  type Value,
-} from './values.ts';
+import { JinjaError } from './errors.ts';
+import { Callable, equals, orElse, Thing, Undefined, type Arguments, type Value } from './values.ts';
 
 /** `loop` in the body of a loop. */
 export class LoopContext extends Thing {

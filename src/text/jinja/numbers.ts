@@ -1,9 +1,10 @@
 /** Python's arithmetic. */
 import { allowLetters, spend } from './budget.ts';
 import type { BinaryOperator } from './ast.ts';
+import { JinjaError } from './errors.ts';
 import { formatPercent } from './format.ts';
 import { concat, repeat } from './text.ts';
-import { isList, isNumber, JinjaError, numeric, Tuple, typeName, Undefined, type Value } from './values.ts';
+import { isList, isNumber, numeric, Tuple, typeName, Undefined, type Value } from './values.ts';
 
 /** Numbers of more digits are made to fill the memory; Python does not print them either. */
 const MOST_BITS = 4096;

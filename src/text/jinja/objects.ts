@@ -1,6 +1,7 @@
 /** Attributes, items and slices, as Jinja2's sandbox looks them up. */
 import { bind } from './arguments.ts';
 import { spendLetters } from './budget.ts';
+import { JinjaError } from './errors.ts';
 import { toCount } from './numbers.ts';
 import { holdsText, sequenceOf, stringMethod } from './strings.ts';
 import { hasPairs, lengthOf, letters, repr } from './text.ts';
@@ -11,7 +12,6 @@ import {
   Group,
   isList,
   iterate,
-  JinjaError,
   orElse,
   Range,
   Thing,

@@ -1,4 +1,4 @@
-import type { Expression, Signature, Statement, Target } from './ast.ts';
+import type { Action, Expression, Signature, Statement, Target } from './ast.ts';
 import { parseExpression, parseFilter, parseTuple } from './expression-parser.ts';
 import { tokenize } from './lexer.ts';
 import { TokenStream } from './token-stream.ts';
@@ -20,19 +20,19 @@ function parseBody(stream: TokenStream, ends: readonly string[]): Statement[] {
   return stream.nested(() => {
     const body: Statement[] = [];
     for (;;) {
-      const { type, value } = stream.current;
+      const { type, value, line } = stream.current;
       if (type === 'eof') {
         if (ends.length === 0) return body;
         throw stream.error(`the template ends before "${ends.join('" or "')}"`);
       }
       stream.next();
-      if (type === 'data') body.push({ kind: 'text', text: value });
+      if (type === 'data') body.push({ kind: 'text', text: value, line });
       else if (value === 'variable') {
-        body.push({ kind: 'print', value: parseTuple(stream) });
+        body.push({ kind: 'print', value: parseTuple(stream), line });
         stream.expect('end', 'variable');
       } else if (stream.isName(...ends)) return body;
       else {
-        body.push(...parseStatement(stream));
+        body.push(...parseTag(stream).map((action) => ({ ...action, line })));
         stream.expect('end', 'block');
       }
     }
@@ -40,8 +40,8 @@ function parseBody(stream: TokenStream, ends: readonly string[]): Statement[] {
 }
 
 /** The tag writes one value after another. */
-function parsePrintTag(stream: TokenStream): Statement[] {
-  const printed: Statement[] = [];
+function parsePrintTag(stream: TokenStream): Action[] {
+  const printed: Action[] = [];
   do printed.push({ kind: 'print', value: parseExpression(stream) });
   while (stream.skip('operator', ','));
   return printed;
@@ -55,7 +55,7 @@ function parseBlock(stream: TokenStream, ...ends: string[]): { body: Statement[]
   return { body, end: stream.next().value };
 }
 
-function parseStatement(stream: TokenStream): Statement[] {
+function parseTag(stream: TokenStream): Action[] {
   const tag = stream.expect('name').value;
   switch (tag) {
     case 'for':
@@ -95,7 +95,7 @@ function parseStatement(stream: TokenStream): Statement[] {
   }
 }
 
-function parseFor(stream: TokenStream): Statement {
+function parseFor(stream: TokenStream): Action {
   const target = parseTarget(stream, 'in');
   stream.expect('name', 'in');
   const items = parseTuple(stream, { hasConditions: false, end: 'recursive' });
@@ -106,7 +106,7 @@ function parseFor(stream: TokenStream): Statement {
   return { kind: 'for', target, items, test, isRecursive, body, otherwise };
 }
 
-function parseIf(stream: TokenStream): Statement {
+function parseIf(stream: TokenStream): Action {
   const branches: { test: Expression; body: Statement[] }[] = [];
   for (;;) {
     const test = parseTuple(stream, { hasConditions: false });
@@ -118,7 +118,7 @@ function parseIf(stream: TokenStream): Statement {
   }
 }
 
-function parseSet(stream: TokenStream): Statement {
+function parseSet(stream: TokenStream): Action {
   const target = parseTarget(stream);
   if (stream.skip('operator', '=')) return { kind: 'set', target, value: parseTuple(stream) };
   let filter: Expression | undefined;
@@ -188,26 +188,26 @@ function parseSignature(stream: TokenStream): Signature {
   return { names, defaults };
 }
 
-function parseMacro(stream: TokenStream): Statement {
+function parseMacro(stream: TokenStream): Action {
   const name = parseName(stream);
   const signature = parseSignature(stream);
   return { kind: 'macro', name, signature, body: parseBlock(stream, 'endmacro').body };
 }
 
-function parseCallBlock(stream: TokenStream): Statement {
+function parseCallBlock(stream: TokenStream): Action {
   const signature = stream.isOperator('(') ? parseSignature(stream) : { names: [], defaults: [] };
   const call = parseExpression(stream);
   if (call.kind !== 'call') throw stream.error('a call block without a call');
   return { kind: 'call-block', call, signature, body: parseBlock(stream, 'endcall').body };
 }
 
-function parseFilterBlock(stream: TokenStream): Statement {
+function parseFilterBlock(stream: TokenStream): Action {
   let filter = parseFilter(stream, undefined);
   while (stream.skip('operator', '|')) filter = parseFilter(stream, filter);
   return { kind: 'filter-block', filter, body: parseBlock(stream, 'endfilter').body };
 }
 
-function parseWith(stream: TokenStream): Statement {
+function parseWith(stream: TokenStream): Action {
   const bindings: [Target, Expression][] = [];
   while (!stream.is('end')) {
     if (bindings.length > 0) stream.expect('operator', ',');
@@ -218,7 +218,7 @@ function parseWith(stream: TokenStream): Statement {
   return { kind: 'with', bindings, body: parseBlock(stream, 'endwith').body };
 }
 
-function parseNamedBlock(stream: TokenStream): Statement {
+function parseNamedBlock(stream: TokenStream): Action {
   stream.expect('name');
   while (stream.isName('scoped', 'required')) stream.next();
   const { body } = parseBlock(stream, 'endblock');

@@ -1,6 +1,7 @@
 /** Runs the statements of a template. */
 import type { Signature, Statement, Target } from './ast.ts';
 import { spend, withBudget } from './budget.ts';
+import { JinjaError, placed, UnsupportedError } from './errors.ts';
 import { call, evaluate, evaluateArguments, filterBlock } from './evaluate.ts';
 import { makeGlobals } from './globals.ts';
 import { LoopContext } from './loop.ts';
@@ -12,7 +13,6 @@ import {
   fromJs,
   isTrue,
   iterate,
-  JinjaError,
   Namespace,
   orElse,
   Tuple,
@@ -35,8 +35,7 @@ export interface RenderContext {
 }
 
 /**
- * @throws {JinjaError} the template refuses what it is given
- * @throws {BudgetError} it does not end, or makes too long a text
+ * @throws {TemplateError} the template refuses what it is given, fails, does not end, or makes too long a text
  */
 export function renderTemplate(template: Body, { variables, strftime, steps }: RenderContext): string {
   return withBudget(() => {
@@ -52,10 +51,18 @@ export function renderTemplate(template: Body, { variables, strftime, steps }: R
 
 function run(body: Body, scope: Scope, output: Output): Jump {
   for (const statement of body) {
-    const jump = runStatement(statement, scope, output);
+    const jump = runPlaced(statement, scope, output);
     if (jump) return jump;
   }
   return undefined;
+}
+
+function runPlaced(statement: Statement, scope: Scope, output: Output): Jump {
+  try {
+    return runStatement(statement, scope, output);
+  } catch (cause) {
+    throw placed(cause, statement.line);
+  }
 }
 
 function runText(body: Body, scope: Scope): string {
@@ -127,7 +134,7 @@ function runBlock(statement: BlockStatement, scope: Scope, output: Output): Jump
     case 'block':
       return run(statement.body, new Scope(scope), output);
     case 'refused':
-      throw new JinjaError(`"${statement.tag}" needs another template, and a model has one`);
+      throw new UnsupportedError(`the tag "${statement.tag}" needs another template, and a model has one`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { JinjaError } from './values.ts';
+import { JinjaError } from './errors.ts';
 
 /**
  * A number of zero or more with so many decimals, halves to even as Python has it. `toFixed` is exact but takes halves

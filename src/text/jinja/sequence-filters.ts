@@ -1,6 +1,7 @@
 /** Filters over lists and dicts. Those that give a generator in Python give one here. */
 import { bind } from './arguments.ts';
 import { spend } from './budget.ts';
+import { JinjaError } from './errors.ts';
 import type { Filter, Library } from './filters.ts';
 import { calculate, toCount } from './numbers.ts';
 import { getItem } from './objects.ts';
@@ -14,7 +15,6 @@ import {
   isTrue,
   Iter,
   iterate,
-  JinjaError,
   orElse,
   Tuple,
   typeName,

@@ -1,6 +1,7 @@
 /** The methods of str. */
 import { bind, type Parameters } from './arguments.ts';
 import { allowLetters, spend, spendLetters } from './budget.ts';
+import { JinjaError } from './errors.ts';
 import { formatBraces } from './format.ts';
 import { toCount } from './numbers.ts';
 import { hasPairs, isPrintable, isSpace, joined, lengthOf, letters, strip } from './text.ts';
@@ -9,7 +10,6 @@ import {
   Dict,
   isList,
   iterate,
-  JinjaError,
   Tuple,
   typeName,
   type Arguments,

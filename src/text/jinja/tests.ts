@@ -1,4 +1,5 @@
 /** The tests of Jinja2: `x is NAME`. */
+import { JinjaError } from './errors.ts';
 import { FILTERS } from './filters.ts';
 import { calculate } from './numbers.ts';
 import { contains, tryLength } from './objects.ts';
@@ -11,7 +12,6 @@ import {
   isNumber,
   isTrue,
   Iter,
-  JinjaError,
   Thing,
   Undefined,
   View,

@@ -1,5 +1,5 @@
+import { JinjaSyntaxError } from './errors.ts';
 import type { Token } from './lexer.ts';
-import { JinjaSyntaxError } from './values.ts';
 
 /** Deeper templates are made to overflow a stack. Python's own parser gives up at about as many. */
 const MOST_NESTED = 100;
@@ -57,7 +57,7 @@ export class TokenStream {
   }
 
   error(what: string): JinjaSyntaxError {
-    return new JinjaSyntaxError(`${what} (line ${this.current.line})`);
+    return new JinjaSyntaxError(what, this.current.line);
   }
 
   /** Everything that may hold itself is parsed through here. */

@@ -3,6 +3,7 @@
  * array; what JavaScript lacks is a class here. Nothing changes after it is made, but namespaces.
  */
 import { spend } from './budget.ts';
+import { JinjaError } from './errors.ts';
 
 export type Value =
   | null
@@ -19,21 +20,6 @@ export type Value =
   | Undefined
   | Callable
   | Thing;
-
-/** What goes wrong while a template runs: `raise_exception`, a missing variable, a wrong type. */
-export class JinjaError extends Error {
-  override readonly name: string = 'JinjaError';
-}
-
-/** What a template says by `raise_exception`: it does not want what it was given. */
-export class RaisedError extends JinjaError {
-  override readonly name = 'RaisedError';
-}
-
-/** The text is no template. */
-export class JinjaSyntaxError extends Error {
-  override readonly name = 'JinjaSyntaxError';
-}
 
 /** Something that is not there. It prints as nothing, and fails when it is used. */
 export class Undefined {
