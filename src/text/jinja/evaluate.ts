@@ -2,7 +2,8 @@
 import type { CallArguments, Comparison, Expression } from './ast.ts';
 import { spend } from './budget.ts';
 import { JinjaError, JinjaSyntaxError, UnsupportedError, type TemplateError } from './errors.ts';
-import { FILTERS, type Library } from './filters.ts';
+import type { Library } from './filter.ts';
+import { FILTERS } from './filters.ts';
 import { calculate, negated, positive } from './numbers.ts';
 import { contains, getAttribute, getItem, slice } from './objects.ts';
 import type { Scope } from './scope.ts';

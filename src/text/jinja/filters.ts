@@ -1,10 +1,11 @@
 /** The filters of Jinja2, those of sequences apart. */
-import { bind, type Parameters } from './arguments.ts';
+import type { Parameters } from './arguments.ts';
 import { spend, spendLetters } from './budget.ts';
 import { JinjaError } from './errors.ts';
+import { filter, type Filter } from './filter.ts';
 import { formatPercent } from './format.ts';
 import { toJson } from './json.ts';
-import { calculate, toCount } from './numbers.ts';
+import { calculate, toCount, toNumber } from './numbers.ts';
 import { ownAttribute, tryLength } from './objects.ts';
 import { rounded } from './rounding.ts';
 import { SEQUENCE_FILTERS } from './sequence-filters.ts';
@@ -15,7 +16,6 @@ import {
   isNumber,
   isTrue,
   iterate,
-  numeric,
   orElse,
   Tuple,
   typeName,
@@ -24,22 +24,6 @@ import {
   type Keywords,
   type Value,
 } from './values.ts';
-
-/** Filters and tests by name, for those that take one as an argument. */
-export interface Library {
-  filter(name: string, value: Value, args: Arguments, keywords: Keywords): Value;
-  test(name: string, value: Value, args: Arguments, keywords: Keywords): boolean;
-}
-
-export type Filter = (value: Value, args: Arguments, keywords: Keywords, library: Library) => Value;
-
-function filter(
-  name: string,
-  parameters: Parameters,
-  run: (value: Value, ...args: Value[]) => Value,
-): [string, Filter] {
-  return [name, (value, args, keywords) => run(value, ...bind(name, parameters, args, keywords))];
-}
 
 function onText(name: string, run: (text: string) => Value): [string, Filter] {
   return filter(name, [], (value) => {
@@ -127,10 +111,8 @@ function toFloat(value: Value, fallback: Value = 0): Value {
 }
 
 function round(value: Value, precision: Value = 0n, method: Value = 'common'): Value {
-  if (value instanceof Undefined) value.fail();
-  if (!isNumber(value)) throw new JinjaError(`type ${typeName(value)} doesn't define __round__ method`);
+  const number = toNumber(value, (type) => `type ${type} doesn't define __round__ method`);
   const digits = toCount(precision);
-  const number = numeric(value);
   if (method === 'common') {
     if (typeof number === 'number') return rounded(number, digits);
     return digits >= 0 ? number : BigInt(rounded(Number(number), digits));
@@ -284,14 +266,9 @@ function formatFilter(value: Value, args: Arguments, keywords: Keywords): Value 
 }
 
 function absolute(value: Value): Value {
-  if (value instanceof Undefined) value.fail();
-  if (!isNumber(value)) throw new JinjaError(`bad operand type for abs(): '${typeName(value)}'`);
-  const number = numeric(value);
-  return typeof number === 'bigint' && number < 0n
-    ? calculate('-', 0n, number)
-    : typeof number === 'bigint'
-      ? number
-      : Math.abs(number);
+  const number = toNumber(value, (type) => `bad operand type for abs(): '${type}'`);
+  if (typeof number === 'number') return Math.abs(number);
+  return number < 0n ? calculate('-', 0n, number) : number;
 }
 
 /** Comments and tags, found by hand: patterns for it look at the rest of the text again and again. */

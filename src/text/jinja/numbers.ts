@@ -117,14 +117,17 @@ function tooLarge(): JinjaError {
 }
 
 export function negated(value: Value): Value {
-  if (value instanceof Undefined) value.fail();
-  if (!isNumber(value)) throw new JinjaError(`bad operand type for unary -: '${typeName(value)}'`);
-  return -numeric(value);
+  return -toNumber(value, (type) => `bad operand type for unary -: '${type}'`);
 }
 
 export function positive(value: Value): Value {
+  return toNumber(value, (type) => `bad operand type for unary +: '${type}'`);
+}
+
+/** A number from a value that has to be one; `refusal` is what is said of another type. */
+export function toNumber(value: Value, refusal: (type: string) => string): bigint | number {
   if (value instanceof Undefined) value.fail();
-  if (!isNumber(value)) throw new JinjaError(`bad operand type for unary +: '${typeName(value)}'`);
+  if (!isNumber(value)) throw new JinjaError(refusal(typeName(value)));
   return numeric(value);
 }
 

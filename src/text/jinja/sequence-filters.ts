@@ -1,8 +1,8 @@
 /** Filters over lists and dicts. Those that give a generator in Python give one here. */
-import { bind } from './arguments.ts';
+import { bind, type Parameters } from './arguments.ts';
 import { spend } from './budget.ts';
 import { JinjaError } from './errors.ts';
-import type { Filter, Library } from './filters.ts';
+import { filter, type Filter, type Library } from './filter.ts';
 import { calculate, toCount } from './numbers.ts';
 import { getItem } from './objects.ts';
 import { joined, letters, str } from './text.ts';
@@ -100,17 +100,7 @@ function sortedBy(items: readonly Value[], key: Pick, isReversed: boolean): Valu
   return keyed.map(({ item }) => item);
 }
 
-const sort: Filter = (value, args, keywords) => {
-  const [isReversed = false, isCaseSensitive = false, attribute = null] = bind(
-    'sort',
-    [
-      ['reverse', false],
-      ['case_sensitive', false],
-      ['attribute', null],
-    ],
-    args,
-    keywords,
-  );
+function sort(value: Value, isReversed: Value, isCaseSensitive: Value, attribute: Value): Value {
   const fold = caseless(isCaseSensitive);
   const picks =
     typeof attribute === 'string' ? attribute.split(',').map((name) => picker(name)) : [picker(attribute)];
@@ -118,24 +108,14 @@ const sort: Filter = (value, args, keywords) => {
   const key: Pick =
     picks.length === 1 ? (item) => fold(only(item)) : (item) => picks.map((pick) => fold(pick(item)));
   return sortedBy([...iterate(value)], key, isTrue(isReversed));
-};
+}
 
-const dictSort: Filter = (value, args, keywords) => {
-  const [isCaseSensitive = false, by = 'key', isReversed = false] = bind(
-    'dictsort',
-    [
-      ['case_sensitive', false],
-      ['by', 'key'],
-      ['reverse', false],
-    ],
-    args,
-    keywords,
-  );
+function dictSort(value: Value, isCaseSensitive: Value, by: Value, isReversed: Value): Value {
   if (by !== 'key' && by !== 'value') throw new JinjaError('You can only sort by either "key" or "value"');
   const fold = caseless(isCaseSensitive);
   const at = by === 'key' ? 0n : 1n;
   return sortedBy(pairsOf(value), (pair) => fold(getItem(pair, at)), isTrue(isReversed));
-};
+}
 
 function pairsOf(value: Value): Value[] {
   if (value instanceof Undefined) value.fail();
@@ -143,17 +123,7 @@ function pairsOf(value: Value): Value[] {
   return value.pairs().map((pair) => new Tuple(pair));
 }
 
-const groupBy: Filter = (value, args, keywords) => {
-  const [attribute = null, fallback = null, isCaseSensitive = false] = bind(
-    'groupby',
-    [
-      ['attribute', undefined],
-      ['default', null],
-      ['case_sensitive', false],
-    ],
-    args,
-    keywords,
-  );
+function groupBy(value: Value, attribute: Value, fallback: Value, isCaseSensitive: Value): Value {
   const pick = picker(attribute, fallback);
   const fold = caseless(isCaseSensitive);
   const groups: Value[][] = [];
@@ -165,18 +135,9 @@ const groupBy: Filter = (value, args, keywords) => {
     last = key;
   }
   return groups.map((items) => new Group([pick(items[0] ?? null), items]));
-};
+}
 
-const unique: Filter = (value, args, keywords) => {
-  const [isCaseSensitive = false, attribute = null] = bind(
-    'unique',
-    [
-      ['case_sensitive', false],
-      ['attribute', null],
-    ],
-    args,
-    keywords,
-  );
+function unique(value: Value, isCaseSensitive: Value, attribute: Value): Value {
   const fold = caseless(isCaseSensitive);
   const pick = picker(attribute);
   const seen = new Set<string>();
@@ -188,102 +149,59 @@ const unique: Filter = (value, args, keywords) => {
       return true;
     }),
   );
-};
+}
 
-function extreme(name: 'min' | 'max'): Filter {
-  return (value, args, keywords) => {
-    const [isCaseSensitive = false, attribute = null] = bind(
-      name,
-      [
-        ['case_sensitive', false],
-        ['attribute', null],
-      ],
-      args,
-      keywords,
-    );
+function extreme(isBetter: (order: number) => boolean) {
+  return (value: Value, isCaseSensitive: Value, attribute: Value): Value => {
     const fold = caseless(isCaseSensitive);
     const pick = picker(attribute);
     let best: Value | undefined;
     for (const item of iterate(value)) {
-      const order = best === undefined ? 0 : compare(fold(pick(item)), fold(pick(best)));
-      if (best === undefined || (name === 'min' ? order < 0 : order > 0)) best = item;
+      if (best === undefined || isBetter(compare(fold(pick(item)), fold(pick(best))))) best = item;
     }
     return orElse(best, () => new Undefined('No aggregated item, sequence was empty.'));
   };
 }
 
-const sum: Filter = (value, args, keywords) => {
-  const [attribute = null, start = 0n] = bind(
-    'sum',
-    [
-      ['attribute', null],
-      ['start', 0n],
-    ],
-    args,
-    keywords,
-  );
+function sum(value: Value, attribute: Value, start: Value): Value {
   const pick = picker(attribute);
   let total = start;
   for (const item of iterate(value)) total = calculate('+', total, pick(item));
   return total;
-};
+}
 
-const join: Filter = (value, args, keywords) => {
-  const [between = '', attribute = null] = bind(
-    'join',
-    [
-      ['d', ''],
-      ['attribute', null],
-    ],
-    args,
-    keywords,
-  );
+function join(value: Value, between: Value, attribute: Value): Value {
   const pick = picker(attribute);
   return joined(
     [...iterate(value)].map((item) => str(pick(item))),
     str(between),
   );
-};
+}
 
 function reversed(value: Value): Value {
   if (typeof value === 'string') return letters(value).reverse().join('');
   return new Iter([...iterate(value)].reverse());
 }
 
-const batch: Filter = (value, args, keywords) => {
-  const [count = 1n, fill = null] = bind(
-    'batch',
-    [
-      ['linecount', undefined],
-      ['fill_with', null],
-    ],
-    args,
-    keywords,
-  );
-  const size = Math.max(1, toCount(count));
+function batch(value: Value, count: Value, fill: Value): Value {
+  const size = toCount(count);
   const items = [...iterate(value)];
-  const rows: Value[][] = [];
-  for (let at = 0; at < items.length; at += size) rows.push(items.slice(at, at + size));
+  // Jinja2 begins a new row where the old one has just so many: 0 fits once, less never.
+  const rows: Value[][] = size === 0 && items.length > 0 ? [[]] : [];
+  const step = size > 0 ? size : items.length;
+  for (let at = 0; at < items.length; at += step) rows.push(items.slice(at, at + step));
   const last = rows.at(-1);
   if (fill !== null && last) {
     spend(size);
     while (last.length < size) last.push(fill);
   }
   return new Iter(rows);
-};
+}
 
-const sliced: Filter = (value, args, keywords) => {
-  const [count = 1n, fill = null] = bind(
-    'slice',
-    [
-      ['slices', undefined],
-      ['fill_with', null],
-    ],
-    args,
-    keywords,
-  );
+function sliced(value: Value, count: Value, fill: Value): Value {
   const items = [...iterate(value)];
   const slices = toCount(count);
+  if (slices === 0) throw new JinjaError('integer division or modulo by zero');
   spend(Math.max(0, slices));
   const each = Math.floor(items.length / slices);
   const longer = items.length % slices;
@@ -295,7 +213,7 @@ const sliced: Filter = (value, args, keywords) => {
     columns.push(fill !== null && i >= longer ? [...column, fill] : column);
   }
   return new Iter(columns);
-};
+}
 
 function first(value: Value): Value {
   for (const item of iterate(value)) return item;
@@ -312,16 +230,10 @@ function items(value: Value): Value {
   return new Iter(pairsOf(value));
 }
 
-/** Without arguments. */
-function bare(name: string, run: (value: Value) => Value): [string, Filter] {
-  return [
-    name,
-    (value, args, keywords) => {
-      bind(name, [], args, keywords);
-      return run(value);
-    },
-  ];
-}
+const BY_ATTRIBUTE: Parameters = [
+  ['case_sensitive', false],
+  ['attribute', null],
+];
 
 export const SEQUENCE_FILTERS: readonly [string, Filter][] = [
   ['map', map],
@@ -329,19 +241,64 @@ export const SEQUENCE_FILTERS: readonly [string, Filter][] = [
   ['reject', selecting(false, false)],
   ['selectattr', selecting(true, true)],
   ['rejectattr', selecting(false, true)],
-  ['sort', sort],
-  ['dictsort', dictSort],
-  ['groupby', groupBy],
-  ['unique', unique],
-  ['min', extreme('min')],
-  ['max', extreme('max')],
-  ['sum', sum],
-  ['join', join],
-  ['batch', batch],
-  ['slice', sliced],
-  bare('reverse', reversed),
-  bare('list', (value) => [...iterate(value)]),
-  bare('first', first),
-  bare('last', last),
-  bare('items', items),
+  filter('sort', [['reverse', false], ...BY_ATTRIBUTE], sort),
+  filter('unique', BY_ATTRIBUTE, unique),
+  filter(
+    'min',
+    BY_ATTRIBUTE,
+    extreme((order) => order < 0),
+  ),
+  filter(
+    'max',
+    BY_ATTRIBUTE,
+    extreme((order) => order > 0),
+  ),
+  filter(
+    'dictsort',
+    [
+      ['case_sensitive', false],
+      ['by', 'key'],
+      ['reverse', false],
+    ],
+    dictSort,
+  ),
+  filter(
+    'groupby',
+    [
+      ['attribute', undefined],
+      ['default', null],
+      ['case_sensitive', false],
+    ],
+    groupBy,
+  ),
+  filter(
+    'sum',
+    [
+      ['attribute', null],
+      ['start', 0n],
+    ],
+    sum,
+  ),
+  filter(
+    'join',
+    [
+      ['d', ''],
+      ['attribute', null],
+    ],
+    join,
+  ),
+  filter('batch', filled('linecount'), batch),
+  filter('slice', filled('slices'), sliced),
+  filter('reverse', [], reversed),
+  filter('list', [], (value) => [...iterate(value)]),
+  filter('first', [], first),
+  filter('last', [], last),
+  filter('items', [], items),
 ];
+
+function filled(count: string): Parameters {
+  return [
+    [count, undefined],
+    ['fill_with', null],
+  ];
+}
