@@ -27,7 +27,7 @@ import { fingerprintOf, makeCompletions } from './talk/completions.ts';
 import type { StreamTesting } from './run/expert-memory.ts';
 import { openGpuRunner } from './load/gpu-load.ts';
 import { fillExperts } from './load/fill.ts';
-import { generationDefaults, type GenerationDefaults } from './talk/generation-defaults.ts';
+import { endsOf, generationDefaults, type GenerationDefaults } from './talk/generation-defaults.ts';
 import { typed } from './failures.ts';
 import { closeFolder, diskReport, isCached, openKept } from './load/kept-folder.ts';
 import { infoOf, readTokenizer } from './load/model-info.ts';
@@ -363,7 +363,10 @@ export class LocalEngine implements Engine {
           })
         : await (await import('./run/cpu-runner.ts')).CpuRunner.open(drafted, onProgress);
       const info = infoOf(drafted, this.#realPlan(sized.plan, runner, drafted, options), tokenizer);
-      const eosIds = new Set([...drafted.spec.eosIds, ...(tokenizer?.eosIds ?? [])]);
+      const eosIds = new Set([
+        ...endsOf(drafted.spec, drafted.checkpoint.generationConfig).ids,
+        ...(tokenizer?.eosIds ?? []),
+      ]);
       const closing = new AbortController();
       const parts = { info, runner, gpu, tokenizer, eosIds, defaults, drafted };
       this.#loaded = { ...parts, options, folder, closing };

@@ -10,23 +10,27 @@ const KEYS: readonly (readonly [key: string, tool: string])[] = [
 ];
 
 /**
- * Refuses what was quantised by others: Atomoe reads no such format yet.
+ * Refuses what was quantised by others: Atomoe reads no such format yet. An entry that is null, false or an empty object
+ * says nothing, as if it were absent: tools that turn a model back to 16 bits leave it so.
  *
  * @throws {AtomoeError} unsupported-model - with the format's name
  */
 export function refuseQuantized(config: ConfigValues, label: string): void {
   for (const [key, tool] of KEYS) {
-    const value = config[key];
-    if (typeof value !== 'object' || value === null || Object.keys(value).length === 0) continue;
+    const value = Object.hasOwn(config, key) ? (config[key] ?? false) : false;
+    const isNone = value === false || (typeof value === 'object' && Object.keys(value).length === 0);
+    if (isNone) continue;
     throw new AtomoeError(
       'unsupported-model',
-      `${label} config.json: the weights are quantised by ${methodOf(value as ConfigValues) ?? tool} (${key}); Atomoe ` +
+      `${label} config.json: the weights are quantised by ${methodOf(value) ?? tool} (${key}); Atomoe ` +
         `reads F32, F16 and BF16 weights; choose the model's 16-bit version, and let Atomoe quantise it`,
     );
   }
 }
 
-function methodOf(entry: ConfigValues): string | undefined {
+function methodOf(value: unknown): string | undefined {
+  if (typeof value === 'string' && value !== '') return value;
+  const entry = value as ConfigValues; // a list or a number has none of these keys
   const method = entry['quant_method'];
   if (typeof method === 'string' && method !== '') return method;
   return entry['load_in_8bit'] === true || entry['load_in_4bit'] === true ? 'bitsandbytes' : undefined;

@@ -152,14 +152,18 @@ describe('quantised checkpoints are refused by name', () => {
     [{ quantization_config: { bits: 3 } }, 'an unnamed kind (quantization_config)'],
     [{ compression_config: { format: 'dense' } }, 'compressed-tensors (compression_config)'],
     [{ quantization: { group_size: 64, bits: 4 } }, 'MLX (quantization)'],
+    [{ quantization_config: 'fp8' }, 'fp8 (quantization_config)'],
+    [{ quantization_config: ['awq'] }, 'an unnamed kind (quantization_config)'],
+    [{ quantization: true }, 'MLX (quantization)'],
   ])('%o', (entry, named) => {
     const parse = () => parseConfig({ ...qwen3, ...entry }, 'model');
     expect(parse).toThrow(`the weights are quantised by ${named}; Atomoe reads F32, F16 and BF16`);
     expect(parse).toThrow(expect.objectContaining({ code: 'unsupported-model' }) as Error);
   });
 
-  test.each([null, {}])('%o means that they are not', (quantization_config) => {
-    expect(parseConfig({ ...qwen3, quantization_config }, 'model').spec.family).toBe('qwen3_moe');
+  test.each([null, false, {}, []])('%o means that they are not', (value) => {
+    const entries = { quantization_config: value, compression_config: value, quantization: value };
+    expect(parseConfig({ ...qwen3, ...entries }, 'model').spec).toEqual(parseConfig(qwen3, 'model').spec);
   });
 });
 
@@ -220,18 +224,29 @@ test.each<[string, unknown]>([
   ['logit_scale', 0.0625],
   ['clip_qkv', 8],
   ['embedding_multiplier', 12],
+  ['residual_multiplier', 0.22],
+  ['scale_depth', 1.4],
+  ['routed_scaling_factor', 2.5],
+  ['n_group', 8],
+  ['scoring_func', 'sigmoid'],
+  ['topk_method', 'noaux_tc'],
+  ['position_embedding_type', 'nope'],
+  ['use_parallel_residual', true],
 ])('%s: %j changes what is computed, and is refused by a family that does not read it', (key, value) => {
   expect(() => parseConfig({ ...qwen3, [key]: value }, 'q')).toThrow(
     expect.objectContaining({
       code: 'unsupported-model',
-      message: expect.stringContaining(`${key} is ${value}`),
+      message: expect.stringContaining(`${key} is ${JSON.stringify(value)}`),
     }),
   );
 });
 
 test('such keys pass where they change nothing, and where the family reads them', () => {
-  const neutral = { final_logit_softcapping: null, logit_scale: 1, clip_qkv: null, embedding_multiplier: 1 };
-  expect(parseConfig({ ...qwen3, ...neutral }, 'q').spec.layers).toHaveLength(3);
+  const neutral = {
+    ...{ final_logit_softcapping: null, logit_scale: 1, clip_qkv: null, embedding_multiplier: 1 },
+    ...{ routed_scaling_factor: 1, n_group: 1, topk_group: null, scoring_func: 'softmax', alibi: false },
+  };
+  expect(parseConfig({ ...qwen3, ...neutral }, 'q').spec).toEqual(parseConfig(qwen3, 'q').spec);
   const granite = config('fixtures/models/granitemoe/config.json');
   expect(parseConfig({ ...granite, embedding_multiplier: 12 }, 'g').spec.embeddingMultiplier).toBe(12);
 });

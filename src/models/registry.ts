@@ -85,7 +85,11 @@ function readerOf(config: ConfigValues, label: string, defaults: ConfigValues = 
   return new ConfigReader(config, `${label} config.json`, defaults);
 }
 
-/** Keys by which configs of some classes change what is computed, and what each says where it changes nothing. */
+/**
+ * Keys by which configs of some classes change what is computed, and what each says where it changes nothing. Granite's
+ * and Cohere's multipliers, Gemma's and Grok's caps, MiniCPM's scales, DeepSeek's routing, and so on. What shows as
+ * tensors of its own (biases, shared experts) is found in the file.
+ */
 const CHANGING: Readonly<Record<string, readonly unknown[]>> = {
   final_logit_softcapping: [],
   attn_logit_softcapping: [],
@@ -95,6 +99,22 @@ const CHANGING: Readonly<Record<string, readonly unknown[]>> = {
   embedding_multiplier: [1],
   residual_multiplier: [1],
   attention_multiplier: [],
+  embedding_multiplier_scale: [1],
+  output_multiplier_scale: [1],
+  attn_output_multiplier: [],
+  router_logit_softcapping: [],
+  scale_emb: [1],
+  scale_depth: [],
+  dim_model_base: [],
+  scoring_func: ['softmax'],
+  topk_method: ['greedy'],
+  routed_scaling_factor: [1],
+  n_group: [1],
+  topk_group: [1],
   clip_qkv: [],
   alibi: [false],
+  position_embedding_type: ['rope'],
+  attention_chunk_size: [],
+  use_parallel_residual: [false],
+  swiglu_limit: [],
 };

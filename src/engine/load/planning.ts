@@ -1,6 +1,6 @@
 /** What a model would need, from its headers alone. */
 import { guessBudgetBytes, machineFacts } from './auto-memory.ts';
-import { AtomoeError } from '../../errors.ts';
+import { AtomoeError, printable } from '../../errors.ts';
 import { DEFAULT_LIMITS, type AdapterFacts, type Limits } from '../../gpu/device.ts';
 import type { Checkpoint } from '../../containers/checkpoint.ts';
 import type { Container } from '../../containers/container.ts';
@@ -23,7 +23,7 @@ import { findFamily } from '../../models/registry.ts';
 import type { ModelSpec } from '../../models/spec.ts';
 import { SAMPLE_RECORD_BYTES } from '../../graph/ops/sample.ts';
 import { checkTensors, fileTensors } from './checkpoint-check.ts';
-import { notApplied } from '../talk/generation-defaults.ts';
+import { endsOf, notApplied } from '../talk/generation-defaults.ts';
 import { oneOf } from '../checks.ts';
 import type { LoadOptions, LossyOptions, ModelPlan, PlanNote, StreamingOptions } from '../api.ts';
 import {
@@ -245,10 +245,10 @@ export function sizeModel(
 }
 
 /** What its host and its files lack. */
-function notesOf({ checkpoint, spec }: Drafted): PlanNote[] {
+function notesOf({ checkpoint, spec, contextTokens }: Drafted): PlanNote[] {
   const { unrangedBytes, unverified, generationConfig } = checkpoint;
   const notes: PlanNote[] = [];
-  const ignored = notApplied(generationConfig);
+  const ignored = notApplied(generationConfig, contextTokens);
   if (ignored.length > 0) {
     notes.push({
       kind: 'generation-config',
@@ -257,12 +257,13 @@ function notesOf({ checkpoint, spec }: Drafted): PlanNote[] {
         'transformers',
     });
   }
-  const ends = [...spec.eosIds, ...[generationConfig?.['eos_token_id'] ?? []].flat()];
-  if (ends.length > 0 && !ends.some((id) => Number(id) >= 0 && Number(id) < spec.vocab)) {
+  const ends = endsOf(spec, generationConfig);
+  if (ends.beyond.length > 0 && ends.ids.length === 0) {
+    const shown = printable(ends.beyond.map((id) => JSON.stringify(id)).join(', ')).slice(0, 60);
     notes.push({
       kind: 'no-end',
       message:
-        `config.json names ${ends.join(', ')} as the end of a reply, and the vocabulary has ${spec.vocab} tokens: replies ` +
+        `the model's configs name ${shown} as the end of a reply, and the vocabulary has ${spec.vocab} tokens: replies ` +
         'may go on until maxTokens',
     });
   }

@@ -1,6 +1,7 @@
 /** What a model's generation_config.json says about drawing tokens, as defaults of a reply. */
 import { AtomoeError } from '../../errors.ts';
 import type { JsonObject } from '../../io/json-file.ts';
+import type { ModelSpec } from '../../models/spec.ts';
 import { OPTION_RANGES, type NumberOption } from '../options.ts';
 
 export type GenerationDefaults = Readonly<Partial<Record<NumberOption, number>>> & {
@@ -51,6 +52,9 @@ function stopStrings(value: unknown): readonly string[] {
 const NOT_APPLIED: Readonly<Record<string, readonly unknown[]>> = {
   num_beams: [1],
   num_beam_groups: [1],
+  num_return_sequences: [1],
+  diversity_penalty: [0],
+  top_h: [],
   penalty_alpha: [0],
   typical_p: [1],
   epsilon_cutoff: [0],
@@ -75,15 +79,35 @@ const NOT_APPLIED: Readonly<Record<string, readonly unknown[]>> = {
   dola_layers: [],
   watermarking_config: [],
   renormalize_logits: [false],
+  remove_invalid_values: [false],
+  token_healing: [false],
+  forced_decoder_ids: [],
 };
 
-/** The keys of a generation_config.json that ask for what Atomoe does not do. */
-export function notApplied(config: JsonObject = {}): string[] {
-  return Object.entries(NOT_APPLIED).flatMap(([key, neutral]) => {
+/**
+ * The keys of a generation_config.json that ask for what Atomoe does not do. `max_length`, of the prompt and the reply, is
+ * one where the context does not end before it, and `max_new_tokens` does not take its place.
+ */
+export function notApplied(config: JsonObject = {}, contextTokens = 0): string[] {
+  const ignored = Object.entries(NOT_APPLIED).flatMap(([key, neutral]) => {
     const value: unknown = Object.hasOwn(config, key) ? config[key] : undefined;
     const isNeutral = isEmpty(value) || neutral.includes(value);
     return isNeutral ? [] : [key];
   });
+  const { max_length: most, max_new_tokens: mostNew } = config;
+  const isShort = typeof most === 'number' && most < contextTokens && isEmpty(mostNew);
+  return isShort ? [...ignored, 'max_length'] : ignored;
+}
+
+/** Which ids end a reply, by config.json and generation_config.json, and which of them no token has. */
+export function endsOf(
+  { eosIds, vocab }: Pick<ModelSpec, 'eosIds' | 'vocab'>,
+  config: JsonObject = {},
+): { readonly ids: readonly number[]; readonly beyond: readonly unknown[] } {
+  const all: unknown[] = [...eosIds, ...[config['eos_token_id'] ?? []].flat()];
+  const isToken = (id: unknown): id is number =>
+    typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocab;
+  return { ids: [...new Set(all.filter(isToken))], beyond: all.filter((id) => !isToken(id)) };
 }
 
 function isEmpty(value: unknown): boolean {
