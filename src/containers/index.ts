@@ -1,5 +1,5 @@
 /** Opens a model folder by whichever container it is stored in. */
-import type { AtomoeError } from '../errors.ts';
+import { AtomoeError } from '../errors.ts';
 import { readJson } from '../io/json-file.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -27,7 +27,9 @@ export async function openCheckpoint(
   const { entry } = folder;
   const claimed = entry === undefined ? [] : all.filter(({ claims }) => claims?.(entry) ?? false);
   for (const container of new Set([...claimed, ...all])) {
-    const checkpoint = await container.open(model);
+    const checkpoint = await (extra.includes(container)
+      ? openForeign(container, model)
+      : container.open(model));
     if (checkpoint) return checkpoint;
   }
   const [first = '', ...others] = [
@@ -35,6 +37,40 @@ export async function openCheckpoint(
     ...[...CONTAINERS, ...extra].flatMap(({ files }) => files),
   ];
   throw await unrecognised(model, all, first, `and so are ${others.join(', ')}`);
+}
+
+const METHODS = ['names', 'tensor', 'read', 'readF32', 'dispose'] as const;
+
+/**
+ * Opens by a container from outside, whose faults are its author's and not the model's.
+ *
+ * @throws {AtomoeError} bad-input - it threw something else than an AtomoeError, or gave something else than a checkpoint
+ */
+async function openForeign(container: Container, model: ModelFolder): Promise<Checkpoint | undefined> {
+  const { signal } = model.options;
+  let opened: unknown;
+  try {
+    opened = await container.open(model);
+  } catch (cause) {
+    if (cause instanceof AtomoeError || (signal?.aborted === true && cause === signal.reason)) throw cause;
+    throw foreignFault(container, `threw ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+  }
+  if (opened === undefined || opened === null) return undefined;
+  const found = opened as Readonly<Record<string, unknown>>;
+  const lacking = METHODS.find((name) => typeof found[name] !== 'function');
+  if (lacking !== undefined) throw foreignFault(container, `opened something without ${lacking}()`);
+  if (typeof found['config'] !== 'object' || found['config'] === null) {
+    throw foreignFault(container, 'opened something without a config');
+  }
+  return opened as Checkpoint;
+}
+
+function foreignFault({ name }: Container, what: string, cause?: unknown): AtomoeError {
+  return new AtomoeError(
+    'bad-input',
+    `the container "${name}" ${what}; wanted a Checkpoint, or undefined where the folder is stored in another way; correct it`,
+    { cause },
+  );
 }
 
 /** Why a folder is none of these: it was refused, it is nearly one of them, or `name` is not there. */

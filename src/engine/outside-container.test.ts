@@ -1,5 +1,6 @@
 /** A container defined from outside: one JSON file that holds a config and tensors in base64. This file is all it needs. */
 import { expect, test } from 'vitest';
+import type { ModelFamily } from '../blocks/family.ts';
 import type { Checkpoint, TensorBytes, TensorInfo, TensorReadOptions } from '../containers/checkpoint.ts';
 import type { Container } from '../containers/container.ts';
 import { openCheckpoint } from '../containers/index.ts';
@@ -123,5 +124,33 @@ test('a container that explains may ask for the configs of a folder that has non
   };
   const engine = await LocalEngine.open({ device: 'cpu', containers: [curious] });
   await expect(engine.load(memoryFolder({}))).rejects.toThrow('config.json is missing');
+  engine.dispose();
+});
+
+test.each<[what: string, open: () => unknown, says: RegExp]>([
+  ['gives something else', () => 5, /the container "odd" opened something without names\(\)/],
+  ['gives an empty object', () => ({}), /the container "odd" opened something without names\(\)/],
+  ['throws', () => Promise.reject(new TypeError('no such byte')), /the container "odd" threw no such byte/],
+])('a container that %s is named', async (_what, open, says) => {
+  const odd = { name: 'odd', files: [], open } as unknown as Container;
+  const engine = await LocalEngine.open({ device: 'cpu', containers: [odd] });
+  await expect(engine.load(await nodeFolder('fixtures/models/olmoe'))).rejects.toMatchObject({
+    code: 'bad-input',
+    message: expect.stringMatching(says),
+  });
+  engine.dispose();
+});
+
+test.each<[what: string, parse: () => unknown, says: RegExp]>([
+  ['gives nothing', () => undefined, /the family of olmoe parsed no spec with layers/],
+  ['gives a promise', () => Promise.resolve({ layers: [] }), /the family of olmoe parsed no spec/],
+  ['throws', () => (undefined as unknown as { x: number }).x, /the family of olmoe threw /],
+])('a family that %s is named', async (_what, parse, says) => {
+  const family = { modelTypes: ['olmoe'], parse } as unknown as ModelFamily;
+  const engine = await LocalEngine.open({ device: 'cpu', families: [family] });
+  await expect(engine.load(await nodeFolder('fixtures/models/olmoe'))).rejects.toMatchObject({
+    code: 'bad-input',
+    message: expect.stringMatching(says),
+  });
   engine.dispose();
 });

@@ -62,9 +62,37 @@ export async function parseModel<F extends ConfigFamily>(
   file?: FileTensors,
 ): Promise<{ readonly family: F | ConfigFamily; readonly spec: ModelSpec }> {
   const found = findFamily(config, label, extra);
-  if (!('load' in found)) return { family: found, spec: found.parse(readerOf(config, label), file) };
+  if (!('load' in found)) return { family: found, spec: parseForeign(found, config, label, file) };
   const family = await found.load();
   return { family, spec: parseOwn(family, config, label, file) };
+}
+
+/** By a family from outside, whose faults are its author's and not the model's. */
+function parseForeign(
+  family: ConfigFamily,
+  config: ConfigValues,
+  label: string,
+  file: FileTensors | undefined,
+): ModelSpec {
+  let spec: unknown;
+  try {
+    spec = family.parse(readerOf(config, label), file);
+  } catch (cause) {
+    if (cause instanceof AtomoeError) throw cause;
+    throw foreignFault(family, `threw ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+  }
+  const isSpec =
+    typeof spec === 'object' && spec !== null && Array.isArray((spec as Partial<ModelSpec>).layers);
+  if (!isSpec) throw foreignFault(family, 'parsed no spec with layers');
+  return spec as ModelSpec;
+}
+
+function foreignFault({ modelTypes }: ConfigFamily, what: string, cause?: unknown): AtomoeError {
+  return new AtomoeError(
+    'bad-input',
+    `the family of ${modelTypes.join(', ')} ${what}; wanted a ModelSpec at once; correct its parse`,
+    { cause },
+  );
 }
 
 /** The spec of a config that is of one of the engine's own families. */
