@@ -54,19 +54,6 @@ export function checkTokenizer(tokenizerJson: Json): CheckedModel {
   return { type, ids: type === 'Unigram' ? listedVocab(model) : namedVocab(model, type) };
 }
 
-/** The tokens that a post-processor puts around a text, in the files of all kinds. */
-export function addedAround(processor: unknown): string[] {
-  if (!isObject(processor)) return [];
-  const list = (value: unknown): unknown[] => (Array.isArray(value) ? (value as unknown[]) : []);
-  const parts = list(processor['processors']).flatMap(addedAround);
-  const ends = ['sep', 'cls'].map((name) => list(processor[name])[0]);
-  const template = list(processor['single']).map((piece) => {
-    const special = isObject(piece) ? piece['SpecialToken'] : undefined;
-    return isObject(special) ? special['id'] : undefined;
-  });
-  return [...parts, ...[...ends, ...template].filter((token) => typeof token === 'string')];
-}
-
 /** The library runs a model of a kind that it does not know as if it were another. */
 function modelType({ type, vocab, merges }: Json): ModelType {
   const known = MODELS.find((name) => name === type);
@@ -181,7 +168,7 @@ function tooLong(what: string, text: string): AtomoeError {
   return bad(what, `${text.length} letters long`, `at most ${LONGEST_TEXT} letters`);
 }
 
-function isObject(value: unknown): value is Json {
+export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -189,7 +176,8 @@ function shown(value: unknown): string {
   return String(JSON.stringify(value)).slice(0, 100);
 }
 
-function bad(what: string, found: unknown, wanted: string): AtomoeError {
+/** @param what - the part of tokenizer.json */
+export function bad(what: string, found: unknown, wanted: string): AtomoeError {
   const actual = found === undefined ? 'missing' : shown(found);
   return new AtomoeError(
     'bad-file',

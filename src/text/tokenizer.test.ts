@@ -168,29 +168,103 @@ test.each<[string, Record<string, unknown>, string, RegExp]>([
     'unsupported-model',
     /decoder "Replace" after Fuse/,
   ],
-  [
-    'a template that adds what is no token',
-    {
-      ...fableFiles().tokenizerJson,
-      post_processor: {
-        type: 'Sequence',
-        processors: [
-          {
-            type: 'TemplateProcessing',
-            single: [{ SpecialToken: { id: '<start>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
-            pair: [],
-            special_tokens: { '<start>': { id: '<start>', ids: [1], tokens: ['<start>'] } },
-          },
-        ],
-      },
-    },
-    'bad-file',
-    /post_processor adds "<start>", which is no token/,
-  ],
 ])('bad tokenizer.json: %s', async (_case, tokenizerJson, code, message) => {
   const error: unknown = await openTokenizer({ tokenizerJson }).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(AtomoeError);
   expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
+});
+
+describe('what a post-processor puts around a text', () => {
+  const files = spmFiles();
+  const text = { Sequence: { id: 'A', type_id: 0 } };
+  const special = (id: unknown) => ({ SpecialToken: { id, type_id: 0 } });
+  const template = (single: unknown, special_tokens: object = {}) => ({
+    ...{ type: 'TemplateProcessing', single, special_tokens, pair: [] },
+  });
+  const open = (post_processor: object) =>
+    openTokenizer({ ...files, tokenizerJson: { ...files.tokenizerJson, post_processor } });
+
+  test.each([
+    ['a template', template([special('<s>'), text, special('</s>')])],
+    ['Bert', { type: 'BertProcessing', cls: ['<s>', 1], sep: ['</s>', 2] }],
+    [
+      'a template behind another part',
+      { type: 'Sequence', processors: [template([special('<s>'), text, special('</s>')])] },
+    ],
+  ])('%s', async (_case, processor) => {
+    const tokenizer = await open(processor);
+    const body = ['▁', '!'].map((token) => tokenizer.tokenId(token));
+    expect(tokenizer.encode('!')).toEqual([1, ...body, 2]);
+    expect(tokenizer.encode('!', { addSpecialTokens: false })).toEqual(body);
+  });
+
+  test.each<[string, object, string, RegExp]>([
+    [
+      'no token',
+      template([special('<start>'), text]),
+      'bad-file',
+      /adds "<start>", which is no token; wanted/,
+    ],
+    [
+      'no token, behind another part',
+      { type: 'Sequence', processors: [template([text, special('<start>')])] },
+      'bad-file',
+      /adds "<start>", which is no token/,
+    ],
+    ['a number', template([special(1), text]), 'bad-file', /adds 1, which is no token/],
+    ['a name of every object', template([special('toString'), text]), 'bad-file', /adds "toString", which/],
+    [
+      'another id',
+      template([special('<s>'), text], { '<s>': { id: '<s>', ids: [2], tokens: ['<s>'] } }),
+      'bad-file',
+      /adds "<s>", as id 2; wanted 1, the id/,
+    ],
+    [
+      'a name for other tokens',
+      template([special('bos'), text], { bos: { id: 'bos', ids: [1], tokens: ['<s>'] } }),
+      'unsupported-model',
+      /"bos" stands for \["<s>"\]; wanted a token of that name/,
+    ],
+    [
+      'without the text',
+      template([special('<s>')]),
+      'bad-file',
+      /single is "without the text"; wanted the Sequence/,
+    ],
+    ['a word', template(['<s>', text]), 'bad-file', /single: an entry is "<s>"; wanted a SpecialToken/],
+    ['no list', template(null), 'bad-file', /post_processor.single is null; wanted a list/],
+    [
+      'Bert: no token',
+      { type: 'BertProcessing', cls: ['[CLS]', 1], sep: ['</s>', 2] },
+      'bad-file',
+      /adds "\[CLS\]"/,
+    ],
+    [
+      'Roberta: another id',
+      { type: 'RobertaProcessing', cls: ['<s>', 1], sep: ['</s>', 1] },
+      'bad-file',
+      /as id 1; wanted 2/,
+    ],
+    [
+      'Roberta: nothing',
+      { type: 'RobertaProcessing', cls: ['<s>', 1] },
+      'bad-file',
+      /post_processor.sep is missing/,
+    ],
+  ])('is refused at load: %s', async (_case, processor, code, message) => {
+    const error: unknown = await open(processor).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ name: 'AtomoeError', code, message: expect.stringMatching(message) });
+  });
+
+  test('a first token that is none is refused where every text gets it', async () => {
+    const withBos = (bos_token: string, add_bos_token: boolean) =>
+      openTokenizer({ ...files, tokenizerConfig: { bos_token, add_bos_token } });
+    await expect(withBos('<start>', true)).rejects.toMatchObject({
+      code: 'bad-file',
+      message: expect.stringMatching(/add_bos_token is true, and bos_token is "<start>", which is no token/),
+    });
+    expect((await withBos('<start>', false)).bosId).toBeUndefined();
+  });
 });
 
 describe('special tokens, wherever they are declared', () => {

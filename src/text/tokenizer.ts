@@ -1,7 +1,8 @@
 import { AddedToken, Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { AtomoeError } from '../errors.ts';
 import { boundLibrary } from './bounded-library.ts';
-import { addedAround, checkTokenizer, type Json } from './check-tokenizer.ts';
+import { checkPostProcessor } from './check-post-processor.ts';
+import { checkTokenizer, type Json } from './check-tokenizer.ts';
 import { contentOf, declaredTokens, type DeclaredTokens } from './declared-tokens.ts';
 import { StreamingDetokenizer } from './detokenizer.ts';
 import type { DetokenizerOptions, TokenTable } from './detokenizer.ts';
@@ -59,7 +60,8 @@ export async function openTokenizer(files: TokenizerFiles): Promise<Tokenizer> {
     ownIds.get(content),
   );
   checkFit(ownIds, declared, vocab);
-  checkAround(tokenizerJson['post_processor'], ownIds, declared);
+  const addedIds = new Map(declared.added.map(({ content, id }) => [content, id]));
+  checkPostProcessor(tokenizerJson['post_processor'], (token) => addedIds.get(token) ?? ownIds.get(token));
   const model = { ...(tokenizerJson['model'] as Json), type };
   const parts = { ...EMPTY_PARTS, ...tokenizerJson, model, added_tokens: [] };
   const library = construct(() => new HuggingFaceTokenizer(parts as never, libraryConfig(tokenizerConfig)));
@@ -73,6 +75,7 @@ export async function openTokenizer(files: TokenizerFiles): Promise<Tokenizer> {
   const [bosToken, eosToken] = [named('bos_token'), named('eos_token')];
   const bosId = idOf(bosToken) ?? ids(modelConfig['bos_token_id'])[0];
   const addsBos = tokenizerConfig['add_bos_token'] === true;
+  if (addsBos && bosToken !== undefined && bosId === undefined) throw missingBos(bosToken);
   const stream = (options?: DetokenizerOptions) => new StreamingDetokenizer(table, options);
   const decode = (ids: readonly number[], options?: DetokenizerOptions) => {
     const detokenizer = stream(options);
@@ -123,20 +126,11 @@ function libraryConfig(config: Json): Json {
   return Object.fromEntries(booleans);
 }
 
-/** A token that is put around each text has an id: without one every prompt would lose it. */
-function checkAround(
-  processor: unknown,
-  ownIds: ReadonlyMap<string, number>,
-  { added }: DeclaredTokens,
-): void {
-  const unknown = addedAround(processor).find(
-    (token) => !ownIds.has(token) && !added.some(({ content }) => content === token),
-  );
-  if (unknown === undefined) return;
-  throw new AtomoeError(
+function missingBos(token: string): AtomoeError {
+  return new AtomoeError(
     'bad-file',
-    `tokenizer.json: post_processor adds ${JSON.stringify(unknown.slice(0, 60))}, which is no token; wanted one of the ` +
-      'vocabulary or of added_tokens; download it again',
+    `tokenizer_config.json: add_bos_token is true, and bos_token is ${JSON.stringify(token.slice(0, 60))}, which is no ` +
+      'token; wanted one of the vocabulary or of added_tokens; download it again',
   );
 }
 
