@@ -319,6 +319,16 @@ export interface MemoryReport {
   readonly stagingBytes: number;
 }
 
+/** Where nothing is loaded, or nothing is on a GPU. */
+export const NO_MEMORY: MemoryReport = {
+  totalBytes: 0,
+  weightsBytes: 0,
+  expertsBytes: 0,
+  kvCacheBytes: 0,
+  activationsBytes: 0,
+  stagingBytes: 0,
+};
+
 /** A message as OpenAI's clients send it: wider than `ChatMessage`, and refused at run time where that is not enough. */
 export interface ChatRequestMessage {
   readonly role: ChatMessage['role'] | 'function';

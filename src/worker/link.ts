@@ -1,5 +1,11 @@
 /** The page's end of the port: requests, their answers, and the three ways out: an answer, an abort, the worker's end. */
-import type { LoadProgress, MemoryReport, ModelInfo, ModelSource } from '../engine/api.ts';
+import {
+  NO_MEMORY,
+  type LoadProgress,
+  type MemoryReport,
+  type ModelInfo,
+  type ModelSource,
+} from '../engine/api.ts';
 import { textOf } from '../engine/failures.ts';
 import { onAbort, ReplyStream } from '../engine/talk/reply-stream.ts';
 import type { AutoMemory } from '../engine/load/auto-memory.ts';
@@ -64,7 +70,7 @@ export class Link {
   #ended: AtomoeError | undefined; // why nothing works any more
   #isDisposed = false;
   model: ModelInfo | undefined;
-  memory: MemoryReport = EMPTY_MEMORY;
+  memory: MemoryReport = NO_MEMORY;
 
   constructor(port: PortLike, close: () => void, autoMemory?: AutoMemory) {
     this.#port = port;
@@ -196,7 +202,7 @@ export class Link {
 
   #forgetModel(): void {
     this.model = undefined;
-    this.memory = EMPTY_MEMORY;
+    this.memory = NO_MEMORY;
   }
 
   #settleAll(error: AtomoeError): void {
@@ -274,15 +280,6 @@ interface Stream {
 
 /** How long a worker has to dispose of its engine before it is ended. */
 const GOODBYE_MS = 1000;
-
-const EMPTY_MEMORY: MemoryReport = {
-  totalBytes: 0,
-  weightsBytes: 0,
-  expertsBytes: 0,
-  kvCacheBytes: 0,
-  activationsBytes: 0,
-  stagingBytes: 0,
-};
 
 /** The error for a worker that is gone. */
 export function lostError(how: string, cause?: unknown): AtomoeError {

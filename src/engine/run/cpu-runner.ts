@@ -2,10 +2,17 @@
 import { invariant } from '../../errors.ts';
 import { runOnCpu, type CpuResources, type CpuStates } from '../../graph/cpu.ts';
 import { recordOf, type ModelGraph, type Step } from '../../graph/node.ts';
-import { NOT_FINITE, parseRecord } from '../../graph/ops/sample.ts';
+import { markSeen, NOT_FINITE, parseRecord, SEEN } from '../../graph/ops/sample.ts';
 import { nextOf, type Tensor } from '../../graph/tensor.ts';
 import { buildGraph } from '../../blocks/family.ts';
-import type { LoadProgress, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
+import {
+  NO_MEMORY,
+  type LoadProgress,
+  type LossyReport,
+  type MemoryReport,
+  type TokenRoutes,
+} from '../api.ts';
+import { CPU_ADAPTER } from '../load/adapter-report.ts';
 import { loadOnCpu } from '../load/cpu-load.ts';
 import type { Drafted } from '../load/planning.ts';
 import { Progress } from './progress.ts';
@@ -25,14 +32,7 @@ class CpuState implements RunnerState {
 }
 
 export class CpuRunner implements Runner {
-  readonly adapter = {
-    device: 'cpu',
-    name: 'CPU reference',
-    adapterClass: 'software',
-    f16: false,
-    subgroups: false,
-    maxBindingBytes: 0,
-  } as const;
+  readonly adapter = CPU_ADAPTER;
   readonly contextTokens: number;
   readonly chunkTokens: number;
   readonly #drafted: Drafted;
@@ -78,9 +78,7 @@ export class CpuRunner implements Runner {
   }
 
   setSeen(state: RunnerState, ids: Iterable<number>): void {
-    const words = new Uint32Array(Math.ceil(this.#drafted.spec.vocab / 32));
-    for (const id of ids) words[id >>> 5] = (words[id >>> 5] ?? 0) | (1 << (id & 31));
-    own(state).tensors.set('seen', words);
+    own(state).tensors.set(SEEN, markSeen(this.#drafted.spec.vocab, ids));
   }
 
   async prefill(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<void> {
@@ -115,14 +113,7 @@ export class CpuRunner implements Runner {
   }
 
   memoryReport(): MemoryReport {
-    return {
-      totalBytes: 0,
-      weightsBytes: 0,
-      expertsBytes: 0,
-      kvCacheBytes: 0,
-      activationsBytes: 0,
-      stagingBytes: 0,
-    };
+    return NO_MEMORY;
   }
 
   lossyReport(): LossyReport | undefined {

@@ -331,12 +331,16 @@ async function openScratch(
 function makePolicies({ experts, decode }: Drafted, streaming: StreamingOptions): MakePolicy {
   invariant(experts, () => 'a model without experts');
   const { policy, seed } = { ...STREAMING_DEFAULTS, ...streaming };
-  const make = typeof policy === 'function' ? policy : POLICIES[policy];
+  const make = policyOf(policy);
   const topK = unitsOfToken(experts, decode);
   const made = Array.from({ length: experts.layers }, (_, layer) =>
     make({ units: experts.units(layer), topK, layer, seed }),
   );
   return (shape) => made[shape.layer] ?? make(shape);
+}
+
+function policyOf(policy: NonNullable<StreamingOptions['policy']>): MakePolicy {
+  return typeof policy === 'function' ? policy : POLICIES[policy];
 }
 
 /** Units of one token at most. */
@@ -358,7 +362,7 @@ function openSteps(
   const streamer = new ExpertStreamer({
     ...made,
     topK,
-    policy: typeof policy === 'function' ? policy : POLICIES[policy],
+    policy: policyOf(policy),
     seed,
     copy: (copies) => submit(gpu, [], copies),
     observer,

@@ -3,7 +3,7 @@ import type { Buffer } from '../../gpu/buffer.ts';
 import { DEFAULT_LIMITS } from '../../gpu/device.ts';
 import { ReadbackRing } from '../../gpu/readback.ts';
 import { submit, type Copy } from '../../gpu/recorder.ts';
-import { NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../../graph/ops/sample.ts';
+import { markSeen, NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../../graph/ops/sample.ts';
 import { NO_EXPERT } from '../../graph/ops/skip-light.ts';
 import { tensorSizeBytes } from '../../graph/liveness.ts';
 import { nextOf } from '../../graph/tensor.ts';
@@ -11,6 +11,7 @@ import { recordOf, type ModelGraph, type Step } from '../../graph/node.ts';
 import { Plan, type Instance } from '../../graph/plan.ts';
 import { buildGraph } from '../../blocks/family.ts';
 import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
+import { reportOf } from '../load/adapter-report.ts';
 import type { ExpertMemory } from './expert-memory.ts';
 import { Pace } from './pace.ts';
 import { GpuState, gpuState, stepOf, writeIds, type Loaded } from './gpu-state.ts';
@@ -41,14 +42,7 @@ export class GpuRunner implements Runner {
     this.tools = new GpuTools(loaded);
     this.contextTokens = drafted.contextTokens;
     this.chunkTokens = drafted.chunkTokens;
-    this.adapter = {
-      device: 'gpu',
-      name: gpu.name,
-      adapterClass: gpu.adapterClass,
-      f16: gpu.features.has('shader-f16'),
-      subgroups: gpu.features.has('subgroups'),
-      maxBindingBytes: gpu.limits.maxBindingBytes,
-    };
+    this.adapter = reportOf(gpu);
     const routesBytes = drafted.decode.routes.reduce((sum, { ids }) => sum + 8 * ids.perToken, 0);
     this.#ring = new ReadbackRing(gpu, SAMPLE_RECORD_BYTES + routesBytes);
   }
@@ -79,9 +73,7 @@ export class GpuRunner implements Runner {
     const { gpu, drafted } = this.#loaded;
     const seen = gpuState(state).buffers.get(SEEN);
     if (!seen) return;
-    const words = new Uint32Array(Math.ceil(drafted.spec.vocab / 32));
-    for (const id of ids) words[id >>> 5] = (words[id >>> 5] ?? 0) | (1 << (id & 31));
-    gpu.write(seen, 0, words);
+    gpu.write(seen, 0, markSeen(drafted.spec.vocab, ids));
   }
 
   async prefill(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<void> {
@@ -122,9 +114,25 @@ export class GpuRunner implements Runner {
   }
 
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
+    const { vocab } = this.#loaded.drafted.spec;
+    this.#allLogitsPlan ??= this.#openAllLogits();
+    this.#allLogitsPlan.catch(() => (this.#allLogitsPlan = undefined)); // the next call tries again
+    const plan = await this.#allLogitsPlan;
+    const { maxTokens } = plan;
+    const own = gpuState(state);
+    const instance = plan.instance(own.buffers);
+    const all = new Float32Array(request.ids.length * vocab);
+    for (let from = 0; from < request.ids.length; from += maxTokens) {
+      const ids = request.ids.slice(from, from + maxTokens);
+      await this.#run(own, instance, { ...request, ids, past: request.past + from }, [], undefined);
+      all.set(new Float32Array(await plan.read(plan.graph.logits, ids.length)), from * vocab);
+    }
+    return all;
+  }
+
+  #openAllLogits(): Promise<Plan<ModelGraph>> {
     const { gpu, drafted, forPrompts, scalar, tuning, refusals, bounds } = this.#loaded;
-    const { family, spec, contextTokens, lossy } = drafted;
-    const maxTokens = mostLogitRows(spec.vocab, drafted.chunkTokens);
+    const { family, spec, contextTokens, lossy, chunkTokens } = drafted;
     const graph = buildGraph(family, spec, {
       logits: 'all',
       sample: false,
@@ -132,18 +140,8 @@ export class GpuRunner implements Runner {
       skipBelow: lossy.skipBelow,
     });
     const common = { contextTokens, scalar, tuning, refusals, ...bounds };
-    const options = { label: 'all logits', maxTokens, ...common };
-    this.#allLogitsPlan ??= Plan.open(gpu, graph, forPrompts, options);
-    const plan = await this.#allLogitsPlan;
-    const own = gpuState(state);
-    const instance = plan.instance(own.buffers);
-    const all = new Float32Array(request.ids.length * spec.vocab);
-    for (let from = 0; from < request.ids.length; from += maxTokens) {
-      const ids = request.ids.slice(from, from + maxTokens);
-      await this.#run(own, instance, { ...request, ids, past: request.past + from }, [], undefined);
-      all.set(new Float32Array(await plan.read(plan.graph.logits, ids.length)), from * spec.vocab);
-    }
-    return all;
+    const maxTokens = mostLogitRows(spec.vocab, chunkTokens);
+    return Plan.open(gpu, graph, forPrompts, { label: 'all logits', maxTokens, ...common });
   }
 
   memoryReport(): MemoryReport {
@@ -168,7 +166,7 @@ export class GpuRunner implements Runner {
   dispose(): void {
     const { decode, prefill, memory, weights } = this.#loaded;
     for (const item of [decode, prefill, this.#ring]) item.dispose();
-    void this.#allLogitsPlan?.then((plan) => plan.dispose());
+    void this.#allLogitsPlan?.then((plan) => plan.dispose()).catch(() => {}); // who asked for it was told
     memory?.dispose();
     for (const { parts } of weights.values()) for (const part of parts) part.slice.buffer.dispose();
   }

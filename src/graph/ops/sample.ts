@@ -26,6 +26,13 @@ export const SAMPLE_RECORD_BYTES = 4 * recordWords(CANDIDATES);
 /** The state that holds which tokens the repetition penalty knows: a bit for each. */
 export const SEEN = 'seen';
 
+/** The state's words where these tokens have been seen. */
+export function markSeen(vocab: number, ids: Iterable<number>): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(seenWords(vocab));
+  for (const id of ids) words[id >>> 5] = (words[id >>> 5] ?? 0) | (1 << (id & 31));
+  return words;
+}
+
 interface SampleIo {
   readonly ids: Tensor;
   readonly logits: Tensor; // f32, one row
