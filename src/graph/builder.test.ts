@@ -4,7 +4,7 @@ import type { Node } from './node.ts';
 import { nextOf, type Tensor } from './tensor.ts';
 
 function node(reads: readonly Tensor[], writes: readonly Tensor[]): Node {
-  return { op: 'toy', label: 'one', reads, writes, lower: () => [], run: () => {} };
+  return { op: 'toy', label: 'one', io: {}, reads, writes, lower: () => [], run: () => {} };
 }
 
 const STATE = { role: 'state', rewind: 'parity', fixed: 4 } as const;

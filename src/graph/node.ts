@@ -151,8 +151,11 @@ export interface RunContext {
 export interface Node {
   readonly op: string;
   readonly label: string;
+  readonly io: object; // the op's tensors and weights, and the numbers that describe it: for executors with a table of their own
   readonly reads: readonly (Tensor | Weight)[];
   readonly writes: readonly Tensor[];
+  /** Steps that run the node; absent: all. `lower` and `run` already respect it. */
+  readonly isNeeded?: (step: Step) => boolean;
   readonly lower: (context: LowerContext) => readonly Dispatch[];
   readonly run: (context: RunContext) => void;
 }
@@ -161,6 +164,7 @@ export interface Node {
 export function onlyWhen(isNeeded: (step: Step) => boolean, node: Node): Node {
   return {
     ...node,
+    isNeeded,
     lower: (context) =>
       node.lower(context).map((one) => ({
         ...one,

@@ -29,6 +29,7 @@ export function defineOp<Io extends object>(op: OpDefinition<Io>): MakeNode<Io> 
   return (label, io) => ({
     op: op.name,
     label,
+    io,
     reads: op.reads(io).filter((each) => each !== undefined),
     writes: op.writes(io),
     lower: (context) => op.lower(context, io),

@@ -48,6 +48,7 @@ function specWith(...forms: readonly Form[]): PlanSpec {
   builder.add({
     op: 'toy',
     label: 'toy',
+    io: {},
     reads: [],
     writes: [y],
     run: () => {},
