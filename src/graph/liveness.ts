@@ -19,12 +19,6 @@ export function tensorSizeBytes(tensor: Tensor, tokens: number, scalar: Scalar):
   return Math.max(16, alignUp(elementBytes(tensor, scalar) * elementCount(tensor, tokens), 16));
 }
 
-interface Life {
-  readonly tensor: Tensor;
-  first: number; // dispatch that writes it first
-  last: number; // dispatch that uses it last
-}
-
 /**
  * Colours tensors by liveness. Two tensors share a buffer only when no dispatch touches one while the other is still
  * needed, so no dispatch binds one buffer for reading and for writing. Inputs and outputs have buffers of their own;
@@ -39,6 +33,24 @@ export function shareBuffers(
   scalar: Scalar,
   { keepCuts = false }: { readonly keepCuts?: boolean } = {},
 ): SharedBuffer[] {
+  const cuts = keepCuts ? cutsOf(dispatches) : [];
+  const all = lives(dispatches).map((life) => ({
+    ...life,
+    isKept: cuts.some((cut) => life.first < cut && cut <= life.last),
+  }));
+  return colour(all, (tensor) => tensorSizeBytes(tensor, maxTokens, scalar));
+}
+
+/** When a tensor is written first and used last, as numbers of dispatches or nodes. */
+export interface Life {
+  readonly tensor: Tensor;
+  first: number;
+  last: number;
+  readonly isKept?: boolean; // nothing that follows may overwrite it
+}
+
+/** Gives each tensor a buffer, or a turn in one whose tensors are no longer needed. */
+export function colour(all: readonly Life[], sizeOf: (tensor: Tensor) => number): SharedBuffer[] {
   interface Open {
     isIndirect: boolean;
     isPrivate: boolean;
@@ -47,10 +59,8 @@ export function shareBuffers(
     freeFrom: number;
   }
   const buffers: Open[] = [];
-  const cuts = keepCuts ? cutsOf(dispatches) : [];
-  for (const { tensor, first, last } of lives(dispatches)) {
-    const isKept = cuts.some((cut) => first < cut && cut <= last);
-    const sizeBytes = tensorSizeBytes(tensor, maxTokens, scalar);
+  for (const { tensor, first, last, isKept = false } of all) {
+    const sizeBytes = sizeOf(tensor);
     const isIndirect = tensor.role === 'indirect';
     const isPrivate = tensor.role === 'input' || tensor.role === 'output';
     const candidates = isPrivate
@@ -61,12 +71,12 @@ export function shareBuffers(
       (a, b) => Number(a.sizeBytes < sizeBytes) - Number(b.sizeBytes < sizeBytes) || fit(a, b, sizeBytes),
     );
     const chosen = candidates[0];
+    const freeFrom = isKept ? Infinity : last;
     if (chosen) {
       chosen.tensors.push(tensor);
       chosen.sizeBytes = Math.max(chosen.sizeBytes, sizeBytes);
-      chosen.freeFrom = isKept ? Infinity : last;
+      chosen.freeFrom = freeFrom;
     } else {
-      const freeFrom = isKept ? Infinity : last;
       buffers.push({ isIndirect, isPrivate, tensors: [tensor], sizeBytes, freeFrom });
     }
   }
