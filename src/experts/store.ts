@@ -5,6 +5,7 @@ import type { Copy } from '../gpu/recorder.ts';
 import { ABSENT_SLOT, type ExpertWeights } from '../graph/experts.ts';
 import type { RecordLayout } from '../weights/record.ts';
 import type { Ref } from '../graph/tensor.ts';
+import type { Move, SlotStore } from './slot-store.ts';
 import {
   groupOf,
   homeSlot,
@@ -31,7 +32,7 @@ export interface StoreOptions {
  * Expert records in GPU memory, in slots behind a table. What lies where is the caller's business. Writes ride the
  * queue: work submitted later sees them, work submitted before does not.
  */
-export class ExpertStore implements ExpertWeights {
+export class ExpertStore implements ExpertWeights, SlotStore {
   readonly layers: number;
   readonly unitsPerLayer: number;
   readonly recordBytes: number;
@@ -131,15 +132,15 @@ export class ExpertStore implements ExpertWeights {
   }
 
   /** A copy of a record from a slot to another store's, or to another slot in another buffer. */
-  copy(layer: number, slot: number, to: ExpertStore, toSlot: number): Copy {
-    const source = this.#at(layer, slot);
+  static copy({ layer, from, slot, to, toSlot }: Move<ExpertStore>): Copy {
+    const source = from.#at(layer, slot);
     const target = to.#at(layer, toSlot);
     return {
       from: source.buffer,
       fromOffsetBytes: source.offsetBytes,
       to: target.buffer,
       toOffsetBytes: target.offsetBytes,
-      sizeBytes: this.recordBytes,
+      sizeBytes: from.recordBytes,
     };
   }
 
@@ -169,7 +170,7 @@ export class ExpertStore implements ExpertWeights {
   }
 
   /** Points every unit to some slot, whatever it holds: for timing kernels. */
-  pretendAll(): void {
+  markAllPresent(): void {
     const { places } = this.plan;
     for (let layer = 0; layer < this.layers; layer += 1) {
       for (let unit = 0; unit < this.unitsPerLayer; unit += 1)

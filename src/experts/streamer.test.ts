@@ -131,7 +131,7 @@ class Bench {
   readonly line: Line;
   readonly memory = new Memory();
   readonly shape: Shape;
-  readonly streamer: ExpertStreamer;
+  readonly streamer: ExpertStreamer<ExpertStore>;
   readonly store: ExpertStore;
   readonly #next: () => number;
   readonly #tiers: RecordTiers;
@@ -139,7 +139,7 @@ class Bench {
   private constructor(
     shape: Shape,
     next: () => number,
-    make: (memory: Memory, tiers: RecordTiers) => ExpertStreamer,
+    make: (memory: Memory, tiers: RecordTiers) => ExpertStreamer<ExpertStore>,
     memory: Memory,
   ) {
     this.shape = shape;
@@ -175,7 +175,10 @@ class Bench {
     const policy = [ema(), lru(), random(seed)][seed % 3] ?? ema();
     const poison = new Uint8Array(new Uint32Array(RECORD_WORDS).fill(POISON).buffer);
     const make = (_: Memory, tiers: RecordTiers) =>
-      new ExpertStreamer({ store, scratch: forPrompts, tiers, topK, policy, copy: memory.copy, poison });
+      new ExpertStreamer({
+        ...{ store, scratch: forPrompts, tiers, topK, policy, poison },
+        copy: (moves) => memory.copy(moves.map(ExpertStore.copy)),
+      });
     return new Bench(shape, next, make, memory);
   }
 

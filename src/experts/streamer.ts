@@ -1,23 +1,22 @@
 /** Keeps the experts that the model needs in GPU memory: what to load, where to put it, what makes room. */
 import { invariant } from '../errors.ts';
-import type { Copy } from '../gpu/recorder.ts';
 import { LayerCache, NONE } from './layer-cache.ts';
 import type { MakePolicy } from './policy.ts';
 import { reservedSlots } from './pools.ts';
 import { Speculation, type SpeculationCounters } from './speculation.ts';
-import type { ExpertStore } from './store.ts';
+import type { Move, SlotStore } from './slot-store.ts';
 import type { RecordTiers } from './tiers.ts';
 
-export interface StreamerOptions {
-  readonly store: ExpertStore; // decode reads from here
+export interface StreamerOptions<S extends SlotStore> {
+  readonly store: S; // decode reads from here
   /** Prompts read from here, some units at a time; absent where the store has a place for each unit. */
-  readonly scratch: ExpertStore | undefined;
+  readonly scratch: S | undefined;
   readonly tiers: RecordTiers;
   readonly topK: number; // units of one token at most
   readonly policy: MakePolicy;
   readonly seed?: number; // of policies that draw; default 0
-  /** Sends copies to the GPU, ahead of whatever is submitted next. */
-  readonly copy: (copies: readonly Copy[]) => void;
+  /** Makes copies, ahead of whatever is submitted next. */
+  copy(moves: readonly Move<S>[]): void;
   /** Hears what layers use, in order: for recording routes. */
   readonly observer?: RouteObserver | undefined;
   /** Overwrites slots whose units were evicted, so that a use after it shows. For tests. */
@@ -44,10 +43,10 @@ export interface StreamCounters extends SpeculationCounters {
 /** Never valid. */
 const NEVER = Infinity;
 
-export class ExpertStreamer {
-  readonly store: ExpertStore;
-  readonly scratch: ExpertStore | undefined;
-  readonly #options: StreamerOptions;
+export class ExpertStreamer<S extends SlotStore = SlotStore> {
+  readonly store: S;
+  readonly scratch: S | undefined;
+  readonly #options: StreamerOptions<S>;
   readonly #caches: readonly LayerCache[];
   readonly #slotAt: readonly Int32Array[]; // [layer][place]
   readonly #validSince: Float64Array; // [layers * units]: the serial from which on the table points to the record
@@ -60,7 +59,7 @@ export class ExpertStreamer {
   readonly #records: number; // units of all layers
   #present = 0; // units that the table points to
 
-  constructor(options: StreamerOptions) {
+  constructor(options: StreamerOptions<S>) {
     const { store, topK, policy, seed = 0, tiers } = options;
     const { layers, unitsPerLayer, plan } = store;
     invariant(plan.places >= Math.min(topK, unitsPerLayer), () => `${plan.places} places for ${topK} units`);
@@ -376,13 +375,7 @@ export class ExpertStreamer {
    * Cuts the used units into lots for the scratch slots. Units that lose their place to others come first: they are
    * copied before they are overwritten.
    */
-  #planWaves(
-    layer: number,
-    uses: Uint32Array,
-    loads: number,
-    scratch: ExpertStore,
-    canSplit: boolean,
-  ): number[][] {
+  #planWaves(layer: number, uses: Uint32Array, loads: number, scratch: S, canSplit: boolean): number[][] {
     const { evicted } = this.#cache(layer).loads;
     const leaving = new Set(evicted.subarray(0, loads));
     const used = [...uses.keys()].filter((unit) => (uses[unit] ?? 0) > 0);
@@ -421,14 +414,14 @@ export class ExpertStreamer {
   async #fill(
     layer: number,
     units: readonly number[],
-    scratch: ExpertStore,
+    scratch: S,
     records: ReadonlyMap<number, Uint8Array<ArrayBuffer>>,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const copies: Copy[] = [];
+    const moves: Move<S>[] = [];
     for (const [slot, unit] of units.entries()) {
       const lies = records.has(unit) ? undefined : this.#where(layer, unit);
-      if (lies !== undefined) copies.push(this.store.copy(layer, lies, scratch, slot));
+      if (lies !== undefined) moves.push({ layer, from: this.store, slot: lies, to: scratch, toSlot: slot });
       else {
         // Not read where it had a slot that was given away since.
         const record = records.get(unit) ?? (await this.#options.tiers.read(layer, unit, signal));
@@ -436,15 +429,15 @@ export class ExpertStreamer {
       }
       scratch.point(layer, unit, slot);
     }
-    if (copies.length > 0) this.#options.copy(copies);
+    if (moves.length > 0) this.#options.copy(moves);
     scratch.flush(layer);
   }
 
   /** Copies the units of a lot that were given a place to it, and clears the lot's entries. */
-  #keep(layer: number, units: readonly number[], scratch: ExpertStore): void {
+  #keep(layer: number, units: readonly number[], scratch: S): void {
     const cache = this.#cache(layer);
     const { loads } = cache;
-    const copies: Copy[] = [];
+    const moves: Move<S>[] = [];
     for (const [from, unit] of units.entries()) {
       scratch.point(layer, unit, undefined);
       const place = cache.placeOf(unit);
@@ -452,10 +445,10 @@ export class ExpertStreamer {
       const evicted = loads.evicted[loads.unit.indexOf(unit)] ?? NONE;
       const slot = this.#slot(layer, place);
       if (evicted !== NONE && this.#since(layer, evicted) !== NEVER) this.#forget(layer, evicted);
-      copies.push(scratch.copy(layer, from, this.store, slot));
+      moves.push({ layer, from: scratch, slot: from, to: this.store, toSlot: slot });
       this.#point(layer, unit, slot);
     }
-    if (copies.length > 0) this.#options.copy(copies);
+    if (moves.length > 0) this.#options.copy(moves);
   }
 
   /** The slot in which a unit can be read now, in a place or reserved. */

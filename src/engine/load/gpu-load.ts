@@ -11,6 +11,7 @@ import type { Scalar, Weight } from '../../graph/tensor.ts';
 import { matrixBindingBytes, weightParts, type Bounds } from '../../graph/weight-parts.ts';
 import type { LoadProgress, StreamingOptions } from '../api.ts';
 import { ExpertMemory, type StreamTesting } from '../run/expert-memory.ts';
+import { boundExperts, GpuExperts } from '../run/gpu-experts.ts';
 import { GpuRunner } from '../run/gpu-runner.ts';
 import type { Drafted } from './planning.ts';
 import type { SlotPlan } from './slots.ts';
@@ -56,15 +57,17 @@ async function openRunner(
   gpu.budgetBytes = options.budgetBytes;
   const advance = downloadProgress(drafted, options);
   const weights = await uploadWeights(gpu, decode, context, held, { advance, bounds });
-  const memory = experts && slots && (await ExpertMemory.open(gpu, drafted, { ...options, slots }));
+  const device = new GpuExperts(gpu, drafted);
+  const memory = experts && slots && (await ExpertMemory.open(device, drafted, { ...options, slots }));
   if (memory) held.push(memory);
   const weight = (wanted: Weight) => {
     const found = weights.get(wanted.name);
     invariant(found, () => `weight ${wanted.name} was not loaded`);
     return found;
   };
-  const forTokens: Resources = { weight, experts: memory?.forTokens };
-  const forPrompts: Resources = { weight, experts: memory?.forPrompts };
+  const bound = memory && boundExperts(memory);
+  const forTokens: Resources = { weight, experts: bound?.forTokens };
+  const forPrompts: Resources = { weight, experts: bound?.forPrompts };
   const refusals = new Refusals();
   const common = { contextTokens, scalar, refusals, ...bounds };
   const tokens = { ...common, label: 'decode', maxTokens: 1, keepCuts: true };
@@ -75,7 +78,7 @@ async function openRunner(
   ];
   const tune = () =>
     gpu.withoutBudget(() => tuneModel(gpu, specs, { ...options.tuning, refusals }, onProgress));
-  const tuning = memory ? await memory.pretending(tune) : await tune();
+  const tuning = memory ? await memory.withAllPresent(tune) : await tune();
   if (memory && !memory.slots.streams) await memory.loadAll(advance, context.signal);
   const plans = await openPlans(gpu, specs, tuning, onProgress, held);
   if (gpu.isLost)

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { Gpu } from '../../gpu/device.ts';
 import { ExpertMemory } from './expert-memory.ts';
+import { GpuExperts } from './gpu-experts.ts';
 import { draftModel, sizeModel } from '../load/planning.ts';
 import { modelInMemory } from '../streaming.testing.ts';
 
@@ -12,7 +13,8 @@ test('half the slots, until they fit; and a typed error where none do', async ()
   const { recordBytes } = drafted.experts!;
   const open = (budgetSlots: number) => {
     gpu.budgetBytes = gpu.usedBytes() + budgetSlots * recordBytes;
-    return ExpertMemory.open(gpu, drafted, { slots: slots!, fewer, streaming: {}, testing: {} });
+    const device = new GpuExperts(gpu, drafted);
+    return ExpertMemory.open(device, drafted, { slots: slots!, fewer, streaming: {}, testing: {} });
   };
   expect(slots).toMatchObject({ places: 32, streams: false });
   const half = await open(32 * 6 - 1);

@@ -1,22 +1,18 @@
-/** The experts of a loaded model: GPU slots, what streams them, and how both change while the model is in use. */
+/** The experts of a loaded model: slots on a device, what streams them, and how both change while the model is in use. */
 import { AtomoeError, invariant } from '../../errors.ts';
 import { POLICIES } from '../../experts/policies.ts';
 import type { MakePolicy } from '../../experts/policy.ts';
 import type { LinkState } from '../../experts/prefetch-budget.ts';
-import { ExpertStore } from '../../experts/store.ts';
+import type { RecordShape } from '../../experts/pools.ts';
+import type { Move, SlotStore } from '../../experts/slot-store.ts';
+import type { StoreOptions } from '../../experts/store.ts';
 import { ExpertStreamer, type RouteObserver } from '../../experts/streamer.ts';
 import { RecordTiers } from '../../experts/tiers.ts';
-import type { Buffer } from '../../gpu/buffer.ts';
-import type { Gpu } from '../../gpu/device.ts';
-import { submit } from '../../gpu/recorder.ts';
-import type { ExpertWeights } from '../../graph/experts.ts';
-import type { RecordLayout } from '../../weights/record.ts';
-import type { Ref } from '../../graph/tensor.ts';
 import { SLOT_STATES, type DiskReport, type StreamingOptions, type StreamingReport } from '../api.ts';
 import { STREAMING_DEFAULTS } from '../options.ts';
 import type { Drafted } from '../load/planning.ts';
 import { mostUnits, type SlotPlan } from '../load/slots.ts';
-import { StreamedSteps } from './streamed-steps.ts';
+import type { RunAheadCounters } from './streamed-steps.ts';
 import type { ExpertPlan } from '../load/expert-plan.ts';
 
 /** What tests turn to show that results do not depend on it. */
@@ -46,51 +42,37 @@ function hostBytes({ streams }: SlotPlan, { hostBudget }: StreamingOptions): num
   return hostBudget ?? (streams ? DEFAULT_HOST_BYTES : 0);
 }
 
-/** Experts as kernels bind them, in whichever store is in use when they are bound. */
-class BoundExperts implements ExpertWeights {
-  readonly unitsPerLayer: number;
-  readonly table: Ref;
-  readonly #current: () => ExpertStore;
-
-  constructor(current: () => ExpertStore) {
-    this.unitsPerLayer = current().unitsPerLayer;
-    this.#current = current;
-    this.table = lazily(() => current().table);
-  }
-
-  units(layer: number): number {
-    return this.#current().units(layer);
-  }
-
-  layout(layer: number): RecordLayout {
-    return this.#current().layout(layer);
-  }
-
-  pools(layer: number): readonly Ref[] {
-    // How many there are follows from the model and the device, so it is the same for every store.
-    return this.#current()
-      .pools(layer)
-      .map((_, index) => lazily(() => this.#current().pools(layer)[index]));
-  }
+/** How the steps of a model whose experts stream are made on some device. */
+export interface ExpertSteps {
+  readonly counters: Readonly<RunAheadCounters>;
+  dispose(): void;
 }
 
-/** A buffer that is looked up when it is bound. */
-function lazily(current: () => Ref | undefined): Ref {
-  return {
-    kind: 'buffer',
-    get buffer(): Buffer {
-      const ref = current();
-      invariant(ref?.kind === 'buffer', () => 'no expert buffer');
-      return ref.buffer;
-    },
-  };
+/** What streaming needs to know of the model beside the streamer. */
+export interface StepsOptions {
+  readonly lookahead: number; // layers ahead that are predicted
+  readonly runAhead: number | 'auto';
+  readonly unitExperts: readonly number[]; // [layer]: experts of a unit: 1, or those of a page
+  readonly mistake: StreamTesting['mistake'];
+  readonly dropColdBelow: number;
 }
 
-interface Stores {
+/** A device that holds experts in slots. */
+export interface ExpertDevice<S extends SlotStore, T extends ExpertSteps> {
+  /** Bytes that the model may take from now on. */
+  budgetBytes: number;
+  /** @throws {AtomoeError} out-of-memory; limit-too-small */
+  openStore(shape: RecordShape, options: StoreOptions): Promise<S>;
+  copy(moves: readonly Move<S>[]): void;
+  openSteps(streamer: ExpertStreamer<S>, options: StepsOptions): T;
+}
+
+interface Stores<S extends SlotStore, T extends ExpertSteps> {
   readonly slots: SlotPlan;
-  readonly store: ExpertStore;
-  readonly scratch: ExpertStore | undefined;
-  readonly steps: StreamedSteps;
+  readonly store: S;
+  readonly scratch: S | undefined;
+  readonly streamer: ExpertStreamer<S>;
+  readonly steps: T;
 }
 
 export interface ExpertMemoryOptions {
@@ -100,54 +82,64 @@ export interface ExpertMemoryOptions {
   readonly testing: StreamTesting;
 }
 
-export class ExpertMemory {
-  readonly forTokens: ExpertWeights;
-  readonly forPrompts: ExpertWeights;
-  readonly #gpu: Gpu;
+export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps = ExpertSteps> {
+  readonly #device: ExpertDevice<S, T>;
   readonly #drafted: Drafted;
   readonly #testing: StreamTesting;
   readonly #tiers: RecordTiers;
-  #stores: Stores;
+  #stores: Stores<S, T>;
   #onMoved: () => void = () => {};
 
   private constructor(
-    gpu: Gpu,
+    device: ExpertDevice<S, T>,
     drafted: Drafted,
     testing: StreamTesting,
     tiers: RecordTiers,
-    stores: Stores,
+    stores: Stores<S, T>,
   ) {
-    this.#gpu = gpu;
+    this.#device = device;
     this.#drafted = drafted;
     this.#testing = testing;
     this.#tiers = tiers;
     this.#stores = stores;
-    this.forTokens = new BoundExperts(() => this.#stores.store);
-    this.forPrompts = new BoundExperts(() => this.#stores.scratch ?? this.#stores.store);
   }
 
   /**
-   * Allocates the slots, fewer where the GPU refuses as many. No expert is loaded yet.
+   * Allocates the slots, fewer where the device refuses as many. No expert is loaded yet.
    *
    * @throws {AtomoeError} out-of-memory; limit-too-small
    */
-  static async open(gpu: Gpu, drafted: Drafted, options: ExpertMemoryOptions): Promise<ExpertMemory> {
+  static async open<S extends SlotStore, T extends ExpertSteps>(
+    device: ExpertDevice<S, T>,
+    drafted: Drafted,
+    options: ExpertMemoryOptions,
+  ): Promise<ExpertMemory<S, T>> {
     const { streaming, testing } = options;
     const tiers = openTiers(drafted, hostBytes(options.slots, streaming), testing);
-    const stores = await openStores(gpu, drafted, tiers, options);
-    return new ExpertMemory(gpu, drafted, testing, tiers, stores);
+    const stores = await openStores(device, drafted, tiers, options);
+    return new ExpertMemory(device, drafted, testing, tiers, stores);
   }
 
   get slots(): SlotPlan {
     return this.#stores.slots;
   }
 
-  get steps(): StreamedSteps {
+  get steps(): T {
     return this.#stores.steps;
   }
 
-  get streamer(): ExpertStreamer {
-    return this.#stores.steps.streamer;
+  get streamer(): ExpertStreamer<S> {
+    return this.#stores.streamer;
+  }
+
+  /** The slots that single tokens use. */
+  get store(): S {
+    return this.#stores.store;
+  }
+
+  /** The slots that prompts use. */
+  get forPrompts(): S {
+    return this.#stores.scratch ?? this.#stores.store;
   }
 
   get tiers(): RecordTiers {
@@ -175,11 +167,11 @@ export class ExpertMemory {
   ): () => Promise<void> {
     const policy = makePolicies(this.#drafted, streaming);
     return async () => {
-      this.#gpu.budgetBytes = budgetBytes;
+      this.#device.budgetBytes = budgetBytes;
       this.#close();
       this.#tiers.resize(hostBytes(slots, streaming));
       const options = { slots, fewer, streaming: { ...streaming, policy }, testing: this.#testing };
-      this.#stores = await openStores(this.#gpu, this.#drafted, this.#tiers, options);
+      this.#stores = await openStores(this.#device, this.#drafted, this.#tiers, options);
       this.#onMoved();
     };
   }
@@ -201,9 +193,8 @@ export class ExpertMemory {
 
   /** What `Engine.streaming` tells. */
   report(disk: DiskReport | undefined): StreamingReport {
-    const { store, slots, steps } = this.#stores;
+    const { store, slots, steps, streamer } = this.#stores;
     const { layers, unitsPerLayer, recordBytes } = store;
-    const { streamer } = steps;
     const { hits, misses, evictions, speculated, adopted, wasted, uploads, promptLoads, stallMs } =
       streamer.counters;
     const { tokens, aborts, syncMs } = steps.counters;
@@ -233,10 +224,10 @@ export class ExpertMemory {
     };
   }
 
-  /** While kernels are timed, every expert seems to be there. */
-  async pretending<T>(run: () => Promise<T>): Promise<T> {
+  /** Marks every expert as present while kernels are timed. */
+  async withAllPresent<R>(run: () => Promise<R>): Promise<R> {
     const { store, scratch } = this.#stores;
-    for (const one of [store, scratch]) one?.pretendAll();
+    for (const one of [store, scratch]) one?.markAllPresent();
     const result = await run();
     for (const one of [store, scratch]) one?.clear();
     return result;
@@ -248,7 +239,8 @@ export class ExpertMemory {
   }
 
   #close(): void {
-    const { store, scratch, steps } = this.#stores;
+    const { store, scratch, steps, streamer } = this.#stores;
+    streamer.close();
     steps.dispose();
     scratch?.dispose();
     store.dispose();
@@ -274,16 +266,16 @@ function openTiers(
   });
 }
 
-/** Allocates as many slots as planned, or fewer where the GPU refuses those. */
-async function openStores(
-  gpu: Gpu,
+/** Allocates as many slots as planned, or fewer where the device refuses those. */
+async function openStores<S extends SlotStore, T extends ExpertSteps>(
+  device: ExpertDevice<S, T>,
   drafted: Drafted,
   tiers: RecordTiers,
   options: ExpertMemoryOptions,
-): Promise<Stores> {
+): Promise<Stores<S, T>> {
   for (let { slots } = options; ;) {
     try {
-      return await openJust(gpu, drafted, tiers, { ...options, slots });
+      return await openJust(device, drafted, tiers, { ...options, slots });
     } catch (error) {
       const isRefused = error instanceof AtomoeError && error.code === 'out-of-memory';
       const fewer = isRefused ? options.fewer(slots) : undefined;
@@ -293,38 +285,29 @@ async function openStores(
   }
 }
 
-async function openJust(
-  gpu: Gpu,
+async function openJust<S extends SlotStore, T extends ExpertSteps>(
+  device: ExpertDevice<S, T>,
   drafted: Drafted,
   tiers: RecordTiers,
   { slots, streaming, testing }: ExpertMemoryOptions,
-): Promise<Stores> {
+): Promise<Stores<S, T>> {
   const { experts } = drafted;
   invariant(experts, () => 'a model without experts');
   const maxBindingBytes = testing.expertBindingBytes;
-  const store = await ExpertStore.open(gpu, experts, { slots, maxBindingBytes });
-  let scratch: ExpertStore | undefined;
+  const store = await device.openStore(experts, { slots, maxBindingBytes });
+  let scratch: S | undefined;
   try {
-    scratch = await openScratch(gpu, experts, slots, maxBindingBytes);
-    const steps = openSteps(gpu, drafted, { store, scratch, tiers }, streaming, testing);
-    return { slots, store, scratch, steps };
+    // Slots for prompts, where decoding has too few.
+    const own = { label: 'scratch', isShared: true, slots: { places: slots.scratch, reserved: 0 } };
+    if (slots.scratch > 0) scratch = await device.openStore(experts, { ...own, maxBindingBytes });
+    const streamer = openStreamer(device, drafted, { store, scratch, tiers }, streaming, testing);
+    const steps = device.openSteps(streamer, stepsOptions(drafted, streaming, testing));
+    return { slots, store, scratch, streamer, steps };
   } catch (error) {
     scratch?.dispose();
     store.dispose();
     throw error;
   }
-}
-
-/** Slots for prompts, where decoding has too few. */
-async function openScratch(
-  gpu: Gpu,
-  experts: ExpertPlan,
-  { scratch }: SlotPlan,
-  maxBindingBytes: number | undefined,
-): Promise<ExpertStore | undefined> {
-  if (scratch === 0) return undefined;
-  const slots = { places: scratch, reserved: 0 };
-  return ExpertStore.open(gpu, experts, { label: 'scratch', slots, isShared: true, maxBindingBytes });
 }
 
 /** Makes the policy of every layer at once, before anything is let go: one of the caller's may throw. */
@@ -348,38 +331,41 @@ function unitsOfToken(experts: ExpertPlan, { routes }: Drafted['decode']): numbe
   return mostUnits({ experts, topK: Math.max(...routes.map(({ ids }) => ids.perToken)) });
 }
 
-function openSteps(
-  gpu: Gpu,
-  { experts, expertLayers, decode, chunkTokens, lossy }: Drafted,
-  made: { store: ExpertStore; scratch: ExpertStore | undefined; tiers: RecordTiers },
+function openStreamer<S extends SlotStore, T extends ExpertSteps>(
+  device: ExpertDevice<S, T>,
+  { experts, decode }: Drafted,
+  made: { readonly store: S; readonly scratch: S | undefined; readonly tiers: RecordTiers },
   options: StreamingOptions,
-  { poison, mistake, observer }: StreamTesting,
-): StreamedSteps {
+  { poison, observer }: StreamTesting,
+): ExpertStreamer<S> {
   invariant(experts, () => 'a model without experts');
-  const { policy, seed, lookahead, runAhead } = { ...STREAMING_DEFAULTS, ...options };
-  const { routes } = decode;
-  const topK = unitsOfToken(experts, decode);
-  const streamer = new ExpertStreamer({
+  const { policy, seed } = { ...STREAMING_DEFAULTS, ...options };
+  return new ExpertStreamer({
     ...made,
-    topK,
+    topK: unitsOfToken(experts, decode),
     policy: policyOf(policy),
     seed,
-    copy: (copies) => submit(gpu, [], copies),
+    copy: (moves) => device.copy(moves),
     observer,
     poison:
       poison === undefined
         ? undefined
         : new Uint8Array(new Uint32Array(experts.recordBytes / 4).fill(poison).buffer),
   });
-  return new StreamedSteps({
-    gpu,
-    streamer,
-    routes,
+}
+
+function stepsOptions(
+  { experts, expertLayers, lossy }: Drafted,
+  options: StreamingOptions,
+  { mistake }: StreamTesting,
+): StepsOptions {
+  invariant(experts, () => 'a model without experts');
+  const { lookahead, runAhead } = { ...STREAMING_DEFAULTS, ...options };
+  return {
     lookahead,
-    unitExperts: expertLayers.map(({ bank }, layer) => bank.experts / experts.units(layer)),
-    chunkTokens,
     runAhead,
+    unitExperts: expertLayers.map(({ bank }, layer) => bank.experts / experts.units(layer)),
     mistake,
     dropColdBelow: lossy.dropColdBelow,
-  });
+  };
 }

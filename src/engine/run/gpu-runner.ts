@@ -12,7 +12,7 @@ import { Plan, type Instance } from '../../graph/plan.ts';
 import { buildGraph } from '../../blocks/family.ts';
 import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
 import { reportOf } from '../load/adapter-report.ts';
-import type { ExpertMemory } from './expert-memory.ts';
+import type { GpuExpertMemory } from './gpu-experts.ts';
 import { Pace } from './pace.ts';
 import { GpuState, gpuState, stepOf, writeIds, type Loaded } from './gpu-state.ts';
 import { GpuTools } from './gpu-tools.ts';
@@ -22,7 +22,7 @@ export class GpuRunner implements Runner {
   readonly adapter: AdapterReport;
   readonly contextTokens: number;
   readonly chunkTokens: number;
-  readonly experts: ExpertMemory | undefined;
+  readonly experts: GpuExpertMemory | undefined;
   readonly tools: RunnerTools;
   readonly #loaded: Loaded;
   readonly #ring: ReadbackRing;

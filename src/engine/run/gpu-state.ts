@@ -6,7 +6,7 @@ import type { GpuWeight, Instance, Plan, Resources, Tuning } from '../../graph/p
 import type { Refusals } from '../../graph/candidates.ts';
 import type { Scalar } from '../../graph/tensor.ts';
 import type { Bounds } from '../../graph/weight-parts.ts';
-import type { ExpertMemory } from './expert-memory.ts';
+import type { GpuExpertMemory } from './gpu-experts.ts';
 import type { Drafted } from '../load/planning.ts';
 import { Progress } from './progress.ts';
 import type { RunnerState, StepRequest } from './runner.ts';
@@ -18,7 +18,7 @@ export interface Loaded {
   readonly scalar: Scalar;
   readonly bounds: Bounds;
   readonly weights: ReadonlyMap<string, GpuWeight>;
-  readonly memory: ExpertMemory | undefined; // of models with routed experts
+  readonly memory: GpuExpertMemory | undefined; // of models with routed experts
   readonly forPrompts: Resources;
   readonly tuning: Tuning;
   readonly refusals: Refusals;

@@ -177,7 +177,6 @@ export class StreamedSteps {
   }
 
   dispose(): void {
-    this.streamer.close();
     this.#records.dispose();
     this.#prompts.dispose();
   }
