@@ -19,7 +19,7 @@ import type { Tensor } from '../tensor.ts';
 export { NOT_FINITE, parseRecord, type Candidates } from '../../kernels/sample/sample-record.ts';
 
 /** Candidates that come back for sampling. When they do not cover what is asked, all logits are read. */
-const CANDIDATES = 64;
+export const CANDIDATES = 64;
 
 export const SAMPLE_RECORD_BYTES = 4 * recordWords(CANDIDATES);
 
@@ -33,7 +33,7 @@ export function markSeen(vocab: number, ids: Iterable<number>): Uint32Array<Arra
   return words;
 }
 
-interface SampleIo {
+export interface SampleIo {
   readonly ids: Tensor;
   readonly logits: Tensor; // f32, one row
   readonly vocab: number;
@@ -86,7 +86,7 @@ export const penaltyNode = defineOp<SampleIo & { readonly seen: Tensor }>({
   },
 });
 
-interface RecordIo {
+export interface RecordIo {
   readonly logits: Tensor; // f32, one row
   readonly vocab: number;
   readonly record: Tensor; // u32 (kernels/sample/sample-record.ts)

@@ -1,0 +1,67 @@
+/** Brings a model into WebAssembly memory: dense weights beside activations and states, experts in memories of their own. */
+import { invariant } from '../../errors.ts';
+import type { Graph } from '../../graph/node.ts';
+import type { Weight } from '../../graph/tensor.ts';
+import { MOST_MEMORY_BYTES, SimdMemory, type SimdModule } from '../../simd/memory.ts';
+import type { SimdWeight } from '../../simd/run.ts';
+import { boundBytes } from '../../weights/matrix.ts';
+import { readWeight, type ReadContext } from './weights.ts';
+
+/** Weights beyond this go to further memories: the rest of the first is for activations and KV caches. */
+const MOST_WEIGHT_BYTES = MOST_MEMORY_BYTES / 2;
+
+/** The memories that hold dense weights; the first holds activations and states, too. */
+export class DenseWeights {
+  readonly main: SimdMemory;
+  readonly #module: SimdModule;
+  readonly #memories: SimdMemory[];
+  readonly #weights = new Map<string, SimdWeight>();
+  #mainBytes = 0;
+
+  constructor(module: SimdModule) {
+    this.#module = module;
+    this.main = new SimdMemory(module);
+    this.#memories = [this.main];
+  }
+
+  /** What the system has given the memories. */
+  get sizeBytes(): number {
+    return this.#memories.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  }
+
+  get(weight: Weight): SimdWeight {
+    const found = this.#weights.get(weight.name);
+    invariant(found, () => `weight ${weight.name} was not loaded`);
+    return found;
+  }
+
+  /** @throws {AtomoeError} bad-file; non-finite; out-of-memory; network and the like */
+  async read(
+    { weights }: Pick<Graph, 'weights'>,
+    context: ReadContext,
+    advance: (bytes: number) => void,
+  ): Promise<void> {
+    for (const weight of weights) {
+      const { format, bytes, scalesOffsetBytes } = await readWeight(weight, context);
+      const sizeBytes = boundBytes(bytes.byteLength);
+      const memory = weight.exact ? this.main : this.#withRoom(sizeBytes);
+      const at = memory.alloc(sizeBytes);
+      memory.bytes.set(bytes, at);
+      const scalesAt = scalesOffsetBytes === 0 ? 0 : at + scalesOffsetBytes;
+      this.#weights.set(weight.name, { memory, format, at, scalesAt });
+      advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
+    }
+  }
+
+  #withRoom(sizeBytes: number): SimdMemory {
+    if (this.#mainBytes + sizeBytes <= MOST_WEIGHT_BYTES) {
+      this.#mainBytes += sizeBytes;
+      return this.main;
+    }
+    const last = this.#memories.at(-1);
+    if (last && last !== this.main && last.sizeBytes + sizeBytes <= MOST_MEMORY_BYTES) return last;
+    const memory = new SimdMemory(this.#module);
+    this.#memories.push(memory);
+    return memory;
+  }
+}

@@ -1,0 +1,251 @@
+/** Runs a graph in WebAssembly, node by node; an op without a kernel runs by its reference. */
+import { invariant } from '../errors.ts';
+import type { CpuExpertWeights } from '../graph/experts.ts';
+import { colour, tensorSizeBytes, type Life } from '../graph/liveness.ts';
+import type { Graph, Node, RunContext, Step } from '../graph/node.ts';
+import { elementCount, type Tensor, type Weight } from '../graph/tensor.ts';
+import { decodeMatrix, matrixLayout } from '../weights/matrix.ts';
+import { unpackRecord } from '../weights/record.ts';
+import type { Address } from './kernels.ts';
+import type { SimdMemory } from './memory.ts';
+import { SIMD_OPS } from './ops/index.ts';
+import type { RangeCall, SimdExperts, SimdRun, SimdWeight } from './run.ts';
+import type { Scratch } from './scratch.ts';
+
+/** What the graphs of a model share. */
+export interface SimdResources {
+  readonly main: SimdMemory;
+  readonly contextTokens: number;
+  readonly weight: (weight: Weight) => SimdWeight;
+  readonly experts: SimdExperts | undefined;
+  readonly scratch: Scratch;
+}
+
+/** Where a session's states lie in the main memory, by tensor name. */
+export type SimdStates = ReadonlyMap<string, Address>;
+
+/** Lets other work in after so long, so that an abort is heard. */
+const YIELD_MS = 20;
+
+/** Multiply-adds of one call: some milliseconds. */
+const CALL_MULTIPLY_ADDS = 2 ** 23;
+
+export class SimdExecutor {
+  readonly graph: Graph;
+  readonly sizeBytes: number;
+  readonly #resources: SimdResources;
+  readonly #maxTokens: number;
+  readonly #base: Address;
+  readonly #offsets: ReadonlyMap<Tensor, number>;
+  readonly #decoded = new Map<string, Float32Array>(); // weights that references read
+  readonly #byReference = new Set<string>();
+  #yieldedMs = 0;
+
+  /** @param maxTokens - of one step */
+  constructor(graph: Graph, resources: SimdResources, maxTokens: number) {
+    this.graph = graph;
+    this.#resources = resources;
+    this.#maxTokens = maxTokens;
+    const { offsets, sizeBytes } = placeTensors(graph, maxTokens);
+    this.#offsets = offsets;
+    this.sizeBytes = sizeBytes;
+    this.#base = resources.main.alloc(sizeBytes);
+  }
+
+  /** Ops that have run by their reference so far. */
+  get byReference(): readonly string[] {
+    return [...this.#byReference];
+  }
+
+  /**
+   * Runs one step. What it writes lies in memory until the next one.
+   *
+   * @throws {AtomoeError} network and the like, where experts had to be read; the signal's reason
+   */
+  async run(step: Step, ids: readonly number[], states: SimdStates, signal?: AbortSignal): Promise<void> {
+    invariant(step.tokens <= this.#maxTokens, () => `a step of ${step.tokens} tokens`);
+    this.#yieldedMs = performance.now();
+    const run = this.#context(step, states, signal);
+    run.words(this.graph.ids).set(ids);
+    for (const node of this.graph.nodes) {
+      if (node.isNeeded && !node.isNeeded(step)) continue;
+      const running = this.#runNode(node, run, states);
+      if (running) await running;
+      else if (performance.now() - this.#yieldedMs > YIELD_MS) await this.#breath(signal);
+    }
+  }
+
+  /** A copy of a tensor's values after a step. */
+  floats(tensor: Tensor, tokens: number): Float32Array<ArrayBuffer> {
+    return this.#resources.main.floats(this.#at(tensor), elementCount(tensor, tokens)).slice();
+  }
+
+  /** A copy of a u32 tensor's values after a step. */
+  words(tensor: Tensor, tokens: number): Uint32Array<ArrayBuffer> {
+    return this.#resources.main.words(this.#at(tensor), elementCount(tensor, tokens)).slice();
+  }
+
+  dispose(): void {
+    this.#resources.main.free(this.#base, this.sizeBytes);
+  }
+
+  #runNode(node: Node, run: SimdRun, states: SimdStates): void | Promise<void> {
+    const { scratch } = this.#resources;
+    scratch.reset();
+    const row = SIMD_OPS[node.op];
+    const hasKernels = row?.needs.every((name) => name in run.main.kernels);
+    const byReference = () => {
+      this.#byReference.add(node.op);
+      node.run(this.#reference(run, states));
+    };
+    return row && hasKernels ? row.op({ ...run, byReference }, node.io) : byReference();
+  }
+
+  #context(step: Step, states: SimdStates, signal: AbortSignal | undefined): SimdRun {
+    const { main, experts, weight, scratch } = this.#resources;
+    const at = (tensor: Tensor): Address => {
+      if (tensor.role !== 'state') return this.#at(tensor);
+      const found = states.get(tensor.name);
+      invariant(found !== undefined, () => `no state ${tensor.name}`);
+      return found;
+    };
+    return {
+      step,
+      main,
+      experts,
+      weight,
+      at,
+      floats: (tensor) => main.floats(at(tensor), elementCount(tensor, step.tokens)),
+      words: (tensor) => main.words(at(tensor), elementCount(tensor, step.tokens)),
+      exactAt: (each) => {
+        const found = weight(each);
+        invariant(found.memory === main, () => `${each.name} is not in the main memory`);
+        return found.at;
+      },
+      scratch: (memory, sizeBytes) => scratch.take(memory, sizeBytes),
+      split: (count, unit, multiplyAdds, call) => this.#split({ count, unit, multiplyAdds, call }, signal),
+      byReference: () => invariant(false, () => 'no node'),
+    };
+  }
+
+  #split(
+    {
+      count,
+      unit,
+      multiplyAdds,
+      call,
+    }: { count: number; unit: number; multiplyAdds: number; call: RangeCall },
+    signal: AbortSignal | undefined,
+  ): void | Promise<void> {
+    const units = Math.max(1, Math.floor(CALL_MULTIPLY_ADDS / (multiplyAdds * unit)));
+    const each = units * unit;
+    if (each >= count) return call(0, count);
+    const next = (from: number): void | Promise<void> => {
+      for (let first = from; first < count; first += each) {
+        call(first, Math.min(count, first + each));
+        if (performance.now() - this.#yieldedMs > YIELD_MS) {
+          return this.#breath(signal).then(() => next(first + each));
+        }
+      }
+    };
+    return next(0);
+  }
+
+  async #breath(signal: AbortSignal | undefined): Promise<void> {
+    await yieldToEventLoop();
+    this.#yieldedMs = performance.now();
+    signal?.throwIfAborted();
+  }
+
+  /** The step as references see it: views of the memory, and weights as f32. */
+  #reference(run: SimdRun, states: SimdStates): RunContext {
+    const { contextTokens, experts } = this.#resources;
+    return {
+      step: run.step,
+      contextTokens,
+      experts: experts && decodedExperts(experts),
+      floats: (tensor) => run.floats(tensor),
+      words: (tensor) => run.words(tensor),
+      put: (tensor, values) => {
+        invariant(tensor.role !== 'state' || states.has(tensor.name), () => `no state ${tensor.name}`);
+        if (values instanceof Uint32Array) run.words(tensor).set(values);
+        else run.floats(tensor).set(values);
+      },
+      weight: (weight) => this.#decode(weight),
+    };
+  }
+
+  #decode(weight: Weight): Float32Array {
+    let found = this.#decoded.get(weight.name);
+    if (!found) {
+      const { memory, format, at } = this.#resources.weight(weight);
+      const { rows, cols } = weight;
+      const { sizeBytes } = matrixLayout(format, rows, cols);
+      found = decodeMatrix(format, memory.bytes.slice(at, at + sizeBytes), rows, cols);
+      this.#decoded.set(weight.name, found);
+    }
+    return found;
+  }
+
+  #at(tensor: Tensor): Address {
+    const found = this.#offsets.get(tensor);
+    invariant(found !== undefined, () => `${tensor.name} has no place`);
+    return this.#base + found;
+  }
+}
+
+/** Gives every tensor but states a place; those that are never needed at once may share one. */
+function placeTensors(
+  graph: Graph,
+  maxTokens: number,
+): { readonly offsets: ReadonlyMap<Tensor, number>; readonly sizeBytes: number } {
+  const offsets = new Map<Tensor, number>();
+  let sizeBytes = 0;
+  for (const { tensors, sizeBytes: own } of colour(livesOf(graph), (tensor) =>
+    tensorSizeBytes(tensor, maxTokens, 'f32'),
+  )) {
+    for (const tensor of tensors) offsets.set(tensor, sizeBytes);
+    sizeBytes += Math.ceil(own / 64) * 64;
+  }
+  return { offsets, sizeBytes };
+}
+
+/** From the node that writes a tensor first to the one that uses it last. */
+function livesOf({ nodes, ids }: Graph): Life[] {
+  const lives = new Map<Tensor, Life>([[ids, { tensor: ids, first: -1, last: 0 }]]);
+  for (const [index, { reads, writes }] of nodes.entries()) {
+    for (const each of [...reads, ...writes]) {
+      if (each.kind !== 'tensor' || each.role === 'state') continue;
+      const life = lives.get(each);
+      if (life) life.last = index;
+      else lives.set(each, { tensor: each, first: index, last: index });
+    }
+  }
+  return [...lives.values()];
+}
+
+/** Records as references see them. */
+function decodedExperts(experts: SimdExperts): CpuExpertWeights {
+  return {
+    units: (bank) => experts.units(bank),
+    unit: (bank, unit) => {
+      const memory = experts.memory(bank);
+      const [at = 0] = memory.words(experts.table(bank) + 4 * unit, 1);
+      invariant(at !== 0, () => `expert ${unit} of layer ${bank} is not here`);
+      const layout = experts.layout(bank);
+      return unpackRecord(layout, memory.bytes.slice(at, at + layout.sizeBytes));
+    },
+  };
+}
+
+/** Lets messages and timers in. A timer would wait four milliseconds in browsers. */
+function yieldToEventLoop(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(0);
+  });
+}

@@ -1,0 +1,146 @@
+/** A WebAssembly memory with the kernels' instance over it, and who has which bytes. */
+import { AtomoeError, invariant } from '../errors.ts';
+import type { Address, SimdKernels } from './kernels.ts';
+
+const PAGE_BYTES = 2 ** 16;
+const MOST_PAGES = 2 ** 16; // 4 GiB, what addresses of 32 bits reach
+
+/** The kernels' own tables lie below this. */
+const FIRST_BYTE = PAGE_BYTES;
+
+/** Allocations begin on cache lines: no two threads write to one, and kernels read whole vectors. */
+const ALIGNMENT = 64;
+
+/** Bytes that one memory can hold. */
+export const MOST_MEMORY_BYTES = MOST_PAGES * PAGE_BYTES - FIRST_BYTE - PAGE_BYTES;
+
+/** A module of the kernels, and which build it is. */
+export interface SimdModule {
+  readonly module: WebAssembly.Module;
+  readonly build: SimdBuild;
+}
+
+/** `relaxed` uses fused multiply-adds where the machine has them; results of the two differ in the last bits. */
+export type SimdBuild = 'plain' | 'relaxed';
+
+interface Block {
+  readonly at: Address;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Bytes are allocated and freed by the caller; freed ones are used again. The memory grows as needed and never shrinks:
+ * it goes as a whole, when nothing refers to it any more.
+ */
+export class SimdMemory {
+  readonly kernels: SimdKernels;
+  readonly #memory: WebAssembly.Memory;
+  #end: number = FIRST_BYTE; // of what was ever allocated
+  #free: Block[] = []; // by address, none beside another
+  #views: Views | undefined;
+
+  /** @param module - of the kernels; reserves nothing yet */
+  constructor({ module }: SimdModule) {
+    this.#memory = new WebAssembly.Memory({ initial: 1 });
+    const { exports } = new WebAssembly.Instance(module, { env: { memory: this.#memory } });
+    this.kernels = exports as unknown as SimdKernels;
+  }
+
+  /** What the system has given this memory. */
+  get sizeBytes(): number {
+    return this.#memory.buffer.byteLength;
+  }
+
+  /** Valid until the next `alloc`, which may move the memory. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#view().bytes;
+  }
+
+  /** Valid until the next `alloc`. */
+  floats(at: Address, count: number): Float32Array<ArrayBuffer> {
+    return this.#view().floats.subarray(at >>> 2, (at >>> 2) + count);
+  }
+
+  /** Valid until the next `alloc`. */
+  words(at: Address, count: number): Uint32Array<ArrayBuffer> {
+    return this.#view().words.subarray(at >>> 2, (at >>> 2) + count);
+  }
+
+  /**
+   * Reserves bytes, from a multiple of 64 on. What they hold is undefined.
+   *
+   * @throws {AtomoeError} out-of-memory
+   */
+  alloc(sizeBytes: number): Address {
+    const size = rounded(sizeBytes);
+    // The smallest free block that holds it.
+    let best: Block | undefined;
+    for (const block of this.#free)
+      if (block.sizeBytes >= size && (!best || block.sizeBytes < best.sizeBytes)) best = block;
+    if (best) {
+      const rest = { at: best.at + size, sizeBytes: best.sizeBytes - size };
+      this.#free = this.#free.flatMap((block) =>
+        block !== best ? [block] : rest.sizeBytes > 0 ? [rest] : [],
+      );
+      return best.at;
+    }
+    const at = this.#end;
+    this.#growTo(at + size);
+    this.#end = at + size;
+    return at;
+  }
+
+  /** Gives bytes back that `alloc` gave for the same size. */
+  free(at: Address, sizeBytes: number): void {
+    const freed = { at, sizeBytes: rounded(sizeBytes) };
+    const merged: Block[] = [];
+    for (const block of [...this.#free, freed].sort((a, b) => a.at - b.at)) {
+      const last = merged.at(-1);
+      invariant(!last || last.at + last.sizeBytes <= block.at, () => `bytes at ${at} are freed twice`);
+      if (last && last.at + last.sizeBytes === block.at) {
+        merged[merged.length - 1] = { at: last.at, sizeBytes: last.sizeBytes + block.sizeBytes };
+      } else merged.push(block);
+    }
+    this.#free = merged;
+  }
+
+  #growTo(endBytes: number): void {
+    const missing = endBytes - this.sizeBytes;
+    if (missing <= 0) return;
+    const pages = Math.ceil(missing / PAGE_BYTES);
+    try {
+      if (endBytes > MOST_PAGES * PAGE_BYTES) throw new RangeError('more than 4 GiB');
+      this.#memory.grow(pages);
+    } catch (cause) {
+      throw new AtomoeError(
+        'out-of-memory',
+        `WebAssembly memory cannot grow from ${this.sizeBytes} to ${endBytes} bytes; choose a smaller memoryBudget ` +
+          'or contextTokens, quantize, or close other pages',
+        { cause },
+      );
+    }
+    this.#views = undefined;
+  }
+
+  #view(): Views {
+    const { buffer } = this.#memory;
+    if (this.#views?.bytes.buffer !== buffer) {
+      this.#views = {
+        bytes: new Uint8Array(buffer),
+        floats: new Float32Array(buffer),
+        words: new Uint32Array(buffer),
+      };
+    }
+    return this.#views;
+  }
+}
+
+interface Views {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly floats: Float32Array<ArrayBuffer>;
+  readonly words: Uint32Array<ArrayBuffer>;
+}
+
+function rounded(sizeBytes: number): number {
+  return Math.max(ALIGNMENT, Math.ceil(sizeBytes / ALIGNMENT) * ALIGNMENT);
+}

@@ -1,0 +1,50 @@
+import type { AttentionIo, RopeKvIo } from '../../graph/ops/attention.ts';
+import { SCRATCH_BYTES } from '../kernels.ts';
+import type { SimdRun } from '../run.ts';
+
+const STYLES = { half: 0, pair: 1 } as const;
+const NORMS = { none: 0, head: 1, vector: 2 } as const;
+
+/** Query heads that may share the keys they read keep a score of each. */
+const HEADS_TOGETHER = 8;
+
+export function ropeKv(run: SimdRun, io: RopeKvIo): void {
+  const { qkv, angles, gains, norm, heads, kvHeads, headDim, rotaryDim, style, eps } = io;
+  const { tokens, past } = run.step;
+  run.main.kernels.rope_kv(
+    run.at(qkv),
+    run.exactAt(angles),
+    gains ? run.exactAt(gains.q) : 0,
+    gains ? run.exactAt(gains.k) : 0,
+    run.at(io.q),
+    run.at(io.kCache),
+    run.at(io.vCache),
+    tokens,
+    past,
+    heads,
+    kvHeads,
+    headDim,
+    rotaryDim,
+    STYLES[style],
+    NORMS[norm],
+    eps,
+    0,
+    tokens,
+  );
+}
+
+export function attention(run: SimdRun, io: AttentionIo): void | Promise<void> {
+  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
+  const { main, step } = run;
+  const { tokens, past } = step;
+  const scratch = run.scratch(main, SCRATCH_BYTES + 4 * HEADS_TOGETHER * (past + tokens));
+  const [qAt, kAt, vAt, oAt] = [run.at(q), run.at(kCache), run.at(vCache), run.at(o)];
+  const keys = window > 0 ? Math.min(window, past + tokens) : past + tokens;
+  return run.split(tokens * heads, heads, 2 * keys * headDim, (first, end) =>
+    main.kernels.attention(
+      ...([qAt, kAt, vAt, oAt, scratch, tokens, past, heads, kvHeads, headDim, scale, window] as const),
+      first,
+      end,
+    ),
+  );
+}

@@ -1,0 +1,93 @@
+/** Ops on rows of activations and dense weights. */
+import type {
+  AddRmsNormIo,
+  AddSharedIo,
+  EmbeddingIo,
+  GluActivationIo,
+  LastRowIo,
+} from '../../graph/ops/basic.ts';
+import type { LinearIo } from '../../graph/ops/linear.ts';
+import { rowsOf, type RmsNormIo } from '../../graph/ops/norm.ts';
+import { activationCode } from '../../kernels/core/activation.ts';
+import { SCRATCH_BYTES } from '../kernels.ts';
+import { kernelOf, type SimdRun } from '../run.ts';
+
+/** Outputs of a linear kernel are computed so many at a time. */
+const OUTS_TOGETHER = 8;
+
+export function linear(run: SimdRun, { x, weight, bias, y, multiplier = 1 }: LinearIo): void | Promise<void> {
+  const { main, step } = run;
+  const { memory, format, at, scalesAt } = run.weight(weight);
+  const kernel = kernelOf(memory.kernels, 'linear', format);
+  if (!kernel) return run.byReference();
+  const { rows: outs, cols } = weight;
+  const rows = rowsOf(x, cols, step.tokens);
+  const scratch = run.scratch(memory, SCRATCH_BYTES);
+  const isHere = memory === main;
+  // Activations come to the weights and go back: they are far smaller.
+  const xBytes = 4 * rows * cols;
+  const yBytes = 4 * rows * outs;
+  const xAt = isHere ? run.at(x) : run.scratch(memory, xBytes);
+  const yAt = isHere ? run.at(y) : run.scratch(memory, yBytes);
+  const biasAt = bias ? run.exactAt(bias) : 0;
+  const biasHere = isHere || !bias ? biasAt : run.scratch(memory, 4 * outs);
+  if (!isHere) {
+    memory.bytes.set(main.bytes.subarray(run.at(x), run.at(x) + xBytes), xAt);
+    if (bias) memory.bytes.set(main.bytes.subarray(biasAt, biasAt + 4 * outs), biasHere);
+  }
+  const done = run.split(outs, OUTS_TOGETHER, rows * cols, (first, end) =>
+    kernel(xAt, at, scalesAt, biasHere, yAt, rows, cols, outs, multiplier, scratch, first, end),
+  );
+  const takeBack = () => {
+    if (!isHere) main.bytes.set(memory.bytes.subarray(yAt, yAt + yBytes), run.at(y));
+  };
+  return done ? done.then(takeBack) : takeBack();
+}
+
+export function embedding(run: SimdRun, { ids, table, y, multiplier }: EmbeddingIo): void {
+  const { main, step } = run;
+  const { memory, format, at, scalesAt } = run.weight(table);
+  const kernel = kernelOf(memory.kernels, 'embedding', format);
+  if (!kernel) return run.byReference();
+  const { rows: vocab, cols } = table;
+  const { tokens } = step;
+  const yBytes = 4 * tokens * cols;
+  const isHere = memory === main;
+  const idsAt = isHere ? run.at(ids) : run.scratch(memory, 4 * tokens);
+  const yAt = isHere ? run.at(y) : run.scratch(memory, yBytes);
+  if (!isHere) memory.words(idsAt, tokens).set(run.words(ids));
+  kernel(idsAt, at, scalesAt, yAt, tokens, vocab, cols, multiplier, 0, tokens);
+  if (!isHere) main.bytes.set(memory.bytes.subarray(yAt, yAt + yBytes), run.at(y));
+}
+
+export function rmsNorm(run: SimdRun, { x, gain, y, eps }: RmsNormIo): void {
+  const { cols } = gain;
+  const rows = rowsOf(x, cols, run.step.tokens);
+  run.main.kernels.rms_norm(run.at(x), run.exactAt(gain), run.at(y), rows, cols, eps, 0, rows);
+}
+
+export function addRmsNorm(run: SimdRun, { x, branch, scale, gain, eps, sum, y }: AddRmsNormIo): void {
+  const { cols } = gain;
+  const rows = rowsOf(x, cols, run.step.tokens);
+  const [xAt, branchAt, gainAt] = [run.at(x), run.at(branch), run.exactAt(gain)];
+  run.main.kernels.add_rms_norm(
+    ...([xAt, branchAt, gainAt, run.at(sum), run.at(y), rows, cols, eps, scale, 0, rows] as const),
+  );
+}
+
+export function gluActivation(run: SimdRun, { gateUp, y, width, activation }: GluActivationIo): void {
+  const { tokens } = run.step;
+  const act = activationCode(activation);
+  run.main.kernels.glu_activation(run.at(gateUp), run.at(y), tokens, width, act, 0, tokens);
+}
+
+export function addShared(run: SimdRun, { a, b, gate, y, cols }: AddSharedIo): void {
+  const { tokens } = run.step;
+  const gateAt = gate ? run.at(gate) : 0;
+  run.main.kernels.add_shared(run.at(a), run.at(b), gateAt, run.at(y), tokens, cols, 1, 0, tokens);
+}
+
+export function takeRow(run: SimdRun, { x, y, cols }: LastRowIo): void {
+  const from = run.at(x) + 4 * (run.step.tokens - 1) * cols;
+  run.main.bytes.copyWithin(run.at(y), from, from + 4 * cols);
+}

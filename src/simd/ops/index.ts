@@ -1,0 +1,38 @@
+/** The ops that have a form in WebAssembly, by name. The others run by their reference. */
+import type { SimdKernels } from '../kernels.ts';
+import type { SimdOp } from '../run.ts';
+import { atomicExperts } from './atomic-experts.ts';
+import { attention, ropeKv } from './attention.ts';
+import { addRmsNorm, addShared, embedding, gluActivation, linear, rmsNorm, takeRow } from './dense.ts';
+import { experts } from './experts.ts';
+import { gate, productRoute } from './routing.ts';
+import { penalty, sample } from './sample.ts';
+
+/** An op, and the kernels it calls beside those of weight formats, which it looks up itself. */
+interface SimdRow {
+  readonly op: SimdOp<object>;
+  readonly needs: readonly (keyof SimdKernels)[];
+}
+
+/** Nodes are made by `defineOp`: what a node carries is of the type that belongs to its op's name. */
+function row<Io extends object>(op: SimdOp<Io>, ...needs: readonly (keyof SimdKernels)[]): SimdRow {
+  return { op: op as SimdOp<object>, needs };
+}
+
+export const SIMD_OPS: Readonly<Partial<Record<string, SimdRow>>> = {
+  'add-rms-norm': row(addRmsNorm, 'add_rms_norm'),
+  'add-shared': row(addShared, 'add_shared'),
+  'atomic-experts': row(atomicExperts, 'sort_pairs'),
+  attention: row(attention, 'attention'),
+  embedding: row(embedding),
+  experts: row(experts, 'gather_rows', 'combine'),
+  gate: row(gate, 'gate_top_k'),
+  'glu-activation': row(gluActivation, 'glu_activation'),
+  linear: row(linear),
+  'product-route': row(productRoute, 'product_route'),
+  'repetition-penalty': row(penalty, 'penalty'),
+  'rms-norm': row(rmsNorm, 'rms_norm'),
+  'rope-kv': row(ropeKv, 'rope_kv'),
+  sample: row(sample, 'sample'),
+  'take-row': row(takeRow),
+};

@@ -1,0 +1,42 @@
+import type { GateIo } from '../../graph/ops/gate.ts';
+import type { ProductRouteIo } from '../../graph/ops/product-route.ts';
+import { gateStages } from '../../kernels/routing/gate.ts';
+import { SCRATCH_BYTES } from '../kernels.ts';
+import type { SimdRun } from '../run.ts';
+
+/** The stages that the kernel knows, by the codes it knows them by. */
+const SCORES = ['softmax', 'sigmoid', 'identity'];
+const WEIGHTINGS = ['none', 'sum', 'softmax', 'clamped-sum', 'exp'];
+
+/** Rules of other stages, those from outside the package among them, run by their references. */
+export function gate(run: SimdRun, { logits, bias, ids, weights, experts, topK, rule }: GateIo): void {
+  const stages = gateStages(rule);
+  const score = SCORES.indexOf(stages.score);
+  const weigh = WEIGHTINGS.indexOf(stages.weigh);
+  if (stages.select !== 'all' || score < 0 || weigh < 0) return run.byReference();
+  const { main, step } = run;
+  const scratch = run.scratch(main, SCRATCH_BYTES);
+  main.kernels.gate_top_k(
+    ...([run.at(logits), run.exactAt(bias), run.at(ids), run.at(weights)] as const),
+    ...([step.tokens, experts, topK, score, weigh, rule.eps, rule.scale, scratch] as const),
+  );
+}
+
+export function productRoute(run: SimdRun, io: ProductRouteIo): void {
+  const { scores, ids, weights, sums, statistics, grid, heads = 1, topK } = io;
+  const { renormalise, logSoftmax = true } = io;
+  const { main, step } = run;
+  const scratch = run.scratch(main, SCRATCH_BYTES + 64 * grid);
+  main.kernels.product_route(
+    run.at(scores),
+    statistics ? run.exactAt(statistics.mean) : 0,
+    statistics ? run.exactAt(statistics.variance) : 0,
+    run.at(ids),
+    run.at(weights),
+    sums ? run.at(sums) : 0,
+    ...([step.tokens, heads, grid, topK, statistics?.eps ?? 0] as const),
+    Number(logSoftmax),
+    Number(renormalise),
+    scratch,
+  );
+}

@@ -1,0 +1,83 @@
+/** What an op sees when a step runs in WebAssembly. */
+import type { Step } from '../graph/node.ts';
+import type { Tensor, Weight } from '../graph/tensor.ts';
+import type { FormatName } from '../weights/formats/index.ts';
+import type { RecordLayout } from '../weights/record.ts';
+import type { Address, FormatKernels, SimdKernels } from './kernels.ts';
+import type { SimdMemory } from './memory.ts';
+
+/** A dense weight as it lies in a memory. */
+export interface SimdWeight {
+  readonly memory: SimdMemory;
+  readonly format: FormatName;
+  readonly at: Address;
+  readonly scalesAt: Address; // 0 where the format has none
+}
+
+/** The routed experts: records in memories, each layer's in one. */
+export interface SimdExperts {
+  units(bank: number): number;
+  layout(bank: number): RecordLayout;
+  memory(bank: number): SimdMemory;
+  /** u32 [units] in the layer's memory: where each record lies; 0 where it is absent. */
+  table(bank: number): Address;
+  /**
+   * Makes what the tokens chose ready, and runs `wave` once all of it is there; in several waves, each with some of the
+   * experts, where they do not fit at once.
+   *
+   * @param ids - u32 [tokens, topK]
+   */
+  use(bank: number, ids: Uint32Array, tokens: number, wave: () => void | Promise<void>): void | Promise<void>;
+}
+
+/** A call of a kernel for some of its outputs. */
+export type RangeCall = (first: number, end: number) => void;
+
+export interface SimdRun {
+  readonly step: Step;
+  /** Holds activations and states. */
+  readonly main: SimdMemory;
+  readonly experts: SimdExperts | undefined;
+  /** Where a tensor lies in `main`. */
+  at(tensor: Tensor): Address;
+  floats(tensor: Tensor): Float32Array<ArrayBuffer>;
+  words(tensor: Tensor): Uint32Array<ArrayBuffer>;
+  weight(weight: Weight): SimdWeight;
+  /** Where an exact (f32) weight lies in `main`. */
+  exactAt(weight: Weight): Address;
+  /** Bytes of `memory` that are the op's until it ends. */
+  scratch(memory: SimdMemory, sizeBytes: number): Address;
+  /**
+   * Calls a kernel for outputs [0, count), in ranges that begin at multiples of `unit`. Long work is cut, so that an
+   * abort need not wait for it; the results do not depend on the cuts.
+   *
+   * @param multiplyAdds - of one output, about
+   */
+  split(count: number, unit: number, multiplyAdds: number, call: RangeCall): void | Promise<void>;
+  /** Runs the op by its reference instead: for what no kernel can do. */
+  byReference(): void;
+}
+
+/** An op in WebAssembly. What it returns is awaited. */
+export type SimdOp<Io extends object> = (run: SimdRun, io: Io) => void | Promise<void>;
+
+/** The kernel of a format; undefined where it has none, and the reference runs. */
+export function kernelOf<Name extends keyof FormatKernels>(
+  kernels: SimdKernels,
+  name: Name,
+  format: FormatName,
+): FormatKernels[Name] | undefined {
+  return (kernels as unknown as Partial<Record<string, FormatKernels[Name]>>)[`${name}_${format}`];
+}
+
+/** Does one thing after another, without waiting where nothing has to be waited for. */
+export function inTurn<T>(
+  list: readonly T[],
+  run: (each: T, index: number) => void | Promise<void>,
+): void | Promise<void> {
+  for (const [index, each] of list.entries()) {
+    const running = run(each, index);
+    if (running)
+      return running.then(() => inTurn(list.slice(index + 1), (next, i) => run(next, index + 1 + i)));
+  }
+}
