@@ -29,7 +29,6 @@ export type { Container, ModelFolder } from './containers/container.ts';
 
 export type { ConfigReader } from './models/config.ts';
 export type * from './blocks/block.ts';
-export { rowsOf } from './blocks/expert-rows.ts';
 export type { ModelFamily } from './blocks/family.ts';
 export type { GraphPurpose } from './blocks/purpose.ts';
 export type { MoeSite, Routes, Site } from './blocks/site.ts';
@@ -60,7 +59,6 @@ export {
   type Ref,
   type StateRewind,
   type Tensor,
-  type TensorRows,
   type TensorShape,
   type Weight,
 } from './graph/tensor.ts';
@@ -91,6 +89,7 @@ export {
   type Repack,
   type WeightFormat,
 } from './weights/format.ts';
+export type { ExpertPart, ExpertRows, TensorRows } from './weights/tensor-rows.ts';
 export { registerFormat, type BuiltInFormat, type FormatName } from './weights/formats/index.ts';
 export {
   registerStage,

@@ -1,6 +1,7 @@
 /** What a graph is built from: each kind is one file, and one line in the table of its folder. */
-import type { Tensor, TensorRows, TensorType } from '../graph/tensor.ts';
+import type { Tensor, TensorType } from '../graph/tensor.ts';
 import type { BlockSpec, ExpertSpec, RouterSpec } from '../models/spec.ts';
+import type { ExpertPart } from '../weights/tensor-rows.ts';
 import type { MoeSite, Routes, Site } from './site.ts';
 
 /** What a mixer keeps from step to step, and how it goes back to an earlier position (`StateRewind`). */
@@ -42,19 +43,7 @@ export interface Router<S extends RouterSpec = RouterSpec> {
   add(site: MoeSite, x: Tensor, spec: S): Routes;
 }
 
-/** The experts of one layer. */
-export interface Bank {
-  readonly experts: number;
-  readonly hidden: number;
-}
-
-/** Where one matrix of a record comes from. */
-export interface RecordSource {
-  readonly rows: TensorRows;
-  readonly shape: readonly [rows: number, cols: number];
-}
-
-/** What an expert computes, and how its weights are kept: one record for each unit, an expert or some of them. */
+/** What an expert computes, and how its weights are kept: one record for each unit, an expert or a page of them. */
 export interface ExpertKind<S extends ExpertSpec = ExpertSpec> {
   readonly kind: S['kind'];
   /** Whether a step may run with some of its experts at a time, and leaves alone what belongs to the others. */
@@ -63,10 +52,10 @@ export interface ExpertKind<S extends ExpertSpec = ExpertSpec> {
   readonly skipsBy: 'id' | 'weight';
   /** @throws {AtomoeError} unsupported-model - sizes that its kernels do not take; `label` is the model's */
   check?(spec: S, label: string): void;
-  /** How many records a layer has; `expertBytes` is what one expert takes. */
-  units(spec: S, bank: Bank, expertBytes: number): number;
-  /** The matrices of a record, by name, where a layer has so many units. */
-  parts(spec: S, bank: Bank, units: number, unit: number): Readonly<Record<string, RecordSource>>;
+  /** Whether a unit is a page of consecutive experts, as they are too small to be fetched one by one; default: no. */
+  readonly inPages?: boolean;
+  /** The matrices of an expert by name; a record has them in this order, those of a page stacked by rows. */
+  parts(spec: S, hidden: number): Readonly<Record<string, ExpertPart>>;
   /** Parts that one kernel reads, and that so have one format; each of the others has its own. */
   readonly together?: readonly string[];
   /** x [tokens, hidden], routes [tokens, most] -> the weighted sum of the experts' outputs, [tokens, hidden]. */

@@ -1,19 +1,17 @@
-/** How experts' records are read from a checkpoint by a spec: as places in its tensors, without any bytes. */
-import { isMoe, type ModelSpec, type MoeSpec } from '../models/spec.ts';
-import type { Bank, ExpertKind, RecordSource } from './block.ts';
+/** What blocks tell of a spec's routed experts, as plain data: asked once, when a model is planned. */
+import { isMoe, type ModelSpec } from '../models/spec.ts';
+import type { ExpertPart } from '../weights/tensor-rows.ts';
 import type { Blocks } from './table.ts';
 
-/** A layer with routed experts, and what its blocks tell of it. */
+/** A layer with routed experts. */
 export interface ExpertLayer {
-  readonly spec: MoeSpec;
-  readonly kind: ExpertKind;
-  readonly bank: Bank;
+  readonly experts: number;
   readonly most: number; // experts of one token at most
   readonly grid: number | undefined; // the side of their square
-  /** Records of the layer, where one expert takes so many bytes. */
-  units(expertBytes: number): number;
-  /** Where the matrices of a record stand, where the layer has so many. */
-  parts(units: number, unit: number): Readonly<Record<string, RecordSource>>;
+  readonly inWaves: boolean; // as `ExpertKind` says
+  readonly inPages: boolean;
+  readonly parts: Readonly<Record<string, ExpertPart>>;
+  readonly together: readonly string[]; // parts that have one format
 }
 
 /** The layers with routed experts, in the order in which a step needs them. */
@@ -25,23 +23,15 @@ export function expertLayers(
   return moes.map((spec) => {
     const kind = blocks.expert(spec.expert);
     const router = blocks.router(spec.router);
-    const bank = { experts: spec.experts, hidden };
+    const { inWaves, inPages = false, together = [] } = kind;
     return {
-      spec,
-      kind,
-      bank,
+      experts: spec.experts,
       most: router.most(spec.router),
       grid: router.grid?.(spec.experts),
-      units: (expertBytes) => kind.units(spec.expert, bank, expertBytes),
-      parts: (units, unit) => kind.parts(spec.expert, bank, units, unit),
+      inWaves,
+      inPages,
+      parts: kind.parts(spec.expert, hidden),
+      together,
     };
   });
-}
-
-/** Every matrix of every expert by its name, in as few pieces as there are: for looking at headers. */
-export function* expertMatrices(layers: readonly ExpertLayer[]): Generator<[name: string, RecordSource]> {
-  for (const layer of layers) {
-    const units = layer.units(0);
-    for (let unit = 0; unit < units; unit += 1) yield* Object.entries(layer.parts(units, unit));
-  }
 }

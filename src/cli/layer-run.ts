@@ -3,9 +3,9 @@ import type { LayerGraph } from '../blocks/layer.ts';
 import { expertLayers } from '../blocks/read.ts';
 import { blocksOf } from '../blocks/table.ts';
 import { loadOnCpu } from '../engine/load/cpu-load.ts';
-import { planExperts, type ExpertPlan } from '../engine/load/expert-plan.ts';
 import { uploadWeights } from '../engine/load/gpu-load.ts';
 import { invariant } from '../errors.ts';
+import { planExperts, type ExpertPlan } from '../experts/expert-plan.ts';
 import { ExpertStore } from '../experts/store.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { runOnCpu } from '../graph/cpu.ts';
@@ -80,9 +80,7 @@ export function openCpuLayer(layer: LayerFile): LayerRunner {
 export async function openGpuLayer(layer: LayerFile, gpu: Gpu): Promise<LayerRunner> {
   const plan = planLayer(layer);
   const store = await ExpertStore.open(gpu, plan);
-  const { checkpoint } = layer;
-  for (let unit = 0; unit < plan.units(0); unit += 1)
-    store.put(0, unit, await plan.read(0, unit, { checkpoint }));
+  for (let unit = 0; unit < plan.units(0); unit += 1) store.put(0, unit, await plan.read(0, unit));
   store.commit();
   return {
     device: gpu.name,

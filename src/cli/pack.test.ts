@@ -7,7 +7,7 @@ import type { LoadOptions } from '../engine/api.ts';
 import { LocalEngine } from '../engine/index.ts';
 import { draftModel, type Drafted } from '../engine/load/planning.ts';
 import { editedModel, rounded, zeros } from '../engine/edited-model.testing.ts';
-import { pageSize } from '../blocks/experts/neuron.ts';
+import { pageSize } from '../experts/pages.ts';
 import { formatOf } from '../engine/load/weights.ts';
 import { nodeFolder } from '../io/node-file.ts';
 import { main } from './program.ts';
@@ -111,8 +111,8 @@ describe.each(FORMS)('%s', (_name, model, quantize) => {
     expect(after.experts!.layout(0)).toEqual(before.experts!.layout(0));
     for (let layer = 0; layer < layers; layer += 1) {
       for (let unit = 0; unit < unitsPerLayer; unit += 1) {
-        const wanted = await before.experts!.read(layer, unit, before.context);
-        const found = await after.experts!.read(layer, unit, after.context);
+        const wanted = await before.experts!.read(layer, unit);
+        const found = await after.experts!.read(layer, unit);
         expect(Buffer.compare(found, wanted), `record ${unit} of layer ${layer}`).toBe(0);
       }
     }

@@ -158,7 +158,7 @@ export function recordsOf({ checkpoint, context, experts, spec }: Drafted): Reco
         `would not change them; pack the model that it was made of`,
     );
   }
-  return { layout, layers, unitsPerLayer, read: (layer, unit) => experts.read(layer, unit, context) };
+  return { layout, layers, unitsPerLayer, read: (layer, unit) => experts.read(layer, unit, context.signal) };
 }
 
 async function write(

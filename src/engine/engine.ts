@@ -402,16 +402,14 @@ export class LocalEngine implements Engine {
   /** Fetches in the background what is missing. */
   #fill(): void {
     const { runner, folder, drafted, closing, options } = this.#assertLoaded();
-    const { experts, context } = drafted;
+    const { experts } = drafted;
     const memory = runner.experts;
     if (!memory || !experts) return;
     if (memory.streamer.isComplete || options.streaming?.fill === false) return;
     const { signal } = closing;
     this.lost.catch(() => closing.abort());
     const keep = (layer: number, unit: number) =>
-      isCached(folder) && !folder.cache.status.isReadOnly
-        ? experts.read(layer, unit, { ...context, signal })
-        : undefined;
+      isCached(folder) && !folder.cache.status.isReadOnly ? experts.read(layer, unit, signal) : undefined;
     void fillExperts({ memory, queue: this.#queue, keep, signal });
   }
 

@@ -1,7 +1,6 @@
 /** A family whose mixer, router and expert kind are its own: this file is all that they need. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { ExpertKind, Mixer, Router } from '../blocks/block.ts';
-import { rowsOf } from '../blocks/expert-rows.ts';
 import type { ModelFamily } from '../blocks/family.ts';
 import { f32Safetensors } from '../containers/safetensors.testing.ts';
 import { dispatch } from '../graph/node.ts';
@@ -14,7 +13,8 @@ import type { FolderSource } from '../io/source.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../kernels/common.ts';
 import { cross, defineKernel } from '../kernels/kernel.ts';
 import { randomNormal } from '../kernels/testing.ts';
-import type { BlockSpec, ExpertRows, ExpertSpec, MoeSpec, RouterSpec } from '../models/spec.ts';
+import type { BlockSpec, ExpertSpec, MoeSpec, RouterSpec } from '../models/spec.ts';
+import type { ExpertRows } from '../weights/tensor-rows.ts';
 import type { LoadOptions } from './api.ts';
 import type { LocalEngine } from './engine.ts';
 import { forced } from './streaming.testing.ts';
@@ -212,11 +212,10 @@ const squared: ExpertKind<SquaredSpec> = {
   kind: 'squared',
   inWaves: true,
   skipsBy: 'id',
-  units: (_spec, { experts }) => experts,
-  parts: ({ width, up, down }, { hidden }, _units, unit) => ({
-    gate: { rows: rowsOf(up, unit, 1), shape: [width, hidden] },
-    up: { rows: rowsOf(up, unit, 1), shape: [width, hidden] },
-    down: { rows: rowsOf(down, unit, 1), shape: [hidden, width] },
+  parts: ({ width, up, down }, hidden) => ({
+    gate: { rows: up, shape: [width, hidden] },
+    up: { rows: up, shape: [width, hidden] },
+    down: { rows: down, shape: [hidden, width] },
   }),
   add(site, x, routes, { width }) {
     const { builder, label, hidden, bank, experts } = site;

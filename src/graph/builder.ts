@@ -1,11 +1,11 @@
 import { invariant } from '../errors.ts';
+import type { TensorRows } from '../weights/tensor-rows.ts';
 import { onlyWhen, type Graph, type ModelGraph, type ModelOutputs, type Node, type Step } from './node.ts';
 import {
   makeTensor,
   type DerivedPart,
   type Tensor,
   type TensorRole,
-  type TensorRows,
   type TensorShape,
   type Weight,
 } from './tensor.ts';

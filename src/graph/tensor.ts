@@ -1,5 +1,6 @@
 import { invariant } from '../errors.ts';
 import type { Buffer } from '../gpu/buffer.ts';
+import type { TensorRows } from '../weights/tensor-rows.ts';
 
 /** What activations are stored as: told by the kernels, passed on to the engine. */
 export type { Scalar } from '../kernels/common.ts';
@@ -58,15 +59,6 @@ export function nextOf({ name, next }: Tensor): Tensor {
 /** Elements of a tensor in a step of so many tokens. */
 export function elementCount({ perToken, fixed }: Tensor, tokens: number): number {
   return perToken * tokens + fixed;
-}
-
-/** Rows `[rowStart, rowStart + rowCount)` of a named tensor of a checkpoint, seen as [rows, cols] (last dimension = cols). */
-export interface TensorRows {
-  readonly tensor: string;
-  readonly rowStart?: number; // default 0
-  readonly rowCount?: number; // default: all that are left
-  /** Of the whole tensor. A file with another one is refused, even where the rows would do. */
-  readonly shape?: readonly number[];
 }
 
 /** A matrix of a checkpoint that a derived weight is made of; of a vector, each element is a row. */

@@ -35,12 +35,3 @@ function methodOf(value: unknown): string | undefined {
   if (typeof method === 'string' && method !== '') return method;
   return entry['load_in_8bit'] === true || entry['load_in_4bit'] === true ? 'bitsandbytes' : undefined;
 }
-
-/** What quantising tools write beside or instead of a `.weight`. */
-const COMPANIONS = ['.qweight', '.weight_packed', '.weight_scale', '.weight_scale_inv', '.SCB', '.scales'];
-
-/** The companions of a weight's name, as files of quantised models have them. */
-export function quantizedNames(weight: string): string[] {
-  const stem = weight.replace(/\.weight$/, '');
-  return [...COMPANIONS.map((suffix) => stem + suffix), `${stem}_blocks`];
-}

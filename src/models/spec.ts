@@ -1,4 +1,4 @@
-import type { TensorRows } from '../graph/tensor.ts';
+import type { ExpertRows, TensorRows } from '../weights/tensor-rows.ts';
 import type { Activation } from '../kernels/core/activation.ts';
 import type { RopeScaling } from '../kernels/attention/rope-angles.ts';
 
@@ -126,17 +126,6 @@ export interface RouterSpec<Score extends { readonly kind: string } = { readonly
   readonly transform?: readonly TransformSpec[];
   readonly select: SelectSpec;
   readonly weigh?: WeighSpec;
-}
-
-/**
- * A tensor of every expert: one for each where the name has `{expert}`, else one whose first dimension is the experts.
- * `start` and `count` are rows of one expert, where others have their rows in the same tensor.
- */
-export interface ExpertRows {
-  readonly tensor: string;
-  readonly shape: readonly number[]; // of the whole tensor
-  readonly start?: number; // default 0
-  readonly count?: number; // default: all that are left
 }
 
 /** down(act(gate x) * up x) */

@@ -2,7 +2,6 @@ import { expertsNode } from '../../graph/ops/moe.ts';
 import type { GatedExpertSpec } from '../../models/spec.ts';
 import type { ExpertKind } from '../block.ts';
 import { checkQuads } from '../check-sizes.ts';
-import { rowsOf } from '../expert-rows.ts';
 
 /** Experts that are gated MLPs, down(act(gate x) * up x): one record each, of `gate`, `up` and `down`. */
 export const gated: ExpertKind<GatedExpertSpec> = {
@@ -10,11 +9,10 @@ export const gated: ExpertKind<GatedExpertSpec> = {
   inWaves: true,
   skipsBy: 'id',
   check: ({ width }, label) => checkQuads(label, 'intermediate size', width),
-  units: (_spec, { experts }) => experts,
-  parts: ({ width, gate, up, down }, { hidden }, _units, unit) => ({
-    gate: { rows: rowsOf(gate, unit, 1), shape: [width, hidden] },
-    up: { rows: rowsOf(up, unit, 1), shape: [width, hidden] },
-    down: { rows: rowsOf(down, unit, 1), shape: [hidden, width] },
+  parts: ({ width, gate, up, down }, hidden) => ({
+    gate: { rows: gate, shape: [width, hidden] },
+    up: { rows: up, shape: [width, hidden] },
+    down: { rows: down, shape: [hidden, width] },
   }),
   together: ['gate', 'up'],
   add(site, x, { ids, weights }, { width, activation }) {

@@ -1,7 +1,8 @@
 /** Compares a model with its file, from headers alone: what is built of a file that fits in part speaks nonsense. */
 import { AtomoeError } from '../../errors.ts';
 import type { Checkpoint } from '../../containers/checkpoint.ts';
-import { expertMatrices, type ExpertLayer } from '../../blocks/read.ts';
+import type { ExpertLayer } from '../../blocks/read.ts';
+import { piecesOf } from '../../experts/expert-rows.ts';
 import type { Graph } from '../../graph/node.ts';
 import { tensorsOf } from '../../graph/tensor.ts';
 import type { FileTensors } from '../../models/file-tensors.ts';
@@ -35,13 +36,20 @@ export function checkTensors(
   graphs: readonly Graph[],
   context: ReadContext,
 ): void {
-  const used = new Set<string>();
-  if (!context.checkpoint.records) for (const [, { rows }] of expertMatrices(layers)) used.add(rows.tensor);
+  const used = new Set(context.checkpoint.records ? [] : expertTensors(layers));
   for (const weight of graphs.flatMap(({ weights }) => weights)) {
     formatOf(weight, context);
     for (const tensor of tensorsOf(weight)) used.add(tensor);
   }
   refuseLeftovers(spec, used, fileTensors(context.checkpoint));
+}
+
+/** Names of the tensors that experts' records are read from. */
+function* expertTensors(layers: readonly ExpertLayer[]): Generator<string> {
+  for (const { experts, parts } of layers) {
+    for (const { rows } of Object.values(parts))
+      for (const { piece } of piecesOf(rows, experts)) yield piece.tensor;
+  }
 }
 
 /** Buffers that older tools saved, and counters of training: they are not weights. */

@@ -1,10 +1,10 @@
 /** Reads what a graph needs into memory, as the numbers that the kernels' references work on. */
 import { invariant } from '../../errors.ts';
+import type { ExpertPlan } from '../../experts/expert-plan.ts';
 import type { CpuResources } from '../../graph/cpu.ts';
 import type { Graph } from '../../graph/node.ts';
 import { decodeMatrix } from '../../weights/matrix.ts';
 import { unpackRecord } from '../../weights/record.ts';
-import type { ExpertPlan } from './expert-plan.ts';
 import { readWeight, type ReadContext } from './weights.ts';
 
 /**
@@ -29,20 +29,20 @@ export async function loadOnCpu(
       invariant(found, () => `weight ${name} was not loaded`);
       return found;
     },
-    experts: experts && (await loadExperts(experts, context, advance)),
+    experts: experts && (await loadExperts(experts, context.signal, advance)),
   };
 }
 
 async function loadExperts(
   experts: ExpertPlan,
-  context: ReadContext,
+  signal: AbortSignal | undefined,
   advance: (bytes: number) => void,
 ): Promise<CpuResources['experts']> {
   const units: Readonly<Record<string, Float32Array>>[][] = [];
   for (let layer = 0; layer < experts.layers; layer += 1) {
     const records: Readonly<Record<string, Float32Array>>[] = [];
     for (let unit = 0; unit < experts.units(layer); unit += 1) {
-      const record = await experts.read(layer, unit, context);
+      const record = await experts.read(layer, unit, signal);
       records.push(unpackRecord(experts.layout(layer), record));
       advance(record.byteLength);
     }

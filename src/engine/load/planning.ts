@@ -8,6 +8,7 @@ import { openCheckpoint } from '../../containers/index.ts';
 import type { JsonObject } from '../../io/json-file.ts';
 import { formatNames, isQuantized, type FormatName } from '../../weights/formats/index.ts';
 import { boundBytes, matrixLayout } from '../../weights/matrix.ts';
+import { planExperts, type ExpertPlan } from '../../experts/expert-plan.ts';
 import { largestPoolBytes, poolsPerLayer } from '../../experts/pools.ts';
 import type { ExpertWeights } from '../../graph/experts.ts';
 import { shareBuffers, tensorSizeBytes } from '../../graph/liveness.ts';
@@ -36,7 +37,6 @@ import {
   type SlotNeeds,
   type SlotPlan,
 } from './slots.ts';
-import { planExperts, type ExpertPlan } from './expert-plan.ts';
 import { formatOf, type ReadContext } from './weights.ts';
 
 /** Tokens of one prefill step at most. Depends on nothing, so that results do not either. */
@@ -320,7 +320,7 @@ function slotNeeds(
 ): SlotNeeds | undefined {
   if (!experts) return undefined;
   const topK = Math.max(...layers.map(({ most }) => most));
-  return { experts, topK, canSplit: layers.every(({ kind }) => kind.inWaves), maxBindingBytes };
+  return { experts, topK, canSplit: layers.every(({ inWaves }) => inWaves), maxBindingBytes };
 }
 
 /** As asked for; else all experts where they fit; else as many as fit; else the fewest that work, which is refused. */
@@ -357,7 +357,7 @@ function stagingBytes({ spec, decode, chunkTokens }: Drafted): number {
 /** Of the layer that has most; 0 where no layer has any. */
 function expertCounts(layers: readonly ExpertLayer[]): Pick<ModelPlan, 'experts' | 'expertsPerToken'> {
   return {
-    experts: Math.max(0, ...layers.map(({ bank }) => bank.experts)),
+    experts: Math.max(0, ...layers.map(({ experts }) => experts)),
     expertsPerToken: Math.max(0, ...layers.map(({ most }) => most)),
   };
 }

@@ -1,7 +1,7 @@
 /** How many expert slots a memory budget pays for, and what they are for. */
+import type { ExpertPlan } from '../../experts/expert-plan.ts';
 import { mostSlots, planPools, type PoolPlan } from '../../experts/pools.ts';
 import type { StreamingOptions } from '../api.ts';
-import type { ExpertPlan } from './expert-plan.ts';
 
 /** Slots in GPU memory. */
 export interface SlotPlan {

@@ -1,12 +1,12 @@
-/** Reads matrices out of a checkpoint, in the formats in which they are kept. */
-import { AtomoeError } from '../../errors.ts';
-import { noTensor, type Checkpoint } from '../../containers/checkpoint.ts';
-import { isWeightDtype, type WeightDtype } from '../../weights/dtypes.ts';
+/** Reads a graph's dense weights out of a checkpoint, in the formats in which they are kept. */
+import type { Checkpoint } from '../../containers/checkpoint.ts';
+import { describeMatrix, readMatrix, wrongShape } from '../../containers/matrices.ts';
+import type { WeightDtype } from '../../weights/dtypes.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 import { chooseFormat, encodeMatrix, EXACT, isStackable, matrixLayout } from '../../weights/matrix.ts';
-import type { TensorRows, Weight } from '../../graph/tensor.ts';
+import type { TensorRows } from '../../weights/tensor-rows.ts';
+import type { Weight } from '../../graph/tensor.ts';
 import type { WeightPart } from '../../graph/weight-parts.ts';
-import { quantizedNames } from '../../models/quantization.ts';
 import type { QuantizeFormat } from '../api.ts';
 
 export interface ReadContext {
@@ -22,55 +22,6 @@ export interface EncodedMatrix {
   readonly scalesOffsetBytes: number;
 }
 
-/** Rows and stored type of a part, from the header alone. */
-export function describe(
-  checkpoint: Checkpoint,
-  part: TensorRows,
-  cols: number,
-): { dtype: WeightDtype; rows: number } {
-  const info = checkpoint.tensor(part.tensor);
-  if (!info) throw absent(checkpoint, part.tensor);
-  const { dtype, shape } = info;
-  if (!isWeightDtype(dtype)) {
-    throw new AtomoeError(
-      'unsupported-model',
-      `${info.file}: tensor "${part.tensor}" is ${dtype}; wanted F16, BF16 or F32; choose a 16-bit version of the model`,
-    );
-  }
-  if (part.shape && shape.join() !== part.shape.join()) {
-    throw wrongShape(checkpoint, part, `[${part.shape.join(', ')}]`);
-  }
-  const elements = shape.reduce((product, size) => product * size, 1);
-  const width = shape.length <= 1 ? cols : (shape[shape.length - 1] ?? 0);
-  const allRows = elements / Math.max(1, width);
-  const rows = part.rowCount ?? allRows - (part.rowStart ?? 0);
-  if (width !== cols || !Number.isInteger(allRows) || (part.rowStart ?? 0) + rows > allRows || rows <= 0) {
-    throw wrongShape(checkpoint, part, `rows of ${cols}`);
-  }
-  return { dtype, rows };
-}
-
-/** Why a tensor is not there: quantising tools put others in its place. */
-function absent(checkpoint: Checkpoint, name: string): AtomoeError {
-  const { label, lost } = checkpoint;
-  const companion = quantizedNames(name).find((other) => checkpoint.tensor(other));
-  if (companion === undefined) return noTensor(label, name, lost.get(name), [...checkpoint.names()].length);
-  return new AtomoeError(
-    'unsupported-model',
-    `${label}: the weights are quantised, "${companion}" is there instead of "${name}"; Atomoe reads F32, F16 and BF16 ` +
-      `weights; choose the model's 16-bit version`,
-  );
-}
-
-export function wrongShape(checkpoint: Checkpoint, part: TensorRows, wanted: string): AtomoeError {
-  const info = checkpoint.tensor(part.tensor);
-  return new AtomoeError(
-    'bad-file',
-    `${info?.file ?? checkpoint.label}: tensor "${part.tensor}" has shape [${info?.shape.join(', ') ?? ''}]; ` +
-      `wanted ${wanted}; config.json and weights do not belong together`,
-  );
-}
-
 /**
  * The format in which a weight of the graph will be kept.
  *
@@ -81,7 +32,7 @@ export function formatOf(weight: Weight, { checkpoint, quantize }: ReadContext):
   if (source.kind === 'computed') return EXACT;
   if (source.kind === 'derived') {
     for (const part of Object.values(source.parts)) {
-      const found = describe(checkpoint, { tensor: part.tensor }, part.cols);
+      const found = describeMatrix(checkpoint, { tensor: part.tensor }, part.cols);
       if (found.rows !== part.rows) throw wrongShape(checkpoint, part, `[${part.rows}, ${part.cols}]`);
     }
     return EXACT;
@@ -89,7 +40,7 @@ export function formatOf(weight: Weight, { checkpoint, quantize }: ReadContext):
   let found = 0;
   const dtypes = new Set<WeightDtype>();
   for (const part of source.parts) {
-    const described = describe(checkpoint, part, cols);
+    const described = describeMatrix(checkpoint, part, cols);
     found += described.rows;
     dtypes.add(described.dtype);
   }
@@ -102,14 +53,17 @@ export function formatOf(weight: Weight, { checkpoint, quantize }: ReadContext):
 /** Reads a dense weight in the format that `formatOf` tells. */
 export async function readWeight(weight: Weight, context: ReadContext): Promise<EncodedMatrix> {
   const { source, rows, cols } = weight;
+  const { checkpoint, signal } = context;
   if (source.kind === 'computed') {
     const values = source.values();
     return { format: EXACT, bytes: new Uint8Array(values.buffer), scalesOffsetBytes: 0 };
   }
   if (source.kind === 'derived') {
     const parts: Record<string, Float32Array> = {};
-    for (const [name, { tensor, cols: width }] of Object.entries(source.parts))
-      parts[name] = new Float32Array((await readPart({ tensor }, width, EXACT, context)).buffer);
+    for (const [name, { tensor, cols: width }] of Object.entries(source.parts)) {
+      const how = { cols: width, format: EXACT, signal };
+      parts[name] = new Float32Array((await readMatrix(checkpoint, { tensor }, how)).buffer);
+    }
     const values = source.values(parts);
     return { format: EXACT, bytes: new Uint8Array(values.buffer), scalesOffsetBytes: 0 };
   }
@@ -124,12 +78,13 @@ async function readParts(
     readonly cols: number;
     readonly format: FormatName;
   },
-  context: ReadContext,
+  { checkpoint, signal }: ReadContext,
 ): Promise<EncodedMatrix> {
   const { parts, rows, cols, format } = stack;
   const { sizeBytes, scalesOffsetBytes } = matrixLayout(format, rows, cols);
   if (parts.length === 1 && parts[0]) {
-    return { format, bytes: await readPart(parts[0], cols, format, context), scalesOffsetBytes };
+    const bytes = await readMatrix(checkpoint, parts[0], { cols, format, signal });
+    return { format, bytes, scalesOffsetBytes };
   }
   // Stacked parts: quants follow quants and scales follow scales only if the whole is encoded at once.
   const isWhole = !isStackable(format);
@@ -137,7 +92,7 @@ async function readParts(
   const stacked = new Uint8Array(isWhole ? 4 * rows * cols : sizeBytes);
   let at = 0;
   for (const part of parts) {
-    const bytes = await readPart(part, cols, partFormat, context);
+    const bytes = await readMatrix(checkpoint, part, { cols, format: partFormat, signal });
     stacked.set(bytes, at);
     at += bytes.byteLength;
   }
@@ -156,7 +111,7 @@ export async function readWeightRows(
   const parts: TensorRows[] = [];
   let at = 0; // the weight's row with which a part begins
   for (const part of source.parts) {
-    const { rows: count } = describe(context.checkpoint, part, cols);
+    const { rows: count } = describeMatrix(context.checkpoint, part, cols);
     const from = Math.max(at, firstRow);
     const to = Math.min(at + count, firstRow + rows);
     if (from < to) {
@@ -165,21 +120,4 @@ export async function readWeightRows(
     at += count;
   }
   return readParts({ parts, rows, cols, format: formatOf(weight, context) }, context);
-}
-
-/** Reads one part of a tensor as a matrix. */
-export async function readPart(
-  part: TensorRows,
-  cols: number,
-  format: FormatName,
-  { checkpoint, signal }: ReadContext,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const { dtype, rows } = describe(checkpoint, part, cols);
-  // To a reader a vector's elements are its rows; as one row of a matrix it is read whole.
-  const isOneRow = cols !== 1 && (checkpoint.tensor(part.tensor)?.shape.length ?? 0) <= 1;
-  const { bytes } = await checkpoint.read(part.tensor, {
-    signal,
-    ...(isOneRow ? {} : { rowStart: part.rowStart ?? 0, rowCount: rows }),
-  });
-  return encodeMatrix(dtype, bytes, format, rows, cols);
 }

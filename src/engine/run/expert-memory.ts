@@ -1,5 +1,6 @@
 /** The experts of a loaded model: slots on a device, what streams them, and how both change while the model is in use. */
 import { AtomoeError, invariant } from '../../errors.ts';
+import type { ExpertPlan } from '../../experts/expert-plan.ts';
 import { POLICIES } from '../../experts/policies.ts';
 import type { MakePolicy } from '../../experts/policy.ts';
 import type { LinkState } from '../../experts/prefetch-budget.ts';
@@ -13,7 +14,6 @@ import { STREAMING_DEFAULTS } from '../options.ts';
 import type { Drafted } from '../load/planning.ts';
 import { mostUnits, type SlotPlan } from '../load/slots.ts';
 import type { RunAheadCounters } from './streamed-steps.ts';
-import type { ExpertPlan } from '../load/expert-plan.ts';
 
 /** What tests turn to show that results do not depend on it. */
 export interface StreamTesting {
@@ -247,23 +247,23 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
   }
 }
 
-function openTiers(
-  { experts, context }: Drafted,
-  hostBudget: number,
-  { delay, link }: StreamTesting,
-): RecordTiers {
+function openTiers({ experts }: Drafted, hostBudget: number, { delay, link }: StreamTesting): RecordTiers {
   invariant(experts, () => 'a model without experts');
   return new RecordTiers({
     units: experts.unitsPerLayer,
     recordBytes: experts.recordBytes,
     link,
     hostBytes: hostBudget,
-    read: async (layer, unit, signal) => {
-      const record = await experts.read(layer, unit, { ...context, signal });
-      await delay?.();
-      return record;
-    },
+    read: delay ? delayed(experts.read, delay) : experts.read,
   });
+}
+
+function delayed(read: ExpertPlan['read'], delay: () => Promise<void>): ExpertPlan['read'] {
+  return async (...asked) => {
+    const record = await read(...asked);
+    await delay();
+    return record;
+  };
 }
 
 /** Allocates as many slots as planned, or fewer where the device refuses those. */
@@ -364,7 +364,7 @@ function stepsOptions(
   return {
     lookahead,
     runAhead,
-    unitExperts: expertLayers.map(({ bank }, layer) => bank.experts / experts.units(layer)),
+    unitExperts: expertLayers.map((bank, layer) => bank.experts / experts.units(layer)),
     mistake,
     dropColdBelow: lossy.dropColdBelow,
   };

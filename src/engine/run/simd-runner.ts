@@ -150,7 +150,7 @@ export class SimdRunner implements Runner {
     const store = experts && new SimdStore(module, experts);
     for (let layer = 0; store && experts && layer < experts.layers; layer += 1) {
       for (let unit = 0; unit < experts.units(layer); unit += 1) {
-        const record = await experts.read(layer, unit, context);
+        const record = await experts.read(layer, unit, context.signal);
         const slot = store.home(layer, unit);
         store.write(layer, slot, record);
         store.point(layer, unit, slot);

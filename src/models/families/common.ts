@@ -5,7 +5,6 @@ import type {
   AttentionSpec,
   BlockSpec,
   DenseSpec,
-  ExpertRows,
   GatedExpertSpec,
   GatedMlpSpec,
   LayerSpec,
@@ -15,6 +14,7 @@ import type {
   MoeSpec,
   RouterSpec,
 } from '../spec.ts';
+import type { ExpertRows } from '../../weights/tensor-rows.ts';
 import { readTheta } from './rope.ts';
 
 /** The sizes that nearly all decoder configs share, and where their tensors stand. */

@@ -1,0 +1,92 @@
+/** Matrices of a checkpoint: rows of its tensors, looked at in the headers, and read in a weight format. */
+import { AtomoeError } from '../errors.ts';
+import { isWeightDtype, type WeightDtype } from '../weights/dtypes.ts';
+import type { FormatName } from '../weights/formats/index.ts';
+import { encodeMatrix } from '../weights/matrix.ts';
+import type { TensorRows } from '../weights/tensor-rows.ts';
+import { noTensor, type Checkpoint } from './checkpoint.ts';
+
+/**
+ * Rows and stored type of a matrix, from the header alone.
+ *
+ * @param cols - of its rows; a vector of so many elements is one row, and of `cols` 1 each element is a row
+ * @throws {AtomoeError} bad-file - the tensor is missing, or has another shape; unsupported-model - its stored type
+ */
+export function describeMatrix(
+  checkpoint: Checkpoint,
+  part: TensorRows,
+  cols: number,
+): { dtype: WeightDtype; rows: number } {
+  const info = checkpoint.tensor(part.tensor);
+  if (!info) throw absent(checkpoint, part.tensor);
+  const { dtype, shape } = info;
+  if (!isWeightDtype(dtype)) {
+    throw new AtomoeError(
+      'unsupported-model',
+      `${info.file}: tensor "${part.tensor}" is ${dtype}; wanted F16, BF16 or F32; choose a 16-bit version of the model`,
+    );
+  }
+  if (part.shape && shape.join() !== part.shape.join()) {
+    throw wrongShape(checkpoint, part, `[${part.shape.join(', ')}]`);
+  }
+  const elements = shape.reduce((product, size) => product * size, 1);
+  const width = shape.length <= 1 ? cols : (shape[shape.length - 1] ?? 0);
+  const allRows = elements / Math.max(1, width);
+  const rows = part.rowCount ?? allRows - (part.rowStart ?? 0);
+  if (width !== cols || !Number.isInteger(allRows) || (part.rowStart ?? 0) + rows > allRows || rows <= 0) {
+    throw wrongShape(checkpoint, part, `rows of ${cols}`);
+  }
+  return { dtype, rows };
+}
+
+/** What quantising tools write beside or instead of a `.weight`. */
+const COMPANIONS = ['.qweight', '.weight_packed', '.weight_scale', '.weight_scale_inv', '.SCB', '.scales'];
+
+/** The companions of a weight's name, as files of quantised models have them. */
+function quantizedNames(weight: string): string[] {
+  const stem = weight.replace(/\.weight$/, '');
+  return [...COMPANIONS.map((suffix) => stem + suffix), `${stem}_blocks`];
+}
+
+/** Why a tensor is not there: quantising tools put others in its place. */
+function absent(checkpoint: Checkpoint, name: string): AtomoeError {
+  const { label, lost } = checkpoint;
+  const companion = quantizedNames(name).find((other) => checkpoint.tensor(other));
+  if (companion === undefined) return noTensor(label, name, lost.get(name), [...checkpoint.names()].length);
+  return new AtomoeError(
+    'unsupported-model',
+    `${label}: the weights are quantised, "${companion}" is there instead of "${name}"; Atomoe reads F32, F16 and BF16 ` +
+      `weights; choose the model's 16-bit version`,
+  );
+}
+
+/** The error for a tensor whose shape is not what the config says; `wanted` names that. */
+export function wrongShape(checkpoint: Checkpoint, part: TensorRows, wanted: string): AtomoeError {
+  const info = checkpoint.tensor(part.tensor);
+  return new AtomoeError(
+    'bad-file',
+    `${info?.file ?? checkpoint.label}: tensor "${part.tensor}" has shape [${info?.shape.join(', ') ?? ''}]; ` +
+      `wanted ${wanted}; config.json and weights do not belong together`,
+  );
+}
+
+/**
+ * Reads a matrix, and encodes it where the file stores another type.
+ *
+ * @returns the planes of `format`, as `matrixLayout` places them; the bytes of the file where nothing changes
+ * @throws {AtomoeError} as `describeMatrix`; non-finite - a NaN or an infinity; network, integrity and the like
+ */
+export async function readMatrix(
+  checkpoint: Checkpoint,
+  part: TensorRows,
+  { cols, format, signal }: { cols: number; format: FormatName; signal: AbortSignal | undefined },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { dtype, rows } = describeMatrix(checkpoint, part, cols);
+  // To a reader a vector's elements are its rows; as one row of a matrix it is read whole.
+  const isOneRow = cols !== 1 && (checkpoint.tensor(part.tensor)?.shape.length ?? 0) <= 1;
+  const { bytes } = await checkpoint.read(part.tensor, {
+    signal,
+    ...(isOneRow ? {} : { rowStart: part.rowStart ?? 0, rowCount: rows }),
+  });
+  return encodeMatrix(dtype, bytes, format, rows, cols);
+}

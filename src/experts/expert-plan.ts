@@ -1,0 +1,180 @@
+/** The records that a model's routed experts are kept in, and how one is read out of a checkpoint. */
+import type { Checkpoint, ReadyRecords } from '../containers/checkpoint.ts';
+import { describeMatrix, readMatrix, wrongShape } from '../containers/matrices.ts';
+import { AtomoeError, invariant } from '../errors.ts';
+import type { FormatName } from '../weights/formats/index.ts';
+import { chooseFormat, commonFormat, matrixLayout } from '../weights/matrix.ts';
+import { packRecord, recordLayout, type RecordLayout } from '../weights/record.ts';
+import type { ExpertPart } from '../weights/tensor-rows.ts';
+import { piecesOf, rowsOf } from './expert-rows.ts';
+import { pageSize } from './pages.ts';
+import { evenRecords, type RecordShape } from './pools.ts';
+
+/** The routed experts of a layer, as the model's spec has them. */
+export interface ExpertBank {
+  readonly experts: number;
+  readonly inPages: boolean; // a record is a page of them, else one
+  readonly parts: Readonly<Record<string, ExpertPart>>; // of one expert, in the order of the record
+  readonly together: readonly string[]; // parts that have one format
+}
+
+/** The routed experts of a model: how many, how they lie, and how to read one. Layers without experts do not count. */
+export interface ExpertPlan extends RecordShape {
+  readonly records: number; // of all layers
+  readonly expertSizeBytes: number; // one expert's share of a record, where it has most
+  /**
+   * Reads a record from the checkpoint.
+   *
+   * @returns layout(layer).sizeBytes bytes
+   * @throws {AtomoeError} bad-file; non-finite; integrity; network and the like
+   */
+  readonly read: (layer: number, unit: number, signal?: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/**
+ * Where a checkpoint has the records ready, the plan is theirs: `quantize` does not touch the experts then. Else records
+ * are padded to the largest of all layers, so that slots can be shared: the layers of nearly all models are alike.
+ *
+ * @param banks - the layers with routed experts
+ * @returns undefined for a model without routed experts
+ * @throws {AtomoeError} bad-file - a tensor is missing, or the records are of another model; unsupported-model - a stored type
+ */
+export function planExperts(
+  banks: readonly ExpertBank[],
+  { checkpoint, quantize }: { readonly checkpoint: Checkpoint; readonly quantize?: FormatName | undefined },
+): ExpertPlan | undefined {
+  if (banks.length === 0) return undefined;
+  if (checkpoint.records) return planReady(banks, checkpoint.records, checkpoint.label);
+  const formats = formatsOfParts(banks, checkpoint, quantize);
+  const laid = banks.map((bank) => {
+    const perUnit = bank.inPages ? pageSize(bank.experts, sizeOf(formats, bank.parts)) : 1;
+    const layout = recordLayout(formats, shapesOf(bank.parts, perUnit));
+    return { parts: bank.parts, perUnit, units: bank.experts / perUnit, layout };
+  });
+  const sizeBytes = Math.max(...laid.map(({ layout }) => layout.sizeBytes));
+  const padded = laid.map((bank) => ({ ...bank, layout: { ...bank.layout, sizeBytes } }));
+  const bankOf = (layer: number) => {
+    const bank = padded[layer];
+    invariant(bank, () => `no expert layer ${layer}`);
+    return bank;
+  };
+  return {
+    layers: banks.length,
+    unitsPerLayer: Math.max(...laid.map(({ units }) => units)),
+    recordBytes: sizeBytes,
+    records: laid.reduce((sum, { units }) => sum + units, 0),
+    units: (layer) => bankOf(layer).units,
+    layout: (layer) => bankOf(layer).layout,
+    expertSizeBytes: Math.max(...laid.map(({ layout, perUnit }) => layout.sizeBytes / perUnit)),
+    async read(layer, unit, signal) {
+      const { parts, perUnit, layout } = bankOf(layer);
+      const matrices: Record<string, Uint8Array<ArrayBuffer>> = {};
+      const reads = Object.entries(parts).map(async ([name, { rows, shape }]) => {
+        const how = { cols: shape[1], format: formatOf(formats, name), signal };
+        matrices[name] = await readMatrix(checkpoint, rowsOf(rows, unit * perUnit, perUnit), how);
+      });
+      // All at once: the parts lie side by side in most files, and then become one request.
+      await Promise.all(reads);
+      return packRecord(layout, matrices);
+    },
+  };
+}
+
+/** The records lie ready in a format of their own; only their shape has to be this model's, in every layer. */
+function planReady(banks: readonly ExpertBank[], ready: ReadyRecords, label: string): ExpertPlan {
+  const { layout, unitsPerLayer } = ready;
+  const found = recordText(
+    ready.layers,
+    unitsPerLayer,
+    Object.entries(layout.parts).map(([name, { rows, cols }]) => [name, [rows, cols]]),
+  );
+  for (const { experts, inPages, parts, together } of banks) {
+    const units = inPages ? unitsPerLayer : experts; // how large pages are is the file's choice
+    const wanted = recordText(banks.length, units, Object.entries(shapesOf(parts, experts / units)));
+    if (found !== wanted) {
+      throw new AtomoeError(
+        'bad-file',
+        `${label}: the packed experts are ${found}; config.json wants ${wanted}; they do not belong together, ` +
+          `download the pack again`,
+      );
+    }
+    checkTogether(layout, together, label);
+  }
+  const experts = Math.max(...banks.map((bank) => bank.experts));
+  return {
+    ...evenRecords(banks.length, unitsPerLayer, layout),
+    records: banks.length * unitsPerLayer,
+    expertSizeBytes: (layout.sizeBytes * unitsPerLayer) / experts,
+    read: (layer, unit, signal) => ready.read(layer, unit, { signal }),
+  };
+}
+
+/** What one kernel reads has one format. */
+function checkTogether({ parts }: RecordLayout, names: readonly string[], label: string): void {
+  const formats = names.map((name) => parts[name]?.format ?? '');
+  if (new Set(formats).size <= 1) return;
+  throw new AtomoeError(
+    'unsupported-model',
+    `${label}: the packed experts have ${names.map((name, i) => `${name} as ${formats[i]}`).join(' and ')}, which one ` +
+      `kernel reads; wanted one format for both; pack the model again`,
+  );
+}
+
+type Shape = ExpertPart['shape'];
+
+/** The shapes of a record's matrices, where it holds so many experts. */
+function shapesOf(parts: ExpertBank['parts'], perUnit: number): Record<string, Shape> {
+  const stacked = ({ shape: [rows, cols] }: ExpertPart): Shape => [perUnit * rows, cols];
+  return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, stacked(part)]));
+}
+
+type Formats = Readonly<Record<string, FormatName>>; // by the names of parts
+
+function formatOf(formats: Formats, part: string): FormatName {
+  const format = formats[part];
+  invariant(format !== undefined, () => `no format for part ${part}`);
+  return format;
+}
+
+/** Bytes of an expert's matrices behind one another, without gaps. */
+function sizeOf(formats: Formats, parts: ExpertBank['parts']): number {
+  let sizeBytes = 0;
+  for (const [name, { shape }] of Object.entries(parts))
+    sizeBytes += matrixLayout(formatOf(formats, name), ...shape).sizeBytes;
+  return sizeBytes;
+}
+
+function recordText(layers: number, units: number, shapes: readonly (readonly [string, Shape])[]): string {
+  const parts = shapes.map(([name, [rows, cols]]) => `${name} ${rows} x ${cols}`).join(', ');
+  return `${layers} layers of ${units} records of ${parts}`;
+}
+
+/**
+ * The format of each part, the same in all records of a model: f32 where the file stores it in several types, from expert to
+ * expert or from layer to layer, so that no expert loses bits. Looks at every part, and so finds what is missing or of
+ * another shape before anything is read.
+ */
+function formatsOfParts(
+  banks: readonly ExpertBank[],
+  checkpoint: Checkpoint,
+  quantize: FormatName | undefined,
+): Formats {
+  const groups = new Map<string, Set<FormatName>>(); // by the first part of those that have one format
+  const groupOf = new Map<string, Set<FormatName>>(); // by each part
+  for (const { experts: all, parts, together } of banks) {
+    for (const [name, { rows, shape }] of Object.entries(parts)) {
+      const [perExpert, cols] = shape;
+      const first = together.includes(name) ? (together[0] ?? name) : name;
+      const formats = groups.get(first) ?? new Set();
+      groups.set(first, formats);
+      groupOf.set(name, formats);
+      for (const { piece, experts } of piecesOf(rows, all)) {
+        const described = describeMatrix(checkpoint, piece, cols);
+        const wanted = experts * perExpert;
+        if (described.rows !== wanted) throw wrongShape(checkpoint, piece, `${wanted} rows of ${cols}`);
+        formats.add(chooseFormat(described.dtype, cols, quantize));
+      }
+    }
+  }
+  return Object.fromEntries([...groupOf].map(([name, formats]) => [name, commonFormat(formats)]));
+}
