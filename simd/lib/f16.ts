@@ -1,0 +1,69 @@
+/** f16: two weights in each 32-bit lane. Infinities and NaNs come out as 65536 and more. */
+import { loadHalves } from './half';
+import { held, madd, sumLanes } from './vector';
+
+/**
+ * `dot4` moves an f16 to where an f32 has exponent and fraction, so it is 2^-112 times its value. Activations make up for
+ * 2^64 of that, the sums for the rest: neither leaves the range of f32.
+ */
+const X_SCALE: f32 = 18446744073709551616.0; // 2^64
+const SUM_SCALE: f32 = 281474976710656.0; // 2^48
+
+/** Of each eight activations, those with even numbers, then those with odd ones. */
+export function prepare(x: usize, to: usize, cols: u32): void {
+  const scale = f32x4.splat(X_SCALE);
+  for (let end = x + 4 * cols; x < end; x += 32, to += 32) {
+    const a = f32x4.mul(v128.load(x), scale);
+    const b = f32x4.mul(v128.load(x, 16), scale);
+    v128.store(to, v128.shuffle<u32>(a, b, 0, 2, 4, 6));
+    v128.store(to, v128.shuffle<u32>(a, b, 1, 3, 5, 7), 16);
+  }
+}
+
+/** The products of four rows of weights with prepared activations. */
+export function dot4(x: usize, w0: usize, w1: usize, w2: usize, w3: usize, cols: u32): v128 {
+  const mask = held(0x8fffe000, cols);
+  let a0 = f32x4.splat(0);
+  let a1 = a0;
+  let a2 = a0;
+  let a3 = a0;
+  let b0 = a0;
+  let b1 = a0;
+  let b2 = a0;
+  let b3 = a0;
+  for (let end = x + 4 * cols; x < end; x += 32) {
+    const even = v128.load(x);
+    const odd = v128.load(x, 16);
+    a0 = madd(evenHalves(w0, mask), even, a0);
+    b0 = madd(oddHalves(w0, mask), odd, b0);
+    a1 = madd(evenHalves(w1, mask), even, a1);
+    b1 = madd(oddHalves(w1, mask), odd, b1);
+    a2 = madd(evenHalves(w2, mask), even, a2);
+    b2 = madd(oddHalves(w2, mask), odd, b2);
+    a3 = madd(evenHalves(w3, mask), even, a3);
+    b3 = madd(oddHalves(w3, mask), odd, b3);
+    w0 += 16;
+    w1 += 16;
+    w2 += 16;
+    w3 += 16;
+  }
+  const sums = sumLanes(f32x4.add(a0, b0), f32x4.add(a1, b1), f32x4.add(a2, b2), f32x4.add(a3, b3));
+  return f32x4.mul(sums, f32x4.splat(SUM_SCALE));
+}
+
+// @ts-ignore: decorator
+@inline
+function evenHalves(w: usize, mask: v128): v128 {
+  return v128.and(i32x4.shr_s(i32x4.shl(v128.load(w), 16), 3), mask);
+}
+
+// @ts-ignore: decorator
+@inline
+function oddHalves(w: usize, mask: v128): v128 {
+  return v128.and(i32x4.shr_s(v128.load(w), 3), mask);
+}
+
+/** `cols` weights of a row as f32. */
+export function unpack(w: usize, to: usize, cols: u32): void {
+  for (let end = w + 2 * cols; w < end; w += 8, to += 16) v128.store(to, loadHalves(w));
+}

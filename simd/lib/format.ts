@@ -1,0 +1,70 @@
+/** What kernels need of a weight format, by its number. */
+import * as bf16 from './bf16';
+import * as f16 from './f16';
+import * as f32Format from './f32';
+import * as q4_0 from './q4_0';
+import * as q8_0 from './q8_0';
+
+export const F32: u32 = 0;
+export const F16: u32 = 1;
+export const BF16: u32 = 2;
+export const Q8_0: u32 = 3;
+export const Q4_0: u32 = 4;
+
+/** Bytes of `cols` weights of a row, without their scales. */
+export function weightBytes(format: u32, cols: u32): usize {
+  if (format == F32) return 4 * cols;
+  if (format == Q8_0) return cols;
+  return format == Q4_0 ? cols / 2 : 2 * cols;
+}
+
+/** Bytes of the scales of `cols` weights of a row. */
+export function scaleBytes(format: u32, cols: u32): usize {
+  return format >= Q8_0 ? cols / 16 : 0;
+}
+
+/** Bytes of scratch that `prepare` and `dot4` write to, at most. */
+export function preparedBytes(cols: u32): usize {
+  return 5 * cols;
+}
+
+/** @returns the activations of a row in the order in which dot4 takes them: written to scratch, or where they are */
+export function prepare(format: u32, x: usize, scratch: usize, cols: u32): usize {
+  if (format == F32 || format == BF16) return x;
+  const prepared = scratch + cols / 2; // behind the scales that dot4 decodes
+  if (format == F16) f16.prepare(x, prepared, cols);
+  else if (format == Q8_0) q8_0.prepare(x, prepared, cols);
+  else q4_0.prepare(x, prepared, cols);
+  return prepared;
+}
+
+/** The products of four rows of weights with prepared activations. `scratch` is what `prepare` was given. */
+export function dot4(
+  format: u32,
+  x: usize,
+  w0: usize,
+  w1: usize,
+  w2: usize,
+  w3: usize,
+  s0: usize,
+  s1: usize,
+  s2: usize,
+  s3: usize,
+  scratch: usize,
+  cols: u32,
+): v128 {
+  if (format == F32) return f32Format.dot4(x, w0, w1, w2, w3, cols);
+  if (format == F16) return f16.dot4(x, w0, w1, w2, w3, cols);
+  if (format == BF16) return bf16.dot4(x, w0, w1, w2, w3, cols);
+  if (format == Q8_0) return q8_0.dot4(x, w0, w1, w2, w3, s0, s1, s2, s3, scratch, cols / 32);
+  return q4_0.dot4(x, w0, w1, w2, w3, s0, s1, s2, s3, scratch, cols / 32);
+}
+
+/** `cols` weights of a row as f32, in their order. */
+export function unpack(format: u32, w: usize, s: usize, to: usize, cols: u32): void {
+  if (format == F32) memory.copy(to, w, 4 * cols);
+  else if (format == F16) f16.unpack(w, to, cols);
+  else if (format == BF16) bf16.unpack(w, to, cols);
+  else if (format == Q8_0) q8_0.unpack(w, s, to, cols);
+  else q4_0.unpack(w, s, to, cols);
+}

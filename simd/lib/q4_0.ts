@@ -1,0 +1,97 @@
+/** Q4_0: see src/weights/formats/q4_0.ts. */
+import { decodeScales, loadHalf } from './half';
+import { prepareLanes, X_BLOCK } from './lanes';
+import { held, madd, sumLanes } from './vector';
+
+/** Nibble 2 i + half of lane l is weight 16 half + 4 l + i. `blockDot` shifts nibbles 4 to 7 down by four places. */
+export function prepare(x: usize, to: usize, cols: u32): void {
+  prepareLanes(
+    x,
+    to,
+    cols,
+    -8,
+    32,
+    16,
+    f32x4(1, 1.0 / 256, 1, 1.0 / 256),
+    f32x4(1.0 / 16, 1.0 / 4096, 1.0 / 16, 1.0 / 4096),
+  );
+}
+
+/**
+ * The products of four rows of weights with `blocks` blocks of prepared activations.
+ *
+ * @param scales - room for 16 bytes a block
+ */
+export function dot4(
+  x: usize,
+  w0: usize,
+  w1: usize,
+  w2: usize,
+  w3: usize,
+  s0: usize,
+  s1: usize,
+  s2: usize,
+  s3: usize,
+  scales: usize,
+  blocks: u32,
+): v128 {
+  decodeScales(s0, s1, s2, s3, scales, blocks);
+  const m0 = held(0xf, blocks);
+  const m1 = i32x4.shl(m0, 4);
+  const m2 = i32x4.shl(m0, 8);
+  const m3 = i32x4.shl(m0, 12);
+  let a0 = f32x4.splat(0);
+  let a1 = a0;
+  let a2 = a0;
+  let a3 = a0;
+  for (let end = scales + 16 * blocks; scales < end; scales += 16) {
+    a0 = madd(blockDot(x, v128.load(w0), m0, m1, m2, m3), v128.load_splat<f32>(scales), a0);
+    a1 = madd(blockDot(x, v128.load(w1), m0, m1, m2, m3), v128.load_splat<f32>(scales, 4), a1);
+    a2 = madd(blockDot(x, v128.load(w2), m0, m1, m2, m3), v128.load_splat<f32>(scales, 8), a2);
+    a3 = madd(blockDot(x, v128.load(w3), m0, m1, m2, m3), v128.load_splat<f32>(scales, 12), a3);
+    x += X_BLOCK;
+    w0 += 16;
+    w1 += 16;
+    w2 += 16;
+    w3 += 16;
+  }
+  return sumLanes(a0, a1, a2, a3);
+}
+
+/** Sums of products of a block's weights, without the scale; the masks are of nibbles 0 to 3. */
+// @ts-ignore: decorator
+@inline
+function blockDot(x: usize, low: v128, m0: v128, m1: v128, m2: v128, m3: v128): v128 {
+  const high = i32x4.shr_u(low, 16);
+  let sum = madd(f32x4.convert_i32x4_s(v128.and(low, m0)), v128.load(x, 16), v128.load(x));
+  sum = madd(f32x4.convert_i32x4_s(v128.and(low, m1)), v128.load(x, 32), sum);
+  sum = madd(f32x4.convert_i32x4_s(v128.and(low, m2)), v128.load(x, 48), sum);
+  sum = madd(f32x4.convert_i32x4_s(v128.and(low, m3)), v128.load(x, 64), sum);
+  sum = madd(f32x4.convert_i32x4_s(v128.and(high, m0)), v128.load(x, 80), sum);
+  sum = madd(f32x4.convert_i32x4_s(v128.and(high, m1)), v128.load(x, 96), sum);
+  sum = madd(f32x4.convert_i32x4_s(v128.and(high, m2)), v128.load(x, 112), sum);
+  return madd(f32x4.convert_i32x4_s(v128.and(high, m3)), v128.load(x, 128), sum);
+}
+
+/** `cols` weights of a row as f32. */
+export function unpack(w: usize, s: usize, to: usize, cols: u32): void {
+  for (let end = w + cols / 2; w < end; w += 16, s += 2, to += 128) {
+    const scale = f32x4.splat(loadHalf(s));
+    const zero = f32x4.mul(scale, f32x4.splat(-8));
+    const bytes = v128.load(w);
+    const mask = i8x16.splat(0xf);
+    unpack16(v128.and(bytes, mask), scale, zero, to);
+    unpack16(v128.and(i16x8.shr_u(bytes, 4), mask), scale, zero, to + 64);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function unpack16(bytes: v128, scale: v128, zero: v128, to: usize): void {
+  const low = i16x8.extend_low_i8x16_u(bytes);
+  const high = i16x8.extend_high_i8x16_u(bytes);
+  v128.store(to, madd(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(low)), scale, zero));
+  v128.store(to, madd(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(low)), scale, zero), 16);
+  v128.store(to, madd(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(high)), scale, zero), 32);
+  v128.store(to, madd(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(high)), scale, zero), 48);
+}

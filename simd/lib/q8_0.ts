@@ -1,0 +1,74 @@
+/** Q8_0: see src/weights/formats/q8_0.ts. */
+import { decodeScales, loadHalf } from './half';
+import { prepareLanes, X_BLOCK } from './lanes';
+import { held, madd, sumLanes } from './vector';
+
+/** Byte i of lane l of each half is weight 16 half + 4 l + i, taken as unsigned, with a zero point of 128. */
+export function prepare(x: usize, to: usize, cols: u32): void {
+  const factors = f32x4(1, 1.0 / 256, 1.0 / 65536, 1);
+  prepareLanes(x, to, cols, -128, 16, 64, factors, factors);
+}
+
+/** As dot4 of q4_0.ts. */
+export function dot4(
+  x: usize,
+  w0: usize,
+  w1: usize,
+  w2: usize,
+  w3: usize,
+  s0: usize,
+  s1: usize,
+  s2: usize,
+  s3: usize,
+  scales: usize,
+  blocks: u32,
+): v128 {
+  decodeScales(s0, s1, s2, s3, scales, blocks);
+  const m0 = held(0xff, blocks);
+  const m1 = i32x4.shl(m0, 8);
+  const m2 = i32x4.shl(m0, 16);
+  const signs = held(0x80808080, blocks);
+  let a0 = f32x4.splat(0);
+  let a1 = a0;
+  let a2 = a0;
+  let a3 = a0;
+  for (let end = scales + 16 * blocks; scales < end; scales += 16) {
+    a0 = madd(blockDot(x, w0, signs, m0, m1, m2), v128.load_splat<f32>(scales), a0);
+    a1 = madd(blockDot(x, w1, signs, m0, m1, m2), v128.load_splat<f32>(scales, 4), a1);
+    a2 = madd(blockDot(x, w2, signs, m0, m1, m2), v128.load_splat<f32>(scales, 8), a2);
+    a3 = madd(blockDot(x, w3, signs, m0, m1, m2), v128.load_splat<f32>(scales, 12), a3);
+    x += X_BLOCK;
+    w0 += 32;
+    w1 += 32;
+    w2 += 32;
+    w3 += 32;
+  }
+  return sumLanes(a0, a1, a2, a3);
+}
+
+// @ts-ignore: decorator
+@inline
+function blockDot(x: usize, w: usize, signs: v128, m0: v128, m1: v128, m2: v128): v128 {
+  const low = v128.xor(v128.load(w), signs);
+  const high = v128.xor(v128.load(w, 16), signs);
+  let sum = madd(f32x4.convert_i32x4_s(v128.and(low, m0)), v128.load(x, 16), v128.load(x));
+  sum = madd(f32x4.convert_i32x4_s(v128.and(low, m1)), v128.load(x, 32), sum);
+  sum = madd(f32x4.convert_i32x4_s(v128.and(low, m2)), v128.load(x, 48), sum);
+  sum = madd(f32x4.convert_i32x4_s(i32x4.shr_u(low, 24)), v128.load(x, 64), sum);
+  sum = madd(f32x4.convert_i32x4_s(v128.and(high, m0)), v128.load(x, 80), sum);
+  sum = madd(f32x4.convert_i32x4_s(v128.and(high, m1)), v128.load(x, 96), sum);
+  sum = madd(f32x4.convert_i32x4_s(v128.and(high, m2)), v128.load(x, 112), sum);
+  return madd(f32x4.convert_i32x4_s(i32x4.shr_u(high, 24)), v128.load(x, 128), sum);
+}
+
+/** `cols` weights of a row as f32. */
+export function unpack(w: usize, s: usize, to: usize, cols: u32): void {
+  for (let end = w + cols; w < end; s += 2) {
+    const scale = f32x4.splat(loadHalf(s));
+    for (let next = w + 32; w < next; w += 8, to += 32) {
+      const words = v128.load_ext<i8>(w);
+      v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(words)), scale));
+      v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(words)), scale), 16);
+    }
+  }
+}

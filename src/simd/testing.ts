@@ -1,0 +1,88 @@
+/** Kernels of each build in a memory of their own, for tests in Node. */
+import { readFileSync } from 'node:fs';
+import { weightFormat, type FormatName } from '../weights/formats/index.ts';
+import { SCRATCH_BYTES, type Address, type SimdKernels } from './kernels.ts';
+import { SimdMemory } from './memory.ts';
+
+const NAMES = ['plain', 'relaxed'] as const;
+
+/** What no kernel computes from the inputs of these tests. */
+export const POISON = 7.25e30;
+
+/** A matrix in memory, as kernels take it, and the values that they are to see. */
+export interface PlacedMatrix {
+  readonly w: Address;
+  readonly s: Address;
+  readonly values: Float32Array;
+}
+
+/** A memory to which inputs are copied, with room for outputs. */
+export class Bench {
+  readonly memory: SimdMemory;
+  readonly kernels: SimdKernels;
+  readonly #outputs = new Map<Address, number>();
+
+  constructor(name: (typeof NAMES)[number]) {
+    const bytes = readFileSync(new URL(`../../simd/built/${name}.wasm`, import.meta.url));
+    this.memory = new SimdMemory({ module: new WebAssembly.Module(bytes), build: name });
+    this.kernels = this.memory.kernels;
+  }
+
+  put(values: Float32Array | Uint32Array | Uint8Array): Address {
+    const at = this.memory.alloc(values.byteLength);
+    this.memory.bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at);
+    return at;
+  }
+
+  matrix(format: FormatName, values: Float32Array<ArrayBuffer>, rows: number, cols: number): PlacedMatrix {
+    const { encode, decode, planes } = weightFormat(format);
+    const bytes = encode!(values, rows, cols);
+    const w = this.put(bytes);
+    const scales = planes(rows, cols)[1];
+    return { w, s: scales ? w + scales.offsetBytes : 0, values: decode(bytes, rows, cols) };
+  }
+
+  /** Room for `count` f32 or u32, poisoned, and a guard behind it. */
+  room(count: number): Address {
+    const at = this.memory.alloc(4 * count + 64);
+    this.#outputs.set(at, count);
+    this.memory.floats(at, count + 16).fill(POISON);
+    return at;
+  }
+
+  scratch(bytes = SCRATCH_BYTES): Address {
+    return this.put(new Uint8Array(bytes).fill(0xa5));
+  }
+
+  /** What a kernel wrote to a room. */
+  floats(at: Address): Float32Array<ArrayBuffer> {
+    const count = this.#outputs.get(at)!;
+    const guard = this.memory.floats(at, count + 16).subarray(count);
+    if (guard.some((value) => value !== Math.fround(POISON))) throw new Error('wrote behind an output');
+    return this.memory.floats(at, count).slice();
+  }
+
+  words(at: Address): Uint32Array<ArrayBuffer> {
+    return new Uint32Array(this.floats(at).buffer);
+  }
+}
+
+/** The builds that this engine accepts: Node 20 has no relaxed SIMD. */
+export const BUILDS = NAMES.filter((name) =>
+  WebAssembly.validate(readFileSync(new URL(`../../simd/built/${name}.wasm`, import.meta.url))),
+);
+
+/**
+ * The largest difference from the reference, in units of the reference's root mean square or of 1 where that is less. No
+ * number where an output is none.
+ */
+export function error(actual: Float32Array, wanted: Float32Array): number {
+  let worst = 0;
+  let squares = 0;
+  for (const [i, value] of wanted.entries()) {
+    const difference = Math.abs(actual[i]! - value);
+    worst = difference > worst || Number.isNaN(difference) ? difference : worst;
+    squares += value * value;
+  }
+  return worst / Math.max(1, Math.sqrt(squares / wanted.length));
+}
