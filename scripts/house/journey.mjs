@@ -36,7 +36,7 @@ export const JOURNEY = [
     ['io/read.ts', 'readExactly'],
     ['weights/matrix.ts', 'encodeMatrix'],
     ['weights/record.ts', 'packRecord'],
-    ['experts/streamer.ts', 'upload'],
+    ['experts/residency.ts', 'upload'],
     ['experts/store.ts', 'write'],
     ['gpu/device.ts', 'write'],
   ],

@@ -1,6 +1,8 @@
 /** Loads what a layer will probably use into reserved slots, so that a wrong guess pushes nothing out. */
 import { invariant } from '../errors.ts';
 import { PrefetchBudget } from './prefetch-budget.ts';
+import type { Residency } from './residency.ts';
+import type { SlotStore } from './slot-store.ts';
 import type { RecordTiers } from './tiers.ts';
 
 /** Of all records fetched, so many may be guesses that nobody used (spec/expert-offload.md, section 4). */
@@ -13,20 +15,16 @@ export interface SpeculationCounters {
 }
 
 export interface SpeculationOptions {
-  readonly layers: number;
-  readonly units: number;
+  readonly residency: Residency;
+  readonly tiers: RecordTiers;
   readonly ranks: number; // units of one prediction at most
   readonly reserved: readonly (readonly number[])[]; // [group]: slots
-  readonly tiers: RecordTiers;
-  readonly group: (layer: number) => number;
   /** Records fetched for other reasons. */
   readonly fetchedRecords: () => number;
+  /** Whether the unit is in GPU memory, or has a place there and is on its way. */
   readonly isPresent: (layer: number, unit: number) => boolean;
-  readonly place: (layer: number, unit: number, slot: number, record: Uint8Array<ArrayBuffer>) => void;
-  readonly forget: (layer: number, unit: number) => void;
   /** Puts a record into a free place of the layer's own, where there are no reserved slots. */
   readonly admit: (layer: number, unit: number, record: Uint8Array<ArrayBuffer>) => boolean;
-  readonly flush: (layer: number) => void;
 }
 
 /** A reserved slot and the unit in it, if any. */
@@ -41,6 +39,7 @@ const NOBODY = -1;
 export class Speculation {
   readonly counters: SpeculationCounters = { speculated: 0, adopted: 0, wasted: 0 };
   readonly #options: SpeculationOptions;
+  readonly #store: SlotStore;
   readonly #slots: readonly Reserved[][]; // [group], the next to be overwritten first
   readonly #held = new Map<number, Reserved>(); // by layer and unit
   readonly #pending = new Set<number>();
@@ -53,15 +52,17 @@ export class Speculation {
   readonly #asked: readonly Int32Array[]; // [layer][rank]: units that were missing when they were predicted, or NOBODY
 
   constructor(options: SpeculationOptions) {
-    const { layers, units, reserved } = options;
+    const { ranks, reserved, residency } = options;
+    const { layers, unitsPerLayer } = residency.store;
     this.#options = options;
+    this.#store = residency.store;
     this.#slots = reserved.map((slots) => slots.map((slot) => ({ slot, layer: 0, unit: NOBODY })));
     this.#passed = new Uint32Array(layers);
-    this.#guess = Array.from({ length: layers }, () => new Uint8Array(units));
+    this.#guess = Array.from({ length: layers }, () => new Uint8Array(unitsPerLayer));
     this.#recall = { used: new Float64Array(layers), foreseen: new Float64Array(layers) };
     this.#isPredicted = new Uint8Array(layers);
-    this.#budget = new PrefetchBudget(layers, options.ranks);
-    this.#asked = Array.from({ length: layers }, () => new Int32Array(options.ranks).fill(NOBODY));
+    this.#budget = new PrefetchBudget(layers, ranks);
+    this.#asked = Array.from({ length: layers }, () => new Int32Array(ranks).fill(NOBODY));
   }
 
   /** Of the units that each layer used, the share that was predicted. NaN where nothing was predicted. */
@@ -107,7 +108,7 @@ export class Speculation {
         this.#fetch(layer, unit);
       }
     }
-    if (placed) this.#options.flush(layer);
+    if (placed) this.#store.flush(layer);
   }
 
   /** The layer has chosen: what is still being read for it comes too late to be placed. */
@@ -176,8 +177,8 @@ export class Speculation {
       // A late one was read in vain unless the layer used it, and then it was fetched on demand, sharing this read.
       if (this.#hasPlaceForAll) {
         // With a place for every unit nothing is in vain: what comes late is there for the next token.
-        if (this.#options.admit(layer, unit, record)) this.#options.flush(layer);
-      } else if (!isLate && this.#land(layer, unit, record)) this.#options.flush(layer);
+        if (this.#options.admit(layer, unit, record)) this.#store.flush(layer);
+      } else if (!isLate && this.#land(layer, unit, record)) this.#store.flush(layer);
       else if (!this.#options.isPresent(layer, unit)) {
         this.counters.speculated += 1;
         this.counters.wasted += 1;
@@ -192,14 +193,14 @@ export class Speculation {
 
   /** Writes a record into the reserved slot that is next in turn. */
   #land(layer: number, unit: number, record: Uint8Array<ArrayBuffer>): boolean {
-    const { place, forget, flush, group } = this.#options;
-    const slots = this.#slots[group(layer)];
+    const { residency } = this.#options;
+    const slots = this.#slots[this.#store.group(layer)];
     const next = slots?.find((reserved) => reserved.unit === NOBODY) ?? slots?.[0];
     if (!slots || !next) return false;
     if (next.unit !== NOBODY) {
       this.#held.delete(this.#key(next.layer, next.unit));
-      forget(next.layer, next.unit);
-      if (next.layer !== layer) flush(next.layer);
+      residency.forget(next.layer, next.unit);
+      if (next.layer !== layer) this.#store.flush(next.layer);
       this.counters.wasted += 1;
     }
     slots.splice(slots.indexOf(next), 1);
@@ -208,11 +209,11 @@ export class Speculation {
     next.unit = unit;
     this.#held.set(this.#key(layer, unit), next);
     this.counters.speculated += 1;
-    place(layer, unit, next.slot, record);
+    residency.upload(layer, unit, next.slot, record);
     return true;
   }
 
   #key(layer: number, unit: number): number {
-    return layer * this.#options.units + unit;
+    return layer * this.#store.unitsPerLayer + unit;
   }
 }

@@ -3,6 +3,8 @@ import { invariant } from '../errors.ts';
 import { LayerCache, NONE } from './layer-cache.ts';
 import type { MakePolicy } from './policy.ts';
 import { reservedSlots } from './pools.ts';
+import { PromptWaves, waitForAll, type LoadCounters } from './prompt-waves.ts';
+import { Residency } from './residency.ts';
 import { Speculation, type SpeculationCounters } from './speculation.ts';
 import type { Move, SlotStore } from './slot-store.ts';
 import type { RecordTiers } from './tiers.ts';
@@ -31,42 +33,42 @@ export interface RouteObserver {
 }
 
 /** What streaming did so far. */
-export interface StreamCounters extends SpeculationCounters {
+export interface StreamCounters extends SpeculationCounters, LoadCounters {
   hits: number; // of single tokens: found resident
   misses: number; // of single tokens: loaded, or adopted from a reserved slot
   evictions: number;
   uploads: number; // records written to GPU memory on demand
-  promptLoads: number; // records that prompts read
-  stallMs: number; // waiting for records that were not in memory
 }
-
-/** Never valid. */
-const NEVER = Infinity;
 
 export class ExpertStreamer<S extends SlotStore = SlotStore> {
   readonly store: S;
   readonly scratch: S | undefined;
   readonly #options: StreamerOptions<S>;
   readonly #caches: readonly LayerCache[];
-  readonly #slotAt: readonly Int32Array[]; // [layer][place]
-  readonly #validSince: Float64Array; // [layers * units]: the serial from which on the table points to the record
+  readonly #residency: Residency<S>;
+  readonly #waves: PromptWaves<S> | undefined;
   readonly #speculation: Speculation;
   #isClosed = false;
-  #serial = 0;
-  #uploads = 0;
-  #promptLoads = 0;
-  #stallMs = 0;
-  readonly #records: number; // units of all layers
-  #present = 0; // units that the table points to
+  readonly #counters = { uploads: 0, promptLoads: 0, stallMs: 0 };
 
   constructor(options: StreamerOptions<S>) {
-    const { store, topK, policy, seed = 0, tiers } = options;
+    const { store, scratch, topK, policy, seed = 0, tiers } = options;
     const { layers, unitsPerLayer, plan } = store;
     invariant(plan.places >= Math.min(topK, unitsPerLayer), () => `${plan.places} places for ${topK} units`);
     this.#options = options;
-    this.#records = store.records;
     this.store = store;
-    this.scratch = options.scratch;
+    this.scratch = scratch;
+    const residency = new Residency(store);
+    this.#residency = residency;
+    this.#waves =
+      scratch &&
+      new PromptWaves({
+        residency,
+        scratch,
+        tiers,
+        counters: this.#counters,
+        copy: (moves) => options.copy(moves),
+      });
     const all = Array.from({ length: layers }, (_, layer) => layer);
     this.#caches = all.map(
       (layer) =>
@@ -76,25 +78,15 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
           policy({ units: store.units(layer), topK, layer, seed }),
         ),
     );
-    this.#slotAt = all.map((layer) =>
-      Int32Array.from({ length: plan.places }, (_, place) => store.home(layer, place)),
-    );
-    this.#validSince = new Float64Array(layers * unitsPerLayer).fill(NEVER);
     const groups = store.group(layers - 1) + 1;
     this.#speculation = new Speculation({
-      reserved: Array.from({ length: groups }, (_, group) => reservedSlots(plan, group, layers)),
-      units: unitsPerLayer,
-      layers,
-      ranks: topK,
-      fetchedRecords: () => this.#uploads + this.#promptLoads,
-      place: (layer, unit, slot, record) => this.#upload(layer, unit, slot, record),
-      forget: (layer, unit) => this.#forget(layer, unit),
-      admit: (layer, unit, record) => this.#admit(layer, unit, record),
-      flush: (layer) => store.flush(layer),
+      residency,
       tiers,
-      group: (layer) => store.group(layer),
-      isPresent: (layer, unit) =>
-        this.#since(layer, unit) !== NEVER || this.#cache(layer).placeOf(unit) !== NONE,
+      ranks: topK,
+      reserved: Array.from({ length: groups }, (_, group) => reservedSlots(plan, group, layers)),
+      fetchedRecords: () => this.#counters.uploads + this.#counters.promptLoads,
+      isPresent: (layer, unit) => residency.has(layer, unit) || this.#cache(layer).placeOf(unit) !== NONE,
+      admit: (layer, unit, record) => this.#admit(layer, unit, record),
     });
   }
 
@@ -105,7 +97,7 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
 
   /** Changes of what lies where are numbered: a submission notes the number, and knows later what it could see. */
   get serial(): number {
-    return this.#serial;
+    return this.#residency.serial;
   }
 
   /** Of the units that each layer used in single tokens, the share that lookahead named. */
@@ -115,7 +107,7 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
 
   /** Whether no unit is missing, so that no step has to stop. */
   get isComplete(): boolean {
-    return this.#present === this.#records;
+    return this.#residency.isComplete;
   }
 
   get counters(): StreamCounters {
@@ -128,9 +120,7 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
     return {
       ...counters,
       ...this.#speculation.counters,
-      uploads: this.#uploads,
-      promptLoads: this.#promptLoads,
-      stallMs: this.#stallMs,
+      ...this.#counters,
     };
   }
 
@@ -149,7 +139,7 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
         const at = layer * unitsPerLayer + unit;
         if (this.#options.tiers.isPending(layer, unit)) described[at] = states.loading;
         else if (cache.placeOf(unit) !== NONE) described[at] = states.resident;
-        else if (this.#since(layer, unit) !== NEVER) described[at] = states.predicted;
+        else if (this.#residency.has(layer, unit)) described[at] = states.predicted;
       }
     }
     return described;
@@ -157,13 +147,13 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
 
   /** Whether work that is submitted now finds the unit. */
   isPresent(layer: number, unit: number): boolean {
-    return this.#since(layer, unit) !== NEVER;
+    return this.#residency.has(layer, unit);
   }
 
   /** Whether work submitted at `serial` found all these units. */
   wasReady(layer: number, units: Uint32Array, count: number, serial: number): boolean {
     for (let rank = 0; rank < count; rank += 1) {
-      if (this.#since(layer, units[rank] ?? 0) > serial) return false;
+      if (!this.#residency.had(layer, units[rank] ?? 0, serial)) return false;
     }
     return true;
   }
@@ -185,8 +175,8 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
       const { unit, slot } = this.#makeRoom(layer, index);
       if (this.#adopt(layer, unit)) continue;
       const record = this.#options.tiers.peek(layer, unit);
-      this.#uploads += 1;
-      if (record) this.#upload(layer, unit, slot, record);
+      this.#counters.uploads += 1;
+      if (record) this.#residency.upload(layer, unit, slot, record);
       else (waiting ??= []).push(this.#fetch(layer, unit, signal));
     }
     if (!waiting) {
@@ -216,15 +206,14 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
     signal?: AbortSignal,
   ): Promise<void> {
     const cache = this.#cache(layer);
-    const { scratch } = this;
     this.#options.observer?.prompt(layer, uses, tokens);
     const loads = cache.prime(uses, tokens);
-    if (!scratch) {
+    if (!this.#waves) {
       const waiting: Promise<void>[] = [];
       for (let index = 0; index < loads; index += 1) {
         const { unit } = this.#makeRoom(layer, index);
         if (this.#adopt(layer, unit)) continue;
-        this.#promptLoads += 1;
+        this.#counters.promptLoads += 1;
         waiting.push(this.#fetch(layer, unit, signal));
       }
       await this.#finish(layer, waiting);
@@ -233,34 +222,11 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
     }
     for (let index = 0; index < loads; index += 1) {
       const unit = cache.loads.unit[index] ?? 0;
-      if (this.#since(layer, unit) === NEVER) continue;
+      if (!this.#residency.has(layer, unit)) continue;
       this.#makeRoom(layer, index);
       this.#adopt(layer, unit);
     }
-    const waves = this.#planWaves(layer, uses, loads, scratch, canSplit);
-    try {
-      let coming = this.#readAbsent(layer, waves[0] ?? [], signal);
-      for (const [index, units] of waves.entries()) {
-        await this.#fill(layer, units, scratch, await coming, signal);
-        const running = wave();
-        // While the GPU works on this lot, the next one is read.
-        coming = this.#readAbsent(layer, waves[index + 1] ?? [], signal);
-        coming.catch(() => {}); // awaited in the next turn, or the wave has failed first
-        await running;
-        this.#keep(layer, units, scratch);
-      }
-    } finally {
-      // After an error: units that were given a place and never came are absent, and so are those that had it before.
-      for (let index = 0; index < loads; index += 1) {
-        const unit = cache.loads.unit[index] ?? 0;
-        const evicted = cache.loads.evicted[index] ?? NONE;
-        if (this.#since(layer, unit) === NEVER) cache.drop(unit);
-        if (evicted !== NONE && this.#since(layer, evicted) !== NEVER) this.#forget(layer, evicted);
-      }
-      for (const unit of waves.flat()) scratch.point(layer, unit, undefined);
-      scratch.flush(layer);
-      this.store.flush(layer);
-    }
+    await this.#waves.run({ layer, uses, cache, loads }, canSplit, wave, signal);
   }
 
   /** The slots are going: nothing that is still under way may write to them. */
@@ -289,7 +255,8 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
     const place = this.#cache(layer).admit(unit);
     if (place === NONE) return;
     // A guess may have brought it meanwhile: no unit lies in two slots.
-    if (!this.#adopt(layer, unit)) this.#upload(layer, unit, this.#slot(layer, place), record);
+    if (!this.#adopt(layer, unit))
+      this.#residency.upload(layer, unit, this.#residency.slotAt(layer, place), record);
     this.store.flush(layer);
   }
 
@@ -297,7 +264,7 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
   #admit(layer: number, unit: number, record: Uint8Array<ArrayBuffer>): boolean {
     const place = this.#cache(layer).admit(unit);
     if (place === NONE) return false;
-    this.#upload(layer, unit, this.#slot(layer, place), record);
+    this.#residency.upload(layer, unit, this.#residency.slotAt(layer, place), record);
     return true;
   }
 
@@ -305,11 +272,12 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
   #makeRoom(layer: number, index: number): { unit: number; slot: number } {
     const { loads } = this.#cache(layer);
     const unit = loads.unit[index] ?? 0;
-    const slot = this.#slot(layer, loads.place[index] ?? 0);
+    const slot = this.#residency.slotAt(layer, loads.place[index] ?? 0);
     const evicted = loads.evicted[index] ?? NONE;
     if (evicted !== NONE) {
-      this.#forget(layer, evicted);
-      this.#poison(layer, slot);
+      this.#residency.forget(layer, evicted);
+      const { poison } = this.#options;
+      if (poison) this.store.write(layer, slot, poison);
     }
     return { unit, slot };
   }
@@ -317,10 +285,9 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
   /** A unit that lies in a reserved slot keeps it: the slot of its place becomes a reserved one. */
   #adopt(layer: number, unit: number): boolean {
     const place = this.#cache(layer).placeOf(unit);
-    const slots = this.#slotAt[layer];
-    const adopted = this.#speculation.adopt(layer, unit, this.#slot(layer, place));
-    if (adopted === undefined || !slots) return false;
-    slots[place] = adopted;
+    const adopted = this.#speculation.adopt(layer, unit, this.#residency.slotAt(layer, place));
+    if (adopted === undefined) return false;
+    this.#residency.setSlot(layer, place, adopted);
     return true;
   }
 
@@ -329,7 +296,8 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
     const cache = this.#cache(layer);
     try {
       const record = await this.#options.tiers.read(layer, unit, signal);
-      if (!this.#isClosed) this.#upload(layer, unit, this.#slot(layer, cache.placeOf(unit)), record);
+      if (!this.#isClosed)
+        this.#residency.upload(layer, unit, this.#residency.slotAt(layer, cache.placeOf(unit)), record);
     } catch (error) {
       cache.drop(unit);
       throw error;
@@ -338,130 +306,11 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
 
   /** Waits for all, even where one fails: none may write later. */
   async #finish(layer: number, waiting: readonly Promise<void>[]): Promise<void> {
-    const startedMs = performance.now();
-    const outcomes = await Promise.allSettled(waiting);
-    this.#stallMs += performance.now() - startedMs;
-    this.store.flush(layer);
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed) throw failed.reason;
-  }
-
-  #upload(layer: number, unit: number, slot: number, record: Uint8Array<ArrayBuffer>): void {
-    this.store.write(layer, slot, record);
-    this.#point(layer, unit, slot);
-  }
-
-  #point(layer: number, unit: number, slot: number): void {
-    const at = layer * this.store.unitsPerLayer + unit;
-    if (this.#validSince[at] === NEVER) this.#present += 1;
-    this.#serial += 1;
-    this.#validSince[at] = this.#serial;
-    this.store.point(layer, unit, slot);
-  }
-
-  #forget(layer: number, unit: number): void {
-    const at = layer * this.store.unitsPerLayer + unit;
-    if (this.#validSince[at] !== NEVER) this.#present -= 1;
-    this.#validSince[at] = NEVER;
-    this.store.point(layer, unit, undefined);
-  }
-
-  #poison(layer: number, slot: number): void {
-    const { poison } = this.#options;
-    if (poison) this.store.write(layer, slot, poison);
-  }
-
-  /**
-   * Cuts the used units into lots for the scratch slots. Units that lose their place to others come first: they are
-   * copied before they are overwritten.
-   */
-  #planWaves(layer: number, uses: Uint32Array, loads: number, scratch: S, canSplit: boolean): number[][] {
-    const { evicted } = this.#cache(layer).loads;
-    const leaving = new Set(evicted.subarray(0, loads));
-    const used = [...uses.keys()].filter((unit) => (uses[unit] ?? 0) > 0);
-    const order = [...used.filter((unit) => leaving.has(unit)), ...used.filter((unit) => !leaving.has(unit))];
-    const room = scratch.plan.places;
-    invariant(
-      canSplit || order.length <= room,
-      () => `${order.length} units at once in ${room} scratch slots`,
-    );
-    const waves: number[][] = [];
-    for (let from = 0; from < order.length; from += room) waves.push(order.slice(from, from + room));
-    return waves;
-  }
-
-  /** Reads the units of a lot that are not in GPU memory. Waits for all, even where one fails. */
-  async #readAbsent(
-    layer: number,
-    units: readonly number[],
-    signal: AbortSignal | undefined,
-  ): Promise<Map<number, Uint8Array<ArrayBuffer>>> {
-    const absent = units.filter((unit) => !this.isPresent(layer, unit));
-    this.#promptLoads += absent.length;
-    const reads = absent.map((unit) => this.#options.tiers.read(layer, unit, signal));
-    const startedMs = performance.now();
-    const outcomes = await Promise.allSettled(reads);
-    this.#stallMs += performance.now() - startedMs;
-    const records = new Map<number, Uint8Array<ArrayBuffer>>();
-    for (const [index, outcome] of outcomes.entries()) {
-      if (outcome.status === 'rejected') throw outcome.reason;
-      records.set(absent[index] ?? 0, outcome.value);
+    try {
+      await waitForAll(waiting, this.#counters);
+    } finally {
+      this.store.flush(layer);
     }
-    return records;
-  }
-
-  /** Brings a lot of units into the scratch slots: those that were read, and the others from where they lie. */
-  async #fill(
-    layer: number,
-    units: readonly number[],
-    scratch: S,
-    records: ReadonlyMap<number, Uint8Array<ArrayBuffer>>,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const moves: Move<S>[] = [];
-    for (const [slot, unit] of units.entries()) {
-      const lies = records.has(unit) ? undefined : this.#where(layer, unit);
-      if (lies !== undefined) moves.push({ layer, from: this.store, slot: lies, to: scratch, toSlot: slot });
-      else {
-        // Not read where it had a slot that was given away since.
-        const record = records.get(unit) ?? (await this.#options.tiers.read(layer, unit, signal));
-        scratch.write(layer, slot, record);
-      }
-      scratch.point(layer, unit, slot);
-    }
-    if (moves.length > 0) this.#options.copy(moves);
-    scratch.flush(layer);
-  }
-
-  /** Copies the units of a lot that were given a place to it, and clears the lot's entries. */
-  #keep(layer: number, units: readonly number[], scratch: S): void {
-    const cache = this.#cache(layer);
-    const { loads } = cache;
-    const moves: Move<S>[] = [];
-    for (const [from, unit] of units.entries()) {
-      scratch.point(layer, unit, undefined);
-      const place = cache.placeOf(unit);
-      if (place === NONE || this.#since(layer, unit) !== NEVER) continue;
-      const evicted = loads.evicted[loads.unit.indexOf(unit)] ?? NONE;
-      const slot = this.#slot(layer, place);
-      if (evicted !== NONE && this.#since(layer, evicted) !== NEVER) this.#forget(layer, evicted);
-      moves.push({ layer, from: scratch, slot: from, to: this.store, toSlot: slot });
-      this.#point(layer, unit, slot);
-    }
-    if (moves.length > 0) this.#options.copy(moves);
-  }
-
-  /** The slot in which a unit can be read now, in a place or reserved. */
-  #where(layer: number, unit: number): number | undefined {
-    return this.#since(layer, unit) === NEVER ? undefined : this.store.slotOf(layer, unit);
-  }
-
-  #since(layer: number, unit: number): number {
-    return this.#validSince[layer * this.store.unitsPerLayer + unit] ?? NEVER;
-  }
-
-  #slot(layer: number, place: number): number {
-    return this.#slotAt[layer]?.[place] ?? 0;
   }
 
   #cache(layer: number): LayerCache {

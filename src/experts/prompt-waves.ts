@@ -1,0 +1,169 @@
+/** Runs a layer over many tokens whose experts do not all fit: some at a time, through the scratch slots. */
+import { invariant } from '../errors.ts';
+import { NONE, type LayerCache } from './layer-cache.ts';
+import type { Residency } from './residency.ts';
+import type { Move, SlotStore } from './slot-store.ts';
+import type { RecordTiers } from './tiers.ts';
+
+/** What reading cost so far. */
+export interface LoadCounters {
+  promptLoads: number; // records that prompts read
+  stallMs: number; // waiting for records that were not in memory
+}
+
+export interface WaveOptions<S extends SlotStore> {
+  readonly residency: Residency<S>;
+  readonly scratch: S;
+  readonly tiers: RecordTiers;
+  readonly counters: LoadCounters; // counted into
+  /** Makes copies, ahead of whatever is submitted next. */
+  copy(moves: readonly Move<S>[]): void;
+}
+
+/** A layer's units for the tokens of a prompt. */
+export interface LayerUse {
+  readonly layer: number;
+  readonly uses: Uint32Array; // [unit]: how many of the tokens use it
+  readonly cache: LayerCache; // its `loads` are those of the units that were given a place
+  readonly loads: number;
+}
+
+export class PromptWaves<S extends SlotStore> {
+  readonly #options: WaveOptions<S>;
+
+  constructor(options: WaveOptions<S>) {
+    this.#options = options;
+  }
+
+  /**
+   * Brings the used units into the scratch slots, and runs `wave` for each lot of them. Units that were given a place are
+   * copied into it.
+   *
+   * @param canSplit - whether the work may run in waves
+   * @throws {AtomoeError} network, integrity and the like: the units that did not come are absent, all else stands
+   */
+  async run(
+    used: LayerUse,
+    canSplit: boolean,
+    wave: () => Promise<void> | void,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { layer } = used;
+    const waves = this.#plan(used, canSplit);
+    try {
+      let coming = this.#readAbsent(layer, waves[0] ?? [], signal);
+      for (const [index, units] of waves.entries()) {
+        await this.#fill(layer, units, await coming, signal);
+        const running = wave();
+        // While the GPU works on this lot, the next one is read.
+        coming = this.#readAbsent(layer, waves[index + 1] ?? [], signal);
+        coming.catch(() => {}); // awaited in the next turn, or the wave has failed first
+        await running;
+        this.#keep(used, units);
+      }
+    } finally {
+      this.#settle(used, waves.flat());
+    }
+  }
+
+  /**
+   * Cuts the used units into lots for the scratch slots. Units that lose their place to others come first: they are
+   * copied before they are overwritten.
+   */
+  #plan({ uses, cache, loads }: LayerUse, canSplit: boolean): number[][] {
+    const leaving = new Set(cache.loads.evicted.subarray(0, loads));
+    const used = [...uses.keys()].filter((unit) => (uses[unit] ?? 0) > 0);
+    const order = [...used.filter((unit) => leaving.has(unit)), ...used.filter((unit) => !leaving.has(unit))];
+    const room = this.#options.scratch.plan.places;
+    invariant(
+      canSplit || order.length <= room,
+      () => `${order.length} units at once in ${room} scratch slots`,
+    );
+    const waves: number[][] = [];
+    for (let from = 0; from < order.length; from += room) waves.push(order.slice(from, from + room));
+    return waves;
+  }
+
+  /** Reads the units of a lot that are not in GPU memory. Waits for all, even where one fails. */
+  async #readAbsent(
+    layer: number,
+    units: readonly number[],
+    signal: AbortSignal | undefined,
+  ): Promise<Map<number, Uint8Array<ArrayBuffer>>> {
+    const { residency, tiers, counters } = this.#options;
+    const absent = units.filter((unit) => !residency.has(layer, unit));
+    counters.promptLoads += absent.length;
+    const reads = absent.map((unit) => tiers.read(layer, unit, signal));
+    const records = await waitForAll(reads, counters);
+    return new Map(records.map((record, index) => [absent[index] ?? 0, record]));
+  }
+
+  /** Brings a lot of units into the scratch slots: those that were read, and the others from where they lie. */
+  async #fill(
+    layer: number,
+    units: readonly number[],
+    records: ReadonlyMap<number, Uint8Array<ArrayBuffer>>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { residency, scratch, tiers } = this.#options;
+    const moves: Move<S>[] = [];
+    for (const [toSlot, unit] of units.entries()) {
+      const slot = records.has(unit) ? undefined : residency.slotOf(layer, unit);
+      if (slot !== undefined) moves.push({ layer, from: residency.store, slot, to: scratch, toSlot });
+      else {
+        // Not read where it had a slot that was given away since.
+        const record = records.get(unit) ?? (await tiers.read(layer, unit, signal));
+        scratch.write(layer, toSlot, record);
+      }
+      scratch.point(layer, unit, toSlot);
+    }
+    if (moves.length > 0) this.#options.copy(moves);
+    scratch.flush(layer);
+  }
+
+  /** Copies the units of a lot that were given a place to it, and clears the lot's entries. */
+  #keep({ layer, cache }: LayerUse, units: readonly number[]): void {
+    const { residency, scratch } = this.#options;
+    const { loads } = cache;
+    const moves: Move<S>[] = [];
+    for (const [slot, unit] of units.entries()) {
+      scratch.point(layer, unit, undefined);
+      const place = cache.placeOf(unit);
+      if (place === NONE || residency.has(layer, unit)) continue;
+      const evicted = loads.evicted[loads.unit.indexOf(unit)] ?? NONE;
+      const toSlot = residency.slotAt(layer, place);
+      if (evicted !== NONE && residency.has(layer, evicted)) residency.forget(layer, evicted);
+      moves.push({ layer, from: scratch, slot, to: residency.store, toSlot });
+      residency.point(layer, unit, toSlot);
+    }
+    if (moves.length > 0) this.#options.copy(moves);
+  }
+
+  /** After an error, units that were given a place and never came are absent, and so are those that had it before. */
+  #settle({ layer, cache, loads }: LayerUse, units: readonly number[]): void {
+    const { residency, scratch } = this.#options;
+    for (let index = 0; index < loads; index += 1) {
+      const unit = cache.loads.unit[index] ?? 0;
+      const evicted = cache.loads.evicted[index] ?? NONE;
+      if (!residency.has(layer, unit)) cache.drop(unit);
+      if (evicted !== NONE && residency.has(layer, evicted)) residency.forget(layer, evicted);
+    }
+    for (const unit of units) scratch.point(layer, unit, undefined);
+    scratch.flush(layer);
+    residency.store.flush(layer);
+  }
+}
+
+/** Waits for all, even where one fails: none may write later. Counts the time. */
+export async function waitForAll<T>(
+  waiting: readonly Promise<T>[],
+  counters: Pick<LoadCounters, 'stallMs'>,
+): Promise<T[]> {
+  const startedMs = performance.now();
+  const outcomes = await Promise.allSettled(waiting);
+  counters.stallMs += performance.now() - startedMs;
+  return outcomes.map((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
+}
