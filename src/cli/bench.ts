@@ -43,7 +43,7 @@ export const bench: Command = {
       reply: args.count('reply', 32),
       rounds: args.count('rounds', 5),
     };
-    if (args.flag('kernels') && readDevice(args) === 'cpu') {
+    if (args.flag('kernels') && ['cpu', 'reference'].includes(readDevice(args) ?? '')) {
       throw new UsageError('--kernels times the kernels of a GPU; wanted --device gpu; leave it out');
     }
     return withModel(

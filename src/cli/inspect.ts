@@ -64,7 +64,7 @@ async function find(
 ): Promise<Finding> {
   const { config, label } = checkpoint;
   if (Object.keys(config).length === 0) return { kind: 'tensors', why: 'there is no config.json beside it' };
-  const engine = await LocalEngine.open({ device: 'cpu' });
+  const engine = await LocalEngine.open({ device: 'reference' });
   try {
     const { spec } = await readModel(config, label, [], fileTensors(checkpoint));
     return { kind: 'model', spec, plan: await engine.plan(folder, options ?? {}) };

@@ -10,17 +10,18 @@ import { openFolder } from '../io/folder.ts';
 import { nodeFolder, type NodeFolderOptions } from '../io/node-file.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FolderSource } from '../io/source.ts';
+import type { DeviceKind } from '../engine/api.ts';
 import { asUsage, UsageError, type Arguments, type Options } from './arguments.ts';
 import { loadOptions, MODEL_FLAGS } from './load-flags.ts';
-import { refuseOnCpu } from './streaming.ts';
+import { refuseByReference } from './streaming.ts';
 import { fileTuning } from './tuning-file.ts';
 import type { Terminal } from './terminal.ts';
 import { formatBytes } from './words.ts';
 
 export const DEVICE_OPTION = {
   device: {
-    value: 'gpu|cpu',
-    help: 'where to compute (default gpu)',
+    value: 'KIND',
+    help: 'gpu, cpu or reference (default gpu)',
     read: readDevice,
   },
 } as const satisfies Options;
@@ -37,8 +38,8 @@ export const TUNING_OPTION = {
 export const JSON_OPTION = { json: { help: 'print JSON' } } as const satisfies Options;
 
 /** @throws {UsageError} - neither */
-export function readDevice(args: Arguments): 'gpu' | 'cpu' | undefined {
-  return args.choice('device', ['gpu', 'cpu']);
+export function readDevice(args: Arguments): DeviceKind | undefined {
+  return args.choice('device', ['gpu', 'cpu', 'reference']);
 }
 
 function readTuning(args: Arguments): 'auto' | 'off' | undefined {
@@ -88,7 +89,7 @@ export async function openEngine(
   options: Pick<EngineOptions, 'streamTesting'> = {},
 ): Promise<LocalEngine> {
   const device = readDevice(args) ?? 'gpu';
-  if (device === 'cpu') return LocalEngine.open({ device });
+  if (device !== 'gpu') return LocalEngine.open({ ...options, device });
   // Commands that compare numbers have no such option: with the default kernels their answers stay the same.
   const tuning = readTuning(args) ?? (args.has('tuning') ? 'auto' : 'off');
   return LocalEngine.open({
@@ -118,7 +119,7 @@ export async function withModel<T>(
   use: (engine: LocalEngine) => Promise<T>,
   { streaming = {}, ...engineOptions }: ModelUse = {},
 ): Promise<T> {
-  refuseOnCpu(args);
+  refuseByReference(args);
   const options = loadOptions(args);
   const folder = await open();
   try {

@@ -124,9 +124,9 @@ describe('plan', () => {
   test.each([
     [['plan', story, '--budget', 'much'], /--budget is "much"; wanted a size such as 512MB/],
     [['plan', story, '--budget', '0'], /--budget is "0"/],
-    [['run', story, 'x', '--device', 'cpu', '--budget', '1GB'], /--budget is about GPU memory/],
-    [['run', story, 'x', '--device', 'cpu', '--start-now'], /--start-now is about GPU memory/],
-    [['run', story, 'x', '--device', 'cpu', '--routes', 'r.json'], /--routes is about GPU memory/],
+    [['run', story, 'x', '--device', 'reference', '--budget', '1GB'], /--budget has no effect/],
+    [['run', story, 'x', '--device', 'reference', '--start-now'], /--start-now has no effect/],
+    [['run', story, 'x', '--device', 'reference', '--routes', 'r.json'], /--routes has no effect/],
     [['run', story, 'x', '--cache', '/tmp/x'], /--cache keeps what comes from a URL/],
     [['logits', story, '--ids', '1', '--policy', 'fifo'], /--policy is "fifo"; wanted ema or lru/],
     [['logits', story, '--ids', '1', '--lookahead', '3'], /--lookahead is "3"; wanted 0 or 1 or 2/],

@@ -141,7 +141,7 @@ describe('usage', () => {
     ],
     [['run', story, 'x', '--slots', '0'], /streaming\.slotsPerLayer is 0/],
     [['run', story, 'x', '--run-ahead=-1'], /streaming\.runAhead is -1/],
-    [['run', story, 'x', '--device', 'cpu', '--policy', 'lru'], /--policy is about GPU memory/],
+    [['run', story, 'x', '--device', 'reference', '--policy', 'lru'], /--policy has no effect/],
     [['run', story, 'x', '--cache', '/tmp/x'], /--cache keeps what comes from a URL/],
     [['bench', story, '--rounds', '0'], /--rounds is 0/],
     [

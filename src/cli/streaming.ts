@@ -15,14 +15,14 @@ export const STREAM_OPTIONS = {
   cache: { value: 'DIR', help: 'keep here what is read from a URL', read: (args, name) => args.path(name) },
 } as const satisfies Options;
 
-/** The CPU holds every expert: options that it would ignore are refused. */
-export function refuseOnCpu(args: Arguments): void {
-  if (args.text('device') !== 'cpu') return;
-  const gpuOnly = [...Object.keys(STREAM_FLAGS), 'routes'];
-  const given = gpuOnly.find((name) => args.text(name) !== undefined || args.flag(name));
+/** The reference holds every expert: options that it would ignore are refused. */
+export function refuseByReference(args: Arguments): void {
+  if (args.text('device') !== 'reference') return;
+  const ignored = [...Object.keys(STREAM_FLAGS), 'routes'];
+  const given = ignored.find((name) => args.text(name) !== undefined || args.flag(name));
   if (given === undefined) return;
   throw new UsageError(
-    `--${given} is about GPU memory; wanted --device gpu with it; leave it out, or compute there`,
+    `--${given} has no effect on the reference, which holds every expert; wanted --device gpu or cpu with it; leave it out`,
   );
 }
 

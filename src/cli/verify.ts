@@ -57,7 +57,7 @@ async function asLayer(
   try {
     const isLayer = [...checkpoint.names()].some((name) => name.startsWith('expected.'));
     if (!isLayer) return undefined;
-    if (readDevice(args) === 'cpu') return await verifyLayer(checkpoint);
+    if (['cpu', 'reference'].includes(readDevice(args) ?? '')) return await verifyLayer(checkpoint);
     return await verifyLayerOnGpu(checkpoint);
   } finally {
     checkpoint.dispose();

@@ -158,9 +158,11 @@ export interface PlanNote {
   /**
    * 'no-ranges': the host gives files only whole; 'no-dense-hashes': damage to a packed model's dense part goes unseen;
    * 'memory-halved': a tab died with a model in memory, so `memoryBudget: 'auto'` is less; 'generation-config': it asks for
-   * what Atomoe does not do; 'no-end': no token ends a reply, which then takes all of maxTokens.
+   * what Atomoe does not do; 'no-end': no token ends a reply, which then takes all of maxTokens; 'no-kernels': WebAssembly
+   * is missing or forbidden, so the CPU runs the slow reference.
    */
-  readonly kind: 'no-ranges' | 'no-dense-hashes' | 'memory-halved' | 'generation-config' | 'no-end';
+  readonly kind:
+    'no-ranges' | 'no-dense-hashes' | 'memory-halved' | 'generation-config' | 'no-end' | 'no-kernels';
   readonly message: string;
 }
 
@@ -169,9 +171,15 @@ export interface RefusedKernel {
   readonly reason: string;
 }
 
+/**
+ * What computes: 'gpu' WebGPU; 'cpu' WebAssembly SIMD; 'reference' plain TypeScript, the specification of both, for
+ * comparisons.
+ */
+export type DeviceKind = 'gpu' | 'cpu' | 'reference';
+
 export interface AdapterReport {
   readonly device: 'gpu' | 'cpu';
-  readonly name: string; // "vendor architecture" as the browser tells it, or 'CPU reference'
+  readonly name: string; // "vendor architecture" of a GPU, 'WebAssembly SIMD (plain)', 'CPU reference'
   readonly adapterClass: 'hardware' | 'software'; // which kernels suit it
   readonly f16: boolean;
   readonly subgroups: boolean;

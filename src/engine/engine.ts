@@ -1,18 +1,20 @@
 import type { Container } from '../containers/container.ts';
 import { AtomoeError } from '../errors.ts';
 import type { AdapterClass } from '../gpu/adapter-class.ts';
-import { Gpu, readAdapter, type AdapterFacts, type GpuEntry, type HostDevice } from '../gpu/device.ts';
+import { Gpu, type AdapterFacts, type GpuEntry, type HostDevice } from '../gpu/device.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { DiskStorage } from '../io/storage.ts';
+import type { KernelSource } from '../simd/modules.ts';
 import type { ModelFamily } from '../blocks/family.ts';
 import type { Bounds } from '../graph/weight-parts.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { allLogits } from './load/all-logits.ts';
 import { fixedMemory, openAutoMemory, type AutoBudget, type AutoMemory } from './load/auto-memory.ts';
-import { CPU_ADAPTER, CPU_FACTS, reportOf } from './load/adapter-report.ts';
+import { CPU_FACTS } from './load/adapter-report.ts';
 import type {
   AdapterReport,
   ChatCompletions,
+  DeviceKind,
   Engine,
   LoadOptions,
   MemoryReport,
@@ -25,7 +27,7 @@ import type {
 import { neverReactive, oneOf } from './checks.ts';
 import { fingerprintOf, makeCompletions } from './talk/completions.ts';
 import type { StreamTesting } from './run/expert-memory.ts';
-import { openGpuRunner } from './load/gpu-load.ts';
+import { adapterOf, openDevice, openRunner, type Device } from './load/open-device.ts';
 import { fillExperts } from './load/fill.ts';
 import { endsOf, generationDefaults, type GenerationDefaults } from './talk/generation-defaults.ts';
 import { typed } from './failures.ts';
@@ -43,8 +45,8 @@ import type { TuningMode, TuningStore } from './load/tuning.ts';
 import { indexedDbTuning } from './load/tuning-store.ts';
 
 export interface EngineOptions extends LoadOptions {
-  /** 'gpu' (default) uses WebGPU; 'cpu' the slow references; a device of your own is used as it is. */
-  device?: 'gpu' | 'cpu' | HostDevice;
+  /** 'gpu' (default) or another kind of device; a WebGPU device of your own is used as it is. */
+  device?: DeviceKind | HostDevice;
   /** The entry to WebGPU; default `navigator.gpu`, and in Node Dawn, where the package `webgpu` is installed. */
   gpu?: GpuEntry;
   /** Runs a software adapter as if it were hardware, or the other way round: for tests. Default: what it says it is. */
@@ -60,6 +62,8 @@ export interface EngineOptions extends LoadOptions {
   tuningStore?: TuningStore;
   /** Where models from URLs are kept; default: the browser's private file system, where there is one. */
   storage?: DiskStorage | Promise<DiskStorage>;
+  /** Where WebAssembly kernels come from; default: they come with the library. A worker asks its page. */
+  kernels?: KernelSource;
   /** What `memoryBudget: 'auto'` stands for, where a page watches over it; default: found out and watched here. */
   autoBudget?: AutoBudget;
   /** For tests of streaming. */
@@ -93,7 +97,7 @@ export class LocalEngine implements Engine {
   readonly chat: { readonly completions: ChatCompletions };
   readonly lost: Promise<never>;
   readonly #options: EngineOptions;
-  readonly #facts: AdapterFacts | undefined;
+  readonly #device: Device;
   readonly #memory: AutoMemory;
   readonly #sessions = new OpenSessions();
   #queue = new JobQueue();
@@ -103,12 +107,12 @@ export class LocalEngine implements Engine {
   #closed: Promise<void> = Promise.resolve(); // when the model before has let go of everything
   #fail: (reason: unknown) => void = () => {};
 
-  private constructor(options: EngineOptions, facts: AdapterFacts | undefined, memory: AutoMemory) {
+  private constructor(options: EngineOptions, device: Device, memory: AutoMemory) {
     neverReactive(this);
     this.#options = options;
     this.#memory = memory;
-    this.#facts = facts;
-    this.adapter = facts ? reportOf(facts) : CPU_ADAPTER;
+    this.#device = device;
+    this.adapter = adapterOf(device);
     this.lost = new Promise((_, reject) => (this.#fail = reject));
     this.lost.catch(() => {});
     this.chat = {
@@ -123,14 +127,10 @@ export class LocalEngine implements Engine {
   /** @throws {AtomoeError} bad-input - an option; no-webgpu */
   static async open(given: EngineOptions): Promise<LocalEngine> {
     const options = readEngineOptions(given);
-    const { device = 'gpu', gpu, adapterClass, autoBudget } = options;
     return typed(undefined, async () => {
+      const { autoBudget } = options;
       const memory = autoBudget ? fixedMemory(autoBudget) : await openAutoMemory();
-      if (device === 'cpu') return new LocalEngine(options, undefined, memory);
-      if (device === 'gpu') return new LocalEngine(options, await readAdapter(gpu, adapterClass), memory);
-      const adopted = Gpu.adopt(device, adapterClass);
-      adopted.dispose(); // each load adopts anew: here only the device's facts are wanted
-      return new LocalEngine(options, adopted, memory);
+      return new LocalEngine(options, await openDevice(options), memory);
     });
   }
 
@@ -336,32 +336,28 @@ export class LocalEngine implements Engine {
 
   async #open(folder: FolderSource, drafted: Drafted, options: LoadOptions): Promise<void> {
     const sized = this.#size(drafted, options);
-    if (this.#facts && !sized.plan.fits) {
+    if (this.#device.hasBudget && !sized.plan.fits) {
       throw new AtomoeError('limit-too-small', `${drafted.checkpoint.label} does not fit: ${sized.plan.why}`);
     }
     const defaults = generationDefaults(drafted.checkpoint.generationConfig);
     const tokenizer = await readTokenizer(folder, drafted, options.signal);
     this.#unload();
     const onProgress = options.onProgress ?? (() => {});
-    if (this.#facts && isAuto(options)) await this.#memory.begin();
-    const gpu = this.#facts && (await this.#openGpu(sized.limits, options));
+    if (this.#device.hasBudget && isAuto(options)) await this.#memory.begin();
+    const gpu = this.#device.facts && (await this.#openGpu(sized.limits, options));
     try {
-      const runner = gpu
-        ? await openGpuRunner(gpu, drafted, {
-            scalar: options.activations ?? 'f32',
-            onProgress,
-            tuning: {
-              mode: this.#options.tuning ?? 'auto',
-              store: this.#options.tuningStore ?? indexedDbTuning(),
-            },
-            slots: sized.slots,
-            fewer: sized.fewer,
-            streaming: options.streaming ?? {},
-            budgetBytes: this.#budgetBytes(options),
-            testing: this.#options.streamTesting ?? {},
-            bounds: this.#options.bounds,
-          })
-        : await (await import('./run/cpu-runner.ts')).CpuRunner.open(drafted, onProgress);
+      const { tuning: mode = 'auto', tuningStore: store = indexedDbTuning() } = this.#options;
+      const runner = await openRunner({ gpu, kernels: this.#device.kernels }, drafted, {
+        onProgress,
+        slots: sized.slots,
+        fewer: sized.fewer,
+        streaming: options.streaming ?? {},
+        budgetBytes: this.#budgetBytes(options),
+        testing: this.#options.streamTesting ?? {},
+        scalar: options.activations ?? 'f32',
+        tuning: { mode, store },
+        bounds: this.#options.bounds,
+      });
       const info = infoOf(drafted, this.#realPlan(sized.plan, runner, drafted, options), tokenizer);
       const eosIds = new Set([
         ...endsOf(drafted.spec, drafted.checkpoint.generationConfig).ids,
@@ -380,10 +376,16 @@ export class LocalEngine implements Engine {
   #size(drafted: Drafted, options: LoadOptions): Sized {
     const { streamTesting: { expertBindingBytes = Infinity } = {}, bounds } = this.#options;
     const budgeted = { ...options, memoryBudget: this.#budgetBytes(options) };
-    const sized = sizeModel(drafted, this.#facts ?? CPU_FACTS, budgeted, { expertBindingBytes, ...bounds });
+    const sized = sizeModel(drafted, this.#device.facts ?? CPU_FACTS, budgeted, {
+      expertBindingBytes,
+      ...bounds,
+    });
     const { note } = this.#memory;
-    if (!note || !this.#facts || !isAuto(options)) return sized;
-    return { ...sized, plan: { ...sized.plan, notes: [...sized.plan.notes, note] } };
+    const notes = [...sized.plan.notes];
+    if (note && this.#device.hasBudget && isAuto(options)) notes.push(note);
+    const { missing } = this.#device;
+    if (missing) notes.push({ kind: 'no-kernels', message: missing.message });
+    return { ...sized, plan: { ...sized.plan, notes } };
   }
 
   #budgetBytes({ memoryBudget = 'auto' }: LoadOptions): number {

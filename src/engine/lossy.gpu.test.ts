@@ -4,6 +4,7 @@
  * @module-tag full
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { DeviceKind } from './api.ts';
 import type { GenerateEvent, LossyOptions } from './api.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { LocalEngine } from './engine.ts';
@@ -18,12 +19,8 @@ describe.each(['fable-omni-8m', 'fable-moe-12m'])('%s', (name) => {
   let ids: readonly number[];
   const engines: LocalEngine[] = [];
 
-  async function open(
-    device: 'gpu' | 'cpu',
-    lossy: LossyOptions,
-    slotsPerLayer?: number,
-  ): Promise<LocalEngine> {
-    const engine = await openEngine(device === 'cpu' ? { device } : {});
+  async function open(device: DeviceKind, lossy: LossyOptions, slotsPerLayer?: number): Promise<LocalEngine> {
+    const engine = await openEngine(device === 'gpu' ? {} : { device });
     engines.push(engine);
     await engine.load(folder, {
       lossy,
@@ -54,7 +51,7 @@ describe.each(['fable-omni-8m', 'fable-moe-12m'])('%s', (name) => {
   test('skipBelow: GPU equals CPU, whatever is in memory', async () => {
     const whole = await open('gpu', { skipBelow: bound });
     const exact = await open('gpu', {});
-    const cpu = await open('cpu', { skipBelow: bound });
+    const cpu = await open('reference', { skipBelow: bound });
     const few = await open('gpu', { skipBelow: bound }, name === 'fable-moe-12m' ? 6 : 40);
     const want = await cpu.logits(ids);
     for (const mode of ['at-once', 'one-by-one'] as const) {

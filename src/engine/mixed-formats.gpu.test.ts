@@ -59,8 +59,8 @@ test.each<[string, IsHalf, formats: string]>([
   expect(formatsText(drafted.experts!.layout(0))).toBe(formats);
   drafted.checkpoint.dispose();
 
-  const [onCpu = new Float32Array()] = await logits(isHalf, { device: 'cpu' });
-  const [wanted = new Float32Array()] = await logits(() => false, { device: 'cpu' });
+  const [onCpu = new Float32Array()] = await logits(isHalf, { device: 'reference' });
+  const [wanted = new Float32Array()] = await logits(() => false, { device: 'reference' });
   expect(firstDifference(onCpu, wanted)).toBe('equal');
 
   const onGpu = await logits(isHalf, {});
@@ -73,7 +73,7 @@ test.each<[string, IsHalf, formats: string]>([
 
 test('as hardware', async () => {
   const isHalf: IsHalf = (_layer, _expert, matrix) => matrix !== 'w2';
-  const [onCpu = new Float32Array()] = await logits(isHalf, { device: 'cpu' });
+  const [onCpu = new Float32Array()] = await logits(isHalf, { device: 'reference' });
   for (const each of await logits(isHalf, { device: 'gpu', adapterClass: 'hardware' })) {
     expect(largestError(each, onCpu)).toBeLessThan(1e-4);
   }

@@ -84,7 +84,7 @@ const MANY_EXPERTS: GeneratedShape = {
 
 test('a model of 160 experts, tuned: the logits of the CPU reference', { tags: ['full'] }, async () => {
   const ids = generatedIds(12, MANY_EXPERTS.vocab, 5);
-  const wanted = await openEngine({ device: 'cpu' });
+  const wanted = await openEngine({ device: 'reference' });
   const store = new MemoryStore();
   const engine = await openEngine({ tuning: 'auto', tuningStore: store });
   try {

@@ -1,5 +1,6 @@
 /** Sizes that are no multiple of what kernels load at once: nothing may see the padding behind them. */
 import { describe, expect, test } from 'vitest';
+import type { DeviceKind } from './api.ts';
 import { allCandidates } from './talk/draw.ts';
 import { firstRows, remadeModel, type HostTensor } from './remade-model.testing.ts';
 import { largestError, openEngine, readGolden, repositoryFolder, type FixtureGolden } from './testing.ts';
@@ -20,8 +21,8 @@ const TOLERANCE = 1e-4;
 describe.each([93, 94, 95])('a vocabulary of %i', (vocab) => {
   const want = golden.logits.flatMap((row) => row.slice(0, vocab));
 
-  test.each(['gpu', 'cpu'] as const)('has that many logits a position on %s', async (device) => {
-    const engine = await openEngine(device === 'cpu' ? { device } : {});
+  test.each(['gpu', 'cpu', 'reference'] as const)('has that many logits a position on %s', async (device) => {
+    const engine = await openEngine(device === 'gpu' ? {} : { device });
     await engine.load(await withVocab(vocab));
     for (const mode of ['at-once', 'one-by-one'] as const)
       expect(largestError(await engine.logits(golden.ids, mode), want), mode).toBeLessThan(TOLERANCE);
@@ -30,7 +31,7 @@ describe.each([93, 94, 95])('a vocabulary of %i', (vocab) => {
 
   test('leaves padding out of candidates, sums and penalties', async () => {
     const results = [];
-    for (const device of ['gpu', 'cpu'] as const) {
+    for (const device of ['gpu', 'cpu', 'reference'] as const) {
       const { runner, ...engine } = await opened(device, vocab);
       const state = await runner.openState();
       runner.setSeen(state, golden.ids);
@@ -56,8 +57,8 @@ describe.each([93, 94, 95])('a vocabulary of %i', (vocab) => {
   });
 });
 
-async function opened(device: 'gpu' | 'cpu', vocab: number) {
-  const engine = await openEngine(device === 'cpu' ? { device } : {});
+async function opened(device: DeviceKind, vocab: number) {
+  const engine = await openEngine(device === 'gpu' ? {} : { device });
   await engine.load(await withVocab(vocab));
   return { runner: engine.runner, dispose: () => engine.dispose() };
 }
@@ -68,8 +69,8 @@ test('an odd number of experts: GPU and CPU agree', async () => {
     name.includes('block_sparse_moe') ? firstRows(tensor, experts) : tensor;
   const model = await remadeModel(folder, { config: { num_local_experts: experts }, tensor: cut });
   const logits = [];
-  for (const device of ['gpu', 'cpu'] as const) {
-    const engine = await openEngine(device === 'cpu' ? { device } : {});
+  for (const device of ['gpu', 'cpu', 'reference'] as const) {
+    const engine = await openEngine(device === 'gpu' ? {} : { device });
     await engine.load(model);
     logits.push(await engine.logits(golden.ids, 'at-once'), await engine.logits(golden.ids, 'one-by-one'));
     engine.dispose();

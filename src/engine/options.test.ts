@@ -192,7 +192,7 @@ describe('createEngine', () => {
   const requestAdapter = vi.fn();
 
   test.each<[options: unknown, says: RegExp]>([
-    [{ device: 'cuda' }, /device is "cuda"; wanted "gpu", "cpu" or a device of WebGPU/],
+    [{ device: 'cuda' }, /device is "cuda"; wanted "gpu", "cpu", "reference" or a device of WebGPU/],
     [{ device: {} }, /device is an object/],
     [{ gpu: {} }, /gpu is an object; wanted an entry to WebGPU/],
     [{ modle: '/m/' }, /unknown option "modle", did you mean "model"\?/],

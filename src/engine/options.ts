@@ -7,7 +7,14 @@ import type { GpuEntry, HostDevice } from '../gpu/device.ts';
 import { checkHeaders } from '../io/http-url.ts';
 import type { DiskStorage } from '../io/storage.ts';
 import type { ModelFamily } from '../blocks/family.ts';
-import type { GenerateOptions, LoadOptions, LossyOptions, ModelSource, StreamingOptions } from './api.ts';
+import type {
+  DeviceKind,
+  GenerateOptions,
+  LoadOptions,
+  LossyOptions,
+  ModelSource,
+  StreamingOptions,
+} from './api.ts';
 import {
   abortSignal,
   callback,
@@ -172,14 +179,16 @@ const LOAD: Table<LoadOptions> = {
   fetch: ownFetch,
 };
 
-const device: Check<'gpu' | 'cpu' | HostDevice> = (value, name) => {
-  if (value === 'gpu' || value === 'cpu') return value;
-  return withMethods<HostDevice>(
-    '"gpu", "cpu" or a device of WebGPU',
-    'createBuffer',
-    'createShaderModule',
-  )(value, name);
-};
+const KINDS: readonly DeviceKind[] = ['gpu', 'cpu', 'reference'];
+
+const hostDevice = withMethods<HostDevice>(
+  '"gpu", "cpu", "reference" or a device of WebGPU',
+  'createBuffer',
+  'createShaderModule',
+);
+
+const device: Check<DeviceKind | HostDevice> = (value, name) =>
+  KINDS.find((kind) => kind === value) ?? hostDevice(value, name);
 
 const tuning: Check<TuningMode> = (value, name) => {
   if (value === 'auto' || value === 'off') return value;
@@ -222,17 +231,18 @@ const ENGINE: Table<EngineOptions> = {
   tuning,
   tuningStore: withMethods<TuningStore>('a TuningStore', 'read', 'write'),
   storage,
+  kernels: callback(),
   autoBudget: withMethods('an object'),
   streamTesting: withMethods('an object'),
   bounds: withMethods('an object'),
   limits: oneOf('plan', 'default'),
 };
 
-const FOR_TESTS = ['autoBudget', 'streamTesting', 'bounds', 'limits'];
+const FOR_TESTS = ['kernels', 'autoBudget', 'streamTesting', 'bounds', 'limits'];
 
 /** How an engine in a worker is opened: what crosses to it, and the worker itself. */
 interface WorkerOptions extends LoadOptions {
-  device?: 'gpu' | 'cpu';
+  device?: DeviceKind;
   adapterClass?: AdapterClass;
   tuning?: 'auto' | 'off';
   model?: ModelSource;
@@ -241,7 +251,7 @@ interface WorkerOptions extends LoadOptions {
 
 const WORKER: Table<WorkerOptions> = {
   ...LOAD,
-  device: oneOf('gpu', 'cpu'),
+  device: oneOf(...KINDS),
   adapterClass: oneOf('hardware', 'software'),
   tuning: oneOf('auto', 'off'),
   model: modelSource,

@@ -339,14 +339,14 @@ beforeAll(() => {
   });
 });
 
-async function load(options: LoadOptions = {}, device?: 'cpu'): Promise<LocalEngine> {
+async function load(options: LoadOptions = {}, device?: 'cpu' | 'reference'): Promise<LocalEngine> {
   const engine = await openEngine({ families: [family], ...(device ? { device } : {}) });
   await engine.load(folder, options);
   return engine;
 }
 
-test.each(['gpu', 'cpu'] as const)('all tokens at once on %s', async (device) => {
-  const engine = await load({}, device === 'cpu' ? device : undefined);
+test.each(['gpu', 'cpu', 'reference'] as const)('all tokens at once on %s', async (device) => {
+  const engine = await load({}, device === 'gpu' ? undefined : device);
   expect(engine.model?.plan).toMatchObject({ family: 'outside', experts: EXPERTS, expertsPerToken: 1 });
   expect(largestError(await engine.logits(IDS), reference(IDS))).toBeLessThan(1e-4);
   engine.dispose();

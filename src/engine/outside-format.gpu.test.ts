@@ -286,7 +286,7 @@ test.each(TOYS)(
     const folder = await repositoryFolder('fixtures/models/granitemoe');
     const golden = await readGolden<FixtureGolden>(folder);
     const logits: Float32Array[] = [];
-    for (const device of ['gpu', 'cpu'] as const) {
+    for (const device of ['gpu', 'cpu', 'reference'] as const) {
       const engine = await openEngine({ device });
       await engine.load(folder, { quantize });
       logits.push(await engine.logits(golden.ids));

@@ -146,9 +146,12 @@ async function checkToy(options: EngineOptions): Promise<ModelInfo> {
   return info;
 }
 
-test.each(['gpu', 'cpu'] as const)('a toy family with a toy kernel runs on %s', async (device) => {
-  await checkToy({ device });
-});
+test.each(['gpu', 'cpu', 'reference'] as const)(
+  'a toy family with a toy kernel runs on %s',
+  async (device) => {
+    await checkToy({ device });
+  },
+);
 
 test('a kernel that the adapter refuses is named in the plan, and another form does its work', async () => {
   // As hardware, where the widest form comes first: the one that does not compile.

@@ -10,13 +10,16 @@ import {
 } from './testing.ts';
 
 describe.each(TRAINED_MODELS)('%s', (name) => {
-  test.each(['gpu', 'cpu'] as const)('perplexity equals the golden file on %s', async (device) => {
-    const folder = await repositoryFolder(`demo/public/models/${name}`);
-    const golden = await readGolden<TrainedGolden>(folder);
-    const engine = await openEngine({ device });
-    await engine.load(folder);
-    const got = await perplexity(engine, golden.perplexity);
-    engine.dispose();
-    expect(Math.abs(got / Math.exp(golden.perplexity.nll_per_token) - 1)).toBeLessThan(1e-3);
-  });
+  test.each(['gpu', 'cpu', 'reference'] as const)(
+    'perplexity equals the golden file on %s',
+    async (device) => {
+      const folder = await repositoryFolder(`demo/public/models/${name}`);
+      const golden = await readGolden<TrainedGolden>(folder);
+      const engine = await openEngine({ device });
+      await engine.load(folder);
+      const got = await perplexity(engine, golden.perplexity);
+      engine.dispose();
+      expect(Math.abs(got / Math.exp(golden.perplexity.nll_per_token) - 1)).toBeLessThan(1e-3);
+    },
+  );
 });

@@ -12,7 +12,7 @@ async function drift(family: string, quantize: QuantizeFormat): Promise<number> 
   const folder = await repositoryFolder(`fixtures/models/${family}`);
   const golden = await readGolden<FixtureGolden>(folder);
   const logits: Float32Array[] = [];
-  for (const device of [undefined, 'cpu'] as const) {
+  for (const device of [undefined, 'cpu', 'reference'] as const) {
     const engine = await openEngine(device ? { device } : {});
     await engine.load(folder, { quantize });
     logits.push(await engine.logits(golden.ids, 'at-once'), await engine.logits(golden.ids, 'one-by-one'));

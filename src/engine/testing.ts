@@ -49,7 +49,7 @@ async function sharedDevice(gpu: GpuEntryOf | undefined): Promise<HostDevice> {
  * `device: 'gpu'` opens a device of its own as users do, with the limits that the plan asks for.
  */
 export async function openEngine(options: EngineOptions = {}): Promise<LocalEngine> {
-  if (options.device === 'cpu') return LocalEngine.open(options);
+  if (options.device === 'cpu' || options.device === 'reference') return LocalEngine.open(options);
   const gpu = await entry();
   const device = options.device ?? (await sharedDevice(gpu));
   return LocalEngine.open({ tuning: 'off', ...(gpu ? { gpu } : {}), ...options, device });

@@ -11,7 +11,7 @@ const PROMPT_TOKENS = 24;
 const folder = unevenFolder();
 let want: Float32Array; // of the resident run
 
-async function load(options: LoadOptions, device?: 'cpu') {
+async function load(options: LoadOptions, device?: 'cpu' | 'reference') {
   const engine = await openEngine({ families: [unevenFamily], ...(device ? { device } : {}) });
   const { plan } = await engine.load(folder, options);
   return { engine, plan };
@@ -21,7 +21,7 @@ beforeAll(async () => {
   const { engine, plan } = await load({});
   expect(plan).toMatchObject({ experts: 256, expertsPerToken: 6, unitsPerLayer: 12, streams: false });
   want = await forced(engine.runner, IDS, PROMPT_TOKENS);
-  const { engine: cpu } = await load({}, 'cpu');
+  const { engine: cpu } = await load({}, 'reference');
   const rows = await cpu.logits(IDS);
   const compared = rows.subarray((PROMPT_TOKENS - 1) * UNEVEN_VOCAB);
   expect(largestError(want, compared)).toBeLessThan(1e-3);

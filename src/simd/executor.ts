@@ -30,8 +30,8 @@ const YIELD_MS = 20;
 /** Multiply-adds of one call: some milliseconds. */
 const CALL_MULTIPLY_ADDS = 2 ** 23;
 
-export class SimdExecutor {
-  readonly graph: Graph;
+export class SimdExecutor<G extends Graph> {
+  readonly graph: G;
   readonly sizeBytes: number;
   readonly #resources: SimdResources;
   readonly #maxTokens: number;
@@ -42,7 +42,7 @@ export class SimdExecutor {
   #yieldedMs = 0;
 
   /** @param maxTokens - of one step */
-  constructor(graph: Graph, resources: SimdResources, maxTokens: number) {
+  constructor(graph: G, resources: SimdResources, maxTokens: number) {
     this.graph = graph;
     this.#resources = resources;
     this.#maxTokens = maxTokens;
@@ -113,6 +113,7 @@ export class SimdExecutor {
       step,
       main,
       experts,
+      signal,
       weight,
       at,
       floats: (tensor) => main.floats(at(tensor), elementCount(tensor, step.tokens)),

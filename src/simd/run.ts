@@ -26,9 +26,13 @@ export interface SimdExperts {
    * experts, where they do not fit at once.
    *
    * @param ids - u32 [tokens, topK]
+   * @throws {AtomoeError} network, integrity and the like
    */
-  use(bank: number, ids: Uint32Array, tokens: number, wave: () => void | Promise<void>): void | Promise<void>;
+  use(bank: number, ids: Uint32Array, tokens: number, wave: Wave, signal?: AbortSignal): void | Promise<void>;
 }
+
+/** Computes what the experts that are there now add. */
+export type Wave = () => void | Promise<void>;
 
 /** A call of a kernel for some of its outputs. */
 export type RangeCall = (first: number, end: number) => void;
@@ -38,6 +42,7 @@ export interface SimdRun {
   /** Holds activations and states. */
   readonly main: SimdMemory;
   readonly experts: SimdExperts | undefined;
+  readonly signal: AbortSignal | undefined;
   /** Where a tensor lies in `main`. */
   at(tensor: Tensor): Address;
   floats(tensor: Tensor): Float32Array<ArrayBuffer>;

@@ -36,8 +36,8 @@ export class Scratch {
     return at;
   }
 
-  /** The blocks of a memory that is given up are forgotten. */
-  forget(memory: SimdMemory): void {
-    this.#blocks.delete(memory);
+  /** Forgets the blocks of all memories but these: the others are given up. */
+  keepOnly(memories: readonly SimdMemory[]): void {
+    for (const memory of this.#blocks.keys()) if (!memories.includes(memory)) this.#blocks.delete(memory);
   }
 }

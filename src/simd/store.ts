@@ -1,6 +1,7 @@
 /** Expert records in WebAssembly memories: slots behind a table, as on the GPU. */
 import { AtomoeError, invariant } from '../errors.ts';
 import { groupOf, homeSlot, type PoolPlan, type RecordShape, type SlotCounts } from '../experts/pools.ts';
+import type { Move, SlotStore } from '../experts/slot-store.ts';
 import type { RecordLayout } from '../weights/record.ts';
 import type { Address } from './kernels.ts';
 import { MOST_MEMORY_BYTES, SimdMemory, type SimdModule } from './memory.ts';
@@ -15,6 +16,8 @@ export interface SimdStoreOptions {
   readonly slots?: SlotCounts; // default: one for each unit
   /** All layers share the slots of one: for what holds one layer at a time. */
   readonly isShared?: boolean;
+  /** Called once, when the memories are given up. */
+  readonly onDispose?: () => void;
 }
 
 /**
@@ -47,13 +50,14 @@ interface Pool {
   readonly slots: Address;
 }
 
-export class SimdStore {
+export class SimdStore implements SlotStore {
   readonly plan: PoolPlan;
   readonly recordBytes: number;
   readonly layers: number;
   readonly unitsPerLayer: number;
   readonly #shape: RecordShape;
   readonly #isShared: boolean;
+  readonly #onDispose: () => void;
   readonly #pools: Pool[];
   readonly #tables: readonly Address[]; // [layer], in the layer's memory
   readonly #slots: Int32Array; // [layers * unitsPerLayer]: the slot of each unit, or ABSENT
@@ -63,7 +67,11 @@ export class SimdStore {
    *
    * @throws {AtomoeError} out-of-memory; limit-too-small
    */
-  constructor(module: SimdModule, shape: RecordShape, { slots, isShared = false }: SimdStoreOptions = {}) {
+  constructor(
+    module: SimdModule,
+    shape: RecordShape,
+    { slots, isShared = false, onDispose = () => {} }: SimdStoreOptions = {},
+  ) {
     const { layers, unitsPerLayer, recordBytes } = shape;
     const counts = slots ?? { places: unitsPerLayer, reserved: 0 };
     this.plan = planMemories(shape, counts, isShared ? 1 : layers);
@@ -72,6 +80,7 @@ export class SimdStore {
     this.unitsPerLayer = unitsPerLayer;
     this.#shape = shape;
     this.#isShared = isShared;
+    this.#onDispose = onDispose;
     const slotBytes = this.#slotBytes;
     this.#pools = this.plan.poolSlots.map((count) => {
       const memory = new SimdMemory(module);
@@ -123,15 +132,15 @@ export class SimdStore {
   }
 
   /** Fills a slot of the layer's group. */
-  write(layer: number, slot: number, record: Uint8Array): void {
+  write(layer: number, slot: number, record: Uint8Array<ArrayBuffer>): void {
     invariant(record.byteLength === this.recordBytes, () => `a record of ${record.byteLength} bytes`);
     this.memory(layer).bytes.set(record, this.#at(layer, slot));
   }
 
-  /** Copies a record to another store's slot. */
-  move(layer: number, slot: number, to: SimdStore, toSlot: number): void {
-    const from = this.#at(layer, slot);
-    to.write(layer, toSlot, this.memory(layer).bytes.subarray(from, from + this.recordBytes));
+  /** Copies a record from a slot to another store's. */
+  static copy({ layer, from, slot, to, toSlot }: Move<SimdStore>): void {
+    const at = from.#at(layer, slot);
+    to.write(layer, toSlot, from.memory(layer).bytes.subarray(at, at + from.recordBytes));
   }
 
   /** Notes where a unit lies from now on, or that it is absent. */
@@ -147,6 +156,16 @@ export class SimdStore {
     return slot === ABSENT ? undefined : slot;
   }
 
+  /** Nothing to do: `point` is visible at once. */
+  flush(): void {}
+
+  /** Points every unit to some slot, whatever it holds: for timing kernels. */
+  markAllPresent(): void {
+    for (let layer = 0; layer < this.layers; layer += 1)
+      for (let unit = 0; unit < this.units(layer); unit += 1)
+        this.point(layer, unit, this.home(layer, unit % this.plan.places));
+  }
+
   /** Every unit is absent again. */
   clear(): void {
     this.#slots.fill(ABSENT);
@@ -156,7 +175,9 @@ export class SimdStore {
 
   /** Lets go of the memories: the system takes them back as a whole. */
   dispose(): void {
+    if (this.#pools.length === 0) return;
     this.#pools.length = 0;
+    this.#onDispose();
   }
 
   get #slotBytes(): number {

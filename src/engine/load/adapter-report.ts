@@ -1,5 +1,6 @@
 /** What the engine says of the adapter that it runs on, and what stands for one on the CPU. */
 import type { AdapterFacts } from '../../gpu/device.ts';
+import type { SimdModule } from '../../simd/memory.ts';
 import type { AdapterReport } from '../api.ts';
 
 export const CPU_ADAPTER: AdapterReport = {
@@ -32,5 +33,17 @@ export function reportOf({ name, adapterClass, features, limits }: AdapterFacts)
     f16: features.has('shader-f16'),
     subgroups: features.has('subgroups'),
     maxBindingBytes: limits.maxBindingBytes,
+  };
+}
+
+/** What the engine says of WebAssembly in the place of an adapter. */
+export function simdAdapter({ build }: SimdModule): AdapterReport {
+  return {
+    device: 'cpu',
+    name: `WebAssembly SIMD (${build})`,
+    adapterClass: 'software',
+    f16: false,
+    subgroups: false,
+    maxBindingBytes: 0,
   };
 }

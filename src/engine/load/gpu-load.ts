@@ -14,6 +14,7 @@ import { ExpertMemory, type StreamTesting } from '../run/expert-memory.ts';
 import { boundExperts, GpuExperts } from '../run/gpu-experts.ts';
 import { GpuRunner } from '../run/gpu-runner.ts';
 import type { Drafted } from './planning.ts';
+import { downloadProgress } from './progress.ts';
 import type { SlotPlan } from './slots.ts';
 import { tuneModel, type PlanSpec, type TuningOptions } from './tuning.ts';
 import { formatOf, readWeightRows, type ReadContext } from './weights.ts';
@@ -115,23 +116,6 @@ async function openPlans(
   const [decode, prefill] = plans;
   invariant(decode && prefill, () => 'plans');
   return { decode, prefill };
-}
-
-/** Counts what has come of all that will before the first token. */
-function downloadProgress(
-  { checkpoint, context, experts }: Drafted,
-  { onProgress, slots }: GpuLoadOptions,
-): (bytes: number) => void {
-  const file = checkpoint.files[0]?.name ?? '';
-  const later = slots?.streams && experts ? experts.records * experts.recordBytes : 0;
-  const modelBytes = checkpoint.totalBytes;
-  const totalBytes = Math.max(1, modelBytes - later);
-  let doneBytes = 0;
-  return (bytes) => {
-    context.signal?.throwIfAborted();
-    doneBytes = Math.min(totalBytes, doneBytes + bytes);
-    onProgress({ kind: 'downloading', doneBytes, totalBytes, modelBytes, file });
-  };
 }
 
 /** Reads the dense weights, one after another, straight into GPU memory. `held` gets what is to be disposed of. */

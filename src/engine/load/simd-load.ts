@@ -24,6 +24,10 @@ export class DenseWeights {
     this.#memories = [this.main];
   }
 
+  get memories(): readonly SimdMemory[] {
+    return this.#memories;
+  }
+
   /** What the system has given the memories. */
   get sizeBytes(): number {
     return this.#memories.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

@@ -4,15 +4,27 @@ import { buildGraph } from '../../blocks/family.ts';
 import { tensorSizeBytes } from '../../graph/liveness.ts';
 import { recordOf, type ModelGraph, type Step } from '../../graph/node.ts';
 import { markSeen, NOT_FINITE, parseRecord, SEEN } from '../../graph/ops/sample.ts';
-import { nextOf, type Tensor } from '../../graph/tensor.ts';
+import { nextOf, type Tensor, type Weight } from '../../graph/tensor.ts';
 import { SimdExecutor, type SimdResources } from '../../simd/executor.ts';
 import type { Address } from '../../simd/kernels.ts';
 import type { SimdMemory, SimdModule } from '../../simd/memory.ts';
 import { Scratch } from '../../simd/scratch.ts';
-import { SimdStore } from '../../simd/store.ts';
-import type { AdapterReport, LoadProgress, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
+import type { SimdExperts } from '../../simd/run.ts';
+import type {
+  AdapterReport,
+  LoadProgress,
+  LossyReport,
+  MemoryReport,
+  StreamingOptions,
+  TokenRoutes,
+} from '../api.ts';
+import { simdAdapter } from '../load/adapter-report.ts';
+import { downloadProgress } from '../load/progress.ts';
+import type { SlotPlan } from '../load/slots.ts';
 import type { Drafted } from '../load/planning.ts';
 import { DenseWeights } from '../load/simd-load.ts';
+import { ExpertMemory, type StreamTesting } from './expert-memory.ts';
+import { promptExperts, SimdDevice, tokenExperts, type SimdExpertMemory } from './simd-experts.ts';
 import { Progress } from './progress.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
 
@@ -82,86 +94,76 @@ class SimdState implements RunnerState {
   }
 }
 
+export interface SimdLoadOptions {
+  readonly module: SimdModule;
+  readonly onProgress: (progress: LoadProgress) => void;
+  readonly slots: SlotPlan | undefined;
+  readonly fewer: (slots: SlotPlan) => SlotPlan | undefined; // where the memory is refused
+  readonly streaming: StreamingOptions;
+  readonly budgetBytes: number;
+  readonly testing: StreamTesting;
+}
+
 interface Parts {
   readonly drafted: Drafted;
   readonly module: SimdModule;
   readonly dense: DenseWeights;
-  readonly store: SimdStore | undefined;
+  readonly memory: SimdExpertMemory | undefined;
 }
 
 export class SimdRunner implements Runner {
   readonly adapter: AdapterReport;
   readonly contextTokens: number;
   readonly chunkTokens: number;
+  readonly experts: SimdExpertMemory | undefined;
   readonly #parts: Parts;
-  readonly #resources: SimdResources;
-  readonly #decode: SimdExecutor;
-  readonly #prefill: SimdExecutor;
-  #allLogits: SimdExecutor | undefined;
+  readonly #scratch = new Scratch();
+  readonly #decode: SimdExecutor<ModelGraph>;
+  readonly #prefill: SimdExecutor<ModelGraph>;
+  #allLogits: SimdExecutor<ModelGraph> | undefined;
   #statesBytes = 0;
 
   private constructor(parts: Parts) {
-    const { drafted, dense, module, store } = parts;
+    const { drafted, module, memory } = parts;
     this.#parts = parts;
+    this.experts = memory;
     this.contextTokens = drafted.contextTokens;
     this.chunkTokens = drafted.chunkTokens;
-    this.adapter = {
-      device: 'cpu',
-      name: `WebAssembly SIMD (${module.build})`,
-      adapterClass: 'software',
-      f16: false,
-      subgroups: false,
-      maxBindingBytes: 0,
+    this.adapter = simdAdapter(module);
+    const { decode, prefill, chunkTokens, lossy } = drafted;
+    const step = {
+      words: (tensor: Tensor) => this.#decode.words(tensor, 1),
+      floats: (tensor: Tensor) => this.#decode.floats(tensor, 1),
     };
-    this.#resources = {
-      main: dense.main,
-      contextTokens: drafted.contextTokens,
-      weight: (weight) => dense.get(weight),
-      experts: store && {
-        units: (bank) => store.units(bank),
-        layout: (bank) => store.layout(bank),
-        memory: (bank) => store.memory(bank),
-        table: (bank) => store.table(bank),
-        use: (_bank, _ids, _tokens, wave) => wave(),
-      },
-      scratch: new Scratch(),
-    };
-    this.#decode = new SimdExecutor(drafted.decode, this.#resources, 1);
-    this.#prefill = new SimdExecutor(drafted.prefill, this.#resources, drafted.chunkTokens);
+    const token = { routes: decode.routes, dropsCold: lossy.dropColdBelow > 0 };
+    const experts = memory && tokenExperts(memory, step, token);
+    this.#decode = new SimdExecutor(decode, this.#resources(experts), 1);
+    this.#prefill = new SimdExecutor(prefill, this.#resources(this.#forPrompts), chunkTokens);
+    memory?.onMoved(() => this.#scratch.keepOnly(parts.dense.memories));
   }
 
   /** @throws {AtomoeError} bad-file; non-finite; out-of-memory; network and the like */
-  static async open(
-    drafted: Drafted,
-    module: SimdModule,
-    onProgress: (progress: LoadProgress) => void,
-  ): Promise<SimdRunner> {
-    const { context, decode, experts, checkpoint } = drafted;
-    const totalBytes = checkpoint.totalBytes;
-    let doneBytes = 0;
-    const advance = (bytes: number) => {
-      context.signal?.throwIfAborted();
-      doneBytes = Math.min(totalBytes, doneBytes + bytes);
-      const file = checkpoint.files[0]?.name ?? '';
-      onProgress({ kind: 'downloading', doneBytes, totalBytes, modelBytes: totalBytes, file });
-    };
+  static async open(drafted: Drafted, options: SimdLoadOptions): Promise<SimdRunner> {
+    const { module, onProgress, slots, budgetBytes } = options;
+    const { context, decode, experts } = drafted;
+    const advance = downloadProgress(drafted, options);
     const dense = new DenseWeights(module);
     await dense.read(decode, context, advance);
-    const store = experts && new SimdStore(module, experts);
-    for (let layer = 0; store && experts && layer < experts.layers; layer += 1) {
-      for (let unit = 0; unit < experts.units(layer); unit += 1) {
-        const record = await experts.read(layer, unit, context.signal);
-        const slot = store.home(layer, unit);
-        store.write(layer, slot, record);
-        store.point(layer, unit, slot);
-        advance(record.byteLength);
-      }
+    const otherBytes = () => dense.sizeBytes;
+    const device = new SimdDevice({ module, budgetBytes, otherBytes, routes: decode.routes });
+    const memory = experts && slots && (await ExpertMemory.open(device, drafted, { ...options, slots }));
+    try {
+      if (memory && !memory.slots.streams) await memory.loadAll(advance, context.signal);
+      const runner = new SimdRunner({ drafted, module, dense, memory });
+      onProgress({ kind: 'ready' });
+      return runner;
+    } catch (error) {
+      memory?.dispose();
+      throw error;
     }
-    onProgress({ kind: 'ready' });
-    return new SimdRunner({ drafted, module, dense, store });
   }
 
-  /** Ops that have no kernel yet, of those that ran so far. */
+  /** Ops that have run by their reference so far, for want of a kernel. */
   get byReference(): readonly string[] {
     return [...new Set([this.#decode, this.#prefill].flatMap(({ byReference }) => byReference))];
   }
@@ -192,7 +194,7 @@ export class SimdRunner implements Runner {
   async step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult> {
     const { vocab } = this.#parts.drafted.spec;
     const executor = this.#executor(request);
-    const graph = request.ids.length === 1 ? this.#parts.drafted.decode : this.#parts.drafted.prefill;
+    const { graph } = executor;
     await this.#run(executor, state, request, signal);
     const record = executor.words(recordOf(graph), 1);
     return {
@@ -207,10 +209,10 @@ export class SimdRunner implements Runner {
     const { family, spec, contextTokens, lossy } = this.#parts.drafted;
     const purpose = { logits: 'all', sample: false, contextTokens, skipBelow: lossy.skipBelow } as const;
     const maxTokens = this.chunkTokens;
-    this.#allLogits ??= new SimdExecutor(buildGraph(family, spec, purpose), this.#resources, maxTokens);
+    const resources = this.#resources(this.#forPrompts);
+    this.#allLogits ??= new SimdExecutor(buildGraph(family, spec, purpose), resources, maxTokens);
     const executor = this.#allLogits;
-    const { graph } = executor;
-    const { logits } = graph as ModelGraph;
+    const { logits } = executor.graph;
     const all = new Float32Array(request.ids.length * spec.vocab);
     for (let from = 0; from < request.ids.length; from += maxTokens) {
       const ids = request.ids.slice(from, from + maxTokens);
@@ -221,10 +223,11 @@ export class SimdRunner implements Runner {
   }
 
   memoryReport(): MemoryReport {
-    const { dense, store } = this.#parts;
-    const expertsBytes = store?.sizeBytes ?? 0;
-    const activationsBytes =
-      this.#decode.sizeBytes + this.#prefill.sizeBytes + (this.#allLogits?.sizeBytes ?? 0);
+    const { dense, memory } = this.#parts;
+    const stores = memory ? new Set([memory.store, memory.forPrompts]) : [];
+    const expertsBytes = [...stores].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const executors = [this.#decode, this.#prefill, this.#allLogits];
+    const activationsBytes = executors.reduce((sum, each) => sum + (each?.sizeBytes ?? 0), 0);
     const kvCacheBytes = this.#statesBytes;
     return {
       totalBytes: dense.sizeBytes + expertsBytes,
@@ -237,25 +240,45 @@ export class SimdRunner implements Runner {
   }
 
   lossyReport(): LossyReport | undefined {
-    const { skipBelow } = this.#parts.drafted.lossy;
-    return skipBelow > 0 ? { skipBelow, dropColdBelow: 0, dropped: 0 } : undefined;
+    const { skipBelow, dropColdBelow } = this.#parts.drafted.lossy;
+    if (skipBelow === 0 && dropColdBelow === 0) return undefined;
+    return { skipBelow, dropColdBelow, dropped: this.experts?.steps.counters.dropped ?? 0 };
   }
 
   dispose(): void {
-    this.#parts.store?.dispose();
+    this.experts?.dispose();
   }
 
-  #executor({ ids }: StepRequest): SimdExecutor {
+  get #forPrompts(): SimdExperts | undefined {
+    const { memory, drafted } = this.#parts;
+    return (
+      memory &&
+      promptExperts(
+        memory,
+        drafted.expertLayers.every(({ inWaves }) => inWaves),
+      )
+    );
+  }
+
+  #resources(experts: SimdExperts | undefined): SimdResources {
+    const { dense } = this.#parts;
+    const { contextTokens } = this;
+    const weight = (wanted: Weight) => dense.get(wanted);
+    return { main: dense.main, contextTokens, weight, experts, scratch: this.#scratch };
+  }
+
+  #executor({ ids }: StepRequest): SimdExecutor<ModelGraph> {
     return ids.length === 1 ? this.#decode : this.#prefill;
   }
 
   async #run(
-    executor: SimdExecutor,
+    executor: SimdExecutor<ModelGraph>,
     state: RunnerState,
     { ids, past, penalty, temperature, candidates }: StepRequest,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const step: Step = { tokens: ids.length, past, penalty, temperature, candidates };
+    const lookahead = this.experts?.streamer.isComplete === false ? this.experts.steps.lookahead : 0;
+    const step: Step = { tokens: ids.length, past, penalty, temperature, candidates, lookahead };
     const own = ownState(state);
     own.progress.begin(past);
     await executor.run(step, ids, own.places, signal);
@@ -270,7 +293,7 @@ function ownState(state: RunnerState): SimdState {
 }
 
 /** The experts of the last token, layer by layer. */
-function routesOf({ routes }: ModelGraph, executor: SimdExecutor, tokens: number): TokenRoutes {
+function routesOf({ routes }: ModelGraph, executor: SimdExecutor<ModelGraph>, tokens: number): TokenRoutes {
   const from = (tensor: Tensor) => (tokens - 1) * tensor.perToken;
   return {
     ids: routes.map(({ ids }) => Array.from(executor.words(ids, tokens).subarray(from(ids)))),

@@ -8,6 +8,7 @@ import type { ModelGraph, RouteOutputs, Step } from '../../graph/node.ts';
 import { NO_EXPERT } from '../../graph/ops/skip-light.ts';
 import type { Instance, Span } from '../../graph/plan.ts';
 import type { Tensor } from '../../graph/tensor.ts';
+import { ChosenUnits } from './chosen-units.ts';
 import type { Pace } from './pace.ts';
 import { RunAhead } from './run-ahead.ts';
 
@@ -76,8 +77,7 @@ export class StreamedSteps {
   readonly #records: ReadbackRing;
   readonly #prompts: ReadbackRing;
   readonly #parts: readonly (readonly RecordPart[])[]; // [layer]
-  readonly #units: Uint32Array<ArrayBuffer>;
-  readonly #isUsed: Uint8Array;
+  readonly #units: ChosenUnits;
   #lastWave: Promise<void> | undefined;
   readonly #ahead = new RunAhead();
 
@@ -95,8 +95,7 @@ export class StreamedSteps {
       1,
     );
     const mostChosen = this.#parts.flatMap((parts) => parts.map(({ count }) => count));
-    this.#units = new Uint32Array(Math.max(...mostChosen));
-    this.#isUsed = new Uint8Array(streamer.store.unitsPerLayer);
+    this.#units = new ChosenUnits(streamer.store, options.unitExperts, Math.max(...mostChosen));
   }
 
   /**
@@ -167,7 +166,7 @@ export class StreamedSteps {
         rest();
         continue;
       }
-      const uses = this.#count(span.bank, new Uint32Array(await read()), step.tokens);
+      const uses = this.#units.uses(span.bank, new Uint32Array(await read()), step.tokens);
       signal?.throwIfAborted();
       const canSplit = span.waves.length > 0;
       const wave = canSplit ? () => this.#submitWave(pace, span) : rest;
@@ -257,11 +256,11 @@ export class StreamedSteps {
     if (next === layer + 1) this.#ahead.waited(waitedMs);
     const weights = this.#options.dropColdBelow > 0 ? others.pop() : undefined;
     if (weights) this.#dropLight(layer, words, weights);
-    const count = this.#toUnits(layer, words, chosen.at, chosen.count);
+    const count = this.#units.of(layer, words, chosen.at, chosen.count);
     const ahead = flights[layer + 1];
-    const isReady = streamer.wasReady(layer, this.#units, count, ahead?.serial ?? streamer.serial);
+    const isReady = streamer.wasReady(layer, this.#units.list, count, ahead?.serial ?? streamer.serial);
     this.#ahead.verified(isReady);
-    const loading = streamer.demand(layer, this.#units, count, signal);
+    const loading = streamer.demand(layer, this.#units.list, count, signal);
     // Guesses are asked for behind what is needed, and read while that is waited for.
     for (const [ahead, look] of others.entries()) this.#predict(layer + 1 + ahead, words, look);
     await loading;
@@ -273,7 +272,7 @@ export class StreamedSteps {
     const dropBelow = this.#options.dropColdBelow / Math.min(count, this.streamer.store.units(layer));
     const weights = new Float32Array(words.buffer, 4 * at, count);
     for (let rank = 0; rank < count; rank += 1) {
-      const unit = this.#unitOf(layer, words[rank] ?? 0);
+      const unit = this.#units.unitOf(layer, words[rank] ?? 0);
       if ((weights[rank] ?? 0) >= dropBelow || this.streamer.isPresent(layer, unit)) continue;
       words[rank] = NO_EXPERT;
       this.counters.dropped += 1;
@@ -281,44 +280,9 @@ export class StreamedSteps {
   }
 
   #predict(layer: number, words: Uint32Array, look: RecordPart): void {
-    const count = this.#toUnits(layer, words, look.at, look.count);
-    this.#options.mistake?.(layer, this.#units, count);
-    this.streamer.predict(layer, this.#units, count);
-  }
-
-  /** Units of the experts `words[from..from + topK)`, each once, in rank order. */
-  #toUnits(layer: number, words: Uint32Array, from: number, topK: number): number {
-    const most = this.streamer.store.units(layer);
-    const units = this.#units;
-    let count = 0;
-    for (let rank = 0; rank < topK; rank += 1) {
-      const unit = this.#unitOf(layer, words[from + rank] ?? 0);
-      if (unit >= most || this.#isUsed[unit]) continue;
-      this.#isUsed[unit] = 1;
-      units[count] = unit;
-      count += 1;
-    }
-    for (let index = 0; index < count; index += 1) this.#isUsed[units[index] ?? 0] = 0;
-    return count;
-  }
-
-  /** The unit that an expert is in; what is no expert gives a number that no unit has. */
-  #unitOf(layer: number, expert: number): number {
-    return Math.floor(expert / (this.#options.unitExperts[layer] ?? 1));
-  }
-
-  /** How many tokens use each unit. */
-  #count(layer: number, ids: Uint32Array, tokens: number): Uint32Array<ArrayBuffer> {
-    const uses = new Uint32Array(this.streamer.store.units(layer));
-    const topK = ids.length / tokens;
-    for (let token = 0; token < tokens; token += 1) {
-      const count = this.#toUnits(layer, ids, token * topK, topK);
-      for (let index = 0; index < count; index += 1) {
-        const unit = this.#units[index] ?? 0;
-        uses[unit] = (uses[unit] ?? 0) + 1;
-      }
-    }
-    return uses;
+    const count = this.#units.of(layer, words, look.at, look.count);
+    this.#options.mistake?.(layer, this.#units.list, count);
+    this.streamer.predict(layer, this.#units.list, count);
   }
 }
 

@@ -34,7 +34,7 @@ export function atomicExperts(run: SimdRun, io: AtomicExpertsIo): void | Promise
   const finish = () => {
     main.floats(run.at(y), tokens * hidden).set(memory.floats(places.y, tokens * hidden));
   };
-  const used = store.use(bank, run.words(ids), tokens, compute);
+  const used = store.use(bank, run.words(ids), tokens, compute, run.signal);
   return used ? used.then(finish) : finish();
 }
 

@@ -53,7 +53,7 @@ export function experts(run: SimdRun, io: ExpertsIo): void | Promise<void> {
     memory.kernels.combine(out, places, weightsAt, yAt, tokens, topK, hidden, 0, tokens);
     main.floats(run.at(y), tokens * hidden).set(memory.floats(yAt, tokens * hidden));
   };
-  const used = store.use(bank, run.words(ids), tokens, wave);
+  const used = store.use(bank, run.words(ids), tokens, wave, run.signal);
   return used ? used.then(finish) : finish();
 }
 
