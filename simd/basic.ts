@@ -1,5 +1,6 @@
 /** Rows that are looked up, added and gathered. */
 import { activate4, sigmoid4 } from './lib/exp';
+import { addScaled } from './lib/f32';
 import { BF16, F16, F32, Q4_0, Q8_0, scaleBytes, unpack, weightBytes } from './lib/format';
 import { loadQuad, madd, storeQuad } from './lib/vector';
 
@@ -79,16 +80,6 @@ export function combine(
       const found = load<u32>(place + 4 * pair);
       if (found != NOWHERE) addScaled(row, out + <usize>found * size, load<f32>(weights + 4 * pair), hidden);
     }
-  }
-}
-
-/** y += factor * x */
-function addScaled(y: usize, x: usize, factor: f32, cols: u32): void {
-  const factors = f32x4.splat(factor);
-  for (let c: u32 = 0; c < cols; c += 4) {
-    const at = 4 * c;
-    const left = cols - c;
-    storeQuad(y + at, madd(loadQuad(x + at, left), factors, loadQuad(y + at, left)), left);
   }
 }
 

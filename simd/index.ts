@@ -1,5 +1,9 @@
 /** What the modules export: one file for each family. */
+export * from './atomic';
+export { attention } from './attention';
 export * from './basic';
 export * from './glu';
 export * from './linear';
 export { add_rms_norm, rms_norm } from './norm';
+export { rope_kv } from './rope';
+export { penalty, sample } from './sample';

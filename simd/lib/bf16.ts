@@ -50,3 +50,12 @@ export function unpack(w: usize, to: usize, cols: u32): void {
     v128.store(to, highHalves(w), 16);
   }
 }
+
+/** y += factor * w */
+export function addScaled(y: usize, w: usize, factor: f32, cols: u32): void {
+  const factors = f32x4.splat(factor);
+  for (let end = w + 2 * cols; w < end; w += 16, y += 32) {
+    v128.store(y, madd(lowHalves(w), factors, v128.load(y)));
+    v128.store(y, madd(highHalves(w), factors, v128.load(y, 16)), 16);
+  }
+}

@@ -67,3 +67,12 @@ function oddHalves(w: usize, mask: v128): v128 {
 export function unpack(w: usize, to: usize, cols: u32): void {
   for (let end = w + 2 * cols; w < end; w += 8, to += 16) v128.store(to, loadHalves(w));
 }
+
+/** y += factor * w */
+export function addScaled(y: usize, w: usize, factor: f32, cols: u32): void {
+  const factors = f32x4.splat(factor);
+  for (let end = w + 2 * cols; w < end; w += 16, y += 32) {
+    v128.store(y, madd(loadHalves(w), factors, v128.load(y)));
+    v128.store(y, madd(loadHalves(w + 8), factors, v128.load(y, 16)), 16);
+  }
+}

@@ -1,5 +1,5 @@
 /** f32, of any number of columns. */
-import { madd, sumLanes } from './vector';
+import { loadQuad, madd, storeQuad, sumLanes } from './vector';
 
 /** The products of four rows of weights with activations. */
 export function dot4(x: usize, w0: usize, w1: usize, w2: usize, w3: usize, cols: u32): v128 {
@@ -38,4 +38,14 @@ export function addTail(sums: v128, x: usize, w0: usize, w1: usize, w2: usize, w
     sums = madd(column, v128.load_splat<f32>(x + at), sums);
   }
   return sums;
+}
+
+/** y += factor * w */
+export function addScaled(y: usize, w: usize, factor: f32, cols: u32): void {
+  const factors = f32x4.splat(factor);
+  for (let c: u32 = 0; c < cols; c += 4) {
+    const at = 4 * c;
+    const left = cols - c;
+    storeQuad(y + at, madd(loadQuad(w + at, left), factors, loadQuad(y + at, left)), left);
+  }
 }

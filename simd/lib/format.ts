@@ -68,3 +68,29 @@ export function unpack(format: u32, w: usize, s: usize, to: usize, cols: u32): v
   else if (format == Q8_0) q8_0.unpack(w, s, to, cols);
   else q4_0.unpack(w, s, to, cols);
 }
+
+/**
+ * Columns first to end of the sum of many rows, each multiplied by its factor, in their order.
+ *
+ * @param list - of rows, 12 bytes each: the addresses of weights and scales, and the factor
+ * @param first - with scales, a multiple of 32
+ */
+export function sumRows(format: u32, list: usize, listEnd: usize, y: usize, first: u32, end: u32): void {
+  if (format >= Q8_0) {
+    for (let c = first; c < end; c += 32) {
+      if (format == Q8_0) q8_0.sumBlock(list, listEnd, c / 32, y + 4 * c);
+      else q4_0.sumBlock(list, listEnd, c / 32, y + 4 * c);
+    }
+    return;
+  }
+  const to = y + 4 * first;
+  const cols = end - first;
+  memory.fill(to, 0, 4 * cols);
+  for (; list < listEnd; list += 12) {
+    const w = load<usize>(list) + weightBytes(format, first);
+    const factor = load<f32>(list, 8);
+    if (format == F32) f32Format.addScaled(to, w, factor, cols);
+    else if (format == F16) f16.addScaled(to, w, factor, cols);
+    else bf16.addScaled(to, w, factor, cols);
+  }
+}

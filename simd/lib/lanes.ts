@@ -49,3 +49,15 @@ function prepareHalf(x: usize, to: usize, step: usize, factors: v128): v128 {
   v128.store(to + 3 * step, f32x4.mul(q3, v128.shuffle<u32>(factors, factors, 3, 3, 3, 3)));
   return f32x4.add(f32x4.add(q0, q1), f32x4.add(q2, q3));
 }
+
+/** Stores activations 4 l + i from lane l of quad i: the order of memory. */
+export function storeLanes(to: usize, q0: v128, q1: v128, q2: v128, q3: v128): void {
+  const low01 = zipLow(q0, q1);
+  const high01 = zipHigh(q0, q1);
+  const low23 = zipLow(q2, q3);
+  const high23 = zipHigh(q2, q3);
+  v128.store(to, joinLow(low01, low23));
+  v128.store(to, joinHigh(low01, low23), 16);
+  v128.store(to, joinLow(high01, high23), 32);
+  v128.store(to, joinHigh(high01, high23), 48);
+}

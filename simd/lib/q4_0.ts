@@ -1,6 +1,6 @@
 /** Q4_0: see src/weights/formats/q4_0.ts. */
 import { decodeScales, loadHalf } from './half';
-import { prepareLanes, X_BLOCK } from './lanes';
+import { prepareLanes, storeLanes, X_BLOCK } from './lanes';
 import { held, madd, sumLanes } from './vector';
 
 /** Nibble 2 i + half of lane l is weight 16 half + 4 l + i. `blockDot` shifts nibbles 4 to 7 down by four places. */
@@ -94,4 +94,47 @@ function unpack16(bytes: v128, scale: v128, zero: v128, to: usize): void {
   v128.store(to, madd(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(low)), scale, zero), 16);
   v128.store(to, madd(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(high)), scale, zero), 32);
   v128.store(to, madd(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(high)), scale, zero), 48);
+}
+
+/**
+ * Stores the sum of one block of many rows, each multiplied by its factor, in their order.
+ *
+ * @param list - of rows, 12 bytes each: the addresses of weights and scales, and the factor
+ */
+export function sumBlock(list: usize, end: usize, block: usize, y: usize): void {
+  const m0 = held(0xf, <u32>block);
+  const m1 = i32x4.shl(m0, 4);
+  const m2 = i32x4.shl(m0, 8);
+  const m3 = i32x4.shl(m0, 12);
+  let a0 = f32x4.splat(0);
+  let a1 = a0;
+  let a2 = a0;
+  let a3 = a0;
+  let b0 = a0;
+  let b1 = a0;
+  let b2 = a0;
+  let b3 = a0;
+  let zero: f32 = 0;
+  for (; list < end; list += 12) {
+    const scaled = load<f32>(list, 8) * loadHalf(load<usize>(list, 4) + 2 * block);
+    const factor = f32x4.splat(scaled);
+    const low = v128.load(load<usize>(list) + 16 * block);
+    const high = i32x4.shr_u(low, 16);
+    a0 = madd(f32x4.convert_i32x4_s(v128.and(low, m0)), factor, a0);
+    b0 = madd(f32x4.convert_i32x4_s(v128.and(low, m1)), factor, b0);
+    a1 = madd(f32x4.convert_i32x4_s(v128.and(low, m2)), factor, a1);
+    b1 = madd(f32x4.convert_i32x4_s(v128.and(low, m3)), factor, b1);
+    a2 = madd(f32x4.convert_i32x4_s(v128.and(high, m0)), factor, a2);
+    b2 = madd(f32x4.convert_i32x4_s(v128.and(high, m1)), factor, b2);
+    a3 = madd(f32x4.convert_i32x4_s(v128.and(high, m2)), factor, a3);
+    b3 = madd(f32x4.convert_i32x4_s(v128.and(high, m3)), factor, b3);
+    zero += scaled;
+  }
+  const offset = f32x4.splat(-8 * zero);
+  const f0 = f32x4.splat(1);
+  const f1 = f32x4.splat(1.0 / 16);
+  const f2 = f32x4.splat(1.0 / 256);
+  const f3 = f32x4.splat(1.0 / 4096);
+  storeLanes(y, madd(a0, f0, offset), madd(a1, f2, offset), madd(a2, f0, offset), madd(a3, f2, offset));
+  storeLanes(y + 64, madd(b0, f1, offset), madd(b1, f3, offset), madd(b2, f1, offset), madd(b3, f3, offset));
 }

@@ -1,6 +1,6 @@
 /** Q8_0: see src/weights/formats/q8_0.ts. */
 import { decodeScales, loadHalf } from './half';
-import { prepareLanes, X_BLOCK } from './lanes';
+import { prepareLanes, storeLanes, X_BLOCK } from './lanes';
 import { held, madd, sumLanes } from './vector';
 
 /** Byte i of lane l of each half is weight 16 half + 4 l + i, taken as unsigned, with a zero point of 128. */
@@ -71,4 +71,36 @@ export function unpack(w: usize, s: usize, to: usize, cols: u32): void {
       v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(words)), scale), 16);
     }
   }
+}
+
+/** As sumBlock of q4_0.ts. */
+export function sumBlock(list: usize, end: usize, block: usize, y: usize): void {
+  sumHalf(list, end, block, 0, y);
+  sumHalf(list, end, block, 16, y + 64);
+}
+
+function sumHalf(list: usize, end: usize, block: usize, half: usize, y: usize): void {
+  const m0 = held(0xff, <u32>block);
+  const m1 = i32x4.shl(m0, 8);
+  const m2 = i32x4.shl(m0, 16);
+  const signs = held(0x80808080, <u32>block);
+  let a0 = f32x4.splat(0);
+  let a1 = a0;
+  let a2 = a0;
+  let a3 = a0;
+  let zero: f32 = 0;
+  for (; list < end; list += 12) {
+    const scaled = load<f32>(list, 8) * loadHalf(load<usize>(list, 4) + 2 * block);
+    const factor = f32x4.splat(scaled);
+    const bytes = v128.xor(v128.load(load<usize>(list) + 32 * block + half), signs);
+    a0 = madd(f32x4.convert_i32x4_s(v128.and(bytes, m0)), factor, a0);
+    a1 = madd(f32x4.convert_i32x4_s(v128.and(bytes, m1)), factor, a1);
+    a2 = madd(f32x4.convert_i32x4_s(v128.and(bytes, m2)), factor, a2);
+    a3 = madd(f32x4.convert_i32x4_s(i32x4.shr_u(bytes, 24)), factor, a3);
+    zero += scaled;
+  }
+  const offset = f32x4.splat(-128 * zero);
+  const f1 = f32x4.splat(1.0 / 256);
+  const f2 = f32x4.splat(1.0 / 65536);
+  storeLanes(y, f32x4.add(a0, offset), madd(a1, f1, offset), madd(a2, f2, offset), f32x4.add(a3, offset));
 }

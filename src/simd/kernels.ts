@@ -67,6 +67,7 @@ type AtomicScores = (
     pageExperts: number,
     at: number, // of the input vectors in a record
     scalesAt: number,
+    scratch: Address, // SCRATCH_BYTES
     first: number, // pairs of this call
     end: number,
   ]
@@ -85,6 +86,7 @@ type AtomicScoresSorted = (
     pageExperts: number,
     at: number,
     scalesAt: number,
+    scratch: Address, // SCRATCH_BYTES
     first: number, // places in `sorted`
     end: number,
   ]
@@ -103,6 +105,7 @@ type AtomicCombine = (
     pageExperts: number,
     at: number, // of the output vectors in a record
     scalesAt: number,
+    scratch: Address, // SCRATCH_BYTES
     first: number, // of hidden, a multiple of 32
     end: number, // a multiple of 32, or hidden
   ]

@@ -71,7 +71,7 @@ function kernelsOf(
   const schedule = io.schedule ?? chooseSchedule({ tokens, topK, experts });
   const isSorted = schedule === 'experts';
   const sorted = isSorted ? run.scratch(memory, 8 * pairs) : 0;
-  const scratch = isSorted ? run.scratch(memory, SCRATCH_BYTES + 16 * pairs) : 0;
+  const scratch = run.scratch(memory, SCRATCH_BYTES + (isSorted ? 16 * pairs : 0));
   const shape = [tokens, hidden, topK] as const;
   const score = () => {
     if (isSorted) kernels.sort_pairs(ids, sorted, scratch, pairs, experts);
@@ -79,7 +79,7 @@ function kernelsOf(
     return run.split(pairs, PAIRS_TOGETHER, hidden, (first, end) =>
       kernel(
         ...([x, isSorted ? sorted : ids, table, scores, ...shape, act, pageExperts] as const),
-        ...([input.at, input.scales, first, end] as const),
+        ...([input.at, input.scales, scratch, first, end] as const),
       ),
     );
   };
@@ -87,6 +87,7 @@ function kernelsOf(
     run.split(hidden, BLOCK, pairs, (first, end) =>
       combine(
         ...([scores, ids, weights, table, y, ...shape, pageExperts, output.at, output.scales] as const),
+        scratch,
         first,
         end,
       ),

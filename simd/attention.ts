@@ -1,0 +1,161 @@
+/** Attention over the KV cache: src/kernels/attention/attention.reference.ts. */
+import { exp4 } from './lib/exp';
+import { dot4 } from './lib/f32';
+import { loadQuad, madd, storeQuad, sumLane } from './lib/vector';
+
+/** Query heads that read the same keys together: scratch holds the scores of so many. */
+const HEADS: u32 = 8;
+/** Keys whose values are added for all these heads before the next ones: they fit a cache. */
+const KEYS: u32 = 32;
+
+/** @param scratch - 4 * HEADS * (past + tokens) bytes */
+export function attention(
+  q: usize,
+  k: usize,
+  v: usize,
+  y: usize,
+  scratch: usize,
+  tokens: u32,
+  past: u32,
+  heads: u32,
+  kvHeads: u32,
+  headDim: u32,
+  scale: f32,
+  window: u32,
+  first: u32,
+  end: u32,
+): void {
+  const stride: usize = 4 * kvHeads * headDim;
+  for (let pair = first; pair < end;) {
+    const t = pair / heads;
+    const h = pair % heads;
+    const kvHead = (h * kvHeads) / heads;
+    let count: u32 = 1;
+    while (
+      count < HEADS &&
+      pair + count < end &&
+      h + count < heads &&
+      ((h + count) * kvHeads) / heads == kvHead
+    ) {
+      count++;
+    }
+    const seen = past + t + 1;
+    const oldest = window > 0 && seen > window ? seen - window : 0;
+    const from = <usize>oldest * stride + 4 * kvHead * headDim;
+    const at = <usize>pair * 4 * headDim;
+    attendHeads(q + at, k + from, v + from, y + at, scratch, count, seen - oldest, stride, headDim, scale);
+    pair += count;
+  }
+}
+
+/** Some heads of one token, which share their keys and values. */
+function attendHeads(
+  q: usize,
+  k: usize,
+  v: usize,
+  y: usize,
+  weights: usize,
+  heads: u32,
+  keys: u32,
+  stride: usize,
+  headDim: u32,
+  scale: f32,
+): void {
+  const row: usize = 4 * keys;
+  const size: usize = 4 * headDim;
+  const factor = f32x4.splat(scale);
+  for (let j: u32 = 0; j < keys; j += 4) {
+    const left = keys - j;
+    const k0 = k + j * stride;
+    const k1 = left > 1 ? k0 + stride : k0;
+    const k2 = left > 2 ? k1 + stride : k0;
+    const k3 = left > 3 ? k2 + stride : k0;
+    for (let h: u32 = 0; h < heads; h++) {
+      const scores = f32x4.mul(dot4(q + h * size, k0, k1, k2, k3, headDim), factor);
+      storeQuad(weights + h * row + 4 * j, scores, left);
+    }
+  }
+  memory.fill(y, 0, heads * size);
+  for (let h: u32 = 0; h < heads; h++) exponentials(weights + h * row, keys);
+  for (let j: u32 = 0; j < keys; j += KEYS) {
+    const some = min(keys - j, KEYS);
+    for (let h: u32 = 0; h < heads; h++) {
+      addValues(y + h * size, v + j * stride, weights + h * row + 4 * j, some, stride, headDim);
+    }
+  }
+  for (let h: u32 = 0; h < heads; h++) divide(y + h * size, sum(weights + h * row, keys), headDim);
+}
+
+/** x = e^(x - max(x)) */
+function exponentials(x: usize, count: u32): void {
+  let most = v128.load_splat<f32>(x);
+  const whole = count & ~3;
+  for (let i: u32 = 0; i < whole; i += 4) most = f32x4.max(most, v128.load(x + 4 * i));
+  for (let i = whole; i < count; i++) most = f32x4.max(most, v128.load_splat<f32>(x + 4 * i));
+  most = f32x4.max(most, v128.shuffle<u32>(most, most, 2, 3, 0, 1));
+  most = f32x4.max(most, v128.shuffle<u32>(most, most, 1, 0, 3, 2));
+  for (let i: u32 = 0; i < count; i += 4) {
+    storeQuad(x + 4 * i, exp4(f32x4.sub(loadQuad(x + 4 * i, count - i), most)), count - i);
+  }
+}
+
+function sum(x: usize, count: u32): f32 {
+  let total = f32x4.splat(0);
+  for (let i: u32 = 0; i < count; i += 4) total = f32x4.add(total, loadQuad(x + 4 * i, count - i));
+  return sumLane(total);
+}
+
+/** x /= divisor */
+function divide(x: usize, divisor: f32, count: u32): void {
+  const divisors = f32x4.splat(divisor);
+  for (let i: u32 = 0; i < count; i += 4) {
+    storeQuad(x + 4 * i, f32x4.div(loadQuad(x + 4 * i, count - i), divisors), count - i);
+  }
+}
+
+/** y += sum over keys of weight * value, key after key. */
+function addValues(y: usize, v: usize, weights: usize, keys: u32, stride: usize, headDim: u32): void {
+  const end = weights + 4 * keys;
+  let d: u32 = 0;
+  for (; d + 32 <= headDim; d += 32) addValues32(y + 4 * d, v + 4 * d, weights, end, stride);
+  for (; d < headDim; d += 4) {
+    const left = headDim - d;
+    let sums = loadQuad(y + 4 * d, left);
+    let value = v + 4 * d;
+    for (let weight = weights; weight < end; weight += 4, value += stride) {
+      sums = madd(loadQuad(value, left), v128.load_splat<f32>(weight), sums);
+    }
+    storeQuad(y + 4 * d, sums, left);
+  }
+}
+
+/** The same for 32 dimensions. */
+function addValues32(y: usize, v: usize, weights: usize, end: usize, stride: usize): void {
+  let a0 = v128.load(y);
+  let a1 = v128.load(y, 16);
+  let a2 = v128.load(y, 32);
+  let a3 = v128.load(y, 48);
+  let a4 = v128.load(y, 64);
+  let a5 = v128.load(y, 80);
+  let a6 = v128.load(y, 96);
+  let a7 = v128.load(y, 112);
+  for (; weights < end; weights += 4, v += stride) {
+    const weight = v128.load_splat<f32>(weights);
+    a0 = madd(v128.load(v), weight, a0);
+    a1 = madd(v128.load(v, 16), weight, a1);
+    a2 = madd(v128.load(v, 32), weight, a2);
+    a3 = madd(v128.load(v, 48), weight, a3);
+    a4 = madd(v128.load(v, 64), weight, a4);
+    a5 = madd(v128.load(v, 80), weight, a5);
+    a6 = madd(v128.load(v, 96), weight, a6);
+    a7 = madd(v128.load(v, 112), weight, a7);
+  }
+  v128.store(y, a0);
+  v128.store(y, a1, 16);
+  v128.store(y, a2, 32);
+  v128.store(y, a3, 48);
+  v128.store(y, a4, 64);
+  v128.store(y, a5, 80);
+  v128.store(y, a6, 96);
+  v128.store(y, a7, 112);
+}
