@@ -1,7 +1,7 @@
 /** Attention over the KV cache: src/kernels/attention/attention.reference.ts. */
-import { exp4 } from './lib/exp';
 import { dot4 } from './lib/f32';
-import { loadQuad, madd, storeQuad, sumLane } from './lib/vector';
+import { exponentials, largest4, scale as multiply, sum } from './lib/reduce';
+import { loadQuad, madd, storeQuad } from './lib/vector';
 
 /** Query heads that read the same keys together: scratch holds the scores of so many. */
 const HEADS: u32 = 8;
@@ -76,41 +76,17 @@ function attendHeads(
     }
   }
   memory.fill(y, 0, heads * size);
-  for (let h: u32 = 0; h < heads; h++) exponentials(weights + h * row, keys);
+  for (let h: u32 = 0; h < heads; h++) {
+    const own = weights + h * row;
+    exponentials(own, own, keys, largest4(own, keys));
+  }
   for (let j: u32 = 0; j < keys; j += KEYS) {
     const some = min(keys - j, KEYS);
     for (let h: u32 = 0; h < heads; h++) {
       addValues(y + h * size, v + j * stride, weights + h * row + 4 * j, some, stride, headDim);
     }
   }
-  for (let h: u32 = 0; h < heads; h++) divide(y + h * size, sum(weights + h * row, keys), headDim);
-}
-
-/** x = e^(x - max(x)) */
-function exponentials(x: usize, count: u32): void {
-  let most = v128.load_splat<f32>(x);
-  const whole = count & ~3;
-  for (let i: u32 = 0; i < whole; i += 4) most = f32x4.max(most, v128.load(x + 4 * i));
-  for (let i = whole; i < count; i++) most = f32x4.max(most, v128.load_splat<f32>(x + 4 * i));
-  most = f32x4.max(most, v128.shuffle<u32>(most, most, 2, 3, 0, 1));
-  most = f32x4.max(most, v128.shuffle<u32>(most, most, 1, 0, 3, 2));
-  for (let i: u32 = 0; i < count; i += 4) {
-    storeQuad(x + 4 * i, exp4(f32x4.sub(loadQuad(x + 4 * i, count - i), most)), count - i);
-  }
-}
-
-function sum(x: usize, count: u32): f32 {
-  let total = f32x4.splat(0);
-  for (let i: u32 = 0; i < count; i += 4) total = f32x4.add(total, loadQuad(x + 4 * i, count - i));
-  return sumLane(total);
-}
-
-/** x /= divisor */
-function divide(x: usize, divisor: f32, count: u32): void {
-  const divisors = f32x4.splat(divisor);
-  for (let i: u32 = 0; i < count; i += 4) {
-    storeQuad(x + 4 * i, f32x4.div(loadQuad(x + 4 * i, count - i), divisors), count - i);
-  }
+  for (let h: u32 = 0; h < heads; h++) multiply(y + h * size, 1 / sum(weights + h * row, keys), headDim);
 }
 
 /** y += sum over keys of weight * value, key after key. */

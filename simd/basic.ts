@@ -2,6 +2,7 @@
 import { activate4, sigmoid4 } from './lib/exp';
 import { addScaled } from './lib/f32';
 import { BF16, F16, F32, Q4_0, Q8_0, scaleBytes, unpack, weightBytes } from './lib/format';
+import { scale as multiply } from './lib/reduce';
 import { loadQuad, madd, storeQuad } from './lib/vector';
 
 /** The place of a pair whose expert is absent: src/kernels/experts/sparse-dispatch.ts. */
@@ -96,7 +97,6 @@ function embedding(
   first: u32,
   end: u32,
 ): void {
-  const factor = f32x4.splat(multiplier);
   for (let t = first; t < end; t++) {
     const id: usize = load<u32>(ids + 4 * t);
     const row = y + <usize>t * 4 * cols;
@@ -105,10 +105,7 @@ function embedding(
       continue;
     }
     unpack(format, w + id * weightBytes(format, cols), s + id * scaleBytes(format, cols), row, cols);
-    if (multiplier == 1) continue;
-    for (let c: u32 = 0; c < cols; c += 4) {
-      storeQuad(row + 4 * c, f32x4.mul(loadQuad(row + 4 * c, cols - c), factor), cols - c);
-    }
+    if (multiplier != 1) multiply(row, multiplier, cols);
   }
 }
 

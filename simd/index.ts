@@ -6,4 +6,5 @@ export * from './glu';
 export * from './linear';
 export { add_rms_norm, rms_norm } from './norm';
 export { rope_kv } from './rope';
+export { gate_top_k, product_route } from './routing';
 export { penalty, sample } from './sample';
