@@ -1,6 +1,6 @@
 /** h[r, i] = act(gate_i . x_r) * (up_i . x_r): the first half of src/kernels/experts/expert-glu.reference.ts. */
 import { activate4 } from './lib/exp';
-import { BF16, F16, F32, prepare, Q4_0, Q8_0 } from './lib/format';
+import { BF16, F16, F32, INT8, prepare, Q4_0, Q8_0 } from './lib/format';
 import { isFew, products, products1, ROWS } from './lib/products';
 import { storeQuad } from './lib/vector';
 
@@ -137,4 +137,40 @@ export function glu_q4_0(
   end: u32,
 ): void {
   glu(Q4_0, x, gate, gateS, up, upS, h, rows, hidden, width, act, scratch, first, end);
+}
+
+export function glu_i8_q8_0(
+  x: usize,
+  gate: usize,
+  gateS: usize,
+  up: usize,
+  upS: usize,
+  h: usize,
+  rows: u32,
+  hidden: u32,
+  width: u32,
+  act: u32,
+  scratch: usize,
+  first: u32,
+  end: u32,
+): void {
+  glu(Q8_0 + INT8, x, gate, gateS, up, upS, h, rows, hidden, width, act, scratch, first, end);
+}
+
+export function glu_i8_q4_0(
+  x: usize,
+  gate: usize,
+  gateS: usize,
+  up: usize,
+  upS: usize,
+  h: usize,
+  rows: u32,
+  hidden: u32,
+  width: u32,
+  act: u32,
+  scratch: usize,
+  first: u32,
+  end: u32,
+): void {
+  glu(Q4_0 + INT8, x, gate, gateS, up, upS, h, rows, hidden, width, act, scratch, first, end);
 }

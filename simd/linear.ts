@@ -1,5 +1,5 @@
 /** y[r, o] = multiplier * (sum_c x[r, c] w[o, c] + bias[o]): src/kernels/linear/linear.reference.ts. */
-import { BF16, F16, F32, prepare, Q4_0, Q8_0 } from './lib/format';
+import { BF16, F16, F32, INT8, prepare, Q4_0, Q8_0 } from './lib/format';
 import { isFew, products, products1, ROWS } from './lib/products';
 import { loadQuad, storeQuad } from './lib/vector';
 
@@ -130,4 +130,38 @@ export function linear_q4_0(
   end: u32,
 ): void {
   linear(Q4_0, x, w, s, bias, y, rows, cols, outs, multiplier, scratch, first, end);
+}
+
+export function linear_i8_q8_0(
+  x: usize,
+  w: usize,
+  s: usize,
+  bias: usize,
+  y: usize,
+  rows: u32,
+  cols: u32,
+  outs: u32,
+  multiplier: f32,
+  scratch: usize,
+  first: u32,
+  end: u32,
+): void {
+  linear(Q8_0 + INT8, x, w, s, bias, y, rows, cols, outs, multiplier, scratch, first, end);
+}
+
+export function linear_i8_q4_0(
+  x: usize,
+  w: usize,
+  s: usize,
+  bias: usize,
+  y: usize,
+  rows: u32,
+  cols: u32,
+  outs: u32,
+  multiplier: f32,
+  scratch: usize,
+  first: u32,
+  end: u32,
+): void {
+  linear(Q4_0 + INT8, x, w, s, bias, y, rows, cols, outs, multiplier, scratch, first, end);
 }

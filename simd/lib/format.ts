@@ -2,6 +2,7 @@
 import * as bf16 from './bf16';
 import * as f16 from './f16';
 import * as f32Format from './f32';
+import * as int8 from './int8';
 import * as q4_0 from './q4_0';
 import * as q8_0 from './q8_0';
 
@@ -10,12 +11,21 @@ export const F16: u32 = 1;
 export const BF16: u32 = 2;
 export const Q8_0: u32 = 3;
 export const Q4_0: u32 = 4;
+/** Added to the number of a quantised format: activations are quantised, too, where rows are few. */
+export const INT8: u32 = 8;
+
+/** Whether the weights are of a format, whatever the activations are. */
+// @ts-ignore: decorator
+@inline
+function is(format: u32, weights: u32): bool {
+  return (format & (INT8 - 1)) == weights;
+}
 
 /** Bytes of `cols` weights of a row, without their scales. */
 export function weightBytes(format: u32, cols: u32): usize {
   if (format == F32) return 4 * cols;
-  if (format == Q8_0) return cols;
-  return format == Q4_0 ? cols / 2 : 2 * cols;
+  if (is(format, Q8_0)) return cols;
+  return is(format, Q4_0) ? cols / 2 : 2 * cols;
 }
 
 /** Bytes of the scales of `cols` weights of a row. */
@@ -34,7 +44,9 @@ export function prepare(format: u32, x: usize, scratch: usize, cols: u32): usize
   const prepared = scratch + cols / 2; // behind the scales that dot4 decodes
   if (format == F16) f16.prepare(x, prepared, cols);
   else if (format == Q8_0) q8_0.prepare(x, prepared, cols);
-  else q4_0.prepare(x, prepared, cols);
+  else if (format == Q4_0) q4_0.prepare(x, prepared, cols);
+  else if (is(format, Q8_0)) int8.prepareQ8(x, prepared, cols);
+  else int8.prepareQ4(x, prepared, cols);
   return prepared;
 }
 
@@ -56,8 +68,11 @@ export function dot4(
   if (format == F32) return f32Format.dot4(x, w0, w1, w2, w3, cols);
   if (format == F16) return f16.dot4(x, w0, w1, w2, w3, cols);
   if (format == BF16) return bf16.dot4(x, w0, w1, w2, w3, cols);
-  if (format == Q8_0) return q8_0.dot4(x, w0, w1, w2, w3, s0, s1, s2, s3, scratch, cols / 32);
-  return q4_0.dot4(x, w0, w1, w2, w3, s0, s1, s2, s3, scratch, cols / 32);
+  const blocks = cols / 32;
+  if (format == Q8_0) return q8_0.dot4(x, w0, w1, w2, w3, s0, s1, s2, s3, scratch, blocks);
+  if (format == Q4_0) return q4_0.dot4(x, w0, w1, w2, w3, s0, s1, s2, s3, scratch, blocks);
+  if (is(format, Q8_0)) return int8.dot4Q8(x, w0, w1, w2, w3, s0, s1, s2, s3, scratch, blocks);
+  return int8.dot4Q4(x, w0, w1, w2, w3, s0, s1, s2, s3, scratch, blocks);
 }
 
 /** `cols` weights of a row as f32, in their order. */
@@ -65,7 +80,7 @@ export function unpack(format: u32, w: usize, s: usize, to: usize, cols: u32): v
   if (format == F32) memory.copy(to, w, 4 * cols);
   else if (format == F16) f16.unpack(w, to, cols);
   else if (format == BF16) bf16.unpack(w, to, cols);
-  else if (format == Q8_0) q8_0.unpack(w, s, to, cols);
+  else if (is(format, Q8_0)) q8_0.unpack(w, s, to, cols);
   else q4_0.unpack(w, s, to, cols);
 }
 

@@ -1,5 +1,5 @@
 /** The functions of the WebAssembly kernels (simd/ has their sources), as the TypeScript side calls them. */
-import type { FormatName } from '../weights/formats/index.ts';
+import type { FormatName, QuantizedFormat } from '../weights/formats/index.ts';
 
 /** A byte address in the instance's memory, a multiple of 16 for arrays; 0 where an optional array is absent. */
 export type Address = number;
@@ -125,8 +125,13 @@ type ByFormat = {
   readonly [Name in keyof FormatKernels as `${Name}_${FormatName}`]: FormatKernels[Name];
 };
 
+/** Quantised weights also have functions that quantise the activations of few rows, in blocks of 32, to signed bytes. */
+type Int8 = {
+  readonly [Name in 'linear' | 'glu' as `${Name}_i8_${QuantizedFormat}`]: FormatKernels[Name];
+};
+
 /** The exports of an instance. Counts are u32, factors f32; `first` and `end`: the independent outputs of one call. */
-export interface SimdKernels extends ByFormat {
+export interface SimdKernels extends ByFormat, Int8 {
   sort_pairs(ids: Address, sorted: Address, scratch: Address, pairs: number, experts: number): void;
   attention(
     ...args: [
