@@ -102,20 +102,33 @@ function coreOfThree(): Plugin {
   };
 }
 
-/**
- * Inlines shaders without their comments. Shaders have line comments only and WGSL has no strings, so `//` to the end
- * of the line may go; lines stay where they are, so compile errors still name the right one.
- */
-function bareShaders(): Plugin {
+/** Inlines shaders without comments, and without the spaces that WGSL does not need. Tests run the same text. */
+export function bareShaders(): Plugin {
   return {
     name: 'atomoe:bare-shaders',
     enforce: 'pre',
     load(id) {
       if (!id.endsWith('.wgsl?raw')) return undefined;
       const text = readFileSync(id.slice(0, -'?raw'.length), 'utf8');
-      return `export default ${JSON.stringify(text.replaceAll(/^[ \t]+|[ \t]*\/\/.*$/gm, ''))};`;
+      return `export default ${JSON.stringify(bareShader(text))};`;
     },
   };
+}
+
+/**
+ * Spaces that WGSL does not need. Those stay that part two words, or a word and a mark `${name}`; two operators; what
+ * `<` and `>` compare, which would look like `array<f32>`; and a minus from the number behind it, which some parsers take
+ * for its sign.
+ */
+const SPACES = /(?<![\w}<>-]) +(?![=+\-*/%<>!&|^~$])|(?<![=+\-*/%<>!&|^~]) +(?![\w$<>])/g;
+
+/**
+ * Shaders have line comments only and WGSL has no strings, so `//` to the end of the line may go. Lines stay where they
+ * are, so compile errors still name the right one.
+ */
+function bareShader(text: string): string {
+  const lines = text.replaceAll(/^[ \t]+|[ \t]*\/\/.*$/gm, '').split('\n');
+  return lines.map((line) => (line.startsWith('#') ? line : line.replaceAll(SPACES, ''))).join('\n');
 }
 
 const WORKER_SOURCE = `new URL('./worker.ts', import.meta.url)`;

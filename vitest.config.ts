@@ -6,6 +6,7 @@ import { chromiumFlags, findChromium, swiftshaderManifest } from './scripts/chro
 import { findFirefox } from './scripts/firefox.mjs';
 import { firefoxProvider } from './scripts/firefox-provider.mjs';
 import { findMesa } from './scripts/mesa.mjs';
+import { bareShaders } from './vite.lib.config.ts';
 
 // Browsers are only looked for here: `npm test` installs them first where it must, and the unit lane needs none.
 const chromium = findChromium({ install: false });
@@ -50,6 +51,7 @@ function browserProject(
   browser: BrowserConfigOptions,
 ) {
   return {
+    plugins: [bareShaders()],
     cacheDir: `node_modules/.vite/${name}`,
     // Named, so that no dependency is discovered in mid-run: that would reload the page under a running test.
     optimizeDeps: {
@@ -90,6 +92,7 @@ function mesaProjects() {
   if ('missing' in mesa) return [];
   return [
     {
+      plugins: [bareShaders()],
       test: {
         name: 'mesa',
         include: ['src/kernels/**/*.gpu.test.ts', ...f16Tests],
@@ -113,6 +116,7 @@ export default defineConfig({
     tags: [{ name: 'full', description: 'Runs in test:all only.' }],
     projects: [
       {
+        plugins: [bareShaders()],
         test: {
           name: 'unit',
           include: ['{src,demo,bench,scripts,e2e/clients}/**/*.test.ts'],
@@ -122,6 +126,7 @@ export default defineConfig({
         },
       },
       {
+        plugins: [bareShaders()],
         test: {
           name: 'slow',
           include: slowTests,
@@ -133,6 +138,7 @@ export default defineConfig({
       browserProject('gpu', { include: gpuTests, exclude: hasHalves ? [] : f16Tests }, inChromium()),
       ...firefoxProjects(),
       {
+        plugins: [bareShaders()],
         test: {
           name: 'hardware',
           include: hardwareTests,
