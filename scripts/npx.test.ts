@@ -11,6 +11,7 @@ const COPIED = [
   'bin',
   'scripts',
   'shaders',
+  'simd',
   'src',
   'package.json',
   'package-lock.json',

@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 const root = resolve(import.meta.dirname, '..');
 /** Beside the installed packages: the program finds `webgpu` from here, and git ignores it. */
 const builds = join(root, 'node_modules/.cache/atomoe');
-const INPUTS = ['src', 'shaders', 'package.json', 'package-lock.json', 'vite.lib.config.ts'];
+const INPUTS = ['src', 'shaders', 'simd/built', 'package.json', 'package-lock.json', 'vite.lib.config.ts'];
 /** Builds of older sources go once no program is likely to load its chunks from them any more. */
 const KEEP_MS = 3_600_000;
 
