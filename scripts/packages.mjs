@@ -7,7 +7,7 @@ import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 
 const root = resolve(import.meta.dirname, '..');
-const FOLDERS = ['bench', 'demo', 'docs', 'e2e', 'scripts'];
+const FOLDERS = ['bench', 'demo', 'docs', 'e2e', 'scripts', 'simd'];
 const DEEPEST = 3;
 
 /**

@@ -238,6 +238,12 @@ async function fuzzLane() {
   );
 }
 
+/** The WebAssembly that is committed is what its sources compile to. */
+async function simdLane() {
+  const exitCode = await node('simd', ['simd/build.mjs', '--check']);
+  return { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1, skipped: 0 };
+}
+
 /** @type {Record<string, () => Promise<Counts>>} */
 const lanes = {
   unit: () => vitestLane('unit'),
@@ -247,6 +253,7 @@ const lanes = {
   firefox: firefoxLane,
   hardware: () => vitestLane('hardware'),
   mesa: mesaLane,
+  simd: simdLane,
   slow: () => vitestLane('slow'),
 };
 
@@ -255,7 +262,7 @@ const lanes = {
  * longest come first, so that both ends come together.
  */
 const quickLanes = ['gpu', 'unit', 'e2e', 'hardware', 'fuzz'];
-const allLanes = ['e2e', 'gpu', 'slow', 'mesa', 'firefox', 'hardware', 'unit', 'fuzz'];
+const allLanes = ['e2e', 'gpu', 'slow', 'mesa', 'firefox', 'hardware', 'unit', 'fuzz', 'simd'];
 
 /** @param {string} name @returns {Promise<Counts & { line: string }>} */
 async function runLane(name) {

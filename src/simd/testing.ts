@@ -1,10 +1,25 @@
-/** Kernels of each build in a memory of their own, for tests in Node. */
-import { readFileSync } from 'node:fs';
+/** Kernels of each build in a memory of their own, for tests in Node and in browsers. */
 import { weightFormat, type FormatName } from '../weights/formats/index.ts';
 import { SCRATCH_BYTES, type Address, type SimdKernels } from './kernels.ts';
 import { SimdMemory } from './memory.ts';
 
 const NAMES = ['plain', 'relaxed'] as const;
+
+async function bytesOf(name: string): Promise<Uint8Array<ArrayBuffer>> {
+  const url = new URL(`../../simd/built/${name}.wasm`, import.meta.url);
+  if (url.protocol !== 'file:') return (await fetch(url)).bytes();
+  const { readFile } = await import('node:fs/promises');
+  return new Uint8Array(await readFile(url));
+}
+
+const modules = new Map<string, WebAssembly.Module>();
+for (const name of NAMES) {
+  const bytes = await bytesOf(name);
+  if (WebAssembly.validate(bytes)) modules.set(name, new WebAssembly.Module(bytes));
+}
+
+/** The builds that this engine accepts: Node 20 has no relaxed SIMD. */
+export const BUILDS = NAMES.filter((name) => modules.has(name));
 
 /** What no kernel computes from the inputs of these tests. */
 export const POISON = 7.25e30;
@@ -23,8 +38,7 @@ export class Bench {
   readonly #outputs = new Map<Address, number>();
 
   constructor(name: (typeof NAMES)[number]) {
-    const bytes = readFileSync(new URL(`../../simd/built/${name}.wasm`, import.meta.url));
-    this.memory = new SimdMemory({ module: new WebAssembly.Module(bytes), build: name });
+    this.memory = new SimdMemory({ module: modules.get(name)!, build: name });
     this.kernels = this.memory.kernels;
   }
 
@@ -66,11 +80,6 @@ export class Bench {
     return new Uint32Array(this.floats(at).buffer);
   }
 }
-
-/** The builds that this engine accepts: Node 20 has no relaxed SIMD. */
-export const BUILDS = NAMES.filter((name) =>
-  WebAssembly.validate(readFileSync(new URL(`../../simd/built/${name}.wasm`, import.meta.url))),
-);
 
 /**
  * The largest difference from the reference, in units of the reference's root mean square or of 1 where that is less. No
