@@ -195,7 +195,7 @@ async function buildWorker(): Promise<string> {
     configFile: false,
     publicDir: false,
     logLevel: 'warn',
-    plugins: [bareShaders()],
+    plugins: [bareShaders(), withoutKernels()],
     build: {
       write: false,
       target: 'es2022',
@@ -207,6 +207,15 @@ async function buildWorker(): Promise<string> {
   if (!output || !('output' in output) || output.output.length !== 1)
     throw new Error('the worker is not one script');
   return output.output[0].code;
+}
+
+/** A worker reads the kernels from its page: its script does not carry what a model on a GPU never needs. */
+function withoutKernels(): Plugin {
+  return {
+    name: 'atomoe:without-kernels',
+    enforce: 'pre',
+    load: (id) => (id.endsWith('/src/simd/built.ts') ? 'export const readBuilt = undefined;' : undefined),
+  };
 }
 
 /** The program's first line. */

@@ -10,15 +10,10 @@ export interface NoKernels {
 /** Gives the bytes of a build. */
 export type KernelSource = (build: SimdBuild) => Promise<Uint8Array<ArrayBuffer>>;
 
-/** The kernels come with the library, in a chunk of their own for each build. */
-export const builtIn: KernelSource = async (build) => {
-  const { default: url } = await (build === 'relaxed'
-    ? import('../../simd/built/relaxed.wasm?url&inline')
-    : import('../../simd/built/plain.wasm?url&inline'));
-  return Uint8Array.from(atob(url.slice(url.indexOf(',') + 1)), (letter) => letter.charCodeAt(0));
-};
-
 let compiled: Promise<SimdModule | NoKernels> | undefined;
+
+/** The kernels come with the library, in a chunk of their own for each build. */
+const builtIn: KernelSource = async (build) => (await import('./built.ts')).readBuilt(build);
 
 /** Compiles the kernels once for the thread: the relaxed build where the machine takes it, else the plain one. */
 export function openKernels(source: KernelSource = builtIn): Promise<SimdModule | NoKernels> {

@@ -2,12 +2,23 @@
 import type { ModelFile, ModelFiles } from '../engine/api.ts';
 import { callersFolder } from '../engine/load/callers-folder.ts';
 import { AtomoeError } from '../errors.ts';
-import { encodeError, type FileAnswer, type FileRequest } from './protocol.ts';
+import { encodeError, KERNELS_FOLDER, type FileAnswer, type FileRequest } from './protocol.ts';
+
+/** What the worker reads where the CPU is to run a model. */
+const KERNELS: ModelFiles = {
+  label: 'kernels',
+  async open(name) {
+    if (name !== 'plain' && name !== 'relaxed') return undefined;
+    const bytes = await (await import('../simd/built.ts')).readBuilt(name);
+    const read = (from: number, sizeBytes: number) => Promise.resolve(bytes.slice(from, from + sizeBytes));
+    return { name, sizeBytes: bytes.byteLength, read };
+  },
+};
 
 /** Keeps the folders that the worker may read, and the files it has open. */
 export class SharedFolders {
   readonly #post: (answer: FileAnswer, transfer?: Transferable[]) => void;
-  readonly #folders = new Map<number, ModelFiles>();
+  readonly #folders = new Map<number, ModelFiles>([[KERNELS_FOLDER, KERNELS]]);
   readonly #open = new Map<string, ModelFile>(); // by folder and name
   readonly #reads = new Map<number, AbortController>();
   #nextFolder = 0;

@@ -1,7 +1,8 @@
 /** `ModelFiles` objects that stayed on the page, as seen from the worker: every open and read is a message. */
 import type { ModelFile, ModelFiles } from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
-import { decodeError, type FileAnswer, type FileRequest } from './protocol.ts';
+import type { SimdBuild } from '../simd/memory.ts';
+import { decodeError, KERNELS_FOLDER, type FileAnswer, type FileRequest } from './protocol.ts';
 
 interface PendingRead {
   readonly resolve: (answer: FileAnswer) => void;
@@ -19,6 +20,15 @@ export class RemoteFiles {
 
   constructor(post: (request: FileRequest) => void) {
     this.#post = post;
+  }
+
+  /** The kernels that the page has. @throws {AtomoeError} network - the page cannot load them */
+  async kernels(build: SimdBuild): Promise<Uint8Array<ArrayBuffer>> {
+    const file = await this.folder(KERNELS_FOLDER, 'kernels', undefined).open(build);
+    if (!file) throw new AtomoeError('internal', `the page has no kernels "${build}"; please report it`);
+    const bytes = await file.read(0, file.sizeBytes);
+    file.dispose?.();
+    return bytes;
   }
 
   folder(folder: number, label: string, entry: string | undefined): ModelFiles {

@@ -3,6 +3,8 @@
  * `MessageChannel`, and `worker.ts` the real one and `self`.
  */
 import type { Engine, LoadProgress, ModelSource, Session } from '../engine/api.ts';
+import type { SimdBuild } from '../simd/memory.ts';
+import type { KernelSource } from '../simd/modules.ts';
 import { AtomoeError } from '../errors.ts';
 import { RemoteFiles } from './host-files.ts';
 import { Batch, CreditWindow } from './host-stream.ts';
@@ -29,14 +31,13 @@ interface Call {
 /** Opening may fail; the first reply is where that can be said. */
 type OpenedSession = { readonly session: Session } | { readonly refusal: unknown };
 
+/** Opens an engine in the worker. */
+type OpenEngine = (options: OpenOptions & { readonly kernels: KernelSource }) => Promise<Engine>;
+
 type WithId<T> = T & { readonly id: number };
 
 /** Serves the engine that `openEngine` makes to whoever holds the other end of `port`. */
-export function hostEngine(
-  port: PortLike,
-  openEngine: (options: OpenOptions) => Promise<Engine>,
-  onDispose: () => void = () => {},
-): void {
+export function hostEngine(port: PortLike, openEngine: OpenEngine, onDispose: () => void = () => {}): void {
   const host = new EngineHost((message) => port.postMessage(message), openEngine, onDispose);
   port.addEventListener('message', (event) => host.receive(event.data as ToHost));
   port.start?.();
@@ -52,7 +53,7 @@ function modelResult(engine: Engine): CallResult {
 
 class EngineHost {
   readonly #post: (message: ToClient) => void;
-  readonly #openEngine: (options: OpenOptions) => Promise<Engine>;
+  readonly #openEngine: OpenEngine;
   readonly #onDispose: () => void;
   readonly #calls = new Map<number, Call>();
   readonly #sessions = new Map<number, OpenedSession>();
@@ -60,11 +61,7 @@ class EngineHost {
   #engine: Engine | undefined;
   #isDisposed = false;
 
-  constructor(
-    post: (message: ToClient) => void,
-    openEngine: (options: OpenOptions) => Promise<Engine>,
-    onDispose: () => void,
-  ) {
+  constructor(post: (message: ToClient) => void, openEngine: OpenEngine, onDispose: () => void) {
     this.#post = post;
     this.#openEngine = openEngine;
     this.#onDispose = onDispose;
@@ -159,7 +156,8 @@ class EngineHost {
   }
 
   async #open(options: OpenOptions): Promise<CallResult> {
-    const engine = await this.#openEngine(options);
+    const kernels = (build: SimdBuild) => this.#files.kernels(build);
+    const engine = await this.#openEngine({ ...options, kernels });
     if (this.#isDisposed) {
       engine.dispose();
       throw new AtomoeError('disposed', 'The engine was disposed while it opened; create another one.');

@@ -103,6 +103,9 @@ export type CallResult =
 
 export type StreamItem = GenerateEvent | ChatCompletionChunk;
 
+/** The folder of the WebAssembly kernels, by their builds: the page has them, the worker's script does without. */
+export const KERNELS_FOLDER = -1;
+
 /** Requests of the worker to the page for files that stayed there. */
 export type FileRequest =
   | { readonly kind: 'file-open'; readonly read: number; readonly folder: number; readonly name: string }
