@@ -1,14 +1,14 @@
-/** The engine behind the page: in a worker, unless `?worker=0`; on the GPU, unless `?device=cpu` or there is none. */
-import type { Engine } from '../src/engine/api.ts';
+/** The engine behind the page: in a worker, unless `?worker=0`; on the faster of GPU and CPU, unless `?device=` says which. */
+import type { DeviceKind, Engine } from '../src/engine/api.ts';
 import { createWorkerEngine } from '../src/worker/index.ts';
-
-export type DeviceKind = 'gpu' | 'cpu';
 
 const params = new URLSearchParams(location.search);
 
+const KINDS: readonly DeviceKind[] = ['gpu', 'cpu', 'reference'];
+
 /** What the address asks for, for tests and for the curious. */
 export const QUERY = {
-  device: params.get('device') === 'cpu' ? 'cpu' : 'gpu',
+  device: KINDS.find((kind) => kind === params.get('device')) ?? 'auto',
   model: params.get('model'),
   inPage: params.get('worker') === '0',
   tuning: params.get('tuning') === 'off' ? 'off' : 'auto',

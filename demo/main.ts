@@ -1,8 +1,15 @@
 /** The demo: one chat store, one page, and the wires between them. */
 import '../src/element/define.ts';
-import type { Engine, GenerateEvent, GenerateOptions, ModelPlan, ModelSource } from '../src/engine/api.ts';
+import type {
+  DeviceKind,
+  Engine,
+  GenerateEvent,
+  GenerateOptions,
+  ModelPlan,
+  ModelSource,
+} from '../src/engine/api.ts';
 import { ChatStore, formatBytes, type ChatState, type ExpertShape } from '../src/element/index.ts';
-import { openEngine, QUERY, type DeviceKind } from './engine.ts';
+import { openEngine, QUERY } from './engine.ts';
 import { KeptView } from './kept-view.ts';
 import { MemoryView } from './memory-view.ts';
 import { button, invitation, LoadNotice, problemNotice } from './notices.ts';
@@ -127,7 +134,7 @@ function followModel({ model }: ChatState): void {
 function invite(state: ChatState): HTMLElement {
   page.status.textContent = '';
   const plan = state.kind === 'planning' ? state.plan : undefined;
-  const canChoose = plan !== undefined && isFromNetwork() && device === 'gpu' && plan.experts > 0;
+  const canChoose = plan !== undefined && isFromNetwork() && device !== 'reference' && plan.experts > 0;
   start.enable(canChoose);
   return invitation(plan, isEmbedded(), canChoose ? start.offer(plan, page.prompt.value) : undefined);
 }
@@ -164,7 +171,8 @@ function fail(state: ChatState & { kind: 'failed' }): void {
   page.stats.textContent = '';
   const { problem } = state;
   const canUseCpu =
-    device === 'gpu' && ['no-webgpu', 'limit-too-small', 'device-lost', 'shader'].includes(problem.code);
+    (device === 'auto' || device === 'gpu') &&
+    ['no-webgpu', 'limit-too-small', 'device-lost', 'shader'].includes(problem.code);
   const actions = [
     button(
       problem.code === 'no-webgpu' ? 'Look again' : 'Try again',
@@ -173,7 +181,7 @@ function fail(state: ChatState & { kind: 'failed' }): void {
     ),
   ];
   if (canUseCpu) actions.unshift(button('Tell it on the CPU', useCpu));
-  const more = canUseCpu ? 'The CPU can write the story, too: correct, but slow.' : '';
+  const more = canUseCpu ? 'The CPU can write the story, too.' : '';
   if (state.messages.at(-1)?.status !== 'failed') page.story.replaceChildren();
   page.story.append(problemNotice(problem, actions, more));
   if (!engine)
@@ -189,15 +197,17 @@ function useCpu(): void {
 
 function showAdapter({ adapter }: Engine): void {
   const yesNo = (is: boolean): string => (is ? 'yes' : 'no');
-  page.adapter.textContent =
-    adapter.device === 'cpu'
-      ? 'Running on the CPU: correct, but slow'
-      : `GPU: ${adapter.name || 'not named by the browser'} · WebGPU ok · f16 ${yesNo(adapter.f16)}`;
+  const what = {
+    gpu: `GPU: ${adapter.name || 'not named by the browser'} · WebGPU ok · f16 ${yesNo(adapter.f16)}`,
+    cpu: `CPU: ${adapter.name}`,
+    reference: 'CPU: plain TypeScript, correct but slow',
+  }[adapter.device];
+  page.adapter.textContent = adapter.why === '' ? what : `${what} · ${adapter.why}`;
 }
 
 function showMemory(): void {
   // Another model may still be in memory while this one is only planned: its figures are not this one's.
-  if (store.getState().model && engine) memory.show(engine.memory(), engine.adapter.device === 'cpu');
+  if (store.getState().model && engine) memory.show(engine.memory(), engine.adapter.device !== 'gpu');
   else memory.clear();
 }
 

@@ -34,7 +34,7 @@ export class StreamingView {
     this.#model = model;
     this.#awaitsFirstWord = model !== undefined;
     this.#parts.firstWord.hidden = this.#parts.arrival.hidden = true;
-    this.#parts.section.hidden = !this.#engine || this.#engine.adapter.device === 'cpu';
+    this.#parts.section.hidden = !this.#engine || this.#engine.adapter.device === 'reference';
     this.#budget.follow(this.#engine, model?.plan);
     this.#parts.slots.follow(this.#engine);
   }

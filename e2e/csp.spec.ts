@@ -60,3 +60,16 @@ test('one script tag and one element suffice on a page that allows nothing else'
     .toEqual(new Set(['chat-send', 'chat-progress', 'chat-token', 'chat-done']));
   expect(violations).toEqual([]);
 });
+
+test('a policy that forbids WebAssembly is named, and the reference tells the story', async ({ page }) => {
+  await page.route('**/?*', async (route) => {
+    const response = await route.fetch();
+    const html = (await response.text()).replace(" 'wasm-unsafe-eval'", '');
+    await route.fulfill({ response, body: html });
+  });
+  const demo = await (await new DemoPage(page).open({ device: 'cpu', worker: '0' })).ready();
+  await expect(page.locator('#adapter')).toHaveText(/^CPU: plain TypeScript.*'wasm-unsafe-eval'.*script-src/);
+  await demo.setLength(4);
+  await demo.tellAll();
+  expect(await demo.words.count()).toBeGreaterThan(0);
+});

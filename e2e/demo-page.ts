@@ -27,10 +27,14 @@ export class DemoPage {
     this.experts = page.locator('atomoe-experts');
   }
 
-  /** Opens the demo; kernels are pinned, since timing them on a software adapter takes longer than any test. */
-  async open(query: Readonly<Record<string, string>> = { tuning: 'off' }): Promise<this> {
+  /** Opens the demo; kernels are pinned, since timing them on a software adapter takes longer than any test, and
+   * so is the GPU: the CPU is faster than a software adapter.
+   */
+  async open(
+    { device = 'gpu', ...query }: Readonly<Record<string, string>> = { tuning: 'off' },
+  ): Promise<this> {
     await watchPolicy(this.page, this.violations);
-    await this.page.goto(`/?${new URLSearchParams(query)}`);
+    await this.page.goto(`/?${new URLSearchParams({ device, ...query })}`);
     const { origin } = new URL(this.page.url());
     this.page.on('request', (request) => {
       const url = request.url();

@@ -21,7 +21,7 @@ import { formatBytes } from './words.ts';
 export const DEVICE_OPTION = {
   device: {
     value: 'KIND',
-    help: 'gpu, cpu or reference (default gpu)',
+    help: 'auto, gpu, cpu or reference (default auto)',
     read: readDevice,
   },
 } as const satisfies Options;
@@ -39,7 +39,7 @@ export const JSON_OPTION = { json: { help: 'print JSON' } } as const satisfies O
 
 /** @throws {UsageError} - neither */
 export function readDevice(args: Arguments): DeviceKind | undefined {
-  return args.choice('device', ['gpu', 'cpu', 'reference']);
+  return args.choice('device', ['auto', 'gpu', 'cpu', 'reference']);
 }
 
 function readTuning(args: Arguments): 'auto' | 'off' | undefined {
@@ -88,14 +88,16 @@ export async function openEngine(
   args: Arguments,
   options: Pick<EngineOptions, 'streamTesting'> = {},
 ): Promise<LocalEngine> {
-  const device = readDevice(args) ?? 'gpu';
-  if (device !== 'gpu') return LocalEngine.open({ ...options, device });
+  const device = readDevice(args) ?? 'auto';
+  if (device === 'cpu' || device === 'reference') return LocalEngine.open({ ...options, device });
   // Commands that compare numbers have no such option: with the default kernels their answers stay the same.
+  const opening = openDawn('--device cpu');
+  const gpu = await (device === 'auto' ? opening.catch(() => undefined) : opening);
   const tuning = readTuning(args) ?? (args.has('tuning') ? 'auto' : 'off');
   return LocalEngine.open({
     ...options,
     device,
-    gpu: await openDawn('--device cpu'),
+    ...(gpu ? { gpu } : {}),
     tuning,
     tuningStore: fileTuning(),
   });

@@ -51,7 +51,7 @@ async function altered(
 
 /** Values that are wrong whatever the model: said before anything is opened, so none of these models is missed. */
 const wrongValues = [
-  [['run', 'MODEL', 'x', '--device', 'tpu'], /--device is "tpu"; wanted gpu or cpu/],
+  [['run', 'MODEL', 'x', '--device', 'tpu'], /--device is "tpu"; wanted auto or gpu or cpu or reference/],
   [['run', 'MODEL', 'x', '--tuning', 'fast'], /--tuning is "fast"; wanted auto or off/],
   [['run', 'MODEL', 'x', '--device', 'cpu', '--tuning', 'fast'], /--tuning is "fast"/], // though nothing is tuned there
   [['run', 'MODEL', 'x', '--budget', 'much'], /--budget is "much"/],
@@ -124,7 +124,10 @@ describe('usage', () => {
     [['run', 'x', 'y', '--seed'], /--seed/],
     [['logits', model('olmoe'), '--ids', '1,x'], /--ids is "1,x"/],
     [['logits', model('olmoe')], /--ids is missing/],
-    [['logits', model('olmoe'), '--ids', '1', '--device', 'tpu'], /--device is "tpu"; wanted gpu or cpu/],
+    [
+      ['logits', model('olmoe'), '--ids', '1', '--device', 'tpu'],
+      /--device is "tpu"; wanted auto or gpu or cpu or reference/,
+    ],
     [['inspect', model('olmoe'), '--context', '0'], /--context is 0/],
     [
       ['run', story, 'x', '--device', 'cpu', '--temperature', 'hot'],
@@ -183,7 +186,7 @@ describe('usage', () => {
 
   test('a machine without an adapter is told to use --device cpu', async () => {
     vi.doMock('webgpu', () => ({ create: () => ({ requestAdapter: () => Promise.resolve(null) }) }));
-    const { code, notes } = await run('logits', model('olmoe'), '--ids', '1');
+    const { code, notes } = await run('logits', model('olmoe'), '--ids', '1', '--device', 'gpu');
     vi.doUnmock('webgpu');
     expect(code).toBe(1);
     expect(notes.join()).toMatch(/no graphics adapter.*--device cpu/);

@@ -17,7 +17,7 @@ export interface ChatElementEvents {
 
 /** What the attributes of an element say about its engine. */
 export interface EngineChoice {
-  readonly device?: 'cpu';
+  readonly device?: 'gpu' | 'cpu';
   readonly tuning?: 'off';
 }
 
@@ -57,7 +57,7 @@ const PROPERTIES = [
  * @attr autoload - load at once
  * @attr placeholder - hint in the message field
  * @attr disabled - no messages may be sent
- * @attr device - `cpu` works without a GPU: correct, but slow
+ * @attr device - `gpu` or `cpu`; by default the faster of both
  * @attr tuning - `off` takes sound default kernels instead of timing them once on each adapter
  * @fires chat-send - a message is about to be sent; `preventDefault()` keeps it from the model
  * @fires chat-token - one token of the reply
@@ -155,7 +155,7 @@ export class ChatElement extends ElementBase {
     reflect(this, 'placeholder', text);
   }
 
-  /** `cpu`, or null for the GPU; read when the engine opens. */
+  /** `gpu`, `cpu`, or null for the faster of both; read when the engine opens. */
   get device(): string | null {
     return this.getAttribute('device');
   }
@@ -298,7 +298,7 @@ export class ChatElement extends ElementBase {
       return Promise.reject(new Error('no engine: set the engine property, or import atomoe/element/define'));
     }
     return openEngine({
-      ...(this.device === 'cpu' ? { device: 'cpu' } : {}),
+      ...(this.device === 'cpu' || this.device === 'gpu' ? { device: this.device } : {}),
       ...(this.tuning === 'off' ? { tuning: 'off' } : {}),
     });
   }

@@ -3,6 +3,7 @@
  * the store and the element lean on (abort, busy, disposed, leaving the loop), and nothing else.
  */
 import type {
+  AdapterReport,
   ChatCompletion,
   ChatCompletionChunk,
   ChatCompletionRequest,
@@ -44,7 +45,18 @@ export interface FakeScript {
   readonly duringLoad?: (signal: AbortSignal | undefined) => Promise<void>;
 }
 
+const ADAPTER: AdapterReport = {
+  device: 'gpu',
+  name: 'fake adapter',
+  f16: true,
+  subgroups: false,
+  adapterClass: 'software',
+  why: '',
+  maxBindingBytes: 134_217_728,
+};
+
 const PLAN: ModelPlan = {
+  adapter: ADAPTER,
   family: 'fake',
   layers: 2,
   hidden: 8,
@@ -87,14 +99,7 @@ const MEMORY: MemoryReport = {
 const WORDS = ['Once', ' upon', ' a', ' time', ',', ' a', ' fox', ' sang', '.'];
 
 export class FakeEngine implements Engine {
-  readonly adapter = {
-    device: 'gpu',
-    name: 'fake adapter',
-    f16: true,
-    subgroups: false,
-    adapterClass: 'software',
-    maxBindingBytes: 134_217_728,
-  } as const;
+  readonly adapter = ADAPTER;
   readonly lost: Promise<never>;
   readonly chat: { readonly completions: ChatCompletions };
   readonly script: FakeScript;

@@ -10,7 +10,7 @@ export interface ChatAttributes {
   autoload?: boolean | undefined;
   placeholder?: string | null | undefined;
   disabled?: boolean | undefined;
-  device?: 'cpu' | null | undefined;
+  device?: 'gpu' | 'cpu' | null | undefined;
   tuning?: 'off' | null | undefined;
   engine?: Engine | undefined;
   generateOptions?: GenerateOptions | undefined;

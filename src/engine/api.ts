@@ -148,6 +148,7 @@ export interface ModelPlan {
   readonly cacheRatio: number; // slots in units of what one token needs
   readonly fits: boolean;
   readonly why: string; // one sentence, empty when it fits
+  readonly adapter: AdapterReport; // what would run it
   readonly notes: readonly PlanNote[]; // what the host or the files lack; the model works all the same
   /** Kernels that the adapter refused to compile or run, once loaded; others do their work. */
   readonly refusedKernels: readonly RefusedKernel[];
@@ -172,18 +173,19 @@ export interface RefusedKernel {
 }
 
 /**
- * What computes: 'gpu' WebGPU; 'cpu' WebAssembly SIMD; 'reference' plain TypeScript, the specification of both, for
+ * What computes: 'auto' the faster of the GPU and the CPU, as measured once for each adapter; 'gpu' WebGPU; 'cpu' WebAssembly SIMD; 'reference' plain TypeScript, the specification of both, for
  * comparisons.
  */
-export type DeviceKind = 'gpu' | 'cpu' | 'reference';
+export type DeviceKind = 'auto' | 'gpu' | 'cpu' | 'reference';
 
 export interface AdapterReport {
-  readonly device: 'gpu' | 'cpu';
+  readonly device: Exclude<DeviceKind, 'auto'>;
   readonly name: string; // "vendor architecture" of a GPU, 'WebAssembly SIMD (plain)', 'CPU reference'
   readonly adapterClass: 'hardware' | 'software'; // which kernels suit it
   readonly f16: boolean;
   readonly subgroups: boolean;
   readonly maxBindingBytes: number;
+  readonly why: string; // one sentence on why it is this device, where `device: 'auto'` chose it; else empty
 }
 
 /** The model's generation_config.json has other defaults where it names `max_new_tokens`, `temperature` and so on. */

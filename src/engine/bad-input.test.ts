@@ -381,7 +381,7 @@ describe('prompts', () => {
 describe('machines', () => {
   test('without an adapter', async () => {
     const gpu = { requestAdapter: () => Promise.resolve(null) } as unknown as GpuEntry;
-    const error = await refusal(LocalEngine.open({ gpu }));
+    const error = await refusal(LocalEngine.open({ device: 'gpu', gpu }));
     expect(error.code).toBe('no-webgpu');
     expect(error.message).toMatch(/offers no adapter; wanted one; .*device: 'cpu'/);
   });
@@ -392,7 +392,7 @@ describe('machines', () => {
     const requestDevice = vi.fn();
     const adapter = { features, limits: { ...readAll(limits), ...small }, info, requestDevice };
     const gpu = { requestAdapter: () => Promise.resolve(adapter) } as unknown as GpuEntry;
-    const engine = await LocalEngine.open({ gpu });
+    const engine = await LocalEngine.open({ device: 'gpu', gpu });
     const plan = await engine.plan(damaged({}), { contextTokens: 128 });
     expect(plan.fits).toBe(false);
     const error = await refusal(engine.load(damaged({}), { contextTokens: 128 }));

@@ -45,7 +45,7 @@ import type { TuningMode, TuningStore } from './load/tuning.ts';
 import { indexedDbTuning } from './load/tuning-store.ts';
 
 export interface EngineOptions extends LoadOptions {
-  /** 'gpu' (default) or another kind of device; a WebGPU device of your own is used as it is. */
+  /** 'auto' (default) or a kind of device; a WebGPU device of your own is used as it is. */
   device?: DeviceKind | HostDevice;
   /** The entry to WebGPU; default `navigator.gpu`, and in Node Dawn, where the package `webgpu` is installed. */
   gpu?: GpuEntry;
@@ -373,7 +373,7 @@ export class LocalEngine implements Engine {
     }
   }
 
-  #size(drafted: Drafted, options: LoadOptions): Sized {
+  #size(drafted: Drafted, options: LoadOptions): Sized & { readonly plan: ModelPlan } {
     const { streamTesting: { expertBindingBytes = Infinity } = {}, bounds } = this.#options;
     const budgeted = { ...options, memoryBudget: this.#budgetBytes(options) };
     const sized = sizeModel(drafted, this.#device.facts ?? CPU_FACTS, budgeted, {
@@ -385,7 +385,7 @@ export class LocalEngine implements Engine {
     if (note && this.#device.hasBudget && isAuto(options)) notes.push(note);
     const { missing } = this.#device;
     if (missing) notes.push({ kind: 'no-kernels', message: missing.message });
-    return { ...sized, plan: { ...sized.plan, notes } };
+    return { ...sized, plan: { ...sized.plan, adapter: this.adapter, notes } };
   }
 
   #budgetBytes({ memoryBudget = 'auto' }: LoadOptions): number {

@@ -192,7 +192,7 @@ describe('createEngine', () => {
   const requestAdapter = vi.fn();
 
   test.each<[options: unknown, says: RegExp]>([
-    [{ device: 'cuda' }, /device is "cuda"; wanted "gpu", "cpu", "reference" or a device of WebGPU/],
+    [{ device: 'cuda' }, /device is "cuda"; wanted "auto", "gpu", "cpu", "reference" or a device of WebGPU/],
     [{ device: {} }, /device is an object/],
     [{ gpu: {} }, /gpu is an object; wanted an entry to WebGPU/],
     [{ modle: '/m/' }, /unknown option "modle", did you mean "model"\?/],
@@ -228,7 +228,7 @@ describe('createEngine', () => {
 
   test('an entry to WebGPU that fails is an AtomoeError', async () => {
     const gpu = { requestAdapter: () => Promise.reject(new TypeError('no bus')) };
-    await expect(createEngine({ gpu: gpu as never })).rejects.toMatchObject({
+    await expect(createEngine({ device: 'gpu', gpu: gpu as never })).rejects.toMatchObject({
       name: 'AtomoeError',
       message: expect.stringMatching(/no bus/),
     });

@@ -179,10 +179,10 @@ const LOAD: Table<LoadOptions> = {
   fetch: ownFetch,
 };
 
-const KINDS: readonly DeviceKind[] = ['gpu', 'cpu', 'reference'];
+const KINDS: readonly DeviceKind[] = ['auto', 'gpu', 'cpu', 'reference'];
 
 const hostDevice = withMethods<HostDevice>(
-  '"gpu", "cpu", "reference" or a device of WebGPU',
+  '"auto", "gpu", "cpu", "reference" or a device of WebGPU',
   'createBuffer',
   'createShaderModule',
 );

@@ -300,7 +300,9 @@ describe('what callers give', () => {
       const opening = createWorkerEngine({ modle: 'm/' } as object);
       await expect(opening).rejects.toThrow(/unknown option "modle", did you mean "model"/);
       const device = createWorkerEngine({ device: {} } as object);
-      await expect(device).rejects.toThrow(/device is an object; wanted "gpu" or "cpu"/);
+      await expect(device).rejects.toThrow(
+        /device is an object; wanted "auto" or "gpu" or "cpu" or "reference"/,
+      );
       await expect(createWorkerEngine({ worker: {} } as object)).rejects.toThrow(/worker is an object/);
       const aborted = createWorkerEngine({ signal: AbortSignal.abort(new Error('no longer')) });
       await expect(aborted).rejects.toThrow('no longer');

@@ -3,8 +3,8 @@ import type { AdapterFacts } from '../../gpu/device.ts';
 import type { SimdModule } from '../../simd/memory.ts';
 import type { AdapterReport } from '../api.ts';
 
-export const CPU_ADAPTER: AdapterReport = {
-  device: 'cpu',
+export const CPU_ADAPTER: Omit<AdapterReport, 'why'> = {
+  device: 'reference',
   name: 'CPU reference',
   adapterClass: 'software',
   f16: false,
@@ -25,7 +25,7 @@ export const CPU_FACTS: AdapterFacts = {
   },
 };
 
-export function reportOf({ name, adapterClass, features, limits }: AdapterFacts): AdapterReport {
+export function reportOf({ name, adapterClass, features, limits }: AdapterFacts): Omit<AdapterReport, 'why'> {
   return {
     device: 'gpu',
     name,
@@ -37,7 +37,7 @@ export function reportOf({ name, adapterClass, features, limits }: AdapterFacts)
 }
 
 /** What the engine says of WebAssembly in the place of an adapter. */
-export function simdAdapter({ build }: SimdModule): AdapterReport {
+export function simdAdapter({ build }: SimdModule): Omit<AdapterReport, 'why'> {
   return {
     device: 'cpu',
     name: `WebAssembly SIMD (${build})`,

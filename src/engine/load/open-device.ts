@@ -5,7 +5,9 @@ import { openKernels, type NoKernels } from '../../simd/modules.ts';
 import type { AdapterReport } from '../api.ts';
 import type { EngineOptions } from '../engine.ts';
 import type { Runner } from '../run/runner.ts';
+import { textOf } from '../failures.ts';
 import { CPU_ADAPTER, reportOf, simdAdapter } from './adapter-report.ts';
+import { indexedDbTuning } from './tuning-store.ts';
 import { openGpuRunner, type GpuLoadOptions } from './gpu-load.ts';
 import type { Drafted } from './planning.ts';
 
@@ -17,29 +19,48 @@ export interface Device {
   readonly missing?: NoKernels;
   /** Whether a memory budget holds: the reference keeps whole models as f32, whatever they take. */
   readonly hasBudget: boolean;
+  /** Why it is this one, where the engine chose. */
+  readonly why?: string;
 }
 
 /** @throws {AtomoeError} no-webgpu; network - the kernels cannot be loaded */
-export async function openDevice({
-  device = 'gpu',
-  gpu,
-  adapterClass,
-  kernels: source,
-}: EngineOptions): Promise<Device> {
+export async function openDevice(options: EngineOptions): Promise<Device> {
+  const { device = 'auto', gpu, adapterClass, kernels } = options;
+  if (device === 'auto') return fasterDevice(options);
   if (device === 'reference') return { hasBudget: false };
-  if (device === 'cpu') {
-    const kernels = await openKernels(source);
-    return 'module' in kernels ? { kernels, hasBudget: true } : { missing: kernels, hasBudget: false };
-  }
+  if (device === 'cpu') return onCpu(await openKernels(kernels));
   if (device === 'gpu') return { facts: await readAdapter(gpu, adapterClass), hasBudget: true };
   const facts = Gpu.adopt(device, adapterClass);
   facts.dispose(); // each load adopts anew: here only the device's facts are wanted
   return { facts, hasBudget: true };
 }
 
-export function adapterOf({ facts, kernels }: Device): AdapterReport {
-  if (facts) return reportOf(facts);
-  return kernels ? simdAdapter(kernels) : CPU_ADAPTER;
+function onCpu(kernels: SimdModule | NoKernels): Device {
+  if ('module' in kernels) return { kernels, hasBudget: true };
+  return { missing: kernels, hasBudget: false, why: kernels.message };
+}
+
+/** What there is; the faster one, where there are both. */
+async function fasterDevice(options: EngineOptions): Promise<Device> {
+  const { gpu, adapterClass, kernels: source, tuningStore = indexedDbTuning() } = options;
+  const [adapter, cpu] = await Promise.allSettled([readAdapter(gpu, adapterClass), openKernels(source)]);
+  const kernels = cpu.status === 'fulfilled' ? cpu.value : undefined;
+  if (adapter.status === 'rejected') {
+    if (!kernels) throw adapter.reason;
+    return { why: textOf(adapter.reason), ...onCpu(kernels) };
+  }
+  const facts = adapter.value;
+  if (!kernels || 'reason' in kernels) {
+    return { facts, hasBudget: true, why: kernels?.message ?? 'the CPU kernels did not load' };
+  }
+  const { chooseDevice } = await import('./choose-device.ts');
+  const { device, why } = await chooseDevice(facts, kernels, { options, store: tuningStore });
+  return device === 'gpu' ? { facts, hasBudget: true, why } : { kernels, hasBudget: true, why };
+}
+
+export function adapterOf({ facts, kernels, why = '' }: Device): AdapterReport {
+  if (facts) return { ...reportOf(facts), why };
+  return { ...(kernels ? simdAdapter(kernels) : CPU_ADAPTER), why };
 }
 
 /**

@@ -160,7 +160,7 @@ function standIn(experts: ExpertPlan, maxBindingBytes: number): ExpertWeights {
 }
 
 export interface Sized {
-  readonly plan: ModelPlan;
+  readonly plan: Omit<ModelPlan, 'adapter'>;
   readonly slots: SlotPlan | undefined; // none where the model has no routed experts
   readonly fewer: (slots: SlotPlan) => SlotPlan | undefined; // where the GPU refuses so many
   readonly limits: Partial<Limits>; // what the device has to allow

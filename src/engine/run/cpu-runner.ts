@@ -32,7 +32,7 @@ class CpuState implements RunnerState {
 }
 
 export class CpuRunner implements Runner {
-  readonly adapter = CPU_ADAPTER;
+  readonly adapter = { ...CPU_ADAPTER, why: '' };
   readonly contextTokens: number;
   readonly chunkTokens: number;
   readonly #drafted: Drafted;

@@ -42,7 +42,7 @@ export class GpuRunner implements Runner {
     this.tools = new GpuTools(loaded);
     this.contextTokens = drafted.contextTokens;
     this.chunkTokens = drafted.chunkTokens;
-    this.adapter = reportOf(gpu);
+    this.adapter = { ...reportOf(gpu), why: '' };
     const routesBytes = drafted.decode.routes.reduce((sum, { ids }) => sum + 8 * ids.perToken, 0);
     this.#ring = new ReadbackRing(gpu, SAMPLE_RECORD_BYTES + routesBytes);
   }

@@ -129,7 +129,7 @@ export class SimdRunner implements Runner {
     this.experts = memory;
     this.contextTokens = drafted.contextTokens;
     this.chunkTokens = drafted.chunkTokens;
-    this.adapter = simdAdapter(module);
+    this.adapter = { ...simdAdapter(module), why: '' };
     const { decode, prefill, chunkTokens, lossy } = drafted;
     const step = {
       words: (tensor: Tensor) => this.#decode.words(tensor, 1),
