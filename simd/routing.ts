@@ -12,15 +12,22 @@ const WEIGH_SOFTMAX: u32 = 2;
 const WEIGH_CLAMPED_SUM: u32 = 3;
 const WEIGH_EXP: u32 = 4;
 
+const SELECT_MAX: u32 = 1; // 0: all experts; 2: the two best ones of a group
+
+/** The selection value of an expert that may not be chosen. */
+const MASKED: f32 = -3e38;
+/** The sum of two values of masked experts would be no number. */
+const LEAST_IN_PAIR: f32 = -1e38;
 /** A selection value below it means: never choose. */
 const MASK_LIMIT: f32 = -1e37;
 /** e to more is not taken: it is finite in f32. */
 const LARGEST_POWER: f32 = 80;
 
 /**
- * gate.reference.ts, with all experts to choose from; bias 0: none.
+ * gate.reference.ts; bias 0: none. Where experts are selected by groups, only those of the `keep` best of `groups` groups may
+ * be chosen.
  *
- * @param scratch - 8 * (experts + topK) bytes
+ * @param scratch - 8 * (experts + topK + 2) + 12 * groups bytes
  */
 export function gate_top_k(
   logits: usize,
@@ -31,7 +38,10 @@ export function gate_top_k(
   experts: u32,
   topK: u32,
   score: u32,
+  select: u32,
   weigh: u32,
+  groups: u32,
+  keep: u32,
   eps: f32,
   scale: f32,
   scratch: usize,
@@ -47,6 +57,7 @@ export function gate_top_k(
       if (bias) quad = f32x4.add(quad, loadQuad(bias + 4 * e, left));
       storeQuad(selection + 4 * e, quad, left);
     }
+    if (select) maskGroups(selection, experts / groups, groups, keep, select, list + 8 * topK);
     const count = best(selection, experts, topK, MASK_LIMIT, list);
     const values = weigh == WEIGH_SOFTMAX ? logits : affinities;
     for (let rank: u32 = 0; rank < topK; rank++) {
@@ -55,6 +66,32 @@ export function gate_top_k(
       store<f32>(weights + 4 * rank, rank < count ? load<f32>(values + 4 * id) : 0);
     }
     weighRow(weights, count, weigh, eps, scale);
+  }
+}
+
+/**
+ * Masks the experts of all groups but the `keep` that are worth most; of equal groups the lower one stays.
+ *
+ * @param worth - room for 12 bytes a group
+ */
+function maskGroups(x: usize, size: u32, groups: u32, keep: u32, select: u32, worth: usize): void {
+  const list = worth + 4 * groups;
+  for (let g: u32 = 0; g < groups; g++) {
+    // The list has room for two.
+    const values = x + 4 * g * size;
+    const count = best(values, size, select == SELECT_MAX ? 1 : min(size, 2), <f32>-Infinity, list);
+    let value: f32 = count > 0 ? load<f32>(list, 4) : <f32>-Infinity;
+    if (count > 1) value = max(value, LEAST_IN_PAIR) + max(load<f32>(list, 12), LEAST_IN_PAIR);
+    store<f32>(worth + 4 * g, value);
+  }
+  const kept = best(worth, groups, keep, <f32>-Infinity, list);
+  for (let g: u32 = 0; g < groups; g++) {
+    let isKept = false;
+    for (let rank: u32 = 0; rank < kept; rank++) {
+      if (load<u32>(list + 8 * rank) == g) isKept = true;
+    }
+    if (isKept) continue;
+    for (let e = g * size; e < (g + 1) * size; e++) store<f32>(x + 4 * e, MASKED);
   }
 }
 

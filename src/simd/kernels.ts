@@ -245,8 +245,11 @@ export interface SimdKernels extends ByFormat, Int8 {
       tokens: number,
       experts: number,
       topK: number,
-      score: number,
+      score: number, // codes of ops/routing.ts
+      select: number,
       weigh: number,
+      groups: number,
+      keep: number, // groups whose experts may be chosen
       eps: number,
       scale: number,
       scratch: Address,

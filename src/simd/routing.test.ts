@@ -6,6 +6,7 @@ import { Bench, BUILDS, error } from './testing.ts';
 
 const CLOSE = 1e-5;
 const SCORES = ['softmax', 'sigmoid', 'identity'] as const;
+const SELECTIONS = ['all', 'max', 'two-best'] as const;
 const WEIGHTINGS = ['none', 'sum', 'softmax', 'clamped-sum', 'exp'] as const;
 
 describe.each(BUILDS)('%s', (build) => {
@@ -18,19 +19,22 @@ describe.each(BUILDS)('%s', (build) => {
       renorm: (typeof WEIGHTINGS)[number];
       eps?: number;
       scale?: number;
+      groups?: { count: number; keep: number; score: 'max' | 'two-best' };
     },
   ) {
     const { tokens, experts, topK } = size;
-    const { score, renorm, eps = 1e-20, scale = 1 } = rule;
+    const { score, renorm, eps = 1e-20, scale = 1, groups = null } = rule;
     const bench = new Bench(build);
     const [ids, weights] = [bench.room(tokens * topK), bench.room(tokens * topK)];
     bench.kernels.gate_top_k(
       ...([bench.put(logits), bias ? bench.put(bias) : 0, ids, weights, tokens, experts, topK] as const),
-      ...([SCORES.indexOf(score), WEIGHTINGS.indexOf(renorm), eps, scale, bench.scratch()] as const),
+      ...([SCORES.indexOf(score), groups ? SELECTIONS.indexOf(groups.score) : 0] as const),
+      ...([WEIGHTINGS.indexOf(renorm), groups?.count ?? 1, groups?.keep ?? 1] as const),
+      ...([eps, scale, bench.scratch()] as const),
     );
     const wanted = gateReference(logits, bias ?? new Float32Array(experts), {
       ...size,
-      rule: { score, renorm, eps, scale, groups: null },
+      rule: { score, renorm, eps, scale, groups },
     });
     expect(bench.words(ids)).toEqual(wanted.ids);
     expect(error(bench.floats(weights), wanted.weights)).toBeLessThan(CLOSE);
@@ -72,6 +76,28 @@ describe.each(BUILDS)('%s', (build) => {
       { score: 'softmax', renorm: 'softmax' },
     );
   });
+
+  const groupings = (['max', 'two-best'] as const).flatMap((score) =>
+    [
+      { experts: 12, count: 3, keep: 1, topK: 2 },
+      { experts: 64, count: 8, keep: 3, topK: 8 },
+      { experts: 5, count: 5, keep: 2, topK: 3 }, // groups of one; fewer than topK are left
+      { experts: 26, count: 2, keep: 2, topK: 4 },
+    ].map((size) => ({ score, ...size })),
+  );
+  test.each(groupings)(
+    'gate_top_k: $keep of $count groups by $score',
+    ({ score, count, keep, experts, topK }) => {
+      const size = { tokens: 4, experts, topK };
+      const groups = { count, keep, score };
+      for (const logits of [randomNormal(4 * experts, 1), randomNormal(4 * experts, 2).map(Math.round)]) {
+        gate(logits, undefined, size, { score: 'sigmoid', renorm: 'sum', groups });
+        gate(logits, randomNormal(experts, 3), size, { score: 'identity', renorm: 'none', groups });
+        const bias = new Float32Array(experts).fill(-1e38, 0, experts - 2);
+        gate(logits, bias, size, { score: 'identity', renorm: 'softmax', groups });
+      }
+    },
+  );
 
   test('gate_top_k: affinities whose sum has no inverse', () => {
     const logits = new Float32Array(8).fill(-88.2);

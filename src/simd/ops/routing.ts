@@ -1,24 +1,27 @@
 import type { GateIo } from '../../graph/ops/gate.ts';
 import type { ProductRouteIo } from '../../graph/ops/product-route.ts';
-import { gateStages } from '../../kernels/routing/gate.ts';
+import { gateStages, stageParams } from '../../kernels/routing/gate.ts';
 import { SCRATCH_BYTES } from '../kernels.ts';
 import type { SimdRun } from '../run.ts';
 
 /** The stages that the kernel knows, by the codes it knows them by. */
 const SCORES = ['softmax', 'sigmoid', 'identity'];
+const SELECTIONS = ['all', 'max', 'two-best'];
 const WEIGHTINGS = ['none', 'sum', 'softmax', 'clamped-sum', 'exp'];
 
 /** Rules of other stages, those from outside the package among them, run by their references. */
 export function gate(run: SimdRun, { logits, bias, ids, weights, experts, topK, rule }: GateIo): void {
   const stages = gateStages(rule);
   const score = SCORES.indexOf(stages.score);
+  const select = SELECTIONS.indexOf(stages.select);
   const weigh = WEIGHTINGS.indexOf(stages.weigh);
-  if (stages.select !== 'all' || score < 0 || weigh < 0) return run.byReference();
+  if (score < 0 || select < 0 || weigh < 0) return run.byReference();
+  const { groups, keep, eps, scale } = stageParams(rule);
   const { main, step } = run;
   const scratch = run.scratch(main, SCRATCH_BYTES);
   main.kernels.gate_top_k(
     ...([run.at(logits), run.exactAt(bias), run.at(ids), run.at(weights)] as const),
-    ...([step.tokens, experts, topK, score, weigh, rule.eps, rule.scale, scratch] as const),
+    ...([step.tokens, experts, topK, score, select, weigh, groups, keep, eps, scale, scratch] as const),
   );
 }
 
