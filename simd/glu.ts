@@ -2,7 +2,7 @@
 import { activate4 } from './lib/exp';
 import { BF16, F16, F32, INT8, prepare, Q4_0, Q8_0 } from './lib/format';
 import { isFew, products, products1, ROWS } from './lib/products';
-import { storeQuad } from './lib/vector';
+import { loadQuad, storeQuad } from './lib/vector';
 
 function glu(
   format: u32,
@@ -24,10 +24,14 @@ function glu(
     for (let r: u32 = 0; r < rows; r++) {
       const prepared = prepare(format, x + <usize>r * 4 * hidden, scratch, hidden);
       const to = h + <usize>r * 4 * width;
+      // All of one matrix, then all of the other: memory is read ahead only where it is read in order.
       for (let i = first; i < end; i += 4) {
-        const gates = products1(format, prepared, gate, gateS, hidden, i, end, scratch);
+        storeQuad(to + 4 * i, products1(format, prepared, gate, gateS, hidden, i, end, scratch), end - i);
+      }
+      for (let i = first; i < end; i += 4) {
         const ups = products1(format, prepared, up, upS, hidden, i, end, scratch);
-        storeQuad(to + 4 * i, f32x4.mul(activate4(act, gates), ups), end - i);
+        const gates = activate4(act, loadQuad(to + 4 * i, end - i));
+        storeQuad(to + 4 * i, f32x4.mul(gates, ups), end - i);
       }
     }
     return;
