@@ -12,6 +12,14 @@ const CLIENT = /[\\/]src[\\/](worker[\\/]open|engine[\\/](?:\w+[\\/])?api|io[\\/
 /** What runs models, with all it imports. */
 const ENGINE = /[\\/]src[\\/]engine[\\/](?:\w+[\\/])?engine\.ts$/;
 
+/** What several routers and experts share, or the runner in WebAssembly takes of them. */
+const SHARED =
+  /[\\/]src[\\/](graph[\\/]ops[\\/]expert-refs|kernels[\\/](routing[\\/](rule|stages[\\/]index)|experts[\\/]expert-parts|atomic[\\/]atomic-schedule))\.ts$/;
+
+/** Routers and experts that models of one sort name together. */
+const GATED = /[\\/]src[\\/]blocks[\\/](routers[\\/]linear|experts[\\/]gated)\.ts$/;
+const ATOMIC = /[\\/]src[\\/]blocks[\\/](routers[\\/]product(-keys)?|experts[\\/]neuron)\.ts$/;
+
 /** What families share. */
 const FAMILIES = /[\\/]src[\\/]models[\\/]families[\\/](common|rope|sparse-mlp|windows)\.ts$/;
 
@@ -27,6 +35,7 @@ export default defineConfig({
     bareShaders(),
     workerBeside(),
     workerInOne(),
+    withoutFacades(),
     executable(),
     licences(),
   ],
@@ -39,6 +48,7 @@ export default defineConfig({
       formats: ['es'],
       entry: {
         index: source('index.ts'),
+        ops: source('ops.ts'),
         element: source('element/index.ts'),
         'element/define': source('element/define.ts'),
         node: source('node.ts'),
@@ -57,8 +67,10 @@ export default defineConfig({
         codeSplitting: {
           // Left alone, what a later chunk shares with the core would become one request more for the core.
           groups: [
-            { name: 'client', test: CLIENT, priority: 2 },
-            { name: 'engine', test: ENGINE, priority: 1 },
+            { name: 'client', test: CLIENT, priority: 4 },
+            { name: 'engine', test: (id) => ENGINE.test(id) || SHARED.test(id), priority: 3 },
+            { name: 'gated', test: GATED, priority: 2 },
+            { name: 'atomic', test: ATOMIC, priority: 1 },
             { name: 'families', test: FAMILIES },
           ],
         },
@@ -215,6 +227,30 @@ function withoutKernels(): Plugin {
     name: 'atomoe:without-kernels',
     enforce: 'pre',
     load: (id) => (id.endsWith('/src/simd/built.ts') ? 'export const readBuilt = undefined;' : undefined),
+  };
+}
+
+/**
+ * A module that is loaded later but grouped with others is built as two files: its group, and one that says which of the
+ * group's names are its own. Who loads it loads the group at once instead, which is one request and not two in turn.
+ */
+function withoutFacades(): Plugin {
+  return {
+    name: 'atomoe:without-facades',
+    generateBundle(_, bundle) {
+      const chunks = Object.values(bundle).filter((output) => output.type === 'chunk');
+      for (const { fileName, code, isDynamicEntry } of chunks) {
+        const [, names, group] = /^export\{([^}]+)\}from"(\.\/[^"]+)";\s*$/.exec(code) ?? [];
+        if (!isDynamicEntry || names === undefined) continue;
+        const own = names.split(',').map((pair) => pair.split(' as '));
+        const object = own.map(([inner, outer = inner]) => `${outer}:e.${inner}`).join();
+        const loading = `import(\`./${posix.basename(fileName)}\`)`;
+        for (const chunk of chunks) {
+          chunk.code = chunk.code.replaceAll(loading, `import(\`${group}\`).then(e=>({${object}}))`);
+        }
+        delete bundle[fileName];
+      }
+    },
   };
 }
 

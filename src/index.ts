@@ -1,7 +1,7 @@
 /**
  * Atomoe: Mixture-of-Experts language models on WebGPU. `createEngine` works in this thread, `createWorkerEngine` in a
  * worker of its own. The rest is what it takes to define a model family, a container, a kernel or a weight format from
- * outside.
+ * outside; `atomoe/ops` has the ops of their graphs.
  */
 export * from './engine/index.ts';
 export { AtomoeError, type ErrorCode } from './errors.ts';
@@ -35,7 +35,7 @@ export type { MoeSite, Routes, Site } from './blocks/site.ts';
 export type { ExpertKindName } from './blocks/experts/index.ts';
 export type { MixerName } from './blocks/mixers/index.ts';
 export type { RouterName } from './blocks/routers/index.ts';
-export type { OwnBlocks } from './blocks/table.ts';
+export type { Blocks, OwnBlocks } from './blocks/table.ts';
 export type { ConfigFamily } from './models/family.ts';
 export type * from './models/spec.ts';
 export { buildDecoder } from './blocks/decoder.ts';
@@ -62,21 +62,6 @@ export {
   type TensorShape,
   type Weight,
 } from './graph/tensor.ts';
-export { atomicExpertsNode } from './graph/ops/atomic-experts.ts';
-export { attentionNode, ropeKvNode } from './graph/ops/attention.ts';
-export {
-  addRmsNormNode,
-  addSharedNode,
-  embeddingNode,
-  gluActivationNode,
-  lastRowNode,
-} from './graph/ops/basic.ts';
-export { linearNode } from './graph/ops/linear.ts';
-export { gateNode } from './graph/ops/gate.ts';
-export { expertsNode } from './graph/ops/moe.ts';
-export { rmsNormNode } from './graph/ops/norm.ts';
-export { productRouteNode } from './graph/ops/product-route.ts';
-export { sampleNodes } from './graph/ops/sample.ts';
 
 export { featuresOf, foldGrid, gridPart, reducePart, scalarPrelude, type Scalar } from './kernels/common.ts';
 export { cross, defineKernel, type Kernel, type Variant } from './kernels/kernel.ts';

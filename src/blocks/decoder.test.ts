@@ -4,6 +4,7 @@ import { GraphBuilder } from '../graph/builder.ts';
 import type { ConfigValues } from '../models/config.ts';
 import { parseModel } from '../models/registry.ts';
 import { buildDecoder } from './decoder.ts';
+import { loadBlocks } from './table.ts';
 
 const CONFIG = JSON.parse(readFileSync('fixtures/models/olmoe/config.json', 'utf8')) as ConfigValues;
 
@@ -13,7 +14,8 @@ test('a layer may have two blocks of a kind: each has its own states, labels and
     .slice(0, 2)
     .map(({ sublayers }) => ({ sublayers: [...sublayers, ...sublayers] }));
   const purpose = { logits: 'all', sample: false, contextTokens: 8, lookahead: 2 } as const;
-  const { tensors, nodes, routes } = buildDecoder({ ...spec, layers }, purpose, new GraphBuilder());
+  const blocks = await loadBlocks({ layers });
+  const { tensors, nodes, routes } = buildDecoder({ ...spec, layers }, purpose, new GraphBuilder(), blocks);
   const names = tensors.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
   const labels = nodes.map(({ op, label }) => `${op} ${label}`);

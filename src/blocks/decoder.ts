@@ -11,7 +11,7 @@ import type { Mixer } from './block.ts';
 import { expertsBranch, type SublayerInput } from './moe.ts';
 import type { GraphPurpose } from './purpose.ts';
 import { Site } from './site.ts';
-import { blocksOf, type Blocks } from './table.ts';
+import type { Blocks } from './table.ts';
 
 /** The stream, and the branch that the next norm adds to it. */
 interface Stream {
@@ -24,7 +24,7 @@ export function buildDecoder(
   spec: ModelSpec,
   purpose: GraphPurpose,
   builder: GraphBuilder,
-  blocks: Blocks = blocksOf(),
+  blocks: Blocks,
 ): ModelGraph {
   const site = new Site({ spec, purpose, builder }, '');
   const sublayers = placed(spec);

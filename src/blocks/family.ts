@@ -8,7 +8,7 @@ import type { ModelSpec } from '../models/spec.ts';
 import { checkSpec } from './check.ts';
 import { buildDecoder } from './decoder.ts';
 import type { GraphPurpose } from './purpose.ts';
-import { blocksOf, type OwnBlocks } from './table.ts';
+import { loadBlocks, type Blocks, type OwnBlocks } from './table.ts';
 
 /**
  * A model family: maps a config onto a `ModelSpec`, and brings along the blocks that its specs name and Atomoe does not
@@ -16,11 +16,23 @@ import { blocksOf, type OwnBlocks } from './table.ts';
  */
 export interface ModelFamily extends ConfigFamily {
   readonly blocks?: OwnBlocks;
-  readonly build?: (spec: ModelSpec, purpose: GraphPurpose, builder: GraphBuilder) => ModelGraph;
+  readonly build?: (
+    spec: ModelSpec,
+    purpose: GraphPurpose,
+    builder: GraphBuilder,
+    blocks: Blocks,
+  ) => ModelGraph;
+}
+
+/** What graphs of a model are built from. */
+export interface Model {
+  readonly family: ModelFamily;
+  readonly spec: ModelSpec;
+  readonly blocks: Blocks;
 }
 
 /**
- * Finds the family of a config, parses it, and compares the sizes with what the blocks can do.
+ * Finds the family of a config, parses it, loads its blocks, and compares the sizes with what they can do.
  *
  * @param extra - families from outside, which come first
  * @param file - whose names and layers the spec is to have; default: the usual names, and the config's layers
@@ -32,14 +44,16 @@ export async function readModel(
   label: string,
   extra: readonly ModelFamily[] = [],
   file?: FileTensors,
-): Promise<{ readonly family: ModelFamily; readonly spec: ModelSpec }> {
+): Promise<Model> {
   const model: { family: ModelFamily; spec: ModelSpec } = await parseModel(config, label, extra, file);
-  checkSpec(model.spec, blocksOf(model.family), label);
-  return model;
+  const { family, spec } = model;
+  const blocks = await loadBlocks(spec, family.blocks);
+  checkSpec(spec, blocks, label);
+  return { family, spec, blocks };
 }
 
 /** The graph of a model for one use: the family's own, or the standard decoder. */
-export function buildGraph(family: ModelFamily, spec: ModelSpec, purpose: GraphPurpose): ModelGraph {
+export function buildGraph({ family, spec, blocks }: Model, purpose: GraphPurpose): ModelGraph {
   const builder = new GraphBuilder();
-  return family.build?.(spec, purpose, builder) ?? buildDecoder(spec, purpose, builder, blocksOf(family));
+  return family.build?.(spec, purpose, builder, blocks) ?? buildDecoder(spec, purpose, builder, blocks);
 }

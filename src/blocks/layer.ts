@@ -4,7 +4,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import type { MoeSpec } from '../models/spec.ts';
 import { expertsBranch } from './moe.ts';
 import { Site } from './site.ts';
-import { blocksOf, type Blocks } from './table.ts';
+import { loadBlocks } from './table.ts';
 
 /** One layer of routed experts without a model around it: x in, and out what it adds to the stream, and its routes. */
 export interface LayerGraph {
@@ -13,7 +13,8 @@ export interface LayerGraph {
   readonly outputs: Readonly<Record<string, Tensor>>; // `ids`, `weights`, `y`, and `scores` where the router knows them
 }
 
-export function buildLayer(moe: MoeSpec, hidden: number, blocks: Blocks = blocksOf()): LayerGraph {
+export async function buildLayer(moe: MoeSpec, hidden: number): Promise<LayerGraph> {
+  const blocks = await loadBlocks({ layers: [{ sublayers: [{ norm: '', block: moe }] }] });
   const builder = new GraphBuilder();
   const purpose = { logits: 'all', sample: false, contextTokens: 1, scores: true } as const;
   const site = new Site({ spec: { hidden, eps: 0 }, purpose, builder }, 'layer');

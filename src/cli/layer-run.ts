@@ -1,7 +1,7 @@
 /** Runs a layer's graph on a device, without a model around it. */
 import type { LayerGraph } from '../blocks/layer.ts';
 import { expertLayers } from '../blocks/read.ts';
-import { blocksOf } from '../blocks/table.ts';
+import { loadBlocks } from '../blocks/table.ts';
 import { loadOnCpu } from '../engine/load/cpu-load.ts';
 import { uploadWeights } from '../engine/load/gpu-load.ts';
 import { invariant } from '../errors.ts';
@@ -24,9 +24,9 @@ export interface LayerRunner {
   dispose(): void;
 }
 
-function planLayer({ checkpoint, hidden, moe }: LayerFile): ExpertPlan {
+async function planLayer({ checkpoint, hidden, moe }: LayerFile): Promise<ExpertPlan> {
   const layers = [{ sublayers: [{ norm: '', block: moe(false) }] }];
-  const plan = planExperts(expertLayers({ layers, hidden }, blocksOf()), { checkpoint });
+  const plan = planExperts(expertLayers({ layers, hidden }, await loadBlocks({ layers })), { checkpoint });
   invariant(plan, () => 'a layer has experts');
   return plan;
 }
@@ -63,7 +63,8 @@ export function openCpuLayer(layer: LayerFile): LayerRunner {
   return {
     device: 'CPU reference',
     run: async ({ graph, x, outputs }, values, stepTokens) => {
-      const resources = { ...(await loadOnCpu(graph, planLayer(layer), { checkpoint })), contextTokens: 1 };
+      const plan = await planLayer(layer);
+      const resources = { ...(await loadOnCpu(graph, plan, { checkpoint })), contextTokens: 1 };
       return inSteps(tokens, stepTokens, (from, count) => {
         const rows = values.subarray(from * hidden, (from + count) * hidden);
         const get = runOnCpu(graph, resources, new Map(), plainStep(count, 0), new Map([[x, rows]]));
@@ -78,7 +79,7 @@ export function openCpuLayer(layer: LayerFile): LayerRunner {
 
 /** The layer on a device; `dispose` frees what the layer took of it. */
 export async function openGpuLayer(layer: LayerFile, gpu: Gpu): Promise<LayerRunner> {
-  const plan = planLayer(layer);
+  const plan = await planLayer(layer);
   const store = await ExpertStore.open(gpu, plan);
   for (let unit = 0; unit < plan.units(0); unit += 1) store.put(0, unit, await plan.read(0, unit));
   store.commit();

@@ -64,7 +64,7 @@ async function runLayer(
   renormalise: boolean,
   stepTokens: number,
 ): Promise<Outputs> {
-  const built = buildLayer(layer.moe(renormalise), layer.hidden);
+  const built = await buildLayer(layer.moe(renormalise), layer.hidden);
   return runner.run(built, await layer.checkpoint.readF32('x'), stepTokens);
 }
 

@@ -5,7 +5,8 @@ import { plainStep } from '../graph/node.ts';
 import { expectOp, type OpCase } from '../graph/op.testing.ts';
 import { gateNode, type GateIo } from '../graph/ops/gate.ts';
 import { gateReference } from '../kernels/routing/gate.reference.ts';
-import { gate, gateVariants, type RouterRule } from '../kernels/routing/gate.ts';
+import { gate, gateVariants } from '../kernels/routing/gate.ts';
+import type { RouterRule } from '../kernels/routing/rule.ts';
 import { registerStage, stageOf } from '../kernels/routing/stages/index.ts';
 import {
   MASKED,

@@ -52,10 +52,7 @@ describe('long dispatches are cut', () => {
     const options: LoadOptions = { contextTokens, quantize: 'q4_0' };
     const drafted = await draftModel(headersOnly(shape), options);
     const purpose = { contextTokens, sample: false } as const;
-    const graphs: Graph[] = [
-      drafted.prefill,
-      buildGraph(drafted.family, drafted.spec, { ...purpose, logits: 'all' }),
-    ];
+    const graphs: Graph[] = [drafted.prefill, buildGraph(drafted, { ...purpose, logits: 'all' })];
     for (const adapterClass of ['hardware', 'software'] as const) {
       const adapter = { ...portable, adapterClass };
       const facts = weightFacts(drafted, DEFAULT_LIMITS, {});

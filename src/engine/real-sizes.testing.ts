@@ -9,6 +9,7 @@ import type { WeightFacts } from '../graph/plan.ts';
 import { makeTensor } from '../graph/tensor.ts';
 import { weightParts } from '../graph/weight-parts.ts';
 import { buildDecoder } from '../blocks/decoder.ts';
+import { loadBlocks } from '../blocks/table.ts';
 import type { GraphPurpose } from '../blocks/purpose.ts';
 import { namesUnder, type GatedMoeSpec } from '../models/families/common.ts';
 import { productRouter } from '../models/families/omnimoe.ts';
@@ -201,8 +202,10 @@ function specOf(size: RealSize): ModelSpec {
   };
 }
 
+const blocks = await loadBlocks({ layers: REAL_SIZES.flatMap((size) => specOf(size).layers) });
+
 export function realGraph(size: RealSize, purpose: GraphPurpose): Graph {
-  return buildDecoder(specOf(size), purpose, new GraphBuilder());
+  return buildDecoder(specOf(size), purpose, new GraphBuilder(), blocks);
 }
 
 /** Weights in one format, without any bytes. */

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { readModel } from '../blocks/family.ts';
+import { PEER_CONFIG } from '../engine/peer-model.testing.ts';
+import { FAMILIES } from './registry.ts';
 import { parseConfig } from './registry.testing.ts';
-import type { AttentionSpec, LayerSpec } from './spec.ts';
+import { isMoe, type AttentionSpec, type LayerSpec } from './spec.ts';
 
 function config(path: string): Record<string, unknown> {
   return JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
@@ -28,6 +30,19 @@ test.each([
   expect(spec.family).toBe(family);
   expect(spec.layers).toHaveLength(layers);
 });
+
+test.each(FAMILIES.map(({ modelTypes: [type = ''], blocks }) => [type, blocks] as const))(
+  'the row of %s names the routers and experts of its specs',
+  (type, kinds) => {
+    const folders: Record<string, string> = { omnimoe: 'demo/public/models/fable-omni-8m' };
+    const values =
+      type === 'peer' ? PEER_CONFIG : config(`${folders[type] ?? `fixtures/models/${type}`}/config.json`);
+    const { spec } = parseConfig(values, type);
+    const moes = spec.layers.flatMap(({ sublayers }) => sublayers.map(({ block }) => block)).filter(isMoe);
+    const named = moes.flatMap(({ router, expert }) => [router.score.kind, expert.kind]);
+    expect([...new Set(named)]).toEqual(kinds);
+  },
+);
 
 test('granite stacks gate rows before up rows, expert by expert', () => {
   const { spec } = parseConfig(config('fixtures/models/granitemoe/config.json'), 'granite');

@@ -9,18 +9,46 @@ import type { ModelSpec } from './spec.ts';
 /** A family whose code is loaded when a model of it is opened. */
 export interface ListedFamily {
   readonly modelTypes: readonly string[];
+  /** Kinds of the routers and experts that its specs name: they can be loaded while it is. */
+  readonly blocks: readonly string[];
   readonly load: () => Promise<ConfigFamily>;
 }
 
+const GATED = ['linear', 'gated'] as const;
+
 /** The families that come with the engine. A new one is a row here, or handed to the engine from outside. */
 export const FAMILIES: readonly ListedFamily[] = [
-  { modelTypes: ['omnimoe'], load: async () => (await import('./families/omnimoe.ts')).omnimoe },
-  { modelTypes: ['qwen3_moe'], load: async () => (await import('./families/qwen3-moe.ts')).qwen3Moe },
-  { modelTypes: ['olmoe'], load: async () => (await import('./families/olmoe.ts')).olmoe },
-  { modelTypes: ['mixtral'], load: async () => (await import('./families/mixtral.ts')).mixtral },
-  { modelTypes: ['qwen2_moe'], load: async () => (await import('./families/qwen2-moe.ts')).qwen2Moe },
-  { modelTypes: ['granitemoe'], load: async () => (await import('./families/granite-moe.ts')).graniteMoe },
-  { modelTypes: ['peer'], load: async () => (await import('./families/peer.ts')).peer },
+  {
+    modelTypes: ['omnimoe'],
+    blocks: ['product', 'neuron'],
+    load: async () => (await import('./families/omnimoe.ts')).omnimoe,
+  },
+  {
+    modelTypes: ['qwen3_moe'],
+    blocks: GATED,
+    load: async () => (await import('./families/qwen3-moe.ts')).qwen3Moe,
+  },
+  { modelTypes: ['olmoe'], blocks: GATED, load: async () => (await import('./families/olmoe.ts')).olmoe },
+  {
+    modelTypes: ['mixtral'],
+    blocks: GATED,
+    load: async () => (await import('./families/mixtral.ts')).mixtral,
+  },
+  {
+    modelTypes: ['qwen2_moe'],
+    blocks: GATED,
+    load: async () => (await import('./families/qwen2-moe.ts')).qwen2Moe,
+  },
+  {
+    modelTypes: ['granitemoe'],
+    blocks: GATED,
+    load: async () => (await import('./families/granite-moe.ts')).graniteMoe,
+  },
+  {
+    modelTypes: ['peer'],
+    blocks: ['productKeys', 'neuron'],
+    load: async () => (await import('./families/peer.ts')).peer,
+  },
 ];
 
 /**

@@ -1,7 +1,7 @@
-import { gated } from './gated.ts';
-import { neuron } from './neuron.ts';
-
-/** What experts compute, by kind. */
-export const EXPERT_KINDS = { gated, neuron } as const;
+/** What experts compute, by kind; each is loaded when a spec names it. */
+export const EXPERT_KINDS = {
+  gated: async () => (await import('./gated.ts')).gated,
+  neuron: async () => (await import('./neuron.ts')).neuron,
+} as const;
 
 export type ExpertKindName = keyof typeof EXPERT_KINDS;

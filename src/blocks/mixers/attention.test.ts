@@ -7,11 +7,12 @@ import type { ConfigValues } from '../../models/config.ts';
 import { parseConfig } from '../../models/registry.testing.ts';
 import type { AttentionSpec, LayerSpec, SublayerSpec } from '../../models/spec.ts';
 import { buildDecoder } from '../decoder.ts';
+import { loadBlocks } from '../table.ts';
 
 const CONFIG = JSON.parse(readFileSync('fixtures/models/olmoe/config.json', 'utf8')) as ConfigValues;
 
 /** The rope tables of a model's layers, in their order, with one scaling for each layer. */
-function ropeTables(scalings: readonly (RopeScaling | undefined)[]): Weight[] {
+async function ropeTables(scalings: readonly (RopeScaling | undefined)[]): Promise<Weight[]> {
   const { spec } = parseConfig(CONFIG, 'olmoe');
   const scaled = ({ sublayers }: LayerSpec, scaling: RopeScaling | undefined): LayerSpec => {
     const [first, ...others] = sublayers as [SublayerSpec, ...SublayerSpec[]];
@@ -21,7 +22,8 @@ function ropeTables(scalings: readonly (RopeScaling | undefined)[]): Weight[] {
   };
   const layers = spec.layers.map((layer, index) => scaled(layer, scalings[index]));
   const purpose = { logits: 'all', sample: false, contextTokens: 8 } as const;
-  const { nodes } = buildDecoder({ ...spec, layers }, purpose, new GraphBuilder());
+  const blocks = await loadBlocks({ layers });
+  const { nodes } = buildDecoder({ ...spec, layers }, purpose, new GraphBuilder(), blocks);
   return nodes
     .filter(({ op }) => op === 'rope-kv')
     .flatMap(({ reads }) =>
@@ -45,16 +47,16 @@ test.each<[string, RopeScaling | undefined, RopeScaling]>([
   ['whether they are scaled', undefined, { kind: 'linear', factor: 2 }],
   ['their factor', { kind: 'linear', factor: 2 }, { kind: 'linear', factor: 4 }],
   ['the last of their parameters', yarn(1), yarn(1.5)],
-])('rope tables that differ in %s only stay two', (_what, one, other) => {
-  const [first, second, third] = ropeTables([one, other, one]) as [Weight, Weight, Weight];
+])('rope tables that differ in %s only stay two', async (_what, one, other) => {
+  const [first, second, third] = (await ropeTables([one, other, one])) as [Weight, Weight, Weight];
   expect(first).toBe(third);
   expect(second).not.toBe(first);
   expect(valuesOf(second)).not.toEqual(valuesOf(first));
 });
 
-test('equal scalings are one table, in whatever order their parameters are written', () => {
+test('equal scalings are one table, in whatever order their parameters are written', async () => {
   const { kind, factor, ...rest } = yarn(1) as Extract<RopeScaling, { kind: 'yarn' }>;
-  const tables = ropeTables([yarn(1), { ...rest, factor, kind }, yarn(1)]);
+  const tables = await ropeTables([yarn(1), { ...rest, factor, kind }, yarn(1)]);
   expect(tables).toHaveLength(3);
   expect(new Set(tables).size).toBe(1);
 });

@@ -1,7 +1,7 @@
 import { attention } from './attention.ts';
 import { dense } from './dense.ts';
 
-/** What sublayers without routed experts are, by kind. */
-export const MIXERS = { attention, dense } as const;
+/** What sublayers without routed experts are, by kind. These two are part of the core: the families that come with it use them. */
+export const MIXERS = { attention: () => attention, dense: () => dense } as const;
 
 export type MixerName = keyof typeof MIXERS;

@@ -1,8 +1,8 @@
-import { linear } from './linear.ts';
-import { product } from './product.ts';
-import { productKeys } from './product-keys.ts';
-
-/** How experts are chosen, by the kind of the score. */
-export const ROUTERS = { linear, product, productKeys } as const;
+/** How experts are chosen, by the kind of the score; each is loaded when a spec names it. */
+export const ROUTERS = {
+  linear: async () => (await import('./linear.ts')).linear,
+  product: async () => (await import('./product.ts')).product,
+  productKeys: async () => (await import('./product-keys.ts')).productKeys,
+} as const;
 
 export type RouterName = keyof typeof ROUTERS;

@@ -1,7 +1,7 @@
 import { AtomoeError } from '../../errors.ts';
 import { gateNode } from '../../graph/ops/gate.ts';
 import { linearNode } from '../../graph/ops/linear.ts';
-import { checkStages, type RouterRule } from '../../kernels/routing/gate.ts';
+import { checkStages, type RouterRule } from '../../kernels/routing/rule.ts';
 import type { LinearScoreSpec, RouterSpec, SelectSpec } from '../../models/spec.ts';
 import type { Router } from '../block.ts';
 

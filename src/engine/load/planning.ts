@@ -17,9 +17,9 @@ import { lower, type PlanOptions, type Tuning, type WeightFact, type WeightFacts
 import { makeTensor, tensorsOf, type Weight } from '../../graph/tensor.ts';
 import { matrixBindingBytes, weightParts, type Bounds } from '../../graph/weight-parts.ts';
 import type { FolderSource } from '../../io/source.ts';
-import { buildGraph, readModel, type ModelFamily } from '../../blocks/family.ts';
+import { buildGraph, readModel, type Model, type ModelFamily } from '../../blocks/family.ts';
 import { expertLayers, type ExpertLayer } from '../../blocks/read.ts';
-import { blocksOf } from '../../blocks/table.ts';
+import { beginBlocks } from '../../blocks/table.ts';
 import { findFamily } from '../../models/registry.ts';
 import type { ModelSpec } from '../../models/spec.ts';
 import { SAMPLE_RECORD_BYTES } from '../../graph/ops/sample.ts';
@@ -48,10 +48,8 @@ const MOST_LOOKAHEAD = 2;
 /** The KV cache when nobody asks: the model's own length, at most this. */
 const MOST_DEFAULT_CONTEXT = 4096;
 
-export interface Drafted {
+export interface Drafted extends Model {
   readonly checkpoint: Checkpoint;
-  readonly family: ModelFamily;
-  readonly spec: ModelSpec;
   readonly context: ReadContext;
   readonly expertLayers: readonly ExpertLayer[];
   readonly experts: ExpertPlan | undefined;
@@ -82,25 +80,28 @@ export async function draftModel(
   if (quantize !== undefined) oneOf(...formatNames(isQuantized))(quantize, 'quantize');
   const accept = (config: JsonObject, label: string) => {
     const family = findFamily(config, label, families);
-    if ('load' in family) family.load().catch(() => {}); // comes while headers are read; readModel awaits it
+    if (!('load' in family)) return;
+    // What readModel will wait for comes while headers are read.
+    family.load().catch(() => {});
+    beginBlocks(family.blocks);
   };
   const checkpoint = await openCheckpoint(folder, { signal, accept }, containers);
   try {
     const { config, label } = checkpoint;
-    const { family, spec } = await readModel(config, label, families, fileTensors(checkpoint));
+    const model = await readModel(config, label, families, fileTensors(checkpoint));
+    const { spec, blocks } = model;
     const contextTokens = contextOf(options, spec);
     const context: ReadContext = { checkpoint, quantize, signal };
     const lossy = { skipBelow: 0, dropColdBelow: 0, ...options.lossy };
     const purpose = { sample: true, contextTokens, skipBelow: lossy.skipBelow };
-    const decode = buildGraph(family, spec, { ...purpose, logits: 'all', lookahead: MOST_LOOKAHEAD });
-    const prefill = buildGraph(family, spec, { ...purpose, logits: 'last' });
-    const layers = expertLayers(spec, blocksOf(family));
+    const decode = buildGraph(model, { ...purpose, logits: 'all', lookahead: MOST_LOOKAHEAD });
+    const prefill = buildGraph(model, { ...purpose, logits: 'last' });
+    const layers = expertLayers(spec, blocks);
     const experts = planExperts(layers, context);
     checkTensors(spec, layers, [decode, prefill], context);
     return {
+      ...model,
       checkpoint,
-      family,
-      spec,
       context,
       expertLayers: layers,
       experts,

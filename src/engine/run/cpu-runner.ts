@@ -102,8 +102,8 @@ export class CpuRunner implements Runner {
 
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
     await breathe();
-    const { family, spec, contextTokens, lossy } = this.#drafted;
-    const graph = buildGraph(family, spec, {
+    const { contextTokens, lossy } = this.#drafted;
+    const graph = buildGraph(this.#drafted, {
       logits: 'all',
       sample: false,
       contextTokens,

@@ -132,8 +132,8 @@ export class GpuRunner implements Runner {
 
   #openAllLogits(): Promise<Plan<ModelGraph>> {
     const { gpu, drafted, forPrompts, scalar, tuning, refusals, bounds } = this.#loaded;
-    const { family, spec, contextTokens, lossy, chunkTokens } = drafted;
-    const graph = buildGraph(family, spec, {
+    const { spec, contextTokens, lossy, chunkTokens } = drafted;
+    const graph = buildGraph(drafted, {
       logits: 'all',
       sample: false,
       contextTokens,

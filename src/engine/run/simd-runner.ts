@@ -206,11 +206,12 @@ export class SimdRunner implements Runner {
   }
 
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
-    const { family, spec, contextTokens, lossy } = this.#parts.drafted;
+    const { drafted } = this.#parts;
+    const { spec, contextTokens, lossy } = drafted;
     const purpose = { logits: 'all', sample: false, contextTokens, skipBelow: lossy.skipBelow } as const;
     const maxTokens = this.chunkTokens;
     const resources = this.#resources(this.#forPrompts);
-    this.#allLogits ??= new SimdExecutor(buildGraph(family, spec, purpose), resources, maxTokens);
+    this.#allLogits ??= new SimdExecutor(buildGraph(drafted, purpose), resources, maxTokens);
     const executor = this.#allLogits;
     const { logits } = executor.graph;
     const all = new Float32Array(request.ids.length * spec.vocab);

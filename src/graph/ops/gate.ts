@@ -1,4 +1,5 @@
-import { gate, gateParams, gateStages, gateVariants, type RouterRule } from '../../kernels/routing/gate.ts';
+import { gate, gateParams, gateVariants } from '../../kernels/routing/gate.ts';
+import { gateStages, type RouterRule } from '../../kernels/routing/rule.ts';
 import { gateReference } from '../../kernels/routing/gate.reference.ts';
 import { dispatch } from '../node.ts';
 import { defineOp } from '../op.ts';

@@ -1,14 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import {
-  gate,
-  GATE_FORMS,
-  gateParams,
-  gateStages,
-  type GateForm,
-  type GateSize,
-  type RouterRule,
-} from './gate.ts';
+import { gate, GATE_FORMS, gateParams, type GateForm, type GateSize } from './gate.ts';
 import { gateReference } from './gate.reference.ts';
+import { gateStages, type RouterRule } from './rule.ts';
 import { expectClose, isFirefox, randomNormal, runKernel, testGpu } from '../testing.ts';
 
 const gpu = await testGpu();

@@ -1,4 +1,5 @@
-import { gateStages, stageParams, type GateSize, type RouterRule } from './gate.ts';
+import type { GateSize } from './gate.ts';
+import { gateStages, stageParams, type RouterRule } from './rule.ts';
 import { stageOf } from './stages/index.ts';
 import { largest } from './stages/select.ts';
 

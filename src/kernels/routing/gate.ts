@@ -4,29 +4,12 @@ import groupsOfGroup from '../../../shaders/lib/gate-groups-group.wgsl?raw';
 import groupsOfLane from '../../../shaders/lib/gate-groups-lane.wgsl?raw';
 import shared from '../../../shaders/lib/gate.wgsl?raw';
 import scoreAlone from '../../../shaders/lib/score-alone.wgsl?raw';
-import { AtomoeError, invariant } from '../../errors.ts';
+import { invariant } from '../../errors.ts';
 import { render, type Part } from '../../gpu/program.ts';
 import { foldGrid, gridPart } from '../common.ts';
 import { defineKernel, pairs, type ParamValues } from '../kernel.ts';
-import { stageOf, STAGES, type ScoreName, type SelectName, type WeighName } from './stages/index.ts';
-import type { StageParams } from './stages/stage.ts';
-
-/** Only the experts of the `keep` best groups may be chosen; `score` names the selection that says what a group is worth. */
-export interface RouterGroups {
-  readonly count: number;
-  readonly keep: number;
-  readonly score: SelectName;
-}
-
-/** How a token-choice router selects and weighs, as plain data: stages by name. A selection bias is a tensor of the model. */
-export interface RouterRule {
-  readonly score: ScoreName; // how logits become affinities
-  readonly renorm: WeighName; // how affinities, or logits, of the chosen become weights
-  readonly eps: number; // of renorm `sum` and `clamped-sum`
-  readonly scale: number; // of the final weights
-  readonly groups: RouterGroups | null;
-  readonly select?: SelectName; // where there are no groups; default `all`
-}
+import { gateStages, stageParams, type GateStages, type RouterRule } from './rule.ts';
+import { stageOf, STAGES } from './stages/index.ts';
 
 export interface GateSize {
   readonly tokens: number;
@@ -50,32 +33,7 @@ export const GATE_FORMS: readonly GateForm[] = [
   { form: 'group', wg: 128, capacity: MAX_GATE_EXPERTS },
 ];
 
-/** The names of the stages that a kernel is linked with. */
-export interface GateStages {
-  readonly score: ScoreName;
-  readonly select: SelectName;
-  readonly weigh: WeighName;
-}
-
 export type GateVariant = GateForm & GateStages & Readonly<Record<string, string | number>>;
-
-export function gateStages({ score, renorm, groups, select = 'all' }: RouterRule): GateStages {
-  return { score, select: groups?.score ?? select, weigh: renorm };
-}
-
-/** @throws {AtomoeError} bad-input - no stage has a name that the rule says, or the selection and the rule differ in groups */
-export function checkStages(rule: RouterRule): void {
-  const { score, select, weigh } = gateStages(rule);
-  stageOf('score', score);
-  stageOf('weigh', weigh);
-  const { over } = stageOf('select', select);
-  const wanted = rule.groups ? 'groups' : 'expert';
-  if (over === wanted) return;
-  throw new AtomoeError(
-    'bad-input',
-    `the selection "${select}" is over ${over}, in a rule ${rule.groups ? 'with' : 'without'} groups; wanted one over ${wanted}`,
-  );
-}
 
 /** Every form of the kernel for a rule: what the engine chooses from. */
 export function gateVariants(rule: RouterRule, experts = 1): GateVariant[] {
@@ -148,11 +106,6 @@ export const gate = defineKernel({
     return foldGrid(form === 'lane' ? Math.ceil(tokens / wg) : tokens);
   },
 });
-
-/** The numbers of a rule, as stages use them. */
-export function stageParams({ eps, scale, groups }: RouterRule): StageParams {
-  return { eps, scale, groups: groups?.count ?? 1, keep: groups?.keep ?? 1 };
-}
 
 /** The kernel's parameters for a rule. */
 export function gateParams(rule: RouterRule, { tokens, experts, topK }: GateSize): ParamValues<typeof gate> {

@@ -1,6 +1,6 @@
 import type { GateIo } from '../../graph/ops/gate.ts';
 import type { ProductRouteIo } from '../../graph/ops/product-route.ts';
-import { gateStages, stageParams } from '../../kernels/routing/gate.ts';
+import { gateStages, stageParams } from '../../kernels/routing/rule.ts';
 import { SCRATCH_BYTES } from '../kernels.ts';
 import type { SimdRun } from '../run.ts';
 

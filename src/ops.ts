@@ -1,0 +1,16 @@
+/** `atomoe/ops`: what graphs of families, mixers, routers and expert kinds from outside are made of. */
+export { atomicExpertsNode } from './graph/ops/atomic-experts.ts';
+export { attentionNode, ropeKvNode } from './graph/ops/attention.ts';
+export {
+  addRmsNormNode,
+  addSharedNode,
+  embeddingNode,
+  gluActivationNode,
+  lastRowNode,
+} from './graph/ops/basic.ts';
+export { linearNode } from './graph/ops/linear.ts';
+export { gateNode } from './graph/ops/gate.ts';
+export { expertsNode } from './graph/ops/moe.ts';
+export { rmsNormNode } from './graph/ops/norm.ts';
+export { productRouteNode } from './graph/ops/product-route.ts';
+export { sampleNodes } from './graph/ops/sample.ts';
