@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { defineConfig } from 'vite';
+import { ISOLATION } from './demo/offline/isolation.ts';
 
 const demo = resolve(import.meta.dirname, 'demo');
 
@@ -12,7 +13,8 @@ export default defineConfig({
   // would be told "200, here is some HTML".
   appType: 'mpa',
   worker: { format: 'es' },
-  server: { fs: { allow: [import.meta.dirname] } },
+  server: { fs: { allow: [import.meta.dirname] }, headers: ISOLATION },
+  preview: { headers: ISOLATION },
   build: {
     outDir: resolve(import.meta.dirname, 'dist/demo'),
     emptyOutDir: true,

@@ -10,6 +10,7 @@ const KINDS: readonly DeviceKind[] = ['gpu', 'cpu', 'reference'];
 export const QUERY = {
   device: KINDS.find((kind) => kind === params.get('device')) ?? 'auto',
   model: params.get('model'),
+  threads: Number(params.get('threads')) || undefined,
   inPage: params.get('worker') === '0',
   tuning: params.get('tuning') === 'off' ? 'off' : 'auto',
 } as const;
@@ -19,7 +20,9 @@ export async function openEngine(device: DeviceKind): Promise<Engine> {
     const { openDemoFake } = await import('./fake.ts');
     return openDemoFake();
   }
-  if (!QUERY.inPage) return createWorkerEngine({ device, tuning: QUERY.tuning });
+  const { tuning, threads } = QUERY;
+  const options = { tuning, ...(threads === undefined ? {} : { threads }) };
+  if (!QUERY.inPage) return createWorkerEngine({ device, ...options });
   const { createEngine } = await import('../src/engine/index.ts');
-  return createEngine({ device, tuning: QUERY.tuning });
+  return createEngine({ device, ...options });
 }

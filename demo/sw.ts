@@ -1,4 +1,5 @@
 /** The service worker: wires the keeper to the browser. Built to `sw.js` beside the page. */
+import { isolated } from './offline/isolation.ts';
 import { Keeper } from './offline/keeper.ts';
 
 /** The part of a service worker's global scope that is used here; the DOM's types have none of it. */
@@ -35,7 +36,7 @@ scope.addEventListener('install', (event) => {
 scope.addEventListener('activate', (event) => event.waitUntil(takeOver()));
 scope.addEventListener('fetch', (event) => {
   if (keeper.handles(event.request))
-    event.respondWith(keeper.answer(event.request, (work) => event.waitUntil(work)));
+    event.respondWith(keeper.answer(event.request, (work) => event.waitUntil(work)).then(isolated));
 });
 
 /** The cache of earlier versions of this page held whole models, which the engine keeps now. */

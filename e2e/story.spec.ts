@@ -186,6 +186,16 @@ test('the CPU tells it too, by WebAssembly', async ({ page }) => {
   expect(await demo.words.count()).toBeGreaterThan(0);
 });
 
+test('threads of the CPU tell it too, where the page is isolated', async ({ page }) => {
+  const demo = await (await new DemoPage(page).open({ device: 'cpu', threads: '2' })).ready();
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+  await expect(page.locator('#adapter')).toHaveText(/^CPU: WebAssembly SIMD \((plain|relaxed), 2 threads\)$/);
+  await demo.setLength(24);
+  await demo.tellAll();
+  expect(await demo.words.count()).toBeGreaterThan(10);
+  expect(demo.violations).toEqual([]);
+});
+
 test('two tabs tell two stories', async ({ page, context }) => {
   const first = await (await new DemoPage(page).open()).ready();
   await first.setLength(24);

@@ -4,7 +4,7 @@ import type { AdapterClass } from '../gpu/adapter-class.ts';
 import { Gpu, type AdapterFacts, type GpuEntry, type HostDevice } from '../gpu/device.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { DiskStorage } from '../io/storage.ts';
-import type { KernelSource } from '../simd/modules.ts';
+import type { KernelSource, StartThreads } from '../simd/modules.ts';
 import type { ModelFamily } from '../blocks/family.ts';
 import type { Bounds } from '../graph/weight-parts.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -64,6 +64,10 @@ export interface EngineOptions extends LoadOptions {
   storage?: DiskStorage | Promise<DiskStorage>;
   /** Where WebAssembly kernels come from; default: they come with the library. A worker asks its page. */
   kernels?: KernelSource;
+  /** Threads of the CPU, where it runs the kernels and memory can be shared with them; default: the machine's, less one, 8 at most. */
+  threads?: number;
+  /** How threads are started; default: in Node by worker_threads, and in the library's own worker. */
+  startThreads?: StartThreads;
   /** What `memoryBudget: 'auto'` stands for, where a page watches over it; default: found out and watched here. */
   autoBudget?: AutoBudget;
   /** For tests of streaming. */
@@ -303,6 +307,8 @@ export class LocalEngine implements Engine {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
     this.#unload();
+    const { threads } = this.#device.kernels ?? {};
+    void this.#closed.then(() => threads?.dispose());
   }
 
   #unload(): void {

@@ -232,17 +232,20 @@ const ENGINE: Table<EngineOptions> = {
   tuningStore: withMethods<TuningStore>('a TuningStore', 'read', 'write'),
   storage,
   kernels: callback(),
+  threads: wholeFrom(1),
+  startThreads: callback(),
   autoBudget: withMethods('an object'),
   streamTesting: withMethods('an object'),
   bounds: withMethods('an object'),
   limits: oneOf('plan', 'default'),
 };
 
-const FOR_TESTS = ['kernels', 'autoBudget', 'streamTesting', 'bounds', 'limits'];
+const FOR_TESTS = ['kernels', 'startThreads', 'autoBudget', 'streamTesting', 'bounds', 'limits'];
 
 /** How an engine in a worker is opened: what crosses to it, and the worker itself. */
 interface WorkerOptions extends LoadOptions {
   device?: DeviceKind;
+  threads?: number;
   adapterClass?: AdapterClass;
   tuning?: 'auto' | 'off';
   model?: ModelSource;
@@ -252,19 +255,24 @@ interface WorkerOptions extends LoadOptions {
 const WORKER: Table<WorkerOptions> = {
   ...LOAD,
   device: oneOf(...KINDS),
+  threads: wholeFrom(1),
   adapterClass: oneOf('hardware', 'software'),
   tuning: oneOf('auto', 'off'),
   model: modelSource,
   worker: withMethods<Worker>('a Worker', 'postMessage', 'addEventListener', 'terminate'),
 };
 
-type ConnectOptions = Pick<WorkerOptions, 'device' | 'adapterClass' | 'tuning' | 'headers' | 'signal'> & {
+type ConnectOptions = Pick<
+  WorkerOptions,
+  'device' | 'threads' | 'adapterClass' | 'tuning' | 'headers' | 'signal'
+> & {
   memory?: AutoMemory;
   close?: () => void;
 };
 
 const CONNECT: Table<ConnectOptions> = {
   device: WORKER.device,
+  threads: WORKER.threads,
   adapterClass: WORKER.adapterClass,
   tuning: WORKER.tuning,
   headers: WORKER.headers,

@@ -9,7 +9,7 @@ import { unpackRecord } from '../weights/record.ts';
 import type { Address } from './kernels.ts';
 import type { SimdMemory } from './memory.ts';
 import { SIMD_OPS } from './ops/index.ts';
-import type { RangeCall, SimdExperts, SimdRun, SimdWeight } from './run.ts';
+import type { SimdExperts, SimdRun, SimdWeight, Work } from './run.ts';
 import type { Scratch } from './scratch.ts';
 
 /** What the graphs of a model share. */
@@ -29,6 +29,12 @@ const YIELD_MS = 20;
 
 /** Multiply-adds of one call: some milliseconds. */
 const CALL_MULTIPLY_ADDS = 2 ** 23;
+
+/** Less than this is done sooner alone: a thread takes some microseconds to wake. */
+const SHARED_MULTIPLY_ADDS = 2 ** 17;
+
+/** Each thread takes so many chunks of a job, about: who begins late does fewer. */
+const CHUNKS_EACH = 4;
 
 export class SimdExecutor<G extends Graph> {
   readonly graph: G;
@@ -124,28 +130,42 @@ export class SimdExecutor<G extends Graph> {
         return found.at;
       },
       scratch: (memory, sizeBytes) => scratch.take(memory, sizeBytes),
-      split: (count, unit, multiplyAdds, call) => this.#split({ count, unit, multiplyAdds, call }, signal),
+      split: (each) => this.#split(each, signal),
       byReference: () => invariant(false, () => 'no node'),
     };
   }
 
-  #split(
-    {
-      count,
-      unit,
-      multiplyAdds,
-      call,
-    }: { count: number; unit: number; multiplyAdds: number; call: RangeCall },
-    signal: AbortSignal | undefined,
-  ): void | Promise<void> {
-    const units = Math.max(1, Math.floor(CALL_MULTIPLY_ADDS / (multiplyAdds * unit)));
-    const each = units * unit;
-    if (each >= count) return call(0, count);
+  #split({ kernel, args, ...work }: Work, signal: AbortSignal | undefined): void | Promise<void> {
+    const { count, unit, multiplyAdds, scratchBytes } = work;
+    const { memory, name, call } = kernel;
+    const threads = memory.threads?.count ?? 1;
+    const scratchArgument = args.findIndex(Number.isNaN);
+    const list = [...args];
+    if (scratchArgument >= 0)
+      list[scratchArgument] = this.#resources.scratch.take(memory, threads * scratchBytes);
+    const compute = (first: number, end: number): void => {
+      const pool = (end - first) * multiplyAdds >= SHARED_MULTIPLY_ADDS ? memory.threads : undefined;
+      const whole = (from: number, to: number) => call(...list, from, to);
+      if (!pool) return whole(first, end);
+      const chunk = Math.max(1, Math.ceil((end - first) / (threads * CHUNKS_EACH) / unit)) * unit;
+      const job = {
+        ...memory.names(name),
+        args: list,
+        scratchArgument,
+        scratchBytes,
+        first,
+        end,
+        unit: chunk,
+      };
+      if (!pool.run(job, whole)) whole(first, end);
+    };
+    const units = Math.max(1, Math.floor((threads * CALL_MULTIPLY_ADDS) / (multiplyAdds * unit)));
+    const most = units * unit;
     const next = (from: number): void | Promise<void> => {
-      for (let first = from; first < count; first += each) {
-        call(first, Math.min(count, first + each));
-        if (performance.now() - this.#yieldedMs > YIELD_MS) {
-          return this.#breath(signal).then(() => next(first + each));
+      for (let first = from; first < count; first += most) {
+        compute(first, Math.min(count, first + most));
+        if (first + most < count && performance.now() - this.#yieldedMs > YIELD_MS) {
+          return this.#breath(signal).then(() => next(first + most));
         }
       }
     };

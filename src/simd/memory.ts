@@ -1,6 +1,7 @@
 /** A WebAssembly memory with the kernels' instance over it, and who has which bytes. */
 import { AtomoeError, invariant } from '../errors.ts';
 import type { Address, SimdKernels } from './kernels.ts';
+import type { ThreadPool } from './thread-pool.ts';
 
 const PAGE_BYTES = 2 ** 16;
 const MOST_PAGES = 2 ** 16; // 4 GiB, what addresses of 32 bits reach
@@ -18,6 +19,8 @@ export const MOST_MEMORY_BYTES = MOST_PAGES * PAGE_BYTES - FIRST_BYTE - PAGE_BYT
 export interface SimdModule {
   readonly module: WebAssembly.Module;
   readonly build: SimdBuild;
+  /** What shares the work; the module is then built for shared memories. */
+  readonly threads?: ThreadPool | undefined;
 }
 
 /** `relaxed` uses fused multiply-adds where the machine has them; results of the two differ in the last bits. */
@@ -34,16 +37,36 @@ interface Block {
  */
 export class SimdMemory {
   readonly kernels: SimdKernels;
+  readonly threads: ThreadPool | undefined;
   readonly #memory: WebAssembly.Memory;
+  readonly #number: number; // among the threads' memories
+  readonly #kernelNumbers: ReadonlyMap<string, number>;
   #end: number = FIRST_BYTE; // of what was ever allocated
   #free: Block[] = []; // by address, none beside another
   #views: Views | undefined;
 
   /** @param module - of the kernels; reserves nothing yet */
-  constructor({ module }: SimdModule) {
-    this.#memory = new WebAssembly.Memory({ initial: 1 });
+  constructor({ module, threads }: SimdModule) {
+    this.threads = threads;
+    this.#memory = threads
+      ? new WebAssembly.Memory({ initial: 1, maximum: MOST_PAGES, shared: true })
+      : new WebAssembly.Memory({ initial: 1 });
     const { exports } = new WebAssembly.Instance(module, { env: { memory: this.#memory } });
     this.kernels = exports as unknown as SimdKernels;
+    this.#kernelNumbers = new Map(Object.keys(exports).map((name, index) => [name, index]));
+    this.#number = threads?.add(this.#memory) ?? 0;
+  }
+
+  /** How the threads know this memory and one of its kernels. */
+  names(kernel: string): { readonly memory: number; readonly kernel: number } {
+    const number = this.#kernelNumbers.get(kernel);
+    invariant(number !== undefined, () => `no kernel ${kernel}`);
+    return { memory: this.#number, kernel: number };
+  }
+
+  /** Lets the threads forget the memory; whoever holds it has to as well. */
+  dispose(): void {
+    this.threads?.forget(this.#number);
   }
 
   /** What the system has given this memory. */
@@ -125,10 +148,12 @@ export class SimdMemory {
   #view(): Views {
     const { buffer } = this.#memory;
     if (this.#views?.bytes.buffer !== buffer) {
+      // Shared or not: what is read of it is copied before it goes to what takes no shared memory.
+      const own = buffer as ArrayBuffer;
       this.#views = {
-        bytes: new Uint8Array(buffer),
-        floats: new Float32Array(buffer),
-        words: new Uint32Array(buffer),
+        bytes: new Uint8Array(own),
+        floats: new Float32Array(own),
+        words: new Uint32Array(own),
       };
     }
     return this.#views;

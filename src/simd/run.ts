@@ -34,8 +34,41 @@ export interface SimdExperts {
 /** Computes what the experts that are there now add. */
 export type Wave = () => void | Promise<void>;
 
-/** A call of a kernel for some of its outputs. */
-export type RangeCall = (first: number, end: number) => void;
+/** A kernel that computes outputs [first, end): its last two arguments. */
+type RangeKernel = (...args: number[]) => void;
+
+/** A kernel of a memory's instance, by its name. */
+export interface Kernel<F> {
+  readonly name: string;
+  readonly memory: SimdMemory;
+  readonly call: F;
+}
+
+type WithoutRange<T extends readonly unknown[]> = T extends [...infer Head, number, number] ? Head : never;
+
+/** A call of a kernel for all of its outputs. */
+export interface Work {
+  readonly kernel: Kernel<RangeKernel>;
+  readonly args: readonly number[];
+  readonly count: number;
+  readonly unit: number; // ranges begin at multiples of it
+  readonly multiplyAdds: number; // of one output, about
+  /** Bytes that each call has to itself: their address takes the place of `SCRATCH` among the arguments. */
+  readonly scratchBytes: number;
+}
+
+/** Stands for the address of scratch in the arguments of a kernel. */
+export const SCRATCH = NaN;
+
+/** Work of a kernel, its arguments checked by the compiler. */
+export function work<F extends (...args: never[]) => void>(
+  { name, memory, call }: Kernel<F>,
+  shape: Omit<Work, 'kernel' | 'args'>,
+  ...args: WithoutRange<Parameters<F>>
+): Work {
+  const kernel = { name, memory, call: call as unknown as RangeKernel };
+  return { ...shape, kernel, args: args as unknown as number[] };
+}
 
 export interface SimdRun {
   readonly step: Step;
@@ -53,12 +86,10 @@ export interface SimdRun {
   /** Bytes of `memory` that are the op's until it ends. */
   scratch(memory: SimdMemory, sizeBytes: number): Address;
   /**
-   * Calls a kernel for outputs [0, count), in ranges that begin at multiples of `unit`. Long work is cut, so that an
-   * abort need not wait for it; the results do not depend on the cuts.
-   *
-   * @param multiplyAdds - of one output, about
+   * Does work, in ranges and shared with threads where it is long, so that an abort need not wait for it. The results
+   * depend on neither.
    */
-  split(count: number, unit: number, multiplyAdds: number, call: RangeCall): void | Promise<void>;
+  split(work: Work): void | Promise<void>;
   /** Runs the op by its reference instead: for what no kernel can do. */
   byReference(): void;
 }
@@ -69,10 +100,28 @@ export type SimdOp<Io extends object> = (run: SimdRun, io: Io) => void | Promise
 /** The kernel of a format; undefined where it has none, and the reference runs. */
 export function kernelOf<Name extends keyof FormatKernels>(
   kernels: SimdKernels,
-  name: Name,
+  family: Name,
   format: FormatName,
 ): FormatKernels[Name] | undefined {
-  return (kernels as unknown as Partial<Record<string, FormatKernels[Name]>>)[`${name}_${format}`];
+  return (kernels as unknown as Partial<Record<string, FormatKernels[Name]>>)[`${family}_${format}`];
+}
+
+/** The same with what threads need to find it. */
+export function formatKernel<Name extends keyof FormatKernels>(
+  memory: SimdMemory,
+  family: Name,
+  format: FormatName,
+): Kernel<FormatKernels[Name]> | undefined {
+  const call = kernelOf(memory.kernels, family, format);
+  return call && { name: `${family}_${format}`, memory, call };
+}
+
+/** A kernel that is not one of a format. */
+export function kernelNamed<Name extends keyof SimdKernels>(
+  memory: SimdMemory,
+  name: Name,
+): Kernel<SimdKernels[Name]> {
+  return { name, memory, call: memory.kernels[name] };
 }
 
 /** Does one thing after another, without waiting where nothing has to be waited for. */

@@ -176,6 +176,7 @@ export class SimdStore implements SlotStore {
   /** Lets go of the memories: the system takes them back as a whole. */
   dispose(): void {
     if (this.#pools.length === 0) return;
+    for (const { memory } of this.#pools) memory.dispose();
     this.#pools.length = 0;
     this.#onDispose();
   }

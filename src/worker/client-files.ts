@@ -8,8 +8,9 @@ import { encodeError, KERNELS_FOLDER, type FileAnswer, type FileRequest } from '
 const KERNELS: ModelFiles = {
   label: 'kernels',
   async open(name) {
-    if (name !== 'plain' && name !== 'relaxed') return undefined;
-    const bytes = await (await import('../simd/built.ts')).readBuilt(name);
+    const { isBuilt, readBuilt } = await import('../simd/built.ts');
+    if (!isBuilt(name)) return undefined;
+    const bytes = await readBuilt(name);
     const read = (from: number, sizeBytes: number) => Promise.resolve(bytes.slice(from, from + sizeBytes));
     return { name, sizeBytes: bytes.byteLength, read };
   },

@@ -1,7 +1,7 @@
 /** `ModelFiles` objects that stayed on the page, as seen from the worker: every open and read is a message. */
 import type { ModelFile, ModelFiles } from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
-import type { SimdBuild } from '../simd/memory.ts';
+import type { BuiltName } from '../simd/modules.ts';
 import { decodeError, KERNELS_FOLDER, type FileAnswer, type FileRequest } from './protocol.ts';
 
 interface PendingRead {
@@ -23,9 +23,9 @@ export class RemoteFiles {
   }
 
   /** The kernels that the page has. @throws {AtomoeError} network - the page cannot load them */
-  async kernels(build: SimdBuild): Promise<Uint8Array<ArrayBuffer>> {
-    const file = await this.folder(KERNELS_FOLDER, 'kernels', undefined).open(build);
-    if (!file) throw new AtomoeError('internal', `the page has no kernels "${build}"; please report it`);
+  async kernels(name: BuiltName): Promise<Uint8Array<ArrayBuffer>> {
+    const file = await this.folder(KERNELS_FOLDER, 'kernels', undefined).open(name);
+    if (!file) throw new AtomoeError('internal', `the page has no kernels "${name}"; please report it`);
     const bytes = await file.read(0, file.sizeBytes);
     file.dispose?.();
     return bytes;

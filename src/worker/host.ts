@@ -3,7 +3,6 @@
  * `MessageChannel`, and `worker.ts` the real one and `self`.
  */
 import type { Engine, LoadProgress, ModelSource, Session } from '../engine/api.ts';
-import type { SimdBuild } from '../simd/memory.ts';
 import type { KernelSource } from '../simd/modules.ts';
 import { AtomoeError } from '../errors.ts';
 import { RemoteFiles } from './host-files.ts';
@@ -156,7 +155,7 @@ class EngineHost {
   }
 
   async #open(options: OpenOptions): Promise<CallResult> {
-    const kernels = (build: SimdBuild) => this.#files.kernels(build);
+    const kernels: KernelSource = (name) => this.#files.kernels(name);
     const engine = await this.#openEngine({ ...options, kernels });
     if (this.#isDisposed) {
       engine.dispose();

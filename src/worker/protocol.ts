@@ -26,6 +26,7 @@ import { AtomoeError, type ErrorCode } from '../errors.ts';
 /** How the worker opens its engine. */
 export interface OpenOptions {
   readonly device?: DeviceKind; // 'auto' by default
+  readonly threads?: number; // of the CPU, where it runs the model; default: the machine's, less one, 8 at most
   readonly adapterClass?: AdapterReport['adapterClass']; // for tests: as what to run the adapter
   readonly tuning?: 'auto' | 'off'; // whether to find the fastest kernels for this adapter; 'auto' by default
   readonly autoBudget?: AutoBudget; // what memoryBudget: 'auto' stands for: the page knows more of the machine

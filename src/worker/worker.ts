@@ -2,11 +2,19 @@
 import { createEngine } from '../engine/index.ts';
 import { hostEngine } from './host.ts';
 import type { PortLike } from './protocol.ts';
+import { servedAsThread, startThreads } from './threads.ts';
 
-if ('WorkerGlobalScope' in globalThis) serve(self as unknown as PortLike & { close(): void });
+if ('WorkerGlobalScope' in globalThis) serve(self as unknown as Scope);
 
-function serve(scope: PortLike & { close(): void }): void {
-  hostEngine(scope, createEngine, () => scope.close());
+type Scope = PortLike & { readonly name?: string; close(): void };
+
+function serve(scope: Scope): void {
+  if (servedAsThread(scope)) return;
+  hostEngine(
+    scope,
+    (options) => createEngine({ ...options, startThreads }),
+    () => scope.close(),
+  );
   scope.postMessage({ kind: 'alive' }); // the script was found and runs (see start.ts)
   // Held for life: when the page gets this lock, the worker is gone (see open.ts).
   scope.addEventListener('message', (event: MessageEvent<{ kind: string; name?: string }>) => {

@@ -37,10 +37,10 @@ export function reportOf({ name, adapterClass, features, limits }: AdapterFacts)
 }
 
 /** What the engine says of WebAssembly in the place of an adapter. */
-export function simdAdapter({ build }: SimdModule): Omit<AdapterReport, 'why'> {
+export function simdAdapter({ build, threads }: SimdModule): Omit<AdapterReport, 'why'> {
   return {
     device: 'cpu',
-    name: `WebAssembly SIMD (${build})`,
+    name: `WebAssembly SIMD (${build}${threads ? `, ${threads.count} threads` : ''})`,
     adapterClass: 'software',
     f16: false,
     subgroups: false,

@@ -1,7 +1,8 @@
 /** What an engine computes with, and how a model is brought there. */
 import { Gpu, readAdapter, type AdapterFacts } from '../../gpu/device.ts';
 import type { SimdModule } from '../../simd/memory.ts';
-import { openKernels, type NoKernels } from '../../simd/modules.ts';
+import { openKernels, type KernelOptions, type NoKernels } from '../../simd/modules.ts';
+import type { Thread } from '../../simd/thread-pool.ts';
 import type { AdapterReport } from '../api.ts';
 import type { EngineOptions } from '../engine.ts';
 import type { Runner } from '../run/runner.ts';
@@ -25,10 +26,10 @@ export interface Device {
 
 /** @throws {AtomoeError} no-webgpu; network - the kernels cannot be loaded */
 export async function openDevice(options: EngineOptions): Promise<Device> {
-  const { device = 'auto', gpu, adapterClass, kernels } = options;
+  const { device = 'auto', gpu, adapterClass } = options;
   if (device === 'auto') return fasterDevice(options);
   if (device === 'reference') return { hasBudget: false };
-  if (device === 'cpu') return onCpu(await openKernels(kernels));
+  if (device === 'cpu') return onCpu(await openKernels(kernelOptions(options)));
   if (device === 'gpu') return { facts: await readAdapter(gpu, adapterClass), hasBudget: true };
   const facts = Gpu.adopt(device, adapterClass);
   facts.dispose(); // each load adopts anew: here only the device's facts are wanted
@@ -42,12 +43,15 @@ function onCpu(kernels: SimdModule | NoKernels): Device {
 
 /** What there is; the faster one, where there are both. */
 async function fasterDevice(options: EngineOptions): Promise<Device> {
-  const { gpu, adapterClass, kernels: source, tuningStore = indexedDbTuning() } = options;
-  const [adapter, cpu] = await Promise.allSettled([readAdapter(gpu, adapterClass), openKernels(source)]);
+  const { gpu, adapterClass, tuningStore = indexedDbTuning() } = options;
+  const [adapter, cpu] = await Promise.allSettled([
+    readAdapter(gpu, adapterClass),
+    openKernels({ ...kernelOptions(options), threads: 1 }),
+  ]);
   const kernels = cpu.status === 'fulfilled' ? cpu.value : undefined;
   if (adapter.status === 'rejected') {
     if (!kernels) throw adapter.reason;
-    return { why: textOf(adapter.reason), ...onCpu(kernels) };
+    return { why: textOf(adapter.reason), ...onCpu(await openKernels(kernelOptions(options))) };
   }
   const facts = adapter.value;
   if (!kernels || 'reason' in kernels) {
@@ -55,7 +59,30 @@ async function fasterDevice(options: EngineOptions): Promise<Device> {
   }
   const { chooseDevice } = await import('./choose-device.ts');
   const { device, why } = await chooseDevice(facts, kernels, { options, store: tuningStore });
-  return device === 'gpu' ? { facts, hasBudget: true, why } : { kernels, hasBudget: true, why };
+  if (device === 'gpu') return { facts, hasBudget: true, why };
+  return { ...onCpu(await openKernels(kernelOptions(options))), why };
+}
+
+function kernelOptions({
+  kernels: source,
+  startThreads,
+  threads = mostThreads(),
+}: EngineOptions): KernelOptions {
+  const start = startThreads ?? (isNode() ? startInNode : undefined);
+  return { source, threads, startThreads: start };
+}
+
+/** One core is left to the page, or to the rest of the machine; beyond eight, small models gain nothing. */
+function mostThreads(): number {
+  return Math.max(1, Math.min(8, (globalThis.navigator?.hardwareConcurrency ?? 2) - 1));
+}
+
+function isNode(): boolean {
+  return (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node !== undefined;
+}
+
+async function startInNode(count: number): Promise<Thread[]> {
+  return (await import('../../simd/node-threads.ts')).startNodeThreads(count);
 }
 
 export function adapterOf({ facts, kernels, why = '' }: Device): AdapterReport {

@@ -3,7 +3,7 @@ import type { AtomicExpertsIo } from '../../graph/ops/atomic-experts.ts';
 import { chooseSchedule } from '../../kernels/atomic/atomic-schedule.ts';
 import { activationCode } from '../../kernels/core/activation.ts';
 import { SCRATCH_BYTES } from '../kernels.ts';
-import { kernelOf, type SimdRun } from '../run.ts';
+import { formatKernel, SCRATCH, work, type SimdRun } from '../run.ts';
 import { partOf } from './experts.ts';
 
 /** Outputs are cut at blocks of weights. */
@@ -60,9 +60,9 @@ function kernelsOf(
   const layout = store.layout(bank);
   const [input, output] = [partOf(layout, 'in'), partOf(layout, 'out')];
   const { kernels } = memory;
-  const byToken = kernelOf(kernels, 'atomic_scores', input.format);
-  const byExpert = kernelOf(kernels, 'atomic_scores_sorted', input.format);
-  const combine = kernelOf(kernels, 'atomic_combine', output.format);
+  const byToken = formatKernel(memory, 'atomic_scores', input.format);
+  const byExpert = formatKernel(memory, 'atomic_scores_sorted', input.format);
+  const combine = formatKernel(memory, 'atomic_combine', output.format);
   if (!byToken || !byExpert || !combine) return undefined;
   const pageExperts = experts / store.units(bank);
   const table = store.table(bank);
@@ -71,27 +71,21 @@ function kernelsOf(
   const schedule = io.schedule ?? chooseSchedule({ tokens, topK, experts });
   const isSorted = schedule === 'experts';
   const sorted = isSorted ? run.scratch(memory, 8 * pairs) : 0;
-  const scratch = run.scratch(memory, SCRATCH_BYTES + (isSorted ? 16 * pairs : 0));
-  const shape = [tokens, hidden, topK] as const;
+  const sizes = [tokens, hidden, topK] as const;
   const score = () => {
-    if (isSorted) kernels.sort_pairs(ids, sorted, scratch, pairs, experts);
-    const kernel = isSorted ? byExpert : byToken;
-    return run.split(pairs, PAIRS_TOGETHER, hidden, (first, end) =>
-      kernel(
-        ...([x, isSorted ? sorted : ids, table, scores, ...shape, act, pageExperts] as const),
-        ...([input.at, input.scales, scratch, first, end] as const),
-      ),
-    );
+    if (isSorted) {
+      const scratch = run.scratch(memory, SCRATCH_BYTES + 16 * pairs);
+      kernels.sort_pairs(ids, sorted, scratch, pairs, experts);
+    }
+    const shape = { count: pairs, unit: PAIRS_TOGETHER, multiplyAdds: hidden, scratchBytes: SCRATCH_BYTES };
+    const list = [x, isSorted ? sorted : ids, table, scores, ...sizes, act, pageExperts] as const;
+    return run.split(work(isSorted ? byExpert : byToken, shape, ...list, input.at, input.scales, SCRATCH));
   };
-  const add = () =>
-    run.split(hidden, BLOCK, pairs, (first, end) =>
-      combine(
-        ...([scores, ids, weights, table, y, ...shape, pageExperts, output.at, output.scales] as const),
-        scratch,
-        first,
-        end,
-      ),
-    );
+  const add = () => {
+    const shape = { count: hidden, unit: BLOCK, multiplyAdds: pairs, scratchBytes: SCRATCH_BYTES };
+    const list = [scores, ids, weights, table, y, ...sizes, pageExperts] as const;
+    return run.split(work(combine, shape, ...list, output.at, output.scales, SCRATCH));
+  };
   return () => {
     const scoring = score();
     return scoring ? scoring.then(add) : add();

@@ -1,6 +1,6 @@
 import type { AttentionIo, RopeKvIo } from '../../graph/ops/attention.ts';
 import { SCRATCH_BYTES } from '../kernels.ts';
-import type { SimdRun } from '../run.ts';
+import { kernelNamed, SCRATCH, work, type SimdRun } from '../run.ts';
 
 const STYLES = { half: 0, pair: 1 } as const;
 const NORMS = { none: 0, head: 1, vector: 2 } as const;
@@ -37,14 +37,10 @@ export function attention(run: SimdRun, io: AttentionIo): void | Promise<void> {
   const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
   const { main, step } = run;
   const { tokens, past } = step;
-  const scratch = run.scratch(main, SCRATCH_BYTES + 4 * HEADS_TOGETHER * (past + tokens));
+  const scratchBytes = SCRATCH_BYTES + 4 * HEADS_TOGETHER * (past + tokens);
   const [qAt, kAt, vAt, oAt] = [run.at(q), run.at(kCache), run.at(vCache), run.at(o)];
   const keys = window > 0 ? Math.min(window, past + tokens) : past + tokens;
-  return run.split(tokens * heads, heads, 2 * keys * headDim, (first, end) =>
-    main.kernels.attention(
-      ...([qAt, kAt, vAt, oAt, scratch, tokens, past, heads, kvHeads, headDim, scale, window] as const),
-      first,
-      end,
-    ),
-  );
+  const shape = { count: tokens * heads, unit: heads, multiplyAdds: 2 * keys * headDim, scratchBytes };
+  const sizes = [tokens, past, heads, kvHeads, headDim, scale, window] as const;
+  return run.split(work(kernelNamed(main, 'attention'), shape, qAt, kAt, vAt, oAt, SCRATCH, ...sizes));
 }

@@ -10,7 +10,7 @@ import type { LinearIo } from '../../graph/ops/linear.ts';
 import { rowsOf, type RmsNormIo } from '../../graph/ops/norm.ts';
 import { activationCode } from '../../kernels/core/activation.ts';
 import { SCRATCH_BYTES } from '../kernels.ts';
-import { kernelOf, type SimdRun } from '../run.ts';
+import { formatKernel, SCRATCH, work, type SimdRun } from '../run.ts';
 
 /** Outputs of a linear kernel are computed so many at a time. */
 const OUTS_TOGETHER = 8;
@@ -18,11 +18,10 @@ const OUTS_TOGETHER = 8;
 export function linear(run: SimdRun, { x, weight, bias, y, multiplier = 1 }: LinearIo): void | Promise<void> {
   const { main, step } = run;
   const { memory, format, at, scalesAt } = run.weight(weight);
-  const kernel = kernelOf(memory.kernels, 'linear', format);
+  const kernel = formatKernel(memory, 'linear', format);
   if (!kernel) return run.byReference();
   const { rows: outs, cols } = weight;
   const rows = rowsOf(x, cols, step.tokens);
-  const scratch = run.scratch(memory, SCRATCH_BYTES);
   const isHere = memory === main;
   // Activations come to the weights and go back: they are far smaller.
   const xBytes = 4 * rows * cols;
@@ -35,8 +34,9 @@ export function linear(run: SimdRun, { x, weight, bias, y, multiplier = 1 }: Lin
     memory.bytes.set(main.bytes.subarray(run.at(x), run.at(x) + xBytes), xAt);
     if (bias) memory.bytes.set(main.bytes.subarray(biasAt, biasAt + 4 * outs), biasHere);
   }
-  const done = run.split(outs, OUTS_TOGETHER, rows * cols, (first, end) =>
-    kernel(xAt, at, scalesAt, biasHere, yAt, rows, cols, outs, multiplier, scratch, first, end),
+  const shape = { count: outs, unit: OUTS_TOGETHER, multiplyAdds: rows * cols, scratchBytes: SCRATCH_BYTES };
+  const done = run.split(
+    work(kernel, shape, xAt, at, scalesAt, biasHere, yAt, rows, cols, outs, multiplier, SCRATCH),
   );
   const takeBack = () => {
     if (!isHere) main.bytes.set(memory.bytes.subarray(yAt, yAt + yBytes), run.at(y));
@@ -47,7 +47,7 @@ export function linear(run: SimdRun, { x, weight, bias, y, multiplier = 1 }: Lin
 export function embedding(run: SimdRun, { ids, table, y, multiplier }: EmbeddingIo): void {
   const { main, step } = run;
   const { memory, format, at, scalesAt } = run.weight(table);
-  const kernel = kernelOf(memory.kernels, 'embedding', format);
+  const kernel = formatKernel(memory, 'embedding', format);
   if (!kernel) return run.byReference();
   const { rows: vocab, cols } = table;
   const { tokens } = step;
@@ -56,7 +56,7 @@ export function embedding(run: SimdRun, { ids, table, y, multiplier }: Embedding
   const idsAt = isHere ? run.at(ids) : run.scratch(memory, 4 * tokens);
   const yAt = isHere ? run.at(y) : run.scratch(memory, yBytes);
   if (!isHere) memory.words(idsAt, tokens).set(run.words(ids));
-  kernel(idsAt, at, scalesAt, yAt, tokens, vocab, cols, multiplier, 0, tokens);
+  kernel.call(idsAt, at, scalesAt, yAt, tokens, vocab, cols, multiplier, 0, tokens);
   if (!isHere) main.bytes.set(memory.bytes.subarray(yAt, yAt + yBytes), run.at(y));
 }
 

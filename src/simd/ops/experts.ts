@@ -4,7 +4,7 @@ import { activationCode } from '../../kernels/core/activation.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 import { scalesOffsetBytes, type RecordLayout } from '../../weights/record.ts';
 import { SCRATCH_BYTES, type Address } from '../kernels.ts';
-import { inTurn, kernelOf, type SimdRun } from '../run.ts';
+import { inTurn, formatKernel, SCRATCH, work, type SimdRun } from '../run.ts';
 
 /** Of pairs that have no expert. */
 const NOWHERE = 0xffffffff;
@@ -101,11 +101,10 @@ function gluOf(run: SimdRun, { bank, topK, hidden, width, activation }: ExpertsI
   const layout = store.layout(bank);
   const [gate, up, down] = [partOf(layout, 'gate'), partOf(layout, 'up'), partOf(layout, 'down')];
   const { kernels } = memory;
-  const first = gate.format === up.format ? kernelOf(kernels, 'glu', gate.format) : undefined;
-  const second = kernelOf(kernels, 'linear', down.format);
+  const first = gate.format === up.format ? formatKernel(memory, 'glu', gate.format) : undefined;
+  const second = formatKernel(memory, 'linear', down.format);
   if (!first || !second) return undefined;
   const act = activationCode(activation);
-  const scratch = run.scratch(memory, SCRATCH_BYTES);
   const rowsMost = run.step.tokens; // a token takes an expert once at most
   const inputs = run.scratch(memory, 4 * rowsMost * hidden);
   const index = run.scratch(memory, 4 * rowsMost);
@@ -117,21 +116,22 @@ function gluOf(run: SimdRun, { bank, topK, hidden, width, activation }: ExpertsI
     const isWhole = run.step.tokens === 1;
     if (!isWhole) kernels.gather_rows(x, index, inputs, rows, hidden);
     const from = isWhole ? x : inputs;
-    const across = run.split(width, OUTS_TOGETHER, 2 * rows * hidden, (begin, end) =>
-      first(
+    const shape = { unit: OUTS_TOGETHER, scratchBytes: SCRATCH_BYTES };
+    const across = run.split(
+      work(
+        first,
+        { ...shape, count: width, multiplyAdds: 2 * rows * hidden },
         ...([from, record + gate.at, record + gate.scales, record + up.at, record + up.scales] as const),
-        ...([h, rows, hidden, width, act, scratch] as const),
-        begin,
-        end,
+        ...([h, rows, hidden, width, act, SCRATCH] as const),
       ),
     );
     const to = out + 4 * group.first * hidden;
     const backward = () =>
-      run.split(hidden, OUTS_TOGETHER, rows * width, (begin, end) =>
-        second(
-          ...([h, record + down.at, record + down.scales, 0, to, rows, width, hidden, 1, scratch] as const),
-          begin,
-          end,
+      run.split(
+        work(
+          second,
+          { ...shape, count: hidden, multiplyAdds: rows * width },
+          ...([h, record + down.at, record + down.scales, 0, to, rows, width, hidden, 1, SCRATCH] as const),
         ),
       );
     return across ? across.then(backward) : backward();

@@ -1,0 +1,58 @@
+/** Jobs are done once, whoever does them, and jobs follow jobs without anyone taking part in a wrong one. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { SimdMemory, type SimdModule } from './memory.ts';
+import { openKernels } from './modules.ts';
+import { startNodeThreads } from './node-threads.ts';
+
+const COLS = 1024;
+const OUTS = 512;
+
+let module: SimdModule;
+
+beforeAll(async () => {
+  const opened = await openKernels({ threads: 3, startThreads: startNodeThreads });
+  if ('reason' in opened) throw new Error(opened.message);
+  module = opened;
+});
+
+afterAll(() => module.threads?.dispose());
+
+test('a thousand jobs over two memories give what one call gives, and threads do part of them', async () => {
+  const { threads } = module;
+  const memories = [new SimdMemory(module), new SimdMemory(module)].map((memory, index) => {
+    const at = {
+      x: memory.alloc(4 * COLS),
+      w: memory.alloc(4 * COLS * OUTS),
+      y: memory.alloc(4 * OUTS),
+      scratch: memory.alloc(3 * 2 ** 18),
+    };
+    memory.floats(at.x, COLS).forEach((_, c, x) => (x[c] = Math.sin(c + index)));
+    memory.floats(at.w, COLS * OUTS).forEach((_, c, w) => (w[c] = Math.cos(c * 0.37 + index)));
+    return { memory, at };
+  });
+  expect(await threads?.isReady(3000)).toBe(true);
+  for (let round = 0; round < 1000; round += 1) {
+    const { memory, at } = memories[round % 2]!;
+    const outs = 8 + ((round * 56) % (OUTS - 8));
+    const args = [at.x, at.w, 0, 0, at.y, 1, COLS, OUTS, 1 + round, at.scratch];
+    const call = (first: number, end: number) =>
+      (memory.kernels['linear_f32'] as (...list: number[]) => void)(...args, first, end);
+    call(0, outs);
+    const want = memory.floats(at.y, outs).slice();
+    memory.floats(at.y, OUTS).fill(NaN);
+    const job = { ...memory.names('linear_f32'), args, scratchArgument: 9, scratchBytes: 2 ** 18 };
+    expect(threads?.run({ ...job, first: 0, end: outs, unit: 8 }, call)).toBe(true);
+    expect(memory.floats(at.y, outs)).toEqual(want);
+    expect(memory.floats(at.y + 4 * outs, OUTS - outs).every(Number.isNaN)).toBe(true);
+  }
+  expect(threads!.helped).toBeGreaterThan(0);
+});
+
+test('while threads hear of another memory, jobs are left to the caller', async () => {
+  const memory = new SimdMemory(module);
+  const job = { ...memory.names('linear_f32'), args: [], scratchArgument: -1, scratchBytes: 0 };
+  expect(module.threads?.run({ ...job, first: 0, end: 8, unit: 8 }, () => {})).toBe(false);
+  expect(await module.threads?.isReady(3000)).toBe(true);
+  memory.dispose();
+  expect(await module.threads?.isReady(3000)).toBe(true);
+});

@@ -1,0 +1,103 @@
+/** What a thread of the kernels runs. One function that refers to nothing outside itself: Node starts it from its text. */
+
+/** Both ends of a thread: a worker's own scope in browsers, `parentPort` in Node. */
+export interface ThreadPort {
+  onmessage: ((event: { readonly data: ToThread }) => void) | null;
+}
+
+/** What threads are sent: what they are made of, a memory, or that they are to wait for work. */
+export type ToThread =
+  | { readonly kind: 'open'; readonly module: WebAssembly.Module; readonly control: SharedArrayBuffer }
+  | { readonly kind: 'memory'; readonly number: number; readonly memory: WebAssembly.Memory }
+  | { readonly kind: 'forget'; readonly number: number }
+  | { readonly kind: 'serve'; readonly index: number };
+
+/** Where the words of the control block are; see `ThreadPool`. Numbers of arguments are f64, from `ARGUMENTS` bytes on. */
+export const CONTROL = {
+  sequence: 0, // odd while a job is being written
+  serves: 1, // times that each thread was told to serve: more than a thread has heard of means mail
+  ready: 2, // times that threads have begun to serve, all together
+  next: 3, // the ticket that is taken next
+  completed: 4, // chunks of this job
+  failed: 5, // a kernel trapped
+  firstTicket: 6,
+  chunks: 7,
+  unit: 8, // outputs of a chunk
+  end: 9, // of the job's outputs
+  memory: 10,
+  kernel: 11, // among the exports
+  arguments: 12, // how many
+  first: 14, // of the job's outputs
+  scratchArgument: 13, // which of them is the thread's own scratch; -1: none
+} as const;
+
+export const CONTROL_BYTES = 512;
+export const ARGUMENTS_AT = 128; // bytes; the last number is the size of a thread's scratch
+export const MOST_ARGUMENTS = 40;
+
+/** Serves a port for ever. */
+export function serveThread(port: ThreadPort, at: typeof CONTROL, argumentsAt: number, most: number): void {
+  const exportsOf = new Map<number, WebAssembly.Exports>();
+  let module: WebAssembly.Module | undefined;
+  let ints: Int32Array = new Int32Array(0);
+  let numbers: Float64Array = new Float64Array(0);
+  let served = 0;
+  const word = (index: number) => Atomics.load(ints, index);
+
+  /** Takes chunks of the job that was published as `sequence` until there are none. */
+  const work = (sequence: number, me: number) => {
+    const ticketsFrom = word(at.firstTicket);
+    const ticketsTo = ticketsFrom + word(at.chunks);
+    const [unit, begin, end] = [word(at.unit), word(at.first), word(at.end)];
+    const exported = exportsOf.get(word(at.memory)) ?? {};
+    const kernel = Object.values(exported)[word(at.kernel)] as ((...list: number[]) => void) | undefined;
+    const list = Array.from(numbers.subarray(0, word(at.arguments)));
+    const own = word(at.scratchArgument);
+    if (own >= 0) list[own] = (list[own] ?? 0) + me * (numbers[most] ?? 0);
+    if (word(at.sequence) !== sequence) return; // what was read may be half of the next job
+    for (;;) {
+      const ticket = word(at.next);
+      if (ticket < ticketsFrom || ticket >= ticketsTo) return;
+      if (Atomics.compareExchange(ints, at.next, ticket, ticket + 1) !== ticket) continue;
+      const from = begin + (ticket - ticketsFrom) * unit;
+      try {
+        kernel?.(...list, from, Math.min(end, from + unit));
+      } catch {
+        Atomics.store(ints, at.failed, 1);
+      }
+      Atomics.add(ints, at.completed, 1);
+      Atomics.notify(ints, at.completed);
+    }
+  };
+
+  const serve = (me: number) => {
+    served += 1;
+    let last = word(at.sequence);
+    Atomics.add(ints, at.ready, 1);
+    while (word(at.serves) === served) {
+      // A step's jobs follow one another within microseconds: asleep, a thread would come too late for most.
+      for (let spin = 0; spin < 4000 && word(at.sequence) === last; spin += 1);
+      Atomics.wait(ints, at.sequence, last);
+      const sequence = word(at.sequence);
+      if (sequence === last) continue;
+      if (sequence % 2 === 0) {
+        last = sequence;
+        work(sequence, me);
+      }
+    }
+  };
+
+  port.onmessage = ({ data }) => {
+    if (data.kind === 'open') {
+      module = data.module;
+      ints = new Int32Array(data.control);
+      numbers = new Float64Array(data.control, argumentsAt);
+    } else if (data.kind === 'memory') {
+      if (module) {
+        const { exports } = new WebAssembly.Instance(module, { env: { memory: data.memory } });
+        exportsOf.set(data.number, exports);
+      }
+    } else if (data.kind === 'forget') exportsOf.delete(data.number);
+    else serve(data.index);
+  };
+}
