@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { GraphBuilder } from '../graph/builder.ts';
+import { PEER_CONFIG } from '../engine/peer-model.testing.ts';
+import { REFERENCES } from '../graph/references.ts';
 import type { ConfigValues } from '../models/config.ts';
 import { parseModel } from '../models/registry.ts';
 import { buildDecoder } from './decoder.ts';
+import { buildGraph, readModel } from './family.ts';
 import { loadBlocks } from './table.ts';
 
 const CONFIG = JSON.parse(readFileSync('fixtures/models/olmoe/config.json', 'utf8')) as ConfigValues;
@@ -32,4 +35,22 @@ test('a layer may have two blocks of a kind: each has its own states, labels and
     [2, 1],
     [3, 0],
   ]);
+});
+
+test('each op has a reference, and each reference an op', async () => {
+  const read = (folder: string) => JSON.parse(readFileSync(`${folder}/config.json`, 'utf8')) as ConfigValues;
+  const configs = [
+    read('fixtures/models/qwen2_moe'),
+    read('demo/public/models/fable-omni-8m'),
+    PEER_CONFIG as ConfigValues,
+  ];
+  const ops = new Set<string>();
+  for (const config of configs) {
+    const model = await readModel(config, 'model');
+    for (const logits of ['all', 'last'] as const) {
+      const purpose = { logits, sample: true, contextTokens: 8, skipBelow: 0.1 };
+      for (const { op } of buildGraph(model, purpose).nodes) ops.add(op);
+    }
+  }
+  expect([...ops].sort()).toEqual(Object.keys(REFERENCES).sort());
 });

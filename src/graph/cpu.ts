@@ -1,6 +1,7 @@
 import { invariant } from '../errors.ts';
 import type { CpuExpertWeights } from './experts.ts';
 import type { Graph, HostArray, RunContext, Step } from './node.ts';
+import { runReference } from './references.ts';
 import type { Tensor, Weight } from './tensor.ts';
 
 export interface CpuResources {
@@ -13,7 +14,7 @@ export interface CpuResources {
 export type CpuStates = Map<string, HostArray>;
 
 /**
- * Runs a graph with the kernels' references, node by node.
+ * Runs a graph by the kernels' references, node by node.
  *
  * @param inputs - the step's tokens (`graph.ids`), and values of other tensors that are inputs
  * @returns the values that each tensor holds after the step
@@ -51,7 +52,7 @@ export function runOnCpu(
       else values.set(tensor, array);
     },
   };
-  for (const node of graph.nodes) node.run(context);
+  for (const node of graph.nodes) runReference(node, context);
   return get;
 }
 

@@ -154,25 +154,23 @@ export interface Node {
   readonly io: object; // the op's tensors and weights, and the numbers that describe it: for executors with a table of their own
   readonly reads: readonly (Tensor | Weight)[];
   readonly writes: readonly Tensor[];
-  /** Steps that run the node; absent: all. `lower` and `run` already respect it. */
+  /** Steps that run the node; absent: all. `lower` already respects it. */
   readonly isNeeded?: (step: Step) => boolean;
   readonly lower: (context: LowerContext) => readonly Dispatch[];
-  readonly run: (context: RunContext) => void;
+  /** Absent in the package's own, which `references.ts` runs. */
+  readonly run?: (context: RunContext) => void;
 }
 
 /** The same node in those steps only that want it. */
 export function onlyWhen(isNeeded: (step: Step) => boolean, node: Node): Node {
   return {
     ...node,
-    isNeeded,
+    isNeeded: (step) => isNeeded(step) && (node.isNeeded?.(step) ?? true),
     lower: (context) =>
       node.lower(context).map((one) => ({
         ...one,
         isNeeded: (step) => isNeeded(step) && (one.isNeeded?.(step) ?? true),
       })),
-    run: (context) => {
-      if (isNeeded(context.step)) node.run(context);
-    },
   };
 }
 

@@ -1,4 +1,4 @@
-/** Ops as data: what one reads and writes, how it runs by the reference, and how it becomes dispatches. */
+/** Ops as data: what one reads and writes, how it becomes dispatches, and how it runs on the CPU. */
 import type { Dispatch, LowerContext, Node, RunContext } from './node.ts';
 import type { Tensor, Weight } from './tensor.ts';
 
@@ -9,7 +9,7 @@ export interface OpDefinition<Io extends object> {
   readonly reads: (io: Io) => readonly (Tensor | Weight | undefined)[];
   /** What it sets, wholly or in part; tensors that it changes in place are read, too. */
   readonly writes: (io: Io) => readonly Tensor[];
-  /** The specification: the op by the kernels' references. */
+  /** The specification: the op on the CPU. */
   readonly run: (context: RunContext, io: Io) => void;
   readonly lower: (context: LowerContext, io: Io) => readonly Dispatch[];
 }
@@ -18,6 +18,8 @@ export interface OpDefinition<Io extends object> {
 export type MakeNode<Io extends object> = (label: string, io: Io) => Node;
 
 /**
+ * An op from outside the package.
+ *
  * @example
  * export const takeRowNode = defineOp<TakeRowIo>({
  *   name: 'take-row',
@@ -26,6 +28,12 @@ export type MakeNode<Io extends object> = (label: string, io: Io) => Node;
  *   ...
  */
 export function defineOp<Io extends object>(op: OpDefinition<Io>): MakeNode<Io> {
+  const make = defineCoreOp(op);
+  return (label, io) => ({ ...make(label, io), run: (context) => op.run(context, io) });
+}
+
+/** An op of the package. How it runs on the CPU is a row of `references.ts`, which pages with a GPU do not load. */
+export function defineCoreOp<Io extends object>(op: Omit<OpDefinition<Io>, 'run'>): MakeNode<Io> {
   return (label, io) => ({
     op: op.name,
     label,
@@ -33,6 +41,5 @@ export function defineOp<Io extends object>(op: OpDefinition<Io>): MakeNode<Io> 
     reads: op.reads(io).filter((each) => each !== undefined),
     writes: op.writes(io),
     lower: (context) => op.lower(context, io),
-    run: (context) => op.run(context, io),
   });
 }

@@ -3,6 +3,7 @@ import { invariant } from '../errors.ts';
 import type { CpuExpertWeights } from '../graph/experts.ts';
 import { colour, tensorSizeBytes, type Life } from '../graph/liveness.ts';
 import type { Graph, Node, RunContext, Step } from '../graph/node.ts';
+import { runReference } from '../graph/references.ts';
 import { elementCount, type Tensor, type Weight } from '../graph/tensor.ts';
 import { decodeMatrix, matrixLayout } from '../weights/matrix.ts';
 import { unpackRecord } from '../weights/record.ts';
@@ -102,7 +103,7 @@ export class SimdExecutor<G extends Graph> {
     const hasKernels = row?.needs.every((name) => name in run.main.kernels);
     const byReference = () => {
       this.#byReference.add(node.op);
-      node.run(this.#reference(run, states));
+      runReference(node, this.#reference(run, states));
     };
     return row && hasKernels ? row.op({ ...run, byReference }, node.io) : byReference();
   }

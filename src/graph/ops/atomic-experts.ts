@@ -1,14 +1,12 @@
 import { activationCode, type Activation } from '../../kernels/core/activation.ts';
 import { atomicCombine } from '../../kernels/atomic/atomic-combine.ts';
-import { atomicExpertsReference } from '../../kernels/atomic/atomic-experts.reference.ts';
 import { chooseSchedule, type AtomicSchedule } from '../../kernels/atomic/atomic-schedule.ts';
 import { atomicScores } from '../../kernels/atomic/atomic-scores.ts';
 import { atomicScoresGrouped } from '../../kernels/atomic/atomic-scores-grouped.ts';
 import { inFormat } from '../../kernels/weights.ts';
 import { dispatch, scalarOf, type Dispatch, type LowerContext, type Step } from '../node.ts';
-import { defineOp } from '../op.ts';
+import { defineCoreOp } from '../op.ts';
 import type { Scalar, Tensor } from '../tensor.ts';
-import { invariant } from '../../errors.ts';
 import { bindExperts, type ExpertBinding } from './expert-refs.ts';
 import { pairSort } from './pair-sort.ts';
 
@@ -27,28 +25,11 @@ export interface AtomicExpertsIo {
 }
 
 /** y[t] = sum over ranks of weight * act(in . x[t]) * out, for the one-neuron experts that each token chose. */
-export const atomicExpertsNode = defineOp<AtomicExpertsIo>({
+export const atomicExpertsNode = defineCoreOp<AtomicExpertsIo>({
   name: 'atomic-experts',
   reads: ({ x, ids, weights }) => [x, ids, weights],
   writes: ({ y }) => [y],
   lower: lowerAtomic,
-  run(context, { x, ids, weights, y, bank, experts, topK, hidden, activation }) {
-    const store = context.experts;
-    invariant(store, () => 'the graph has experts, the engine holds none');
-    const result = atomicExpertsReference(context.floats(x), context.words(ids), context.floats(weights), {
-      tokens: context.step.tokens,
-      hidden,
-      topK,
-      act: activationCode(activation),
-      pageExperts: experts / store.units(bank),
-      page: (page) => {
-        const { in: input, out: output } = store.unit(bank, page);
-        invariant(input && output, () => 'a page has input and output vectors');
-        return { in: input, out: output };
-      },
-    });
-    context.put(y, result);
-  },
 });
 
 /** What all dispatches of the op share. */

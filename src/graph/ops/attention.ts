@@ -22,11 +22,9 @@ import {
   attentionValuesGroups,
   attentionValuesWork,
 } from '../../kernels/attention/attention-values.ts';
-import { attentionReference } from '../../kernels/attention/attention.reference.ts';
 import { ropeKv, ROPE_STYLES, type QkNorm } from '../../kernels/attention/rope-kv.ts';
-import { ropeKvReference } from '../../kernels/attention/rope-kv.reference.ts';
 import { dispatch, type Dispatch, type LowerContext, type Step } from '../node.ts';
-import { defineOp } from '../op.ts';
+import { defineCoreOp } from '../op.ts';
 import { inPieces, type Piece } from '../pieces.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 
@@ -50,26 +48,11 @@ export interface RopeKvIo extends HeadShape {
 }
 
 /** Splits the fused projection, norms and rotates q and k, and appends k and v to the cache. */
-export const ropeKvNode = defineOp<RopeKvIo>({
+export const ropeKvNode = defineCoreOp<RopeKvIo>({
   name: 'rope-kv',
   reads: ({ qkv, angles, gains, kCache, vCache }) => [qkv, angles, gains?.q, gains?.k, kCache, vCache],
   writes: ({ q, kCache, vCache }) => [q, kCache, vCache],
   lower: lowerRopeKv,
-  run(context, io) {
-    const { qkv, angles, gains, norm, heads, kvHeads, headDim, rotaryDim, style, eps } = io;
-    const { tokens, past } = context.step;
-    const none = new Float32Array(0);
-    const result = ropeKvReference(
-      context.floats(qkv),
-      context.weight(angles),
-      gains ? context.weight(gains.q) : none,
-      gains ? context.weight(gains.k) : none,
-      { tokens, past, heads, kvHeads, headDim, rotaryDim, style, norm, eps },
-    );
-    context.put(io.q, result.q);
-    context.floats(io.kCache).set(result.k, past * kvHeads * headDim);
-    context.floats(io.vCache).set(result.v, past * kvHeads * headDim);
-  },
 });
 
 function lowerRopeKv(context: LowerContext, io: RopeKvIo): Dispatch[] {
@@ -108,17 +91,11 @@ export interface AttentionIo extends HeadShape {
 }
 
 /** Causal attention of the step's tokens over the cache. */
-export const attentionNode = defineOp<AttentionIo>({
+export const attentionNode = defineCoreOp<AttentionIo>({
   name: 'attention',
   reads: ({ q, kCache, vCache }) => [q, kCache, vCache],
   writes: ({ o }) => [o],
   lower: lowerAttention,
-  run(context, { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window }) {
-    const { tokens, past } = context.step;
-    const options = { tokens, past, heads, kvHeads, headDim, scale, window };
-    const [keys, values] = [context.floats(kCache), context.floats(vCache)];
-    context.put(o, attentionReference(context.floats(q), keys, values, options));
-  },
 });
 
 /** Records of the pair grow with tokens * keys: it is offered while they stay small. */

@@ -1,17 +1,12 @@
 import { activationCode, type Activation } from '../../kernels/core/activation.ts';
 import { addRmsNorm } from '../../kernels/norm/add-rms-norm.ts';
-import { addRmsNormReference } from '../../kernels/norm/add-rms-norm.reference.ts';
 import { addShared } from '../../kernels/core/add-shared.ts';
-import { addSharedReference } from '../../kernels/core/add-shared.reference.ts';
 import { embedding } from '../../kernels/core/embedding.ts';
-import { embeddingReference } from '../../kernels/core/embedding.reference.ts';
 import { gluActivation } from '../../kernels/core/glu-activation.ts';
-import { gluActivationReference } from '../../kernels/core/glu-activation.reference.ts';
 import { takeRow } from '../../kernels/core/take-row.ts';
-import { takeRowReference } from '../../kernels/core/take-row.reference.ts';
 import { inFormat } from '../../kernels/weights.ts';
 import { dispatch, scalarOf } from '../node.ts';
-import { defineOp } from '../op.ts';
+import { defineCoreOp } from '../op.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 import { assertStream, rowsOf, rowVariants } from './norm.ts';
 
@@ -23,7 +18,7 @@ export interface EmbeddingIo {
 }
 
 /** y[t] = multiplier * table[ids[t]] */
-export const embeddingNode = defineOp<EmbeddingIo>({
+export const embeddingNode = defineCoreOp<EmbeddingIo>({
   name: 'embedding',
   reads: ({ ids, table }) => [ids, table],
   writes: ({ y }) => [y],
@@ -41,11 +36,6 @@ export const embeddingNode = defineOp<EmbeddingIo>({
       ),
     );
   },
-  run(context, { ids, table, y, multiplier }) {
-    const { rows: vocab, cols } = table;
-    const options = { tokens: context.step.tokens, vocab, cols, multiplier };
-    context.put(y, embeddingReference(context.words(ids), context.weight(table), options));
-  },
 });
 
 export interface AddRmsNormIo {
@@ -59,7 +49,7 @@ export interface AddRmsNormIo {
 }
 
 /** sum = x + scale * branch; y = rmsNorm(sum) * gain */
-export const addRmsNormNode = defineOp<AddRmsNormIo>({
+export const addRmsNormNode = defineCoreOp<AddRmsNormIo>({
   name: 'add-rms-norm',
   reads: ({ x, branch, gain }) => [x, branch, gain],
   writes: ({ sum, y }) => [sum, y],
@@ -76,18 +66,6 @@ export const addRmsNormNode = defineOp<AddRmsNormIo>({
       ),
     ];
   },
-  run(context, { x, branch, scale, gain, eps, sum, y }) {
-    const { cols } = gain;
-    const options = { rows: rowsOf(x, cols, context.step.tokens), cols, eps, scale };
-    const result = addRmsNormReference(
-      context.floats(x),
-      context.floats(branch),
-      context.weight(gain),
-      options,
-    );
-    context.put(sum, result.sum);
-    context.put(y, result.y);
-  },
 });
 
 export interface GluActivationIo {
@@ -98,7 +76,7 @@ export interface GluActivationIo {
 }
 
 /** y = act(gate) * up, from one projection that holds both halves */
-export const gluActivationNode = defineOp<GluActivationIo>({
+export const gluActivationNode = defineCoreOp<GluActivationIo>({
   name: 'glu-activation',
   reads: ({ gateUp }) => [gateUp],
   writes: ({ y }) => [y],
@@ -115,10 +93,6 @@ export const gluActivationNode = defineOp<GluActivationIo>({
       ),
     ];
   },
-  run(context, { gateUp, y, width, activation }) {
-    const options = { rows: context.step.tokens, width, act: activationCode(activation) };
-    context.put(y, gluActivationReference(context.floats(gateUp), options));
-  },
 });
 
 export interface AddSharedIo {
@@ -130,7 +104,7 @@ export interface AddSharedIo {
 }
 
 /** y = a + b, or a + sigmoid(gate) * b where there is a gate */
-export const addSharedNode = defineOp<AddSharedIo>({
+export const addSharedNode = defineCoreOp<AddSharedIo>({
   name: 'add-shared',
   reads: ({ a, b, gate }) => [a, b, gate],
   writes: ({ y }) => [y],
@@ -148,11 +122,6 @@ export const addSharedNode = defineOp<AddSharedIo>({
       ),
     ];
   },
-  run(context, { a, b, gate, y, cols }) {
-    const gates = gate && context.floats(gate);
-    const options = { tokens: context.step.tokens, cols, scale: 1 };
-    context.put(y, addSharedReference(context.floats(a), context.floats(b), gates, options));
-  },
 });
 
 export interface LastRowIo {
@@ -162,7 +131,7 @@ export interface LastRowIo {
 }
 
 /** y = the row of the step's last token */
-export const lastRowNode = defineOp<LastRowIo>({
+export const lastRowNode = defineCoreOp<LastRowIo>({
   name: 'take-row',
   reads: ({ x }) => [x],
   writes: ({ y }) => [y],
@@ -177,9 +146,5 @@ export const lastRowNode = defineOp<LastRowIo>({
         }),
       ),
     ];
-  },
-  run(context, { x, y, cols }) {
-    const row = context.step.tokens - 1;
-    context.put(y, takeRowReference(Float32Array.from(context.floats(x)), { row, cols }));
   },
 });

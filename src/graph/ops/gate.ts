@@ -1,8 +1,7 @@
 import { gate, gateParams, gateVariants } from '../../kernels/routing/gate.ts';
 import { gateStages, type RouterRule } from '../../kernels/routing/rule.ts';
-import { gateReference } from '../../kernels/routing/gate.reference.ts';
 import { dispatch } from '../node.ts';
-import { defineOp } from '../op.ts';
+import { defineCoreOp } from '../op.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 
 export interface GateIo {
@@ -16,7 +15,7 @@ export interface GateIo {
 }
 
 /** The experts of each token and their weights, best first. */
-export const gateNode = defineOp<GateIo>({
+export const gateNode = defineCoreOp<GateIo>({
   name: 'gate',
   reads: ({ logits, bias }) => [logits, bias],
   writes: ({ ids, weights }) => [ids, weights],
@@ -32,11 +31,5 @@ export const gateNode = defineOp<GateIo>({
         }),
       ),
     ];
-  },
-  run(context, { logits, bias, ids, weights, experts, topK, rule }) {
-    const options = { tokens: context.step.tokens, experts, topK, rule };
-    const result = gateReference(context.floats(logits), context.weight(bias), options);
-    context.put(ids, result.ids);
-    context.put(weights, result.weights);
   },
 });

@@ -1,9 +1,8 @@
 import { linear, type LinearVariant } from '../../kernels/linear/linear.ts';
 import { linearTiled } from '../../kernels/linear/linear-tiled.ts';
-import { linearReference } from '../../kernels/linear/linear.reference.ts';
 import { inFormat } from '../../kernels/weights.ts';
 import { dispatch, scalarOf, type Dispatch, type LowerContext, type MatrixPart, type Step } from '../node.ts';
-import { defineOp } from '../op.ts';
+import { defineCoreOp } from '../op.ts';
 import { inPieces, type Piece } from '../pieces.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 import { rowsOf } from './norm.ts';
@@ -17,18 +16,11 @@ export interface LinearIo {
 }
 
 /** y = multiplier * (x W^T + bias) */
-export const linearNode = defineOp<LinearIo>({
+export const linearNode = defineCoreOp<LinearIo>({
   name: 'linear',
   reads: ({ x, weight, bias }) => [x, weight, bias],
   writes: ({ y }) => [y],
   lower: lowerLinear,
-  run(context, { x, weight, bias, y, multiplier = 1 }) {
-    const { rows: outs, cols } = weight;
-    const rows = rowsOf(x, cols, context.step.tokens);
-    const offsets = bias && context.weight(bias);
-    const options = { rows, cols, outs, multiplier };
-    context.put(y, linearReference(context.floats(x), context.weight(weight), offsets, options));
-  },
 });
 
 /** A dispatch for each part of the matrix, and for each piece of it where there are many rows. */

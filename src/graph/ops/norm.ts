@@ -1,8 +1,7 @@
 import { invariant } from '../../errors.ts';
 import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
-import { rmsNormReference } from '../../kernels/norm/rms-norm.reference.ts';
 import { dispatch, scalarOf, type LowerContext } from '../node.ts';
-import { defineOp } from '../op.ts';
+import { defineCoreOp } from '../op.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 
 /** Variants of a row kernel, best guess first: wide workgroups for long rows, subgroups where they are. */
@@ -32,7 +31,7 @@ export interface RmsNormIo {
 }
 
 /** y = rmsNorm(x) * gain, row by row. */
-export const rmsNormNode = defineOp<RmsNormIo>({
+export const rmsNormNode = defineCoreOp<RmsNormIo>({
   name: 'rms-norm',
   reads: ({ x, gain }) => [x, gain],
   writes: ({ y }) => [y],
@@ -48,10 +47,5 @@ export const rmsNormNode = defineOp<RmsNormIo>({
         }),
       ),
     ];
-  },
-  run(context, { x, gain, y, eps }) {
-    const { cols } = gain;
-    const rows = rowsOf(x, cols, context.step.tokens);
-    context.put(y, rmsNormReference(context.floats(x), context.weight(gain), { rows, cols, eps }));
   },
 });

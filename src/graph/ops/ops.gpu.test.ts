@@ -12,6 +12,7 @@ import type { GraphBuilder } from '../builder.ts';
 import type { CpuExpertWeights } from '../experts.ts';
 import { plainStep, type HostArray, type Step } from '../node.ts';
 import { expectOp, type OpCase } from '../op.testing.ts';
+import { runReference } from '../references.ts';
 import { atomicExpertsNode } from './atomic-experts.ts';
 import { attentionNode, ropeKvNode } from './attention.ts';
 import { addRmsNormNode, addSharedNode, embeddingNode, gluActivationNode, lastRowNode } from './basic.ts';
@@ -470,7 +471,7 @@ test('the harness fails where an op does not write what its reference writes', a
   });
   const wrong: typeof gluActivationNode = (label, io) => {
     const node = gluActivationNode(label, io);
-    return { ...node, run: (context) => (node.run(context), context.floats(io.y).fill(0)) };
+    return { ...node, run: (context) => (runReference(node, context), context.floats(io.y).fill(0)) };
   };
   for (const make of [silent, wrong]) {
     const one = glu('silu') as unknown as OpCase<Parameters<typeof gluActivationNode>[1]>;

@@ -1,8 +1,8 @@
 import { fitsHalves, halvesWords, productHalves } from '../../kernels/routing/product-halves.ts';
 import { fitsRoute, productRoute, productRouteVariants } from '../../kernels/routing/product-route.ts';
-import { productRouteReference } from '../../kernels/routing/product-route.reference.ts';
+import { productWeigh } from '../../kernels/routing/rule.ts';
 import { dispatch, type LowerContext } from '../node.ts';
-import { defineOp } from '../op.ts';
+import { defineCoreOp } from '../op.ts';
 import type { Ref, Tensor, Weight } from '../tensor.ts';
 
 export interface ProductRouteIo {
@@ -19,38 +19,12 @@ export interface ProductRouteIo {
 }
 
 /** The best sums of a row score and a column score: expert = row * grid + column (spec of the Cartesian router). */
-export const productRouteNode = defineOp<ProductRouteIo>({
+export const productRouteNode = defineCoreOp<ProductRouteIo>({
   name: 'product-route',
   reads: ({ scores, statistics }) => [scores, statistics?.mean, statistics?.variance],
   writes: ({ ids, weights, sums }) => (sums ? [ids, weights, sums] : [ids, weights]),
   lower: lowerRoute,
-  run(context, io) {
-    const { scores, ids, weights, sums, statistics, grid, heads = 1, topK } = io;
-    const { renormalise, logSoftmax = true } = io;
-    const norm = statistics && {
-      mean: context.weight(statistics.mean),
-      variance: context.weight(statistics.variance),
-      eps: statistics.eps,
-    };
-    const route = productRouteReference(context.floats(scores), {
-      tokens: context.step.tokens,
-      heads,
-      n: grid,
-      topK,
-      ...(norm ? { norm } : {}),
-      logSoftmax: Number(logSoftmax),
-      weigh: weighOf(renormalise),
-    });
-    context.put(ids, route.ids);
-    context.put(weights, route.weights);
-    if (sums) context.put(sums, route.scores);
-  },
 });
-
-/** The scores are logarithms: their exponentials as they are, or divided by their sum. */
-function weighOf(renormalise: boolean): 'softmax' | 'exp' {
-  return renormalise ? 'softmax' : 'exp';
-}
 
 function lowerRoute(context: LowerContext, io: ProductRouteIo) {
   const { scores, ids, weights, statistics, grid, heads = 1, topK, renormalise, logSoftmax = true } = io;
@@ -58,7 +32,7 @@ function lowerRoute(context: LowerContext, io: ProductRouteIo) {
   const halves = context.scratch('halves', { type: 'u32', perToken: halvesWords(2 * heads, k) });
   const sums = io.sums ?? context.scratch('sums', { type: 'f32', perToken: heads * topK });
   const unused: Ref = scores; // without statistics these bindings are not read
-  const weigh = weighOf(renormalise);
+  const weigh = productWeigh(renormalise);
   const shape = `${grid}x${grid} top ${topK}`;
   const halvesVariants = productHalves.variants.filter((variant) => fitsHalves(variant, grid));
   return [

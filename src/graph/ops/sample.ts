@@ -1,5 +1,4 @@
 import { logitsPenalty, seenWords } from '../../kernels/sample/logits-penalty.ts';
-import { logitsPenaltyReference } from '../../kernels/sample/logits-penalty.reference.ts';
 import {
   BLOCK_WORDS,
   sampleBlocks,
@@ -8,12 +7,10 @@ import {
   sampleRank,
 } from '../../kernels/sample/sample.ts';
 import { recordWords } from '../../kernels/sample/sample-record.ts';
-import { sampleReference } from '../../kernels/sample/sample.reference.ts';
 import { seenMark } from '../../kernels/sample/seen-mark.ts';
-import { seenMarkReference } from '../../kernels/sample/seen-mark.reference.ts';
 import type { GraphBuilder } from '../builder.ts';
 import { dispatch, type Dispatch, type LowerContext, type Step } from '../node.ts';
-import { defineOp } from '../op.ts';
+import { defineCoreOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 
 export { NOT_FINITE, parseRecord, type Candidates } from '../../kernels/sample/sample-record.ts';
@@ -48,10 +45,14 @@ export function sampleNodes(builder: GraphBuilder, io: SampleIo): Tensor {
   return record;
 }
 
-const isPenalised = ({ penalty }: Step) => penalty !== 1;
+export const isPenalised = ({ penalty }: Step) => penalty !== 1;
+
+export interface PenaltyIo extends SampleIo {
+  readonly seen: Tensor; // state, u32: a bit for each token
+}
 
 /** Marks the step's tokens as seen, and lowers the logits of all seen ones. */
-export const penaltyNode = defineOp<SampleIo & { readonly seen: Tensor }>({
+export const penaltyNode = defineCoreOp<PenaltyIo>({
   name: 'repetition-penalty',
   reads: ({ ids, logits, seen }) => [ids, logits, seen],
   writes: ({ logits, seen }) => [logits, seen],
@@ -73,17 +74,6 @@ export const penaltyNode = defineOp<SampleIo & { readonly seen: Tensor }>({
       }),
     ),
   ],
-  run(context, { ids, logits, vocab, seen }) {
-    const { tokens, penalty } = context.step;
-    if (!isPenalised(context.step)) return;
-    const marked = seenMarkReference(context.words(ids), context.words(seen), {
-      first: 0,
-      count: tokens,
-      vocab,
-    });
-    context.put(seen, marked);
-    context.put(logits, logitsPenaltyReference(context.floats(logits), marked, { penalty }));
-  },
 });
 
 export interface RecordIo {
@@ -93,15 +83,11 @@ export interface RecordIo {
 }
 
 /** What sampling needs of the logits: the best of them, and sums over all. */
-export const sampleNode = defineOp<RecordIo>({
+export const sampleNode = defineCoreOp<RecordIo>({
   name: 'sample',
   reads: ({ logits }) => [logits],
   writes: ({ record }) => [record],
   lower: lowerRecord,
-  run(context, { logits, record }) {
-    const options = { candidates: CANDIDATES, inverseTemperature: 1 / context.step.temperature };
-    context.put(record, sampleReference(context.floats(logits), options));
-  },
 });
 
 function lowerRecord(context: LowerContext, io: RecordIo): Dispatch[] {

@@ -1,10 +1,9 @@
 import { skipLight } from '../../kernels/routing/skip-light.ts';
-import { skipLightReference } from '../../kernels/routing/skip-light.reference.ts';
 import { dispatch } from '../node.ts';
-import { defineOp } from '../op.ts';
+import { defineCoreOp } from '../op.ts';
 import type { Tensor } from '../tensor.ts';
 
-export { NO_EXPERT } from '../../kernels/routing/skip-light.reference.ts';
+export { NO_EXPERT } from '../../kernels/routing/skip-light.ts';
 
 export interface SkipLightIo {
   readonly ids: Tensor; // u32 [tokens, topK], changed in place
@@ -15,7 +14,7 @@ export interface SkipLightIo {
 }
 
 /** Leaves out the experts whose weight is below a bound. Lossy: only where somebody chose to. */
-export const skipLightNode = defineOp<SkipLightIo>({
+export const skipLightNode = defineCoreOp<SkipLightIo>({
   name: 'skip-light',
   reads: ({ ids, weights }) => [ids, weights],
   writes: ({ ids, weights }) => [ids, weights],
@@ -28,9 +27,4 @@ export const skipLightNode = defineOp<SkipLightIo>({
       }),
     ),
   ],
-  run(context, { ids, weights, bound, dropIds }) {
-    const kept = skipLightReference(context.words(ids), context.floats(weights), { bound, dropIds });
-    context.put(ids, kept.ids);
-    context.put(weights, kept.weights);
-  },
 });

@@ -49,3 +49,8 @@ export function checkStages(rule: RouterRule): void {
     `the selection "${select}" is over ${over}, in a rule ${rule.groups ? 'with' : 'without'} groups; wanted one over ${wanted}`,
   );
 }
+
+/** What weighs the chosen of a product router, whose scores are logarithms: their exponentials as they are, or divided by their sum. */
+export function productWeigh(renormalise: boolean): 'softmax' | 'exp' {
+  return renormalise ? 'softmax' : 'exp';
+}

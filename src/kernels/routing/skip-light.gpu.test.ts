@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { skipLight } from './skip-light.ts';
-import { NO_EXPERT, skipLightReference } from './skip-light.reference.ts';
+import { NO_EXPERT, skipLight } from './skip-light.ts';
+import { skipLightReference } from './skip-light.reference.ts';
 import { randomStream, runKernel, runnable, testGpu } from '../testing.ts';
 
 const gpu = await testGpu();

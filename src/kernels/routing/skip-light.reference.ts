@@ -1,5 +1,4 @@
-/** What names no expert. */
-export const NO_EXPERT = 0xffffffff;
+import { NO_EXPERT } from './skip-light.ts';
 
 /**
  * Pairs whose weight is below `bound` (as f32) lose it, and their expert too where `dropIds` says so.

@@ -2,6 +2,9 @@ import source from '../../../shaders/routing/skip-light.wgsl?raw';
 import { foldGrid, gridPart } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
+/** What names no expert. */
+export const NO_EXPERT = 0xffffffff;
+
 /** Leaves out experts of little weight, in place, where somebody chose to. */
 export const skipLight = defineKernel({
   name: 'skip-light',

@@ -1,0 +1,239 @@
+/** The ops of the package on the CPU, by their kernels' references: their specification. Loaded by what runs on the CPU. */
+import { invariant } from '../errors.ts';
+import { atomicExpertsReference } from '../kernels/atomic/atomic-experts.reference.ts';
+import { attentionReference } from '../kernels/attention/attention.reference.ts';
+import { ropeKvReference } from '../kernels/attention/rope-kv.reference.ts';
+import { activationCode } from '../kernels/core/activation.ts';
+import { addSharedReference } from '../kernels/core/add-shared.reference.ts';
+import { embeddingReference } from '../kernels/core/embedding.reference.ts';
+import { gluActivationReference } from '../kernels/core/glu-activation.reference.ts';
+import { takeRowReference } from '../kernels/core/take-row.reference.ts';
+import { expertGluReference } from '../kernels/experts/expert-glu.reference.ts';
+import { linearReference } from '../kernels/linear/linear.reference.ts';
+import { addRmsNormReference } from '../kernels/norm/add-rms-norm.reference.ts';
+import { rmsNormReference } from '../kernels/norm/rms-norm.reference.ts';
+import { gateReference } from '../kernels/routing/gate.reference.ts';
+import { productRouteReference } from '../kernels/routing/product-route.reference.ts';
+import { productWeigh } from '../kernels/routing/rule.ts';
+import { skipLightReference } from '../kernels/routing/skip-light.reference.ts';
+import { logitsPenaltyReference } from '../kernels/sample/logits-penalty.reference.ts';
+import { sampleReference } from '../kernels/sample/sample.reference.ts';
+import { seenMarkReference } from '../kernels/sample/seen-mark.reference.ts';
+import type { Node, RunContext } from './node.ts';
+import type { AtomicExpertsIo } from './ops/atomic-experts.ts';
+import type { AttentionIo, RopeKvIo } from './ops/attention.ts';
+import type { AddRmsNormIo, AddSharedIo, EmbeddingIo, GluActivationIo, LastRowIo } from './ops/basic.ts';
+import type { ExpertsIo } from './ops/experts.ts';
+import type { GateIo } from './ops/gate.ts';
+import type { LinearIo } from './ops/linear.ts';
+import { rowsOf, type RmsNormIo } from './ops/norm.ts';
+import type { ProductRouteIo } from './ops/product-route.ts';
+import { CANDIDATES, isPenalised, type PenaltyIo, type RecordIo } from './ops/sample.ts';
+import type { SkipLightIo } from './ops/skip-light.ts';
+
+type Run<Io> = (context: RunContext, io: Io) => void;
+
+function embedding(context: RunContext, { ids, table, y, multiplier }: EmbeddingIo): void {
+  const { rows: vocab, cols } = table;
+  const options = { tokens: context.step.tokens, vocab, cols, multiplier };
+  context.put(y, embeddingReference(context.words(ids), context.weight(table), options));
+}
+
+function addRmsNorm(context: RunContext, { x, branch, scale, gain, eps, sum, y }: AddRmsNormIo): void {
+  const { cols } = gain;
+  const options = { rows: rowsOf(x, cols, context.step.tokens), cols, eps, scale };
+  const result = addRmsNormReference(
+    context.floats(x),
+    context.floats(branch),
+    context.weight(gain),
+    options,
+  );
+  context.put(sum, result.sum);
+  context.put(y, result.y);
+}
+
+function gluActivation(context: RunContext, { gateUp, y, width, activation }: GluActivationIo): void {
+  const options = { rows: context.step.tokens, width, act: activationCode(activation) };
+  context.put(y, gluActivationReference(context.floats(gateUp), options));
+}
+
+function addShared(context: RunContext, { a, b, gate, y, cols }: AddSharedIo): void {
+  const gates = gate && context.floats(gate);
+  const options = { tokens: context.step.tokens, cols, scale: 1 };
+  context.put(y, addSharedReference(context.floats(a), context.floats(b), gates, options));
+}
+
+function lastRow(context: RunContext, { x, y, cols }: LastRowIo): void {
+  const row = context.step.tokens - 1;
+  context.put(y, takeRowReference(Float32Array.from(context.floats(x)), { row, cols }));
+}
+
+function linear(context: RunContext, { x, weight, bias, y, multiplier = 1 }: LinearIo): void {
+  const { rows: outs, cols } = weight;
+  const rows = rowsOf(x, cols, context.step.tokens);
+  const offsets = bias && context.weight(bias);
+  const options = { rows, cols, outs, multiplier };
+  context.put(y, linearReference(context.floats(x), context.weight(weight), offsets, options));
+}
+
+function rmsNorm(context: RunContext, { x, gain, y, eps }: RmsNormIo): void {
+  const { cols } = gain;
+  const rows = rowsOf(x, cols, context.step.tokens);
+  context.put(y, rmsNormReference(context.floats(x), context.weight(gain), { rows, cols, eps }));
+}
+
+function ropeKv(context: RunContext, io: RopeKvIo): void {
+  const { qkv, angles, gains, norm, heads, kvHeads, headDim, rotaryDim, style, eps } = io;
+  const { tokens, past } = context.step;
+  const none = new Float32Array(0);
+  const result = ropeKvReference(
+    context.floats(qkv),
+    context.weight(angles),
+    gains ? context.weight(gains.q) : none,
+    gains ? context.weight(gains.k) : none,
+    { tokens, past, heads, kvHeads, headDim, rotaryDim, style, norm, eps },
+  );
+  context.put(io.q, result.q);
+  context.floats(io.kCache).set(result.k, past * kvHeads * headDim);
+  context.floats(io.vCache).set(result.v, past * kvHeads * headDim);
+}
+
+function attention(
+  context: RunContext,
+  { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window }: AttentionIo,
+): void {
+  const { tokens, past } = context.step;
+  const options = { tokens, past, heads, kvHeads, headDim, scale, window };
+  const [keys, values] = [context.floats(kCache), context.floats(vCache)];
+  context.put(o, attentionReference(context.floats(q), keys, values, options));
+}
+
+function experts(
+  context: RunContext,
+  { x, ids, weights, y, bank, experts, topK, hidden, width, activation }: ExpertsIo,
+): void {
+  const store = context.experts;
+  invariant(store, () => 'the graph has experts, the engine holds none');
+  const expert = (unit: number) => {
+    if (unit >= experts) return undefined; // left out by the router
+    const { gate, up, down } = store.unit(bank, unit);
+    invariant(gate && up && down, () => 'an expert has gate, up and down');
+    return { gate, up, down };
+  };
+  const options = { tokens: context.step.tokens, topK, hidden, width, act: activationCode(activation) };
+  const result = expertGluReference(
+    context.floats(x),
+    context.words(ids),
+    context.floats(weights),
+    expert,
+    options,
+  );
+  context.put(y, result);
+}
+
+function atomicExperts(
+  context: RunContext,
+  { x, ids, weights, y, bank, experts, topK, hidden, activation }: AtomicExpertsIo,
+): void {
+  const store = context.experts;
+  invariant(store, () => 'the graph has experts, the engine holds none');
+  const result = atomicExpertsReference(context.floats(x), context.words(ids), context.floats(weights), {
+    tokens: context.step.tokens,
+    hidden,
+    topK,
+    act: activationCode(activation),
+    pageExperts: experts / store.units(bank),
+    page: (page) => {
+      const { in: input, out: output } = store.unit(bank, page);
+      invariant(input && output, () => 'a page has input and output vectors');
+      return { in: input, out: output };
+    },
+  });
+  context.put(y, result);
+}
+
+function gate(context: RunContext, { logits, bias, ids, weights, experts, topK, rule }: GateIo): void {
+  const options = { tokens: context.step.tokens, experts, topK, rule };
+  const result = gateReference(context.floats(logits), context.weight(bias), options);
+  context.put(ids, result.ids);
+  context.put(weights, result.weights);
+}
+
+function productRoute(context: RunContext, io: ProductRouteIo): void {
+  const { scores, ids, weights, sums, statistics, grid, heads = 1, topK } = io;
+  const { renormalise, logSoftmax = true } = io;
+  const norm = statistics && {
+    mean: context.weight(statistics.mean),
+    variance: context.weight(statistics.variance),
+    eps: statistics.eps,
+  };
+  const route = productRouteReference(context.floats(scores), {
+    tokens: context.step.tokens,
+    heads,
+    n: grid,
+    topK,
+    ...(norm ? { norm } : {}),
+    logSoftmax: Number(logSoftmax),
+    weigh: productWeigh(renormalise),
+  });
+  context.put(ids, route.ids);
+  context.put(weights, route.weights);
+  if (sums) context.put(sums, route.scores);
+}
+
+function skipLight(context: RunContext, { ids, weights, bound, dropIds }: SkipLightIo): void {
+  const kept = skipLightReference(context.words(ids), context.floats(weights), { bound, dropIds });
+  context.put(ids, kept.ids);
+  context.put(weights, kept.weights);
+}
+
+function penalty(context: RunContext, { ids, logits, vocab, seen }: PenaltyIo): void {
+  const { tokens, penalty } = context.step;
+  if (!isPenalised(context.step)) return;
+  const marked = seenMarkReference(context.words(ids), context.words(seen), {
+    first: 0,
+    count: tokens,
+    vocab,
+  });
+  context.put(seen, marked);
+  context.put(logits, logitsPenaltyReference(context.floats(logits), marked, { penalty }));
+}
+
+function sample(context: RunContext, { logits, record }: RecordIo): void {
+  const options = { candidates: CANDIDATES, inverseTemperature: 1 / context.step.temperature };
+  context.put(record, sampleReference(context.floats(logits), options));
+}
+
+/** Nodes are made by `defineCoreOp`: what a node carries is of the type that belongs to its op's name. */
+function row<Io extends object>(run: Run<Io>): Run<object> {
+  return run as Run<object>;
+}
+
+/** By the ops' names. */
+export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
+  'add-rms-norm': row(addRmsNorm),
+  'add-shared': row(addShared),
+  'atomic-experts': row(atomicExperts),
+  attention: row(attention),
+  embedding: row(embedding),
+  experts: row(experts),
+  gate: row(gate),
+  'glu-activation': row(gluActivation),
+  linear: row(linear),
+  'product-route': row(productRoute),
+  'repetition-penalty': row(penalty),
+  'rms-norm': row(rmsNorm),
+  'rope-kv': row(ropeKv),
+  sample: row(sample),
+  'skip-light': row(skipLight),
+  'take-row': row(lastRow),
+};
+
+/** Runs a node as its op says (`defineOp`), or else by the table; not in a step that does without it. */
+export function runReference(node: Node, context: RunContext): void {
+  if (node.isNeeded && !node.isNeeded(context.step)) return;
+  if (node.run) return node.run(context);
+  const run = REFERENCES[node.op];
+  invariant(run, () => `the op ${node.op} has no reference`);
+  run(context, node.io);
+}
