@@ -71,12 +71,12 @@ async function load<T extends { readonly kind: string }>(
   };
 }
 
-function find<T extends { readonly kind: string }>(
+async function find<T extends { readonly kind: string }>(
   what: string,
   kind: string,
   own: readonly T[],
   table: BlockTable<T>,
-): T | Promise<T> {
+): Promise<T> {
   const found = own.find((block) => block.kind === kind);
   if (found) return found;
   const listed = Object.hasOwn(table, kind) ? table[kind] : undefined;
