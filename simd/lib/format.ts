@@ -5,6 +5,7 @@ import * as f32Format from './f32';
 import * as int8 from './int8';
 import * as q4_0 from './q4_0';
 import * as q8_0 from './q8_0';
+import { sumLanes } from './vector';
 
 export const F32: u32 = 0;
 export const F16: u32 = 1;
@@ -33,20 +34,27 @@ export function scaleBytes(format: u32, cols: u32): usize {
   return format >= Q8_0 ? cols / 16 : 0;
 }
 
-/** Bytes of scratch that `prepare` and `dot4` write to, at most. */
+/** Bytes of scratch that `prepare` writes to, at most. */
 export function preparedBytes(cols: u32): usize {
   return 5 * cols;
+}
+
+/** Activations of 8 bits have their scales at the begin of scratch, in so much room. */
+// @ts-ignore: decorator
+@inline
+function behindScales(scratch: usize, cols: u32): usize {
+  return scratch + cols / 8;
 }
 
 /** @returns the activations of a row in the order in which dot4 takes them: written to scratch, or where they are */
 export function prepare(format: u32, x: usize, scratch: usize, cols: u32): usize {
   if (format == F32 || format == BF16) return x;
-  const prepared = scratch + cols / 2; // behind the scales that dot4 decodes
+  const prepared = behindScales(scratch, cols);
   if (format == F16) f16.prepare(x, prepared, cols);
   else if (format == Q8_0) q8_0.prepare(x, prepared, cols);
   else if (format == Q4_0) q4_0.prepare(x, prepared, cols);
-  else if (is(format, Q8_0)) int8.prepareQ8(x, prepared, cols);
-  else int8.prepareQ4(x, prepared, cols);
+  else if (is(format, Q8_0)) int8.prepareQ8(x, prepared, scratch, cols);
+  else int8.prepareQ4(x, prepared, scratch, cols);
   return prepared;
 }
 
@@ -68,11 +76,18 @@ export function dot4(
   if (format == F32) return f32Format.dot4(x, w0, w1, w2, w3, cols);
   if (format == F16) return f16.dot4(x, w0, w1, w2, w3, cols);
   if (format == BF16) return bf16.dot4(x, w0, w1, w2, w3, cols);
-  const blocks = cols / 32;
-  if (format == Q8_0) return q8_0.dot4(x, w0, w1, w2, w3, s0, s1, s2, s3, scratch, blocks);
-  if (format == Q4_0) return q4_0.dot4(x, w0, w1, w2, w3, s0, s1, s2, s3, scratch, blocks);
-  if (is(format, Q8_0)) return int8.dot4Q8(x, w0, w1, w2, w3, s0, s1, s2, s3, scratch, blocks);
-  return int8.dot4Q4(x, w0, w1, w2, w3, s0, s1, s2, s3, scratch, blocks);
+  // One row after the other: conversion costs more than loads of x, and memory is read in order.
+  const a = dot(format, x, w0, s0, scratch, cols / 32);
+  const b = dot(format, x, w1, s1, scratch, cols / 32);
+  const c = dot(format, x, w2, s2, scratch, cols / 32);
+  return sumLanes(a, b, c, dot(format, x, w3, s3, scratch, cols / 32));
+}
+
+function dot(format: u32, x: usize, w: usize, s: usize, scratch: usize, blocks: u32): v128 {
+  if (format == Q8_0) return q8_0.dot(x, w, s, blocks);
+  if (format == Q4_0) return q4_0.dot(x, w, s, blocks);
+  if (is(format, Q8_0)) return int8.dotQ8(x, scratch, w, s, blocks);
+  return int8.dotQ4(x, scratch, w, s, blocks);
 }
 
 /** `cols` weights of a row as f32, in their order. */

@@ -1,5 +1,3 @@
-import { joinHigh, joinLow, zipHigh, zipLow } from './vector';
-
 /** Multiplying by it moves the exponent of an f16, read as that of an f32, to its place: 2^(127 - 15). */
 const EXPONENT_STEP: f32 = 5192296858534827628530496329220096.0;
 
@@ -16,31 +14,4 @@ export function loadHalves(at: usize): v128 {
 @inline
 export function loadHalf(at: usize): f32 {
   return reinterpret<f32>(((<i32>load<i16>(at)) << 13) & 0x8fffffff) * EXPONENT_STEP;
-}
-
-/** The scales of `blocks` blocks of four rows as f32, those of one block side by side: [blocks, 4]. */
-export function decodeScales(s0: usize, s1: usize, s2: usize, s3: usize, to: usize, blocks: u32): void {
-  const whole = blocks & ~3;
-  for (let b: u32 = 0; b < whole; b += 4) {
-    const row0 = loadHalves(s0 + 2 * b);
-    const row1 = loadHalves(s1 + 2 * b);
-    const row2 = loadHalves(s2 + 2 * b);
-    const row3 = loadHalves(s3 + 2 * b);
-    const low01 = zipLow(row0, row1);
-    const low23 = zipLow(row2, row3);
-    const high01 = zipHigh(row0, row1);
-    const high23 = zipHigh(row2, row3);
-    const at = to + 16 * b;
-    v128.store(at, joinLow(low01, low23));
-    v128.store(at, joinHigh(low01, low23), 16);
-    v128.store(at, joinLow(high01, high23), 32);
-    v128.store(at, joinHigh(high01, high23), 48);
-  }
-  for (let b = whole; b < blocks; b++) {
-    const at = to + 16 * b;
-    store<f32>(at, loadHalf(s0 + 2 * b));
-    store<f32>(at, loadHalf(s1 + 2 * b), 4);
-    store<f32>(at, loadHalf(s2 + 2 * b), 8);
-    store<f32>(at, loadHalf(s3 + 2 * b), 12);
-  }
 }

@@ -1,7 +1,7 @@
 /** Q4_0: see src/weights/formats/q4_0.ts. */
-import { decodeScales, loadHalf } from './half';
-import { prepareLanes, storeLanes, X_BLOCK } from './lanes';
-import { held, madd, sumLanes } from './vector';
+import { loadHalf, loadHalves } from './half';
+import { bothSums, prepareLanes, secondSum, storeLanes, X_BLOCK } from './lanes';
+import { held, madd, splat0, splat1, splat2, splat3 } from './vector';
 
 /** Nibble 2 i + half of lane l is weight 16 half + 4 l + i. `blockDot` shifts nibbles 4 to 7 down by four places. */
 export function prepare(x: usize, to: usize, cols: u32): void {
@@ -17,25 +17,8 @@ export function prepare(x: usize, to: usize, cols: u32): void {
   );
 }
 
-/**
- * The products of four rows of weights with `blocks` blocks of prepared activations.
- *
- * @param scales - room for 16 bytes a block
- */
-export function dot4(
-  x: usize,
-  w0: usize,
-  w1: usize,
-  w2: usize,
-  w3: usize,
-  s0: usize,
-  s1: usize,
-  s2: usize,
-  s3: usize,
-  scales: usize,
-  blocks: u32,
-): v128 {
-  decodeScales(s0, s1, s2, s3, scales, blocks);
+/** Sums, in four lanes, of the products of a row of weights with `blocks` blocks of prepared activations. */
+export function dot(x: usize, w: usize, s: usize, blocks: u32): v128 {
   const m0 = held(0xf, blocks);
   const m1 = i32x4.shl(m0, 4);
   const m2 = i32x4.shl(m0, 8);
@@ -44,18 +27,17 @@ export function dot4(
   let a1 = a0;
   let a2 = a0;
   let a3 = a0;
-  for (let end = scales + 16 * blocks; scales < end; scales += 16) {
-    a0 = madd(blockDot(x, v128.load(w0), m0, m1, m2, m3), v128.load_splat<f32>(scales), a0);
-    a1 = madd(blockDot(x, v128.load(w1), m0, m1, m2, m3), v128.load_splat<f32>(scales, 4), a1);
-    a2 = madd(blockDot(x, v128.load(w2), m0, m1, m2, m3), v128.load_splat<f32>(scales, 8), a2);
-    a3 = madd(blockDot(x, v128.load(w3), m0, m1, m2, m3), v128.load_splat<f32>(scales, 12), a3);
-    x += X_BLOCK;
-    w0 += 16;
-    w1 += 16;
-    w2 += 16;
-    w3 += 16;
+  for (const end = w + 16 * (blocks & ~3); w < end; w += 64, s += 8, x += 4 * X_BLOCK) {
+    const scales = loadHalves(s);
+    a0 = madd(blockDot(x, v128.load(w), m0, m1, m2, m3), splat0(scales), a0);
+    a1 = madd(blockDot(x + X_BLOCK, v128.load(w, 16), m0, m1, m2, m3), splat1(scales), a1);
+    a2 = madd(blockDot(x + 2 * X_BLOCK, v128.load(w, 32), m0, m1, m2, m3), splat2(scales), a2);
+    a3 = madd(blockDot(x + 3 * X_BLOCK, v128.load(w, 48), m0, m1, m2, m3), splat3(scales), a3);
   }
-  return sumLanes(a0, a1, a2, a3);
+  for (const end = w + 16 * (blocks & 3); w < end; w += 16, s += 2, x += X_BLOCK) {
+    a0 = madd(blockDot(x, v128.load(w), m0, m1, m2, m3), f32x4.splat(loadHalf(s)), a0);
+  }
+  return f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3));
 }
 
 /** Sums of products of a block's weights, without the scale; the masks are of nibbles 0 to 3. */
@@ -67,10 +49,11 @@ function blockDot(x: usize, low: v128, m0: v128, m1: v128, m2: v128, m3: v128): 
   sum = madd(f32x4.convert_i32x4_s(v128.and(low, m1)), v128.load(x, 32), sum);
   sum = madd(f32x4.convert_i32x4_s(v128.and(low, m2)), v128.load(x, 48), sum);
   sum = madd(f32x4.convert_i32x4_s(v128.and(low, m3)), v128.load(x, 64), sum);
-  sum = madd(f32x4.convert_i32x4_s(v128.and(high, m0)), v128.load(x, 80), sum);
-  sum = madd(f32x4.convert_i32x4_s(v128.and(high, m1)), v128.load(x, 96), sum);
-  sum = madd(f32x4.convert_i32x4_s(v128.and(high, m2)), v128.load(x, 112), sum);
-  return madd(f32x4.convert_i32x4_s(v128.and(high, m3)), v128.load(x, 128), sum);
+  let rest = secondSum(f32x4.convert_i32x4_s(v128.and(high, m0)), v128.load(x, 80), sum);
+  rest = madd(f32x4.convert_i32x4_s(v128.and(high, m1)), v128.load(x, 96), rest);
+  rest = madd(f32x4.convert_i32x4_s(v128.and(high, m2)), v128.load(x, 112), rest);
+  rest = madd(f32x4.convert_i32x4_s(v128.and(high, m3)), v128.load(x, 128), rest);
+  return bothSums(sum, rest);
 }
 
 /** `cols` weights of a row as f32. */

@@ -1,7 +1,7 @@
 /** Q8_0: see src/weights/formats/q8_0.ts. */
-import { decodeScales, loadHalf } from './half';
-import { prepareLanes, storeLanes, X_BLOCK } from './lanes';
-import { held, madd, sumLanes } from './vector';
+import { loadHalf, loadHalves } from './half';
+import { bothSums, prepareLanes, secondSum, storeLanes, X_BLOCK } from './lanes';
+import { held, madd, splat0, splat1, splat2, splat3 } from './vector';
 
 /** Byte i of lane l of each half is weight 16 half + 4 l + i, taken as unsigned, with a zero point of 128. */
 export function prepare(x: usize, to: usize, cols: u32): void {
@@ -9,21 +9,8 @@ export function prepare(x: usize, to: usize, cols: u32): void {
   prepareLanes(x, to, cols, -128, 16, 64, factors, factors);
 }
 
-/** As dot4 of q4_0.ts. */
-export function dot4(
-  x: usize,
-  w0: usize,
-  w1: usize,
-  w2: usize,
-  w3: usize,
-  s0: usize,
-  s1: usize,
-  s2: usize,
-  s3: usize,
-  scales: usize,
-  blocks: u32,
-): v128 {
-  decodeScales(s0, s1, s2, s3, scales, blocks);
+/** As dot of q4_0.ts. */
+export function dot(x: usize, w: usize, s: usize, blocks: u32): v128 {
   const m0 = held(0xff, blocks);
   const m1 = i32x4.shl(m0, 8);
   const m2 = i32x4.shl(m0, 16);
@@ -32,18 +19,17 @@ export function dot4(
   let a1 = a0;
   let a2 = a0;
   let a3 = a0;
-  for (let end = scales + 16 * blocks; scales < end; scales += 16) {
-    a0 = madd(blockDot(x, w0, signs, m0, m1, m2), v128.load_splat<f32>(scales), a0);
-    a1 = madd(blockDot(x, w1, signs, m0, m1, m2), v128.load_splat<f32>(scales, 4), a1);
-    a2 = madd(blockDot(x, w2, signs, m0, m1, m2), v128.load_splat<f32>(scales, 8), a2);
-    a3 = madd(blockDot(x, w3, signs, m0, m1, m2), v128.load_splat<f32>(scales, 12), a3);
-    x += X_BLOCK;
-    w0 += 32;
-    w1 += 32;
-    w2 += 32;
-    w3 += 32;
+  for (const end = w + 32 * (blocks & ~3); w < end; w += 128, s += 8, x += 4 * X_BLOCK) {
+    const scales = loadHalves(s);
+    a0 = madd(blockDot(x, w, signs, m0, m1, m2), splat0(scales), a0);
+    a1 = madd(blockDot(x + X_BLOCK, w + 32, signs, m0, m1, m2), splat1(scales), a1);
+    a2 = madd(blockDot(x + 2 * X_BLOCK, w + 64, signs, m0, m1, m2), splat2(scales), a2);
+    a3 = madd(blockDot(x + 3 * X_BLOCK, w + 96, signs, m0, m1, m2), splat3(scales), a3);
   }
-  return sumLanes(a0, a1, a2, a3);
+  for (const end = w + 32 * (blocks & 3); w < end; w += 32, s += 2, x += X_BLOCK) {
+    a0 = madd(blockDot(x, w, signs, m0, m1, m2), f32x4.splat(loadHalf(s)), a0);
+  }
+  return f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3));
 }
 
 // @ts-ignore: decorator
@@ -55,10 +41,11 @@ function blockDot(x: usize, w: usize, signs: v128, m0: v128, m1: v128, m2: v128)
   sum = madd(f32x4.convert_i32x4_s(v128.and(low, m1)), v128.load(x, 32), sum);
   sum = madd(f32x4.convert_i32x4_s(v128.and(low, m2)), v128.load(x, 48), sum);
   sum = madd(f32x4.convert_i32x4_s(i32x4.shr_u(low, 24)), v128.load(x, 64), sum);
-  sum = madd(f32x4.convert_i32x4_s(v128.and(high, m0)), v128.load(x, 80), sum);
-  sum = madd(f32x4.convert_i32x4_s(v128.and(high, m1)), v128.load(x, 96), sum);
-  sum = madd(f32x4.convert_i32x4_s(v128.and(high, m2)), v128.load(x, 112), sum);
-  return madd(f32x4.convert_i32x4_s(i32x4.shr_u(high, 24)), v128.load(x, 128), sum);
+  let rest = secondSum(f32x4.convert_i32x4_s(v128.and(high, m0)), v128.load(x, 80), sum);
+  rest = madd(f32x4.convert_i32x4_s(v128.and(high, m1)), v128.load(x, 96), rest);
+  rest = madd(f32x4.convert_i32x4_s(v128.and(high, m2)), v128.load(x, 112), rest);
+  rest = madd(f32x4.convert_i32x4_s(i32x4.shr_u(high, 24)), v128.load(x, 128), rest);
+  return bothSums(sum, rest);
 }
 
 /** `cols` weights of a row as f32. */

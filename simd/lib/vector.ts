@@ -48,6 +48,31 @@ export function joinHigh(a: v128, b: v128): v128 {
   return v128.shuffle<u64>(a, b, 1, 3);
 }
 
+/** Lane 0 in all four. */
+// @ts-ignore: decorator
+@inline
+export function splat0(a: v128): v128 {
+  return v128.shuffle<u32>(a, a, 0, 0, 0, 0);
+}
+
+// @ts-ignore: decorator
+@inline
+export function splat1(a: v128): v128 {
+  return v128.shuffle<u32>(a, a, 1, 1, 1, 1);
+}
+
+// @ts-ignore: decorator
+@inline
+export function splat2(a: v128): v128 {
+  return v128.shuffle<u32>(a, a, 2, 2, 2, 2);
+}
+
+// @ts-ignore: decorator
+@inline
+export function splat3(a: v128): v128 {
+  return v128.shuffle<u32>(a, a, 3, 3, 3, 3);
+}
+
 /** The sums of the lanes of a, b, c and d, each (0 + 2) + (1 + 3), as the lanes of one quad. */
 // @ts-ignore: decorator
 @inline
