@@ -17,6 +17,7 @@ export type ModelFiles = FolderSource;
 /** One ranged file. */
 export type ModelFile = FileSource;
 
+/** A weight format to re-encode matrices into while they load; formats from outside are named by their own names. */
 export type QuantizeFormat = QuantizedFormat | (string & {});
 
 /** Progress of a load, in order: plan, weights, compile, tune, ready. */
@@ -28,6 +29,10 @@ export type LoadProgress =
   | { kind: 'tuning'; doneKernels: number; totalKernels: number }
   | { kind: 'ready' };
 
+/**
+ * How a model is loaded. All fields are optional; wrong values are refused with `bad-input` before anything is
+ * opened.
+ */
 export interface LoadOptions {
   signal?: AbortSignal;
   onProgress?: (progress: LoadProgress) => void;
@@ -111,6 +116,7 @@ export interface StreamingReport {
   readonly disk: DiskReport | undefined; // none where nothing is kept
 }
 
+/** What the disk cache holds of one model, in bytes. */
 export interface DiskReport {
   readonly key: string; // for deleteModel
   readonly storedBytes: number;
@@ -167,6 +173,7 @@ export interface PlanNote {
   readonly message: string;
 }
 
+/** A kernel that the adapter refused, and the reason that the driver gave. */
 export interface RefusedKernel {
   readonly kernel: string;
   readonly reason: string;
@@ -178,6 +185,7 @@ export interface RefusedKernel {
  */
 export type DeviceKind = 'auto' | 'gpu' | 'cpu' | 'reference';
 
+/** The device an engine computes with, and what it offers. */
 export interface AdapterReport {
   readonly device: Exclude<DeviceKind, 'auto'>;
   readonly name: string; // "vendor architecture" of a GPU, 'WebAssembly SIMD (plain)', 'CPU reference'
@@ -204,6 +212,7 @@ export interface GenerateOptions {
   signal?: AbortSignal;
 }
 
+/** Why a reply ended: a stop token or stop text, `maxTokens` or the end of the context, or the caller's signal. */
 export type FinishReason = 'stop' | 'length' | 'abort';
 
 /** Experts that made one token: `ids[layer]` are expert ids in rank order, `weights[layer]` their weights. */
@@ -212,13 +221,15 @@ export interface TokenRoutes {
   readonly weights: readonly (readonly number[])[];
 }
 
+/** A token with its natural logarithm of the probability, before temperature and truncation. */
 export interface TokenLogprob {
   readonly id: number;
   readonly text: string; // of this token alone: half a character is U+FFFD
-  readonly bytes: readonly number[] | null; // null: the id stands for no token
+  readonly bytes: readonly number[] | null; // null: the id belongs to no token
   readonly logprob: number;
 }
 
+/** What `Session.generate` yields: progress of the prompt, then each token, then `done` exactly once. */
 export type GenerateEvent =
   | { kind: 'prefill'; doneTokens: number; totalTokens: number }
   | {
@@ -241,12 +252,14 @@ export type GenerateEvent =
       lossy?: LossyReport; // only where the model was loaded with a lossy option
     };
 
+/** Tokens that a reply took, in counts. */
 export interface Usage {
   readonly promptTokens: number;
   readonly reusedTokens: number;
   readonly completionTokens: number;
 }
 
+/** How long a reply took, in milliseconds of the monotonic clock. */
 export interface Timings {
   readonly prefillMs: number;
   readonly firstTokenMs: number;
@@ -291,10 +304,14 @@ export interface ModelInfo {
   readonly label: string;
   readonly family: string;
   readonly plan: ModelPlan;
-  readonly hasChatTemplate: boolean; // one that tells roles apart; without it the model continues text
+  readonly hasChatTemplate: boolean; // with one, roles are kept apart; without it the model continues text
   readonly experts: { readonly layers: number; readonly perLayer: number; readonly grid?: number };
 }
 
+/**
+ * An engine: loads one model at a time and opens sessions on it. Every method that takes a signal rejects with the
+ * signal's reason.
+ */
 export interface Engine {
   readonly adapter: AdapterReport;
   readonly model: ModelInfo | undefined;
@@ -320,6 +337,7 @@ export interface Engine {
   dispose(): void;
 }
 
+/** Memory in use, in bytes, by purpose: GPU memory, or WebAssembly memory where the CPU runs the model. */
 export interface MemoryReport {
   readonly totalBytes: number;
   readonly weightsBytes: number;
@@ -394,8 +412,9 @@ export interface ChatCompletionRequest {
   web_search_options?: unknown;
 }
 
+/** OpenAI's `stream_options`. */
 export interface StreamOptions {
-  include_usage?: boolean | null | undefined; // a last chunk without choices tells the usage; all others have `usage: null`
+  include_usage?: boolean | null | undefined; // a last chunk without choices has the usage; all others have `usage: null`
   include_obfuscation?: boolean | null | undefined; // nothing is obfuscated: nothing leaves the device
 }
 
@@ -408,12 +427,14 @@ export interface ChatRequestOptions {
   maxRetries?: unknown;
 }
 
+/** OpenAI's `usage`: token counts of one completion. */
 export interface ChatCompletionUsage {
   prompt_tokens: number;
   completion_tokens: number;
   total_tokens: number;
 }
 
+/** OpenAI's log-probability of one token, with the bytes it stands for in UTF-8; null where it is no text. */
 export interface ChatTokenLogprob {
   token: string;
   bytes: number[] | null;
@@ -421,6 +442,7 @@ export interface ChatTokenLogprob {
   top_logprobs: { token: string; bytes: number[] | null; logprob: number }[];
 }
 
+/** OpenAI's `logprobs` of one choice. */
 export interface ChatLogprobs {
   content: ChatTokenLogprob[];
   refusal: null;
@@ -441,6 +463,7 @@ interface ChatHead {
   system_fingerprint: string; // same model, options and adapter: same fingerprint
 }
 
+/** OpenAI's answer to a request that is not streamed, with Atomoe's own figures under `atomoe`. */
 export interface ChatCompletion extends ChatHead {
   object: 'chat.completion';
   choices: {
@@ -453,6 +476,7 @@ export interface ChatCompletion extends ChatHead {
   usage: ChatCompletionUsage;
 }
 
+/** OpenAI's chunk of a streamed answer. */
 export interface ChatCompletionChunk extends ChatHead {
   object: 'chat.completion.chunk';
   choices: {
@@ -471,6 +495,10 @@ export interface ChatCompletionStream extends AsyncIterable<ChatCompletionChunk>
   readonly controller: AbortController;
 }
 
+/**
+ * OpenAI's `chat.completions`.
+ * @throws {AtomoeError} bad-input - a field that would change the answer and is not supported; busy; disposed
+ */
 export interface ChatCompletions {
   create(
     request: ChatCompletionRequest & { stream: true },

@@ -4,6 +4,7 @@
  */
 import { AtomoeError } from '../errors.ts';
 
+/** Returns the checked value, or throws `bad-input` with the name of the option, the value and what was wanted. */
 export type Check<T> = (value: unknown, name: string) => T;
 
 /** What each field of an object has to be. */
@@ -19,10 +20,12 @@ export function refuseAs(name: string, shown: string, wanted: string): never {
   throw new AtomoeError('bad-input', `${name} is ${shown}; wanted ${wanted}; change it, or leave it out`);
 }
 
+/** Whether an option was left out: null counts as absent, as in JSON. */
 export function isAbsent(value: unknown): value is undefined | null {
   return value === undefined || value === null;
 }
 
+/** Accepts finite numbers from `least` to `most`, both included. */
 export function numberFrom(least: number, most = Number.MAX_VALUE): Check<number> {
   return (value, name) => {
     if (typeof value === 'number' && value >= least && value <= most) return value;
@@ -30,6 +33,7 @@ export function numberFrom(least: number, most = Number.MAX_VALUE): Check<number
   };
 }
 
+/** Accepts whole numbers from `least` to `most`, both included. */
 export function wholeFrom(least: number, most = Number.MAX_SAFE_INTEGER): Check<number> {
   return (value, name) => {
     if (Number.isInteger(value) && Number(value) >= least && Number(value) <= most) return Number(value);
@@ -41,12 +45,15 @@ function range(least: number, most: number): string {
   return most >= Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`;
 }
 
+/** Accepts true and false. */
 export const flag: Check<boolean> = (value, name) =>
   typeof value === 'boolean' ? value : refuse(name, value, 'true or false');
 
+/** Accepts strings, the empty one included. */
 export const text: Check<string> = (value, name) =>
   typeof value === 'string' ? value : refuse(name, value, 'text');
 
+/** Accepts the listed values, compared with ===. */
 export function oneOf<T>(...allowed: readonly T[]): Check<T> {
   return (value, name) =>
     allowed.find((each) => each === value) ?? refuse(name, value, allowed.map(show).join(' or '));
@@ -76,7 +83,7 @@ export function listOf<T>(check: Check<T>, most: number, wanted: string): Check<
   };
 }
 
-/** A function of the caller's; what it throws is told apart from what goes wrong here. */
+/** A function of the caller's; its errors are distinguished from errors of our own. */
 export function callback<T extends (...args: never[]) => unknown>(): Check<T> {
   return (value, name) => {
     if (typeof value !== 'function') return refuse(name, value, 'a function');
@@ -126,9 +133,10 @@ export function fields<T extends object>(table: Table<T>): Check<T> {
   return (value, name) => readFields<T>(value, table, { what: name, prefix: `${name}.` });
 }
 
+/** How messages name an object and its fields. */
 export interface FieldNames {
   readonly what: string; // what messages call the whole
-  readonly prefix?: string; // stands before the name of a field
+  readonly prefix?: string; // comes before the name of a field
   readonly kind?: string; // what messages call a field
   readonly hidden?: readonly string[]; // fields that messages do not list: for tests
 }
@@ -172,7 +180,7 @@ function unknownField(
   );
 }
 
-/** The known name that a misspelt one stands for: the same but for case and underscores, or a few letters away. */
+/** The known name that a misspelt one is closest to: the same but for case and underscores, or a few letters away. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const plain = (word: string) => word.replaceAll(/[_-]/g, '').toLowerCase();
   const wanted = plain(name.slice(0, 40));
@@ -203,6 +211,7 @@ function editDistance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
+/** Whether a value is an object, arrays included, and not null. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
@@ -226,6 +235,7 @@ function classOf(value: object): string {
   return Object.prototype.toString.call(value).slice('[object '.length, -1);
 }
 
+/** Whether an object has a function of this name. */
 export function isMethod(value: Record<string, unknown>, name: string): boolean {
   return typeof value[name] === 'function';
 }

@@ -44,6 +44,7 @@ import { readIds } from './talk/token-ids.ts';
 import type { TuningMode, TuningStore } from './load/tuning.ts';
 import { indexedDbTuning } from './load/tuning-store.ts';
 
+/** How an engine is opened; the fields of `LoadOptions` are defaults for every load. */
 export interface EngineOptions extends LoadOptions {
   /** 'auto' (default) or a kind of device; a WebGPU device of your own is used as it is. */
   device?: DeviceKind | HostDevice;
@@ -68,7 +69,7 @@ export interface EngineOptions extends LoadOptions {
   threads?: number;
   /** How threads are started; default: in Node by worker_threads, and in the library's own worker. */
   startThreads?: StartThreads;
-  /** What `memoryBudget: 'auto'` stands for, where a page watches over it; default: found out and watched here. */
+  /** What `memoryBudget: 'auto'` means, where a page watches over it; default: found out and watched here. */
   autoBudget?: AutoBudget;
   /** For tests of streaming. */
   streamTesting?: StreamTesting;
@@ -88,7 +89,7 @@ interface LoadedModel {
   readonly drafted: Drafted;
   readonly options: LoadOptions;
   readonly folder: FolderSource;
-  readonly closing: AbortController; // ends what goes on in the background
+  readonly closing: AbortController; // ends background work
 }
 
 function isAuto({ memoryBudget = 'auto' }: LoadOptions): boolean {
@@ -252,7 +253,7 @@ export class LocalEngine implements Engine {
     return this.#prepareSession()();
   }
 
-  /** Refuses now what would be refused; the session is opened later, by whoever calls the result. */
+  /** Checks now what could be refused; the session is opened later, when the result is called. */
   #prepareSession(): () => Session {
     this.#assertUsable();
     const { runner, tokenizer, eosIds, drafted, defaults } = this.#assertLoaded();

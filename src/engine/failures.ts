@@ -20,6 +20,7 @@ export function asTyped(error: unknown, signal?: AbortSignal): unknown {
   return typedError(error);
 }
 
+/** The error itself where it is an AtomoeError; else one with the code that fits it, and the original as its cause. */
 export function typedError(error: unknown): AtomoeError {
   if (error instanceof AtomoeError) return error;
   if (isOutOfMemory(error)) {
@@ -62,6 +63,7 @@ function causeOf(error: unknown): unknown {
   return error instanceof AtomoeError ? error.cause : undefined;
 }
 
+/** Name and message of whatever was thrown, in one line. */
 export function textOf(error: unknown): string {
   try {
     return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
@@ -70,6 +72,7 @@ export function textOf(error: unknown): string {
   }
 }
 
+/** The error of a second reply on a session while the first still runs. */
 export function sessionBusy(): AtomoeError {
   return new AtomoeError(
     'busy',
@@ -77,6 +80,7 @@ export function sessionBusy(): AtomoeError {
   );
 }
 
+/** The error of a session that was disposed of. */
 export function sessionDisposed(): AtomoeError {
   return new AtomoeError('disposed', 'this session was disposed; call engine.session() for another');
 }

@@ -56,6 +56,7 @@ export const OPTION_RANGES = {
   repetitionPenalty: { least: 0.01, most: 100 },
 } as const;
 
+/** The options of a reply that are numbers with a range. */
 export type NumberOption = keyof typeof OPTION_RANGES;
 
 function inRange(option: NumberOption): Check<number> {
@@ -63,6 +64,7 @@ function inRange(option: NumberOption): Check<number> {
   return 'isWhole' in range ? wholeFrom(least, most) : numberFrom(least, most);
 }
 
+/** The checks of the options of a reply. */
 export const GENERATE: Table<GenerateOptions> = {
   maxTokens: inRange('maxTokens'),
   temperature: inRange('temperature'),
@@ -87,7 +89,7 @@ const policyObject = withMethods<Policy>(
   'score',
 );
 
-/** A policy of the caller's: what it throws or gives is told apart from what goes wrong here. */
+/** A policy of the caller's: its errors and bad return values are distinguished from errors of our own. */
 const ownPolicy: Check<MakePolicy> = (value, name) => {
   const make = callback<MakePolicy>()(value, name);
   return (shape) => {
@@ -316,6 +318,7 @@ export function loadPart(options: EngineOptions | WorkerOptions): LoadOptions {
   return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(LOAD, name)));
 }
 
+/** The options of a reply with every default filled in. */
 export type CheckedOptions = Required<Omit<GenerateOptions, 'signal' | 'logprobs'>> &
   Pick<GenerateOptions, 'signal'> & { readonly logprobs: number | undefined };
 

@@ -11,6 +11,7 @@ export async function repositoryFolder(path: string): Promise<FolderSource> {
   return nodeFolder(path);
 }
 
+/** The parsed golden.json of a model folder. @throws where the folder has none */
 export async function readGolden<T>(folder: FolderSource): Promise<T> {
   const file = await folder.open('golden.json');
   if (!file) throw new Error(`${folder.label} has no golden.json`);
@@ -55,7 +56,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<LocalEngi
   return LocalEngine.open({ tuning: 'off', ...(gpu ? { gpu } : {}), ...options, device });
 }
 
-/** Where two arrays of f32 differ first, by their bits; 'equal' where they do not. A diff of a million numbers helps nobody. */
+/** Where two arrays of f32 differ first, by their bits; 'equal' where they do not. A diff of a million numbers is of no use. */
 export function firstDifference(a: Float32Array, b: Float32Array): string {
   if (a.length !== b.length) return `${a.length} against ${b.length} numbers`;
   const [x, y] = [a, b].map((values) => new Uint32Array(values.buffer, values.byteOffset, values.length));
@@ -76,7 +77,10 @@ export function largestError(a: ArrayLike<number>, b: ArrayLike<number>): number
   return largest;
 }
 
+/** The random fixture models in fixtures/models. */
 export const FIXTURE_FAMILIES = ['qwen3_moe', 'olmoe', 'mixtral', 'qwen2_moe', 'granitemoe'] as const;
+
+/** The trained models of the demo. */
 export const TRAINED_MODELS = ['fable-omni-8m', 'fable-moe-12m'] as const;
 
 /** `golden.json` of a random fixture: ids and the logits of every position. */

@@ -25,7 +25,7 @@ export interface SimdResources {
 /** Where a session's states lie in the main memory, by tensor name. */
 export type SimdStates = ReadonlyMap<string, Address>;
 
-/** Lets other work in after so long, so that an abort is heard. */
+/** Lets other work in after so long, so that an abort takes effect. */
 const YIELD_MS = 20;
 
 /** Multiply-adds of one call: some milliseconds. */
@@ -78,7 +78,7 @@ export class SimdExecutor<G extends Graph> {
       if (node.isNeeded && !node.isNeeded(step)) continue;
       const running = this.#runNode(node, run, states);
       if (running) await running;
-      else if (performance.now() - this.#yieldedMs > YIELD_MS) await this.#breath(signal);
+      else if (performance.now() - this.#yieldedMs > YIELD_MS) await this.#yield(signal);
     }
   }
 
@@ -166,14 +166,14 @@ export class SimdExecutor<G extends Graph> {
       for (let first = from; first < count; first += most) {
         compute(first, Math.min(count, first + most));
         if (first + most < count && performance.now() - this.#yieldedMs > YIELD_MS) {
-          return this.#breath(signal).then(() => next(first + most));
+          return this.#yield(signal).then(() => next(first + most));
         }
       }
     };
     return next(0);
   }
 
-  async #breath(signal: AbortSignal | undefined): Promise<void> {
+  async #yield(signal: AbortSignal | undefined): Promise<void> {
     await yieldToEventLoop();
     this.#yieldedMs = performance.now();
     signal?.throwIfAborted();

@@ -1,5 +1,6 @@
 /** One stream as the page sees it: events wait here until the reader takes them, and every taken event is a credit. */
 
+/** How a stream ended. */
 export type Ending = { readonly kind: 'ended' } | { readonly kind: 'failed'; readonly error: unknown };
 
 /** The reader's end of a stream of `T`. */

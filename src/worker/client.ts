@@ -36,6 +36,7 @@ import type { CallResult, OpenOptions, PortLike, StreamItem } from './protocol.t
 
 export { lostError };
 
+/** How a page connects to an engine at the other end of a port. */
 export interface ConnectOptions extends Omit<OpenOptions, 'autoBudget'> {
   /** What `memoryBudget: 'auto'` stands for, watched over from this side. */
   readonly memory?: AutoMemory;

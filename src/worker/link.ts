@@ -43,6 +43,7 @@ interface PendingStream {
   readonly onEnd: () => void;
 }
 
+/** What the reader of a stream brings. */
 export interface StreamOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onTokens?: (tokens: number) => void;

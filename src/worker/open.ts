@@ -7,6 +7,7 @@ import { connectEngine, lostError, withoutFunctions } from './client.ts';
 import type { OpenOptions } from './protocol.ts';
 import { startWorker } from './start.ts';
 
+/** How an engine in a worker is opened. */
 export interface WorkerEngineOptions extends Omit<OpenOptions, 'headers' | 'autoBudget'>, LoadOptions {
   /** Loaded at once. */
   readonly model?: ModelSource;

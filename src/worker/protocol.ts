@@ -44,8 +44,13 @@ export type WireSource =
       readonly entry: string | undefined;
     };
 
+/** Load options that survive structured cloning. */
 export type WireLoadOptions = Omit<LoadOptions, 'signal' | 'onProgress' | 'fetch'>;
+
+/** Options of a reply that survive structured cloning. */
 export type WireGenerateOptions = Omit<GenerateOptions, 'signal'>;
+
+/** A checked chat request without its signal. */
 export type WireChatRequest = CheckedChatBody['body'];
 
 /** What goes wrong, without the class. */
@@ -102,6 +107,7 @@ export type CallResult =
     }
   | { readonly kind: 'completed'; readonly completion: ChatCompletion };
 
+/** What a stream carries: events of a session, or chunks of a completion. */
 export type StreamItem = GenerateEvent | ChatCompletionChunk;
 
 /** The folder of the WebAssembly kernels, by their builds: the page has them, the worker's script does without. */

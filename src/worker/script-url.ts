@@ -5,6 +5,7 @@
  */
 import { AtomoeError } from '../errors.ts';
 
+/** The Trusted Types policy that a page with `trusted-types` has to allow. */
 export const WORKER_POLICY_NAME = 'atomoe-worker';
 
 interface TrustedScriptPolicy {

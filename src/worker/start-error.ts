@@ -1,6 +1,7 @@
 /** Why a worker did not start, in a sentence that helps. */
 import { AtomoeError } from '../errors.ts';
 
+/** What is known of a worker that did not start. */
 export interface StartFailure {
   readonly address: URL | undefined; // undefined: not even that could be told
   readonly violations: readonly Violation[]; // of the page's content policy, meanwhile

@@ -1,8 +1,9 @@
-/** What the engine says of the adapter that it runs on, and what stands for one on the CPU. */
+/** What the engine reports of the adapter it runs on, and its equivalent on the CPU. */
 import type { AdapterFacts } from '../../gpu/device.ts';
 import type { SimdModule } from '../../simd/memory.ts';
 import type { AdapterReport } from '../api.ts';
 
+/** The report of an engine that runs the reference. */
 export const CPU_ADAPTER: Omit<AdapterReport, 'why'> = {
   device: 'reference',
   name: 'CPU reference',
@@ -12,6 +13,7 @@ export const CPU_ADAPTER: Omit<AdapterReport, 'why'> = {
   maxBindingBytes: 0,
 };
 
+/** Limits to plan with where no GPU is used: none of them binds. */
 export const CPU_FACTS: AdapterFacts = {
   name: 'CPU reference',
   adapterClass: 'software',
@@ -25,6 +27,7 @@ export const CPU_FACTS: AdapterFacts = {
   },
 };
 
+/** The report of a GPU adapter. */
 export function reportOf({ name, adapterClass, features, limits }: AdapterFacts): Omit<AdapterReport, 'why'> {
   return {
     device: 'gpu',

@@ -1,5 +1,5 @@
 /**
- * `memoryBudget: 'auto'`. WebGPU tells nobody how much memory is free, and a tab that takes too much is killed without a
+ * `memoryBudget: 'auto'`. WebGPU does not report how much memory is free, and a tab that takes too much is killed without a
  * word. So a marker is kept while a model is loaded: where it is found without its tab, the tab died, and half is taken.
  */
 import type { PlanNote } from '../api.ts';
@@ -26,7 +26,7 @@ export interface MachineFacts {
 }
 
 /**
- * Half of the memory that the browser tells of; where it says nothing, 1 GiB on devices with touch only, else 2 GiB;
+ * Half of the memory that the browser reports; where it reports none, 1 GiB on devices with touch only, else 2 GiB;
  * outside of browsers 4 GiB.
  */
 export function guessBudgetBytes({ isBrowser, deviceMemoryGib, isTouchOnly }: MachineFacts): number {
@@ -35,6 +35,7 @@ export function guessBudgetBytes({ isBrowser, deviceMemoryGib, isTouchOnly }: Ma
   return isTouchOnly ? TOUCH_BUDGET_BYTES : DESKTOP_BUDGET_BYTES;
 }
 
+/** What the browser reports of the machine; undefined where it reports nothing. */
 export function machineFacts(): MachineFacts {
   const { navigator } = globalThis as { navigator?: Navigator & { deviceMemory?: number } };
   const hasFinePointer = globalThis.matchMedia?.('(any-pointer: fine)').matches ?? true;
@@ -45,7 +46,7 @@ export function machineFacts(): MachineFacts {
   };
 }
 
-/** The budget that 'auto' stands for. Plain data: it goes to a worker. */
+/** The budget that 'auto' means. Plain data: it goes to a worker. */
 export interface AutoBudget {
   readonly budgetBytes: number;
   /** Why it is less than the rule says. */
@@ -91,7 +92,7 @@ function pageHost(): MarkerHost | undefined {
   }
 }
 
-/** Looks whether a tab died since the last visit, and says what 'auto' stands for now. */
+/** Checks whether a tab died since the last visit, and decides what 'auto' means now. */
 export async function openAutoMemory(
   facts: MachineFacts = machineFacts(),
   host: MarkerHost | undefined = pageHost(),

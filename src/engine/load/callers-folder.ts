@@ -3,6 +3,10 @@ import { AtomoeError } from '../../errors.ts';
 import { factsOf, type FileSource, type FolderSource } from '../../io/source.ts';
 import { textOf } from '../failures.ts';
 
+/**
+ * A folder that a caller implements, with its answers checked.
+ * @throws {AtomoeError} bad-input - a file of another shape or size than it promised
+ */
 export function callersFolder(folder: FolderSource): FolderSource {
   const { label } = folder;
   return {

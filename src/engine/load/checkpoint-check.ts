@@ -57,7 +57,7 @@ const HARMLESS = /(?:^|\.)(?:inv_freq|position_ids|masked_bias|num_batches_track
 
 /**
  * A tensor beside those that the model reads, in one of its layers or modules, is a part of it: a bias, a norm, an
- * adapter. Without it the model would say something else. What stands elsewhere (a vision tower, another head) is not
+ * adapter. Without it the output would be wrong. What is elsewhere (a vision tower, another head) is not
  * asked.
  */
 function refuseLeftovers(spec: ModelSpec, used: ReadonlySet<string>, file: FileTensors): void {

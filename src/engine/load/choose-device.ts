@@ -14,6 +14,7 @@ import { matrixLayout } from '../../weights/matrix.ts';
 import type { EngineOptions } from '../engine.ts';
 import type { TuningStore } from './tuning.ts';
 
+/** The device that was chosen, and a sentence on why. */
 export interface DeviceChoice {
   readonly device: 'gpu' | 'cpu';
   readonly why: string; // for people

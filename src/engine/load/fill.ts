@@ -2,12 +2,13 @@
 import type { JobQueue } from '../run/queue.ts';
 import type { RunnerExperts } from '../run/runner.ts';
 
-/** A pause this long means that nobody is waiting for a token. */
+/** After a pause this long no reply is waiting for a token. */
 const QUIET_MS = 200;
 
 /** Reads that failed are tried again after this long: the line may be back. */
 const RETRY_MS = 5000;
 
+/** What filling works on. */
 export interface FillOptions {
   readonly memory: RunnerExperts;
   readonly queue: JobQueue;

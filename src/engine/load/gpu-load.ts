@@ -19,12 +19,13 @@ import type { SlotPlan } from './slots.ts';
 import { tuneModel, type PlanSpec, type TuningOptions } from './tuning.ts';
 import { formatOf, readWeightRows, type ReadContext } from './weights.ts';
 
+/** How a model is brought to a GPU. */
 export interface GpuLoadOptions {
   readonly scalar: Scalar;
   readonly onProgress: (progress: LoadProgress) => void;
   readonly tuning: TuningOptions;
   readonly slots: SlotPlan | undefined;
-  readonly fewer: (slots: SlotPlan) => SlotPlan | undefined; // where the GPU refuses so many
+  readonly fewer: (slots: SlotPlan) => SlotPlan | undefined; // where the GPU refuses that many
   readonly streaming: StreamingOptions;
   readonly budgetBytes: number; // of GPU memory, from when the model is loaded
   readonly testing: StreamTesting;

@@ -40,14 +40,17 @@ async function keep(folder: FolderSource, storage: Keeping['storage']): Promise<
   return cachedFolder(folder, await (storage ?? openOpfs()));
 }
 
+/** Whether what is read of a folder is kept on disk. */
 export function isCached(folder: FolderSource): folder is CachedFolder {
   return 'cache' in folder;
 }
 
+/** Finishes writing to the disk cache, where the folder has one. */
 export async function closeFolder(folder: FolderSource): Promise<void> {
   if (isCached(folder)) await folder.dispose();
 }
 
+/** What the disk cache holds of a folder's model. */
 export function diskReport({ cache }: CachedFolder): DiskReport {
   const { key, storedBytes, totalBytes, isReadOnly, why } = cache.status;
   return { key, storedBytes, totalBytes, isReadOnly, why: why?.message ?? '' };

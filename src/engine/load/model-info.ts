@@ -1,10 +1,11 @@
-/** What the engine tells people about a model, and what it reads beside the weights. */
+/** What the engine reports about a model, and what it reads besides the weights. */
 import { isJsonObject, parseJsonObject, readJson, readText } from '../../io/json-file.ts';
 import type { FolderSource } from '../../io/source.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { ModelInfo, ModelPlan } from '../api.ts';
 import type { Drafted } from './planning.ts';
 
+/** What `Engine.model` reports of a loaded model. */
 export function infoOf(
   { checkpoint, spec, expertLayers }: Drafted,
   plan: ModelPlan,

@@ -85,6 +85,7 @@ async function startInNode(count: number): Promise<Thread[]> {
   return (await import('../../simd/node-threads.ts')).startNodeThreads(count);
 }
 
+/** The report of a device, with the reason for which it was chosen. */
 export function adapterOf({ facts, kernels, why = '' }: Device): AdapterReport {
   if (facts) return { ...reportOf(facts), why };
   return { ...(kernels ? simdAdapter(kernels) : CPU_ADAPTER), why };

@@ -45,9 +45,10 @@ const MOST_CHUNK_TOKENS = 256;
 /** Layers ahead whose experts a token can guess; steps that do not want it skip it. */
 const MOST_LOOKAHEAD = 2;
 
-/** The KV cache when nobody asks: the model's own length, at most this. */
+/** Default length of the KV cache: the model's own, at most this. */
 const MOST_DEFAULT_CONTEXT = 4096;
 
+/** A model whose headers were read and whose graphs were built; no weight is loaded yet. */
 export interface Drafted extends Model {
   readonly checkpoint: Checkpoint;
   readonly context: ReadContext;
@@ -128,7 +129,7 @@ function contextOf({ contextTokens }: LoadOptions, spec: ModelSpec): number {
   );
 }
 
-/** Where nothing is loaded yet: formats from the headers, stand-ins for the pools. */
+/** Where nothing is loaded yet: formats from the headers, placeholders for the pools. */
 export function weightFacts({ context, experts }: Drafted, limits: Limits, bounds: Bounds): WeightFacts {
   return {
     weight: (weight) => factOf(weight, formatOf(weight, context), matrixBindingBytes(limits, bounds)),
@@ -136,7 +137,7 @@ export function weightFacts({ context, experts }: Drafted, limits: Limits, bound
   };
 }
 
-/** How a weight will lie: its parts, and where each has its scales. */
+/** The layout that a weight will have: its parts, and the scales of each. */
 function factOf(weight: Weight, format: FormatName, mostBytes: number): WeightFact {
   const { cols } = weight;
   const parts = weightParts(weight, (rows) => matrixLayout(format, rows, cols).sizeBytes, mostBytes);
@@ -160,10 +161,11 @@ function standIn(experts: ExpertPlan, maxBindingBytes: number): ExpertWeights {
   };
 }
 
+/** A plan with what loading needs of it. */
 export interface Sized {
   readonly plan: Omit<ModelPlan, 'adapter'>;
   readonly slots: SlotPlan | undefined; // none where the model has no routed experts
-  readonly fewer: (slots: SlotPlan) => SlotPlan | undefined; // where the GPU refuses so many
+  readonly fewer: (slots: SlotPlan) => SlotPlan | undefined; // where the GPU refuses that many
   readonly limits: Partial<Limits>; // what the device has to allow
   readonly dispatches: { readonly decode: number; readonly prefill: number };
 }
@@ -280,7 +282,7 @@ function notesOf({ checkpoint, spec, contextTokens }: Drafted): PlanNote[] {
   return notes;
 }
 
-/** What a model takes whatever becomes of its experts, and the largest thing that has to lie in one binding. */
+/** What a model needs apart from its experts, and the largest item that must fit one binding. */
 function fixedNeeds(drafted: Drafted, adapter: AdapterFacts, options: LoadOptions, bounds: Bounds) {
   const { experts, context, decode } = drafted;
   const scalar = options.activations ?? 'f32';
@@ -309,7 +311,7 @@ function fixedNeeds(drafted: Drafted, adapter: AdapterFacts, options: LoadOption
   return { fixed, largest, dispatches };
 }
 
-/** A GPU that refuses so much gets fewer slots. */
+/** A GPU that refuses this much gets fewer slots. */
 export function budgetOf({ memoryBudget = 'auto' }: LoadOptions): number {
   if (memoryBudget !== 'auto') return memoryBudget;
   return guessBudgetBytes(machineFacts());
@@ -363,7 +365,7 @@ function expertCounts(layers: readonly ExpertLayer[]): Pick<ModelPlan, 'experts'
   };
 }
 
-/** Something that has to lie in one binding. */
+/** Something that must fit one binding. */
 interface Need {
   readonly what: string;
   readonly sizeBytes: number;

@@ -12,6 +12,7 @@ export interface SlotPlan {
   readonly sizeBytes: number; // with the tables
 }
 
+/** What decides how many slots a model needs at least and can use at most. */
 export interface SlotNeeds {
   readonly experts: ExpertPlan;
   readonly topK: number;
@@ -41,7 +42,7 @@ export function allSlots(needs: SlotNeeds, { start = 'whole' }: StreamingOptions
   return sized(needs, { streams: start === 'now', places: unitsPerLayer, reserved: 0, scratch: 0 });
 }
 
-/** So many places a layer, and what goes with them. */
+/** A given number of places a layer, with the reserved and scratch slots that belong to it. */
 export function slotsFor(
   needs: SlotNeeds,
   places: number,

@@ -32,6 +32,7 @@ export interface TuningStore {
  */
 export type TuningMode = 'auto' | 'off' | Tuning;
 
+/** Whether kernels are timed, and where the results are kept. */
 export interface TuningOptions {
   readonly mode: TuningMode;
   readonly store?: TuningStore | undefined; // without one nothing is timed: the choice would change with each visit
@@ -46,12 +47,13 @@ const MARGIN = 0.9; // a candidate has to beat the default by a tenth
 const SLOW_IDLE_MS = 20; // a browser that reports completion this late cannot time anything (Firefox polls)
 
 /**
- * Nobody waits longer than this for a faster kernel. What is not timed by then keeps its default for good: a choice
+ * Tuning takes no longer than this. What is not timed by then keeps its default permanently: a choice
  * that changed with the next visit would change bits too. For the same reason nothing is timed where the choice could
  * not be stored, and where the clock is too coarse the defaults are stored.
  */
 const BUDGET_MS = 3000;
 
+/** A plan to be opened: a graph, its weights, and the options. */
 export interface PlanSpec<G extends Graph = Graph> {
   readonly graph: G;
   readonly resources: Resources;
@@ -92,7 +94,7 @@ export async function tuneModel(
   return tuning.size === known.size || (await writeStored(store, adapter, tuning)) ? tuning : known;
 }
 
-/** What is stored; undefined where nothing can be, which writing it again tells. */
+/** What is stored; undefined where storing fails, which is found out by writing it again. */
 async function readStored(store: TuningStore, adapter: string): Promise<Tuning | undefined> {
   const known = await store.read(adapter).catch(() => undefined);
   return known && (await writeStored(store, adapter, known)) ? known : undefined;
@@ -118,7 +120,7 @@ async function idleMs(gpu: Gpu): Promise<number> {
 
 const MOST_DISPATCHES = 256; // of one way, pieces of long ones among them; longer ones keep their default
 
-/** Times candidates on a plan's own buffers, with stand-ins for what only the candidates use. */
+/** Times candidates on a plan's own buffers, with substitutes for what only the candidates use. */
 class Bench {
   readonly #gpu: Gpu;
   readonly #plan: Plan;

@@ -9,6 +9,7 @@ import type { Weight } from '../../graph/tensor.ts';
 import type { WeightPart } from '../../graph/weight-parts.ts';
 import type { QuantizeFormat } from '../api.ts';
 
+/** Where weights are read from, and how they are re-encoded. */
 export interface ReadContext {
   readonly checkpoint: Checkpoint;
   readonly quantize?: QuantizeFormat | undefined;
@@ -50,7 +51,7 @@ export function formatOf(weight: Weight, { checkpoint, quantize }: ReadContext):
   return weight.exact ? EXACT : chooseFormat(dtypes.size === 1 ? dtype : 'F32', cols, quantize);
 }
 
-/** Reads a dense weight in the format that `formatOf` tells. */
+/** Reads a dense weight in the format that `formatOf` gives. */
 export async function readWeight(weight: Weight, context: ReadContext): Promise<EncodedMatrix> {
   const { source, rows, cols } = weight;
   const { checkpoint, signal } = context;

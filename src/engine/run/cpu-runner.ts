@@ -1,4 +1,4 @@
-/** The same graphs on the CPU, by the kernels' references: slow, right, and needing no GPU. */
+/** The same graphs on the CPU, by the kernels' references: slow and exact, and no GPU is needed. */
 import { invariant } from '../../errors.ts';
 import { runOnCpu, type CpuResources, type CpuStates } from '../../graph/cpu.ts';
 import { recordOf, type ModelGraph, type Step } from '../../graph/node.ts';
@@ -31,6 +31,7 @@ class CpuState implements RunnerState {
   }
 }
 
+/** Runs a model by the references of its kernels, in plain TypeScript on f32 arrays. */
 export class CpuRunner implements Runner {
   readonly adapter = { ...CPU_ADAPTER, why: '' };
   readonly contextTokens: number;
@@ -86,7 +87,7 @@ export class CpuRunner implements Runner {
   }
 
   async step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult> {
-    await breathe();
+    await yieldToEventLoop();
     signal?.throwIfAborted();
     const graph = request.ids.length === 1 ? this.#drafted.decode : this.#drafted.prefill;
     const get = this.#run(graph, state, request);
@@ -101,7 +102,7 @@ export class CpuRunner implements Runner {
   }
 
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
-    await breathe();
+    await yieldToEventLoop();
     const { contextTokens, lossy } = this.#drafted;
     const graph = buildGraph(this.#drafted, {
       logits: 'all',
@@ -146,7 +147,7 @@ function own(state: RunnerState): CpuState {
 }
 
 /** Lets timers and messages in between two long computations. */
-function breathe(): Promise<void> {
+function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 

@@ -75,6 +75,7 @@ interface Stores<S extends SlotStore, T extends ExpertSteps> {
   readonly steps: T;
 }
 
+/** How many slots there are, and how experts stream through them. */
 export interface ExpertMemoryOptions {
   readonly slots: SlotPlan;
   readonly fewer: (slots: SlotPlan) => SlotPlan | undefined;
@@ -82,6 +83,7 @@ export interface ExpertMemoryOptions {
   readonly testing: StreamTesting;
 }
 
+/** The slots of a loaded model on one device, with the streamer and the steps that use them. */
 export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps = ExpertSteps> {
   readonly #device: ExpertDevice<S, T>;
   readonly #drafted: Drafted;
@@ -191,7 +193,7 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
     }
   }
 
-  /** What `Engine.streaming` tells. */
+  /** What `Engine.streaming` returns. */
   report(disk: DiskReport | undefined): StreamingReport {
     const { store, slots, steps, streamer } = this.#stores;
     const { layers, unitsPerLayer, recordBytes } = store;

@@ -14,8 +14,10 @@ import type { Drafted } from '../load/planning.ts';
 import type { ExpertDevice, ExpertMemory, StepsOptions } from './expert-memory.ts';
 import { StreamedSteps } from './streamed-steps.ts';
 
+/** Expert memory whose slots are GPU buffers. */
 export type GpuExpertMemory = ExpertMemory<ExpertStore, StreamedSteps>;
 
+/** Holds experts in GPU buffers. */
 export class GpuExperts implements ExpertDevice<ExpertStore, StreamedSteps> {
   readonly #gpu: Gpu;
   readonly #drafted: Drafted;

@@ -18,6 +18,7 @@ import { GpuState, gpuState, stepOf, writeIds, type Loaded } from './gpu-state.t
 import { GpuTools } from './gpu-tools.ts';
 import type { Runner, RunnerState, RunnerTools, StepRequest, StepResult } from './runner.ts';
 
+/** Runs a model on a GPU, resident or streamed. */
 export class GpuRunner implements Runner {
   readonly adapter: AdapterReport;
   readonly contextTokens: number;
@@ -166,7 +167,7 @@ export class GpuRunner implements Runner {
   dispose(): void {
     const { decode, prefill, memory, weights } = this.#loaded;
     for (const item of [decode, prefill, this.#ring]) item.dispose();
-    void this.#allLogitsPlan?.then((plan) => plan.dispose()).catch(() => {}); // who asked for it was told
+    void this.#allLogitsPlan?.then((plan) => plan.dispose()).catch(() => {}); // the caller that asked for it got the error
     memory?.dispose();
     for (const { parts } of weights.values()) for (const part of parts) part.slice.buffer.dispose();
   }
@@ -296,7 +297,7 @@ export class GpuRunner implements Runner {
   }
 }
 
-/** Logits of so many tokens lie in one portable binding, whatever the device allows: chunks may not depend on it. */
+/** How many tokens' logits fit one portable binding: chunks may not depend on the device. */
 function mostLogitRows(vocab: number, chunkTokens: number): number {
   return Math.max(1, Math.min(chunkTokens, Math.floor(DEFAULT_LIMITS.maxBindingBytes / 4 / vocab)));
 }

@@ -75,6 +75,7 @@ export function gpuState(state: RunnerState): GpuState {
   return state;
 }
 
+/** A request as a step of a plan, with the parity of the session's states. */
 export function stepOf(
   { ids, past, penalty, temperature, candidates }: StepRequest,
   { progress }: GpuState,
@@ -82,6 +83,7 @@ export function stepOf(
   return { tokens: ids.length, past, penalty, temperature, candidates, parity: progress.parity };
 }
 
+/** Writes the token ids of a step to the plan's input: u32 [tokens]. */
 export function writeIds(gpu: Gpu, plan: Plan<Graph>, ids: readonly number[]): void {
   gpu.write(plan.buffer(plan.graph.ids), 0, Uint32Array.from(ids));
 }

@@ -5,7 +5,7 @@ import type { Choice } from '../../graph/plan.ts';
 import { gpuState, stepOf, writeIds, type Loaded } from './gpu-state.ts';
 import type { DispatchTime, RunnerState, RunnerTools, StepRequest } from './runner.ts';
 
-/** What a GPU tells of its work. */
+/** What a GPU reports about its work. */
 export class GpuTools implements RunnerTools {
   readonly #loaded: Loaded;
 

@@ -18,6 +18,7 @@ const FIRST_WORK: Readonly<Record<AdapterClass, number>> = {
 /** What is slower counts at once; what is quicker counts half, until it has lasted for a few chunks. */
 const NEWS = 0.5;
 
+/** Measures how fast the device works, in multiply-adds a millisecond, and cuts steps into submissions accordingly. */
 export class Pace {
   #workPerMs: number;
   #isMeasured = false;

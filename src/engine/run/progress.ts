@@ -29,7 +29,7 @@ export class Progress {
     this.#tokens = Math.min(past, this.#tokens);
   }
 
-  /** The step of so many tokens is done: what it wrote of replaced states is what the next one reads. */
+  /** The step is done: what it wrote of replaced states is what the next one reads. */
   commit(past: number, tokens: number): void {
     this.#tokens = past + tokens;
     if (this.replaced.length > 0) this.#parity = this.#parity === 0 ? 1 : 0;

@@ -9,7 +9,7 @@ export class JobQueue {
     return this.#waiting > 0 ? 0 : performance.now() - this.#idleSinceMs;
   }
 
-  /** @param isBackground - nobody waits for it, so it does not count as something going on */
+  /** @param isBackground - no caller waits for it, so it does not count as activity */
   run<T>(job: () => Promise<T>, { isBackground = false } = {}): Promise<T> {
     if (!isBackground) this.#waiting += 1;
     const result = this.#tail.then(job, job);

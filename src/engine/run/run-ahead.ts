@@ -5,9 +5,10 @@
 
 const RATE = 0.05; // how fast means follow what happens
 
-/** Every so many tokens none is run ahead, to see what a layer costs by now. */
+/** Once in this many tokens nothing is run ahead, to see what a layer costs by now. */
 const PROBE_EVERY = 32;
 
+/** Decides how many layers are submitted before their experts are known to be present. */
 export class RunAhead {
   #share = 0; // of layers that found all their experts
   #layerMs = 0; // of the GPU, for the commands between two choices of experts

@@ -10,6 +10,7 @@ export interface RunnerState {
   dispose(): void;
 }
 
+/** One step of a session. */
 export interface StepRequest {
   readonly ids: readonly number[]; // the tokens of this step
   readonly past: number; // tokens in the cache before them
@@ -19,6 +20,7 @@ export interface StepRequest {
   readonly routes: boolean; // report the experts of the last token
 }
 
+/** What a step gives. */
 export interface StepResult {
   readonly best: number; // id of the largest logit; NOT_FINITE where a logit is none
   readonly candidates: Candidates | undefined; // as asked for
@@ -40,7 +42,7 @@ export interface DispatchTime {
   readonly ms: number;
 }
 
-/** What a device tells of its work: for plans, benches and tests. */
+/** What a device reports about its work: for plans, benches and tests. */
 export interface RunnerTools {
   /** What the device has created and done so far. */
   readonly counters: Readonly<Counters>;

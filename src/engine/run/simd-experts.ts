@@ -14,8 +14,10 @@ import { ChosenUnits } from './chosen-units.ts';
 import type { ExpertDevice, ExpertMemory, StepsOptions } from './expert-memory.ts';
 import type { RunAheadCounters } from './streamed-steps.ts';
 
+/** Expert memory whose slots are in WebAssembly memories. */
 export type SimdExpertMemory = ExpertMemory<SimdStore, SimdSteps>;
 
+/** What the device needs to know of the model beside its experts. */
 export interface SimdDeviceOptions {
   readonly module: SimdModule;
   readonly budgetBytes: number;
@@ -24,6 +26,7 @@ export interface SimdDeviceOptions {
   readonly routes: readonly RouteOutputs[]; // [bank], of the graph for single tokens
 }
 
+/** Holds experts in WebAssembly memories, within a budget. */
 export class SimdDevice implements ExpertDevice<SimdStore, SimdSteps> {
   budgetBytes: number;
   readonly #options: SimdDeviceOptions;

@@ -94,6 +94,7 @@ class SimdState implements RunnerState {
   }
 }
 
+/** How a model is brought into WebAssembly memory. */
 export interface SimdLoadOptions {
   readonly module: SimdModule;
   readonly onProgress: (progress: LoadProgress) => void;
@@ -111,6 +112,7 @@ interface Parts {
   readonly memory: SimdExpertMemory | undefined;
 }
 
+/** Runs a model by the WebAssembly kernels, resident or streamed. */
 export class SimdRunner implements Runner {
   readonly adapter: AdapterReport;
   readonly contextTokens: number;

@@ -1,4 +1,4 @@
-/** Steps of a model whose experts are not all in GPU memory: the step stops where experts are missing, and goes on. */
+/** Steps of a model whose experts are not all in GPU memory: the step stops where experts are missing, and continues when they have come. */
 import { invariant } from '../../errors.ts';
 import type { ExpertStreamer } from '../../experts/streamer.ts';
 import type { Gpu } from '../../gpu/device.ts';
@@ -12,6 +12,7 @@ import { ChosenUnits } from './chosen-units.ts';
 import type { Pace } from './pace.ts';
 import { RunAhead } from './run-ahead.ts';
 
+/** What streamed steps work with. */
 export interface StreamedOptions {
   readonly gpu: Gpu;
   readonly streamer: ExpertStreamer;
@@ -27,7 +28,7 @@ export interface StreamedOptions {
   readonly dropColdBelow: number;
 }
 
-/** Where one tensor of a layer's record lies, in words. */
+/** The place of one tensor in a layer's record, in words. */
 interface RecordPart {
   readonly tensor: Tensor;
   readonly at: number;
@@ -48,6 +49,7 @@ function recordParts(
   });
 }
 
+/** Counts of streamed steps since the slots were opened. */
 export interface RunAheadCounters {
   tokens: number; // steps of one token
   dropped: number; // experts that were missing and light, where those are left out
@@ -63,6 +65,7 @@ interface Flight {
   read(): Promise<ArrayBuffer>;
 }
 
+/** Runs steps on a GPU that holds only some of the experts. */
 export class StreamedSteps {
   readonly counters: RunAheadCounters = {
     tokens: 0,

@@ -126,6 +126,7 @@ const NEUTRAL = {
   web_search_options: never('searches nothing'),
 };
 
+/** A request whose fields were checked: plain data, and the signal apart. */
 export interface CheckedChatBody {
   readonly body: Partial<ChatBody> & Pick<ChatBody, 'messages'>;
   readonly signal: AbortSignal | undefined;

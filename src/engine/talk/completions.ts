@@ -17,6 +17,7 @@ import type {
 import { readChatRequest, type CheckedChatRequest } from './completions-request.ts';
 import { onAbort, ReplyStream } from './reply-stream.ts';
 
+/** What completions need of an engine. */
 export interface CompletionsHost {
   /** @returns what opens a session of the model that is loaded now; throws where there is none */
   readonly prepare: () => () => Session;
@@ -28,6 +29,7 @@ type Head = Pick<ChatCompletion, 'id' | 'created' | 'model' | 'system_fingerprin
 type TokenEvent = Extract<GenerateEvent, { kind: 'token' }>;
 type DoneEvent = Extract<GenerateEvent, { kind: 'done' }>;
 
+/** OpenAI's `chat.completions` over sessions of an engine. */
 export function makeCompletions(host: CompletionsHost): ChatCompletions {
   const create = async (body: unknown, options?: unknown) => {
     const request = readChatRequest(body, options);
@@ -44,7 +46,7 @@ export function makeCompletions(host: CompletionsHost): ChatCompletions {
   return { create: create as ChatCompletions['create'] };
 }
 
-/** Unguessable where it matters to nobody: two engines, pages or visits never give one id twice. */
+/** Random: two engines, pages or visits never give the same id. */
 function newId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(15));
   return `chatcmpl-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
@@ -59,7 +61,7 @@ export function fingerprintOf(facts: readonly unknown[]): string {
   return `fp_${hash.toString(16).padStart(8, '0')}`;
 }
 
-/** The session is opened by the first read, so that a stream that nobody reads holds nothing. */
+/** The session is opened by the first read, so that a stream that is never read holds nothing. */
 function streamed(head: Head, open: () => Session, request: CheckedChatRequest): ChatCompletionStream {
   const controller = new AbortController();
   const { signal } = controller;

@@ -4,6 +4,7 @@ import type { JsonObject } from '../../io/json-file.ts';
 import type { ModelSpec } from '../../models/spec.ts';
 import { OPTION_RANGES, type NumberOption } from '../options.ts';
 
+/** Defaults of a reply from the model's generation_config.json. */
 export type GenerationDefaults = Readonly<Partial<Record<NumberOption, number>>> & {
   readonly stop?: readonly string[];
 };
@@ -18,7 +19,7 @@ const NAMES = {
 } as const satisfies Record<string, NumberOption>;
 
 /**
- * A key that is absent or null leaves our default. `do_sample: false` means temperature 0, whatever temperature stands
+ * A key that is absent or null leaves our default. `do_sample: false` means temperature 0, whatever temperature is given
  * beside it; only an explicit false does. `top_k: -1` is another way to write 0. All else has to be a number in range.
  *
  * @throws {AtomoeError} bad-file - a value that no reply could use

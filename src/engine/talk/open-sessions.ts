@@ -1,4 +1,4 @@
-/** What happens to sessions that nobody disposes of: with their engine they end, and without a holder they may go. */
+/** Sessions that are never disposed of: they end with their engine, and are collected once nothing refers to them. */
 import type { RunnerState } from '../run/runner.ts';
 
 /** A session's KV cache; it knows nothing of the session, so that the session can be collected. */
@@ -6,6 +6,7 @@ export interface SessionMemory {
   state: Promise<RunnerState> | undefined;
 }
 
+/** Frees a session's state once it is open; does nothing where opening failed. */
 export async function freeMemory(memory: SessionMemory): Promise<void> {
   const state = await memory.state?.catch(() => undefined);
   memory.state = undefined;
@@ -19,6 +20,7 @@ export function freeWith(session: object, memory: SessionMemory): void {
   dropped.register(session, memory);
 }
 
+/** What can be disposed of. */
 export interface Disposable {
   dispose(): void;
 }

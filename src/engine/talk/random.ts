@@ -8,6 +8,7 @@ const MULTIPLIERS = [0xd2511f53, 0xcd9e8d57] as const;
 const KEY_STEPS = [0x9e3779b9, 0xbb67ae85] as const; // golden ratio and sqrt(3) - 1, as the paper has them
 const ROUNDS = 10;
 
+/** Four 32-bit words. */
 export type Four = readonly [number, number, number, number];
 
 /** Four random 32-bit words for a 128-bit counter and a 64-bit key, all given as 32-bit words. */

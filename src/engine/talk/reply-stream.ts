@@ -1,6 +1,6 @@
 /**
- * A stream that ends by itself. A generator that nobody reads stays where it is, with all that it holds. So it runs on
- * by itself once it is told to end (its signal fired, its session was disposed of), and what comes is kept for a reader
+ * A stream that ends by itself. A generator that is not read any more keeps everything it holds. So this one runs on
+ * by itself once it has to end (its signal fired, its session was disposed of), and what comes is kept for a reader
  * that may come back; and it is closed when the last reader has dropped the stream.
  */
 
@@ -8,6 +8,7 @@ import { neverReactive } from '../checks.ts';
 
 type Kept<T> = { readonly value: T } | { readonly error: unknown };
 
+/** An async iterator over a generator that runs to its end even when it is not read. */
 export class ReplyStream<T> implements AsyncIterableIterator<T, void, undefined> {
   readonly #core: Core<T>;
 
@@ -52,7 +53,7 @@ export class ReplyStream<T> implements AsyncIterableIterator<T, void, undefined>
 }
 
 const dropped = new FinalizationRegistry<Core<unknown>>((core) => {
-  core.return().catch(() => {}); // nobody is there to hear of it
+  core.return().catch(() => {}); // no reader is left to get the error
 });
 
 class Core<T> {

@@ -25,6 +25,7 @@ import type { Runner, StepResult } from '../run/runner.ts';
 import { pickToken, type Picked } from './pick.ts';
 import { checkIds } from './token-ids.ts';
 
+/** What a session works with: the model, its tokenizer, and the queue of the engine's steps. */
 export interface SessionParts {
   readonly runner: Runner;
   readonly queue: JobQueue;
@@ -51,7 +52,7 @@ interface Reply {
   readonly droppedBefore: number; // experts left out before this reply
 }
 
-/** A conversation: which tokens stand in the KV cache, and one reply at a time. */
+/** A conversation: the tokens that are in the KV cache, and one reply at a time. */
 export class EngineSession implements Session {
   readonly #parts: SessionParts;
   readonly #memory: SessionMemory = { state: undefined };

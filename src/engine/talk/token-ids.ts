@@ -20,19 +20,19 @@ export function readIds(given: unknown, vocab: number, contextTokens: number): r
 }
 
 /**
- * Every list of ids passes here before it reaches a runner, wherever it came from: kernels read embeddings by id.
+ * Every list of ids passes here before it reaches a runner, from any source: kernels read embeddings by id.
  *
  * @throws {AtomoeError} bad-input - none, or one that the model has not; context-full
  */
 export function checkIds(ids: readonly number[], vocab: number, contextTokens: number): void {
   if (ids.length === 0)
     throw new AtomoeError('bad-input', 'there are no ids; wanted at least one; give token ids');
-  const isStrange = (id: unknown) => !Number.isInteger(id) || Number(id) < 0 || Number(id) >= vocab;
-  if (ids.some(isStrange)) {
-    const stranger: unknown = ids.find(isStrange);
+  const isUnknown = (id: unknown) => !Number.isInteger(id) || Number(id) < 0 || Number(id) >= vocab;
+  if (ids.some(isUnknown)) {
+    const unknownId: unknown = ids.find(isUnknown);
     throw new AtomoeError(
       'bad-input',
-      `token id ${show(stranger)} is outside the vocabulary of ${vocab}; check the ids`,
+      `token id ${show(unknownId)} is outside the vocabulary of ${vocab}; check the ids`,
     );
   }
   if (ids.length > contextTokens) {
