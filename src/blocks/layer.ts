@@ -13,6 +13,7 @@ export interface LayerGraph {
   readonly outputs: Readonly<Record<string, Tensor>>; // `ids`, `weights`, `y`, and `scores` where the router knows them
 }
 
+/** The graph of one MoE layer: x [tokens, hidden] -> y [tokens, hidden]. */
 export async function buildLayer(moe: MoeSpec, hidden: number): Promise<LayerGraph> {
   const blocks = await loadBlocks({ layers: [{ sublayers: [{ norm: '', block: moe }] }] });
   const builder = new GraphBuilder();

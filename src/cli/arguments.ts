@@ -27,6 +27,7 @@ export interface Option {
   readonly read?: (args: Arguments, name: string) => unknown;
 }
 
+/** The options of a command, by name. */
 export type Options = Readonly<Record<string, Option>>;
 
 /** Powers of 1000, as disks and downloads count; of 1024 with an i. */

@@ -10,6 +10,7 @@ export interface KernelTime {
   readonly ms: number; // of all of them: the median over rounds
 }
 
+/** Times of the kernels of one prefill chunk and one token. */
 export interface KernelTimes {
   readonly prefill: readonly KernelTime[]; // of one chunk
   readonly decode: readonly KernelTime[]; // of one token behind it
@@ -54,6 +55,7 @@ function byKernel(rounds: readonly Profile[]): KernelTime[] {
   return [...sums].map(([key, sum]) => ({ key, ...sum })).sort((a, b) => b.ms - a.ms);
 }
 
+/** The times as a table, the longest first. */
 export function kernelTable(title: string, kernels: readonly KernelTime[]): string {
   const total = kernels.reduce((sum, { ms }) => sum + ms, 0);
   const row = (name: string, dispatches: number, ms: number) => [

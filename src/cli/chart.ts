@@ -1,5 +1,6 @@
 /** Curves as a self-contained SVG file that reads on light and on dark pages. */
 
+/** A chart of curves, drawn as SVG. */
 export interface Chart {
   readonly title: string;
   readonly subtitle: string;
@@ -9,6 +10,7 @@ export interface Chart {
   readonly curves: readonly Curve[];
 }
 
+/** One curve of a chart. */
 export interface Curve {
   readonly name: string;
   readonly isBound?: boolean; // dashed and grey

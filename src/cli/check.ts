@@ -34,6 +34,7 @@ export function rootMeanSquare(values: ArrayLike<number>): number {
   return Math.sqrt(sum / Math.max(1, values.length));
 }
 
+/** The checks as a table. */
 export function report(checks: readonly Check[]): string {
   const rows = checks.map((check) => [
     check.name,

@@ -3,6 +3,7 @@ import { AtomoeError } from '../errors.ts';
 import { readJson, type JsonObject } from '../io/json-file.ts';
 import type { FolderSource } from '../io/source.ts';
 
+/** Known answers of a model: ids, and the logits of some positions. */
 export interface Golden {
   readonly ids: readonly number[];
   readonly positions: readonly number[]; // which rows `logits` are: all, or those that the file names
@@ -12,6 +13,7 @@ export interface Golden {
   readonly perplexity: Perplexity | undefined;
 }
 
+/** A text to measure perplexity on, and the known result. */
 export interface Perplexity {
   readonly ids: readonly number[]; // windows one after another
   readonly window: number;

@@ -18,6 +18,7 @@ import { fileTuning } from './tuning-file.ts';
 import type { Terminal } from './terminal.ts';
 import { formatBytes } from './words.ts';
 
+/** --device */
 export const DEVICE_OPTION = {
   device: {
     value: 'KIND',
@@ -26,15 +27,18 @@ export const DEVICE_OPTION = {
   },
 } as const satisfies Options;
 
+/** The options of commands that load a model. */
 export const LOAD_OPTIONS = {
   ...DEVICE_OPTION,
   ...MODEL_FLAGS,
 } as const satisfies Options;
 
+/** --tuning */
 export const TUNING_OPTION = {
   tuning: { value: 'auto|off', help: 'time kernels once per adapter (default auto)', read: readTuning },
 } as const satisfies Options;
 
+/** --json */
 export const JSON_OPTION = { json: { help: 'print JSON' } } as const satisfies Options;
 
 /** @throws {UsageError} - neither */
@@ -103,6 +107,7 @@ export async function openEngine(
   });
 }
 
+/** How a command uses a model. */
 export interface ModelUse extends Pick<EngineOptions, 'streamTesting'> {
   /** Over what the command line says. */
   readonly streaming?: StreamingOptions;

@@ -24,6 +24,7 @@ export function sizeTable({ bytes, contextTokens, streams, notes }: ModelPlan): 
   return sizes + notes.map(({ message }) => `note: ${message}\n`).join('');
 }
 
+/** What a model takes, in bytes, by purpose. */
 export interface Budget {
   readonly label: string; // the model
   readonly bytes: number;

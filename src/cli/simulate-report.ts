@@ -15,6 +15,7 @@ const BOUNDS = [
   ['onePool', 'bound of one pool'],
 ] as const;
 
+/** The results of a simulation as text. */
 export function report(trace: RoutingTrace, names: readonly StudyPolicyName[], found: Study): string {
   const { sizes } = found;
   const sections: Section[] = [

@@ -52,6 +52,7 @@ export function streamingFacts(
   };
 }
 
+/** What streaming did during a reply, in one line. */
 export function describeStreaming({ hitRate, bytesPerToken, stallMs, syncMs }: StreamingFacts): string {
   const parts = [
     `${(100 * hitRate).toFixed(0)} % hits`,

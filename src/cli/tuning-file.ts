@@ -13,6 +13,7 @@ function cacheFile(): string {
   return join(cache || local || join(homedir(), '.cache'), 'atomoe', 'tuning.json');
 }
 
+/** A store of tunings in a file of the user's cache folder. */
 export function fileTuning(path: string = cacheFile()): TuningStore {
   const readAll = async (): Promise<Tunings> => {
     const text = await readFile(path, 'utf8').catch(() => '{}');

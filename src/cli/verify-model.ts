@@ -17,6 +17,7 @@ const MODES = [
 
 type Mode = (typeof MODES)[number];
 
+/** Compares a model with its known answers: logits at once and one by one, greedy text, perplexity. */
 export async function verifyModel(engine: LocalEngine, golden: Golden, terminal: Terminal): Promise<Check[]> {
   const checks: Check[] = [];
   const step = async (what: string, check: () => Promise<Check>) => {

@@ -16,14 +16,17 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en-US');
 }
 
+/** Milliseconds below a second, else seconds. */
 export function formatSeconds(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
 }
 
+/** Tokens per second. */
 export function formatRate(perSecond: number): string {
   return `${perSecond >= 100 ? Math.round(perSecond) : perSecond.toFixed(1)} tok/s`;
 }
 
+/** On which side a column is aligned. */
 export type Align = 'left' | 'right';
 
 /**
@@ -51,6 +54,7 @@ export function facts(pairs: readonly (readonly [name: string, value: string])[]
   return table(pairs);
 }
 
+/** The middle of the values, or the mean of the two middle ones; NaN for none. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

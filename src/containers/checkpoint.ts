@@ -6,6 +6,7 @@ import type { Dtype } from '../weights/dtypes.ts';
 import type { RecordLayout } from '../weights/record.ts';
 import type { SafetensorsEntry } from './safetensors-header.ts';
 
+/** Where a tensor is stored, and as what. */
 export interface TensorInfo extends SafetensorsEntry {
   readonly name: string;
   readonly file: string; // the name of the file that holds it
@@ -19,6 +20,7 @@ export interface TensorReadOptions extends ReadOptions {
   allowNonFinite?: boolean;
 }
 
+/** The bytes of a tensor, or of some of its rows. */
 export interface TensorBytes {
   readonly dtype: Dtype;
   readonly shape: readonly number[];

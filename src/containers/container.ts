@@ -4,6 +4,7 @@ import type { JsonObject } from '../io/json-file.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { Checkpoint } from './checkpoint.ts';
 
+/** A way in which models are stored. */
 export interface Container {
   readonly name: string; // `safetensors`
   readonly files: readonly string[]; // by which a folder of the kind is known: errors list what was looked for
@@ -32,11 +33,13 @@ export interface ModelFolder {
   configs(): Promise<Configs>;
 }
 
+/** The parsed configuration files of a model. */
 export interface Configs {
   readonly config: JsonObject;
   readonly generationConfig: JsonObject | undefined;
 }
 
+/** How a container is opened. */
 export interface OpenOptions {
   readonly signal?: AbortSignal | undefined;
   /** Sees the config before any weight file is asked for, and throws where it is of no use. */

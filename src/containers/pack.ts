@@ -21,6 +21,7 @@ import { readJson } from '../io/json-file.ts';
 import { missing, type Container, type ModelFolder } from './container.ts';
 import { DENSE_FILE, MANIFEST_FILE } from './pack/files.ts';
 
+/** Packed models: records of experts ready for slots, with hashes. */
 export const packed: Container = {
   name: 'pack',
   files: [MANIFEST_FILE],

@@ -7,6 +7,7 @@ import type { Dtype } from '../weights/dtypes.ts';
 import { decodeUtf8, isJsonObject, parseJsonObject } from '../io/json-file.ts';
 import { repeatedKey } from '../io/json-keys.ts';
 
+/** A tensor in the header of a safetensors file. */
 export interface SafetensorsEntry {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
@@ -14,6 +15,7 @@ export interface SafetensorsEntry {
   readonly sizeBytes: number;
 }
 
+/** The parsed header of a safetensors file. */
 export interface SafetensorsHeader {
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: Readonly<Record<string, string>>;

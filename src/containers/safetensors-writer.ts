@@ -3,6 +3,7 @@ import { invariant } from '../errors.ts';
 import { rowCount, type Checkpoint } from './checkpoint.ts';
 import { DTYPE_BYTES, type Dtype } from '../weights/dtypes.ts';
 
+/** A tensor, and what writes its bytes. */
 export interface TensorToWrite {
   readonly name: string;
   readonly dtype: Dtype;

@@ -29,6 +29,7 @@ interface HeldTensor {
   readonly source: FileSource;
 }
 
+/** Weight files, and their tensors by name. */
 export interface OpenedTensors {
   readonly files: readonly WeightFile[];
   readonly byName: ReadonlyMap<string, HeldTensor>;

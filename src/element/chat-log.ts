@@ -13,6 +13,7 @@ interface Entry {
   status: Message['status'];
 }
 
+/** The list of messages, scrolled to its end while the reader is there. */
 export class ChatLog {
   readonly element: HTMLElement;
   readonly newText: HTMLButtonElement;

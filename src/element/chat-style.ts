@@ -1,6 +1,7 @@
 /** The style sheet of `<atomoe-chat>`: at home by default, the host's colours and type by custom properties and parts. */
 import { lazyStyleSheet } from './dom.ts';
 
+/** The style sheet of `<atomoe-chat>`. */
 export const chatSheet = lazyStyleSheet(`
 :host {
   --_text: var(--atomoe-text, light-dark(#1f1c17, #f0ebe2));

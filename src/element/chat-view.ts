@@ -20,6 +20,7 @@ type Notice = {
 
 const ACTIONS = { load: 'Load the model', cancel: 'Cancel', retry: 'Try again' } as const;
 
+/** The parts of `<atomoe-chat>`, drawn from the state of a chat store. */
 export class ChatView {
   readonly root = document.createDocumentFragment();
   readonly #requests: ChatRequests;

@@ -2,6 +2,7 @@
 import type { TokenRoutes } from '../engine/api.ts';
 import { bareWord, WordStream, type Piece } from './words.ts';
 
+/** Layers with experts, and experts of each. */
 export interface ExpertShape {
   readonly layers: number;
   readonly perLayer: number;
@@ -14,10 +15,12 @@ export interface ExpertId {
   readonly expert: number;
 }
 
+/** An expert with its share of the routing weight. */
 export interface BusyExpert extends ExpertId {
   readonly share: number; // of all the weight given in its layer, 0..1
 }
 
+/** A word that an expert was used for, and how often. */
 export interface LikedWord {
   readonly text: string;
   readonly count: number;
@@ -30,6 +33,7 @@ const COLD = 1 / 256;
 /** Even the weakest expert of a token must be seen to light up. */
 const WEAKEST_HEAT = 0.5;
 
+/** Counts which experts made which words; weights fade over time. */
 export class ExpertActivity {
   readonly shape: ExpertShape;
   readonly heat: Float32Array; // [layers, perLayer] 0..1, what is lit now

@@ -12,6 +12,7 @@ export interface Panel {
   readonly cellHeight: number;
 }
 
+/** Where each expert is drawn, in CSS pixels. */
 export interface ExpertLayout {
   readonly kind: 'bars' | 'cells'; // bars rise with the heat, cells glow with it
   readonly width: number;

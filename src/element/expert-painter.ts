@@ -27,6 +27,7 @@ interface Palette {
   readonly css: readonly string[];
 }
 
+/** Draws the activity of experts on a canvas, only what has changed. */
 export class ExpertPainter {
   readonly #canvas: HTMLCanvasElement;
   readonly #context: CanvasRenderingContext2D;

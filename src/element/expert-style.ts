@@ -1,6 +1,7 @@
 /** The style sheet of `<atomoe-experts>`. */
 import { lazyStyleSheet } from './dom.ts';
 
+/** The style sheet of `<atomoe-experts>`. */
 export const expertSheet = lazyStyleSheet(`
 :host {
   display: block;

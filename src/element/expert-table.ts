@@ -4,6 +4,7 @@ import type { BusyExpert, ExpertActivity, ExpertId } from './expert-activity.ts'
 
 const EXPERTS_PER_LAYER = 5;
 
+/** The activity of experts as a table, for screen readers and the keyboard. */
 export class ExpertTable {
   readonly element: HTMLDetailsElement;
   readonly #body = h('tbody');

@@ -26,6 +26,7 @@ import type {
 } from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
 
+/** What the fake engine plays. */
 export interface FakeScript {
   readonly words?: readonly string[]; // one token each
   readonly hasChatTemplate?: boolean;
@@ -98,6 +99,7 @@ const MEMORY: MemoryReport = {
 
 const WORDS = ['Once', ' upon', ' a', ' time', ',', ' a', ' fox', ' sang', '.'];
 
+/** An engine without a model: plays a script. */
 export class FakeEngine implements Engine {
   readonly adapter = ADAPTER;
   readonly lost: Promise<never>;

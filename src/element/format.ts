@@ -20,6 +20,7 @@ export function formatPart(doneBytes: number, totalBytes: number): string {
   return `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`;
 }
 
+/** The progress of a load as text, and as a fraction. */
 export interface ProgressText {
   readonly text: string;
   readonly fraction: number | undefined; // 0..1; undefined: nobody knows

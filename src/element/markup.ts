@@ -22,10 +22,12 @@ export interface SlotsAttributes {
   talking?: boolean | undefined;
 }
 
+/** Events of `<atomoe-experts>`. */
 export interface ExpertsElementEvents {
   'experts-pick': CustomEvent<ExpertPick | null>;
 }
 
+/** Events of `<atomoe-slots>`. */
 export interface SlotsElementEvents {
   'slots-report': CustomEvent<StreamingReport | null>;
 }

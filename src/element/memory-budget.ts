@@ -3,6 +3,7 @@ import type { Engine, ModelPlan } from '../engine/api.ts';
 import { formatBytes } from './format.ts';
 import { problemOf, type Problem } from './state.ts';
 
+/** A memory budget in bytes, its bounds, and the plan that belongs to it. */
 export interface BudgetState {
   readonly leastBytes: number;
   readonly mostBytes: number; // of GPU memory, with every expert in it
@@ -12,6 +13,7 @@ export interface BudgetState {
   readonly problem: Problem | undefined; // why the last change was refused
 }
 
+/** What a memory budget works on. */
 export interface MemoryBudgetOptions {
   readonly engine: Pick<Engine, 'resize'>;
   readonly plan: ModelPlan; // of the loaded model
@@ -22,6 +24,7 @@ export interface MemoryBudgetOptions {
 
 const DELAY_MS = 200;
 
+/** Changes the memory of a loaded model; requests that come quickly are merged. */
 export class MemoryBudget {
   readonly #options: MemoryBudgetOptions;
   #state: BudgetState;

@@ -12,6 +12,7 @@ export interface SlotCounts {
   readonly absent: number;
 }
 
+/** Compares reports of streaming, to show which slots changed lately. */
 export class SlotHistory {
   #report: StreamingReport | undefined;
   #leftAtMs = new Float64Array(); // per unit; -Infinity: not lately

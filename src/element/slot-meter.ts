@@ -1,6 +1,7 @@
 /** What streaming costs the reply at hand, from the counters of two reports. */
 import type { StreamingReport } from '../engine/api.ts';
 
+/** Figures of streaming between two reports. */
 export interface SlotNumbers {
   readonly hitRate: number; // 0..1; NaN where nothing was looked up
   readonly bytesPerToken: number;

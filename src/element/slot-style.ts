@@ -1,6 +1,7 @@
 /** The style sheet of `<atomoe-slots>`. The swatches of the legend hold the colours, and the shapes once more. */
 import { lazyStyleSheet } from './dom.ts';
 
+/** The style sheet of `<atomoe-slots>`. */
 export const slotSheet = lazyStyleSheet(`
 :host {
   display: block;

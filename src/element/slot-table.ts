@@ -4,6 +4,7 @@ import type { SlotHistory } from './slot-history.ts';
 
 const COLUMNS = ['Layer', 'Here', 'On their way', 'Guessed', 'Not here', 'Foreseen'] as const;
 
+/** The slots as a table, for screen readers and the keyboard. */
 export class SlotTable {
   readonly element: HTMLDetailsElement;
   readonly #body = h('tbody');

@@ -11,6 +11,7 @@ import type {
 import { AtomoeError, type ErrorCode } from '../errors.ts';
 import { visitorSentence } from './visitor-words.ts';
 
+/** One message of a chat. */
 export interface Message {
   readonly id: number; // unique in its chat, rising
   readonly role: 'user' | 'assistant';
@@ -39,6 +40,7 @@ interface Chat {
   readonly report: ReplyReport | undefined; // of the last finished reply
 }
 
+/** What a chat is doing, with the data of that phase. */
 export type ChatPhase =
   | { readonly kind: 'idle' }
   | { readonly kind: 'planning'; readonly plan: ModelPlan | undefined } // undefined: still reading headers
@@ -52,13 +54,16 @@ export type ChatPhase =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly problem: Problem; readonly retry: 'load' | 'send' };
 
+/** Progress of a prompt, in tokens. */
 export interface Prefill {
   readonly doneTokens: number;
   readonly totalTokens: number;
 }
 
+/** The state of a chat: immutable, replaced on every change. */
 export type ChatState = Chat & ChatPhase;
 
+/** The state before anything was asked for. */
 export const INITIAL_STATE: ChatState = Object.freeze({
   kind: 'idle',
   messages: Object.freeze([]),
@@ -66,6 +71,7 @@ export const INITIAL_STATE: ChatState = Object.freeze({
   report: undefined,
 });
 
+/** A failure in words for visitors, with its code. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof AtomoeError) {
     const sentence = visitorSentence(error.code);
@@ -79,6 +85,7 @@ export function problemOf(error: unknown): Problem {
   };
 }
 
+/** The figures of a finished reply. */
 export function reportOf(event: GenerateEvent & { kind: 'done' }): ReplyReport {
   const { reason, seed, usage, timings } = event;
   return { reason, seed, usage, timings };

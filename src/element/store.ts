@@ -24,6 +24,7 @@ import {
   type ReplyReport,
 } from './state.ts';
 
+/** How a chat store opens engines. */
 export interface ChatStoreOptions {
   /** Opens an engine when one is first needed, and again after a lost device. */
   readonly openEngine: () => Promise<Engine>;
@@ -34,6 +35,7 @@ export interface ChatStoreOptions {
 /** A download that brings nothing for so long is said to wait. */
 const SILENCE_MS = 2000;
 
+/** Ends a subscription. */
 export type Unsubscribe = () => void;
 
 /**

@@ -1,5 +1,6 @@
 /** Cuts a stream of tokens into words, and remembers which tokens made each. */
 
+/** A part of a text: white space, or a word with its number. */
 export type Piece =
   | { readonly kind: 'space'; readonly text: string }
   | { readonly kind: 'word'; readonly text: string; readonly word: number; readonly isNew: boolean };

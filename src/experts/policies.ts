@@ -10,6 +10,8 @@ export const POLICIES = {
   random: random(),
 } as const satisfies Readonly<Record<string, MakePolicy>>;
 
+/** The name of a built-in policy. */
 export type PolicyName = keyof typeof POLICIES;
 
+/** The names of the built-in policies. */
 export const POLICY_NAMES = Object.keys(POLICIES) as readonly PolicyName[];

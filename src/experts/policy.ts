@@ -20,6 +20,7 @@ export interface Policy {
   score(unit: number): number;
 }
 
+/** Makes the policy of one layer. */
 export type MakePolicy = (shape: PolicyShape) => Policy;
 
 /** Evicts what was used longest ago. */

@@ -14,6 +14,7 @@ const WANTED_POOL_BYTES = 2 ** 29;
 /** Bindings above 2 GiB are refused or slow on some drivers (gpuweb issue 6338). */
 const MAX_POOL_BYTES = 2 ** 31;
 
+/** How many records there are, and their size. */
 export interface StoreShape {
   readonly layers: number;
   readonly unitsPerLayer: number; // of the layer that has most

@@ -25,6 +25,7 @@ export function leastPrecision({ utilisation }: Pick<LinkState, 'utilisation'>):
   return IDLE.precision + Math.min(1, share) * (BUSY.precision - IDLE.precision);
 }
 
+/** Decides how many guesses may be fetched, from how often guesses were right and how busy the link is. */
 export class PrefetchBudget {
   readonly #precision: Float64Array; // [layers * ranks]
   readonly #ranks: number;

@@ -11,6 +11,7 @@ export interface LoadCounters {
   stallMs: number; // waiting for records that were not in memory
 }
 
+/** What waves work with. */
 export interface WaveOptions<S extends SlotStore> {
   readonly residency: Residency<S>;
   readonly scratch: S;
@@ -28,6 +29,7 @@ export interface LayerUse {
   readonly loads: number;
 }
 
+/** Brings the experts of a prompt into scratch slots, as many at a time as fit. */
 export class PromptWaves<S extends SlotStore> {
   readonly #options: WaveOptions<S>;
 

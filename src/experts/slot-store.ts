@@ -1,6 +1,7 @@
 /** Slots that hold expert records, on whatever device they are. */
 import type { PoolPlan } from './pools.ts';
 
+/** Slots of one size, and a table that says which unit is in which slot. */
 export interface SlotStore {
   readonly layers: number;
   readonly unitsPerLayer: number; // of the layer that has most

@@ -8,12 +8,14 @@ import type { RecordTiers } from './tiers.ts';
 /** Of all records fetched, so many may be guesses that nobody used (spec/expert-offload.md, section 4). */
 const MOST_WASTE = 0.1;
 
+/** Counts of guesses. */
 export interface SpeculationCounters {
   speculated: number; // records loaded on a guess
   adopted: number; // of those, used
   wasted: number; // of those, overwritten without having been used
 }
 
+/** What speculation works with. */
 export interface SpeculationOptions {
   readonly residency: Residency;
   readonly tiers: RecordTiers;
@@ -36,6 +38,7 @@ interface Reserved {
 
 const NOBODY = -1;
 
+/** Fetches experts that later layers will probably use into reserved slots. */
 export class Speculation {
   readonly counters: SpeculationCounters = { speculated: 0, adopted: 0, wasted: 0 };
   readonly #options: SpeculationOptions;

@@ -19,6 +19,7 @@ import {
 
 export { planPools } from './pools.ts';
 
+/** How many slots a store has, and what they are for. */
 export interface StoreOptions {
   readonly label?: string;
   readonly slots?: SlotCounts; // default: one for each unit

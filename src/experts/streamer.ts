@@ -9,6 +9,7 @@ import { Speculation, type SpeculationCounters } from './speculation.ts';
 import type { Move, SlotStore } from './slot-store.ts';
 import type { RecordTiers } from './tiers.ts';
 
+/** What a streamer works with. */
 export interface StreamerOptions<S extends SlotStore> {
   readonly store: S; // decode reads from here
   /** Prompts read from here, some units at a time; absent where the store has a place for each unit. */
@@ -25,6 +26,7 @@ export interface StreamerOptions<S extends SlotStore> {
   readonly poison?: Uint8Array<ArrayBuffer> | undefined;
 }
 
+/** Receives which units each layer uses, in the order of use. */
 export interface RouteObserver {
   /** A prompt of so many tokens; `uses[unit]` of them used each unit of the layer. */
   prompt(layer: number, uses: Uint32Array, tokens: number): void;
@@ -40,6 +42,7 @@ export interface StreamCounters extends SpeculationCounters, LoadCounters {
   uploads: number; // records written to GPU memory on demand
 }
 
+/** Loads units into slots before they are used; a policy decides which ones make room. */
 export class ExpertStreamer<S extends SlotStore = SlotStore> {
   readonly store: S;
   readonly scratch: S | undefined;

@@ -1,6 +1,7 @@
 /** The tiers below GPU memory as the streamer sees them: records in memory, and where to read the others. */
 import type { LinkState } from './prefetch-budget.ts';
 
+/** What the tiers read, and how much they keep. */
 export interface TierOptions {
   readonly units: number; // of a layer
   readonly recordBytes: number;
@@ -18,6 +19,7 @@ interface Pending {
   isGuess: boolean; // nobody needs it yet
 }
 
+/** Counts of reads since the tiers were opened. */
 export interface TierCounters {
   memoryHits: number;
   reads: number; // from below memory

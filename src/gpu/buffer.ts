@@ -2,8 +2,11 @@ import type { Gpu } from './device.ts';
 
 /** What a buffer's bytes are counted as in the memory report. */
 export type MemoryKind = 'weights' | 'experts' | 'kv-cache' | 'activations' | 'staging';
+
+/** What a buffer may be bound or copied as. */
 export type BufferUse = 'storage' | 'uniform' | 'indirect' | 'readback';
 
+/** Size and purpose of a buffer. */
 export interface BufferOptions {
   readonly label: string;
   readonly sizeBytes: number;
@@ -48,6 +51,7 @@ export interface BufferSlice {
   readonly sizeBytes: number;
 }
 
+/** A range of a buffer, to be bound. */
 export function slice(
   buffer: Buffer,
   offsetBytes = 0,

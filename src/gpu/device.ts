@@ -28,6 +28,7 @@ export type { GpuEntry } from './entry.ts';
 /** A device that the host page opened itself. */
 export type HostDevice = GPUDevice;
 
+/** How a device is opened. */
 export interface OpenOptions {
   gpu?: GpuEntry | undefined; // default: navigator.gpu, or Dawn in Node
   features?: readonly Feature[]; // asked for where the adapter has them

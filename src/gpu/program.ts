@@ -3,9 +3,17 @@ import { invariant } from '../errors.ts';
 
 /** How a shader uses a storage buffer. `write` is `read_write` in WGSL: the language has no write-only storage. */
 export type Access = 'read' | 'write';
+
+/** The type of a uniform parameter. */
 export type ParamType = 'u32' | 'i32' | 'f32';
+
+/** An optional feature of WebGPU that kernels use. */
 export type Feature = 'shader-f16' | 'subgroups' | 'timestamp-query';
+
+/** The storage bindings of a program, by name. */
 export type Bindings = Readonly<Record<string, Access>>;
+
+/** The uniform parameters of a program, by name. */
 export type Params = Readonly<Record<string, ParamType>>;
 
 /** A piece of WGSL: a shader file, a library file or a generated prelude. */
@@ -24,6 +32,7 @@ export interface Program {
   readonly features: readonly Feature[];
 }
 
+/** WGSL that was put together from several files. */
 export interface LinkedShader {
   readonly code: string;
   /** `file.wgsl:12` for a one-based line of `code`. */

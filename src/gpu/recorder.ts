@@ -3,6 +3,7 @@ import type { Gpu } from './device.ts';
 import type { BindGroup } from './pipeline.ts';
 import type { Params } from './program.ts';
 
+/** Workgroups of a dispatch. */
 export type Grid = readonly [x: number, y: number, z: number];
 
 /** One dispatch, ready to be recorded. */
@@ -12,6 +13,7 @@ export interface Command {
   readonly work?: number; // multiply-adds, about; of steps that are paced
 }
 
+/** A copy between buffers, in bytes. */
 export interface Copy {
   readonly from: Buffer;
   readonly fromOffsetBytes: number;
@@ -108,6 +110,7 @@ export function paramsSizeBytes(params: Params): number {
   return alignUp(4 * Object.keys(params).length, 16);
 }
 
+/** Writes the parameters of one dispatch, in the order of their declaration, 4 bytes each. */
 export function writeParams(
   view: DataView,
   offsetBytes: number,

@@ -4,6 +4,7 @@ import type { Graph, HostArray, RunContext, Step } from './node.ts';
 import { runReference } from './references.ts';
 import type { Tensor, Weight } from './tensor.ts';
 
+/** What references read besides tensors. */
 export interface CpuResources {
   readonly weight: (weight: Weight) => Float32Array; // dequantised
   readonly experts: CpuExpertWeights | undefined;

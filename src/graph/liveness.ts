@@ -10,6 +10,7 @@ export interface SharedBuffer {
   readonly sizeBytes: number;
 }
 
+/** Bytes of one element of a tensor. */
 export function elementBytes({ type }: Tensor, scalar: Scalar): 2 | 4 {
   return type === 'scalar' && scalar === 'f16' ? 2 : 4;
 }

@@ -132,6 +132,7 @@ export function scalarOf({ type }: Tensor, { scalar }: Pick<LowerContext, 'scala
   return type === 'scalar' ? scalar : 'f32';
 }
 
+/** Values of a tensor in host memory. */
 export type HostArray = Float32Array | Uint32Array;
 
 /** What a node sees when it runs on the CPU. */

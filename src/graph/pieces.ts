@@ -11,12 +11,14 @@ import { plainStep, type Dispatch, type Step } from './node.ts';
  */
 export const MOST_MULTIPLY_ADDS = 2 ** 31;
 
+/** Work that can be divided: a number of equal, independent parts. */
 export interface Cut {
   readonly count: number; // of things that can be told apart: outputs, workgroups
   readonly each: number; // multiply-adds of one of them
   readonly unit?: number; // pieces begin at multiples of so many, and have as many at least; default 1
 }
 
+/** Consecutive parts of a cut. */
 export interface Piece {
   readonly first: number;
   readonly count: number; // 0: this piece is not needed
@@ -34,10 +36,12 @@ export function pieceSize({ count, each, unit = 1 }: Cut, most: number): number 
   return Math.min(largest, alignUp(Math.ceil(count / wanted), unit));
 }
 
+/** Pieces of at most `most` multiply-adds each. */
 export function pieceCount(cut: Cut, most: number): number {
   return Math.ceil(cut.count / pieceSize(cut, most));
 }
 
+/** The piece of this number. */
 export function pieceAt(cut: Cut, most: number, index: number): Piece {
   return pieceOf(cut.count, pieceSize(cut, most), index);
 }

@@ -54,6 +54,7 @@ export interface Choice {
 /** Candidate chosen for each choice key. Absent: the default. */
 export type Tuning = ReadonlyMap<string, string>;
 
+/** How a graph is turned into dispatches. */
 export interface PlanOptions {
   readonly label: string;
   readonly maxTokens: number;

@@ -39,10 +39,12 @@ export interface Tensor {
   readonly next?: Tensor;
 }
 
+/** Type, role and size of a tensor to be made. */
 export interface TensorShape extends Partial<Pick<Tensor, 'type' | 'role' | 'perToken' | 'fixed'>> {
   readonly rewind?: StateRewind; // of a state; default 'positions'
 }
 
+/** Makes a tensor; a state kept by parity comes with the tensor of its next value. */
 export function makeTensor(name: string, shape: TensorShape): Tensor {
   const { type = 'scalar', role = 'activation', perToken = 0, fixed = 0 } = shape;
   const tensor = { kind: 'tensor', name, type, role, perToken, fixed } as const;

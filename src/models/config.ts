@@ -1,5 +1,6 @@
 import { AtomoeError } from '../errors.ts';
 
+/** A parsed config.json. */
 export type ConfigValues = Readonly<Record<string, unknown>>;
 
 /** Largest count that anything in a config can be; most have a lower limit of their own. */

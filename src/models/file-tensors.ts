@@ -1,6 +1,7 @@
 /** What a checkpoint's headers hold, for families whose names depend on the tool that wrote the file. */
 import { AtomoeError } from '../errors.ts';
 
+/** The names and shapes of tensors that files hold, as families look at them. */
 export interface FileTensors {
   readonly label: string;
   /** Every tensor that the file holds, and those that an index puts into a file that is missing. */

@@ -16,6 +16,7 @@ export interface RopeSpec {
   readonly scaling?: RopeScaling;
 }
 
+/** Grouped-query attention with rotary positions. */
 export interface AttentionSpec {
   readonly kind: 'attention';
   readonly heads: number;
@@ -38,6 +39,7 @@ export interface GatedMlpSpec {
   readonly down: LinearSpec;
 }
 
+/** A gated MLP that every token takes. */
 export interface DenseSpec extends GatedMlpSpec {
   readonly kind: 'dense';
 }
@@ -171,6 +173,7 @@ export interface SublayerSpec {
   readonly block: BlockSpec;
 }
 
+/** One layer: its sublayers in the order in which they run. */
 export interface LayerSpec {
   readonly sublayers: readonly SublayerSpec[]; // in turn
 }

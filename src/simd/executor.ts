@@ -37,6 +37,7 @@ const SHARED_MULTIPLY_ADDS = 2 ** 17;
 /** Each thread takes so many chunks of a job, about: who begins late does fewer. */
 const CHUNKS_EACH = 4;
 
+/** Runs one graph; its tensors have fixed places in the main memory. */
 export class SimdExecutor<G extends Graph> {
   readonly graph: G;
   readonly sizeBytes: number;

@@ -17,6 +17,7 @@ export type KernelSource = (name: BuiltName) => Promise<Uint8Array<ArrayBuffer>>
 /** Starts threads for the kernels. @throws where none can be had */
 export type StartThreads = (count: number) => Thread[] | Promise<Thread[]>;
 
+/** Where the kernels come from, and how many threads run them. */
 export interface KernelOptions {
   readonly source?: KernelSource | undefined;
   readonly startThreads?: StartThreads | undefined;

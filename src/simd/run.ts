@@ -70,6 +70,7 @@ export function work<F extends (...args: never[]) => void>(
   return { ...shape, kernel, args: args as unknown as number[] };
 }
 
+/** One step as ops see it. */
 export interface SimdRun {
   readonly step: Step;
   /** Holds activations and states. */

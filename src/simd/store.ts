@@ -12,6 +12,7 @@ const WANTED_MEMORY_BYTES = 2 ** 30;
 /** Records begin on cache lines. */
 const ALIGNMENT = 64;
 
+/** How many slots a store has, and what they are for. */
 export interface SimdStoreOptions {
   readonly slots?: SlotCounts; // default: one for each unit
   /** All layers share the slots of one: for what holds one layer at a time. */
@@ -50,6 +51,7 @@ interface Pool {
   readonly slots: Address;
 }
 
+/** Slots in WebAssembly memories, all slots of a layer in one memory. */
 export class SimdStore implements SlotStore {
   readonly plan: PoolPlan;
   readonly recordBytes: number;

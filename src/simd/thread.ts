@@ -31,8 +31,13 @@ export const CONTROL = {
   scratchArgument: 13, // which of them is the thread's own scratch; -1: none
 } as const;
 
+/** Size of the control block. */
 export const CONTROL_BYTES = 512;
+
+/** Where the arguments of a job begin in the control block, in bytes. */
 export const ARGUMENTS_AT = 128; // bytes; the last number is the size of a thread's scratch
+
+/** Arguments that a job can have; the number behind them is the size of a thread's scratch in bytes. */
 export const MOST_ARGUMENTS = 40;
 
 /** Serves a port for ever. */

@@ -27,8 +27,10 @@ export const DTYPE_BYTES = {
   C64: 8,
 } as const;
 
+/** An element type of safetensors. */
 export type Dtype = keyof typeof DTYPE_BYTES;
 
+/** Whether safetensors has an element type of this name. */
 export function isDtype(name: string): name is Dtype {
   return Object.hasOwn(DTYPE_BYTES, name);
 }
@@ -36,6 +38,7 @@ export function isDtype(name: string): name is Dtype {
 /** Types of weights. Integers never are: a quantised file's integers mean nothing without their scales. */
 export type WeightDtype = 'F32' | 'F16' | 'BF16';
 
+/** Whether weights can be read from this element type. */
 export function isWeightDtype(dtype: Dtype): dtype is WeightDtype {
   return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
 }

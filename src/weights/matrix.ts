@@ -31,11 +31,13 @@ export function commonFormat(formats: Iterable<FormatName>): FormatName {
   return others.length === 0 ? first : EXACT;
 }
 
+/** The size of an encoded matrix, and where its scales begin, in bytes. */
 export interface MatrixLayout {
   readonly sizeBytes: number; // a multiple of 4
   readonly scalesOffsetBytes: number; // 0 when there are none
 }
 
+/** The layout of a [rows, cols] matrix in a format. */
 export function matrixLayout(format: FormatName, rows: number, cols: number): MatrixLayout {
   const planes = weightFormat(format).planes(rows, cols);
   const endBytes = Math.max(...planes.map(({ offsetBytes, sizeBytes }) => offsetBytes + sizeBytes));

@@ -17,6 +17,7 @@ export interface RecordLayout {
   readonly sizeBytes: number; // a multiple of 256
 }
 
+/** Rows and columns of the matrices of a record, by name. */
 export type RecordShapes = Readonly<Record<string, readonly [rows: number, cols: number]>>;
 
 const ALIGNMENT = 256; // the portable storage alignment: parts can be bound on their own

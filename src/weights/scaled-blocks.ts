@@ -26,6 +26,7 @@ export interface Blocks {
   readonly count: number;
 }
 
+/** Quants first, then scales: the two planes of a [rows, cols] matrix. */
 export function blockPlanes({ name, quantBytes }: BlockKind, rows: number, cols: number): readonly Plane[] {
   invariant(cols % BLOCK === 0, () => `${name}: ${cols} columns are no multiple of ${BLOCK}`);
   const blocks = (rows * cols) / BLOCK;

@@ -4,4 +4,5 @@ export const EXPERT_KINDS = {
   neuron: async () => (await import('./neuron.ts')).neuron,
 } as const;
 
+/** The name of a built-in expert kind. */
 export type ExpertKindName = keyof typeof EXPERT_KINDS;

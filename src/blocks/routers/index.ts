@@ -5,4 +5,5 @@ export const ROUTERS = {
   productKeys: async () => (await import('./product-keys.ts')).productKeys,
 } as const;
 
+/** The name of a built-in router. */
 export type RouterName = keyof typeof ROUTERS;

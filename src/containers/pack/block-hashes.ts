@@ -11,6 +11,7 @@ export async function hashBytes(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Ar
   return new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes), 0, HASH_BYTES);
 }
 
+/** SHA-256 hashes of a file, block by block. */
 export interface BlockHashes {
   readonly blockBytes: number; // of all blocks but the last
   readonly hashes: Uint8Array<ArrayBuffer>; // HASH_BYTES for each block

@@ -1,5 +1,7 @@
 /** The files of a packed model: their names, and where records lie in them. `pack.ts` has the whole format. */
 export const MANIFEST_FILE = 'atomoe.json';
+
+/** The file of a packed model that holds everything but routed experts. */
 export const DENSE_FILE = 'dense.safetensors';
 
 /** Pages of memory and blocks of disks: a record begins on one. */
@@ -8,6 +10,7 @@ const RECORD_ALIGNMENT = 4096;
 /** Blocks of dense.safetensors that have a hash each: as much as an HTTP source reads first of a file. */
 export const DENSE_BLOCK_BYTES = 64 * 1024;
 
+/** A file of records. */
 export interface PackFile {
   readonly name: string;
   readonly sizeBytes: number;

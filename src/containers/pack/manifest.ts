@@ -21,6 +21,7 @@ const MOST_FILES = 10_000;
 
 const ADVICE = 'the pack is damaged; download it again, or pack the model again';
 
+/** What a packed model consists of (`atomoe-pack.json`). */
 export interface PackManifest {
   readonly source: { readonly label: string; readonly totalBytes: number }; // what was packed
   readonly denseBytes: number; // size of dense.safetensors

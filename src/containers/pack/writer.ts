@@ -16,6 +16,7 @@ export interface FolderSink {
   commit(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
 }
 
+/** A file that is being written. */
 export interface FileSink {
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   close(): Promise<void>;
@@ -29,6 +30,7 @@ export interface RecordSource {
   read(layer: number, unit: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
+/** What is packed. */
 export interface PackContents {
   readonly source: PackManifest['source'];
   readonly dense: readonly TensorToWrite[];
@@ -37,6 +39,7 @@ export interface PackContents {
   readonly copies: readonly FileSource[]; // small files, taken as they are
 }
 
+/** How it is packed. */
 export interface PackOptions {
   signal?: AbortSignal | undefined;
   /** Largest file of records; default 1 GiB. */

@@ -7,6 +7,7 @@ import type { RoutingTrace } from './trace.ts';
 /** Those of engines, and Belady's, which looks ahead in the trace. */
 export type StudyPolicyName = PolicyName | 'belady';
 
+/** The built-in policies, and `belady`, which knows the future. */
 export const STUDY_POLICY_NAMES: readonly StudyPolicyName[] = [...POLICY_NAMES, 'belady'];
 
 /** @param trace - the one that will be played */
@@ -14,6 +15,7 @@ export function studyPolicy(name: StudyPolicyName, trace: RoutingTrace): MakePol
   return name === 'belady' ? belady(trace) : POLICIES[name];
 }
 
+/** Whether a policy of this name can be simulated. */
 export function isStudyPolicyName(name: string): name is StudyPolicyName {
   return STUDY_POLICY_NAMES.some((known) => known === name);
 }

@@ -2,6 +2,7 @@
 import type { RouteObserver } from '../streamer.ts';
 import { buildTrace, type RoutingTrace, type TraceHead } from './trace.ts';
 
+/** Records which units a model uses, as a trace for the simulator. */
 export class RouteRecorder implements RouteObserver {
   readonly #uses: Uint32Array[] = []; // [layer][unit], of the prompt
   readonly #steps: number[][][] = []; // [token][layer]: units in rank order

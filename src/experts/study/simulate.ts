@@ -114,6 +114,7 @@ export interface Traffic {
   readonly tokenHitRate: number; // share of tokens without a miss in any layer
 }
 
+/** What a replay would have moved, for each token after the warm-up. */
 export function traffic(trace: RoutingTrace, { counters, layers, isHit }: Replay): Traffic {
   const tokens = trace.steps - trace.warmUp;
   let hitLayers = 0;

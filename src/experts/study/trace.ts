@@ -20,6 +20,7 @@ export interface Prime {
   readonly uses: readonly Uint32Array[]; // by layer: [units]
 }
 
+/** What a trace says of itself, without its steps. */
 export type TraceHead = Omit<RoutingTrace, 'steps' | 'ids' | 'starts'>;
 
 /** @returns the units that one step uses in one layer, in rank order */

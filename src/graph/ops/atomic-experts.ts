@@ -10,6 +10,7 @@ import type { Scalar, Tensor } from '../tensor.ts';
 import { bindExperts, type ExpertBinding } from './expert-refs.ts';
 import { pairSort } from './pair-sort.ts';
 
+/** What the one-neuron experts of a layer work on. */
 export interface AtomicExpertsIo {
   readonly x: Tensor; // [tokens, hidden]
   readonly ids: Tensor; // u32 [tokens, topK]

@@ -28,12 +28,14 @@ import { defineCoreOp } from '../op.ts';
 import { inPieces, type Piece } from '../pieces.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 
+/** Heads of attention: each `heads / kvHeads` query heads share a key head. */
 export interface HeadShape {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
 }
 
+/** What splitting, normalising, rotating and caching of q, k and v work on. */
 export interface RopeKvIo extends HeadShape {
   readonly qkv: Tensor; // [tokens, heads + 2 * kvHeads, headDim]
   readonly angles: Weight; // [positions, rotaryDim / 2, (cos, sin)]
@@ -81,6 +83,7 @@ function lowerRopeKv(context: LowerContext, io: RopeKvIo): Dispatch[] {
   ];
 }
 
+/** What attention works on. */
 export interface AttentionIo extends HeadShape {
   readonly q: Tensor;
   readonly kCache: Tensor;

@@ -10,6 +10,7 @@ import { defineCoreOp } from '../op.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 import { assertStream, rowsOf, rowVariants } from './norm.ts';
 
+/** What an embedding works on. */
 export interface EmbeddingIo {
   readonly ids: Tensor; // u32 [tokens]
   readonly table: Weight; // [vocab, cols]
@@ -38,6 +39,7 @@ export const embeddingNode = defineCoreOp<EmbeddingIo>({
   },
 });
 
+/** What a residual addition with the norm behind it works on. */
 export interface AddRmsNormIo {
   readonly x: Tensor; // f32, as all that is added up along the layers
   readonly branch: Tensor; // f32
@@ -68,6 +70,7 @@ export const addRmsNormNode = defineCoreOp<AddRmsNormIo>({
   },
 });
 
+/** What a gated activation works on. */
 export interface GluActivationIo {
   readonly gateUp: Tensor; // [tokens, 2 * width]
   readonly y: Tensor; // [tokens, width]
@@ -95,6 +98,7 @@ export const gluActivationNode = defineCoreOp<GluActivationIo>({
   },
 });
 
+/** What adds the output of shared experts. */
 export interface AddSharedIo {
   readonly a: Tensor; // f32 [tokens, cols]
   readonly b: Tensor; // f32 [tokens, cols]
@@ -124,6 +128,7 @@ export const addSharedNode = defineCoreOp<AddSharedIo>({
   },
 });
 
+/** What takes the last row. */
 export interface LastRowIo {
   readonly x: Tensor; // [tokens, cols]
   readonly y: Tensor; // [cols]

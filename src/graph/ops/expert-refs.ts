@@ -20,6 +20,7 @@ export interface ExpertBinding {
   scales(part: string): number;
 }
 
+/** What kernels of one bank bind to reach its experts. */
 export function bindExperts({ experts }: LowerContext, bank: number): ExpertBinding {
   invariant(experts, () => 'the graph has experts, the engine holds none');
   const buffers = experts.pools(bank);

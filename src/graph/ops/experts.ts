@@ -13,6 +13,7 @@ import { mostOf, pieceOf, pieceSize, type Cut } from '../pieces.ts';
 import type { Tensor } from '../tensor.ts';
 import { bindExperts } from './expert-refs.ts';
 
+/** What the gated experts of a layer work on. */
 export interface ExpertsIo {
   readonly x: Tensor; // [tokens, hidden]
   readonly ids: Tensor; // u32 [tokens, topK]

@@ -4,6 +4,7 @@ import { dispatch } from '../node.ts';
 import { defineCoreOp } from '../op.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 
+/** What a gate works on. */
 export interface GateIo {
   readonly logits: Tensor; // f32 [tokens, experts]
   readonly bias: Weight; // f32 [experts], added for selection only

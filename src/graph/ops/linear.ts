@@ -7,6 +7,7 @@ import { inPieces, type Piece } from '../pieces.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 import { rowsOf } from './norm.ts';
 
+/** What a linear map works on. */
 export interface LinearIo {
   readonly x: Tensor; // [rows, cols]
   readonly weight: Weight; // [outs, cols]

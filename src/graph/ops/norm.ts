@@ -23,6 +23,7 @@ export function rowsOf(tensor: Tensor, cols: number, tokens: number): number {
   return tensor.perToken > 0 ? (tensor.perToken / cols) * tokens : tensor.fixed / cols;
 }
 
+/** What a root-mean-square norm works on (Zhang and Sennrich, 2019). */
 export interface RmsNormIo {
   readonly x: Tensor; // f32
   readonly gain: Weight;

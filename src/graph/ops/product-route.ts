@@ -5,6 +5,7 @@ import { dispatch, type LowerContext } from '../node.ts';
 import { defineCoreOp } from '../op.ts';
 import type { Ref, Tensor, Weight } from '../tensor.ts';
 
+/** What a product-key router works on (Lample and others, 2019). */
 export interface ProductRouteIo {
   readonly scores: Tensor; // f32 [tokens, heads, 2, grid]: rows, then columns
   readonly ids: Tensor; // u32 [tokens, heads, topK]

@@ -18,6 +18,7 @@ export { NOT_FINITE, parseRecord, type Candidates } from '../../kernels/sample/s
 /** Candidates that come back for sampling. When they do not cover what is asked, all logits are read. */
 export const CANDIDATES = 64;
 
+/** Size of a sampling record. */
 export const SAMPLE_RECORD_BYTES = 4 * recordWords(CANDIDATES);
 
 /** The state that holds which tokens the repetition penalty knows: a bit for each. */
@@ -30,6 +31,7 @@ export function markSeen(vocab: number, ids: Iterable<number>): Uint32Array<Arra
   return words;
 }
 
+/** What the repetition penalty works on. */
 export interface SampleIo {
   readonly ids: Tensor;
   readonly logits: Tensor; // f32, one row
@@ -76,6 +78,7 @@ export const penaltyNode = defineCoreOp<PenaltyIo>({
   ],
 });
 
+/** What makes a sampling record. */
 export interface RecordIo {
   readonly logits: Tensor; // f32, one row
   readonly vocab: number;

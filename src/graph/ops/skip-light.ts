@@ -5,6 +5,7 @@ import type { Tensor } from '../tensor.ts';
 
 export { NO_EXPERT } from '../../kernels/routing/skip-light.ts';
 
+/** What leaves out light experts. */
 export interface SkipLightIo {
   readonly ids: Tensor; // u32 [tokens, topK], changed in place
   readonly weights: Tensor; // f32 [tokens, topK], changed in place

@@ -86,11 +86,16 @@ export function readSquare(config: ConfigReader, key: string): number {
   );
 }
 
+/** Routed experts of a layer, and how many a token takes. */
 export interface ExpertCounts {
   readonly experts: number;
   readonly topK: number;
 }
 
+/**
+ * Reads the number of experts and topK under the names that configs use.
+ * @throws {AtomoeError} bad-file - out of range, or more chosen than there are
+ */
 export function readExpertCounts(config: ConfigReader): ExpertCounts {
   return {
     experts: config.count(['num_experts', 'num_local_experts'], undefined, MOST.experts),
@@ -107,6 +112,10 @@ const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map([
   ['relu', 'relu'],
 ]);
 
+/**
+ * Reads the activation of MLPs and experts.
+ * @throws {AtomoeError} unsupported-model - an unknown name
+ */
 export function readActivation(config: ConfigReader): Activation {
   const name = config.text(['hidden_act', 'hidden_activation']);
   const known = [...ACTIVATIONS.keys()].join(', ');
@@ -121,6 +130,7 @@ export function linear(
   return { weight: weights.map(([tensor, rows]) => ({ tensor, shape: [rows, cols] })) };
 }
 
+/** In what the attention of a family differs from the default. */
 export interface AttentionChoices {
   readonly norm?: 'none' | 'head' | 'vector';
   readonly qkvBias?: boolean;
@@ -176,10 +186,12 @@ export function gatedMlp(
   };
 }
 
+/** A gated MLP whose tensors have the usual names behind `prefix`. */
 export function denseMlp(prefix: string, hidden: number, width: number, activation: Activation): DenseSpec {
   return { kind: 'dense', ...gatedMlp(prefix, hidden, width, activation) };
 }
 
+/** Sizes of a layer's gated experts. */
 export interface ExpertSizes {
   readonly experts: number;
   readonly width: number;
@@ -207,6 +219,10 @@ export function separateExperts(
   };
 }
 
+/**
+ * Gated experts that are stored as tensors of all experts: gateUp [experts, 2 * width, hidden], down [experts,
+ * hidden, width].
+ */
 export function fusedExperts(
   { experts, width, hidden }: ExpertSizes,
   { gateUp, down }: FusedNames,
@@ -225,6 +241,7 @@ export function fusedIn(file: FileTensors | undefined, experts: string): FusedNa
   return file?.has(names.gateUp) ? names : undefined;
 }
 
+/** A router that scores experts by a linear map of the hidden state. */
 export type LinearRouter = RouterSpec<LinearScoreSpec>;
 
 /** softmax over all, top-k, with or without renormalisation. */

@@ -17,6 +17,7 @@ import {
 } from './common.ts';
 import { refuseWindow } from './windows.ts';
 
+/** Which of the two embeddings of atomic experts is the input vector. */
 export const EMBED_ROLES = {
   up_is_input: { input: 'up_embed', output: 'down_embed' },
   down_is_input: { input: 'down_embed', output: 'up_embed' }, // files from before February 2026, and Doge's order
@@ -92,6 +93,7 @@ export function omnimoeLayer(
   };
 }
 
+/** A router over a square of experts by product keys (Lample and others, 2019). */
 export function productRouter(
   { weight, other }: LayerNames,
   { k, epsilon, renormalise }: Pick<OmnimoeSizes, 'k' | 'epsilon' | 'renormalise'>,

@@ -12,6 +12,7 @@ import {
   type Shell,
 } from './common.ts';
 
+/** Which layers of a model have experts, and how many. */
 export interface SparseMlp {
   readonly experts: number;
   readonly topK: number;

@@ -12,6 +12,7 @@ const BLOCK = 32;
 /** Pairs are scored so many at a time at least. */
 const PAIRS_TOGETHER = 16;
 
+/** y[t] = sum over ranks of weight * act(in . x[t]) * out, in rank order. */
 export function atomicExperts(run: SimdRun, io: AtomicExpertsIo): void | Promise<void> {
   const { x, ids, weights, y, bank, topK, hidden } = io;
   const { main, step } = run;

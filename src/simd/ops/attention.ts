@@ -8,6 +8,7 @@ const NORMS = { none: 0, head: 1, vector: 2 } as const;
 /** Query heads that may share the keys they read keep a score of each. */
 const HEADS_TOGETHER = 8;
 
+/** Splits qkv, norms and rotates q and k, and appends k and v to the caches. */
 export function ropeKv(run: SimdRun, io: RopeKvIo): void {
   const { qkv, angles, gains, norm, heads, kvHeads, headDim, rotaryDim, style, eps } = io;
   const { tokens, past } = run.step;
@@ -33,6 +34,7 @@ export function ropeKv(run: SimdRun, io: RopeKvIo): void {
   );
 }
 
+/** Causal attention over the caches; split by pairs of token and head. */
 export function attention(run: SimdRun, io: AttentionIo): void | Promise<void> {
   const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
   const { main, step } = run;

@@ -15,6 +15,7 @@ import { formatKernel, SCRATCH, work, type SimdRun } from '../run.ts';
 /** Outputs of a linear kernel are computed so many at a time. */
 const OUTS_TOGETHER = 8;
 
+/** y = multiplier * (x W^T + bias), computed where the weights are. */
 export function linear(run: SimdRun, { x, weight, bias, y, multiplier = 1 }: LinearIo): void | Promise<void> {
   const { main, step } = run;
   const { memory, format, at, scalesAt } = run.weight(weight);
@@ -44,6 +45,7 @@ export function linear(run: SimdRun, { x, weight, bias, y, multiplier = 1 }: Lin
   return done ? done.then(takeBack) : takeBack();
 }
 
+/** y[t] = multiplier * table[ids[t]] */
 export function embedding(run: SimdRun, { ids, table, y, multiplier }: EmbeddingIo): void {
   const { main, step } = run;
   const { memory, format, at, scalesAt } = run.weight(table);
@@ -60,12 +62,14 @@ export function embedding(run: SimdRun, { ids, table, y, multiplier }: Embedding
   if (!isHere) main.bytes.set(memory.bytes.subarray(yAt, yAt + yBytes), run.at(y));
 }
 
+/** y = rmsNorm(x) * gain, row by row. */
 export function rmsNorm(run: SimdRun, { x, gain, y, eps }: RmsNormIo): void {
   const { cols } = gain;
   const rows = rowsOf(x, cols, run.step.tokens);
   run.main.kernels.rms_norm(run.at(x), run.exactAt(gain), run.at(y), rows, cols, eps, 0, rows);
 }
 
+/** sum = x + scale * branch; y = rmsNorm(sum) * gain */
 export function addRmsNorm(run: SimdRun, { x, branch, scale, gain, eps, sum, y }: AddRmsNormIo): void {
   const { cols } = gain;
   const rows = rowsOf(x, cols, run.step.tokens);
@@ -75,18 +79,21 @@ export function addRmsNorm(run: SimdRun, { x, branch, scale, gain, eps, sum, y }
   );
 }
 
+/** y = act(gate) * up */
 export function gluActivation(run: SimdRun, { gateUp, y, width, activation }: GluActivationIo): void {
   const { tokens } = run.step;
   const act = activationCode(activation);
   run.main.kernels.glu_activation(run.at(gateUp), run.at(y), tokens, width, act, 0, tokens);
 }
 
+/** y = a + b, or a + sigmoid(gate) * b where there is a gate. */
 export function addShared(run: SimdRun, { a, b, gate, y, cols }: AddSharedIo): void {
   const { tokens } = run.step;
   const gateAt = gate ? run.at(gate) : 0;
   run.main.kernels.add_shared(run.at(a), run.at(b), gateAt, run.at(y), tokens, cols, 1, 0, tokens);
 }
 
+/** y = the row of the last token. */
 export function takeRow(run: SimdRun, { x, y, cols }: LastRowIo): void {
   const from = run.at(x) + 4 * (run.step.tokens - 1) * cols;
   run.main.bytes.copyWithin(run.at(y), from, from + 4 * cols);

@@ -144,6 +144,7 @@ interface PartAt {
   readonly scales: number;
 }
 
+/** The format and the offsets of a part of records. */
 export function partOf({ parts }: RecordLayout, name: string): PartAt {
   const part = parts[name];
   invariant(part, () => `records have no part ${name}`);

@@ -19,6 +19,7 @@ function row<Io extends object>(op: SimdOp<Io>, ...needs: readonly (keyof SimdKe
   return { op: op as SimdOp<object>, needs };
 }
 
+/** The ops by name; an op that is not listed runs by its reference. */
 export const SIMD_OPS: Readonly<Partial<Record<string, SimdRow>>> = {
   'add-rms-norm': row(addRmsNorm, 'add_rms_norm'),
   'add-shared': row(addShared, 'add_shared'),

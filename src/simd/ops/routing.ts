@@ -25,6 +25,7 @@ export function gate(run: SimdRun, { logits, bias, ids, weights, experts, topK, 
   );
 }
 
+/** The best sums of a row score and a column score. */
 export function productRoute(run: SimdRun, io: ProductRouteIo): void {
   const { scores, ids, weights, sums, statistics, grid, heads = 1, topK } = io;
   const { renormalise, logSoftmax = true } = io;

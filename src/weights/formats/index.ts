@@ -7,10 +7,12 @@ import { f32 } from './f32.ts';
 import { q4_0 } from './q4_0.ts';
 import { q8_0 } from './q8_0.ts';
 
+/** The built-in weight formats. */
 export const FORMATS = { f32, f16, bf16, q8_0, q4_0 } as const satisfies Readonly<
   Record<string, WeightFormat>
 >;
 
+/** The name of a built-in format. */
 export type BuiltInFormat = keyof typeof FORMATS;
 
 /** A built-in format, or one that was registered. */
@@ -21,6 +23,7 @@ export type QuantizedFormat = {
   [N in BuiltInFormat]: (typeof FORMATS)[N] extends { readonly storedAs: string } ? never : N;
 }[BuiltInFormat];
 
+/** The names of the built-in formats. */
 export const BUILT_IN_FORMATS = Object.keys(FORMATS) as readonly BuiltInFormat[];
 
 const known = new Map<string, WeightFormat>(Object.entries(FORMATS));

@@ -9,6 +9,7 @@ import { BLOCK, blockPlanes, blocksOf, emptyBlocks, repackGgml, scaleBits } from
 const HALF = BLOCK / 2;
 const KIND = { name: 'q4_0', quantBytes: HALF } as const;
 
+/** 4-bit blocks of 32 weights with an f16 scale (ggml's Q4_0). */
 export const q4_0 = defineFormat({
   name: KIND.name,
   block: BLOCK,

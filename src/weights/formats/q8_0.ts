@@ -8,6 +8,7 @@ import { BLOCK, blockPlanes, blocksOf, emptyBlocks, repackGgml, scaleBits } from
 
 const KIND = { name: 'q8_0', quantBytes: 32 } as const;
 
+/** 8-bit blocks of 32 weights with an f16 scale (ggml's Q8_0). */
 export const q8_0 = defineFormat({
   name: KIND.name,
   block: BLOCK,
