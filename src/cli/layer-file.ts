@@ -106,6 +106,10 @@ function sharedOf(checkpoint: Checkpoint, names: LayerNames): SharedSpec | undef
   return { width, activation: 'silu', gateUp: { weight: [gate, up] }, down: { weight: [down] } };
 }
 
+/**
+ * The shape of a tensor of this rank.
+ * @throws {AtomoeError} bad-file - it has another rank, or an empty dimension
+ */
 export function shapeOf(checkpoint: Checkpoint, name: string, rank: number): readonly number[] {
   const { shape } = requireTensor(checkpoint, name);
   if (shape.length === rank && shape.every((size) => size > 0)) return shape;
@@ -121,6 +125,7 @@ function requireTensor(checkpoint: Checkpoint, name: string): TensorInfo {
   );
 }
 
+/** The error for a tensor whose shape does not fit the others. */
 export function unfit(checkpoint: Checkpoint, name: string, wanted: string): AtomoeError {
   const shape = (checkpoint.tensor(name) ?? checkpoint.tensor(`${name}.weight`))?.shape.join(', ') ?? '';
   return new AtomoeError(

@@ -17,6 +17,7 @@ import type { LayerFile } from './layer-file.ts';
 /** Values of the graph's outputs for so many rows of x. */
 export type Outputs = Readonly<Record<string, HostArray>>;
 
+/** A layer on some device. */
 export interface LayerRunner {
   readonly device: string;
   /** Runs x [tokens, hidden] in steps of `stepTokens`, and joins their outputs. */

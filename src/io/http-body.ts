@@ -196,6 +196,7 @@ function cutShort(doneBytes: number, wantedBytes: number): Error {
   return new Error(`the connection closed after ${doneBytes} of ${wantedBytes} bytes`);
 }
 
+/** The error for an answer that is another range than the one asked for. */
 export function wrongRange({ label }: HttpTarget, { offsetBytes }: RangeRequest, said: string): AtomoeError {
   return new AtomoeError(
     'network',

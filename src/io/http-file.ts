@@ -20,6 +20,7 @@ const WINDOW_BYTES = 64 * 1024;
 /** Read again to see whether the file is still the same, where the server does not say so. */
 const SAMPLE_BYTES = 1024;
 
+/** How a file behind a URL is read. */
 export interface HttpFileOptions {
   readonly http: HttpOptions;
   readonly first: HttpOptions; // of the first request
@@ -99,6 +100,7 @@ interface Sample {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
+/** A file behind a URL, read by ranges. */
 export class HttpFile implements FileSource {
   readonly name: string;
   readonly sizeBytes: number;

@@ -9,6 +9,7 @@ export interface HttpTarget {
   readonly isLocal: boolean; // of an app or an extension: no network lies between
 }
 
+/** A range of a file, in bytes. */
 export interface RangeRequest {
   readonly offsetBytes: number;
   readonly sizeBytes: number;
@@ -28,6 +29,7 @@ export interface Version {
   readonly modified: string | undefined;
 }
 
+/** What a server answered to a range request. */
 export type Reply =
   | {
       readonly kind: 'part';

@@ -6,6 +6,7 @@ import { redact, redactCause } from './http-url.ts';
 import type { ReadOptions } from './source.ts';
 import { Watchdog } from './watchdog.ts';
 
+/** How requests are made. */
 export interface HttpOptions {
   /** Sent with every request, such as `authorization`. No message repeats them. */
   headers?: Readonly<Record<string, string>>;
@@ -32,6 +33,7 @@ export function waitingOf({ mostDelayMs = MOST_DELAY_MS }: HttpOptions): Waiting
   return { leftMs: mostDelayMs };
 }
 
+/** Options of one request. */
 export interface RequestOptions extends ReadOptions {
   readonly waiting: Waiting;
 }
@@ -40,6 +42,8 @@ type Retry = { kind: 'retry'; error: AtomoeError; isRefusal?: boolean; afterMs?:
 type Attempt = Reply | Retry;
 
 const ATTEMPTS = 5;
+
+/** A transfer that brings no byte for this long has failed. */
 export const STALL_TIMEOUT_MS = 30_000;
 const FIRST_DELAY_MS = 500; // doubles: 0.5, 1, 2, 4 seconds
 const MOST_DELAY_MS = 15_000;

@@ -3,6 +3,7 @@ import { readExactly } from './read.ts';
 import type { FolderSource } from './source.ts';
 import { beyondBounds, MODEL_JSON, parseWithPythonNumbers, type JsonBounds } from './json-text.ts';
 
+/** A parsed JSON object. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Largest of a model's small files, and of those that grow with it: real tokenizers have up to 40 MB. */
@@ -72,6 +73,7 @@ async function readParsed<T>(
   }
 }
 
+/** How JSON is parsed, and how large it may be. */
 export interface ParseJsonOptions {
   readonly bounds?: JsonBounds;
   readonly parse?: (text: string) => unknown; // default: strictly
@@ -102,6 +104,7 @@ export function parseJsonObject(
   throw new AtomoeError('bad-file', `${where} holds ${found}, an object is wanted; download it again`);
 }
 
+/** Whether a value is a JSON object: no array, not null. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

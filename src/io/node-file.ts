@@ -40,6 +40,7 @@ async function openNodeFile(path: string): Promise<FileSource | undefined> {
   return file;
 }
 
+/** How a local folder is read. */
 export interface NodeFolderOptions {
   /** Refuses links that lead out of the folder: what is read is given away, and its folder may be anybody's. */
   readonly isConfined?: boolean;

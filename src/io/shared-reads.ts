@@ -10,6 +10,7 @@ interface Flight {
   readers: number;
 }
 
+/** Reads a range of a file. */
 export type RangeReader = (
   offsetBytes: number,
   sizeBytes: number,

@@ -2,6 +2,7 @@
  * Ranged sources: what every parser sees of a disk, a server or a dropped folder. Parsers never learn which.
  */
 
+/** How a range is read. */
 export interface ReadOptions {
   signal?: AbortSignal | undefined;
   /** Called with the bytes of this read that have arrived so far. */
@@ -25,6 +26,7 @@ export interface FileSource {
   dispose?(): void;
 }
 
+/** How a file is opened. */
 export interface OpenFileOptions {
   signal?: AbortSignal | undefined;
   /** 'short': whoever asks has a copy, and would rather go on with it than wait for a server that does not answer. */

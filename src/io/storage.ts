@@ -19,11 +19,13 @@ export interface StoredFile {
   close(): MaybePromise<void>;
 }
 
+/** A stored file. */
 export interface StoredEntry {
   readonly name: string;
   readonly sizeBytes: number;
 }
 
+/** Bytes in use, and bytes allowed. */
 export interface StorageEstimate {
   readonly usageBytes: number; // of everything of this origin, or of this folder in Node
   readonly quotaBytes: number | undefined; // undefined: not told
@@ -58,6 +60,7 @@ export interface DiskStorage {
   persist(): Promise<boolean>;
 }
 
+/** Why storage failed. */
 export type StorageFaultKind =
   | 'full' // quota or disk
   | 'locked' // another tab, worker or process writes there

@@ -7,6 +7,8 @@ import reduceWorkgroup from '../../shaders/lib/reduce-workgroup.wgsl?raw';
 
 /** Storage type of activations. Sums are f32 in both. */
 export type Scalar = 'f32' | 'f16';
+
+/** Storage types of activations. */
 export const SCALARS = ['f32', 'f16'] as const;
 
 /** `alias scalar = ...; alias scalar4 = vec4<...>;` and the directives that they need. */
@@ -26,6 +28,7 @@ export function constants(values: Readonly<Record<string, number>>): Part {
   return { name: 'constants', text: lines.join('\n') };
 }
 
+/** The WebGPU features that a variant needs. */
 export function featuresOf(variant: { readonly scalar?: Scalar; readonly subgroups?: boolean }): Feature[] {
   const features: Feature[] = [];
   if (variant.scalar === 'f16') features.push('shader-f16');

@@ -28,6 +28,7 @@ export interface Kernel<
   readonly bindingsOf?: (variant: V) => Bindings;
 }
 
+/** A kernel as data. Keeps the types of its literals, by which dispatches are checked. */
 export function defineKernel<
   const B extends Record<string, Access>,
   const P extends Record<string, ParamType>,

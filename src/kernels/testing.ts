@@ -7,6 +7,7 @@ import { paramsSizeBytes, submit, writeParams } from '../gpu/recorder.ts';
 import { f16ToF32, f32ArrayToF16 } from '../weights/half.ts';
 import { program, type Kernel, type Variant } from './kernel.ts';
 
+/** Contents of a buffer. */
 export type Values = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
 
 /** The lane that runs what needs shader-f16; the other runs everything else. */

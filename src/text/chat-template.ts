@@ -3,11 +3,13 @@ import { AtomoeError } from '../errors.ts';
 import type * as jinjaModule from './jinja/index.ts';
 import { strftime } from './strftime.ts';
 
+/** One message as templates see it. */
 export interface ChatTurn {
   readonly role: string;
   readonly content: string;
 }
 
+/** What a template is rendered with, besides the messages. */
 export interface RenderOptions {
   /** `bos_token`, `pad_token` and the like, as the model's files name them. */
   specialTokens?: Readonly<Record<string, string | readonly string[]>>;

@@ -1,6 +1,7 @@
 /** What a tokenizer.json must be like, before a library that believes everything builds itself from it. */
 import { AtomoeError } from '../errors.ts';
 
+/** A JSON object. */
 export type Json = Readonly<Record<string, unknown>>;
 
 const MODELS = ['BPE', 'Unigram', 'WordPiece'] as const;
@@ -23,8 +24,10 @@ const MOST_PARTS = 64;
 /** WordPiece tries all pieces of a word: the library's 100 is what all models have. */
 const LONGEST_WORD = 1000;
 
+/** The kind of a tokenizer's model. */
 export type ModelType = 'BPE' | 'Unigram' | 'WordPiece';
 
+/** The model of a tokenizer.json whose fields were checked. */
 export interface CheckedModel {
   readonly type: ModelType; // older files do not say it
   readonly ids: ReadonlyMap<string, number>; // of the model's own vocabulary
@@ -168,6 +171,7 @@ function tooLong(what: string, text: string): AtomoeError {
   return bad(what, `${text.length} letters long`, `at most ${LONGEST_TEXT} letters`);
 }
 
+/** Whether a value is a JSON object: no array, not null. */
 export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -5,6 +5,7 @@ import { LONGEST_TOKEN, type Json } from './check-tokenizer.ts';
 /** The names under which the configs give single tokens; templates know them by the same names. */
 const NAMES = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'];
 
+/** A token that is written as it is, outside the model's own vocabulary. */
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
@@ -12,6 +13,7 @@ export interface AddedToken {
   readonly [flag: string]: unknown; // lstrip, rstrip, normalized, single_word
 }
 
+/** Added tokens, and the roles that files give them. */
 export interface DeclaredTokens {
   /** For tokenizer.json: its own added tokens, then those that only other files declare. */
   readonly added: readonly AddedToken[];
@@ -21,6 +23,7 @@ export interface DeclaredTokens {
   readonly named: Readonly<Record<string, string | readonly string[]>>;
 }
 
+/** The parsed files of a tokenizer. */
 export interface TokenFiles {
   readonly tokenizerJson: Json;
   readonly tokenizerConfig: Json;

@@ -10,6 +10,7 @@ export interface TokenTable {
   readonly decoder: DecoderConfig | null;
 }
 
+/** How ids become text. */
 export interface DetokenizerOptions {
   /** Leaves out control tokens such as the end of text. Default true. */
   skipSpecialTokens?: boolean;

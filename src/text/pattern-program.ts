@@ -1,6 +1,7 @@
 /** Turns a regular expression (JavaScript's syntax, unicode mode) into a program for `pattern.ts`. */
 import { AtomoeError } from '../errors.ts';
 
+/** Operation codes of a program. */
 export const OPS = { match: 0, set: 1, fork: 2, jump: 3, look: 4, behind: 5 } as const;
 
 /** Instructions of a program: `{1,1000}` is written out. Published tokenizers need some hundred. */
@@ -33,6 +34,7 @@ export class LetterSet {
   }
 }
 
+/** A regular expression as instructions of a backtracking machine. */
 export interface Program {
   readonly ops: Int32Array; // fork: [op, first, second, number]; else [op, a, b]
   readonly forks: number;

@@ -1,5 +1,6 @@
 import { AtomoeError } from '../errors.ts';
 
+/** The text that may be emitted now, and whether a stop string has ended it. */
 export type StopResult = { stopped: false; emit: string } | { stopped: true; emit: string; stop: string }; // emit ends where the stop string began
 
 /**

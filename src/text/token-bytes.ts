@@ -3,6 +3,7 @@ import { unicodeToByte } from './byte-alphabet.ts';
 import type { TokenTable } from './detokenizer.ts';
 import type { DecoderConfig } from './token-stream.ts';
 
+/** A token table that also gives the text of each token as the file writes it. */
 export interface ByteTable extends TokenTable {
   tokenText(id: number): string;
 }

@@ -16,6 +16,7 @@ export interface Stage {
 /** A tokenizer.json `decoder`. */
 export type DecoderConfig = Readonly<Record<string, unknown>>;
 
+/** What the stages of a decoder know of the vocabulary. */
 export interface StageContext {
   /** Added tokens are written as they are, and end a run of bytes. */
   isAdded(token: string): boolean;

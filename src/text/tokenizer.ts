@@ -20,6 +20,7 @@ export interface TokenizerFiles {
   readonly vocab?: number | undefined; // the model's: an id beyond it has no embedding
 }
 
+/** How a text becomes ids. */
 export interface EncodeOptions {
   /**
    * Puts the model's own first token (BOS) before the text. Default true. A text that a chat template made has its
@@ -28,6 +29,7 @@ export interface EncodeOptions {
   addSpecialTokens?: boolean;
 }
 
+/** Text to token ids and back, as the model's tokenizer.json says. */
 export interface Tokenizer extends TokenTable {
   encode(text: string, options?: EncodeOptions): number[];
   decode(ids: readonly number[], options?: DetokenizerOptions): string;

@@ -23,6 +23,7 @@ export interface CacheFault {
   readonly message: string;
 }
 
+/** What is stored of a model, and whether more can be. */
 export interface CacheStatus {
   readonly key: string; // of the model, for `model-store.ts`
   readonly storedBytes: number; // can be read without the source
@@ -34,18 +35,21 @@ export interface CacheStatus {
   readonly why: CacheFault | undefined; // undefined while it can be written
 }
 
+/** The cache behind a folder. */
 export interface DiskCache {
   readonly status: CacheStatus;
   /** Writes what still waits for it: reads do not wait for the disk. */
   flush(): Promise<void>;
 }
 
+/** A folder whose reads are kept on disk. */
 export interface CachedFolder extends FolderSource {
   readonly cache: DiskCache;
   /** Writes what waits, and lets another tab write. Files that were opened cannot be read any more. */
   dispose(): Promise<void>;
 }
 
+/** How a model is identified, and where it is kept. */
 export interface CacheOptions {
   /** What the model is known by from one session to the next. Default: its URL, without what signs it. */
   identity?: string;

@@ -30,8 +30,10 @@ export class FileCopy {
   }
 }
 
+/** A stored file, or the knowledge that the source has none. */
 export type KnownFile = FileCopy | 'absent';
 
+/** The files of a stored model by name. */
 export interface Catalogue {
   readonly files: Map<string, KnownFile>;
   nextId: number;
@@ -95,6 +97,7 @@ export function recordsOf({ files, usedAtMs }: Catalogue): CacheRecord[] {
   return records;
 }
 
+/** The files that are there. */
 export function copiesOf({ files }: Pick<Catalogue, 'files'>): FileCopy[] {
   return [...files.values()].filter((known) => known !== 'absent');
 }

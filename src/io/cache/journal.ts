@@ -6,6 +6,7 @@ import { encodeRecord, parseJournal } from './records.ts';
 import type { CacheRecord, ParsedJournal } from './records.ts';
 import type { DiskStorage, StoredFile } from '../storage.ts';
 
+/** A journal that was read, with the name of its file. */
 export interface FoundJournal extends ParsedJournal {
   readonly name: string;
 }

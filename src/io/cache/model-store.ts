@@ -6,6 +6,7 @@ import { publicLabel } from '../http-url.ts';
 import { asFault } from '../storage.ts';
 import type { DiskStorage, StorageEstimate } from '../storage.ts';
 
+/** A model in the cache. */
 export interface StoredModel {
   readonly key: string; // for `deleteModel`
   readonly label: string; // the URL it came from; empty when that was lost

@@ -44,11 +44,13 @@ export interface DropRecord {
   readonly offsetBytes: number;
 }
 
+/** When the model was last used. */
 export interface UsedRecord {
   readonly kind: 'used';
   readonly atMs: number; // since 1970
 }
 
+/** A line of the journal. */
 export type CacheRecord = FileRecord | AbsentRecord | ExtentRecord | DropRecord | UsedRecord;
 
 /** A record as its line, line end included. */
@@ -57,6 +59,7 @@ export function encodeRecord(record: HeadRecord | CacheRecord): string {
   return `${checksum(json)} ${json}\n`;
 }
 
+/** The valid lines of a journal. */
 export interface ParsedJournal {
   readonly head: HeadRecord;
   readonly records: readonly CacheRecord[];

@@ -12,6 +12,7 @@ import type { DiskStorage, StorageLock } from '../storage.ts';
 /** A longer read is stored as several extents: each is verified as a whole before any byte of it gets out. */
 const MAX_EXTENT_BYTES = 4 * 2 ** 20;
 
+/** The stored model of one key: its catalogue, its data files, and its lock. */
 export class CacheStore {
   readonly #storage: DiskStorage;
   readonly #key: string;

@@ -26,6 +26,7 @@ const BATCH_MS = 200; // else after this
 /** Who reads on while so much waits to be written waits too: the bytes lie in memory. */
 const HIGH_WATER_BYTES = 64 * 2 ** 20;
 
+/** What a writer reports. */
 export interface WriterEvents {
   /** A data file is no more. */
   onGone(copy: FileCopy, id: number): void;
@@ -33,6 +34,7 @@ export interface WriterEvents {
   onStop(fault: StorageFault): void;
 }
 
+/** Writes what was read to disk, in the background and in order. */
 export class CacheWriter {
   readonly #journal: JournalWriter;
   readonly #files: DataFiles;

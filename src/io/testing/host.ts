@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+/** A local server of files that counts its requests. */
 export interface Host extends AsyncDisposable {
   readonly url: string; // of the folder, with its last slash
   readonly log: { readonly name: string; readonly range: string | undefined; readonly method: string }[];
@@ -10,6 +11,7 @@ export interface Host extends AsyncDisposable {
   readonly sentBytes: Map<string, number>;
 }
 
+/** A request as a test answers it. */
 export interface Served {
   readonly name: string;
   readonly bytes: Uint8Array | undefined; // undefined: there is no such file
@@ -21,6 +23,7 @@ export interface Served {
 /** @returns false where the good server is to answer */
 export type Answer = (served: Served) => boolean | void;
 
+/** Serves files; `answer` may answer in another way and then returns true. */
 export async function host(
   files: Readonly<Record<string, Uint8Array | string>>,
   answer: Answer = () => false,

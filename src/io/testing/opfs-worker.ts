@@ -6,8 +6,10 @@ import { openOpfs } from '../opfs.ts';
 import { origin, randomBytes } from './origin.ts';
 import type { Origin } from './origin.ts';
 
+/** The one file of the test. */
 export const NAME = 'model.safetensors';
 
+/** How the worker opens its cache. */
 export interface Setup {
   storage: string; // name of the OPFS directory
   label: string;
@@ -48,14 +50,17 @@ const commands = {
   },
 };
 
+/** What the worker can be asked to do. */
 export type Commands = typeof commands;
 
+/** A command to the worker. */
 export interface Call {
   readonly id: number;
   readonly name: keyof Commands;
   readonly args: readonly unknown[];
 }
 
+/** The worker's answer. */
 export type Reply =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: { readonly code: unknown; readonly message: string } };

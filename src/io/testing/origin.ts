@@ -14,6 +14,7 @@ export function randomNumbers(seed: number): () => number {
   };
 }
 
+/** Bytes that depend on the seed only. */
 export function randomBytes(sizeBytes: number, seed: number): Uint8Array<ArrayBuffer> {
   const next = randomNumbers(seed);
   const words = new Uint32Array(Math.ceil(sizeBytes / 4));
@@ -21,6 +22,7 @@ export function randomBytes(sizeBytes: number, seed: number): Uint8Array<ArrayBu
   return new Uint8Array(words.buffer, 0, sizeBytes);
 }
 
+/** A folder whose files tests change. */
 export interface Origin extends FolderSource {
   /** What is served; the version is the validator, if there is one. */
   readonly files: Map<string, { bytes: Uint8Array; validator?: string | undefined }>;
@@ -34,6 +36,7 @@ export interface Origin extends FolderSource {
   gate: ((signal: AbortSignal | undefined) => Promise<void>) | undefined;
 }
 
+/** A folder of files in memory that counts its reads. */
 export function origin(
   files: Readonly<Record<string, Uint8Array>>,
   label = 'https://models.example/toy/',

@@ -13,6 +13,7 @@ import {
 } from '../weights.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 
+/** What decides the grid: y is [tokens, hidden]. */
 export interface AtomicCombineSize {
   readonly tokens: number;
   readonly hidden: number;
@@ -21,6 +22,7 @@ export interface AtomicCombineSize {
 /** `slices`: one token's pairs over many lanes; `tokens`: many tokens to a workgroup; `quad`: for software adapters. */
 export type AtomicCombineForm = 'slices' | 'tokens' | 'quad';
 
+/** A form of the kernel: types, format, pools, and how lanes share the work. */
 export type AtomicCombineVariant = {
   readonly scalar: Scalar; // of y
   readonly format: FormatName;

@@ -3,6 +3,7 @@ import { activate } from '../core/activation.reference.ts';
 /** A page of one-neuron experts; undefined where it is absent. */
 export type AtomicPage = { readonly in: Float32Array; readonly out: Float32Array } | undefined; // [pageExperts, hidden]
 
+/** Sizes, activation and the pages of one-neuron experts. */
 export interface AtomicExpertsOptions {
   readonly tokens: number;
   readonly hidden: number;

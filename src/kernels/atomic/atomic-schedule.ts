@@ -3,6 +3,7 @@ import type { AdapterClass } from '../../gpu/adapter-class.ts';
 /** How one-neuron experts are computed: token by token, or sorted by expert first. */
 export type AtomicSchedule = 'tokens' | 'experts';
 
+/** The work of one step, by which the schedule is chosen. */
 export interface AtomicWork {
   readonly tokens: number;
   readonly topK: number; // experts of a token, all heads together

@@ -7,6 +7,7 @@ import { poolParts, withPools } from '../experts/expert-pool.ts';
 import { defineKernel } from '../kernel.ts';
 import { assertWholeUnits, weightsParts } from '../weights.ts';
 
+/** What decides the grid: one score for each pair. */
 export interface AtomicScoresGroupedSize {
   readonly pairs: number; // tokens * topK
   readonly hidden: number;

@@ -7,6 +7,7 @@ import { poolParts, withPools } from '../experts/expert-pool.ts';
 import { defineKernel } from '../kernel.ts';
 import { assertWholeUnits, dotPart, renderFor, weightsParts } from '../weights.ts';
 
+/** What decides the grid: scores are [tokens, topK]. */
 export interface AtomicScoresSize {
   readonly tokens: number;
   readonly topK: number;

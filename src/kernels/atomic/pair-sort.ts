@@ -8,6 +8,7 @@ const BLOCK = 2048; // pairs to a workgroup
 const DIGIT_BITS = 8;
 const WG = 64;
 
+/** What decides the grid. */
 export interface PairSortSize {
   readonly pairs: number;
 }
@@ -29,6 +30,7 @@ export function sortPasses(experts: number): SortPass[] {
   return Array.from({ length: passes }, (_, pass) => ({ shift: pass * bits, bits }));
 }
 
+/** Blocks of pairs that are counted and moved together. */
 export function sortBlocks(pairs: number): number {
   return Math.ceil(pairs / BLOCK);
 }
@@ -38,10 +40,12 @@ export function sortCountWords(pairs: number): number {
   return 2 ** DIGIT_BITS * sortBlocks(pairs);
 }
 
+/** u32 words of the digit totals. */
 export const SORT_TOTAL_WORDS = 2 ** DIGIT_BITS;
 
 const VARIANTS = [{ wg: WG }] as const;
 
+/** Counts the digits of each block: first step of a pass of the radix sort. */
 export const pairSortCount = defineKernel({
   name: 'pair-sort-count',
   bindings: { keys: 'read', counts: 'write' },
@@ -53,6 +57,7 @@ export const pairSortCount = defineKernel({
   grid: ({ pairs }: PairSortSize) => foldGrid(sortBlocks(pairs)),
 });
 
+/** Sums the counts, so that each block knows where its digits go. */
 export const pairSortScan = defineKernel({
   name: 'pair-sort-scan',
   bindings: { counts: 'write', totals: 'write' },
@@ -64,6 +69,7 @@ export const pairSortScan = defineKernel({
   grid: ({ bits }: SortPass) => [2 ** bits, 1, 1],
 });
 
+/** Moves the pairs to their places; equal digits keep their order. */
 export const pairSortScatter = defineKernel({
   name: 'pair-sort-scatter',
   bindings: { keys: 'read', counts: 'read', totals: 'read', sorted: 'write' },

@@ -2,6 +2,7 @@ import source from '../../../shaders/attention/attention-combine.wgsl?raw';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
+/** What decides the grid: one row for each token and head. */
 export interface AttentionCombineSize {
   readonly rows: number; // tokens * heads
 }

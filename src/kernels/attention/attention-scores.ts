@@ -5,6 +5,7 @@ import { ATTENTION_PARAMS } from './attention.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
+/** What decides the grid of scores and values: [tokens, heads] queries over past + tokens keys. */
 export interface UnfusedAttentionSize {
   readonly tokens: number;
   readonly past: number;

@@ -4,6 +4,7 @@ import { ATTENTION_ROWS_PARAMS, attentionRowsPart, type UnfusedAttentionSize } f
 import { constants, featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
+/** What decides the grid: tiles of query rows for each head. */
 export type TiledAttentionSize = Omit<UnfusedAttentionSize, 'past'>;
 
 const ROWS = 32; // of the shader

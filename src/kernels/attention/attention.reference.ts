@@ -1,3 +1,4 @@
+/** Sizes of causal attention with grouped heads; `window` 0 means all keys. */
 export interface AttentionOptions {
   readonly tokens: number;
   readonly past: number;

@@ -6,6 +6,7 @@ import { invariant } from '../../errors.ts';
 import { constants, featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
+/** What decides the grid: [tokens, heads], each cut into spans of keys. */
 export interface AttentionSize {
   readonly tokens: number;
   readonly heads: number;

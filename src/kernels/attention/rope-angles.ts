@@ -18,6 +18,7 @@ export type RopeScaling =
       readonly amplitude: number; // factor on cos and sin
     };
 
+/** What rotary angles follow from (Su and others, 2021), with the scalings of Llama 3 and YaRN. */
 export interface RopeAngles {
   readonly theta: number;
   readonly rotaryDim: number; // even; 0: nothing turns

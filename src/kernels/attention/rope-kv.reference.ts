@@ -1,3 +1,4 @@
+/** Sizes of the fused projection, the rotation, and the norm before it. */
 export interface RopeKvOptions {
   readonly tokens: number;
   readonly past: number;

@@ -9,6 +9,7 @@ export type QkNorm = 'none' | 'head' | 'vector';
 /** How dimensions pair up for the rotation, as the `style` parameter wants it. */
 export const ROPE_STYLES = { half: 0, pair: 1 } as const;
 
+/** What decides the grid: the heads of every token. */
 export interface RopeKvSize {
   readonly tokens: number;
   readonly heads: number;

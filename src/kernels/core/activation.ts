@@ -3,6 +3,8 @@ import source from '../../../shaders/lib/activation.wgsl?raw';
 
 /** Activations in the order of the `act` parameter: `ACTIVATIONS.indexOf('silu')` is what kernels take. */
 export const ACTIVATIONS = ['silu', 'gelu-tanh', 'gelu', 'relu', 'relu2'] as const;
+
+/** The name of an activation. */
 export type Activation = (typeof ACTIVATIONS)[number];
 
 /** The number that kernels and references know an activation by. */

@@ -4,6 +4,7 @@ import { activationPart } from './activation.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
+/** What decides the grid: [tokens, cols]. */
 export interface AddSharedSize {
   readonly tokens: number;
   readonly cols: number; // a multiple of 4

@@ -3,6 +3,7 @@ import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../commo
 import { cross, defineKernel } from '../kernel.ts';
 import { assertWholeUnits, listFormats, scalesPart, unitWeights, weightsParts } from '../weights.ts';
 
+/** What decides the grid: [tokens, cols]. */
 export interface EmbeddingSize {
   readonly tokens: number;
   readonly cols: number;

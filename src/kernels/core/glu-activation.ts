@@ -3,6 +3,7 @@ import { activationPart } from './activation.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
+/** What decides the grid: [rows, width]. */
 export interface GluActivationSize {
   readonly rows: number;
   readonly width: number; // a multiple of 4

@@ -2,6 +2,7 @@ import source from '../../../shaders/core/take-row.wgsl?raw';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
+/** What decides the grid: one row of `cols`. */
 export interface TakeRowSize {
   readonly cols: number; // a multiple of 4
 }

@@ -3,6 +3,7 @@ import { render } from '../../gpu/program.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
+/** What decides the grid: [tokens, hidden]. */
 export interface ExpertCombineSize {
   readonly tokens: number;
   readonly hidden: number;

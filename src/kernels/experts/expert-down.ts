@@ -7,12 +7,14 @@ import { gluKey, gluParts, gluVariants, LANE_OUTS } from './glu-forms.ts';
 import { defineKernel } from '../kernel.ts';
 import { assertWholeUnits } from '../weights.ts';
 
+/** What decides the grid: y is [tokens, hidden], sums run over `width`. */
 export interface ExpertDownSize {
   readonly tokens: number;
   readonly hidden: number;
   readonly width: number;
 }
 
+/** What decides the grid: one output row for each pair. */
 export interface ExpertDownPairsSize {
   readonly pairs: number; // tokens * topK
   readonly hidden: number;

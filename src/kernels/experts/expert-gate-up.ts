@@ -7,6 +7,7 @@ import { gluKey, gluParts, gluVariants, LANE_OUTS } from './glu-forms.ts';
 import { defineKernel } from '../kernel.ts';
 import { assertWholeUnits } from '../weights.ts';
 
+/** What decides the grid: h is [pairs, width], sums run over `hidden`. */
 export interface ExpertGateUpSize {
   readonly pairs: number; // tokens * topK
   readonly hidden: number;

@@ -10,6 +10,7 @@ export interface ExpertMatrices {
 /** Matrices by expert number; undefined where the expert is absent, or the number names none: it adds nothing. */
 export type ExpertLookup = (expert: number) => ExpertMatrices | undefined;
 
+/** Sizes and activation of gated experts. */
 export interface ExpertGluOptions {
   readonly tokens: number;
   readonly topK: number;

@@ -40,6 +40,7 @@ export function expertVariants(scalars: readonly Scalar[], pools: readonly PoolC
   );
 }
 
+/** The key of a variant among all pipelines. */
 export function expertKey(name: string, { scalar, format, pools, reduction, wg }: ExpertVariant): string {
   return `${name}/${scalar}/${format}/pools${pools}/${reduction}${wg}`;
 }

@@ -48,6 +48,7 @@ export function isForSoftware({ scalar, pools }: { scalar: Scalar; pools: PoolCo
   return scalar === 'f32' && pools === 1;
 }
 
+/** The key of a variant among all pipelines. */
 export function gluKey(name: string, { scalar, format, pools, form, wg }: GluVariant): string {
   return `${name}/${scalar}/${format}/pools${pools}/${form}${wg}`;
 }
@@ -95,6 +96,7 @@ const TILES = [
   { form: 'lane', subgroups: false, tileRows: 8, outs: 32, wg: 4 },
 ] as const;
 
+/** The tiled forms, every format with each form once. */
 export function gluTileVariants(scalars: readonly Scalar[]): GluTileVariant[] {
   const given = cross({ scalar: scalars, pools: [1, 4] });
   return listFormats(
@@ -104,11 +106,13 @@ export function gluTileVariants(scalars: readonly Scalar[]): GluTileVariant[] {
   );
 }
 
+/** The key of a tiled variant among all pipelines. */
 export function gluTileKey(name: string, variant: GluTileVariant): string {
   const { scalar, format, pools, form, tileRows, outs } = variant;
   return `${name}/${scalar}/${format}/pools${pools}/${form}${tileRows}x${outs}`;
 }
 
+/** The library parts that a tiled variant is linked with. */
 export function gluTileParts(variant: GluTileVariant, own: Bindings): Part[] {
   const { form, format, tileRows, outs } = variant;
   const tile =

@@ -1,5 +1,6 @@
 import { NOWHERE, TILE_HEADER_WORDS, tilesWords } from './sparse-dispatch.ts';
 
+/** Pairs sorted by expert, and the tiles they are cut into. */
 export interface SparseDispatch {
   readonly counts: Uint32Array<ArrayBuffer>; // [experts]
   readonly offsets: Uint32Array<ArrayBuffer>; // [experts + 1]

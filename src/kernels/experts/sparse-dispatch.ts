@@ -3,6 +3,7 @@ import { invariant } from '../../errors.ts';
 import { foldGrid, gridPart } from '../common.ts';
 import { defineKernel } from '../kernel.ts';
 
+/** What decides the grid, and the room for tiles. */
 export interface SparseDispatchSize {
   readonly pairs: number; // tokens * topK
   readonly experts: number;

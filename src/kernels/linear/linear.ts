@@ -24,6 +24,7 @@ import {
 } from '../weights.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 
+/** What decides the grid: y is [rows, outs], sums run over `cols`. */
 export interface LinearSize {
   readonly rows: number;
   readonly cols: number;
@@ -55,7 +56,10 @@ export const LINEAR_PARAMS = {
   y_cols: 'u32',
 } as const;
 
+/** Bindings without a bias. */
 export const LINEAR_PLAIN = { x: 'read', w: 'read', y: 'write' } as const;
+
+/** Bindings with a bias [outs]. */
 export const LINEAR_BIASED = { ...LINEAR_PLAIN, bias: 'read' } as const;
 
 const LANE_ROWS: Readonly<Record<number, string>> = { 1: laneRows1, 4: laneRows4, 8: laneRows8 };
@@ -101,6 +105,7 @@ export function linearLaneParts(variant: LinearVariant): Part[] {
   ];
 }
 
+/** The key of a variant among all pipelines. */
 export function linearKey(name: string, variant: LinearVariant): string {
   const { scalar, out, format, bias, rows, outs, lanes, subgroups, wg } = variant;
   const types = scalar === out ? scalar : `${scalar}-${out}`;
@@ -108,6 +113,7 @@ export function linearKey(name: string, variant: LinearVariant): string {
   return `${name}/${types}/${format}${bias ? '+bias' : ''}/${rows}x${outs}/${shape}`;
 }
 
+/** Workgroups: tiles of outputs times tiles of rows. */
 export function linearGrid({ rows, cols, outs }: LinearSize, variant: LinearVariant): Grid {
   assertWholeUnits(variant.format, cols);
   const tiles = Math.ceil(outs / variant.outs) * Math.ceil(rows / variant.rows);

@@ -2,6 +2,7 @@ import source from '../../../shaders/norm/add-rms-norm.wgsl?raw';
 import { featuresOf, foldGrid, gridPart, reducePart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
+/** What decides the grid: a workgroup for each row. */
 export interface AddRmsNormSize {
   readonly rows: number;
 }

@@ -11,13 +11,17 @@ import { defineKernel, pairs, type ParamValues } from '../kernel.ts';
 import { gateStages, stageParams, type GateStages, type RouterRule } from './rule.ts';
 import { stageOf, STAGES } from './stages/index.ts';
 
+/** What decides the grid: logits are [tokens, experts]. */
 export interface GateSize {
   readonly tokens: number;
   readonly experts: number;
   readonly topK: number;
 }
 
+/** The largest number of experts that the kernel takes. */
 export const MAX_GATE_EXPERTS = 1024;
+
+/** The largest topK that the kernel takes. */
 export const MAX_GATE_TOP_K = 64;
 
 /** `lane`: one lane per token, for adapters where workgroup memory is dear; `group`: a workgroup of `wg` lanes per token. */
@@ -27,12 +31,14 @@ export interface GateForm {
   readonly capacity: number; // experts at most
 }
 
+/** The forms of the kernel, and how many experts each takes. */
 export const GATE_FORMS: readonly GateForm[] = [
   { form: 'lane', wg: 4, capacity: MAX_GATE_EXPERTS },
   { form: 'group', wg: 32, capacity: 128 },
   { form: 'group', wg: 128, capacity: MAX_GATE_EXPERTS },
 ];
 
+/** A form of the kernel with its three stages. */
 export type GateVariant = GateForm & GateStages & Readonly<Record<string, string | number>>;
 
 /** Every form of the kernel for a rule: what the engine chooses from. */

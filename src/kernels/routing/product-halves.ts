@@ -28,6 +28,7 @@ const VARIANTS: readonly ProductHalvesVariant[] = [
   { form: 'quad', subgroups: true, wg: 4 },
 ];
 
+/** What decides the grid: a row of scores for each token, head and half. */
 export interface ProductHalvesSize {
   readonly rows: number; // tokens * heads * 2
 }

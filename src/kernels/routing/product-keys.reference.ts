@@ -1,3 +1,4 @@
+/** Sizes of product keys (Lample and others, 2019), and the norm of the queries. */
 export interface ProductKeysOptions {
   readonly rows: number; // tokens * heads
   readonly heads: number;

@@ -6,6 +6,7 @@ import { cross, defineKernel } from '../kernel.ts';
 const MAX_KEY = 512; // numbers of a query's half
 const ROWS = 4; // to a workgroup
 
+/** What decides the grid: [rows, 2, n] scores. */
 export interface ProductKeysSize {
   readonly rows: number; // tokens * heads
   readonly n: number;

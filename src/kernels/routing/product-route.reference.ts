@@ -3,6 +3,7 @@ import type { StageParams } from './stages/stage.ts';
 
 const PLAIN: StageParams = { eps: 0, scale: 1, groups: 1, keep: 1 };
 
+/** Sizes of a product-key router, and how scores become weights. */
 export interface ProductRouteOptions {
   readonly tokens: number;
   readonly heads: number;
@@ -16,6 +17,7 @@ export interface ProductRouteOptions {
   readonly bruteForce?: boolean;
 }
 
+/** The chosen experts of each token and head. */
 export interface ProductRoute {
   readonly ids: Uint32Array; // [tokens, heads, topK], by descending score; equal scores by ascending id
   readonly scores: Float32Array;

@@ -66,6 +66,7 @@ function formParts(form: ProductRouteForm['form']): Part[] {
   }
 }
 
+/** A form of the kernel with its weighting. */
 export type ProductRouteVariant = ProductRouteForm & { readonly weigh: WeighName };
 
 /** Every form of the kernel with one weighting, of scores: what the engine chooses from. */
@@ -76,6 +77,7 @@ export function productRouteVariants(weigh: WeighName): ProductRouteVariant[] {
 /** The weightings that product routers have had so far. */
 const LISTED = ['exp', 'softmax'] as const;
 
+/** What decides the grid: a workgroup for each token and head. */
 export interface ProductRouteSize {
   readonly rows: number; // tokens * heads
 }

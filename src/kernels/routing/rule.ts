@@ -27,6 +27,7 @@ export interface GateStages {
   readonly weigh: WeighName;
 }
 
+/** The names of the three stages of a rule. */
 export function gateStages({ score, renorm, groups, select = 'all' }: RouterRule): GateStages {
   return { score, select: groups?.score ?? select, weigh: renorm };
 }

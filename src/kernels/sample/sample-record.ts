@@ -11,8 +11,11 @@
  * Greedy decoding needs word 0 alone, and an embedding may read it where it lies.
  */
 export const RECORD_HEAD_WORDS = 5;
+
+/** In the place of the best id: some logit is infinite or not a number. */
 export const NOT_FINITE = 0xffffffff;
 
+/** Numbers of candidates that kernels are made for. */
 export type CandidateCount = 64 | 256;
 
 /** Words of a record with room for so many candidates. */

@@ -21,6 +21,7 @@ export function sampleBlocks(vocab: number): number {
   return Math.ceil(vocab / (vocab <= 16_384 ? 16 : vocab <= 65_536 ? 64 : 128));
 }
 
+/** What decides the grid: one row of logits. */
 export interface SampleSize {
   readonly vocab: number;
 }

@@ -5,6 +5,10 @@ import { type Arguments, type Keywords, type Value } from './values.ts';
 /** `undefined` as a default: the argument has to be given. */
 export type Parameters = readonly (readonly [string, Value | undefined])[];
 
+/**
+ * Assigns arguments to parameters by position and by name.
+ * @throws {JinjaError} too many, unknown, given twice, or missing
+ */
 export function bind(name: string, parameters: Parameters, args: Arguments, keywords: Keywords): Value[] {
   if (args.length > parameters.length) {
     throw new JinjaError(`${name}() takes ${parameters.length} arguments but ${args.length} were given`);

@@ -1,6 +1,7 @@
 /** A template as a tree. Expressions have the grammar of Jinja2's parser, which is not quite Python's. */
 import type { Value } from './values.ts';
 
+/** Arguments of a call, by position and by name, with unpacked lists and mappings. */
 export interface CallArguments {
   readonly args: readonly Expression[];
   readonly keywords: readonly (readonly [string, Expression])[];
@@ -8,9 +9,13 @@ export interface CallArguments {
   readonly moreKeywords: Expression | undefined; // **kwargs
 }
 
+/** An arithmetic operator. */
 export type BinaryOperator = '+' | '-' | '*' | '/' | '//' | '%' | '**';
+
+/** A comparison operator; comparisons can be chained. */
 export type Comparison = '==' | '!=' | '<' | '<=' | '>' | '>=' | 'in' | 'not in';
 
+/** An expression of a template. */
 export type Expression =
   | { readonly kind: 'constant'; readonly value: Value }
   | { readonly kind: 'name'; readonly name: string }
@@ -56,11 +61,13 @@ export type Expression =
       readonly otherwise: Expression | undefined;
     };
 
+/** What an assignment or a loop writes to. */
 export type Target =
   | { readonly kind: 'name'; readonly name: string }
   | { readonly kind: 'member'; readonly name: string; readonly attribute: string } // of a namespace
   | { readonly kind: 'targets'; readonly items: readonly Target[] };
 
+/** Parameters of a macro. */
 export interface Signature {
   readonly names: readonly string[];
   readonly defaults: readonly Expression[]; // of the last names
@@ -113,6 +120,8 @@ export type Action =
   | { readonly kind: 'break' | 'continue' }
   | { readonly kind: 'refused'; readonly tag: string }; // needs another template
 
+/** A statement of a template, with its line. */
 export type Statement = Action & { readonly line: number }; // of the template, from 1
 
+/** The statements of a template in order. */
 export type ParsedTemplate = readonly Statement[];

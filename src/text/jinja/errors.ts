@@ -1,5 +1,6 @@
 /** What goes wrong in a template. */
 
+/** An error of a template, with its line. */
 export abstract class TemplateError extends Error {
   /** Of the template, from 1; undefined where the innermost statement is not yet known. */
   line: number | undefined;

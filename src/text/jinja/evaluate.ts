@@ -33,6 +33,7 @@ const STEPS_PER_CALL = 10;
 
 let depth = 0; // of calls: rendering is never interrupted by another
 
+/** Filters, tests and calls as filters may use them. */
 export const LIBRARY: Library = {
   filter(name, value, args, keywords) {
     spend();
@@ -57,6 +58,10 @@ function unknownFilter(name: string): TemplateError {
     : new JinjaSyntaxError(`No filter named '${name}'.`);
 }
 
+/**
+ * The value of an expression in a scope.
+ * @throws {TemplateError} as Jinja2 would
+ */
 export function evaluate(node: Expression, scope: Scope): Value {
   spend();
   switch (node.kind) {
@@ -169,6 +174,7 @@ function holds(operator: Comparison, a: Value, b: Value): boolean {
   }
 }
 
+/** The values of the arguments of a call. */
 export function evaluateArguments(given: CallArguments, scope: Scope): [Arguments, Keywords] {
   const args = given.args.map((arg) => evaluate(arg, scope));
   if (given.moreArgs) args.push(...iterate(evaluate(given.moreArgs, scope)));
@@ -181,6 +187,10 @@ export function evaluateArguments(given: CallArguments, scope: Scope): [Argument
   return [args, keywords];
 }
 
+/**
+ * Calls a value.
+ * @throws {TemplateError} it cannot be called
+ */
 export function call(callee: Value, args: Arguments, keywords: Keywords): Value {
   if (callee instanceof Undefined) callee.fail();
   const isCallable = callee instanceof Callable || (callee instanceof Thing && callee.call !== undefined);
@@ -205,6 +215,7 @@ export function applyFilter(
   return LIBRARY.filter(node.name, value, args, keywords);
 }
 
+/** Applies the filters of a `filter` block to its text. */
 export function filterBlock(node: Expression, text: string, scope: Scope): Value {
   if (node.kind !== 'filter') return text;
   return applyFilter(node, node.object ? filterBlock(node.object, text, scope) : text, scope);

@@ -3,6 +3,7 @@ import type { BinaryOperator, CallArguments, Comparison, Expression } from './as
 import type { TokenStream } from './token-stream.ts';
 import type { Value } from './values.ts';
 
+/** A call without arguments. */
 export const NO_ARGUMENTS: CallArguments = {
   args: [],
   keywords: [],
@@ -19,6 +20,10 @@ const CONSTANTS = new Map<string, Value>([
   ['None', null],
 ]);
 
+/**
+ * Parses one expression.
+ * @throws {TemplateError} a syntax error
+ */
 export function parseExpression(stream: TokenStream): Expression {
   return stream.nested(() => {
     let value = parseOr(stream);
@@ -31,6 +36,7 @@ export function parseExpression(stream: TokenStream): Expression {
   });
 }
 
+/** What a tuple may contain, and where it ends. */
 export interface TupleOptions {
   /** `a if b` may stand in it; default true. */
   readonly hasConditions?: boolean;
@@ -268,6 +274,7 @@ function parseBounds(stream: TokenStream): Expression | (Expression | undefined)
   return bounds;
 }
 
+/** Parses the arguments of a call in parentheses. */
 export function parseArguments(stream: TokenStream): CallArguments {
   stream.expect('operator', '(');
   const args: Expression[] = [];

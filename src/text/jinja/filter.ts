@@ -8,6 +8,7 @@ export interface Library {
   test(name: string, value: Value, args: Arguments, keywords: Keywords): boolean;
 }
 
+/** A filter: gets the value and the arguments as they were given. */
 export type Filter = (value: Value, args: Arguments, keywords: Keywords, library: Library) => Value;
 
 /** A filter that gets the arguments of its parameters, in their order. */

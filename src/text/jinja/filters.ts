@@ -174,6 +174,7 @@ const DEFAULT_PARAMETERS: Parameters = [
   ['boolean', false],
 ];
 
+/** The built-in filters by name (Jinja2 3.1). */
 export const FILTERS: ReadonlyMap<string, Filter> = new Map<string, Filter>([
   ...SEQUENCE_FILTERS,
   ['tojson', (value, args, keywords) => toJson([value, ...args], keywords)],

@@ -20,6 +20,10 @@ import {
 /** Jinja2's sandbox has the same limit. */
 const LONGEST_RANGE = 100_000;
 
+/**
+ * The global functions: range, dict, namespace, joiner, cycler, and those of transformers (raise_exception,
+ * strftime_now).
+ */
 export function makeGlobals(strftime: (format: string) => string): ReadonlyMap<string, Value> {
   const functions: Record<string, Callable['call']> = {
     range: (args) => makeRange(args),

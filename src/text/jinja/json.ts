@@ -32,6 +32,7 @@ const PARAMETERS = [
   ['sort_keys', false],
 ] as const;
 
+/** Python's json.dumps, with the escapes of transformers' `tojson`. */
 export function toJson(args: Arguments, keywords: Keywords): string {
   const [value = null, isAscii = false, indent = null, separators = null, isSorted = false] = bind(
     'tojson',

@@ -5,6 +5,7 @@
 import { JinjaSyntaxError } from './errors.ts';
 import { isSpace, strip } from './text.ts';
 
+/** A token of a template, with its line. */
 export interface Token {
   readonly type: 'data' | 'begin' | 'end' | 'name' | 'string' | 'integer' | 'float' | 'operator' | 'eof';
   readonly value: string; // of begin and end: "variable" or "block"

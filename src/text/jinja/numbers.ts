@@ -9,6 +9,7 @@ import { isList, isNumber, numeric, Tuple, typeName, Undefined, type Value } fro
 /** Numbers of more digits are made to fill the memory; Python does not print them either. */
 const MOST_BITS = 4096;
 
+/** Python's arithmetic on numbers, and its + and * on sequences. */
 export function calculate(operator: BinaryOperator, a: Value, b: Value): Value {
   const sequence = operator === '+' ? added(a, b) : operator === '*' ? repeated(a, b) : undefined;
   if (sequence !== undefined) return sequence;
@@ -116,10 +117,12 @@ function tooLarge(): JinjaError {
   return new JinjaError(`a number has more than ${MOST_BITS} bits`);
 }
 
+/** Unary minus. */
 export function negated(value: Value): Value {
   return -toNumber(value, (type) => `bad operand type for unary -: '${type}'`);
 }
 
+/** Unary plus. */
 export function positive(value: Value): Value {
   return toNumber(value, (type) => `bad operand type for unary +: '${type}'`);
 }

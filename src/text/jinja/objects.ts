@@ -139,6 +139,7 @@ export function tryLength(value: Value): number | undefined {
   return sequenceOf(value)?.length;
 }
 
+/** Python's `in`. */
 export function contains(container: Value, wanted: Value): boolean {
   if (typeof container === 'string') return holdsText(container, wanted);
   if (container instanceof Dict) return container.has(wanted);

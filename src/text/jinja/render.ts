@@ -25,6 +25,7 @@ import {
 type Body = readonly Statement[];
 type Jump = 'break' | 'continue' | undefined;
 
+/** What a template is rendered with. */
 export interface RenderContext {
   /** Variables as JSON has them. */
   readonly variables: Readonly<Record<string, unknown>>;

@@ -235,6 +235,7 @@ const BY_ATTRIBUTE: Parameters = [
   ['attribute', null],
 ];
 
+/** Filters over sequences, by name. */
 export const SEQUENCE_FILTERS: readonly [string, Filter][] = [
   ['map', map],
   ['select', selecting(true, false)],

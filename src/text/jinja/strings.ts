@@ -212,6 +212,7 @@ export function replaced(text: string, old: string, fresh: string, most: number)
   return [...parts.slice(0, count), parts.slice(count).join(old)].join(fresh);
 }
 
+/** Python's str.capitalize. */
 export function capitalized(text: string): string {
   const [first = '', ...rest] = letters(text);
   return (first === 'ß' ? 'Ss' : first.toUpperCase()) + rest.join('').toLowerCase();

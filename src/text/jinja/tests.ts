@@ -50,6 +50,7 @@ const atLeast = is((order) => order >= 0);
 const atMost = is((order) => order <= 0);
 const remainder = (value: Value, by: Value) => calculate('%', value, by);
 
+/** The built-in tests (`is ...`) by name. */
 export const TESTS: ReadonlyMap<string, Test> = new Map<string, Test>([
   ['defined', (value) => !(value instanceof Undefined)],
   ['undefined', (value) => value instanceof Undefined],

@@ -19,8 +19,10 @@ const SPACE = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\
 const SPACES = new Set(' \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000');
 for (let code = 0x2000; code <= 0x200a; code++) SPACES.add(String.fromCharCode(code));
 
+/** A run of white space as Python's str.split sees it. */
 export const SPACE_RUN = new RegExp(`[${SPACE}]+`, 'g');
 
+/** Whether a character is white space to Python. */
 export function isSpace(letter: string): boolean {
   return SPACES.has(letter);
 }
@@ -31,15 +33,18 @@ export function letters(text: string): string[] {
   return Array.from(text);
 }
 
+/** Whether a text has characters of two UTF-16 code units. */
 export function hasPairs(text: string): boolean {
   spendLetters(text.length);
   return /[\ud800-\udbff]/.test(text);
 }
 
+/** Characters of a text, as Python counts them. */
 export function lengthOf(text: string): number {
   return hasPairs(text) ? letters(text).length : text.length;
 }
 
+/** Python's str.strip, str.lstrip and str.rstrip. */
 export function strip(text: string, ends: 'both' | 'left' | 'right', chars?: string): string {
   const dropped = chars === undefined ? SPACES : new Set(chars);
   let from = 0;
@@ -67,6 +72,7 @@ export function concat(a: string, b: string): string {
   return a + b;
 }
 
+/** Python's `text * times`. */
 export function repeat(text: string, times: number): string {
   allowLetters(text.length * times);
   spendLetters(text.length * times);
@@ -113,6 +119,7 @@ function paired(pairs: readonly (readonly [Value, Value])[]): string {
   );
 }
 
+/** Python's str.join. */
 export function joined(parts: readonly string[], between: string): string {
   const length = parts.reduce((sum, part) => sum + part.length + between.length, 0);
   allowLetters(length);

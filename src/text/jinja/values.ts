@@ -5,6 +5,7 @@
 import { spend } from './budget.ts';
 import { JinjaError } from './errors.ts';
 
+/** A value of a template: what Python would have. */
 export type Value =
   | null
   | boolean
@@ -33,6 +34,7 @@ export class Undefined {
   }
 }
 
+/** A Python tuple. */
 export class Tuple {
   readonly items: readonly Value[];
   constructor(items: readonly Value[]) {
@@ -86,6 +88,7 @@ export class Dict {
   }
 }
 
+/** A Python range. */
 export class Range {
   readonly start: number;
   readonly stop: number;
@@ -135,9 +138,13 @@ export class Iter {
   }
 }
 
+/** Arguments by position. */
 export type Arguments = readonly Value[];
+
+/** Arguments by name. */
 export type Keywords = ReadonlyMap<string, Value>;
 
+/** A function that templates can call. */
 export class Callable {
   readonly name: string;
   readonly call: (args: Arguments, keywords: Keywords) => Value;
@@ -154,6 +161,7 @@ export abstract class Thing {
   call?(args: Arguments, keywords: Keywords): Value;
 }
 
+/** Jinja2's namespace: an object whose attributes can be assigned. */
 export class Namespace extends Thing {
   readonly type = 'Namespace';
   readonly values = new Map<string, Value>();
@@ -168,6 +176,7 @@ export function orElse(value: Value | undefined, fallback: () => Value): Value {
   return value === undefined ? fallback() : value;
 }
 
+/** The name of a value's type in Python. */
 export function typeName(value: Value): string {
   if (value === null) return 'NoneType';
   if (typeof value === 'boolean') return 'bool';
@@ -184,10 +193,12 @@ export function typeName(value: Value): string {
   return value instanceof Callable ? 'function' : value.type;
 }
 
+/** Whether a value is a list. */
 export function isList(value: Value): value is readonly Value[] {
   return Array.isArray(value);
 }
 
+/** Whether a value is a bool, an int or a float. */
 export function isNumber(value: Value): value is boolean | bigint | number {
   return typeof value === 'bigint' || typeof value === 'number' || typeof value === 'boolean';
 }
@@ -197,6 +208,7 @@ export function numeric(value: boolean | bigint | number): bigint | number {
   return typeof value === 'boolean' ? BigInt(value) : value;
 }
 
+/** Python's truth of a value. */
 export function isTrue(value: Value): boolean {
   if (value === null || value instanceof Undefined) return false;
   if (typeof value === 'number') return value !== 0;
@@ -223,6 +235,7 @@ export function hashOf(key: Value): string {
   throw new JinjaError(`unhashable type: '${typeName(key)}'`);
 }
 
+/** Python's ==. */
 export function equals(a: Value, b: Value): boolean {
   spend();
   if (a === b) return true;
@@ -276,6 +289,10 @@ function compareItems(a: readonly Value[], b: readonly Value[]): number {
   return compare(a[at] ?? null, b[at] ?? null);
 }
 
+/**
+ * The items of a value, in turn.
+ * @throws {TemplateError} it is not iterable
+ */
 export function* iterate(value: Value): Generator<Value, void, undefined> {
   for (const item of itemsOf(value)) {
     spend();

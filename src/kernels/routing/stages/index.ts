@@ -5,11 +5,16 @@ import { SELECTIONS } from './select.ts';
 import type { Stage, StageRole } from './stage.ts';
 import { WEIGHTINGS } from './weigh.ts';
 
+/** The built-in stages by role and name. */
 export const STAGES = { score: SCORES, select: SELECTIONS, weigh: WEIGHTINGS } as const;
 
 /** A built-in stage, or one that was registered. */
 export type ScoreName = keyof typeof SCORES | (string & {});
+
+/** The name of a selection, built in or registered. */
 export type SelectName = keyof typeof SELECTIONS | (string & {});
+
+/** The name of a weighting, built in or registered. */
 export type WeighName = keyof typeof WEIGHTINGS | (string & {});
 
 const known = new Map<StageRole, Map<string, Stage>>(

@@ -45,7 +45,10 @@ export interface WeighStage extends Part<'weigh'> {
   readonly reference: (row: Float64Array, params: StageParams) => void;
 }
 
+/** A stage of a router. */
 export type Stage = ScoreStage | SelectStage | WeighStage;
+
+/** What a stage does: score, select or weigh. */
 export type StageRole = Stage['role'];
 
 /** The selection value of an expert that may not be chosen. */
