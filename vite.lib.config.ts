@@ -20,6 +20,9 @@ const SHARED =
 const GATED = /[\\/]src[\\/]blocks[\\/](routers[\\/]linear|experts[\\/]gated)\.ts$/;
 const ATOMIC = /[\\/]src[\\/]blocks[\\/](routers[\\/]product(-keys)?|experts[\\/]neuron)\.ts$/;
 
+/** What runs kernels on the CPU, and what an engine knows of them that chooses between them and the GPU. */
+const SIMD = /[\\/]src[\\/]simd[\\/](kernels|memory|modules|run)\.ts$/;
+
 /** What families share. */
 const FAMILIES = /[\\/]src[\\/]models[\\/]families[\\/](common|rope|sparse-mlp|windows)\.ts$/;
 
@@ -71,6 +74,7 @@ export default defineConfig({
             { name: 'engine', test: (id) => ENGINE.test(id) || SHARED.test(id), priority: 3 },
             { name: 'gated', test: GATED, priority: 2 },
             { name: 'atomic', test: ATOMIC, priority: 1 },
+            { name: 'simd', test: SIMD },
             { name: 'families', test: FAMILIES },
           ],
         },

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { AtomoeError } from '../errors.ts';
 import { joinTurns, renderChat } from './chat-template.ts';
-import { strftime } from './strftime.ts';
+import { strftime } from './jinja/strftime.ts';
 import { fableFiles } from './text.test-support.ts';
 import { openTokenizer } from './tokenizer.ts';
 

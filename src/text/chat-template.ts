@@ -1,7 +1,6 @@
 /** Chat templates: a model's own Jinja text that turns messages into the prompt it was trained on. */
 import { AtomoeError } from '../errors.ts';
 import type * as jinjaModule from './jinja/index.ts';
-import { strftime } from './strftime.ts';
 
 /** One message as templates see it. */
 export interface ChatTurn {
@@ -54,7 +53,7 @@ export async function renderChat(
         add_generation_prompt: addGenerationPrompt,
         ...variables,
       },
-      strftime: (format) => strftime(now ?? new Date(), format),
+      strftime: (format) => jinja.strftime(now ?? new Date(), format),
     });
   } catch (cause) {
     throw refusal(cause, jinja, messages);

@@ -1,7 +1,7 @@
 /** What an engine computes with, and how a model is brought there. */
 import { Gpu, readAdapter, type AdapterFacts } from '../../gpu/device.ts';
 import type { SimdModule } from '../../simd/memory.ts';
-import { openKernels, type KernelOptions, type NoKernels } from '../../simd/modules.ts';
+import type { NoKernels } from '../../simd/modules.ts';
 import type { Thread } from '../../simd/thread-pool.ts';
 import type { AdapterReport } from '../api.ts';
 import type { EngineOptions } from '../engine.ts';
@@ -29,7 +29,7 @@ export async function openDevice(options: EngineOptions): Promise<Device> {
   const { device = 'auto', gpu, adapterClass } = options;
   if (device === 'auto') return fasterDevice(options);
   if (device === 'reference') return { hasBudget: false };
-  if (device === 'cpu') return onCpu(await openKernels(kernelOptions(options)));
+  if (device === 'cpu') return onCpu(await kernelsOf(options));
   if (device === 'gpu') return { facts: await readAdapter(gpu, adapterClass), hasBudget: true };
   const facts = Gpu.adopt(device, adapterClass);
   facts.dispose(); // each load adopts anew: here only the device's facts are wanted
@@ -46,12 +46,12 @@ async function fasterDevice(options: EngineOptions): Promise<Device> {
   const { gpu, adapterClass, tuningStore = indexedDbTuning() } = options;
   const [adapter, cpu] = await Promise.allSettled([
     readAdapter(gpu, adapterClass),
-    openKernels({ ...kernelOptions(options), threads: 1 }),
+    kernelsOf({ ...options, threads: 1 }),
   ]);
   const kernels = cpu.status === 'fulfilled' ? cpu.value : undefined;
   if (adapter.status === 'rejected') {
     if (!kernels) throw adapter.reason;
-    return { why: textOf(adapter.reason), ...onCpu(await openKernels(kernelOptions(options))) };
+    return { why: textOf(adapter.reason), ...onCpu(await kernelsOf(options)) };
   }
   const facts = adapter.value;
   if (!kernels || 'reason' in kernels) {
@@ -60,16 +60,15 @@ async function fasterDevice(options: EngineOptions): Promise<Device> {
   const { chooseDevice } = await import('./choose-device.ts');
   const { device, why } = await chooseDevice(facts, kernels, { options, store: tuningStore });
   if (device === 'gpu') return { facts, hasBudget: true, why };
-  return { ...onCpu(await openKernels(kernelOptions(options))), why };
+  return { ...onCpu(await kernelsOf(options)), why };
 }
 
-function kernelOptions({
-  kernels: source,
-  startThreads,
-  threads = mostThreads(),
-}: EngineOptions): KernelOptions {
+/** The kernels on the CPU; their code comes where they are asked for. */
+async function kernelsOf(options: EngineOptions): Promise<SimdModule | NoKernels> {
+  const { kernels: source, startThreads, threads = mostThreads() } = options;
   const start = startThreads ?? (isNode() ? startInNode : undefined);
-  return { source, threads, startThreads: start };
+  const { openKernels } = await import('../../simd/modules.ts');
+  return openKernels({ source, threads, startThreads: start });
 }
 
 /** One core is left to the page, or to the rest of the machine; beyond eight, small models gain nothing. */

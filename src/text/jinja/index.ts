@@ -2,6 +2,7 @@
 export type { ParsedTemplate } from './ast.ts';
 export { parseTemplate } from './parser.ts';
 export { renderTemplate, type RenderContext } from './render.ts';
+export { strftime } from './strftime.ts';
 export {
   BudgetError,
   JinjaError,

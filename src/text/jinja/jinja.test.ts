@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { strftime } from '../strftime.ts';
+import { strftime } from './strftime.ts';
 import { MOST_STEPS } from './budget.ts';
 import { BudgetError, JinjaError, JinjaSyntaxError } from './errors.ts';
 import { parseTemplate } from './parser.ts';
