@@ -1,6 +1,6 @@
 /**
- * What the CPU does for one layer of one token: looks up who is there, makes room, notes what lies where. Everything of
- * it runs as in the engine, but the GPU is a stand-in that counts what it is told, and every record is in memory.
+ * What the CPU does for one layer of one token: looks up who is there, makes room, notes what is where. Everything of
+ * it runs as in the engine, but the GPU is a stand-in that counts what it is given, and every record is in memory.
  */
 import process from 'node:process';
 import { ema, type MakePolicy } from '../src/experts/policy.ts';

@@ -53,7 +53,7 @@ function randomWords(count: number, exponent: number): Uint32Array<ArrayBuffer> 
 const HALVES = 0x2800_2800; // halves of 1/32 to 1/16: also good as quants and as scales of quants
 const FLOATS = 0x3d00_0000; // f32 of 1/32 to 1/16, of either sign
 
-/** The same megabyte again and again: what is in the weights does not matter, where they lie does. */
+/** The same megabyte again and again: what is in the weights does not matter, where they are does. */
 const PATTERN_WORDS = 2 ** 18;
 
 function fill(gpu: Gpu, buffer: Buffer, exponent: number): void {

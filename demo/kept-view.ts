@@ -1,4 +1,4 @@
-/** The models that are kept on this device: what they take, and buttons that delete them or keep them for good. */
+/** The models that are kept on this device: what they take, and buttons that delete them or keep them permanently. */
 import type { DiskReport } from '../src/engine/api.ts';
 import { formatBytes, formatPart } from '../src/element/index.ts';
 import { AtomoeError } from '../src/errors.ts';

@@ -13,7 +13,7 @@ export type { StoredModel };
 export interface Kept {
   readonly models: readonly StoredModel[];
   readonly usageBytes: number;
-  readonly quotaBytes: number | undefined; // undefined: not told
+  readonly quotaBytes: number | undefined; // undefined: not reported
   readonly isPersistent: boolean; // the browser deletes nothing by itself
 }
 
@@ -26,7 +26,7 @@ export async function readKept(): Promise<Kept> {
 const RETRY_MS = 300;
 
 /**
- * Deletes a model; one that is in use is tried again so many times.
+ * Deletes a model; one that is in use is tried again this many times.
  *
  * @throws {AtomoeError} storage-locked - a tab has it open
  */

@@ -48,7 +48,7 @@ export class StreamingView {
     if (this.#parts.slots.talking !== isTalking) this.#parts.slots.talking = isTalking;
   }
 
-  /** A token came: the first one tells what it took. */
+  /** A token came: the first one says what it took. */
   token(): void {
     if (!this.#awaitsFirstWord) return;
     this.#awaitsFirstWord = false;

@@ -213,7 +213,7 @@ test('a worker file that is missing, or a page in its place, is named', async ({
   });
   await withSite({ '/atomoe/worker.js': site, ...hosted }, async ({ url }) => {
     expect(await hear(page, `${url}/`)).toMatch(
-      /^network: .*worker\.js is text\/html.*, as where a page stands/,
+      /^network: .*worker\.js is text\/html.*, as where a host sends a page/,
     );
   });
 });

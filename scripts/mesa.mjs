@@ -1,5 +1,5 @@
 // Finds or fetches a software Vulkan driver that has shader-f16 and subgroups together: Mesa's lavapipe, version 25 or
-// newer. `node scripts/mesa.mjs` fetches it where it must and prints its manifest. Nothing is installed: Firefox goes on with
+// newer. `node scripts/mesa.mjs` fetches it where it must and prints its manifest. Nothing is installed: Firefox continues with
 // the system's own Mesa.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';

@@ -95,7 +95,7 @@ const SPACING = [
 ];
 
 /**
- * Two columns for each line whose brackets are still open; two more where a statement goes on. Marks count for nothing,
+ * Two columns for each line whose brackets are still open; two more where a statement continues. Marks count for nothing,
  * and the branches of one begin alike.
  * @param {string[]} lines
  * @returns {Fault[]}

@@ -3,7 +3,7 @@ import { dot4 } from './lib/f32';
 import { exponentials, largest4, scale as multiply, sum } from './lib/reduce';
 import { loadQuad, madd, storeQuad } from './lib/vector';
 
-/** Query heads that read the same keys together: scratch holds the scores of so many. */
+/** Query heads that read the same keys together: scratch holds the scores of this many. */
 const HEADS: u32 = 8;
 /** Keys whose values are added for all these heads before the next ones: they fit a cache. */
 const KEYS: u32 = 32;

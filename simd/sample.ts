@@ -4,7 +4,7 @@ import { loadQuad, sumLane } from './lib/vector';
 
 const NOT_FINITE: u32 = 0xffffffff;
 const HEAD_BYTES: usize = 20;
-/** Logits whose exponentials are added up in f32; sums of so many are added in f64. */
+/** Logits whose exponentials are added up in f32; sums of this many are added in f64. */
 const BLOCK: u32 = 4096;
 
 /** The record of src/kernels/sample/sample-record.ts; words that it leaves unset are 0. */

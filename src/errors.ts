@@ -21,7 +21,7 @@ export type ErrorCode =
 
 /** Longest message, in UTF-16 units: names and values from a model's files may have any length. */
 const MESSAGE_LENGTH = 1000;
-/** Of a longer message so much of the end is kept: that is where it says what to do. */
+/** Of a longer message this much of the end is kept: that is where it says what to do. */
 const TAIL_LENGTH = 300;
 
 /** C0 and C1 control codes, line separators, and the marks that reorder text. */

@@ -22,7 +22,7 @@ const OMNI_K = 512;
 const PEER_K = 1250;
 const SHARED = 1024;
 const TOKENS = [4096, 256, 16, 1];
-/** A long step is cut into runs of so many tokens where nothing is shared between tokens. */
+/** A long step is cut into runs of this many tokens where nothing is shared between tokens. */
 const MOST_TOKENS_AT_ONCE = 256;
 const ROUND_MS = 50;
 

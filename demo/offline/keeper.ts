@@ -27,7 +27,7 @@ export class Keeper {
     return isOwn && (request.method === 'GET' || request.method === 'HEAD');
   }
 
-  /** @param later takes what goes on after the answer */
+  /** @param later takes what continues after the answer */
   async answer(request: Request, later: (work: Promise<unknown>) => void): Promise<Response> {
     const url = stripped(request.url);
     if (url.startsWith(`${this.#world.scope}assets/`)) return this.#asset(request, url);

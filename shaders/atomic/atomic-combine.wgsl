@@ -49,7 +49,7 @@ fn pair_at(token: u32, rank: u32) -> Pair {
   return Pair(bitcast<f32>(neuron.x) * weights[at], place.slot, place.base, place.row);
 }
 
-// Memory that no expert stands in may hold anything: what it decodes to must be finite. A select costs less than a
+// Memory that no expert is in may hold anything: what it decodes to must be finite. A select costs less than a
 // branch.
 fn add_pair(acc: Acc, pair: Pair, unit: u32, units: u32) -> Acc {
   let is_there = pair.gain != 0.0;

@@ -1,4 +1,4 @@
-// pair-sort-scan: counts of a digit, block by block -> how many pairs of that digit stand in earlier blocks, and in all
+// pair-sort-scan: counts of a digit, block by block -> how many pairs of that digit are in earlier blocks, and in all
 //
 // counts  [digits, blocks] u32, in place      totals [digits] u32
 // grid    one workgroup per digit; each lane takes a run of blocks

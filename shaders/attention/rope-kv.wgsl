@@ -42,7 +42,7 @@ const QUERY = 0u;
 const KEY = 1u;
 const VALUE = 2u;
 
-// Where a span lies in its token's row of qkv, and what it holds.
+// Where a span is in its token's row of qkv, and what it holds.
 struct Span {
   kind: u32, // QUERY, KEY or VALUE
   first: u32, // its first element among the elements of that kind

@@ -38,7 +38,7 @@ fn main(
   let unit = at - token * units;
   let id = ids[token];
   let is_known = id < params.vocab;
-  let row = select(0u, id, is_known) - params.first; // wraps where it lies before
+  let row = select(0u, id, is_known) - params.first; // wraps where it is before
   if (row >= params.rows) {
     return;
   }

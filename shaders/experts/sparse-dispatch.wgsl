@@ -8,7 +8,7 @@
 // counts   [experts] u32                     pairs of each expert
 // offsets  [experts + 1] u32                 where each expert's run begins in `sorted`
 // sorted   [pairs] u32                       pair numbers by (expert, pair number)
-// place    [pairs] u32                       where a pair stands in `sorted`; 0xffffffff: nowhere
+// place    [pairs] u32                       where a pair is in `sorted`; 0xffffffff: nowhere
 // tiles    [tiles, 4 + tile_rows] u32        expert, first place, rows, 0, the pair numbers of the rows (rest unset)
 // args     [3] u32                           number of tiles, args_y, args_z: of an indirect dispatch
 // grid     one workgroup per CHUNK pairs (folded), at least one; the first also writes counts, offsets and args

@@ -31,7 +31,7 @@ fn begin_tile(lane: u32) {
   workgroupBarrier();
 }
 
-// Where a quad stands in its tile: turned by its row, so that eight rows' quads lie in different banks.
+// Where a quad is in its tile: turned by its row, so that eight rows' quads are in different banks.
 fn tile_place(row: u32, quad: u32) -> u32 {
   return row * QUADS + (quad ^ (row % QUADS));
 }

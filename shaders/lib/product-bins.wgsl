@@ -106,7 +106,7 @@ fn scan_bins(lane: u32) {
   atomicAdd(&listed_count, kept);
 }
 
-// The largest sum with (a + 1)(b + 1) >= top_k: so many candidates reach it.
+// The largest sum with (a + 1)(b + 1) >= top_k: this many candidates reach it.
 fn find_edge(row: u32, lane: u32) {
   for (var a = lane; a < params.k; a += WG) {
     let b = (params.top_k + a) / (a + 1u) - 1u; // ceil(top_k / (a + 1)) - 1

@@ -104,7 +104,7 @@ fn rank_row(row: u32, lane: u32) {
     for (var at = lane; at < size; at += WG) {
       let base = at / width * width;
       let place = at - base;
-      if (place < params.k) { // runs are cut at k: what stands behind is out
+      if (place < params.k) { // runs are cut at k: what is behind is out
         let element = select(order_a[at], order_b[at], in_b);
         let is_right = (base / width) % 2u == 1u;
         let sibling = select(base + width, base - width, is_right);

@@ -1,4 +1,4 @@
-// sample: what the sampling kernels share: the order of candidates, and what stands for a logit that is no number.
+// sample: what the sampling kernels share: the order of candidates, and what represents a logit that is not a number.
 const NOT_FINITE_ID = 0xffffffffu; // wins every comparison of logits, so that it ends up as the first candidate
 const LARGEST = 3.0e38; // above every logit; WGSL may assume that there is no infinity
 const SMALLEST = -3.0e38;

@@ -19,7 +19,7 @@ struct Params {
   scales: u32,
   multiplier: f32,
   first: u32, // row of w that is output 0 of this dispatch
-  y_first: u32, // where that output stands in a row of y, and in bias
+  y_first: u32, // where that output is in a row of y, and in bias
   y_cols: u32,
 }
 

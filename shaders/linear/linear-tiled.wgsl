@@ -21,7 +21,7 @@ struct Params {
   scales: u32,
   multiplier: f32,
   first: u32, // row of w that is output 0 of this dispatch
-  y_first: u32, // where that output stands in a row of y, and in bias
+  y_first: u32, // where that output is in a row of y, and in bias
   y_cols: u32,
 }
 
@@ -38,7 +38,7 @@ struct Params {
 var<workgroup> x_tile: array<vec4<f32>, TILE_ROWS * QUADS>;
 var<workgroup> w_tile: array<vec4<f32>, TILE_OUTS * QUADS>;
 
-// Where a quad stands in its tile: turned by its row, so that eight rows' quads lie in different banks.
+// Where a quad is in its tile: turned by its row, so that eight rows' quads are in different banks.
 fn place(row: u32, quad: u32) -> u32 {
   return row * QUADS + (quad ^ (row % QUADS));
 }

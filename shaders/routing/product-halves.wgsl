@@ -10,7 +10,7 @@
 //            element, and put_log(); fn linear_group (lib/grid.wgsl)
 // needs      k <= n
 override WG: u32;
-const PADDING = -3.0e38; // below every score; stands behind the last element of a row
+const PADDING = -3.0e38; // below every score; is behind the last element of a row
 
 struct Params {
   rows: u32,

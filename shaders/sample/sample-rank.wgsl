@@ -1,6 +1,6 @@
 // sample-rank: the second of three steps: orders the blocks by their largest logits, and writes the record's head
 //
-// The CANDIDATES best logits lie in the CANDIDATES best blocks: each block before a logit's own has a better one.
+// The CANDIDATES best logits are in the CANDIDATES best blocks: each block before a logit's own has a better one.
 //
 // found    [blocks] Block, as sample-blocks writes them
 // ranked   [CANDIDATES] u32: the best blocks in order, min(CANDIDATES, blocks) of them

@@ -39,7 +39,7 @@ export function preparedBytes(cols: u32): usize {
   return 5 * cols;
 }
 
-/** Activations of 8 bits have their scales at the begin of scratch, in so much room. */
+/** Activations of 8 bits have their scales at the begin of scratch, in this much room. */
 // @ts-ignore: decorator
 @inline
 function behindScales(scratch: usize, cols: u32): usize {

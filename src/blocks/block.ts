@@ -37,7 +37,7 @@ export interface Router<S extends RouterSpec = RouterSpec> {
   check?(spec: S, label: string, experts: number): void;
   /** Experts of one token at most. */
   most(spec: S): number;
-  /** The side of the square that so many experts form, where they do. */
+  /** The side of the square that this many experts form, where they do. */
   grid?(experts: number): number;
   /** x [tokens, hidden] -> routes, best first, in tensors that `site.routes` makes. */
   add(site: MoeSite, x: Tensor, spec: S): Routes;

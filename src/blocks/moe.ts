@@ -20,14 +20,14 @@ export interface MoeSublayer {
   readonly moe: MoeSpec;
 }
 
-/** Where a sublayer stands in the model. */
+/** Where a sublayer is in the model. */
 export interface MoePlace {
   readonly specLayer: number; // among all layers of the spec
   readonly bank: number; // among the sublayers with experts
   readonly later: readonly MoeSublayer[]; // in the order in which they run
 }
 
-/** What a sublayer adds to the stream [tokens, hidden], and what it tells of its experts. */
+/** What a sublayer adds to the stream [tokens, hidden], and what it reports about its experts. */
 export interface MoeBranch {
   readonly y: Tensor;
   readonly route: RouteOutputs;

@@ -20,7 +20,7 @@ export function asUsage<T>(check: () => T): T {
 
 /** One option of a command, as help and parser need it. */
 export interface Option {
-  readonly value?: string; // what stands for the value in help: `N`, `FILE`; absent for a switch
+  readonly value?: string; // placeholder for the value in help: `N`, `FILE`; absent for a switch
   readonly isList?: boolean; // may be given several times
   readonly help: string;
   /** Reads its value, and refuses a wrong one. Called for every option before a command begins. */

@@ -1,4 +1,4 @@
-/** What `verify` found, and how it is told. */
+/** What `verify` found, and how it is reported. */
 import { table } from './words.ts';
 
 /** One thing compared with its known answer. */

@@ -30,7 +30,7 @@ interface Sizes {
   readonly activation: Activation;
 }
 
-/** A layer that files may hold: how it is told from others, and what it is as a spec. */
+/** A layer that files may hold: how it is distinguished from others, and what it is as a spec. */
 interface LayerKind {
   readonly mark: string; // the module [grid, ...] that only it has
   readonly activation: Activation; // where the file says nothing
@@ -74,7 +74,7 @@ export function readLayer(checkpoint: Checkpoint): LayerFile {
   if (!kind) {
     throw new AtomoeError(
       'unsupported-model',
-      `${checkpoint.label}: no tensor tells which layer this is; wanted router_gate_x (OmniMoE) or keys_x (PEER); name them so`,
+      `${checkpoint.label}: no tensor says which layer this is; wanted router_gate_x (OmniMoE) or keys_x (PEER); name them so`,
     );
   }
   const names = namesUnder('', fileTensors(checkpoint));
@@ -143,7 +143,7 @@ function chosen(checkpoint: Checkpoint): { heads: number; topK: number } {
   }
   throw new AtomoeError(
     'bad-file',
-    `${checkpoint.label}: nothing tells how many experts a token takes; wanted expected.ids [tokens, topK] or ` +
+    `${checkpoint.label}: nothing says how many experts a token takes; wanted expected.ids [tokens, topK] or ` +
       '[tokens, heads, topK]; write them into the file',
   );
 }

@@ -14,7 +14,7 @@ import { Plan } from '../graph/plan.ts';
 import type { Weight } from '../graph/tensor.ts';
 import type { LayerFile } from './layer-file.ts';
 
-/** Values of the graph's outputs for so many rows of x. */
+/** Values of the graph's outputs for this many rows of x. */
 export type Outputs = Readonly<Record<string, HostArray>>;
 
 /** A layer on some device. */

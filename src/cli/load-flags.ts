@@ -15,7 +15,7 @@ interface LoadFlag extends Option {
 const number: LoadFlag['read'] = (args, name) => args.number(name);
 const { lookahead, runAhead } = STREAMING_DEFAULTS;
 
-/** Of those that weights can be re-encoded in: a wrong name is told all of them. */
+/** Of those that weights can be re-encoded in: the error for a wrong name lists them all. */
 export const SOME_FORMATS = formatNames(isQuantized).slice(0, 2).join(', ');
 
 /** Of all commands that load a model or plan to. */

@@ -1,4 +1,4 @@
-/** How a plan is told: what `inspect` and `plan` both say of a model's sizes, and what `plan` says of its slots. */
+/** How a plan is reported: what `inspect` and `plan` both say of a model's sizes, and what `plan` says of its slots. */
 import type { ModelPlan } from '../engine/api.ts';
 import { facts, formatBytes, formatCount, table } from './words.ts';
 

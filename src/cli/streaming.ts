@@ -1,4 +1,4 @@
-/** Options about how experts come and go, and what is told about it afterwards. */
+/** Options about how experts come and go, and what is reported about it afterwards. */
 import { writeFile } from 'node:fs/promises';
 import type { StreamingOptions, StreamingReport } from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';

@@ -12,11 +12,11 @@ export interface Terminal {
   status(text: string): void;
   /** Whether the results go to the terminal that shows the status line. */
   readonly isMixed: boolean;
-  readonly signal: AbortSignal; // aborted by Ctrl-C, and when nobody reads the results any more
+  readonly signal: AbortSignal; // aborted by Ctrl-C, and when no one reads the results any more
 }
 
 const CLEAR_LINE = '\r\u001b[K';
-const STATUS_MS = 50; // between two status lines: nobody reads faster
+const STATUS_MS = 50; // between two status lines: no one reads faster
 
 /**
  * Lines of text without control codes, which a model's words and names may hold: a terminal would obey them (colours,

@@ -32,7 +32,7 @@ export function fileTuning(path: string = cacheFile()): TuningStore {
       await mkdir(dirname(path), { recursive: true });
       const next = `${path}.${process.pid}`;
       await writeFile(next, JSON.stringify(all, null, 1));
-      await rename(next, path); // all or nothing, whoever else writes
+      await rename(next, path); // all or nothing, even if another process writes
     },
   };
 }

@@ -18,7 +18,7 @@ interface Findings {
   readonly checks: readonly Check[];
 }
 
-/** Compares a model or a layer with the answers that lie beside its weights. */
+/** Compares a model or a layer with the answers that are beside its weights. */
 export const verify: Command = {
   name: 'verify',
   wants: ['PATH'],

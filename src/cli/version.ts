@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { invariant } from '../errors.ts';
 
-/** The version of this package. Its package.json lies some folders above, in the sources and in the build alike. */
+/** The version of this package. Its package.json is some folders above, in the sources and in the build alike. */
 export async function atomoeVersion(): Promise<string> {
   for (let folder = import.meta.dirname; ; folder = dirname(folder)) {
     const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => '{}');

@@ -9,7 +9,7 @@ import { noTensor, type Checkpoint } from './checkpoint.ts';
 /**
  * Rows and stored type of a matrix, from the header alone.
  *
- * @param cols - of its rows; a vector of so many elements is one row, and of `cols` 1 each element is a row
+ * @param cols - of its rows; a vector of this many elements is one row, and of `cols` 1 each element is a row
  * @throws {AtomoeError} bad-file - the tensor is missing, or has another shape; unsupported-model - its stored type
  */
 export function describeMatrix(

@@ -315,7 +315,7 @@ describe('the dense part', () => {
     const seen: number[] = [];
     const two = await checkpoint.readF32('v', { onProgress: (done) => seen.push(done) });
     expect([...two]).toEqual([5, 6]);
-    expect(new Set(seen)).toEqual(new Set([8])); // and not the block that it lies in
+    expect(new Set(seen)).toEqual(new Set([8])); // and not the block that it is in
     const blocks = reads.filter(([name]) => name === 'dense.safetensors').map(([, at]) => at % 65_536);
     expect(new Set(blocks)).toEqual(new Set([0]));
     checkpoint.dispose();
@@ -457,7 +457,7 @@ describe('a bad pack is refused, and nothing stays open', () => {
       const truth = path.reduce((at, key) => at[key], json);
       for (const lie of [...lies, typeof truth === 'number' ? truth + 1 : 'AAAA']) {
         if (lie === truth) continue;
-        // Where it came from is told to people only: any text, any size.
+        // Where it came from is reported to people only: any text, any size.
         if (name === 'source.label' && typeof lie === 'string') continue;
         if (name === 'source.totalBytes' && Number.isSafeInteger(lie) && Number(lie) >= 0) continue;
         // Readers of before had no sections; and the dense part is so small that it is one block of any size.

@@ -1,12 +1,12 @@
 /**
  * A packed model: a folder in which every routed expert is one record, ready for its slot.
  *
- *   atomoe.json         the manifest: how records lie, in which files, what each hashes to, and sections
+ *   atomoe.json         the manifest: how records are laid out, in which files, what each hashes to, and sections
  *   dense.safetensors   every tensor of the model that is no routed expert, as the model had it
- *   experts-00001.bin   records in the order (layer, unit), each from a 4 KiB boundary on; 00002 goes on where it ends
+ *   experts-00001.bin   records in the order (layer, unit), each from a 4 KiB boundary on; 00002 continues where it ends
  *   config.json, ...    configs, tokenizer and chat template, as the model had them
  *
- * A record is one ranged read, and nobody sees its bytes before they agree with the manifest.
+ * A record is one ranged read, and no one sees its bytes before they agree with the manifest.
  *
  * A manifest of version 2 gives each part of a record a format of its own, and its parts may be anything: matrices, biases
  * in f32. One of version 1 has one format for all; it still opens.
@@ -25,7 +25,7 @@ import { DENSE_FILE, MANIFEST_FILE } from './pack/files.ts';
 export const packed: Container = {
   name: 'pack',
   files: [MANIFEST_FILE],
-  // Whoever points at the one weight file of a pack means the whole pack.
+  // The path of the one weight file of a pack means the whole pack.
   claims: (entry) => entry === DENSE_FILE,
   async open(model) {
     const { folder, options } = model;

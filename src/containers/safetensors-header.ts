@@ -31,7 +31,7 @@ const ADVICE = 'the file is damaged or not safetensors, download it again';
  * Reads and checks a header, and nothing else of the file.
  *
  * @throws {AtomoeError} bad-file - the header is too long or no JSON; a tensor's type, shape or place is wrong; tensors
- *   overlap or leave a gap; a name stands twice
+ *   overlap or leave a gap; a name occurs twice
  */
 export async function readSafetensorsHeader(
   file: FileSource,

@@ -1,4 +1,4 @@
-/** A safetensors file with this header text and so many bytes of zeros. */
+/** A safetensors file with this header text and this many bytes of zeros. */
 export function safetensorsText(headerText: string, dataBytes: number): Uint8Array<ArrayBuffer> {
   const header = new TextEncoder().encode(headerText);
   const bytes = new Uint8Array(8 + header.length + dataBytes);
@@ -7,7 +7,7 @@ export function safetensorsText(headerText: string, dataBytes: number): Uint8Arr
   return bytes;
 }
 
-/** A safetensors file with this header, true or not, and so many bytes of zeros. */
+/** A safetensors file with this header, true or not, and this many bytes of zeros. */
 export function safetensorsBytes(header: object, dataBytes: number): Uint8Array<ArrayBuffer> {
   return safetensorsText(JSON.stringify(header), dataBytes);
 }

@@ -1,4 +1,4 @@
-/** Where each expert lies in the picture, in CSS pixels. Pure geometry, so that hit tests are tested without a page. */
+/** Where each expert is in the picture, in CSS pixels. Pure geometry, so that hit tests are tested without a page. */
 import type { ExpertId, ExpertShape } from './expert-activity.ts';
 
 /** A rectangle of equal cells that shows `count` experts of one layer, row by row. */

@@ -106,7 +106,7 @@ export class ExpertsElement extends ElementBase {
     this.#frame.request();
   }
 
-  /** Chooses an expert: its words are named here and sent to whoever shows the text. */
+  /** Chooses an expert: its words are named here and sent to the view that shows the text. */
   pick(id: ExpertId | undefined): void {
     if (!id && !this.#picked) return this.#describe();
     this.#picked = id;

@@ -23,7 +23,7 @@ export function formatPart(doneBytes: number, totalBytes: number): string {
 /** The progress of a load as text, and as a fraction. */
 export interface ProgressText {
   readonly text: string;
-  readonly fraction: number | undefined; // 0..1; undefined: nobody knows
+  readonly fraction: number | undefined; // 0..1; undefined: unknown
 }
 
 /** What a load is doing, honestly: bytes of bytes, rate, what is still to come. */
@@ -81,7 +81,7 @@ function givesParts({ notes }: ModelPlan): boolean {
 
 /**
  * What has to come before the first word when experts are fetched as they are needed: the dense weights, and as many
- * experts as so many tokens use if each takes other ones at random. Real ones repeat themselves: it is rather less.
+ * experts as this many tokens use if each takes other ones at random. Real ones repeat themselves: it is rather less.
  */
 export function bytesBeforeFirstToken(plan: ModelPlan, promptTokens: number): number {
   const { download, dense, allExperts, perToken } = plan.bytes;

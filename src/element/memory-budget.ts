@@ -51,7 +51,7 @@ export class MemoryBudget {
     return this.#state;
   }
 
-  /** Asks for so much; the engine hears the last word only. */
+  /** Asks for this much; the engine hears the last word only. */
   ask(bytes: number): void {
     const { leastBytes, mostBytes: most } = this.#state;
     this.#set({ bytes: Math.min(most, Math.max(leastBytes, bytes)), problem: undefined, isChanging: true });

@@ -1,4 +1,4 @@
-/** Paints where the experts are: each state has a shape of its own, so that no colour has to be told from another. */
+/** Paints where the experts are: each state has a shape of its own, so that colours need not be distinguished. */
 import { SLOT_STATES } from '../engine/api.ts';
 import type { ExpertLayout, Panel } from './expert-layout.ts';
 import type { SlotHistory } from './slot-history.ts';

@@ -137,7 +137,7 @@ export class ChatStore {
     return true;
   }
 
-  /** Stops whatever is going on; what was said stays. */
+  /** Stops the work in progress; the text so far stays. */
   stop(): void {
     const { kind } = this.#state;
     const task = this.#task;
@@ -269,7 +269,7 @@ export class ChatStore {
     };
   }
 
-  /** Runs one task; a failure becomes state, an abort leaves the state to whoever aborted. */
+  /** Runs one task; a failure becomes state, an abort leaves the state to its caller. */
   async #attempt(
     task: AbortController,
     retry: 'load' | 'send',

@@ -434,7 +434,7 @@ export interface ChatCompletionUsage {
   total_tokens: number;
 }
 
-/** OpenAI's log-probability of one token, with the bytes it stands for in UTF-8; null where it is no text. */
+/** OpenAI's log-probability of one token, with its bytes in UTF-8; null where it is no text. */
 export interface ChatTokenLogprob {
   token: string;
   bytes: number[] | null;

@@ -75,7 +75,7 @@ function lowered(size: RealSize, kind: Kind, maxTokens: number) {
 const ALIGNMENT = 256;
 const room = (label: string, sizeBytes: number) =>
   gpu.createBuffer({ label, sizeBytes, kind: 'activations' });
-// The null device has 512 MiB in all. What is written in one dispatch lies side by side.
+// The null device has 512 MiB in all. What is written in one dispatch is adjacent.
 const inputs = room('inputs', gpu.limits.maxBindingBytes);
 const outputs = room('outputs', 256 * 2 ** 20);
 const MOST_OUTPUT_BYTES = outputs.sizeBytes / gpu.limits.maxStorageBuffers;

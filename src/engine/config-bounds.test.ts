@@ -9,7 +9,7 @@ import { draftModel } from './load/planning.ts';
 
 const VALUES: readonly unknown[] = [1e9, 1e300, 0, -1, 1.5, '3', true, [1e9], {}];
 
-/** Keys that nobody reads. */
+/** Keys that are never read. */
 const IGNORED =
   /^(architectures|transformers_version|attention_dropout|dtype|torch_dtype|initializer_range|router_.*(coef|noise|logits)|output_router_logits|pad_token_id|use_cache)$/;
 

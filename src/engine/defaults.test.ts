@@ -1,4 +1,4 @@
-/** Which kernels run where nobody has measured: for each class of adapter, and for models of both kinds. */
+/** Which kernels run where no one has measured: for each class of adapter, and for models of both kinds. */
 import { expect, test } from 'vitest';
 import type { AdapterClass } from '../gpu/adapter-class.ts';
 import { DEFAULT_LIMITS } from '../gpu/device.ts';

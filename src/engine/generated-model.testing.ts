@@ -66,7 +66,7 @@ const weightHalf = (random: number) => (random & 0x83ff) | 0x2800;
 const scaleHalf = (random: number) => (random & 0x03ff) | 0x1000;
 const anyHalf = (random: number) => random & 0xffff;
 
-/** Fills `out` from a table that goes on and on, from byte `from` of it. */
+/** Fills `out` from an endlessly repeated table, from byte `from` of it. */
 function copyCyclic(out: Uint8Array, table: Uint8Array, from: number): void {
   for (let at = 0; at < out.byteLength;) {
     const start = (from + at) % table.byteLength;

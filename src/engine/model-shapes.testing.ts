@@ -71,7 +71,7 @@ function tensorsOf(model: MoeShape): Shape[] {
   return list;
 }
 
-/** A folder in bf16 whose weights nobody can read. */
+/** A folder in bf16 whose weights no one can read. */
 export function headersOnly(model: MoeShape): FolderSource {
   let at = 0;
   const entries = tensorsOf(model).map(([name, shape]) => {

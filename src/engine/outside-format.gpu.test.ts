@@ -72,7 +72,7 @@ fn step_dot(at: u32, in: XStep, side: Side) -> XValue {
 }`,
 });
 
-/** Nibbles of all rows, the first of a byte lowest; then so many bytes of something else. */
+/** Nibbles of all rows, the first of a byte lowest; then this many bytes of something else. */
 const planes = (rows: number, cols: number, sideBytes: number) => [
   { name: 'quants', offsetBytes: 0, sizeBytes: (rows * cols) / 2 },
   { name: 'scales', offsetBytes: (rows * cols) / 2, sizeBytes: sideBytes },

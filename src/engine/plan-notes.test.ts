@@ -1,4 +1,4 @@
-/** What a plan tells of a model's files before anything large is read. */
+/** What a plan reports about a model's files before anything large is read. */
 import { expect, test } from 'vitest';
 import { nodeFolder } from '../io/node-file.ts';
 import { editedModel, type Edits } from './edited-model.testing.ts';

@@ -42,7 +42,7 @@ export interface RealSize {
 }
 
 /**
- * Where attention is of a kind that the graph does not have yet (latent, recurrent), its heads stand for it. Columns: name,
+ * Where attention is of a kind that the graph does not have yet (latent, recurrent), ordinary heads take its place. Columns: name,
  * hidden, heads/kvHeads x headDim, experts/topK, width, shared, dense, vocab, and norm, groups and bias where there are any.
  */
 const TABLE = `

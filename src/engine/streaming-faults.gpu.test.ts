@@ -17,7 +17,7 @@ const DEADLINE_MS = 60_000;
 const FEW = { start: 'now', slotsPerLayer: 6, runAhead: 2, hostBudget: 0, fill: false } as const;
 const LOAD: LoadOptions = { contextTokens: 64, streaming: FEW };
 
-/** What lies between the engine and a model's weights. */
+/** What is between the engine and a model's weights. */
 interface Line {
   isDown: boolean;
   reads: number;
@@ -164,7 +164,7 @@ describe.each(PHASES)('in the middle of a %s', (phase) => {
     await expect(within(first.lost)).rejects.toMatchObject({ code: 'device-lost' });
     await expect(say(first.session())).rejects.toMatchObject({ code: 'device-lost' });
     first.dispose();
-    // The conversation is its tokens: the other engine reads them, and goes on.
+    // The conversation is its tokens: the other engine reads them, and continues.
     const rest = await say(engine.session(), PROMPT + told.text, { maxTokens: TOKENS - told.tokens });
     expect(told.text + rest.text).toBe(story);
   });

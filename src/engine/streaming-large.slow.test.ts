@@ -31,7 +31,7 @@ interface Cell {
 
 /** Every policy, every depth and every latency once at least; guesses that are always wrong twice. */
 const CELLS: readonly Cell[] = [
-  { policy: 'ema', lookahead: 1, runAhead: 'auto', latency: 'zero' }, // what nobody changes
+  { policy: 'ema', lookahead: 1, runAhead: 'auto', latency: 'zero' }, // what no one changes
   { policy: 'lru', lookahead: 0, runAhead: 0, latency: 'jitter' },
   { policy: 'lfru', lookahead: 2, runAhead: 2, latency: 'reordered' },
   { policy: 'random', lookahead: 'wrong', runAhead: 1, latency: 'zero' },
@@ -39,7 +39,7 @@ const CELLS: readonly Cell[] = [
   { policy: 'lfu', lookahead: 2, runAhead: 1, latency: 'jitter' },
 ];
 
-// As in the lane in Chromium (vitest.config.ts tells why). Dawn goes when this is collected.
+// As in the lane in Chromium (vitest.config.ts says why). Dawn goes when this is collected.
 const dawn = create(['enable-dawn-features=disable_workgroup_init']);
 const latency = delays(5);
 let isWrong = false;

@@ -101,7 +101,7 @@ export function delays(seed: number): { set(latency: Latency): void; readonly de
   const next = randomStream(seed);
   let latency: Latency = 'zero';
   let waiting: (() => void)[] = [];
-  /** What has gathered since the last turn goes on, last first. */
+  /** What has gathered since the last turn continues, last first. */
   const release = () => {
     const all = waiting.reverse();
     waiting = [];

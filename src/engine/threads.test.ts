@@ -1,4 +1,4 @@
-/** Threads change no bit, come and go with their engine, and a model goes on without one that dies. */
+/** Threads change no bit, come and go with their engine, and a model continues without one that dies. */
 import { expect, test, vi } from 'vitest';
 import { startNodeThreads } from '../simd/node-threads.ts';
 import type { Thread } from '../simd/thread-pool.ts';

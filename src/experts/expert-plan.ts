@@ -18,7 +18,7 @@ export interface ExpertBank {
   readonly together: readonly string[]; // parts that have one format
 }
 
-/** The routed experts of a model: how many, how they lie, and how to read one. Layers without experts do not count. */
+/** The routed experts of a model: how many, how they are laid out, and how to read one. Layers without experts do not count. */
 export interface ExpertPlan extends RecordShape {
   readonly records: number; // of all layers
   readonly expertSizeBytes: number; // one expert's share of a record, where it has most
@@ -73,7 +73,7 @@ export function planExperts(
         const how = { cols: shape[1], format: formatOf(formats, name), signal };
         matrices[name] = await readMatrix(checkpoint, rowsOf(rows, unit * perUnit, perUnit), how);
       });
-      // All at once: the parts lie side by side in most files, and then become one request.
+      // All at once: the parts are adjacent in most files, and then become one request.
       await Promise.all(reads);
       return packRecord(layout, matrices);
     },
@@ -122,7 +122,7 @@ function checkTogether({ parts }: RecordLayout, names: readonly string[], label:
 
 type Shape = ExpertPart['shape'];
 
-/** The shapes of a record's matrices, where it holds so many experts. */
+/** The shapes of a record's matrices, where it holds this many experts. */
 function shapesOf(parts: ExpertBank['parts'], perUnit: number): Record<string, Shape> {
   const stacked = ({ shape: [rows, cols] }: ExpertPart): Shape => [perUnit * rows, cols];
   return Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, stacked(part)]));

@@ -12,7 +12,7 @@ export interface CacheCounters {
 }
 
 /**
- * Which units of one layer lie in its places. Pure bookkeeping: the engine and the simulator run the same code, so
+ * Which units of one layer are in its places. Pure bookkeeping: the engine and the simulator run the same code, so
  * their counts are the same. Allocates nothing after construction.
  */
 export class LayerCache {
@@ -93,7 +93,7 @@ export class LayerCache {
 
   /**
    * Many tokens at once: `uses[unit]` of `tokens` used it. Fills the places with the used units of the highest score,
-   * as far as those are above what lies there. Counts as neither hits nor misses.
+   * as far as those are above what is there. Counts as neither hits nor misses.
    *
    * @returns how many loads there are in `loads`
    */
@@ -149,7 +149,7 @@ export class LayerCache {
     }
   }
 
-  /** @returns whether there is room for so many loads */
+  /** @returns whether there is room for this many loads */
   #load(unit: number, at: number): boolean {
     if (at >= this.#room.count) return false;
     const place = this.#room.item(at);

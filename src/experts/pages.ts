@@ -1,9 +1,9 @@
-/** Pages: experts that are too small to fetch and evict one by one are kept together, so many grid rows a page. */
+/** Pages: experts that are too small to fetch and evict one by one are kept together, this many grid rows a page. */
 
 /** A page that is one grid row is at least so large: small enough that a cache of some pages pays. */
 const MIN_ROW_PAGE_BYTES = 16 * 1024;
 
-/** Shorter grid rows are gathered up to so many bytes: below it a read costs its round trip, not its bytes. */
+/** Shorter grid rows are gathered up to this many bytes: below it a read costs its round trip, not its bytes. */
 const MIN_GATHERED_PAGE_BYTES = 64 * 1024;
 
 /**

@@ -80,7 +80,7 @@ export function lfru(): MakePolicy {
   };
 }
 
-/** How fast old uses fade: faster where a token uses few experts (spec/expert-offload.md, 2.5). */
+/** How fast old uses fade: faster where a token uses few experts, which replays of public routing traces favour. */
 export function defaultAlpha(topK: number): number {
   return topK <= 2 ? 0.05 : 0.02;
 }

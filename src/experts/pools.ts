@@ -38,7 +38,7 @@ export function evenRecords(layers: number, unitsPerLayer: number, layout: Recor
   };
 }
 
-/** How many slots there are: so many places a layer, and some beside them for each group of layers. */
+/** How many slots there are: this many places a layer, and some beside them for each group of layers. */
 export interface SlotCounts {
   readonly places: number;
   readonly reserved: number;
@@ -126,7 +126,7 @@ export function groupOf({ layersPerGroup }: PoolPlan, layer: number): number {
   return Math.floor(layer / layersPerGroup);
 }
 
-/** The slot in which a place of a layer lies at first. */
+/** The slot in which a place of a layer is at first. */
 export function homeSlot({ layersPerGroup, places }: PoolPlan, layer: number, place: number): number {
   return (layer % layersPerGroup) * places + place;
 }
@@ -138,7 +138,7 @@ export function reservedSlots(plan: PoolPlan, group: number, layers: number): nu
   return Array.from({ length: reserved }, (_, index) => first + index);
 }
 
-/** Which buffer a group's slot lies in, and where; and what the table says of it. */
+/** Which buffer a group's slot is in, and where; and what the table says of it. */
 export function locate(
   { poolsPerLayer, slotsPerPool }: PoolPlan,
   group: number,

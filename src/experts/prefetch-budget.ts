@@ -9,7 +9,7 @@ const FIRST_PRECISION = 0.5;
 /** On an idle link a guess that is right one time in four pays; on a busy one it displaces what is needed. */
 const IDLE = { utilisation: 0.6, precision: 0.25 } as const;
 const BUSY = { utilisation: 0.8, precision: 0.6 } as const;
-const FULL_UTILISATION = 0.9; // no guesses above it (spec/expert-offload.md, 3.5)
+const FULL_UTILISATION = 0.9; // no guesses above it
 
 /** What is known of the way from the tiers to memory. */
 export interface LinkState {

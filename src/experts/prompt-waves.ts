@@ -100,7 +100,7 @@ export class PromptWaves<S extends SlotStore> {
     return new Map(records.map((record, index) => [absent[index] ?? 0, record]));
   }
 
-  /** Brings a lot of units into the scratch slots: those that were read, and the others from where they lie. */
+  /** Brings a lot of units into the scratch slots: those that were read, and the others from where they are. */
   async #fill(
     layer: number,
     units: readonly number[],

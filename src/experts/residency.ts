@@ -1,12 +1,12 @@
-/** Which units lie in GPU memory, in which slots, and since when. */
+/** Which units are in GPU memory, in which slots, and since when. */
 import type { SlotStore } from './slot-store.ts';
 
 /** The serial of what is absent: later than any. */
 const NEVER = Infinity;
 
 /**
- * Changes of what lies where are numbered (`serial`): a submission notes the number, and knows later what it could see.
- * Slots belong to places of a layer; a unit may also lie in one that belongs to none.
+ * Changes of what is where are numbered (`serial`): a submission notes the number, and knows later what it could see.
+ * Slots belong to places of a layer; a unit may also be in one that belongs to none.
  */
 export class Residency<S extends SlotStore = SlotStore> {
   readonly store: S;
@@ -67,7 +67,7 @@ export class Residency<S extends SlotStore = SlotStore> {
     this.point(layer, unit, slot);
   }
 
-  /** Notes that a unit lies in a slot, whose bytes are there by other ways. */
+  /** Notes that a unit is in a slot, whose bytes are there by other ways. */
   point(layer: number, unit: number, slot: number): void {
     const at = this.#at(layer, unit);
     if (this.#validSince[at] === NEVER) this.#present += 1;

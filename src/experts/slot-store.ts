@@ -11,13 +11,13 @@ export interface SlotStore {
   units(layer: number): number;
   /** Layers of one group share slots. */
   group(layer: number): number;
-  /** The slot in which a place of a layer lies at first. */
+  /** The slot in which a place of a layer is at first. */
   home(layer: number, place: number): number;
   /** Fills a slot of the layer's group. Work that was submitted before does not see it. */
   write(layer: number, slot: number, record: Uint8Array<ArrayBuffer>): void;
-  /** Notes where a unit lies from now on, or that it is absent. `flush` makes it visible to work. */
+  /** Notes where a unit is from now on, or that it is absent. `flush` makes it visible to work. */
   point(layer: number, unit: number, slot: number | undefined): void;
-  /** The slot that a unit lies in. */
+  /** The slot that a unit is in. */
   slotOf(layer: number, unit: number): number | undefined;
   flush(layer: number): void;
   /** Points every unit to some slot, whatever it holds: for timing kernels. */

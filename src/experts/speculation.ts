@@ -5,7 +5,7 @@ import type { Residency } from './residency.ts';
 import type { SlotStore } from './slot-store.ts';
 import type { RecordTiers } from './tiers.ts';
 
-/** Of all records fetched, so many may be guesses that nobody used (spec/expert-offload.md, section 4). */
+/** Of all records fetched, this many may be guesses that turn out unused. */
 const MOST_WASTE = 0.1;
 
 /** Counts of guesses. */
@@ -33,10 +33,10 @@ export interface SpeculationOptions {
 interface Reserved {
   slot: number;
   layer: number;
-  unit: number; // NOBODY where the slot is free
+  unit: number; // NO_UNIT where the slot is free
 }
 
-const NOBODY = -1;
+const NO_UNIT = -1;
 
 /** Fetches experts that later layers will probably use into reserved slots. */
 export class Speculation {
@@ -52,20 +52,20 @@ export class Speculation {
   readonly #isPredicted: Uint8Array; // [layer]: whether there was a prediction
   readonly #budget: PrefetchBudget;
   #isClosed = false;
-  readonly #asked: readonly Int32Array[]; // [layer][rank]: units that were missing when they were predicted, or NOBODY
+  readonly #asked: readonly Int32Array[]; // [layer][rank]: units that were missing when they were predicted, or NO_UNIT
 
   constructor(options: SpeculationOptions) {
     const { ranks, reserved, residency } = options;
     const { layers, unitsPerLayer } = residency.store;
     this.#options = options;
     this.#store = residency.store;
-    this.#slots = reserved.map((slots) => slots.map((slot) => ({ slot, layer: 0, unit: NOBODY })));
+    this.#slots = reserved.map((slots) => slots.map((slot) => ({ slot, layer: 0, unit: NO_UNIT })));
     this.#passed = new Uint32Array(layers);
     this.#guess = Array.from({ length: layers }, () => new Uint8Array(unitsPerLayer));
     this.#recall = { used: new Float64Array(layers), foreseen: new Float64Array(layers) };
     this.#isPredicted = new Uint8Array(layers);
     this.#budget = new PrefetchBudget(layers, ranks);
-    this.#asked = Array.from({ length: layers }, () => new Int32Array(ranks).fill(NOBODY));
+    this.#asked = Array.from({ length: layers }, () => new Int32Array(ranks).fill(NO_UNIT));
   }
 
   /** Of the units that each layer used, the share that was predicted. NaN where nothing was predicted. */
@@ -140,7 +140,7 @@ export class Speculation {
     const { slot } = held;
     this.#held.delete(key);
     held.slot = freed;
-    held.unit = NOBODY;
+    held.unit = NO_UNIT;
     this.counters.adopted += 1;
     return slot;
   }
@@ -150,10 +150,10 @@ export class Speculation {
     const asked = this.#asked[layer];
     if (!asked) return;
     for (const [rank, unit] of asked.entries()) {
-      if (unit === NOBODY) continue;
+      if (unit === NO_UNIT) continue;
       const at = units.indexOf(unit);
       this.#budget.learn(layer, rank, at >= 0 && at < count);
-      asked[rank] = NOBODY;
+      asked[rank] = NO_UNIT;
     }
   }
 
@@ -198,9 +198,9 @@ export class Speculation {
   #land(layer: number, unit: number, record: Uint8Array<ArrayBuffer>): boolean {
     const { residency } = this.#options;
     const slots = this.#slots[this.#store.group(layer)];
-    const next = slots?.find((reserved) => reserved.unit === NOBODY) ?? slots?.[0];
+    const next = slots?.find((reserved) => reserved.unit === NO_UNIT) ?? slots?.[0];
     if (!slots || !next) return false;
-    if (next.unit !== NOBODY) {
+    if (next.unit !== NO_UNIT) {
       this.#held.delete(this.#key(next.layer, next.unit));
       residency.forget(next.layer, next.unit);
       if (next.layer !== layer) this.#store.flush(next.layer);

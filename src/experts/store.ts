@@ -30,7 +30,7 @@ export interface StoreOptions {
 }
 
 /**
- * Expert records in GPU memory, in slots behind a table. What lies where is the caller's business. Writes ride the
+ * Expert records in GPU memory, in slots behind a table. What is where is the caller's business. Writes ride the
  * queue: work submitted later sees them, work submitted before does not.
  */
 export class ExpertStore implements ExpertWeights, SlotStore {
@@ -120,7 +120,7 @@ export class ExpertStore implements ExpertWeights, SlotStore {
     return this.#options.isShared ? 0 : groupOf(this.plan, layer);
   }
 
-  /** The slot in which a place of a layer lies at first. */
+  /** The slot in which a place of a layer is at first. */
   home(layer: number, place: number): number {
     return homeSlot(this.plan, this.#options.isShared ? 0 : layer, place);
   }
@@ -145,7 +145,7 @@ export class ExpertStore implements ExpertWeights, SlotStore {
     };
   }
 
-  /** Notes where a unit lies from now on, or that it is absent. `flush` tells the GPU. */
+  /** Notes where a unit is from now on, or that it is absent. `flush` writes it to the GPU. */
   point(layer: number, unit: number, slot: number | undefined): void {
     const entry = slot === undefined ? ABSENT_SLOT : locate(this.plan, this.group(layer), slot).entry;
     this.#entries[layer * this.unitsPerLayer + unit] = entry;

@@ -72,7 +72,7 @@ class Memory {
 
 const nameOf = (layer: number, unit: number): number => 1000 * (layer + 1) + unit;
 
-/** Reads that end when they are told to: in any order, well or not. */
+/** Reads that end when a test lets them: in any order, well or not. */
 class Line {
   readonly waiting: { key: number; end(): void }[] = [];
   isDown = false;
@@ -288,7 +288,7 @@ function same<T>(got: T, want: T, what: string): void {
   if (!Object.is(got, want)) expect(got, what).toBe(want);
 }
 
-/** Lets everything that waits for a promise go on. */
+/** Lets everything that waits for a promise continue. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 12; turn += 1) await Promise.resolve();
 }
@@ -314,7 +314,7 @@ async function work(bench: Bench, steps: number): Promise<void> {
     await turns();
     bench.check();
   }
-  // The line is back, and the rest of the story is told.
+  // The line is back, and the rest of the story follows.
   bench.line.isDown = false;
 }
 

@@ -28,7 +28,7 @@ export interface StreamerOptions<S extends SlotStore> {
 
 /** Receives which units each layer uses, in the order of use. */
 export interface RouteObserver {
-  /** A prompt of so many tokens; `uses[unit]` of them used each unit of the layer. */
+  /** A prompt of this many tokens; `uses[unit]` of them used each unit of the layer. */
   prompt(layer: number, uses: Uint32Array, tokens: number): void;
   /** A token used `units[0..count)` of the layer, in rank order. */
   token(layer: number, units: Uint32Array, count: number): void;
@@ -98,7 +98,7 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
     return this.#options.topK;
   }
 
-  /** Changes of what lies where are numbered: a submission notes the number, and knows later what it could see. */
+  /** Changes of what is where are numbered: a submission notes the number, and knows later what it could see. */
   get serial(): number {
     return this.#residency.serial;
   }
@@ -257,13 +257,13 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
     if (this.#isClosed) return;
     const place = this.#cache(layer).admit(unit);
     if (place === NONE) return;
-    // A guess may have brought it meanwhile: no unit lies in two slots.
+    // A guess may have brought it meanwhile: no unit is in two slots.
     if (!this.#adopt(layer, unit))
       this.#residency.upload(layer, unit, this.#residency.slotAt(layer, place), record);
     this.store.flush(layer);
   }
 
-  /** Gives a guessed unit a free place for good. @returns whether there was one, and the unit had none */
+  /** Gives a guessed unit a free place permanently. @returns whether there was one, and the unit had none */
   #admit(layer: number, unit: number, record: Uint8Array<ArrayBuffer>): boolean {
     const place = this.#cache(layer).admit(unit);
     if (place === NONE) return false;
@@ -285,7 +285,7 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
     return { unit, slot };
   }
 
-  /** A unit that lies in a reserved slot keeps it: the slot of its place becomes a reserved one. */
+  /** A unit that is in a reserved slot keeps it: the slot of its place becomes a reserved one. */
   #adopt(layer: number, unit: number): boolean {
     const place = this.#cache(layer).placeOf(unit);
     const adopted = this.#speculation.adopt(layer, unit, this.#residency.slotAt(layer, place));

@@ -16,7 +16,7 @@ export interface TierOptions {
 interface Pending {
   readonly record: Promise<Uint8Array<ArrayBuffer>>;
   readonly abort: AbortController;
-  isGuess: boolean; // nobody needs it yet
+  isGuess: boolean; // not needed yet
 }
 
 /** Counts of reads since the tiers were opened. */
@@ -160,7 +160,7 @@ export class RecordTiers {
     }
   }
 
-  /** Needed records first: guesses that nobody has asked for leave the link. */
+  /** Needed records first: guesses that have not been asked for leave the link. */
   #preempt(): void {
     for (const { isGuess, abort } of this.#pending.values()) {
       if (!isGuess || abort.signal.aborted) continue;

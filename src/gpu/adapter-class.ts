@@ -3,7 +3,7 @@ import { AtomoeError } from '../errors.ts';
 
 /**
  * - `hardware`: many lanes run at once, barriers are cheap
- * - `software`: lanes take turns, barriers are dear, subgroups have four lanes in order
+ * - `software`: lanes take turns, barriers are expensive, subgroups have four lanes in order
  */
 export type AdapterClass = 'hardware' | 'software';
 

@@ -79,7 +79,7 @@ export class Gpu {
   budgetBytes = Infinity;
   /** The most that was allocated at a time. */
   peakBytes = 0;
-  /** Rejects when the device is lost or raises an error nobody awaited; never resolves. */
+  /** Rejects when the device is lost or raises an error no one awaited; never resolves. */
   readonly lost: Promise<never>;
   readonly #buffers = new Set<Buffer>();
   #failure: AtomoeError | undefined;
@@ -119,7 +119,7 @@ export class Gpu {
         ),
       );
     });
-    this.lost.catch(() => {}); // callers who race it see the rejection; nobody else has to
+    this.lost.catch(() => {}); // callers who race it see the rejection; others need not
   }
 
   /**
@@ -276,7 +276,7 @@ export class Gpu {
   /**
    * Maps a readback buffer for reading.
    *
-   * @throws {AtomoeError} device-lost - also where the browser aborts the map before it tells of the loss
+   * @throws {AtomoeError} device-lost - also where the browser aborts the map before it reports the loss
    */
   async map(buffer: Buffer, sizeBytes: number): Promise<void> {
     this.counters.maps += 1;

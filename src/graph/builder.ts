@@ -98,7 +98,7 @@ export class GraphBuilder {
     return { ...this.buildPart(), ...outputs, routes };
   }
 
-  /** A graph that is less than a model, such as a single layer: whoever built it knows its outputs. */
+  /** A graph that is less than a model, such as a single layer: its builder knows its outputs. */
   buildPart(): Graph {
     for (const { name, next } of this.#replaced) {
       invariant(next && this.#written.has(next), () => `no node writes what comes next of the state ${name}`);

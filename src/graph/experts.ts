@@ -11,7 +11,7 @@ export interface ExpertWeights {
   readonly unitsPerLayer: number; // of the layer that has most
   readonly table: Ref; // u32 [banks * unitsPerLayer]: slot numbers
   units(bank: number): number;
-  /** How a layer's records lie in their slots. Their sizes are equal: a slot takes a record of any layer. */
+  /** The layout of a layer's records in their slots. Their sizes are equal: a slot takes a record of any layer. */
   layout(bank: number): RecordLayout;
   /** The one or four buffers that a layer's kernels bind. */
   pools(bank: number): readonly Ref[];

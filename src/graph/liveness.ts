@@ -15,7 +15,7 @@ export function elementBytes({ type }: Tensor, scalar: Scalar): 2 | 4 {
   return type === 'scalar' && scalar === 'f16' ? 2 : 4;
 }
 
-/** Rounded up to 16 bytes: kernels may bind any tensor as vec4s. Whoever reads leaves the padding out (`Plan.read`). */
+/** Rounded up to 16 bytes: kernels may bind any tensor as vec4s. Readers leave the padding out (`Plan.read`). */
 export function tensorSizeBytes(tensor: Tensor, tokens: number, scalar: Scalar): number {
   return Math.max(16, alignUp(elementBytes(tensor, scalar) * elementCount(tensor, tokens), 16));
 }
@@ -26,7 +26,7 @@ export function tensorSizeBytes(tensor: Tensor, tokens: number, scalar: Scalar):
  * states belong to sessions and do not appear here.
  *
  * @param keepCuts - what a step still needs where it can stop (before the experts of a layer) is not overwritten by what
- *   follows: the step can go on from there again
+ *   follows: the step can continue from there again
  */
 export function shareBuffers(
   dispatches: readonly Dispatch[],

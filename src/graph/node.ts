@@ -42,7 +42,7 @@ export interface Dispatch {
   readonly work?: (step: Step) => number; // multiply-adds, about; where there are many
 }
 
-/** That a dispatch reads expert records: a step can stop before it, and go on when the records are there. */
+/** That a dispatch reads expert records: a step can stop before it, and continue when the records are there. */
 export interface RecordUse {
   readonly bank: number; // among the layers with experts
   /** What belongs to absent experts is left as it was: the dispatch may run several times, with some experts each. */
@@ -88,7 +88,7 @@ export interface MatrixPart extends WeightPart {
 
 /** What a node knows when it is lowered to GPU dispatches. */
 export interface LowerContext {
-  readonly maxTokens: number; // steps have 1 to so many tokens
+  readonly maxTokens: number; // steps have 1 to this many tokens
   readonly scalar: Scalar;
   readonly subgroups: boolean;
   readonly limits: Limits;
@@ -183,7 +183,7 @@ export interface Graph {
   readonly ids: Tensor; // u32 [tokens], input
 }
 
-/** Which experts one layer takes, and what it tells of those behind it. All keep their values until the next step. */
+/** Which experts one layer takes, and what it predicts for those behind it. All keep their values until the next step. */
 export interface RouteOutputs {
   readonly specLayer: number; // among all layers of the spec
   readonly bank: number; // among the layers with experts

@@ -13,9 +13,9 @@ export const MOST_MULTIPLY_ADDS = 2 ** 31;
 
 /** Work that can be divided: a number of equal, independent parts. */
 export interface Cut {
-  readonly count: number; // of things that can be told apart: outputs, workgroups
+  readonly count: number; // of things that can be distinguished: outputs, workgroups
   readonly each: number; // multiply-adds of one of them
-  readonly unit?: number; // pieces begin at multiples of so many, and have as many at least; default 1
+  readonly unit?: number; // pieces begin at multiples of this many, and have as many at least; default 1
 }
 
 /** Consecutive parts of a cut. */

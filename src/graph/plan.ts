@@ -19,7 +19,7 @@ export interface GpuWeight extends WeightFact {
   readonly parts: readonly (PartFact & { readonly slice: BufferSlice })[];
 }
 
-/** A weight that lies in one binding. */
+/** A weight that is in one binding. */
 export function wholeWeight(
   at: BufferSlice,
   { rows }: Pick<Weight, 'rows'>,
@@ -63,7 +63,7 @@ export interface PlanOptions {
   readonly tuning: Tuning;
   readonly mostMultiplyAdds?: number; // of one dispatch; default MOST_MULTIPLY_ADDS
   readonly refusals?: Refusals; // what the device has refused so far; more may be added
-  readonly keepCuts?: boolean; // a step can go on again from where it stopped before a layer's experts
+  readonly keepCuts?: boolean; // a step can continue again from where it stopped before a layer's experts
 }
 
 /** A graph as a flat list of dispatches, before anything is allocated. */
@@ -285,14 +285,14 @@ export class Plan<G extends Graph = Graph> {
     return new Instance(this.#gpu, this, [groups, odd], this.#arena);
   }
 
-  /** Where a tensor lies. */
+  /** Where a tensor is. */
   buffer(tensor: Tensor): Buffer {
     const at = this.#byTensor.get(tensor);
     invariant(at, () => `tensor ${tensor.name} is used by no dispatch of ${this.label}`);
     return at.buffer;
   }
 
-  /** What a tensor holds after a step of so many tokens: its elements only, not the padding behind them. */
+  /** What a tensor holds after a step of this many tokens: its elements only, not the padding behind them. */
   read(tensor: Tensor, tokens: number): Promise<ArrayBuffer> {
     const sizeBytes = elementBytes(tensor, this.#scalar) * elementCount(tensor, tokens);
     return this.#gpu.read(this.buffer(tensor), 0, sizeBytes);
@@ -325,7 +325,7 @@ export class Plan<G extends Graph = Graph> {
     const { parts } = this.#resources.weight(weight);
     const found = parts[part];
     invariant(found && parts.length === (wanted ?? parts.length), () => {
-      return `part ${part} of ${weight.name}, which lies in ${parts.length} bindings; bind what parts() gives`;
+      return `part ${part} of ${weight.name}, which is in ${parts.length} bindings; bind what parts() gives`;
     });
     return found.slice;
   }

@@ -58,7 +58,7 @@ export function nextOf({ name, next }: Tensor): Tensor {
   return next;
 }
 
-/** Elements of a tensor in a step of so many tokens. */
+/** Elements of a tensor in a step of this many tokens. */
 export function elementCount({ perToken, fixed }: Tensor, tokens: number): number {
   return perToken * tokens + fixed;
 }
@@ -88,7 +88,7 @@ export function tensorsOf({ source }: Weight): string[] {
 
 /**
  * A dense weight [rows, cols]. `exact` weights (norms, routers, statistics, biases) are f32 whatever the file holds, and
- * lie in one binding; the others keep the file's 16 or 32 bits, or are quantised, and lie in several where one is not
+ * are in one binding; the others keep the file's 16 or 32 bits, or are quantised, and are in several where one is not
  * large enough.
  */
 export interface Weight {
@@ -100,7 +100,7 @@ export interface Weight {
   readonly source: WeightSource;
 }
 
-/** Some rows of a matrix that lies in several bindings: the part with that number (`LowerContext.parts`). */
+/** Some rows of a matrix that is in several bindings: the part with that number (`LowerContext.parts`). */
 export interface WeightPartRef {
   readonly kind: 'part';
   readonly weight: Weight;

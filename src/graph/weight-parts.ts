@@ -1,9 +1,9 @@
-/** Matrices that are larger than a binding lie in several, cut by rows. */
+/** Matrices that are larger than a binding are in several, cut by rows. */
 import type { Limits } from '../gpu/device.ts';
 import { AtomoeError } from '../errors.ts';
 import type { Weight } from './tensor.ts';
 
-/** Rows of a weight that lie in one binding. */
+/** Rows of a weight that are in one binding. */
 export interface WeightPart {
   readonly firstRow: number;
   readonly rows: number;
@@ -30,7 +30,7 @@ export function matrixBindingBytes(
  * The fewest parts of at most `mostBytes` each, as equal as rows allow. `exact` weights stay whole: kernels other than
  * products and embeddings bind them.
  *
- * @param sizeOf - bytes of so many rows
+ * @param sizeOf - bytes of this many rows
  * @throws {AtomoeError} limit-too-small
  */
 export function weightParts(

@@ -49,7 +49,7 @@ export function fileFolder(files: readonly File[]): FolderSource {
   };
 }
 
-/** The first directory with its slash when all paths lie in it, else nothing. */
+/** The first directory with its slash when all paths are in it, else nothing. */
 function commonRoot(paths: readonly string[]): string {
   const first = paths[0] ?? '';
   const root = first.slice(0, first.indexOf('/') + 1);

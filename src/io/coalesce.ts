@@ -1,6 +1,6 @@
 /**
- * Reads that are asked for together and lie side by side become one: a request has a price of its own. Nothing is read
- * that nobody asked for. An expert's matrices mostly lie side by side in a file, and so do the experts of a layer.
+ * Reads that are asked for together and are adjacent become one: a request has a price of its own. Nothing is read
+ * that was not asked for. An expert's matrices are mostly adjacent in a file, and so are the experts of a layer.
  */
 import { factsOf } from './source.ts';
 import type { FileSource, FolderSource, ReadOptions } from './source.ts';
@@ -16,7 +16,7 @@ interface Wanted {
   readonly reject: (reason: unknown) => void;
 }
 
-/** The same folder, whose files join reads that lie side by side. */
+/** The same folder, whose files join reads that are adjacent. */
 export function coalescedFolder(folder: FolderSource): FolderSource {
   return {
     ...factsOf(folder),
@@ -95,13 +95,13 @@ class CoalescedFile implements FileSource {
   }
 }
 
-/** Who gave up before anything was sent is told so, and nothing is sent for it. */
+/** A caller that gave up before anything was sent gets the error at once, and nothing is sent for it. */
 function isWanted({ options: { signal }, reject }: Wanted): boolean {
   if (signal?.aborted) reject(signal.reason);
   return signal?.aborted !== true;
 }
 
-/** Lots that lie without a gap one behind the other. */
+/** Lots that follow one another without a gap. */
 function sideBySide(sorted: readonly Wanted[]): Wanted[][] {
   const groups: Wanted[][] = [];
   let end = -1;
@@ -119,7 +119,7 @@ function sideBySide(sorted: readonly Wanted[]): Wanted[][] {
   return groups;
 }
 
-/** Who gives up is told at once; the read itself ends when nobody wants it any more. */
+/** A caller that gives up gets the error at once; the read itself ends when no reader is left. */
 function whileWanted(group: readonly Wanted[]): { signal: AbortSignal; leave: () => void } {
   const controller = new AbortController();
   let wanted = group.length;

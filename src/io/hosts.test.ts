@@ -41,7 +41,7 @@ describe('a file that the host does not have', () => {
     expect(await readJson(folder, 'config.json')).toEqual({ layers: 2 });
     expect(await readJson(folder, 'generation_config.json')).toBeUndefined();
     expect(await readText(folder, 'chat_template.jinja')).toBeUndefined();
-    // Who cannot do without is told.
+    // A caller that cannot do without gets the error.
     expect((await failure(folder.open('shard.safetensors'))).message).toMatch(`answered ${status}`);
   });
 
@@ -166,7 +166,7 @@ describe('compressed JSON', () => {
 });
 
 describe('a host without ranges', () => {
-  /** As `python3 -m http.server`, but that it stops when nobody listens. */
+  /** As `python3 -m http.server`, but that it stops when no one listens. */
   const plain: Answer = ({ bytes, response }) => {
     if (!bytes) return false;
     const headers = { 'content-length': bytes.byteLength, 'last-modified': 'Mon, 01 Jan 2024 00:00:00 GMT' };

@@ -6,7 +6,7 @@ import { allocate } from './read.ts';
 /** A server without ranges makes us hold the file: more than this belongs on a better server. */
 const WHOLE_LIMIT_BYTES = 2 ** 30;
 
-/** So much is read to find the end of a file whose size nobody tells. */
+/** This much is read to find the end of a file whose size is not reported. */
 const UNSIZED_LIMIT_BYTES = 32 * 2 ** 20;
 
 /** Reads the body of a 200, 206 or 416 answer. Errors that a second try may cure are not AtomoeErrors. */

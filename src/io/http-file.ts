@@ -32,7 +32,7 @@ type Refused = Extract<Reply, { kind: 'refused' }>;
 /**
  * Asks for a file's beginning.
  *
- * @returns undefined where there is no such file; the refusal where the server lets nobody have it
+ * @returns undefined where there is no such file; the refusal where the server lets no one have it
  */
 export async function openHttpFile(
   name: string,
@@ -230,7 +230,7 @@ export class HttpFile implements FileSource {
     options: ReadOptions,
   ): Promise<Uint8Array> => {
     if (this.#head.byteLength < this.sizeBytes) {
-      // Whoever reads shares this one: it waits on its own account.
+      // Readers share this request: each waits with its own signal.
       const waiting = waitingOf(this.#http);
       this.#head = await this.#readFromStart(this.sizeBytes, { ...options, waiting });
     }

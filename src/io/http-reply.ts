@@ -6,7 +6,7 @@ export interface HttpTarget {
   readonly label: string; // holds none
   readonly headers: Readonly<Record<string, string>>;
   readonly secrets: readonly string[];
-  readonly isLocal: boolean; // of an app or an extension: no network lies between
+  readonly isLocal: boolean; // of an app or an extension: no network is between
 }
 
 /** A range of a file, in bytes. */
@@ -17,13 +17,13 @@ export interface RangeRequest {
   readonly isFirst?: boolean;
   /** Asks for no range. */
   readonly isPlain?: boolean;
-  /** Of a server that sends the file from its start whatever is asked, so much is read. */
+  /** Of a server that sends the file from its start whatever is asked, this much is read. */
   readonly fromStartBytes: number;
-  /** Such a file is read whole, and may have so much. */
+  /** Such a file is read whole, and may have this much. */
   readonly mostBytes?: number | undefined;
 }
 
-/** Which version of the file the bytes are of, as far as the server tells. */
+/** Which version of the file the bytes are of, as far as the server reports it. */
 export interface Version {
   readonly etag: string | undefined;
   readonly modified: string | undefined;
@@ -49,7 +49,7 @@ export type Reply =
   /** A part of the compressed file, of which nothing can be made: ask for the whole. */
   | { readonly kind: 'encoded' }
   | { readonly kind: 'absent' }
-  /** The server answers, and does not let this page have this file; `error` says it, for whoever cannot do without. */
+  /** The server answers, and does not let this page have this file; `error` is for callers that cannot do without. */
   | { readonly kind: 'refused'; readonly error: Error };
 
 /** Whether two replies can be told to be of different versions; undefined: they say nothing that can be compared. */

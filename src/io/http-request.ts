@@ -118,7 +118,7 @@ async function attemptRange(
   } catch (cause) {
     signal?.throwIfAborted();
     if (cause instanceof AtomoeError) throw cause;
-    // Whoever lets us read an answer's head lets us read its body: what broke then is the connection.
+    // A server that lets us read an answer's head lets us read its body: what broke then is the connection.
     if (status === undefined && !watchdog.hasStalled) {
       const error = await refusalOf(target, http, watchdog, cause);
       signal?.throwIfAborted();
@@ -193,7 +193,7 @@ function unreachable(
   );
 }
 
-/** fetch() hides why it failed; undefined: as far as can be told, nobody is there. */
+/** fetch() hides why it failed; undefined: as far as is known, there is no server. */
 async function refusalOf(
   target: HttpTarget,
   http: HttpOptions,
@@ -221,7 +221,7 @@ function notHere(label: string, protocol: string, cause: unknown): AtomoeError {
   return new AtomoeError('network', `${label} could not be read; an answer was wanted; ${advice}`, { cause });
 }
 
-/** A request that asks for no permission tells a closed door from an empty house. */
+/** A request in no-cors mode distinguishes a CORS refusal from an unreachable host. */
 async function isRefusedByCors(target: HttpTarget, http: HttpOptions, watchdog: Watchdog): Promise<boolean> {
   const origin = http.origin ?? globalThis.location?.origin;
   if (origin === undefined || new URL(target.href).origin === origin) return false;

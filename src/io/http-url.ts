@@ -13,7 +13,7 @@ export interface ModelUrl {
   readonly secrets: readonly string[];
 }
 
-/** Schemes whose files nobody can fetch from. All others are tried: apps name theirs as they like. */
+/** Schemes whose files no one can fetch from. All others are tried: apps name theirs as they like. */
 const UNREADABLE = /^(about|data|ftp|javascript|mailto|tel|view-source|wss?):$/;
 
 const FOLDER_ADVICE = 'give the address of a model folder or of a weight file';
@@ -43,7 +43,7 @@ export function parseModelUrl(text: string, headers: Readonly<Record<string, str
   };
 }
 
-/** Whether a network lies between. Apps and extensions have schemes of their own for their files. */
+/** Whether a network is between. Apps and extensions have schemes of their own for their files. */
 export function isRemote({ protocol }: URL): boolean {
   return protocol === 'http:' || protocol === 'https:';
 }

@@ -69,7 +69,7 @@ class HttpFolder {
   }
 }
 
-/** For who has something to go on with when the server does not answer. */
+/** For callers that have something to continue with when the server does not answer. */
 const SHORT_ATTEMPTS = 2;
 const SHORT_STALL_MS = 5000;
 const SHORT_DELAY_MS = 1000;

@@ -2,7 +2,7 @@ import { checkRange } from './read.ts';
 import { pathSegments } from './names.ts';
 import type { FileSource, FolderSource } from './source.ts';
 
-/** A file that lies in memory. Reads copy. */
+/** A file that is in memory. Reads copy. */
 export function memoryFile(name: string, bytes: Uint8Array): FileSource {
   const file: FileSource = {
     name,
@@ -16,7 +16,7 @@ export function memoryFile(name: string, bytes: Uint8Array): FileSource {
   return file;
 }
 
-/** A folder that lies in memory: file name to contents; strings are UTF-8. */
+/** A folder that is in memory: file name to contents; strings are UTF-8. */
 export function memoryFolder(
   files: Readonly<Record<string, Uint8Array | string>>,
   label = 'memory',

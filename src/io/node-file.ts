@@ -89,7 +89,7 @@ export async function nodeFolder(
 }
 
 /**
- * Where a file of a folder really lies.
+ * Where a file of a folder really is.
  *
  * @throws {AtomoeError} bad-file - elsewhere
  */

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { lockBetweenProcesses, lockName, type Holder } from './node-lock.ts';
 import { StorageFault } from './storage.ts';
 
-/** Locks, looks that nobody else is inside, and unlocks, again and again; or holds the lock until it is killed. */
+/** Locks, looks that no one else is inside, and unlocks, again and again; or holds the lock until it is killed. */
 const PROGRAM = `
 import { rm, writeFile } from 'node:fs/promises';
 import { lockBetweenProcesses } from './lock.mjs';

@@ -1,7 +1,7 @@
 /**
  * Locks between processes, for Node, which has none that end with their process. Who wants a lock makes a file of its
  * own beside those of all others who want it, and only then looks who is there. Of two, the second to make its file
- * sees the first's: so never do both find nobody. Files are never taken over, and a name is never used twice, so nobody
+ * sees the first's: so it never happens that neither sees the other. Files are never taken over, and a name is never used twice, so no one
  * can remove a lock that is another's by now.
  *
  * A file's name says whose it is: process, when that began, and on which machine. One of a process that has ended
@@ -20,9 +20,9 @@ import type { StorageLock } from './storage.ts';
 /** Who holds a lock. */
 export interface Holder {
   readonly pid: number;
-  /** When the process began, as its system tells it; empty: it does not tell. */
+  /** When the process began, as its system reports it; empty: it does not report it. */
   readonly start: string;
-  /** The machine since it was switched on, and what numbers processes there; empty: it does not tell. */
+  /** The machine since it was switched on, and what numbers processes there; empty: it does not report it. */
   readonly machine: string;
 }
 
@@ -64,7 +64,7 @@ export async function lockBetweenProcesses(folder: string, key: string): Promise
 
 const HELD = 'held';
 
-/** A name that nobody has had before. */
+/** A name that no one has had before. */
 export function lockName(key: string, { pid, start, machine }: Holder): string {
   return [key, 'lock', pid, start, machine, randomBytes(8).toString('hex')].join('.');
 }
@@ -143,7 +143,7 @@ function thisProcess(): Promise<Holder> {
 
 /**
  * When a process began: on Linux in ticks since the machine was switched on, elsewhere a date; 'ended' of one that has
- * and is only remembered; empty where nobody tells.
+ * and is only remembered; empty where it is not reported.
  */
 async function startOf(pid: number): Promise<string> {
   const told = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
@@ -167,7 +167,7 @@ async function machine(): Promise<string> {
     readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(none),
     readlink('/proc/self/ns/pid').catch(none),
   ]);
-  // Where the system tells it, the machine's name says nothing more, and may change.
+  // Where the system reports it, the machine's name says nothing more, and may change.
   const told = parts[0] === '' ? hostname() : parts.join(' ');
   return createHash('sha256').update(told).digest('hex').slice(0, 16);
 }

@@ -62,11 +62,11 @@ export async function openNodeStorage(root: string): Promise<DiskStorage> {
       const { bavail, bsize } = await guarded(() => fs.statfs(root).catch(() => ({ bavail: 0, bsize: 0 })));
       return { usageBytes, quotaBytes: usageBytes + bavail * bsize };
     },
-    persist: async () => true, // nobody but the user deletes it
+    persist: async () => true, // no one but the user deletes it
   };
 }
 
-/** The lock's files lie beside the directory: who deletes that deletes no lock. */
+/** The lock's files are beside the directory: deleting that deletes no lock. */
 async function lockIn(root: string, directory: string): Promise<StorageLock> {
   const [{ mkdir }, { lockBetweenProcesses }] = await Promise.all([
     import('node:fs/promises'),

@@ -7,7 +7,7 @@ export interface ReadOptions {
   signal?: AbortSignal | undefined;
   /** Called with the bytes of this read that have arrived so far. */
   onProgress?: ((doneBytes: number) => void) | undefined;
-  /** Nobody has agreed to more than these bytes: a source that can only give the whole file ends its reading here. */
+  /** No one has agreed to more than these bytes: a source that can only give the whole file ends its reading here. */
   isPeek?: boolean | undefined;
 }
 
@@ -29,9 +29,9 @@ export interface FileSource {
 /** How a file is opened. */
 export interface OpenFileOptions {
   signal?: AbortSignal | undefined;
-  /** 'short': whoever asks has a copy, and would rather go on with it than wait for a server that does not answer. */
+  /** 'short': the caller has a copy, and prefers it to waiting for a server that does not answer. */
   patience?: 'short' | undefined;
-  /** Whoever asks can do without: what the source refuses is absent, where it gives other files. */
+  /** The caller can do without: what the source refuses is absent, where it gives other files. */
   isOptional?: boolean | undefined;
   /** The file is small: it may be read whole at once, and one that is larger is refused before it is read. */
   mostBytes?: number | undefined;

@@ -28,7 +28,7 @@ export interface StoredEntry {
 /** Bytes in use, and bytes allowed. */
 export interface StorageEstimate {
   readonly usageBytes: number; // of everything of this origin, or of this folder in Node
-  readonly quotaBytes: number | undefined; // undefined: not told
+  readonly quotaBytes: number | undefined; // undefined: not reported
 }
 
 /** Held until `release()`, or until its worker or process ends. */

@@ -26,7 +26,7 @@ export class Watchdog {
     return this.#hasStalled;
   }
 
-  /** So many bytes of the body have come. */
+  /** This many bytes of the body have come. */
   advance(doneBytes: number): void {
     if (doneBytes - this.#countedBytes < LEAST_BYTES) return;
     this.#countedBytes = doneBytes;

@@ -104,7 +104,7 @@ export const UNWRITTEN = new Float32Array(Uint32Array.of(POISON).buffer)[0] ?? N
 
 /**
  * Runs one dispatch of a kernel. `read` bindings are given as values; `write` bindings as an `Output`, or as values
- * where the kernel updates what is there. Returns what stands in each `write` binding afterwards (f16 comes back as
+ * where the kernel updates what is there. Returns what is in each `write` binding afterwards (f16 comes back as
  * its bits).
  */
 export async function runKernel<

@@ -45,7 +45,7 @@ const first = (config: ConfigValues) => parseConfig(config, 'model').spec.layers
 const attentionOf = (layer: LayerSpec) => layer.sublayers[0]!.block as AttentionSpec;
 const routerOf = (layer: LayerSpec) => (layer.sublayers[1]!.block as MoeSpec).router;
 
-/** What `spec/model-families.md` says of released models, sections 3 and 4.1, where the class says the same. */
+/** Defaults that released models' configs rely on, where the class of transformers has the same. */
 test.each([
   [
     'olmoe',

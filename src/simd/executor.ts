@@ -22,7 +22,7 @@ export interface SimdResources {
   readonly scratch: Scratch;
 }
 
-/** Where a session's states lie in the main memory, by tensor name. */
+/** Where a session's states are in the main memory, by tensor name. */
 export type SimdStates = ReadonlyMap<string, Address>;
 
 /** Lets other work in after so long, so that an abort takes effect. */
@@ -34,7 +34,7 @@ const CALL_MULTIPLY_ADDS = 2 ** 23;
 /** Less than this is done sooner alone: a thread takes some microseconds to wake. */
 const SHARED_MULTIPLY_ADDS = 2 ** 17;
 
-/** Each thread takes so many chunks of a job, about: who begins late does fewer. */
+/** Each thread takes this many chunks of a job, about: a late thread does fewer. */
 const CHUNKS_EACH = 4;
 
 /** Runs one graph; its tensors have fixed places in the main memory. */
@@ -66,7 +66,7 @@ export class SimdExecutor<G extends Graph> {
   }
 
   /**
-   * Runs one step. What it writes lies in memory until the next one.
+   * Runs one step. What it writes is in memory until the next one.
    *
    * @throws {AtomoeError} network and the like, where experts had to be read; the signal's reason
    */

@@ -64,7 +64,7 @@ export class SimdMemory {
     return { memory: this.#number, kernel: number };
   }
 
-  /** Lets the threads forget the memory; whoever holds it has to as well. */
+  /** Lets the threads forget the memory; its holders have to as well. */
   dispose(): void {
     this.threads?.forget(this.#number);
   }

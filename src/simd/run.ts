@@ -6,7 +6,7 @@ import type { RecordLayout } from '../weights/record.ts';
 import type { Address, FormatKernels, SimdKernels } from './kernels.ts';
 import type { SimdMemory } from './memory.ts';
 
-/** A dense weight as it lies in a memory. */
+/** A dense weight as it is in a memory. */
 export interface SimdWeight {
   readonly memory: SimdMemory;
   readonly format: FormatName;
@@ -19,7 +19,7 @@ export interface SimdExperts {
   units(bank: number): number;
   layout(bank: number): RecordLayout;
   memory(bank: number): SimdMemory;
-  /** u32 [units] in the layer's memory: where each record lies; 0 where it is absent. */
+  /** u32 [units] in the layer's memory: where each record is; 0 where it is absent. */
   table(bank: number): Address;
   /**
    * Makes what the tokens chose ready, and runs `wave` once all of it is there; in several waves, each with some of the
@@ -77,12 +77,12 @@ export interface SimdRun {
   readonly main: SimdMemory;
   readonly experts: SimdExperts | undefined;
   readonly signal: AbortSignal | undefined;
-  /** Where a tensor lies in `main`. */
+  /** Where a tensor is in `main`. */
   at(tensor: Tensor): Address;
   floats(tensor: Tensor): Float32Array<ArrayBuffer>;
   words(tensor: Tensor): Uint32Array<ArrayBuffer>;
   weight(weight: Weight): SimdWeight;
-  /** Where an exact (f32) weight lies in `main`. */
+  /** Where an exact (f32) weight is in `main`. */
   exactAt(weight: Weight): Address;
   /** Bytes of `memory` that are the op's until it ends. */
   scratch(memory: SimdMemory, sizeBytes: number): Address;

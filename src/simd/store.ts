@@ -6,7 +6,7 @@ import type { RecordLayout } from '../weights/record.ts';
 import type { Address } from './kernels.ts';
 import { MOST_MEMORY_BYTES, SimdMemory, type SimdModule } from './memory.ts';
 
-/** Layers share a memory up to so many bytes: a resize gives memories back one by one. */
+/** Layers share a memory up to this many bytes: a resize gives memories back one by one. */
 const WANTED_MEMORY_BYTES = 2 ** 30;
 
 /** Records begin on cache lines. */
@@ -22,7 +22,7 @@ export interface SimdStoreOptions {
 }
 
 /**
- * Divides the slots into memories: each layer's lie in one.
+ * Divides the slots into memories: each layer's are in one.
  *
  * @throws {AtomoeError} limit-too-small - a layer's slots are more than one memory holds
  */
@@ -113,7 +113,7 @@ export class SimdStore implements SlotStore {
     return this.#pool(layer).memory;
   }
 
-  /** u32 [units] in the layer's memory: where each unit's record lies; 0 where it is absent. */
+  /** u32 [units] in the layer's memory: where each unit's record is; 0 where it is absent. */
   table(layer: number): Address {
     return this.#tables[layer] ?? 0;
   }
@@ -128,7 +128,7 @@ export class SimdStore implements SlotStore {
     return this.#isShared ? 0 : groupOf(this.plan, layer);
   }
 
-  /** The slot in which a place of a layer lies at first. */
+  /** The slot in which a place of a layer is at first. */
   home(layer: number, place: number): number {
     return homeSlot(this.plan, this.#isShared ? 0 : layer, place);
   }
@@ -145,14 +145,14 @@ export class SimdStore implements SlotStore {
     to.write(layer, toSlot, from.memory(layer).bytes.subarray(at, at + from.recordBytes));
   }
 
-  /** Notes where a unit lies from now on, or that it is absent. */
+  /** Notes where a unit is from now on, or that it is absent. */
   point(layer: number, unit: number, slot: number | undefined): void {
     this.#slots[layer * this.unitsPerLayer + unit] = slot ?? ABSENT;
     this.memory(layer).words(this.table(layer) + 4 * unit, 1)[0] =
       slot === undefined ? 0 : this.#at(layer, slot);
   }
 
-  /** The slot that a unit lies in. */
+  /** The slot that a unit is in. */
   slotOf(layer: number, unit: number): number | undefined {
     const slot = this.#slots[layer * this.unitsPerLayer + unit] ?? ABSENT;
     return slot === ABSENT ? undefined : slot;

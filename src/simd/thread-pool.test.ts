@@ -1,4 +1,4 @@
-/** Jobs are done once, whoever does them, and jobs follow jobs without anyone taking part in a wrong one. */
+/** Jobs are done once, whichever thread does them, and jobs follow jobs without anyone taking part in a wrong one. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SimdMemory, type SimdModule } from './memory.ts';
 import { openKernels } from './modules.ts';

@@ -28,7 +28,7 @@ const MOST_TICKETS = 2 ** 30;
 
 /**
  * The caller writes a job into shared memory, takes chunks of it as the threads do, and waits for those that others took:
- * a thread that wakes too late finds nothing to do, and nobody waits for it. Chunks are independent outputs, so that the
+ * a thread that wakes too late finds nothing to do, and no one waits for it. Chunks are independent outputs, so that the
  * bits do not depend on who computes them. Idle threads sleep.
  */
 export class ThreadPool {

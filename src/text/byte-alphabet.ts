@@ -1,5 +1,5 @@
 /**
- * The letters that byte-level tokenizers write for bytes: printable Latin-1 stands for itself, the other 68 bytes take
+ * The letters that byte-level tokenizers write for bytes: printable Latin-1 means itself, the other 68 bytes take
  * the code points from 256 on, in order. (The alphabet of GPT-2.)
  */
 export const unicodeToByte: ReadonlyMap<string, number> = makeAlphabet();

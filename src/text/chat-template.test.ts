@@ -171,7 +171,7 @@ test.each<[string, string, 'bad-file' | 'unsupported-model', RegExp]>([
   ['an unknown filter', '{{ 1 | nothing }}', 'bad-file', /no valid Jinja: No filter named 'nothing'/],
   ['an unknown test', '{{ 1 is nothing }}', 'bad-file', /no valid Jinja: No test named 'nothing'/],
   ['an unknown tag', '{% do x.append(1) %}', 'bad-file', /no valid Jinja: there is no tag "do"/],
-  ['a letter that no tag has', '{{ a ? b }}', 'bad-file', /no valid Jinja: "\?" stands where none may/],
+  ['a letter that no tag has', '{{ a ? b }}', 'bad-file', /no valid Jinja: unexpected "\?"/],
   [
     "a filter of Jinja2's that is lacking",
     "{{ 'a' | wordwrap(2) }}",

@@ -14,7 +14,7 @@ export interface RenderOptions {
   specialTokens?: Readonly<Record<string, string | readonly string[]>>;
   /** Opens the assistant's turn, so that the model answers. Default true. */
   addGenerationPrompt?: boolean;
-  /** What templates that ask for the date are told. Default: now. */
+  /** What templates that ask for the date are given. Default: now. */
   now?: Date;
   /** More variables for the template, such as `enable_thinking` or `tools`. */
   variables?: Readonly<Record<string, unknown>>;
@@ -29,7 +29,7 @@ let lastParsed: { source: string; template: jinjaModule.ParsedTemplate } | undef
  * @param template - the Jinja source; without one, see `joinTurns`
  * @throws {AtomoeError} bad-input - no messages, or the template refuses them (`raise_exception`); bad-file - it is no valid
  *   Jinja, fails by itself, or takes more than its budget; unsupported-model - it uses what Jinja2 has and Atomoe lacks.
- *   Its own faults are told with the line
+ *   Its own faults are reported with the line
  */
 export async function renderChat(
   template: string,

@@ -8,7 +8,7 @@ type IdOf = (token: string) => number | undefined;
 /**
  * @param processor - the `post_processor` of a tokenizer.json
  * @throws {AtomoeError} bad-file - it adds what is no token, or gives one another id than the vocabulary, or leaves out
- *   the text; unsupported-model - a name that stands for other tokens
+ *   the text; unsupported-model - a name that means other tokens
  */
 export function checkPostProcessor(processor: unknown, idOf: IdOf): void {
   if (!isObject(processor)) return;
@@ -41,7 +41,7 @@ function checkTemplate(processor: Json, idOf: IdOf): void {
   if (!hasText) throw bad('post_processor.single', 'without the text', 'the Sequence "A" in it');
 }
 
-/** A name of the template, which stands for the token of the same name. */
+/** A name of the template, which means the token of the same name. */
 function checkSpecial(name: unknown, named: Json, idOf: IdOf): void {
   const entry = typeof name === 'string' && Object.hasOwn(named, name) ? named[name] : undefined;
   const { tokens, ids } = isObject(entry) ? entry : {};
@@ -49,7 +49,7 @@ function checkSpecial(name: unknown, named: Json, idOf: IdOf): void {
   if (isOther) {
     throw new AtomoeError(
       'unsupported-model',
-      `tokenizer.json: in post_processor ${shown(name)} stands for ${shown(tokens)}; wanted a token of that name; choose ` +
+      `tokenizer.json: in post_processor ${shown(name)} means ${shown(tokens)}; wanted a token of that name; choose ` +
         'another model',
     );
   }

@@ -95,8 +95,8 @@ function checkMerges(merges: unknown): void {
   const isPair = (merge: unknown) =>
     typeof merge === 'string' ||
     (Array.isArray(merge) && merge.length === 2 && merge.every((part) => typeof part === 'string'));
-  const stranger: unknown = merges.find((merge: unknown) => !isPair(merge));
-  if (stranger !== undefined) throw bad('model.merges: an entry', stranger, 'two texts');
+  const invalid: unknown = merges.find((merge: unknown) => !isPair(merge));
+  if (invalid !== undefined) throw bad('model.merges: an entry', invalid, 'two texts');
 }
 
 /** `[[token, score], ...]`, of Unigram. */

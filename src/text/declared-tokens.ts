@@ -19,7 +19,7 @@ export interface DeclaredTokens {
   readonly added: readonly AddedToken[];
   /** Never shown, and never part of a text: contents. */
   readonly special: ReadonlySet<string>;
-  /** What chat templates are told: `bos_token` and the like, `additional_special_tokens` and a model's own names. */
+  /** What chat templates are given: `bos_token` and the like, `additional_special_tokens` and a model's own names. */
   readonly named: Readonly<Record<string, string | readonly string[]>>;
 }
 
@@ -82,7 +82,7 @@ function namedTokens(config: Json): Record<string, string | string[]> {
   return named;
 }
 
-/** A token stands in a config as a string or as an object with its content. */
+/** A token is in a config as a string or as an object with its content. */
 export function contentOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   const content =

@@ -209,12 +209,12 @@ class ProgramBuilder {
   }
 
   #emit(...instruction: number[]): number {
-    if (this.#ops.length > MOST_INSTRUCTIONS * FORK_SIZE) throw unsupported('a pattern of so many parts');
+    if (this.#ops.length > MOST_INSTRUCTIONS * FORK_SIZE) throw unsupported('a pattern of that many parts');
     return this.#ops.push(...instruction) - instruction.length;
   }
 }
 
-/** What stands in a look behind, as a pattern of one letter. */
+/** What is in a look behind, as a pattern of one letter. */
 function oneLetter(node: Node): string {
   if (node.kind === 'set') return node.source;
   if (node.kind === 'sequence' && node.items.length === 1 && node.items[0]) return oneLetter(node.items[0]);

@@ -1,6 +1,6 @@
 /**
  * Regular expressions of a tokenizer.json, matched in time that grows with the text and not with its square or worse. The
- * patterns come with the model, and JavaScript's own matcher cannot be stopped: `(a+)+$` would hold the thread for good.
+ * patterns come with the model, and JavaScript's own matcher cannot be stopped: `(a+)+$` would hold the thread permanently.
  *
  * A backtracking matcher over a small program, which never tries a place of the program twice at one place of the text:
  * what failed there once fails again, since nothing but the two places counts. So there are no back references.
@@ -13,7 +13,7 @@ const STEPS_PER_LETTER = 400;
 const LEAST_STEPS = 1_000_000;
 const MOST_STEPS = 60_000_000;
 
-/** Normalizers may lengthen a text so many times, and by so much. */
+/** Normalizers may lengthen a text this many times, and by this much. */
 const MOST_GROWTH = 8;
 const LEAST_ROOM = 65_536;
 
@@ -123,7 +123,7 @@ class Matcher {
     this.#touched = isLook ? [] : undefined;
   }
 
-  /** A match ended here: what lies on its way did not fail. */
+  /** A match ended here: what is on its way did not fail. */
   forget(at: number): void {
     const { forks } = this.#program;
     for (let place = at * forks; place < (at + 1) * forks; place++) this.#clear(place);

@@ -8,7 +8,7 @@ export interface ByteTable extends TokenTable {
   tokenText(id: number): string;
 }
 
-/** @returns null where the id stands for no token */
+/** @returns null where the id means no token */
 export function tokenBytes(table: ByteTable, id: number): number[] | null {
   const raw = table.rawToken(id);
   if (raw === undefined) return null;

@@ -1,6 +1,6 @@
 /**
  * Token strings to text, one at a time. A tokenizer.json names a decoder, often a chain of them; each is here a small
- * stage with state, so that a token costs the same wherever it stands in a reply. Pieces come out of the last stage
+ * stage with state, so that a token costs the same wherever it is in a reply. Pieces come out of the last stage
  * as soon as no later token can change them.
  */
 import { AtomoeError } from '../errors.ts';
@@ -73,7 +73,7 @@ function mapStage(map: (piece: string) => string): Stage {
   return { push: (piece) => [map(piece)], flush: () => [] };
 }
 
-/** Letters that stand for bytes (GPT-2's alphabet) to UTF-8 text. */
+/** Letters that mean bytes (GPT-2's alphabet) to UTF-8 text. */
 function byteLevelStage({ isAdded }: StageContext): Stage {
   const run = new ByteRun();
   return {

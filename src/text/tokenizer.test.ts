@@ -223,7 +223,7 @@ describe('what a post-processor puts around a text', () => {
       'a name for other tokens',
       template([special('bos'), text], { bos: { id: 'bos', ids: [1], tokens: ['<s>'] } }),
       'unsupported-model',
-      /"bos" stands for \["<s>"\]; wanted a token of that name/,
+      /"bos" means \["<s>"\]; wanted a token of that name/,
     ],
     [
       'without the text',

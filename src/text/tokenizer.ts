@@ -139,9 +139,9 @@ function missingBos(token: string): AtomoeError {
 /** An id that the model has not reads another row of its embedding, or none. */
 function checkFit(ownIds: ReadonlyMap<string, number>, { added }: DeclaredTokens, vocab: number): void {
   const all = [...ownIds, ...added.map(({ content, id }) => [content, id] as const)];
-  const stranger = all.find(([, id]) => id >= vocab);
-  if (!stranger) return;
-  const [content, id] = stranger;
+  const outside = all.find(([, id]) => id >= vocab);
+  if (!outside) return;
+  const [content, id] = outside;
   throw new AtomoeError(
     'bad-file',
     `the tokenizer does not fit the model: ${JSON.stringify(content.slice(0, 60))} has id ${id}, the model has ids ` +

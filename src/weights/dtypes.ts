@@ -1,7 +1,7 @@
 /** Element types of weight files, and how their elements are read. */
 import { bf16ArrayToF32, f16ArrayToF32 } from './half.ts';
 
-/** Bytes per element, by the name that safetensors 0.8 gives the type. Elements below a byte lie without a gap. */
+/** Bytes per element, by the name that safetensors 0.8 gives the type. Elements below a byte follow one another without a gap. */
 export const DTYPE_BYTES = {
   F4: 0.5,
   F6_E2M3: 0.75,
@@ -71,7 +71,7 @@ const VIEWS = {
   F64: Float64Array,
 } as const satisfies Record<NumericDtype, unknown>;
 
-/** A typed view of the bytes; they are copied only when they do not lie at a multiple of the element's size. */
+/** A typed view of the bytes; they are copied only when they are not at a multiple of the element's size. */
 function elements(dtype: NumericDtype, bytes: Uint8Array<ArrayBuffer>) {
   const View = VIEWS[dtype];
   const aligned = bytes.byteOffset % DTYPE_BYTES[dtype] === 0 ? bytes : bytes.slice();

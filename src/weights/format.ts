@@ -29,7 +29,7 @@ export interface FormatShaders {
 }
 
 /**
- * A weight format: how the numbers of a matrix lie in bytes, in files of records, in memory and in GPU memory.
+ * A weight format: how the numbers of a matrix are laid out in bytes, in files of records, in memory and in GPU memory.
  *
  * A matrix [rows, cols] is row-major. Kernels read it 16 bytes at a time, and what each load holds is a unit of
  * neighbouring weights of one row. The first plane is made of whole units and begins with the matrix; a second one,

@@ -11,7 +11,7 @@ const STORED = Object.fromEntries(
 /** Holds any matrix without loss: for what is exact, for computed weights, and where nothing else fits. */
 export const EXACT = FORMATS.f32.name;
 
-/** Whether rows of so many columns can be loaded in this format. Every row can in the exact one. */
+/** Whether rows of this many columns can be loaded in this format. Every row can in the exact one. */
 export function holdsRows(format: FormatName, cols: number): boolean {
   return format === EXACT || cols % weightFormat(format).block === 0;
 }

@@ -11,7 +11,7 @@ export interface RecordPart {
   readonly offsetBytes: number; // from the record's start; a multiple of 256
 }
 
-/** How every record of a model lies. */
+/** The layout of every record of a model. */
 export interface RecordLayout {
   readonly parts: Readonly<Record<string, RecordPart>>; // `gate`, `up`, `down`; or `in`, `out`
   readonly sizeBytes: number; // a multiple of 256
@@ -22,7 +22,7 @@ export type RecordShapes = Readonly<Record<string, readonly [rows: number, cols:
 
 const ALIGNMENT = 256; // the portable storage alignment: parts can be bound on their own
 
-/** Where a part may begin that lies behind so many bytes. */
+/** Where a part may begin that is behind this many bytes. */
 export function alignPart(sizeBytes: number): number {
   return Math.ceil(sizeBytes / ALIGNMENT) * ALIGNMENT;
 }

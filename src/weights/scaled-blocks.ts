@@ -1,6 +1,6 @@
 /**
  * What formats have in common whose blocks of 32 weights of one row share an f16 scale. The values are ggml's; the place of
- * the bits is ours. A ggml block is 2 bytes of scale and then its quants, so quants lie at odd places for 32-bit loads. Here
+ * the bits is ours. A ggml block is 2 bytes of scale and then its quants, so quants are at odd places for 32-bit loads. Here
  * a matrix is taken apart: first all quants, row after row, then all scales, two to a 32-bit word, in the order of the blocks.
  */
 import { AtomoeError, invariant } from '../errors.ts';
@@ -57,7 +57,7 @@ function blockBytes(kind: BlockKind, rows: number, cols: number): number {
   return blockPlanes(kind, rows, cols).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
-/** A matrix to be filled, of so many values. */
+/** A matrix to be filled, of this many values. */
 export function emptyBlocks(kind: BlockKind, elements: number, rows: number, cols: number): Blocks {
   invariant(elements === rows * cols, () => `${kind.name}: ${elements} values, not ${rows} x ${cols}`);
   return blocksOf(kind, new Uint8Array(blockBytes(kind, rows, cols)), rows, cols);

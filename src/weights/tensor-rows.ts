@@ -1,4 +1,4 @@
-/** Where matrices stand in the tensors of a checkpoint, as plain data. */
+/** Where matrices are in the tensors of a checkpoint, as plain data. */
 
 /** Rows `[rowStart, rowStart + rowCount)` of a named tensor of a checkpoint, seen as [rows, cols] (last dimension = cols). */
 export interface TensorRows {

@@ -38,7 +38,7 @@ export { lostError };
 
 /** How a page connects to an engine at the other end of a port. */
 export interface ConnectOptions extends Omit<OpenOptions, 'autoBudget'> {
-  /** What `memoryBudget: 'auto'` stands for, watched over from this side. */
+  /** What `memoryBudget: 'auto'` means, watched over from this side. */
   readonly memory?: AutoMemory;
   readonly signal?: AbortSignal;
   /** Ends the worker; called once, after it was told to dispose or when it is given up. */
@@ -146,7 +146,7 @@ class WorkerEngine implements Engine {
   }
 }
 
-/** A session that nobody holds any more is disposed of at the other end. */
+/** A session that is no longer referenced is disposed of at the other end. */
 const droppedSessions = new FinalizationRegistry<() => void>((dispose) => dispose());
 
 class WorkerSession implements Session {

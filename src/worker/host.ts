@@ -24,7 +24,7 @@ import {
 interface Call {
   readonly abort: AbortController;
   readonly window: CreditWindow; // unused by calls that are answered once
-  hasLeft: boolean; // nobody reads the stream any more
+  hasLeft: boolean; // no one reads the stream any more
 }
 
 /** Opening may fail; the first reply is where that can be said. */
@@ -35,7 +35,7 @@ type OpenEngine = (options: OpenOptions & { readonly kernels: KernelSource }) =>
 
 type WithId<T> = T & { readonly id: number };
 
-/** Serves the engine that `openEngine` makes to whoever holds the other end of `port`. */
+/** Serves the engine that `openEngine` makes to the other end of `port`. */
 export function hostEngine(port: PortLike, openEngine: OpenEngine, onDispose: () => void = () => {}): void {
   const host = new EngineHost((message) => port.postMessage(message), openEngine, onDispose);
   port.addEventListener('message', (event) => host.receive(event.data as ToHost));
@@ -211,7 +211,7 @@ class EngineHost {
     }
   }
 
-  /** The page refuses what a busy session would refuse; here nobody could be told. */
+  /** The page refuses what a busy session would refuse; here there is no caller to tell. */
   #reset(id: number): void {
     try {
       this.#session(id)?.reset();
@@ -284,7 +284,7 @@ async function pump(
       if (!call.hasLeft) batch.push(step.value);
     }
   } catch (error) {
-    if (!call.hasLeft) throw error; // an error that nobody is there to read
+    if (!call.hasLeft) throw error; // an error that no one is there to read
   } finally {
     await iterator.return?.();
   }

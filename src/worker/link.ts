@@ -79,7 +79,7 @@ export class Link {
     this.#close = close;
     this.#folders = new SharedFolders((answer, transfer) => this.#port.postMessage(answer, transfer ?? []));
     this.lost = new Promise<never>((_, reject) => (this.#rejectLost = reject));
-    this.lost.catch(() => {}); // nobody is obliged to listen
+    this.lost.catch(() => {}); // listening is optional
     port.addEventListener('message', (event) => this.#receive(event.data as ToClient | undefined));
     port.addEventListener('messageerror', () => this.fail(lostError('a message from it could not be read')));
     port.start?.();

@@ -29,7 +29,7 @@ export interface OpenOptions {
   readonly threads?: number; // of the CPU, where it runs the model; default: the machine's, less one, 8 at most
   readonly adapterClass?: AdapterReport['adapterClass']; // for tests: as what to run the adapter
   readonly tuning?: 'auto' | 'off'; // whether to find the fastest kernels for this adapter; 'auto' by default
-  readonly autoBudget?: AutoBudget; // what memoryBudget: 'auto' stands for: the page knows more of the machine
+  readonly autoBudget?: AutoBudget; // what memoryBudget: 'auto' means: the page knows more of the machine
   readonly headers?: Readonly<Record<string, string>>; // of every model that names none of its own
 }
 
@@ -87,7 +87,7 @@ export type FileAnswer =
 export type ToHost =
   | ((CallRequest | StreamRequest) & { readonly id: number })
   | { readonly kind: 'abort'; readonly id: number } // the caller's signal fired
-  | { readonly kind: 'leave'; readonly id: number } // nobody reads this stream any more
+  | { readonly kind: 'leave'; readonly id: number } // no one reads this stream any more
   | { readonly kind: 'credit'; readonly id: number; readonly count: number }
   | { readonly kind: 'session'; readonly session: number }
   | { readonly kind: 'session-reset'; readonly session: number }
@@ -157,7 +157,7 @@ export interface PortLike {
   start?(): void; // a MessagePort with listeners waits for it
 }
 
-/** Flattens an error for the crossing; `signal` is the caller's, so that its own reason is told from a failure. */
+/** Flattens an error for the crossing; `signal` is the caller's, so that its own reason is distinguished from a failure. */
 export function encodeError(error: unknown, signal?: AbortSignal): WireError {
   if (signal?.aborted && asTyped(error, signal) === signal.reason) return { kind: 'aborted' };
   const { code, message, cause } = typedError(error);

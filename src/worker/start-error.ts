@@ -62,7 +62,7 @@ async function lookAt({ address, reason }: StartFailure): Promise<Finding> {
     const type = response.headers.get('content-type') ?? 'of no type';
     if (!response.ok) return { code: 'network', what: `${name} answered ${response.status}` };
     if (!/javascript|ecmascript/i.test(type)) {
-      return { code: 'network', what: `${name} is ${type}, as where a page stands for missing files` };
+      return { code: 'network', what: `${name} is ${type}, as where a host sends a page for missing files` };
     }
   } catch {
     return { code: 'network', what: `${name} cannot be fetched, or not from this page (CORS, connect-src)` };

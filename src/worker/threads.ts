@@ -1,4 +1,4 @@
-/** Threads of the engine's own worker: further workers of the same script, which their name tells what to do. */
+/** Threads of the engine's own worker: further workers of the same script, which their name says what to do. */
 import type { Thread } from '../simd/thread-pool.ts';
 import { ARGUMENTS_AT, CONTROL, MOST_ARGUMENTS, serveThread, type ThreadPort } from '../simd/thread.ts';
 import { trustedScriptUrl } from './script-url.ts';

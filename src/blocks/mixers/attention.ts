@@ -70,7 +70,7 @@ function ropeTable({ builder, purpose }: Site, rope: RopeSpec): Weight {
   );
 }
 
-/** Tells all that the angles depend on: weights of one name are one. */
+/** Names all that the angles depend on: weights of one name are one. */
 function ropeName({
   theta,
   rotaryDim,

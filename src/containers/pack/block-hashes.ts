@@ -1,4 +1,4 @@
-/** Hashes of a file's blocks: whatever part of it is read, nobody sees a byte that is not as it was packed. */
+/** Hashes of a file's blocks: whatever part of it is read, no one sees a byte that is not as it was packed. */
 import { AtomoeError, invariant } from '../../errors.ts';
 import { allocate, checkRange, readExactly } from '../../io/read.ts';
 import type { FileSource, FolderSource, ReadOptions } from '../../io/source.ts';

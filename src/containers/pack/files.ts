@@ -1,4 +1,4 @@
-/** The files of a packed model: their names, and where records lie in them. `pack.ts` has the whole format. */
+/** The files of a packed model: their names, and where records are in them. `pack.ts` has the whole format. */
 export const MANIFEST_FILE = 'atomoe.json';
 
 /** The file of a packed model that holds everything but routed experts. */
@@ -21,7 +21,7 @@ export function recordStride(sizeBytes: number): number {
   return Math.ceil(sizeBytes / RECORD_ALIGNMENT) * RECORD_ALIGNMENT;
 }
 
-/** The files of so many records, of which `perFile` fit into one. */
+/** The files of this many records, of which `perFile` fit into one. */
 export function expertFiles(records: number, perFile: number, strideBytes: number): PackFile[] {
   return Array.from({ length: Math.ceil(records / perFile) }, (_, index) => ({
     name: `experts-${String(index + 1).padStart(5, '0')}.bin`,

@@ -16,7 +16,7 @@ const MOST_BLOCK_BYTES = 16 * 2 ** 20;
 
 const SECTIONS = ['denseHashes'];
 
-/** All are opened together. A pack of 1 TiB has a tenth of so many. */
+/** All are opened together. A pack of 1 TiB has a tenth of this many. */
 const MOST_FILES = 10_000;
 
 const ADVICE = 'the pack is damaged; download it again, or pack the model again';
@@ -168,7 +168,7 @@ class ManifestParser {
   }
 
   /**
-   * Parts lie one behind the other: the sizes alone tell where.
+   * Parts follow one another: the sizes determine where.
    *
    * @param common - the format of all parts, in version 1
    */
@@ -189,7 +189,7 @@ class ManifestParser {
     return part;
   }
 
-  /** The first file tells how many records a file takes, and so what all the others are. */
+  /** The first file says how many records a file takes, and so what all the others are. */
   files(value: unknown, records: number, strideBytes: number): PackFile[] {
     if (!Number.isSafeInteger(records * strideBytes)) {
       throw this.#wrong('layers x unitsPerLayer', records, 'a believable number of records');

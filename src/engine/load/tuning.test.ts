@@ -152,7 +152,7 @@ test('a gate of 160 experts is tuned among the forms that hold them', async () =
   const buffer = gpu.createBuffer({ label: 'bias', sizeBytes: 4 * experts, kind: 'weights' });
   const resources = { weight: () => wholeWeight(slice(buffer), { rows: 1 }, 'f32', 0), experts: undefined };
   const options = { label: 'gate', maxTokens: 4, contextTokens: 4, scalar: 'f32' } as const;
-  // As software, where two forms hold so many: on hardware there is no choice.
+  // As software, where two forms hold this many: on hardware there is no choice.
   const software = Gpu.adopt(gpu.device, 'software');
   const spec = { graph: builder.buildPart(), resources, options };
   const refusals = new Refusals();

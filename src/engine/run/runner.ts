@@ -71,7 +71,7 @@ export interface Runner {
   readonly chunkTokens: number; // tokens of one prefill step at most
   openState(): Promise<RunnerState>;
   /**
-   * Takes a state back, for steps that go on behind its first `past` tokens.
+   * Takes a state back, for steps that continue behind its first `past` tokens.
    *
    * @returns where they do: `past`, or less where the state cannot be cut back: 0, or as far as it had come
    */

@@ -1,4 +1,4 @@
-/** OpenAI's shape, and replies that nobody reads to the end: on the CPU, with the story model. */
+/** OpenAI's shape, and replies that are never read to the end: on the CPU, with the story model. */
 import { resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';

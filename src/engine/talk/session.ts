@@ -57,7 +57,7 @@ export class EngineSession implements Session {
   readonly #parts: SessionParts;
   readonly #memory: SessionMemory = { state: undefined };
   #ids: number[] = []; // tokens whose keys and values are in the cache
-  #finish: (() => void) | undefined; // ends the reply that is going on, read or not
+  #finish: (() => void) | undefined; // ends the reply that is continuing, read or not
   #isDisposed = false;
 
   constructor(parts: SessionParts) {

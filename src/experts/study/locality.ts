@@ -2,9 +2,9 @@ import { NONE } from '../layer-cache.ts';
 import { allUses } from './optimum.ts';
 import { startOf, unitsOf, type RoutingTrace } from './trace.ts';
 
-/** How far routing stays the same for a while, apart from any policy (spec/expert-offload.md, 2.1). */
+/** Segment routing best performance (SRP) and cache ratio: how far routing stays the same for a while, apart from any policy. */
 
-/** The segment routing best performance: how well one fixed choice of units stands for a segment of tokens. */
+/** The segment routing best performance: how well one fixed choice of units represents a segment of tokens. */
 export interface SegmentRouting {
   readonly f1: number; // 2 * matches / (predictions + uses)
   readonly ratio: number; // predictions / uses: the cache that such a choice takes
@@ -91,7 +91,7 @@ class Pool {
     this.#lowest = new Tournament(places);
   }
 
-  /** One more use lies ahead. */
+  /** One more use is still to come. */
   expect(key: number): void {
     this.#add(key, STAMPS);
   }

@@ -19,7 +19,7 @@ test('a prompt in chunks is added up, tokens follow in order, a stopped one is l
   token(0, 0, 2); // this one stopped, and was run again
   token(0, 0, 2);
   token(1, 1, 3);
-  token(0, 1, 2); // this one stopped for good
+  token(0, 1, 2); // this one stopped permanently
   const trace = recorder.trace(HEAD);
   expect(trace.steps).toBe(2);
   expect(trace.prime).toEqual({ tokens: 5, uses: [Uint32Array.of(3, 0, 2, 0), Uint32Array.of(3, 1, 2, 0)] });

@@ -9,7 +9,7 @@ import { GPT_OSS, QWEN, layerTrace, randomTrace } from './traces.testing.ts';
 const RATIOS = [0.75, 1, 1.5, 2, 3, 4, 6];
 const SEEDS = Array.from({ length: 40 }, (_, seed) => seed);
 
-describe("the survey's tables (spec/expert-offload.md, 2.5), to 0.15 points", () => {
+describe('hit rates of an independent simulation of the same traces, to 0.15 points', () => {
   test.each<[string, RoutingTrace, MakePolicy, number[]]>([
     ['Qwen3-30B, LRU', QWEN, lru(), [31.0, 37.9, 44.7, 52.0, 64.3, 72.4, 83.9]],
     ['Qwen3-30B, LFU', QWEN, lfu(), [31.0, 37.9, 49.4, 57.0, 67.6, 75.4, 85.0]],

@@ -9,7 +9,7 @@ export interface RoutingTrace {
   readonly unitBytes: readonly number[]; // by layer
   readonly prime: Prime | null; // what a prompt of many tokens used before the first step
   readonly steps: number; // tokens
-  readonly warmUp: number; // so many steps at the beginning fill the cache and do not count
+  readonly warmUp: number; // this many steps at the beginning fill the cache and do not count
   readonly ids: Uint32Array; // [uses]: step by step, layer by layer, in rank order
   readonly starts: Uint32Array; // [steps * layers + 1]: where the ids of a step and layer begin
 }

@@ -97,7 +97,7 @@ function scoreParams({ io, bound, pageExperts }: Lowering) {
   };
 }
 
-/** All pages at once: a token's sum runs over its experts in rank order, wherever they lie. */
+/** All pages at once: a token's sum runs over its experts in rank order, wherever they are. */
 function recordsOf({ io }: Lowering) {
   return { bank: io.bank, inWaves: false };
 }

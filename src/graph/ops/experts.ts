@@ -114,7 +114,7 @@ function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[]
   ];
 }
 
-/** y[t] = sum over ranks of weight * out, whose rows lie by pairs, or where `place` says. */
+/** y[t] = sum over ranks of weight * out, whose rows are ordered by pairs, or where `place` says. */
 function combine(context: LowerContext, io: ExpertsIo, out: Tensor, place: Tensor | undefined): Dispatch {
   const { weights, y, topK, hidden } = io;
   const candidates = expertCombine.variants.filter(

@@ -18,7 +18,7 @@ export function assertStream(tensor: Tensor, context: LowerContext): void {
   invariant(scalarOf(tensor, context) === 'f32', () => `${tensor.name} is of the stream; wanted type 'f32'`);
 }
 
-/** Rows of a tensor of so many columns in a step. */
+/** Rows of a tensor of this many columns in a step. */
 export function rowsOf(tensor: Tensor, cols: number, tokens: number): number {
   return tensor.perToken > 0 ? (tensor.perToken / cols) * tokens : tensor.fixed / cols;
 }

@@ -126,7 +126,7 @@ class Cache implements DiskCache {
     if (known && this.#isOffline) return this.#openStored(known);
     try {
       const patience = known && isWhole(known) ? 'short' : undefined;
-      // What lies here is used where the source refuses it, and it is no longer asked whether it is there.
+      // What is here is used where the source refuses it, and it is no longer asked whether it is there.
       const isOptional = options.isOptional === true && (known === undefined || known === 'absent');
       const found = await this.openSource(name, { signal, patience, isOptional, mostBytes });
       if (found) {

@@ -1,6 +1,6 @@
 /** Which ranges of a file are stored, and where. */
 
-/** A stored range. It is known from the moment its bytes came, and durable once it stands in the journal. */
+/** A stored range. It is known from the moment its bytes came, and durable once it is in the journal. */
 export interface Extent {
   readonly offsetBytes: number; // in the source's file
   readonly sizeBytes: number;
@@ -10,7 +10,7 @@ export interface Extent {
   hash: string; // likewise
   /** Read back and found good in this session. */
   isVerified: boolean;
-  /** No longer of the file: whoever is reading it must not use what comes. */
+  /** No longer of the file: its readers must not use what comes. */
   isDropped: boolean;
 }
 

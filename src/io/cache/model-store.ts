@@ -1,4 +1,4 @@
-/** The models that lie in local storage: what a page lists, and what it deletes. */
+/** The models that are in local storage: what a page lists, and what it deletes. */
 import { AtomoeError } from '../../errors.ts';
 import { copiesOf, replay } from './files.ts';
 import { findJournal } from './journal.ts';
@@ -83,7 +83,7 @@ async function translated<T>(what: string, act: () => Promise<T>): Promise<T> {
     if (fault.kind === 'locked') {
       throw new AtomoeError(
         'storage-locked',
-        `${what}: it is in use (${fault.message}), nobody may have it open; close the other tabs that use it and try again`,
+        `${what}: it is in use (${fault.message}); close the other tabs that use it and try again`,
         { cause },
       );
     }

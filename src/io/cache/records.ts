@@ -1,5 +1,5 @@
 /**
- * The lines of a cache's journal: a checksum, a space, JSON. Together they say what of a model lies in its directory.
+ * The lines of a cache's journal: a checksum, a space, JSON. Together they say what of a model is in its directory.
  */
 import { checksum } from '../hash.ts';
 
@@ -16,7 +16,7 @@ export interface HeadRecord {
 export interface FileRecord {
   readonly kind: 'file';
   readonly file: string;
-  readonly id: number; // its bytes lie in `<id>.bin`; never used twice
+  readonly id: number; // its bytes are in `<id>.bin`; never used twice
   readonly sizeBytes: number;
   readonly validator: string;
 }

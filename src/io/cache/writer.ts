@@ -21,9 +21,9 @@ interface Written {
   readonly record: ExtentRecord;
 }
 
-const BATCH_BYTES = 16 * 2 ** 20; // written at once when so much waits
+const BATCH_BYTES = 16 * 2 ** 20; // written at once when this much waits
 const BATCH_MS = 200; // else after this
-/** Who reads on while so much waits to be written waits too: the bytes lie in memory. */
+/** Readers wait while this much waits to be written: the bytes are in memory. */
 const HIGH_WATER_BYTES = 64 * 2 ** 20;
 
 /** What a writer reports. */

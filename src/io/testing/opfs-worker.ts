@@ -1,4 +1,4 @@
-/** A dedicated worker for the tests of OPFS: it does to a cache what it is told. */
+/** A dedicated worker for the tests of OPFS: it does to a cache what it is asked to. */
 import { cachedFolder } from '../cache/disk-cache.ts';
 import type { CachedFolder, CacheStatus } from '../cache/disk-cache.ts';
 import { deleteModel, listModels } from '../cache/model-store.ts';

@@ -10,7 +10,7 @@ export interface AtomicExpertsOptions {
   readonly topK: number;
   readonly act: number;
   readonly pageExperts: number;
-  /** Expert id stands in row id % pageExperts of page floor(id / pageExperts). */
+  /** Expert id is in row id % pageExperts of page floor(id / pageExperts). */
   readonly page: (number: number) => AtomicPage;
 }
 

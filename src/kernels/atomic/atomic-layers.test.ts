@@ -77,7 +77,7 @@ function omniOutput(layer: OmniLayer, { ids, weights }: ProductRoute, pageExpert
   return { routed, y: routed.map((value, at) => value + shares[at]!) };
 }
 
-/** The weights of spec/omnimoe.md 3.1: f(a, b, s) = ((7 a + 3 b + s) mod 11 - 5) / 10. */
+/** Weights by a formula that other implementations can repeat: f(a, b, s) = ((7 a + 3 b + s) mod 11 - 5) / 10. */
 function goldenLayer(): OmniLayer {
   const matrix = (rows: number, cols: number, s: number) =>
     Float32Array.from({ length: rows * cols }, (_, at) => {

@@ -25,7 +25,7 @@ export function activeExperts({ tokens, topK, experts }: AtomicWork): number {
 
 /**
  * Chooses by the pairs that share a vector. Token by token, every pair reads its own input vector: tokens * topK of them.
- * By expert, an input vector is read once and the inputs of its tokens are gathered instead, which lie in a cache; that
+ * By expert, an input vector is read once and the inputs of its tokens are gathered instead, which are in a cache; that
  * costs the sort, nine dispatches over the pairs, and saves nothing while most active experts have one pair. Software adapters
  * never gain: there a load is instructions, whatever memory it reaches (SwiftShader, 20 pairs per expert, hidden 1024, f16:
  * scores by expert take 0.8 to 1.1 times those by token, and the sort a third as long again).

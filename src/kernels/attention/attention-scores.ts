@@ -46,7 +46,7 @@ export function attentionRecordsWords(size: Omit<UnfusedAttentionSize, 'headDim'
 
 /**
  * Softmax weights of four rows against 16 keys per lane, with neither workgroup memory nor barriers: quick where a
- * barrier is dear (software adapters). Any number of query tokens; `attentionValues` follows.
+ * barrier is expensive (software adapters). Any number of query tokens; `attentionValues` follows.
  */
 export const attentionScores = defineKernel({
   name: 'attention-scores',

@@ -9,7 +9,7 @@ export type TiledAttentionSize = Omit<UnfusedAttentionSize, 'past'>;
 
 const ROWS = 32; // of the shader
 
-/** Workgroups of all rows, in a form of so many dimensions. */
+/** Workgroups of all rows, in a form of this many dimensions. */
 export function attentionTiledGroups(
   { tokens, heads, kvHeads, headDim }: TiledAttentionSize,
   dims: number,
@@ -27,7 +27,7 @@ export function attentionTiledWork(
 
 /**
  * Attention for many query tokens, past or none: 32 rows (heads of a group, token by token) against 32 keys at a time
- * through workgroup memory. `dims` sizes the sums that lanes hold in registers: larger heads are cut into parts of so many
+ * through workgroup memory. `dims` sizes the sums that lanes hold in registers: larger heads are cut into parts of this many
  * dimensions, a workgroup each.
  */
 export const attentionTiled = defineKernel({

@@ -47,7 +47,7 @@ test('YaRN keeps fast pairs, divides slow ones, and scales the amplitude', () =>
   expect(scaled[31]! / plain[31]!).toBeCloseTo(1 / 32, 12);
   const low = (64 * Math.log(4096 / (2 * Math.PI * 32))) / (2 * Math.log(150_000));
   const high = (64 * Math.log(4096 / (2 * Math.PI))) / (2 * Math.log(150_000));
-  const ramp = (10 - low) / (high - low); // pair 10 lies between the ends 8.09 and 17.4
+  const ramp = (10 - low) / (high - low); // pair 10 is between the ends 8.09 and 17.4
   expect(scaled[10]! / plain[10]!).toBeCloseTo(1 - ramp + ramp / 32, 12);
   expect(ropeAngles({ theta: 150_000, rotaryDim: 64, positions: 1, scaling })[0]).toBe(1.25);
 });

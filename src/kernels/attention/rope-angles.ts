@@ -65,7 +65,7 @@ function llama3Kept(frequency: number, scaling: ScalingOf<'llama3'>): number {
 }
 
 function yarnKept(pair: number, theta: number, rotaryDim: number, scaling: ScalingOf<'yarn'>): number {
-  /** The (fractional) pair that makes so many turns within the trained length. */
+  /** The (fractional) pair that makes this many turns within the trained length. */
   const pairOfTurns = (turns: number) =>
     (rotaryDim * Math.log(scaling.originalPositions / (2 * Math.PI * turns))) / (2 * Math.log(theta));
   let low = pairOfTurns(scaling.betaFast);

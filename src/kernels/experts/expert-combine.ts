@@ -12,7 +12,7 @@ export interface ExpertCombineSize {
 const PLAIN = { out: 'read', weights: 'read', y: 'write' } as const;
 const SORTED = { ...PLAIN, place: 'read' } as const;
 
-/** The weighted sum over each token's experts, in rank order. `sorted`: rows lie in the order of sparse-dispatch. */
+/** The weighted sum over each token's experts, in rank order. `sorted`: rows are in the order of sparse-dispatch. */
 export const expertCombine = defineKernel({
   name: 'expert-combine',
   bindings: SORTED,

@@ -2,7 +2,7 @@ import type { Access, Bindings, Part } from '../../gpu/program.ts';
 import pool1 from '../../../shaders/lib/expert-pool-1.wgsl?raw';
 import pool4 from '../../../shaders/lib/expert-pool-4.wgsl?raw';
 
-/** Buffers that the expert slots of a kernel lie in. */
+/** Buffers that the expert slots of a kernel are in. */
 export type PoolCount = 1 | 4;
 
 /** Slot number of an expert that is not in GPU memory. */

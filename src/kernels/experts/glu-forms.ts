@@ -23,7 +23,7 @@ export type GluVariant = {
   readonly wg: number;
 };
 
-/** 32 lanes along a row read whole cache lines: for GPUs. Lanes alone suit software adapters, where barriers are dear. */
+/** 32 lanes along a row read whole cache lines: for GPUs. Lanes alone suit software adapters, where barriers are expensive. */
 const SHAPES = [
   { form: 'subgroup', subgroups: true, wg: 32 },
   { form: 'workgroup', subgroups: false, wg: 32 },
@@ -43,7 +43,7 @@ export function gluVariants(scalars: readonly Scalar[], pools: readonly PoolCoun
   );
 }
 
-/** Software adapters have no f16, and nobody spreads experts over four pools there. */
+/** Software adapters have no f16, and no one spreads experts over four pools there. */
 export function isForSoftware({ scalar, pools }: { scalar: Scalar; pools: PoolCount }): boolean {
   return scalar === 'f32' && pools === 1;
 }

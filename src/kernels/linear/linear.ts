@@ -44,7 +44,7 @@ export type LinearVariant = {
   readonly wg: number;
 };
 
-/** A dispatch computes `outs` outputs: those of the rows of w from `first` on, which stand in y from `y_first` on. */
+/** A dispatch computes `outs` outputs: those of the rows of w from `first` on, which are in y from `y_first` on. */
 export const LINEAR_PARAMS = {
   rows: 'u32',
   cols: 'u32',

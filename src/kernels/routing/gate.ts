@@ -24,7 +24,7 @@ export const MAX_GATE_EXPERTS = 1024;
 /** The largest topK that the kernel takes. */
 export const MAX_GATE_TOP_K = 64;
 
-/** `lane`: one lane per token, for adapters where workgroup memory is dear; `group`: a workgroup of `wg` lanes per token. */
+/** `lane`: one lane per token, for adapters where workgroup memory is expensive; `group`: a workgroup of `wg` lanes per token. */
 export interface GateForm {
   readonly form: 'lane' | 'group';
   readonly wg: number;

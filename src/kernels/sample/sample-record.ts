@@ -8,7 +8,7 @@
  *   4  number of candidates: min(64 or 256, vocab)
  *   5  id and logit (f32 bits) of each candidate, the largest logit first, the lower id first among equals
  *
- * Greedy decoding needs word 0 alone, and an embedding may read it where it lies.
+ * Greedy decoding needs word 0 alone, and an embedding may read it where it is.
  */
 export const RECORD_HEAD_WORDS = 5;
 
@@ -18,7 +18,7 @@ export const NOT_FINITE = 0xffffffff;
 /** Numbers of candidates that kernels are made for. */
 export type CandidateCount = 64 | 256;
 
-/** Words of a record with room for so many candidates. */
+/** Words of a record with room for this many candidates. */
 export function recordWords(candidates: number): number {
   return RECORD_HEAD_WORDS + 2 * candidates;
 }

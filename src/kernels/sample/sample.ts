@@ -15,7 +15,7 @@ export const BLOCK_WORDS = 4;
 
 /**
  * Into how many blocks a vocabulary is cut: several hundred, so that ranking them (every block against every other)
- * and ordering what lies in the best of them both stay small.
+ * and ordering what is in the best of them both stay small.
  */
 export function sampleBlocks(vocab: number): number {
   return Math.ceil(vocab / (vocab <= 16_384 ? 16 : vocab <= 65_536 ? 64 : 128));

@@ -17,7 +17,7 @@ import type {
 import type { ExpertRows } from '../../weights/tensor-rows.ts';
 import { readTheta } from './rope.ts';
 
-/** The sizes that nearly all decoder configs share, and where their tensors stand. */
+/** The sizes that nearly all decoder configs share, and where their tensors are. */
 export interface Shell {
   readonly hidden: number;
   readonly layerCount: number;
@@ -122,7 +122,7 @@ export function readActivation(config: ConfigReader): Activation {
   return ACTIVATIONS.get(name) ?? config.unsupported(`activation "${name}"`, known);
 }
 
-/** Matrices of so many rows each, stacked. */
+/** Matrices of this many rows each, stacked. */
 export function linear(
   cols: number,
   ...weights: readonly (readonly [name: string, rows: number])[]

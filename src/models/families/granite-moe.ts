@@ -16,7 +16,7 @@ import { refuseWindow } from './windows.ts';
 
 /**
  * Granite MoE: multipliers on embedding, attention, residual and logits; experts fused as [E, 2I, H], gate rows
- * first; softmax over the selected logits (spec/model-families.md 3.2).
+ * first; softmax over the selected logits (transformers' GraniteMoe).
  */
 export const graniteMoe: ConfigFamily = {
   modelTypes: ['granitemoe'],

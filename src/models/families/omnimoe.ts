@@ -24,8 +24,8 @@ export const EMBED_ROLES = {
 } as const;
 
 /**
- * OmniMoE: a Cartesian product router over one-neuron experts, beside a shared SwiGLU (spec/omnimoe.md). Nothing in
- * a file tells which table holds the input vectors, so `embed_roles` has to.
+ * OmniMoE: a Cartesian product router over one-neuron experts, beside a shared SwiGLU (arXiv:2602.05711). Nothing in
+ * a file says which table holds the input vectors, so `embed_roles` has to.
  */
 export const omnimoe: ConfigFamily = {
   modelTypes: ['omnimoe'],

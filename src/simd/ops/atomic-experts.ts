@@ -9,7 +9,7 @@ import { partOf } from './experts.ts';
 /** Outputs are cut at blocks of weights. */
 const BLOCK = 32;
 
-/** Pairs are scored so many at a time at least. */
+/** Pairs are scored this many at a time at least. */
 const PAIRS_TOGETHER = 16;
 
 /** y[t] = sum over ranks of weight * act(in . x[t]) * out, in rank order. */

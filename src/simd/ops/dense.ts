@@ -12,7 +12,7 @@ import { activationCode } from '../../kernels/core/activation.ts';
 import { SCRATCH_BYTES } from '../kernels.ts';
 import { formatKernel, SCRATCH, work, type SimdRun } from '../run.ts';
 
-/** Outputs of a linear kernel are computed so many at a time. */
+/** Outputs of a linear kernel are computed this many at a time. */
 const OUTS_TOGETHER = 8;
 
 /** y = multiplier * (x W^T + bias), computed where the weights are. */

@@ -9,7 +9,7 @@ import { inTurn, formatKernel, SCRATCH, work, type SimdRun } from '../run.ts';
 /** Of pairs that have no expert. */
 const NOWHERE = 0xffffffff;
 
-/** Outputs of a kernel are computed so many at a time. */
+/** Outputs of a kernel are computed this many at a time. */
 const OUTS_TOGETHER = 8;
 
 /**
@@ -57,7 +57,7 @@ export function experts(run: SimdRun, io: ExpertsIo): void | Promise<void> {
   return used ? used.then(finish) : finish();
 }
 
-/** The pairs of one expert: their rows lie side by side in what the experts put out. */
+/** The pairs of one expert: their rows are adjacent in what the experts put out. */
 interface Group {
   readonly expert: number;
   readonly first: number; // row of its first pair

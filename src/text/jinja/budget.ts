@@ -10,7 +10,7 @@ import { BudgetError } from './errors.ts';
  */
 export const MOST_STEPS = 3_000_000;
 
-/** Letters of the result, and of any text on the way. No model has a context for so many. */
+/** Letters of the result, and of any text on the way. No model has a context for this many. */
 export const MOST_LETTERS = 16 * 1024 * 1024;
 
 /** Letters that one step reads. */

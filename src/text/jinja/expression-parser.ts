@@ -38,11 +38,11 @@ export function parseExpression(stream: TokenStream): Expression {
 
 /** What a tuple may contain, and where it ends. */
 export interface TupleOptions {
-  /** `a if b` may stand in it; default true. */
+  /** `a if b` may be in it; default true. */
   readonly hasConditions?: boolean;
   /** A name that ends it. */
   readonly end?: string;
-  /** It stands in parentheses, so it may be empty. */
+  /** It is in parentheses, so it may be empty. */
   readonly isClosed?: boolean;
 }
 
@@ -254,7 +254,7 @@ function parseSubscript(stream: TokenStream, object: Expression): Expression {
       : { kind: 'item', object, key: only };
   }
   const items = parts.map((part) => {
-    if (Array.isArray(part)) throw stream.error('a slice stands beside another index');
+    if (Array.isArray(part)) throw stream.error('a slice beside another index');
     return part;
   });
   return { kind: 'item', object, key: { kind: 'tuple', items } };
@@ -296,7 +296,7 @@ export function parseArguments(stream: TokenStream): CallArguments {
       stream.next();
       keywords.push([name, parseExpression(stream)]);
     } else if (keywords.length > 0 || moreKeywords) {
-      throw stream.error('an argument without a name stands behind one with a name');
+      throw stream.error('a positional argument after a named one');
     } else args.push(parseExpression(stream));
   }
   return { args, keywords, moreArgs, moreKeywords };

@@ -142,7 +142,7 @@ class Lexer {
       return type === 'operator' ? value : '';
     }
     const letter = this.#source.charAt(this.#at);
-    throw this.#error(letter === '' ? 'a tag has no end' : `"${letter}" stands where none may`);
+    throw this.#error(letter === '' ? 'a tag has no end' : `unexpected "${letter}"`);
   }
 
   #error(what: string): JinjaSyntaxError {

@@ -247,7 +247,7 @@ function makeMacro({ name, signature, body }: MacroParts, scope: Scope): Callabl
   return new Callable(name, invoke, attributes);
 }
 
-/** Whether a name stands anywhere in a tree: `varargs` and the like are made only where they do. */
+/** Whether a name occurs anywhere in a tree: `varargs` and the like are made only where they do. */
 function mentions(tree: unknown, name: string): boolean {
   if (typeof tree !== 'object' || tree === null) return false;
   if ('kind' in tree && tree.kind === 'name' && 'name' in tree && tree.name === name) return true;

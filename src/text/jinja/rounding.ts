@@ -1,7 +1,7 @@
 import { JinjaError } from './errors.ts';
 
 /**
- * A number of zero or more with so many decimals, halves to even as Python has it. `toFixed` is exact but takes halves
+ * A number of zero or more with this many decimals, halves to even as Python has it. `toFixed` is exact but takes halves
  * up, and knows no more than 100 decimals.
  */
 export function fixed(value: number, decimals: number): string {
@@ -17,7 +17,7 @@ export function fixed(value: number, decimals: number): string {
   return decimals === 0 ? (BigInt(up) - 1n).toString() : exact.slice(0, dot + 1 + decimals);
 }
 
-/** round(): to even, at so many decimals; negative ones round tens and hundreds. */
+/** round(): to even, at this many decimals; negative ones round tens and hundreds. */
 export function rounded(value: number, decimals: number): number {
   if (!Number.isFinite(value)) return value;
   if (decimals < 0) {

@@ -186,7 +186,7 @@ function reversed(value: Value): Value {
 function batch(value: Value, count: Value, fill: Value): Value {
   const size = toCount(count);
   const items = [...iterate(value)];
-  // Jinja2 begins a new row where the old one has just so many: 0 fits once, less never.
+  // Jinja2 begins a new row where the old one has just this many: 0 fits once, less never.
   const rows: Value[][] = size === 0 && items.length > 0 ? [[]] : [];
   const step = size > 0 ? size : items.length;
   for (let at = 0; at < items.length; at += step) rows.push(items.slice(at, at + step));
