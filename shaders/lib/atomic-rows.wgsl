@@ -1,4 +1,4 @@
-// atomic-rows: where the vectors of one-neuron experts lie. Ids come in pages of params.page_experts consecutive ones,
+// atomic-rows: where the vectors of one-neuron experts are. Ids come in pages of params.page_experts consecutive ones,
 // a page is a record [input vectors | output vectors] in a slot, and a vector is a row of `units` units.
 // needs  lib/weights-*.wgsl; lib/expert-pool-*.wgsl; Params with page_experts and slot_vec4
 struct AtomicRow {
