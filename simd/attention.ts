@@ -3,10 +3,10 @@ import { dot4 } from './lib/f32';
 import { exponentials, largest4, scale as multiply, sum } from './lib/reduce';
 import { loadQuad, madd, storeQuad } from './lib/vector';
 
-/** Query heads that read the same keys together: scratch holds the scores of this many. */
+/** Query heads that are computed together, so that a token's keys are read in order: scratch has the scores of this many. */
 const HEADS: u32 = 8;
-/** Keys whose values are added for all these heads before the next ones: they fit a cache. */
-const KEYS: u32 = 32;
+/** Keys whose values are added for all these heads before those of the next ones. */
+const KEYS: u32 = 16;
 
 /** @param scratch - 4 * HEADS * (past + tokens) bytes */
 export function attention(
@@ -25,68 +25,124 @@ export function attention(
   first: u32,
   end: u32,
 ): void {
-  const stride: usize = 4 * kvHeads * headDim;
   for (let pair = first; pair < end;) {
     const t = pair / heads;
     const h = pair % heads;
-    const kvHead = (h * kvHeads) / heads;
-    let count: u32 = 1;
-    while (
-      count < HEADS &&
-      pair + count < end &&
-      h + count < heads &&
-      ((h + count) * kvHeads) / heads == kvHead
-    ) {
-      count++;
-    }
+    const count = min(min(heads - h, HEADS), end - pair);
     const seen = past + t + 1;
     const oldest = window > 0 && seen > window ? seen - window : 0;
-    const from = <usize>oldest * stride + 4 * kvHead * headDim;
+    const from = <usize>oldest * 4 * kvHeads * headDim;
     const at = <usize>pair * 4 * headDim;
-    attendHeads(q + at, k + from, v + from, y + at, scratch, count, seen - oldest, stride, headDim, scale);
+    attend(
+      q + at,
+      k + from,
+      v + from,
+      y + at,
+      scratch,
+      h,
+      count,
+      heads,
+      kvHeads,
+      headDim,
+      seen - oldest,
+      scale,
+    );
     pair += count;
   }
 }
 
-/** Some heads of one token, which share their keys and values. */
-function attendHeads(
+/** Heads h to h + count of one token; `weights` [count, keys]. */
+function attend(
   q: usize,
   k: usize,
   v: usize,
   y: usize,
   weights: usize,
+  h: u32,
+  count: u32,
   heads: u32,
-  keys: u32,
-  stride: usize,
+  kvHeads: u32,
   headDim: u32,
+  keys: u32,
   scale: f32,
 ): void {
   const row: usize = 4 * keys;
   const size: usize = 4 * headDim;
-  const factor = f32x4.splat(scale);
-  for (let j: u32 = 0; j < keys; j += 4) {
-    const left = keys - j;
-    const k0 = k + j * stride;
-    const k1 = left > 1 ? k0 + stride : k0;
-    const k2 = left > 2 ? k1 + stride : k0;
-    const k3 = left > 3 ? k2 + stride : k0;
-    for (let h: u32 = 0; h < heads; h++) {
-      const scores = f32x4.mul(dot4(q + h * size, k0, k1, k2, k3, headDim), factor);
-      storeQuad(weights + h * row + 4 * j, scores, left);
-    }
-  }
-  memory.fill(y, 0, heads * size);
-  for (let h: u32 = 0; h < heads; h++) {
-    const own = weights + h * row;
+  // Head h + i has the keys of head (h + i) * kvHeads / heads: `rest` is the remainder, which grows by kvHeads.
+  const skip = ((h * kvHeads) / heads) * size;
+  const rest = (h * kvHeads) % heads;
+  scoreHeads(q, k + skip, weights, count, heads, kvHeads, headDim, keys, rest, scale);
+  for (let i: u32 = 0; i < count; i++) {
+    const own = weights + i * row;
     exponentials(own, own, keys, largest4(own, keys));
   }
-  for (let j: u32 = 0; j < keys; j += KEYS) {
-    const some = min(keys - j, KEYS);
-    for (let h: u32 = 0; h < heads; h++) {
-      addValues(y + h * size, v + j * stride, weights + h * row + 4 * j, some, stride, headDim);
+  memory.fill(y, 0, count * size);
+  addHeads(y, v + skip, weights, count, heads, kvHeads, headDim, keys, rest);
+  for (let i: u32 = 0; i < count; i++) multiply(y + i * size, 1 / sum(weights + i * row, keys), headDim);
+}
+
+/** scores[i, j] = scale * q[i] . k[j], four keys at a time. */
+function scoreHeads(
+  q: usize,
+  k: usize,
+  scores: usize,
+  count: u32,
+  heads: u32,
+  kvHeads: u32,
+  headDim: u32,
+  keys: u32,
+  firstRest: u32,
+  scale: f32,
+): void {
+  const size: usize = 4 * headDim;
+  const stride = kvHeads * size;
+  const factor = f32x4.splat(scale);
+  for (let j: u32 = 0; j < keys; j += 4, k += 4 * stride) {
+    const left = keys - j;
+    let rest = firstRest;
+    let k0 = k;
+    for (let i: u32 = 0; i < count; i++) {
+      const k1 = left > 1 ? k0 + stride : k0;
+      const k2 = left > 2 ? k1 + stride : k0;
+      const k3 = left > 3 ? k2 + stride : k0;
+      const four = f32x4.mul(dot4(q + i * size, k0, k1, k2, k3, headDim), factor);
+      storeQuad(scores + 4 * (i * keys + j), four, left);
+      rest += kvHeads;
+      if (rest >= heads) {
+        rest -= heads;
+        k0 += size;
+      }
     }
   }
-  for (let h: u32 = 0; h < heads; h++) multiply(y + h * size, 1 / sum(weights + h * row, keys), headDim);
+}
+
+/** y[i] += sum over keys j of weights[i, j] * v[j]. */
+function addHeads(
+  y: usize,
+  v: usize,
+  weights: usize,
+  count: u32,
+  heads: u32,
+  kvHeads: u32,
+  headDim: u32,
+  keys: u32,
+  firstRest: u32,
+): void {
+  const size: usize = 4 * headDim;
+  const stride = kvHeads * size;
+  for (let j: u32 = 0; j < keys; j += KEYS, v += KEYS * stride) {
+    const some = min(keys - j, KEYS);
+    let rest = firstRest;
+    let value = v;
+    for (let i: u32 = 0; i < count; i++) {
+      addValues(y + i * size, value, weights + 4 * (i * keys + j), some, stride, headDim);
+      rest += kvHeads;
+      if (rest >= heads) {
+        rest -= heads;
+        value += size;
+      }
+    }
+  }
 }
 
 /** y += sum over keys of weight * value, key after key. */

@@ -1,33 +1,23 @@
 /** bf16: the upper half of an f32. */
-import { madd, sumLanes } from './vector';
+import { madd } from './vector';
 
-/** The products of four rows of weights with activations. */
-export function dot4(x: usize, w0: usize, w1: usize, w2: usize, w3: usize, cols: u32): v128 {
+/** Sums, in four lanes, of the products of a row of weights with activations. */
+export function dot(x: usize, w: usize, cols: u32): v128 {
   let a0 = f32x4.splat(0);
   let a1 = a0;
   let a2 = a0;
   let a3 = a0;
-  let b0 = a0;
-  let b1 = a0;
-  let b2 = a0;
-  let b3 = a0;
-  for (let end = x + 4 * cols; x < end; x += 32) {
-    const low = v128.load(x);
-    const high = v128.load(x, 16);
-    a0 = madd(lowHalves(w0), low, a0);
-    b0 = madd(highHalves(w0), high, b0);
-    a1 = madd(lowHalves(w1), low, a1);
-    b1 = madd(highHalves(w1), high, b1);
-    a2 = madd(lowHalves(w2), low, a2);
-    b2 = madd(highHalves(w2), high, b2);
-    a3 = madd(lowHalves(w3), low, a3);
-    b3 = madd(highHalves(w3), high, b3);
-    w0 += 16;
-    w1 += 16;
-    w2 += 16;
-    w3 += 16;
+  for (const end = w + 2 * (cols & ~15); w < end; w += 32, x += 64) {
+    a0 = madd(lowHalves(w), v128.load(x), a0);
+    a1 = madd(highHalves(w), v128.load(x, 16), a1);
+    a2 = madd(lowHalves(w + 16), v128.load(x, 32), a2);
+    a3 = madd(highHalves(w + 16), v128.load(x, 48), a3);
   }
-  return sumLanes(f32x4.add(a0, b0), f32x4.add(a1, b1), f32x4.add(a2, b2), f32x4.add(a3, b3));
+  if (cols & 8) {
+    a0 = madd(lowHalves(w), v128.load(x), a0);
+    a1 = madd(highHalves(w), v128.load(x, 16), a1);
+  }
+  return f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3));
 }
 
 /** Weights 0 to 3 of eight: each behind sixteen zero bits. */

@@ -1,9 +1,9 @@
 /** f16: two weights in each 32-bit lane. Infinities and NaNs come out as 65536 and more. */
 import { loadHalves } from './half';
-import { held, madd, sumLanes } from './vector';
+import { held, madd } from './vector';
 
 /**
- * `dot4` moves an f16 to where an f32 has exponent and fraction, so it is 2^-112 times its value. Activations make up for
+ * `dot` moves an f16 to where an f32 has exponent and fraction, so it is 2^-112 times its value. Activations make up for
  * 2^64 of that, the sums for the rest: neither leaves the range of f32.
  */
 const X_SCALE: f32 = 18446744073709551616.0; // 2^64
@@ -20,35 +20,24 @@ export function prepare(x: usize, to: usize, cols: u32): void {
   }
 }
 
-/** The products of four rows of weights with prepared activations. */
-export function dot4(x: usize, w0: usize, w1: usize, w2: usize, w3: usize, cols: u32): v128 {
+/** Sums, in four lanes, of the products of a row of weights with prepared activations. */
+export function dot(x: usize, w: usize, cols: u32): v128 {
   const mask = held(0x8fffe000, cols);
   let a0 = f32x4.splat(0);
   let a1 = a0;
   let a2 = a0;
   let a3 = a0;
-  let b0 = a0;
-  let b1 = a0;
-  let b2 = a0;
-  let b3 = a0;
-  for (let end = x + 4 * cols; x < end; x += 32) {
-    const even = v128.load(x);
-    const odd = v128.load(x, 16);
-    a0 = madd(evenHalves(w0, mask), even, a0);
-    b0 = madd(oddHalves(w0, mask), odd, b0);
-    a1 = madd(evenHalves(w1, mask), even, a1);
-    b1 = madd(oddHalves(w1, mask), odd, b1);
-    a2 = madd(evenHalves(w2, mask), even, a2);
-    b2 = madd(oddHalves(w2, mask), odd, b2);
-    a3 = madd(evenHalves(w3, mask), even, a3);
-    b3 = madd(oddHalves(w3, mask), odd, b3);
-    w0 += 16;
-    w1 += 16;
-    w2 += 16;
-    w3 += 16;
+  for (const end = w + 2 * (cols & ~15); w < end; w += 32, x += 64) {
+    a0 = madd(evenHalves(w, mask), v128.load(x), a0);
+    a1 = madd(oddHalves(w, mask), v128.load(x, 16), a1);
+    a2 = madd(evenHalves(w + 16, mask), v128.load(x, 32), a2);
+    a3 = madd(oddHalves(w + 16, mask), v128.load(x, 48), a3);
   }
-  const sums = sumLanes(f32x4.add(a0, b0), f32x4.add(a1, b1), f32x4.add(a2, b2), f32x4.add(a3, b3));
-  return f32x4.mul(sums, f32x4.splat(SUM_SCALE));
+  if (cols & 8) {
+    a0 = madd(evenHalves(w, mask), v128.load(x), a0);
+    a1 = madd(oddHalves(w, mask), v128.load(x, 16), a1);
+  }
+  return f32x4.mul(f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3)), f32x4.splat(SUM_SCALE));
 }
 
 // @ts-ignore: decorator

@@ -1,7 +1,25 @@
 /** f32, of any number of columns. */
 import { loadQuad, madd, storeQuad, sumLanes } from './vector';
 
-/** The products of four rows of weights with activations. */
+/** Sums, in four lanes, of the products of a row of weights with activations. */
+export function dot(x: usize, w: usize, cols: u32): v128 {
+  let a0 = f32x4.splat(0);
+  let a1 = a0;
+  let a2 = a0;
+  let a3 = a0;
+  for (const end = w + 4 * (cols & ~15); w < end; w += 64, x += 64) {
+    a0 = madd(v128.load(w), v128.load(x), a0);
+    a1 = madd(v128.load(w, 16), v128.load(x, 16), a1);
+    a2 = madd(v128.load(w, 32), v128.load(x, 32), a2);
+    a3 = madd(v128.load(w, 48), v128.load(x, 48), a3);
+  }
+  for (let left = cols & 15; left > 0; left -= min(left, 4), w += 16, x += 16) {
+    a0 = madd(loadQuad(w, left), loadQuad(x, left), a0);
+  }
+  return f32x4.add(f32x4.add(a0, a1), f32x4.add(a2, a3));
+}
+
+/** The products of x with four vectors, which are read together: they are in a cache, or apart. */
 export function dot4(x: usize, w0: usize, w1: usize, w2: usize, w3: usize, cols: u32): v128 {
   let a0 = f32x4.splat(0);
   let a1 = a0;

@@ -39,7 +39,7 @@ export function preparedBytes(cols: u32): usize {
   return 5 * cols;
 }
 
-/** Activations of 8 bits have their scales at the begin of scratch, in this much room. */
+/** Activations of 8 bits have their scales at the beginning of scratch, in this much room. */
 // @ts-ignore: decorator
 @inline
 function behindScales(scratch: usize, cols: u32): usize {
@@ -73,21 +73,21 @@ export function dot4(
   scratch: usize,
   cols: u32,
 ): v128 {
-  if (format == F32) return f32Format.dot4(x, w0, w1, w2, w3, cols);
-  if (format == F16) return f16.dot4(x, w0, w1, w2, w3, cols);
-  if (format == BF16) return bf16.dot4(x, w0, w1, w2, w3, cols);
-  // One row after the other: conversion costs more than loads of x, and memory is read in order.
-  const a = dot(format, x, w0, s0, scratch, cols / 32);
-  const b = dot(format, x, w1, s1, scratch, cols / 32);
-  const c = dot(format, x, w2, s2, scratch, cols / 32);
-  return sumLanes(a, b, c, dot(format, x, w3, s3, scratch, cols / 32));
+  // One row after the other: so is memory, which processors read ahead only in order.
+  const a = dot(format, x, w0, s0, scratch, cols);
+  const b = dot(format, x, w1, s1, scratch, cols);
+  const c = dot(format, x, w2, s2, scratch, cols);
+  return sumLanes(a, b, c, dot(format, x, w3, s3, scratch, cols));
 }
 
-function dot(format: u32, x: usize, w: usize, s: usize, scratch: usize, blocks: u32): v128 {
-  if (format == Q8_0) return q8_0.dot(x, w, s, blocks);
-  if (format == Q4_0) return q4_0.dot(x, w, s, blocks);
-  if (is(format, Q8_0)) return int8.dotQ8(x, scratch, w, s, blocks);
-  return int8.dotQ4(x, scratch, w, s, blocks);
+function dot(format: u32, x: usize, w: usize, s: usize, scratch: usize, cols: u32): v128 {
+  if (format == F32) return f32Format.dot(x, w, cols);
+  if (format == F16) return f16.dot(x, w, cols);
+  if (format == BF16) return bf16.dot(x, w, cols);
+  if (format == Q8_0) return q8_0.dot(x, w, s, cols / 32);
+  if (format == Q4_0) return q4_0.dot(x, w, s, cols / 32);
+  if (is(format, Q8_0)) return int8.dotQ8(x, scratch, w, s, cols / 32);
+  return int8.dotQ4(x, scratch, w, s, cols / 32);
 }
 
 /** `cols` weights of a row as f32, in their order. */
