@@ -1,4 +1,4 @@
-/** What stands where the story would be while there is none: an invitation, the progress of a load, a problem. */
+/** What is shown in the place of the story while there is none: an invitation, the progress of a load, a problem. */
 import type { ModelPlan } from '../src/engine/api.ts';
 import {
   describePlan,

@@ -1,4 +1,4 @@
-// `npm run check`: format, lint, WGSL, generated documents, types and builds. All steps run: one run tells everything.
+// `npm run check`: format, lint, WGSL, generated documents, types and builds. All steps run: one run reports everything.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';

@@ -1,6 +1,6 @@
 /**
  * Gives tests in Node what a browser gives them: `navigator.gpu`, of Dawn on whatever Vulkan driver the lane names.
- * Workgroup memory stays as it was, as in the lanes in Chromium (vitest.config.ts tells why).
+ * Workgroup memory stays as it was, as in the lanes in Chromium (vitest.config.ts says why).
  */
 import { create } from 'webgpu';
 

@@ -95,7 +95,7 @@ function ownBackportsLine() {
   if (!existsSync('/etc/os-release') || !run('apt-get', ['--version']).isDone) return undefined;
   const release = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
   if (release === undefined) return undefined;
-  apt(['update', '-q']); // apt tells only of sources whose lists it has; one that fails is one that we do not want
+  apt(['update', '-q']); // apt reports only sources whose lists it has; one that fails is one that we do not want
   const { out } = apt(['indextargets', '--format', '$(SITE)|$(RELEASE)|$(CODENAME)', 'Created-By: Packages']);
   return backportsLine(out, release, existsSync(KEYS) ? `[signed-by=${KEYS}] ` : '');
 }

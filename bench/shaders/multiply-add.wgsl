@@ -1,6 +1,6 @@
 // multiply-add: chains of v = v * a + b in registers, the most arithmetic a kernel can hope for
 //
-// y      [lanes] f32: what the chains end in, so that nobody optimises them away
+// y      [lanes] f32: what the chains end in, so that no compiler optimises them away
 // grid   params.groups workgroups of WG lanes; each lane runs CHAINS chains of vec4 for params.steps steps
 // parts  const CHAINS; fn step (fused or not)
 

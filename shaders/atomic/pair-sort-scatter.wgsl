@@ -74,7 +74,7 @@ fn main(
     let at = min(vec4<u32>(first) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.pairs - 1u));
     let own = params.stride * at;
     let ids = vec4<u32>(keys[own.x], keys[own.y], keys[own.z], keys[own.w]);
-    // Past the end stand copies of the last pair: behind all others, so no rank counts them.
+    // Past the end are copies of the last pair: behind all others, so no rank counts them.
     let digits = extractBits(ids, params.shift, params.bits);
     words[lane] = digits.x | (digits.y << 8u) | (digits.z << 16u) | (digits.w << 24u);
     workgroupBarrier(); // also behind the places that set_places or the last tile wrote

@@ -2,7 +2,7 @@
 //
 // grid   one lane per token and strip of 2 OUTS outputs, WG lanes to a workgroup (folded), strips fastest; h is
 //        weighted as it is read, and the sums run through the ranks in order
-// parts  alias scalar; lib/expert-lane with what it stands on (tile-rows-1); the pool; fn linear_group
+// parts  alias scalar; lib/expert-lane with what it needs (tile-rows-1); the pool; fn linear_group
 override WG: u32;
 
 struct Params {

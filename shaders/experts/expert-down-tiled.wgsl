@@ -4,7 +4,7 @@
 // out    [places, hidden] f32, untouched where the expert is absent
 // tiles  as in expert-gate-up-tiled.wgsl      table as in expert-down.wgsl      sums in f32
 // grid   x: the tile; y: the strip of 2 OUTS outputs (or of WG strips), from first_strip on
-// parts  lib/expert-staged or lib/expert-lane with what they stand on; the pools
+// parts  lib/expert-staged or lib/expert-lane with what they need; the pools
 // needs  width a multiple of UNIT
 override WG: u32;
 

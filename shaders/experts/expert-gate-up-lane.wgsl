@@ -1,7 +1,7 @@
 // expert-gate-up-lane: expert-gate-up.wgsl with lanes alone, for software adapters. Bindings and parameters as there.
 //
 // grid   one lane per pair and strip of OUTS outputs, WG lanes to a workgroup (folded), strips fastest
-// parts  alias scalar4; lib/expert-lane with what it stands on (tile-rows-1); the pool; fn activate; fn linear_group
+// parts  alias scalar4; lib/expert-lane with what it needs (tile-rows-1); the pool; fn activate; fn linear_group
 override WG: u32;
 
 struct Params {

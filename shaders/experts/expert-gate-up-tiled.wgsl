@@ -6,7 +6,7 @@
 // table  as in expert-gate-up.wgsl
 // grid   x: the tile, as sparse-dispatch counted them; y: the strip of OUTS outputs (or of WG strips), from first_strip
 //        on
-// parts  alias scalar4; lib/expert-staged or lib/expert-lane with what they stand on; the pools; fn activate
+// parts  alias scalar4; lib/expert-staged or lib/expert-lane with what they need; the pools; fn activate
 // needs  hidden a multiple of UNIT
 override WG: u32;
 

@@ -15,7 +15,7 @@ struct Params {
 }
 
 struct TileRows {
-  live: bool, // false: the tile lies past the end
+  live: bool, // false: the tile is past the end
   index: vec4<u32>, // token * heads + head; rows past the end repeat the last one
   seen: vec4<u32>, // a row sees keys oldest .. seen - 1; both never fall from one row to the next
   oldest: vec4<u32>,

@@ -1,4 +1,4 @@
-// dot q4_0: as lib/dot-f32.wgsl. A nibble is taken where it stands, as in lib/weights-q4_0.wgsl: at bit p it counts 2^p
+// dot q4_0: as lib/dot-f32.wgsl. A nibble is taken in place, as in lib/weights-q4_0.wgsl: at bit p it counts 2^p
 // times too much, and its inputs are divided by that, exactly.
 //
 // What is taken off a nibble is no more than half of what it can be: a compiler that multiplies out (Metal may) loses

@@ -1,4 +1,4 @@
-// dot q8_0: as lib/dot-f32.wgsl. A byte is taken where it stands, as in lib/weights-q8_0.wgsl: at bit p it counts 2^p
+// dot q8_0: as lib/dot-f32.wgsl. A byte is taken in place, as in lib/weights-q8_0.wgsl: at bit p it counts 2^p
 // times too much, and its inputs are divided by that, exactly. Nothing large is added and taken off again
 // (lib/dot-q4_0.wgsl).
 struct UnitInputs {
@@ -19,7 +19,7 @@ fn whole_bytes(words: vec4<u32>, mask: u32, offset: f32) -> vec4<f32> {
 }
 
 fn unit_dot(words: vec4<u32>, inputs: UnitInputs) -> f32 {
-  let flipped = words ^ vec4<u32>(0x00808080u); // bytes 0 to 2 are q + 128 then, and byte 3 is signed as it stands
+  let flipped = words ^ vec4<u32>(0x00808080u); // bytes 0 to 2 are q + 128 then, and byte 3 is signed as it is
   var sum = whole_bytes(flipped, 0x000000ffu, 0x1p7f) * inputs.at0;
   sum += whole_bytes(flipped, 0x0000ff00u, 0x1p15f) * inputs.at8;
   sum += whole_bytes(flipped, 0x00ff0000u, 0x1p23f) * inputs.at16;

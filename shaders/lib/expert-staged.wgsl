@@ -5,7 +5,7 @@
 // parts  lib/weights-*.wgsl, lib/expert-strip.wgsl, lib/expert-matrix.wgsl, the pools
 // needs  WG = 64; fn input4(at: u32) -> vec4<f32>; uniform control flow
 //
-// 32 columns at a time are unpacked into workgroup memory. The lanes stand 8 x 8: lane (i, j) sums for the rows
+// 32 columns at a time are unpacked into workgroup memory. The lanes form an 8 x 8 square: lane (i, j) sums for the rows
 // i, i + 8, ... and the outputs j, j + 8, ... of both strips, so that neighbours read neighbouring rows. Sums of a row
 // never depend on the other rows.
 const ROWS = 32u;

@@ -59,7 +59,7 @@ fn bins_of(least: u32, most: u32) -> Bins {
 
 fn bin_of(key: u32, range: Bins) -> u32 {
   let distance = u32(range.most - fixed_point(key, range.top)) >> range.shift;
-  let part = min(1024u, (distance << 10u) / range.depth); // about (part / 1024)^3 of the candidates lie above
+  let part = min(1024u, (distance << 10u) / range.depth); // about (part / 1024)^3 of the candidates are above
   return min((part * part * part) >> 22u, BINS - 1u);
 }
 

@@ -1,5 +1,5 @@
 // product candidates by counting in a quad, for up to 128 of them: as lib/product-count.wgsl, in the registers of four
-// lanes. Lane l holds candidates 16 i + 4 l .. 16 i + 4 l + 3 in sums[i]. Ties are rare, and told by the sum of all
+// lanes. Lane l holds candidates 16 i + 4 l .. 16 i + 4 l + 3 in sums[i]. Ties are rare, and found by the sum of all
 // ranks.
 // needs  number of candidates <= 128; WG = 4; subgroups; product-route.wgsl's functions
 const COLUMNS = 8u;

@@ -13,13 +13,13 @@ fn ones(marks: vec4<bool>) -> vec4<u32> {
   return select(vec4<u32>(0u), vec4<u32>(1u), marks);
 }
 
-// How many of four elements that stand later in the row come before each of the lane's own: the greater ones.
+// How many of four elements that come later in the row come before each of the lane's own: the greater ones.
 fn later(them: vec4<f32>, own: vec4<f32>) -> vec4<u32> {
   return ones(vec4<f32>(them.x) > own) + ones(vec4<f32>(them.y) > own) + ones(vec4<f32>(them.z) > own)
     + ones(vec4<f32>(them.w) > own);
 }
 
-// The same of elements that stand earlier: equal ones too.
+// The same of elements that come earlier: equal ones too.
 fn earlier(them: vec4<f32>, own: vec4<f32>) -> vec4<u32> {
   return ones(vec4<f32>(them.x) >= own) + ones(vec4<f32>(them.y) >= own) + ones(vec4<f32>(them.z) >= own)
     + ones(vec4<f32>(them.w) >= own);

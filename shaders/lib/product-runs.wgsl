@@ -14,7 +14,7 @@ fn key_of(element: u32) -> f32 {
   return keys[element / 4u][element % 4u];
 }
 
-// Whether an element stands before each of four others: a greater key, or an equal one and a lower number.
+// Whether an element comes before each of four others: a greater key, or an equal one and a lower number.
 fn stands_before(key: f32, element: u32, keys_of: vec4<f32>, elements: vec4<u32>) -> vec4<u32> {
   let greater = vec4<f32>(key) > keys_of;
   let first = (vec4<f32>(key) == keys_of) & (vec4<u32>(element) < elements);
@@ -34,7 +34,7 @@ fn block_ranks(quad: u32, base: u32, count: u32) -> vec4<u32> {
   return ranks;
 }
 
-// How many of the `count` elements in order from `base` on stand before a key; `ties` says whether equal ones do.
+// How many of the `count` elements in order from `base` on come before a key; `ties` says whether equal ones do.
 fn count_before(from_b: bool, base: u32, count: u32, key: f32, ties: bool) -> u32 {
   var low = 0u;
   var high = count;

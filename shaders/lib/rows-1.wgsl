@@ -13,7 +13,7 @@ fn mad(acc: Acc, x: XQuad, w: mat4x4<f32>) -> Acc {
   return acc + x * w;
 }
 
-// The sums lie row by row, four outputs to a row.
+// The sums are row by row, four outputs to a row.
 fn sum_at(sums: Acc, at: u32) -> f32 {
   return sums[at];
 }

@@ -16,7 +16,7 @@ fn not_finite(bits: u32) -> bool {
   return (bits & 0x7f800000u) == 0x7f800000u;
 }
 
-// Whether candidate a stands before b: the larger logit, the lower id among equals.
+// Whether candidate a comes before b: the larger logit, the lower id among equals.
 fn before(a: f32, a_id: u32, b: f32, b_id: u32) -> bool {
   return a > b || (a == b && a_id < b_id);
 }

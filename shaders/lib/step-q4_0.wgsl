@@ -1,4 +1,4 @@
-// step q4_0: as lib/step-f32.wgsl. A nibble is taken where it stands, at bit p: it counts 2^p times too much, which the
+// step q4_0: as lib/step-f32.wgsl. A nibble is taken in place, at bit p: it counts 2^p times too much, which the
 // prepared columns take back. The top one, with its first bit flipped, is q - 8 in two's complement; for the other 28
 // weights the 8 times the sum of their columns is taken off once.
 const STEP = 1u;

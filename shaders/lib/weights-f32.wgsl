@@ -1,6 +1,6 @@
 // weights f32: UNIT = 4 weights in one vec4<u32>.
 //
-// A matrix [rows, cols] lies row-major from vec4 number `base` on; unit u of row r stands at
+// A matrix [rows, cols] is stored row-major from vec4 number `base` on; unit u of row r is at
 // base + r * (cols / UNIT) + u. unpack_unit(words, scale) gives the unit as UNIT / 4 vec4s; scale is unused.
 // All formats share: UNIT, UNIT_VEC4, SCALED, unpack_unit(), unit_scale_index().
 const UNIT = 4u;

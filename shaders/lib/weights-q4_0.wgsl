@@ -1,12 +1,12 @@
 // weights q4_0: UNIT = 32 weights (a block) in one vec4<u32>, one f16 scale: w = scale * (q - 8).
 //
-// Byte j of the 16 holds weight j in its low nibble and weight j + 16 in its high one. A matrix lies as all its quants
+// Byte j of the 16 holds weight j in its low nibble and weight j + 16 in its high one. A matrix is stored as all its quants
 // row-major, then all its scales (src/weights/scaled-blocks.ts). Functions as in lib/weights-f32.wgsl.
 const UNIT = 32u;
 const UNIT_VEC4 = 8u;
 const SCALED = true;
 
-// A nibble is taken where it stands, at bit p: as a number it is q * 2^p, and the scale takes the power back. That
+// A nibble is taken in place, at bit p: as a number it is q * 2^p, and the scale takes the power back. That
 // needs no shifts, which are slow on software adapters.
 fn nibbles(words: vec4<u32>, mask: u32, factor: f32, offset: f32) -> vec4<f32> {
   return vec4<f32>(bitcast<vec4<i32>>(words & vec4<u32>(mask))) * factor + offset;

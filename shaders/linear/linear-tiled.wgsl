@@ -3,7 +3,7 @@
 // x      [rows, cols] scalar      w [outs, cols] in any weight format      bias [outs] f32, where there is one
 // y      [rows, outs] result      sums in f32
 // grid   a workgroup per tile of 32 rows x TILE_OUTS; tiles along outs run fastest (folded). 32 columns at a time are
-//        unpacked into workgroup memory. The 64 lanes stand 8 x 8; lane (i, j) sums for the rows i, i + 8, ... and the
+//        unpacked into workgroup memory. The 64 lanes form an 8 x 8 square; lane (i, j) sums for the rows i, i + 8, ... and the
 //        outputs j, j + 8, ..., so that neighbours read neighbouring rows.
 // parts  alias scalar4, result; lib/grid, lib/weights-*, lib/scales; const TILE_OUTS = 32 or 64
 // needs  cols a multiple of UNIT

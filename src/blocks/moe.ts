@@ -1,4 +1,4 @@
-/** A sublayer of routed experts: its router, what it tells ahead, its experts, and the shared one beside them. */
+/** A sublayer of routed experts: its router, what it predicts, its experts, and the shared one beside them. */
 import { rmsNormNode } from '../graph/ops/norm.ts';
 import { skipLightNode } from '../graph/ops/skip-light.ts';
 import type { RouteOutputs } from '../graph/node.ts';

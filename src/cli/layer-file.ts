@@ -64,7 +64,7 @@ const KINDS: readonly LayerKind[] = [
 ];
 
 /**
- * Tells the layer's kind by its tensor names, and its sizes by their shapes.
+ * Finds the layer's kind by its tensor names, and its sizes by their shapes.
  *
  * @throws {AtomoeError} bad-file - a tensor is missing or has a shape that does not fit the others
  */

@@ -29,7 +29,7 @@ const PROPERTIES = [
 
 /**
  * A chat with a language model that runs in the page. Each attribute is a property too, and follows it; a boolean one is
- * on where it stands, unless it says `false`, as some frameworks write.
+ * on where it is, unless it says `false`, as some frameworks write.
  *
  * @slot header - above the conversation
  * @slot empty - shown while nothing has been said
@@ -79,7 +79,7 @@ export class ChatElement extends ElementBase {
   #engine: Engine | undefined;
   #generateOptions: GenerateOptions = {};
   #loadOptions: LoadOptions = {};
-  #source: string | undefined; // the model attribute as last acted upon
+  #source: string | undefined; // the model attribute that was last applied
   #kind: ChatState['kind'] = 'idle';
 
   /** An engine that the page opened; the element neither loads nor disposes of it unasked. */

@@ -1,4 +1,4 @@
-/** The messages as they stand on the page: appended, never redrawn, the growing one by one text node. */
+/** The messages as they are on the page: appended, never redrawn, the growing one by one text node. */
 import { h } from './dom.ts';
 import type { ChatState, Message } from './state.ts';
 

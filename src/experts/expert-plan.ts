@@ -80,7 +80,7 @@ export function planExperts(
   };
 }
 
-/** The records lie ready in a format of their own; only their shape has to be this model's, in every layer. */
+/** The records are ready in a format of their own; only their shape has to be this model's, in every layer. */
 function planReady(banks: readonly ExpertBank[], ready: ReadyRecords, label: string): ExpertPlan {
   const { layout, unitsPerLayer } = ready;
   const found = recordText(

@@ -44,7 +44,7 @@ export interface SlotCounts {
   readonly reserved: number;
 }
 
-/** Where slots lie. A group is the layers that share buffers; its slots are numbered from 0. */
+/** Where slots are. A group is the layers that share buffers; its slots are numbered from 0. */
 export interface PoolPlan extends SlotCounts {
   readonly poolsPerLayer: 1 | 4;
   readonly layersPerGroup: number;

@@ -42,7 +42,7 @@ export class PromptWaves<S extends SlotStore> {
    * copied into it.
    *
    * @param canSplit - whether the work may run in waves
-   * @throws {AtomoeError} network, integrity and the like: the units that did not come are absent, all else stands
+   * @throws {AtomoeError} network, integrity and the like: the units that did not come are absent, everything else is unchanged
    */
   async run(
     used: LayerUse,

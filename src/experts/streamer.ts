@@ -165,7 +165,7 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
    * Makes the units of one token ready for what is submitted next.
    *
    * @returns undefined where all were at hand
-   * @throws {AtomoeError} network, integrity and the like: the units that did not come are absent, all else stands
+   * @throws {AtomoeError} network, integrity and the like: the units that did not come are absent, everything else is unchanged
    */
   demand(layer: number, units: Uint32Array, count: number, signal?: AbortSignal): Promise<void> | undefined {
     const cache = this.#cache(layer);

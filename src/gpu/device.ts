@@ -55,7 +55,7 @@ const USAGE: Readonly<Record<BufferUse, number>> = {
   readback: 0x1 | 0x8, // MAP_READ | COPY_DST
 };
 
-/** A map fails a little before the device tells that it was lost. */
+/** A map fails a little before the device reports that it was lost. */
 const LOSS_GRACE_MS = 1000;
 
 /** A device with its losses turned into typed errors and its bytes counted. */

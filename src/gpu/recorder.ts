@@ -59,7 +59,7 @@ function record(pass: GPUComputePassEncoder, { group, grid }: Command): void {
   else pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
 }
 
-/** One pass per dispatch: timestamps stand at pass boundaries. */
+/** One pass per dispatch: timestamps are taken at pass boundaries. */
 function recordTimed(encoder: GPUCommandEncoder, commands: readonly Command[], timer: PassTimer): void {
   commands.forEach((command, index) => {
     const at = timer.first + 2 * index;

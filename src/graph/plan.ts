@@ -29,7 +29,7 @@ export function wholeWeight(
   return { format, parts: [{ firstRow: 0, rows, scalesWords: scalesOffsetBytes / 4, slice: at }] };
 }
 
-/** How a dense weight lies, or will. */
+/** The layout that a dense weight has or will have. */
 export interface WeightFact {
   readonly format: FormatName;
   readonly parts: readonly PartFact[]; // in the order of their rows; one, unless no binding takes them all

@@ -2,7 +2,7 @@ import { invariant } from '../errors.ts';
 import type { Buffer } from '../gpu/buffer.ts';
 import type { TensorRows } from '../weights/tensor-rows.ts';
 
-/** What activations are stored as: told by the kernels, passed on to the engine. */
+/** What activations are stored as: defined by the kernels, passed on to the engine. */
 export type { Scalar } from '../kernels/common.ts';
 
 /** `scalar` is f32 or f16, as the engine was opened; the rest is what it says. All are 4 or 2 bytes an element. */

@@ -52,7 +52,7 @@ export type Reply =
   /** The server answers, and does not let this page have this file; `error` is for callers that cannot do without. */
   | { readonly kind: 'refused'; readonly error: Error };
 
-/** Whether two replies can be told to be of different versions; undefined: they say nothing that can be compared. */
+/** Whether two replies are known to be of different versions; undefined: they say nothing that can be compared. */
 export function isSameVersion(a: Version, b: Version): boolean | undefined {
   const both = (x: string | undefined, y: string | undefined) =>
     x === undefined || y === undefined ? undefined : strong(x) === strong(y);

@@ -73,7 +73,7 @@ export function redactCause(cause: unknown, secrets: readonly string[]): unknown
   return isClean ? cause : new Error(redact(cause instanceof Error ? cause.message : String(cause), secrets));
 }
 
-/** "org/name", as models are called on the hub, told how to become an address; else nothing. */
+/** "org/name", as models are called on the hub, with advice on how to make it an address; else nothing. */
 export function hubAdvice(text: string, before = ''): string {
   const name = /^(?:https?:\/\/(?:www\.)?huggingface\.co\/)?([\w][\w.-]*\/[\w][\w.-]*)\/?$/i.exec(text)?.[1];
   return name === undefined

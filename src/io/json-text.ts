@@ -55,7 +55,7 @@ function closingQuote(text: string, start: number): number {
   }
 }
 
-/** Stands for NaN while a text is parsed: no string of a model is this. */
+/** Represents NaN while a text is parsed: no string of a model is this. */
 const NAN_MARK = '\0NaN';
 
 /**
@@ -75,7 +75,7 @@ export function parseWithPythonNumbers(text: string): unknown {
 
 const PYTHON_NUMBERS = [
   ['NaN', JSON.stringify(NAN_MARK)],
-  ['Infinity', '1e999'], // which JSON.parse rounds to infinity; a minus sign may stand before it
+  ['Infinity', '1e999'], // which JSON.parse rounds to infinity; a minus sign may come before it
 ] as const;
 
 /** @returns undefined where the text has no such numbers */

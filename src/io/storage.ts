@@ -85,7 +85,7 @@ export function asFault(cause: unknown): StorageFault {
   return new StorageFault('failed', cause instanceof Error ? cause.message : String(cause), { cause });
 }
 
-/** Stands in where there is nothing to store in, such as some private windows: a cache over it only passes through. */
+/** Used where there is nothing to store in, such as some private windows: a cache over it only passes through. */
 export function noStorage(why: string): DiskStorage {
   const refuse = async () => {
     throw new StorageFault('unavailable', why);

@@ -21,7 +21,7 @@ export function spelling<const T extends string>(
  * Refuses a config that has more or fewer layers than the file: before anything is built of this many layers, and
  * because a model without its last layers speaks nonsense.
  *
- * @param base - what stands before `layers.`
+ * @param base - what comes before `layers.`
  * @throws {AtomoeError} bad-file
  */
 export function checkLayerCount(file: FileTensors, base: string, layers: number): void {

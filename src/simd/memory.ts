@@ -6,7 +6,7 @@ import type { ThreadPool } from './thread-pool.ts';
 const PAGE_BYTES = 2 ** 16;
 const MOST_PAGES = 2 ** 16; // 4 GiB, what addresses of 32 bits reach
 
-/** The kernels' own tables lie below this. */
+/** The kernels' own tables are below this. */
 const FIRST_BYTE = PAGE_BYTES;
 
 /** Allocations begin on cache lines: no two threads write to one, and kernels read whole vectors. */

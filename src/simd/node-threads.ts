@@ -2,7 +2,7 @@
 import type { Thread } from './thread-pool.ts';
 import { ARGUMENTS_AT, CONTROL, MOST_ARGUMENTS, serveThread } from './thread.ts';
 
-/** A thread is started from the text of its one function: where the library's files lie depends on how it was bundled. */
+/** A thread is started from the text of its one function: where the library's files are depends on how it was bundled. */
 export function startNodeThreads(count: number): Thread[] {
   // Not an import: bundlers of pages would look for it.
   const { Worker } = process.getBuiltinModule('node:worker_threads');

@@ -57,7 +57,7 @@ export interface Work {
   readonly scratchBytes: number;
 }
 
-/** Stands for the address of scratch in the arguments of a kernel. */
+/** Represents the address of scratch in the arguments of a kernel. */
 export const SCRATCH = NaN;
 
 /** Work of a kernel, its arguments checked by the compiler. */

@@ -15,7 +15,7 @@ export type ToThread =
 /** Where the words of the control block are; see `ThreadPool`. Numbers of arguments are f64, from `ARGUMENTS` bytes on. */
 export const CONTROL = {
   sequence: 0, // odd while a job is being written
-  serves: 1, // times that each thread was told to serve: more than a thread has heard of means mail
+  serves: 1, // times that each thread was asked to serve: more than a thread has received means mail
   ready: 2, // times that threads have begun to serve, all together
   next: 3, // the ticket that is taken next
   completed: 4, // chunks of this job

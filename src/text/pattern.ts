@@ -37,7 +37,7 @@ interface Match {
   readonly index: number;
 }
 
-/** Stands where the library expects a global RegExp. Replacements are plain text: `$1` is a dollar and a one. */
+/** Used where the library expects a global RegExp. Replacements are plain text: `$1` is a dollar and a one. */
 export class Pattern {
   readonly flags = 'gu';
   readonly #find: (text: string) => Generator<Match, void, undefined>;

@@ -1,4 +1,4 @@
-/** What formats have in common whose weights stand one behind the other, without scales. */
+/** What formats have in common whose weights follow one another, without scales. */
 import type { Plane } from './format.ts';
 
 /** @returns one plane; whole 32-bit words, as buffers want them */

@@ -1,6 +1,6 @@
 import type { WeightDtype } from './dtypes.ts';
 
-/** Where one kind of a matrix' data stands: its quants, the scales of its blocks. Bytes from the matrix' start. */
+/** Where one kind of a matrix' data is: its quants, the scales of its blocks. Bytes from the matrix' start. */
 export interface Plane {
   readonly name: string;
   readonly offsetBytes: number; // a multiple of 16
@@ -43,7 +43,7 @@ export interface WeightFormat {
   readonly unit: number;
   /** The element type of files whose bytes are this format as they are. Formats without one are quantised. */
   readonly storedAs?: WeightDtype;
-  /** Where the data of a [rows, cols] matrix stands. `cols` is a multiple of `block`, unless the format is f32. */
+  /** Where the data of a [rows, cols] matrix is. `cols` is a multiple of `block`, unless the format is f32. */
   planes(rows: number, cols: number): readonly Plane[];
   readonly wgsl: FormatShaders;
   /** The specification: the [rows, cols] values that kernels see. May return a view of `bytes`. */

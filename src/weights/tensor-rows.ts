@@ -20,7 +20,7 @@ export interface ExpertRows {
   readonly count?: number; // default: all that are left
 }
 
-/** One matrix of every expert of a layer: where it stands, and its shape in one expert. */
+/** One matrix of every expert of a layer: where it is, and its shape in one expert. */
 export interface ExpertPart {
   readonly rows: ExpertRows;
   readonly shape: readonly [rows: number, cols: number];

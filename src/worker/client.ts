@@ -41,7 +41,7 @@ export interface ConnectOptions extends Omit<OpenOptions, 'autoBudget'> {
   /** What `memoryBudget: 'auto'` means, watched over from this side. */
   readonly memory?: AutoMemory;
   readonly signal?: AbortSignal;
-  /** Ends the worker; called once, after it was told to dispose or when it is given up. */
+  /** Ends the worker; called once, after it was asked to dispose or when it is given up. */
   readonly close?: () => void;
 }
 

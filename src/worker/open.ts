@@ -96,7 +96,7 @@ function ownWorkerError(why: string): AtomoeError {
   );
 }
 
-/** No event tells that a worker closed itself or was killed; the lock that it held for life does. */
+/** No event reports that a worker closed itself or was killed; the lock that it held for life does. */
 function watchForDeath(worker: Worker, signal: AbortSignal, onDeath: () => void): void {
   const locks = globalThis.navigator?.locks as LockManager | undefined;
   if (!locks) return; // an insecure page: no locks, and no WebGPU either

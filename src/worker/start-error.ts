@@ -3,7 +3,7 @@ import { AtomoeError } from '../errors.ts';
 
 /** What is known of a worker that did not start. */
 export interface StartFailure {
-  readonly address: URL | undefined; // undefined: not even that could be told
+  readonly address: URL | undefined; // undefined: not even that is known
   readonly violations: readonly Violation[]; // of the page's content policy, meanwhile
   readonly reason: string | undefined; // what the browser said
 }

@@ -50,7 +50,7 @@ async function attempt(
     const error = await firstSign(worker, signal);
     if (!error) return worker;
     worker.terminate();
-    await new Promise((resolve) => setTimeout(resolve)); // a violation may be told behind the error
+    await new Promise((resolve) => setTimeout(resolve)); // a violation may be reported after the error
     return { address, violations, reason: error.message || undefined };
   } catch (cause) {
     signal?.throwIfAborted();

@@ -102,7 +102,7 @@ export function copiesOf({ files }: Pick<Catalogue, 'files'>): FileCopy[] {
   return [...files.values()].filter((known) => known !== 'absent');
 }
 
-/** The name of the file in which a copy's bytes lie, in the order in which they came. */
+/** The name of the file in which a copy's bytes are, in the order in which they came. */
 export function dataFileName(id: number): string {
   return `${id}.bin`;
 }

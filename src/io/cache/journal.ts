@@ -42,7 +42,7 @@ export class JournalWriter {
     this.#endBytes = endBytes;
   }
 
-  /** Goes on where the whole lines of a journal end. */
+  /** Continues where the whole lines of a journal end. */
   static async resume(storage: DiskStorage, directory: string, found: FoundJournal): Promise<JournalWriter> {
     const file = await storage.open(directory, found.name, 'write');
     return orClose(file, async () => {

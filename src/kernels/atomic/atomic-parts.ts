@@ -5,7 +5,7 @@ import fetchQuad from '../../../shaders/lib/fetch4-quad.wgsl?raw';
 import { renderFor, unitVec4s } from '../weights.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 
-/** `atomic_row`, `atomic_scale`: where a vector of a one-neuron expert lies. */
+/** `atomic_row`, `atomic_scale`: where a vector of a one-neuron expert is. */
 export function atomicRowsPart(format: FormatName): Part {
   return renderFor(format, { name: 'lib/atomic-rows.wgsl', text: atomicRows });
 }

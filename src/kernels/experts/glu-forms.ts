@@ -53,7 +53,7 @@ export function gluKey(name: string, { scalar, format, pools, form, wg }: GluVar
   return `${name}/${scalar}/${format}/pools${pools}/${form}${wg}`;
 }
 
-/** What all expert kernels stand on, given a kernel's own bindings. */
+/** What all expert kernels need, given a kernel's own bindings. */
 function commonParts(
   variant: { scalar: Scalar; format: FormatName; pools: PoolCount; form: string; subgroups: boolean },
   own: Bindings,
