@@ -24,6 +24,9 @@ const slowTests = ['src/**/*.slow.test.ts'];
 const hardwareTests = ['src/**/*.hardware.test.ts'];
 const hasHalves = process.env['ATOMOE_GPU'] === 'hardware';
 
+/** Loads every weight format: tests name formats without a model that is in them. */
+const FORMATS = 'scripts/formats.ts';
+
 /** Only a test that hangs takes so long: no test may fail because the machine is busy. */
 const timeouts = { testTimeout: 300_000, hookTimeout: 300_000 };
 
@@ -65,7 +68,7 @@ function browserProject(
         VITE_ATOMOE_ADAPTER: process.env['ATOMOE_ADAPTER'] ?? '',
       },
       ...files,
-      setupFiles: ['scripts/adapter-class.ts', ...(files.setupFiles ?? [])],
+      setupFiles: [FORMATS, 'scripts/adapter-class.ts', ...(files.setupFiles ?? [])],
       // One page and one device for all files: opening them costs more than most tests.
       isolate: false,
       fileParallelism: false,
@@ -98,7 +101,7 @@ function mesaProjects() {
         include: ['src/kernels/**/*.gpu.test.ts', ...f16Tests],
         // It compiles shaders, and takes a second or more for each; here that is not what is tested.
         exclude: ['src/kernels/shaders.f16.gpu.test.ts'],
-        setupFiles: ['scripts/dawn.ts'],
+        setupFiles: [FORMATS, 'scripts/dawn.ts'],
         ...timeouts,
         env: {
           VITE_ATOMOE_LANE: 'mesa',
@@ -120,6 +123,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{src,demo,bench,scripts,e2e/clients}/**/*.test.ts'],
+          setupFiles: [FORMATS],
           exclude: [...gpuTests, ...slowTests, ...hardwareTests],
           ...timeouts,
           env: manifest === undefined ? {} : { VK_ICD_FILENAMES: manifest },
@@ -130,6 +134,7 @@ export default defineConfig({
         test: {
           name: 'slow',
           include: slowTests,
+          setupFiles: [FORMATS],
           testTimeout: 3_600_000,
           fileParallelism: false,
           env: manifest === undefined ? {} : { VK_ICD_FILENAMES: manifest },
@@ -142,7 +147,7 @@ export default defineConfig({
         test: {
           name: 'hardware',
           include: hardwareTests,
-          setupFiles: ['scripts/dawn.ts'],
+          setupFiles: [FORMATS, 'scripts/dawn.ts'],
           ...timeouts,
           env: {
             ATOMOE_ADAPTER: 'hardware',

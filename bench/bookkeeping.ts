@@ -5,6 +5,7 @@
 import process from 'node:process';
 import { ema, type MakePolicy } from '../src/experts/policy.ts';
 import { evenRecords } from '../src/experts/pools.ts';
+import { loadFormats } from '../src/weights/formats/index.ts';
 import { recordLayout } from '../src/weights/record.ts';
 import { ExpertStore } from '../src/experts/store.ts';
 import { ExpertStreamer } from '../src/experts/streamer.ts';
@@ -35,6 +36,7 @@ function standIn(told: Told): Gpu {
 /** A streamer whose every record is in memory, after a while of use. */
 export async function openStreamer(told: Told, policy: MakePolicy = ema()): Promise<ExpertStreamer> {
   const { layers, units, topK, places, reserved } = SHAPE;
+  await loadFormats(['q8_0']);
   const layout = recordLayout('q8_0', { gate: [8, 32], up: [8, 32], down: [8, 32] });
   const shape = evenRecords(layers, units, layout);
   const store = await ExpertStore.open(standIn(told), shape, { slots: { places, reserved } });

@@ -13,7 +13,7 @@ import { Rig, type RigOptions } from '../rig.ts';
 import type { Measured } from '../stats.ts';
 import { timeCommands } from '../timing.ts';
 import { atomicNodes, randomIds } from '../atomic.ts';
-import { weightFormat, type FormatName } from '../../src/weights/formats/index.ts';
+import { loadFormats, weightFormat, type FormatName } from '../../src/weights/formats/index.ts';
 import { matrixLayout } from '../../src/weights/matrix.ts';
 
 /** One op at one size, and what each of its kernels has to do at the least. */
@@ -181,6 +181,8 @@ function atomicCase(tokens: number, grid: number, topK: number): Case {
     build: (builder) => atomicNodes(builder, { experts, topK, hidden, activation: 'silu' }),
   };
 }
+
+await loadFormats(['q8_0', 'q4_0']);
 
 const CASES: readonly Case[] = [
   ...(['f32', 'f16', 'q8_0', 'q4_0'] as const).flatMap((format) => [

@@ -2,7 +2,7 @@
 import type { LoadOptions, StreamingOptions } from '../engine/api.ts';
 import { readLoadOptions, STREAMING_DEFAULTS } from '../engine/options.ts';
 import { POLICY_NAMES } from '../experts/policies.ts';
-import { formatNames, isQuantized } from '../weights/formats/index.ts';
+import { quantizedNames } from '../weights/formats/index.ts';
 import { asUsage, type Arguments, type Option } from './arguments.ts';
 
 interface LoadFlag extends Option {
@@ -16,7 +16,7 @@ const number: LoadFlag['read'] = (args, name) => args.number(name);
 const { lookahead, runAhead } = STREAMING_DEFAULTS;
 
 /** Of those that weights can be re-encoded in: the error for a wrong name lists them all. */
-export const SOME_FORMATS = formatNames(isQuantized).slice(0, 2).join(', ');
+export const SOME_FORMATS = quantizedNames().slice(0, 2).join(', ');
 
 /** Of all commands that load a model or plan to. */
 export const MODEL_FLAGS = {
@@ -30,7 +30,7 @@ export const MODEL_FLAGS = {
     value: 'FORMAT',
     help: `re-encode (${SOME_FORMATS}), except packed experts`,
     sets: 'quantize',
-    read: (args, name) => args.choice(name, formatNames(isQuantized)),
+    read: (args, name) => args.choice(name, quantizedNames()),
   },
 } as const satisfies Readonly<Record<string, LoadFlag>>;
 

@@ -15,7 +15,7 @@ import {
 import { copyTensor, type TensorToWrite } from '../containers/safetensors-writer.ts';
 import { baseName } from '../io/names.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
-import { formatNames, isQuantized } from '../weights/formats/index.ts';
+import { quantizedNames } from '../weights/formats/index.ts';
 import { formatsText } from '../weights/record.ts';
 import type { Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
@@ -76,7 +76,7 @@ export const pack: Command = {
 };
 
 function readFormat(args: Arguments) {
-  return args.choice('quantize', formatNames(isQuantized));
+  return args.choice('quantize', quantizedNames());
 }
 
 /** @throws {AtomoeError} bad-input */

@@ -1,3 +1,4 @@
+import { BUILT_IN_FORMATS, loadFormats } from '../weights/formats/index.ts';
 import type { Program } from '../gpu/program.ts';
 import { addRmsNorm } from './norm/add-rms-norm.ts';
 import { addShared } from './core/add-shared.ts';
@@ -31,6 +32,8 @@ import { rmsNorm } from './norm/rms-norm.ts';
 import { ropeKv } from './attention/rope-kv.ts';
 import { skipLight } from './routing/skip-light.ts';
 import { sparseDispatch } from './experts/sparse-dispatch.ts';
+
+await loadFormats(BUILT_IN_FORMATS);
 
 /** Every kernel in every variant that the engine may ask for. A new kernel is added here and nowhere else. */
 export const allPrograms: readonly Program[] = [

@@ -1,13 +1,15 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { nodeFolder } from '../io/node-file.ts';
 import { openSafetensors } from '../containers/safetensors.ts';
 import { seededRandom } from '../containers/seeded-random.testing.ts';
 import { defineFormat } from './format.ts';
 import { f32ToF16 } from './half.ts';
-import { BUILT_IN_FORMATS, FORMATS, formatNames, registerFormat, weightFormat } from './formats/index.ts';
+import { BUILT_IN_FORMATS, formatNames, registerFormat, STORED, weightFormat } from './formats/index.ts';
+import { q4_0 } from './formats/q4_0.ts';
+import { q8_0 } from './formats/q8_0.ts';
 import { chooseFormat, commonFormat, encodeMatrix, isStackable, matrixLayout } from './matrix.ts';
 
-const { q8_0, q4_0 } = FORMATS;
+const FORMATS = { ...STORED, q8_0, q4_0 };
 
 describe.each(BUILT_IN_FORMATS)('%s', (name) => {
   const format = FORMATS[name];
@@ -67,6 +69,20 @@ describe.each(BUILT_IN_FORMATS)('%s', (name) => {
 });
 
 describe('the table', () => {
+  test('a quantised format is there once it is loaded', async () => {
+    vi.resetModules();
+    const table = await import('./formats/index.ts');
+    expect(table.formatNames()).toEqual(BUILT_IN_FORMATS);
+    expect(table.quantizedNames()).toEqual(['q8_0', 'q4_0']);
+    expect(() => table.weightFormat('q4_0')).toThrow('the weight format "q4_0" is not loaded');
+    const own = table.STORED.f32;
+    expect(() => table.registerFormat({ ...own, name: 'q4_0' })).toThrow('"q4_0" exists already');
+    await table.loadFormats([undefined, 'q4_0', 'f16', 'nothing']);
+    expect(table.weightFormat('q4_0').name).toBe('q4_0');
+    expect(() => table.weightFormat('q8_0')).toThrow('is not loaded');
+    expect(table.formatNames()).toEqual(BUILT_IN_FORMATS);
+  });
+
   const toy = defineFormat({ ...FORMATS.f32, name: 'toy' });
 
   test('a format from outside is found by its name, and may be registered twice', () => {

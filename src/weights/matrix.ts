@@ -1,15 +1,15 @@
 /** Matrices in a weight format: how large they are, and how they are made of what files hold. */
 import { invariant } from '../errors.ts';
 import { toF32, type WeightDtype } from './dtypes.ts';
-import { FORMATS, weightFormat, type FormatName } from './formats/index.ts';
+import { STORED, weightFormat, type FormatName } from './formats/index.ts';
 
 /** The format whose bytes are those of a file's elements. */
-const STORED = Object.fromEntries(
-  Object.values(FORMATS).flatMap((format) => ('storedAs' in format ? [[format.storedAs, format.name]] : [])),
+const FORMAT_OF = Object.fromEntries(
+  Object.values(STORED).map(({ storedAs, name }) => [storedAs, name]),
 ) as Readonly<Record<WeightDtype, FormatName>>;
 
 /** Holds any matrix without loss: for what is exact, for computed weights, and where nothing else fits. */
-export const EXACT = FORMATS.f32.name;
+export const EXACT = STORED.f32.name;
 
 /** Whether rows of this many columns can be loaded in this format. Every row can in the exact one. */
 export function holdsRows(format: FormatName, cols: number): boolean {
@@ -21,7 +21,7 @@ export function holdsRows(format: FormatName, cols: number): boolean {
  * precision where kernels can load it, else f32.
  */
 export function chooseFormat(dtype: WeightDtype, cols: number, quantize?: FormatName): FormatName {
-  const wanted = [...(quantize ? [quantize] : []), STORED[dtype]];
+  const wanted = [...(quantize ? [quantize] : []), FORMAT_OF[dtype]];
   return wanted.find((format) => holdsRows(format, cols)) ?? EXACT;
 }
 

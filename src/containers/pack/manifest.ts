@@ -1,7 +1,7 @@
 /** The manifest of a packed model, read and written. `pack.ts` has the whole format. */
 import { AtomoeError } from '../../errors.ts';
 import { isJsonObject, type JsonObject } from '../../io/json-file.ts';
-import { formatNames, type FormatName } from '../../weights/formats/index.ts';
+import { formatNames, loadFormats, type FormatName } from '../../weights/formats/index.ts';
 import { holdsRows, matrixLayout } from '../../weights/matrix.ts';
 import { alignPart, scalesOffsetBytes, type RecordLayout, type RecordPart } from '../../weights/record.ts';
 import { HASH_BYTES, type BlockHashes } from './block-hashes.ts';
@@ -56,13 +56,21 @@ function formatBlocks({ blockBytes, hashes }: BlockHashes): JsonObject {
   return { blockBytes, hashes: encodeBase64(hashes) };
 }
 
+/** What a record's description gives as formats: of all parts in version 1, later of each. */
+function formatsNamed(record: unknown): unknown[] {
+  if (!isJsonObject(record)) return [];
+  const parts = isJsonObject(record['parts']) ? Object.values(record['parts']) : [];
+  return [record['format'], ...parts.map((part) => (isJsonObject(part) ? part['format'] : undefined))];
+}
+
 /**
- * Checks a manifest whole: what it says of files and records agrees with itself.
+ * Checks a manifest whole: what it says of files and records agrees with itself. Loads the formats that it names.
  *
  * @param where - what errors call it
  * @throws {AtomoeError} unsupported-model - of a newer version; bad-file - anything wrong
  */
-export function parseManifest(json: JsonObject, where: string): PackManifest {
+export async function parseManifest(json: JsonObject, where: string): Promise<PackManifest> {
+  await loadFormats(formatsNamed(json['record']));
   const parser = new ManifestParser(where);
   const version = parser.version(json);
   const layout = parser.layout(json['record'], version);

@@ -21,7 +21,7 @@ export async function openPacked(
   json: JsonObject,
   options: OpenOptions,
 ): Promise<Checkpoint> {
-  const manifest = parseManifest(json, `${folder.label}: ${MANIFEST_FILE}`);
+  const manifest = await parseManifest(json, `${folder.label}: ${MANIFEST_FILE}`);
   assertHashing(folder);
   const dense = await folder.open(DENSE_FILE, options);
   if (!dense) throw missing(folder, DENSE_FILE, `${MANIFEST_FILE} names it`);

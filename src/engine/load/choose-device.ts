@@ -10,6 +10,7 @@ import { makeTensor, type Weight } from '../../graph/tensor.ts';
 import { SCRATCH_BYTES } from '../../simd/kernels.ts';
 import { SimdMemory, type SimdModule } from '../../simd/memory.ts';
 import { kernelOf } from '../../simd/run.ts';
+import { loadFormats } from '../../weights/formats/index.ts';
 import { matrixLayout } from '../../weights/matrix.ts';
 import type { EngineOptions } from '../engine.ts';
 import type { TuningStore } from './tuning.ts';
@@ -48,6 +49,7 @@ export async function chooseDevice(
   const stored = fromStore(await store?.read(key).catch(() => undefined));
   if (stored) return stored;
   if (!store || !(await isStorable(store, key))) return unmeasured(facts);
+  await loadFormats([FORMAT]);
   const cpuMs = measureCpu(kernels);
   const gpuMs = await measureGpu(options).catch(() => Infinity); // a GPU that cannot do this can run no model
   const choice = compare(name, cpuMs, gpuMs);

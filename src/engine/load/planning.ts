@@ -6,7 +6,7 @@ import type { Checkpoint } from '../../containers/checkpoint.ts';
 import type { Container } from '../../containers/container.ts';
 import { openCheckpoint } from '../../containers/index.ts';
 import type { JsonObject } from '../../io/json-file.ts';
-import { formatNames, isQuantized, type FormatName } from '../../weights/formats/index.ts';
+import { loadFormats, quantizedNames, type FormatName } from '../../weights/formats/index.ts';
 import { boundBytes, matrixLayout } from '../../weights/matrix.ts';
 import { planExperts, type ExpertPlan } from '../../experts/expert-plan.ts';
 import { largestPoolBytes, poolsPerLayer } from '../../experts/pools.ts';
@@ -78,17 +78,20 @@ export async function draftModel(
   { families = [], containers = [] }: Extensions = {},
 ): Promise<Drafted> {
   const { signal, quantize } = options;
-  if (quantize !== undefined) oneOf(...formatNames(isQuantized))(quantize, 'quantize');
+  if (quantize !== undefined) oneOf(...quantizedNames())(quantize, 'quantize');
   const accept = (config: JsonObject, label: string) => {
     const family = findFamily(config, label, families);
+    // What is awaited below comes while headers are read.
+    loadFormats([quantize]).catch(() => {});
     if (!('load' in family)) return;
-    // What readModel will wait for comes while headers are read.
     family.load().catch(() => {});
     beginBlocks(family.blocks);
   };
   const checkpoint = await openCheckpoint(folder, { signal, accept }, containers);
   try {
-    const { config, label } = checkpoint;
+    const { config, label, records } = checkpoint;
+    const parts = Object.values(records?.layout.parts ?? {});
+    await loadFormats([quantize, ...parts.map(({ format }) => format)]);
     const model = await readModel(config, label, families, fileTensors(checkpoint));
     const { spec, blocks } = model;
     const contextTokens = contextOf(options, spec);

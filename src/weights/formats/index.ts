@@ -1,32 +1,45 @@
-/** Every weight format. A new one is added to the table and nowhere else; one from outside is registered. */
-import { AtomoeError } from '../../errors.ts';
+/** Every weight format. A new one is added to a table here and nowhere else; one from outside is registered. */
+import { AtomoeError, invariant } from '../../errors.ts';
 import type { WeightFormat } from '../format.ts';
 import { bf16 } from './bf16.ts';
 import { f16 } from './f16.ts';
 import { f32 } from './f32.ts';
-import { q4_0 } from './q4_0.ts';
-import { q8_0 } from './q8_0.ts';
 
-/** The built-in weight formats. */
-export const FORMATS = { f32, f16, bf16, q8_0, q4_0 } as const satisfies Readonly<
-  Record<string, WeightFormat>
->;
+/** What plain files of tensors store. */
+export const STORED = { f32, f16, bf16 } as const satisfies Readonly<Record<string, WeightFormat>>;
 
-/** The name of a built-in format. */
-export type BuiltInFormat = keyof typeof FORMATS;
+/** What matrices are re-encoded in. Each is loaded when a model is to be in it (`loadFormats`). */
+const QUANTIZED = {
+  q8_0: async () => (await import('./q8_0.ts')).q8_0,
+  q4_0: async () => (await import('./q4_0.ts')).q4_0,
+} as const satisfies Readonly<Record<string, () => Promise<WeightFormat>>>;
+
+export type QuantizedFormat = keyof typeof QUANTIZED;
+export type BuiltInFormat = keyof typeof STORED | QuantizedFormat;
 
 /** A built-in format, or one that was registered. */
 export type FormatName = BuiltInFormat | (string & {});
 
-/** The built-in formats that no element type of files is. */
-export type QuantizedFormat = {
-  [N in BuiltInFormat]: (typeof FORMATS)[N] extends { readonly storedAs: string } ? never : N;
-}[BuiltInFormat];
+const LISTED_QUANTIZED = Object.keys(QUANTIZED) as readonly QuantizedFormat[];
 
-/** The names of the built-in formats. */
-export const BUILT_IN_FORMATS = Object.keys(FORMATS) as readonly BuiltInFormat[];
+export const BUILT_IN_FORMATS: readonly BuiltInFormat[] = [
+  ...(Object.keys(STORED) as readonly (keyof typeof STORED)[]),
+  ...LISTED_QUANTIZED,
+];
 
-const known = new Map<string, WeightFormat>(Object.entries(FORMATS));
+/** Those that are here, by name. */
+const known = new Map<string, WeightFormat>(Object.entries(STORED));
+
+/**
+ * Loads the formats of a model, before anything of it is planned.
+ *
+ * @param names - of formats; those that are here already, and what is no format, are passed over
+ */
+export async function loadFormats(names: Iterable<unknown>): Promise<void> {
+  const wanted = LISTED_QUANTIZED.filter((name) => new Set(names).has(name) && !known.has(name));
+  const formats = await Promise.all(wanted.map((name) => QUANTIZED[name]()));
+  for (const format of formats) known.set(format.name, format);
+}
 
 /**
  * Adds a format from outside the package, for all engines of this thread. The same one may be registered again.
@@ -36,8 +49,7 @@ const known = new Map<string, WeightFormat>(Object.entries(FORMATS));
 export function registerFormat(format: WeightFormat): void {
   assertFormat(format);
   const { name, block, unit } = format;
-  const other = known.get(name);
-  if (other && other !== format) {
+  if (known.get(name) !== format && formatNames().includes(name)) {
     throw new AtomoeError('bad-input', `a weight format "${name}" exists already; choose another name`);
   }
   if (![4, 8, 16, 32].includes(unit) || block < unit || block % unit !== 0) {
@@ -65,15 +77,18 @@ function assertFormat(format: Partial<WeightFormat> | null | undefined): void {
 export function weightFormat(name: FormatName): WeightFormat {
   const found = known.get(name);
   if (found) return found;
-  throw new AtomoeError('bad-input', `no weight format "${name}"; wanted ${[...known.keys()].join(', ')}`);
+  const names = formatNames();
+  invariant(!names.includes(name), () => `the weight format "${name}" is not loaded: await loadFormats`);
+  throw new AtomoeError('bad-input', `no weight format "${name}"; wanted ${names.join(', ')}`);
 }
 
-/** Names of all formats of some kind, registered ones behind the built-in ones. */
-export function formatNames(isWanted: (format: WeightFormat) => boolean = () => true): FormatName[] {
-  return [...known.values()].filter(isWanted).map(({ name }) => name);
+/** Names of all formats, registered ones behind the built-in ones. */
+export function formatNames(): FormatName[] {
+  return [...new Set<FormatName>([...BUILT_IN_FORMATS, ...known.keys()])];
 }
 
-/** Whether the format is one that matrices are re-encoded in while they are loaded. */
-export function isQuantized({ storedAs, encode }: WeightFormat): boolean {
-  return storedAs === undefined && encode !== undefined;
+/** Names of the formats that matrices are re-encoded in while they are loaded. */
+export function quantizedNames(): FormatName[] {
+  const registered = [...known.values()].filter(({ storedAs, encode }) => storedAs === undefined && encode);
+  return [...new Set<FormatName>([...LISTED_QUANTIZED, ...registered.map(({ name }) => name)])];
 }
