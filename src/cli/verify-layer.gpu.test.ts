@@ -1,5 +1,6 @@
 /** The layer files on the GPU: what `atomoe verify` does, on the device that all tests share. */
 import { expect, test } from 'vitest';
+import { openGpuLayer } from '../engine/run/layer-runner.ts';
 import { repositoryFolder } from '../engine/testing.ts';
 import { openSafetensors } from '../containers/safetensors.ts';
 import { testGpu } from '../kernels/testing.ts';
@@ -15,7 +16,7 @@ test.each([
   const file = await (await repositoryFolder('fixtures/layers')).open(`${name}.safetensors`);
   if (!file) throw new Error(`no layer ${name}`);
   const checkpoint = await openSafetensors(file);
-  const { checks } = await verifyLayer(checkpoint, gpu);
+  const { checks } = await verifyLayer(checkpoint, (layer) => openGpuLayer(layer, gpu));
   checkpoint.dispose();
   expect(checks.filter((check) => !isGood(check))).toEqual([]);
   expect(new Set(checks.map(({ name: output, mode }) => `${output}, ${mode}`))).toEqual(

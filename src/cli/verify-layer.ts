@@ -2,10 +2,9 @@
 import { AtomoeError } from '../errors.ts';
 import { buildLayer } from '../blocks/layer.ts';
 import type { Checkpoint } from '../containers/checkpoint.ts';
-import type { Gpu } from '../gpu/device.ts';
+import { readLayer, unfit, type LayerFile } from '../engine/load/layer-file.ts';
+import type { LayerRunner, Outputs } from '../engine/run/layer-runner.ts';
 import { largestError, rootMeanSquare, type Check } from './check.ts';
-import { readLayer, unfit, type LayerFile } from './layer-file.ts';
-import { openCpuLayer, openGpuLayer, type LayerRunner, type Outputs } from './layer-run.ts';
 
 const TOLERANCE = 1e-5; // relative to the root mean square of the output, in f32
 const TIE = 1e-4; // scores closer than this may change places
@@ -21,12 +20,12 @@ const EXPECTATIONS = [
 ] as const;
 
 /**
- * @param gpu the device to run on; without one the CPU does it
+ * @param open - opens the layer on the device that is to run it
  * @throws {AtomoeError} bad-file; unsupported-model; out-of-memory
  */
 export async function verifyLayer(
   checkpoint: Checkpoint,
-  gpu?: Gpu,
+  open: (layer: LayerFile) => Promise<LayerRunner> | LayerRunner,
 ): Promise<{ device: string; checks: Check[] }> {
   const layer = readLayer(checkpoint);
   const wanted = EXPECTATIONS.filter(({ name }) => checkpoint.tensor(`expected.${name}`));
@@ -37,7 +36,7 @@ export async function verifyLayer(
       `${checkpoint.label}: it has no known answers; wanted one of ${names}; write them into it`,
     );
   }
-  const runner = gpu ? await openGpuLayer(layer, gpu) : openCpuLayer(layer);
+  const runner = await open(layer);
   try {
     const checks: Check[] = [];
     const modes = [
@@ -64,7 +63,7 @@ async function runLayer(
   renormalise: boolean,
   stepTokens: number,
 ): Promise<Outputs> {
-  const built = await buildLayer(layer.moe(renormalise), layer.hidden);
+  const built = await buildLayer(await layer.moe(renormalise), layer.hidden);
   return runner.run(built, await layer.checkpoint.readF32('x'), stepTokens);
 }
 

@@ -1,9 +1,11 @@
 import { AtomoeError } from '../errors.ts';
 import type { Checkpoint } from '../containers/checkpoint.ts';
 import { openSafetensors } from '../containers/safetensors.ts';
+import type { DeviceKind } from '../engine/api.ts';
 import { openDawn } from '../gpu/dawn.ts';
 import { Gpu } from '../gpu/device.ts';
 import type { FolderSource } from '../io/source.ts';
+import { openKernels } from '../simd/modules.ts';
 import type { Arguments } from './arguments.ts';
 import { isGood, report, type Check } from './check.ts';
 import type { Command } from './command.ts';
@@ -57,23 +59,37 @@ async function asLayer(
   try {
     const isLayer = [...checkpoint.names()].some((name) => name.startsWith('expected.'));
     if (!isLayer) return undefined;
-    if (['cpu', 'reference'].includes(readDevice(args) ?? '')) return await verifyLayer(checkpoint);
-    return await verifyLayerOnGpu(checkpoint);
+    return await verifyLayerOn(readDevice(args) ?? 'auto', checkpoint);
   } finally {
     checkpoint.dispose();
   }
 }
 
-async function verifyLayerOnGpu(checkpoint: Checkpoint): Promise<Findings> {
-  const gpu = await Gpu.open({
-    gpu: await openDawn('--device cpu'),
-    features: ['subgroups'],
-    limits: 'adapter',
-  });
+/** The GPU is the default where there is one. */
+async function verifyLayerOn(device: DeviceKind, checkpoint: Checkpoint): Promise<Findings> {
+  const { openGpuLayer, openReferenceLayer, openSimdLayer } = await import('../engine/run/layer-runner.ts');
+  const gpu = device === 'auto' || device === 'gpu' ? await openGpu(device) : undefined;
   try {
-    return await verifyLayer(checkpoint, gpu);
+    if (gpu) return await verifyLayer(checkpoint, (layer) => openGpuLayer(layer, gpu));
+    const kernels = device === 'reference' ? undefined : await openKernels({ threads: 1 });
+    return await verifyLayer(checkpoint, (layer) =>
+      kernels && 'module' in kernels ? openSimdLayer(layer, kernels) : openReferenceLayer(layer),
+    );
   } finally {
-    gpu.dispose();
+    gpu?.dispose();
+  }
+}
+
+async function openGpu(device: 'auto' | 'gpu'): Promise<Gpu | undefined> {
+  try {
+    return await Gpu.open({
+      gpu: await openDawn('--device cpu'),
+      features: ['subgroups'],
+      limits: 'adapter',
+    });
+  } catch (error) {
+    if (device === 'gpu') throw error;
+    return undefined;
   }
 }
 

@@ -2,6 +2,9 @@ import type { ExpertRows, TensorRows } from '../weights/tensor-rows.ts';
 import type { Activation } from '../kernels/core/activation.ts';
 import type { RopeScaling } from '../kernels/attention/rope-angles.ts';
 
+/** The activations of experts and MLPs, for those who read specs from elsewhere than a config. */
+export { ACTIVATIONS, type Activation } from '../kernels/core/activation.ts';
+
 /** A linear layer's place in the checkpoint. */
 export interface LinearSpec {
   readonly weight: readonly TensorRows[]; // stacked by rows: [outs, ins]

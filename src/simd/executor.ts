@@ -83,6 +83,11 @@ export class SimdExecutor<G extends Graph> {
     }
   }
 
+  /** Sets the values of an input before a step. */
+  write(tensor: Tensor, values: Float32Array): void {
+    this.#resources.main.floats(this.#at(tensor), values.length).set(values);
+  }
+
   /** A copy of a tensor's values after a step. */
   floats(tensor: Tensor, tokens: number): Float32Array<ArrayBuffer> {
     return this.#resources.main.floats(this.#at(tensor), elementCount(tensor, tokens)).slice();

@@ -5,6 +5,7 @@ import type { Move, SlotStore } from '../experts/slot-store.ts';
 import type { RecordLayout } from '../weights/record.ts';
 import type { Address } from './kernels.ts';
 import { MOST_MEMORY_BYTES, SimdMemory, type SimdModule } from './memory.ts';
+import type { SimdExperts } from './run.ts';
 
 /** Layers share a memory up to this many bytes: a resize gives memories back one by one. */
 const WANTED_MEMORY_BYTES = 2 ** 30;
@@ -158,6 +159,13 @@ export class SimdStore implements SlotStore {
     return slot === ABSENT ? undefined : slot;
   }
 
+  /** Writes a unit's record into a place of its own, where there is one for each. */
+  put(layer: number, unit: number, record: Uint8Array<ArrayBuffer>): void {
+    const slot = this.home(layer, unit);
+    this.write(layer, slot, record);
+    this.point(layer, unit, slot);
+  }
+
   /** Nothing to do: `point` is visible at once. */
   flush(): void {}
 
@@ -199,3 +207,14 @@ export class SimdStore implements SlotStore {
 }
 
 const ABSENT = -1;
+
+/** The experts of a store in which every unit is present. */
+export function residentExperts(store: SimdStore): SimdExperts {
+  return {
+    units: (bank) => store.units(bank),
+    layout: (bank) => store.layout(bank),
+    memory: (bank) => store.memory(bank),
+    table: (bank) => store.table(bank),
+    use: (_bank, _ids, _tokens, wave) => wave(),
+  };
+}

@@ -1,12 +1,9 @@
 /** A single layer in a safetensors file: weights, an input `x`, and `expected.*` answers. */
-import { AtomoeError } from '../errors.ts';
-import type { Checkpoint, TensorInfo } from '../containers/checkpoint.ts';
-import { fileTensors } from '../engine/load/checkpoint-check.ts';
-import { ACTIVATIONS, type Activation } from '../kernels/core/activation.ts';
-import { namesUnder, type LayerNames } from '../models/families/common.ts';
-import { EMBED_ROLES, omnimoeLayer } from '../models/families/omnimoe.ts';
-import { peerLayer } from '../models/families/peer.ts';
-import type { MoeSpec, SharedSpec } from '../models/spec.ts';
+import { AtomoeError } from '../../errors.ts';
+import type { Checkpoint, TensorInfo } from '../../containers/checkpoint.ts';
+import { fileTensors } from './checkpoint-check.ts';
+import { namesUnder, type LayerNames } from '../../models/families/common.ts';
+import { ACTIVATIONS, type Activation, type MoeSpec, type SharedSpec } from '../../models/spec.ts';
 
 /** What the file says of the layer. */
 export interface LayerFile {
@@ -15,7 +12,7 @@ export interface LayerFile {
   readonly hidden: number;
   readonly topK: number; // experts of a head
   /** @param renormalise - weights of a head sum to 1, where the layer may do without */
-  moe(renormalise: boolean): MoeSpec;
+  moe(renormalise: boolean): Promise<MoeSpec>;
 }
 
 const DEFAULT_EPS = 1e-5;
@@ -34,27 +31,26 @@ interface Sizes {
 interface LayerKind {
   readonly mark: string; // the module [grid, ...] that only it has
   readonly activation: Activation; // where the file says nothing
-  moe(checkpoint: Checkpoint, names: LayerNames, sizes: Sizes, renormalise: boolean): MoeSpec;
+  moe(checkpoint: Checkpoint, names: LayerNames, sizes: Sizes, renormalise: boolean): Promise<MoeSpec>;
 }
 
 const KINDS: readonly LayerKind[] = [
   {
     mark: 'router_gate_x',
     activation: 'silu',
-    moe: (checkpoint, names, sizes, renormalise) =>
-      omnimoeLayer(names, {
-        ...sizes,
-        epsilon:
-          names.optional('router_norm_x.running_mean') === undefined ? undefined : epsOf(checkpoint.metadata),
-        renormalise,
-        roles: EMBED_ROLES.up_is_input,
-        shared: sharedOf(checkpoint, names),
-      }),
+    async moe(checkpoint, names, sizes, renormalise) {
+      const { EMBED_ROLES, omnimoeLayer } = await import('../../models/families/omnimoe.ts');
+      const hasNorm = names.optional('router_norm_x.running_mean') !== undefined;
+      const epsilon = hasNorm ? epsOf(checkpoint.metadata) : undefined;
+      const shared = sharedOf(checkpoint, names);
+      return omnimoeLayer(names, { ...sizes, epsilon, renormalise, roles: EMBED_ROLES.up_is_input, shared });
+    },
   },
   {
     mark: 'keys_x',
     activation: 'gelu',
-    moe: (checkpoint, names, sizes) => {
+    async moe(checkpoint, names, sizes) {
+      const { peerLayer } = await import('../../models/families/peer.ts');
       const [, keySize = 0] = shapeOf(checkpoint, names.weight('keys_x'), 2);
       const hasNorm = names.optional('query_norm.running_var') !== undefined;
       const epsilon = hasNorm ? epsOf(checkpoint.metadata) : undefined;

@@ -1,18 +1,24 @@
-/** Runs a layer's graph on a device, without a model around it. */
-import type { LayerGraph } from '../blocks/layer.ts';
-import { expertLayers } from '../blocks/read.ts';
-import { loadBlocks } from '../blocks/table.ts';
-import { loadOnCpu } from '../engine/load/cpu-load.ts';
-import { uploadWeights } from '../engine/load/gpu-load.ts';
-import { invariant } from '../errors.ts';
-import { planExperts, type ExpertPlan } from '../experts/expert-plan.ts';
-import { ExpertStore } from '../experts/store.ts';
-import type { Gpu } from '../gpu/device.ts';
-import { runOnCpu } from '../graph/cpu.ts';
-import { plainStep, type HostArray } from '../graph/node.ts';
-import { Plan } from '../graph/plan.ts';
-import type { Weight } from '../graph/tensor.ts';
-import type { LayerFile } from './layer-file.ts';
+/** Runs a single layer's graph on a device, without a model around it. */
+import type { LayerGraph } from '../../blocks/layer.ts';
+import { expertLayers } from '../../blocks/read.ts';
+import { loadBlocks } from '../../blocks/table.ts';
+import { invariant } from '../../errors.ts';
+import { planExperts, type ExpertPlan } from '../../experts/expert-plan.ts';
+import { ExpertStore } from '../../experts/store.ts';
+import type { Gpu } from '../../gpu/device.ts';
+import { runOnCpu } from '../../graph/cpu.ts';
+import { plainStep, type HostArray } from '../../graph/node.ts';
+import { Plan } from '../../graph/plan.ts';
+import type { Weight } from '../../graph/tensor.ts';
+import { SimdExecutor } from '../../simd/executor.ts';
+import type { SimdModule } from '../../simd/memory.ts';
+import { Scratch } from '../../simd/scratch.ts';
+import { residentExperts, SimdStore } from '../../simd/store.ts';
+import { CPU_ADAPTER, simdAdapter } from '../load/adapter-report.ts';
+import { loadOnCpu } from '../load/cpu-load.ts';
+import { uploadWeights } from '../load/gpu-load.ts';
+import type { LayerFile } from '../load/layer-file.ts';
+import { DenseWeights } from '../load/simd-load.ts';
 
 /** Values of the graph's outputs for this many rows of x. */
 export type Outputs = Readonly<Record<string, HostArray>>;
@@ -26,7 +32,7 @@ export interface LayerRunner {
 }
 
 async function planLayer({ checkpoint, hidden, moe }: LayerFile): Promise<ExpertPlan> {
-  const layers = [{ sublayers: [{ norm: '', block: moe(false) }] }];
+  const layers = [{ sublayers: [{ norm: '', block: await moe(false) }] }];
   const plan = planExperts(expertLayers({ layers, hidden }, await loadBlocks({ layers })), { checkpoint });
   invariant(plan, () => 'a layer has experts');
   return plan;
@@ -58,11 +64,11 @@ function join(parts: readonly (HostArray | undefined)[]): HostArray {
   return all;
 }
 
-/** The kernels' references. */
-export function openCpuLayer(layer: LayerFile): LayerRunner {
+/** The layer by its kernels' references. */
+export function openReferenceLayer(layer: LayerFile): LayerRunner {
   const { hidden, checkpoint, tokens } = layer;
   return {
-    device: 'CPU reference',
+    device: CPU_ADAPTER.name,
     run: async ({ graph, x, outputs }, values, stepTokens) => {
       const plan = await planLayer(layer);
       const resources = { ...(await loadOnCpu(graph, plan, { checkpoint })), contextTokens: 1 };
@@ -78,7 +84,37 @@ export function openCpuLayer(layer: LayerFile): LayerRunner {
   };
 }
 
-/** The layer on a device; `dispose` frees what the layer took of it. */
+/** The layer by the WebAssembly kernels. */
+export async function openSimdLayer(layer: LayerFile, module: SimdModule): Promise<LayerRunner> {
+  const { hidden, checkpoint, tokens } = layer;
+  const plan = await planLayer(layer);
+  const store = new SimdStore(module, plan);
+  for (let unit = 0; unit < plan.units(0); unit += 1) store.put(0, unit, await plan.read(0, unit));
+  return {
+    device: simdAdapter(module).name,
+    run: async ({ graph, x, outputs }, values, stepTokens) => {
+      const dense = new DenseWeights(module);
+      await dense.read(graph, { checkpoint }, () => {});
+      const weight = (wanted: Weight) => dense.get(wanted);
+      const experts = residentExperts(store);
+      const shared = { main: dense.main, contextTokens: 1, weight, experts, scratch: new Scratch() };
+      const executor = new SimdExecutor(graph, shared, stepTokens);
+      return inSteps(tokens, stepTokens, async (from, count) => {
+        executor.write(x, values.subarray(from * hidden, (from + count) * hidden));
+        await executor.run(plainStep(count, 0), [], new Map());
+        return Object.fromEntries(
+          Object.entries(outputs).map(([name, tensor]) => [
+            name,
+            tensor.type === 'u32' ? executor.words(tensor, count) : executor.floats(tensor, count),
+          ]),
+        );
+      });
+    },
+    dispose: () => store.dispose(),
+  };
+}
+
+/** The layer on a GPU; `dispose` frees what the layer took of it. */
 export async function openGpuLayer(layer: LayerFile, gpu: Gpu): Promise<LayerRunner> {
   const plan = await planLayer(layer);
   const store = await ExpertStore.open(gpu, plan);
