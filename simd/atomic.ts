@@ -7,6 +7,7 @@ import {
   F16,
   F32,
   prepare,
+  prepared,
   Q4_0,
   Q8_0,
   scaleBytes,
@@ -43,13 +44,15 @@ function scores(
   for (let p = first; p < end;) {
     const token = p / topK;
     const last = min(end, (token + 1) * topK);
-    const prepared = prepare(format, x + <usize>token * 4 * hidden, scratch, hidden);
+    const row = x + <usize>token * 4 * hidden;
+    prepare(format, row, scratch, hidden);
+    const activations = prepared(format, row, scratch, hidden);
     for (; p < last; p += 4) {
       const count = min(last - p, 4);
       const four = ids + 4 * p;
       const sums = scoresOf4(
         format,
-        prepared,
+        activations,
         four,
         count,
         table,
@@ -68,7 +71,7 @@ function scores(
 /** The products of prepared activations with up to four experts; any number for one that is absent. */
 function scoresOf4(
   format: u32,
-  prepared: usize,
+  activations: usize,
   ids: usize,
   count: u32,
   table: usize,
@@ -101,7 +104,7 @@ function scoresOf4(
   const r3: usize = e3 % pageExperts;
   return dot4(
     format,
-    prepared,
+    activations,
     p0 + at + r0 * step,
     p1 + at + r1 * step,
     p2 + at + r2 * step,

@@ -1,6 +1,6 @@
 /** y[r, o] = multiplier * (sum_c x[r, c] w[o, c] + bias[o]): src/kernels/linear/linear.reference.ts. */
-import { BF16, F16, F32, INT8, prepare, Q4_0, Q8_0 } from './lib/format';
-import { isFew, products, products1, ROWS } from './lib/products';
+import { BF16, F16, F32, INT8, Q4_0, Q8_0 } from './lib/format';
+import { prepareRows, products, rowsByOne, rowsTogether } from './lib/products';
 import { loadQuad, storeQuad } from './lib/vector';
 
 function linear(
@@ -18,21 +18,14 @@ function linear(
   first: u32,
   end: u32,
 ): void {
-  if (isFew(rows, cols)) {
-    for (let r: u32 = 0; r < rows; r++) {
-      const prepared = prepare(format, x + <usize>r * 4 * cols, scratch, cols);
-      const row = y + <usize>r * 4 * outs;
-      for (let o = first; o < end; o += 4) {
-        finish(products1(format, prepared, w, s, cols, o, end, scratch), bias, row, multiplier, o, end);
-      }
-    }
-    return;
-  }
-  const tile = scratch + 16 * ROWS;
-  for (let r: u32 = 0; r < rows; r += ROWS) {
-    const count = min(rows - r, ROWS);
+  const byOne = rowsByOne(format, rows, cols);
+  const together = rowsTogether(byOne);
+  for (let r: u32 = 0; r < rows; r += together) {
+    const count = min(rows - r, together);
+    const from = x + <usize>r * 4 * cols;
+    prepareRows(format, from, count, byOne, cols, scratch);
     for (let o = first; o < end; o += 4) {
-      products(format, x + <usize>r * 4 * cols, count, w, s, cols, o, end, scratch, tile);
+      products(format, from, count, byOne, w, s, cols, o, end, scratch);
       for (let i: u32 = 0; i < count; i++) {
         finish(v128.load(scratch + 16 * i), bias, y + <usize>(r + i) * 4 * outs, multiplier, o, end);
       }

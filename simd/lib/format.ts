@@ -34,28 +34,41 @@ export function scaleBytes(format: u32, cols: u32): usize {
   return format >= Q8_0 ? cols / 16 : 0;
 }
 
-/** Bytes of scratch that `prepare` writes to, at most. */
-export function preparedBytes(cols: u32): usize {
-  return 5 * cols;
+/** Bytes of scratch for the prepared activations of a row, a multiple of 16. */
+export function preparedBytes(format: u32, cols: u32): usize {
+  if (isAsItIs(format)) return 16;
+  const bytes = format == F16 ? 4 * cols : format >= INT8 ? 3 * cols : 5 * cols;
+  return (bytes + behindScales(0, cols) + 15) & ~15;
+}
+
+/** Whether dot4 takes activations in their own order. */
+// @ts-ignore: decorator
+@inline
+function isAsItIs(format: u32): bool {
+  return format == F32 || format == BF16;
 }
 
 /** Activations of 8 bits have their scales at the beginning of scratch, in this much room. */
 // @ts-ignore: decorator
 @inline
 function behindScales(scratch: usize, cols: u32): usize {
-  return scratch + cols / 8;
+  return scratch + ((cols / 8 + 15) & ~15);
 }
 
-/** @returns the activations of a row in the order in which dot4 takes them: written to scratch, or where they are */
-export function prepare(format: u32, x: usize, scratch: usize, cols: u32): usize {
-  if (format == F32 || format == BF16) return x;
-  const prepared = behindScales(scratch, cols);
-  if (format == F16) f16.prepare(x, prepared, cols);
-  else if (format == Q8_0) q8_0.prepare(x, prepared, cols);
-  else if (format == Q4_0) q4_0.prepare(x, prepared, cols);
-  else if (is(format, Q8_0)) int8.prepareQ8(x, prepared, scratch, cols);
-  else int8.prepareQ4(x, prepared, scratch, cols);
-  return prepared;
+/** Where dot4 finds the activations of a row: in scratch, if `prepare` writes them there. */
+export function prepared(format: u32, x: usize, scratch: usize, cols: u32): usize {
+  return isAsItIs(format) ? x : behindScales(scratch, cols);
+}
+
+/** Brings the activations of a row into the order in which dot4 takes them. */
+export function prepare(format: u32, x: usize, scratch: usize, cols: u32): void {
+  if (isAsItIs(format)) return;
+  const to = behindScales(scratch, cols);
+  if (format == F16) f16.prepare(x, to, cols);
+  else if (format == Q8_0) q8_0.prepare(x, to, cols);
+  else if (format == Q4_0) q4_0.prepare(x, to, cols);
+  else if (is(format, Q8_0)) int8.prepareQ8(x, to, scratch, cols);
+  else int8.prepareQ4(x, to, scratch, cols);
 }
 
 /** The products of four rows of weights with prepared activations. `scratch` is what `prepare` was given. */

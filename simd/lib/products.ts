@@ -1,22 +1,59 @@
 /** Products of rows of activations with four rows of weights at a time: what every matrix product is made of. */
 import { addTail } from './f32';
-import { dot4, prepare, preparedBytes, scaleBytes, unpack, weightBytes } from './format';
+import { dot4, INT8, prepare, prepared, preparedBytes, scaleBytes, unpack, weightBytes } from './format';
 import { madd, sumLanes } from './vector';
 
-/** Rows of activations that a tile of weights is used for before it is unpacked again: their columns fit a cache. */
-export const ROWS: u32 = 128;
+/** Most rows of activations of one call of `products`: their columns fit a cache. */
+const ROWS: u32 = 128;
 /** Columns of a tile: with four rows of weights and two of activations they fit the first cache. */
 const TILE_COLS: u32 = 1024;
-/** Fewer rows are multiplied one by one: unpacking would cost more than reading the weights again. */
+/** So few rows are multiplied one by one: unpacking would cost more than converting the weights again. */
 const FEW: u32 = 3;
-/** Bytes of scratch for activations in the order of the weights. */
-const PREPARED_BYTES: usize = 1 << 18;
+/** With activations of eight bits, which are faster one by one. Of many rows each call would quantise all of them. */
+const FEW_INT8: u32 = 7;
 
-/** Whether `products1` serves, row by row. */
-// @ts-ignore: decorator
-@inline
-export function isFew(rows: u32, cols: u32): bool {
-  return rows < FEW && preparedBytes(cols) <= PREPARED_BYTES;
+/** Where products are stored: [rows, 4]. Behind it there is room for prepared activations, or a tile. */
+const SUMS_BYTES: usize = 16 * ROWS;
+/** SCRATCH_BYTES of src/simd/kernels.ts, less that. */
+const ROOM_BYTES: usize = (1 << 18) - SUMS_BYTES;
+
+/** How many rows of activations are multiplied one by one, side by side; 0 where tiles are faster. */
+export function rowsByOne(format: u32, rows: u32, cols: u32): u32 {
+  const most = min<u32>(ROOM_BYTES / preparedBytes(format, cols), ROWS);
+  return rows <= (format >= INT8 ? FEW_INT8 : FEW) ? min(rows, most) : 0;
+}
+
+/** How many rows of activations are multiplied together. */
+export function rowsTogether(byOne: u32): u32 {
+  return byOne ? byOne : ROWS;
+}
+
+/** Brings rows into the order in which `products` takes them, if that is one by one. */
+export function prepareRows(format: u32, x: usize, rows: u32, byOne: u32, cols: u32, scratch: usize): void {
+  if (!byOne) return;
+  const step = preparedBytes(format, cols);
+  let to = scratch + SUMS_BYTES;
+  for (let r: u32 = 0; r < rows; r++, to += step) prepare(format, x + <usize>r * 4 * cols, to, cols);
+}
+
+/**
+ * Stores the products of `rows` rows of x with rows `first` to first + 3 of a matrix at `scratch`: [rows, 4]. Rows of the
+ * matrix from `end` on repeat the last.
+ */
+export function products(
+  format: u32,
+  x: usize,
+  rows: u32,
+  byOne: u32,
+  w: usize,
+  s: usize,
+  cols: u32,
+  first: u32,
+  end: u32,
+  scratch: usize,
+): void {
+  if (byOne) productsByOne(format, x, rows, w, s, cols, first, end, scratch);
+  else productsByTile(format, x, rows, w, s, cols, first, end, scratch, scratch + SUMS_BYTES);
 }
 
 /** The number of row `lane` of four from `first` on; the last row again where there are fewer. */
@@ -26,48 +63,46 @@ function rowAt(first: u32, lane: u32, end: u32): usize {
   return min(first + lane, end - 1);
 }
 
-/** Products of prepared activations with the rows `first` to first + 3 of a matrix; rows from `end` on repeat the last. */
-// @ts-ignore: decorator
-@inline
-export function products1(
+function productsByOne(
   format: u32,
   x: usize,
+  rows: u32,
   w: usize,
   s: usize,
   cols: u32,
   first: u32,
   end: u32,
-  scratch: usize,
-): v128 {
+  sums: usize,
+): void {
   const step = weightBytes(format, cols);
   const scales = scaleBytes(format, cols);
+  const xStep = preparedBytes(format, cols);
   const r0: usize = first;
   const r1 = rowAt(first, 1, end);
   const r2 = rowAt(first, 2, end);
   const r3 = rowAt(first, 3, end);
-  return dot4(
-    format,
-    x,
-    w + r0 * step,
-    w + r1 * step,
-    w + r2 * step,
-    w + r3 * step,
-    s + r0 * scales,
-    s + r1 * scales,
-    s + r2 * scales,
-    s + r3 * scales,
-    scratch,
-    cols,
-  );
+  let scratch = sums + SUMS_BYTES;
+  for (let r: u32 = 0; r < rows; r++, scratch += xStep) {
+    const quad = dot4(
+      format,
+      prepared(format, x + <usize>r * 4 * cols, scratch, cols),
+      w + r0 * step,
+      w + r1 * step,
+      w + r2 * step,
+      w + r3 * step,
+      s + r0 * scales,
+      s + r1 * scales,
+      s + r2 * scales,
+      s + r3 * scales,
+      scratch,
+      cols,
+    );
+    v128.store(sums + 16 * r, quad);
+  }
 }
 
-/**
- * sums[r, lane] = x[r] . w[first + lane] for up to ROWS rows of x; rows of w from `end` on repeat the last.
- *
- * @param sums - [rows, 4]
- * @param tile - room for 4 * TILE_COLS f32
- */
-export function products(
+/** @param tile - room for 4 * TILE_COLS f32 */
+function productsByTile(
   format: u32,
   x: usize,
   rows: u32,

@@ -125,7 +125,10 @@ type ByFormat = {
   readonly [Name in keyof FormatKernels as `${Name}_${FormatName}`]: FormatKernels[Name];
 };
 
-/** Quantised weights also have functions that quantise the activations of few rows, in blocks of 32, to signed bytes. */
+/**
+ * Quantised weights also have functions that quantise the activations of up to seven rows, in blocks of 32, to signed bytes.
+ * More rows are multiplied as they are.
+ */
 type Int8 = {
   readonly [Name in 'linear' | 'glu' as `${Name}_i8_${QuantizedFormat}`]: FormatKernels[Name];
 };

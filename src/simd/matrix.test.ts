@@ -69,7 +69,7 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
     expect(error(run([0, 3]), wanted)).toBeLessThan(CLOSE);
   });
 
-  test.each([1, 5])('glu, %i rows', (rows) => {
+  test.each([1, 2, 5, 133])('glu, %i rows', (rows) => {
     const [hidden, width] = [96, 11];
     const bench = new Bench(build);
     const x = randomNormal(rows * hidden, 1);
