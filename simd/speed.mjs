@@ -1,0 +1,70 @@
+// Products with random matrices, in 10^9 multiply-adds a second on one core, the best of some runs: `node simd/speed.mjs`. Of
+// 32768 x 1024 weights, which no cache holds in most formats, with one row of activations, and of 512 x 1024 with 256 rows.
+import { readFileSync } from 'node:fs';
+import process from 'node:process';
+
+const ROUNDS = 20;
+const SCRATCH_BYTES = 2 ** 18;
+/** Bits of a weight, without its scale. */
+const FORMATS = { f32: 32, f16: 16, bf16: 16, q8_0: 8, q4_0: 4 };
+const SIZES = [
+  { rows: 1, cols: 1024, outs: 32768 },
+  { rows: 256, cols: 1024, outs: 512 },
+];
+
+/** @param {string} name */
+function open(name) {
+  const bytes = readFileSync(new URL(`built/${name}.wasm`, import.meta.url));
+  if (!WebAssembly.validate(bytes)) return undefined;
+  const memory = new WebAssembly.Memory({ initial: 4096 });
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+  return { memory, kernels: /** @type {Record<string, (...args: number[]) => void>} */ (exports) };
+}
+
+/**
+ * Fills the memory with numbers that are small in every format: 0x2c.. is 1/16 as f16 and some 1e-12 as bf16 and f32.
+ * @param {WebAssembly.Memory} memory
+ */
+function fill(memory) {
+  const words = new Uint16Array(memory.buffer);
+  for (let i = 0; i < words.length; i += 1) words[i] = 0x2c00 | ((i * 40503) & 0xff);
+}
+
+/** @param {() => void} run */
+function bestMs(run) {
+  run();
+  const times = Array.from({ length: ROUNDS }, () => {
+    const start = performance.now();
+    run();
+    return performance.now() - start;
+  });
+  return Math.min(...times);
+}
+
+for (const build of ['plain', 'relaxed']) {
+  const opened = open(build);
+  if (!opened) {
+    console.log(`${build}: not in Node ${process.version}`);
+    continue;
+  }
+  const { memory, kernels } = opened;
+  fill(memory);
+  for (const [format, bits] of Object.entries(FORMATS)) {
+    for (const name of [`linear_${format}`, `linear_i8_${format}`]) {
+      const kernel = kernels[name];
+      if (!kernel) continue;
+      const speeds = SIZES.map(({ rows, cols, outs }) => {
+        const x = 65536;
+        const y = x + 4 * rows * cols;
+        const scratch = y + 4 * rows * outs;
+        const w = scratch + SCRATCH_BYTES;
+        const s = w + (outs * cols * bits) / 8;
+        const ms = bestMs(() => kernel(x, w, s, 0, y, rows, cols, outs, 1, scratch, 0, outs));
+        return ((rows * cols * outs) / ms / 1e6).toFixed(1);
+      });
+      console.log(
+        `${build.padEnd(8)} ${name.padEnd(15)} ${speeds.map((speed) => speed.padStart(6)).join('')}`,
+      );
+    }
+  }
+}
