@@ -27,12 +27,12 @@ function picture() {
   const stays = staysOf(JOURNEY);
   const rooms = new Set(stays.map(({ folder }) => folder));
   return `
-Arrows point to what is imported; those that follow from others are left out of the picture:
+Arrows point to the imported folder; arrows implied by others are omitted:
 
 ${drawMermaid(arrows)}
 
-The journey of an expert's bytes: functions in the order in which they are entered, first when a model is planned, then
-when a token needs an expert that is not in GPU memory. ${stays.length} stays in ${rooms.size} folders:
+The path of an expert's bytes: functions in call order, first when a model is planned, then when a token needs an
+expert that is not in GPU memory. ${stays.length} steps in ${rooms.size} folders:
 
 ${stays.map(({ folder, functions }, at) => `${at + 1}. \`${folder}\`: ${functions.join(', ')}`).join('\n')}
 
