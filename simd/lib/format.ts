@@ -86,11 +86,12 @@ export function dot4(
   scratch: usize,
   cols: u32,
 ): v128 {
-  // One row after the other: so is memory, which processors read ahead only in order.
+  // One row after the other: processors read memory ahead only in order. A row that is repeated is computed once.
   const a = dot(format, x, w0, s0, scratch, cols);
-  const b = dot(format, x, w1, s1, scratch, cols);
-  const c = dot(format, x, w2, s2, scratch, cols);
-  return sumLanes(a, b, c, dot(format, x, w3, s3, scratch, cols));
+  const b = w1 == w0 ? a : dot(format, x, w1, s1, scratch, cols);
+  const c = w2 == w1 ? b : dot(format, x, w2, s2, scratch, cols);
+  const d = w3 == w2 ? c : dot(format, x, w3, s3, scratch, cols);
+  return sumLanes(a, b, c, d);
 }
 
 function dot(format: u32, x: usize, w: usize, s: usize, scratch: usize, cols: u32): v128 {

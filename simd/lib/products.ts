@@ -7,7 +7,7 @@ import { madd, sumLanes } from './vector';
 const ROWS: u32 = 128;
 /** Columns of a tile: with four rows of weights and two of activations they fit the first cache. */
 const TILE_COLS: u32 = 1024;
-/** So few rows are multiplied one by one: unpacking would cost more than converting the weights again. */
+/** Up to this many rows are multiplied one by one: unpacking would cost more than converting the weights again. */
 const FEW: u32 = 3;
 /** With activations of eight bits, which are faster one by one. Of many rows each call would quantise all of them. */
 const FEW_INT8: u32 = 7;
