@@ -82,7 +82,7 @@ function browserProject(
 function firefoxProjects() {
   if ('missing' in firefox) return [];
   const files = {
-    include: ['src/kernels/**/*.gpu.test.ts', ...f16Tests],
+    include: ['src/kernels/**/*.gpu.test.ts', 'src/simd/*.gpu.test.ts', ...f16Tests],
     setupFiles: ['scripts/firefox-nudge.ts'],
   };
   const browser = { provider: firefoxProvider(firefox.path), instances: [{ browser: 'firefox' as const }] };
