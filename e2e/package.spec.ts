@@ -84,6 +84,18 @@ test('the tarball holds the library and nothing else', async () => {
   expect(element.sizeBytes).toBeLessThan(40_000);
   // A guard against a dependency that slips in: shaders and all, the core was 99 kB when this was written.
   expect(core.sizeBytes).toBeLessThan(102_000);
+  // What a model adds to it: its family, its router and its experts, and nothing that only other models need.
+  for (const [name, mostBytes] of [
+    ['olmoe', 4000],
+    ['gated', 13_000],
+    ['atomic', 15_000],
+    ['q4_0', 3000],
+  ] as const) {
+    const path = paths.find((each) => each.startsWith(`dist/chunks/${name}-`)) ?? '';
+    const added = gzipSize(installed, path.replace('dist/', ''), core.files);
+    expect(added.sizeBytes, name).toBeGreaterThan(0);
+    expect(added.sizeBytes, name).toBeLessThan(mostBytes);
+  }
 });
 
 /** How often files say a word. */

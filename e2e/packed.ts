@@ -89,11 +89,19 @@ export async function serve(mounts: Mounts, headers: Readonly<Record<string, str
   return { url: `http://127.0.0.1:${port}`, close };
 }
 
-/** A built module and all that it imports at once, with their gzip sizes; what it imports later is left out. */
-export function gzipSize(folder: string, entry: string): { files: string[]; sizeBytes: number } {
+/**
+ * A built module and all that it imports at once, with their gzip sizes; what it imports later is left out.
+ *
+ * @param loaded - files that are there already: neither they nor what only they import is counted
+ */
+export function gzipSize(
+  folder: string,
+  entry: string,
+  loaded: readonly string[] = [],
+): { files: string[]; sizeBytes: number } {
   const files = new Set<string>();
   const visit = (file: string) => {
-    if (files.has(file)) return;
+    if (files.has(file) || loaded.includes(file)) return;
     files.add(file);
     const code = readFileSync(join(folder, file), 'utf8');
     for (const [, path] of code.matchAll(/(?:from|import)\s*["'`](\.{1,2}\/[^"'`]+)["'`]/g)) {
