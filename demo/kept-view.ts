@@ -85,7 +85,7 @@ export class KeptView {
     total.textContent =
       models.length === 0
         ? 'Nothing yet. A model that comes over the network stays here for the next visit.'
-        : `${formatBytes(usageBytes)} in all${of}.${kept}`;
+        : `${formatBytes(usageBytes)} with the page itself${of}.${kept}`;
     // The button that was pressed is gone; better here than nowhere.
     if (hadFocus) (list.querySelector('button') ?? total).focus();
   }

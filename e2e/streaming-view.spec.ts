@@ -7,7 +7,7 @@ import { DemoPage, PATIENCE } from './demo-page.ts';
 test.describe.configure({ timeout: 400_000 });
 
 class StreamingPage extends DemoPage {
-  readonly slider = this.page.getByRole('slider', { name: 'GPU memory' });
+  readonly slider = this.page.getByRole('slider', { name: 'Memory for the model' });
   readonly meaning = this.page.locator('#budget-meaning');
   readonly slots = this.page.locator('atomoe-slots');
   readonly kept = this.page.getByRole('region', { name: 'Kept on this device' });
@@ -229,7 +229,7 @@ test('a stored model is listed, cannot be deleted while it is in use, and can af
   await demo.tellAll();
   const remove = demo.kept.getByRole('button', { name: 'Delete fable-omni-8m from this device' });
   const item = await demo.isKept();
-  await expect(demo.kept).toContainText(/MB in all; this browser allows [\d.]+ [GT]B/);
+  await expect(demo.kept).toContainText(/MB with the page itself; this browser allows [\d.]+ [GT]B/);
   await remove.click();
   await expect(demo.kept.getByRole('status')).toHaveText(
     'fable-omni-8m is in use on this page. Reload the page, and delete it before it is loaded again.',

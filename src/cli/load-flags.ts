@@ -34,17 +34,17 @@ export const MODEL_FLAGS = {
   },
 } as const satisfies Readonly<Record<string, LoadFlag>>;
 
-/** How experts come to the GPU and go; the CPU holds all of them. */
+/** How experts stream; the reference holds all of them. */
 export const STREAM_FLAGS = {
   budget: {
     value: 'BYTES',
-    help: 'GPU memory, as 2GB: experts beyond it are streamed',
+    help: 'memory, as 2GB: experts beyond it are streamed',
     sets: 'memoryBudget',
     read: (args, name) => args.bytes(name),
   },
   slots: {
     value: 'N',
-    help: 'experts of a layer in GPU memory, whatever the budget',
+    help: 'experts of a layer in memory, whatever the budget',
     sets: 'streaming.slotsPerLayer',
     read: number,
   },
@@ -72,6 +72,26 @@ export const STREAM_FLAGS = {
     read: (args, name) => (args.flag(name) ? 'now' : undefined),
   },
 } as const satisfies Readonly<Record<string, LoadFlag>>;
+
+type Sets = (typeof MODEL_FLAGS & typeof STREAM_FLAGS)[keyof (typeof MODEL_FLAGS &
+  typeof STREAM_FLAGS)]['sets'];
+
+/** The options without a flag, and why: a new option has a row above or here, or this does not compile. */
+export const WITHOUT_FLAG = {
+  signal: 'Ctrl-C',
+  onProgress: 'the status line',
+  activations: 'f32 is compared with known answers; f16 is for pages',
+  lossy: 'the program gives the model as it is',
+  diskCache: '--cache names its folder',
+  headers: 'ATOMOE_HEADERS: arguments are visible to other users of the machine',
+  fetch: 'a function',
+  streaming: 'its own fields have flags',
+  'streaming.hostBudget': 'the system caches files',
+  'streaming.seed': 'of the policy `random` in tests',
+  'streaming.fill': 'a program ends with its reply',
+} as const satisfies Readonly<
+  Record<Exclude<keyof LoadOptions | `streaming.${keyof StreamingOptions}`, Sets>, string>
+>;
 
 function optionally<T, R>(value: T | undefined, map: (value: T) => R): R | undefined {
   return value === undefined ? undefined : map(value);

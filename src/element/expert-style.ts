@@ -14,7 +14,7 @@ canvas { display: block; max-width: 100%; cursor: crosshair; touch-action: manip
 .readout { min-height: 2.8em; margin: 0.6em 0 0; color: var(--atomoe-text, light-dark(#1f1c17, #f0ebe2)); }
 .legend { display: flex; flex-wrap: wrap; gap: 0.2em 1.1em; margin: 0.6em 0 0; padding: 0; list-style: none; }
 .legend li { display: flex; align-items: center; gap: 0.45em; }
-.swatch { width: 0.85em; height: 0.85em; border-radius: 2px; forced-color-adjust: none; }
+.swatch { width: 0.85em; height: 0.85em; border-radius: 2px; box-shadow: 0 0 0 1px currentColor; forced-color-adjust: none; }
 .cold { background: var(--atomoe-expert-cold, light-dark(#efebe3, #24211c)); }
 .used { background: var(--atomoe-expert-used, light-dark(#e8d2a8, #6d4a1a)); }
 .lit { background: var(--atomoe-expert-lit, light-dark(#c2410c, #ffc44d)); }

@@ -69,7 +69,7 @@ function describePace(leftBytes: number, bytesPerSecond: number | undefined): st
 export function describePlan(plan: ModelPlan): string {
   if (!plan.fits) return plan.why;
   const { download, gpuTotal } = plan.bytes;
-  const needs = `Loading downloads ${formatBytes(download)} and needs ${formatBytes(gpuTotal)} of GPU memory.`;
+  const needs = `Loading downloads ${formatBytes(download)} and needs ${formatBytes(gpuTotal)} of memory.`;
   return givesParts(plan)
     ? needs
     : `${needs} This host sends it only whole, so the first word waits for all of it.`;

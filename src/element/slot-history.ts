@@ -68,12 +68,13 @@ export class SlotHistory {
   }
 }
 
-/** Whether experts still come without anybody asking: into free places, or onto the disk. */
+/** Whether experts still come without being asked for: into free places, or onto the disk. */
 export function isFilling(report: StreamingReport): boolean {
   if (report.isComplete) return false;
   const { resident } = SLOT_STATES;
   const here = report.states.reduce((count, state) => count + (state === resident ? 1 : 0), 0);
-  if (here < report.layers * report.slotsPerLayer) return true;
+  const places = report.units.reduce((sum, units) => sum + Math.min(units, report.slotsPerLayer), 0);
+  if (here < places) return true;
   const { disk } = report;
   return disk !== undefined && disk.why === '' && disk.storedBytes < disk.totalBytes;
 }

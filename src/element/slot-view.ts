@@ -212,7 +212,7 @@ export class SlotsElement extends ElementBase {
     const { resident, loading, predicted, absent } = this.#history.total();
     const noun = this.#unitNoun(unitsPerLayer);
     return (
-      `Experts in GPU memory: ${layers} layers of ${unitsPerLayer} ${noun}, with ${slotsPerLayer} places each. ` +
+      `Experts in memory: ${layers} layers of ${unitsPerLayer} ${noun}, with ${slotsPerLayer} places each. ` +
       `${resident} are here, ${loading} on their way, ${predicted} guessed, ${absent} not here. ` +
       'The table below says it for each layer.'
     );

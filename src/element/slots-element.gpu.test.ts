@@ -40,7 +40,7 @@ test('draws a row per layer, names it, and says it again as a table', async () =
   const { slots, canvas } = await slotsWith(slotReport(['##~.', '#?..']));
   await vi.waitFor(() => expect(colours(canvas)).toBeGreaterThan(3));
   expect(canvas.getAttribute('aria-label')).toBe(
-    'Experts in GPU memory: 2 layers of 4 experts, with 2 places each. ' +
+    'Experts in memory: 2 layers of 4 experts, with 2 places each. ' +
       '3 are here, 1 on their way, 1 guessed, 3 not here. The table below says it for each layer.',
   );
   expect(cells(slots)).toEqual(['0 2 1 0 1 –', '1 1 0 1 2 80 %']);

@@ -13,6 +13,7 @@ export function slotReport(
     slotsPerLayer: 2,
     cacheRatio: 1,
     unitBytes: 1000,
+    units: layers.map((units) => units.length),
     states,
     isComplete: states.every((state) => state === 1),
     tokens: 0,

@@ -46,6 +46,11 @@ describe('filling', () => {
     ['no free place, a disk that misses some', slotReport(['##..'], { disk }), true],
     ['a disk that has all', slotReport(['##..'], { disk: { ...disk, storedBytes: 9 } }), false],
     ['a disk that cannot be written', slotReport(['##..'], { disk: { ...disk, why: 'full' } }), false],
+    [
+      'layers of four and two, all places taken',
+      slotReport(['###.', '##..'], { units: [4, 2], slotsPerLayer: 3 }),
+      false,
+    ],
     ['all here', slotReport(['####'], { slotsPerLayer: 4, disk }), false],
   ])('%s', (_name, report, expected) => {
     expect(isFilling(report)).toBe(expected);

@@ -97,6 +97,7 @@ export interface StreamingReport {
   readonly slotsPerLayer: number;
   readonly cacheRatio: number; // slots in units of what one token needs
   readonly unitBytes: number;
+  readonly units: readonly number[]; // [layer]: `unitsPerLayer`, or fewer where layers differ
   readonly states: Uint8Array; // [layers * unitsPerLayer]: SLOT_STATES
   readonly isComplete: boolean; // nothing is missing: steps do not stop
   readonly tokens: number; // that were generated while something was missing

@@ -199,8 +199,9 @@ export class LocalEngine implements Engine {
    * Changes how much GPU memory the loaded model may take, and how its experts are streamed, between two tokens. What
    * it says does not change.
    *
-   * @throws {AtomoeError} bad-input - no model with experts on a GPU, or a policy that fails; limit-too-small - it does
-   *   not work in so little; in both cases nothing changes; out-of-memory - the model has to be loaded again
+   * @throws {AtomoeError} bad-input - no model with experts in slots, or a policy that fails; limit-too-small - it does
+   *   not work in this little; out-of-memory - sessions take too much of it. Nothing changes then, unless the memory has
+   *   gone elsewhere meanwhile: then the model is let go, and has to be loaded again
    */
   async resize(given: Pick<LoadOptions, 'memoryBudget' | 'streaming'>): Promise<ModelPlan> {
     const change = readResizeOptions(given);
@@ -214,7 +215,7 @@ export class LocalEngine implements Engine {
     if (!experts) {
       throw new AtomoeError(
         'bad-input',
-        `${drafted.checkpoint.label} has no experts on a GPU; wanted a model with some; its memory cannot change`,
+        `${drafted.checkpoint.label} has no experts in slots; wanted a model with some; its memory cannot change`,
       );
     }
     const merged: LoadOptions = {
@@ -233,7 +234,12 @@ export class LocalEngine implements Engine {
     try {
       await this.#queue.run(resize);
     } catch (error) {
-      if (this.#loaded === loaded) this.#unload(); // its slots are gone
+      if (this.#loaded !== loaded) throw error; // another model has come meanwhile
+      if (experts.isLost) this.#unload();
+      else {
+        this.#loaded = { ...loaded, closing: new AbortController() };
+        this.#fill();
+      }
       throw error;
     }
     const real = this.#realPlan(plan, runner, drafted, merged);

@@ -90,18 +90,21 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
   readonly #testing: StreamTesting;
   readonly #tiers: RecordTiers;
   #stores: Stores<S, T>;
+  #options: ExpertMemoryOptions;
+  #isLost = false;
   #onMoved: () => void = () => {};
 
   private constructor(
     device: ExpertDevice<S, T>,
     drafted: Drafted,
-    testing: StreamTesting,
+    options: ExpertMemoryOptions,
     tiers: RecordTiers,
     stores: Stores<S, T>,
   ) {
     this.#device = device;
     this.#drafted = drafted;
-    this.#testing = testing;
+    this.#testing = options.testing;
+    this.#options = options;
     this.#tiers = tiers;
     this.#stores = stores;
   }
@@ -119,7 +122,7 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
     const { streaming, testing } = options;
     const tiers = openTiers(drafted, hostBytes(options.slots, streaming), testing);
     const stores = await openStores(device, drafted, tiers, options);
-    return new ExpertMemory(device, drafted, testing, tiers, stores);
+    return new ExpertMemory(device, drafted, options, tiers, stores);
   }
 
   get slots(): SlotPlan {
@@ -158,7 +161,7 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
    * memory or disk as they are needed.
    *
    * @returns makes the change; no step may be under way. It throws out-of-memory where not even the fewest slots fit:
-   *   then the model has to be loaded again
+   *   then the slots are as they were, or the model is `isLost` and has to be loaded again
    * @throws {AtomoeError} bad-input - the caller's policy throws, or returns none; then nothing has changed
    */
   prepareResize(
@@ -168,14 +171,39 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
     budgetBytes: number,
   ): () => Promise<void> {
     const policy = makePolicies(this.#drafted, streaming);
+    const wanted = { slots, fewer, streaming: { ...streaming, policy }, testing: this.#testing };
     return async () => {
-      this.#device.budgetBytes = budgetBytes;
+      const before = this.#options;
+      const { budgetBytes: budgetBefore } = this.#device;
       this.#close();
-      this.#tiers.resize(hostBytes(slots, streaming));
-      const options = { slots, fewer, streaming: { ...streaming, policy }, testing: this.#testing };
-      this.#stores = await openStores(this.#device, this.#drafted, this.#tiers, options);
-      this.#onMoved();
+      try {
+        await this.#reopen(wanted, budgetBytes);
+      } catch (error) {
+        // What was there fitted a moment ago, unless something else has taken the memory meanwhile.
+        this.#isLost = true;
+        await this.#reopen(
+          { ...before, slots: this.#stores.slots, fewer: () => undefined },
+          budgetBefore,
+        ).then(
+          () => (this.#isLost = false),
+          () => {},
+        );
+        throw error;
+      }
     };
+  }
+
+  /** Whether a failed resize has taken the slots: nothing can run any more. */
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  async #reopen(options: ExpertMemoryOptions, budgetBytes: number): Promise<void> {
+    this.#device.budgetBytes = budgetBytes;
+    this.#tiers.resize(hostBytes(options.slots, options.streaming));
+    this.#stores = await openStores(this.#device, this.#drafted, this.#tiers, options);
+    this.#options = options;
+    this.#onMoved();
   }
 
   /** Brings in every expert, where there is a place for each. */
@@ -206,6 +234,7 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
       slotsPerLayer: slots.places,
       cacheRatio: slots.places / streamer.topK,
       unitBytes: recordBytes,
+      units: Array.from({ length: layers }, (_, layer) => store.units(layer)),
       states: streamer.describe(SLOT_STATES),
       isComplete: streamer.isComplete,
       tokens,

@@ -27,6 +27,10 @@ export class GpuExperts implements ExpertDevice<ExpertStore, StreamedSteps> {
     this.#drafted = drafted;
   }
 
+  get budgetBytes(): number {
+    return this.#gpu.budgetBytes;
+  }
+
   set budgetBytes(sizeBytes: number) {
     this.#gpu.budgetBytes = sizeBytes;
   }
