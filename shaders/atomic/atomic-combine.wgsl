@@ -2,12 +2,12 @@
 //
 // neurons  [tokens, top_k] (bits of a f32 activation, slot number) from atomic-scores
 // ids      [tokens, top_k] u32      weights [tokens, top_k] f32      y [tokens, hidden] scalar      sums in f32
-//          `out_base` is the vec4 number of the output vectors in a record, `out_scales` the word number of their
-//          scales
-// grid     a workgroup has TEAMS teams, one to a token, of SLICES rows of COLS lanes; a lane owns one unit of the
-//          columns, and slice s takes the ranks 4 s .. 4 s + 3 (mod 4 SLICES); the slices are added in order. Tokens
-//          run fastest, blocks of COLS units slowest: workgroups in flight read the same columns of all output vectors,
-//          which then stay in a cache.
+//          `out_base` is the offset of the output vectors in a record in vec4s, `out_scales` that of their scales in
+//          words
+// grid     a workgroup has TEAMS teams, one per token, of SLICES rows of COLS lanes; a lane computes one unit of the
+//          columns, and slice s the ranks 4 s .. 4 s + 3 (mod 4 SLICES); the slices are added in order. Tokens are
+//          innermost, blocks of COLS units outermost: concurrent workgroups read the same columns of all output
+//          vectors, which then stay in a cache.
 // parts    alias scalar4; lib/weights-*, lib/expert-pool-* and the pools, lib/atomic-rows; Acc, add_unit, acc_vec4s
 //          (generated); fn fetch4 (lib/fetch4-*.wgsl); fn linear_group (lib/grid.wgsl)
 // needs    hidden a multiple of UNIT; consts COLS, SLICES, TEAMS, with WG = COLS * SLICES * TEAMS
@@ -30,7 +30,7 @@ struct Params {
 
 var<workgroup> slice_sums: array<vec4<f32>, SCRATCH>;
 
-// What a pair adds: nothing where gain is 0, which includes absent experts and ranks beyond the last.
+// One pair's contribution; gain is 0 for absent experts and for ranks past the last.
 struct Pair {
   gain: f32,
   slot: u32,
@@ -49,8 +49,7 @@ fn pair_at(token: u32, rank: u32) -> Pair {
   return Pair(bitcast<f32>(neuron.x) * weights[at], place.slot, place.base, place.row);
 }
 
-// Memory that no expert is in may hold anything: what it decodes to must be finite. A select costs less than a
-// branch.
+// Unused memory may decode to NaN or infinity, so zero words are selected. A select costs less than a branch.
 fn add_pair(acc: Acc, pair: Pair, unit: u32, units: u32) -> Acc {
   let is_there = pair.gain != 0.0;
   let words = select(vec4<u32>(0u), pool_load(pair.slot, pair.base + unit), is_there);

@@ -1,12 +1,13 @@
-// atomic-scores-grouped: atomic-scores with the pairs in the order of their experts: an input vector is read once
+// atomic-scores-grouped: atomic-scores with the pairs sorted by expert, so that each input vector is
+// read once
 //
 // x        [tokens, hidden] scalar      sums in f32
-// sorted   [pairs] (id, pair) by ascending id: the pairs of an expert are neighbours; pair = token * top_k + rank
-// neurons  [tokens, top_k] (bits of a f32 activation, slot number): each pair writes its own place
+// sorted   [pairs] (id, pair) by ascending id: the pairs of an expert are adjacent; pair = token * top_k + rank
+// neurons  [tokens, top_k] (bits of a f32 activation, slot number): each pair writes its own entry
 // table    as in atomic-scores
-// grid     one workgroup per four neighbouring pairs (folded); lane l takes units l, l + WG, ... of a vector. Where the
-//          four have one expert, as most do when there are many pairs to an expert, its vector is read and unpacked
-//          once; the next workgroup finds it in a cache. Long and short segments cost alike, and no workgroup is empty.
+// grid     one workgroup per four adjacent pairs (folded); lane l takes units l, l + WG, ... of a vector. If the four
+//          have the same expert, as most do with many pairs per expert, its vector is read and unpacked once; the next
+//          workgroup finds it in a cache. The cost does not depend on segment lengths, and no workgroup is empty.
 // parts    alias scalar4; lib/weights-*, lib/expert-pool-* and the pools, lib/atomic-rows, lib/activation; dot_unit
 //          (generated); fn reduce4 (lib/reduce4-*.wgsl); fn linear_group (lib/grid.wgsl)
 // needs    hidden a multiple of UNIT
@@ -37,7 +38,7 @@ fn slot_of(id: u32) -> u32 {
   return table[params.table_base + id / params.page_experts];
 }
 
-// An absent expert is read as slot 0, and its result dropped.
+// An absent expert is read as slot 0, and its result discarded.
 fn input_row(id: u32, slot: u32, units: u32) -> AtomicRow {
   return atomic_row(select(slot, 0u, slot == ABSENT), id, units, params.in_base);
 }

@@ -1,10 +1,10 @@
-// atomic-scores: act(in_e . x[token, :]) for the expert e of each pair of a token and an expert
+// atomic-scores: act(in_e . x[token, :]) for the expert e of each (token, rank) pair
 //
 // x        [tokens, hidden] scalar      ids [tokens, top_k] u32      sums in f32
-// neurons  [tokens, top_k] (bits of a f32 activation, slot number): what atomic-combine needs; ABSENT experts give 0
-// table    slot numbers of pages from table_base on: lib/atomic-rows.wgsl; `in_base` is the vec4 number of the input
-//          vectors in a record, `in_scales` the word number of their scales
-// grid     one workgroup per four pairs of a token (folded), pairs fastest; lane l takes units l, l + WG, ... of a
+// neurons  [tokens, top_k] (bits of an f32 activation, slot number), the input of atomic-combine; 0 for ABSENT experts
+// table    slot numbers of pages from table_base on: lib/atomic-rows.wgsl; `in_base` is the offset of the input
+//          vectors in a record in vec4s, `in_scales` that of their scales in words
+// grid     one workgroup per four pairs of a token (folded), pairs innermost; lane l takes units l, l + WG, ... of a
 //          vector
 // parts    alias scalar4; lib/weights-*, lib/dot-*, lib/expert-pool-* and the pools, lib/atomic-rows, lib/activation;
 //          fn reduce4 (lib/reduce4-*.wgsl); fn linear_group (lib/grid.wgsl)
@@ -32,7 +32,7 @@ fn input4(at: u32) -> vec4<f32> {
   return vec4<f32>(x[at]);
 }
 
-// An absent expert is read as slot 0, and its result dropped.
+// An absent expert is read as slot 0, and its result discarded.
 fn input_row(id: u32, slot: u32, units: u32) -> AtomicRow {
   return atomic_row(select(slot, 0u, slot == ABSENT), id, units, params.in_base);
 }

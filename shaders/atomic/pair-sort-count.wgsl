@@ -1,6 +1,6 @@
-// pair-sort-count: how many keys of each block have each digit; the first of three dispatches of a pass of a radix sort
+// pair-sort-count: counts the keys of each block by digit; the first of three dispatches of one pass of a radix sort
 //
-// keys    key i is at word stride * i: plain ids (stride 1), or the (id, pair) of an earlier pass (stride 2)
+// keys    key i is at word stride * i: plain ids (stride 1), or (id, pair) from an earlier pass (stride 2)
 // counts  [digits, blocks] u32; a digit is `bits` bits of the key from `shift` on
 // grid    one workgroup per block of BLOCK pairs
 // parts   fn linear_group (lib/grid.wgsl)

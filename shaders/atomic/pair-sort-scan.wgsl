@@ -1,7 +1,7 @@
-// pair-sort-scan: counts of a digit, block by block -> how many pairs of that digit are in earlier blocks, and in all
+// pair-sort-scan: exclusive prefix sums over the blocks of each digit's counts, and the total of each digit
 //
 // counts  [digits, blocks] u32, in place      totals [digits] u32
-// grid    one workgroup per digit; each lane takes a run of blocks
+// grid    one workgroup per digit; each lane takes a contiguous range of blocks
 // parts   fn linear_group (lib/grid.wgsl)
 override WG: u32;
 

@@ -1,11 +1,11 @@
-// pair-sort-scatter: moves pairs to their places by one digit, equal digits in the order in which they stood
+// pair-sort-scatter: moves pairs to their positions by one digit; stable
 //
 // keys    as in pair-sort-count; without a pair beside the id (stride 1), the pair is the position
 // counts  [digits, blocks] u32: pairs of a digit in earlier blocks      totals [digits] u32
 // sorted  [pairs] (id, pair)
-// grid    one workgroup per block of BLOCK pairs, which it takes in tiles of 4 WG: a lane has four neighbours, packs
-//         their digits into a word, and counts equal digits in the words before it. No order of atomics reaches the
-//         result.
+// grid    one workgroup per block of BLOCK pairs, in tiles of 4 WG: a lane has four adjacent pairs, packs their
+//         digits into a word, and counts equal digits in the words before it. The result does not depend on the order
+//         of atomics.
 // parts   fn linear_group (lib/grid.wgsl)
 // needs   bits <= 8; const BLOCK, a multiple of 4 WG; 256 a multiple of WG
 override WG: u32;
@@ -23,11 +23,11 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> sorted: array<vec2<u32>>;
 @group(0) @binding(4) var<uniform> params: Params;
 
-const BYTES = 0x01010101u; // a digit in every byte, when multiplied
+const BYTES = 0x01010101u; // multiplied by a digit: that digit in every byte
 const LOW_BITS = 0x7f7f7f7fu; // all but the highest bit of each byte
 
 var<workgroup> lane_totals: array<u32, WG>;
-var<workgroup> places: array<atomic<u32>, 256>; // where the next pair of each digit goes
+var<workgroup> places: array<atomic<u32>, 256>; // position of the next pair of each digit
 var<workgroup> words: array<u32, WG>; // four digits each
 
 fn set_places(number: u32, blocks: u32, lane: u32) {
@@ -52,7 +52,7 @@ fn set_places(number: u32, blocks: u32, lane: u32) {
 // For each of four digits, how many of the four bytes of a word equal it.
 fn equal_bytes(word: u32, digits: vec4<u32>) -> vec4<u32> {
   let difference = vec4<u32>(word) ^ (digits * BYTES);
-  let some = ((difference & vec4<u32>(LOW_BITS)) + LOW_BITS) | difference; // highest bit of each byte: not zero
+  let some = ((difference & vec4<u32>(LOW_BITS)) + LOW_BITS) | difference; // highest bit: byte is not zero
   return countOneBits(~(some | vec4<u32>(LOW_BITS)));
 }
 
@@ -74,10 +74,10 @@ fn main(
     let at = min(vec4<u32>(first) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.pairs - 1u));
     let own = params.stride * at;
     let ids = vec4<u32>(keys[own.x], keys[own.y], keys[own.z], keys[own.w]);
-    // Past the end are copies of the last pair: behind all others, so no rank counts them.
+    // Past the end, lanes copy the last pair; copies come after all pairs, so no rank counts them.
     let digits = extractBits(ids, params.shift, params.bits);
     words[lane] = digits.x | (digits.y << 8u) | (digits.z << 16u) | (digits.w << 24u);
-    workgroupBarrier(); // also behind the places that set_places or the last tile wrote
+    workgroupBarrier(); // orders the writes of `places` by set_places or the last tile, too
     var ranks = vec4<u32>(
       0u,
       u32(digits.x == digits.y),

@@ -1,4 +1,4 @@
-// attention-combine: adds up what the spans of a split attention found
+// attention-combine: combines the partial results of attention that is split over spans of keys
 //
 // o[t, h, :] = sum_s exp(top_s - top) sum_s[:] / sum_s exp(top_s - top) weight_s, top the largest top_s
 //
@@ -18,7 +18,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> o: array<scalar4>;
 @group(0) @binding(2) var<uniform> params: Params;
 
-const LEAST_EXPONENT = -87.0; // exp of less is no normal f32
+const LEAST_EXPONENT = -87.0; // below, exp gives no normal f32
 
 @compute @workgroup_size(WG)
 fn main(

@@ -1,11 +1,11 @@
-// attention-scores: the first half of attention without workgroup memory or barriers, any number of query tokens
+// attention-scores: the first half of attention without workgroup memory or barriers, for any number of query tokens
 //
-// Rows (query head, token) that read one key head are numbered token by token and taken four at a time; a tile of four
-// against a block of BLOCK keys is one record:
-//   BLOCK vec4   exp(score - top) of each key for the four rows; 0 where a row does not see the key
+// The rows (query head, token) of one key head are numbered token by token and processed in tiles of four. A tile and a
+// block of BLOCK keys give one record:
+//   BLOCK vec4   exp(score - top) of each key for the four rows; 0 if the key is masked for the row
 //   vec4         top: the largest score in the block
 //   vec4         the sum of the BLOCK weights
-// Records of keys that no row of a tile sees are not written. attention-values reads them.
+// Records of keys that are masked for all rows of a tile are not written. attention-values reads them.
 //
 // q        [tokens, heads, head_dim] scalar, as vec4
 // k_cache  [context, kv_heads, head_dim] scalar, as vec4; keys 0 .. past + tokens - 1 are read
@@ -22,7 +22,7 @@ override WG: u32;
 @group(0) @binding(2) var<storage, read_write> records: array<vec4<f32>>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-// Leaves a key's scaled score in the record, masked for the rows that do not see the key, and returns it.
+// Scales and masks a key's scores, writes them to the record, and returns them.
 fn keep(at: u32, key: u32, score: vec4<f32>, rows: TileRows) -> vec4<f32> {
   let early = vec4<u32>(key) < rows.seen;
   let recent = vec4<u32>(key) >= rows.oldest;
@@ -53,7 +53,7 @@ fn main(
   let at = record * (BLOCK + 2u);
   var top = vec4<f32>(MASKED);
   for (var j = 0u; j < BLOCK; j += 4u) {
-    // A key past the end repeats the last one; masked below.
+    // Keys past the end repeat the last one; they are masked below.
     let key = min(first + j + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(keys - 1u));
     let base = key * key_stride + kv_head * columns;
     var score = mat4x4<f32>(); // a column per key, a component per row; constant indices keep it in registers

@@ -1,14 +1,15 @@
-// attention-tiled: attention for many query tokens (prefill): tiles of rows against tiles of keys, softmax as it goes
+// attention-tiled: attention for many query tokens (prefill) by tiles of rows and keys with an online softmax
+// (FlashAttention, Dao et al. 2022)
 //
-// Rows (query head, token) that read one key head are numbered token by token (lib/attention-rows.wgsl), so that all
-// heads of a group share the keys that a workgroup loads. Keys that no row of a tile sees are not loaded.
+// The rows (query head, token) of one key head are numbered token by token (lib/attention-rows.wgsl), so that all heads
+// of a group share the keys that a workgroup loads. Keys that are masked for all rows of a tile are not loaded.
 //
 // q, o     [tokens, heads, head_dim] scalar, as vec4
 // k_cache, v_cache  [context, kv_heads, head_dim] scalar, as vec4
-// grid     one workgroup per (ROWS rows, key head, 32 * CHUNKS dimensions of a head) (folded), the last rows, which see
-//          most keys, first
+// grid     one workgroup per (ROWS rows, key head, 32 * CHUNKS dimensions of a head) (folded); the last rows, which
+//          have the most keys, come first
 // lanes    8 x 8: lane (y, x) has rows 4y .. 4y + 3; of the scores, keys x, x + 8, x + 16, x + 24; of the sums, column
-//          x of each chunk of 8 vec4 columns, into which the head is cut so that a tile fits workgroup memory
+//          x of each chunk of 8 vec4 columns; the head is cut into chunks so that a tile fits workgroup memory
 // parts    alias scalar, scalar4; const CHUNKS; struct Params, tile_rows() (lib/attention-rows.wgsl);
 //          fn linear_group (lib/grid.wgsl)
 // needs    head_dim a multiple of 4; 13 KiB of workgroup memory
@@ -27,7 +28,7 @@ const CHUNK = 8u; // vec4 columns
 var<workgroup> q_tile: array<mat4x4<f32>, QUADS * CHUNK>; // [quad][column]: a matrix column per row
 var<workgroup> kv_tile: array<vec4<f32>, CHUNK * KEYS>; // keys: [column][key]; values: [key][column]
 var<workgroup> weights: array<vec4<f32>, QUADS * KEYS>; // [quad][key]: a component per row
-var<workgroup> of_lanes: array<vec4<f32>, WG>; // largest scores, and at the end sums of weights
+var<workgroup> of_lanes: array<vec4<f32>, WG>; // largest scores; at the end, sums of weights
 
 // Columns v * w.x, v * w.y, ...
 fn outer(v: vec4<f32>, w: vec4<f32>) -> mat4x4<f32> {
@@ -50,7 +51,7 @@ fn load_queries(lane: u32, first_row: u32, rows_end: u32, kv_head: u32, chunk: u
 
 fn load_keys(lane: u32, first_key: u32, keys: u32, kv_head: u32, chunk: u32, columns: u32) {
   for (var i = lane; i < KEYS * CHUNK; i += WG) {
-    let key = min(first_key + i / CHUNK, keys - 1u); // what repeats is masked
+    let key = min(first_key + i / CHUNK, keys - 1u); // repeated keys are masked
     let column = chunk * CHUNK + i % CHUNK;
     var value = vec4<f32>();
     if (column < columns) {
@@ -62,7 +63,7 @@ fn load_keys(lane: u32, first_key: u32, keys: u32, kv_head: u32, chunk: u32, col
 
 fn load_values(lane: u32, first_key: u32, keys: u32, kv_head: u32, chunk: u32, columns: u32) {
   for (var i = lane; i < KEYS * CHUNK; i += WG) {
-    let key = min(first_key + i / CHUNK, keys - 1u); // weighs nothing
+    let key = min(first_key + i / CHUNK, keys - 1u); // has weight 0
     let column = min(chunk * CHUNK + i % CHUNK, columns - 1u); // not stored
     kv_tile[i] = vec4<f32>(v_cache[(key * params.kv_heads + kv_head) * columns + column]);
   }
@@ -74,7 +75,7 @@ fn masked(score: vec4<f32>, key: u32, rows: TileRows) -> vec4<f32> {
   return select(vec4<f32>(MASKED), score, early & recent);
 }
 
-// exp(score - top), and 0 where the score is masked.
+// exp(score - top); 0 for masked scores.
 fn weight_of(score: vec4<f32>, top: vec4<f32>) -> vec4<f32> {
   return select(vec4<f32>(), exp_below(score, top), score > vec4<f32>(MASKED));
 }
@@ -94,13 +95,13 @@ fn main(
   if (index >= tiles * params.kv_heads * parts) {
     return;
   }
-  let first_chunk = index % parts * CHUNKS; // of the part whose values are summed here
+  let first_chunk = index % parts * CHUNKS; // of the part that this workgroup sums
   let kv_head = index / parts % params.kv_heads;
   let tile = tiles - 1u - index / (parts * params.kv_heads);
   let y = lane / 8u;
   let x = lane % 8u;
   let rows = tile_rows(tile * QUADS + y, kv_head, params);
-  let keys = tile_rows(tile * QUADS + QUADS - 1u, kv_head, params).seen.w; // that the last row sees
+  let keys = tile_rows(tile * QUADS + QUADS - 1u, kv_head, params).seen.w; // of the last row
   let oldest = tile_rows(tile * QUADS, kv_head, params).oldest.x;
 
   var top = vec4<f32>(MASKED);
@@ -167,7 +168,7 @@ fn main(
   for (var n = 0u; n < CHUNKS; n += 1u) {
     let column = (first_chunk + n) * CHUNK + x;
     if (column < columns) {
-      // Rows past the end repeat the last one: same bits, same place.
+      // Rows past the end repeat the last one: they write the same bits to the same address.
       o[row.x + column] = scalar4(sum[n][0] / total.x);
       o[row.y + column] = scalar4(sum[n][1] / total.y);
       o[row.z + column] = scalar4(sum[n][2] / total.z);

@@ -1,4 +1,4 @@
-// attention-values: the second half of attention: weighs the values by the records that attention-scores left
+// attention-values: the second half of attention: weights the values by the records of attention-scores
 //
 // o[row, :] = sum_b f_b sum_{j in b} weight[j] v[j, :] / sum_b f_b sum_b, f_b = exp(top_b - top), top the largest top_b
 //
@@ -37,7 +37,7 @@ fn main(
   let pairs = (columns + 1u) / 2u;
   let index = (params.first_group + linear_group(group, groups)) * WG + lane;
   let left = 2u * (index % pairs);
-  let right = min(left + 1u, columns - 1u); // repeats the last column where their number is odd
+  let right = min(left + 1u, columns - 1u); // repeats the last column if their number is odd
   let kv_head = (index / pairs) % params.kv_heads;
   let tile = index / (pairs * params.kv_heads);
   let rows = tile_rows(tile, kv_head, params);
@@ -67,7 +67,7 @@ fn main(
       base += params.kv_heads * columns;
     }
   }
-  // Constant indices, so that the sums stay in registers. Rows past the end repeat the last one: same bits, same place.
+  // Constant indices, so that the sums stay in registers. Rows past the end write the last one's bits again.
   let row = rows.index * columns;
   store(row.x, left, right, left_sum[0] / weight.x, right_sum[0] / weight.x);
   store(row.y, left, right, left_sum[1] / weight.y, right_sum[1] / weight.y);

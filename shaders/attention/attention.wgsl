@@ -1,20 +1,19 @@
 // attention: o[t, h, :] = sum_j softmax_j(scale * q[t, h, :] . k[j, g, :]) v[j, g, :] for few query tokens
 //
-// Token t sees keys j <= past + t, and of those only the last `window` where window > 0. Query head h reads key head
-// g = h / (heads / kv_heads). The keys of a token are cut into `splits` equal spans, one workgroup each.
+// Token t attends to keys j <= past + t; if window > 0, only to the last `window` of these. Query head h reads key head
+// g = h / (heads / kv_heads). The keys of a token are divided into `splits` equal spans, one workgroup each.
 //
 // q, o     [tokens, heads, head_dim] scalar, as vec4
 // k_cache, v_cache  [context, kv_heads, head_dim] scalar, as vec4
-// partials [tokens, heads, splits, head_dim / 4 + 1] vec4 f32, where keys are split: the weighted sum of values, then
-//          (largest score, sum of weights, 0, 0); attention-combine adds the spans up
+// partials [tokens, heads, splits, head_dim / 4 + 1] vec4 f32, if keys are split: the weighted sum of values, then
+//          (largest score, sum of weights, 0, 0); attention-combine combines the spans
 // grid     one workgroup per (token, key head, ROWS = TOGETHER * SETS of its query heads, span), folded, the span
 //          innermost
 // lanes    scores: lane l takes key tile + l for all rows; values: lane l takes column l % (head_dim / 4) for all rows,
-//          and every (WG / columns)-th key; where there are more columns than lanes, columns l, l + WG, ... and every
-//          key
+//          and every (WG / columns)-th key; with more columns than lanes, columns l, l + WG, ... and every key
 // parts    alias scalar, scalar4; const WG, SETS, MOST_COLUMNS, PARTS = ceil(MOST_COLUMNS / WG); lib/heads-*.wgsl; fn
 //          linear_group (lib/grid.wgsl)
-// marks    split: writes partials; else splits is 1 and o is written
+// marks    split: writes partials; otherwise splits is 1 and o is written
 // needs    head_dim a multiple of 4, head_dim / 4 <= MOST_COLUMNS
 struct Params {
   tokens: u32,
@@ -39,7 +38,7 @@ struct Params {
 
 const MASKED = -3.0e38; // below every score; WGSL may assume that there is no infinity
 const ROWS = TOGETHER * SETS;
-const LEAST_EXPONENT = -87.0; // exp of less is no normal f32
+const LEAST_EXPONENT = -87.0; // below, exp gives no normal f32
 
 var<workgroup> heads_of_q: array<Columns, SETS * MOST_COLUMNS>; // scaled; at the end the lanes' sums of values
 var<workgroup> scores: array<Scores, SETS * WG>; // at the end the lanes' sums of weights
@@ -83,7 +82,7 @@ fn main(
   }
   workgroupBarrier();
 
-  let share = lane / columns; // 0 where there are more columns than lanes
+  let share = lane / columns; // 0 with more columns than lanes
   let shares = max(WG / columns, 1u);
   let column = lane - share * columns;
   let key_stride = params.kv_heads * columns;
@@ -96,7 +95,7 @@ fn main(
   }
   for (var tile = first; tile < last; tile += WG) {
     let key = tile + lane;
-    // Spelt out: SwiftShader does not zero a bare `var` again in every turn of a loop.
+    // Explicit: SwiftShader does not reset a `var` without initialiser in every iteration of a loop.
     var score = array<Scores, SETS>();
     if (key < last) {
       let base = key * key_stride + head_base;
@@ -146,7 +145,7 @@ fn main(
     scores[n * WG + lane] = weight[n];
   }
   for (var p = 0u; p < PARTS; p += 1u) {
-    workgroupBarrier(); // the part before is read
+    workgroupBarrier(); // the previous part has been read
     for (var n = 0u; n < SETS; n += 1u) {
       heads_of_q[n * WG + lane] = sum[p * SETS + n];
     }

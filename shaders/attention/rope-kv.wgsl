@@ -1,16 +1,16 @@
-// rope-kv: splits a fused projection into query, key and value rows; norms and rotates the first two; appends the
-// last two to the cache.
+// rope-kv: splits a fused projection into query, key and value rows, normalises and rotates queries and keys (rotary
+// embedding, Su et al. 2021), and appends keys and values to the cache.
 //
 // qkv      [tokens, (heads + 2 * kv_heads) * head_dim] scalar: query heads, then key heads, then value heads
 // angles   [positions, rotary_dim / 2] (cos, sin), f32      position of token t: past + t
 // q        [tokens, heads, head_dim] scalar
 // k_cache, v_cache   [context, kv_heads, head_dim] scalar: rows past .. past + tokens - 1 are written
-// q_gain   f32: [head_dim] where each head is normed, [heads * head_dim] where the whole vector is; k_gain alike
-// style    0: dimension i turns with i + rotary_dim / 2; 1: 2i with 2i + 1; dimensions from rotary_dim on pass
+// q_gain   f32: [head_dim] if each head is normalised, [heads * head_dim] for the whole vector; k_gain likewise
+// style    0: rotates the pairs (i, i + rotary_dim / 2); 1: (2i, 2i + 1); dimensions from rotary_dim on are copied
 // grid     one workgroup per span (folded): a head, or (whole-vector norm) all queries, keys or values of a token;
 //          lane l takes elements l, l + WG, ...
 // parts    alias scalar; fn reduce_sum (lib/reduce-*.wgsl, uses WG); fn linear_group (lib/grid.wgsl)
-// marks    normed: queries and keys are normed; whole: over the whole vector
+// marks    normed: RMS-normalises queries and keys; whole: over the whole vector
 // needs    rotary_dim even and <= head_dim
 override WG: u32;
 
@@ -42,7 +42,7 @@ const QUERY = 0u;
 const KEY = 1u;
 const VALUE = 2u;
 
-// Where a span is in its token's row of qkv, and what it holds.
+// Position of a span in its token's row of qkv, and its content.
 struct Span {
   kind: u32, // QUERY, KEY or VALUE
   first: u32, // its first element among the elements of that kind
@@ -67,7 +67,7 @@ fn span_of(index: u32) -> Span {
   return Span(kind, first, length, starts[kind] + first);
 }
 
-// Element e of a span, normed.
+// Element e of a span, normalised.
 fn normed(span: Span, row: u32, e: u32, factor: f32) -> f32 {
   let value = f32(qkv[row + span.base + e]);
 #if ${normed}
@@ -80,7 +80,7 @@ fn normed(span: Span, row: u32, e: u32, factor: f32) -> f32 {
 #endif
 }
 
-// Element e of a span, normed and rotated.
+// Element e of a span, normalised and rotated.
 fn turned(span: Span, row: u32, e: u32, factor: f32, position: u32) -> f32 {
   let dim = e % params.head_dim;
   let value = normed(span, row, e, factor);
@@ -88,7 +88,7 @@ fn turned(span: Span, row: u32, e: u32, factor: f32, position: u32) -> f32 {
     return value;
   }
   let pairs = params.rotary_dim / 2u;
-  let first = select(dim < pairs, dim % 2u == 0u, params.style == 1u); // of the two that turn together
+  let first = select(dim < pairs, dim % 2u == 0u, params.style == 1u); // of the rotated pair
   let distance = select(pairs, 1u, params.style == 1u);
   let pair = select(dim % pairs, dim / 2u, params.style == 1u);
   let other = normed(span, row, select(e - distance, e + distance, first), factor);

@@ -1,4 +1,4 @@
-// add-shared: y[t, c] = a[t, c] + factor * b[t, c]; factor = sigmoid(gate[t]) where gated, else params.scale
+// add-shared: y[t, c] = a[t, c] + factor * b[t, c]; factor = sigmoid(gate[t]) if gated, else params.scale
 //
 // a, b, y [tokens, cols] scalar      gate [tokens] f32
 // grid    one lane per four columns (folded)

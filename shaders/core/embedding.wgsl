@@ -1,8 +1,8 @@
-// embedding: y[t, :] = multiplier * table[ids[t], :], zeros where the id is past the vocabulary
+// embedding: y[t, :] = multiplier * table[ids[t], :], zeros if the id is outside the vocabulary
 //
-// ids    [tokens] u32      table [rows, cols] in any weight format: the rows from `first` on; tokens of other rows are
-// left to other dispatches, tokens past the vocabulary to the one with the first row
-//      y [tokens, cols] scalar
+// ids    [tokens] u32      table [rows, cols] in any weight format: the rows from `first` on. Other dispatches write
+//        the tokens of other rows; the one with row 0 writes those outside the vocabulary
+// y      [tokens, cols] scalar
 // grid   one lane per unit of the output (folded)
 // parts  alias scalar4; UNIT, UNIT_VEC4, unpack_unit (lib/weights-*.wgsl); unit_scale (lib/scales.wgsl); linear_group
 // needs  cols a multiple of UNIT
@@ -38,7 +38,7 @@ fn main(
   let unit = at - token * units;
   let id = ids[token];
   let is_known = id < params.vocab;
-  let row = select(0u, id, is_known) - params.first; // wraps where it is before
+  let row = select(0u, id, is_known) - params.first; // wraps around if the row is before `first`
   if (row >= params.rows) {
     return;
   }

@@ -1,9 +1,9 @@
 // expert-combine: y[token, :] = sum over ranks r of weights[token, r] * out[row, :], in rank order
 //
-// out      [rows, hidden] f32; row is the pair's number, or its place where the rows are sorted by expert
-// place    [tokens * top_k] u32 where the rows are sorted; 0xffffffff: the pair has no row
+// out      [rows, hidden] f32; row is the pair's number, or its place if the rows are sorted by expert
+// place    [tokens * top_k] u32, if the rows are sorted; 0xffffffff: the pair has no row
 // weights  [tokens, top_k] f32        y [tokens, hidden] scalar        sums in f32
-// grid     one lane per token and four outputs, WG lanes to a workgroup (folded), outputs fastest
+// grid     one lane per token and four outputs, WG lanes per workgroup (folded), outputs innermost
 // parts    alias scalar4; fn linear_group (lib/grid.wgsl)
 // needs    hidden a multiple of 4
 override WG: u32;

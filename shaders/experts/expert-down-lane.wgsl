@@ -1,8 +1,8 @@
-// expert-down-lane: expert-down.wgsl with lanes alone, for software adapters. Bindings and parameters as there.
+// expert-down-lane: expert-down.wgsl with independent lanes, for software adapters. Same bindings and parameters.
 //
-// grid   one lane per token and strip of 2 OUTS outputs, WG lanes to a workgroup (folded), strips fastest; h is
-//        weighted as it is read, and the sums run through the ranks in order
-// parts  alias scalar; lib/expert-lane with what it needs (tile-rows-1); the pool; fn linear_group
+// grid   one lane per token and strip of 2 OUTS outputs, WG lanes per workgroup (folded), strips innermost; h is
+//        multiplied by its weight when it is read, and sums run over the ranks in order
+// parts  alias scalar; lib/expert-lane and its parts (tile-rows-1); the pool; fn linear_group
 override WG: u32;
 
 struct Params {

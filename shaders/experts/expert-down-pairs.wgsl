@@ -1,7 +1,7 @@
-// expert-down-pairs: out[pair, o] = down_e[o, :] . h[pair, :] for the pair's expert e. expert-combine.wgsl adds up.
+// expert-down-pairs: out[pair, o] = down_e[o, :] . h[pair, :] for the pair's expert e. expert-combine.wgsl sums.
 //
-// out     [tokens * top_k, hidden] f32, 0 where the expert is absent or none; the rest as in expert-down.wgsl
-// grid    one workgroup per pair and eight outputs (folded), output blocks fastest
+// out     [tokens * top_k, hidden] f32, 0 if the expert is absent or none; other bindings as in expert-down.wgsl
+// grid    one workgroup per pair and eight outputs (folded), output blocks innermost
 // parts   lib/weights-*, dot-*, expert-pool-* and the pools, expert-matrix; fn reduce4 (lib/reduce4-*);
 //         fn linear_group (lib/grid.wgsl)
 // needs   width a multiple of UNIT

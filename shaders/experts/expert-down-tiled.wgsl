@@ -1,10 +1,10 @@
-// expert-down-tiled: out[place, o] = down_e[o, :] . h[place, :] for many tokens. expert-combine.wgsl adds up.
+// expert-down-tiled: out[place, o] = down_e[o, :] . h[place, :] for many tokens. expert-combine.wgsl sums.
 //
 // h      [places, width] f32, in the order of the sort
-// out    [places, hidden] f32, untouched where the expert is absent
+// out    [places, hidden] f32, unchanged if the expert is absent
 // tiles  as in expert-gate-up-tiled.wgsl      table as in expert-down.wgsl      sums in f32
 // grid   x: the tile; y: the strip of 2 OUTS outputs (or of WG strips), from first_strip on
-// parts  lib/expert-staged or lib/expert-lane with what they need; the pools
+// parts  lib/expert-staged or lib/expert-lane and their parts; the pools
 // needs  width a multiple of UNIT
 override WG: u32;
 

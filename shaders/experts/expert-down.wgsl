@@ -1,11 +1,11 @@
 // expert-down: y[token, o] = sum over ranks r of weights[token, r] * (down_e[o, :] . h[pair, :]), e the pair's expert
 //
 // h       [tokens * top_k, width] f32        ids [tokens, top_k] u32        weights [tokens, top_k] f32
-// y       [tokens, hidden] scalar            a pair whose expert is absent or none adds nothing        sums in f32
-// table   as in expert-gate-up.wgsl; `down` is the vec4 number of the record's matrix [hidden, width]
-// grid    one workgroup per token and eight outputs (folded), output blocks fastest; lane l takes units l, l + WG, ...
-//         of a row. Products are summed per pair and then in rank order: the same bits as expert-down-pairs.wgsl with
-//         expert-combine.wgsl gives
+// y       [tokens, hidden] scalar            a pair without a present expert adds nothing        sums in f32
+// table   as in expert-gate-up.wgsl; `down` is the offset of the matrix [hidden, width] in a record, in vec4s
+// grid    one workgroup per token and eight outputs (folded), output blocks innermost; lane l takes units
+//         l, l + WG, ... of a row. Products are summed per pair and then in rank order, which gives the same bits as
+//         expert-down-pairs.wgsl and expert-combine.wgsl
 // parts   alias scalar; lib/weights-*, dot-*, expert-pool-* and the pool, expert-matrix; fn reduce4 (lib/reduce4-*);
 //         fn linear_group (lib/grid.wgsl)
 // needs   width a multiple of UNIT

@@ -1,7 +1,7 @@
-// expert-gate-up-lane: expert-gate-up.wgsl with lanes alone, for software adapters. Bindings and parameters as there.
+// expert-gate-up-lane: expert-gate-up.wgsl with independent lanes, for software adapters. Same bindings and parameters.
 //
-// grid   one lane per pair and strip of OUTS outputs, WG lanes to a workgroup (folded), strips fastest
-// parts  alias scalar4; lib/expert-lane with what it needs (tile-rows-1); the pool; fn activate; fn linear_group
+// grid   one lane per pair and strip of OUTS outputs, WG lanes per workgroup (folded), strips innermost
+// parts  alias scalar4; lib/expert-lane and its parts (tile-rows-1); the pool; fn activate; fn linear_group
 override WG: u32;
 
 struct Params {

@@ -2,11 +2,11 @@
 //
 // x      [tokens, hidden] scalar
 // tiles  records of 4 + ROWS words (sparse-dispatch.wgsl): expert, first place, rows, 0, the rows' pair numbers
-// h      [places, width] f32, in the order of the sort; untouched where the expert is absent      sums in f32
+// h      [places, width] f32, in the order of the sort; unchanged if the expert is absent      sums in f32
 // table  as in expert-gate-up.wgsl
-// grid   x: the tile, as sparse-dispatch counted them; y: the strip of OUTS outputs (or of WG strips), from first_strip
+// grid   x: the tile, counted by sparse-dispatch; y: the strip of OUTS outputs (or of WG strips), from first_strip
 //        on
-// parts  alias scalar4; lib/expert-staged or lib/expert-lane with what they need; the pools; fn activate
+// parts  alias scalar4; lib/expert-staged or lib/expert-lane and their parts; the pools; fn activate
 // needs  hidden a multiple of UNIT
 override WG: u32;
 
@@ -29,7 +29,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> table: array<u32>;
 @group(0) @binding(3) var<storage, read_write> h: array<f32>;
 
-var<private> tile_pairs: u32; // word number of the pair numbers
+var<private> tile_pairs: u32; // index of the first pair number in `tiles`
 var<private> tile_rows: u32;
 var<private> h_base: u32; // of the tile's first row and the strip's first output
 var<private> outs_left: u32;

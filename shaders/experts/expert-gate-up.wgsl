@@ -1,10 +1,10 @@
 // expert-gate-up: h[pair, i] = act(gate_e[i, :] . x[token, :]) * (up_e[i, :] . x[token, :]) for the pair's expert e
 //
 // x     [tokens, hidden] scalar      ids [tokens, top_k] u32: the pair's expert
-// h     [tokens * top_k, width] f32  0 where the expert is absent or none      sums in f32
-// table slot numbers from table_base on; a slot holds a record (lib/expert-pool-*.wgsl): `gate` and `up` are the vec4
-//       numbers of its matrices [width, hidden], `gate_scales` and `up_scales` the word numbers of their scales
-// grid  one workgroup per pair and four rows (folded), row blocks fastest; lane l takes units l, l + WG, ... of a row
+// h     [tokens * top_k, width] f32  0 if the expert is absent or none      sums in f32
+// table slot numbers from table_base on; a slot holds a record (lib/expert-pool-*.wgsl); `gate` and `up` are the
+//       offsets of its matrices [width, hidden] in vec4s, `gate_scales` and `up_scales` those of their scales in words
+// grid  one workgroup per pair and four rows (folded), row blocks innermost; lane l takes units l, l + WG, ... of a row
 // parts alias scalar4; lib/weights-*, dot-*, expert-pool-* and the pools, expert-matrix; fn reduce4 (lib/reduce4-*);
 //       fn activate (lib/activation.wgsl); fn linear_group (lib/grid.wgsl)
 // needs hidden a multiple of UNIT

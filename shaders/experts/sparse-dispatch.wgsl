@@ -1,14 +1,14 @@
-// sparse-dispatch: sorts the (token, rank) pairs of a step by expert and cuts each expert's run into tiles.
+// sparse-dispatch: sorts the (token, rank) pairs of a step by expert and divides each expert's run into tiles.
 //
 // A stable counting sort in one dispatch: every workgroup counts all ids (integer counts do not depend on their order)
-// and places the pairs of its own chunk. A pair has the number token * topK + rank; an id >= experts belongs to no
-// expert: such pairs come last in `sorted`, have no place and no tile.
+// and places the pairs of its own chunk. A pair has the number token * topK + rank; an id >= experts means no expert:
+// such pairs come last in `sorted` and have no place and no tile.
 //
 // ids      [pairs] u32                       by pair number
 // counts   [experts] u32                     pairs of each expert
-// offsets  [experts + 1] u32                 where each expert's run begins in `sorted`
+// offsets  [experts + 1] u32                 start of each expert's run in `sorted`
 // sorted   [pairs] u32                       pair numbers by (expert, pair number)
-// place    [pairs] u32                       where a pair is in `sorted`; 0xffffffff: nowhere
+// place    [pairs] u32                       position of a pair in `sorted`; 0xffffffff: none
 // tiles    [tiles, 4 + tile_rows] u32        expert, first place, rows, 0, the pair numbers of the rows (rest unset)
 // args     [3] u32                           number of tiles, args_y, args_z: of an indirect dispatch
 // grid     one workgroup per CHUNK pairs (folded), at least one; the first also writes counts, offsets and args
@@ -37,9 +37,9 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> args: array<u32>;
 @group(0) @binding(7) var<uniform> params: Params;
 
-// Bucket params.experts takes the pairs of no expert.
-var<workgroup> totals: array<atomic<u32>, CAPACITY + 1>; // pairs of the bucket; then where its run begins
-var<workgroup> before: array<atomic<u32>, CAPACITY + 1>; // those of them in earlier chunks
+// Bucket params.experts holds the pairs without an expert.
+var<workgroup> totals: array<atomic<u32>, CAPACITY + 1>; // pairs of the bucket; then the start of its run
+var<workgroup> before: array<atomic<u32>, CAPACITY + 1>; // pairs of the bucket in earlier chunks
 var<workgroup> first_tile: array<u32, CAPACITY + 1>;
 var<workgroup> chunk: array<u32, CHUNK>; // buckets of the chunk's pairs
 var<workgroup> lane_pairs: array<u32, WG>; // in the buckets of each lane
@@ -66,7 +66,7 @@ fn count_all(first: u32, lane: u32) {
   }
 }
 
-// Turns totals into the beginnings of runs; each lane has `span` buckets in a row.
+// Exclusive prefix sum of totals: starts of runs. Each lane has `span` adjacent buckets.
 fn scan(lane: u32, span: u32, writes: bool) {
   let end = min((lane + 1u) * span, params.experts + 1u);
   var pairs = 0u;
@@ -104,7 +104,7 @@ fn scan(lane: u32, span: u32, writes: bool) {
   }
 }
 
-// Pair number `at` of the chunk goes to its place in `sorted` and in its tile.
+// Writes pair `at` of the chunk to `sorted` and to its tile.
 fn put(first: u32, at: u32) {
   let pair = first + at;
   let bucket = chunk[at];

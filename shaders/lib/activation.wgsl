@@ -1,4 +1,4 @@
-// activation: the functions between the two halves of an expert or a feed-forward layer, and the sigmoid of gates.
+// activation: the activation functions of experts and feed-forward layers, and the sigmoid of gates.
 //
 // activate(kind, x): 0 silu, 1 gelu (tanh form), 2 gelu (exact, by erf), 3 relu, 4 relu squared; other kinds give x.
 // The numbers are those of ACTIVATIONS in activation.ts. `kind` is uniform, so the branches cost little.
@@ -22,7 +22,7 @@ fn gelu_erf(x: f32) -> f32 {
 
 // 0.5 (1 + tanh(u)) = sigmoid(2 u), with u = sqrt(2 / pi) (x + 0.044715 x^3)
 fn gelu_tanh(x: f32) -> f32 {
-  let near = clamp(x, -20.0, 20.0); // beyond, the sigmoid is 0 or 1, and the cube might overflow
+  let near = clamp(x, -20.0, 20.0); // outside, the sigmoid is 0 or 1, and the cube could overflow
   return x * sigmoid(1.5957691216 * (near + 0.044715 * near * near * near));
 }
 

@@ -1,9 +1,9 @@
-// atomic-rows: where the vectors of one-neuron experts are. Ids come in pages of params.page_experts consecutive ones,
-// a page is a record [input vectors | output vectors] in a slot, and a vector is a row of `units` units.
+// atomic-rows: addresses of the vectors of one-neuron experts. A page has params.page_experts consecutive ids; it is a
+// record [input vectors | output vectors] in a slot, and a vector is a row of `units` units.
 // needs  lib/weights-*.wgsl; lib/expert-pool-*.wgsl; Params with page_experts and slot_vec4
 struct AtomicRow {
   slot: u32,
-  base: u32, // vec4 number of the row in its pool
+  base: u32, // offset of the row in its pool, in vec4s
   row: u32, // in its page
 }
 
@@ -12,7 +12,7 @@ fn atomic_row(slot: u32, id: u32, units: u32, matrix: u32) -> AtomicRow {
   return AtomicRow(slot, slot_base(slot, params.slot_vec4) + matrix + row * units, row);
 }
 
-// `scales` is the word number, in the record, of the scales of the matrix.
+// `scales` is the offset of the matrix's scales in the record, in words.
 #if ${sided}
 struct SideAt {
   slot: u32,

@@ -1,7 +1,7 @@
-// attention-rows: what attention-scores and attention-values share: parameters, and the four rows of a tile.
+// attention-rows: shared by attention-scores and attention-values: parameters, and the four rows of a tile.
 const BLOCK = 16u; // keys in a record; RECORD_KEYS in attention-scores.ts
 const MASKED = -3.0e38; // below every score; WGSL may assume that there is no infinity
-const LEAST_EXPONENT = -87.0; // exp of less is no normal f32
+const LEAST_EXPONENT = -87.0; // below, exp gives no normal f32
 
 struct Params {
   tokens: u32,
@@ -11,13 +11,13 @@ struct Params {
   head_dim: u32,
   scale: f32,
   window: u32,
-  first_group: u32, // workgroups before this dispatch: long ones are cut
+  first_group: u32, // workgroups of earlier dispatches: long ones are divided
 }
 
 struct TileRows {
   live: bool, // false: the tile is past the end
   index: vec4<u32>, // token * heads + head; rows past the end repeat the last one
-  seen: vec4<u32>, // a row sees keys oldest .. seen - 1; both never fall from one row to the next
+  seen: vec4<u32>, // a row attends to keys oldest .. seen - 1; neither decreases from one row to the next
   oldest: vec4<u32>,
 }
 

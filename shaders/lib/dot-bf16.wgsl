@@ -1,4 +1,4 @@
-// dot bf16: as lib/dot-f32.wgsl. The inputs of even and of odd columns are separate, as are the halves of the words.
+// dot bf16: as lib/dot-f32.wgsl. Inputs of even and odd columns are separate, like the halves of the words.
 struct UnitInputs {
   even: vec4<f32>,
   odd: vec4<f32>,

@@ -1,9 +1,8 @@
-// dot f32: one unit of weights (lib/weights-f32.wgsl) against the inputs that it meets, in registers and without
-// arrays.
+// dot f32: product of one unit of weights (lib/weights-f32.wgsl) with its inputs, in registers and without arrays.
 //
-// unit_inputs(at)           the inputs of a unit, from vec4 number `at` on, prepared once and used for many rows
-// unit_dot(words, inputs)   their product, still to be multiplied by the unit's scale where the format is SCALED
-// All formats share these two. The kernel gives fn input4(at: u32) -> vec4<f32>.
+// unit_inputs(at)           the inputs of a unit, from vec4 `at` on, prepared once for many rows
+// unit_dot(words, inputs)   their product, to be multiplied by the unit's scale if the format is SCALED
+// Common to all formats. The kernel defines fn input4(at: u32) -> vec4<f32>.
 struct UnitInputs {
   a: vec4<f32>,
 }

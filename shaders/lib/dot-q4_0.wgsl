@@ -1,11 +1,11 @@
-// dot q4_0: as lib/dot-f32.wgsl. A nibble is taken in place, as in lib/weights-q4_0.wgsl: at bit p it counts 2^p
-// times too much, and its inputs are divided by that, exactly.
+// dot q4_0: as lib/dot-f32.wgsl. Nibbles are masked in place, as in lib/weights-q4_0.wgsl: at bit p the value is
+// 2^p times too large, and its inputs are divided by 2^p, which is exact.
 //
-// What is taken off a nibble is no more than half of what it can be: a compiler that multiplies out (Metal may) loses
-// one bit, not all of them, as it would with a number put into the mantissa of 2^23.
+// The value subtracted from a nibble is at most half of its range, so a compiler that distributes the product (Metal
+// may) loses one bit. With values in the mantissa of 2^23 it would lose all bits.
 struct UnitInputs {
-  at0: vec4<f32>, // of the nibbles at bit 0 of the four words: columns 0, 4, 8, 12
-  at4: vec4<f32>, // bit 4: columns 16, 20, 24, 28, over 2^4
+  at0: vec4<f32>, // inputs of the nibbles at bit 0 of the four words: columns 0, 4, 8, 12
+  at4: vec4<f32>, // bit 4: columns 16, 20, 24, 28, divided by 2^4
   at8: vec4<f32>, // columns 1, 5, 9, 13
   at12: vec4<f32>, // columns 17, 21, 25, 29
   at16: vec4<f32>,
@@ -42,7 +42,7 @@ fn unit_dot(words: vec4<u32>, inputs: UnitInputs) -> f32 {
   sum += whole_nibbles(words, 0x000f0000u, 0x1p19f) * inputs.at16;
   sum += whole_nibbles(words, 0x00f00000u, 0x1p23f) * inputs.at20;
   sum += whole_nibbles(words, 0x0f000000u, 0x1p27f) * inputs.at24;
-  // The top nibble, with its first bit flipped, is q - 8 in two's complement.
+  // The top nibble, with its highest bit flipped, is q - 8 in two's complement.
   sum += whole_nibbles(words ^ vec4<u32>(0x80000000u), 0xf0000000u, 0.0) * inputs.at28;
   return (sum.x + sum.y) + (sum.z + sum.w);
 }

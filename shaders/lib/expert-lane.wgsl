@@ -1,17 +1,17 @@
-// expert-lane: the products of ROWS rows of x with two strips of OUTS rows of weights, each lane alone.
+// expert-lane: the products of ROWS rows of x with two strips of OUTS rows of weights, by independent lanes.
 //
 // Shared with lib/expert-staged.wgsl:
-//   strip_of(y, lane)         which strip a lane works on, in row y of the grid
-//   begin_tile(lane)          notes where the rows of x begin
+//   strip_of(y, lane)         the strip that a lane computes, in row y of the grid
+//   begin_tile(lane)          stores the addresses of the rows of x
 //   add_products(a, b, lane)  adds the products with two strips of an expert's matrices (one slot) to the lane's sums
-//   emit_sums(lane)           hands the sums to the kernel's emit(row, out, a, b); out counts from the strips' first
-//                             rows
+//   emit_sums(lane)           passes the sums to the kernel's emit(row, out, a, b); out is relative to the first rows
+//                             of the strips
 // parts  lib/tile-rows-*.wgsl, lib/step-*.wgsl, lib/expert-strip.wgsl, lib/expert-matrix.wgsl, the pool; const OUTS
-// needs  one pool; fn row_base(row: u32) -> u32, the vec4 number at which a row of x begins, for any row < ROWS
-//        every weight finite: past a row's end a step multiplies some of the next row by zero
+// needs  one pool; fn row_base(row: u32) -> u32, the offset of a row of x in vec4s, for any row < ROWS
+//        all weights finite: past the end of a row, a step multiplies weights of the next row by zero
 //
 // For software adapters, where a load costs as much as thirty products: a unit of x is loaded and prepared once for all
-// outputs, without workgroup memory or barriers. The sums of a row never depend on the other rows.
+// outputs, without workgroup memory or barriers. The sums of a row do not depend on other rows.
 var<private> sums_a: array<XValue, OUTS>;
 var<private> sums_b: array<XValue, OUTS>;
 

@@ -4,19 +4,20 @@
 struct Matrix {
   slot: u32,
   units: u32, // of a row
-  base: u32, // vec4 number within the pool
-  scales: u32, // word number within the pool; unused where the format is not SCALED
+  base: u32, // offset in the pool, in vec4s
+  scales: u32, // offset in the pool, in words; unused unless the format is SCALED
 }
 
-// `at` and `scales` count vec4s and words from the start of the record.
+// `at` and `scales` are offsets in the record, in vec4s and words.
 fn matrix_at(slot: u32, slot_vec4: u32, units: u32, at: u32, scales: u32) -> Matrix {
   let base = slot_base(slot, slot_vec4);
   return Matrix(slot, units, base + at, 4u * base + scales);
 }
 
 #if ${sided}
-// A side is what a unit has besides its 16 bytes: a scale, a minimum, high bits. The format gives alias Side and
-// fn read_side(at: SideAt, row: u32, unit: u32, cols: u32) -> Side; it reads words of the second plane by side_word().
+// A side is the data of a unit besides its 16 bytes: a scale, a minimum, high bits. The format defines alias Side and
+// fn read_side(at: SideAt, row: u32, unit: u32, cols: u32) -> Side, which reads words of the second plane by
+// side_word().
 struct SideAt {
   slot: u32,
   first_word: u32, // of the pool

@@ -1,8 +1,8 @@
 // expert-pool (one pool): reads expert records through slot numbers.
 //
-// A slot number is pool << 24 | index; ABSENT has no memory. `at` counts vec4s from the start of the pool: the caller
-// adds index * (vec4s of a slot) to a place inside the record. expert-pool.ts declares the pools.
-// All numbers of pools share: ABSENT, slot_base(), pool_load(), pool_load4(), pool_word().
+// A slot number is pool << 24 | index; ABSENT has no memory. `at` is an offset in the pool in vec4s: index * (vec4s of
+// a slot) + offset in the record. expert-pool.ts declares the pools.
+// Common to all numbers of pools: ABSENT, slot_base(), pool_load(), pool_load4(), pool_word().
 const ABSENT = 0xffffffffu;
 
 struct Words4 {
@@ -21,12 +21,12 @@ fn pool_load(slot: u32, at: u32) -> vec4<u32> {
   return pool0[at];
 }
 
-// Four at once: with several pools the choice among them is made once for all.
+// Four loads: with several pools, the pool is selected once for all four.
 fn pool_load4(slot: u32, at: vec4<u32>) -> Words4 {
   return Words4(pool0[at.x], pool0[at.y], pool0[at.z], pool0[at.w]);
 }
 
-// Word number `word` from the start of the pool.
+// Word `word` of the pool.
 fn pool_word(slot: u32, word: u32) -> u32 {
   return pool0[word / 4u][word % 4u];
 }

@@ -1,5 +1,5 @@
 // expert-pool (up to four pools): the pool is the top byte of the slot number. Functions as in lib/expert-pool-1.wgsl.
-// No switch that returns: SwiftShader's compiler does not come to an end on many of those in one shader.
+// No `switch` with returns: SwiftShader's compiler does not terminate on many of them in one shader.
 const ABSENT = 0xffffffffu;
 
 struct Words4 {

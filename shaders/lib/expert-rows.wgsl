@@ -47,7 +47,7 @@ fn rows_dot(matrix: Matrix, rows: vec4<u32>, unit: u32, inputs: UnitInputs) -> v
 }
 #endif
 
-// Rows first to first + 3; past the last one, that one again.
+// Rows first to first + 3, clamped to the last row.
 fn row_block(first: u32, rows: u32) -> vec4<u32> {
   return min(vec4<u32>(first, first + 1u, first + 2u, first + 3u), vec4<u32>(rows - 1u));
 }

@@ -1,16 +1,16 @@
 // expert-staged: the products of a tile of ROWS rows of x with two strips of 32 rows of weights, through workgroup
 // memory.
 //
-// Functions and what the kernel gives as in lib/expert-lane.wgsl.
+// Functions, and requirements on the kernel, as in lib/expert-lane.wgsl.
 // parts  lib/weights-*.wgsl, lib/expert-strip.wgsl, lib/expert-matrix.wgsl, the pools
 // needs  WG = 64; fn input4(at: u32) -> vec4<f32>; uniform control flow
 //
-// 32 columns at a time are unpacked into workgroup memory. The lanes form an 8 x 8 square: lane (i, j) sums for the rows
-// i, i + 8, ... and the outputs j, j + 8, ... of both strips, so that neighbours read neighbouring rows. Sums of a row
-// never depend on the other rows.
+// 32 columns at a time are unpacked into workgroup memory. The lanes form an 8 x 8 square: lane (i, j) sums rows i, i +
+// 8, ... and outputs j, j + 8, ... of both strips, so that adjacent lanes read adjacent rows. The sums of a row do not
+// depend on other rows.
 const ROWS = 32u;
 const OUTS = 32u;
-const QUADS = 8u; // of columns, that are staged at a time
+const QUADS = 8u; // of columns, staged at a time
 const STAGED_UNITS = 32u / UNIT; // of a row of weights
 const SIDE = 8u;
 
@@ -31,7 +31,7 @@ fn begin_tile(lane: u32) {
   workgroupBarrier();
 }
 
-// Where a quad is in its tile: turned by its row, so that eight rows' quads are in different banks.
+// Position of a quad in its tile, rotated by its row, so that the quads of eight rows are in different banks.
 fn tile_place(row: u32, quad: u32) -> u32 {
   return row * QUADS + (quad ^ (row % QUADS));
 }
@@ -39,7 +39,7 @@ fn tile_place(row: u32, quad: u32) -> u32 {
 fn stage_weights(strip: Strip, first_unit: u32, out: u32, unit: u32, to: u32) {
   let units = strip.matrix.units;
   let row = strip_row(strip, out);
-  let inside = min(first_unit + unit, units - 1u); // past the row x is zero
+  let inside = min(first_unit + unit, units - 1u); // past the end of the row, x is zero
   let words = pool_load(strip.matrix.slot, strip.matrix.base + row * units + inside);
   let values = unpack_unit(words, scale_of(strip.matrix, row, inside));
   for (var i = 0u; i < UNIT_VEC4; i += 1u) {
@@ -101,7 +101,7 @@ fn add_products(a: Strip, b: Strip, lane: u32) {
       a_sums += transpose(w_rows(0u, out, i)) * columns;
       b_sums += transpose(w_rows(OUTS * QUADS, out, i)) * columns;
     }
-    workgroupBarrier(); // before the next stage overwrites the tiles
+    workgroupBarrier(); // before the next iteration overwrites the tiles
   }
   sums_a = a_sums;
   sums_b = b_sums;

@@ -1,4 +1,5 @@
-// fetch4 (alone): four pairs of a token from `rank` on; each lane reads them for itself. All share Four, fetch4().
+// fetch4 (alone): four pairs of a token from `rank` on; each lane reads all four. Common to all variants: Four,
+// fetch4().
 struct Four {
   a: Pair,
   b: Pair,

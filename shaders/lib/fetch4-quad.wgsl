@@ -1,4 +1,4 @@
-// fetch4 (quad): as lib/fetch4-alone.wgsl, but each of four lanes reads one pair and gives it to the others.
+// fetch4 (quad): as lib/fetch4-alone.wgsl, but each of four lanes reads one pair and shares it.
 // needs  WG = 4, all lanes at the same token and rank; subgroups; called in uniform control flow
 struct Four {
   a: Pair,

@@ -1,5 +1,5 @@
-// gate-groups-group: selection within the best groups of experts, for gate-group.wgsl. Of equal groups the lower
-// one is kept.
+// gate-groups-group: selection within the best groups of experts, for gate-group.wgsl. Ties go to the lower
+// group.
 //
 // parts   fn group_worth(start, size) -> f32 (lib/select-*.wgsl); selection, CAPACITY, WG (gate-group.wgsl)
 // needs   groups divides experts

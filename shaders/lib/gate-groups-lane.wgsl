@@ -1,11 +1,11 @@
-// gate-groups-lane: selection within the best groups of experts, for gate-lane.wgsl. Of equal groups the lower
-// one is kept.
+// gate-groups-lane: selection within the best groups of experts, for gate-lane.wgsl. Ties go to the lower
+// group.
 //
 // parts   fn group_worth(start, size) -> f32 (lib/select-*.wgsl); Place, fn is_after (gate-lane.wgsl)
-// needs   groups divides experts; may_choose is asked of all experts in turn
+// needs   groups divides experts; may_choose is called for all experts in ascending order
 var<private> group_size: u32;
-var<private> group_limit: Place; // just past the last group that is kept: groups at or after it lose
-var<private> is_group_kept: bool; // of the expert that was asked for last
+var<private> group_limit: Place; // just after the last selected group: groups at or after it are masked
+var<private> is_group_kept: bool; // of the expert of the last call
 
 fn restrict_to_groups(lane: u32) {
   group_size = params.experts / params.groups;

@@ -1,11 +1,11 @@
-// gate (shared by gate-lane.wgsl and gate-group.wgsl): which experts a token goes to, and how much each counts.
+// gate (shared by gate-lane.wgsl and gate-group.wgsl): selects the experts of a token and computes their weights.
 //
-//   a = score(logits)              selection value s = a + bias; the selection stage says which experts may be chosen
+//   a = score(logits)              selection value s = a + bias; the selection stage restricts the experts
 //   ids = the top_k experts by s, largest first, ties to the lower id
-//   weights = weigh(a of those, or their logits)       never of s
+//   weights = weigh(their a, or their logits), not s
 //
-// logits  [tokens, experts] f32    bias [experts] f32; where s is below -1e37 the expert is masked: never chosen
-// ids     [tokens, top_k] u32; weights [tokens, top_k] f32. Where too few may be chosen: id params.experts, weight 0
+// logits  [tokens, experts] f32    bias [experts] f32; an expert with s below -1e37 is masked: never chosen
+// ids     [tokens, top_k] u32; weights [tokens, top_k] f32. If too few may be chosen: id params.experts, weight 0
 // parts   the stages: lib/score-*.wgsl, lib/select-*.wgsl, lib/weigh-*.wgsl
 // needs   experts >= 1, 1 <= top_k <= min(64, experts); with groups: groups divides experts
 const MASKED = -3.0e38;

@@ -1,5 +1,5 @@
-// half-software: `scale_value` of lib/half.wgsl for software adapters, which keep subnormal numbers and pay for each
-// operation.
+// half-software: `scale_value` of lib/half.wgsl for software adapters, which preserve subnormal numbers and where each
+// operation costs time.
 fn scale_value(word: u32) -> f32 {
   return unpack2x16float(word).x;
 }

@@ -1,8 +1,7 @@
-// heads (1): a key head serves one query head at a time. Shared with lib/heads-4.wgsl: TOGETHER, Scores, Columns,
-// dots(), outer(), scaled(), head_columns(), head_score(), put_head(). Without a group that shares keys nothing is
-// computed twice.
+// heads (1): one query head per lane and key. Common with lib/heads-4.wgsl: TOGETHER, Scores, Columns,
+// dots(), outer(), scaled(), head_columns(), head_score(), put_head(). For heads that share no keys.
 const TOGETHER = 1u;
-alias Scores = f32; // of one key, for the heads that travel together
+alias Scores = f32; // of one key, for the heads computed together
 alias Columns = vec4<f32>; // four columns of each of these heads
 
 fn dots(k: vec4<f32>, q: Columns) -> Scores {
@@ -25,7 +24,7 @@ fn head_score(score: Scores, head: u32) -> f32 {
   return score;
 }
 
-// The kernel's `heads_of_q` at a place.
+// Writes one head's output.
 fn put_head(at: u32, head: u32, value: vec4<f32>) {
   heads_of_q[at] = value;
 }

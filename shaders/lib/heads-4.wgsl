@@ -1,5 +1,5 @@
-// heads (4): four query heads of one key head travel together, so that a key and a value are read once for all: a
-// component of a vec4, or a column of a matrix, belongs to one of them. As lib/heads-1.wgsl.
+// heads (4): four query heads of one key head are computed together, so that keys and values are read once for all
+// four. Each head has one component of a vec4, or one column of a matrix. As lib/heads-1.wgsl.
 const TOGETHER = 4u;
 alias Scores = vec4<f32>;
 alias Columns = mat4x4<f32>;

@@ -1,7 +1,7 @@
-// lane-rows (4): a lane works on four rows of x, so that a weight is read and unpacked once for four products.
+// lane-rows (4): a lane computes four rows of x, so that each weight is read and unpacked once for four products.
 // As lib/lane-rows-1.wgsl.
 const ROWS = 4u;
-alias XValue = vec4<f32>; // one number for each row
+alias XValue = vec4<f32>; // one component per row
 alias XQuad = mat4x4<f32>; // four columns
 
 fn x_columns(quad: u32) -> XQuad {

@@ -1,6 +1,6 @@
-// lane-rows (8): a lane works on eight rows of x. As lib/lane-rows-1.wgsl.
+// lane-rows (8): a lane computes eight rows of x. As lib/lane-rows-1.wgsl.
 const ROWS = 8u;
-alias XValue = mat2x4<f32>; // one number for each row, four rows to a column of the matrix
+alias XValue = mat2x4<f32>; // one component per row, four rows per matrix column
 alias XQuad = array<XValue, 4>; // four columns
 
 fn four_rows(row: u32, quad: u32) -> mat4x4<f32> {

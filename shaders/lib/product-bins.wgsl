@@ -1,22 +1,22 @@
-// product candidates by bins, for large top_k: candidates fall into bins by their sums, and rank inside their bin.
+// product candidates by bins, for large top_k: candidates are sorted into bins by their sums, and ranked within each
+// bin.
 //
-// At least top_k candidates reach the largest sum on the edge of the staircase, so nothing below it is looked at. The
-// bins are narrower towards that sum, where candidates crowd; those that begin beyond top_k are dropped. The order
-// inside a bin's list depends on the order of atomics, the ranks do not.
+// At least top_k candidates reach the largest sum on the edge of the staircase, so smaller sums are skipped. Bins are
+// narrower towards that sum, where candidates are dense; bins that begin past top_k are discarded. The order of the
+// list of a bin depends on the order of atomics, the ranks do not.
 //
-// A candidate's bin is found three times, and must be the same each time. So only the bits of a sum are compared and
-// counted with: integers, which no compiler rounds one way here and another way there (Metal may reorder float
-// arithmetic).
+// The bin of a candidate is computed three times and must be the same each time. All arithmetic is therefore on the
+// bits of the sums, in integers: compilers may reorder float arithmetic differently at each place (Metal).
 // needs  MAX_CANDIDATES, BINS = 256; WG a power of two <= BINS; product-route.wgsl's functions
-const BEYOND = 0x80000000u; // a bin that is dropped
+const BEYOND = 0x80000000u; // a discarded bin
 
-var<workgroup> bins: array<atomic<u32>, BINS>; // counts, then the place where each bin's next candidate goes
+var<workgroup> bins: array<atomic<u32>, BINS>; // counts; then the position of each bin's next candidate
 var<workgroup> listed: array<u32, MAX_CANDIDATES>; // rank in half 0 << 16 | rank in half 1, bin by bin
 var<workgroup> lane_counts: array<u32, WG>;
 var<workgroup> listed_count: atomic<u32>;
 var<workgroup> edge_key: atomic<u32>; // the largest sum on the edge of the staircase
 
-// A number that rises with a finite float: equal for equal floats, both zeros included.
+// A monotonic integer key of a finite float; equal for equal floats, including both zeros.
 fn order_key(value: f32) -> u32 {
   let bits = bitcast<u32>(value);
   let key = select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
@@ -32,7 +32,7 @@ fn exponent_of(key: u32) -> u32 {
   return (bits >> 23u) & 0xffu;
 }
 
-// The float of a key in fixed point, in steps of 2^-23 of the number with exponent `top`, which is not exceeded.
+// The float of a key in fixed point, in units of 2^(top - 23); `top` is not below its exponent.
 fn fixed_point(key: u32, top: u32) -> i32 {
   let is_positive = key >= 0x80000000u;
   let bits = select(~key, key, is_positive);
@@ -42,10 +42,10 @@ fn fixed_point(key: u32, top: u32) -> i32 {
 }
 
 struct Bins {
-  least: u32, // key: candidates below this sum are out
-  top: u32, // exponent of the largest number among the sums
+  least: u32, // key: candidates below this sum are skipped
+  top: u32, // the largest exponent among the sums
   most: i32, // the largest sum, in fixed point
-  shift: u32, // that leaves distances below 2^21
+  shift: u32, // reduces distances to less than 2^21
   depth: u32, // distance of the least sum, shifted
 }
 
@@ -59,11 +59,11 @@ fn bins_of(least: u32, most: u32) -> Bins {
 
 fn bin_of(key: u32, range: Bins) -> u32 {
   let distance = u32(range.most - fixed_point(key, range.top)) >> range.shift;
-  let part = min(1024u, (distance << 10u) / range.depth); // about (part / 1024)^3 of the candidates are above
+  let part = min(1024u, (distance << 10u) / range.depth); // about (part / 1024)^3 of the candidates have larger sums
   return min((part * part * part) >> 22u, BINS - 1u);
 }
 
-// Bins by atomics: a first visit counts, a second one lists.
+// Bins by atomics: a first pass counts, a second pass lists.
 fn count_candidate(row: u32, a: u32, b: u32, range: Bins) {
   let key = candidate_key(row, a, b);
   if (key >= range.least) {
@@ -83,7 +83,7 @@ fn list_candidate(row: u32, a: u32, b: u32, range: Bins) {
   listed[atomicAdd(&bins[bin], 1u)] = (a << 16u) | b;
 }
 
-// Counts of bins -> places where they begin, or BEYOND.
+// Counts of bins -> their start positions, or BEYOND.
 fn scan_bins(lane: u32) {
   let share = BINS / WG;
   var count = 0u;
@@ -106,7 +106,7 @@ fn scan_bins(lane: u32) {
   atomicAdd(&listed_count, kept);
 }
 
-// The largest sum with (a + 1)(b + 1) >= top_k: this many candidates reach it.
+// The largest sum with (a + 1)(b + 1) >= top_k: at least top_k candidates reach it.
 fn find_edge(row: u32, lane: u32) {
   for (var a = lane; a < params.k; a += WG) {
     let b = (params.top_k + a) / (a + 1u) - 1u; // ceil(top_k / (a + 1)) - 1
@@ -124,7 +124,7 @@ fn place_listed(row: u32, at: u32, range: Bins) {
   let bin = bin_of(key, range);
   var rank = 0u;
   if (bin > 0u) {
-    rank = atomicLoad(&bins[bin - 1u]); // where this bin begins: the one before it is full
+    rank = atomicLoad(&bins[bin - 1u]); // start of this bin: the previous bin is full
   }
   let end = atomicLoad(&bins[bin]);
   for (var other = rank; other < end; other++) {

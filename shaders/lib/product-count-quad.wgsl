@@ -1,6 +1,6 @@
 // product candidates by counting in a quad, for up to 128 of them: as lib/product-count.wgsl, in the registers of four
-// lanes. Lane l holds candidates 16 i + 4 l .. 16 i + 4 l + 3 in sums[i]. Ties are rare, and found by the sum of all
-// ranks.
+// lanes. Lane l holds candidates 16 i + 4 l .. 16 i + 4 l + 3 in sums[i]. Ties are rare, and detected by the sum of
+// all ranks.
 // needs  number of candidates <= 128; WG = 4; subgroups; product-route.wgsl's functions
 const COLUMNS = 8u;
 
@@ -9,7 +9,7 @@ struct Spot {
   b: u32,
 }
 
-// The candidate `steps` after a spot; rows of candidates follow each other.
+// The candidate `steps` after a spot, row by row.
 fn advance(start: Spot, steps: u32) -> Spot {
   var spot = Spot(start.a, start.b + steps);
   while (spot.a < params.k && spot.b >= candidates_of(spot.a)) {
@@ -28,7 +28,7 @@ fn above(them: vec4<f32>, own: vec4<f32>) -> vec4<u32> {
     + ones(vec4<f32>(them.w) > own);
 }
 
-// Equal sums of a lower id: looked for one by one.
+// Number of candidates with an equal sum and a lower id.
 fn equal_before(row: u32, sum: f32, id: u32) -> u32 {
   var count = 0u;
   for (var a = 0u; a < params.k; a++) {
@@ -97,7 +97,7 @@ fn rank_candidates(row: u32, lane: u32) {
   }
   let ranks = array<vec4<u32>, COLUMNS>(r0, r1, r2, r3, r4, r5, r6, r7);
   let four_ranks = r0 + r1 + r2 + r3 + r4 + r5 + r6 + r7;
-  // Without ties among them, all candidates rank 0 .. n - 1, and everything behind them ranks n.
+  // Without ties, candidates have the ranks 0 .. n - 1, and padding has rank n.
   let n = quad_total(candidates);
   let all_ranks = quad_total(four_ranks.x + four_ranks.y + four_ranks.z + four_ranks.w);
   let has_ties = all_ranks != n * (n - 1u) / 2u + (16u * COLUMNS - n) * n;

@@ -1,4 +1,4 @@
-// product candidates by counting, for small top_k: every candidate counts those before it. One barrier.
+// product candidates by counting, for small top_k: every candidate counts the candidates before it. One barrier.
 // needs  CANDIDATE_QUADS * 4 >= number of candidates; product-route.wgsl's functions
 var<workgroup> sums: array<vec4<f32>, CANDIDATE_QUADS>;
 var<workgroup> sum_ids: array<vec4<u32>, CANDIDATE_QUADS>;

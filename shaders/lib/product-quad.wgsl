@@ -3,7 +3,7 @@
 // 16 c + 4 l .. 16 c + 4 l + 3 in column c.
 // needs  n <= 64; WG = 4; subgroups; product-halves.wgsl's functions
 struct Ranks {
-  a: vec4<u32>, // of column 0, and so on
+  a: vec4<u32>, // of column 0; b of column 1, ...
   b: vec4<u32>,
   c: vec4<u32>,
   d: vec4<u32>,
@@ -13,19 +13,19 @@ fn ones(marks: vec4<bool>) -> vec4<u32> {
   return select(vec4<u32>(0u), vec4<u32>(1u), marks);
 }
 
-// How many of four elements that come later in the row come before each of the lane's own: the greater ones.
+// For four elements later in the row: how many precede each of the lane's own elements (greater ones).
 fn later(them: vec4<f32>, own: vec4<f32>) -> vec4<u32> {
   return ones(vec4<f32>(them.x) > own) + ones(vec4<f32>(them.y) > own) + ones(vec4<f32>(them.z) > own)
     + ones(vec4<f32>(them.w) > own);
 }
 
-// The same of elements that come earlier: equal ones too.
+// For four elements earlier in the row: greater or equal ones.
 fn earlier(them: vec4<f32>, own: vec4<f32>) -> vec4<u32> {
   return ones(vec4<f32>(them.x) >= own) + ones(vec4<f32>(them.y) >= own) + ones(vec4<f32>(them.z) >= own)
     + ones(vec4<f32>(them.w) >= own);
 }
 
-// The same inside the lane's own four.
+// Within the lane's own four elements.
 fn inside(own: vec4<f32>) -> vec4<u32> {
   let x = (vec4<f32>(own.x) > own) | ((vec4<f32>(own.x) == own) & vec4<bool>(false, true, true, true));
   let y = (vec4<f32>(own.y) > own) | ((vec4<f32>(own.y) == own) & vec4<bool>(false, false, true, true));
@@ -33,13 +33,13 @@ fn inside(own: vec4<f32>) -> vec4<u32> {
   return ones(x) + ones(y) + ones(z) + ones(vec4<f32>(own.w) > own);
 }
 
-// The same of another lane's four in the same column, or the own.
+// For the four elements of a lane in the same column, possibly this lane.
 fn beside(them: vec4<f32>, own: vec4<f32>, other: u32, lane: u32) -> vec4<u32> {
   let there = select(later(them, own), earlier(them, own), other < lane);
   return select(there, inside(own), other == lane);
 }
 
-// Ranks against all that one lane holds.
+// Ranks against all elements of one lane.
 fn against(them: mat4x4<f32>, own: mat4x4<f32>, other: u32, lane: u32) -> Ranks {
   return Ranks(
     beside(them[0], own[0], other, lane) + later(them[1], own[0]) + later(them[2], own[0]) + later(them[3], own[0]),
@@ -104,7 +104,7 @@ fn rank_row(row: u32, lane: u32) {
   let r1 = against(lane1, own, 1u, lane);
   let r2 = against(lane2, own, 2u, lane);
   let r3 = against(lane3, own, 3u, lane);
-  // Padding ranks behind all elements, and k <= n.
+  // Padding ranks after all elements, and k <= n.
   put_four(row, r0.a + r1.a + r2.a + r3.a, first, own[0] - shifts);
   put_four(row, r0.b + r1.b + r2.b + r3.b, first + 16u, own[1] - shifts);
   put_four(row, r0.c + r1.c + r2.c + r3.c, first + 32u, own[2] - shifts);

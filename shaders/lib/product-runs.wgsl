@@ -1,5 +1,5 @@
-// product halves in runs, for up to MAX_GRID elements: lanes count ranks inside blocks of 64, four elements each; then
-// runs are merged in pairs by binary search, cut at k.
+// product halves in runs, for up to MAX_GRID elements: lanes count ranks within blocks of 64, four elements each; then
+// runs are merged in pairs by binary search and truncated to k.
 // needs  n <= MAX_GRID; WG a multiple of 4; product-halves.wgsl's functions
 const MAX_GRID = 1024u;
 const BLOCK = 64u;
@@ -14,7 +14,7 @@ fn key_of(element: u32) -> f32 {
   return keys[element / 4u][element % 4u];
 }
 
-// Whether an element comes before each of four others: a greater key, or an equal one and a lower number.
+// Whether an element precedes each of four others: greater key, or equal key and lower number.
 fn stands_before(key: f32, element: u32, keys_of: vec4<f32>, elements: vec4<u32>) -> vec4<u32> {
   let greater = vec4<f32>(key) > keys_of;
   let first = (vec4<f32>(key) == keys_of) & (vec4<u32>(element) < elements);
@@ -34,7 +34,7 @@ fn block_ranks(quad: u32, base: u32, count: u32) -> vec4<u32> {
   return ranks;
 }
 
-// How many of the `count` elements in order from `base` on come before a key; `ties` says whether equal ones do.
+// How many of the `count` sorted elements from `base` on precede a key; equal keys precede it if `ties`.
 fn count_before(from_b: bool, base: u32, count: u32, key: f32, ties: bool) -> u32 {
   var low = 0u;
   var high = count;
@@ -104,7 +104,7 @@ fn rank_row(row: u32, lane: u32) {
     for (var at = lane; at < size; at += WG) {
       let base = at / width * width;
       let place = at - base;
-      if (place < params.k) { // runs are cut at k: what is behind is out
+      if (place < params.k) { // runs are truncated to k
         let element = select(order_a[at], order_b[at], in_b);
         let is_right = (base / width) % 2u == 1u;
         let sibling = select(base + width, base - width, is_right);

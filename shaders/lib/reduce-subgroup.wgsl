@@ -1,6 +1,6 @@
-// reduce (subgroups): the sum and the maximum over all lanes of a workgroup, given to every lane.
-// Subgroups reduce themselves; the lowest lane of each leaves its result in workgroup memory, and then every subgroup
-// adds up all of them alike. Right for any mapping of lanes to subgroups, and the same bits on the same adapter.
+// reduce (subgroups): the sum and the maximum over all lanes of a workgroup, in every lane.
+// Each subgroup reduces; its lowest lane writes the result to workgroup memory, and then every subgroup reduces all of
+// these in the same order. Correct for any mapping of lanes to subgroups; same bits on the same adapter.
 // needs  WG (override in the kernel's file); called in uniform control flow by every lane
 var<workgroup> reduce_scratch: array<f32, WG>;
 

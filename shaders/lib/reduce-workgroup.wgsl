@@ -1,5 +1,5 @@
-// reduce (workgroup memory): the sum and the maximum over all lanes of a workgroup, given to every lane.
-// Halving tree: the order of additions is fixed, so the same input gives the same bits.
+// reduce (workgroup memory): the sum and the maximum over all lanes of a workgroup, in every lane.
+// Tree reduction in a fixed order: the same input gives the same bits.
 // needs  WG a power of two (override in the kernel's file); called in uniform control flow by every lane
 var<workgroup> reduce_scratch: array<f32, WG>;
 

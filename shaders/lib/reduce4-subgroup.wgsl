@@ -1,11 +1,11 @@
-// reduce4 (subgroups): the sum of a vec4 over all lanes of a workgroup, given to every lane. Right for any mapping of
-// lanes to subgroups (see lib/reduce-subgroup.wgsl), and the same bits on the same adapter.
+// reduce4 (subgroups): the sum of a vec4 over all lanes of a workgroup, in every lane. Correct for any mapping of
+// lanes to subgroups (see lib/reduce-subgroup.wgsl); same bits on the same adapter.
 // needs  WG (override in the kernel's file); called in uniform control flow by every lane
 var<workgroup> reduce4_scratch: array<vec4<f32>, WG>;
 
 fn reduce4(value: vec4<f32>, lane: u32) -> vec4<f32> {
   let part = subgroupAdd(value);
-  workgroupBarrier(); // the last call's parts are read
+  workgroupBarrier(); // the parts of the last call have been read
   reduce4_scratch[lane] = select(vec4<f32>(), part, lane == subgroupMin(lane));
   workgroupBarrier();
   let size = subgroupAdd(1u);

@@ -1,4 +1,4 @@
-// rows (4): a lane works on four rows of x, so that each weight is read and unpacked once for four products.
+// rows (4): a lane computes four rows of x, so that each weight is read and unpacked once for four products.
 // Functions as in lib/rows-1.wgsl.
 const ROWS = 4u;
 alias XQuad = mat4x4<f32>; // a column for each row of x

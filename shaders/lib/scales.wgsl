@@ -1,8 +1,8 @@
 // scales: the scale of a unit of a quantised matrix, 1 for formats without scales.
-// Written for one binding: ${matrix} is the name of its array<vec4<u32>>.
+// Rendered for one binding: ${matrix} is the name of its array<vec4<u32>>.
 // parts  lib/half.wgsl
-// needs  unit_scale_index() (lib/weights-*.wgsl), or alias Side and read_side() of formats that have a side (see
-//        lib/expert-matrix.wgsl); `first_word`: where the second plane begins, in u32 words of the binding
+// needs  unit_scale_index() (lib/weights-*.wgsl), or alias Side and read_side() for sided formats (see
+//        lib/expert-matrix.wgsl); `first_word`: offset of the second plane in the binding, in u32 words
 #if ${sided}
 struct SideAt {
   first_word: u32,

@@ -1,4 +1,4 @@
-// score-alone: scores of single logits, for kernels that also take scores of a whole row (score-softmax.wgsl).
+// score-alone: adapts a score of single logits to the interface of scores of a whole row (score-softmax.wgsl).
 //
 // parts   fn score(logit: f32) -> f32 (score-sigmoid.wgsl, score-identity.wgsl, ...)
 const SUMS_ROW = false;

@@ -1,6 +1,6 @@
 // score-softmax: a = exp(logit) / sum of exp(logit) over the row.
 //
-// A score of a whole row is made in three steps: shift = row_shift(first logit of the row); raw = raw_score(logit,
+// A score of a whole row has three steps: shift = row_shift(first logit of the row); raw = raw_score(logit,
 // shift) of each; a = share(raw, sum), where sum is that of raw over the row if SUMS_ROW, else 1.
 //
 // parts   logits, params.experts (lib/gate.wgsl)

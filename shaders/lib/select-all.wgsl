@@ -1,4 +1,4 @@
-// select-all: every expert may be chosen. Selections of single experts say so of each by its selection value.
+// select-all: every expert may be chosen. A selection of single experts defines may_choose, by the selection value.
 fn may_choose(e: u32, value: f32) -> bool {
   return true;
 }

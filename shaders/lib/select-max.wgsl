@@ -1,4 +1,4 @@
-// select-max: a group of experts is worth its best one.
+// select-max: the value of a group of experts is that of its best expert.
 //
 // parts   fn selection_at(e: u32) -> f32 (gate-lane.wgsl, gate-group.wgsl)
 fn group_worth(start: u32, size: u32) -> f32 {

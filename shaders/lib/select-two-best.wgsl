@@ -1,7 +1,7 @@
-// select-two-best: a group of experts is worth the sum of its two best, or its only one.
+// select-two-best: the value of a group of experts is the sum of its two best (DeepSeek-V3), or of its only one.
 //
 // parts   fn selection_at(e: u32) -> f32 (gate-lane.wgsl, gate-group.wgsl)
-const LEAST_IN_PAIR = -1.0e38; // the sum of two masked values would be no number
+const LEAST_IN_PAIR = -1.0e38; // the sum of two masked values would overflow
 
 fn group_worth(start: u32, size: u32) -> f32 {
   var first = MASKED;

@@ -1,4 +1,4 @@
-// step bf16: as lib/step-f32.wgsl. The multiplication is a shift, in a form that software adapters vectorise.
+// step bf16: as lib/step-f32.wgsl. The multiplication is a shift in a form that software adapters vectorise.
 const STEP = 2u;
 
 struct XStep {

@@ -1,12 +1,12 @@
-// step f32: the product of STEP units of a row of weights with the columns that they meet, value by value.
+// step f32: the product of STEP units of a row of weights with their columns of x, value by value.
 //
 // Long chains of scalar operations, not vectors or arrays: a compiler without an optimiser (software adapters) keeps
-// those in registers. XValue is one column of x: a number, or a vector of one number for each row of x that a lane
-// works on.
-//   XStep                 a step's columns, prepared once and used for many outputs
+// these in registers. XValue is one column of x: a scalar, or a vector with one component per row of x that a lane
+// computes.
+//   XStep                 a step's columns, prepared once for many outputs
 //   step_inputs(unit)     loads and prepares them
-//   step_dot(at, in)      the product with the weights from vec4 number `at` on, to be multiplied by the units' scale
-// All formats share these and STEP, which is 1 for formats with scales. The kernel gives alias XValue, XQuad, fn
+//   step_dot(at, in)      the product with the weights from vec4 `at` on, to be multiplied by the units' scale
+// Common to all formats: these and STEP, which is 1 for formats with scales. The kernel defines alias XValue, XQuad, fn
 // x_columns(quad: u32) -> XQuad (four columns, zero past the row) and fn load_w(at: u32) -> vec4<u32>.
 const STEP = 4u;
 

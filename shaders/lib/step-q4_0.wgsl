@@ -1,11 +1,11 @@
-// step q4_0: as lib/step-f32.wgsl. A nibble is taken in place, at bit p: it counts 2^p times too much, which the
-// prepared columns take back. The top one, with its first bit flipped, is q - 8 in two's complement; for the other 28
-// weights the 8 times the sum of their columns is taken off once.
+// step q4_0: as lib/step-f32.wgsl. Nibbles are masked in place: at bit p the value is 2^p times too large, which the
+// prepared columns compensate. The top nibble, with its highest bit flipped, is q - 8 in two's complement; for the
+// other 28 weights, 8 times the sum of their columns is subtracted once.
 const STEP = 1u;
 
 struct XStep {
-  low0: XQuad, // word 0: columns 0 to 3, by the low nibbles of its bytes
-  high0: XQuad, // columns 16 to 19, by the high nibbles
+  low0: XQuad, // word 0: columns 0 to 3, for the low nibbles of its bytes
+  high0: XQuad, // columns 16 to 19, for the high nibbles
   low1: XQuad,
   high1: XQuad,
   low2: XQuad,

@@ -1,5 +1,5 @@
 // step q8_0: as lib/step-f32.wgsl. A byte is moved to the top of its word, by a multiplication that software adapters
-// vectorise: there it counts 2^24 times too much, which the prepared columns take back.
+// vectorise: there it is 2^24 times too large, which the prepared columns compensate.
 const STEP = 1u;
 
 struct XStep {

@@ -1,7 +1,6 @@
 // team (subgroups): the sum over the lanes of a workgroup, in every lane.
-// Subgroups add up among themselves; the lowest lane of each leaves its sum in workgroup memory, and then every
-// subgroup adds up all of them alike. Right for any mapping of lanes to subgroups, and the same bits on the same
-// adapter.
+// Each subgroup sums; its lowest lane writes the sum to workgroup memory, and then every subgroup adds all of these in
+// the same order. Correct for any mapping of lanes to subgroups; same bits on the same adapter.
 // needs  alias Acc; fn subgroup_sum (lib/rows-*-subgroup.wgsl); called once, in uniform control flow, by every lane
 var<workgroup> team_scratch: array<Acc, WG>;
 

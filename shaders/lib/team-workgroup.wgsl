@@ -1,4 +1,4 @@
-// team (workgroup memory): the sum over the lanes of a workgroup, in every lane. Halving tree: a fixed order.
+// team (workgroup memory): the sum over the lanes of a workgroup, in every lane. Tree reduction in a fixed order.
 // needs  alias Acc; WG a power of two; called in uniform control flow by every lane
 var<workgroup> team_scratch: array<Acc, WG>;
 

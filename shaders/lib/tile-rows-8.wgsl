@@ -1,7 +1,7 @@
-// tile-rows (8): a lane works on eight rows of x, so that a weight is read and unpacked once for eight products.
+// tile-rows (8): a lane computes eight rows of x, so that each weight is read and unpacked once for eight products.
 // As lib/tile-rows-1.wgsl.
 const ROWS = 8u;
-alias XValue = mat2x4<f32>; // one column: a number for each row, four rows to a column of the matrix
+alias XValue = mat2x4<f32>; // one column: a component per row, four rows per matrix column
 alias XQuad = array<XValue, 4>; // four columns
 
 var<private> x_quads: u32;

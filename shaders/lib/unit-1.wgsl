@@ -1,7 +1,7 @@
 // unit (1 quad): a unit of x, and its products with four rows of weights. For f32 weights.
 //
-// A quad is four neighbouring columns. XQuad is one quad of each of the rows that a lane works on, and Acc what their
-// products with four outputs add up to (lib/rows-*.wgsl). All arities share: XUnit, WUnit, x_unit(), mad_unit().
+// A quad is four adjacent columns. XQuad is one quad of each row that a lane computes, and Acc holds the sums of their
+// products with four outputs (lib/rows-*.wgsl). Common to all arities: XUnit, WUnit, x_unit(), mad_unit().
 // needs  fn x_quad; fn mad(acc: Acc, x: XQuad, w: mat4x4<f32>) -> Acc; UNIT_VEC4 = 1
 alias XUnit = array<XQuad, UNIT_VEC4>;
 alias WUnit = array<vec4<f32>, UNIT_VEC4>;

@@ -1,5 +1,5 @@
-// unit (2 quads): as lib/unit-1.wgsl, for f16 and bf16 weights. Written out: a software adapter keeps an array that a
-// loop indexes in memory.
+// unit (2 quads): as lib/unit-1.wgsl, for f16 and bf16 weights. Unrolled: software adapters keep an array in memory if
+// a loop indexes it.
 alias XUnit = array<XQuad, UNIT_VEC4>;
 alias WUnit = array<vec4<f32>, UNIT_VEC4>;
 

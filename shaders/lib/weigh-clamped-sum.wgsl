@@ -1,4 +1,4 @@
-// weigh-clamped-sum: w = scale * value / max(sum, eps); 0 where that divides by 0.
+// weigh-clamped-sum: w = scale * value / max(sum, eps); 0 if the divisor is 0.
 //
 // parts   params.scale, params.eps
 const NORMALISES = true;

@@ -1,4 +1,4 @@
-// weigh-exp: w = scale * exp(value), of values that are logarithms.
+// weigh-exp: w = scale * exp(value), for values that are logarithms.
 //
 // parts   params.scale
 const NORMALISES = false;

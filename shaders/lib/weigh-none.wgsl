@@ -1,7 +1,7 @@
 // weigh-none: w = scale * value.
 //
-// Weights are made of the values of the chosen experts in two steps: raw = raw_weight(value, largest value) of each;
-// w = weight(raw, sum of raw). Unless NORMALISES, largest value and sum are not worked out.
+// The weights of the chosen experts are computed in two steps: raw = raw_weight(value, largest value) of each;
+// w = weight(raw, sum of raw). Unless NORMALISES, the largest value and the sum are not computed.
 //
 // parts   params.scale
 const NORMALISES = false;

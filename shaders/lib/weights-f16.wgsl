@@ -1,4 +1,4 @@
-// weights f16: UNIT = 8 weights in one vec4<u32>, two to a word, low half first. Needs no shader-f16.
+// weights f16: UNIT = 8 weights in one vec4<u32>, two per word, low half first. Needs no shader-f16.
 // Layout and functions as in lib/weights-f32.wgsl.
 const UNIT = 8u;
 const UNIT_VEC4 = 2u;

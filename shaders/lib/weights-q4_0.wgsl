@@ -1,13 +1,13 @@
-// weights q4_0: UNIT = 32 weights (a block) in one vec4<u32>, one f16 scale: w = scale * (q - 8).
+// weights q4_0: UNIT = 32 weights (a block) in one vec4<u32>, one f16 scale: w = scale * (q - 8) (Q4_0 of ggml).
 //
-// Byte j of the 16 holds weight j in its low nibble and weight j + 16 in its high one. A matrix is stored as all its quants
-// row-major, then all its scales (src/weights/scaled-blocks.ts). Functions as in lib/weights-f32.wgsl.
+// Byte j of the 16 holds weight j in its low nibble and weight j + 16 in its high one. A matrix is stored as all its
+// quants row-major, then all its scales (src/weights/scaled-blocks.ts). Functions as in lib/weights-f32.wgsl.
 const UNIT = 32u;
 const UNIT_VEC4 = 8u;
 const SCALED = true;
 
-// A nibble is taken in place, at bit p: as a number it is q * 2^p, and the scale takes the power back. That
-// needs no shifts, which are slow on software adapters.
+// Nibbles are masked in place: at bit p the value is q * 2^p, and the scale is divided by 2^p. This avoids shifts,
+// which are slow on software adapters.
 fn nibbles(words: vec4<u32>, mask: u32, factor: f32, offset: f32) -> vec4<f32> {
   return vec4<f32>(bitcast<vec4<i32>>(words & vec4<u32>(mask))) * factor + offset;
 }
@@ -21,7 +21,7 @@ fn unpack_unit(words: vec4<u32>, scale: f32) -> array<vec4<f32>, UNIT_VEC4> {
   let low2 = nibbles(words, 0x000f0000u, scale * 0x1p-16f, offset);
   let high2 = nibbles(words, 0x00f00000u, scale * 0x1p-20f, offset);
   let low3 = nibbles(words, 0x0f000000u, scale * 0x1p-24f, offset);
-  let flipped = words ^ vec4<u32>(0x80000000u); // the top nibble is q - 8 in two's complement then
+  let flipped = words ^ vec4<u32>(0x80000000u); // makes the top nibble q - 8 in two's complement
   let high3 = nibbles(flipped, 0xf0000000u, scale * 0x1p-28f, 0.0);
   return array<vec4<f32>, UNIT_VEC4>(
     vec4<f32>(low0.x, low1.x, low2.x, low3.x),

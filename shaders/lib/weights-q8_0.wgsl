@@ -1,19 +1,20 @@
-// weights q8_0: UNIT = 16 weights (signed bytes) in one vec4<u32>; 32 weights share an f16 scale: w = scale * q.
+// weights q8_0: UNIT = 16 weights (signed bytes) in one vec4<u32>; 32 weights share an f16 scale: w = scale * q
+// (Q8_0 of ggml).
 //
-// A matrix [rows, cols] is stored as all its quants row-major, then all its scales row-major (two halves to a word), from a
-// 16-byte boundary on (src/weights/scaled-blocks.ts). Functions as in lib/weights-f32.wgsl.
+// A matrix [rows, cols] is stored as all its quants row-major, then all its scales row-major (two halves per word),
+// from a 16-byte boundary on (src/weights/scaled-blocks.ts). Functions as in lib/weights-f32.wgsl.
 const UNIT = 16u;
 const UNIT_VEC4 = 4u;
 const SCALED = true;
 
-// A byte is taken in place, at bit p: as a number it is q * 2^p, and the scale takes the power back. That needs
-// no shifts, which are slow on software adapters.
+// Bytes are masked in place: at bit p the value is q * 2^p, and the scale is divided by 2^p. This avoids shifts, which
+// are slow on software adapters.
 fn bytes(words: vec4<u32>, mask: u32, factor: f32, offset: f32) -> vec4<f32> {
   return vec4<f32>(bitcast<vec4<i32>>(words & vec4<u32>(mask))) * factor + offset;
 }
 
 fn unpack_unit(words: vec4<u32>, scale: f32) -> array<vec4<f32>, UNIT_VEC4> {
-  let flipped = words ^ vec4<u32>(0x00808080u); // bytes 0 to 2 are q + 128 then, and byte 3 is signed as it is
+  let flipped = words ^ vec4<u32>(0x00808080u); // makes bytes 0 to 2 q + 128; byte 3 is signed already
   let offset = -128.0 * scale;
   let byte0 = bytes(flipped, 0x000000ffu, scale, offset);
   let byte1 = bytes(flipped, 0x0000ff00u, scale * 0x1p-8f, offset);

@@ -1,15 +1,15 @@
-// linear-lane: y[r, o] = multiplier * (sum_k x[r, k] * w[o, k] + bias[o]), each lane alone
+// linear-lane: y[r, o] = multiplier * (sum_k x[r, k] * w[o, k] + bias[o]), by independent lanes
 //
-// x      [rows, cols] scalar      w [outs, cols] in any weight format      bias [outs] f32, where there is one
+// x      [rows, cols] scalar      w [outs, cols] in any weight format      bias [outs] f32, optional
 // y      [rows, outs] result      sums in f32
-// grid   a lane per tile of ROWS x OUTS; tiles along outs run fastest (folded)
+// grid   a lane per tile of ROWS x OUTS; tiles along outs are innermost (folded)
 // parts  alias scalar4, result; lib/grid, lib/weights-*, lib/scales, lib/dot-unit-*, lib/lane-rows-*
 // needs  cols a multiple of UNIT; const OUTS
-//        every weight finite: past a row's end a step multiplies some of the next row by zero
+//        all weights finite: past the end of a row, a step multiplies weights of the next row by zero
 //
 // For software adapters: a load costs as much as thirty products there, so a lane loads and prepares a unit of x once
-// for all its outputs, and there is neither workgroup memory nor a barrier. The loop over outputs stays a loop:
-// unrolled it would not fit the instruction cache.
+// for all its outputs, without workgroup memory or barriers. The loop over outputs is not unrolled: it would not fit
+// the instruction cache.
 override WG: u32;
 
 struct Params {
@@ -19,7 +19,7 @@ struct Params {
   scales: u32,
   multiplier: f32,
   first: u32, // row of w that is output 0 of this dispatch
-  y_first: u32, // where that output is in a row of y, and in bias
+  y_first: u32, // position of that output in a row of y and in bias
   y_cols: u32,
 }
 
@@ -38,7 +38,7 @@ var<private> first_row: u32;
 fn load_x(row: u32, quad: u32) -> vec4<f32> {
   let quads = params.cols / 4u;
   let value = vec4<f32>(x[min(row, params.rows - 1u) * quads + quad]);
-  return select(vec4<f32>(), value, quad < quads); // a step may reach past the row: then w counts nothing
+  return select(vec4<f32>(), value, quad < quads); // past the end of the row, weights are multiplied by 0
 }
 
 fn load_w(at: u32) -> vec4<u32> {

@@ -1,16 +1,16 @@
 // linear-tiled: y[r, o] = multiplier * (sum_k x[r, k] * w[o, k] + bias[o]), for many rows
 //
-// x      [rows, cols] scalar      w [outs, cols] in any weight format      bias [outs] f32, where there is one
+// x      [rows, cols] scalar      w [outs, cols] in any weight format      bias [outs] f32, optional
 // y      [rows, outs] result      sums in f32
-// grid   a workgroup per tile of 32 rows x TILE_OUTS; tiles along outs run fastest (folded). 32 columns at a time are
-//        unpacked into workgroup memory. The 64 lanes form an 8 x 8 square; lane (i, j) sums for the rows i, i + 8, ... and the
-//        outputs j, j + 8, ..., so that neighbours read neighbouring rows.
+// grid   a workgroup per tile of 32 rows x TILE_OUTS; tiles along outs are innermost (folded). 32 columns at a time
+//        are unpacked into workgroup memory. The 64 lanes form an 8 x 8 square; lane (i, j) sums rows i, i + 8, ... and
+//        outputs j, j + 8, ..., so that adjacent lanes read adjacent rows.
 // parts  alias scalar4, result; lib/grid, lib/weights-*, lib/scales; const TILE_OUTS = 32 or 64
 // needs  cols a multiple of UNIT
 override WG: u32; // 64
 
 const TILE_ROWS = 32u;
-const QUADS = 8u; // of columns, that are staged at a time
+const QUADS = 8u; // of columns, staged at a time
 const STAGED_UNITS = 32u / UNIT; // of a row of w
 const SIDE = 8u;
 
@@ -21,7 +21,7 @@ struct Params {
   scales: u32,
   multiplier: f32,
   first: u32, // row of w that is output 0 of this dispatch
-  y_first: u32, // where that output is in a row of y, and in bias
+  y_first: u32, // position of that output in a row of y and in bias
   y_cols: u32,
 }
 
@@ -38,7 +38,7 @@ struct Params {
 var<workgroup> x_tile: array<vec4<f32>, TILE_ROWS * QUADS>;
 var<workgroup> w_tile: array<vec4<f32>, TILE_OUTS * QUADS>;
 
-// Where a quad is in its tile: turned by its row, so that eight rows' quads are in different banks.
+// Position of a quad in its tile, rotated by its row, so that the quads of eight rows are in different banks.
 fn place(row: u32, quad: u32) -> u32 {
   return row * QUADS + (quad ^ (row % QUADS));
 }
@@ -63,7 +63,7 @@ fn stage_w(first_out: u32, first_unit: u32, lane: u32) {
     let out = at / STAGED_UNITS;
     let row = params.first + min(first_out + out, params.outs - 1u);
     let unit = at % STAGED_UNITS;
-    let inside = min(first_unit + unit, units - 1u); // past the row x is zero
+    let inside = min(first_unit + unit, units - 1u); // past the end of the row, x is zero
     let values = unpack_unit(w[row * units + inside], unit_scale(row, inside, params.cols, params.scales));
     for (var i = 0u; i < UNIT_VEC4; i++) {
       w_tile[place(out, unit * UNIT_VEC4 + i)] = values[i];
@@ -118,7 +118,7 @@ fn main(
   let first_out = tile % strips * TILE_OUTS;
   let row = lane / SIDE;
   let out = lane % SIDE;
-  // one for each output of the lane; a component for each row
+  // one vector per output of the lane, a component per row
   var sums0 = vec4<f32>();
   var sums1 = vec4<f32>();
   var sums2 = vec4<f32>();
@@ -146,7 +146,7 @@ fn main(
       sums7 += w_quad(out + 7u * SIDE, i) * columns;
 #endif
     }
-    workgroupBarrier(); // before the next stage overwrites the tiles
+    workgroupBarrier(); // before the next iteration overwrites the tiles
   }
   write_rows(first_row + row, first_out + out, sums0);
   write_rows(first_row + row, first_out + out + SIDE, sums1);

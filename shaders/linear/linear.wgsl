@@ -1,13 +1,13 @@
 // linear: y[r, o] = multiplier * (sum_k x[r, k] * w[o, k] + bias[o])
 //
-// x      [rows, cols] scalar      w [outs, cols] in any weight format      bias [outs] f32, where there is one
+// x      [rows, cols] scalar      w [outs, cols] in any weight format      bias [outs] f32, optional
 // y      [rows, outs] result      sums in f32
-// grid   a workgroup per tile of ROWS x 4 outputs; tiles along outs run fastest (folded). Lane l takes the units
-//        l, l + WG, ... of its rows of x and w, so that neighbours load neighbouring 16 bytes.
+// grid   a workgroup per tile of ROWS x 4 outputs; tiles along outs are innermost (folded). Lane l takes the
+//        units l, l + WG, ... of its rows of x and w, so that adjacent lanes load adjacent 16 bytes.
 // parts  alias scalar4, result; lib/grid, lib/weights-*, lib/scales, lib/rows-*, lib/unit-*, lib/team-*
 // needs  cols a multiple of UNIT; WG at least 16
 //
-// Past the edges a lane computes the last row or output again, and writes nothing.
+// Past the edges, lanes compute the last row or output again and write nothing.
 override WG: u32;
 
 struct Params {
@@ -17,7 +17,7 @@ struct Params {
   scales: u32,
   multiplier: f32,
   first: u32, // row of w that is output 0 of this dispatch
-  y_first: u32, // where that output is in a row of y, and in bias
+  y_first: u32, // position of that output in a row of y and in bias
   y_cols: u32,
 }
 

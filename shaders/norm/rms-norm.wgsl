@@ -1,4 +1,4 @@
-// rms-norm: y[r, c] = x[r, c] * gain[c] / sqrt(mean_c(x[r, c]^2) + eps)
+// rms-norm: y[r, c] = x[r, c] * gain[c] / sqrt(mean_c(x[r, c]^2) + eps) (Zhang and Sennrich 2019)
 //
 // x [rows, cols] f32: the residual stream      y [rows, cols] scalar      gain [cols] f32      sums in f32
 // grid   one workgroup per row (folded); lane l takes columns l, l + WG, ...

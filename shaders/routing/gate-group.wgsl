@@ -1,7 +1,7 @@
 // gate-group: lib/gate.wgsl with one workgroup per token.
 //
-// grid    one workgroup per token (folded); lane l takes experts l, l + WG, ... Every expert counts those before it, so
-//         that nothing is sorted and few barriers are needed; sums run in one order, whatever WG is
+// grid    one workgroup per token (folded); lane l takes experts l, l + WG, ... Every expert counts the
+//         experts before it, which needs no sort and few barriers; the order of sums does not depend on WG
 // parts   lib/gate.wgsl; const FROM_LOGITS; with groups lib/gate-groups-group.wgsl; fn linear_group (lib/grid.wgsl)
 // needs   experts <= CAPACITY
 override WG: u32;
@@ -48,7 +48,7 @@ fn rank_of(e: u32, value: f32) -> u32 {
   return before;
 }
 
-// What the weight of expert e is made of.
+// The value from which the weight of expert e is computed.
 fn value_at(base: u32, e: u32, total: f32) -> f32 {
   if (FROM_LOGITS) {
     return logits[base + e];
@@ -56,7 +56,7 @@ fn value_at(base: u32, e: u32, total: f32) -> f32 {
   return share(scores[e], total);
 }
 
-// scale * raw / sum; each form keeps its own order of operations, so that no version changes a bit
+// scale * raw / sum; each form has its own order of operations, so that results stay bit-identical across versions
 fn scaled_share(raw: f32, sum: f32) -> f32 {
   return params.scale * raw / sum;
 }

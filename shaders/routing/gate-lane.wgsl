@@ -1,17 +1,17 @@
-// gate-lane: lib/gate.wgsl with one lane per token, which goes over the logits once per expert that it chooses.
+// gate-lane: lib/gate.wgsl with one lane per token, which scans the logits once per chosen expert.
 //
 // grid    workgroups of WG tokens (folded)
 // parts   lib/gate.wgsl; const FROM_LOGITS; with groups lib/gate-groups-lane.wgsl; fn linear_group (lib/grid.wgsl)
 override WG: u32;
 
-// What stays the same for all experts of the lane's token.
+// Values common to all experts of the lane's token.
 struct Token {
-  base: u32, // of its logits
+  base: u32, // offset of its logits
   shift: f32,
-  total: f32, // the sum of the raw scores, where the score wants it
+  total: f32, // the sum of the raw scores, if the score uses it
 }
 
-// A place in an order by value, largest first, ties to the lower index.
+// A position in the order by value, largest first; on ties, lower index first.
 struct Place {
   value: f32,
   index: u32,
@@ -43,7 +43,7 @@ fn is_after(value: f32, index: u32, place: Place) -> bool {
   return value < place.value || (value == place.value && index >= place.index);
 }
 
-// The best expert at or after `from_place`; its index is params.experts where none is left.
+// The best expert at or after `from_place`; its index is params.experts if none is left.
 fn next_expert(from_place: Place) -> Place {
   var best = Place(MASK_LIMIT, params.experts);
   for (var e = 0u; e < params.experts; e += 1u) {
@@ -55,7 +55,7 @@ fn next_expert(from_place: Place) -> Place {
   return best;
 }
 
-// What the weight of expert e is made of.
+// The value from which the weight of expert e is computed.
 fn value_at(e: u32) -> f32 {
   if (FROM_LOGITS) {
     return logits[token.base + e];
@@ -63,12 +63,12 @@ fn value_at(e: u32) -> f32 {
   return score_at(e);
 }
 
-// scale * raw / sum; each form keeps its own order of operations, so that no version changes a bit
+// scale * raw / sum; each form has its own order of operations, so that results stay bit-identical across versions
 fn scaled_share(raw: f32, sum: f32) -> f32 {
   return raw * (params.scale / sum);
 }
 
-// Turns the values of the experts chosen, `count` from `first` on, into weights.
+// Converts the values of `count` chosen experts from `first` on to weights.
 fn weigh(first: u32, count: u32, largest: f32) {
   var sum = 0.0;
   for (var at = first; at < first + count; at += 1u) {

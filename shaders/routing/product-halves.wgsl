@@ -1,16 +1,16 @@
-// product-halves: of each half of a product router's logits, the k best in order, and log of the sum of exponentials
+// product-halves: the k best of each half of a product router's logits, in order, and the log-sum-exp of each half
 //
 // scores     [rows, n] f32; a row is one half of one head of one token: row = 2 * (token * heads + head) + half
-// mean, variance  [2, n] f32: running statistics of the two halves; read only when norm is 1
+// mean, variance  [2, n] f32: running statistics of the two halves; read only if norm is 1
 // halves     [rows, k + 1] (bits of a f32 score, id): the best in descending order, equal scores by ascending id; the
-//            last entry holds the log sum (0 without log_softmax). Scores are normalised, and less the row's maximum
-//            where log_softmax is 1: order and ties then are those of the logits themselves, not of rounded logarithms.
+//            last entry holds the log sum (0 without log_softmax). Scores are normalised and, with log_softmax, reduced
+//            by the row's maximum, so that order and ties are those of the logits and not of rounded logarithms.
 // grid       one workgroup per row
 // parts      fn rank_row(row, lane) (lib/product-quad.wgsl or lib/product-runs.wgsl), which calls put() for every
 //            element, and put_log(); fn linear_group (lib/grid.wgsl)
 // needs      k <= n
 override WG: u32;
-const PADDING = -3.0e38; // below every score; is behind the last element of a row
+const PADDING = -3.0e38; // below every score; follows the last element of a row
 
 struct Params {
   rows: u32,
@@ -39,14 +39,14 @@ fn logit(row: u32, at: u32) -> f32 {
   return (value - mean[column]) / sqrt(variance[column] + params.eps);
 }
 
-// An element of the row, if its rank is among the best.
+// Writes an element of the row if it is among the k best.
 fn put(row: u32, rank: u32, element: u32, score: f32) {
   if (rank < params.k) {
     halves[row * (params.k + 1u) + rank] = vec2<u32>(bitcast<u32>(score), element);
   }
 }
 
-// The sum of the exponentials of a row's scores.
+// Writes the log of the sum of exponentials of a row's scores.
 fn put_log(row: u32, sum: f32) {
   let log_sum = select(0.0, log(sum), params.log_softmax == 1u);
   halves[row * (params.k + 1u) + params.k] = vec2<u32>(bitcast<u32>(log_sum), 0u);

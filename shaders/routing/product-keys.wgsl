@@ -1,16 +1,16 @@
-// product-keys: how near a query is to every key of its half: scores[row, j] = query[row, :] . keys[j, :]
+// product-keys: products of a query with every key of its half: scores[row, j] = query[row, :] . keys[j, :]
 //
 // query     [rows, key] f32; a row is one half of one head of one token: row = 2 * (token * heads + head) + half
-// mean, variance  [heads, 2, key] f32: running statistics of the query's columns; read only when norm is 1
+// mean, variance  [heads, 2, key] f32: running statistics of the query's columns; read only if norm is 1
 // keys_x, keys_y  [n, key] f32: keys of the halves 0 and 1, shared by all heads
 // scores    [rows, n] f32
-// grid      one workgroup per four heads or tokens, half and block of WG keys; the queries, normalised, wait in
+// grid      one workgroup per four heads or tokens, half and block of WG keys; normalised queries are kept in
 //           workgroup memory
 // parts     fn linear_group (lib/grid.wgsl)
 // needs     key a multiple of 4, at most 4 * MAX_KEY_VEC4
 override WG: u32;
 const ROWS = 4u;
-const MAX_KEY_VEC4 = 128u; // 512 numbers
+const MAX_KEY_VEC4 = 128u; // 512 elements
 
 struct Params {
   rows: u32, // tokens * heads: rows of one half

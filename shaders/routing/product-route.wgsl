@@ -1,12 +1,13 @@
-// product-route: the top_k best sums of one score of each half, with their ids and weights
+// product-route: the top_k best sums of one score of each half, with their ids and weights (product keys, Lample et al.
+// 2019)
 //
 // halves     [rows, 2, k + 1] (bits of a score, id) from product-halves; row = token * heads + head
 // ids        [rows, top_k] u32 = id in the first half * n + id in the second, by descending sum, equal sums by
 //            ascending id
 // scores     [rows, top_k] f32 = sum - log sums of both halves
-// weights    [rows, top_k] f32, made of the scores by the weighting that is linked
+// weights    [rows, top_k] f32, computed from the scores by the linked weighting
 // grid       one workgroup per row. Only candidates with (a + 1)(b + 1) <= top_k, a and b the ranks in the halves, can
-//            be among the best: all others have top_k candidates before them.
+//            be among the best: all others have at least top_k candidates before them.
 // parts      fn rank_candidates(row, lane) (lib/product-count.wgsl or lib/product-bins.wgsl), which calls place() for
 //            each of the best; lib/weigh-*.wgsl; fn reduce_sum (lib/reduce-*.wgsl); fn linear_group (lib/grid.wgsl)
 // needs      k = min(n, top_k); top_k <= n * n

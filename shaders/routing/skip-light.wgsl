@@ -1,9 +1,9 @@
-// skip-light: experts of little weight are left out: weights[p] = 0 below the bound, and the pair names no expert
+// skip-light: skips experts of small weight: weights[p] = 0 if below the bound, and the pair has no expert
 //
-// ids, weights  [pairs] u32 and f32, changed in place      bound: a weight below it is light
-// drop_ids      1: ids[p] becomes 0xffffffff too, which names no expert; 0: ids stay, for kernels that look at weights
-//               only
-// grid          one lane per pair, WG lanes to a workgroup (folded)
+// ids, weights  [pairs] u32 and f32, changed in place      bound: weights below it are set to 0
+// drop_ids      1: ids[p] is set to 0xffffffff (no expert) too; 0: ids are unchanged, for kernels that read only
+//               weights
+// grid          one lane per pair, WG lanes per workgroup (folded)
 // parts         fn linear_group (lib/grid.wgsl)
 override WG: u32;
 

@@ -1,4 +1,5 @@
-// logits-penalty: makes tokens that were seen less likely, in place: y = x > 0 ? x / penalty : x * penalty
+// logits-penalty: repetition penalty of seen tokens, in place: y = x > 0 ? x / penalty : x * penalty
+// (CTRL, Keskar et al. 2019)
 //
 // seen     [ceil(vocab / 32)] u32: bit id % 32 of word id / 32      logits   [vocab] f32
 // grid     one lane per logit (folded)

@@ -1,6 +1,6 @@
-// sample-blocks: the first of three steps from logits to a sampling record: what a block of logits holds
+// sample-blocks: the first of three steps from logits to a sampling record: a summary of each block of logits
 //
-// Block b holds ids b, b + blocks, b + 2 * blocks, ...: lanes side by side read words side by side.
+// Block b holds ids b, b + blocks, b + 2 * blocks, ...: adjacent lanes read adjacent words.
 //
 // logits   [vocab] f32, as bits      found   [blocks] Block (lib/sample.wgsl)
 // grid     one lane per block (folded); no barrier
@@ -18,7 +18,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> found: array<Block>;
 @group(0) @binding(2) var<uniform> params: Params;
 
-const LEAST_EXPONENT = -87.0; // exp of less is no normal f32
+const LEAST_EXPONENT = -87.0; // below, exp gives no normal f32
 
 @compute @workgroup_size(WG)
 fn main(
@@ -37,7 +37,7 @@ fn main(
     let bits = logits[id];
     finite = finite && !not_finite(bits);
     let logit = bitcast<f32>(bits);
-    if (logit > top) { // ids rise, so the first of equals stays
+    if (logit > top) { // ids ascend, so the first of equal logits is kept
       top = logit;
       top_id = id;
     }

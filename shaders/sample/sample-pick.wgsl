@@ -5,7 +5,7 @@
 // record   (sample-record.ts): (id, logit) of the min(CANDIDATES, vocab) best from word HEAD on
 // grid     one lane per logit of the ranked blocks (folded), each counting the logits before its own; no barrier
 // parts    const CANDIDATES, HEAD; struct Block, before() (lib/sample.wgsl); fn linear_group (lib/grid.wgsl)
-// needs    finite logits: otherwise the record's first word says so, and its candidates mean nothing
+// needs    finite logits: otherwise the record's first word is NOT_FINITE_ID and its candidates are undefined
 override WG: u32;
 
 struct Params {
@@ -35,13 +35,13 @@ fn main(
   let logit = bitcast<f32>(logits[id]);
   let worst = found[ranked[kept - 1u]];
   if (kept == CANDIDATES && before(worst.top, worst.id, logit, id)) {
-    return; // the ranked blocks alone have CANDIDATES better ones
+    return; // the tops of the ranked blocks are CANDIDATES better logits
   }
   var rank = 0u;
   for (var k = 0u; k < kept; k += 1u) {
     let b = ranked[k];
     if (!before(found[b].top, found[b].id, logit, id)) {
-      break; // nor is anything in later blocks better
+      break; // no logit of later blocks is better
     }
     for (var other = b; other < params.vocab; other += params.blocks) {
       rank += select(0u, 1u, before(bitcast<f32>(logits[other]), other, logit, id));

@@ -4,9 +4,9 @@
 //
 // found    [blocks] Block, as sample-blocks writes them
 // ranked   [CANDIDATES] u32: the best blocks in order, min(CANDIDATES, blocks) of them
-// record   the head (sample-record.ts): id and logit of the best, sum of exp(logit - best) at temperature 1
-//          and at the step's temperature, number of candidates
-// grid     one lane per block (folded), each counting the blocks before its own; the first in rank adds up; no barrier
+// record   the head (sample-record.ts): id and logit of the best, sums of exp(logit - best) at
+//          temperature 1 and at the step's temperature, number of candidates
+// grid     one lane per block (folded), each counting the blocks before its own; the lane of rank 0 sums; no barrier
 // parts    const CANDIDATES; struct Block, before() (lib/sample.wgsl); fn linear_group (lib/grid.wgsl)
 override WG: u32;
 
@@ -21,7 +21,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> record: array<u32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-const LEAST_EXPONENT = -87.0; // exp of less is no normal f32
+const LEAST_EXPONENT = -87.0; // below, exp gives no normal f32
 
 fn write_head(best: Block) {
   var sum = 0.0;
@@ -52,7 +52,7 @@ fn main(
   let mine = found[b];
   var rank = 0u;
   for (var other = 0u; other < params.blocks; other += 1u) {
-    // Blocks without a number share one id: among them the lower block comes first.
+    // Blocks with non-finite logits have the same id; among these the lower block comes first.
     let theirs = found[other];
     let first = before(theirs.top, theirs.id, mine.top, mine.id);
     rank += select(0u, 1u, first || (theirs.id == mine.id && other < b));

@@ -1,8 +1,8 @@
-// seen-mark: sets the bits of token ids: the prompt's before the first token, then each token that was drawn
+// seen-mark: sets the bits of token ids: those of the prompt before the first token, then each sampled token
 //
-// ids      u32, `count` of them from word `first` on; ids >= vocab are passed over
+// ids      u32, `count` of them from word `first` on; ids >= vocab are ignored
 // seen     [ceil(vocab / 32)] u32: bit id % 32 of word id / 32
-// grid     one lane per id (folded); or-ing bits gives the same words in any order
+// grid     one lane per id (folded); bitwise or gives the same words in any order
 // parts    fn linear_group (lib/grid.wgsl)
 override WG: u32;
 
