@@ -1,7 +1,7 @@
 /** What an op sees when a step runs in WebAssembly. */
 import type { Step } from '../graph/node.ts';
 import type { Tensor, Weight } from '../graph/tensor.ts';
-import type { FormatName } from '../weights/formats/index.ts';
+import { weightFormat, type FormatName } from '../weights/formats/index.ts';
 import type { RecordLayout } from '../weights/record.ts';
 import type { Address, FormatKernels, SimdKernels } from './kernels.ts';
 import type { SimdMemory } from './memory.ts';
@@ -104,7 +104,11 @@ export function kernelOf<Name extends keyof FormatKernels>(
   family: Name,
   format: FormatName,
 ): FormatKernels[Name] | undefined {
-  return (kernels as unknown as Partial<Record<string, FormatKernels[Name]>>)[`${family}_${format}`];
+  return (kernels as unknown as Partial<Record<string, FormatKernels[Name]>>)[kernelName(family, format)];
+}
+
+function kernelName(family: string, format: FormatName): string {
+  return `${family}_${weightFormat(format).simd}`;
 }
 
 /** The same with what threads need to find it. */
@@ -114,7 +118,7 @@ export function formatKernel<Name extends keyof FormatKernels>(
   format: FormatName,
 ): Kernel<FormatKernels[Name]> | undefined {
   const call = kernelOf(memory.kernels, family, format);
-  return call && { name: `${family}_${format}`, memory, call };
+  return call && { name: kernelName(family, format), memory, call };
 }
 
 /** A kernel that is not one of a format. */

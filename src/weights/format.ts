@@ -46,6 +46,8 @@ export interface WeightFormat {
   /** Where the data of a [rows, cols] matrix is. `cols` is a multiple of `block`, unless the format is f32. */
   planes(rows: number, cols: number): readonly Plane[];
   readonly wgsl: FormatShaders;
+  /** What the names of its WebAssembly kernels end with (simd/ has their sources). Without them its references run. */
+  readonly simd?: string;
   /** The specification: the [rows, cols] values that kernels see. May return a view of `bytes`. */
   decode(bytes: Uint8Array<ArrayBuffer>, rows: number, cols: number): Float32Array<ArrayBuffer>;
   /**
