@@ -39,7 +39,8 @@ export interface LoadOptions {
   memoryBudget?: number | 'auto'; // bytes of GPU memory; 'auto' by default
   contextTokens?: number; // size of the KV cache; default: the model's maximum, at most 4096
   quantize?: QuantizeFormat; // re-encode 16- and 32-bit matrices while loading; not packed experts
-  activations?: 'f32' | 'f16'; // f16 needs shader-f16; default f32
+  /** Default f32. 'f16' needs a GPU with shader-f16; 'int8' the CPU: faster with quantised weights, and lossy. */
+  activations?: 'f32' | 'f16' | 'int8';
   streaming?: StreamingOptions;
   lossy?: LossyOptions; // default: nothing is left out
   /** Keeps what is read from a URL on the local disk (OPFS), for the next visit; default true where there is one. */
@@ -69,6 +70,7 @@ export interface LossyReport {
   readonly skipBelow: number; // 0: off
   readonly dropColdBelow: number; // 0: off
   readonly dropped: number; // experts of this reply's tokens that were missing and light
+  readonly activations?: 'int8'; // products of quantised weights see activations of 8 bits
 }
 
 /** Which resident expert makes room, by name (see `npx atomoe simulate`); or a policy of the caller's. */

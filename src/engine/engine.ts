@@ -19,7 +19,7 @@ import type {
 } from './api.ts';
 import { neverReactive, oneOf } from './checks.ts';
 import { fingerprintOf, makeCompletions } from './talk/completions.ts';
-import { adapterOf, openDevice, openRunner, type Device } from './load/open-device.ts';
+import { adapterOf, checkActivations, openDevice, openRunner, type Device } from './load/open-device.ts';
 import { fillExperts } from './load/fill.ts';
 import { endsOf, generationDefaults, type GenerationDefaults } from './talk/generation-defaults.ts';
 import { typed } from './failures.ts';
@@ -307,6 +307,7 @@ export class LocalEngine implements Engine {
   }
 
   async #open(folder: FolderSource, drafted: Drafted, options: LoadOptions): Promise<void> {
+    const activations = checkActivations(options.activations, this.#device);
     const sized = this.#size(drafted, options);
     if (this.#device.hasBudget && !sized.plan.fits) {
       throw new AtomoeError('limit-too-small', `${drafted.checkpoint.label} does not fit: ${sized.plan.why}`);
@@ -326,7 +327,7 @@ export class LocalEngine implements Engine {
         streaming: options.streaming ?? {},
         budgetBytes: this.#budgetBytes(options),
         testing: this.#options.streamTesting ?? {},
-        scalar: options.activations ?? 'f32',
+        activations,
         tuning: { mode, store },
         bounds: this.#options.bounds,
       });

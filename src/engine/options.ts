@@ -174,7 +174,7 @@ const LOAD: Table<LoadOptions> = {
   onProgress: callback(),
   contextTokens: wholeFrom(1),
   quantize: text, // draftModel knows which: the table of formats is not for threads that only ask
-  activations: oneOf('f32', 'f16'),
+  activations: oneOf('f32', 'f16', 'int8'),
   lossy: fields(LOSSY),
   diskCache: flag,
   headers,

@@ -17,6 +17,7 @@ import type { Scratch } from './scratch.ts';
 export interface SimdResources {
   readonly main: SimdMemory;
   readonly contextTokens: number;
+  readonly int8: boolean; // lossy: activations of 8 bits for quantised weights
   readonly weight: (weight: Weight) => SimdWeight;
   readonly experts: SimdExperts | undefined;
   readonly scratch: Scratch;
@@ -115,7 +116,7 @@ export class SimdExecutor<G extends Graph> {
   }
 
   #context(step: Step, states: SimdStates, signal: AbortSignal | undefined): SimdRun {
-    const { main, experts, weight, scratch } = this.#resources;
+    const { main, experts, weight, scratch, int8 } = this.#resources;
     const at = (tensor: Tensor): Address => {
       if (tensor.role !== 'state') return this.#at(tensor);
       const found = states.get(tensor.name);
@@ -124,6 +125,7 @@ export class SimdExecutor<G extends Graph> {
     };
     return {
       step,
+      int8,
       main,
       experts,
       signal,

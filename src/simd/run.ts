@@ -73,6 +73,8 @@ export function work<F extends (...args: never[]) => void>(
 /** One step as ops see it. */
 export interface SimdRun {
   readonly step: Step;
+  /** Whether products with quantised weights may see activations of 8 bits. */
+  readonly int8: boolean;
   /** Holds activations and states. */
   readonly main: SimdMemory;
   readonly experts: SimdExperts | undefined;
@@ -109,6 +111,20 @@ export function kernelOf<Name extends keyof FormatKernels>(
 
 function kernelName(family: string, format: FormatName): string {
   return `${family}_${weightFormat(format).simd}`;
+}
+
+/** The kernel of a format for `linear` or `glu`: with activations of 8 bits where these are asked for and the format has it. */
+export function productKernel<Name extends 'linear' | 'glu'>(
+  memory: SimdMemory,
+  family: Name,
+  format: FormatName,
+  { int8 }: Pick<SimdRun, 'int8'>,
+): Kernel<FormatKernels[Name]> | undefined {
+  const name = `${family}_i8_${format}`;
+  const call = int8
+    ? (memory.kernels as unknown as Partial<Record<string, FormatKernels[Name]>>)[name]
+    : undefined;
+  return call ? { name, memory, call } : formatKernel(memory, family, format);
 }
 
 /** The same with what threads need to find it. */

@@ -9,7 +9,7 @@ import type { Graph } from '../../graph/node.ts';
 import { lower, Plan, type GpuWeight, type Resources, type Tuning } from '../../graph/plan.ts';
 import type { Scalar, Weight } from '../../graph/tensor.ts';
 import { matrixBindingBytes, weightParts, type Bounds } from '../../graph/weight-parts.ts';
-import type { LoadProgress, StreamingOptions } from '../api.ts';
+import type { LoadOptions, LoadProgress, StreamingOptions } from '../api.ts';
 import { ExpertMemory, type StreamTesting } from '../run/expert-memory.ts';
 import { boundExperts, GpuExperts } from '../run/gpu-experts.ts';
 import { GpuRunner } from '../run/gpu-runner.ts';
@@ -21,7 +21,7 @@ import { formatOf, readWeightRows, type ReadContext } from './weights.ts';
 
 /** How a model is brought to a GPU. */
 export interface GpuLoadOptions {
-  readonly scalar: Scalar;
+  readonly activations: NonNullable<LoadOptions['activations']>;
   readonly onProgress: (progress: LoadProgress) => void;
   readonly tuning: TuningOptions;
   readonly slots: SlotPlan | undefined;
@@ -54,7 +54,8 @@ async function openRunner(
   options: GpuLoadOptions,
   held: { dispose(): void }[],
 ): Promise<GpuRunner> {
-  const { scalar, onProgress, slots, bounds = {} } = options;
+  const { activations, onProgress, slots, bounds = {} } = options;
+  const scalar: Scalar = activations === 'f16' ? 'f16' : 'f32';
   const { contextTokens, chunkTokens, decode, prefill, experts, checkpoint, context } = drafted;
   gpu.budgetBytes = options.budgetBytes;
   const advance = downloadProgress(drafted, options);

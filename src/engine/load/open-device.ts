@@ -1,9 +1,10 @@
 /** What an engine computes with, and how a model is brought there. */
+import { AtomoeError } from '../../errors.ts';
 import { Gpu, readAdapter, type AdapterFacts } from '../../gpu/device.ts';
 import type { SimdModule } from '../../simd/memory.ts';
 import type { NoKernels } from '../../simd/modules.ts';
 import type { Thread } from '../../simd/thread-pool.ts';
-import type { AdapterReport } from '../api.ts';
+import type { AdapterReport, LoadOptions } from '../api.ts';
 import type { EngineOptions } from '../engine.ts';
 import type { Runner } from '../run/runner.ts';
 import { textOf } from '../failures.ts';
@@ -91,6 +92,23 @@ export function adapterOf({ facts, kernels, why = '' }: Device): AdapterReport {
 }
 
 /**
+ * The activations that a device is asked for.
+ *
+ * @throws {AtomoeError} bad-input - 'int8' where no WebAssembly kernel runs
+ */
+export function checkActivations(
+  activations: LoadOptions['activations'] = 'f32',
+  { kernels }: Pick<Device, 'kernels'>,
+): NonNullable<LoadOptions['activations']> {
+  if (activations !== 'int8' || kernels) return activations;
+  throw new AtomoeError(
+    'bad-input',
+    "activations: 'int8' is for the WebAssembly kernels, which this engine does not run; wanted device: 'cpu' with it; " +
+      'leave it out',
+  );
+}
+
+/**
  * Brings a model to the device: to the opened GPU, else to the kernels, else to the reference.
  *
  * @throws {AtomoeError} bad-file; non-finite; out-of-memory; limit-too-small; shader; network and the like
@@ -103,7 +121,7 @@ export async function openRunner(
   if (gpu) return openGpuRunner(gpu, drafted, options);
   if (module) {
     const { SimdRunner } = await import('../run/simd-runner.ts');
-    return SimdRunner.open(drafted, { ...options, module });
+    return SimdRunner.open(drafted, { ...options, module, int8: options.activations === 'int8' });
   }
   const { CpuRunner } = await import('../run/cpu-runner.ts');
   return CpuRunner.open(drafted, options.onProgress);

@@ -288,7 +288,7 @@ function notesOf({ checkpoint, spec, contextTokens }: Drafted): PlanNote[] {
 /** What a model needs apart from its experts, and the largest item that must fit one binding. */
 function fixedNeeds(drafted: Drafted, adapter: AdapterFacts, options: LoadOptions, bounds: Bounds) {
   const { experts, context, decode } = drafted;
-  const scalar = options.activations ?? 'f32';
+  const scalar = options.activations === 'f16' ? 'f16' : 'f32';
   const plans = lowerBoth(drafted, adapter, { scalar, bounds });
   const dispatches = { decode: plans.decode.dispatches, prefill: plans.prefill.dispatches };
   const mostBytes = matrixBindingBytes(adapter.limits, bounds);

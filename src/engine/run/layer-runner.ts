@@ -97,7 +97,14 @@ export async function openSimdLayer(layer: LayerFile, module: SimdModule): Promi
       await dense.read(graph, { checkpoint }, () => {});
       const weight = (wanted: Weight) => dense.get(wanted);
       const experts = residentExperts(store);
-      const shared = { main: dense.main, contextTokens: 1, weight, experts, scratch: new Scratch() };
+      const shared = {
+        main: dense.main,
+        contextTokens: 1,
+        int8: false,
+        weight,
+        experts,
+        scratch: new Scratch(),
+      };
       const executor = new SimdExecutor(graph, shared, stepTokens);
       return inSteps(tokens, stepTokens, async (from, count) => {
         executor.write(x, values.subarray(from * hidden, (from + count) * hidden));

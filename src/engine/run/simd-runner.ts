@@ -102,10 +102,12 @@ export interface SimdLoadOptions {
   readonly fewer: (slots: SlotPlan) => SlotPlan | undefined; // where the memory is refused
   readonly streaming: StreamingOptions;
   readonly budgetBytes: number;
+  readonly int8: boolean; // lossy: activations of 8 bits for quantised weights
   readonly testing: StreamTesting;
 }
 
 interface Parts {
+  readonly int8: boolean;
   readonly drafted: Drafted;
   readonly module: SimdModule;
   readonly dense: DenseWeights;
@@ -146,7 +148,7 @@ export class SimdRunner implements Runner {
 
   /** @throws {AtomoeError} bad-file; non-finite; out-of-memory; network and the like */
   static async open(drafted: Drafted, options: SimdLoadOptions): Promise<SimdRunner> {
-    const { module, onProgress, slots, budgetBytes } = options;
+    const { module, onProgress, slots, budgetBytes, int8 } = options;
     const { context, decode, experts } = drafted;
     const advance = downloadProgress(drafted, options);
     const dense = new DenseWeights(module);
@@ -156,7 +158,7 @@ export class SimdRunner implements Runner {
     const memory = experts && slots && (await ExpertMemory.open(device, drafted, { ...options, slots }));
     try {
       if (memory && !memory.slots.streams) await memory.loadAll(advance, context.signal);
-      const runner = new SimdRunner({ drafted, module, dense, memory });
+      const runner = new SimdRunner({ drafted, module, dense, memory, int8 });
       onProgress({ kind: 'ready' });
       return runner;
     } catch (error) {
@@ -243,9 +245,11 @@ export class SimdRunner implements Runner {
   }
 
   lossyReport(): LossyReport | undefined {
-    const { skipBelow, dropColdBelow } = this.#parts.drafted.lossy;
-    if (skipBelow === 0 && dropColdBelow === 0) return undefined;
-    return { skipBelow, dropColdBelow, dropped: this.experts?.steps.counters.dropped ?? 0 };
+    const { drafted, int8 } = this.#parts;
+    const { skipBelow, dropColdBelow } = drafted.lossy;
+    if (skipBelow === 0 && dropColdBelow === 0 && !int8) return undefined;
+    const dropped = this.experts?.steps.counters.dropped ?? 0;
+    return { skipBelow, dropColdBelow, dropped, ...(int8 ? { activations: 'int8' } : {}) };
   }
 
   dispose(): void {
@@ -264,10 +268,10 @@ export class SimdRunner implements Runner {
   }
 
   #resources(experts: SimdExperts | undefined): SimdResources {
-    const { dense } = this.#parts;
+    const { dense, int8 } = this.#parts;
     const { contextTokens } = this;
     const weight = (wanted: Weight) => dense.get(wanted);
-    return { main: dense.main, contextTokens, weight, experts, scratch: this.#scratch };
+    return { main: dense.main, contextTokens, int8, weight, experts, scratch: this.#scratch };
   }
 
   #executor({ ids }: StepRequest): SimdExecutor<ModelGraph> {

@@ -10,7 +10,7 @@ import type { LinearIo } from '../../graph/ops/linear.ts';
 import { rowsOf, type RmsNormIo } from '../../graph/ops/norm.ts';
 import { activationCode } from '../../kernels/core/activation.ts';
 import { SCRATCH_BYTES } from '../kernels.ts';
-import { formatKernel, SCRATCH, work, type SimdRun } from '../run.ts';
+import { formatKernel, productKernel, SCRATCH, work, type SimdRun } from '../run.ts';
 
 /** Outputs of a linear kernel are computed this many at a time. */
 const OUTS_TOGETHER = 8;
@@ -19,7 +19,7 @@ const OUTS_TOGETHER = 8;
 export function linear(run: SimdRun, { x, weight, bias, y, multiplier = 1 }: LinearIo): void | Promise<void> {
   const { main, step } = run;
   const { memory, format, at, scalesAt } = run.weight(weight);
-  const kernel = formatKernel(memory, 'linear', format);
+  const kernel = productKernel(memory, 'linear', format, run);
   if (!kernel) return run.byReference();
   const { rows: outs, cols } = weight;
   const rows = rowsOf(x, cols, step.tokens);

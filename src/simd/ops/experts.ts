@@ -4,7 +4,7 @@ import { activationCode } from '../../kernels/core/activation.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 import { scalesOffsetBytes, type RecordLayout } from '../../weights/record.ts';
 import { SCRATCH_BYTES, type Address } from '../kernels.ts';
-import { inTurn, formatKernel, SCRATCH, work, type SimdRun } from '../run.ts';
+import { inTurn, productKernel, SCRATCH, work, type SimdRun } from '../run.ts';
 
 /** Of pairs that have no expert. */
 const NOWHERE = 0xffffffff;
@@ -101,8 +101,8 @@ function gluOf(run: SimdRun, { bank, topK, hidden, width, activation }: ExpertsI
   const layout = store.layout(bank);
   const [gate, up, down] = [partOf(layout, 'gate'), partOf(layout, 'up'), partOf(layout, 'down')];
   const { kernels } = memory;
-  const first = gate.format === up.format ? formatKernel(memory, 'glu', gate.format) : undefined;
-  const second = formatKernel(memory, 'linear', down.format);
+  const first = gate.format === up.format ? productKernel(memory, 'glu', gate.format, run) : undefined;
+  const second = productKernel(memory, 'linear', down.format, run);
   if (!first || !second) return undefined;
   const act = activationCode(activation);
   const rowsMost = run.step.tokens; // a token takes an expert once at most
