@@ -5,13 +5,13 @@ import gridSource from '../../shaders/lib/grid.wgsl?raw';
 import reduceSubgroup from '../../shaders/lib/reduce-subgroup.wgsl?raw';
 import reduceWorkgroup from '../../shaders/lib/reduce-workgroup.wgsl?raw';
 
-/** Storage type of activations. Sums are f32 in both. */
+/** Storage type of activations. Sums are f32 with either. */
 export type Scalar = 'f32' | 'f16';
 
 /** Storage types of activations. */
 export const SCALARS = ['f32', 'f16'] as const;
 
-/** `alias scalar = ...; alias scalar4 = vec4<...>;` and the directives that they need. */
+/** WGSL `alias scalar = ...; alias scalar4 = vec4<...>;` and the required `enable` directives. */
 export function scalarPrelude(scalar: Scalar, subgroups = false): Part {
   const lines = [
     ...(scalar === 'f16' ? ['enable f16;'] : []),
@@ -22,13 +22,13 @@ export function scalarPrelude(scalar: Scalar, subgroups = false): Part {
   return { name: 'prelude', text: lines.join('\n') };
 }
 
-/** Numbers that size function-local arrays, and the like: `const NAME = 4u;` */
+/** WGSL constants, for example sizes of function-local arrays: `const NAME = 4u;` */
 export function constants(values: Readonly<Record<string, number>>): Part {
   const lines = Object.entries(values).map(([name, value]) => `const ${name} = ${value}u;`);
   return { name: 'constants', text: lines.join('\n') };
 }
 
-/** The WebGPU features that a variant needs. */
+/** The WebGPU features that a variant requires. */
 export function featuresOf(variant: { readonly scalar?: Scalar; readonly subgroups?: boolean }): Feature[] {
   const features: Feature[] = [];
   if (variant.scalar === 'f16') features.push('shader-f16');
@@ -36,19 +36,19 @@ export function featuresOf(variant: { readonly scalar?: Scalar; readonly subgrou
   return features;
 }
 
-/** `reduce_sum`, `reduce_max` over the lanes of a workgroup of WG. */
+/** WGSL `reduce_sum`, `reduce_max` over the lanes of a workgroup of WG. */
 export function reducePart(subgroups: boolean): Part {
   return subgroups
     ? { name: 'lib/reduce-subgroup.wgsl', text: reduceSubgroup }
     : { name: 'lib/reduce-workgroup.wgsl', text: reduceWorkgroup };
 }
 
-/** `linear_group`: undoes `foldGrid`. */
+/** WGSL `linear_group`: the linear workgroup number of a grid folded by `foldGrid`. */
 export const gridPart: Part = { name: 'lib/grid.wgsl', text: gridSource };
 
 const MAX_GROUPS_PER_DIMENSION = 65535;
 
-/** Folds a 1-D grid that may pass 65,535 groups into x and y; shaders unfold it with `linear_group`. */
+/** Folds a 1-D grid of any number of workgroups into x and y, each at most 65,535; shaders unfold it with `linear_group`. */
 export function foldGrid(groups: number): Grid {
   invariant(Number.isInteger(groups) && groups >= 0, () => `a grid of ${groups} groups`);
   if (groups <= MAX_GROUPS_PER_DIMENSION) return [groups, 1, 1];

@@ -35,7 +35,7 @@ import { sparseDispatch } from './experts/sparse-dispatch.ts';
 
 await loadFormats(BUILT_IN_FORMATS);
 
-/** Every kernel in every variant that the engine may ask for. A new kernel is added here and nowhere else. */
+/** Every kernel in every listed variant. New kernels are added here. */
 export const allPrograms: readonly Program[] = [
   ...programs(gate),
   ...programs(sparseDispatch),

@@ -1,12 +1,12 @@
 import type { Access, Bindings, Feature, Params, ParamType, Part, Program } from '../gpu/program.ts';
 import type { Grid } from '../gpu/recorder.ts';
 
-/** A variant is a plain object of literals: everything that was decided for one compiled form of a kernel. */
+/** A variant is a plain object of literals: all choices of one compiled form of a kernel. */
 export type Variant = Readonly<Record<string, string | number | boolean>>;
 
 /**
- * A kernel as data: what it binds, which forms it comes in, what text each is made of, and how many workgroups a
- * size needs. Data and pure functions only.
+ * A kernel as data and pure functions: bindings, parameters, variants, the parts that each is linked from, and the grid for
+ * a problem size.
  */
 export interface Kernel<
   B extends Record<string, Access> = Record<string, Access>,
@@ -17,18 +17,18 @@ export interface Kernel<
   readonly name: string;
   readonly bindings: B;
   readonly params: P;
-  /** All that the engine may ask for, tested one by one. Kernels that read weights list them by `listFormats`. */
+  /** The variants that tests compile and run. Kernels that read weights list them by `listFormats`. */
   readonly variants: readonly V[];
   readonly parts: (variant: V) => readonly Part[];
   readonly overrides: (variant: V) => Readonly<Record<string, number>>;
   readonly features?: (variant: V) => readonly Feature[];
   readonly key: (variant: V) => string;
   readonly grid: (size: S, variant: V) => Grid;
-  /** Bindings of a variant that has more or fewer than `bindings`; rare. */
+  /** Bindings of a variant, where they differ from `bindings`. */
   readonly bindingsOf?: (variant: V) => Bindings;
 }
 
-/** A kernel as data. Keeps the types of its literals, by which dispatches are checked. */
+/** Defines a kernel and infers its literal types, which type-check dispatches. */
 export function defineKernel<
   const B extends Record<string, Access>,
   const P extends Record<string, ParamType>,
@@ -43,7 +43,7 @@ export type ParamValues<K> = K extends { readonly params: infer P }
   ? { readonly [N in keyof P]: number }
   : never;
 
-/** The kernel in one variant, as the pipeline cache wants it. */
+/** The program of a kernel's variant, for the pipeline cache. */
 export function program<
   B extends Record<string, Access>,
   P extends Record<string, ParamType>,
@@ -60,7 +60,7 @@ export function program<
   };
 }
 
-/** All variants of a kernel, with their types erased: what the shader test compiles. */
+/** The programs of all variants of a kernel, with erased types. */
 export function programs<
   B extends Record<string, Access>,
   P extends Record<string, ParamType>,
@@ -81,7 +81,7 @@ export function cross<const C extends Readonly<Record<string, readonly (string |
   return rows as { readonly [N in keyof C]: C[N][number] }[];
 }
 
-/** Of all combinations of the given choices few, among them each pair of values of two choices: for what works apart. */
+/** Pairwise combinations: a small set that contains every pair of values of two choices. For choices that do not interact. */
 export function pairs<const C extends Readonly<Record<string, readonly (string | number | boolean)[]>>>(
   choices: C,
 ): { readonly [N in keyof C]: C[N][number] }[] {

@@ -1,4 +1,4 @@
-/** What kernels that read weights are linked with, for each weight format. All of it follows from the table in src/weights. */
+/** The parts that kernels which read weights are linked with, by weight format, derived from the table in src/weights. */
 import halfSoftware from '../../shaders/lib/half-software.wgsl?raw';
 import halfSource from '../../shaders/lib/half.wgsl?raw';
 import scalesSource from '../../shaders/lib/scales.wgsl?raw';
@@ -13,15 +13,15 @@ import { EXACT } from '../weights/matrix.ts';
 import type { Scalar } from './common.ts';
 import type { Variant } from './kernel.ts';
 
-/** The format in which every form of a kernel is listed. */
+/** The format with which every form of a kernel is listed. */
 const LISTED: FormatName = EXACT;
 
 /**
- * The variants that a kernel lists, from its forms: each with f32, and each schedule once with each other format, so that
- * formats and schedules meet in pairs. Those have f32 activations, which every device can run; what else forms differ in
- * takes turns.
+ * The variants that a kernel lists, from its forms: each with f32, and each schedule once with every other format
+ * (pairwise coverage). The latter have f32 activations, which every device can run, and cycle through the other properties
+ * of forms.
  *
- * @param schedules - the forms without a format, by how they divide the work
+ * @param schedules - the forms without a format, by division of work
  */
 export function listFormats<F extends Variant & { readonly scalar: Scalar }>(
   schedules: Iterable<readonly F[]>,
@@ -38,7 +38,7 @@ export function listFormats<F extends Variant & { readonly scalar: Scalar }>(
   return [...lists.flat().map((form) => ({ ...form, format: LISTED })), ...pairs];
 }
 
-/** Every form of a kernel in one format, built in or registered: what the engine chooses from. */
+/** Every form of a kernel with one format, built in or registered. */
 export function inFormat<V extends { readonly format: FormatName }>(
   { variants }: { readonly variants: readonly V[] },
   format: FormatName,
@@ -46,21 +46,21 @@ export function inFormat<V extends { readonly format: FormatName }>(
   return variants.filter((variant) => variant.format === LISTED).map((variant) => ({ ...variant, format }));
 }
 
-/** Weights in one 16-byte load: the step in which kernels walk along a row. `cols` is a multiple of it. */
+/** Number of weights in a unit, one 16-byte load of a row. `cols` is a multiple of it. */
 export function unitWeights(format: FormatName): number {
   return weightFormat(format).unit;
 }
 
-/** vec4s of values in a unit of weights. */
+/** Number of vec4s of unpacked values in a unit. */
 export function unitVec4s(format: FormatName): number {
   return unitWeights(format) / 4;
 }
 
 /**
- * `UNIT`, `unpack_unit`: reads weights of one format out of `array<vec4<u32>>` words. See the files' headers.
- * `scale_value`: an f16 scale of theirs, subnormal or not.
+ * WGSL `UNIT`, `unpack_unit`: unpacks weights of a format from `array<vec4<u32>>` (see the files' headers), and
+ * `scale_value`: an f16 scale as f32, including subnormal ones.
  *
- * @param isForSoftware - in forms that only software adapters run
+ * @param isForSoftware - for variants that only software adapters run
  */
 export function weightsParts(format: FormatName, isForSoftware = false): Part[] {
   const { unpack } = weightFormat(format).wgsl;
@@ -72,17 +72,17 @@ export function weightsParts(format: FormatName, isForSoftware = false): Part[] 
   ];
 }
 
-/** Whether units have more besides their 16 bytes than an f16 scale. */
+/** Whether units have data besides their 16 bytes and an f16 scale. */
 export function isSided(format: FormatName): boolean {
   return weightFormat(format).wgsl.sided ?? false;
 }
 
-/** A text that does otherwise for formats that have a side. */
+/** Renders a part for a format, with the mark `sided` if the format is sided. */
 export function renderFor(format: FormatName, part: Part): Part {
   return render(part, { sided: isSided(format) });
 }
 
-/** `unit_scale(row, unit, cols, first_word)` for the matrix that is bound under a name. */
+/** WGSL `unit_scale(row, unit, cols, first_word)` for the matrix bound to `matrix`. */
 export function scalesPart(format: FormatName, matrix: string): Part {
   const { block, planes } = weightFormat(format);
   const scaled = planes(1, block).some(({ name }) => name === 'scales');
@@ -90,19 +90,19 @@ export function scalesPart(format: FormatName, matrix: string): Part {
   return render(part, { sided: isSided(format), scaled, matrix });
 }
 
-/** `UnitInputs`, `unit_inputs`, `unit_dot`: a unit of weights against inputs held in registers. */
+/** WGSL `UnitInputs`, `unit_inputs`, `unit_dot`: products of a unit of weights with inputs in registers. */
 export function dotPart(format: FormatName): Part {
   return { name: `lib/dot-${format}.wgsl`, text: weightFormat(format).wgsl.dot };
 }
 
-/** `STEP`, `step_inputs`, `step_dot`: some units of weights against columns of x, value by value. */
+/** WGSL `STEP`, `step_inputs`, `step_dot`: products of STEP units of weights with columns of x, value by value. */
 export function stepPart(format: FormatName): Part {
   return { name: `lib/step-${format}.wgsl`, text: weightFormat(format).wgsl.step };
 }
 
 const UNITS: Readonly<Record<number, string>> = { 1: unit1, 2: unit2, 4: unit4, 8: unit8 };
 
-/** `XUnit`, `WUnit`, `x_unit`, `mad_unit`: a unit of columns of x against units of four outputs. */
+/** WGSL `XUnit`, `WUnit`, `x_unit`, `mad_unit`: products of a unit of columns of x with units of four outputs. */
 export function unitPart(format: FormatName): Part {
   const vec4s = unitVec4s(format);
   const text = UNITS[vec4s];
@@ -110,7 +110,7 @@ export function unitPart(format: FormatName): Part {
   return { name: `lib/unit-${vec4s}.wgsl`, text };
 }
 
-/** Rows of a weight matrix are whole units, and whole blocks where weights share scales. */
+/** Checks that rows of `cols` weights consist of whole units and, in formats with scales, of whole blocks. */
 export function assertWholeUnits(format: FormatName, cols: number): void {
   const { block } = weightFormat(format);
   invariant(cols > 0 && cols % block === 0, () => `${cols} columns of ${format}: not a multiple of ${block}`);

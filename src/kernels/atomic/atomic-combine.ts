@@ -13,16 +13,16 @@ import {
 } from '../weights.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 
-/** What decides the grid: y is [tokens, hidden]. */
+/** Problem size, which determines the grid; y is [tokens, hidden]. */
 export interface AtomicCombineSize {
   readonly tokens: number;
   readonly hidden: number;
 }
 
-/** `slices`: one token's pairs over many lanes; `tokens`: many tokens to a workgroup; `quad`: for software adapters. */
+/** `slices`: the pairs of one token over many lanes; `tokens`: many tokens per workgroup; `quad`: for software adapters. */
 export type AtomicCombineForm = 'slices' | 'tokens' | 'quad';
 
-/** A form of the kernel: types, format, pools, and how lanes share the work. */
+/** A variant of the kernel: types, weight format, pools, and the distribution of work over lanes. */
 export type AtomicCombineVariant = {
   readonly scalar: Scalar; // of y
   readonly format: FormatName;
@@ -38,7 +38,7 @@ const FORMS = [
   { form: 'quad', subgroups: true },
 ] as const;
 const WG = 64;
-const COLUMN_VEC4S = 16; // of a workgroup's block: 64 columns
+const COLUMN_VEC4S = 16; // of a workgroup's block; 64 columns
 
 function tile({ form, format }: AtomicCombineVariant) {
   if (form === 'quad') return { wg: 4, cols: 4, slices: 1, teams: 1 };
@@ -53,7 +53,7 @@ const VARIANTS: readonly AtomicCombineVariant[] = listFormats(
   FORMS.map((form) => cross({ scalar: SCALARS, pools: [1, 4] }).map((given) => ({ ...given, ...form }))),
 );
 
-/** Second half of one-neuron experts: y = the sum of weight * activation * output vector, in rank order. */
+/** Second half of one-neuron experts: y[t, :] = sum over ranks of weight * activation * output vector, in rank order. */
 export const atomicCombine = defineKernel({
   name: 'atomic-combine',
   bindings: { ...OWN, pool0: 'read' },

@@ -1,21 +1,21 @@
 import { activate } from '../core/activation.reference.ts';
 
-/** A page of one-neuron experts; undefined where it is absent. */
+/** A page of one-neuron experts; undefined if it is absent. */
 export type AtomicPage = { readonly in: Float32Array; readonly out: Float32Array } | undefined; // [pageExperts, hidden]
 
-/** Sizes, activation and the pages of one-neuron experts. */
+/** Sizes, activation and pages of one-neuron experts. */
 export interface AtomicExpertsOptions {
   readonly tokens: number;
   readonly hidden: number;
   readonly topK: number;
   readonly act: number;
   readonly pageExperts: number;
-  /** Expert id is in row id % pageExperts of page floor(id / pageExperts). */
+  /** Page by number: expert `id` is row id % pageExperts of page floor(id / pageExperts). */
   readonly page: (number: number) => AtomicPage;
 }
 
 /**
- * y[t, :] = sum over k of weights[t, k] * act(in_e . x[t, :]) * out_e for e = ids[t, k]: token by token, rank by rank.
+ * y[t, :] = sum over k of weights[t, k] * act(in_e . x[t, :]) * out_e for e = ids[t, k], in rank order (PEER, He 2024).
  *
  * x [tokens, hidden], ids [tokens, topK], weights [tokens, topK] -> y [tokens, hidden]
  */

@@ -5,12 +5,12 @@ import fetchQuad from '../../../shaders/lib/fetch4-quad.wgsl?raw';
 import { renderFor, unitVec4s } from '../weights.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 
-/** `atomic_row`, `atomic_scale`: where a vector of a one-neuron expert is. */
+/** WGSL `atomic_row`, `atomic_scale`: address of a one-neuron expert's vector, and the scale of one of its units. */
 export function atomicRowsPart(format: FormatName): Part {
   return renderFor(format, { name: 'lib/atomic-rows.wgsl', text: atomicRows });
 }
 
-/** `fetch4`: four pairs of a token. */
+/** WGSL `fetch4`: reads four pairs of a token; `quad`: one pair per lane of a quad. */
 export function fetch4Part(quad: boolean): Part {
   return quad
     ? { name: 'lib/fetch4-quad.wgsl', text: fetchQuad }
@@ -18,8 +18,8 @@ export function fetch4Part(quad: boolean): Part {
 }
 
 /**
- * Sums over a unit of columns, and products with one, written out: software adapters keep an array that a loop
- * indexes in memory.
+ * WGSL for sums over a unit of columns, or products with one, unrolled: software adapters keep an array in memory if a
+ * loop indexes it.
  *
  * `Acc`, `add_unit(acc, unit, gain)`, `acc_vec4s(acc)`; `dot_unit(unit, at)` with the kernel's `input4(at)`
  */

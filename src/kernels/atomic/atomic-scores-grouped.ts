@@ -7,16 +7,16 @@ import { poolParts, withPools } from '../experts/expert-pool.ts';
 import { defineKernel } from '../kernel.ts';
 import { assertWholeUnits, weightsParts } from '../weights.ts';
 
-/** What decides the grid: one score for each pair. */
+/** Problem size, which determines the grid: one score per pair. */
 export interface AtomicScoresGroupedSize {
   readonly pairs: number; // tokens * topK
   readonly hidden: number;
 }
 
 const OWN = { x: 'read', sorted: 'read', table: 'read', neurons: 'write' } as const;
-const PAIRS = 4; // to a workgroup
+const PAIRS = 4; // per workgroup
 
-/** First half of one-neuron experts, expert by expert: what atomic-scores computes, from the pairs that pair-sort sorted. */
+/** First half of one-neuron experts, by expert: the result of atomic-scores, from pairs sorted by pair-sort. */
 export const atomicScoresGrouped = defineKernel({
   name: 'atomic-scores-grouped',
   bindings: { ...OWN, pool0: 'read' },

@@ -7,7 +7,7 @@ import { poolParts, withPools } from '../experts/expert-pool.ts';
 import { defineKernel } from '../kernel.ts';
 import { assertWholeUnits, dotPart, renderFor, weightsParts } from '../weights.ts';
 
-/** What decides the grid: scores are [tokens, topK]. */
+/** Problem size, which determines the grid; scores are [tokens, topK]. */
 export interface AtomicScoresSize {
   readonly tokens: number;
   readonly topK: number;
@@ -15,11 +15,11 @@ export interface AtomicScoresSize {
 }
 
 const OWN = { x: 'read', ids: 'read', table: 'read', neurons: 'write' } as const;
-const PAIRS = 4; // to a workgroup
+const PAIRS = 4; // per workgroup
 
 /**
- * First half of one-neuron experts, token by token: the activation of every chosen expert. `neurons` has two words a
- * pair: the activation and the slot number, so that the second half needs no table.
+ * First half of one-neuron experts, token by token: the activation of every chosen expert. `neurons` has two words
+ * per pair, the activation and the slot number, so that the second half needs no table.
  */
 export const atomicScores = defineKernel({
   name: 'atomic-scores',

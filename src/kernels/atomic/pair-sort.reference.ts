@@ -1,4 +1,4 @@
-/** (id, pair) of every pair, by ascending id; equal ids by ascending pair, that is by token and rank. */
+/** (id, pair) of every pair in ascending order of id, then of pair (token and rank): a stable sort. ids [pairs] -> [pairs, 2] */
 export function pairSortReference(ids: Uint32Array): Uint32Array {
   const order = Uint32Array.from(ids.keys()).sort((a, b) => ids[a]! - ids[b]! || a - b);
   const sorted = new Uint32Array(2 * ids.length);

@@ -4,16 +4,16 @@ import scatterSource from '../../../shaders/atomic/pair-sort-scatter.wgsl?raw';
 import { constants, foldGrid, gridPart } from '../common.ts';
 import { defineKernel } from '../kernel.ts';
 
-const BLOCK = 2048; // pairs to a workgroup
+const BLOCK = 2048; // pairs per workgroup
 const DIGIT_BITS = 8;
 const WG = 64;
 
-/** What decides the grid. */
+/** Problem size, which determines the grid. */
 export interface PairSortSize {
   readonly pairs: number;
 }
 
-/** Digits of a pass: `shift` and `bits` of the kernels' parameters. */
+/** The digit of a pass: parameters `shift` and `bits` of the kernels. */
 export interface SortPass {
   readonly shift: number;
   readonly bits: number;
@@ -21,7 +21,7 @@ export interface SortPass {
 
 /**
  * The passes that sort ids below `experts`, lowest digit first: one up to 256 experts, two up to 65,536, three up to 16 Mi.
- * Each is count, scan, scatter; the first reads ids (stride 1), the others what the pass before wrote (stride 2).
+ * Each is count, scan, scatter; the first reads ids (stride 1), the others the output of the previous pass (stride 2).
  */
 export function sortPasses(experts: number): SortPass[] {
   const keyBits = Math.max(1, Math.ceil(Math.log2(experts)));
@@ -30,22 +30,22 @@ export function sortPasses(experts: number): SortPass[] {
   return Array.from({ length: passes }, (_, pass) => ({ shift: pass * bits, bits }));
 }
 
-/** Blocks of pairs that are counted and moved together. */
+/** Number of blocks of pairs, one workgroup each. */
 export function sortBlocks(pairs: number): number {
   return Math.ceil(pairs / BLOCK);
 }
 
-/** u32 words of `counts`. */
+/** Size of `counts` in u32 words: [digits, blocks]. */
 export function sortCountWords(pairs: number): number {
   return 2 ** DIGIT_BITS * sortBlocks(pairs);
 }
 
-/** u32 words of the digit totals. */
+/** Size of the digit totals in u32 words. */
 export const SORT_TOTAL_WORDS = 2 ** DIGIT_BITS;
 
 const VARIANTS = [{ wg: WG }] as const;
 
-/** Counts the digits of each block: first step of a pass of the radix sort. */
+/** Counts the digits of each block: first dispatch of a radix-sort pass. */
 export const pairSortCount = defineKernel({
   name: 'pair-sort-count',
   bindings: { keys: 'read', counts: 'write' },
@@ -57,7 +57,7 @@ export const pairSortCount = defineKernel({
   grid: ({ pairs }: PairSortSize) => foldGrid(sortBlocks(pairs)),
 });
 
-/** Sums the counts, so that each block knows where its digits go. */
+/** Exclusive prefix sums of the counts over blocks, and totals by digit: second dispatch of a pass. */
 export const pairSortScan = defineKernel({
   name: 'pair-sort-scan',
   bindings: { counts: 'write', totals: 'write' },
@@ -69,7 +69,7 @@ export const pairSortScan = defineKernel({
   grid: ({ bits }: SortPass) => [2 ** bits, 1, 1],
 });
 
-/** Moves the pairs to their places; equal digits keep their order. */
+/** Moves the pairs to their positions; stable. Third dispatch of a pass. */
 export const pairSortScatter = defineKernel({
   name: 'pair-sort-scatter',
   bindings: { keys: 'read', counts: 'read', totals: 'read', sorted: 'write' },

@@ -2,12 +2,12 @@ import source from '../../../shaders/attention/attention-combine.wgsl?raw';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** What decides the grid: one row for each token and head. */
+/** Problem size, which determines the grid: one row per token and head. */
 export interface AttentionCombineSize {
   readonly rows: number; // tokens * heads
 }
 
-/** Adds up the spans of a split attention. */
+/** Combines the partial results of split attention by their log-sum-exp. */
 export const attentionCombine = defineKernel({
   name: 'attention-combine',
   bindings: { partials: 'read', o: 'write' },

@@ -5,17 +5,17 @@ import { ATTENTION_PARAMS } from './attention.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** What decides the grid of scores and values: [tokens, heads] queries over past + tokens keys. */
+/** Problem size of scores and values, which determines the grid: [tokens, heads] queries over past + tokens keys. */
 export interface UnfusedAttentionSize {
   readonly tokens: number;
   readonly past: number;
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
-  readonly groups?: number; // workgroups of a dispatch that does some of them
+  readonly groups?: number; // workgroups of this dispatch, if the work is divided; default all
 }
 
-/** Parameters of the kernels that number rows alike. A dispatch does the workgroups from `first_group` on. */
+/** Parameters of the kernels with this numbering of rows. A dispatch computes the workgroups from `first_group` on. */
 export const ATTENTION_ROWS_PARAMS = { ...ATTENTION_PARAMS, first_group: 'u32' } as const;
 
 /** Parameters and row numbering of both halves of unfused attention. */
@@ -29,24 +29,24 @@ function recordCount({ tokens, past, heads, kvHeads }: Omit<UnfusedAttentionSize
   return tiles * kvHeads * Math.ceil((past + tokens) / RECORD_KEYS);
 }
 
-/** Workgroups of all records. */
+/** Number of workgroups for all records. */
 export function attentionScoresGroups(size: UnfusedAttentionSize, wg: number): number {
   return Math.ceil(recordCount(size) / wg);
 }
 
-/** Multiply-adds of a workgroup: four rows against the keys of a record, a lane each. */
+/** Multiply-adds per workgroup: four rows against the keys of a record in each lane. */
 export function attentionScoresWork({ headDim }: UnfusedAttentionSize, wg: number): number {
   return wg * 4 * RECORD_KEYS * headDim;
 }
 
-/** 4-byte words of the records between the two halves. It grows with tokens * past: for short contexts. */
+/** Size in 4-byte words of the records between the two halves. Proportional to tokens * past: for short contexts. */
 export function attentionRecordsWords(size: Omit<UnfusedAttentionSize, 'headDim'>): number {
   return recordCount(size) * RECORD_WORDS;
 }
 
 /**
- * Softmax weights of four rows against 16 keys per lane, with neither workgroup memory nor barriers: quick where a
- * barrier is expensive (software adapters). Any number of query tokens; `attentionValues` follows.
+ * Softmax weights of four rows against 16 keys per lane, without workgroup memory or barriers: fast on software adapters,
+ * where a barrier is expensive. Any number of query tokens; `attentionValues` follows.
  */
 export const attentionScores = defineKernel({
   name: 'attention-scores',

@@ -4,12 +4,12 @@ import { ATTENTION_ROWS_PARAMS, attentionRowsPart, type UnfusedAttentionSize } f
 import { constants, featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** What decides the grid: tiles of query rows for each head. */
+/** Problem size, which determines the grid: tiles of query rows per key head. */
 export type TiledAttentionSize = Omit<UnfusedAttentionSize, 'past'>;
 
-const ROWS = 32; // of the shader
+const ROWS = 32; // as in the shader
 
-/** Workgroups of all rows, in a form of this many dimensions. */
+/** Number of workgroups for all rows, in a variant with `dims` dimensions. */
 export function attentionTiledGroups(
   { tokens, heads, kvHeads, headDim }: TiledAttentionSize,
   dims: number,
@@ -17,7 +17,7 @@ export function attentionTiledGroups(
   return kvHeads * Math.ceil((tokens * heads) / kvHeads / ROWS) * Math.ceil(headDim / dims);
 }
 
-/** Multiply-adds of a workgroup: scores of all its rows and keys, and its dimensions of the values. */
+/** Multiply-adds per workgroup: scores of its rows and all keys, and its dimensions of the values. */
 export function attentionTiledWork(
   { tokens, past, headDim }: Omit<UnfusedAttentionSize, 'heads' | 'kvHeads'>,
   dims: number,
@@ -26,9 +26,9 @@ export function attentionTiledWork(
 }
 
 /**
- * Attention for many query tokens, past or none: 32 rows (heads of a group, token by token) against 32 keys at a time
- * through workgroup memory. `dims` sizes the sums that lanes hold in registers: larger heads are cut into parts of this many
- * dimensions, a workgroup each.
+ * Attention for many query tokens with an online softmax (FlashAttention, Dao et al. 2022): 32 rows (heads of a group,
+ * token by token) against 32 keys at a time in workgroup memory. `dims` is the number of dimensions that a workgroup sums in
+ * registers: larger heads are divided among workgroups.
  */
 export const attentionTiled = defineKernel({
   name: 'attention-tiled',

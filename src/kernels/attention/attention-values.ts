@@ -3,7 +3,7 @@ import { ATTENTION_ROWS_PARAMS, attentionRowsPart, type UnfusedAttentionSize } f
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** Workgroups of all rows. */
+/** Number of workgroups for all rows. */
 export function attentionValuesGroups(
   { tokens, heads, kvHeads, headDim }: UnfusedAttentionSize,
   wg: number,
@@ -12,12 +12,12 @@ export function attentionValuesGroups(
   return Math.ceil((tiles * kvHeads * Math.ceil(headDim / 8)) / wg);
 }
 
-/** Multiply-adds of a workgroup: four rows and eight dimensions against all keys, a lane each. */
+/** Multiply-adds per workgroup: four rows and eight dimensions against all keys in each lane. */
 export function attentionValuesWork({ tokens, past }: UnfusedAttentionSize, wg: number): number {
   return wg * 4 * 8 * (past + tokens);
 }
 
-/** Weighs the values by the records of `attentionScores`. One lane per four rows and eight dimensions. */
+/** Weights the values by the records of `attentionScores`. One lane per four rows and eight dimensions. */
 export const attentionValues = defineKernel({
   name: 'attention-values',
   bindings: { records: 'read', v_cache: 'read', o: 'write' },

@@ -1,4 +1,4 @@
-/** Sizes of causal attention with grouped heads; `window` 0 means all keys. */
+/** Sizes of causal grouped-query attention. */
 export interface AttentionOptions {
   readonly tokens: number;
   readonly past: number;
@@ -6,7 +6,7 @@ export interface AttentionOptions {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly scale: number;
-  readonly window: number; // keys that a token sees, itself included; 0: all
+  readonly window: number; // sliding window in keys, including the token itself; 0: all keys
 }
 
 /**
@@ -15,7 +15,8 @@ export interface AttentionOptions {
  *
  * q [tokens, heads, headDim], kCache and vCache [context, kvHeads, headDim] -> o [tokens, heads, headDim]
  *
- * The specification of every attention kernel: whole, split and tiled.
+ * Scaled dot-product attention (Vaswani et al. 2017) with grouped queries (Ainslie et al. 2023). The specification of every
+ * attention kernel: whole, split and tiled.
  */
 export function attentionReference(
   q: Float32Array,

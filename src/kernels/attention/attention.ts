@@ -6,7 +6,7 @@ import { invariant } from '../../errors.ts';
 import { constants, featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** What decides the grid: [tokens, heads], each cut into spans of keys. */
+/** Problem size, which determines the grid: [tokens, heads], each divided into spans of keys. */
 export interface AttentionSize {
   readonly tokens: number;
   readonly heads: number;
@@ -15,7 +15,7 @@ export interface AttentionSize {
   readonly splits: number;
 }
 
-/** The parameters that all attention kernels share. */
+/** Parameters common to all attention kernels. */
 export const ATTENTION_PARAMS = {
   tokens: 'u32',
   past: 'u32',
@@ -30,10 +30,10 @@ const INPUTS = { q: 'read', k_cache: 'read', v_cache: 'read' } as const;
 
 const WG = 64;
 
-/** The largest heads that one of the forms takes. */
+/** The largest head dimension that a variant supports. */
 export const MOST_HEAD_DIM = 576;
 
-/** Query heads of one key head that share its reads, and the largest head that fits the workgroup's memory then. */
+/** Query heads of one key head that share its reads, and the largest head dimension that then fits workgroup memory. */
 const SHAPES = [
   { rows: 1, dims: 256 },
   { rows: 1, dims: MOST_HEAD_DIM },
@@ -44,8 +44,8 @@ const SHAPES = [
 
 /**
  * Causal grouped-query attention over the cache for few query tokens. `split: false` writes `o` in one dispatch and
- * wants splits = 1; `split: true` cuts each token's keys into `splits` spans and leaves `partials` for
- * `attentionCombine`. `rows` query heads of one key head share its reads; `dims` bounds the head dimension.
+ * requires splits = 1; `split: true` divides each token's keys into `splits` spans (Flash-Decoding, Dao et al. 2023) and writes
+ * `partials` for `attentionCombine`. `rows` query heads of one key head share its reads; headDim <= `dims`.
  */
 export const attention = defineKernel({
   name: 'attention',
@@ -80,14 +80,14 @@ export const attention = defineKernel({
   },
 });
 
-/** The form for some heads: as many query heads as share a key head, where the workgroup's memory holds them. */
+/** The variant for some heads: `rows` is the number of query heads per key head, as far as workgroup memory allows. */
 export function attentionForm({ heads, kvHeads, headDim }: Omit<AttentionSize, 'tokens' | 'splits'>) {
   const group = heads / kvHeads;
   const dims = headDim <= 256 ? 256 : MOST_HEAD_DIM;
   return { rows: group === 1 ? 1 : group <= 4 || dims > 256 ? 4 : 8, dims } as const;
 }
 
-/** 4-byte words of the partials of a split attention. */
+/** Size in 4-byte words of the partials of split attention. */
 export function partialsWords({ tokens, heads, headDim, splits }: Omit<AttentionSize, 'kvHeads'>): number {
   return tokens * heads * splits * (headDim + 4);
 }
@@ -95,7 +95,7 @@ export function partialsWords({ tokens, heads, headDim, splits }: Omit<Attention
 const LEAST_SPAN = 64; // keys: a shorter span costs more to combine than it saves
 const MOST_SPLITS = 64;
 
-/** Into how many spans the keys of a step are cut, so that about `wanted` workgroups are in flight. */
+/** Number of spans of the keys of a step, so that about `wanted` workgroups run concurrently. */
 export function attentionSplits(keys: number, workgroupsPerSpan: number, wanted = 512): number {
   const most = Math.min(MOST_SPLITS, Math.ceil(keys / LEAST_SPAN));
   return Math.max(1, Math.min(most, Math.ceil(wanted / Math.max(1, workgroupsPerSpan))));

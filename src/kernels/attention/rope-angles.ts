@@ -1,4 +1,4 @@
-/** How a model stretches its rotary frequencies beyond the length that it was trained on. */
+/** Scaling of rotary frequencies for contexts longer than in training. */
 export type RopeScaling =
   | { readonly kind: 'linear'; readonly factor: number }
   | {
@@ -18,15 +18,15 @@ export type RopeScaling =
       readonly amplitude: number; // factor on cos and sin
     };
 
-/** What rotary angles follow from (Su and others, 2021), with the scalings of Llama 3 and YaRN. */
+/** Parameters of rotary embeddings (RoFormer, Su et al. 2021), with the scalings of Llama 3 and YaRN (Peng et al. 2023). */
 export interface RopeAngles {
   readonly theta: number;
-  readonly rotaryDim: number; // even; 0: nothing turns
+  readonly rotaryDim: number; // even; 0: no rotation
   readonly positions: number;
   readonly scaling?: RopeScaling | undefined;
 }
 
-/** The table [positions, rotaryDim / 2, (cos, sin)] that `rope-kv` reads: f64 maths, rounded once. */
+/** The table [positions, rotaryDim / 2, (cos, sin)] that `rope-kv` reads: computed in f64, rounded once. */
 export function ropeAngles({ theta, rotaryDim, positions, scaling }: RopeAngles): Float32Array<ArrayBuffer> {
   const pairs = rotaryDim / 2;
   const frequencies = ropeFrequencies(theta, rotaryDim, scaling);
@@ -57,7 +57,7 @@ export function ropeFrequencies(theta: number, rotaryDim: number, scaling?: Rope
 
 type ScalingOf<K extends RopeScaling['kind']> = Extract<RopeScaling, { kind: K }>;
 
-/** How much of a frequency stays unscaled: all of the fast ones, none of the slow ones. */
+/** Unscaled share of a frequency, 0..1: 1 for high frequencies, 0 for low ones, linear between. */
 function llama3Kept(frequency: number, scaling: ScalingOf<'llama3'>): number {
   const turns = (scaling.originalPositions * frequency) / (2 * Math.PI); // within the trained length
   const { lowFrequencyFactor: low, highFrequencyFactor: high } = scaling;
@@ -65,7 +65,7 @@ function llama3Kept(frequency: number, scaling: ScalingOf<'llama3'>): number {
 }
 
 function yarnKept(pair: number, theta: number, rotaryDim: number, scaling: ScalingOf<'yarn'>): number {
-  /** The (fractional) pair that makes this many turns within the trained length. */
+  /** The (fractional) index of the pair that makes this many turns within the trained length. */
   const pairOfTurns = (turns: number) =>
     (rotaryDim * Math.log(scaling.originalPositions / (2 * Math.PI * turns))) / (2 * Math.log(theta));
   let low = pairOfTurns(scaling.betaFast);
@@ -73,7 +73,7 @@ function yarnKept(pair: number, theta: number, rotaryDim: number, scaling: Scali
   if (scaling.truncate) [low, high] = [Math.floor(low), Math.ceil(high)];
   low = Math.max(low, 0);
   high = Math.min(high, rotaryDim - 1);
-  return 1 - clamp((pair - low) / Math.max(high - low, 0.001), 0, 1); // 0.001: a step where both ends meet
+  return 1 - clamp((pair - low) / Math.max(high - low, 0.001), 0, 1); // 0.001: a step function if both ends are equal
 }
 
 function clamp(value: number, low: number, high: number): number {

@@ -15,7 +15,7 @@ export interface RopeKvOptions {
  * q, k, v = split(qkv[t]); q, k = rotate(rms(q), rms(k)) by the angles of position past + t
  *
  * qkv [tokens, (heads + 2 * kvHeads) * headDim], angles [positions, rotaryDim / 2, (cos, sin)], gains [headDim], or
- * [heads * headDim] and [kvHeads * headDim] where the norm runs over the whole vector; empty without a norm
+ * [heads * headDim] and [kvHeads * headDim] for a norm over the whole vector; empty without a norm
  * -> q [tokens, heads, headDim], k and v [tokens, kvHeads, headDim]: the cache's rows from `past` on
  */
 export function ropeKvReference(
@@ -41,7 +41,7 @@ export function ropeKvReference(
   return { q, k, v };
 }
 
-/** The heads of one token, normed and rotated. */
+/** The heads of one token, normalised and rotated. */
 function normAndTurn(
   x: Float32Array,
   gain: Float32Array,

@@ -3,13 +3,13 @@ import { render } from '../../gpu/program.ts';
 import { featuresOf, foldGrid, gridPart, reducePart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** Which vectors the RMS norm of queries and keys runs over: nothing, each head, or all heads together. */
+/** Vectors over which queries and keys are RMS-normalised: none, each head, or all heads together. */
 export type QkNorm = 'none' | 'head' | 'vector';
 
-/** How dimensions pair up for the rotation, as the `style` parameter wants it. */
+/** Values of `style`, the pairing of rotated dimensions: `half` (i, i + rotaryDim / 2), `pair` (2i, 2i + 1). */
 export const ROPE_STYLES = { half: 0, pair: 1 } as const;
 
-/** What decides the grid: the heads of every token. */
+/** Problem size, which determines the grid: the heads of every token. */
 export interface RopeKvSize {
   readonly tokens: number;
   readonly heads: number;
@@ -20,8 +20,8 @@ const PLAIN = { qkv: 'read', angles: 'read', q: 'write', k_cache: 'write', v_cac
 const NORMED = { ...PLAIN, q_gain: 'read', k_gain: 'read' } as const;
 
 /**
- * Splits the fused projection, norms and rotates queries and keys, and appends keys and values to the cache at row
- * `past`. Without a norm there are no gains to bind.
+ * Splits the fused projection, normalises and rotates queries and keys, and appends keys and values to the cache at row
+ * `past`. Variants without a norm have no gains.
  */
 export const ropeKv = defineKernel({
   name: 'rope-kv',
@@ -38,7 +38,7 @@ export const ropeKv = defineKernel({
     eps: 'f32',
   },
   variants: [
-    // Without a norm nothing is summed, so subgroups change nothing.
+    // Without a norm there is no sum, so subgroups make no difference.
     ...cross({ scalar: SCALARS, norm: ['none'], subgroups: [false], wg: [4, 64] }),
     ...cross({ scalar: SCALARS, norm: ['head', 'vector'], subgroups: [false, true], wg: [4, 64] }),
   ],

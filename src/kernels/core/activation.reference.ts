@@ -1,5 +1,6 @@
 /**
- * act: 0 x sigmoid(x), 1 GELU by tanh, 2 x Phi(x) by erf, 3 max(x, 0), 4 max(x, 0)^2. See ACTIVATIONS.
+ * act: 0 x sigmoid(x) (SiLU), 1 GELU by tanh, 2 x Phi(x) by erf (GELU, Hendrycks and Gimpel 2016), 3 max(x, 0),
+ * 4 max(x, 0)^2. The codes are indices of ACTIVATIONS; others give x.
  */
 export function activate(act: number, x: number): number {
   switch (act) {
@@ -23,7 +24,7 @@ export function sigmoid(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }
 
-/** 1 - erf(x), to about 1e-15: the Maclaurin series of erf near zero, Lentz's continued fraction of erfc beyond. */
+/** 1 - erf(x), to about 1e-15: the Maclaurin series of erf near zero, the continued fraction of erfc elsewhere. */
 export function erfc(x: number): number {
   if (x < 0) return 2 - erfc(-x);
   if (x < 2) return 1 - erfSeries(x);

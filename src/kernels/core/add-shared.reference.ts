@@ -1,7 +1,7 @@
 import { sigmoid } from './activation.reference.ts';
 
 /**
- * y[t, c] = a[t, c] + factor * b[t, c], factor = sigmoid(gate[t]) where there is a gate, else scale
+ * y[t, c] = a[t, c] + factor * b[t, c], factor = sigmoid(gate[t]) if there is a gate, else scale
  *
  * a, b [tokens, cols], gate [tokens] or undefined -> y [tokens, cols]
  */

@@ -4,7 +4,7 @@ import { activationPart } from './activation.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** What decides the grid: [tokens, cols]. */
+/** Problem size, which determines the grid: [tokens, cols]. */
 export interface AddSharedSize {
   readonly tokens: number;
   readonly cols: number; // a multiple of 4
@@ -14,8 +14,8 @@ const PLAIN = { a: 'read', b: 'read', y: 'write' } as const;
 const GATED = { ...PLAIN, gate: 'read' } as const;
 
 /**
- * y = a + factor * b, row by row: the routed experts' output and the shared one's. The factor is the sigmoid of a
- * token's gate (then `scale` is unused), or the same for all: so this is the plain residual addition too.
+ * y = a + factor * b, row by row: output of the routed experts and of the shared one. The factor is the sigmoid of a
+ * token's gate (`scale` is then unused), or `scale` for all tokens, as in a residual addition.
  */
 export const addShared = defineKernel({
   name: 'add-shared',

@@ -1,5 +1,5 @@
 /**
- * y[t, :] = multiplier * table[ids[t], :], zeros where ids[t] >= vocab
+ * y[t, :] = multiplier * table[ids[t], :], zeros if ids[t] >= vocab
  *
  * ids [tokens], table [vocab, cols] -> y [tokens, cols]
  */

@@ -3,15 +3,15 @@ import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../commo
 import { cross, defineKernel } from '../kernel.ts';
 import { assertWholeUnits, listFormats, scalesPart, unitWeights, weightsParts } from '../weights.ts';
 
-/** What decides the grid: [tokens, cols]. */
+/** Problem size, which determines the grid: [tokens, cols]. */
 export interface EmbeddingSize {
   readonly tokens: number;
   readonly cols: number;
 }
 
 /**
- * y[t, :] = multiplier * table[ids[t], :], zeros for ids past the vocabulary. The table may be part of one: `rows` rows
- * from `first` on; then tokens of other rows are left as they are. Moves bytes only: nothing to tune.
+ * y[t, :] = multiplier * table[ids[t], :], zeros for ids outside the vocabulary. The table may be a part of it: `rows` rows
+ * from `first` on; tokens of other rows are then unchanged. Bound by memory: there is no choice to tune.
  */
 export const embedding = defineKernel({
   name: 'embedding',

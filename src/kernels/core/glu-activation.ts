@@ -3,13 +3,13 @@ import { activationPart } from './activation.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** What decides the grid: [rows, width]. */
+/** Problem size, which determines the grid: [rows, width]. */
 export interface GluActivationSize {
   readonly rows: number;
   readonly width: number; // a multiple of 4
 }
 
-/** y = act(gate) * up, for a projection that holds both halves, gate first. `act`: see ACTIVATIONS. */
+/** y = act(gate) * up (GLU variants, Shazeer 2020), for a projection with both halves, gate first. `act`: a code of ACTIVATIONS. */
 export const gluActivation = defineKernel({
   name: 'glu-activation',
   bindings: { gate_up: 'read', y: 'write' },

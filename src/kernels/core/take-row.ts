@@ -2,12 +2,12 @@ import source from '../../../shaders/core/take-row.wgsl?raw';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** What decides the grid: one row of `cols`. */
+/** Problem size, which determines the grid: one row of `cols`. */
 export interface TakeRowSize {
   readonly cols: number; // a multiple of 4
 }
 
-/** y = x[row, :]: the one position of a chunk whose logits somebody wants. */
+/** y = x[row, :]: the position of a chunk whose logits are needed. */
 export const takeRow = defineKernel({
   name: 'take-row',
   bindings: { x: 'read', y: 'write' },

@@ -3,7 +3,7 @@ import { render } from '../../gpu/program.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** What decides the grid: [tokens, hidden]. */
+/** Problem size, which determines the grid: [tokens, hidden]. */
 export interface ExpertCombineSize {
   readonly tokens: number;
   readonly hidden: number;
@@ -12,7 +12,7 @@ export interface ExpertCombineSize {
 const PLAIN = { out: 'read', weights: 'read', y: 'write' } as const;
 const SORTED = { ...PLAIN, place: 'read' } as const;
 
-/** The weighted sum over each token's experts, in rank order. `sorted`: rows are in the order of sparse-dispatch. */
+/** y[t, :] = sum over ranks of weights * out, in rank order. `sorted`: rows are in the order of sparse-dispatch. */
 export const expertCombine = defineKernel({
   name: 'expert-combine',
   bindings: SORTED,

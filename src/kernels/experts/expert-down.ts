@@ -7,14 +7,14 @@ import { gluKey, gluParts, gluVariants, LANE_OUTS } from './glu-forms.ts';
 import { defineKernel } from '../kernel.ts';
 import { assertWholeUnits } from '../weights.ts';
 
-/** What decides the grid: y is [tokens, hidden], sums run over `width`. */
+/** Problem size, which determines the grid; y is [tokens, hidden], sums run over `width`. */
 export interface ExpertDownSize {
   readonly tokens: number;
   readonly hidden: number;
   readonly width: number;
 }
 
-/** What decides the grid: one output row for each pair. */
+/** Problem size, which determines the grid: one output row per pair. */
 export interface ExpertDownPairsSize {
   readonly pairs: number; // tokens * topK
   readonly hidden: number;
@@ -23,13 +23,13 @@ export interface ExpertDownPairsSize {
 
 const OWN = { h: 'read', ids: 'read', weights: 'read', table: 'read', y: 'write' } as const;
 const PAIRS_OWN = { h: 'read', ids: 'read', table: 'read', out: 'write' } as const;
-const ROWS = 8; // to a workgroup
+const ROWS = 8; // per workgroup
 
 /**
- * The second half of the chosen experts for a few tokens, with the weighted sum over them. One pool only: with four it
- * would bind nine storage buffers; there `expertDownPairs` and `expertCombine` give the same bits.
+ * The second half of the chosen experts for few tokens, with the weighted sum over them. For one pool only: with four it
+ * would bind nine storage buffers; `expertDownPairs` and `expertCombine` then give the same bits.
  *
- * Floor: the bytes of the matrix, once for each pair: width * hidden * (4, 2, 1.0625 or 0.5625).
+ * Lower bound: bytes of the matrix, once per pair: width * hidden * (4, 2, 1.0625 or 0.5625).
  */
 export const expertDown = defineKernel({
   name: 'expert-down',
@@ -63,7 +63,7 @@ export const expertDown = defineKernel({
   },
 });
 
-/** The same without the sum over experts: one row of f32 for each pair, for `expertCombine`. */
+/** As `expertDown` without the sum over experts: one f32 row per pair, for `expertCombine`. */
 export const expertDownPairs = defineKernel({
   name: 'expert-down-pairs',
   bindings: { ...PAIRS_OWN, pool0: 'read' },

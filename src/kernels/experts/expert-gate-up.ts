@@ -7,7 +7,7 @@ import { gluKey, gluParts, gluVariants, LANE_OUTS } from './glu-forms.ts';
 import { defineKernel } from '../kernel.ts';
 import { assertWholeUnits } from '../weights.ts';
 
-/** What decides the grid: h is [pairs, width], sums run over `hidden`. */
+/** Problem size, which determines the grid; h is [pairs, width], sums run over `hidden`. */
 export interface ExpertGateUpSize {
   readonly pairs: number; // tokens * topK
   readonly hidden: number;
@@ -15,12 +15,12 @@ export interface ExpertGateUpSize {
 }
 
 const OWN = { x: 'read', ids: 'read', table: 'read', h: 'write' } as const;
-const ROWS = 4; // of both matrices, to a workgroup
+const ROWS = 4; // of both matrices, per workgroup
 
 /**
- * The first half of the chosen experts for a few tokens: act(gate x) * (up x), each pair for itself.
+ * The first half of the chosen experts for few tokens: h[pair, :] = act(gate x) * (up x).
  *
- * Floor: the bytes of both matrices, once for each pair: 2 * width * hidden * (4, 2, 1.0625 or 0.5625).
+ * Lower bound: bytes of both matrices, once per pair: 2 * width * hidden * (4, 2, 1.0625 or 0.5625).
  */
 export const expertGateUp = defineKernel({
   name: 'expert-gate-up',

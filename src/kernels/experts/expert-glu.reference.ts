@@ -7,7 +7,7 @@ export interface ExpertMatrices {
   readonly down: Float32Array;
 }
 
-/** Matrices by expert number; undefined where the expert is absent, or the number names none: it adds nothing. */
+/** Matrices by expert number; undefined if the expert is absent or does not exist: it contributes nothing. */
 export type ExpertLookup = (expert: number) => ExpertMatrices | undefined;
 
 /** Sizes and activation of gated experts. */
@@ -16,11 +16,12 @@ export interface ExpertGluOptions {
   readonly topK: number;
   readonly hidden: number;
   readonly width: number;
-  readonly act: number; // see ACTIVATIONS
+  readonly act: number; // a code of ACTIVATIONS
 }
 
 /**
  * y[t, :] = sum over ranks r of weights[t, r] * down_e (act(gate_e x[t, :]) * (up_e x[t, :])), e = ids[t, r]
+ * (Mixtral, Jiang et al. 2024; GLU variants, Shazeer 2020)
  *
  * x [tokens, hidden], ids and weights [tokens, topK] -> y [tokens, hidden]
  */

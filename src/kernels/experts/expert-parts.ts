@@ -8,7 +8,7 @@ import { cross } from '../kernel.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 import { listFormats } from '../weights.ts';
 
-/** A form of the kernels that run chosen experts for a few tokens, lanes along a row of weights. */
+/** A variant of the expert kernels for few tokens, with lanes along a row of weights. */
 export type ExpertVariant = {
   readonly scalar: Scalar;
   readonly format: FormatName;
@@ -18,17 +18,17 @@ export type ExpertVariant = {
   readonly wg: number; // lanes along a row
 };
 
-/** How the lanes of a workgroup add up: a quad needs no workgroup memory. */
+/** Reduction over the lanes of a workgroup; `quad` needs no workgroup memory. */
 export type Reduction = 'quad' | 'subgroup' | 'workgroup';
 
-/** 32 lanes read whole cache lines: for GPUs. A quad suits software adapters, where a barrier costs as much as a row. */
+/** 32 lanes read whole cache lines, for GPUs. A quad is for software adapters, where a barrier costs as much as a row. */
 const SHAPES = [
   { reduction: 'subgroup', subgroups: true, wg: 32 },
   { reduction: 'workgroup', subgroups: false, wg: 32 },
   { reduction: 'quad', subgroups: true, wg: 4 },
 ] as const;
 
-/** All forms over some scalars and pools. The same reduction gives the same bits for any number of pools. */
+/** All variants for some scalars and pools. A reduction gives the same bits for any number of pools. */
 export function expertVariants(scalars: readonly Scalar[], pools: readonly PoolCount[]): ExpertVariant[] {
   const given = cross({ scalar: scalars, pools });
   return listFormats(
@@ -40,7 +40,7 @@ export function expertVariants(scalars: readonly Scalar[], pools: readonly PoolC
   );
 }
 
-/** The key of a variant among all pipelines. */
+/** The pipeline key of a variant. */
 export function expertKey(name: string, { scalar, format, pools, reduction, wg }: ExpertVariant): string {
   return `${name}/${scalar}/${format}/pools${pools}/${reduction}${wg}`;
 }
@@ -51,7 +51,7 @@ const REDUCE_PARTS: Readonly<Record<Reduction, string>> = {
   workgroup: reduceWorkgroup,
 };
 
-/** `reduce4`: the sum of a vec4 over the lanes of a workgroup of WG. */
+/** WGSL `reduce4`: the sum of a vec4 over the lanes of a workgroup of WG. */
 export function reduce4Part(reduction: Reduction): Part {
   return { name: `lib/reduce4-${reduction}.wgsl`, text: REDUCE_PARTS[reduction] };
 }

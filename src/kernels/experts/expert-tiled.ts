@@ -7,7 +7,7 @@ import { gluTileKey, gluTileParts, gluTileVariants, stripGroups } from './glu-fo
 import { defineKernel } from '../kernel.ts';
 import { assertWholeUnits } from '../weights.ts';
 
-/** The grid, for a known number of tiles; in a plan it comes from sparse-dispatch, whose args_y and args_z are those of this grid. */
+/** The grid for a known number of tiles. In plans, sparse-dispatch computes it, with this grid's y and z as args_y and args_z. */
 export interface ExpertTiledSize {
   readonly tiles: number;
   readonly hidden: number;
@@ -18,9 +18,9 @@ const GATE_UP = { x: 'read', tiles: 'read', table: 'read', h: 'write' } as const
 const DOWN = { h: 'read', tiles: 'read', table: 'read', out: 'write' } as const;
 
 /**
- * The first half of the experts for many tokens: tiles of pairs of one expert, rows of h in the order of the sort.
+ * The first half of the experts for many tokens: tiles of pairs of one expert; rows of h in sorted order.
  *
- * Floor: 4 * pairs * width * hidden operations; each expert's matrices are read once for `tileRows` of its pairs.
+ * Lower bound: 4 * pairs * width * hidden operations. An expert's matrices are read once per `tileRows` of its pairs.
  */
 export const expertGateUpTiled = defineKernel({
   name: 'expert-gate-up-tiled',
@@ -37,7 +37,7 @@ export const expertGateUpTiled = defineKernel({
     up: 'u32',
     gate_scales: 'u32',
     up_scales: 'u32',
-    first_strip: 'u32', // of the grid's y: long dispatches are cut
+    first_strip: 'u32', // of the grid's y: long dispatches are divided
   },
   variants: gluTileVariants(SCALARS),
   parts: (variant) => [
@@ -55,9 +55,9 @@ export const expertGateUpTiled = defineKernel({
 });
 
 /**
- * The second half for many tokens: rows of f32 in the order of the sort, for `expertCombine`.
+ * The second half of the experts for many tokens: f32 rows in sorted order, for `expertCombine`.
  *
- * Floor: 2 * pairs * width * hidden operations.
+ * Lower bound: 2 * pairs * width * hidden operations.
  */
 export const expertDownTiled = defineKernel({
   name: 'expert-down-tiled',

@@ -13,27 +13,27 @@ import { poolParts, type PoolCount } from './expert-pool.ts';
 import { cross } from '../kernel.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 
-/** A form of the kernels that run the chosen experts of a few tokens. */
+/** A variant of the kernels for the chosen experts of few tokens. */
 export type GluVariant = {
   readonly scalar: Scalar;
   readonly format: FormatName;
   readonly pools: PoolCount;
-  readonly form: 'lane' | 'subgroup' | 'workgroup'; // how a workgroup's lanes add up; alone they need not
+  readonly form: 'lane' | 'subgroup' | 'workgroup'; // reduction over a workgroup's lanes; none for `lane`
   readonly subgroups: boolean;
   readonly wg: number;
 };
 
-/** 32 lanes along a row read whole cache lines: for GPUs. Lanes alone suit software adapters, where barriers are expensive. */
+/** 32 lanes along a row read whole cache lines, for GPUs. Independent lanes are for software adapters: no barriers. */
 const SHAPES = [
   { form: 'subgroup', subgroups: true, wg: 32 },
   { form: 'workgroup', subgroups: false, wg: 32 },
   { form: 'lane', subgroups: false, wg: 4 },
 ] as const;
 
-/** Outputs of each of the two strips of a lane that works alone. */
+/** Outputs of each of the two strips of an independent lane. */
 export const LANE_OUTS = 8;
 
-/** All forms over some scalars and pools. The same form gives the same bits for any number of pools. */
+/** All variants for some scalars and pools. A form gives the same bits for any number of pools. */
 export function gluVariants(scalars: readonly Scalar[], pools: readonly PoolCount[]): GluVariant[] {
   const given = cross({ scalar: scalars, pools });
   return listFormats(
@@ -43,17 +43,17 @@ export function gluVariants(scalars: readonly Scalar[], pools: readonly PoolCoun
   );
 }
 
-/** Software adapters have no f16, and no one spreads experts over four pools there. */
+/** Whether a variant exists for software adapters: these have no f16, and use one pool. */
 export function isForSoftware({ scalar, pools }: { scalar: Scalar; pools: PoolCount }): boolean {
   return scalar === 'f32' && pools === 1;
 }
 
-/** The key of a variant among all pipelines. */
+/** The pipeline key of a variant. */
 export function gluKey(name: string, { scalar, format, pools, form, wg }: GluVariant): string {
   return `${name}/${scalar}/${format}/pools${pools}/${form}${wg}`;
 }
 
-/** What all expert kernels need, given a kernel's own bindings. */
+/** The parts common to all expert kernels, given a kernel's own bindings. */
 function commonParts(
   variant: { scalar: Scalar; format: FormatName; pools: PoolCount; form: string; subgroups: boolean },
   own: Bindings,
@@ -67,7 +67,7 @@ function commonParts(
   ];
 }
 
-/** The parts of a variant for a few tokens. */
+/** The parts of a variant for few tokens. */
 export function gluParts(variant: GluVariant, own: Bindings): Part[] {
   const { form, format } = variant;
   if (form === 'lane') return [...commonParts(variant, own), ...laneParts(format, 1, LANE_OUTS)];
@@ -79,15 +79,15 @@ export function gluParts(variant: GluVariant, own: Bindings): Part[] {
   ];
 }
 
-/** Tiles of pairs of one expert. */
+/** A variant of the tiled kernels, which compute tiles of pairs of one expert. */
 export type GluTileVariant = {
   readonly scalar: Scalar;
   readonly format: FormatName;
   readonly pools: PoolCount;
   readonly form: 'lane' | 'staged';
   readonly subgroups: false;
-  readonly tileRows: number; // what sparse-dispatch has to cut
-  readonly outs: number; // of each of two strips
+  readonly tileRows: number; // rows per tile of sparse-dispatch
+  readonly outs: number; // outputs of each of the two strips
   readonly wg: number;
 };
 
@@ -96,7 +96,7 @@ const TILES = [
   { form: 'lane', subgroups: false, tileRows: 8, outs: 32, wg: 4 },
 ] as const;
 
-/** The tiled forms, every format with each form once. */
+/** The tiled variants: every format with each form. */
 export function gluTileVariants(scalars: readonly Scalar[]): GluTileVariant[] {
   const given = cross({ scalar: scalars, pools: [1, 4] });
   return listFormats(
@@ -106,7 +106,7 @@ export function gluTileVariants(scalars: readonly Scalar[]): GluTileVariant[] {
   );
 }
 
-/** The key of a tiled variant among all pipelines. */
+/** The pipeline key of a tiled variant. */
 export function gluTileKey(name: string, variant: GluTileVariant): string {
   const { scalar, format, pools, form, tileRows, outs } = variant;
   return `${name}/${scalar}/${format}/pools${pools}/${form}${tileRows}x${outs}`;
@@ -122,7 +122,7 @@ export function gluTileParts(variant: GluTileVariant, own: Bindings): Part[] {
   return [...commonParts(variant, own), ...tile];
 }
 
-/** Workgroups along y for outputs in strips, as an indirect dispatch wants them. */
+/** Number of workgroups along y for outputs in strips, for an indirect dispatch. */
 export function stripGroups({ form, wg }: GluTileVariant, outputs: number, perStrip: number): number {
   const strips = Math.ceil(outputs / perStrip);
   return form === 'lane' ? Math.ceil(strips / wg) : strips;

@@ -1,6 +1,6 @@
 import { NOWHERE, TILE_HEADER_WORDS, tilesWords } from './sparse-dispatch.ts';
 
-/** Pairs sorted by expert, and the tiles they are cut into. */
+/** Pairs sorted by expert, and their division into tiles. */
 export interface SparseDispatch {
   readonly counts: Uint32Array<ArrayBuffer>; // [experts]
   readonly offsets: Uint32Array<ArrayBuffer>; // [experts + 1]
@@ -11,8 +11,8 @@ export interface SparseDispatch {
 }
 
 /**
- * The pairs (token * topK + rank) of a step, stably sorted by expert, and each expert's run cut into tiles of tileRows.
- * Ids >= experts belong to no expert and come last.
+ * The pairs (token * topK + rank) of a step, stably sorted by expert, and each expert's run divided into tiles of tileRows.
+ * Ids >= experts mean no expert and come last.
  *
  * ids [pairs]
  */

@@ -3,30 +3,30 @@ import { invariant } from '../../errors.ts';
 import { foldGrid, gridPart } from '../common.ts';
 import { defineKernel } from '../kernel.ts';
 
-/** What decides the grid, and the room for tiles. */
+/** Problem size, which determines the grid and the size of `tiles`. */
 export interface SparseDispatchSize {
   readonly pairs: number; // tokens * topK
   readonly experts: number;
 }
 
-/** Words of a tile's record before the pair numbers of its rows: expert, first place, rows, 0. */
+/** Header of a tile's record in words: expert, first place, rows, 0. The pair numbers of its rows follow. */
 export const TILE_HEADER_WORDS = 4;
 
-/** Place of a pair whose id names no expert. */
+/** Place of a pair without an expert. */
 export const NOWHERE = 0xffffffff;
 
-/** Most tiles that can come of a step. */
+/** Maximum number of tiles of a step. */
 export function maxTiles({ pairs, experts }: SparseDispatchSize, tileRows: number): number {
-  const partial = Math.min(pairs, experts); // tiles that may be less than full
+  const partial = Math.min(pairs, experts); // tiles that may be partial
   return partial + Math.floor((pairs - partial) / tileRows);
 }
 
-/** Words of `tiles`. */
+/** Size of `tiles` in u32 words. */
 export function tilesWords(size: SparseDispatchSize, tileRows: number): number {
   return maxTiles(size, tileRows) * (TILE_HEADER_WORDS + tileRows);
 }
 
-/** The pairs of a step, sorted by expert and cut into tiles; see the shader for the layout of the outputs. */
+/** Sorts the pairs of a step by expert and divides them into tiles; the shader's header has the layout of the outputs. */
 export const sparseDispatch = defineKernel({
   name: 'sparse-dispatch',
   bindings: {

@@ -29,11 +29,11 @@ function tileParts(variant: LinearVariant): Part[] {
 /**
  * y = multiplier * (x W^T + bias) for many rows: bindings, parameters and result as those of `linear`.
  *
- * Tiles of 32 rows by 32 or 64 outputs in workgroup memory for GPUs; lanes alone, with eight rows, for software adapters.
+ * Tiles of 32 rows by 32 or 64 outputs in workgroup memory for GPUs; independent lanes with eight rows for software adapters.
  *
- * Floor: 2 * rows * cols * outs operations. A tile's lane does 64 (wide: 128) of them for each 8 (12) vec4 reads of
+ * Lower bound: 2 * rows * cols * outs operations. A lane of a tile does 64 (wide: 128) of them per 8 (12) vec4 reads of
  * workgroup memory; w is read rows / 32 times, x outs / TILE_OUTS times.
- * SwiftShader, two cores, 256 x 192 x 576 beside other work: lanes f32 2.4 GFLOP/s, f16 1.7; tiles 0.4.
+ * SwiftShader, two cores, 256 x 192 x 576, on a busy machine: lanes f32 2.4 GFLOP/s, f16 1.7; tiles 0.4.
  */
 export const linearTiled = defineKernel({
   name: 'linear-tiled',

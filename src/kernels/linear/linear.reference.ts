@@ -3,7 +3,7 @@
  *
  * x [rows, cols], w [outs, cols], bias [outs] or undefined -> y [rows, outs]
  *
- * The CPU executor runs this, so a sum goes in four lanes of f64, and a row of weights is used for all rows of x.
+ * For the speed of the CPU executor, sums run in four f64 lanes, and each row of weights is used for all rows of x.
  */
 export function linearReference(
   x: Float32Array,

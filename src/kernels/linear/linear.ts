@@ -24,27 +24,27 @@ import {
 } from '../weights.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 
-/** What decides the grid: y is [rows, outs], sums run over `cols`. */
+/** Problem size, which determines the grid; y is [rows, outs], sums run over `cols`. */
 export interface LinearSize {
   readonly rows: number;
   readonly cols: number;
   readonly outs: number;
 }
 
-/** How the work is divided. A type, not an interface: variants are open records. */
+/** A variant: types, format and division of work. A type, not an interface: variants are open records. */
 export type LinearVariant = {
   readonly scalar: Scalar; // of x
   readonly out: Scalar; // of y
   readonly format: FormatName;
   readonly bias: boolean;
-  readonly rows: number; // of x, that share a read of a weight: 1, 4 or 8
-  readonly outs: number; // of a lane or team, that share a read of x
-  readonly lanes: number; // that divide the columns of these outputs: a whole workgroup, or one
+  readonly rows: number; // rows of x per read of a weight: 1, 4 or 8
+  readonly outs: number; // outputs of a lane or team per read of x
+  readonly lanes: number; // lanes that divide the columns of these outputs: a whole workgroup, or one
   readonly subgroups: boolean;
   readonly wg: number;
 };
 
-/** A dispatch computes `outs` outputs: those of the rows of w from `first` on, which are in y from `y_first` on. */
+/** Parameters. A dispatch computes `outs` outputs, from rows of w from `first` on, and writes them to y from `y_first` on. */
 export const LINEAR_PARAMS = {
   rows: 'u32',
   cols: 'u32',
@@ -66,7 +66,7 @@ const LANE_ROWS: Readonly<Record<number, string>> = { 1: laneRows1, 4: laneRows4
 
 const lib = (name: string, text: string): Part => ({ name: `lib/${name}.wgsl`, text });
 
-/** What every form of the product is linked with. */
+/** The parts common to all variants of the product. */
 export function linearCommonParts({ scalar, out, format, subgroups, lanes }: LinearVariant): Part[] {
   return [
     scalarPrelude(scalar, subgroups),
@@ -93,7 +93,7 @@ function teamParts(variant: LinearVariant): Part[] {
   ];
 }
 
-/** Lanes alone: `linear-tiled` takes them too, with more rows. */
+/** The parts of variants with independent lanes; `linear-tiled` has such variants too, with more rows. */
 export function linearLaneParts(variant: LinearVariant): Part[] {
   const { format, bias, rows, outs } = variant;
   return [
@@ -105,7 +105,7 @@ export function linearLaneParts(variant: LinearVariant): Part[] {
   ];
 }
 
-/** The key of a variant among all pipelines. */
+/** The pipeline key of a variant. */
 export function linearKey(name: string, variant: LinearVariant): string {
   const { scalar, out, format, bias, rows, outs, lanes, subgroups, wg } = variant;
   const types = scalar === out ? scalar : `${scalar}-${out}`;
@@ -113,21 +113,21 @@ export function linearKey(name: string, variant: LinearVariant): string {
   return `${name}/${types}/${format}${bias ? '+bias' : ''}/${rows}x${outs}/${shape}`;
 }
 
-/** Workgroups: tiles of outputs times tiles of rows. */
+/** The grid: tiles of outputs times tiles of rows. */
 export function linearGrid({ rows, cols, outs }: LinearSize, variant: LinearVariant): Grid {
   assertWholeUnits(variant.format, cols);
   const tiles = Math.ceil(outs / variant.outs) * Math.ceil(rows / variant.rows);
   return foldGrid(Math.ceil((tiles * variant.lanes) / variant.wg));
 }
 
-/** Activations in and results out: results stay in f32 where logits are wanted. */
+/** Types of activations and results; results are f32 for logits. */
 export const LINEAR_TYPES = [
   { scalar: 'f32', out: 'f32' },
   { scalar: 'f16', out: 'f16' },
   { scalar: 'f16', out: 'f32' },
 ] as const;
 
-/** Shapes, crossed with every type and bias, in pairs with formats. Lanes alone are for adapters without shader-f16. */
+/** Shapes, combined with every type and bias, and pairwise with formats. Independent lanes are for adapters without shader-f16. */
 export function linearVariants(
   shapes: readonly Pick<LinearVariant, 'rows' | 'outs' | 'lanes' | 'subgroups' | 'wg'>[],
 ): LinearVariant[] {
@@ -144,11 +144,11 @@ export function linearVariants(
 /**
  * y = multiplier * (x W^T + bias) for few rows.
  *
- * Teams of 32 lanes read a row of weights in whole cache lines: for GPUs. Lanes alone need no barriers, and share each
- * read of x among 8 or 32 outputs: for software adapters.
+ * Teams of 32 lanes read rows of weights in whole cache lines, for GPUs. Independent lanes, for software adapters, need no
+ * barriers and use each read of x for 8 or 32 outputs.
  *
- * Floor: every byte of w is read once for each `rows` rows of x, outs * cols * (4, 2, 1.0625 or 0.5625) bytes.
- * SwiftShader on two cores is bound by instructions, about 20 ns of one core for each 4-byte load of four lanes:
+ * Lower bound: every byte of w is read once per `rows` rows of x: outs * cols * (4, 2, 1.0625 or 0.5625) bytes.
+ * SwiftShader on two cores is limited by instructions, about 20 ns of one core per 4-byte load of four lanes:
  * 1024 x 1024 at 1 row, f32 5 ms, f16 and bf16 2.8 ms, q8_0 2.3 ms, q4_0 1.1 ms (1.9 GFLOP/s).
  */
 export const linear = defineKernel({

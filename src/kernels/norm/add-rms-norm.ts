@@ -2,14 +2,14 @@ import source from '../../../shaders/norm/add-rms-norm.wgsl?raw';
 import { featuresOf, foldGrid, gridPart, reducePart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** What decides the grid: a workgroup for each row. */
+/** Problem size, which determines the grid: a workgroup per row. */
 export interface AddRmsNormSize {
   readonly rows: number;
 }
 
 /**
- * The end of one branch and the start of the next: sum = x + scale * branch, y = rmsNorm(sum) * gain. Only y is stored
- * as activations are: the residual stream passes 65504, where f16 ends.
+ * The end of one branch and the start of the next: sum = x + scale * branch, y = rmsNorm(sum) * gain. Only y has the
+ * type of activations: the residual stream is f32, because it may exceed 65504, the largest f16.
  */
 export const addRmsNorm = defineKernel({
   name: 'add-rms-norm',

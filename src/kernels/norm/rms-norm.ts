@@ -2,12 +2,12 @@ import source from '../../../shaders/norm/rms-norm.wgsl?raw';
 import { featuresOf, foldGrid, gridPart, reducePart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** What decides the grid: a workgroup for each row. */
+/** Problem size, which determines the grid: a workgroup per row. */
 export interface RmsNormSize {
   readonly rows: number;
 }
 
-/** y[r, c] = x[r, c] * gain[c] / rms(x[r, :]). One workgroup per row. x is the residual stream: f32, whatever y is. */
+/** y[r, c] = x[r, c] * gain[c] / rms(x[r, :]) (Zhang and Sennrich 2019). x is the residual stream, always f32. */
 export const rmsNorm = defineKernel({
   name: 'rms-norm',
   bindings: { x: 'read', gain: 'read', y: 'write' },

@@ -3,11 +3,11 @@ import { gateStages, stageParams, type RouterRule } from './rule.ts';
 import { stageOf } from './stages/index.ts';
 import { largest } from './stages/select.ts';
 
-const MASK_LIMIT = -1e37; // a bias below it means: never choose
+const MASK_LIMIT = -1e37; // a bias below it excludes the expert
 
 /**
- * a = score(logits); s = a + bias; ids = the topK experts by s among those that the selection leaves, largest first, ties
- * to the lower id; weights = weigh(a, or the logits, of those). Where fewer may be chosen, the rest are id `experts` with
+ * a = score(logits); s = a + bias; ids = the topK experts by s among those that the selection allows, largest first,
+ * ties to the lower id; weights = weigh(their a, or their logits). If fewer may be chosen, the rest have id `experts` and
  * weight 0.
  *
  * logits [tokens, experts], bias [experts] -> ids [tokens, topK], weights [tokens, topK]
@@ -27,7 +27,7 @@ export function gateReference(
     const row = Float64Array.from(logits.subarray(t * experts, (t + 1) * experts));
     const affinities = row.slice();
     stageOf('score', names.score).reference(affinities, params);
-    // Selected by what the kernel compares: single precision.
+    // Selection compares single-precision values, as the kernel does.
     const selection = affinities.map((value, e) => Math.fround(Math.fround(value) + bias[e]!));
     select.reference(selection, params);
     const chosen = largest(selection, topK, MASK_LIMIT);

@@ -11,43 +11,43 @@ import { defineKernel, pairs, type ParamValues } from '../kernel.ts';
 import { gateStages, stageParams, type GateStages, type RouterRule } from './rule.ts';
 import { stageOf, STAGES } from './stages/index.ts';
 
-/** What decides the grid: logits are [tokens, experts]. */
+/** Problem size, which determines the grid; logits are [tokens, experts]. */
 export interface GateSize {
   readonly tokens: number;
   readonly experts: number;
   readonly topK: number;
 }
 
-/** The largest number of experts that the kernel takes. */
+/** Maximum number of experts. */
 export const MAX_GATE_EXPERTS = 1024;
 
-/** The largest topK that the kernel takes. */
+/** Maximum topK. */
 export const MAX_GATE_TOP_K = 64;
 
-/** `lane`: one lane per token, for adapters where workgroup memory is expensive; `group`: a workgroup of `wg` lanes per token. */
+/** `lane`: one lane per token, for software adapters, where workgroup memory is slow; `group`: `wg` lanes per token. */
 export interface GateForm {
   readonly form: 'lane' | 'group';
   readonly wg: number;
-  readonly capacity: number; // experts at most
+  readonly capacity: number; // maximum number of experts
 }
 
-/** The forms of the kernel, and how many experts each takes. */
+/** The forms of the kernel, with their capacities. */
 export const GATE_FORMS: readonly GateForm[] = [
   { form: 'lane', wg: 4, capacity: MAX_GATE_EXPERTS },
   { form: 'group', wg: 32, capacity: 128 },
   { form: 'group', wg: 128, capacity: MAX_GATE_EXPERTS },
 ];
 
-/** A form of the kernel with its three stages. */
+/** A variant: a form of the kernel with three stages. */
 export type GateVariant = GateForm & GateStages & Readonly<Record<string, string | number>>;
 
-/** Every form of the kernel for a rule: what the engine chooses from. */
+/** Every variant of the kernel for a rule that supports this number of experts. */
 export function gateVariants(rule: RouterRule, experts = 1): GateVariant[] {
   const stages = gateStages(rule);
   return GATE_FORMS.filter(({ capacity }) => experts <= capacity).map((form) => ({ ...form, ...stages }));
 }
 
-/** Every two built-in stages, and every form with every stage, once or a little more often. */
+/** Every pair of built-in stages and every form with every stage, in few variants. */
 function listed(): GateVariant[] {
   const names = (table: object) => Object.keys(table);
   const { score, select, weigh } = STAGES;
@@ -88,7 +88,7 @@ function partsOf({ form, ...names }: GateVariant): Part[] {
   ];
 }
 
-/** The selection of top-k experts and their weights, from router logits, by the stages of a rule. */
+/** Selects the top-k experts of each token from router logits and computes their weights, by the stages of a rule. */
 export const gate = defineKernel({
   name: 'gate',
   bindings: { logits: 'read', bias: 'read', ids: 'write', weights: 'write' },
@@ -113,7 +113,7 @@ export const gate = defineKernel({
   },
 });
 
-/** The kernel's parameters for a rule. */
+/** The values of the kernel's parameters for a rule. */
 export function gateParams(rule: RouterRule, { tokens, experts, topK }: GateSize): ParamValues<typeof gate> {
   const { groups, keep, eps, scale } = stageParams(rule);
   invariant(experts >= 1 && experts <= MAX_GATE_EXPERTS, () => `gate: ${experts} experts`);

@@ -4,10 +4,10 @@ import source from '../../../shaders/routing/product-halves.wgsl?raw';
 import { featuresOf, foldGrid, gridPart } from '../common.ts';
 import { defineKernel } from '../kernel.ts';
 
-/** Scores of one half that a product router can take: experts <= MAX_GRID^2. */
+/** Maximum number of scores of one half; experts <= MAX_GRID^2. */
 export const MAX_GRID = 1024;
 
-/** `quad`: four lanes and no workgroup memory, for software adapters and up to 64 scores. */
+/** A variant. `quad`: four lanes without workgroup memory, for software adapters and at most 64 scores. */
 export type ProductHalvesVariant = {
   readonly form: 'quad' | 'runs';
   readonly subgroups: boolean;
@@ -16,7 +16,7 @@ export type ProductHalvesVariant = {
 
 const MAX_QUAD_GRID = 64;
 
-/** Whether a variant takes halves of n scores. */
+/** Whether a variant supports halves of n scores. */
 export function fitsHalves({ form }: ProductHalvesVariant, n: number): boolean {
   return n <= (form === 'quad' ? MAX_QUAD_GRID : MAX_GRID);
 }
@@ -28,14 +28,14 @@ const VARIANTS: readonly ProductHalvesVariant[] = [
   { form: 'quad', subgroups: true, wg: 4 },
 ];
 
-/** What decides the grid: a row of scores for each token, head and half. */
+/** Problem size, which determines the grid: a row of scores per token, head and half. */
 export interface ProductHalvesSize {
   readonly rows: number; // tokens * heads * 2
 }
 
 /**
- * First dispatch of a product router: the best k = min(n, topK) scores of each half in order, and their log sums.
- * Without batch-norm (`norm` 0), `mean` and `variance` are not read: bind anything, `scores` itself for instance.
+ * First dispatch of a product router: the best k = min(n, topK) scores of each half in order, and their log-sum-exp.
+ * Without batch norm (`norm` 0), `mean` and `variance` are not read; any buffer may be bound, for example `scores`.
  */
 export const productHalves = defineKernel({
   name: 'product-halves',
@@ -61,7 +61,7 @@ export const productHalves = defineKernel({
   grid: ({ rows }: ProductHalvesSize) => foldGrid(rows),
 });
 
-/** u32 words of `halves`. */
+/** Size of `halves` in u32 words. */
 export function halvesWords(rows: number, k: number): number {
   return 2 * rows * (k + 1);
 }

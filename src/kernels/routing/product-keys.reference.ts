@@ -1,10 +1,10 @@
-/** Sizes of product keys (Lample and others, 2019), and the norm of the queries. */
+/** Sizes of product keys (Lample et al. 2019), and the normalisation of queries. */
 export interface ProductKeysOptions {
   readonly rows: number; // tokens * heads
   readonly heads: number;
   readonly key: number;
   readonly n: number;
-  /** Statistics [heads, 2, key] of a batch-norm without gain on the queries. */
+  /** Running statistics [heads, 2, key] of a batch norm without gain on the queries. */
   readonly norm?: { readonly mean: Float32Array; readonly variance: Float32Array; readonly eps: number };
 }
 

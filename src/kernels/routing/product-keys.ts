@@ -3,10 +3,10 @@ import { invariant } from '../../errors.ts';
 import { foldGrid, gridPart } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-const MAX_KEY = 512; // numbers of a query's half
-const ROWS = 4; // to a workgroup
+const MAX_KEY = 512; // elements of half a query
+const ROWS = 4; // per workgroup
 
-/** What decides the grid: [rows, 2, n] scores. */
+/** Problem size, which determines the grid: [rows, 2, n] scores. */
 export interface ProductKeysSize {
   readonly rows: number; // tokens * heads
   readonly n: number;
@@ -14,8 +14,8 @@ export interface ProductKeysSize {
 }
 
 /**
- * Scores of a router with queries and keys (PEER), for product-halves. Without batch-norm on the queries (`norm` 0)
- * `mean` and `variance` are not read: bind anything, `query` itself for instance.
+ * Scores of a router with queries and keys (PEER), for product-halves. Without batch norm on the queries
+ * (`norm` 0), `mean` and `variance` are not read; any buffer may be bound, for example `query`.
  */
 export const productKeys = defineKernel({
   name: 'product-keys',

@@ -3,17 +3,17 @@ import type { StageParams } from './stages/stage.ts';
 
 const PLAIN: StageParams = { eps: 0, scale: 1, groups: 1, keep: 1 };
 
-/** Sizes of a product-key router, and how scores become weights. */
+/** Sizes of a product-key router (Lample et al. 2019), and its weighting. */
 export interface ProductRouteOptions {
   readonly tokens: number;
   readonly heads: number;
   readonly n: number;
   readonly topK: number;
   readonly logSoftmax: number; // 1: score = log_softmax(row) + log_softmax(column); 0: plain sums
-  readonly weigh: WeighName; // makes weights of the topK scores
-  /** Statistics [2, n] of a batch-norm without gain on the logits. */
+  readonly weigh: WeighName; // weighting of the topK scores
+  /** Running statistics [2, n] of a batch norm without gain on the logits. */
   readonly norm?: { readonly mean: Float32Array; readonly variance: Float32Array; readonly eps: number };
-  /** Look at all n * n sums instead of those that can win. */
+  /** Compare all n * n sums instead of the possible candidates only. */
   readonly bruteForce?: boolean;
 }
 
@@ -56,8 +56,8 @@ export function productRouteReference(logits: Float32Array, options: ProductRout
 }
 
 interface Half {
-  readonly values: Float64Array; // normalised, less the maximum with logSoftmax: sums of equal logits stay equal
-  readonly order: Uint32Array; // elements by descending value, equal ones by ascending number
+  readonly values: Float64Array; // normalised, minus the maximum with logSoftmax: equal logits give equal sums
+  readonly order: Uint32Array; // elements by descending value, on ties by ascending number
   readonly log: number; // log of the sum of exponentials
 }
 

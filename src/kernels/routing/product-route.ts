@@ -7,20 +7,20 @@ import { constants, featuresOf, foldGrid, gridPart, reducePart } from '../common
 import { defineKernel } from '../kernel.ts';
 import { stageOf, type WeighName } from './stages/index.ts';
 
-/** Experts per head that a product router can choose. */
+/** Maximum number of experts per head. */
 export const MAX_ROUTE_TOP_K = 512;
-/** Up to here candidates are ranked by counting: about 280 of them, each compared with all. */
+/** Maximum topK for ranking by counting: about 280 candidates, each compared with all. */
 export const MAX_COUNT_TOP_K = 64;
 const BINS = 256;
 
-/** Pairs of ranks (a, b) that can be among the best topK sums: (a + 1)(b + 1) <= topK. About topK ln topK. */
+/** Number of pairs of ranks (a, b) that can be among the best topK sums, (a + 1)(b + 1) <= topK: about topK ln topK. */
 export function candidateCount(topK: number): number {
   let count = 0;
   for (let a = 1; a <= topK; a += 1) count += Math.floor(topK / a);
   return count;
 }
 
-/** `quad` is `count` in four lanes without workgroup memory, for software adapters. */
+/** A form: ranking by counting or by bins; `quad` is `count` in four lanes without workgroup memory, for software adapters. */
 export type ProductRouteForm = {
   readonly form: 'quad' | 'count' | 'bins';
   readonly subgroups: boolean;
@@ -29,7 +29,7 @@ export type ProductRouteForm = {
 
 const MAX_QUAD_TOP_K = 34; // 127 candidates
 
-/** Whether a variant is right, and not wasteful, for topK experts a head. */
+/** Whether a form is correct and efficient for topK experts per head. */
 export function fitsRoute({ form }: ProductRouteForm, topK: number): boolean {
   switch (form) {
     case 'quad':
@@ -66,18 +66,18 @@ function formParts(form: ProductRouteForm['form']): Part[] {
   }
 }
 
-/** A form of the kernel with its weighting. */
+/** A variant: a form of the kernel with a weighting. */
 export type ProductRouteVariant = ProductRouteForm & { readonly weigh: WeighName };
 
-/** Every form of the kernel with one weighting, of scores: what the engine chooses from. */
+/** Every form of the kernel with one weighting. */
 export function productRouteVariants(weigh: WeighName): ProductRouteVariant[] {
   return FORMS.map((form) => ({ ...form, weigh }));
 }
 
-/** The weightings that product routers have had so far. */
+/** The weightings of the built-in product routers. */
 const LISTED = ['exp', 'softmax'] as const;
 
-/** What decides the grid: a workgroup for each token and head. */
+/** Problem size, which determines the grid: a workgroup per token and head. */
 export interface ProductRouteSize {
   readonly rows: number; // tokens * heads
 }

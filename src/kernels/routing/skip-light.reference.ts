@@ -1,9 +1,9 @@
 import { NO_EXPERT } from './skip-light.ts';
 
 /**
- * Pairs whose weight is below `bound` (as f32) lose it, and their expert too where `dropIds` says so.
+ * Sets weights below `bound` (as f32) to 0 and, with `dropIds`, their ids to NO_EXPERT.
  *
- * ids, weights [pairs] -> the same, changed
+ * ids, weights [pairs] -> changed copies
  */
 export function skipLightReference(
   ids: Uint32Array,

@@ -2,10 +2,10 @@ import source from '../../../shaders/routing/skip-light.wgsl?raw';
 import { foldGrid, gridPart } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** What names no expert. */
+/** The id of no expert. */
 export const NO_EXPERT = 0xffffffff;
 
-/** Leaves out experts of little weight, in place, where somebody chose to. */
+/** Skips experts with a weight below `bound`, in place; opt-in. */
 export const skipLight = defineKernel({
   name: 'skip-light',
   bindings: { ids: 'write', weights: 'write' },

@@ -1,7 +1,7 @@
 /**
  * y[id] = seen(id) ? (x[id] > 0 ? x[id] / penalty : x[id] * penalty) : x[id]
  *
- * logits [vocab], seen [ceil(vocab / 32)] as bits -> y [vocab]
+ * logits [vocab], seen [ceil(vocab / 32)] as bits -> y [vocab]. The repetition penalty of CTRL (Keskar et al. 2019).
  */
 export function logitsPenaltyReference(
   logits: Float32Array,

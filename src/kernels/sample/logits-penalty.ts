@@ -2,12 +2,12 @@ import source from '../../../shaders/sample/logits-penalty.wgsl?raw';
 import { foldGrid, gridPart } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** Words of a bit set over the vocabulary. */
+/** Size in u32 words of a bit set over the vocabulary. */
 export function seenWords(vocab: number): number {
   return Math.ceil(vocab / 32);
 }
 
-/** Repetition penalty over the tokens seen so far, in place. A penalty of 1 changes nothing: skip the dispatch. */
+/** Repetition penalty of the tokens seen so far, in place. A penalty of 1 has no effect: skip the dispatch. */
 export const logitsPenalty = defineKernel({
   name: 'logits-penalty',
   bindings: { seen: 'read', logits: 'write' },

@@ -1,38 +1,38 @@
 /**
- * What sampling leaves for the CPU, in u32 words:
+ * Length of the head of a sample record, the result of sampling that the CPU reads. The record in u32 words:
  *
- *   0  id of the largest logit, the lowest of equals; NOT_FINITE where any logit is infinite or not a number
+ *   0  id of the largest logit, the lowest id on ties; NOT_FINITE if any logit is infinite or NaN
  *   1  that logit (f32 bits)
  *   2  sum over the vocabulary of exp(logit - largest) (f32 bits)
  *   3  sum over the vocabulary of exp((logit - largest) / temperature) (f32 bits)
  *   4  number of candidates: min(64 or 256, vocab)
- *   5  id and logit (f32 bits) of each candidate, the largest logit first, the lower id first among equals
+ *   5  id and logit (f32 bits) of each candidate, in descending order of logits, on ties in ascending order of ids
  *
- * Greedy decoding needs word 0 alone, and an embedding may read it where it is.
+ * Greedy decoding needs word 0 only; an embedding can read it from the record.
  */
 export const RECORD_HEAD_WORDS = 5;
 
-/** In the place of the best id: some logit is infinite or not a number. */
+/** Replaces the best id if a logit is infinite or NaN. */
 export const NOT_FINITE = 0xffffffff;
 
-/** Numbers of candidates that kernels are made for. */
+/** Numbers of candidates with a compiled kernel. */
 export type CandidateCount = 64 | 256;
 
-/** Words of a record with room for this many candidates. */
+/** Size of a record in u32 words. */
 export function recordWords(candidates: number): number {
   return RECORD_HEAD_WORDS + 2 * candidates;
 }
 
-/** Logits after the repetition penalty: the best of them, in order, and what the rest adds up to. */
+/** The best logits after the repetition penalty, in order, and sums over all logits. */
 export interface Candidates {
   readonly ids: Uint32Array;
-  readonly logits: Float32Array; // descending; the lower id first among equals
-  readonly vocab: number; // how many logits there are in all
-  readonly sum: number; // over the whole vocabulary, of exp(logit - largest)
-  readonly temperedSum: number; // over the whole vocabulary, of exp((logit - largest) / temperature)
+  readonly logits: Float32Array; // descending; on ties the lower id first
+  readonly vocab: number; // number of all logits
+  readonly sum: number; // of exp(logit - largest) over the vocabulary
+  readonly temperedSum: number; // over the vocabulary, of exp((logit - largest) / temperature)
 }
 
-/** Reads a record. `undefined`: some logit was not finite. */
+/** Reads a record; undefined if a logit was not finite. */
 export function parseRecord(words: Uint32Array<ArrayBuffer>, vocab: number): Candidates | undefined {
   const [best = NOT_FINITE, , , , count = 0] = words;
   if (best === NOT_FINITE) return undefined;

@@ -1,7 +1,7 @@
 import { NOT_FINITE, RECORD_HEAD_WORDS, recordWords } from './sample-record.ts';
 
 /**
- * The record of sample-record.ts from logits [vocab]: what sample-blocks, sample-rank and sample-pick leave together.
+ * The record of sample-record.ts from logits [vocab]: the combined result of sample-blocks, sample-rank and sample-pick.
  */
 export function sampleReference(
   logits: Float32Array,
@@ -34,9 +34,9 @@ export function sampleReference(
   return words;
 }
 
-/** Ids of the `count` largest logits in order, the lower id first among equals. */
+/** Ids of the `count` largest logits in descending order, on ties the lower id first. */
 export function bestIds(logits: Float32Array, count: number): Uint32Array<ArrayBuffer> {
-  // Only logits at least as large as the count-th can be among them: few are sorted with their ids.
+  // Sort only logits that are at least as large as the count-th with their ids.
   const threshold = logits.toSorted().at(-count) ?? Infinity;
   const ids: number[] = [];
   for (let id = 0; id < logits.length; id += 1) if (logits[id]! >= threshold) ids.push(id);

@@ -10,23 +10,23 @@ import { RECORD_HEAD_WORDS } from './sample-record.ts';
 const samplePart: Part = { name: 'lib/sample.wgsl', text: sampleSource };
 const CANDIDATE_COUNTS = [64, 256] as const;
 
-/** 4-byte words of one block's findings. */
+/** Size of one block's summary in 4-byte words. */
 export const BLOCK_WORDS = 4;
 
 /**
- * Into how many blocks a vocabulary is cut: several hundred, so that ranking them (every block against every other)
- * and ordering what is in the best of them both stay small.
+ * Number of blocks of a vocabulary: several hundred, so that both ranking the blocks (each against all others) and
+ * ordering the logits of the best blocks are cheap.
  */
 export function sampleBlocks(vocab: number): number {
   return Math.ceil(vocab / (vocab <= 16_384 ? 16 : vocab <= 65_536 ? 64 : 128));
 }
 
-/** What decides the grid: one row of logits. */
+/** Problem size, which determines the grid: one row of logits. */
 export interface SampleSize {
   readonly vocab: number;
 }
 
-/** Largest logit and sums of exponentials of each block. Step 1 of 3 from logits to a record. */
+/** Largest logit and sums of exponentials of each block: step 1 of 3 from logits to a record. */
 export const sampleBlocksKernel = defineKernel({
   name: 'sample-blocks',
   bindings: { logits: 'read', found: 'write' },
@@ -38,7 +38,7 @@ export const sampleBlocksKernel = defineKernel({
   grid: ({ vocab }: SampleSize, { wg }) => foldGrid(Math.ceil(sampleBlocks(vocab) / wg)),
 });
 
-/** Order of the best blocks, and the record's head: all that greedy decoding needs. Step 2 of 3. */
+/** Order of the best blocks, and the record's head, which suffices for greedy decoding: step 2 of 3. */
 export const sampleRank = defineKernel({
   name: 'sample-rank',
   bindings: { found: 'read', ranked: 'write', record: 'write' },
@@ -55,7 +55,7 @@ export const sampleRank = defineKernel({
   grid: ({ vocab }: SampleSize, { wg }) => foldGrid(Math.ceil(sampleBlocks(vocab) / wg)),
 });
 
-/** The record's candidates in order. Step 3 of 3. */
+/** The record's candidates in order: step 3 of 3. */
 export const samplePick = defineKernel({
   name: 'sample-pick',
   bindings: { logits: 'read', found: 'read', ranked: 'read', record: 'write' },

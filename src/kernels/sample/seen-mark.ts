@@ -2,7 +2,7 @@ import source from '../../../shaders/sample/seen-mark.wgsl?raw';
 import { foldGrid, gridPart } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** Sets the bits of token ids in the set that `logitsPenalty` reads. Clearing it is a buffer write. */
+/** Sets the bits of token ids in the bit set that `logitsPenalty` reads. A buffer write clears it. */
 export const seenMark = defineKernel({
   name: 'seen-mark',
   bindings: { ids: 'read', seen: 'write' },

@@ -1,4 +1,4 @@
-/** Every stage by role and name. A new one is a row of its role's table; one from outside is registered. */
+/** Every stage by role and name. A new stage is a row of its role's table; `registerStage` adds one from outside. */
 import { AtomoeError } from '../../../errors.ts';
 import { SCORES } from './score.ts';
 import { SELECTIONS } from './select.ts';
@@ -8,7 +8,7 @@ import { WEIGHTINGS } from './weigh.ts';
 /** The built-in stages by role and name. */
 export const STAGES = { score: SCORES, select: SELECTIONS, weigh: WEIGHTINGS } as const;
 
-/** A built-in stage, or one that was registered. */
+/** The name of a score, built in or registered. */
 export type ScoreName = keyof typeof SCORES | (string & {});
 
 /** The name of a selection, built in or registered. */
@@ -28,7 +28,7 @@ function named(role: StageRole): Map<string, Stage> {
 /**
  * Adds a stage from outside the package, for all engines of this thread. The same one may be registered again.
  *
- * @throws {AtomoeError} bad-input - another stage of its role has its name, or it is no stage
+ * @throws {AtomoeError} bad-input - the name is taken in its role, or the object is not a stage
  */
 export function registerStage(stage: Stage): void {
   assertStage(stage);
@@ -51,7 +51,7 @@ function assertStage(stage: Partial<Stage> | null | undefined): void {
   );
 }
 
-/** @throws {AtomoeError} bad-input - no stage of this role has this name */
+/** @throws {AtomoeError} bad-input - this role has no stage of this name */
 export function stageOf<R extends StageRole>(role: R, name: string): Extract<Stage, { role: R }> {
   const found = named(role).get(name);
   if (found) return found as Extract<Stage, { role: R }>;

@@ -3,7 +3,7 @@ import sigmoid from '../../../../shaders/lib/score-sigmoid.wgsl?raw';
 import softmaxSource from '../../../../shaders/lib/score-softmax.wgsl?raw';
 import type { ScoreStage } from './stage.ts';
 
-/** How router logits become affinities. */
+/** The built-in scores, which map router logits to affinities. */
 export const SCORES = {
   softmax: { name: 'softmax', role: 'score', over: 'row', wgsl: softmaxSource, reference: softmax },
   sigmoid: {
@@ -16,7 +16,7 @@ export const SCORES = {
   identity: { name: 'identity', role: 'score', over: 'logit', wgsl: identity, reference: () => {} },
 } as const satisfies Readonly<Record<string, ScoreStage>>;
 
-/** Replaces values by their softmax. */
+/** Replaces values by their softmax: exp(x - max) / sum. */
 export function softmax(row: Float64Array): void {
   let shift = -Infinity;
   for (const value of row) shift = Math.max(shift, value);

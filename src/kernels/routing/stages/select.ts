@@ -3,7 +3,7 @@ import max from '../../../../shaders/lib/select-max.wgsl?raw';
 import twoBest from '../../../../shaders/lib/select-two-best.wgsl?raw';
 import { MASKED, type SelectStage, type StageParams } from './stage.ts';
 
-/** Which experts may be chosen: all, or those of the groups whose best one, or two best, are worth most. */
+/** The built-in selections: all experts, or those of the groups with the largest best value, or the largest sum of two best. */
 export const SELECTIONS = {
   all: { name: 'all', role: 'select', over: 'expert', wgsl: all, reference: () => {} },
   max: {
@@ -22,7 +22,7 @@ export const SELECTIONS = {
   },
 } as const satisfies Readonly<Record<string, SelectStage>>;
 
-const LEAST_IN_PAIR = -1e38; // the sum of two masked values would be no number
+const LEAST_IN_PAIR = -1e38; // the sum of two masked values would overflow
 
 function worthOfTwo(group: Float64Array): number {
   const [first = 0, second] = group.toSorted().reverse();
@@ -30,7 +30,7 @@ function worthOfTwo(group: Float64Array): number {
   return Math.fround(Math.max(first, LEAST_IN_PAIR) + Math.max(second, LEAST_IN_PAIR));
 }
 
-/** Masks the experts of all groups but the `keep` that are worth most; of equal groups the lower one stays. */
+/** Masks the experts of all groups except the `keep` best; ties go to the lower group. */
 export function maskGroups(
   row: Float64Array,
   { groups, keep }: Pick<StageParams, 'groups' | 'keep'>,
@@ -46,7 +46,7 @@ export function maskGroups(
   }
 }
 
-/** The indices of the `count` largest values above `limit`, largest first, ties to the lower index. */
+/** The indices of the `count` largest values above `limit`, largest first, on ties the lower index. */
 export function largest(values: Float64Array, count: number, limit = -Infinity): number[] {
   const best: { readonly value: number; readonly index: number }[] = [];
   for (const [index, value] of values.entries()) {

@@ -1,6 +1,6 @@
-/** The parts of a router's rule: some lines of WGSL that are linked into its kernel, and their reference on the CPU. */
+/** The stages of a routing rule: WGSL functions linked into the gate kernel, and their CPU reference. */
 
-/** The numbers of a rule, as every stage may use them. */
+/** The parameters of a rule, available to every stage. */
 export interface StageParams {
   readonly eps: number;
   readonly scale: number; // of the final weights
@@ -11,26 +11,26 @@ export interface StageParams {
 interface Part<Role extends string> {
   readonly name: string; // in rules, and in the keys of kernels
   readonly role: Role;
-  /** What kernels call, which depends on the role. `shaders/lib` has those of the built-in stages. */
+  /** The functions that kernels call, which depend on the role. `shaders/lib` has those of the built-in stages. */
   readonly wgsl: string;
 }
 
-/** Turns a router's logits into affinities. */
+/** Maps router logits to affinities. */
 export interface ScoreStage extends Part<'score'> {
   /**
-   * - `logit`: each by itself; WGSL `fn score(logit: f32) -> f32`
-   * - `row`: by all logits of a token; see shaders/lib/score-softmax.wgsl
+   * - `logit`: each logit separately; WGSL `fn score(logit: f32) -> f32`
+   * - `row`: all logits of a token; WGSL as in shaders/lib/score-softmax.wgsl
    */
   readonly over: 'logit' | 'row';
   /** @param row - logits [experts], replaced by affinities */
   readonly reference: (row: Float64Array, params: StageParams) => void;
 }
 
-/** Says which experts may be chosen: the best of them are. */
+/** Restricts the experts that may be chosen. */
 export interface SelectStage extends Part<'select'> {
   /**
    * - `expert`: by each expert's selection value; WGSL `fn may_choose(e: u32, value: f32) -> bool`
-   * - `groups`: those of the groups that are worth most; WGSL `fn group_worth(start: u32, size: u32) -> f32`, over
+   * - `groups`: those of the groups with the largest values; WGSL `fn group_worth(start: u32, size: u32) -> f32`, over
    *   `selection_at(e: u32) -> f32` and `MASKED`, as shaders/lib/select-max.wgsl
    */
   readonly over: 'expert' | 'groups';
@@ -38,17 +38,17 @@ export interface SelectStage extends Part<'select'> {
   readonly reference: (row: Float64Array, params: StageParams) => void;
 }
 
-/** Makes weights of the chosen experts' values; WGSL as in shaders/lib/weigh-none.wgsl. */
+/** Maps the values of the chosen experts to weights; WGSL as in shaders/lib/weigh-none.wgsl. */
 export interface WeighStage extends Part<'weigh'> {
-  readonly from: 'affinity' | 'logits'; // which values
-  /** @param row - values of the experts chosen, best first, replaced by their weights */
+  readonly from: 'affinity' | 'logits'; // the source of the values
+  /** @param row - values of the chosen experts, best first, replaced by weights */
   readonly reference: (row: Float64Array, params: StageParams) => void;
 }
 
 /** A stage of a router. */
 export type Stage = ScoreStage | SelectStage | WeighStage;
 
-/** What a stage does: score, select or weigh. */
+/** The role of a stage: score, select or weigh. */
 export type StageRole = Stage['role'];
 
 /** The selection value of an expert that may not be chosen. */

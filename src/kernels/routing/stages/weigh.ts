@@ -7,8 +7,8 @@ import { softmax } from './score.ts';
 import type { WeighStage } from './stage.ts';
 
 /**
- * What the chosen experts' affinities are divided by: nothing; sum + eps; max(sum, eps). `softmax` takes the softmax of their
- * logits instead, `exp` the exponentials of what are logarithms.
+ * The built-in weightings: affinities unchanged, divided by sum + eps, or by max(sum, eps); `softmax` of the logits; `exp` of
+ * values that are logarithms. All are multiplied by `scale`.
  */
 export const WEIGHTINGS = {
   none: {
