@@ -8,6 +8,6 @@ test.each([0, 1, 65_535, 65_536, 131_070, 131_071, 10_000_019])(
     expect(x).toBeLessThanOrEqual(65_535);
     expect(z).toBe(1);
     expect(x * y).toBeGreaterThanOrEqual(groups);
-    expect(x * y - groups).toBeLessThan(Math.max(1, y)); // a ragged last row at most
+    expect(x * y - groups).toBeLessThan(Math.max(1, y)); // at most one partial row
   },
 );

@@ -1,6 +1,6 @@
 /**
- * WGSL leaves a compiler free to reorder float arithmetic, and Metal's does. No adapter here does, so this is shown on the
- * text: where it would matter, nothing is left to reorder.
+ * WGSL permits compilers to reorder float arithmetic, and Metal's does. The adapters of the tests do not, so these tests check
+ * the text: where the order matters, there is no float arithmetic to reorder.
  */
 import { expect, test } from 'vitest';
 import dotQ40 from '../../shaders/lib/dot-q4_0.wgsl?raw';
@@ -8,7 +8,7 @@ import dotQ80 from '../../shaders/lib/dot-q8_0.wgsl?raw';
 import bins from '../../shaders/lib/product-bins.wgsl?raw';
 import { allPrograms } from './index.ts';
 
-/** Masks of the integers that are taken out of words, and what is taken off them as floats. */
+/** Masks of the integers that are extracted from words, and the offsets subtracted from them as floats. */
 function offsets(text: string): { mask: number; offset: number }[] {
   const uses = text.matchAll(/whole_(?:nibbles|bytes)\([^;]*?,\s*(0x[0-9a-f]{8})u,\s*(?:0x1p(\d+)f|0\.0)\)/g);
   return [...uses].map(([, mask, power]) => ({
@@ -40,13 +40,13 @@ test.each([
   }
 });
 
-test('no shader makes floats of integers by the mantissa of a large number', () => {
+test('no shader converts integers to floats by the mantissa of a large number', () => {
   const texts = new Map(allPrograms.flatMap(({ parts }) => parts.map(({ name, text }) => [name, text])));
   expect(texts.size).toBeGreaterThan(50);
   for (const [name, text] of texts) expect(text, name).not.toMatch(/0x4b[0-9a-f]{6}u|83886\d\d\.0/);
 });
 
-test('product bins: sums are compared and counted with as integers', () => {
+test('product bins: sums are compared and binned as integers', () => {
   const code = bins.replaceAll(/\/\/.*| /g, '');
   const floats = code.split('\n').filter((line) => /f32|candidate_sum/.test(line));
   expect(floats).toEqual([

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { cross, pairs } from './kernel.ts';
 
-test('pairs: each two values of two choices meet, in few rows', () => {
+test('pairs: every pair of values of two choices occurs, in few rows', () => {
   const choices = { a: [1, 2, 3, 4], b: ['x', 'y', 'z'], c: [true, false], d: ['p', 'q', 'r'] } as const;
   const rows = pairs(choices);
   const names = ['a', 'b', 'c', 'd'] as const;

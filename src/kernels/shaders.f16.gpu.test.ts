@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Gpu } from '../gpu/device.ts';
 import { allPrograms } from './index.ts';
 
-/** In Firefox this is naga: the second compiler that has to agree with what Dawn accepts in shaders.test.ts. */
+/** In Firefox this is naga, a second compiler that must accept the same programs as Dawn in shaders.test.ts. */
 const gpu = await Gpu.open({ features: ['shader-f16', 'subgroups'] });
 const legal = allPrograms.filter(({ features }) => features.every((feature) => gpu.features.has(feature)));
 

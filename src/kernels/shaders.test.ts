@@ -5,10 +5,10 @@ import { Gpu } from '../gpu/device.ts';
 import { link } from '../gpu/program.ts';
 import { allPrograms } from './index.ts';
 
-const dawn = create(['backend=null']); // compiles everything that Chrome's front end would, and runs nothing
+const dawn = create(['backend=null']); // compiles with Chrome's front end and executes nothing
 const devices = new Map<string, Promise<Gpu>>();
 
-/** A device with exactly the features that a program declares, so that a missing `enable` shows. */
+/** A device with exactly the features that a program declares, which reveals a missing `enable`. */
 function deviceFor(features: (typeof allPrograms)[number]['features']): Promise<Gpu> {
   const key = features.join();
   const open = devices.get(key) ?? Gpu.open({ gpu: dawn, features });
@@ -18,7 +18,7 @@ function deviceFor(features: (typeof allPrograms)[number]['features']): Promise<
 
 afterAll(async () => {
   for (const gpu of devices.values()) (await gpu).dispose();
-  void dawn; // Dawn goes when this object is collected: keep it reachable until here
+  void dawn; // Dawn is destroyed when this object is collected: keep it reachable until here
 });
 
 const cases = allPrograms.map((program) => [program.key, program] as const);

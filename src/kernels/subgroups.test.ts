@@ -1,6 +1,6 @@
 /**
- * The sums over subgroups, on subgroups of any size and shape. No adapter here has other subgroups than four or eight lanes in
- * order, so their built-in functions are replaced by ones that look up in a table which lanes belong together.
+ * Sums over subgroups of any size and shape. The adapters of the tests have subgroups of four or eight consecutive lanes only,
+ * so the built-in functions are replaced by functions that read the mapping of lanes to subgroups from a table.
  */
 import { afterAll, describe, expect, test } from 'vitest';
 import { create } from 'webgpu';
@@ -18,47 +18,47 @@ const dawn = create(['enable-dawn-features=disable_workgroup_init']);
 const gpu = await Gpu.open({ gpu: dawn });
 afterAll(() => {
   gpu.dispose();
-  void dawn; // Dawn goes when this object is collected
+  void dawn; // Dawn is destroyed when this object is collected
 });
 
-/** `lanes`: which subgroup each lane of the workgroup is in. All four functions are called by all lanes together. */
-const STAND_INS = `
+/** `lanes`: the subgroup of each lane of the workgroup. All functions are called in uniform control flow. */
+const SIMULATED = `
 override WG: u32;
 @group(0) @binding(0) var<storage, read> lanes: array<u32>;
 @group(0) @binding(1) var<storage, read> values: array<f32>;
 @group(0) @binding(2) var<storage, read_write> result: array<f32>;
-var<workgroup> told: array<Told, WG>;
+var<workgroup> shared_values: array<Value, WG>;
 var<private> own_lane: u32;
 
-fn tell(value: Told) {
+fn share(value: Value) {
   workgroupBarrier();
-  told[own_lane] = value;
+  shared_values[own_lane] = value;
   workgroupBarrier();
 }
 
-fn stand_in_add(value: Told) -> Told {
-  tell(value);
-  var sum = Told();
+fn simulated_add(value: Value) -> Value {
+  share(value);
+  var sum = Value();
   for (var other = 0u; other < WG; other++) {
     if (lanes[other] == lanes[own_lane]) {
-      sum += told[other];
+      sum += shared_values[other];
     }
   }
   return sum;
 }
 
-fn stand_in_max(value: Told) -> Told {
-  tell(value);
+fn simulated_max(value: Value) -> Value {
+  share(value);
   var largest = value;
   for (var other = 0u; other < WG; other++) {
     if (lanes[other] == lanes[own_lane]) {
-      largest = max(largest, told[other]);
+      largest = max(largest, shared_values[other]);
     }
   }
   return largest;
 }
 
-fn stand_in_size() -> u32 {
+fn simulated_size() -> u32 {
   var size = 0u;
   for (var other = 0u; other < WG; other++) {
     size += u32(lanes[other] == lanes[own_lane]);
@@ -66,7 +66,7 @@ fn stand_in_size() -> u32 {
   return size;
 }
 
-fn stand_in_rank() -> u32 {
+fn simulated_rank() -> u32 {
   var rank = 0u;
   for (var other = 0u; other < own_lane; other++) {
     rank += u32(lanes[other] == lanes[own_lane]);
@@ -74,7 +74,7 @@ fn stand_in_rank() -> u32 {
   return rank;
 }
 
-fn stand_in_lowest() -> u32 {
+fn simulated_lowest() -> u32 {
   var lowest = own_lane;
   for (var other = WG; other > 0u; other--) {
     lowest = select(lowest, other - 1u, lanes[other - 1u] == lanes[own_lane]);
@@ -82,40 +82,40 @@ fn stand_in_lowest() -> u32 {
   return lowest;
 }`;
 
-/** Every built-in function that the libraries use; another would not compile here. */
+/** Replaces every built-in function that the libraries use; others fail to compile. */
 function replaced(text: string): string {
   return text
-    .replaceAll('subgroupAdd(1u)', 'stand_in_size()')
-    .replaceAll('subgroupExclusiveAdd(1u)', 'stand_in_rank()')
-    .replaceAll('subgroupMin(lane)', 'stand_in_lowest()')
-    .replaceAll('subgroupAdd(', 'stand_in_add(')
-    .replaceAll('subgroupMax(', 'stand_in_max(');
+    .replaceAll('subgroupAdd(1u)', 'simulated_size()')
+    .replaceAll('subgroupExclusiveAdd(1u)', 'simulated_rank()')
+    .replaceAll('subgroupMin(lane)', 'simulated_lowest()')
+    .replaceAll('subgroupAdd(', 'simulated_add(')
+    .replaceAll('subgroupMax(', 'simulated_max(');
 }
 
 const SPREAD = 'vec4<f32>(v, 2.0 * v, 3.0 * v, 4.0 * v)';
 const LIBRARIES = {
   reduce: {
-    told: 'f32',
+    type: 'f32',
     text: reduce,
-    // twice, since the second call finds the scratch of the first
+    // twice, since the second call reuses the scratch memory of the first
     sum: 'reduce_sum(v, lane) + 0.0 * reduce_max(v, lane) + reduce_sum(v, lane)',
     factor: 2,
   },
-  'reduce, the largest': { told: 'f32', text: reduce, sum: 'reduce_max(v, lane)', factor: 0 },
+  'reduce, maximum': { type: 'f32', text: reduce, sum: 'reduce_max(v, lane)', factor: 0 },
   reduce4: {
-    told: 'vec4<f32>',
+    type: 'vec4<f32>',
     text: reduce4,
     sum: `reduce4(${SPREAD}, lane).w + reduce4(${SPREAD}, lane).x`,
     factor: 5,
   },
   'team of rows-1': {
-    told: 'vec4<f32>',
+    type: 'vec4<f32>',
     text: `alias Acc = vec4<f32>;\n${rows1}\n${team}`,
     sum: `team_sum(${SPREAD}, lane).w`,
     factor: 4,
   },
   'team of rows-4': {
-    told: 'vec4<f32>',
+    type: 'vec4<f32>',
     text: `alias Acc = mat4x4<f32>;\n${rows4}\n${team}`,
     sum: `team_sum(Acc(${SPREAD}, ${SPREAD}, ${SPREAD}, ${SPREAD}), lane)[2].y`,
     factor: 2,
@@ -129,7 +129,7 @@ const probe = defineKernel({
   params: {},
   variants: [] as readonly { readonly library: Library; readonly wg: number }[],
   parts: ({ library }) => {
-    const { told, text, sum } = LIBRARIES[library];
+    const { type, text, sum } = LIBRARIES[library];
     const main = `
       @compute @workgroup_size(WG)
       fn main(@builtin(local_invocation_index) lane: u32) {
@@ -138,7 +138,7 @@ const probe = defineKernel({
         result[lane] = ${sum};
       }`;
     return [
-      { name: 'stand-ins', text: `alias Told = ${told};\n${STAND_INS}` },
+      { name: 'simulated', text: `alias Value = ${type};\n${SIMULATED}` },
       { name: library, text: replaced(text) },
       { name: 'main', text: main },
     ];
@@ -159,7 +159,7 @@ const SHAPES: Readonly<Record<string, (wg: number) => number[]>> = {
     ]),
   ),
   'of 16, the last half empty': (wg) => lanesOf(wg, (lane) => Math.floor((lane + 8) / 16)),
-  'of differing sizes': (wg) => lanesOf(wg, (lane) => Math.floor(Math.sqrt(lane))),
+  'of different sizes': (wg) => lanesOf(wg, (lane) => Math.floor(Math.sqrt(lane))),
   'every fourth lane': (wg) => lanesOf(wg, (lane) => lane % 4),
   'at random': (wg) => lanesOf(wg, () => Math.floor(5 * next())),
   'of one': (wg) => lanesOf(wg, (lane) => lane),
@@ -171,7 +171,7 @@ function lanesOf(wg: number, subgroupOf: (lane: number) => number): number[] {
 
 describe.each(Object.keys(LIBRARIES) as Library[])('%s', (library) => {
   test.each(library.startsWith('team') ? [32] : [32, 64, 256])('%i lanes', async (wg) => {
-    // Whole numbers: sums are exact in any order.
+    // Integers: sums are exact in any order.
     const values = Float32Array.from({ length: wg }, () => Math.floor(200 * next()) - 100);
     const sum = values.reduce((total, value) => total + value, 0);
     const { factor } = LIBRARIES[library];

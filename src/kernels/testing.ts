@@ -1,4 +1,4 @@
-/** What kernel tests share: a device, random inputs, poisoned outputs, honest comparisons. Not part of the library. */
+/** Shared by kernel tests: a device, random inputs, poisoned outputs, comparisons. Not part of the library. */
 import { slice, type Buffer } from '../gpu/buffer.ts';
 import { Gpu } from '../gpu/device.ts';
 import { bind } from '../gpu/pipeline.ts';
@@ -10,14 +10,14 @@ import { program, type Kernel, type Variant } from './kernel.ts';
 /** Contents of a buffer. */
 export type Values = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
 
-/** The lane that runs what needs shader-f16; the other runs everything else. */
+/** The lane that runs variants with shader-f16; Chromium runs all others. */
 export const isFirefox = import.meta.env?.['VITE_ATOMOE_LANE'] === 'firefox';
 
-/** The lane that runs what needs shader-f16 and subgroups. */
+/** The lane that runs variants with shader-f16 and subgroups. */
 const isMesa = import.meta.env?.['VITE_ATOMOE_LANE'] === 'mesa';
 
 let shared: Promise<Gpu> | undefined;
-let entry: GPU | undefined; // kept reachable: Dawn goes when it is collected
+let entry: GPU | undefined; // kept reachable: Dawn is destroyed when it is collected
 
 async function openShared(): Promise<Gpu> {
   if (!globalThis.navigator?.gpu) {
@@ -37,8 +37,8 @@ export async function testGpu(): Promise<Gpu> {
 }
 
 /**
- * The variants of a kernel that the device at hand can run, of those wanted. In Firefox only those with f16 activations,
- * where a kernel has any, and on Mesa only those with f16 activations and subgroups: Chromium runs the others.
+ * The given variants of a kernel that this device can run: in Firefox only those with f16 activations, if a kernel has any,
+ * and on Mesa only those with f16 activations and subgroups. Chromium runs the others.
  */
 export function runnable<V extends Variant>(
   gpu: Gpu,
@@ -55,10 +55,10 @@ export function runnable<V extends Variant>(
   return (isFirefox && halves.length > 0 ? halves : legal).filter(isWanted);
 }
 
-/** `npm test` rather than `npm run test:all` or a file by itself. */
+/** Whether this is `npm test`, not `npm run test:all` or a single file. */
 const isQuick = import.meta.env?.['VITE_ATOMOE_TESTS'] === 'quick';
 
-/** In `npm test` as few of the variants as show every value of every property once; else all of them. */
+/** In `npm test`, a small set of variants with every value of every property; otherwise all of them. */
 export function quickly<V extends Variant>(variants: readonly V[]): readonly V[] {
   if (!isQuick) return variants;
   const seen = new Set<string>();
@@ -70,7 +70,7 @@ export function quickly<V extends Variant>(variants: readonly V[]): readonly V[]
   });
 }
 
-/** Mulberry32: a seeded stream of uniform numbers in [0, 1). */
+/** Mulberry32: a seeded generator of uniform numbers in [0, 1). */
 export function randomStream(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -91,7 +91,7 @@ export function randomNormal(count: number, seed: number, deviation = 1): Float3
   return values;
 }
 
-/** An output: how many elements of which type. It is poisoned before the run, so a kernel that writes nothing fails. */
+/** An output: number and type of elements. It is filled with poison before the run, so that a kernel that writes nothing fails. */
 export interface Output {
   readonly type: 'f32' | 'u32' | 'f16';
   readonly count: number;
@@ -99,13 +99,12 @@ export interface Output {
 
 const POISON = 0x7ac0ffee; // a finite f32 near 5e35; as two halves: NaN and a large number
 
-/** What an f32 output holds where a kernel wrote nothing. */
+/** The value of an f32 output element that a kernel did not write. */
 export const UNWRITTEN = new Float32Array(Uint32Array.of(POISON).buffer)[0] ?? NaN;
 
 /**
  * Runs one dispatch of a kernel. `read` bindings are given as values; `write` bindings as an `Output`, or as values
- * where the kernel updates what is there. Returns what is in each `write` binding afterwards (f16 comes back as
- * its bits).
+ * if the kernel updates them. Returns the contents of each `write` binding afterwards (f16 as bits).
  */
 export async function runKernel<
   const B extends Record<string, Access>,
@@ -178,18 +177,18 @@ function typedLike(bytes: ArrayBuffer, like: Values): Values {
   );
 }
 
-/** Activations as a `scalar` binding wants them. */
+/** Activations in the type of a `scalar` binding. */
 export function scalars(values: Float32Array<ArrayBuffer>, scalar: 'f32' | 'f16'): Values {
   return scalar === 'f32' ? values : f32ArrayToF16(values);
 }
 
-/** What a `scalar` binding held, as numbers. */
+/** The contents of a `scalar` binding as f32. */
 export function numbers(values: Values): Float32Array<ArrayBuffer> {
   if (values instanceof Float32Array) return values;
   return Float32Array.from(values, values instanceof Uint16Array ? f16ToF32 : Number);
 }
 
-/** The values that a `scalar` binding really holds: rounded to f16 where it is f16. */
+/** The values that a `scalar` binding can represent: rounded to f16 if it is f16. */
 export function rounded(values: Float32Array<ArrayBuffer>, scalar: 'f32' | 'f16'): Float32Array<ArrayBuffer> {
   return numbers(scalars(values, scalar));
 }
@@ -200,7 +199,7 @@ export function tolerance(scalar: 'f32' | 'f16'): { absolute: number; relative: 
 }
 
 /**
- * Throws unless |got - want| <= absolute + relative * |want| everywhere; the message has the worst five.
+ * Throws unless |got - want| <= absolute + relative * |want| everywhere; the message lists the five largest errors.
  */
 export function expectClose(
   got: ArrayLike<number>,

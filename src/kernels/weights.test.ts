@@ -25,7 +25,7 @@ const kernels = [
   atomicCombine,
 ].map(({ name, variants }) => [name, { variants }] as const);
 
-/** What a variant says of how the work is divided: all but types, formats and what is bound. */
+/** The division of work in a variant: all properties except types, formats and bindings. */
 function scheduleOf(variant: Readonly<Record<string, unknown>>): string {
   const { scalar: _scalar, out: _out, format: _format, bias: _bias, pools: _pools, ...rest } = variant;
   return JSON.stringify(rest);
@@ -38,7 +38,7 @@ describe.each(kernels)('%s', (_name, { variants }) => {
     expect(pairs.size).toBe(schedules.size * BUILT_IN_FORMATS.length);
   });
 
-  test('what it lists, the engine can ask for', () => {
+  test('its listed variants are variants that the engine can use', () => {
     for (const format of BUILT_IN_FORMATS) {
       const all = inFormat<{ readonly format: string }>({ variants }, format);
       expect(all).toEqual(expect.arrayContaining(variants.filter((variant) => variant.format === format)));
@@ -46,7 +46,7 @@ describe.each(kernels)('%s', (_name, { variants }) => {
   });
 });
 
-test('pairs have f32 activations; what forms differ in otherwise takes turns', () => {
+test('combined variants have f32 activations and cycle through the other properties', () => {
   const halves = { scalar: 'f16', pools: 1 } as const;
   const listed = listFormats([[halves, { scalar: 'f32', pools: 1 }, { scalar: 'f32', pools: 4 }]]);
   expect(listed.slice(0, 3).map(({ format, scalar }) => `${format} ${scalar}`)).toEqual([

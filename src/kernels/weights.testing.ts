@@ -1,10 +1,10 @@
-/** Random weight matrices in every format, for kernel tests. What they mean is what the format's `decode` says. */
+/** Random weight matrices in every format, for kernel tests. The format's `decode` defines their values. */
 import { invariant } from '../errors.ts';
 import { weightFormat, type FormatName } from '../weights/formats/index.ts';
 import { randomNormal, randomStream } from './testing.ts';
 import { inFormat } from './weights.ts';
 
-/** The kernel with every form in one format, where it lists only some. */
+/** The kernel with every form in one format, of which it lists only some. */
 export function withFormat<
   V extends { readonly format: FormatName },
   K extends { readonly variants: readonly V[] },
@@ -16,16 +16,16 @@ export function withFormat<
 }
 
 export interface TestWeights {
-  readonly words: Uint32Array<ArrayBuffer>; // what is bound
-  readonly scales: number; // the param: first word of the scales
-  readonly values: Float32Array<ArrayBuffer>; // [rows, cols] what the kernel should see
+  readonly words: Uint32Array<ArrayBuffer>; // contents of the binding
+  readonly scales: number; // parameter: first word of the scales
+  readonly values: Float32Array<ArrayBuffer>; // [rows, cols] expected decoded values
 }
 
-/** Of formats with scales the quants are any bits at all, and some scales are negative, as ggml's may be. */
+/** In formats with scales, quants are random bits and some scales are negative, as in ggml files. */
 export function testWeights(name: FormatName, rows: number, cols: number, seed: number): TestWeights {
   const { encode, decode, planes, block } = weightFormat(name);
   const [quants, scales] = planes(rows, cols);
-  // Random quants make larger values than those that were encoded.
+  // Random quants give larger values than encoded ones.
   const encoded = encode?.(randomNormal(rows * cols, seed, scales ? 0.16 : 0.5), rows, cols);
   invariant(encoded, () => `nothing is encoded as ${name}`);
   const words = new Uint32Array(4 * Math.ceil(encoded.byteLength / 16)); // bindings are whole vec4s

@@ -59,13 +59,13 @@ async function scores(variant: ExpertVariant, options: Case, held: AtomicTable) 
   return neurons;
 }
 
-/** Activations out of `neurons`. */
+/** The activations in `neurons`. */
 function activationsOf(neurons: ArrayLike<number>): Float32Array {
   const words = Uint32Array.from(neurons);
   return new Float32Array(words.buffer).filter((_, at) => at % 2 === 0);
 }
 
-/** What the first half would leave behind, by the reference. */
+/** The result of the first half, by the reference. */
 function neuronsOf(options: Case, held: AtomicTable): Uint32Array<ArrayBuffer> {
   const { x, ids } = inputs(options);
   const activations = atomicScoresReference(x, ids, { ...options, ...pageOptions(held) });
@@ -143,7 +143,7 @@ describe.each(quickly(combineVariants).map((variant) => [atomicCombine.key(varia
   },
 );
 
-/** Shapes are varied with one format and in every way to divide the work. */
+/** Shapes are varied with one format and every division of work. */
 const forms = {
   scores: runnable(gpu, withFormat(atomicScores, 'f16')).filter(
     ({ pools, scalar }) => pools === 1 && scalar === 'f32',
@@ -167,7 +167,7 @@ describe.each([
       ids: Uint32Array.from({ length: 70 }, (_, at) => (35 - at / 2) | 0).map((id) => id % 35),
     },
   ],
-  ['the same expert again and again', { topK: 70, ids: new Uint32Array(210).fill(33) }],
+  ['the same expert for all pairs', { topK: 70, ids: new Uint32Array(210).fill(33) }],
   ['128 experts', { topK: 128 }],
   ['hidden 8', { hidden: 8 }],
   ['hidden 32', { hidden: 32 }],
@@ -188,7 +188,7 @@ test.each([0, 1, 2, 3, 4])('activation %i', async (act) => {
   for (const variant of forms.scores) await checkScores(variant, { act });
 });
 
-test('the same bits for a token alone and among others', async () => {
+test('a token has the same bits alone and in a batch', async () => {
   for (const variant of forms.combine) {
     const held = atomicTable(variant.format, variant.pools, { ...PAGES, hidden: 96 });
     const all = await combine(variant, control, held);

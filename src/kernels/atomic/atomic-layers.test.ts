@@ -1,4 +1,4 @@
-/** The references against known answers: whole layers by hand, from files. */
+/** The references against known results: whole layers, computed by hand or read from files. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { activate } from '../core/activation.reference.ts';
@@ -77,7 +77,7 @@ function omniOutput(layer: OmniLayer, { ids, weights }: ProductRoute, pageExpert
   return { routed, y: routed.map((value, at) => value + shares[at]!) };
 }
 
-/** Weights by a formula that other implementations can repeat: f(a, b, s) = ((7 a + 3 b + s) mod 11 - 5) / 10. */
+/** Weights by a formula that other implementations can reproduce: f(a, b, s) = ((7 a + 3 b + s) mod 11 - 5) / 10. */
 function goldenLayer(): OmniLayer {
   const matrix = (rows: number, cols: number, s: number) =>
     Float32Array.from({ length: rows * cols }, (_, at) => {
@@ -156,7 +156,7 @@ function get(layer: Layer, name: string): Float32Array {
   return tensor;
 }
 
-/** Ids wherever no neighbour is nearer than 1e-4. */
+/** Compares ids except where adjacent scores differ by less than 1e-4. */
 function expectIds(got: Uint32Array, want: Float32Array, scores: Float32Array): void {
   let compared = 0;
   for (let at = 0; at < want.length; at += 1) {

@@ -99,7 +99,7 @@ const shapes: [string, Partial<Case>][] = [
   ['hidden 1024', { hidden: 1024 }],
 ];
 
-/** Shapes are varied with one format and in every way to divide the work. */
+/** Shapes are varied with one format and every division of work. */
 const forms = runnable(gpu, withFormat(atomicScoresGrouped, 'f16')).filter(
   ({ pools, scalar }) => pools === 1 && scalar === 'f32',
 );

@@ -7,7 +7,7 @@ import type { FormatName } from '../../weights/formats/index.ts';
 
 export interface AtomicTable {
   readonly pools: Readonly<Record<string, Values>>; // pool0, ...
-  readonly table: Uint32Array<ArrayBuffer>; // one unused entry, then a slot for each page
+  readonly table: Uint32Array<ArrayBuffer>; // one unused entry, then a slot per page
   readonly params: {
     readonly page_experts: number;
     readonly table_base: number;
@@ -73,7 +73,7 @@ export function atomicTable(
   };
 }
 
-/** Random ids, duplicates possible, as published benchmarks draw them. */
+/** Random ids with possible duplicates, as in published benchmarks. */
 export function randomIds(count: number, experts: number, seed: number): Uint32Array<ArrayBuffer> {
   const next = randomStream(seed);
   return Uint32Array.from({ length: count }, () => Math.floor(experts * next()));

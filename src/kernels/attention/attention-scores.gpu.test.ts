@@ -9,7 +9,7 @@ const gpu = await testGpu();
 const variants = runnable(gpu, attentionScores);
 type ScoresVariant = (typeof variants)[number];
 
-/** Both halves, the records passed on as numbers. */
+/** Runs both halves, with the records read back between them. */
 async function run(
   variant: ScoresVariant,
   options: AttentionOptions,

@@ -106,13 +106,13 @@ test('two runs give the same bits', async () => {
   }
 });
 
-test('a token does not depend on its neighbours', async () => {
+test('a token does not depend on other tokens of the batch', async () => {
   const variant = variants.find(({ split: is, rows }) => !is && rows === 4)!;
   const [head, both] = [{ ...CONTROL, tokens: 1 }, CONTROL];
   const alone = await run(variant, head, 1);
   const together = await run(variant, both, 1);
   const inputs = (options: AttentionOptions) => attentionCase(options, variant.scalar).buffers;
-  expect(inputs(head).q).toEqual(inputs(both).q.slice(0, inputs(head).q.length)); // same stream of numbers
+  expect(inputs(head).q).toEqual(inputs(both).q.slice(0, inputs(head).q.length)); // same random numbers
   expect(together.slice(0, alone.length)).toEqual(alone);
 });
 
@@ -128,7 +128,7 @@ test.each([
   expect(attentionSplits(keys, workgroups)).toBe(splits);
 });
 
-test('the reference gives a hand-worked mean', () => {
+test('the reference gives a hand-computed mean', () => {
   const options = { tokens: 1, past: 1, heads: 1, kvHeads: 1, headDim: 1, scale: 1, window: 0 };
   const q = new Float32Array([1]);
   const k = new Float32Array([0, Math.log(3)]); // weights 1 and 3

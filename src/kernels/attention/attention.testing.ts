@@ -1,4 +1,4 @@
-/** What the tests of all attention kernels share: one control case, its inputs and the right answer. */
+/** Shared by the tests of all attention kernels: a control case, its inputs and the expected result. */
 import type { Scalar } from '../common.ts';
 import { attentionReference, type AttentionOptions } from './attention.reference.ts';
 import { randomNormal, rounded, scalars } from '../testing.ts';
@@ -13,7 +13,7 @@ export const CONTROL: AttentionOptions = {
   window: 0,
 };
 
-/** Around the control case, one thing at a time. */
+/** Variations of the control case, one property each. */
 export const ATTENTION_CASES: readonly Partial<AttentionOptions>[] = [
   { tokens: 1, past: 0 },
   { tokens: 8 },
@@ -37,7 +37,7 @@ export const ATTENTION_CASES: readonly Partial<AttentionOptions>[] = [
   { scale: 3 },
 ];
 
-/** The largest shape that the issue names. */
+/** The largest shape under test. */
 export const LONG: AttentionOptions = {
   tokens: 1,
   past: 4097,
@@ -48,7 +48,7 @@ export const LONG: AttentionOptions = {
   window: 0,
 };
 
-/** Inputs with spread-out scores; rows behind the last visible key hold large numbers that must not be read. */
+/** Inputs with spread-out scores; rows after the last visible key hold large numbers that must not be read. */
 export function attentionCase(options: AttentionOptions, scalar: Scalar) {
   const { tokens, past, heads, kvHeads, headDim } = options;
   const row = kvHeads * headDim;
@@ -68,12 +68,12 @@ export function attentionCase(options: AttentionOptions, scalar: Scalar) {
       head_dim: headDim,
       scale: options.scale,
       window: options.window,
-      first_group: 0, // of the kernels that can be cut
+      first_group: 0, // of kernels whose dispatches can be divided
     },
   };
 }
 
-/** Normally distributed values that repeat after a prime number of them: long caches are quick to make. */
+/** Normally distributed values, repeated with a prime period, so that long caches are fast to generate. */
 function cycled(count: number, seed: number): Float32Array<ArrayBuffer> {
   const once = randomNormal(Math.min(count, 65_537), seed);
   const values = new Float32Array(count);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ropeAngles, ropeFrequencies } from './rope-angles.ts';
 
-test('position 1 turns by theta^(-2i / dim)', () => {
+test('position 1 rotates by theta^(-2i / dim)', () => {
   const table = ropeAngles({ theta: 100, rotaryDim: 4, positions: 3 });
   const want = [1, 0, 1, 0, Math.cos(1), Math.sin(1), Math.cos(0.1), Math.sin(0.1)]; // 100^0, 100^(-1/2)
   expect([...table.slice(0, 8)]).toEqual(want.map(Math.fround));
@@ -18,7 +18,7 @@ test('linear scaling divides every frequency', () => {
   expect([...scaled]).toEqual([...plain].map((value) => value / 4));
 });
 
-test('llama3 scaling keeps short waves, divides long ones and blends between', () => {
+test('llama3 scaling keeps high frequencies, divides low ones and interpolates between', () => {
   const options = { factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalPositions: 8192 };
   const plain = ropeFrequencies(500_000, 128);
   const scaled = ropeFrequencies(500_000, 128, { kind: 'llama3', ...options });
@@ -31,7 +31,7 @@ test('llama3 scaling keeps short waves, divides long ones and blends between', (
   expect(scaled[0]).toBe(1);
 });
 
-test('YaRN keeps fast pairs, divides slow ones, and scales the amplitude', () => {
+test('YaRN keeps high frequencies, divides low ones, and scales the amplitude', () => {
   const scaling = {
     kind: 'yarn',
     factor: 32,

@@ -37,7 +37,7 @@ async function check(variant: RopeVariant, changes: Partial<RopeKvOptions>) {
     randomNormal(headDim * (variant.norm === 'vector' ? count : 1), seed);
   const [qGain, kGain] = [gains(heads, 2), gains(kvHeads, 3)];
   const angles = ropeAngles({ theta: 10_000, rotaryDim, positions: past + tokens });
-  const old = randomNormal((past + tokens + 1) * kvHeads * headDim, 4); // rows before and behind stay as they are
+  const old = randomNormal((past + tokens + 1) * kvHeads * headDim, 4); // rows before and after are unchanged
   const { q, k_cache, v_cache } = await runKernel(gpu, ropeKv, variant, {
     buffers: {
       qkv: scalars(qkv, variant.scalar),
@@ -103,7 +103,7 @@ test('a grid beyond 65,535 workgroups is folded', async () => {
   await check(variant, { tokens: 8200, headDim: 4, rotaryDim: 4 }); // 8 spans a token: 65,600
 });
 
-test('the reference turns a hand-worked pair', () => {
+test('the reference rotates a hand-computed pair', () => {
   const angles = new Float32Array([0.6, 0.8]);
   const { q, k, v } = ropeKvReference(
     new Float32Array([1, 2, 3, 4, 5, 6]),

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { activate, erfc } from './activation.reference.ts';
 import { activationCode, type Activation } from './activation.ts';
 
-test('erfc meets tabulated values on both sides of its switch', () => {
+test('erfc equals tabulated values for both of its series', () => {
   const table = [
     [0, 1],
     [0.5, 0.4795001221869535],
@@ -16,7 +16,7 @@ test('erfc meets tabulated values on both sides of its switch', () => {
   expect(Math.abs(erfc(2 - 1e-12) - erfc(2))).toBeLessThan(1e-13);
 });
 
-test('activations take known values', () => {
+test('activations have known values', () => {
   const at = (name: Activation, x: number) => activate(activationCode(name), x);
   expect(at('silu', 1)).toBeCloseTo(0.7310585786, 9);
   expect(at('gelu', 1)).toBeCloseTo(0.8413447461, 9);

@@ -29,13 +29,13 @@ describe.each(variants.map((variant) => [addShared.key(variant), variant] as con
       const a = randomNormal(tokens * cols, 1);
       const b = randomNormal(tokens * cols, 2);
       const gate = randomNormal(tokens, 3, 3);
-      gate[0] = -200; // the sigmoid is 0, and its exponential past f32
+      gate[0] = -200; // the sigmoid is 0, and its exponential overflows f32
       const params = { tokens, cols, scale: -0.7 };
       const buffers = {
         a: scalars(a, variant.scalar),
         b: scalars(b, variant.scalar),
         y: { type: variant.scalar, count: tokens * cols },
-        gate, // bound where the variant has it
+        gate, // bound if the variant has it
       };
       const { y } = await runKernel(gpu, addShared, variant, {
         buffers,

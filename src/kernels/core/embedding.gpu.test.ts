@@ -43,7 +43,7 @@ test('a vocabulary of 49155', async () => {
   await check(variant, Uint32Array.from([49154, 49155, 0, 31337]), 49155, 64);
 });
 
-test('a table in two parts: each writes the tokens of its rows, the first those past the vocabulary', async () => {
+test('a table in two parts: each writes the tokens of its rows, the first also those outside the vocabulary', async () => {
   const [vocab, cols, cut] = [10, 32, 6];
   const ids = Uint32Array.from([9, 5, 6, 77, 0]);
   const variant = runnable(gpu, withFormat(embedding, 'f32'))[0]!;

@@ -44,7 +44,7 @@ interface Given {
   readonly act?: number;
 }
 
-/** Tolerance of sums over `terms` products of size about `size`: f32 sums in another order than the reference's. */
+/** Tolerance of sums over `terms` products of about `size`: f32 sums in a different order from the reference. */
 const sums = (terms: number, size = 1) => ({ absolute: 2e-7 * Math.sqrt(terms) * size, relative: 1e-5 });
 
 async function runGateUp(variant: GluVariant, { shape, experts, slots, step, act = SILU }: Given) {
@@ -238,7 +238,7 @@ describe.each(keyed(expertCombine, runnable(gpu, expertCombine)))('%s', (_key, v
   });
 });
 
-describe('the chosen experts of a few tokens', () => {
+describe('the chosen experts of few tokens', () => {
   const shape = { experts: 6, hidden: 64, width: 64, topK: 3 };
   const experts = testExperts('q4_0', shape);
   const step = testStep(4, shape);
@@ -284,7 +284,7 @@ describe('the chosen experts of a few tokens', () => {
     },
   );
 
-  test('absent experts and ids that name none add nothing', async () => {
+  test('absent experts and ids without an expert contribute nothing', async () => {
     const slots = placeExperts(experts, { absent: [0, 3] });
     const ids = Uint32Array.from(step.ids);
     ids[2] = 6; // the sentinel of gate
@@ -309,7 +309,7 @@ describe('the chosen experts of a few tokens', () => {
     expectClose(h, want, { absolute: 5e-5, relative: 1e-5 });
   });
 
-  test('a token gives the same bits alone and among others', async () => {
+  test('a token has the same bits alone and in a batch', async () => {
     const slots = placeExperts(experts);
     const all = await runGateUp(gateUp, { shape, experts, slots, step });
     const alone = { x: step.x.slice(64, 128), ids: step.ids.slice(3, 6), weights: step.weights.slice(3, 6) };
@@ -340,7 +340,7 @@ describe('the chosen experts of a few tokens', () => {
   });
 });
 
-test('the reference gives a hand-worked pair', () => {
+test('the reference gives a hand-computed pair', () => {
   const one = {
     gate: Float32Array.of(1, 0, 0, 2),
     up: Float32Array.of(1, 1, 1, -1),
@@ -356,14 +356,14 @@ test('the reference gives a hand-worked pair', () => {
   expect([...y]).toEqual([-0.5, 3]);
 });
 
-test('inputs of 1e4 to 6e4 lose no bits to the unpacking of quantised weights', async () => {
+test('unpacking of quantised weights loses no bits with inputs of 1e4 to 6e4', async () => {
   const shape = { experts: 3, hidden: 96, width: 96, topK: 2 };
   const tokens = 2;
   const step = testStep(tokens, shape);
   const h = randomNormal(tokens * shape.topK * shape.width, 61).map(
     (value) => Math.sign(value) * (1e4 + 5e4 * Math.abs(value % 1)),
   );
-  // Sums are near 3e5: more than f16 holds.
+  // Sums are near 3e5, beyond the range of f16.
   const quantised = ['q8_0', 'q4_0'].flatMap((format) =>
     runnable(gpu, withFormat(expertDown, format), ({ scalar }) => scalar === 'f32'),
   );

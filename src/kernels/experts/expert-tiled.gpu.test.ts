@@ -108,7 +108,7 @@ async function runDown(
   return numbers(out);
 }
 
-/** Rows by pair number, from rows in the order of the sort; and the other way round. */
+/** Rows by pair number from rows in sorted order, and the inverse. */
 function bySort(rows: Float32Array, order: Uint32Array, cols: number, direction: 'to' | 'from') {
   const moved = new Float32Array(rows.length);
   for (const [place, pair] of order.entries()) {
@@ -180,45 +180,40 @@ describe.each(keyed(expertDownTiled, quickly(runnable(gpu, expertDownTiled, isWa
   },
 );
 
-test.each(FORMS)(
-  'a piece of %s tiles writes the strips from its first on, and nothing before',
-  async (form) => {
-    const shape = { experts: 3, hidden: 288, width: 160, topK: 2 };
-    const tokens = 5;
-    const isForm = (variant: GluTileVariant) => variant.form === form && variant.pools === 1;
-    const gateUp = runnable(gpu, withFormat(expertGateUpTiled, 'q8_0'), isForm)[0]!;
-    const down = runnable(gpu, withFormat(expertDownTiled, 'q8_0'), isForm)[0]!;
-    const experts = testExperts('q8_0', shape);
-    const given = {
-      shape,
-      experts,
-      slots: placeExperts(experts, { pools: 1, shuffle: 3 }),
-      step: testStep(tokens, shape, 7, 1),
-    };
-    const lanes = form === 'lane' ? gateUp.wg : 1; // each has a strip
-    const halves = [
-      { run: (first: number) => runGateUp(gateUp, given, first), cols: shape.width, strip: 32 * lanes },
-      {
-        run: (first: number) =>
-          runDown(down, randomNormal(tokens * shape.topK * shape.width, 9), given, first),
-        cols: shape.hidden,
-        strip: 64 * lanes,
-      },
-    ];
-    for (const { run, cols, strip } of halves) {
-      const [whole, piece] = [await run(0), await run(1)];
-      for (const [at, value] of piece.entries())
-        expect(value).toBe(at % cols < strip ? UNWRITTEN : whole[at]);
-    }
-  },
-);
+test.each(FORMS)('a piece of %s tiles writes the strips from its first on, and none before', async (form) => {
+  const shape = { experts: 3, hidden: 288, width: 160, topK: 2 };
+  const tokens = 5;
+  const isForm = (variant: GluTileVariant) => variant.form === form && variant.pools === 1;
+  const gateUp = runnable(gpu, withFormat(expertGateUpTiled, 'q8_0'), isForm)[0]!;
+  const down = runnable(gpu, withFormat(expertDownTiled, 'q8_0'), isForm)[0]!;
+  const experts = testExperts('q8_0', shape);
+  const given = {
+    shape,
+    experts,
+    slots: placeExperts(experts, { pools: 1, shuffle: 3 }),
+    step: testStep(tokens, shape, 7, 1),
+  };
+  const lanes = form === 'lane' ? gateUp.wg : 1; // each lane has a strip
+  const halves = [
+    { run: (first: number) => runGateUp(gateUp, given, first), cols: shape.width, strip: 32 * lanes },
+    {
+      run: (first: number) => runDown(down, randomNormal(tokens * shape.topK * shape.width, 9), given, first),
+      cols: shape.hidden,
+      strip: 64 * lanes,
+    },
+  ];
+  for (const { run, cols, strip } of halves) {
+    const [whole, piece] = [await run(0), await run(1)];
+    for (const [at, value] of piece.entries()) expect(value).toBe(at % cols < strip ? UNWRITTEN : whole[at]);
+  }
+});
 
 const tiled = (kernel: { readonly variants: readonly GluTileVariant[] }, form: string, pools = 1) =>
   inFormat(kernel, 'q4_0').find(
     (variant) => variant.form === form && variant.scalar === 'f32' && variant.pools === pools,
   )!;
 
-describe.each(FORMS)('many tokens through their experts: %s', (form) => {
+describe.each(FORMS)('many tokens: %s', (form) => {
   const gateUp = tiled(expertGateUpTiled, form);
   const down = tiled(expertDownTiled, form);
 
@@ -239,7 +234,7 @@ describe.each(FORMS)('many tokens through their experts: %s', (form) => {
     expectClose(numbers(y), want, { absolute: 2e-5 * Math.sqrt(shape.width), relative: 1e-5 });
   }
 
-  test('more tokens per expert than two tiles, and experts without any', async () => {
+  test('more tokens per expert than two tiles, and experts without tokens', async () => {
     const shape = { experts: 8, hidden: 64, width: 32, topK: 2 };
     const experts = testExperts('q4_0', shape);
     await expectWhole({ shape, experts, slots: placeExperts(experts), step: testStep(75, shape, 3, 4) });
@@ -269,7 +264,7 @@ describe.each(FORMS)('many tokens through their experts: %s', (form) => {
     await expectWhole({ shape, experts, slots: placeExperts(experts), step: testStep(9, shape) });
   });
 
-  test('the same bits from shuffled slots and four pools, and whoever shares the tile', async () => {
+  test('the same bits with shuffled slots, four pools, and any other rows in the tile', async () => {
     const shape = { experts: 4, hidden: 64, width: 64, topK: 2 };
     const experts = testExperts('q4_0', shape);
     const step = testStep(40, shape);
@@ -294,7 +289,7 @@ describe.each(FORMS)('many tokens through their experts: %s', (form) => {
     }
   });
 
-  test('rows of absent experts stay as they were, so that another wave can fill them', async () => {
+  test('rows of absent experts are unchanged, so that another wave can fill them', async () => {
     const shape = { experts: 4, hidden: 32, width: 32, topK: 2 };
     const experts = testExperts('q4_0', shape);
     const step = testStep(12, shape);
@@ -310,7 +305,7 @@ describe.each(FORMS)('many tokens through their experts: %s', (form) => {
     }
   });
 
-  test('a few tokens by either path', async () => {
+  test('few tokens by either path', async () => {
     const shape = { experts: 6, hidden: 64, width: 64, topK: 3 };
     const experts = testExperts('q4_0', shape);
     const step = testStep(4, shape);

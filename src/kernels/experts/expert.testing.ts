@@ -1,4 +1,4 @@
-/** Random experts in slots, for kernel tests: records packed by hand from the layout's description. */
+/** Random experts in slots, for kernel tests: records packed by hand according to the layout. */
 import { ABSENT_SLOT, slotNumber, type PoolCount } from './expert-pool.ts';
 import type { ExpertLookup, ExpertMatrices } from './expert-glu.reference.ts';
 import { randomNormal, randomStream } from '../testing.ts';
@@ -12,7 +12,7 @@ export interface ExpertShape {
   readonly topK: number;
 }
 
-/** The matrices of some experts: packed records, and what they should be read as. */
+/** The matrices of some experts: packed records, and their decoded values. */
 export interface TestExperts {
   readonly expert: ExpertLookup;
   readonly records: readonly Uint32Array[];
@@ -63,7 +63,7 @@ export function testExperts(
   return { expert: (e) => matrices[e], records, offsets };
 }
 
-/** Where experts lie: pools, and a table whose entries from `table_base` on are theirs. */
+/** Location of experts: pools, and a table with the slots of the experts from `table_base` on. */
 export interface TestSlots {
   readonly table: Uint32Array<ArrayBuffer>;
   readonly table_base: number;
@@ -72,7 +72,7 @@ export interface TestSlots {
   };
 }
 
-/** Lays records into slots: in order, or shuffled with gaps; experts in `absent` have none. */
+/** Places records in slots: in order, or shuffled with gaps; experts in `absent` have no slot. */
 export function placeExperts(
   { records }: TestExperts,
   {

@@ -71,15 +71,15 @@ describe.each(variants.map((variant) => [sparseDispatch.key(variant), variant] a
       await expectSorted(variant, randomIds(40, 4, 12, 2), 12, tileRows);
     });
 
-    test('one expert takes all, others nothing', async () => {
+    test('one expert has all pairs', async () => {
       await expectSorted(variant, new Uint32Array(300).fill(6), 9, 16);
       await expectSorted(variant, new Uint32Array(33).fill(0), 9, 16);
       await expectSorted(variant, new Uint32Array(33).fill(8), 9, 16);
     });
 
-    test('ids that name no expert are left out', async () => {
+    test('ids without an expert have no place', async () => {
       const ids = randomIds(100, 3, 10, 3);
-      await expectSorted(variant, ids, 8, 16); // 8 and 9 name none
+      await expectSorted(variant, ids, 8, 16); // 8 and 9 are no experts
       await expectSorted(variant, new Uint32Array(20).fill(NOWHERE), 8, 16); // nothing to do
     });
   },
@@ -102,14 +102,14 @@ test('the same ids give the same order', async () => {
   await expectSorted(widest, ids, 32, 16);
 });
 
-test('the bound on tiles holds with equality where every run ends in a partial tile', () => {
+test('the bound on tiles is exact if every run ends in a partial tile', () => {
   expect(maxTiles({ pairs: 8, experts: 16 }, 4)).toBe(8);
   const ids = Uint32Array.of(0, 0, 0, 0, 0, 1, 1, 1, 1, 1); // 5 + 5 rows
   const { args } = sparseDispatchReference(ids, { pairs: 10, experts: 2, tileRows: 4, argsY: 1, argsZ: 1 });
   expect(args[0]).toBe(maxTiles({ pairs: 10, experts: 2 }, 4));
 });
 
-test('the reference gives a hand-worked order', () => {
+test('the reference gives a hand-computed order', () => {
   const { sorted, offsets, place, tiles } = sparseDispatchReference(Uint32Array.of(2, 0, 2, 9, 0, 2), {
     pairs: 6,
     experts: 3,

@@ -20,7 +20,7 @@ test.each(quickly(variants).map((variant) => [linearTiled.key(variant), variant]
   },
 );
 
-// The edges do not depend on format or bias: they are tried in the formats with the shortest and the longest unit.
+// Edge cases do not depend on format or bias: they are tested in the formats with the shortest and the longest unit.
 const every = (format: FormatName) => runnable(gpu, withFormat(linearTiled, format));
 const plain = [...every('f32'), ...every('q4_0')].filter(({ bias }) => !bias);
 describe.each(quickly(plain).map((variant) => [linearTiled.key(variant), variant] as const))(
@@ -37,7 +37,7 @@ describe.each(quickly(plain).map((variant) => [linearTiled.key(variant), variant
   },
 );
 
-// Columns that fill no whole stage or step: only formats with short units have them.
+// Columns that do not fill a whole stage or step exist only in formats with short units.
 const short = [...every('f32'), ...every('bf16')].filter(({ bias }) => !bias);
 test.each(short.map((variant) => [linearTiled.key(variant), variant] as const))(
   '%s: 40 and 56 columns',

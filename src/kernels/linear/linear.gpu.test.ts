@@ -18,7 +18,7 @@ test.each(quickly(variants).map((variant) => [linear.key(variant), variant] as c
   },
 );
 
-// The edges do not depend on format or bias.
+// Edge cases do not depend on format or bias.
 const plain = variants.filter(({ format, bias }) => format === 'f32' && !bias);
 describe.each(plain.map((variant) => [linear.key(variant), variant] as const))('%s', (_key, variant) => {
   test.each([
@@ -31,7 +31,7 @@ describe.each(plain.map((variant) => [linear.key(variant), variant] as const))('
   });
 });
 
-// What the issue names, once each, in the shapes that GPUs and software adapters take.
+// Realistic sizes, once each, in the variants for GPUs and for software adapters.
 const realistic = runnable(gpu, withFormat(linear, 'q4_0')).filter(
   ({ scalar, rows, bias }) => scalar === 'f32' && rows === 1 && !bias,
 );
@@ -56,7 +56,7 @@ test.each(scaled.map((variant) => [linear.key(variant), variant] as const))(
     const [cols, outs] = [64, 3];
     const scales = (cols * outs) / 4;
     const words = new Uint32Array(scales + 4).fill(0x01010101); // every quant is 1
-    const bits = [0x0020, 0x83ff, 0x0400]; // f16: two subnormal numbers and the least normal one; two blocks a row
+    const bits = [0x0020, 0x83ff, 0x0400]; // f16: two subnormal numbers and the smallest normal one; two blocks per row
     for (const [row, half] of bits.entries()) words[scales + row] = (half << 16) | half;
     const x = new Float32Array(cols).fill(1);
     const { y } = await runKernel(gpu, linear, variant, {
@@ -72,7 +72,7 @@ test.each(scaled.map((variant) => [linear.key(variant), variant] as const))(
   },
 );
 
-test('columns that are no whole units are refused', () => {
+test('columns that are not whole units are rejected', () => {
   const variant = linear.variants.find(({ format }) => format === 'q8_0')!;
   expect(() => linear.grid({ rows: 1, cols: 48, outs: 4 }, variant)).toThrow('48 columns of q8_0');
 });

@@ -1,4 +1,4 @@
-/** What the tests of `linear` and `linear-tiled` share: both compute the same. */
+/** Shared by the tests of `linear` and `linear-tiled`, which compute the same function. */
 import { expect } from 'vitest';
 import type { Gpu } from '../../gpu/device.ts';
 import type { Kernel } from '../kernel.ts';
@@ -30,7 +30,7 @@ export async function checkLinear<V extends LinearVariant>(
   { rows, cols, outs }: LinearSize,
   gpu?: Gpu,
 ): Promise<void> {
-  // A dispatch computes some outputs of a longer row of y, from some rows of what is bound as w.
+  // A dispatch computes some outputs of a longer row of y, from some rows of w.
   const [first, before, behind] = [3, 2, 1];
   const yCols = before + outs + behind;
   const { words, scales, values } = testWeights(variant.format, first + outs + 1, cols, 11);
@@ -42,7 +42,7 @@ export async function checkLinear<V extends LinearVariant>(
       x: scalars(x, variant.scalar),
       w: words,
       y: { type: variant.out, count: rows * yCols },
-      bias, // bound where the variant has it
+      bias, // bound if the variant has it
     },
     params,
     size: { rows, cols, outs },
@@ -53,7 +53,7 @@ export async function checkLinear<V extends LinearVariant>(
     variant.bias ? bias.subarray(before) : undefined,
     params,
   );
-  // A sum of n terms of size s is off by about sqrt(n) s 2^-24: terms here are near 0.5.
+  // A sum of n terms of size s has an error of about sqrt(n) s 2^-24: terms here are near 0.5.
   const absolute = variant.out === 'f16' ? 2e-3 : 4e-7 * Math.sqrt(cols);
   const { relative } = tolerance(variant.out);
   const all = numbers(y);
@@ -64,7 +64,7 @@ export async function checkLinear<V extends LinearVariant>(
   const around = [...part(0, before), ...part(before + outs, behind)];
   expect(
     around.every((value) => !(Math.abs(value) < 1e4)),
-    'what stands around is still poison',
+    'elements around the outputs are still poison',
   ).toBe(true);
   expectClose(part(before, outs), want, {
     absolute,

@@ -22,7 +22,7 @@ describe.each(variants.map((variant) => [addRmsNorm.key(variant), variant] as co
     ])('%i x %i', async (rows, cols) => {
       const x = randomNormal(rows * cols, 1);
       const branch = randomNormal(rows * cols, 2);
-      branch[0] = 1e6; // beyond f16: the stream is f32
+      branch[0] = 1e6; // outside the range of f16: the stream is f32
       if (rows > 1) {
         x.fill(0, cols, 2 * cols); // a row of zeros
         branch.fill(0, cols, 2 * cols);
@@ -47,7 +47,7 @@ describe.each(variants.map((variant) => [addRmsNorm.key(variant), variant] as co
   },
 );
 
-test('the reference adds before it norms', () => {
+test('the reference adds before it normalises', () => {
   const { sum, y } = addRmsNormReference(
     Float32Array.from([1, 2]),
     Float32Array.from([1, 1]),

@@ -16,7 +16,7 @@ describe.each(variants.map((variant) => [rmsNorm.key(variant), variant] as const
     [1, 2048],
   ])('%i x %i', async (rows, cols) => {
     const x = randomNormal(rows * cols, 1);
-    x[0] = 1e6; // beyond f16: the stream is f32
+    x[0] = 1e6; // outside the range of f16: the stream is f32
     if (rows > 1) x.fill(0, cols, 2 * cols); // a row of zeros
     const gain = randomNormal(cols, 2);
     const params = { rows, cols, eps: 1e-6 };
@@ -30,7 +30,7 @@ describe.each(variants.map((variant) => [rmsNorm.key(variant), variant] as const
   });
 });
 
-test('the reference gives a hand-worked row', () => {
+test('the reference gives a hand-computed row', () => {
   const y = rmsNormReference(new Float32Array([3, 4]), new Float32Array([1, 2]), {
     rows: 1,
     cols: 2,

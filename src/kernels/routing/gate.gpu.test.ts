@@ -14,7 +14,7 @@ const deepseek3: RouterRule = {
   scale: 2.5,
   groups: { count: 8, keep: 4, score: 'two-best' },
 };
-/** The published routers: rule, experts, top-k, whether they have a selection bias. */
+/** Published routers: rule, experts, top-k, and whether they have a selection bias. */
 const PRESETS: readonly (readonly [string, RouterRule, number, number, boolean])[] = [
   ['Mixtral', softmaxRenorm, 8, 2, false],
   ['Qwen3', softmaxRenorm, 128, 8, false],
@@ -71,7 +71,7 @@ function scoreOf(row: Float32Array, e: number, rule: RouterRule): number {
   return 1 / sum;
 }
 
-/** Equal ids, but for experts whose selection values differ by less than 1e-5; equal weights where ids are equal. */
+/** Compares ids, except for experts whose selection values differ by less than 1e-5, and the weights of equal ids. */
 function expectRouting(
   got: Routing,
   { ids, weights }: Routing,
@@ -107,7 +107,7 @@ function expectRouting(
 }
 
 describe.each(GATE_FORMS)('$form$wg, $capacity experts', (form) => {
-  // One lane of this form walks all experts top_k times; scripts/README.md has the loop limit of Firefox's driver.
+  // A lane of this form scans all experts top_k times; scripts/README.md has the loop limit of Firefox's driver.
   const hasShortLoops = isFirefox && form.form === 'lane';
   const fits = (experts: number) => experts <= form.capacity;
 
@@ -198,7 +198,7 @@ describe('the rule', () => {
   const logits = randomNormal(size.tokens * size.experts, 6);
   const zero = new Float32Array(64);
 
-  test('permuting the tokens permutes the outputs, bit for bit; twice the same gives the same', async () => {
+  test('permuting the tokens permutes the outputs bit for bit, and repeated runs agree', async () => {
     const reversed = new Float32Array(logits.length);
     for (let t = 0; t < size.tokens; t += 1) {
       reversed.set(logits.subarray(t * 64, (t + 1) * 64), (size.tokens - 1 - t) * 64);
@@ -214,7 +214,7 @@ describe('the rule', () => {
     expect(again).toEqual(one);
   });
 
-  test('the bias selects and never weighs; renormalised weights sum to one', async () => {
+  test('the bias affects selection but not weights; renormalised weights sum to one', async () => {
     const raw: RouterRule = { ...plain, score: 'softmax', renorm: 'none' };
     const bias = randomNormal(64, 7, 0.01);
     const one = await run(form, raw, size, logits, zero);
@@ -238,9 +238,9 @@ describe('the rule', () => {
     }
   });
 
-  test('the reference gives a hand-worked token', () => {
+  test('the reference gives a hand-computed token', () => {
     const rule: RouterRule = { ...deepseek3, scale: 2, groups: { count: 2, keep: 1, score: 'two-best' } };
-    // sigmoids 1/2, 3/4, 2/3, 1/2; with the bias 1/2, 3/4 | 2/3, 7/10: the second group is worth more
+    // sigmoids 1/2, 3/4, 2/3, 1/2; with the bias 1/2, 3/4 | 2/3, 7/10: the second group has the larger value
     const { ids, weights } = gateReference(
       new Float32Array([0, Math.log(3), Math.log(2), 0]),
       new Float32Array([0, 0, 0, 0.2]),

@@ -67,7 +67,7 @@ async function route(
   return { ids, scores, weights };
 }
 
-/** Ids must agree wherever no neighbour in the order is as near as rounding. */
+/** Ids must agree except where adjacent scores differ by no more than rounding errors. */
 function expectSameRoute(
   got: { readonly ids: Values; readonly scores: Values; readonly weights: Values },
   want: ReturnType<typeof productRouteReference>,
@@ -79,7 +79,7 @@ function expectSameRoute(
   for (let at = 0; at < want.ids.length; at += 1) {
     const rank = at % topK;
     const before = rank > 0 && isClose(at - 1, at);
-    const after = rank === topK - 1 || isClose(at, at + 1); // who comes behind the last is not known here
+    const after = rank === topK - 1 || isClose(at, at + 1); // the score after the last is unknown here
     if (!before && !after) expect(got.ids[at], `id ${at}`).toBe(want.ids[at]);
   }
 }
@@ -154,7 +154,7 @@ test.each([
   expectSameRoute(got, productRouteReference(logits, { ...options, bruteForce }), options.topK);
 });
 
-test('batch-norm statistics belong to a half and a column', async () => {
+test('batch-norm statistics are per half and column', async () => {
   const variance = randomNormal(128, 22).map((value) => 0.05 + value * value);
   const options = { ...control, heads: 2, norm: { mean: randomNormal(128, 21), variance, eps: 1e-5 } };
   const logits = randomNormal(options.tokens * 2 * 128, 23);
@@ -162,7 +162,7 @@ test('batch-norm statistics belong to a half and a column', async () => {
   expectSameRoute(got, productRouteReference(logits, { ...options, bruteForce: true }), options.topK);
 });
 
-test('one outlier in each half crowds the others into one bin', async () => {
+test('one outlier in each half moves all others into one bin', async () => {
   const options = { ...control, tokens: 1, n: 128, topK: 300 };
   const logits = randomNormal(256, 31);
   logits[5] = 100;
@@ -174,8 +174,8 @@ test('one outlier in each half crowds the others into one bin', async () => {
 test.each([
   ['both sides of zero', -2, 0.001],
   ['all below zero', -500, 0.001],
-  ['as large as floats can tell apart by 1/64', 65_536, 1 / 64],
-  ['nothing but the smallest steps', 0, 2 ** -100],
+  ['as large as floats with a spacing of 1/64 can be', 65_536, 1 / 64],
+  ['minimal differences only', 0, 2 ** -100],
   ['zero, and minus zero', 0, -0],
 ])('bins of sums: %s', async (_name, base, step) => {
   const next = randomStream(51);
@@ -183,7 +183,7 @@ test.each([
   const logits = Float32Array.from({ length: 3 * 256 }, () => base + step * Math.floor(4000 * next()));
   const got = await route(logits, options);
   const want = productRouteReference(logits, options);
-  // In steps that floats hold, ids are exact: ties go to the lower id.
+  // With representable differences, ids are exact: ties go to the lower id.
   const isExact = Number.isInteger(base) && Math.log2(Math.abs(step) || 1) % 1 === 0;
   if (isExact) expect([...got.ids]).toEqual([...want.ids]);
   expectClose(got.scores, want.scores, { absolute: 1e-5, label: 'scores' });

@@ -10,7 +10,7 @@ const BOUND = 0.1;
 function given(pairs: number) {
   const next = randomStream(pairs);
   const ids = Uint32Array.from({ length: pairs }, () => Math.floor(next() * 64));
-  // Weights at the bound, a little to either side of it, zero, and anything.
+  // Weights at the bound, slightly below and above it, zero, and random ones.
   const edges = [BOUND, Math.fround(BOUND), Math.fround(BOUND) * (1 - 2 ** -24), 0, 1];
   const weights = Float32Array.from({ length: pairs }, (_, pair) => edges[pair % 8] ?? next() / 4);
   return { ids, weights };
@@ -31,7 +31,7 @@ describe.each(variants.map((variant) => [skipLight.key(variant), variant] as con
       }
     });
 
-    test('pairs past the end stay as they are', async () => {
+    test('pairs past the end are unchanged', async () => {
       const got = await runKernel(gpu, skipLight, variant, {
         buffers: { ids: new Uint32Array(8).fill(5), weights: new Float32Array(8) },
         params: { pairs: 3, drop_ids: 1, bound: BOUND },

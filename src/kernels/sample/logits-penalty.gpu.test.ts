@@ -30,7 +30,7 @@ describe('logits-penalty', () => {
     expectClose(got.logits as Float32Array, want, { absolute: 0, relative: 1e-6 });
   });
 
-  test('the reference divides what is above zero and multiplies the rest', () => {
+  test('the reference divides positive logits and multiplies the others', () => {
     const logits = new Float32Array([2, -2, 0, 2]);
     expect([...logitsPenaltyReference(logits, new Uint32Array([0b111]), { penalty: 2 })]).toEqual([
       1, -4, 0, 2,
@@ -41,7 +41,7 @@ describe('logits-penalty', () => {
 describe('seen-mark', () => {
   test.each([1, 63, 64, 65, 1000])('%i ids', async (count) => {
     const vocab = 49_155;
-    const ids = randomIds(count + 3, vocab + 500); // some lie outside
+    const ids = randomIds(count + 3, vocab + 500); // some are out of range
     const old = randomIds(seenWords(vocab), 2 ** 32).map((word) => word & 0x01010101);
     const params = { first: 2, count, vocab };
     const { seen } = await runKernel(gpu, seenMark, mark!, {
@@ -52,7 +52,7 @@ describe('seen-mark', () => {
     expect(seen).toEqual(seenMarkReference(ids, old, params));
   });
 
-  test('the reference sets one bit an id', () => {
+  test('the reference sets one bit per id', () => {
     const ids = new Uint32Array([9, 0, 33, 33, 40]);
     const seen = seenMarkReference(ids, new Uint32Array(2), { first: 1, count: 4, vocab: 40 });
     expect([...seen]).toEqual([1, 2]);

@@ -18,7 +18,7 @@ interface SampleCase {
   readonly inverseTemperature?: number;
 }
 
-/** All three steps; `ranked` and `found` are checked by what comes of them. */
+/** All three steps; `ranked` and `found` are checked through the record. */
 async function sample(
   logits: Float32Array<ArrayBuffer>,
   { candidates, wg, inverseTemperature = 1.25 }: SampleCase,
@@ -114,7 +114,7 @@ test.each([0.05, 1, 100])('inverse temperature %d', (inverseTemperature) =>
   check(randomNormal(4096, 5, 4), { candidates: 64, wg: 8, inverseTemperature }),
 );
 
-test.each([NaN, Infinity, -Infinity])('%d among the logits is told', async (value) => {
+test.each([NaN, Infinity, -Infinity])('%d among the logits is reported', async (value) => {
   for (const at of [0, 777, 999]) {
     const logits = randomNormal(1000, 1);
     logits[at] = value;

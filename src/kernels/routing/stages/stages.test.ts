@@ -5,7 +5,7 @@ import { MASKED, type Stage } from './stage.ts';
 
 describe.each(Object.entries(STAGES))('%s', (role, table) => {
   test.each(Object.entries(table as Readonly<Record<string, Stage>>))(
-    '%s stands under its name and role',
+    '%s is listed under its name and role',
     (name, stage) => {
       expect(stage).toMatchObject({ name, role });
     },
@@ -34,14 +34,14 @@ test('weightings of 1, 2, 5', () => {
   expect(reference(softmax, [5, 5], { scale: 4 })).toEqual([2, 2]);
 });
 
-test('groups: the worth of the best, and of the two best', () => {
+test('groups: the value of the best, and of the two best', () => {
   const row = [4, 0, 3, 2, 1, 1];
   const params = { groups: 3, keep: 1 };
   expect(reference(STAGES.select.max, row, params)).toEqual([4, 0, MASKED, MASKED, MASKED, MASKED]);
   expect(reference(STAGES.select['two-best'], row, params)).toEqual([MASKED, MASKED, 3, 2, MASKED, MASKED]);
 });
 
-test('of equal groups, and of equal values, the lower one is kept', () => {
+test('ties between groups, and between values, go to the lower one', () => {
   const row = Float64Array.of(1, 2, 1);
   maskGroups(row, { groups: 3, keep: 2 }, () => 7);
   expect([...row]).toEqual([1, 2, MASKED]);
