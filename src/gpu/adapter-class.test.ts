@@ -6,7 +6,7 @@ const hardware = { isFallbackAdapter: false } as GPUAdapterInfo;
 
 afterEach(() => vi.unstubAllEnvs());
 
-test('an adapter is what it says of itself', () => {
+test('by default, the class is what the adapter reports', () => {
   vi.stubEnv('ATOMOE_ADAPTER', '');
   expect([software, hardware, undefined].map((info) => adapterClass(info))).toEqual([
     'software',
@@ -15,13 +15,13 @@ test('an adapter is what it says of itself', () => {
   ]);
 });
 
-test('ATOMOE_ADAPTER overrules the adapter, an option overrules both', () => {
+test('ATOMOE_ADAPTER overrides the adapter, an option overrides both', () => {
   vi.stubEnv('ATOMOE_ADAPTER', 'hardware');
   expect(adapterClass(software)).toBe('hardware');
   expect(adapterClass(software, 'software')).toBe('software');
 });
 
-test('another word is refused with what it may be', () => {
+test('another value is rejected, and the message lists the valid ones', () => {
   vi.stubEnv('ATOMOE_ADAPTER', 'gpu');
   expect(() => adapterClass(software)).toThrow(/adapter class is "gpu"; wanted "hardware" or "software"/);
 });

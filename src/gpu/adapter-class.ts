@@ -1,20 +1,20 @@
-/** Whether an adapter is treated as a GPU or as a program on the CPU. */
+/** Classification of adapters: a hardware GPU or a software implementation on the CPU. */
 import { AtomoeError } from '../errors.ts';
 
 /**
- * - `hardware`: many lanes run at once, barriers are cheap
- * - `software`: lanes take turns, barriers are expensive, subgroups have four lanes in order
+ * - `hardware`: many lanes run concurrently, barriers are cheap
+ * - `software`: lanes run in turn, barriers are expensive, subgroups are four consecutive lanes
  */
 export type AdapterClass = 'hardware' | 'software';
 
 const CLASSES: readonly string[] = ['hardware', 'software'] satisfies AdapterClass[];
 
 /**
- * What an adapter counts as. A software adapter can be run as if it were hardware, which runs the forms that only
- * GPUs take otherwise: by `wanted` (the `adapterClass` option of an engine), or for a whole process or page by
- * ATOMOE_ADAPTER (a variable of Node's environment, or of `globalThis`). Nothing else decides it.
+ * The class of an adapter: `software` if it reports to be a fallback adapter, else `hardware`. `wanted` (the `adapterClass`
+ * option of an engine) overrides it, as does ATOMOE_ADAPTER (a variable of Node's environment, or of `globalThis`) for a whole
+ * process or page; tests thus run the kernel variants for hardware on a software adapter.
  *
- * @throws {AtomoeError} bad-input - neither 'hardware' nor 'software'
+ * @throws {AtomoeError} bad-input - the override is neither 'hardware' nor 'software'
  */
 export function adapterClass(info: GPUAdapterInfo | undefined, wanted?: AdapterClass): AdapterClass {
   const forced = wanted ?? fromEnvironment();

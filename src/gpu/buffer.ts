@@ -1,9 +1,9 @@
 import type { Gpu } from './device.ts';
 
-/** What a buffer's bytes are counted as in the memory report. */
+/** The category of a buffer in the memory report. */
 export type MemoryKind = 'weights' | 'experts' | 'kv-cache' | 'activations' | 'staging';
 
-/** What a buffer may be bound or copied as. */
+/** The usage of a buffer. */
 export type BufferUse = 'storage' | 'uniform' | 'indirect' | 'readback';
 
 /** Size and purpose of a buffer. */
@@ -11,15 +11,15 @@ export interface BufferOptions {
   readonly label: string;
   readonly sizeBytes: number;
   readonly kind: MemoryKind;
-  readonly use?: BufferUse; // default: storage that can be copied from and to
+  readonly use?: BufferUse; // default: storage that can be copied to and from
 }
 
-/** Rounds up. Division, not bit tricks: sizes pass 2^31. */
+/** Rounds up to a multiple. Uses division, not bit operations, because sizes may exceed 2^31. */
 export function alignUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-/** A GPU buffer whose bytes are counted until it is disposed. */
+/** A GPU buffer. Its bytes count against the budget until it is disposed. */
 export class Buffer {
   readonly label: string;
   readonly sizeBytes: number; // a multiple of 4, at least 4
@@ -44,14 +44,14 @@ export class Buffer {
   }
 }
 
-/** Part of a buffer, as bound. Offsets are multiples of 256 (the portable storage alignment). */
+/** A bound range of a buffer. Offsets are multiples of 256 bytes (the guaranteed storage alignment). */
 export interface BufferSlice {
   readonly buffer: Buffer;
   readonly offsetBytes: number;
   readonly sizeBytes: number;
 }
 
-/** A range of a buffer, to be bound. */
+/** Creates a slice of a buffer; by default, all of it. */
 export function slice(
   buffer: Buffer,
   offsetBytes = 0,

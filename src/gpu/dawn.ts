@@ -3,19 +3,19 @@ import type { create } from 'webgpu';
 import { AtomoeError } from '../errors.ts';
 import type { GpuEntry } from './entry.ts';
 
-/** Dawn goes when the object that `create` gave is collected, and takes its devices along: one, kept for life. */
+/** Dawn and its devices are destroyed when the object from `create` is garbage-collected, so one is kept permanently. */
 let dawn: Promise<GpuEntry> | undefined;
 
 /**
- * Opens Dawn where the package `webgpu` is installed.
+ * Opens Dawn from the package `webgpu`.
  *
- * @param onCpu how the caller's user computes without a GPU, in the words that they would type
+ * @param onCpu - the option or flag, as the user types it, for running without a GPU
  * @throws {AtomoeError} no-webgpu - the package is missing, does not load here, or finds no driver
  */
 export async function openDawn(onCpu = "device: 'cpu'"): Promise<GpuEntry> {
   dawn ??= loadDawn(onCpu);
   const entry = await dawn.catch((error: unknown) => {
-    dawn = undefined; // it may be installed in a moment
+    dawn = undefined; // allows another attempt after an installation
     throw error;
   });
   if (await entry.requestAdapter()) return entry;
@@ -30,13 +30,13 @@ async function loadDawn(onCpu: string): Promise<GpuEntry> {
   const peer = await importPeer('webgpu').catch((cause: unknown) => {
     const isMissing = (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
     const why = isMissing ? 'is not installed' : `does not load here (${messageOf(cause)})`;
-    const message = `Node has no WebGPU of its own, and the package "webgpu" ${why}; run npm install webgpu, or use ${onCpu}`;
+    const message = `Node has no built-in WebGPU, and the package "webgpu" ${why}; run npm install webgpu, or use ${onCpu}`;
     throw new AtomoeError('no-webgpu', message, { cause });
   });
   return peer.create([]);
 }
 
-/** Unseen by bundlers: an app for browsers has no such package, and must build without it. */
+/** Hides the import from bundlers, because browser apps build without the package. */
 function importPeer(name: string): Promise<{ create: typeof create }> {
   return import(/* webpackIgnore: true */ /* @vite-ignore */ name);
 }

@@ -5,7 +5,7 @@ import { findGpuEntry, type GpuEntry } from './entry.ts';
 import { compilePipeline, type Pipeline } from './pipeline.ts';
 import type { Feature, Program } from './program.ts';
 
-/** The limits that plans ask about. */
+/** The device limits that plans use. */
 export interface Limits {
   readonly maxBufferSizeBytes: number;
   readonly maxBindingBytes: number;
@@ -14,7 +14,7 @@ export interface Limits {
   readonly maxInvocations: number; // per workgroup
 }
 
-/** What the WebGPU specification guarantees everywhere. */
+/** The limits that the WebGPU specification guarantees on every device. */
 export const DEFAULT_LIMITS: Limits = {
   maxBufferSizeBytes: 256 * 2 ** 20,
   maxBindingBytes: 128 * 2 ** 20,
@@ -25,18 +25,18 @@ export const DEFAULT_LIMITS: Limits = {
 
 export type { GpuEntry } from './entry.ts';
 
-/** A device that the host page opened itself. */
+/** A device opened by the host page. */
 export type HostDevice = GPUDevice;
 
-/** How a device is opened. */
+/** Options for opening a device. */
 export interface OpenOptions {
   gpu?: GpuEntry | undefined; // default: navigator.gpu, or Dawn in Node
-  features?: readonly Feature[]; // asked for where the adapter has them
+  features?: readonly Feature[]; // requested if the adapter has them
   limits?: 'default' | 'adapter' | Partial<Limits>; // default: 'default'
-  adapterClass?: AdapterClass | undefined; // default: what the adapter says of itself
+  adapterClass?: AdapterClass | undefined; // default: as the adapter reports
 }
 
-/** Counts of what was created and done, for tests and reports. */
+/** Counts of created objects and executed operations, for tests and reports. */
 export interface Counters {
   buffers: number;
   bindGroups: number;
@@ -55,10 +55,10 @@ const USAGE: Readonly<Record<BufferUse, number>> = {
   readback: 0x1 | 0x8, // MAP_READ | COPY_DST
 };
 
-/** A map fails a little before the device reports that it was lost. */
+/** Time between a failed map and the device's report of its loss. */
 const LOSS_GRACE_MS = 1000;
 
-/** A device with its losses turned into typed errors and its bytes counted. */
+/** A device. Reports loss as typed errors, and counts the bytes of its buffers against a budget. */
 export class Gpu {
   readonly device: GPUDevice;
   readonly name: string;
@@ -75,16 +75,16 @@ export class Gpu {
     copies: 0,
     maps: 0,
   };
-  /** What may be allocated in all. Counted are the buffers that this program asks for. */
+  /** Maximum total bytes of the buffers that this program creates. */
   budgetBytes = Infinity;
-  /** The most that was allocated at a time. */
+  /** Maximum of allocated bytes so far. */
   peakBytes = 0;
-  /** Rejects when the device is lost or raises an error no one awaited; never resolves. */
+  /** Rejects when the device is lost or raises an uncaptured error; never resolves. */
   readonly lost: Promise<never>;
   readonly #buffers = new Set<Buffer>();
   #failure: AtomoeError | undefined;
   readonly #isAdopted: boolean;
-  readonly #unwatch: () => void; // stops hearing the device's errors
+  readonly #unwatch: () => void; // removes the error listener
   #isDisposed = false;
 
   private constructor(
@@ -106,7 +106,7 @@ export class Gpu {
     };
     const hear = (event: GPUUncapturedErrorEvent) => fail(uncaptured(event.error));
     device.addEventListener('uncapturederror', hear);
-    // Dawn's events in Node know no `signal`.
+    // Dawn's event targets in Node do not support `signal`.
     this.#unwatch = () => device.removeEventListener('uncapturederror', hear as EventListener);
     this.lost = new Promise((_, refuse) => {
       reject = refuse;
@@ -114,12 +114,12 @@ export class Gpu {
         fail(
           new AtomoeError(
             'device-lost',
-            `the GPU device was lost (${reason}): ${message}; the conversation is kept, open the engine again to go on`,
+            `the GPU device was lost (${reason}): ${message}; the conversation is kept; open the engine again`,
           ),
         ),
       );
     });
-    this.lost.catch(() => {}); // callers who race it see the rejection; others need not
+    this.lost.catch(() => {}); // avoids an unhandled rejection; callers that race it still see it
   }
 
   /**
@@ -139,7 +139,7 @@ export class Gpu {
     return new Gpu(device, adapter.info, { wanted, isAdopted: false });
   }
 
-  /** Takes over a device that somebody else opened. Its features and limits are what it has. */
+  /** Adopts a device opened by the caller, with its features and limits. `dispose` does not destroy it. */
   static adopt(device: HostDevice, wanted?: AdapterClass): Gpu {
     return new Gpu(device, device.adapterInfo, { wanted, isAdopted: true });
   }
@@ -148,14 +148,14 @@ export class Gpu {
     return this.#failure !== undefined;
   }
 
-  /** @throws {AtomoeError} the reason why the device is no longer usable, if so */
+  /** @throws {AtomoeError} disposed, device-lost, ... - the device is no longer usable */
   assertUsable(): void {
     if (this.#failure) throw this.#failure;
     if (this.#isDisposed)
       throw new AtomoeError('disposed', 'this GPU device was disposed; open the engine again');
   }
 
-  /** Creates a buffer. Size is rounded up to 4 bytes, at least 4: a binding may not be empty. */
+  /** Creates a buffer. The size is rounded up to a multiple of 4, at least 4, because bindings may not be empty. */
   createBuffer(options: BufferOptions): Buffer {
     this.assertUsable();
     const sizeBytes = Math.max(4, alignUp(options.sizeBytes, 4));
@@ -184,7 +184,7 @@ export class Gpu {
   }
 
   /**
-   * Runs `create` under an out-of-memory scope; on failure everything it created is disposed.
+   * Runs `create` in an out-of-memory error scope; on failure, disposes everything it created.
    *
    * @throws {AtomoeError} out-of-memory
    */
@@ -215,9 +215,9 @@ export class Gpu {
   }
 
   /**
-   * Runs something that the device may refuse without being lost for it.
+   * Runs an operation that the device may reject, in a validation error scope.
    *
-   * @throws {AtomoeError} shader - the device refused a part of it
+   * @throws {AtomoeError} shader - the device rejected it
    */
   async attempting<T>(what: string, run: () => T): Promise<T> {
     const filters = ['out-of-memory', 'internal', 'validation'] as const;
@@ -276,7 +276,7 @@ export class Gpu {
   /**
    * Maps a readback buffer for reading.
    *
-   * @throws {AtomoeError} device-lost - also where the browser aborts the map before it reports the loss
+   * @throws {AtomoeError} device-lost - also if the browser aborts the map before it reports the loss
    */
   async map(buffer: Buffer, sizeBytes: number): Promise<void> {
     this.counters.maps += 1;
@@ -288,13 +288,13 @@ export class Gpu {
       throw new AtomoeError(
         'device-lost',
         `the GPU gave up reading ${buffer.label}: ${cause instanceof Error ? cause.message : String(cause)}; ` +
-          'the conversation is kept, open the engine again to go on',
+          'the conversation is kept; open the engine again',
         { cause },
       );
     }
   }
 
-  /** Resolves when all submitted work is done; rejects when the device is lost first. */
+  /** Resolves when all submitted work is done; rejects if the device is lost before. */
   async idle(): Promise<void> {
     await Promise.race([this.device.queue.onSubmittedWorkDone(), this.lost]);
   }
@@ -311,7 +311,7 @@ export class Gpu {
     this.#buffers.delete(buffer);
   }
 
-  /** Runs something that may pass the budget for a while, such as timing kernels. */
+  /** Runs an operation that may temporarily exceed the budget, such as timing kernels. */
   async withoutBudget<T>(run: () => Promise<T>): Promise<T> {
     const { budgetBytes } = this;
     this.budgetBytes = Infinity;
@@ -322,7 +322,7 @@ export class Gpu {
     }
   }
 
-  /** Lets all buffers go, and the device too unless it was adopted. */
+  /** Destroys all buffers, and the device unless it was adopted. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
@@ -338,7 +338,7 @@ async function requestAdapter(gpu: GpuEntry | undefined): Promise<GPUAdapter> {
   if (adapter) return adapter;
   throw new AtomoeError(
     'no-webgpu',
-    "WebGPU is here but offers no adapter; wanted one; update the graphics driver, or use device: 'cpu'",
+    "WebGPU offers no adapter; wanted one; update the graphics driver, or use device: 'cpu'",
   );
 }
 
@@ -347,7 +347,7 @@ function adapterName(info: GPUAdapterInfo | undefined): string {
   return [vendor, architecture].filter(Boolean).join(' ') || description || 'unnamed adapter';
 }
 
-/** What an adapter could give, without opening a device on it. */
+/** Properties of an adapter, read without opening a device. */
 export interface AdapterFacts {
   readonly name: string;
   readonly adapterClass: AdapterClass;

@@ -1,11 +1,11 @@
-/** The way to WebGPU from wherever this runs: a page, a worker, or Node. */
+/** Finds WebGPU in a page, a worker or Node. */
 import { AtomoeError } from '../errors.ts';
 import { openDawn } from './dawn.ts';
 
-/** The entry to WebGPU: `navigator.gpu`, or what Dawn gives in Node. */
+/** The entry point of WebGPU: `navigator.gpu`, or Dawn's equivalent in Node. */
 export type GpuEntry = GPU;
 
-/** @throws {AtomoeError} no-webgpu - there is none, with the reason */
+/** @throws {AtomoeError} no-webgpu - WebGPU is not available; the message has the reason */
 export async function findGpuEntry(): Promise<GpuEntry> {
   const { navigator, process, isSecureContext, location } = globalThis as Surroundings;
   if (navigator?.gpu) return navigator.gpu;
@@ -14,7 +14,7 @@ export async function findGpuEntry(): Promise<GpuEntry> {
     throw new AtomoeError(
       'no-webgpu',
       `browsers give WebGPU to secure pages only, and ${location?.origin ?? 'this page'} is not one; wanted https:// ` +
-        "or localhost; serve the page so, or use device: 'cpu'",
+        "or localhost; serve the page there, or use device: 'cpu'",
     );
   }
   throw new AtomoeError(
@@ -24,7 +24,7 @@ export async function findGpuEntry(): Promise<GpuEntry> {
   );
 }
 
-/** What may be missing, depending on where this runs. */
+/** Globals that may be missing, depending on the environment. */
 interface Surroundings {
   readonly navigator?: { readonly gpu?: GpuEntry };
   readonly process?: { readonly versions?: { readonly node?: string } };

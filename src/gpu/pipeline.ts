@@ -10,19 +10,19 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
-/** One ready-made set of buffers for a pipeline. */
+/** The bound buffers of a pipeline. */
 export interface BindGroup {
   readonly pipeline: Pipeline;
   readonly handle: GPUBindGroup;
 }
 
-/** Pipelines by key. They belong to the device, however often it is adopted. */
+/** Pipelines by key. They belong to the device, even if it is adopted several times. */
 const compiled = new WeakMap<GPUDevice, Map<string, Promise<Pipeline>>>();
 
 /**
- * Compiles each key once; two callers share one compile.
+ * Compiles each key once; concurrent callers share one compilation.
  *
- * @throws {AtomoeError} shader - the driver refuses the text; the message has file, line and reason
+ * @throws {AtomoeError} shader - the driver rejects the WGSL; the message has file, line and reason
  */
 export function compilePipeline(gpu: Gpu, program: Program): Promise<Pipeline> {
   const byKey = compiled.get(gpu.device) ?? new Map<string, Promise<Pipeline>>();
@@ -84,7 +84,7 @@ async function shaderError(
   });
 }
 
-/** Binds named buffers, and the uniform slice where the program has parameters. */
+/** Creates a bind group of named buffers, and of the uniform slice if the program has parameters. */
 export function bind(
   gpu: Gpu,
   pipeline: Pipeline,

@@ -16,23 +16,23 @@ export type Bindings = Readonly<Record<string, Access>>;
 /** The uniform parameters of a program, by name. */
 export type Params = Readonly<Record<string, ParamType>>;
 
-/** A piece of WGSL: a shader file, a library file or a generated prelude. */
+/** A part of a program's WGSL: a shader file, a library file or a generated prelude. */
 export interface Part {
   readonly name: string;
   readonly text: string;
 }
 
-/** Everything that a pipeline is made from, as plain values. Group 0: the bindings in order, then `params`. */
+/** The source of a pipeline, as plain values. Group 0 contains the bindings in order, then `params`. */
 export interface Program {
   readonly key: string; // cache key, label and name in errors: `rms-norm/f32/sg64`
   readonly bindings: Bindings;
-  readonly params: Params; // 4-byte scalars, packed in this order; empty: no uniform is bound
+  readonly params: Params; // 4-byte scalars, packed in this order; empty: no uniform binding
   readonly parts: readonly Part[];
   readonly overrides: Readonly<Record<string, number>>;
   readonly features: readonly Feature[];
 }
 
-/** WGSL that was put together from several files. */
+/** WGSL linked from several parts. */
 export interface LinkedShader {
   readonly code: string;
   /** `file.wgsl:12` for a one-based line of `code`. */
@@ -41,7 +41,7 @@ export interface LinkedShader {
 
 const DIRECTIVE = /^\s*(enable|requires|diagnostic)\b[^;]*;/;
 
-/** Concatenates parts: directives first and once each, then the texts, with a map from lines back to files. */
+/** Concatenates parts: directives first, without duplicates, then the texts, with a map from lines to files. */
 export function link(parts: readonly Part[]): LinkedShader {
   const directives = new Set<string>();
   const lines: string[] = [];

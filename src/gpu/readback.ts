@@ -3,7 +3,7 @@ import type { Buffer } from './buffer.ts';
 import type { Gpu } from './device.ts';
 import type { Copy } from './recorder.ts';
 
-/** A few staging buffers that take turns, so that reading a token creates nothing. */
+/** A ring of staging buffers, so that reading a token creates no GPU object. */
 export class ReadbackRing {
   readonly #gpu: Gpu;
   readonly #free: Buffer[] = [];
@@ -19,9 +19,9 @@ export class ReadbackRing {
   }
 
   /**
-   * Reserves a slot. `copy` rides in the submission that makes the data; `read` waits for it and frees the slot.
+   * Reserves a slot. Include `copy` in the submission that produces the data; `read` waits for it and releases the slot.
    *
-   * @throws {AtomoeError} busy - more reads in flight than slots
+   * @throws {AtomoeError} busy - all slots are in flight
    */
   acquire(
     from: Buffer,

@@ -3,14 +3,14 @@ import type { Gpu } from './device.ts';
 import type { BindGroup } from './pipeline.ts';
 import type { Params } from './program.ts';
 
-/** Workgroups of a dispatch. */
+/** Number of workgroups of a dispatch. */
 export type Grid = readonly [x: number, y: number, z: number];
 
 /** One dispatch, ready to be recorded. */
 export interface Command {
   readonly group: BindGroup;
   readonly grid: Grid | { readonly indirect: Buffer; readonly offsetBytes: number };
-  readonly work?: number; // multiply-adds, about; of steps that are paced
+  readonly work?: number; // approximate multiply-adds; for paced steps
 }
 
 /** A copy between buffers, in bytes. */
@@ -22,7 +22,7 @@ export interface Copy {
   readonly sizeBytes: number;
 }
 
-/** Timestamps of passes, when somebody measures: two queries per command. */
+/** Timestamp queries for measurements: two per command. */
 export interface PassTimer {
   readonly set: GPUQuerySet;
   readonly first: number; // index of the first query to use
@@ -73,7 +73,7 @@ function recordTimed(encoder: GPUCommandEncoder, commands: readonly Command[], t
 
 const PARAMS_ALIGNMENT = 256; // the portable minUniformBufferOffsetAlignment
 
-/** One uniform buffer that holds the parameters of all dispatches of a plan, each in a slot of its own. */
+/** One uniform buffer with the parameters of all dispatches of a plan, one slot each. */
 export class ParamsArena {
   readonly buffer: Buffer;
   readonly #gpu: Gpu;
@@ -90,12 +90,12 @@ export class ParamsArena {
     this.#words = new DataView(new ArrayBuffer(this.buffer.sizeBytes));
   }
 
-  /** The part of the buffer that a dispatch binds. */
+  /** The slice that a dispatch binds. */
   slot(index: number, params: Params): BufferSlice {
     return slice(this.buffer, index * PARAMS_ALIGNMENT, paramsSizeBytes(params));
   }
 
-  /** Sets a slot's values; `flush` sends them. */
+  /** Sets the values of a slot; `flush` uploads them. */
   set(index: number, params: Params, values: Readonly<Record<string, number>>): void {
     writeParams(this.#words, index * PARAMS_ALIGNMENT, params, values);
   }
@@ -105,12 +105,12 @@ export class ParamsArena {
   }
 }
 
-/** Uniform structs are bound in multiples of 16 bytes. */
+/** Size of the bound uniform struct in bytes: a multiple of 16. */
 export function paramsSizeBytes(params: Params): number {
   return alignUp(4 * Object.keys(params).length, 16);
 }
 
-/** Writes the parameters of one dispatch, in the order of their declaration, 4 bytes each. */
+/** Writes the parameters of one dispatch in declaration order, 4 bytes each. */
 export function writeParams(
   view: DataView,
   offsetBytes: number,

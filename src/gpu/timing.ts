@@ -3,9 +3,9 @@ import type { Gpu } from './device.ts';
 import { submit, type Command } from './recorder.ts';
 
 /**
- * Runs commands one pass each and times every one by the GPU's own clock.
+ * Runs each command in its own pass and times it with GPU timestamps.
  *
- * @returns milliseconds of each command; coarse (a browser may round to 0.1 ms)
+ * @returns milliseconds of each command; browsers may round to 0.1 ms
  * @throws {AtomoeError} limit-too-small - the device has no timestamp queries
  */
 export async function timeCommands(gpu: Gpu, commands: readonly Command[]): Promise<number[]> {

@@ -14,7 +14,7 @@ const gpu = await testGpu();
 const [pages, pageExperts, hidden, topK, tokens] = [4, 64, 64, 24, 48];
 const experts = pages * pageExperts;
 
-/** A layer of random experts; most of 48 x 24 pairs share their expert with a few others. */
+/** A layer of random experts; most of 48 x 24 pairs share their expert with some others. */
 async function openStore(): Promise<ExpertStore> {
   const shape = [pageExperts, hidden] as const;
   const layout = recordLayout('f16', { in: shape, out: shape });
@@ -63,7 +63,7 @@ async function run(store: ExpertStore, schedule: AtomicSchedule | undefined, cou
   }
 }
 
-test('expert-centric equals token-centric, and each step takes the schedule that suits its pairs', async () => {
+test('both schedules give the same result, and each step uses the one that suits its pairs', async () => {
   const store = await openStore();
   try {
     const byToken = await run(store, 'tokens', tokens);
@@ -71,7 +71,7 @@ test('expert-centric equals token-centric, and each step takes the schedule that
     expectClose(byExpert.values, byToken.values, { absolute: 1e-6, relative: 1e-5 });
     expect(byToken.dispatches).toBe(2);
     expect(byExpert.dispatches).toBe(5); // one pass of three to sort 256 ids, scores, sums
-    // 48 pairs of 256 experts hardly ever share one; 1152 pairs share it with three others and more.
+    // 48 pairs rarely share one of 256 experts; 1152 pairs share it with three others or more.
     expect((await run(store, undefined, 2)).dispatches).toBe(byToken.dispatches);
     const many = gpu.adapterClass === 'software' ? byToken : byExpert; // sorting never pays on a software adapter
     expect((await run(store, undefined, tokens)).dispatches).toBe(many.dispatches);

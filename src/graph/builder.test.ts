@@ -9,7 +9,7 @@ function node(reads: readonly Tensor[], writes: readonly Tensor[]): Node {
 
 const STATE = { role: 'state', rewind: 'parity', fixed: 4 } as const;
 
-test('a state that is kept by parity is two tensors: the old one and the next', () => {
+test('a state with parity is two tensors: the current and the next value', () => {
   const builder = new GraphBuilder();
   const h = builder.tensor('h', STATE);
   builder.add(node([h], [nextOf(h)]));
@@ -22,12 +22,20 @@ test('a state that is kept by parity is two tensors: the old one and the next', 
 });
 
 test.each([
-  ['the old one is written', (h: Tensor) => node([h], [h]), /toy one writes h; it is replaced by its next/],
-  ['the next one is read first', (h: Tensor) => node([nextOf(h)], []), /toy one reads h next, which no node/],
   [
-    'the next one is not written',
+    'the current value is written',
+    (h: Tensor) => node([h], [h]),
+    /toy one writes h; it is replaced by its next/,
+  ],
+  [
+    'the next value is read first',
+    (h: Tensor) => node([nextOf(h)], []),
+    /toy one reads h next, which no node/,
+  ],
+  [
+    'the next value is not written',
     (h: Tensor) => node([h], []),
-    /no node writes what comes next of the state h/,
+    /no node writes the next value of the state h/,
   ],
 ])('refused: %s', (_case, make, message) => {
   const builder = new GraphBuilder();

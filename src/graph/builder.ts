@@ -10,7 +10,7 @@ import {
   type Weight,
 } from './tensor.ts';
 
-/** Roles of tensors whose values do not come from the step's own nodes. */
+/** Roles of tensors whose values are not written by the step's nodes. */
 const GIVEN: ReadonlySet<TensorRole> = new Set(['input', 'state']);
 
 /** Collects the nodes, tensors and weights of a graph. */
@@ -20,7 +20,7 @@ export class GraphBuilder {
   readonly #tensors: Tensor[] = [this.ids];
   readonly #weights = new Map<string, Weight>();
   readonly #written = new Set<Tensor>();
-  readonly #replaced: Tensor[] = []; // states that are kept by parity
+  readonly #replaced: Tensor[] = []; // states with parity
   #isNeeded: ((step: Step) => boolean) | undefined;
 
   tensor(name: string, shape: TensorShape): Tensor {
@@ -33,17 +33,17 @@ export class GraphBuilder {
     return tensor;
   }
 
-  /** A matrix that keeps the file's precision or is quantised. Parts are stacked by rows. */
+  /** A matrix [rows, cols] in the file's precision or quantised. Parts are stacked by rows. */
   matrix(name: string, rows: number, cols: number, ...parts: readonly (TensorRows | string)[]): Weight {
     return this.#checkpoint(name, rows, cols, false, parts);
   }
 
-  /** A weight that is f32 whatever the file holds: norms, routers, statistics, biases. */
+  /** A weight [rows, cols] stored as f32 regardless of the file's type: norms, routers, statistics, biases. */
   exact(name: string, rows: number, cols: number, ...parts: readonly (TensorRows | string)[]): Weight {
     return this.#checkpoint(name, rows, cols, true, parts);
   }
 
-  /** f32 values that the engine makes itself, such as rope angles. */
+  /** f32 values computed by the engine, such as rotary angles. */
   computed(name: string, rows: number, cols: number, values: () => Float32Array<ArrayBuffer>): Weight {
     return this.#remember({
       kind: 'weight',
@@ -55,7 +55,7 @@ export class GraphBuilder {
     });
   }
 
-  /** f32 values that are made of tensors of the checkpoint once, when the model is loaded. */
+  /** f32 values derived from tensors of the checkpoint once, when the model is loaded. */
   derived<const P extends Readonly<Record<string, DerivedPart | undefined>>>(
     name: string,
     rows: number,
@@ -70,7 +70,7 @@ export class GraphBuilder {
     return this.#remember({ kind: 'weight', name, rows, cols, exact: true, source });
   }
 
-  /** Appends a node; what it reads is an input, a state, or was written by an earlier node. */
+  /** Appends a node. Each tensor it reads must be an input, a state, or written by an earlier node. */
   add(node: Node): void {
     for (const each of node.reads) {
       const isThere = each.kind === 'weight' || this.#isGiven(each) || this.#written.has(each);
@@ -83,7 +83,7 @@ export class GraphBuilder {
     this.#nodes.push(this.#isNeeded ? onlyWhen(this.#isNeeded, node) : node);
   }
 
-  /** Nodes that `build` adds run in those steps only that want them. */
+  /** Nodes added by `build` run only in steps for which `isNeeded` is true. */
   when(isNeeded: (step: Step) => boolean, build: () => void): void {
     this.#isNeeded = isNeeded;
     try {
@@ -93,15 +93,15 @@ export class GraphBuilder {
     }
   }
 
-  /** The graph of a whole model. Without `routes`, none of its layers has experts. */
+  /** The graph of a whole model. Omit `routes` for a model without experts. */
   build({ routes = [], ...outputs }: Partial<ModelOutputs> & Pick<ModelOutputs, 'logits'>): ModelGraph {
     return { ...this.buildPart(), ...outputs, routes };
   }
 
-  /** A graph that is less than a model, such as a single layer: its builder knows its outputs. */
+  /** The graph of a part of a model, such as a single layer, whose caller knows its outputs. */
   buildPart(): Graph {
     for (const { name, next } of this.#replaced) {
-      invariant(next && this.#written.has(next), () => `no node writes what comes next of the state ${name}`);
+      invariant(next && this.#written.has(next), () => `no node writes the next value of the state ${name}`);
     }
     return {
       nodes: this.#nodes,
@@ -127,7 +127,7 @@ export class GraphBuilder {
     return this.#remember({ kind: 'weight', name, rows, cols, exact, source });
   }
 
-  /** The same weight may be asked for twice (a tied embedding). */
+  /** Weights requested twice are shared (a tied embedding). */
   #remember(weight: Weight): Weight {
     const known = this.#weights.get(weight.name);
     if (known) {
@@ -145,7 +145,7 @@ export class GraphBuilder {
   }
 }
 
-/** Equal for weights that are read from the same places. */
+/** A key that is equal for weights with the same source. */
 function sourceKey({ source }: Weight): string {
   return source.kind === 'computed' ? source.kind : JSON.stringify(source.parts);
 }

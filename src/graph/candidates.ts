@@ -1,12 +1,12 @@
-/** Of several equal kernels: which a device can run, in which order they are tried, and which it has refused. */
+/** Candidates for a node: the kernel variants that a device can run, their order, and those that it has rejected. */
 import type { Gpu } from '../gpu/device.ts';
 import type { Bindings, Feature } from '../gpu/program.ts';
 import type { Variant } from '../kernels/kernel.ts';
 
-/** What lowering has to know of a device, which need not exist yet. */
+/** The facts about a device that lowering needs; the device need not be open. */
 export type DeviceFacts = Pick<Gpu, 'features' | 'limits' | 'adapterClass'>;
 
-/** What choosing has to know of a kernel. */
+/** The facts about a kernel that a choice needs. */
 export interface Choosable<V extends Variant> {
   readonly name: string;
   readonly key: (variant: V) => string;
@@ -15,7 +15,7 @@ export interface Choosable<V extends Variant> {
   readonly bindingsOf?: (variant: V) => Bindings;
 }
 
-/** Forms of fewer lanes are written for software adapters: for lanes that take turns, in subgroups of four in order. */
+/** Variants with fewer lanes are for software adapters: lanes run in turn, in subgroups of four consecutive lanes. */
 const LEAST_HARDWARE_LANES = 16;
 
 function lanesOf(variant: Variant): number {
@@ -23,15 +23,15 @@ function lanesOf(variant: Variant): number {
   return typeof variant['wg'] === 'number' ? variant['wg'] : Infinity;
 }
 
-/** Whether a form relies on what only software adapters have: the order of lanes, or that barriers cost more than rows. */
+/** Whether a variant relies on properties of software adapters: the order of lanes, or barriers that cost more than rows. */
 export function isSoftwareForm(variant: Variant): boolean {
   return lanesOf(variant) < LEAST_HARDWARE_LANES;
 }
 
 /**
- * The variants that a device can run, the default first. On a software adapter each barrier costs as much as a row: fewest
- * lanes come first. On hardware software forms are left out, and the widest form comes first, with subgroups where there
- * are any. Equals keep their order.
+ * The variants that a device can run, the default first. On software adapters, variants with fewer lanes come first, because a
+ * barrier costs as much as a row. On hardware, variants for software are omitted and the widest comes first, with subgroups if
+ * available. The sort is stable.
  */
 export function legalVariants<V extends Variant>(
   kernel: Choosable<V>,
@@ -64,18 +64,18 @@ function byWidth(a: Variant, b: Variant): number {
 }
 
 /**
- * What an adapter has refused to compile, lay out or run, and why. It is passed over from then on: one form that fails is
- * no reason not to load a model.
+ * The pipelines and candidates that an adapter has rejected, with reasons. They are skipped from then on, so that one failing
+ * variant does not prevent a model from loading.
  */
 export class Refusals {
   readonly #reasons = new Map<string, { readonly kernel: string; readonly reason: string }>();
 
-  /** A pipeline that does not compile. */
+  /** Records a pipeline that does not compile. */
   addPipeline(key: string, reason: string): void {
     this.#reasons.set(key, { kernel: key, reason });
   }
 
-  /** A candidate of one choice that cannot be bound or run there. */
+  /** Records a candidate of a choice that cannot be bound or run. */
   addCandidate(choice: string, candidate: string, reason: string): void {
     this.#reasons.set(`${choice}: ${candidate}`, { kernel: `${candidate} for ${choice}`, reason });
   }
@@ -88,7 +88,7 @@ export class Refusals {
     return this.#reasons.has(key);
   }
 
-  /** The candidates of a choice that were not refused; all of them where none is left, so that the error shows. */
+  /** The candidates of a choice that were not rejected; all of them if none is left, so that the error is reported. */
   remaining<W extends () => readonly { readonly program: { readonly key: string } }[]>(
     choice: string,
     ways: ReadonlyMap<string, W>,

@@ -4,21 +4,21 @@ import type { Graph, HostArray, RunContext, Step } from './node.ts';
 import { runReference } from './references.ts';
 import type { Tensor, Weight } from './tensor.ts';
 
-/** What references read besides tensors. */
+/** Data that references read besides tensors. */
 export interface CpuResources {
   readonly weight: (weight: Weight) => Float32Array; // dequantised
   readonly experts: CpuExpertWeights | undefined;
   readonly contextTokens: number;
 }
 
-/** Session states on the CPU, by tensor name. Nodes make their own on first use. */
+/** Session states on the CPU, by tensor name. Nodes create them on first use. */
 export type CpuStates = Map<string, HostArray>;
 
 /**
- * Runs a graph by the kernels' references, node by node.
+ * Runs a graph with the kernels' references, node by node.
  *
  * @param inputs - the step's tokens (`graph.ids`), and values of other tensors that are inputs
- * @returns the values that each tensor holds after the step
+ * @returns the values of each tensor after the step
  */
 export function runOnCpu(
   graph: Graph,

@@ -24,7 +24,7 @@ function bufferOf(name: string, shared: ReturnType<typeof shareBuffers>): number
   return shared.findIndex(({ tensors }) => tensors.some((member) => member.name === name));
 }
 
-test('a chain needs two buffers, however long it is', () => {
+test('a chain of any length needs two buffers', () => {
   const chain = Array.from({ length: 10 }, (_, index) => tensor(`t${index}`));
   const dispatches = chain.slice(1).map((write, index) => step([chain[index]!], write));
   expect(shareBuffers(dispatches, 4, 'f32')).toHaveLength(2);
@@ -49,7 +49,7 @@ test('no dispatch reads and writes one buffer', () => {
   }
 });
 
-test('inputs and outputs keep buffers of their own', () => {
+test('inputs and outputs have their own buffers', () => {
   const ids = makeTensor('ids', { role: 'input', type: 'u32', perToken: 1 });
   const logits = makeTensor('logits', { role: 'output', type: 'f32', fixed: 100 });
   const middle = tensor('middle');

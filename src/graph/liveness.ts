@@ -3,30 +3,30 @@ import { plainStep, type Dispatch } from './node.ts';
 import { elementCount, type Tensor } from './tensor.ts';
 import type { Scalar } from '../kernels/common.ts';
 
-/** One buffer to be made, and the tensors that take turns in it. */
+/** A buffer, and the tensors that share it over time. */
 export interface SharedBuffer {
   readonly isIndirect: boolean;
   readonly tensors: readonly Tensor[];
   readonly sizeBytes: number;
 }
 
-/** Bytes of one element of a tensor. */
+/** Size of an element in bytes. */
 export function elementBytes({ type }: Tensor, scalar: Scalar): 2 | 4 {
   return type === 'scalar' && scalar === 'f16' ? 2 : 4;
 }
 
-/** Rounded up to 16 bytes: kernels may bind any tensor as vec4s. Readers leave the padding out (`Plan.read`). */
+/** Size of a tensor in bytes, rounded up to 16, because kernels may bind it as vec4s. `Plan.read` omits the padding. */
 export function tensorSizeBytes(tensor: Tensor, tokens: number, scalar: Scalar): number {
   return Math.max(16, alignUp(elementBytes(tensor, scalar) * elementCount(tensor, tokens), 16));
 }
 
 /**
- * Colours tensors by liveness. Two tensors share a buffer only when no dispatch touches one while the other is still
- * needed, so no dispatch binds one buffer for reading and for writing. Inputs and outputs have buffers of their own;
- * states belong to sessions and do not appear here.
+ * Assigns tensors to shared buffers by liveness. Two tensors share a buffer only if no dispatch accesses one while the other
+ * is still needed, so no dispatch binds one buffer for both reading and writing. Inputs and outputs have their own buffers;
+ * states belong to sessions and are not included.
  *
- * @param keepCuts - what a step still needs where it can stop (before the experts of a layer) is not overwritten by what
- *   follows: the step can continue from there again
+ * @param keepCuts - tensors that a step needs at a cut (before the experts of a layer) are not overwritten by what
+ *   follows, so that the step can be continued from the cut again
  */
 export function shareBuffers(
   dispatches: readonly Dispatch[],
@@ -42,15 +42,15 @@ export function shareBuffers(
   return colour(all, (tensor) => tensorSizeBytes(tensor, maxTokens, scalar));
 }
 
-/** When a tensor is written first and used last, as numbers of dispatches or nodes. */
+/** The lifetime of a tensor: indices of the dispatches or nodes that write it first and use it last. */
 export interface Life {
   readonly tensor: Tensor;
   first: number;
   last: number;
-  readonly isKept?: boolean; // nothing that follows may overwrite it
+  readonly isKept?: boolean; // never overwritten by later dispatches
 }
 
-/** Gives each tensor a buffer, or a turn in one whose tensors are no longer needed. */
+/** Assigns each tensor a new buffer, or one whose tensors are no longer needed (greedy interval colouring). */
 export function colour(all: readonly Life[], sizeOf: (tensor: Tensor) => number): SharedBuffer[] {
   interface Open {
     isIndirect: boolean;
@@ -67,7 +67,7 @@ export function colour(all: readonly Life[], sizeOf: (tensor: Tensor) => number)
     const candidates = isPrivate
       ? []
       : buffers.filter((open) => !open.isPrivate && open.isIndirect === isIndirect && open.freeFrom < first);
-    // Best fit: the smallest that holds it, else the largest, which grows.
+    // Best fit: the smallest sufficient buffer, else the largest, which is enlarged.
     candidates.sort(
       (a, b) => Number(a.sizeBytes < sizeBytes) - Number(b.sizeBytes < sizeBytes) || fit(a, b, sizeBytes),
     );
@@ -84,7 +84,7 @@ export function colour(all: readonly Life[], sizeOf: (tensor: Tensor) => number)
   return buffers;
 }
 
-/** Dispatches before which a step can stop: the first of each layer that reads expert records. */
+/** Indices of the dispatches before which a step can stop: the first of each layer that reads expert records. */
 function cutsOf(dispatches: readonly Dispatch[]): number[] {
   let bank: number | undefined;
   return dispatches.flatMap(({ records }, index) => {
@@ -111,7 +111,7 @@ function lives(dispatches: readonly Dispatch[]): Life[] {
   return found.sort((a, b) => a.first - b.first);
 }
 
-/** Runs of dispatches that may be repeated, as [first, last]. */
+/** Ranges of dispatches that may be repeated, as [first, last]. */
 function waveGroups(dispatches: readonly Dispatch[]): [number, number][] {
   const groups: [number, number][] = [];
   dispatches.forEach(({ records }, index) => {
@@ -124,7 +124,7 @@ function waveGroups(dispatches: readonly Dispatch[]): [number, number][] {
   return groups;
 }
 
-/** What is touched somewhere in a run that is repeated is needed all through it. */
+/** Extends the lifetime of a tensor that is accessed in a repeated range to the whole range. */
 function stretch(life: Life, [first, last]: readonly [number, number]): void {
   if (life.first >= first && life.first <= last) life.first = first;
   if (life.last >= first && life.last <= last) life.last = last;

@@ -11,41 +11,41 @@ import type { Ref, Tensor, TensorShape, Weight } from './tensor.ts';
 import type { WeightPart } from './weight-parts.ts';
 import type { FormatName } from '../weights/formats/index.ts';
 
-/** All that changes from step to step. */
+/** The properties that change from step to step. */
 export interface Step {
   readonly tokens: number;
   readonly past: number; // tokens in the KV cache before this step
   readonly penalty: number; // repetition penalty; 1 is none
-  readonly temperature: number; // of the record's tempered sum; 1 when greedy
-  readonly candidates: boolean; // whether the record holds more than the best token
-  readonly mostMultiplyAdds?: number; // of a dispatch, where the device has shown that it takes more than plans reckon with
-  readonly parity?: Parity; // which buffers hold the old of states that are kept by parity; default 0
-  readonly lookahead?: number; // layers ahead whose experts are guessed; default 0
+  readonly temperature: number; // for the record's tempered sum; 1 for greedy decoding
+  readonly candidates: boolean; // whether the record includes candidates besides the best token
+  readonly mostMultiplyAdds?: number; // maximum per dispatch, for devices that are faster than plans assume
+  readonly parity?: Parity; // which buffers hold the current value of states with parity; default 0
+  readonly lookahead?: number; // number of following layers whose experts are predicted; default 0
 }
 
-/** After an even number of committed steps, or an odd one. */
+/** The number of committed steps modulo 2. */
 export type Parity = 0 | 1;
 
-/** A step whose logits are wanted as they are. */
+/** A step without penalty, temperature or candidates. */
 export function plainStep(tokens: number, past: number): Step {
   return { tokens, past, penalty: 1, temperature: 1, candidates: true };
 }
 
-/** One dispatch of a plan: which program, on what, with which parameters and workgroups at a given step. */
+/** One dispatch of a plan: its program and buffers, and parameters and workgroups as functions of the step. */
 export interface Dispatch {
   readonly program: Program;
   readonly buffers: Readonly<Record<string, Ref>>;
   readonly params: (step: Step) => Readonly<Record<string, number>>;
   readonly grid: (step: Step) => Grid | { readonly indirect: Tensor; readonly offsetBytes: number };
   readonly isNeeded?: (step: Step) => boolean;
-  readonly records?: RecordUse; // where it reads expert records
-  readonly work?: (step: Step) => number; // multiply-adds, about; where there are many
+  readonly records?: RecordUse; // if it reads expert records
+  readonly work?: (step: Step) => number; // approximate multiply-adds, if there are many
 }
 
-/** That a dispatch reads expert records: a step can stop before it, and continue when the records are there. */
+/** The expert records that a dispatch reads: a step can stop before it and continue when they have arrived. */
 export interface RecordUse {
   readonly bank: number; // among the layers with experts
-  /** What belongs to absent experts is left as it was: the dispatch may run several times, with some experts each. */
+  /** Whether results of absent experts are left unchanged, so that the dispatch can run several times with some experts each. */
   readonly inWaves: boolean;
 }
 
@@ -59,10 +59,10 @@ export function dispatch<
   kernel: Kernel<B, P, V, S>,
   variant: V,
   use: {
-    readonly buffers: { readonly [N in keyof B]?: Ref } & Readonly<Record<string, Ref>>; // all of the variant's bindings
+    readonly buffers: { readonly [N in keyof B]?: Ref } & Readonly<Record<string, Ref>>; // all bindings of the variant
     readonly params: (step: Step) => { readonly [N in keyof P]: number };
     readonly size: (step: Step) => S;
-    readonly indirect?: Tensor; // workgroup counts come from here instead of `size`
+    readonly indirect?: Tensor; // supplies the workgroup counts instead of `size`
     readonly isNeeded?: (step: Step) => boolean;
     readonly records?: RecordUse;
     readonly work?: (step: Step) => number;
@@ -80,13 +80,13 @@ export function dispatch<
   };
 }
 
-/** Rows of a matrix that are bound together. */
+/** A range of rows of a matrix in one binding. */
 export interface MatrixPart extends WeightPart {
   readonly ref: Ref;
-  readonly scales: number; // where a quantised matrix' scales begin, in u32 words from the start of the binding
+  readonly scales: number; // offset of a quantised matrix's scales in the binding, in u32 words
 }
 
-/** What a node knows when it is lowered to GPU dispatches. */
+/** The context in which a node is lowered to GPU dispatches. */
 export interface LowerContext {
   readonly maxTokens: number; // steps have 1 to this many tokens
   readonly scalar: Scalar;
@@ -96,15 +96,15 @@ export interface LowerContext {
   readonly contextTokens: number; // rows of the KV cache
   readonly experts: ExpertWeights | undefined;
   format(weight: Weight): FormatName;
-  /** The bindings of a matrix, in the order of their rows: one, or several where it is larger than a binding. */
+  /** The bindings of a matrix in row order: one, or several if it exceeds the maximum size of a binding. */
   parts(weight: Weight): readonly MatrixPart[];
-  /** Of one dispatch at most: longer ones are cut (`pieces.ts`). */
+  /** Maximum per dispatch: longer ones are divided (`pieces.ts`). */
   readonly mostMultiplyAdds: number;
-  /** A scratch tensor of this node. */
+  /** Creates a scratch tensor of this node. */
   scratch(name: string, shape: TensorShape): Tensor;
   /**
-   * Picks one of several equal variants of a kernel. The first legal candidate is the default; the tuner may know
-   * better for `shape`.
+   * Chooses one of several equivalent variants of a kernel. The first legal candidate is the default; the tuner may have
+   * selected another for `shape`.
    */
   choose<V extends Variant>(
     kernel: Choosable<V>,
@@ -112,14 +112,14 @@ export interface LowerContext {
     shape: string,
     make: (variant: V) => Dispatch,
   ): Dispatch;
-  /** The same for what a variant does in several dispatches. */
+  /** As `choose`, for variants that need several dispatches. */
   choosePieces<V extends Variant>(
     kernel: Choosable<V>,
     candidates: readonly V[],
     shape: string,
     make: (variant: V) => readonly Dispatch[],
   ): readonly Dispatch[];
-  /** The same for ways of one or more dispatches each; the first is the default. Names are stored with tunings. */
+  /** As `choose`, for named alternatives of one or more dispatches; the first is the default. Tunings store the names. */
   chooseWay(
     name: string,
     shape: string,
@@ -127,7 +127,7 @@ export interface LowerContext {
   ): readonly Dispatch[];
 }
 
-/** What a tensor's elements are stored as. */
+/** The storage type of a tensor's elements. */
 export function scalarOf({ type }: Tensor, { scalar }: Pick<LowerContext, 'scalar'>): Scalar {
   return type === 'scalar' ? scalar : 'f32';
 }
@@ -135,12 +135,12 @@ export function scalarOf({ type }: Tensor, { scalar }: Pick<LowerContext, 'scala
 /** Values of a tensor in host memory. */
 export type HostArray = Float32Array | Uint32Array;
 
-/** What a node sees when it runs on the CPU. */
+/** The context in which a node runs on the CPU. */
 export interface RunContext {
   readonly step: Step;
   readonly contextTokens: number;
   readonly experts: CpuExpertWeights | undefined;
-  /** Values of a tensor that an earlier node, or the engine, wrote. */
+  /** The values of a tensor, written by an earlier node or the engine. */
   floats(tensor: Tensor): Float32Array;
   words(tensor: Tensor): Uint32Array;
   /** Sets the values of a tensor. */
@@ -148,21 +148,21 @@ export interface RunContext {
   weight(weight: Weight): Float32Array;
 }
 
-/** One op of a graph (`defineOp`): what it works on, how it runs on the GPU, and how on the CPU. */
+/** An op of a graph (`defineOp`): its tensors and weights, its GPU dispatches, and its CPU form. */
 export interface Node {
   readonly op: string;
   readonly label: string;
-  readonly io: object; // the op's tensors and weights, and the numbers that describe it: for executors with a table of their own
+  readonly io: object; // the op's tensors, weights and attributes, for executors with their own implementations
   readonly reads: readonly (Tensor | Weight)[];
   readonly writes: readonly Tensor[];
-  /** Steps that run the node; absent: all. `lower` already respects it. */
+  /** Whether a step runs the node; default: always. `lower` respects it. */
   readonly isNeeded?: (step: Step) => boolean;
   readonly lower: (context: LowerContext) => readonly Dispatch[];
-  /** Absent in the package's own, which `references.ts` runs. */
+  /** Absent in ops of the package, which `references.ts` runs. */
   readonly run?: (context: RunContext) => void;
 }
 
-/** The same node in those steps only that want it. */
+/** The node, restricted to steps for which `isNeeded` is true. */
 export function onlyWhen(isNeeded: (step: Step) => boolean, node: Node): Node {
   return {
     ...node,
@@ -175,7 +175,7 @@ export function onlyWhen(isNeeded: (step: Step) => boolean, node: Node): Node {
   };
 }
 
-/** Nodes in order, and what they work on. */
+/** Nodes in execution order, and their tensors and weights. */
 export interface Graph {
   readonly nodes: readonly Node[];
   readonly tensors: readonly Tensor[]; // all but scratch
@@ -183,29 +183,29 @@ export interface Graph {
   readonly ids: Tensor; // u32 [tokens], input
 }
 
-/** Which experts one layer takes, and what it predicts for those behind it. All keep their values until the next step. */
+/** The experts chosen in a layer, and predictions for the following layers. All keep their values until the next step. */
 export interface RouteOutputs {
   readonly specLayer: number; // among all layers of the spec
   readonly bank: number; // among the layers with experts
   readonly ids: Tensor; // u32 [tokens, topK]
   readonly weights: Tensor; // f32 [tokens, topK]
-  readonly scores?: Tensor | undefined; // f32 [tokens, topK], where they are wanted and the router knows them
-  /** u32 [tokens, its topK]: what the next layer with experts would take of this layer's stream, then the one after it. */
+  readonly scores?: Tensor | undefined; // f32 [tokens, topK], if requested and supported by the router
+  /** u32 [tokens, its topK]: the choice of the next layer with experts for this layer's stream, then that of the one after it. */
   readonly look: readonly Tensor[];
 }
 
-/** What is read of a model's graph after a step. */
+/** The outputs of a model's graph that are read after a step. */
 export interface ModelOutputs {
   readonly routes: readonly RouteOutputs[]; // [bank]
   readonly logits: Tensor; // f32 [tokens, vocab], or [vocab] of the last token
-  readonly record?: Tensor | undefined; // what sampling reads (kernels/sample/sample-record.ts), where the graph makes it
+  readonly record?: Tensor | undefined; // sample record (kernels/sample/sample-record.ts), if the graph computes it
 }
 
 /** A whole model: from ids to logits. */
 export interface ModelGraph extends Graph, ModelOutputs {}
 
-/** The sampling record of a graph that was built to make one. */
+/** The sample record of a graph that was built with `sample`. */
 export function recordOf({ record }: ModelOutputs): Tensor {
-  invariant(record, () => 'this graph makes no sampling record; build it with `sample`');
+  invariant(record, () => 'this graph has no sampling record; build it with `sample`');
   return record;
 }

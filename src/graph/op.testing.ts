@@ -15,23 +15,23 @@ import { elementCount, type Tensor, type Weight } from './tensor.ts';
 
 export interface OpCase<Io extends object> {
   readonly make: MakeNode<Io>;
-  /** Makes what the op works on: what it reads as inputs or states, what it only writes as outputs. */
+  /** Creates the op's tensors and weights: inputs or states that it reads, outputs that it only writes. */
   readonly io: (builder: GraphBuilder) => Io;
-  /** Steps that run one after another over the same states. */
+  /** Steps, run in order with the same states. */
   readonly steps: readonly Step[];
-  readonly maxTokens?: number; // default: of the longest step
-  readonly contextTokens?: number; // default: past and tokens of the longest step
-  /** Values by the name of a tensor or weight; others are normally distributed. Words need some. */
+  readonly maxTokens?: number; // default: those of the longest step
+  readonly contextTokens?: number; // default: past + tokens of the longest step
+  /** Values by the name of a tensor or weight; default: normally distributed. Required for u32 tensors. */
   readonly values?: Readonly<Record<string, (count: number) => HostArray>>;
   readonly format?: FormatName; // of weights that are not exact; default 'f32'
-  readonly mostMultiplyAdds?: number; // cuts long dispatches, as those of large models are
+  readonly mostMultiplyAdds?: number; // divides dispatches, like those of large models
   readonly experts?: { readonly gpu: ExpertWeights; readonly cpu: CpuExpertWeights };
   readonly tolerance?: { readonly absolute: number; readonly relative: number };
-  /** Compares what does not compare element by element, by the name of a tensor. */
+  /** Comparisons other than element by element, by the name of a tensor. */
   readonly compare?: Readonly<Record<string, (got: HostArray, want: HostArray) => void>>;
 }
 
-/** @throws where a tensor that the op writes differs from what its reference writes, or was not written */
+/** @throws if a tensor that the op writes was not written, or differs from the reference */
 export async function expectOp<Io extends object>(gpu: Gpu, given: OpCase<Io>): Promise<void> {
   const builder = new GraphBuilder();
   const node = given.make('op', given.io(builder));
@@ -82,7 +82,7 @@ export async function expectOp<Io extends object>(gpu: Gpu, given: OpCase<Io>): 
 
 interface TestWeight {
   readonly gpu: GpuWeight;
-  readonly values: Float32Array; // as the kernels see them
+  readonly values: Float32Array; // as the kernels decode them
 }
 
 function uploadWeights(
@@ -133,7 +133,7 @@ function openStates(
   return states;
 }
 
-/** Fills inputs, and poisons what the op only writes. */
+/** Fills inputs, and fills tensors that the op only writes with poison. */
 function writeInputs(
   gpu: Gpu,
   plan: Plan,

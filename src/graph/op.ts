@@ -1,24 +1,24 @@
-/** Ops as data: what one reads and writes, how it becomes dispatches, and how it runs on the CPU. */
+/** Ops as data: inputs and outputs, lowering to dispatches, and execution on the CPU. */
 import type { Dispatch, LowerContext, Node, RunContext } from './node.ts';
 import type { Tensor, Weight } from './tensor.ts';
 
-/** An op works on `Io`: its tensors and weights, and beside them the plain numbers and names that describe it. */
+/** An op. `Io` contains its tensors and weights, and its attributes (numbers and names). */
 export interface OpDefinition<Io extends object> {
   readonly name: string;
-  /** What must be there before it runs. */
+  /** The tensors and weights that it reads. */
   readonly reads: (io: Io) => readonly (Tensor | Weight | undefined)[];
-  /** What it sets, wholly or in part; tensors that it changes in place are read, too. */
+  /** The tensors that it writes, wholly or partly; tensors updated in place are also in `reads`. */
   readonly writes: (io: Io) => readonly Tensor[];
-  /** The specification: the op on the CPU. */
+  /** The specification: runs the op on the CPU. */
   readonly run: (context: RunContext, io: Io) => void;
   readonly lower: (context: LowerContext, io: Io) => readonly Dispatch[];
 }
 
-/** Makes a node of the op, under a label that is unique in its graph. */
+/** Creates a node of the op with a label that is unique in its graph. */
 export type MakeNode<Io extends object> = (label: string, io: Io) => Node;
 
 /**
- * An op from outside the package.
+ * Defines an op outside the package, with its CPU form.
  *
  * @example
  * export const takeRowNode = defineOp<TakeRowIo>({
@@ -32,7 +32,7 @@ export function defineOp<Io extends object>(op: OpDefinition<Io>): MakeNode<Io> 
   return (label, io) => ({ ...make(label, io), run: (context) => op.run(context, io) });
 }
 
-/** An op of the package. How it runs on the CPU is a row of `references.ts`, which pages with a GPU do not load. */
+/** Defines an op of the package. Its CPU form is a row of `references.ts`, which pages with a GPU do not load. */
 export function defineCoreOp<Io extends object>(op: Omit<OpDefinition<Io>, 'run'>): MakeNode<Io> {
   return (label, io) => ({
     op: op.name,

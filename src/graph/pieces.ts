@@ -1,60 +1,60 @@
 /**
- * Long dispatches are cut. A system resets a GPU that one command keeps busy for too long (Windows: two seconds), and
- * nothing can be stopped within a dispatch. Pieces give the same bits: what one lane adds up is never cut.
+ * Division of long dispatches into pieces. Operating systems reset a GPU that is busy with one command for too long (Windows:
+ * two seconds), and a dispatch cannot be interrupted. Pieces give the same bits, because the sum of a lane is never divided.
  */
 import { alignUp } from '../gpu/buffer.ts';
 import { plainStep, type Dispatch, type Step } from './node.ts';
 
 /**
- * Multiply-adds of one dispatch at most, until a device has shown what it can: half a second where four thousand
- * million are done a second, a tenth of what a slow integrated GPU should do.
+ * Maximum multiply-adds of one dispatch, until the device has been measured: half a second at 4e9 per second, a tenth of the
+ * rate of a slow integrated GPU.
  */
 export const MOST_MULTIPLY_ADDS = 2 ** 31;
 
 /** Work that can be divided: a number of equal, independent parts. */
 export interface Cut {
-  readonly count: number; // of things that can be distinguished: outputs, workgroups
-  readonly each: number; // multiply-adds of one of them
-  readonly unit?: number; // pieces begin at multiples of this many, and have as many at least; default 1
+  readonly count: number; // number of parts: outputs, workgroups
+  readonly each: number; // multiply-adds per part
+  readonly unit?: number; // pieces start at multiples of this and have at least this many parts; default 1
 }
 
 /** Consecutive parts of a cut. */
 export interface Piece {
   readonly first: number;
-  readonly count: number; // 0: this piece is not needed
+  readonly count: number; // 0: the piece is not needed
 }
 
-/** What a dispatch may take in a step: more than its plan reckoned with, where the device has proved quick. */
+/** Maximum multiply-adds per dispatch in a step: that of the plan, or a higher one for fast devices. */
 export function mostOf({ mostMultiplyAdds }: { readonly mostMultiplyAdds: number }, step: Step): number {
   return Math.max(mostMultiplyAdds, step.mostMultiplyAdds ?? 0);
 }
 
-/** Things in a piece: the fewest pieces, as equal as units allow. */
+/** Number of parts per piece, for the fewest pieces, as equal as units allow. */
 export function pieceSize({ count, each, unit = 1 }: Cut, most: number): number {
   const largest = Math.max(1, Math.floor(most / each / unit)) * unit;
   const wanted = Math.max(1, Math.ceil(count / largest));
   return Math.min(largest, alignUp(Math.ceil(count / wanted), unit));
 }
 
-/** Pieces of at most `most` multiply-adds each. */
+/** Number of pieces of at most `most` multiply-adds each. */
 export function pieceCount(cut: Cut, most: number): number {
   return Math.ceil(cut.count / pieceSize(cut, most));
 }
 
-/** The piece of this number. */
+/** The piece with this index. */
 export function pieceAt(cut: Cut, most: number, index: number): Piece {
   return pieceOf(cut.count, pieceSize(cut, most), index);
 }
 
-/** Piece `index` of pieces of that size. */
+/** Piece `index` of pieces of `size` parts. */
 export function pieceOf(count: number, size: number, index: number): Piece {
   const first = Math.min(index * size, count);
   return { first, count: Math.min(size, count - first) };
 }
 
 /**
- * The dispatches of something long, as many as its longest step needs. `cut` says what a step cuts, `make` gives the
- * dispatch of a piece; shorter steps, and those of a quick device, need fewer.
+ * Divides work into as many dispatches as its longest step needs. `cut` returns the divisible work of a step, `make` the
+ * dispatch of a piece. Shorter steps, and steps on fast devices, use fewer.
  */
 export function inPieces(
   context: { readonly maxTokens: number; readonly contextTokens: number; readonly mostMultiplyAdds: number },
@@ -76,7 +76,7 @@ export function inPieces(
   });
 }
 
-/** Computes once for each step: grid, parameters and need of a dispatch ask one after another. */
+/** Caches a result per step, because grid, parameters and need of a dispatch are computed separately. */
 function forStep<T>(compute: (step: Step) => T): (step: Step) => T {
   let known: { readonly step: Step; readonly value: T } | undefined;
   return (step) => {

@@ -19,7 +19,7 @@ export interface GpuWeight extends WeightFact {
   readonly parts: readonly (PartFact & { readonly slice: BufferSlice })[];
 }
 
-/** A weight that is in one binding. */
+/** The single part of a weight that is in one binding. */
 export function wholeWeight(
   at: BufferSlice,
   { rows }: Pick<Weight, 'rows'>,
@@ -29,57 +29,57 @@ export function wholeWeight(
   return { format, parts: [{ firstRow: 0, rows, scalesWords: scalesOffsetBytes / 4, slice: at }] };
 }
 
-/** The layout that a dense weight has or will have. */
+/** The layout of a dense weight, loaded or not. */
 export interface WeightFact {
   readonly format: FormatName;
-  readonly parts: readonly PartFact[]; // in the order of their rows; one, unless no binding takes them all
+  readonly parts: readonly PartFact[]; // in row order; one unless it exceeds the maximum size of a binding
 }
 
 interface PartFact extends WeightPart {
-  readonly scalesWords: number; // where the scales of a quantised weight begin, in u32 words from the part's start
+  readonly scalesWords: number; // offset of the scales of a quantised weight in the part, in u32 words
 }
 
-/** What plans of one model share. */
+/** Resources shared by the plans of one model. */
 export interface Resources extends WeightFacts {
   readonly weight: (weight: Weight) => GpuWeight;
 }
 
-/** A choice that lowering met: the tuner times the candidates, keyed by kernel and shape. */
+/** A choice among candidates, keyed by kernel and shape, which the tuner times. */
 export interface Choice {
   readonly key: string; // `linear 576x192 q4_0`
   readonly candidates: readonly string[]; // pipeline keys or names of ways; the first is the default
   readonly make: (candidate: string) => readonly Dispatch[];
 }
 
-/** Candidate chosen for each choice key. Absent: the default. */
+/** The chosen candidate by choice key; the default if absent. */
 export type Tuning = ReadonlyMap<string, string>;
 
-/** How a graph is turned into dispatches. */
+/** Options of lowering a graph to dispatches. */
 export interface PlanOptions {
   readonly label: string;
   readonly maxTokens: number;
   readonly contextTokens: number;
   readonly scalar: Scalar;
   readonly tuning: Tuning;
-  readonly mostMultiplyAdds?: number; // of one dispatch; default MOST_MULTIPLY_ADDS
-  readonly refusals?: Refusals; // what the device has refused so far; more may be added
-  readonly keepCuts?: boolean; // a step can continue again from where it stopped before a layer's experts
+  readonly mostMultiplyAdds?: number; // maximum per dispatch; default MOST_MULTIPLY_ADDS
+  readonly refusals?: Refusals; // candidates rejected by the device; more may be added
+  readonly keepCuts?: boolean; // keep tensors so that a step can be continued again from a cut before a layer's experts
 }
 
-/** A graph as a flat list of dispatches, before anything is allocated. */
+/** A graph as a list of dispatches, before allocation. */
 export interface Lowered {
   readonly dispatches: readonly Dispatch[];
-  readonly labels: readonly string[]; // `op label`, one for each dispatch
+  readonly labels: readonly string[]; // `op label`, one per dispatch
   readonly choices: readonly Choice[];
 }
 
-/** What lowering has to know of the weights, which need not be loaded yet. */
+/** The facts about weights that lowering needs; they need not be loaded. */
 export interface WeightFacts {
   readonly weight: (weight: Weight) => WeightFact;
   readonly experts: ExpertWeights | undefined;
 }
 
-/** Turns nodes into dispatches. Allocates nothing. */
+/** Lowers nodes to dispatches, without allocating memory. */
 export function lower(gpu: DeviceFacts, graph: Graph, resources: WeightFacts, options: PlanOptions): Lowered {
   const dispatches: Dispatch[] = [];
   const labels: string[] = [];
@@ -136,7 +136,7 @@ function lowerContext(
   };
 }
 
-/** The tuned way where there is one, else the first; where that cannot be laid out, the next one. */
+/** The tuned candidate if there is one, else the first; if it cannot be lowered, the next one. */
 function pick(
   what: string,
   all: ReadonlyMap<string, () => readonly Dispatch[]>,
@@ -168,15 +168,15 @@ function pick(
   throw failure;
 }
 
-/** What a plan holds, for reports. */
+/** Memory of a plan, for reports, in bytes. */
 export interface PlanMemory {
   readonly activationsBytes: number;
-  readonly unsharedBytes: number; // what the tensors would take without sharing
+  readonly unsharedBytes: number; // size of the tensors without sharing
   readonly buffers: number;
   readonly dispatches: number;
 }
 
-/** A lowered graph with its buffers, pipelines and parameters. Runs through an `Instance`. */
+/** A lowered graph with its buffers, pipelines and parameters. `Instance` runs it. */
 export class Plan<G extends Graph = Graph> {
   readonly graph: G;
   readonly label: string;
@@ -223,7 +223,7 @@ export class Plan<G extends Graph = Graph> {
   }
 
   /**
-   * Lowers, allocates and compiles.
+   * Lowers and compiles a graph and allocates its buffers.
    *
    * @throws {AtomoeError} out-of-memory; limit-too-small; shader
    */
@@ -273,7 +273,7 @@ export class Plan<G extends Graph = Graph> {
     return new Plan(parts);
   }
 
-  /** Makes the bind groups for one session's states, of both parities. Nothing is created after this. */
+  /** Creates the bind groups for one session's states, for both parities. No GPU object is created afterwards. */
   instance(states: States): Instance<G> {
     const { dispatches } = this.lowered;
     const groups = dispatches.map((_, index) => this.#bind(index, states));
@@ -285,20 +285,20 @@ export class Plan<G extends Graph = Graph> {
     return new Instance(this.#gpu, this, [groups, odd], this.#arena);
   }
 
-  /** Where a tensor is. */
+  /** The buffer of a tensor. */
   buffer(tensor: Tensor): Buffer {
     const at = this.#byTensor.get(tensor);
     invariant(at, () => `tensor ${tensor.name} is used by no dispatch of ${this.label}`);
     return at.buffer;
   }
 
-  /** What a tensor holds after a step of this many tokens: its elements only, not the padding behind them. */
+  /** Reads the elements of a tensor after a step of `tokens` tokens, without padding. */
   read(tensor: Tensor, tokens: number): Promise<ArrayBuffer> {
     const sizeBytes = elementBytes(tensor, this.#scalar) * elementCount(tensor, tokens);
     return this.#gpu.read(this.buffer(tensor), 0, sizeBytes);
   }
 
-  /** What a dispatch binds for a reference; undefined for a tensor that no dispatch of this plan uses. */
+  /** The slice that a dispatch binds for a reference; undefined for a tensor that no dispatch of this plan uses. */
   resolve(ref: Ref, states: States): BufferSlice | undefined {
     if (ref.kind === 'weight') return this.#part(ref, 0, 1);
     if (ref.kind === 'part') return this.#part(ref.weight, ref.part);
@@ -338,7 +338,7 @@ export class Plan<G extends Graph = Graph> {
 }
 
 /**
- * Lowers and compiles; where a pipeline is refused, again without it, until all compile or there is no other way.
+ * Lowers and compiles; if a pipeline is rejected, repeats without it, until all compile or no candidate remains.
  *
  * @throws {AtomoeError} shader
  */
@@ -360,7 +360,7 @@ async function compileAll(
           onCompiled(program.key);
           return pipeline;
         } catch (error) {
-          // What was refused before is here again: nothing else would do.
+          // A rejected pipeline is used again only if no alternative exists.
           if (isKnown || !(error instanceof AtomoeError) || error.code !== 'shader') throw error;
           refusals.addPipeline(program.key, error.message);
           return undefined;
@@ -378,7 +378,7 @@ function missing(ref: Ref): never {
   throw new Error(`no buffer for ${name}`);
 }
 
-/** The bind group of a dispatch, with its parameters in a slice of an arena. */
+/** Creates the bind group of a dispatch, with its parameters in a slice of the arena. */
 export function bindDispatch(
   gpu: Gpu,
   dispatch: Dispatch,
@@ -391,11 +391,11 @@ export function bindDispatch(
   return bind(gpu, pipeline, buffers, params);
 }
 
-/** Part of a step: what comes before, between or after the experts of its layers. */
+/** Part of a step: the commands before, between or after the experts of its layers. */
 export interface Span {
-  readonly bank: number; // whose records its first commands read; -1 before the first experts
-  readonly waves: readonly Command[]; // read the bank's records, and may run several times with some of them each
-  readonly rest: readonly Command[]; // once, with all of the bank's records in place unless `waves` has read them
+  readonly bank: number; // bank whose records its first commands read; -1 before the first experts
+  readonly waves: readonly Command[]; // read the bank's records; may run several times with some records each
+  readonly rest: readonly Command[]; // run once, after `waves`, or with all of the bank's records in place
 }
 
 type BothParities = readonly [even: readonly BindGroup[], odd: readonly BindGroup[]];
@@ -414,14 +414,14 @@ export class Instance<G extends Graph = Graph> {
     this.#arena = arena;
   }
 
-  /** Sends the step's parameters and gives its commands in order. */
+  /** Uploads the step's parameters and returns its commands in order. */
   commands(step: Step): Command[] {
     const commands: Command[] = [];
     this.#visit(step, (command) => commands.push(command));
     return commands;
   }
 
-  /** The same, cut before the experts of each layer. */
+  /** The commands of a step, divided before the experts of each layer. */
   spans(step: Step): Span[] {
     let bank = -1;
     let waves: Command[] = [];
@@ -441,7 +441,7 @@ export class Instance<G extends Graph = Graph> {
   }
 
   #visit(step: Step, visit: (command: Command, dispatch: Dispatch) => void): void {
-    // Only a step that is paced asks what its dispatches take: a token goes in one submission.
+    // Only paced steps need the work of dispatches: a token is one submission.
     const isPaced = step.mostMultiplyAdds !== undefined;
     const groups = this.#groups[step.parity ?? 0];
     this.plan.lowered.dispatches.forEach((dispatch, index) => {
@@ -460,7 +460,7 @@ export class Instance<G extends Graph = Graph> {
     return { indirect: this.plan.buffer(grid.indirect), offsetBytes: grid.offsetBytes };
   }
 
-  /** Runs a step in one submission, with copies behind it. */
+  /** Runs a step in one submission, followed by copies. */
   run(step: Step, copies: readonly Copy[] = []): void {
     submit(this.#gpu, this.commands(step), copies);
   }

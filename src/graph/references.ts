@@ -1,4 +1,4 @@
-/** The ops of the package on the CPU, by their kernels' references: their specification. Loaded by what runs on the CPU. */
+/** The specification of the package's ops on the CPU, from the kernels' references. Loaded only for running on the CPU. */
 import { invariant } from '../errors.ts';
 import { atomicExpertsReference } from '../kernels/atomic/atomic-experts.reference.ts';
 import { attentionReference } from '../kernels/attention/attention.reference.ts';
@@ -113,9 +113,9 @@ function experts(
   { x, ids, weights, y, bank, experts, topK, hidden, width, activation }: ExpertsIo,
 ): void {
   const store = context.experts;
-  invariant(store, () => 'the graph has experts, the engine holds none');
+  invariant(store, () => 'the graph has experts, the engine has none');
   const expert = (unit: number) => {
-    if (unit >= experts) return undefined; // left out by the router
+    if (unit >= experts) return undefined; // skipped by the router
     const { gate, up, down } = store.unit(bank, unit);
     invariant(gate && up && down, () => 'an expert has gate, up and down');
     return { gate, up, down };
@@ -136,7 +136,7 @@ function atomicExperts(
   { x, ids, weights, y, bank, experts, topK, hidden, activation }: AtomicExpertsIo,
 ): void {
   const store = context.experts;
-  invariant(store, () => 'the graph has experts, the engine holds none');
+  invariant(store, () => 'the graph has experts, the engine has none');
   const result = atomicExpertsReference(context.floats(x), context.words(ids), context.floats(weights), {
     tokens: context.step.tokens,
     hidden,
@@ -204,7 +204,7 @@ function sample(context: RunContext, { logits, record }: RecordIo): void {
   context.put(record, sampleReference(context.floats(logits), options));
 }
 
-/** Nodes are made by `defineCoreOp`: what a node carries is of the type that belongs to its op's name. */
+/** Erases the type of `Io`, which is safe: `defineCoreOp` creates nodes with the `Io` of their op's name. */
 function row<Io extends object>(run: Run<Io>): Run<object> {
   return run as Run<object>;
 }
@@ -229,7 +229,7 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   'take-row': row(lastRow),
 };
 
-/** Runs a node as its op says (`defineOp`), or else by the table; not in a step that does without it. */
+/** Runs a node with its own `run` (`defineOp`), else with the table, unless the step does not need it. */
 export function runReference(node: Node, context: RunContext): void {
   if (node.isNeeded && !node.isNeeded(context.step)) return;
   if (node.run) return node.run(context);

@@ -4,7 +4,7 @@ import type { Ref, Tensor } from './tensor.ts';
 /** Buffers of the states of one session, by tensor name. */
 export type States = ReadonlyMap<string, Buffer>;
 
-/** The same states with each that is kept by parity in place of its next; and which tensors that moves. */
+/** The states with current and next values exchanged for states with parity, and the exchanged tensors. */
 export function swap(
   states: States,
   tensors: readonly Tensor[],

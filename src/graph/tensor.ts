@@ -2,28 +2,28 @@ import { invariant } from '../errors.ts';
 import type { Buffer } from '../gpu/buffer.ts';
 import type { TensorRows } from '../weights/tensor-rows.ts';
 
-/** What activations are stored as: defined by the kernels, passed on to the engine. */
+/** The storage type of activations, re-exported from the kernels. */
 export type { Scalar } from '../kernels/common.ts';
 
-/** `scalar` is f32 or f16, as the engine was opened; the rest is what it says. All are 4 or 2 bytes an element. */
+/** The type of elements. `scalar` is f32 or f16, the engine's type of activations. */
 export type TensorType = 'scalar' | 'f32' | 'u32';
 
 /**
  * - `input`: written by the engine before a step
- * - `activation`: lives within a step; shares buffers with others by liveness
- * - `output`: keeps its value until the next step
+ * - `activation`: valid within a step; shares buffers with others by liveness
+ * - `output`: valid until the next step
  * - `indirect`: like `activation`, and read as indirect dispatch arguments
- * - `state`: belongs to a session and lives from step to step
+ * - `state`: belongs to a session and is kept from step to step
  */
 export type TensorRole = 'input' | 'activation' | 'output' | 'indirect' | 'state';
 
 /**
- * How a state goes back to an earlier position:
+ * How a state returns to an earlier position:
  *
- * - `positions`: what it holds of a position is written by the step of that position and depends on no later one, so it
- *   is cut back by length, and a step that runs again writes the same again
- * - `parity`: a summary of all tokens so far. A step reads the old one and writes the new one beside it; when the whole
- *   step is done they change places. A step that runs again changes nothing; going back means to begin anew
+ * - `positions`: the elements of a position are written by the step of that position and do not depend on later ones;
+ *   the state is truncated by length, and a repeated step writes the same values
+ * - `parity`: a summary of all tokens so far. A step reads the current value and writes the next one to a second buffer;
+ *   after the whole step they are exchanged. A repeated step gives the same result; only position 0 can be returned to
  */
 export type StateRewind = 'positions' | 'parity';
 
@@ -35,16 +35,16 @@ export interface Tensor {
   readonly role: TensorRole;
   readonly perToken: number;
   readonly fixed: number;
-  /** Of a state that is kept by parity: what a step writes all of, and reads as the old one in the next step. */
+  /** The next value of a state with parity: a step writes all of it, and the next step reads it as the current value. */
   readonly next?: Tensor;
 }
 
-/** Type, role and size of a tensor to be made. */
+/** Type, role and size of a new tensor. */
 export interface TensorShape extends Partial<Pick<Tensor, 'type' | 'role' | 'perToken' | 'fixed'>> {
-  readonly rewind?: StateRewind; // of a state; default 'positions'
+  readonly rewind?: StateRewind; // for states; default 'positions'
 }
 
-/** Makes a tensor; a state kept by parity comes with the tensor of its next value. */
+/** Creates a tensor; a state with parity includes the tensor of its next value. */
 export function makeTensor(name: string, shape: TensorShape): Tensor {
   const { type = 'scalar', role = 'activation', perToken = 0, fixed = 0 } = shape;
   const tensor = { kind: 'tensor', name, type, role, perToken, fixed } as const;
@@ -52,18 +52,18 @@ export function makeTensor(name: string, shape: TensorShape): Tensor {
   return { ...tensor, next: { ...tensor, name: `${name} next` } };
 }
 
-/** What a step writes of a state that is kept by parity. */
+/** The next value of a state with parity. */
 export function nextOf({ name, next }: Tensor): Tensor {
   invariant(next, () => `${name} is no state that is kept by parity`);
   return next;
 }
 
-/** Elements of a tensor in a step of this many tokens. */
+/** Number of elements of a tensor in a step of `tokens` tokens. */
 export function elementCount({ perToken, fixed }: Tensor, tokens: number): number {
   return perToken * tokens + fixed;
 }
 
-/** A matrix of a checkpoint that a derived weight is made of; of a vector, each element is a row. */
+/** A matrix of a checkpoint from which a weight is derived; each element of a vector is a row. */
 export interface DerivedPart {
   readonly tensor: string;
   readonly rows: number;
@@ -87,9 +87,8 @@ export function tensorsOf({ source }: Weight): string[] {
 }
 
 /**
- * A dense weight [rows, cols]. `exact` weights (norms, routers, statistics, biases) are f32 whatever the file holds, and
- * are in one binding; the others keep the file's 16 or 32 bits, or are quantised, and are in several where one is not
- * large enough.
+ * A dense weight [rows, cols]. `exact` weights (norms, routers, statistics, biases) are always f32 and in one
+ * binding; others have the file's 16 or 32 bits or are quantised, and are in several bindings if one is not large enough.
  */
 export interface Weight {
   readonly kind: 'weight';
@@ -100,12 +99,12 @@ export interface Weight {
   readonly source: WeightSource;
 }
 
-/** Some rows of a matrix that is in several bindings: the part with that number (`LowerContext.parts`). */
+/** A part of a matrix in several bindings, by index (`LowerContext.parts`). */
 export interface WeightPartRef {
   readonly kind: 'part';
   readonly weight: Weight;
   readonly part: number;
 }
 
-/** What a dispatch binds: a tensor of the graph, a weight or part of one, or a buffer that somebody else owns. */
+/** What a dispatch binds: a tensor of the graph, a weight or part of one, or a buffer with another owner. */
 export type Ref = Tensor | Weight | WeightPartRef | { readonly kind: 'buffer'; readonly buffer: Buffer };

@@ -1,24 +1,24 @@
-/** Matrices that are larger than a binding are in several, cut by rows. */
+/** Division of matrices that exceed the maximum size of a binding, by rows. */
 import type { Limits } from '../gpu/device.ts';
 import { AtomoeError } from '../errors.ts';
 import type { Weight } from './tensor.ts';
 
-/** Rows of a weight that are in one binding. */
+/** A range of rows of a weight in one binding. */
 export interface WeightPart {
   readonly firstRow: number;
   readonly rows: number;
 }
 
-/** A buffer is moved to and from GPU memory as a whole under some systems: smaller ones leave room to move. */
+/** Maximum size of a buffer. Some systems move whole buffers to and from GPU memory, which needs room. */
 export const MOST_BUFFER_BYTES = 2 ** 29;
 
-/** Smaller bounds than a device's, so that small models meet what large ones do. For tests. */
+/** Smaller limits than the device's, so that tests cover the division with small models. */
 export interface Bounds {
   readonly matrixBindingBytes?: number;
   readonly mostMultiplyAdds?: number;
 }
 
-/** The largest binding that a matrix gets on a device. */
+/** Maximum size in bytes of a matrix binding on a device. */
 export function matrixBindingBytes(
   { maxBindingBytes, maxBufferSizeBytes }: Limits,
   { matrixBindingBytes: most = MOST_BUFFER_BYTES }: Bounds = {},
@@ -27,10 +27,10 @@ export function matrixBindingBytes(
 }
 
 /**
- * The fewest parts of at most `mostBytes` each, as equal as rows allow. `exact` weights stay whole: kernels other than
- * products and embeddings bind them.
+ * The fewest parts of at most `mostBytes` each, as equal as rows allow. `exact` weights are not divided, because kernels other
+ * than products and embeddings bind them.
  *
- * @param sizeOf - bytes of this many rows
+ * @param sizeOf - size in bytes of a number of rows
  * @throws {AtomoeError} limit-too-small
  */
 export function weightParts(
@@ -57,5 +57,5 @@ export function weightParts(
   }));
 }
 
-/** Rows of whole tiles of every kernel, and of whole words of scales. */
+/** Parts start at multiples of this: whole tiles of every kernel, and whole words of scales. */
 const ROW_STEP = 64;

@@ -10,22 +10,22 @@ import type { Scalar, Tensor } from '../tensor.ts';
 import { bindExperts, type ExpertBinding } from './expert-refs.ts';
 import { pairSort } from './pair-sort.ts';
 
-/** What the one-neuron experts of a layer work on. */
+/** Inputs, outputs and attributes of the one-neuron experts of a layer. */
 export interface AtomicExpertsIo {
   readonly x: Tensor; // [tokens, hidden]
   readonly ids: Tensor; // u32 [tokens, topK]
   readonly weights: Tensor; // f32 [tokens, topK]
   readonly y: Tensor; // [tokens, hidden]
-  readonly bank: number; // among the layers with experts
+  readonly bank: number; // index among the layers with experts
   readonly experts: number;
   readonly topK: number;
   readonly hidden: number;
   readonly activation: Activation;
-  /** Default: chosen in each step, by its pairs for each active expert. */
+  /** Default: chosen per step from the pairs per active expert (`chooseSchedule`). */
   readonly schedule?: AtomicSchedule | undefined;
 }
 
-/** y[t] = sum over ranks of weight * act(in . x[t]) * out, for the one-neuron experts that each token chose. */
+/** y[t] = sum over ranks of weight * act(in . x[t]) * out, over the chosen one-neuron experts of each token (PEER, He 2024). */
 export const atomicExpertsNode = defineCoreOp<AtomicExpertsIo>({
   name: 'atomic-experts',
   reads: ({ x, ids, weights }) => [x, ids, weights],
@@ -33,7 +33,7 @@ export const atomicExpertsNode = defineCoreOp<AtomicExpertsIo>({
   lower: lowerAtomic,
 });
 
-/** What all dispatches of the op share. */
+/** Data common to all dispatches of the op. */
 interface Lowering {
   readonly context: LowerContext;
   readonly io: AtomicExpertsIo;
@@ -42,7 +42,7 @@ interface Lowering {
   readonly pageExperts: number;
 }
 
-/** Both schedules are lowered where steps of both kinds can come; each step runs the one that suits it. */
+/** Lowers both schedules if the sizes of steps may call for either; each step runs one of them. */
 function lowerAtomic(context: LowerContext, io: AtomicExpertsIo): Dispatch[] {
   const { topK, experts, schedule } = io;
   const bound = bindExperts(context, io.bank);
@@ -68,7 +68,7 @@ function lowerAtomic(context: LowerContext, io: AtomicExpertsIo): Dispatch[] {
   ];
 }
 
-/** Variants for the formats at hand. */
+/** The variants for the formats and pools of a layer. */
 function fitting<V extends { readonly scalar: string; readonly format: string; readonly pools: number }>(
   kernel: { readonly variants: readonly V[] },
   { bound }: Lowering,
@@ -97,12 +97,12 @@ function scoreParams({ io, bound, pageExperts }: Lowering) {
   };
 }
 
-/** All pages at once: a token's sum runs over its experts in rank order, wherever they are. */
+/** The records of all pages. No waves: the sum of a token runs over its experts in rank order, across pages. */
 function recordsOf({ io }: Lowering) {
   return { bank: io.bank, inWaves: false };
 }
 
-/** Each pair reads the input vector of its expert: for few pairs per active expert. */
+/** Scores by token: each pair reads the input vector of its expert. For few pairs per active expert. */
 function scoresByToken(lowering: Lowering): Dispatch {
   const { context, io, bound, neurons } = lowering;
   const { x, ids, topK, hidden } = io;
@@ -121,7 +121,7 @@ function scoresByToken(lowering: Lowering): Dispatch {
   );
 }
 
-/** Pairs are sorted by expert, and each input vector is read once. */
+/** Scores by expert: pairs are sorted by expert, and each input vector is read once. */
 function scoresByExpert(lowering: Lowering): Dispatch[] {
   const { context, io, bound, neurons } = lowering;
   const { x, ids, topK, experts, hidden } = io;
@@ -141,7 +141,7 @@ function scoresByExpert(lowering: Lowering): Dispatch[] {
   ];
 }
 
-/** Each token adds up its experts' output vectors, in rank order. */
+/** Sums the output vectors of each token's experts, in rank order. */
 function combine(lowering: Lowering): Dispatch {
   const { context, io, bound, neurons, pageExperts } = lowering;
   const { ids, weights, y, topK, hidden } = io;

@@ -28,14 +28,14 @@ import { defineCoreOp } from '../op.ts';
 import { inPieces, type Piece } from '../pieces.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 
-/** Heads of attention: each `heads / kvHeads` query heads share a key head. */
+/** Heads of attention: `heads / kvHeads` query heads share a key head. */
 export interface HeadShape {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
 }
 
-/** What splitting, normalising, rotating and caching of q, k and v work on. */
+/** Inputs, outputs and attributes of splitting, normalising, rotating and caching q, k and v. */
 export interface RopeKvIo extends HeadShape {
   readonly qkv: Tensor; // [tokens, heads + 2 * kvHeads, headDim]
   readonly angles: Weight; // [positions, rotaryDim / 2, (cos, sin)]
@@ -49,7 +49,7 @@ export interface RopeKvIo extends HeadShape {
   readonly vCache: Tensor;
 }
 
-/** Splits the fused projection, norms and rotates q and k, and appends k and v to the cache. */
+/** Splits the fused projection, normalises and rotates q and k (RoPE), and appends k and v to the cache. */
 export const ropeKvNode = defineCoreOp<RopeKvIo>({
   name: 'rope-kv',
   reads: ({ qkv, angles, gains, kCache, vCache }) => [qkv, angles, gains?.q, gains?.k, kCache, vCache],
@@ -83,7 +83,7 @@ function lowerRopeKv(context: LowerContext, io: RopeKvIo): Dispatch[] {
   ];
 }
 
-/** What attention works on. */
+/** Inputs, outputs and attributes of attention. */
 export interface AttentionIo extends HeadShape {
   readonly q: Tensor;
   readonly kCache: Tensor;
@@ -93,7 +93,7 @@ export interface AttentionIo extends HeadShape {
   readonly window: number; // 0: all keys
 }
 
-/** Causal attention of the step's tokens over the cache. */
+/** Causal grouped-query attention of the step's tokens over the KV cache. */
 export const attentionNode = defineCoreOp<AttentionIo>({
   name: 'attention',
   reads: ({ q, kCache, vCache }) => [q, kCache, vCache],
@@ -101,7 +101,7 @@ export const attentionNode = defineCoreOp<AttentionIo>({
   lower: lowerAttention,
 });
 
-/** Records of the pair grow with tokens * keys: it is offered while they stay small. */
+/** Maximum size of the records of scores, which grow with tokens * keys, for offering `pair`. */
 const MOST_RECORD_BYTES = 32 * 2 ** 20;
 
 function lowerAttention(context: LowerContext, io: AttentionIo): readonly Dispatch[] {
@@ -118,20 +118,20 @@ function lowerAttention(context: LowerContext, io: AttentionIo): readonly Dispat
   const fused: Ways = isMany ? { tiles: () => tiles(context, io) } : few;
   const unfused: Ways =
     4 * pairWords <= MOST_RECORD_BYTES ? { pair: () => pair(context, io, pairWords) } : {};
-  // Software adapters pay for every barrier.
+  // Barriers are expensive on software adapters.
   const ordered = context.adapterClass === 'software' ? { ...unfused, ...fused } : { ...fused, ...unfused };
   return context.chooseWay('attention way', shape, ordered);
 }
 
 type Ways = Readonly<Record<string, () => readonly Dispatch[]>>;
 
-/** Up to here every query token walks the keys by itself; beyond, tokens share tiles of keys. */
+/** Maximum number of query tokens that read the keys separately; more tokens share tiles of keys. */
 const FEW_TOKENS = 8;
 
-/** Tiles of query rows against tiles of keys, through workgroup memory. */
+/** Tiles of query rows against tiles of keys, in workgroup memory. */
 function tiles(context: LowerContext, io: AttentionIo): readonly Dispatch[] {
   const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
-  // Whole heads first; the smaller form cuts a larger head in parts, and computes its scores for each.
+  // Whole heads first; smaller variants divide a larger head into parts and compute its scores for each.
   const candidates = attentionTiled.variants
     .filter(({ scalar, dims }) => scalar === context.scalar && (dims === 128 || headDim > 128))
     .sort((a, b) => b.dims - a.dims);
@@ -161,7 +161,7 @@ function tiles(context: LowerContext, io: AttentionIo): readonly Dispatch[] {
   );
 }
 
-/** Scores, then values, with no workgroup memory in between. */
+/** Scores, then values, without workgroup memory. */
 function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[] {
   const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
   const records = context.scratch('records', { type: 'f32', fixed: words });
@@ -217,7 +217,7 @@ function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[]
   return [...scores, ...values];
 }
 
-/** One dispatch for short pasts; for long ones the keys are cut into spans and added up by a second. */
+/** One dispatch for short pasts; for long ones, keys are divided into spans and a second dispatch combines them. */
 function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
   const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
   const { rows, dims } = attentionForm(io);
@@ -273,7 +273,7 @@ function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
   return [whole, split, addUp(context, io, { partials, shape, splitsAt })];
 }
 
-/** The sum of the spans' partial outputs; not needed where there was one span. */
+/** Combines the partial outputs of spans; not needed with one span. */
 function addUp(
   context: LowerContext,
   { o, heads, headDim }: AttentionIo,

@@ -10,7 +10,7 @@ import { defineCoreOp } from '../op.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 import { assertStream, rowsOf, rowVariants } from './norm.ts';
 
-/** What an embedding works on. */
+/** Inputs, outputs and attributes of an embedding. */
 export interface EmbeddingIo {
   readonly ids: Tensor; // u32 [tokens]
   readonly table: Weight; // [vocab, cols]
@@ -18,7 +18,7 @@ export interface EmbeddingIo {
   readonly multiplier: number;
 }
 
-/** y[t] = multiplier * table[ids[t]] */
+/** y[t] = multiplier * table[ids[t]]; zeros for ids outside the vocabulary. */
 export const embeddingNode = defineCoreOp<EmbeddingIo>({
   name: 'embedding',
   reads: ({ ids, table }) => [ids, table],
@@ -39,9 +39,9 @@ export const embeddingNode = defineCoreOp<EmbeddingIo>({
   },
 });
 
-/** What a residual addition with the norm behind it works on. */
+/** Inputs, outputs and attributes of a residual addition followed by a norm. */
 export interface AddRmsNormIo {
-  readonly x: Tensor; // f32, as all that is added up along the layers
+  readonly x: Tensor; // f32, as the whole residual stream
   readonly branch: Tensor; // f32
   readonly scale: number;
   readonly gain: Weight;
@@ -70,7 +70,7 @@ export const addRmsNormNode = defineCoreOp<AddRmsNormIo>({
   },
 });
 
-/** What a gated activation works on. */
+/** Inputs, outputs and attributes of a gated activation. */
 export interface GluActivationIo {
   readonly gateUp: Tensor; // [tokens, 2 * width]
   readonly y: Tensor; // [tokens, width]
@@ -78,7 +78,7 @@ export interface GluActivationIo {
   readonly activation: Activation;
 }
 
-/** y = act(gate) * up, from one projection that holds both halves */
+/** y = act(gate) * up, for a projection with both halves, gate first. */
 export const gluActivationNode = defineCoreOp<GluActivationIo>({
   name: 'glu-activation',
   reads: ({ gateUp }) => [gateUp],
@@ -98,7 +98,7 @@ export const gluActivationNode = defineCoreOp<GluActivationIo>({
   },
 });
 
-/** What adds the output of shared experts. */
+/** Inputs and outputs of the addition of a shared expert. */
 export interface AddSharedIo {
   readonly a: Tensor; // f32 [tokens, cols]
   readonly b: Tensor; // f32 [tokens, cols]
@@ -107,7 +107,7 @@ export interface AddSharedIo {
   readonly cols: number;
 }
 
-/** y = a + b, or a + sigmoid(gate) * b where there is a gate */
+/** y = a + b; with a gate, y = a + sigmoid(gate) * b. */
 export const addSharedNode = defineCoreOp<AddSharedIo>({
   name: 'add-shared',
   reads: ({ a, b, gate }) => [a, b, gate],
@@ -128,14 +128,14 @@ export const addSharedNode = defineCoreOp<AddSharedIo>({
   },
 });
 
-/** What takes the last row. */
+/** Input and output of `lastRowNode`. */
 export interface LastRowIo {
   readonly x: Tensor; // [tokens, cols]
   readonly y: Tensor; // [cols]
   readonly cols: number;
 }
 
-/** y = the row of the step's last token */
+/** y = the row of the step's last token. */
 export const lastRowNode = defineCoreOp<LastRowIo>({
   name: 'take-row',
   reads: ({ x }) => [x],

@@ -5,29 +5,29 @@ import type { Ref } from '../tensor.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 import { scalesOffsetBytes } from '../../weights/record.ts';
 
-/** Where the kernels of one expert layer find its records. */
+/** The bindings and parameters by which the kernels of an expert layer find its records. */
 export interface ExpertBinding {
   readonly pools: PoolCount;
   readonly poolBuffers: Readonly<Record<string, Ref>>; // pool0, or pool0 to pool3
   readonly table: Ref;
-  readonly tableBase: number; // the layer's first entry
+  readonly tableBase: number; // index of the layer's first entry
   readonly slotVec4: number;
-  /** The format that some parts share: of what one kernel reads. */
+  /** The common format of some parts that one kernel reads. */
   format(...parts: readonly string[]): FormatName;
-  /** A part's place in a record, in 16-byte numbers. */
+  /** The offset of a part in a record, in units of 16 bytes. */
   at(part: string): number;
-  /** Where a part's scales begin, in words from the record's start. */
+  /** The offset of a part's scales in a record, in u32 words. */
   scales(part: string): number;
 }
 
-/** What kernels of one bank bind to reach its experts. */
+/** The bindings of the kernels of a bank. */
 export function bindExperts({ experts }: LowerContext, bank: number): ExpertBinding {
-  invariant(experts, () => 'the graph has experts, the engine holds none');
+  invariant(experts, () => 'the graph has experts, the engine has none');
   const buffers = experts.pools(bank);
   invariant(buffers.length === 1 || buffers.length === 4, () => `${buffers.length} pools`);
   const { table, unitsPerLayer } = experts;
   const layout = experts.layout(bank);
-  // Worked out once: parameters ask for these in every step.
+  // Computed once, because every step reads them as parameters.
   const parts = new Map(
     Object.entries(layout.parts).map(([name, part]) => [
       name,

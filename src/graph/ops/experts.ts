@@ -13,13 +13,13 @@ import { mostOf, pieceOf, pieceSize, type Cut } from '../pieces.ts';
 import type { Tensor } from '../tensor.ts';
 import { bindExperts } from './expert-refs.ts';
 
-/** What the gated experts of a layer work on. */
+/** Inputs, outputs and attributes of the gated experts of a layer. */
 export interface ExpertsIo {
   readonly x: Tensor; // [tokens, hidden]
   readonly ids: Tensor; // u32 [tokens, topK]
   readonly weights: Tensor; // f32 [tokens, topK]
   readonly y: Tensor; // [tokens, hidden]
-  readonly bank: number; // among the layers with experts
+  readonly bank: number; // index among the layers with experts
   readonly experts: number;
   readonly topK: number;
   readonly hidden: number;
@@ -27,7 +27,7 @@ export interface ExpertsIo {
   readonly activation: Activation;
 }
 
-/** One pass over the chosen experts' first halves, one over their second halves and the weighted sum. */
+/** For few tokens: one dispatch for the first halves of the chosen experts, one for their second halves and the weighted sum. */
 export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
   const { x, ids, bank, experts, topK, hidden, width, activation } = io;
   const bound = bindExperts(context, bank);
@@ -68,7 +68,7 @@ export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
   ];
 }
 
-/** The second halves and the weighted sum: one dispatch, or two where four pools leave no binding for the weights. */
+/** The second halves and the weighted sum: one dispatch, or two if four pools leave no binding for the weights. */
 function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[] {
   const { ids, weights, y, bank, experts, topK, hidden, width } = io;
   const bound = bindExperts(context, bank);
@@ -114,7 +114,7 @@ function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[]
   ];
 }
 
-/** y[t] = sum over ranks of weight * out, whose rows are ordered by pairs, or where `place` says. */
+/** y[t] = sum over ranks of weight * out, whose rows are in the order of pairs, or at `place`. */
 function combine(context: LowerContext, io: ExpertsIo, out: Tensor, place: Tensor | undefined): Dispatch {
   const { weights, y, topK, hidden } = io;
   const candidates = expertCombine.variants.filter(
@@ -129,7 +129,7 @@ function combine(context: LowerContext, io: ExpertsIo, out: Tensor, place: Tenso
   );
 }
 
-/** Pairs sorted by expert and cut into tiles; each tile's rows share every read of the expert's weights. */
+/** For many tokens: pairs are sorted by expert and divided into tiles whose rows share each read of the expert's weights. */
 export function manyTokens(context: LowerContext, io: ExpertsIo): readonly Dispatch[] {
   const { bank, experts, topK, hidden, width } = io;
   const { format, pools } = bindExperts(context, bank);
@@ -138,7 +138,7 @@ export function manyTokens(context: LowerContext, io: ExpertsIo): readonly Dispa
     .filter((variant) => variant.scalar === context.scalar && variant.pools === pools)
     .filter((variant) => context.adapterClass === 'software' || !isSoftwareForm(variant))
     .map(({ form }) => form);
-  // Software adapters pay for every barrier: lanes alone come first there.
+  // Barriers are expensive on software adapters: independent lanes first.
   forms.sort((a, b) => Number(a === 'lane') - Number(b === 'lane'));
   if (context.adapterClass === 'software') forms.reverse();
   const formats = across === down ? across : `${across} ${down}`;
@@ -147,7 +147,7 @@ export function manyTokens(context: LowerContext, io: ExpertsIo): readonly Dispa
   return context.chooseWay('expert tiles', shape, Object.fromEntries(ways));
 }
 
-/** Sorts pairs by expert, cuts them into tiles and counts those: the arguments of what follows. */
+/** Sorts pairs by expert, divides them into tiles and counts these: the arguments of the indirect dispatches. */
 function sortPairs(
   context: LowerContext,
   { ids, experts, topK }: ExpertsIo,
@@ -182,8 +182,8 @@ function sortPairs(
 type MakePiece = (firstStrip: (step: Step) => number) => Dispatch;
 
 /**
- * Both halves of the experts are long where there are many tokens, and are cut into pieces of as many strips of outputs.
- * They share the arguments of their indirect dispatches: strips past the narrower one return at once.
+ * With many tokens, both halves of the experts are long and are divided into pieces of the same number of strips of outputs.
+ * Both use the same arguments of indirect dispatches: strips past the end of the narrower half return at once.
  */
 function stripPieces(
   context: LowerContext,
@@ -192,7 +192,7 @@ function stripPieces(
 ) {
   const size = { tiles: 1, hidden, width };
   const outs = ({ form, outs: perStrip, wg }: GluTileVariant) => 2 * perStrip * (form === 'lane' ? wg : 1);
-  // Rows that are computed: tiles need not be full.
+  // Number of computed rows, including those of partial tiles.
   const rows = ({ tokens }: Step) =>
     maxTiles({ pairs: tokens * topK, experts }, gateUp.tileRows) * gateUp.tileRows;
   const gateUpCut = (step: Step): Cut => ({

@@ -4,7 +4,7 @@ import { dispatch } from '../node.ts';
 import { defineCoreOp } from '../op.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 
-/** What a gate works on. */
+/** Inputs, outputs and attributes of a gate. */
 export interface GateIo {
   readonly logits: Tensor; // f32 [tokens, experts]
   readonly bias: Weight; // f32 [experts], added for selection only
@@ -15,7 +15,7 @@ export interface GateIo {
   readonly rule: RouterRule;
 }
 
-/** The experts of each token and their weights, best first. */
+/** Selects the experts of each token by a routing rule, best first, and computes their weights. */
 export const gateNode = defineCoreOp<GateIo>({
   name: 'gate',
   reads: ({ logits, bias }) => [logits, bias],

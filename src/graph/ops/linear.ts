@@ -7,16 +7,16 @@ import { inPieces, type Piece } from '../pieces.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 import { rowsOf } from './norm.ts';
 
-/** What a linear map works on. */
+/** Inputs, outputs and attributes of a linear map. */
 export interface LinearIo {
   readonly x: Tensor; // [rows, cols]
   readonly weight: Weight; // [outs, cols]
   readonly bias?: Weight | undefined; // [outs]
-  readonly y: Tensor; // [rows, outs]; f32 for logits, else as activations are
+  readonly y: Tensor; // [rows, outs]; f32 for logits, else `scalar`
   readonly multiplier?: number;
 }
 
-/** y = multiplier * (x W^T + bias) */
+/** y = multiplier * (x W^T + bias). */
 export const linearNode = defineCoreOp<LinearIo>({
   name: 'linear',
   reads: ({ x, weight, bias }) => [x, weight, bias],
@@ -24,7 +24,7 @@ export const linearNode = defineCoreOp<LinearIo>({
   lower: lowerLinear,
 });
 
-/** A dispatch for each part of the matrix, and for each piece of it where there are many rows. */
+/** A dispatch per part of the matrix and, with many rows, per piece of it. */
 function lowerLinear(context: LowerContext, io: LinearIo): Dispatch[] {
   const { x, weight } = io;
   const { cols } = weight;
@@ -38,7 +38,7 @@ function lowerLinear(context: LowerContext, io: LinearIo): Dispatch[] {
   });
 }
 
-/** The outputs of some rows of a part. */
+/** A dispatch for the outputs of some rows of a part. */
 function lowerPiece(
   context: LowerContext,
   { x, weight, bias, y, multiplier = 1 }: LinearIo,
@@ -77,15 +77,15 @@ function lowerPiece(
   );
 }
 
-/** Outputs of a piece are a multiple of this: whole tiles of every variant. */
+/** Outputs per piece are a multiple of this: whole tiles of every variant. */
 const PIECE_OUTS = 128;
 
-/** Up to here rows walk the weights by themselves; beyond, they share tiles. */
+/** Maximum number of rows that read the weights separately; more rows share tiles. */
 const FEW_ROWS = 8;
 
 /**
- * Without a measurement: lanes work in teams, by subgroups where there are any. On a software adapter each works alone,
- * and for as many outputs as it can.
+ * Order of candidates without a measurement: teams of lanes, with subgroups if available. On software adapters: independent
+ * lanes with as many outputs as possible.
  */
 function preference({ lanes, outs, subgroups }: LinearVariant, context: LowerContext): number {
   if (context.adapterClass === 'software') return (lanes === 1 ? 100 : 0) + outs;

@@ -1,10 +1,10 @@
 import { defineCoreOp } from '../op.ts';
 import { fewTokens, manyTokens, type ExpertsIo } from './experts.ts';
 
-/** Up to here each pair reads its expert's weights by itself. */
+/** Maximum number of tokens whose pairs read the weights of their experts separately. */
 const FEW_TOKENS = 8;
 
-/** y[t] = sum over ranks of weight * down(act(gate x) * up x), over the experts that each token chose. */
+/** y[t] = sum over ranks of weight * down(act(gate x) * up x), over the chosen experts of each token. */
 export const expertsNode = defineCoreOp<ExpertsIo>({
   name: 'experts',
   reads: ({ x, ids, weights }) => [x, ids, weights],

@@ -4,7 +4,7 @@ import { dispatch, scalarOf, type LowerContext } from '../node.ts';
 import { defineCoreOp } from '../op.ts';
 import type { Tensor, Weight } from '../tensor.ts';
 
-/** Variants of a row kernel, best guess first: wide workgroups for long rows, subgroups where they are. */
+/** Variants of a row kernel in order of preference: wide workgroups for long rows, subgroups if available. */
 export function rowVariants<
   V extends { readonly scalar: string; readonly subgroups: boolean; readonly wg: number },
 >(variants: readonly V[], { scalar, subgroups }: LowerContext, cols: number): V[] {
@@ -13,17 +13,17 @@ export function rowVariants<
   return variants.filter((variant) => variant.scalar === scalar).sort((a, b) => rank(a) - rank(b));
 }
 
-/** The residual stream passes 65504, where f16 ends: its tensors are f32 whatever activations are. */
+/** Checks that a tensor of the residual stream is f32: its values may exceed 65504, the largest f16. */
 export function assertStream(tensor: Tensor, context: LowerContext): void {
   invariant(scalarOf(tensor, context) === 'f32', () => `${tensor.name} is of the stream; wanted type 'f32'`);
 }
 
-/** Rows of a tensor of this many columns in a step. */
+/** Number of rows of a tensor with `cols` columns in a step. */
 export function rowsOf(tensor: Tensor, cols: number, tokens: number): number {
   return tensor.perToken > 0 ? (tensor.perToken / cols) * tokens : tensor.fixed / cols;
 }
 
-/** What a root-mean-square norm works on (Zhang and Sennrich, 2019). */
+/** Inputs, outputs and attributes of a root-mean-square norm (Zhang and Sennrich 2019). */
 export interface RmsNormIo {
   readonly x: Tensor; // f32
   readonly gain: Weight;

@@ -1,4 +1,4 @@
-/** Every op against its reference, through the planner, as a software adapter runs it and as hardware does. */
+/** Every op against its reference, through the planner, with the variants for software adapters and for hardware. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { packRecord, recordLayout, unpackRecord, type RecordShapes } from '../../weights/record.ts';
 import { evenRecords } from '../../experts/pools.ts';
@@ -36,13 +36,13 @@ const f32 = (builder: GraphBuilder, name: string, role: 'input' | 'output', perT
 const u32 = (builder: GraphBuilder, name: string, role: 'input' | 'output', perToken: number) =>
   builder.tensor(name, { type: 'u32', role, perToken });
 
-/** Whole numbers below a limit, drawn anew for each count. */
+/** Random integers below a limit. */
 const below = (limit: number) => (count: number) => {
   const next = randomStream(count);
   return Uint32Array.from({ length: count }, () => Math.floor(next() * limit));
 };
 
-/** Distinct experts for each token, from a place that is drawn for it. */
+/** Distinct consecutive experts per token, from a random start. */
 const chosen = (experts: number, topK: number) => (count: number) =>
   Uint32Array.from({ length: count }, (_, index) => {
     const first = Math.floor(randomStream(Math.floor(index / topK))() * experts);
@@ -185,7 +185,7 @@ describeOp('linear', {
   'tiles of rows': product({ tokens: 33, hasBias: true }),
   'tiles of rows, q4_0': product({ tokens: 33, format: 'q4_0' }),
   'one row, with bias': product({ tokens: 1, hasBias: true }),
-  // 771 blocks: the last scales fill no whole word of 16 bytes, and a binding has only whole ones
+  // 771 blocks: the last scales do not fill 16 bytes, and a binding has a multiple of 16
   'scales that end within a word': product({ outs: 257, format: 'q8_0' }),
   'in pieces': product({ tokens: 33, mostMultiplyAdds: 128 * 33 * 96 }),
 });
@@ -330,14 +330,14 @@ describeOp(
           seen: builder.tensor(SEEN, { type: 'u32', role: 'state', fixed: 4 }),
         }),
         values: { ids: below(100), [SEEN]: (count) => new Uint32Array(count).fill(5) },
-        // Where there is no penalty, the op does not run, and leaves both as they are.
+        // Without a penalty, the op does not run and leaves both unchanged.
         steps: penalised(penalty),
       }),
     ]),
   ),
 );
 
-/** Ids and logits exactly; between them two sums. */
+/** Compares ids and logits exactly, and the two sums between them with a tolerance. */
 function expectRecord(got: HostArray, want: HostArray): void {
   const sums = (words: HostArray) => new Float32Array(Uint32Array.from(words).buffer).subarray(2, 4);
   const others = (words: HostArray) => [...words.slice(0, 2), ...words.slice(4)];
@@ -358,7 +358,7 @@ describeOp('sample', {
   }),
 });
 
-/** One layer of random records on the GPU, and the same on the CPU. */
+/** One layer of random records, on the GPU and on the CPU. */
 async function openExperts(
   gpu: Gpu,
   units: number,
@@ -464,7 +464,7 @@ describe.each([
   });
 });
 
-test('the harness fails where an op does not write what its reference writes', async () => {
+test('the harness fails if an op does not write what its reference writes', async () => {
   const silent: typeof gluActivationNode = (label, io) => ({
     ...gluActivationNode(label, io),
     lower: () => [],

@@ -10,7 +10,7 @@ import {
 import { dispatch, type Dispatch, type LowerContext, type Step } from '../node.ts';
 import type { Tensor } from '../tensor.ts';
 
-/** Sorts a step's pairs by expert, pairs of one expert in the order of tokens and ranks. */
+/** Dispatches that sort the pairs of a step by expert; a stable radix sort. */
 export function pairSort(
   context: LowerContext,
   { ids, perToken, experts }: { ids: Tensor; perToken: number; experts: number },

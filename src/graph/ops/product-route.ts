@@ -5,21 +5,21 @@ import { dispatch, type LowerContext } from '../node.ts';
 import { defineCoreOp } from '../op.ts';
 import type { Ref, Tensor, Weight } from '../tensor.ts';
 
-/** What a product-key router works on (Lample and others, 2019). */
+/** Inputs, outputs and attributes of a product-key router (Lample et al. 2019). */
 export interface ProductRouteIo {
   readonly scores: Tensor; // f32 [tokens, heads, 2, grid]: rows, then columns
   readonly ids: Tensor; // u32 [tokens, heads, topK]
   readonly weights: Tensor; // f32 [tokens, heads, topK]
-  readonly sums?: Tensor; // f32 [tokens, heads, topK]: the scores of the chosen, for those who want to see them
+  readonly sums?: Tensor; // f32 [tokens, heads, topK]: scores of the chosen experts, for reports
   readonly statistics: { readonly eps: number; readonly mean: Weight; readonly variance: Weight } | undefined;
   readonly grid: number;
-  readonly heads?: number; // that choose on their own; default 1
-  readonly topK: number; // of each head
+  readonly heads?: number; // independent heads; default 1
+  readonly topK: number; // experts per head
   readonly renormalise: boolean;
-  readonly logSoftmax?: boolean; // default true; false: sums of the scores as they are (PEER)
+  readonly logSoftmax?: boolean; // default true; false: sums of scores without log-softmax (PEER)
 }
 
-/** The best sums of a row score and a column score: expert = row * grid + column (spec of the Cartesian router). */
+/** The best sums of a row score and a column score: expert = row * grid + column (the Cartesian router of OmniMoE). */
 export const productRouteNode = defineCoreOp<ProductRouteIo>({
   name: 'product-route',
   reads: ({ scores, statistics }) => [scores, statistics?.mean, statistics?.variance],

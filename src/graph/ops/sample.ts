@@ -15,30 +15,30 @@ import type { Tensor } from '../tensor.ts';
 
 export { NOT_FINITE, parseRecord, type Candidates } from '../../kernels/sample/sample-record.ts';
 
-/** Candidates that come back for sampling. When they do not cover what is asked, all logits are read. */
+/** Number of candidates in a sample record. If they do not cover the sampling options, all logits are read. */
 export const CANDIDATES = 64;
 
-/** Size of a sampling record. */
+/** Size of a sample record in bytes. */
 export const SAMPLE_RECORD_BYTES = 4 * recordWords(CANDIDATES);
 
-/** The state that holds which tokens the repetition penalty knows: a bit for each. */
+/** Name of the state with the tokens seen by the repetition penalty, one bit each. */
 export const SEEN = 'seen';
 
-/** The state's words where these tokens have been seen. */
+/** The words of that state for a set of seen tokens. */
 export function markSeen(vocab: number, ids: Iterable<number>): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(seenWords(vocab));
   for (const id of ids) words[id >>> 5] = (words[id >>> 5] ?? 0) | (1 << (id & 31));
   return words;
 }
 
-/** What the repetition penalty works on. */
+/** Inputs of sampling: logits, and the vocabulary of the seen tokens. */
 export interface SampleIo {
   readonly ids: Tensor;
   readonly logits: Tensor; // f32, one row
   readonly vocab: number;
 }
 
-/** Penalty, then what sampling needs of the logits. @returns the record, u32 (kernels/sample/sample-record.ts) */
+/** Adds the repetition penalty and the sample record of the logits. @returns the record, u32 (kernels/sample/sample-record.ts) */
 export function sampleNodes(builder: GraphBuilder, io: SampleIo): Tensor {
   const seen = builder.tensor(SEEN, { type: 'u32', role: 'state', fixed: seenWords(io.vocab) });
   const record = builder.tensor('record', { type: 'u32', role: 'output', fixed: recordWords(CANDIDATES) });
@@ -47,13 +47,15 @@ export function sampleNodes(builder: GraphBuilder, io: SampleIo): Tensor {
   return record;
 }
 
+/** Whether a step has a repetition penalty. */
 export const isPenalised = ({ penalty }: Step) => penalty !== 1;
 
+/** Inputs and state of the repetition penalty. */
 export interface PenaltyIo extends SampleIo {
-  readonly seen: Tensor; // state, u32: a bit for each token
+  readonly seen: Tensor; // state, u32: one bit per token
 }
 
-/** Marks the step's tokens as seen, and lowers the logits of all seen ones. */
+/** Marks the step's tokens as seen, and applies the repetition penalty (CTRL, Keskar et al. 2019) to all seen tokens. */
 export const penaltyNode = defineCoreOp<PenaltyIo>({
   name: 'repetition-penalty',
   reads: ({ ids, logits, seen }) => [ids, logits, seen],
@@ -78,14 +80,14 @@ export const penaltyNode = defineCoreOp<PenaltyIo>({
   ],
 });
 
-/** What makes a sampling record. */
+/** Input and output of a sample record. */
 export interface RecordIo {
   readonly logits: Tensor; // f32, one row
   readonly vocab: number;
   readonly record: Tensor; // u32 (kernels/sample/sample-record.ts)
 }
 
-/** What sampling needs of the logits: the best of them, and sums over all. */
+/** Computes a sample record: the best logits, and sums over all. */
 export const sampleNode = defineCoreOp<RecordIo>({
   name: 'sample',
   reads: ({ logits }) => [logits],

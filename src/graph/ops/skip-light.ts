@@ -5,16 +5,16 @@ import type { Tensor } from '../tensor.ts';
 
 export { NO_EXPERT } from '../../kernels/routing/skip-light.ts';
 
-/** What leaves out light experts. */
+/** Inputs and attributes of skipping experts by weight. */
 export interface SkipLightIo {
   readonly ids: Tensor; // u32 [tokens, topK], changed in place
   readonly weights: Tensor; // f32 [tokens, topK], changed in place
   readonly topK: number;
   readonly bound: number;
-  readonly dropIds: boolean; // for experts that look at ids; atomic ones look at weights
+  readonly dropIds: boolean; // for expert kernels that read ids; atomic ones read weights
 }
 
-/** Leaves out the experts whose weight is below a bound. Lossy: only where somebody chose to. */
+/** Skips experts whose weight is below a bound. Lossy, therefore opt-in. */
 export const skipLightNode = defineCoreOp<SkipLightIo>({
   name: 'skip-light',
   reads: ({ ids, weights }) => [ids, weights],
