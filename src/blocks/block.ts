@@ -1,62 +1,62 @@
-/** What a graph is built from: each kind is one file, and one line in the table of its folder. */
+/** Interfaces of the blocks that graphs are built from. Each kind is one file and one row in the table of its folder. */
 import type { Tensor, TensorType } from '../graph/tensor.ts';
 import type { BlockSpec, ExpertSpec, RouterSpec } from '../models/spec.ts';
 import type { ExpertPart } from '../weights/tensor-rows.ts';
 import type { MoeSite, Routes, Site } from './site.ts';
 
-/** What a mixer keeps from step to step, and how it goes back to an earlier position (`StateRewind`). */
+/** A state of a mixer, kept from step to step, and how it returns to an earlier position (`StateRewind`). */
 export type StateSpec = {
   readonly name: string; // unique in the mixer
-  readonly type?: TensorType; // default: what activations are
+  readonly type?: TensorType; // default: the type of activations
 } & (
-  | { readonly rewind?: 'positions'; readonly perPosition: number } // elements, for each position of the context
-  | { readonly rewind: 'parity'; readonly size: number } // elements in all; they begin as zeros
+  | { readonly rewind?: 'positions'; readonly perPosition: number } // number of elements per position of the context
+  | { readonly rewind: 'parity'; readonly size: number } // number of elements; initially zero
 );
 
 /**
- * The tensors of a mixer's states, by name: [contextTokens, perPosition], or [size] of a state that is kept by parity:
- * that is the old one, and the mixer writes all of `nextOf` it.
+ * The tensors of a mixer's states, by name: [contextTokens, perPosition], or [size] for a state with parity, which has the
+ * current value; the mixer writes all of its `nextOf`.
  */
 export type States = Readonly<Record<string, Tensor>>;
 
-/** Turns the normed stream into what is added to the stream: attention, a dense MLP, anything with a state. */
+/** A sublayer without routed experts, from the normalised stream to an addition to the stream: attention, a dense MLP, ... */
 export interface Mixer<S extends BlockSpec = BlockSpec> {
   readonly kind: S['kind'];
-  /** What it keeps; default: nothing. */
+  /** Its states; default: none. */
   state?(spec: S): readonly StateSpec[];
-  /** @throws {AtomoeError} bad-file; unsupported-model - sizes that its kernels do not take; `label` is the model's */
+  /** @throws {AtomoeError} bad-file; unsupported-model - its kernels do not support the sizes; `label` names the model */
   check?(spec: S, label: string): void;
-  /** x [tokens, hidden] -> what is added to the stream, [tokens, hidden]. */
+  /** x [tokens, hidden] -> the addition to the stream, [tokens, hidden]. */
   add(site: Site, x: Tensor, spec: S, states: States): Tensor;
 }
 
-/** Decides which experts a token takes, and with what weights. */
+/** Selects the experts of each token and their weights. */
 export interface Router<S extends RouterSpec = RouterSpec> {
   readonly kind: S['score']['kind'];
-  /** @throws {AtomoeError} unsupported-model - stages that it does not combine; `label` is the model's */
+  /** @throws {AtomoeError} unsupported-model - a combination of stages that it does not support; `label` names the model */
   check?(spec: S, label: string, experts: number): void;
-  /** Experts of one token at most. */
+  /** Maximum number of experts per token. */
   most(spec: S): number;
-  /** The side of the square that this many experts form, where they do. */
+  /** The side of the square grid that the experts form, if they do. */
   grid?(experts: number): number;
-  /** x [tokens, hidden] -> routes, best first, in tensors that `site.routes` makes. */
+  /** x [tokens, hidden] -> routes, best first, in tensors from `site.routes`. */
   add(site: MoeSite, x: Tensor, spec: S): Routes;
 }
 
-/** What an expert computes, and how its weights are kept: one record for each unit, an expert or a page of them. */
+/** The computation of an expert, and its weights: one record per unit, which is an expert or a page of experts. */
 export interface ExpertKind<S extends ExpertSpec = ExpertSpec> {
   readonly kind: S['kind'];
-  /** Whether a step may run with some of its experts at a time, and leaves alone what belongs to the others. */
+  /** Whether a step may run with subsets of its experts in turn, and leaves the results of other experts unchanged. */
   readonly inWaves: boolean;
-  /** How a route is left out: its id becomes none, or its weight 0. */
+  /** How a route is skipped: its id is set to no expert, or its weight to 0. */
   readonly skipsBy: 'id' | 'weight';
-  /** @throws {AtomoeError} unsupported-model - sizes that its kernels do not take; `label` is the model's */
+  /** @throws {AtomoeError} unsupported-model - its kernels do not support the sizes; `label` names the model */
   check?(spec: S, label: string): void;
-  /** Whether a unit is a page of consecutive experts, as they are too small to be fetched one by one; default: no. */
+  /** Whether a unit is a page of consecutive experts, for experts too small to be fetched singly; default: false. */
   readonly inPages?: boolean;
-  /** The matrices of an expert by name; a record has them in this order, those of a page stacked by rows. */
+  /** The matrices of an expert by name, in the order of the record; those of a page are stacked by rows. */
   parts(spec: S, hidden: number): Readonly<Record<string, ExpertPart>>;
-  /** Parts that one kernel reads, and that so have one format; each of the others has its own. */
+  /** Parts that one kernel reads, which therefore have a common format; other parts have their own. */
   readonly together?: readonly string[];
   /** x [tokens, hidden], routes [tokens, most] -> the weighted sum of the experts' outputs, [tokens, hidden]. */
   add(site: MoeSite, x: Tensor, routes: Routes, spec: S): Tensor;

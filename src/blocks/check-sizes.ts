@@ -1,9 +1,9 @@
 import { AtomoeError } from '../errors.ts';
 
 /**
- * Kernels load four values at a time.
+ * Checks that a size is a multiple of 4: kernels load four values at a time.
  *
- * @throws {AtomoeError} unsupported-model - a size that is no multiple of 4
+ * @throws {AtomoeError} unsupported-model - the size is not a multiple of 4
  */
 export function checkQuads(label: string, name: string, value: number): void {
   if (value % 4 === 0) return;

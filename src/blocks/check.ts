@@ -1,12 +1,14 @@
-/** Compares a spec with what its blocks can do, before anything is built of it. */
+/** Checks that the blocks of a spec support it, before a graph is built. */
 import { AtomoeError } from '../errors.ts';
 import { isMoe, type ModelSpec, type MoeSpec } from '../models/spec.ts';
 import { checkQuads } from './check-sizes.ts';
 import type { Blocks } from './table.ts';
 
 /**
+ * Checks a spec with the blocks that it names.
+ *
  * @param label - of the model, for messages
- * @throws {AtomoeError} unsupported-model - a kind or a size that nothing here can do; bad-file - sizes that do not fit
+ * @throws {AtomoeError} unsupported-model - an unsupported kind or size; bad-file - inconsistent sizes
  */
 export function checkSpec(spec: ModelSpec, blocks: Blocks, label: string): void {
   checkQuads(label, 'hidden_size', spec.hidden);

@@ -11,7 +11,7 @@ import { loadBlocks } from './table.ts';
 
 const CONFIG = JSON.parse(readFileSync('fixtures/models/olmoe/config.json', 'utf8')) as ConfigValues;
 
-test('a layer may have two blocks of a kind: each has its own states, labels and routes', async () => {
+test('two blocks of a kind in one layer have separate states, labels and routes', async () => {
   const { spec } = await parseModel(CONFIG, 'olmoe');
   const layers = spec.layers
     .slice(0, 2)

@@ -13,13 +13,13 @@ import type { GraphPurpose } from './purpose.ts';
 import { Site } from './site.ts';
 import type { Blocks } from './table.ts';
 
-/** The stream, and the branch that the next norm adds to it. */
+/** The residual stream, and the branch that the next norm adds to it. */
 interface Stream {
   readonly x: Tensor;
   readonly branch: Tensor | undefined;
 }
 
-/** The graph of a model for one use: tokens in; `logits`, routes and, where asked for, the sampling record out. */
+/** Builds the decoder graph of a model for a purpose: from token ids to logits, routes and, if requested, the sample record. */
 export function buildDecoder(
   spec: ModelSpec,
   purpose: GraphPurpose,
@@ -50,7 +50,7 @@ export function buildDecoder(
   return builder.build({ routes, logits, record });
 }
 
-/** A mixer with its states, which are named after it. */
+/** Adds a mixer and its states, which are named after it. */
 function mixed(site: Site, mixer: Mixer, x: Tensor, block: BlockSpec): Tensor {
   const { builder, label, purpose } = site;
   const states = (mixer.state?.(block) ?? []).map((state) => {
@@ -61,7 +61,7 @@ function mixed(site: Site, mixer: Mixer, x: Tensor, block: BlockSpec): Tensor {
   return mixer.add(site, x, block, Object.fromEntries(states));
 }
 
-/** All sublayers in their order, each with a label of its own among those of its kind: `layer 3`, then `layer 3.1`. */
+/** All sublayers in order, with labels that are unique among their kind: `layer 3`, then `layer 3.1`. */
 function placed({
   layers,
 }: ModelSpec): (SublayerSpec & { readonly label: string; readonly specLayer: number })[] {
@@ -83,7 +83,7 @@ function embedded(site: Site, { embedding, vocab, hidden, embeddingMultiplier }:
   return { x, branch: undefined };
 }
 
-/** The stream with the last branch added, and its norm: what the next branch reads. */
+/** Adds the last branch to the stream and normalises it: the input of the next branch. */
 function intoBranch(
   site: Site,
   { residualMultiplier: scale }: ModelSpec,
@@ -103,7 +103,7 @@ function intoBranch(
   return { x: sum, normed };
 }
 
-/** Final norm and logits: of the last token, or of all. */
+/** Adds the final norm and the logits of the last token, or of all. */
 function addHead(site: Site, spec: ModelSpec, stream: Stream): Tensor {
   const { builder, purpose } = site;
   const { hidden, vocab } = spec;

@@ -11,8 +11,8 @@ import type { GraphPurpose } from './purpose.ts';
 import { loadBlocks, type Blocks, type OwnBlocks } from './table.ts';
 
 /**
- * A model family: maps a config onto a `ModelSpec`, and brings along the blocks that its specs name and Atomoe does not
- * have. `build` is for families whose graph is no decoder; it may use ops from anywhere.
+ * A model family: maps a config to a `ModelSpec`, and supplies blocks that its specs name and Atomoe does not have. `build` is
+ * for families whose graph is not the standard decoder; it may use any ops.
  */
 export interface ModelFamily extends ConfigFamily {
   readonly blocks?: OwnBlocks;
@@ -24,7 +24,7 @@ export interface ModelFamily extends ConfigFamily {
   ) => ModelGraph;
 }
 
-/** What graphs of a model are built from. */
+/** A parsed model with its blocks, from which graphs are built. */
 export interface Model {
   readonly family: ModelFamily;
   readonly spec: ModelSpec;
@@ -32,12 +32,12 @@ export interface Model {
 }
 
 /**
- * Finds the family of a config, parses it, loads its blocks, and compares the sizes with what they can do.
+ * Finds the family of a config, parses it, loads its blocks, and checks that they support the sizes.
  *
- * @param extra - families from outside, which come first
- * @param file - whose names and layers the spec is to have; default: the usual names, and the config's layers
- * @throws {AtomoeError} unsupported-model - no family knows the model, or it does not run it so; bad-file - a key is
- *   missing or wrong, or does not fit the file
+ * @param extra - families from outside, which take precedence
+ * @param file - determines the names and layers of the spec; default: the usual names, and the config's layers
+ * @throws {AtomoeError} unsupported-model - no family supports the model or its options; bad-file - a key is missing,
+ *   invalid, or contradicts the file
  */
 export async function readModel(
   config: ConfigValues,
@@ -52,7 +52,7 @@ export async function readModel(
   return { family, spec, blocks };
 }
 
-/** The graph of a model for one use: the family's own, or the standard decoder. */
+/** Builds the graph of a model for a purpose, by the family's `build` or as the standard decoder. */
 export function buildGraph({ family, spec, blocks }: Model, purpose: GraphPurpose): ModelGraph {
   const builder = new GraphBuilder();
   return family.build?.(spec, purpose, builder, blocks) ?? buildDecoder(spec, purpose, builder, blocks);

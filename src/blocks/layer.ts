@@ -6,21 +6,21 @@ import { expertsBranch } from './moe.ts';
 import { Site } from './site.ts';
 import { loadBlocks } from './table.ts';
 
-/** One layer of routed experts without a model around it: x in, and out what it adds to the stream, and its routes. */
+/** A layer of routed experts without a model: from x to its addition to the stream, and its routes. */
 export interface LayerGraph {
   readonly graph: Graph;
   readonly x: Tensor; // [tokens, hidden], input
-  readonly outputs: Readonly<Record<string, Tensor>>; // `ids`, `weights`, `y`, and `scores` where the router knows them
+  readonly outputs: Readonly<Record<string, Tensor>>; // `ids`, `weights`, `y`, and `scores` if the router supports them
 }
 
-/** The graph of one MoE layer: x [tokens, hidden] -> y [tokens, hidden]. */
+/** Builds the graph of one MoE layer: x [tokens, hidden] -> y [tokens, hidden]. */
 export async function buildLayer(moe: MoeSpec, hidden: number): Promise<LayerGraph> {
   const blocks = await loadBlocks({ layers: [{ sublayers: [{ norm: '', block: moe }] }] });
   const builder = new GraphBuilder();
   const purpose = { logits: 'all', sample: false, contextTokens: 1, scores: true } as const;
   const site = new Site({ spec: { hidden, eps: 0 }, purpose, builder }, 'layer');
   const x = builder.tensor('x', { role: 'input', perToken: hidden });
-  // What is written last keeps its value to the end of the step, so `y` can be read as it is.
+  // The last tensor written keeps its value until the end of the step, so `y` can be read.
   const place = { specLayer: 0, bank: 0, later: [] };
   const { y, route } = expertsBranch(site, blocks, { x, normed: x }, moe, place);
   const { ids, weights, scores } = route;

@@ -4,7 +4,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import type { GatedMlpSpec, SharedSpec } from '../models/spec.ts';
 import type { Site } from './site.ts';
 
-/** down(act(gate x) * up x), gate and up in one projection: x [tokens, hidden] -> [tokens, hidden]. */
+/** down(act(gate x) * up x), with gate and up in one projection: x [tokens, hidden] -> [tokens, hidden]. */
 export function gatedMlp(site: Site, x: Tensor, mlp: GatedMlpSpec): Tensor {
   const { builder, label, hidden } = site;
   const { width, activation } = mlp;
@@ -19,13 +19,13 @@ export function gatedMlp(site: Site, x: Tensor, mlp: GatedMlpSpec): Tensor {
   return y;
 }
 
-/** What a shared expert adds to the routed ones. */
+/** The contribution of a shared expert. */
 export interface SharedBranch {
   readonly b: Tensor; // [tokens, hidden]
-  readonly gate: Tensor | undefined; // f32 [tokens], before its sigmoid
+  readonly gate: Tensor | undefined; // f32 [tokens], before the sigmoid
 }
 
-/** The shared expert of x [tokens, hidden], which may have a gate of its own. */
+/** Adds the shared expert of x [tokens, hidden], with an optional gate. */
 export function sharedBranch(site: Site, x: Tensor, shared: SharedSpec): SharedBranch {
   const { builder, label, hidden } = site;
   const b = gatedMlp(site.at(`${label} shared`), x, shared);

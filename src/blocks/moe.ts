@@ -1,4 +1,4 @@
-/** A sublayer of routed experts: its router, what it predicts, its experts, and the shared one beside them. */
+/** A sublayer of routed experts: router, prediction of later layers, experts, and the shared expert. */
 import { rmsNormNode } from '../graph/ops/norm.ts';
 import { skipLightNode } from '../graph/ops/skip-light.ts';
 import type { RouteOutputs } from '../graph/node.ts';
@@ -8,32 +8,32 @@ import { addShared, sharedBranch } from './mlp.ts';
 import type { Routes, Site } from './site.ts';
 import type { Blocks } from './table.ts';
 
-/** What a sublayer reads. */
+/** The inputs of a sublayer. */
 export interface SublayerInput {
   readonly x: Tensor; // the stream [tokens, hidden]
-  readonly normed: Tensor; // its norm
+  readonly normed: Tensor; // its normalised values
 }
 
-/** A sublayer with routed experts, and the gain of the norm before it. */
+/** A sublayer with routed experts, and the gain of the preceding norm. */
 export interface MoeSublayer {
   readonly norm: string;
   readonly moe: MoeSpec;
 }
 
-/** Where a sublayer is in the model. */
+/** The position of a sublayer in the model. */
 export interface MoePlace {
-  readonly specLayer: number; // among all layers of the spec
-  readonly bank: number; // among the sublayers with experts
-  readonly later: readonly MoeSublayer[]; // in the order in which they run
+  readonly specLayer: number; // index among all layers of the spec
+  readonly bank: number; // index among the sublayers with experts
+  readonly later: readonly MoeSublayer[]; // in execution order
 }
 
-/** What a sublayer adds to the stream [tokens, hidden], and what it reports about its experts. */
+/** The addition of a sublayer to the stream [tokens, hidden], and its routes. */
 export interface MoeBranch {
   readonly y: Tensor;
   readonly route: RouteOutputs;
 }
 
-/** Routed experts, and the shared one beside them. */
+/** Adds routed experts and the shared expert. */
 export function expertsBranch(
   site: Site,
   blocks: Blocks,
@@ -53,7 +53,7 @@ export function expertsBranch(
     builder.add(skipLightNode(label, { ...routes, topK: ids.perToken, bound, dropIds }));
   }
   const look = lookAhead(site, blocks, x, place);
-  // Ahead of the routed experts: the GPU has something to do while they are fetched.
+  // Before the routed experts, so that the GPU is busy while these are fetched.
   const branch = shared && sharedBranch(site, normed, shared);
   const here = site.moe(label, { experts, bank, name: label });
   const routed = kind.add(here, normed, routes, expert);
@@ -61,7 +61,7 @@ export function expertsBranch(
   return { y, route: { specLayer, bank, ids, weights, scores, look } };
 }
 
-/** Which experts each token takes, in tensors named after `name`. */
+/** Adds the router, with tensors named after `name`. */
 function route(
   site: Site,
   blocks: Blocks,
@@ -73,10 +73,10 @@ function route(
 }
 
 /**
- * What the next layers would choose if the stream stayed as it is: their own routers and norms on it. Nothing in the
- * step depends on it.
+ * Predicts the choices of the next layers, by their norms and routers on the current stream. No other result of the step
+ * depends on them.
  *
- * @returns ids [tokens, its most] of each of them, the nearest first
+ * @returns ids [tokens, its most] of each, the nearest layer first
  */
 function lookAhead(site: Site, blocks: Blocks, x: Tensor, { bank, later }: MoePlace): Tensor[] {
   const { builder, purpose, hidden, eps } = site;

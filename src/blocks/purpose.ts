@@ -1,12 +1,12 @@
-/** How a graph is built for a use: what it answers with, and for how many tokens. */
+/** The purpose of a graph: its outputs and number of tokens. */
 export interface GraphPurpose {
-  readonly logits: 'last' | 'all'; // rows of logits: of the last token, or of every token
-  readonly sample: boolean; // ends with the record that sampling reads
+  readonly logits: 'last' | 'all'; // logits of the last token, or of every token
+  readonly sample: boolean; // adds the sample record
   readonly contextTokens: number;
-  /** Each layer with experts also says what this many of the next ones would choose. Default 0. */
+  /** Number of following layers whose choices each layer with experts predicts. Default 0. */
   readonly lookahead?: number;
-  /** Routers that know the scores of the chosen experts keep them. Default: not. */
+  /** Whether routers output the scores of the chosen experts, if they support it. Default: false. */
   readonly scores?: boolean;
-  /** Experts whose weight is below this are left out. Default: none. */
+  /** Skips experts with a weight below this bound. Default: none. */
   readonly skipBelow?: number;
 }

@@ -1,4 +1,4 @@
-/** What blocks tell of a spec's routed experts, as plain data: asked once, when a model is planned. */
+/** Data about a spec's routed experts, read from the blocks once, when a model is planned. */
 import { isMoe, type ModelSpec } from '../models/spec.ts';
 import type { ExpertPart } from '../weights/tensor-rows.ts';
 import type { Blocks } from './table.ts';
@@ -6,15 +6,15 @@ import type { Blocks } from './table.ts';
 /** A layer with routed experts. */
 export interface ExpertLayer {
   readonly experts: number;
-  readonly most: number; // experts of one token at most
-  readonly grid: number | undefined; // the side of their square
-  readonly inWaves: boolean; // as `ExpertKind` says
+  readonly most: number; // maximum number of experts per token
+  readonly grid: number | undefined; // side of their square grid
+  readonly inWaves: boolean; // as in `ExpertKind`
   readonly inPages: boolean;
   readonly parts: Readonly<Record<string, ExpertPart>>;
-  readonly together: readonly string[]; // parts that have one format
+  readonly together: readonly string[]; // parts with a common format
 }
 
-/** The layers with routed experts, in the order in which a step needs them. */
+/** The layers with routed experts, in execution order. */
 export function expertLayers(
   { layers, hidden }: Pick<ModelSpec, 'layers' | 'hidden'>,
   blocks: Blocks,

@@ -3,27 +3,27 @@ import type { Tensor, TensorShape, Weight } from '../graph/tensor.ts';
 import type { LinearSpec, ModelSpec } from '../models/spec.ts';
 import type { GraphPurpose } from './purpose.ts';
 
-/** Which experts each token takes. */
+/** The chosen experts of each token. */
 export interface Routes {
   readonly ids: Tensor; // u32 [tokens, most]
   readonly weights: Tensor; // f32 [tokens, most]
-  readonly scores?: Tensor; // f32 [tokens, most], where they are wanted and the router knows them
+  readonly scores?: Tensor; // f32 [tokens, most], if requested and supported by the router
 }
 
-/** What all parts of one graph share while it is built. */
+/** Data common to all parts of a graph while it is built. */
 export interface Building {
   readonly spec: Pick<ModelSpec, 'hidden' | 'eps'>;
   readonly purpose: GraphPurpose;
   readonly builder: GraphBuilder;
 }
 
-/** Where a block is added to a graph: the graph, the sizes of the stream, and what names begin with. */
+/** The place in a graph where a block is added: the builder, sizes of the stream, and the prefix of names. */
 export class Site {
   readonly builder: GraphBuilder;
   readonly purpose: GraphPurpose;
-  readonly hidden: number; // elements of a token's stream
+  readonly hidden: number; // size of the residual stream
   readonly eps: number; // of the model's norms
-  readonly label: string; // tensors and nodes are named after it: `layer 3`
+  readonly label: string; // prefix of the names of tensors and nodes: `layer 3`
   readonly #building: Building;
 
   constructor(building: Building, label: string) {
@@ -35,46 +35,46 @@ export class Site {
     this.label = label;
   }
 
-  /** The same graph under another label. */
+  /** A site in the same graph with another label. */
   at(label: string): Site {
     return new Site(this.#building, label);
   }
 
-  /** The same graph, where a layer's experts are chosen and added. */
+  /** A site in the same graph for a layer's experts. */
   moe(label: string, place: ConstructorParameters<typeof MoeSite>[2]): MoeSite {
     return new MoeSite(this.#building, label, place);
   }
 
   /**
-   * A tensor of the residual stream, or one that is added to it; default: [tokens, hidden]. They are f32 where
-   * activations are f16: single elements pass 65504 in trained models, and become infinite there.
+   * Creates a tensor of the residual stream, or one that is added to it; default: [tokens, hidden]. It is f32 even if
+   * activations are f16, because single elements exceed 65504 in trained models and would become infinite.
    */
   stream(name: string, shape: Pick<TensorShape, 'perToken' | 'fixed'> = { perToken: this.hidden }): Tensor {
     return this.builder.tensor(name, { ...shape, type: 'f32' });
   }
 
-  /** The matrix [rows, cols] of a linear layer, under the names of its parts. */
+  /** The matrix [rows, cols] of a linear layer, named after its parts. */
   matrix(linear: LinearSpec, rows: number, cols: number): Weight {
     const name = linear.weight.map(({ tensor }) => tensor).join(' + ');
     return this.builder.matrix(name, rows, cols, ...linear.weight);
   }
 
-  /** The bias [count] of a linear layer, where it has one. */
+  /** The bias [count] of a linear layer, if it has one. */
   bias({ bias }: LinearSpec, count: number): Weight | undefined {
     if (!bias) return undefined;
     const names = bias.map((part) => (typeof part === 'string' ? part : part.tensor));
-    // One row for each element: a vector's elements are its rows.
+    // One row per element: the elements of a vector are its rows.
     return this.builder.exact(names.join(' + '), count, 1, ...bias);
   }
 }
 
-/** Where the routed experts of one layer are added. */
+/** The place in a graph where the routed experts of a layer are added. */
 export class MoeSite extends Site {
-  readonly experts: number; // of the layer
-  readonly bank: number; // among the layers with experts
+  readonly experts: number; // number of experts of the layer
+  readonly bank: number; // index among the layers with experts
   readonly #name: string;
 
-  /** @param place - `name` begins the names of the routes' tensors */
+  /** @param place - `name` is the prefix of the names of the routes' tensors */
   constructor(
     building: Building,
     label: string,
@@ -86,7 +86,7 @@ export class MoeSite extends Site {
     this.#name = place.name;
   }
 
-  /** Tensors for the routes of `most` experts a token; they keep their values to the end of the step, for observers. */
+  /** Creates tensors for the routes of `most` experts per token; they keep their values until the end of the step. */
   routes(most: number): Routes {
     const ids = this.builder.tensor(`${this.#name} ids`, { type: 'u32', role: 'output', perToken: most });
     const weights = this.builder.tensor(`${this.#name} weights`, {
@@ -97,7 +97,7 @@ export class MoeSite extends Site {
     return { ids, weights };
   }
 
-  /** The same with a tensor for the scores of the chosen, where the graph is to keep them. */
+  /** As `routes`, with a tensor for the scores if the graph outputs them. */
   scoredRoutes(most: number): Routes {
     const routes = this.routes(most);
     if (!this.purpose.scores) return routes;

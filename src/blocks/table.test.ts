@@ -27,7 +27,7 @@ const moe = (score: string, expert: string): MoeSpec => ({
   expert: { kind: expert },
 });
 
-test('blocks of a family go before those of the same kind', async () => {
+test('blocks of a family take precedence over those of the same kind', async () => {
   const { router: mine, expert } = moe('mine', 'gated');
   const layers = layersOf({ kind: 'attention' }, { kind: 'dense' }, moe('mine', 'gated'));
   const blocks = await loadBlocks({ layers }, { mixers: [mixer], routers: [router] });
@@ -39,7 +39,7 @@ test('blocks of a family go before those of the same kind', async () => {
   expect(usual.mixer({ kind: 'attention' })).toBe(MIXERS.attention());
 });
 
-test('a block that no layer names is not there', async () => {
+test('a block that no layer names is not loaded', async () => {
   const blocks = await loadBlocks({ layers: layersOf(moe('linear', 'gated')) });
   expect(() => blocks.expert({ kind: 'neuron' })).toThrow(
     'the expert kind "neuron" is not loaded: no layer of the parsed spec names it',
@@ -47,7 +47,7 @@ test('a block that no layer names is not there', async () => {
 });
 
 test.each(['constructor', '__proto__', 'mine', ''])(
-  'the kind "%s" is refused with those that there are',
+  'the kind "%s" is rejected, and the message lists the known ones',
   async (kind) => {
     const refused = (what: string, known: string, spec: BlockSpec) =>
       expect(loadBlocks({ layers: layersOf(spec) })).rejects.toMatchObject({

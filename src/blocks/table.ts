@@ -1,4 +1,4 @@
-/** Finds the blocks that specs name: those of a family itself, or of the tables, whose code is loaded when it is needed. */
+/** Finds the blocks that specs name: those of the family, or of the tables, whose code is loaded on demand. */
 import { AtomoeError, invariant } from '../errors.ts';
 import { isMoe, type BlockSpec, type ExpertSpec, type ModelSpec, type RouterSpec } from '../models/spec.ts';
 import type { ExpertKind, Mixer, Router } from './block.ts';
@@ -6,7 +6,7 @@ import { EXPERT_KINDS } from './experts/index.ts';
 import { MIXERS } from './mixers/index.ts';
 import { ROUTERS } from './routers/index.ts';
 
-/** Blocks that come with a family from outside. They go before those of the same kind that Atomoe has. */
+/** Blocks supplied by a family from outside. They take precedence over built-in blocks of the same kind. */
 export interface OwnBlocks {
   readonly mixers?: readonly Mixer[];
   readonly routers?: readonly Router[];
@@ -26,7 +26,7 @@ type BlockTable<T> = Readonly<Record<string, () => T | Promise<T>>>;
 /**
  * Loads the blocks that a spec names.
  *
- * @throws {AtomoeError} unsupported-model - a kind that is unknown
+ * @throws {AtomoeError} unsupported-model - a kind is unknown
  */
 export async function loadBlocks(
   { layers }: Pick<ModelSpec, 'layers'>,
@@ -48,7 +48,7 @@ export async function loadBlocks(
   };
 }
 
-/** Begins to load blocks of the tables, before a spec names them; `loadBlocks` waits for them. */
+/** Starts to load blocks of the tables before a spec names them; `loadBlocks` waits for them. */
 export function beginBlocks(kinds: readonly string[]): void {
   const tables: readonly BlockTable<unknown>[] = [MIXERS, ROUTERS, EXPERT_KINDS];
   for (const table of tables) {

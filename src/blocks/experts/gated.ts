@@ -3,7 +3,7 @@ import type { GatedExpertSpec } from '../../models/spec.ts';
 import type { ExpertKind } from '../block.ts';
 import { checkQuads } from '../check-sizes.ts';
 
-/** Experts that are gated MLPs, down(act(gate x) * up x): one record each, of `gate`, `up` and `down`. */
+/** Experts that are gated MLPs (SwiGLU and others, Shazeer 2020), down(act(gate x) * up x): one record each, of `gate`, `up` and `down`. */
 export const gated: ExpertKind<GatedExpertSpec> = {
   kind: 'gated',
   inWaves: true,

@@ -1,4 +1,4 @@
-/** What experts compute, by kind; each is loaded when a spec names it. */
+/** The built-in expert kinds; each is loaded when a spec names it. */
 export const EXPERT_KINDS = {
   gated: async () => (await import('./gated.ts')).gated,
   neuron: async () => (await import('./neuron.ts')).neuron,

@@ -2,10 +2,10 @@ import { atomicExpertsNode } from '../../graph/ops/atomic-experts.ts';
 import type { NeuronExpertSpec } from '../../models/spec.ts';
 import type { ExpertKind } from '../block.ts';
 
-/** One-neuron experts, act(x . in) * out: a record is a page of input vectors `in`, then output vectors `out`. */
+/** One-neuron experts, act(x . in) * out (PEER, He 2024). A record is a page: input vectors `in`, then output vectors `out`. */
 export const neuron: ExpertKind<NeuronExpertSpec> = {
   kind: 'neuron',
-  inWaves: false, // a token's sum runs over all its experts in rank order
+  inWaves: false, // the sum of a token runs over all its experts in rank order
   skipsBy: 'weight',
   inPages: true,
   parts: ({ input, output }, hidden) => ({

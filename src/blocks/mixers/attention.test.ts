@@ -11,7 +11,7 @@ import { loadBlocks } from '../table.ts';
 
 const CONFIG = JSON.parse(readFileSync('fixtures/models/olmoe/config.json', 'utf8')) as ConfigValues;
 
-/** The rope tables of a model's layers, in their order, with one scaling for each layer. */
+/** The tables of rotary angles of a model's layers, in order, with one scaling per layer. */
 async function ropeTables(scalings: readonly (RopeScaling | undefined)[]): Promise<Weight[]> {
   const { spec } = parseConfig(CONFIG, 'olmoe');
   const scaled = ({ sublayers }: LayerSpec, scaling: RopeScaling | undefined): LayerSpec => {
@@ -46,15 +46,15 @@ const yarn = (amplitude: number): RopeScaling => ({
 test.each<[string, RopeScaling | undefined, RopeScaling]>([
   ['whether they are scaled', undefined, { kind: 'linear', factor: 2 }],
   ['their factor', { kind: 'linear', factor: 2 }, { kind: 'linear', factor: 4 }],
-  ['the last of their parameters', yarn(1), yarn(1.5)],
-])('rope tables that differ in %s only stay two', async (_what, one, other) => {
+  ['the last parameter', yarn(1), yarn(1.5)],
+])('rotary tables that differ only in %s are separate', async (_what, one, other) => {
   const [first, second, third] = (await ropeTables([one, other, one])) as [Weight, Weight, Weight];
   expect(first).toBe(third);
   expect(second).not.toBe(first);
   expect(valuesOf(second)).not.toEqual(valuesOf(first));
 });
 
-test('equal scalings are one table, in whatever order their parameters are written', async () => {
+test('equal scalings share a table, in any order of their parameters', async () => {
   const { kind, factor, ...rest } = yarn(1) as Extract<RopeScaling, { kind: 'yarn' }>;
   const tables = await ropeTables([yarn(1), { ...rest, factor, kind }, yarn(1)]);
   expect(tables).toHaveLength(3);

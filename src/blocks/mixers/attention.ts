@@ -8,7 +8,7 @@ import type { Mixer, States } from '../block.ts';
 import { checkQuads } from '../check-sizes.ts';
 import type { Site } from '../site.ts';
 
-/** Causal attention with a cache of keys and values. */
+/** Causal grouped-query attention with a KV cache. */
 export const attention: Mixer<AttentionSpec> = {
   kind: 'attention',
   check({ heads, kvHeads, headDim }, label) {
@@ -42,7 +42,7 @@ export const attention: Mixer<AttentionSpec> = {
   },
 };
 
-/** Queries with their positions; keys and values go to the cache. */
+/** Rotates queries and keys, and appends keys and values to the cache. */
 function rotated(site: Site, qkv: Tensor, attention: AttentionSpec, { keys, values }: States) {
   const { builder, label, eps } = site;
   const { heads, kvHeads, headDim, norm, rope } = attention;
@@ -61,7 +61,7 @@ function rotated(site: Site, qkv: Tensor, attention: AttentionSpec, { keys, valu
   return { q, kCache, vCache };
 }
 
-/** One table [positions, rotaryDim] for all layers of equal angles. */
+/** The table of rotary angles [positions, rotaryDim], shared by all layers with equal parameters. */
 function ropeTable({ builder, purpose }: Site, rope: RopeSpec): Weight {
   const { theta, rotaryDim, scaling } = rope;
   const positions = purpose.contextTokens;
@@ -70,7 +70,7 @@ function ropeTable({ builder, purpose }: Site, rope: RopeSpec): Weight {
   );
 }
 
-/** Names all that the angles depend on: weights of one name are one. */
+/** A name that includes all parameters of the angles, since weights with the same name are shared. */
 function ropeName({
   theta,
   rotaryDim,

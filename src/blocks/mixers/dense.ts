@@ -3,7 +3,7 @@ import type { Mixer } from '../block.ts';
 import { checkQuads } from '../check-sizes.ts';
 import { gatedMlp } from '../mlp.ts';
 
-/** The gated MLP of a layer without experts. */
+/** The dense gated MLP of a layer without routed experts. */
 export const dense: Mixer<DenseSpec> = {
   kind: 'dense',
   check: ({ width }, label) => checkQuads(label, 'intermediate size', width),

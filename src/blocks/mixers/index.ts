@@ -1,7 +1,7 @@
 import { attention } from './attention.ts';
 import { dense } from './dense.ts';
 
-/** What sublayers without routed experts are, by kind. These two are part of the core: the families that come with it use them. */
+/** The built-in mixers by kind. Both are part of the core, since all built-in families use them. */
 export const MIXERS = { attention: () => attention, dense: () => dense } as const;
 
 /** The name of a built-in mixer. */

@@ -2,10 +2,10 @@ import { AtomoeError } from '../../errors.ts';
 import type { RouterSpec, WeighSpec } from '../../models/spec.ts';
 
 /**
- * What the kernels of product routers do: no transform, the k best sums, and one way or two to weigh them.
+ * Checks the stages that kernels of product routers support: no transform, the k best sums, and the given weightings.
  *
- * @param weighs - the ways to weigh; scale 1 and epsilon 0 for all
- * @throws {AtomoeError} unsupported-model - other stages, or experts that form no square; `label` is the model's
+ * @param weighs - supported weightings; scale is 1 and epsilon 0 for all
+ * @throws {AtomoeError} unsupported-model - other stages, or a number of experts that is not a square; `label` names the model
  */
 export function checkProduct(
   { score, transform = [], select, weigh = {} }: RouterSpec,

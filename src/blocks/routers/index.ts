@@ -1,4 +1,4 @@
-/** How experts are chosen, by the kind of the score; each is loaded when a spec names it. */
+/** The built-in routers by the kind of their score; each is loaded when a spec names it. */
 export const ROUTERS = {
   linear: async () => (await import('./linear.ts')).linear,
   product: async () => (await import('./product.ts')).product,

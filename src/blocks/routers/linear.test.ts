@@ -59,7 +59,7 @@ test.each([
   { name: 'toy', role: 'scores', over: 'logit', wgsl: '', reference() {} },
   { name: '', role: 'score', over: 'logit', wgsl: '', reference() {} },
   { name: 'toy', role: 'score', over: 'logit', wgsl: '' },
-])('what is no stage is refused: %o', (stage) => {
+])('invalid stages are rejected: %o', (stage) => {
   expect(() => registerStage(stage as never)).toThrow(
     /^a stage has to be an object with role \(score, select, weigh\), name, wgsl and reference\(\)/,
   );

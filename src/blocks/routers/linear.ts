@@ -7,7 +7,7 @@ import type { Router } from '../block.ts';
 
 type LinearRouterSpec = RouterSpec<LinearScoreSpec>;
 
-/** One score an expert, s = weight x; softmax, sigmoid or nothing, or stages from outside; the k best, within groups where asked for. */
+/** One score per expert, s = weight x; softmax, sigmoid, identity or registered stages; the k best, optionally within groups. */
 export const linear: Router<LinearRouterSpec> = {
   kind: 'linear',
   most: ({ select }) => select.k,
@@ -28,7 +28,7 @@ export const linear: Router<LinearRouterSpec> = {
   },
 };
 
-/** The stages as the gate's kernels know them. */
+/** The routing rule of the gate kernel for the stages of a spec. */
 function ruleOf({ transform = [], select, weigh = {} }: LinearRouterSpec, label: string): RouterRule {
   const { from = 'affinity', normalise = 'none', epsilon = 0, scale = 1 } = weigh;
   const [step, ...more] = transform;

@@ -6,7 +6,8 @@ import type { Router } from '../block.ts';
 import type { Site } from '../site.ts';
 import { checkProduct } from './check-product.ts';
 
-/** Queries against the keys of a grid's rows and columns; each head chooses on its own (PEER). Weights sum to 1 in a head. */
+/** Products of queries with the keys of a grid's rows and columns; each head chooses independently (PEER, He 2024). The weights of
+ * a head sum to 1. */
 export const productKeys: Router<RouterSpec<ProductKeysScoreSpec>> = {
   kind: 'productKeys',
   most: ({ score, select }) => score.heads * select.k,
@@ -39,8 +40,8 @@ export const productKeys: Router<RouterSpec<ProductKeysScoreSpec>> = {
 const NONE = new Float32Array();
 
 /**
- * Row keys and column keys in one block-diagonal matrix [2 * grid, 2 * keySize], so that one linear layer gives a head
- * both halves of its scores: the query's halves are side by side.
+ * Row keys and column keys in one block-diagonal matrix [2 * grid, 2 * keySize], so that one linear layer computes both halves
+ * of a head's scores from the adjacent halves of its query.
  */
 function keysOf({ builder }: Site, { keysX, keysY, keySize }: ProductKeysScoreSpec, grid: number): Weight {
   const half = (tensor: string): DerivedPart => ({ tensor, rows: grid, cols: keySize });
@@ -57,7 +58,7 @@ function keysOf({ builder }: Site, { keysX, keysY, keySize }: ProductKeysScoreSp
   });
 }
 
-/** The query network with its batch norm folded in: (W x + b - mean) / sqrt(variance + epsilon) * gain + shift. */
+/** The query projection with its batch norm folded in: (W x + b - mean) / sqrt(variance + epsilon) * gain + shift. */
 function queries(site: Site, score: ProductKeysScoreSpec, x: Tensor): Tensor {
   const { builder, label, hidden } = site;
   const { query, queryBias, queryNorm: norm } = score;
@@ -94,7 +95,7 @@ function queries(site: Site, score: ProductKeysScoreSpec, x: Tensor): Tensor {
   return y;
 }
 
-/** gain / sqrt(variance + epsilon) of each row; 1 without a norm. */
+/** gain / sqrt(variance + epsilon) per row; 1 without a norm. */
 function scaleOf(
   width: number,
   epsilon: number,

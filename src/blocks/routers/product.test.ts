@@ -16,14 +16,14 @@ const check = (spec: RouterSpec, experts = 16) => {
   router.check?.(spec, 'model', experts);
 };
 
-test('what today’s models ask of product routers is accepted', () => {
+test('the product routers of existing models are accepted', () => {
   for (const spec of [PRODUCT, { ...PRODUCT, weigh: { from: 'exp' } as const }, KEYS]) {
     expect(() => check(spec)).not.toThrow();
   }
 });
 
 test.each<[string, RouterSpec, RegExp]>([
-  ['weights as the scores are', { ...PRODUCT, weigh: {} }, /from affinity, normalised by none; write/],
+  ['weights equal to the scores', { ...PRODUCT, weigh: {} }, /from affinity, normalised by none; write/],
   ['a transform', { ...PRODUCT, transform: [{ kind: 'softmax' }] }, /takes no transform/],
   ['a scale', { ...KEYS, weigh: { normalise: 'softmax', scale: 2 } }, /takes no transform, .* or scale/],
   ['a bias', { ...KEYS, select: { kind: 'topK', k: 2, bias: 'b' } }, /takes no transform, bias/],
@@ -33,6 +33,6 @@ test.each<[string, RouterSpec, RegExp]>([
   expect(() => check(spec)).toThrow(expect.objectContaining({ code: 'unsupported-model' }) as Error);
 });
 
-test('experts that form no square are refused', () => {
+test('a number of experts that is not a square is rejected', () => {
   expect(() => check(PRODUCT, 17)).toThrow('17 experts behind a product router; wanted a square number');
 });

@@ -6,7 +6,7 @@ import type { Router } from '../block.ts';
 import type { Site } from '../site.ts';
 import { checkProduct } from './check-product.ts';
 
-/** Scores of a grid's rows and columns, whose best sums name the experts: n * row + column (OmniMoE). */
+/** Scores of a grid's rows and columns; the best sums select experts n * row + column (OmniMoE, arXiv:2602.05711). */
 export const product: Router<RouterSpec<ProductScoreSpec>> = {
   kind: 'product',
   most: ({ select }) => select.k,
@@ -33,7 +33,7 @@ export const product: Router<RouterSpec<ProductScoreSpec>> = {
   },
 };
 
-/** Both norms' statistics, [2 * grid] each, where the score has norms. */
+/** The statistics of both norms, [2 * grid] each, if the score has norms. */
 function statisticsOf({ builder }: Site, { rowsNorm, columnsNorm }: ProductScoreSpec, grid: number) {
   if (!rowsNorm || !columnsNorm) return undefined;
   const eps = rowsNorm.epsilon;
