@@ -1,4 +1,4 @@
-// `npm run bench [-- a b c d e]`: builds the bench page, runs it in headless Chromium, writes RESULTS.md and results.json.
+// `npm run bench [-- a b c d e f]`: builds the bench page, runs it in headless Chromium, writes RESULTS.md and results.json.
 import { createReadStream, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
@@ -12,7 +12,7 @@ import { installPackages } from '../scripts/packages.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const outDir = resolve(root, 'dist/bench');
-const PARTS = ['a', 'b', 'c', 'd', 'e'];
+const PARTS = ['a', 'b', 'c', 'd', 'e', 'f'];
 /** @type {Record<string, string>} */
 const TITLES = {
   a: '(a) A Q4 MoE beside ONNX Runtime',
@@ -20,10 +20,16 @@ const TITLES = {
   c: '(c) OmniMoE layer against a PEER layer',
   d: '(d) Router time by number of experts',
   e: '(e) Streaming experts into fewer slots',
+  f: '(f) Without a GPU',
 };
 
 /** @type {Record<string, string>} */
-const TYPES = { '.wasm': 'application/wasm', '.mjs': 'text/javascript', '.json': 'application/json' };
+const TYPES = {
+  '.wasm': 'application/wasm',
+  '.mjs': 'text/javascript',
+  '.js': 'text/javascript',
+  '.json': 'application/json',
+};
 
 /** Serves more folders than the page's own: the onnxruntime-web package, and the trained models. */
 const moreFiles = {
@@ -41,6 +47,7 @@ const moreFiles = {
         createReadStream(path).pipe(response);
       });
     serve('/ort', 'bench/node_modules/onnxruntime-web/dist', basename);
+    serve('/wllama', 'bench/node_modules/@wllama/wllama/esm', (path) => path.replace(/^\//, ''));
     serve('/models', 'demo/public/models', (path) => path.split('/').slice(-2).join('/'));
   },
 };
@@ -60,7 +67,15 @@ const config = {
     chunkSizeWarningLimit: 4096,
   },
   worker: { format: 'es' },
-  preview: { host: '127.0.0.1', port: 0 },
+  // An isolated page: threads share memory.
+  preview: {
+    host: '127.0.0.1',
+    port: 0,
+    headers: {
+      'Cross-Origin-Opener-Policy': 'same-origin',
+      'Cross-Origin-Embedder-Policy': 'require-corp',
+    },
+  },
 };
 
 /** Runs one part in a page of its own, so that no part inherits another's memory. @param {string} part */
@@ -129,6 +144,7 @@ function commit() {
     'bench/*.ts',
     'bench/*.mjs',
     'bench/*/*',
+    'simd',
   );
   return git('rev-parse', '--short', 'HEAD') + (changed === '' ? '' : ' with local changes');
 }
@@ -178,7 +194,10 @@ for (const part of wanted.length > 0 ? wanted : PARTS) {
     date,
     commit: at,
     machine,
-    versions: { 'onnxruntime-web': versionOf('onnxruntime-web') },
+    versions: {
+      'onnxruntime-web': versionOf('onnxruntime-web'),
+      '@wllama/wllama': versionOf('@wllama/wllama'),
+    },
   };
   const json = await format(JSON.stringify({ parts }), { parser: 'json', printWidth: 110 });
   writeFileSync(resolve(root, 'bench/results.json'), json);

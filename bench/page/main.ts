@@ -4,6 +4,7 @@ import { kernelsPart } from '../parts/b-kernels.ts';
 import { atomicPart } from '../parts/c-atomic.ts';
 import { routerPart } from '../parts/d-router.ts';
 import { streamingPart } from '../parts/e-streaming.ts';
+import { cpuPart } from '../parts/f-cpu.ts';
 import type { PartResult } from '../report.ts';
 
 const parts: Readonly<Record<string, () => Promise<PartResult>>> = {
@@ -12,6 +13,7 @@ const parts: Readonly<Record<string, () => Promise<PartResult>>> = {
   c: atomicPart,
   d: routerPart,
   e: streamingPart,
+  f: cpuPart,
 };
 
 declare global {

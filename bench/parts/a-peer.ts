@@ -37,7 +37,7 @@ class Ours {
   }
 
   static async open(weights: ModelWeights): Promise<Ours> {
-    const engine = await LocalEngine.open({});
+    const engine = await LocalEngine.open({ device: 'gpu' });
     const { contextTokens } = weights.shape;
     await engine.load(checkpointFolder(weights), { quantize: 'q4_0', contextTokens });
     return new Ours(engine);

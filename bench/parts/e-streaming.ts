@@ -158,7 +158,7 @@ function watchCopies(runner: Runner) {
 
 async function measureSubject(subject: Subject) {
   say(`${subject.name}: loading`);
-  const engine = await LocalEngine.open({});
+  const engine = await LocalEngine.open({ device: 'gpu' });
   try {
     const { plan } = await engine.load(subject.folder);
     const samples = new Map<string, Sample[]>(CASES.map(({ name }) => [name, []]));
