@@ -5,12 +5,12 @@ import type { ConfigValues } from './config.ts';
 import { parseConfig } from './registry.testing.ts';
 import type { AttentionSpec, LayerSpec, MoeSpec } from './spec.ts';
 
-/** Read out of the classes of transformers 5.18.0: all their fields with a default. */
+/** All fields with a default in the classes of transformers 5.18.0. */
 const CLASSES = JSON.parse(
   readFileSync('fixtures/configs/transformers-5.18.0-defaults.json', 'utf8'),
 ) as Record<string, ConfigValues>;
 
-/** Fields of the classes that change no logits, or that files say otherwise. */
+/** Fields of the classes that do not affect logits, or that other files provide. */
 const UNUSED = new Set([
   'attention_dropout',
   'bos_token_id',
@@ -29,12 +29,12 @@ const UNUSED = new Set([
 ]);
 
 describe.each(Object.entries(CLASSES))('%s', (type, fields) => {
-  test('the table has every default that matters, and no other', () => {
+  test('the table has exactly the defaults that affect logits', () => {
     const wanted = Object.entries(fields).filter(([key, value]) => !UNUSED.has(key) && value !== null);
     expect(CLASS_DEFAULTS.get(type)).toEqual(Object.fromEntries(wanted));
   });
 
-  test('a config that says nothing else is the class', () => {
+  test('a config without other keys has the defaults of the class', () => {
     const { spec } = parseConfig({ model_type: type }, type);
     expect(spec.layers).toHaveLength(Number(fields['num_hidden_layers']));
     expect(spec).toMatchObject({ vocab: fields['vocab_size'], eps: fields['rms_norm_eps'] });
@@ -45,7 +45,7 @@ const first = (config: ConfigValues) => parseConfig(config, 'model').spec.layers
 const attentionOf = (layer: LayerSpec) => layer.sublayers[0]!.block as AttentionSpec;
 const routerOf = (layer: LayerSpec) => (layer.sublayers[1]!.block as MoeSpec).router;
 
-/** Defaults that released models' configs rely on, where the class of transformers has the same. */
+/** Defaults that configs of released models rely on, equal to those of the class in transformers. */
 test.each([
   [
     'olmoe',
@@ -63,13 +63,13 @@ test.each([
   expect(attentionOf(spec.layers[0]!)).toMatchObject({ ...attention, rope: { theta } });
 });
 
-test('weights of chosen experts are renormalised by Mixtral alone, unless the config says so', () => {
+test('only Mixtral renormalises weights of chosen experts by default', () => {
   const renorm = (config: ConfigValues) => routerOf(first(config)).weigh?.normalise;
   const types = ['mixtral', 'qwen2_moe', 'qwen3_moe', 'olmoe'];
   expect(types.map((model_type) => renorm({ model_type }))).toEqual(['sum', 'none', 'none', 'none']);
   expect(renorm({ model_type: 'qwen3_moe', norm_topk_prob: true })).toBe('sum');
 });
 
-test('null is no number of key-value heads: there are as many as heads', () => {
+test('with null key-value heads, there are as many as heads', () => {
   expect(attentionOf(first({ model_type: 'mixtral', num_key_value_heads: null })).kvHeads).toBe(32);
 });

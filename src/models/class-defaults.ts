@@ -1,10 +1,10 @@
 /**
- * What transformers' config classes assume where config.json says nothing: files of other tools, and older ones, leave
- * keys out. From transformers 5.18.0, `configuration_*.py`. Ids of special tokens are not here: they come from files.
+ * Defaults of transformers' config classes for keys that are absent from config.json, as in files of other tools and older
+ * files. From transformers 5.18.0, `configuration_*.py`. Ids of special tokens are not included: they come from files.
  */
 import type { ConfigValues } from './config.ts';
 
-/** OmniMoE has no class there; these are its own. Sizes are not among them. */
+/** Transformers has no class for OmniMoE; these are the model's own, without sizes. */
 const OMNIMOE: ConfigValues = {
   hidden_act: 'silu',
   max_position_embeddings: 4096,
@@ -79,7 +79,7 @@ const QWEN3_MOE: ConfigValues = {
   norm_topk_prob: false,
 };
 
-/** Without `num_key_value_heads`, which is as many as there are heads. So is Granite's. */
+/** Without `num_key_value_heads`, which defaults to the number of heads, also for Granite. */
 const OLMOE: ConfigValues = {
   vocab_size: 50_304,
   hidden_size: 2048,
@@ -117,7 +117,7 @@ const GRANITE_MOE: ConfigValues = {
   num_experts_per_tok: 2,
 };
 
-/** By `model_type`. */
+/** Class defaults by `model_type`. */
 export const CLASS_DEFAULTS: ReadonlyMap<string, ConfigValues> = new Map([
   ['omnimoe', OMNIMOE],
   ['mixtral', MIXTRAL],

@@ -3,12 +3,12 @@ import { AtomoeError } from '../errors.ts';
 /** A parsed config.json. */
 export type ConfigValues = Readonly<Record<string, unknown>>;
 
-/** Largest count that anything in a config can be; most have a lower limit of their own. */
+/** Maximum of any count in a config; most have a lower maximum. */
 const MOST_COUNT = 2 ** 30;
 
 /**
- * Reads a model's config.json: every access names the key and what was wanted. A key that is absent or null has the
- * default of its model class, else that of the access.
+ * Typed access to a model's config.json. Errors name the key and the wanted value. A key that is absent or null has the default
+ * of its model class, else that of the access.
  */
 export class ConfigReader {
   readonly #values: ConfigValues;
@@ -22,7 +22,7 @@ export class ConfigReader {
     this.#defaults = defaults;
   }
 
-  /** What the config gives under one of several spellings, which agree where it has several. */
+  /** The value of a key with several spellings; values must agree if several are present. */
   #given(keys: readonly string[]): { key: string; value: unknown } | undefined {
     for (const key of keys) this.#asked.add(key);
     const given = keys.flatMap((key) => {
@@ -42,7 +42,7 @@ export class ConfigReader {
     return key === undefined ? undefined : { key, value: this.#defaults[key] };
   }
 
-  /** Two places of the config that say different things about one. */
+  /** The error for two keys with contradictory values. */
   contradiction(
     first: { readonly key: string; readonly value: unknown },
     other: { readonly key: string; readonly value: unknown },
@@ -85,12 +85,12 @@ export class ConfigReader {
     );
   }
 
-  /** A number above 0, as kernels take it. */
+  /** A number above 0 that is a finite, non-zero f32. */
   positive(keys: readonly string[], fallback?: number): number {
     return this.#number(keys, fallback, 'a number above 0', (value) => isF32(value) && value > 0);
   }
 
-  /** A number as kernels take it. */
+  /** A number that is a finite f32. */
   number(keys: readonly string[], fallback?: number): number {
     return this.#number(keys, fallback, 'a number', isF32);
   }
@@ -109,14 +109,14 @@ export class ConfigReader {
     return found.value;
   }
 
-  /** One of a few words. */
+  /** One of some strings. */
   choice<const T extends string>(keys: readonly string[], options: readonly T[], fallback?: T): T {
     const text = this.text(keys, fallback);
     const found = options.find((option) => option === text);
     return found ?? this.unsupported(`${keys[0]} "${text}"`, options.join(', '));
   }
 
-  /** A list of integers; one integer counts as a list of one; absent is empty. */
+  /** A list of integers; a single integer counts as a list of one; empty if absent. */
   integers(keys: readonly string[]): number[] {
     const found = this.#find(keys);
     if (!found) return [];
@@ -125,7 +125,7 @@ export class ConfigReader {
     return list as number[];
   }
 
-  /** A list of words; absent is undefined. */
+  /** A list of strings; undefined if absent. */
   words(key: string): string[] | undefined {
     const found = this.#find([key]);
     if (!found) return undefined;
@@ -135,25 +135,25 @@ export class ConfigReader {
     throw this.#wrong([key], 'a list of words', found.value);
   }
 
-  /** Whether the config itself says something under this key. */
+  /** Whether the config itself has a value other than null for this key. */
   has(key: string): boolean {
     return this.#given([key]) !== undefined;
   }
 
-  /** Whether the config says null under this key, which is not the same as saying nothing. */
+  /** Whether the value of this key is null, as distinct from absent. */
   isNull(key: string): boolean {
     return Object.hasOwn(this.#values, key) && this.#values[key] === null;
   }
 
-  /** Keys under which the config says something. */
+  /** Keys with a value other than null. */
   keys(): string[] {
     return Object.keys(this.#values).filter((key) => this.has(key));
   }
 
   /**
-   * Refuses keys that change what a model computes and that its family has not asked for.
+   * Rejects keys that change the computation of a model and that its family has not read.
    *
-   * @param changing - by key, the values that change nothing; null never does
+   * @param changing - values without effect, by key; null never has an effect
    * @throws {AtomoeError} unsupported-model
    */
   refuseUnread(changing: Readonly<Record<string, readonly unknown[]>>): void {
@@ -168,14 +168,14 @@ export class ConfigReader {
     }
   }
 
-  /** A nested object; absent is empty. */
+  /** A nested object; empty if absent. */
   section(key: string): ConfigReader {
     const value = this.#given([key])?.value ?? {};
     if (typeof value !== 'object' || Array.isArray(value)) throw this.#wrong([key], 'an object', value);
     return new ConfigReader(value as ConfigValues, `${this.#where} ${key}`);
   }
 
-  /** @throws {AtomoeError} unsupported-model - always: what the config asks for and this engine does not do */
+  /** @throws {AtomoeError} unsupported-model - always: the config requires something that the engine does not support */
   unsupported(what: string, wanted: string): never {
     throw new AtomoeError(
       'unsupported-model',
@@ -184,7 +184,7 @@ export class ConfigReader {
   }
 }
 
-/** Neither infinite nor lost as an f32. */
+/** Whether a number is finite as f32, and not rounded to 0. */
 function isF32(value: number): boolean {
   return Number.isFinite(Math.fround(value)) && (value === 0 || Math.fround(value) !== 0);
 }

@@ -2,9 +2,9 @@ import type { ConfigReader } from './config.ts';
 import type { FileTensors } from './file-tensors.ts';
 import type { ModelSpec } from './spec.ts';
 
-/** How configs of some model types are read. */
+/** A family of models: parses the configs of some model types. */
 export interface ConfigFamily {
   readonly modelTypes: readonly string[]; // `model_type` in config.json
-  /** `file` says which of several spellings a file uses; without one, the usual spelling is meant. */
+  /** `file` determines the spelling of names; default: the usual spelling. */
   readonly parse: (config: ConfigReader, file?: FileTensors) => ModelSpec;
 }

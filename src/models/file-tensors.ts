@@ -1,15 +1,15 @@
-/** What a checkpoint's headers hold, for families whose names depend on the tool that wrote the file. */
+/** The tensors in a checkpoint's headers, for families whose names depend on the tool that wrote the file. */
 import { AtomoeError } from '../errors.ts';
 
-/** The names and shapes of tensors that files hold, as families look at them. */
+/** Names and shapes of the tensors of a checkpoint. */
 export interface FileTensors {
   readonly label: string;
-  /** Every tensor that the file holds, and those that an index puts into a file that is missing. */
+  /** Names of all tensors in the files, and of those that an index assigns to a missing file. */
   names(): Iterable<string>;
   has(name: string): boolean;
 }
 
-/** The first of several spellings that the file has; the first of all where it has none. */
+/** The first spelling that the file has; the first of all if it has none. */
 export function spelling<const T extends string>(
   file: FileTensors | undefined,
   names: readonly [T, ...T[]],
@@ -18,10 +18,10 @@ export function spelling<const T extends string>(
 }
 
 /**
- * Refuses a config that has more or fewer layers than the file: before anything is built of this many layers, and
- * because a model without its last layers speaks nonsense.
+ * Rejects a config whose number of layers differs from the file's, before anything depends on it: a model without its last
+ * layers would generate nonsense.
  *
- * @param base - what comes before `layers.`
+ * @param base - prefix of `layers.`
  * @throws {AtomoeError} bad-file
  */
 export function checkLayerCount(file: FileTensors, base: string, layers: number): void {

@@ -1,8 +1,8 @@
-/** Checkpoints whose weights are integers, or floats that mean nothing without their scales. */
+/** Detection of quantised checkpoints: integer weights, or floats with separate scales. */
 import { AtomoeError } from '../errors.ts';
 import type { ConfigValues } from './config.ts';
 
-/** Keys under which tools write how they quantised, and the tool where the entry itself does not say. */
+/** Keys under which tools describe their quantisation, and the name of the tool if the entry has none. */
 const KEYS: readonly (readonly [key: string, tool: string])[] = [
   ['quantization_config', 'an unnamed kind'],
   ['compression_config', 'compressed-tensors'],
@@ -10,8 +10,8 @@ const KEYS: readonly (readonly [key: string, tool: string])[] = [
 ];
 
 /**
- * Refuses what was quantised by others: Atomoe reads no such format yet. An entry that is null, false or an empty object
- * says nothing, as if it were absent: tools that turn a model back to 16 bits leave it so.
+ * Rejects checkpoints quantised by other tools, which Atomoe cannot read yet. An entry that is null, false or an empty object
+ * counts as absent: tools that dequantise a model to 16 bits leave such entries.
  *
  * @throws {AtomoeError} unsupported-model - with the format's name
  */

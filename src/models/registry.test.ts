@@ -63,7 +63,7 @@ test('layers named by mlp_only_layers and decoder_sparse_step are dense', () => 
   expect(stepped.layers.map((layer) => blockOf(layer, 1).kind)).toEqual(['dense', 'moe', 'dense']);
 });
 
-/** The keys of released models that stand near something that is refused. */
+/** Keys of released models that resemble rejected ones. */
 test.each([
   [
     'OLMoE-1B-7B-0924',
@@ -129,7 +129,7 @@ test.each([
   expect(blockOf(spec.layers[0]!, 0)).toMatchObject(attention);
 });
 
-describe('sliding windows lie where the class puts them', () => {
+describe('sliding windows are in the layers that the class prescribes', () => {
   const windows = (values: object) =>
     parseConfig({ ...values }, 'model').spec.layers.map(
       (layer) => (blockOf(layer, 0) as AttentionSpec).window,
@@ -141,7 +141,7 @@ describe('sliding windows lie where the class puts them', () => {
     expect(windows({ ...mixtral, sliding_window: null })).toEqual([0, 0, 0]);
   });
 
-  test('Qwen3: in all layers once it is on, 4096 unless said', () => {
+  test('Qwen3: in all layers if enabled, 4096 by default', () => {
     expect(windows({ ...qwen3, sliding_window: 7 })).toEqual([0, 0, 0]);
     expect(windows({ ...qwen3, use_sliding_window: true, sliding_window: 7 })).toEqual([7, 7, 7]);
     const { sliding_window: _, ...rest } = qwen3;
@@ -149,7 +149,7 @@ describe('sliding windows lie where the class puts them', () => {
     expect(windows({ ...rest, use_sliding_window: true, sliding_window: null })).toEqual([0, 0, 0]);
   });
 
-  test('Qwen2: in every second layer below max_window_layers, or as layer_types says', () => {
+  test('Qwen2: in every second layer below max_window_layers, or as in layer_types', () => {
     const on = { ...qwen2, layer_types: null, use_sliding_window: true, sliding_window: 6 };
     expect(windows(on)).toEqual([6, 0, 6]);
     expect(windows({ ...on, max_window_layers: 2 })).toEqual([6, 0, 0]);
@@ -159,7 +159,7 @@ describe('sliding windows lie where the class puts them', () => {
   });
 });
 
-describe('quantised checkpoints are refused by name', () => {
+describe('quantised checkpoints are rejected by name', () => {
   test.each([
     [{ quantization_config: { quant_method: 'gptq', bits: 4 } }, 'gptq (quantization_config)'],
     [{ quantization_config: { quant_method: 'mxfp4' } }, 'mxfp4 (quantization_config)'],
@@ -176,13 +176,13 @@ describe('quantised checkpoints are refused by name', () => {
     expect(parse).toThrow(expect.objectContaining({ code: 'unsupported-model' }) as Error);
   });
 
-  test.each([null, false, {}, []])('%o means that they are not', (value) => {
+  test.each([null, false, {}, []])('%o means that they are not quantised', (value) => {
     const entries = { quantization_config: value, compression_config: value, quantization: value };
     expect(parseConfig({ ...qwen3, ...entries }, 'model').spec).toEqual(parseConfig(qwen3, 'model').spec);
   });
 });
 
-describe('what cannot run is refused in one sentence', () => {
+describe('unsupported models are rejected in one sentence', () => {
   test.each([
     [{ model_type: 'llama' }, 'unsupported-model', /model_type "llama" is no family/],
     [{ model_type: 'omnimoe' }, 'bad-file', /hidden_size is missing; wanted a positive integer/],
@@ -256,7 +256,7 @@ test.each<[string, unknown]>([
   );
 });
 
-test('such keys pass where they change nothing, and where the family reads them', () => {
+test('such keys are accepted if they have no effect or the family reads them', () => {
   const neutral = {
     ...{ final_logit_softcapping: null, logit_scale: 1, clip_qkv: null, embedding_multiplier: 1 },
     ...{ routed_scaling_factor: 1, n_group: 1, topk_group: null, scoring_func: 'softmax', alibi: false },

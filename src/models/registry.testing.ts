@@ -1,4 +1,4 @@
-/** The engine's own families, loaded at once: tests of configs need not wait. Not part of the library. */
+/** The built-in families, preloaded so that tests of configs are synchronous. Not part of the library. */
 import type { ConfigValues } from './config.ts';
 import type { ConfigFamily } from './family.ts';
 import { FAMILIES, findFamily, parseOwn } from './registry.ts';
@@ -8,7 +8,7 @@ const loaded = new Map<unknown, ConfigFamily>(
   await Promise.all(FAMILIES.map(async (listed) => [listed, await listed.load()] as const)),
 );
 
-/** As `parseModel`, at once. */
+/** `parseModel`, synchronously. */
 export function parseConfig(config: ConfigValues, label: string): { readonly spec: ModelSpec } {
   const family = loaded.get(findFamily(config, label));
   if (!family) throw new Error(`${label}: a family that is not listed`);

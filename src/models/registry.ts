@@ -6,17 +6,17 @@ import type { FileTensors } from './file-tensors.ts';
 import { refuseQuantized } from './quantization.ts';
 import type { ModelSpec } from './spec.ts';
 
-/** A family whose code is loaded when a model of it is opened. */
+/** A family whose code is loaded when one of its models is opened. */
 export interface ListedFamily {
   readonly modelTypes: readonly string[];
-  /** Kinds of the routers and experts that its specs name: they can be loaded while it is. */
+  /** Kinds of the routers and experts in its specs, which can be loaded concurrently. */
   readonly blocks: readonly string[];
   readonly load: () => Promise<ConfigFamily>;
 }
 
 const GATED = ['linear', 'gated'] as const;
 
-/** The families that come with the engine. A new one is a row here, or handed to the engine from outside. */
+/** The built-in families. A new one is a row here; the caller can supply others. */
 export const FAMILIES: readonly ListedFamily[] = [
   {
     modelTypes: ['omnimoe'],
@@ -52,10 +52,10 @@ export const FAMILIES: readonly ListedFamily[] = [
 ];
 
 /**
- * Finds the family of a config. Looks at nothing but the config, so it can be asked before any weight file is.
+ * Finds the family of a config. Reads only the config, so it needs no weight file.
  *
- * @throws {AtomoeError} unsupported-model - no family knows the `model_type`, or the weights are quantised; bad-file -
- *   there is no `model_type`
+ * @throws {AtomoeError} unsupported-model - no family has the `model_type`, or the weights are quantised; bad-file -
+ *   `model_type` is missing
  */
 export function findFamily<F extends ConfigFamily>(
   config: ConfigValues,
@@ -79,9 +79,9 @@ export function findFamily<F extends ConfigFamily>(
 /**
  * Finds the family of a config and parses it.
  *
- * @param file - whose names and layers the spec is to have; default: the usual names, and the config's layers
- * @throws {AtomoeError} unsupported-model - no family knows the model, or it does not run it so; bad-file - a key is
- *   missing or wrong, or does not fit the file
+ * @param file - determines the names and layers of the spec; default: the usual names, and the config's layers
+ * @throws {AtomoeError} unsupported-model - no family supports the model or its options; bad-file - a key is missing,
+ *   invalid, or contradicts the file
  */
 export async function parseModel<F extends ConfigFamily>(
   config: ConfigValues,
@@ -95,7 +95,7 @@ export async function parseModel<F extends ConfigFamily>(
   return { family, spec: parseOwn(family, config, label, file) };
 }
 
-/** By a family from outside, whose faults are its author's and not the model's. */
+/** Parses with a family from outside; its errors are reported as faults of the family, not of the model. */
 function parseForeign(
   family: ConfigFamily,
   config: ConfigValues,
@@ -123,14 +123,14 @@ function foreignFault({ modelTypes }: ConfigFamily, what: string, cause?: unknow
   );
 }
 
-/** The spec of a config that is of one of the engine's own families. */
+/** Parses a config with one of the built-in families. */
 export function parseOwn(
   family: ConfigFamily,
   config: ConfigValues,
   label: string,
   file?: FileTensors,
 ): ModelSpec {
-  // What comes from outside may share a name with a class, but not its defaults.
+  // A family from outside may have the name of a class, but not its defaults.
   const reader = readerOf(config, label, CLASS_DEFAULTS.get(String(config['model_type'])));
   const spec = family.parse(reader, file);
   reader.refuseUnread(CHANGING);
@@ -142,9 +142,9 @@ function readerOf(config: ConfigValues, label: string, defaults: ConfigValues = 
 }
 
 /**
- * Keys by which configs of some classes change what is computed, and what each says where it changes nothing. Granite's
- * and Cohere's multipliers, Gemma's and Grok's caps, MiniCPM's scales, DeepSeek's routing, and so on. What shows as
- * tensors of its own (biases, shared experts) is found in the file.
+ * Keys that change the computation in some classes, with the values that have no effect: multipliers of Granite and Cohere, caps
+ * of Gemma and Grok, scales of MiniCPM, routing of DeepSeek, and others. Options with tensors of their own (biases, shared
+ * experts) are detected in the file.
  */
 const CHANGING: Readonly<Record<string, readonly unknown[]>> = {
   final_logit_softcapping: [],

@@ -5,16 +5,16 @@ import type { RopeScaling } from '../kernels/attention/rope-angles.ts';
 /** The activations of experts and MLPs, for those who read specs from elsewhere than a config. */
 export { ACTIVATIONS, type Activation } from '../kernels/core/activation.ts';
 
-/** A linear layer's place in the checkpoint. */
+/** The tensors of a linear layer in the checkpoint. */
 export interface LinearSpec {
   readonly weight: readonly TensorRows[]; // stacked by rows: [outs, ins]
   readonly bias?: readonly (TensorRows | string)[]; // [outs]
 }
 
-/** How heads are turned by their position. */
+/** Parameters of rotary positions (Su et al. 2021). */
 export interface RopeSpec {
   readonly theta: number;
-  readonly rotaryDim: number; // elements of a head that turn
+  readonly rotaryDim: number; // rotated elements of a head
   readonly style: 'half' | 'pair';
   readonly scaling?: RopeScaling;
 }
@@ -26,7 +26,7 @@ export interface AttentionSpec {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly scale: number; // of the scores; usually 1 / sqrt(headDim)
-  readonly window: number; // keys that a query sees; 0: all
+  readonly window: number; // sliding window in keys; 0: all keys
   readonly rope: RopeSpec;
   readonly norm:
     { readonly kind: 'none' } | { readonly kind: 'head' | 'vector'; readonly q: string; readonly k: string };
@@ -42,44 +42,44 @@ export interface GatedMlpSpec {
   readonly down: LinearSpec;
 }
 
-/** A gated MLP that every token takes. */
+/** A dense gated MLP, applied to every token. */
 export interface DenseSpec extends GatedMlpSpec {
   readonly kind: 'dense';
 }
 
-/** An expert that every token takes: y += shared(x), or sigmoid(gate x) * shared(x). */
+/** A shared expert, applied to every token: y += shared(x), or sigmoid(gate x) * shared(x). */
 export interface SharedSpec extends GatedMlpSpec {
   readonly gate?: string; // [1, hidden]
 }
 
-/** How scores become affinities. */
+/** The transform from scores to affinities. */
 export interface TransformSpec {
-  readonly kind: 'softmax' | 'sigmoid' | (string & {}); // or a score stage that was registered
+  readonly kind: 'softmax' | 'sigmoid' | (string & {}); // or a registered score stage
 }
 
-/** Which affinities are chosen: the k largest, lower ids first among equals. */
+/** Selection: the k largest affinities, on ties the lower ids. */
 export interface SelectSpec {
   readonly kind: 'topK';
-  readonly k: number; // of each head, where the score has heads
+  readonly k: number; // per head, if the score has heads
   readonly bias?: string; // [experts], added for the selection only
   /** Only the experts of the `keep` best of `count` equal groups may be chosen. */
   readonly groups?: {
     readonly count: number;
     readonly keep: number;
-    readonly by: 'max' | 'sumOfTopTwo' | (string & {}); // or a selection stage that was registered
+    readonly by: 'max' | 'sumOfTopTwo' | (string & {}); // or a registered selection stage
   };
 }
 
-/** What the chosen experts' outputs are multiplied by. */
+/** The weights of the chosen experts' outputs. */
 export interface WeighSpec {
   readonly from?: 'affinity' | 'exp'; // a, or exp(a); default a
-  /** Over the chosen: w / (sum w + epsilon), or the softmax of w, or a weighting stage that was registered. Default: none. */
+  /** Over the chosen: w / (sum w + epsilon), or the softmax of w, or a registered weighting stage. Default: none. */
   readonly normalise?: 'none' | 'sum' | 'softmax' | (string & {});
   readonly epsilon?: number; // default 0
   readonly scale?: number; // default 1
 }
 
-/** s = weight x */
+/** One score per expert: s = weight x. */
 export interface LinearScoreSpec {
   readonly kind: 'linear';
   readonly weight: string; // [experts, hidden]
@@ -92,7 +92,7 @@ export interface BatchNormSpec {
   readonly epsilon: number;
 }
 
-/** s of expert i * n + j = r_i + c_j, both log softmaxes of what `rows` and `columns` give; experts = n * n. */
+/** s of expert i * n + j = r_i + c_j, r and c the log-softmax of `rows` x and `columns` x; experts = n * n. */
 export interface ProductScoreSpec {
   readonly kind: 'product';
   readonly rows: string; // [n, hidden]
@@ -101,14 +101,14 @@ export interface ProductScoreSpec {
   readonly columnsNorm?: BatchNormSpec;
 }
 
-/** A batch norm with gain and shift [n]; default: 1 and 0. */
+/** A batch norm with gain and shift [n], default 1 and 0. */
 export interface AffineNormSpec extends BatchNormSpec {
   readonly gain?: string;
   readonly shift?: string;
 }
 
 /**
- * Of each head: q = norm(query x) in halves of `keySize`; s of expert i * n + j = <q1, keysX_i> + <q2, keysY_j>;
+ * Per head: q = norm(query x) in halves of `keySize`; s of expert i * n + j = <q1, keysX_i> + <q2, keysY_j>;
  * experts = n * n. All heads share the keys, and each selects k.
  */
 export interface ProductKeysScoreSpec {
@@ -123,8 +123,8 @@ export interface ProductKeysScoreSpec {
 }
 
 /**
- * A router as five stages, in the form of the layer description: what is scored, how scores are transformed, which are
- * selected, how they weigh. `score.kind` names the block; one from outside may read the other stages as it likes.
+ * A router as stages: score, transforms, selection and weighting. `score.kind` names the block; a block from outside may
+ * interpret the other stages as it needs.
  */
 export interface RouterSpec<Score extends { readonly kind: string } = { readonly kind: string }> {
   readonly score: Score;
@@ -133,7 +133,7 @@ export interface RouterSpec<Score extends { readonly kind: string } = { readonly
   readonly weigh?: WeighSpec;
 }
 
-/** down(act(gate x) * up x) */
+/** Gated experts: down(act(gate x) * up x). */
 export interface GatedExpertSpec {
   readonly kind: 'gated';
   readonly width: number;
@@ -143,7 +143,7 @@ export interface GatedExpertSpec {
   readonly down: ExpertRows; // [hidden, width]
 }
 
-/** act(x . input) * output */
+/** One-neuron experts: act(x . input) * output. */
 export interface NeuronExpertSpec {
   readonly kind: 'neuron';
   readonly activation: Activation;
@@ -151,12 +151,12 @@ export interface NeuronExpertSpec {
   readonly output: ExpertRows; // [experts, hidden]
 }
 
-/** What one of a layer's experts computes. */
+/** The kind of a layer's experts. */
 export interface ExpertSpec {
   readonly kind: string;
 }
 
-/** Routed experts: which of them a token takes is the router's business, what each computes the expert's. */
+/** A sublayer of routed experts: a router, an expert kind and an optional shared expert. */
 export interface MoeSpec<Router extends RouterSpec = RouterSpec, Expert extends ExpertSpec = ExpertSpec> {
   readonly kind: 'moe';
   readonly experts: number;
@@ -165,23 +165,23 @@ export interface MoeSpec<Router extends RouterSpec = RouterSpec, Expert extends 
   readonly shared?: SharedSpec;
 }
 
-/** What turns the normed stream into what is added to the stream: the table of mixers has one for each kind. */
+/** A block, from the normalised stream to an addition to the stream. `kind` names a row of the table of mixers. */
 export interface BlockSpec {
   readonly kind: string;
 }
 
-/** x += block(norm(x)) */
+/** A sublayer: x += block(norm(x)). */
 export interface SublayerSpec {
   readonly norm: string; // gain [hidden]
   readonly block: BlockSpec;
 }
 
-/** One layer: its sublayers in the order in which they run. */
+/** One layer: its sublayers in execution order. */
 export interface LayerSpec {
-  readonly sublayers: readonly SublayerSpec[]; // in turn
+  readonly sublayers: readonly SublayerSpec[]; // in execution order
 }
 
-/** A model as plain data: enough to build its graph and to find its weights. */
+/** A model as plain data, from which its graph is built and its weights are located. */
 export interface ModelSpec {
   readonly family: string;
   readonly vocab: number;
@@ -193,7 +193,7 @@ export interface ModelSpec {
   readonly embeddingMultiplier: number;
   readonly residualMultiplier: number;
   readonly norm: string; // final gain
-  readonly head: string; // [vocab, hidden]; the embedding's name when tied
+  readonly head: string; // [vocab, hidden]; the name of the embedding if tied
   readonly logitsMultiplier: number;
   readonly bosId: number | undefined;
   readonly eosIds: readonly number[];

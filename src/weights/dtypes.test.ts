@@ -14,7 +14,7 @@ import { seededRandom } from '../containers/seeded-random.testing.ts';
 
 const everyBits = Uint16Array.from({ length: 0x1_0000 }, (_, i) => i);
 
-/** Nearest value of a sorted list, ties to the even index: bits grow with the magnitude, so that is "ties to even". */
+/** Nearest value of a sorted list, ties to the even index: bits increase with the magnitude, so this is "ties to even". */
 function nearestBits(magnitudes: Float32Array, value: number): number {
   let low = 0;
   let high = magnitudes.length - 1;
@@ -53,7 +53,7 @@ describe.each([
 ] as const)('%s', (_name, decode, encode, infinity) => {
   const magnitudes = Float32Array.from({ length: infinity }, (_, i) => decode(i));
 
-  test('every bit pattern survives the way through f32', () => {
+  test('every bit pattern is preserved by conversion to f32 and back', () => {
     for (const bits of everyBits) {
       const value = decode(bits);
       if (Number.isNaN(value)) expect(Number.isNaN(decode(encode(value)))).toBe(true);
@@ -61,7 +61,7 @@ describe.each([
     }
   });
 
-  test('values grow with their bits', () => {
+  test('values increase with their bits', () => {
     for (let i = 1; i < magnitudes.length; i++) {
       if (!(magnitudes[i]! > magnitudes[i - 1]!)) expect.fail(`not above its neighbour: ${i}`);
     }
@@ -87,7 +87,7 @@ describe.each([
     expect(cases.length).toBeGreaterThan(20_000);
   });
 
-  test('keeps infinities and the sign of a NaN-free world', () => {
+  test('preserves infinities and NaN', () => {
     expect(encode(Number.POSITIVE_INFINITY)).toBe(infinity);
     expect(encode(Number.NEGATIVE_INFINITY)).toBe(infinity | 0x8000);
     expect(Number.isNaN(decode(encode(Number.NaN)))).toBe(true);
@@ -100,7 +100,7 @@ test('f16 overflows to infinity from 65520 on', () => {
   expect(f32ToF16(-1e30)).toBe(0xfc00);
 });
 
-test('arrays convert as their elements do', () => {
+test('arrays convert like their elements', () => {
   expect(f16ArrayToF32(everyBits).findIndex((value, i) => !Object.is(value, f16ToF32(i)))).toBe(-1);
   expect(bf16ArrayToF32(everyBits).findIndex((value, i) => !Object.is(value, bf16ToF32(i)))).toBe(-1);
   const values = Float32Array.of(1.1, -2.7, 1e-7, 65504, 0);

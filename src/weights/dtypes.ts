@@ -1,7 +1,7 @@
-/** Element types of weight files, and how their elements are read. */
+/** Element types of weight files, and conversion of their elements. */
 import { bf16ArrayToF32, f16ArrayToF32 } from './half.ts';
 
-/** Bytes per element, by the name that safetensors 0.8 gives the type. Elements below a byte follow one another without a gap. */
+/** Bytes per element, by the type's name in safetensors 0.8. Elements smaller than a byte are packed without gaps. */
 export const DTYPE_BYTES = {
   F4: 0.5,
   F6_E2M3: 0.75,
@@ -35,15 +35,15 @@ export function isDtype(name: string): name is Dtype {
   return Object.hasOwn(DTYPE_BYTES, name);
 }
 
-/** Types of weights. Integers never are: a quantised file's integers mean nothing without their scales. */
+/** Element types from which weights can be read. Integers are excluded: those of quantised files need separate scales. */
 export type WeightDtype = 'F32' | 'F16' | 'BF16';
 
-/** Whether weights can be read from this element type. */
+/** Whether weights can be read from an element type. */
 export function isWeightDtype(dtype: Dtype): dtype is WeightDtype {
   return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
 }
 
-/** Types whose elements `toF32` can give. */
+/** Types that `toF32` supports. */
 export type NumericDtype = Exclude<Dtype, 'C64' | `F${4 | 6 | 8}_${string}` | 'F4'>;
 
 /** The elements of little-endian `bytes` as f32. 64-bit types and 32-bit integers may round. */
@@ -71,14 +71,14 @@ const VIEWS = {
   F64: Float64Array,
 } as const satisfies Record<NumericDtype, unknown>;
 
-/** A typed view of the bytes; they are copied only when they are not at a multiple of the element's size. */
+/** A typed view of the bytes; they are copied only if they are not aligned to the element size. */
 function elements(dtype: NumericDtype, bytes: Uint8Array<ArrayBuffer>) {
   const View = VIEWS[dtype];
   const aligned = bytes.byteOffset % DTYPE_BYTES[dtype] === 0 ? bytes : bytes.slice();
   return new View(aligned.buffer, aligned.byteOffset, aligned.byteLength / DTYPE_BYTES[dtype]);
 }
 
-/** Index of the first element that is NaN or infinite; -1 when there is none or the type has none. */
+/** Index of the first element that is NaN or infinite; -1 if there is none or the type has no such values. */
 export function findNonFinite(dtype: Dtype, bytes: Uint8Array<ArrayBuffer>): number {
   switch (dtype) {
     case 'F16':

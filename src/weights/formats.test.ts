@@ -17,7 +17,7 @@ describe.each(BUILT_IN_FORMATS)('%s', (name) => {
   const random = seededRandom(3);
   const values = (count: number) => Float32Array.from({ length: count }, () => random() * 2 - 1);
 
-  test('stands in the table under its name', () => {
+  test('is in the table under its name', () => {
     expect(format.name).toBe(name);
   });
 
@@ -26,7 +26,7 @@ describe.each(BUILT_IN_FORMATS)('%s', (name) => {
     expect(unit % 4).toBe(0);
   });
 
-  test('planes begin at multiples of 16, one behind the other; the first is all units', () => {
+  test('planes are consecutive, aligned to 16 bytes; the first consists of units', () => {
     for (let rows = 1; rows < 9; rows++) {
       const planes = format.planes(rows, 3 * block);
       let endBytes = 0;
@@ -40,7 +40,7 @@ describe.each(BUILT_IN_FORMATS)('%s', (name) => {
     }
   });
 
-  test('what was decoded is encoded without loss', () => {
+  test('decoded values are encoded without loss', () => {
     const [rows, cols] = [5, 2 * block];
     const once = format.decode(format.encode(values(rows * cols), rows, cols), rows, cols);
     const again = format.decode(format.encode(once, rows, cols), rows, cols);
@@ -59,7 +59,7 @@ describe.each(BUILT_IN_FORMATS)('%s', (name) => {
     }
   });
 
-  test('bytes from an even place on are decoded alike', () => {
+  test('bytes at an even offset are decoded alike', () => {
     const [rows, cols] = [2, block];
     const bytes = format.encode(values(rows * cols), rows, cols);
     const moved = new Uint8Array(bytes.byteLength + 2);
@@ -69,7 +69,7 @@ describe.each(BUILT_IN_FORMATS)('%s', (name) => {
 });
 
 describe('the table', () => {
-  test('a quantised format is there once it is loaded', async () => {
+  test('a quantised format is available once it is loaded', async () => {
     vi.resetModules();
     const table = await import('./formats/index.ts');
     expect(table.formatNames()).toEqual(BUILT_IN_FORMATS);
@@ -93,7 +93,7 @@ describe('the table', () => {
     expect(formatNames().at(-1)).toBe('toy');
   });
 
-  test('names are taken once', () => {
+  test('names are unique', () => {
     expect(() => registerFormat({ ...toy })).toThrow('"toy" exists already');
     expect(() => registerFormat({ ...toy, name: 'q8_0' })).toThrow('"q8_0" exists already');
   });
@@ -106,7 +106,7 @@ describe('the table', () => {
     { ...toy, name: '' },
     { ...toy, planes: undefined },
     { ...toy, wgsl: null },
-  ])('what is no format is refused: %o', (format) => {
+  ])('invalid formats are rejected: %o', (format) => {
     expect(() => registerFormat(format as never)).toThrow(/^a weight format has to be an object with name/);
   });
 
@@ -131,7 +131,7 @@ describe('choosing', () => {
     expect(chooseFormat(dtype, cols, quantize)).toBe(wanted);
   });
 
-  test('several formats have f32 in common', () => {
+  test('the common format of different formats is f32', () => {
     expect(commonFormat(['bf16', 'bf16'])).toBe('bf16');
     expect(commonFormat(['bf16', 'f16'])).toBe('f32');
     expect(commonFormat([])).toBe('f32');
@@ -141,7 +141,7 @@ describe('choosing', () => {
     expect(BUILT_IN_FORMATS.filter(isStackable)).toEqual(['f32', 'f16', 'bf16']);
   });
 
-  test('bytes of the format are taken as they are', () => {
+  test('bytes in the format are not converted', () => {
     const bytes = new Uint8Array(32);
     expect(encodeMatrix('F16', bytes, 'f16', 2, 8)).toBe(bytes);
     expect(encodeMatrix('BF16', bytes, 'f16', 2, 8)).not.toBe(bytes);
@@ -165,7 +165,7 @@ describe('layout', () => {
     expect(matrixLayout(format, rows, cols)).toEqual(wanted);
   });
 
-  test('refuses columns that do not fill blocks', () => {
+  test('rejects columns that do not fill blocks', () => {
     expect(() => matrixLayout('q8_0', 2, 48)).toThrow('48 columns are no multiple of 32');
   });
 });
@@ -186,7 +186,7 @@ test.each([
 });
 
 describe('quantise', () => {
-  test('q8_0 by hand: largest 127 gives the scale 1; halves go away from zero', () => {
+  test('q8_0 by hand: largest 127 gives the scale 1; halves are rounded away from zero', () => {
     const values = new Float32Array(32);
     values.set([127, -127, 0.5, -0.5, 1.5, -1.5, 2.4, -2.6]);
     const packed = q8_0.encode(values, 1, 32);
@@ -194,7 +194,7 @@ describe('quantise', () => {
     expect(new Uint16Array(packed.buffer, 32, 2)[0]).toBe(f32ToF16(1));
   });
 
-  test('q4_0 by hand: the extreme keeps its sign, nibble j goes with j + 16', () => {
+  test('q4_0 by hand: the extreme keeps its sign, nibbles j and j + 16 share a byte', () => {
     const values = new Float32Array(32);
     values.set([8, 1, -7]); // scale 8 / -8 = -1
     values.set([2, -1], 16);
@@ -204,7 +204,7 @@ describe('quantise', () => {
     expect([...q4_0.decode(packed, 1, 32).slice(0, 3)]).toEqual([8, 1, -7]);
   });
 
-  test('a row of zeros comes back as zeros', () => {
+  test('a row of zeros is decoded as zeros', () => {
     const zeros = new Float32Array(64);
     for (const format of [q8_0, q4_0]) {
       const values = format.decode(format.encode(zeros, 2, 32), 2, 32);
@@ -212,7 +212,7 @@ describe('quantise', () => {
     }
   });
 
-  test('what blocks can hold exactly, they hold exactly', () => {
+  test('representable values are encoded exactly', () => {
     const random = seededRandom(5);
     for (const [format, top] of [
       [q8_0, 127],
@@ -238,7 +238,7 @@ describe('quantise', () => {
     expect(worst).toBeGreaterThan(step / 4);
   });
 
-  test('a scale that f16 cannot hold is refused with its row', () => {
+  test('a scale outside the range of f16 is rejected, and the message names its row', () => {
     const values = new Float32Array(64).fill(1);
     values[40] = 1e8;
     expect(() => q8_0.encode(values, 2, 32)).toThrow(/row 1 .*q8_0.*65504/);

@@ -2,7 +2,7 @@
 const floatBits = new Float32Array(1);
 const wordBits = new Uint32Array(floatBits.buffer);
 
-/** The f16 with these bits, as a number. Exact. */
+/** The value of an f16, given its bits. Exact. */
 export function f16ToF32(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
@@ -12,7 +12,7 @@ export function f16ToF32(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** The bits of the f16 nearest to an f32, ties to even. Beyond 65520 it is infinity; a NaN stays one. */
+/** The bits of the f16 nearest to an f32, ties to even. From 65520 on it is infinity; NaN stays NaN. */
 export function f32ToF16(value: number): number {
   floatBits[0] = value;
   const word = wordBits[0] ?? 0;
@@ -30,13 +30,13 @@ export function f32ToF16(value: number): number {
   return sign | ((magnitude - ((127 - 15) << 23) + 0xfff + isOdd) >>> 13);
 }
 
-/** The bf16 with these bits, as a number. Exact. */
+/** The value of a bf16, given its bits. Exact. */
 export function bf16ToF32(bits: number): number {
   wordBits[0] = bits << 16;
   return floatBits[0] ?? 0;
 }
 
-/** The bits of the bf16 nearest to an f32, ties to even. A NaN stays one. */
+/** The bits of the bf16 nearest to an f32, ties to even. NaN stays NaN. */
 export function f32ToBf16(value: number): number {
   floatBits[0] = value;
   const word = wordBits[0] ?? 0;
@@ -44,9 +44,9 @@ export function f32ToBf16(value: number): number {
   return ((word + 0x7fff + ((word >>> 16) & 1)) >>> 16) & 0xffff;
 }
 
-let f16Table: Float32Array | undefined; // all 65536 values, 256 KiB, made when first needed
+let f16Table: Float32Array | undefined; // all 65536 values, 256 KiB, computed on first use
 
-/** @returns a new array; [n] f16 bits to [n] f32 */
+/** Converts f16 bits [n] to f32 [n], a new array. */
 export function f16ArrayToF32(bits: Uint16Array): Float32Array<ArrayBuffer> {
   f16Table ??= Float32Array.from({ length: 0x1_0000 }, (_, i) => f16ToF32(i));
   const values = new Float32Array(bits.length);
@@ -54,7 +54,7 @@ export function f16ArrayToF32(bits: Uint16Array): Float32Array<ArrayBuffer> {
   return values;
 }
 
-/** @returns a new array; [n] bf16 bits to [n] f32 */
+/** Converts bf16 bits [n] to f32 [n], a new array. */
 export function bf16ArrayToF32(bits: Uint16Array): Float32Array<ArrayBuffer> {
   const values = new Float32Array(bits.length);
   const words = new Uint32Array(values.buffer);
@@ -62,14 +62,14 @@ export function bf16ArrayToF32(bits: Uint16Array): Float32Array<ArrayBuffer> {
   return values;
 }
 
-/** @returns a new array; [n] f32 to [n] f16 bits */
+/** Converts f32 [n] to f16 bits [n], a new array. */
 export function f32ArrayToF16(values: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint16Array(values.length);
   for (let i = 0; i < values.length; i++) bits[i] = f32ToF16(values[i] ?? 0);
   return bits;
 }
 
-/** @returns a new array; [n] f32 to [n] bf16 bits */
+/** Converts f32 [n] to bf16 bits [n], a new array. */
 export function f32ArrayToBf16(values: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint16Array(values.length);
   for (let i = 0; i < values.length; i++) bits[i] = f32ToBf16(values[i] ?? 0);

@@ -1,9 +1,9 @@
-/** Records: the matrices of one expert, or of a page of atomic ones, laid out in one piece that goes into a slot. */
+/** Records: the matrices of one expert, or of a page of atomic experts, in one contiguous range that fits a slot. */
 import { invariant } from '../errors.ts';
 import type { FormatName } from './formats/index.ts';
 import { decodeMatrix, matrixLayout } from './matrix.ts';
 
-/** One matrix, or a bias, inside a record. */
+/** A part of a record: a matrix or a bias. */
 export interface RecordPart {
   readonly format: FormatName;
   readonly rows: number;
@@ -11,7 +11,7 @@ export interface RecordPart {
   readonly offsetBytes: number; // from the record's start; a multiple of 256
 }
 
-/** The layout of every record of a model. */
+/** The layout of the records of a layer. */
 export interface RecordLayout {
   readonly parts: Readonly<Record<string, RecordPart>>; // `gate`, `up`, `down`; or `in`, `out`
   readonly sizeBytes: number; // a multiple of 256
@@ -20,17 +20,17 @@ export interface RecordLayout {
 /** Rows and columns of the matrices of a record, by name. */
 export type RecordShapes = Readonly<Record<string, readonly [rows: number, cols: number]>>;
 
-const ALIGNMENT = 256; // the portable storage alignment: parts can be bound on their own
+const ALIGNMENT = 256; // the guaranteed storage alignment: parts can be bound separately
 
-/** Where a part may begin that is behind this many bytes. */
+/** The offset of a part after `sizeBytes` bytes: the next multiple of 256. */
 export function alignPart(sizeBytes: number): number {
   return Math.ceil(sizeBytes / ALIGNMENT) * ALIGNMENT;
 }
 
 /**
- * Lays matrices out one behind the other, each from a 256-byte boundary on.
+ * The layout of a record: parts in order, each aligned to 256 bytes.
  *
- * @param formats - of each part by its name, or the one of all
+ * @param formats - by name of the part, or one format for all parts
  */
 export function recordLayout(
   formats: FormatName | Readonly<Record<string, FormatName>>,
@@ -51,13 +51,13 @@ function partBytes({ format, rows, cols }: RecordPart): number {
   return matrixLayout(format, rows, cols).sizeBytes;
 }
 
-/** Where the scales of a part begin, in bytes from the record's start; 0 where it has none. */
+/** The offset of a part's scales in a record, in bytes; 0 if it has none. */
 export function scalesOffsetBytes({ format, rows, cols, offsetBytes }: RecordPart): number {
   const own = matrixLayout(format, rows, cols).scalesOffsetBytes;
   return own === 0 ? 0 : offsetBytes + own;
 }
 
-/** The formats of a record in words: `q4_0`, or `gate q4_0, up q4_0, down q8_0`. */
+/** The formats of a record as text: `q4_0`, or `gate q4_0, up q4_0, down q8_0`. */
 export function formatsText({ parts }: RecordLayout): string {
   const [first = '', ...others] = new Set(Object.values(parts).map(({ format }) => format));
   if (others.length === 0) return first;
@@ -66,7 +66,7 @@ export function formatsText({ parts }: RecordLayout): string {
     .join(', ');
 }
 
-/** One record's bytes from its encoded matrices. */
+/** Packs encoded matrices into a record. */
 export function packRecord(
   { parts, sizeBytes }: RecordLayout,
   matrices: Readonly<Record<string, Uint8Array<ArrayBuffer>>>,
@@ -83,7 +83,7 @@ export function packRecord(
   return record;
 }
 
-/** The matrices of a record as f32. */
+/** Decodes the matrices of a record to f32. */
 export function unpackRecord(
   { parts }: RecordLayout,
   record: Uint8Array<ArrayBuffer>,

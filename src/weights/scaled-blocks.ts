@@ -1,24 +1,24 @@
 /**
- * What formats have in common whose blocks of 32 weights of one row share an f16 scale. The values are ggml's; the place of
- * the bits is ours. A ggml block is 2 bytes of scale and then its quants, so quants are at odd places for 32-bit loads. Here
- * a matrix is taken apart: first all quants, row after row, then all scales, two to a 32-bit word, in the order of the blocks.
+ * Shared by formats whose blocks of 32 weights of one row have a common f16 scale. The values are those of ggml, but not the
+ * layout: a ggml block is a scale of 2 bytes followed by its quants, which are therefore not aligned to 32-bit words. Here a
+ * matrix has two planes: all quants, row-major, then all scales, two per 32-bit word, in the order of blocks.
  */
 import { AtomoeError, invariant } from '../errors.ts';
 import type { Plane } from './format.ts';
 import { f32ToF16 } from './half.ts';
 
-/** Weights that share a scale. */
+/** Number of weights with a common scale. */
 export const BLOCK = 32;
 
 const SCALE_BYTES = 2;
 
-/** A format of this kind: its name, and the bytes of a block's quants. A ggml block has two more. */
+/** A format of this kind: its name, and the size of a block's quants. A ggml block has two more bytes. */
 export interface BlockKind {
   readonly name: string;
   readonly quantBytes: number; // a multiple of 16
 }
 
-/** A matrix taken apart. The views are of `bytes`. */
+/** The planes of a matrix as views of `bytes`. */
 export interface Blocks {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly quants: Uint8Array<ArrayBuffer>;
@@ -26,7 +26,7 @@ export interface Blocks {
   readonly count: number;
 }
 
-/** Quants first, then scales: the two planes of a [rows, cols] matrix. */
+/** The two planes of a [rows, cols] matrix: quants, then scales. */
 export function blockPlanes({ name, quantBytes }: BlockKind, rows: number, cols: number): readonly Plane[] {
   invariant(cols % BLOCK === 0, () => `${name}: ${cols} columns are no multiple of ${BLOCK}`);
   const blocks = (rows * cols) / BLOCK;
@@ -37,7 +37,7 @@ export function blockPlanes({ name, quantBytes }: BlockKind, rows: number, cols:
   ];
 }
 
-/** @param bytes - of the whole matrix, from a multiple of 2 on */
+/** Views of the planes of a matrix. `bytes` is the whole matrix, at an even byte offset. */
 export function blocksOf(
   kind: BlockKind,
   bytes: Uint8Array<ArrayBuffer>,
@@ -57,16 +57,16 @@ function blockBytes(kind: BlockKind, rows: number, cols: number): number {
   return blockPlanes(kind, rows, cols).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
-/** A matrix to be filled, of this many values. */
+/** A zeroed [rows, cols] matrix, to be filled with `elements` values. */
 export function emptyBlocks(kind: BlockKind, elements: number, rows: number, cols: number): Blocks {
   invariant(elements === rows * cols, () => `${kind.name}: ${elements} values, not ${rows} x ${cols}`);
   return blocksOf(kind, new Uint8Array(blockBytes(kind, rows, cols)), rows, cols);
 }
 
 /**
- * Rearranges ggml blocks; no value changes.
+ * Rearranges ggml blocks; lossless.
  *
- * @param source - the raw blocks of [rows, cols], row after row
+ * @param source - the ggml blocks of [rows, cols], row-major
  */
 export function repackGgml(
   kind: BlockKind,
@@ -90,7 +90,7 @@ export function repackGgml(
 /**
  * The f16 bits of a block's scale.
  *
- * @throws {AtomoeError} non-finite - f16 cannot hold it
+ * @throws {AtomoeError} non-finite - it exceeds the range of f16
  */
 export function scaleBits(kind: BlockKind, scale: number, block: number, cols: number): number {
   const bits = f32ToF16(scale);

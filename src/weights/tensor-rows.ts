@@ -1,26 +1,26 @@
-/** Where matrices are in the tensors of a checkpoint, as plain data. */
+/** Locations of matrices in the tensors of a checkpoint, as plain data. */
 
-/** Rows `[rowStart, rowStart + rowCount)` of a named tensor of a checkpoint, seen as [rows, cols] (last dimension = cols). */
+/** Rows `[rowStart, rowStart + rowCount)` of a named tensor of a checkpoint, viewed as [rows, cols] (cols is the last dimension). */
 export interface TensorRows {
   readonly tensor: string;
   readonly rowStart?: number; // default 0
-  readonly rowCount?: number; // default: all that are left
-  /** Of the whole tensor. A file with another one is refused, even where the rows would do. */
+  readonly rowCount?: number; // default: all remaining rows
+  /** Shape of the whole tensor. A file with another shape is rejected, even if it has the rows. */
   readonly shape?: readonly number[];
 }
 
 /**
- * A tensor of every expert: one for each where the name has `{expert}`, else one whose first dimension is the experts.
- * `start` and `count` are rows of one expert, where others have their rows in the same tensor.
+ * A matrix of every expert: one tensor per expert if the name has `{expert}`, else one whose first dimension is the experts.
+ * `start` and `count` select rows of each expert if a tensor contains several matrices.
  */
 export interface ExpertRows {
   readonly tensor: string;
   readonly shape: readonly number[]; // of the whole tensor
   readonly start?: number; // default 0
-  readonly count?: number; // default: all that are left
+  readonly count?: number; // default: all remaining rows
 }
 
-/** One matrix of every expert of a layer: where it is, and its shape in one expert. */
+/** A matrix of every expert of a layer: its location, and its shape per expert. */
 export interface ExpertPart {
   readonly rows: ExpertRows;
   readonly shape: readonly [rows: number, cols: number];

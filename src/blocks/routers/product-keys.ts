@@ -6,8 +6,7 @@ import type { Router } from '../block.ts';
 import type { Site } from '../site.ts';
 import { checkProduct } from './check-product.ts';
 
-/** Products of queries with the keys of a grid's rows and columns; each head chooses independently (PEER, He 2024). The weights of
- * a head sum to 1. */
+/** Products of queries with row and column keys; heads choose independently, and weights sum to 1 per head (PEER, He 2024). */
 export const productKeys: Router<RouterSpec<ProductKeysScoreSpec>> = {
   kind: 'productKeys',
   most: ({ score, select }) => score.heads * select.k,

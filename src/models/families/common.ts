@@ -17,7 +17,7 @@ import type {
 import type { ExpertRows } from '../../weights/tensor-rows.ts';
 import { readTheta } from './rope.ts';
 
-/** The sizes that nearly all decoder configs share, and where their tensors are. */
+/** Sizes common to nearly all decoder configs, and the prefix of their tensors. */
 export interface Shell {
   readonly hidden: number;
   readonly layerCount: number;
@@ -25,11 +25,11 @@ export interface Shell {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly theta: number;
-  readonly base: string; // before `layers.`; empty in files that were saved without the logits' head
+  readonly base: string; // prefix of `layers.`; empty in files saved without the logits head
   readonly file: FileTensors | undefined;
 }
 
-/** Largest believable sizes: each an order above any model that exists. */
+/** Maximum plausible sizes: each ten times that of any existing model. */
 const MOST = {
   layers: 1024,
   heads: 4096,
@@ -42,7 +42,7 @@ const MOST = {
 
 const EMBEDDING = 'embed_tokens.weight';
 
-/** Its layers are those of the file, so that nothing later depends on a count that somebody made up. */
+/** Reads the sizes of a decoder. The number of layers is checked against the file before anything depends on it. */
 export function readShell(config: ConfigReader, file?: FileTensors): Shell {
   const hidden = config.count(['hidden_size'], undefined, MOST.hidden);
   const heads = config.count(['num_attention_heads'], undefined, MOST.heads);
@@ -67,34 +67,37 @@ export function readShell(config: ConfigReader, file?: FileTensors): Shell {
   };
 }
 
-/** The width of an MLP or expert. */
+/** Reads the width of an MLP or expert. */
 export function readWidth(config: ConfigReader, ...keys: readonly string[]): number {
   return config.count(keys, undefined, MOST.width);
 }
 
-/** One-neuron experts of a layer at most: a grid of 4096 x 4096, sixteen times the largest that was ever trained. */
+/** Maximum number of one-neuron experts per layer: a grid of 4096 x 4096, sixteen times the largest published. */
 export const MOST_NEURONS = 2 ** 24;
 
-/** How many experts there are in the square that a product of two choices reaches. */
+/**
+ * Reads the number of experts of a product router.
+ * @throws {AtomoeError} unsupported-model - not a square number: only experts of a square grid can be chosen
+ */
 export function readSquare(config: ConfigReader, key: string): number {
   const experts = config.count([key], undefined, MOST_NEURONS);
   const grid = Math.floor(Math.sqrt(experts));
   if (grid * grid === experts) return experts;
   return config.unsupported(
     `${key} ${experts}`,
-    `a square number such as ${grid * grid}: the others are out of reach`,
+    `a square number such as ${grid * grid}: the others are unreachable`,
   );
 }
 
-/** Routed experts of a layer, and how many a token takes. */
+/** Numbers of routed experts per layer and per token. */
 export interface ExpertCounts {
   readonly experts: number;
   readonly topK: number;
 }
 
 /**
- * Reads the number of experts and topK under the names that configs use.
- * @throws {AtomoeError} bad-file - out of range, or more chosen than there are
+ * Reads the number of experts and topK, under any of their usual keys.
+ * @throws {AtomoeError} bad-file - out of range, or topK exceeds the number of experts
  */
 export function readExpertCounts(config: ConfigReader): ExpertCounts {
   return {
@@ -114,7 +117,7 @@ const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map([
 
 /**
  * Reads the activation of MLPs and experts.
- * @throws {AtomoeError} unsupported-model - an unknown name
+ * @throws {AtomoeError} unsupported-model - unknown activation
  */
 export function readActivation(config: ConfigReader): Activation {
   const name = config.text(['hidden_act', 'hidden_activation']);
@@ -122,7 +125,7 @@ export function readActivation(config: ConfigReader): Activation {
   return ACTIVATIONS.get(name) ?? config.unsupported(`activation "${name}"`, known);
 }
 
-/** Matrices of this many rows each, stacked. */
+/** A linear layer of stacked matrices, with the number of rows of each. */
 export function linear(
   cols: number,
   ...weights: readonly (readonly [name: string, rows: number])[]
@@ -130,7 +133,7 @@ export function linear(
   return { weight: weights.map(([tensor, rows]) => ({ tensor, shape: [rows, cols] })) };
 }
 
-/** In what the attention of a family differs from the default. */
+/** Options of a family's attention that differ from the defaults. */
 export interface AttentionChoices {
   readonly norm?: 'none' | 'head' | 'vector';
   readonly qkvBias?: boolean;
@@ -157,7 +160,7 @@ export function attention(prefix: string, shell: Shell, choices: AttentionChoice
     heads,
     kvHeads,
     headDim,
-    // A root is rounded alike everywhere; a power differs in its last bit between versions of V8.
+    // Math.sqrt is correctly rounded; a power differs in its last bit between versions of V8.
     scale: choices.scale ?? 1 / Math.sqrt(headDim),
     window: choices.window ?? 0,
     rope: { theta, rotaryDim: headDim, style: 'half' },
@@ -186,7 +189,7 @@ export function gatedMlp(
   };
 }
 
-/** A gated MLP whose tensors have the usual names behind `prefix`. */
+/** A dense gated MLP under the usual names after `prefix`. */
 export function denseMlp(prefix: string, hidden: number, width: number, activation: Activation): DenseSpec {
   return { kind: 'dense', ...gatedMlp(prefix, hidden, width, activation) };
 }
@@ -198,7 +201,7 @@ export interface ExpertSizes {
   readonly hidden: number;
 }
 
-/** Where one tensor holds the gates and ups of all experts, gate rows first, and one their downs. */
+/** Names of tensors of all experts: gates and ups fused, gate rows first; and downs. */
 export interface FusedNames {
   readonly gateUp: string; // [experts, 2 * width, hidden]
   readonly down: string; // [experts, hidden, width]
@@ -206,7 +209,7 @@ export interface FusedNames {
 
 type ExpertMatrices = Pick<GatedExpertSpec, 'gate' | 'up' | 'down'>;
 
-/** Experts of three tensors each; `name` gives a matrix' name with `{expert}` in it. */
+/** Gated experts of three tensors each; `name` returns a matrix's name, which contains `{expert}`. */
 export function separateExperts(
   { width, hidden }: ExpertSizes,
   name: (matrix: 'gate' | 'up' | 'down') => string,
@@ -220,7 +223,7 @@ export function separateExperts(
 }
 
 /**
- * Gated experts that are stored as tensors of all experts: gateUp [experts, 2 * width, hidden], down [experts,
+ * Gated experts stored as tensors of all experts: gateUp [experts, 2 * width, hidden], down [experts,
  * hidden, width].
  */
 export function fusedExperts(
@@ -235,7 +238,7 @@ export function fusedExperts(
   };
 }
 
-/** Experts as transformers 5 keeps them in memory, and as some tools save them, where the file has them so. */
+/** The names of fused experts, as in transformers 5 and some tools' files, if the file has them. */
 export function fusedIn(file: FileTensors | undefined, experts: string): FusedNames | undefined {
   const names = { gateUp: `${experts}gate_up_proj`, down: `${experts}down_proj` };
   return file?.has(names.gateUp) ? names : undefined;
@@ -244,7 +247,7 @@ export function fusedIn(file: FileTensors | undefined, experts: string): FusedNa
 /** A router that scores experts by a linear map of the hidden state. */
 export type LinearRouter = RouterSpec<LinearScoreSpec>;
 
-/** softmax over all, top-k, with or without renormalisation. */
+/** A router with softmax over all experts, then top-k, with or without renormalisation. */
 export function softmaxRouter(weight: string, k: number, renormalise: boolean): LinearRouter {
   return {
     score: { kind: 'linear', weight },
@@ -254,10 +257,10 @@ export function softmaxRouter(weight: string, k: number, renormalise: boolean): 
   };
 }
 
-/** Gated experts behind a linear router: what nearly all families have. */
+/** Gated experts with a linear router, as in nearly all families. */
 export type GatedMoeSpec = MoeSpec<LinearRouter, GatedExpertSpec>;
 
-/** The rest of a model around its layers, under the usual names. */
+/** A decoder with the given layers: embedding, final norm and head under the usual names. */
 export function decoder(
   family: string,
   config: ConfigReader,
@@ -290,8 +293,8 @@ export function decoder(
 const HEAD = 'lm_head.weight';
 
 /**
- * The file decides, as in transformers: where the config ties both and the file has both, it means two; where it has
- * only the head, that is both.
+ * Names of embedding and head. The file takes precedence, as in transformers: if the config ties them and the file has both,
+ * they are separate; if the file has only the head, it is used for both.
  */
 function tied(
   embedding: string,
@@ -303,22 +306,22 @@ function tied(
   return { embedding, head: isTied && !file?.has(HEAD) ? embedding : HEAD };
 }
 
-/** One `LayerSpec` for each layer. */
+/** One `LayerSpec` per layer. */
 export function layers(shell: Shell, make: (layer: number, prefix: string) => LayerSpec): LayerSpec[] {
   return Array.from({ length: shell.layerCount }, (_, layer) => make(layer, `${shell.base}layers.${layer}.`));
 }
 
-/** Where a layer's tensors are. */
+/** The names of a layer's tensors. */
 export interface LayerNames {
   /** The matrix of a module. */
   weight(module: string): string;
   /** Any other tensor. */
   other(name: string): string;
-  /** One that the file may lack. */
+  /** A tensor that may be absent; then undefined. */
   optional(name: string): string | undefined;
 }
 
-/** Names after a prefix; a file may call a matrix as its module, without `.weight`. */
+/** Names after a prefix. Some files name a matrix like its module, without `.weight`. */
 export function namesUnder(prefix: string, file?: FileTensors): LayerNames {
   const other = (name: string) => `${prefix}${name}`;
   return {

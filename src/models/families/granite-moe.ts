@@ -15,8 +15,8 @@ import {
 import { refuseWindow } from './windows.ts';
 
 /**
- * Granite MoE: multipliers on embedding, attention, residual and logits; experts fused as [E, 2I, H], gate rows
- * first; softmax over the selected logits (transformers' GraniteMoe).
+ * Granite MoE: multipliers on embedding, attention, residual and logits; experts fused as [experts, 2 * width, hidden],
+ * gate rows first; softmax over the selected logits (transformers' GraniteMoe).
  */
 export const graniteMoe: ConfigFamily = {
   modelTypes: ['granitemoe'],

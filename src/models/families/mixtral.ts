@@ -19,7 +19,7 @@ import { readWindows } from './windows.ts';
 
 const NAMES = { gate: 'w1', up: 'w3', down: 'w2' } as const;
 
-/** Mixtral: softmax router, renormalised; a sliding window counts for all layers. */
+/** Mixtral: renormalised softmax router; a sliding window applies to all layers (arXiv:2401.04088). */
 export const mixtral: ConfigFamily = {
   modelTypes: ['mixtral'],
   parse: (config, file) => {
@@ -34,7 +34,7 @@ export const mixtral: ConfigFamily = {
       config,
       shell,
       layers(shell, (layer, prefix) => {
-        // transformers 5 calls the block `mlp`.
+        // transformers 5 names the block `mlp`.
         const gates = [`${prefix}block_sparse_moe.gate.weight`, `${prefix}mlp.gate.weight`] as const;
         const router = spelling(file, gates);
         const block = router.slice(0, -'gate.weight'.length);

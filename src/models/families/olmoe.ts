@@ -12,7 +12,7 @@ import {
 import { sparseMlp } from './sparse-mlp.ts';
 import { refuseWindow } from './windows.ts';
 
-/** OLMoE: norm over the whole q and k vectors; softmax router, not renormalised (arXiv:2409.02060). */
+/** OLMoE: norm over the whole q and k vectors; softmax router without renormalisation (arXiv:2409.02060). */
 export const olmoe: ConfigFamily = {
   modelTypes: ['olmoe'],
   parse: (config, file) => {

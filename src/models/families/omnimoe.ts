@@ -17,15 +17,15 @@ import {
 } from './common.ts';
 import { refuseWindow } from './windows.ts';
 
-/** Which of the two embeddings of atomic experts is the input vector. */
+/** Values of `embed_roles`: which of the two embeddings of atomic experts contains the input vectors. */
 export const EMBED_ROLES = {
   up_is_input: { input: 'up_embed', output: 'down_embed' },
   down_is_input: { input: 'down_embed', output: 'up_embed' }, // files from before February 2026, and Doge's order
 } as const;
 
 /**
- * OmniMoE: a Cartesian product router over one-neuron experts, beside a shared SwiGLU (arXiv:2602.05711). Nothing in
- * a file says which table holds the input vectors, so `embed_roles` has to.
+ * OmniMoE: a Cartesian product router over one-neuron experts, beside a shared SwiGLU (arXiv:2602.05711). Files do
+ * not show which table contains the input vectors, so the config needs `embed_roles`.
  */
 export const omnimoe: ConfigFamily = {
   modelTypes: ['omnimoe'],
@@ -59,20 +59,20 @@ export const omnimoe: ConfigFamily = {
   },
 };
 
-/** What a layer's config says. */
+/** Sizes of a layer, from the config. */
 export interface OmnimoeSizes {
-  readonly experts: number; // a square
-  readonly tableRows: number; // of the embeddings; those past the experts are out of reach
+  readonly experts: number; // a square number
+  readonly tableRows: number; // rows of the embeddings; those past the experts are unused
   readonly hidden: number;
-  readonly k: number; // experts of a token
+  readonly k: number; // experts per token
   readonly activation: Activation;
-  readonly epsilon: number | undefined; // of the batch norms of the router's logits; undefined: there are none
+  readonly epsilon: number | undefined; // of the batch norms of the router's logits; undefined: no norms
   readonly renormalise: boolean;
   readonly roles: { readonly input: string; readonly output: string };
   readonly shared: SharedSpec | undefined;
 }
 
-/** A layer under `router_gate_{x,y}`, `router_norm_{x,y}`, `{up,down}_embed`. */
+/** The spec of a layer under `router_gate_{x,y}`, `router_norm_{x,y}`, `{up,down}_embed`. */
 export function omnimoeLayer(
   names: LayerNames,
   sizes: OmnimoeSizes,
@@ -93,7 +93,7 @@ export function omnimoeLayer(
   };
 }
 
-/** A router over a square of experts by product keys (Lample and others, 2019). */
+/** A router over a square grid of experts by product keys (Lample et al. 2019). */
 export function productRouter(
   { weight, other }: LayerNames,
   { k, epsilon, renormalise }: Pick<OmnimoeSizes, 'k' | 'epsilon' | 'renormalise'>,

@@ -16,8 +16,8 @@ import {
 import { refuseWindow } from './windows.ts';
 
 /**
- * PEER ("Mixture of A Million Experts", arXiv:2407.04153): product keys over one-neuron experts, several heads that
- * choose on their own, and no other MLP. There is no released model: the keys of its config are those below.
+ * PEER ("Mixture of A Million Experts", arXiv:2407.04153): product keys over one-neuron experts, several independent
+ * heads, and no other MLP. There is no released model: the keys of the config are those below.
  */
 export const peer: ConfigFamily = {
   modelTypes: ['peer'],
@@ -44,19 +44,19 @@ export const peer: ConfigFamily = {
   },
 };
 
-/** What a layer's config says. */
+/** Sizes of a layer, from the config. */
 export interface PeerSizes {
-  readonly experts: number; // a square
-  readonly tableRows: number; // of the embeddings; those past the experts are out of reach
+  readonly experts: number; // a square number
+  readonly tableRows: number; // rows of the embeddings; those past the experts are unused
   readonly hidden: number;
-  readonly heads: number; // that choose on their own
-  readonly k: number; // experts of a head
-  readonly keySize: number; // of half a query
+  readonly heads: number; // independent heads
+  readonly k: number; // experts per head
+  readonly keySize: number; // size of half a query
   readonly activation: Activation;
-  readonly epsilon: number | undefined; // of the query's batch norm; undefined: there is none
+  readonly epsilon: number | undefined; // of the query's batch norm; undefined: no norm
 }
 
-/** A layer under `query`, `query_norm`, `keys_{x,y}`, `{down,up}_embed`: `down_embed` takes x to a number. */
+/** The spec of a layer under `query`, `query_norm`, `keys_{x,y}`, `{down,up}_embed`: `down_embed` contains the input vectors. */
 export function peerLayer(
   names: LayerNames,
   sizes: PeerSizes,

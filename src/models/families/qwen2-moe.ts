@@ -13,7 +13,7 @@ import {
 import { qwenMlps, sparseMlp } from './sparse-mlp.ts';
 import { readWindows } from './windows.ts';
 
-/** Qwen1.5-MoE and Qwen2-MoE: q, k, v biases; a shared expert behind a sigmoid gate (arXiv:2407.10671). */
+/** Qwen1.5-MoE and Qwen2-MoE: q, k, v biases; a shared expert with a sigmoid gate (arXiv:2407.10671). */
 export const qwen2Moe: ConfigFamily = {
   modelTypes: ['qwen2_moe'],
   parse: (config, file) => {

@@ -12,7 +12,7 @@ import {
 import { qwenMlps, sparseMlp } from './sparse-mlp.ts';
 import { readWindows } from './windows.ts';
 
-/** Qwen3-MoE: per-head q/k norm; softmax router, renormalised where the config says so (arXiv:2505.09388). */
+/** Qwen3-MoE: per-head q/k norm; softmax router, renormalised according to the config (arXiv:2505.09388). */
 export const qwen3Moe: ConfigFamily = {
   modelTypes: ['qwen3_moe'],
   parse: (config, file) => {

@@ -1,6 +1,6 @@
 import type { ConfigReader } from '../config.ts';
 
-/** Keys of a rope section that change nothing where positions are not scaled. */
+/** Keys of a rope section without effect on unscaled positions. */
 const NEUTRAL = new Set([
   'rope_type',
   'type',
@@ -12,7 +12,7 @@ const NEUTRAL = new Set([
 
 /**
  * The base of the rotary angles: `rope_theta`, or in `rope_parameters` (transformers 5) or `rope_scaling` (4). All that
- * are given have to agree, and to ask for plain rotary positions over whole heads.
+ * are present must agree and require unscaled rotary positions over whole heads.
  */
 export function readTheta(config: ConfigReader): number {
   const sections = ['rope_parameters', 'rope_scaling'].map((key) => config.section(key));

@@ -12,7 +12,7 @@ import {
   type Shell,
 } from './common.ts';
 
-/** Which layers of a model have experts, and how many. */
+/** Sizes and routing of the experts of a layer. */
 export interface SparseMlp {
   readonly experts: number;
   readonly topK: number;
@@ -21,7 +21,7 @@ export interface SparseMlp {
   readonly renormalise: boolean;
 }
 
-/** Experts under `mlp.gate`, `mlp.experts`, as OLMoE and Qwen name them. */
+/** Experts under `mlp.gate`, `mlp.experts`, the names of OLMoE and Qwen. */
 export function sparseMlp(prefix: string, { file, hidden }: Shell, mlp: SparseMlp): GatedMoeSpec {
   const { experts, topK, width, activation, renormalise } = mlp;
   const sizes = { experts, width, hidden };
@@ -38,7 +38,7 @@ export function sparseMlp(prefix: string, { file, hidden }: Shell, mlp: SparseMl
   };
 }
 
-/** Which layers of a Qwen have an ordinary MLP: those listed, and those between the steps. */
+/** The layers of a Qwen model with a dense MLP: those listed in mlp_only_layers, and those that decoder_sparse_step skips. */
 export function qwenMlps(
   config: ConfigReader,
   shell: Shell,

@@ -1,21 +1,21 @@
 import type { ConfigReader } from '../config.ts';
 
-/** What a family does with `sliding_window` and `layer_types`. */
+/** A family's interpretation of `sliding_window` and `layer_types`. */
 export interface WindowRule {
-  /** Whether the config switches the window on. Default: where `sliding_window` is given. */
+  /** Whether the config enables the window. Default: if `sliding_window` is given. */
   readonly isOn?: boolean;
-  /** Layers that slide where `layer_types` says nothing. Default: all. */
+  /** Layers with a window if `layer_types` is absent. Default: all. */
   readonly slides?: (layer: number) => boolean;
-  /** Whether the family does as `layer_types` says; else it may only say what happens anyhow. */
+  /** Whether the family follows `layer_types`; otherwise `layer_types` may only confirm the family's choice. */
   readonly followsTypes?: boolean;
 }
 
 /**
- * How many keys each layer's queries see; 0: all. A config that asks for what its class would not do is refused: its
- * author means something else than would be computed.
+ * The window of each layer in keys; 0: all keys. A config that contradicts its class is rejected, because the result would
+ * differ from its author's intention.
  */
 export function readWindows(config: ConfigReader, layerCount: number, rule: WindowRule = {}): number[] {
-  // Where a class has a window by default, null is what says that there is none.
+  // If a class has a window by default, null disables it.
   const isOn = (rule.isOn ?? config.has('sliding_window')) && !config.isNull('sliding_window');
   const window = isOn ? config.count(['sliding_window']) : 0;
   const slides = (layer: number) => isOn && (rule.slides?.(layer) ?? true);
@@ -35,7 +35,7 @@ export function readWindows(config: ConfigReader, layerCount: number, rule: Wind
   });
 }
 
-/** For families without sliding layers. A window of 0 keys means none. */
+/** Rejects sliding windows, for families without them. A window of 0 keys means none. */
 export function refuseWindow(config: ConfigReader, layerCount: number): void {
   const [window = 0] = config.integers(['sliding_window']);
   if (window !== 0) config.unsupported(`sliding_window ${window}`, 'full attention');

@@ -5,7 +5,7 @@ import { floatPlanes, halves } from '../floats.ts';
 import { defineFormat } from '../format.ts';
 import { bf16ArrayToF32, f32ArrayToBf16 } from '../half.ts';
 
-/** bfloat16: the upper half of f32. Kernels widen it exactly. */
+/** bfloat16: the upper half of f32. Conversion to f32 is exact. */
 export const bf16 = defineFormat({
   name: 'bf16',
   block: 8,

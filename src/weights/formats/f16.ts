@@ -5,7 +5,7 @@ import { floatPlanes, halves } from '../floats.ts';
 import { defineFormat } from '../format.ts';
 import { f16ArrayToF32, f32ArrayToF16 } from '../half.ts';
 
-/** IEEE half precision, two to a 32-bit word. */
+/** IEEE 754 binary16, two per 32-bit word. */
 export const f16 = defineFormat({
   name: 'f16',
   block: 8,

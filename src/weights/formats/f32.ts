@@ -4,7 +4,7 @@ import unpack from '../../../shaders/lib/weights-f32.wgsl?raw';
 import { floatPlanes } from '../floats.ts';
 import { defineFormat } from '../format.ts';
 
-/** IEEE single precision: holds every value that files have. */
+/** IEEE 754 binary32: represents every value of weight files exactly. */
 export const f32 = defineFormat({
   name: 'f32',
   block: 4,

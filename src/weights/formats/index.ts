@@ -1,39 +1,42 @@
-/** Every weight format. A new one is added to a table here and nowhere else; one from outside is registered. */
+/** Every weight format. A new one is a row of a table here; `registerFormat` adds one from outside. */
 import { AtomoeError, invariant } from '../../errors.ts';
 import type { WeightFormat } from '../format.ts';
 import { bf16 } from './bf16.ts';
 import { f16 } from './f16.ts';
 import { f32 } from './f32.ts';
 
-/** What plain files of tensors store. */
+/** The formats of plain tensor files. */
 export const STORED = { f32, f16, bf16 } as const satisfies Readonly<Record<string, WeightFormat>>;
 
-/** What matrices are re-encoded in. Each is loaded when a model is to be in it (`loadFormats`). */
+/** The formats for quantisation at load time. Each is loaded when a model uses it (`loadFormats`). */
 const QUANTIZED = {
   q8_0: async () => (await import('./q8_0.ts')).q8_0,
   q4_0: async () => (await import('./q4_0.ts')).q4_0,
 } as const satisfies Readonly<Record<string, () => Promise<WeightFormat>>>;
 
+/** The name of a built-in quantised format. */
 export type QuantizedFormat = keyof typeof QUANTIZED;
+/** The name of a built-in format. */
 export type BuiltInFormat = keyof typeof STORED | QuantizedFormat;
 
-/** A built-in format, or one that was registered. */
+/** The name of a format, built in or registered. */
 export type FormatName = BuiltInFormat | (string & {});
 
 const LISTED_QUANTIZED = Object.keys(QUANTIZED) as readonly QuantizedFormat[];
 
+/** Names of all built-in formats, loaded or not. */
 export const BUILT_IN_FORMATS: readonly BuiltInFormat[] = [
   ...(Object.keys(STORED) as readonly (keyof typeof STORED)[]),
   ...LISTED_QUANTIZED,
 ];
 
-/** Those that are here, by name. */
+/** Loaded and registered formats by name. */
 const known = new Map<string, WeightFormat>(Object.entries(STORED));
 
 /**
- * Loads the formats of a model, before anything of it is planned.
+ * Loads the formats of a model, before it is planned.
  *
- * @param names - of formats; those that are here already, and what is no format, are passed over
+ * @param names - of formats; loaded formats and unknown names are ignored
  */
 export async function loadFormats(names: Iterable<unknown>): Promise<void> {
   const wanted = LISTED_QUANTIZED.filter((name) => new Set(names).has(name) && !known.has(name));
@@ -44,7 +47,7 @@ export async function loadFormats(names: Iterable<unknown>): Promise<void> {
 /**
  * Adds a format from outside the package, for all engines of this thread. The same one may be registered again.
  *
- * @throws {AtomoeError} bad-input - another format has its name, its blocks and units do not fit, or it is no format
+ * @throws {AtomoeError} bad-input - the name is taken, blocks and units are inconsistent, or the object is not a format
  */
 export function registerFormat(format: WeightFormat): void {
   assertFormat(format);
@@ -73,7 +76,11 @@ function assertFormat(format: Partial<WeightFormat> | null | undefined): void {
   );
 }
 
-/** @throws {AtomoeError} bad-input - no format has this name */
+/**
+ * The format with this name.
+ *
+ * @throws {AtomoeError} bad-input - no format has this name
+ */
 export function weightFormat(name: FormatName): WeightFormat {
   const found = known.get(name);
   if (found) return found;
@@ -82,12 +89,12 @@ export function weightFormat(name: FormatName): WeightFormat {
   throw new AtomoeError('bad-input', `no weight format "${name}"; wanted ${names.join(', ')}`);
 }
 
-/** Names of all formats, registered ones behind the built-in ones. */
+/** Names of all formats: built-in ones, then registered ones. */
 export function formatNames(): FormatName[] {
   return [...new Set<FormatName>([...BUILT_IN_FORMATS, ...known.keys()])];
 }
 
-/** Names of the formats that matrices are re-encoded in while they are loaded. */
+/** Names of the formats to which matrices can be quantised at load time. */
 export function quantizedNames(): FormatName[] {
   const registered = [...known.values()].filter(({ storedAs, encode }) => storedAs === undefined && encode);
   return [...new Set<FormatName>([...LISTED_QUANTIZED, ...registered.map(({ name }) => name)])];

@@ -1,4 +1,4 @@
-/** Q4_0: 16 bytes and an f16 scale: w = scale * (q - 8). Byte j of a block holds weight j low and weight j + 16 high. */
+/** Q4_0: blocks of 16 bytes and an f16 scale; w = scale * (q - 8). Byte j has weight j in its low nibble, j + 16 in its high one. */
 import dot from '../../../shaders/lib/dot-q4_0.wgsl?raw';
 import step from '../../../shaders/lib/step-q4_0.wgsl?raw';
 import unpack from '../../../shaders/lib/weights-q4_0.wgsl?raw';
@@ -37,7 +37,7 @@ function decode(bytes: Uint8Array<ArrayBuffer>, rows: number, cols: number): Flo
   return values;
 }
 
-/** ggml's reference rule: d = (x of the largest |x|) / -8, q = trunc(x / d + 8.5), at most 15. */
+/** The rule of ggml's reference: d = (x of the largest |x|) / -8, q = trunc(x / d + 8.5), at most 15. */
 function encode(values: Float32Array, rows: number, cols: number): Uint8Array<ArrayBuffer> {
   const { bytes, quants, scales, count } = emptyBlocks(KIND, values.length, rows, cols);
   for (let block = 0; block < count; block++) {
@@ -59,7 +59,7 @@ function encode(values: Float32Array, rows: number, cols: number): Uint8Array<Ar
   return bytes;
 }
 
-/** 0 to 15, for -8 to 7 scales. In f32, step by step, as the reference. */
+/** A quant 0..15, for -8..7 times the scale. Each operation is rounded to f32, as in ggml's reference. */
 function nibble(value: number, inverse: number): number {
   return Math.min(15, Math.trunc(Math.fround(Math.fround(value * inverse) + 8.5)));
 }

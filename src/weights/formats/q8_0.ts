@@ -1,4 +1,4 @@
-/** Q8_0: 32 signed bytes and an f16 scale: w = scale * q. */
+/** Q8_0: blocks of 32 signed bytes and an f16 scale; w = scale * q. */
 import dot from '../../../shaders/lib/dot-q8_0.wgsl?raw';
 import step from '../../../shaders/lib/step-q8_0.wgsl?raw';
 import unpack from '../../../shaders/lib/weights-q8_0.wgsl?raw';
@@ -34,7 +34,7 @@ function decode(bytes: Uint8Array<ArrayBuffer>, rows: number, cols: number): Flo
   return values;
 }
 
-/** ggml's reference rule: d = max |x| / 127, q = round(x / d). */
+/** The rule of ggml's reference: d = max |x| / 127, q = round(x / d). */
 function encode(values: Float32Array, rows: number, cols: number): Uint8Array<ArrayBuffer> {
   const { bytes, quants, scales, count } = emptyBlocks(KIND, values.length, rows, cols);
   const signed = new Int8Array(quants.buffer, quants.byteOffset, quants.byteLength);
