@@ -27,13 +27,13 @@ export function buildDecoder(
   blocks: Blocks,
 ): ModelGraph {
   const site = new Site({ spec, purpose, builder }, '');
-  const sublayers = placed(spec);
+  const sublayers = labelledSublayers(spec);
   const moes = sublayers.flatMap(({ norm, block }) => (isMoe(block) ? [{ norm, moe: block }] : []));
   let stream = embedded(site, spec);
   const routes: RouteOutputs[] = []; // [bank]
   for (const { label, specLayer, norm, block } of sublayers) {
     const here = site.at(label);
-    const input = intoBranch(site.at(`${label} ${block.kind}`), spec, stream, norm);
+    const input = addAndNormalise(site.at(`${label} ${block.kind}`), spec, stream, norm);
     let branch: Tensor;
     if (isMoe(block)) {
       const bank = routes.length;
@@ -41,7 +41,7 @@ export function buildDecoder(
       const { y, route } = expertsBranch(here, blocks, input, block, place);
       routes.push(route);
       branch = y;
-    } else branch = mixed(here, blocks.mixer(block), input.normed, block);
+    } else branch = addMixer(here, blocks.mixer(block), input.normed, block);
     stream = { x: input.x, branch };
   }
   const logits = addHead(site.at('final'), spec, stream);
@@ -51,7 +51,7 @@ export function buildDecoder(
 }
 
 /** Adds a mixer and its states, which are named after it. */
-function mixed(site: Site, mixer: Mixer, x: Tensor, block: BlockSpec): Tensor {
+function addMixer(site: Site, mixer: Mixer, x: Tensor, block: BlockSpec): Tensor {
   const { builder, label, purpose } = site;
   const states = (mixer.state?.(block) ?? []).map((state) => {
     const { name, type = 'scalar', rewind = 'positions' } = state;
@@ -62,7 +62,7 @@ function mixed(site: Site, mixer: Mixer, x: Tensor, block: BlockSpec): Tensor {
 }
 
 /** All sublayers in order, with labels that are unique among their kind: `layer 3`, then `layer 3.1`. */
-function placed({
+function labelledSublayers({
   layers,
 }: ModelSpec): (SublayerSpec & { readonly label: string; readonly specLayer: number })[] {
   return layers.flatMap(({ sublayers }, index) =>
@@ -84,7 +84,7 @@ function embedded(site: Site, { embedding, vocab, hidden, embeddingMultiplier }:
 }
 
 /** Adds the last branch to the stream and normalises it: the input of the next branch. */
-function intoBranch(
+function addAndNormalise(
   site: Site,
   { residualMultiplier: scale }: ModelSpec,
   { x, branch }: Stream,
@@ -108,7 +108,7 @@ function addHead(site: Site, spec: ModelSpec, stream: Stream): Tensor {
   const { builder, purpose } = site;
   const { hidden, vocab } = spec;
   const isLast = purpose.logits === 'last';
-  const { normed } = intoBranch(site, spec, isLast ? lastRows(site, stream) : stream, spec.norm);
+  const { normed } = addAndNormalise(site, spec, isLast ? lastRows(site, stream) : stream, spec.norm);
   const head = builder.matrix(spec.head, vocab, hidden, spec.head);
   const size = isLast ? { fixed: vocab } : { perToken: vocab };
   const logits = builder.tensor('logits', { type: 'f32', role: 'output', ...size });

@@ -12,7 +12,7 @@ const CLASSES: readonly string[] = ['hardware', 'software'] satisfies AdapterCla
 /**
  * The class of an adapter: `software` if it reports to be a fallback adapter, else `hardware`. `wanted` (the `adapterClass`
  * option of an engine) overrides it, as does ATOMOE_ADAPTER (a variable of Node's environment, or of `globalThis`) for a whole
- * process or page; tests thus run the kernel variants for hardware on a software adapter.
+ * process or page; tests use it to run the kernel variants for hardware on a software adapter.
  *
  * @throws {AtomoeError} bad-input - the override is neither 'hardware' nor 'software'
  */

@@ -84,7 +84,7 @@ export class Gpu {
   readonly #buffers = new Set<Buffer>();
   #failure: AtomoeError | undefined;
   readonly #isAdopted: boolean;
-  readonly #unwatch: () => void; // removes the error listener
+  readonly #removeListener: () => void;
   #isDisposed = false;
 
   private constructor(
@@ -104,10 +104,10 @@ export class Gpu {
       this.#failure ??= error;
       reject(this.#failure);
     };
-    const hear = (event: GPUUncapturedErrorEvent) => fail(uncaptured(event.error));
-    device.addEventListener('uncapturederror', hear);
+    const onUncaptured = (event: GPUUncapturedErrorEvent) => fail(uncaptured(event.error));
+    device.addEventListener('uncapturederror', onUncaptured);
     // Dawn's event targets in Node do not support `signal`.
-    this.#unwatch = () => device.removeEventListener('uncapturederror', hear as EventListener);
+    this.#removeListener = () => device.removeEventListener('uncapturederror', onUncaptured as EventListener);
     this.lost = new Promise((_, refuse) => {
       reject = refuse;
       void device.lost.then(({ message, reason }) =>
@@ -326,7 +326,7 @@ export class Gpu {
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    this.#unwatch();
+    this.#removeListener();
     for (const buffer of [...this.#buffers]) buffer.dispose();
     if (!this.#isAdopted) this.device.destroy();
   }

@@ -16,7 +16,7 @@ export interface Choosable<V extends Variant> {
 }
 
 /** Variants with fewer lanes are for software adapters: lanes run in turn, in subgroups of four consecutive lanes. */
-const LEAST_HARDWARE_LANES = 16;
+const MIN_HARDWARE_LANES = 16;
 
 function lanesOf(variant: Variant): number {
   if (variant['form'] === 'quad') return 4;
@@ -25,7 +25,7 @@ function lanesOf(variant: Variant): number {
 
 /** Whether a variant relies on properties of software adapters: the order of lanes, or barriers that cost more than rows. */
 export function isSoftwareForm(variant: Variant): boolean {
-  return lanesOf(variant) < LEAST_HARDWARE_LANES;
+  return lanesOf(variant) < MIN_HARDWARE_LANES;
 }
 
 /**

@@ -35,7 +35,7 @@ export function shareBuffers(
   { keepCuts = false }: { readonly keepCuts?: boolean } = {},
 ): SharedBuffer[] {
   const cuts = keepCuts ? cutsOf(dispatches) : [];
-  const all = lives(dispatches).map((life) => ({
+  const all = lifetimes(dispatches).map((life) => ({
     ...life,
     isKept: cuts.some((cut) => life.first < cut && cut <= life.last),
   }));
@@ -98,7 +98,7 @@ function fit(a: { sizeBytes: number }, b: { sizeBytes: number }, sizeBytes: numb
   return a.sizeBytes >= sizeBytes ? a.sizeBytes - b.sizeBytes : b.sizeBytes - a.sizeBytes;
 }
 
-function lives(dispatches: readonly Dispatch[]): Life[] {
+function lifetimes(dispatches: readonly Dispatch[]): Life[] {
   const byTensor = new Map<Tensor, Life>();
   dispatches.forEach((dispatch, index) => {
     for (const ref of Object.values(dispatch.buffers))
@@ -107,7 +107,7 @@ function lives(dispatches: readonly Dispatch[]): Life[] {
     if ('indirect' in grid) extend(byTensor, grid.indirect, index);
   });
   const found = [...byTensor.values()];
-  for (const group of waveGroups(dispatches)) for (const life of found) stretch(life, group);
+  for (const group of waveGroups(dispatches)) for (const life of found) extendLife(life, group);
   return found.sort((a, b) => a.first - b.first);
 }
 
@@ -125,7 +125,7 @@ function waveGroups(dispatches: readonly Dispatch[]): [number, number][] {
 }
 
 /** Extends the lifetime of a tensor that is accessed in a repeated range to the whole range. */
-function stretch(life: Life, [first, last]: readonly [number, number]): void {
+function extendLife(life: Life, [first, last]: readonly [number, number]): void {
   if (life.first >= first && life.first <= last) life.first = first;
   if (life.last >= first && life.last <= last) life.last = last;
 }

@@ -9,7 +9,7 @@ import { plainStep, type Dispatch, type Step } from './node.ts';
  * Maximum multiply-adds of one dispatch, until the device has been measured: half a second at 4e9 per second, a tenth of the
  * rate of a slow integrated GPU.
  */
-export const MOST_MULTIPLY_ADDS = 2 ** 31;
+export const MAX_MULTIPLY_ADDS = 2 ** 31;
 
 /** Work that can be divided: a number of equal, independent parts. */
 export interface Cut {
@@ -25,7 +25,10 @@ export interface Piece {
 }
 
 /** Maximum multiply-adds per dispatch in a step: that of the plan, or a higher one for fast devices. */
-export function mostOf({ mostMultiplyAdds }: { readonly mostMultiplyAdds: number }, step: Step): number {
+export function maxMultiplyAdds(
+  { mostMultiplyAdds }: { readonly mostMultiplyAdds: number },
+  step: Step,
+): number {
   return Math.max(mostMultiplyAdds, step.mostMultiplyAdds ?? 0);
 }
 
@@ -65,11 +68,11 @@ export function inPieces(
   const longest = plainStep(maxTokens, Math.max(0, contextTokens - maxTokens));
   const count = pieceCount(cut(longest), mostMultiplyAdds);
   if (count === 1) {
-    const whole = forStep((step) => ({ first: 0, count: cut(step).count }));
+    const whole = cachedPerStep((step) => ({ first: 0, count: cut(step).count }));
     return [{ ...make(whole), work: (step) => workOf(cut(step)) }];
   }
   return Array.from({ length: count }, (_, index) => {
-    const of = forStep((step) => pieceAt(cut(step), mostOf(context, step), index));
+    const of = cachedPerStep((step) => pieceAt(cut(step), maxMultiplyAdds(context, step), index));
     const one = make(of);
     const work = (step: Step) => workOf({ ...cut(step), count: of(step).count });
     return { ...one, work, isNeeded: (step) => of(step).count > 0 && (one.isNeeded?.(step) ?? true) };
@@ -77,7 +80,7 @@ export function inPieces(
 }
 
 /** Caches a result per step, because grid, parameters and need of a dispatch are computed separately. */
-function forStep<T>(compute: (step: Step) => T): (step: Step) => T {
+function cachedPerStep<T>(compute: (step: Step) => T): (step: Step) => T {
   let known: { readonly step: Step; readonly value: T } | undefined;
   return (step) => {
     if (known?.step !== step) known = { step, value: compute(step) };

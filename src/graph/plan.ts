@@ -8,7 +8,7 @@ import { legalVariants, Refusals, type DeviceFacts } from './candidates.ts';
 import type { ExpertWeights } from './experts.ts';
 import { elementBytes, shareBuffers, tensorSizeBytes } from './liveness.ts';
 import { plainStep, type Dispatch, type Graph, type LowerContext, type Step } from './node.ts';
-import { MOST_MULTIPLY_ADDS } from './pieces.ts';
+import { MAX_MULTIPLY_ADDS } from './pieces.ts';
 import { elementCount, makeTensor, type Ref, type Tensor, type Weight } from './tensor.ts';
 import { swap, type States } from './states.ts';
 import type { WeightPart } from './weight-parts.ts';
@@ -61,7 +61,7 @@ export interface PlanOptions {
   readonly contextTokens: number;
   readonly scalar: Scalar;
   readonly tuning: Tuning;
-  readonly mostMultiplyAdds?: number; // maximum per dispatch; default MOST_MULTIPLY_ADDS
+  readonly mostMultiplyAdds?: number; // maximum per dispatch; default MAX_MULTIPLY_ADDS
   readonly refusals?: Refusals; // candidates rejected by the device; more may be added
   readonly keepCuts?: boolean; // keep tensors so that a step can be continued again from a cut before a layer's experts
 }
@@ -124,7 +124,7 @@ function lowerContext(
         rows,
         scales,
       })),
-    mostMultiplyAdds: options.mostMultiplyAdds ?? MOST_MULTIPLY_ADDS,
+    mostMultiplyAdds: options.mostMultiplyAdds ?? MAX_MULTIPLY_ADDS,
     scratch: (name, shape) => makeTensor(`${label} ${name}`, shape),
     choose: (kernel, candidates, shape, make) => {
       const [dispatch] = choose(kernel, candidates, shape, (variant) => [make(variant)]);

@@ -10,7 +10,7 @@ export interface WeightPart {
 }
 
 /** Maximum size of a buffer. Some systems move whole buffers to and from GPU memory, which needs room. */
-export const MOST_BUFFER_BYTES = 2 ** 29;
+export const MAX_BUFFER_BYTES = 2 ** 29;
 
 /** Smaller limits than the device's, so that tests cover the division with small models. */
 export interface Bounds {
@@ -21,7 +21,7 @@ export interface Bounds {
 /** Maximum size in bytes of a matrix binding on a device. */
 export function matrixBindingBytes(
   { maxBindingBytes, maxBufferSizeBytes }: Limits,
-  { matrixBindingBytes: most = MOST_BUFFER_BYTES }: Bounds = {},
+  { matrixBindingBytes: most = MAX_BUFFER_BYTES }: Bounds = {},
 ): number {
   return Math.min(maxBindingBytes, maxBufferSizeBytes, most);
 }

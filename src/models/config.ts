@@ -4,7 +4,7 @@ import { AtomoeError } from '../errors.ts';
 export type ConfigValues = Readonly<Record<string, unknown>>;
 
 /** Maximum of any count in a config; most have a lower maximum. */
-const MOST_COUNT = 2 ** 30;
+const MAX_COUNT = 2 ** 30;
 
 /**
  * Typed access to a model's config.json. Errors name the key and the wanted value. A key that is absent or null has the default
@@ -76,11 +76,11 @@ export class ConfigReader {
   }
 
   /** A positive integer. */
-  count(keys: readonly string[], fallback?: number, most = MOST_COUNT): number {
+  count(keys: readonly string[], fallback?: number, most = MAX_COUNT): number {
     return this.#number(
       keys,
       fallback,
-      most === MOST_COUNT ? 'a positive integer' : `a positive integer of at most ${most}`,
+      most === MAX_COUNT ? 'a positive integer' : `a positive integer of at most ${most}`,
       (value) => Number.isSafeInteger(value) && value > 0 && value <= most,
     );
   }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Command } from '../../gpu/recorder.ts';
-import { MOST_MULTIPLY_ADDS } from '../../graph/pieces.ts';
+import { MAX_MULTIPLY_ADDS } from '../../graph/pieces.ts';
 import { Pace } from './pace.ts';
 
 const command = (work?: number) => ({ grid: [1, 1, 1], ...(work ? { work } : {}) }) as unknown as Command;
@@ -9,10 +9,10 @@ const workOf = (slice: readonly Command[]) => slice.reduce((sum, { work = 0 }) =
 
 test('the first submission is bounded by what its commands compute, not by how many they are', () => {
   const pace = new Pace('hardware');
-  const commands = [...many(40, 2 ** 30), ...many(300), ...many(3, MOST_MULTIPLY_ADDS)];
+  const commands = [...many(40, 2 ** 30), ...many(300), ...many(3, MAX_MULTIPLY_ADDS)];
   const slices = pace.slices(commands);
   expect(slices.flat()).toEqual(commands);
-  for (const slice of slices) expect(workOf(slice)).toBeLessThanOrEqual(MOST_MULTIPLY_ADDS);
+  for (const slice of slices) expect(workOf(slice)).toBeLessThanOrEqual(MAX_MULTIPLY_ADDS);
   expect(slices.length).toBeGreaterThanOrEqual(20 + 3);
   expect(slices.length).toBeLessThan(50);
 });

@@ -1,7 +1,7 @@
 /** How long commands may keep a GPU busy: by what they have to compute, and by how quickly it did so before. */
 import type { AdapterClass } from '../../gpu/adapter-class.ts';
 import type { Command } from '../../gpu/recorder.ts';
-import { MOST_MULTIPLY_ADDS } from '../../graph/pieces.ts';
+import { MAX_MULTIPLY_ADDS } from '../../graph/pieces.ts';
 
 /** What one submission aims at, so that an abort waits for little and the system's watchdog for nothing. */
 const SUBMISSION_MS = 100;
@@ -11,7 +11,7 @@ const DISPATCH_WORK = 2 ** 19;
 
 /** Multiply-adds in a submission before anything is known: a tenth of a second or less of a slow device of its class. */
 const FIRST_WORK: Readonly<Record<AdapterClass, number>> = {
-  hardware: MOST_MULTIPLY_ADDS,
+  hardware: MAX_MULTIPLY_ADDS,
   software: 2 ** 27,
 };
 

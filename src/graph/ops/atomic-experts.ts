@@ -69,12 +69,9 @@ function lowerAtomic(context: LowerContext, io: AtomicExpertsIo): Dispatch[] {
 }
 
 /** The variants for the formats and pools of a layer. */
-function fitting<V extends { readonly scalar: string; readonly format: string; readonly pools: number }>(
-  kernel: { readonly variants: readonly V[] },
-  { bound }: Lowering,
-  stored: Scalar,
-  part: 'in' | 'out',
-): V[] {
+function fittingVariants<
+  V extends { readonly scalar: string; readonly format: string; readonly pools: number },
+>(kernel: { readonly variants: readonly V[] }, { bound }: Lowering, stored: Scalar, part: 'in' | 'out'): V[] {
   return inFormat(kernel, bound.format(part)).filter(
     ({ scalar, pools }) => scalar === stored && pools === bound.pools,
   );
@@ -108,7 +105,7 @@ function scoresByToken(lowering: Lowering): Dispatch {
   const { x, ids, topK, hidden } = io;
   return context.choose(
     atomicScores,
-    fitting(atomicScores, lowering, context.scalar, 'in'),
+    fittingVariants(atomicScores, lowering, context.scalar, 'in'),
     shapeOf(lowering, 'in'),
     (variant) =>
       dispatch(atomicScores, variant, {
@@ -126,7 +123,7 @@ function scoresByExpert(lowering: Lowering): Dispatch[] {
   const { context, io, bound, neurons } = lowering;
   const { x, ids, topK, experts, hidden } = io;
   const { sorted, dispatches } = pairSort(context, { ids, perToken: topK, experts });
-  const candidates = fitting(atomicScoresGrouped, lowering, context.scalar, 'in');
+  const candidates = fittingVariants(atomicScoresGrouped, lowering, context.scalar, 'in');
   return [
     ...dispatches,
     context.choose(atomicScoresGrouped, candidates, shapeOf(lowering, 'in'), (variant) =>
@@ -145,7 +142,7 @@ function scoresByExpert(lowering: Lowering): Dispatch[] {
 function combine(lowering: Lowering): Dispatch {
   const { context, io, bound, neurons, pageExperts } = lowering;
   const { ids, weights, y, topK, hidden } = io;
-  const candidates = fitting(atomicCombine, lowering, scalarOf(y, context), 'out');
+  const candidates = fittingVariants(atomicCombine, lowering, scalarOf(y, context), 'out');
   return context.choose(atomicCombine, candidates, shapeOf(lowering, 'out'), (variant) =>
     dispatch(atomicCombine, variant, {
       buffers: { neurons, ids, weights, y, ...bound.poolBuffers },

@@ -2,7 +2,7 @@ import {
   attention,
   attentionForm,
   attentionSplits,
-  MOST_HEAD_DIM,
+  MAX_HEAD_DIM,
   partialsWords,
 } from '../../kernels/attention/attention.ts';
 import { attentionCombine } from '../../kernels/attention/attention-combine.ts';
@@ -102,7 +102,7 @@ export const attentionNode = defineCoreOp<AttentionIo>({
 });
 
 /** Maximum size of the records of scores, which grow with tokens * keys, for offering `pair`. */
-const MOST_RECORD_BYTES = 32 * 2 ** 20;
+const MAX_RECORD_BYTES = 32 * 2 ** 20;
 
 function lowerAttention(context: LowerContext, io: AttentionIo): readonly Dispatch[] {
   const { heads, kvHeads, headDim } = io;
@@ -114,10 +114,9 @@ function lowerAttention(context: LowerContext, io: AttentionIo): readonly Dispat
   });
   const shape = `${heads}/${kvHeads}x${headDim} of ${context.contextTokens}`;
   const isMany = context.maxTokens > FEW_TOKENS;
-  const few: Ways = headDim <= MOST_HEAD_DIM ? { spans: () => spans(context, io) } : {};
+  const few: Ways = headDim <= MAX_HEAD_DIM ? { spans: () => spans(context, io) } : {};
   const fused: Ways = isMany ? { tiles: () => tiles(context, io) } : few;
-  const unfused: Ways =
-    4 * pairWords <= MOST_RECORD_BYTES ? { pair: () => pair(context, io, pairWords) } : {};
+  const unfused: Ways = 4 * pairWords <= MAX_RECORD_BYTES ? { pair: () => pair(context, io, pairWords) } : {};
   // Barriers are expensive on software adapters.
   const ordered = context.adapterClass === 'software' ? { ...unfused, ...fused } : { ...fused, ...unfused };
   return context.chooseWay('attention way', shape, ordered);
@@ -270,11 +269,11 @@ function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
         isNeeded,
       }),
   );
-  return [whole, split, addUp(context, io, { partials, shape, splitsAt })];
+  return [whole, split, combineSpans(context, io, { partials, shape, splitsAt })];
 }
 
 /** Combines the partial outputs of spans; not needed with one span. */
-function addUp(
+function combineSpans(
   context: LowerContext,
   { o, heads, headDim }: AttentionIo,
   { partials, shape, splitsAt }: { partials: Tensor; shape: string; splitsAt: (step: Step) => number },

@@ -9,7 +9,7 @@ import { inFormat } from '../../kernels/weights.ts';
 import { invariant } from '../../errors.ts';
 import { isSoftwareForm } from '../candidates.ts';
 import { dispatch, plainStep, scalarOf, type Dispatch, type LowerContext, type Step } from '../node.ts';
-import { mostOf, pieceOf, pieceSize, type Cut } from '../pieces.ts';
+import { maxMultiplyAdds, pieceOf, pieceSize, type Cut } from '../pieces.ts';
 import type { Tensor } from '../tensor.ts';
 import { bindExperts } from './expert-refs.ts';
 
@@ -205,7 +205,7 @@ function stripPieces(
   });
   const within = (step: Step, most: number) =>
     Math.min(pieceSize(gateUpCut(step), most), pieceSize(downCut(step), most));
-  const strips = (step: Step) => within(step, mostOf(context, step));
+  const strips = (step: Step) => within(step, maxMultiplyAdds(context, step));
   const longest = plainStep(context.maxTokens, 0);
   const piecesOf = (cut: (step: Step) => Cut) => (make: MakePiece) => {
     const { count } = cut(longest);

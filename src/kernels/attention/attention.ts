@@ -31,14 +31,14 @@ const INPUTS = { q: 'read', k_cache: 'read', v_cache: 'read' } as const;
 const WG = 64;
 
 /** The largest head dimension that a variant supports. */
-export const MOST_HEAD_DIM = 576;
+export const MAX_HEAD_DIM = 576;
 
 /** Query heads of one key head that share its reads, and the largest head dimension that then fits workgroup memory. */
 const SHAPES = [
   { rows: 1, dims: 256 },
-  { rows: 1, dims: MOST_HEAD_DIM },
+  { rows: 1, dims: MAX_HEAD_DIM },
   { rows: 4, dims: 256 },
-  { rows: 4, dims: MOST_HEAD_DIM },
+  { rows: 4, dims: MAX_HEAD_DIM },
   { rows: 8, dims: 256 },
 ] as const;
 
@@ -83,7 +83,7 @@ export const attention = defineKernel({
 /** The variant for some heads: `rows` is the number of query heads per key head, as far as workgroup memory allows. */
 export function attentionForm({ heads, kvHeads, headDim }: Omit<AttentionSize, 'tokens' | 'splits'>) {
   const group = heads / kvHeads;
-  const dims = headDim <= 256 ? 256 : MOST_HEAD_DIM;
+  const dims = headDim <= 256 ? 256 : MAX_HEAD_DIM;
   return { rows: group === 1 ? 1 : group <= 4 || dims > 256 ? 4 : 8, dims } as const;
 }
 
@@ -92,11 +92,11 @@ export function partialsWords({ tokens, heads, headDim, splits }: Omit<Attention
   return tokens * heads * splits * (headDim + 4);
 }
 
-const LEAST_SPAN = 64; // keys: a shorter span costs more to combine than it saves
-const MOST_SPLITS = 64;
+const MIN_SPAN = 64; // keys: a shorter span costs more to combine than it saves
+const MAX_SPLITS = 64;
 
 /** Number of spans of the keys of a step, so that about `wanted` workgroups run concurrently. */
 export function attentionSplits(keys: number, workgroupsPerSpan: number, wanted = 512): number {
-  const most = Math.min(MOST_SPLITS, Math.ceil(keys / LEAST_SPAN));
+  const most = Math.min(MAX_SPLITS, Math.ceil(keys / MIN_SPAN));
   return Math.max(1, Math.min(most, Math.ceil(wanted / Math.max(1, workgroupsPerSpan))));
 }

@@ -50,7 +50,9 @@ export function ropeFrequencies(theta: number, rotaryDim: number, scaling?: Rope
     if (!scaling) return frequency;
     if (scaling.kind === 'linear') return frequency / scaling.factor;
     const kept =
-      scaling.kind === 'llama3' ? llama3Kept(frequency, scaling) : yarnKept(pair, theta, rotaryDim, scaling);
+      scaling.kind === 'llama3'
+        ? llama3UnscaledShare(frequency, scaling)
+        : yarnUnscaledShare(pair, theta, rotaryDim, scaling);
     return frequency * (kept + (1 - kept) / scaling.factor);
   });
 }
@@ -58,13 +60,18 @@ export function ropeFrequencies(theta: number, rotaryDim: number, scaling?: Rope
 type ScalingOf<K extends RopeScaling['kind']> = Extract<RopeScaling, { kind: K }>;
 
 /** Unscaled share of a frequency, 0..1: 1 for high frequencies, 0 for low ones, linear between. */
-function llama3Kept(frequency: number, scaling: ScalingOf<'llama3'>): number {
+function llama3UnscaledShare(frequency: number, scaling: ScalingOf<'llama3'>): number {
   const turns = (scaling.originalPositions * frequency) / (2 * Math.PI); // within the trained length
   const { lowFrequencyFactor: low, highFrequencyFactor: high } = scaling;
   return clamp((turns - low) / (high - low), 0, 1);
 }
 
-function yarnKept(pair: number, theta: number, rotaryDim: number, scaling: ScalingOf<'yarn'>): number {
+function yarnUnscaledShare(
+  pair: number,
+  theta: number,
+  rotaryDim: number,
+  scaling: ScalingOf<'yarn'>,
+): number {
   /** The (fractional) index of the pair that makes this many turns within the trained length. */
   const pairOfTurns = (turns: number) =>
     (rotaryDim * Math.log(scaling.originalPositions / (2 * Math.PI * turns))) / (2 * Math.log(theta));

@@ -34,15 +34,18 @@ export function ropeKvReference(
   for (let t = 0; t < tokens; t += 1) {
     const row = t * (queries + 2 * keys);
     const turns = angles.subarray((past + t) * options.rotaryDim);
-    q.set(normAndTurn(qkv.subarray(row, row + queries), qGain, turns, options), t * queries);
-    k.set(normAndTurn(qkv.subarray(row + queries, row + queries + keys), kGain, turns, options), t * keys);
+    q.set(normaliseAndRotate(qkv.subarray(row, row + queries), qGain, turns, options), t * queries);
+    k.set(
+      normaliseAndRotate(qkv.subarray(row + queries, row + queries + keys), kGain, turns, options),
+      t * keys,
+    );
     v.set(qkv.subarray(row + queries + keys, row + queries + 2 * keys), t * keys);
   }
   return { q, k, v };
 }
 
 /** The heads of one token, normalised and rotated. */
-function normAndTurn(
+function normaliseAndRotate(
   x: Float32Array,
   gain: Float32Array,
   turns: Float32Array,

@@ -73,14 +73,14 @@ export function readWidth(config: ConfigReader, ...keys: readonly string[]): num
 }
 
 /** Maximum number of one-neuron experts per layer: a grid of 4096 x 4096, sixteen times the largest published. */
-export const MOST_NEURONS = 2 ** 24;
+export const MAX_NEURONS = 2 ** 24;
 
 /**
  * Reads the number of experts of a product router.
  * @throws {AtomoeError} unsupported-model - not a square number: only experts of a square grid can be chosen
  */
 export function readSquare(config: ConfigReader, key: string): number {
-  const experts = config.count([key], undefined, MOST_NEURONS);
+  const experts = config.count([key], undefined, MAX_NEURONS);
   const grid = Math.floor(Math.sqrt(experts));
   if (grid * grid === experts) return experts;
   return config.unsupported(

@@ -7,7 +7,7 @@ import {
   gatedMlp,
   layerOf,
   layers,
-  MOST_NEURONS,
+  MAX_NEURONS,
   namesUnder,
   readActivation,
   readShell,
@@ -34,7 +34,7 @@ export const omnimoe: ConfigFamily = {
     refuseWindow(config, shell.layerCount);
     const activation = readActivation(config);
     const experts = readSquare(config, 'num_experts');
-    const topK = config.count(['num_experts_per_token', 'num_experts_per_tok'], undefined, MOST_NEURONS);
+    const topK = config.count(['num_experts_per_token', 'num_experts_per_tok'], undefined, MAX_NEURONS);
     const width = readWidth(config, 'intermediate_size');
     const normKind = config.choice(['router_norm'], ['batch_norm', 'none']);
     const normEpsilon = config.positive(['router_norm_eps']);

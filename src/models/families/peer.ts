@@ -6,7 +6,7 @@ import {
   decoder,
   layerOf,
   layers,
-  MOST_NEURONS,
+  MAX_NEURONS,
   namesUnder,
   readActivation,
   readShell,
@@ -27,9 +27,9 @@ export const peer: ConfigFamily = {
     refuseWindow(config, shell.layerCount);
     const activation = readActivation(config);
     const experts = readSquare(config, 'num_experts');
-    const heads = config.count(['num_expert_heads'], undefined, MOST_NEURONS);
-    const k = config.count(['num_experts_per_head'], undefined, MOST_NEURONS);
-    const keySize = config.count(['expert_key_size'], undefined, MOST_NEURONS);
+    const heads = config.count(['num_expert_heads'], undefined, MAX_NEURONS);
+    const k = config.count(['num_experts_per_head'], undefined, MAX_NEURONS);
+    const keySize = config.count(['expert_key_size'], undefined, MAX_NEURONS);
     const hasNorm = config.choice(['query_norm'], ['batch_norm', 'none']) === 'batch_norm';
     const epsilon = hasNorm ? config.positive(['query_norm_eps']) : undefined;
     const sizes = { experts, tableRows: experts, hidden, heads, k, keySize, activation, epsilon };

@@ -18,13 +18,13 @@ export const SELECTIONS = {
     role: 'select',
     over: 'groups',
     wgsl: twoBest,
-    reference: (row, params) => maskGroups(row, params, worthOfTwo),
+    reference: (row, params) => maskGroups(row, params, sumOfTwoBest),
   },
 } as const satisfies Readonly<Record<string, SelectStage>>;
 
 const LEAST_IN_PAIR = -1e38; // the sum of two masked values would overflow
 
-function worthOfTwo(group: Float64Array): number {
+function sumOfTwoBest(group: Float64Array): number {
   const [first = 0, second] = group.toSorted().reverse();
   if (second === undefined) return first;
   return Math.fround(Math.max(first, LEAST_IN_PAIR) + Math.max(second, LEAST_IN_PAIR));
