@@ -27,6 +27,6 @@ function checkMoe({ experts, router, expert, shared }: MoeSpec, blocks: Blocks, 
   if (most <= experts) return;
   throw new AtomoeError(
     'bad-file',
-    `${label} config.json: ${most} experts a token of ${experts}; wanted no more than there are; check config.json`,
+    `${label} config.json: ${most} experts per token of ${experts}; wanted at most all of them; check config.json`,
   );
 }

@@ -84,6 +84,6 @@ async function find<T extends { readonly kind: string }>(
   const known = [...own.map((block) => block.kind), ...Object.keys(table)].join(', ');
   throw new AtomoeError(
     'unsupported-model',
-    `no ${what} is called "${kind}"; wanted one of ${known}; a family from outside brings its own in \`blocks\``,
+    `no ${what} is called "${kind}"; wanted one of ${known}; a family from outside has its own in \`blocks\``,
   );
 }

@@ -236,7 +236,7 @@ describe('inspect', () => {
     const folder = await altered(model('olmoe'), files, { 'config.json': '{"model_type": "strange"}' });
     const { code, out } = await run('inspect', folder);
     expect(code).toBe(0);
-    expect(out).toContain('model_type "strange" is no family that Atomoe knows');
+    expect(out).toContain('model_type "strange" is not a supported family');
     expect(out).toContain('model.embed_tokens.weight');
   });
 });

@@ -287,7 +287,7 @@ export class Gpu {
       await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, LOSS_GRACE_MS))]);
       throw new AtomoeError(
         'device-lost',
-        `the GPU gave up reading ${buffer.label}: ${cause instanceof Error ? cause.message : String(cause)}; ` +
+        `the GPU cannot read ${buffer.label}: ${cause instanceof Error ? cause.message : String(cause)}; ` +
           'the conversation is kept; open the engine again',
         { cause },
       );
@@ -370,7 +370,7 @@ function uncaptured(error: GPUError): AtomoeError {
   return 'OutOfMemoryError' in globalThis && error.constructor.name === 'GPUOutOfMemoryError'
     ? new AtomoeError(
         'out-of-memory',
-        `the GPU ran out of memory: ${error.message}; close other tabs or choose less`,
+        `the GPU ran out of memory: ${error.message}; close other tabs or lower memoryBudget`,
       )
     : new AtomoeError('shader', `the GPU refused an operation: ${error.message}; please report this`);
 }

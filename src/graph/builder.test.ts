@@ -18,19 +18,15 @@ test('a state with parity is two tensors: the current and the next value', () =>
     ['h', 'state'],
     ['h next', 'state'],
   ]);
-  expect(() => nextOf(builder.tensor('x', { fixed: 4 }))).toThrow(/x is no state that is kept by parity/);
+  expect(() => nextOf(builder.tensor('x', { fixed: 4 }))).toThrow(/x is not a state with parity/);
 });
 
 test.each([
-  [
-    'the current value is written',
-    (h: Tensor) => node([h], [h]),
-    /toy one writes h; it is replaced by its next/,
-  ],
+  ['the current value is written', (h: Tensor) => node([h], [h]), /toy one writes h; write its next value/],
   [
     'the next value is read first',
     (h: Tensor) => node([nextOf(h)], []),
-    /toy one reads h next, which no node/,
+    /toy one reads h next, which no earlier node/,
   ],
   [
     'the next value is not written',

@@ -74,10 +74,10 @@ export class GraphBuilder {
   add(node: Node): void {
     for (const each of node.reads) {
       const isThere = each.kind === 'weight' || this.#isGiven(each) || this.#written.has(each);
-      invariant(isThere, () => `${node.op} ${node.label} reads ${each.name}, which no node before it writes`);
+      invariant(isThere, () => `${node.op} ${node.label} reads ${each.name}, which no earlier node writes`);
     }
     for (const each of node.writes) {
-      invariant(!each.next, () => `${node.op} ${node.label} writes ${each.name}; it is replaced by its next`);
+      invariant(!each.next, () => `${node.op} ${node.label} writes ${each.name}; write its next value`);
       this.#written.add(each);
     }
     this.#nodes.push(this.#isNeeded ? onlyWhen(this.#isNeeded, node) : node);

@@ -147,10 +147,10 @@ function pick(
   const ways = refusals?.remaining(key, all) ?? all;
   const make = (candidate: string) => {
     const way = ways.get(candidate);
-    invariant(way, () => `${what} has no way ${candidate} on this device`);
+    invariant(way, () => `${what} has no candidate ${candidate} on this device`);
     return way();
   };
-  invariant(ways.size > 0, () => `${what} has no way on this device`);
+  invariant(ways.size > 0, () => `${what} has no candidate on this device`);
   if (ways.size > 1) meet({ key, candidates: [...ways.keys()], make });
   const step = plainStep(maxTokens, Math.max(0, contextTokens - maxTokens));
   const tuned = tuning.get(key) ?? '';
@@ -325,7 +325,7 @@ export class Plan<G extends Graph = Graph> {
     const { parts } = this.#resources.weight(weight);
     const found = parts[part];
     invariant(found && parts.length === (wanted ?? parts.length), () => {
-      return `part ${part} of ${weight.name}, which is in ${parts.length} bindings; bind what parts() gives`;
+      return `part ${part} of ${weight.name}, which is in ${parts.length} bindings; bind its parts()`;
     });
     return found.slice;
   }

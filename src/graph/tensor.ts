@@ -54,7 +54,7 @@ export function makeTensor(name: string, shape: TensorShape): Tensor {
 
 /** The next value of a state with parity. */
 export function nextOf({ name, next }: Tensor): Tensor {
-  invariant(next, () => `${name} is no state that is kept by parity`);
+  invariant(next, () => `${name} is not a state with parity`);
   return next;
 }
 

@@ -46,15 +46,15 @@ test('no binding exceeds 512 MiB, whatever the device allows', () => {
 });
 
 test.each([
-  ['8 KiB', 2 ** 13, 1000, '64 rows at least, which take 262144 bytes; this device binds 8192'],
-  ['16 KiB', 2 ** 14, 1000, '64 rows at least, which take 262144 bytes; this device binds 16384'],
-  ['16 KiB', 2 ** 14, 10, '10 rows at least, which take 40960 bytes; this device binds 16384'],
+  ['8 KiB', 2 ** 13, 1000, '64 rows, 262144 bytes; this device binds 8192'],
+  ['16 KiB', 2 ** 14, 1000, '64 rows, 262144 bytes; this device binds 16384'],
+  ['16 KiB', 2 ** 14, 10, '10 rows, 40960 bytes; this device binds 16384'],
 ])('a device that binds %s is too small for the smallest part', (_name, mostBytes, rows, says) => {
   const cut = () => weightParts({ rows, exact: false, name: 'head' }, (count) => count * 4096, mostBytes);
   expect(cut).toThrow(
     expect.objectContaining({
       code: 'limit-too-small',
-      message: expect.stringContaining(`head is bound by ${says}`),
+      message: expect.stringContaining(`head needs bindings of ${says}`),
     }),
   );
 });

@@ -45,7 +45,7 @@ export function weightParts(
     const least = Math.min(rows, ROW_STEP);
     throw new AtomoeError(
       'limit-too-small',
-      `${name} is bound by ${least} rows at least, which take ${sizeOf(least)} bytes; this device binds ${mostBytes}; ` +
+      `${name} needs bindings of ${least} rows, ${sizeOf(least)} bytes; this device binds ${mostBytes}; ` +
         'use another adapter, or quantize',
     );
   }

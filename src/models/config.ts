@@ -50,7 +50,7 @@ export class ConfigReader {
     return new AtomoeError(
       'bad-file',
       `${this.#where}: ${first.key} is ${JSON.stringify(first.value)} and ${other.key} is ` +
-        `${JSON.stringify(other.value)}; wanted one of them, or the same; correct config.json`,
+        `${JSON.stringify(other.value)}; wanted one, or equal values; correct config.json`,
     );
   }
 

@@ -184,10 +184,10 @@ describe('quantised checkpoints are rejected by name', () => {
 
 describe('unsupported models are rejected in one sentence', () => {
   test.each([
-    [{ model_type: 'llama' }, 'unsupported-model', /model_type "llama" is no family/],
+    [{ model_type: 'llama' }, 'unsupported-model', /model_type "llama" is not a supported family/],
     [{ model_type: 'omnimoe' }, 'bad-file', /hidden_size is missing; wanted a positive integer/],
     [{ ...qwen3, num_hidden_layers: 2.5 }, 'bad-file', /num_hidden_layers is 2.5; wanted a positive integer/],
-    [{ ...qwen3, num_experts_per_tok: 9 }, 'bad-file', /9 experts a token of 8/],
+    [{ ...qwen3, num_experts_per_tok: 9 }, 'bad-file', /9 experts per token of 8/],
     [
       { ...qwen3, num_attention_heads: 3, num_key_value_heads: 2 },
       'bad-file',
@@ -201,7 +201,11 @@ describe('unsupported models are rejected in one sentence', () => {
       /the shared expert's intermediate size is 30; wanted a multiple of 4/,
     ],
     [{ ...qwen3, hidden_act: 'constructor' }, 'unsupported-model', /activation "constructor"/],
-    [{ ...qwen3, model_type: '__proto__' }, 'unsupported-model', /model_type "__proto__" is no family/],
+    [
+      { ...qwen3, model_type: '__proto__' },
+      'unsupported-model',
+      /model_type "__proto__" is not a supported family/,
+    ],
     [{ ...qwen3, rope_parameters: { rope_type: 'yarn' } }, 'unsupported-model', /rope scaling "yarn"/],
     [{ ...qwen3, rope_scaling: { type: 'linear', factor: 2 } }, 'unsupported-model', /rope scaling "linear"/],
     [{ ...qwen3, rope_scaling: { factor: 2 } }, 'unsupported-model', /rope scaling by factor/],
@@ -210,7 +214,11 @@ describe('unsupported models are rejected in one sentence', () => {
       'unsupported-model',
       /rope scaling by full_attention/,
     ],
-    [{ ...qwen3, rope_theta: 5 }, 'bad-file', /rope_theta is 10000 and another is 5; wanted one of them/],
+    [
+      { ...qwen3, rope_theta: 5 },
+      'bad-file',
+      /rope_theta is 10000 and another is 5; wanted one, or equal values/,
+    ],
     [{ ...qwen3, partial_rotary_factor: 0.5 }, 'unsupported-model', /partial_rotary_factor 0.5/],
     [
       { ...qwen3, rope_parameters: { partial_rotary_factor: 0.25 } },

@@ -68,7 +68,7 @@ export function findFamily<F extends ConfigFamily>(
   if (!family) {
     throw new AtomoeError(
       'unsupported-model',
-      `${label}: model_type "${type}" is no family that Atomoe knows (${families.flatMap(({ modelTypes }) => modelTypes).join(', ')}); ` +
+      `${label}: model_type "${type}" is not a supported family (${families.flatMap(({ modelTypes }) => modelTypes).join(', ')}); ` +
         'choose a model of one of these families',
     );
   }

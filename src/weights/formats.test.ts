@@ -166,7 +166,7 @@ describe('layout', () => {
   });
 
   test('rejects columns that do not fill blocks', () => {
-    expect(() => matrixLayout('q8_0', 2, 48)).toThrow('48 columns are no multiple of 32');
+    expect(() => matrixLayout('q8_0', 2, 48)).toThrow('48 columns are not a multiple of 32');
   });
 });
 

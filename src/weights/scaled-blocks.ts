@@ -28,7 +28,7 @@ export interface Blocks {
 
 /** The two planes of a [rows, cols] matrix: quants, then scales. */
 export function blockPlanes({ name, quantBytes }: BlockKind, rows: number, cols: number): readonly Plane[] {
-  invariant(cols % BLOCK === 0, () => `${name}: ${cols} columns are no multiple of ${BLOCK}`);
+  invariant(cols % BLOCK === 0, () => `${name}: ${cols} columns are not a multiple of ${BLOCK}`);
   const blocks = (rows * cols) / BLOCK;
   const offsetBytes = blocks * quantBytes;
   return [

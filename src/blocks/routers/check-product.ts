@@ -16,7 +16,7 @@ export function checkProduct(
   if (!Number.isInteger(Math.sqrt(experts))) {
     throw new AtomoeError(
       'unsupported-model',
-      `${label}: ${experts} experts behind a ${score.kind} router; wanted a square number of them; choose another model`,
+      `${label}: ${experts} experts with a ${score.kind} router; wanted a square number; choose another model`,
     );
   }
   const { from = 'affinity', normalise = 'none', epsilon = 0, scale = 1 } = weigh;

@@ -34,5 +34,5 @@ test.each<[string, RouterSpec, RegExp]>([
 });
 
 test('a number of experts that is not a square is rejected', () => {
-  expect(() => check(PRODUCT, 17)).toThrow('17 experts behind a product router; wanted a square number');
+  expect(() => check(PRODUCT, 17)).toThrow('17 experts with a product router; wanted a square number');
 });
