@@ -53,7 +53,11 @@ const VARIANTS: readonly AtomicCombineVariant[] = listFormats(
   FORMS.map((form) => cross({ scalar: SCALARS, pools: [1, 4] }).map((given) => ({ ...given, ...form }))),
 );
 
-/** Second half of one-neuron experts: y[t, :] = sum over ranks of weight * activation * output vector, in rank order. */
+/**
+ * Second half of one-neuron experts: y[t, :] = sum over ranks of weight * activation * output vector, in rank order.
+ *
+ * neurons [tokens, top_k, (activation, slot)], ids and weights [tokens, top_k] -> y [tokens, hidden]
+ */
 export const atomicCombine = defineKernel({
   name: 'atomic-combine',
   bindings: { ...OWN, pool0: 'read' },

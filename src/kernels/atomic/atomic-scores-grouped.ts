@@ -16,7 +16,11 @@ export interface AtomicScoresGroupedSize {
 const OWN = { x: 'read', sorted: 'read', table: 'read', neurons: 'write' } as const;
 const PAIRS = 4; // per workgroup
 
-/** First half of one-neuron experts, by expert: the result of atomic-scores, from pairs sorted by pair-sort. */
+/**
+ * First half of one-neuron experts, by expert: the result of atomic-scores, from pairs sorted by pair-sort.
+ *
+ * x [tokens, hidden], sorted [pairs, (id, pair)] u32 -> neurons [tokens, top_k, (activation, slot)]
+ */
 export const atomicScoresGrouped = defineKernel({
   name: 'atomic-scores-grouped',
   bindings: { ...OWN, pool0: 'read' },

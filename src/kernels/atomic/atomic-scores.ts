@@ -20,6 +20,8 @@ const PAIRS = 4; // per workgroup
 /**
  * First half of one-neuron experts, token by token: the activation of every chosen expert. `neurons` has two words
  * per pair, the activation and the slot number, so that the second half needs no table.
+ *
+ * x [tokens, hidden], ids [tokens, top_k] u32 -> neurons [tokens, top_k, (activation, slot)]
  */
 export const atomicScores = defineKernel({
   name: 'atomic-scores',

@@ -45,7 +45,11 @@ export const SORT_TOTAL_WORDS = 2 ** DIGIT_BITS;
 
 const VARIANTS = [{ wg: WG }] as const;
 
-/** Counts the digits of each block: first dispatch of a radix-sort pass. */
+/**
+ * Counts the digits of each block: first dispatch of a radix-sort pass.
+ *
+ * keys [pairs] with `stride` -> counts [digits, blocks] u32
+ */
 export const pairSortCount = defineKernel({
   name: 'pair-sort-count',
   bindings: { keys: 'read', counts: 'write' },
@@ -57,7 +61,11 @@ export const pairSortCount = defineKernel({
   grid: ({ pairs }: PairSortSize) => foldGrid(sortBlocks(pairs)),
 });
 
-/** Exclusive prefix sums of the counts over blocks, and totals by digit: second dispatch of a pass. */
+/**
+ * Exclusive prefix sums of the counts over blocks, and totals by digit: second dispatch of a pass.
+ *
+ * counts [digits, blocks] u32, in place -> totals [digits] u32
+ */
 export const pairSortScan = defineKernel({
   name: 'pair-sort-scan',
   bindings: { counts: 'write', totals: 'write' },
@@ -69,7 +77,11 @@ export const pairSortScan = defineKernel({
   grid: ({ bits }: SortPass) => [2 ** bits, 1, 1],
 });
 
-/** Moves the pairs to their positions; stable. Third dispatch of a pass. */
+/**
+ * Moves the pairs to their positions; stable. Third dispatch of a pass.
+ *
+ * keys [pairs] with `stride`, counts [digits, blocks], totals [digits] -> sorted [pairs, (id, pair)], all u32
+ */
 export const pairSortScatter = defineKernel({
   name: 'pair-sort-scatter',
   bindings: { keys: 'read', counts: 'read', totals: 'read', sorted: 'write' },

@@ -7,7 +7,11 @@ export interface AttentionCombineSize {
   readonly rows: number; // tokens * heads
 }
 
-/** Combines the partial results of split attention by their log-sum-exp. */
+/**
+ * Combines the partial results of split attention by their log-sum-exp.
+ *
+ * partials [rows, splits, head_dim / 4 + 1] vec4 f32 -> o [rows, head_dim], rows = tokens * heads
+ */
 export const attentionCombine = defineKernel({
   name: 'attention-combine',
   bindings: { partials: 'read', o: 'write' },

@@ -47,6 +47,8 @@ export function attentionRecordsWords(size: Omit<UnfusedAttentionSize, 'headDim'
 /**
  * Softmax weights of four rows against 16 keys per lane, without workgroup memory or barriers: fast on software adapters,
  * where a barrier is expensive. Any number of query tokens; `attentionValues` follows.
+ *
+ * q [tokens, heads, head_dim], k_cache [context, kv_heads, head_dim] -> records (shaders/attention/attention-scores.wgsl)
  */
 export const attentionScores = defineKernel({
   name: 'attention-scores',

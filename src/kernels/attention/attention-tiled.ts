@@ -29,6 +29,8 @@ export function attentionTiledWork(
  * Attention for many query tokens with an online softmax (FlashAttention, Dao et al. 2022): 32 rows (heads of a group,
  * token by token) against 32 keys at a time in workgroup memory. `dims` is the number of dimensions that a workgroup sums in
  * registers: larger heads are divided among workgroups.
+ *
+ * q [tokens, heads, head_dim], k_cache and v_cache [context, kv_heads, head_dim] -> o [tokens, heads, head_dim]
  */
 export const attentionTiled = defineKernel({
   name: 'attention-tiled',

@@ -17,7 +17,11 @@ export function attentionValuesWork({ tokens, past }: UnfusedAttentionSize, wg: 
   return wg * 4 * 8 * (past + tokens);
 }
 
-/** Weights the values by the records of `attentionScores`. One lane per four rows and eight dimensions. */
+/**
+ * Weights the values by the records of `attentionScores`. One lane per four rows and eight dimensions.
+ *
+ * records, v_cache [context, kv_heads, head_dim] -> o [tokens, heads, head_dim]
+ */
 export const attentionValues = defineKernel({
   name: 'attention-values',
   bindings: { records: 'read', v_cache: 'read', o: 'write' },

@@ -46,6 +46,9 @@ const SHAPES = [
  * Causal grouped-query attention over the cache for few query tokens. `split: false` writes `o` in one dispatch and
  * requires splits = 1; `split: true` divides each token's keys into `splits` spans (Flash-Decoding, Dao et al. 2023) and writes
  * `partials` for `attentionCombine`. `rows` query heads of one key head share its reads; headDim <= `dims`.
+ *
+ * q [tokens, heads, head_dim], k_cache and v_cache [context, kv_heads, head_dim] -> o [tokens, heads, head_dim], or
+ * partials [tokens, heads, splits, head_dim / 4 + 1] vec4 f32
  */
 export const attention = defineKernel({
   name: 'attention',

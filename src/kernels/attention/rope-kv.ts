@@ -22,6 +22,9 @@ const NORMED = { ...PLAIN, q_gain: 'read', k_gain: 'read' } as const;
 /**
  * Splits the fused projection, normalises and rotates queries and keys, and appends keys and values to the cache at row
  * `past`. Variants without a norm have no gains.
+ *
+ * qkv [tokens, (heads + 2 * kv_heads) * head_dim], angles [positions, rotary_dim / 2, (cos, sin)] f32 -> q [tokens, heads,
+ * head_dim]; rows past .. past + tokens - 1 of k_cache and v_cache [context, kv_heads, head_dim]
  */
 export const ropeKv = defineKernel({
   name: 'rope-kv',

@@ -16,6 +16,8 @@ const GATED = { ...PLAIN, gate: 'read' } as const;
 /**
  * y = a + factor * b, row by row: output of the routed experts and of the shared one. The factor is the sigmoid of a
  * token's gate (`scale` is then unused), or `scale` for all tokens, as in a residual addition.
+ *
+ * a and b [tokens, cols], gate [tokens] f32 -> y [tokens, cols]; cols is a multiple of 4
  */
 export const addShared = defineKernel({
   name: 'add-shared',

@@ -12,6 +12,8 @@ export interface EmbeddingSize {
 /**
  * y[t, :] = multiplier * table[ids[t], :], zeros for ids outside the vocabulary. The table may be a part of it: `rows` rows
  * from `first` on; tokens of other rows are then unchanged. Bound by memory: there is no choice to tune.
+ *
+ * ids [tokens] u32, table [rows, cols] in any weight format -> y [tokens, cols]
  */
 export const embedding = defineKernel({
   name: 'embedding',

@@ -9,7 +9,11 @@ export interface GluActivationSize {
   readonly width: number; // a multiple of 4
 }
 
-/** y = act(gate) * up (GLU variants, Shazeer 2020), for a projection with both halves, gate first. `act`: a code of ACTIVATIONS. */
+/**
+ * y = act(gate) * up (GLU variants, Shazeer 2020), for a projection with both halves, gate first. `act`: a code of ACTIVATIONS.
+ *
+ * gate_up [rows, 2 * width] -> y [rows, width]; width is a multiple of 4
+ */
 export const gluActivation = defineKernel({
   name: 'glu-activation',
   bindings: { gate_up: 'read', y: 'write' },

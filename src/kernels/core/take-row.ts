@@ -7,7 +7,11 @@ export interface TakeRowSize {
   readonly cols: number; // a multiple of 4
 }
 
-/** y = x[row, :]: the position of a chunk whose logits are needed. */
+/**
+ * y = x[row, :]: the position of a chunk whose logits are needed.
+ *
+ * x [rows, cols] -> y [cols]; cols is a multiple of 4
+ */
 export const takeRow = defineKernel({
   name: 'take-row',
   bindings: { x: 'read', y: 'write' },

@@ -12,7 +12,11 @@ export interface ExpertCombineSize {
 const PLAIN = { out: 'read', weights: 'read', y: 'write' } as const;
 const SORTED = { ...PLAIN, place: 'read' } as const;
 
-/** y[t, :] = sum over ranks of weights * out, in rank order. `sorted`: rows are in the order of sparse-dispatch. */
+/**
+ * y[t, :] = sum over ranks of weights * out, in rank order. `sorted`: rows are in the order of sparse-dispatch.
+ *
+ * out [rows, hidden] f32, weights [tokens, top_k] f32, place [tokens * top_k] u32 -> y [tokens, hidden]
+ */
 export const expertCombine = defineKernel({
   name: 'expert-combine',
   bindings: SORTED,

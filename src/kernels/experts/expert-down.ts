@@ -29,6 +29,8 @@ const ROWS = 8; // per workgroup
  * The second half of the chosen experts for few tokens, with the weighted sum over them. For one pool only: with four it
  * would bind nine storage buffers; `expertDownPairs` and `expertCombine` then give the same bits.
  *
+ * h [tokens * top_k, width] f32, ids and weights [tokens, top_k] -> y [tokens, hidden]
+ *
  * Lower bound: bytes of the matrix, once per pair: width * hidden * (4, 2, 1.0625 or 0.5625).
  */
 export const expertDown = defineKernel({
@@ -63,7 +65,11 @@ export const expertDown = defineKernel({
   },
 });
 
-/** As `expertDown` without the sum over experts: one f32 row per pair, for `expertCombine`. */
+/**
+ * As `expertDown` without the sum over experts: one f32 row per pair, for `expertCombine`.
+ *
+ * h [pairs, width] f32, ids [pairs] u32 -> out [pairs, hidden] f32; 0 for absent experts
+ */
 export const expertDownPairs = defineKernel({
   name: 'expert-down-pairs',
   bindings: { ...PAIRS_OWN, pool0: 'read' },

@@ -20,6 +20,8 @@ const ROWS = 4; // of both matrices, per workgroup
 /**
  * The first half of the chosen experts for few tokens: h[pair, :] = act(gate x) * (up x).
  *
+ * x [tokens, hidden], ids [tokens, top_k] u32 -> h [tokens * top_k, width] f32; 0 for absent experts
+ *
  * Lower bound: bytes of both matrices, once per pair: 2 * width * hidden * (4, 2, 1.0625 or 0.5625).
  */
 export const expertGateUp = defineKernel({

@@ -20,6 +20,8 @@ const DOWN = { h: 'read', tiles: 'read', table: 'read', out: 'write' } as const;
 /**
  * The first half of the experts for many tokens: tiles of pairs of one expert; rows of h in sorted order.
  *
+ * x [tokens, hidden], tiles of sparse-dispatch -> h [places, width] f32; rows of absent experts are unchanged
+ *
  * Lower bound: 4 * pairs * width * hidden operations. An expert's matrices are read once per `tileRows` of its pairs.
  */
 export const expertGateUpTiled = defineKernel({
@@ -56,6 +58,8 @@ export const expertGateUpTiled = defineKernel({
 
 /**
  * The second half of the experts for many tokens: f32 rows in sorted order, for `expertCombine`.
+ *
+ * h [places, width] f32, tiles of sparse-dispatch -> out [places, hidden] f32; rows of absent experts are unchanged
  *
  * Lower bound: 2 * pairs * width * hidden operations.
  */

@@ -26,7 +26,11 @@ export function tilesWords(size: SparseDispatchSize, tileRows: number): number {
   return maxTiles(size, tileRows) * (TILE_HEADER_WORDS + tileRows);
 }
 
-/** Sorts the pairs of a step by expert and divides them into tiles; the shader's header has the layout of the outputs. */
+/**
+ * Sorts the pairs of a step by expert and divides them into tiles.
+ *
+ * ids [pairs] u32 -> counts [experts], offsets [experts + 1], sorted [pairs], place [pairs], tiles, args [3], all u32
+ */
 export const sparseDispatch = defineKernel({
   name: 'sparse-dispatch',
   bindings: {

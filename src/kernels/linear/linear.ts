@@ -144,6 +144,8 @@ export function linearVariants(
 /**
  * y = multiplier * (x W^T + bias) for few rows.
  *
+ * x [rows, cols], w [outs, cols] in any weight format, bias [outs] f32 -> y [rows, outs]; cols is a multiple of the unit
+ *
  * Teams of 32 lanes read rows of weights in whole cache lines, for GPUs. Independent lanes, for software adapters, need no
  * barriers and use each read of x for 8 or 32 outputs.
  *

@@ -10,6 +10,8 @@ export interface AddRmsNormSize {
 /**
  * The end of one branch and the start of the next: sum = x + scale * branch, y = rmsNorm(sum) * gain. Only y has the
  * type of activations: the residual stream is f32, because it may exceed 65504, the largest f16.
+ *
+ * x and branch [rows, cols] f32, gain [cols] f32 -> sum [rows, cols] f32, y [rows, cols]
  */
 export const addRmsNorm = defineKernel({
   name: 'add-rms-norm',

@@ -7,7 +7,11 @@ export interface RmsNormSize {
   readonly rows: number;
 }
 
-/** y[r, c] = x[r, c] * gain[c] / rms(x[r, :]) (Zhang and Sennrich 2019). x is the residual stream, always f32. */
+/**
+ * y[r, c] = x[r, c] * gain[c] / rms(x[r, :]) (Zhang and Sennrich 2019). x is the residual stream, always f32.
+ *
+ * x [rows, cols] f32, gain [cols] f32 -> y [rows, cols]
+ */
 export const rmsNorm = defineKernel({
   name: 'rms-norm',
   bindings: { x: 'read', gain: 'read', y: 'write' },

@@ -88,7 +88,11 @@ function partsOf({ form, ...names }: GateVariant): Part[] {
   ];
 }
 
-/** Selects the top-k experts of each token from router logits and computes their weights, by the stages of a rule. */
+/**
+ * Selects the top-k experts of each token from router logits and computes their weights, by the stages of a rule.
+ *
+ * logits [tokens, experts] f32, bias [experts] f32 -> ids [tokens, top_k] u32, weights [tokens, top_k] f32
+ */
 export const gate = defineKernel({
   name: 'gate',
   bindings: { logits: 'read', bias: 'read', ids: 'write', weights: 'write' },

@@ -5,7 +5,11 @@ import { cross, defineKernel } from '../kernel.ts';
 /** The id of no expert. */
 export const NO_EXPERT = 0xffffffff;
 
-/** Skips experts with a weight below `bound`, in place; opt-in. */
+/**
+ * Skips experts with a weight below `bound`, in place; opt-in.
+ *
+ * ids [pairs] u32, weights [pairs] f32, both in place
+ */
 export const skipLight = defineKernel({
   name: 'skip-light',
   bindings: { ids: 'write', weights: 'write' },

@@ -7,7 +7,11 @@ export function seenWords(vocab: number): number {
   return Math.ceil(vocab / 32);
 }
 
-/** Repetition penalty of the tokens seen so far, in place. A penalty of 1 has no effect: skip the dispatch. */
+/**
+ * Repetition penalty of the tokens seen so far, in place. A penalty of 1 has no effect: skip the dispatch.
+ *
+ * seen [ceil(vocab / 32)] u32, logits [vocab] f32 in place: x > 0 ? x / penalty : x * penalty
+ */
 export const logitsPenalty = defineKernel({
   name: 'logits-penalty',
   bindings: { seen: 'read', logits: 'write' },

@@ -26,7 +26,11 @@ export interface SampleSize {
   readonly vocab: number;
 }
 
-/** Largest logit and sums of exponentials of each block: step 1 of 3 from logits to a record. */
+/**
+ * Largest logit and sums of exponentials of each block: step 1 of 3 from logits to a record.
+ *
+ * logits [vocab] f32 -> found [blocks] of BLOCK_WORDS words
+ */
 export const sampleBlocksKernel = defineKernel({
   name: 'sample-blocks',
   bindings: { logits: 'read', found: 'write' },
@@ -38,7 +42,11 @@ export const sampleBlocksKernel = defineKernel({
   grid: ({ vocab }: SampleSize, { wg }) => foldGrid(Math.ceil(sampleBlocks(vocab) / wg)),
 });
 
-/** Order of the best blocks, and the record's head, which suffices for greedy decoding: step 2 of 3. */
+/**
+ * Order of the best blocks, and the record's head, which suffices for greedy decoding: step 2 of 3.
+ *
+ * found [blocks] -> ranked [min(candidates, blocks)] u32, and the head of record (sample-record.ts)
+ */
 export const sampleRank = defineKernel({
   name: 'sample-rank',
   bindings: { found: 'read', ranked: 'write', record: 'write' },
@@ -55,7 +63,11 @@ export const sampleRank = defineKernel({
   grid: ({ vocab }: SampleSize, { wg }) => foldGrid(Math.ceil(sampleBlocks(vocab) / wg)),
 });
 
-/** The record's candidates in order: step 3 of 3. */
+/**
+ * The record's candidates in order: step 3 of 3.
+ *
+ * logits [vocab] f32, found [blocks], ranked -> candidates of record (sample-record.ts)
+ */
 export const samplePick = defineKernel({
   name: 'sample-pick',
   bindings: { logits: 'read', found: 'read', ranked: 'read', record: 'write' },
