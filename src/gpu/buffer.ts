@@ -36,6 +36,7 @@ export class Buffer {
     this.kind = kind;
   }
 
+  /** Destroys the buffer. Further calls have no effect. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;

@@ -144,6 +144,7 @@ export class Gpu {
     return new Gpu(device, device.adapterInfo, { wanted, isAdopted: true });
   }
 
+  /** Whether the device was lost or failed. */
   get isLost(): boolean {
     return this.#failure !== undefined;
   }
@@ -237,6 +238,7 @@ export class Gpu {
     );
   }
 
+  /** Queues a write to a buffer; offset and size are multiples of 4 bytes. */
   write(buffer: Buffer, offsetBytes: number, bytes: ArrayBufferView<ArrayBuffer>): void {
     this.assertUsable();
     this.device.queue.writeBuffer(

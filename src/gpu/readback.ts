@@ -43,6 +43,7 @@ export class ReadbackRing {
     return { copy, read };
   }
 
+  /** Destroys the staging buffers. */
   dispose(): void {
     for (const buffer of this.#all) buffer.dispose();
   }

@@ -100,6 +100,7 @@ export class ParamsArena {
     writeParams(this.#words, index * PARAMS_ALIGNMENT, params, values);
   }
 
+  /** Uploads the values of all slots. */
   flush(): void {
     this.#gpu.write(this.buffer, 0, this.#words);
   }

@@ -23,6 +23,7 @@ export class GraphBuilder {
   readonly #replaced: Tensor[] = []; // states with parity
   #isNeeded: ((step: Step) => boolean) | undefined;
 
+  /** Creates a tensor of the graph; states are identified by name. */
   tensor(name: string, shape: TensorShape): Tensor {
     const tensor = makeTensor(name, shape);
     this.#tensors.push(tensor);

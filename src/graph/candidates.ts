@@ -80,10 +80,12 @@ export class Refusals {
     this.#reasons.set(`${choice}: ${candidate}`, { kernel: `${candidate} for ${choice}`, reason });
   }
 
+  /** All rejections, for reports. */
   get list(): readonly { readonly kernel: string; readonly reason: string }[] {
     return [...this.#reasons.values()];
   }
 
+  /** Whether a pipeline was rejected. */
   hasPipeline(key: string): boolean {
     return this.#reasons.has(key);
   }

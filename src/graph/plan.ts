@@ -308,6 +308,7 @@ export class Plan<G extends Graph = Graph> {
     return buffer && slice(buffer);
   }
 
+  /** Destroys the plan's buffers. */
   dispose(): void {
     for (const buffer of this.#buffers) buffer.dispose();
     this.#arena.buffer.dispose();

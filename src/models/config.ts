@@ -95,6 +95,7 @@ export class ConfigReader {
     return this.#number(keys, fallback, 'a number', isF32);
   }
 
+  /** True or false. */
   boolean(keys: readonly string[], fallback?: boolean): boolean {
     const found = this.#find(keys);
     if (!found && fallback !== undefined) return fallback;
@@ -102,6 +103,7 @@ export class ConfigReader {
     return found.value;
   }
 
+  /** A string. */
   text(keys: readonly string[], fallback?: string): string {
     const found = this.#find(keys);
     if (!found && fallback !== undefined) return fallback;

@@ -45,7 +45,7 @@ export interface WeightFormat {
   /** The planes of a [rows, cols] matrix. `cols` is a multiple of `block`, unless the format is f32. */
   planes(rows: number, cols: number): readonly Plane[];
   readonly wgsl: FormatShaders;
-  /** What the names of its WebAssembly kernels end with (simd/ has their sources). Without them its references run. */
+  /** Suffix of the names of its WebAssembly kernels, whose sources are in `simd/`. Default: none; the references run. */
   readonly simd?: string;
   /** The specification: decodes bytes to [rows, cols] values. May return a view of `bytes`. */
   decode(bytes: Uint8Array<ArrayBuffer>, rows: number, cols: number): Float32Array<ArrayBuffer>;
