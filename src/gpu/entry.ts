@@ -13,7 +13,7 @@ export async function findGpuEntry(): Promise<GpuEntry> {
   if (isSecureContext === false) {
     throw new AtomoeError(
       'no-webgpu',
-      `browsers give WebGPU to secure pages only, and ${location?.origin ?? 'this page'} is not one; wanted https:// ` +
+      `WebGPU requires a secure page, and ${location?.origin ?? 'this page'} is not one; wanted https:// ` +
         "or localhost; serve the page there, or use device: 'cpu'",
     );
   }

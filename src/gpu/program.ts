@@ -75,7 +75,7 @@ export function render(part: Part, values: Readonly<Record<string, boolean | num
   strings.push(rest);
   const filled = names.map((name) => {
     const value = values[name];
-    invariant(value !== undefined, () => `${part.name} has a mark \${${name}} that nothing fills`);
+    invariant(value !== undefined, () => `${part.name} has a mark \${${name}} without a value`);
     return value;
   });
   const template = Object.assign([...strings], { raw: strings });
