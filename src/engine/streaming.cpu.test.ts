@@ -91,6 +91,24 @@ describe('memory', () => {
     engine.dispose();
   });
 
+  test.each(TRAINED_MODELS)('%s over many memories has the bits of one', async (name) => {
+    const model = await modelInMemory(`demo/public/models/${name}`);
+    const { ids } = (await readGolden<TrainedGolden>(model)).perplexity;
+    const logits = async (bounds: { memoryBytes?: number }) => {
+      const engine = await LocalEngine.open({ device: 'cpu', threads: 1, bounds });
+      await engine.load(model);
+      const values = [
+        await engine.logits(ids.slice(0, 40)),
+        await engine.logits(ids.slice(0, 8), 'one-by-one'),
+      ];
+      engine.dispose();
+      return values;
+    };
+    const one = await logits({});
+    for (const [index, values] of (await logits({ memoryBytes: 300_000 })).entries())
+      expect(firstDifference(values, one[index]!)).toBe('equal');
+  });
+
   test('sessions give their memory back', async () => {
     const engine = await LocalEngine.open({ device: 'cpu' });
     await engine.load(await folder);

@@ -16,6 +16,8 @@ export const MAX_BUFFER_BYTES = 2 ** 29;
 export interface Bounds {
   readonly matrixBindingBytes?: number;
   readonly mostMultiplyAdds?: number;
+  /** Bytes of dense weights in the first WebAssembly memory, and of experts that share one. */
+  readonly memoryBytes?: number;
 }
 
 /** Maximum size in bytes of a matrix binding on a device. */

@@ -18,6 +18,8 @@ export interface SimdStoreOptions {
   readonly slots?: SlotCounts; // default: one for each unit
   /** All layers share the slots of one: for what holds one layer at a time. */
   readonly isShared?: boolean;
+  /** Bytes up to which layers share a memory; default 1 GiB. */
+  readonly memoryBytes?: number | undefined;
   /** Called once, when the memories are given up. */
   readonly onDispose?: () => void;
 }
@@ -27,7 +29,12 @@ export interface SimdStoreOptions {
  *
  * @throws {AtomoeError} limit-too-small - a layer's slots are more than one memory holds
  */
-export function planMemories(shape: RecordShape, { places, reserved }: SlotCounts, layers: number): PoolPlan {
+export function planMemories(
+  shape: RecordShape,
+  { places, reserved }: SlotCounts,
+  layers: number,
+  wantedBytes = WANTED_MEMORY_BYTES,
+): PoolPlan {
   const { recordBytes } = shape;
   const ofLayer = (places + reserved) * recordBytes;
   if (ofLayer > MOST_MEMORY_BYTES) {
@@ -37,7 +44,7 @@ export function planMemories(shape: RecordShape, { places, reserved }: SlotCount
         'quantize, or choose a smaller memoryBudget',
     );
   }
-  const most = Math.floor((WANTED_MEMORY_BYTES - reserved * recordBytes) / (places * recordBytes));
+  const most = Math.floor((wantedBytes - reserved * recordBytes) / (places * recordBytes));
   const layersPerGroup = Math.max(1, Math.min(layers, most));
   const poolSlots = Array.from(
     { length: Math.ceil(layers / layersPerGroup) },
@@ -73,11 +80,11 @@ export class SimdStore implements SlotStore {
   constructor(
     module: SimdModule,
     shape: RecordShape,
-    { slots, isShared = false, onDispose = () => {} }: SimdStoreOptions = {},
+    { slots, isShared = false, memoryBytes, onDispose = () => {} }: SimdStoreOptions = {},
   ) {
     const { layers, unitsPerLayer, recordBytes } = shape;
     const counts = slots ?? { places: unitsPerLayer, reserved: 0 };
-    this.plan = planMemories(shape, counts, isShared ? 1 : layers);
+    this.plan = planMemories(shape, counts, isShared ? 1 : layers, memoryBytes);
     this.recordBytes = recordBytes;
     this.layers = layers;
     this.unitsPerLayer = unitsPerLayer;

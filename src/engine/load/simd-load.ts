@@ -16,10 +16,13 @@ export class DenseWeights {
   readonly #module: SimdModule;
   readonly #memories: SimdMemory[];
   readonly #weights = new Map<string, SimdWeight>();
+  readonly #mostBytes: number;
   #mainBytes = 0;
 
-  constructor(module: SimdModule) {
+  /** @param mostBytes - of weights in the first memory */
+  constructor(module: SimdModule, mostBytes = MOST_WEIGHT_BYTES) {
     this.#module = module;
+    this.#mostBytes = mostBytes;
     this.main = new SimdMemory(module);
     this.#memories = [this.main];
   }
@@ -58,12 +61,12 @@ export class DenseWeights {
   }
 
   #withRoom(sizeBytes: number): SimdMemory {
-    if (this.#mainBytes + sizeBytes <= MOST_WEIGHT_BYTES) {
+    if (this.#mainBytes + sizeBytes <= this.#mostBytes) {
       this.#mainBytes += sizeBytes;
       return this.main;
     }
     const last = this.#memories.at(-1);
-    if (last && last !== this.main && last.sizeBytes + sizeBytes <= MOST_MEMORY_BYTES) return last;
+    if (last && last !== this.main && last.sizeBytes + sizeBytes <= 2 * this.#mostBytes) return last;
     const memory = new SimdMemory(this.#module);
     this.#memories.push(memory);
     return memory;

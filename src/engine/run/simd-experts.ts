@@ -24,6 +24,7 @@ export interface SimdDeviceOptions {
   /** Bytes of everything but experts. */
   readonly otherBytes: () => number;
   readonly routes: readonly RouteOutputs[]; // [bank], of the graph for single tokens
+  readonly memoryBytes?: number | undefined; // for tests: experts that share a memory
 }
 
 /** Holds experts in WebAssembly memories, within a budget. */
@@ -55,6 +56,7 @@ export class SimdDevice implements ExpertDevice<SimdStore, SimdSteps> {
     }
     const store = new SimdStore(this.#options.module, shape, {
       slots: counts,
+      memoryBytes: this.#options.memoryBytes,
       ...(isShared === undefined ? {} : { isShared }),
       onDispose: () => this.#open.delete(store),
     });

@@ -4,6 +4,7 @@ import { buildGraph } from '../../blocks/family.ts';
 import { tensorSizeBytes } from '../../graph/liveness.ts';
 import { recordOf, type ModelGraph, type Step } from '../../graph/node.ts';
 import { markSeen, NOT_FINITE, parseRecord, SEEN } from '../../graph/ops/sample.ts';
+import type { Bounds } from '../../graph/weight-parts.ts';
 import { nextOf, type Tensor, type Weight } from '../../graph/tensor.ts';
 import { SimdExecutor, type SimdResources } from '../../simd/executor.ts';
 import type { Address } from '../../simd/kernels.ts';
@@ -104,6 +105,7 @@ export interface SimdLoadOptions {
   readonly budgetBytes: number;
   readonly int8: boolean; // lossy: activations of 8 bits for quantised weights
   readonly testing: StreamTesting;
+  readonly bounds?: Bounds | undefined; // for tests
 }
 
 interface Parts {
@@ -148,13 +150,13 @@ export class SimdRunner implements Runner {
 
   /** @throws {AtomoeError} bad-file; non-finite; out-of-memory; network and the like */
   static async open(drafted: Drafted, options: SimdLoadOptions): Promise<SimdRunner> {
-    const { module, onProgress, slots, budgetBytes, int8 } = options;
+    const { module, onProgress, slots, budgetBytes, int8, bounds: { memoryBytes } = {} } = options;
     const { context, decode, experts } = drafted;
     const advance = downloadProgress(drafted, options);
-    const dense = new DenseWeights(module);
+    const dense = new DenseWeights(module, memoryBytes);
     await dense.read(decode, context, advance);
     const otherBytes = () => dense.sizeBytes;
-    const device = new SimdDevice({ module, budgetBytes, otherBytes, routes: decode.routes });
+    const device = new SimdDevice({ module, budgetBytes, otherBytes, routes: decode.routes, memoryBytes });
     const memory = experts && slots && (await ExpertMemory.open(device, drafted, { ...options, slots }));
     try {
       if (memory && !memory.slots.streams) await memory.loadAll(advance, context.signal);
