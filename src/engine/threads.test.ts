@@ -56,3 +56,31 @@ test('an engine ends its threads', async () => {
   engine.dispose();
   await vi.waitFor(() => expect(ended).toHaveBeenCalledTimes(2));
 });
+
+test('where the system refuses a shared memory, one thread does the work', async () => {
+  const { Memory } = WebAssembly;
+  const refused = vi.spyOn(WebAssembly, 'Memory').mockImplementation(function (
+    descriptor: WebAssembly.MemoryDescriptor,
+  ) {
+    if (descriptor.shared) throw new RangeError('could not allocate memory');
+    return new Memory(descriptor);
+  });
+  const { engine, ids } = await open('fable-moe-12m', { threads: 2 });
+  expect(engine.adapter.name).toMatch(/^WebAssembly SIMD \((plain|relaxed)\)$/);
+  expect((await forced(engine.runner, ids, PROMPT_TOKENS)).every(Number.isFinite)).toBe(true);
+  engine.dispose();
+  refused.mockRestore();
+});
+
+test('where the system refuses any memory, the error is typed, and the engine can be used again', async () => {
+  const engine = await LocalEngine.open({ device: 'cpu', threads: 1 });
+  const folder = await modelInMemory('demo/public/models/fable-moe-12m');
+  const refused = vi.spyOn(WebAssembly, 'Memory').mockImplementation(function () {
+    throw new RangeError('could not allocate memory');
+  });
+  await expect(engine.load(folder)).rejects.toMatchObject({ code: 'out-of-memory' });
+  refused.mockRestore();
+  await engine.load(folder);
+  expect(engine.model).toBeDefined();
+  engine.dispose();
+});

@@ -4,7 +4,8 @@ import type { Address, SimdKernels } from './kernels.ts';
 import type { ThreadPool } from './thread-pool.ts';
 
 const PAGE_BYTES = 2 ** 16;
-const MOST_PAGES = 2 ** 16; // 4 GiB, what addresses of 32 bits reach
+/** Largest size of a memory in pages of 64 KiB: 4 GiB, what addresses of 32 bits reach. */
+export const MAX_PAGES = 2 ** 16;
 
 /** The kernels' own tables are below this. */
 const FIRST_BYTE = PAGE_BYTES;
@@ -13,7 +14,7 @@ const FIRST_BYTE = PAGE_BYTES;
 const ALIGNMENT = 64;
 
 /** Bytes that one memory can hold. */
-export const MOST_MEMORY_BYTES = MOST_PAGES * PAGE_BYTES - FIRST_BYTE - PAGE_BYTES;
+export const MOST_MEMORY_BYTES = MAX_PAGES * PAGE_BYTES - FIRST_BYTE - PAGE_BYTES;
 
 /** A module of the kernels, and which build it is. */
 export interface SimdModule {
@@ -45,12 +46,21 @@ export class SimdMemory {
   #free: Block[] = []; // by address, none beside another
   #views: Views | undefined;
 
-  /** @param module - of the kernels; reserves nothing yet */
+  /** @throws {AtomoeError} out-of-memory */
   constructor({ module, threads }: SimdModule) {
     this.threads = threads;
-    this.#memory = threads
-      ? new WebAssembly.Memory({ initial: 1, maximum: MOST_PAGES, shared: true })
-      : new WebAssembly.Memory({ initial: 1 });
+    try {
+      this.#memory = threads
+        ? new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true })
+        : new WebAssembly.Memory({ initial: 1 });
+    } catch (cause) {
+      throw new AtomoeError(
+        'out-of-memory',
+        'the system refuses another WebAssembly memory; wanted one for weights or experts; close other pages, or choose a ' +
+          'smaller model',
+        { cause },
+      );
+    }
     const { exports } = new WebAssembly.Instance(module, { env: { memory: this.#memory } });
     this.kernels = exports as unknown as SimdKernels;
     this.#kernelNumbers = new Map(Object.keys(exports).map((name, index) => [name, index]));
@@ -132,7 +142,7 @@ export class SimdMemory {
     if (missing <= 0) return;
     const pages = Math.ceil(missing / PAGE_BYTES);
     try {
-      if (endBytes > MOST_PAGES * PAGE_BYTES) throw new RangeError('more than 4 GiB');
+      if (endBytes > MAX_PAGES * PAGE_BYTES) throw new RangeError('more than 4 GiB');
       this.#memory.grow(pages);
     } catch (cause) {
       throw new AtomoeError(

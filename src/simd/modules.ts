@@ -1,5 +1,5 @@
 /** The built kernels: which build suits this machine, and where its bytes come from. */
-import type { SimdBuild, SimdModule } from './memory.ts';
+import { MAX_PAGES, type SimdBuild, type SimdModule } from './memory.ts';
 import { ThreadPool, type Thread } from './thread-pool.ts';
 
 /** Why there are no kernels here, and what would help: for people. */
@@ -62,7 +62,15 @@ function canShare(): boolean {
     crossOriginIsolated?: boolean;
     document?: unknown;
   };
-  return typeof SharedArrayBuffer !== 'undefined' && crossOriginIsolated !== false && document === undefined;
+  if (typeof SharedArrayBuffer === 'undefined' || crossOriginIsolated === false || document !== undefined)
+    return false;
+  try {
+    // Reserves addresses up to its maximum, which small machines refuse.
+    new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function compile(source: KernelSource, kind: '' | '-threads'): Promise<SimdModule | NoKernels> {
