@@ -87,6 +87,7 @@ function mislead(layer: number, guessed: Uint32Array, count: number): void {
 beforeAll(async () => {
   [load = 0] = loadavg();
   engine = await LocalEngine.open({
+    device: 'gpu',
     gpu: dawn,
     tuning: 'off',
     streamTesting: {
