@@ -7,7 +7,7 @@ const NOTHING = 'Nothing loaded yet.';
 const KINDS = [
   ['expertsBytes', 'experts', 'experts'],
   ['weightsBytes', 'weights', 'other weights'],
-  ['kvCacheBytes', 'cache', 'what was said (KV cache)'],
+  ['kvCacheBytes', 'cache', 'conversation (KV cache)'],
   ['activationsBytes', 'activations', 'work in progress'],
   ['stagingBytes', 'staging', 'on its way'],
 ] as const;
