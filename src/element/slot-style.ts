@@ -13,7 +13,7 @@ export const slotSheet = lazyStyleSheet(`
 canvas { display: block; max-width: 100%; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.2em 1.1em; margin: 0.6em 0 0; padding: 0; list-style: none; }
 .legend li { display: flex; align-items: center; gap: 0.45em; }
-.swatch { box-sizing: border-box; width: 0.7em; height: 1em; forced-color-adjust: none; background: var(--_absent); }
+.swatch { box-sizing: border-box; width: 0.7em; height: 1em; box-shadow: 0 0 0 1px currentColor; forced-color-adjust: none; background: var(--_absent); }
 :host {
   --_absent: var(--atomoe-expert-cold, light-dark(#e9e3d8, #2b2721));
   --_resident: var(--atomoe-slot-resident, light-dark(#d9541a, #ffb84d));
