@@ -19,7 +19,7 @@ export interface Kept {
 
 export async function readKept(): Promise<Kept> {
   const [models, { usageBytes, quotaBytes }] = [await listModels(), await estimateStorage()];
-  const isPersistent = (await navigator.storage.persisted?.()) ?? false;
+  const isPersistent = (await navigator.storage?.persisted?.()) ?? false;
   return { models, usageBytes, quotaBytes, isPersistent };
 }
 

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { GenerateEvent, LoadProgress, ModelFiles } from '../engine/api.ts';
 import { FakeEngine, type FakeScript } from '../element/fake-engine.ts';
@@ -45,6 +46,36 @@ function gate() {
   const passed = new Promise<void>((resolve) => (release = resolve));
   return { passed, release };
 }
+
+describe('the entry', () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  test('answers what came before the engine was there, once', async () => {
+    const sent: ToClient[] = [];
+    const scope = Object.assign(new EventTarget(), {
+      postMessage: (message: ToClient) => sent.push(message),
+      close: () => {},
+    });
+    vi.stubGlobal('WorkerGlobalScope', EventTarget);
+    vi.stubGlobal('self', scope);
+    await import('./worker.ts');
+    const say = (data: object) => scope.dispatchEvent(new MessageEvent('message', { data }));
+    say({ kind: 'open', options: { device: 'reference' }, id: 0 });
+    await vi.waitFor(() => expect(sent).toHaveLength(2), { timeout: 20_000 });
+    say({ kind: 'dispose' });
+    expect(sent).toMatchObject([
+      { kind: 'alive' },
+      { kind: 'result', id: 0, result: { kind: 'opened' } },
+      { kind: 'disposed' },
+    ]);
+  });
+
+  test('holds nothing that a later chunk could import, since WebKit would evaluate it again', async () => {
+    const source = await readFile(new URL('./worker.ts', import.meta.url), 'utf8');
+    expect(source.match(/^import (?!type ).*$/gm) ?? []).toEqual([]);
+    expect(source).toContain("await import('./serve.ts')");
+  });
+});
 
 describe('calls', () => {
   test('plan, load, memory and the adapter are those of the hosted engine', async () => {

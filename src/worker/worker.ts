@@ -1,29 +1,22 @@
-/** The worker's entry: the real engine served over `self`. Imported anywhere else, it does nothing. */
-import { createEngine } from '../engine/index.ts';
-import { hostEngine } from './host.ts';
-import type { PortLike } from './protocol.ts';
-import { servedAsThread, startThreads } from './threads.ts';
+/**
+ * The worker's entry: the real engine served over `self`. Imported anywhere else, it does nothing.
+ *
+ * It only imports. A bundler lets its later chunks import what they share from the entry, and WebKit evaluates a
+ * worker's entry once more when a chunk imports it: a second engine would answer for the first.
+ */
+import type { Scope } from './serve.ts';
 
-if ('WorkerGlobalScope' in globalThis) serve(self as unknown as Scope);
+if ('WorkerGlobalScope' in globalThis) {
+  start(self as unknown as Scope).catch((error: unknown) => reportError(error)); // a page hears of no rejection
+}
 
-type Scope = PortLike & { readonly name?: string; close(): void };
-
-function serve(scope: Scope): void {
-  if (servedAsThread(scope)) return;
-  hostEngine(
-    scope,
-    (options) => createEngine({ ...options, startThreads }),
-    () => scope.close(),
-  );
-  scope.postMessage({ kind: 'alive' }); // the script was found and runs (see start.ts)
-  // Held for life: when the page gets this lock, the worker is gone (see open.ts).
-  scope.addEventListener('message', (event: MessageEvent<{ kind: string; name?: string }>) => {
-    const { kind, name } = event.data;
-    if (kind !== 'hold' || name === undefined) return;
-    const held = navigator.locks.request(name, () => {
-      scope.postMessage({ kind: 'holding' });
-      return new Promise(() => {});
-    });
-    held.catch(() => {}); // a sandboxed frame has no locks
-  });
+async function start(scope: Scope): Promise<void> {
+  const early: MessageEvent[] = []; // a page with a worker of its own does not wait until this one listens
+  const hear = (event: Event): void => void early.push(event as MessageEvent);
+  scope.addEventListener('message', hear);
+  const { serve } = await import('./serve.ts');
+  scope.removeEventListener('message', hear);
+  serve(scope);
+  for (const { data, ports } of early)
+    scope.dispatchEvent(new MessageEvent('message', { data, ports: [...ports] }));
 }

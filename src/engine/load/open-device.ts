@@ -7,7 +7,7 @@ import type { Thread } from '../../simd/thread-pool.ts';
 import type { AdapterReport, LoadOptions } from '../api.ts';
 import type { EngineOptions } from '../engine.ts';
 import type { Runner } from '../run/runner.ts';
-import { textOf } from '../failures.ts';
+import { typedError } from '../failures.ts';
 import { CPU_ADAPTER, reportOf, simdAdapter } from './adapter-report.ts';
 import { indexedDbTuning } from './tuning-store.ts';
 import { openGpuRunner, type GpuLoadOptions } from './gpu-load.ts';
@@ -52,7 +52,7 @@ async function fasterDevice(options: EngineOptions): Promise<Device> {
   const kernels = cpu.status === 'fulfilled' ? cpu.value : undefined;
   if (adapter.status === 'rejected') {
     if (!kernels) throw adapter.reason;
-    return { why: textOf(adapter.reason), ...onCpu(await kernelsOf(options)) };
+    return { why: typedError(adapter.reason).message, ...onCpu(await kernelsOf(options)) };
   }
   const facts = adapter.value;
   if (!kernels || 'reason' in kernels) {
