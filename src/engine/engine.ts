@@ -269,6 +269,11 @@ export class LocalEngine implements Engine {
     return this.#assertLoaded().tokenizer;
   }
 
+  /** Settles after `dispose` when the files are closed and what was read is written to the disk cache. */
+  get closed(): Promise<void> {
+    return this.#closed;
+  }
+
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;

@@ -30,8 +30,11 @@ interface Call {
 /** Opening may fail; the first reply is where that can be said. */
 type OpenedSession = { readonly session: Session } | { readonly refusal: unknown };
 
+/** `closed` settles when a disposed engine has written to the disk what it read. */
+type HostedEngine = Engine & { readonly closed?: Promise<void> };
+
 /** Opens an engine in the worker. */
-type OpenEngine = (options: OpenOptions & { readonly kernels: KernelSource }) => Promise<Engine>;
+type OpenEngine = (options: OpenOptions & { readonly kernels: KernelSource }) => Promise<HostedEngine>;
 
 type WithId<T> = T & { readonly id: number };
 
@@ -57,7 +60,7 @@ class EngineHost {
   readonly #calls = new Map<number, Call>();
   readonly #sessions = new Map<number, OpenedSession>();
   readonly #files: RemoteFiles;
-  #engine: Engine | undefined;
+  #engine: HostedEngine | undefined;
   #isDisposed = false;
 
   constructor(post: (message: ToClient) => void, openEngine: OpenEngine, onDispose: () => void) {
@@ -93,7 +96,7 @@ class EngineHost {
         this.#session(message.session)?.dispose();
         return void this.#sessions.delete(message.session);
       case 'dispose':
-        return this.#dispose();
+        return void this.#dispose();
       case 'file-opened':
       case 'file-bytes':
       case 'file-failed':
@@ -244,10 +247,11 @@ class EngineHost {
     call.window.release();
   }
 
-  #dispose(): void {
+  async #dispose(): Promise<void> {
     this.#isDisposed = true;
     for (const id of this.#calls.keys()) this.#abort(id, true);
     this.#engine?.dispose();
+    await this.#engine?.closed?.catch(() => {}); // the page ends the worker when it hears that it is done
     this.#post({ kind: 'disposed' });
     this.#onDispose();
   }

@@ -63,6 +63,7 @@ describe('the entry', () => {
     say({ kind: 'open', options: { device: 'reference' }, id: 0 });
     await vi.waitFor(() => expect(sent).toHaveLength(2), { timeout: 20_000 });
     say({ kind: 'dispose' });
+    await vi.waitFor(() => expect(sent).toHaveLength(3));
     expect(sent).toMatchObject([
       { kind: 'alive' },
       { kind: 'result', id: 0, result: { kind: 'opened' } },
@@ -450,6 +451,18 @@ describe('the end', () => {
     await vi.waitFor(() => expect(closed()).toBe(1));
     expect(fake.isDisposed).toBe(true);
     expect(hostDisposed()).toBe(1);
+  });
+
+  test('the worker ends only when the disposed engine has written what it read', async () => {
+    const { engine, fake, closed, received } = await connect();
+    const { passed, release } = gate();
+    Object.assign(fake, { closed: passed });
+    engine.dispose();
+    await settle();
+    expect([fake.isDisposed, closed()]).toEqual([true, 0]);
+    release();
+    await vi.waitFor(() => expect(closed()).toBe(1));
+    expect(received.at(-1)).toEqual({ kind: 'disposed' });
   });
 
   test('a worker that dies gives one error to every call, before and after', async () => {
