@@ -1,5 +1,6 @@
 import { AtomoeError } from '../errors.ts';
 import { Gpu, type AdapterFacts } from '../gpu/device.ts';
+import { unlessAborted } from '../io/shared-reads.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { allLogits } from './load/all-logits.ts';
@@ -51,6 +52,9 @@ interface LoadedModel {
   readonly closing: AbortController; // ends background work
 }
 
+/** Longer than the second that a page gives its worker to end. A second tab with the same model loads that much later. */
+const LOCK_TIMEOUT_MS = 1500;
+
 function isAuto({ memoryBudget = 'auto' }: LoadOptions): boolean {
   return memoryBudget === 'auto';
 }
@@ -68,6 +72,7 @@ export class LocalEngine implements Engine {
   #loaded: LoadedModel | undefined;
   #loading = false;
   #isDisposed = false;
+  readonly #plans = new Map<ModelSource, Promise<void>>(); // under way
   #closed: Promise<void> = Promise.resolve(); // when the model before has let go of everything
   #fail: (reason: unknown) => void = () => {};
 
@@ -107,7 +112,17 @@ export class LocalEngine implements Engine {
     const source = modelSource(model, 'the model');
     this.#assertUsable();
     options.signal?.throwIfAborted();
-    return typed(options.signal, () => this.#plan(source, options));
+    const planned = typed(options.signal, () => this.#plan(source, options));
+    this.#noteUse(source, planned);
+    return planned;
+  }
+
+  /** A load of the same model waits until the plan has let go of its files: only one of them may write to the disk. */
+  #noteUse(source: ModelSource, planned: Promise<ModelPlan>): void {
+    const done = Promise.allSettled([this.#plans.get(source), planned]).then(() => {
+      if (this.#plans.get(source) === done) this.#plans.delete(source);
+    });
+    this.#plans.set(source, done);
   }
 
   async load(model: ModelSource, given: LoadOptions = {}): Promise<ModelInfo> {
@@ -131,7 +146,7 @@ export class LocalEngine implements Engine {
   }
 
   async #plan(model: ModelSource, options: LoadOptions): Promise<ModelPlan> {
-    const folder = await openKept(model, options, this.#options);
+    const folder = await openKept(model, options, this.#options, 0);
     try {
       const drafted = await draftModel(folder, options, this.#options);
       drafted.checkpoint.dispose();
@@ -144,7 +159,8 @@ export class LocalEngine implements Engine {
   async #load(model: ModelSource, options: LoadOptions): Promise<ModelInfo> {
     options.onProgress?.({ kind: 'planning' });
     await this.#closed; // the model before may still be letting go of its files
-    const folder = await openKept(model, options, this.#options);
+    await unlessAborted(Promise.resolve(this.#plans.get(model)), options.signal);
+    const folder = await openKept(model, options, this.#options, LOCK_TIMEOUT_MS);
     try {
       await this.#replace(folder, options);
     } catch (error) {

@@ -31,7 +31,7 @@ export function typedError(error: unknown): AtomoeError {
       { cause: error },
     );
   }
-  if (isMissingModule(error)) {
+  if (error instanceof Error && saysMissingModule(error.message)) {
     return new AtomoeError(
       'network',
       `a file of Atomoe's own did not load (${textOf(error)}); wanted all files of one version side by side; ` +
@@ -51,12 +51,9 @@ function isOutOfMemory(error: unknown): boolean {
   return error instanceof RangeError && /allocat|array length|buffer length|memory/i.test(error.message);
 }
 
-/** What Chrome, Firefox, Safari and Node say of an import() whose file does not come. */
-function isMissingModule(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    /dynamically imported module|importing a module script failed|cannot find module/i.test(error.message)
-  );
+/** Whether this is what Chrome, Firefox, Safari or Node says of an import() whose file does not come. */
+export function saysMissingModule(message: string): boolean {
+  return /dynamically imported module|importing a module script failed|cannot find module/i.test(message);
 }
 
 function causeOf(error: unknown): unknown {

@@ -260,7 +260,7 @@ function faultOf(cause: unknown): StorageFault {
     case 'QuotaExceededError':
       return fault('full');
     case 'NoModificationAllowedError':
-      return fault('locked');
+      return new StorageFault('locked', 'another tab or worker of this site writes there', { cause });
     case 'NotFoundError':
     case 'InvalidStateError': // a handle whose file was deleted under it
       return fault('gone');

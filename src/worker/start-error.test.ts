@@ -44,6 +44,16 @@ test.each<[string, () => Response, string, RegExp]>([
   expect(error.message).not.toContain('secret');
 });
 
+test('a worker script without a file that it loads later', async () => {
+  onPage(() => new Response('', scripts));
+  const reason =
+    'Uncaught TypeError: Failed to fetch dynamically imported module: https://h.example/serve.js';
+  await expect(startError({ ...file, reason })).resolves.toMatchObject({
+    code: 'network',
+    message: expect.stringContaining(reason),
+  });
+});
+
 test('a policy that forbids it, alone and after a missing file', async () => {
   onPage(() => new Response('', { status: 404 }));
   const violations = [{ effectiveDirective: 'worker-src', blockedURI: 'blob' }];

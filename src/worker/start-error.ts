@@ -1,4 +1,5 @@
 /** Why a worker did not start, in a sentence that helps. */
+import { saysMissingModule } from '../engine/failures.ts';
 import { AtomoeError } from '../errors.ts';
 
 /** What is known of a worker that did not start. */
@@ -68,7 +69,8 @@ async function lookAt({ address, reason }: StartFailure): Promise<Finding> {
     return { code: 'network', what: `${name} cannot be fetched, or not from this page (CORS, connect-src)` };
   }
   const why = reason ?? 'a script that it imports is missing, or the content policy (script-src) forbids it';
-  return { code: 'device-lost', what: `${name} is there but does not run: ${why}` };
+  const code = saysMissingModule(why) ? 'network' : 'device-lost';
+  return { code, what: `${name} is there but does not run: ${why}` };
 }
 
 /** Pages violate their policies in many ways; a worker's address or blob is meant. */

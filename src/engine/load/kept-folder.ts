@@ -13,11 +13,15 @@ export interface Keeping extends Pick<LoadOptions, 'headers' | 'fetch'> {
   readonly storage?: DiskStorage | Promise<DiskStorage>;
 }
 
-/** @param engine - what holds where `options` say nothing */
+/**
+ * @param engine - what holds where `options` say nothing
+ * @param lockTimeoutMs - how long to wait for who writes there and may be about to leave
+ */
 export async function openKept(
   model: ModelSource,
   options: LoadOptions,
   engine: Keeping,
+  lockTimeoutMs: number,
 ): Promise<FolderSource> {
   if (typeof model !== 'string') {
     const folder = openFolder(model);
@@ -28,16 +32,20 @@ export async function openKept(
   const folder = coalescedFolder(openFolder(model, http));
   // What an app or an extension brings along is on the disk already.
   const isKept = diskCache && /^https?:/.test(folder.label);
-  return isKept ? keep(folder, engine.storage) : folder;
+  return isKept ? keep(folder, engine.storage, lockTimeoutMs) : folder;
 }
 
 /** What keeps files is a chunk of its own: a page that opens its user's files does without. */
-async function keep(folder: FolderSource, storage: Keeping['storage']): Promise<CachedFolder> {
+async function keep(
+  folder: FolderSource,
+  storage: Keeping['storage'],
+  lockTimeoutMs: number,
+): Promise<CachedFolder> {
   const [{ cachedFolder }, { openOpfs }] = await Promise.all([
     import('../../io/cache/disk-cache.ts'),
     import('../../io/opfs.ts'),
   ]);
-  return cachedFolder(folder, await (storage ?? openOpfs()));
+  return cachedFolder(folder, await (storage ?? openOpfs()), { lockTimeoutMs });
 }
 
 /** Whether what is read of a folder is kept on disk. */

@@ -760,6 +760,16 @@ describe('two at a time', () => {
     expect((await open(source)).cache.status).toMatchObject({ isReadOnly: false, storedBytes: 1000 });
   });
 
+  test('one that waits for the first writes when it has gone, and sees what it wrote', async () => {
+    const first = await open(toy());
+    await expectBytes(first, 0, 1000);
+    const waiting = cachedFolder(toy(), await openNodeStorage(root), { lockTimeoutMs: 60_000 });
+    await first.dispose();
+    const second = await waiting;
+    opened.push(second);
+    expect(second.cache.status).toMatchObject({ isReadOnly: false, why: undefined, storedBytes: 1000 });
+  });
+
   test('the second never gets bytes that the first has put in the place of others', async () => {
     const source = toy();
     const first = await open(source);

@@ -53,6 +53,11 @@ export interface CachedFolder extends FolderSource {
 export interface CacheOptions {
   /** What the model is known by from one session to the next. Default: its URL, without what signs it. */
   identity?: string;
+  /**
+   * How long to wait for somebody else who writes there and may be about to leave: the worker of a page that was just
+   * reloaded holds its lock while it ends. After that the cache only reads. Default 0.
+   */
+  lockTimeoutMs?: number;
 }
 
 /**
@@ -65,10 +70,10 @@ export interface CacheOptions {
 export async function cachedFolder(
   folder: FolderSource,
   storage: DiskStorage,
-  { identity = folder.identity ?? folder.label }: CacheOptions = {},
+  { identity = folder.identity ?? folder.label, lockTimeoutMs = 0 }: CacheOptions = {},
 ): Promise<CachedFolder> {
   const key = await modelKey(identity);
-  const cache = new Cache(folder, key, await CacheStore.open(storage, key, folder.label));
+  const cache = new Cache(folder, key, await CacheStore.open(storage, key, folder.label, lockTimeoutMs));
   return {
     ...factsOf(folder),
     cache,

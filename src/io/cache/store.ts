@@ -12,6 +12,8 @@ import type { DiskStorage, StorageLock } from '../storage.ts';
 /** A longer read is stored as several extents: each is verified as a whole before any byte of it gets out. */
 const MAX_EXTENT_BYTES = 4 * 2 ** 20;
 
+const LOCK_RETRY_MS = 50;
+
 /** The stored model of one key: its catalogue, its data files, and its lock. */
 export class CacheStore {
   readonly #storage: DiskStorage;
@@ -38,14 +40,19 @@ export class CacheStore {
     this.#fault = fault;
   }
 
-  /** Opens a model's directory for writing, or where that cannot be, for reading. */
-  static async open(storage: DiskStorage, key: string, label: string): Promise<CacheStore> {
+  /** Opens a model's directory for writing, or where that cannot be within `lockTimeoutMs`, for reading. */
+  static async open(
+    storage: DiskStorage,
+    key: string,
+    label: string,
+    lockTimeoutMs: number,
+  ): Promise<CacheStore> {
     let fault: StorageFault | undefined;
     const note = (cause: unknown) => {
       fault ??= asFault(cause);
       return undefined;
     };
-    const lock = await storage.lock(key).catch(note);
+    const lock = await lockWithin(storage, key, lockTimeoutMs).catch(note);
     const found = await findJournal(storage, key).catch(note);
     const catalogue = replay(found?.records ?? []);
     const store = new CacheStore(storage, key, catalogue, lock, fault);
@@ -263,5 +270,18 @@ export class CacheStore {
 
   #onStop(fault: StorageFault): void {
     this.#fault ??= fault;
+  }
+}
+
+/** Tries again while somebody else holds the lock, for at most `timeoutMs`. */
+async function lockWithin(storage: DiskStorage, key: string, timeoutMs: number): Promise<StorageLock> {
+  const untilMs = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await storage.lock(key);
+    } catch (cause) {
+      if (asFault(cause).kind !== 'locked' || performance.now() >= untilMs) throw cause;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOCK_RETRY_MS));
   }
 }
