@@ -1,7 +1,7 @@
 /** Rows that are looked up, added and gathered. */
 import { activate4, sigmoid4 } from './lib/exp';
 import { addScaled } from './lib/f32';
-import { BF16, F16, F32, Q4_0, Q8_0, scaleBytes, unpack, weightBytes } from './lib/format';
+import { scaleBytes, unpack, weightBytes } from './lib/format';
 import { scale as multiply } from './lib/reduce';
 import { loadQuad, madd, storeQuad } from './lib/vector';
 
@@ -85,7 +85,7 @@ export function combine(
 }
 
 /** y[t] = multiplier * w[ids[t]], zeros where ids[t] >= vocab: src/kernels/core/embedding.reference.ts. */
-function embedding(
+export function embedding(
   format: u32,
   ids: usize,
   w: usize,
@@ -107,79 +107,4 @@ function embedding(
     unpack(format, w + id * weightBytes(format, cols), s + id * scaleBytes(format, cols), row, cols);
     if (multiplier != 1) multiply(row, multiplier, cols);
   }
-}
-
-export function embedding_f32(
-  ids: usize,
-  w: usize,
-  s: usize,
-  y: usize,
-  tokens: u32,
-  vocab: u32,
-  cols: u32,
-  multiplier: f32,
-  first: u32,
-  end: u32,
-): void {
-  embedding(F32, ids, w, s, y, vocab, cols, multiplier, first, end);
-}
-
-export function embedding_f16(
-  ids: usize,
-  w: usize,
-  s: usize,
-  y: usize,
-  tokens: u32,
-  vocab: u32,
-  cols: u32,
-  multiplier: f32,
-  first: u32,
-  end: u32,
-): void {
-  embedding(F16, ids, w, s, y, vocab, cols, multiplier, first, end);
-}
-
-export function embedding_bf16(
-  ids: usize,
-  w: usize,
-  s: usize,
-  y: usize,
-  tokens: u32,
-  vocab: u32,
-  cols: u32,
-  multiplier: f32,
-  first: u32,
-  end: u32,
-): void {
-  embedding(BF16, ids, w, s, y, vocab, cols, multiplier, first, end);
-}
-
-export function embedding_q8_0(
-  ids: usize,
-  w: usize,
-  s: usize,
-  y: usize,
-  tokens: u32,
-  vocab: u32,
-  cols: u32,
-  multiplier: f32,
-  first: u32,
-  end: u32,
-): void {
-  embedding(Q8_0, ids, w, s, y, vocab, cols, multiplier, first, end);
-}
-
-export function embedding_q4_0(
-  ids: usize,
-  w: usize,
-  s: usize,
-  y: usize,
-  tokens: u32,
-  vocab: u32,
-  cols: u32,
-  multiplier: f32,
-  first: u32,
-  end: u32,
-): void {
-  embedding(Q4_0, ids, w, s, y, vocab, cols, multiplier, first, end);
 }

@@ -1,10 +1,9 @@
 /** h[r, i] = act(gate_i . x_r) * (up_i . x_r): the first half of src/kernels/experts/expert-glu.reference.ts. */
 import { activate4 } from './lib/exp';
-import { BF16, F16, F32, INT8, Q4_0, Q8_0 } from './lib/format';
 import { prepareRows, products, rowsByOne, rowsTogether } from './lib/products';
 import { loadQuad, storeQuad } from './lib/vector';
 
-function glu(
+export function glu(
   format: u32,
   x: usize,
   gate: usize,
@@ -43,130 +42,4 @@ function glu(
       }
     }
   }
-}
-
-export function glu_f32(
-  x: usize,
-  gate: usize,
-  gateS: usize,
-  up: usize,
-  upS: usize,
-  h: usize,
-  rows: u32,
-  hidden: u32,
-  width: u32,
-  act: u32,
-  scratch: usize,
-  first: u32,
-  end: u32,
-): void {
-  glu(F32, x, gate, gateS, up, upS, h, rows, hidden, width, act, scratch, first, end);
-}
-
-export function glu_f16(
-  x: usize,
-  gate: usize,
-  gateS: usize,
-  up: usize,
-  upS: usize,
-  h: usize,
-  rows: u32,
-  hidden: u32,
-  width: u32,
-  act: u32,
-  scratch: usize,
-  first: u32,
-  end: u32,
-): void {
-  glu(F16, x, gate, gateS, up, upS, h, rows, hidden, width, act, scratch, first, end);
-}
-
-export function glu_bf16(
-  x: usize,
-  gate: usize,
-  gateS: usize,
-  up: usize,
-  upS: usize,
-  h: usize,
-  rows: u32,
-  hidden: u32,
-  width: u32,
-  act: u32,
-  scratch: usize,
-  first: u32,
-  end: u32,
-): void {
-  glu(BF16, x, gate, gateS, up, upS, h, rows, hidden, width, act, scratch, first, end);
-}
-
-export function glu_q8_0(
-  x: usize,
-  gate: usize,
-  gateS: usize,
-  up: usize,
-  upS: usize,
-  h: usize,
-  rows: u32,
-  hidden: u32,
-  width: u32,
-  act: u32,
-  scratch: usize,
-  first: u32,
-  end: u32,
-): void {
-  glu(Q8_0, x, gate, gateS, up, upS, h, rows, hidden, width, act, scratch, first, end);
-}
-
-export function glu_q4_0(
-  x: usize,
-  gate: usize,
-  gateS: usize,
-  up: usize,
-  upS: usize,
-  h: usize,
-  rows: u32,
-  hidden: u32,
-  width: u32,
-  act: u32,
-  scratch: usize,
-  first: u32,
-  end: u32,
-): void {
-  glu(Q4_0, x, gate, gateS, up, upS, h, rows, hidden, width, act, scratch, first, end);
-}
-
-export function glu_i8_q8_0(
-  x: usize,
-  gate: usize,
-  gateS: usize,
-  up: usize,
-  upS: usize,
-  h: usize,
-  rows: u32,
-  hidden: u32,
-  width: u32,
-  act: u32,
-  scratch: usize,
-  first: u32,
-  end: u32,
-): void {
-  glu(Q8_0 + INT8, x, gate, gateS, up, upS, h, rows, hidden, width, act, scratch, first, end);
-}
-
-export function glu_i8_q4_0(
-  x: usize,
-  gate: usize,
-  gateS: usize,
-  up: usize,
-  upS: usize,
-  h: usize,
-  rows: u32,
-  hidden: u32,
-  width: u32,
-  act: u32,
-  scratch: usize,
-  first: u32,
-  end: u32,
-): void {
-  glu(Q4_0 + INT8, x, gate, gateS, up, upS, h, rows, hidden, width, act, scratch, first, end);
 }

@@ -7,6 +7,7 @@ const ROUNDS = 20;
 const SCRATCH_BYTES = 2 ** 18;
 /** Bits of a weight, without its scale. */
 const FORMATS = { f32: 32, f16: 16, bf16: 16, q8_0: 8, q4_0: 4 };
+const INT8 = 8; // of lib/format.ts, as are the numbers of formats
 const SIZES = [
   { rows: 1, cols: 1024, outs: 32768 },
   { rows: 256, cols: 1024, outs: 512 },
@@ -49,21 +50,21 @@ for (const build of ['plain', 'relaxed']) {
   }
   const { memory, kernels } = opened;
   fill(memory);
-  for (const [format, bits] of Object.entries(FORMATS)) {
-    for (const name of [`linear_${format}`, `linear_i8_${format}`]) {
-      const kernel = kernels[name];
-      if (!kernel) continue;
+  const { linear } = kernels;
+  if (!linear) throw new Error('the module has no kernel linear');
+  for (const [number, [name, bits]] of Object.entries(FORMATS).entries()) {
+    for (const format of bits < 16 ? [number, number + INT8] : [number]) {
       const speeds = SIZES.map(({ rows, cols, outs }) => {
         const x = 65536;
         const y = x + 4 * rows * cols;
         const scratch = y + 4 * rows * outs;
         const w = scratch + SCRATCH_BYTES;
         const s = w + (outs * cols * bits) / 8;
-        const ms = bestMs(() => kernel(x, w, s, 0, y, rows, cols, outs, 1, scratch, 0, outs));
+        const ms = bestMs(() => linear(format, x, w, s, 0, y, rows, cols, outs, 1, scratch, 0, outs));
         return ((rows * cols * outs) / ms / 1e6).toFixed(1);
       });
       console.log(
-        `${build.padEnd(8)} ${name.padEnd(15)} ${speeds.map((speed) => speed.padStart(6)).join('')}`,
+        `${build.padEnd(8)} ${name.padEnd(5)} ${format < INT8 ? 'f32 ' : 'int8'} ${speeds.map((speed) => speed.padStart(6)).join('')}`,
       );
     }
   }

@@ -8,7 +8,6 @@ import { pairSortReference } from '../kernels/atomic/pair-sort.reference.ts';
 import { randomNormal, randomStream } from '../kernels/testing.ts';
 import { BUILT_IN_FORMATS, type BuiltInFormat } from '../weights/formats/index.ts';
 import { SCRATCH_BYTES } from './kernels.ts';
-import { kernelOf } from './run.ts';
 import { Bench, BUILDS, error } from './testing.ts';
 
 const CLOSE = 1e-5;
@@ -24,7 +23,7 @@ function randomIds(count: number, experts: number, seed: number): Uint32Array {
 function pagesOf(bench: Bench, format: BuiltInFormat, hidden: number) {
   const table = new Uint32Array(PAGES);
   const pages: AtomicPage[] = [];
-  const places = { at: 0, scalesAt: 0, outAt: 0, outScalesAt: 0 };
+  const places = { code: 0, at: 0, scalesAt: 0, outAt: 0, outScalesAt: 0 };
   for (let page = 0; page < PAGES; page += 1) {
     const matrices = [0, 1].map((part) => {
       const values = randomNormal(PAGE_EXPERTS * hidden, 10 * page + part, 1 / Math.sqrt(hidden));
@@ -33,6 +32,7 @@ function pagesOf(bench: Bench, format: BuiltInFormat, hidden: number) {
     const [input, output] = [matrices[0]!, matrices[1]!];
     // A record begins before its matrices: offsets are the same in all, since all are alike.
     const record = input.w - 64;
+    places.code = input.format;
     places.at = 64;
     places.scalesAt = input.s === 0 ? 0 : input.s - record;
     places.outAt = output.w - record;
@@ -55,7 +55,7 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
       const topK = 7;
       const pairs = tokens * topK;
       const bench = new Bench(build);
-      const { table, page, at, scalesAt, outAt, outScalesAt } = pagesOf(bench, format, hidden);
+      const { code, table, page, at, scalesAt, outAt, outScalesAt } = pagesOf(bench, format, hidden);
       const x = randomNormal(tokens * hidden, 1);
       const ids = randomIds(pairs, PAGES * PAGE_EXPERTS, 2);
       const weights = randomNormal(pairs, 3);
@@ -68,11 +68,11 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
 
       const score = (name: 'atomic_scores' | 'atomic_scores_sorted', ...cuts: readonly number[]) => {
         const s = bench.room(pairs);
-        const kernel = kernelOf(bench.kernels, name, format)!;
+        const kernel = bench.kernels[name];
         const order = name === 'atomic_scores' ? idsAt : sorted;
         for (const [i, first] of cuts.slice(0, -1).entries()) {
-          const numbers = [tokens, hidden, topK, 0, PAGE_EXPERTS, at, scalesAt] as const;
-          kernel(xAt, order, table, s, ...numbers, scratch, first, cuts[i + 1]!);
+          const numbers = [hidden, topK, 0, PAGE_EXPERTS, at, scalesAt] as const;
+          kernel(code, xAt, order, table, s, ...numbers, scratch, first, cuts[i + 1]!);
         }
         return { s, values: bench.floats(s) };
       };
@@ -85,10 +85,20 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
       const { s } = score('atomic_scores', 0, pairs);
       const combine = (...cuts: readonly number[]) => {
         const y = bench.room(tokens * hidden);
-        const kernel = kernelOf(bench.kernels, 'atomic_combine', format)!;
         for (const [i, first] of cuts.slice(0, -1).entries()) {
           const numbers = [tokens, hidden, topK, PAGE_EXPERTS, outAt, outScalesAt] as const;
-          kernel(s, idsAt, weightsAt, table, y, ...numbers, scratch, first, cuts[i + 1]!);
+          bench.kernels.atomic_combine(
+            code,
+            s,
+            idsAt,
+            weightsAt,
+            table,
+            y,
+            ...numbers,
+            scratch,
+            first,
+            cuts[i + 1]!,
+          );
         }
         return bench.floats(y);
       };

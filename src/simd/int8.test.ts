@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { activate } from '../kernels/core/activation.reference.ts';
 import { linearReference } from '../kernels/linear/linear.reference.ts';
 import { randomNormal } from '../kernels/testing.ts';
+import { INT8 } from './kernels.ts';
 import { Bench, BUILDS, error } from './testing.ts';
 
 const CLOSE = 1e-5;
@@ -38,7 +39,7 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
     return x;
   }
 
-  test.each([1, 2])('linear_i8, %i rows', (rows) => {
+  test.each([1, 2])('linear, %i rows', (rows) => {
     for (const cols of [32, 96, 1024]) {
       for (const outs of [1, 3, 4, 9]) {
         const bench = new Bench(build);
@@ -50,7 +51,8 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
         const run = (...cuts: readonly number[]) => {
           const y = bench.room(rows * outs);
           for (const [i, first] of cuts.slice(0, -1).entries()) {
-            bench.kernels[`linear_i8_${format}`](
+            bench.kernels.linear(
+              w.format + INT8,
               ...inputs,
               y,
               rows,
@@ -72,14 +74,15 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
     }
   });
 
-  test('linear_i8: the largest weights', () => {
+  test('linear: the largest weights', () => {
     const [cols, outs] = [64, 2];
     const bench = new Bench(build);
     const x = randomNormal(cols, 1);
     const values = Float32Array.from({ length: outs * cols }, (_, i) => ((i * 7) % 3) - 1);
     const w = bench.matrix(format, values, outs, cols);
     const y = bench.room(outs);
-    bench.kernels[`linear_i8_${format}`](
+    bench.kernels.linear(
+      w.format + INT8,
       bench.put(x),
       w.w,
       w.s,
@@ -97,20 +100,20 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
     expect(error(bench.floats(y), wanted)).toBeLessThan(CLOSE);
   });
 
-  test.each([3, 7, 8, 130])('linear_i8, %i rows', (rows) => {
+  test.each([3, 7, 8, 130])('linear, %i rows', (rows) => {
     const [cols, outs] = [96, 5];
     const bench = new Bench(build);
     const x = inputsOf(rows, cols);
     const w = bench.matrix(format, randomNormal(outs * cols, 2, 0.2), outs, cols);
     const y = bench.room(rows * outs);
     const inputs = [bench.put(x), w.w, w.s, 0, y, rows, cols, outs, 1] as const;
-    bench.kernels[`linear_i8_${format}`](...inputs, bench.scratch(), 0, outs);
+    bench.kernels.linear(w.format + INT8, ...inputs, bench.scratch(), 0, outs);
     const seen = rows > 7 ? x : quantized(x);
     const wanted = linearReference(seen, w.values, undefined, { rows, cols, outs, multiplier: 1 });
     expect(error(bench.floats(y), wanted)).toBeLessThan(CLOSE);
   });
 
-  test('glu_i8', () => {
+  test('glu', () => {
     const [hidden, width] = [96, 11];
     const bench = new Bench(build);
     const x = inputsOf(1, hidden);
@@ -118,7 +121,7 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
     const up = bench.matrix(format, randomNormal(width * hidden, 3, 0.2), width, hidden);
     const h = bench.room(width);
     const inputs = [bench.put(x), gate.w, gate.s, up.w, up.s, h, 1, hidden, width, 0] as const;
-    bench.kernels[`glu_i8_${format}`](...inputs, bench.scratch(), 0, width);
+    bench.kernels.glu(gate.format + INT8, ...inputs, bench.scratch(), 0, width);
     const size = { rows: 1, cols: hidden, outs: width, multiplier: 1 };
     const gates = linearReference(quantized(x), gate.values, undefined, size);
     const ups = linearReference(quantized(x), up.values, undefined, size);

@@ -1,11 +1,19 @@
 /** The functions of the WebAssembly kernels (simd/ has their sources), as the TypeScript side calls them. */
-import type { FormatName, QuantizedFormat } from '../weights/formats/index.ts';
-
 /** A byte address in the instance's memory, a multiple of 16 for arrays; 0 where an optional array is absent. */
 export type Address = number;
 
+/** A weight format by its number (`WeightFormat.simd`). */
+export type FormatCode = number;
+
+/**
+ * Added to the number of a quantised format, for `linear` and `glu`: the activations of up to seven rows are quantised, too, in
+ * blocks of 32, to signed bytes. More rows are multiplied as they are.
+ */
+export const INT8 = 8;
+
 type Linear = (
   ...args: [
+    format: FormatCode,
     x: Address, // f32 [rows, cols]
     w: Address, // [outs, cols]: quants, or elements
     scales: Address,
@@ -23,6 +31,7 @@ type Linear = (
 
 type Glu = (
   ...args: [
+    format: FormatCode,
     x: Address, // f32 [rows, hidden]
     gate: Address, // [width, hidden]
     gateScales: Address,
@@ -41,11 +50,11 @@ type Glu = (
 
 type Embedding = (
   ...args: [
+    format: FormatCode,
     ids: Address, // u32 [tokens]
     w: Address, // [vocab, cols]
     scales: Address,
     y: Address, // f32 [tokens, cols]
-    tokens: number,
     vocab: number,
     cols: number,
     multiplier: number,
@@ -56,11 +65,11 @@ type Embedding = (
 
 type AtomicScores = (
   ...args: [
+    format: FormatCode,
     x: Address, // f32 [tokens, hidden]
     ids: Address, // u32 [tokens, topK]
     table: Address, // u32 [pages]: addresses of records, 0 where absent
     s: Address, // f32 [tokens, topK]
-    tokens: number,
     hidden: number,
     topK: number,
     act: number,
@@ -75,11 +84,11 @@ type AtomicScores = (
 
 type AtomicScoresSorted = (
   ...args: [
+    format: FormatCode,
     x: Address,
     sorted: Address, // u32 [pairs, 2]: id and number of each pair, by id
     table: Address,
     s: Address,
-    tokens: number,
     hidden: number,
     topK: number,
     act: number,
@@ -94,6 +103,7 @@ type AtomicScoresSorted = (
 
 type AtomicCombine = (
   ...args: [
+    format: FormatCode,
     s: Address, // f32 [tokens, topK]
     ids: Address,
     weights: Address, // f32 [tokens, topK]
@@ -111,7 +121,7 @@ type AtomicCombine = (
   ]
 ) => void;
 
-/** What every format of weights has a function of. Formats without one run by their reference. */
+/** The kernels that read weights of any format that has a number. */
 export interface FormatKernels {
   readonly linear: Linear;
   readonly glu: Glu;
@@ -121,20 +131,8 @@ export interface FormatKernels {
   readonly atomic_combine: AtomicCombine;
 }
 
-type ByFormat = {
-  readonly [Name in keyof FormatKernels as `${Name}_${FormatName}`]: FormatKernels[Name];
-};
-
-/**
- * Quantised weights also have functions that quantise the activations of up to seven rows, in blocks of 32, to signed bytes.
- * More rows are multiplied as they are.
- */
-type Int8 = {
-  readonly [Name in 'linear' | 'glu' as `${Name}_i8_${QuantizedFormat}`]: FormatKernels[Name];
-};
-
 /** The exports of an instance. Counts are u32, factors f32; `first` and `end`: the independent outputs of one call. */
-export interface SimdKernels extends ByFormat, Int8 {
+export interface SimdKernels extends FormatKernels {
   sort_pairs(ids: Address, sorted: Address, scratch: Address, pairs: number, experts: number): void;
   attention(
     ...args: [

@@ -4,7 +4,6 @@ import { embeddingReference } from '../kernels/core/embedding.reference.ts';
 import { linearReference } from '../kernels/linear/linear.reference.ts';
 import { randomNormal } from '../kernels/testing.ts';
 import { BUILT_IN_FORMATS, weightFormat, type BuiltInFormat } from '../weights/formats/index.ts';
-import { kernelOf } from './run.ts';
 import { Bench, BUILDS, error } from './testing.ts';
 
 const CLOSE = 1e-5;
@@ -33,20 +32,7 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
       const y = bench.room(rows * outs);
       for (const [i, first] of cuts.slice(0, -1).entries()) {
         const end = cuts[i + 1]!;
-        kernelOf(bench.kernels, 'linear', format)!(
-          xAt,
-          w.w,
-          w.s,
-          biasAt,
-          y,
-          rows,
-          cols,
-          outs,
-          1.5,
-          scratch,
-          first,
-          end,
-        );
+        bench.kernels.linear(w.format, xAt, w.w, w.s, biasAt, y, rows, cols, outs, 1.5, scratch, first, end);
       }
       return bench.floats(y);
     };
@@ -85,15 +71,7 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
         for (const [i, first] of cuts.slice(0, -1).entries()) {
           const matrices = [gate.w, gate.s, up.w, up.s] as const;
           const shape = [rows, hidden, width, act] as const;
-          kernelOf(bench.kernels, 'glu', format)!(
-            xAt,
-            ...matrices,
-            h,
-            ...shape,
-            scratch,
-            first,
-            cuts[i + 1]!,
-          );
+          bench.kernels.glu(gate.format, xAt, ...matrices, h, ...shape, scratch, first, cuts[i + 1]!);
         }
         return bench.floats(h);
       };
@@ -118,12 +96,12 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
       for (const multiplier of [1, 2.5]) {
         const y = bench.room(6 * cols);
         const embed = (first: number, end: number) =>
-          kernelOf(bench.kernels, 'embedding', format)!(
+          bench.kernels.embedding(
+            table.format,
             idsAt,
             table.w,
             table.s,
             y,
-            6,
             vocab,
             cols,
             multiplier,

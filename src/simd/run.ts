@@ -3,7 +3,8 @@ import type { Step } from '../graph/node.ts';
 import type { Tensor, Weight } from '../graph/tensor.ts';
 import { weightFormat, type FormatName } from '../weights/formats/index.ts';
 import type { RecordLayout } from '../weights/record.ts';
-import type { Address, FormatKernels, SimdKernels } from './kernels.ts';
+import { INT8 } from './kernels.ts';
+import type { Address, FormatCode, FormatKernels, SimdKernels } from './kernels.ts';
 import type { SimdMemory } from './memory.ts';
 
 /** A dense weight as it is in a memory. */
@@ -100,41 +101,31 @@ export interface SimdRun {
 /** An op in WebAssembly. What it returns is awaited. */
 export type SimdOp<Io extends object> = (run: SimdRun, io: Io) => void | Promise<void>;
 
-/** The kernel of a format; undefined where it has none, and the reference runs. */
-export function kernelOf<Name extends keyof FormatKernels>(
-  kernels: SimdKernels,
-  family: Name,
-  format: FormatName,
-): FormatKernels[Name] | undefined {
-  return (kernels as unknown as Partial<Record<string, FormatKernels[Name]>>)[kernelName(family, format)];
+/** A kernel that reads weights, and what it is told of their format: its first argument. */
+export interface FormatKernel<F> extends Kernel<F> {
+  readonly format: FormatCode;
 }
 
-function kernelName(family: string, format: FormatName): string {
-  return `${family}_${weightFormat(format).simd}`;
-}
-
-/** The kernel of a format for `linear` or `glu`: with activations of 8 bits where these are asked for and the format has it. */
-export function productKernel<Name extends 'linear' | 'glu'>(
-  memory: SimdMemory,
-  family: Name,
-  format: FormatName,
-  { int8 }: Pick<SimdRun, 'int8'>,
-): Kernel<FormatKernels[Name]> | undefined {
-  const name = `${family}_i8_${format}`;
-  const call = int8
-    ? (memory.kernels as unknown as Partial<Record<string, FormatKernels[Name]>>)[name]
-    : undefined;
-  return call ? { name, memory, call } : formatKernel(memory, family, format);
-}
-
-/** The same with what threads need to find it. */
+/** The kernel for weights of a format; undefined where the format has no number, and the reference runs. */
 export function formatKernel<Name extends keyof FormatKernels>(
   memory: SimdMemory,
-  family: Name,
+  name: Name,
   format: FormatName,
-): Kernel<FormatKernels[Name]> | undefined {
-  const call = kernelOf(memory.kernels, family, format);
-  return call && { name: kernelName(family, format), memory, call };
+): FormatKernel<FormatKernels[Name]> | undefined {
+  const { simd } = weightFormat(format);
+  return simd === undefined ? undefined : { ...kernelNamed(memory, name), format: simd };
+}
+
+/** The same for products: with activations of 8 bits where these are asked for and the weights are quantised. */
+export function productKernel<Name extends 'linear' | 'glu'>(
+  memory: SimdMemory,
+  name: Name,
+  format: FormatName,
+  { int8 }: Pick<SimdRun, 'int8'>,
+): FormatKernel<FormatKernels[Name]> | undefined {
+  const kernel = formatKernel(memory, name, format);
+  const isQuantized = weightFormat(format).storedAs === undefined;
+  return kernel && int8 && isQuantized ? { ...kernel, format: kernel.format + INT8 } : kernel;
 }
 
 /** A kernel that is not one of a format. */

@@ -1,6 +1,6 @@
 /** Kernels of each build in a memory of their own, for tests in Node and in browsers. */
 import { weightFormat, type FormatName } from '../weights/formats/index.ts';
-import { SCRATCH_BYTES, type Address, type SimdKernels } from './kernels.ts';
+import { SCRATCH_BYTES, type Address, type FormatCode, type SimdKernels } from './kernels.ts';
 import { SimdMemory } from './memory.ts';
 
 const NAMES = ['plain', 'relaxed'] as const;
@@ -26,6 +26,7 @@ export const POISON = 7.25e30;
 
 /** A matrix in memory, as kernels take it, and the values that they are to see. */
 export interface PlacedMatrix {
+  readonly format: FormatCode;
   readonly w: Address;
   readonly s: Address;
   readonly values: Float32Array;
@@ -49,11 +50,11 @@ export class Bench {
   }
 
   matrix(format: FormatName, values: Float32Array<ArrayBuffer>, rows: number, cols: number): PlacedMatrix {
-    const { encode, decode, planes } = weightFormat(format);
+    const { simd, encode, decode, planes } = weightFormat(format);
     const bytes = encode!(values, rows, cols);
     const w = this.put(bytes);
     const scales = planes(rows, cols)[1];
-    return { w, s: scales ? w + scales.offsetBytes : 0, values: decode(bytes, rows, cols) };
+    return { format: simd!, w, s: scales ? w + scales.offsetBytes : 0, values: decode(bytes, rows, cols) };
   }
 
   /** Room for `count` f32 or u32, poisoned, and a guard behind it. */

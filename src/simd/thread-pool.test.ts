@@ -6,6 +6,7 @@ import { startNodeThreads } from './node-threads.ts';
 
 const COLS = 1024;
 const OUTS = 512;
+const F32 = 0; // the format's number
 
 let module: SimdModule;
 
@@ -34,13 +35,13 @@ test('a thousand jobs over two memories give what one call gives, and threads do
   for (let round = 0; round < 1000; round += 1) {
     const { memory, at } = memories[round % 2]!;
     const outs = 8 + ((round * 56) % (OUTS - 8));
-    const args = [at.x, at.w, 0, 0, at.y, 1, COLS, OUTS, 1 + round, at.scratch];
+    const args = [F32, at.x, at.w, 0, 0, at.y, 1, COLS, OUTS, 1 + round, at.scratch];
     const call = (first: number, end: number) =>
-      (memory.kernels['linear_f32'] as (...list: number[]) => void)(...args, first, end);
+      (memory.kernels.linear as (...list: number[]) => void)(...args, first, end);
     call(0, outs);
     const want = memory.floats(at.y, outs).slice();
     memory.floats(at.y, OUTS).fill(NaN);
-    const job = { ...memory.names('linear_f32'), args, scratchArgument: 9, scratchBytes: 2 ** 18 };
+    const job = { ...memory.names('linear'), args, scratchArgument: 10, scratchBytes: 2 ** 18 };
     expect(threads?.run({ ...job, first: 0, end: outs, unit: 8 }, call)).toBe(true);
     expect(memory.floats(at.y, outs)).toEqual(want);
     expect(memory.floats(at.y + 4 * outs, OUTS - outs).every(Number.isNaN)).toBe(true);

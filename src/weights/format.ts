@@ -45,8 +45,8 @@ export interface WeightFormat {
   /** The planes of a [rows, cols] matrix. `cols` is a multiple of `block`, unless the format is f32. */
   planes(rows: number, cols: number): readonly Plane[];
   readonly wgsl: FormatShaders;
-  /** Suffix of the names of its WebAssembly kernels, whose sources are in `simd/`. Default: none; the references run. */
-  readonly simd?: string;
+  /** Its number in the WebAssembly kernels (`simd/lib/format.ts`). Default: they do not read it; the references run. */
+  readonly simd?: number;
   /** The specification: decodes bytes to [rows, cols] values. May return a view of `bytes`. */
   decode(bytes: Uint8Array<ArrayBuffer>, rows: number, cols: number): Float32Array<ArrayBuffer>;
   /**

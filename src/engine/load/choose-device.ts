@@ -9,7 +9,7 @@ import { Plan, wholeWeight } from '../../graph/plan.ts';
 import { makeTensor, type Weight } from '../../graph/tensor.ts';
 import { SCRATCH_BYTES } from '../../simd/kernels.ts';
 import { SimdMemory, type SimdModule } from '../../simd/memory.ts';
-import { kernelOf } from '../../simd/run.ts';
+import { formatKernel } from '../../simd/run.ts';
 import { loadFormats } from '../../weights/formats/index.ts';
 import { matrixLayout } from '../../weights/matrix.ts';
 import type { EngineOptions } from '../engine.ts';
@@ -97,12 +97,26 @@ function measureCpu(module: SimdModule): number {
   const { sizeBytes, scalesOffsetBytes } = matrixLayout(FORMAT, SIDE, SIDE);
   const weights = memory.alloc(sizeBytes);
   const [x, y, scratch] = [memory.alloc(4 * SIDE), memory.alloc(4 * SIDE), memory.alloc(SCRATCH_BYTES)];
-  const kernel = kernelOf(memory.kernels, 'linear', FORMAT);
+  const kernel = formatKernel(memory, 'linear', FORMAT);
   invariant(kernel, () => `no kernel for ${FORMAT}`);
   const run = () => {
     for (let index = 0; index < PRODUCTS; index += 1) {
       const [from, to] = index % 2 === 0 ? [x, y] : [y, x];
-      kernel(from, weights, weights + scalesOffsetBytes, 0, to, 1, SIDE, SIDE, 1, scratch, 0, SIDE);
+      kernel.call(
+        kernel.format,
+        from,
+        weights,
+        weights + scalesOffsetBytes,
+        0,
+        to,
+        1,
+        SIDE,
+        SIDE,
+        1,
+        scratch,
+        0,
+        SIDE,
+      );
     }
   };
   let best = Infinity;

@@ -72,20 +72,20 @@ function kernelsOf(
   const schedule = io.schedule ?? chooseSchedule({ tokens, topK, experts });
   const isSorted = schedule === 'experts';
   const sorted = isSorted ? run.scratch(memory, 8 * pairs) : 0;
-  const sizes = [tokens, hidden, topK] as const;
   const score = () => {
     if (isSorted) {
       const scratch = run.scratch(memory, SCRATCH_BYTES + 16 * pairs);
       kernels.sort_pairs(ids, sorted, scratch, pairs, experts);
     }
     const shape = { count: pairs, unit: PAIRS_TOGETHER, multiplyAdds: hidden, scratchBytes: SCRATCH_BYTES };
-    const list = [x, isSorted ? sorted : ids, table, scores, ...sizes, act, pageExperts] as const;
-    return run.split(work(isSorted ? byExpert : byToken, shape, ...list, input.at, input.scales, SCRATCH));
+    const kernel = isSorted ? byExpert : byToken;
+    const list = [x, isSorted ? sorted : ids, table, scores, hidden, topK, act, pageExperts] as const;
+    return run.split(work(kernel, shape, kernel.format, ...list, input.at, input.scales, SCRATCH));
   };
   const add = () => {
     const shape = { count: hidden, unit: BLOCK, multiplyAdds: pairs, scratchBytes: SCRATCH_BYTES };
-    const list = [scores, ids, weights, table, y, ...sizes, pageExperts] as const;
-    return run.split(work(combine, shape, ...list, output.at, output.scales, SCRATCH));
+    const list = [scores, ids, weights, table, y, tokens, hidden, topK, pageExperts] as const;
+    return run.split(work(combine, shape, combine.format, ...list, output.at, output.scales, SCRATCH));
   };
   return () => {
     const scoring = score();

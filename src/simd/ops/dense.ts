@@ -37,7 +37,21 @@ export function linear(run: SimdRun, { x, weight, bias, y, multiplier = 1 }: Lin
   }
   const shape = { count: outs, unit: OUTS_TOGETHER, multiplyAdds: rows * cols, scratchBytes: SCRATCH_BYTES };
   const done = run.split(
-    work(kernel, shape, xAt, at, scalesAt, biasHere, yAt, rows, cols, outs, multiplier, SCRATCH),
+    work(
+      kernel,
+      shape,
+      kernel.format,
+      xAt,
+      at,
+      scalesAt,
+      biasHere,
+      yAt,
+      rows,
+      cols,
+      outs,
+      multiplier,
+      SCRATCH,
+    ),
   );
   const takeBack = () => {
     if (!isHere) main.bytes.set(memory.bytes.subarray(yAt, yAt + yBytes), run.at(y));
@@ -58,7 +72,7 @@ export function embedding(run: SimdRun, { ids, table, y, multiplier }: Embedding
   const idsAt = isHere ? run.at(ids) : run.scratch(memory, 4 * tokens);
   const yAt = isHere ? run.at(y) : run.scratch(memory, yBytes);
   if (!isHere) memory.words(idsAt, tokens).set(run.words(ids));
-  kernel.call(idsAt, at, scalesAt, yAt, tokens, vocab, cols, multiplier, 0, tokens);
+  kernel.call(kernel.format, idsAt, at, scalesAt, yAt, vocab, cols, multiplier, 0, tokens);
   if (!isHere) main.bytes.set(memory.bytes.subarray(yAt, yAt + yBytes), run.at(y));
 }
 

@@ -117,23 +117,17 @@ function gluOf(run: SimdRun, { bank, topK, hidden, width, activation }: ExpertsI
     if (!isWhole) kernels.gather_rows(x, index, inputs, rows, hidden);
     const from = isWhole ? x : inputs;
     const shape = { unit: OUTS_TOGETHER, scratchBytes: SCRATCH_BYTES };
+    const inward = { ...shape, count: width, multiplyAdds: 2 * rows * hidden };
+    const gateAt = [record + gate.at, record + gate.scales] as const;
+    const upAt = [record + up.at, record + up.scales] as const;
     const across = run.split(
-      work(
-        first,
-        { ...shape, count: width, multiplyAdds: 2 * rows * hidden },
-        ...([from, record + gate.at, record + gate.scales, record + up.at, record + up.scales] as const),
-        ...([h, rows, hidden, width, act, SCRATCH] as const),
-      ),
+      work(first, inward, first.format, from, ...gateAt, ...upAt, h, rows, hidden, width, act, SCRATCH),
     );
+    const outward = { ...shape, count: hidden, multiplyAdds: rows * width };
+    const downAt = [record + down.at, record + down.scales] as const;
     const to = out + 4 * group.first * hidden;
     const backward = () =>
-      run.split(
-        work(
-          second,
-          { ...shape, count: hidden, multiplyAdds: rows * width },
-          ...([h, record + down.at, record + down.scales, 0, to, rows, width, hidden, 1, SCRATCH] as const),
-        ),
-      );
+      run.split(work(second, outward, second.format, h, ...downAt, 0, to, rows, width, hidden, 1, SCRATCH));
     return across ? across.then(backward) : backward();
   };
 }

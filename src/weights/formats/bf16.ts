@@ -13,7 +13,7 @@ export const bf16 = defineFormat({
   storedAs: 'BF16',
   planes: (rows, cols) => floatPlanes(2, rows, cols),
   wgsl: { unpack, dot, step },
-  simd: 'bf16',
+  simd: 2,
   decode: (bytes, rows, cols) => bf16ArrayToF32(halves(bytes, rows * cols)),
   encode(values) {
     const bits = f32ArrayToBf16(values);

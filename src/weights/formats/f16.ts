@@ -13,7 +13,7 @@ export const f16 = defineFormat({
   storedAs: 'F16',
   planes: (rows, cols) => floatPlanes(2, rows, cols),
   wgsl: { unpack, dot, step },
-  simd: 'f16',
+  simd: 1,
   decode: (bytes, rows, cols) => f16ArrayToF32(halves(bytes, rows * cols)),
   encode(values) {
     const bits = f32ArrayToF16(values);

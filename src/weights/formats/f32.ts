@@ -12,7 +12,7 @@ export const f32 = defineFormat({
   storedAs: 'F32',
   planes: (rows, cols) => floatPlanes(4, rows, cols),
   wgsl: { unpack, dot, step },
-  simd: 'f32',
+  simd: 0,
   decode(bytes, rows, cols) {
     const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
     return new Float32Array(aligned.buffer, aligned.byteOffset, rows * cols);

@@ -16,7 +16,7 @@ export const q4_0 = defineFormat({
   unit: 32,
   planes: (rows, cols) => blockPlanes(KIND, rows, cols),
   wgsl: { unpack, dot, step },
-  simd: 'q4_0',
+  simd: 4,
   decode,
   encode,
   repack: { ggml: (source, rows, cols) => repackGgml(KIND, source, rows, cols) },

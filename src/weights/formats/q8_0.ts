@@ -15,7 +15,7 @@ export const q8_0 = defineFormat({
   unit: 16,
   planes: (rows, cols) => blockPlanes(KIND, rows, cols),
   wgsl: { unpack, dot, step },
-  simd: 'q8_0',
+  simd: 3,
   decode,
   encode,
   repack: { ggml: (source, rows, cols) => repackGgml(KIND, source, rows, cols) },
