@@ -114,7 +114,26 @@ async function vitestLane(project, { args = [], env = {} } = {}) {
   );
   const result = readReport(report);
   for (const line of result ? slowestFiles(result) : []) console.log(`[${project}] ${line}`);
+  for (const file of result?.testResults ?? []) {
+    const name = relative(root, file.name);
+    if (file.status === 'failed' && file.assertionResults.length === 0)
+      keepFailure(project, name, file.message);
+    for (const { status, fullName, failureMessages } of file.assertionResults)
+      if (status === 'failed') keepFailure(project, `${name}: ${fullName}`, failureMessages[0]);
+  }
   return settle(exitCode, result && countVitest(result));
+}
+
+/** What failed in any lane, to be said once more at the end. @type {string[]} */
+const failures = [];
+
+/** Of a failure's message. */
+const MESSAGE_LINES = 8;
+
+/** Keeps a failed test for the end. @param {string} lane @param {string} name @param {string} [message] */
+function keepFailure(lane, name, message = '') {
+  const lines = message.trim().split('\n').slice(0, MESSAGE_LINES);
+  failures.push([`[${lane}] ${name}`, ...lines.map((line) => `    ${line}`)].join('\n'));
 }
 
 const SHOWN = 5;
@@ -218,12 +237,34 @@ async function endToEndLane() {
     ],
     { PLAYWRIGHT_JSON_OUTPUT_FILE: report },
   );
-  const stats = readReport(report)?.stats;
+  const result = readReport(report);
+  for (const { title, errors } of failedSpecs(result?.suites ?? [])) keepFailure('e2e', title, errors[0]);
+  const stats = result?.stats;
   // A flaky test passed only on a second try: here there are no second tries, so it cannot occur.
   return settle(
     exitCode,
     stats && { passed: stats.expected, failed: stats.unexpected + stats.flaky, skipped: stats.skipped },
   );
+}
+
+/**
+ * The tests that failed, of Playwright's suites within suites.
+ * @param {any[]} suites
+ * @returns {{ title: string, errors: string[] }[]}
+ */
+function failedSpecs(suites) {
+  return suites.flatMap(({ suites: inner = [], specs = [] }) => [
+    ...specs
+      .filter((/** @type {any} */ { ok }) => !ok)
+      .map((/** @type {any} */ { file, line, title, tests }) => ({
+        title: `e2e/${file}:${line} ${title}`,
+        errors: tests
+          .flatMap((/** @type {any} */ { results }) => results)
+          .flatMap((/** @type {any} */ { errors }) => errors)
+          .map((/** @type {any} */ { message }) => message),
+      })),
+    ...failedSpecs(inner),
+  ]);
 }
 
 /** Damaged models and files: each case is one typed error or a reply. The program ends as this one does. */
@@ -303,6 +344,7 @@ async function main() {
   await Promise.all([worker(), worker()]);
   const total = { passed: 0, failed: 0, skipped: 0 };
   console.log('');
+  if (failures.length > 0) console.log(`${failures.join('\n')}\n`);
   for (const { line, ...counts } of done) {
     console.log(line);
     total.passed += counts.passed;
