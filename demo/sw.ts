@@ -24,6 +24,9 @@ const scope = self as unknown as WorkerScope;
 
 const CACHE = 'atomoe-page';
 
+/** What earlier versions of this page kept: whole models, which the engine keeps now. */
+const OLD_CACHE = 'atomoe-demo';
+
 const keeper = new Keeper({
   scope: scope.registration.scope,
   cache: () => caches.open(CACHE),
@@ -33,14 +36,12 @@ const keeper = new Keeper({
 scope.addEventListener('install', (event) => {
   event.waitUntil(keeper.keepPage().then(() => scope.skipWaiting()));
 });
-scope.addEventListener('activate', (event) => event.waitUntil(takeOver()));
+scope.addEventListener('activate', (event) => {
+  event.waitUntil(caches.delete(OLD_CACHE));
+  // Not waited for: in Firefox every worker of the page has to answer first, and all requests wait for the activation.
+  void scope.clients.claim();
+});
 scope.addEventListener('fetch', (event) => {
   if (keeper.handles(event.request))
     event.respondWith(keeper.answer(event.request, (work) => event.waitUntil(work)).then(isolated));
 });
-
-/** The cache of earlier versions of this page held whole models, which the engine keeps now. */
-async function takeOver(): Promise<void> {
-  await caches.delete('atomoe-demo');
-  await scope.clients.claim();
-}

@@ -1,21 +1,12 @@
 import { register } from 'node:module';
-import { createServer, type AddressInfo } from 'node:net';
 import process from 'node:process';
 import { defineConfig } from 'playwright/test';
 import { chromiumFlags, requireChromium } from '../scripts/chromium.mjs';
+import { freePort } from './free-port.ts';
 
 register('./wgsl-loader.mjs', import.meta.url);
 
-/** A port that was free a moment ago; tests of two checkouts then run side by side. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
-}
-
-// Playwright reads this file again in each worker process; the variable hands the first answer down.
+// A free one, so that tests of two checkouts run side by side. Playwright reads this file again in each worker process; the variable hands the first answer down.
 const port = (process.env['ATOMOE_E2E_PORT'] ??= String(await freePort()));
 
 export default defineConfig({

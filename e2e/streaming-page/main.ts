@@ -105,6 +105,8 @@ export const lab = {
     return { ...outcome, ids, text, reusedTokens, sessionTokens: session?.tokens ?? 0 };
   },
 
+  adapter: () => engine?.adapter,
+
   async report(): Promise<Omit<StreamingReport, 'states' | 'recall'> | undefined> {
     const report = await engine?.streaming();
     if (!report) return undefined;

@@ -30,6 +30,7 @@ export const DEVICE_OPTION = {
 /** The options of commands that load a model. */
 export const LOAD_OPTIONS = {
   ...DEVICE_OPTION,
+  threads: { value: 'N', help: 'of the CPU (default: all cores but one, 8 at most)', read: readThreads },
   ...MODEL_FLAGS,
 } as const satisfies Options;
 
@@ -44,6 +45,15 @@ export const JSON_OPTION = { json: { help: 'print JSON' } } as const satisfies O
 /** @throws {UsageError} - neither */
 export function readDevice(args: Arguments): DeviceKind | undefined {
   return args.choice('device', ['auto', 'gpu', 'cpu', 'reference']);
+}
+
+/** @throws {UsageError} - no whole number, or a device that has no threads */
+function readThreads(args: Arguments): { threads?: number } {
+  if (args.text('threads') === undefined) return {};
+  const device = readDevice(args);
+  if (device === 'gpu' || device === 'reference')
+    throw new UsageError(`--threads has no effect on --device ${device}; wanted cpu or auto; leave it out`);
+  return { threads: args.count('threads', 1) };
 }
 
 function readTuning(args: Arguments): 'auto' | 'off' | undefined {
@@ -93,13 +103,15 @@ export async function openEngine(
   options: Pick<EngineOptions, 'streamTesting'> = {},
 ): Promise<LocalEngine> {
   const device = readDevice(args) ?? 'auto';
-  if (device === 'cpu' || device === 'reference') return LocalEngine.open({ ...options, device });
+  const threads = args.has('threads') ? readThreads(args) : {};
+  if (device === 'cpu' || device === 'reference') return LocalEngine.open({ ...options, ...threads, device });
   // Commands that compare numbers have no such option: with the default kernels their answers stay the same.
   const opening = openDawn('--device cpu');
   const gpu = await (device === 'auto' ? opening.catch(() => undefined) : opening);
   const tuning = readTuning(args) ?? (args.has('tuning') ? 'auto' : 'off');
   return LocalEngine.open({
     ...options,
+    ...threads,
     device,
     ...(gpu ? { gpu } : {}),
     tuning,
@@ -127,6 +139,7 @@ export async function withModel<T>(
   { streaming = {}, ...engineOptions }: ModelUse = {},
 ): Promise<T> {
   refuseByReference(args);
+  readThreads(args);
   const options = loadOptions(args);
   const folder = await open();
   try {

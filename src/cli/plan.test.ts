@@ -127,6 +127,8 @@ describe('plan', () => {
     [['run', story, 'x', '--device', 'reference', '--budget', '1GB'], /--budget has no effect/],
     [['run', story, 'x', '--device', 'reference', '--start-now'], /--start-now has no effect/],
     [['run', story, 'x', '--device', 'reference', '--routes', 'r.json'], /--routes has no effect/],
+    [['run', story, 'x', '--device', 'gpu', '--threads', '2'], /--threads has no effect on --device gpu/],
+    [['run', story, 'x', '--threads', '0'], /--threads is 0; wanted a whole number of at least 1/],
     [['run', story, 'x', '--cache', '/tmp/x'], /--cache keeps what comes from a URL/],
     [['logits', story, '--ids', '1', '--policy', 'fifo'], /--policy is "fifo"; wanted ema or lru/],
     [['logits', story, '--ids', '1', '--lookahead', '3'], /--lookahead is "3"; wanted 0 or 1 or 2/],

@@ -71,7 +71,7 @@ Usage: npx atomoe COMMAND [options]; COMMAND --help lists the options
 
 ${table(commands)}
 MODEL is a folder with config.json and safetensors weights, one of its weight
-files, or the URL of either. All but --device cpu needs npm install webgpu.
+files, or the URL of either. --device gpu needs npm install webgpu.
 
 Examples:
 ${examples}`;
@@ -80,7 +80,6 @@ ${examples}`;
 function usage({ name, wants, summary, example, options }: Command): string {
   return `npx atomoe ${[name, ...wants].join(' ')} [options]
 ${summary}
-
 ${table(optionRows(options))}Example: npx atomoe ${example}
 `;
 }

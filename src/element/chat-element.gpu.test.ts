@@ -184,6 +184,36 @@ describe('<atomoe-chat>', () => {
     await vi.waitFor(() => expect(root.querySelector<HTMLElement>('[role=alert]')!.hidden).toBe(true));
   });
 
+  test('what is sent before a load was drawn stays in the field', async () => {
+    ChatElement.openEngine = async () => new FakeEngine({});
+    const chat = document.createElement('atomoe-chat');
+    const sent = vi.fn();
+    chat.addEventListener('chat-send', (event) => sent(event.detail.text));
+    chat.model = 'https://models.test/fable/';
+    document.body.append(chat);
+    const root = chat.shadowRoot!;
+    const input = root.querySelector('textarea')!;
+    await vi.waitFor(() => expect(chat.state.kind).toBe('planning'));
+    await vi.waitFor(() => expect(root.querySelector('[part=action]')!.textContent).toBe('Load the model'));
+    void chat.load();
+    expect(chat.state.kind).toBe('loading');
+    input.value = 'Hello';
+    input.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true, cancelable: true }));
+    expect([input.value, sent.mock.calls.length]).toEqual(['Hello', 0]);
+    await vi.waitFor(() =>
+      expect(root.querySelector<HTMLButtonElement>('[part=send]')!.disabled).toBe(false),
+    );
+    expect(chat.messages).toEqual([]);
+  });
+
+  test('Escape stops a reply that was not drawn yet', async () => {
+    const { chat, type, input } = await chatWith(tokenGate());
+    type('Hello');
+    expect(chat.state.kind).toBe('replying');
+    input.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true, composed: true }));
+    await vi.waitFor(() => expect(chat.state.kind).toBe('stopped'));
+  });
+
   test('properties and attributes are one, and "false" is off', async () => {
     const { chat, input } = await chatWith();
     chat.disabled = true;

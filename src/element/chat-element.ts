@@ -242,6 +242,7 @@ export class ChatElement extends ElementBase {
     this.#internals.role = 'region';
     this.#internals.ariaLabel = 'Chat with a language model';
     const view = new ChatView({
+      state: () => this.#store.getState(),
       send: (text) => this.#userSends(text),
       stop: () => this.#store.stop(),
       load: () => void this.#store.load(),

@@ -6,6 +6,8 @@ import type { ChatState } from './state.ts';
 
 /** What people ask for. */
 export interface ChatRequests {
+  /** As it is now: what is drawn may be a frame behind, and what was typed must not go to a chat that cannot take it. */
+  state(): ChatState;
   send(text: string): void;
   stop(): void;
   load(): void;
@@ -47,7 +49,6 @@ export class ChatView {
   );
   #announced = '';
   #isDisabled = false;
-  #state: ChatState | undefined;
 
   constructor(requests: ChatRequests) {
     this.#requests = requests;
@@ -89,7 +90,7 @@ export class ChatView {
   /** Escape stops, from anywhere inside. */
   onKey(event: KeyboardEvent): void {
     if (event.key !== 'Escape' || event.isComposing) return;
-    const kind = this.#state?.kind;
+    const { kind } = this.#requests.state();
     if (kind === 'replying' || kind === 'loading') this.#requests.stop();
   }
 
@@ -105,7 +106,6 @@ export class ChatView {
   }
 
   render(state: ChatState): void {
-    this.#state = state;
     this.#log.render(state);
     this.#renderNotice(noticeOf(state));
     const problem = state.kind === 'failed' ? state.problem.message : '';
@@ -155,6 +155,7 @@ export class ChatView {
   }
 
   #submit(): void {
+    this.#enable();
     if (this.#send.disabled) return;
     const text = this.#input.value;
     this.#input.value = '';
@@ -163,12 +164,8 @@ export class ChatView {
   }
 
   #enable(): void {
-    const state = this.#state;
-    const canReply =
-      state &&
-      (state.kind !== 'idle' || state.model) &&
-      state.kind !== 'replying' &&
-      state.kind !== 'loading';
+    const { kind, model } = this.#requests.state();
+    const canReply = (kind !== 'idle' || model) && kind !== 'replying' && kind !== 'loading';
     const wasFocused = activeIn(this.#send) === this.#send;
     this.#send.disabled = this.#isDisabled || !canReply || this.#input.value.trim() === '';
     if (wasFocused && this.#send.disabled) this.#input.focus(); // a disabled button drops the focus

@@ -35,6 +35,9 @@ export interface ChatStoreOptions {
 /** A download that brings nothing for so long is said to wait. */
 const SILENCE_MS = 2000;
 
+/** A load that has only begun. */
+const LOADING: ChatPhase = { kind: 'loading', progress: { kind: 'planning' }, bytesPerSecond: undefined };
+
 /** Ends a subscription. */
 export type Unsubscribe = () => void;
 
@@ -115,7 +118,8 @@ export class ChatStore {
   async load(source = this.#source, options = this.#loadOptions): Promise<void> {
     if (source === undefined) return;
     const task = this.#begin();
-    this.#take(source, options);
+    // Said at once and not when the engine is free: a message sent now would end the load.
+    this.#set(LOADING, this.#take(source, options));
     await this.#attempt(task, 'load', (signal) => this.#load(source, options, signal));
   }
 
@@ -190,7 +194,7 @@ export class ChatStore {
     const source = this.#state.model && this.#source === this.#loaded?.source ? undefined : this.#source; // defined: to load
     // Said at once and not when the engine is free: from here on the chat is busy.
     if (source === undefined) this.#beginReply();
-    else this.#set({ kind: 'loading', progress: { kind: 'planning' }, bytesPerSecond: undefined });
+    else this.#set(LOADING);
     await this.#attempt(task, 'send', async (signal) => {
       if (source !== undefined) {
         await this.#load(source, this.#loadOptions, signal);
@@ -234,10 +238,7 @@ export class ChatStore {
     this.#session = undefined;
     this.#loaded = undefined;
     const show = this.#progressView(signal);
-    this.#set(
-      { kind: 'loading', progress: { kind: 'planning' }, bytesPerSecond: undefined },
-      { model: undefined, report: undefined },
-    );
+    this.#set(LOADING, { model: undefined, report: undefined });
     const engine = await this.#opened();
     signal.throwIfAborted();
     const onProgress = (progress: LoadProgress): void => {

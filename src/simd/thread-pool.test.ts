@@ -49,6 +49,26 @@ test('a thousand jobs over two memories give what one call gives, and threads do
   expect(threads!.helped).toBeGreaterThan(0);
 });
 
+test('threads without work go back to their event loops, and the next job calls them', async () => {
+  const { threads } = module;
+  const memory = new SimdMemory(module);
+  const job = { ...memory.names('gather_rows'), args: [0, 0, 0, 0, 0], scratchArgument: -1, scratchBytes: 0 };
+  const share = (rounds: number) => {
+    let whole = 0;
+    for (let round = 0; round < rounds; round += 1)
+      whole += threads?.run({ ...job, first: 0, end: 64, unit: 1 }, () => {}) ? 0 : 1;
+    return whole;
+  };
+  expect(await threads?.isReady(3000)).toBe(true);
+  expect(share(1)).toBe(0);
+  // They rest, in the end: then a job is left to the caller, and they are called.
+  await expect.poll(() => share(1), { timeout: 60_000, interval: 400 }).toBe(1);
+  expect(await threads?.isReady(3000)).toBe(true);
+  const before = threads!.helped;
+  await expect.poll(() => [share(1000), threads!.helped > before][1], { timeout: 60_000 }).toBe(true);
+  memory.dispose();
+});
+
 test('threads that have just heard of another memory leave a job whole, or take part in it', async () => {
   const memory = new SimdMemory(module);
   const job = { ...memory.names('gather_rows'), args: [0, 0, 0, 0, 0], scratchArgument: -1, scratchBytes: 0 };

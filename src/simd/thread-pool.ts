@@ -29,7 +29,8 @@ const MOST_TICKETS = 2 ** 30;
 /**
  * The caller writes a job into shared memory, takes chunks of it as the threads do, and waits for those that others took:
  * a thread that wakes too late finds nothing to do, and no one waits for it. Chunks are independent outputs, so that the
- * bits do not depend on who computes them. Idle threads sleep.
+ * bits do not depend on who computes them. Idle threads sleep: first where they wait for work, then in their event loops,
+ * from which the next job calls them back; until they are there, the caller works alone.
  */
 export class ThreadPool {
   readonly #ints: Int32Array<SharedArrayBuffer>;
@@ -38,7 +39,6 @@ export class ThreadPool {
   /** Chunks that threads did, of all jobs. */
   helped = 0;
   #memories = 0;
-  #isSettled = false; // all threads have read their messages, and wait for work
   #isDead = false;
 
   constructor(module: WebAssembly.Module, threads: readonly Thread[]) {
@@ -78,7 +78,6 @@ export class ThreadPool {
 
   #send(...messages: ToThread[]): void {
     if (this.#isDead) return;
-    this.#isSettled = false;
     const ints = this.#ints;
     for (const [index, thread] of this.#threads.entries())
       for (const message of [...messages, { kind: 'serve', index: index + 1 } as const])
@@ -121,12 +120,15 @@ export class ThreadPool {
     for (const thread of this.#threads) thread.terminate();
   }
 
+  /** Whether all threads wait for work. Those that rest are called. */
   #hasSettled(): boolean {
     if (this.#isDead) return false;
     const ints = this.#ints;
-    this.#isSettled ||=
+    const haveRead =
       Atomics.load(ints, CONTROL.ready) === this.#threads.length * Atomics.load(ints, CONTROL.serves);
-    return this.#isSettled;
+    if (haveRead && Atomics.load(ints, CONTROL.resting) === 0) return true;
+    if (haveRead) this.#send();
+    return false;
   }
 
   /** Writes the job between two steps of the sequence: who reads in between reads again. @returns its first ticket */

@@ -74,7 +74,11 @@ async function kernelsOf(options: EngineOptions): Promise<SimdModule | NoKernels
 
 /** One core is left to the page, or to the rest of the machine; beyond eight, small models gain nothing. */
 function mostThreads(): number {
-  return Math.max(1, Math.min(8, (globalThis.navigator?.hardwareConcurrency ?? 2) - 1));
+  // Node 20 has no `navigator`.
+  const cores = isNode()
+    ? process.getBuiltinModule('node:os').availableParallelism()
+    : globalThis.navigator?.hardwareConcurrency;
+  return Math.max(1, Math.min(8, (cores ?? 2) - 1));
 }
 
 function isNode(): boolean {
