@@ -1,7 +1,7 @@
 /** (f) The Q4 model without a GPU: WebAssembly kernels beside the software adapter, the reference, and other engines. */
 import { BENCH_MODEL, makeWeights } from '../peer/model.ts';
 import { onnxModel } from '../peer/onnx.ts';
-import { loadOrt, OrtModel } from '../peer/ort.ts';
+import { loadOrt, OrtModel, type Backend } from '../peer/ort.ts';
 import { runWllama } from '../peer/wllama.ts';
 import type { CpuRates, CpuRun } from '../page/cpu-worker.ts';
 import { say, table, type PartResult } from '../report.ts';
@@ -25,13 +25,13 @@ function inWorker(run: CpuRun): Promise<CpuRates> {
   }).finally(() => worker.terminate());
 }
 
-async function ort(): Promise<Rates> {
+async function ort(backend: Backend): Promise<Rates> {
   const weights = makeWeights(BENCH_MODEL);
   const model = await OrtModel.open(
     await loadOrt(),
     onnxModel(weights, { accuracy: 0 }),
     BENCH_MODEL,
-    'wasm',
+    backend,
   );
   const decode: number[] = [];
   await model.step([1]);
@@ -58,7 +58,8 @@ export async function cpuPart(): Promise<PartResult> {
     'Atomoe, int8, 2 threads': ours({ threads: 2, activations: 'int8' }),
     'Atomoe, software GPU': ours({ device: 'gpu' }),
     'Atomoe, reference': ours({ device: 'reference', replyTokens: 8, promptTokens: 32, rounds: 1 }),
-    'ONNX Runtime Web, wasm, 1 thread': ort,
+    'ONNX Runtime Web, WebGPU on the software GPU': () => ort('webgpu'),
+    'ONNX Runtime Web, wasm, 1 thread': () => ort('wasm'),
   };
   const found: Record<string, { prefill: number[]; decode: number[] }> = {};
   for (let turn = 0; turn < TURNS; turn += 1) {

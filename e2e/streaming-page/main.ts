@@ -107,6 +107,9 @@ export const lab = {
 
   adapter: () => engine?.adapter,
 
+  resize: (slotsPerLayer: number): Promise<Outcome> =>
+    outcomeOf(async () => void (await engine?.resize({ streaming: { slotsPerLayer } }))),
+
   async report(): Promise<Omit<StreamingReport, 'states' | 'recall'> | undefined> {
     const report = await engine?.streaming();
     if (!report) return undefined;

@@ -84,7 +84,7 @@ export interface StreamingOptions {
   seed?: number; // of policy 'random'; default 0
   lookahead?: 0 | 1 | 2; // layers ahead whose experts are guessed and fetched; default 1
   runAhead?: number | 'auto'; // layers submitted before their experts are known; default 'auto'
-  hostBudget?: number; // bytes of experts kept in memory beside the GPU's; default 1 GiB
+  hostBudget?: number; // bytes of experts kept in memory beside the slots; default 1 GiB, on the CPU within memoryBudget
   slotsPerLayer?: number; // instead of what memoryBudget pays for
   fill?: boolean; // fetches missing experts while no reply runs; default true
 }

@@ -344,6 +344,7 @@ export class LocalEngine implements Engine {
       const runner = await openRunner({ gpu, kernels: this.#device.kernels }, drafted, {
         onProgress,
         slots: sized.slots,
+        fixedBytes: sized.fixedBytes,
         fewer: sized.fewer,
         streaming: options.streaming ?? {},
         budgetBytes: this.#budgetBytes(options),

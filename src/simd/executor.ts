@@ -151,7 +151,7 @@ export class SimdExecutor<G extends Graph> {
     const scratchArgument = args.findIndex(Number.isNaN);
     const list = [...args];
     if (scratchArgument >= 0)
-      list[scratchArgument] = this.#resources.scratch.take(memory, threads * scratchBytes);
+      list[scratchArgument] = this.#resources.scratch.ofKernel(memory, threads * scratchBytes);
     const compute = (first: number, end: number): void => {
       const pool = (end - first) * multiplyAdds >= SHARED_MULTIPLY_ADDS ? memory.threads : undefined;
       const whole = (from: number, to: number) => call(...list, from, to);

@@ -8,13 +8,14 @@ interface Block {
 }
 
 /** Blocks are at least so large, so that few of them serve all ops. */
-const LEAST_BYTES = 2 ** 20;
+const LEAST_BYTES = 2 ** 17;
 
 const ALIGNMENT = 64;
 
 /** Memory of one op, used again by the next. */
 export class Scratch {
   readonly #blocks = new Map<SimdMemory, Block[]>();
+  readonly #ofKernels = new Map<SimdMemory, Block>();
 
   /** What was taken before is free again. */
   reset(): void {
@@ -36,8 +37,25 @@ export class Scratch {
     return at;
   }
 
+  /**
+   * What one kernel call uses for itself: calls follow one another, so that all of a memory share it. An op may make
+   * hundreds of calls, one for each expert.
+   *
+   * @throws {AtomoeError} out-of-memory
+   */
+  ofKernel(memory: SimdMemory, sizeBytes: number): Address {
+    const held = this.#ofKernels.get(memory);
+    if (held && held.sizeBytes >= sizeBytes) return held.at;
+    if (held) memory.free(held.at, held.sizeBytes);
+    this.#ofKernels.delete(memory);
+    const block = { at: memory.alloc(sizeBytes), sizeBytes, used: 0 };
+    this.#ofKernels.set(memory, block);
+    return block.at;
+  }
+
   /** Forgets the blocks of all memories but these: the others are given up. */
   keepOnly(memories: readonly SimdMemory[]): void {
-    for (const memory of this.#blocks.keys()) if (!memories.includes(memory)) this.#blocks.delete(memory);
+    for (const blocks of [this.#blocks, this.#ofKernels])
+      for (const memory of blocks.keys()) if (!memories.includes(memory)) blocks.delete(memory);
   }
 }

@@ -120,7 +120,7 @@ export function checkActivations(
 export async function openRunner(
   { gpu, kernels: module }: { readonly gpu: Gpu | undefined; readonly kernels: SimdModule | undefined },
   drafted: Drafted,
-  options: GpuLoadOptions,
+  options: GpuLoadOptions & { readonly fixedBytes: number }, // of the budget, for all but experts
 ): Promise<Runner> {
   if (gpu) return openGpuRunner(gpu, drafted, options);
   if (module) {

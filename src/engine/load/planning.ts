@@ -166,6 +166,7 @@ function standIn(experts: ExpertPlan, maxBindingBytes: number): ExpertWeights {
 
 /** A plan with what loading needs of it. */
 export interface Sized {
+  readonly fixedBytes: number; // all but experts
   readonly plan: Omit<ModelPlan, 'adapter'>;
   readonly slots: SlotPlan | undefined; // none where the model has no routed experts
   readonly fewer: (slots: SlotPlan) => SlotPlan | undefined; // where the GPU refuses that many
@@ -215,6 +216,7 @@ export function sizeModel(
   const why = fits(adapter, { largest, gpuTotal }, options);
   return {
     slots,
+    fixedBytes,
     fewer: (plan) => needs && fewerSlots(needs, plan, options.streaming ?? {}),
     limits: {
       maxBindingBytes: largest.sizeBytes,

@@ -32,14 +32,16 @@ export interface StreamTesting {
   readonly link?: () => LinkState;
 }
 
-/** Of experts kept in memory where not all of them are on the GPU; where they are, none need be. */
-const DEFAULT_HOST_BYTES = 2 ** 30;
-
 /** Neighbours are asked for together: they may become one request. */
 const LOADED_TOGETHER = 16;
 
-function hostBytes({ streams }: SlotPlan, { hostBudget }: StreamingOptions): number {
-  return hostBudget ?? (streams ? DEFAULT_HOST_BYTES : 0);
+/** Of experts kept in this thread's memory where not all have a slot; where they have, none need be. */
+function hostBytes(
+  device: Pick<ExpertDevice<SlotStore, ExpertSteps>, 'hostBytes'>,
+  slots: SlotPlan,
+  { hostBudget }: StreamingOptions,
+): number {
+  return hostBudget ?? (slots.streams ? device.hostBytes(slots.sizeBytes) : 0);
 }
 
 /** How the steps of a model whose experts stream are made on some device. */
@@ -61,11 +63,16 @@ export interface StepsOptions {
 export interface ExpertDevice<S extends SlotStore, T extends ExpertSteps> {
   /** Bytes that the model may take from now on. */
   budgetBytes: number;
+  /** Bytes of experts that may be kept beside slots of so many bytes, where the caller does not say. */
+  hostBytes(slotBytes: number): number;
   /** @throws {AtomoeError} out-of-memory; limit-too-small */
   openStore(shape: RecordShape, options: StoreOptions): Promise<S>;
   copy(moves: readonly Move<S>[]): void;
   openSteps(streamer: ExpertStreamer<S>, options: StepsOptions): T;
 }
+
+/** Experts kept beside the slots take no more than this unasked. */
+export const MOST_HOST_BYTES = 2 ** 30;
 
 interface Stores<S extends SlotStore, T extends ExpertSteps> {
   readonly slots: SlotPlan;
@@ -120,7 +127,7 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
     options: ExpertMemoryOptions,
   ): Promise<ExpertMemory<S, T>> {
     const { streaming, testing } = options;
-    const tiers = openTiers(drafted, hostBytes(options.slots, streaming), testing);
+    const tiers = openTiers(drafted, hostBytes(device, options.slots, streaming), testing);
     const stores = await openStores(device, drafted, tiers, options);
     return new ExpertMemory(device, drafted, options, tiers, stores);
   }
@@ -200,7 +207,7 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
 
   async #reopen(options: ExpertMemoryOptions, budgetBytes: number): Promise<void> {
     this.#device.budgetBytes = budgetBytes;
-    this.#tiers.resize(hostBytes(options.slots, options.streaming));
+    this.#tiers.resize(hostBytes(this.#device, options.slots, options.streaming));
     this.#stores = await openStores(this.#device, this.#drafted, this.#tiers, options);
     this.#options = options;
     this.#onMoved();

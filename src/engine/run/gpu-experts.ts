@@ -11,7 +11,7 @@ import type { ExpertWeights } from '../../graph/experts.ts';
 import type { Ref } from '../../graph/tensor.ts';
 import type { RecordLayout } from '../../weights/record.ts';
 import type { Drafted } from '../load/planning.ts';
-import type { ExpertDevice, ExpertMemory, StepsOptions } from './expert-memory.ts';
+import { MOST_HOST_BYTES, type ExpertDevice, type ExpertMemory, type StepsOptions } from './expert-memory.ts';
 import { StreamedSteps } from './streamed-steps.ts';
 
 /** Expert memory whose slots are GPU buffers. */
@@ -33,6 +33,11 @@ export class GpuExperts implements ExpertDevice<ExpertStore, StreamedSteps> {
 
   set budgetBytes(sizeBytes: number) {
     this.#gpu.budgetBytes = sizeBytes;
+  }
+
+  /** The budget is of GPU memory: what the page holds is beside it. */
+  hostBytes(): number {
+    return MOST_HOST_BYTES;
   }
 
   openStore(shape: RecordShape, options: StoreOptions): Promise<ExpertStore> {

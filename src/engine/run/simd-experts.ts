@@ -11,7 +11,7 @@ import type { SimdModule } from '../../simd/memory.ts';
 import type { SimdExperts, Wave } from '../../simd/run.ts';
 import { SimdStore } from '../../simd/store.ts';
 import { ChosenUnits } from './chosen-units.ts';
-import type { ExpertDevice, ExpertMemory, StepsOptions } from './expert-memory.ts';
+import { MOST_HOST_BYTES, type ExpertDevice, type ExpertMemory, type StepsOptions } from './expert-memory.ts';
 import type { RunAheadCounters } from './streamed-steps.ts';
 
 /** Expert memory whose slots are in WebAssembly memories. */
@@ -21,7 +21,8 @@ export type SimdExpertMemory = ExpertMemory<SimdStore, SimdSteps>;
 export interface SimdDeviceOptions {
   readonly module: SimdModule;
   readonly budgetBytes: number;
-  /** Bytes of everything but experts. */
+  readonly fixedBytes: number; // of it, planned for all but experts
+  /** Bytes of everything but experts, as they are now. */
   readonly otherBytes: () => number;
   readonly routes: readonly RouteOutputs[]; // [bank], of the graph for single tokens
   readonly memoryBytes?: number | undefined; // for tests: experts that share a memory
@@ -36,6 +37,12 @@ export class SimdDevice implements ExpertDevice<SimdStore, SimdSteps> {
   constructor(options: SimdDeviceOptions) {
     this.#options = options;
     this.budgetBytes = options.budgetBytes;
+  }
+
+  /** Slots and what is kept beside them are the same memory: the budget bounds both. */
+  hostBytes(slotBytes: number): number {
+    const left = this.budgetBytes - this.#options.fixedBytes - slotBytes;
+    return Math.min(MOST_HOST_BYTES, Math.max(0, left));
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- what it throws has to reject

@@ -103,6 +103,7 @@ export interface SimdLoadOptions {
   readonly fewer: (slots: SlotPlan) => SlotPlan | undefined; // where the memory is refused
   readonly streaming: StreamingOptions;
   readonly budgetBytes: number;
+  readonly fixedBytes: number; // of it, planned for all but experts
   readonly int8: boolean; // lossy: activations of 8 bits for quantised weights
   readonly testing: StreamTesting;
   readonly bounds?: Bounds | undefined; // for tests
@@ -150,13 +151,22 @@ export class SimdRunner implements Runner {
 
   /** @throws {AtomoeError} bad-file; non-finite; out-of-memory; network and the like */
   static async open(drafted: Drafted, options: SimdLoadOptions): Promise<SimdRunner> {
-    const { module, onProgress, slots, budgetBytes, int8, bounds: { memoryBytes } = {} } = options;
+    const {
+      module,
+      onProgress,
+      slots,
+      budgetBytes,
+      fixedBytes,
+      int8,
+      bounds: { memoryBytes } = {},
+    } = options;
     const { context, decode, experts } = drafted;
     const advance = downloadProgress(drafted, options);
     const dense = new DenseWeights(module, memoryBytes);
     await dense.read(decode, context, advance);
     const otherBytes = () => dense.sizeBytes;
-    const device = new SimdDevice({ module, budgetBytes, otherBytes, routes: decode.routes, memoryBytes });
+    const budgets = { budgetBytes, fixedBytes, otherBytes };
+    const device = new SimdDevice({ module, ...budgets, routes: decode.routes, memoryBytes });
     const memory = experts && slots && (await ExpertMemory.open(device, drafted, { ...options, slots }));
     try {
       if (memory && !memory.slots.streams) await memory.loadAll(advance, context.signal);
