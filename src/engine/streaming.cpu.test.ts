@@ -85,7 +85,7 @@ describe('memory', () => {
     expect(await tell(engine)).toBe(story);
     // What is kept beside the slots is in the same memory.
     const { heldBytes } = (await engine.streaming())!;
-    
+
     expect(engine.memory().totalBytes + heldBytes).toBeLessThanOrEqual(memoryBudget);
     await expect(engine.load(await folder, { memoryBudget: 1000 })).rejects.toMatchObject({
       code: 'limit-too-small',
