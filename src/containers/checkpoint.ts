@@ -2,14 +2,18 @@
 import { AtomoeError } from '../errors.ts';
 import type { JsonObject } from '../io/json-file.ts';
 import type { ReadOptions } from '../io/source.ts';
-import type { Dtype } from '../weights/dtypes.ts';
+import type { StoredDtype } from '../weights/dtypes.ts';
 import type { RecordLayout } from '../weights/record.ts';
-import type { SafetensorsEntry } from './safetensors-header.ts';
+import type { GgufMetadata } from './gguf/header.ts';
 
 /** Where a tensor is stored, and as what. */
-export interface TensorInfo extends SafetensorsEntry {
+export interface TensorInfo {
   readonly name: string;
   readonly file: string; // the name of the file that holds it
+  readonly dtype: StoredDtype;
+  readonly shape: readonly number[];
+  readonly offsetBytes: number; // from the start of the file
+  readonly sizeBytes: number;
 }
 
 /** Rows are what the last dimension makes: a [E, R, C] tensor has E * R of them, a vector one for each element. */
@@ -22,7 +26,7 @@ export interface TensorReadOptions extends ReadOptions {
 
 /** The bytes of a tensor, or of some of its rows. */
 export interface TensorBytes {
-  readonly dtype: Dtype;
+  readonly dtype: StoredDtype;
   readonly shape: readonly number[];
   readonly bytes: Uint8Array<ArrayBuffer>; // little-endian, row-major
 }
@@ -66,6 +70,8 @@ export interface Checkpoint {
   readonly unrangedBytes: number; // of those that their source gives only whole
   /** The routed experts, where the container holds them as records; its tensors are all the others. */
   readonly records?: ReadyRecords;
+  /** The metadata of a GGUF file, which holds the tokenizer. */
+  readonly gguf?: GgufMetadata;
   /** Which damage would go unseen, where the container could have seen it, and what to do about it. */
   readonly unverified?: string;
   names(): IterableIterator<string>;

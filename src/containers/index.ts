@@ -4,11 +4,12 @@ import { readJson } from '../io/json-file.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { missing, type Configs, type Container, type ModelFolder, type OpenOptions } from './container.ts';
+import { gguf } from './gguf.ts';
 import { packed } from './pack.ts';
 import { safetensors, shardedSafetensors } from './safetensors.ts';
 
 /** Every container, in the order in which a folder is looked at: a new one is a row here. */
-const CONTAINERS: readonly Container[] = [safetensors, packed, shardedSafetensors];
+const CONTAINERS: readonly Container[] = [safetensors, packed, shardedSafetensors, gguf];
 
 /**
  * Opens a model folder by reading its configs and its weights' headers.

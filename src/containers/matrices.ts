@@ -1,8 +1,8 @@
 /** Matrices of a checkpoint: rows of its tensors, looked at in the headers, and read in a weight format. */
 import { AtomoeError } from '../errors.ts';
 import { isWeightDtype, type WeightDtype } from '../weights/dtypes.ts';
-import type { FormatName } from '../weights/formats/index.ts';
-import { encodeMatrix } from '../weights/matrix.ts';
+import { formatNames, type FormatName } from '../weights/formats/index.ts';
+import { encodeMatrix, formatStoredAs } from '../weights/matrix.ts';
 import type { TensorRows } from '../weights/tensor-rows.ts';
 import { noTensor, type Checkpoint } from './checkpoint.ts';
 
@@ -20,7 +20,7 @@ export function describeMatrix(
   const info = checkpoint.tensor(part.tensor);
   if (!info) throw absent(checkpoint, part.tensor);
   const { dtype, shape } = info;
-  if (!isWeightDtype(dtype)) {
+  if (!isWeightDtype(dtype) || !formatNames().includes(formatStoredAs(dtype))) {
     throw new AtomoeError(
       'unsupported-model',
       `${info.file}: tensor "${part.tensor}" is ${dtype}; wanted F16, BF16 or F32; choose a 16-bit version of the model`,
@@ -81,6 +81,27 @@ export async function readMatrix(
   part: TensorRows,
   { cols, format, signal }: { cols: number; format: FormatName; signal: AbortSignal | undefined },
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const { dtype, rows, bytes } = await readStored(checkpoint, part, { cols, signal });
+  return encodeMatrix(dtype, bytes, format, rows, cols);
+}
+
+/** A matrix as the file stores it. */
+export interface StoredMatrix {
+  readonly dtype: WeightDtype;
+  readonly rows: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Reads a matrix as the file stores it.
+ *
+ * @throws {AtomoeError} as `readMatrix`
+ */
+export async function readStored(
+  checkpoint: Checkpoint,
+  part: TensorRows,
+  { cols, signal }: { cols: number; signal: AbortSignal | undefined },
+): Promise<StoredMatrix> {
   const { dtype, rows } = describeMatrix(checkpoint, part, cols);
   // To a reader a vector's elements are its rows; as one row of a matrix it is read whole.
   const isOneRow = cols !== 1 && (checkpoint.tensor(part.tensor)?.shape.length ?? 0) <= 1;
@@ -88,5 +109,5 @@ export async function readMatrix(
     signal,
     ...(isOneRow ? {} : { rowStart: part.rowStart ?? 0, rowCount: rows }),
   });
-  return encodeMatrix(dtype, bytes, format, rows, cols);
+  return { dtype, rows, bytes };
 }

@@ -1,7 +1,7 @@
 /** Writes the safetensors container as a stream: the header first, then tensor by tensor. */
-import { invariant } from '../errors.ts';
+import { AtomoeError, invariant } from '../errors.ts';
 import { rowCount, type Checkpoint } from './checkpoint.ts';
-import { DTYPE_BYTES, type Dtype } from '../weights/dtypes.ts';
+import { DTYPE_BYTES, isBlockDtype, type Dtype } from '../weights/dtypes.ts';
 
 /** A tensor, and what writes its bytes. */
 export interface TensorToWrite {
@@ -54,6 +54,12 @@ export function copyTensor(
   const info = checkpoint.tensor(name);
   invariant(info, () => `no tensor ${name} to copy`);
   const { dtype, shape, sizeBytes } = info;
+  if (isBlockDtype(dtype)) {
+    throw new AtomoeError(
+      'unsupported-model',
+      `${info.file}: tensor "${name}" is ${dtype}, which safetensors has not; the file streams as it is and need not be packed`,
+    );
+  }
   const rows = rowCount(shape);
   const step = Math.max(1, Math.floor((pieceBytes * rows) / Math.max(1, sizeBytes)));
   return {

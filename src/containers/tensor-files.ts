@@ -3,6 +3,7 @@ import { AtomoeError } from '../errors.ts';
 import { readExactly, unrangedBytes } from '../io/read.ts';
 import type { FileSource } from '../io/source.ts';
 import { findNonFinite, isWeightDtype, toF32 } from '../weights/dtypes.ts';
+import { storedToF32 } from '../weights/matrix.ts';
 import {
   noTensor,
   rowCount,
@@ -21,12 +22,15 @@ export const NO_INDEX: ReadonlyMap<string, string> = new Map();
 
 interface WeightFile {
   readonly source: FileSource;
-  readonly header: SafetensorsHeader;
+  readonly header: Pick<SafetensorsHeader, 'metadata'>;
 }
 
-interface HeldTensor {
+/** A tensor, and the file that holds it. */
+export interface HeldTensor {
   readonly info: TensorInfo;
   readonly source: FileSource;
+  /** Which row of the file holds a row of the tensor; default: the same. */
+  readonly rowOrder?: (row: number) => number;
 }
 
 /** Weight files, and their tensors by name. */
@@ -90,7 +94,7 @@ export function checkpointOf(
   const read = (name: string, options: TensorReadOptions = {}) => {
     const found = byName.get(name);
     if (!found) throw noTensor(label, name, lost.get(name), byName.size);
-    return readTensor(found.info, found.source, options);
+    return found.rowOrder ? readOrdered(found, found.rowOrder, options) : readTensor(found, options);
   };
   return {
     label,
@@ -106,8 +110,9 @@ export function checkpointOf(
     lost,
     read: async (name, options) => read(name, options),
     async readF32(name, options) {
-      const { dtype, bytes } = await read(name, options);
-      if (isWeightDtype(dtype) || dtype === 'F64') return toF32(dtype, bytes);
+      const { dtype, shape, bytes } = await read(name, options);
+      if (isWeightDtype(dtype)) return storedToF32(dtype, bytes, rowCount(shape), shape.at(-1) ?? 1);
+      if (dtype === 'F64') return toF32(dtype, bytes);
       throw new AtomoeError(
         'unsupported-model',
         `${label}: tensor "${name}" is ${dtype}, F16, BF16 or F32 is wanted; choose a 16-bit version of the model`,
@@ -120,11 +125,25 @@ export function checkpointOf(
   };
 }
 
-async function readTensor(
-  info: TensorInfo,
-  source: FileSource,
-  options: TensorReadOptions,
+/** Reads the whole tensor, and takes the wanted rows. */
+async function readOrdered(
+  held: HeldTensor,
+  rowOrder: (row: number) => number,
+  { rowStart = 0, rowCount: wanted, ...options }: TensorReadOptions,
 ): Promise<TensorBytes> {
+  const rows = rowCount(held.info.shape);
+  const whole = await readTensor(held, options);
+  const rowBytes = whole.bytes.byteLength / rows;
+  const count = wanted ?? rows - rowStart;
+  const bytes = new Uint8Array(count * rowBytes);
+  for (let row = 0; row < count; row += 1) {
+    const from = rowOrder(rowStart + row) * rowBytes;
+    bytes.set(whole.bytes.subarray(from, from + rowBytes), row * rowBytes);
+  }
+  return { ...whole, shape: [count, ...whole.shape.slice(1)], bytes };
+}
+
+async function readTensor({ info, source }: HeldTensor, options: TensorReadOptions): Promise<TensorBytes> {
   const rows = rowCount(info.shape);
   const { rowStart = 0, signal, onProgress } = options;
   const wanted = options.rowCount ?? rows - rowStart;

@@ -1,6 +1,6 @@
 /** A fixture model as another tool would have saved it, made in memory. Not part of the library. */
 import { openCheckpoint } from '../containers/index.ts';
-import { DTYPE_BYTES, toF32, type Dtype } from '../weights/dtypes.ts';
+import { DTYPE_BYTES, isBlockDtype, toF32, type Dtype } from '../weights/dtypes.ts';
 import { f32ArrayToBf16, f32ArrayToF16 } from '../weights/half.ts';
 import { safetensorsPieces } from '../containers/safetensors-writer.ts';
 import { memoryFolder } from '../io/memory.ts';
@@ -27,6 +27,7 @@ export async function editedModel(folder: FolderSource, edits: Edits): Promise<F
     const tensors: StoredTensors = new Map();
     for (const name of checkpoint.names()) {
       const { dtype, bytes } = await checkpoint.read(name);
+      if (isBlockDtype(dtype)) throw new Error(`${name} is ${dtype}`);
       tensors.set(name, { dtype, bytes, shape: checkpoint.tensor(name)?.shape ?? [] });
     }
     edits.tensors?.(tensors);

@@ -4,9 +4,12 @@ import type { FolderSource } from '../io/source.ts';
 import { httpFolder } from '../io/http.ts';
 import { LocalEngine, type EngineOptions } from './engine.ts';
 
-/** A folder of this repository by its path from the root, in a browser or in Node. */
+/** A folder of this repository, or a GGUF file, by its path from the root, in a browser or in Node. */
 export async function repositoryFolder(path: string): Promise<FolderSource> {
-  if (globalThis.location) return httpFolder(new URL(`/${path}/`, globalThis.location.href).href);
+  if (globalThis.location) {
+    const address = path.endsWith('.gguf') ? `/${path}` : `/${path}/`;
+    return httpFolder(new URL(address, globalThis.location.href).href);
+  }
   const { nodeFolder } = await import('../io/node-file.ts');
   return nodeFolder(path);
 }

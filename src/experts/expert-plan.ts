@@ -45,11 +45,11 @@ export function planExperts(
 ): ExpertPlan | undefined {
   if (banks.length === 0) return undefined;
   if (checkpoint.records) return planReady(banks, checkpoint.records, checkpoint.label);
-  const formats = formatsOfParts(banks, checkpoint, quantize);
   const laid = banks.map((bank) => {
+    const formats = formatsOfParts(bank, checkpoint, quantize);
     const perUnit = bank.inPages ? pageSize(bank.experts, sizeOf(formats, bank.parts)) : 1;
     const layout = recordLayout(formats, shapesOf(bank.parts, perUnit));
-    return { parts: bank.parts, perUnit, units: bank.experts / perUnit, layout };
+    return { parts: bank.parts, formats, perUnit, units: bank.experts / perUnit, layout };
   });
   const sizeBytes = Math.max(...laid.map(({ layout }) => layout.sizeBytes));
   const padded = laid.map((bank) => ({ ...bank, layout: { ...bank.layout, sizeBytes } }));
@@ -67,7 +67,7 @@ export function planExperts(
     layout: (layer) => bankOf(layer).layout,
     expertSizeBytes: Math.max(...laid.map(({ layout, perUnit }) => layout.sizeBytes / perUnit)),
     async read(layer, unit, signal) {
-      const { parts, perUnit, layout } = bankOf(layer);
+      const { parts, formats, perUnit, layout } = bankOf(layer);
       const matrices: Record<string, Uint8Array<ArrayBuffer>> = {};
       const reads = Object.entries(parts).map(async ([name, { rows, shape }]) => {
         const how = { cols: shape[1], format: formatOf(formats, name), signal };
@@ -150,30 +150,28 @@ function recordText(layers: number, units: number, shapes: readonly (readonly [s
 }
 
 /**
- * The format of each part, the same in all records of a model: f32 where the file stores it in several types, from expert to
- * expert or from layer to layer, so that no expert loses bits. Looks at every part, and so finds what is missing or of
- * another shape before anything is read.
+ * The format of each part, the same in all records of a layer: f32 where the file stores it in several types from expert to
+ * expert, so that no expert loses bits. Looks at every part, and so finds what is missing or of another shape before
+ * anything is read.
  */
 function formatsOfParts(
-  banks: readonly ExpertBank[],
+  { experts: all, parts, together }: ExpertBank,
   checkpoint: Checkpoint,
   quantize: FormatName | undefined,
 ): Formats {
   const groups = new Map<string, Set<FormatName>>(); // by the first part of those that have one format
   const groupOf = new Map<string, Set<FormatName>>(); // by each part
-  for (const { experts: all, parts, together } of banks) {
-    for (const [name, { rows, shape }] of Object.entries(parts)) {
-      const [perExpert, cols] = shape;
-      const first = together.includes(name) ? (together[0] ?? name) : name;
-      const formats = groups.get(first) ?? new Set();
-      groups.set(first, formats);
-      groupOf.set(name, formats);
-      for (const { piece, experts } of piecesOf(rows, all)) {
-        const described = describeMatrix(checkpoint, piece, cols);
-        const wanted = experts * perExpert;
-        if (described.rows !== wanted) throw wrongShape(checkpoint, piece, `${wanted} rows of ${cols}`);
-        formats.add(chooseFormat(described.dtype, cols, quantize));
-      }
+  for (const [name, { rows, shape }] of Object.entries(parts)) {
+    const [perExpert, cols] = shape;
+    const first = together.includes(name) ? (together[0] ?? name) : name;
+    const formats = groups.get(first) ?? new Set();
+    groups.set(first, formats);
+    groupOf.set(name, formats);
+    for (const { piece, experts } of piecesOf(rows, all)) {
+      const described = describeMatrix(checkpoint, piece, cols);
+      const wanted = experts * perExpert;
+      if (described.rows !== wanted) throw wrongShape(checkpoint, piece, `${wanted} rows of ${cols}`);
+      formats.add(chooseFormat(described.dtype, cols, quantize));
     }
   }
   return Object.fromEntries([...groupOf].map(([name, formats]) => [name, commonFormat(formats)]));

@@ -27,15 +27,15 @@ export function blobFile(name: string, blob: Blob): FileSource {
 }
 
 /**
- * Files that the user dropped or chose. A chosen directory (`webkitRelativePath`) is the folder; a lone weight file
- * is the folder's entry.
+ * Files that the user dropped or chose. A chosen directory (`webkitRelativePath`) is the folder; a lone weight file, or the
+ * first of a GGUF model's, is the folder's entry.
  */
 export function fileFolder(files: readonly File[]): FolderSource {
   const paths = files.map((file) => file.webkitRelativePath || file.name);
   const root = commonRoot(paths);
   const byName = new Map(files.map((file, i) => [(paths[i] ?? file.name).slice(root.length), file]));
   const weights = [...byName.keys()].filter(isWeightFile);
-  const loneWeight = weights.length === 1 && weights[0] !== 'model.safetensors' ? weights[0] : undefined;
+  const loneWeight = entryOf(weights);
   const label = root.slice(0, -1) || loneWeight || files[0]?.name || 'no files';
   return {
     label,
@@ -47,6 +47,13 @@ export function fileFolder(files: readonly File[]): FolderSource {
       return found && blobFile(baseName(name), found);
     },
   };
+}
+
+/** The file that a model is opened by, where it is none of the usual name: the only one, or the first part of one. */
+function entryOf(weights: readonly string[]): string | undefined {
+  const [only, ...others] = weights;
+  if (others.length === 0) return only === 'model.safetensors' ? undefined : only;
+  return weights.find((name) => /-00001-of-\d{5}\.gguf$/i.test(name));
 }
 
 /** The first directory with its slash when all paths are in it, else nothing. */

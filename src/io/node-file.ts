@@ -70,11 +70,11 @@ export async function nodeFolder(
       : unreadable(path, cause);
   });
   const root = resolve(found.isDirectory() ? path : dirname(path));
-  const entry = found.isDirectory() ? undefined : baseName(path.replaceAll('\\', '/'));
+  const entry = found.isDirectory() ? await loneGguf(root) : baseName(path.replaceAll('\\', '/'));
   if (entry !== undefined && !isWeightFile(entry)) {
     throw new AtomoeError(
       'bad-file',
-      `${path} is neither a folder nor a weight file; give a model folder or a .safetensors file`,
+      `${path} is neither a folder nor a weight file; give a model folder, or a .safetensors or .gguf file`,
     );
   }
   return {
@@ -86,6 +86,16 @@ export async function nodeFolder(
       return openNodeFile(isConfined ? await confined(root, file) : file);
     },
   };
+}
+
+/** The GGUF file of a folder that has no other model: the only one, or the first part of the only one. */
+async function loneGguf(root: string): Promise<string | undefined> {
+  const { readdir } = await import('node:fs/promises');
+  const names = await readdir(root).catch(() => [] as string[]);
+  if (names.includes('config.json')) return undefined;
+  const later = /-(?!00001)\d{5}-of-\d{5}\.gguf$/i;
+  const [only, ...others] = names.filter((name) => /\.gguf$/i.test(name) && !later.test(name));
+  return others.length === 0 ? only : undefined;
 }
 
 /**

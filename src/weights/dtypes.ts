@@ -35,11 +35,50 @@ export function isDtype(name: string): name is Dtype {
   return Object.hasOwn(DTYPE_BYTES, name);
 }
 
-/** Element types from which weights can be read. Integers are excluded: those of quantised files need separate scales. */
-export type WeightDtype = 'F32' | 'F16' | 'BF16';
+/**
+ * Block types of ggml: so many weights of a row are stored in so many bytes, with their scales. A weight format of the same name
+ * in lower case reads them (`repack.ggml`).
+ */
+export const BLOCK_DTYPES = {
+  Q4_0: { block: 32, sizeBytes: 18 },
+  Q4_1: { block: 32, sizeBytes: 20 },
+  Q5_0: { block: 32, sizeBytes: 22 },
+  Q5_1: { block: 32, sizeBytes: 24 },
+  Q8_0: { block: 32, sizeBytes: 34 },
+  Q2_K: { block: 256, sizeBytes: 84 },
+  Q3_K: { block: 256, sizeBytes: 110 },
+  Q4_K: { block: 256, sizeBytes: 144 },
+  Q5_K: { block: 256, sizeBytes: 176 },
+  Q6_K: { block: 256, sizeBytes: 210 },
+  IQ4_NL: { block: 32, sizeBytes: 18 },
+  IQ4_XS: { block: 256, sizeBytes: 136 },
+  MXFP4: { block: 32, sizeBytes: 17 },
+} as const;
 
-/** Whether weights can be read from an element type. */
-export function isWeightDtype(dtype: Dtype): dtype is WeightDtype {
+/** A block type of ggml. */
+export type BlockDtype = keyof typeof BLOCK_DTYPES;
+
+/** An element type, or a type of blocks. */
+export type StoredDtype = Dtype | BlockDtype;
+
+/** Whether a type stores weights in blocks. */
+export function isBlockDtype(dtype: string): dtype is BlockDtype {
+  return Object.hasOwn(BLOCK_DTYPES, dtype);
+}
+
+/** Types of floats from which weights can be read. */
+export type FloatDtype = 'F32' | 'F16' | 'BF16';
+
+/** Types from which weights can be read. Integers are excluded: those of quantised files need separate scales. */
+export type WeightDtype = FloatDtype | BlockDtype;
+
+/** Whether weights can be read from a type. */
+export function isWeightDtype(dtype: StoredDtype): dtype is WeightDtype {
+  return isFloatDtype(dtype) || isBlockDtype(dtype);
+}
+
+/** Whether a type is one of the floats from which weights can be read. */
+export function isFloatDtype(dtype: StoredDtype): dtype is FloatDtype {
   return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
 }
 
@@ -79,7 +118,7 @@ function elements(dtype: NumericDtype, bytes: Uint8Array<ArrayBuffer>) {
 }
 
 /** Index of the first element that is NaN or infinite; -1 if there is none or the type has no such values. */
-export function findNonFinite(dtype: Dtype, bytes: Uint8Array<ArrayBuffer>): number {
+export function findNonFinite(dtype: StoredDtype, bytes: Uint8Array<ArrayBuffer>): number {
   switch (dtype) {
     case 'F16':
       return findExponent(elements(dtype, bytes) as Uint16Array, 0x7c00);

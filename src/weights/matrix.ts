@@ -1,12 +1,17 @@
 /** Matrices in a weight format: their sizes, and their encoding from file contents. */
 import { invariant } from '../errors.ts';
-import { toF32, type WeightDtype } from './dtypes.ts';
+import { isBlockDtype, toF32, type BlockDtype, type FloatDtype, type WeightDtype } from './dtypes.ts';
 import { STORED, weightFormat, type FormatName } from './formats/index.ts';
 
 /** The format with the same bytes as the elements of a file, by element type. */
 const FORMAT_OF = Object.fromEntries(
   Object.values(STORED).map(({ storedAs, name }) => [storedAs, name]),
-) as Readonly<Record<WeightDtype, FormatName>>;
+) as Readonly<Record<FloatDtype, FormatName>>;
+
+/** The format that keeps the bits of a stored type. */
+export function formatStoredAs(dtype: WeightDtype): FormatName {
+  return isBlockDtype(dtype) ? dtype.toLowerCase() : FORMAT_OF[dtype];
+}
 
 /** The lossless format: for exact and computed weights, and for matrices that no other format supports. */
 export const EXACT = STORED.f32.name;
@@ -21,7 +26,7 @@ export function holdsRows(format: FormatName, cols: number): boolean {
  * consist of whole units, else f32.
  */
 export function chooseFormat(dtype: WeightDtype, cols: number, quantize?: FormatName): FormatName {
-  const wanted = [...(quantize ? [quantize] : []), FORMAT_OF[dtype]];
+  const wanted = [...(quantize ? [quantize] : []), formatStoredAs(dtype)];
   return wanted.find((format) => holdsRows(format, cols)) ?? EXACT;
 }
 
@@ -66,10 +71,33 @@ export function encodeMatrix(
 ): Uint8Array<ArrayBuffer> {
   const { name, storedAs, encode } = weightFormat(format);
   if (dtype === storedAs) return bytes;
-  const values = toF32(dtype, bytes);
+  if (isBlockDtype(dtype) && format === formatStoredAs(dtype)) return repackBlocks(dtype, bytes, rows, cols);
+  const values = storedToF32(dtype, bytes, rows, cols);
   invariant(values.length === rows * cols, () => `${values.length} values for a matrix of ${rows} x ${cols}`);
   invariant(encode, () => `nothing is encoded as ${name}`);
   return encode(values, rows, cols);
+}
+
+/** The values of a matrix read from a file. */
+export function storedToF32(
+  dtype: WeightDtype,
+  bytes: Uint8Array<ArrayBuffer>,
+  rows: number,
+  cols: number,
+): Float32Array<ArrayBuffer> {
+  if (!isBlockDtype(dtype)) return toF32(dtype, bytes);
+  return decodeMatrix(formatStoredAs(dtype), repackBlocks(dtype, bytes, rows, cols), rows, cols);
+}
+
+function repackBlocks(
+  dtype: BlockDtype,
+  bytes: Uint8Array<ArrayBuffer>,
+  rows: number,
+  cols: number,
+): Uint8Array<ArrayBuffer> {
+  const repack = weightFormat(formatStoredAs(dtype)).repack?.['ggml'];
+  invariant(repack, () => `nothing reads ${dtype} blocks`);
+  return repack(bytes, rows, cols);
 }
 
 /** Decodes a matrix to [rows, cols] f32. */

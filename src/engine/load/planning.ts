@@ -6,8 +6,9 @@ import type { Checkpoint } from '../../containers/checkpoint.ts';
 import type { Container } from '../../containers/container.ts';
 import { openCheckpoint } from '../../containers/index.ts';
 import type { JsonObject } from '../../io/json-file.ts';
+import { isWeightDtype } from '../../weights/dtypes.ts';
 import { loadFormats, quantizedNames, type FormatName } from '../../weights/formats/index.ts';
-import { boundBytes, matrixLayout } from '../../weights/matrix.ts';
+import { boundBytes, formatStoredAs, matrixLayout } from '../../weights/matrix.ts';
 import { planExperts, type ExpertPlan } from '../../experts/expert-plan.ts';
 import { largestPoolBytes, poolsPerLayer } from '../../experts/pools.ts';
 import type { ExpertWeights } from '../../graph/experts.ts';
@@ -91,7 +92,7 @@ export async function draftModel(
   try {
     const { config, label, records } = checkpoint;
     const parts = Object.values(records?.layout.parts ?? {});
-    await loadFormats([quantize, ...parts.map(({ format }) => format)]);
+    await loadFormats([quantize, ...parts.map(({ format }) => format), ...storedFormats(checkpoint)]);
     const model = await readModel(config, label, families, fileTensors(checkpoint));
     const { spec, blocks } = model;
     const contextTokens = contextOf(options, spec);
@@ -119,6 +120,16 @@ export async function draftModel(
     checkpoint.dispose();
     throw error;
   }
+}
+
+/** The formats that keep the bits of a file's tensors. */
+function storedFormats(checkpoint: Checkpoint): Set<FormatName> {
+  const formats = new Set<FormatName>();
+  for (const name of checkpoint.names()) {
+    const { dtype } = checkpoint.tensor(name) ?? {};
+    if (dtype && isWeightDtype(dtype)) formats.add(formatStoredAs(dtype));
+  }
+  return formats;
 }
 
 function contextOf({ contextTokens }: LoadOptions, spec: ModelSpec): number {

@@ -1,9 +1,16 @@
 /** Reads a graph's dense weights out of a checkpoint, in the formats in which they are kept. */
 import type { Checkpoint } from '../../containers/checkpoint.ts';
-import { describeMatrix, readMatrix, wrongShape } from '../../containers/matrices.ts';
+import { describeMatrix, readMatrix, readStored, wrongShape } from '../../containers/matrices.ts';
 import type { WeightDtype } from '../../weights/dtypes.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
-import { chooseFormat, encodeMatrix, EXACT, isStackable, matrixLayout } from '../../weights/matrix.ts';
+import {
+  chooseFormat,
+  encodeMatrix,
+  EXACT,
+  formatStoredAs,
+  isStackable,
+  matrixLayout,
+} from '../../weights/matrix.ts';
 import type { TensorRows } from '../../weights/tensor-rows.ts';
 import type { Weight } from '../../graph/tensor.ts';
 import type { WeightPart } from '../../graph/weight-parts.ts';
@@ -71,16 +78,38 @@ export async function readWeight(weight: Weight, context: ReadContext): Promise<
   return readParts({ parts: source.parts, rows, cols, format: formatOf(weight, context) }, context);
 }
 
+/** Parts of tensors that become one matrix. */
+interface Stack {
+  readonly parts: readonly TensorRows[];
+  readonly rows: number;
+  readonly cols: number;
+  readonly format: FormatName;
+}
+
+/** Parts that the file has in blocks of this very format: blocks of rows follow one another, and are rearranged together. */
+async function readBlocks(
+  { parts, rows, cols, format }: Stack,
+  { checkpoint, signal }: Pick<ReadContext, 'checkpoint' | 'signal'>,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const dtypes = new Set(parts.map((part) => describeMatrix(checkpoint, part, cols).dtype));
+  const [dtype] = dtypes;
+  if (dtypes.size !== 1 || !dtype || formatStoredAs(dtype) !== format) return undefined;
+  const read = await Promise.all(parts.map((part) => readStored(checkpoint, part, { cols, signal })));
+  return encodeMatrix(dtype, joined(read.map(({ bytes }) => bytes)), format, rows, cols);
+}
+
+function joined(pieces: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.byteLength;
+  }
+  return whole;
+}
+
 /** Parts of tensors, stacked. */
-async function readParts(
-  stack: {
-    readonly parts: readonly TensorRows[];
-    readonly rows: number;
-    readonly cols: number;
-    readonly format: FormatName;
-  },
-  { checkpoint, signal }: ReadContext,
-): Promise<EncodedMatrix> {
+async function readParts(stack: Stack, { checkpoint, signal }: ReadContext): Promise<EncodedMatrix> {
   const { parts, rows, cols, format } = stack;
   const { sizeBytes, scalesOffsetBytes } = matrixLayout(format, rows, cols);
   if (parts.length === 1 && parts[0]) {
@@ -89,6 +118,8 @@ async function readParts(
   }
   // Stacked parts: quants follow quants and scales follow scales only if the whole is encoded at once.
   const isWhole = !isStackable(format);
+  const stored = isWhole ? await readBlocks(stack, { checkpoint, signal }) : undefined;
+  if (stored) return { format, bytes: stored, scalesOffsetBytes };
   const partFormat = isWhole ? EXACT : format;
   const stacked = new Uint8Array(isWhole ? 4 * rows * cols : sizeBytes);
   let at = 0;

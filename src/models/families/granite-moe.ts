@@ -10,6 +10,7 @@ import {
   readExpertCounts,
   readShell,
   readWidth,
+  separateExperts,
   type GatedMoeSpec,
 } from './common.ts';
 import { refuseWindow } from './windows.ts';
@@ -40,6 +41,10 @@ export const graniteMoe: ConfigFamily = {
           gateUp: spelling(file, [`${block}input_linear.weight`, `${block}experts.gate_up_proj`]),
           down: spelling(file, [`${block}output_linear.weight`, `${block}experts.down_proj`]),
         };
+        // Files of other programs have them one by one.
+        const single = (matrix: string) => `${block}experts.{expert}.${matrix}_proj.weight`;
+        const isSingle = file?.has(single('gate').replace('{expert}', '0')) ?? false;
+        const sizes = { experts, width, hidden };
         const moe: GatedMoeSpec = {
           kind: 'moe',
           experts,
@@ -52,7 +57,7 @@ export const graniteMoe: ConfigFamily = {
             kind: 'gated',
             width,
             activation,
-            ...fusedExperts({ experts, width, hidden }, names),
+            ...(isSingle ? separateExperts(sizes, single) : fusedExperts(sizes, names)),
           },
         };
         const mixer = attention(prefix, shell, { scale, qkvBias: bias, outBias: bias });

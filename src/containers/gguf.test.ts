@@ -1,0 +1,307 @@
+/** GGUF files: headers, names, rows in their order, files in parts, and everything that can be wrong with them. */
+import { readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { memoryFile, memoryFolder } from '../io/memory.ts';
+import { nodeFolder } from '../io/node-file.ts';
+import type { FolderSource } from '../io/source.ts';
+import { ggufBytes, type GgufContents, type WrittenTensor } from './gguf.testing.ts';
+import { readGgufHeader } from './gguf/header.ts';
+import { openCheckpoint } from './index.ts';
+
+const FAMILIES = ['olmoe', 'mixtral', 'granitemoe', 'qwen2_moe', 'qwen3_moe'] as const;
+
+describe.each(FAMILIES)('%s', (family) => {
+  test('has the tensors of the safetensors checkpoint, bit for bit', async () => {
+    const file = await openCheckpoint(await nodeFolder(`fixtures/gguf/${family}.gguf`));
+    const model = await openCheckpoint(await nodeFolder(`fixtures/models/${family}`));
+    for (const name of file.names()) {
+      if (/granite/.test(family) && name.includes('.experts.')) continue; // one by one here, fused there
+      const found = await file.read(name);
+      const wanted = await model.read(name);
+      expect(found.shape, name).toEqual(wanted.shape);
+      expect(Buffer.compare(found.bytes, wanted.bytes), name).toBe(0);
+    }
+    file.dispose();
+    model.dispose();
+  });
+
+  test('has the config of the safetensors checkpoint', async () => {
+    const file = await openCheckpoint(await nodeFolder(`fixtures/gguf/${family}.gguf`));
+    const config = JSON.parse(await readFile(`fixtures/models/${family}/config.json`, 'utf8'));
+    const same = Object.keys(file.config).filter(
+      (key) => typeof config[key] === 'number' || typeof config[key] === 'boolean' || key === 'model_type',
+    );
+    expect(same.length).toBeGreaterThan(9);
+    for (const key of same) {
+      const [found, wanted] = [file.config[key], config[key]];
+      if (typeof wanted === 'number') expect(found, key).toBeCloseTo(wanted, 7);
+      else expect(found, key).toBe(wanted);
+    }
+    file.dispose();
+  });
+});
+
+test('some rows of a tensor whose rows are in pairs', async () => {
+  const file = await openCheckpoint(await nodeFolder('fixtures/gguf/mixtral.gguf'));
+  const name = 'model.layers.1.self_attn.q_proj.weight';
+  const whole = await file.read(name);
+  const part = await file.read(name, { rowStart: 13, rowCount: 9 });
+  const rowBytes = whole.bytes.byteLength / 64;
+  expect(part.shape).toEqual([9, 64]);
+  expect(part.bytes).toEqual(whole.bytes.subarray(13 * rowBytes, 22 * rowBytes));
+  file.dispose();
+});
+
+/** A folder whose entry is a GGUF file. */
+function entryFolder(files: Readonly<Record<string, Uint8Array>>, entry = 'm.gguf'): FolderSource {
+  return { ...memoryFolder(files, 'mine'), entry };
+}
+
+const f32 = (name: string, ...dims: number[]): WrittenTensor => ({
+  name,
+  dims,
+  type: 0,
+  bytes: new Uint8Array(4 * dims.reduce((product, size) => product * size, 1)).fill(1),
+});
+
+const METADATA = {
+  'general.architecture': 'olmoe',
+  'olmoe.block_count': 1,
+  'olmoe.context_length': 128,
+  'olmoe.embedding_length': 64,
+  'olmoe.feed_forward_length': 32,
+  'olmoe.attention.head_count': 4,
+  'olmoe.attention.head_count_kv': 4,
+  'olmoe.attention.layer_norm_rms_epsilon': 1e-5,
+  'olmoe.expert_count': 8,
+  'olmoe.expert_used_count': 2,
+} as const;
+
+const CONTENTS: GgufContents = { metadata: METADATA, tensors: [f32('token_embd.weight', 64, 96)] };
+
+const open = (contents: GgufContents) => openCheckpoint(entryFolder({ 'm.gguf': ggufBytes(contents) }));
+
+/** The same bytes with a word at a place. */
+function patched(at: number, word: number): Uint8Array {
+  const bytes = ggufBytes(CONTENTS);
+  new DataView(bytes.buffer).setUint32(at, word, true);
+  return bytes;
+}
+
+describe('headers', () => {
+  test.each([2, 3])('of version %i', async (version) => {
+    const file = memoryFile('m.gguf', ggufBytes({ ...CONTENTS, version }));
+    const { tensors, metadata, version: found } = await readGgufHeader(file);
+    expect(found).toBe(version);
+    expect(metadata.get('olmoe.expert_count')).toBe(8);
+    expect(tensors.get('token_embd.weight')).toMatchObject({
+      dtype: 'F32',
+      shape: [96, 64],
+      sizeBytes: 24_576,
+    });
+  });
+
+  test('values of every type', async () => {
+    const metadata = {
+      a: { type: 'u8', value: 200 },
+      b: { type: 'i32', value: -5 },
+      c: { type: 'u64', value: 2 ** 40 },
+      d: { type: 'f64', value: 0.1 },
+      e: 1.5,
+      f: true,
+      g: 'text \u{1f600}',
+      h: [1, 2, 3],
+      i: ['a', 'b'],
+      j: [],
+    } as const;
+    const { metadata: found } = await readGgufHeader(memoryFile('m.gguf', ggufBytes({ metadata })));
+    expect(Object.fromEntries(found)).toEqual({
+      ...{ a: 200, b: -5, c: 2 ** 40, d: 0.1, e: 1.5, f: true, g: 'text \u{1f600}', h: [1, 2, 3] },
+      ...{ i: ['a', 'b'], j: [] },
+    });
+  });
+
+  test('a long one is read in few pieces, and nothing of the data', async () => {
+    const tokens = Array.from({ length: 60_000 }, (_, index) => `token ${index}`);
+    const contents = { ...CONTENTS, metadata: { ...METADATA, 'tokenizer.ggml.tokens': tokens } };
+    const bytes = ggufBytes(contents);
+    const reads: number[] = [];
+    const file = memoryFile('m.gguf', bytes);
+    const { metadata } = await readGgufHeader({
+      ...file,
+      read: (at, sizeBytes, options) => {
+        reads.push(at + sizeBytes);
+        return file.read(at, sizeBytes, options);
+      },
+    });
+    expect((metadata.get('tokenizer.ggml.tokens') as string[]).at(-1)).toBe('token 59999');
+    expect(reads.length).toBeLessThan(8);
+  });
+});
+
+describe('what is wrong is one error that names it', () => {
+  test.each<[string, Uint8Array, string, RegExp]>([
+    ['a wrong magic', patched(0, 0x1234), 'bad-file', /m\.gguf: it begins with .*"GGUF" is wanted/],
+    ['version 1', patched(4, 1), 'unsupported-model', /GGUF version 1, little-endian 2 or 3/],
+    ['big-endian', patched(4, 0x0300_0000), 'unsupported-model', /\(big-endian\)/],
+    ['a count of tensors', patched(8, 0x7fff_ffff), 'bad-file', /claims 2147483647 tensors/],
+    ['a count of keys', patched(16, 0x7fff_ffff), 'bad-file', /claims 2147483647 keys/],
+    ['a length of a key', patched(24, 0x7fff_ffff), 'bad-file', /a key claims a text of 2147483647 bytes/],
+    [
+      'a truncated header',
+      ggufBytes(CONTENTS).slice(0, 100),
+      'bad-file',
+      /where the file ends; it is truncated/,
+    ],
+    [
+      'truncated data',
+      ggufBytes(CONTENTS).slice(0, -4),
+      'bad-file',
+      /"token_embd.weight" ends at byte 24576 .* truncated/,
+    ],
+  ])('%s', async (_, bytes, code, message) => {
+    await expect(openCheckpoint(entryFolder({ 'm.gguf': bytes }))).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    });
+  });
+
+  const tensor = f32('token_embd.weight', 64, 96);
+  const { 'general.architecture': _, ...noArchitecture } = METADATA;
+  test.each<[string, GgufContents, string, RegExp]>([
+    [
+      'no architecture',
+      { metadata: noArchitecture },
+      'unsupported-model',
+      /architecture null is not supported; .*olmoe/,
+    ],
+    ['an unknown one', { metadata: { 'general.architecture': 'rwkv' } }, 'unsupported-model', /"rwkv"/],
+    [
+      'a key twice',
+      {
+        metadata: [
+          ['a', 1],
+          ['a', 2],
+        ],
+      },
+      'bad-file',
+      /the key "a" occurs twice/,
+    ],
+    ['an alignment', { metadata: { 'general.alignment': 12 } }, 'bad-file', /general\.alignment is 12/],
+    [
+      'a missing key',
+      { metadata: { 'general.architecture': 'olmoe' }, tensors: [tensor] },
+      'bad-file',
+      /olmoe\.\S+ is missing/,
+    ],
+    [
+      'a text for a number',
+      { ...CONTENTS, metadata: { ...METADATA, 'olmoe.expert_count': 'eight' } },
+      'bad-file',
+      /olmoe\.expert_count is "eight", a positive whole number/,
+    ],
+    [
+      'a tensor twice',
+      { metadata: METADATA, tensors: [tensor, tensor] },
+      'bad-file',
+      /"token_embd.weight" occurs twice/,
+    ],
+    [
+      'an overlap',
+      { metadata: METADATA, tensors: [tensor, { ...f32('b', 64), offsetBytes: 32 }] },
+      'bad-file',
+      /"b" begins at byte 32 .* inside/,
+    ],
+    [
+      'an offset',
+      { metadata: METADATA, tensors: [{ ...tensor, offsetBytes: 8 }] },
+      'bad-file',
+      /a multiple of 32 is wanted/,
+    ],
+    [
+      'too many dimensions',
+      { metadata: METADATA, tensors: [f32('b', 1, 1, 1, 1, 1)] },
+      'bad-file',
+      /"b" has 5 dimensions/,
+    ],
+    [
+      'no elements',
+      { metadata: METADATA, tensors: [f32('b', 0, 4)] },
+      'bad-file',
+      /"b" has the shape \[4, 0\]/,
+    ],
+    [
+      'a quantisation',
+      { metadata: METADATA, tensors: [{ ...tensor, type: 16 }] },
+      'unsupported-model',
+      /is IQ2_XXS, .* choose another quantisation/,
+    ],
+    [
+      'an unknown type',
+      { metadata: METADATA, tensors: [{ ...tensor, type: 99 }] },
+      'unsupported-model',
+      /unknown type 99/,
+    ],
+    [
+      'part of a block',
+      { metadata: METADATA, tensors: [{ ...f32('b', 40, 2), type: 2 }] },
+      'bad-file',
+      /"b" is Q4_0 with rows of 40, whole blocks/,
+    ],
+  ])('%s', async (_name, contents, code, message) => {
+    await expect(open(contents)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+});
+
+describe('files in parts', () => {
+  const NAMES = [1, 2, 3].map((part) => `m-0000${part}-of-00003.gguf`);
+  const [first = '', second = '', third = ''] = NAMES;
+  const split = (index: number) => ({ 'split.no': index, 'split.count': 3, 'split.tensors.count': 3 });
+  const files = {
+    [first]: ggufBytes({
+      metadata: { ...METADATA, ...split(0) },
+      tensors: [f32('token_embd.weight', 64, 96)],
+    }),
+    [second]: ggufBytes({ metadata: split(1), tensors: [f32('output_norm.weight', 64)] }),
+    [third]: ggufBytes({ metadata: split(2), tensors: [f32('output.weight', 64, 96)] }),
+  };
+
+  test('are one model', async () => {
+    const checkpoint = await openCheckpoint(entryFolder(files, first));
+    expect([...checkpoint.names()].sort()).toEqual([
+      'lm_head.weight',
+      'model.embed_tokens.weight',
+      'model.norm.weight',
+    ]);
+    expect(checkpoint.files.map(({ name }) => name)).toEqual(NAMES);
+    expect(checkpoint.config['tie_word_embeddings']).toBe(false);
+    expect((await checkpoint.readF32('model.norm.weight')).length).toBe(64);
+  });
+
+  test.each<[string, Record<string, Uint8Array>, string, RegExp]>([
+    [
+      'one is missing',
+      { [first]: files[first]!, [third]: files[third]! },
+      first,
+      /m-00002-of-00003\.gguf is missing/,
+    ],
+    ['the second is given', files, second, /says that it is part 2 of 3, part 1 of 1 is wanted/],
+    [
+      'two are exchanged',
+      { ...files, [second]: files[third]!, [third]: files[second]! },
+      first,
+      /says that it is part 3 of 3/,
+    ],
+    [
+      'a tensor is in two',
+      { ...files, [third]: ggufBytes({ metadata: split(2), tensors: [f32('output_norm.weight', 64)] }) },
+      first,
+      /a tensor is in two of its files/,
+    ],
+  ])('%s', async (_, given, entry, message) => {
+    await expect(openCheckpoint(entryFolder(given, entry))).rejects.toMatchObject({
+      code: 'bad-file',
+      message: expect.stringMatching(message),
+    });
+  });
+});

@@ -1,0 +1,115 @@
+/** The metadata of a GGUF file by the keys of its architecture. */
+import { AtomoeError } from '../../errors.ts';
+import type { JsonObject } from '../../io/json-file.ts';
+import type { GgufHeader, GgufValue } from './header.ts';
+
+const MOST = 2 ** 31;
+
+/** Reads keys `ARCHITECTURE.NAME`, and what the tensors say. Errors name the file and the key. */
+export class GgufKeys {
+  readonly #label: string;
+  readonly #header: GgufHeader;
+  readonly #architecture: string;
+
+  constructor(label: string, header: GgufHeader, architecture: string) {
+    this.#label = label;
+    this.#header = header;
+    this.#architecture = architecture;
+  }
+
+  /** Tokens of the vocabulary: the rows of the embedding. */
+  get vocab(): number {
+    const shape = this.#header.tensors.get('token_embd.weight')?.shape;
+    if (shape?.length === 2 && shape[0] !== undefined) return shape[0];
+    throw this.#bad('token_embd.weight', shape ? `of shape [${shape.join(', ')}]` : 'missing', 'a matrix');
+  }
+
+  /** Whether the embedding is the head, too. */
+  get isTied(): boolean {
+    return !this.#header.tensors.has('output.weight');
+  }
+
+  /** @throws {AtomoeError} bad-file - missing, or no positive whole number */
+  count(name: string): number {
+    return this.optionalCount(name) ?? this.#refuse(name, undefined, 'a positive whole number');
+  }
+
+  /** @throws {AtomoeError} bad-file - no positive whole number */
+  optionalCount(name: string): number | undefined {
+    const value = this.#get(name);
+    if (value === undefined) return undefined;
+    // Some writers give one number for each layer.
+    const single = Array.isArray(value) ? sameOfAll(value as readonly GgufValue[]) : value;
+    if (typeof single === 'number' && Number.isInteger(single) && single >= 1 && single < MOST) return single;
+    return this.#refuse(name, value, 'a positive whole number');
+  }
+
+  /** @throws {AtomoeError} bad-file - missing, or no finite number */
+  number(name: string): number {
+    return this.optionalNumber(name) ?? this.#refuse(name, undefined, 'a number');
+  }
+
+  /** @throws {AtomoeError} bad-file - no finite number */
+  optionalNumber(name: string): number | undefined {
+    const value = this.#get(name);
+    if (value === undefined) return undefined;
+    return typeof value === 'number' && Number.isFinite(value)
+      ? value
+      : this.#refuse(name, value, 'a number');
+  }
+
+  /** An id of `tokenizer.ggml`; undefined where it is absent or beyond the vocabulary, as in files that mean none. */
+  token(name: string): number | undefined {
+    const value = this.#header.metadata.get(`tokenizer.ggml.${name}`);
+    const isId = typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < this.vocab;
+    return isId ? value : undefined;
+  }
+
+  /**
+   * The scaling of rotary positions as Hugging Face's configs have it.
+   *
+   * @throws {AtomoeError} unsupported-model - factors in a tensor; bad-file - no text or number
+   */
+  rope(): JsonObject {
+    const factors = ['rope_freqs.weight', 'rope_factors_long.weight'].find((name) =>
+      this.#header.tensors.has(name),
+    );
+    if (factors !== undefined) {
+      throw new AtomoeError(
+        'unsupported-model',
+        `${this.#label}: rotary positions are scaled by the tensor ${factors}, which is not supported; choose another model`,
+      );
+    }
+    const type = this.#get('rope.scaling.type');
+    const factor = this.optionalNumber('rope.scaling.factor');
+    if (type === undefined || type === 'none' || factor === 1) return {};
+    const original = this.optionalCount('rope.scaling.original_context_length');
+    const scaling = {
+      rope_type: typeof type === 'string' ? type : this.#refuse('rope.scaling.type', type, 'a text'),
+      ...(factor === undefined ? {} : { factor }),
+      ...(original === undefined ? {} : { original_max_position_embeddings: original }),
+    };
+    return { rope_scaling: scaling };
+  }
+
+  #get(name: string): GgufValue | undefined {
+    return this.#header.metadata.get(`${this.#architecture}.${name}`);
+  }
+
+  #refuse(name: string, value: unknown, wanted: string): never {
+    throw this.#bad(`${this.#architecture}.${name}`, value, wanted);
+  }
+
+  #bad(name: string, value: unknown, wanted: string): AtomoeError {
+    const found = value === undefined ? 'missing' : `"${String(value).slice(0, 60)}"`;
+    return new AtomoeError(
+      'bad-file',
+      `${this.#label}: ${name} is ${found}, ${wanted} is wanted; the file is damaged, download it again`,
+    );
+  }
+}
+
+/** The value of a list whose elements are all the same. */
+function sameOfAll(values: readonly GgufValue[]): GgufValue | undefined {
+  return new Set(values).size === 1 ? values[0] : undefined;
+}

@@ -1,0 +1,76 @@
+/** The tensors of a GGUF file under the names of Hugging Face's checkpoints: stacked experts one by one, rows in their order. */
+import type { FileSource } from '../../io/source.ts';
+import type { HeldTensor } from '../tensor-files.ts';
+import { MODULES, type Architecture } from './architectures.ts';
+import type { GgufHeader, GgufTensor } from './header.ts';
+import type { GgufKeys } from './keys.ts';
+
+const OUTER: ReadonlyMap<string, string> = new Map([
+  ['token_embd.weight', 'model.embed_tokens.weight'],
+  ['output_norm.weight', 'model.norm.weight'],
+  ['output.weight', 'lm_head.weight'],
+]);
+
+/** `blk.LAYER.MODULE.SUFFIX` */
+const LAYER_NAME = /^blk\.(\d{1,5})\.(.+)\.(weight|bias)$/;
+
+/** Every tensor that has a name in the family, by that name; others keep theirs. */
+export function* heldTensors(
+  architecture: Architecture,
+  keys: GgufKeys,
+  source: FileSource,
+  { tensors }: GgufHeader,
+): Generator<HeldTensor> {
+  const modules = { ...MODULES, ...architecture.modules };
+  for (const [name, tensor] of tensors) {
+    const [, layer = '', module = '', suffix = ''] = LAYER_NAME.exec(name) ?? [];
+    const wanted = modules[module];
+    if (layer === '' || wanted === undefined) {
+      yield held(OUTER.get(name) ?? name, tensor, source);
+      continue;
+    }
+    const at = `model.layers.${layer}.${wanted}.${suffix}`;
+    const rowOrder = architecture.hasPairedRows ? pairedRows(module, keys) : undefined;
+    if (at.includes('{expert}')) yield* expertsOf(at, tensor, source);
+    else yield { ...held(at, shaped(module, tensor), source), ...(rowOrder ? { rowOrder } : {}) };
+  }
+}
+
+function held(name: string, tensor: GgufTensor, source: FileSource): HeldTensor {
+  return { info: { name, file: source.name, ...tensor }, source };
+}
+
+/** Experts stacked as [experts, rows, cols]: each is a range of bytes. */
+function* expertsOf(name: string, tensor: GgufTensor, source: FileSource): Generator<HeldTensor> {
+  const [experts = 1, ...shape] = tensor.shape;
+  const sizeBytes = tensor.sizeBytes / experts;
+  for (let expert = 0; expert < experts; expert += 1) {
+    const offsetBytes = tensor.offsetBytes + expert * sizeBytes;
+    yield held(
+      name.replace('{expert}', String(expert)),
+      { ...tensor, shape, offsetBytes, sizeBytes },
+      source,
+    );
+  }
+}
+
+/** Some writers give the gate of a shared expert as a vector. */
+function shaped(module: string, tensor: GgufTensor): GgufTensor {
+  return module === 'ffn_gate_inp_shexp' && tensor.shape.length === 1
+    ? { ...tensor, shape: [1, ...tensor.shape] }
+    : tensor;
+}
+
+/** Which row of the file holds a row of q or k. */
+function pairedRows(module: string, keys: GgufKeys): ((row: number) => number) | undefined {
+  if (module !== 'attn_q' && module !== 'attn_k') return undefined;
+  const headDim =
+    keys.optionalCount('attention.key_length') ??
+    keys.count('embedding_length') / keys.count('attention.head_count');
+  const half = headDim / 2;
+  return (row) => {
+    const inHead = row % headDim;
+    const first = row - inHead;
+    return first + (inHead < half ? 2 * inHead : 2 * (inHead - half) + 1);
+  };
+}

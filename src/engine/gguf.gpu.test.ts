@@ -1,0 +1,40 @@
+/** GGUF files give the logits of the checkpoints that they were made of, whole and with few experts in memory. */
+import { describe, expect, test } from 'vitest';
+import {
+  firstDifference,
+  largestError,
+  openEngine,
+  readGolden,
+  repositoryFolder,
+  type FixtureGolden,
+} from './testing.ts';
+
+const TOLERANCE = 1e-4; // of logits, against transformers in f32
+
+const FILES = ['olmoe', 'mixtral', 'granitemoe', 'qwen2_moe', 'qwen3_moe'] as const;
+
+describe.each(FILES)('%s.gguf', (family) => {
+  const load = async (device: 'gpu' | 'cpu') => {
+    const engine = await openEngine(device === 'gpu' ? {} : { device });
+    await engine.load(await repositoryFolder(`fixtures/gguf/${family}.gguf`));
+    return engine;
+  };
+
+  test.each(['gpu', 'cpu'] as const)('logits equal the golden file on %s', async (device) => {
+    const golden = await readGolden<FixtureGolden>(await repositoryFolder(`fixtures/models/${family}`));
+    const engine = await load(device);
+    const want = golden.logits.flat();
+    expect(largestError(await engine.logits(golden.ids, 'at-once'), want)).toBeLessThan(TOLERANCE);
+    expect(largestError(await engine.logits(golden.ids, 'one-by-one'), want)).toBeLessThan(TOLERANCE);
+    engine.dispose();
+  });
+
+  test('the smallest pool gives the same bits', async () => {
+    const { ids } = await readGolden<FixtureGolden>(await repositoryFolder(`fixtures/models/${family}`));
+    const engine = await load('gpu');
+    const whole = await engine.logits(ids, 'one-by-one');
+    await engine.resize({ streaming: { slotsPerLayer: 2 } });
+    expect(firstDifference(await engine.logits(ids, 'one-by-one'), whole)).toBe('equal');
+    engine.dispose();
+  });
+});
