@@ -10,7 +10,8 @@
 // grid     one workgroup per span (folded): a head, or (whole-vector norm) all queries, keys or values of a token;
 //          lane l takes elements l, l + WG, ...
 // parts    alias scalar; fn reduce_sum (lib/reduce-*.wgsl, uses WG); fn linear_group (lib/grid.wgsl)
-// marks    normed: RMS-normalises queries and keys; whole: over the whole vector
+// marks    normed: RMS-normalises queries and keys; whole: over the whole vector; early: before the rotation;
+//          late: each head after it
 // needs    rotary_dim even and <= head_dim
 override WG: u32;
 
@@ -67,20 +68,26 @@ fn span_of(index: u32) -> Span {
   return Span(kind, first, length, starts[kind] + first);
 }
 
-// Element e of a span, normalised.
-fn normed(span: Span, row: u32, e: u32, factor: f32) -> f32 {
-  let value = f32(qkv[row + span.base + e]);
 #if ${normed}
+fn scaled(span: Span, e: u32, value: f32, factor: f32) -> f32 {
   if (span.kind == QUERY) {
     return value * factor * q_gain[e];
   }
   return value * factor * k_gain[e];
+}
+#endif
+
+// Element e of a span, normalised if the norm comes first.
+fn normed(span: Span, row: u32, e: u32, factor: f32) -> f32 {
+  let value = f32(qkv[row + span.base + e]);
+#if ${early}
+  return scaled(span, e, value, factor);
 #else
   return value;
 #endif
 }
 
-// Element e of a span, normalised and rotated.
+// Element e of a span, rotated, and normalised if the norm comes first.
 fn turned(span: Span, row: u32, e: u32, factor: f32, position: u32) -> f32 {
   let dim = e % params.head_dim;
   let value = normed(span, row, e, factor);
@@ -126,13 +133,21 @@ fn main(
 #if ${normed}
   var squares = 0.0;
   for (var e = lane; e < span.length; e += WG) {
+#if ${late}
+    let value = turned(span, row, e, 1.0, position);
+#else
     let value = f32(qkv[row + span.base + e]);
+#endif
     squares += value * value;
   }
   factor = 1.0 / sqrt(reduce_sum(squares, lane) / f32(span.length) + params.eps);
 #endif
   for (var e = lane; e < span.length; e += WG) {
+#if ${late}
+    let value = scalar(scaled(span, e, turned(span, row, e, 1.0, position), factor));
+#else
     let value = scalar(turned(span, row, e, factor, position));
+#endif
     if (span.kind == QUERY) {
       q[token * params.heads * params.head_dim + span.first + e] = value;
     } else {

@@ -28,8 +28,10 @@ export interface AttentionSpec {
   readonly scale: number; // of the scores; usually 1 / sqrt(headDim)
   readonly window: number; // sliding window in keys; 0: all keys
   readonly rope: RopeSpec;
+  /** Of q and k: over each head or all heads together before the rotation, or over each head after it. */
   readonly norm:
-    { readonly kind: 'none' } | { readonly kind: 'head' | 'vector'; readonly q: string; readonly k: string };
+    | { readonly kind: 'none' }
+    | { readonly kind: 'head' | 'vector' | 'rotated'; readonly q: string; readonly k: string };
   readonly qkv: LinearSpec; // q heads, k heads, v heads
   readonly out: LinearSpec;
 }

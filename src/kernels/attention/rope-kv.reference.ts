@@ -1,4 +1,4 @@
-/** Sizes of the fused projection, the rotation, and the norm before it. */
+/** Sizes of the fused projection, the rotation, and the norm before or after it. */
 export interface RopeKvOptions {
   readonly tokens: number;
   readonly past: number;
@@ -7,12 +7,13 @@ export interface RopeKvOptions {
   readonly headDim: number;
   readonly rotaryDim: number;
   readonly style: 'half' | 'pair';
-  readonly norm: 'none' | 'head' | 'vector';
+  readonly norm: 'none' | 'head' | 'vector' | 'rotated';
   readonly eps: number;
 }
 
 /**
- * q, k, v = split(qkv[t]); q, k = rotate(rms(q), rms(k)) by the angles of position past + t
+ * q, k, v = split(qkv[t]); q, k = rotate(rms(q), rms(k)) by the angles of position past + t; with norm `rotated`,
+ * rms(rotate(q), rotate(k))
  *
  * qkv [tokens, (heads + 2 * kvHeads) * headDim], angles [positions, rotaryDim / 2, (cos, sin)], gains [headDim], or
  * [heads * headDim] and [kvHeads * headDim] for a norm over the whole vector; empty without a norm
@@ -44,25 +45,34 @@ export function ropeKvReference(
   return { q, k, v };
 }
 
-/** The heads of one token, normalised and rotated. */
+/** The heads of one token, normalised and rotated in the order of the norm. */
 function normaliseAndRotate(
   x: Float32Array,
   gain: Float32Array,
   turns: Float32Array,
-  { headDim, rotaryDim, style, norm, eps }: RopeKvOptions,
+  options: RopeKvOptions,
 ): Float64Array {
+  const { norm } = options;
   const y = Float64Array.from(x);
-  if (norm !== 'none') {
-    const length = norm === 'vector' ? x.length : headDim;
-    for (let base = 0; base < x.length; base += length) {
-      let squares = 0;
-      for (let i = 0; i < length; i += 1) squares += x[base + i]! ** 2;
-      const factor = 1 / Math.sqrt(squares / length + eps);
-      for (let i = 0; i < length; i += 1) y[base + i] = x[base + i]! * factor * gain[i]!;
-    }
+  if (norm === 'head' || norm === 'vector') normalise(y, gain, options);
+  rotate(y, turns, options);
+  if (norm === 'rotated') normalise(y, gain, options);
+  return y;
+}
+
+function normalise(y: Float64Array, gain: Float32Array, { headDim, norm, eps }: RopeKvOptions): void {
+  const length = norm === 'vector' ? y.length : headDim;
+  for (let base = 0; base < y.length; base += length) {
+    let squares = 0;
+    for (let i = 0; i < length; i += 1) squares += y[base + i]! ** 2;
+    const factor = 1 / Math.sqrt(squares / length + eps);
+    for (let i = 0; i < length; i += 1) y[base + i] = y[base + i]! * factor * gain[i]!;
   }
+}
+
+function rotate(y: Float64Array, turns: Float32Array, { headDim, rotaryDim, style }: RopeKvOptions): void {
   const pairs = rotaryDim / 2;
-  for (let base = 0; base < x.length; base += headDim) {
+  for (let base = 0; base < y.length; base += headDim) {
     for (let i = 0; i < pairs; i += 1) {
       const first = base + (style === 'half' ? i : 2 * i);
       const second = base + (style === 'half' ? i + pairs : 2 * i + 1);
@@ -71,5 +81,4 @@ function normaliseAndRotate(
       y[second] = b * cos + a * sin;
     }
   }
-  return y;
 }

@@ -3,8 +3,11 @@ import { render } from '../../gpu/program.ts';
 import { featuresOf, foldGrid, gridPart, reducePart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
-/** Vectors over which queries and keys are RMS-normalised: none, each head, or all heads together. */
-export type QkNorm = 'none' | 'head' | 'vector';
+/**
+ * Vectors over which queries and keys are RMS-normalised: none, each head or all heads together before the rotation, or each
+ * head after it.
+ */
+export type QkNorm = 'none' | 'head' | 'vector' | 'rotated';
 
 /** Values of `style`, the pairing of rotated dimensions: `half` (i, i + rotaryDim / 2), `pair` (2i, 2i + 1). */
 export const ROPE_STYLES = { half: 0, pair: 1 } as const;
@@ -20,7 +23,7 @@ const PLAIN = { qkv: 'read', angles: 'read', q: 'write', k_cache: 'write', v_cac
 const NORMED = { ...PLAIN, q_gain: 'read', k_gain: 'read' } as const;
 
 /**
- * Splits the fused projection, normalises and rotates queries and keys, and appends keys and values to the cache at row
+ * Splits the fused projection, normalises and rotates queries and keys (or the reverse), and appends keys and values to the cache at row
  * `past`. Variants without a norm have no gains.
  *
  * qkv [tokens, (heads + 2 * kv_heads) * head_dim], angles [positions, rotary_dim / 2, (cos, sin)] f32 -> q [tokens, heads,
@@ -43,7 +46,7 @@ export const ropeKv = defineKernel({
   variants: [
     // Without a norm there is no sum, so subgroups make no difference.
     ...cross({ scalar: SCALARS, norm: ['none'], subgroups: [false], wg: [4, 64] }),
-    ...cross({ scalar: SCALARS, norm: ['head', 'vector'], subgroups: [false, true], wg: [4, 64] }),
+    ...cross({ scalar: SCALARS, norm: ['head', 'vector', 'rotated'], subgroups: [false, true], wg: [4, 64] }),
   ],
   parts: ({ scalar, norm, subgroups }) => [
     scalarPrelude(scalar, subgroups),
@@ -51,7 +54,12 @@ export const ropeKv = defineKernel({
     ...(norm === 'none' ? [] : [reducePart(subgroups)]),
     render(
       { name: 'attention/rope-kv.wgsl', text: source },
-      { normed: norm !== 'none', whole: norm === 'vector' },
+      {
+        normed: norm !== 'none',
+        whole: norm === 'vector',
+        early: norm === 'head' || norm === 'vector',
+        late: norm === 'rotated',
+      },
     ),
   ],
   overrides: ({ wg }) => ({ WG: wg }),

@@ -3,16 +3,17 @@ import { SCRATCH_BYTES } from '../kernels.ts';
 import { kernelNamed, SCRATCH, work, type SimdRun } from '../run.ts';
 
 const STYLES = { half: 0, pair: 1 } as const;
-const NORMS = { none: 0, head: 1, vector: 2 } as const;
+const NORMS = { none: 0, head: 1, vector: 2, rotated: 0 } as const; // `rotated`: a second step normalises
 
 /** Query heads that may share the keys they read keep a score of each. */
 const HEADS_TOGETHER = 8;
 
-/** Splits qkv, norms and rotates q and k, and appends k and v to the caches. */
+/** Splits qkv, norms and rotates q and k (or rotates, then norms), and appends k and v to the caches. */
 export function ropeKv(run: SimdRun, io: RopeKvIo): void {
   const { qkv, angles, gains, norm, heads, kvHeads, headDim, rotaryDim, style, eps } = io;
   const { tokens, past } = run.step;
-  run.main.kernels.rope_kv(
+  const { kernels } = run.main;
+  kernels.rope_kv(
     run.at(qkv),
     run.exactAt(angles),
     gains ? run.exactAt(gains.q) : 0,
@@ -32,6 +33,11 @@ export function ropeKv(run: SimdRun, io: RopeKvIo): void {
     0,
     tokens,
   );
+  if (norm !== 'rotated' || !gains) return;
+  const [qRows, kRows] = [tokens * heads, tokens * kvHeads];
+  const kAt = run.at(io.kCache) + 4 * past * kvHeads * headDim;
+  kernels.rms_norm(run.at(io.q), run.exactAt(gains.q), run.at(io.q), qRows, headDim, eps, 0, qRows);
+  kernels.rms_norm(kAt, run.exactAt(gains.k), kAt, kRows, headDim, eps, 0, kRows);
 }
 
 /** Causal attention over the caches; split by pairs of token and head. */

@@ -33,7 +33,7 @@ export const SIMD_OPS: Readonly<Partial<Record<string, SimdRow>>> = {
   'product-route': row(productRoute, 'product_route'),
   'repetition-penalty': row(penalty, 'penalty'),
   'rms-norm': row(rmsNorm, 'rms_norm'),
-  'rope-kv': row(ropeKv, 'rope_kv'),
+  'rope-kv': row(ropeKv, 'rope_kv', 'rms_norm'),
   sample: row(sample, 'sample'),
   'take-row': row(takeRow),
 };
