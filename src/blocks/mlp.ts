@@ -10,12 +10,13 @@ export function gatedMlp(site: Site, x: Tensor, mlp: GatedMlpSpec): Tensor {
   const { width, activation } = mlp;
   const gateUp = builder.tensor(`${label} gate up`, { perToken: 2 * width });
   const weight = site.matrix(mlp.gateUp, 2 * width, hidden);
-  builder.add(linearNode(`${label} gate up`, { x, weight, y: gateUp }));
+  const gateUpBias = site.bias(mlp.gateUp, 2 * width);
+  builder.add(linearNode(`${label} gate up`, { x, weight, bias: gateUpBias, y: gateUp }));
   const h = builder.tensor(`${label} activated`, { perToken: width });
   builder.add(gluActivationNode(label, { gateUp, y: h, width, activation }));
   const y = site.stream(`${label} down`);
   const down = site.matrix(mlp.down, hidden, width);
-  builder.add(linearNode(`${label} down`, { x: h, weight: down, y }));
+  builder.add(linearNode(`${label} down`, { x: h, weight: down, bias: site.bias(mlp.down, hidden), y }));
   return y;
 }
 

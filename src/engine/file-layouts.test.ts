@@ -16,9 +16,9 @@ import {
   type StoredTensors,
 } from './edited-model.testing.ts';
 import { LocalEngine } from './engine.ts';
-import { firstDifference, largestError, readGolden } from './testing.ts';
+import { type FIXTURE_FAMILIES, firstDifference, largestError, readGolden } from './testing.ts';
 
-type Family = 'qwen3_moe' | 'olmoe' | 'mixtral' | 'qwen2_moe' | 'granitemoe';
+type Family = (typeof FIXTURE_FAMILIES)[number];
 
 const LAYERS = [0, 1, 2];
 
@@ -148,6 +148,60 @@ describe('the same logits as transformers', () => {
     });
     expect(largestError(await logitsOf(sharded, golden.ids), golden.logits.flat())).toBeLessThan(1e-4);
   });
+});
+
+/** Makes every expert a copy of the first: however a token is routed, its weights of sum 1 give what a dense MLP gives. */
+const likeFirst = (tensors: StoredTensors) => {
+  for (const name of tensors.keys()) {
+    tensors.set(name, tensors.get(name.replace(/experts\.\d+\./, 'experts.0.'))!);
+  }
+};
+
+/** The first expert of every layer as its only, dense MLP. */
+const firstAsDense = (tensors: StoredTensors) => {
+  const names = { w1: 'gate_proj', w2: 'down_proj', w3: 'up_proj' } as const;
+  for (const name of [...tensors.keys()]) {
+    const [, prefix, matrix = ''] = /^(.*layers\.\d+\.).*experts\.0\.(\w+)\.weight$/.exec(name) ?? [];
+    const dense = names[matrix as keyof typeof names] ?? matrix;
+    if (prefix !== undefined) tensors.set(`${prefix}mlp.${dense}.weight`, take(tensors, name));
+    else if (/experts|gate\.weight/.test(name)) tensors.delete(name);
+  }
+};
+
+const zeroBiases = (tensors: StoredTensors) => {
+  for (const name of [...tensors.keys()]) {
+    const rows = tensors.get(name)!.shape[0]!;
+    const bias = name.replace(/weight$/, 'bias');
+    if (/[qkv]_proj/.test(name)) tensors.set(bias, zeros('F32', rows));
+  }
+};
+
+/** Dense families, whose names and attention are those of a family with experts. */
+test.each<[string, Family, Edits['tensors'][]]>([
+  ['llama', 'mixtral', [firstAsDense]],
+  ['qwen2', 'mixtral', [firstAsDense, zeroBiases]],
+  ['qwen3', 'qwen3_moe', [firstAsDense]],
+])('%s gives the logits of %s with equal experts', async (model_type, family, edits) => {
+  const { folder, golden } = await fixture(family);
+  const wanted = await logitsOf(await editedModel(folder, { tensors: likeFirst }), golden.ids);
+  const dense = await editedModel(folder, {
+    config: { model_type, intermediate_size: 32 },
+    tensors: (tensors) => edits.forEach((edit) => edit?.(tensors)),
+  });
+  expect(largestError(await logitsOf(dense, golden.ids), wanted)).toBeLessThan(1e-5);
+});
+
+test('layers that predict further tokens are not read', async () => {
+  const { folder, golden } = await fixture('glm4_moe');
+  const predictor = (tensors: StoredTensors) => {
+    tensors.set('model.layers.3.eh_proj.weight', zeros('F32', 64, 128));
+    tensors.set('model.layers.3.input_layernorm.weight', zeros('F32', 64));
+  };
+  const config = { num_nextn_predict_layers: 1 };
+  expect(await errorOf('glm4_moe', { config, tensors: predictor })).toBeLessThan(1e-4);
+  expect(await errorOf('glm4_moe', { config })).toBeLessThan(1e-4);
+  const unknown = editedModel(folder, { tensors: predictor }).then((model) => logitsOf(model, golden.ids));
+  await expect(unknown).rejects.toThrow(/num_hidden_layers is 3, the file has 4 layers/);
 });
 
 async function readConfig(folder: FolderSource): Promise<Record<string, unknown>> {

@@ -81,7 +81,19 @@ export function largestError(a: ArrayLike<number>, b: ArrayLike<number>): number
 }
 
 /** The random fixture models in fixtures/models. */
-export const FIXTURE_FAMILIES = ['qwen3_moe', 'olmoe', 'mixtral', 'qwen2_moe', 'granitemoe'] as const;
+export const FIXTURE_FAMILIES = [
+  'qwen3_moe',
+  'olmoe',
+  'mixtral',
+  'qwen2_moe',
+  'granitemoe',
+  'granitemoeshared',
+  'dots1',
+  'glm4_moe',
+  'ernie4_5_moe',
+  'minimax_m2',
+  'hunyuan_v1_moe',
+] as const;
 
 /** The trained models of the demo. */
 export const TRAINED_MODELS = ['fable-omni-8m', 'fable-moe-12m'] as const;

@@ -15,18 +15,27 @@ const UNUSED = new Set([
   'attention_dropout',
   'bos_token_id',
   'clip_qkv', // null
+  'eod_token_id',
   'eos_token_id',
-  'head_dim', // null
   'initializer_range',
   'layer_types', // null
   'mlp_only_layers', // null
+  'num_mtp_layers', // of modules that are not run
   'output_router_logits',
   'pad_token_id',
+  'pretraining_tp',
   'rope_parameters', // null
   'router_aux_loss_coef',
   'router_jitter_noise',
+  'sep_token_id',
   'use_cache',
 ]);
+
+/** Keys without which a class has no model: no default, or defaults that do not go together. */
+const REQUIRED: Readonly<Record<string, ConfigValues>> = {
+  dots1: { n_routed_experts: 128, num_experts_per_tok: 6 },
+  glm4_moe: { head_dim: 128 },
+};
 
 describe.each(Object.entries(CLASSES))('%s', (type, fields) => {
   test('the table has exactly the defaults that affect logits', () => {
@@ -35,7 +44,7 @@ describe.each(Object.entries(CLASSES))('%s', (type, fields) => {
   });
 
   test('a config without other keys has the defaults of the class', () => {
-    const { spec } = parseConfig({ model_type: type }, type);
+    const { spec } = parseConfig({ ...REQUIRED[type], model_type: type }, type);
     expect(spec.layers).toHaveLength(Number(fields['num_hidden_layers']));
     expect(spec).toMatchObject({ vocab: fields['vocab_size'], eps: fields['rms_norm_eps'] });
   });

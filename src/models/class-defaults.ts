@@ -117,6 +117,158 @@ const GRANITE_MOE: ConfigValues = {
   num_experts_per_tok: 2,
 };
 
+/** The defaults that many classes share. */
+const COMMON: ConfigValues = {
+  hidden_act: 'silu',
+  rms_norm_eps: 1e-6,
+  rope_theta: 10_000,
+  tie_word_embeddings: false,
+  attention_bias: false,
+};
+
+const GRANITEMOESHARED: ConfigValues = {
+  ...GRANITE_MOE,
+  shared_intermediate_size: 0,
+};
+
+const LLAMA: ConfigValues = {
+  ...COMMON,
+  vocab_size: 32_000,
+  hidden_size: 4096,
+  intermediate_size: 11_008,
+  num_hidden_layers: 32,
+  num_attention_heads: 32,
+  max_position_embeddings: 2048,
+  mlp_bias: false,
+};
+
+const QWEN2: ConfigValues = {
+  vocab_size: 151_936,
+  hidden_size: 4096,
+  intermediate_size: 22_016,
+  num_hidden_layers: 32,
+  num_attention_heads: 32,
+  num_key_value_heads: 32,
+  hidden_act: 'silu',
+  max_position_embeddings: 32_768,
+  rms_norm_eps: 1e-6,
+  tie_word_embeddings: false,
+  use_sliding_window: false,
+  sliding_window: 4096,
+  max_window_layers: 28,
+  rope_theta: 10_000,
+};
+
+const QWEN3: ConfigValues = {
+  ...COMMON,
+  vocab_size: 151_936,
+  hidden_size: 4096,
+  intermediate_size: 22_016,
+  num_hidden_layers: 32,
+  num_attention_heads: 32,
+  num_key_value_heads: 32,
+  head_dim: 128,
+  max_position_embeddings: 32_768,
+  use_sliding_window: false,
+  sliding_window: 4096,
+  max_window_layers: 28,
+};
+
+const DOTS1: ConfigValues = {
+  ...COMMON,
+  vocab_size: 152_064,
+  hidden_size: 4608,
+  intermediate_size: 10_944,
+  moe_intermediate_size: 1408,
+  num_hidden_layers: 62,
+  num_attention_heads: 32,
+  num_key_value_heads: 32,
+  n_group: 1,
+  topk_group: 1,
+  first_k_dense_replace: 0,
+  norm_topk_prob: false,
+  max_position_embeddings: 2048,
+  routed_scaling_factor: 1,
+  sliding_window: 4096,
+  max_window_layers: 62,
+};
+
+const GLM4_MOE: ConfigValues = {
+  ...COMMON,
+  vocab_size: 151_552,
+  hidden_size: 4096,
+  intermediate_size: 10_944,
+  num_hidden_layers: 46,
+  num_attention_heads: 96,
+  num_key_value_heads: 8,
+  max_position_embeddings: 131_072,
+  rms_norm_eps: 1e-5,
+  moe_intermediate_size: 1408,
+  num_experts_per_tok: 8,
+  n_shared_experts: 1,
+  n_routed_experts: 128,
+  routed_scaling_factor: 1,
+  n_group: 1,
+  topk_group: 1,
+  first_k_dense_replace: 1,
+  norm_topk_prob: true,
+  use_qk_norm: false,
+  partial_rotary_factor: 0.5,
+};
+
+const ERNIE4_5_MOE: ConfigValues = {
+  rope_theta: 500_000,
+  vocab_size: 103_424,
+  hidden_size: 2560,
+  intermediate_size: 12_288,
+  num_hidden_layers: 28,
+  num_attention_heads: 20,
+  num_key_value_heads: 4,
+  hidden_act: 'silu',
+  max_position_embeddings: 131_072,
+  rms_norm_eps: 1e-5,
+  tie_word_embeddings: true,
+  use_bias: false,
+  moe_intermediate_size: 1536,
+  moe_k: 6,
+  moe_num_experts: 64,
+  moe_num_shared_experts: 2,
+  moe_layer_start_index: 1,
+  moe_layer_end_index: -1,
+  moe_layer_interval: 1,
+  moe_norm_min: 1e-12,
+};
+
+const MINIMAX_M2: ConfigValues = {
+  rope_theta: 5_000_000,
+  vocab_size: 200_064,
+  hidden_size: 3072,
+  intermediate_size: 1536,
+  num_hidden_layers: 62,
+  num_attention_heads: 48,
+  num_key_value_heads: 8,
+  head_dim: 128,
+  hidden_act: 'silu',
+  max_position_embeddings: 196_608,
+  rms_norm_eps: 1e-6,
+  tie_word_embeddings: false,
+  num_experts_per_tok: 8,
+  num_local_experts: 256,
+};
+
+const HUNYUAN_V1_MOE: ConfigValues = {
+  ...COMMON,
+  vocab_size: 290_943,
+  hidden_size: 4096,
+  intermediate_size: 11_008,
+  num_hidden_layers: 32,
+  num_attention_heads: 32,
+  max_position_embeddings: 2048,
+  rms_norm_eps: 1e-5,
+  num_experts: 1,
+  moe_topk: 1,
+};
+
 /** Class defaults by `model_type`. */
 export const CLASS_DEFAULTS: ReadonlyMap<string, ConfigValues> = new Map([
   ['omnimoe', OMNIMOE],
@@ -125,4 +277,13 @@ export const CLASS_DEFAULTS: ReadonlyMap<string, ConfigValues> = new Map([
   ['qwen3_moe', QWEN3_MOE],
   ['olmoe', OLMOE],
   ['granitemoe', GRANITE_MOE],
+  ['granitemoeshared', GRANITEMOESHARED],
+  ['llama', LLAMA],
+  ['qwen2', QWEN2],
+  ['qwen3', QWEN3],
+  ['dots1', DOTS1],
+  ['glm4_moe', GLM4_MOE],
+  ['ernie4_5_moe', ERNIE4_5_MOE],
+  ['minimax_m2', MINIMAX_M2],
+  ['hunyuan_v1_moe', HUNYUAN_V1_MOE],
 ]);

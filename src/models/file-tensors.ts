@@ -22,9 +22,10 @@ export function spelling<const T extends string>(
  * layers would generate nonsense.
  *
  * @param base - prefix of `layers.`
+ * @param extra - further layers that the file may have
  * @throws {AtomoeError} bad-file
  */
-export function checkLayerCount(file: FileTensors, base: string, layers: number): void {
+export function checkLayerCount(file: FileTensors, base: string, layers: number, extra = 0): void {
   const start = `${base}layers.`;
   let found = 0;
   for (const name of file.names()) {
@@ -32,7 +33,7 @@ export function checkLayerCount(file: FileTensors, base: string, layers: number)
     const index = /^\d{1,9}(?=\.)/.exec(name.slice(start.length));
     if (index) found = Math.max(found, Number(index[0]) + 1);
   }
-  if (found === layers) return;
+  if (found >= layers && found <= layers + extra) return;
   throw new AtomoeError(
     'bad-file',
     `${file.label} config.json: num_hidden_layers is ${layers}, the file has ${found} layers; wanted the same number; ` +

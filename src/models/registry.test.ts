@@ -16,6 +16,8 @@ const blockOf = ({ sublayers }: LayerSpec, index: number) => sublayers[index]!.b
 const qwen3 = config('fixtures/models/qwen3_moe/config.json');
 const olmoe = config('fixtures/models/olmoe/config.json');
 const qwen2 = config('fixtures/models/qwen2_moe/config.json');
+const glm = config('fixtures/models/glm4_moe/config.json');
+const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
 
 test.each([
   ['fixtures/models/qwen3_moe', 'qwen3_moe', 3],
@@ -23,6 +25,12 @@ test.each([
   ['fixtures/models/mixtral', 'mixtral', 3],
   ['fixtures/models/qwen2_moe', 'qwen2_moe', 3],
   ['fixtures/models/granitemoe', 'granitemoe', 3],
+  ['fixtures/models/granitemoeshared', 'granitemoeshared', 3],
+  ['fixtures/models/dots1', 'dots1', 3],
+  ['fixtures/models/glm4_moe', 'glm4_moe', 3],
+  ['fixtures/models/ernie4_5_moe', 'ernie4_5_moe', 3],
+  ['fixtures/models/minimax_m2', 'minimax_m2', 3],
+  ['fixtures/models/hunyuan_v1_moe', 'hunyuan_v1_moe', 3],
   ['demo/public/models/fable-omni-8m', 'omnimoe', 4],
   ['demo/public/models/fable-moe-12m', 'qwen3_moe', 6],
 ])('%s is %s with %i layers', (folder, family, layers) => {
@@ -35,9 +43,10 @@ test.each(FAMILIES.map(({ modelTypes: [type = ''], blocks }) => [type, blocks] a
   'the row of %s names the routers and experts of its specs',
   (type, kinds) => {
     const folders: Record<string, string> = { omnimoe: 'demo/public/models/fable-omni-8m' };
-    const values =
-      type === 'peer' ? PEER_CONFIG : config(`${folders[type] ?? `fixtures/models/${type}`}/config.json`);
-    const { spec } = parseConfig(values, type);
+    const path = folders[type] ?? `fixtures/models/${type}`;
+    const isDense = kinds.length === 0;
+    const values = type === 'peer' ? PEER_CONFIG : isDense ? {} : config(`${path}/config.json`);
+    const { spec } = parseConfig({ ...values, model_type: type }, type);
     const moes = spec.layers.flatMap(({ sublayers }) => sublayers.map(({ block }) => block)).filter(isMoe);
     const named = moes.flatMap(({ router, expert }) => [router.score.kind, expert.kind]);
     expect([...new Set(named)]).toEqual(kinds);
@@ -124,8 +133,108 @@ test.each([
     },
     { heads: 16, headDim: 64, scale: 0.015625 },
   ],
-])('%s parses', async (label, values, attention) => {
-  const { spec } = await readModel(values, label);
+  [
+    'GLM-4.5-Air',
+    {
+      model_type: 'glm4_moe',
+      attention_bias: true,
+      head_dim: 128,
+      num_nextn_predict_layers: 1,
+      partial_rotary_factor: 0.5,
+      rope_scaling: null,
+      rope_theta: 1e6,
+      topk_group: 1,
+      use_qk_norm: false,
+    },
+    { heads: 96, kvHeads: 8, norm: { kind: 'none' }, rope: { theta: 1e6, rotaryDim: 64, style: 'half' } },
+  ],
+  [
+    'ERNIE-4.5-21B-A3B',
+    { model_type: 'ernie4_5_moe', rope_scaling: null, rope_theta: 5e5, moe_capacity: [64, 64, 64] },
+    { heads: 20, kvHeads: 4, headDim: 128, rope: { theta: 5e5, rotaryDim: 128, style: 'pair' } },
+  ],
+  [
+    'MiniMax-M2 in 16 bits',
+    { model_type: 'minimax_m2', rotary_dim: 64, rope_theta: 5e6, scoring_func: 'sigmoid', use_qk_norm: true },
+    { heads: 48, headDim: 128, norm: { kind: 'vector' }, rope: { theta: 5e6, rotaryDim: 64 } },
+  ],
+  [
+    'Hunyuan-A13B',
+    {
+      model_type: 'hunyuan_v1_moe',
+      intermediate_size: 3072,
+      moe_intermediate_size: Array(32).fill(3072),
+      moe_topk: Array(32).fill(8),
+      n_group: false,
+      num_experts: 64,
+      num_key_value_heads: 8,
+      num_shared_expert: Array(32).fill(1),
+      rope_scaling: { alpha: 1000, beta_fast: 32, beta_slow: 1, factor: 1, mscale: 1, type: 'dynamic' },
+      rope_theta: 1e4,
+      use_cla: false,
+    },
+    { heads: 32, norm: { kind: 'rotated' }, rope: { theta: 1e4 * 1000 ** (128 / 126), rotaryDim: 128 } },
+  ],
+  [
+    'Llama-3.2-1B',
+    {
+      model_type: 'llama',
+      head_dim: 64,
+      hidden_size: 2048,
+      intermediate_size: 8192,
+      num_key_value_heads: 8,
+      rope_scaling: {
+        factor: 32,
+        high_freq_factor: 4,
+        low_freq_factor: 1,
+        original_max_position_embeddings: 8192,
+        rope_type: 'llama3',
+      },
+      rope_theta: 5e5,
+      tie_word_embeddings: true,
+    },
+    {
+      kvHeads: 8,
+      rope: {
+        theta: 5e5,
+        scaling: {
+          kind: 'llama3',
+          factor: 32,
+          lowFrequencyFactor: 1,
+          highFrequencyFactor: 4,
+          originalPositions: 8192,
+        },
+      },
+    },
+  ],
+  [
+    'Qwen3 with YaRN',
+    {
+      model_type: 'qwen3',
+      rope_scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 32_768 },
+    },
+    {
+      norm: { kind: 'head' },
+      rope: {
+        scaling: {
+          kind: 'yarn',
+          factor: 4,
+          originalPositions: 32_768,
+          betaFast: 32,
+          betaSlow: 1,
+          truncate: true,
+          amplitude: 0.1 * Math.log(4) + 1,
+        },
+      },
+    },
+  ],
+  [
+    'Qwen2 with a window',
+    { model_type: 'qwen2', use_sliding_window: true, sliding_window: 9, max_window_layers: 0 },
+    { window: 9, norm: { kind: 'none' } },
+  ],
+])('%s parses', async (label, values: object, attention) => {
+  const { spec } = await readModel({ ...values }, label);
   expect(blockOf(spec.layers[0]!, 0)).toMatchObject(attention);
 });
 
@@ -184,7 +293,7 @@ describe('quantised checkpoints are rejected by name', () => {
 
 describe('unsupported models are rejected in one sentence', () => {
   test.each([
-    [{ model_type: 'llama' }, 'unsupported-model', /model_type "llama" is not a supported family/],
+    [{ model_type: 'gpt2' }, 'unsupported-model', /model_type "gpt2" is not a supported family/],
     [{ model_type: 'omnimoe' }, 'bad-file', /hidden_size is missing; wanted a positive integer/],
     [{ ...qwen3, num_hidden_layers: 2.5 }, 'bad-file', /num_hidden_layers is 2.5; wanted a positive integer/],
     [{ ...qwen3, num_experts_per_tok: 9 }, 'bad-file', /9 experts per token of 8/],
@@ -206,8 +315,27 @@ describe('unsupported models are rejected in one sentence', () => {
       'unsupported-model',
       /model_type "__proto__" is not a supported family/,
     ],
-    [{ ...qwen3, rope_parameters: { rope_type: 'yarn' } }, 'unsupported-model', /rope scaling "yarn"/],
-    [{ ...qwen3, rope_scaling: { type: 'linear', factor: 2 } }, 'unsupported-model', /rope scaling "linear"/],
+    [{ ...qwen3, rope_parameters: { rope_type: 'yarn' } }, 'bad-file', /rope_parameters: factor is missing/],
+    [{ ...qwen3, rope_scaling: { type: 'longrope' } }, 'unsupported-model', /rope scaling "longrope"/],
+    [
+      { ...qwen3, rope_scaling: { type: 'dynamic', alpha: 9 } },
+      'unsupported-model',
+      /rope scaling "dynamic"/,
+    ],
+    [
+      { ...qwen3, rope_scaling: { type: 'linear', factor: 2 } },
+      'bad-file',
+      /rope_parameters is .* and rope_sc/,
+    ],
+    [{ ...glm, scoring_func: 'softmax' }, 'unsupported-model', /scoring_func "softmax"/],
+    [{ ...glm, n_group: 3, topk_group: 1 }, 'bad-file', /2 of 8 experts, in 1 of 3 groups/],
+    [{ ...glm, n_group: 8, topk_group: 1 }, 'bad-file', /2 of 8 experts, in 1 of 8 groups/],
+    [{ ...glm, rotary_dim: 6 }, 'bad-file', /rotary_dim is 6 and partial_rotary_factor is 0.5/],
+    [{ ...glm, num_nextn_predict_layers: -1 }, 'unsupported-model', /num_nextn_predict_layers -1/],
+    [{ ...hunyuan, moe_topk: [2, 2] }, 'bad-file', /moe_topk is \[2,2\]; wanted a positive number, or 3/],
+    [{ ...hunyuan, moe_intermediate_size: 64 }, 'unsupported-model', /moe_intermediate_size 64/],
+    [{ ...hunyuan, num_shared_expert: [1, 2, 1] }, 'unsupported-model', /num_shared_expert 2/],
+    [{ ...hunyuan, use_cla: true }, 'unsupported-model', /use_cla is true/],
     [{ ...qwen3, rope_scaling: { factor: 2 } }, 'unsupported-model', /rope scaling by factor/],
     [
       { ...qwen3, rope_parameters: { full_attention: { rope_theta: 1 } } },

@@ -63,7 +63,7 @@ export interface TransformSpec {
 export interface SelectSpec {
   readonly kind: 'topK';
   readonly k: number; // per head, if the score has heads
-  readonly bias?: string; // [experts], added for the selection only
+  readonly bias?: TensorRows | string; // [experts] or [1, experts], added for the selection only
   /** Only the experts of the `keep` best of `count` equal groups may be chosen. */
   readonly groups?: {
     readonly count: number;
@@ -191,6 +191,7 @@ export interface ModelSpec {
   readonly eps: number;
   readonly maxContextTokens: number;
   readonly layers: readonly LayerSpec[];
+  readonly skipped?: readonly string[]; // prefixes of tensors of modules that are not run, such as predictors of further tokens
   readonly embedding: string; // [vocab, hidden]
   readonly embeddingMultiplier: number;
   readonly residualMultiplier: number;

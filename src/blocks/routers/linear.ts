@@ -1,9 +1,12 @@
 import { AtomoeError } from '../../errors.ts';
 import { gateNode } from '../../graph/ops/gate.ts';
 import { linearNode } from '../../graph/ops/linear.ts';
+import type { Weight } from '../../graph/tensor.ts';
 import { checkStages, type RouterRule } from '../../kernels/routing/rule.ts';
 import type { LinearScoreSpec, RouterSpec, SelectSpec } from '../../models/spec.ts';
+import type { TensorRows } from '../../weights/tensor-rows.ts';
 import type { Router } from '../block.ts';
+import type { MoeSite } from '../site.ts';
 
 type LinearRouterSpec = RouterSpec<LinearScoreSpec>;
 
@@ -20,13 +23,20 @@ export const linear: Router<LinearRouterSpec> = {
     builder.add(linearNode(`${label} router`, { x, weight, y: logits }));
     const routes = site.routes(select.k);
     const bias = select.bias
-      ? builder.exact(select.bias, experts, 1, select.bias)
+      ? biasWeight(site, select.bias)
       : builder.computed(`no bias ${experts}`, experts, 1, () => new Float32Array(experts));
     const rule = ruleOf(spec, label);
     builder.add(gateNode(label, { logits, bias, ...routes, experts, topK: select.k, rule }));
     return routes;
   },
 };
+
+/** A vector has one row per element; some files have a matrix of one row instead. */
+function biasWeight({ builder, experts }: MoeSite, bias: TensorRows | string): Weight {
+  const { tensor, shape } = typeof bias === 'string' ? { tensor: bias, shape: [experts] } : bias;
+  const [rows, cols] = shape?.length === 2 ? [1, experts] : [experts, 1];
+  return builder.exact(tensor, rows, cols, bias);
+}
 
 /** The routing rule of the gate kernel for the stages of a spec. */
 function ruleOf({ transform = [], select, weigh = {} }: LinearRouterSpec, label: string): RouterRule {

@@ -63,9 +63,12 @@ const HARMLESS = /(?:^|\.)(?:inv_freq|position_ids|masked_bias|num_batches_track
 function refuseLeftovers(spec: ModelSpec, used: ReadonlySet<string>, file: FileTensors): void {
   const places = new Set([...used].flatMap((name) => [moduleOf(name), stackOf(name)]));
   places.delete('');
+  const { skipped = [] } = spec;
+  const isSkipped = (name: string) =>
+    HARMLESS.test(name) || skipped.some((prefix) => name.startsWith(prefix));
   const leftovers = [...file.names()].filter(
     (name) =>
-      !used.has(name) && !HARMLESS.test(name) && (places.has(moduleOf(name)) || places.has(stackOf(name))),
+      !used.has(name) && !isSkipped(name) && (places.has(moduleOf(name)) || places.has(stackOf(name))),
   );
   const [first, ...others] = leftovers;
   if (first === undefined) return;

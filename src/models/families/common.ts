@@ -12,10 +12,11 @@ import type {
   LinearSpec,
   ModelSpec,
   MoeSpec,
+  RopeSpec,
   RouterSpec,
 } from '../spec.ts';
 import type { ExpertRows } from '../../weights/tensor-rows.ts';
-import { readTheta } from './rope.ts';
+import { readRope, type RopeRule } from './rope.ts';
 
 /** Sizes common to nearly all decoder configs, and the prefix of their tensors. */
 export interface Shell {
@@ -24,7 +25,7 @@ export interface Shell {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
-  readonly theta: number;
+  readonly rope: RopeSpec;
   readonly base: string; // prefix of `layers.`; empty in files saved without the logits head
   readonly file: FileTensors | undefined;
 }
@@ -43,16 +44,16 @@ const MOST = {
 const EMBEDDING = 'embed_tokens.weight';
 
 /** Reads the sizes of a decoder. The number of layers is checked against the file before anything depends on it. */
-export function readShell(config: ConfigReader, file?: FileTensors): Shell {
+export function readShell(config: ConfigReader, file?: FileTensors, rope?: RopeRule): Shell {
   const hidden = config.count(['hidden_size'], undefined, MOST.hidden);
   const heads = config.count(['num_attention_heads'], undefined, MOST.heads);
-  const theta = readTheta(config);
   if (!Number.isInteger(hidden / heads) && !config.has('head_dim')) {
     config.unsupported(`hidden_size ${hidden} over ${heads} heads`, 'a whole head_dim');
   }
   const base = spelling(file, [`model.${EMBEDDING}`, EMBEDDING]).slice(0, -EMBEDDING.length);
   const layerCount = config.count(['num_hidden_layers'], undefined, MOST.layers);
-  if (file) checkLayerCount(file, base, layerCount);
+  if (file) checkLayerCount(file, base, layerCount, readPredictors(config));
+  const headDim = config.count(['head_dim'], hidden / heads, MOST.headDim);
   return {
     hidden,
     heads,
@@ -60,11 +61,18 @@ export function readShell(config: ConfigReader, file?: FileTensors): Shell {
     kvHeads: config.isNull('num_key_value_heads')
       ? heads
       : config.count(['num_key_value_heads'], heads, MOST.heads),
-    headDim: config.count(['head_dim'], hidden / heads, MOST.headDim),
-    theta,
+    headDim,
+    rope: readRope(config, headDim, rope),
     base,
     file,
   };
+}
+
+/** The number of layers behind the last one that predict further tokens, which are not run. */
+function readPredictors(config: ConfigReader): number {
+  const [count = 0] = config.integers(['num_nextn_predict_layers', 'num_mtp_layers']);
+  if (count >= 0 && count <= MOST.layers) return count;
+  return config.unsupported(`num_nextn_predict_layers ${count}`, `0 to ${MOST.layers} of them`);
 }
 
 /** Reads the width of an MLP or expert. */
@@ -95,14 +103,16 @@ export interface ExpertCounts {
   readonly topK: number;
 }
 
+const EXPERTS = ['num_experts', 'num_local_experts', 'n_routed_experts', 'moe_num_experts'];
+
 /**
  * Reads the number of experts and topK, under any of their usual keys.
  * @throws {AtomoeError} bad-file - out of range, or topK exceeds the number of experts
  */
 export function readExpertCounts(config: ConfigReader): ExpertCounts {
   return {
-    experts: config.count(['num_experts', 'num_local_experts'], undefined, MOST.experts),
-    topK: config.count(['num_experts_per_tok'], undefined, MOST.experts),
+    experts: config.count(EXPERTS, undefined, MOST.experts),
+    topK: config.count(['num_experts_per_tok', 'moe_k'], undefined, MOST.experts),
   };
 }
 
@@ -135,7 +145,8 @@ export function linear(
 
 /** Options of a family's attention that differ from the defaults. */
 export interface AttentionChoices {
-  readonly norm?: 'none' | 'head' | 'vector';
+  readonly norm?: AttentionSpec['norm']['kind'];
+  readonly normNames?: readonly [q: string, k: string];
   readonly qkvBias?: boolean;
   readonly outBias?: boolean;
   readonly scale?: number;
@@ -144,8 +155,9 @@ export interface AttentionChoices {
 
 /** Attention under the usual names `self_attn.{q,k,v,o}_proj`, `{q,k}_norm`. */
 export function attention(prefix: string, shell: Shell, choices: AttentionChoices = {}): AttentionSpec {
-  const { norm = 'none', qkvBias = false, outBias = false } = choices;
-  const { heads, kvHeads, headDim, hidden, theta } = shell;
+  const { norm = 'none', normNames: [q, k] = ['q_norm', 'k_norm'] } = choices;
+  const { qkvBias = false, outBias = false } = choices;
+  const { heads, kvHeads, headDim, hidden, rope } = shell;
   const at = `${prefix}self_attn.`;
   const cached = kvHeads * headDim;
   const projections = [
@@ -163,9 +175,8 @@ export function attention(prefix: string, shell: Shell, choices: AttentionChoice
     // Math.sqrt is correctly rounded; a power differs in its last bit between versions of V8.
     scale: choices.scale ?? 1 / Math.sqrt(headDim),
     window: choices.window ?? 0,
-    rope: { theta, rotaryDim: headDim, style: 'half' },
-    norm:
-      norm === 'none' ? { kind: 'none' } : { kind: norm, q: `${at}q_norm.weight`, k: `${at}k_norm.weight` },
+    rope,
+    norm: norm === 'none' ? { kind: norm } : { kind: norm, q: `${at}${q}.weight`, k: `${at}${k}.weight` },
     qkv: { ...linear(hidden, ...weights), ...(qkvBias ? { bias: biases } : {}) },
     out: {
       ...linear(heads * headDim, [`${at}o_proj.weight`, hidden]),
@@ -180,18 +191,26 @@ export function gatedMlp(
   hidden: number,
   width: number,
   activation: Activation,
+  bias = false,
 ): GatedMlpSpec {
+  const biases = (...parts: readonly (readonly [module: string, rows: number])[]) =>
+    bias
+      ? { bias: parts.map(([module, rows]) => ({ tensor: `${prefix}${module}.bias`, shape: [rows] })) }
+      : {};
   return {
     width,
     activation,
-    gateUp: linear(hidden, [`${prefix}gate_proj.weight`, width], [`${prefix}up_proj.weight`, width]),
-    down: linear(width, [`${prefix}down_proj.weight`, hidden]),
+    gateUp: {
+      ...linear(hidden, [`${prefix}gate_proj.weight`, width], [`${prefix}up_proj.weight`, width]),
+      ...biases(['gate_proj', width], ['up_proj', width]),
+    },
+    down: { ...linear(width, [`${prefix}down_proj.weight`, hidden]), ...biases(['down_proj', hidden]) },
   };
 }
 
 /** A dense gated MLP under the usual names after `prefix`. */
-export function denseMlp(prefix: string, hidden: number, width: number, activation: Activation): DenseSpec {
-  return { kind: 'dense', ...gatedMlp(prefix, hidden, width, activation) };
+export function denseMlp(...names: Parameters<typeof gatedMlp>): DenseSpec {
+  return { kind: 'dense', ...gatedMlp(...names) };
 }
 
 /** Sizes of a layer's gated experts. */
@@ -272,6 +291,7 @@ export function decoder(
 ): ModelSpec {
   const { base, file } = shell;
   const embedding = `${base}${EMBEDDING}`;
+  const predictors = Array.from({ length: readPredictors(config) }, (_, index) => shell.layerCount + index);
   return {
     family,
     vocab: config.count(['vocab_size'], undefined, MOST.vocab),
@@ -279,6 +299,7 @@ export function decoder(
     eps: config.positive(['rms_norm_eps']),
     maxContextTokens: config.count(['max_position_embeddings']),
     layers,
+    ...(predictors.length > 0 ? { skipped: predictors.map((index) => `${base}layers.${index}.`) } : {}),
     ...tied(embedding, config.boolean(['tie_word_embeddings']), file),
     embeddingMultiplier: 1,
     residualMultiplier: 1,
@@ -332,7 +353,7 @@ export function namesUnder(prefix: string, file?: FileTensors): LayerNames {
 }
 
 /** A layer of two sublayers, under the usual names of their norms. */
-export function layerOf(prefix: string, mixer: AttentionSpec, mlp: BlockSpec): LayerSpec {
+export function layerOf(prefix: string, mixer: AttentionSpec, mlp: BlockSpec | GatedMoeSpec): LayerSpec {
   return {
     sublayers: [
       { norm: `${prefix}input_layernorm.weight`, block: mixer },

@@ -1,67 +1,58 @@
+import type { Activation } from '../../kernels/core/activation.ts';
 import type { ConfigFamily } from '../family.ts';
 import { spelling } from '../file-tensors.ts';
+import type { SharedSpec } from '../spec.ts';
 import {
   attention,
   decoder,
   fusedExperts,
+  gatedMlp,
   layerOf,
   layers,
+  linear,
   readActivation,
   readExpertCounts,
   readShell,
   readWidth,
   separateExperts,
   type GatedMoeSpec,
+  type Shell,
 } from './common.ts';
 import { refuseWindow } from './windows.ts';
 
+/** Sizes of the experts of a layer. */
+interface GraniteSizes {
+  readonly experts: number;
+  readonly topK: number;
+  readonly width: number;
+  readonly sharedWidth: number; // 0: no shared expert
+  readonly activation: Activation;
+}
+
 /**
- * Granite MoE: multipliers on embedding, attention, residual and logits; experts fused as [experts, 2 * width, hidden],
+ * Granite MoE, with or without a shared expert: multipliers on embedding, attention, residual and logits; experts fused as [experts, 2 * width, hidden],
  * gate rows first; softmax over the selected logits (transformers' GraniteMoe).
  */
 export const graniteMoe: ConfigFamily = {
-  modelTypes: ['granitemoe'],
+  modelTypes: ['granitemoe', 'granitemoeshared'],
   parse: (config, file) => {
     const shell = readShell(config, file);
-    const { hidden } = shell;
     refuseWindow(config, shell.layerCount);
-    const activation = readActivation(config);
     const bias = config.boolean(['attention_bias']);
     const scale = config.positive(['attention_multiplier']);
-    const { experts, topK } = readExpertCounts(config);
-    const width = readWidth(config, 'intermediate_size');
+    const sizes = {
+      ...readExpertCounts(config),
+      width: readWidth(config, 'intermediate_size'),
+      sharedWidth: config.integers(['shared_intermediate_size'])[0] ?? 0,
+      activation: readActivation(config),
+    };
     return decoder(
-      'granitemoe',
+      config.text(['model_type']),
       config,
       shell,
       layers(shell, (_, prefix) => {
-        const block = `${prefix}block_sparse_moe.`;
-        const router = spelling(file, [`${block}router.layer.weight`, `${block}router.weight`]);
-        const names = {
-          gateUp: spelling(file, [`${block}input_linear.weight`, `${block}experts.gate_up_proj`]),
-          down: spelling(file, [`${block}output_linear.weight`, `${block}experts.down_proj`]),
-        };
-        // Files of other programs have them one by one.
-        const single = (matrix: string) => `${block}experts.{expert}.${matrix}_proj.weight`;
-        const isSingle = file?.has(single('gate').replace('{expert}', '0')) ?? false;
-        const sizes = { experts, width, hidden };
-        const moe: GatedMoeSpec = {
-          kind: 'moe',
-          experts,
-          router: {
-            score: { kind: 'linear', weight: router },
-            select: { kind: 'topK', k: topK },
-            weigh: { normalise: 'softmax' },
-          },
-          expert: {
-            kind: 'gated',
-            width,
-            activation,
-            ...(isSingle ? separateExperts(sizes, single) : fusedExperts(sizes, names)),
-          },
-        };
         const mixer = attention(prefix, shell, { scale, qkvBias: bias, outBias: bias });
-        return layerOf(prefix, mixer, moe);
+        return layerOf(prefix, mixer, graniteExperts(prefix, shell, sizes));
       }),
       {
         embeddingMultiplier: config.number(['embedding_multiplier']),
@@ -71,3 +62,46 @@ export const graniteMoe: ConfigFamily = {
     );
   },
 };
+
+function graniteExperts(prefix: string, { file, hidden }: Shell, sizes: GraniteSizes): GatedMoeSpec {
+  const { experts, topK, width, sharedWidth, activation } = sizes;
+  const block = `${prefix}block_sparse_moe.`;
+  const weight = spelling(file, [`${block}router.layer.weight`, `${block}router.weight`]);
+  const names = {
+    gateUp: spelling(file, [`${block}input_linear.weight`, `${block}experts.gate_up_proj`]),
+    down: spelling(file, [`${block}output_linear.weight`, `${block}experts.down_proj`]),
+  };
+  // GGUF files have the experts one by one, and gates and ups apart.
+  const single = (matrix: string) => `${block}experts.{expert}.${matrix}_proj.weight`;
+  const isSingle = file?.has(single('gate').replace('{expert}', '0')) ?? false;
+  const counts = { experts, width, hidden };
+  const matrices = isSingle ? separateExperts(counts, single) : fusedExperts(counts, names);
+  const shared = `${prefix}shared_mlp.`;
+  return {
+    kind: 'moe',
+    experts,
+    router: {
+      score: { kind: 'linear', weight },
+      select: { kind: 'topK', k: topK },
+      weigh: { normalise: 'softmax' },
+    },
+    expert: { kind: 'gated', width, activation, ...matrices },
+    ...(sharedWidth === 0
+      ? {}
+      : {
+          shared: isSingle
+            ? gatedMlp(shared, hidden, sharedWidth, activation)
+            : sharedMlp(shared, hidden, sizes),
+        }),
+  };
+}
+
+/** Gate rows first, as in the experts. */
+function sharedMlp(at: string, hidden: number, { sharedWidth, activation }: GraniteSizes): SharedSpec {
+  return {
+    width: sharedWidth,
+    activation,
+    gateUp: linear(hidden, [`${at}input_linear.weight`, 2 * sharedWidth]),
+    down: linear(sharedWidth, [`${at}output_linear.weight`, hidden]),
+  };
+}

@@ -1,0 +1,84 @@
+import { AtomoeError } from '../../errors.ts';
+import type { Activation } from '../../kernels/core/activation.ts';
+import type { TensorRows } from '../../weights/tensor-rows.ts';
+import type { ConfigReader } from '../config.ts';
+import type { BlockSpec } from '../spec.ts';
+import { denseMlp, gatedMlp, readExpertCounts, readWidth, type LinearRouter, type Shell } from './common.ts';
+import { sparseMlp } from './sparse-mlp.ts';
+
+/** The rule of routers by sigmoid with a selection bias (DeepSeek-V3, arXiv:2412.19437), without its tensors. */
+export interface SigmoidRule {
+  readonly topK: number;
+  readonly groups: { readonly count: number; readonly keep: number };
+  readonly renormalise: boolean;
+  readonly epsilon: number; // added to the sum that weights are divided by
+  readonly scale: number;
+}
+
+/**
+ * Reads the rule of a router by sigmoid.
+ * @throws {AtomoeError} unsupported-model - another score or selection; bad-file - groups that the experts do not fill
+ */
+export function readSigmoidRule(config: ConfigReader, experts: number, topK: number): SigmoidRule {
+  // The class computes the same whatever these keys are; the values below are those of released models.
+  config.choice(['scoring_func'], ['sigmoid', 'noaux_tc'], 'sigmoid');
+  config.choice(['topk_method'], ['noaux_tc'], 'noaux_tc');
+  const count = config.count(['n_group'], 1);
+  const keep = config.count(['topk_group'], count);
+  const size = experts / count;
+  if (!Number.isInteger(size) || keep > count || topK > keep * size) {
+    throw new AtomoeError(
+      'bad-file',
+      `config.json: ${topK} of ${experts} experts, in ${keep} of ${count} groups; wanted equal groups, and enough ` +
+        'experts in those chosen; check config.json',
+    );
+  }
+  return {
+    topK,
+    groups: { count, keep },
+    renormalise: config.boolean(['norm_topk_prob']),
+    epsilon: 1e-20,
+    scale: config.positive(['routed_scaling_factor']),
+  };
+}
+
+/** A router by sigmoid: the bias is for the selection only, and a group is worth its two best experts. */
+export function sigmoidRouter(weight: string, bias: TensorRows | string, rule: SigmoidRule): LinearRouter {
+  const { topK: k, groups, renormalise, epsilon, scale } = rule;
+  const isLimited = groups.keep < groups.count;
+  return {
+    score: { kind: 'linear', weight },
+    transform: [{ kind: 'sigmoid' }],
+    select: { kind: 'topK', k, bias, ...(isLimited ? { groups: { ...groups, by: 'sumOfTopTwo' } } : {}) },
+    weigh: renormalise ? { normalise: 'sum', epsilon, scale } : { normalise: 'none', scale },
+  };
+}
+
+/**
+ * The MLPs of DeepSeek-V3, GLM-4.5 and dots.llm1: dense in the first layers, then routed experts beside shared ones, which
+ * are one MLP.
+ */
+export function deepseekMlps(
+  config: ConfigReader,
+  shell: Shell,
+  activation: Activation,
+): (layer: number, prefix: string) => BlockSpec {
+  const { hidden } = shell;
+  const [firstSparse = 0] = config.integers(['first_k_dense_replace']);
+  const counts = readExpertCounts(config);
+  const rule = readSigmoidRule(config, counts.experts, counts.topK);
+  const width = readWidth(config, 'moe_intermediate_size');
+  const [sharedCount = 0] = config.integers(['n_shared_experts']);
+  return (layer, prefix) => {
+    const at = `${prefix}mlp.`;
+    if (layer < firstSparse) return denseMlp(at, hidden, readWidth(config, 'intermediate_size'), activation);
+    const gate = `${at}gate.`;
+    return {
+      ...sparseMlp(prefix, shell, { ...counts, width, activation, renormalise: rule.renormalise }),
+      router: sigmoidRouter(`${gate}weight`, `${gate}e_score_correction_bias`, rule),
+      ...(sharedCount > 0
+        ? { shared: gatedMlp(`${at}shared_experts.`, hidden, sharedCount * width, activation) }
+        : {}),
+    };
+  };
+}
