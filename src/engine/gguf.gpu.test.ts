@@ -11,7 +11,10 @@ import {
 
 const TOLERANCE = 1e-4; // of logits, against transformers in f32
 
-const FILES = ['olmoe', 'mixtral', 'granitemoe', 'qwen2_moe', 'qwen3_moe'] as const;
+const FILES = [
+  ...['olmoe', 'mixtral', 'granitemoe', 'granitemoeshared', 'qwen2_moe', 'qwen3_moe', 'dots1', 'glm4_moe'],
+  ...['ernie4_5_moe', 'hunyuan_v1_moe', 'minimax_m2'],
+] as const;
 
 describe.each(FILES)('%s.gguf', (family) => {
   const load = async (device: 'gpu' | 'cpu') => {

@@ -7,8 +7,13 @@ export interface Architecture {
   readonly modelType: string; // `model_type` of the family
   /** What the config has beside the usual keys. */
   readonly config: (keys: GgufKeys) => JsonObject;
-  /** Names of a layer's modules that are not the usual ones: GGUF's to Hugging Face's. `{expert}` where experts are stacked. */
+  /**
+   * Names of a layer's modules that are not the usual ones: GGUF's to Hugging Face's. `{expert}` where experts are stacked; a name
+   * with a suffix is that of one tensor.
+   */
   readonly modules?: Readonly<Record<string, string>>;
+  /** Shapes that the files of some writers do not have, by the names of modules. */
+  readonly shapes?: Readonly<Record<string, (shape: readonly number[]) => readonly number[]>>;
   /** The converter has put the rows of q and k in pairs: row 2i of a head was row i, row 2i + 1 was row i + headDim / 2. */
   readonly hasPairedRows?: boolean;
 }
@@ -41,75 +46,185 @@ const experts = (keys: GgufKeys): JsonObject => ({
   num_experts_per_tok: keys.count('expert_used_count'),
 });
 
+const localExperts = (keys: GgufKeys): JsonObject => ({
+  num_local_experts: keys.count('expert_count'),
+  num_experts_per_tok: keys.count('expert_used_count'),
+});
+
 /** Older files have the width of experts under the name of the dense MLP's. */
 const expertWidth = (keys: GgufKeys): number =>
   keys.optionalCount('expert_feed_forward_length') ?? keys.count('feed_forward_length');
 
+const mixtralExperts = {
+  ffn_gate_inp: 'block_sparse_moe.gate',
+  ffn_gate_exps: 'block_sparse_moe.experts.{expert}.w1',
+  ffn_up_exps: 'block_sparse_moe.experts.{expert}.w3',
+  ffn_down_exps: 'block_sparse_moe.experts.{expert}.w2',
+};
+
 const mixtral: Architecture = {
   modelType: 'mixtral',
+  config: (keys) => ({ ...localExperts(keys), intermediate_size: expertWidth(keys), sliding_window: null }),
+  hasPairedRows: true,
+  modules: mixtralExperts,
+};
+
+const llama: Architecture = {
+  modelType: 'llama',
   config: (keys) => ({
-    num_local_experts: keys.count('expert_count'),
-    num_experts_per_tok: keys.count('expert_used_count'),
+    intermediate_size: keys.count('feed_forward_length'),
+    attention_bias: keys.hasTensor('blk.0.attn_q.bias'),
+    mlp_bias: keys.hasTensor('blk.0.ffn_up.bias'),
+  }),
+  hasPairedRows: true,
+};
+
+/** Models of the DeepSeek-V3 kind: dense layers first, then routed experts beside shared ones. */
+const deepseekExperts = (keys: GgufKeys): JsonObject => ({
+  n_routed_experts: keys.count('expert_count'),
+  num_experts_per_tok: keys.count('expert_used_count'),
+  n_shared_experts: keys.optionalCount('expert_shared_count') ?? 0,
+  moe_intermediate_size: keys.count('expert_feed_forward_length'),
+  intermediate_size: keys.count('feed_forward_length'),
+  first_k_dense_replace: keys.optionalCount('leading_dense_block_count') ?? 0,
+  routed_scaling_factor: keys.optionalNumber('expert_weights_scale') ?? 1,
+  norm_topk_prob: keys.flag('expert_weights_norm') ?? false,
+  n_group: keys.optionalCount('expert_group_count') ?? 1,
+  topk_group: keys.optionalCount('expert_group_used_count') ?? 1,
+});
+
+const deepseekModules = {
+  'exp_probs_b.bias': 'mlp.gate.e_score_correction_bias',
+  ffn_gate_shexp: 'mlp.shared_experts.gate_proj',
+  ffn_up_shexp: 'mlp.shared_experts.up_proj',
+  ffn_down_shexp: 'mlp.shared_experts.down_proj',
+};
+
+const graniteMoe: Architecture = {
+  modelType: 'granitemoe',
+  config: (keys) => ({
+    ...localExperts(keys),
     intermediate_size: expertWidth(keys),
-    sliding_window: null,
+    attention_multiplier: keys.number('attention.scale'),
+    embedding_multiplier: keys.number('embedding_scale'),
+    residual_multiplier: keys.number('residual_scale'),
+    logits_scaling: keys.number('logit_scale'),
   }),
   hasPairedRows: true,
   modules: {
-    ffn_gate_inp: 'block_sparse_moe.gate',
-    ffn_gate_exps: 'block_sparse_moe.experts.{expert}.w1',
-    ffn_up_exps: 'block_sparse_moe.experts.{expert}.w3',
-    ffn_down_exps: 'block_sparse_moe.experts.{expert}.w2',
+    ffn_gate_inp: 'block_sparse_moe.router.layer',
+    ffn_gate_exps: 'block_sparse_moe.experts.{expert}.gate_proj',
+    ffn_up_exps: 'block_sparse_moe.experts.{expert}.up_proj',
+    ffn_down_exps: 'block_sparse_moe.experts.{expert}.down_proj',
   },
 };
 
-/** By `general.architecture`. A function where it depends on other keys. */
-const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
-  llama: mixtral,
+const graniteMoeShared: Architecture = {
+  ...graniteMoe,
+  modelType: 'granitemoeshared',
+  config: (keys) => ({
+    ...graniteMoe.config(keys),
+    shared_intermediate_size: keys.count('expert_shared_feed_forward_length'),
+  }),
+  modules: {
+    ...graniteMoe.modules,
+    ffn_gate_shexp: 'shared_mlp.gate_proj',
+    ffn_up_shexp: 'shared_mlp.up_proj',
+    ffn_down_shexp: 'shared_mlp.down_proj',
+  },
+};
+
+const qwen = (keys: GgufKeys): JsonObject => ({ use_sliding_window: false, sliding_window: keys.window });
+
+/** By `general.architecture`; llama.cpp's graphs decide what their files do not say, such as `norm_topk_prob`. */
+const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) => Architecture)>> = {
+  llama: (keys) => (keys.optionalCount('expert_count') === undefined ? llama : mixtral),
+  qwen2: {
+    modelType: 'qwen2',
+    config: (keys) => ({ ...qwen(keys), intermediate_size: keys.count('feed_forward_length') }),
+  },
+  qwen3: {
+    modelType: 'qwen3',
+    config: (keys) => ({ ...qwen(keys), intermediate_size: keys.count('feed_forward_length') }),
+  },
   olmoe: {
     modelType: 'olmoe',
-    config: (keys) => ({
-      ...experts(keys),
-      intermediate_size: expertWidth(keys),
-      norm_topk_prob: false, // llama.cpp's graph of the architecture
-    }),
+    config: (keys) => ({ ...experts(keys), intermediate_size: expertWidth(keys), norm_topk_prob: false }),
   },
   qwen2moe: {
     modelType: 'qwen2_moe',
     config: (keys) => ({
       ...experts(keys),
+      ...qwen(keys),
       moe_intermediate_size: expertWidth(keys),
       shared_expert_intermediate_size: keys.count('expert_shared_feed_forward_length'),
       norm_topk_prob: false,
-      use_sliding_window: false,
     }),
   },
   qwen3moe: {
     modelType: 'qwen3_moe',
     config: (keys) => ({
       ...experts(keys),
+      ...qwen(keys),
       moe_intermediate_size: expertWidth(keys),
       norm_topk_prob: true,
-      use_sliding_window: false,
     }),
   },
-  granitemoe: {
-    modelType: 'granitemoe',
+  granitemoe: (keys) =>
+    keys.optionalCount('expert_shared_feed_forward_length') === undefined ? graniteMoe : graniteMoeShared,
+  dots1: { modelType: 'dots1', config: deepseekExperts, modules: deepseekModules },
+  glm4moe: {
+    modelType: 'glm4_moe',
     config: (keys) => ({
-      num_local_experts: keys.count('expert_count'),
-      num_experts_per_tok: keys.count('expert_used_count'),
-      intermediate_size: expertWidth(keys),
-      attention_multiplier: keys.number('attention.scale'),
-      embedding_multiplier: keys.number('embedding_scale'),
-      residual_multiplier: keys.number('residual_scale'),
-      logits_scaling: keys.number('logit_scale'),
+      ...deepseekExperts(keys),
+      attention_bias: keys.hasTensor('blk.0.attn_q.bias'),
+      use_qk_norm: keys.hasTensor('blk.0.attn_q_norm.weight'),
+      partial_rotary_factor: keys.count('rope.dimension_count') / keys.count('attention.key_length'),
     }),
-    hasPairedRows: true,
+    modules: { ...deepseekModules, post_attention_norm: 'post_attention_layernorm' },
+  },
+  'ernie4_5-moe': {
+    modelType: 'ernie4_5_moe',
+    config: (keys) => ({
+      moe_num_experts: keys.count('expert_count'),
+      moe_k: keys.count('expert_used_count'),
+      moe_num_shared_experts: keys.optionalCount('expert_shared_count') ?? 0,
+      moe_intermediate_size: keys.count('expert_feed_forward_length'),
+      intermediate_size: keys.count('feed_forward_length'),
+      moe_layer_start_index: keys.optionalCount('leading_dense_block_count') ?? 0,
+      moe_layer_end_index: keys.count('block_count') - 1,
+      moe_layer_interval: keys.optionalCount('interleave_moe_layer_step') ?? 1,
+      moe_norm_min: 1e-12,
+    }),
+    modules: { ...deepseekModules, 'exp_probs_b.bias': 'mlp.moe_statics.e_score_correction_bias' },
+    shapes: { 'exp_probs_b.bias': (shape) => [1, shape.reduce((product, size) => product * size, 1)] },
+  },
+  'hunyuan-moe': {
+    modelType: 'hunyuan_v1_moe',
+    config: (keys) => ({
+      num_experts: keys.count('expert_count'),
+      moe_topk: keys.count('expert_used_count'),
+      moe_intermediate_size: expertWidth(keys),
+      intermediate_size: keys.count('feed_forward_length'),
+      num_shared_expert: keys.optionalCount('expert_shared_count') ?? 0,
+    }),
     modules: {
-      ffn_gate_inp: 'block_sparse_moe.router.layer',
-      ffn_gate_exps: 'block_sparse_moe.experts.{expert}.gate_proj',
-      ffn_up_exps: 'block_sparse_moe.experts.{expert}.up_proj',
-      ffn_down_exps: 'block_sparse_moe.experts.{expert}.down_proj',
+      attn_q_norm: 'self_attn.query_layernorm',
+      attn_k_norm: 'self_attn.key_layernorm',
+      ffn_gate_inp: 'mlp.gate.wg',
+      ffn_gate_shexp: 'mlp.shared_mlp.gate_proj',
+      ffn_up_shexp: 'mlp.shared_mlp.up_proj',
+      ffn_down_shexp: 'mlp.shared_mlp.down_proj',
     },
+  },
+  'minimax-m2': {
+    modelType: 'minimax_m2',
+    config: (keys) => ({
+      ...localExperts(keys),
+      intermediate_size: expertWidth(keys),
+      rotary_dim: keys.count('rope.dimension_count'),
+    }),
+    modules: { ...mixtralExperts, 'exp_probs_b.bias': 'block_sparse_moe.e_score_correction_bias' },
   },
 };
 
@@ -117,8 +232,9 @@ const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
 export const ARCHITECTURE_NAMES: readonly string[] = Object.keys(ARCHITECTURES);
 
 /** The architecture of a file; undefined where there is none of this name. */
-export function architecture(name: string): Architecture | undefined {
-  return Object.hasOwn(ARCHITECTURES, name) ? ARCHITECTURES[name] : undefined;
+export function architecture(name: string, keys: GgufKeys): Architecture | undefined {
+  const found = Object.hasOwn(ARCHITECTURES, name) ? ARCHITECTURES[name] : undefined;
+  return typeof found === 'function' ? found(keys) : found;
 }
 
 /** The config of a file as Hugging Face's `config.json` has it. */
@@ -130,7 +246,7 @@ export function configOf({ modelType, config }: Architecture, keys: GgufKeys): J
   return {
     model_type: modelType,
     hidden_size: keys.count('embedding_length'),
-    num_hidden_layers: keys.count('block_count'),
+    num_hidden_layers: keys.layers,
     num_attention_heads: heads,
     num_key_value_heads: keys.optionalCount('attention.head_count_kv') ?? heads,
     ...(headDim === undefined ? {} : { head_dim: headDim }),

@@ -29,17 +29,39 @@ export class GgufKeys {
     return !this.#header.tensors.has('output.weight');
   }
 
+  /** Layers, without those behind them that only predict further tokens. */
+  get layers(): number {
+    return this.count('block_count') - (this.optionalCount('nextn_predict_layers') ?? 0);
+  }
+
+  /** The sliding window; null where there is none. */
+  get window(): number | null {
+    return this.optionalCount('attention.sliding_window') ?? null;
+  }
+
+  hasTensor(name: string): boolean {
+    return this.#header.tensors.has(name);
+  }
+
+  /** @throws {AtomoeError} bad-file - neither true nor false */
+  flag(name: string): boolean | undefined {
+    const value = this.#get(name);
+    if (value === undefined || typeof value === 'boolean') return value;
+    return this.#refuse(name, value, 'true or false');
+  }
+
   /** @throws {AtomoeError} bad-file - missing, or no positive whole number */
   count(name: string): number {
     return this.optionalCount(name) ?? this.#refuse(name, undefined, 'a positive whole number');
   }
 
-  /** @throws {AtomoeError} bad-file - no positive whole number */
+  /** Undefined where it is absent or 0. @throws {AtomoeError} bad-file - no whole number */
   optionalCount(name: string): number | undefined {
     const value = this.#get(name);
     if (value === undefined) return undefined;
     // Some writers give one number for each layer.
     const single = Array.isArray(value) ? sameOfAll(value as readonly GgufValue[]) : value;
+    if (single === 0) return undefined; // as writers say that there is none
     if (typeof single === 'number' && Number.isInteger(single) && single >= 1 && single < MOST) return single;
     return this.#refuse(name, value, 'a positive whole number');
   }

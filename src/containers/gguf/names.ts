@@ -22,17 +22,22 @@ export function* heldTensors(
   { tensors }: GgufHeader,
 ): Generator<HeldTensor> {
   const modules = { ...MODULES, ...architecture.modules };
+  const { layers } = keys;
   for (const [name, tensor] of tensors) {
     const [, layer = '', module = '', suffix = ''] = LAYER_NAME.exec(name) ?? [];
-    const wanted = modules[module];
+    if (layer !== '' && Number(layer) >= layers) continue; // it predicts further tokens
+    const own = modules[`${module}.${suffix}`];
+    const wanted = own ?? (modules[module] === undefined ? undefined : `${modules[module]}.${suffix}`);
     if (layer === '' || wanted === undefined) {
       yield held(OUTER.get(name) ?? name, tensor, source);
       continue;
     }
-    const at = `model.layers.${layer}.${wanted}.${suffix}`;
+    const at = `model.layers.${layer}.${wanted}`;
     const rowOrder = architecture.hasPairedRows ? pairedRows(module, keys) : undefined;
+    const shape = architecture.shapes?.[`${module}.${suffix}`]?.(tensor.shape) ?? tensor.shape;
     if (at.includes('{expert}')) yield* expertsOf(at, tensor, source);
-    else yield { ...held(at, shaped(module, tensor), source), ...(rowOrder ? { rowOrder } : {}) };
+    else
+      yield { ...held(at, shaped(module, { ...tensor, shape }), source), ...(rowOrder ? { rowOrder } : {}) };
   }
 }
 

@@ -90,7 +90,8 @@ async function readHeader(source: FileSource, options: OpenOptions): Promise<Ggu
 function openModel(label: string, files: readonly GgufFile[], options: OpenOptions): Checkpoint {
   const header = merged(label, files);
   const name = header.metadata.get('general.architecture');
-  const kind = typeof name === 'string' ? architecture(name) : undefined;
+  const keys = new GgufKeys(label, header, String(name));
+  const kind = typeof name === 'string' ? architecture(name, keys) : undefined;
   if (!kind) {
     throw new AtomoeError(
       'unsupported-model',
@@ -98,7 +99,6 @@ function openModel(label: string, files: readonly GgufFile[], options: OpenOptio
         `${ARCHITECTURE_NAMES.join(', ')}; choose a model of one of them`,
     );
   }
-  const keys = new GgufKeys(label, header, String(name));
   const config: JsonObject = configOf(kind, keys);
   options.accept?.(config, label);
   const byName = namesOf(kind, keys, files);

@@ -1,5 +1,6 @@
 /** What the engine reports about a model, and what it reads besides the weights. */
 import { isJsonObject, parseJsonObject, readJson, readText } from '../../io/json-file.ts';
+import type { GgufMetadata } from '../../containers/gguf/header.ts';
 import type { FolderSource } from '../../io/source.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { ModelInfo, ModelPlan } from '../api.ts';
@@ -35,6 +36,7 @@ export async function readTokenizer(
   { checkpoint, spec }: Drafted,
   signal: AbortSignal | undefined,
 ): Promise<Tokenizer | undefined> {
+  if (checkpoint.gguf) return openGgufTokenizer(checkpoint.gguf, { checkpoint, spec });
   const tokenizerJson = await readJson(folder, 'tokenizer.json', { signal });
   if (!tokenizerJson) return undefined;
   const loading = import('../../text/tokenizer.ts');
@@ -56,6 +58,18 @@ export async function readTokenizer(
   };
   const { openTokenizer } = await loading;
   return openTokenizer(files);
+}
+
+/** The tokenizer that a GGUF file holds. */
+async function openGgufTokenizer(
+  metadata: GgufMetadata,
+  { checkpoint, spec }: Pick<Drafted, 'checkpoint' | 'spec'>,
+): Promise<Tokenizer | undefined> {
+  const { tokenizerFromGguf } = await import('../../text/gguf-tokenizer.ts');
+  const files = tokenizerFromGguf(metadata);
+  if (!files) return undefined;
+  const { openTokenizer } = await import('../../text/tokenizer.ts');
+  return openTokenizer({ ...files, modelConfig: checkpoint.config, vocab: spec.vocab });
 }
 
 /** Hosts of single-page applications answer a request for a file that is not there with their own page. */
