@@ -27,7 +27,7 @@ export interface GgufTokenizerFiles {
 /** Parts of a tokenizer.json, and whether texts get a first and a last token unless the file says otherwise. */
 interface Kind {
   readonly parts: Json;
-  readonly addsBos: boolean;
+  readonly addsBos: boolean | 'always'; // whatever the file says
   readonly addsEos: boolean;
 }
 
@@ -63,6 +63,7 @@ export function tokenizerFromGguf(metadata: GgufMetadata): GgufTokenizerFiles | 
   const token = (id: number | undefined) => (id === undefined ? undefined : pieces.tokens[id]);
   const bos = token(named.get('bos_token'));
   const eos = token(named.get('eos_token'));
+  const beginsWithBos = addsBos === 'always' || (fields.flag(`${KEY}.add_bos_token`) ?? addsBos);
   const endsWithEos = (fields.flag(`${KEY}.add_eos_token`) ?? addsEos) && eos !== undefined;
   return {
     tokenizerJson: {
@@ -72,7 +73,7 @@ export function tokenizerFromGguf(metadata: GgufMetadata): GgufTokenizerFiles | 
     },
     tokenizerConfig: {
       ...Object.fromEntries(Array.from(named, ([name, id]) => [name, token(id)])),
-      add_bos_token: (fields.flag(`${KEY}.add_bos_token`) ?? addsBos) && bos !== undefined,
+      add_bos_token: beginsWithBos && bos !== undefined,
       add_eos_token: endsWithEos,
       chat_template: readTemplates(fields),
     },
@@ -116,14 +117,23 @@ function byteLevel(fields: GgufFields, { tokens }: Pieces): Kind {
 
 function sentencePiece(fields: GgufFields, pieces: Pieces): Kind {
   if (pieces.scores.length === 0) throw badKey(`${KEY}.scores`, undefined, 'a number for each token');
+  // Every place where a piece can be cut is tried.
+  const long = pieces.tokens.findIndex((token) => token.length > LONGEST_TOKEN);
+  if (long >= 0) {
+    const letters = `${pieces.tokens[long]?.length} letters long`;
+    throw badKey(`${KEY}.tokens, entry ${long},`, letters, `at most ${LONGEST_TOKEN} letters`);
+  }
   const hasPrefix = fields.flag(`${KEY}.add_space_prefix`) ?? true;
   return { parts: spacedParts(pieces, mergesOf(pieces), hasPrefix), addsBos: true, addsEos: false };
 }
 
-/** Gemma 4: SentencePiece's letters for spaces and bytes, with the merges of a tokenizer.json. */
+/**
+ * Gemma 4: SentencePiece's letters for spaces and bytes, with the merges of a tokenizer.json. It does not work without BOS,
+ * and its first files say to leave it out.
+ */
 function spacedMerges(fields: GgufFields, pieces: Pieces): Kind {
   const hasPrefix = fields.flag(`${KEY}.add_space_prefix`) ?? false;
-  return { parts: spacedParts(pieces, readMerges(fields), hasPrefix), addsBos: true, addsEos: false };
+  return { parts: spacedParts(pieces, readMerges(fields), hasPrefix), addsBos: 'always', addsEos: false };
 }
 
 function spacedParts(
@@ -197,12 +207,15 @@ function namedIds(fields: GgufFields, { tokens, types }: Pieces, model: string):
   const named = new Map<string, number>();
   for (const [name, key] of Object.entries(ROLES)) {
     const usual = model === 'llama' ? LLAMA_IDS[name] : undefined;
-    const isUsual =
-      usual !== undefined && [TOKEN_TYPES.unknown, TOKEN_TYPES.control].includes(types[usual] as 2 | 3);
+    const isUsual = usual !== undefined && isSpecial(types[usual]);
     const id = fields.id(`${KEY}.${key}`, tokens.length) ?? (isUsual ? usual : undefined);
     if (id !== undefined && tokens[id] !== '') named.set(name, id);
   }
   return named;
+}
+
+function isSpecial(type: number | undefined): boolean {
+  return type === TOKEN_TYPES.control || type === TOKEN_TYPES.unknown;
 }
 
 /**
@@ -211,10 +224,10 @@ function namedIds(fields: GgufFields, { tokens, types }: Pieces, model: string):
  */
 function addedTokens({ tokens, types }: Pieces, modelName: string): Json[] {
   // A GGUF does not say it: after Phi-3's control tokens, white space is left out.
-  const strips = /phi-?3/i.test(modelName);
+  const strips = /phi[- ]?3/i.test(modelName);
   return tokens.flatMap((content, id) => {
     const type = types[id];
-    const special = type === TOKEN_TYPES.control || type === TOKEN_TYPES.unknown;
+    const special = isSpecial(type);
     const isOwn = type === TOKEN_TYPES.userDefined && content !== `[PAD${id}]` && !content.includes(SPACE);
     if (content === '' || content.length > LONGEST_TOKEN || !(special || isOwn)) return [];
     const rstrip = strips && special && !['<unk>', '<s>', '<|endoftext|>'].includes(content);
