@@ -19,14 +19,14 @@ export class GgufFields {
   text(key: string): string | undefined {
     const value = this.#get(key);
     if (value === undefined || typeof value === 'string') return value;
-    throw badKey(key, value, 'a text');
+    throw badKey(key, shown(value), 'a text');
   }
 
   /** @throws {AtomoeError} bad-file */
   flag(key: string): boolean | undefined {
     const value = this.#get(key);
     if (value === undefined || typeof value === 'boolean') return value;
-    throw badKey(key, value, 'true or false');
+    throw badKey(key, shown(value), 'true or false');
   }
 
   /**
@@ -38,16 +38,16 @@ export class GgufFields {
     if (value === undefined) return undefined;
     const id = typeof value === 'bigint' ? Number(value) : value;
     if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < count) return id;
-    throw badKey(key, value, `the id of one of ${count} tokens`);
+    throw badKey(key, shown(value), `the id of one of ${count} tokens`);
   }
 
   /** @throws {AtomoeError} bad-file */
   texts(key: string): readonly string[] | undefined {
     const value = this.#get(key);
     if (value === undefined) return undefined;
-    if (!Array.isArray(value)) throw badKey(key, value, 'a list of texts');
+    if (!Array.isArray(value)) throw badKey(key, shown(value), 'a list of texts');
     const other = value.findIndex((entry: unknown) => typeof entry !== 'string');
-    if (other >= 0) throw badKey(`${key}, entry ${other},`, (value as unknown[])[other], 'a text');
+    if (other >= 0) throw badKey(`${key}, entry ${other},`, shown((value as unknown[])[other]), 'a text');
     return value as string[];
   }
 
@@ -60,12 +60,12 @@ export class GgufFields {
     if (value === undefined) return undefined;
     const list: unknown[] | undefined =
       Array.isArray(value) || ArrayBuffer.isView(value) ? listOf(value) : undefined;
-    if (list === undefined) throw badKey(key, value, 'a list of numbers');
+    if (list === undefined) throw badKey(key, shown(value), 'a list of numbers');
     if (list.length !== count)
       throw badKey(key, `a list of ${list.length}`, `one of ${count}, a number for each token`);
     const numbers = list.map((entry) => (typeof entry === 'bigint' ? Number(entry) : entry));
     const other = numbers.findIndex((entry) => typeof entry !== 'number' || Number.isNaN(entry));
-    if (other >= 0) throw badKey(`${key}, entry ${other},`, list[other], 'a number');
+    if (other >= 0) throw badKey(`${key}, entry ${other},`, shown(list[other]), 'a number');
     return numbers as number[];
   }
 
@@ -79,19 +79,21 @@ function listOf(value: object): unknown[] | undefined {
   return Symbol.iterator in value ? Array.from(value as Iterable<unknown>) : undefined; // a DataView is no list
 }
 
-/** @param key - with `entry 5` and the like, where it is about a part of the value */
-export function badKey(key: string, found: unknown, wanted: string): AtomoeError {
+/**
+ * @param key - with `, entry 5,` where it is about a part of the value
+ * @param found - in words, or as `shown` gives it
+ */
+export function badKey(key: string, found: string, wanted: string): AtomoeError {
   return new AtomoeError(
     'bad-file',
-    `the GGUF header cannot be used: ${key} is ${shown(found)}; wanted ${wanted}; download the file again`,
+    `the GGUF header cannot be used: ${key} is ${found}; wanted ${wanted}; download the file again`,
   );
 }
 
-function shown(value: unknown): string {
+/** A value of the header, for a message. */
+export function shown(value: unknown): string {
   if (value === undefined) return 'missing';
-  if (typeof value === 'bigint') return String(value);
+  if (typeof value === 'bigint' || typeof value === 'number') return String(value);
   if (ArrayBuffer.isView(value) || Array.isArray(value)) return 'a list';
-  return typeof value === 'string' && value.startsWith('a list')
-    ? value
-    : String(JSON.stringify(value)).slice(0, 100);
+  return String(JSON.stringify(value)).slice(0, 100);
 }

@@ -311,7 +311,7 @@ test.each<[string, Record<string, unknown>, string, RegExp]>([
     'bad-file',
     /tokens is missing; wanted a list of texts/,
   ],
-  ['tokens', small({ 'tokenizer.ggml.tokens': [] }), 'bad-file', /tokens is a list; wanted a list of texts/],
+  ['tokens', small({ 'tokenizer.ggml.tokens': [] }), 'bad-file', /tokens is empty; wanted a list of texts/],
   [
     'tokens',
     small({ 'tokenizer.ggml.tokens': ['a', 1] }),
@@ -374,13 +374,13 @@ test.each<[string, Record<string, unknown>, string, RegExp]>([
     'scores',
     smallSpm({ 'tokenizer.ggml.scores': Array(8).fill(Number.NaN) }),
     'bad-file',
-    /scores, entry 0, is/,
+    /scores, entry 0, is NaN/,
   ],
   [
     'piece',
     smallSpm({ 'tokenizer.ggml.tokens': Array(8).fill('a'.repeat(257)) }),
     'bad-file',
-    /tokens, entry 0, is "257 letters/,
+    /tokens, entry 0, is 257 letters/,
   ],
 ])('what is not as it should be is refused by its key: %s', (_case, metadata, code, message) => {
   expect(() => tokenizerFromGguf(metadata)).toThrow(message);

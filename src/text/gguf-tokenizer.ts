@@ -4,7 +4,7 @@
  */
 import { AtomoeError } from '../errors.ts';
 import { LONGEST_TOKEN, type Json } from './check-tokenizer.ts';
-import { badKey, GgufFields, type GgufMetadata } from './gguf-fields.ts';
+import { badKey, GgufFields, shown, type GgufMetadata } from './gguf-fields.ts';
 import { preTokenizerJson, preTokenizerOf } from './gguf-pre-tokenizers.ts';
 import {
   mergesOf,
@@ -91,11 +91,12 @@ function unknownModel(model: string): AtomoeError {
 
 function readPieces(fields: GgufFields): Pieces {
   const tokens = fields.texts(`${KEY}.tokens`);
-  if (!tokens || tokens.length === 0) throw badKey(`${KEY}.tokens`, tokens, 'a list of texts');
+  if (!tokens || tokens.length === 0)
+    throw badKey(`${KEY}.tokens`, tokens ? 'empty' : 'missing', 'a list of texts');
   const types = fields.numbers(`${KEY}.token_type`, tokens.length) ?? tokens.map(() => TOKEN_TYPES.normal);
   const other = types.findIndex((type) => !Number.isInteger(type) || type < 0 || type > TOKEN_TYPES.byte);
   if (other >= 0)
-    throw badKey(`${KEY}.token_type, entry ${other},`, types[other], 'a whole number from 0 to 6');
+    throw badKey(`${KEY}.token_type, entry ${other},`, shown(types[other]), 'a whole number from 0 to 6');
   return { tokens, types, scores: fields.numbers(`${KEY}.scores`, tokens.length) ?? [] };
 }
 
@@ -116,7 +117,7 @@ function byteLevel(fields: GgufFields, { tokens }: Pieces): Kind {
 }
 
 function sentencePiece(fields: GgufFields, pieces: Pieces): Kind {
-  if (pieces.scores.length === 0) throw badKey(`${KEY}.scores`, undefined, 'a number for each token');
+  if (pieces.scores.length === 0) throw badKey(`${KEY}.scores`, 'missing', 'a number for each token');
   // Every place where a piece can be cut is tried.
   const long = pieces.tokens.findIndex((token) => token.length > LONGEST_TOKEN);
   if (long >= 0) {
@@ -158,10 +159,10 @@ function spacedParts(
 }
 
 function unigram(fields: GgufFields, pieces: Pieces): Kind {
-  if (pieces.scores.length === 0) throw badKey(`${KEY}.scores`, undefined, 'a number for each token');
+  if (pieces.scores.length === 0) throw badKey(`${KEY}.scores`, 'missing', 'a number for each token');
   const unknown =
     fields.id(`${KEY}.unknown_token_id`, pieces.tokens.length) ?? pieces.types.indexOf(TOKEN_TYPES.unknown);
-  if (unknown < 0) throw badKey(`${KEY}.unknown_token_id`, undefined, 'the id of a token');
+  if (unknown < 0) throw badKey(`${KEY}.unknown_token_id`, 'missing', 'the id of a token');
   const parts = unigramParts(pieces, {
     unknown,
     hasPrefix: fields.flag(`${KEY}.add_space_prefix`) ?? true,
@@ -181,11 +182,11 @@ function vocabOf(tokens: readonly string[]): Readonly<Record<string, number>> {
 function readMerges(fields: GgufFields): [string, string][] {
   const key = `${KEY}.merges`;
   const merges = fields.texts(key);
-  if (!merges) throw badKey(key, undefined, 'a list of texts');
+  if (!merges) throw badKey(key, 'missing', 'a list of texts');
   return merges.map((merge, i) => {
     const at = merge.indexOf(' ', 1);
     if (at < 0 || at === merge.length - 1)
-      throw badKey(`${key}, entry ${i},`, merge, 'two texts with a space between');
+      throw badKey(`${key}, entry ${i},`, shown(merge), 'two texts with a space between');
     return [merge.slice(0, at), merge.slice(at + 1)];
   });
 }
