@@ -20,10 +20,22 @@ export interface Perplexity {
   readonly nllPerToken: number; // of every token of a window but its first
 }
 
-/** @returns undefined when the folder has none */
+/**
+ * `golden.json`, or `NAME.golden.json` beside `NAME.gguf`.
+ *
+ * @returns undefined when the folder has none
+ */
 export async function readGolden(folder: FolderSource, signal: AbortSignal): Promise<Golden | undefined> {
-  const json = await readJson(folder, 'golden.json', { signal });
-  return json && parseGolden(json, `${folder.label}: golden.json`);
+  const name = goldenName(folder);
+  const json = await readJson(folder, name, { signal });
+  return json && parseGolden(json, `${folder.label}: ${name}`);
+}
+
+/** Where the known answers of a model are: a folder may hold several GGUF files. */
+export function goldenName({ entry }: FolderSource): string {
+  return entry !== undefined && /\.gguf$/i.test(entry)
+    ? `${entry.slice(0, -'.gguf'.length)}.golden.json`
+    : 'golden.json';
 }
 
 /** @throws {AtomoeError} bad-file - a key is missing or has another shape */

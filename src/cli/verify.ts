@@ -9,7 +9,7 @@ import { openKernels } from '../simd/modules.ts';
 import type { Arguments } from './arguments.ts';
 import { isGood, report, type Check } from './check.ts';
 import type { Command } from './command.ts';
-import { readGolden } from './golden.ts';
+import { goldenName, readGolden } from './golden.ts';
 import { DEVICE_OPTION, JSON_OPTION, openSource, readDevice, withModel } from './model.ts';
 import type { Terminal } from './terminal.ts';
 import { verifyLayer } from './verify-layer.ts';
@@ -52,8 +52,9 @@ async function asLayer(
   args: Arguments,
   terminal: Terminal,
 ): Promise<Findings | undefined> {
-  const file =
-    folder.entry === undefined ? undefined : await folder.open(folder.entry, { signal: terminal.signal });
+  const { entry } = folder;
+  const isTensors = entry?.endsWith('.safetensors') ?? false;
+  const file = isTensors ? await folder.open(entry ?? '', { signal: terminal.signal }) : undefined;
   if (!file) return undefined;
   const checkpoint = await openSafetensors(file, { signal: terminal.signal });
   try {
@@ -98,7 +99,7 @@ async function asModel(folder: FolderSource, args: Arguments, terminal: Terminal
   if (!golden) {
     throw new AtomoeError(
       'bad-file',
-      `${folder.label}: there is neither a golden.json nor a layer file with expected.* tensors; wanted one; put the ` +
+      `${folder.label}: there is neither a ${goldenName(folder)} nor a layer file with expected.* tensors; wanted one; put the ` +
         'known answers beside the weights',
     );
   }

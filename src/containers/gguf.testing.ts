@@ -1,7 +1,7 @@
 /** Writes GGUF files for tests. */
 import type { GgufValue } from './gguf/header.ts';
 
-/** A value with its type where the default would be another: whole numbers are u32, others f32. */
+/** A value with its type where the default would be another: whole numbers are u32, in lists i32, others f32. */
 export type Written = GgufValue | { readonly type: 'u64' | 'i32' | 'f64' | 'u8'; readonly value: number };
 
 /** A tensor with its bytes; the first dimension is the row's, as in the file. */
@@ -55,7 +55,7 @@ class Writer {
     if (Array.isArray(value)) {
       const list = value as readonly GgufValue[];
       const first = list.every((each) => typeof each === 'number' && Number.isInteger(each))
-        ? 'u32'
+        ? 'i32'
         : typeOf(list[0] ?? 0);
       this.u32(TYPE_NUMBERS[first]);
       this.u64(list.length);
