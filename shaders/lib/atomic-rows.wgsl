@@ -23,6 +23,10 @@ fn side_word(at: SideAt, word: u32) -> u32 {
   return pool_word(at.slot, at.first_word + word);
 }
 
+fn side_vec4(at: SideAt, index: u32) -> vec4<u32> {
+  return pool_load(at.slot, at.first_word / 4u + index);
+}
+
 fn atomic_scale(at: AtomicRow, unit: u32, units: u32, scales: u32) -> Side {
   let first_word = 4u * slot_base(at.slot, params.slot_vec4) + scales;
   return read_side(SideAt(at.slot, first_word), at.row, unit, units * UNIT);

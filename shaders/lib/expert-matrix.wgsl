@@ -16,8 +16,8 @@ fn matrix_at(slot: u32, slot_vec4: u32, units: u32, at: u32, scales: u32) -> Mat
 
 #if ${sided}
 // A side is the data of a unit besides its 16 bytes: a scale, a minimum, high bits. The format defines alias Side and
-// fn read_side(at: SideAt, row: u32, unit: u32, cols: u32) -> Side, which reads words of the second plane by
-// side_word().
+// fn read_side(at: SideAt, row: u32, unit: u32, cols: u32) -> Side, which reads the second plane by side_word()
+// and side_vec4(), words and groups of four.
 struct SideAt {
   slot: u32,
   first_word: u32, // of the pool
@@ -25,6 +25,10 @@ struct SideAt {
 
 fn side_word(at: SideAt, word: u32) -> u32 {
   return pool_word(at.slot, at.first_word + word);
+}
+
+fn side_vec4(at: SideAt, index: u32) -> vec4<u32> {
+  return pool_load(at.slot, at.first_word / 4u + index);
 }
 
 fn scale_of(matrix: Matrix, row: u32, unit: u32) -> Side {

@@ -13,6 +13,10 @@ fn side_word(at: SideAt, word: u32) -> u32 {
   return ${matrix}[number / 4u][number % 4u];
 }
 
+fn side_vec4(at: SideAt, index: u32) -> vec4<u32> {
+  return ${matrix}[at.first_word / 4u + index];
+}
+
 fn unit_scale(row: u32, unit: u32, cols: u32, first_word: u32) -> Side {
   return read_side(SideAt(first_word), row, unit, cols);
 }

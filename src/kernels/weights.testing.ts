@@ -1,6 +1,6 @@
 /** Random weight matrices in every format, for kernel tests. The format's `decode` defines their values. */
-import { invariant } from '../errors.ts';
 import { weightFormat, type FormatName } from '../weights/formats/index.ts';
+import { randomGgml } from '../weights/ggml-blocks.testing.ts';
 import { randomNormal, randomStream } from './testing.ts';
 import { inFormat } from './weights.ts';
 
@@ -15,6 +15,12 @@ export function withFormat<
   return { ...kernel, variants: inFormat<V>(kernel, format) };
 }
 
+/** The number of columns, rounded up to whole blocks of a format. */
+export function wholeBlocks(format: FormatName, cols: number): number {
+  const { block } = weightFormat(format);
+  return Math.ceil(cols / block) * block;
+}
+
 export interface TestWeights {
   readonly words: Uint32Array<ArrayBuffer>; // contents of the binding
   readonly scales: number; // parameter: first word of the scales
@@ -26,12 +32,13 @@ export function testWeights(name: FormatName, rows: number, cols: number, seed: 
   const { encode, decode, planes, block } = weightFormat(name);
   const [quants, scales] = planes(rows, cols);
   // Random quants give larger values than encoded ones.
-  const encoded = encode?.(randomNormal(rows * cols, seed, scales ? 0.16 : 0.5), rows, cols);
-  invariant(encoded, () => `nothing is encoded as ${name}`);
+  const encoded =
+    encode?.(randomNormal(rows * cols, seed, scales ? 0.16 : 0.5), rows, cols) ??
+    randomGgml(name, rows, cols, randomStream(seed));
   const words = new Uint32Array(4 * Math.ceil(encoded.byteLength / 16)); // bindings are whole vec4s
   const bytes = new Uint8Array(words.buffer, 0, encoded.byteLength);
   bytes.set(encoded);
-  if (quants && scales) {
+  if (encode && quants && scales) {
     const next = randomStream(seed);
     for (let i = 0; i < quants.sizeBytes; i += 1) bytes[i] = 256 * next();
     const scaleBytes = Math.floor(scales.sizeBytes / Math.ceil((rows * cols) / block));

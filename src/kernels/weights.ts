@@ -9,6 +9,7 @@ import unit8 from '../../shaders/lib/unit-8.wgsl?raw';
 import { invariant } from '../errors.ts';
 import { render, type Part } from '../gpu/program.ts';
 import { BUILT_IN_FORMATS, weightFormat, type FormatName } from '../weights/formats/index.ts';
+import type { FormatSource } from '../weights/format.ts';
 import { EXACT } from '../weights/matrix.ts';
 import type { Scalar } from './common.ts';
 import type { Variant } from './kernel.ts';
@@ -68,8 +69,12 @@ export function weightsParts(format: FormatName, isForSoftware = false): Part[] 
     isForSoftware
       ? { name: 'lib/half-software.wgsl', text: halfSoftware }
       : { name: 'lib/half.wgsl', text: halfSource },
-    { name: `lib/weights-${format}.wgsl`, text: unpack },
+    ...sourceParts(unpack, `lib/weights-${format}.wgsl`),
   ];
+}
+
+function sourceParts(source: FormatSource, name: string): readonly Part[] {
+  return typeof source === 'string' ? [{ name, text: source }] : source;
 }
 
 /** Whether units have data besides their 16 bytes and an f16 scale. */
@@ -91,13 +96,13 @@ export function scalesPart(format: FormatName, matrix: string): Part {
 }
 
 /** WGSL `UnitInputs`, `unit_inputs`, `unit_dot`: products of a unit of weights with inputs in registers. */
-export function dotPart(format: FormatName): Part {
-  return { name: `lib/dot-${format}.wgsl`, text: weightFormat(format).wgsl.dot };
+export function dotParts(format: FormatName): readonly Part[] {
+  return sourceParts(weightFormat(format).wgsl.dot, `lib/dot-${format}.wgsl`);
 }
 
 /** WGSL `STEP`, `step_inputs`, `step_dot`: products of STEP units of weights with columns of x, value by value. */
-export function stepPart(format: FormatName): Part {
-  return { name: `lib/step-${format}.wgsl`, text: weightFormat(format).wgsl.step };
+export function stepParts(format: FormatName): readonly Part[] {
+  return sourceParts(weightFormat(format).wgsl.step, `lib/step-${format}.wgsl`);
 }
 
 const UNITS: Readonly<Record<number, string>> = { 1: unit1, 2: unit2, 4: unit4, 8: unit8 };

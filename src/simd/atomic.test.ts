@@ -6,7 +6,7 @@ import {
 } from '../kernels/atomic/atomic-experts.reference.ts';
 import { pairSortReference } from '../kernels/atomic/pair-sort.reference.ts';
 import { randomNormal, randomStream } from '../kernels/testing.ts';
-import { BUILT_IN_FORMATS, type BuiltInFormat } from '../weights/formats/index.ts';
+import { BUILT_IN_FORMATS, weightFormat, type BuiltInFormat } from '../weights/formats/index.ts';
 import { SCRATCH_BYTES } from './kernels.ts';
 import { Bench, BUILDS, error } from './testing.ts';
 
@@ -44,7 +44,8 @@ function pagesOf(bench: Bench, format: BuiltInFormat, hidden: number) {
   return { table: bench.put(table), page: (number: number) => pages[number], ...places };
 }
 
-const cases = BUILDS.flatMap((build) => BUILT_IN_FORMATS.map((format) => ({ build, format })));
+const FORMATS = BUILT_IN_FORMATS.filter((name) => weightFormat(name).simd !== undefined);
+const cases = BUILDS.flatMap((build) => FORMATS.map((format) => ({ build, format })));
 
 describe.each(cases)('$build, $format', ({ build, format }) => {
   const hiddens = format === 'f32' ? [6, 96] : format.startsWith('q') ? [32, 160] : [40, 160];

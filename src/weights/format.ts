@@ -7,21 +7,24 @@ export interface Plane {
   readonly sizeBytes: number;
 }
 
+/** WGSL code: one text, or several files, which other formats may share, by name. */
+export type FormatSource = string | readonly { readonly name: string; readonly text: string }[];
+
 /** The WGSL that a format adds to kernels that read it. `shaders/lib` has that of the built-in formats. */
 export interface FormatShaders {
   /**
    * `UNIT`, `UNIT_VEC4`, `SCALED`, `unpack_unit(words, scale)`, `unit_scale_index(row, unit, cols)`: see
    * shaders/lib/weights-f32.wgsl.
    */
-  readonly unpack: string;
+  readonly unpack: FormatSource;
   /** `UnitInputs`, `unit_inputs(at)`, `unit_dot(words, inputs)`: see shaders/lib/dot-f32.wgsl. */
-  readonly dot: string;
+  readonly dot: FormatSource;
   /** `STEP`, `XStep`, `step_inputs(unit)`, `step_dot(at, in)`: see shaders/lib/step-f32.wgsl. */
-  readonly step: string;
+  readonly step: FormatSource;
   /**
    * Whether units have data in the second plane other than an f16 scale (another scale, a minimum, high bits). Then `unpack`
-   * also defines `alias Side` and `read_side(at: SideAt, row: u32, unit: u32, cols: u32) -> Side`, which reads 32-bit words of
-   * that plane by `side_word(at, n)`. `unpack_unit` takes a Side instead of a scale; `unit_dot` and `step_dot` take one as a
+   * also defines `alias Side` and `read_side(at: SideAt, row: u32, unit: u32, cols: u32) -> Side`, which reads that
+   * plane by `side_word(at, n)`, 32-bit word n, and `side_vec4(at, n)`, words 4 n to 4 n + 3. `unpack_unit` takes a Side instead of a scale; `unit_dot` and `step_dot` take one as a
    * third argument and return whole products; STEP is 1; SCALED and `unit_scale_index` are not needed.
    */
   readonly sided?: boolean;

@@ -16,7 +16,8 @@ import {
   testGpu,
   tolerance,
 } from '../testing.ts';
-import { withFormat } from '../weights.testing.ts';
+import type { FormatName } from '../../weights/formats/index.ts';
+import { wholeBlocks, withFormat } from '../weights.testing.ts';
 
 const gpu = await testGpu();
 const scoresVariants = runnable(gpu, atomicScores);
@@ -100,8 +101,13 @@ async function combine(variant: AtomicCombineVariant, options: Case, held: Atomi
   return numbers(y);
 }
 
+/** The case with whole blocks of columns. */
+function inBlocks({ format }: { readonly format: FormatName }, options: Case): Case {
+  return { ...options, hidden: wholeBlocks(format, options.hidden) };
+}
+
 async function checkScores(variant: ExpertVariant, change: Partial<Case> = {}, absent?: number) {
-  const options = { ...control, ...change };
+  const options = inBlocks(variant, { ...control, ...change });
   const held = atomicTable(variant.format, variant.pools, {
     ...PAGES,
     hidden: options.hidden,
@@ -117,7 +123,7 @@ async function checkScores(variant: ExpertVariant, change: Partial<Case> = {}, a
 }
 
 async function checkCombine(variant: AtomicCombineVariant, change: Partial<Case> = {}, absent?: number) {
-  const options = { ...control, ...change };
+  const options = inBlocks(variant, { ...control, ...change });
   const held = atomicTable(variant.format, variant.pools, {
     ...PAGES,
     hidden: options.hidden,

@@ -17,7 +17,7 @@ import {
   scalars,
   testGpu,
 } from '../testing.ts';
-import { withFormat } from '../weights.testing.ts';
+import { wholeBlocks, withFormat } from '../weights.testing.ts';
 
 const gpu = await testGpu();
 const variants = runnable(gpu, atomicScoresGrouped);
@@ -34,8 +34,10 @@ interface Case {
 const control: Case = { tokens: 11, topK: 6, hidden: 96, pages: 4, pageExperts: 5 };
 
 async function run(variant: ExpertVariant, change: Partial<Case>, absent?: number) {
-  const options = { ...control, ...change };
-  const { tokens, topK, hidden, pages, pageExperts } = options;
+  const some = { ...control, ...change };
+  const hidden = wholeBlocks(variant.format, some.hidden);
+  const options = { ...some, hidden };
+  const { tokens, topK, pages, pageExperts } = options;
   const experts = pages * pageExperts;
   const x = randomNormal(tokens * hidden, 1, 0.3);
   const ids = (options.ids ?? ((count, most) => randomIds(count, most, 2)))(tokens * topK, experts);

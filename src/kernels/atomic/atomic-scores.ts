@@ -5,7 +5,7 @@ import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../commo
 import { expertKey, expertVariants, reduce4Part } from '../experts/expert-parts.ts';
 import { poolParts, withPools } from '../experts/expert-pool.ts';
 import { defineKernel } from '../kernel.ts';
-import { assertWholeUnits, dotPart, renderFor, weightsParts } from '../weights.ts';
+import { assertWholeUnits, dotParts, renderFor, weightsParts } from '../weights.ts';
 
 /** Problem size, which determines the grid; scores are [tokens, topK]. */
 export interface AtomicScoresSize {
@@ -43,7 +43,7 @@ export const atomicScores = defineKernel({
     scalarPrelude(scalar, subgroups),
     gridPart,
     ...weightsParts(format, reduction === 'quad'),
-    dotPart(format),
+    ...dotParts(format),
     activationPart,
     reduce4Part(reduction),
     ...poolParts(OWN, pools),

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { embedding } from './embedding.ts';
 import { embeddingReference } from './embedding.reference.ts';
 import { expectClose, numbers, runKernel, runnable, testGpu, tolerance } from '../testing.ts';
-import { testWeights, withFormat } from '../weights.testing.ts';
+import { testWeights, wholeBlocks, withFormat } from '../weights.testing.ts';
 
 const gpu = await testGpu();
 const variants = runnable(gpu, embedding);
@@ -11,8 +11,9 @@ async function check(
   variant: (typeof variants)[number],
   ids: Uint32Array<ArrayBuffer>,
   vocab: number,
-  cols: number,
+  someCols: number,
 ) {
+  const cols = wholeBlocks(variant.format, someCols);
   const { words, scales, values } = testWeights(variant.format, vocab, cols, 7);
   const params = { tokens: ids.length, vocab, cols, scales, multiplier: 12, first: 0, rows: vocab };
   const { y } = await runKernel(gpu, embedding, variant, {

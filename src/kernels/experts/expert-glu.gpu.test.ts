@@ -9,6 +9,7 @@ import {
   expertGluReference,
 } from './expert-glu.reference.ts';
 import {
+  inBlocks,
   placeExperts,
   testExperts,
   testStep,
@@ -163,7 +164,8 @@ const SHAPES: readonly (readonly [tokens: number, shape: ExpertShape])[] = [
 
 describe.each(keyed(expertGateUp, quickly(runnable(gpu, expertGateUp))))('%s', (_key, variant) => {
   test('shapes', async () => {
-    for (const [tokens, shape] of SHAPES) {
+    for (const [tokens, some] of SHAPES) {
+      const shape = inBlocks(variant.format, some);
       const experts = testExperts(variant.format, shape);
       const slots = placeExperts(experts, { pools: variant.pools, shuffle: 3 });
       const step = testStep(tokens, shape);
@@ -181,7 +183,8 @@ describe.each(keyed(expertGateUp, quickly(runnable(gpu, expertGateUp))))('%s', (
 
 describe.each(keyed(expertDown, quickly(runnable(gpu, expertDown))))('%s', (_key, variant) => {
   test('shapes', async () => {
-    for (const [tokens, shape] of SHAPES) {
+    for (const [tokens, some] of SHAPES) {
+      const shape = inBlocks(variant.format, some);
       const experts = testExperts(variant.format, shape);
       const given = {
         shape,
@@ -201,7 +204,8 @@ describe.each(keyed(expertDown, quickly(runnable(gpu, expertDown))))('%s', (_key
 
 describe.each(keyed(expertDownPairs, quickly(runnable(gpu, expertDownPairs))))('%s', (_key, variant) => {
   test('shapes', async () => {
-    for (const [tokens, shape] of SHAPES) {
+    for (const [tokens, some] of SHAPES) {
+      const shape = inBlocks(variant.format, some);
       const experts = testExperts(variant.format, shape);
       const slots = placeExperts(experts, { pools: variant.pools, shuffle: 5 });
       const step = testStep(tokens, shape);

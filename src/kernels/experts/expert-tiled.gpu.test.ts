@@ -5,6 +5,7 @@ import { expertGateUp } from './expert-gate-up.ts';
 import { expertDownReference, expertGateUpReference, expertGluReference } from './expert-glu.reference.ts';
 import { expertDownTiled, expertGateUpTiled } from './expert-tiled.ts';
 import {
+  inBlocks,
   placeExperts,
   testExperts,
   testStep,
@@ -136,7 +137,8 @@ describe.each(keyed(expertGateUpTiled, quickly(runnable(gpu, expertGateUpTiled, 
   '%s',
   (_key, variant) => {
     test('shapes', async () => {
-      for (const [tokens, shape, skew] of SHAPES) {
+      for (const [tokens, some, skew] of SHAPES) {
+        const shape = inBlocks(variant.format, some);
         const experts = testExperts(variant.format, shape);
         const slots = placeExperts(experts, { pools: variant.pools, shuffle: 3 });
         const step = testStep(tokens, shape, 7, skew);
@@ -160,7 +162,8 @@ describe.each(keyed(expertDownTiled, quickly(runnable(gpu, expertDownTiled, isWa
   '%s',
   (_key, variant) => {
     test('shapes', async () => {
-      for (const [tokens, shape, skew] of SHAPES) {
+      for (const [tokens, some, skew] of SHAPES) {
+        const shape = inBlocks(variant.format, some);
         const experts = testExperts(variant.format, shape);
         const slots = placeExperts(experts, { pools: variant.pools, shuffle: 5 });
         const step = testStep(tokens, shape, 7, skew);

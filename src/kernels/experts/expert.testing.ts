@@ -2,7 +2,7 @@
 import { ABSENT_SLOT, slotNumber, type PoolCount } from './expert-pool.ts';
 import type { ExpertLookup, ExpertMatrices } from './expert-glu.reference.ts';
 import { randomNormal, randomStream } from '../testing.ts';
-import { testWeights } from '../weights.testing.ts';
+import { testWeights, wholeBlocks } from '../weights.testing.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 
 export interface ExpertShape {
@@ -10,6 +10,13 @@ export interface ExpertShape {
   readonly hidden: number;
   readonly width: number;
   readonly topK: number;
+}
+
+/** The shape in whole blocks of a format, with few experts where these are large. */
+export function inBlocks(format: FormatName, shape: ExpertShape): ExpertShape {
+  const [hidden, width] = [wholeBlocks(format, shape.hidden), wholeBlocks(format, shape.width)];
+  const experts = hidden > shape.hidden ? Math.min(shape.experts, 6) : shape.experts;
+  return { ...shape, experts, hidden, width };
 }
 
 /** The matrices of some experts: packed records, and their decoded values. */

@@ -7,7 +7,7 @@ import strip from '../../../shaders/lib/expert-strip.wgsl?raw';
 import tileRows1 from '../../../shaders/lib/tile-rows-1.wgsl?raw';
 import tileRows8 from '../../../shaders/lib/tile-rows-8.wgsl?raw';
 import { constants, gridPart, scalarPrelude, type Scalar } from '../common.ts';
-import { dotPart, listFormats, renderFor, stepPart, weightsParts } from '../weights.ts';
+import { dotParts, listFormats, renderFor, stepParts, weightsParts } from '../weights.ts';
 import { reduce4Part } from './expert-parts.ts';
 import { poolParts, type PoolCount } from './expert-pool.ts';
 import { cross } from '../kernel.ts';
@@ -73,7 +73,7 @@ export function gluParts(variant: GluVariant, own: Bindings): Part[] {
   if (form === 'lane') return [...commonParts(variant, own), ...laneParts(format, 1, LANE_OUTS)];
   return [
     ...commonParts(variant, own),
-    dotPart(format),
+    ...dotParts(format),
     reduce4Part(form),
     renderFor(format, lib('expert-rows', rows)),
   ];
@@ -132,7 +132,7 @@ function laneParts(format: FormatName, tileRows: number, outs: number): Part[] {
   return [
     constants({ OUTS: outs }),
     tileRows === 1 ? lib('tile-rows-1', tileRows1) : lib('tile-rows-8', tileRows8),
-    stepPart(format),
+    ...stepParts(format),
     lib('expert-strip', strip),
     renderFor(format, lib('expert-lane', lane)),
   ];

@@ -18,7 +18,7 @@ import {
   isSided,
   listFormats,
   scalesPart,
-  stepPart,
+  stepParts,
   unitPart,
   weightsParts,
 } from '../weights.ts';
@@ -100,7 +100,7 @@ export function linearLaneParts(variant: LinearVariant): Part[] {
     ...linearCommonParts(variant),
     constants({ OUTS: outs }),
     lib(`lane-rows-${rows}`, LANE_ROWS[rows] ?? ''),
-    stepPart(format),
+    ...stepParts(format),
     render({ name: 'linear/linear-lane.wgsl', text: laneSource }, { bias, sided: isSided(format) }),
   ];
 }

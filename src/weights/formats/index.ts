@@ -14,20 +14,36 @@ const QUANTIZED = {
   q4_0: async () => (await import('./q4_0.ts')).q4_0,
 } as const satisfies Readonly<Record<string, () => Promise<WeightFormat>>>;
 
-/** The name of a built-in quantised format. */
+/** The formats of files that are quantised already; nothing is encoded as these. */
+const QUANTIZED_FILES = {
+  q4_k: async () => (await import('./q4_k.ts')).q4_k,
+  q5_k: async () => (await import('./q5_k.ts')).q5_k,
+  q6_k: async () => (await import('./q6_k.ts')).q6_k,
+  q4_1: async () => (await import('./q4_1.ts')).q4_1,
+  q5_0: async () => (await import('./q5_0.ts')).q5_0,
+  q5_1: async () => (await import('./q5_1.ts')).q5_1,
+  mxfp4: async () => (await import('./mxfp4.ts')).mxfp4,
+  iq4_nl: async () => (await import('./iq4_nl.ts')).iq4_nl,
+  iq4_xs: async () => (await import('./iq4_xs.ts')).iq4_xs,
+} as const satisfies Readonly<Record<string, () => Promise<WeightFormat>>>;
+
+/** The name of a built-in format to which matrices can be quantised. */
 export type QuantizedFormat = keyof typeof QUANTIZED;
 /** The name of a built-in format. */
-export type BuiltInFormat = keyof typeof STORED | QuantizedFormat;
+export type BuiltInFormat = keyof typeof STORED | QuantizedFormat | keyof typeof QUANTIZED_FILES;
 
 /** The name of a format, built in or registered. */
 export type FormatName = BuiltInFormat | (string & {});
 
 const LISTED_QUANTIZED = Object.keys(QUANTIZED) as readonly QuantizedFormat[];
 
+const LOADED_LATER = { ...QUANTIZED, ...QUANTIZED_FILES };
+const LISTED_LATER = Object.keys(LOADED_LATER) as readonly (keyof typeof LOADED_LATER)[];
+
 /** Names of all built-in formats, loaded or not. */
 export const BUILT_IN_FORMATS: readonly BuiltInFormat[] = [
   ...(Object.keys(STORED) as readonly (keyof typeof STORED)[]),
-  ...LISTED_QUANTIZED,
+  ...LISTED_LATER,
 ];
 
 /** Loaded and registered formats by name. */
@@ -39,8 +55,8 @@ const known = new Map<string, WeightFormat>(Object.entries(STORED));
  * @param names - of formats; loaded formats and unknown names are ignored
  */
 export async function loadFormats(names: Iterable<unknown>): Promise<void> {
-  const wanted = LISTED_QUANTIZED.filter((name) => new Set(names).has(name) && !known.has(name));
-  const formats = await Promise.all(wanted.map((name) => QUANTIZED[name]()));
+  const wanted = LISTED_LATER.filter((name) => new Set(names).has(name) && !known.has(name));
+  const formats = await Promise.all(wanted.map((name) => LOADED_LATER[name]()));
   for (const format of formats) known.set(format.name, format);
 }
 

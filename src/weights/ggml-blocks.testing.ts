@@ -1,0 +1,86 @@
+/** Random blocks of ggml's formats, for tests: nothing in this package encodes matrices as these. */
+import { weightFormat, type FormatName } from './formats/index.ts';
+import { invariant } from '../errors.ts';
+import type { Repack } from './format.ts';
+import { f32ToF16 } from './half.ts';
+
+/** Where the factors of a block are: f16 scales at `scale`, f16 minimums at `minimum`, or a byte of exponent. */
+interface GgmlBlock {
+  readonly bytes: number;
+  readonly scale?: number;
+  readonly minimum?: number;
+  readonly exponent?: number;
+  /** The minimum for a scale of 1 at which the mean of random weights is 0. */
+  readonly middle?: number; // with a minimum
+}
+
+const BLOCKS: Readonly<Record<string, GgmlBlock>> = {
+  q8_0: { bytes: 34, scale: 0 },
+  q4_0: { bytes: 18, scale: 0 },
+  q4_1: { bytes: 20, scale: 0, minimum: 2, middle: -7.5 },
+  q5_0: { bytes: 22, scale: 0 },
+  q5_1: { bytes: 24, scale: 0, minimum: 2, middle: -15.5 },
+  q4_k: { bytes: 144, scale: 0, minimum: 2, middle: 7.5 },
+  q5_k: { bytes: 176, scale: 0, minimum: 2, middle: 15.5 },
+  q6_k: { bytes: 210, scale: 208 },
+  mxfp4: { bytes: 17, exponent: 0 },
+  iq4_nl: { bytes: 18, scale: 0 },
+  iq4_xs: { bytes: 136, scale: 0 },
+};
+
+/** Names of the formats that have a ggml layout. */
+export const GGML_FORMATS: readonly FormatName[] = Object.keys(BLOCKS);
+
+const DEVIATION = 0.2;
+
+/** A [rows, cols] matrix of random blocks in a format, whose values have a mean square of about 0.04. Some scales are negative. */
+export function randomGgml(
+  name: FormatName,
+  rows: number,
+  cols: number,
+  next: () => number,
+): Uint8Array<ArrayBuffer> {
+  const { block } = weightFormat(name);
+  const source = randomBlocks(name, (rows * cols) / block, DEVIATION / deviationOf(name), next);
+  return repackOf(name)(source, rows, cols);
+}
+
+/** The conversion of a format from ggml's layout. */
+export function repackOf(name: FormatName): Repack {
+  const repack = weightFormat(name).repack?.['ggml'];
+  invariant(repack, () => `${name} has no ggml layout`);
+  return repack;
+}
+
+/** The deviation of the values of random blocks with the scale 1. */
+function deviationOf(name: FormatName): number {
+  const { block, decode } = weightFormat(name);
+  let state = 1;
+  const next = () => (state = (state * 48271) % 0x7fffffff) / 0x7fffffff;
+  const count = 64;
+  const values = decode(repackOf(name)(randomBlocks(name, count, 1, next), count, block), count, block);
+  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
+}
+
+function randomBlocks(
+  name: FormatName,
+  count: number,
+  scale: number,
+  next: () => number,
+): Uint8Array<ArrayBuffer> {
+  const layout = BLOCKS[name];
+  invariant(layout, () => `no layout of ${name}`);
+  const source = Uint8Array.from({ length: count * layout.bytes }, () => 256 * next());
+  const view = new DataView(source.buffer);
+  for (let at = 0; at < source.length; at += layout.bytes) {
+    const own = scale * (0.7 + 0.6 * next()) * (next() < 0.3 ? -1 : 1);
+    if (layout.scale !== undefined) view.setUint16(at + layout.scale, f32ToF16(own), true);
+    if (layout.minimum !== undefined) {
+      view.setUint16(at + layout.minimum, f32ToF16(own * (layout.middle ?? 0)), true);
+    }
+    if (layout.exponent !== undefined) {
+      source[at + layout.exponent] = 128 + Math.round(Math.log2(scale) + next());
+    }
+  }
+  return source;
+}
