@@ -9,8 +9,8 @@ import {
   expertGluReference,
 } from './expert-glu.reference.ts';
 import {
-  inBlocks,
   placeExperts,
+  shapesIn,
   testExperts,
   testStep,
   type ExpertShape,
@@ -164,8 +164,7 @@ const SHAPES: readonly (readonly [tokens: number, shape: ExpertShape])[] = [
 
 describe.each(keyed(expertGateUp, quickly(runnable(gpu, expertGateUp))))('%s', (_key, variant) => {
   test('shapes', async () => {
-    for (const [tokens, some] of SHAPES) {
-      const shape = inBlocks(variant.format, some);
+    for (const [tokens, shape] of shapesIn(variant.format, SHAPES)) {
       const experts = testExperts(variant.format, shape);
       const slots = placeExperts(experts, { pools: variant.pools, shuffle: 3 });
       const step = testStep(tokens, shape);
@@ -183,8 +182,7 @@ describe.each(keyed(expertGateUp, quickly(runnable(gpu, expertGateUp))))('%s', (
 
 describe.each(keyed(expertDown, quickly(runnable(gpu, expertDown))))('%s', (_key, variant) => {
   test('shapes', async () => {
-    for (const [tokens, some] of SHAPES) {
-      const shape = inBlocks(variant.format, some);
+    for (const [tokens, shape] of shapesIn(variant.format, SHAPES)) {
       const experts = testExperts(variant.format, shape);
       const given = {
         shape,
@@ -204,8 +202,7 @@ describe.each(keyed(expertDown, quickly(runnable(gpu, expertDown))))('%s', (_key
 
 describe.each(keyed(expertDownPairs, quickly(runnable(gpu, expertDownPairs))))('%s', (_key, variant) => {
   test('shapes', async () => {
-    for (const [tokens, some] of SHAPES) {
-      const shape = inBlocks(variant.format, some);
+    for (const [tokens, shape] of shapesIn(variant.format, SHAPES)) {
       const experts = testExperts(variant.format, shape);
       const slots = placeExperts(experts, { pools: variant.pools, shuffle: 5 });
       const step = testStep(tokens, shape);

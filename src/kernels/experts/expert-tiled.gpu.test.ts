@@ -5,8 +5,8 @@ import { expertGateUp } from './expert-gate-up.ts';
 import { expertDownReference, expertGateUpReference, expertGluReference } from './expert-glu.reference.ts';
 import { expertDownTiled, expertGateUpTiled } from './expert-tiled.ts';
 import {
-  inBlocks,
   placeExperts,
+  shapesIn,
   testExperts,
   testStep,
   type ExpertShape,
@@ -137,8 +137,7 @@ describe.each(keyed(expertGateUpTiled, quickly(runnable(gpu, expertGateUpTiled, 
   '%s',
   (_key, variant) => {
     test('shapes', async () => {
-      for (const [tokens, some, skew] of SHAPES) {
-        const shape = inBlocks(variant.format, some);
+      for (const [tokens, shape, skew] of shapesIn(variant.format, SHAPES)) {
         const experts = testExperts(variant.format, shape);
         const slots = placeExperts(experts, { pools: variant.pools, shuffle: 3 });
         const step = testStep(tokens, shape, 7, skew);
@@ -162,8 +161,7 @@ describe.each(keyed(expertDownTiled, quickly(runnable(gpu, expertDownTiled, isWa
   '%s',
   (_key, variant) => {
     test('shapes', async () => {
-      for (const [tokens, some, skew] of SHAPES) {
-        const shape = inBlocks(variant.format, some);
+      for (const [tokens, shape, skew] of shapesIn(variant.format, SHAPES)) {
         const experts = testExperts(variant.format, shape);
         const slots = placeExperts(experts, { pools: variant.pools, shuffle: 5 });
         const step = testStep(tokens, shape, 7, skew);

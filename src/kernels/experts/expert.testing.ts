@@ -12,11 +12,19 @@ export interface ExpertShape {
   readonly topK: number;
 }
 
-/** The shape in whole blocks of a format, with few experts where these are large. */
-export function inBlocks(format: FormatName, shape: ExpertShape): ExpertShape {
-  const [hidden, width] = [wholeBlocks(format, shape.hidden), wholeBlocks(format, shape.width)];
-  const experts = hidden > shape.hidden ? Math.min(shape.experts, 6) : shape.experts;
-  return { ...shape, experts, hidden, width };
+/** Shapes for formats of blocks of 256 weights: one block in a row, and two. */
+const LONG_SHAPES: readonly (readonly [tokens: number, shape: ExpertShape])[] = [
+  [1, { experts: 2, hidden: 256, width: 512, topK: 1 }],
+  [3, { experts: 3, hidden: 512, width: 256, topK: 2 }],
+];
+
+/** The shapes that a test runs: its own, unless they have no whole blocks of a format. */
+export function shapesIn<S extends readonly [tokens: number, shape: ExpertShape, ...unknown[]]>(
+  format: FormatName,
+  shapes: readonly S[],
+): readonly (S | (typeof LONG_SHAPES)[number])[] {
+  const hasBlocks = shapes.every(([, { hidden }]) => wholeBlocks(format, hidden) === hidden);
+  return hasBlocks ? shapes : LONG_SHAPES;
 }
 
 /** The matrices of some experts: packed records, and their decoded values. */
