@@ -41,3 +41,31 @@ describe.each(FILES)('%s.gguf', (family) => {
     engine.dispose();
   });
 });
+
+/** Models whose matrices are in several formats, with the logits of the dequantised weights. */
+describe.each(['qwen3moe-q4_0', 'olmoe-q4_k_m', 'qwen2moe-mixed'] as const)('%s.gguf', (name) => {
+  const at = `fixtures/gguf-quant/${name}`;
+  const golden = async () => {
+    const folder = await repositoryFolder('fixtures/gguf-quant');
+    return readGolden<FixtureGolden>(folder, `${name}.golden.json`);
+  };
+
+  test.each(['gpu', 'cpu', 'reference'] as const)('logits equal the golden file on %s', async (device) => {
+    const { ids, logits } = await golden();
+    const engine = await openEngine(device === 'gpu' ? {} : { device });
+    await engine.load(await repositoryFolder(`${at}.gguf`));
+    expect(largestError(await engine.logits(ids, 'at-once'), logits.flat())).toBeLessThan(TOLERANCE);
+    expect(largestError(await engine.logits(ids, 'one-by-one'), logits.flat())).toBeLessThan(TOLERANCE);
+    engine.dispose();
+  });
+
+  test('the smallest pool gives the same bits', async () => {
+    const { ids } = await golden();
+    const engine = await openEngine();
+    await engine.load(await repositoryFolder(`${at}.gguf`));
+    const whole = await engine.logits(ids, 'one-by-one');
+    await engine.resize({ streaming: { slotsPerLayer: 2 } });
+    expect(firstDifference(await engine.logits(ids, 'one-by-one'), whole)).toBe('equal');
+    engine.dispose();
+  });
+});

@@ -15,9 +15,9 @@ export async function repositoryFolder(path: string): Promise<FolderSource> {
 }
 
 /** The parsed golden.json of a model folder. @throws where the folder has none */
-export async function readGolden<T>(folder: FolderSource): Promise<T> {
-  const file = await folder.open('golden.json');
-  if (!file) throw new Error(`${folder.label} has no golden.json`);
+export async function readGolden<T>(folder: FolderSource, name = 'golden.json'): Promise<T> {
+  const file = await folder.open(name);
+  if (!file) throw new Error(`${folder.label} has no ${name}`);
   const bytes = await file.read(0, file.sizeBytes);
   file.dispose?.();
   return JSON.parse(new TextDecoder().decode(bytes)) as T;
