@@ -1,5 +1,6 @@
 /** Where models come from on this page: the embedded ones, a pasted link, dropped files. */
 import type { ModelSource } from '../src/engine/api.ts';
+import { parseHubName } from '../src/io/hub.ts';
 
 export interface EmbeddedModel {
   readonly id: string;
@@ -16,13 +17,11 @@ export function embeddedUrl(id: string, base: string): string {
   return new URL(`models/${id}/`, base).href;
 }
 
-/** A link as people copy it: a Hugging Face page becomes the address of its files, a folder gets its last slash. */
+/** A link as people copy it: names and pages of the Hugging Face hub stay what they are, a folder gets its last slash. */
 export function modelUrl(link: string): string {
-  const url = new URL(link.trim());
-  const [owner, name, view, revision = 'main'] = url.pathname.split('/').filter(Boolean);
-  if (url.hostname === 'huggingface.co' && owner && name && (view === undefined || view === 'tree')) {
-    return `https://huggingface.co/${owner}/${name}/resolve/${revision}/`;
-  }
+  const text = link.trim();
+  if (parseHubName(text)) return text;
+  const url = new URL(text);
   const isFile = /\.(safetensors|gguf|json)$/i.test(url.pathname);
   if (!isFile && !url.pathname.endsWith('/')) url.pathname += '/';
   return url.href;

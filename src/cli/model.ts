@@ -1,4 +1,5 @@
 /** What the commands that run a model share. */
+import { existsSync } from 'node:fs';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { LocalEngine, type EngineOptions } from '../engine/index.ts';
@@ -7,6 +8,7 @@ import { openDawn } from '../gpu/dawn.ts';
 import { coalescedFolder } from '../io/coalesce.ts';
 import { cachedFolder, type CachedFolder } from '../io/cache/disk-cache.ts';
 import { openFolder } from '../io/folder.ts';
+import { hubAddress } from '../io/hub.ts';
 import { nodeFolder, type NodeFolderOptions } from '../io/node-file.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FolderSource } from '../io/source.ts';
@@ -61,7 +63,7 @@ function readTuning(args: Arguments): 'auto' | 'off' | undefined {
 }
 
 /**
- * A folder, a weight file, or the URL of either. What a URL gives goes through the disk cache that `--cache` names; what
+ * A folder, a weight file, the URL of either, or a name of the Hugging Face hub (at HF_ENDPOINT). What a URL gives goes through the disk cache that `--cache` names; what
  * ATOMOE_HEADERS says is sent with every request: an argument would be seen by everybody on the machine.
  */
 export async function openSource(
@@ -70,9 +72,10 @@ export async function openSource(
   options: NodeFolderOptions = {},
 ): Promise<FolderSource> {
   const directory = args?.path('cache');
-  if (/^https?:\/\//i.test(model)) {
-    const headers = headersOf(process.env['ATOMOE_HEADERS'] ?? '');
-    const folder = coalescedFolder(asUsage(() => openFolder(model, { headers })));
+  const address = await remoteAddress(model);
+  if (/^https?:\/\//i.test(address)) {
+    const headers = requestHeaders();
+    const folder = coalescedFolder(asUsage(() => openFolder(address, { headers })));
     return directory === undefined ? folder : cachedFolder(folder, await openNodeStorage(directory));
   }
   if (directory === undefined) {
@@ -81,6 +84,16 @@ export async function openSource(
   throw new UsageError(
     `--cache keeps what comes from a URL, ${model} is on this disk; wanted a URL; leave it out`,
   );
+}
+
+/** A name of the hub becomes an address, unless the disk has something of that name. */
+async function remoteAddress(model: string): Promise<string> {
+  if (existsSync(model)) return model;
+  return hubAddress(model, { headers: requestHeaders(), hubUrl: process.env['HF_ENDPOINT'] });
+}
+
+function requestHeaders(): Record<string, string> {
+  return headersOf(process.env['ATOMOE_HEADERS'] ?? '');
 }
 
 /** Lines of `name: value`. */

@@ -50,6 +50,8 @@ export interface LoadOptions {
    * login. Nothing shows or keeps them. `createEngine`'s are those of every model that is loaded without its own.
    */
   headers?: Readonly<Record<string, string>>;
+  /** Where models named `org/name[@revision][:file]` are; default https://huggingface.co. */
+  hubUrl?: string;
   /** Makes these requests in place of the global one. Not with an engine in a worker: functions stay on their page. */
   fetch?: typeof fetch;
 }

@@ -178,6 +178,7 @@ const LOAD: Table<LoadOptions> = {
   lossy: fields(LOSSY),
   diskCache: flag,
   headers,
+  hubUrl: text,
   fetch: ownFetch,
 };
 

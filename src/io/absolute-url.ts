@@ -1,5 +1,8 @@
-/** A relative URL made absolute, so that a worker means the same file as its page. */
+import { parseHubName } from './hub.ts';
+
+/** A relative URL made absolute, so that a worker means the same file as its page; names of the hub stay as they are. */
 export function absoluteUrl(url: string, baseUrl: string | undefined = pageUrl()): string {
+  if (parseHubName(url)) return url;
   return URL.canParse(url, baseUrl) ? new URL(url, baseUrl).href : url;
 }
 

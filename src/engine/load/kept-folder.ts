@@ -2,13 +2,14 @@
 import { coalescedFolder } from '../../io/coalesce.ts';
 import type { CachedFolder } from '../../io/cache/disk-cache.ts';
 import { openFolder } from '../../io/folder.ts';
+import { hubAddress } from '../../io/hub.ts';
 import type { FolderSource } from '../../io/source.ts';
 import type { DiskStorage } from '../../io/storage.ts';
 import { callersFolder } from './callers-folder.ts';
 import type { DiskReport, LoadOptions, ModelSource } from '../api.ts';
 
 /** What an engine does with all its models. */
-export interface Keeping extends Pick<LoadOptions, 'headers' | 'fetch'> {
+export interface Keeping extends Pick<LoadOptions, 'headers' | 'fetch' | 'hubUrl'> {
   /** Where files are kept; default: the browser's private file system. */
   readonly storage?: DiskStorage | Promise<DiskStorage>;
 }
@@ -29,7 +30,9 @@ export async function openKept(
   }
   const { headers = engine.headers, fetch = engine.fetch, diskCache = true } = options;
   const http = { ...(headers ? { headers } : {}), ...(fetch ? { fetch } : {}) };
-  const folder = coalescedFolder(openFolder(model, http));
+  const hubUrl = options.hubUrl ?? engine.hubUrl;
+  const address = await hubAddress(model, { ...http, hubUrl, signal: options.signal });
+  const folder = coalescedFolder(openFolder(address, http));
   // What an app or an extension brings along is on the disk already.
   const isKept = diskCache && /^https?:/.test(folder.label);
   return isKept ? keep(folder, engine.storage, lockTimeoutMs) : folder;

@@ -1,0 +1,113 @@
+/** Names and links of the hub, what it lists, and what is proposed. */
+import { describe, expect, test } from 'vitest';
+import { hubAddress, hubFileUrl, parseHubName, readHubModel } from './hub.ts';
+
+describe('names', () => {
+  test.each([
+    ['allenai/OLMoE-1B-7B-0924', { repo: 'allenai/OLMoE-1B-7B-0924', revision: 'main', file: undefined }],
+    ['a/b@v1.0', { repo: 'a/b', revision: 'v1.0', file: undefined }],
+    ['a/b:x-Q4_K_M.gguf', { repo: 'a/b', revision: 'main', file: 'x-Q4_K_M.gguf' }],
+    ['a/b@refs/pr/1:dir/x.gguf', { repo: 'a/b', revision: 'refs/pr/1', file: 'dir/x.gguf' }],
+    ['https://huggingface.co/a/b', { repo: 'a/b', revision: 'main', file: undefined }],
+    ['https://hf.co/a/b/tree/dev', { repo: 'a/b', revision: 'dev', file: undefined }],
+    [
+      'https://huggingface.co/a/b/blob/main/x%20y.gguf?download=true',
+      { repo: 'a/b', revision: 'main', file: 'x y.gguf' },
+    ],
+    ['https://huggingface.co/a/b/resolve/main/q/x.gguf', { repo: 'a/b', revision: 'main', file: 'q/x.gguf' }],
+  ])('%s', (text, wanted) => expect(parseHubName(text)).toEqual(wanted));
+
+  test.each([
+    'models/fable/',
+    './models/fable',
+    '/models/fable',
+    'fable',
+    'a/b/c',
+    'models/fable.gguf',
+    'https://example.org/a/b',
+    'https://huggingface.co/a',
+    'C:/models',
+    '',
+  ])('%j is none', (text) => expect(parseHubName(text)).toBeUndefined());
+
+  test('their addresses, on any host', () => {
+    const name = { repo: 'a/b', revision: 'refs/pr/1', file: 'q/x y.gguf' };
+    expect(hubFileUrl(name)).toBe('https://huggingface.co/a/b/resolve/refs%2Fpr%2F1/q/x%20y.gguf');
+    expect(hubFileUrl({ ...name, file: undefined }, 'https://mirror.test/')).toBe(
+      'https://mirror.test/a/b/resolve/refs%2Fpr%2F1/',
+    );
+  });
+});
+
+/** A hub that lists these files. */
+const hub = (files: Readonly<Record<string, number>>, license?: string) => ({
+  hubUrl: 'https://hub.test',
+  fetch: (async (url: string) => {
+    if (!url.startsWith('https://hub.test/api/models/a/b/revision/main'))
+      return new Response('', { status: 404 });
+    const siblings = Object.entries(files).map(([rfilename, size]) => ({ rfilename, size }));
+    return Response.json({ siblings, cardData: { license } });
+  }) as typeof fetch,
+});
+
+describe('what a name means', () => {
+  test('the folder of a checkpoint', async () => {
+    const files = { 'config.json': 1, 'model-00001-of-00002.safetensors': 5, 'x-Q4_K_M.gguf': 2 };
+    expect(await hubAddress('a/b', hub(files))).toBe('https://hub.test/a/b/resolve/main/');
+  });
+
+  test('the GGUF file that suits most machines', async () => {
+    const files = {
+      'x-Q8_0.gguf': 8,
+      'x-Q4_K_M.gguf': 4,
+      'x-Q2_K.gguf': 2,
+      'mmproj-F16.gguf': 1,
+      'README.md': 1,
+    };
+    expect(await hubAddress('a/b', hub(files))).toBe('https://hub.test/a/b/resolve/main/x-Q4_K_M.gguf');
+    expect(await hubAddress('a/b:x-Q8_0.gguf', hub(files))).toBe(
+      'https://hub.test/a/b/resolve/main/x-Q8_0.gguf',
+    );
+  });
+
+  test('parts count as one, and the licence is told', async () => {
+    const files = {
+      'Q8_0/x-Q8_0-00001-of-00002.gguf': 5,
+      'Q8_0/x-Q8_0-00002-of-00002.gguf': 4,
+      'x.IQ2_XXS.gguf': 1,
+    };
+    const found = await readHubModel(
+      { repo: 'a/b', revision: 'main', file: undefined },
+      hub(files, 'apache-2.0'),
+    );
+    expect(found.license).toBe('apache-2.0');
+    expect(found.ggufFiles).toEqual([
+      { name: 'Q8_0/x-Q8_0-00001-of-00002.gguf', sizeBytes: 9, quantisation: 'Q8_0' },
+      { name: 'x.IQ2_XXS.gguf', sizeBytes: 1, quantisation: 'IQ2_XXS' },
+    ]);
+    expect(found.proposed?.quantisation).toBe('Q8_0'); // the other cannot be read
+  });
+
+  test('any other address stays as it is, and nobody is asked', async () => {
+    const failing = { fetch: () => Promise.reject(new Error('asked')) };
+    expect(await hubAddress('https://example.org/a/b/', failing)).toBe('https://example.org/a/b/');
+  });
+
+  test.each([
+    ['c/d', hub({}), 'bad-file', /has no model c\/d of revision main/],
+    ['a/b', hub({ 'README.md': 1 }), 'bad-file', /a\/b has neither config\.json .* nor a GGUF file/],
+    ['a/b', { fetch: () => Promise.reject(new TypeError('offline')) }, 'network', /did not answer/],
+    [
+      'a/b',
+      { fetch: async () => new Response('<html>') },
+      'network',
+      /something else than the files of a\/b/,
+    ],
+    ['a/b', { fetch: async () => new Response('', { status: 500 }) }, 'network', /refused .* \(500\)/],
+  ])('%s: %#', async (text, options, code, message) => {
+    await expect(hubAddress(text, options as never)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    });
+  });
+});

@@ -1,0 +1,198 @@
+/** Models by their names on the Hugging Face hub: `org/name[@revision][:file]`, or a link to one of the hub's pages. */
+import { AtomoeError } from '../errors.ts';
+import { isWeightFile } from './names.ts';
+
+/** The hub that names mean, unless another is given. */
+export const HUB_URL = 'https://huggingface.co';
+
+/** A model of the hub, or one of its files. */
+export interface HubName {
+  readonly repo: string; // `org/name`
+  readonly revision: string; // a branch, a tag or a commit
+  readonly file: string | undefined; // path within the model
+}
+
+/** A weight file of a model; the parts of one that is split count as one. */
+export interface HubFile {
+  readonly name: string; // of the first part
+  readonly sizeBytes: number; // of all parts
+  readonly quantisation: string | undefined; // as the name says, such as `Q4_K_M`
+}
+
+/** What the hub says of a model. */
+export interface HubModel extends HubName {
+  readonly license: string | undefined;
+  readonly hasCheckpoint: boolean; // config.json and safetensors
+  readonly ggufFiles: readonly HubFile[];
+  /** The GGUF file that suits most machines; undefined where there is none. */
+  readonly proposed: HubFile | undefined;
+}
+
+/** How the hub is asked. */
+export interface HubOptions {
+  readonly hubUrl?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly fetch?: typeof fetch | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const NAME = /^([A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*?)(?:@([\w][\w./-]*))?(?::([^\s:][^\s]*))?$/;
+const PAGE =
+  /^https?:\/\/(?:www\.)?(?:huggingface\.co|hf\.co)\/([\w][\w.-]*\/[\w][\w.-]*)(?:\/(?:tree|blob|resolve)\/([^/?#]+)(?:\/([^?#]+))?)?\/?(?:[?#].*)?$/;
+
+/**
+ * Reads a name or a link. Relative addresses of folders end with a slash, so that `models/fable/` is none and `org/name` is one.
+ *
+ * @returns undefined where it is something else
+ */
+export function parseHubName(text: string): HubName | undefined {
+  const trimmed = text.trim();
+  const page = PAGE.exec(trimmed);
+  if (page) {
+    const [, repo = '', revision = 'main', path] = page;
+    return { repo, revision, file: path === undefined ? undefined : decodeURIComponent(path) };
+  }
+  if (isWeightFile(trimmed) && !trimmed.includes(':')) return undefined;
+  const [, repo, revision = 'main', file] = NAME.exec(trimmed) ?? [];
+  return repo === undefined ? undefined : { repo, revision, file };
+}
+
+/** The address of a file, or of the folder of all files. */
+export function hubFileUrl({ repo, revision, file = '' }: HubName, hubUrl = HUB_URL): string {
+  const path = file.split('/').map(encodeURIComponent).join('/');
+  return `${hubUrl.replace(/\/+$/, '')}/${repo}/resolve/${encodeURIComponent(revision)}/${path}`;
+}
+
+/**
+ * The address of what a name means: the named file, the folder of a checkpoint, or the proposed GGUF file.
+ *
+ * @returns `text` itself where it is no name of the hub
+ * @throws {AtomoeError} bad-file - no such model, or one without weights that can be read; network
+ */
+export async function hubAddress(text: string, options: HubOptions = {}): Promise<string> {
+  const name = parseHubName(text);
+  if (!name) return text;
+  const { hubUrl } = options;
+  if (name.file !== undefined && isWeightFile(name.file)) return hubFileUrl(name, hubUrl);
+  const { hasCheckpoint, proposed } = await readHubModel(name, options);
+  if (hasCheckpoint) return hubFileUrl({ ...name, file: undefined }, hubUrl);
+  if (proposed) return hubFileUrl({ ...name, file: proposed.name }, hubUrl);
+  throw new AtomoeError(
+    'bad-file',
+    `${name.repo} has neither config.json with safetensors weights nor a GGUF file; choose another version of the model`,
+  );
+}
+
+interface Sibling {
+  readonly rfilename?: unknown;
+  readonly size?: unknown;
+}
+
+/**
+ * Asks the hub for the files of a model.
+ *
+ * @throws {AtomoeError} bad-file - no such model; network
+ */
+export async function readHubModel(name: HubName, options: HubOptions = {}): Promise<HubModel> {
+  const { hubUrl = HUB_URL, headers = {}, fetch: ask = fetch, signal } = options;
+  const { repo, revision } = name;
+  const url = `${hubUrl.replace(/\/+$/, '')}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  const answer = await ask(url, { headers: { ...headers }, ...(signal ? { signal } : {}) }).catch(
+    (cause: unknown) => {
+      signal?.throwIfAborted();
+      throw new AtomoeError('network', `${hubUrl} did not answer; check the connection and try again`, {
+        cause,
+      });
+    },
+  );
+  if (!answer.ok) throw refused(name, hubUrl, answer.status);
+  const json = (await answer.json().catch(() => undefined)) as Record<string, unknown> | undefined;
+  const siblings = json?.['siblings'];
+  if (!Array.isArray(siblings)) {
+    throw new AtomoeError(
+      'network',
+      `${hubUrl} answered something else than the files of ${repo}; try again later`,
+    );
+  }
+  const files = (siblings as Sibling[]).flatMap(({ rfilename, size }) =>
+    typeof rfilename === 'string'
+      ? [{ name: rfilename, sizeBytes: typeof size === 'number' ? size : 0 }]
+      : [],
+  );
+  const names = new Set(files.map(({ name: path }) => path));
+  const ggufFiles = ggufOf(files);
+  const card = json?.['cardData'] as Record<string, unknown> | undefined;
+  const license = card?.['license'];
+  return {
+    ...name,
+    license: typeof license === 'string' ? license : undefined,
+    hasCheckpoint: names.has('config.json') && [...names].some((path) => /^[^/]*\.safetensors$/.test(path)),
+    ggufFiles,
+    proposed: propose(ggufFiles),
+  };
+}
+
+function refused({ repo, revision }: HubName, hubUrl: string, status: number): AtomoeError {
+  if (status === 401 || status === 403 || status === 404) {
+    return new AtomoeError(
+      'bad-file',
+      `${hubUrl} has no model ${repo} of revision ${revision}, or not for everybody (${status}); check the name, or give ` +
+        "headers: { authorization: 'Bearer ...' }",
+    );
+  }
+  return new AtomoeError(
+    'network',
+    `${hubUrl} refused to list the files of ${repo} (${status}); try again later`,
+  );
+}
+
+const PART = /-(\d{5})-of-(\d{5})\.gguf$/i;
+/** Other parts of multimodal models, which hold no language model. */
+const ACCESSORY = /(^|\/)mmproj/i;
+
+/** GGUF files, largest first; parts are added up. */
+function ggufOf(files: readonly { readonly name: string; readonly sizeBytes: number }[]): HubFile[] {
+  const sizes = new Map<string, number>();
+  for (const { name, sizeBytes } of files) {
+    if (!/\.gguf$/i.test(name) || ACCESSORY.test(name)) continue;
+    const first = name.replace(PART, '-00001-of-$2.gguf');
+    sizes.set(first, (sizes.get(first) ?? 0) + sizeBytes);
+  }
+  return [...sizes]
+    .map(([name, sizeBytes]) => ({ name, sizeBytes, quantisation: quantisationOf(name) }))
+    .sort((a, b) => b.sizeBytes - a.sizeBytes || (a.name < b.name ? -1 : 1));
+}
+
+/** The quantisation in a file's name: `model-Q4_K_M.gguf`, `model.IQ4_XS.gguf`, `model-mxfp4-00001-of-00002.gguf`. */
+function quantisationOf(name: string): string | undefined {
+  const found = /(?:^|[-._/])((?:UD-)?(?:I?Q\d(?:_[A-Z0-9]+)*|MXFP4(?:_[A-Z]+)?|BF16|F16|F32))(?=[-.])/i.exec(
+    name.replace(PART, '.gguf'),
+  );
+  return found?.[1]?.toUpperCase();
+}
+
+/** Good quality for its size first: about 4.5 bits, then more, then fewer. Those that cannot be read are not here. */
+const PREFERRED = [
+  ...[
+    'Q4_K_M',
+    'MXFP4',
+    'MXFP4_MOE',
+    'Q4_K_S',
+    'UD-Q4_K_XL',
+    'Q4_0',
+    'IQ4_NL',
+    'IQ4_XS',
+    'Q4_1',
+    'Q5_K_M',
+    'Q5_K_S',
+  ],
+  ...['Q5_0', 'Q5_1', 'Q6_K', 'Q3_K_M', 'Q3_K_L', 'Q3_K_S', 'Q8_0', 'Q2_K', 'BF16', 'F16', 'F32'],
+];
+
+function propose(files: readonly HubFile[]): HubFile | undefined {
+  for (const wanted of PREFERRED) {
+    const found = files.find(({ quantisation }) => quantisation === wanted);
+    if (found) return found;
+  }
+  return files.find(({ quantisation }) => quantisation === undefined);
+}
