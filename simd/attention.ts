@@ -1,4 +1,5 @@
 /** Attention over the KV cache: src/kernels/attention/attention.reference.ts. */
+import { exp4 } from './lib/exp';
 import { dot4 } from './lib/f32';
 import { exponentials, largest4, scale as multiply, sum } from './lib/reduce';
 import { loadQuad, madd, storeQuad } from './lib/vector';
@@ -8,11 +9,15 @@ const HEADS: u32 = 8;
 /** Keys whose values are added for all these heads before those of the next ones. */
 const KEYS: u32 = 16;
 
-/** @param scratch - 4 * HEADS * (past + tokens) bytes */
+/**
+ * @param sinks - f32 [heads]: scores of a key without a value; 0: none
+ * @param scratch - 4 * HEADS * (past + tokens + 1) bytes
+ */
 export function attention(
   q: usize,
   k: usize,
   v: usize,
+  sinks: usize,
   y: usize,
   scratch: usize,
   tokens: u32,
@@ -37,6 +42,7 @@ export function attention(
       q + at,
       k + from,
       v + from,
+      sinks,
       y + at,
       scratch,
       h,
@@ -51,11 +57,12 @@ export function attention(
   }
 }
 
-/** Heads h to h + count of one token; `weights` [count, keys]. */
+/** Heads h to h + count of one token; `weights` [count, keys], and behind them those of the sinks [count]. */
 function attend(
   q: usize,
   k: usize,
   v: usize,
+  sinks: usize,
   y: usize,
   weights: usize,
   h: u32,
@@ -74,11 +81,22 @@ function attend(
   scoreHeads(q, k + skip, weights, count, heads, kvHeads, headDim, keys, rest, scale);
   for (let i: u32 = 0; i < count; i++) {
     const own = weights + i * row;
-    exponentials(own, own, keys, largest4(own, keys));
+    let most = largest4(own, keys);
+    let ofSink: f32 = 0;
+    if (sinks) {
+      const sink = v128.load_splat<f32>(sinks + 4 * (h + i));
+      most = f32x4.max(most, sink);
+      ofSink = f32x4.extract_lane(exp4(f32x4.sub(sink, most)), 0);
+    }
+    exponentials(own, own, keys, most);
+    store<f32>(weights + count * row + 4 * i, ofSink);
   }
   memory.fill(y, 0, count * size);
   addHeads(y, v + skip, weights, count, heads, kvHeads, headDim, keys, rest);
-  for (let i: u32 = 0; i < count; i++) multiply(y + i * size, 1 / sum(weights + i * row, keys), headDim);
+  for (let i: u32 = 0; i < count; i++) {
+    const total = sum(weights + i * row, keys) + load<f32>(weights + count * row + 4 * i);
+    multiply(y + i * size, 1 / total, headDim);
+  }
 }
 
 /** scores[i, j] = scale * q[i] . k[j], four keys at a time. */

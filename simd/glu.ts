@@ -1,5 +1,5 @@
-/** h[r, i] = act(gate_i . x_r) * (up_i . x_r): the first half of src/kernels/experts/expert-glu.reference.ts. */
-import { activate4 } from './lib/exp';
+/** h[r, i] = act(gate_i . x_r + b_i) * (up_i . x_r + c_i), biases 0 if there are none: the first half of src/kernels/experts/expert-glu.reference.ts. */
+import { gated4 } from './lib/exp';
 import { prepareRows, products, rowsByOne, rowsTogether } from './lib/products';
 import { loadQuad, storeQuad } from './lib/vector';
 
@@ -10,6 +10,8 @@ export function glu(
   gateS: usize,
   up: usize,
   upS: usize,
+  gateBias: usize,
+  upBias: usize,
   h: usize,
   rows: u32,
   hidden: u32,
@@ -37,8 +39,13 @@ export function glu(
       products(format, from, count, byOne, up, upS, hidden, i, end, scratch);
       for (let row: u32 = 0; row < count; row++) {
         const place = to + 4 * (<usize>row * width + i);
-        const gates = activate4(act, loadQuad(place, end - i));
-        storeQuad(place, f32x4.mul(gates, v128.load(scratch + 16 * row)), end - i);
+        let gates = loadQuad(place, end - i);
+        let ups = v128.load(scratch + 16 * row);
+        if (gateBias) {
+          gates = f32x4.add(gates, loadQuad(gateBias + 4 * i, end - i));
+          ups = f32x4.add(ups, loadQuad(upBias + 4 * i, end - i));
+        }
+        storeQuad(place, gated4(act, gates, ups), end - i);
       }
     }
   }

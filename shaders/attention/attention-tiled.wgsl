@@ -6,6 +6,7 @@
 //
 // q, o     [tokens, heads, head_dim] scalar, as vec4
 // k_cache, v_cache  [context, kv_heads, head_dim] scalar, as vec4
+// sinks    [heads] f32, with the mark sinks: scores of a key without a value
 // grid     one workgroup per (ROWS rows, key head, 32 * CHUNKS dimensions of a head) (folded); the last rows, which
 //          have the most keys, come first
 // lanes    8 x 8: lane (y, x) has rows 4y .. 4y + 3; of the scores, keys x, x + 8, x + 16, x + 24; of the sums, column
@@ -17,7 +18,12 @@
 @group(0) @binding(1) var<storage, read> k_cache: array<scalar4>;
 @group(0) @binding(2) var<storage, read> v_cache: array<scalar4>;
 @group(0) @binding(3) var<storage, read_write> o: array<scalar4>;
+#if ${sinks}
+@group(0) @binding(4) var<storage, read> sinks: array<f32>;
+@group(0) @binding(5) var<uniform> params: Params;
+#else
 @group(0) @binding(4) var<uniform> params: Params;
+#endif
 
 const WG = 64u;
 const QUADS = 8u; // of rows
@@ -29,6 +35,13 @@ var<workgroup> q_tile: array<mat4x4<f32>, QUADS * CHUNK>; // [quad][column]: a m
 var<workgroup> kv_tile: array<vec4<f32>, CHUNK * KEYS>; // keys: [column][key]; values: [key][column]
 var<workgroup> weights: array<vec4<f32>, QUADS * KEYS>; // [quad][key]: a component per row
 var<workgroup> of_lanes: array<vec4<f32>, WG>; // largest scores; at the end, sums of weights
+
+#if ${sinks}
+fn sinks_of(rows: TileRows) -> vec4<f32> {
+  let head = rows.index % params.heads;
+  return vec4<f32>(sinks[head.x], sinks[head.y], sinks[head.z], sinks[head.w]);
+}
+#endif
 
 // Columns v * w.x, v * w.y, ...
 fn outer(v: vec4<f32>, w: vec4<f32>) -> mat4x4<f32> {
@@ -104,8 +117,13 @@ fn main(
   let keys = tile_rows(tile * QUADS + QUADS - 1u, kv_head, params).seen.w; // of the last row
   let oldest = tile_rows(tile * QUADS, kv_head, params).oldest.x;
 
+#if ${sinks}
+  var top = sinks_of(rows);
+  var weight = select(vec4<f32>(), vec4<f32>(1.0), x == 0u); // the sum over the lanes of a row
+#else
   var top = vec4<f32>(MASKED);
   var weight = vec4<f32>();
+#endif
   var sum: array<mat4x4<f32>, CHUNKS>; // a matrix column per row
   for (var first = oldest - oldest % KEYS; first < keys; first += KEYS) {
     var score = mat4x4<f32>(); // a column per key, a component per row

@@ -4,6 +4,7 @@
 //
 // records  [tiles, kv_heads, blocks, BLOCK + 2] vec4 f32 as attention-scores writes them
 // v_cache  [context, kv_heads, head_dim] scalar, as vec4      o   [tokens, heads, head_dim] scalar, as vec4
+// sinks    [heads] f32, with the mark sinks: scores of a key without a value
 // grid     one lane per (tile of four rows, key head, pair of vec4 columns) (folded), pairs innermost; no barrier
 // parts    alias scalar, scalar4; struct Params, BLOCK, tile_rows() (lib/attention-rows.wgsl); fn linear_group
 //          (lib/grid.wgsl)
@@ -13,7 +14,19 @@ override WG: u32;
 @group(0) @binding(0) var<storage, read> records: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> v_cache: array<scalar4>;
 @group(0) @binding(2) var<storage, read_write> o: array<scalar4>;
+#if ${sinks}
+@group(0) @binding(3) var<storage, read> sinks: array<f32>;
+@group(0) @binding(4) var<uniform> params: Params;
+#else
 @group(0) @binding(3) var<uniform> params: Params;
+#endif
+
+#if ${sinks}
+fn sinks_of(rows: TileRows) -> vec4<f32> {
+  let head = rows.index % params.heads;
+  return vec4<f32>(sinks[head.x], sinks[head.y], sinks[head.z], sinks[head.w]);
+}
+#endif
 
 // Columns v * w.x, v * w.y, ...
 fn outer(v: vec4<f32>, w: vec4<f32>) -> mat4x4<f32> {
@@ -47,11 +60,19 @@ fn main(
   let first_record = (tile * params.kv_heads + kv_head) * blocks;
   let first_part = rows.oldest.x / BLOCK;
   let end_part = (rows.seen.w + BLOCK - 1u) / BLOCK;
+#if ${sinks}
+  var top = sinks_of(rows);
+#else
   var top = vec4<f32>(MASKED);
+#endif
   for (var b = first_part; b < end_part; b += 1u) {
     top = max(top, records[(first_record + b) * (BLOCK + 2u) + BLOCK]);
   }
+#if ${sinks}
+  var weight = exp_below(sinks_of(rows), top);
+#else
   var weight = vec4<f32>();
+#endif
   var left_sum = mat4x4<f32>(); // a column per row
   var right_sum = mat4x4<f32>();
   for (var b = first_part; b < end_part; b += 1u) {

@@ -13,7 +13,8 @@
 //          and every (WG / columns)-th key; with more columns than lanes, columns l, l + WG, ... and every key
 // parts    alias scalar, scalar4; const WG, SETS, MOST_COLUMNS, PARTS = ceil(MOST_COLUMNS / WG); lib/heads-*.wgsl; fn
 //          linear_group (lib/grid.wgsl)
-// marks    split: writes partials; otherwise splits is 1 and o is written
+// sinks    [heads] f32: scores of a key without a value, which the first span includes
+// marks    split: writes partials; otherwise splits is 1 and o is written; sinks: there are sinks
 // needs    head_dim a multiple of 4, head_dim / 4 <= MOST_COLUMNS
 struct Params {
   tokens: u32,
@@ -34,7 +35,12 @@ struct Params {
 #else
 @group(0) @binding(3) var<storage, read_write> o: array<scalar4>;
 #endif
+#if ${sinks}
+@group(0) @binding(4) var<storage, read> sinks: array<f32>;
+@group(0) @binding(5) var<uniform> params: Params;
+#else
 @group(0) @binding(4) var<uniform> params: Params;
+#endif
 
 const MASKED = -3.0e38; // below every score; WGSL may assume that there is no infinity
 const ROWS = TOGETHER * SETS;
@@ -91,7 +97,18 @@ fn main(
   var weight: array<Scores, SETS>;
   var sum: array<Columns, PARTS * SETS>;
   for (var n = 0u; n < SETS; n += 1u) {
+#if ${sinks}
+    if (split == 0u) {
+      let row = min(TOGETHER * n + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(rows - 1u));
+      let head = kv_head * shared_by + chunk * ROWS + row;
+      top[n] = scores_of(vec4<f32>(sinks[head.x], sinks[head.y], sinks[head.z], sinks[head.w]));
+      weight[n] = select(Scores(), Scores(1.0), lane == 0u); // the sum over all lanes
+    } else {
+      top[n] = Scores(MASKED);
+    }
+#else
     top[n] = Scores(MASKED);
+#endif
   }
   for (var tile = first; tile < last; tile += WG) {
     let key = tile + lane;

@@ -15,6 +15,7 @@ struct Params {
   slot_vec4: u32,
   down: u32,
   down_scales: u32,
+  down_bias: u32,
 }
 
 @group(0) @binding(0) var<storage, read> h: array<vec4<f32>>;
@@ -36,9 +37,32 @@ fn row_base(row: u32) -> u32 {
   return pair * (params.width / 4u);
 }
 
+#if ${biased}
+// The weighted sum of the biases of a token's experts.
+fn bias_of(o: u32) -> f32 {
+  var sum = 0.0;
+  for (var rank = 0u; rank < params.top_k; rank += 1u) {
+    let expert = ids[token * params.top_k + rank];
+    var slot = ABSENT;
+    if (expert < params.experts) {
+      slot = table[params.table_base + expert];
+    }
+    if (slot != ABSENT) {
+      let bias = record_value(slot, params.slot_vec4, params.down_bias, o);
+      sum = fma(weights[token * params.top_k + rank], bias, sum);
+    }
+  }
+  return sum;
+}
+#endif
+
 fn emit_one(o: u32, sum: f32) {
   if (o < params.hidden) {
+#if ${biased}
+    y[token * params.hidden + o] = scalar(sum + bias_of(o));
+#else
     y[token * params.hidden + o] = scalar(sum);
+#endif
   }
 }
 

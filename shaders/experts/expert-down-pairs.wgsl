@@ -18,6 +18,7 @@ struct Params {
   slot_vec4: u32,
   down: u32,
   down_scales: u32,
+  down_bias: u32,
 }
 
 @group(0) @binding(0) var<storage, read> h: array<vec4<f32>>;
@@ -63,6 +64,12 @@ fn main(
   }
   low = reduce4(low, lane);
   high = reduce4(high, lane);
+#if ${biased}
+  if (slot != ABSENT) {
+    low += record_values(slot, params.slot_vec4, params.down_bias, low_rows);
+    high += record_values(slot, params.slot_vec4, params.down_bias, high_rows);
+  }
+#endif
   for (var row = lane; row < min(ROWS, hidden - first); row += WG) {
     out[pair * hidden + first + row] = select(low[row % 4u], high[row % 4u], row >= 4u);
   }

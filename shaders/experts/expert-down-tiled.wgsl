@@ -15,6 +15,7 @@ struct Params {
   slot_vec4: u32,
   down: u32,
   down_scales: u32,
+  down_bias: u32,
   first_strip: u32,
 }
 
@@ -26,6 +27,9 @@ struct Params {
 var<private> tile_first: u32; // place
 var<private> tile_rows: u32;
 var<private> strip_first: u32; // output
+#if ${biased}
+var<private> bias_slot: u32;
+#endif
 
 fn input4(at: u32) -> vec4<f32> {
   return h[at];
@@ -37,7 +41,12 @@ fn row_base(row: u32) -> u32 {
 
 fn emit_one(row: u32, o: u32, sum: f32) {
   if (row < tile_rows && o < params.hidden) {
+#if ${biased}
+    let bias = record_value(bias_slot, params.slot_vec4, params.down_bias, o);
+    out[(tile_first + row) * params.hidden + o] = sum + bias;
+#else
     out[(tile_first + row) * params.hidden + o] = sum;
+#endif
   }
 }
 
@@ -58,6 +67,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   tile_first = tiles[tile + 1u];
   tile_rows = tiles[tile + 2u];
   let slot = table[params.table_base + tiles[tile]];
+#if ${biased}
+  bias_slot = slot;
+#endif
   begin_tile(lane);
   if (slot != ABSENT) {
     let down = matrix_at(slot, params.slot_vec4, params.width / UNIT, params.down, params.down_scales);

@@ -2,7 +2,8 @@
 //
 // h       [tokens * top_k, width] f32        ids [tokens, top_k] u32        weights [tokens, top_k] f32
 // y       [tokens, hidden] scalar            a pair without a present expert adds nothing        sums in f32
-// table   as in expert-gate-up.wgsl; `down` is the offset of the matrix [hidden, width] in a record, in vec4s
+// table   as in expert-gate-up.wgsl; `down` is the offset of the matrix [hidden, width] in a record, in vec4s,
+//         `down_bias` that of a vector of f32, with the mark biased: added to the product
 // grid    one workgroup per token and eight outputs (folded), output blocks innermost; lane l takes units
 //         l, l + WG, ... of a row. Products are summed per pair and then in rank order, which gives the same bits as
 //         expert-down-pairs.wgsl and expert-combine.wgsl
@@ -23,6 +24,7 @@ struct Params {
   slot_vec4: u32,
   down: u32,
   down_scales: u32,
+  down_bias: u32,
 }
 
 @group(0) @binding(0) var<storage, read> h: array<vec4<f32>>;
@@ -72,8 +74,16 @@ fn main(
       }
     }
     let weight = vec4<f32>(weights[pair]);
-    low_sum = fma(weight, reduce4(low, lane), low_sum);
-    high_sum = fma(weight, reduce4(high, lane), high_sum);
+    low = reduce4(low, lane);
+    high = reduce4(high, lane);
+#if ${biased}
+    if (slot != ABSENT) {
+      low += record_values(slot, params.slot_vec4, params.down_bias, low_rows);
+      high += record_values(slot, params.slot_vec4, params.down_bias, high_rows);
+    }
+#endif
+    low_sum = fma(weight, low, low_sum);
+    high_sum = fma(weight, high, high_sum);
   }
   for (var row = lane; row < min(ROWS, hidden - first); row += WG) {
     let sum = select(low_sum[row % 4u], high_sum[row % 4u], row >= 4u);

@@ -1,7 +1,7 @@
 // expert-gate-up-lane: expert-gate-up.wgsl with independent lanes, for software adapters. Same bindings and parameters.
 //
 // grid   one lane per pair and strip of OUTS outputs, WG lanes per workgroup (folded), strips innermost
-// parts  alias scalar4; lib/expert-lane and its parts (tile-rows-1); the pool; fn activate; fn linear_group
+// parts  alias scalar4; lib/expert-lane and its parts (tile-rows-1); the pool; fn gated; fn linear_group
 override WG: u32;
 
 struct Params {
@@ -17,6 +17,8 @@ struct Params {
   up: u32,
   gate_scales: u32,
   up_scales: u32,
+  gate_bias: u32,
+  up_bias: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<scalar4>;
@@ -27,6 +29,10 @@ struct Params {
 var<private> pair: u32;
 var<private> h_base: u32; // of the strip's first output
 var<private> outs_left: u32;
+#if ${biased}
+var<private> bias_slot: u32;
+var<private> bias_first: u32; // of the strip
+#endif
 
 fn input4(at: u32) -> vec4<f32> {
   return vec4<f32>(x[at]);
@@ -38,7 +44,17 @@ fn row_base(row: u32) -> u32 {
 
 fn emit(row: u32, out: u32, a: f32, b: f32) {
   if (out < outs_left) {
-    h[h_base + out] = activate(params.act, a) * b;
+#if ${biased}
+    var gate = a;
+    var up = b;
+    if (bias_slot != ABSENT) {
+      gate += record_value(bias_slot, params.slot_vec4, params.gate_bias, bias_first + out);
+      up += record_value(bias_slot, params.slot_vec4, params.up_bias, bias_first + out);
+    }
+    h[h_base + out] = gated(params.act, gate, up);
+#else
+    h[h_base + out] = gated(params.act, a, b);
+#endif
   }
 }
 
@@ -63,6 +79,10 @@ fn main(
   if (expert < params.experts) {
     slot = table[params.table_base + expert];
   }
+#if ${biased}
+  bias_slot = slot;
+  bias_first = first;
+#endif
   begin_tile(lane);
   if (slot != ABSENT) {
     let units = params.hidden / UNIT;

@@ -21,6 +21,8 @@ struct Params {
   up: u32,
   gate_scales: u32,
   up_scales: u32,
+  gate_bias: u32,
+  up_bias: u32,
   first_strip: u32,
 }
 
@@ -33,6 +35,10 @@ var<private> tile_pairs: u32; // index of the first pair number in `tiles`
 var<private> tile_rows: u32;
 var<private> h_base: u32; // of the tile's first row and the strip's first output
 var<private> outs_left: u32;
+#if ${biased}
+var<private> bias_slot: u32;
+var<private> bias_first: u32; // of the strip
+#endif
 
 fn input4(at: u32) -> vec4<f32> {
   return vec4<f32>(x[at]);
@@ -45,7 +51,13 @@ fn row_base(row: u32) -> u32 {
 
 fn emit(row: u32, out: u32, a: f32, b: f32) {
   if (row < tile_rows && out < outs_left) {
-    h[h_base + row * params.width + out] = activate(params.act, a) * b;
+#if ${biased}
+    let gate = a + record_value(bias_slot, params.slot_vec4, params.gate_bias, bias_first + out);
+    let up = b + record_value(bias_slot, params.slot_vec4, params.up_bias, bias_first + out);
+    h[h_base + row * params.width + out] = gated(params.act, gate, up);
+#else
+    h[h_base + row * params.width + out] = gated(params.act, a, b);
+#endif
   }
 }
 
@@ -62,6 +74,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   h_base = tiles[tile + 1u] * width + first;
   outs_left = width - first;
   let slot = table[params.table_base + tiles[tile]];
+#if ${biased}
+  bias_slot = slot;
+  bias_first = first;
+#endif
   begin_tile(lane);
   if (slot != ABSENT) {
     let units = params.hidden / UNIT;

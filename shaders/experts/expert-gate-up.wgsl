@@ -3,10 +3,11 @@
 // x     [tokens, hidden] scalar      ids [tokens, top_k] u32: the pair's expert
 // h     [tokens * top_k, width] f32  0 if the expert is absent or none      sums in f32
 // table slot numbers from table_base on; a slot holds a record (lib/expert-pool-*.wgsl); `gate` and `up` are the
-//       offsets of its matrices [width, hidden] in vec4s, `gate_scales` and `up_scales` those of their scales in words
+//       offsets of its matrices [width, hidden] in vec4s, `gate_scales` and `up_scales` those of their scales in words,
+//       `gate_bias` and `up_bias` those of vectors of f32 in vec4s, with the mark biased: added to both products
 // grid  one workgroup per pair and four rows (folded), row blocks innermost; lane l takes units l, l + WG, ... of a row
 // parts alias scalar4; lib/weights-*, dot-*, expert-pool-* and the pools, expert-matrix; fn reduce4 (lib/reduce4-*);
-//       fn activate (lib/activation.wgsl); fn linear_group (lib/grid.wgsl)
+//       fn gated (lib/activation.wgsl); fn linear_group (lib/grid.wgsl)
 // needs hidden a multiple of UNIT
 override WG: u32;
 
@@ -25,6 +26,8 @@ struct Params {
   up: u32,
   gate_scales: u32,
   up_scales: u32,
+  gate_bias: u32,
+  up_bias: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<scalar4>;
@@ -72,6 +75,14 @@ fn main(
   gates = reduce4(gates, lane);
   ups = reduce4(ups, lane);
   for (var row = lane; row < min(ROWS, width - first); row += WG) {
-    h[pair * width + first + row] = activate(params.act, gates[row]) * ups[row];
+    var gate = gates[row];
+    var up = ups[row];
+#if ${biased}
+    if (slot != ABSENT) {
+      gate += record_value(slot, params.slot_vec4, params.gate_bias, first + row);
+      up += record_value(slot, params.slot_vec4, params.up_bias, first + row);
+    }
+#endif
+    h[pair * width + first + row] = gated(params.act, gate, up);
   }
 }

@@ -1,7 +1,8 @@
 // activation: the activation functions of experts and feed-forward layers, and the sigmoid of gates.
 //
 // activate(kind, x): 0 silu, 1 gelu (tanh form), 2 gelu (exact, by erf), 3 relu, 4 relu squared; other kinds give x.
-// The numbers are those of ACTIVATIONS in activation.ts. `kind` is uniform, so the branches cost little.
+// gated(kind, gate, up): activate(kind, gate) * up; 5: clamped SwiGLU of gpt-oss.
+// The numbers are those of GLU_ACTIVATIONS in activation.ts. `kind` is uniform, so the branches cost little.
 const EXP_LIMIT = 80.0; // exp(80) = 5.5e34 is finite in f32, and 1 / (1 + exp(80)) is 0 for every use
 
 fn sigmoid(x: f32) -> f32 {
@@ -48,4 +49,12 @@ fn activate(kind: u32, x: f32) -> f32 {
       return x;
     }
   }
+}
+
+fn gated(kind: u32, gate: f32, up: f32) -> f32 {
+  if (kind == 5u) {
+    let near = min(gate, 7.0);
+    return (clamp(up, -7.0, 7.0) + 1.0) * near * sigmoid(1.702 * near);
+  }
+  return activate(kind, gate) * up;
 }

@@ -14,6 +14,15 @@ fn matrix_at(slot: u32, slot_vec4: u32, units: u32, at: u32, scales: u32) -> Mat
   return Matrix(slot, units, base + at, 4u * base + scales);
 }
 
+// Numbers of a vector of f32, `offset` vec4s into a record.
+fn record_value(slot: u32, slot_vec4: u32, offset: u32, at: u32) -> f32 {
+  return bitcast<f32>(pool_word(slot, 4u * (slot_base(slot, slot_vec4) + offset) + at));
+}
+
+fn record_values(slot: u32, slot_vec4: u32, offset: u32, at: vec4<u32>) -> vec4<f32> {
+  return bitcast<vec4<f32>>(pool_word4(slot, 4u * (slot_base(slot, slot_vec4) + offset) + at));
+}
+
 #if ${sided}
 // A side is the data of a unit besides its 16 bytes: a scale, a minimum, high bits. The format defines alias Side and
 // fn read_side(at: SideAt, row: u32, unit: u32, cols: u32) -> Side, which reads the second plane by side_word()

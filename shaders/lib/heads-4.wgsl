@@ -25,6 +25,10 @@ fn head_score(score: Scores, head: u32) -> f32 {
   return score[head];
 }
 
+fn scores_of(four: vec4<f32>) -> Scores {
+  return four;
+}
+
 fn put_head(at: u32, head: u32, value: vec4<f32>) {
   heads_of_q[at][head] = value;
 }

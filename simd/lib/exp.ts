@@ -37,6 +37,16 @@ export function activate4(act: u32, x: v128): v128 {
   return act == 3 ? positive : f32x4.mul(positive, positive);
 }
 
+/** The combination of gate and up of code `act`: src/kernels/core/activation.reference.ts. */
+export function gated4(act: u32, gate: v128, up: v128): v128 {
+  if (act != 5) return f32x4.mul(activate4(act, gate), up);
+  const limit = f32x4.splat(7);
+  const near = f32x4.min(gate, limit);
+  const raised = f32x4.max(f32x4.min(up, limit), f32x4.splat(-7));
+  const open = f32x4.mul(near, sigmoid4(f32x4.mul(near, f32x4.splat(1.702))));
+  return f32x4.mul(f32x4.add(raised, f32x4.splat(1)), open);
+}
+
 /** 2 sqrt(2 / pi) (x + 0.044715 x^3): 0.5 (1 + tanh(u)) is sigmoid(2 u). */
 // @ts-ignore: decorator
 @inline

@@ -93,6 +93,7 @@ export const FIXTURE_FAMILIES = [
   'ernie4_5_moe',
   'minimax_m2',
   'hunyuan_v1_moe',
+  'gpt_oss',
 ] as const;
 
 /** The trained models of the demo. */

@@ -3,10 +3,10 @@ import type { Checkpoint, ReadyRecords } from '../containers/checkpoint.ts';
 import { describeMatrix, readMatrix, wrongShape } from '../containers/matrices.ts';
 import { AtomoeError, invariant } from '../errors.ts';
 import type { FormatName } from '../weights/formats/index.ts';
-import { chooseFormat, commonFormat, matrixLayout } from '../weights/matrix.ts';
+import { chooseFormat, commonFormat, encodeMatrix, EXACT, matrixLayout } from '../weights/matrix.ts';
 import { packRecord, recordLayout, type RecordLayout } from '../weights/record.ts';
 import type { ExpertPart } from '../weights/tensor-rows.ts';
-import { piecesOf, rowsOf } from './expert-rows.ts';
+import { pickMatrix, piecesOf, rowsOf, storedShape } from './expert-rows.ts';
 import { pageSize } from './pages.ts';
 import { evenRecords, type RecordShape } from './pools.ts';
 
@@ -69,15 +69,33 @@ export function planExperts(
     async read(layer, unit, signal) {
       const { parts, formats, perUnit, layout } = bankOf(layer);
       const matrices: Record<string, Uint8Array<ArrayBuffer>> = {};
-      const reads = Object.entries(parts).map(async ([name, { rows, shape }]) => {
-        const how = { cols: shape[1], format: formatOf(formats, name), signal };
-        matrices[name] = await readMatrix(checkpoint, rowsOf(rows, unit * perUnit, perUnit), how);
+      const reads = Object.entries(parts).map(async ([name, part]) => {
+        const how = { format: formatOf(formats, name), signal };
+        matrices[name] = await readPart(checkpoint, part, { first: unit * perUnit, count: perUnit }, how);
       });
       // All at once: the parts are adjacent in most files, and then become one request.
       await Promise.all(reads);
       return packRecord(layout, matrices);
     },
   };
+}
+
+/** Reads a matrix of `count` experts from `first` on, and encodes it. */
+async function readPart(
+  checkpoint: Checkpoint,
+  { rows, shape }: ExpertPart,
+  { first, count }: { readonly first: number; readonly count: number },
+  { format, signal }: { readonly format: FormatName; readonly signal: AbortSignal | undefined },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const from = rowsOf(rows, first, count);
+  if (!rows.columns && !rows.transposed) {
+    return readMatrix(checkpoint, from, { cols: shape[1], format, signal });
+  }
+  invariant(count === 1, () => `${rows.tensor} has no matrices of several experts`);
+  const stored = storedShape(rows, shape);
+  const bytes = await readMatrix(checkpoint, from, { cols: stored[1], format: EXACT, signal });
+  const picked = pickMatrix(new Float32Array(bytes.buffer, bytes.byteOffset), rows, { stored, shape });
+  return encodeMatrix('F32', new Uint8Array(picked.buffer), format, ...shape);
 }
 
 /** The records are ready in a format of their own; only their shape has to be this model's, in every layer. */
@@ -161,8 +179,8 @@ function formatsOfParts(
 ): Formats {
   const groups = new Map<string, Set<FormatName>>(); // by the first part of those that have one format
   const groupOf = new Map<string, Set<FormatName>>(); // by each part
-  for (const [name, { rows, shape }] of Object.entries(parts)) {
-    const [perExpert, cols] = shape;
+  for (const [name, { rows, shape, exact = false }] of Object.entries(parts)) {
+    const [perExpert, cols] = storedShape(rows, shape);
     const first = together.includes(name) ? (together[0] ?? name) : name;
     const formats = groups.get(first) ?? new Set();
     groups.set(first, formats);
@@ -171,7 +189,7 @@ function formatsOfParts(
       const described = describeMatrix(checkpoint, piece, cols);
       const wanted = experts * perExpert;
       if (described.rows !== wanted) throw wrongShape(checkpoint, piece, `${wanted} rows of ${cols}`);
-      formats.add(chooseFormat(described.dtype, cols, quantize));
+      formats.add(exact ? EXACT : chooseFormat(described.dtype, shape[1], quantize));
     }
   }
   return Object.fromEntries([...groupOf].map(([name, formats]) => [name, commonFormat(formats)]));

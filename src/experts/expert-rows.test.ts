@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ExpertRows } from '../weights/tensor-rows.ts';
-import { piecesOf, rowsOf } from './expert-rows.ts';
+import { pickMatrix, piecesOf, rowsOf, storedShape } from './expert-rows.ts';
 
 const own: ExpertRows = { tensor: 'experts.{expert}.up', shape: [6, 4] };
 const fused: ExpertRows = { tensor: 'gate_up', shape: [5, 12, 4] };
@@ -38,6 +38,33 @@ test.each<[string, ExpertRows, number, number, object]>([
   ],
 ])('%s', (_name, rows, first, count, wanted) => {
   expect(rowsOf(rows, first, count)).toEqual(wanted);
+});
+
+test('a matrix of every second column of a transposed tensor', () => {
+  // Two inputs, three outputs of gate and up, which alternate.
+  const rows: ExpertRows = {
+    tensor: 'gate_up',
+    shape: [5, 2, 6],
+    columns: { start: 1, step: 2 },
+    transposed: true,
+  };
+  const shape = [3, 2] as const;
+  const stored = storedShape(rows, shape);
+  expect(stored).toEqual([2, 6]);
+  const values = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
+  expect([...pickMatrix(values, rows, { stored, shape })]).toEqual([2, 8, 4, 10, 6, 12]);
+});
+
+test('every second column, and a transposed tensor', () => {
+  const columns: ExpertRows = { tensor: 'bias', shape: [5, 6], columns: { start: 0, step: 2 } };
+  const shape = [1, 3] as const;
+  const stored = storedShape(columns, shape);
+  expect(stored).toEqual([1, 6]);
+  expect([...pickMatrix(Float32Array.of(1, 2, 3, 4, 5, 6), columns, { stored, shape })]).toEqual([1, 3, 5]);
+  const down: ExpertRows = { tensor: 'down', shape: [5, 2, 3], transposed: true };
+  expect(storedShape(down, [3, 2])).toEqual([2, 3]);
+  const turned = pickMatrix(Float32Array.of(1, 2, 3, 4, 5, 6), down, { stored: [2, 3], shape: [3, 2] });
+  expect([...turned]).toEqual([1, 4, 2, 5, 3, 6]);
 });
 
 test('several experts have no rows together where each has a tensor, or only a part of its rows', () => {

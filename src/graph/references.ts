@@ -100,10 +100,11 @@ function ropeKv(context: RunContext, io: RopeKvIo): void {
 
 function attention(
   context: RunContext,
-  { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window }: AttentionIo,
+  { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, sinks }: AttentionIo,
 ): void {
   const { tokens, past } = context.step;
-  const options = { tokens, past, heads, kvHeads, headDim, scale, window };
+  const scores = sinks && context.weight(sinks);
+  const options = { tokens, past, heads, kvHeads, headDim, scale, window, sinks: scores };
   const [keys, values] = [context.floats(kCache), context.floats(vCache)];
   context.put(o, attentionReference(context.floats(q), keys, values, options));
 }
@@ -116,9 +117,9 @@ function experts(
   invariant(store, () => 'the graph has experts, the engine has none');
   const expert = (unit: number) => {
     if (unit >= experts) return undefined; // skipped by the router
-    const { gate, up, down } = store.unit(bank, unit);
+    const { gate, up, down, gateBias, upBias, downBias } = store.unit(bank, unit);
     invariant(gate && up && down, () => 'an expert has gate, up and down');
-    return { gate, up, down };
+    return { gate, up, down, gateBias, upBias, downBias };
   };
   const options = { tokens: context.step.tokens, topK, hidden, width, act: activationCode(activation) };
   const result = expertGluReference(

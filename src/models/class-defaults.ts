@@ -269,6 +269,24 @@ const HUNYUAN_V1_MOE: ConfigValues = {
   moe_topk: 1,
 };
 
+const GPT_OSS: ConfigValues = {
+  ...COMMON,
+  rms_norm_eps: 1e-5,
+  rope_theta: 150_000,
+  attention_bias: true,
+  num_hidden_layers: 36,
+  num_local_experts: 128,
+  vocab_size: 201_088,
+  hidden_size: 2880,
+  intermediate_size: 2880,
+  head_dim: 64,
+  num_attention_heads: 64,
+  num_key_value_heads: 8,
+  sliding_window: 128,
+  max_position_embeddings: 131_072,
+  num_experts_per_tok: 4,
+};
+
 /** Class defaults by `model_type`. */
 export const CLASS_DEFAULTS: ReadonlyMap<string, ConfigValues> = new Map([
   ['omnimoe', OMNIMOE],
@@ -286,4 +304,5 @@ export const CLASS_DEFAULTS: ReadonlyMap<string, ConfigValues> = new Map([
   ['ernie4_5_moe', ERNIE4_5_MOE],
   ['minimax_m2', MINIMAX_M2],
   ['hunyuan_v1_moe', HUNYUAN_V1_MOE],
+  ['gpt_oss', GPT_OSS],
 ]);

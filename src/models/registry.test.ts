@@ -17,6 +17,7 @@ const qwen3 = config('fixtures/models/qwen3_moe/config.json');
 const olmoe = config('fixtures/models/olmoe/config.json');
 const qwen2 = config('fixtures/models/qwen2_moe/config.json');
 const glm = config('fixtures/models/glm4_moe/config.json');
+const gptOss = config('fixtures/models/gpt_oss/config.json');
 const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
 
 test.each([
@@ -31,6 +32,7 @@ test.each([
   ['fixtures/models/ernie4_5_moe', 'ernie4_5_moe', 3],
   ['fixtures/models/minimax_m2', 'minimax_m2', 3],
   ['fixtures/models/hunyuan_v1_moe', 'hunyuan_v1_moe', 3],
+  ['fixtures/models/gpt_oss', 'gpt_oss', 3],
   ['demo/public/models/fable-omni-8m', 'omnimoe', 4],
   ['demo/public/models/fable-moe-12m', 'qwen3_moe', 6],
 ])('%s is %s with %i layers', (folder, family, layers) => {
@@ -229,6 +231,39 @@ test.each([
     },
   ],
   [
+    'gpt-oss-20b in 16 bits',
+    {
+      model_type: 'gpt_oss',
+      experts_per_token: 4,
+      initial_context_length: 4096,
+      num_hidden_layers: 24,
+      num_local_experts: 32,
+      rope_scaling: {
+        beta_fast: 32,
+        beta_slow: 1,
+        factor: 32,
+        original_max_position_embeddings: 4096,
+        rope_type: 'yarn',
+        truncate: false,
+      },
+      rope_theta: 150_000,
+      swiglu_limit: 7,
+    },
+    {
+      heads: 64,
+      kvHeads: 8,
+      headDim: 64,
+      window: 128,
+      sinks: 'model.layers.0.self_attn.sinks',
+      rope: { theta: 150_000, scaling: { factor: 32, truncate: false, amplitude: 0.1 * Math.log(32) + 1 } },
+    },
+  ],
+  [
+    'gpt-oss without rope_scaling, which the class then has',
+    { model_type: 'gpt_oss' },
+    { window: 128, rope: { theta: 150_000, scaling: { kind: 'yarn', factor: 32, truncate: false } } },
+  ],
+  [
     'Qwen2 with a window',
     { model_type: 'qwen2', use_sliding_window: true, sliding_window: 9, max_window_layers: 0 },
     { window: 9, norm: { kind: 'none' } },
@@ -335,6 +370,8 @@ describe('unsupported models are rejected in one sentence', () => {
     [{ ...hunyuan, moe_topk: [2, 2] }, 'bad-file', /moe_topk is \[2,2\]; wanted a positive number, or 3/],
     [{ ...hunyuan, moe_intermediate_size: 64 }, 'unsupported-model', /moe_intermediate_size 64/],
     [{ ...hunyuan, num_shared_expert: [1, 2, 1] }, 'unsupported-model', /num_shared_expert 2/],
+    [{ ...gptOss, swiglu_limit: 5 }, 'unsupported-model', /swiglu_limit 5/],
+    [{ ...gptOss, hidden_act: 'gelu' }, 'unsupported-model', /hidden_act "gelu"/],
     [{ ...hunyuan, use_cla: true }, 'unsupported-model', /use_cla is true/],
     [{ ...qwen3, rope_scaling: { factor: 2 } }, 'unsupported-model', /rope scaling by factor/],
     [

@@ -69,6 +69,11 @@ export const FAMILIES: readonly ListedFamily[] = [
     load: async () => (await import('./families/hunyuan-v1-moe.ts')).hunyuanV1Moe,
   },
   {
+    modelTypes: ['gpt_oss'],
+    blocks: GATED,
+    load: async () => (await import('./families/gpt-oss.ts')).gptOss,
+  },
+  {
     modelTypes: ['peer'],
     blocks: ['productKeys', 'neuron'],
     load: async () => (await import('./families/peer.ts')).peer,

@@ -1,9 +1,9 @@
 import type { ExpertRows, TensorRows } from '../weights/tensor-rows.ts';
-import type { Activation } from '../kernels/core/activation.ts';
+import type { Activation, GluActivation } from '../kernels/core/activation.ts';
 import type { RopeScaling } from '../kernels/attention/rope-angles.ts';
 
 /** The activations of experts and MLPs, for those who read specs from elsewhere than a config. */
-export { ACTIVATIONS, type Activation } from '../kernels/core/activation.ts';
+export { ACTIVATIONS, type Activation, type GluActivation } from '../kernels/core/activation.ts';
 
 /** The tensors of a linear layer in the checkpoint. */
 export interface LinearSpec {
@@ -28,6 +28,7 @@ export interface AttentionSpec {
   readonly scale: number; // of the scores; usually 1 / sqrt(headDim)
   readonly window: number; // sliding window in keys; 0: all keys
   readonly rope: RopeSpec;
+  readonly sinks?: string; // [heads]: scores of a key without a value
   /** Of q and k: over each head or all heads together before the rotation, or over each head after it. */
   readonly norm:
     | { readonly kind: 'none' }
@@ -81,10 +82,11 @@ export interface WeighSpec {
   readonly scale?: number; // default 1
 }
 
-/** One score per expert: s = weight x. */
+/** One score per expert: s = weight x + bias. */
 export interface LinearScoreSpec {
   readonly kind: 'linear';
   readonly weight: string; // [experts, hidden]
+  readonly bias?: string; // [experts], part of the score
 }
 
 /** Running statistics [n] of a batch norm. */
@@ -135,14 +137,20 @@ export interface RouterSpec<Score extends { readonly kind: string } = { readonly
   readonly weigh?: WeighSpec;
 }
 
-/** Gated experts: down(act(gate x) * up x). */
+/** Gated experts: down(act(gate x) * up x), or another combination of gate and up. */
 export interface GatedExpertSpec {
   readonly kind: 'gated';
   readonly width: number;
-  readonly activation: Activation;
+  readonly activation: GluActivation;
   readonly gate: ExpertRows; // [width, hidden]
   readonly up: ExpertRows; // [width, hidden]
   readonly down: ExpertRows; // [hidden, width]
+  /** Added to the products of the three matrices. */
+  readonly biases?: {
+    readonly gate: ExpertRows; // [1, width]
+    readonly up: ExpertRows; // [1, width]
+    readonly down: ExpertRows; // [1, hidden]
+  };
 }
 
 /** One-neuron experts: act(x . input) * output. */

@@ -120,7 +120,7 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
     const gate = bench.matrix(format, randomNormal(width * hidden, 2, 0.2), width, hidden);
     const up = bench.matrix(format, randomNormal(width * hidden, 3, 0.2), width, hidden);
     const h = bench.room(width);
-    const inputs = [bench.put(x), gate.w, gate.s, up.w, up.s, h, 1, hidden, width, 0] as const;
+    const inputs = [bench.put(x), gate.w, gate.s, up.w, up.s, 0, 0, h, 1, hidden, width, 0] as const;
     bench.kernels.glu(gate.format + INT8, ...inputs, bench.scratch(), 0, width);
     const size = { rows: 1, cols: hidden, outs: width, multiplier: 1 };
     const gates = linearReference(quantized(x), gate.values, undefined, size);

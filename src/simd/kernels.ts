@@ -37,6 +37,8 @@ type Glu = (
     gateScales: Address,
     up: Address, // [width, hidden]
     upScales: Address,
+    gateBias: Address, // f32 [width]; 0: none
+    upBias: Address, // f32 [width]; 0: none
     h: Address, // f32 [rows, width]
     rows: number,
     hidden: number,
@@ -139,6 +141,7 @@ export interface SimdKernels extends FormatKernels {
       q: Address, // f32 [tokens, heads, headDim]
       k: Address, // f32 [context, kvHeads, headDim]
       v: Address,
+      sinks: Address, // f32 [heads]; 0: none
       y: Address, // f32 [tokens, heads, headDim]
       scratch: Address, // SCRATCH_BYTES + 4 * 8 * (past + tokens)
       tokens: number,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { activate } from '../kernels/core/activation.reference.ts';
+import { gated } from '../kernels/core/activation.reference.ts';
 import { embeddingReference } from '../kernels/core/embedding.reference.ts';
 import { linearReference } from '../kernels/linear/linear.reference.ts';
 import { randomNormal } from '../kernels/testing.ts';
@@ -64,13 +64,16 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
     const up = bench.matrix(format, randomNormal(width * hidden, 3, 0.2), width, hidden);
     const [xAt, scratch] = [bench.put(x), bench.scratch()];
     const size = { rows, cols: hidden, outs: width, multiplier: 1 };
-    const gates = linearReference(x, gate.values, undefined, size);
-    const ups = linearReference(x, up.values, undefined, size);
-    for (const act of [0, 1, 2, 3, 4]) {
+    const biases = [4, 5].map((seed) => randomNormal(width, seed, 3));
+    for (const act of [0, 1, 2, 3, 4, 5]) {
+      const [gateBias, upBias] = act === 5 ? biases : [];
+      const gates = linearReference(x, gate.values, gateBias, size);
+      const ups = linearReference(x, up.values, upBias, size);
       const run = (...cuts: readonly number[]) => {
         const h = bench.room(rows * width);
         for (const [i, first] of cuts.slice(0, -1).entries()) {
-          const matrices = [gate.w, gate.s, up.w, up.s] as const;
+          const biasesAt = [gateBias ? bench.put(gateBias) : 0, upBias ? bench.put(upBias) : 0] as const;
+          const matrices = [gate.w, gate.s, up.w, up.s, ...biasesAt] as const;
           const shape = [rows, hidden, width, act] as const;
           bench.kernels.glu(gate.format, xAt, ...matrices, h, ...shape, scratch, first, cuts[i + 1]!);
         }
@@ -80,7 +83,7 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
       expect(
         error(
           whole,
-          gates.map((value, i) => activate(act, value) * ups[i]!),
+          gates.map((value, i) => gated(act, value, ups[i]!)),
         ),
       ).toBeLessThan(CLOSE);
       expect(run(0, 5, width)).toEqual(whole);

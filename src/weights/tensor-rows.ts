@@ -18,10 +18,15 @@ export interface ExpertRows {
   readonly shape: readonly number[]; // of the whole tensor
   readonly start?: number; // default 0
   readonly count?: number; // default: all remaining rows
+  /** The columns `start`, `start + step`, ... of each expert's rows; default: all. Only without `start` and `count`. */
+  readonly columns?: { readonly start: number; readonly step: number };
+  /** Whether the tensor has the transpose of the matrix. Only without `start` and `count`. */
+  readonly transposed?: boolean;
 }
 
 /** A matrix of every expert of a layer: its location, and its shape per expert. */
 export interface ExpertPart {
   readonly rows: ExpertRows;
   readonly shape: readonly [rows: number, cols: number];
+  readonly exact?: boolean; // stored as f32, like other biases; default: as the file, or quantised
 }

@@ -33,7 +33,8 @@ export const attention: Mixer<AttentionSpec> = {
     const { q, kCache, vCache } = rotated(site, qkv, spec, states);
     const o = builder.tensor(`${label} attended`, { perToken: heads * headDim });
     const shape = { heads, kvHeads, headDim };
-    builder.add(attentionNode(label, { ...shape, q, kCache, vCache, o, scale, window }));
+    const sinks = spec.sinks === undefined ? undefined : builder.exact(spec.sinks, heads, 1, spec.sinks);
+    builder.add(attentionNode(label, { ...shape, q, kCache, vCache, o, scale, window, sinks }));
     const y = site.stream(`${label} attention out`);
     const out = site.matrix(spec.out, hidden, heads * headDim);
     const bias = site.bias(spec.out, hidden);

@@ -10,7 +10,7 @@ import type { MoeSite } from '../site.ts';
 
 type LinearRouterSpec = RouterSpec<LinearScoreSpec>;
 
-/** One score per expert, s = weight x; softmax, sigmoid, identity or registered stages; the k best, optionally within groups. */
+/** One score per expert, s = weight x + bias; softmax, sigmoid, identity or registered stages; the k best, optionally within groups. */
 export const linear: Router<LinearRouterSpec> = {
   kind: 'linear',
   most: ({ select }) => select.k,
@@ -20,7 +20,8 @@ export const linear: Router<LinearRouterSpec> = {
     const { score, select } = spec;
     const logits = builder.tensor(`${label} router logits`, { type: 'f32', perToken: experts });
     const weight = builder.exact(score.weight, experts, hidden, score.weight);
-    builder.add(linearNode(`${label} router`, { x, weight, y: logits }));
+    const scoreBias = score.bias === undefined ? undefined : biasWeight(site, score.bias);
+    builder.add(linearNode(`${label} router`, { x, weight, bias: scoreBias, y: logits }));
     const routes = site.routes(select.k);
     const bias = select.bias
       ? biasWeight(site, select.bias)

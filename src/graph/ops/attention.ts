@@ -91,12 +91,13 @@ export interface AttentionIo extends HeadShape {
   readonly o: Tensor; // [tokens, heads, headDim]
   readonly scale: number;
   readonly window: number; // 0: all keys
+  readonly sinks?: Weight | undefined; // f32 [heads]: scores of a key without a value
 }
 
 /** Causal grouped-query attention of the step's tokens over the KV cache. */
 export const attentionNode = defineCoreOp<AttentionIo>({
   name: 'attention',
-  reads: ({ q, kCache, vCache }) => [q, kCache, vCache],
+  reads: ({ q, kCache, vCache, sinks }) => [q, kCache, vCache, sinks],
   writes: ({ o }) => [o],
   lower: lowerAttention,
 });
@@ -129,10 +130,11 @@ const FEW_TOKENS = 8;
 
 /** Tiles of query rows against tiles of keys, in workgroup memory. */
 function tiles(context: LowerContext, io: AttentionIo): readonly Dispatch[] {
-  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
+  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, sinks } = io;
   // Whole heads first; smaller variants divide a larger head into parts and compute its scores for each.
   const candidates = attentionTiled.variants
     .filter(({ scalar, dims }) => scalar === context.scalar && (dims === 128 || headDim > 128))
+    .filter((variant) => variant.sinks === (sinks !== undefined))
     .sort((a, b) => b.dims - a.dims);
   const shape = `${heads}/${kvHeads}x${headDim}`;
   const whole = ({ tokens, past }: Step) => ({ tokens, past, heads, kvHeads, headDim });
@@ -143,7 +145,7 @@ function tiles(context: LowerContext, io: AttentionIo): readonly Dispatch[] {
   return context.choosePieces(attentionTiled, candidates, shape, (variant) =>
     inPieces(context, cutOf(variant.dims), (pieceOf) =>
       dispatch(attentionTiled, variant, {
-        buffers: { q, k_cache: kCache, v_cache: vCache, o },
+        buffers: { q, k_cache: kCache, v_cache: vCache, o, ...(sinks ? { sinks } : {}) },
         params: (step) => ({
           tokens: step.tokens,
           past: step.past,
@@ -162,7 +164,7 @@ function tiles(context: LowerContext, io: AttentionIo): readonly Dispatch[] {
 
 /** Scores, then values, without workgroup memory. */
 function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[] {
-  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
+  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, sinks } = io;
   const records = context.scratch('records', { type: 'f32', fixed: words });
   const shape = `${heads}/${kvHeads}x${headDim} of ${context.contextTokens}`;
   const params = ({ tokens, past }: Step, { first }: Piece) => ({
@@ -197,7 +199,7 @@ function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[]
   );
   const values = context.choosePieces(
     attentionValues,
-    attentionValues.variants.filter(isOfScalar),
+    attentionValues.variants.filter(isOfScalar).filter((variant) => variant.sinks === (sinks !== undefined)),
     shape,
     (variant) => {
       const cut = (step: Step) => ({
@@ -206,7 +208,7 @@ function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[]
       });
       return inPieces(context, cut, (pieceOf) =>
         dispatch(attentionValues, variant, {
-          buffers: { records, v_cache: vCache, o },
+          buffers: { records, v_cache: vCache, o, ...(sinks ? { sinks } : {}) },
           params: (step) => params(step, pieceOf(step)),
           size: (step) => ({ ...whole(step), groups: pieceOf(step).count }),
         }),
@@ -218,7 +220,7 @@ function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[]
 
 /** One dispatch for short pasts; for long ones, keys are divided into spans and a second dispatch combines them. */
 function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
-  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
+  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, sinks } = io;
   const { rows, dims } = attentionForm(io);
   const perSpan = kvHeads * Math.ceil(heads / kvHeads / rows);
   const splitsAt = ({ tokens, past }: Step) => attentionSplits(past + tokens, perSpan * tokens);
@@ -235,9 +237,10 @@ function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
   });
   const size = ({ tokens }: Step, splits: number) => ({ tokens, heads, kvHeads, headDim, splits });
   const work = ({ tokens, past }: Step) => 2 * tokens * (past + tokens) * heads * headDim;
-  const variants = attention.variants.filter(
-    (variant) => variant.scalar === context.scalar && variant.rows === rows && variant.dims === dims,
-  );
+  const given = sinks ? { sinks } : {};
+  const variants = attention.variants
+    .filter((variant) => variant.scalar === context.scalar && variant.rows === rows && variant.dims === dims)
+    .filter((variant) => variant.sinks === (sinks !== undefined));
   const shape = `${heads}/${kvHeads}x${headDim} of ${context.contextTokens}`;
   const whole = context.choose(
     attention,
@@ -245,7 +248,7 @@ function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
     shape,
     (variant) =>
       dispatch(attention, variant, {
-        buffers: { q, k_cache: kCache, v_cache: vCache, o },
+        buffers: { q, k_cache: kCache, v_cache: vCache, o, ...given },
         params: (step) => params(step, 1),
         size: (step) => size(step, 1),
         work,
@@ -262,7 +265,7 @@ function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
     `${shape} split`,
     (variant) =>
       dispatch(attention, variant, {
-        buffers: { q, k_cache: kCache, v_cache: vCache, partials },
+        buffers: { q, k_cache: kCache, v_cache: vCache, partials, ...given },
         params: (step) => params(step, splitsAt(step)),
         size: (step) => size(step, splitsAt(step)),
         work,

@@ -1,4 +1,4 @@
-import { activationCode, type Activation } from '../../kernels/core/activation.ts';
+import { activationCode, type GluActivation } from '../../kernels/core/activation.ts';
 import { expertCombine } from '../../kernels/experts/expert-combine.ts';
 import { expertDown, expertDownPairs } from '../../kernels/experts/expert-down.ts';
 import { expertGateUp } from '../../kernels/experts/expert-gate-up.ts';
@@ -24,19 +24,20 @@ export interface ExpertsIo {
   readonly topK: number;
   readonly hidden: number;
   readonly width: number;
-  readonly activation: Activation;
+  readonly activation: GluActivation;
+  readonly biased?: boolean; // whether the records have biases; default: false
 }
 
 /** For few tokens: one dispatch for the first halves of the chosen experts, one for their second halves and the weighted sum. */
 export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
-  const { x, ids, bank, experts, topK, hidden, width, activation } = io;
+  const { x, ids, bank, experts, topK, hidden, width, activation, biased = false } = io;
   const bound = bindExperts(context, bank);
   const { pools, poolBuffers, table } = bound;
   const format = bound.format('gate', 'up');
   const h = context.scratch('hidden of experts', { type: 'f32', perToken: topK * width });
   const shape = `${experts}x${width}x${hidden} top ${topK} ${format} pools ${pools}`;
   const candidates = inFormat(expertGateUp, format).filter(
-    (variant) => variant.scalar === context.scalar && variant.pools === pools,
+    (variant) => variant.scalar === context.scalar && variant.pools === pools && variant.biased === biased,
   );
   const common = {
     top_k: topK,
@@ -58,6 +59,8 @@ export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
           up: bound.at('up'),
           gate_scales: bound.scales('gate'),
           up_scales: bound.scales('up'),
+          gate_bias: biased ? bound.at('gateBias') : 0,
+          up_bias: biased ? bound.at('upBias') : 0,
         }),
         size: ({ tokens }) => ({ pairs: tokens * topK, hidden, width }),
         records: { bank, inWaves: false },
@@ -70,7 +73,7 @@ export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
 
 /** The second halves and the weighted sum: one dispatch, or two if four pools leave no binding for the weights. */
 function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[] {
-  const { ids, weights, y, bank, experts, topK, hidden, width } = io;
+  const { ids, weights, y, bank, experts, topK, hidden, width, biased = false } = io;
   const bound = bindExperts(context, bank);
   const { pools, poolBuffers, table, tableBase, slotVec4 } = bound;
   const format = bound.format('down');
@@ -83,9 +86,12 @@ function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[]
     slot_vec4: slotVec4,
     down: bound.at('down'),
     down_scales: bound.scales('down'),
+    down_bias: biased ? bound.at('downBias') : 0,
   };
   if (pools === 1) {
-    const candidates = inFormat(expertDown, format).filter(({ scalar }) => scalar === scalarOf(y, context));
+    const candidates = inFormat(expertDown, format).filter(
+      (variant) => variant.scalar === scalarOf(y, context) && variant.biased === biased,
+    );
     return [
       context.choose(expertDown, candidates, shape, (variant) =>
         dispatch(expertDown, variant, {
@@ -99,7 +105,7 @@ function downAndSum(context: LowerContext, io: ExpertsIo, h: Tensor): Dispatch[]
     ];
   }
   const out = context.scratch('outputs of experts', { type: 'f32', perToken: topK * hidden });
-  const candidates = inFormat(expertDownPairs, format);
+  const candidates = inFormat(expertDownPairs, format).filter((variant) => variant.biased === biased);
   return [
     context.choose(expertDownPairs, candidates, shape, (variant) =>
       dispatch(expertDownPairs, variant, {
@@ -131,11 +137,12 @@ function combine(context: LowerContext, io: ExpertsIo, out: Tensor, place: Tenso
 
 /** For many tokens: pairs are sorted by expert and divided into tiles whose rows share each read of the expert's weights. */
 export function manyTokens(context: LowerContext, io: ExpertsIo): readonly Dispatch[] {
-  const { bank, experts, topK, hidden, width } = io;
+  const { bank, experts, topK, hidden, width, biased = false } = io;
   const { format, pools } = bindExperts(context, bank);
   const [across, down] = [format('gate', 'up'), format('down')];
   const forms = inFormat(expertGateUpTiled, across)
     .filter((variant) => variant.scalar === context.scalar && variant.pools === pools)
+    .filter((variant) => variant.biased === biased)
     .filter((variant) => context.adapterClass === 'software' || !isSoftwareForm(variant))
     .map(({ form }) => form);
   // Barriers are expensive on software adapters: independent lanes first.
@@ -226,15 +233,15 @@ function stripPieces(
 }
 
 function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): Dispatch[] {
-  const { x, bank, topK, hidden, width, activation } = io;
+  const { x, bank, topK, hidden, width, activation, biased = false } = io;
   const bound = bindExperts(context, bank);
   const { format, pools, poolBuffers, table } = bound;
+  const isForm = (variant: GluTileVariant) =>
+    variant.form === form && variant.pools === pools && variant.biased === biased;
   const gateUp = inFormat(expertGateUpTiled, format('gate', 'up')).find(
-    (variant) => variant.form === form && variant.scalar === context.scalar && variant.pools === pools,
+    (variant) => isForm(variant) && variant.scalar === context.scalar,
   );
-  const down = inFormat(expertDownTiled, format('down')).find(
-    (variant) => variant.form === form && variant.pools === pools,
-  );
+  const down = inFormat(expertDownTiled, format('down')).find(isForm);
   invariant(gateUp && down, () => `no tiles of form ${form} for ${pools} pools`);
   const { tileRows } = gateUp;
   const h = context.scratch('hidden of experts', { type: 'f32', perToken: topK * width });
@@ -257,6 +264,8 @@ function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): D
           up: bound.at('up'),
           gate_scales: bound.scales('gate'),
           up_scales: bound.scales('up'),
+          gate_bias: biased ? bound.at('gateBias') : 0,
+          up_bias: biased ? bound.at('upBias') : 0,
         }),
         size: () => size,
         indirect: args,
@@ -270,6 +279,7 @@ function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): D
           ...common,
           down: bound.at('down'),
           down_scales: bound.scales('down'),
+          down_bias: biased ? bound.at('downBias') : 0,
           first_strip: first_strip(step),
         }),
         size: () => size,

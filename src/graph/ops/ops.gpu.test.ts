@@ -4,6 +4,7 @@ import { packRecord, recordLayout, unpackRecord, type RecordShapes } from '../..
 import { evenRecords } from '../../experts/pools.ts';
 import { ExpertStore } from '../../experts/store.ts';
 import { Gpu } from '../../gpu/device.ts';
+import type { GluActivation } from '../../kernels/core/activation.ts';
 import { ropeAngles } from '../../kernels/attention/rope-angles.ts';
 import { expectClose, randomNormal, randomStream, testGpu } from '../../kernels/testing.ts';
 import { BUILT_IN_FORMATS, weightFormat, type FormatName } from '../../weights/formats/index.ts';
@@ -231,7 +232,7 @@ describeOp('rope-kv', {
   'vector norm, halves': rope('vector', 'half'),
 });
 
-const attention = (window: number, tokens: number) =>
+const attention = (window: number, tokens: number, { sinks = false, context = 48 } = {}) =>
   opCase({
     make: attentionNode,
     io: (builder) => ({
@@ -239,14 +240,15 @@ const attention = (window: number, tokens: number) =>
       kvHeads: 2,
       headDim: 20,
       q: builder.tensor('q', { role: 'input', perToken: 80 }),
-      kCache: builder.tensor('keys', { role: 'state', fixed: 48 * 40 }),
-      vCache: builder.tensor('values', { role: 'state', fixed: 48 * 40 }),
+      kCache: builder.tensor('keys', { role: 'state', fixed: context * 40 }),
+      vCache: builder.tensor('values', { role: 'state', fixed: context * 40 }),
       o: builder.tensor('o', { role: 'output', perToken: 80 }),
       scale: 0.2,
       window,
+      sinks: sinks ? builder.exact('sinks', 4, 1) : undefined,
     }),
-    steps: [plainStep(tokens, 0), plainStep(tokens, 48 - tokens)],
-    contextTokens: 48,
+    steps: [plainStep(tokens, 0), plainStep(tokens, context - tokens)],
+    contextTokens: context,
   });
 
 describeOp('attention', {
@@ -254,6 +256,9 @@ describeOp('attention', {
   'seven tokens': attention(0, 7),
   'tiles of tokens': attention(0, 33),
   'tiles of tokens through a window': attention(5, 33),
+  'one token, with sinks': attention(0, 1, { sinks: true }),
+  'one token and spans of keys, with sinks': attention(0, 1, { sinks: true, context: 300 }),
+  'tiles of tokens, with sinks': attention(5, 33, { sinks: true }),
 });
 
 const gateCase = (experts: number, groups: boolean) =>
@@ -387,6 +392,11 @@ async function openExperts(
   };
 }
 
+/** The same format for all parts of some shapes. */
+function inOne(format: FormatName, shapes: RecordShapes): Record<string, FormatName> {
+  return Object.fromEntries(Object.keys(shapes).map((name) => [name, format]));
+}
+
 const EXPERT_TOLERANCE = { absolute: 1e-4, relative: 1e-4 };
 
 describe.each([
@@ -401,10 +411,17 @@ describe.each([
     [{ gate: 'q4_0', up: 'q4_0', down: 'q8_0' }, 7],
     [{ gate: 'q4_0', up: 'q4_0', down: 'f32' }, 33],
     [{ gate: 'bf16', up: 'bf16', down: 'q4_0' }, 33],
-  ] as const)('%o, %i tokens', async (formats, tokens) => {
+    ['f32', 33, 'clamped-swiglu'],
+    ['q4_0', 7, 'clamped-swiglu'],
+  ] as const)('%o, %i tokens', async (formats, tokens, activation: GluActivation = 'silu') => {
     const [experts, topK, hidden, width] = [9, 3, 64, 32];
     const both = [width, hidden] as const;
-    const open = await openExperts(gpu, experts, formats, { gate: both, up: both, down: [hidden, width] });
+    const biased = activation === 'clamped-swiglu';
+    const matrices = { gate: both, up: both, down: [hidden, width] } as const;
+    const biases = { gateBias: [1, width], upBias: [1, width], downBias: [1, hidden] } as const;
+    const named = typeof formats === 'string' ? inOne(formats, matrices) : formats;
+    const all = { ...named, ...inOne('f32', biases) };
+    const open = await openExperts(gpu, experts, all, biased ? { ...matrices, ...biases } : matrices);
     try {
       await expectOp(gpu, {
         make: expertsNode,
@@ -418,7 +435,8 @@ describe.each([
           topK,
           hidden,
           width,
-          activation: 'silu' as const,
+          activation,
+          biased,
         }),
         values: { ids: chosen(experts, topK) },
         experts: open,

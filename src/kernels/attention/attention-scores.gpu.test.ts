@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import type { AttentionOptions } from './attention.reference.ts';
 import { attentionRecordsWords, attentionScores } from './attention-scores.ts';
-import { ATTENTION_CASES, attentionCase, attentionTolerance, CONTROL, LONG } from './attention.testing.ts';
+import {
+  ATTENTION_CASES,
+  attentionCase,
+  attentionOptions,
+  attentionTolerance,
+  CONTROL,
+  LONG,
+  SINK_CASES,
+} from './attention.testing.ts';
 import { attentionValues } from './attention-values.ts';
 import { expectClose, numbers, runKernel, runnable, testGpu } from '../testing.ts';
 
@@ -15,23 +23,24 @@ async function run(
   options: AttentionOptions,
   given = attentionCase(options, variant.scalar),
 ) {
-  const { q, k_cache, v_cache } = given.buffers;
+  const { q, k_cache, v_cache, sinks } = given.buffers;
   const params = given.params;
   const { records } = await runKernel(gpu, attentionScores, variant, {
     buffers: { q, k_cache, records: { type: 'f32', count: attentionRecordsWords(options) } },
     params,
     size: options,
   });
-  const { o } = await runKernel(gpu, attentionValues, variant, {
-    buffers: { records, v_cache, o: { type: variant.scalar, count: given.want.length } },
+  const valuesVariant = { ...variant, sinks: options.sinks !== undefined };
+  const { o } = await runKernel(gpu, attentionValues, valuesVariant, {
+    buffers: { records, v_cache, sinks, o: { type: variant.scalar, count: given.want.length } },
     params,
     size: options,
   });
   return numbers(o);
 }
 
-async function check(variant: ScoresVariant, changes: Partial<AttentionOptions>) {
-  const options = { ...CONTROL, ...changes };
+async function check(variant: ScoresVariant, changes: Partial<AttentionOptions>, sinks = false) {
+  const options = attentionOptions({ sinks }, changes);
   const given = attentionCase(options, variant.scalar);
   expectClose(await run(variant, options, given), given.want, attentionTolerance(variant.scalar));
 }
@@ -51,6 +60,13 @@ describe.each(variants.map((variant) => [attentionScores.key(variant), variant] 
       '%s',
       (_name, changes) => check(variant, changes),
     );
+  },
+);
+
+test.each(SINK_CASES.map((changes) => [JSON.stringify(changes), changes] as const))(
+  'sinks: %s',
+  async (_name, changes) => {
+    for (const variant of variants) await check(variant, changes, true);
   },
 );
 

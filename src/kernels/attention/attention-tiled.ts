@@ -1,5 +1,6 @@
 import source from '../../../shaders/attention/attention-tiled.wgsl?raw';
 import { invariant } from '../../errors.ts';
+import { render } from '../../gpu/program.ts';
 import { ATTENTION_ROWS_PARAMS, attentionRowsPart, type UnfusedAttentionSize } from './attention-scores.ts';
 import { constants, featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
@@ -8,6 +9,7 @@ import { cross, defineKernel } from '../kernel.ts';
 export type TiledAttentionSize = Omit<UnfusedAttentionSize, 'past'>;
 
 const ROWS = 32; // as in the shader
+const BINDINGS = { q: 'read', k_cache: 'read', v_cache: 'read', o: 'write' } as const;
 
 /** Number of workgroups for all rows, in a variant with `dims` dimensions. */
 export function attentionTiledGroups(
@@ -30,23 +32,24 @@ export function attentionTiledWork(
  * token by token) against 32 keys at a time in workgroup memory. `dims` is the number of dimensions that a workgroup sums in
  * registers: larger heads are divided among workgroups.
  *
- * q [tokens, heads, head_dim], k_cache and v_cache [context, kv_heads, head_dim] -> o [tokens, heads, head_dim]
+ * q [tokens, heads, head_dim], k_cache and v_cache [context, kv_heads, head_dim], optional sinks [heads] f32 -> o [tokens, heads, head_dim]
  */
 export const attentionTiled = defineKernel({
   name: 'attention-tiled',
-  bindings: { q: 'read', k_cache: 'read', v_cache: 'read', o: 'write' },
+  bindings: { ...BINDINGS, sinks: 'read' },
+  bindingsOf: ({ sinks }) => (sinks ? { ...BINDINGS, sinks: 'read' } : BINDINGS),
   params: ATTENTION_ROWS_PARAMS,
-  variants: cross({ scalar: SCALARS, dims: [128, 256] }),
-  parts: ({ scalar, dims }) => [
+  variants: cross({ scalar: SCALARS, dims: [128, 256], sinks: [false, true] }),
+  parts: ({ scalar, dims, sinks }) => [
     scalarPrelude(scalar),
     constants({ CHUNKS: dims / 32 }),
     gridPart,
     attentionRowsPart,
-    { name: 'attention/attention-tiled.wgsl', text: source },
+    render({ name: 'attention/attention-tiled.wgsl', text: source }, { sinks }),
   ],
   overrides: () => ({}),
   features: featuresOf,
-  key: ({ scalar, dims }) => `attention-tiled/${scalar}/d${dims}`,
+  key: ({ scalar, dims, sinks }) => `attention-tiled/${scalar}/d${dims}${sinks ? '/sinks' : ''}`,
   grid: (size: TiledAttentionSize, { dims }) => {
     const { headDim } = size;
     invariant(headDim % 4 === 0, () => `head dimension ${headDim}: not a multiple of 4`);

@@ -1,7 +1,10 @@
 import source from '../../../shaders/attention/attention-values.wgsl?raw';
+import { render } from '../../gpu/program.ts';
 import { ATTENTION_ROWS_PARAMS, attentionRowsPart, type UnfusedAttentionSize } from './attention-scores.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
+
+const BINDINGS = { records: 'read', v_cache: 'read', o: 'write' } as const;
 
 /** Number of workgroups for all rows. */
 export function attentionValuesGroups(
@@ -20,21 +23,22 @@ export function attentionValuesWork({ tokens, past }: UnfusedAttentionSize, wg: 
 /**
  * Weights the values by the records of `attentionScores`. One lane per four rows and eight dimensions.
  *
- * records, v_cache [context, kv_heads, head_dim] -> o [tokens, heads, head_dim]
+ * records, v_cache [context, kv_heads, head_dim], optional sinks [heads] f32 -> o [tokens, heads, head_dim]
  */
 export const attentionValues = defineKernel({
   name: 'attention-values',
-  bindings: { records: 'read', v_cache: 'read', o: 'write' },
+  bindings: { ...BINDINGS, sinks: 'read' },
+  bindingsOf: ({ sinks }) => (sinks ? { ...BINDINGS, sinks: 'read' } : BINDINGS),
   params: ATTENTION_ROWS_PARAMS,
-  variants: cross({ scalar: SCALARS, wg: [8, 64] }),
-  parts: ({ scalar }) => [
+  variants: cross({ scalar: SCALARS, wg: [8, 64], sinks: [false, true] }),
+  parts: ({ scalar, sinks }) => [
     scalarPrelude(scalar),
     gridPart,
     attentionRowsPart,
-    { name: 'attention/attention-values.wgsl', text: source },
+    render({ name: 'attention/attention-values.wgsl', text: source }, { sinks }),
   ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,
-  key: ({ scalar, wg }) => `attention-values/${scalar}/wg${wg}`,
+  key: ({ scalar, wg, sinks }) => `attention-values/${scalar}/wg${wg}${sinks ? '/sinks' : ''}`,
   grid: (size: UnfusedAttentionSize, { wg }) => foldGrid(size.groups ?? attentionValuesGroups(size, wg)),
 });

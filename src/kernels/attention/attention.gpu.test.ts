@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { attentionCombine } from './attention-combine.ts';
 import { attentionReference, type AttentionOptions } from './attention.reference.ts';
-import { ATTENTION_CASES, attentionCase, attentionTolerance, CONTROL, LONG } from './attention.testing.ts';
+import {
+  ATTENTION_CASES,
+  attentionCase,
+  attentionOptions,
+  attentionTolerance,
+  CONTROL,
+  LONG,
+  SINK_CASES,
+} from './attention.testing.ts';
 import { attention, attentionForm, attentionSplits, partialsWords } from './attention.ts';
 import { expectClose, numbers, runKernel, runnable, testGpu } from '../testing.ts';
 
@@ -39,7 +47,7 @@ async function run(
 
 async function check(variant: AttentionVariant, changes: Partial<AttentionOptions> & { splits?: number }) {
   const { splits = variant.split ? 3 : 1, ...rest } = changes;
-  const options = { ...CONTROL, ...rest };
+  const options = attentionOptions(variant, rest);
   const given = attentionCase(options, variant.scalar);
   expectClose(await run(variant, options, splits, given), given.want, attentionTolerance(variant.scalar));
 }
@@ -47,9 +55,9 @@ async function check(variant: AttentionVariant, changes: Partial<AttentionOption
 describe.each(variants.map((variant) => [attention.key(variant), variant] as const))(
   '%s',
   (_key, variant) => {
-    test.each(ATTENTION_CASES.map((changes) => [JSON.stringify(changes), changes] as const))(
-      '%s',
-      (_name, changes) => check(variant, changes),
+    const cases = variant.sinks ? SINK_CASES : ATTENTION_CASES;
+    test.each(cases.map((changes) => [JSON.stringify(changes), changes] as const))('%s', (_name, changes) =>
+      check(variant, changes),
     );
   },
 );
@@ -82,10 +90,12 @@ test.each([
   ],
 ] as const)('%o has the form %o', (heads, form) => {
   expect(attentionForm(heads)).toEqual(form);
-  expect(attention.variants).toContainEqual({ scalar: 'f32', split: true, ...form });
+  expect(attention.variants).toContainEqual({ scalar: 'f32', split: true, sinks: false, ...form });
 });
 
-const split = variants.filter(({ split: is, rows, dims }) => is && rows !== 8 && dims === 256);
+const split = variants.filter(
+  ({ split: is, rows, dims, sinks }) => is && rows !== 8 && dims === 256 && !sinks,
+);
 test.each([1, 2, 7, 64])('%i splits of 71 keys', async (splits) => {
   for (const variant of split) await check(variant, { splits });
 });
@@ -100,7 +110,7 @@ test('64 heads over 8 key heads of 128, past 4097', async () => {
 });
 
 test('two runs give the same bits', async () => {
-  for (const variant of variants.filter(({ rows }) => rows === 4)) {
+  for (const variant of variants.filter(({ rows, sinks }) => rows === 4 && !sinks)) {
     const splits = variant.split ? 5 : 1;
     expect(await run(variant, CONTROL, splits)).toEqual(await run(variant, CONTROL, splits));
   }
@@ -135,4 +145,6 @@ test('the reference gives a hand-computed mean', () => {
   const v = new Float32Array([4, 8]);
   expectClose(attentionReference(q, k, v, options), [7]);
   expectClose(attentionReference(q, k, v, { ...options, window: 1 }), [8]);
+  const sinks = new Float32Array([Math.log(4)]); // half of the weight, without a value
+  expectClose(attentionReference(q, k, v, { ...options, sinks }), [3.5]);
 });

@@ -7,11 +7,14 @@ export interface AttentionOptions {
   readonly headDim: number;
   readonly scale: number;
   readonly window: number; // sliding window in keys, including the token itself; 0: all keys
+  readonly sinks?: Float32Array | undefined; // [heads]: scores of a key without a value
 }
 
 /**
  * o[t, h, :] = sum_j softmax_j(scale * q[t, h, :] . k[j, g, :]) v[j, g, :], j in (past + t - window, past + t],
  * g = h / (heads / kvHeads)
+ *
+ * A sink s_h takes a share of the softmax, exp(s_h) of its sum, and adds no value (gpt-oss, OpenAI 2025).
  *
  * q [tokens, heads, headDim], kCache and vCache [context, kvHeads, headDim] -> o [tokens, heads, headDim]
  *
@@ -22,7 +25,7 @@ export function attentionReference(
   q: Float32Array,
   kCache: Float32Array,
   vCache: Float32Array,
-  { tokens, past, heads, kvHeads, headDim, scale, window }: AttentionOptions,
+  { tokens, past, heads, kvHeads, headDim, scale, window, sinks }: AttentionOptions,
 ): Float32Array<ArrayBuffer> {
   const o = new Float32Array(tokens * heads * headDim);
   const weights = new Float64Array(past + tokens);
@@ -33,7 +36,7 @@ export function attentionReference(
     for (let h = 0; h < heads; h += 1) {
       const row = (t * heads + h) * headDim;
       const head = Math.floor((h * kvHeads) / heads) * headDim;
-      let top = -Infinity;
+      let top = sinks?.[h] ?? -Infinity;
       for (let j = oldest; j < seen; j += 1) {
         const key = j * kvHeads * headDim + head;
         let score = 0;
@@ -42,7 +45,7 @@ export function attentionReference(
         top = Math.max(top, weights[j]!);
       }
       sum.fill(0);
-      let total = 0;
+      let total = sinks ? Math.exp(sinks[h]! - top) : 0;
       for (let j = oldest; j < seen; j += 1) {
         const value = j * kvHeads * headDim + head;
         const weight = Math.exp(weights[j]! - top);

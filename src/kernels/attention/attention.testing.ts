@@ -37,6 +37,32 @@ export const ATTENTION_CASES: readonly Partial<AttentionOptions>[] = [
   { scale: 3 },
 ];
 
+/** With scores of sinks below, among and far above those of the keys. */
+export const SINK_CASES: readonly Partial<AttentionOptions>[] = [
+  { tokens: 1, past: 0 },
+  {},
+  { heads: 3, kvHeads: 1 },
+  { heads: 10, kvHeads: 2, tokens: 5 },
+  { heads: 9, kvHeads: 1, window: 7 },
+  { tokens: 33, past: 90, heads: 6, kvHeads: 2 },
+];
+
+/** The control case with some changes, and with sinks if a variant has them. */
+export function attentionOptions(
+  { sinks }: { readonly sinks: boolean },
+  changes: Partial<AttentionOptions>,
+): AttentionOptions {
+  const options = { ...CONTROL, ...changes };
+  return sinks ? { ...options, sinks: testSinks(options.heads) } : options;
+}
+
+/** The scores of sinks for some heads: the first is far above all others, the second far below. */
+function testSinks(heads: number): Float32Array<ArrayBuffer> {
+  const sinks = randomNormal(heads, 5, 3);
+  sinks.set([60, -200].slice(0, heads));
+  return sinks;
+}
+
 /** The largest shape under test. */
 export const LONG: AttentionOptions = {
   tokens: 1,
@@ -58,7 +84,12 @@ export function attentionCase(options: AttentionOptions, scalar: Scalar) {
   k.fill(6e4, (past + tokens) * row);
   v.fill(6e4, (past + tokens) * row);
   return {
-    buffers: { q: scalars(q, scalar), k_cache: scalars(k, scalar), v_cache: scalars(v, scalar) },
+    buffers: {
+      q: scalars(q, scalar),
+      k_cache: scalars(k, scalar),
+      v_cache: scalars(v, scalar),
+      sinks: options.sinks ? Float32Array.from(options.sinks) : new Float32Array(heads),
+    },
     want: attentionReference(rounded(q, scalar), rounded(k, scalar), rounded(v, scalar), options),
     params: {
       tokens,

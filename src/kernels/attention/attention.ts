@@ -27,6 +27,7 @@ export const ATTENTION_PARAMS = {
 } as const;
 
 const INPUTS = { q: 'read', k_cache: 'read', v_cache: 'read' } as const;
+const SINKS = { sinks: 'read' } as const; // f32 [heads]: scores of a key without a value
 
 const WG = 64;
 
@@ -45,20 +46,24 @@ const SHAPES = [
 /**
  * Causal grouped-query attention over the cache for few query tokens. `split: false` writes `o` in one dispatch and
  * requires splits = 1; `split: true` divides each token's keys into `splits` spans (Flash-Decoding, Dao et al. 2023) and writes
- * `partials` for `attentionCombine`. `rows` query heads of one key head share its reads; headDim <= `dims`.
+ * `partials` for `attentionCombine`. With `sinks`, the first span includes them. `rows` query heads of one key head share its reads; headDim <= `dims`.
  *
  * q [tokens, heads, head_dim], k_cache and v_cache [context, kv_heads, head_dim] -> o [tokens, heads, head_dim], or
  * partials [tokens, heads, splits, head_dim / 4 + 1] vec4 f32
  */
 export const attention = defineKernel({
   name: 'attention',
-  bindings: { ...INPUTS, o: 'write', partials: 'write' },
-  bindingsOf: ({ split }) => (split ? { ...INPUTS, partials: 'write' } : { ...INPUTS, o: 'write' }),
+  bindings: { ...INPUTS, o: 'write', partials: 'write', ...SINKS },
+  bindingsOf: ({ split, sinks }) => ({
+    ...INPUTS,
+    ...(split ? ({ partials: 'write' } as const) : ({ o: 'write' } as const)),
+    ...(sinks ? SINKS : {}),
+  }),
   params: { ...ATTENTION_PARAMS, splits: 'u32' },
-  variants: cross({ scalar: SCALARS, split: [false, true] }).flatMap((form) =>
+  variants: cross({ scalar: SCALARS, split: [false, true], sinks: [false, true] }).flatMap((form) =>
     SHAPES.map((shape) => ({ ...form, ...shape })),
   ),
-  parts: ({ scalar, split, rows, dims }) => [
+  parts: ({ scalar, split, sinks, rows, dims }) => [
     scalarPrelude(scalar),
     constants({
       WG,
@@ -70,12 +75,12 @@ export const attention = defineKernel({
     rows === 1
       ? { name: 'lib/heads-1.wgsl', text: headsAlone }
       : { name: 'lib/heads-4.wgsl', text: headsTogether },
-    render({ name: 'attention/attention.wgsl', text: source }, { split }),
+    render({ name: 'attention/attention.wgsl', text: source }, { split, sinks }),
   ],
   overrides: () => ({}),
   features: featuresOf,
-  key: ({ scalar, split, rows, dims }) =>
-    `attention/${scalar}/${split ? 'split' : 'whole'}/r${rows}/d${dims}`,
+  key: ({ scalar, split, sinks, rows, dims }) =>
+    `attention/${scalar}/${split ? 'split' : 'whole'}/r${rows}/d${dims}${sinks ? '/sinks' : ''}`,
   grid: ({ tokens, heads, kvHeads, headDim, splits }: AttentionSize, { split, rows, dims }) => {
     invariant(headDim % 4 === 0 && headDim <= dims, () => `head dimension ${headDim}, at most ${dims}`);
     invariant(split || splits === 1, () => `${splits} splits where o is written directly`);

@@ -19,6 +19,13 @@ export function activate(act: number, x: number): number {
   }
 }
 
+/** activate(act, gate) * up; act 5: clamped SwiGLU, with limit 7 and factor 1.702 (gpt-oss, OpenAI 2025). */
+export function gated(act: number, gate: number, up: number): number {
+  if (act !== 5) return activate(act, gate) * up;
+  const near = Math.min(gate, 7);
+  return (Math.min(Math.max(up, -7), 7) + 1) * near * sigmoid(1.702 * near);
+}
+
 /** 1 / (1 + e^-x) */
 export function sigmoid(x: number): number {
   return 1 / (1 + Math.exp(-x));

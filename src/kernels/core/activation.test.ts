@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { activate, erfc } from './activation.reference.ts';
+import { activate, erfc, gated } from './activation.reference.ts';
 import { activationCode, type Activation } from './activation.ts';
 
 test('erfc equals tabulated values for both of its series', () => {
@@ -14,6 +14,14 @@ test('erfc equals tabulated values for both of its series', () => {
   ] as const;
   for (const [x, want] of table) expect(Math.abs(erfc(x) / want - 1), `erfc(${x})`).toBeLessThan(1e-6);
   expect(Math.abs(erfc(2 - 1e-12) - erfc(2))).toBeLessThan(1e-13);
+});
+
+test('clamped SwiGLU has known values', () => {
+  const at = (gate: number, up: number) => gated(activationCode('clamped-swiglu'), gate, up);
+  expect(at(1, 0)).toBeCloseTo(1 / (1 + Math.exp(-1.702)), 12);
+  expect(at(9, 20)).toBeCloseTo((8 * 7) / (1 + Math.exp(-11.914)), 12);
+  expect(at(-2, -9)).toBeCloseTo((-6 * -2) / (1 + Math.exp(3.404)), 12);
+  expect(gated(activationCode('relu'), 2, 3)).toBe(6);
 });
 
 test('activations have known values', () => {

@@ -7,10 +7,19 @@ export const ACTIVATIONS = ['silu', 'gelu-tanh', 'gelu', 'relu', 'relu2'] as con
 /** The name of an activation. */
 export type Activation = (typeof ACTIVATIONS)[number];
 
+/**
+ * Ways to combine gate and up in the order of their codes: act(gate) * up, or the clamped SwiGLU of gpt-oss,
+ * (clamp(up, -7, 7) + 1) * g * sigmoid(1.702 g), g = min(gate, 7).
+ */
+export const GLU_ACTIVATIONS = [...ACTIVATIONS, 'clamped-swiglu'] as const;
+
+/** The name of a way to combine gate and up. */
+export type GluActivation = (typeof GLU_ACTIVATIONS)[number];
+
 /** The code of an activation in kernels and references. */
-export function activationCode(activation: Activation): number {
-  return ACTIVATIONS.indexOf(activation);
+export function activationCode(activation: GluActivation): number {
+  return GLU_ACTIVATIONS.indexOf(activation);
 }
 
-/** WGSL `activate(kind, x)`, `sigmoid(x)`. */
+/** WGSL `activate(kind, x)`, `gated(kind, gate, up)`, `sigmoid(x)`. */
 export const activationPart: Part = { name: 'lib/activation.wgsl', text: source };

@@ -1,6 +1,7 @@
 import laneSource from '../../../shaders/experts/expert-down-lane.wgsl?raw';
 import pairsSource from '../../../shaders/experts/expert-down-pairs.wgsl?raw';
 import source from '../../../shaders/experts/expert-down.wgsl?raw';
+import { render } from '../../gpu/program.ts';
 import { featuresOf, foldGrid, SCALARS } from '../common.ts';
 import { withPools } from './expert-pool.ts';
 import { gluKey, gluParts, gluVariants, LANE_OUTS } from './glu-forms.ts';
@@ -47,13 +48,17 @@ export const expertDown = defineKernel({
     slot_vec4: 'u32',
     down: 'u32',
     down_scales: 'u32',
+    down_bias: 'u32',
   },
   variants: gluVariants(SCALARS, [1]),
   parts: (variant) => [
     ...gluParts(variant, OWN),
-    variant.form === 'lane'
-      ? { name: 'experts/expert-down-lane.wgsl', text: laneSource }
-      : { name: 'experts/expert-down.wgsl', text: source },
+    render(
+      variant.form === 'lane'
+        ? { name: 'experts/expert-down-lane.wgsl', text: laneSource }
+        : { name: 'experts/expert-down.wgsl', text: source },
+      { biased: variant.biased },
+    ),
   ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,
@@ -83,11 +88,12 @@ export const expertDownPairs = defineKernel({
     slot_vec4: 'u32',
     down: 'u32',
     down_scales: 'u32',
+    down_bias: 'u32',
   },
   variants: gluVariants(['f32'], [4]),
   parts: (variant) => [
     ...gluParts(variant, PAIRS_OWN),
-    { name: 'experts/expert-down-pairs.wgsl', text: pairsSource },
+    render({ name: 'experts/expert-down-pairs.wgsl', text: pairsSource }, { biased: variant.biased }),
   ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,

@@ -1,5 +1,6 @@
 import laneSource from '../../../shaders/experts/expert-gate-up-lane.wgsl?raw';
 import source from '../../../shaders/experts/expert-gate-up.wgsl?raw';
+import { render } from '../../gpu/program.ts';
 import { activationPart } from '../core/activation.ts';
 import { featuresOf, foldGrid, SCALARS } from '../common.ts';
 import { withPools } from './expert-pool.ts';
@@ -18,7 +19,7 @@ const OWN = { x: 'read', ids: 'read', table: 'read', h: 'write' } as const;
 const ROWS = 4; // of both matrices, per workgroup
 
 /**
- * The first half of the chosen experts for few tokens: h[pair, :] = act(gate x) * (up x).
+ * The first half of the chosen experts for few tokens: h[pair, :] = act(gate x) * (up x), with or without biases.
  *
  * x [tokens, hidden], ids [tokens, top_k] u32 -> h [tokens * top_k, width] f32; 0 for absent experts
  *
@@ -41,14 +42,19 @@ export const expertGateUp = defineKernel({
     up: 'u32',
     gate_scales: 'u32',
     up_scales: 'u32',
+    gate_bias: 'u32',
+    up_bias: 'u32',
   },
   variants: gluVariants(SCALARS, [1, 4]),
   parts: (variant) => [
     ...gluParts(variant, OWN),
     activationPart,
-    variant.form === 'lane'
-      ? { name: 'experts/expert-gate-up-lane.wgsl', text: laneSource }
-      : { name: 'experts/expert-gate-up.wgsl', text: source },
+    render(
+      variant.form === 'lane'
+        ? { name: 'experts/expert-gate-up-lane.wgsl', text: laneSource }
+        : { name: 'experts/expert-gate-up.wgsl', text: source },
+      { biased: variant.biased },
+    ),
   ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,

@@ -51,7 +51,7 @@ const sums = (terms: number, size = 1) => ({ absolute: 2e-7 * Math.sqrt(terms) *
 async function runGateUp(variant: GluVariant, { shape, experts, slots, step, act = SILU }: Given) {
   const { hidden, width, topK } = shape;
   const pairs = step.ids.length;
-  const { gate, up, gate_scales, up_scales, slot_vec4 } = experts.offsets;
+  const { gate, up, gate_scales, up_scales, gate_bias, up_bias, slot_vec4 } = experts.offsets;
   const { h } = await runKernel(gpu, expertGateUp, variant, {
     buffers: {
       x: scalars(step.x, variant.scalar),
@@ -73,6 +73,8 @@ async function runGateUp(variant: GluVariant, { shape, experts, slots, step, act
       up,
       gate_scales,
       up_scales,
+      gate_bias,
+      up_bias,
     },
     size: { pairs, hidden, width },
   });
@@ -86,7 +88,7 @@ async function runDown(
 ) {
   const { hidden, width, topK } = shape;
   const tokens = step.ids.length / topK;
-  const { down, down_scales, slot_vec4 } = experts.offsets;
+  const { down, down_scales, down_bias, slot_vec4 } = experts.offsets;
   const { y } = await runKernel(gpu, expertDown, variant, {
     buffers: {
       h,
@@ -106,6 +108,7 @@ async function runDown(
       slot_vec4,
       down,
       down_scales,
+      down_bias,
     },
     size: { tokens, hidden, width },
   });
@@ -119,7 +122,7 @@ async function runPairs(
 ) {
   const { hidden, width } = shape;
   const pairs = step.ids.length;
-  const { down, down_scales, slot_vec4 } = experts.offsets;
+  const { down, down_scales, down_bias, slot_vec4 } = experts.offsets;
   const { table_base } = slots;
   const { out } = await runKernel(gpu, expertDownPairs, variant, {
     buffers: {
@@ -129,7 +132,17 @@ async function runPairs(
       out: { type: 'f32', count: pairs * hidden },
       ...slots.pools,
     },
-    params: { pairs, experts: shape.experts, hidden, width, table_base, slot_vec4, down, down_scales },
+    params: {
+      pairs,
+      experts: shape.experts,
+      hidden,
+      width,
+      table_base,
+      slot_vec4,
+      down,
+      down_scales,
+      down_bias,
+    },
     size: { pairs, hidden, width },
   });
   return numbers(out);
@@ -171,7 +184,8 @@ describe.each(keyed(expertGateUp, quickly(runnable(gpu, expertGateUp))))('%s', (
       const h = await runGateUp(variant, { shape, experts, slots, step });
       const exact = { ...step, x: rounded(step.x, variant.scalar) };
       const options = { tokens, ...shape, act: SILU };
-      const want = expertGateUpReference(exact.x, step.ids, experts.expert, options);
+      const lookup = variant.biased ? experts.biased : experts.expert;
+      const want = expertGateUpReference(exact.x, step.ids, lookup, options);
       expectClose(h, want, {
         ...sums(shape.hidden, 4),
         label: `hidden ${shape.hidden}, width ${shape.width}`,
@@ -192,7 +206,8 @@ describe.each(keyed(expertDown, quickly(runnable(gpu, expertDown))))('%s', (_key
       };
       const h = randomNormal(tokens * shape.topK * shape.width, 9);
       const y = await runDown(variant, h, given);
-      const out = expertDownReference(h, given.step.ids, experts.expert, { tokens, ...shape });
+      const lookup = variant.biased ? experts.biased : experts.expert;
+      const out = expertDownReference(h, given.step.ids, lookup, { tokens, ...shape });
       const want = expertCombineReference(out, given.step.weights, { tokens, ...shape });
       const bound = variant.scalar === 'f32' ? sums(shape.width) : tolerance('f16');
       expectClose(y, want, { ...bound, label: `hidden ${shape.hidden}, width ${shape.width}` });
@@ -208,7 +223,8 @@ describe.each(keyed(expertDownPairs, quickly(runnable(gpu, expertDownPairs))))('
       const step = testStep(tokens, shape);
       const h = randomNormal(tokens * shape.topK * shape.width, 9);
       const out = await runPairs(variant, h, { shape, experts, slots, step });
-      const want = expertDownReference(h, step.ids, experts.expert, { tokens, ...shape });
+      const lookup = variant.biased ? experts.biased : experts.expert;
+      const want = expertDownReference(h, step.ids, lookup, { tokens, ...shape });
       expectClose(out, want, { ...sums(shape.width), label: `hidden ${shape.hidden}, width ${shape.width}` });
     }
   });
@@ -303,7 +319,7 @@ describe('the chosen experts of few tokens', () => {
     expectClose(await runPairs(pairs, h, pooled), out, { ...sums(64, 16) });
   });
 
-  test.each([0, 1, 2, 3, 4])('activation %i', async (act) => {
+  test.each([0, 1, 2, 3, 4, 5])('activation %i', async (act) => {
     const slots = placeExperts(experts);
     const h = await runGateUp(gateUp, { shape, experts, slots, step, act });
     const want = expertGateUpReference(step.x, step.ids, experts.expert, { tokens: 4, ...shape, act });
@@ -325,7 +341,7 @@ describe('the chosen experts of few tokens', () => {
     const some = testExperts('q8_0', wide);
     const one = testStep(1, wide);
     const given = { shape: wide, experts: some, slots: placeExperts(some), step: one };
-    const isPlain = ({ scalar, pools }: GluVariant) => scalar === 'f32' && pools === 1;
+    const isPlain = ({ scalar, pools, biased }: GluVariant) => scalar === 'f32' && pools === 1 && !biased;
     for (const variant of runnable(gpu, withFormat(expertGateUp, 'q8_0'), isPlain)) {
       const h = await runGateUp(variant, given);
       const options = { tokens: 1, ...wide, act: SILU };
@@ -366,7 +382,7 @@ test('unpacking of quantised weights loses no bits with inputs of 1e4 to 6e4', a
   );
   // Sums are near 3e5, beyond the range of f16.
   const quantised = ['q8_0', 'q4_0'].flatMap((format) =>
-    runnable(gpu, withFormat(expertDown, format), ({ scalar }) => scalar === 'f32'),
+    runnable(gpu, withFormat(expertDown, format), ({ scalar, biased }) => scalar === 'f32' && !biased),
   );
   for (const variant of quantised) {
     const experts = testExperts(variant.format, shape);

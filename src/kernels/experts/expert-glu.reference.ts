@@ -1,10 +1,13 @@
-import { activate } from '../core/activation.reference.ts';
+import { gated } from '../core/activation.reference.ts';
 
-/** The matrices of one expert as f32: gate and up [width, hidden], down [hidden, width]. */
+/** The matrices of one expert as f32: gate and up [width, hidden], down [hidden, width]; and its biases, if any. */
 export interface ExpertMatrices {
   readonly gate: Float32Array;
   readonly up: Float32Array;
   readonly down: Float32Array;
+  readonly gateBias?: Float32Array | undefined; // [width]
+  readonly upBias?: Float32Array | undefined; // [width]
+  readonly downBias?: Float32Array | undefined; // [hidden]
 }
 
 /** Matrices by expert number; undefined if the expert is absent or does not exist: it contributes nothing. */
@@ -16,12 +19,12 @@ export interface ExpertGluOptions {
   readonly topK: number;
   readonly hidden: number;
   readonly width: number;
-  readonly act: number; // a code of ACTIVATIONS
+  readonly act: number; // a code of GLU_ACTIVATIONS
 }
 
 /**
- * y[t, :] = sum over ranks r of weights[t, r] * down_e (act(gate_e x[t, :]) * (up_e x[t, :])), e = ids[t, r]
- * (Mixtral, Jiang et al. 2024; GLU variants, Shazeer 2020)
+ * y[t, :] = sum over ranks r of weights[t, r] * down_e (act(gate_e x[t, :]) * (up_e x[t, :])), e = ids[t, r];
+ * with biases, gate_e x + bias, up_e x + bias and down_e (...) + bias (Mixtral, Jiang et al. 2024; GLU variants, Shazeer 2020)
  *
  * x [tokens, hidden], ids and weights [tokens, topK] -> y [tokens, hidden]
  */
@@ -52,18 +55,18 @@ export function expertGateUpReference(
   for (let pair = 0; pair < tokens * topK; pair += 1) {
     const matrices = expert(ids[pair]!);
     if (!matrices) continue;
-    const { gate, up } = matrices;
+    const { gate, up, gateBias, upBias } = matrices;
     const input = Math.floor(pair / topK) * hidden;
     for (let i = 0; i < width; i += 1) {
       const row = i * hidden;
-      let gated = 0;
-      let raised = 0;
+      let opened = gateBias?.[i] ?? 0;
+      let raised = upBias?.[i] ?? 0;
       for (let k = 0; k < hidden; k += 1) {
         const value = x[input + k]!;
-        gated += gate[row + k]! * value;
+        opened += gate[row + k]! * value;
         raised += up[row + k]! * value;
       }
-      h[pair * width + i] = activate(act, gated) * raised;
+      h[pair * width + i] = gated(act, opened, raised);
     }
   }
   return h;
@@ -84,11 +87,11 @@ export function expertDownReference(
   for (let pair = 0; pair < tokens * topK; pair += 1) {
     const matrices = expert(ids[pair]!);
     if (!matrices) continue;
-    const { down } = matrices;
+    const { down, downBias } = matrices;
     const input = pair * width;
     for (let o = 0; o < hidden; o += 1) {
       const row = o * width;
-      let sum = 0;
+      let sum = downBias?.[o] ?? 0;
       for (let i = 0; i < width; i += 1) sum += down[row + i]! * h[input + i]!;
       out[pair * hidden + o] = sum;
     }

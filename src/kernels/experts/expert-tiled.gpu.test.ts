@@ -57,7 +57,7 @@ function sort({ shape, step }: Pick<Given, 'shape' | 'step'>, tileRows: number):
 async function runGateUp(variant: GluTileVariant, { shape, experts, slots, step }: Given, first_strip = 0) {
   const { hidden, width, topK } = shape;
   const { tiles, args } = sort({ shape, step }, variant.tileRows);
-  const { gate, up, gate_scales, up_scales, slot_vec4 } = experts.offsets;
+  const { gate, up, gate_scales, up_scales, gate_bias, up_bias, slot_vec4 } = experts.offsets;
   const { table_base } = slots;
   const { h } = await runKernel(gpu, expertGateUpTiled, variant, {
     buffers: {
@@ -78,6 +78,8 @@ async function runGateUp(variant: GluTileVariant, { shape, experts, slots, step 
       up,
       gate_scales,
       up_scales,
+      gate_bias,
+      up_bias,
       first_strip,
     },
     size: { tiles: args[0]!, hidden, width },
@@ -93,7 +95,7 @@ async function runDown(
 ) {
   const { hidden, width } = shape;
   const { tiles, args } = sort({ shape, step }, variant.tileRows);
-  const { down, down_scales, slot_vec4 } = experts.offsets;
+  const { down, down_scales, down_bias, slot_vec4 } = experts.offsets;
   const { table_base } = slots;
   const { out } = await runKernel(gpu, expertDownTiled, variant, {
     buffers: {
@@ -103,7 +105,7 @@ async function runDown(
       out: { type: 'f32', count: step.ids.length * hidden },
       ...slots.pools,
     },
-    params: { hidden, width, table_base, slot_vec4, down, down_scales, first_strip },
+    params: { hidden, width, table_base, slot_vec4, down, down_scales, down_bias, first_strip },
     size: { tiles: args[0]!, hidden, width },
   });
   return numbers(out);
@@ -146,7 +148,7 @@ describe.each(keyed(expertGateUpTiled, quickly(runnable(gpu, expertGateUpTiled, 
         const want = expertGateUpReference(
           rounded(step.x, variant.scalar),
           step.ids,
-          experts.expert,
+          variant.biased ? experts.biased : experts.expert,
           options,
         );
         const { sorted } = sort({ shape, step }, variant.tileRows);
@@ -173,7 +175,8 @@ describe.each(keyed(expertDownTiled, quickly(runnable(gpu, expertDownTiled, isWa
           slots,
           step,
         });
-        const want = expertDownReference(h, step.ids, experts.expert, { tokens, ...shape });
+        const lookup = variant.biased ? experts.biased : experts.expert;
+        const want = expertDownReference(h, step.ids, lookup, { tokens, ...shape });
         const label = `${tokens} tokens, hidden ${shape.hidden}, width ${shape.width}`;
         expectClose(bySort(out, sorted, shape.hidden, 'from'), want, { ...sums(shape.width), label });
       }
@@ -312,6 +315,7 @@ describe.each(FORMS)('many tokens: %s', (form) => {
     const step = testStep(4, shape);
     const given = { shape, experts, step, slots: placeExperts(experts) };
     const { gate, up, gate_scales, up_scales, down: downAt, down_scales, slot_vec4 } = experts.offsets;
+    const { gate_bias, up_bias, down_bias } = experts.offsets;
     const { table, table_base, pools } = given.slots;
     const few = <V extends { form: string; format: string; scalar: string }>(kernel: {
       variants: readonly V[];
@@ -319,7 +323,7 @@ describe.each(FORMS)('many tokens: %s', (form) => {
     const common = { tokens: 4, top_k: 3, experts: 6, hidden: 64, width: 64, table_base, slot_vec4 };
     const { h } = await runKernel(gpu, expertGateUp, few(expertGateUp), {
       buffers: { x: step.x, ids: step.ids, table, h: { type: 'f32', count: 12 * 64 }, ...pools },
-      params: { ...common, act: SILU, gate, up, gate_scales, up_scales },
+      params: { ...common, act: SILU, gate, up, gate_scales, up_scales, gate_bias, up_bias },
       size: { pairs: 12, hidden: 64, width: 64 },
     });
     const { y } = await runKernel(gpu, expertDown, few(expertDown), {
@@ -331,7 +335,7 @@ describe.each(FORMS)('many tokens: %s', (form) => {
         y: { type: 'f32', count: 4 * 64 },
         ...pools,
       },
-      params: { ...common, down: downAt, down_scales },
+      params: { ...common, down: downAt, down_scales, down_bias },
       size: { tokens: 4, hidden: 64, width: 64 },
     });
     const rows = await runGateUp(gateUp, given);

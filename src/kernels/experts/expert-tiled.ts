@@ -1,5 +1,6 @@
 import downSource from '../../../shaders/experts/expert-down-tiled.wgsl?raw';
 import gateUpSource from '../../../shaders/experts/expert-gate-up-tiled.wgsl?raw';
+import { render } from '../../gpu/program.ts';
 import { activationPart } from '../core/activation.ts';
 import { featuresOf, SCALARS } from '../common.ts';
 import { withPools } from './expert-pool.ts';
@@ -39,13 +40,15 @@ export const expertGateUpTiled = defineKernel({
     up: 'u32',
     gate_scales: 'u32',
     up_scales: 'u32',
+    gate_bias: 'u32',
+    up_bias: 'u32',
     first_strip: 'u32', // of the grid's y: long dispatches are divided
   },
   variants: gluTileVariants(SCALARS),
   parts: (variant) => [
     ...gluTileParts(variant, GATE_UP),
     activationPart,
-    { name: 'experts/expert-gate-up-tiled.wgsl', text: gateUpSource },
+    render({ name: 'experts/expert-gate-up-tiled.wgsl', text: gateUpSource }, { biased: variant.biased }),
   ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,
@@ -74,12 +77,13 @@ export const expertDownTiled = defineKernel({
     slot_vec4: 'u32',
     down: 'u32',
     down_scales: 'u32',
+    down_bias: 'u32',
     first_strip: 'u32',
   },
   variants: gluTileVariants(['f32']),
   parts: (variant) => [
     ...gluTileParts(variant, DOWN),
-    { name: 'experts/expert-down-tiled.wgsl', text: downSource },
+    render({ name: 'experts/expert-down-tiled.wgsl', text: downSource }, { biased: variant.biased }),
   ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,

@@ -29,7 +29,8 @@ export function shapesIn<S extends readonly [tokens: number, shape: ExpertShape,
 
 /** The matrices of some experts: packed records, and their decoded values. */
 export interface TestExperts {
-  readonly expert: ExpertLookup;
+  readonly expert: ExpertLookup; // without the biases
+  readonly biased: ExpertLookup;
   readonly records: readonly Uint32Array[];
   readonly offsets: {
     readonly slot_vec4: number;
@@ -39,6 +40,9 @@ export interface TestExperts {
     readonly gate_scales: number;
     readonly up_scales: number;
     readonly down_scales: number;
+    readonly gate_bias: number;
+    readonly up_bias: number;
+    readonly down_bias: number;
   };
 }
 
@@ -51,15 +55,29 @@ export function testExperts(
   seed = 1,
 ): TestExperts {
   const matrices: ExpertMatrices[] = [];
+  const biases: Pick<ExpertMatrices, 'gateBias' | 'upBias' | 'downBias'>[] = [];
   const records: Uint32Array[] = [];
-  let offsets = { slot_vec4: 0, gate: 0, up: 0, down: 0, gate_scales: 0, up_scales: 0, down_scales: 0 };
+  let offsets = {
+    ...{ slot_vec4: 0, gate: 0, up: 0, down: 0, gate_scales: 0, up_scales: 0, down_scales: 0 },
+    ...{ gate_bias: 0, up_bias: 0, down_bias: 0 },
+  };
   for (let e = 0; e < experts; e += 1) {
     const gate = testWeights(format, width, hidden, seed + 3 * e);
     const up = testWeights(format, width, hidden, seed + 3 * e + 1);
     const down = testWeights(format, hidden, width, seed + 3 * e + 2);
     const upAt = align(gate.words.length);
     const downAt = upAt + align(up.words.length);
-    const record = new Uint32Array(downAt + align(down.words.length));
+    const [gateBias, upBias, downBias] = [width, width, hidden].map((count, i) =>
+      randomNormal(count, seed + 1000 + 3 * e + i),
+    ) as [Float32Array<ArrayBuffer>, Float32Array<ArrayBuffer>, Float32Array<ArrayBuffer>];
+    const gateBiasAt = downAt + align(down.words.length);
+    const upBiasAt = gateBiasAt + align(width);
+    const downBiasAt = upBiasAt + align(width);
+    const record = new Uint32Array(downBiasAt + align(hidden));
+    record.set(new Uint32Array(gateBias.buffer), gateBiasAt);
+    record.set(new Uint32Array(upBias.buffer), upBiasAt);
+    record.set(new Uint32Array(downBias.buffer), downBiasAt);
+    biases.push({ gateBias, upBias, downBias });
     record.set(gate.words, 0);
     record.set(up.words, upAt);
     record.set(down.words, downAt);
@@ -73,9 +91,13 @@ export function testExperts(
       gate_scales: gate.scales,
       up_scales: upAt + up.scales,
       down_scales: downAt + down.scales,
+      gate_bias: gateBiasAt / 4,
+      up_bias: upBiasAt / 4,
+      down_bias: downBiasAt / 4,
     };
   }
-  return { expert: (e) => matrices[e], records, offsets };
+  const biased: ExpertLookup = (e) => matrices[e] && { ...matrices[e], ...biases[e] };
+  return { expert: (e) => matrices[e], biased, records, offsets };
 }
 
 /** Location of experts: pools, and a table with the slots of the experts from `table_base` on. */

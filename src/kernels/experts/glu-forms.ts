@@ -12,6 +12,7 @@ import { reduce4Part } from './expert-parts.ts';
 import { poolParts, type PoolCount } from './expert-pool.ts';
 import { cross } from '../kernel.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
+import { EXACT } from '../../weights/matrix.ts';
 
 /** A variant of the kernels for the chosen experts of few tokens. */
 export type GluVariant = {
@@ -21,6 +22,7 @@ export type GluVariant = {
   readonly form: 'lane' | 'subgroup' | 'workgroup'; // reduction over a workgroup's lanes; none for `lane`
   readonly subgroups: boolean;
   readonly wg: number;
+  readonly biased: boolean; // whether records have biases
 };
 
 /** 32 lanes along a row read whole cache lines, for GPUs. Independent lanes are for software adapters: no barriers. */
@@ -35,12 +37,24 @@ export const LANE_OUTS = 8;
 
 /** All variants for some scalars and pools. A form gives the same bits for any number of pools. */
 export function gluVariants(scalars: readonly Scalar[], pools: readonly PoolCount[]): GluVariant[] {
-  const given = cross({ scalar: scalars, pools });
-  return listFormats(
-    SHAPES.map((shape) =>
-      given.filter((one) => shape.form !== 'lane' || isForSoftware(one)).map((one) => ({ ...one, ...shape })),
+  const given = cross({ scalar: scalars, pools, biased: [false] });
+  return withBiases(
+    listFormats(
+      SHAPES.map((shape) =>
+        given
+          .filter((one) => shape.form !== 'lane' || isForSoftware(one))
+          .map((one) => ({ ...one, ...shape })),
+      ),
     ),
   );
+}
+
+/** The same forms with biases, of which the reading does not depend on the format. */
+function withBiases<V extends { readonly format: FormatName; readonly biased: boolean }>(
+  variants: readonly V[],
+): V[] {
+  const exact = variants.filter(({ format }) => format === EXACT);
+  return [...variants, ...exact.map((variant) => ({ ...variant, biased: true }))];
 }
 
 /** Whether a variant exists for software adapters: these have no f16, and use one pool. */
@@ -49,8 +63,8 @@ export function isForSoftware({ scalar, pools }: { scalar: Scalar; pools: PoolCo
 }
 
 /** The pipeline key of a variant. */
-export function gluKey(name: string, { scalar, format, pools, form, wg }: GluVariant): string {
-  return `${name}/${scalar}/${format}/pools${pools}/${form}${wg}`;
+export function gluKey(name: string, { scalar, format, pools, form, wg, biased }: GluVariant): string {
+  return `${name}/${scalar}/${format}/pools${pools}/${form}${wg}${biased ? '/biased' : ''}`;
 }
 
 /** The parts common to all expert kernels, given a kernel's own bindings. */
@@ -89,6 +103,7 @@ export type GluTileVariant = {
   readonly tileRows: number; // rows per tile of sparse-dispatch
   readonly outs: number; // outputs of each of the two strips
   readonly wg: number;
+  readonly biased: boolean;
 };
 
 const TILES = [
@@ -98,18 +113,22 @@ const TILES = [
 
 /** The tiled variants: every format with each form. */
 export function gluTileVariants(scalars: readonly Scalar[]): GluTileVariant[] {
-  const given = cross({ scalar: scalars, pools: [1, 4] });
-  return listFormats(
-    TILES.map((tile) =>
-      given.filter((one) => tile.form === 'staged' || isForSoftware(one)).map((one) => ({ ...one, ...tile })),
+  const given = cross({ scalar: scalars, pools: [1, 4], biased: [false] });
+  return withBiases(
+    listFormats(
+      TILES.map((tile) =>
+        given
+          .filter((one) => tile.form === 'staged' || isForSoftware(one))
+          .map((one) => ({ ...one, ...tile })),
+      ),
     ),
   );
 }
 
 /** The pipeline key of a tiled variant. */
 export function gluTileKey(name: string, variant: GluTileVariant): string {
-  const { scalar, format, pools, form, tileRows, outs } = variant;
-  return `${name}/${scalar}/${format}/pools${pools}/${form}${tileRows}x${outs}`;
+  const { scalar, format, pools, form, tileRows, outs, biased } = variant;
+  return `${name}/${scalar}/${format}/pools${pools}/${form}${tileRows}x${outs}${biased ? '/biased' : ''}`;
 }
 
 /** The library parts that a tiled variant is linked with. */

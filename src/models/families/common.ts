@@ -151,12 +151,13 @@ export interface AttentionChoices {
   readonly outBias?: boolean;
   readonly scale?: number;
   readonly window?: number;
+  readonly sinks?: boolean;
 }
 
 /** Attention under the usual names `self_attn.{q,k,v,o}_proj`, `{q,k}_norm`. */
 export function attention(prefix: string, shell: Shell, choices: AttentionChoices = {}): AttentionSpec {
   const { norm = 'none', normNames: [q, k] = ['q_norm', 'k_norm'] } = choices;
-  const { qkvBias = false, outBias = false } = choices;
+  const { qkvBias = false, outBias = false, sinks = false } = choices;
   const { heads, kvHeads, headDim, hidden, rope } = shell;
   const at = `${prefix}self_attn.`;
   const cached = kvHeads * headDim;
@@ -176,6 +177,7 @@ export function attention(prefix: string, shell: Shell, choices: AttentionChoice
     scale: choices.scale ?? 1 / Math.sqrt(headDim),
     window: choices.window ?? 0,
     rope,
+    ...(sinks ? { sinks: `${at}sinks` } : {}),
     norm: norm === 'none' ? { kind: norm } : { kind: norm, q: `${at}${q}.weight`, k: `${at}${k}.weight` },
     qkv: { ...linear(hidden, ...weights), ...(qkvBias ? { bias: biases } : {}) },
     out: {

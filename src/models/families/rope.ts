@@ -1,5 +1,5 @@
 import type { RopeScaling } from '../../kernels/attention/rope-angles.ts';
-import type { ConfigReader } from '../config.ts';
+import { ConfigReader, type ConfigValues } from '../config.ts';
 import type { RopeSpec } from '../spec.ts';
 
 /** What a family's class does with the keys of rotary positions. */
@@ -9,6 +9,8 @@ export interface RopeRule {
   readonly partial?: boolean;
   /** Whether `dynamic` with `alpha` means theta * alpha^(headDim / (headDim - 2)), as in Hunyuan. */
   readonly ntkAlpha?: boolean;
+  /** The section of the class, for configs without one. */
+  readonly fallback?: ConfigValues;
 }
 
 /** Keys of a rope section that do not belong to a scaling. */
@@ -47,6 +49,7 @@ export function readRope(config: ConfigReader, headDim: number, rule: RopeRule =
   const given = ['rope_parameters', 'rope_scaling']
     .map((key) => config.section(key))
     .filter((section) => section.keys().length > 0);
+  if (given.length === 0 && rule.fallback) given.push(new ConfigReader(rule.fallback, 'the class'));
   const [first, other] = given.map((section) => readSection(section, config, rule));
   if (first && other && JSON.stringify(first) !== JSON.stringify(other)) {
     throw config.contradiction(

@@ -94,17 +94,19 @@ function sortPairs(ids: Uint32Array, experts: number): PairOrder {
 type RunGroup = (group: Group, record: Address, x: Address, out: Address) => void | Promise<void>;
 
 /** Runs one expert for its pairs; undefined where a format has no kernel. */
-function gluOf(run: SimdRun, { bank, topK, hidden, width, activation }: ExpertsIo): RunGroup | undefined {
+function gluOf(run: SimdRun, io: ExpertsIo): RunGroup | undefined {
+  const { bank, topK, hidden, width, activation, biased = false } = io;
   const store = run.experts;
   invariant(store, () => 'no experts');
   const memory = store.memory(bank);
   const layout = store.layout(bank);
   const [gate, up, down] = [partOf(layout, 'gate'), partOf(layout, 'up'), partOf(layout, 'down')];
+  const biasesAt = biasAddresses(layout, biased);
   const { kernels } = memory;
   const first = gate.format === up.format ? productKernel(memory, 'glu', gate.format, run) : undefined;
   const second = productKernel(memory, 'linear', down.format, run);
   if (!first || !second) return undefined;
-  const act = activationCode(activation);
+  const sizesOf = (rows: number) => [rows, hidden, width, activationCode(activation), SCRATCH] as const;
   const rowsMost = run.step.tokens; // a token takes an expert once at most
   const inputs = run.scratch(memory, 4 * rowsMost * hidden);
   const index = run.scratch(memory, 4 * rowsMost);
@@ -120,16 +122,26 @@ function gluOf(run: SimdRun, { bank, topK, hidden, width, activation }: ExpertsI
     const inward = { ...shape, count: width, multiplyAdds: 2 * rows * hidden };
     const gateAt = [record + gate.at, record + gate.scales] as const;
     const upAt = [record + up.at, record + up.scales] as const;
+    const [gateBias, upBias, downBias] = biasesAt(record);
     const across = run.split(
-      work(first, inward, first.format, from, ...gateAt, ...upAt, h, rows, hidden, width, act, SCRATCH),
+      work(first, inward, first.format, from, ...gateAt, ...upAt, gateBias, upBias, h, ...sizesOf(rows)),
     );
     const outward = { ...shape, count: hidden, multiplyAdds: rows * width };
-    const downAt = [record + down.at, record + down.scales] as const;
-    const to = out + 4 * group.first * hidden;
-    const backward = () =>
-      run.split(work(second, outward, second.format, h, ...downAt, 0, to, rows, width, hidden, 1, SCRATCH));
+    const downAt = [record + down.at, record + down.scales, downBias] as const;
+    const sums = [out + 4 * group.first * hidden, rows, width, hidden, 1, SCRATCH] as const;
+    const backward = () => run.split(work(second, outward, second.format, h, ...downAt, ...sums));
     return across ? across.then(backward) : backward();
   };
+}
+
+/** The addresses of the biases of gate, up and down in a record; 0 if there are none. */
+function biasAddresses(
+  layout: RecordLayout,
+  biased: boolean,
+): (record: Address) => readonly [gate: Address, up: Address, down: Address] {
+  if (!biased) return () => [0, 0, 0];
+  const [gate, up, down] = [partOf(layout, 'gateBias'), partOf(layout, 'upBias'), partOf(layout, 'downBias')];
+  return (record) => [record + gate.at, record + up.at, record + down.at];
 }
 
 interface PartAt {

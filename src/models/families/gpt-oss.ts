@@ -1,0 +1,91 @@
+import type { ConfigReader } from '../config.ts';
+import type { ConfigFamily } from '../family.ts';
+import type { GatedExpertSpec } from '../spec.ts';
+import {
+  attention,
+  decoder,
+  layerOf,
+  layers,
+  readExpertCounts,
+  readShell,
+  readWidth,
+  type ExpertSizes,
+} from './common.ts';
+import { readWindows } from './windows.ts';
+
+/**
+ * gpt-oss: attention sinks, windows in every second layer, biases everywhere, and experts by clamped SwiGLU
+ * (arXiv:2508.10925).
+ */
+export const gptOss: ConfigFamily = {
+  modelTypes: ['gpt_oss'],
+  parse: (config, file) => {
+    const shell = readShell(config, file, { fallback: YARN });
+    refuseOtherGlu(config);
+    const windows = readWindows(config, shell.layerCount, {
+      isOn: !config.isNull('sliding_window'),
+      slides: (layer) => layer % 2 === 0,
+      followsTypes: true,
+    });
+    const bias = config.boolean(['attention_bias']);
+    const { experts, topK } = readExpertCounts(config);
+    const sizes = { experts, width: readWidth(config, 'intermediate_size'), hidden: shell.hidden };
+    return decoder(
+      'gpt_oss',
+      config,
+      shell,
+      layers(shell, (layer, prefix) => {
+        const at = `${prefix}mlp.`;
+        const choices = { qkvBias: bias, outBias: bias, sinks: true, window: windows[layer] ?? 0 };
+        return layerOf(prefix, attention(prefix, shell, choices), {
+          kind: 'moe',
+          experts,
+          router: {
+            score: { kind: 'linear', weight: `${at}router.weight`, bias: `${at}router.bias` },
+            select: { kind: 'topK', k: topK },
+            weigh: { normalise: 'softmax' },
+          },
+          expert: clampedExperts(`${at}experts.`, sizes),
+        });
+      }),
+    );
+  },
+};
+
+/** The scaling of the class where a config has none. */
+const YARN = {
+  rope_type: 'yarn',
+  factor: 32,
+  beta_fast: 32,
+  beta_slow: 1,
+  truncate: false,
+  original_max_position_embeddings: 4096,
+};
+
+/** The class has constants: SwiGLU with limit 7, whatever the activation is called. */
+function refuseOtherGlu(config: ConfigReader): void {
+  config.choice(['hidden_act'], ['silu', 'swish']);
+  const limit = config.number(['swiglu_limit'], 7);
+  if (limit !== 7) config.unsupported(`swiglu_limit ${limit}`, 'swiglu_limit 7');
+}
+
+/** Experts stored as [inputs, outputs]; columns of gate and up alternate. */
+function clampedExperts(at: string, { experts, width, hidden }: ExpertSizes): GatedExpertSpec {
+  const gate = { start: 0, step: 2 };
+  const up = { start: 1, step: 2 };
+  const across = { tensor: `${at}gate_up_proj`, shape: [experts, hidden, 2 * width], transposed: true };
+  const acrossBias = { tensor: `${at}gate_up_proj_bias`, shape: [experts, 2 * width] };
+  return {
+    kind: 'gated',
+    width,
+    activation: 'clamped-swiglu',
+    gate: { ...across, columns: gate },
+    up: { ...across, columns: up },
+    down: { tensor: `${at}down_proj`, shape: [experts, width, hidden], transposed: true },
+    biases: {
+      gate: { ...acrossBias, columns: gate },
+      up: { ...acrossBias, columns: up },
+      down: { tensor: `${at}down_proj_bias`, shape: [experts, hidden] },
+    },
+  };
+}
