@@ -41,6 +41,7 @@ test('each op has a reference, and each reference an op', async () => {
   const read = (folder: string) => JSON.parse(readFileSync(`${folder}/config.json`, 'utf8')) as ConfigValues;
   const configs = [
     read('fixtures/models/qwen2_moe'),
+    read('fixtures/models/lfm2_moe'),
     read('demo/public/models/fable-omni-8m'),
     PEER_CONFIG as ConfigValues,
   ];

@@ -94,6 +94,7 @@ export const FIXTURE_FAMILIES = [
   'minimax_m2',
   'hunyuan_v1_moe',
   'gpt_oss',
+  'lfm2_moe',
 ] as const;
 
 /** The trained models of the demo. */

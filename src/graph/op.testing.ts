@@ -123,12 +123,16 @@ function openStates(
   const states = { gpu: new Map<string, Buffer>(), cpu: new Map<string, HostArray>() };
   for (const [index, tensor] of reads.entries()) {
     if (tensor.kind !== 'tensor' || tensor.role !== 'state') continue;
-    const values = valuesOf(tensor, tensor.fixed, index, given);
-    const buffer = gpu.createBuffer({ label: tensor.name, sizeBytes: values.byteLength, kind: 'kv-cache' });
-    held.push(buffer);
-    gpu.write(buffer, 0, values.slice());
-    states.gpu.set(tensor.name, buffer);
-    states.cpu.set(tensor.name, values);
+    const open = (name: string, values: HostArray & ArrayBufferView<ArrayBuffer>) => {
+      const buffer = gpu.createBuffer({ label: name, sizeBytes: values.byteLength, kind: 'kv-cache' });
+      held.push(buffer);
+      gpu.write(buffer, 0, values.slice());
+      states.gpu.set(name, buffer);
+      states.cpu.set(name, values);
+    };
+    open(tensor.name, valuesOf(tensor, tensor.fixed, index, given));
+    // Not exchanged: every step reads the same current value.
+    if (tensor.next) open(tensor.next.name, new Float32Array(tensor.fixed).fill(UNWRITTEN));
   }
   return states;
 }

@@ -12,6 +12,7 @@ import { expertGluReference } from '../kernels/experts/expert-glu.reference.ts';
 import { linearReference } from '../kernels/linear/linear.reference.ts';
 import { addRmsNormReference } from '../kernels/norm/add-rms-norm.reference.ts';
 import { rmsNormReference } from '../kernels/norm/rms-norm.reference.ts';
+import { shortConvReference } from '../kernels/recurrent/short-conv.reference.ts';
 import { gateReference } from '../kernels/routing/gate.reference.ts';
 import { productRouteReference } from '../kernels/routing/product-route.reference.ts';
 import { productWeigh } from '../kernels/routing/rule.ts';
@@ -29,7 +30,9 @@ import type { LinearIo } from './ops/linear.ts';
 import { rowsOf, type RmsNormIo } from './ops/norm.ts';
 import type { ProductRouteIo } from './ops/product-route.ts';
 import { CANDIDATES, isPenalised, type PenaltyIo, type RecordIo } from './ops/sample.ts';
+import type { ShortConvIo } from './ops/short-conv.ts';
 import type { SkipLightIo } from './ops/skip-light.ts';
+import { nextOf } from './tensor.ts';
 
 type Run<Io> = (context: RunContext, io: Io) => void;
 
@@ -182,6 +185,14 @@ function productRoute(context: RunContext, io: ProductRouteIo): void {
   if (sums) context.put(sums, route.scores);
 }
 
+function shortConv(context: RunContext, { gatesX, weight, recent, y, cols, taps }: ShortConvIo): void {
+  const options = { tokens: context.step.tokens, cols, taps };
+  const before = Float32Array.from(context.floats(recent));
+  const result = shortConvReference(context.floats(gatesX), context.weight(weight), before, options);
+  context.put(y, result.y);
+  context.put(nextOf(recent), result.after);
+}
+
 function skipLight(context: RunContext, { ids, weights, bound, dropIds }: SkipLightIo): void {
   const kept = skipLightReference(context.words(ids), context.floats(weights), { bound, dropIds });
   context.put(ids, kept.ids);
@@ -226,6 +237,7 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   'rms-norm': row(rmsNorm),
   'rope-kv': row(ropeKv),
   sample: row(sample),
+  'short-conv': row(shortConv),
   'skip-light': row(skipLight),
   'take-row': row(lastRow),
 };

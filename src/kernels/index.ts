@@ -31,6 +31,7 @@ import { linearTiled } from './linear/linear-tiled.ts';
 import { rmsNorm } from './norm/rms-norm.ts';
 import { ropeKv } from './attention/rope-kv.ts';
 import { skipLight } from './routing/skip-light.ts';
+import { shortConv } from './recurrent/short-conv.ts';
 import { sparseDispatch } from './experts/sparse-dispatch.ts';
 
 await loadFormats(BUILT_IN_FORMATS);
@@ -38,6 +39,7 @@ await loadFormats(BUILT_IN_FORMATS);
 /** Every kernel in every listed variant. New kernels are added here. */
 export const allPrograms: readonly Program[] = [
   ...programs(gate),
+  ...programs(shortConv),
   ...programs(sparseDispatch),
   ...programs(expertGateUp),
   ...programs(expertDown),

@@ -46,7 +46,8 @@ describe.each(Object.entries(CLASSES))('%s', (type, fields) => {
   test('a config without other keys has the defaults of the class', () => {
     const { spec } = parseConfig({ ...REQUIRED[type], model_type: type }, type);
     expect(spec.layers).toHaveLength(Number(fields['num_hidden_layers']));
-    expect(spec).toMatchObject({ vocab: fields['vocab_size'], eps: fields['rms_norm_eps'] });
+    const eps = fields['rms_norm_eps'] ?? fields['norm_eps'];
+    expect(spec).toMatchObject({ vocab: fields['vocab_size'], eps });
   });
 });
 

@@ -287,6 +287,28 @@ const GPT_OSS: ConfigValues = {
   num_experts_per_tok: 4,
 };
 
+const LFM2_MOE: ConfigValues = {
+  rope_theta: 1_000_000,
+  tie_word_embeddings: true,
+  vocab_size: 65_536,
+  hidden_size: 2048,
+  intermediate_size: 7168,
+  moe_intermediate_size: 1792,
+  num_hidden_layers: 32,
+  max_position_embeddings: 128_000,
+  norm_eps: 1e-5,
+  num_attention_heads: 32,
+  num_key_value_heads: 8,
+  conv_bias: false,
+  conv_L_cache: 3,
+  num_dense_layers: 2,
+  num_experts_per_tok: 4,
+  num_experts: 32,
+  use_expert_bias: true,
+  routed_scaling_factor: 1,
+  norm_topk_prob: true,
+};
+
 /** Class defaults by `model_type`. */
 export const CLASS_DEFAULTS: ReadonlyMap<string, ConfigValues> = new Map([
   ['omnimoe', OMNIMOE],
@@ -305,4 +327,5 @@ export const CLASS_DEFAULTS: ReadonlyMap<string, ConfigValues> = new Map([
   ['minimax_m2', MINIMAX_M2],
   ['hunyuan_v1_moe', HUNYUAN_V1_MOE],
   ['gpt_oss', GPT_OSS],
+  ['lfm2_moe', LFM2_MOE],
 ]);

@@ -17,6 +17,7 @@ const qwen3 = config('fixtures/models/qwen3_moe/config.json');
 const olmoe = config('fixtures/models/olmoe/config.json');
 const qwen2 = config('fixtures/models/qwen2_moe/config.json');
 const glm = config('fixtures/models/glm4_moe/config.json');
+const lfm2 = config('fixtures/models/lfm2_moe/config.json');
 const gptOss = config('fixtures/models/gpt_oss/config.json');
 const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
 
@@ -33,6 +34,7 @@ test.each([
   ['fixtures/models/minimax_m2', 'minimax_m2', 3],
   ['fixtures/models/hunyuan_v1_moe', 'hunyuan_v1_moe', 3],
   ['fixtures/models/gpt_oss', 'gpt_oss', 3],
+  ['fixtures/models/lfm2_moe', 'lfm2_moe', 3],
   ['demo/public/models/fable-omni-8m', 'omnimoe', 4],
   ['demo/public/models/fable-moe-12m', 'qwen3_moe', 6],
 ])('%s is %s with %i layers', (folder, family, layers) => {
@@ -42,7 +44,7 @@ test.each([
 });
 
 test.each(FAMILIES.map(({ modelTypes: [type = ''], blocks }) => [type, blocks] as const))(
-  'the row of %s names the routers and experts of its specs',
+  'the row of %s names the routers, experts and rarer mixers of its specs',
   (type, kinds) => {
     const folders: Record<string, string> = { omnimoe: 'demo/public/models/fable-omni-8m' };
     const path = folders[type] ?? `fixtures/models/${type}`;
@@ -50,7 +52,10 @@ test.each(FAMILIES.map(({ modelTypes: [type = ''], blocks }) => [type, blocks] a
     const values = type === 'peer' ? PEER_CONFIG : isDense ? {} : config(`${path}/config.json`);
     const { spec } = parseConfig({ ...values, model_type: type }, type);
     const moes = spec.layers.flatMap(({ sublayers }) => sublayers.map(({ block }) => block)).filter(isMoe);
-    const named = moes.flatMap(({ router, expert }) => [router.score.kind, expert.kind]);
+    const mixers = spec.layers
+      .flatMap(({ sublayers }) => sublayers.map(({ block }) => block.kind))
+      .filter((kind) => !['moe', 'attention', 'dense'].includes(kind));
+    const named = [...moes.flatMap(({ router, expert }) => [router.score.kind, expert.kind]), ...mixers];
     expect([...new Set(named)]).toEqual(kinds);
   },
 );
@@ -264,6 +269,19 @@ test.each([
     { window: 128, rope: { theta: 150_000, scaling: { kind: 'yarn', factor: 32, truncate: false } } },
   ],
   [
+    'LFM2-8B-A1B',
+    {
+      model_type: 'lfm2_moe',
+      block_auto_adjust_ff_dim: false,
+      conv_L_cache: 3,
+      full_attn_idxs: [0, 2, 6, 10, 14, 18, 21],
+      num_hidden_layers: 24,
+      rope_theta: 1e6,
+      tie_embedding: true,
+    },
+    { kind: 'attention', heads: 32, kvHeads: 8, headDim: 64, norm: { kind: 'head' }, rope: { theta: 1e6 } },
+  ],
+  [
     'Qwen2 with a window',
     { model_type: 'qwen2', use_sliding_window: true, sliding_window: 9, max_window_layers: 0 },
     { window: 9, norm: { kind: 'none' } },
@@ -370,6 +388,10 @@ describe('unsupported models are rejected in one sentence', () => {
     [{ ...hunyuan, moe_topk: [2, 2] }, 'bad-file', /moe_topk is \[2,2\]; wanted a positive number, or 3/],
     [{ ...hunyuan, moe_intermediate_size: 64 }, 'unsupported-model', /moe_intermediate_size 64/],
     [{ ...hunyuan, num_shared_expert: [1, 2, 1] }, 'unsupported-model', /num_shared_expert 2/],
+    [{ ...lfm2, conv_bias: true }, 'unsupported-model', /conv_bias/],
+    [{ ...lfm2, conv_L_cache: 1 }, 'unsupported-model', /a convolution over 1 token/],
+    [{ ...lfm2, layer_types: ['conv', 'conv'] }, 'bad-file', /num_hidden_layers is 3 and the length of/],
+    [{ ...lfm2, layer_types: ['conv', 'mamba', 'conv'] }, 'unsupported-model', /layer type "mamba"/],
     [{ ...gptOss, swiglu_limit: 5 }, 'unsupported-model', /swiglu_limit 5/],
     [{ ...gptOss, hidden_act: 'gelu' }, 'unsupported-model', /hidden_act "gelu"/],
     [{ ...hunyuan, use_cla: true }, 'unsupported-model', /use_cla is true/],

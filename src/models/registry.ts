@@ -9,7 +9,7 @@ import type { ModelSpec } from './spec.ts';
 /** A family whose code is loaded when one of its models is opened. */
 export interface ListedFamily {
   readonly modelTypes: readonly string[];
-  /** Kinds of the routers and experts in its specs, which can be loaded concurrently. */
+  /** Kinds of the routers, experts and rarer mixers in its specs, which can be loaded concurrently. */
   readonly blocks: readonly string[];
   readonly load: () => Promise<ConfigFamily>;
 }
@@ -67,6 +67,11 @@ export const FAMILIES: readonly ListedFamily[] = [
     modelTypes: ['hunyuan_v1_moe'],
     blocks: GATED,
     load: async () => (await import('./families/hunyuan-v1-moe.ts')).hunyuanV1Moe,
+  },
+  {
+    modelTypes: ['lfm2_moe'],
+    blocks: [...GATED, 'shortConv'],
+    load: async () => (await import('./families/lfm2-moe.ts')).lfm2Moe,
   },
   {
     modelTypes: ['gpt_oss'],

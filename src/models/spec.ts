@@ -37,6 +37,16 @@ export interface AttentionSpec {
   readonly out: LinearSpec;
 }
 
+/** A causal depthwise convolution between two gates: out(outGate * conv(inGate * x)). */
+export interface ShortConvSpec {
+  readonly kind: 'shortConv';
+  readonly taps: number; // tokens that the convolution spans
+  readonly cols: number;
+  readonly input: LinearSpec; // [3 * cols, hidden]: rows of inGate, outGate, x
+  readonly weight: string; // [cols, 1, taps]
+  readonly out: LinearSpec; // [hidden, cols]
+}
+
 /** A gated MLP: down(act(gate x) * up x). */
 export interface GatedMlpSpec {
   readonly width: number;

@@ -1,8 +1,12 @@
 import { attention } from './attention.ts';
 import { dense } from './dense.ts';
 
-/** The built-in mixers by kind. Both are part of the core, since all built-in families use them. */
-export const MIXERS = { attention: () => attention, dense: () => dense } as const;
+/** The built-in mixers by kind. Those that nearly all families use are part of the core; the others are loaded when a spec names them. */
+export const MIXERS = {
+  attention: () => attention,
+  dense: () => dense,
+  shortConv: async () => (await import('./short-conv.ts')).shortConv,
+} as const;
 
 /** The name of a built-in mixer. */
 export type MixerName = keyof typeof MIXERS;

@@ -23,6 +23,7 @@ import { expertsNode } from './moe.ts';
 import { rmsNormNode } from './norm.ts';
 import { productRouteNode } from './product-route.ts';
 import { penaltyNode, sampleNode, SAMPLE_RECORD_BYTES, SEEN } from './sample.ts';
+import { shortConvNode } from './short-conv.ts';
 import { skipLightNode } from './skip-light.ts';
 
 const software = await testGpu();
@@ -260,6 +261,27 @@ describeOp('attention', {
   'one token and spans of keys, with sinks': attention(0, 1, { sinks: true, context: 300 }),
   'tiles of tokens, with sinks': attention(5, 33, { sinks: true }),
 });
+
+const shortConv = (taps: number) =>
+  opCase({
+    make: shortConvNode,
+    io: (builder) => ({
+      gatesX: builder.tensor('gates and x', { role: 'input', perToken: 3 * 36 }),
+      weight: builder.exact('weight', 36, taps),
+      recent: builder.tensor('recent', {
+        role: 'state',
+        rewind: 'parity',
+        type: 'f32',
+        fixed: (taps - 1) * 36,
+      }),
+      y: builder.tensor('y', { role: 'output', perToken: 36 }),
+      cols: 36,
+      taps,
+    }),
+    steps: STEPS,
+  });
+
+describeOp('short-conv', { '3 taps': shortConv(3), '4 taps': shortConv(4) });
 
 const gateCase = (experts: number, groups: boolean) =>
   opCase({

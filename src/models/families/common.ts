@@ -147,6 +147,7 @@ export function linear(
 export interface AttentionChoices {
   readonly norm?: AttentionSpec['norm']['kind'];
   readonly normNames?: readonly [q: string, k: string];
+  readonly outName?: string; // default: o_proj
   readonly qkvBias?: boolean;
   readonly outBias?: boolean;
   readonly scale?: number;
@@ -157,7 +158,7 @@ export interface AttentionChoices {
 /** Attention under the usual names `self_attn.{q,k,v,o}_proj`, `{q,k}_norm`. */
 export function attention(prefix: string, shell: Shell, choices: AttentionChoices = {}): AttentionSpec {
   const { norm = 'none', normNames: [q, k] = ['q_norm', 'k_norm'] } = choices;
-  const { qkvBias = false, outBias = false, sinks = false } = choices;
+  const { qkvBias = false, outBias = false, sinks = false, outName = 'o_proj' } = choices;
   const { heads, kvHeads, headDim, hidden, rope } = shell;
   const at = `${prefix}self_attn.`;
   const cached = kvHeads * headDim;
@@ -181,8 +182,8 @@ export function attention(prefix: string, shell: Shell, choices: AttentionChoice
     norm: norm === 'none' ? { kind: norm } : { kind: norm, q: `${at}${q}.weight`, k: `${at}${k}.weight` },
     qkv: { ...linear(hidden, ...weights), ...(qkvBias ? { bias: biases } : {}) },
     out: {
-      ...linear(heads * headDim, [`${at}o_proj.weight`, hidden]),
-      ...(outBias ? { bias: [{ tensor: `${at}o_proj.bias`, shape: [hidden] }] } : {}),
+      ...linear(heads * headDim, [`${at}${outName}.weight`, hidden]),
+      ...(outBias ? { bias: [{ tensor: `${at}${outName}.bias`, shape: [hidden] }] } : {}),
     },
   };
 }
@@ -281,15 +282,20 @@ export function softmaxRouter(weight: string, k: number, renormalise: boolean): 
 /** Gated experts with a linear router, as in nearly all families. */
 export type GatedMoeSpec = MoeSpec<LinearRouter, GatedExpertSpec>;
 
+/** Options of a family's decoder that differ from the defaults. */
+export interface DecoderChoices extends Partial<
+  Pick<ModelSpec, 'embeddingMultiplier' | 'residualMultiplier' | 'logitsMultiplier'>
+> {
+  readonly norm?: string; // the final gain, after the prefix; default: norm.weight
+}
+
 /** A decoder with the given layers: embedding, final norm and head under the usual names. */
 export function decoder(
   family: string,
   config: ConfigReader,
   shell: Shell,
   layers: readonly LayerSpec[],
-  multipliers: Partial<
-    Pick<ModelSpec, 'embeddingMultiplier' | 'residualMultiplier' | 'logitsMultiplier'>
-  > = {},
+  { norm = 'norm.weight', ...multipliers }: DecoderChoices = {},
 ): ModelSpec {
   const { base, file } = shell;
   const embedding = `${base}${EMBEDDING}`;
@@ -298,16 +304,16 @@ export function decoder(
     family,
     vocab: config.count(['vocab_size'], undefined, MOST.vocab),
     hidden: shell.hidden,
-    eps: config.positive(['rms_norm_eps']),
+    eps: config.positive(['rms_norm_eps', 'norm_eps']),
     maxContextTokens: config.count(['max_position_embeddings']),
     layers,
     ...(predictors.length > 0 ? { skipped: predictors.map((index) => `${base}layers.${index}.`) } : {}),
-    ...tied(embedding, config.boolean(['tie_word_embeddings']), file),
+    ...tied(embedding, config.boolean(['tie_word_embeddings', 'tie_embedding']), file),
     embeddingMultiplier: 1,
     residualMultiplier: 1,
     logitsMultiplier: 1,
     ...multipliers,
-    norm: `${base}norm.weight`,
+    norm: `${base}${norm}`,
     bosId: config.integers(['bos_token_id'])[0],
     eosIds: config.integers(['eos_token_id']),
   };

@@ -43,13 +43,22 @@ export function readSigmoidRule(config: ConfigReader, experts: number, topK: num
 }
 
 /** A router by sigmoid: the bias is for the selection only, and a group is worth its two best experts. */
-export function sigmoidRouter(weight: string, bias: TensorRows | string, rule: SigmoidRule): LinearRouter {
+export function sigmoidRouter(
+  weight: string,
+  bias: TensorRows | string | undefined,
+  rule: SigmoidRule,
+): LinearRouter {
   const { topK: k, groups, renormalise, epsilon, scale } = rule;
   const isLimited = groups.keep < groups.count;
   return {
     score: { kind: 'linear', weight },
     transform: [{ kind: 'sigmoid' }],
-    select: { kind: 'topK', k, bias, ...(isLimited ? { groups: { ...groups, by: 'sumOfTopTwo' } } : {}) },
+    select: {
+      kind: 'topK',
+      k,
+      ...(bias === undefined ? {} : { bias }),
+      ...(isLimited ? { groups: { ...groups, by: 'sumOfTopTwo' } } : {}),
+    },
     weigh: renormalise ? { normalise: 'sum', epsilon, scale } : { normalise: 'none', scale },
   };
 }
