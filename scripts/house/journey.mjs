@@ -29,6 +29,7 @@ export const JOURNEY = [
     ['experts/tiers.ts', 'begin'],
     ['experts/tiers.ts', 'fetch'],
     ['experts/expert-plan.ts', 'read'],
+    ['experts/expert-plan.ts', 'readPart'],
     ['experts/expert-rows.ts', 'rowsOf'],
     ['containers/matrices.ts', 'readMatrix'],
     ['containers/tensor-files.ts', 'read'],
