@@ -13,7 +13,7 @@ const TOLERANCE = 1e-4; // of logits, against transformers in f32
 
 const FILES = [
   ...['olmoe', 'mixtral', 'granitemoe', 'granitemoeshared', 'qwen2_moe', 'qwen3_moe', 'dots1', 'glm4_moe'],
-  ...['ernie4_5_moe', 'hunyuan_v1_moe', 'minimax_m2'],
+  ...['ernie4_5_moe', 'hunyuan_v1_moe', 'minimax_m2', 'gpt_oss', 'lfm2_moe'],
 ] as const;
 
 describe.each(FILES)('%s.gguf', (family) => {

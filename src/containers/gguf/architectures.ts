@@ -12,6 +12,8 @@ export interface Architecture {
    * with a suffix is that of one tensor.
    */
   readonly modules?: Readonly<Record<string, string>>;
+  /** The same of tensors outside of layers. */
+  readonly outer?: Readonly<Record<string, string>>;
   /** Shapes that the files of some writers do not have, by the names of modules. */
   readonly shapes?: Readonly<Record<string, (shape: readonly number[]) => readonly number[]>>;
   /** The converter has put the rows of q and k in pairs: row 2i of a head was row i, row 2i + 1 was row i + headDim / 2. */
@@ -217,6 +219,62 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
       ffn_down_shexp: 'mlp.shared_mlp.down_proj',
     },
   },
+  'gpt-oss': {
+    modelType: 'gpt_oss',
+    config: (keys) => ({
+      ...localExperts(keys),
+      intermediate_size: keys.count('expert_feed_forward_length'),
+      attention_bias: true,
+      sliding_window: keys.window,
+      rope_scaling: { ...keys.ropeScaling(), truncate: false }, // the file does not say it
+    }),
+    modules: {
+      'attn_sinks.weight': 'self_attn.sinks',
+      post_attention_norm: 'post_attention_layernorm',
+      ffn_gate_inp: 'mlp.router',
+      'ffn_gate_exps.bias': 'mlp.experts.gate_proj_bias',
+      'ffn_up_exps.bias': 'mlp.experts.up_proj_bias',
+      'ffn_down_exps.bias': 'mlp.experts.down_proj_bias',
+    },
+  },
+  lfm2moe: {
+    modelType: 'lfm2_moe',
+    config: (keys) => ({
+      ...experts(keys),
+      norm_eps: keys.number('attention.layer_norm_rms_epsilon'),
+      moe_intermediate_size: keys.count('expert_feed_forward_length'),
+      intermediate_size: keys.count('feed_forward_length'),
+      num_dense_layers: keys.optionalCount('leading_dense_block_count') ?? 0,
+      conv_L_cache: keys.count('shortconv.l_cache'),
+      conv_bias: false,
+      norm_topk_prob: true,
+      routed_scaling_factor: keys.optionalNumber('expert_weights_scale') ?? 1,
+      use_expert_bias: true,
+      full_attn_idxs: keys
+        .counts('attention.head_count_kv')
+        .flatMap((heads, layer) => (heads > 0 ? [layer] : [])),
+    }),
+    outer: { 'token_embd_norm.weight': 'model.embedding_norm.weight' },
+    modules: {
+      attn_norm: 'operator_norm',
+      attn_q_norm: 'self_attn.q_layernorm',
+      attn_k_norm: 'self_attn.k_layernorm',
+      attn_output: 'self_attn.out_proj',
+      'shortconv.conv': 'conv.conv',
+      'shortconv.in_proj': 'conv.in_proj',
+      'shortconv.out_proj': 'conv.out_proj',
+      ffn_norm: 'ffn_norm',
+      ffn_gate: 'feed_forward.w1',
+      ffn_up: 'feed_forward.w3',
+      ffn_down: 'feed_forward.w2',
+      ffn_gate_inp: 'feed_forward.gate',
+      'exp_probs_b.bias': 'feed_forward.expert_bias',
+      ffn_gate_exps: 'feed_forward.experts.{expert}.w1',
+      ffn_up_exps: 'feed_forward.experts.{expert}.w3',
+      ffn_down_exps: 'feed_forward.experts.{expert}.w2',
+    },
+    shapes: { 'shortconv.conv.weight': ([rows = 0, taps = 0]) => [rows, 1, taps] },
+  },
   'minimax-m2': {
     modelType: 'minimax_m2',
     config: (keys) => ({
@@ -248,7 +306,7 @@ export function configOf({ modelType, config }: Architecture, keys: GgufKeys): J
     hidden_size: keys.count('embedding_length'),
     num_hidden_layers: keys.layers,
     num_attention_heads: heads,
-    num_key_value_heads: keys.optionalCount('attention.head_count_kv') ?? heads,
+    num_key_value_heads: Math.max(0, ...keys.counts('attention.head_count_kv')) || heads,
     ...(headDim === undefined ? {} : { head_dim: headDim }),
     rms_norm_eps: keys.number('attention.layer_norm_rms_epsilon'),
     rope_theta: keys.optionalNumber('rope.freq_base') ?? 10_000,
@@ -256,9 +314,14 @@ export function configOf({ modelType, config }: Architecture, keys: GgufKeys): J
     vocab_size: keys.vocab,
     hidden_act: 'silu',
     tie_word_embeddings: keys.isTied,
-    ...keys.rope(),
+    ...scalingOf(keys),
     ...(bos === undefined ? {} : { bos_token_id: bos }),
     ...(eos === undefined ? {} : { eos_token_id: eos }),
     ...config(keys),
   };
+}
+
+function scalingOf(keys: GgufKeys): JsonObject {
+  const scaling = keys.ropeScaling();
+  return scaling ? { rope_scaling: scaling } : {};
 }

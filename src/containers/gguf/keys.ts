@@ -66,6 +66,15 @@ export class GgufKeys {
     return this.#refuse(name, value, 'a positive whole number');
   }
 
+  /** A list of whole numbers, one for each layer, or one number for all. @throws {AtomoeError} bad-file - others */
+  counts(name: string): readonly number[] {
+    const value = this.#get(name) ?? [];
+    const list = (Array.isArray(value) ? value : [value]) as readonly GgufValue[];
+    const isCount = (each: GgufValue): each is number =>
+      typeof each === 'number' && Number.isInteger(each) && each >= 0 && each < MOST;
+    return list.every(isCount) ? list : this.#refuse(name, value, 'whole numbers');
+  }
+
   /** @throws {AtomoeError} bad-file - missing, or no finite number */
   number(name: string): number {
     return this.optionalNumber(name) ?? this.#refuse(name, undefined, 'a number');
@@ -88,11 +97,11 @@ export class GgufKeys {
   }
 
   /**
-   * The scaling of rotary positions as Hugging Face's configs have it.
+   * The scaling of rotary positions as Hugging Face's configs have it; undefined where there is none.
    *
    * @throws {AtomoeError} unsupported-model - factors in a tensor; bad-file - no text or number
    */
-  rope(): JsonObject {
+  ropeScaling(): JsonObject | undefined {
     const factors = ['rope_freqs.weight', 'rope_factors_long.weight'].find((name) =>
       this.#header.tensors.has(name),
     );
@@ -104,14 +113,18 @@ export class GgufKeys {
     }
     const type = this.#get('rope.scaling.type');
     const factor = this.optionalNumber('rope.scaling.factor');
-    if (type === undefined || type === 'none' || factor === 1) return {};
-    const original = this.optionalCount('rope.scaling.original_context_length');
-    const scaling = {
-      rope_type: typeof type === 'string' ? type : this.#refuse('rope.scaling.type', type, 'a text'),
-      ...(factor === undefined ? {} : { factor }),
-      ...(original === undefined ? {} : { original_max_position_embeddings: original }),
+    if (type === undefined || type === 'none' || factor === 1) return undefined;
+    const optional = {
+      factor,
+      original_max_position_embeddings: this.optionalCount('rope.scaling.original_context_length'),
+      attention_factor: this.optionalNumber('rope.scaling.attn_factor'),
+      beta_fast: this.optionalNumber('rope.scaling.yarn_beta_fast'),
+      beta_slow: this.optionalNumber('rope.scaling.yarn_beta_slow'),
     };
-    return { rope_scaling: scaling };
+    return {
+      rope_type: typeof type === 'string' ? type : this.#refuse('rope.scaling.type', type, 'a text'),
+      ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
+    };
   }
 
   #get(name: string): GgufValue | undefined {

@@ -29,7 +29,7 @@ export function* heldTensors(
     const own = modules[`${module}.${suffix}`];
     const wanted = own ?? (modules[module] === undefined ? undefined : `${modules[module]}.${suffix}`);
     if (layer === '' || wanted === undefined) {
-      yield held(OUTER.get(name) ?? name, tensor, source);
+      yield held(architecture.outer?.[name] ?? OUTER.get(name) ?? name, tensor, source);
       continue;
     }
     const at = `model.layers.${layer}.${wanted}`;

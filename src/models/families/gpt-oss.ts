@@ -1,5 +1,6 @@
 import type { ConfigReader } from '../config.ts';
 import type { ConfigFamily } from '../family.ts';
+import type { FileTensors } from '../file-tensors.ts';
 import type { GatedExpertSpec } from '../spec.ts';
 import {
   attention,
@@ -9,6 +10,7 @@ import {
   readExpertCounts,
   readShell,
   readWidth,
+  separateExperts,
   type ExpertSizes,
 } from './common.ts';
 import { readWindows } from './windows.ts';
@@ -45,7 +47,7 @@ export const gptOss: ConfigFamily = {
             select: { kind: 'topK', k: topK },
             weigh: { normalise: 'softmax' },
           },
-          expert: clampedExperts(`${at}experts.`, sizes),
+          expert: clampedExperts(`${at}experts.`, sizes, file),
         });
       }),
     );
@@ -69,23 +71,26 @@ function refuseOtherGlu(config: ConfigReader): void {
   if (limit !== 7) config.unsupported(`swiglu_limit ${limit}`, 'swiglu_limit 7');
 }
 
-/** Experts stored as [inputs, outputs]; columns of gate and up alternate. */
-function clampedExperts(at: string, { experts, width, hidden }: ExpertSizes): GatedExpertSpec {
+/** Experts stored as [inputs, outputs], where columns of gate and up alternate; in GGUF files one by one as [outputs, inputs]. */
+function clampedExperts(at: string, sizes: ExpertSizes, file: FileTensors | undefined): GatedExpertSpec {
+  const { experts, width, hidden } = sizes;
+  const common = { kind: 'gated', width, activation: 'clamped-swiglu' } as const;
+  const bias = (name: string, cols: number) => ({ tensor: `${at}${name}_proj_bias`, shape: [experts, cols] });
+  const down = bias('down', hidden);
+  if (file?.has(`${at}0.gate_proj.weight`)) {
+    const single = (matrix: string) => `${at}{expert}.${matrix}_proj.weight`;
+    const biases = { gate: bias('gate', width), up: bias('up', width), down };
+    return { ...common, ...separateExperts(sizes, single), biases };
+  }
   const gate = { start: 0, step: 2 };
   const up = { start: 1, step: 2 };
   const across = { tensor: `${at}gate_up_proj`, shape: [experts, hidden, 2 * width], transposed: true };
-  const acrossBias = { tensor: `${at}gate_up_proj_bias`, shape: [experts, 2 * width] };
+  const acrossBias = bias('gate_up', 2 * width);
   return {
-    kind: 'gated',
-    width,
-    activation: 'clamped-swiglu',
+    ...common,
     gate: { ...across, columns: gate },
     up: { ...across, columns: up },
     down: { tensor: `${at}down_proj`, shape: [experts, width, hidden], transposed: true },
-    biases: {
-      gate: { ...acrossBias, columns: gate },
-      up: { ...acrossBias, columns: up },
-      down: { tensor: `${at}down_proj_bias`, shape: [experts, hidden] },
-    },
+    biases: { gate: { ...acrossBias, columns: gate }, up: { ...acrossBias, columns: up }, down },
   };
 }
