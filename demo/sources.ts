@@ -20,7 +20,7 @@ export function embeddedUrl(id: string, base: string): string {
 /** A link as people copy it: names and pages of the Hugging Face hub stay what they are, a folder gets its last slash. */
 export function modelUrl(link: string): string {
   const text = link.trim();
-  if (parseHubName(text)) return text;
+  if (parseHubName(text) || !URL.canParse(text)) return text; // the engine says what is wrong with the others
   const url = new URL(text);
   const isFile = /\.(safetensors|gguf|json)$/i.test(url.pathname);
   if (!isFile && !url.pathname.endsWith('/')) url.pathname += '/';
