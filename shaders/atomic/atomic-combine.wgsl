@@ -52,7 +52,7 @@ fn pair_at(token: u32, rank: u32) -> Pair {
 // Unused memory may decode to NaN or infinity, so zero words are selected. A select costs less than a branch.
 fn add_pair(acc: Acc, pair: Pair, unit: u32, units: u32) -> Acc {
   let is_there = pair.gain != 0.0;
-  let words = select(vec4<u32>(0u), pool_load(pair.slot, pair.base + unit), is_there);
+  let words = select(vec4<u32>(0u), pool_load(pair.slot, pair.base + load_index(unit)), is_there);
   let scale = atomic_scale(AtomicRow(pair.slot, pair.base, pair.row), unit, units, params.out_scales);
 #if ${sided}
   if (!is_there) {

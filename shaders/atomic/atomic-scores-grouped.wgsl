@@ -44,7 +44,8 @@ fn input_row(id: u32, slot: u32, units: u32) -> AtomicRow {
 }
 
 fn load_row(at: AtomicRow, unit: u32, units: u32) -> array<vec4<f32>, UNIT_VEC4> {
-  return unpack_unit(pool_load(at.slot, at.base + unit), atomic_scale(at, unit, units, params.in_scales));
+  let words = pool_load(at.slot, at.base + load_index(unit));
+  return unpack_unit(words, atomic_scale(at, unit, units, params.in_scales));
 }
 
 @compute @workgroup_size(WG)

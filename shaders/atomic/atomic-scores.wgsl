@@ -39,9 +39,11 @@ fn input_row(id: u32, slot: u32, units: u32) -> AtomicRow {
 
 fn row_dot(at: AtomicRow, unit: u32, units: u32, inputs: UnitInputs) -> f32 {
 #if ${sided}
-  return unit_dot(pool_load(at.slot, at.base + unit), inputs, atomic_scale(at, unit, units, params.in_scales));
+  let words = pool_load(at.slot, at.base + load_index(unit));
+  return unit_dot(words, inputs, atomic_scale(at, unit, units, params.in_scales));
 #else
-  return atomic_scale(at, unit, units, params.in_scales) * unit_dot(pool_load(at.slot, at.base + unit), inputs);
+  let words = pool_load(at.slot, at.base + load_index(unit));
+  return atomic_scale(at, unit, units, params.in_scales) * unit_dot(words, inputs);
 #endif
 }
 

@@ -43,7 +43,8 @@ fn main(
     return;
   }
   let factor = select(0.0, params.multiplier, is_known);
-  let values = unpack_unit(table[row * units + unit], unit_scale(row, unit, params.cols, params.scales));
+  let words = table[load_index(row * units + unit)];
+  let values = unpack_unit(words, unit_scale(row, unit, params.cols, params.scales));
   for (var i = 0u; i < UNIT_VEC4; i++) {
     y[at * UNIT_VEC4 + i] = scalar4(factor * values[i]);
   }

@@ -9,7 +9,7 @@ struct AtomicRow {
 
 fn atomic_row(slot: u32, id: u32, units: u32, matrix: u32) -> AtomicRow {
   let row = id % params.page_experts;
-  return AtomicRow(slot, slot_base(slot, params.slot_vec4) + matrix + row * units, row);
+  return AtomicRow(slot, slot_base(slot, params.slot_vec4) + matrix + load_index(row * units), row);
 }
 
 // `scales` is the offset of the matrix's scales in the record, in words.

@@ -37,12 +37,14 @@ fn add_products(a: Strip, b: Strip, lane: u32) {
     for (var i = 0u; i < OUTS; i += 1u) {
       let a_row = strip_row(a, i);
       let b_row = strip_row(b, i);
+      let a_at = a.matrix.base + load_index(a_row * units + unit);
+      let b_at = b.matrix.base + load_index(b_row * units + unit);
 #if ${sided}
-      sums_a[i] += step_dot(a.matrix.base + a_row * units + unit, in, scale_of(a.matrix, a_row, unit));
-      sums_b[i] += step_dot(b.matrix.base + b_row * units + unit, in, scale_of(b.matrix, b_row, unit));
+      sums_a[i] += step_dot(a_at, in, scale_of(a.matrix, a_row, unit));
+      sums_b[i] += step_dot(b_at, in, scale_of(b.matrix, b_row, unit));
 #else
-      sums_a[i] += step_dot(a.matrix.base + a_row * units + unit, in) * scale_of(a.matrix, a_row, unit);
-      sums_b[i] += step_dot(b.matrix.base + b_row * units + unit, in) * scale_of(b.matrix, b_row, unit);
+      sums_a[i] += step_dot(a_at, in) * scale_of(a.matrix, a_row, unit);
+      sums_b[i] += step_dot(b_at, in) * scale_of(b.matrix, b_row, unit);
 #endif
     }
   }

@@ -4,7 +4,7 @@
 #if ${sided}
 // One unit of four rows.
 fn rows_dot(matrix: Matrix, rows: vec4<u32>, unit: u32, inputs: UnitInputs) -> vec4<f32> {
-  let words = pool_load4(matrix.slot, matrix.base + rows * matrix.units + unit);
+  let words = pool_load4(matrix.slot, matrix.base + load_indices(rows * matrix.units + unit));
   return vec4<f32>(
     unit_dot(words.a, inputs, scale_of(matrix, rows.x, unit)),
     unit_dot(words.b, inputs, scale_of(matrix, rows.y, unit)),
@@ -36,7 +36,7 @@ fn scales_of(matrix: Matrix, rows: vec4<u32>, unit: u32) -> vec4<f32> {
 
 // One unit of four rows.
 fn rows_dot(matrix: Matrix, rows: vec4<u32>, unit: u32, inputs: UnitInputs) -> vec4<f32> {
-  let words = pool_load4(matrix.slot, matrix.base + rows * matrix.units + unit);
+  let words = pool_load4(matrix.slot, matrix.base + load_indices(rows * matrix.units + unit));
   let dots = vec4<f32>(
     unit_dot(words.a, inputs),
     unit_dot(words.b, inputs),

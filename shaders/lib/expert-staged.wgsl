@@ -40,7 +40,7 @@ fn stage_weights(strip: Strip, first_unit: u32, out: u32, unit: u32, to: u32) {
   let units = strip.matrix.units;
   let row = strip_row(strip, out);
   let inside = min(first_unit + unit, units - 1u); // past the end of the row, x is zero
-  let words = pool_load(strip.matrix.slot, strip.matrix.base + row * units + inside);
+  let words = pool_load(strip.matrix.slot, strip.matrix.base + load_index(row * units + inside));
   let values = unpack_unit(words, scale_of(strip.matrix, row, inside));
   for (var i = 0u; i < UNIT_VEC4; i += 1u) {
     w_tile[to + tile_place(out, unit * UNIT_VEC4 + i)] = values[i];

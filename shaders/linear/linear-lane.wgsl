@@ -76,10 +76,11 @@ fn main(
     let in = step_inputs(unit);
     for (var i = 0u; i < count; i++) {
       let row = first_w + i;
+      let at = load_index(row * units + unit);
 #if ${sided}
-      sums[i] += step_dot(row * units + unit, in, unit_scale(row, unit, params.cols, params.scales));
+      sums[i] += step_dot(at, in, unit_scale(row, unit, params.cols, params.scales));
 #else
-      sums[i] += step_dot(row * units + unit, in) * unit_scale(row, unit, params.cols, params.scales);
+      sums[i] += step_dot(at, in) * unit_scale(row, unit, params.cols, params.scales);
 #endif
     }
   }

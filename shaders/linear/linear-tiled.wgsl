@@ -64,7 +64,8 @@ fn stage_w(first_out: u32, first_unit: u32, lane: u32) {
     let row = params.first + min(first_out + out, params.outs - 1u);
     let unit = at % STAGED_UNITS;
     let inside = min(first_unit + unit, units - 1u); // past the end of the row, x is zero
-    let values = unpack_unit(w[row * units + inside], unit_scale(row, inside, params.cols, params.scales));
+    let words = w[load_index(row * units + inside)];
+    let values = unpack_unit(words, unit_scale(row, inside, params.cols, params.scales));
     for (var i = 0u; i < UNIT_VEC4; i++) {
       w_tile[place(out, unit * UNIT_VEC4 + i)] = values[i];
     }

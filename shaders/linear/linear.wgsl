@@ -37,7 +37,8 @@ fn load_x(row: u32, quad: u32) -> vec4<f32> {
 
 fn w_unit(out: u32, unit: u32) -> WUnit {
   let row = params.first + min(out, params.outs - 1u);
-  return unpack_unit(w[row * (params.cols / UNIT) + unit], unit_scale(row, unit, params.cols, params.scales));
+  let at = load_index(row * (params.cols / UNIT) + unit);
+  return unpack_unit(w[at], unit_scale(row, unit, params.cols, params.scales));
 }
 
 fn write_one(row: u32, out: u32, sum: f32) {

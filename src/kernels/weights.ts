@@ -1,6 +1,8 @@
 /** The parts that kernels which read weights are linked with, by weight format, derived from the table in src/weights. */
 import halfSoftware from '../../shaders/lib/half-software.wgsl?raw';
 import halfSource from '../../shaders/lib/half.wgsl?raw';
+import load1 from '../../shaders/lib/load-1.wgsl?raw';
+import load2 from '../../shaders/lib/load-2.wgsl?raw';
 import scalesSource from '../../shaders/lib/scales.wgsl?raw';
 import unit1 from '../../shaders/lib/unit-1.wgsl?raw';
 import unit2 from '../../shaders/lib/unit-2.wgsl?raw';
@@ -47,7 +49,7 @@ export function inFormat<V extends { readonly format: FormatName }>(
   return variants.filter((variant) => variant.format === LISTED).map((variant) => ({ ...variant, format }));
 }
 
-/** Number of weights in a unit, one 16-byte load of a row. `cols` is a multiple of it. */
+/** Number of weights in a unit, one 16-byte load of a row, or half of one. `cols` is a multiple of it. */
 export function unitWeights(format: FormatName): number {
   return weightFormat(format).unit;
 }
@@ -58,18 +60,19 @@ export function unitVec4s(format: FormatName): number {
 }
 
 /**
- * WGSL `UNIT`, `unpack_unit`: unpacks weights of a format from `array<vec4<u32>>` (see the files' headers), and
+ * WGSL `load_index`, the place of a unit among loads of 16 bytes; `UNIT`, `unpack_unit`: unpacks weights of a format from `array<vec4<u32>>` (see the files' headers), and
  * `scale_value`: an f16 scale as f32, including subnormal ones.
  *
  * @param isForSoftware - for variants that only software adapters run
  */
 export function weightsParts(format: FormatName, isForSoftware = false): Part[] {
-  const { unpack } = weightFormat(format).wgsl;
+  const { unitBytes, wgsl } = weightFormat(format);
   return [
+    unitBytes === 8 ? { name: 'lib/load-2.wgsl', text: load2 } : { name: 'lib/load-1.wgsl', text: load1 },
     isForSoftware
       ? { name: 'lib/half-software.wgsl', text: halfSoftware }
       : { name: 'lib/half.wgsl', text: halfSource },
-    ...sourceParts(unpack, `lib/weights-${format}.wgsl`),
+    ...sourceParts(wgsl.unpack, `lib/weights-${format}.wgsl`),
   ];
 }
 

@@ -1,7 +1,7 @@
 /**
  * Shared by formats of ggml blocks whose weights are codes: w = scale * code + offset, with a scale and an offset for each 16
  * weights. The values are those of ggml, but not the layout: the first plane has the low four bits of all codes, in units of 32
- * weights (byte j has weight j in its low nibble, j + 16 in its high one, as q4_0); the second has what else a unit needs.
+ * weights (byte j has weight j in its low nibble, j + 16 in its high one, as q4_0), or the low two bits of short ones; the second has what else a unit needs.
  * shaders/lib/weights-codes.wgsl reads the same.
  */
 import dot from '../../shaders/lib/dot-codes.wgsl?raw';
@@ -14,11 +14,12 @@ import { f16ToF32 } from './half.ts';
 const UNIT = 32;
 const HALF = UNIT / 2;
 const UNIT_WORDS = 4;
+const PAIR_WORDS = 2; // of a unit of low two bits
 const NIBBLES = 0x0f0f0f0f;
 
 /** The planes of a matrix as words. */
 export interface CodedMatrix {
-  readonly units: Uint32Array<ArrayBuffer>; // four of a unit
+  readonly units: Uint32Array<ArrayBuffer>; // four of a unit, or two
   readonly sides: Uint32Array<ArrayBuffer>;
 }
 
@@ -35,6 +36,8 @@ export interface CodedKind {
   readonly block: 32 | 256;
   /** Size of a ggml block. */
   readonly blockBytes: number;
+  /** Whether the first plane has two bits of each code, not four. Default: false. */
+  readonly isShort?: boolean;
   /** The second plane has this many words for each group of consecutive blocks. */
   readonly side: { readonly blocks: number; readonly words: number };
   /** The code of the value 0, in formats without offsets: w = scale * (code - zero). */
@@ -53,6 +56,7 @@ export function codedFormat(kind: CodedKind): WeightFormat & { readonly repack: 
     name: kind.name,
     block: kind.block,
     unit: UNIT,
+    unitBytes: kind.isShort ? 8 : 16,
     planes: (rows, cols) => codedPlanes(kind, rows, cols),
     wgsl: {
       unpack: filesOf({ 'weights-codes': unpack, ...kind.wgsl }),
@@ -69,11 +73,17 @@ function filesOf(texts: Readonly<Record<string, string>>): { name: string; text:
   return Object.entries(texts).map(([stem, text]) => ({ name: `lib/${stem}.wgsl`, text }));
 }
 
+/** Words of a unit in the first plane. */
+function wordsOf({ isShort = false }: CodedKind): 2 | 4 {
+  return isShort ? PAIR_WORDS : UNIT_WORDS;
+}
+
 type Repack = NonNullable<WeightFormat['repack']>[string];
 
-function codedPlanes({ name, block, side }: CodedKind, rows: number, cols: number): readonly Plane[] {
+function codedPlanes(kind: CodedKind, rows: number, cols: number): readonly Plane[] {
+  const { name, block, side } = kind;
   invariant(cols % block === 0, () => `${name}: ${cols} columns are not a multiple of ${block}`);
-  const offsetBytes = (rows * cols) / 2;
+  const offsetBytes = ((rows * cols) / UNIT) * 4 * wordsOf(kind);
   const groups = Math.ceil((rows * cols) / block / side.blocks);
   return [
     { name: 'quants', offsetBytes: 0, sizeBytes: offsetBytes },
@@ -89,7 +99,7 @@ function matrixOf(kind: CodedKind, bytes: Uint8Array<ArrayBuffer>, rows: number,
   );
   const { buffer, byteOffset } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   const words = new Uint32Array(buffer, byteOffset, sizeBytes / 4);
-  const unitWords = (rows * cols) / 8;
+  const unitWords = ((rows * cols) / UNIT) * wordsOf(kind);
   return { units: words.subarray(0, unitWords), sides: words.subarray(unitWords) };
 }
 
@@ -163,15 +173,43 @@ export function readNibbles({ units }: CodedMatrix, unit: number, codes: Uint8Ar
   }
 }
 
-/** Adds fifth bits: weight 4 k + b has bit 8 b + k of the word, so that kernels move four at a time into their bytes. */
-export function readFifthBits(high: number, codes: Uint8Array): void {
+/** Adds one higher bit: weight 4 k + b has bit 8 b + k of the word, so that kernels move four at a time into their bytes. */
+export function addBit(high: number, codes: Uint8Array, bit: number): void {
   for (let i = 0; i < UNIT; i++) {
-    codes[i] = (codes[i] ?? 0) | (((high >>> (8 * (i & 3) + (i >> 2))) & 1) << 4);
+    codes[i] = (codes[i] ?? 0) | (((high >>> (8 * (i & 3) + (i >> 2))) & 1) << bit);
   }
 }
 
-/** The word for `readFifthBits` from one with bit i for weight i. */
-export function fifthBits(inOrder: number): number {
+/** Adds two bits: weight 4 k + b of each half of a unit has bits 8 b + 2 k of its word, of two from `at` on. */
+export function addPairs(words: Uint32Array, at: number, codes: Uint8Array, bit: number): void {
+  for (let i = 0; i < UNIT; i++) {
+    const [half, own] = [i >> 4, i & 15];
+    const pair = ((words[at + half] ?? 0) >>> (8 * (own & 3) + 2 * (own >> 2))) & 3;
+    codes[i] = (codes[i] ?? 0) | (pair << bit);
+  }
+}
+
+/** Moves 32 bytes, in which bit u of each belongs to unit u of eight, to a word of each unit for `addBit`. */
+export function splitBits(source: DataView, from: number, to: Uint32Array, at: number): void {
+  for (let k = 0; k < 8; k++) {
+    const four = source.getUint32(from + 4 * k, true);
+    for (let u = 0; u < 8; u++) to[at + u] = (to[at + u] ?? 0) | (((four >>> u) & 0x01010101) << k);
+  }
+}
+
+/** Moves 32 bytes, in which bits 2 u of each belong to unit u of four, to two words of each unit for `addPairs`. */
+export function splitPairs(source: DataView, from: number, to: Uint32Array, at: number): void {
+  for (let k = 0; k < 8; k++) {
+    const four = source.getUint32(from + 4 * k, true);
+    for (let u = 0; u < 4; u++) {
+      const word = at + 2 * u + (k >> 2);
+      to[word] = (to[word] ?? 0) | (((four >>> (2 * u)) & 0x03030303) << (2 * (k & 3)));
+    }
+  }
+}
+
+/** The word for `addBit` from one with bit i for weight i. */
+export function bitsOf(inOrder: number): number {
   let word = 0;
   for (let k = 0; k < 8; k++) {
     // The product moves the lowest four bits to bits 0, 8, 16 and 24.

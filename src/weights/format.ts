@@ -41,8 +41,10 @@ export interface WeightFormat {
   readonly name: string;
   /** Number of weights with a common scale. Rows consist of whole blocks, blocks of whole units. */
   readonly block: number;
-  /** Number of weights in 16 bytes: 4, 8, 16 or 32. */
+  /** Number of weights in a unit: 4, 8, 16 or 32. */
   readonly unit: number;
+  /** Size of a unit in the first plane. Default: 16. With 8, two units are one load, and a sided format chooses its half. */
+  readonly unitBytes?: 8 | 16;
   /** The element type of files whose bytes are already in this format. Formats without one are quantised. */
   readonly storedAs?: WeightDtype;
   /** The planes of a [rows, cols] matrix. `cols` is a multiple of `block`, unless the format is f32. */

@@ -39,7 +39,7 @@ describe.each(BUILT_IN_FORMATS)('%s', (name) => {
         if (offsetBytes > 0) expect(offsetBytes % 16).toBe(0);
         endBytes = offsetBytes + sizeBytes;
       }
-      expect(planes[0]?.sizeBytes).toBe((16 * rows * 3 * block) / unit);
+      expect(planes[0]?.sizeBytes).toBe(((format.unitBytes ?? 16) * rows * 3 * block) / unit);
       expect(matrixLayout(name, rows, 3 * block).sizeBytes).toBe(endBytes);
     }
   });
@@ -196,7 +196,7 @@ test.each(GGML_FORMATS)('%s: ggml blocks keep their exact values, whatever the s
     }
     expect(() => repackOf(name)(bytes.subarray(1), rows, cols)).toThrow(`not ${bytes.byteLength}`);
     const sizeBytes = planes(rows, cols).reduce((sum, plane) => sum + plane.sizeBytes, 0);
-    expect(sizeBytes).toBeLessThan(1.01 * bytes.byteLength);
+    expect(sizeBytes).toBeLessThan(1.02 * bytes.byteLength);
   }
 });
 

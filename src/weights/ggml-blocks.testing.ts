@@ -23,6 +23,8 @@ const BLOCKS: Readonly<Record<string, GgmlBlock>> = {
   q4_k: { bytes: 144, scale: 0, minimum: 2, middle: 7.5 },
   q5_k: { bytes: 176, scale: 0, minimum: 2, middle: 15.5 },
   q6_k: { bytes: 210, scale: 208 },
+  q3_k: { bytes: 110, scale: 108 },
+  q2_k: { bytes: 84, scale: 80, minimum: 82, middle: 1.5 },
   mxfp4: { bytes: 17, exponent: 0 },
   iq4_nl: { bytes: 18, scale: 0 },
   iq4_xs: { bytes: 136, scale: 0 },

@@ -4,10 +4,10 @@ import side from '../../../shaders/lib/side-q5_0.wgsl?raw';
 import {
   codedFormat,
   copyUnit,
-  fifthBits,
+  bitsOf,
   highHalf,
   lowHalf,
-  readFifthBits,
+  addBit,
   readNibbles,
   setScale,
 } from '../coded-blocks.ts';
@@ -27,13 +27,13 @@ export const q5_0 = codedFormat({
     const [at, own] = [SIDE_WORDS * (block >> 1), block & 1];
     const scales = to.sides[at + SCALES] ?? 0;
     to.sides[at + SCALES] = scales | (source.getUint16(from, true) << (16 * own));
-    to.sides[at + own] = fifthBits(source.getUint32(from + 2, true));
+    to.sides[at + own] = bitsOf(source.getUint32(from + 2, true));
     copyUnit(source, from + 6, to, block);
   },
   read(from, unit, to) {
     const [at, own] = [SIDE_WORDS * (unit >> 1), unit & 1];
     readNibbles(from, unit, to.codes);
-    readFifthBits(from.sides[at + own] ?? 0, to.codes);
+    addBit(from.sides[at + own] ?? 0, to.codes, 4);
     const scales = from.sides[at + SCALES];
     setScale(to, own === 0 ? lowHalf(scales) : highHalf(scales));
   },

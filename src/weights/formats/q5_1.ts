@@ -4,10 +4,10 @@ import side from '../../../shaders/lib/side-q5_1.wgsl?raw';
 import {
   codedFormat,
   copyUnit,
-  fifthBits,
+  bitsOf,
   highHalf,
   lowHalf,
-  readFifthBits,
+  addBit,
   readNibbles,
   setScale,
 } from '../coded-blocks.ts';
@@ -21,13 +21,13 @@ export const q5_1 = codedFormat({
   wgsl: { 'codes-5': codes, 'side-q5_1': side },
   repack(source, from, to, block) {
     to.sides[2 * block] = source.getUint32(from, true);
-    to.sides[2 * block + 1] = fifthBits(source.getUint32(from + 4, true));
+    to.sides[2 * block + 1] = bitsOf(source.getUint32(from + 4, true));
     copyUnit(source, from + 8, to, block);
   },
   read(from, unit, to) {
     const factors = from.sides[2 * unit];
     readNibbles(from, unit, to.codes);
-    readFifthBits(from.sides[2 * unit + 1] ?? 0, to.codes);
+    addBit(from.sides[2 * unit + 1] ?? 0, to.codes, 4);
     setScale(to, lowHalf(factors), highHalf(factors));
   },
 });

@@ -2,7 +2,7 @@
 import codes from '../../../shaders/lib/codes-5.wgsl?raw';
 import scales from '../../../shaders/lib/k-scales.wgsl?raw';
 import side from '../../../shaders/lib/side-q5_k.wgsl?raw';
-import { codedFormat, readFifthBits, readNibbles, splitNibbles } from '../coded-blocks.ts';
+import { codedFormat, addBit, readNibbles, splitBits, splitNibbles } from '../coded-blocks.ts';
 import { readKScales } from '../k-scales.ts';
 
 const SCALE_WORDS = 4; // d and dmin, 12 bytes of scales
@@ -18,13 +18,7 @@ export const q5_k = codedFormat({
   repack(source, from, to, block) {
     const at = SIDE_WORDS * block;
     for (let k = 0; k < SCALE_WORDS; k++) to.sides[at + k] = source.getUint32(from + 4 * k, true);
-    for (let k = 0; k < 8; k++) {
-      const four = source.getUint32(from + 16 + 4 * k, true); // bit u of each byte belongs to unit u
-      for (let u = 0; u < 8; u++) {
-        const word = at + SCALE_WORDS + u;
-        to.sides[word] = (to.sides[word] ?? 0) | (((four >>> u) & 0x01010101) << k);
-      }
-    }
+    splitBits(source, from + 16, to.sides, at + SCALE_WORDS);
     for (let pair = 0; pair < 4; pair++) {
       const unit = 8 * block + 2 * pair;
       splitNibbles(source, from + 48 + 32 * pair, to, unit, unit + 1);
@@ -33,7 +27,7 @@ export const q5_k = codedFormat({
   read(from, unit, to) {
     const at = SIDE_WORDS * (unit >> 3);
     readNibbles(from, unit, to.codes);
-    readFifthBits(from.sides[at + SCALE_WORDS + (unit & 7)] ?? 0, to.codes);
+    addBit(from.sides[at + SCALE_WORDS + (unit & 7)] ?? 0, to.codes, 4);
     readKScales(from.sides, at, unit & 7, to);
   },
 });

@@ -1,7 +1,7 @@
 /** Q6_K: blocks of 256 weights, f16 d, and a signed 8-bit scale S for each 16; w = d * S * (q - 32). */
 import codes from '../../../shaders/lib/codes-6.wgsl?raw';
 import side from '../../../shaders/lib/side-q6_k.wgsl?raw';
-import { codedFormat, lowHalf, readNibbles, splitNibbles } from '../coded-blocks.ts';
+import { codedFormat, addPairs, lowHalf, readNibbles, splitNibbles, splitPairs } from '../coded-blocks.ts';
 
 /** Words of a block's side: highest two bits of 8 units (64 bytes), 16 scales, f16 d and padding. */
 const [SCALES, D, SIDE_WORDS] = [16, 20, 21];
@@ -19,7 +19,7 @@ export const q6_k = codedFormat({
       const unit = 8 * block + 4 * half;
       splitNibbles(source, from + 64 * half, to, unit, unit + 2);
       splitNibbles(source, from + 64 * half + 32, to, unit + 1, unit + 3);
-      moveHighBits(source, from + 128 + 32 * half, to.sides, SIDE_WORDS * block + 8 * half);
+      splitPairs(source, from + 128 + 32 * half, to.sides, SIDE_WORDS * block + 8 * half);
     }
     const at = SIDE_WORDS * block;
     for (let k = 0; k < 4; k++) to.sides[at + SCALES + k] = source.getUint32(from + 192 + 4 * k, true);
@@ -30,27 +30,7 @@ export const q6_k = codedFormat({
     readNibbles(from, unit, to.codes);
     const d = lowHalf(from.sides[at + D]);
     const scales = (from.sides[at + SCALES + (own >> 1)] ?? 0) >>> (16 * (own & 1));
-    for (const half of [0, 1]) {
-      to.scales[half] = d * ((scales << (24 - 8 * half)) >> 24); // sign-extends
-      const high = from.sides[at + 2 * own + half] ?? 0;
-      for (let i = 0; i < 16; i++) {
-        const bits = (high >>> (8 * (i & 3) + 2 * (i >> 2))) & 3;
-        to.codes[16 * half + i] = (to.codes[16 * half + i] ?? 0) | (bits << 4);
-      }
-    }
+    for (const half of [0, 1]) to.scales[half] = d * ((scales << (24 - 8 * half)) >> 24); // sign-extends
+    addPairs(from.sides, at + 2 * own, to.codes, 4);
   },
 });
-
-/**
- * Moves the high bits of four units, which share bytes in the file, to two words of each unit, one for 16 weights: weight
- * 4 k + b has bits 8 b + 2 k.
- */
-function moveHighBits(source: DataView, from: number, to: Uint32Array, at: number): void {
-  for (let k = 0; k < 8; k++) {
-    const four = source.getUint32(from + 4 * k, true); // bits 2 u of each byte belong to unit u
-    for (let u = 0; u < 4; u++) {
-      const word = at + 2 * u + (k >> 2);
-      to[word] = (to[word] ?? 0) | (((four >>> (2 * u)) & 0x03030303) << (2 * (k & 3)));
-    }
-  }
-}
