@@ -78,11 +78,15 @@ export function repackGgml(
   const wanted = ((rows * cols) / BLOCK) * (SCALE_BYTES + quantBytes);
   invariant(source.byteLength === wanted, () => `${name}: ${source.byteLength} bytes, not ${wanted}`);
   const { bytes, quants, scales, count } = emptyBlocks(kind, rows * cols, rows, cols);
+  const view = new DataView(source.buffer, source.byteOffset, source.byteLength);
+  const words = new Uint32Array(quants.buffer, quants.byteOffset, quants.byteLength / 4);
+  const blockWords = quantBytes / 4;
   for (let block = 0; block < count; block++) {
     const from = block * (SCALE_BYTES + quantBytes);
-    scales[block] = (source[from] ?? 0) | ((source[from + 1] ?? 0) << 8);
-    const body = source.subarray(from + SCALE_BYTES, from + SCALE_BYTES + quantBytes);
-    quants.set(body, block * quantBytes);
+    scales[block] = view.getUint16(from, true);
+    for (let k = 0; k < blockWords; k++) {
+      words[block * blockWords + k] = view.getUint32(from + SCALE_BYTES + 4 * k, true);
+    }
   }
   return bytes;
 }

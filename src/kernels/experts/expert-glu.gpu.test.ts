@@ -374,7 +374,7 @@ test('the reference gives a hand-computed pair', () => {
 });
 
 test('unpacking of quantised weights loses no bits with inputs of 1e4 to 6e4', async () => {
-  const shape = { experts: 3, hidden: 96, width: 96, topK: 2 };
+  const shape = { experts: 3, hidden: 256, width: 256, topK: 2 };
   const tokens = 2;
   const step = testStep(tokens, shape);
   const h = randomNormal(tokens * shape.topK * shape.width, 61).map(
@@ -384,7 +384,11 @@ test('unpacking of quantised weights loses no bits with inputs of 1e4 to 6e4', a
   const quantised = ['q8_0', 'q4_0'].flatMap((format) =>
     runnable(gpu, withFormat(expertDown, format), ({ scalar, biased }) => scalar === 'f32' && !biased),
   );
-  for (const variant of quantised) {
+  // The formats of codes share their products; the zero is in the middle of the codes, or they have an offset.
+  const coded = ['q4_k', 'q6_k', 'mxfp4', 'iq4_nl'].flatMap((format) =>
+    runnable(gpu, withFormat(expertDown, format), ({ scalar }) => scalar === 'f32').slice(0, 1),
+  );
+  for (const variant of [...quantised, ...coded]) {
     const experts = testExperts(variant.format, shape);
     const y = await runDown(variant, h, { shape, experts, slots: placeExperts(experts), step });
     const out = expertDownReference(h, step.ids, experts.expert, { tokens, ...shape });
