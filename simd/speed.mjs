@@ -1,13 +1,19 @@
-// Products with random matrices, in 10^9 multiply-adds a second on one core, the best of some runs: `node simd/speed.mjs`. Of
-// 32768 x 1024 weights, which no cache holds in most formats, with one row of activations, and of 512 x 1024 with 256 rows.
+// Products with random matrices, in 10^9 multiply-adds a second on one core, the best of some runs: `node simd/speed.mjs
+// [FORMAT ...]`. Of 32768 x 1024 weights, which no cache holds in most formats, with one row of activations, and of 512 x 1024
+// with 256 rows.
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 
 const ROUNDS = 20;
 const SCRATCH_BYTES = 2 ** 18;
-/** Bits of a weight, without its scale. */
-const FORMATS = { f32: 32, f16: 16, bf16: 16, q8_0: 8, q4_0: 4 };
-const INT8 = 8; // of lib/format.ts, as are the numbers of formats
+/** Bits of a weight, without its scale, in the order of their numbers in lib/numbers.ts. */
+const FORMATS = {
+  ...{ f32: 32, f16: 16, bf16: 16, q8_0: 8, q4_0: 4 },
+  ...{ q4_k: 4, q5_k: 4, q6_k: 4, q4_1: 4, q5_0: 4, q5_1: 4, mxfp4: 4, iq4_nl: 4, iq4_xs: 4 },
+};
+const INT8 = 64; // of lib/numbers.ts
+const INT8_FORMATS = ['q8_0', 'q4_0'];
+const wanted = process.argv.slice(2);
 const SIZES = [
   { rows: 1, cols: 1024, outs: 32768 },
   { rows: 256, cols: 1024, outs: 512 },
@@ -53,18 +59,20 @@ for (const build of ['plain', 'relaxed']) {
   const { linear } = kernels;
   if (!linear) throw new Error('the module has no kernel linear');
   for (const [number, [name, bits]] of Object.entries(FORMATS).entries()) {
-    for (const format of bits < 16 ? [number, number + INT8] : [number]) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    for (const format of INT8_FORMATS.includes(name) ? [number, number + INT8] : [number]) {
       const speeds = SIZES.map(({ rows, cols, outs }) => {
         const x = 65536;
         const y = x + 4 * rows * cols;
         const scratch = y + 4 * rows * outs;
         const w = scratch + SCRATCH_BYTES;
         const s = w + (outs * cols * bits) / 8;
+        if (name === 'mxfp4') new Uint8Array(memory.buffer, s, (outs * cols) / 32).fill(120); // exponents
         const ms = bestMs(() => linear(format, x, w, s, 0, y, rows, cols, outs, 1, scratch, 0, outs));
         return ((rows * cols * outs) / ms / 1e6).toFixed(1);
       });
       console.log(
-        `${build.padEnd(8)} ${name.padEnd(5)} ${format < INT8 ? 'f32 ' : 'int8'} ${speeds.map((speed) => speed.padStart(6)).join('')}`,
+        `${build.padEnd(8)} ${name.padEnd(6)} ${format < INT8 ? 'f32 ' : 'int8'} ${speeds.map((speed) => speed.padStart(6)).join('')}`,
       );
     }
   }

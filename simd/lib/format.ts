@@ -2,35 +2,26 @@
 import * as bf16 from './bf16';
 import * as f16 from './f16';
 import * as f32Format from './f32';
+import * as coded from './coded';
 import * as int8 from './int8';
+import { BF16, F16, F32, INT8, is, isCoded, Q4_0, Q8_0 } from './numbers';
 import * as q4_0 from './q4_0';
 import * as q8_0 from './q8_0';
+import { SIDE, sideBytes } from './sides';
 import { sumLanes } from './vector';
 
-export const F32: u32 = 0;
-export const F16: u32 = 1;
-export const BF16: u32 = 2;
-export const Q8_0: u32 = 3;
-export const Q4_0: u32 = 4;
-/** Added to the number of a quantised format: activations are quantised, too, where rows are few. */
-export const INT8: u32 = 8;
-
-/** Whether the weights are of a format, whatever the activations are. */
-// @ts-ignore: decorator
-@inline
-function is(format: u32, weights: u32): bool {
-  return (format & (INT8 - 1)) == weights;
-}
+export { F32, INT8 } from './numbers';
 
 /** Bytes of `cols` weights of a row, without their scales. */
 export function weightBytes(format: u32, cols: u32): usize {
   if (format == F32) return 4 * cols;
   if (is(format, Q8_0)) return cols;
-  return is(format, Q4_0) ? cols / 2 : 2 * cols;
+  return isCoded(format) || is(format, Q4_0) ? cols / 2 : 2 * cols;
 }
 
 /** Bytes of the scales of `cols` weights of a row. */
 export function scaleBytes(format: u32, cols: u32): usize {
+  if (isCoded(format)) return sideBytes(format, cols);
   return format >= Q8_0 ? cols / 16 : 0;
 }
 
@@ -38,7 +29,7 @@ export function scaleBytes(format: u32, cols: u32): usize {
 export function preparedBytes(format: u32, cols: u32): usize {
   if (isAsItIs(format)) return 16;
   const bytes = format == F16 ? 4 * cols : format >= INT8 ? 3 * cols : 5 * cols;
-  return (bytes + behindScales(0, cols) + 15) & ~15;
+  return (bytes + behindScales(format, 0, cols) + 15) & ~15;
 }
 
 /** Whether dot4 takes activations in their own order. */
@@ -48,25 +39,26 @@ function isAsItIs(format: u32): bool {
   return format == F32 || format == BF16;
 }
 
-/** Activations of 8 bits have their scales at the beginning of scratch, in this much room. */
+/** At the beginning of scratch: the scales of activations of 8 bits, or what `dot` of coded.ts reads for a row of weights. */
 // @ts-ignore: decorator
 @inline
-function behindScales(scratch: usize, cols: u32): usize {
-  return scratch + ((cols / 8 + 15) & ~15);
+function behindScales(format: u32, scratch: usize, cols: u32): usize {
+  return scratch + (isCoded(format) ? (cols / 32) * SIDE : (cols / 8 + 15) & ~15);
 }
 
 /** Where dot4 finds the activations of a row: in scratch, if `prepare` writes them there. */
 export function prepared(format: u32, x: usize, scratch: usize, cols: u32): usize {
-  return isAsItIs(format) ? x : behindScales(scratch, cols);
+  return isAsItIs(format) ? x : behindScales(format, scratch, cols);
 }
 
 /** Brings the activations of a row into the order in which dot4 takes them. */
 export function prepare(format: u32, x: usize, scratch: usize, cols: u32): void {
   if (isAsItIs(format)) return;
-  const to = behindScales(scratch, cols);
+  const to = behindScales(format, scratch, cols);
   if (format == F16) f16.prepare(x, to, cols);
   else if (format == Q8_0) q8_0.prepare(x, to, cols);
   else if (format == Q4_0) q4_0.prepare(x, to, cols);
+  else if (isCoded(format)) coded.prepare(format, x, to, cols);
   else if (is(format, Q8_0)) int8.prepareQ8(x, to, scratch, cols);
   else int8.prepareQ4(x, to, scratch, cols);
 }
@@ -100,6 +92,7 @@ function dot(format: u32, x: usize, w: usize, s: usize, scratch: usize, cols: u3
   if (format == BF16) return bf16.dot(x, w, cols);
   if (format == Q8_0) return q8_0.dot(x, w, s, cols / 32);
   if (format == Q4_0) return q4_0.dot(x, w, s, cols / 32);
+  if (isCoded(format)) return coded.dot(format, x, w, s, scratch, cols / 32);
   if (is(format, Q8_0)) return int8.dotQ8(x, scratch, w, s, cols / 32);
   return int8.dotQ4(x, scratch, w, s, cols / 32);
 }
@@ -109,6 +102,7 @@ export function unpack(format: u32, w: usize, s: usize, to: usize, cols: u32): v
   if (format == F32) memory.copy(to, w, 4 * cols);
   else if (format == F16) f16.unpack(w, to, cols);
   else if (format == BF16) bf16.unpack(w, to, cols);
+  else if (isCoded(format)) coded.unpack(format, w, s, to, cols);
   else if (is(format, Q8_0)) q8_0.unpack(w, s, to, cols);
   else q4_0.unpack(w, s, to, cols);
 }

@@ -30,7 +30,7 @@ export function prepareLanes(
 }
 
 /** @returns the sums of four activations each: lane l of activations 4 l to 4 l + 3 */
-function prepareHalf(x: usize, to: usize, step: usize, factors: v128): v128 {
+export function prepareHalf(x: usize, to: usize, step: usize, factors: v128): v128 {
   const a = v128.load(x);
   const b = v128.load(x, 16);
   const c = v128.load(x, 32);

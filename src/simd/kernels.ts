@@ -6,10 +6,13 @@ export type Address = number;
 export type FormatCode = number;
 
 /**
- * Added to the number of a quantised format, for `linear` and `glu`: the activations of up to seven rows are quantised, too, in
+ * Added to the numbers of q8_0 and q4_0, for `linear` and `glu`: the activations of up to seven rows are quantised, too, in
  * blocks of 32, to signed bytes. More rows are multiplied as they are.
  */
-export const INT8 = 8;
+export const INT8 = 64;
+
+/** Formats with this number or a higher one have `linear`, `glu` and `embedding` alone, without INT8. */
+export const FIRST_CODED = 5;
 
 type Linear = (
   ...args: [

@@ -14,6 +14,7 @@ const cases = BUILDS.flatMap((build) => FORMATS.map((format) => ({ build, format
 /** Columns: one block, several, more than a tile; odd numbers where the format takes them. */
 function columnsOf(format: BuiltInFormat): number[] {
   const { block } = weightFormat(format);
+  if (block === 256) return [256, 512, 768, 2048];
   return format === 'f32' ? [1, 7, 64, 1029] : [block, 3 * block, 160, 1024 + 5 * block];
 }
 
@@ -40,7 +41,7 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
     return { run, wanted: linearReference(x, w.values, bias, { rows, cols, outs, multiplier: 1.5 }) };
   }
 
-  test.each([1, 2, 3, 4, 7, 133])('linear, %i rows', (rows) => {
+  test.each([1, 2, 3, 4, 7, 9, 133])('linear, %i rows', (rows) => {
     for (const cols of columnsOf(format)) {
       for (const outs of rows > 100 ? [6] : [1, 2, 3, 4, 9]) {
         const { run, wanted } = linear({ rows, cols, outs, hasBias: outs !== 4 });
@@ -57,7 +58,7 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
   });
 
   test.each([1, 2, 5, 133])('glu, %i rows', (rows) => {
-    const [hidden, width] = [96, 11];
+    const [hidden, width] = [Math.max(96, weightFormat(format).block), 11];
     const bench = new Bench(build);
     const x = randomNormal(rows * hidden, 1);
     const gate = bench.matrix(format, randomNormal(width * hidden, 2, 0.2), width, hidden);

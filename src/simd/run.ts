@@ -3,7 +3,7 @@ import type { Step } from '../graph/node.ts';
 import type { Tensor, Weight } from '../graph/tensor.ts';
 import { weightFormat, type FormatName } from '../weights/formats/index.ts';
 import type { RecordLayout } from '../weights/record.ts';
-import { INT8 } from './kernels.ts';
+import { FIRST_CODED, INT8 } from './kernels.ts';
 import type { Address, FormatCode, FormatKernels, SimdKernels } from './kernels.ts';
 import type { SimdMemory } from './memory.ts';
 
@@ -106,17 +106,18 @@ export interface FormatKernel<F> extends Kernel<F> {
   readonly format: FormatCode;
 }
 
-/** The kernel for weights of a format; undefined where the format has no number, and the reference runs. */
+/** The kernel for weights of a format; undefined where there is none, and the reference runs. */
 export function formatKernel<Name extends keyof FormatKernels>(
   memory: SimdMemory,
   name: Name,
   format: FormatName,
 ): FormatKernel<FormatKernels[Name]> | undefined {
   const { simd } = weightFormat(format);
-  return simd === undefined ? undefined : { ...kernelNamed(memory, name), format: simd };
+  if (simd === undefined || (simd >= FIRST_CODED && name.startsWith('atomic_'))) return undefined;
+  return { ...kernelNamed(memory, name), format: simd };
 }
 
-/** The same for products: with activations of 8 bits where these are asked for and the weights are quantised. */
+/** The same for products: with activations of 8 bits where these are asked for and the format has a kernel for them. */
 export function productKernel<Name extends 'linear' | 'glu'>(
   memory: SimdMemory,
   name: Name,
@@ -125,7 +126,8 @@ export function productKernel<Name extends 'linear' | 'glu'>(
 ): FormatKernel<FormatKernels[Name]> | undefined {
   const kernel = formatKernel(memory, name, format);
   const isQuantized = weightFormat(format).storedAs === undefined;
-  return kernel && int8 && isQuantized ? { ...kernel, format: kernel.format + INT8 } : kernel;
+  if (!kernel || !int8 || !isQuantized || kernel.format >= FIRST_CODED) return kernel;
+  return { ...kernel, format: kernel.format + INT8 };
 }
 
 /** A kernel that is not one of a format. */

@@ -1,5 +1,7 @@
 /** Kernels of each build in a memory of their own, for tests in Node and in browsers. */
+import { randomStream } from '../kernels/testing.ts';
 import { weightFormat, type FormatName } from '../weights/formats/index.ts';
+import { randomGgml } from '../weights/ggml-blocks.testing.ts';
 import { SCRATCH_BYTES, type Address, type FormatCode, type SimdKernels } from './kernels.ts';
 import { SimdMemory } from './memory.ts';
 
@@ -49,9 +51,12 @@ export class Bench {
     return at;
   }
 
+  /** In a format that nothing is encoded as: other values. */
   matrix(format: FormatName, values: Float32Array<ArrayBuffer>, rows: number, cols: number): PlacedMatrix {
     const { simd, encode, decode, planes } = weightFormat(format);
-    const bytes = encode!(values, rows, cols);
+    const bytes = encode
+      ? encode(values, rows, cols)
+      : randomGgml(format, rows, cols, randomStream(values.length));
     const w = this.put(bytes);
     const scales = planes(rows, cols)[1];
     return { format: simd!, w, s: scales ? w + scales.offsetBytes : 0, values: decode(bytes, rows, cols) };

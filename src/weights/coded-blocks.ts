@@ -44,6 +44,8 @@ export interface CodedKind {
   readonly zero?: number;
   /** Files of shaders/lib, by name: `unit_codes` and `read_side` (see weights-codes.wgsl there). */
   readonly wgsl: Readonly<Record<string, string>>;
+  /** Its number in the WebAssembly kernels. */
+  readonly simd?: number;
   /** Moves ggml block `block`, whose bytes begin at `from`, to a zeroed matrix. */
   repack(source: DataView, from: number, to: CodedMatrix, block: number): void;
   /** Reads unit `unit` of a matrix. */
@@ -64,6 +66,7 @@ export function codedFormat(kind: CodedKind): WeightFormat & { readonly repack: 
       step: filesOf({ 'step-codes': step }),
       sided: true,
     },
+    ...(kind.simd !== undefined && { simd: kind.simd }),
     decode: (bytes, rows, cols) => decode(kind, bytes, rows, cols),
     repack: { ggml: (source, rows, cols) => repack(kind, source, rows, cols) },
   });

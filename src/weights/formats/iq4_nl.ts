@@ -12,6 +12,7 @@ export const iq4_nl = codedFormat({
   side: { blocks: 2, words: 1 },
   zero: IQ4_ZERO,
   wgsl: { 'codes-iq4': codes, 'side-iq4_nl': side },
+  simd: 12,
   repack(source, from, to, block) {
     const word = block >> 1;
     to.sides[word] = (to.sides[word] ?? 0) | (source.getUint16(from, true) << (16 * (block & 1)));

@@ -12,6 +12,7 @@ export const iq4_xs = codedFormat({
   side: { blocks: 1, words: 2 },
   zero: IQ4_ZERO,
   wgsl: { 'codes-iq4': codes, 'side-iq4_xs': side },
+  simd: 13,
   repack(source, from, to, block) {
     to.sides[2 * block] = source.getUint32(from, true);
     to.sides[2 * block + 1] = source.getUint32(from + 4, true);

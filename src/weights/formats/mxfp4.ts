@@ -15,6 +15,7 @@ export const mxfp4 = codedFormat({
   side: { blocks: 4, words: 1 },
   zero: ZERO,
   wgsl: { 'codes-mxfp4': codes, 'side-mxfp4': side },
+  simd: 11,
   repack(source, from, to, block) {
     const word = block >> 2;
     to.sides[word] = (to.sides[word] ?? 0) | (source.getUint8(from) << (8 * (block & 3)));

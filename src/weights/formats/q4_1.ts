@@ -10,6 +10,7 @@ export const q4_1 = codedFormat({
   blockBytes: 20, // d, m, qs[16]
   side: { blocks: 1, words: 1 },
   wgsl: { 'codes-4': codes, 'side-q4_1': side },
+  simd: 8,
   repack(source, from, to, block) {
     to.sides[block] = source.getUint32(from, true);
     copyUnit(source, from + 4, to, block);

@@ -14,6 +14,7 @@ export const q4_k = codedFormat({
   blockBytes: 144, // d, dmin, scales[12], qs[128]
   side: { blocks: 1, words: SIDE_WORDS },
   wgsl: { 'codes-4': codes, 'k-scales': scales, 'side-q4_k': side },
+  simd: 5,
   repack(source, from, to, block) {
     for (let k = 0; k < SIDE_WORDS; k++)
       to.sides[SIDE_WORDS * block + k] = source.getUint32(from + 4 * k, true);

@@ -23,6 +23,7 @@ export const q5_0 = codedFormat({
   side: { blocks: 2, words: SIDE_WORDS },
   zero: 16,
   wgsl: { 'codes-5': codes, 'side-q5_0': side },
+  simd: 9,
   repack(source, from, to, block) {
     const [at, own] = [SIDE_WORDS * (block >> 1), block & 1];
     const scales = to.sides[at + SCALES] ?? 0;

@@ -19,6 +19,7 @@ export const q5_1 = codedFormat({
   blockBytes: 24, // d, m, qh, qs[16]
   side: { blocks: 1, words: 2 }, // d and m, fifth bits
   wgsl: { 'codes-5': codes, 'side-q5_1': side },
+  simd: 10,
   repack(source, from, to, block) {
     to.sides[2 * block] = source.getUint32(from, true);
     to.sides[2 * block + 1] = bitsOf(source.getUint32(from + 4, true));

@@ -15,6 +15,7 @@ export const q5_k = codedFormat({
   blockBytes: 176, // d, dmin, scales[12], qh[32], qs[128]
   side: { blocks: 1, words: SIDE_WORDS },
   wgsl: { 'codes-5': codes, 'k-scales': scales, 'side-q5_k': side },
+  simd: 6,
   repack(source, from, to, block) {
     const at = SIDE_WORDS * block;
     for (let k = 0; k < SCALE_WORDS; k++) to.sides[at + k] = source.getUint32(from + 4 * k, true);

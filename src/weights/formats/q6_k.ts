@@ -14,6 +14,7 @@ export const q6_k = codedFormat({
   side: { blocks: 1, words: SIDE_WORDS },
   zero: 32,
   wgsl: { 'codes-6': codes, 'side-q6_k': side },
+  simd: 7,
   repack(source, from, to, block) {
     for (const half of [0, 1]) {
       const unit = 8 * block + 4 * half;

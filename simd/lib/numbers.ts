@@ -1,0 +1,33 @@
+/** The numbers of weight formats: `WeightFormat.simd` in src/weights/formats. */
+export const F32: u32 = 0;
+export const F16: u32 = 1;
+export const BF16: u32 = 2;
+export const Q8_0: u32 = 3;
+export const Q4_0: u32 = 4;
+// From here on: formats of src/weights/coded-blocks.ts, which have `linear`, `glu` and `embedding` alone.
+export const Q4_K: u32 = 5;
+export const Q5_K: u32 = 6;
+export const Q6_K: u32 = 7;
+export const Q4_1: u32 = 8;
+export const Q5_0: u32 = 9;
+export const Q5_1: u32 = 10;
+export const MXFP4: u32 = 11;
+export const IQ4_NL: u32 = 12;
+export const IQ4_XS: u32 = 13;
+
+/** Added to the numbers of q8_0 and q4_0: activations are quantised, too, where rows are few. */
+export const INT8: u32 = 64;
+
+/** Whether the weights are of a format, whatever the activations are. */
+// @ts-ignore: decorator
+@inline
+export function is(format: u32, weights: u32): bool {
+  return (format & (INT8 - 1)) == weights;
+}
+
+/** Whether a format is one of src/weights/coded-blocks.ts. */
+// @ts-ignore: decorator
+@inline
+export function isCoded(format: u32): bool {
+  return format >= Q4_K && format < INT8;
+}
