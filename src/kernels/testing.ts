@@ -56,7 +56,7 @@ export function runnable<V extends Variant>(
 }
 
 /** Whether this is `npm test`, not `npm run test:all` or a single file. */
-const isQuick = import.meta.env?.['VITE_ATOMOE_TESTS'] === 'quick';
+export const isQuick = import.meta.env?.['VITE_ATOMOE_TESTS'] === 'quick';
 
 /** In `npm test`, a small set of variants with every value of every property; otherwise all of them. */
 export function quickly<V extends Variant>(variants: readonly V[]): readonly V[] {

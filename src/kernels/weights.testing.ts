@@ -1,7 +1,8 @@
 /** Random weight matrices in every format, for kernel tests. The format's `decode` defines their values. */
 import { weightFormat, type FormatName } from '../weights/formats/index.ts';
 import { randomGgml } from '../weights/ggml-blocks.testing.ts';
-import { randomNormal, randomStream } from './testing.ts';
+import { isQuick, quickly, randomNormal, randomStream } from './testing.ts';
+import type { Variant } from './kernel.ts';
 import { inFormat } from './weights.ts';
 
 /** The kernel with every form in one format, of which it lists only some. */
@@ -13,6 +14,17 @@ export function withFormat<
   format: FormatName,
 ): K & { readonly variants: readonly V[] } {
   return { ...kernel, variants: inFormat<V>(kernel, format) };
+}
+
+/**
+ * As `quickly`, and in `npm test` without the formats of files, for kernels that read weights by the same code as another one
+ * whose test runs these.
+ */
+export function quicklyEncoded<V extends Variant & { readonly format: FormatName }>(
+  variants: readonly V[],
+): readonly V[] {
+  const isEncoded = ({ format }: V) => weightFormat(format).encode !== undefined;
+  return isQuick ? quickly(variants.filter(isEncoded)) : variants;
 }
 
 /** The number of columns, rounded up to whole blocks of a format. */

@@ -12,12 +12,11 @@ import {
   randomStream,
   rounded,
   runKernel,
-  quickly,
   runnable,
   scalars,
   testGpu,
 } from '../testing.ts';
-import { wholeBlocks, withFormat } from '../weights.testing.ts';
+import { quicklyEncoded, wholeBlocks, withFormat } from '../weights.testing.ts';
 
 const gpu = await testGpu();
 const variants = runnable(gpu, atomicScoresGrouped);
@@ -77,12 +76,11 @@ async function check(variant: ExpertVariant, change: Partial<Case> = {}, absent?
   }
 }
 
-describe.each(quickly(variants).map((variant) => [atomicScoresGrouped.key(variant), variant] as const))(
-  '%s',
-  (_key, variant) => {
-    test('control case, with an absent page', () => check(variant, {}, 1));
-  },
-);
+describe.each(
+  quicklyEncoded(variants).map((variant) => [atomicScoresGrouped.key(variant), variant] as const),
+)('%s', (_key, variant) => {
+  test('control case, with an absent page', () => check(variant, {}, 1));
+});
 
 const shapes: [string, Partial<Case>][] = [
   ['one token', { tokens: 1 }],

@@ -31,7 +31,7 @@ import {
   testGpu,
   tolerance,
 } from '../testing.ts';
-import { withFormat } from '../weights.testing.ts';
+import { quicklyEncoded, withFormat } from '../weights.testing.ts';
 import { inFormat } from '../weights.ts';
 
 const gpu = await testGpu();
@@ -215,20 +215,26 @@ describe.each(keyed(expertDown, quickly(runnable(gpu, expertDown))))('%s', (_key
   });
 });
 
-describe.each(keyed(expertDownPairs, quickly(runnable(gpu, expertDownPairs))))('%s', (_key, variant) => {
-  test('shapes', async () => {
-    for (const [tokens, shape] of shapesIn(variant.format, SHAPES)) {
-      const experts = testExperts(variant.format, shape);
-      const slots = placeExperts(experts, { pools: variant.pools, shuffle: 5 });
-      const step = testStep(tokens, shape);
-      const h = randomNormal(tokens * shape.topK * shape.width, 9);
-      const out = await runPairs(variant, h, { shape, experts, slots, step });
-      const lookup = variant.biased ? experts.biased : experts.expert;
-      const want = expertDownReference(h, step.ids, lookup, { tokens, ...shape });
-      expectClose(out, want, { ...sums(shape.width), label: `hidden ${shape.hidden}, width ${shape.width}` });
-    }
-  });
-});
+describe.each(keyed(expertDownPairs, quicklyEncoded(runnable(gpu, expertDownPairs))))(
+  '%s',
+  (_key, variant) => {
+    test('shapes', async () => {
+      for (const [tokens, shape] of shapesIn(variant.format, SHAPES)) {
+        const experts = testExperts(variant.format, shape);
+        const slots = placeExperts(experts, { pools: variant.pools, shuffle: 5 });
+        const step = testStep(tokens, shape);
+        const h = randomNormal(tokens * shape.topK * shape.width, 9);
+        const out = await runPairs(variant, h, { shape, experts, slots, step });
+        const lookup = variant.biased ? experts.biased : experts.expert;
+        const want = expertDownReference(h, step.ids, lookup, { tokens, ...shape });
+        expectClose(out, want, {
+          ...sums(shape.width),
+          label: `hidden ${shape.hidden}, width ${shape.width}`,
+        });
+      }
+    });
+  },
+);
 
 describe.each(keyed(expertCombine, runnable(gpu, expertCombine)))('%s', (_key, variant) => {
   test.each([

@@ -29,7 +29,7 @@ import {
   testGpu,
   UNWRITTEN,
 } from '../testing.ts';
-import { withFormat } from '../weights.testing.ts';
+import { quicklyEncoded, withFormat } from '../weights.testing.ts';
 import { inFormat } from '../weights.ts';
 
 const gpu = await testGpu();
@@ -159,7 +159,7 @@ describe.each(keyed(expertGateUpTiled, quickly(runnable(gpu, expertGateUpTiled, 
   },
 );
 
-describe.each(keyed(expertDownTiled, quickly(runnable(gpu, expertDownTiled, isWanted))))(
+describe.each(keyed(expertDownTiled, quicklyEncoded(runnable(gpu, expertDownTiled, isWanted))))(
   '%s',
   (_key, variant) => {
     test('shapes', async () => {
