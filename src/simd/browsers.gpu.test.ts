@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { BUILDS } from './testing.ts';
 import './atomic.test.ts';
 import './attention.test.ts';
+import './coded.test.ts';
 import './int8.test.ts';
 import './matrix.test.ts';
 import './routing.test.ts';

@@ -181,7 +181,8 @@ export class SimdRunner implements Runner {
 
   /** Ops that have run by their reference so far, for want of a kernel. */
   get byReference(): readonly string[] {
-    return [...new Set([this.#decode, this.#prefill].flatMap(({ byReference }) => byReference))];
+    const executors = [this.#decode, this.#prefill, this.#allLogits];
+    return [...new Set(executors.flatMap((each) => each?.byReference ?? []))];
   }
 
   openState(): Promise<RunnerState> {
