@@ -8,6 +8,7 @@ export {
   gluActivationNode,
   lastRowNode,
 } from './graph/ops/basic.ts';
+export { latentKeysNode, latentQueryNode, latentValuesNode } from './graph/ops/latent.ts';
 export { linearNode } from './graph/ops/linear.ts';
 export { gateNode } from './graph/ops/gate.ts';
 export { expertsNode } from './graph/ops/moe.ts';

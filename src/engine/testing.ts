@@ -95,6 +95,9 @@ export const FIXTURE_FAMILIES = [
   'hunyuan_v1_moe',
   'gpt_oss',
   'lfm2_moe',
+  'deepseek_v2',
+  'deepseek_v3',
+  'glm4_moe_lite',
 ] as const;
 
 /** The trained models of the demo. */

@@ -2,6 +2,11 @@
 import { invariant } from '../errors.ts';
 import { atomicExpertsReference } from '../kernels/atomic/atomic-experts.reference.ts';
 import { attentionReference } from '../kernels/attention/attention.reference.ts';
+import {
+  latentKeysReference,
+  latentQueryReference,
+  latentValuesReference,
+} from '../kernels/attention/latent.reference.ts';
 import { ropeKvReference } from '../kernels/attention/rope-kv.reference.ts';
 import { activationCode } from '../kernels/core/activation.ts';
 import { addSharedReference } from '../kernels/core/add-shared.reference.ts';
@@ -26,6 +31,7 @@ import type { AttentionIo, RopeKvIo } from './ops/attention.ts';
 import type { AddRmsNormIo, AddSharedIo, EmbeddingIo, GluActivationIo, LastRowIo } from './ops/basic.ts';
 import type { ExpertsIo } from './ops/experts.ts';
 import type { GateIo } from './ops/gate.ts';
+import type { LatentKeysIo, LatentQueryIo, LatentValuesIo } from './ops/latent.ts';
 import type { LinearIo } from './ops/linear.ts';
 import { rowsOf, type RmsNormIo } from './ops/norm.ts';
 import type { ProductRouteIo } from './ops/product-route.ts';
@@ -110,6 +116,24 @@ function attention(
   const options = { tokens, past, heads, kvHeads, headDim, scale, window, sinks: scores };
   const [keys, values] = [context.floats(kCache), context.floats(vCache)];
   context.put(o, attentionReference(context.floats(q), keys, values, options));
+}
+
+function latentQuery(context: RunContext, { q, weight, angles, y, ...sizes }: LatentQueryIo): void {
+  const { tokens, past } = context.step;
+  const [map, turns] = [context.weight(weight), context.weight(angles)];
+  context.put(y, latentQueryReference(context.floats(q), map, turns, { tokens, past, ...sizes }));
+}
+
+function latentKeys(context: RunContext, { x, gain, angles, cache, ...sizes }: LatentKeysIo): void {
+  const { tokens, past } = context.step;
+  const [gains, turns] = [context.weight(gain), context.weight(angles)];
+  const rows = latentKeysReference(context.floats(x), gains, turns, { tokens, past, ...sizes });
+  context.floats(cache).set(rows, past * (sizes.rank + sizes.rotary));
+}
+
+function latentValues(context: RunContext, { o, weight, y, ...sizes }: LatentValuesIo): void {
+  const { tokens } = context.step;
+  context.put(y, latentValuesReference(context.floats(o), context.weight(weight), { tokens, ...sizes }));
 }
 
 function experts(
@@ -231,6 +255,9 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   experts: row(experts),
   gate: row(gate),
   'glu-activation': row(gluActivation),
+  'latent-keys': row(latentKeys),
+  'latent-query': row(latentQuery),
+  'latent-values': row(latentValues),
   linear: row(linear),
   'product-route': row(productRoute),
   'repetition-penalty': row(penalty),

@@ -31,6 +31,7 @@ import { linearTiled } from './linear/linear-tiled.ts';
 import { rmsNorm } from './norm/rms-norm.ts';
 import { ropeKv } from './attention/rope-kv.ts';
 import { skipLight } from './routing/skip-light.ts';
+import { latentKeys, latentQuery, latentValues } from './attention/latent.ts';
 import { shortConv } from './recurrent/short-conv.ts';
 import { sparseDispatch } from './experts/sparse-dispatch.ts';
 
@@ -40,6 +41,9 @@ await loadFormats(BUILT_IN_FORMATS);
 export const allPrograms: readonly Program[] = [
   ...programs(gate),
   ...programs(shortConv),
+  ...programs(latentQuery),
+  ...programs(latentKeys),
+  ...programs(latentValues),
   ...programs(sparseDispatch),
   ...programs(expertGateUp),
   ...programs(expertDown),

@@ -35,6 +35,7 @@ const UNUSED = new Set([
 const REQUIRED: Readonly<Record<string, ConfigValues>> = {
   dots1: { n_routed_experts: 128, num_experts_per_tok: 6 },
   glm4_moe: { head_dim: 128 },
+  deepseek_v2: { num_experts_per_tok: 6 },
 };
 
 describe.each(Object.entries(CLASSES))('%s', (type, fields) => {

@@ -2,6 +2,7 @@
  * Defaults of transformers' config classes for keys that are absent from config.json, as in files of other tools and older
  * files. From transformers 5.18.0, `configuration_*.py`. Ids of special tokens are not included: they come from files.
  */
+import { COMMON, LATENT_DEFAULTS } from './class-defaults-latent.ts';
 import type { ConfigValues } from './config.ts';
 
 /** Transformers has no class for OmniMoE; these are the model's own, without sizes. */
@@ -115,15 +116,6 @@ const GRANITE_MOE: ConfigValues = {
   attention_multiplier: 1,
   num_local_experts: 8,
   num_experts_per_tok: 2,
-};
-
-/** The defaults that many classes share. */
-const COMMON: ConfigValues = {
-  hidden_act: 'silu',
-  rms_norm_eps: 1e-6,
-  rope_theta: 10_000,
-  tie_word_embeddings: false,
-  attention_bias: false,
 };
 
 const GRANITEMOESHARED: ConfigValues = {
@@ -328,4 +320,5 @@ export const CLASS_DEFAULTS: ReadonlyMap<string, ConfigValues> = new Map([
   ['hunyuan_v1_moe', HUNYUAN_V1_MOE],
   ['gpt_oss', GPT_OSS],
   ['lfm2_moe', LFM2_MOE],
+  ...LATENT_DEFAULTS,
 ]);

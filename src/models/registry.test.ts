@@ -17,6 +17,8 @@ const qwen3 = config('fixtures/models/qwen3_moe/config.json');
 const olmoe = config('fixtures/models/olmoe/config.json');
 const qwen2 = config('fixtures/models/qwen2_moe/config.json');
 const glm = config('fixtures/models/glm4_moe/config.json');
+const deepseekV2 = config('fixtures/models/deepseek_v2/config.json');
+const glmLite = config('fixtures/models/glm4_moe_lite/config.json');
 const lfm2 = config('fixtures/models/lfm2_moe/config.json');
 const gptOss = config('fixtures/models/gpt_oss/config.json');
 const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
@@ -35,6 +37,9 @@ test.each([
   ['fixtures/models/hunyuan_v1_moe', 'hunyuan_v1_moe', 3],
   ['fixtures/models/gpt_oss', 'gpt_oss', 3],
   ['fixtures/models/lfm2_moe', 'lfm2_moe', 3],
+  ['fixtures/models/deepseek_v2', 'deepseek_v2', 3],
+  ['fixtures/models/deepseek_v3', 'deepseek_v3', 3],
+  ['fixtures/models/glm4_moe_lite', 'glm4_moe_lite', 3],
   ['demo/public/models/fable-omni-8m', 'omnimoe', 4],
   ['demo/public/models/fable-moe-12m', 'qwen3_moe', 6],
 ])('%s is %s with %i layers', (folder, family, layers) => {
@@ -269,6 +274,75 @@ test.each([
     { window: 128, rope: { theta: 150_000, scaling: { kind: 'yarn', factor: 32, truncate: false } } },
   ],
   [
+    'DeepSeek-V2-Lite',
+    {
+      model_type: 'deepseek_v2',
+      first_k_dense_replace: 1,
+      hidden_size: 2048,
+      moe_intermediate_size: 1408,
+      moe_layer_freq: 1,
+      n_routed_experts: 64,
+      norm_topk_prob: false,
+      num_attention_heads: 16,
+      num_experts_per_tok: 6,
+      q_lora_rank: null,
+      rope_scaling: {
+        beta_fast: 32,
+        beta_slow: 1,
+        factor: 40,
+        mscale: 0.707,
+        mscale_all_dim: 0.707,
+        original_max_position_embeddings: 4096,
+        type: 'yarn',
+      },
+      rope_theta: 10_000,
+      scoring_func: 'softmax',
+      seq_aux: true,
+      topk_group: 1,
+      topk_method: 'greedy',
+    },
+    {
+      kind: 'latentAttention',
+      heads: 16,
+      rank: 512,
+      nope: 128,
+      valueDim: 128,
+      scale: (0.1 * 0.707 * Math.log(40) + 1) ** 2 / Math.sqrt(192),
+      rope: { rotaryDim: 64, style: 'pair', scaling: { kind: 'yarn', factor: 40, amplitude: 1 } },
+    },
+  ],
+  [
+    'Moonlight-16B-A3B',
+    {
+      model_type: 'deepseek_v3',
+      hidden_size: 2048,
+      n_group: 1,
+      n_routed_experts: 64,
+      num_attention_heads: 16,
+      num_experts_per_tok: 6,
+      num_nextn_predict_layers: 0,
+      q_lora_rank: null,
+      rope_scaling: null,
+      rope_theta: 50_000,
+      routed_scaling_factor: 2.446,
+      scoring_func: 'sigmoid',
+      topk_group: 1,
+      topk_method: 'noaux_tc',
+    },
+    { kind: 'latentAttention', heads: 16, scale: 1 / Math.sqrt(192), rope: { theta: 50_000 } },
+  ],
+  [
+    'GLM-4.7-Flash',
+    { model_type: 'glm4_moe_lite', first_k_dense_replace: 1, rope_theta: 1e6, topk_method: 'noaux_tc' },
+    {
+      kind: 'latentAttention',
+      heads: 20,
+      valueDim: 256,
+      queryLatent: { rank: 768 },
+      rope: { theta: 1e6, rotaryDim: 64 },
+    },
+  ],
+  [
     'LFM2-8B-A1B',
     {
       model_type: 'lfm2_moe',
@@ -388,6 +462,11 @@ describe('unsupported models are rejected in one sentence', () => {
     [{ ...hunyuan, moe_topk: [2, 2] }, 'bad-file', /moe_topk is \[2,2\]; wanted a positive number, or 3/],
     [{ ...hunyuan, moe_intermediate_size: 64 }, 'unsupported-model', /moe_intermediate_size 64/],
     [{ ...hunyuan, num_shared_expert: [1, 2, 1] }, 'unsupported-model', /num_shared_expert 2/],
+    [{ ...deepseekV2, norm_topk_prob: true }, 'unsupported-model', /norm_topk_prob/],
+    [{ ...deepseekV2, topk_method: 'noaux_tc' }, 'unsupported-model', /topk_method/],
+    [{ ...deepseekV2, kv_lora_rank: 30 }, 'unsupported-model', /kv_lora_rank is 30; wanted a multiple of 4/],
+    [{ ...glmLite, mlp_layer_types: ['dense'] }, 'bad-file', /the length of mlp_layer_types is 1/],
+    [{ ...glmLite, mlp_layer_types: Array(3).fill('mixed') }, 'unsupported-model', /MLP type "mixed"/],
     [{ ...lfm2, conv_bias: true }, 'unsupported-model', /conv_bias/],
     [{ ...lfm2, conv_L_cache: 1 }, 'unsupported-model', /a convolution over 1 token/],
     [{ ...lfm2, layer_types: ['conv', 'conv'] }, 'bad-file', /num_hidden_layers is 3 and the length of/],

@@ -15,6 +15,7 @@ export interface ListedFamily {
 }
 
 const GATED = ['linear', 'gated'] as const;
+const LATENT = [...GATED, 'latentAttention'] as const;
 
 /** The built-in families. A new one is a row here; the caller can supply others. */
 export const FAMILIES: readonly ListedFamily[] = [
@@ -67,6 +68,21 @@ export const FAMILIES: readonly ListedFamily[] = [
     modelTypes: ['hunyuan_v1_moe'],
     blocks: GATED,
     load: async () => (await import('./families/hunyuan-v1-moe.ts')).hunyuanV1Moe,
+  },
+  {
+    modelTypes: ['deepseek_v2'],
+    blocks: LATENT,
+    load: async () => (await import('./families/deepseek.ts')).deepseekV2,
+  },
+  {
+    modelTypes: ['deepseek_v3'],
+    blocks: LATENT,
+    load: async () => (await import('./families/deepseek.ts')).deepseekV3,
+  },
+  {
+    modelTypes: ['glm4_moe_lite'],
+    blocks: LATENT,
+    load: async () => (await import('./families/deepseek.ts')).glm4MoeLite,
   },
   {
     modelTypes: ['lfm2_moe'],

@@ -37,6 +37,27 @@ export interface AttentionSpec {
   readonly out: LinearSpec;
 }
 
+/**
+ * Multi-head latent attention: keys and values are linear in latents, which the cache has instead, beside one rotated key for
+ * all heads.
+ */
+export interface LatentAttentionSpec {
+  readonly kind: 'latentAttention';
+  readonly heads: number;
+  readonly nope: number; // elements of a head's key without positions
+  readonly valueDim: number; // elements of a head's value
+  readonly rank: number; // of the latents
+  readonly scale: number; // of the scores
+  readonly eps: number; // of the norms of latents
+  readonly rope: RopeSpec; // of rotaryDim further elements of a head's key
+  readonly query: LinearSpec; // [heads * (nope + rotaryDim), hidden or the rank of queryLatent]
+  readonly queryLatent?: { readonly rank: number; readonly down: LinearSpec; readonly norm: string };
+  readonly latent: LinearSpec; // [rank + rotaryDim, hidden]
+  readonly norm: string; // [rank]
+  readonly up: string; // [heads * (nope + valueDim), rank]: of each head, rows of its key, then of its value
+  readonly out: LinearSpec; // [hidden, heads * valueDim]
+}
+
 /** A causal depthwise convolution between two gates: out(outGate * conv(inGate * x)). */
 export interface ShortConvSpec {
   readonly kind: 'shortConv';

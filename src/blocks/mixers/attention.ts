@@ -1,12 +1,12 @@
 import { AtomoeError, invariant } from '../../errors.ts';
 import { attentionNode, ropeKvNode } from '../../graph/ops/attention.ts';
 import { linearNode } from '../../graph/ops/linear.ts';
-import type { Tensor, Weight } from '../../graph/tensor.ts';
-import { ropeAngles } from '../../kernels/attention/rope-angles.ts';
-import type { AttentionSpec, RopeSpec } from '../../models/spec.ts';
+import type { Tensor } from '../../graph/tensor.ts';
+import type { AttentionSpec } from '../../models/spec.ts';
 import type { Mixer, States } from '../block.ts';
 import { checkQuads } from '../check-sizes.ts';
 import type { Site } from '../site.ts';
+import { ropeTable } from './rope-table.ts';
 
 /** Causal grouped-query attention with a KV cache. */
 export const attention: Mixer<AttentionSpec> = {
@@ -60,23 +60,4 @@ function rotated(site: Site, qkv: Tensor, attention: AttentionSpec, { keys, valu
   const shape = { heads, kvHeads, headDim, norm: norm.kind, rotaryDim, style, eps };
   builder.add(ropeKvNode(label, { ...shape, qkv, angles, gains, q, kCache, vCache }));
   return { q, kCache, vCache };
-}
-
-/** The table of rotary angles [positions, rotaryDim], shared by all layers with equal parameters. */
-function ropeTable({ builder, purpose }: Site, rope: RopeSpec): Weight {
-  const { theta, rotaryDim, scaling } = rope;
-  const positions = purpose.contextTokens;
-  return builder.computed(ropeName(rope), positions, rotaryDim, () =>
-    ropeAngles({ theta, rotaryDim, scaling, positions }),
-  );
-}
-
-/** A name that includes all parameters of the angles, since weights with the same name are shared. */
-function ropeName({
-  theta,
-  rotaryDim,
-  scaling = {},
-}: Pick<RopeSpec, 'theta' | 'rotaryDim'> & { readonly scaling?: object }): string {
-  const rules = Object.entries(scaling).sort(([a], [b]) => (a < b ? -1 : 1));
-  return ['rope', theta, rotaryDim, ...rules.map(([key, value]) => `${key}=${value}`)].join(' ');
 }

@@ -5,6 +5,7 @@ import { dense } from './dense.ts';
 export const MIXERS = {
   attention: () => attention,
   dense: () => dense,
+  latentAttention: async () => (await import('./latent-attention.ts')).latentAttention,
   shortConv: async () => (await import('./short-conv.ts')).shortConv,
 } as const;
 

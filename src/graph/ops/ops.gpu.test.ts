@@ -18,6 +18,7 @@ import { atomicExpertsNode } from './atomic-experts.ts';
 import { attentionNode, ropeKvNode } from './attention.ts';
 import { addRmsNormNode, addSharedNode, embeddingNode, gluActivationNode, lastRowNode } from './basic.ts';
 import { gateNode } from './gate.ts';
+import { latentKeysNode, latentQueryNode, latentValuesNode } from './latent.ts';
 import { linearNode } from './linear.ts';
 import { expertsNode } from './moe.ts';
 import { rmsNormNode } from './norm.ts';
@@ -282,6 +283,56 @@ const shortConv = (taps: number) =>
   });
 
 describeOp('short-conv', { '3 taps': shortConv(3), '4 taps': shortConv(4) });
+
+const latents = { rank: 20, rotary: 8, style: 'pair' } as const;
+const turns = (builder: GraphBuilder) =>
+  builder.computed('angles', 9, 8, () => ropeAngles({ theta: 1e4, rotaryDim: 8, positions: 9 }));
+
+describeOp('latent-query', {
+  '3 heads': opCase({
+    make: latentQueryNode,
+    io: (builder) => ({
+      ...latents,
+      q: builder.tensor('q', { role: 'input', perToken: 3 * 20 }),
+      weight: builder.exact('weight', 60, 12),
+      angles: turns(builder),
+      y: builder.tensor('y', { role: 'output', perToken: 3 * 28 }),
+      heads: 3,
+      nope: 12,
+    }),
+    steps: STEPS,
+  }),
+});
+
+describeOp('latent-keys', {
+  'behind a past': opCase({
+    make: latentKeysNode,
+    io: (builder) => ({
+      ...latents,
+      x: builder.tensor('x', { role: 'input', perToken: 28 }),
+      gain: builder.exact('gain', 1, 20),
+      angles: turns(builder),
+      cache: builder.tensor('cache', { role: 'state', fixed: 9 * 28 }),
+      eps: 1e-6,
+    }),
+    steps: STEPS,
+  }),
+});
+
+describeOp('latent-values', {
+  '3 heads': opCase({
+    make: latentValuesNode,
+    io: (builder) => ({
+      ...latents,
+      o: builder.tensor('o', { role: 'input', perToken: 3 * 28 }),
+      weight: builder.exact('weight', 3 * 16, 20),
+      y: builder.tensor('y', { role: 'output', perToken: 3 * 16 }),
+      heads: 3,
+      dims: 16,
+    }),
+    steps: STEPS,
+  }),
+});
 
 const gateCase = (experts: number, groups: boolean) =>
   opCase({

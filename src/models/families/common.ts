@@ -7,6 +7,7 @@ import type {
   DenseSpec,
   GatedExpertSpec,
   GatedMlpSpec,
+  LatentAttentionSpec,
   LayerSpec,
   LinearScoreSpec,
   LinearSpec,
@@ -47,13 +48,16 @@ const EMBEDDING = 'embed_tokens.weight';
 export function readShell(config: ConfigReader, file?: FileTensors, rope?: RopeRule): Shell {
   const hidden = config.count(['hidden_size'], undefined, MOST.hidden);
   const heads = config.count(['num_attention_heads'], undefined, MOST.heads);
-  if (!Number.isInteger(hidden / heads) && !config.has('head_dim')) {
+  const { headDimKey } = rope ?? {};
+  if (headDimKey === undefined && !Number.isInteger(hidden / heads) && !config.has('head_dim')) {
     config.unsupported(`hidden_size ${hidden} over ${heads} heads`, 'a whole head_dim');
   }
   const base = spelling(file, [`model.${EMBEDDING}`, EMBEDDING]).slice(0, -EMBEDDING.length);
   const layerCount = config.count(['num_hidden_layers'], undefined, MOST.layers);
   if (file) checkLayerCount(file, base, layerCount, readPredictors(config));
-  const headDim = config.count(['head_dim'], hidden / heads, MOST.headDim);
+  const headDim = headDimKey
+    ? config.count([headDimKey], undefined, MOST.headDim)
+    : config.count(['head_dim'], hidden / heads, MOST.headDim);
   return {
     hidden,
     heads,
@@ -361,7 +365,11 @@ export function namesUnder(prefix: string, file?: FileTensors): LayerNames {
 }
 
 /** A layer of two sublayers, under the usual names of their norms. */
-export function layerOf(prefix: string, mixer: AttentionSpec, mlp: BlockSpec | GatedMoeSpec): LayerSpec {
+export function layerOf(
+  prefix: string,
+  mixer: AttentionSpec | LatentAttentionSpec,
+  mlp: BlockSpec | GatedMoeSpec,
+): LayerSpec {
   return {
     sublayers: [
       { norm: `${prefix}input_layernorm.weight`, block: mixer },

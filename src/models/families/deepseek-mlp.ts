@@ -17,12 +17,26 @@ export interface SigmoidRule {
 
 /**
  * Reads the rule of a router by sigmoid.
- * @throws {AtomoeError} unsupported-model - another score or selection; bad-file - groups that the experts do not fill
+ * @throws {AtomoeError} unsupported-model - another score or selection; bad-file - as `readGroups`
  */
 export function readSigmoidRule(config: ConfigReader, experts: number, topK: number): SigmoidRule {
   // The class computes the same whatever these keys are; the values below are those of released models.
   config.choice(['scoring_func'], ['sigmoid', 'noaux_tc'], 'sigmoid');
   config.choice(['topk_method'], ['noaux_tc'], 'noaux_tc');
+  return {
+    topK,
+    groups: readGroups(config, experts, topK),
+    renormalise: config.boolean(['norm_topk_prob']),
+    epsilon: 1e-20,
+    scale: config.positive(['routed_scaling_factor']),
+  };
+}
+
+/**
+ * Reads the groups of experts, of which only some may be chosen.
+ * @throws {AtomoeError} bad-file - groups that the experts do not fill
+ */
+export function readGroups(config: ConfigReader, experts: number, topK: number): SigmoidRule['groups'] {
   const count = config.count(['n_group'], 1);
   const keep = config.count(['topk_group'], count);
   const size = experts / count;
@@ -33,13 +47,7 @@ export function readSigmoidRule(config: ConfigReader, experts: number, topK: num
         'experts in those chosen; check config.json',
     );
   }
-  return {
-    topK,
-    groups: { count, keep },
-    renormalise: config.boolean(['norm_topk_prob']),
-    epsilon: 1e-20,
-    scale: config.positive(['routed_scaling_factor']),
-  };
+  return { count, keep };
 }
 
 /** A router by sigmoid: the bias is for the selection only, and a group is worth its two best experts. */
@@ -63,6 +71,13 @@ export function sigmoidRouter(
   };
 }
 
+/** What differs in the MLPs of a family. */
+export interface MlpChoices {
+  /** The router, from the prefix of its tensors; default: by sigmoid. */
+  readonly routerOf?: (gate: string) => LinearRouter;
+  readonly denseLayers?: number; // if the config does not say; default 0
+}
+
 /**
  * The MLPs of DeepSeek-V3, GLM-4.5 and dots.llm1: dense in the first layers, then routed experts beside shared ones, which
  * are one MLP.
@@ -71,23 +86,51 @@ export function deepseekMlps(
   config: ConfigReader,
   shell: Shell,
   activation: Activation,
+  { routerOf = readSigmoidRouter(config), denseLayers = 0 }: MlpChoices = {},
 ): (layer: number, prefix: string) => BlockSpec {
   const { hidden } = shell;
-  const [firstSparse = 0] = config.integers(['first_k_dense_replace']);
+  const isDense = readDense(config, shell.layerCount, denseLayers);
   const counts = readExpertCounts(config);
-  const rule = readSigmoidRule(config, counts.experts, counts.topK);
+  const bias = config.boolean(['mlp_bias'], false);
   const width = readWidth(config, 'moe_intermediate_size');
   const [sharedCount = 0] = config.integers(['n_shared_experts']);
   return (layer, prefix) => {
     const at = `${prefix}mlp.`;
-    if (layer < firstSparse) return denseMlp(at, hidden, readWidth(config, 'intermediate_size'), activation);
-    const gate = `${at}gate.`;
+    if (isDense(layer)) {
+      return denseMlp(at, hidden, readWidth(config, 'intermediate_size'), activation, bias);
+    }
     return {
-      ...sparseMlp(prefix, shell, { ...counts, width, activation, renormalise: rule.renormalise }),
-      router: sigmoidRouter(`${gate}weight`, `${gate}e_score_correction_bias`, rule),
+      ...sparseMlp(prefix, shell, { ...counts, width, activation, renormalise: false }),
+      router: routerOf(`${at}gate.`),
       ...(sharedCount > 0
-        ? { shared: gatedMlp(`${at}shared_experts.`, hidden, sharedCount * width, activation) }
+        ? { shared: gatedMlp(`${at}shared_experts.`, hidden, sharedCount * width, activation, bias) }
         : {}),
     };
   };
+}
+
+function readSigmoidRouter(config: ConfigReader): (gate: string) => LinearRouter {
+  const { experts, topK } = readExpertCounts(config);
+  const rule = readSigmoidRule(config, experts, topK);
+  return (gate) => sigmoidRouter(`${gate}weight`, `${gate}e_score_correction_bias`, rule);
+}
+
+/** The layers without experts: as in mlp_layer_types (transformers 5), or the first ones. */
+function readDense(
+  config: ConfigReader,
+  layerCount: number,
+  denseLayers: number,
+): (layer: number) => boolean {
+  const [firstSparse = denseLayers] = config.integers(['first_k_dense_replace']);
+  const types = config.words('mlp_layer_types');
+  if (!types) return (layer) => layer < firstSparse;
+  if (types.length !== layerCount) {
+    throw config.contradiction(
+      { key: 'num_hidden_layers', value: layerCount },
+      { key: 'the length of mlp_layer_types', value: types.length },
+    );
+  }
+  const other = types.find((type) => type !== 'dense' && type !== 'sparse');
+  if (other !== undefined) config.unsupported(`MLP type "${other}"`, 'dense and sparse');
+  return (layer) => types[layer] === 'dense';
 }

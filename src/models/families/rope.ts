@@ -9,6 +9,8 @@ export interface RopeRule {
   readonly partial?: boolean;
   /** Whether `dynamic` with `alpha` means theta * alpha^(headDim / (headDim - 2)), as in Hunyuan. */
   readonly ntkAlpha?: boolean;
+  /** The key of the size of a head's part with positions, in latent attention. */
+  readonly headDimKey?: string;
   /** The section of the class, for configs without one. */
   readonly fallback?: ConfigValues;
 }
