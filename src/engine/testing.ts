@@ -98,6 +98,9 @@ export const FIXTURE_FAMILIES = [
   'deepseek_v2',
   'deepseek_v3',
   'glm4_moe_lite',
+  'solar_open',
+  'hy_v3',
+  'exaone_moe',
 ] as const;
 
 /** The trained models of the demo. */

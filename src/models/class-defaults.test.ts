@@ -15,6 +15,7 @@ const UNUSED = new Set([
   'attention_dropout',
   'bos_token_id',
   'clip_qkv', // null
+  'enable_moe_fp32_combine', // all sums are f32
   'eod_token_id',
   'eos_token_id',
   'initializer_range',

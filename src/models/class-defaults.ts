@@ -2,7 +2,7 @@
  * Defaults of transformers' config classes for keys that are absent from config.json, as in files of other tools and older
  * files. From transformers 5.18.0, `configuration_*.py`. Ids of special tokens are not included: they come from files.
  */
-import { COMMON, LATENT_DEFAULTS } from './class-defaults-latent.ts';
+import { COMMON, DEEPSEEK_DEFAULTS } from './class-defaults-deepseek.ts';
 import type { ConfigValues } from './config.ts';
 
 /** Transformers has no class for OmniMoE; these are the model's own, without sizes. */
@@ -320,5 +320,5 @@ export const CLASS_DEFAULTS: ReadonlyMap<string, ConfigValues> = new Map([
   ['hunyuan_v1_moe', HUNYUAN_V1_MOE],
   ['gpt_oss', GPT_OSS],
   ['lfm2_moe', LFM2_MOE],
-  ...LATENT_DEFAULTS,
+  ...DEEPSEEK_DEFAULTS,
 ]);

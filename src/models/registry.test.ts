@@ -19,6 +19,8 @@ const qwen2 = config('fixtures/models/qwen2_moe/config.json');
 const glm = config('fixtures/models/glm4_moe/config.json');
 const deepseekV2 = config('fixtures/models/deepseek_v2/config.json');
 const glmLite = config('fixtures/models/glm4_moe_lite/config.json');
+const hyV3 = config('fixtures/models/hy_v3/config.json');
+const exaone = config('fixtures/models/exaone_moe/config.json');
 const lfm2 = config('fixtures/models/lfm2_moe/config.json');
 const gptOss = config('fixtures/models/gpt_oss/config.json');
 const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
@@ -37,6 +39,9 @@ test.each([
   ['fixtures/models/hunyuan_v1_moe', 'hunyuan_v1_moe', 3],
   ['fixtures/models/gpt_oss', 'gpt_oss', 3],
   ['fixtures/models/lfm2_moe', 'lfm2_moe', 3],
+  ['fixtures/models/solar_open', 'solar_open', 3],
+  ['fixtures/models/hy_v3', 'hy_v3', 3],
+  ['fixtures/models/exaone_moe', 'exaone_moe', 4],
   ['fixtures/models/deepseek_v2', 'deepseek_v2', 3],
   ['fixtures/models/deepseek_v3', 'deepseek_v3', 3],
   ['fixtures/models/glm4_moe_lite', 'glm4_moe_lite', 3],
@@ -75,6 +80,19 @@ test('granite stacks gate rows before up rows, expert by expert', () => {
       down: { tensor: `${block}output_linear.weight`, shape: [8, 64, 32] },
     },
   });
+});
+
+test('EXAONE MoE has positions in the layers with a window only, or in all if there is none', () => {
+  const rotated = (values: object) =>
+    parseConfig({ ...exaone, ...values }, 'e').spec.layers.map((layer) => {
+      const { window, rope } = blockOf(layer, 0) as AttentionSpec;
+      return [window, rope.rotaryDim];
+    });
+  const hybrid = [6, 6, 6, 0].map((window) => [window, window === 0 ? 0 : 16]);
+  expect(rotated({})).toEqual(hybrid);
+  expect(rotated({ layer_types: null })).toEqual(hybrid);
+  const full = { sliding_window: null, layer_types: null };
+  expect(rotated(full)).toEqual(Array(4).fill([0, 16]));
 });
 
 test('layers named by mlp_only_layers and decoder_sparse_step are dense', () => {
@@ -467,6 +485,12 @@ describe('unsupported models are rejected in one sentence', () => {
     [{ ...deepseekV2, kv_lora_rank: 30 }, 'unsupported-model', /kv_lora_rank is 30; wanted a multiple of 4/],
     [{ ...glmLite, mlp_layer_types: ['dense'] }, 'bad-file', /the length of mlp_layer_types is 1/],
     [{ ...glmLite, mlp_layer_types: Array(3).fill('mixed') }, 'unsupported-model', /MLP type "mixed"/],
+    [{ ...hyV3, norm_topk_prob: false }, 'unsupported-model', /norm_topk_prob/],
+    [
+      { ...exaone, layer_types: null, sliding_window_pattern: 'LLLG' },
+      'bad-file',
+      /sliding_window_pattern is/,
+    ],
     [{ ...lfm2, conv_bias: true }, 'unsupported-model', /conv_bias/],
     [{ ...lfm2, conv_L_cache: 1 }, 'unsupported-model', /a convolution over 1 token/],
     [{ ...lfm2, layer_types: ['conv', 'conv'] }, 'bad-file', /num_hidden_layers is 3 and the length of/],

@@ -85,6 +85,21 @@ export const FAMILIES: readonly ListedFamily[] = [
     load: async () => (await import('./families/deepseek.ts')).glm4MoeLite,
   },
   {
+    modelTypes: ['solar_open'],
+    blocks: GATED,
+    load: async () => (await import('./families/sigmoid-moe.ts')).solarOpen,
+  },
+  {
+    modelTypes: ['hy_v3'],
+    blocks: GATED,
+    load: async () => (await import('./families/sigmoid-moe.ts')).hyV3,
+  },
+  {
+    modelTypes: ['exaone_moe'],
+    blocks: GATED,
+    load: async () => (await import('./families/sigmoid-moe.ts')).exaoneMoe,
+  },
+  {
     modelTypes: ['lfm2_moe'],
     blocks: [...GATED, 'shortConv'],
     load: async () => (await import('./families/lfm2-moe.ts')).lfm2Moe,
@@ -219,6 +234,7 @@ const CHANGING: Readonly<Record<string, readonly unknown[]>> = {
   topk_group: [1, false],
   rotary_dim: [],
   use_cla: [false],
+  router_scaling_factor: [1],
   clip_qkv: [],
   alibi: [false],
   position_embedding_type: ['rope'],

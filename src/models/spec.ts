@@ -14,7 +14,7 @@ export interface LinearSpec {
 /** Parameters of rotary positions (Su et al. 2021). */
 export interface RopeSpec {
   readonly theta: number;
-  readonly rotaryDim: number; // rotated elements of a head
+  readonly rotaryDim: number; // rotated elements of a head; 0: no positions
   readonly style: 'half' | 'pair';
   readonly scaling?: RopeScaling;
 }

@@ -6,6 +6,8 @@ import type { Site } from '../site.ts';
 /** The table of rotary angles [positions, rotaryDim], shared by all layers with equal parameters. */
 export function ropeTable({ builder, purpose }: Site, rope: RopeSpec): Weight {
   const { theta, rotaryDim, scaling } = rope;
+  // Not read, but a binding is never empty.
+  if (rotaryDim === 0) return builder.computed('no rotation', 1, 2, () => new Float32Array(2));
   const positions = purpose.contextTokens;
   return builder.computed(ropeName(rope), positions, rotaryDim, () =>
     ropeAngles({ theta, rotaryDim, scaling, positions }),

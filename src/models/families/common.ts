@@ -157,6 +157,7 @@ export interface AttentionChoices {
   readonly scale?: number;
   readonly window?: number;
   readonly sinks?: boolean;
+  readonly isRotated?: boolean; // default: true
 }
 
 /** Attention under the usual names `self_attn.{q,k,v,o}_proj`, `{q,k}_norm`. */
@@ -181,7 +182,7 @@ export function attention(prefix: string, shell: Shell, choices: AttentionChoice
     // Math.sqrt is correctly rounded; a power differs in its last bit between versions of V8.
     scale: choices.scale ?? 1 / Math.sqrt(headDim),
     window: choices.window ?? 0,
-    rope,
+    rope: choices.isRotated === false ? { ...rope, rotaryDim: 0 } : rope,
     ...(sinks ? { sinks: `${at}sinks` } : {}),
     norm: norm === 'none' ? { kind: norm } : { kind: norm, q: `${at}${q}.weight`, k: `${at}${k}.weight` },
     qkv: { ...linear(hidden, ...weights), ...(qkvBias ? { bias: biases } : {}) },

@@ -26,9 +26,9 @@ export function readSigmoidRule(config: ConfigReader, experts: number, topK: num
   return {
     topK,
     groups: readGroups(config, experts, topK),
-    renormalise: config.boolean(['norm_topk_prob']),
+    renormalise: config.boolean(['norm_topk_prob'], true),
     epsilon: 1e-20,
-    scale: config.positive(['routed_scaling_factor']),
+    scale: config.positive(['routed_scaling_factor', 'router_scaling_factor']),
   };
 }
 
@@ -73,8 +73,10 @@ export function sigmoidRouter(
 
 /** What differs in the MLPs of a family. */
 export interface MlpChoices {
-  /** The router, from the prefix of its tensors; default: by sigmoid. */
-  readonly routerOf?: (gate: string) => LinearRouter;
+  /** The router, from the prefix of the MLP's tensors; default: by sigmoid. */
+  readonly routerOf?: (at: string) => LinearRouter;
+  /** Names of tensors after the prefix of the MLP, where they differ from DeepSeek's. */
+  readonly names?: { readonly gate?: string; readonly bias?: string; readonly shared?: string };
   readonly denseLayers?: number; // if the config does not say; default 0
 }
 
@@ -86,14 +88,14 @@ export function deepseekMlps(
   config: ConfigReader,
   shell: Shell,
   activation: Activation,
-  { routerOf = readSigmoidRouter(config), denseLayers = 0 }: MlpChoices = {},
+  { names = {}, routerOf = readSigmoidRouter(config, names), denseLayers = 0 }: MlpChoices = {},
 ): (layer: number, prefix: string) => BlockSpec {
   const { hidden } = shell;
   const isDense = readDense(config, shell.layerCount, denseLayers);
   const counts = readExpertCounts(config);
   const bias = config.boolean(['mlp_bias'], false);
   const width = readWidth(config, 'moe_intermediate_size');
-  const [sharedCount = 0] = config.integers(['n_shared_experts']);
+  const [sharedCount = 0] = config.integers(['n_shared_experts', 'num_shared_experts']);
   return (layer, prefix) => {
     const at = `${prefix}mlp.`;
     if (isDense(layer)) {
@@ -101,18 +103,29 @@ export function deepseekMlps(
     }
     return {
       ...sparseMlp(prefix, shell, { ...counts, width, activation, renormalise: false }),
-      router: routerOf(`${at}gate.`),
+      router: routerOf(at),
       ...(sharedCount > 0
-        ? { shared: gatedMlp(`${at}shared_experts.`, hidden, sharedCount * width, activation, bias) }
+        ? {
+            shared: gatedMlp(
+              `${at}${names.shared ?? 'shared_experts.'}`,
+              hidden,
+              sharedCount * width,
+              activation,
+              bias,
+            ),
+          }
         : {}),
     };
   };
 }
 
-function readSigmoidRouter(config: ConfigReader): (gate: string) => LinearRouter {
+function readSigmoidRouter(
+  config: ConfigReader,
+  { gate = 'gate.weight', bias = 'gate.e_score_correction_bias' }: NonNullable<MlpChoices['names']>,
+): (at: string) => LinearRouter {
   const { experts, topK } = readExpertCounts(config);
   const rule = readSigmoidRule(config, experts, topK);
-  return (gate) => sigmoidRouter(`${gate}weight`, `${gate}e_score_correction_bias`, rule);
+  return (at) => sigmoidRouter(`${at}${gate}`, `${at}${bias}`, rule);
 }
 
 /** The layers without experts: as in mlp_layer_types (transformers 5), or the first ones. */

@@ -56,7 +56,7 @@ function latentDecoder(
 }
 
 /** The router of DeepSeek-V2; with groups, the best expert of each is its worth. */
-function readSoftmaxRouter(config: ConfigReader): (gate: string) => LinearRouter {
+function readSoftmaxRouter(config: ConfigReader): (at: string) => LinearRouter {
   config.choice(['scoring_func'], ['softmax'], 'softmax');
   if (config.boolean(['norm_topk_prob'])) config.unsupported('norm_topk_prob', 'weights as they are');
   const { experts, topK: k } = readExpertCounts(config);
@@ -68,8 +68,8 @@ function readSoftmaxRouter(config: ConfigReader): (gate: string) => LinearRouter
     ...(isLimited && groups.keep < groups.count ? { groups: { ...groups, by: 'max' } } : {}),
   };
   const scale = config.positive(['routed_scaling_factor']);
-  return (gate) => ({
-    score: { kind: 'linear', weight: `${gate}weight` },
+  return (at) => ({
+    score: { kind: 'linear', weight: `${at}gate.weight` },
     transform: [{ kind: 'softmax' }],
     select,
     weigh: { normalise: 'none', scale },

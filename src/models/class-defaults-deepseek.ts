@@ -1,4 +1,4 @@
-/** As class-defaults.ts, for the classes with latent attention. */
+/** As class-defaults.ts, for the classes with experts as in DeepSeek-V3, and for DeepSeek-V2. */
 import type { ConfigValues } from './config.ts';
 
 /** The defaults that many classes share. */
@@ -85,9 +85,78 @@ const GLM4_MOE_LITE: ConfigValues = {
   rope_interleave: true,
 };
 
+const SOLAR_OPEN: ConfigValues = {
+  ...COMMON,
+  rope_theta: 1_000_000,
+  vocab_size: 196_608,
+  hidden_size: 4096,
+  num_hidden_layers: 48,
+  num_attention_heads: 64,
+  num_key_value_heads: 8,
+  max_position_embeddings: 131_072,
+  rms_norm_eps: 1e-5,
+  moe_intermediate_size: 1280,
+  num_experts_per_tok: 8,
+  n_shared_experts: 1,
+  n_routed_experts: 128,
+  routed_scaling_factor: 1,
+  n_group: 1,
+  topk_group: 1,
+  norm_topk_prob: true,
+  head_dim: 128,
+};
+
+const HY_V3: ConfigValues = {
+  ...COMMON,
+  rope_theta: 11_158_840,
+  vocab_size: 120_832,
+  hidden_size: 4096,
+  intermediate_size: 13_312,
+  num_hidden_layers: 80,
+  num_attention_heads: 64,
+  num_key_value_heads: 8,
+  head_dim: 128,
+  max_position_embeddings: 131_072,
+  rms_norm_eps: 1e-5,
+  mlp_bias: false,
+  num_experts: 192,
+  num_experts_per_tok: 8,
+  num_shared_experts: 1,
+  moe_intermediate_size: 1536,
+  router_scaling_factor: 2.826,
+};
+
+const EXAONE_MOE: ConfigValues = {
+  vocab_size: 102_400,
+  hidden_size: 4096,
+  intermediate_size: 16_384,
+  num_hidden_layers: 32,
+  num_attention_heads: 32,
+  num_key_value_heads: 32,
+  hidden_act: 'silu',
+  max_position_embeddings: 2048,
+  rms_norm_eps: 1e-5,
+  tie_word_embeddings: false,
+  sliding_window: 4096,
+  sliding_window_pattern: 4,
+  first_k_dense_replace: 1,
+  moe_intermediate_size: 1024,
+  num_experts: 64,
+  num_experts_per_tok: 8,
+  num_shared_experts: 1,
+  norm_topk_prob: true,
+  routed_scaling_factor: 2.5,
+  n_group: 1,
+  topk_group: 1,
+  rope_theta: 10_000,
+};
+
 /** Class defaults by `model_type`. */
-export const LATENT_DEFAULTS: readonly (readonly [string, ConfigValues])[] = [
+export const DEEPSEEK_DEFAULTS: readonly (readonly [string, ConfigValues])[] = [
   ['deepseek_v2', DEEPSEEK_V2],
   ['deepseek_v3', DEEPSEEK_V3],
   ['glm4_moe_lite', GLM4_MOE_LITE],
+  ['solar_open', SOLAR_OPEN],
+  ['hy_v3', HY_V3],
+  ['exaone_moe', EXAONE_MOE],
 ];
