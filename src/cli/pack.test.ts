@@ -84,6 +84,8 @@ const FORMS: [name: string, model: string, quantize: 'q8_0' | 'q4_0' | undefined
   ['granitemoe, whose experts share tensors', fixture('granitemoe'), undefined],
   ['qwen2_moe, with shared experts', fixture('qwen2_moe'), 'q8_0'],
   ['mixtral', fixture('mixtral'), 'q4_0'],
+  ['gpt_oss, with biases and transposed experts', fixture('gpt_oss'), 'q4_0'],
+  ['deepseek_v3, with derived weights', fixture('deepseek_v3'), undefined],
   ['fable-moe-12m', trained('fable-moe-12m'), undefined],
   ['fable-omni-8m, in pages', trained('fable-omni-8m'), undefined],
   ['fable-omni-8m in q4_0', trained('fable-omni-8m'), 'q4_0'],

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { DeviceKind } from './api.ts';
+import type { DeviceKind, StreamingOptions } from './api.ts';
 import {
   FIXTURE_FAMILIES,
+  firstDifference,
   largestError,
   openEngine,
   readGolden,
@@ -9,6 +10,7 @@ import {
   type FixtureGolden,
 } from './testing.ts';
 
+const EXPERTS_PER_TOKEN = 2; // of every fixture: the fewest slots of a layer
 const TOLERANCE = 1e-4; // of logits, against transformers in f32
 
 describe.each(FIXTURE_FAMILIES)('%s', (family) => {
@@ -26,6 +28,25 @@ describe.each(FIXTURE_FAMILIES)('%s', (family) => {
     expect(largestError(await engine.logits(golden.ids, 'one-by-one'), want)).toBeLessThan(TOLERANCE);
     engine.dispose();
   }
+
+  test.each(['gpu', 'cpu'] as const)(
+    'streamed through the fewest slots, the same bits on %s',
+    async (device) => {
+      const folder = await repositoryFolder(`fixtures/models/${family}`);
+      const { ids } = await readGolden<FixtureGolden>(folder);
+      const logits = async (streaming?: StreamingOptions) => {
+        const engine = await openEngine(device === 'gpu' ? {} : { device });
+        await engine.load(folder, streaming ? { streaming } : {});
+        const values = [await engine.logits(ids, 'at-once'), await engine.logits(ids, 'one-by-one')];
+        engine.dispose();
+        return values;
+      };
+      const resident = await logits();
+      const streamed = await logits({ start: 'now', fill: false, slotsPerLayer: EXPERTS_PER_TOKEN });
+      for (const [index, values] of streamed.entries())
+        expect(firstDifference(values, resident[index]!)).toBe('equal');
+    },
+  );
 
   test('shuffled expert slots give the same bits', { tags: ['full'] }, async () => {
     const folder = await repositoryFolder(`fixtures/models/${family}`);
