@@ -1,5 +1,4 @@
 import { AtomoeError } from '../errors.ts';
-import { CLASS_DEFAULTS } from './class-defaults.ts';
 import { ConfigReader, type ConfigValues } from './config.ts';
 import type { ConfigFamily } from './family.ts';
 import type { FileTensors } from './file-tensors.ts';
@@ -156,8 +155,9 @@ export async function parseModel<F extends ConfigFamily>(
 ): Promise<{ readonly family: F | ConfigFamily; readonly spec: ModelSpec }> {
   const found = findFamily(config, label, extra);
   if (!('load' in found)) return { family: found, spec: parseForeign(found, config, label, file) };
-  const family = await found.load();
-  return { family, spec: parseOwn(family, config, label, file) };
+  // Loaded with the family: what classes assume is needed for models only.
+  const [family, { CLASS_DEFAULTS }] = await Promise.all([found.load(), import('./class-defaults.ts')]);
+  return { family, spec: parseOwn(family, config, label, { file, classes: CLASS_DEFAULTS }) };
 }
 
 /** Parses with a family from outside; its errors are reported as faults of the family, not of the model. */
@@ -188,15 +188,18 @@ function foreignFault({ modelTypes }: ConfigFamily, what: string, cause?: unknow
   );
 }
 
+/** Defaults of transformers' classes, by `model_type`. */
+type ClassDefaults = ReadonlyMap<string, ConfigValues>;
+
 /** Parses a config with one of the built-in families. */
 export function parseOwn(
   family: ConfigFamily,
   config: ConfigValues,
   label: string,
-  file?: FileTensors,
+  { file, classes }: { readonly file?: FileTensors | undefined; readonly classes: ClassDefaults },
 ): ModelSpec {
   // A family from outside may have the name of a class, but not its defaults.
-  const reader = readerOf(config, label, CLASS_DEFAULTS.get(String(config['model_type'])));
+  const reader = readerOf(config, label, classes.get(String(config['model_type'])));
   const spec = family.parse(reader, file);
   reader.refuseUnread(CHANGING);
   return spec;
