@@ -24,6 +24,7 @@ struct Params {
   rotary_dim: u32,
   style: u32,
   eps: f32,
+  clip: f32, // bound of queries, keys and values before the rotation; 0: none
 }
 
 @group(0) @binding(0) var<storage, read> qkv: array<scalar>;
@@ -77,13 +78,17 @@ fn scaled(span: Span, e: u32, value: f32, factor: f32) -> f32 {
 }
 #endif
 
-// Element e of a span, normalised if the norm comes first.
+fn clipped(value: f32) -> f32 {
+  return select(value, clamp(value, -params.clip, params.clip), params.clip > 0.0);
+}
+
+// Element e of a span, normalised if the norm comes first, and clipped.
 fn normed(span: Span, row: u32, e: u32, factor: f32) -> f32 {
   let value = f32(qkv[row + span.base + e]);
 #if ${early}
-  return scaled(span, e, value, factor);
+  return clipped(scaled(span, e, value, factor));
 #else
-  return value;
+  return clipped(value);
 #endif
 }
 
@@ -125,7 +130,7 @@ fn main(
   let cached = position * params.kv_heads * params.head_dim + span.first;
   if (span.kind == VALUE) {
     for (var e = lane; e < span.length; e += WG) {
-      v_cache[cached + e] = qkv[row + span.base + e];
+      v_cache[cached + e] = scalar(clipped(f32(qkv[row + span.base + e])));
     }
     return;
   }

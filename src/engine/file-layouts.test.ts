@@ -22,8 +22,12 @@ type Family = (typeof FIXTURE_FAMILIES)[number];
 
 const LAYERS = [0, 1, 2];
 
-async function logitsOf(folder: FolderSource, ids: readonly number[]): Promise<Float32Array> {
-  const engine = await LocalEngine.open({ device: 'cpu' });
+async function logitsOf(
+  folder: FolderSource,
+  ids: readonly number[],
+  device: 'cpu' | 'reference' = 'cpu',
+): Promise<Float32Array> {
+  const engine = await LocalEngine.open({ device });
   try {
     await engine.load(folder);
     return await engine.logits(ids);
@@ -101,6 +105,7 @@ const layouts: [what: string, Family, Edits][] = [
       },
     },
   ],
+  ['a bound of q, k and v that none reaches', 'olmoe', { config: { clip_qkv: 1e4 } }],
   ['no rope_theta', 'mixtral', { config: { rope_parameters: undefined } }],
   [
     'no hidden_act, no eps, no flags',
@@ -189,6 +194,14 @@ test.each<[string, Family, Edits['tensors'][]]>([
     tensors: (tensors) => edits.forEach((edit) => edit?.(tensors)),
   });
   expect(largestError(await logitsOf(dense, golden.ids), wanted)).toBeLessThan(1e-5);
+});
+
+test('a bound of q, k and v changes the logits, alike in WebAssembly and by reference', async () => {
+  const { folder, golden } = await fixture('olmoe');
+  const clipped = await editedModel(folder, { config: { clip_qkv: 0.5 } });
+  const found = await logitsOf(clipped, golden.ids);
+  expect(largestError(found, golden.logits.flat())).toBeGreaterThan(1e-3);
+  expect(largestError(found, await logitsOf(clipped, golden.ids, 'reference'))).toBeLessThan(1e-5);
 });
 
 test('layers that predict further tokens are not read', async () => {

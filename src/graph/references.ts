@@ -92,7 +92,7 @@ function rmsNorm(context: RunContext, { x, gain, y, eps }: RmsNormIo): void {
 }
 
 function ropeKv(context: RunContext, io: RopeKvIo): void {
-  const { qkv, angles, gains, norm, heads, kvHeads, headDim, rotaryDim, style, eps } = io;
+  const { qkv, angles, gains, norm, heads, kvHeads, headDim, rotaryDim, style, eps, clip = 0 } = io;
   const { tokens, past } = context.step;
   const none = new Float32Array(0);
   const result = ropeKvReference(
@@ -100,7 +100,7 @@ function ropeKv(context: RunContext, io: RopeKvIo): void {
     context.weight(angles),
     gains ? context.weight(gains.q) : none,
     gains ? context.weight(gains.k) : none,
-    { tokens, past, heads, kvHeads, headDim, rotaryDim, style, norm, eps },
+    { tokens, past, heads, kvHeads, headDim, rotaryDim, style, norm, eps, clip },
   );
   context.put(io.q, result.q);
   context.floats(io.kCache).set(result.k, past * kvHeads * headDim);

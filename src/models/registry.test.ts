@@ -521,7 +521,7 @@ describe('unsupported models are rejected in one sentence', () => {
     [{ ...qwen3, layer_types: ['conv', 'conv', 'conv'] }, 'unsupported-model', /layer type "conv"/],
     [{ ...qwen3, layer_types: Array(3).fill('sliding_attention') }, 'unsupported-model', /layer_types with/],
     [{ ...olmoe, sliding_window: 8 }, 'unsupported-model', /sliding_window 8; this family runs with full/],
-    [{ ...olmoe, clip_qkv: 8 }, 'unsupported-model', /clip_qkv/],
+    [{ ...olmoe, clip_qkv: 0 }, 'bad-file', /clip_qkv is 0; wanted a number above 0/],
   ])('%o', async (values, code, message) => {
     await expect(readModel(values, 'model')).rejects.toMatchObject({
       name: 'AtomoeError',

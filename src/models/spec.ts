@@ -28,6 +28,7 @@ export interface AttentionSpec {
   readonly scale: number; // of the scores; usually 1 / sqrt(headDim)
   readonly window: number; // sliding window in keys; 0: all keys
   readonly rope: RopeSpec;
+  readonly clip?: number; // bound of q, k and v, before the rotation and after a norm that precedes it
   readonly sinks?: string; // [heads]: scores of a key without a value
   /** Of q and k: over each head or all heads together before the rotation, or over each head after it. */
   readonly norm:

@@ -46,7 +46,7 @@ export const attention: Mixer<AttentionSpec> = {
 /** Rotates queries and keys, and appends keys and values to the cache. */
 function rotated(site: Site, qkv: Tensor, attention: AttentionSpec, { keys, values }: States) {
   const { builder, label, eps } = site;
-  const { heads, kvHeads, headDim, norm, rope } = attention;
+  const { heads, kvHeads, headDim, norm, rope, clip } = attention;
   const queries = heads * headDim;
   const cached = kvHeads * headDim;
   const gain = (name: string, count: number) =>
@@ -57,7 +57,7 @@ function rotated(site: Site, qkv: Tensor, attention: AttentionSpec, { keys, valu
   const [kCache, vCache] = [keys, values];
   const q = builder.tensor(`${label} q`, { perToken: queries });
   const { rotaryDim, style } = rope;
-  const shape = { heads, kvHeads, headDim, norm: norm.kind, rotaryDim, style, eps };
+  const shape = { heads, kvHeads, headDim, norm: norm.kind, rotaryDim, style, eps, clip };
   builder.add(ropeKvNode(label, { ...shape, qkv, angles, gains, q, kCache, vCache }));
   return { q, kCache, vCache };
 }

@@ -44,6 +44,7 @@ export interface RopeKvIo extends HeadShape {
   readonly rotaryDim: number;
   readonly style: keyof typeof ROPE_STYLES;
   readonly eps: number;
+  readonly clip?: number | undefined; // bound of q, k and v before the rotation; 0, the default: none
   readonly q: Tensor; // [tokens, heads, headDim]
   readonly kCache: Tensor; // state [contextTokens, kvHeads, headDim]
   readonly vCache: Tensor;
@@ -58,7 +59,22 @@ export const ropeKvNode = defineCoreOp<RopeKvIo>({
 });
 
 function lowerRopeKv(context: LowerContext, io: RopeKvIo): Dispatch[] {
-  const { qkv, angles, gains, norm, heads, kvHeads, headDim, rotaryDim, style, eps, q, kCache, vCache } = io;
+  const {
+    qkv,
+    angles,
+    gains,
+    norm,
+    heads,
+    kvHeads,
+    headDim,
+    rotaryDim,
+    style,
+    eps,
+    clip = 0,
+    q,
+    kCache,
+    vCache,
+  } = io;
   const candidates = ropeKv.variants
     .filter((variant) => variant.scalar === context.scalar && variant.norm === norm)
     .sort((a, b) => b.wg - a.wg || Number(b.subgroups) - Number(a.subgroups));
@@ -76,6 +92,7 @@ function lowerRopeKv(context: LowerContext, io: RopeKvIo): Dispatch[] {
           rotary_dim: rotaryDim,
           style: ROPE_STYLES[style],
           eps,
+          clip,
         }),
         size: ({ tokens }) => ({ tokens, heads, kvHeads }),
       }),

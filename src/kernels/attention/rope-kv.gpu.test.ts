@@ -31,7 +31,7 @@ const CONTROL: Omit<RopeKvOptions, 'norm'> = {
 
 async function check(variant: RopeVariant, changes: Partial<RopeKvOptions>) {
   const options: RopeKvOptions = { ...CONTROL, ...changes, norm: variant.norm };
-  const { tokens, past, heads, kvHeads, headDim, rotaryDim, style, eps } = options;
+  const { tokens, past, heads, kvHeads, headDim, rotaryDim, style, eps, clip = 0 } = options;
   const qkv = randomNormal(tokens * (heads + 2 * kvHeads) * headDim, 1);
   const gains = (count: number, seed: number) =>
     randomNormal(headDim * (variant.norm === 'vector' ? count : 1), seed);
@@ -57,6 +57,7 @@ async function check(variant: RopeVariant, changes: Partial<RopeKvOptions>) {
       rotary_dim: rotaryDim,
       style: ROPE_STYLES[style],
       eps,
+      clip,
     },
     size: { tokens, heads, kvHeads },
   });
@@ -84,6 +85,7 @@ const CASES: readonly Partial<RopeKvOptions>[] = [
   { headDim: 68, rotaryDim: 68 },
   { headDim: 128, rotaryDim: 128 },
   { eps: 0.5 },
+  { clip: 0.5 },
 ];
 
 describe.each(variants.map((variant) => [ropeKv.key(variant), variant] as const))('%s', (_key, variant) => {

@@ -9,11 +9,12 @@ export interface RopeKvOptions {
   readonly style: 'half' | 'pair';
   readonly norm: 'none' | 'head' | 'vector' | 'rotated';
   readonly eps: number;
+  readonly clip?: number; // bound of q, k and v before the rotation; 0, the default: none
 }
 
 /**
  * q, k, v = split(qkv[t]); q, k = rotate(rms(q), rms(k)) by the angles of position past + t; with norm `rotated`,
- * rms(rotate(q), rotate(k))
+ * rms(rotate(q), rotate(k)); with `clip`, elements are clamped to +-clip before the rotation
  *
  * qkv [tokens, (heads + 2 * kvHeads) * headDim], angles [positions, rotaryDim / 2, (cos, sin)], gains [headDim], or
  * [heads * headDim] and [kvHeads * headDim] for a norm over the whole vector; empty without a norm
@@ -40,7 +41,9 @@ export function ropeKvReference(
       normaliseAndRotate(qkv.subarray(row + queries, row + queries + keys), kGain, turns, options),
       t * keys,
     );
-    v.set(qkv.subarray(row + queries + keys, row + queries + 2 * keys), t * keys);
+    const values = Float64Array.from(qkv.subarray(row + queries + keys, row + queries + 2 * keys));
+    clamp(values, options);
+    v.set(values, t * keys);
   }
   return { q, k, v };
 }
@@ -55,9 +58,14 @@ function normaliseAndRotate(
   const { norm } = options;
   const y = Float64Array.from(x);
   if (norm === 'head' || norm === 'vector') normalise(y, gain, options);
+  clamp(y, options);
   rotate(y, turns, options);
   if (norm === 'rotated') normalise(y, gain, options);
   return y;
+}
+
+function clamp(y: Float64Array, { clip = 0 }: RopeKvOptions): void {
+  if (clip > 0) y.forEach((value, i) => (y[i] = Math.min(Math.max(value, -clip), clip)));
 }
 
 function normalise(y: Float64Array, gain: Float32Array, { headDim, norm, eps }: RopeKvOptions): void {

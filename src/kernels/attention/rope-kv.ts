@@ -42,6 +42,7 @@ export const ropeKv = defineKernel({
     rotary_dim: 'u32',
     style: 'u32',
     eps: 'f32',
+    clip: 'f32', // bound of q, k and v before the rotation; 0: none
   },
   variants: [
     // Without a norm there is no sum, so subgroups make no difference.

@@ -158,6 +158,7 @@ export interface AttentionChoices {
   readonly window?: number;
   readonly sinks?: boolean;
   readonly isRotated?: boolean; // default: true
+  readonly clip?: number | undefined; // default: none
 }
 
 /** Attention under the usual names `self_attn.{q,k,v,o}_proj`, `{q,k}_norm`. */
@@ -183,6 +184,7 @@ export function attention(prefix: string, shell: Shell, choices: AttentionChoice
     scale: choices.scale ?? 1 / Math.sqrt(headDim),
     window: choices.window ?? 0,
     rope: choices.isRotated === false ? { ...rope, rotaryDim: 0 } : rope,
+    ...(choices.clip === undefined ? {} : { clip: choices.clip }),
     ...(sinks ? { sinks: `${at}sinks` } : {}),
     norm: norm === 'none' ? { kind: norm } : { kind: norm, q: `${at}${q}.weight`, k: `${at}${k}.weight` },
     qkv: { ...linear(hidden, ...weights), ...(qkvBias ? { bias: biases } : {}) },

@@ -12,11 +12,11 @@ import {
 import { sparseMlp } from './sparse-mlp.ts';
 import { refuseWindow } from './windows.ts';
 
-/** OLMoE: norm over the whole q and k vectors; softmax router without renormalisation (arXiv:2409.02060). */
+/** OLMoE: norm over the whole q and k vectors, which may be clipped; softmax router without renormalisation (arXiv:2409.02060). */
 export const olmoe: ConfigFamily = {
   modelTypes: ['olmoe'],
   parse: (config, file) => {
-    if (config.has('clip_qkv')) config.unsupported('clip_qkv', 'no clipping of q, k, v');
+    const clip = config.has('clip_qkv') ? config.positive(['clip_qkv']) : undefined;
     const shell = readShell(config, file);
     refuseWindow(config, shell.layerCount);
     const activation = readActivation(config);
@@ -34,7 +34,7 @@ export const olmoe: ConfigFamily = {
       layers(shell, (_, prefix) =>
         layerOf(
           prefix,
-          attention(prefix, shell, { norm: 'vector', qkvBias: bias, outBias: bias }),
+          attention(prefix, shell, { norm: 'vector', qkvBias: bias, outBias: bias, clip }),
           sparseMlp(prefix, shell, mlp),
         ),
       ),

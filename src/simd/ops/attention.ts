@@ -10,7 +10,8 @@ const HEADS_TOGETHER = 8;
 
 /** Splits qkv, norms and rotates q and k (or rotates, then norms), and appends k and v to the caches. */
 export function ropeKv(run: SimdRun, io: RopeKvIo): void {
-  const { qkv, angles, gains, norm, heads, kvHeads, headDim, rotaryDim, style, eps } = io;
+  const { qkv, angles, gains, norm, heads, kvHeads, headDim, rotaryDim, style, eps, clip = 0 } = io;
+  if (clip > 0) return run.byReference(); // no released model clips
   const { tokens, past } = run.step;
   const { kernels } = run.main;
   kernels.rope_kv(
