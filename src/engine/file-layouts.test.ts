@@ -184,6 +184,7 @@ const zeroBiases = (tensors: StoredTensors) => {
 /** Dense families, whose names and attention are those of a family with experts. */
 test.each<[string, Family, Edits['tensors'][]]>([
   ['llama', 'mixtral', [firstAsDense]],
+  ['mistral', 'mixtral', [firstAsDense]],
   ['qwen2', 'mixtral', [firstAsDense, zeroBiases]],
   ['qwen3', 'qwen3_moe', [firstAsDense]],
 ])('%s gives the logits of %s with equal experts', async (model_type, family, edits) => {

@@ -301,6 +301,21 @@ const LFM2_MOE: ConfigValues = {
   norm_topk_prob: true,
 };
 
+const MISTRAL: ConfigValues = {
+  vocab_size: 32_000,
+  hidden_size: 4096,
+  intermediate_size: 14_336,
+  num_hidden_layers: 32,
+  num_attention_heads: 32,
+  num_key_value_heads: 8,
+  hidden_act: 'silu',
+  max_position_embeddings: 131_072,
+  rms_norm_eps: 1e-6,
+  tie_word_embeddings: false,
+  rope_theta: 10_000,
+  sliding_window: 4096,
+};
+
 /** Class defaults by `model_type`. */
 export const CLASS_DEFAULTS: ReadonlyMap<string, ConfigValues> = new Map([
   ['omnimoe', OMNIMOE],
@@ -311,6 +326,7 @@ export const CLASS_DEFAULTS: ReadonlyMap<string, ConfigValues> = new Map([
   ['granitemoe', GRANITE_MOE],
   ['granitemoeshared', GRANITEMOESHARED],
   ['llama', LLAMA],
+  ['mistral', MISTRAL],
   ['qwen2', QWEN2],
   ['qwen3', QWEN3],
   ['dots1', DOTS1],

@@ -45,6 +45,7 @@ export const FAMILIES: readonly ListedFamily[] = [
     load: async () => (await import('./families/granite-moe.ts')).graniteMoe,
   },
   { modelTypes: ['llama'], blocks: [], load: async () => (await import('./families/dense.ts')).llama },
+  { modelTypes: ['mistral'], blocks: [], load: async () => (await import('./families/dense.ts')).mistral },
   { modelTypes: ['qwen2'], blocks: [], load: async () => (await import('./families/dense.ts')).qwen2 },
   { modelTypes: ['qwen3'], blocks: [], load: async () => (await import('./families/dense.ts')).qwen3 },
   { modelTypes: ['dots1'], blocks: GATED, load: async () => (await import('./families/dots1.ts')).dots1 },

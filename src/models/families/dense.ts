@@ -27,6 +27,16 @@ export const llama: ConfigFamily = {
     }),
 };
 
+/** Mistral: as Llama without biases; a window in all layers (arXiv:2310.06825). */
+export const mistral: ConfigFamily = {
+  modelTypes: ['mistral'],
+  parse: (config, file) =>
+    denseDecoder(config, file, (shell) => ({
+      attention: {},
+      windows: readWindows(config, shell.layerCount, { isOn: !config.isNull('sliding_window') }),
+    })),
+};
+
 /** Qwen2: biases of q, k, v (arXiv:2407.10671). */
 export const qwen2: ConfigFamily = {
   modelTypes: ['qwen2'],
