@@ -15,7 +15,7 @@ import { MemoryView } from './memory-view.ts';
 import { button, invitation, LoadNotice, problemNotice } from './notices.ts';
 import { keepPage } from './offline.ts';
 import { findPage } from './page.ts';
-import { absoluteUrl } from '../src/io/absolute-url.ts';
+import { parseHubName } from '../src/worker/index.ts';
 import { droppedFiles, EMBEDDED, embeddedUrl, modelUrl, ROOMY, sourceName } from './sources.ts';
 import { StartChoice } from './start-choice.ts';
 import { LiveStats, reportText } from './stats.ts';
@@ -303,7 +303,7 @@ async function open(): Promise<void> {
   for (const { id, name } of EMBEDDED) addSource(id, name, embeddedUrl(id, document.baseURI));
   const { model } = QUERY;
   if (model !== null && !sources.has(model)) {
-    const url = modelUrl(absoluteUrl(model, document.baseURI));
+    const url = modelUrl(parseHubName(model) ? model : new URL(model, document.baseURI).href);
     addSource(model, sourceName(url), url);
   }
   await choose(model ?? EMBEDDED[0]?.id ?? '');

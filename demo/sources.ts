@@ -1,6 +1,6 @@
 /** Where models come from on this page: the embedded ones, a pasted link, dropped files. */
 import type { ModelSource } from '../src/engine/api.ts';
-import { parseHubName } from '../src/io/hub.ts';
+import { parseHubName } from '../src/worker/index.ts';
 
 export interface EmbeddedModel {
   readonly id: string;
