@@ -35,36 +35,43 @@ async function draft(folder: FolderSource): Promise<string> {
   }
 }
 
-test.each(['fixtures/models/mixtral', 'fixtures/models/qwen2_moe', 'demo/public/models/fable-omni-8m'])(
-  '%s with any of its keys made up',
-  async (path) => {
-    const folder = await nodeFolder(path);
-    const config = (await readJson(folder, 'config.json')) ?? {};
-    expect(await draft(folder)).toBe('drafted');
-    const outcomes = new Map<string, string[]>();
-    for (const key of Object.keys(config)) {
-      if (IGNORED.test(key)) continue;
-      for (const value of VALUES) {
-        const started = performance.now();
-        const outcome = await draft(withConfig(folder, { ...config, [key]: value }));
-        expect(performance.now() - started, `${key}: ${JSON.stringify(value)}`).toBeLessThan(MOST_MS);
-        outcomes.set(key, [...(outcomes.get(key) ?? []), outcome]);
-      }
+test.each([
+  'fixtures/models/mixtral',
+  'fixtures/models/qwen2_moe',
+  'fixtures/models/gpt_oss',
+  'fixtures/models/lfm2_moe',
+  'fixtures/models/deepseek_v3',
+  'fixtures/models/ernie4_5_moe',
+  'fixtures/models/hunyuan_v1_moe',
+  'fixtures/models/exaone_moe',
+  'demo/public/models/fable-omni-8m',
+])('%s with any of its keys made up', async (path) => {
+  const folder = await nodeFolder(path);
+  const config = (await readJson(folder, 'config.json')) ?? {};
+  expect(await draft(folder)).toBe('drafted');
+  const outcomes = new Map<string, string[]>();
+  for (const key of Object.keys(config)) {
+    if (IGNORED.test(key)) continue;
+    for (const value of VALUES) {
+      const started = performance.now();
+      const outcome = await draft(withConfig(folder, { ...config, [key]: value }));
+      expect(performance.now() - started, `${key}: ${JSON.stringify(value)}`).toBeLessThan(MOST_MS);
+      outcomes.set(key, [...(outcomes.get(key) ?? []), outcome]);
     }
-    // No count that the file does not bear out passes.
-    const counts = [
-      'num_hidden_layers',
-      'num_attention_heads',
-      'num_key_value_heads',
-      'hidden_size',
-      'vocab_size',
-    ];
-    for (const key of [...counts, 'intermediate_size']) {
-      if (path.endsWith('qwen2_moe') && key === 'intermediate_size') continue; // it has no dense layer
-      expect(outcomes.get(key), key).not.toContain('drafted');
-    }
-  },
-);
+  }
+  // No count that the file does not bear out passes.
+  const counts = [
+    'num_hidden_layers',
+    'num_attention_heads',
+    'num_key_value_heads',
+    'hidden_size',
+    'vocab_size',
+  ];
+  for (const key of [...counts, 'intermediate_size']) {
+    if (path.endsWith('qwen2_moe') && key === 'intermediate_size') continue; // it has no dense layer
+    expect(outcomes.get(key), key).not.toContain('drafted');
+  }
+});
 
 test('a config of its keys alone is no model', async () => {
   const folder = await nodeFolder('fixtures/models/mixtral');
