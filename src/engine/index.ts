@@ -4,16 +4,7 @@ import { loadPart, readEngineOptions } from './options.ts';
 
 export type * from './api.ts';
 export { SLOT_STATES } from './api.ts';
-export {
-  hubAddress,
-  hubFileUrl,
-  parseHubName,
-  readHubModel,
-  type HubFile,
-  type HubModel,
-  type HubName,
-  type HubOptions,
-} from '../io/hub.ts';
+export * from './hub.ts';
 export { LocalEngine, type EngineOptions } from './engine.ts';
 export type { TuningMode, TuningStore } from './load/tuning.ts';
 
