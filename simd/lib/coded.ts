@@ -4,11 +4,11 @@
  */
 import { prepareHalf } from './lanes';
 import { MXFP4, Q4_1, Q4_K, Q5_0, Q6_K } from './numbers';
-import { readSides, SIDE } from './sides';
-import { held, madd } from './vector';
+import { planeOf, readSides, sideBytes } from './sides';
+import { held, madd, sumLane } from './vector';
 
-/** Bytes of 32 prepared activations: two quads of sums, then eight quads. */
-const X_UNIT: usize = 160;
+/** Bytes of 32 prepared activations. */
+const X_UNIT: usize = 128;
 
 // What codes are made of: four bits; a fifth bit from a word; two more bits from a word for each half; a level of a table.
 const NIBBLES: u32 = 0;
@@ -33,81 +33,134 @@ function levelsOf(format: u32): v128 {
     : i8x16(1, 24, 45, 63, 79, 93, 106, 118, -127, -115, -103, -90, -75, -59, -39, -15);
 }
 
+/** Room for prepared activations: all units, then two sums of each, whole quads of these. */
+export function preparedRoom(cols: u32): usize {
+  return 4 * cols + 2 * planeOf(cols / 32);
+}
+
 /**
  * Byte i of lane l of each half is weight 4 l + i. Codes of LEVELS may have eight bits, and their highest byte is shifted down
- * lest it be negative; others stay where they are.
+ * lest it be negative; others stay where they are. The sums of units, zeros behind the last, are what offsets are multiplied
+ * with; of SIXTH there is one for each half, for its scale, with the zero point.
  */
 export function prepare(format: u32, x: usize, to: usize, cols: u32): void {
-  const top: f32 = kindOf(format) == LEVELS ? 1 : 1.0 / 16777216;
+  const kind = kindOf(format);
+  const top: f32 = kind == LEVELS ? 1 : 1.0 / 16777216;
   const factors = f32x4.replace_lane(f32x4(1, 1.0 / 256, 1.0 / 65536, 1), 3, top);
-  for (let end = x + 4 * cols; x < end; x += 128, to += X_UNIT) {
-    const first = prepareHalf(x, to + 32, 16, factors);
-    const second = prepareHalf(x + 64, to + 96, 16, factors);
-    if (format == Q6_K) {
-      // Each half has its own scale: sums are what the zero point adds to each.
-      v128.store(to, f32x4.mul(first, f32x4.splat(-32)));
-      v128.store(to, f32x4.mul(second, f32x4.splat(-32)), 16);
-    } else v128.store(to, f32x4.add(first, second));
+  let sums = to + 4 * cols;
+  memory.fill(sums, 0, 2 * planeOf(cols / 32));
+  for (const end = x + 4 * cols; x < end; x += 128, to += X_UNIT) {
+    const first = prepareHalf(x, to, 16, factors);
+    const second = prepareHalf(x + 64, to + 64, 16, factors);
+    if (kind == SIXTH) {
+      store<f32>(sums, -32 * sumLane(first));
+      store<f32>(sums, -32 * sumLane(second), 4);
+      sums += 8;
+    } else {
+      store<f32>(sums, sumLane(f32x4.add(first, second)));
+      sums += 4;
+    }
   }
 }
 
 /** As dot of q4_0.ts. @param sides - room for the sides of all units */
-export function dot(format: u32, x: usize, w: usize, s: usize, sides: usize, units: u32): v128 {
-  readSides(format, s, sides, units);
+export function dot(format: u32, x: usize, w: usize, s: usize, sides: usize, cols: u32): v128 {
+  readSides(format, s, sides, cols / 32);
   const kind = kindOf(format);
-  if (kind == NIBBLES) return dotNibbles(x, w, sides, units);
-  if (kind == FIFTH) return dotFifth(x, w, sides, units);
-  return kind == SIXTH ? dotSixth(x, w, sides, units) : dotLevels(x, w, sides, units, levelsOf(format));
+  if (kind == NIBBLES) return dotNibbles(x, w, sides, cols);
+  if (kind == FIFTH) return dotFifth(x, w, sides, cols);
+  return kind == SIXTH ? dotSixth(x, w, sides, cols) : dotLevels(x, w, sides, cols, levelsOf(format));
 }
 
-function dotNibbles(x: usize, w: usize, sides: usize, units: u32): v128 {
-  return dotUnits(NIBBLES, x, w, sides, units, i32x4.splat(0));
+function dotNibbles(x: usize, w: usize, sides: usize, cols: u32): v128 {
+  return dotUnits(NIBBLES, x, w, sides, cols, i32x4.splat(0));
 }
 
-function dotFifth(x: usize, w: usize, sides: usize, units: u32): v128 {
-  return dotUnits(FIFTH, x, w, sides, units, i32x4.splat(0));
+function dotFifth(x: usize, w: usize, sides: usize, cols: u32): v128 {
+  return dotUnits(FIFTH, x, w, sides, cols, i32x4.splat(0));
 }
 
-function dotSixth(x: usize, w: usize, sides: usize, units: u32): v128 {
-  return dotUnits(SIXTH, x, w, sides, units, i32x4.splat(0));
+function dotSixth(x: usize, w: usize, sides: usize, cols: u32): v128 {
+  return dotUnits(SIXTH, x, w, sides, cols, i32x4.splat(0));
 }
 
-function dotLevels(x: usize, w: usize, sides: usize, units: u32, levels: v128): v128 {
-  return dotUnits(LEVELS, x, w, sides, units, levels);
+function dotLevels(x: usize, w: usize, sides: usize, cols: u32, levels: v128): v128 {
+  return dotUnits(LEVELS, x, w, sides, cols, levels);
 }
 
-/** The loop of all kinds; the compiler leaves what one needs. Units follow one another without waiting: each has its own sum. */
+/**
+ * The loop of all kinds; the compiler leaves what one needs. It has one unit, and what it needs fits the registers: V8 begins a
+ * turn with all of its loads.
+ */
 // @ts-ignore: decorator
 @inline
-function dotUnits(kind: u32, x: usize, w: usize, sides: usize, units: u32, levels: v128): v128 {
-  const m0 = held(codeMask(kind), units);
-  const nibbles = held(0x0f0f0f0f, units);
-  const places = placesOf(kind, units);
-  let a = f32x4.splat(0);
-  let b = a;
-  for (const end = w + 16 * units; w < end; w += 16, sides += SIDE, x += X_UNIT) {
+function dotUnits(kind: u32, x: usize, w: usize, sides: usize, cols: u32, levels: v128): v128 {
+  const m0 = held(codeMask(kind), cols);
+  const m1 = i32x4.shl(m0, 8);
+  const m2 = i32x4.shl(m0, 16);
+  const m3 = i32x4.shl(m0, 24);
+  const nibbles = held(0x0f0f0f0f, cols);
+  const places = placesOf(kind, cols);
+  const plane = planeOf(cols / 32);
+  let a = kind == SIXTH ? dotPlane(x + 4 * cols, sides, 2 * plane) : dotPlane(x + 4 * cols, sides + plane, plane);
+  let bits = sides + 2 * plane;
+  const end = w + cols / 2;
+  do {
     const bytes = v128.load(w);
-    const low = codesOf(kind, bytes, highBits(sides), nibbles, places, levels);
-    const rest = kind == SIXTH ? v128.load_splat<u32>(sides, 12) : i32x4.shr_u(highBits(sides), 4);
-    const high = codesOf(kind, i32x4.shr_u(bytes, 4), rest, nibbles, places, levels);
-    const scale = v128.load_splat<f32>(sides);
-    const second = v128.load_splat<f32>(sides, 4);
+    const low = codesOf(kind, bytes, highBits(bits), nibbles, places, levels);
+    const high = codesOf(kind, i32x4.shr_u(bytes, 4), restBits(kind, bits), nibbles, places, levels);
+    let first = f32x4.mul(byteOf(low, m0), v128.load(x));
+    first = madd(byteOf(low, m1), v128.load(x, 16), first);
+    first = madd(byteOf(low, m2), v128.load(x, 32), first);
+    first = madd(topOf(kind, low, m3), v128.load(x, 48), first);
+    let second = f32x4.mul(byteOf(high, m0), v128.load(x, 64));
+    second = madd(byteOf(high, m1), v128.load(x, 80), second);
+    second = madd(byteOf(high, m2), v128.load(x, 96), second);
+    second = madd(topOf(kind, high, m3), v128.load(x, 112), second);
     if (kind == SIXTH) {
-      a = madd(halfDot(kind, low, m0, x + 32, v128.load(x), true), scale, a);
-      b = madd(halfDot(kind, high, m0, x + 96, v128.load(x, 16), true), second, b);
-    } else {
-      const sum = halfDot(kind, low, m0, x + 32, a, false);
-      a = madd(f32x4.add(sum, halfDot(kind, high, m0, x + 96, a, false)), scale, a);
-      b = madd(v128.load(x), second, b);
-    }
+      first = f32x4.mul(first, v128.load_splat<f32>(sides));
+      a = f32x4.add(a, madd(second, v128.load_splat<f32>(sides, 4), first));
+    } else a = madd(f32x4.add(first, second), v128.load_splat<f32>(sides), a);
+    w += 16;
+    x += X_UNIT;
+    sides += kind == SIXTH ? 8 : 4;
+    bits += kind == SIXTH ? 8 : 4;
+  } while (w < end);
+  return a;
+}
+
+/** What offsets add: the products with the sums of activations. */
+function dotPlane(x: usize, side: usize, bytes: usize): v128 {
+  let sum = f32x4.splat(0);
+  for (const end = side + bytes; side < end; side += 16, x += 16) {
+    sum = madd(v128.load(side), v128.load(x), sum);
   }
-  return f32x4.add(a, b);
+  return sum;
 }
 
 // @ts-ignore: decorator
 @inline
-function highBits(sides: usize): v128 {
-  return v128.load_splat<u32>(sides, 8);
+function byteOf(codes: v128, mask: v128): v128 {
+  return f32x4.convert_i32x4_s(v128.and(codes, mask));
+}
+
+// @ts-ignore: decorator
+@inline
+function topOf(kind: u32, codes: v128, mask: v128): v128 {
+  return f32x4.convert_i32x4_s(kind == LEVELS ? i32x4.shr_u(codes, 24) : v128.and(codes, mask));
+}
+
+// @ts-ignore: decorator
+@inline
+function highBits(bits: usize): v128 {
+  return v128.load_splat<u32>(bits);
+}
+
+/** The same for the second half. */
+// @ts-ignore: decorator
+@inline
+function restBits(kind: u32, bits: usize): v128 {
+  return kind == SIXTH ? v128.load_splat<u32>(bits, 4) : i32x4.shr_u(highBits(bits), 4);
 }
 
 /** The bits of a code. */
@@ -120,12 +173,12 @@ function codeMask(kind: u32): u32 {
 /** Factors that move the high bits of 4 l to 4 l + 3 from bit l of each byte to bit 4, or from bits 2 l to bit 6, in lane l. */
 // @ts-ignore: decorator
 @inline
-function placesOf(kind: u32, units: u32): v128 {
+function placesOf(kind: u32, cols: u32): v128 {
   const places =
     kind == FIFTH
       ? i32x4(0x00100010, 0x00080008, 0x00040004, 0x00020002)
       : i32x4(0x00400040, 0x00100010, 0x00040004, 0x00010001);
-  return i32x4.add(places, held(0, units));
+  return i32x4.add(places, held(0, cols));
 }
 
 /** Sixteen codes from low nibbles; in bits beyond those of a code there may be anything. */
@@ -142,45 +195,38 @@ function codesOf(kind: u32, bytes: v128, high: v128, nibbles: v128, places: v128
   return v128.bitselect(bytes, kind == SIXTH ? i16x8.shr_u(bits, 2) : bits, nibbles);
 }
 
-/** The sum of the products of sixteen codes. */
-// @ts-ignore: decorator
-@inline
-function halfDot(kind: u32, codes: v128, m0: v128, x: usize, start: v128, isStarted: bool): v128 {
-  const c0 = f32x4.convert_i32x4_s(v128.and(codes, m0));
-  const c1 = f32x4.convert_i32x4_s(v128.and(codes, i32x4.shl(m0, 8)));
-  const c2 = f32x4.convert_i32x4_s(v128.and(codes, i32x4.shl(m0, 16)));
-  const top = kind == LEVELS ? i32x4.shr_u(codes, 24) : v128.and(codes, i32x4.shl(m0, 24));
-  let sum = isStarted ? madd(c0, v128.load(x), start) : f32x4.mul(c0, v128.load(x));
-  sum = madd(c1, v128.load(x, 16), sum);
-  sum = madd(c2, v128.load(x, 32), sum);
-  return madd(f32x4.convert_i32x4_s(top), v128.load(x, 48), sum);
-}
-
 /** `cols` weights of a row as f32. */
 export function unpack(format: u32, w: usize, s: usize, to: usize, cols: u32): void {
+  for (const end = w + cols / 2; w < end; w += 128, to += 1024, s += sideBytes(format, 256)) {
+    unpackUnits(format, w, s, to, min((end - w) / 16, 8));
+  }
+}
+
+/** Up to eight units. */
+function unpackUnits(format: u32, w: usize, s: usize, to: usize, units: usize): void {
   const kind = kindOf(format);
-  const units = cols / 32;
   const mask = i8x16.splat(<i8>codeMask(kind));
   const nibbles = i8x16.splat(0x0f);
-  const places = placesOf(kind, units);
+  const places = placesOf(kind, 0);
   const levels = levelsOf(format);
   const zero = zeroOf(format);
   const zeros = i8x16.splat(zero);
-  // Sides are read into the end of the row: each is used before weights take its place.
-  let side = to + 4 * cols - SIDE * units;
+  // Sides are read into the place of the last unit, which comes last.
+  const plane = planeOf(units);
+  let side = to + 128 * units - 4 * plane;
   readSides(format, s, side, units);
-  for (let end = w + cols / 2; w < end; w += 16, side += SIDE, to += 128) {
+  for (const end = to + 128 * units; to < end; to += 128, w += 16, side += kind == SIXTH ? 8 : 4) {
+    const bits = side + 2 * plane;
     const bytes = v128.load(w);
     const scale = v128.load_splat<f32>(side);
-    const second = v128.load_splat<f32>(side, 4);
-    const first = highBits(side);
-    const rest = kind == SIXTH ? v128.load_splat<u32>(side, 12) : i32x4.shr_u(first, 4);
-    const low = v128.and(codesOf(kind, bytes, first, nibbles, places, levels), mask);
-    const high = v128.and(codesOf(kind, i32x4.shr_u(bytes, 4), rest, nibbles, places, levels), mask);
+    const second = kind == SIXTH ? v128.load_splat<f32>(side, 4) : scale;
     // With a zero they are rounded once, as in the reference.
-    const offset = zero ? f32x4.splat(0) : second;
+    const offset = zero ? f32x4.splat(0) : v128.load_splat<f32>(side + plane);
+    const rest = restBits(kind, bits);
+    const low = v128.and(codesOf(kind, bytes, highBits(bits), nibbles, places, levels), mask);
+    const high = v128.and(codesOf(kind, i32x4.shr_u(bytes, 4), rest, nibbles, places, levels), mask);
     unpack16(i8x16.sub(low, zeros), scale, offset, to);
-    unpack16(i8x16.sub(high, zeros), kind == SIXTH ? second : scale, offset, to + 64);
+    unpack16(i8x16.sub(high, zeros), second, offset, to + 64);
   }
 }
 

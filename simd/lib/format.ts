@@ -7,7 +7,7 @@ import * as int8 from './int8';
 import { BF16, F16, F32, INT8, is, isCoded, Q4_0, Q8_0 } from './numbers';
 import * as q4_0 from './q4_0';
 import * as q8_0 from './q8_0';
-import { SIDE, sideBytes } from './sides';
+import { planeOf, sideBytes } from './sides';
 import { sumLanes } from './vector';
 
 export { F32, INT8 } from './numbers';
@@ -28,6 +28,7 @@ export function scaleBytes(format: u32, cols: u32): usize {
 /** Bytes of scratch for the prepared activations of a row, a multiple of 16. */
 export function preparedBytes(format: u32, cols: u32): usize {
   if (isAsItIs(format)) return 16;
+  if (isCoded(format)) return behindScales(format, coded.preparedRoom(cols), cols);
   const bytes = format == F16 ? 4 * cols : format >= INT8 ? 3 * cols : 5 * cols;
   return (bytes + behindScales(format, 0, cols) + 15) & ~15;
 }
@@ -43,7 +44,7 @@ function isAsItIs(format: u32): bool {
 // @ts-ignore: decorator
 @inline
 function behindScales(format: u32, scratch: usize, cols: u32): usize {
-  return scratch + (isCoded(format) ? (cols / 32) * SIDE : (cols / 8 + 15) & ~15);
+  return scratch + (isCoded(format) ? 4 * planeOf(cols / 32) : (cols / 8 + 15) & ~15);
 }
 
 /** Where dot4 finds the activations of a row: in scratch, if `prepare` writes them there. */
@@ -92,7 +93,7 @@ function dot(format: u32, x: usize, w: usize, s: usize, scratch: usize, cols: u3
   if (format == BF16) return bf16.dot(x, w, cols);
   if (format == Q8_0) return q8_0.dot(x, w, s, cols / 32);
   if (format == Q4_0) return q4_0.dot(x, w, s, cols / 32);
-  if (isCoded(format)) return coded.dot(format, x, w, s, scratch, cols / 32);
+  if (isCoded(format)) return coded.dot(format, x, w, s, scratch, cols);
   if (is(format, Q8_0)) return int8.dotQ8(x, scratch, w, s, cols / 32);
   return int8.dotQ4(x, scratch, w, s, cols / 32);
 }

@@ -15,3 +15,11 @@ export function loadHalves(at: usize): v128 {
 export function loadHalf(at: usize): f32 {
   return reinterpret<f32>(((<i32>load<i16>(at)) << 13) & 0x8fffffff) * EXPONENT_STEP;
 }
+
+/** The f16 in the upper half of each lane as f32. */
+// @ts-ignore: decorator
+@inline
+export function highHalves(words: v128): v128 {
+  const bits = v128.and(i32x4.shr_s(words, 3), i32x4.splat(0x8fffe000));
+  return f32x4.mul(bits, f32x4.splat(EXPONENT_STEP));
+}

@@ -1,10 +1,13 @@
 /** What units of 32 weights have beside their low four bits: the second plane of src/weights/coded-blocks.ts. */
-import { loadHalf } from './half';
+import { highHalves, loadHalf, loadHalves } from './half';
 import { IQ4_NL, IQ4_XS, MXFP4, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K } from './numbers';
-import { joinHigh, joinLow, zipHigh, zipLow } from './vector';
 
-/** Bytes of a side as `readSides` writes it. */
-export const SIDE: usize = 16;
+/** Bytes of one number of each unit: whole quads. */
+// @ts-ignore: decorator
+@inline
+export function planeOf(units: usize): usize {
+  return (4 * units + 15) & ~15;
+}
 
 /** Bytes of the second plane of `cols` weights of a row. Blocks whose sides are grouped have equal parts of the group. */
 export function sideBytes(format: u32, cols: u32): usize {
@@ -16,30 +19,48 @@ export function sideBytes(format: u32, cols: u32): usize {
 }
 
 /**
- * Writes the sides of a row's units, 16 bytes each: the f32 scale and offset of w = scale * code + offset, and a word of high
- * bits. q6_k: the scales of both halves, and a word of high bits of each.
+ * Writes the sides of a row's units in four planes: the f32 scales and offsets of w = scale * code + offset, and words of high
+ * bits; beyond the last unit there are numbers, too. Of q6_k: in two planes, the scales of the first and the second half of each
+ * unit by turns, and in two more the words of high bits likewise.
  */
 export function readSides(format: u32, s: usize, to: usize, units: usize): void {
-  const end = to + SIDE * units;
-  if (format == Q6_K) readQ6K(s, to, end);
-  else if (format == Q4_K || format == Q5_K) readK(format == Q5_K, s, to, end);
-  else if (format == IQ4_XS) readIq4Xs(s, to, end);
-  else readSingly(format, s, to, end);
+  const plane = planeOf(units);
+  if (format == Q4_K) readK(false, s, to, plane);
+  else if (format == Q5_K) readK(true, s, to, plane);
+  else if (format == Q6_K) readQ6K(s, to, plane);
+  else if (format == IQ4_XS) readIq4Xs(s, to, plane);
+  else {
+    // Of q5_0, rows of odd numbers of blocks may begin within a group.
+    const fours = format == Q5_0 && s & 2 ? 0 : units / 4;
+    readFours(format, s, to, plane, fours);
+    const end = to + 4 * units;
+    const step = sideBytes(format, 128);
+    s += fours * step;
+    to += fours * 16;
+    for (; to < end; to += 16, s += step) readSome(format, s, to, plane, min((end - to) / 4, 4));
+  }
 }
 
 /** q4_k and q5_k: f16 d and dmin, 12 bytes of scales and minimums (src/weights/k-scales.ts), words of fifth bits. */
-function readK(hasFifths: bool, s: usize, to: usize, end: usize): void {
-  for (; to < end; to += 8 * SIDE, s += hasFifths ? 48 : 16) {
+// @ts-ignore: decorator
+@inline
+function readK(hasFifths: bool, s: usize, to: usize, plane: usize): void {
+  for (const end = to + plane; to < end; to += 32, s += 16) {
     const d = f32x4.splat(loadHalf(s));
     const dmin = f32x4.splat(-loadHalf(s + 2));
     const scales = load<u32>(s, 4);
     const minimums = load<u32>(s, 8);
     const nibbles = load<u32>(s, 12);
-    const highScales = (nibbles & 0x0f0f0f0f) | ((scales >> 2) & 0x30303030);
-    const highMinimums = ((nibbles >> 4) & 0x0f0f0f0f) | ((minimums >> 2) & 0x30303030);
-    const fifths = hasFifths ? s + 16 : s; // of the others: whatever is there
-    storeFour(to, timesBytes(d, scales & 0x3f3f3f3f), timesBytes(dmin, minimums & 0x3f3f3f3f), fifths);
-    storeFour(to + 4 * SIDE, timesBytes(d, highScales), timesBytes(dmin, highMinimums), hasFifths ? s + 32 : s);
+    const offsets = to + plane;
+    v128.store(to, timesBytes(d, scales & 0x3f3f3f3f));
+    v128.store(to, timesBytes(d, (nibbles & 0x0f0f0f0f) | ((scales >> 2) & 0x30303030)), 16);
+    v128.store(offsets, timesBytes(dmin, minimums & 0x3f3f3f3f));
+    v128.store(offsets, timesBytes(dmin, ((nibbles >> 4) & 0x0f0f0f0f) | ((minimums >> 2) & 0x30303030)), 16);
+    if (hasFifths) {
+      v128.store(offsets + plane, v128.load(s, 16));
+      v128.store(offsets + plane, v128.load(s, 32), 16);
+      s += 32;
+    }
   }
 }
 
@@ -51,77 +72,118 @@ function timesBytes(factor: v128, bytes: u32): v128 {
   return f32x4.mul(f32x4.convert_i32x4_s(words), factor);
 }
 
-function storeFour(to: usize, scales: v128, offsets: v128, fifths: usize): void {
-  const bits = v128.load(fifths);
-  const low = zipLow(scales, offsets);
-  const high = zipHigh(scales, offsets);
-  const lowBits = zipLow(bits, bits);
-  const highBits = zipHigh(bits, bits);
-  v128.store(to, joinLow(low, lowBits));
-  v128.store(to, joinHigh(low, lowBits), 16);
-  v128.store(to, joinLow(high, highBits), 32);
-  v128.store(to, joinHigh(high, highBits), 48);
-}
-
 /** Two words of high bits for each unit, a signed byte of scale for each half of one, f16 d. */
-function readQ6K(s: usize, to: usize, end: usize): void {
-  for (; to < end; s += 84) {
+function readQ6K(s: usize, to: usize, plane: usize): void {
+  for (const end = to + 2 * plane; to < end; s += 84) {
     const d = f32x4.splat(loadHalf(s + 80));
-    let scalesAt = s + 64;
-    for (let at = s; at < s + 64; at += 16, scalesAt += 4, to += 2 * SIDE) {
-      const scales = timesBytes(d, load<u32>(scalesAt));
-      const bits = v128.load(at);
-      v128.store(to, joinLow(scales, bits));
-      v128.store(to, joinHigh(scales, bits), 16);
+    let scales = s + 64;
+    for (let bits = s; bits < s + 64; bits += 16, scales += 4, to += 16) {
+      v128.store(to, timesBytes(d, load<u32>(scales)));
+      v128.store(to + 2 * plane, v128.load(bits));
     }
   }
 }
 
 /** f16 d, the highest two bits of eight scales, and their low four; the zero of codes is 128. */
-function readIq4Xs(s: usize, to: usize, end: usize): void {
-  for (; to < end; s += 8) {
-    const d = loadHalf(s);
-    let high: u32 = load<u16>(s, 2);
-    let low = load<u32>(s, 4);
-    for (const last = to + 8 * SIDE; to < last; to += SIDE, low >>= 4, high >>= 2) {
-      const scale = d * <f32>(<i32>((low & 15) | ((high & 3) << 4)) - 32);
-      storeSide(to, scale, -128 * scale);
-    }
-  }
-}
-
-/** Formats of blocks of 32 weights. */
-function readSingly(format: u32, s: usize, to: usize, end: usize): void {
-  const step = sideBytes(format, 32);
-  for (; to < end; to += SIDE, s += step) {
-    if (format == MXFP4) {
-      const scale = halfPower(load<u8>(s));
-      storeSide(to, scale, -16 * scale);
-    } else if (format == IQ4_NL) {
-      const scale = loadHalf(s);
-      storeSide(to, scale, -128 * scale);
-    } else if (format == Q5_0) {
-      // Two blocks share three words: fifth bits of each, then both scales. The second one's part begins amid a word.
-      const scale = loadHalf(s + 8 - 2 * (s & 2));
-      storeSide(to, scale, -16 * scale);
-      store<u32>(to, load<u32>(s - (s & 2)), 8);
-    } else {
-      storeSide(to, loadHalf(s), loadHalf(s + 2));
-      if (format == Q5_1) store<u32>(to, load<u32>(s, 4), 8);
-    }
+function readIq4Xs(s: usize, to: usize, plane: usize): void {
+  for (const end = to + plane; to < end; to += 32, s += 8) {
+    const d = f32x4.splat(loadHalf(s));
+    const high: u32 = load<u16>(s, 2);
+    const low = load<u32>(s, 4);
+    storeIq4Xs(to, plane, d, low, high);
+    storeIq4Xs(to + 16, plane, d, low >> 16, high >> 8);
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function storeSide(to: usize, scale: f32, offset: f32): void {
-  store<f32>(to, scale);
-  store<f32>(to, offset, 4);
+function storeIq4Xs(to: usize, plane: usize, d: v128, low: u32, high: u32): void {
+  // The products move what belongs to each lane to its highest bits.
+  const four = i32x4.shr_u(i32x4.mul(i32x4.splat(low), i32x4(1 << 28, 1 << 24, 1 << 20, 1 << 16)), 28);
+  const two = i32x4.shr_u(i32x4.mul(i32x4.splat(high), i32x4(1 << 30, 1 << 28, 1 << 26, 1 << 24)), 30);
+  const steps = i32x4.sub(v128.or(four, i32x4.shl(two, 4)), i32x4.splat(32));
+  storeScales(to, plane, f32x4.mul(f32x4.convert_i32x4_s(steps), d), -128);
+}
+
+/** Scales, and the offsets that follow from the code of 0, negated. */
+// @ts-ignore: decorator
+@inline
+function storeScales(to: usize, plane: usize, scales: v128, zero: f32): void {
+  v128.store(to, scales);
+  v128.store(to + plane, f32x4.mul(scales, f32x4.splat(zero)));
+}
+
+/** Blocks of 32 weights, four together. */
+function readFours(format: u32, s: usize, to: usize, plane: usize, fours: usize): void {
+  const end = to + 16 * fours;
+  if (format == MXFP4) {
+    for (; to < end; to += 16, s += 4) {
+      const bytes = i16x8.extend_low_i8x16_u(v128.load32_zero(s));
+      storeScales(to, plane, halfPowers(i32x4.extend_low_i16x8_u(bytes)), -16);
+    }
+  } else if (format == IQ4_NL) {
+    for (; to < end; to += 16, s += 8) storeScales(to, plane, loadHalves(s), -128);
+  } else if (format == Q5_0) {
+    for (; to < end; to += 16, s += 24) readQ5_0(s, to, plane);
+  } else if (format == Q5_1) {
+    for (; to < end; to += 16, s += 32) {
+      const low = v128.load(s);
+      const high = v128.load(s, 16);
+      storePairs(to, plane, v128.shuffle<u32>(low, high, 0, 2, 4, 6));
+      v128.store(to + 2 * plane, v128.shuffle<u32>(low, high, 1, 3, 5, 7));
+    }
+  } else {
+    for (; to < end; to += 16, s += 16) storePairs(to, plane, v128.load(s));
+  }
+}
+
+/** Two blocks share three words: fifth bits of each, then both scales. */
+// @ts-ignore: decorator
+@inline
+function readQ5_0(s: usize, to: usize, plane: usize): void {
+  const low = v128.load(s);
+  const high = v128.load(s, 8);
+  const halves = v128.shuffle<u16>(high, high, 0, 0, 0, 1, 0, 6, 0, 7);
+  storeScales(to, plane, highHalves(halves), -16);
+  v128.store(to + 2 * plane, v128.shuffle<u32>(low, high, 0, 1, 5, 6));
+}
+
+/** f16 scales and offsets. */
+// @ts-ignore: decorator
+@inline
+function storePairs(to: usize, plane: usize, pairs: v128): void {
+  v128.store(to, highHalves(i32x4.shl(pairs, 16)));
+  v128.store(to + plane, highHalves(pairs));
 }
 
 /** 2^(exponent - 128); of the first two exponents it is subnormal. */
 // @ts-ignore: decorator
 @inline
-function halfPower(exponent: u32): f32 {
-  return reinterpret<f32>(exponent < 2 ? 0x200000 << exponent : (exponent - 1) << 23);
+function halfPowers(exponents: v128): v128 {
+  const one = i32x4.splat(1);
+  const normal = i32x4.shl(i32x4.sub(exponents, one), 23);
+  const subnormal = i32x4.shl(i32x4.add(exponents, one), 21);
+  return v128.bitselect(subnormal, normal, i32x4.le_s(exponents, one));
+}
+
+/** Up to four blocks: behind the last there may be nothing to read. */
+function readSome(format: u32, s: usize, to: usize, plane: usize, count: usize): void {
+  if (format == Q5_0) {
+    v128.store(to, i32x4.splat(0));
+    v128.store(to + plane, i32x4.splat(0));
+    for (const end = to + 4 * count; to < end; to += 4, s += 6) {
+      const isSecond = s & 2;
+      const scale = loadHalf(s + 8 - 2 * isSecond);
+      store<f32>(to, scale);
+      store<f32>(to + plane, -16 * scale);
+      store<u32>(to + 2 * plane, load<u32>(s - isSecond));
+    }
+    return;
+  }
+  // Four are read where there is room: the planes of bits are written last.
+  const room = to + 2 * plane;
+  v128.store(room, i32x4.splat(0));
+  v128.store(room, i32x4.splat(0), 16);
+  memory.copy(room, s, sideBytes(format, 32 * <u32>count));
+  readFours(format, room, to, plane, 1);
 }
