@@ -31,6 +31,10 @@ export interface HeldTensor {
   readonly source: FileSource;
   /** Which row of the file holds a row of the tensor; default: the same. */
   readonly rowOrder?: (row: number) => number;
+  /** Makes the values of others, which it reads by name. */
+  readonly derive?: (
+    read: (name: string, options?: TensorReadOptions) => Promise<Float32Array>,
+  ) => Promise<Float32Array<ArrayBuffer>>;
 }
 
 /** Weight files, and their tensors by name. */
@@ -91,10 +95,20 @@ export function checkpointOf(
     ...weightFiles.map(({ source: { name, sizeBytes } }) => ({ name, sizeBytes })),
     ...(records?.files ?? []),
   ];
-  const read = (name: string, options: TensorReadOptions = {}) => {
+  const read = async (name: string, options: TensorReadOptions = {}): Promise<TensorBytes> => {
     const found = byName.get(name);
     if (!found) throw noTensor(label, name, lost.get(name), byName.size);
+    if (found.derive) return readDerived(found.info, await found.derive((part) => readF32(part)), options);
     return found.rowOrder ? readOrdered(found, found.rowOrder, options) : readTensor(found, options);
+  };
+  const readF32 = async (name: string, options?: TensorReadOptions) => {
+    const { dtype, shape, bytes } = await read(name, options);
+    if (isWeightDtype(dtype)) return storedToF32(dtype, bytes, rowCount(shape), shape.at(-1) ?? 1);
+    if (dtype === 'F64') return toF32(dtype, bytes);
+    throw new AtomoeError(
+      'unsupported-model',
+      `${label}: tensor "${name}" is ${dtype}, F16, BF16 or F32 is wanted; choose a 16-bit version of the model`,
+    );
   };
   return {
     label,
@@ -108,21 +122,25 @@ export function checkpointOf(
     names: () => byName.keys(),
     tensor: (name) => byName.get(name)?.info,
     lost,
-    read: async (name, options) => read(name, options),
-    async readF32(name, options) {
-      const { dtype, shape, bytes } = await read(name, options);
-      if (isWeightDtype(dtype)) return storedToF32(dtype, bytes, rowCount(shape), shape.at(-1) ?? 1);
-      if (dtype === 'F64') return toF32(dtype, bytes);
-      throw new AtomoeError(
-        'unsupported-model',
-        `${label}: tensor "${name}" is ${dtype}, F16, BF16 or F32 is wanted; choose a 16-bit version of the model`,
-      );
-    },
+    read,
+    readF32,
     dispose() {
       for (const { source } of weightFiles) source.dispose?.();
       records?.dispose();
     },
   };
+}
+
+/** Takes the wanted rows of values. */
+function readDerived(
+  { shape }: TensorInfo,
+  values: Float32Array<ArrayBuffer>,
+  { rowStart = 0, rowCount: wanted }: TensorReadOptions,
+): TensorBytes {
+  const [rows = 0, cols = 0] = shape;
+  const count = wanted ?? rows - rowStart;
+  const taken = values.slice(rowStart * cols, (rowStart + count) * cols);
+  return { dtype: 'F32', shape: [count, cols], bytes: new Uint8Array(taken.buffer) };
 }
 
 /** Reads the whole tensor, and takes the wanted rows. */

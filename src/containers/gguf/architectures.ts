@@ -1,24 +1,8 @@
 /** The architectures of GGUF files: the config of each as Hugging Face writes it, and the names of its tensors. */
 import type { JsonObject } from '../../io/json-file.ts';
+import type { Architecture } from './architecture.ts';
+import { deepseek2, deepseekExperts, deepseekModules } from './deepseek.ts';
 import type { GgufKeys } from './keys.ts';
-
-/** How the files of an architecture become a model of one of the families. */
-export interface Architecture {
-  readonly modelType: string; // `model_type` of the family
-  /** What the config has beside the usual keys. */
-  readonly config: (keys: GgufKeys) => JsonObject;
-  /**
-   * Names of a layer's modules that are not the usual ones: GGUF's to Hugging Face's. `{expert}` where experts are stacked; a name
-   * with a suffix is that of one tensor.
-   */
-  readonly modules?: Readonly<Record<string, string>>;
-  /** The same of tensors outside of layers. */
-  readonly outer?: Readonly<Record<string, string>>;
-  /** Shapes that the files of some writers do not have, by the names of modules. */
-  readonly shapes?: Readonly<Record<string, (shape: readonly number[]) => readonly number[]>>;
-  /** The converter has put the rows of q and k in pairs: row 2i of a head was row i, row 2i + 1 was row i + headDim / 2. */
-  readonly hasPairedRows?: boolean;
-}
 
 /** The names of a layer's modules in most architectures. */
 export const MODULES: Readonly<Record<string, string>> = {
@@ -79,27 +63,6 @@ const llama: Architecture = {
     mlp_bias: keys.hasTensor('blk.0.ffn_up.bias'),
   }),
   hasPairedRows: true,
-};
-
-/** Models of the DeepSeek-V3 kind: dense layers first, then routed experts beside shared ones. */
-const deepseekExperts = (keys: GgufKeys): JsonObject => ({
-  n_routed_experts: keys.count('expert_count'),
-  num_experts_per_tok: keys.count('expert_used_count'),
-  n_shared_experts: keys.optionalCount('expert_shared_count') ?? 0,
-  moe_intermediate_size: keys.count('expert_feed_forward_length'),
-  intermediate_size: keys.count('feed_forward_length'),
-  first_k_dense_replace: keys.optionalCount('leading_dense_block_count') ?? 0,
-  routed_scaling_factor: keys.optionalNumber('expert_weights_scale') ?? 1,
-  norm_topk_prob: keys.flag('expert_weights_norm') ?? false,
-  n_group: keys.optionalCount('expert_group_count') ?? 1,
-  topk_group: keys.optionalCount('expert_group_used_count') ?? 1,
-});
-
-const deepseekModules = {
-  'exp_probs_b.bias': 'mlp.gate.e_score_correction_bias',
-  ffn_gate_shexp: 'mlp.shared_experts.gate_proj',
-  ffn_up_shexp: 'mlp.shared_experts.up_proj',
-  ffn_down_shexp: 'mlp.shared_experts.down_proj',
 };
 
 const graniteMoe: Architecture = {
@@ -184,6 +147,22 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
       partial_rotary_factor: keys.count('rope.dimension_count') / keys.count('attention.key_length'),
     }),
     modules: { ...deepseekModules, post_attention_norm: 'post_attention_layernorm' },
+  },
+  deepseek2,
+  'exaone-moe': {
+    modelType: 'exaone_moe',
+    config: (keys) => {
+      const { n_routed_experts: routed, n_shared_experts: shared, ...rest } = deepseekExperts(keys);
+      const slides = keys.flags('attention.sliding_window_pattern');
+      return {
+        ...rest,
+        num_experts: routed,
+        num_shared_experts: shared,
+        sliding_window: keys.window,
+        layer_types: slides.map((isOn) => (isOn ? 'sliding_attention' : 'full_attention')),
+      };
+    },
+    modules: { ...deepseekModules, 'exp_probs_b.bias': 'mlp.e_score_correction_bias' },
   },
   'ernie4_5-moe': {
     modelType: 'ernie4_5_moe',

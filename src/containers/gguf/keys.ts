@@ -75,6 +75,14 @@ export class GgufKeys {
     return list.every(isCount) ? list : this.#refuse(name, value, 'whole numbers');
   }
 
+  /** A list of truth values, one for each layer. @throws {AtomoeError} bad-file - others */
+  flags(name: string): readonly boolean[] {
+    const value = this.#get(name);
+    const list = (Array.isArray(value) ? value : []) as readonly GgufValue[];
+    const areFlags = list.every((each): each is boolean => typeof each === 'boolean');
+    return value !== undefined && areFlags ? list : this.#refuse(name, value, 'a list of true and false');
+  }
+
   /** @throws {AtomoeError} bad-file - missing, or no finite number */
   number(name: string): number {
     return this.optionalNumber(name) ?? this.#refuse(name, undefined, 'a number');

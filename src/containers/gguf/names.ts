@@ -1,7 +1,8 @@
 /** The tensors of a GGUF file under the names of Hugging Face's checkpoints: stacked experts one by one, rows in their order. */
 import type { FileSource } from '../../io/source.ts';
 import type { HeldTensor } from '../tensor-files.ts';
-import { MODULES, type Architecture } from './architectures.ts';
+import type { Architecture, DerivedTensor } from './architecture.ts';
+import { MODULES } from './architectures.ts';
 import type { GgufHeader, GgufTensor } from './header.ts';
 import type { GgufKeys } from './keys.ts';
 
@@ -38,6 +39,35 @@ export function* heldTensors(
     if (at.includes('{expert}')) yield* expertsOf(at, tensor, source);
     else
       yield { ...held(at, shaped(module, { ...tensor, shape }), source), ...(rowOrder ? { rowOrder } : {}) };
+  }
+}
+
+/** The tensors that are made of others, one for each layer that has these. */
+export function* derivedTensors(
+  { name, from, shape, values }: DerivedTensor,
+  { layers }: GgufKeys,
+  byName: ReadonlyMap<string, HeldTensor>,
+): Generator<HeldTensor> {
+  for (let layer = 0; layer < layers; layer += 1) {
+    const pieces = from.map((each) => `blk.${layer}.${each}`);
+    const infos = pieces.flatMap((piece) => byName.get(piece)?.info ?? []);
+    const [first] = infos;
+    if (!first || infos.length !== from.length) continue;
+    const shapes = infos.map((info) => info.shape);
+    const whole = shape(shapes);
+    const sizeBytes = 4 * whole.reduce((product, size) => product * size, 1);
+    const info = {
+      ...first,
+      name: `model.layers.${layer}.${name}`,
+      dtype: 'F32',
+      shape: whole,
+      sizeBytes,
+    } as const;
+    const source = byName.get(pieces[0] ?? '')?.source;
+    if (!source) continue;
+    const derive = async (read: (piece: string) => Promise<Float32Array>) =>
+      values(await Promise.all(pieces.map(read)), shapes);
+    yield { info, source, derive };
   }
 }
 

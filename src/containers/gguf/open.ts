@@ -4,10 +4,11 @@ import type { JsonObject } from '../../io/json-file.ts';
 import type { FileSource, FolderSource } from '../../io/source.ts';
 import type { Checkpoint } from '../checkpoint.ts';
 import { missing, type ModelFolder, type OpenOptions } from '../container.ts';
-import { architecture, ARCHITECTURE_NAMES, configOf, type Architecture } from './architectures.ts';
+import type { Architecture } from './architecture.ts';
+import { architecture, ARCHITECTURE_NAMES, configOf } from './architectures.ts';
 import { readGgufHeader, type GgufHeader } from './header.ts';
 import { GgufKeys } from './keys.ts';
-import { heldTensors } from './names.ts';
+import { derivedTensors, heldTensors } from './names.ts';
 import { checkpointOf, type HeldTensor } from '../tensor-files.ts';
 
 /** `NAME-00001-of-00003.gguf` */
@@ -132,6 +133,8 @@ function namesOf(
   const byName = new Map<string, HeldTensor>();
   for (const { source, header } of files)
     for (const held of heldTensors(kind, keys, source, header)) byName.set(held.info.name, held);
+  if (kind.derived)
+    for (const held of derivedTensors(kind.derived, keys, byName)) byName.set(held.info.name, held);
   return byName;
 }
 
