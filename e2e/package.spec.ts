@@ -78,13 +78,13 @@ test('the tarball holds the library and nothing else', async () => {
     expect(await wordsIn(installed, core.files, later), later).toBe(0);
   }
   // One script, for bundlers whose workers may have no more; its copy for those that forget it is loaded by nobody else. It
-  // has all families: 205 kB with 24 model types.
+  // has all families, formats and containers: 225 kB with 24 model types, 14 quantisations and GGUF.
   expect(worker.files).toEqual(['worker.js']);
-  expect(worker.sizeBytes).toBeLessThan(210_000);
+  expect(worker.sizeBytes).toBeLessThan(235_000);
   expect(element.files.filter((name) => name.includes('inline'))).toEqual([]);
   expect(element.sizeBytes).toBeLessThan(40_000);
-  // A guard against a dependency that slips in: shaders and all, the core was 99 kB when this was written.
-  expect(core.sizeBytes).toBeLessThan(102_000);
+  // A guard against a dependency that slips in: shaders and all, the core was 102 kB when this was written.
+  expect(core.sizeBytes).toBeLessThan(104_000);
   // What a model adds to it: its family, its router and its experts, and nothing that only other models need.
   for (const [name, mostBytes] of [
     ['olmoe', 4500],

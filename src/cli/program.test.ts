@@ -96,6 +96,15 @@ describe('usage', () => {
     }
   });
 
+  test('models lists what the tables hold', async () => {
+    const { out } = await run('models', '--json');
+    const { families, gguf, formats } = JSON.parse(out);
+    expect(families).toEqual(expect.arrayContaining(['olmoe', 'omnimoe', 'gpt_oss']));
+    expect(gguf).toEqual(expect.arrayContaining(['llama', 'qwen3moe']));
+    expect(formats).toEqual(expect.arrayContaining(['f32', 'q4_k']));
+    expect((await run('models')).out).toContain(families.at(-1));
+  });
+
   test('help fits one screen and gives every command an example', async () => {
     const { code, out } = await run('--help');
     expect(code).toBe(0);

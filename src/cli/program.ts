@@ -4,6 +4,7 @@ import { bench } from './bench.ts';
 import type { Command } from './command.ts';
 import { inspect } from './inspect.ts';
 import { logits } from './logits.ts';
+import { models } from './models.ts';
 import { pack } from './pack.ts';
 import { plan } from './plan.ts';
 import { run } from './run.ts';
@@ -14,7 +15,7 @@ import { atomoeVersion } from './version.ts';
 import { table } from './words.ts';
 
 /** Every command; a new one is added here. */
-const COMMANDS: readonly Command[] = [run, logits, inspect, plan, bench, verify, pack, simulate];
+const COMMANDS: readonly Command[] = [run, logits, inspect, plan, models, bench, verify, pack, simulate];
 
 const EXIT = { good: 0, failed: 1, misused: 2, stopped: 130 } as const;
 
@@ -65,13 +66,13 @@ function sentence(error: unknown): string {
 
 function overview(): string {
   const commands = COMMANDS.map(({ name, wants, summary }) => [`  ${[name, ...wants].join(' ')}`, summary]);
-  const examples = COMMANDS.map(({ example }) => `  npx atomoe ${example}\n`).join('');
+  const withModels = COMMANDS.filter(({ wants }) => wants.length > 0);
+  const examples = withModels.map(({ example }) => `  npx atomoe ${example}\n`).join('');
   return `Mixture-of-Experts language models, on WebGPU through Dawn or on the CPU.
 Usage: npx atomoe COMMAND [options]; COMMAND --help lists the options
-
 ${table(commands)}
-MODEL is a folder with config.json and safetensors weights, one of its weight
-files, or the URL of either. --device gpu needs npm install webgpu.
+MODEL is a folder with config.json and safetensors weights, a GGUF file, the URL
+of either, or org/name[:file] of the hub. --device gpu needs npm install webgpu.
 
 Examples:
 ${examples}`;

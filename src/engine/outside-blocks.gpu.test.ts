@@ -372,7 +372,7 @@ test('a kind that neither the family nor Atomoe has is named, with those that th
   await expect(engine.load(folder)).rejects.toMatchObject({
     code: 'unsupported-model',
     message:
-      'no mixer is called "shift"; wanted one of attention, dense; a family from outside has its own in `blocks`',
+      'no mixer is called "shift"; wanted one of attention, dense, latentAttention, shortConv; a family from outside has its own in `blocks`',
   });
   engine.dispose();
 });

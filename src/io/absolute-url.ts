@@ -1,4 +1,4 @@
-import { parseHubName } from './hub.ts';
+import { parseHubName } from './hub-name.ts';
 
 /** A relative URL made absolute, so that a worker means the same file as its page; names of the hub stay as they are. */
 export function absoluteUrl(url: string, baseUrl: string | undefined = pageUrl()): string {

@@ -1,6 +1,7 @@
 /** Names and links of the hub, what it lists, and what is proposed. */
 import { describe, expect, test } from 'vitest';
-import { hubAddress, hubFileUrl, parseHubName, readHubModel } from './hub.ts';
+import { hubFileUrl, parseHubName } from './hub-name.ts';
+import { hubAddress, readHubModel } from './hub.ts';
 
 describe('names', () => {
   test.each([

@@ -2,7 +2,7 @@
 import { coalescedFolder } from '../../io/coalesce.ts';
 import type { CachedFolder } from '../../io/cache/disk-cache.ts';
 import { openFolder } from '../../io/folder.ts';
-import { hubAddress } from '../../io/hub.ts';
+import { parseHubName } from '../../io/hub-name.ts';
 import type { FolderSource } from '../../io/source.ts';
 import type { DiskStorage } from '../../io/storage.ts';
 import { callersFolder } from './callers-folder.ts';
@@ -31,7 +31,9 @@ export async function openKept(
   const { headers = engine.headers, fetch = engine.fetch, diskCache = true } = options;
   const http = { ...(headers ? { headers } : {}), ...(fetch ? { fetch } : {}) };
   const hubUrl = options.hubUrl ?? engine.hubUrl;
-  const address = await hubAddress(model, { ...http, hubUrl, signal: options.signal });
+  const address = parseHubName(model)
+    ? await (await import('../../io/hub.ts')).hubAddress(model, { ...http, hubUrl, signal: options.signal })
+    : model;
   const folder = coalescedFolder(openFolder(address, http));
   // What an app or an extension brings along is on the disk already.
   const isKept = diskCache && /^https?:/.test(folder.label);
