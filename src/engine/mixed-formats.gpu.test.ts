@@ -52,7 +52,7 @@ test.each<[string, IsHalf, formats: string, last?: string]>([
   ['down in f32', (_layer, _expert, matrix) => matrix !== 'w2', 'gate bf16, up bf16, down f32'],
   ['up in f32', (_layer, _expert, matrix) => matrix !== 'w3', 'gate f32, up f32, down bf16'],
   ['one expert of a layer in f32', (_layer, expert) => expert !== 1, 'f32'],
-  ['one gate in f32', (l, e, m) => l + e > 0 || m !== 'w1', 'gate f32, up f32, down bf16'],
+  ['one gate in f32', (l, e, m) => l + e > 0 || m !== 'w1', 'gate f32, up f32, down bf16', 'bf16'],
   ['one layer in f32', (layer) => layer !== 2, 'bf16', 'f32'],
   ['one down of one layer in f32', (l, _e, m) => l < 2 || m !== 'w2', 'bf16', 'gate bf16, up bf16, down f32'],
 ])('%s', async (_what, isHalf, formats, last = formats) => {
