@@ -29,13 +29,13 @@ function kindOf(format: u32): u32 {
 @inline
 function levelsOf(format: u32): v128 {
   return format == MXFP4
-    ? i8x16(16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4)
+    ? i8x16(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0)
     : i8x16(1, 24, 45, 63, 79, 93, 106, 118, -127, -115, -103, -90, -75, -59, -39, -15);
 }
 
-/** Room for prepared activations: all units, two sums of each in whole quads, and eight sums that `dot` makes of each. */
+/** Room for prepared activations: all units, two sums of each in whole quads, and a quad for `dotUnits`. */
 export function preparedRoom(cols: u32): usize {
-  return 5 * cols + 2 * planeOf(cols / 32);
+  return 4 * cols + 2 * planeOf(cols / 32) + 16;
 }
 
 /**
@@ -71,51 +71,45 @@ export function prepare(format: u32, x: usize, to: usize, cols: u32): void {
 export function dot(format: u32, x: usize, w: usize, s: usize, sides: usize, cols: u32): v128 {
   readSides(format, s, sides, cols / 32);
   const kind = kindOf(format);
-  const plane = planeOf(cols / 32);
-  const bits = sides + 2 * plane;
-  const sums = x + 4 * cols;
-  const halves = sums + 2 * plane;
-  if (kind == NIBBLES) dotNibbles(x, w, bits, halves, cols);
-  else if (kind == FIFTH) dotFifth(x, w, bits, halves, cols);
-  else if (kind == LEVELS) dotLevels(x, w, bits, halves, cols, levelsOf(format));
-  else {
-    dotSixth(x, w, bits, halves, cols);
-    return f32x4.add(dotPlane(sums, sides, 2 * plane), sumHalves(halves, sides, cols));
-  }
-  return f32x4.add(dotPlane(sums, sides + plane, plane), sumUnits(halves, sides, cols));
+  if (kind == NIBBLES) return dotNibbles(x, w, sides, cols);
+  if (kind == FIFTH) return dotFifth(x, w, sides, cols);
+  return kind == SIXTH ? dotSixth(x, w, sides, cols) : dotLevels(x, w, sides, cols, levelsOf(format));
 }
 
-function dotNibbles(x: usize, w: usize, bits: usize, halves: usize, cols: u32): void {
-  dotUnits(NIBBLES, x, w, bits, halves, cols, i32x4.splat(0));
+function dotNibbles(x: usize, w: usize, sides: usize, cols: u32): v128 {
+  return dotUnits(NIBBLES, x, w, sides, cols, i32x4.splat(0));
 }
 
-function dotFifth(x: usize, w: usize, bits: usize, halves: usize, cols: u32): void {
-  dotUnits(FIFTH, x, w, bits, halves, cols, i32x4.splat(0));
+function dotFifth(x: usize, w: usize, sides: usize, cols: u32): v128 {
+  return dotUnits(FIFTH, x, w, sides, cols, i32x4.splat(0));
 }
 
-function dotSixth(x: usize, w: usize, bits: usize, halves: usize, cols: u32): void {
-  dotUnits(SIXTH, x, w, bits, halves, cols, i32x4.splat(0));
+function dotSixth(x: usize, w: usize, sides: usize, cols: u32): v128 {
+  return dotUnits(SIXTH, x, w, sides, cols, i32x4.splat(0));
 }
 
-function dotLevels(x: usize, w: usize, bits: usize, halves: usize, cols: u32, levels: v128): void {
-  dotUnits(LEVELS, x, w, bits, halves, cols, levels);
+function dotLevels(x: usize, w: usize, sides: usize, cols: u32, levels: v128): v128 {
+  return dotUnits(LEVELS, x, w, sides, cols, levels);
 }
 
 /**
- * Stores the products of codes with activations, four sums for each half of a unit. The compiler leaves what a kind needs.
- *
- * Sums go to memory because V8 has too few registers for all: it moves every load of a turn to its beginning, but for stores.
- * It keeps masks in registers if the test is at the end of the loop.
+ * The loop of all kinds; the compiler leaves what one needs. V8 begins a turn with all of its loads, so it is one of a single
+ * unit, and keeps masks in registers only if the test is at the end.
  */
 // @ts-ignore: decorator
 @inline
-function dotUnits(kind: u32, x: usize, w: usize, bits: usize, halves: usize, cols: u32, levels: v128): void {
+function dotUnits(kind: u32, x: usize, w: usize, sides: usize, cols: u32, levels: v128): v128 {
   const m0 = held(codeMask(kind), cols);
   const m1 = i32x4.shl(m0, 8);
   const m2 = i32x4.shl(m0, 16);
   const m3 = i32x4.shl(m0, 24);
   const nibbles = held(0x0f0f0f0f, cols);
   const places = placesOf(kind, cols);
+  const plane = planeOf(cols / 32);
+  const sums = x + 4 * cols;
+  const spare = sums + 2 * plane;
+  let a = kind == SIXTH ? dotPlane(sums, sides, 2 * plane) : dotPlane(sums, sides + plane, plane);
+  let bits = sides + 2 * plane;
   const end = w + cols / 2;
   do {
     const bytes = v128.load(w);
@@ -123,38 +117,26 @@ function dotUnits(kind: u32, x: usize, w: usize, bits: usize, halves: usize, col
     let first = f32x4.mul(byteOf(low, m0), v128.load(x));
     first = madd(byteOf(low, m1), v128.load(x, 16), first);
     first = madd(byteOf(low, m2), v128.load(x, 32), first);
-    v128.store(halves, madd(topOf(kind, low, m3), v128.load(x, 48), first));
+    first = madd(topOf(kind, low, m3), v128.load(x, 48), first);
+    // Loads do not pass a store: this one leaves `a` in its register where multiply-adds are not fused.
+    if (!ASC_FEATURE_RELAXED_SIMD) v128.store(spare, first);
     const high = codesOf(kind, i32x4.shr_u(bytes, 4), restBits(kind, bits), nibbles, places, levels);
     let second = f32x4.mul(byteOf(high, m0), v128.load(x, 64));
     second = madd(byteOf(high, m1), v128.load(x, 80), second);
     second = madd(byteOf(high, m2), v128.load(x, 96), second);
-    v128.store(halves, madd(topOf(kind, high, m3), v128.load(x, 112), second), 16);
+    second = madd(topOf(kind, high, m3), v128.load(x, 112), second);
+    if (!ASC_FEATURE_RELAXED_SIMD) first = v128.load(spare);
+    const scale = v128.load_splat<f32>(sides);
+    if (kind == SIXTH) {
+      first = f32x4.mul(first, scale);
+      a = f32x4.add(a, madd(second, v128.load_splat<f32>(sides, 4), first));
+    } else a = madd(f32x4.add(first, second), scale, a);
     w += 16;
     x += X_UNIT;
+    sides += kind == SIXTH ? 8 : 4;
     bits += kind == SIXTH ? 8 : 4;
-    halves += 32;
   } while (w < end);
-}
-
-/** The sum of units times scales. */
-function sumUnits(halves: usize, scales: usize, cols: u32): v128 {
-  let sum = f32x4.splat(0);
-  for (const end = halves + cols; halves < end; halves += 32, scales += 4) {
-    const unit = f32x4.add(v128.load(halves), v128.load(halves, 16));
-    sum = madd(unit, v128.load_splat<f32>(scales), sum);
-  }
-  return sum;
-}
-
-/** The sum of halves of units times scales of their own. */
-function sumHalves(halves: usize, scales: usize, cols: u32): v128 {
-  let a = f32x4.splat(0);
-  let b = a;
-  for (const end = halves + cols; halves < end; halves += 32, scales += 8) {
-    a = madd(v128.load(halves), v128.load_splat<f32>(scales), a);
-    b = madd(v128.load(halves, 16), v128.load_splat<f32>(scales, 4), b);
-  }
-  return f32x4.add(a, b);
+  return a;
 }
 
 /** What offsets add: the products with the sums of activations. */
@@ -264,7 +246,7 @@ function unpackUnits(format: u32, w: usize, s: usize, to: usize, units: usize): 
 function zeroOf(format: u32): i8 {
   const kind = kindOf(format);
   if (kind == SIXTH) return 32;
-  if (kind == LEVELS) return format == MXFP4 ? 16 : -128;
+  if (kind == LEVELS) return format == MXFP4 ? 12 : -128;
   return format == Q5_0 ? 16 : 0;
 }
 

@@ -20,8 +20,8 @@ export function sideBytes(format: u32, cols: u32): usize {
 
 /**
  * Writes the sides of a row's units in four planes: the f32 scales and offsets of w = scale * code + offset, and words of high
- * bits; beyond the last unit there are numbers, too. Of q6_k: in two planes, the scales of the first and the second half of each
- * unit by turns, and in two more the words of high bits likewise.
+ * bits; the last is spare. Offsets are finite up to the end of their plane. Of q6_k: in two planes, the scales of the first and
+ * the second half of each unit by turns, and in two more the words of high bits likewise.
  */
 export function readSides(format: u32, s: usize, to: usize, units: usize): void {
   const plane = planeOf(units);
@@ -119,7 +119,7 @@ function readFours(format: u32, s: usize, to: usize, plane: usize, fours: usize)
   if (format == MXFP4) {
     for (; to < end; to += 16, s += 4) {
       const bytes = i16x8.extend_low_i8x16_u(v128.load32_zero(s));
-      storeScales(to, plane, halfPowers(i32x4.extend_low_i16x8_u(bytes)), -16);
+      storeScales(to, plane, halfPowers(i32x4.extend_low_i16x8_u(bytes)), -12);
     }
   } else if (format == IQ4_NL) {
     for (; to < end; to += 16, s += 8) storeScales(to, plane, loadHalves(s), -128);
