@@ -9,7 +9,19 @@ const SCRATCH_BYTES = 2 ** 18;
 /** Bits of a weight, without its scale, in the order of their numbers in lib/numbers.ts. */
 const FORMATS = {
   ...{ f32: 32, f16: 16, bf16: 16, q8_0: 8, q4_0: 4 },
-  ...{ q4_k: 4, q5_k: 4, q6_k: 4, q4_1: 4, q5_0: 4, q5_1: 4, mxfp4: 4, iq4_nl: 4, iq4_xs: 4 },
+  ...{
+    q4_k: 4,
+    q5_k: 4,
+    q6_k: 4,
+    q4_1: 4,
+    q5_0: 4,
+    q5_1: 4,
+    mxfp4: 4,
+    iq4_nl: 4,
+    iq4_xs: 4,
+    q3_k: 2,
+    q2_k: 2,
+  },
 };
 const INT8 = 64; // of lib/numbers.ts
 const INT8_FORMATS = ['q8_0', 'q4_0'];

@@ -3,25 +3,56 @@
  * for each half, and multiplied as those of q8_0.ts; `readSides` brings everything else into one form, once for each row.
  */
 import { prepareHalf } from './lanes';
-import { MXFP4, Q4_1, Q4_K, Q5_0, Q6_K } from './numbers';
+import { MXFP4, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q6_K } from './numbers';
 import { planeOf, readSides, sideBytes } from './sides';
 import { held, madd, sumLane } from './vector';
 
 /** Bytes of 32 prepared activations. */
 const X_UNIT: usize = 128;
 
-// What codes are made of: four bits; a fifth bit from a word; two more bits from a word for each half; a level of a table.
+// What codes are made of: four bits; a fifth bit from a word; two more bits from a word for each half; a level of a table; two
+// bits; a third bit from a word.
 const NIBBLES: u32 = 0;
 const FIFTH: u32 = 1;
 const SIXTH: u32 = 2;
 const LEVELS: u32 = 3;
+const PAIRS: u32 = 4;
+const THIRD: u32 = 5;
 
 // @ts-ignore: decorator
 @inline
 function kindOf(format: u32): u32 {
   if (format == Q4_K || format == Q4_1) return NIBBLES;
   if (format == Q6_K) return SIXTH;
+  if (format == Q2_K) return PAIRS;
+  if (format == Q3_K) return THIRD;
   return format >= MXFP4 ? LEVELS : FIFTH;
+}
+
+/** Whether the first plane has two bits of each code. */
+// @ts-ignore: decorator
+@inline
+function isShort(kind: u32): bool {
+  return kind >= PAIRS;
+}
+
+/** Whether each half of a unit has a scale of its own. */
+// @ts-ignore: decorator
+@inline
+function isByHalf(kind: u32): bool {
+  return kind == SIXTH || isShort(kind);
+}
+
+/** Bytes of a unit in the first plane. */
+// @ts-ignore: decorator
+@inline
+function unitBytes(kind: u32): usize {
+  return isShort(kind) ? 8 : 16;
+}
+
+/** Bytes of the first plane of `cols` weights of a row. */
+export function codeBytes(format: u32, cols: u32): usize {
+  return (cols / 32) * unitBytes(kindOf(format));
 }
 
 /** The levels of LEVELS, with their zero added. */
@@ -40,8 +71,8 @@ export function preparedRoom(cols: u32): usize {
 
 /**
  * Byte i of lane l of each half is weight 4 l + i. Codes of LEVELS may have eight bits, and their highest byte is shifted down
- * lest it be negative; others stay where they are. The sums of units, zeros behind the last, are what offsets are multiplied
- * with; of SIXTH there is one for each half, for its scale, with the zero point.
+ * lest it be negative; others stay where they are. The sums of units, or of halves, zeros behind the last, are what offsets are
+ * multiplied with; scales of halves without offsets, with the zero point.
  */
 export function prepare(format: u32, x: usize, to: usize, cols: u32): void {
   const kind = kindOf(format);
@@ -52,9 +83,10 @@ export function prepare(format: u32, x: usize, to: usize, cols: u32): void {
   for (const end = x + 4 * cols; x < end; x += 128, to += X_UNIT) {
     const first = prepareHalf(x, to, 16, factors);
     const second = prepareHalf(x + 64, to + 64, 16, factors);
-    if (kind == SIXTH) {
-      store<f32>(sums, -32 * sumLane(first));
-      store<f32>(sums, -32 * sumLane(second), 4);
+    if (isByHalf(kind)) {
+      const factor: f32 = kind == SIXTH ? -32 : kind == THIRD ? -4 : 1;
+      store<f32>(sums, factor * sumLane(first));
+      store<f32>(sums, factor * sumLane(second), 4);
       sums += 8;
     } else {
       store<f32>(sums, sumLane(f32x4.add(first, second)));
@@ -73,6 +105,8 @@ export function dot(format: u32, x: usize, w: usize, s: usize, sides: usize, col
   const kind = kindOf(format);
   if (kind == NIBBLES) return dotNibbles(x, w, sides, cols);
   if (kind == FIFTH) return dotFifth(x, w, sides, cols);
+  if (kind == PAIRS) return dotPairs(x, w, sides, cols);
+  if (kind == THIRD) return dotThird(x, w, sides, cols);
   return kind == SIXTH ? dotSixth(x, w, sides, cols) : dotLevels(x, w, sides, cols, levelsOf(format));
 }
 
@@ -86,6 +120,14 @@ function dotFifth(x: usize, w: usize, sides: usize, cols: u32): v128 {
 
 function dotSixth(x: usize, w: usize, sides: usize, cols: u32): v128 {
   return dotUnits(SIXTH, x, w, sides, cols, i32x4.splat(0));
+}
+
+function dotPairs(x: usize, w: usize, sides: usize, cols: u32): v128 {
+  return dotUnits(PAIRS, x, w, sides, cols, i32x4.splat(0));
+}
+
+function dotThird(x: usize, w: usize, sides: usize, cols: u32): v128 {
+  return dotUnits(THIRD, x, w, sides, cols, i32x4.splat(0));
 }
 
 function dotLevels(x: usize, w: usize, sides: usize, cols: u32, levels: v128): v128 {
@@ -103,37 +145,39 @@ function dotUnits(kind: u32, x: usize, w: usize, sides: usize, cols: u32, levels
   const m1 = i32x4.shl(m0, 8);
   const m2 = i32x4.shl(m0, 16);
   const m3 = i32x4.shl(m0, 24);
-  const nibbles = held(0x0f0f0f0f, cols);
+  const base = held(baseMask(kind), cols);
   const places = placesOf(kind, cols);
+  const pairs = pairPlaces(cols);
   const plane = planeOf(cols / 32);
   const sums = x + 4 * cols;
   const spare = sums + 2 * plane;
-  let a = kind == SIXTH ? dotPlane(sums, sides, 2 * plane) : dotPlane(sums, sides + plane, plane);
   let bits = sides + 2 * plane;
-  const end = w + cols / 2;
+  let a = isByHalf(kind)
+    ? dotPlane(sums, kind == PAIRS ? bits : sides, 2 * plane)
+    : dotPlane(sums, sides + plane, plane);
+  const end = w + (cols / 32) * unitBytes(kind);
   do {
-    const bytes = v128.load(w);
-    const low = codesOf(kind, bytes, highBits(bits), nibbles, places, levels);
+    const low = codesOf(kind, lowBits(kind, w, pairs), highBits(kind, bits), base, places, levels);
     let first = f32x4.mul(byteOf(low, m0), v128.load(x));
     first = madd(byteOf(low, m1), v128.load(x, 16), first);
     first = madd(byteOf(low, m2), v128.load(x, 32), first);
     first = madd(topOf(kind, low, m3), v128.load(x, 48), first);
     // Loads do not pass a store: this one leaves `a` in its register where multiply-adds are not fused.
     if (!ASC_FEATURE_RELAXED_SIMD) v128.store(spare, first);
-    const high = codesOf(kind, i32x4.shr_u(bytes, 4), restBits(kind, bits), nibbles, places, levels);
+    const high = codesOf(kind, nextBits(kind, w, pairs), restBits(kind, bits), base, places, levels);
     let second = f32x4.mul(byteOf(high, m0), v128.load(x, 64));
     second = madd(byteOf(high, m1), v128.load(x, 80), second);
     second = madd(byteOf(high, m2), v128.load(x, 96), second);
     second = madd(topOf(kind, high, m3), v128.load(x, 112), second);
     if (!ASC_FEATURE_RELAXED_SIMD) first = v128.load(spare);
     const scale = v128.load_splat<f32>(sides);
-    if (kind == SIXTH) {
+    if (isByHalf(kind)) {
       first = f32x4.mul(first, scale);
       a = f32x4.add(a, madd(second, v128.load_splat<f32>(sides, 4), first));
     } else a = madd(f32x4.add(first, second), scale, a);
-    w += 16;
+    w += unitBytes(kind);
     x += X_UNIT;
-    sides += kind == SIXTH ? 8 : 4;
+    sides += isByHalf(kind) ? 8 : 4;
     bits += kind == SIXTH ? 8 : 4;
   } while (w < end);
   return a;
@@ -160,55 +204,98 @@ function topOf(kind: u32, codes: v128, mask: v128): v128 {
   return f32x4.convert_i32x4_s(kind == LEVELS ? i32x4.shr_u(codes, 24) : v128.and(codes, mask));
 }
 
+/** The first plane's bits of the first half of a unit, each in its byte, others above. */
 // @ts-ignore: decorator
 @inline
-function highBits(bits: usize): v128 {
-  return v128.load_splat<u32>(bits);
+function lowBits(kind: u32, w: usize, pairs: v128): v128 {
+  return isShort(kind) ? pairsOf(v128.load_splat<u32>(w), pairs) : v128.load(w);
 }
 
-/** The same for the second half. */
+/** The same of the second half. */
+// @ts-ignore: decorator
+@inline
+function nextBits(kind: u32, w: usize, pairs: v128): v128 {
+  if (isShort(kind)) return pairsOf(v128.load_splat<u32>(w, 4), pairs);
+  return i32x4.shr_u(v128.load(w), 4);
+}
+
+/** The words of high bits of the first half, where there are any. */
+// @ts-ignore: decorator
+@inline
+function highBits(kind: u32, bits: usize): v128 {
+  return hasBits(kind) ? v128.load_splat<u32>(bits) : i32x4.splat(0);
+}
+
+/** The same of the second half. */
 // @ts-ignore: decorator
 @inline
 function restBits(kind: u32, bits: usize): v128 {
-  return kind == SIXTH ? v128.load_splat<u32>(bits, 4) : i32x4.shr_u(highBits(bits), 4);
+  return kind == SIXTH ? v128.load_splat<u32>(bits, 4) : i32x4.shr_u(highBits(kind, bits), 4);
+}
+
+// @ts-ignore: decorator
+@inline
+function hasBits(kind: u32): bool {
+  return kind == FIFTH || kind == SIXTH || kind == THIRD;
+}
+
+/** The bits of the first plane in a byte. */
+// @ts-ignore: decorator
+@inline
+function baseMask(kind: u32): u32 {
+  return isShort(kind) ? 0x03030303 : 0x0f0f0f0f;
 }
 
 /** The bits of a code. */
 // @ts-ignore: decorator
 @inline
 function codeMask(kind: u32): u32 {
+  if (isShort(kind)) return kind == PAIRS ? 0x03 : 0x07;
   return kind == NIBBLES ? 0x0f : kind == FIFTH ? 0x1f : kind == SIXTH ? 0x3f : 0xff;
 }
 
-/** Factors that move the high bits of 4 l to 4 l + 3 from bit l of each byte to bit 4, or from bits 2 l to bit 6, in lane l. */
+/** Factors that move bit l of each byte to bit 4 in lane l; of SIXTH, as `pairPlaces`. */
 // @ts-ignore: decorator
 @inline
 function placesOf(kind: u32, cols: u32): v128 {
-  const places =
-    kind == FIFTH
-      ? i32x4(0x00100010, 0x00080008, 0x00040004, 0x00020002)
-      : i32x4(0x00400040, 0x00100010, 0x00040004, 0x00010001);
-  return i32x4.add(places, held(0, cols));
+  if (kind == SIXTH) return pairPlaces(cols);
+  return i32x4.add(i32x4(0x00100010, 0x00080008, 0x00040004, 0x00020002), held(0, cols));
 }
 
-/** Sixteen codes from low nibbles; in bits beyond those of a code there may be anything. */
+/** Factors that move bits 2 l and 2 l + 1 of each byte to bits 6 and 7 in lane l. */
 // @ts-ignore: decorator
 @inline
-function codesOf(kind: u32, bytes: v128, high: v128, nibbles: v128, places: v128, levels: v128): v128 {
-  if (kind == NIBBLES) return bytes;
+function pairPlaces(cols: u32): v128 {
+  return i32x4.add(i32x4(0x00400040, 0x00100010, 0x00040004, 0x00010001), held(0, cols));
+}
+
+/** The pairs of a word in the lowest bits of sixteen bytes. */
+// @ts-ignore: decorator
+@inline
+function pairsOf(word: v128, places: v128): v128 {
+  return i16x8.shr_u(i16x8.mul(word, places), 6);
+}
+
+/** Sixteen codes from the bits of the first plane; in bits beyond those of a code there may be anything. */
+// @ts-ignore: decorator
+@inline
+function codesOf(kind: u32, bytes: v128, high: v128, base: v128, places: v128, levels: v128): v128 {
+  if (kind == NIBBLES || kind == PAIRS) return bytes;
   if (kind == LEVELS) {
-    const index = v128.and(bytes, nibbles);
+    const index = v128.and(bytes, base);
     if (ASC_FEATURE_RELAXED_SIMD) return i8x16.relaxed_swizzle(levels, index);
     return i8x16.swizzle(levels, index);
   }
   const bits = i16x8.mul(high, places);
-  return v128.bitselect(bytes, kind == SIXTH ? i16x8.shr_u(bits, 2) : bits, nibbles);
+  return v128.bitselect(bytes, kind == FIFTH ? bits : i16x8.shr_u(bits, 2), base);
 }
 
 /** `cols` weights of a row as f32. */
 export function unpack(format: u32, w: usize, s: usize, to: usize, cols: u32): void {
-  for (const end = w + cols / 2; w < end; w += 128, to += 1024, s += sideBytes(format, 256)) {
-    unpackUnits(format, w, s, to, min((end - w) / 16, 8));
+  for (const end = to + 4 * cols; to < end; to += 1024) {
+    unpackUnits(format, w, s, to, min((end - to) / 128, 8));
+    w += codeBytes(format, 256);
+    s += sideBytes(format, 256);
   }
 }
 
@@ -216,27 +303,35 @@ export function unpack(format: u32, w: usize, s: usize, to: usize, cols: u32): v
 function unpackUnits(format: u32, w: usize, s: usize, to: usize, units: usize): void {
   const kind = kindOf(format);
   const mask = i8x16.splat(<i8>codeMask(kind));
-  const nibbles = i8x16.splat(0x0f);
+  const base = i32x4.splat(baseMask(kind));
   const places = placesOf(kind, 0);
+  const pairs = pairPlaces(0);
   const levels = levelsOf(format);
   const zero = zeroOf(format);
   const zeros = i8x16.splat(zero);
   // Sides are read into the place of the last unit, which comes last.
   const plane = planeOf(units);
   let side = to + 128 * units - 4 * plane;
+  let bits = side + 2 * plane;
   readSides(format, s, side, units);
-  for (const end = to + 128 * units; to < end; to += 128, w += 16, side += kind == SIXTH ? 8 : 4) {
-    const bits = side + 2 * plane;
-    const bytes = v128.load(w);
+  for (const end = to + 128 * units; to < end; to += 128) {
     const scale = v128.load_splat<f32>(side);
-    const second = kind == SIXTH ? v128.load_splat<f32>(side, 4) : scale;
+    const second = isByHalf(kind) ? v128.load_splat<f32>(side, 4) : scale;
     // With a zero they are rounded once, as in the reference.
-    const offset = zero ? f32x4.splat(0) : v128.load_splat<f32>(side + plane);
-    const rest = restBits(kind, bits);
-    const low = v128.and(codesOf(kind, bytes, highBits(bits), nibbles, places, levels), mask);
-    const high = v128.and(codesOf(kind, i32x4.shr_u(bytes, 4), rest, nibbles, places, levels), mask);
-    unpack16(i8x16.sub(low, zeros), scale, offset, to);
-    unpack16(i8x16.sub(high, zeros), second, offset, to + 64);
+    let offset = f32x4.splat(0);
+    let secondOffset = offset;
+    if (!zero) {
+      const offsets = side + (kind == PAIRS ? 2 * plane : plane);
+      offset = v128.load_splat<f32>(offsets);
+      secondOffset = kind == PAIRS ? v128.load_splat<f32>(offsets, 4) : offset;
+    }
+    const low = codesOf(kind, lowBits(kind, w, pairs), highBits(kind, bits), base, places, levels);
+    const high = codesOf(kind, nextBits(kind, w, pairs), restBits(kind, bits), base, places, levels);
+    unpack16(i8x16.sub(v128.and(low, mask), zeros), scale, offset, to);
+    unpack16(i8x16.sub(v128.and(high, mask), zeros), second, secondOffset, to + 64);
+    w += unitBytes(kind);
+    side += isByHalf(kind) ? 8 : 4;
+    bits += kind == SIXTH ? 8 : 4;
   }
 }
 
@@ -246,6 +341,7 @@ function unpackUnits(format: u32, w: usize, s: usize, to: usize, units: usize): 
 function zeroOf(format: u32): i8 {
   const kind = kindOf(format);
   if (kind == SIXTH) return 32;
+  if (kind == THIRD) return 4;
   if (kind == LEVELS) return format == MXFP4 ? 12 : -128;
   return format == Q5_0 ? 16 : 0;
 }

@@ -15,8 +15,9 @@ export { F32, INT8 } from './numbers';
 /** Bytes of `cols` weights of a row, without their scales. */
 export function weightBytes(format: u32, cols: u32): usize {
   if (format == F32) return 4 * cols;
+  if (isCoded(format)) return coded.codeBytes(format, cols);
   if (is(format, Q8_0)) return cols;
-  return isCoded(format) || is(format, Q4_0) ? cols / 2 : 2 * cols;
+  return is(format, Q4_0) ? cols / 2 : 2 * cols;
 }
 
 /** Bytes of the scales of `cols` weights of a row. */

@@ -14,6 +14,8 @@ export const Q5_1: u32 = 10;
 export const MXFP4: u32 = 11;
 export const IQ4_NL: u32 = 12;
 export const IQ4_XS: u32 = 13;
+export const Q3_K: u32 = 14;
+export const Q2_K: u32 = 15;
 
 /** Added to the numbers of q8_0 and q4_0: activations are quantised, too, where rows are few. */
 export const INT8: u32 = 64;

@@ -1,6 +1,6 @@
-/** What units of 32 weights have beside their low four bits: the second plane of src/weights/coded-blocks.ts. */
+/** What units of 32 weights have beside their low four or two bits: the second plane of src/weights/coded-blocks.ts. */
 import { highHalves, loadHalf, loadHalves } from './half';
-import { IQ4_NL, IQ4_XS, MXFP4, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K } from './numbers';
+import { IQ4_NL, IQ4_XS, MXFP4, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K } from './numbers';
 
 /** Bytes of one number of each unit: whole quads. */
 // @ts-ignore: decorator
@@ -12,7 +12,8 @@ export function planeOf(units: usize): usize {
 /** Bytes of the second plane of `cols` weights of a row. Blocks whose sides are grouped have equal parts of the group. */
 export function sideBytes(format: u32, cols: u32): usize {
   if (format == Q6_K) return (cols / 256) * 84;
-  if (format == Q5_K || format == Q5_0) return (cols / 32) * 6;
+  if (format == Q2_K) return (cols / 256) * 20;
+  if (format == Q5_K || format == Q5_0 || format == Q3_K) return (cols / 32) * 6;
   if (format == Q5_1) return cols / 4;
   if (format == Q4_1) return cols / 8;
   return format == MXFP4 || format == IQ4_XS ? cols / 32 : cols / 16;
@@ -20,8 +21,9 @@ export function sideBytes(format: u32, cols: u32): usize {
 
 /**
  * Writes the sides of a row's units in four planes: the f32 scales and offsets of w = scale * code + offset, and words of high
- * bits; the last is spare. Offsets are finite up to the end of their plane. Of q6_k: in two planes, the scales of the first and
- * the second half of each unit by turns, and in two more the words of high bits likewise.
+ * bits; the last is spare. Offsets are finite up to the end of their plane. Of q6_k, q3_k and q2_k: in two planes, the scales of
+ * the first and the second half of each unit by turns, and behind them the words of high bits (q6_k: likewise, in two), or
+ * likewise the offsets (q2_k).
  */
 export function readSides(format: u32, s: usize, to: usize, units: usize): void {
   const plane = planeOf(units);
@@ -29,6 +31,8 @@ export function readSides(format: u32, s: usize, to: usize, units: usize): void 
   else if (format == Q5_K) readK(true, s, to, plane);
   else if (format == Q6_K) readQ6K(s, to, plane);
   else if (format == IQ4_XS) readIq4Xs(s, to, plane);
+  else if (format == Q3_K) readQ3K(s, to, plane);
+  else if (format == Q2_K) readQ2K(s, to, plane);
   else {
     // Of q5_0, rows of odd numbers of blocks may begin within a group.
     const fours = format == Q5_0 && s & 2 ? 0 : units / 4;
@@ -80,6 +84,36 @@ function readQ6K(s: usize, to: usize, plane: usize): void {
     for (let bits = s; bits < s + 64; bits += 16, scales += 4, to += 16) {
       v128.store(to, timesBytes(d, load<u32>(scales)));
       v128.store(to + 2 * plane, v128.load(bits));
+    }
+  }
+}
+
+/** A word of third bits for each unit, 12 bytes of scales for halves (src/weights/formats/q3_k.ts), f16 d. */
+function readQ3K(s: usize, to: usize, plane: usize): void {
+  let bits = to + 2 * plane;
+  for (const end = bits; to < end; s += 48, bits += 32) {
+    v128.store(bits, v128.load(s));
+    v128.store(bits, v128.load(s, 16), 16);
+    const d = f32x4.splat(loadHalf(s + 44));
+    const high = load<u32>(s, 40);
+    for (let four: u32 = 0; four < 4; four++, to += 16) {
+      const low = load<u32>(s + 4 * (four & 1), 32) >> (4 * (four >> 1));
+      const scales = (low & 0x0f0f0f0f) | (((high >> (2 * four)) & 0x03030303) << 4);
+      // Bytes less 32: the highest bits keep them from borrowing.
+      v128.store(to, timesBytes(d, ((scales | 0x80808080) - 0x20202020) ^ 0x80808080));
+    }
+  }
+}
+
+/** A scale and a minimum of four bits for each half of a unit, f16 d and dmin. */
+function readQ2K(s: usize, to: usize, plane: usize): void {
+  for (const end = to + 2 * plane; to < end; s += 20) {
+    const d = f32x4.splat(loadHalf(s + 16));
+    const dmin = f32x4.splat(-loadHalf(s + 18));
+    for (let at = s; at < s + 16; at += 4, to += 16) {
+      const both = load<u32>(at);
+      v128.store(to, timesBytes(d, both & 0x0f0f0f0f));
+      v128.store(to + 2 * plane, timesBytes(dmin, (both >> 4) & 0x0f0f0f0f));
     }
   }
 }

@@ -13,6 +13,7 @@ export const q2_k = codedFormat({
   isShort: true,
   side: { blocks: 1, words: SIDE_WORDS },
   wgsl: { 'codes-2': codes, 'side-q2_k': side },
+  simd: 15,
   repack(source, from, to, block) {
     const at = SIDE_WORDS * block;
     for (let k = 0; k < FACTORS; k++) to.sides[at + k] = source.getUint32(from + 4 * k, true);

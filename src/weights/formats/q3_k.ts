@@ -14,6 +14,7 @@ export const q3_k = codedFormat({
   side: { blocks: 1, words: SIDE_WORDS },
   zero: 4,
   wgsl: { 'codes-3': codes, 'side-q3_k': side },
+  simd: 14,
   repack(source, from, to, block) {
     const at = SIDE_WORDS * block;
     splitBits(source, from, to.sides, at);
