@@ -61,7 +61,7 @@ function queries(site: Site, x: Tensor, spec: LatentAttentionSpec): Tensor {
   let from = x;
   if (queryLatent) {
     const { rank, down, norm } = queryLatent;
-    const latent = builder.tensor(`${label} q latent`, { perToken: rank });
+    const latent = site.stream(`${label} q latent`, { perToken: rank }); // norms take f32
     const weight = site.matrix(down, rank, hidden);
     builder.add(linearNode(`${label} q latent`, { x, weight, bias: site.bias(down, rank), y: latent }));
     from = builder.tensor(`${label} q latent normed`, { perToken: rank });
