@@ -14,5 +14,6 @@ export { gateNode } from './graph/ops/gate.ts';
 export { expertsNode } from './graph/ops/moe.ts';
 export { rmsNormNode } from './graph/ops/norm.ts';
 export { productRouteNode } from './graph/ops/product-route.ts';
+export { causalConvNode, gatedNormNode, stateScanNode } from './graph/ops/recurrent.ts';
 export { shortConvNode } from './graph/ops/short-conv.ts';
 export { sampleNodes } from './graph/ops/sample.ts';

@@ -40,6 +40,7 @@ test.each([
   'fixtures/models/qwen2_moe',
   'fixtures/models/gpt_oss',
   'fixtures/models/lfm2_moe',
+  'fixtures/models/granitemoehybrid',
   'fixtures/models/deepseek_v3',
   'fixtures/models/ernie4_5_moe',
   'fixtures/models/hunyuan_v1_moe',

@@ -101,6 +101,7 @@ export const FIXTURE_FAMILIES = [
   'solar_open',
   'hy_v3',
   'exaone_moe',
+  'granitemoehybrid',
 ] as const;
 
 /** The trained models of the demo. */

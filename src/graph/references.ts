@@ -16,8 +16,11 @@ import { takeRowReference } from '../kernels/core/take-row.reference.ts';
 import { expertGluReference } from '../kernels/experts/expert-glu.reference.ts';
 import { linearReference } from '../kernels/linear/linear.reference.ts';
 import { addRmsNormReference } from '../kernels/norm/add-rms-norm.reference.ts';
+import { gatedNormReference } from '../kernels/norm/gated-norm.reference.ts';
 import { rmsNormReference } from '../kernels/norm/rms-norm.reference.ts';
+import { causalConvReference } from '../kernels/recurrent/causal-conv.reference.ts';
 import { shortConvReference } from '../kernels/recurrent/short-conv.reference.ts';
+import { stateScanReference } from '../kernels/recurrent/state-scan.reference.ts';
 import { gateReference } from '../kernels/routing/gate.reference.ts';
 import { productRouteReference } from '../kernels/routing/product-route.reference.ts';
 import { productWeigh } from '../kernels/routing/rule.ts';
@@ -36,6 +39,7 @@ import type { LinearIo } from './ops/linear.ts';
 import { rowsOf, type RmsNormIo } from './ops/norm.ts';
 import type { ProductRouteIo } from './ops/product-route.ts';
 import { CANDIDATES, isPenalised, type PenaltyIo, type RecordIo } from './ops/sample.ts';
+import type { CausalConvIo, GatedNormIo, StateScanIo } from './ops/recurrent.ts';
 import type { ShortConvIo } from './ops/short-conv.ts';
 import type { SkipLightIo } from './ops/skip-light.ts';
 import { nextOf } from './tensor.ts';
@@ -217,6 +221,44 @@ function shortConv(context: RunContext, { gatesX, weight, recent, y, cols, taps 
   context.put(nextOf(recent), result.after);
 }
 
+function causalConv(context: RunContext, { x, weight, bias, recent, y }: CausalConvIo): void {
+  const { rows: cols, cols: taps } = weight;
+  const { perToken: stride } = x.tensor;
+  const given = {
+    x: context.floats(x.tensor),
+    weight: context.weight(weight),
+    bias: bias && context.weight(bias),
+    before: context.floats(recent),
+  };
+  const options = { tokens: context.step.tokens, cols, taps, stride, first: x.first };
+  const result = causalConvReference(given, options);
+  context.put(y, result.y);
+  context.put(nextOf(recent), result.after);
+}
+
+function stateScan(context: RunContext, { dt, mixed, rates, state, y, bounds, ...sizes }: StateScanIo): void {
+  const given = {
+    projected: context.floats(dt.tensor),
+    mixed: context.floats(mixed),
+    rates: context.weight(rates),
+    before: context.floats(state),
+  };
+  const place = { stride: dt.tensor.perToken, first: dt.first };
+  const [lowest, highest] = bounds;
+  const options = { tokens: context.step.tokens, ...sizes, ...place, lowest, highest };
+  const result = stateScanReference(given, options);
+  context.put(y, result.y);
+  context.put(nextOf(state), result.after);
+}
+
+function gatedNorm(context: RunContext, { x, gate, gain, y, groups, isGateFirst, eps }: GatedNormIo): void {
+  const { tensor, first } = gate;
+  const sizes = { tokens: context.step.tokens, cols: x.perToken / groups, groups };
+  const options = { ...sizes, stride: tensor.perToken, first, isGateFirst, eps };
+  const [values, gates] = [context.floats(x), context.floats(tensor)];
+  context.put(y, gatedNormReference(values, gates, context.weight(gain), options));
+}
+
 function skipLight(context: RunContext, { ids, weights, bound, dropIds }: SkipLightIo): void {
   const kept = skipLightReference(context.words(ids), context.floats(weights), { bound, dropIds });
   context.put(ids, kept.ids);
@@ -251,9 +293,11 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   'add-shared': row(addShared),
   'atomic-experts': row(atomicExperts),
   attention: row(attention),
+  'causal-conv': row(causalConv),
   embedding: row(embedding),
   experts: row(experts),
   gate: row(gate),
+  'gated-norm': row(gatedNorm),
   'glu-activation': row(gluActivation),
   'latent-keys': row(latentKeys),
   'latent-query': row(latentQuery),
@@ -266,6 +310,7 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   sample: row(sample),
   'short-conv': row(shortConv),
   'skip-light': row(skipLight),
+  'state-scan': row(stateScan),
   'take-row': row(lastRow),
 };
 

@@ -32,6 +32,9 @@ import { rmsNorm } from './norm/rms-norm.ts';
 import { ropeKv } from './attention/rope-kv.ts';
 import { skipLight } from './routing/skip-light.ts';
 import { latentKeys, latentQuery, latentValues } from './attention/latent.ts';
+import { gatedNorm } from './norm/gated-norm.ts';
+import { causalConv } from './recurrent/causal-conv.ts';
+import { stateScan } from './recurrent/state-scan.ts';
 import { shortConv } from './recurrent/short-conv.ts';
 import { sparseDispatch } from './experts/sparse-dispatch.ts';
 
@@ -41,6 +44,9 @@ await loadFormats(BUILT_IN_FORMATS);
 export const allPrograms: readonly Program[] = [
   ...programs(gate),
   ...programs(shortConv),
+  ...programs(causalConv),
+  ...programs(stateScan),
+  ...programs(gatedNorm),
   ...programs(latentQuery),
   ...programs(latentKeys),
   ...programs(latentValues),

@@ -137,6 +137,14 @@ export class ConfigReader {
     throw this.#wrong([key], 'a list of words', found.value);
   }
 
+  /** A list of any values; undefined if absent. */
+  list(key: string): readonly unknown[] | undefined {
+    const found = this.#find([key]);
+    if (!found) return undefined;
+    if (Array.isArray(found.value)) return found.value;
+    throw this.#wrong([key], 'a list', found.value);
+  }
+
   /** Whether the config itself has a value other than null for this key. */
   has(key: string): boolean {
     return this.#given([key]) !== undefined;

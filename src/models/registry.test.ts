@@ -22,6 +22,7 @@ const glmLite = config('fixtures/models/glm4_moe_lite/config.json');
 const hyV3 = config('fixtures/models/hy_v3/config.json');
 const exaone = config('fixtures/models/exaone_moe/config.json');
 const lfm2 = config('fixtures/models/lfm2_moe/config.json');
+const granite4 = config('fixtures/models/granitemoehybrid/config.json');
 const gptOss = config('fixtures/models/gpt_oss/config.json');
 const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
 
@@ -45,6 +46,7 @@ test.each([
   ['fixtures/models/deepseek_v2', 'deepseek_v2', 3],
   ['fixtures/models/deepseek_v3', 'deepseek_v3', 3],
   ['fixtures/models/glm4_moe_lite', 'glm4_moe_lite', 3],
+  ['fixtures/models/granitemoehybrid', 'granitemoehybrid', 3],
   ['demo/public/models/fable-omni-8m', 'omnimoe', 4],
   ['demo/public/models/fable-moe-12m', 'qwen3_moe', 6],
 ])('%s is %s with %i layers', (folder, family, layers) => {
@@ -495,6 +497,20 @@ describe('unsupported models are rejected in one sentence', () => {
     [{ ...lfm2, conv_L_cache: 1 }, 'unsupported-model', /a convolution over 1 token/],
     [{ ...lfm2, layer_types: ['conv', 'conv'] }, 'bad-file', /num_hidden_layers is 3 and the length of/],
     [{ ...lfm2, layer_types: ['conv', 'mamba', 'conv'] }, 'unsupported-model', /layer type "mamba"/],
+    [{ ...granite4, layer_types: ['mamba', 'conv', 'mamba'] }, 'unsupported-model', /layer type "conv"/],
+    [{ ...granite4, layer_types: ['mamba'] }, 'bad-file', /num_hidden_layers is 3 and the length of/],
+    [{ ...granite4, layer_types: undefined }, 'unsupported-model', /no layer_types/],
+    [{ ...granite4, hidden_act: 'gelu' }, 'unsupported-model', /activation "gelu"/],
+    [{ ...granite4, mamba_d_head: 8 }, 'bad-file', /mamba_n_heads \* mamba_d_head is 64 and mamba_expand/],
+    [{ ...granite4, mamba_d_conv: 1 }, 'unsupported-model', /a convolution over 1 token/],
+    [{ ...granite4, mamba_n_groups: 3 }, 'unsupported-model', /8 heads in 3 groups/],
+    [{ ...granite4, time_step_limit: [0.1] }, 'unsupported-model', /time_step_limit \[0.1\]/],
+    [
+      { ...granite4, position_embedding_type: 'alibi' },
+      'unsupported-model',
+      /position_embedding_type "alibi"/,
+    ],
+    [{ ...granite4, sliding_window: 8 }, 'unsupported-model', /sliding_window 8/],
     [{ ...gptOss, swiglu_limit: 5 }, 'unsupported-model', /swiglu_limit 5/],
     [{ ...gptOss, hidden_act: 'gelu' }, 'unsupported-model', /hidden_act "gelu"/],
     [{ ...hunyuan, use_cla: true }, 'unsupported-model', /use_cla is true/],

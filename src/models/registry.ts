@@ -44,6 +44,11 @@ export const FAMILIES: readonly ListedFamily[] = [
     blocks: GATED,
     load: async () => (await import('./families/granite-moe.ts')).graniteMoe,
   },
+  {
+    modelTypes: ['granitemoehybrid'],
+    blocks: [...GATED, 'stateSpace'],
+    load: async () => (await import('./families/granite-moe-hybrid.ts')).graniteMoeHybrid,
+  },
   { modelTypes: ['llama'], blocks: [], load: async () => (await import('./families/dense.ts')).llama },
   { modelTypes: ['mistral'], blocks: [], load: async () => (await import('./families/dense.ts')).mistral },
   { modelTypes: ['qwen2'], blocks: [], load: async () => (await import('./families/dense.ts')).qwen2 },

@@ -69,6 +69,26 @@ export interface ShortConvSpec {
   readonly out: LinearSpec; // [hidden, cols]
 }
 
+/**
+ * Selective state spaces (Mamba-2): z, x, B, C, dt = input(x); x, B, C = silu(conv(x, B, C)); S = exp(dt A) S + dt x B^T;
+ * out(norm((S C + D x) * silu(z))).
+ */
+export interface StateSpaceSpec {
+  readonly kind: 'stateSpace';
+  readonly heads: number;
+  readonly dims: number; // of a head
+  readonly groups: number; // of heads that share B and C
+  readonly states: number; // elements of B and C
+  readonly taps: number; // tokens that the convolution spans
+  readonly bounds?: readonly [lowest: number, highest: number]; // of dt; default: none
+  readonly normGroups: number; // the columns of a norm are those of one of these groups of heads
+  readonly input: LinearSpec; // [2 * heads * dims + 2 * groups * states + heads, hidden]: z, x, B, C, dt
+  readonly convolution: { readonly weight: string; readonly bias?: string }; // [cols, 1, taps], [cols]: of x, B, C
+  readonly rates: { readonly decay: string; readonly skip: string; readonly bias: string }; // [heads]: log(-A), D, of dt
+  readonly norm: string; // [heads * dims]
+  readonly out: LinearSpec; // [hidden, heads * dims]
+}
+
 /** A gated MLP: down(act(gate x) * up x). */
 export interface GatedMlpSpec {
   readonly width: number;

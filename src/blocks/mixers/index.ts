@@ -6,6 +6,7 @@ export const MIXERS = {
   attention: () => attention,
   dense: () => dense,
   latentAttention: async () => (await import('./latent-attention.ts')).latentAttention,
+  stateSpace: async () => (await import('./state-space.ts')).stateSpace,
   shortConv: async () => (await import('./short-conv.ts')).shortConv,
 } as const;
 

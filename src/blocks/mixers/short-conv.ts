@@ -1,19 +1,14 @@
-import { AtomoeError, invariant } from '../../errors.ts';
+import { invariant } from '../../errors.ts';
 import { linearNode } from '../../graph/ops/linear.ts';
 import { shortConvNode } from '../../graph/ops/short-conv.ts';
 import type { ShortConvSpec } from '../../models/spec.ts';
 import type { Mixer } from '../block.ts';
+import { checkTaps } from '../check-sizes.ts';
 
 /** A gated causal convolution over a few tokens (LFM2, Liquid AI 2025). Its state is the gated inputs of the last tokens. */
 export const shortConv: Mixer<ShortConvSpec> = {
   kind: 'shortConv',
-  check({ taps }, label) {
-    if (taps > 1) return;
-    throw new AtomoeError(
-      'unsupported-model',
-      `${label}: a convolution over ${taps} token; wanted 2 or more; choose another model`,
-    );
-  },
+  check: ({ taps }, label) => checkTaps(label, taps),
   state: ({ taps, cols }) => [
     { name: 'recent inputs', rewind: 'parity', size: (taps - 1) * cols, type: 'f32' },
   ],

@@ -24,6 +24,7 @@ import { expertsNode } from './moe.ts';
 import { rmsNormNode } from './norm.ts';
 import { productRouteNode } from './product-route.ts';
 import { penaltyNode, sampleNode, SAMPLE_RECORD_BYTES, SEEN } from './sample.ts';
+import { causalConvNode, gatedNormNode, stateScanNode } from './recurrent.ts';
 import { shortConvNode } from './short-conv.ts';
 import { skipLightNode } from './skip-light.ts';
 
@@ -283,6 +284,60 @@ const shortConv = (taps: number) =>
   });
 
 describeOp('short-conv', { '3 taps': shortConv(3), '4 taps': shortConv(4) });
+
+const kept = (builder: GraphBuilder, name: string, fixed: number) =>
+  builder.tensor(name, { role: 'state', rewind: 'parity', type: 'f32', fixed });
+
+const causalConv = (hasBias: boolean) =>
+  opCase({
+    make: causalConvNode,
+    io: (builder) => ({
+      x: { tensor: builder.tensor('x', { role: 'input', perToken: 50 }), first: 9 },
+      weight: builder.exact('weight', 36, 4),
+      bias: hasBias ? builder.exact('bias', 36, 1) : undefined,
+      recent: kept(builder, 'recent', 3 * 36),
+      y: builder.tensor('y', { role: 'output', perToken: 36 }),
+    }),
+    steps: STEPS,
+  });
+
+describeOp('causal-conv', { 'a bias': causalConv(true), 'no bias': causalConv(false) });
+
+describeOp('state-scan', {
+  '6 heads in 2 groups': opCase({
+    make: stateScanNode,
+    io: (builder) => ({
+      dt: { tensor: builder.tensor('dt', { role: 'input', perToken: 10 }), first: 3 },
+      mixed: builder.tensor('mixed', { role: 'input', perToken: 6 * 8 + 2 * 2 * 5 }),
+      rates: builder.exact('rates', 3 * 6, 1),
+      state: kept(builder, 'state', 5 * 6 * 8),
+      y: f32(builder, 'y', 'output', 6 * 8),
+      heads: 6,
+      dims: 8,
+      groups: 2,
+      states: 5,
+      bounds: [0.1, 2] as const,
+    }),
+    steps: STEPS,
+  }),
+});
+
+const gatedNorm = (isGateFirst: boolean, gains: number) =>
+  opCase({
+    make: gatedNormNode,
+    io: (builder) => ({
+      x: f32(builder, 'x', 'input', 80),
+      gate: { tensor: builder.tensor('gate', { role: 'input', perToken: 90 }), first: 4 },
+      gain: builder.exact('gain', 1, gains),
+      y: builder.tensor('y', { role: 'output', perToken: 80 }),
+      groups: 2,
+      isGateFirst,
+      eps: 1e-6,
+    }),
+    steps: STEPS,
+  });
+
+describeOp('gated-norm', { 'the gate first': gatedNorm(true, 80), 'the norm first': gatedNorm(false, 40) });
 
 const latents = { rank: 20, rotary: 8, style: 'pair' } as const;
 const turns = (builder: GraphBuilder) =>

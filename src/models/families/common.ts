@@ -15,6 +15,7 @@ import type {
   MoeSpec,
   RopeSpec,
   RouterSpec,
+  StateSpaceSpec,
 } from '../spec.ts';
 import type { ExpertRows } from '../../weights/tensor-rows.ts';
 import { readRope, type RopeRule } from './rope.ts';
@@ -370,7 +371,7 @@ export function namesUnder(prefix: string, file?: FileTensors): LayerNames {
 /** A layer of two sublayers, under the usual names of their norms. */
 export function layerOf(
   prefix: string,
-  mixer: AttentionSpec | LatentAttentionSpec,
+  mixer: AttentionSpec | LatentAttentionSpec | StateSpaceSpec,
   mlp: BlockSpec | GatedMoeSpec,
 ): LayerSpec {
   return {

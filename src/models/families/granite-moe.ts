@@ -1,7 +1,8 @@
 import type { Activation } from '../../kernels/core/activation.ts';
+import type { ConfigReader } from '../config.ts';
 import type { ConfigFamily } from '../family.ts';
 import { spelling } from '../file-tensors.ts';
-import type { SharedSpec } from '../spec.ts';
+import type { DenseSpec, SharedSpec } from '../spec.ts';
 import {
   attention,
   decoder,
@@ -15,14 +16,15 @@ import {
   readShell,
   readWidth,
   separateExperts,
+  type DecoderChoices,
   type GatedMoeSpec,
   type Shell,
 } from './common.ts';
 import { refuseWindow } from './windows.ts';
 
 /** Sizes of the experts of a layer. */
-interface GraniteSizes {
-  readonly experts: number;
+export interface GraniteSizes {
+  readonly experts: number; // 0: only the shared expert
   readonly topK: number;
   readonly width: number;
   readonly sharedWidth: number; // 0: no shared expert
@@ -40,12 +42,8 @@ export const graniteMoe: ConfigFamily = {
     refuseWindow(config, shell.layerCount);
     const bias = config.boolean(['attention_bias']);
     const scale = config.positive(['attention_multiplier']);
-    const sizes = {
-      ...readExpertCounts(config),
-      width: readWidth(config, 'intermediate_size'),
-      sharedWidth: config.integers(['shared_intermediate_size'])[0] ?? 0,
-      activation: readActivation(config),
-    };
+    const sizes = readGraniteSizes(config);
+    if (sizes.experts === 0) config.unsupported('num_local_experts 0', 'experts');
     return decoder(
       config.text(['model_type']),
       config,
@@ -54,14 +52,36 @@ export const graniteMoe: ConfigFamily = {
         const mixer = attention(prefix, shell, { scale, qkvBias: bias, outBias: bias });
         return layerOf(prefix, mixer, graniteExperts(prefix, shell, sizes));
       }),
-      {
-        embeddingMultiplier: config.number(['embedding_multiplier']),
-        residualMultiplier: config.number(['residual_multiplier']),
-        logitsMultiplier: 1 / config.positive(['logits_scaling']),
-      },
+      readMultipliers(config),
     );
   },
 };
+
+/** Reads the multipliers of the embedding, of what is added to the stream, and of the logits. */
+export function readMultipliers(config: ConfigReader): DecoderChoices {
+  return {
+    embeddingMultiplier: config.number(['embedding_multiplier']),
+    residualMultiplier: config.number(['residual_multiplier']),
+    logitsMultiplier: 1 / config.positive(['logits_scaling']),
+  };
+}
+
+/** Reads the sizes of experts and of the shared expert. */
+export function readGraniteSizes(config: ConfigReader): GraniteSizes {
+  const isDense = config.integers(['num_local_experts'])[0] === 0; // as in the smaller models of Granite 4
+  return {
+    ...(isDense ? { experts: 0, topK: 0 } : readExpertCounts(config)),
+    width: readWidth(config, 'intermediate_size'),
+    sharedWidth: config.integers(['shared_intermediate_size'])[0] ?? 0,
+    activation: readActivation(config),
+  };
+}
+
+/** Experts and a shared expert, or the latter alone. */
+export function graniteMlp(prefix: string, shell: Shell, sizes: GraniteSizes): GatedMoeSpec | DenseSpec {
+  if (sizes.experts > 0) return graniteExperts(prefix, shell, sizes);
+  return { kind: 'dense', ...sharedMlp(`${prefix}shared_mlp.`, shell.hidden, sizes) };
+}
 
 function graniteExperts(prefix: string, { file, hidden }: Shell, sizes: GraniteSizes): GatedMoeSpec {
   const { experts, topK, width, sharedWidth, activation } = sizes;

@@ -1,0 +1,122 @@
+import { gatedNorm } from '../../kernels/norm/gated-norm.ts';
+import { causalConv } from '../../kernels/recurrent/causal-conv.ts';
+import { stateScan } from '../../kernels/recurrent/state-scan.ts';
+import { dispatch, scalarOf } from '../node.ts';
+import { defineCoreOp } from '../op.ts';
+import { nextOf, type Tensor, type Weight } from '../tensor.ts';
+import { assertStream, rowVariants } from './norm.ts';
+
+/** Columns of a projection, from `first`. */
+export interface Columns {
+  readonly tensor: Tensor; // [tokens, stride]
+  readonly first: number;
+}
+
+/** Inputs, outputs and attributes of a causal convolution. */
+export interface CausalConvIo {
+  readonly x: Columns;
+  readonly weight: Weight; // f32 [cols, taps]
+  readonly bias: Weight | undefined; // f32 [cols]
+  readonly recent: Tensor; // state with parity, f32 [taps - 1, cols]: x of the last tokens
+  readonly y: Tensor; // [tokens, cols]
+}
+
+/** y = silu(bias + convolution(x)): causal and depthwise, over the weight's taps. */
+export const causalConvNode = defineCoreOp<CausalConvIo>({
+  name: 'causal-conv',
+  reads: ({ x, weight, bias, recent }) => [x.tensor, weight, bias, recent],
+  writes: ({ recent, y }) => [nextOf(recent), y],
+  lower(context, { x, weight, bias, recent, y }) {
+    const { rows: cols, cols: taps } = weight;
+    const candidates = causalConv.variants.filter(
+      ({ scalar, biased }) => scalar === context.scalar && biased === (bias !== undefined),
+    );
+    const { perToken: stride } = x.tensor;
+    const buffers = { x: x.tensor, weight, before: recent, after: nextOf(recent), y };
+    return [
+      context.choose(causalConv, candidates, `${cols} over ${taps}`, (variant) =>
+        dispatch(causalConv, variant, {
+          buffers: { ...buffers, ...(bias ? { bias } : {}) },
+          params: ({ tokens }) => ({ tokens, cols, taps, stride, first: x.first }),
+          size: ({ tokens }) => ({ tokens, cols, taps }),
+        }),
+      ),
+    ];
+  },
+});
+
+/** Inputs, outputs and attributes of the scan of Mamba-2. */
+export interface StateScanIo {
+  readonly dt: Columns; // [tokens, heads]
+  readonly mixed: Tensor; // [tokens, heads * dims + 2 * groups * states]: x, B, C
+  readonly rates: Weight; // f32, 3 * heads: a_log, D, dt_bias
+  readonly state: Tensor; // with parity, f32 [states, heads * dims]
+  readonly y: Tensor; // f32 [tokens, heads * dims]
+  readonly heads: number;
+  readonly dims: number;
+  readonly groups: number; // of heads with common B and C
+  readonly states: number;
+  readonly bounds: readonly [lowest: number, highest: number]; // of dt
+}
+
+/** S = exp(dt A) S + dt x B^T, y = S C + D x, token by token (arXiv:2405.21060). */
+export const stateScanNode = defineCoreOp<StateScanIo>({
+  name: 'state-scan',
+  reads: ({ dt, mixed, rates, state }) => [dt.tensor, mixed, rates, state],
+  writes: ({ state, y }) => [nextOf(state), y],
+  lower(context, { dt, mixed, rates, state, y, heads, dims, groups, states, bounds }) {
+    assertStream(y, context);
+    const candidates = stateScan.variants.filter(({ scalar }) => scalar === context.scalar);
+    const sizes = { heads, dims, groups, states, stride: dt.tensor.perToken, first: dt.first };
+    const [lowest, highest] = bounds;
+    return [
+      context.choose(stateScan, candidates, `${heads}x${dims} with ${states}`, (variant) =>
+        dispatch(stateScan, variant, {
+          buffers: { projected: dt.tensor, mixed, rates, before: state, after: nextOf(state), y },
+          params: ({ tokens }) => ({ tokens, ...sizes, lowest, highest }),
+          size: () => ({ cols: heads * dims }),
+          work: ({ tokens }) => 2 * tokens * heads * dims * states,
+        }),
+      ),
+    ];
+  },
+});
+
+/** Inputs, outputs and attributes of a gated norm. */
+export interface GatedNormIo {
+  readonly x: Tensor; // f32 [tokens, groups * cols]
+  readonly gate: Columns; // [tokens, groups * cols]
+  readonly gain: Weight; // f32 [cols] or [groups * cols]
+  readonly y: Tensor; // [tokens, groups * cols]
+  readonly groups: number;
+  readonly isGateFirst: boolean; // whether the gate is applied before the norm
+  readonly eps: number;
+}
+
+/** y = norm(x * silu(gate)) * gain, or norm(x) * gain * silu(gate), over groups of columns. */
+export const gatedNormNode = defineCoreOp<GatedNormIo>({
+  name: 'gated-norm',
+  reads: ({ x, gate, gain }) => [x, gate.tensor, gain],
+  writes: ({ y }) => [y],
+  lower(context, { x, gate, gain, y, groups, isGateFirst, eps }) {
+    assertStream(x, context);
+    const cols = x.perToken / groups;
+    const places = { stride: gate.tensor.perToken, first: gate.first, gate_first: Number(isGateFirst) };
+    const candidates = rowVariants(gatedNorm.variants, context, cols).filter(
+      ({ scalar }) => scalar === scalarOf(y, context),
+    );
+    return [
+      context.choose(gatedNorm, candidates, `${groups}x${cols}`, (variant) =>
+        dispatch(gatedNorm, variant, {
+          buffers: { x, gates: gate.tensor, gain, y },
+          params: ({ tokens }) => ({
+            ...{ rows: tokens * groups, cols, groups, gains: gain.cols * gain.rows },
+            ...places,
+            eps,
+          }),
+          size: ({ tokens }) => ({ rows: tokens * groups }),
+        }),
+      ),
+    ];
+  },
+});
