@@ -371,8 +371,9 @@ test('a kind that neither the family nor Atomoe has is named, with those that th
   const engine = await openEngine({ families: [without], device: 'cpu' });
   await expect(engine.load(folder)).rejects.toMatchObject({
     code: 'unsupported-model',
-    message:
-      'no mixer is called "shift"; wanted one of attention, dense, latentAttention, shortConv; a family from outside has its own in `blocks`',
+    message: expect.stringMatching(
+      /^no mixer is called "shift"; wanted one of attention, dense, .*; a family from outside has its own in `blocks`$/,
+    ),
   });
   engine.dispose();
 });
