@@ -9,7 +9,8 @@ import {
   f32ToBf16,
   f32ToF16,
 } from './half.ts';
-import { findNonFinite, toF32 } from './dtypes.ts';
+import { BLOCK_DTYPES, findNonFinite, toF32, type BlockDtype } from './dtypes.ts';
+import { storedToF32 } from './matrix.ts';
 import { seededRandom } from '../containers/seeded-random.testing.ts';
 
 const everyBits = Uint16Array.from({ length: 0x1_0000 }, (_, i) => i);
@@ -130,4 +131,26 @@ test.each([
   ['I32', Int32Array.of(-1, 0x7f80_0000), -1],
 ] as const)('findNonFinite %s', (dtype, values, wanted) => {
   expect(findNonFinite(dtype, new Uint8Array(values.buffer))).toBe(wanted);
+});
+
+/** One block of random bytes after another. */
+function randomBlocks(sizeBytes: number, count: number): Uint8Array<ArrayBuffer>[] {
+  const random = seededRandom(1);
+  const one = () => Uint8Array.from({ length: sizeBytes }, () => 256 * random());
+  return Array.from({ length: count }, one);
+}
+
+const blockDtypes = Object.keys(BLOCK_DTYPES) as BlockDtype[];
+
+test.each(blockDtypes)('findNonFinite finds a scale of %s that is no number', (dtype) => {
+  const { block, sizeBytes } = BLOCK_DTYPES[dtype];
+  const isFinite = (bytes: Uint8Array<ArrayBuffer>) =>
+    storedToF32(dtype, bytes, 1, block).every(Number.isFinite);
+  const blocks = randomBlocks(sizeBytes, 300);
+  const [good = new Uint8Array(), bad = good] = [
+    blocks.find(isFinite),
+    blocks.find((each) => !isFinite(each)),
+  ];
+  expect(blocks.filter((each) => findNonFinite(dtype, each) !== (isFinite(each) ? -1 : 0))).toEqual([]);
+  expect(findNonFinite(dtype, new Uint8Array([...good, ...good, ...bad, ...bad]))).toBe(2 * block);
 });

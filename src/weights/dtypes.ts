@@ -37,22 +37,22 @@ export function isDtype(name: string): name is Dtype {
 
 /**
  * Block types of ggml: so many weights of a row are stored in so many bytes, with their scales. A weight format of the same name
- * in lower case reads them (`repack.ggml`).
+ * in lower case reads them (`repack.ggml`). `halves` are the places of the f16 scales and minimums in a block.
  */
 export const BLOCK_DTYPES = {
-  Q4_0: { block: 32, sizeBytes: 18 },
-  Q4_1: { block: 32, sizeBytes: 20 },
-  Q5_0: { block: 32, sizeBytes: 22 },
-  Q5_1: { block: 32, sizeBytes: 24 },
-  Q8_0: { block: 32, sizeBytes: 34 },
-  Q2_K: { block: 256, sizeBytes: 84 },
-  Q3_K: { block: 256, sizeBytes: 110 },
-  Q4_K: { block: 256, sizeBytes: 144 },
-  Q5_K: { block: 256, sizeBytes: 176 },
-  Q6_K: { block: 256, sizeBytes: 210 },
-  IQ4_NL: { block: 32, sizeBytes: 18 },
-  IQ4_XS: { block: 256, sizeBytes: 136 },
-  MXFP4: { block: 32, sizeBytes: 17 },
+  Q4_0: { block: 32, sizeBytes: 18, halves: [0] },
+  Q4_1: { block: 32, sizeBytes: 20, halves: [0, 2] },
+  Q5_0: { block: 32, sizeBytes: 22, halves: [0] },
+  Q5_1: { block: 32, sizeBytes: 24, halves: [0, 2] },
+  Q8_0: { block: 32, sizeBytes: 34, halves: [0] },
+  Q2_K: { block: 256, sizeBytes: 84, halves: [80, 82] },
+  Q3_K: { block: 256, sizeBytes: 110, halves: [108] },
+  Q4_K: { block: 256, sizeBytes: 144, halves: [0, 2] },
+  Q5_K: { block: 256, sizeBytes: 176, halves: [0, 2] },
+  Q6_K: { block: 256, sizeBytes: 210, halves: [208] },
+  IQ4_NL: { block: 32, sizeBytes: 18, halves: [0] },
+  IQ4_XS: { block: 256, sizeBytes: 136, halves: [0] },
+  MXFP4: { block: 32, sizeBytes: 17, halves: [] },
 } as const;
 
 /** A block type of ggml. */
@@ -117,7 +117,10 @@ function elements(dtype: NumericDtype, bytes: Uint8Array<ArrayBuffer>) {
   return new View(aligned.buffer, aligned.byteOffset, aligned.byteLength / DTYPE_BYTES[dtype]);
 }
 
-/** Index of the first element that is NaN or infinite; -1 if there is none or the type has no such values. */
+/**
+ * Index of the first element that is NaN or infinite; of blocks, the first weight of one whose scale is. -1 if there is none or the
+ * type has no such values.
+ */
 export function findNonFinite(dtype: StoredDtype, bytes: Uint8Array<ArrayBuffer>): number {
   switch (dtype) {
     case 'F16':
@@ -129,8 +132,24 @@ export function findNonFinite(dtype: StoredDtype, bytes: Uint8Array<ArrayBuffer>
     case 'F64':
       return (elements(dtype, bytes) as Float64Array).findIndex((value) => !Number.isFinite(value));
     default:
-      return -1;
+      return isBlockDtype(dtype) ? findBlock(dtype, bytes) : -1;
   }
+}
+
+/** Of MXFP4: above it the largest code, 12 * 2^(e - 128), is no f32, and 255 is a NaN. */
+const MOST_EXPONENT = 252;
+
+/** Scales are not aligned: the byte with an f16's exponent is looked at. */
+function findBlock(dtype: BlockDtype, bytes: Uint8Array): number {
+  const { block, sizeBytes, halves } = BLOCK_DTYPES[dtype];
+  const isMxfp4 = dtype === 'MXFP4';
+  for (let at = 0; at < bytes.length; at += sizeBytes) {
+    const isBad = isMxfp4
+      ? (bytes[at] ?? 0) > MOST_EXPONENT
+      : halves.some((half) => ((bytes[at + half + 1] ?? 0) & 0x7c) === 0x7c);
+    if (isBad) return (at / sizeBytes) * block;
+  }
+  return -1;
 }
 
 function findExponent(words: Uint16Array | Uint32Array, mask: number): number {
