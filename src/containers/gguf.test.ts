@@ -58,6 +58,16 @@ describe.each(FAMILIES)('%s', (family) => {
   });
 });
 
+test('tensors named as what objects have of their own keep their names', async () => {
+  const header = await readGgufHeader((await (await nodeFolder('fixtures/gguf')).open('lfm2_moe.gguf'))!);
+  const metadata = Object.fromEntries(header.metadata) as GgufContents['metadata'];
+  const tensors = ['token_embd.weight', 'constructor', 'blk.0.constructor.weight'].map((name) =>
+    f32(name, 64, 96),
+  );
+  const names = [...(await open({ metadata, tensors })).names()];
+  expect(names).toEqual(['model.embed_tokens.weight', 'constructor', 'blk.0.constructor.weight']);
+});
+
 test('some rows of a tensor whose rows are in pairs', async () => {
   const file = await openCheckpoint(await nodeFolder('fixtures/gguf/mixtral.gguf'));
   const name = 'model.layers.1.self_attn.q_proj.weight';
@@ -236,6 +246,43 @@ describe('what is wrong is one error that names it', () => {
       /a multiple of 32 is wanted/,
     ],
     [
+      'a gap',
+      { metadata: METADATA, tensors: [tensor, { ...f32('b', 64), offsetBytes: 24_608 }] },
+      'bad-file',
+      /"b" begins at byte 24608 .* byte 24576 behind tensor "token_embd.weight" is wanted/,
+    ],
+    [
+      'more layers than tensors',
+      { ...CONTENTS, metadata: { ...METADATA, 'olmoe.block_count': 2 ** 30 } },
+      'bad-file',
+      /olmoe\.block_count is "1073741824", at most 1, the number of tensors/,
+    ],
+    [
+      'a layer too many',
+      { metadata: METADATA, tensors: [tensor, f32('blk.1.attn_norm.weight', 64)] },
+      'bad-file',
+      /tensor blk\.1\.attn_norm\.weight is "of shape \[64\]", a layer below block_count, 1, is wanted/,
+    ],
+    [
+      'experts too many',
+      { metadata: METADATA, tensors: [tensor, f32('blk.0.ffn_up_exps.weight', 64, 32, 9)] },
+      'bad-file',
+      /tensor blk\.0\.ffn_up_exps\.weight is "of shape \[9, 32, 64\]", one of 8 experts is wanted/,
+    ],
+    [
+      'key-value heads without end',
+      {
+        ...CONTENTS,
+        metadata: {
+          ...METADATA,
+          'olmoe.attention.head_count_kv': Array.from({ length: 200_000 }, () => 4),
+          'olmoe.context_length': 0,
+        },
+      },
+      'bad-file',
+      /olmoe\.context_length is missing/,
+    ],
+    [
       'too many dimensions',
       { metadata: METADATA, tensors: [f32('b', 1, 1, 1, 1, 1)] },
       'bad-file',
@@ -293,6 +340,13 @@ describe('files in parts', () => {
     expect(checkpoint.files.map(({ name }) => name)).toEqual(NAMES);
     expect(checkpoint.config['tie_word_embeddings']).toBe(false);
     expect((await checkpoint.readF32('model.norm.weight')).length).toBe(64);
+  });
+
+  test('are found in capitals, too', async () => {
+    const renamed = Object.entries(files).map(([name, bytes]) => [name.replace('gguf', 'GGUF'), bytes]);
+    const folder = entryFolder(Object.fromEntries(renamed), 'm-00001-of-00003.GGUF');
+    const checkpoint = await openCheckpoint(folder);
+    expect(checkpoint.files).toHaveLength(3);
   });
 
   test.each<[string, Record<string, Uint8Array>, string, RegExp]>([

@@ -6,8 +6,8 @@ import type { GgufKeys } from './keys.ts';
 export interface DerivedTensor {
   readonly name: string; // within a layer, as the family calls it
   readonly from: readonly string[]; // names within a layer, as the file has them
-  /** @param shapes - of the pieces */
-  readonly shape: (shapes: readonly (readonly number[])[]) => readonly number[];
+  /** @param shapes - of the pieces; undefined where they do not belong together */
+  readonly shape: (shapes: readonly (readonly number[])[]) => readonly number[] | undefined;
   readonly values: (
     pieces: readonly Float32Array[],
     shapes: readonly (readonly number[])[],

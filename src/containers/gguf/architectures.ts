@@ -253,7 +253,7 @@ export function configOf({ modelType, config }: Architecture, keys: GgufKeys): J
     hidden_size: keys.count('embedding_length'),
     num_hidden_layers: keys.layers,
     num_attention_heads: heads,
-    num_key_value_heads: Math.max(0, ...keys.counts('attention.head_count_kv')) || heads,
+    num_key_value_heads: keys.counts('attention.head_count_kv').reduce((a, b) => Math.max(a, b), 0) || heads,
     ...(headDim === undefined ? {} : { head_dim: headDim }),
     rms_norm_eps: keys.number('attention.layer_norm_rms_epsilon'),
     rope_theta: keys.optionalNumber('rope.freq_base') ?? 10_000,

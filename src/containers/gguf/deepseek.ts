@@ -40,7 +40,9 @@ const keysAndValues: DerivedTensor = {
   from: ['attn_k_b.weight', 'attn_v_b.weight'],
   shape: ([keys, values]) => {
     const [heads = 0, rank = 0, nope = 0] = keys ?? [];
-    return [heads * (nope + (values?.[1] ?? 0)), rank];
+    const [valueHeads, valueDim = 0, valueRank] = values ?? [];
+    const fits = keys?.length === 3 && values?.length === 3 && valueHeads === heads && valueRank === rank;
+    return fits ? [heads * (nope + valueDim), rank] : undefined;
   },
   values: ([keys, values], [keysShape, valuesShape]) => {
     const [heads = 0, rank = 0, nope = 0] = keysShape ?? [];
@@ -87,7 +89,7 @@ export function deepseek2(keys: GgufKeys): Architecture {
       attn_q_a_norm: 'self_attn.q_a_layernorm',
       attn_q_b: 'self_attn.q_b_proj',
     },
-    ...(keys.hasTensor('blk.0.attn_k_b.weight') ? { derived: keysAndValues } : {}),
+    ...(keys.hasTensor('blk.0.attn_kv_b.weight') ? {} : { derived: keysAndValues }),
   };
 }
 

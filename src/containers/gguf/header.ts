@@ -65,7 +65,7 @@ interface RawTensor {
 /**
  * Reads and checks a header, and nothing else of the file.
  *
- * @throws {AtomoeError} bad-file - wrong magic, count, length, type, offset or alignment; tensors overlap or reach past the end;
+ * @throws {AtomoeError} bad-file - wrong magic, count, length, type, offset or alignment; tensors overlap, leave gaps or reach past the end;
  *   a name occurs twice; unsupported-model - another version, or a quantisation that cannot be read
  */
 export async function readGgufHeader(file: FileSource, options: ReadOptions = {}): Promise<GgufHeader> {
@@ -216,6 +216,11 @@ function place(
       throw problem(`begins at byte ${offsetBytes} of the data, a multiple of ${alignment} is wanted`);
     }
     if (offsetBytes < end) throw problem(`begins at byte ${offsetBytes} of the data, inside ${last}`);
+    // As llama.cpp requires: a wrong type or shape of what is before it shows here.
+    const next = Math.ceil(end / alignment) * alignment;
+    if (offsetBytes !== next) {
+      throw problem(`begins at byte ${offsetBytes} of the data, byte ${next} behind ${last} is wanted`);
+    }
     end = offsetBytes + sizeBytes;
     last = `tensor ${show(name)}`;
     if (dataOffset + end > file.sizeBytes) {

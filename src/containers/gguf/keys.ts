@@ -29,9 +29,17 @@ export class GgufKeys {
     return !this.#header.tensors.has('output.weight');
   }
 
+  /** Layers, with those that only predict further tokens. Each has a tensor, so that loops over them end. */
+  get allLayers(): number {
+    const [count, most] = [this.count('block_count'), this.#header.tensors.size];
+    return count <= most
+      ? count
+      : this.#refuse('block_count', count, `at most ${most}, the number of tensors,`);
+  }
+
   /** Layers, without those behind them that only predict further tokens. */
   get layers(): number {
-    return this.count('block_count') - (this.optionalCount('nextn_predict_layers') ?? 0);
+    return this.allLayers - (this.optionalCount('nextn_predict_layers') ?? 0);
   }
 
   /** The sliding window; null where there is none. */
@@ -133,6 +141,11 @@ export class GgufKeys {
       rope_type: typeof type === 'string' ? type : this.#refuse('rope.scaling.type', type, 'a text'),
       ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
     };
+  }
+
+  /** The error for tensors that contradict the metadata. */
+  contradiction(tensor: string, shape: readonly number[], wanted: string): AtomoeError {
+    return this.#bad(`tensor ${tensor}`, `of shape [${shape.join(', ')}]`, wanted);
   }
 
   #get(name: string): GgufValue | undefined {

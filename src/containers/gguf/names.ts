@@ -15,46 +15,61 @@ const OUTER: ReadonlyMap<string, string> = new Map([
 /** `blk.LAYER.MODULE.SUFFIX`; few tensors have no suffix. */
 const LAYER_NAME = /^blk\.(\d{1,5})\.(.+?)(\.weight|\.bias)?$/;
 
-/** Every tensor that has a name in the family, by that name; others keep theirs. */
+/**
+ * Every tensor that has a name in the family, by that name; others keep theirs.
+ *
+ * @throws {AtomoeError} bad-file - a layer or experts that the metadata does not count
+ */
 export function* heldTensors(
   architecture: Architecture,
   keys: GgufKeys,
   source: FileSource,
   { tensors }: GgufHeader,
 ): Generator<HeldTensor> {
-  const modules = { ...MODULES, ...architecture.modules };
-  const { layers } = keys;
+  const modules = new Map(Object.entries({ ...MODULES, ...architecture.modules }));
+  const outer = new Map([...OUTER, ...Object.entries(architecture.outer ?? {})]);
+  const { allLayers, layers } = keys;
   for (const [name, tensor] of tensors) {
     const [, layer = '', module = '', suffix = ''] = LAYER_NAME.exec(name) ?? [];
+    if (Number(layer) >= allLayers)
+      throw keys.contradiction(name, tensor.shape, `a layer below block_count, ${allLayers},`);
     if (layer !== '' && Number(layer) >= layers) continue; // it predicts further tokens
-    const own = modules[`${module}${suffix}`];
-    const wanted = own ?? (modules[module] === undefined ? undefined : `${modules[module]}${suffix}`);
+    const stem = modules.get(module);
+    const wanted = modules.get(`${module}${suffix}`) ?? (stem === undefined ? undefined : `${stem}${suffix}`);
     if (layer === '' || wanted === undefined) {
-      yield held(architecture.outer?.[name] ?? OUTER.get(name) ?? name, tensor, source);
+      yield held(outer.get(name) ?? name, tensor, source);
       continue;
     }
     const at = `model.layers.${layer}.${wanted}`;
     const rowOrder = architecture.hasPairedRows ? pairedRows(module, keys) : undefined;
     const shape = architecture.shapes?.[`${module}${suffix}`]?.(tensor.shape) ?? tensor.shape;
-    if (at.includes('{expert}')) yield* expertsOf(at, tensor, source);
-    else
+    if (at.includes('{expert}')) {
+      const count = keys.count('expert_count');
+      if (tensor.shape[0] !== count) throw keys.contradiction(name, tensor.shape, `one of ${count} experts`);
+      yield* expertsOf(at, tensor, source);
+    } else
       yield { ...held(at, shaped(module, { ...tensor, shape }), source), ...(rowOrder ? { rowOrder } : {}) };
   }
 }
 
-/** The tensors that are made of others, one for each layer that has these. */
+/**
+ * The tensors that are made of others, one for each layer that has these.
+ *
+ * @throws {AtomoeError} bad-file - their shapes do not belong together
+ */
 export function* derivedTensors(
   { name, from, shape, values }: DerivedTensor,
-  { layers }: GgufKeys,
+  keys: GgufKeys,
   byName: ReadonlyMap<string, HeldTensor>,
 ): Generator<HeldTensor> {
-  for (let layer = 0; layer < layers; layer += 1) {
+  for (let layer = 0; layer < keys.layers; layer += 1) {
     const pieces = from.map((each) => `blk.${layer}.${each}`);
     const infos = pieces.flatMap((piece) => byName.get(piece)?.info ?? []);
     const [first] = infos;
     if (!first || infos.length !== from.length) continue;
     const shapes = infos.map((info) => info.shape);
     const whole = shape(shapes);
+    if (!whole) throw keys.contradiction(first.name, first.shape, `one that fits ${pieces[1] ?? ''}`);
     const sizeBytes = 4 * whole.reduce((product, size) => product * size, 1);
     const info = {
       ...first,

@@ -12,7 +12,7 @@ import { derivedTensors, heldTensors } from './names.ts';
 import { checkpointOf, type HeldTensor } from '../tensor-files.ts';
 
 /** `NAME-00001-of-00003.gguf` */
-const SPLIT_NAME = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/;
+const SPLIT_NAME = /^(.*)-(\d{5})-of-(\d{5})(\.gguf)$/i;
 
 interface GgufFile {
   readonly source: FileSource;
@@ -54,12 +54,12 @@ async function openFiles(folder: FolderSource, name: string, options: OpenOption
 
 /** The names of the files that belong to a first one. */
 function splitsAfter(name: string): string[] {
-  const [, stem = '', first = '', count = ''] = SPLIT_NAME.exec(name) ?? [];
+  const [, stem = '', first = '', count = '', extension = ''] = SPLIT_NAME.exec(name) ?? [];
   if (first !== '00001') return [];
   const number = (index: number) => String(index).padStart(5, '0');
   return Array.from(
     { length: Number(count) - 1 },
-    (_, index) => `${stem}-${number(index + 2)}-of-${count}.gguf`,
+    (_, index) => `${stem}-${number(index + 2)}-of-${count}${extension}`,
   );
 }
 
