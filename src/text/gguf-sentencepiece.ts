@@ -1,5 +1,6 @@
 /** SentencePiece vocabularies of a GGUF, as the `model`, `normalizer` and so on of a tokenizer.json. */
 import type { Json } from './check-tokenizer.ts';
+import { badKey } from './gguf-fields.ts';
 
 /** What stands for a space in a piece. */
 export const SPACE = '\u2581';
@@ -41,6 +42,9 @@ function isPiece(token: string, type: number | undefined): boolean {
   return type === TOKEN_TYPES.normal || type === TOKEN_TYPES.unused;
 }
 
+/** Twice those of the largest vocabularies. */
+const MOST_MERGES = 2 ** 20;
+
 interface Merge {
   readonly left: string;
   readonly right: string;
@@ -53,15 +57,23 @@ interface Merge {
  *
  * Of two pairs that make one piece, SentencePiece takes the one further left in the text, the list the one that it has
  * first: the shorter left half, which is further left wherever the halves overlap in a run of one letter.
+ *
+ * @throws {AtomoeError} bad-file - so many that memory would not hold them
  */
 export function mergesOf({ tokens, types, scores }: Pieces): [string, string][] {
   const pieces = new Set(tokens.filter((token, id) => isPiece(token, types[id])));
+  const seen = new Set<string>(); // a text that is there twice is its first id
   const merges: Merge[] = [];
   for (const [id, token] of tokens.entries()) {
-    if (!isPiece(token, types[id])) continue;
+    if (!isPiece(token, types[id]) || seen.has(token)) continue;
+    seen.add(token);
     for (let at = 1; at < token.length; at++) {
       const [left, right] = [token.slice(0, at), token.slice(at)];
       if (pieces.has(left) && pieces.has(right)) merges.push({ left, right, score: scores[id] ?? 0 });
+    }
+    if (merges.length > MOST_MERGES) {
+      const found = `a list whose pieces are joined in more than ${MOST_MERGES} ways`;
+      throw badKey('tokenizer.ggml.tokens', found, 'that of a vocabulary');
     }
   }
   merges.sort((a, b) => b.score - a.score); // stable: pairs of one piece stay in order

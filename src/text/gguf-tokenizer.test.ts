@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { renderChat } from './chat-template.ts';
 import { readGgufMetadata } from './gguf-metadata.testing.ts';
+import { mergesOf } from './gguf-sentencepiece.ts';
 import { tokenizerFromGguf } from './gguf-tokenizer.ts';
 import { fableFiles } from './text.test-support.ts';
 import { openTokenizer, type Tokenizer } from './tokenizer.ts';
@@ -385,4 +386,14 @@ test.each<[string, Record<string, unknown>, string, RegExp]>([
 ])('what is not as it should be is refused by its key: %s', (_case, metadata, code, message) => {
   expect(() => tokenizerFromGguf(metadata)).toThrow(message);
   expect(() => tokenizerFromGguf(metadata)).toThrow(expect.objectContaining({ name: 'AtomoeError', code }));
+});
+
+test('a vocabulary of too many merges is refused before it fills memory', () => {
+  const tokens = Array.from({ length: 2 ** 15 }, (_, i) => 'a'.repeat(i & 255) + 'b'.repeat(i >> 8));
+  const types = tokens.map(() => NORMAL);
+  const pieces = { tokens: [...tokens, ...tokens], types: [...types, ...types], scores: [] };
+  expect(() => mergesOf(pieces)).toThrow(/tokenizer\.ggml\.tokens is a list whose pieces are joined in more/);
+  const few = { tokens: tokens.slice(0, 1000), types, scores: [] };
+  const doubled = { tokens: [...few.tokens, ...few.tokens], types, scores: [] };
+  expect(mergesOf(doubled)).toEqual(mergesOf(few));
 });
