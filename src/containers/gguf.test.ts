@@ -148,6 +148,15 @@ describe('headers', () => {
     });
   });
 
+  test('lists beyond all vocabularies are refused', async () => {
+    const bytes = ggufBytes({ metadata: { long: [1, 2, 3] } });
+    new DataView(bytes.buffer).setUint32(24 + 8 + 4 + 4 + 4, 2 ** 24, true); // behind the key and two types
+    await expect(readGgufHeader(memoryFile('m.gguf', bytes))).rejects.toMatchObject({
+      code: 'bad-file',
+      message: expect.stringMatching(/the list "long" claims 16777216 elements, at most 8388608/),
+    });
+  });
+
   test('a long one is read in few pieces, and nothing of the data', async () => {
     const tokens = Array.from({ length: 60_000 }, (_, index) => `token ${index}`);
     const contents = { ...CONTENTS, metadata: { ...METADATA, 'tokenizer.ggml.tokens': tokens } };

@@ -34,6 +34,7 @@ const FIRST_READ_BYTES = 2 ** 16;
 const MOST_HEADER_BYTES = 2 ** 28; // vocabularies take megabytes
 const MOST_TENSORS = 2 ** 20;
 const MOST_KEYS = 2 ** 16;
+const MOST_ELEMENTS = 2 ** 23; // of all lists: a vocabulary has three of 2^18, and merges
 const MOST_DIMENSIONS = 4;
 const DEFAULT_ALIGNMENT = 32;
 const ADVICE = 'the file is damaged or not GGUF, download it again';
@@ -85,8 +86,12 @@ export async function readGgufHeader(file: FileSource, options: ReadOptions = {}
   };
   const { version, tensorCount, keyCount } = await take(() => parseStart(file, cursor));
   const metadata = new Map<string, GgufValue>();
+  let elements = 0;
   for (let i = 0; i < keyCount; i += 1) {
     const [key, value] = await take(() => parsePair(file, cursor));
+    if (Array.isArray(value)) elements += value.length;
+    if (elements > MOST_ELEMENTS)
+      throw bad(file, `its lists have ${elements} elements, at most ${MOST_ELEMENTS} are allowed`);
     if (metadata.has(key)) throw bad(file, `the key ${show(key)} occurs twice, once is wanted`);
     metadata.set(key, value);
   }
@@ -159,7 +164,8 @@ function parseArray(file: FileSource, cursor: Cursor, key: string): readonly Ggu
       `the list ${show(key)} has elements of type ${type}, numbers, booleans or texts are wanted`,
     );
   }
-  if (count > MOST_HEADER_BYTES) throw bad(file, `the list ${show(key)} claims ${count} elements`);
+  if (count > MOST_ELEMENTS)
+    throw bad(file, `the list ${show(key)} claims ${count} elements, at most ${MOST_ELEMENTS} are allowed`);
   const values: GgufValue[] = [];
   for (let i = 0; i < count; i += 1) values.push(parseValue(file, cursor, type, key));
   return values;
