@@ -5,6 +5,7 @@ import { memoryFile, memoryFolder } from '../io/memory.ts';
 import { ggufBytes, type GgufContents, type WrittenTensor } from './gguf.testing.ts';
 import { readGgufHeader } from './gguf/header.ts';
 import { openCheckpoint } from './index.ts';
+import { describeMatrix } from './matrices.ts';
 
 const openBytes = (bytes: Uint8Array) =>
   openCheckpoint({ ...memoryFolder({ 'm.gguf': bytes }, 'mine'), entry: 'm.gguf' });
@@ -57,6 +58,19 @@ describe('keys and values that become one matrix', () => {
       ),
     });
   });
+});
+
+test('a vector of blocks is not read as a column', async () => {
+  const bytes = new Uint8Array(2 * 34);
+  const { metadata, tensors = [] } = latent([16, 32, 4], [32, 12, 4]);
+  const checkpoint = await open({
+    metadata,
+    tensors: [...tensors, { name: 'b', dims: [64], type: 8, bytes }],
+  });
+  expect(() => describeMatrix(checkpoint, { tensor: 'b' }, 1)).toThrow(
+    /tensor "b" is Q8_0, whose blocks are not read as rows of 1; wanted F16/,
+  );
+  expect(describeMatrix(checkpoint, { tensor: 'b' }, 64)).toEqual({ dtype: 'Q8_0', rows: 1 });
 });
 
 test('an infinite scale in a block is non-finite', async () => {

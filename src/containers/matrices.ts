@@ -1,6 +1,6 @@
 /** Matrices of a checkpoint: rows of its tensors, looked at in the headers, and read in a weight format. */
 import { AtomoeError } from '../errors.ts';
-import { isWeightDtype, type WeightDtype } from '../weights/dtypes.ts';
+import { BLOCK_DTYPES, isBlockDtype, isWeightDtype, type WeightDtype } from '../weights/dtypes.ts';
 import { formatNames, type FormatName } from '../weights/formats/index.ts';
 import { encodeMatrix, formatStoredAs } from '../weights/matrix.ts';
 import type { TensorRows } from '../weights/tensor-rows.ts';
@@ -35,6 +35,13 @@ export function describeMatrix(
   const rows = part.rowCount ?? allRows - (part.rowStart ?? 0);
   if (width !== cols || !Number.isInteger(allRows) || (part.rowStart ?? 0) + rows > allRows || rows <= 0) {
     throw wrongShape(checkpoint, part, `rows of ${cols}`);
+  }
+  if (isBlockDtype(dtype) && cols % BLOCK_DTYPES[dtype].block !== 0) {
+    throw new AtomoeError(
+      'unsupported-model',
+      `${info.file}: tensor "${part.tensor}" is ${dtype}, whose blocks are not read as rows of ${cols}; wanted F16, BF16 or F32; ` +
+        'choose another quantisation of the model',
+    );
   }
   return { dtype, rows };
 }
