@@ -5,6 +5,7 @@ import { parseTrace } from '../../src/experts/study/trace-file.ts';
 import { createEngine } from '../../src/engine/index.ts';
 import { AtomoeError } from '../../src/errors.ts';
 import { memoryFolder } from '../../src/io/memory.ts';
+import { damagedGguf } from './gguf.ts';
 import { CONFIG, GENERATION, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG, VOCAB, type Files } from './model.ts';
 import { mutateBytes, mutateJson, mutateText, type Json } from './mutate.ts';
 import type { Chooser } from './random.ts';
@@ -221,6 +222,11 @@ const TARGETS: readonly Target[] = [
   },
   function template({ whole }, chooser) {
     return model('template', { ...whole, 'chat_template.jinja': mutateTemplate(chooser) });
+  },
+  function gguf(_, chooser) {
+    const { what, bytes, mustRefuse = false } = damagedGguf(chooser);
+    const folder = { ...memoryFolder({ 'm.gguf': bytes }, 'fuzz'), entry: 'm.gguf' };
+    return { what, mustRefuse, run: () => talk(folder) };
   },
   function manifest({ packed }, chooser) {
     return model('manifest', {

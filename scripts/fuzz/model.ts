@@ -13,8 +13,8 @@ const HIDDEN = 16;
 const WIDTH = 8;
 const EXPERTS = 4;
 const LAYERS = 2;
-const WORDS = ['A', 'B', 'C', 'D', 'E', 'user', 'assistant', 'system', 'Ġ', 'Ċ', 'Ġone', 'Ġtwo'];
-const SPECIAL = ['<|end|>', '<|im_start|>', '<|im_end|>', '<|unk|>'];
+export const WORDS = ['A', 'B', 'C', 'D', 'E', 'user', 'assistant', 'system', 'Ġ', 'Ċ', 'Ġone', 'Ġtwo'];
+export const SPECIAL = ['<|end|>', '<|im_start|>', '<|im_end|>', '<|unk|>'];
 export const VOCAB = WORDS.length + SPECIAL.length;
 
 export const CONFIG = {
@@ -100,7 +100,7 @@ export const TOKENIZER_CONFIG = {
 } satisfies Json;
 
 /** Names and shapes of the model's tensors. */
-function shapes(): [name: string, shape: number[]][] {
+export function shapes(): [name: string, shape: number[]][] {
   const list: [string, number[]][] = [
     ['model.embed_tokens.weight', [VOCAB, HIDDEN]],
     ['model.norm.weight', [HIDDEN]],
