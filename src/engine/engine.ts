@@ -241,7 +241,9 @@ export class LocalEngine implements Engine {
     if (!tokenizer) {
       throw new AtomoeError(
         'bad-file',
-        `${drafted.checkpoint.label}: tokenizer.json is missing; text needs it; download the tokenizer files too`,
+        drafted.checkpoint.gguf
+          ? `${drafted.checkpoint.label}: the GGUF file has no tokenizer; text needs one; choose another file of the model`
+          : `${drafted.checkpoint.label}: tokenizer.json is missing; text needs it; download the tokenizer files too`,
       );
     }
     return () => {

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { openCheckpoint } from '../containers/index.ts';
 import { AtomoeError } from '../errors.ts';
 import { absoluteUrl } from './absolute-url.ts';
 import { blobFile, fileFolder } from './blob.ts';
@@ -206,5 +207,23 @@ test.each([
   await expect(nodeFolder(path as string)).rejects.toMatchObject({
     code: 'bad-input',
     message: `the path of the model is ${actual}; wanted that of a model folder or of a weight file, as text; give one`,
+  });
+});
+
+test('a folder of several GGUF files says which there are; one in parts is one', async () => {
+  const folder = join(root, 'quantisations');
+  await mkdir(folder);
+  const part = (index: number) => writeFile(join(folder, `b-0000${index}-of-00002.gguf`), bytes);
+  await part(1);
+  await part(2);
+  expect(await nodeFolder(folder)).toMatchObject({ entry: 'b-00001-of-00002.gguf' });
+  await writeFile(join(folder, 'a.GGUF'), bytes);
+  const several = await nodeFolder(folder);
+  expect(several.entry).toBeUndefined();
+  await expect(openCheckpoint(several)).rejects.toMatchObject({
+    code: 'bad-file',
+    message: expect.stringMatching(
+      /give the path of one of its GGUF files: a\.GGUF, b-00001-of-00002\.gguf$/,
+    ),
   });
 });

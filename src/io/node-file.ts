@@ -70,7 +70,8 @@ export async function nodeFolder(
       : unreadable(path, cause);
   });
   const root = resolve(found.isDirectory() ? path : dirname(path));
-  const entry = found.isDirectory() ? await loneGguf(root) : baseName(path.replaceAll('\\', '/'));
+  const ggufFiles = found.isDirectory() ? await ggufModels(root) : [];
+  const entry = found.isDirectory() ? loneOf(ggufFiles) : baseName(path.replaceAll('\\', '/'));
   if (entry !== undefined && !isWeightFile(entry)) {
     throw new AtomoeError(
       'bad-file',
@@ -80,6 +81,9 @@ export async function nodeFolder(
   return {
     label: path,
     ...(entry === undefined ? {} : { entry }),
+    ...(ggufFiles.length > 1
+      ? { advice: `give the path of one of its GGUF files: ${ggufFiles.join(', ')}` }
+      : {}),
     async open(name, { signal } = {}) {
       signal?.throwIfAborted();
       const file = join(root, ...pathSegments(name, path));
@@ -88,13 +92,16 @@ export async function nodeFolder(
   };
 }
 
-/** The GGUF file of a folder that has no other model: the only one, or the first part of the only one. */
-async function loneGguf(root: string): Promise<string | undefined> {
+/** The GGUF files of a folder that has no other model, of each with several parts the first. */
+async function ggufModels(root: string): Promise<string[]> {
   const { readdir } = await import('node:fs/promises');
   const names = await readdir(root).catch(() => [] as string[]);
-  if (names.includes('config.json')) return undefined;
+  if (names.includes('config.json')) return [];
   const later = /-(?!00001)\d{5}-of-\d{5}\.gguf$/i;
-  const [only, ...others] = names.filter((name) => /\.gguf$/i.test(name) && !later.test(name));
+  return names.filter((name) => /\.gguf$/i.test(name) && !later.test(name)).sort();
+}
+
+function loneOf([only, ...others]: readonly string[]): string | undefined {
   return others.length === 0 ? only : undefined;
 }
 
