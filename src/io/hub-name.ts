@@ -25,7 +25,7 @@ export function parseHubName(text: string): HubName | undefined {
   const page = PAGE.exec(trimmed);
   if (page) {
     const [, repo = '', revision = 'main', path] = page;
-    return { repo, revision, file: path === undefined ? undefined : decodeURIComponent(path) };
+    return { repo, revision: decoded(revision), file: path === undefined ? undefined : decoded(path) };
   }
   if (isWeightFile(trimmed) && !trimmed.includes(':')) return undefined;
   const [, repo, revision = 'main', file] = NAME.exec(trimmed) ?? [];
@@ -36,4 +36,13 @@ export function parseHubName(text: string): HubName | undefined {
 export function hubFileUrl({ repo, revision, file = '' }: HubName, hubUrl = HUB_URL): string {
   const path = file.split('/').map(encodeURIComponent).join('/');
   return `${hubUrl.replace(/\/+$/, '')}/${repo}/resolve/${encodeURIComponent(revision)}/${path}`;
+}
+
+/** Part of a link; as it is where its percent signs stand for nothing. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }

@@ -15,6 +15,10 @@ describe('names', () => {
       'https://huggingface.co/a/b/blob/main/x%20y.gguf?download=true',
       { repo: 'a/b', revision: 'main', file: 'x y.gguf' },
     ],
+    [
+      'https://huggingface.co/a/b/blob/refs%2Fpr%2F1/50%.gguf',
+      { repo: 'a/b', revision: 'refs/pr/1', file: '50%.gguf' },
+    ],
     ['https://huggingface.co/a/b/resolve/main/q/x.gguf', { repo: 'a/b', revision: 'main', file: 'q/x.gguf' }],
   ])('%s', (text, wanted) => expect(parseHubName(text)).toEqual(wanted));
 
@@ -49,6 +53,13 @@ const hub = (files: Readonly<Record<string, number>>, license?: string) => ({
     const siblings = Object.entries(files).map(([rfilename, size]) => ({ rfilename, size }));
     return Response.json({ siblings, cardData: { license } });
   }) as typeof fetch,
+});
+
+test('entries of a list that are no files are passed over', async () => {
+  const name = { repo: 'a/b', revision: 'main', file: undefined };
+  const answer = () => Response.json({ siblings: [null, 5, {}, { rfilename: 'x.gguf' }], cardData: null });
+  const { ggufFiles } = await readHubModel(name, { fetch: async () => answer() });
+  expect(ggufFiles).toEqual([{ name: 'x.gguf', sizeBytes: 0, quantisation: undefined }]);
 });
 
 describe('what a name means', () => {

@@ -78,11 +78,11 @@ export async function readHubModel(name: HubName, options: HubOptions = {}): Pro
       `${hubUrl} answered something else than the files of ${repo}; try again later`,
     );
   }
-  const files = (siblings as Sibling[]).flatMap(({ rfilename, size }) =>
-    typeof rfilename === 'string'
-      ? [{ name: rfilename, sizeBytes: typeof size === 'number' ? size : 0 }]
-      : [],
-  );
+  const files = (siblings as (Sibling | null)[]).flatMap((sibling) => {
+    const { rfilename, size } = sibling ?? {};
+    if (typeof rfilename !== 'string') return [];
+    return [{ name: rfilename, sizeBytes: typeof size === 'number' ? size : 0 }];
+  });
   const names = new Set(files.map(({ name: path }) => path));
   const ggufFiles = ggufOf(files);
   const card = json?.['cardData'] as Record<string, unknown> | undefined;
