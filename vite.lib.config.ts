@@ -7,7 +7,8 @@ const root = import.meta.dirname;
 const source = (path: string) => resolve(root, 'src', path);
 
 /** What starts a worker or opens files, with all that it imports: the element and Node's entry need no more of the core. */
-const CLIENT = /[\\/]src[\\/](worker[\\/]open|engine[\\/](?:\w+[\\/])?api|io[\\/](names|read|storage))\.ts$/;
+const CLIENT =
+  /[\\/]src[\\/](worker[\\/]open|engine[\\/](?:\w+[\\/])?(api|hub)|io[\\/](hub-name|names|read|storage))\.ts$/;
 
 /** What runs models, with all it imports. */
 const ENGINE = /[\\/]src[\\/]engine[\\/](?:\w+[\\/])?engine\.ts$/;

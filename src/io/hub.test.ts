@@ -82,6 +82,19 @@ describe('what a name means', () => {
     );
   });
 
+  test('a quantisation, or a folder, is found by its name; others are refused', async () => {
+    const files = { 'x-Q8_0.gguf': 8, 'BF16/x-BF16-00001-of-00002.gguf': 4, 'x-Q4_K_M.gguf': 4 };
+    expect(await hubAddress('a/b:q8_0', hub(files))).toMatch(/x-Q8_0\.gguf$/);
+    expect(await hubAddress('https://huggingface.co/a/b/tree/main/BF16', hub(files))).toMatch(
+      /BF16-00001-of-00002/,
+    );
+    await expect(hubAddress('a/b:Q5_K_M', hub(files))).rejects.toMatchObject({
+      code: 'bad-file',
+      message:
+        'a/b has no weight file or quantisation "Q5_K_M"; it has Q8_0, BF16, Q4_K_M; choose one of them',
+    });
+  });
+
   test('parts count as one, and the licence is told', async () => {
     const files = {
       'Q8_0/x-Q8_0-00001-of-00002.gguf': 5,

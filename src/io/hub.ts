@@ -38,12 +38,29 @@ export async function hubAddress(text: string, options: HubOptions = {}): Promis
   if (!name) return text;
   const { hubUrl } = options;
   if (name.file !== undefined && isWeightFile(name.file)) return hubFileUrl(name, hubUrl);
-  const { hasCheckpoint, proposed } = await readHubModel(name, options);
+  const { hasCheckpoint, proposed, ggufFiles } = await readHubModel(name, options);
+  if (name.file !== undefined)
+    return hubFileUrl({ ...name, file: namedFile(name, name.file, ggufFiles) }, hubUrl);
   if (hasCheckpoint) return hubFileUrl({ ...name, file: undefined }, hubUrl);
   if (proposed) return hubFileUrl({ ...name, file: proposed.name }, hubUrl);
   throw new AtomoeError(
     'bad-file',
     `${name.repo} has neither config.json with safetensors weights nor a GGUF file; choose another version of the model`,
+  );
+}
+
+/** The GGUF file of a quantisation, or in a folder, of this name. */
+function namedFile({ repo }: HubName, wanted: string, files: readonly HubFile[]): string {
+  const lower = wanted.toLowerCase().replace(/\/$/, '');
+  const found = files.find(
+    ({ name, quantisation }) =>
+      quantisation?.toLowerCase() === lower || name.toLowerCase().startsWith(`${lower}/`),
+  );
+  if (found) return found.name;
+  const names = files.map(({ name, quantisation }) => quantisation ?? name).join(', ');
+  throw new AtomoeError(
+    'bad-file',
+    `${repo} has no weight file or quantisation "${wanted}"; it has ${names === '' ? 'no GGUF files' : names}; choose one of them`,
   );
 }
 
