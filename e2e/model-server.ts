@@ -43,8 +43,13 @@ export class ModelServer {
   #troubles: Trouble[] = [];
   /** Bodies are sent no faster than this. */
   bytesPerSecond = Infinity;
+  /** Every answer begins so much later. */
+  delayMs = 0;
   /** Requests that met a fault. */
   faults = 0;
+  /** The most requests that were answered at the same time. */
+  mostAtATime = 0;
+  #atATime = 0;
 
   private constructor(mounts: Readonly<Record<string, string>>) {
     this.#mounts = mounts;
@@ -64,6 +69,9 @@ export class ModelServer {
   /** Listens, on the same port as before. */
   async start(): Promise<void> {
     const server = createServer((request, response) => {
+      this.#atATime += 1;
+      this.mostAtATime = Math.max(this.mostAtATime, this.#atATime);
+      response.on('close', () => (this.#atATime -= 1));
       this.#answer(request, response).catch(() => response.destroy());
     });
     await new Promise<void>((listening, failed) => {
@@ -119,6 +127,7 @@ export class ModelServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
     if (request.method === 'OPTIONS') return void response.writeHead(204, CORS).end();
+    if (this.delayMs > 0) await pause(this.delayMs);
     const fault = this.#meet(pathname);
     const cors = fault === 'no-cors' ? {} : CORS;
     if (fault === 'silent') return;
@@ -143,7 +152,7 @@ export class ModelServer {
       'content-type': TYPES[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream',
       etag,
       'accept-ranges': 'bytes',
-      'cache-control': 'no-store', // each read comes here, and is counted
+      'cache-control': 'public, max-age=3600', // as hosts of models say
     };
     if (begin >= end) {
       return void response.writeHead(416, { ...headers, 'content-range': `bytes */${found.size}` }).end();

@@ -140,6 +140,10 @@ for (const [name, browser] of Object.entries(visitorBrowsers())) {
         expect(report?.evictions).toBeGreaterThan(0);
         expect(report?.disk?.why).toMatch(keepsFiles ? /^$/ : /no file storage/);
         if (!keepsFiles) return;
+        // Leaving ends the worker: what was read last is written a moment later.
+        const storedBytes = async () => (await call(visitor, 'report'))?.disk?.storedBytes ?? 0;
+        for (let before = -1, now = 0; now !== before; before = now, now = await storedBytes())
+          await new Promise((wake) => setTimeout(wake, 500));
         await call(visitor, 'dispose');
         await server.stop();
         await load();

@@ -1,8 +1,8 @@
 /** Matrices of a checkpoint: rows of its tensors, looked at in the headers, and read in a weight format. */
 import { AtomoeError } from '../errors.ts';
 import { BLOCK_DTYPES, isBlockDtype, isWeightDtype, type WeightDtype } from '../weights/dtypes.ts';
-import { formatNames, type FormatName } from '../weights/formats/index.ts';
-import { encodeMatrix, formatStoredAs } from '../weights/matrix.ts';
+import type { FormatName } from '../weights/formats/index.ts';
+import { encodeMatrix } from '../weights/matrix.ts';
 import type { TensorRows } from '../weights/tensor-rows.ts';
 import { noTensor, type Checkpoint } from './checkpoint.ts';
 
@@ -20,7 +20,7 @@ export function describeMatrix(
   const info = checkpoint.tensor(part.tensor);
   if (!info) throw absent(checkpoint, part.tensor);
   const { dtype, shape } = info;
-  if (!isWeightDtype(dtype) || !formatNames().includes(formatStoredAs(dtype))) {
+  if (!isWeightDtype(dtype)) {
     throw new AtomoeError(
       'unsupported-model',
       `${info.file}: tensor "${part.tensor}" is ${dtype}; wanted F16, BF16 or F32; choose a 16-bit version of the model`,

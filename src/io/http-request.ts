@@ -101,6 +101,9 @@ async function attemptRange(
   let status: number | undefined;
   try {
     const response = await (http.fetch ?? fetch)(target.href, {
+      // Chromium lets one request at a time write to a file's cache entry, so that ranges would wait for one another; and
+      // what is worth keeping is kept by the disk cache.
+      cache: 'no-store',
       headers: { ...target.headers, ...range },
       signal: watchdog.signal,
     });

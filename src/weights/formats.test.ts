@@ -2,13 +2,21 @@ import { describe, expect, test, vi } from 'vitest';
 import { nodeFolder } from '../io/node-file.ts';
 import { openSafetensors } from '../containers/safetensors.ts';
 import { seededRandom } from '../containers/seeded-random.testing.ts';
+import { BLOCK_DTYPES, type BlockDtype } from './dtypes.ts';
 import { defineFormat } from './format.ts';
 import { GGML_FORMATS, randomGgml, repackOf } from './ggml-blocks.testing.ts';
 import { f32ToF16 } from './half.ts';
 import { BUILT_IN_FORMATS, formatNames, registerFormat, STORED, weightFormat } from './formats/index.ts';
 import { q4_0 } from './formats/q4_0.ts';
 import { q8_0 } from './formats/q8_0.ts';
-import { chooseFormat, commonFormat, encodeMatrix, isStackable, matrixLayout } from './matrix.ts';
+import {
+  chooseFormat,
+  commonFormat,
+  encodeMatrix,
+  formatStoredAs,
+  isStackable,
+  matrixLayout,
+} from './matrix.ts';
 
 const FORMATS = { ...STORED, q8_0, q4_0 };
 const isEncoded = (name: string): name is keyof typeof FORMATS => name in FORMATS;
@@ -258,4 +266,9 @@ describe('quantise', () => {
     values[40] = 1e8;
     expect(() => q8_0.encode(values, 2, 32)).toThrow(/row 1 .*q8_0.*65504/);
   });
+});
+
+test('every type of blocks that files may have has a format that reads it', () => {
+  for (const dtype of Object.keys(BLOCK_DTYPES) as BlockDtype[])
+    expect(weightFormat(formatStoredAs(dtype)).repack, dtype).toHaveProperty('ggml');
 });
