@@ -5,6 +5,7 @@ export {
   addRmsNormNode,
   addSharedNode,
   embeddingNode,
+  gateSigmoidNode,
   gluActivationNode,
   lastRowNode,
 } from './graph/ops/basic.ts';
@@ -14,6 +15,6 @@ export { gateNode } from './graph/ops/gate.ts';
 export { expertsNode } from './graph/ops/moe.ts';
 export { rmsNormNode } from './graph/ops/norm.ts';
 export { productRouteNode } from './graph/ops/product-route.ts';
-export { causalConvNode, gatedNormNode, stateScanNode } from './graph/ops/recurrent.ts';
+export { causalConvNode, deltaScanNode, gatedNormNode, stateScanNode } from './graph/ops/recurrent.ts';
 export { shortConvNode } from './graph/ops/short-conv.ts';
 export { sampleNodes } from './graph/ops/sample.ts';

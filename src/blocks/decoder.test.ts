@@ -42,6 +42,7 @@ test('each op has a reference, and each reference an op', async () => {
   const configs = [
     read('fixtures/models/qwen2_moe'),
     read('fixtures/models/lfm2_moe'),
+    read('fixtures/models/qwen3_next'),
     read('fixtures/models/granitemoehybrid'),
     read('fixtures/models/deepseek_v3'),
     read('demo/public/models/fable-omni-8m'),

@@ -92,7 +92,7 @@ function addAndNormalise(
 ): SublayerInput {
   const { builder, label, hidden, eps } = site;
   const shape = { perToken: x.perToken, fixed: x.fixed };
-  const gain = builder.exact(gainName, 1, hidden, gainName);
+  const gain = site.gain(gainName, hidden);
   const normed = builder.tensor(`${label} normed`, shape);
   if (!branch) {
     builder.add(rmsNormNode(label, { x, gain, y: normed, eps }));

@@ -12,7 +12,7 @@ export interface Routes {
 
 /** Data common to all parts of a graph while it is built. */
 export interface Building {
-  readonly spec: Pick<ModelSpec, 'hidden' | 'eps'>;
+  readonly spec: Pick<ModelSpec, 'hidden' | 'eps' | 'gainOffset'>;
   readonly purpose: GraphPurpose;
   readonly builder: GraphBuilder;
 }
@@ -53,9 +53,20 @@ export class Site {
     return this.builder.tensor(name, { ...shape, type: 'f32' });
   }
 
+  /** The gain [count] of a norm of the stream, or of queries or keys. */
+  gain(name: string, count: number): Weight {
+    const { gainOffset: offset = 0 } = this.#building.spec;
+    if (offset === 0) return this.builder.exact(name, 1, count, name);
+    const parts = { gain: { tensor: name, rows: count, cols: 1 } };
+    return this.builder.derived(`${name} offset`, 1, count, parts, ({ gain = new Float32Array(0) }) =>
+      gain.map((value) => value + offset),
+    );
+  }
+
   /** The matrix [rows, cols] of a linear layer, named after its parts. */
   matrix(linear: LinearSpec, rows: number, cols: number): Weight {
-    const name = linear.weight.map(({ tensor }) => tensor).join(' + ');
+    const names = new Set(linear.weight.map(({ tensor }) => tensor));
+    const name = [...names].join(' + ');
     return this.builder.matrix(name, rows, cols, ...linear.weight);
   }
 

@@ -54,7 +54,7 @@ test.each(['constructor', '__proto__', 'mine', ''])(
         code: 'unsupported-model',
         message: expect.stringContaining(`no ${what} is called "${kind}"; wanted one of ${known};`) as string,
       });
-    await refused('mixer', 'attention, dense, latentAttention, stateSpace, shortConv', { kind });
+    await refused('mixer', 'attention, dense, latentAttention, deltaNet, stateSpace, shortConv', { kind });
     await refused('expert kind', 'gated, neuron', moe('linear', kind));
     await refused('router', 'linear, product, productKeys', moe(kind, 'gated'));
   },

@@ -9,6 +9,7 @@ import { generatedIds, generatedModel, type GeneratedShape } from './generated-m
 import {
   firstDifference,
   FIXTURE_FAMILIES,
+  fixtureTolerance,
   largestError,
   openEngine,
   readGolden,
@@ -137,6 +138,7 @@ test.each(['mixtral', 'qwen2_moe'])('%s streamed has the bits of the same reside
 /** @returns what the engine could choose from */
 async function expectGolden([name, wantedOf]: Model, options: EngineOptions): Promise<readonly Choice[]> {
   const [path, { ids, rows }] = await wantedOf(name);
+  const tolerance = fixtureTolerance(name);
   const engine = await openEngine(options);
   expect(engine.adapter.adapterClass).toBe('hardware');
   const { plan } = await engine.load(await repositoryFolder(path));
@@ -144,7 +146,7 @@ async function expectGolden([name, wantedOf]: Model, options: EngineOptions): Pr
     const logits = await engine.logits(ids, mode);
     for (const [position, want] of rows) {
       const got = logits.subarray(position * want.length, (position + 1) * want.length);
-      expect(largestError(got, want), `${mode}, position ${position}`).toBeLessThan(TOLERANCE);
+      expect(largestError(got, want), `${mode}, position ${position}`).toBeLessThan(tolerance);
     }
   }
   expect(plan.refusedKernels).toEqual([]);

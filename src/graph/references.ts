@@ -12,6 +12,7 @@ import { activationCode } from '../kernels/core/activation.ts';
 import { addSharedReference } from '../kernels/core/add-shared.reference.ts';
 import { embeddingReference } from '../kernels/core/embedding.reference.ts';
 import { gluActivationReference } from '../kernels/core/glu-activation.reference.ts';
+import { gateSigmoidReference } from '../kernels/core/gate-sigmoid.reference.ts';
 import { takeRowReference } from '../kernels/core/take-row.reference.ts';
 import { expertGluReference } from '../kernels/experts/expert-glu.reference.ts';
 import { linearReference } from '../kernels/linear/linear.reference.ts';
@@ -20,6 +21,7 @@ import { gatedNormReference } from '../kernels/norm/gated-norm.reference.ts';
 import { rmsNormReference } from '../kernels/norm/rms-norm.reference.ts';
 import { causalConvReference } from '../kernels/recurrent/causal-conv.reference.ts';
 import { shortConvReference } from '../kernels/recurrent/short-conv.reference.ts';
+import { deltaScanReference } from '../kernels/recurrent/delta-scan.reference.ts';
 import { stateScanReference } from '../kernels/recurrent/state-scan.reference.ts';
 import { gateReference } from '../kernels/routing/gate.reference.ts';
 import { productRouteReference } from '../kernels/routing/product-route.reference.ts';
@@ -31,7 +33,14 @@ import { seenMarkReference } from '../kernels/sample/seen-mark.reference.ts';
 import type { Node, RunContext } from './node.ts';
 import type { AtomicExpertsIo } from './ops/atomic-experts.ts';
 import type { AttentionIo, RopeKvIo } from './ops/attention.ts';
-import type { AddRmsNormIo, AddSharedIo, EmbeddingIo, GluActivationIo, LastRowIo } from './ops/basic.ts';
+import type {
+  AddRmsNormIo,
+  AddSharedIo,
+  EmbeddingIo,
+  GateSigmoidIo,
+  GluActivationIo,
+  LastRowIo,
+} from './ops/basic.ts';
 import type { ExpertsIo } from './ops/experts.ts';
 import type { GateIo } from './ops/gate.ts';
 import type { LatentKeysIo, LatentQueryIo, LatentValuesIo } from './ops/latent.ts';
@@ -39,7 +48,7 @@ import type { LinearIo } from './ops/linear.ts';
 import { rowsOf, type RmsNormIo } from './ops/norm.ts';
 import type { ProductRouteIo } from './ops/product-route.ts';
 import { CANDIDATES, isPenalised, type PenaltyIo, type RecordIo } from './ops/sample.ts';
-import type { CausalConvIo, GatedNormIo, StateScanIo } from './ops/recurrent.ts';
+import type { CausalConvIo, DeltaScanIo, GatedNormIo, StateScanIo } from './ops/recurrent.ts';
 import type { ShortConvIo } from './ops/short-conv.ts';
 import type { SkipLightIo } from './ops/skip-light.ts';
 import { nextOf } from './tensor.ts';
@@ -74,6 +83,10 @@ function addShared(context: RunContext, { a, b, gate, y, cols }: AddSharedIo): v
   const gates = gate && context.floats(gate);
   const options = { tokens: context.step.tokens, cols, scale: 1 };
   context.put(y, addSharedReference(context.floats(a), context.floats(b), gates, options));
+}
+
+function gateSigmoid(context: RunContext, { x, gate, y }: GateSigmoidIo): void {
+  context.put(y, gateSigmoidReference(context.floats(x), context.floats(gate)));
 }
 
 function lastRow(context: RunContext, { x, y, cols }: LastRowIo): void {
@@ -251,6 +264,19 @@ function stateScan(context: RunContext, { dt, mixed, rates, state, y, bounds, ..
   context.put(nextOf(state), result.after);
 }
 
+function deltaScan(context: RunContext, { gates, mixed, rates, state, y, ...sizes }: DeltaScanIo): void {
+  const given = {
+    projected: context.floats(gates.tensor),
+    mixed: context.floats(mixed),
+    rates: context.weight(rates),
+    before: context.floats(state),
+  };
+  const place = { stride: gates.tensor.perToken, first: gates.first };
+  const result = deltaScanReference(given, { tokens: context.step.tokens, ...sizes, ...place });
+  context.put(y, result.y);
+  context.put(nextOf(state), result.after);
+}
+
 function gatedNorm(context: RunContext, { x, gate, gain, y, groups, isGateFirst, eps }: GatedNormIo): void {
   const { tensor, first } = gate;
   const sizes = { tokens: context.step.tokens, cols: x.perToken / groups, groups };
@@ -294,9 +320,11 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   'atomic-experts': row(atomicExperts),
   attention: row(attention),
   'causal-conv': row(causalConv),
+  'delta-scan': row(deltaScan),
   embedding: row(embedding),
   experts: row(experts),
   gate: row(gate),
+  'gate-sigmoid': row(gateSigmoid),
   'gated-norm': row(gatedNorm),
   'glu-activation': row(gluActivation),
   'latent-keys': row(latentKeys),

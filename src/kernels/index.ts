@@ -34,6 +34,8 @@ import { skipLight } from './routing/skip-light.ts';
 import { latentKeys, latentQuery, latentValues } from './attention/latent.ts';
 import { gatedNorm } from './norm/gated-norm.ts';
 import { causalConv } from './recurrent/causal-conv.ts';
+import { deltaScan } from './recurrent/delta-scan.ts';
+import { gateSigmoid } from './core/gate-sigmoid.ts';
 import { stateScan } from './recurrent/state-scan.ts';
 import { shortConv } from './recurrent/short-conv.ts';
 import { sparseDispatch } from './experts/sparse-dispatch.ts';
@@ -46,6 +48,8 @@ export const allPrograms: readonly Program[] = [
   ...programs(shortConv),
   ...programs(causalConv),
   ...programs(stateScan),
+  ...programs(deltaScan),
+  ...programs(gateSigmoid),
   ...programs(gatedNorm),
   ...programs(latentQuery),
   ...programs(latentKeys),

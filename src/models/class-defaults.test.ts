@@ -20,6 +20,7 @@ const UNUSED = new Set([
   'eos_token_id',
   'initializer_range',
   'layer_types', // null
+  'mamba_chunk_size', // of an algorithm
   'mlp_only_layers', // null
   'num_mtp_layers', // of modules that are not run
   'output_router_logits',
@@ -29,6 +30,7 @@ const UNUSED = new Set([
   'router_aux_loss_coef',
   'router_jitter_noise',
   'sep_token_id',
+  'time_step_limit', // above 0
   'use_cache',
 ]);
 

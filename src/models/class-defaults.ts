@@ -3,6 +3,7 @@
  * files. From transformers 5.18.0, `configuration_*.py`. Ids of special tokens are not included: they come from files.
  */
 import { COMMON, DEEPSEEK_DEFAULTS } from './class-defaults-deepseek.ts';
+import { RECURRENT_DEFAULTS } from './class-defaults-recurrent.ts';
 import type { ConfigValues } from './config.ts';
 
 /** Transformers has no class for OmniMoE; these are the model's own, without sizes. */
@@ -337,4 +338,5 @@ export const CLASS_DEFAULTS: ReadonlyMap<string, ConfigValues> = new Map([
   ['gpt_oss', GPT_OSS],
   ['lfm2_moe', LFM2_MOE],
   ...DEEPSEEK_DEFAULTS,
+  ...RECURRENT_DEFAULTS,
 ]);

@@ -150,6 +150,11 @@ export class ConfigReader {
     return this.#given([key]) !== undefined;
   }
 
+  /** Whether this key has a given value, or has it by default. */
+  is(key: string, value: string): boolean {
+    return this.#find([key])?.value === value;
+  }
+
   /** Whether the value of this key is null, as distinct from absent. */
   isNull(key: string): boolean {
     return Object.hasOwn(this.#values, key) && this.#values[key] === null;

@@ -23,6 +23,8 @@ const hyV3 = config('fixtures/models/hy_v3/config.json');
 const exaone = config('fixtures/models/exaone_moe/config.json');
 const lfm2 = config('fixtures/models/lfm2_moe/config.json');
 const granite4 = config('fixtures/models/granitemoehybrid/config.json');
+const next = config('fixtures/models/qwen3_next/config.json');
+const qwen35 = config('fixtures/models/qwen3_5_moe_text/config.json');
 const gptOss = config('fixtures/models/gpt_oss/config.json');
 const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
 
@@ -47,6 +49,8 @@ test.each([
   ['fixtures/models/deepseek_v3', 'deepseek_v3', 3],
   ['fixtures/models/glm4_moe_lite', 'glm4_moe_lite', 3],
   ['fixtures/models/granitemoehybrid', 'granitemoehybrid', 3],
+  ['fixtures/models/qwen3_next', 'qwen3_next', 4],
+  ['fixtures/models/qwen3_5_moe_text', 'qwen3_5_moe', 4],
   ['demo/public/models/fable-omni-8m', 'omnimoe', 4],
   ['demo/public/models/fable-moe-12m', 'qwen3_moe', 6],
 ])('%s is %s with %i layers', (folder, family, layers) => {
@@ -499,7 +503,6 @@ describe('unsupported models are rejected in one sentence', () => {
     [{ ...lfm2, layer_types: ['conv', 'mamba', 'conv'] }, 'unsupported-model', /layer type "mamba"/],
     [{ ...granite4, layer_types: ['mamba', 'conv', 'mamba'] }, 'unsupported-model', /layer type "conv"/],
     [{ ...granite4, layer_types: ['mamba'] }, 'bad-file', /num_hidden_layers is 3 and the length of/],
-    [{ ...granite4, layer_types: undefined }, 'unsupported-model', /no layer_types/],
     [{ ...granite4, hidden_act: 'gelu' }, 'unsupported-model', /activation "gelu"/],
     [{ ...granite4, mamba_d_head: 8 }, 'bad-file', /mamba_n_heads \* mamba_d_head is 64 and mamba_expand/],
     [{ ...granite4, mamba_d_conv: 1 }, 'unsupported-model', /a convolution over 1 token/],
@@ -511,6 +514,13 @@ describe('unsupported models are rejected in one sentence', () => {
       /position_embedding_type "alibi"/,
     ],
     [{ ...granite4, sliding_window: 8 }, 'unsupported-model', /sliding_window 8/],
+    [{ ...next, attention_bias: true }, 'unsupported-model', /attention_bias/],
+    [{ ...next, hidden_act: 'gelu' }, 'unsupported-model', /activation "gelu"/],
+    [{ ...next, layer_types: ['conv', 'mamba', 'mamba', 'mamba'] }, 'unsupported-model', /layer type "conv"/],
+    [{ ...next, linear_num_value_heads: 5 }, 'unsupported-model', /5 value heads over 2 key heads/],
+    [{ ...next, linear_conv_kernel_dim: 1 }, 'unsupported-model', /a convolution over 1 token/],
+    [{ ...qwen35, norm_topk_prob: false }, 'unsupported-model', /norm_topk_prob/],
+    [{ ...qwen35, mlp_only_layers: [1] }, 'unsupported-model', /mlp_only_layers/],
     [{ ...gptOss, swiglu_limit: 5 }, 'unsupported-model', /swiglu_limit 5/],
     [{ ...gptOss, hidden_act: 'gelu' }, 'unsupported-model', /hidden_act "gelu"/],
     [{ ...hunyuan, use_cla: true }, 'unsupported-model', /use_cla is true/],

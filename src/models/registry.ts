@@ -28,6 +28,16 @@ export const FAMILIES: readonly ListedFamily[] = [
     blocks: GATED,
     load: async () => (await import('./families/qwen3-moe.ts')).qwen3Moe,
   },
+  {
+    modelTypes: ['qwen3_next'],
+    blocks: [...GATED, 'deltaNet'],
+    load: async () => (await import('./families/qwen3-next.ts')).qwen3Next,
+  },
+  {
+    modelTypes: ['qwen3_5_moe_text'],
+    blocks: [...GATED, 'deltaNet'],
+    load: async () => (await import('./families/qwen3-next.ts')).qwen35Moe,
+  },
   { modelTypes: ['olmoe'], blocks: GATED, load: async () => (await import('./families/olmoe.ts')).olmoe },
   {
     modelTypes: ['mixtral'],

@@ -35,6 +35,7 @@ export interface AttentionSpec {
     | { readonly kind: 'none' }
     | { readonly kind: 'head' | 'vector' | 'rotated'; readonly q: string; readonly k: string };
   readonly qkv: LinearSpec; // q heads, k heads, v heads
+  readonly gate?: LinearSpec; // [heads * headDim, hidden]: out(attended * sigmoid(gate(x)))
   readonly out: LinearSpec;
 }
 
@@ -86,6 +87,24 @@ export interface StateSpaceSpec {
   readonly convolution: { readonly weight: string; readonly bias?: string }; // [cols, 1, taps], [cols]: of x, B, C
   readonly rates: { readonly decay: string; readonly skip: string; readonly bias: string }; // [heads]: log(-A), D, of dt
   readonly norm: string; // [heads * dims]
+  readonly out: LinearSpec; // [hidden, heads * dims]
+}
+
+/**
+ * A gated delta net: q, k, v, z, b, a = input(x); q, k, v = silu(conv(q, k, v)); S = exp(g) S, S = S + beta k (v - S^T k)^T;
+ * out(norm(S^T q) * silu(z)), beta and g of b and a.
+ */
+export interface DeltaNetSpec {
+  readonly kind: 'deltaNet';
+  readonly keyHeads: number;
+  readonly keyDim: number; // of a head of q and k
+  readonly heads: number; // of v
+  readonly dims: number; // of a head of v
+  readonly taps: number; // tokens that the convolution spans
+  readonly input: LinearSpec; // [2 * keyHeads * keyDim + 2 * heads * dims + 2 * heads, hidden]: q, k, v, z, b, a
+  readonly convolution: string; // [cols, 1, taps]: of q, k, v
+  readonly rates: { readonly decay: string; readonly bias: string }; // [heads]
+  readonly norm: string; // [dims], of each head; without gainOffset
   readonly out: LinearSpec; // [hidden, heads * dims]
 }
 
@@ -249,6 +268,7 @@ export interface ModelSpec {
   readonly vocab: number;
   readonly hidden: number;
   readonly eps: number;
+  readonly gainOffset?: number; // added to the gains of the stream's norms and of those of q and k; default: 0
   readonly maxContextTokens: number;
   readonly layers: readonly LayerSpec[];
   readonly skipped?: readonly string[]; // prefixes of tensors of modules that are not run, such as predictors of further tokens

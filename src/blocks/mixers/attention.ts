@@ -1,8 +1,9 @@
 import { AtomoeError, invariant } from '../../errors.ts';
 import { attentionNode, ropeKvNode } from '../../graph/ops/attention.ts';
+import { gateSigmoidNode } from '../../graph/ops/basic.ts';
 import { linearNode } from '../../graph/ops/linear.ts';
 import type { Tensor } from '../../graph/tensor.ts';
-import type { AttentionSpec } from '../../models/spec.ts';
+import type { AttentionSpec, LinearSpec } from '../../models/spec.ts';
 import type { Mixer, States } from '../block.ts';
 import { checkQuads } from '../check-sizes.ts';
 import type { Site } from '../site.ts';
@@ -38,10 +39,24 @@ export const attention: Mixer<AttentionSpec> = {
     const y = site.stream(`${label} attention out`);
     const out = site.matrix(spec.out, hidden, heads * headDim);
     const bias = site.bias(spec.out, hidden);
-    builder.add(linearNode(`${label} attention out`, { x: o, weight: out, bias, y }));
+    const mixed = spec.gate ? gated(site, x, o, spec.gate) : o;
+    builder.add(linearNode(`${label} attention out`, { x: mixed, weight: out, bias, y }));
     return y;
   },
 };
+
+/** o * sigmoid(gate(x)) */
+function gated(site: Site, x: Tensor, o: Tensor, spec: LinearSpec): Tensor {
+  const { builder, label, hidden } = site;
+  const { perToken } = o;
+  const gate = builder.tensor(`${label} attention gate`, { perToken });
+  const bias = site.bias(spec, perToken);
+  const weight = site.matrix(spec, perToken, hidden);
+  builder.add(linearNode(`${label} attention gate`, { x, weight, bias, y: gate }));
+  const y = builder.tensor(`${label} attended, gated`, { perToken });
+  builder.add(gateSigmoidNode(label, { x: o, gate, y }));
+  return y;
+}
 
 /** Rotates queries and keys, and appends keys and values to the cache. */
 function rotated(site: Site, qkv: Tensor, attention: AttentionSpec, { keys, values }: States) {
@@ -49,8 +64,7 @@ function rotated(site: Site, qkv: Tensor, attention: AttentionSpec, { keys, valu
   const { heads, kvHeads, headDim, norm, rope, clip } = attention;
   const queries = heads * headDim;
   const cached = kvHeads * headDim;
-  const gain = (name: string, count: number) =>
-    builder.exact(name, 1, norm.kind === 'vector' ? count : headDim, name);
+  const gain = (name: string, count: number) => site.gain(name, norm.kind === 'vector' ? count : headDim);
   const angles = ropeTable(site, rope);
   const gains = norm.kind === 'none' ? undefined : { q: gain(norm.q, queries), k: gain(norm.k, cached) };
   invariant(keys && values, () => 'attention keeps keys and values');

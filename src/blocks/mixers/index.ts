@@ -6,6 +6,7 @@ export const MIXERS = {
   attention: () => attention,
   dense: () => dense,
   latentAttention: async () => (await import('./latent-attention.ts')).latentAttention,
+  deltaNet: async () => (await import('./delta-net.ts')).deltaNet,
   stateSpace: async () => (await import('./state-space.ts')).stateSpace,
   shortConv: async () => (await import('./short-conv.ts')).shortConv,
 } as const;

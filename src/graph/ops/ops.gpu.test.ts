@@ -16,7 +16,14 @@ import { expectOp, type OpCase } from '../op.testing.ts';
 import { runReference } from '../references.ts';
 import { atomicExpertsNode } from './atomic-experts.ts';
 import { attentionNode, ropeKvNode } from './attention.ts';
-import { addRmsNormNode, addSharedNode, embeddingNode, gluActivationNode, lastRowNode } from './basic.ts';
+import {
+  addRmsNormNode,
+  addSharedNode,
+  embeddingNode,
+  gateSigmoidNode,
+  gluActivationNode,
+  lastRowNode,
+} from './basic.ts';
 import { gateNode } from './gate.ts';
 import { latentKeysNode, latentQueryNode, latentValuesNode } from './latent.ts';
 import { linearNode } from './linear.ts';
@@ -24,7 +31,7 @@ import { expertsNode } from './moe.ts';
 import { rmsNormNode } from './norm.ts';
 import { productRouteNode } from './product-route.ts';
 import { penaltyNode, sampleNode, SAMPLE_RECORD_BYTES, SEEN } from './sample.ts';
-import { causalConvNode, gatedNormNode, stateScanNode } from './recurrent.ts';
+import { causalConvNode, deltaScanNode, gatedNormNode, stateScanNode } from './recurrent.ts';
 import { shortConvNode } from './short-conv.ts';
 import { skipLightNode } from './skip-light.ts';
 
@@ -317,6 +324,36 @@ describeOp('state-scan', {
       groups: 2,
       states: 5,
       bounds: [0.1, 2] as const,
+    }),
+    steps: STEPS,
+  }),
+});
+
+describeOp('delta-scan', {
+  '6 heads over 2 keys': opCase({
+    make: deltaScanNode,
+    io: (builder) => ({
+      gates: { tensor: builder.tensor('gates', { role: 'input', perToken: 16 }), first: 3 },
+      mixed: builder.tensor('mixed', { role: 'input', perToken: 2 * 2 * 5 + 6 * 8 }),
+      rates: builder.exact('rates', 2 * 6, 1),
+      state: kept(builder, 'state', 5 * 6 * 8),
+      y: f32(builder, 'y', 'output', 6 * 8),
+      keyHeads: 2,
+      keyDim: 5,
+      heads: 6,
+      dims: 8,
+    }),
+    steps: STEPS,
+  }),
+});
+
+describeOp('gate-sigmoid', {
+  '36 columns': opCase({
+    make: gateSigmoidNode,
+    io: (builder) => ({
+      x: builder.tensor('x', { role: 'input', perToken: 36 }),
+      gate: builder.tensor('gate', { role: 'input', perToken: 36 }),
+      y: builder.tensor('y', { role: 'output', perToken: 36 }),
     }),
     steps: STEPS,
   }),

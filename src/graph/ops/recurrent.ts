@@ -1,5 +1,6 @@
 import { gatedNorm } from '../../kernels/norm/gated-norm.ts';
 import { causalConv } from '../../kernels/recurrent/causal-conv.ts';
+import { deltaScan } from '../../kernels/recurrent/delta-scan.ts';
 import { stateScan } from '../../kernels/recurrent/state-scan.ts';
 import { dispatch, scalarOf } from '../node.ts';
 import { defineCoreOp } from '../op.ts';
@@ -115,6 +116,42 @@ export const gatedNormNode = defineCoreOp<GatedNormIo>({
             eps,
           }),
           size: ({ tokens }) => ({ rows: tokens * groups }),
+        }),
+      ),
+    ];
+  },
+});
+
+/** Inputs, outputs and attributes of the scan of a gated delta net. */
+export interface DeltaScanIo {
+  readonly gates: Columns; // [tokens, 2 * heads]: b, then a
+  readonly mixed: Tensor; // [tokens, 2 * keyHeads * keyDim + heads * dims]: q, k, v
+  readonly rates: Weight; // f32, 2 * heads: a_log, a_bias
+  readonly state: Tensor; // with parity, f32 [keyDim, heads * dims]
+  readonly y: Tensor; // f32 [tokens, heads * dims]
+  readonly keyHeads: number;
+  readonly keyDim: number;
+  readonly heads: number; // of values
+  readonly dims: number; // of a head of values
+}
+
+/** S = exp(g) S; S = S + beta k (v - S^T k)^T; y = S^T q, token by token (arXiv:2412.06464). */
+export const deltaScanNode = defineCoreOp<DeltaScanIo>({
+  name: 'delta-scan',
+  reads: ({ gates, mixed, rates, state }) => [gates.tensor, mixed, rates, state],
+  writes: ({ state, y }) => [nextOf(state), y],
+  lower(context, { gates, mixed, rates, state, y, keyHeads, keyDim, heads, dims }) {
+    assertStream(y, context);
+    const candidates = deltaScan.variants.filter(({ scalar }) => scalar === context.scalar);
+    const sizes = { key_heads: keyHeads, key_dim: keyDim, heads, dims };
+    const place = { stride: gates.tensor.perToken, first: gates.first };
+    return [
+      context.choose(deltaScan, candidates, `${heads}x${dims} with ${keyHeads}x${keyDim}`, (variant) =>
+        dispatch(deltaScan, variant, {
+          buffers: { projected: gates.tensor, mixed, rates, before: state, after: nextOf(state), y },
+          params: ({ tokens }) => ({ tokens, ...sizes, ...place }),
+          size: () => ({ cols: heads * dims }),
+          work: ({ tokens }) => 4 * tokens * heads * dims * keyDim,
         }),
       ),
     ];

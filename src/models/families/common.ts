@@ -4,6 +4,7 @@ import { checkLayerCount, spelling, type FileTensors } from '../file-tensors.ts'
 import type {
   AttentionSpec,
   BlockSpec,
+  DeltaNetSpec,
   DenseSpec,
   GatedExpertSpec,
   GatedMlpSpec,
@@ -292,7 +293,7 @@ export type GatedMoeSpec = MoeSpec<LinearRouter, GatedExpertSpec>;
 
 /** Options of a family's decoder that differ from the defaults. */
 export interface DecoderChoices extends Partial<
-  Pick<ModelSpec, 'embeddingMultiplier' | 'residualMultiplier' | 'logitsMultiplier'>
+  Pick<ModelSpec, 'embeddingMultiplier' | 'residualMultiplier' | 'logitsMultiplier' | 'gainOffset'>
 > {
   readonly norm?: string; // the final gain, after the prefix; default: norm.weight
 }
@@ -371,7 +372,7 @@ export function namesUnder(prefix: string, file?: FileTensors): LayerNames {
 /** A layer of two sublayers, under the usual names of their norms. */
 export function layerOf(
   prefix: string,
-  mixer: AttentionSpec | LatentAttentionSpec | StateSpaceSpec,
+  mixer: AttentionSpec | LatentAttentionSpec | StateSpaceSpec | DeltaNetSpec,
   mlp: BlockSpec | GatedMoeSpec,
 ): LayerSpec {
   return {

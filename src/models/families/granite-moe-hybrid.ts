@@ -11,7 +11,7 @@ export const graniteMoeHybrid: ConfigFamily = {
     const shell = readShell(config, file);
     const [window = 0] = config.integers(['sliding_window']);
     if (window !== 0) config.unsupported(`sliding_window ${window}`, 'full attention');
-    const isRecurrent = readRecurrentLayers(config, shell.layerCount);
+    const isRecurrent = readRecurrentLayers(config, shell.layerCount, () => true);
     const isRotated = config.choice(['position_embedding_type'], ['rope', 'nope'], 'nope') === 'rope';
     const bias = config.boolean(['attention_bias']);
     const scale = config.positive(['attention_multiplier']);
@@ -38,8 +38,9 @@ export const graniteMoeHybrid: ConfigFamily = {
 
 function readMamba(config: ConfigReader, hidden: number): MambaSizes {
   const heads = config.count(['mamba_n_heads'], undefined, 4096);
-  const inner = config.count(['mamba_expand'], 2, 64) * hidden;
-  const dims = config.count(['mamba_d_head'], inner / heads, 4096);
+  const inner = config.count(['mamba_expand'], undefined, 64) * hidden;
+  const isAuto = config.is('mamba_d_head', 'auto');
+  const dims = isAuto ? Math.floor(inner / heads) : config.count(['mamba_d_head'], undefined, 4096);
   if (heads * dims !== inner) {
     throw config.contradiction(
       { key: 'mamba_n_heads * mamba_d_head', value: heads * dims },
@@ -51,12 +52,12 @@ function readMamba(config: ConfigReader, hidden: number): MambaSizes {
     hidden,
     heads,
     dims,
-    groups: config.count(['mamba_n_groups'], 1, 4096),
+    groups: config.count(['mamba_n_groups'], undefined, 4096),
     states: config.count(['mamba_d_state'], undefined, 4096),
-    taps: config.count(['mamba_d_conv'], 4, 64),
+    taps: config.count(['mamba_d_conv'], undefined, 64),
     normGroups: 1,
-    convBias: config.boolean(['mamba_conv_bias'], true),
-    projectionBias: config.boolean(['mamba_proj_bias'], false),
+    convBias: config.boolean(['mamba_conv_bias']),
+    projectionBias: config.boolean(['mamba_proj_bias']),
     ...(bounds ? { bounds } : {}),
   };
 }

@@ -21,17 +21,14 @@ const KINDS: ReadonlyMap<string, 'recurrent' | 'attention'> = new Map([
   ['full_attention', 'attention'],
 ]);
 
-/** Whether each layer is recurrent, by `layer_types`, or by a rule where it is absent. */
+/** Whether each layer is recurrent, by `layer_types` or its older name, or by a rule where both are absent. */
 export function readRecurrentLayers(
   config: ConfigReader,
   layerCount: number,
-  rule?: (layer: number) => boolean,
+  rule: (layer: number) => boolean,
 ): boolean[] {
-  const types = config.words('layer_types');
-  if (!types) {
-    if (!rule) config.unsupported('no layer_types', 'the type of each layer');
-    return Array.from({ length: layerCount }, (_, layer) => rule(layer));
-  }
+  const types = config.words('layer_types') ?? config.words('layers_block_type');
+  if (!types) return Array.from({ length: layerCount }, (_, layer) => rule(layer));
   if (types.length !== layerCount) {
     throw config.contradiction(
       { key: 'num_hidden_layers', value: layerCount },

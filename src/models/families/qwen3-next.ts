@@ -1,0 +1,166 @@
+import type { TensorRows } from '../../weights/tensor-rows.ts';
+import type { ConfigReader } from '../config.ts';
+import type { ConfigFamily } from '../family.ts';
+import type { AttentionSpec, DeltaNetSpec, LayerSpec } from '../spec.ts';
+import {
+  attention,
+  decoder,
+  gatedMlp,
+  layerOf,
+  layers,
+  linear,
+  readActivation,
+  readExpertCounts,
+  readShell,
+  readWidth,
+  type Shell,
+} from './common.ts';
+import { readRecurrentLayers } from './mamba.ts';
+import { qwenMlps, sparseMlp, type SparseMlp } from './sparse-mlp.ts';
+
+/**
+ * Qwen3-Next: gated delta nets and some gated attention; gains of norms as differences from 1; a shared expert with a sigmoid
+ * gate (Qwen 2025).
+ */
+export const qwen3Next: ConfigFamily = {
+  modelTypes: ['qwen3_next'],
+  parse: (config, file) => {
+    const shell = readShell(config, file, { partial: true });
+    const { activation, sharedMlpOf } = readMlp(config, shell, config.boolean(['norm_topk_prob']));
+    const mlpOf = qwenMlps(config, shell, activation);
+    const sizes = readDeltaSizes(config);
+    const mixerOf = (prefix: string) => groupedDeltaNet(`${prefix}linear_attn.`, shell.hidden, sizes);
+    return parseLayers(config, shell, 'qwen3_next', (layer, prefix, isRecurrent) =>
+      layerOf(
+        prefix,
+        isRecurrent ? mixerOf(prefix) : gatedAttention(prefix, shell),
+        mlpOf(layer, prefix, () => sharedMlpOf(prefix)),
+      ),
+    );
+  },
+};
+
+/** The text model of Qwen3.5: as Qwen3-Next, with projections of its delta nets that are not grouped by key heads. */
+export const qwen35Moe: ConfigFamily = {
+  modelTypes: ['qwen3_5_moe_text'],
+  parse: (config, file) => {
+    const shell = readShell(config, file, { partial: true });
+    const { sharedMlpOf } = readMlp(config, shell, true);
+    // The class has neither of these keys.
+    if (!config.boolean(['norm_topk_prob'], true))
+      config.unsupported('norm_topk_prob', 'renormalised weights');
+    if (config.integers(['mlp_only_layers']).length > 0) config.unsupported('mlp_only_layers', 'experts');
+    const sizes = readDeltaSizes(config);
+    const mixerOf = (prefix: string) => plainDeltaNet(`${prefix}linear_attn.`, shell.hidden, sizes);
+    return parseLayers(config, shell, 'qwen3_5_moe', (_, prefix, isRecurrent) =>
+      layerOf(prefix, isRecurrent ? mixerOf(prefix) : gatedAttention(prefix, shell), sharedMlpOf(prefix)),
+    );
+  },
+};
+
+function parseLayers(
+  config: ConfigReader,
+  shell: Shell,
+  family: string,
+  make: (layer: number, prefix: string, isRecurrent: boolean) => LayerSpec,
+) {
+  if (config.boolean(['attention_bias'])) config.unsupported('attention_bias', 'attention without biases');
+  const [interval = 4] = config.integers(['full_attention_interval']);
+  const isRecurrent = readRecurrentLayers(config, shell.layerCount, (layer) => (layer + 1) % interval !== 0);
+  const made = layers(shell, (layer, prefix) => make(layer, prefix, isRecurrent[layer] === true));
+  return decoder(family, config, shell, made, { gainOffset: 1 });
+}
+
+/** Reads the experts of all layers, with a shared expert. */
+function readMlp(config: ConfigReader, shell: Shell, renormalise: boolean) {
+  const activation = readActivation(config);
+  if (activation !== 'silu') config.unsupported(`activation "${activation}"`, 'silu'); // also of convolutions
+  const width = readWidth(config, 'moe_intermediate_size');
+  const mlp: SparseMlp = { ...readExpertCounts(config), width, activation, renormalise };
+  const sharedWidth = readWidth(config, 'shared_expert_intermediate_size');
+  const sharedMlpOf = (prefix: string) => ({
+    ...sparseMlp(prefix, shell, mlp),
+    shared: {
+      ...gatedMlp(`${prefix}mlp.shared_expert.`, shell.hidden, sharedWidth, activation),
+      gate: `${prefix}mlp.shared_expert_gate.weight`,
+    },
+  });
+  return { activation, sharedMlpOf };
+}
+
+/** Attention whose query projection has a gate behind each head. */
+function gatedAttention(prefix: string, shell: Shell): AttentionSpec {
+  const { heads, headDim, hidden } = shell;
+  const spec = attention(prefix, shell, { norm: 'head' });
+  const [query, ...others] = spec.qkv.weight;
+  const tensor = query?.tensor ?? '';
+  const half = (at: number) =>
+    Array.from({ length: heads }, (_, head) => ({
+      ...{ tensor, shape: [2 * heads * headDim, hidden] },
+      ...{ rowStart: (2 * head + at) * headDim, rowCount: headDim },
+    }));
+  return { ...spec, qkv: { weight: [...half(0), ...others] }, gate: { weight: half(1) } };
+}
+
+/** Sizes of the delta nets of a model. */
+type DeltaSizes = Pick<DeltaNetSpec, 'keyHeads' | 'keyDim' | 'heads' | 'dims' | 'taps'>;
+
+function readDeltaSizes(config: ConfigReader): DeltaSizes {
+  return {
+    keyHeads: config.count(['linear_num_key_heads'], undefined, 4096),
+    keyDim: config.count(['linear_key_head_dim'], undefined, 4096),
+    heads: config.count(['linear_num_value_heads'], undefined, 4096),
+    dims: config.count(['linear_value_head_dim'], undefined, 4096),
+    taps: config.count(['linear_conv_kernel_dim'], undefined, 64),
+  };
+}
+
+function deltaNet(
+  at: string,
+  hidden: number,
+  sizes: DeltaSizes,
+  weight: readonly TensorRows[],
+): DeltaNetSpec {
+  return {
+    kind: 'deltaNet',
+    ...sizes,
+    input: { weight },
+    convolution: `${at}conv1d.weight`,
+    rates: { decay: `${at}A_log`, bias: `${at}dt_bias` },
+    norm: `${at}norm.weight`,
+    out: linear(sizes.heads * sizes.dims, [`${at}out_proj.weight`, hidden]),
+  };
+}
+
+function plainDeltaNet(at: string, hidden: number, sizes: DeltaSizes): DeltaNetSpec {
+  const { keyHeads, keyDim, heads, dims } = sizes;
+  const { weight } = linear(
+    hidden,
+    [`${at}in_proj_qkv.weight`, 2 * keyHeads * keyDim + heads * dims],
+    [`${at}in_proj_z.weight`, heads * dims],
+    [`${at}in_proj_b.weight`, heads],
+    [`${at}in_proj_a.weight`, heads],
+  );
+  return deltaNet(at, hidden, sizes, weight);
+}
+
+/** Rows grouped by key heads: q, k, v, z of each, and in a second tensor b, a; they are taken apart. */
+function groupedDeltaNet(at: string, hidden: number, sizes: DeltaSizes): DeltaNetSpec {
+  const { keyHeads, keyDim, heads, dims } = sizes;
+  const values = Math.floor(heads / keyHeads); // checked with the block: a whole number
+  const taken = (tensor: string, counts: readonly number[]) => {
+    const each = counts.reduce((sum, count) => sum + count, 0);
+    return counts.flatMap((rowCount, index) => {
+      const before = counts.slice(0, index).reduce((sum, count) => sum + count, 0);
+      return Array.from({ length: keyHeads }, (_, head) => ({
+        ...{ tensor, shape: [keyHeads * each, hidden] },
+        ...{ rowStart: head * each + before, rowCount },
+      }));
+    });
+  };
+  const width = values * dims;
+  return deltaNet(at, hidden, sizes, [
+    ...taken(`${at}in_proj_qkvz.weight`, [keyDim, keyDim, width, width]),
+    ...taken(`${at}in_proj_ba.weight`, [values, values]),
+  ]);
+}
