@@ -55,7 +55,7 @@ test.each(['constructor', '__proto__', 'mine', ''])(
         message: expect.stringContaining(`no ${what} is called "${kind}"; wanted one of ${known};`) as string,
       });
     await refused('mixer', 'attention, dense, latentAttention, deltaNet, stateSpace, shortConv', { kind });
-    await refused('expert kind', 'gated, neuron', moe('linear', kind));
+    await refused('expert kind', 'gated, reluSquared, neuron', moe('linear', kind));
     await refused('router', 'linear, product, productKeys', moe(kind, 'gated'));
   },
 );

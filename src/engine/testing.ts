@@ -104,6 +104,7 @@ export const FIXTURE_FAMILIES = [
   'granitemoehybrid',
   'qwen3_next',
   'qwen3_5_moe_text',
+  'nemotron_h',
 ] as const;
 
 /**

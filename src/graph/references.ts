@@ -155,13 +155,15 @@ function latentValues(context: RunContext, { o, weight, y, ...sizes }: LatentVal
 
 function experts(
   context: RunContext,
-  { x, ids, weights, y, bank, experts, topK, hidden, width, activation }: ExpertsIo,
+  { x, ids, weights, y, bank, experts, topK, hidden, width, activation, gatePart = 'gate' }: ExpertsIo,
 ): void {
   const store = context.experts;
   invariant(store, () => 'the graph has experts, the engine has none');
   const expert = (unit: number) => {
     if (unit >= experts) return undefined; // skipped by the router
-    const { gate, up, down, gateBias, upBias, downBias } = store.unit(bank, unit);
+    const parts = store.unit(bank, unit);
+    const { up, down, gateBias, upBias, downBias } = parts;
+    const gate = parts[gatePart];
     invariant(gate && up && down, () => 'an expert has gate, up and down');
     return { gate, up, down, gateBias, upBias, downBias };
   };

@@ -14,30 +14,43 @@ const CLASSES = JSON.parse(
 const UNUSED = new Set([
   'attention_dropout',
   'bos_token_id',
+  'chunk_size', // of an algorithm
   'clip_qkv', // null
   'enable_moe_fp32_combine', // all sums are f32
   'eod_token_id',
   'eos_token_id',
+  'expand', // sizes are given by heads
+  'hidden_dropout',
   'initializer_range',
   'layer_types', // null
   'mamba_chunk_size', // of an algorithm
+  'mamba_ssm_cache_dtype', // f32
   'mlp_only_layers', // null
+  'moe_shared_expert_overlap',
+  'num_logits_to_keep',
+  'num_nextn_predict_layers', // 0
   'num_mtp_layers', // of modules that are not run
   'output_router_logits',
   'pad_token_id',
   'pretraining_tp',
   'rope_parameters', // null
+  'rescale_prenorm_residual', // of training
+  'residual_in_fp32', // always
   'router_aux_loss_coef',
   'router_jitter_noise',
   'sep_token_id',
+  'time_step_floor', // of training
   'time_step_limit', // above 0
+  'time_step_max', // of training
   'use_cache',
+  'use_mamba_kernels',
 ]);
 
 /** Keys without which a class has no model: no default, or defaults that do not go together. */
 const REQUIRED: Readonly<Record<string, ConfigValues>> = {
   dots1: { n_routed_experts: 128, num_experts_per_tok: 6 },
   glm4_moe: { head_dim: 128 },
+  nemotron_h: { num_hidden_layers: 2, hybrid_override_pattern: 'M*' },
   deepseek_v2: { num_experts_per_tok: 6 },
 };
 
@@ -49,8 +62,10 @@ describe.each(Object.entries(CLASSES))('%s', (type, fields) => {
 
   test('a config without other keys has the defaults of the class', () => {
     const { spec } = parseConfig({ ...REQUIRED[type], model_type: type }, type);
-    expect(spec.layers).toHaveLength(Number(fields['num_hidden_layers']));
-    const eps = fields['rms_norm_eps'] ?? fields['norm_eps'];
+    expect(spec.layers).toHaveLength(
+      Number(fields['num_hidden_layers'] ?? REQUIRED[type]?.['num_hidden_layers']),
+    );
+    const eps = fields['rms_norm_eps'] ?? fields['norm_eps'] ?? fields['layer_norm_epsilon'];
     expect(spec).toMatchObject({ vocab: fields['vocab_size'], eps });
   });
 });

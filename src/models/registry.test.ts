@@ -23,6 +23,7 @@ const hyV3 = config('fixtures/models/hy_v3/config.json');
 const exaone = config('fixtures/models/exaone_moe/config.json');
 const lfm2 = config('fixtures/models/lfm2_moe/config.json');
 const granite4 = config('fixtures/models/granitemoehybrid/config.json');
+const nemotron = config('fixtures/models/nemotron_h/config.json');
 const next = config('fixtures/models/qwen3_next/config.json');
 const qwen35 = config('fixtures/models/qwen3_5_moe_text/config.json');
 const gptOss = config('fixtures/models/gpt_oss/config.json');
@@ -49,6 +50,7 @@ test.each([
   ['fixtures/models/deepseek_v3', 'deepseek_v3', 3],
   ['fixtures/models/glm4_moe_lite', 'glm4_moe_lite', 3],
   ['fixtures/models/granitemoehybrid', 'granitemoehybrid', 3],
+  ['fixtures/models/nemotron_h', 'nemotron_h', 4],
   ['fixtures/models/qwen3_next', 'qwen3_next', 4],
   ['fixtures/models/qwen3_5_moe_text', 'qwen3_5_moe', 4],
   ['demo/public/models/fable-omni-8m', 'omnimoe', 4],
@@ -57,6 +59,15 @@ test.each([
   const { spec } = parseConfig(config(`${folder}/config.json`), folder);
   expect(spec.family).toBe(family);
   expect(spec.layers).toHaveLength(layers);
+});
+
+test('Nemotron 3 writes its layers as letters', () => {
+  const { spec } = parseConfig(
+    { model_type: 'nemotron_h', hybrid_override_pattern: 'ME*-', num_hidden_layers: 4, norm_eps: 1e-5 },
+    'Nemotron 3',
+  );
+  const kinds = spec.layers.map(({ sublayers }) => sublayers.map(({ block }) => block.kind));
+  expect(kinds).toEqual([['stateSpace'], ['moe'], ['attention'], ['dense']]);
 });
 
 test.each(FAMILIES.map(({ modelTypes: [type = ''], blocks }) => [type, blocks] as const))(
@@ -514,6 +525,12 @@ describe('unsupported models are rejected in one sentence', () => {
       /position_embedding_type "alibi"/,
     ],
     [{ ...granite4, sliding_window: 8 }, 'unsupported-model', /sliding_window 8/],
+    [{ ...nemotron, moe_latent_size: 32 }, 'unsupported-model', /moe_latent_size 32/],
+    [{ ...nemotron, mlp_hidden_act: 'silu' }, 'unsupported-model', /mlp_hidden_act "silu"/],
+    [{ ...nemotron, use_bias: true }, 'unsupported-model', /use_bias/],
+    [{ ...nemotron, n_shared_experts: 2 }, 'unsupported-model', /n_shared_experts 2/],
+    [{ ...nemotron, layers_block_type: ['conv'] }, 'unsupported-model', /layer type "conv"/],
+    [{ ...nemotron, num_hidden_layers: 3 }, 'bad-file', /num_hidden_layers is 3 and the number of types/],
     [{ ...next, attention_bias: true }, 'unsupported-model', /attention_bias/],
     [{ ...next, hidden_act: 'gelu' }, 'unsupported-model', /activation "gelu"/],
     [{ ...next, layer_types: ['conv', 'mamba', 'mamba', 'mamba'] }, 'unsupported-model', /layer type "conv"/],

@@ -59,6 +59,11 @@ export const FAMILIES: readonly ListedFamily[] = [
     blocks: [...GATED, 'stateSpace'],
     load: async () => (await import('./families/granite-moe-hybrid.ts')).graniteMoeHybrid,
   },
+  {
+    modelTypes: ['nemotron_h'],
+    blocks: ['linear', 'reluSquared', 'stateSpace'],
+    load: async () => (await import('./families/nemotron-h.ts')).nemotronH,
+  },
   { modelTypes: ['llama'], blocks: [], load: async () => (await import('./families/dense.ts')).llama },
   { modelTypes: ['mistral'], blocks: [], load: async () => (await import('./families/dense.ts')).mistral },
   { modelTypes: ['qwen2'], blocks: [], load: async () => (await import('./families/dense.ts')).qwen2 },

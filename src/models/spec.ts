@@ -224,6 +224,14 @@ export interface GatedExpertSpec {
   };
 }
 
+/** Experts without a gate: down(relu(up x)^2). */
+export interface ReluSquaredExpertSpec {
+  readonly kind: 'reluSquared';
+  readonly width: number;
+  readonly up: ExpertRows; // [width, hidden]
+  readonly down: ExpertRows; // [hidden, width]
+}
+
 /** One-neuron experts: act(x . input) * output. */
 export interface NeuronExpertSpec {
   readonly kind: 'neuron';

@@ -25,6 +25,8 @@ export interface ExpertsIo {
   readonly hidden: number;
   readonly width: number;
   readonly activation: GluActivation;
+  /** The part of the records that is the gate; `up` for experts without one. Default: gate. */
+  readonly gatePart?: 'gate' | 'up';
   readonly biased?: boolean; // whether the records have biases; default: false
 }
 
@@ -33,7 +35,7 @@ export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
   const { x, ids, bank, experts, topK, hidden, width, activation, biased = false } = io;
   const bound = bindExperts(context, bank);
   const { pools, poolBuffers, table } = bound;
-  const format = bound.format('gate', 'up');
+  const format = bound.format(io.gatePart ?? 'gate', 'up');
   const h = context.scratch('hidden of experts', { type: 'f32', perToken: topK * width });
   const shape = `${experts}x${width}x${hidden} top ${topK} ${format} pools ${pools}`;
   const candidates = inFormat(expertGateUp, format).filter(
@@ -55,9 +57,9 @@ export function fewTokens(context: LowerContext, io: ExpertsIo): Dispatch[] {
           ...common,
           tokens,
           act: activationCode(activation),
-          gate: bound.at('gate'),
+          gate: bound.at(io.gatePart ?? 'gate'),
           up: bound.at('up'),
-          gate_scales: bound.scales('gate'),
+          gate_scales: bound.scales(io.gatePart ?? 'gate'),
           up_scales: bound.scales('up'),
           gate_bias: biased ? bound.at('gateBias') : 0,
           up_bias: biased ? bound.at('upBias') : 0,
@@ -139,7 +141,7 @@ function combine(context: LowerContext, io: ExpertsIo, out: Tensor, place: Tenso
 export function manyTokens(context: LowerContext, io: ExpertsIo): readonly Dispatch[] {
   const { bank, experts, topK, hidden, width, biased = false } = io;
   const { format, pools } = bindExperts(context, bank);
-  const [across, down] = [format('gate', 'up'), format('down')];
+  const [across, down] = [format(io.gatePart ?? 'gate', 'up'), format('down')];
   const forms = inFormat(expertGateUpTiled, across)
     .filter((variant) => variant.scalar === context.scalar && variant.pools === pools)
     .filter((variant) => variant.biased === biased)
@@ -238,7 +240,7 @@ function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): D
   const { format, pools, poolBuffers, table } = bound;
   const isForm = (variant: GluTileVariant) =>
     variant.form === form && variant.pools === pools && variant.biased === biased;
-  const gateUp = inFormat(expertGateUpTiled, format('gate', 'up')).find(
+  const gateUp = inFormat(expertGateUpTiled, format(io.gatePart ?? 'gate', 'up')).find(
     (variant) => isForm(variant) && variant.scalar === context.scalar,
   );
   const down = inFormat(expertDownTiled, format('down')).find(isForm);
@@ -260,9 +262,9 @@ function tiled(context: LowerContext, io: ExpertsIo, form: 'lane' | 'staged'): D
           first_strip: first_strip(step),
           top_k: topK,
           act: activationCode(activation),
-          gate: bound.at('gate'),
+          gate: bound.at(io.gatePart ?? 'gate'),
           up: bound.at('up'),
-          gate_scales: bound.scales('gate'),
+          gate_scales: bound.scales(io.gatePart ?? 'gate'),
           up_scales: bound.scales('up'),
           gate_bias: biased ? bound.at('gateBias') : 0,
           up_bias: biased ? bound.at('upBias') : 0,

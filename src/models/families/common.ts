@@ -30,6 +30,7 @@ export interface Shell {
   readonly headDim: number;
   readonly rope: RopeSpec;
   readonly base: string; // prefix of `layers.`; empty in files saved without the logits head
+  readonly embedding: string; // its name, after the base
   readonly file: FileTensors | undefined;
 }
 
@@ -46,16 +47,29 @@ const MOST = {
 
 const EMBEDDING = 'embed_tokens.weight';
 
+/** Names and sizes of a decoder that differ from the usual ones. */
+export interface Outline {
+  readonly layerCount?: number; // default: num_hidden_layers
+  readonly bases?: readonly [string, ...string[]]; // possible prefixes of `layers.`
+  readonly embedding?: string; // after the base
+}
+
 /** Reads the sizes of a decoder. The number of layers is checked against the file before anything depends on it. */
-export function readShell(config: ConfigReader, file?: FileTensors, rope?: RopeRule): Shell {
+export function readShell(
+  config: ConfigReader,
+  file?: FileTensors,
+  rope?: RopeRule,
+  { layerCount: given, bases = ['model.', ''], embedding = EMBEDDING }: Outline = {},
+): Shell {
   const hidden = config.count(['hidden_size'], undefined, MOST.hidden);
   const heads = config.count(['num_attention_heads'], undefined, MOST.heads);
   const { headDimKey } = rope ?? {};
   if (headDimKey === undefined && !Number.isInteger(hidden / heads) && !config.has('head_dim')) {
     config.unsupported(`hidden_size ${hidden} over ${heads} heads`, 'a whole head_dim');
   }
-  const base = spelling(file, [`model.${EMBEDDING}`, EMBEDDING]).slice(0, -EMBEDDING.length);
-  const layerCount = config.count(['num_hidden_layers'], undefined, MOST.layers);
+  const [usual, ...others] = bases.map((prefix) => `${prefix}${embedding}`);
+  const base = spelling(file, [usual ?? embedding, ...others]).slice(0, -embedding.length);
+  const layerCount = given ?? config.count(['num_hidden_layers'], undefined, MOST.layers);
   if (file) checkLayerCount(file, base, layerCount, readPredictors(config));
   const headDim = headDimKey
     ? config.count([headDimKey], undefined, MOST.headDim)
@@ -70,6 +84,7 @@ export function readShell(config: ConfigReader, file?: FileTensors, rope?: RopeR
     headDim,
     rope: readRope(config, headDim, rope),
     base,
+    embedding,
     file,
   };
 }
@@ -153,6 +168,7 @@ export function linear(
 export interface AttentionChoices {
   readonly norm?: AttentionSpec['norm']['kind'];
   readonly normNames?: readonly [q: string, k: string];
+  readonly module?: string; // default: self_attn.
   readonly outName?: string; // default: o_proj
   readonly qkvBias?: boolean;
   readonly outBias?: boolean;
@@ -168,7 +184,7 @@ export function attention(prefix: string, shell: Shell, choices: AttentionChoice
   const { norm = 'none', normNames: [q, k] = ['q_norm', 'k_norm'] } = choices;
   const { qkvBias = false, outBias = false, sinks = false, outName = 'o_proj' } = choices;
   const { heads, kvHeads, headDim, hidden, rope } = shell;
-  const at = `${prefix}self_attn.`;
+  const at = `${prefix}${choices.module ?? 'self_attn.'}`;
   const cached = kvHeads * headDim;
   const projections = [
     [`${at}q_proj`, heads * headDim],
@@ -307,13 +323,13 @@ export function decoder(
   { norm = 'norm.weight', ...multipliers }: DecoderChoices = {},
 ): ModelSpec {
   const { base, file } = shell;
-  const embedding = `${base}${EMBEDDING}`;
+  const embedding = `${base}${shell.embedding}`;
   const predictors = Array.from({ length: readPredictors(config) }, (_, index) => shell.layerCount + index);
   return {
     family,
     vocab: config.count(['vocab_size'], undefined, MOST.vocab),
     hidden: shell.hidden,
-    eps: config.positive(['rms_norm_eps', 'norm_eps']),
+    eps: config.positive(['rms_norm_eps', 'norm_eps', 'layer_norm_epsilon']),
     maxContextTokens: config.count(['max_position_embeddings']),
     layers,
     ...(predictors.length > 0 ? { skipped: predictors.map((index) => `${base}layers.${index}.`) } : {}),

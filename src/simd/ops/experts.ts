@@ -95,12 +95,12 @@ type RunGroup = (group: Group, record: Address, x: Address, out: Address) => voi
 
 /** Runs one expert for its pairs; undefined where a format has no kernel. */
 function gluOf(run: SimdRun, io: ExpertsIo): RunGroup | undefined {
-  const { bank, topK, hidden, width, activation, biased = false } = io;
+  const { bank, topK, hidden, width, activation, biased = false, gatePart = 'gate' } = io;
   const store = run.experts;
   invariant(store, () => 'no experts');
   const memory = store.memory(bank);
   const layout = store.layout(bank);
-  const [gate, up, down] = [partOf(layout, 'gate'), partOf(layout, 'up'), partOf(layout, 'down')];
+  const [gate, up, down] = [partOf(layout, gatePart), partOf(layout, 'up'), partOf(layout, 'down')];
   const biasesAt = biasAddresses(layout, biased);
   const { kernels } = memory;
   const first = gate.format === up.format ? productKernel(memory, 'glu', gate.format, run) : undefined;
