@@ -2,7 +2,7 @@
 // Mamba-2 and of gated delta nets
 //
 // x       [tokens, groups * cols] f32      y [tokens, groups * cols] scalar      sums in f32
-// gates   [tokens, stride] scalar: columns first .. first + groups * cols - 1
+// gates   [tokens, stride] f32: columns first .. first + groups * cols - 1
 // gain    [gains] f32, repeated: gains is cols or groups * cols
 // grid    one workgroup per group of a row (folded); lane l takes columns l, l + WG, ...
 // parts   alias scalar; fn reduce_sum (lib/reduce-*.wgsl, uses WG); fn linear_group (lib/grid.wgsl); fn sigmoid
@@ -22,7 +22,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> gates: array<scalar>;
+@group(0) @binding(1) var<storage, read> gates: array<f32>;
 @group(0) @binding(2) var<storage, read> gain: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<scalar>;
 @group(0) @binding(4) var<uniform> params: Params;
@@ -44,7 +44,7 @@ fn main(
   for (var c = lane; c < params.cols; c += WG) {
     var value = x[base + c];
     if (params.gate_first == 1u) {
-      let gate = f32(gates[gate_base + c]);
+      let gate = gates[gate_base + c];
       value *= gate * sigmoid(gate);
     }
     squares += value * value;
@@ -52,7 +52,7 @@ fn main(
   let mean = reduce_sum(squares, lane) / f32(params.cols);
   let factor = 1.0 / sqrt(mean + params.eps);
   for (var c = lane; c < params.cols; c += WG) {
-    let gate = f32(gates[gate_base + c]);
+    let gate = gates[gate_base + c];
     let acted = gate * sigmoid(gate);
     y[base + c] = scalar(x[base + c] * acted * factor * gain[(column + c) % params.gains]);
   }

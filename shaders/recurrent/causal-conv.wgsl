@@ -1,12 +1,12 @@
 // causal-conv: y[t, c] = silu(bias[c] + sum over taps l of weight[c, l] * x(t - taps + 1 + l, c)): a causal depthwise
 // convolution of some columns of a projection, before a recurrence (Mamba, Gu and Dao 2023)
 //
-// x        [tokens, stride] scalar: columns first .. first + cols - 1      y [tokens, cols] scalar
+// x        [tokens, stride] f32: columns first .. first + cols - 1      y [tokens, cols] f32
 // weight   [cols, taps] f32      bias [cols] f32, in some variants
 // before   [taps - 1, cols] f32: x of the tokens before the step, the latest last; 0 before the first token
 // after    the same for the next step
 // grid     one lane per element of y, then one per element of after (folded)
-// parts    alias scalar; fn linear_group (lib/grid.wgsl); fn sigmoid (lib/activation.wgsl)
+// parts    fn linear_group (lib/grid.wgsl); fn sigmoid (lib/activation.wgsl)
 override WG: u32;
 
 struct Params {
@@ -17,11 +17,11 @@ struct Params {
   first: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<scalar>;
+@group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read> before: array<f32>;
 @group(0) @binding(3) var<storage, read_write> after: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<scalar>;
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;
 #if ${biased}
 @group(0) @binding(5) var<storage, read> bias: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
@@ -35,7 +35,7 @@ fn input(place: u32, c: u32) -> f32 {
   if (place < earlier) {
     return before[place * params.cols + c];
   }
-  return f32(x[(place - earlier) * params.stride + params.first + c]);
+  return x[(place - earlier) * params.stride + params.first + c];
 }
 
 @compute @workgroup_size(WG)
@@ -61,5 +61,5 @@ fn main(
   for (var tap = 0u; tap < params.taps; tap += 1u) {
     sum += weight[c * params.taps + tap] * input(row + tap, c);
   }
-  y[at] = scalar(sum * sigmoid(sum));
+  y[at] = sum * sigmoid(sum);
 }

@@ -1,13 +1,13 @@
 // state-scan: S = exp(dt A) S + dt x B^T, y = S C + D x, token by token, dt = clamp(softplus(x_dt + dt_bias), lowest,
 // highest), A = -exp(a_log): the selective state spaces of Mamba-2 (Dao and Gu 2024, arXiv:2405.21060)
 //
-// projected [tokens, stride] scalar: columns first .. first + heads - 1 are x_dt
-// mixed     [tokens, heads * dims + 2 * groups * states] scalar: x of each head, B of each group, C of each group
+// projected [tokens, stride] f32: columns first .. first + heads - 1 are x_dt
+// mixed     [tokens, heads * dims + 2 * groups * states] f32: x of each head, B of each group, C of each group
 // rates     [3, heads] f32: a_log, D, dt_bias
 // before    [states, heads * dims] f32: S of each head, transposed      after: the same after the step
 // y         [tokens, heads * dims] f32
 // grid      one lane per element of a head, over all tokens (folded)
-// parts     alias scalar; fn linear_group (lib/grid.wgsl); fn softplus (lib/softplus.wgsl)
+// parts     fn linear_group (lib/grid.wgsl); fn softplus (lib/softplus.wgsl)
 // needs     groups a divisor of heads
 override WG: u32;
 
@@ -23,8 +23,8 @@ struct Params {
   highest: f32,
 }
 
-@group(0) @binding(0) var<storage, read> projected: array<scalar>;
-@group(0) @binding(1) var<storage, read> mixed: array<scalar>;
+@group(0) @binding(0) var<storage, read> projected: array<f32>;
+@group(0) @binding(1) var<storage, read> mixed: array<f32>;
 @group(0) @binding(2) var<storage, read> rates: array<f32>;
 @group(0) @binding(3) var<storage, read> before: array<f32>;
 @group(0) @binding(4) var<storage, read_write> after: array<f32>;
@@ -50,10 +50,10 @@ fn main(
   let c_at = b_at + params.groups * params.states;
   let width = cols + 2u * params.groups * params.states;
   for (var t = 0u; t < params.tokens; t += 1u) {
-    let raw = f32(projected[t * params.stride + params.first + head]) + dt_bias;
+    let raw = projected[t * params.stride + params.first + head] + dt_bias;
     let dt = clamp(softplus(raw), params.lowest, params.highest);
     let decay = exp(dt * rate);
-    let x = f32(mixed[t * width + c]);
+    let x = mixed[t * width + c];
     let fed = dt * x;
     var sum = skip * x;
     for (var n = 0u; n < params.states; n += 1u) {
@@ -64,9 +64,9 @@ fn main(
       } else {
         state = after[at];
       }
-      state = decay * state + fed * f32(mixed[t * width + b_at + n]);
+      state = decay * state + fed * mixed[t * width + b_at + n];
       after[at] = state;
-      sum += state * f32(mixed[t * width + c_at + n]);
+      sum += state * mixed[t * width + c_at + n];
     }
     y[t * cols + c] = sum;
   }

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { remadeModel } from './remade-model.testing.ts';
 import {
   FIXTURE_FAMILIES,
+  isIllConditioned,
   largestError,
   openEngine,
   readGolden,
@@ -13,6 +14,12 @@ import {
 
 /** Of logits with f16 activations, against transformers in f32. */
 const TOLERANCE = 2e-2;
+
+/**
+ * Of the root-mean-square error in f16 to that in f32. It is 1000 to 1300 in fixtures that are well-conditioned, and 1500 to 2300
+ * in the others, whose errors in both grow alike; the roundings have the ratio 8192.
+ */
+const MOST_RATIO = 4000;
 
 /** Logits of all positions, prefilled in one go and token by token; both must be near `want` at `positions`. */
 async function expectNear(
@@ -34,11 +41,33 @@ async function expectNear(
   engine.dispose();
 }
 
-test.each(FIXTURE_FAMILIES)('%s in f16 stays near its golden logits', async (family) => {
+const conditioned = FIXTURE_FAMILIES.filter((family) => !isIllConditioned(family));
+test.each(conditioned)('%s in f16 stays near its golden logits', async (family) => {
   const path = `fixtures/models/${family}`;
   const { ids, logits } = await readGolden<FixtureGolden>(await repositoryFolder(path));
   await expectNear(path, ids, [...ids.keys()], logits as number[][]);
 });
+
+test.each(FIXTURE_FAMILIES.filter(isIllConditioned))(
+  '%s in f16 has no more errors than in f32, but for their size',
+  async (family) => {
+    const folder = await repositoryFolder(`fixtures/models/${family}`);
+    const { ids, logits } = await readGolden<FixtureGolden>(folder);
+    const want = logits.flat();
+    const errorOf = async (activations: 'f16' | 'f32', mode: 'at-once' | 'one-by-one') => {
+      const engine = await openEngine();
+      await engine.load(folder, { activations });
+      const got = await engine.logits(ids, mode);
+      engine.dispose();
+      const squares = want.reduce((sum, value, at) => sum + (value - (got[at] ?? NaN)) ** 2, 0);
+      return Math.sqrt(squares / want.length);
+    };
+    for (const mode of ['at-once', 'one-by-one'] as const) {
+      const ratio = (await errorOf('f16', mode)) / (await errorOf('f32', mode));
+      expect(ratio, mode).toBeLessThan(MOST_RATIO);
+    }
+  },
+);
 
 test.each(TRAINED_MODELS)('%s in f16 stays near its golden logits', async (name) => {
   const path = `demo/public/models/${name}`;

@@ -108,11 +108,16 @@ export const FIXTURE_FAMILIES = [
 ] as const;
 
 /**
- * Tolerance of a fixture's logits in f32 against transformers' in f32. Gated delta nets divide by lengths of q and k that may be
- * small, and transformers computes them in chunks: two forms in f32 differ by up to 2e-4.
+ * Whether small errors in a fixture grow by the thousand: where the query of a delta net is nearly orthogonal to the keys so far,
+ * S^T q nearly vanishes, and the norm behind it divides by its length (in layer 0 of qwen3_5_moe_text, token 4).
  */
+export function isIllConditioned(family: string): boolean {
+  return family === 'qwen3_next' || family === 'qwen3_5_moe_text';
+}
+
+/** Tolerance of a fixture's logits in f32 against transformers' in f32: in ill-conditioned ones, two forms differ by 3e-4. */
 export function fixtureTolerance(family: string): number {
-  return family === 'qwen3_next' || family === 'qwen3_5_moe_text' ? 1e-3 : 1e-4;
+  return isIllConditioned(family) ? 1e-3 : 1e-4;
 }
 
 /** The trained models of the demo. */

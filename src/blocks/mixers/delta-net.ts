@@ -35,10 +35,10 @@ export const deltaNet: Mixer<DeltaNetSpec> = {
     const inner = heads * dims;
     const cols = convolved(spec);
     const rows = cols + inner + 2 * heads; // q, k and v, then z, then b and a
-    const projected = builder.tensor(`${label} projected`, { perToken: rows });
+    const projected = builder.tensor(`${label} projected`, { perToken: rows, type: 'f32' });
     const input = site.matrix(spec.input, rows, hidden);
     builder.add(linearNode(`${label} delta in`, { x, weight: input, y: projected }));
-    const mixed = builder.tensor(`${label} convolved`, { perToken: cols });
+    const mixed = builder.tensor(`${label} convolved`, { perToken: cols, type: 'f32' });
     const kernel = { tensor: spec.convolution, shape: [cols, 1, taps] };
     const weight = builder.exact(spec.convolution, cols, taps, kernel);
     const convolution = { x: { tensor: projected, first: 0 }, weight, bias: undefined, recent, y: mixed };

@@ -38,11 +38,11 @@ export const stateSpace: Mixer<StateSpaceSpec> = {
     const inner = heads * dims;
     const cols = convolved(spec);
     const rows = inner + cols + heads; // z, then x, B and C, then dt
-    const projected = builder.tensor(`${label} projected`, { perToken: rows });
+    const projected = builder.tensor(`${label} projected`, { perToken: rows, type: 'f32' });
     const input = site.matrix(spec.input, rows, hidden);
     const inputBias = site.bias(spec.input, rows);
     builder.add(linearNode(`${label} states in`, { x, weight: input, bias: inputBias, y: projected }));
-    const mixed = builder.tensor(`${label} convolved`, { perToken: cols });
+    const mixed = builder.tensor(`${label} convolved`, { perToken: cols, type: 'f32' });
     const { weight, bias } = convolution;
     builder.add(
       causalConvNode(label, {

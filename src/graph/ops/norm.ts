@@ -13,9 +13,12 @@ export function rowVariants<
   return variants.filter((variant) => variant.scalar === scalar).sort((a, b) => rank(a) - rank(b));
 }
 
-/** Checks that a tensor of the residual stream is f32: its values may exceed 65504, the largest f16. */
+/** Checks that a tensor is f32, as those of the residual stream, whose values may exceed 65504, the largest f16. */
 export function assertStream(tensor: Tensor, context: LowerContext): void {
-  invariant(scalarOf(tensor, context) === 'f32', () => `${tensor.name} is of the stream; wanted type 'f32'`);
+  invariant(
+    scalarOf(tensor, context) === 'f32',
+    () => `${tensor.name} is stored as activations are; wanted type 'f32'`,
+  );
 }
 
 /** Number of rows of a tensor with `cols` columns in a step. */

@@ -299,11 +299,11 @@ const causalConv = (hasBias: boolean) =>
   opCase({
     make: causalConvNode,
     io: (builder) => ({
-      x: { tensor: builder.tensor('x', { role: 'input', perToken: 50 }), first: 9 },
+      x: { tensor: f32(builder, 'x', 'input', 50), first: 9 },
       weight: builder.exact('weight', 36, 4),
       bias: hasBias ? builder.exact('bias', 36, 1) : undefined,
       recent: kept(builder, 'recent', 3 * 36),
-      y: builder.tensor('y', { role: 'output', perToken: 36 }),
+      y: f32(builder, 'y', 'output', 36),
     }),
     steps: STEPS,
   });
@@ -314,8 +314,8 @@ describeOp('state-scan', {
   '6 heads in 2 groups': opCase({
     make: stateScanNode,
     io: (builder) => ({
-      dt: { tensor: builder.tensor('dt', { role: 'input', perToken: 10 }), first: 3 },
-      mixed: builder.tensor('mixed', { role: 'input', perToken: 6 * 8 + 2 * 2 * 5 }),
+      dt: { tensor: f32(builder, 'dt', 'input', 10), first: 3 },
+      mixed: f32(builder, 'mixed', 'input', 6 * 8 + 2 * 2 * 5),
       rates: builder.exact('rates', 3 * 6, 1),
       state: kept(builder, 'state', 5 * 6 * 8),
       y: f32(builder, 'y', 'output', 6 * 8),
@@ -333,8 +333,8 @@ describeOp('delta-scan', {
   '6 heads over 2 keys': opCase({
     make: deltaScanNode,
     io: (builder) => ({
-      gates: { tensor: builder.tensor('gates', { role: 'input', perToken: 16 }), first: 3 },
-      mixed: builder.tensor('mixed', { role: 'input', perToken: 2 * 2 * 5 + 6 * 8 }),
+      gates: { tensor: f32(builder, 'gates', 'input', 16), first: 3 },
+      mixed: f32(builder, 'mixed', 'input', 2 * 2 * 5 + 6 * 8),
       rates: builder.exact('rates', 2 * 6, 1),
       state: kept(builder, 'state', 5 * 6 * 8),
       y: f32(builder, 'y', 'output', 6 * 8),
@@ -364,7 +364,7 @@ const gatedNorm = (isGateFirst: boolean, gains: number) =>
     make: gatedNormNode,
     io: (builder) => ({
       x: f32(builder, 'x', 'input', 80),
-      gate: { tensor: builder.tensor('gate', { role: 'input', perToken: 90 }), first: 4 },
+      gate: { tensor: f32(builder, 'gate', 'input', 90), first: 4 },
       gain: builder.exact('gain', 1, gains),
       y: builder.tensor('y', { role: 'output', perToken: 80 }),
       groups: 2,

@@ -7,9 +7,12 @@ import { defineCoreOp } from '../op.ts';
 import { nextOf, type Tensor, type Weight } from '../tensor.ts';
 import { assertStream, rowVariants } from './norm.ts';
 
-/** Columns of a projection, from `first`. */
+/**
+ * Columns of a projection, from `first`. Projections before a recurrence are f32 even if activations are f16, because errors of
+ * steps add up in states.
+ */
 export interface Columns {
-  readonly tensor: Tensor; // [tokens, stride]
+  readonly tensor: Tensor; // f32 [tokens, stride]
   readonly first: number;
 }
 
@@ -19,7 +22,7 @@ export interface CausalConvIo {
   readonly weight: Weight; // f32 [cols, taps]
   readonly bias: Weight | undefined; // f32 [cols]
   readonly recent: Tensor; // state with parity, f32 [taps - 1, cols]: x of the last tokens
-  readonly y: Tensor; // [tokens, cols]
+  readonly y: Tensor; // f32 [tokens, cols]
 }
 
 /** y = silu(bias + convolution(x)): causal and depthwise, over the weight's taps. */
@@ -29,9 +32,9 @@ export const causalConvNode = defineCoreOp<CausalConvIo>({
   writes: ({ recent, y }) => [nextOf(recent), y],
   lower(context, { x, weight, bias, recent, y }) {
     const { rows: cols, cols: taps } = weight;
-    const candidates = causalConv.variants.filter(
-      ({ scalar, biased }) => scalar === context.scalar && biased === (bias !== undefined),
-    );
+    assertStream(x.tensor, context);
+    assertStream(y, context);
+    const candidates = causalConv.variants.filter(({ biased }) => biased === (bias !== undefined));
     const { perToken: stride } = x.tensor;
     const buffers = { x: x.tensor, weight, before: recent, after: nextOf(recent), y };
     return [
@@ -49,7 +52,7 @@ export const causalConvNode = defineCoreOp<CausalConvIo>({
 /** Inputs, outputs and attributes of the scan of Mamba-2. */
 export interface StateScanIo {
   readonly dt: Columns; // [tokens, heads]
-  readonly mixed: Tensor; // [tokens, heads * dims + 2 * groups * states]: x, B, C
+  readonly mixed: Tensor; // f32 [tokens, heads * dims + 2 * groups * states]: x, B, C
   readonly rates: Weight; // f32, 3 * heads: a_log, D, dt_bias
   readonly state: Tensor; // with parity, f32 [states, heads * dims]
   readonly y: Tensor; // f32 [tokens, heads * dims]
@@ -66,12 +69,11 @@ export const stateScanNode = defineCoreOp<StateScanIo>({
   reads: ({ dt, mixed, rates, state }) => [dt.tensor, mixed, rates, state],
   writes: ({ state, y }) => [nextOf(state), y],
   lower(context, { dt, mixed, rates, state, y, heads, dims, groups, states, bounds }) {
-    assertStream(y, context);
-    const candidates = stateScan.variants.filter(({ scalar }) => scalar === context.scalar);
+    for (const tensor of [dt.tensor, mixed, y]) assertStream(tensor, context);
     const sizes = { heads, dims, groups, states, stride: dt.tensor.perToken, first: dt.first };
     const [lowest, highest] = bounds;
     return [
-      context.choose(stateScan, candidates, `${heads}x${dims} with ${states}`, (variant) =>
+      context.choose(stateScan, stateScan.variants, `${heads}x${dims} with ${states}`, (variant) =>
         dispatch(stateScan, variant, {
           buffers: { projected: dt.tensor, mixed, rates, before: state, after: nextOf(state), y },
           params: ({ tokens }) => ({ tokens, ...sizes, lowest, highest }),
@@ -100,7 +102,7 @@ export const gatedNormNode = defineCoreOp<GatedNormIo>({
   reads: ({ x, gate, gain }) => [x, gate.tensor, gain],
   writes: ({ y }) => [y],
   lower(context, { x, gate, gain, y, groups, isGateFirst, eps }) {
-    assertStream(x, context);
+    for (const tensor of [x, gate.tensor]) assertStream(tensor, context);
     const cols = x.perToken / groups;
     const places = { stride: gate.tensor.perToken, first: gate.first, gate_first: Number(isGateFirst) };
     const candidates = rowVariants(gatedNorm.variants, context, cols).filter(
@@ -125,7 +127,7 @@ export const gatedNormNode = defineCoreOp<GatedNormIo>({
 /** Inputs, outputs and attributes of the scan of a gated delta net. */
 export interface DeltaScanIo {
   readonly gates: Columns; // [tokens, 2 * heads]: b, then a
-  readonly mixed: Tensor; // [tokens, 2 * keyHeads * keyDim + heads * dims]: q, k, v
+  readonly mixed: Tensor; // f32 [tokens, 2 * keyHeads * keyDim + heads * dims]: q, k, v
   readonly rates: Weight; // f32, 2 * heads: a_log, a_bias
   readonly state: Tensor; // with parity, f32 [keyDim, heads * dims]
   readonly y: Tensor; // f32 [tokens, heads * dims]
@@ -141,18 +143,21 @@ export const deltaScanNode = defineCoreOp<DeltaScanIo>({
   reads: ({ gates, mixed, rates, state }) => [gates.tensor, mixed, rates, state],
   writes: ({ state, y }) => [nextOf(state), y],
   lower(context, { gates, mixed, rates, state, y, keyHeads, keyDim, heads, dims }) {
-    assertStream(y, context);
-    const candidates = deltaScan.variants.filter(({ scalar }) => scalar === context.scalar);
+    for (const tensor of [gates.tensor, mixed, y]) assertStream(tensor, context);
     const sizes = { key_heads: keyHeads, key_dim: keyDim, heads, dims };
     const place = { stride: gates.tensor.perToken, first: gates.first };
     return [
-      context.choose(deltaScan, candidates, `${heads}x${dims} with ${keyHeads}x${keyDim}`, (variant) =>
-        dispatch(deltaScan, variant, {
-          buffers: { projected: gates.tensor, mixed, rates, before: state, after: nextOf(state), y },
-          params: ({ tokens }) => ({ tokens, ...sizes, ...place }),
-          size: () => ({ cols: heads * dims }),
-          work: ({ tokens }) => 4 * tokens * heads * dims * keyDim,
-        }),
+      context.choose(
+        deltaScan,
+        deltaScan.variants,
+        `${heads}x${dims} with ${keyHeads}x${keyDim}`,
+        (variant) =>
+          dispatch(deltaScan, variant, {
+            buffers: { projected: gates.tensor, mixed, rates, before: state, after: nextOf(state), y },
+            params: ({ tokens }) => ({ tokens, ...sizes, ...place }),
+            size: () => ({ cols: heads * dims }),
+            work: ({ tokens }) => 4 * tokens * heads * dims * keyDim,
+          }),
       ),
     ];
   },

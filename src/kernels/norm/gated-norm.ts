@@ -8,7 +8,7 @@ import type { RmsNormSize } from './rms-norm.ts';
  * y = norm(x * silu(gate)) * gain, or norm(x) * gain * silu(gate), over groups of columns: the norms behind the recurrences of
  * Mamba-2 and of gated delta nets.
  *
- * x [tokens, groups * cols] f32; gates [tokens, stride]: columns first .. first + groups * cols - 1; gain [cols] or
+ * x [tokens, groups * cols] f32; gates [tokens, stride] f32: columns first .. first + groups * cols - 1; gain [cols] or
  * [groups * cols] f32 -> y [tokens, groups * cols]
  */
 export const gatedNorm = defineKernel({

@@ -1,6 +1,6 @@
 import source from '../../../shaders/recurrent/delta-scan.wgsl?raw';
 import { activationPart } from '../core/activation.ts';
-import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
+import { foldGrid, gridPart } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 import { softplusPart, type ScanSize } from './state-scan.ts';
 
@@ -9,7 +9,7 @@ import { softplusPart, type ScanSize } from './state-scan.ts';
  * d = beta (v - S^T k), S = S + k d^T, y = S^T q, for q and k of length 1 and q / sqrt(key_dim); beta = sigmoid(b),
  * g = -exp(a_log) softplus(a + a_bias). Its state is S of each head.
  *
- * projected [tokens, stride]: b, then a of the heads from column `first`; mixed [tokens, 2 * key_heads * key_dim + heads * dims]:
+ * projected [tokens, stride] f32: b, then a of the heads from column `first`; mixed [tokens, 2 * key_heads * key_dim + heads * dims]:
  * q, k, v; rates [2, heads] f32: a_log, a_bias; before, after [key_dim, heads * dims] f32 -> y [tokens, heads * dims] f32
  */
 export const deltaScan = defineKernel({
@@ -31,16 +31,9 @@ export const deltaScan = defineKernel({
     stride: 'u32',
     first: 'u32',
   },
-  variants: cross({ scalar: SCALARS, wg: [64] }),
-  parts: ({ scalar }) => [
-    scalarPrelude(scalar),
-    gridPart,
-    activationPart,
-    softplusPart,
-    { name: 'recurrent/delta-scan.wgsl', text: source },
-  ],
+  variants: cross({ wg: [64] }),
+  parts: () => [gridPart, activationPart, softplusPart, { name: 'recurrent/delta-scan.wgsl', text: source }],
   overrides: ({ wg }) => ({ WG: wg }),
-  features: featuresOf,
-  key: ({ scalar, wg }) => `delta-scan/${scalar}/wg${wg}`,
+  key: ({ wg }) => `delta-scan/wg${wg}`,
   grid: ({ cols }: ScanSize, { wg }) => foldGrid(Math.ceil(cols / wg)),
 });

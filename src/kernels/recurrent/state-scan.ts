@@ -1,7 +1,7 @@
 import softplusSource from '../../../shaders/lib/softplus.wgsl?raw';
 import source from '../../../shaders/recurrent/state-scan.wgsl?raw';
 import type { Part } from '../../gpu/program.ts';
-import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
+import { foldGrid, gridPart } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
 /** WGSL `softplus(x)`. */
@@ -16,7 +16,7 @@ export interface ScanSize {
  * The recurrence of Mamba-2 (Dao and Gu 2024, arXiv:2405.21060): S = exp(dt A) S + dt x B^T, y = S C + D x, token by token, with
  * dt = clamp(softplus(x_dt + dt_bias), lowest, highest) and A = -exp(a_log). Its state is S of each head.
  *
- * projected [tokens, stride]: x_dt of the heads from column `first`; mixed [tokens, heads * dims + 2 * groups * states]: x, B, C;
+ * projected [tokens, stride] f32: x_dt of the heads from column `first`; mixed [tokens, heads * dims + 2 * groups * states] f32: x, B, C;
  * rates [3, heads] f32: a_log, D, dt_bias; before, after [states, heads * dims] f32 -> y [tokens, heads * dims] f32
  */
 export const stateScan = defineKernel({
@@ -40,15 +40,9 @@ export const stateScan = defineKernel({
     lowest: 'f32',
     highest: 'f32',
   },
-  variants: cross({ scalar: SCALARS, wg: [64] }),
-  parts: ({ scalar }) => [
-    scalarPrelude(scalar),
-    gridPart,
-    softplusPart,
-    { name: 'recurrent/state-scan.wgsl', text: source },
-  ],
+  variants: cross({ wg: [64] }),
+  parts: () => [gridPart, softplusPart, { name: 'recurrent/state-scan.wgsl', text: source }],
   overrides: ({ wg }) => ({ WG: wg }),
-  features: featuresOf,
-  key: ({ scalar, wg }) => `state-scan/${scalar}/wg${wg}`,
+  key: ({ wg }) => `state-scan/wg${wg}`,
   grid: ({ cols }: ScanSize, { wg }) => foldGrid(Math.ceil(cols / wg)),
 });
