@@ -8,7 +8,7 @@ import { LocalEngine } from '../engine/index.ts';
 import { draftModel, type Drafted } from '../engine/load/planning.ts';
 import { editedModel, rounded, zeros } from '../engine/edited-model.testing.ts';
 import { pageSize } from '../experts/pages.ts';
-import { formatOf } from '../engine/load/weights.ts';
+import { densePartsOf } from '../engine/load/weights.ts';
 import { nodeFolder } from '../io/node-file.ts';
 import { main } from './program.ts';
 import type { Terminal } from './terminal.ts';
@@ -325,7 +325,9 @@ test('quantising a packed model while loading leaves its experts as they are', a
     quantize: 'q8_0',
   });
   expect(formatsText(experts!.layout(0))).toBe('f32');
-  expect(new Set(decode.weights.map((weight) => formatOf(weight, context)))).toContain('q8_0');
+  expect(
+    new Set(decode.weights.flatMap((weight) => densePartsOf(weight, context).map(({ format }) => format))),
+  ).toContain('q8_0');
   checkpoint.dispose();
 });
 

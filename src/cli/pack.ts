@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { draftModel, type Drafted } from '../engine/load/planning.ts';
 import { tensorsOf } from '../graph/tensor.ts';
-import { formatOf } from '../engine/load/weights.ts';
+import { densePartsOf } from '../engine/load/weights.ts';
 import { AtomoeError } from '../errors.ts';
 import type { PackManifest } from '../containers/pack/manifest.ts';
 import {
@@ -122,7 +122,7 @@ function publicLabel(label: string): string {
 function denseTensors({ checkpoint, context, decode, prefill }: Drafted): TensorToWrite[] {
   const names = new Set<string>();
   for (const weight of [...decode.weights, ...prefill.weights]) {
-    formatOf(weight, context); // throws where the tensor is not as the config says
+    densePartsOf(weight, context); // throws where the tensor is not as the config says
     for (const tensor of tensorsOf(weight)) names.add(tensor);
   }
   return [...names].map((name) => copyTensor(checkpoint, name, { signal: context.signal }));

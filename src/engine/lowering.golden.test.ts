@@ -71,9 +71,10 @@ function loweredText(drafted: Drafted, adapter: AdapterFacts): string {
 
 function weightLines({ decode, experts }: Drafted, facts: WeightFacts): string[] {
   const weights = decode.weights.map((weight) => {
-    const { format, parts } = facts.weight(weight);
-    const at = parts.map(({ firstRow, rows, scalesWords }) => `${firstRow}+${rows} scales ${scalesWords}`);
-    return `weight ${weight.name} [${weight.rows}, ${weight.cols}] ${format} ${at.join(', ')}`;
+    const parts = facts
+      .weight(weight)
+      .parts.map((part) => `${part.format} ${part.firstRow}+${part.rows} scales ${part.scalesWords}`);
+    return `weight ${weight.name} [${weight.rows}, ${weight.cols}] ${parts.join(', ')}`;
   });
   if (!experts) return weights;
   const { layers, unitsPerLayer, expertSizeBytes } = experts;

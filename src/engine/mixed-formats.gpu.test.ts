@@ -5,6 +5,7 @@ import type { LoadOptions } from './api.ts';
 import { editedModel, rounded, type Edits } from './edited-model.testing.ts';
 import type { EngineOptions } from './engine.ts';
 import { draftModel } from './load/planning.ts';
+import { densePartsOf } from './load/weights.ts';
 import {
   firstDifference,
   largestError,
@@ -79,4 +80,44 @@ test('as hardware', async () => {
   for (const each of await logits(isHalf, { device: 'gpu', adapterClass: 'hardware' })) {
     expect(largestError(each, onCpu)).toBeLessThan(1e-4);
   }
+});
+
+/** Keys in bf16 beside queries and values in f32: one product with three matrices. */
+const mixedKeys = (as: 'BF16' | 'F32'): Edits => ({
+  tensors: (tensors) => {
+    for (const [name, tensor] of tensors)
+      if (name.includes('k_proj')) tensors.set(name, rounded(tensor, 'BF16', as));
+  },
+});
+
+test('dense matrices that are read together keep their formats', async () => {
+  const folder = async (as: 'BF16' | 'F32') =>
+    editedModel(await repositoryFolder('fixtures/models/mixtral'), mixedKeys(as));
+  const { decode, context, checkpoint } = await draftModel(await folder('BF16'), {});
+  const formats = new Set(
+    decode.weights.map((weight) =>
+      densePartsOf(weight, context)
+        .map(({ format }) => format)
+        .join(' '),
+    ),
+  );
+  expect([...formats]).toEqual(expect.arrayContaining(['f32 bf16 f32', 'f32']));
+  checkpoint.dispose();
+
+  const run = async (as: 'BF16' | 'F32', engineOptions: EngineOptions) => {
+    const engine = await openEngine(engineOptions);
+    await engine.load(await folder(as));
+    const all = [await engine.logits(golden.ids, 'at-once'), await engine.logits(golden.ids, 'one-by-one')];
+    engine.dispose();
+    return all;
+  };
+  const [wanted = new Float32Array()] = await run('F32', { device: 'reference' });
+  for (const options of [
+    { device: 'gpu' },
+    { device: 'gpu', adapterClass: 'hardware' },
+    { device: 'cpu' },
+  ] satisfies EngineOptions[])
+    for (const each of await run('BF16', options)) expect(largestError(each, wanted)).toBeLessThan(1e-4);
+  for (const each of await run('BF16', { device: 'reference' }))
+    expect(firstDifference(each, wanted)).toBe('equal');
 });

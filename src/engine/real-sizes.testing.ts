@@ -216,8 +216,11 @@ export function realWeights(size: RealSize, format: FormatName, maxBindingBytes:
       const layoutOf = (rows: number) => matrixLayout(kept, rows, weight.cols);
       const parts = weightParts(weight, (rows) => layoutOf(rows).sizeBytes, maxBindingBytes);
       return {
-        format: kept,
-        parts: parts.map((part) => ({ ...part, scalesWords: layoutOf(part.rows).scalesOffsetBytes / 4 })),
+        parts: parts.map((part) => ({
+          ...part,
+          format: kept,
+          scalesWords: layoutOf(part.rows).scalesOffsetBytes / 4,
+        })),
       };
     },
     experts: realExperts(size, format, maxBindingBytes),

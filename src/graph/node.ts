@@ -83,6 +83,7 @@ export function dispatch<
 /** A range of rows of a matrix in one binding. */
 export interface MatrixPart extends WeightPart {
   readonly ref: Ref;
+  readonly format: FormatName;
   readonly scales: number; // offset of a quantised matrix's scales in the binding, in u32 words
 }
 
@@ -95,8 +96,7 @@ export interface LowerContext {
   readonly adapterClass: AdapterClass;
   readonly contextTokens: number; // rows of the KV cache
   readonly experts: ExpertWeights | undefined;
-  format(weight: Weight): FormatName;
-  /** The bindings of a matrix in row order: one, or several if it exceeds the maximum size of a binding. */
+  /** The bindings of a matrix in row order: one, or several if its rows have several formats or it exceeds the maximum size of a binding. */
   parts(weight: Weight): readonly MatrixPart[];
   /** Maximum per dispatch: longer ones are divided (`pieces.ts`). */
   readonly mostMultiplyAdds: number;

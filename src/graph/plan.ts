@@ -26,16 +26,16 @@ export function wholeWeight(
   format: FormatName,
   scalesOffsetBytes: number,
 ): GpuWeight {
-  return { format, parts: [{ firstRow: 0, rows, scalesWords: scalesOffsetBytes / 4, slice: at }] };
+  return { parts: [{ firstRow: 0, rows, format, scalesWords: scalesOffsetBytes / 4, slice: at }] };
 }
 
 /** The layout of a dense weight, loaded or not. */
 export interface WeightFact {
-  readonly format: FormatName;
-  readonly parts: readonly PartFact[]; // in row order; one unless it exceeds the maximum size of a binding
+  readonly parts: readonly PartFact[]; // in row order; one unless formats differ or it exceeds the maximum size of a binding
 }
 
 interface PartFact extends WeightPart {
+  readonly format: FormatName;
   readonly scalesWords: number; // offset of the scales of a quantised weight in the part, in u32 words
 }
 
@@ -116,12 +116,12 @@ function lowerContext(
     adapterClass: gpu.adapterClass,
     contextTokens: options.contextTokens,
     experts: resources.experts,
-    format: (weight) => resources.weight(weight).format,
     parts: (weight) =>
-      resources.weight(weight).parts.map(({ firstRow, rows, scalesWords: scales }, part) => ({
+      resources.weight(weight).parts.map(({ firstRow, rows, format, scalesWords: scales }, part) => ({
         ref: { kind: 'part', weight, part },
         firstRow,
         rows,
+        format,
         scales,
       })),
     mostMultiplyAdds: options.mostMultiplyAdds ?? MAX_MULTIPLY_ADDS,

@@ -135,8 +135,9 @@ export class SimdExecutor<G extends Graph> {
       words: (tensor) => main.words(at(tensor), elementCount(tensor, step.tokens)),
       exactAt: (each) => {
         const found = weight(each);
-        invariant(found.memory === main, () => `${each.name} is not in the main memory`);
-        return found.at;
+        const [part] = found.parts;
+        invariant(part && found.memory === main, () => `${each.name} is not in the main memory`);
+        return part.at;
       },
       scratch: (memory, sizeBytes) => scratch.take(memory, sizeBytes),
       split: (each) => this.#split(each, signal),
@@ -208,10 +209,14 @@ export class SimdExecutor<G extends Graph> {
   #decode(weight: Weight): Float32Array {
     let found = this.#decoded.get(weight.name);
     if (!found) {
-      const { memory, format, at } = this.#resources.weight(weight);
-      const { rows, cols } = weight;
-      const { sizeBytes } = matrixLayout(format, rows, cols);
-      found = decodeMatrix(format, memory.bytes.slice(at, at + sizeBytes), rows, cols);
+      const { memory, parts } = this.#resources.weight(weight);
+      const { cols } = weight;
+      found = new Float32Array(weight.rows * cols);
+      for (const { firstRow, rows, format, at } of parts) {
+        const { sizeBytes } = matrixLayout(format, rows, cols);
+        const bytes = memory.bytes.slice(at, at + sizeBytes);
+        found.set(decodeMatrix(format, bytes, rows, cols), firstRow * cols);
+      }
       this.#decoded.set(weight.name, found);
     }
     return found;

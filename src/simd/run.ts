@@ -1,6 +1,7 @@
 /** What an op sees when a step runs in WebAssembly. */
 import type { Step } from '../graph/node.ts';
 import type { Tensor, Weight } from '../graph/tensor.ts';
+import type { WeightPart } from '../graph/weight-parts.ts';
 import { weightFormat, type FormatName } from '../weights/formats/index.ts';
 import type { RecordLayout } from '../weights/record.ts';
 import { FIRST_CODED, INT8 } from './kernels.ts';
@@ -10,6 +11,11 @@ import type { SimdMemory } from './memory.ts';
 /** A dense weight as it is in a memory. */
 export interface SimdWeight {
   readonly memory: SimdMemory;
+  readonly parts: readonly SimdWeightPart[]; // in row order; one unless formats differ
+}
+
+/** Rows of a dense weight in one format. */
+export interface SimdWeightPart extends WeightPart {
   readonly format: FormatName;
   readonly at: Address;
   readonly scalesAt: Address; // 0 where the format has none

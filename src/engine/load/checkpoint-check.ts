@@ -7,7 +7,7 @@ import type { Graph } from '../../graph/node.ts';
 import { tensorsOf } from '../../graph/tensor.ts';
 import type { FileTensors } from '../../models/file-tensors.ts';
 import type { ModelSpec } from '../../models/spec.ts';
-import { formatOf, type ReadContext } from './weights.ts';
+import { densePartsOf, type ReadContext } from './weights.ts';
 
 /**
  * A file as families see it. What an index puts into a file that is missing counts as held: the model has it, and it is
@@ -38,7 +38,7 @@ export function checkTensors(
 ): void {
   const used = new Set(context.checkpoint.records ? [] : expertTensors(layers));
   for (const weight of graphs.flatMap(({ weights }) => weights)) {
-    formatOf(weight, context);
+    densePartsOf(weight, context);
     for (const tensor of tensorsOf(weight)) used.add(tensor);
   }
   refuseLeftovers(spec, used, fileTensors(context.checkpoint));

@@ -5,7 +5,7 @@ import type { CpuResources } from '../../graph/cpu.ts';
 import type { Graph } from '../../graph/node.ts';
 import { decodeMatrix } from '../../weights/matrix.ts';
 import { unpackRecord } from '../../weights/record.ts';
-import { readWeight, type ReadContext } from './weights.ts';
+import { densePartsOf, readDensePart, type ReadContext } from './weights.ts';
 
 /**
  * @param advance - hears of the bytes that were read
@@ -19,9 +19,14 @@ export async function loadOnCpu(
 ): Promise<Pick<CpuResources, 'weight' | 'experts'>> {
   const weights = new Map<string, Float32Array>();
   for (const weight of wanted) {
-    const { format, bytes } = await readWeight(weight, context);
-    weights.set(weight.name, decodeMatrix(format, bytes, weight.rows, weight.cols));
-    advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
+    const { name, cols, source } = weight;
+    const values = new Float32Array(weight.rows * cols);
+    for (const part of densePartsOf(weight, context)) {
+      const bytes = await readDensePart(weight, part, context);
+      values.set(decodeMatrix(part.format, bytes, part.rows, cols), part.firstRow * cols);
+      advance(source.kind === 'computed' ? 0 : bytes.byteLength);
+    }
+    weights.set(name, values);
   }
   return {
     weight: ({ name }) => {

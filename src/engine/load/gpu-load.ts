@@ -1,6 +1,6 @@
 /** Brings a model onto a GPU device: weights, experts, pipelines, tuning. */
 import { AtomoeError, invariant } from '../../errors.ts';
-import { boundBytes, matrixLayout } from '../../weights/matrix.ts';
+import { boundBytes } from '../../weights/matrix.ts';
 import { slice } from '../../gpu/buffer.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { Refusals } from '../../graph/candidates.ts';
@@ -8,7 +8,7 @@ import type { ModelGraph } from '../../graph/node.ts';
 import type { Graph } from '../../graph/node.ts';
 import { lower, Plan, type GpuWeight, type Resources, type Tuning } from '../../graph/plan.ts';
 import type { Scalar, Weight } from '../../graph/tensor.ts';
-import { matrixBindingBytes, weightParts, type Bounds } from '../../graph/weight-parts.ts';
+import { matrixBindingBytes, type Bounds } from '../../graph/weight-parts.ts';
 import type { LoadOptions, LoadProgress, StreamingOptions } from '../api.ts';
 import { ExpertMemory, type StreamTesting } from '../run/expert-memory.ts';
 import { boundExperts, GpuExperts } from '../run/gpu-experts.ts';
@@ -17,7 +17,7 @@ import type { Drafted } from './planning.ts';
 import { downloadProgress } from './progress.ts';
 import type { SlotPlan } from './slots.ts';
 import { tuneModel, type PlanSpec, type TuningOptions } from './tuning.ts';
-import { formatOf, readWeightRows, type ReadContext } from './weights.ts';
+import { densePartsOf, readDensePart, type ReadContext } from './weights.ts';
 
 /** How a model is brought to a GPU. */
 export interface GpuLoadOptions {
@@ -131,23 +131,19 @@ export async function uploadWeights(
   const mostBytes = matrixBindingBytes(gpu.limits, bounds);
   const weights = new Map<string, GpuWeight>();
   for (const weight of wanted) {
-    const format = formatOf(weight, context);
     const parts: GpuWeight['parts'][number][] = [];
-    for (const part of weightParts(
-      weight,
-      (rows) => matrixLayout(format, rows, weight.cols).sizeBytes,
-      mostBytes,
-    )) {
-      const { bytes, scalesOffsetBytes } = await readWeightRows(weight, part, context);
+    for (const part of densePartsOf(weight, context, mostBytes)) {
+      const { firstRow, rows, format, scalesOffsetBytes } = part;
+      const bytes = await readDensePart(weight, part, context);
       const buffer = await gpu.allocating(weight.name, () =>
         gpu.createBuffer({ label: weight.name, sizeBytes: boundBytes(bytes.byteLength), kind: 'weights' }),
       );
       held.push(buffer);
       gpu.write(buffer, 0, bytes);
-      parts.push({ ...part, slice: slice(buffer), scalesWords: scalesOffsetBytes / 4 });
+      parts.push({ firstRow, rows, format, slice: slice(buffer), scalesWords: scalesOffsetBytes / 4 });
       advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
     }
-    weights.set(weight.name, { format, parts });
+    weights.set(weight.name, { parts });
   }
   return weights;
 }

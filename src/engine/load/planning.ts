@@ -8,7 +8,7 @@ import { openCheckpoint } from '../../containers/index.ts';
 import type { JsonObject } from '../../io/json-file.ts';
 import { isWeightDtype } from '../../weights/dtypes.ts';
 import { loadFormats, quantizedNames, type FormatName } from '../../weights/formats/index.ts';
-import { boundBytes, formatStoredAs, matrixLayout } from '../../weights/matrix.ts';
+import { boundBytes, formatStoredAs } from '../../weights/matrix.ts';
 import { planExperts, type ExpertPlan } from '../../experts/expert-plan.ts';
 import { largestPoolBytes, poolsPerLayer } from '../../experts/pools.ts';
 import type { ExpertWeights } from '../../graph/experts.ts';
@@ -16,7 +16,7 @@ import { shareBuffers, tensorSizeBytes } from '../../graph/liveness.ts';
 import type { Graph, ModelGraph } from '../../graph/node.ts';
 import { lower, type PlanOptions, type Tuning, type WeightFact, type WeightFacts } from '../../graph/plan.ts';
 import { makeTensor, tensorsOf, type Weight } from '../../graph/tensor.ts';
-import { matrixBindingBytes, weightParts, type Bounds } from '../../graph/weight-parts.ts';
+import { matrixBindingBytes, type Bounds } from '../../graph/weight-parts.ts';
 import type { FolderSource } from '../../io/source.ts';
 import { buildGraph, readModel, type Model, type ModelFamily } from '../../blocks/family.ts';
 import { expertLayers, type ExpertLayer } from '../../blocks/read.ts';
@@ -38,7 +38,7 @@ import {
   type SlotNeeds,
   type SlotPlan,
 } from './slots.ts';
-import { formatOf, type ReadContext } from './weights.ts';
+import { densePartsOf, type ReadContext } from './weights.ts';
 
 /** Tokens of one prefill step at most. Depends on nothing, so that results do not either. */
 const MOST_CHUNK_TOKENS = 256;
@@ -146,20 +146,17 @@ function contextOf({ contextTokens }: LoadOptions, spec: ModelSpec): number {
 /** Where nothing is loaded yet: formats from the headers, placeholders for the pools. */
 export function weightFacts({ context, experts }: Drafted, limits: Limits, bounds: Bounds): WeightFacts {
   return {
-    weight: (weight) => factOf(weight, formatOf(weight, context), matrixBindingBytes(limits, bounds)),
+    weight: (weight) => factOf(weight, context, matrixBindingBytes(limits, bounds)),
     experts: experts && standIn(experts, limits.maxBindingBytes),
   };
 }
 
 /** The layout that a weight will have: its parts, and the scales of each. */
-function factOf(weight: Weight, format: FormatName, mostBytes: number): WeightFact {
-  const { cols } = weight;
-  const parts = weightParts(weight, (rows) => matrixLayout(format, rows, cols).sizeBytes, mostBytes);
+function factOf(weight: Weight, context: ReadContext, mostBytes: number): WeightFact {
   return {
-    format,
-    parts: parts.map((part) => ({
+    parts: densePartsOf(weight, context, mostBytes).map(({ scalesOffsetBytes, ...part }) => ({
       ...part,
-      scalesWords: matrixLayout(format, part.rows, cols).scalesOffsetBytes / 4,
+      scalesWords: scalesOffsetBytes / 4,
     })),
   };
 }
@@ -393,10 +390,9 @@ function needs(weight: Weight, context: ReadContext, mostBytes: number): Need[] 
   const [first] = tensorsOf(weight);
   const file = first === undefined ? undefined : context.checkpoint.tensor(first)?.file;
   const what = `${file ? `${file} ` : ''}tensor "${name}"`;
-  const { format, parts } = factOf(weight, formatOf(weight, context), mostBytes);
-  return parts.map(({ rows }) => ({
+  return densePartsOf(weight, context, mostBytes).map(({ sizeBytes }) => ({
     what,
-    sizeBytes: boundBytes(matrixLayout(format, rows, weight.cols).sizeBytes),
+    sizeBytes: boundBytes(sizeBytes),
   }));
 }
 

@@ -3,9 +3,9 @@ import { invariant } from '../../errors.ts';
 import type { Graph } from '../../graph/node.ts';
 import type { Weight } from '../../graph/tensor.ts';
 import { MOST_MEMORY_BYTES, SimdMemory, type SimdModule } from '../../simd/memory.ts';
-import type { SimdWeight } from '../../simd/run.ts';
+import type { SimdWeight, SimdWeightPart } from '../../simd/run.ts';
 import { boundBytes } from '../../weights/matrix.ts';
-import { readWeight, type ReadContext } from './weights.ts';
+import { densePartsOf, readDensePart, type ReadContext } from './weights.ts';
 
 /** Weights beyond this go to further memories: the rest of the first is for activations and KV caches. */
 const MOST_WEIGHT_BYTES = MOST_MEMORY_BYTES / 2;
@@ -49,14 +49,20 @@ export class DenseWeights {
     advance: (bytes: number) => void,
   ): Promise<void> {
     for (const weight of weights) {
-      const { format, bytes, scalesOffsetBytes } = await readWeight(weight, context);
-      const sizeBytes = boundBytes(bytes.byteLength);
+      const parts = densePartsOf(weight, context);
+      const sizeBytes = parts.reduce((sum, part) => sum + boundBytes(part.sizeBytes), 0);
       const memory = weight.exact ? this.main : this.#withRoom(sizeBytes);
-      const at = memory.alloc(sizeBytes);
-      memory.bytes.set(bytes, at);
-      const scalesAt = scalesOffsetBytes === 0 ? 0 : at + scalesOffsetBytes;
-      this.#weights.set(weight.name, { memory, format, at, scalesAt });
-      advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
+      const kept: SimdWeightPart[] = [];
+      for (const part of parts) {
+        const { firstRow, rows, format, scalesOffsetBytes } = part;
+        const bytes = await readDensePart(weight, part, context);
+        const at = memory.alloc(boundBytes(bytes.byteLength));
+        memory.bytes.set(bytes, at);
+        const scalesAt = scalesOffsetBytes === 0 ? 0 : at + scalesOffsetBytes;
+        kept.push({ firstRow, rows, format, at, scalesAt });
+        advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
+      }
+      this.#weights.set(weight.name, { memory, parts: kept });
     }
   }
 

@@ -1,7 +1,6 @@
 /** Reads a graph's dense weights out of a checkpoint, in the formats in which they are kept. */
 import type { Checkpoint } from '../../containers/checkpoint.ts';
 import { describeMatrix, readMatrix, readStored, wrongShape } from '../../containers/matrices.ts';
-import type { WeightDtype } from '../../weights/dtypes.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 import {
   chooseFormat,
@@ -10,10 +9,11 @@ import {
   formatStoredAs,
   isStackable,
   matrixLayout,
+  type MatrixLayout,
 } from '../../weights/matrix.ts';
 import type { TensorRows } from '../../weights/tensor-rows.ts';
 import type { Weight } from '../../graph/tensor.ts';
-import type { WeightPart } from '../../graph/weight-parts.ts';
+import { weightParts, type WeightPart } from '../../graph/weight-parts.ts';
 import type { QuantizeFormat } from '../api.ts';
 
 /** Where weights are read from, and how they are re-encoded. */
@@ -23,59 +23,100 @@ export interface ReadContext {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A matrix as it goes to the GPU. */
-export interface EncodedMatrix {
+/** Rows of a dense weight that are kept together, in one format. */
+export interface DensePart extends WeightPart, MatrixLayout {
   readonly format: FormatName;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly scalesOffsetBytes: number;
 }
 
 /**
- * The format in which a weight of the graph will be kept.
+ * How a weight of the graph will be kept: matrices stacked in it that have different formats are kept in theirs, each in a
+ * part of its own; parts larger than `mostBytes` are divided.
  *
- * @throws {AtomoeError} bad-file - a tensor is missing or has another shape; unsupported-model - a stored type
+ * @throws {AtomoeError} bad-file - a tensor is missing or has another shape; unsupported-model - a stored type;
+ *   limit-too-small
  */
-export function formatOf(weight: Weight, { checkpoint, quantize }: ReadContext): FormatName {
+export function densePartsOf(weight: Weight, context: ReadContext, mostBytes = Infinity): DensePart[] {
+  return sectionsOf(weight, context).flatMap(({ firstRow: start, rows, format }) => {
+    const layout = (count: number) => matrixLayout(format, count, weight.cols);
+    return weightParts({ ...weight, rows }, (count) => layout(count).sizeBytes, mostBytes).map((part) => ({
+      firstRow: start + part.firstRow,
+      rows: part.rows,
+      format,
+      ...layout(part.rows),
+    }));
+  });
+}
+
+/** Consecutive rows of a weight in one format. */
+interface Section extends WeightPart {
+  readonly format: FormatName;
+}
+
+function sectionsOf(weight: Weight, { checkpoint, quantize }: ReadContext): Section[] {
   const { source, rows, cols } = weight;
-  if (source.kind === 'computed') return EXACT;
+  if (source.kind === 'computed') return [{ firstRow: 0, rows, format: EXACT }];
   if (source.kind === 'derived') {
     for (const part of Object.values(source.parts)) {
       const found = describeMatrix(checkpoint, { tensor: part.tensor }, part.cols);
       if (found.rows !== part.rows) throw wrongShape(checkpoint, part, `[${part.rows}, ${part.cols}]`);
     }
-    return EXACT;
+    return [{ firstRow: 0, rows, format: EXACT }];
   }
+  const sections: Section[] = [];
   let found = 0;
-  const dtypes = new Set<WeightDtype>();
   for (const part of source.parts) {
     const described = describeMatrix(checkpoint, part, cols);
+    const format = weight.exact ? EXACT : chooseFormat(described.dtype, cols, quantize);
+    const last = sections.at(-1);
+    if (last?.format === format)
+      sections[sections.length - 1] = { ...last, rows: last.rows + described.rows };
+    else sections.push({ firstRow: found, rows: described.rows, format });
     found += described.rows;
-    dtypes.add(described.dtype);
   }
   const [first = { tensor: weight.name }] = source.parts;
   if (found !== rows) throw wrongShape(checkpoint, first, `${rows} rows of ${cols} in all`);
-  const [dtype = 'F32'] = dtypes;
-  return weight.exact ? EXACT : chooseFormat(dtypes.size === 1 ? dtype : 'F32', cols, quantize);
+  return sections;
 }
 
-/** Reads a dense weight in the format that `formatOf` gives. */
-export async function readWeight(weight: Weight, context: ReadContext): Promise<EncodedMatrix> {
-  const { source, rows, cols } = weight;
+/** Reads a part of a dense weight, in its format. */
+export async function readDensePart(
+  weight: Weight,
+  part: DensePart,
+  context: ReadContext,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { source, cols } = weight;
   const { checkpoint, signal } = context;
-  if (source.kind === 'computed') {
-    const values = source.values();
-    return { format: EXACT, bytes: new Uint8Array(values.buffer), scalesOffsetBytes: 0 };
-  }
+  if (source.kind === 'computed') return new Uint8Array(source.values().buffer);
   if (source.kind === 'derived') {
     const parts: Record<string, Float32Array> = {};
     for (const [name, { tensor, cols: width }] of Object.entries(source.parts)) {
       const how = { cols: width, format: EXACT, signal };
       parts[name] = new Float32Array((await readMatrix(checkpoint, { tensor }, how)).buffer);
     }
-    const values = source.values(parts);
-    return { format: EXACT, bytes: new Uint8Array(values.buffer), scalesOffsetBytes: 0 };
+    return new Uint8Array(source.values(parts).buffer);
   }
-  return readParts({ parts: source.parts, rows, cols, format: formatOf(weight, context) }, context);
+  const parts = rowsWithin(source.parts, part, (rows) => describeMatrix(checkpoint, rows, cols).rows);
+  return readParts({ parts, rows: part.rows, cols, format: part.format }, context);
+}
+
+/** What tensors have of some rows of their stack. */
+function rowsWithin(
+  stack: readonly TensorRows[],
+  { firstRow, rows }: WeightPart,
+  countOf: (rows: TensorRows) => number,
+): TensorRows[] {
+  const within: TensorRows[] = [];
+  let at = 0; // the row of the stack with which a tensor begins
+  for (const part of stack) {
+    const count = countOf(part);
+    const from = Math.max(at, firstRow);
+    const to = Math.min(at + count, firstRow + rows);
+    if (from < to) {
+      within.push({ tensor: part.tensor, rowStart: (part.rowStart ?? 0) + from - at, rowCount: to - from });
+    }
+    at += count;
+  }
+  return within;
 }
 
 /** Parts of tensors that become one matrix. */
@@ -109,47 +150,24 @@ function joined(pieces: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuf
 }
 
 /** Parts of tensors, stacked. */
-async function readParts(stack: Stack, { checkpoint, signal }: ReadContext): Promise<EncodedMatrix> {
+async function readParts(
+  stack: Stack,
+  { checkpoint, signal }: ReadContext,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { parts, rows, cols, format } = stack;
-  const { sizeBytes, scalesOffsetBytes } = matrixLayout(format, rows, cols);
-  if (parts.length === 1 && parts[0]) {
-    const bytes = await readMatrix(checkpoint, parts[0], { cols, format, signal });
-    return { format, bytes, scalesOffsetBytes };
-  }
+  const [first] = parts;
+  if (parts.length === 1 && first) return readMatrix(checkpoint, first, { cols, format, signal });
   // Stacked parts: quants follow quants and scales follow scales only if the whole is encoded at once.
   const isWhole = !isStackable(format);
   const stored = isWhole ? await readBlocks(stack, { checkpoint, signal }) : undefined;
-  if (stored) return { format, bytes: stored, scalesOffsetBytes };
+  if (stored) return stored;
   const partFormat = isWhole ? EXACT : format;
-  const stacked = new Uint8Array(isWhole ? 4 * rows * cols : sizeBytes);
+  const stacked = new Uint8Array(isWhole ? 4 * rows * cols : matrixLayout(format, rows, cols).sizeBytes);
   let at = 0;
   for (const part of parts) {
     const bytes = await readMatrix(checkpoint, part, { cols, format: partFormat, signal });
     stacked.set(bytes, at);
     at += bytes.byteLength;
   }
-  const bytes = isWhole ? encodeMatrix('F32', stacked, format, rows, cols) : stacked;
-  return { format, bytes, scalesOffsetBytes };
-}
-
-/** Reads some rows of a dense weight: bit for bit what `readWeight` gives for them. */
-export async function readWeightRows(
-  weight: Weight,
-  { firstRow, rows }: WeightPart,
-  context: ReadContext,
-): Promise<EncodedMatrix> {
-  const { source, cols } = weight;
-  if (rows === weight.rows || source.kind !== 'checkpoint') return readWeight(weight, context);
-  const parts: TensorRows[] = [];
-  let at = 0; // the weight's row with which a part begins
-  for (const part of source.parts) {
-    const { rows: count } = describeMatrix(context.checkpoint, part, cols);
-    const from = Math.max(at, firstRow);
-    const to = Math.min(at + count, firstRow + rows);
-    if (from < to) {
-      parts.push({ tensor: part.tensor, rowStart: (part.rowStart ?? 0) + from - at, rowCount: to - from });
-    }
-    at += count;
-  }
-  return readParts({ parts, rows, cols, format: formatOf(weight, context) }, context);
+  return isWhole ? encodeMatrix('F32', stacked, format, rows, cols) : stacked;
 }

@@ -26,17 +26,16 @@ export const embeddingNode = defineCoreOp<EmbeddingIo>({
   writes: ({ y }) => [y],
   lower(context, { ids, table, y, multiplier }) {
     const { rows: vocab, cols } = table;
-    const format = context.format(table);
-    const candidates = inFormat(embedding, format).filter(({ scalar }) => scalar === scalarOf(y, context));
-    return context.parts(table).map(({ ref, firstRow: first, rows, scales }) =>
-      context.choose(embedding, candidates, `${vocab}x${cols}`, (variant) =>
+    return context.parts(table).map(({ ref, firstRow: first, rows, format, scales }) => {
+      const candidates = inFormat(embedding, format).filter(({ scalar }) => scalar === scalarOf(y, context));
+      return context.choose(embedding, candidates, `${vocab}x${cols}`, (variant) =>
         dispatch(embedding, variant, {
           buffers: { ids, table: ref, y },
           params: ({ tokens }) => ({ tokens, vocab, cols, scales, multiplier, first, rows }),
           size: ({ tokens }) => ({ tokens, cols }),
         }),
-      ),
-    );
+      );
+    });
   },
 });
 

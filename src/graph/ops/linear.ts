@@ -46,7 +46,7 @@ function lowerPiece(
   pieceOf: (step: Step) => Piece,
 ): Dispatch {
   const { rows: outs, cols } = weight;
-  const format = context.format(weight);
+  const { format } = part;
   const out = scalarOf(y, context);
   const size = (step: Step) => ({ rows: rowsOf(x, cols, step.tokens), cols, outs: pieceOf(step).count });
   const fits = (variant: LinearVariant) =>
@@ -56,7 +56,7 @@ function lowerPiece(
   const candidates = inFormat(kernel, format)
     .filter((variant) => fits(variant) && (most > FEW_ROWS || variant.rows === (most === 1 ? 1 : 4)))
     .sort((a, b) => preference(b, context) - preference(a, context));
-  return context.choose(kernel, candidates, `${outs}x${cols} ${format}`, (variant) =>
+  return context.choose(kernel, candidates, `${part.rows}x${cols} ${format}`, (variant) =>
     dispatch(kernel, variant, {
       buffers: { x, w: part.ref, y, ...(bias ? { bias } : {}) },
       params: (step) => {

@@ -10,7 +10,15 @@ import type { LinearIo } from '../../graph/ops/linear.ts';
 import { rowsOf, type RmsNormIo } from '../../graph/ops/norm.ts';
 import { activationCode } from '../../kernels/core/activation.ts';
 import { SCRATCH_BYTES } from '../kernels.ts';
-import { formatKernel, productKernel, SCRATCH, work, type SimdRun } from '../run.ts';
+import {
+  formatKernel,
+  productKernel,
+  SCRATCH,
+  work,
+  type SimdRun,
+  type SimdWeightPart,
+  type Work,
+} from '../run.ts';
 
 /** Outputs of a linear kernel are computed this many at a time. */
 const OUTS_TOGETHER = 8;
@@ -18,9 +26,9 @@ const OUTS_TOGETHER = 8;
 /** y = multiplier * (x W^T + bias), computed where the weights are. */
 export function linear(run: SimdRun, { x, weight, bias, y, multiplier = 1 }: LinearIo): void | Promise<void> {
   const { main, step } = run;
-  const { memory, format, at, scalesAt } = run.weight(weight);
-  const kernel = productKernel(memory, 'linear', format, run);
-  if (!kernel) return run.byReference();
+  const { memory, parts } = run.weight(weight);
+  const kernels = kernelsOf(parts, ({ format }) => productKernel(memory, 'linear', format, run));
+  if (!kernels) return run.byReference();
   const { rows: outs, cols } = weight;
   const rows = rowsOf(x, cols, step.tokens);
   const isHere = memory === main;
@@ -35,36 +43,63 @@ export function linear(run: SimdRun, { x, weight, bias, y, multiplier = 1 }: Lin
     memory.bytes.set(main.bytes.subarray(run.at(x), run.at(x) + xBytes), xAt);
     if (bias) memory.bytes.set(main.bytes.subarray(biasAt, biasAt + 4 * outs), biasHere);
   }
-  const shape = { count: outs, unit: OUTS_TOGETHER, multiplyAdds: rows * cols, scratchBytes: SCRATCH_BYTES };
-  const done = run.split(
-    work(
+  const works = kernels.map(([{ firstRow, rows: count, at, scalesAt }, kernel]) => {
+    const shape = { count, unit: OUTS_TOGETHER, multiplyAdds: rows * cols, scratchBytes: SCRATCH_BYTES };
+    const skipBytes = 4 * firstRow;
+    const partBias = bias ? biasHere + skipBytes : 0;
+    return work(
       kernel,
       shape,
       kernel.format,
       xAt,
       at,
       scalesAt,
-      biasHere,
-      yAt,
+      partBias,
+      yAt + skipBytes,
       rows,
       cols,
-      outs,
+      outs, // of all parts: from one row of y to the next
       multiplier,
       SCRATCH,
-    ),
-  );
+    );
+  });
   const takeBack = () => {
     if (!isHere) main.bytes.set(memory.bytes.subarray(yAt, yAt + yBytes), run.at(y));
   };
-  return done ? done.then(takeBack) : takeBack();
+  return splitAll(run, works, takeBack);
+}
+
+/** Each part with its kernel; undefined if one has none. */
+function kernelsOf<K>(
+  parts: readonly SimdWeightPart[],
+  kernelOf: (part: SimdWeightPart) => K | undefined,
+): [SimdWeightPart, K][] | undefined {
+  const found: [SimdWeightPart, K][] = [];
+  for (const part of parts) {
+    const kernel = kernelOf(part);
+    if (!kernel) return undefined;
+    found.push([part, kernel]);
+  }
+  return found;
+}
+
+/** Does one work after another, and then what is `last`. */
+function splitAll(run: SimdRun, works: readonly Work[], last: () => void): void | Promise<void> {
+  for (const [index, each] of works.entries()) {
+    const done = run.split(each);
+    if (done) return done.then(() => splitAll(run, works.slice(index + 1), last));
+  }
+  last();
 }
 
 /** y[t] = multiplier * table[ids[t]] */
 export function embedding(run: SimdRun, { ids, table, y, multiplier }: EmbeddingIo): void {
   const { main, step } = run;
-  const { memory, format, at, scalesAt } = run.weight(table);
-  const kernel = formatKernel(memory, 'embedding', format);
-  if (!kernel) return run.byReference();
+  const { memory, parts } = run.weight(table);
+  const [part] = parts;
+  const kernel = part && parts.length === 1 ? formatKernel(memory, 'embedding', part.format) : undefined;
+  if (!part || !kernel) return run.byReference();
+  const { at, scalesAt } = part;
   const { rows: vocab, cols } = table;
   const { tokens } = step;
   const yBytes = 4 * tokens * cols;
