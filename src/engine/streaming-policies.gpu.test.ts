@@ -83,7 +83,7 @@ test.each<[string, Partial<Policy>, RegExp]>([
 
 test('a resize without enough memory says so, and leaves the model and its sessions as they were', async () => {
   const { bytes } = await engine.resize({ memoryBudget: 1e9, streaming: { slotsPerLayer: FEWEST } });
-  const sessions = [engine.session(), engine.session()];
+  const sessions = Array.from({ length: 6 }, () => engine.session());
   for (const session of sessions) for await (const _event of session.generate('Once', { maxTokens: 1 }));
   await expect(engine.resize({ memoryBudget: bytes.gpuTotal })).rejects.toMatchObject({
     code: 'out-of-memory',

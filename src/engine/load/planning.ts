@@ -32,6 +32,7 @@ import {
   allSlots,
   canHoldAll,
   fewerSlots,
+  fewestSlots,
   mostUnits,
   slotsFor,
   slotsWithin,
@@ -219,7 +220,7 @@ export function sizeModel(
   const fixedBytes = sum(Object.values(fixed));
   const slots = needs && chooseSlots(needs, budgetOf(options) - fixedBytes, options.streaming);
   const gpuTotal = fixedBytes + (slots?.sizeBytes ?? 0);
-  const fewest = needs ? slotsFor(needs, mostUnits(needs), options.streaming).sizeBytes : 0;
+  const fewest = needs ? fewestSlots(needs).sizeBytes : 0;
   const allExperts = experts ? experts.records * experts.recordBytes : 0;
   const why = fits(adapter, { largest, gpuTotal }, options);
   return {
@@ -347,7 +348,7 @@ function chooseSlots(needs: SlotNeeds, roomBytes: number, streaming: StreamingOp
   }
   const all = canHoldAll(needs) ? allSlots(needs, streaming) : undefined;
   if (all && all.sizeBytes <= roomBytes) return all;
-  return slotsWithin(needs, roomBytes, streaming) ?? slotsFor(needs, mostUnits(needs), streaming);
+  return slotsWithin(needs, roomBytes, streaming) ?? fewestSlots(needs);
 }
 
 function checkSlots(needs: SlotNeeds, slotsPerLayer: number): number {

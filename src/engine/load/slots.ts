@@ -59,8 +59,17 @@ export function slotsFor(
   return sized(needs, { streams: true, places, reserved, scratch });
 }
 
+/** As few slots as work: one token's experts, one lot of them for prompts, and none for guesses. */
+export function fewestSlots(needs: SlotNeeds): SlotPlan {
+  // None where the device cannot bind a token's experts: what it lacks is said by the plan.
+  const places = Math.min(mostUnits(needs), mostSlots(needs.experts, needs.maxBindingBytes));
+  const scratch = needs.canSplit ? places : needs.experts.unitsPerLayer;
+  return sized(needs, { streams: true, places, reserved: 0, scratch });
+}
+
 /**
- * The most places a layer that fit `roomBytes`; undefined where not even one token's experts do.
+ * The most places a layer that fit `roomBytes`, with the slots that belong to them if these fit too; undefined where not
+ * even one token's experts do.
  */
 export function slotsWithin(
   needs: SlotNeeds,
@@ -79,17 +88,21 @@ export function slotsWithin(
       low = middle + 1;
     } else high = middle - 1;
   }
-  return fitting;
+  if (fitting) return fitting;
+  const fewest = fewestSlots(needs);
+  return fewest.sizeBytes <= roomBytes ? fewest : undefined;
 }
 
-/** About half as many places; undefined where there are as few as work. */
+/** About half as many places, then as few slots as work; undefined where there are no more than that. */
 export function fewerSlots(
   needs: SlotNeeds,
-  { places }: SlotPlan,
+  { places, sizeBytes }: SlotPlan,
   options: StreamingOptions,
 ): SlotPlan | undefined {
   const least = mostUnits(needs);
-  return places > least ? slotsFor(needs, Math.max(least, Math.floor(places / 2)), options) : undefined;
+  if (places > least) return slotsFor(needs, Math.max(least, Math.floor(places / 2)), options);
+  const fewest = fewestSlots(needs);
+  return fewest.sizeBytes < sizeBytes ? fewest : undefined;
 }
 
 function sized({ experts, maxBindingBytes }: SlotNeeds, plan: Omit<SlotPlan, 'sizeBytes'>): SlotPlan {

@@ -339,7 +339,7 @@ async function openJust<S extends SlotStore, T extends ExpertSteps>(
     const own = { label: 'scratch', isShared: true, slots: { places: slots.scratch, reserved: 0 } };
     if (slots.scratch > 0) scratch = await device.openStore(experts, { ...own, maxBindingBytes });
     const streamer = openStreamer(device, drafted, { store, scratch, tiers }, streaming, testing);
-    const steps = device.openSteps(streamer, stepsOptions(drafted, streaming, testing));
+    const steps = device.openSteps(streamer, stepsOptions(drafted, slots, streaming, testing));
     return { slots, store, scratch, streamer, steps };
   } catch (error) {
     scratch?.dispose();
@@ -394,13 +394,15 @@ function openStreamer<S extends SlotStore, T extends ExpertSteps>(
 
 function stepsOptions(
   { experts, expertLayers, lossy }: Drafted,
+  { places, reserved }: SlotPlan,
   options: StreamingOptions,
   { mistake }: StreamTesting,
 ): StepsOptions {
   invariant(experts, () => 'a model without experts');
   const { lookahead, runAhead } = { ...STREAMING_DEFAULTS, ...options };
   return {
-    lookahead,
+    // Where units have to leave and no slot is reserved, a guess would have nowhere to go.
+    lookahead: reserved === 0 && places < experts.unitsPerLayer ? 0 : lookahead,
     runAhead,
     unitExperts: expertLayers.map((bank, layer) => bank.experts / experts.units(layer)),
     mistake,
