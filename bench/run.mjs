@@ -1,4 +1,4 @@
-// `npm run bench [-- a b c d e f]`: builds the bench page, runs it in headless Chromium, writes RESULTS.md and results.json.
+// `npm run bench [-- a b c d e f g]`: builds the bench page, runs it in headless Chromium, writes RESULTS.md and results.json.
 import { createReadStream, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
@@ -9,10 +9,11 @@ import { format } from 'prettier';
 import { build, preview, runnerImport } from 'vite';
 import { chromiumFlags, requireChromium } from '../scripts/chromium.mjs';
 import { installPackages } from '../scripts/packages.mjs';
+import { BROWSER_MARK, realPart } from './real/part.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const outDir = resolve(root, 'dist/bench');
-const PARTS = ['a', 'b', 'c', 'd', 'e', 'f'];
+const PARTS = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 /** @type {Record<string, string>} */
 const TITLES = {
   a: '(a) A Q4 MoE beside ONNX Runtime',
@@ -21,6 +22,7 @@ const TITLES = {
   d: '(d) Router time by number of experts',
   e: '(e) Streaming experts into fewer slots',
   f: '(f) Without a GPU',
+  g: '(g) Models of published shapes within memory budgets',
 };
 
 /** @type {Record<string, string>} */
@@ -78,10 +80,18 @@ const config = {
   },
 };
 
-/** Runs one part in a page of its own, so that no part inherits another's memory. @param {string} part */
-async function runPart(part) {
+/**
+ * Opens the bench page in a browser of its own, so that no part inherits another's memory.
+ *
+ * @template T
+ * @param {string} part
+ * @param {(page: import('playwright').Page) => Promise<T>} use
+ * @returns {Promise<T & { browser: string }>}
+ */
+async function withPage(part, use) {
   const server = await preview(config);
-  const browser = await chromium.launch({ executablePath: requireChromium(), args: chromiumFlags() });
+  const args = [...chromiumFlags(), BROWSER_MARK];
+  const browser = await chromium.launch({ executablePath: requireChromium(), args });
   try {
     const page = await browser.newPage();
     page.on('console', (message) => {
@@ -93,19 +103,36 @@ async function runPart(part) {
     const crash = new Promise((_, reject) => page.on('crash', () => reject(new Error('the page crashed'))));
     await page.goto(server.resolvedUrls?.local[0] ?? '');
     await page.waitForFunction('window.bench !== undefined');
-    const started = Date.now();
-    const result = await Promise.race([page.evaluate(`window.bench(${JSON.stringify(part)})`), crash]);
-    const adapter = await page.evaluate(async () => {
-      const { info } = (await navigator.gpu.requestAdapter()) ?? { info: undefined };
-      return info
-        ? [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' ')
-        : 'none';
-    });
-    return { ...result, seconds: (Date.now() - started) / 1000, adapter, browser: browser.version() };
+    return { ...(await Promise.race([use(page), crash])), browser: browser.version() };
   } finally {
     await browser.close();
     await server.close();
   }
+}
+
+/** @param {import('playwright').Page} page @returns {Promise<string>} */
+function adapterOf(page) {
+  return page.evaluate(async () => {
+    const { info } = (await navigator.gpu.requestAdapter()) ?? { info: undefined };
+    return info
+      ? [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(' ')
+      : 'none';
+  });
+}
+
+/** @param {string} part @returns {Promise<any>} */
+async function runPart(part) {
+  const started = Date.now();
+  const seconds = () => (Date.now() - started) / 1000;
+  if (part === 'g') {
+    const { adapter, browser } = await withPage(part, async (page) => ({ adapter: await adapterOf(page) }));
+    return { ...(await realPart((use) => withPage(part, use))), seconds: seconds(), adapter, browser };
+  }
+  return withPage(part, async (page) => ({
+    ...(await page.evaluate(`window.bench(${JSON.stringify(part)})`)),
+    adapter: await adapterOf(page),
+    seconds: seconds(),
+  }));
 }
 
 /** What the CPU does for a layer that streams: measured in Node, beside the page. */

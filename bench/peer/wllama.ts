@@ -20,6 +20,35 @@ interface Timings {
   readonly predicted_n: number;
 }
 
+async function openWllama(blobs: Blob[], params: Record<string, unknown>): Promise<Wllama> {
+  const module = (await import(/* @vite-ignore */ `${FOLDER}index.js`)) as {
+    Wllama: new (paths: Record<string, string>, options: Record<string, unknown>) => Wllama;
+  };
+  const wllama = new module.Wllama({ default: `${FOLDER}wasm/wllama.wasm` }, { suppressNativeLog: true });
+  await wllama.loadModel(blobs, { n_batch: 256, n_gpu_layers: 0, ...params });
+  return wllama;
+}
+
+/** Tokens per second of a model file, after a short prompt. */
+export async function tellWithWllama(
+  file: File,
+  { threads, contextTokens, replyTokens }: { threads: number; contextTokens: number; replyTokens: number },
+): Promise<number> {
+  const wllama = await openWllama([file], { n_threads: threads, n_ctx: contextTokens });
+  try {
+    const answer = (await wllama.createCompletion({
+      prompt: 'abc',
+      max_tokens: replyTokens,
+      n_predict: replyTokens,
+      temperature: 0,
+      ignore_eos: true,
+    })) as { timings?: Timings };
+    return answer.timings?.predicted_per_second ?? NaN;
+  } finally {
+    await wllama.exit();
+  }
+}
+
 /** Tokens per second as llama.cpp measures them itself, without what the page adds. */
 export async function runWllama(
   weights: ModelWeights,
@@ -30,15 +59,9 @@ export async function runWllama(
     rounds,
   }: { threads: number; promptTokens: number; replyTokens: number; rounds: number },
 ): Promise<{ name: string; prefill: number[]; decode: number[] }> {
-  const module = (await import(/* @vite-ignore */ `${FOLDER}index.js`)) as {
-    Wllama: new (paths: Record<string, string>, options: Record<string, unknown>) => Wllama;
-  };
-  const wllama = new module.Wllama({ default: `${FOLDER}wasm/wllama.wasm` }, { suppressNativeLog: true });
-  await wllama.loadModel([new Blob(ggufModel(weights))], {
+  const wllama = await openWllama([new Blob(ggufModel(weights))], {
     n_threads: threads,
     n_ctx: weights.shape.contextTokens,
-    n_batch: 256,
-    n_gpu_layers: 0,
   });
   const prefill: number[] = [];
   const decode: number[] = [];

@@ -43,8 +43,17 @@ export function randomGgml(
   next: () => number,
 ): Uint8Array<ArrayBuffer> {
   const { block } = weightFormat(name);
-  const source = randomBlocks(name, (rows * cols) / block, DEVIATION / deviationOf(name), next);
-  return repackOf(name)(source, rows, cols);
+  return repackOf(name)(randomBlocks(name, (rows * cols) / block, DEVIATION, next), rows, cols);
+}
+
+/** Random blocks of a format, as files have them, whose values have about the given standard deviation. */
+export function randomBlocks(
+  name: FormatName,
+  count: number,
+  deviation: number,
+  next: () => number,
+): Uint8Array<ArrayBuffer> {
+  return scaledBlocks(name, count, deviation / deviationOf(name), next);
 }
 
 /** The conversion of a format from ggml's layout. */
@@ -60,11 +69,11 @@ function deviationOf(name: FormatName): number {
   let state = 1;
   const next = () => (state = (state * 48271) % 0x7fffffff) / 0x7fffffff;
   const count = 64;
-  const values = decode(repackOf(name)(randomBlocks(name, count, 1, next), count, block), count, block);
+  const values = decode(repackOf(name)(scaledBlocks(name, count, 1, next), count, block), count, block);
   return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
 }
 
-function randomBlocks(
+function scaledBlocks(
   name: FormatName,
   count: number,
   scale: number,
