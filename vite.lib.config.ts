@@ -11,7 +11,7 @@ const CLIENT =
   /[\\/]src[\\/](worker[\\/]open|engine[\\/](?:\w+[\\/])?(api|hub)|io[\\/](hub-name|names|read|storage))\.ts$/;
 
 /** What runs models, with all it imports. */
-const ENGINE = /[\\/]src[\\/]engine[\\/](?:\w+[\\/])?engine\.ts$/;
+const ENGINE = /[\\/]src[\\/]engine[\\/](?:(?:\w+[\\/])?engine|index)\.ts$/;
 
 /** What several routers and experts share, or the runner in WebAssembly takes of them. */
 const SHARED =
@@ -57,6 +57,7 @@ export default defineConfig({
         'element/define': source('element/define.ts'),
         node: source('node.ts'),
         cli: source('cli/main.ts'),
+        'worker-modules': source('worker/worker.ts'),
       },
     },
     rolldownOptions: {
@@ -151,6 +152,8 @@ function bareShader(text: string): string {
 const WORKER_SOURCE = `new URL('./worker.ts', import.meta.url)`;
 const WORKER_MARK = 'atomoe:worker';
 const FILE_MARK = 'atomoe:this-file';
+const MODULES_MARK = 'atomoe:modules-file';
+const MODULES_FILE = 'worker-modules.js';
 const MINIFIED_LAUNCH =
   /new Worker\(new URL\(\s*(?:\/\*[^*]*\*\/)?\s*[`"']atomoe:worker[`"'],import\.meta\.url\),\{type:[`"']module[`"']\}\)/;
 
@@ -179,7 +182,8 @@ function workerBeside(): Plugin {
         );
         if (code.includes(WORKER_MARK))
           throw new Error(`${output.fileName} starts the worker in words unheard of`);
-        output.code = code.replace(FILE_MARK, output.fileName);
+        const modules = posix.relative(dirname(output.fileName), MODULES_FILE);
+        output.code = code.replace(FILE_MARK, output.fileName).replace(MODULES_MARK, modules);
         if (output.code === code) throw new Error(`${output.fileName} does not ask for its own path`);
       }
     },
@@ -188,7 +192,8 @@ function workerBeside(): Plugin {
 
 /**
  * Builds the worker as one script: Vite 6 and 7 make classic workers, which cannot be cut into chunks. It lies beside the
- * library, and again in a chunk that is loaded where a bundler left the worker's file behind.
+ * library, and again in a chunk that is loaded where a bundler left the worker's file behind. The package's own files start
+ * `worker-modules.js` instead, which shares their chunks.
  */
 function workerInOne(): Plugin {
   let built: Promise<string> | undefined;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { expect, test, type Page } from 'playwright/test';
 import { PATIENCE } from './demo-page.ts';
 import { goldenContinuation, install, pack, root, run, serve, type Mounts, type Site } from './packed.ts';
@@ -206,17 +207,49 @@ test('a worker file that is missing, or a page in its place, is named', async ({
   await mkdir(site);
   await writeFile(join(site, 'index.html'), pageWith(tellFrom('/atomoe/index.js', '/model/')));
   const hosted = { '/atomoe/': library, '/model/': model, '/': site };
-  await withSite({ '/atomoe/worker.js': join(site, 'nothing'), ...hosted }, async ({ url }) => {
+  await withSite({ '/atomoe/worker-modules.js': join(site, 'nothing'), ...hosted }, async ({ url }) => {
     expect(await hear(page, `${url}/`)).toMatch(
-      /^network: .*\/atomoe\/worker\.js answered 404; wanted: .*side by side/,
+      /^network: .*\/atomoe\/worker-modules\.js answered 404; wanted: .*side by side/,
     );
   });
-  await withSite({ '/atomoe/worker.js': site, ...hosted }, async ({ url }) => {
+  await withSite({ '/atomoe/worker-modules.js': site, ...hosted }, async ({ url }) => {
     expect(await hear(page, `${url}/`)).toMatch(
-      /^network: .*worker\.js is text\/html.*, as where a host sends a page/,
+      /^network: .*worker-modules\.js is text\/html.*, as where a host sends a page/,
     );
   });
 });
+
+/** The least that a family needs of the library, and the most: a mixer, a container and a tokenizer of its own. Of gzip, kB. */
+for (const [name, path, file, most] of [
+  ['OLMoE', 'fixtures/models/olmoe', '', 140],
+  ['DeepSeek-V3 from GGUF', 'fixtures/gguf', 'deepseek_v3.gguf', 160],
+] as const) {
+  test(`a page that runs one model loads what that model needs: ${name}`, async ({ page }) => {
+    const site = join(folder, name);
+    await mkdir(site);
+    const script = `
+import { createWorkerEngine } from '/atomoe/index.js';
+addEventListener('unhandledrejection', ({ reason }) => (document.body.dataset.told = String(reason)));
+const engine = await createWorkerEngine({ device: 'gpu', tuning: 'off', model: '/model/${file}' });
+document.body.dataset.told = 'told ' + engine.model.plan.family;`;
+    await writeFile(join(site, 'index.html'), pageWith(script));
+    const bodies = new Map<string, Promise<Buffer>>();
+    page.context().on('response', (response) => {
+      const { pathname } = new URL(response.url());
+      if (pathname.startsWith('/atomoe/')) bodies.set(pathname, response.body());
+    });
+    await withSite({ '/atomoe/': library, '/model/': join(root, path), '/': site }, async ({ url }) => {
+      expect(await hear(page, `${url}/`)).toContain('told ');
+    });
+    const sizes = await Promise.all(
+      [...bodies].map(async ([at, body]) => [at, gzipSync(await body).byteLength] as const),
+    );
+    const scriptBytes = sizes.reduce((sum, [, size]) => sum + size, 0);
+    console.log(`${name}: ${sizes.length} scripts, ${(scriptBytes / 1000).toFixed(1)} kB of gzip`);
+    expect(scriptBytes).toBeGreaterThan(50_000);
+    expect(scriptBytes).toBeLessThan(1000 * most);
+  });
+}
 
 /** What is right passes, and each line that is marked fails. */
 const MARKUP = {

@@ -6,6 +6,9 @@ import { startError, type StartFailure } from './start-error.ts';
 /** The path of this module in the built package; the build writes it here. A bundler's output is called otherwise. */
 const BUILT_AS = 'atomoe:this-file';
 
+/** The worker in chunks, seen from this module; the build writes it here. */
+const MODULES = 'atomoe:modules-file';
+
 /**
  * Resolves to a worker that runs.
  *
@@ -19,9 +22,10 @@ export async function startWorker(signal?: AbortSignal): Promise<Worker> {
       'createWorkerEngine needs web workers, and there are none here; wanted a page; use createEngine, which needs none',
     );
   }
-  const first = await attempt(launchFile, signal);
+  const asBuilt = isAsBuilt(import.meta.url);
+  const first = await attempt(asBuilt ? launchModules : launchFile, signal);
   if (first instanceof Worker) return first;
-  if (isAsBuilt(import.meta.url)) throw await startError(first);
+  if (asBuilt) throw await startError(first);
   // A bundler that knows nothing of workers took this module along and left the worker's file behind.
   const { workerText } = await import('./inline.ts');
   if (workerText === undefined) throw await startError(first);
@@ -95,6 +99,17 @@ function launchFile(note: (url: URL) => void): Worker {
   } finally {
     globalThis.Worker = Native;
   }
+}
+
+/**
+ * The worker of the package's own files shares their chunks, and loads what a model needs of them: less than half of the one
+ * script that bundlers are given. Its address is put together here, so that no bundler takes it for a file of its own.
+ */
+function launchModules(note: (url: URL) => void): Worker {
+  const url = new URL(import.meta.url.replace(/[^/]*$/, MODULES));
+  note(url);
+  const options = { type: 'module' } as const;
+  return new Worker(trustedScriptUrl(sameOrigin(url, options)), options);
 }
 
 function launchText(text: string, note: (url: URL) => void): Worker {
