@@ -7,6 +7,7 @@
 // rates     [2, heads] f32: a_log, a_bias
 // before    [key_dim, heads * dims] f32: S of each head      after: the same after the step
 // y         [tokens, heads * dims] f32
+// tiled     0: successive heads have a key head; 1: heads have the key heads in turn
 // grid      one lane per column of a head's S, over all tokens (folded)
 // parts     fn linear_group (lib/grid.wgsl); fn softplus (lib/softplus.wgsl); fn sigmoid
 //           (lib/activation.wgsl)
@@ -23,6 +24,7 @@ struct Params {
   dims: u32,
   stride: u32,
   first: u32,
+  tiled: u32,
 }
 
 @group(0) @binding(0) var<storage, read> projected: array<f32>;
@@ -54,7 +56,11 @@ fn main(
   }
   let head = c / params.dims;
   let keys = params.key_heads * params.key_dim;
-  let key_at = head / (params.heads / params.key_heads) * params.key_dim;
+  var key_head = head / (params.heads / params.key_heads);
+  if (params.tiled != 0u) {
+    key_head = head % params.key_heads;
+  }
+  let key_at = key_head * params.key_dim;
   let rate = -exp(rates[head]);
   let a_bias = rates[params.heads + head];
   for (var t = 0u; t < params.tokens; t += 1u) {

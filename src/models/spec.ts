@@ -100,6 +100,7 @@ export interface DeltaNetSpec {
   readonly keyDim: number; // of a head of q and k
   readonly heads: number; // of v
   readonly dims: number; // of a head of v
+  readonly tiled?: true; // head h of v has the key head h % keyHeads; else h / (heads / keyHeads)
   readonly taps: number; // tokens that the convolution spans
   readonly input: LinearSpec; // [2 * keyHeads * keyDim + 2 * heads * dims + 2 * heads, hidden]: q, k, v, z, b, a
   readonly convolution: string; // [cols, 1, taps]: of q, k, v

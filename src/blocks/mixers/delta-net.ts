@@ -31,7 +31,7 @@ export const deltaNet: Mixer<DeltaNetSpec> = {
   add(site, x, spec, { 'recent inputs': recent, states: state }) {
     invariant(recent && state, () => 'a delta net keeps its recent inputs and its states');
     const { builder, label, hidden, eps } = site;
-    const { keyHeads, keyDim, heads, dims, taps, rates } = spec;
+    const { keyHeads, keyDim, heads, dims, tiled = false, taps, rates } = spec;
     const inner = heads * dims;
     const cols = convolved(spec);
     const rows = cols + inner + 2 * heads; // q, k and v, then z, then b and a
@@ -48,7 +48,7 @@ export const deltaNet: Mixer<DeltaNetSpec> = {
     const scanned = builder.tensor(`${label} scanned`, { perToken: inner, type: 'f32' });
     builder.add(
       deltaScanNode(label, {
-        ...{ keyHeads, keyDim, heads, dims, state, mixed, y: scanned },
+        ...{ keyHeads, keyDim, heads, dims, tiled, state, mixed, y: scanned },
         gates: { tensor: projected, first: cols + inner },
         rates: builder.exact(names.join(' + '), 2 * heads, 1, ...parts),
       }),

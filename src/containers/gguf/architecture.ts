@@ -17,6 +17,7 @@ export interface DerivedTensor {
 /** How the files of an architecture become a model of one of the families. */
 export interface Architecture {
   readonly modelType: string; // `model_type` of the family
+  readonly base?: string; // of the names of layers; default: `model.`
   /** What the config has beside the usual keys. */
   readonly config: (keys: GgufKeys) => JsonObject;
   /**

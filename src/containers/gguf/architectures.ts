@@ -4,6 +4,8 @@ import type { Architecture } from './architecture.ts';
 import { graniteHybrid, graniteMoe, graniteMoeShared } from './granite.ts';
 import { deepseek2, deepseekExperts, deepseekModules } from './deepseek.ts';
 import type { GgufKeys } from './keys.ts';
+import { nemotronHMoe } from './nemotron.ts';
+import { qwen35Moe, qwen3Next } from './qwen-next.ts';
 
 /** The names of a layer's modules in most architectures. */
 export const MODULES: Readonly<Record<string, string>> = {
@@ -102,6 +104,9 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
       norm_topk_prob: true,
     }),
   },
+  qwen3next: qwen3Next,
+  qwen35moe: qwen35Moe,
+  nemotron_h_moe: nemotronHMoe,
   granitemoe: (keys) =>
     keys.optionalCount('expert_shared_feed_forward_length') === undefined ? graniteMoe : graniteMoeShared,
   granitehybrid: graniteHybrid,
@@ -255,7 +260,8 @@ export function configOf({ modelType, config }: Architecture, keys: GgufKeys): J
     num_attention_heads: heads,
     num_key_value_heads: keys.counts('attention.head_count_kv').reduce((a, b) => Math.max(a, b), 0) || heads,
     ...(headDim === undefined ? {} : { head_dim: headDim }),
-    rms_norm_eps: keys.number('attention.layer_norm_rms_epsilon'),
+    rms_norm_eps:
+      keys.optionalNumber('attention.layer_norm_epsilon') ?? keys.number('attention.layer_norm_rms_epsilon'),
     rope_theta: keys.optionalNumber('rope.freq_base') ?? 10_000,
     max_position_embeddings: keys.count('context_length'),
     vocab_size: keys.vocab,

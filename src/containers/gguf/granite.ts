@@ -1,5 +1,6 @@
 /** Granite's architectures: multipliers everywhere; experts with or without a shared one; state spaces in version 4. */
-import type { Architecture, DerivedTensor } from './architecture.ts';
+import type { Architecture } from './architecture.ts';
+import { flat, logarithms, taps } from './recurrent.ts';
 
 /** Granite 3 without a shared expert. */
 export const graniteMoe: Architecture = {
@@ -38,16 +39,6 @@ export const graniteMoeShared: Architecture = {
   },
 };
 
-/** The file has a = -exp(A_log). */
-const logarithms: DerivedTensor = {
-  name: 'mamba.A_log',
-  from: ['ssm_a'],
-  shape: ([shape]) => [(shape ?? []).reduce((product, size) => product * size, 1)],
-  values: ([values]) => Float32Array.from(values ?? [], (value) => Math.log(-value)),
-};
-
-const flat = (shape: readonly number[]) => [shape.reduce((product, size) => product * size, 1)];
-
 /** Granite 4: attention in few layers, without positions unless the file says so. */
 export const graniteHybrid: Architecture = {
   ...graniteMoeShared,
@@ -82,9 +73,9 @@ export const graniteHybrid: Architecture = {
     ssm_out: 'mamba.out_proj',
   },
   shapes: {
-    'ssm_conv1d.weight': ([channels = 0, taps = 0]) => [channels, 1, taps],
+    'ssm_conv1d.weight': taps,
     ssm_d: flat,
     'ssm_norm.weight': flat,
   },
-  derived: logarithms,
+  derived: logarithms('mamba.A_log'),
 };

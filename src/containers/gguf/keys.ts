@@ -83,6 +83,15 @@ export class GgufKeys {
     return list.every(isCount) ? list : this.#refuse(name, value, 'whole numbers');
   }
 
+  /** A whole number of each layer, from a list or from one number for all. @throws {AtomoeError} bad-file - others */
+  countsOfLayers(name: string): readonly number[] {
+    const list = this.counts(name);
+    if (list.length === 1) return Array.from({ length: this.layers }, () => list[0] ?? 0);
+    return list.length === this.allLayers
+      ? list.slice(0, this.layers)
+      : this.#refuse(name, list, `a number for each of ${this.allLayers} layers`);
+  }
+
   /** A list of truth values, one for each layer. @throws {AtomoeError} bad-file - others */
   flags(name: string): readonly boolean[] {
     const value = this.#get(name);

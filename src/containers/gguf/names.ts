@@ -1,7 +1,7 @@
 /** The tensors of a GGUF file under the names of Hugging Face's checkpoints: stacked experts one by one, rows in their order. */
 import type { FileSource } from '../../io/source.ts';
 import type { HeldTensor } from '../tensor-files.ts';
-import type { Architecture, DerivedTensor } from './architecture.ts';
+import type { Architecture } from './architecture.ts';
 import { MODULES } from './architectures.ts';
 import type { GgufHeader, GgufTensor } from './header.ts';
 import type { GgufKeys } from './keys.ts';
@@ -11,6 +11,8 @@ const OUTER: ReadonlyMap<string, string> = new Map([
   ['output_norm.weight', 'model.norm.weight'],
   ['output.weight', 'lm_head.weight'],
 ]);
+
+const BASE = 'model.';
 
 /** `blk.LAYER.MODULE.SUFFIX`; few tensors have no suffix. */
 const LAYER_NAME = /^blk\.(\d{1,5})\.(.+?)(\.weight|\.bias)?$/;
@@ -28,6 +30,7 @@ export function* heldTensors(
 ): Generator<HeldTensor> {
   const modules = new Map(Object.entries({ ...MODULES, ...architecture.modules }));
   const outer = new Map([...OUTER, ...Object.entries(architecture.outer ?? {})]);
+  const { base = BASE } = architecture;
   const { allLayers, layers } = keys;
   for (const [name, tensor] of tensors) {
     const [, layer = '', module = '', suffix = ''] = LAYER_NAME.exec(name) ?? [];
@@ -40,7 +43,7 @@ export function* heldTensors(
       yield held(outer.get(name) ?? name, tensor, source);
       continue;
     }
-    const at = `model.layers.${layer}.${wanted}`;
+    const at = `${base}layers.${layer}.${wanted}`;
     const rowOrder = architecture.hasPairedRows ? pairedRows(module, keys) : undefined;
     const shape = architecture.shapes?.[`${module}${suffix}`]?.(tensor.shape) ?? tensor.shape;
     if (at.includes('{expert}')) {
@@ -58,10 +61,12 @@ export function* heldTensors(
  * @throws {AtomoeError} bad-file - their shapes do not belong together
  */
 export function* derivedTensors(
-  { name, from, shape, values }: DerivedTensor,
+  { derived, base = BASE }: Architecture,
   keys: GgufKeys,
   byName: ReadonlyMap<string, HeldTensor>,
 ): Generator<HeldTensor> {
+  if (!derived) return;
+  const { name, from, shape, values } = derived;
   for (let layer = 0; layer < keys.layers; layer += 1) {
     const pieces = from.map((each) => `blk.${layer}.${each}`);
     const infos = pieces.flatMap((piece) => byName.get(piece)?.info ?? []);
@@ -73,7 +78,7 @@ export function* derivedTensors(
     const sizeBytes = 4 * whole.reduce((product, size) => product * size, 1);
     const info = {
       ...first,
-      name: `model.layers.${layer}.${name}`,
+      name: `${base}layers.${layer}.${name}`,
       dtype: 'F32',
       shape: whole,
       sizeBytes,

@@ -133,8 +133,7 @@ function namesOf(
   const byName = new Map<string, HeldTensor>();
   for (const { source, header } of files)
     for (const held of heldTensors(kind, keys, source, header)) byName.set(held.info.name, held);
-  if (kind.derived)
-    for (const held of derivedTensors(kind.derived, keys, byName)) byName.set(held.info.name, held);
+  for (const held of derivedTensors(kind, keys, byName)) byName.set(held.info.name, held);
   return byName;
 }
 

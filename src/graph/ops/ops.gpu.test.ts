@@ -342,6 +342,7 @@ describeOp('delta-scan', {
       keyDim: 5,
       heads: 6,
       dims: 8,
+      tiled: false,
     }),
     steps: STEPS,
   }),

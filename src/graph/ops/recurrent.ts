@@ -135,6 +135,7 @@ export interface DeltaScanIo {
   readonly keyDim: number;
   readonly heads: number; // of values
   readonly dims: number; // of a head of values
+  readonly tiled: boolean; // head h has the key head h % keyHeads; else h / (heads / keyHeads)
 }
 
 /** S = exp(g) S; S = S + beta k (v - S^T k)^T; y = S^T q, token by token (arXiv:2412.06464). */
@@ -142,9 +143,9 @@ export const deltaScanNode = defineCoreOp<DeltaScanIo>({
   name: 'delta-scan',
   reads: ({ gates, mixed, rates, state }) => [gates.tensor, mixed, rates, state],
   writes: ({ state, y }) => [nextOf(state), y],
-  lower(context, { gates, mixed, rates, state, y, keyHeads, keyDim, heads, dims }) {
+  lower(context, { gates, mixed, rates, state, y, keyHeads, keyDim, heads, dims, tiled }) {
     for (const tensor of [gates.tensor, mixed, y]) assertStream(tensor, context);
-    const sizes = { key_heads: keyHeads, key_dim: keyDim, heads, dims };
+    const sizes = { key_heads: keyHeads, key_dim: keyDim, heads, dims, tiled: Number(tiled) };
     const place = { stride: gates.tensor.perToken, first: gates.first };
     return [
       context.choose(

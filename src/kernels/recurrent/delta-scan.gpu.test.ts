@@ -10,11 +10,12 @@ describe.each(variants.map((variant) => [deltaScan.key(variant), variant] as con
   '%s',
   (_key, variant) => {
     test.each([
-      { tokens: 1, keyHeads: 1, keyDim: 4, heads: 1, dims: 4, stride: 2, first: 0 },
-      { tokens: 5, keyHeads: 2, keyDim: 7, heads: 6, dims: 11, stride: 20, first: 5 },
-      { tokens: 70, keyHeads: 2, keyDim: 16, heads: 4, dims: 16, stride: 10, first: 2 },
+      { tokens: 1, keyHeads: 1, keyDim: 4, heads: 1, dims: 4, stride: 2, first: 0, tiled: false },
+      { tokens: 5, keyHeads: 2, keyDim: 7, heads: 6, dims: 11, stride: 20, first: 5, tiled: false },
+      { tokens: 5, keyHeads: 2, keyDim: 7, heads: 6, dims: 11, stride: 20, first: 5, tiled: true },
+      { tokens: 70, keyHeads: 2, keyDim: 16, heads: 4, dims: 16, stride: 10, first: 2, tiled: false },
     ])('%o', async (options) => {
-      const { tokens, keyHeads, keyDim, heads, dims, stride, first } = options;
+      const { tokens, keyHeads, keyDim, heads, dims, stride, first, tiled } = options;
       const cols = heads * dims;
       const projected = randomNormal(tokens * stride, 1);
       const mixed = randomNormal(tokens * (2 * keyHeads * keyDim + cols), 2);
@@ -29,7 +30,16 @@ describe.each(variants.map((variant) => [deltaScan.key(variant), variant] as con
           after: { type: 'f32', count: keyDim * cols },
           y: { type: 'f32', count: tokens * cols },
         },
-        params: { tokens, key_heads: keyHeads, key_dim: keyDim, heads, dims, stride, first },
+        params: {
+          tokens,
+          key_heads: keyHeads,
+          key_dim: keyDim,
+          heads,
+          dims,
+          stride,
+          first,
+          tiled: Number(tiled),
+        },
         size: { cols },
       });
       const given = { projected, mixed };
@@ -54,7 +64,7 @@ test('the reference gives hand-computed states, in one step or in two', () => {
       },
       {
         tokens: rows.length,
-        ...{ keyHeads: 1, keyDim: 4, heads: 1, dims: 1, stride: 2, first: 0 },
+        ...{ keyHeads: 1, keyDim: 4, heads: 1, dims: 1, stride: 2, first: 0, tiled: false },
       },
     );
   // The value 8 is stored under the first key and read with half of it; then it is replaced by 6.

@@ -10,6 +10,7 @@ export interface DeltaScanOptions {
   readonly dims: number; // of a head of values
   readonly stride: number; // columns of the projection
   readonly first: number; // of b of all heads; a follows
+  readonly tiled: boolean; // head h has the key head h % keyHeads; else h / (heads / keyHeads)
 }
 
 const LENGTH_EPS = 1e-6;
@@ -30,7 +31,7 @@ function unit(row: Float32Array, at: number, count: number): number[] {
  */
 export function deltaScanReference(
   { projected, mixed, rates, before }: StateScanGiven,
-  { tokens, keyHeads, keyDim, heads, dims, stride, first }: DeltaScanOptions,
+  { tokens, keyHeads, keyDim, heads, dims, stride, first, tiled }: DeltaScanOptions,
 ): { y: Float32Array<ArrayBuffer>; after: Float32Array<ArrayBuffer> } {
   const cols = heads * dims;
   const keys = keyHeads * keyDim;
@@ -44,7 +45,8 @@ export function deltaScanReference(
       const decay = Math.exp(
         -Math.exp(rates[head]!) * softplus(projected[gates + heads]! + rates[heads + head]!),
       );
-      const key = Math.floor(head / (heads / keyHeads)) * keyDim;
+      const keyHead = tiled ? head % keyHeads : Math.floor(head / (heads / keyHeads));
+      const key = keyHead * keyDim;
       const q = unit(row, key, keyDim);
       const k = unit(row, keys + key, keyDim);
       for (let c = head * dims; c < (head + 1) * dims; c += 1) {

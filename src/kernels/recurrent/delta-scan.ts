@@ -10,7 +10,8 @@ import { softplusPart, type ScanSize } from './state-scan.ts';
  * g = -exp(a_log) softplus(a + a_bias). Its state is S of each head.
  *
  * projected [tokens, stride] f32: b, then a of the heads from column `first`; mixed [tokens, 2 * key_heads * key_dim + heads * dims]:
- * q, k, v; rates [2, heads] f32: a_log, a_bias; before, after [key_dim, heads * dims] f32 -> y [tokens, heads * dims] f32
+ * q, k, v; rates [2, heads] f32: a_log, a_bias; before, after [key_dim, heads * dims] f32 -> y [tokens, heads * dims] f32. Head h has
+ * the key head h / (heads / key_heads), or, `tiled`, h % key_heads.
  */
 export const deltaScan = defineKernel({
   name: 'delta-scan',
@@ -30,6 +31,7 @@ export const deltaScan = defineKernel({
     dims: 'u32',
     stride: 'u32',
     first: 'u32',
+    tiled: 'u32',
   },
   variants: cross({ wg: [64] }),
   parts: () => [gridPart, activationPart, softplusPart, { name: 'recurrent/delta-scan.wgsl', text: source }],

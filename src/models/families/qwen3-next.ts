@@ -29,7 +29,7 @@ export const qwen3Next: ConfigFamily = {
     const { activation, sharedMlpOf } = readMlp(config, shell, config.boolean(['norm_topk_prob']));
     const mlpOf = qwenMlps(config, shell, activation);
     const sizes = readDeltaSizes(config);
-    const mixerOf = (prefix: string) => groupedDeltaNet(`${prefix}linear_attn.`, shell.hidden, sizes);
+    const mixerOf = (prefix: string) => groupedDeltaNet(`${prefix}linear_attn.`, shell, sizes);
     return parseLayers(config, shell, 'qwen3_next', (layer, prefix, isRecurrent) =>
       layerOf(
         prefix,
@@ -68,7 +68,8 @@ function parseLayers(
   const [interval = 4] = config.integers(['full_attention_interval']);
   const isRecurrent = readRecurrentLayers(config, shell.layerCount, (layer) => (layer + 1) % interval !== 0);
   const made = layers(shell, (layer, prefix) => make(layer, prefix, isRecurrent[layer] === true));
-  return decoder(family, config, shell, made, { gainOffset: 1 });
+  // GGUF files have 1 added to gains.
+  return decoder(family, config, shell, made, { gainOffset: config.number(['gain_offset'], 1) });
 }
 
 /** Reads the experts of all layers, with a shared expert. */
@@ -103,15 +104,18 @@ function gatedAttention(prefix: string, shell: Shell): AttentionSpec {
 }
 
 /** Sizes of the delta nets of a model. */
-type DeltaSizes = Pick<DeltaNetSpec, 'keyHeads' | 'keyDim' | 'heads' | 'dims' | 'taps'>;
+type DeltaSizes = Pick<DeltaNetSpec, 'keyHeads' | 'keyDim' | 'heads' | 'dims' | 'tiled' | 'taps'>;
 
 function readDeltaSizes(config: ConfigReader): DeltaSizes {
+  // Only GGUF files have the key of an order.
+  const order = config.choice(['linear_value_head_order'], ['grouped', 'tiled'], 'grouped');
   return {
     keyHeads: config.count(['linear_num_key_heads'], undefined, 4096),
     keyDim: config.count(['linear_key_head_dim'], undefined, 4096),
     heads: config.count(['linear_num_value_heads'], undefined, 4096),
     dims: config.count(['linear_value_head_dim'], undefined, 4096),
     taps: config.count(['linear_conv_kernel_dim'], undefined, 64),
+    ...(order === 'tiled' ? { tiled: true } : {}),
   };
 }
 
@@ -144,8 +148,11 @@ function plainDeltaNet(at: string, hidden: number, sizes: DeltaSizes): DeltaNetS
   return deltaNet(at, hidden, sizes, weight);
 }
 
-/** Rows grouped by key heads: q, k, v, z of each, and in a second tensor b, a; they are taken apart. */
-function groupedDeltaNet(at: string, hidden: number, sizes: DeltaSizes): DeltaNetSpec {
+/**
+ * Rows grouped by key heads: q, k, v, z of each, and in a second tensor b, a; they are taken apart. GGUF files have q, k, v and z
+ * as `plainDeltaNet`.
+ */
+function groupedDeltaNet(at: string, { hidden, file }: Shell, sizes: DeltaSizes): DeltaNetSpec {
   const { keyHeads, keyDim, heads, dims } = sizes;
   const values = Math.floor(heads / keyHeads); // checked with the block: a whole number
   const taken = (tensor: string, counts: readonly number[]) => {
@@ -159,8 +166,10 @@ function groupedDeltaNet(at: string, hidden: number, sizes: DeltaSizes): DeltaNe
     });
   };
   const width = values * dims;
-  return deltaNet(at, hidden, sizes, [
-    ...taken(`${at}in_proj_qkvz.weight`, [keyDim, keyDim, width, width]),
-    ...taken(`${at}in_proj_ba.weight`, [values, values]),
-  ]);
+  const qkv = `${at}in_proj_qkv.weight`;
+  const inward = file?.has(qkv)
+    ? linear(hidden, [qkv, 2 * keyHeads * keyDim + heads * dims], [`${at}in_proj_z.weight`, heads * dims])
+        .weight
+    : taken(`${at}in_proj_qkvz.weight`, [keyDim, keyDim, width, width]);
+  return deltaNet(at, hidden, sizes, [...inward, ...taken(`${at}in_proj_ba.weight`, [values, values])]);
 }
