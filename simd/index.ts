@@ -3,6 +3,7 @@ export * from './atomic';
 export { attention } from './attention';
 export * from './basic';
 export * from './glu';
+export * from './latent';
 export * from './linear';
 export { add_rms_norm, rms_norm } from './norm';
 export { rope_kv } from './rope';

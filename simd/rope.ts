@@ -52,7 +52,7 @@ function normHeads(x: usize, gain: usize, y: usize, heads: u32, headDim: u32, no
 }
 
 /** (a, b) = (a cos - b sin, b cos + a sin) for each pair of one head; angles are (cos, sin) of each pair. */
-function turn(x: usize, angles: usize, rotaryDim: u32, style: u32): void {
+export function turn(x: usize, angles: usize, rotaryDim: u32, style: u32): void {
   const pairs = rotaryDim / 2;
   const step: usize = style == PAIR ? 8 : 4;
   const apart: usize = style == PAIR ? 4 : 4 * pairs;

@@ -5,6 +5,7 @@ import './atomic.test.ts';
 import './attention.test.ts';
 import './coded.test.ts';
 import './int8.test.ts';
+import './latent.test.ts';
 import './matrix.test.ts';
 import './routing.test.ts';
 import './rows.test.ts';

@@ -180,6 +180,53 @@ export interface SimdKernels extends FormatKernels {
       end: number,
     ]
   ): void;
+  latent_query(
+    ...args: [
+      q: Address, // f32 [tokens, heads, nope + rotary]
+      w: Address, // f32 [heads * rank, nope]
+      angles: Address,
+      y: Address, // f32 [tokens, heads, rank + rotary]
+      tokens: number,
+      past: number,
+      heads: number,
+      nope: number,
+      rank: number,
+      rotary: number,
+      style: number, // 0 half, 1 pair
+      first: number, // heads of this call
+      end: number,
+    ]
+  ): void;
+  latent_keys(
+    ...args: [
+      x: Address, // f32 [tokens, rank + rotary]
+      gain: Address, // f32 [rank]
+      angles: Address,
+      cache: Address, // from its start
+      tokens: number,
+      past: number,
+      rank: number,
+      rotary: number,
+      style: number,
+      eps: number,
+      first: number, // tokens of this call
+      end: number,
+    ]
+  ): void;
+  latent_values(
+    ...args: [
+      o: Address, // f32 [tokens, heads, rank + rotary]
+      w: Address, // f32 [heads * dims, rank]
+      y: Address, // f32 [tokens, heads, dims]
+      tokens: number,
+      heads: number,
+      dims: number,
+      rank: number,
+      rotary: number,
+      first: number, // heads of this call
+      end: number,
+    ]
+  ): void;
   rms_norm(
     ...args: [
       x: Address,

@@ -5,6 +5,7 @@ import { atomicExperts } from './atomic-experts.ts';
 import { attention, ropeKv } from './attention.ts';
 import { addRmsNorm, addShared, embedding, gluActivation, linear, rmsNorm, takeRow } from './dense.ts';
 import { experts } from './experts.ts';
+import { latentKeys, latentQuery, latentValues } from './latent.ts';
 import { gate, productRoute } from './routing.ts';
 import { penalty, sample } from './sample.ts';
 
@@ -29,6 +30,9 @@ export const SIMD_OPS: Readonly<Partial<Record<string, SimdRow>>> = {
   experts: row(experts, 'gather_rows', 'combine'),
   gate: row(gate, 'gate_top_k'),
   'glu-activation': row(gluActivation, 'glu_activation'),
+  'latent-keys': row(latentKeys, 'latent_keys'),
+  'latent-query': row(latentQuery, 'latent_query'),
+  'latent-values': row(latentValues, 'latent_values'),
   linear: row(linear),
   'product-route': row(productRoute, 'product_route'),
   'repetition-penalty': row(penalty, 'penalty'),
