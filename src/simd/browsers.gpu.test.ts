@@ -7,6 +7,7 @@ import './coded.test.ts';
 import './int8.test.ts';
 import './latent.test.ts';
 import './matrix.test.ts';
+import './recurrent.test.ts';
 import './routing.test.ts';
 import './rows.test.ts';
 import './sample.test.ts';

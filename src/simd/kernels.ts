@@ -227,6 +227,23 @@ export interface SimdKernels extends FormatKernels {
       end: number,
     ]
   ): void;
+  delta_scan(
+    ...args: [
+      factors: Address, // f32 [tokens, heads, 2]: beta, and exp(g)
+      mixed: Address, // f32 [tokens, 2 * keyHeads * keyDim + heads * dims]: q, k, v
+      before: Address, // f32 [keyDim, heads * dims]
+      after: Address, // the same, elsewhere
+      y: Address, // f32 [tokens, heads * dims]
+      tokens: number,
+      keyHeads: number,
+      keyDim: number,
+      heads: number,
+      dims: number, // a multiple of 16
+      tiled: number, // 0 or 1
+      first: number, // heads of this call
+      end: number,
+    ]
+  ): void;
   rms_norm(
     ...args: [
       x: Address,

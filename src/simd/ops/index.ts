@@ -6,6 +6,7 @@ import { attention, ropeKv } from './attention.ts';
 import { addRmsNorm, addShared, embedding, gluActivation, linear, rmsNorm, takeRow } from './dense.ts';
 import { experts } from './experts.ts';
 import { latentKeys, latentQuery, latentValues } from './latent.ts';
+import { deltaScan } from './recurrent.ts';
 import { gate, productRoute } from './routing.ts';
 import { penalty, sample } from './sample.ts';
 
@@ -26,6 +27,7 @@ export const SIMD_OPS: Readonly<Partial<Record<string, SimdRow>>> = {
   'add-shared': row(addShared, 'add_shared'),
   'atomic-experts': row(atomicExperts, 'sort_pairs'),
   attention: row(attention, 'attention'),
+  'delta-scan': row(deltaScan, 'delta_scan'),
   embedding: row(embedding),
   experts: row(experts, 'gather_rows', 'combine'),
   gate: row(gate, 'gate_top_k'),
