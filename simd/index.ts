@@ -6,7 +6,7 @@ export * from './glu';
 export * from './latent';
 export * from './linear';
 export { add_rms_norm, rms_norm } from './norm';
-export { delta_scan } from './recurrent';
+export { delta_scan, state_scan } from './recurrent';
 export { rope_kv } from './rope';
 export { gate_top_k, product_route } from './routing';
 export { penalty, sample } from './sample';

@@ -56,6 +56,48 @@ export function delta_scan(
   }
 }
 
+/**
+ * Mamba-2: heads `first` to end.
+ *
+ * @param factors - f32 [tokens, heads, 2]: dt, and exp(dt A)
+ * @param mixed - f32 [tokens, heads * dims + 2 * groups * states]: x, B, C
+ * @param skips - f32 [heads]: D
+ * @param before - f32 [states, heads * dims]; `after`: the same behind the last token, elsewhere
+ */
+export function state_scan(
+  factors: usize,
+  mixed: usize,
+  skips: usize,
+  before: usize,
+  after: usize,
+  y: usize,
+  tokens: u32,
+  heads: u32,
+  dims: u32,
+  groups: u32,
+  states: u32,
+  first: u32,
+  end: u32,
+): void {
+  const step: usize = 4 * heads * dims;
+  const group: usize = 4 * groups * states;
+  for (let h = first; h < end; h++) {
+    const at = <usize>4 * h * dims;
+    const skip = load<f32>(skips + 4 * h);
+    let from = before + at;
+    for (let t: u32 = 0; t < tokens; t++, from = after + at) {
+      const row = mixed + t * (step + 2 * group);
+      const b = row + step + 4 * states * (h / (heads / groups));
+      const pair = factors + 8 * (<usize>t * heads + h);
+      const dt = load<f32>(pair);
+      const decay = load<f32>(pair, 4);
+      for (let o = at; o < at + 4 * dims; o += 4 * COLS) {
+        write(from + o - at, after + o, step, b, b + group, states, decay, row + o, dt, skip, y + t * step + o, 1);
+      }
+    }
+  }
+}
+
 /** 1 over the length of a vector. */
 function perLength(x: usize, count: u32): f32 {
   const one: f32 = 1;

@@ -244,6 +244,23 @@ export interface SimdKernels extends FormatKernels {
       end: number,
     ]
   ): void;
+  state_scan(
+    ...args: [
+      factors: Address, // f32 [tokens, heads, 2]: dt, and exp(dt A)
+      mixed: Address, // f32 [tokens, heads * dims + 2 * groups * states]: x, B, C
+      skips: Address, // f32 [heads]: D
+      before: Address, // f32 [states, heads * dims]
+      after: Address, // the same, elsewhere
+      y: Address, // f32 [tokens, heads * dims]
+      tokens: number,
+      heads: number,
+      dims: number, // a multiple of 16
+      groups: number,
+      states: number,
+      first: number, // heads of this call
+      end: number,
+    ]
+  ): void;
   rms_norm(
     ...args: [
       x: Address,

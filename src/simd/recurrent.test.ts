@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { deltaScanReference } from '../kernels/recurrent/delta-scan.reference.ts';
 import { sigmoid, softplus } from '../kernels/recurrent/functions.reference.ts';
+import { stateScanReference } from '../kernels/recurrent/state-scan.reference.ts';
 import { randomNormal } from '../kernels/testing.ts';
 import { Bench, BUILDS, error } from './testing.ts';
 
@@ -42,6 +43,49 @@ describe.each(BUILDS)('%s', (build) => {
     };
     const whole = run(0, heads);
     const wanted = deltaScanReference({ projected, mixed, rates, before }, options);
+    expect(error(whole.y, wanted.y)).toBeLessThan(CLOSE);
+    expect(error(whole.after, wanted.after)).toBeLessThan(CLOSE);
+    expect(run(0, Math.ceil(heads / 3), heads)).toEqual(whole);
+  });
+
+  test.each([
+    { tokens: 1, heads: 1, dims: 16, groups: 1, states: 1, stride: 1, first: 0, lowest: 0, highest: 100 },
+    { tokens: 5, heads: 6, dims: 48, groups: 2, states: 5, stride: 9, first: 2, lowest: 0.5, highest: 1 },
+    { tokens: 9, heads: 4, dims: 64, groups: 4, states: 128, stride: 4, first: 0, lowest: 0, highest: 9 },
+  ])('state_scan %o', (options) => {
+    const { tokens, heads, dims, groups, states, stride, first, lowest, highest } = options;
+    const bench = new Bench(build);
+    const cols = heads * dims;
+    const projected = randomNormal(tokens * stride, 1);
+    const mixed = randomNormal(tokens * (cols + 2 * groups * states), 2);
+    const rates = randomNormal(3 * heads, 3);
+    const before = randomNormal(states * cols, 4);
+    const factors = pairsOf(tokens, heads, (t, h) => {
+      const raw = projected[t * stride + first + h]! + rates[2 * heads + h]!;
+      const dt = Math.min(Math.max(softplus(raw), lowest), highest);
+      return [dt, Math.exp(-dt * Math.exp(rates[h]!))];
+    });
+    const skips = rates.slice(heads, 2 * heads);
+    const inputs = [bench.put(factors), bench.put(mixed), bench.put(skips), bench.put(before)] as const;
+    const run = (...cuts: readonly number[]) => {
+      const [after, y] = [bench.room(states * cols), bench.room(tokens * cols)];
+      for (const [i, from] of cuts.slice(0, -1).entries())
+        bench.kernels.state_scan(
+          ...inputs,
+          after,
+          y,
+          tokens,
+          heads,
+          dims,
+          groups,
+          states,
+          from,
+          cuts[i + 1]!,
+        );
+      return { y: bench.floats(y), after: bench.floats(after) };
+    };
+    const whole = run(0, heads);
+    const wanted = stateScanReference({ projected, mixed, rates, before }, options);
     expect(error(whole.y, wanted.y)).toBeLessThan(CLOSE);
     expect(error(whole.after, wanted.after)).toBeLessThan(CLOSE);
     expect(run(0, Math.ceil(heads / 3), heads)).toEqual(whole);

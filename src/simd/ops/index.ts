@@ -6,7 +6,7 @@ import { attention, ropeKv } from './attention.ts';
 import { addRmsNorm, addShared, embedding, gluActivation, linear, rmsNorm, takeRow } from './dense.ts';
 import { experts } from './experts.ts';
 import { latentKeys, latentQuery, latentValues } from './latent.ts';
-import { deltaScan } from './recurrent.ts';
+import { deltaScan, stateScan } from './recurrent.ts';
 import { gate, productRoute } from './routing.ts';
 import { penalty, sample } from './sample.ts';
 
@@ -41,5 +41,6 @@ export const SIMD_OPS: Readonly<Partial<Record<string, SimdRow>>> = {
   'rms-norm': row(rmsNorm, 'rms_norm'),
   'rope-kv': row(ropeKv, 'rope_kv', 'rms_norm'),
   sample: row(sample, 'sample'),
+  'state-scan': row(stateScan, 'state_scan'),
   'take-row': row(takeRow),
 };

@@ -1,5 +1,5 @@
 /** Ops of recurrent mixers. What they have of each head and token is computed here: there is little of it. */
-import type { DeltaScanIo } from '../../graph/ops/recurrent.ts';
+import type { DeltaScanIo, StateScanIo } from '../../graph/ops/recurrent.ts';
 import { nextOf } from '../../graph/tensor.ts';
 import { sigmoid, softplus } from '../../kernels/recurrent/functions.reference.ts';
 import { kernelNamed, work, type SimdRun } from '../run.ts';
@@ -35,4 +35,26 @@ export function deltaScan(run: SimdRun, io: DeltaScanIo): void | Promise<void> {
   const at = [factors, run.at(mixed), run.at(state), run.at(nextOf(state)), run.at(y)] as const;
   const sizes = [tokens, keyHeads, keyDim, heads, dims, Number(tiled)] as const;
   return run.split(work(kernelNamed(main, 'delta_scan'), shape, ...at, ...sizes));
+}
+
+/** The scan of Mamba-2; split by heads. */
+export function stateScan(run: SimdRun, io: StateScanIo): void | Promise<void> {
+  const { dt: column, mixed, rates, state, y, heads, dims, groups, states, bounds } = io;
+  if (dims % COLS_TOGETHER !== 0) return run.byReference();
+  const { main, step } = run;
+  const { tokens } = step;
+  const factors = run.scratch(main, 8 * tokens * heads);
+  const projected = run.floats(column.tensor);
+  const ratesAt = run.exactAt(rates);
+  const rate = main.floats(ratesAt, 3 * heads);
+  const [lowest, highest] = bounds;
+  setPairs(main.floats(factors, 2 * tokens * heads), heads, (token, head) => {
+    const raw = projected[token * column.tensor.perToken + column.first + head] ?? NaN;
+    const dt = Math.min(Math.max(softplus(raw + (rate[2 * heads + head] ?? NaN)), lowest), highest);
+    return [dt, Math.exp(-dt * Math.exp(rate[head] ?? NaN))];
+  });
+  const shape = { count: heads, unit: 1, multiplyAdds: 2 * tokens * states * dims, scratchBytes: 0 };
+  const given = [factors, run.at(mixed), ratesAt + 4 * heads] as const;
+  const at = [...given, run.at(state), run.at(nextOf(state)), run.at(y)] as const;
+  return run.split(work(kernelNamed(main, 'state_scan'), shape, ...at, tokens, heads, dims, groups, states));
 }
