@@ -89,6 +89,12 @@ const CONTRADICTIONS: readonly Metadata[] = [
   { 'qwen3moe.expert_used_count': CONFIG.num_experts + 1 },
   { 'qwen3moe.embedding_length': 2 * CONFIG.hidden_size },
   { 'qwen3moe.attention.head_count': 3 },
+  { 'qwen3moe.attention.value_length': CONFIG.head_dim / 2 },
+  { 'qwen3moe.rope.dimension_count': CONFIG.head_dim / 2 },
+  { 'qwen3moe.attention.sliding_window': CONFIG.max_position_embeddings - 1 },
+  { 'qwen3moe.attention.causal': false },
+  { 'qwen3moe.expert_gating_func': 2 },
+  { 'qwen3moe.vocab_size': VOCAB + 1 },
   { 'tokenizer.ggml.tokens': Array.from({ length: VOCAB + 1 }, (_, id) => `t${id}`) },
   { 'tokenizer.ggml.eos_token_id': VOCAB },
 ];
@@ -104,13 +110,45 @@ const LIES: readonly ((tensor: WrittenTensor) => WrittenTensor)[] = [
   (tensor) => ({ ...tensor, bytes: new Uint8Array(tensor.bytes.byteLength).fill(255) }),
 ];
 
+/** Keys that only some files have. */
+const OPTIONAL = [
+  'general.alignment',
+  'split.count',
+  ...[
+    'attention.value_length',
+    'attention.causal',
+    'attention.sliding_window',
+    'expert_gating_func',
+    'vocab_size',
+  ],
+  ...[
+    'expert_weights_norm',
+    'nextn_predict_layers',
+    'rope.dimension_count',
+    'rope.scaling.type',
+    'rope.scaling.factor',
+  ],
+].map((name) => (/^(general|split)/.test(name) ? name : `qwen3moe.${name}`));
+
+/** Tensors that the model has no use for, or that scale its positions wrongly. */
+const EXTRAS: readonly (readonly [name: string, ...dims: number[]])[] = [
+  ['blk.0.attn_gate.weight', 8, 8],
+  ['blk.0.attn_q.bias', 8],
+  ['blk.0.post_attention_norm.weight', CONFIG.hidden_size],
+  ['output_norm.bias', CONFIG.hidden_size],
+  ['token_types.weight', 8],
+  ['rope_freqs.weight', CONFIG.head_dim],
+  ['rope_freqs.weight', CONFIG.head_dim / 2],
+  ['rope_factors_long.weight', CONFIG.head_dim / 2],
+];
+
 const WAYS: readonly ((chooser: Chooser) => DamagedGguf)[] = [
   (chooser) => ({
     what: 'bytes of the GGUF file',
     bytes: mutateBytes(ggufBytes({ metadata: METADATA, tensors: TENSORS }), chooser),
   }),
   (chooser) => {
-    const key = chooser.of(Object.keys(METADATA));
+    const key = chooser.of([...Object.keys(METADATA), ...OPTIONAL]);
     const { [key]: _, ...rest } = METADATA;
     const metadata = chooser.below(6) === 0 ? rest : { ...rest, [key]: chooser.of(HOSTILE) };
     return { what: `GGUF key ${key}`, bytes: ggufBytes({ metadata, tensors: TENSORS }) };
@@ -128,6 +166,13 @@ const WAYS: readonly ((chooser: Chooser) => DamagedGguf)[] = [
     const name = TENSORS[at]?.name;
     const bytes = ggufBytes({ metadata: METADATA, tensors: lied });
     return { what: `GGUF lies about ${name}`, bytes, mustRefuse: name !== 'output.weight' };
+  },
+  (chooser) => {
+    const [name, ...dims] = chooser.of(EXTRAS);
+    const extra = { name, dims, type: 0, bytes: new Uint8Array(4 * dims.reduce((a, b) => a * b, 1)) };
+    const at = chooser.below(TENSORS.length);
+    const bytes = ggufBytes({ metadata: METADATA, tensors: TENSORS.toSpliced(at, 0, extra) });
+    return { what: `GGUF with the tensor ${name} ${dims}`, bytes, mustRefuse: true };
   },
 ];
 

@@ -72,6 +72,10 @@ export interface Checkpoint {
   readonly records?: ReadyRecords;
   /** The metadata of a GGUF file, which holds the tokenizer. */
   readonly gguf?: GgufMetadata;
+  /** An error about the model with the file's own names, where families know it by others. */
+  readonly inOwnWords?: (error: unknown) => unknown;
+  /** Every tensor belongs to the decoder: other modules of a model are in files of their own. */
+  readonly isDecoderOnly?: true;
   /** Which damage would go unseen, where the container could have seen it, and what to do about it. */
   readonly unverified?: string;
   names(): IterableIterator<string>;

@@ -83,6 +83,6 @@ test('an infinite scale in a block is non-finite', async () => {
   const checkpoint = await openBytes(bytes);
   await expect(checkpoint.read(name, { rowStart: 0, rowCount: 2 })).rejects.toMatchObject({
     code: 'non-finite',
-    message: expect.stringMatching(/q_proj\.weight" Q5_K .* a NaN or an infinity at element 256,/),
+    message: expect.stringMatching(/blk\.0\.attn_q\.weight" Q5_K .* a NaN or an infinity at element 256,/),
   });
 });

@@ -1,5 +1,6 @@
 /** Writes GGUF files for tests. */
-import type { GgufValue } from './gguf/header.ts';
+import { memoryFile } from '../io/memory.ts';
+import { readGgufHeader, type GgufValue } from './gguf/header.ts';
 
 /** A value with its type where the default would be another: whole numbers are u32, in lists i32, others f32. */
 export type Written = GgufValue | { readonly type: 'u64' | 'i32' | 'f64' | 'u8'; readonly value: number };
@@ -125,4 +126,37 @@ export function ggufBytes({
   whole.set(start);
   for (const [index, { bytes }] of tensors.entries()) whole.set(bytes, start.length + (places[index] ?? 0));
   return whole;
+}
+
+/** What becomes of a file. */
+export interface GgufEdits {
+  readonly metadata?: Readonly<Record<string, Written | undefined>>; // keys that are replaced; undefined: left out
+  readonly tensors?: (tensors: readonly WrittenTensor[]) => readonly WrittenTensor[];
+}
+
+/** A file of F32 tensors with other metadata or tensors. */
+export async function editedGguf(
+  bytes: Uint8Array<ArrayBuffer>,
+  edits: GgufEdits,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { metadata, tensors } = await readGgufHeader(memoryFile('m.gguf', bytes));
+  const written = [...tensors].map(([name, { dtype, shape, offsetBytes, sizeBytes }]) => {
+    if (dtype !== 'F32') throw new Error(`${name} is ${dtype}`);
+    return {
+      name,
+      dims: [...shape].reverse(),
+      type: 0,
+      bytes: bytes.subarray(offsetBytes, offsetBytes + sizeBytes),
+    };
+  });
+  const pairs = Object.entries({ ...Object.fromEntries(metadata), ...edits.metadata });
+  return ggufBytes({
+    metadata: pairs.filter((pair): pair is [string, Written] => pair[1] !== undefined),
+    tensors: edits.tensors?.(written) ?? written,
+  });
+}
+
+/** A tensor of F32. */
+export function f32Tensor(name: string, dims: readonly number[], values: Float32Array): WrittenTensor {
+  return { name, dims, type: 0, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
 }

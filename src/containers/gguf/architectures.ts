@@ -1,6 +1,7 @@
 /** The architectures of GGUF files: the config of each as Hugging Face writes it, and the names of its tensors. */
 import type { JsonObject } from '../../io/json-file.ts';
 import type { Architecture } from './architecture.ts';
+import { SIGMOID, SOFTMAX, SOFTMAX_OF_CHOSEN } from './gating.ts';
 import { graniteHybrid, graniteMoe, graniteMoeShared } from './granite.ts';
 import { deepseek2, deepseekExperts, deepseekModules } from './deepseek.ts';
 import type { GgufKeys } from './keys.ts';
@@ -53,8 +54,13 @@ const mixtralExperts = {
 
 const mixtral: Architecture = {
   modelType: 'mixtral',
-  config: (keys) => ({ ...localExperts(keys), intermediate_size: expertWidth(keys), sliding_window: null }),
+  config: (keys) => ({
+    ...localExperts(keys),
+    intermediate_size: expertWidth(keys),
+    sliding_window: keys.window,
+  }),
   hasPairedRows: true,
+  gating: SOFTMAX,
   modules: mixtralExperts,
 };
 
@@ -68,40 +74,53 @@ const llama: Architecture = {
   hasPairedRows: true,
 };
 
-const qwen = (keys: GgufKeys): JsonObject => ({ use_sliding_window: false, sliding_window: keys.window });
+/** The file says it where it is not what the publisher's models have. */
+const isRenormalised = (keys: GgufKeys, usual: boolean): JsonObject => ({
+  norm_topk_prob: keys.flag('expert_weights_norm') ?? usual,
+});
+
+const qwen: JsonObject = { use_sliding_window: false };
 
 /** By `general.architecture`; llama.cpp's graphs decide what their files do not say, such as `norm_topk_prob`. */
 const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) => Architecture)>> = {
   llama: (keys) => (keys.optionalCount('expert_count') === undefined ? llama : mixtral),
   qwen2: {
     modelType: 'qwen2',
-    config: (keys) => ({ ...qwen(keys), intermediate_size: keys.count('feed_forward_length') }),
+    config: (keys) => ({ ...qwen, intermediate_size: keys.count('feed_forward_length') }),
   },
   qwen3: {
     modelType: 'qwen3',
-    config: (keys) => ({ ...qwen(keys), intermediate_size: keys.count('feed_forward_length') }),
+    config: (keys) => ({ ...qwen, intermediate_size: keys.count('feed_forward_length') }),
   },
   olmoe: {
     modelType: 'olmoe',
-    config: (keys) => ({ ...experts(keys), intermediate_size: expertWidth(keys), norm_topk_prob: false }),
+    gating: SOFTMAX,
+    config: (keys) => ({
+      ...experts(keys),
+      ...isRenormalised(keys, false),
+      intermediate_size: expertWidth(keys),
+      clip_qkv: keys.optionalNumber('attention.clamp_kqv') || null,
+    }),
   },
   qwen2moe: {
     modelType: 'qwen2_moe',
+    gating: SOFTMAX,
     config: (keys) => ({
       ...experts(keys),
-      ...qwen(keys),
+      ...qwen,
       moe_intermediate_size: expertWidth(keys),
       shared_expert_intermediate_size: keys.count('expert_shared_feed_forward_length'),
-      norm_topk_prob: false,
+      ...isRenormalised(keys, false),
     }),
   },
   qwen3moe: {
     modelType: 'qwen3_moe',
+    gating: SOFTMAX,
     config: (keys) => ({
       ...experts(keys),
-      ...qwen(keys),
+      ...qwen,
       moe_intermediate_size: expertWidth(keys),
-      norm_topk_prob: true,
+      ...isRenormalised(keys, true),
     }),
   },
   qwen3next: qwen3Next,
@@ -110,9 +129,10 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
   granitemoe: (keys) =>
     keys.optionalCount('expert_shared_feed_forward_length') === undefined ? graniteMoe : graniteMoeShared,
   granitehybrid: graniteHybrid,
-  dots1: { modelType: 'dots1', config: deepseekExperts, modules: deepseekModules },
+  dots1: { modelType: 'dots1', gating: SIGMOID, config: deepseekExperts, modules: deepseekModules },
   glm4moe: {
     modelType: 'glm4_moe',
+    gating: SIGMOID,
     config: (keys) => ({
       ...deepseekExperts(keys),
       attention_bias: keys.hasTensor('blk.0.attn_q.bias'),
@@ -124,6 +144,7 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
   deepseek2,
   'exaone-moe': {
     modelType: 'exaone_moe',
+    gating: SIGMOID,
     config: (keys) => {
       const { n_routed_experts: routed, n_shared_experts: shared, ...rest } = deepseekExperts(keys);
       const slides = keys.flags('attention.sliding_window_pattern');
@@ -139,6 +160,7 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
   },
   'ernie4_5-moe': {
     modelType: 'ernie4_5_moe',
+    gating: SOFTMAX,
     config: (keys) => ({
       moe_num_experts: keys.count('expert_count'),
       moe_k: keys.count('expert_used_count'),
@@ -155,6 +177,7 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
   },
   'hunyuan-moe': {
     modelType: 'hunyuan_v1_moe',
+    gating: SOFTMAX,
     config: (keys) => ({
       num_experts: keys.count('expert_count'),
       moe_topk: keys.count('expert_used_count'),
@@ -173,6 +196,7 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
   },
   'gpt-oss': {
     modelType: 'gpt_oss',
+    gating: SOFTMAX_OF_CHOSEN,
     config: (keys) => ({
       ...localExperts(keys),
       intermediate_size: keys.count('expert_feed_forward_length'),
@@ -191,6 +215,7 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
   },
   lfm2moe: {
     modelType: 'lfm2_moe',
+    gating: SIGMOID,
     config: (keys) => ({
       ...experts(keys),
       norm_eps: keys.number('attention.layer_norm_rms_epsilon'),
@@ -199,8 +224,8 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
       num_dense_layers: keys.optionalCount('leading_dense_block_count') ?? 0,
       conv_L_cache: keys.count('shortconv.l_cache'),
       conv_bias: false,
-      norm_topk_prob: true,
-      routed_scaling_factor: keys.optionalNumber('expert_weights_scale') ?? 1,
+      ...isRenormalised(keys, true),
+      routed_scaling_factor: keys.optionalNumber('expert_weights_scale') || 1,
       use_expert_bias: true,
       full_attn_idxs: keys
         .counts('attention.head_count_kv')
@@ -229,6 +254,7 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
   },
   'minimax-m2': {
     modelType: 'minimax_m2',
+    gating: SIGMOID,
     config: (keys) => ({
       ...localExperts(keys),
       intermediate_size: expertWidth(keys),

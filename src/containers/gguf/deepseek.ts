@@ -1,6 +1,7 @@
 /** DeepSeek's architectures: experts behind a router by sigmoid or softmax, and latent attention. */
 import type { JsonObject } from '../../io/json-file.ts';
 import type { Architecture, DerivedTensor } from './architecture.ts';
+import { SIGMOID, SOFTMAX } from './gating.ts';
 import type { GgufKeys } from './keys.ts';
 
 /** Models of the DeepSeek-V3 kind: dense layers first, then routed experts beside shared ones. */
@@ -11,8 +12,8 @@ export function deepseekExperts(keys: GgufKeys): JsonObject {
     n_shared_experts: keys.optionalCount('expert_shared_count') ?? 0,
     moe_intermediate_size: keys.count('expert_feed_forward_length'),
     intermediate_size: keys.count('feed_forward_length'),
-    first_k_dense_replace: denseLayers(keys),
-    routed_scaling_factor: keys.optionalNumber('expert_weights_scale') ?? 1,
+    first_k_dense_replace: keys.optionalCount('leading_dense_block_count') ?? denseLayers(keys),
+    routed_scaling_factor: keys.optionalNumber('expert_weights_scale') || 1, // 0: none
     norm_topk_prob: keys.flag('expert_weights_norm') ?? false,
     n_group: keys.optionalCount('expert_group_count') ?? 1,
     topk_group: keys.optionalCount('expert_group_used_count') ?? 1,
@@ -60,14 +61,13 @@ const keysAndValues: DerivedTensor = {
   },
 };
 
-const SIGMOID = 2; // llama.cpp's expert_gating_func
-
-/** DeepSeek-V2 and V3, Moonlight, GLM-4.7-Flash: who has a selection bias, or says so, scores by sigmoid. */
+/** DeepSeek-V2 and V3, Moonlight, GLM-4.7-Flash: older files do not say that they score by sigmoid, but then have a selection bias. */
 export function deepseek2(keys: GgufKeys): Architecture {
-  const isSigmoid =
-    keys.optionalCount('expert_gating_func') === SIGMOID ||
-    keys.hasTensor(`blk.${keys.layers - 1}.exp_probs_b.bias`);
+  const guess = keys.hasTensor(`blk.${keys.layers - 1}.exp_probs_b.bias`) ? SIGMOID : SOFTMAX;
+  const gating = keys.optionalCount('expert_gating_func') ?? guess;
+  const isSigmoid = gating === SIGMOID;
   return {
+    gating: isSigmoid ? SIGMOID : SOFTMAX,
     modelType: isSigmoid ? 'deepseek_v3' : 'deepseek_v2',
     config: (own) => ({
       ...deepseekExperts(own),
@@ -89,20 +89,27 @@ export function deepseek2(keys: GgufKeys): Architecture {
       attn_q_a_norm: 'self_attn.q_a_layernorm',
       attn_q_b: 'self_attn.q_b_proj',
     },
-    ...(keys.hasTensor('blk.0.attn_kv_b.weight') ? {} : { derived: keysAndValues }),
+    derived: keysAndValues,
   };
 }
 
 function latentSizes(keys: GgufKeys): JsonObject {
   const rotary = keys.count('rope.dimension_count');
-  const keyDim = keys.optionalCount('attention.key_length_mla') ?? keys.count('attention.key_length');
+  const rank = keys.count('attention.kv_lora_rank');
+  const own = keys.optionalCount('attention.key_length_mla');
+  const keyDim = own ?? keys.count('attention.key_length');
+  if (own !== undefined) {
+    // With these keys the others are those of the latents, which all heads share.
+    keys.expect('attention.key_length', rank + rotary, 'kv_lora_rank + rope.dimension_count');
+    keys.expect('attention.value_length', rank, 'kv_lora_rank');
+  }
   return {
     num_key_value_heads: keys.count('attention.head_count'),
     head_dim: rotary,
     qk_rope_head_dim: rotary,
     qk_nope_head_dim: keyDim - rotary,
     v_head_dim: keys.optionalCount('attention.value_length_mla') ?? keys.count('attention.value_length'),
-    kv_lora_rank: keys.count('attention.kv_lora_rank'),
+    kv_lora_rank: rank,
     q_lora_rank: keys.optionalCount('attention.q_lora_rank') ?? null,
   };
 }
@@ -111,7 +118,7 @@ function latentSizes(keys: GgufKeys): JsonObject {
 function latentScaling(keys: GgufKeys): JsonObject {
   const scaling = keys.ropeScaling();
   const multiplier = keys.optionalNumber('rope.scaling.yarn_log_multiplier');
-  if (!scaling || multiplier === undefined) return {};
+  if (!scaling || multiplier === undefined || multiplier === 0) return {};
   const mscale = 10 * multiplier;
   return { rope_scaling: { ...scaling, mscale, mscale_all_dim: mscale } };
 }

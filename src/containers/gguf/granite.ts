@@ -1,5 +1,6 @@
 /** Granite's architectures: multipliers everywhere; experts with or without a shared one; state spaces in version 4. */
 import type { Architecture } from './architecture.ts';
+import { SOFTMAX } from './gating.ts';
 import { flat, logarithms, taps } from './recurrent.ts';
 
 /** Granite 3 without a shared expert. */
@@ -14,6 +15,7 @@ export const graniteMoe: Architecture = {
     residual_multiplier: keys.number('residual_scale'),
     logits_scaling: keys.number('logit_scale'),
   }),
+  gating: SOFTMAX, // of all experts and renormalised: the same as of the chosen
   hasPairedRows: true,
   modules: {
     ffn_gate_inp: 'block_sparse_moe.router.layer',

@@ -5,16 +5,46 @@ import type { GgufHeader, GgufValue } from './header.ts';
 
 const MOST = 2 ** 31;
 
+/** By which the frequencies of rotary positions are divided: the scaling of Llama 3. */
+export const ROPE_FACTORS = 'rope_freqs.weight';
+
 /** Reads keys `ARCHITECTURE.NAME`, and what the tensors say. Errors name the file and the key. */
 export class GgufKeys {
   readonly #label: string;
   readonly #header: GgufHeader;
   readonly #architecture: string;
+  readonly #ropeFactors: readonly number[] | undefined;
+  readonly #asked = new Set<string>();
 
-  constructor(label: string, header: GgufHeader, architecture: string) {
+  /** @param ropeFactors - the values of the tensor `ROPE_FACTORS`, where there is one */
+  constructor(label: string, header: GgufHeader, architecture: string, ropeFactors?: readonly number[]) {
     this.#label = label;
     this.#header = header;
     this.#architecture = architecture;
+    this.#ropeFactors = ropeFactors;
+  }
+
+  /** A key with its prefix, for errors. */
+  fullName(name: string): string {
+    return `${this.#architecture}.${name}`;
+  }
+
+  /** Whether the file has a key. */
+  has(name: string): boolean {
+    return this.#header.metadata.has(this.fullName(name));
+  }
+
+  /** The value of a key that nobody has asked for; undefined where there is none, or where it was read. */
+  unread(name: string): GgufValue | undefined {
+    return this.#asked.has(name) ? undefined : this.#header.metadata.get(this.fullName(name));
+  }
+
+  /** Elements of a head's key. */
+  get headDim(): number {
+    return (
+      this.optionalCount('attention.key_length') ??
+      this.count('embedding_length') / this.count('attention.head_count')
+    );
   }
 
   /** Tokens of the vocabulary: the rows of the embedding. */
@@ -122,23 +152,38 @@ export class GgufKeys {
   }
 
   /**
+   * Refuses a key with another value than a fact of the model, or 0, as writers say that there is none.
+   *
+   * @throws {AtomoeError} bad-file
+   */
+  expect(name: string, fact: number, what: string): void {
+    const value = this.#get(name);
+    if (value !== undefined && value !== 0 && value !== fact) this.#refuse(name, value, `${fact}, ${what},`);
+  }
+
+  /**
    * The scaling of rotary positions as Hugging Face's configs have it; undefined where there is none.
    *
-   * @throws {AtomoeError} unsupported-model - factors in a tensor; bad-file - no text or number
+   * @throws {AtomoeError} unsupported-model - factors beside another scaling, or for long contexts only; bad-file - no text or number
    */
   ropeScaling(): JsonObject | undefined {
-    const factors = ['rope_freqs.weight', 'rope_factors_long.weight'].find((name) =>
-      this.#header.tensors.has(name),
-    );
-    if (factors !== undefined) {
-      throw new AtomoeError(
-        'unsupported-model',
-        `${this.#label}: rotary positions are scaled by the tensor ${factors}, which is not supported; choose another model`,
-      );
+    if (this.hasTensor('rope_factors_long.weight')) {
+      throw this.#unsupported('rotary positions are scaled by rope_factors_long.weight', 'rope_freqs.weight');
     }
-    const type = this.#get('rope.scaling.type');
-    const factor = this.optionalNumber('rope.scaling.factor');
-    if (type === undefined || type === 'none' || factor === 1) return undefined;
+    // As llama.cpp reads it: a factor alone means a linear scaling.
+    const factor =
+      this.optionalNumber('rope.scaling.factor') ?? this.optionalNumber('rope.scale_linear') ?? 0;
+    const type = this.#get('rope.scaling.type') ?? 'linear';
+    const isScaled = type !== 'none' && factor !== 0 && factor !== 1;
+    if (this.#ropeFactors) {
+      if (isScaled)
+        throw this.#unsupported(
+          `${ROPE_FACTORS} and ${this.fullName('rope.scaling.factor')} both scale`,
+          'one of them',
+        );
+      return { rope_type: 'factors', factors: this.#ropeFactors };
+    }
+    if (!isScaled) return undefined;
     const optional = {
       factor,
       original_max_position_embeddings: this.optionalCount('rope.scaling.original_context_length'),
@@ -152,26 +197,43 @@ export class GgufKeys {
     };
   }
 
+  /** Refuses a key whose value the model would be run without. @throws {AtomoeError} unsupported-model - always */
+  refuseUnread(name: string, value: GgufValue, wanted: string): never {
+    throw this.#unsupported(`${this.fullName(name)} is ${shown(value)}`, wanted);
+  }
+
   /** The error for tensors that contradict the metadata. */
   contradiction(tensor: string, shape: readonly number[], wanted: string): AtomoeError {
     return this.#bad(`tensor ${tensor}`, `of shape [${shape.join(', ')}]`, wanted);
   }
 
   #get(name: string): GgufValue | undefined {
-    return this.#header.metadata.get(`${this.#architecture}.${name}`);
+    this.#asked.add(name);
+    return this.#header.metadata.get(this.fullName(name));
   }
 
   #refuse(name: string, value: unknown, wanted: string): never {
-    throw this.#bad(`${this.#architecture}.${name}`, value, wanted);
+    throw this.#bad(this.fullName(name), value, wanted);
+  }
+
+  #unsupported(what: string, wanted: string): AtomoeError {
+    return new AtomoeError(
+      'unsupported-model',
+      `${this.#label}: ${what}; this architecture runs with ${wanted}; choose another model`,
+    );
   }
 
   #bad(name: string, value: unknown, wanted: string): AtomoeError {
-    const found = value === undefined ? 'missing' : `"${String(value).slice(0, 60)}"`;
+    const found = value === undefined ? 'missing' : shown(value);
     return new AtomoeError(
       'bad-file',
       `${this.#label}: ${name} is ${found}, ${wanted} is wanted; the file is damaged, download it again`,
     );
   }
+}
+
+function shown(value: unknown): string {
+  return `"${String(value).slice(0, 60)}"`;
 }
 
 /** The value of a list whose elements are all the same. */

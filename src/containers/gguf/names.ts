@@ -17,6 +17,35 @@ const BASE = 'model.';
 /** `blk.LAYER.MODULE.SUFFIX`; few tensors have no suffix. */
 const LAYER_NAME = /^blk\.(\d{1,5})\.(.+?)(\.weight|\.bias)?$/;
 
+/** The names of an architecture: the file's to the family's. */
+interface Names {
+  readonly modules: ReadonlyMap<string, string>;
+  readonly outer: ReadonlyMap<string, string>;
+}
+
+function namesOf({ modules, outer }: Architecture): Names {
+  return {
+    modules: new Map(Object.entries({ ...MODULES, ...modules })),
+    outer: new Map([...OUTER, ...Object.entries(outer ?? {})]),
+  };
+}
+
+/** The name that the file has for a tensor of the family, or would have. */
+export function storedName(architecture: Architecture, name: string): string {
+  const { modules, outer } = namesOf(architecture);
+  const [, layer = '', own = ''] = /^model\.layers\.(\d+)\.(.+)$/.exec(name) ?? [];
+  const stacked = own.replace(/\.experts\.\d+\./, '.experts.{expert}.');
+  const [, stem = '', suffix = ''] = /^(.+?)(\.weight|\.bias)?$/.exec(stacked) ?? [];
+  const at = (layer === '' ? outer : modules).entries();
+  let found: string | undefined; // the last: architectures add to the usual names
+  for (const [stored, wanted] of at) {
+    if (wanted === (layer === '' ? name : stacked)) found = stored;
+    else if (layer !== '' && wanted === stem) found = `${stored}${suffix}`;
+  }
+  if (found === undefined) return name;
+  return layer === '' ? found : `blk.${layer}.${found}`;
+}
+
 /**
  * Every tensor that has a name in the family, by that name; others keep theirs.
  *
@@ -27,36 +56,43 @@ export function* heldTensors(
   keys: GgufKeys,
   source: FileSource,
   { tensors }: GgufHeader,
+): Generator<{ readonly stored: string; readonly held: HeldTensor }> {
+  for (const [stored, tensor] of tensors)
+    for (const held of heldTensor(architecture, keys, source, [stored, tensor])) yield { stored, held };
+}
+
+/** A tensor; each of the experts that are stacked in it; none of a layer that is not run. */
+function* heldTensor(
+  architecture: Architecture,
+  keys: GgufKeys,
+  source: FileSource,
+  [name, tensor]: readonly [string, GgufTensor],
 ): Generator<HeldTensor> {
-  const modules = new Map(Object.entries({ ...MODULES, ...architecture.modules }));
-  const outer = new Map([...OUTER, ...Object.entries(architecture.outer ?? {})]);
-  const { base = BASE } = architecture;
-  const { allLayers, layers } = keys;
-  for (const [name, tensor] of tensors) {
-    const [, layer = '', module = '', suffix = ''] = LAYER_NAME.exec(name) ?? [];
-    if (Number(layer) >= allLayers)
-      throw keys.contradiction(name, tensor.shape, `a layer below block_count, ${allLayers},`);
-    if (layer !== '' && Number(layer) >= layers) continue; // it predicts further tokens
-    const stem = modules.get(module);
-    const wanted = modules.get(`${module}${suffix}`) ?? (stem === undefined ? undefined : `${stem}${suffix}`);
-    if (layer === '' || wanted === undefined) {
-      yield held(outer.get(name) ?? name, tensor, source);
-      continue;
-    }
-    const at = `${base}layers.${layer}.${wanted}`;
-    const rowOrder = architecture.hasPairedRows ? pairedRows(module, keys) : undefined;
-    const shape = architecture.shapes?.[`${module}${suffix}`]?.(tensor.shape) ?? tensor.shape;
-    if (at.includes('{expert}')) {
-      const count = keys.count('expert_count');
-      if (tensor.shape[0] !== count) throw keys.contradiction(name, tensor.shape, `one of ${count} experts`);
-      yield* expertsOf(at, tensor, source);
-    } else
-      yield { ...held(at, shaped(module, { ...tensor, shape }), source), ...(rowOrder ? { rowOrder } : {}) };
+  const { modules, outer } = namesOf(architecture);
+  const [, layer = '', module = '', suffix = ''] = LAYER_NAME.exec(name) ?? [];
+  if (Number(layer) >= keys.allLayers)
+    throw keys.contradiction(name, tensor.shape, `a layer below block_count, ${keys.allLayers},`);
+  if (layer !== '' && Number(layer) >= keys.layers) return; // it predicts further tokens
+  const stem = modules.get(module);
+  const wanted = modules.get(`${module}${suffix}`) ?? (stem === undefined ? undefined : `${stem}${suffix}`);
+  if (layer === '' || wanted === undefined) {
+    yield held(outer.get(name) ?? name, tensor, source);
+    return;
+  }
+  const at = `${architecture.base ?? BASE}layers.${layer}.${wanted}`;
+  const rowOrder = architecture.hasPairedRows ? pairedRows(module, keys) : undefined;
+  const shape = architecture.shapes?.[`${module}${suffix}`]?.(tensor.shape) ?? tensor.shape;
+  if (at.includes('{expert}')) {
+    const count = keys.count('expert_count');
+    if (tensor.shape[0] !== count) throw keys.contradiction(name, tensor.shape, `one of ${count} experts`);
+    yield* expertsOf(at, tensor, source);
+  } else {
+    yield { ...held(at, shaped(module, { ...tensor, shape }), source), ...(rowOrder ? { rowOrder } : {}) };
   }
 }
 
 /**
- * The tensors that are made of others, one for each layer that has these.
+ * The tensors that are made of others, one for each layer that has these, with the names of those.
  *
  * @throws {AtomoeError} bad-file - their shapes do not belong together
  */
@@ -64,7 +100,7 @@ export function* derivedTensors(
   { derived, base = BASE }: Architecture,
   keys: GgufKeys,
   byName: ReadonlyMap<string, HeldTensor>,
-): Generator<HeldTensor> {
+): Generator<{ readonly pieces: readonly string[]; readonly held: HeldTensor }> {
   if (!derived) return;
   const { name, from, shape, values } = derived;
   for (let layer = 0; layer < keys.layers; layer += 1) {
@@ -87,7 +123,7 @@ export function* derivedTensors(
     if (!source) continue;
     const derive = async (read: (piece: string) => Promise<Float32Array>) =>
       values(await Promise.all(pieces.map(read)), shapes);
-    yield { info, source, derive };
+    yield { pieces, held: { info, source, derive } };
   }
 }
 
@@ -119,9 +155,7 @@ function shaped(module: string, tensor: GgufTensor): GgufTensor {
 /** Which row of the file holds a row of q or k. */
 function pairedRows(module: string, keys: GgufKeys): ((row: number) => number) | undefined {
   if (module !== 'attn_q' && module !== 'attn_k') return undefined;
-  const headDim =
-    keys.optionalCount('attention.key_length') ??
-    keys.count('embedding_length') / keys.count('attention.head_count');
+  const { headDim } = keys;
   const half = headDim / 2;
   return (row) => {
     const inHead = row % headDim;

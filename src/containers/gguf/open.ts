@@ -1,18 +1,23 @@
 /** Opens GGUF files: headers, config and names. */
 import { AtomoeError } from '../../errors.ts';
 import type { JsonObject } from '../../io/json-file.ts';
+import { readExactly } from '../../io/read.ts';
 import type { FileSource, FolderSource } from '../../io/source.ts';
 import type { Checkpoint } from '../checkpoint.ts';
 import { missing, type ModelFolder, type OpenOptions } from '../container.ts';
 import type { Architecture } from './architecture.ts';
 import { architecture, ARCHITECTURE_NAMES, configOf } from './architectures.ts';
 import { readGgufHeader, type GgufHeader } from './header.ts';
-import { GgufKeys } from './keys.ts';
+import { checkUnread } from './checks.ts';
+import { GgufKeys, ROPE_FACTORS } from './keys.ts';
 import { derivedTensors, heldTensors } from './names.ts';
+import { inWordsOfFile } from './words.ts';
 import { checkpointOf, type HeldTensor } from '../tensor-files.ts';
 
 /** `NAME-00001-of-00003.gguf` */
 const SPLIT_NAME = /^(.*)-(\d{5})-of-(\d{5})(\.gguf)$/i;
+
+const MOST_FACTOR_BYTES = 2 ** 16;
 
 interface GgufFile {
   readonly source: FileSource;
@@ -27,11 +32,16 @@ interface GgufFile {
 export async function openGguf({ folder, options }: ModelFolder, name: string): Promise<Checkpoint> {
   const files = await openFiles(folder, name, options);
   try {
-    return openModel(folder.label, files, options);
+    return await openModel(folder, name, files, options);
   } catch (error) {
     for (const { source } of files) source.dispose?.();
     throw error;
   }
+}
+
+/** The file's name, where the folder's label does not end with it. */
+function labelOf({ label }: FolderSource, name: string): string {
+  return label.endsWith(name) ? label : `${label}: ${name}`;
 }
 
 /** The file, or all of its splits: the first knows how many there are. */
@@ -88,10 +98,16 @@ async function readHeader(source: FileSource, options: OpenOptions): Promise<Ggu
   }
 }
 
-function openModel(label: string, files: readonly GgufFile[], options: OpenOptions): Checkpoint {
+async function openModel(
+  folder: FolderSource,
+  entry: string,
+  files: readonly GgufFile[],
+  options: OpenOptions,
+): Promise<Checkpoint> {
+  const label = labelOf(folder, entry);
   const header = merged(label, files);
   const name = header.metadata.get('general.architecture');
-  const keys = new GgufKeys(label, header, String(name));
+  const keys = new GgufKeys(label, header, String(name), await readRopeFactors(files, options));
   const kind = typeof name === 'string' ? architecture(name, keys) : undefined;
   if (!kind) {
     throw new AtomoeError(
@@ -101,17 +117,52 @@ function openModel(label: string, files: readonly GgufFile[], options: OpenOptio
     );
   }
   const config: JsonObject = configOf(kind, keys);
+  checkUnread(keys, kind);
   options.accept?.(config, label);
-  const byName = namesOf(kind, keys, files);
+  const { byName, pieces } = namesOf(label, kind, keys, files);
   const opened = {
     files: files.map(({ source }) => ({ source, header: { metadata: textsOf(header) } })),
     byName,
     lost: new Map(),
   };
+  const checkpoint = checkpointOf(folder.label, { config, generationConfig: undefined }, opened);
+  const words = { label, folder: folder.label, config, keys, architecture: kind };
+  const inOwnWords = (error: unknown) => (error instanceof AtomoeError ? inWordsOfFile(error, words) : error);
+  const worded = async <T>(reading: Promise<T>): Promise<T> =>
+    reading.catch((error: unknown) => Promise.reject(inOwnWords(error)));
   return {
-    ...checkpointOf(label, { config, generationConfig: undefined }, opened),
+    ...checkpoint,
+    *names() {
+      for (const each of checkpoint.names()) if (!pieces.has(each)) yield each;
+    },
+    read: (...read) => worded(checkpoint.read(...read)),
+    readF32: (...read) => worded(checkpoint.readF32(...read)),
+    inOwnWords,
+    isDecoderOnly: true,
     gguf: header.metadata,
   };
+}
+
+/** The few numbers that scale rotary positions, which are a part of the config elsewhere. */
+async function readRopeFactors(
+  files: readonly GgufFile[],
+  { signal }: OpenOptions,
+): Promise<readonly number[] | undefined> {
+  for (const { source, header } of files) {
+    const tensor = header.tensors.get(ROPE_FACTORS);
+    if (!tensor) continue;
+    const { dtype, sizeBytes, offsetBytes } = tensor;
+    if (dtype !== 'F32' || sizeBytes > MOST_FACTOR_BYTES) {
+      throw new AtomoeError(
+        'bad-file',
+        `${source.name}: ${ROPE_FACTORS} is ${sizeBytes} bytes of ${dtype}, at most ${MOST_FACTOR_BYTES} of F32 are wanted; ` +
+          'the file is damaged, download it again',
+      );
+    }
+    const bytes = await readExactly(source, offsetBytes, sizeBytes, { signal, isPeek: true });
+    return [...new Float32Array(bytes.slice().buffer)];
+  }
+  return undefined;
 }
 
 /** The first file's metadata, and the tensors of all. */
@@ -125,16 +176,37 @@ function merged(label: string, files: readonly GgufFile[]): GgufHeader {
   return { ...first.header, tensors };
 }
 
+/** The tensors by the names of the family, and which of them are only pieces of others. */
 function namesOf(
+  label: string,
   kind: Architecture,
   keys: GgufKeys,
   files: readonly GgufFile[],
-): ReadonlyMap<string, HeldTensor> {
+): { readonly byName: ReadonlyMap<string, HeldTensor>; readonly pieces: ReadonlySet<string> } {
   const byName = new Map<string, HeldTensor>();
-  for (const { source, header } of files)
-    for (const held of heldTensors(kind, keys, source, header)) byName.set(held.info.name, held);
-  for (const held of derivedTensors(kind, keys, byName)) byName.set(held.info.name, held);
-  return byName;
+  const storedAs = new Map<string, string>();
+  const pieces = new Set([ROPE_FACTORS]); // the config has its values
+  for (const { source, header } of files) {
+    for (const { stored, held } of heldTensors(kind, keys, source, header)) {
+      const { name } = held.info;
+      const other = storedAs.get(name);
+      if (other !== undefined) {
+        throw new AtomoeError(
+          'bad-file',
+          `${label}: the tensors "${other}" and "${stored}" have the same place in the model; one of them is wanted; ` +
+            'choose another file of the model',
+        );
+      }
+      storedAs.set(name, stored);
+      byName.set(name, held);
+    }
+  }
+  for (const { pieces: parts, held } of [...derivedTensors(kind, keys, byName)]) {
+    for (const part of parts) pieces.add(part);
+    // Some files have the whole, too.
+    if (!byName.has(held.info.name)) byName.set(held.info.name, held);
+  }
+  return { byName, pieces };
 }
 
 /** The short texts of the metadata: name, licence, authors. */

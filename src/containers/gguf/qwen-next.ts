@@ -6,6 +6,7 @@ import { logarithms, taps } from './recurrent.ts';
 
 function sizes(keys: GgufKeys): JsonObject {
   const heads = keys.count('ssm.time_step_rank');
+  keys.optionalCount('full_attention_interval'); // the tensors say the same, layer by layer
   const isRecurrent = (layer: number) => keys.hasTensor(`blk.${layer}.ssm_a`);
   return {
     num_experts: keys.count('expert_count'),

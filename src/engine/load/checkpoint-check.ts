@@ -41,7 +41,7 @@ export function checkTensors(
     densePartsOf(weight, context);
     for (const tensor of tensorsOf(weight)) used.add(tensor);
   }
-  refuseLeftovers(spec, used, fileTensors(context.checkpoint));
+  refuseLeftovers(spec, used, context.checkpoint);
 }
 
 /** Names of the tensors that experts' records are read from. */
@@ -58,17 +58,19 @@ const HARMLESS = /(?:^|\.)(?:inv_freq|position_ids|masked_bias|num_batches_track
 /**
  * A tensor beside those that the model reads, in one of its layers or modules, is a part of it: a bias, a norm, an
  * adapter. Without it the output would be wrong. What is elsewhere (a vision tower, another head) is not
- * asked.
+ * asked, unless the file has nothing else than a decoder.
  */
-function refuseLeftovers(spec: ModelSpec, used: ReadonlySet<string>, file: FileTensors): void {
+function refuseLeftovers(spec: ModelSpec, used: ReadonlySet<string>, checkpoint: Checkpoint): void {
+  const file = fileTensors(checkpoint);
   const places = new Set([...used].flatMap((name) => [moduleOf(name), stackOf(name)]));
   places.delete('');
   const { skipped = [] } = spec;
   const isSkipped = (name: string) =>
     HARMLESS.test(name) || skipped.some((prefix) => name.startsWith(prefix));
+  const isOfDecoder = (name: string) =>
+    checkpoint.isDecoderOnly === true || places.has(moduleOf(name)) || places.has(stackOf(name));
   const leftovers = [...file.names()].filter(
-    (name) =>
-      !used.has(name) && !isSkipped(name) && (places.has(moduleOf(name)) || places.has(stackOf(name))),
+    (name) => !used.has(name) && !isSkipped(name) && isOfDecoder(name),
   );
   const [first, ...others] = leftovers;
   if (first === undefined) return;

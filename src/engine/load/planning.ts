@@ -119,7 +119,7 @@ export async function draftModel(
     };
   } catch (error) {
     checkpoint.dispose();
-    throw error;
+    throw checkpoint.inOwnWords?.(error) ?? error;
   }
 }
 

@@ -1,6 +1,7 @@
 /** Scaling of rotary frequencies for contexts longer than in training. */
 export type RopeScaling =
   | { readonly kind: 'linear'; readonly factor: number }
+  | { readonly kind: 'factors'; readonly factors: readonly number[] } // divisors of the frequency of each pair
   | {
       readonly kind: 'llama3';
       readonly factor: number;
@@ -49,6 +50,7 @@ export function ropeFrequencies(theta: number, rotaryDim: number, scaling?: Rope
     const frequency = theta ** ((-2 * pair) / rotaryDim);
     if (!scaling) return frequency;
     if (scaling.kind === 'linear') return frequency / scaling.factor;
+    if (scaling.kind === 'factors') return frequency / (scaling.factors[pair] ?? 1);
     const kept =
       scaling.kind === 'llama3'
         ? llama3UnscaledShare(frequency, scaling)

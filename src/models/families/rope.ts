@@ -29,6 +29,7 @@ const COMMON = [
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   default: [],
   linear: ['factor'],
+  factors: ['factors'], // of GGUF files
   llama3: ['factor', 'low_freq_factor', 'high_freq_factor'],
   yarn: ['factor', 'attention_factor', 'beta_fast', 'beta_slow', 'mscale', 'mscale_all_dim', 'truncate'],
   dynamic: ['alpha', 'factor', 'beta_fast', 'beta_slow', 'mscale', 'mscale_all_dim'],
@@ -52,7 +53,8 @@ export function readRope(config: ConfigReader, headDim: number, rule: RopeRule =
     .map((key) => config.section(key))
     .filter((section) => section.keys().length > 0);
   if (given.length === 0 && rule.fallback) given.push(new ConfigReader(rule.fallback, 'the class'));
-  const [first, other] = given.map((section) => readSection(section, config, rule));
+  const rotaryDim = readRotaryDim(config, given, headDim, rule);
+  const [first, other] = given.map((section) => readSection(section, config, { ...rule, rotaryDim }));
   if (first && other && JSON.stringify(first) !== JSON.stringify(other)) {
     throw config.contradiction(
       { key: 'rope_parameters', value: first },
@@ -63,7 +65,7 @@ export function readRope(config: ConfigReader, headDim: number, rule: RopeRule =
   const theta = agreed(config, 'rope_theta', [...given, config]) ?? config.positive(['rope_theta']);
   return {
     theta: alpha === 1 ? theta : theta * alpha ** (headDim / (headDim - 2)),
-    rotaryDim: readRotaryDim(config, given, headDim, rule),
+    rotaryDim,
     style: rule.style ?? 'half',
     ...(scaling ? { scaling } : {}),
   };
@@ -102,14 +104,27 @@ function readRotaryDim(
   return config.unsupported(`${rotaryDim} rotated elements of ${headDim}`, 'an even number of them');
 }
 
-function readSection(section: ConfigReader, config: ConfigReader, { ntkAlpha = false }: RopeRule): Section {
+function readSection(
+  section: ConfigReader,
+  config: ConfigReader,
+  { ntkAlpha = false, rotaryDim }: RopeRule & { readonly rotaryDim: number },
+): Section {
   const kind = section.text(['rope_type', 'type'], 'default');
   const own = Object.hasOwn(KEYS, kind) && (kind !== 'dynamic' || ntkAlpha) ? KEYS[kind] : undefined;
   if (!own) section.unsupported(`rope scaling "${kind}"`, 'default, linear, llama3 or yarn rotary positions');
   const unknown = section.keys().find((key) => !COMMON.includes(key) && !own.includes(key));
   if (unknown !== undefined) section.unsupported(`rope scaling by ${unknown}`, 'default rotary positions');
   if (kind === 'dynamic') return { scaling: undefined, alpha: section.positive(['alpha']) };
+  if (kind === 'factors') return { scaling: readFactors(section, rotaryDim), alpha: 1 };
   return { scaling: readScaling(kind, section, config), alpha: 1 };
+}
+
+/** One divisor for each pair. */
+function readFactors(section: ConfigReader, rotaryDim: number): RopeScaling {
+  const factors = section.list('factors') ?? [];
+  const arePositive = factors.every((factor): factor is number => typeof factor === 'number' && factor > 0);
+  if (arePositive && factors.length === rotaryDim / 2) return { kind: 'factors', factors };
+  return section.unsupported(`${factors.length} rope factors`, `${rotaryDim / 2} positive ones`);
 }
 
 function readScaling(kind: string, section: ConfigReader, config: ConfigReader): RopeScaling | undefined {
