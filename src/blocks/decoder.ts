@@ -31,18 +31,20 @@ export function buildDecoder(
   const moes = sublayers.flatMap(({ norm, block }) => (isMoe(block) ? [{ norm, moe: block }] : []));
   let stream = embedded(site, spec);
   const routes: RouteOutputs[] = []; // [bank]
+  const entries: Tensor[] = []; // [specLayer]
   for (const { label, specLayer, norm, block } of sublayers) {
     const here = site.at(label);
-    const input = addAndNormalise(site.at(`${label} ${block.kind}`), spec, stream, norm);
+    const { x, normed } = addAndNormalise(site.at(`${label} ${block.kind}`), spec, stream, norm);
+    const entry = (entries[specLayer] ??= x);
     let branch: Tensor;
     if (isMoe(block)) {
       const bank = routes.length;
       const place = { specLayer, bank, later: moes.slice(bank + 1) };
-      const { y, route } = expertsBranch(here, blocks, input, block, place);
+      const { y, route } = expertsBranch(here, blocks, { x, normed, entry }, block, place);
       routes.push(route);
       branch = y;
-    } else branch = addMixer(here, blocks.mixer(block), input.normed, block);
-    stream = { x: input.x, branch };
+    } else branch = addMixer(here, blocks.mixer(block), normed, block);
+    stream = { x, branch };
   }
   const logits = addHead(site.at('final'), spec, stream);
   const io = { ids: builder.ids, logits, vocab: spec.vocab };
@@ -89,7 +91,7 @@ function addAndNormalise(
   { residualMultiplier: scale }: ModelSpec,
   { x, branch }: Stream,
   gainName: string,
-): SublayerInput {
+): Omit<SublayerInput, 'entry'> {
   const { builder, label, hidden, eps } = site;
   const shape = { perToken: x.perToken, fixed: x.fixed };
   const gain = site.gain(gainName, hidden);

@@ -22,7 +22,7 @@ export async function buildLayer(moe: MoeSpec, hidden: number): Promise<LayerGra
   const x = builder.tensor('x', { role: 'input', perToken: hidden });
   // The last tensor written keeps its value until the end of the step, so `y` can be read.
   const place = { specLayer: 0, bank: 0, later: [] };
-  const { y, route } = expertsBranch(site, blocks, { x, normed: x }, moe, place);
+  const { y, route } = expertsBranch(site, blocks, { x, normed: x, entry: x }, moe, place);
   const { ids, weights, scores } = route;
   return { graph: builder.buildPart(), x, outputs: { ids, weights, ...(scores ? { scores } : {}), y } };
 }

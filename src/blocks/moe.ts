@@ -12,6 +12,7 @@ import type { Blocks } from './table.ts';
 export interface SublayerInput {
   readonly x: Tensor; // the stream [tokens, hidden]
   readonly normed: Tensor; // its normalised values
+  readonly entry: Tensor; // the stream with which the layer began [tokens, hidden]
 }
 
 /** A sublayer with routed experts, and the gain of the preceding norm. */
@@ -37,15 +38,16 @@ export interface MoeBranch {
 export function expertsBranch(
   site: Site,
   blocks: Blocks,
-  { x, normed }: SublayerInput,
+  { x, normed, entry }: SublayerInput,
   moe: MoeSpec,
   place: MoePlace,
 ): MoeBranch {
   const { builder, label, purpose } = site;
-  const { experts, expert, shared } = moe;
+  const { experts, expert, router, shared } = moe;
   const { specLayer, bank } = place;
   const kind = blocks.expert(expert);
-  const { ids, weights, scores } = route(site, blocks, normed, moe, { label, bank, name: `route ${bank}` });
+  const read = router.input === 'layer' ? entry : normed;
+  const { ids, weights, scores } = route(site, blocks, read, moe, { label, bank, name: `route ${bank}` });
   const routes = { ids, weights };
   const { skipBelow: bound = 0 } = purpose;
   if (bound > 0) {
@@ -79,19 +81,25 @@ function route(
  * @returns ids [tokens, its most] of each, the nearest layer first
  */
 function lookAhead(site: Site, blocks: Blocks, x: Tensor, { bank, later }: MoePlace): Tensor[] {
-  const { builder, purpose, hidden, eps } = site;
+  const { builder, purpose } = site;
   const look: Tensor[] = [];
   for (const [ahead, { norm, moe }] of later.slice(0, purpose.lookahead ?? 0).entries()) {
     const label = `${site.label} look ${ahead}`;
-    const gain = builder.exact(norm, 1, hidden, norm);
-    const y = builder.tensor(`${label} normed`, { perToken: hidden });
+    const names = { label, bank, name: `look ${bank} ${ahead}` };
     builder.when(
       ({ lookahead = 0 }) => ahead < lookahead,
       () => {
-        builder.add(rmsNormNode(label, { x, gain, y, eps }));
-        look.push(route(site, blocks, y, moe, { label, bank, name: `look ${bank} ${ahead}` }).ids);
+        const input = moe.router.input === 'layer' ? x : normalised(site.at(label), x, norm);
+        look.push(route(site, blocks, input, moe, names).ids);
       },
     );
   }
   return look;
+}
+
+function normalised({ builder, label, hidden, eps }: Site, x: Tensor, gainName: string): Tensor {
+  const gain = builder.exact(gainName, 1, hidden, gainName);
+  const y = builder.tensor(`${label} normed`, { perToken: hidden });
+  builder.add(rmsNormNode(label, { x, gain, y, eps }));
+  return y;
 }

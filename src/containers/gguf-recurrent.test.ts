@@ -128,7 +128,7 @@ describe('metadata that fits no model is one error that names it', () => {
       'qwen3_next',
       { 'qwen3next.ssm.group_count': undefined },
       'bad-file',
-      /mine: qwen3next\.ssm\.group_count is missing, a positive whole number is wanted/,
+      /mine: m\.gguf: qwen3next\.ssm\.group_count is missing, a positive whole number is wanted/,
     ],
     [
       'widths of two layers',

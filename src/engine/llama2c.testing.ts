@@ -2,6 +2,7 @@
 import { memoryFolder } from '../io/memory.ts';
 import type { FolderSource } from '../io/source.ts';
 import { tokenizerFromGguf } from '../text/gguf-tokenizer.ts';
+import { attended, normed, product } from './plain-loops.testing.ts';
 import { weightFile, type StoredTensors } from './edited-model.testing.ts';
 
 /** The sizes with which a checkpoint begins. */
@@ -173,19 +174,6 @@ function tokenizerOf(vocabulary: Uint8Array<ArrayBuffer>, count: number) {
   return files;
 }
 
-/** y = matrix x, in f64. */
-function product(matrix: Float32Array, x: readonly number[]): number[] {
-  const cols = x.length;
-  return Array.from({ length: matrix.length / cols }, (_, row) =>
-    x.reduce((sum, value, col) => sum + value * (matrix[row * cols + col] ?? 0), 0),
-  );
-}
-
-function normed(x: readonly number[], gain: Float32Array): number[] {
-  const scale = 1 / Math.sqrt(x.reduce((sum, value) => sum + value * value, 0) / x.length + EPS);
-  return x.map((value, i) => value * scale * (gain[i] ?? 0));
-}
-
 /** Pairs of neighbours, by position * theta^(-i / headDim). */
 function rotated(x: readonly number[], headDim: number, position: number): number[] {
   const out = [...x];
@@ -217,13 +205,13 @@ export class PlainLlama {
     let x: number[] = [...embedding.subarray(id * hidden, (id + 1) * hidden)];
     const add = (y: readonly number[]) => (x = x.map((value, i) => value + (y[i] ?? 0)));
     for (const [index, layer] of layers.entries()) {
-      add(product(layer.out, this.#attend(index, normed(x, layer.attentionGain))));
-      const inner = normed(x, layer.mlpGain);
+      add(product(layer.out, this.#attend(index, normed(x, layer.attentionGain, EPS))));
+      const inner = normed(x, layer.mlpGain, EPS);
       const up = product(layer.up, inner);
       const gated = product(layer.gate, inner).map((g, i) => (g / (1 + Math.exp(-g))) * (up[i] ?? 0));
       add(product(layer.down, gated));
     }
-    return product(embedding, normed(x, gain));
+    return product(embedding, normed(x, gain, EPS));
   }
 
   #attend(index: number, x: readonly number[]): number[] {
@@ -234,20 +222,8 @@ export class PlainLlama {
     const { hidden, heads, kvHeads } = this.#model.sizes;
     const headDim = hidden / heads;
     const position = keys.length;
-    const q = rotated(product(layer.q, x), headDim, position);
     keys.push(rotated(product(layer.k, x), headDim, position));
     values.push(product(layer.v, x));
-    return Array.from({ length: heads }, (_, head) => {
-      const from = Math.floor(head / (heads / kvHeads)) * headDim;
-      const query = q.slice(head * headDim, (head + 1) * headDim);
-      const scores = keys.map((key) =>
-        query.reduce((sum, value, i) => sum + value * (key[from + i] ?? 0), 0),
-      );
-      const weights = scores.map((score) => Math.exp((score - Math.max(...scores)) / Math.sqrt(headDim)));
-      const total = weights.reduce((sum, weight) => sum + weight, 0);
-      return Array.from({ length: headDim }, (_, i) =>
-        weights.reduce((sum, weight, t) => sum + (weight / total) * (values[t]?.[from + i] ?? 0), 0),
-      );
-    }).flat();
+    return attended(rotated(product(layer.q, x), headDim, position), { keys, values, heads, kvHeads });
   }
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { readModel } from '../blocks/family.ts';
 import { PEER_CONFIG } from '../engine/peer-model.testing.ts';
+import { SMALLTHINKER_CONFIG } from '../engine/smallthinker-model.testing.ts';
 import { FAMILIES } from './registry.ts';
 import { parseConfig } from './registry.testing.ts';
 import { isMoe, type AttentionSpec, type LayerSpec } from './spec.ts';
@@ -76,7 +77,8 @@ test.each(FAMILIES.map(({ modelTypes: [type = ''], blocks }) => [type, blocks] a
     const folders: Record<string, string> = { omnimoe: 'demo/public/models/fable-omni-8m' };
     const path = folders[type] ?? `fixtures/models/${type}`;
     const isDense = kinds.length === 0;
-    const values = type === 'peer' ? PEER_CONFIG : isDense ? {} : config(`${path}/config.json`);
+    const made: Record<string, object> = { peer: PEER_CONFIG, smallthinker: SMALLTHINKER_CONFIG };
+    const values = made[type] ?? (isDense ? {} : config(`${path}/config.json`));
     const { spec } = parseConfig({ ...values, model_type: type }, type);
     const moes = spec.layers.flatMap(({ sublayers }) => sublayers.map(({ block }) => block)).filter(isMoe);
     const mixers = spec.layers

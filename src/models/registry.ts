@@ -130,6 +130,11 @@ export const FAMILIES: readonly ListedFamily[] = [
     load: async () => (await import('./families/gpt-oss.ts')).gptOss,
   },
   {
+    modelTypes: ['smallthinker'],
+    blocks: GATED,
+    load: async () => (await import('./families/smallthinker.ts')).smallThinker,
+  },
+  {
     modelTypes: ['peer'],
     blocks: ['productKeys', 'neuron'],
     load: async () => (await import('./families/peer.ts')).peer,

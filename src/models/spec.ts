@@ -203,6 +203,8 @@ export interface ProductKeysScoreSpec {
  * interpret the other stages as it needs.
  */
 export interface RouterSpec<Score extends { readonly kind: string } = { readonly kind: string }> {
+  /** What it reads: the normalised input of its sublayer, or the stream with which its layer begins. Default: normed. */
+  readonly input?: 'normed' | 'layer';
   readonly score: Score;
   readonly transform?: readonly TransformSpec[];
   readonly select: SelectSpec;

@@ -81,6 +81,33 @@ const isRenormalised = (keys: GgufKeys, usual: boolean): JsonObject => ({
 
 const qwen: JsonObject = { use_sliding_window: false };
 
+const smallThinkerGating = (keys: GgufKeys) =>
+  keys.optionalCount('expert_gating_func') === SOFTMAX ? SOFTMAX : SIGMOID;
+
+/** With a window, every fourth layer has neither window nor positions. */
+const smallThinker: Architecture = {
+  modelType: 'smallthinker',
+  config: (keys) => {
+    const { window, layers } = keys;
+    const inFours = Array.from({ length: layers }, (_, layer) => Number(layer % 4 !== 0));
+    return {
+      moe_num_primary_experts: keys.count('expert_count'),
+      moe_num_active_primary_experts: keys.count('expert_used_count'),
+      moe_ffn_hidden_size: expertWidth(keys),
+      moe_primary_router_apply_softmax: smallThinkerGating(keys) === SOFTMAX,
+      ...(window === null
+        ? {}
+        : { rope_layout: inFours, sliding_window_layout: inFours, sliding_window_size: window }),
+    };
+  },
+  modules: {
+    ffn_gate_inp: 'block_sparse_moe.primary_router',
+    ffn_gate_exps: 'block_sparse_moe.experts.{expert}.gate',
+    ffn_up_exps: 'block_sparse_moe.experts.{expert}.up',
+    ffn_down_exps: 'block_sparse_moe.experts.{expert}.down',
+  },
+};
+
 /** By `general.architecture`; llama.cpp's graphs decide what their files do not say, such as `norm_topk_prob`. */
 const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) => Architecture)>> = {
   llama: (keys) => (keys.optionalCount('expert_count') === undefined ? llama : mixtral),
@@ -252,6 +279,7 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
     },
     shapes: { 'shortconv.conv.weight': ([rows = 0, taps = 0]) => [rows, 1, taps] },
   },
+  smallthinker: (keys) => ({ ...smallThinker, gating: smallThinkerGating(keys) }),
   'minimax-m2': {
     modelType: 'minimax_m2',
     gating: SIGMOID,

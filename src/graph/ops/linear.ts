@@ -50,7 +50,7 @@ function lowerPiece(
   const out = scalarOf(y, context);
   const size = (step: Step) => ({ rows: rowsOf(x, cols, step.tokens), cols, outs: pieceOf(step).count });
   const fits = (variant: LinearVariant) =>
-    variant.scalar === context.scalar && variant.out === out && variant.bias === (bias !== undefined);
+    variant.scalar === scalarOf(x, context) && variant.out === out && variant.bias === (bias !== undefined);
   const most = rowsOf(x, cols, context.maxTokens);
   const kernel = most > FEW_ROWS ? linearTiled : linear;
   const candidates = inFormat(kernel, format)
