@@ -122,7 +122,7 @@ export default defineConfig({
         plugins: [bareShaders()],
         test: {
           name: 'unit',
-          include: ['{src,demo,bench,scripts,e2e/clients,e2e/llama}/**/*.test.ts'],
+          include: ['{src,demo,bench,scripts,e2e/clients,e2e/llama,e2e/tokenizers}/**/*.test.ts'],
           setupFiles: [FORMATS],
           exclude: [...gpuTests, ...slowTests, ...hardwareTests],
           ...timeouts,
