@@ -17,4 +17,6 @@ export { rmsNormNode } from './graph/ops/norm.ts';
 export { productRouteNode } from './graph/ops/product-route.ts';
 export { causalConvNode, deltaScanNode, gatedNormNode, stateScanNode } from './graph/ops/recurrent.ts';
 export { shortConvNode } from './graph/ops/short-conv.ts';
+export { addWeighedNode } from './graph/ops/add-weighed.ts';
+export { keyBiasNode } from './graph/ops/key-bias.ts';
 export { sampleNodes } from './graph/ops/sample.ts';

@@ -9,6 +9,7 @@
 //
 // q        [tokens, heads, head_dim] scalar, as vec4
 // k_cache  [context, kv_heads, head_dim] scalar, as vec4; keys 0 .. past + tokens - 1 are read
+// key_bias [context, kv_heads] f32, with the mark biased: added to the scaled scores of a key
 // records  [tiles, kv_heads, blocks, BLOCK + 2] vec4 f32, tiles = ceil(tokens * heads / kv_heads / 4),
 //          blocks = ceil((past + tokens) / BLOCK)
 // grid     one lane per record (folded), blocks innermost
@@ -20,13 +21,27 @@ override WG: u32;
 @group(0) @binding(0) var<storage, read> q: array<scalar4>;
 @group(0) @binding(1) var<storage, read> k_cache: array<scalar4>;
 @group(0) @binding(2) var<storage, read_write> records: array<vec4<f32>>;
+#if ${biased}
+@group(0) @binding(3) var<storage, read> key_bias: array<f32>;
+@group(0) @binding(4) var<uniform> params: Params;
+#else
 @group(0) @binding(3) var<uniform> params: Params;
+#endif
 
-// Scales and masks a key's scores, writes them to the record, and returns them.
+// The scaled scores of a key, and its bias. A key past the end is masked.
+fn scaled(score: vec4<f32>, key: u32, kv_head: u32) -> vec4<f32> {
+#if ${biased}
+  return params.scale * score + key_bias[min(key, params.past + params.tokens - 1u) * params.kv_heads + kv_head];
+#else
+  return params.scale * score;
+#endif
+}
+
+// Masks a key's scores, writes them to the record, and returns them.
 fn keep(at: u32, key: u32, score: vec4<f32>, rows: TileRows) -> vec4<f32> {
   let early = vec4<u32>(key) < rows.seen;
   let recent = vec4<u32>(key) >= rows.oldest;
-  let value = select(vec4<f32>(MASKED), params.scale * score, early & recent);
+  let value = select(vec4<f32>(MASKED), score, early & recent);
   records[at] = value;
   return value;
 }
@@ -69,10 +84,10 @@ fn main(
       score[2] += vec4<f32>(k_cache[base.z + c]) * four;
       score[3] += vec4<f32>(k_cache[base.w + c]) * four;
     }
-    top = max(top, keep(at + j, first + j, score[0], rows));
-    top = max(top, keep(at + j + 1u, first + j + 1u, score[1], rows));
-    top = max(top, keep(at + j + 2u, first + j + 2u, score[2], rows));
-    top = max(top, keep(at + j + 3u, first + j + 3u, score[3], rows));
+    top = max(top, keep(at + j, first + j, scaled(score[0], first + j, kv_head), rows));
+    top = max(top, keep(at + j + 1u, first + j + 1u, scaled(score[1], first + j + 1u, kv_head), rows));
+    top = max(top, keep(at + j + 2u, first + j + 2u, scaled(score[2], first + j + 2u, kv_head), rows));
+    top = max(top, keep(at + j + 3u, first + j + 3u, scaled(score[3], first + j + 3u, kv_head), rows));
   }
   var sum = vec4<f32>();
   for (var j = 0u; j < BLOCK; j += 1u) {

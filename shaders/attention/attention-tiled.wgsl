@@ -7,6 +7,7 @@
 // q, o     [tokens, heads, head_dim] scalar, as vec4
 // k_cache, v_cache  [context, kv_heads, head_dim] scalar, as vec4
 // sinks    [heads] f32, with the mark sinks: scores of a key without a value
+// key_bias [context, kv_heads] f32, with the mark biased: added to the scaled scores of a key
 // grid     one workgroup per (ROWS rows, key head, 32 * CHUNKS dimensions of a head) (folded); the last rows, which
 //          have the most keys, come first
 // lanes    8 x 8: lane (y, x) has rows 4y .. 4y + 3; of the scores, keys x, x + 8, x + 16, x + 24; of the sums, column
@@ -22,7 +23,12 @@
 @group(0) @binding(4) var<storage, read> sinks: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;
 #else
+#if ${biased}
+@group(0) @binding(4) var<storage, read> key_bias: array<f32>;
+@group(0) @binding(5) var<uniform> params: Params;
+#else
 @group(0) @binding(4) var<uniform> params: Params;
+#endif
 #endif
 
 const WG = 64u;
@@ -40,6 +46,13 @@ var<workgroup> of_lanes: array<vec4<f32>, WG>; // largest scores; at the end, su
 fn sinks_of(rows: TileRows) -> vec4<f32> {
   let head = rows.index % params.heads;
   return vec4<f32>(sinks[head.x], sinks[head.y], sinks[head.z], sinks[head.w]);
+}
+#endif
+
+#if ${biased}
+fn biases_of(key: vec4<u32>, kv_head: u32) -> vec4<f32> {
+  let at = key * params.kv_heads + kv_head;
+  return vec4<f32>(key_bias[at.x], key_bias[at.y], key_bias[at.z], key_bias[at.w]);
 }
 #endif
 
@@ -140,6 +153,13 @@ fn main(
         score[3] += kv_tile[c * KEYS + x + 24u] * four;
       }
     }
+#if ${biased}
+    let biases = biases_of(min(first + x + vec4<u32>(0u, 8u, 16u, 24u), vec4<u32>(keys - 1u)), kv_head);
+    score[0] += biases.x;
+    score[1] += biases.y;
+    score[2] += biases.z;
+    score[3] += biases.w;
+#endif
     let a = masked(score[0], first + x, rows);
     let b = masked(score[1], first + x + 8u, rows);
     let c = masked(score[2], first + x + 16u, rows);

@@ -14,7 +14,9 @@
 // parts    alias scalar, scalar4; const WG, SETS, MOST_COLUMNS, PARTS = ceil(MOST_COLUMNS / WG); lib/heads-*.wgsl; fn
 //          linear_group (lib/grid.wgsl)
 // sinks    [heads] f32: scores of a key without a value, which the first span includes
-// marks    split: writes partials; otherwise splits is 1 and o is written; sinks: there are sinks
+// key_bias [context, kv_heads] f32: added to the scaled scores of a key
+// marks    split: writes partials; otherwise splits is 1 and o is written; sinks, biased: there are sinks, or
+//          biases of keys
 // needs    head_dim a multiple of 4, head_dim / 4 <= MOST_COLUMNS
 struct Params {
   tokens: u32,
@@ -39,7 +41,12 @@ struct Params {
 @group(0) @binding(4) var<storage, read> sinks: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;
 #else
+#if ${biased}
+@group(0) @binding(4) var<storage, read> key_bias: array<f32>;
+@group(0) @binding(5) var<uniform> params: Params;
+#else
 @group(0) @binding(4) var<uniform> params: Params;
+#endif
 #endif
 
 const MASKED = -3.0e38; // below every score; WGSL may assume that there is no infinity
@@ -122,6 +129,11 @@ fn main(
           score[n] += dots(k, heads_of_q[n * columns + c]);
         }
       }
+#if ${biased}
+      for (var n = 0u; n < SETS; n += 1u) {
+        score[n] += Scores(key_bias[key * params.kv_heads + kv_head]);
+      }
+#endif
     }
     for (var n = 0u; n < SETS; n += 1u) {
       scores[n * WG + lane] = score[n];

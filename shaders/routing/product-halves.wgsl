@@ -19,6 +19,7 @@ struct Params {
   norm: u32, // 1: (s - mean) / sqrt(variance + eps) first
   eps: f32,
   log_softmax: u32,
+  apart: u32, // 0: the halves of a token are neighbours; else half h of token t is row h * apart + t of the scores
 }
 
 @group(0) @binding(0) var<storage, read> scores: array<f32>;
@@ -31,7 +32,8 @@ fn logit(row: u32, at: u32) -> f32 {
   if (at >= params.n) {
     return PADDING;
   }
-  let value = scores[row * params.n + at];
+  let source = select(row, (row % 2u) * params.apart + row / 2u, params.apart > 0u);
+  let value = scores[source * params.n + at];
   if (params.norm == 0u) {
     return value;
   }

@@ -45,6 +45,7 @@ test('each op has a reference, and each reference an op', async () => {
     read('fixtures/models/qwen3_next'),
     read('fixtures/models/granitemoehybrid'),
     read('fixtures/models/deepseek_v3'),
+    read('fixtures/models/doge'),
     read('demo/public/models/fable-omni-8m'),
     PEER_CONFIG as ConfigValues,
   ];

@@ -3,6 +3,7 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import type { ModelGraph, RouteOutputs } from '../graph/node.ts';
 import { addRmsNormNode, embeddingNode, lastRowNode } from '../graph/ops/basic.ts';
 import { linearNode } from '../graph/ops/linear.ts';
+import { addWeighedNode } from '../graph/ops/add-weighed.ts';
 import { rmsNormNode } from '../graph/ops/norm.ts';
 import { sampleNodes } from '../graph/ops/sample.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -17,6 +18,7 @@ import type { Blocks } from './table.ts';
 interface Stream {
   readonly x: Tensor;
   readonly branch: Tensor | undefined;
+  readonly weights?: string | undefined; // of the stream in the sum with the branch
 }
 
 /** Builds the decoder graph of a model for a purpose: from token ids to logits, routes and, if requested, the sample record. */
@@ -32,7 +34,7 @@ export function buildDecoder(
   let stream = embedded(site, spec);
   const routes: RouteOutputs[] = []; // [bank]
   const entries: Tensor[] = []; // [specLayer]
-  for (const { label, specLayer, norm, block } of sublayers) {
+  for (const { label, specLayer, norm, block, weights } of sublayers) {
     const here = site.at(label);
     const { x, normed } = addAndNormalise(site.at(`${label} ${block.kind}`), spec, stream, norm);
     const entry = (entries[specLayer] ??= x);
@@ -44,7 +46,7 @@ export function buildDecoder(
       routes.push(route);
       branch = y;
     } else branch = addMixer(here, blocks.mixer(block), normed, block);
-    stream = { x, branch };
+    stream = { x, branch, weights };
   }
   const logits = addHead(site.at('final'), spec, stream);
   const io = { ids: builder.ids, logits, vocab: spec.vocab };
@@ -89,7 +91,7 @@ function embedded(site: Site, { embedding, vocab, hidden, embeddingMultiplier }:
 function addAndNormalise(
   site: Site,
   { residualMultiplier: scale }: ModelSpec,
-  { x, branch }: Stream,
+  { x, branch, weights }: Stream,
   gainName: string,
 ): Omit<SublayerInput, 'entry'> {
   const { builder, label, hidden, eps } = site;
@@ -101,6 +103,12 @@ function addAndNormalise(
     return { x, normed };
   }
   const sum = site.stream(`${label} stream`, shape);
+  if (weights !== undefined) {
+    const weight = builder.exact(weights, 1, hidden, weights);
+    builder.add(addWeighedNode(label, { x, branch, weights: weight, scale, sum }));
+    builder.add(rmsNormNode(label, { x: sum, gain, y: normed, eps }));
+    return { x: sum, normed };
+  }
   builder.add(addRmsNormNode(label, { x, branch, scale, gain, eps, sum, y: normed }));
   return { x: sum, normed };
 }
@@ -120,8 +128,8 @@ function addHead(site: Site, spec: ModelSpec, stream: Stream): Tensor {
   return logits;
 }
 
-function lastRows(site: Site, { x, branch }: Stream): Stream {
-  return { x: lastRow(site, 'stream', x), branch: branch && lastRow(site, 'branch', branch) };
+function lastRows(site: Site, { x, branch, weights }: Stream): Stream {
+  return { weights, x: lastRow(site, 'stream', x), branch: branch && lastRow(site, 'branch', branch) };
 }
 
 function lastRow({ builder, label, hidden }: Site, what: string, x: Tensor): Tensor {

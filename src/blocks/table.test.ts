@@ -54,7 +54,11 @@ test.each(['constructor', '__proto__', 'mine', ''])(
         code: 'unsupported-model',
         message: expect.stringContaining(`no ${what} is called "${kind}"; wanted one of ${known};`) as string,
       });
-    await refused('mixer', 'attention, dense, latentAttention, deltaNet, stateSpace, shortConv', { kind });
+    await refused(
+      'mixer',
+      'attention, dense, biasedAttention, latentAttention, deltaNet, stateSpace, shortConv',
+      { kind },
+    );
     await refused('expert kind', 'gated, reluSquared, neuron', moe('linear', kind));
     await refused('router', 'linear, product, productKeys', moe(kind, 'gated'));
   },

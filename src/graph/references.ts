@@ -7,8 +7,10 @@ import {
   latentQueryReference,
   latentValuesReference,
 } from '../kernels/attention/latent.reference.ts';
+import { keyBiasReference } from '../kernels/attention/key-bias.reference.ts';
 import { ropeKvReference } from '../kernels/attention/rope-kv.reference.ts';
 import { activationCode } from '../kernels/core/activation.ts';
+import { addWeighedReference } from '../kernels/core/add-weighed.reference.ts';
 import { addSharedReference } from '../kernels/core/add-shared.reference.ts';
 import { embeddingReference } from '../kernels/core/embedding.reference.ts';
 import { gluActivationReference } from '../kernels/core/glu-activation.reference.ts';
@@ -51,6 +53,8 @@ import { CANDIDATES, isPenalised, type PenaltyIo, type RecordIo } from './ops/sa
 import type { CausalConvIo, DeltaScanIo, GatedNormIo, StateScanIo } from './ops/recurrent.ts';
 import type { ShortConvIo } from './ops/short-conv.ts';
 import type { SkipLightIo } from './ops/skip-light.ts';
+import type { AddWeighedIo } from './ops/add-weighed.ts';
+import type { KeyBiasIo } from './ops/key-bias.ts';
 import { nextOf } from './tensor.ts';
 
 type Run<Io> = (context: RunContext, io: Io) => void;
@@ -126,13 +130,27 @@ function ropeKv(context: RunContext, io: RopeKvIo): void {
 
 function attention(
   context: RunContext,
-  { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, sinks }: AttentionIo,
+  { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, sinks, keyBias }: AttentionIo,
 ): void {
   const { tokens, past } = context.step;
   const scores = sinks && context.weight(sinks);
-  const options = { tokens, past, heads, kvHeads, headDim, scale, window, sinks: scores };
+  const biases = keyBias && context.floats(keyBias);
+  const shape = { tokens, past, heads, kvHeads, headDim };
+  const options = { ...shape, scale, window, sinks: scores, keyBias: biases };
   const [keys, values] = [context.floats(kCache), context.floats(vCache)];
   context.put(o, attentionReference(context.floats(q), keys, values, options));
+}
+
+function keyBias(context: RunContext, { x, slope, cache, heads }: KeyBiasIo): void {
+  const { tokens, past } = context.step;
+  const values = context.floats(x).subarray(0, tokens * heads);
+  context.floats(cache).set(keyBiasReference(values, context.weight(slope)), past * heads);
+}
+
+function addWeighed(context: RunContext, { x, branch, weights, scale, sum }: AddWeighedIo): void {
+  const size = rowsOf(x, weights.cols, context.step.tokens) * weights.cols;
+  const [stream, added] = [context.floats(x).subarray(0, size), context.floats(branch)];
+  context.put(sum, addWeighedReference(stream, added, context.weight(weights), scale));
 }
 
 function latentQuery(context: RunContext, { q, weight, angles, y, ...sizes }: LatentQueryIo): void {
@@ -221,6 +239,7 @@ function productRoute(context: RunContext, io: ProductRouteIo): void {
     topK,
     ...(norm ? { norm } : {}),
     logSoftmax: Number(logSoftmax),
+    split: io.split ?? 'token',
     weigh: productWeigh(renormalise),
   });
   context.put(ids, route.ids);
@@ -318,6 +337,8 @@ function row<Io extends object>(run: Run<Io>): Run<object> {
 /** By the ops' names. */
 export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   'add-rms-norm': row(addRmsNorm),
+  'add-weighed': row(addWeighed),
+  'key-bias': row(keyBias),
   'add-shared': row(addShared),
   'atomic-experts': row(atomicExperts),
   attention: row(attention),

@@ -1,6 +1,7 @@
 import { BUILT_IN_FORMATS, loadFormats } from '../weights/formats/index.ts';
 import type { Program } from '../gpu/program.ts';
 import { addRmsNorm } from './norm/add-rms-norm.ts';
+import { addWeighed } from './core/add-weighed.ts';
 import { addShared } from './core/add-shared.ts';
 import { embedding } from './core/embedding.ts';
 import { gluActivation } from './core/glu-activation.ts';
@@ -19,6 +20,7 @@ import { attentionValues } from './attention/attention-values.ts';
 import { attentionScores } from './attention/attention-scores.ts';
 import { attentionCombine } from './attention/attention-combine.ts';
 import { attention } from './attention/attention.ts';
+import { keyBias } from './attention/key-bias.ts';
 import { atomicCombine } from './atomic/atomic-combine.ts';
 import { atomicScores } from './atomic/atomic-scores.ts';
 import { atomicScoresGrouped } from './atomic/atomic-scores-grouped.ts';
@@ -64,9 +66,11 @@ export const allPrograms: readonly Program[] = [
   ...programs(rmsNorm),
   ...programs(ropeKv),
   ...programs(attention),
+  ...programs(keyBias),
   ...programs(attentionCombine),
   ...programs(addRmsNorm),
   ...programs(addShared),
+  ...programs(addWeighed),
   ...programs(embedding),
   ...programs(gluActivation),
   ...programs(linear),

@@ -130,6 +130,11 @@ export const FAMILIES: readonly ListedFamily[] = [
     load: async () => (await import('./families/gpt-oss.ts')).gptOss,
   },
   {
+    modelTypes: ['doge'],
+    blocks: ['product', 'neuron', 'biasedAttention'],
+    load: async () => (await import('./families/doge.ts')).doge,
+  },
+  {
     modelTypes: ['smallthinker'],
     blocks: GATED,
     load: async () => (await import('./families/smallthinker.ts')).smallThinker,

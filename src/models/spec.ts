@@ -39,6 +39,12 @@ export interface AttentionSpec {
   readonly out: LinearSpec;
 }
 
+/** Attention that adds exp(slope * softplus(weight v)) to the scores of a key, v the values of all its heads; without sinks. */
+export interface BiasedAttentionSpec extends Omit<AttentionSpec, 'kind' | 'sinks'> {
+  readonly kind: 'biasedAttention';
+  readonly keyBias: { readonly weight: string; readonly slope: string }; // [kvHeads, kvHeads * headDim], [kvHeads]
+}
+
 /**
  * Multi-head latent attention: keys and values are linear in latents, which the cache has instead, beside one rotated key for
  * all heads.
@@ -171,8 +177,13 @@ export interface BatchNormSpec {
 /** s of expert i * n + j = r_i + c_j, r and c the log-softmax of `rows` x and `columns` x; experts = n * n. */
 export interface ProductScoreSpec {
   readonly kind: 'product';
-  readonly rows: string; // [n, hidden]
-  readonly columns: string; // [n, hidden]
+  readonly rows: TensorRows | string; // [n, hidden]
+  readonly columns: TensorRows | string; // [n, hidden]
+  /**
+   * 'prompt': of a step of T tokens, all row scores and then all column scores, [T, 2, n], are read as [2, T, n]. So does transformers'
+   * Doge, which thereby lets tokens see each other. Default: 'token', which is the same for one token.
+   */
+  readonly split?: 'token' | 'prompt';
   readonly rowsNorm?: BatchNormSpec;
   readonly columnsNorm?: BatchNormSpec;
 }
@@ -266,6 +277,7 @@ export interface BlockSpec {
 export interface SublayerSpec {
   readonly norm: string; // gain [hidden]
   readonly block: BlockSpec;
+  readonly weights?: string; // [hidden], of x in this sum; default: ones
 }
 
 /** One layer: its sublayers in execution order. */

@@ -4,7 +4,7 @@ import { gateSigmoidNode } from '../../graph/ops/basic.ts';
 import { linearNode } from '../../graph/ops/linear.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { AttentionSpec, LinearSpec } from '../../models/spec.ts';
-import type { Mixer, States } from '../block.ts';
+import type { Mixer, States, StateSpec } from '../block.ts';
 import { checkQuads } from '../check-sizes.ts';
 import type { Site } from '../site.ts';
 import { ropeTable } from './rope-table.ts';
@@ -12,38 +12,58 @@ import { ropeTable } from './rope-table.ts';
 /** Causal grouped-query attention with a KV cache. */
 export const attention: Mixer<AttentionSpec> = {
   kind: 'attention',
-  check({ heads, kvHeads, headDim }, label) {
-    checkQuads(label, 'head_dim', headDim);
-    if (heads % kvHeads === 0) return;
-    throw new AtomoeError(
-      'bad-file',
-      `${label} config.json: ${heads} heads over ${kvHeads} key-value heads; wanted a whole number of heads each; check config.json`,
-    );
-  },
-  state: ({ kvHeads, headDim }) => [
+  check: checkHeads,
+  state: keysAndValues,
+  add: (site, x, spec, states) => attend(site, x, spec, states),
+};
+
+/** What attention needs to know, whatever its kind is called. */
+export type AttentionSizes = Omit<AttentionSpec, 'kind'>;
+
+/** @throws {AtomoeError} bad-file; unsupported-model - heads that do not fit; `label` names the model */
+export function checkHeads({ heads, kvHeads, headDim }: AttentionSizes, label: string): void {
+  checkQuads(label, 'head_dim', headDim);
+  if (heads % kvHeads === 0) return;
+  throw new AtomoeError(
+    'bad-file',
+    `${label} config.json: ${heads} heads over ${kvHeads} key-value heads; wanted a whole number of heads each; check config.json`,
+  );
+}
+
+/** The states of attention. */
+export function keysAndValues({ kvHeads, headDim }: AttentionSizes): StateSpec[] {
+  return [
     { name: 'keys', perPosition: kvHeads * headDim },
     { name: 'values', perPosition: kvHeads * headDim },
-  ],
-  add(site, x, spec, states) {
-    const { builder, label, hidden } = site;
-    const { heads, kvHeads, headDim, scale, window } = spec;
-    const rows = (heads + 2 * kvHeads) * headDim;
-    const qkv = builder.tensor(`${label} qkv`, { perToken: rows });
-    const weight = site.matrix(spec.qkv, rows, hidden);
-    builder.add(linearNode(`${label} qkv`, { x, weight, bias: site.bias(spec.qkv, rows), y: qkv }));
-    const { q, kCache, vCache } = rotated(site, qkv, spec, states);
-    const o = builder.tensor(`${label} attended`, { perToken: heads * headDim });
-    const shape = { heads, kvHeads, headDim };
-    const sinks = spec.sinks === undefined ? undefined : builder.exact(spec.sinks, heads, 1, spec.sinks);
-    builder.add(attentionNode(label, { ...shape, q, kCache, vCache, o, scale, window, sinks }));
-    const y = site.stream(`${label} attention out`);
-    const out = site.matrix(spec.out, hidden, heads * headDim);
-    const bias = site.bias(spec.out, hidden);
-    const mixed = spec.gate ? gated(site, x, o, spec.gate) : o;
-    builder.add(linearNode(`${label} attention out`, { x: mixed, weight: out, bias, y }));
-    return y;
-  },
-};
+  ];
+}
+
+/** x [tokens, hidden] -> [tokens, hidden]; `keyBias` [contextTokens, kvHeads] is added to the scores of keys. */
+export function attend(
+  site: Site,
+  x: Tensor,
+  spec: AttentionSizes,
+  states: States,
+  keyBias?: Tensor,
+): Tensor {
+  const { builder, label, hidden } = site;
+  const { heads, kvHeads, headDim, scale, window } = spec;
+  const rows = (heads + 2 * kvHeads) * headDim;
+  const qkv = builder.tensor(`${label} qkv`, { perToken: rows });
+  const weight = site.matrix(spec.qkv, rows, hidden);
+  builder.add(linearNode(`${label} qkv`, { x, weight, bias: site.bias(spec.qkv, rows), y: qkv }));
+  const { q, kCache, vCache } = rotated(site, qkv, spec, states);
+  const o = builder.tensor(`${label} attended`, { perToken: heads * headDim });
+  const shape = { heads, kvHeads, headDim };
+  const sinks = spec.sinks === undefined ? undefined : builder.exact(spec.sinks, heads, 1, spec.sinks);
+  builder.add(attentionNode(label, { ...shape, q, kCache, vCache, o, scale, window, sinks, keyBias }));
+  const y = site.stream(`${label} attention out`);
+  const out = site.matrix(spec.out, hidden, heads * headDim);
+  const bias = site.bias(spec.out, hidden);
+  const mixed = spec.gate ? gated(site, x, o, spec.gate) : o;
+  builder.add(linearNode(`${label} attention out`, { x: mixed, weight: out, bias, y }));
+  return y;
+}
 
 /** o * sigmoid(gate(x)) */
 function gated(site: Site, x: Tensor, o: Tensor, spec: LinearSpec): Tensor {
@@ -59,7 +79,7 @@ function gated(site: Site, x: Tensor, o: Tensor, spec: LinearSpec): Tensor {
 }
 
 /** Rotates queries and keys, and appends keys and values to the cache. */
-function rotated(site: Site, qkv: Tensor, attention: AttentionSpec, { keys, values }: States) {
+function rotated(site: Site, qkv: Tensor, attention: AttentionSizes, { keys, values }: States) {
   const { builder, label, eps } = site;
   const { heads, kvHeads, headDim, norm, rope, clip } = attention;
   const queries = heads * headDim;

@@ -5,6 +5,7 @@ import { dense } from './dense.ts';
 export const MIXERS = {
   attention: () => attention,
   dense: () => dense,
+  biasedAttention: async () => (await import('./biased-attention.ts')).biasedAttention,
   latentAttention: async () => (await import('./latent-attention.ts')).latentAttention,
   deltaNet: async () => (await import('./delta-net.ts')).deltaNet,
   stateSpace: async () => (await import('./state-space.ts')).stateSpace,

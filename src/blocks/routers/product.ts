@@ -21,13 +21,14 @@ export const product: Router<RouterSpec<ProductScoreSpec>> = {
     const grid = Math.sqrt(experts);
     const { rows, columns } = score;
     const scores = builder.tensor(`${label} router scores`, { type: 'f32', perToken: 2 * grid });
-    const weight = builder.exact(`${rows} + ${columns}`, 2 * grid, hidden, rows, columns);
+    const name = [rows, columns].map((part) => (typeof part === 'string' ? part : part.tensor)).join(' + ');
+    const weight = builder.exact(name, 2 * grid, hidden, rows, columns);
     builder.add(linearNode(`${label} router`, { x, weight, y: scores }));
     const statistics = statisticsOf(site, score, grid);
     const routes = site.scoredRoutes(select.k);
     const { ids, weights, scores: sums } = routes;
     const renormalise = weigh.normalise === 'sum';
-    const io = { scores, ids, weights, statistics, grid, topK: select.k, renormalise };
+    const io = { scores, ids, weights, statistics, grid, topK: select.k, renormalise, split: score.split };
     builder.add(productRouteNode(label, { ...io, ...(sums ? { sums } : {}) }));
     return routes;
   },

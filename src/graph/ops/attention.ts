@@ -109,15 +109,24 @@ export interface AttentionIo extends HeadShape {
   readonly scale: number;
   readonly window: number; // 0: all keys
   readonly sinks?: Weight | undefined; // f32 [heads]: scores of a key without a value
+  readonly keyBias?: Tensor | undefined; // f32 state [contextTokens, kvHeads]: added to the scores of a key; not with sinks
 }
 
 /** Causal grouped-query attention of the step's tokens over the KV cache. */
 export const attentionNode = defineCoreOp<AttentionIo>({
   name: 'attention',
-  reads: ({ q, kCache, vCache, sinks }) => [q, kCache, vCache, sinks],
+  reads: ({ q, kCache, vCache, sinks, keyBias }) => [q, kCache, vCache, sinks, keyBias],
   writes: ({ o }) => [o],
   lower: lowerAttention,
 });
+
+/** The form of the scores of a node, and what its kernels are given for it. */
+function scoresOf({ sinks, keyBias }: AttentionIo) {
+  const isSame = (variant: { readonly sinks: boolean; readonly biased: boolean }) =>
+    variant.sinks === (sinks !== undefined) && variant.biased === (keyBias !== undefined);
+  const bias = keyBias ? { key_bias: keyBias } : {};
+  return { isSame, bias, given: { ...(sinks ? { sinks } : {}), ...bias } };
+}
 
 /** Maximum size of the records of scores, which grow with tokens * keys, for offering `pair`. */
 const MAX_RECORD_BYTES = 32 * 2 ** 20;
@@ -147,11 +156,12 @@ const FEW_TOKENS = 8;
 
 /** Tiles of query rows against tiles of keys, in workgroup memory. */
 function tiles(context: LowerContext, io: AttentionIo): readonly Dispatch[] {
-  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, sinks } = io;
+  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
+  const { isSame, given } = scoresOf(io);
   // Whole heads first; smaller variants divide a larger head into parts and compute its scores for each.
   const candidates = attentionTiled.variants
     .filter(({ scalar, dims }) => scalar === context.scalar && (dims === 128 || headDim > 128))
-    .filter((variant) => variant.sinks === (sinks !== undefined))
+    .filter(isSame)
     .sort((a, b) => b.dims - a.dims);
   const shape = `${heads}/${kvHeads}x${headDim}`;
   const whole = ({ tokens, past }: Step) => ({ tokens, past, heads, kvHeads, headDim });
@@ -162,7 +172,7 @@ function tiles(context: LowerContext, io: AttentionIo): readonly Dispatch[] {
   return context.choosePieces(attentionTiled, candidates, shape, (variant) =>
     inPieces(context, cutOf(variant.dims), (pieceOf) =>
       dispatch(attentionTiled, variant, {
-        buffers: { q, k_cache: kCache, v_cache: vCache, o, ...(sinks ? { sinks } : {}) },
+        buffers: { q, k_cache: kCache, v_cache: vCache, o, ...given },
         params: (step) => ({
           tokens: step.tokens,
           past: step.past,
@@ -195,10 +205,11 @@ function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[]
     first_group: first,
   });
   const whole = ({ tokens, past }: Step) => ({ tokens, past, heads, kvHeads, headDim });
+  const { bias } = scoresOf(io);
   const isOfScalar = ({ scalar }: { scalar: string }) => scalar === context.scalar;
   const scores = context.choosePieces(
     attentionScores,
-    attentionScores.variants.filter(isOfScalar),
+    attentionScores.variants.filter(isOfScalar).filter(({ biased }) => biased === (io.keyBias !== undefined)),
     shape,
     (variant) => {
       const cut = (step: Step) => ({
@@ -207,7 +218,7 @@ function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[]
       });
       return inPieces(context, cut, (pieceOf) =>
         dispatch(attentionScores, variant, {
-          buffers: { q, k_cache: kCache, records },
+          buffers: { q, k_cache: kCache, records, ...bias },
           params: (step) => params(step, pieceOf(step)),
           size: (step) => ({ ...whole(step), groups: pieceOf(step).count }),
         }),
@@ -237,7 +248,8 @@ function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[]
 
 /** One dispatch for short pasts; for long ones, keys are divided into spans and a second dispatch combines them. */
 function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
-  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, sinks } = io;
+  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
+  const { isSame, given } = scoresOf(io);
   const { rows, dims } = attentionForm(io);
   const perSpan = kvHeads * Math.ceil(heads / kvHeads / rows);
   const splitsAt = ({ tokens, past }: Step) => attentionSplits(past + tokens, perSpan * tokens);
@@ -254,10 +266,9 @@ function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
   });
   const size = ({ tokens }: Step, splits: number) => ({ tokens, heads, kvHeads, headDim, splits });
   const work = ({ tokens, past }: Step) => 2 * tokens * (past + tokens) * heads * headDim;
-  const given = sinks ? { sinks } : {};
   const variants = attention.variants
     .filter((variant) => variant.scalar === context.scalar && variant.rows === rows && variant.dims === dims)
-    .filter((variant) => variant.sinks === (sinks !== undefined));
+    .filter(isSame);
   const shape = `${heads}/${kvHeads}x${headDim} of ${context.contextTokens}`;
   const whole = context.choose(
     attention,

@@ -32,6 +32,8 @@ import { rmsNormNode } from './norm.ts';
 import { productRouteNode } from './product-route.ts';
 import { penaltyNode, sampleNode, SAMPLE_RECORD_BYTES, SEEN } from './sample.ts';
 import { causalConvNode, deltaScanNode, gatedNormNode, stateScanNode } from './recurrent.ts';
+import { addWeighedNode } from './add-weighed.ts';
+import { keyBiasNode } from './key-bias.ts';
 import { shortConvNode } from './short-conv.ts';
 import { skipLightNode } from './skip-light.ts';
 
@@ -242,7 +244,7 @@ describeOp('rope-kv', {
   'vector norm, halves': rope('vector', 'half'),
 });
 
-const attention = (window: number, tokens: number, { sinks = false, context = 48 } = {}) =>
+const attention = (window: number, tokens: number, { sinks = false, biased = false, context = 48 } = {}) =>
   opCase({
     make: attentionNode,
     io: (builder) => ({
@@ -256,6 +258,9 @@ const attention = (window: number, tokens: number, { sinks = false, context = 48
       scale: 0.2,
       window,
       sinks: sinks ? builder.exact('sinks', 4, 1) : undefined,
+      keyBias: biased
+        ? builder.tensor('biases', { role: 'state', type: 'f32', fixed: context * 2 })
+        : undefined,
     }),
     steps: [plainStep(tokens, 0), plainStep(tokens, context - tokens)],
     contextTokens: context,
@@ -269,6 +274,37 @@ describeOp('attention', {
   'one token, with sinks': attention(0, 1, { sinks: true }),
   'one token and spans of keys, with sinks': attention(0, 1, { sinks: true, context: 300 }),
   'tiles of tokens, with sinks': attention(5, 33, { sinks: true }),
+  'one token, with biases of keys': attention(0, 1, { biased: true }),
+  'one token and spans of keys, with biases of keys': attention(0, 1, { biased: true, context: 300 }),
+  'tiles of tokens, with biases of keys': attention(5, 33, { biased: true }),
+});
+
+describeOp('key-bias', {
+  '3 heads': opCase({
+    make: keyBiasNode,
+    io: (builder) => ({
+      x: f32(builder, 'x', 'input', 3),
+      slope: builder.exact('slope', 3, 1),
+      cache: builder.tensor('cache', { role: 'state', type: 'f32', fixed: 48 * 3 }),
+      heads: 3,
+    }),
+    steps: STEPS,
+    contextTokens: 48,
+  }),
+});
+
+describeOp('add-weighed', {
+  '260 columns': opCase({
+    make: addWeighedNode,
+    io: (builder) => ({
+      x: f32(builder, 'x', 'input', 260),
+      branch: f32(builder, 'branch', 'input', 260),
+      weights: builder.exact('weights', 1, 260),
+      scale: 0.5,
+      sum: f32(builder, 'sum', 'output', 260),
+    }),
+    steps: STEPS,
+  }),
 });
 
 const shortConv = (taps: number) =>
@@ -450,7 +486,7 @@ const gateCase = (experts: number, groups: boolean) =>
 
 describeOp('gate', { '8 experts': gateCase(8, false), '160 experts in groups': gateCase(160, true) });
 
-const productRoute = (hasStatistics: boolean, heads: number) =>
+const productRoute = (hasStatistics: boolean, heads: number, split?: 'prompt') =>
   opCase({
     make: productRouteNode,
     io: (builder) => ({
@@ -464,12 +500,17 @@ const productRoute = (hasStatistics: boolean, heads: number) =>
       heads,
       topK: 5,
       renormalise: hasStatistics,
+      split,
     }),
     values: { variance: (count) => randomNormal(count, 9).map((value) => value ** 2 + 0.1) },
     steps: STEPS,
   });
 
-describeOp('product-route', { plain: productRoute(false, 2), 'with statistics': productRoute(true, 1) });
+describeOp('product-route', {
+  plain: productRoute(false, 2),
+  'with statistics': productRoute(true, 1),
+  'of a prompt in halves': productRoute(false, 1, 'prompt'),
+});
 
 describeOp('skip-light', {
   'top 4': opCase({

@@ -1,6 +1,7 @@
 import { fitsHalves, halvesWords, productHalves } from '../../kernels/routing/product-halves.ts';
 import { fitsRoute, productRoute, productRouteVariants } from '../../kernels/routing/product-route.ts';
 import { productWeigh } from '../../kernels/routing/rule.ts';
+import { invariant } from '../../errors.ts';
 import { dispatch, type LowerContext } from '../node.ts';
 import { defineCoreOp } from '../op.ts';
 import type { Ref, Tensor, Weight } from '../tensor.ts';
@@ -16,6 +17,8 @@ export interface ProductRouteIo {
   readonly heads?: number; // independent heads; default 1
   readonly topK: number; // experts per head
   readonly renormalise: boolean;
+  /** Whose two halves a row of scores is: its token's, or as `ProductScoreSpec` says of a prompt. Default: token. */
+  readonly split?: 'token' | 'prompt' | undefined;
   readonly logSoftmax?: boolean; // default true; false: sums of scores without log-softmax (PEER)
 }
 
@@ -28,51 +31,51 @@ export const productRouteNode = defineCoreOp<ProductRouteIo>({
 });
 
 function lowerRoute(context: LowerContext, io: ProductRouteIo) {
-  const { scores, ids, weights, statistics, grid, heads = 1, topK, renormalise, logSoftmax = true } = io;
+  const { grid, heads = 1, topK, split = 'token' } = io;
+  invariant(split === 'token' || heads === 1, () => 'scores of a prompt are split for one head only');
   const k = Math.min(grid, topK);
   const halves = context.scratch('halves', { type: 'u32', perToken: halvesWords(2 * heads, k) });
-  const sums = io.sums ?? context.scratch('sums', { type: 'f32', perToken: heads * topK });
+  return [rankHalves(context, io, halves, k), addHalves(context, io, halves, k)];
+}
+
+/** The best k scores of each half, in order. */
+function rankHalves(context: LowerContext, io: ProductRouteIo, halves: Tensor, k: number) {
+  const { scores, statistics, grid, heads = 1, topK, split = 'token', logSoftmax = true } = io;
   const unused: Ref = scores; // without statistics these bindings are not read
-  const weigh = productWeigh(renormalise);
-  const shape = `${grid}x${grid} top ${topK}`;
-  const halvesVariants = productHalves.variants.filter((variant) => fitsHalves(variant, grid));
-  return [
-    context.choose(productHalves, halvesVariants, shape, (variant) =>
-      dispatch(productHalves, variant, {
-        buffers: {
-          scores,
-          mean: statistics?.mean ?? unused,
-          variance: statistics?.variance ?? unused,
-          halves,
-        },
-        params: ({ tokens }) => ({
-          rows: 2 * heads * tokens,
-          n: grid,
-          k,
-          norm: statistics ? 1 : 0,
-          eps: statistics?.eps ?? 0,
-          log_softmax: Number(logSoftmax),
-        }),
-        size: ({ tokens }) => ({ rows: 2 * heads * tokens }),
+  const variants = productHalves.variants.filter((variant) => fitsHalves(variant, grid));
+  return context.choose(productHalves, variants, `${grid}x${grid} top ${topK}`, (variant) =>
+    dispatch(productHalves, variant, {
+      buffers: {
+        scores,
+        mean: statistics?.mean ?? unused,
+        variance: statistics?.variance ?? unused,
+        halves,
+      },
+      params: ({ tokens }) => ({
+        rows: 2 * heads * tokens,
+        n: grid,
+        k,
+        norm: statistics ? 1 : 0,
+        eps: statistics?.eps ?? 0,
+        log_softmax: Number(logSoftmax),
+        apart: split === 'prompt' ? tokens : 0,
       }),
-    ),
-    context.choose(
-      productRoute,
-      productRouteVariants(weigh).filter((variant) => fitsRoute(variant, topK)),
-      `${weigh} ${shape}`,
-      (variant) =>
-        dispatch(productRoute, variant, {
-          buffers: { halves, ids, scores: sums, weights },
-          params: ({ tokens }) => ({
-            rows: heads * tokens,
-            n: grid,
-            k,
-            top_k: topK,
-            eps: 0,
-            scale: 1,
-          }),
-          size: ({ tokens }) => ({ rows: heads * tokens }),
-        }),
-    ),
-  ];
+      size: ({ tokens }) => ({ rows: 2 * heads * tokens }),
+    }),
+  );
+}
+
+/** The best topK sums of both halves, with their weights. */
+function addHalves(context: LowerContext, io: ProductRouteIo, halves: Tensor, k: number) {
+  const { ids, weights, grid, heads = 1, topK, renormalise } = io;
+  const sums = io.sums ?? context.scratch('sums', { type: 'f32', perToken: heads * topK });
+  const weigh = productWeigh(renormalise);
+  const variants = productRouteVariants(weigh).filter((variant) => fitsRoute(variant, topK));
+  return context.choose(productRoute, variants, `${weigh} ${grid}x${grid} top ${topK}`, (variant) =>
+    dispatch(productRoute, variant, {
+      buffers: { halves, ids, scores: sums, weights },
+      params: ({ tokens }) => ({ rows: heads * tokens, n: grid, k, top_k: topK, eps: 0, scale: 1 }),
+      size: ({ tokens }) => ({ rows: heads * tokens }),
+    }),
+  );
 }

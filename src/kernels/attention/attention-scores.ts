@@ -1,6 +1,6 @@
 import rowsSource from '../../../shaders/lib/attention-rows.wgsl?raw';
 import source from '../../../shaders/attention/attention-scores.wgsl?raw';
-import type { Part } from '../../gpu/program.ts';
+import { render, type Part } from '../../gpu/program.ts';
 import { ATTENTION_PARAMS } from './attention.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
@@ -44,25 +44,28 @@ export function attentionRecordsWords(size: Omit<UnfusedAttentionSize, 'headDim'
   return recordCount(size) * RECORD_WORDS;
 }
 
+const BINDINGS = { q: 'read', k_cache: 'read', records: 'write' } as const;
+
 /**
  * Softmax weights of four rows against 16 keys per lane, without workgroup memory or barriers: fast on software adapters,
  * where a barrier is expensive. Any number of query tokens; `attentionValues` follows.
  *
- * q [tokens, heads, head_dim], k_cache [context, kv_heads, head_dim] -> records (shaders/attention/attention-scores.wgsl)
+ * q [tokens, heads, head_dim], k_cache [context, kv_heads, head_dim], optional key_bias [context, kv_heads] f32 -> records (shaders/attention/attention-scores.wgsl)
  */
 export const attentionScores = defineKernel({
   name: 'attention-scores',
-  bindings: { q: 'read', k_cache: 'read', records: 'write' },
+  bindings: { ...BINDINGS, key_bias: 'read' },
+  bindingsOf: ({ biased }) => (biased ? { ...BINDINGS, key_bias: 'read' } : BINDINGS),
   params: ATTENTION_ROWS_PARAMS,
-  variants: cross({ scalar: SCALARS, wg: [8, 64] }),
-  parts: ({ scalar }) => [
+  variants: cross({ scalar: SCALARS, biased: [false, true], wg: [8, 64] }),
+  parts: ({ scalar, biased }) => [
     scalarPrelude(scalar),
     gridPart,
     attentionRowsPart,
-    { name: 'attention/attention-scores.wgsl', text: source },
+    render({ name: 'attention/attention-scores.wgsl', text: source }, { biased }),
   ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,
-  key: ({ scalar, wg }) => `attention-scores/${scalar}/wg${wg}`,
+  key: ({ scalar, biased, wg }) => `attention-scores/${scalar}/wg${wg}${biased ? '/biased' : ''}`,
   grid: (size: UnfusedAttentionSize, { wg }) => foldGrid(size.groups ?? attentionScoresGroups(size, wg)),
 });

@@ -49,7 +49,7 @@ const TILES: readonly Partial<AttentionOptions>[] = [
 describe.each(variants.map((variant) => [attentionTiled.key(variant), variant] as const))(
   '%s',
   (_key, variant) => {
-    const all = variant.sinks ? SINK_CASES : [...ATTENTION_CASES, ...TILES];
+    const all = variant.sinks || variant.biased ? SINK_CASES : [...ATTENTION_CASES, ...TILES];
     const cases = variant.dims === 128 ? all : TILES.slice(2, 4);
     test.each(cases.map((changes) => [JSON.stringify(changes), changes] as const))('%s', (_name, changes) =>
       check(variant, changes),

@@ -1,6 +1,7 @@
 import source from '../../../shaders/attention/attention-tiled.wgsl?raw';
 import { invariant } from '../../errors.ts';
 import { render } from '../../gpu/program.ts';
+import { SCORE_FORMS, scoresKey } from './attention.ts';
 import { ATTENTION_ROWS_PARAMS, attentionRowsPart, type UnfusedAttentionSize } from './attention-scores.ts';
 import { constants, featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
 import { cross, defineKernel } from '../kernel.ts';
@@ -32,24 +33,31 @@ export function attentionTiledWork(
  * token by token) against 32 keys at a time in workgroup memory. `dims` is the number of dimensions that a workgroup sums in
  * registers: larger heads are divided among workgroups.
  *
- * q [tokens, heads, head_dim], k_cache and v_cache [context, kv_heads, head_dim], optional sinks [heads] f32 -> o [tokens, heads, head_dim]
+ * q [tokens, heads, head_dim], k_cache and v_cache [context, kv_heads, head_dim], optional sinks [heads] f32 or key_bias
+ * [context, kv_heads] f32 -> o [tokens, heads, head_dim]
  */
 export const attentionTiled = defineKernel({
   name: 'attention-tiled',
-  bindings: { ...BINDINGS, sinks: 'read' },
-  bindingsOf: ({ sinks }) => (sinks ? { ...BINDINGS, sinks: 'read' } : BINDINGS),
+  bindings: { ...BINDINGS, sinks: 'read', key_bias: 'read' },
+  bindingsOf: ({ sinks, biased }) => ({
+    ...BINDINGS,
+    ...(sinks ? ({ sinks: 'read' } as const) : {}),
+    ...(biased ? ({ key_bias: 'read' } as const) : {}),
+  }),
   params: ATTENTION_ROWS_PARAMS,
-  variants: cross({ scalar: SCALARS, dims: [128, 256], sinks: [false, true] }),
-  parts: ({ scalar, dims, sinks }) => [
+  variants: cross({ scalar: SCALARS, dims: [128, 256] }).flatMap((form) =>
+    SCORE_FORMS.map((scores) => ({ ...form, ...scores })),
+  ),
+  parts: ({ scalar, dims, sinks, biased }) => [
     scalarPrelude(scalar),
     constants({ CHUNKS: dims / 32 }),
     gridPart,
     attentionRowsPart,
-    render({ name: 'attention/attention-tiled.wgsl', text: source }, { sinks }),
+    render({ name: 'attention/attention-tiled.wgsl', text: source }, { sinks, biased }),
   ],
   overrides: () => ({}),
   features: featuresOf,
-  key: ({ scalar, dims, sinks }) => `attention-tiled/${scalar}/d${dims}${sinks ? '/sinks' : ''}`,
+  key: ({ scalar, dims, ...scores }) => `attention-tiled/${scalar}/d${dims}${scoresKey(scores)}`,
   grid: (size: TiledAttentionSize, { dims }) => {
     const { headDim } = size;
     invariant(headDim % 4 === 0, () => `head dimension ${headDim}: not a multiple of 4`);

@@ -55,7 +55,7 @@ async function check(variant: AttentionVariant, changes: Partial<AttentionOption
 describe.each(variants.map((variant) => [attention.key(variant), variant] as const))(
   '%s',
   (_key, variant) => {
-    const cases = variant.sinks ? SINK_CASES : ATTENTION_CASES;
+    const cases = variant.sinks || variant.biased ? SINK_CASES : ATTENTION_CASES;
     test.each(cases.map((changes) => [JSON.stringify(changes), changes] as const))('%s', (_name, changes) =>
       check(variant, changes),
     );
@@ -90,11 +90,17 @@ test.each([
   ],
 ] as const)('%o has the form %o', (heads, form) => {
   expect(attentionForm(heads)).toEqual(form);
-  expect(attention.variants).toContainEqual({ scalar: 'f32', split: true, sinks: false, ...form });
+  expect(attention.variants).toContainEqual({
+    scalar: 'f32',
+    split: true,
+    sinks: false,
+    biased: false,
+    ...form,
+  });
 });
 
 const split = variants.filter(
-  ({ split: is, rows, dims, sinks }) => is && rows !== 8 && dims === 256 && !sinks,
+  ({ split: is, rows, dims, sinks, biased }) => is && rows !== 8 && dims === 256 && !sinks && !biased,
 );
 test.each([1, 2, 7, 64])('%i splits of 71 keys', async (splits) => {
   for (const variant of split) await check(variant, { splits });
@@ -147,4 +153,6 @@ test('the reference gives a hand-computed mean', () => {
   expectClose(attentionReference(q, k, v, { ...options, window: 1 }), [8]);
   const sinks = new Float32Array([Math.log(4)]); // half of the weight, without a value
   expectClose(attentionReference(q, k, v, { ...options, sinks }), [3.5]);
+  const keyBias = new Float32Array([Math.log(3), 0]); // weights 3 and 3
+  expectClose(attentionReference(q, k, v, { ...options, keyBias }), [6]);
 });

@@ -8,13 +8,14 @@ export interface AttentionOptions {
   readonly scale: number;
   readonly window: number; // sliding window in keys, including the token itself; 0: all keys
   readonly sinks?: Float32Array | undefined; // [heads]: scores of a key without a value
+  readonly keyBias?: Float32Array | undefined; // [context, kvHeads]: added to the scaled scores of a key
 }
 
 /**
  * o[t, h, :] = sum_j softmax_j(scale * q[t, h, :] . k[j, g, :]) v[j, g, :], j in (past + t - window, past + t],
  * g = h / (heads / kvHeads)
  *
- * A sink s_h takes a share of the softmax, exp(s_h) of its sum, and adds no value (gpt-oss, OpenAI 2025).
+ * A bias b[j, g] of a key is added to its scaled scores (Doge). A sink s_h takes a share of the softmax, exp(s_h) of its sum, and adds no value (gpt-oss, OpenAI 2025).
  *
  * q [tokens, heads, headDim], kCache and vCache [context, kvHeads, headDim] -> o [tokens, heads, headDim]
  *
@@ -25,7 +26,7 @@ export function attentionReference(
   q: Float32Array,
   kCache: Float32Array,
   vCache: Float32Array,
-  { tokens, past, heads, kvHeads, headDim, scale, window, sinks }: AttentionOptions,
+  { tokens, past, heads, kvHeads, headDim, scale, window, sinks, keyBias }: AttentionOptions,
 ): Float32Array<ArrayBuffer> {
   const o = new Float32Array(tokens * heads * headDim);
   const weights = new Float64Array(past + tokens);
@@ -41,7 +42,7 @@ export function attentionReference(
         const key = j * kvHeads * headDim + head;
         let score = 0;
         for (let d = 0; d < headDim; d += 1) score += q[row + d]! * kCache[key + d]!;
-        weights[j] = scale * score;
+        weights[j] = scale * score + (keyBias?.[j * kvHeads + Math.floor((h * kvHeads) / heads)] ?? 0);
         top = Math.max(top, weights[j]!);
       }
       sum.fill(0);

@@ -47,13 +47,18 @@ export const SINK_CASES: readonly Partial<AttentionOptions>[] = [
   { tokens: 33, past: 90, heads: 6, kvHeads: 2 },
 ];
 
-/** The control case with some changes, and with sinks if a variant has them. */
+/** The control case with some changes, and with sinks or biases of keys if a variant has them. */
 export function attentionOptions(
-  { sinks }: { readonly sinks: boolean },
+  { sinks = false, biased = false }: { readonly sinks?: boolean; readonly biased?: boolean },
   changes: Partial<AttentionOptions>,
 ): AttentionOptions {
   const options = { ...CONTROL, ...changes };
-  return sinks ? { ...options, sinks: testSinks(options.heads) } : options;
+  const { tokens, past, heads, kvHeads } = options;
+  return {
+    ...options,
+    ...(sinks ? { sinks: testSinks(heads) } : {}),
+    ...(biased ? { keyBias: randomNormal((past + tokens) * kvHeads, 7, 3) } : {}),
+  };
 }
 
 /** The scores of sinks for some heads: the first is far above all others, the second far below. */
@@ -88,6 +93,7 @@ export function attentionCase(options: AttentionOptions, scalar: Scalar) {
       q: scalars(q, scalar),
       k_cache: scalars(k, scalar),
       v_cache: scalars(v, scalar),
+      key_bias: options.keyBias ? Float32Array.from(options.keyBias) : new Float32Array(1),
       sinks: options.sinks ? Float32Array.from(options.sinks) : new Float32Array(heads),
     },
     want: attentionReference(rounded(q, scalar), rounded(k, scalar), rounded(v, scalar), options),

@@ -29,6 +29,15 @@ export const ATTENTION_PARAMS = {
 const INPUTS = { q: 'read', k_cache: 'read', v_cache: 'read' } as const;
 const SINKS = { sinks: 'read' } as const; // f32 [heads]: scores of a key without a value
 
+const BIASES = { key_bias: 'read' } as const; // f32 [context, kv_heads]: added to the scores of a key
+
+/** What scores consist of beside products: nothing more, sinks, or biases of keys. */
+export const SCORE_FORMS = [
+  { sinks: false, biased: false },
+  { sinks: true, biased: false },
+  { sinks: false, biased: true },
+] as const;
+
 const WG = 64;
 
 /** The largest head dimension that a variant supports. */
@@ -46,24 +55,26 @@ const SHAPES = [
 /**
  * Causal grouped-query attention over the cache for few query tokens. `split: false` writes `o` in one dispatch and
  * requires splits = 1; `split: true` divides each token's keys into `splits` spans (Flash-Decoding, Dao et al. 2023) and writes
- * `partials` for `attentionCombine`. With `sinks`, the first span includes them. `rows` query heads of one key head share its reads; headDim <= `dims`.
+ * `partials` for `attentionCombine`. With `sinks`, the first span includes them; with `biased`, each key has
+ * one of its own. `rows` query heads of one key head share its reads; headDim <= `dims`.
  *
  * q [tokens, heads, head_dim], k_cache and v_cache [context, kv_heads, head_dim] -> o [tokens, heads, head_dim], or
  * partials [tokens, heads, splits, head_dim / 4 + 1] vec4 f32
  */
 export const attention = defineKernel({
   name: 'attention',
-  bindings: { ...INPUTS, o: 'write', partials: 'write', ...SINKS },
-  bindingsOf: ({ split, sinks }) => ({
+  bindings: { ...INPUTS, o: 'write', partials: 'write', ...SINKS, ...BIASES },
+  bindingsOf: ({ split, sinks, biased }) => ({
     ...INPUTS,
     ...(split ? ({ partials: 'write' } as const) : ({ o: 'write' } as const)),
     ...(sinks ? SINKS : {}),
+    ...(biased ? BIASES : {}),
   }),
   params: { ...ATTENTION_PARAMS, splits: 'u32' },
-  variants: cross({ scalar: SCALARS, split: [false, true], sinks: [false, true] }).flatMap((form) =>
-    SHAPES.map((shape) => ({ ...form, ...shape })),
+  variants: cross({ scalar: SCALARS, split: [false, true] }).flatMap((form) =>
+    SCORE_FORMS.flatMap((scores) => SHAPES.map((shape) => ({ ...form, ...scores, ...shape }))),
   ),
-  parts: ({ scalar, split, sinks, rows, dims }) => [
+  parts: ({ scalar, split, sinks, biased, rows, dims }) => [
     scalarPrelude(scalar),
     constants({
       WG,
@@ -75,18 +86,23 @@ export const attention = defineKernel({
     rows === 1
       ? { name: 'lib/heads-1.wgsl', text: headsAlone }
       : { name: 'lib/heads-4.wgsl', text: headsTogether },
-    render({ name: 'attention/attention.wgsl', text: source }, { split, sinks }),
+    render({ name: 'attention/attention.wgsl', text: source }, { split, sinks, biased }),
   ],
   overrides: () => ({}),
   features: featuresOf,
-  key: ({ scalar, split, sinks, rows, dims }) =>
-    `attention/${scalar}/${split ? 'split' : 'whole'}/r${rows}/d${dims}${sinks ? '/sinks' : ''}`,
+  key: ({ scalar, split, rows, dims, ...scores }) =>
+    `attention/${scalar}/${split ? 'split' : 'whole'}/r${rows}/d${dims}${scoresKey(scores)}`,
   grid: ({ tokens, heads, kvHeads, headDim, splits }: AttentionSize, { split, rows, dims }) => {
     invariant(headDim % 4 === 0 && headDim <= dims, () => `head dimension ${headDim}, at most ${dims}`);
     invariant(split || splits === 1, () => `${splits} splits where o is written directly`);
     return foldGrid(tokens * kvHeads * Math.ceil(heads / kvHeads / rows) * splits);
   },
 });
+
+/** The end of a variant's key. */
+export function scoresKey({ sinks, biased }: { readonly sinks: boolean; readonly biased: boolean }): string {
+  return `${sinks ? '/sinks' : ''}${biased ? '/biased' : ''}`;
+}
 
 /** The variant for some heads: `rows` is the number of query heads per key head, as far as workgroup memory allows. */
 export function attentionForm({ heads, kvHeads, headDim }: Omit<AttentionSize, 'tokens' | 'splits'>) {

@@ -45,7 +45,7 @@ export const productHalves = defineKernel({
     variance: 'read', // [2, n] f32
     halves: 'write', // [tokens, heads, 2, k + 1] (f32, u32)
   },
-  params: { rows: 'u32', n: 'u32', k: 'u32', norm: 'u32', eps: 'f32', log_softmax: 'u32' },
+  params: { rows: 'u32', n: 'u32', k: 'u32', norm: 'u32', eps: 'f32', log_softmax: 'u32', apart: 'u32' },
   variants: VARIANTS,
   parts: ({ form, subgroups }) => [
     { name: 'prelude', text: subgroups ? 'enable subgroups;' : '' },

@@ -29,7 +29,7 @@ const control: ProductRouteOptions = {
 
 async function route(
   logits: Numbers,
-  { tokens, heads, n, topK, logSoftmax, weigh, norm }: ProductRouteOptions,
+  { tokens, heads, n, topK, logSoftmax, weigh, norm, split }: ProductRouteOptions,
   halvesVariant: ProductHalvesVariant = { form: 'runs', subgroups: false, wg: 16 },
   routeForm: ProductRouteForm = {
     form: topK <= MAX_COUNT_TOP_K ? 'count' : 'bins',
@@ -46,7 +46,10 @@ async function route(
       variance: norm ? Float32Array.from(norm.variance) : logits,
       halves: { type: 'u32', count: halvesWords(2 * rows, k) },
     },
-    params: { rows: 2 * rows, n, k, norm: norm ? 1 : 0, eps: norm?.eps ?? 0, log_softmax: logSoftmax },
+    params: {
+      ...{ rows: 2 * rows, n, k, norm: norm ? 1 : 0, eps: norm?.eps ?? 0, log_softmax: logSoftmax },
+      apart: split === 'prompt' ? tokens : 0,
+    },
     size: { rows: 2 * rows },
   });
   const { ids, scores, weights } = await runKernel(
@@ -83,6 +86,19 @@ function expectSameRoute(
     if (!before && !after) expect(got.ids[at], `id ${at}`).toBe(want.ids[at]);
   }
 }
+
+test.each([1, 2, 5])('the scores of a prompt of %i in halves', async (tokens) => {
+  const options = { ...control, tokens, topK: 9, split: 'prompt' } as const;
+  const logits = randomNormal(tokens * 2 * 64, 3, 2);
+  const want = productRouteReference(logits, options);
+  for (const variant of halvesVariants.filter((each) => fitsHalves(each, 64)))
+    expectSameRoute(await route(logits, options, variant), want, 9);
+  // The first half of the list are rows, the second columns: token t has row scores t and column scores tokens + t.
+  const half = (at: number) => logits.subarray(at * 64, (at + 1) * 64);
+  const last = Float32Array.from([...half(tokens - 1), ...half(2 * tokens - 1)]);
+  const alone = productRouteReference(last, { ...control, tokens: 1, topK: 9 });
+  expect([...want.ids.subarray(-9)]).toEqual([...alone.ids]);
+});
 
 describe.each(routeVariants.map((variant) => [productRoute.key(variant), variant] as const))(
   '%s',

@@ -13,6 +13,8 @@ export interface ProductRouteOptions {
   readonly weigh: WeighName; // weighting of the topK scores
   /** Running statistics [2, n] of a batch norm without gain on the logits. */
   readonly norm?: { readonly mean: Float32Array; readonly variance: Float32Array; readonly eps: number };
+  /** 'prompt': half h of token t is row h * tokens + t of the scores, for one head. Default: 2 * t + h. */
+  readonly split?: 'token' | 'prompt';
   /** Compare all n * n sums instead of the possible candidates only. */
   readonly bruteForce?: boolean;
 }
@@ -62,10 +64,11 @@ interface Half {
 }
 
 function halfOf(logits: Float32Array, row: number, options: ProductRouteOptions): Half {
-  const { n, norm, logSoftmax } = options;
+  const { n, norm, logSoftmax, tokens, split } = options;
+  const source = split === 'prompt' ? (row % 2) * tokens + Math.floor(row / 2) : row;
   const values = new Float64Array(n);
   for (let i = 0; i < n; i += 1) {
-    values[i] = logits[row * n + i]!;
+    values[i] = logits[source * n + i]!;
     if (norm) {
       const column = (row % 2) * n + i;
       values[i] = (values[i]! - norm.mean[column]!) / Math.sqrt(norm.variance[column]! + norm.eps);

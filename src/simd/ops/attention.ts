@@ -43,6 +43,7 @@ export function ropeKv(run: SimdRun, io: RopeKvIo): void {
 
 /** Causal attention over the caches; split by pairs of token and head. */
 export function attention(run: SimdRun, io: AttentionIo): void | Promise<void> {
+  if (io.keyBias) return run.byReference();
   const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, sinks } = io;
   const { main, step } = run;
   const { tokens, past } = step;

@@ -27,6 +27,7 @@ export function gate(run: SimdRun, { logits, bias, ids, weights, experts, topK, 
 
 /** The best sums of a row score and a column score. */
 export function productRoute(run: SimdRun, io: ProductRouteIo): void {
+  if (io.split === 'prompt') return run.byReference();
   const { scores, ids, weights, sums, statistics, grid, heads = 1, topK } = io;
   const { renormalise, logSoftmax = true } = io;
   const { main, step } = run;
