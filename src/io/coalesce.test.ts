@@ -49,11 +49,21 @@ test('neighbours become one read, in whatever order they are asked for', async (
   expect([file.sizeBytes, file.validator, await folder.open('g')]).toEqual([BYTES.length, 'v1', undefined]);
 });
 
-test('overlaps and doubles are read apart, later asks wait for nobody, and reads stay of a sound size', async () => {
+test('doubles are read once, overlaps apart, later asks wait for nobody, and reads stay of a sound size', async () => {
   const { folder, reads } = recorded();
   const file = await opened(folder);
-  await Promise.all([file.read(0, 10), file.read(5, 10), file.read(5, 10)]);
-  expect(reads).toHaveLength(3);
+  await Promise.all([
+    file.read(0, 10),
+    file.read(5, 10),
+    file.read(15, 5),
+    file.read(15, 5),
+    file.read(5, 9),
+  ]);
+  expect(reads).toEqual([
+    [0, 10],
+    [5, 9],
+    [5, 15],
+  ]);
   reads.length = 0;
   await file.read(0, 10);
   await file.read(10, 10);

@@ -1,6 +1,7 @@
 /**
- * Reads that are asked for together and are adjacent become one: a request has a price of its own. Nothing is read
- * that was not asked for. An expert's matrices are mostly adjacent in a file, and so are the experts of a layer.
+ * Reads that are asked for together and are adjacent, or the same, become one: a request has a price of its own. Nothing is
+ * read that was not asked for. An expert's matrices are mostly adjacent in a file, and so are the experts of a layer; two
+ * whose rows alternate are read from the same bytes.
  */
 import { factsOf } from './source.ts';
 import type { FileSource, FolderSource, ReadOptions } from './source.ts';
@@ -64,20 +65,23 @@ class CoalescedFile implements FileSource {
   }
 
   #send(): void {
-    const waiting = this.#waiting.filter(isWanted).sort((a, b) => a.offsetBytes - b.offsetBytes);
+    const waiting = this.#waiting
+      .filter(isWanted)
+      .sort((a, b) => a.offsetBytes - b.offsetBytes || a.sizeBytes - b.sizeBytes);
     this.#waiting = [];
     for (const group of sideBySide(waiting)) void this.#readGroup(group);
   }
 
   async #readGroup(group: readonly Wanted[]): Promise<void> {
     const [first] = group;
-    if (!first) return;
+    const last = group.at(-1);
+    if (!first || !last) return;
     if (group.length === 1) {
       const { offsetBytes, sizeBytes, options } = first;
       this.#file.read(offsetBytes, sizeBytes, options).then(first.resolve, first.reject);
       return;
     }
-    const sizeBytes = group.reduce((sum, wanted) => sum + wanted.sizeBytes, 0);
+    const sizeBytes = last.offsetBytes + last.sizeBytes - first.offsetBytes;
     const { signal, leave } = whileWanted(group);
     try {
       const isPeek = group.every(({ options }) => options.isPeek === true);
@@ -101,22 +105,23 @@ function isWanted({ options: { signal }, reject }: Wanted): boolean {
   return signal?.aborted !== true;
 }
 
-/** Lots that follow one another without a gap. */
+/** Lots that follow one another without a gap, or are the same. */
 function sideBySide(sorted: readonly Wanted[]): Wanted[][] {
   const groups: Wanted[][] = [];
-  let end = -1;
-  let sizeBytes = 0;
   for (const wanted of sorted) {
     const group = groups.at(-1);
-    if (group && wanted.offsetBytes === end && sizeBytes + wanted.sizeBytes <= MOST_BYTES) group.push(wanted);
-    else {
-      groups.push([wanted]);
-      sizeBytes = 0;
-    }
-    end = wanted.offsetBytes + wanted.sizeBytes;
-    sizeBytes += wanted.sizeBytes;
+    if (group && belongs(wanted, group)) group.push(wanted);
+    else groups.push([wanted]);
   }
   return groups;
+}
+
+function belongs({ offsetBytes, sizeBytes }: Wanted, group: readonly Wanted[]): boolean {
+  const [first, last] = [group[0], group.at(-1)];
+  if (!first || !last) return false;
+  const end = last.offsetBytes + last.sizeBytes;
+  if (offsetBytes === last.offsetBytes && sizeBytes === last.sizeBytes) return true;
+  return offsetBytes === end && end + sizeBytes - first.offsetBytes <= MOST_BYTES;
 }
 
 /** A caller that gives up gets the error at once; the read itself ends when no reader is left. */
