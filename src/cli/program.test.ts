@@ -98,9 +98,10 @@ describe('usage', () => {
 
   test('models lists what the tables hold', async () => {
     const { out } = await run('models', '--json');
-    const { families, gguf, formats } = JSON.parse(out);
+    const { families, gguf, quantizations, formats } = JSON.parse(out);
     expect(families).toEqual(expect.arrayContaining(['olmoe', 'omnimoe', 'gpt_oss']));
     expect(gguf).toEqual(expect.arrayContaining(['llama', 'qwen3moe']));
+    expect(quantizations).toEqual(expect.arrayContaining(['mxfp4']));
     expect(formats).toEqual(expect.arrayContaining(['f32', 'q4_k']));
     expect((await run('models')).out).toContain(families.at(-1));
   });

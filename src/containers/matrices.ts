@@ -62,8 +62,8 @@ function absent(checkpoint: Checkpoint, name: string): AtomoeError {
   if (companion === undefined) return noTensor(label, name, lost.get(name), [...checkpoint.names()].length);
   return new AtomoeError(
     'unsupported-model',
-    `${label}: the weights are quantised, "${companion}" is there instead of "${name}"; Atomoe reads F32, F16 and BF16 ` +
-      `weights; choose the model's 16-bit version`,
+    `${label}: the weights are quantised, "${companion}" is there instead of "${name}"; wanted F32, F16 or BF16, or a ` +
+      `quantization_config that says how they are read; choose the model's 16-bit version, or correct config.json`,
   );
 }
 

@@ -4,6 +4,7 @@ import { isJsonObject, readJson, type JsonObject } from '../io/json-file.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { missing, type Container, type OpenOptions } from './container.ts';
+import { quantizationOf } from './quantization.ts';
 import { checkpointOf, NO_INDEX, openTensors } from './tensor-files.ts';
 
 const WEIGHTS_FILE = 'model.safetensors';
@@ -15,9 +16,11 @@ export const safetensors: Container = {
   files: [WEIGHTS_FILE],
   async open({ folder, options, configs }) {
     const found = await configs();
+    const { label } = folder;
+    const quantization = await quantizationOf(found.config, label);
     const source = await openWeights(folder, folder.entry ?? WEIGHTS_FILE, options);
     if (!source) return undefined;
-    return checkpointOf(folder.label, found, await openTensors(folder.label, [source], NO_INDEX, options));
+    return checkpointOf(label, found, await openTensors(label, [source], NO_INDEX, options, quantization));
   },
 };
 
@@ -27,11 +30,13 @@ export const shardedSafetensors: Container = {
   files: [INDEX_FILE],
   async open({ folder, options, configs }) {
     const found = await configs();
+    const { label } = folder;
+    const quantization = await quantizationOf(found.config, label);
     const index = await readJson(folder, INDEX_FILE, options);
     if (!index) return undefined;
     const weightMap = parseWeightMap(folder, index);
     const sources = await openShards(folder, new Set(weightMap.values()), options);
-    return checkpointOf(folder.label, found, await openTensors(folder.label, sources, weightMap, options));
+    return checkpointOf(label, found, await openTensors(label, sources, weightMap, options, quantization));
   },
 };
 

@@ -35,7 +35,18 @@ export interface HeldTensor {
   readonly derive?: (
     read: (name: string, options?: TensorReadOptions) => Promise<Float32Array>,
   ) => Promise<Float32Array<ArrayBuffer>>;
+  /** Makes the bytes of rows from those of other tensors; `info.sizeBytes` is what all rows have then. */
+  readonly compose?: (rows: RowRange, read: ReadPart) => Promise<Uint8Array<ArrayBuffer>>;
 }
+
+/** Rows `[start, start + count)` of a tensor. */
+export interface RowRange {
+  readonly start: number;
+  readonly count: number;
+}
+
+/** Reads rows of a tensor as the file has them, by default all. */
+export type ReadPart = (part: HeldTensor, rows?: RowRange) => Promise<Uint8Array<ArrayBuffer>>;
 
 /** Weight files, and their tensors by name. */
 export interface OpenedTensors {
@@ -44,12 +55,16 @@ export interface OpenedTensors {
   readonly lost: ReadonlyMap<string, LostTensor>;
 }
 
+/** Makes weights of the tensors that a quantised file has instead. */
+export type Quantization = (opened: OpenedTensors, label: string) => OpenedTensors;
+
 /** Reads the headers, and finds each tensor. Closes the sources if that fails. */
 export async function openTensors(
   label: string,
   sources: readonly FileSource[],
   weightMap: ReadonlyMap<string, string>,
   options: OpenOptions,
+  quantization: Quantization = (opened) => opened,
 ): Promise<OpenedTensors> {
   try {
     const readOne = async (source: FileSource) => ({ source, header: await readHeader(source, options) });
@@ -69,7 +84,7 @@ export async function openTensors(
     for (const [name, file] of weightMap) {
       if (!byName.has(name)) lost.set(name, { file, isFileMissing: !there.has(file) });
     }
-    return { files, byName, lost };
+    return quantization({ files, byName, lost }, label);
   } catch (error) {
     for (const source of sources) source.dispose?.();
     throw error;
@@ -99,6 +114,7 @@ export function checkpointOf(
     const found = byName.get(name);
     if (!found) throw noTensor(label, name, lost.get(name), byName.size);
     if (found.derive) return readDerived(found.info, await found.derive((part) => readF32(part)), options);
+    if (found.compose) return readComposed(found, found.compose, options);
     return found.rowOrder ? readOrdered(found, found.rowOrder, options) : readTensor(found, options);
   };
   const readF32 = async (name: string, options?: TensorReadOptions) => {
@@ -162,9 +178,32 @@ async function readOrdered(
   return { ...whole, shape: [count, ...whole.shape.slice(1)], bytes };
 }
 
-async function readTensor({ info, source }: HeldTensor, options: TensorReadOptions): Promise<TensorBytes> {
+/** Reads the parts, and checks what is made of them. */
+async function readComposed(
+  { info }: HeldTensor,
+  compose: NonNullable<HeldTensor['compose']>,
+  options: TensorReadOptions,
+): Promise<TensorBytes> {
+  const { rowStart, wanted, rowBytes } = rowsOf(info, options);
+  const { signal } = options;
+  const read: HeldTensor[] = [];
+  const bytes = await compose({ start: rowStart, count: wanted }, async (part, rows) => {
+    read.push(part);
+    const range = rows ? { rowStart: rows.start, rowCount: rows.count } : {};
+    return (await readTensor(part, { signal, ...range })).bytes;
+  });
+  const found = options.allowNonFinite === true ? -1 : findNonFinite(info.dtype, bytes);
+  if (found >= 0) {
+    for (const { source, info: part } of read) source.forget?.(part.offsetBytes, part.sizeBytes);
+    throw nonFinite(info, found, rowStart * rowBytes);
+  }
+  return { dtype: info.dtype, shape: [wanted, ...info.shape.slice(1)], bytes };
+}
+
+/** The rows that are wanted of a tensor. */
+function rowsOf(info: TensorInfo, options: TensorReadOptions) {
   const rows = rowCount(info.shape);
-  const { rowStart = 0, signal, onProgress } = options;
+  const { rowStart = 0 } = options;
   const wanted = options.rowCount ?? rows - rowStart;
   const isInside = Number.isInteger(rowStart) && Number.isInteger(wanted) && rowStart >= 0 && wanted >= 0;
   if (!isInside || rowStart + wanted > rows) {
@@ -174,7 +213,12 @@ async function readTensor({ info, source }: HeldTensor, options: TensorReadOptio
         `its shape [${info.shape.join(', ')}] does not fit the config, download both again`,
     );
   }
-  const rowBytes = rows === 0 ? 0 : info.sizeBytes / rows;
+  return { rowStart, wanted, rowBytes: rows === 0 ? 0 : info.sizeBytes / rows };
+}
+
+async function readTensor({ info, source }: HeldTensor, options: TensorReadOptions): Promise<TensorBytes> {
+  const { signal, onProgress } = options;
+  const { rowStart, wanted, rowBytes } = rowsOf(info, options);
   const offsetBytes = info.offsetBytes + rowStart * rowBytes;
   const bytes = await readExactly(source, offsetBytes, wanted * rowBytes, { signal, onProgress });
   const found = options.allowNonFinite === true ? -1 : findNonFinite(info.dtype, bytes);

@@ -453,11 +453,13 @@ describe('a file that does not fit its config is refused from its headers', () =
   });
 
   test('a quantised model is refused by its config alone', async () => {
-    const quantization_config = { quant_method: 'awq', bits: 4 };
+    const quantization_config = { quant_method: 'hqq', nbits: 4 };
     const config = JSON.stringify({ model_type: 'mixtral', quantization_config });
     const engine = await LocalEngine.open({ device: 'cpu' });
     const alone = memoryFolder({ 'config.json': config });
-    await expect(engine.load(alone)).rejects.toThrow(/quantised by awq .*; Atomoe reads F32, F16 and BF16/);
+    await expect(engine.load(alone)).rejects.toThrow(
+      /quantised by hqq .*; Atomoe reads mxfp4.*F32, F16 and BF16/,
+    );
     engine.dispose();
   });
 

@@ -432,29 +432,6 @@ describe('sliding windows are in the layers that the class prescribes', () => {
   });
 });
 
-describe('quantised checkpoints are rejected by name', () => {
-  test.each([
-    [{ quantization_config: { quant_method: 'gptq', bits: 4 } }, 'gptq (quantization_config)'],
-    [{ quantization_config: { quant_method: 'mxfp4' } }, 'mxfp4 (quantization_config)'],
-    [{ quantization_config: { load_in_4bit: true } }, 'bitsandbytes (quantization_config)'],
-    [{ quantization_config: { bits: 3 } }, 'an unnamed kind (quantization_config)'],
-    [{ compression_config: { format: 'dense' } }, 'compressed-tensors (compression_config)'],
-    [{ quantization: { group_size: 64, bits: 4 } }, 'MLX (quantization)'],
-    [{ quantization_config: 'fp8' }, 'fp8 (quantization_config)'],
-    [{ quantization_config: ['awq'] }, 'an unnamed kind (quantization_config)'],
-    [{ quantization: true }, 'MLX (quantization)'],
-  ])('%o', (entry, named) => {
-    const parse = () => parseConfig({ ...qwen3, ...entry }, 'model');
-    expect(parse).toThrow(`the weights are quantised by ${named}; Atomoe reads F32, F16 and BF16`);
-    expect(parse).toThrow(expect.objectContaining({ code: 'unsupported-model' }) as Error);
-  });
-
-  test.each([null, false, {}, []])('%o means that they are not quantised', (value) => {
-    const entries = { quantization_config: value, compression_config: value, quantization: value };
-    expect(parseConfig({ ...qwen3, ...entries }, 'model').spec).toEqual(parseConfig(qwen3, 'model').spec);
-  });
-});
-
 describe('unsupported models are rejected in one sentence', () => {
   test.each([
     [{ model_type: 'gpt2' }, 'unsupported-model', /model_type "gpt2" is not a supported family/],

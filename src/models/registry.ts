@@ -2,7 +2,6 @@ import { AtomoeError } from '../errors.ts';
 import { ConfigReader, type ConfigValues } from './config.ts';
 import type { ConfigFamily } from './family.ts';
 import type { FileTensors } from './file-tensors.ts';
-import { refuseQuantized } from './quantization.ts';
 import type { ModelSpec } from './spec.ts';
 
 /** A family whose code is loaded when one of its models is opened. */
@@ -149,7 +148,7 @@ export const FAMILIES: readonly ListedFamily[] = [
 /**
  * Finds the family of a config. Reads only the config, so it needs no weight file.
  *
- * @throws {AtomoeError} unsupported-model - no family has the `model_type`, or the weights are quantised; bad-file -
+ * @throws {AtomoeError} unsupported-model - no family has the `model_type`; bad-file -
  *   `model_type` is missing
  */
 export function findFamily<F extends ConfigFamily>(
@@ -167,7 +166,6 @@ export function findFamily<F extends ConfigFamily>(
         'choose a model of one of these families',
     );
   }
-  refuseQuantized(config, label);
   return family;
 }
 

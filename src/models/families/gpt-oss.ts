@@ -71,26 +71,34 @@ function refuseOtherGlu(config: ConfigReader): void {
   if (limit !== 7) config.unsupported(`swiglu_limit ${limit}`, 'swiglu_limit 7');
 }
 
-/** Experts stored as [inputs, outputs], where columns of gate and up alternate; in GGUF files one by one as [outputs, inputs]. */
+/**
+ * Experts stored as [inputs, outputs], where columns of gate and up alternate; of quantised files one by one as [outputs, inputs].
+ * Biases of gate and up alternate in safetensors.
+ */
 function clampedExperts(at: string, sizes: ExpertSizes, file: FileTensors | undefined): GatedExpertSpec {
   const { experts, width, hidden } = sizes;
   const common = { kind: 'gated', width, activation: 'clamped-swiglu' } as const;
   const bias = (name: string, cols: number) => ({ tensor: `${at}${name}_proj_bias`, shape: [experts, cols] });
-  const down = bias('down', hidden);
-  if (file?.has(`${at}0.gate_proj.weight`)) {
-    const single = (matrix: string) => `${at}{expert}.${matrix}_proj.weight`;
-    const biases = { gate: bias('gate', width), up: bias('up', width), down };
-    return { ...common, ...separateExperts(sizes, single), biases };
-  }
   const gate = { start: 0, step: 2 };
   const up = { start: 1, step: 2 };
+  const both = bias('gate_up', 2 * width);
+  const isApart = file?.has(`${at}gate_proj_bias`) ?? false;
+  const biases = {
+    ...(isApart
+      ? { gate: bias('gate', width), up: bias('up', width) }
+      : { gate: { ...both, columns: gate }, up: { ...both, columns: up } }),
+    down: bias('down', hidden),
+  };
+  if (file?.has(`${at}0.gate_proj.weight`)) {
+    const single = (matrix: string) => `${at}{expert}.${matrix}_proj.weight`;
+    return { ...common, ...separateExperts(sizes, single), biases };
+  }
   const across = { tensor: `${at}gate_up_proj`, shape: [experts, hidden, 2 * width], transposed: true };
-  const acrossBias = bias('gate_up', 2 * width);
   return {
     ...common,
     gate: { ...across, columns: gate },
     up: { ...across, columns: up },
     down: { tensor: `${at}down_proj`, shape: [experts, width, hidden], transposed: true },
-    biases: { gate: { ...acrossBias, columns: gate }, up: { ...acrossBias, columns: up }, down },
+    biases,
   };
 }

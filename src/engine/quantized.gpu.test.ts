@@ -1,0 +1,81 @@
+/** Models that other tools have quantised give the logits of the same values in f32, whole and with few experts in memory. */
+import { describe, expect, test } from 'vitest';
+import type { FolderSource } from '../io/source.ts';
+import { formatsText } from '../weights/record.ts';
+import { draftModel } from './load/planning.ts';
+import { mxfp4Pair, type QuantizedPair } from './quantized-model.testing.ts';
+import {
+  firstDifference,
+  largestError,
+  openEngine,
+  readGolden,
+  repositoryFolder,
+  type FixtureGolden,
+} from './testing.ts';
+
+/** Of logits of up to 4: kernels add in another order for each format, so that the last places differ. */
+const TOLERANCE = 1e-5;
+
+interface Case {
+  readonly name: string;
+  readonly family: string;
+  readonly pair: (folder: FolderSource) => Promise<QuantizedPair>;
+  readonly experts: string; // format of the experts
+}
+
+const CASES: readonly Case[] = [{ name: 'mxfp4', family: 'gpt_oss', pair: mxfp4Pair, experts: 'mxfp4' }];
+
+describe.each(CASES)('$family in $name', ({ family, pair, experts }) => {
+  const fixture = async () => {
+    const folder = await repositoryFolder(`fixtures/models/${family}`);
+    const { ids } = await readGolden<FixtureGolden>(folder);
+    return { ids, ...(await pair(folder)) };
+  };
+
+  const logits = async (
+    engine: Awaited<ReturnType<typeof openEngine>>,
+    folder: FolderSource,
+    ids: readonly number[],
+  ) => {
+    await engine.load(folder);
+    return [await engine.logits(ids, 'one-by-one'), await engine.logits(ids, 'at-once')] as const;
+  };
+
+  test('experts keep the bits of the file', async () => {
+    const { quantized } = await fixture();
+    const drafted = await draftModel(quantized, {});
+    const formats = formatsText(drafted.experts!.layout(0));
+    drafted.checkpoint.dispose();
+    expect(formats).toContain(experts);
+  });
+
+  test.each(['gpu', 'cpu'] as const)('logits equal those of the values on %s', async (device) => {
+    const { ids, quantized, plain } = await fixture();
+    const engine = await openEngine(device === 'gpu' ? {} : { device });
+    const wanted = await logits(engine, plain, ids);
+    const found = await logits(engine, quantized, ids);
+    engine.dispose();
+    expect(largestError(found[0], wanted[0])).toBeLessThan(TOLERANCE);
+    expect(largestError(found[1], wanted[1])).toBeLessThan(TOLERANCE);
+  });
+
+  test('logits of the reference have the same bits', async () => {
+    const { ids, quantized, plain } = await fixture();
+    const engine = await openEngine({ device: 'reference' });
+    const wanted = await logits(engine, plain, ids);
+    const found = await logits(engine, quantized, ids);
+    engine.dispose();
+    expect(firstDifference(found[0], wanted[0])).toBe('equal');
+    expect(firstDifference(found[1], wanted[1])).toBe('equal');
+  });
+
+  test.each(['gpu', 'cpu'] as const)('the smallest pool gives the same bits on %s', async (device) => {
+    const { ids, quantized } = await fixture();
+    const engine = await openEngine(device === 'gpu' ? {} : { device });
+    await engine.load(quantized);
+    const whole = await engine.logits(ids, 'one-by-one');
+    await engine.resize({ streaming: { slotsPerLayer: 2 } });
+    expect(firstDifference(await engine.logits(ids, 'one-by-one'), whole)).toBe('equal');
+    engine.dispose();
+  });
+});
