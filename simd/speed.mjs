@@ -21,6 +21,9 @@ const FORMATS = {
     iq4_xs: 4,
     q3_k: 2,
     q2_k: 2,
+    u4_g32: 4,
+    f8_g128: 8,
+    i8_g128: 8,
   },
 };
 const INT8 = 64; // of lib/numbers.ts

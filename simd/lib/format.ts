@@ -2,9 +2,10 @@
 import * as bf16 from './bf16';
 import * as f16 from './f16';
 import * as f32Format from './f32';
+import * as bytes from './bytes';
 import * as coded from './coded';
 import * as int8 from './int8';
-import { BF16, F16, F32, INT8, is, isCoded, Q4_0, Q8_0 } from './numbers';
+import { BF16, F16, F32, INT8, is, isByteGroups, isCoded, Q4_0, Q8_0 } from './numbers';
 import * as q4_0 from './q4_0';
 import * as q8_0 from './q8_0';
 import { planeOf, sideBytes } from './sides';
@@ -16,13 +17,14 @@ export { F32, INT8 } from './numbers';
 export function weightBytes(format: u32, cols: u32): usize {
   if (format == F32) return 4 * cols;
   if (isCoded(format)) return coded.codeBytes(format, cols);
-  if (is(format, Q8_0)) return cols;
+  if (is(format, Q8_0) || isByteGroups(format)) return cols;
   return is(format, Q4_0) ? cols / 2 : 2 * cols;
 }
 
 /** Bytes of the scales of `cols` weights of a row. */
 export function scaleBytes(format: u32, cols: u32): usize {
   if (isCoded(format)) return sideBytes(format, cols);
+  if (isByteGroups(format)) return bytes.groupBytes(cols);
   return format >= Q8_0 ? cols / 16 : 0;
 }
 
@@ -30,15 +32,15 @@ export function scaleBytes(format: u32, cols: u32): usize {
 export function preparedBytes(format: u32, cols: u32): usize {
   if (isAsItIs(format)) return 16;
   if (isCoded(format)) return behindScales(format, coded.preparedRoom(cols), cols);
-  const bytes = format == F16 ? 4 * cols : format >= INT8 ? 3 * cols : 5 * cols;
-  return (bytes + behindScales(format, 0, cols) + 15) & ~15;
+  const room = format == F16 ? 4 * cols : format >= INT8 ? 3 * cols : 5 * cols;
+  return (room + behindScales(format, 0, cols) + 15) & ~15;
 }
 
 /** Whether dot4 takes activations in their own order. */
 // @ts-ignore: decorator
 @inline
 function isAsItIs(format: u32): bool {
-  return format == F32 || format == BF16;
+  return format == F32 || format == BF16 || isByteGroups(format);
 }
 
 /** At the beginning of scratch: the scales of activations of 8 bits, or what `dot` of coded.ts reads for a row of weights. */
@@ -95,6 +97,7 @@ function dot(format: u32, x: usize, w: usize, s: usize, scratch: usize, cols: u3
   if (format == Q8_0) return q8_0.dot(x, w, s, cols / 32);
   if (format == Q4_0) return q4_0.dot(x, w, s, cols / 32);
   if (isCoded(format)) return coded.dot(format, x, w, s, scratch, cols);
+  if (isByteGroups(format)) return bytes.dot(format, x, w, s, cols);
   if (is(format, Q8_0)) return int8.dotQ8(x, scratch, w, s, cols / 32);
   return int8.dotQ4(x, scratch, w, s, cols / 32);
 }
@@ -105,6 +108,7 @@ export function unpack(format: u32, w: usize, s: usize, to: usize, cols: u32): v
   else if (format == F16) f16.unpack(w, to, cols);
   else if (format == BF16) bf16.unpack(w, to, cols);
   else if (isCoded(format)) coded.unpack(format, w, s, to, cols);
+  else if (isByteGroups(format)) bytes.unpack(format, w, s, to, cols);
   else if (is(format, Q8_0)) q8_0.unpack(w, s, to, cols);
   else q4_0.unpack(w, s, to, cols);
 }

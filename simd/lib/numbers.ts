@@ -4,7 +4,7 @@ export const F16: u32 = 1;
 export const BF16: u32 = 2;
 export const Q8_0: u32 = 3;
 export const Q4_0: u32 = 4;
-// From here on: formats of src/weights/coded-blocks.ts, which have `linear`, `glu` and `embedding` alone.
+// From here on formats have `linear`, `glu` and `embedding` alone. First those of src/weights/coded-blocks.ts:
 export const Q4_K: u32 = 5;
 export const Q5_K: u32 = 6;
 export const Q6_K: u32 = 7;
@@ -16,6 +16,10 @@ export const IQ4_NL: u32 = 12;
 export const IQ4_XS: u32 = 13;
 export const Q3_K: u32 = 14;
 export const Q2_K: u32 = 15;
+export const U4_G32: u32 = 16;
+// and of src/weights/byte-groups.ts:
+export const F8_G128: u32 = 17;
+export const I8_G128: u32 = 18;
 
 /** Added to the numbers of q8_0 and q4_0: activations are quantised, too, where rows are few. */
 export const INT8: u32 = 64;
@@ -31,5 +35,12 @@ export function is(format: u32, weights: u32): bool {
 // @ts-ignore: decorator
 @inline
 export function isCoded(format: u32): bool {
-  return format >= Q4_K && format < INT8;
+  return format >= Q4_K && format <= U4_G32;
+}
+
+/** Whether a format is one of src/weights/byte-groups.ts. */
+// @ts-ignore: decorator
+@inline
+export function isByteGroups(format: u32): bool {
+  return format == F8_G128 || format == I8_G128;
 }

@@ -1,6 +1,6 @@
 /** What units of 32 weights have beside their low four or two bits: the second plane of src/weights/coded-blocks.ts. */
 import { highHalves, loadHalf, loadHalves } from './half';
-import { IQ4_NL, IQ4_XS, MXFP4, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K } from './numbers';
+import { IQ4_NL, IQ4_XS, MXFP4, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, U4_G32 } from './numbers';
 
 /** Bytes of one number of each unit: whole quads. */
 // @ts-ignore: decorator
@@ -15,7 +15,7 @@ export function sideBytes(format: u32, cols: u32): usize {
   if (format == Q2_K) return (cols / 256) * 20;
   if (format == Q5_K || format == Q5_0 || format == Q3_K) return (cols / 32) * 6;
   if (format == Q5_1) return cols / 4;
-  if (format == Q4_1) return cols / 8;
+  if (format == Q4_1 || format == U4_G32) return cols / 8;
   return format == MXFP4 || format == IQ4_XS ? cols / 32 : cols / 16;
 }
 
@@ -157,6 +157,8 @@ function readFours(format: u32, s: usize, to: usize, plane: usize, fours: usize)
     }
   } else if (format == IQ4_NL) {
     for (; to < end; to += 16, s += 8) storeScales(to, plane, loadHalves(s), -128);
+  } else if (format == U4_G32) {
+    for (; to < end; to += 16, s += 16) storeZeros(to, plane, v128.load(s));
   } else if (format == Q5_0) {
     for (; to < end; to += 16, s += 24) readQ5_0(s, to, plane);
   } else if (format == Q5_1) {
@@ -169,6 +171,16 @@ function readFours(format: u32, s: usize, to: usize, plane: usize, fours: usize)
   } else {
     for (; to < end; to += 16, s += 16) storePairs(to, plane, v128.load(s));
   }
+}
+
+/** The upper 24 bits of scales, and bytes of zeros. */
+// @ts-ignore: decorator
+@inline
+function storeZeros(to: usize, plane: usize, both: v128): void {
+  const scales = v128.and(both, i32x4.splat(0xffffff00));
+  const zeros = f32x4.convert_i32x4_s(v128.and(both, i32x4.splat(0xff)));
+  v128.store(to, scales);
+  v128.store(to + plane, f32x4.neg(f32x4.mul(scales, zeros)));
 }
 
 /** Two blocks share three words: fifth bits of each, then both scales. */

@@ -53,7 +53,7 @@ export interface CodedKind {
 }
 
 /** The weight format of a kind. */
-export function codedFormat(kind: CodedKind): WeightFormat & { readonly repack: { readonly ggml: Repack } } {
+export function codedFormat(kind: CodedKind): WeightFormat {
   return defineFormat({
     name: kind.name,
     block: kind.block,
@@ -68,7 +68,7 @@ export function codedFormat(kind: CodedKind): WeightFormat & { readonly repack: 
     },
     ...(kind.simd !== undefined && { simd: kind.simd }),
     decode: (bytes, rows, cols) => decode(kind, bytes, rows, cols),
-    repack: { ggml: (source, rows, cols) => repack(kind, source, rows, cols) },
+    repack: (source, rows, cols) => repack(kind, source, rows, cols),
   });
 }
 
@@ -80,8 +80,6 @@ function filesOf(texts: Readonly<Record<string, string>>): { name: string; text:
 function wordsOf({ isShort = false }: CodedKind): 2 | 4 {
   return isShort ? PAIR_WORDS : UNIT_WORDS;
 }
-
-type Repack = NonNullable<WeightFormat['repack']>[string];
 
 function codedPlanes(kind: CodedKind, rows: number, cols: number): readonly Plane[] {
   const { name, block, side } = kind;

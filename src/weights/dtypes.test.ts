@@ -8,8 +8,10 @@ import {
   f32ArrayToF16,
   f32ToBf16,
   f32ToF16,
+  f8ToF32,
 } from './half.ts';
 import { BLOCK_DTYPES, findNonFinite, toF32, type BlockDtype } from './dtypes.ts';
+import { GGML_FORMATS } from './ggml-blocks.testing.ts';
 import { storedToF32 } from './matrix.ts';
 import { seededRandom } from '../containers/seeded-random.testing.ts';
 
@@ -101,6 +103,16 @@ test('f16 overflows to infinity from 65520 on', () => {
   expect(f32ToF16(-1e30)).toBe(0xfc00);
 });
 
+test('f8 has the values of its definition, which are those of f16 with the same bits and another bias', () => {
+  const known = [0x00, 0x01, 0x07, 0x08, 0x38, 0xb8, 0x7e, 0xfe].map(f8ToF32);
+  expect(known).toEqual([0, 2 ** -9, 7 * 2 ** -9, 2 ** -6, 1, -1, 448, -448]);
+  for (let bits = 0; bits < 256; bits += 1) {
+    const isNan = (bits & 0x7f) === 0x7f;
+    const wanted = isNan ? NaN : 256 * f16ToF32(((bits & 0x80) << 8) | ((bits & 0x7f) << 7));
+    expect(f8ToF32(bits), String(bits)).toBe(wanted);
+  }
+});
+
 test('arrays convert like their elements', () => {
   expect(f16ArrayToF32(everyBits).findIndex((value, i) => !Object.is(value, f16ToF32(i)))).toBe(-1);
   expect(bf16ArrayToF32(everyBits).findIndex((value, i) => !Object.is(value, bf16ToF32(i)))).toBe(-1);
@@ -129,6 +141,8 @@ test.each([
   ['F16', Uint16Array.of(0x7bff, 0xfbff, 0x03ff), -1],
   ['BF16', Uint16Array.of(0x7f7f, 0x7fc0), 1],
   ['I32', Int32Array.of(-1, 0x7f80_0000), -1],
+  ['F8_E4M3', Uint8Array.of(0x7e, 0xfe, 0x78, 0xff), 3],
+  ['F8_E4M3', Uint8Array.of(0x7e, 0xfe, 0x7f), 2],
 ] as const)('findNonFinite %s', (dtype, values, wanted) => {
   expect(findNonFinite(dtype, new Uint8Array(values.buffer))).toBe(wanted);
 });
@@ -140,7 +154,7 @@ function randomBlocks(sizeBytes: number, count: number): Uint8Array<ArrayBuffer>
   return Array.from({ length: count }, one);
 }
 
-const blockDtypes = Object.keys(BLOCK_DTYPES) as BlockDtype[];
+const blockDtypes = GGML_FORMATS.map((name) => name.toUpperCase() as BlockDtype);
 
 test.each(blockDtypes)('findNonFinite finds a scale of %s that is no number', (dtype) => {
   const { block, sizeBytes } = BLOCK_DTYPES[dtype];

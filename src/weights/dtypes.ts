@@ -36,8 +36,9 @@ export function isDtype(name: string): name is Dtype {
 }
 
 /**
- * Block types of ggml: so many weights of a row are stored in so many bytes, with their scales. A weight format of the same name
- * in lower case reads them (`repack.ggml`). `halves` are the places of the f16 scales and minimums in a block.
+ * Block types: so many weights of a row are stored in so many bytes, with their scales. A weight format of the same name in lower
+ * case reads them (`repack`). `halves` are the places of the f16 scales and minimums in a block. Those of ggml are in GGUF files;
+ * as the others, rows of quantised safetensors are put together from tensors in which every number has been checked.
  */
 export const BLOCK_DTYPES = {
   Q4_0: { block: 32, sizeBytes: 18, halves: [0] },
@@ -53,9 +54,12 @@ export const BLOCK_DTYPES = {
   IQ4_NL: { block: 32, sizeBytes: 18, halves: [0] },
   IQ4_XS: { block: 256, sizeBytes: 136, halves: [0] },
   MXFP4: { block: 32, sizeBytes: 17, halves: [] },
+  F8_G128: { block: 32, sizeBytes: 36, halves: [] },
+  I8_G128: { block: 32, sizeBytes: 36, halves: [] },
+  U4_G32: { block: 32, sizeBytes: 20, halves: [] },
 } as const;
 
-/** A block type of ggml. */
+/** A block type. */
 export type BlockDtype = keyof typeof BLOCK_DTYPES;
 
 /** An element type, or a type of blocks. */
@@ -131,6 +135,8 @@ export function findNonFinite(dtype: StoredDtype, bytes: Uint8Array<ArrayBuffer>
       return findExponent(elements('U32', bytes) as Uint32Array, 0x7f80_0000);
     case 'F64':
       return (elements(dtype, bytes) as Float64Array).findIndex((value) => !Number.isFinite(value));
+    case 'F8_E4M3':
+      return findByte(bytes, 0x7f);
     default:
       return isBlockDtype(dtype) ? findBlock(dtype, bytes) : -1;
   }
@@ -149,6 +155,11 @@ function findBlock(dtype: BlockDtype, bytes: Uint8Array): number {
       : halves.some((half) => ((bytes[at + half + 1] ?? 0) & 0x7c) === 0x7c);
     if (isBad) return (at / sizeBytes) * block;
   }
+  return -1;
+}
+
+function findByte(bytes: Uint8Array, mask: number): number {
+  for (let i = 0; i < bytes.length; i++) if (((bytes[i] ?? 0) & mask) === mask) return i;
   return -1;
 }
 

@@ -60,8 +60,8 @@ export interface WeightFormat {
    * @throws {AtomoeError} non-finite - the values of a block are too large for its scale
    */
   encode?(values: Float32Array<ArrayBuffer>, rows: number, cols: number): Uint8Array<ArrayBuffer>;
-  /** Conversions from the layouts of other programs, by name; lossless. */
-  readonly repack?: Readonly<Record<string, Repack>>;
+  /** Conversion from the blocks in which files have it (`BLOCK_DTYPES`); lossless. */
+  readonly repack?: Repack;
 }
 
 /** Rearranges the bytes of a [rows, cols] matrix. */

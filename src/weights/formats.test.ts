@@ -5,7 +5,7 @@ import { seededRandom } from '../containers/seeded-random.testing.ts';
 import { BLOCK_DTYPES, type BlockDtype } from './dtypes.ts';
 import { defineFormat } from './format.ts';
 import { GGML_FORMATS, randomGgml, repackOf } from './ggml-blocks.testing.ts';
-import { f32ToF16 } from './half.ts';
+import { bf16ToF32, f16ToF32, f32ToF16, f8ToF32 } from './half.ts';
 import { BUILT_IN_FORMATS, formatNames, registerFormat, STORED, weightFormat } from './formats/index.ts';
 import { q4_0 } from './formats/q4_0.ts';
 import { q8_0 } from './formats/q8_0.ts';
@@ -208,6 +208,56 @@ test.each(GGML_FORMATS)('%s: ggml blocks keep their exact values, whatever the s
   }
 });
 
+describe('blocks of quantised safetensors', () => {
+  /** [rows, cols / 32] blocks of bytes with an f32 scale in front. */
+  const blocksOf = (scales: readonly number[], byteOf: (i: number) => number) => {
+    const bytes = new Uint8Array(36 * scales.length);
+    for (const [block, scale] of scales.entries()) {
+      new DataView(bytes.buffer).setFloat32(36 * block, scale, true);
+      for (let j = 0; j < 32; j += 1) bytes[36 * block + 4 + j] = byteOf(32 * block + j);
+    }
+    return bytes;
+  };
+
+  test('bytes: 128 columns of a row share a scale, and the last of a row may be fewer', () => {
+    const scales = [0.1, 0.1, 0.1, 0.1, -3, 1e30, 1e30, 1e30, 1e30, 1e-30]; // two rows of 160
+    const byteOf = (i: number) => (i * 89) % 127; // positive, and no NaN of f8
+    const source = blocksOf(scales, byteOf);
+    const wanted = (value: (byte: number) => number) =>
+      Float32Array.from({ length: 320 }, (_, i) => Math.fround(scales[i >> 5]!) * value(byteOf(i)));
+    for (const [name, value] of [
+      ['i8_g128', (byte: number) => byte],
+      ['f8_g128', f8ToF32],
+    ] as const) {
+      const bytes = repackOf(name)(source, 2, 160);
+      expect(bytes.byteLength).toBe(320 + 4 * 4);
+      expect(weightFormat(name).decode(bytes, 2, 160)).toEqual(wanted(value));
+    }
+    const signed = repackOf('i8_g128')(
+      blocksOf([2], () => 0x80),
+      1,
+      32,
+    );
+    expect(weightFormat('i8_g128').decode(signed, 1, 32)).toEqual(new Float32Array(32).fill(-256));
+  });
+
+  test('u4: scales of f16 and bf16 and whole zeros are exact', () => {
+    for (const scale of [f16ToF32(0x0001), f16ToF32(0x7bff), bf16ToF32(0x007f), bf16ToF32(0xbfff)]) {
+      for (const zero of [0, 7, 8, 16, 255]) {
+        const source = new Uint8Array(20);
+        const view = new DataView(source.buffer);
+        view.setFloat32(0, scale, true);
+        expect(source[0]).toBe(0);
+        source[0] = zero;
+        for (let j = 0; j < 16; j += 1) source[4 + j] = j | ((15 - j) << 4);
+        const wanted = Float32Array.from({ length: 32 }, (_, i) => scale * ((i < 16 ? i : 31 - i) - zero));
+        const values = weightFormat('u4_g32').decode(repackOf('u4_g32')(source, 1, 32), 1, 32);
+        expect(values.every((value, i) => value === wanted[i])).toBe(true);
+      }
+    }
+  });
+});
+
 describe('quantise', () => {
   test('q8_0 by hand: largest 127 gives the scale 1; halves are rounded away from zero', () => {
     const values = new Float32Array(32);
@@ -270,5 +320,5 @@ describe('quantise', () => {
 
 test('every type of blocks that files may have has a format that reads it', () => {
   for (const dtype of Object.keys(BLOCK_DTYPES) as BlockDtype[])
-    expect(weightFormat(formatStoredAs(dtype)).repack, dtype).toHaveProperty('ggml');
+    expect(weightFormat(formatStoredAs(dtype)).repack, dtype).toBeTypeOf('function');
 });

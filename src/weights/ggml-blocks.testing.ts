@@ -1,20 +1,21 @@
-/** Random blocks of ggml's formats, for tests: nothing in this package encodes matrices as these. */
+/** Random blocks of the formats of files, for tests: nothing in this package encodes matrices as these. */
 import { weightFormat, type FormatName } from './formats/index.ts';
 import { invariant } from '../errors.ts';
 import type { Repack } from './format.ts';
 import { f32ToF16 } from './half.ts';
 
-/** Where the factors of a block are: f16 scales at `scale`, f16 minimums at `minimum`, or a byte of exponent. */
-interface GgmlBlock {
+/** Where the factors of a block are: f16 scales at `scale`, f16 minimums at `minimum`, a byte of exponent, or an f32 scale at 0. */
+interface BlockLayout {
   readonly bytes: number;
   readonly scale?: number;
+  readonly float?: 'whole' | 'zero in the last byte';
   readonly minimum?: number;
   readonly exponent?: number;
   /** The minimum for a scale of 1 at which the mean of random weights is 0. */
   readonly middle?: number; // with a minimum
 }
 
-const BLOCKS: Readonly<Record<string, GgmlBlock>> = {
+const GGML: Readonly<Record<string, BlockLayout>> = {
   q8_0: { bytes: 34, scale: 0 },
   q4_0: { bytes: 18, scale: 0 },
   q4_1: { bytes: 20, scale: 0, minimum: 2, middle: -7.5 },
@@ -30,8 +31,15 @@ const BLOCKS: Readonly<Record<string, GgmlBlock>> = {
   iq4_xs: { bytes: 136, scale: 0 },
 };
 
+const BLOCKS: Readonly<Record<string, BlockLayout>> = {
+  ...GGML,
+  f8_g128: { bytes: 36, float: 'whole' },
+  i8_g128: { bytes: 36, float: 'whole' },
+  u4_g32: { bytes: 20, float: 'zero in the last byte' },
+};
+
 /** Names of the formats that have a ggml layout. */
-export const GGML_FORMATS: readonly FormatName[] = Object.keys(BLOCKS);
+export const GGML_FORMATS: readonly FormatName[] = Object.keys(GGML);
 
 const DEVIATION = 0.2;
 
@@ -56,10 +64,10 @@ export function randomBlocks(
   return scaledBlocks(name, count, deviation / deviationOf(name), next);
 }
 
-/** The conversion of a format from ggml's layout. */
+/** The conversion of a format from the blocks of files. */
 export function repackOf(name: FormatName): Repack {
-  const repack = weightFormat(name).repack?.['ggml'];
-  invariant(repack, () => `${name} has no ggml layout`);
+  const { repack } = weightFormat(name);
+  invariant(repack, () => `no file has ${name}`);
   return repack;
 }
 
@@ -82,10 +90,14 @@ function scaledBlocks(
   const layout = BLOCKS[name];
   invariant(layout, () => `no layout of ${name}`);
   const source = Uint8Array.from({ length: count * layout.bytes }, () => 256 * next());
+  if (name === 'f8_g128')
+    for (const [at, byte] of source.entries()) if ((byte & 0x7f) === 0x7f) source[at] = 0; // no NaN
   const view = new DataView(source.buffer);
   for (let at = 0; at < source.length; at += layout.bytes) {
     const own = scale * (0.7 + 0.6 * next()) * (next() < 0.3 ? -1 : 1);
     if (layout.scale !== undefined) view.setUint16(at + layout.scale, f32ToF16(own), true);
+    if (layout.float !== undefined) view.setFloat32(at, own, true);
+    if (layout.float === 'zero in the last byte') source[at] = 4 + 8 * next();
     if (layout.minimum !== undefined) {
       view.setUint16(at + layout.minimum, f32ToF16(own * (layout.middle ?? 0)), true);
     }

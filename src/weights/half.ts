@@ -1,4 +1,4 @@
-/** The 16-bit floats: f16 (IEEE 754 binary16) and bf16 (the upper half of an f32), and f32 rounded to them. */
+/** The small floats: f16 (IEEE 754 binary16) and bf16 (the upper half of an f32), f32 rounded to them, and f8 (E4M3). */
 const floatBits = new Float32Array(1);
 const wordBits = new Uint32Array(floatBits.buffer);
 
@@ -42,6 +42,16 @@ export function f32ToBf16(value: number): number {
   const word = wordBits[0] ?? 0;
   if ((word & 0x7fff_ffff) > 0x7f80_0000) return (word >>> 16) | 0x40;
   return ((word + 0x7fff + ((word >>> 16) & 1)) >>> 16) & 0xffff;
+}
+
+/** The value of an 8-bit float (E4M3: bias 7, no infinities), given its bits. Exact; NaN for 0x7f and 0xff. */
+export function f8ToF32(bits: number): number {
+  const sign = bits & 0x80 ? -1 : 1;
+  const exponent = (bits >> 3) & 15;
+  const fraction = bits & 7;
+  if (exponent === 0) return sign * fraction * 2 ** -9; // zero and subnormals
+  if (exponent === 15 && fraction === 7) return Number.NaN;
+  return sign * (1 + fraction / 8) * 2 ** (exponent - 7);
 }
 
 let f16Table: Float32Array | undefined; // all 65536 values, 256 KiB, computed on first use

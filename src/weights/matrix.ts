@@ -95,7 +95,7 @@ function repackBlocks(
   rows: number,
   cols: number,
 ): Uint8Array<ArrayBuffer> {
-  const repack = weightFormat(formatStoredAs(dtype)).repack?.['ggml'];
+  const repack = weightFormat(formatStoredAs(dtype)).repack;
   invariant(repack, () => `nothing reads ${dtype} blocks`);
   return repack(bytes, rows, cols);
 }

@@ -27,6 +27,9 @@ const QUANTIZED_FILES = {
   mxfp4: async () => (await import('./mxfp4.ts')).mxfp4,
   iq4_nl: async () => (await import('./iq4_nl.ts')).iq4_nl,
   iq4_xs: async () => (await import('./iq4_xs.ts')).iq4_xs,
+  f8_g128: async () => (await import('./f8_g128.ts')).f8_g128,
+  i8_g128: async () => (await import('./i8_g128.ts')).i8_g128,
+  u4_g32: async () => (await import('./u4_g32.ts')).u4_g32,
 } as const satisfies Readonly<Record<string, () => Promise<WeightFormat>>>;
 
 /** The name of a built-in format to which matrices can be quantised. */

@@ -19,7 +19,7 @@ export const q4_0 = defineFormat({
   simd: 4,
   decode,
   encode,
-  repack: { ggml: (source, rows, cols) => repackGgml(KIND, source, rows, cols) },
+  repack: (source, rows, cols) => repackGgml(KIND, source, rows, cols),
 });
 
 function decode(bytes: Uint8Array<ArrayBuffer>, rows: number, cols: number): Float32Array<ArrayBuffer> {
