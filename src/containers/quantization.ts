@@ -16,6 +16,7 @@ type Method = (settings: JsonObject, where: string) => Quantization;
 /** Every method that is read, by `quant_method`: a new one is a row here. */
 const METHODS: Readonly<Record<string, () => Promise<Method>>> = {
   mxfp4: async () => (await import('./quantized/mxfp4.ts')).mxfp4,
+  fp8: async () => (await import('./quantized/fp8.ts')).fp8,
 };
 
 /** Names of the methods, as configs have them. */

@@ -4,7 +4,15 @@ import { memoryFolder } from '../io/memory.ts';
 import { loadFormats } from '../weights/formats/index.ts';
 import { openCheckpoint } from './index.ts';
 import { describeMatrix } from './matrices.ts';
-import { encodeMxfp4, written, type WrittenTensor } from './quantized.testing.ts';
+import {
+  E4M3,
+  encodeFp8,
+  encodeMxfp4,
+  written,
+  type Encode,
+  type Encoded,
+  type WrittenTensor,
+} from './quantized.testing.ts';
 import { safetensorsPieces } from './safetensors-writer.ts';
 import { seededRandom } from './seeded-random.testing.ts';
 
@@ -144,6 +152,133 @@ describe('mxfp4', () => {
       file: '2.safetensors',
       isFileMissing: true,
     });
+  });
+});
+
+/** A matrix in a layout, whole and by rows. */
+async function expectExact(
+  config: object,
+  encode: Encode,
+  [rows, cols]: readonly [number, number],
+  dtype: string,
+) {
+  const encoded = encode(values(rows * cols), rows, cols);
+  const checkpoint = await open(config, named(encoded));
+  expect([...checkpoint.names()]).toEqual(['m.weight']);
+  expect(describeMatrix(checkpoint, { tensor: 'm.weight' }, cols)).toEqual({ dtype, rows });
+  await loadFormats([dtype.toLowerCase()]);
+  const isSame = (read: Float32Array, first: number) =>
+    read.every((value, i) => value === encoded.values[first * cols + i]);
+  const whole = await checkpoint.readF32('m.weight');
+  expect(whole.length).toBe(rows * cols);
+  expect(isSame(whole, 0)).toBe(true);
+  for (const [rowStart, rowCount] of [
+    [0, 1],
+    [1, rows - 1],
+    [rows - 3, 2],
+  ] as const) {
+    const read = await checkpoint.readF32('m.weight', { rowStart, rowCount });
+    expect(read.length).toBe(rowCount * cols);
+    expect(isSame(read, rowStart)).toBe(true);
+  }
+}
+
+/** The tensors of a module `m`. */
+const named = ({ parts }: Encoded): Record<string, WrittenTensor> =>
+  Object.fromEntries(Object.entries(parts).map(([part, each]) => [`m.${part}`, each]));
+
+describe('fp8', () => {
+  const config = { quant_method: 'fp8', weight_block_size: [128, 128] };
+
+  test.each<[string, object, Encode, [number, number]]>([
+    ['blocks of 128 x 128', config, encodeFp8(), [150, 288]],
+    ['one short block', { ...config, fmt: 'e4m3', activation_scheme: 'dynamic' }, encodeFp8(), [7, 32]],
+    ['blocks of 64 x 256', { ...config, weight_block_size: [64, 256] }, encodeFp8(64, 256), [130, 544]],
+    ['a scale for each row', { quant_method: 'fp8' }, encodeFp8(1, 96), [9, 96]],
+    ['one scale', { quant_method: 'fp8' }, encodeFp8(9, 96), [9, 96]],
+  ])('%s: every value', async (_, settings, encode, shape) => {
+    await expectExact(settings, encode, shape, 'F8_G128');
+  });
+
+  test('scales of 16 bits, and those of activations beside them', async () => {
+    const { parts } = encodeFp8()(values(64), 2, 32);
+    const scales = written('BF16', [1, 1], Uint16Array.of(0x3b81)); // 1.0078125 * 2^-8
+    const edited = named({
+      parts: { ...parts, weight_scale_inv: scales, input_scale: written('F32', [], new Float32Array(1)) },
+      values: values(1),
+    });
+    const checkpoint = await open(config, edited);
+    expect([...checkpoint.names()]).toEqual(['m.weight']);
+    await loadFormats(['f8_g128']);
+    const read = await checkpoint.readF32('m.weight');
+    expect([...read]).toEqual([...parts['weight']!.bytes].map((code) => E4M3[code]! * (1.0078125 / 256)));
+  });
+
+  test.each<[string, object, (t: Record<string, WrittenTensor>) => void, string, RegExp]>([
+    [
+      'without scales',
+      config,
+      (t) => delete t['m.weight_scale_inv'],
+      'bad-file',
+      /tensor "m\.weight_scale_inv" is missing/,
+    ],
+    [
+      'with scales of another shape',
+      config,
+      (t) => (t['m.weight_scale_inv'] = written('F32', [2, 1], new Float32Array(2))),
+      'bad-file',
+      /"m\.weight_scale_inv" is F32 \[2, 1\]; wanted \[1, 1\]/,
+    ],
+    [
+      'with scales of integers',
+      config,
+      (t) => (t['m.weight_scale_inv'] = written('I32', [1, 1], new Int32Array(1))),
+      'unsupported-model',
+      /"m\.weight_scale_inv" is I32 \[1, 1\]; wanted F32, F16, BF16/,
+    ],
+    [
+      'in another float',
+      { ...config, fmt: 'e5m2' },
+      () => {},
+      'unsupported-model',
+      /mine config\.json quantization_config: fmt is "e5m2"; wanted e4m3/,
+    ],
+    [
+      'in blocks of 64 columns',
+      { ...config, weight_block_size: [128, 64] },
+      () => {},
+      'unsupported-model',
+      /weight_block_size is \[128,64\]; wanted \[rows, columns\], columns a multiple of 128/,
+    ],
+    [
+      'in blocks that are no pair',
+      { ...config, weight_block_size: 128 },
+      () => {},
+      'unsupported-model',
+      /weight_block_size is 128; wanted \[rows, columns\]/,
+    ],
+  ])('%s it is refused', async (_, settings, edit, code, message) => {
+    const edited = named(encodeFp8()(values(64), 2, 32));
+    edit(edited);
+    await expect(open(settings, edited)).rejects.toMatchObject({
+      name: 'AtomoeError',
+      code,
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test('a code that is no number is found, and rows that are no whole blocks are refused', async () => {
+    const edited = named(encodeFp8()(values(64), 2, 32));
+    edited['m.weight']!.bytes[33] = 0xff;
+    const checkpoint = await open(config, edited);
+    await expect(checkpoint.read('m.weight')).rejects.toMatchObject({
+      code: 'non-finite',
+      message: expect.stringMatching(/"m\.weight" F8_E4M3 \[2, 32\] holds a NaN .* at element 33,/),
+    });
+    const odd = await open(config, named(encodeFp8()(values(48), 2, 24)));
+    expect(() => describeMatrix(odd, { tensor: 'm.weight' }, 24)).toThrow(
+      /"m\.weight" is F8_G128, whose blocks are not read as rows of 24/,
+    );
   });
 });
 

@@ -71,3 +71,30 @@ function nearest(table: readonly number[], value: number): number {
     if (Math.abs(each - value) < Math.abs((table[best] ?? 0) - value)) best = code;
   return best;
 }
+
+/** E4M3, from its definition: s eeee mmm, bias 7, no infinities; the codes of all ones are no numbers. */
+export const E4M3 = Array.from({ length: 256 }, (_, code) => {
+  const [sign, exponent, fraction] = [code >> 7 ? -1 : 1, (code >> 3) & 15, code & 7];
+  if ((code & 127) === 127) return NaN;
+  return sign * (exponent === 0 ? fraction / 8 / 64 : (1 + fraction / 8) * 2 ** (exponent - 7));
+});
+
+/** 8-bit floats with a scale for each block: `weight` and `weight_scale_inv`, as DeepSeek-V3 has them. */
+export const encodeFp8 =
+  (blockRows = 128, blockCols = 128, scaleName = 'weight_scale_inv'): Encode =>
+  (values, rows, cols) => {
+    const [gridRows, gridCols] = [Math.ceil(rows / blockRows), Math.ceil(cols / blockCols)];
+    const scales = new Float32Array(gridRows * gridCols);
+    const scaleOf = (i: number) =>
+      Math.floor(Math.floor(i / cols) / blockRows) * gridCols + Math.floor((i % cols) / blockCols);
+    for (const [i, value] of values.entries())
+      scales[scaleOf(i)] = Math.max(scales[scaleOf(i)] ?? 0, Math.abs(value) / 448, 1e-9);
+    const codes = Uint8Array.from(values, (value, i) => nearest(E4M3, value / (scales[scaleOf(i)] ?? 1)));
+    return {
+      parts: {
+        weight: written('F8_E4M3', [rows, cols], codes),
+        [scaleName]: written('F32', [gridRows, gridCols], scales),
+      },
+      values: Float32Array.from(codes, (code, i) => (E4M3[code] ?? NaN) * (scales[scaleOf(i)] ?? NaN)),
+    };
+  };

@@ -1,9 +1,10 @@
 /** Models that other tools have quantised give the logits of the same values in f32, whole and with few experts in memory. */
 import { describe, expect, test } from 'vitest';
+import { encodeFp8 } from '../containers/quantized.testing.ts';
 import type { FolderSource } from '../io/source.ts';
 import { formatsText } from '../weights/record.ts';
 import { draftModel } from './load/planning.ts';
-import { mxfp4Pair, type QuantizedPair } from './quantized-model.testing.ts';
+import { mxfp4Pair, quantizedPair, type QuantizedPair } from './quantized-model.testing.ts';
 import {
   firstDifference,
   largestError,
@@ -23,7 +24,28 @@ interface Case {
   readonly experts: string; // format of the experts
 }
 
-const CASES: readonly Case[] = [{ name: 'mxfp4', family: 'gpt_oss', pair: mxfp4Pair, experts: 'mxfp4' }];
+/** Matrices of layers, but for routers, which tools leave as they are. */
+const LINEAR = /^(model\.layers\..*_proj)\.weight$/;
+/** All but one whose rows are no whole blocks. */
+const DEEPSEEK = /^(model\.layers\..*(?<!q_b)_proj(_with_mqa)?)\.weight$/;
+
+const FP8 = { quant_method: 'fp8', weight_block_size: [128, 128], modules_to_not_convert: ['lm_head'] };
+
+const CASES: readonly Case[] = [
+  { name: 'mxfp4', family: 'gpt_oss', pair: mxfp4Pair, experts: 'mxfp4' },
+  {
+    name: 'fp8',
+    family: 'deepseek_v3',
+    pair: (folder) => quantizedPair(folder, { config: FP8, encode: encodeFp8(), which: DEEPSEEK }),
+    experts: 'f8_g128',
+  },
+  {
+    name: 'fp8',
+    family: 'qwen3_moe',
+    pair: (folder) => quantizedPair(folder, { config: FP8, encode: encodeFp8(), which: LINEAR }),
+    experts: 'f8_g128',
+  },
+];
 
 describe.each(CASES)('$family in $name', ({ family, pair, experts }) => {
   const fixture = async () => {

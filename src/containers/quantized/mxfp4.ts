@@ -4,7 +4,7 @@
  */
 import type { JsonObject } from '../../io/json-file.ts';
 import { BLOCK_DTYPES } from '../../weights/dtypes.ts';
-import type { HeldTensor, Quantization } from '../tensor-files.ts';
+import type { HeldTensor, Quantization, ReadPart, RowRange } from '../tensor-files.ts';
 import { pairHalves } from './nibbles.ts';
 import { misshapen, Parts } from './parts.ts';
 
@@ -64,11 +64,11 @@ interface Stack {
 }
 
 /** Rows as ggml's blocks. The rows between them are read, too: those of gate and up are asked for together, and read once. */
-const readRows = async (
+async function readRows(
   { blocks, scales, groups, step, index, firstRow }: Stack,
-  { start, count }: { readonly start: number; readonly count: number },
-  read: Parameters<NonNullable<HeldTensor['compose']>>[1],
-): Promise<Uint8Array<ArrayBuffer>> => {
+  { start, count }: RowRange,
+  read: ReadPart,
+): Promise<Uint8Array<ArrayBuffer>> {
   const from = firstRow + start * step;
   const [nibbles, exponents] = await Promise.all([
     read(blocks, { start: from * groups, count: count * step * groups }),
@@ -84,4 +84,4 @@ const readRows = async (
     }
   }
   return bytes;
-};
+}
