@@ -17,6 +17,9 @@ type Method = (settings: JsonObject, where: string) => Quantization;
 const METHODS: Readonly<Record<string, () => Promise<Method>>> = {
   mxfp4: async () => (await import('./quantized/mxfp4.ts')).mxfp4,
   fp8: async () => (await import('./quantized/fp8.ts')).fp8,
+  'compressed-tensors': async () => (await import('./quantized/compressed-tensors.ts')).compressedTensors,
+  gptq: async () => (await import('./quantized/gptq.ts')).gptq,
+  awq: async () => (await import('./quantized/awq.ts')).awq,
 };
 
 /** Names of the methods, as configs have them. */

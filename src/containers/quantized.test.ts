@@ -6,8 +6,12 @@ import { openCheckpoint } from './index.ts';
 import { describeMatrix } from './matrices.ts';
 import {
   E4M3,
+  encodeAwq,
   encodeFp8,
+  encodeGptq,
+  encodeInt8,
   encodeMxfp4,
+  encodePacked4,
   written,
   type Encode,
   type Encoded,
@@ -279,6 +283,311 @@ describe('fp8', () => {
     expect(() => describeMatrix(odd, { tensor: 'm.weight' }, 24)).toThrow(
       /"m\.weight" is F8_G128, whose blocks are not read as rows of 24/,
     );
+  });
+});
+
+/** What is refused: edits of a small matrix and of its settings. */
+type Refusal = [
+  what: string,
+  settings: object,
+  edit: (tensors: Record<string, WrittenTensor>) => void,
+  code: string,
+  message: RegExp,
+];
+
+async function expectRefused(encoded: Encoded, [, settings, edit, code, message]: Refusal) {
+  const edited = named(encoded);
+  edit(edited);
+  await expect(open(settings, edited)).rejects.toMatchObject({
+    name: 'AtomoeError',
+    code,
+    message: expect.stringMatching(message),
+  });
+}
+
+describe('gptq', () => {
+  const config = { quant_method: 'gptq', bits: 4, group_size: 64, desc_act: false, sym: false };
+  const whole = { ...config, group_size: -1 };
+
+  test.each<[string, object, Encode, string]>([
+    ['zeros in groups of 64', config, encodeGptq({ group: 64, zeros: true }), 'U4_G32'],
+    [
+      'zeros as they are',
+      { ...config, checkpoint_format: 'gptq_v2' },
+      encodeGptq({ group: 64, zeros: true }, 0),
+      'U4_G32',
+    ],
+    ['one group', whole, encodeGptq({ zeros: true }), 'U4_G32'],
+    ['symmetric, f16', { ...config, sym: true }, encodeGptq({ group: 64 }), 'Q4_0'],
+    ['symmetric, bf16', { ...config, sym: true }, encodeGptq({ group: 64, scales: 'BF16' }), 'U4_G32'],
+  ])('%s: every value', async (_, settings, encode, dtype) => {
+    await expectExact(settings, encode, [24, 192], dtype);
+  });
+
+  test.each<Refusal>([
+    [
+      'in three bits',
+      { ...config, bits: 3 },
+      () => {},
+      'unsupported-model',
+      /quantization_config: bits is 3; wanted 4; choose another quantisation/,
+    ],
+    [
+      'ordered by activations',
+      { ...config, desc_act: true },
+      () => {},
+      'unsupported-model',
+      /desc_act is true; wanted false/,
+    ],
+    [
+      'for other kernels',
+      { ...config, checkpoint_format: 'marlin' },
+      () => {},
+      'unsupported-model',
+      /checkpoint_format is "marlin"; wanted gptq or gptq_v2/,
+    ],
+    [
+      'in groups of 24',
+      { ...config, group_size: 24 },
+      () => {},
+      'unsupported-model',
+      /group_size is 24; wanted a multiple of 32/,
+    ],
+    ['without scales', config, (t) => delete t['m.scales'], 'bad-file', /tensor "m\.scales" is missing/],
+    ['without zeros', config, (t) => delete t['m.qzeros'], 'bad-file', /tensor "m\.qzeros" is missing/],
+    [
+      'with the scales of other groups',
+      { ...config, group_size: 32 },
+      () => {},
+      'bad-file',
+      /"m\.scales" is F16 \[2, 8\]; wanted \[4, 8\]/,
+    ],
+    [
+      'with scales in f32',
+      config,
+      (t) => (t['m.scales'] = written('F32', [2, 8], new Float32Array(16))),
+      'unsupported-model',
+      /"m\.scales" is F32 \[2, 8\]; wanted F16, BF16/,
+    ],
+  ])('%s it is refused', async (...refusal) => {
+    await expectRefused(encodeGptq({ group: 64, zeros: true })(values(8 * 128), 8, 128), refusal);
+  });
+
+  test('columns in another order, and zeros other than sym says, are found when they are read', async () => {
+    const encoded = encodeGptq({ group: 64, zeros: true })(values(8 * 128), 8, 128);
+    const asymmetric = await open({ ...config, sym: true }, named(encoded));
+    await expect(asymmetric.read('m.weight')).rejects.toMatchObject({
+      code: 'bad-file',
+      message: expect.stringMatching(
+        /"m\.qzeros" has the zero point \d+, though config\.json says sym; wanted 8/,
+      ),
+    });
+    const order = new Int32Array(encoded.parts['g_idx']!.bytes.buffer);
+    order.reverse();
+    const ordered = await open(config, named(encoded));
+    await expect(ordered.read('m.weight')).rejects.toMatchObject({
+      code: 'unsupported-model',
+      message: expect.stringMatching(
+        /"m\.g_idx" orders columns by activations; wanted groups of consecutive columns/,
+      ),
+    });
+  });
+});
+
+describe('awq', () => {
+  const config = { quant_method: 'awq', bits: 4, group_size: 64, zero_point: true, version: 'gemm' };
+
+  test.each<[string, object, Encode]>([
+    ['groups of 64', config, encodeAwq({ group: 64 })],
+    ['groups of 32, bf16', { ...config, group_size: 32 }, encodeAwq({ group: 32, scales: 'BF16' })],
+  ])('%s: every value', async (_, settings, encode) => {
+    await expectExact(settings, encode, [24, 192], 'U4_G32');
+  });
+
+  test.each<Refusal>([
+    ['in eight bits', { ...config, bits: 8 }, () => {}, 'unsupported-model', /bits is 8; wanted 4/],
+    [
+      'for other kernels',
+      { ...config, version: 'gemv' },
+      () => {},
+      'unsupported-model',
+      /version is "gemv"; wanted gemm/,
+    ],
+    ['without zeros', config, (t) => delete t['m.qzeros'], 'bad-file', /tensor "m\.qzeros" is missing/],
+    [
+      'with zeros of another shape',
+      config,
+      (t) => (t['m.qzeros'] = written('I32', [1, 2], new Int32Array(2))),
+      'bad-file',
+      /"m\.qzeros" is I32 \[1, 2\]; wanted \[2, 1\]/,
+    ],
+  ])('%s it is refused', async (...refusal) => {
+    await expectRefused(encodeAwq({ group: 64 })(values(8 * 128), 8, 128), refusal);
+  });
+});
+
+describe('compressed-tensors', () => {
+  const config = (format: string, weights: object, more: object = {}) => ({
+    quant_method: 'compressed-tensors',
+    format,
+    config_groups: { group_0: { targets: ['Linear'], weights } },
+    ignore: ['lm_head'],
+    ...more,
+  });
+  const int4 = {
+    num_bits: 4,
+    type: 'int',
+    strategy: 'group',
+    group_size: 64,
+    symmetric: true,
+    actorder: null,
+  };
+  const int8 = { num_bits: 8, type: 'int', strategy: 'channel', symmetric: true };
+  const float8 = { num_bits: 8, type: 'float', strategy: 'channel', symmetric: true };
+  const packed = (weights: object) => config('pack-quantized', weights);
+  const floats = (weights: object) => config('float-quantized', weights);
+  const channel = { ...int4, strategy: 'channel', group_size: null };
+  const blocks = { ...float8, strategy: 'block', block_structure: [128, 128] };
+
+  test.each<[string, object, Encode, string]>([
+    ['int4, f16', packed(int4), encodePacked4({ group: 64 }), 'Q4_0'],
+    ['int4, bf16', packed(int4), encodePacked4({ group: 64, scales: 'BF16' }), 'U4_G32'],
+    ['int4, a scale for each row', packed(channel), encodePacked4(), 'Q4_0'],
+    [
+      'int4 with zero points',
+      packed({ ...int4, symmetric: false }),
+      encodePacked4({ group: 64, zeros: true }),
+      'U4_G32',
+    ],
+    ['int8', config('int-quantized', int8), encodeInt8(), 'I8_G128'],
+    ['int8, packed', packed(int8), encodeInt8({ packed: true }), 'I8_G128'],
+    [
+      'int8, groups of 128',
+      packed({ ...int8, strategy: 'group', group_size: 128 }),
+      encodeInt8({ packed: true, group: 128 }),
+      'I8_G128',
+    ],
+    ['fp8, a scale for each row', floats(float8), encodeFp8(1, 192, 'weight_scale'), 'F8_G128'],
+    [
+      'fp8, one scale',
+      floats({ ...float8, strategy: 'tensor' }),
+      encodeFp8(21, 192, 'weight_scale'),
+      'F8_G128',
+    ],
+    ['fp8, blocks', floats(blocks), encodeFp8(128, 128, 'weight_scale'), 'F8_G128'],
+  ])('%s: every value', async (_, settings, encode, dtype) => {
+    await expectExact(settings, encode, [21, 192], dtype);
+  });
+
+  test('what is dense is not quantised', async () => {
+    const tensors = { 'm.weight': written('F32', [1, 2], new Float32Array(2)) };
+    expect(
+      (await open({ quant_method: 'compressed-tensors', format: 'dense' }, tensors)).tensor('m.weight')
+        ?.dtype,
+    ).toBe('F32');
+  });
+
+  test.each<Refusal>([
+    [
+      'in another format',
+      config('nvfp4-pack-quantized', int4),
+      () => {},
+      'unsupported-model',
+      /format is "nvfp4-pack-quantized"; wanted pack-quantized or/,
+    ],
+    [
+      'in two bits',
+      packed({ ...int4, num_bits: 2 }),
+      () => {},
+      'unsupported-model',
+      /group_0 weights: num_bits is 2; wanted 8 or 4/,
+    ],
+    [
+      'in floats of four bits',
+      floats({ ...float8, num_bits: 4 }),
+      () => {},
+      'unsupported-model',
+      /num_bits is 4; wanted other weights than floats/,
+    ],
+    [
+      'in groups of 16',
+      packed({ ...int4, group_size: 16 }),
+      () => {},
+      'unsupported-model',
+      /group_size is 16; wanted a multiple of 32/,
+    ],
+    [
+      'in bytes in groups of 64',
+      packed({ ...int8, strategy: 'group', group_size: 64 }),
+      () => {},
+      'unsupported-model',
+      /group_size is 64; wanted a multiple of 128/,
+    ],
+    [
+      'in bytes with zero points',
+      packed({ ...int8, symmetric: false }),
+      () => {},
+      'unsupported-model',
+      /symmetric is false; wanted true/,
+    ],
+    [
+      'ordered by activations',
+      packed({ ...int4, actorder: 'group' }),
+      () => {},
+      'unsupported-model',
+      /actorder is "group"; wanted false/,
+    ],
+    [
+      'sparse',
+      config('pack-quantized', int4, { sparsity_config: { format: 'sparse-24-bitmask' } }),
+      () => {},
+      'unsupported-model',
+      /sparsity_config: format is "sparse-24-bitmask"; wanted dense/,
+    ],
+    [
+      'in two kinds',
+      config('pack-quantized', int4, { config_groups: { a: { weights: int4 }, b: { weights: int8 } } }),
+      () => {},
+      'unsupported-model',
+      /config_groups is .*; wanted groups whose weights are alike/,
+    ],
+    [
+      'without groups',
+      config('pack-quantized', int4, { config_groups: {} }),
+      () => {},
+      'unsupported-model',
+      /config_groups is \{\}; wanted a group/,
+    ],
+    [
+      'without scales',
+      packed(int4),
+      (t) => delete t['m.weight_scale'],
+      'bad-file',
+      /tensor "m\.weight_scale" is missing/,
+    ],
+    [
+      'without zero points',
+      packed({ ...int4, symmetric: false }),
+      () => {},
+      'bad-file',
+      /tensor "m\.weight_zero_point" is missing/,
+    ],
+    [
+      'with scales of other groups',
+      packed({ ...int4, group_size: 32 }),
+      () => {},
+      'bad-file',
+      /"m\.weight_scale" is F16 \[8, 2\]; wanted \[8, 4\]/,
+    ],
+    [
+      'with an order of columns',
+      packed(int4),
+      (t) => (t['m.weight_g_idx'] = written('I32', [128], new Int32Array(128))),
+      'unsupported-model',
+      /"m\.weight_g_idx" orders columns by activations/,
+    ],
+  ])('%s it is refused', async (...refusal) => {
+    await expectRefused(encodePacked4({ group: 64 })(values(8 * 128), 8, 128), refusal);
   });
 });
 

@@ -1,5 +1,6 @@
 /** Writes weights as quantising tools do, element by element, and tells the values that they stand for. */
 import type { Dtype } from '../weights/dtypes.ts';
+import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../weights/half.ts';
 
 /** A tensor of a file that is being written. */
 export interface WrittenTensor {
@@ -96,5 +97,161 @@ export const encodeFp8 =
         [scaleName]: written('F32', [gridRows, gridCols], scales),
       },
       values: Float32Array.from(codes, (code, i) => (E4M3[code] ?? NaN) * (scales[scaleOf(i)] ?? NaN)),
+    };
+  };
+
+/** Codes of four bits, with a scale and a zero for each group of columns of a row. */
+interface Nibbles {
+  readonly codes: Uint8Array; // [rows, cols]
+  readonly scales: WrittenTensor; // [rows, groups]
+  readonly zeros: Uint8Array; // [rows, groups]
+  readonly groups: number;
+  readonly values: Float32Array<ArrayBuffer>;
+}
+
+/** How a matrix is rounded to four bits. */
+export interface NibbleOptions {
+  readonly group?: number; // default: all columns
+  readonly zeros?: boolean; // default: all zeros are 8
+  readonly scales?: 'F16' | 'BF16'; // default: F16
+}
+
+function roundToNibbles(
+  values: Float32Array,
+  [rows, cols]: readonly [number, number],
+  { group = cols, zeros: hasZeros = false, scales: dtype = 'F16' }: NibbleOptions,
+): Nibbles {
+  const groups = cols / group;
+  const bits = new Uint16Array(rows * groups);
+  const zeros = new Uint8Array(rows * groups).fill(8);
+  const codes = new Uint8Array(rows * cols);
+  const rounded = new Float32Array(rows * cols);
+  for (let at = 0; at < rows * groups; at += 1) {
+    const own = values.subarray(at * group, (at + 1) * group);
+    const [low, high] = [Math.min(...own, 0), Math.max(...own, 0)];
+    const wanted = hasZeros ? (high - low) / 15 || 1 : Math.max(high, -low) / 7.5 || 1;
+    bits[at] = dtype === 'F16' ? f32ToF16(wanted) : f32ToBf16(wanted);
+    const scale = dtype === 'F16' ? f16ToF32(bits[at] ?? 0) : bf16ToF32(bits[at] ?? 0);
+    if (hasZeros) zeros[at] = Math.max(1, Math.min(15, Math.round(-low / scale)));
+    for (let i = at * group; i < (at + 1) * group; i += 1) {
+      const zero = zeros[at] ?? 0;
+      const code = Math.max(0, Math.min(15, Math.round((values[i] ?? 0) / scale) + zero));
+      codes[i] = code;
+      rounded[i] = scale * (code - zero);
+    }
+  }
+  return { codes, scales: written(dtype, [rows, groups], bits), zeros, groups, values: rounded };
+}
+
+/** compressed-tensors, pack-quantized: eight columns in a word; zero points with eight rows in a word. */
+export const encodePacked4 =
+  (options: NibbleOptions = {}): Encode =>
+  (values, rows, cols) => {
+    const { codes, scales, zeros, groups, values: rounded } = roundToNibbles(values, [rows, cols], options);
+    const packed = new Int32Array((rows * cols) / 8);
+    for (const [i, code] of codes.entries()) packed[i >> 3] = (packed[i >> 3] ?? 0) | (code << (4 * (i & 7)));
+    const zeroRows = Math.ceil(rows / 8);
+    const packedZeros = new Int32Array(zeroRows * groups);
+    for (const [i, zero] of zeros.entries()) {
+      const [row, group] = [Math.floor(i / groups), i % groups];
+      const at = (row >> 3) * groups + group;
+      packedZeros[at] = (packedZeros[at] ?? 0) | (zero << (4 * (row & 7)));
+    }
+    const parts = {
+      weight_packed: written('I32', [rows, cols / 8], packed),
+      weight_scale: scales,
+      weight_shape: written('I64', [2], new Uint8Array(16)),
+      ...(options.zeros && { weight_zero_point: written('I32', [zeroRows, groups], packedZeros) }),
+    };
+    return { parts, values: rounded };
+  };
+
+/** GPTQ: eight columns in a word, along the first dimension; zeros with eight rows in a word, less `less`. */
+export const encodeGptq =
+  (options: NibbleOptions = {}, less = 1): Encode =>
+  (values, rows, cols) => {
+    const nibbles = roundToNibbles(values, [rows, cols], options);
+    const { codes, zeros, groups } = nibbles;
+    const qweight = new Int32Array((rows * cols) / 8);
+    for (const [i, code] of codes.entries()) {
+      const [row, col] = [Math.floor(i / cols), i % cols];
+      const at = (col >> 3) * rows + row;
+      qweight[at] = (qweight[at] ?? 0) | (code << (4 * (col & 7)));
+    }
+    const qzeros = new Int32Array((rows * groups) / 8);
+    for (const [i, zero] of zeros.entries()) {
+      const [row, group] = [Math.floor(i / groups), i % groups];
+      const at = (group * rows) / 8 + (row >> 3);
+      qzeros[at] = (qzeros[at] ?? 0) | ((zero - less) << (4 * (row & 7)));
+    }
+    const parts = {
+      qweight: written('I32', [cols / 8, rows], qweight),
+      qzeros: written('I32', [groups, rows / 8], qzeros),
+      scales: turned(nibbles.scales),
+      g_idx: written(
+        'I32',
+        [cols],
+        Int32Array.from({ length: cols }, (_, col) => Math.floor((col * groups) / cols)),
+      ),
+    };
+    return { parts, values: nibbles.values };
+  };
+
+/** Of the eight rows of a word of AWQ, from the lowest bits on. */
+const AWQ_ORDER = [0, 2, 4, 6, 1, 3, 5, 7];
+
+/** AWQ: eight rows in a word, in that order. */
+export const encodeAwq =
+  (options: NibbleOptions = {}): Encode =>
+  (values, rows, cols) => {
+    const nibbles = roundToNibbles(values, [rows, cols], { zeros: true, ...options });
+    const { codes, zeros, groups } = nibbles;
+    const pack = (source: Uint8Array, width: number) => {
+      const words = new Int32Array((rows * width) / 8);
+      for (let at = 0; at < words.length; at += 1) {
+        const [col, first] = [Math.floor((8 * at) / rows), (8 * at) % rows];
+        for (const [slot, row] of AWQ_ORDER.entries())
+          words[at] = (words[at] ?? 0) | ((source[(first + row) * width + col] ?? 0) << (4 * slot));
+      }
+      return written('I32', [width, rows / 8], words);
+    };
+    const parts = { qweight: pack(codes, cols), qzeros: pack(zeros, groups), scales: turned(nibbles.scales) };
+    return { parts, values: nibbles.values };
+  };
+
+/** [cols, rows] of [rows, cols] 16-bit elements. */
+function turned({ dtype, shape: [rows = 0, cols = 0], bytes }: WrittenTensor): WrittenTensor {
+  const from = new Uint16Array(bytes.buffer);
+  const to = Uint16Array.from(from, (_, i) => from[(i % rows) * cols + Math.floor(i / rows)] ?? 0);
+  return written(dtype, [cols, rows], to);
+}
+
+/** Signed bytes with a scale for each group of columns of a row, as they are (`weight`) or with 128 added, four in a word. */
+export const encodeInt8 =
+  ({ group, packed = false }: { readonly group?: number; readonly packed?: boolean } = {}): Encode =>
+  (values, rows, cols) => {
+    const width = group ?? cols;
+    const groups = Math.ceil(cols / width);
+    const scales = new Float32Array(rows * groups);
+    const scaleOf = (i: number) => Math.floor(i / cols) * groups + Math.floor((i % cols) / width);
+    for (const [i, value] of values.entries())
+      scales[scaleOf(i)] = Math.max(scales[scaleOf(i)] ?? 0, Math.abs(value) / 127, 1e-9);
+    const bits = Uint16Array.from(scales, f32ToBf16);
+    const valueOf = (i: number) => bf16ToF32(bits[scaleOf(i)] ?? 0);
+    const codes = Int8Array.from(values, (value, i) =>
+      Math.max(-128, Math.min(127, Math.round(value / valueOf(i)))),
+    );
+    const parts = packed
+      ? {
+          weight_packed: written(
+            'I32',
+            [rows, cols / 4],
+            Uint8Array.from(codes, (code) => code + 128),
+          ),
+        }
+      : { weight: written('I8', [rows, cols], codes) };
+    return {
+      parts: { ...parts, weight_scale: written('BF16', [rows, groups], bits) },
+      values: Float32Array.from(codes, (code, i) => code * valueOf(i)),
     };
   };

@@ -1,6 +1,13 @@
 /** Models that other tools have quantised give the logits of the same values in f32, whole and with few experts in memory. */
 import { describe, expect, test } from 'vitest';
-import { encodeFp8 } from '../containers/quantized.testing.ts';
+import {
+  encodeAwq,
+  encodeFp8,
+  encodeGptq,
+  encodeInt8,
+  encodePacked4,
+  type Encode,
+} from '../containers/quantized.testing.ts';
 import type { FolderSource } from '../io/source.ts';
 import { formatsText } from '../weights/record.ts';
 import { draftModel } from './load/planning.ts';
@@ -31,6 +38,26 @@ const DEEPSEEK = /^(model\.layers\..*(?<!q_b)_proj(_with_mqa)?)\.weight$/;
 
 const FP8 = { quant_method: 'fp8', weight_block_size: [128, 128], modules_to_not_convert: ['lm_head'] };
 
+const GPTQ = { quant_method: 'gptq', bits: 4, group_size: 32, desc_act: false, sym: false };
+const AWQ = { quant_method: 'awq', bits: 4, group_size: 32, zero_point: true, version: 'gemm' };
+
+const compressed = (weights: object) => ({
+  quant_method: 'compressed-tensors',
+  format: 'pack-quantized',
+  config_groups: { group_0: { targets: ['Linear'], weights: { type: 'int', symmetric: true, ...weights } } },
+  ignore: ['lm_head', 're:.*mlp.gate$'],
+});
+const INT4 = compressed({ num_bits: 4, strategy: 'group', group_size: 32 });
+const INT8 = compressed({ num_bits: 8, strategy: 'channel' });
+
+/** Qwen3-MoE in a layout. */
+const qwen = (name: string, config: object, encode: Encode, experts: string): Case => ({
+  name,
+  family: 'qwen3_moe',
+  pair: (folder) => quantizedPair(folder, { config, encode, which: LINEAR }),
+  experts,
+});
+
 const CASES: readonly Case[] = [
   { name: 'mxfp4', family: 'gpt_oss', pair: mxfp4Pair, experts: 'mxfp4' },
   {
@@ -39,12 +66,12 @@ const CASES: readonly Case[] = [
     pair: (folder) => quantizedPair(folder, { config: FP8, encode: encodeFp8(), which: DEEPSEEK }),
     experts: 'f8_g128',
   },
-  {
-    name: 'fp8',
-    family: 'qwen3_moe',
-    pair: (folder) => quantizedPair(folder, { config: FP8, encode: encodeFp8(), which: LINEAR }),
-    experts: 'f8_g128',
-  },
+  qwen('fp8', FP8, encodeFp8(), 'f8_g128'),
+  qwen('gptq', GPTQ, encodeGptq({ group: 32, zeros: true }), 'u4_g32'),
+  qwen('gptq, symmetric', { ...GPTQ, sym: true }, encodeGptq({ group: 32 }), 'q4_0'),
+  qwen('awq', AWQ, encodeAwq({ group: 32 }), 'u4_g32'),
+  qwen('int4 of compressed-tensors', INT4, encodePacked4({ group: 32, scales: 'BF16' }), 'u4_g32'),
+  qwen('int8 of compressed-tensors', INT8, encodeInt8({ packed: true }), 'i8_g128'),
 ];
 
 describe.each(CASES)('$family in $name', ({ family, pair, experts }) => {

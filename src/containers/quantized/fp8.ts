@@ -16,7 +16,7 @@ export function fp8(values: JsonObject, where: string): Quantization {
   const block = settings.block('weight_block_size', SCALED_COLS);
   return (opened, label) => {
     const parts = new Parts(opened, label);
-    addFloats(parts, 'weight_scale_inv', () => block);
+    addFloats(parts, 'weight_scale_inv', block);
     return parts.done();
   };
 }
@@ -25,12 +25,12 @@ export function fp8(values: JsonObject, where: string): Quantization {
  * Makes a weight of each tensor of 8-bit floats.
  *
  * @param scales - what their scales are called
- * @param blockOf - how many rows and columns share a scale, in a matrix of so many; undefined: a row, or all
+ * @param block - how many rows and columns share a scale; undefined: a row, or all
  */
 export function addFloats(
   parts: Parts,
   scales: string,
-  blockOf: (cols: number) => readonly [rows: number, cols: number] | undefined,
+  block: readonly [rows: number, cols: number] | undefined,
 ): void {
   for (const module of parts.stems('.weight')) {
     const name = `${module}.weight`;
@@ -38,7 +38,7 @@ export function addFloats(
     if (info?.dtype !== 'F8_E4M3' || info.shape.length !== 2) continue;
     const codes = parts.take(name, { dtypes: ['F8_E4M3'], shape: [-1, -1] });
     const [rows = 0, cols = 0] = info.shape;
-    const grid = takeScales(parts, `${module}.${scales}`, { rows, cols }, blockOf(cols));
+    const grid = takeScales(parts, `${module}.${scales}`, { rows, cols }, { block });
     parts.drop(`${module}.input_scale`); // of activations, which are not quantised here
     parts.make(name, {
       dtype: 'F8_G128',

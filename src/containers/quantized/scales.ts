@@ -1,9 +1,9 @@
 /** Scales of matrices: one for each block of rows and columns, for each row, or for all. */
-import { isFloatDtype, toF32 } from '../../weights/dtypes.ts';
+import { isFloatDtype, toF32, type FloatDtype } from '../../weights/dtypes.ts';
 import type { HeldTensor, ReadPart, RowRange } from '../tensor-files.ts';
 import { misshapen, type Parts } from './parts.ts';
 
-const FLOATS = ['F32', 'F16', 'BF16'] as const;
+const FLOATS: readonly FloatDtype[] = ['F32', 'F16', 'BF16'];
 
 /** A scale of each `groupRows` x `groupCols` weights, [grid rows, gridCols]. */
 export interface ScaleGrid {
@@ -19,8 +19,14 @@ export interface RowScales {
   readonly at: (row: number) => number;
 }
 
+/** What scales have to be. */
+interface WantedScales {
+  readonly block: readonly [rows: number, cols: number] | undefined; // that share one; undefined: a row, or all
+  readonly dtypes?: readonly FloatDtype[]; // default: any float
+}
+
 /**
- * Takes the scales of a [rows, cols] matrix: of blocks if their size is given, else one for each row, or one for all.
+ * Takes the scales of a [rows, cols] matrix.
  *
  * @throws {AtomoeError} bad-file - they are missing or have another shape; unsupported-model - another type
  */
@@ -28,10 +34,10 @@ export function takeScales(
   parts: Parts,
   name: string,
   { rows, cols }: { readonly rows: number; readonly cols: number },
-  block?: readonly [rows: number, cols: number],
+  { block, dtypes = FLOATS }: WantedScales,
 ): ScaleGrid {
   const shape = parts.find(name)?.info.shape ?? [];
-  const held = parts.take(name, { dtypes: FLOATS, shape: shape.map(() => -1) });
+  const held = parts.take(name, { dtypes, shape: shape.map(() => -1) });
   const fits = (...sizes: number[]) =>
     shape.length === sizes.length && sizes.every((size, i) => size === shape[i]);
   if (block) {

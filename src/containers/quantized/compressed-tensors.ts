@@ -1,0 +1,170 @@
+/**
+ * compressed-tensors: weights of four or eight bits with a scale for each group of columns, row or block. Four bits and some of
+ * eight are packed in order into `weight_packed` I32 [rows, cols * bits / 32], from the lowest bits on, with 2^(bits - 1) added;
+ * zero points likewise, along rows. Others are `weight`, in I8 or F8_E4M3.
+ */
+import { AtomoeError } from '../../errors.ts';
+import type { JsonObject } from '../../io/json-file.ts';
+import type { HeldTensor, Quantization, ReadPart, RowRange } from '../tensor-files.ts';
+import { readByteRows, SCALED_COLS } from './byte-rows.ts';
+import { addFloats } from './fp8.ts';
+import { BLOCK, MIDDLE, NIBBLE_SCALES, nibbleDtype, NibbleBlocks, wordsOf } from './nibbles.ts';
+import { Parts } from './parts.ts';
+import { readScales, takeScales, type ScaleGrid } from './scales.ts';
+import { Settings } from './settings.ts';
+
+/** How the weights of all modules are stored. */
+interface Scheme {
+  readonly kind: 'nibbles' | 'packed bytes' | 'bytes' | 'floats';
+  readonly isSymmetric: boolean;
+  /** Rows and columns that share a scale; undefined: a row, or all. */
+  readonly block: readonly [rows: number, cols: number] | undefined;
+}
+
+/** @throws {AtomoeError} unsupported-model - a kind of weights that is not read, or several kinds */
+export function compressedTensors(values: JsonObject, where: string): Quantization {
+  const settings = new Settings(values, where);
+  if (settings.get('format') === 'dense') return (opened) => opened;
+  settings.section('sparsity_config').oneOf('format', ['dense']);
+  const scheme = schemeOf(settings);
+  return (opened, label) => {
+    const parts = new Parts(opened, label);
+    if (scheme.kind === 'floats') addFloats(parts, 'weight_scale', scheme.block);
+    else if (scheme.kind === 'bytes') addBytes(parts, scheme, 'weight');
+    else if (scheme.kind === 'packed bytes') addBytes(parts, scheme, 'weight_packed');
+    else addNibbles(parts, scheme);
+    return parts.done();
+  };
+}
+
+/** What all groups of modules have in common. */
+function schemeOf(settings: Settings): Scheme {
+  const groups = settings.section('config_groups');
+  const schemes = groups.keys().map((key) => schemeOfGroup(groups.section(key), settings));
+  const [first] = schemes;
+  if (!first) return settings.unsupported('config_groups', 'a group');
+  if (schemes.some((each) => JSON.stringify(each) !== JSON.stringify(first)))
+    settings.unsupported('config_groups', 'groups whose weights are alike');
+  return first;
+}
+
+function schemeOfGroup(group: Settings, settings: Settings): Scheme {
+  const weights = group.section('weights');
+  const format = (group.get('format') === undefined ? settings : group).oneOf('format', [
+    'pack-quantized',
+    'int-quantized',
+    'float-quantized',
+    'naive-quantized',
+  ]);
+  const bits = weights.oneOf('num_bits', [8, 4]);
+  const isFloat = weights.oneOf('type', ['int', 'float']) === 'float';
+  const isPacked = format === 'pack-quantized';
+  if ((isFloat && (bits === 4 || isPacked)) || (bits === 4 && !isPacked))
+    weights.unsupported(
+      'num_bits',
+      `other weights than ${isFloat ? 'floats' : 'integers'} that are ${format}`,
+    );
+  const isSymmetric = weights.oneOf('symmetric', bits === 4 ? [true, false] : [true]);
+  weights.oneOf<boolean | string>('actorder', [false, 'weight', 'static']);
+  const kind = bits === 4 ? 'nibbles' : isFloat ? 'floats' : isPacked ? 'packed bytes' : 'bytes';
+  return { kind, isSymmetric, block: blockOf(weights, bits === 4 ? BLOCK : SCALED_COLS) };
+}
+
+/** @param step - the multiple of columns that share a scale */
+function blockOf(weights: Settings, step: number): Scheme['block'] {
+  const strategy = weights.oneOf('strategy', ['tensor', 'channel', 'group', 'block']);
+  if (strategy === 'block') return weights.block('block_structure', step);
+  const size = strategy === 'group' ? weights.size('group_size', step) : undefined;
+  return size === undefined ? undefined : [1, size];
+}
+
+function addBytes(parts: Parts, { block }: Scheme, suffix: 'weight' | 'weight_packed'): void {
+  const isPacked = suffix === 'weight_packed';
+  const dtype = isPacked ? 'I32' : 'I8';
+  for (const module of parts.stems(`.${suffix}`)) {
+    const name = `${module}.${suffix}`;
+    if (!isPacked && parts.find(name)?.info.dtype !== dtype) continue; // in 16 bits
+    const codes = parts.take(name, { dtypes: [dtype], shape: [-1, -1] });
+    const [rows = 0, elements = 0] = codes.info.shape;
+    const cols = isPacked ? 4 * elements : elements;
+    const scales = takeScales(parts, `${module}.weight_scale`, { rows, cols }, { block });
+    dropOthers(parts, module);
+    parts.make(`${module}.weight`, {
+      dtype: 'I8_G128',
+      rows,
+      cols,
+      source: codes,
+      compose: (range, read) => readByteRows({ codes, scales, cols, flip: isPacked ? 0x80 : 0 }, range, read),
+    });
+  }
+}
+
+function addNibbles(parts: Parts, { block, isSymmetric }: Scheme): void {
+  for (const module of parts.stems('.weight_packed')) {
+    const codes = parts.take(`${module}.weight_packed`, { dtypes: ['I32'], shape: [-1, -1] });
+    const [rows = 0, words = 0] = codes.info.shape;
+    const cols = 8 * words;
+    const how = { block, dtypes: NIBBLE_SCALES };
+    const scales = takeScales(parts, `${module}.weight_scale`, { rows, cols }, how);
+    const shape = [Math.ceil(rows / 8), scales.gridCols];
+    const zeros = isSymmetric
+      ? undefined
+      : parts.take(`${module}.weight_zero_point`, { dtypes: ['I32'], shape });
+    dropOthers(parts, module);
+    const dtype = nibbleDtype(scales.held.info.dtype, isSymmetric);
+    parts.make(`${module}.weight`, {
+      dtype,
+      rows,
+      cols,
+      source: codes,
+      compose: (range, read) => readNibbleRows({ codes, scales, zeros, cols, dtype }, range, read),
+    });
+  }
+}
+
+interface NibbleMatrix {
+  readonly codes: HeldTensor;
+  readonly scales: ScaleGrid;
+  readonly zeros: HeldTensor | undefined;
+  readonly cols: number;
+  readonly dtype: 'Q4_0' | 'U4_G32';
+}
+
+async function readNibbleRows(
+  { codes, scales, zeros, cols, dtype }: NibbleMatrix,
+  rows: RowRange,
+  read: ReadPart,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const firstWord = rows.start >> 3;
+  const words = ((rows.start + rows.count + 7) >> 3) - firstWord;
+  const [bytes, { values, at }, packed] = await Promise.all([
+    read(codes, rows),
+    readScales(scales, rows, read),
+    zeros && read(zeros, { start: firstWord, count: words }).then(wordsOf),
+  ]);
+  const blocks = cols / BLOCK;
+  const to = new NibbleBlocks(dtype, rows.count * blocks);
+  for (let row = 0; row < rows.count; row += 1) {
+    const zeroRow = rows.start + row;
+    for (let own = 0; own < blocks; own += 1) {
+      const group = Math.floor((own * BLOCK) / scales.groupCols);
+      const eight = packed?.[((zeroRow >> 3) - firstWord) * scales.gridCols + group];
+      const zero = eight === undefined ? MIDDLE : (eight >>> (4 * (zeroRow & 7))) & 15;
+      const block = row * blocks + own;
+      to.set(block, values[at(row) + group] ?? NaN, zero, bytes, (block * BLOCK) / 2);
+    }
+  }
+  return to.bytes;
+}
+
+/** Leaves out what the others say already, and zero points that are 0; columns in another order would be another matrix. */
+function dropOthers(parts: Parts, module: string): void {
+  for (const name of ['weight_shape', 'weight_zero_point', 'input_scale']) parts.drop(`${module}.${name}`);
+  const order = parts.find(`${module}.weight_g_idx`);
+  if (!order) return;
+  throw new AtomoeError(
+    'unsupported-model',
+    `${order.info.file}: tensor "${order.info.name}" orders columns by activations; wanted groups of consecutive columns; ` +
+      'choose a version of the model without actorder',
+  );
+}

@@ -1,0 +1,41 @@
+/**
+ * GPTQ in four bits: `qweight` I32 [cols / 8, rows] with eight columns in a word, the first in the lowest bits. Zeros are stored
+ * less 1, unless `checkpoint_format` is gptq_v2.
+ */
+import type { JsonObject } from '../../io/json-file.ts';
+import type { Quantization } from '../tensor-files.ts';
+import { addInputMajor } from './input-major.ts';
+import { BLOCK } from './nibbles.ts';
+import { Parts } from './parts.ts';
+import { Settings } from './settings.ts';
+
+const WORDS = BLOCK / 8;
+
+/** @throws {AtomoeError} unsupported-model - other bits or groups, columns ordered by activations, or another layout */
+export function gptq(values: JsonObject, where: string): Quantization {
+  const settings = new Settings(values, where);
+  settings.oneOf('bits', [4]);
+  settings.oneOf('desc_act', [false]);
+  const format = settings.oneOf('checkpoint_format', ['gptq', 'gptq_v2']);
+  const groupCols = settings.size('group_size', BLOCK);
+  const isSymmetric = settings.oneOf('sym', [false, true]);
+  return (opened, label) => {
+    const parts = new Parts(opened, label);
+    addInputMajor(parts, {
+      perWord: [8, 1],
+      gather,
+      zeroShift: (row) => 4 * (row & 7),
+      zeroBias: format === 'gptq' ? 1 : 0,
+      isSymmetric,
+      groupCols,
+    });
+    return parts.done();
+  };
+}
+
+function gather(words: Uint32Array, row: number, block: number, rows: number, to: Uint8Array): void {
+  for (let k = 0; k < WORDS; k += 1) {
+    const word = words[(WORDS * block + k) * rows + row] ?? 0;
+    for (let i = 0; i < 4; i += 1) to[4 * k + i] = word >>> (8 * i);
+  }
+}
