@@ -1,6 +1,8 @@
 /** Quantised safetensors: weights have exactly the values of their tensors, and files that do not fit their layout are refused. */
 import { describe, expect, test } from 'vitest';
+import { coalescedFolder } from '../io/coalesce.ts';
 import { memoryFolder } from '../io/memory.ts';
+import type { FolderSource } from '../io/source.ts';
 import { loadFormats } from '../weights/formats/index.ts';
 import { openCheckpoint } from './index.ts';
 import { describeMatrix } from './matrices.ts';
@@ -40,6 +42,24 @@ async function open(quantization_config: unknown, tensors: Tensors, files: Recor
   const config = JSON.stringify({ model_type: 'any', quantization_config });
   const weights = { 'model.safetensors': await fileOf(tensors) };
   return openCheckpoint(memoryFolder({ 'config.json': config, ...weights, ...files }, 'mine'));
+}
+
+/** A folder that writes down how many bytes each read has. */
+function recorded(folder: FolderSource): { readonly folder: FolderSource; readonly reads: number[] } {
+  const reads: number[] = [];
+  const open: FolderSource['open'] = async (name, options) => {
+    const file = await folder.open(name, options);
+    return (
+      file && {
+        ...file,
+        read(offsetBytes, sizeBytes, how) {
+          reads.push(sizeBytes);
+          return file.read(offsetBytes, sizeBytes, how);
+        },
+      }
+    );
+  };
+  return { folder: { ...folder, open }, reads };
 }
 
 const random = seededRandom(9);
@@ -140,6 +160,19 @@ describe('mxfp4', () => {
     });
   });
 
+  test('an expert is read as its own bytes, those of gate and up once', async () => {
+    const files = {
+      'config.json': JSON.stringify({ quantization_config: config }),
+      'model.safetensors': await fileOf(tensors()),
+    };
+    const { folder, reads } = recorded(memoryFolder(files, 'mine'));
+    const checkpoint = await openCheckpoint(coalescedFolder(folder));
+    reads.length = 0;
+    await Promise.all(['gate', 'up'].map((matrix) => checkpoint.read(`${at}1.${matrix}_proj.weight`)));
+    const [blocks, scales] = [(rows * cols) / 2, (rows * cols) / 32];
+    expect(reads).toEqual([blocks, scales]);
+  });
+
   test('tensors in a shard that is missing are missed by their file', async () => {
     const weight_map = {
       [`${at}gate_up_proj_blocks`]: '2.safetensors',
@@ -200,6 +233,7 @@ describe('fp8', () => {
     ['blocks of 64 x 256', { ...config, weight_block_size: [64, 256] }, encodeFp8(64, 256), [130, 544]],
     ['a scale for each row', { quant_method: 'fp8' }, encodeFp8(1, 96), [9, 96]],
     ['one scale', { quant_method: 'fp8' }, encodeFp8(9, 96), [9, 96]],
+    ['one scale of another name', { quant_method: 'fp8' }, encodeFp8(9, 96, 'weight_scale'), [9, 96]],
   ])('%s: every value', async (_, settings, encode, shape) => {
     await expectExact(settings, encode, shape, 'F8_G128');
   });

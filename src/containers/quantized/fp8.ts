@@ -24,7 +24,7 @@ export function fp8(values: JsonObject, where: string): Quantization {
 /**
  * Makes a weight of each tensor of 8-bit floats.
  *
- * @param scales - what their scales are called
+ * @param scales - what their scales are called, unless they are `weight_scale`, as some tools have them
  * @param block - how many rows and columns share a scale; undefined: a row, or all
  */
 export function addFloats(
@@ -38,7 +38,8 @@ export function addFloats(
     if (info?.dtype !== 'F8_E4M3' || info.shape.length !== 2) continue;
     const codes = parts.take(name, { dtypes: ['F8_E4M3'], shape: [-1, -1] });
     const [rows = 0, cols = 0] = info.shape;
-    const grid = takeScales(parts, `${module}.${scales}`, { rows, cols }, { block });
+    const called = parts.find(`${module}.weight_scale`) ? 'weight_scale' : scales;
+    const grid = takeScales(parts, `${module}.${called}`, { rows, cols }, { block });
     parts.drop(`${module}.input_scale`); // of activations, which are not quantised here
     parts.make(name, {
       dtype: 'F8_G128',
