@@ -78,13 +78,13 @@ test('the tarball holds the library and nothing else', async () => {
     expect(await wordsIn(installed, core.files, later), later).toBe(0);
   }
   // One script, for bundlers whose workers may have no more; its copy for those that forget it is loaded by nobody else. It
-  // has all families, formats and containers: 236 kB with 28 model types, 14 quantisations and GGUF.
+  // has all families, formats and containers.
   expect(worker.files).toEqual(['worker.js']);
-  expect(worker.sizeBytes).toBeLessThan(245_000);
+  expect(worker.sizeBytes).toBeLessThan(275_000);
   expect(element.files.filter((name) => name.includes('inline'))).toEqual([]);
   expect(element.sizeBytes).toBeLessThan(40_000);
-  // A guard against a dependency that slips in: shaders and all, the core was 102 kB when this was written.
-  expect(core.sizeBytes).toBeLessThan(104_000);
+  // A guard against a dependency that slips in: shaders and all, the core was 106 kB when this was written.
+  expect(core.sizeBytes).toBeLessThan(110_000);
   // What a model adds to it: its family, its router and its experts, and nothing that only other models need.
   for (const [name, mostBytes] of [
     ['olmoe', 4500],
