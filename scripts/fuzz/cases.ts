@@ -124,6 +124,8 @@ const CONTRADICTIONS: readonly { readonly [key: string]: Json }[] = [
   { model_type: '__proto__' },
   { hidden_act: 'toString' },
   { quantization_config: { quant_method: 'gptq', bits: 4 } },
+  { quantization_config: { quant_method: 'hqq', nbits: 4 } },
+  { quantization_config: { quant_method: 'fp8', weight_block_size: [128, 128] } },
   { rope_scaling: { rope_type: 'toString', factor: 2 } },
 ];
 

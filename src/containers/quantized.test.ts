@@ -645,6 +645,19 @@ describe('other methods are refused by name', () => {
     });
   });
 
+  test.each(['mxfp4', 'fp8', 'gptq', 'awq'])(
+    'a file of which nothing is quantised is not %s',
+    async (quant_method) => {
+      const tensors = { 'm.weight': written('F32', [1, 2], new Float32Array(2)) };
+      await expect(open({ quant_method, bits: 4 }, tensors)).rejects.toMatchObject({
+        code: 'bad-file',
+        message: expect.stringMatching(
+          /^mine: quantization_config says how the weights are quantised, and no tensor of the file is;/,
+        ),
+      });
+    },
+  );
+
   test.each([null, false, {}, []])('%o means that nothing is quantised', async (value) => {
     const checkpoint = await open(value, { a: written('F32', [2], new Float32Array(2)) });
     expect([...checkpoint.names()]).toEqual(['a']);

@@ -25,6 +25,7 @@ export class Parts {
   readonly #opened: OpenedTensors;
   readonly #byName: Map<string, HeldTensor>;
   readonly #lost: Map<string, LostTensor>;
+  #made = 0;
 
   constructor(opened: OpenedTensors, label: string) {
     this.#label = label;
@@ -81,6 +82,7 @@ export class Parts {
       shape: [rows, cols],
       sizeBytes: (rows * cols * sizeBytes) / block,
     };
+    this.#made += 1;
     this.#byName.set(name, { info, source: source.source, compose });
   }
 
@@ -90,8 +92,19 @@ export class Parts {
       if (name.endsWith(from)) this.#lost.set(to(name.slice(0, -from.length)), why);
   }
 
-  /** What the model sees. */
+  /**
+   * What the model sees.
+   *
+   * @throws {AtomoeError} bad-file - nothing is quantised, and nothing is lost that might be
+   */
   done(): OpenedTensors {
+    if (this.#made === 0 && this.#lost.size === 0) {
+      throw new AtomoeError(
+        'bad-file',
+        `${this.#label}: quantization_config says how the weights are quantised, and no tensor of the file is; config.json and ` +
+          'weights do not belong together',
+      );
+    }
     return { ...this.#opened, byName: this.#byName, lost: this.#lost };
   }
 }
