@@ -353,6 +353,7 @@ describe('gptq', () => {
     ],
     ['one group', whole, encodeGptq({ zeros: true }), 'U4_G32'],
     ['symmetric, f16', { ...config, sym: true }, encodeGptq({ group: 64 }), 'Q4_0'],
+    ['with a bias', { ...config, sym: true }, encodeGptq({ group: 64, bias: true }), 'Q4_0'],
     ['symmetric, bf16', { ...config, sym: true }, encodeGptq({ group: 64, scales: 'BF16' }), 'U4_G32'],
   ])('%s: every value', async (_, settings, encode, dtype) => {
     await expectExact(settings, encode, [24, 192], dtype);

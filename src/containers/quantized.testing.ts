@@ -168,7 +168,10 @@ export const encodePacked4 =
 
 /** GPTQ: eight columns in a word, along the first dimension; zeros with eight rows in a word, less `less`. */
 export const encodeGptq =
-  (options: NibbleOptions = {}, less = 1): Encode =>
+  (
+    { bias: hasBias = false, ...options }: NibbleOptions & { readonly bias?: boolean } = {},
+    less = 1,
+  ): Encode =>
   (values, rows, cols) => {
     const nibbles = roundToNibbles(values, [rows, cols], options);
     const { codes, zeros, groups } = nibbles;
@@ -185,6 +188,7 @@ export const encodeGptq =
       qzeros[at] = (qzeros[at] ?? 0) | ((zero - less) << (4 * (row & 7)));
     }
     const parts = {
+      ...(hasBias && { bias: written('F16', [rows], new Uint16Array(rows)) }),
       qweight: written('I32', [cols / 8, rows], qweight),
       qzeros: written('I32', [groups, rows / 8], qzeros),
       scales: turned(nibbles.scales),

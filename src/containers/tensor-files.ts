@@ -53,6 +53,8 @@ export interface OpenedTensors {
   readonly files: readonly WeightFile[];
   readonly byName: ReadonlyMap<string, HeldTensor>;
   readonly lost: ReadonlyMap<string, LostTensor>;
+  /** Names that are not listed: a model may use these tensors or not. */
+  readonly unlisted?: ReadonlySet<string>;
 }
 
 /** Makes weights of the tensors that a quantised file has instead. */
@@ -103,7 +105,7 @@ function heldTwice(label: string, { name, file }: TensorInfo, source: FileSource
 export function checkpointOf(
   label: string,
   { config, generationConfig }: Configs,
-  { files: weightFiles, byName, lost }: OpenedTensors,
+  { files: weightFiles, byName, lost, unlisted }: OpenedTensors,
   records?: ReadyRecords,
 ): Checkpoint {
   const files = [
@@ -135,7 +137,9 @@ export function checkpointOf(
     totalBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     unrangedBytes: unrangedBytes(weightFiles.map(({ source }) => source)) + (records?.unrangedBytes ?? 0),
     ...(records ? { records } : {}),
-    names: () => byName.keys(),
+    *names() {
+      for (const name of byName.keys()) if (!unlisted?.has(name)) yield name;
+    },
     tensor: (name) => byName.get(name)?.info,
     lost,
     read,

@@ -68,7 +68,7 @@ const CASES: readonly Case[] = [
   },
   qwen('fp8', FP8, encodeFp8(), 'f8_g128'),
   qwen('gptq', GPTQ, encodeGptq({ group: 32, zeros: true }), 'u4_g32'),
-  qwen('gptq, symmetric', { ...GPTQ, sym: true }, encodeGptq({ group: 32 }), 'q4_0'),
+  qwen('gptq, symmetric, with biases', { ...GPTQ, sym: true }, encodeGptq({ group: 32, bias: true }), 'q4_0'),
   qwen('awq', AWQ, encodeAwq({ group: 32 }), 'u4_g32'),
   qwen('int4 of compressed-tensors', INT4, encodePacked4({ group: 32, scales: 'BF16' }), 'u4_g32'),
   qwen('int8 of compressed-tensors', INT8, encodeInt8({ packed: true }), 'i8_g128'),

@@ -29,6 +29,8 @@ export function gptq(values: JsonObject, where: string): Quantization {
       isSymmetric,
       groupCols,
     });
+    // AutoGPTQ gave every module a bias, of zeros where the model has none.
+    for (const module of parts.stems('.qweight')) parts.unlist(`${module}.bias`);
     return parts.done();
   };
 }

@@ -25,6 +25,7 @@ export class Parts {
   readonly #opened: OpenedTensors;
   readonly #byName: Map<string, HeldTensor>;
   readonly #lost: Map<string, LostTensor>;
+  readonly #unlisted = new Set<string>();
   #made = 0;
 
   constructor(opened: OpenedTensors, label: string) {
@@ -72,6 +73,11 @@ export class Parts {
     this.#byName.delete(name);
   }
 
+  /** Leaves a tensor out of the list of names: tools write it for modules of which the model has none, too. */
+  unlist(name: string): void {
+    this.#unlisted.add(name);
+  }
+
   /** Adds a weight. */
   make(name: string, { dtype, rows, cols, source, compose }: Made): void {
     const { block, sizeBytes } = BLOCK_DTYPES[dtype];
@@ -105,7 +111,7 @@ export class Parts {
           'weights do not belong together',
       );
     }
-    return { ...this.#opened, byName: this.#byName, lost: this.#lost };
+    return { ...this.#opened, byName: this.#byName, lost: this.#lost, unlisted: this.#unlisted };
   }
 }
 
