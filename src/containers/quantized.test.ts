@@ -172,24 +172,6 @@ describe('mxfp4', () => {
     const [blocks, scales] = [(rows * cols) / 2, (rows * cols) / 32];
     expect(reads).toEqual([blocks, scales]);
   });
-
-  test('tensors in a shard that is missing are missed by their file', async () => {
-    const weight_map = {
-      [`${at}gate_up_proj_blocks`]: '2.safetensors',
-      [`${at}gate_up_proj_bias`]: '1.safetensors',
-    };
-    const bias = { [`${at}gate_up_proj_bias`]: tensors()[`${at}gate_up_proj_bias`]! };
-    const files = {
-      'config.json': JSON.stringify({ quantization_config: config }),
-      '1.safetensors': await fileOf(bias),
-      'model.safetensors.index.json': JSON.stringify({ weight_map }),
-    };
-    const checkpoint = await openCheckpoint(memoryFolder(files, 'mine'));
-    expect(checkpoint.lost.get(`${at}0.gate_proj.weight`)).toEqual({
-      file: '2.safetensors',
-      isFileMissing: true,
-    });
-  });
 });
 
 /** A matrix in a layout, whole and by rows. */
@@ -624,6 +606,31 @@ describe('compressed-tensors', () => {
   ])('%s it is refused', async (...refusal) => {
     await expectRefused(encodePacked4({ group: 64 })(values(8 * 128), 8, 128), refusal);
   });
+});
+
+const COMPRESSED = {
+  quant_method: 'compressed-tensors',
+  format: 'pack-quantized',
+  config_groups: { all: { weights: { num_bits: 4, type: 'int', strategy: 'channel', symmetric: true } } },
+};
+
+test.each<[part: string, weight: string, config: object]>([
+  ['experts.gate_up_proj_blocks', 'experts.0.gate_proj.weight', { quant_method: 'mxfp4' }],
+  ['experts.down_proj_blocks', 'experts.0.down_proj.weight', { quant_method: 'mxfp4' }],
+  ['m.qweight', 'm.weight', { quant_method: 'gptq', bits: 4 }],
+  ['m.weight_packed', 'm.weight', COMPRESSED],
+])('%s in a shard that is missing: %s is missed by its file', async (part, weight, quantization_config) => {
+  const files = {
+    'config.json': JSON.stringify({ quantization_config }),
+    '1.safetensors': await fileOf({ other: written('F32', [1], new Float32Array(1)) }),
+    'model.safetensors.index.json': JSON.stringify({
+      weight_map: { [part]: '2.safetensors', other: '1.safetensors' },
+    }),
+  };
+  const checkpoint = await openCheckpoint(memoryFolder(files, 'mine'));
+  expect(() => describeMatrix(checkpoint, { tensor: weight }, 32)).toThrow(
+    `model.safetensors.index.json puts tensor "${weight}" into 2.safetensors, which is missing`,
+  );
 });
 
 describe('other methods are refused by name', () => {

@@ -29,6 +29,7 @@ export function compressedTensors(values: JsonObject, where: string): Quantizati
   const scheme = schemeOf(settings);
   return (opened, label) => {
     const parts = new Parts(opened, label);
+    parts.lose('.weight_packed', (module) => `${module}.weight`);
     if (scheme.kind === 'floats') addFloats(parts, 'weight_scale', scheme.block);
     else if (scheme.kind === 'bytes') addBytes(parts, scheme, 'weight');
     else if (scheme.kind === 'packed bytes') addBytes(parts, scheme, 'weight_packed');

@@ -26,6 +26,7 @@ export interface Packing {
  */
 export function addInputMajor(parts: Parts, packing: Packing): void {
   const [perCol, perRow] = packing.perWord;
+  parts.lose('.qweight', (module) => `${module}.weight`);
   for (const module of parts.stems('.qweight')) {
     const codes = parts.take(`${module}.qweight`, { dtypes: ['I32'], shape: [-1, -1] });
     const [cols, rows] = [perCol * (codes.info.shape[0] ?? 0), perRow * (codes.info.shape[1] ?? 0)];
