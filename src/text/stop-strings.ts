@@ -1,4 +1,5 @@
 import { AtomoeError } from '../errors.ts';
+import { HeldText, shownText } from './held-text.ts';
 
 /** The text that may be emitted now, and whether a stop string has ended it. */
 export type StopResult = { stopped: false; emit: string } | { stopped: true; emit: string; stop: string }; // emit ends where the stop string began
@@ -10,8 +11,7 @@ export type StopResult = { stopped: false; emit: string } | { stopped: true; emi
  */
 export class StopStrings {
   readonly #stops: readonly string[];
-  #held = '';
-  #isHidden: boolean[] = []; // of each letter of #held
+  #held = new HeldText();
   #hasStopped = false;
 
   /** @throws {AtomoeError} bad-input - an empty stop string */
@@ -31,18 +31,13 @@ export class StopStrings {
    */
   push(delta: string, hidden = ''): StopResult {
     if (this.#hasStopped) return { stopped: false, emit: '' };
-    const text = this.#held + delta + hidden;
-    for (const [part, isHidden] of [
-      [delta, false],
-      [hidden, true],
-    ] as const) {
-      for (let i = 0; i < part.length; i++) this.#isHidden.push(isHidden);
-    }
-    this.#held = text;
+    this.#held.push(delta, false);
+    this.#held.push(hidden, true);
+    const { text } = this.#held;
     const match = this.#firstMatch(text);
     if (match) {
       const emit = this.#release(match.start);
-      this.#held = '';
+      this.#held = new HeldText();
       this.#hasStopped = true;
       return { stopped: true, emit, stop: match.stop };
     }
@@ -51,16 +46,11 @@ export class StopStrings {
 
   /** Ends the text: gives what was held back for a stop string that never came. */
   flush(): string {
-    return this.#release(this.#held.length);
+    return this.#release(this.#held.text.length);
   }
 
-  /** Lets go of the first letters of what is held; what is hidden among them does not show. */
   #release(length: number): string {
-    const text = this.#held.slice(0, length);
-    const isHidden = this.#isHidden.splice(0, length);
-    this.#held = this.#held.slice(length);
-    if (!isHidden.includes(true)) return text;
-    return isHidden.map((hides, i) => (hides ? '' : text.charAt(i))).join('');
+    return shownText(this.#held.take(length));
   }
 
   /** The stop string that is complete first; of those that end together, the longest. Deltas do not matter then. */
