@@ -39,7 +39,7 @@ describe('published templates', () => {
       { role: 'user', content: 'More' },
     ];
     const tools = [{ type: 'function', function: { name: 'now', parameters: {} } }];
-    const text = await renderChat(template('Qwen-Qwen3-0.6B'), turns, { variables: { tools } });
+    const text = await renderChat(template('Qwen-Qwen3-0.6B'), turns, { tools });
     expect(text).toContain(
       '<tools>\n{"type": "function", "function": {"name": "now", "parameters": {}}}\n</tools>',
     );
@@ -92,6 +92,85 @@ describe('published templates', () => {
     expect(await renderChat(phi, chat.slice(0, 2))).toBe(`${said}<|assistant|>\n`);
     const closed = { specialTokens: { eos_token: '<|endoftext|>' }, addGenerationPrompt: false };
     expect(await renderChat(phi, chat.slice(0, 2), closed)).toBe(`${said}<|endoftext|>`);
+  });
+});
+
+describe('thoughts, tools and switches', () => {
+  const [qwen, gptOss] = [template('Qwen-Qwen3-0.6B'), template('openai-gpt-oss-120b')];
+  const tools = [
+    {
+      type: 'function',
+      function: { name: 'rain', description: 'Rain', parameters: { type: 'object', properties: {} } },
+    },
+  ];
+  const called = [
+    { role: 'user', content: 'Rain?' },
+    {
+      role: 'assistant',
+      content: '',
+      reasoning_content: 'I ask.',
+      tool_calls: [{ id: 'a', type: 'function', function: { name: 'rain', arguments: { at: 'Ulm' } } }],
+    },
+    { role: 'tool', content: 'no', tool_call_id: 'a' },
+  ];
+  const later = [
+    { role: 'user', content: 'Hi' },
+    { role: 'assistant', content: 'Hello.', reasoning_content: 'A greeting.' },
+    { role: 'user', content: 'Bye' },
+  ];
+
+  test('Qwen3 keeps thoughts between calls, and drops those of earlier answers', async () => {
+    const text = await renderChat(qwen, called, { tools });
+    expect(text).toContain('"name": "rain", "description": "Rain"');
+    expect(text).toContain(
+      '<|im_start|>assistant\n<think>\nI ask.\n</think>\n\n' +
+        '<tool_call>\n{"name": "rain", "arguments": {"at": "Ulm"}}\n</tool_call><|im_end|>\n' +
+        '<|im_start|>user\n<tool_response>\nno\n</tool_response><|im_end|>\n<|im_start|>assistant\n',
+    );
+    expect(await renderChat(qwen, later)).not.toContain('A greeting.');
+  });
+
+  test('so does gpt-oss, under its own name for them', async () => {
+    const text = await renderChat(gptOss, called, { tools, now });
+    expect(text).toContain('type rain = () => any;');
+    expect(text).toContain(
+      '<|start|>assistant<|channel|>analysis<|message|>I ask.<|end|>' +
+        '<|start|>assistant to=functions.rain<|channel|>commentary json<|message|>{"at": "Ulm"}<|call|>',
+    );
+    expect(await renderChat(gptOss, later, { now })).not.toContain('A greeting.');
+    const said = called.map((turn) => (turn.role === 'assistant' ? { ...turn, content: 'Wait.' } : turn));
+    expect(await renderChat(gptOss, said, { tools, now })).toContain('<|message|>Wait.<|end|>');
+  });
+
+  test('an effort is a variable of the template, or its switch', async () => {
+    const render = (source: string, variables: Record<string, unknown>) =>
+      renderChat(source, later.slice(0, 1), { variables, now });
+    expect(await render(gptOss, { reasoning_effort: 'high' })).toContain('Reasoning: high\n');
+    expect(await render(qwen, { reasoning_effort: 'none' })).toMatch(/<think>\n\n<\/think>\n\n$/);
+    expect(await render(qwen, { reasoning_effort: 'low' })).toMatch(/assistant\n$/);
+    expect(await render('{{ messages[0].content }}', { reasoning_effort: 'none' })).toBe('Hi');
+  });
+
+  test.each<[string, string, Parameters<typeof renderChat>[1], Parameters<typeof renderChat>[2], RegExp]>([
+    ['tools', template('microsoft-Phi-3.5-mini-instruct'), later, { tools }, /no place for tools; wanted/],
+    ['calls', template('microsoft-Phi-3.5-mini-instruct'), called, {}, /no place for tool_calls in messages/],
+    [
+      'a switch that it has not',
+      gptOss,
+      later,
+      { variables: { enable_thinking: false } },
+      /no variable "enable_thinking"; wanted one that it reads/,
+    ],
+    [
+      'an effort that it has not',
+      '{{ messages }}',
+      later,
+      { variables: { reasoning_effort: 'low' } },
+      /no variable "reasoning_effort"/,
+    ],
+  ])('a template is not given %s', async (_case, source, turns, options, message) => {
+    const error: unknown = await renderChat(source, turns, options).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'bad-input', message: expect.stringMatching(message) });
   });
 });
 

@@ -6,6 +6,8 @@ import type * as jinjaModule from './jinja/index.ts';
 export interface ChatTurn {
   readonly role: string;
   readonly content: string;
+  readonly reasoning_content?: string; // templates leave earlier thoughts out, or keep those between calls of tools
+  readonly tool_calls?: readonly object[]; // as OpenAI has them, but with `arguments` as objects
 }
 
 /** What a template is rendered with, besides the messages. */
@@ -16,20 +18,31 @@ export interface RenderOptions {
   addGenerationPrompt?: boolean;
   /** What templates that ask for the date are given. Default: now. */
   now?: Date;
-  /** More variables for the template, such as `enable_thinking` or `tools`. */
+  /** Tools that the model may call, as OpenAI has them. */
+  tools?: readonly object[];
+  /**
+   * Variables that the template has beside these, such as `enable_thinking`. `reasoning_effort` serves a template with
+   * `enable_thinking`, too: 'none' is false, all else true; a template with neither takes 'none' only.
+   */
   variables?: Readonly<Record<string, unknown>>;
 }
 
-let lastParsed: { source: string; template: jinjaModule.ParsedTemplate } | undefined; // parsing costs more than rendering
+interface Parsed {
+  readonly source: string;
+  readonly template: jinjaModule.ParsedTemplate;
+  readonly names: ReadonlySet<string>;
+}
+
+let lastParsed: Parsed | undefined; // parsing costs more than rendering
 
 /**
  * Renders messages as transformers does. The text has its control tokens: encode it with `addSpecialTokens: false`. The
  * Jinja interpreter is loaded on the first call. Rendering ends: it has a budget of steps and of letters.
  *
  * @param template - the Jinja source; without one, see `joinTurns`
- * @throws {AtomoeError} bad-input - no messages, or the template refuses them (`raise_exception`); bad-file - it is no valid
- *   Jinja, fails by itself, or takes more than its budget; unsupported-model - it uses what Jinja2 has and Atomoe lacks.
- *   Its own faults are reported with the line
+ * @throws {AtomoeError} bad-input - no messages, or the template refuses them (`raise_exception`), or it has no place for
+ *   tools or for a variable; bad-file - it is no valid Jinja, fails by itself, or takes more than its budget;
+ *   unsupported-model - it uses what Jinja2 has and Atomoe lacks. Its own faults are reported with the line
  */
 export async function renderChat(
   template: string,
@@ -40,24 +53,74 @@ export async function renderChat(
     throw new AtomoeError('bad-input', 'there are no messages, at least one is wanted; say something first');
   }
   const jinja = await import('./jinja/index.ts');
-  const { specialTokens = {}, addGenerationPrompt = true, now, variables = {} } = options;
+  const { specialTokens = {}, addGenerationPrompt = true, now, tools = [] } = options;
   try {
-    if (lastParsed?.source !== template)
-      lastParsed = { source: template, template: jinja.parseTemplate(template) };
-    return jinja.renderTemplate(lastParsed.template, {
+    const parsed = lastParsed?.source === template ? lastParsed : parse(template, jinja);
+    lastParsed = parsed;
+    checkTools(parsed, tools, messages);
+    return jinja.renderTemplate(parsed.template, {
       variables: {
-        messages,
-        tools: null,
+        messages: messages.map((turn) => withThinking(turn, template)),
+        tools: tools.length > 0 ? tools : null,
         documents: null,
         ...specialTokens,
         add_generation_prompt: addGenerationPrompt,
-        ...variables,
+        ...ownVariables(parsed, options.variables ?? {}),
       },
       strftime: (format) => jinja.strftime(now ?? new Date(), format),
     });
   } catch (cause) {
+    if (cause instanceof AtomoeError) throw cause;
     throw refusal(cause, jinja, messages);
   }
+}
+
+function parse(source: string, jinja: typeof jinjaModule): Parsed {
+  const template = jinja.parseTemplate(source);
+  return { source, template, names: jinja.namesIn(template) };
+}
+
+/** What a template leaves out would be missing in the answer, too. */
+function checkTools(
+  { source, names }: Parsed,
+  tools: readonly object[],
+  messages: readonly ChatTurn[],
+): void {
+  const lacks = (what: string, advice: string) =>
+    new AtomoeError(
+      'bad-input',
+      `the model's chat template has no place for ${what}; wanted a model that was trained to call tools; ${advice}`,
+    );
+  if (tools.length > 0 && !names.has('tools'))
+    throw lacks('tools', 'leave tools out, or choose another model');
+  if (!source.includes('tool_calls') && messages.some((turn) => turn.tool_calls)) {
+    throw lacks('tool_calls in messages', 'leave them out, or choose another model');
+  }
+}
+
+/** gpt-oss and LFM2.5 have another name for thoughts; gpt-oss takes them beside calls only where nothing was said. */
+function withThinking(turn: ChatTurn, template: string): ChatTurn {
+  const { reasoning_content: thinking, tool_calls: calls, content } = turn;
+  if (thinking === undefined || !/\.thinking\b/.test(template)) return turn;
+  return calls && content !== '' ? turn : Object.assign({ thinking }, turn);
+}
+
+/** @throws {AtomoeError} bad-input - a variable that the template does not have */
+function ownVariables({ names }: Parsed, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const variables = { ...given };
+  const effort = variables['reasoning_effort'];
+  if (effort !== undefined && !names.has('reasoning_effort')) {
+    const hasSwitch = names.has('enable_thinking');
+    if (hasSwitch || effort === 'none') delete variables['reasoning_effort'];
+    if (hasSwitch) variables['enable_thinking'] ??= effort !== 'none';
+  }
+  const unknown = Object.keys(variables).find((name) => !names.has(name));
+  if (unknown === undefined) return variables;
+  throw new AtomoeError(
+    'bad-input',
+    `the model's chat template has no variable ${JSON.stringify(unknown.slice(0, 60))}; wanted one that it reads; check ` +
+      'the spelling, or leave it out',
+  );
 }
 
 function refusal(cause: unknown, jinja: typeof jinjaModule, messages: readonly ChatTurn[]): AtomoeError {
