@@ -7,6 +7,9 @@ import type { PolicyName } from '../experts/policies.ts';
 import type { MakePolicy, Policy, PolicyShape } from '../experts/policy.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 import type { QuantizedFormat } from '../weights/formats/index.ts';
+import type { ChatContentPart, ChatMessage, ChatTool, ChatToolCall, Prompt } from './chat-messages.ts';
+
+export type * from './chat-messages.ts';
 
 /** Where a model comes from: a folder URL ending in `/`, a single file URL, or files the user dropped. */
 export type ModelSource = string | readonly File[] | ModelFiles;
@@ -210,7 +213,13 @@ export interface GenerateOptions {
   minP?: number; // default 0
   repetitionPenalty?: number; // 1 is off; default 1
   seed?: number; // default: drawn once, reported in the last event
-  stop?: readonly string[];
+  stop?: readonly string[]; // end the answer; thoughts may hold them
+  tools?: readonly ChatTool[]; // that a chat's model may call; needs a chat template with a place for them
+  /**
+   * Variables of the model's chat template: `{ enable_thinking: false }`, `{ reasoning_effort: 'low' }` and whatever else it
+   * reads. Not looked at where the prompt is plain text, or the model has no template.
+   */
+  templateOptions?: Readonly<Record<string, unknown>>;
   logprobs?: number; // how many alternatives to report per token; 0..20
   reusePrefix?: boolean; // default true
   routes?: boolean; // report the experts that each token used
@@ -234,13 +243,18 @@ export interface TokenLogprob {
   readonly logprob: number;
 }
 
-/** What `Session.generate` yields: progress of the prompt, then each token, then `done` exactly once. */
+/**
+ * What `Session.generate` yields: progress of the prompt, then each token, then `done` exactly once. `text` is the answer.
+ * In a chat with a model that thinks first, its thoughts are `reasoning`, without the markers around them. A prompt of plain
+ * text is continued as it is: then all is `text`.
+ */
 export type GenerateEvent =
   | { kind: 'prefill'; doneTokens: number; totalTokens: number }
   | {
       kind: 'token';
       id: number;
       text: string; // never half a character; may be empty
+      reasoning?: string; // only while the model thinks; may be empty
       atMs: number; // since generate() was called
       routes?: TokenRoutes;
       logprob?: number; // this and the next two only where `logprobs` was asked for
@@ -251,6 +265,8 @@ export type GenerateEvent =
       kind: 'done';
       reason: FinishReason;
       text: string;
+      reasoning?: string; // only where the model has thought
+      toolCalls?: readonly ChatToolCall[]; // only where it calls tools; their text is not in `text`
       seed: number;
       usage: Usage;
       timings: Timings;
@@ -262,6 +278,7 @@ export interface Usage {
   readonly promptTokens: number;
   readonly reusedTokens: number;
   readonly completionTokens: number;
+  readonly reasoningTokens?: number; // of these, spent on thoughts; only where there are any
 }
 
 /** How long a reply took, in milliseconds of the monotonic clock. */
@@ -271,22 +288,6 @@ export interface Timings {
   readonly decodeMs: number;
   readonly tokensPerSecond: number; // decode only
 }
-
-/** Part of a message. Texts are joined; the model reads nothing else. */
-export interface ChatContentPart {
-  readonly type: string; // 'text'
-  readonly text?: string;
-}
-
-/** One message. Fields beside these are not looked at, but for those that would change the answer: they are refused. */
-export interface ChatMessage {
-  readonly role: 'system' | 'developer' | 'user' | 'assistant' | 'tool'; // 'developer' is 'system'
-  readonly content: string | readonly ChatContentPart[];
-  readonly name?: string;
-}
-
-/** A prompt: plain text that is continued, or messages that go through the model's chat template. */
-export type Prompt = string | readonly ChatMessage[];
 
 /** A conversation with its own KV cache. */
 export interface Session {
@@ -365,7 +366,10 @@ export const NO_MEMORY: MemoryReport = {
 /** A message as OpenAI's clients send it: wider than `ChatMessage`, and refused at run time where that is not enough. */
 export interface ChatRequestMessage {
   readonly role: ChatMessage['role'] | 'function';
-  readonly content?: string | readonly ChatContentPart[] | null | undefined;
+  readonly content?: string | readonly ChatContentPart[] | null | undefined; // null beside tool_calls only
+  readonly reasoning_content?: string | null | undefined;
+  readonly tool_calls?: readonly unknown[] | null | undefined;
+  readonly tool_call_id?: string | null | undefined;
 }
 
 /**
@@ -388,6 +392,12 @@ export interface ChatCompletionRequest {
   stop?: string | readonly string[] | null | undefined;
   logprobs?: boolean | null | undefined;
   top_logprobs?: number | null | undefined;
+  tools?: readonly unknown[] | null | undefined; // as `ChatTool`
+  tool_choice?: unknown; // 'auto' or 'none'
+  /** Variables of the model's chat template: `GenerateOptions.templateOptions`. */
+  chat_template_kwargs?: Readonly<Record<string, unknown>> | null | undefined;
+  /** The template's variable of this name; or its `enable_thinking`, which is false for 'none'. */
+  reasoning_effort?: string | null | undefined;
   signal?: AbortSignal | null | undefined;
   /** Passed by: they change no answer. */
   metadata?: unknown;
@@ -409,10 +419,7 @@ export interface ChatCompletionRequest {
   moderation?: unknown;
   n?: unknown;
   presence_penalty?: unknown;
-  reasoning_effort?: unknown;
   response_format?: unknown;
-  tool_choice?: unknown;
-  tools?: unknown;
   verbosity?: unknown;
   web_search_options?: unknown;
 }
@@ -437,6 +444,7 @@ export interface ChatCompletionUsage {
   prompt_tokens: number;
   completion_tokens: number;
   total_tokens: number;
+  completion_tokens_details?: { reasoning_tokens: number }; // only where the model has thought
 }
 
 /** OpenAI's log-probability of one token, with its bytes in UTF-8; null where it is no text. */
@@ -473,8 +481,14 @@ export interface ChatCompletion extends ChatHead {
   object: 'chat.completion';
   choices: {
     index: 0;
-    message: { role: 'assistant'; content: string; refusal: null };
-    finish_reason: 'stop' | 'length';
+    message: {
+      role: 'assistant';
+      content: string;
+      refusal: null;
+      reasoning_content?: string; // as other servers of models that think have it
+      tool_calls?: ChatToolCall[];
+    };
+    finish_reason: 'stop' | 'length' | 'tool_calls';
     logprobs: ChatLogprobs | null;
     atomoe: ChatDetails;
   }[];
@@ -486,8 +500,14 @@ export interface ChatCompletionChunk extends ChatHead {
   object: 'chat.completion.chunk';
   choices: {
     index: 0;
-    delta: { role?: 'assistant'; content?: string; refusal?: null };
-    finish_reason: 'stop' | 'length' | null;
+    delta: {
+      role?: 'assistant';
+      content?: string;
+      refusal?: null;
+      reasoning_content?: string;
+      tool_calls?: (ChatToolCall & { index: number })[]; // each is whole
+    };
+    finish_reason: 'stop' | 'length' | 'tool_calls' | null;
     logprobs: ChatLogprobs | null;
     atomoe?: ChatDetails; // with the finish_reason
   }[];

@@ -83,6 +83,34 @@ export function listOf<T>(check: Check<T>, most: number, wanted: string): Check<
   };
 }
 
+const DEEPEST_DATA = 64;
+
+/** Accepts what JSON can hold, nested at most 64 deep, as a copy. Fields that are `undefined` are left out, as JSON does. */
+export const plainData: Check<unknown> = (value, name) => copyOf(value, name, DEEPEST_DATA);
+
+function copyOf(value: unknown, name: string, levels: number): unknown {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  if (!isObject(value)) return refuse(name, value, 'plain data, as JSON has it');
+  if (levels === 0) return refuse(name, value, `plain data, nested at most ${DEEPEST_DATA} deep`);
+  const copy: Check<unknown> = (each, at) => copyOf(each, at, levels - 1);
+  if (guarded(name, () => Array.isArray(value))) return listOf(copy, 100_000, 'a list')(value, name);
+  return copyFields(value, name, copy);
+}
+
+/** Accepts an object as `plainData` does. */
+export const plainObject: Check<Readonly<Record<string, unknown>>> = (value, name) => {
+  const isList = guarded(name, () => Array.isArray(value));
+  if (!isObject(value) || isList) return refuse(name, value, 'a plain object');
+  return copyFields(value, name, (each, at) => copyOf(each, at, DEEPEST_DATA - 1));
+};
+
+function copyFields(value: object, name: string, copy: Check<unknown>): Record<string, unknown> {
+  if (!guarded(name, () => isRecord(value))) return refuse(name, value, 'a plain object');
+  const found = guarded(name, () => Object.entries(value)).filter(([, each]) => each !== undefined);
+  return Object.fromEntries(found.map(([field, each]) => [field, copy(each, `${name}.${clip(field)}`)]));
+}
+
 /** A function of the caller's; its errors are distinguished from errors of our own. */
 export function callback<T extends (...args: never[]) => unknown>(): Check<T> {
   return (value, name) => {

@@ -256,7 +256,15 @@ describe('messages', () => {
     [user([{ type: 'image_url' }]), /messages\[0\]\.content\[0\] is a part of type "image_url"/],
     [user([{ type: 'text' }]), /messages\[0\]\.content\[0\]\.text is undefined; wanted text/],
     [user([7]), /messages\[0\]\.content\[0\] is 7/],
-    [[{ role: 'assistant', content: '', tool_calls: [{}] }], /tool_calls holds calls of tools/],
+    [
+      [{ role: 'assistant', content: '', tool_calls: [{}] }],
+      /tool_calls\[0\]\.function is undefined; wanted/,
+    ],
+    [
+      [{ role: 'assistant', tool_calls: [{ function: { name: 'a', arguments: '[' } }] }],
+      /arguments is "\["; wanted an object, or the JSON of one/,
+    ],
+    [[{ role: 'assistant', content: null, tool_calls: [] }], /messages\[0\]\.content is null/],
     [new Map(), /messages is an object of class Map; wanted a list of messages/],
     [user('x'.repeat(9)).map((each) => ({ ...each, name: 5 })), /messages\[0\]\.name is 5; wanted text/],
   ])('%j is refused', (messages, says) => {
@@ -287,6 +295,24 @@ describe('messages', () => {
     ];
     expect(readPrompt(messages)).toEqual(plain);
     expect(structuredClone(readPrompt(reactive(messages)))).toEqual(plain);
+  });
+
+  test('arguments of calls are objects, however they are given', () => {
+    const call = (given?: unknown) => ({ type: 'function', function: { name: 'rain', arguments: given } });
+    const said = {
+      role: 'assistant',
+      content: null,
+      tool_calls: [call('{"at":"Ulm"}'), call({ at: 1 }), call()],
+    };
+    const plain = [
+      {
+        role: 'assistant',
+        content: '',
+        tool_calls: [call({ at: 'Ulm' }), call({ at: 1 }), call({})],
+      },
+    ];
+    expect(readPrompt([said])).toEqual(plain);
+    expect(readPrompt(readPrompt([said]))).toEqual(plain); // as in a worker
   });
 
   test('a prompt is text or messages', () => {

@@ -8,6 +8,7 @@ import { checkHeaders } from '../io/http-url.ts';
 import type { DiskStorage } from '../io/storage.ts';
 import type { ModelFamily } from '../blocks/family.ts';
 import type {
+  ChatTool,
   DeviceKind,
   GenerateOptions,
   LoadOptions,
@@ -28,6 +29,7 @@ import {
   numberFrom,
   oneOf,
   orWord,
+  plainObject,
   readFields,
   refuse,
   refuseAs,
@@ -64,6 +66,22 @@ function inRange(option: NumberOption): Check<number> {
   return 'isWhole' in range ? wholeFrom(least, most) : numberFrom(least, most);
 }
 
+const chatTool: Check<ChatTool> = (value, name) => {
+  const tool = plainObject(value, name);
+  oneOf('function')(tool['type'], `${name}.type`);
+  const described = plainObject(tool['function'], `${name}.function`);
+  text(described['name'], `${name}.function.name`);
+  return tool as unknown as ChatTool;
+};
+
+const GIVEN_OTHERWISE = ['messages', 'tools', 'add_generation_prompt'];
+
+const templateOptions: Check<Readonly<Record<string, unknown>>> = (value, name) => {
+  const options = plainObject(value, name);
+  const given = GIVEN_OTHERWISE.find((each) => Object.hasOwn(options, each));
+  return given === undefined ? options : refuse(`${name}.${given}`, options[given], 'it outside of them');
+};
+
 /** The checks of the options of a reply. */
 export const GENERATE: Table<GenerateOptions> = {
   maxTokens: inRange('maxTokens'),
@@ -74,6 +92,8 @@ export const GENERATE: Table<GenerateOptions> = {
   repetitionPenalty: inRange('repetitionPenalty'),
   seed: wholeFrom(0),
   stop: listOf(stopText, 1000, 'a list of texts'),
+  tools: listOf(chatTool, 1000, 'a list of tools'),
+  templateOptions,
   logprobs: wholeFrom(0, 20),
   reusePrefix: flag,
   routes: flag,
@@ -331,6 +351,8 @@ const DEFAULTS = {
   minP: 0,
   repetitionPenalty: 1,
   stop: [],
+  tools: [],
+  templateOptions: {},
   reusePrefix: true,
   routes: false,
   logprobs: undefined,

@@ -1,6 +1,6 @@
 /** OpenAI's request, field by field: what the engine does, what changes no answer, and what it has to refuse. */
 import { AtomoeError } from '../../errors.ts';
-import type { GenerateOptions } from '../api.ts';
+import type { ChatTool, GenerateOptions } from '../api.ts';
 import {
   abortSignal,
   fields,
@@ -43,7 +43,7 @@ function neutral(isNeutral: (value: unknown) => boolean, cannot: string): Check<
 const never = (cannot: string) => neutral(() => false, cannot);
 const isEmptyList = (value: unknown) => Array.isArray(value) && value.length === 0;
 const isNone = (value: unknown) => value === 'none' || value === 'auto';
-const noCalls = 'calls no tools';
+const noCalls = 'takes tools, and no functions';
 
 /** The fields that say something, as they cross to a worker. */
 export interface ChatBody {
@@ -62,6 +62,10 @@ export interface ChatBody {
   readonly stop: readonly string[];
   readonly logprobs: boolean;
   readonly top_logprobs: number;
+  readonly tools: readonly ChatTool[];
+  readonly tool_choice: 'auto' | 'none';
+  readonly chat_template_kwargs: Readonly<Record<string, unknown>>;
+  readonly reasoning_effort: string;
 }
 
 interface BodyFields extends ChatBody {
@@ -87,6 +91,10 @@ const UNDERSTOOD: Table<BodyFields> = {
   stop: stops,
   logprobs: flag,
   top_logprobs: GENERATE.logprobs,
+  tools: GENERATE.tools,
+  tool_choice: oneOf('auto', 'none'), // the model decides, and nothing can make it call
+  chat_template_kwargs: GENERATE.templateOptions,
+  reasoning_effort: text,
   signal: abortSignal,
 };
 
@@ -115,13 +123,10 @@ const NEUTRAL = {
   moderation: never('moderates nothing'),
   n: neutral((value) => value === 1, 'gives one answer at a time'),
   presence_penalty: neutral((value) => value === 0, 'has repetition_penalty instead'),
-  reasoning_effort: neutral((value) => value === 'none', 'has no efforts to choose from'),
   response_format: neutral(
     (value) => isObject(value) && value['type'] === 'text',
     'gives no shape to its text',
   ),
-  tool_choice: neutral(isNone, noCalls),
-  tools: neutral(isEmptyList, noCalls),
   verbosity: neutral((value) => value === 'medium', 'has no verbosity to choose'),
   web_search_options: never('searches nothing'),
 };
@@ -183,6 +188,7 @@ function readRequestOptions(options: unknown): { signal?: AbortSignal } {
 
 function generateOptions(request: Partial<ChatBody>): GenerateOptions {
   const { temperature, seed, stop, logprobs = false, top_logprobs: top } = request;
+  const { tools, tool_choice: choice, chat_template_kwargs: variables, reasoning_effort: effort } = request;
   const options = {
     maxTokens: request.max_completion_tokens ?? request.max_tokens,
     temperature,
@@ -193,6 +199,8 @@ function generateOptions(request: Partial<ChatBody>): GenerateOptions {
     seed,
     stop,
     logprobs: logprobs ? (top ?? 0) : undefined,
+    tools: choice === 'none' ? undefined : tools,
+    templateOptions: effort === undefined ? variables : { reasoning_effort: effort, ...variables },
   };
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

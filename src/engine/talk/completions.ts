@@ -93,24 +93,35 @@ async function* chunks(
   const session = open();
   let done: DoneEvent | undefined;
   let shown = 0;
+  let thought = 0;
   try {
     yield chunk([said({ role: 'assistant', content: '', refusal: null })]);
     for await (const event of session.generate(messages, options)) {
       if (event.kind === 'done') done = event;
       if (event.kind !== 'token') continue;
-      shown += event.text.length;
+      const { text, reasoning = '' } = event;
+      shown += text.length;
+      thought += reasoning.length;
       const logprobs = event.token ? logprobsOf([entryOf(event, event.token)]) : null;
-      if (event.text.length > 0 || logprobs) yield chunk([said({ content: event.text }, logprobs)]);
+      if (text + reasoning !== '' || logprobs) yield chunk([said(deltaOf(text, reasoning), logprobs)]);
     }
   } finally {
     onEnd();
     session.dispose(); // before the last chunks: a reader may stop at any of them
   }
   if (!done) throw goneInMidReply();
-  const rest = done.text.slice(shown); // what was held back for a stop string or half a character
-  if (rest.length > 0) yield chunk([said({ content: rest })]);
+  // What was held back for a marker, a stop string or half a character.
+  const [text, reasoning] = [done.text.slice(shown), (done.reasoning ?? '').slice(thought)];
+  if (text + reasoning !== '') yield chunk([said(deltaOf(text, reasoning))]);
+  const calls = done.toolCalls?.map((call, index) => ({ index, ...call }));
+  if (calls) yield chunk([said({ tool_calls: calls })]);
   yield chunk([{ ...said({}), ...endOf(done) }]);
   if (includeUsage) yield chunk([], { usage: usageOf(done.usage) });
+}
+
+function deltaOf(text: string, reasoning: string): { content?: string; reasoning_content?: string } {
+  if (reasoning === '') return { content: text };
+  return { ...(text === '' ? {} : { content: text }), reasoning_content: reasoning };
 }
 
 async function whole(
@@ -124,7 +135,13 @@ async function whole(
     for await (const event of session.generate(messages, options)) {
       if (event.kind === 'token' && event.token) entries.push(entryOf(event, event.token));
       if (event.kind !== 'done') continue;
-      const message = { role: 'assistant', content: event.text, refusal: null } as const;
+      const message = {
+        role: 'assistant' as const,
+        content: event.text,
+        refusal: null,
+        ...(event.reasoning ? { reasoning_content: event.reasoning } : {}),
+        ...(event.toolCalls ? { tool_calls: [...event.toolCalls] } : {}),
+      };
       const logprobs = options.logprobs === undefined ? null : logprobsOf(entries);
       return {
         ...head,
@@ -147,8 +164,9 @@ function goneInMidReply(): AtomoeError {
 }
 
 /** OpenAI knows no stopped reply: to its clients it is one that ended. */
-function endOf({ reason, seed, timings, lossy }: DoneEvent) {
+function endOf({ reason, seed, timings, lossy, toolCalls }: DoneEvent) {
   const atomoe: ChatDetails = { reason, seed, timings, ...(lossy ? { lossy } : {}) };
+  if (reason === 'stop' && toolCalls) return { finish_reason: 'tool_calls' as const, atomoe };
   return { finish_reason: reason === 'abort' ? ('stop' as const) : reason, atomoe };
 }
 
@@ -165,10 +183,13 @@ function entryOf({ alternatives = [] }: TokenEvent, token: TokenLogprob): ChatTo
   return { ...shape(token), top_logprobs: alternatives.map(shape) };
 }
 
-function usageOf({ promptTokens, completionTokens }: Usage): ChatCompletionUsage {
+function usageOf({ promptTokens, completionTokens, reasoningTokens }: Usage): ChatCompletionUsage {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
+    ...(reasoningTokens === undefined
+      ? {}
+      : { completion_tokens_details: { reasoning_tokens: reasoningTokens } }),
   };
 }

@@ -1,14 +1,34 @@
 /** What is said to a model, checked and rebuilt as plain data, with one text for each message. */
 import { AtomoeError } from '../../errors.ts';
 import type { ChatMessage } from '../api.ts';
-import { guarded, isAbsent, isObject, listOf, oneOf, refuse, show, text } from '../checks.ts';
+import {
+  guarded,
+  isAbsent,
+  isObject,
+  listOf,
+  oneOf,
+  plainObject,
+  refuse,
+  show,
+  text,
+  type Check,
+} from '../checks.ts';
 
 const MOST_MESSAGES = 100_000;
 const MOST_PARTS = 10_000;
+const MOST_CALLS = 1000;
+
+/** A call of a tool as templates want it, and transformers gives it to them. */
+interface PlainCall {
+  readonly id?: string;
+  readonly type: 'function';
+  readonly function: { readonly name: string; readonly arguments: Readonly<Record<string, unknown>> };
+}
 
 /** A message with one text. */
-export interface PlainMessage extends ChatMessage {
+export interface PlainMessage extends Omit<ChatMessage, 'tool_calls'> {
   readonly content: string;
+  readonly tool_calls?: readonly PlainCall[];
 }
 
 /** What a prompt is once it was checked. */
@@ -21,7 +41,6 @@ const PASSED = ['name', 'tool_call_id', 'reasoning_content'] as const;
 
 /** Fields that would change the answer if they were left out. */
 const REFUSED = {
-  tool_calls: 'calls of tools',
   function_call: 'calls of functions',
   audio: 'audio',
 } as const;
@@ -52,15 +71,44 @@ function readMessage(message: unknown, name: string): PlainMessage {
       `${name}.${field} holds ${what}; wanted text: this engine makes none; leave it out`,
     );
   }
+  const calls = isAbsent(get('tool_calls')) ? [] : readCalls(get('tool_calls'), `${name}.tool_calls`);
+  const content = get('content');
   const plain: PlainMessage = {
     role: named === 'developer' ? 'system' : named, // OpenAI's newer name for it; templates know the older
-    content: readContent(get('content'), `${name}.content`),
+    content: calls.length > 0 && isAbsent(content) ? '' : readContent(content, `${name}.content`),
+    ...(calls.length > 0 ? { tool_calls: calls } : {}),
   };
   const passed = PASSED.flatMap((field) => {
     const value = get(field);
     return isAbsent(value) ? [] : [[field, text(value, `${name}.${field}`)] as const];
   });
   return { ...plain, ...Object.fromEntries(passed) };
+}
+
+const readCall: Check<PlainCall> = (value, name) => {
+  const { id, function: called } = plainObject(value, name);
+  const { name: tool, arguments: given } = plainObject(called, `${name}.function`);
+  return {
+    ...(isAbsent(id) ? {} : { id: text(id, `${name}.id`) }),
+    type: 'function',
+    function: {
+      name: text(tool, `${name}.function.name`),
+      arguments: readArguments(given, `${name}.function.arguments`),
+    },
+  };
+};
+
+const readCalls = listOf(readCall, MOST_CALLS, 'a list of calls of tools');
+
+/** An object, or the JSON of one, as OpenAI has it; nothing where the tool takes nothing. */
+function readArguments(value: unknown, name: string): Readonly<Record<string, unknown>> {
+  if (isAbsent(value) || value === '') return {};
+  if (typeof value !== 'string') return plainObject(value, name);
+  try {
+    return plainObject(JSON.parse(value), name);
+  } catch {
+    return refuse(name, value, 'an object, or the JSON of one');
+  }
 }
 
 /** Text, or parts of text, which are one text. */

@@ -1,7 +1,6 @@
 import { AtomoeError } from '../../errors.ts';
 import { joinTurns, renderChat } from '../../text/chat-template.ts';
-import type { StreamingDetokenizer } from '../../text/detokenizer.ts';
-import { StopStrings } from '../../text/stop-strings.ts';
+import { markersOf } from '../../text/reply-markers.ts';
 import { tokenBytes } from '../../text/token-bytes.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type {
@@ -23,6 +22,7 @@ import type { JobQueue } from '../run/queue.ts';
 import { onAbort, ReplyStream } from './reply-stream.ts';
 import type { Runner, StepResult } from '../run/runner.ts';
 import { pickToken, type Picked } from './pick.ts';
+import { ReplyText, type ReplyReading } from './reply-text.ts';
 import { checkIds } from './token-ids.ts';
 
 /** What a session works with: the model, its tokenizer, and the queue of the engine's steps. */
@@ -41,11 +41,9 @@ export interface SessionParts {
 interface Reply {
   readonly options: CheckedOptions;
   readonly startedMs: number;
-  readonly detokenizer: StreamingDetokenizer;
-  readonly stops: StopStrings;
+  written: ReplyText;
   promptTokens: number;
   reusedTokens: number; // of the prompt, that the cache begins with; until the runner said so, may begin with
-  text: string;
   count: number;
   prefillMs: number;
   firstTokenMs: number;
@@ -101,7 +99,8 @@ export class EngineSession implements Session {
     const { signal, reusePrefix } = reply.options;
     try {
       signal?.throwIfAborted();
-      const ids = await this.#encode(prompt);
+      const { ids, reading } = await this.#encode(prompt, reply.options);
+      if (reading) reply.written = new ReplyText(this.#parts.tokenizer, reply.options.stop, reading);
       reply.promptTokens = ids.length;
       reply.reusedTokens = reusePrefix ? commonPrefix(this.#ids, ids) : 0;
       const first = yield* this.#prefill(ids, reply);
@@ -141,11 +140,9 @@ export class EngineSession implements Session {
     return {
       options,
       startedMs: performance.now(),
-      detokenizer: tokenizer.stream({ continues: true }),
-      stops: new StopStrings(options.stop),
+      written: new ReplyText(tokenizer, options.stop),
       promptTokens: 0,
       reusedTokens: 0,
-      text: '',
       count: 0,
       prefillMs: 0,
       firstTokenMs: 0,
@@ -153,9 +150,10 @@ export class EngineSession implements Session {
     };
   }
 
-  async #encode(prompt: CheckedPrompt): Promise<number[]> {
+  async #encode(prompt: CheckedPrompt, options: CheckedOptions): Promise<Encoded> {
     const { runner, vocab } = this.#parts;
-    const ids = await this.#encodeText(prompt);
+    const encoded = await this.#encodeText(prompt, options);
+    const { ids } = encoded;
     if (ids.length === 0) {
       throw new AtomoeError(
         'bad-input',
@@ -170,20 +168,25 @@ export class EngineSession implements Session {
       );
     }
     checkIds(ids, vocab, runner.contextTokens);
-    return ids;
+    return encoded;
   }
 
-  async #encodeText(prompt: CheckedPrompt): Promise<number[]> {
+  async #encodeText(prompt: CheckedPrompt, options: CheckedOptions): Promise<Encoded> {
     const { tokenizer } = this.#parts;
-    if (typeof prompt === 'string') {
-      if (prompt.length === 0) return [];
-      return tokenizer.encode(prompt);
+    const { chatTemplate, specialTokens } = tokenizer;
+    const { tools, templateOptions: variables } = options;
+    if (typeof prompt === 'string' || !chatTemplate) {
+      if (tools.length > 0) throw noPlaceForTools(typeof prompt === 'string');
+      const text = typeof prompt === 'string' ? prompt : joinTurns(prompt);
+      return { ids: text.length === 0 ? [] : tokenizer.encode(text) };
     }
-    if (!tokenizer.chatTemplate) return this.#encodeText(joinTurns(prompt));
-    const text = await renderChat(tokenizer.chatTemplate, prompt, {
-      specialTokens: tokenizer.specialTokens,
-    });
-    return tokenizer.encode(text, { addSpecialTokens: false });
+    const text = await renderChat(chatTemplate, prompt, { specialTokens, tools, variables });
+    const hasToken = (token: string) => tokenizer.tokenId(token) !== undefined;
+    const markers = markersOf(chatTemplate, hasToken, tools.length > 0);
+    return {
+      ids: tokenizer.encode(text, { addSpecialTokens: false }),
+      reading: { markers, prompt: text },
+    };
   }
 
   /** Brings the cache up to the whole prompt, chunk by chunk; the last chunk's step gives the first logits. */
@@ -248,12 +251,10 @@ export class EngineSession implements Session {
 
   #show(picked: Picked, { routes }: StepResult, reply: Reply): { event: GenerateEvent; isStopped: boolean } {
     const { tokenizer } = this.#parts;
-    const hidden = tokenizer.isSpecial(picked.id) ? tokenizer.rawToken(picked.id) : undefined;
-    const stop = reply.stops.push(reply.detokenizer.push(picked.id), hidden);
+    const { isStopped, ...texts } = reply.written.push(picked.id);
     const atMs = performance.now() - reply.startedMs;
     if (reply.count === 0) reply.firstTokenMs = atMs;
     reply.count += 1;
-    reply.text += stop.emit;
     const named = (id: number, logprob: number): TokenLogprob => ({
       id,
       logprob,
@@ -263,7 +264,7 @@ export class EngineSession implements Session {
     const event: GenerateEvent = {
       kind: 'token',
       id: picked.id,
-      text: stop.emit,
+      ...texts,
       atMs,
       ...(routes ? { routes } : {}),
       ...(picked.logprob === undefined
@@ -274,12 +275,12 @@ export class EngineSession implements Session {
             alternatives: picked.alternatives.map(({ id, logprob }) => named(id, logprob)),
           }),
     };
-    return { event, isStopped: stop.stopped };
+    return { event, isStopped };
   }
 
   #done(reason: FinishReason, reply: Reply): GenerateEvent {
-    const rest = reply.stops.push(reply.detokenizer.flush());
-    const text = reply.text + rest.emit + (rest.stopped ? '' : reply.stops.flush());
+    reply.written.end();
+    const { text, reasoning, toolCalls, reasoningTokens } = reply.written;
     const decodeMs = reply.count === 0 ? 0 : performance.now() - reply.startedMs - reply.firstTokenMs;
     const timings: Timings = {
       prefillMs: reply.prefillMs,
@@ -288,19 +289,41 @@ export class EngineSession implements Session {
       tokensPerSecond: reply.count > 1 && decodeMs > 0 ? (1000 * (reply.count - 1)) / decodeMs : 0,
     };
     const { promptTokens, reusedTokens } = reply;
-    const usage = { promptTokens, reusedTokens, completionTokens: reply.count };
+    const usage = {
+      promptTokens,
+      reusedTokens,
+      completionTokens: reply.count,
+      ...(reasoningTokens > 0 ? { reasoningTokens } : {}),
+    };
     const lossy = this.#parts.runner.lossyReport();
     const dropped = (lossy?.dropped ?? 0) - reply.droppedBefore;
     return {
       kind: 'done',
       reason,
       text,
+      ...(reasoning === '' ? {} : { reasoning }),
+      ...(toolCalls.length > 0 ? { toolCalls } : {}),
       seed: reply.options.seed,
       usage,
       timings,
       ...(lossy ? { lossy: { ...lossy, dropped } } : {}),
     };
   }
+}
+
+interface Encoded {
+  readonly ids: readonly number[];
+  readonly reading?: ReplyReading; // of a chat
+}
+
+function noPlaceForTools(isText: boolean): AtomoeError {
+  return new AtomoeError(
+    'bad-input',
+    isText
+      ? 'tools were given with a prompt of plain text; wanted messages; give messages, or leave tools out'
+      : 'tools were given, and the model has no chat template; wanted one that was trained to call tools; leave tools out, ' +
+          'or choose another model',
+  );
 }
 
 interface CheckedRequest {
