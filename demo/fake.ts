@@ -11,6 +11,10 @@ const STORY =
   'found a warm little pond, full of light. The fox was so happy that she forgot to be hungry. From that day on they ' +
   'were friends.';
 
+const THOUGHTS =
+  'A story for a child, then. It needs somebody to follow, a wish, and somebody who helps.\n\nA fox that is hungry; the ' +
+  'river is too cold for her. A duck knows a warm pond. That is enough, and it ends well.';
+
 export function openDemoFake(): FakeEngine {
   const what = new URLSearchParams(location.search).get('fake');
   const isAtomic = what !== 'bars';
@@ -35,6 +39,7 @@ export function openDemoFake(): FakeEngine {
     'The GPU went away in mid-story; the driver gave no reason. Try again.',
   );
   return new FakeEngine({
+    ...(what === 'thinks' ? { hasChatTemplate: true, thoughts: THOUGHTS.match(/\s*\S+/gu) ?? [] } : {}),
     words: STORY.match(/\s*\S+|\s+$/gu) ?? [],
     ...(isAtomic ? { grid: 64 } : {}),
     plan: { layers: isAtomic ? 4 : 6, experts: isAtomic ? 4096 : 32, expertsPerToken: isAtomic ? 32 : 4 },

@@ -19,6 +19,7 @@ import { parseHubName } from '../src/worker/index.ts';
 import { droppedFiles, EMBEDDED, embeddedUrl, modelUrl, ROOMY, sourceName } from './sources.ts';
 import { StartChoice } from './start-choice.ts';
 import { LiveStats, reportText } from './stats.ts';
+import { isThinking } from '../src/element/state.ts';
 import { StoryView } from './story-view.ts';
 import { StreamingView } from './streaming-view.ts';
 
@@ -93,6 +94,8 @@ function render(state: ChatState): void {
     page.experts.reset(plannedShape(state.plan), state.plan.expertsPerToken);
   }
   if (!isBusy) page.stats.textContent = state.report ? reportText(state.report) : '';
+  const last = state.messages.at(-1);
+  if (last?.thoughts) story.think(last.thoughts, isThinking(last));
   if (state.kind === shown && state.model === shownModel) return;
   followModel(state);
   if (state.kind === shown) return;

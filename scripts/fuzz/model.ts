@@ -190,6 +190,7 @@ export async function packedModel(whole: Files): Promise<Files> {
       write: () => {},
       note: (line: string) => void notes.push(line),
       status: () => {},
+      aside: () => {},
       isMixed: false,
       signal: new AbortController().signal,
     };

@@ -30,7 +30,14 @@ test('a packed PEER model says what the model says: tensors that weights are der
   await mkdir(model);
   for (const [name, bytes] of Object.entries(peerFiles())) await writeFile(join(model, name), bytes);
   const { signal } = new AbortController();
-  const quiet = { write: () => {}, note: () => {}, status: () => {}, isMixed: false, signal };
+  const quiet = {
+    write: () => {},
+    note: () => {},
+    aside: () => {},
+    status: () => {},
+    isMixed: false,
+    signal,
+  };
   expect(await main(['pack', model, packed], quiet)).toBe(0);
   expect(await logits(packed)).toEqual(await logits(model));
 });

@@ -42,6 +42,7 @@ async function run(
     write: (text) => (out += text),
     note: (line) => notes.push(line),
     status: onStatus,
+    aside: () => {},
     isMixed: false,
     signal: signal ?? new AbortController().signal,
   };

@@ -25,6 +25,7 @@ async function run(...argv: string[]) {
     write: (text) => (out += text),
     note: (line) => notes.push(line),
     status: () => {},
+    aside: () => {},
     isMixed: false,
     signal: stop.signal,
   });

@@ -19,16 +19,18 @@ const story = join(root, 'demo/public/models/fable-omni-8m');
 /** Runs a command line and keeps what it says. */
 async function run(...argv: string[]) {
   let out = '';
+  let aside = '';
   const notes: string[] = [];
   const terminal: Terminal = {
     write: (text) => (out += text),
     note: (line) => notes.push(line),
     status: () => {},
+    aside: (text) => (aside += text),
     isMixed: false,
     signal: new AbortController().signal,
   };
   const code = await main(argv, terminal);
-  return { code, out, notes };
+  return { code, out, notes, aside };
 }
 
 const folders: string[] = [];
@@ -146,6 +148,7 @@ describe('usage', () => {
     // What the reply is to be is read before the model is looked for.
     [['run', '/no/such/model', 'x', '--top-p', '9'], /topP is 9/],
     [['run', '/no/such/model', 'x', '--max-tokens', '0'], /maxTokens is 0/],
+    [['run', '/no/such/model', 'x', '--template', 'a'], /--template is "a"; wanted NAME=X/],
     [['verify', story, '--device', 'none'], /--device is "none"/],
     [['run', story, 'x', '--tuning', 'fast'], /--tuning is "fast"; wanted auto or off/],
     [
@@ -322,6 +325,25 @@ test('run streams what greedy decoding says', async () => {
     text: out.trimEnd(),
     usage: { completionTokens: 6 },
   });
+});
+
+test('run keeps thoughts out of the results', async () => {
+  const names = ['config.json', 'generation_config.json', 'model.safetensors', 'tokenizer.json'];
+  const ending = "{{ '</think>' if enable_thinking is defined and not enable_thinking else '<think>' }}";
+  const folder = await altered(story, [...names, 'tokenizer_config.json'], {
+    'chat_template.jinja': `{# of one role #}{{ messages[0].content }}${ending}`,
+  });
+  const options = ['--device', 'cpu', '--temperature', '0', '--max-tokens', '6'];
+  const { code, out, aside } = await run('run', folder, 'Once', ...options);
+  expect(code).toBe(0);
+  expect(out).toBe('\n');
+  expect(aside.trim().length).toBeGreaterThan(6);
+  expect(aside.endsWith('\n\n')).toBe(true);
+  const { out: json } = await run('run', folder, 'Once', ...options, '--json');
+  expect(JSON.parse(json)).toMatchObject({ text: '', reasoning: aside.slice(0, -2) });
+  const off = await run('run', folder, 'Once', ...options, '--template', 'enable_thinking=false');
+  expect(off.out.trim().length).toBeGreaterThan(6);
+  expect(off.aside).toBe('');
 });
 
 describe('verify', () => {

@@ -79,9 +79,10 @@ ${examples}`;
 }
 
 function usage({ name, wants, summary, example, options }: Command): string {
-  return `npx atomoe ${[name, ...wants].join(' ')} [options]
+  const { json, ...others } = options; // explains itself, and a screen has few lines
+  return `npx atomoe ${[name, ...wants, ...(json ? ['[--json]'] : [])].join(' ')} [options]
 ${summary}
-${table(optionRows(options))}Example: npx atomoe ${example}
+${table(optionRows(others))}Example: npx atomoe ${example}
 `;
 }
 

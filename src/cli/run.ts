@@ -2,7 +2,7 @@ import type { GenerateEvent, GenerateOptions, StreamingReport } from '../engine/
 import type { LocalEngine } from '../engine/index.ts';
 import { readGenerateOptions } from '../engine/options.ts';
 import { RouteRecorder } from '../experts/study/route-recorder.ts';
-import { asUsage, type Arguments } from './arguments.ts';
+import { asUsage, UsageError, type Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
 import { JSON_OPTION, LOAD_OPTIONS, openSource, TUNING_OPTION, withModel, type ModelUse } from './model.ts';
 import {
@@ -35,6 +35,11 @@ export const run: Command = {
     'min-p': { value: 'X', help: 'leave out those below X times the best' },
     seed: { value: 'N', help: 'the same seed gives the same text' },
     stop: { value: 'TEXT', isList: true, help: 'end before this text; may be repeated' },
+    template: {
+      value: 'NAME=X',
+      isList: true,
+      help: 'for the chat template: enable_thinking=false',
+    },
     ...LOAD_OPTIONS,
     ...STREAM_OPTIONS,
     routes: {
@@ -108,7 +113,8 @@ function tell(engine: LocalEngine, { done, streaming }: Reply, isJson: boolean, 
 }
 
 function generateOptions(args: Arguments, { signal }: Terminal): GenerateOptions {
-  const options: GenerateOptions = { signal, stop: args.list('stop') };
+  const templateOptions = Object.fromEntries(args.list('template').map(templateOption));
+  const options: GenerateOptions = { signal, stop: args.list('stop'), templateOptions };
   const names = {
     'max-tokens': 'maxTokens',
     temperature: 'temperature',
@@ -124,15 +130,26 @@ function generateOptions(args: Arguments, { signal }: Terminal): GenerateOptions
   return options;
 }
 
-/** Writes the text as it comes. The status line stays out of its way. */
+/** `enable_thinking=false`: what reads as JSON is that, and all else is text. */
+function templateOption(given: string): [name: string, value: unknown] {
+  const [, name = '', text = ''] = /^(\w+)=(.*)$/s.exec(given) ?? [];
+  if (name === '') throw new UsageError(`--template is "${given}"; wanted NAME=X`);
+  try {
+    return [name, JSON.parse(text)];
+  } catch {
+    return [name, text];
+  }
+}
+
+/** Writes the text as it comes, and thoughts beside it. The status line stays out of their way. */
 async function follow(
   events: AsyncIterable<GenerateEvent>,
   { isJson, onFirst }: { isJson: boolean; onFirst: () => Promise<void> },
   terminal: Terminal,
 ): Promise<Done> {
+  const shown = new ShownReply(terminal);
   let done: Done | undefined;
   let count = 0;
-  let written = 0;
   let firstMs = 0;
   for await (const event of events) {
     if (event.kind === 'prefill') {
@@ -144,11 +161,8 @@ async function follow(
         firstMs = event.atMs;
         terminal.status('');
       }
-      if (!isJson) {
-        terminal.write(event.text);
-        written += event.text.length;
-      }
-      const isWatchable = isJson || !terminal.isMixed;
+      if (!isJson) shown.add(event);
+      const isWatchable = isJson || !(terminal.isMixed || shown.isThinking);
       if (isWatchable && count > 1) {
         terminal.status(
           `${formatCount(count)} tokens, ${formatRate((1000 * (count - 1)) / (event.atMs - firstMs))}`,
@@ -157,8 +171,43 @@ async function follow(
     } else done = event;
   }
   if (!done) throw new Error('the reply has no end');
-  if (!isJson) terminal.write(done.text.slice(written)); // what a stop string or half a character held back
+  if (!isJson) shown.end(done);
   return done;
+}
+
+/** What of a reply is on the terminal: the answer on stdout, the thoughts before it on stderr. */
+class ShownReply {
+  readonly #terminal: Terminal;
+  #written = 0;
+  #thought = 0;
+  isThinking = false; // the line that the thoughts are on is not ended yet
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  add({ text, reasoning = '' }: { text: string; reasoning?: string }): void {
+    if (reasoning !== '') {
+      this.#terminal.aside(reasoning);
+      this.#thought += reasoning.length;
+      this.isThinking = true;
+    }
+    if (text === '') return;
+    this.#endThoughts();
+    this.#terminal.write(text);
+    this.#written += text.length;
+  }
+
+  /** Adds what a marker, a stop string or half a character held back. */
+  end({ text, reasoning = '' }: Done): void {
+    this.add({ text: text.slice(this.#written), reasoning: reasoning.slice(this.#thought) });
+    this.#endThoughts();
+  }
+
+  #endThoughts(): void {
+    if (this.isThinking) this.#terminal.aside('\n\n');
+    this.isThinking = false;
+  }
 }
 
 function describe({ reason, usage, timings, seed }: Done): string {

@@ -17,6 +17,7 @@ async function run(...argv: string[]) {
     write: (text) => (out += text),
     note: (line) => notes.push(line),
     status: () => {},
+    aside: () => {},
     isMixed: false,
     signal: new AbortController().signal,
   };

@@ -8,6 +8,8 @@ export interface Terminal {
   write(text: string): void;
   /** What people should know beside the results: a line on stderr. */
   note(line: string): void;
+  /** What belongs to the results and is none, as thoughts before an answer: to stderr, dimmed where that is a terminal. */
+  aside(text: string): void;
   /** Replaces the one status line on stderr; nothing where stderr is no terminal. '' takes it away. */
   status(text: string): void;
   /** Whether the results go to the terminal that shows the status line. */
@@ -27,6 +29,10 @@ export function withoutEscapes(text: string): string {
     .split(/(\r?\n|\t)/)
     .map((part, index) => (index % 2 === 1 ? part : printable(part)))
     .join('');
+}
+
+function dimmed(text: string): string {
+  return `\u001b[2m${withoutEscapes(text)}\u001b[22m`;
 }
 
 /** The terminal of this process. The first Ctrl-C stops politely; a second one kills. */
@@ -57,6 +63,10 @@ export function processTerminal(): Terminal {
     note: (line) => {
       status('');
       process.stderr.write(`${withoutEscapes(line)}\n`);
+    },
+    aside: (text) => {
+      status('');
+      process.stderr.write(isWatched ? dimmed(text) : text);
     },
     status,
     isMixed: Boolean(isWatched && process.stdout.isTTY),

@@ -80,6 +80,43 @@ describe('<atomoe-chat>', () => {
     expect(names).toEqual(['You', 'Assistant']);
   });
 
+  test('thoughts are folded away above the answer, and say when they go on', async () => {
+    const gate = tokenGate();
+    const thoughts = ['A fox?', '\nYes.'];
+    const script = { hasChatTemplate: true, thoughts, words: ['A', ' fox.'], ...gate };
+    const { chat, type, root, articles } = await chatWith(script);
+    const done = vi.fn();
+    chat.addEventListener('chat-done', (event) => done(event.detail.text, event.detail.reasoning));
+    const status = root.querySelector('[role=status]')!;
+    type('What sang?');
+    await gate.next();
+    await vi.waitFor(() => expect(root.querySelector('summary')?.textContent).toBe('Thinking…'));
+    const details = root.querySelector('details')!;
+    expect(status.textContent).toBe('Thinking about a reply');
+    expect(details.open).toBe(false);
+    expect(details.part.value).toBe('thoughts');
+    const top = () => [...root.querySelectorAll('article')].at(-1)!.getBoundingClientRect();
+    const { height } = top();
+    await gate.next();
+    await vi.waitFor(() => expect(details.querySelector('div')!.textContent).toBe('A fox?\nYes.'));
+    expect(top().height).toBe(height); // nothing moves while it thinks
+    await gate.next();
+    await vi.waitFor(() => expect(details.textContent).toMatch(/^Thoughts/));
+    expect(status.textContent).toBe('Writing a reply');
+    await gate.next();
+    await vi.waitFor(() => expect(articles()).toEqual(['What sang?', 'A fox.']));
+    expect(details.nextElementSibling?.textContent).toBe('A fox.');
+    expect(done).toHaveBeenCalledExactlyOnceWith('A fox.', 'A fox?\nYes.');
+    await vi.waitFor(() => expect(status.textContent).toBe('A fox.'));
+  });
+
+  test('a model that does not think has no fold', async () => {
+    const { type, root, articles } = await chatWith({ hasChatTemplate: true });
+    type('Hello');
+    await vi.waitFor(() => expect(articles()).toEqual(['Hello', STORY]));
+    expect(root.querySelector('details')).toBeNull();
+  });
+
   test('Shift+Enter and Enter while composing send nothing', async () => {
     const { engine, type, input } = await chatWith();
     type('one', { key: 'Enter', shiftKey: true });

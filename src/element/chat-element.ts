@@ -10,7 +10,7 @@ import { ChatStore, type Unsubscribe } from './store.ts';
 export interface ChatElementEvents {
   'chat-send': CustomEvent<{ readonly text: string }>; // cancelable: the page may answer instead
   'chat-token': CustomEvent<GenerateEvent & { readonly kind: 'token' }>;
-  'chat-done': CustomEvent<ReplyReport & { readonly text: string }>;
+  'chat-done': CustomEvent<ReplyReport & { readonly text: string; readonly reasoning?: string }>;
   'chat-error': CustomEvent<Problem>;
   'chat-progress': CustomEvent<LoadProgress>;
 }
@@ -37,6 +37,7 @@ const PROPERTIES = [
  * @csspart log - the conversation
  * @csspart message - one message; also `user` or `assistant`
  * @csspart prompt - the visitor's part of a story
+ * @csspart thoughts - what the model thought before it answered, folded away
  * @csspart notice - what loading takes, and its progress
  * @csspart error - what went wrong
  * @csspart composer - message field and buttons
@@ -280,8 +281,9 @@ export class ChatElement extends ElementBase {
   #hear(event: GenerateEvent): void {
     if (event.kind === 'token') this.#fire('chat-token', event);
     if (event.kind === 'done') {
-      const { reason, seed, usage, timings, text } = event;
-      this.#fire('chat-done', { reason, seed, usage, timings, text });
+      const { reason, seed, usage, timings, text, reasoning } = event;
+      const said = reasoning === undefined ? { text } : { text, reasoning };
+      this.#fire('chat-done', { reason, seed, usage, timings, ...said });
     }
   }
 

@@ -1,6 +1,7 @@
 /** The messages as they are on the page: appended, never redrawn, the growing one by one text node. */
 import { h } from './dom.ts';
-import type { ChatState, Message } from './state.ts';
+import { isThinking, type ChatState, type Message } from './state.ts';
+import { Thoughts } from './thoughts.ts';
 
 /** Closer to the end than this counts as reading along. */
 const AT_BOTTOM_PX = 24;
@@ -9,6 +10,7 @@ interface Entry {
   readonly article: HTMLElement;
   readonly text: Text;
   readonly note: HTMLElement;
+  thoughts?: Thoughts; // above the text, from the first one on
   shown: number; // characters of the message that are on the page
   status: Message['status'];
 }
@@ -114,6 +116,7 @@ export class ChatLog {
 
 /** Brings one message up to date; returns whether the page grew. */
 function grow(entry: Entry, message: Message): boolean {
+  const hasThought = message.thoughts !== '' && think(entry, message);
   const added = message.text.length - entry.shown;
   if (added > 0) entry.text.appendData(message.text.slice(entry.shown));
   entry.shown = message.text.length;
@@ -123,5 +126,14 @@ function grow(entry: Entry, message: Message): boolean {
     entry.note.hidden = message.status !== 'stopped';
     entry.note.textContent = message.status === 'stopped' ? 'Stopped.' : '';
   }
-  return added > 0;
+  return added > 0 || hasThought;
+}
+
+function think(entry: Entry, message: Message): boolean {
+  const { thoughts = new Thoughts() } = entry;
+  const hasGrown = thoughts.show(message.thoughts, isThinking(message));
+  if (entry.thoughts) return hasGrown;
+  entry.thoughts = thoughts;
+  entry.text.parentElement?.before(thoughts.element);
+  return true;
 }

@@ -25,6 +25,9 @@ export const chatSheet = lazyStyleSheet(`
 .log h4 { margin: 0; font-size: 0.8125em; font-weight: 600; color: var(--_muted); }
 .log p { margin: 0; }
 .prompt { color: var(--_muted); }
+.thoughts { margin: 0 0 0.4em; font-size: 0.875em; color: var(--_muted); }
+.thoughts summary { width: fit-content; padding: 0.15em 0; border-radius: 4px; cursor: pointer; }
+.thoughts div { margin-block: 0.25em 0.6em; padding-inline-start: 0.8em; border-inline-start: 2px solid var(--_line); }
 .note { font-size: 0.875em; color: var(--_muted); }
 .new-text { align-self: center; margin-top: -3em; z-index: 1; }
 .notice { display: grid; gap: 0.5em; justify-items: start; }

@@ -2,7 +2,7 @@
 import { ChatLog } from './chat-log.ts';
 import { h } from './dom.ts';
 import { describePlan, describeProgress } from './format.ts';
-import type { ChatState } from './state.ts';
+import { isThinking, type ChatState } from './state.ts';
 
 /** What people ask for. */
 export interface ChatRequests {
@@ -139,13 +139,15 @@ export class ChatView {
     if (action === 'retry') this.#requests.retry();
   }
 
-  /** Once when a reply begins and once with all of it when it ends: never per token. */
+  /** Once when thoughts begin, once when a reply does, and once with all of the reply when it ends: never per token. */
   #announce(state: ChatState): void {
     const last = state.messages.at(-1);
     const finished = last?.role === 'assistant' && last.status !== 'failed' ? last.text : '';
     const text =
       state.kind === 'replying'
-        ? 'Writing a reply'
+        ? last && isThinking(last)
+          ? 'Thinking about a reply'
+          : 'Writing a reply'
         : state.kind === 'loading'
           ? 'Loading the model'
           : finished;

@@ -29,6 +29,7 @@ import { AtomoeError } from '../errors.ts';
 /** What the fake engine plays. */
 export interface FakeScript {
   readonly words?: readonly string[]; // one token each
+  readonly thoughts?: readonly string[]; // one token each, before the words
   readonly hasChatTemplate?: boolean;
   readonly plan?: Partial<ModelPlan>;
   readonly grid?: number;
@@ -199,16 +200,17 @@ class FakeSession implements Session {
   }
 
   async *generate(prompt: Prompt, options: GenerateOptions = {}): AsyncGenerator<GenerateEvent, void> {
-    const { words = WORDS, routes = routesOf, beforeToken, replyError } = this.#engine.script;
+    const { words = WORDS, thoughts = [], routes = routesOf, beforeToken, replyError } = this.#engine.script;
     if (prompt.length === 0) throw new AtomoeError('bad-input', 'The prompt is empty; write something.');
     if (this.#isBusy) throw new AtomoeError('busy', 'The session is replying; wait or stop it.');
     this.#isBusy = true;
     this.#engine.prompts.push(prompt);
     try {
-      let text = '';
+      let [text, reasoning] = ['', ''];
       let reason: 'stop' | 'abort' = 'stop';
       yield { kind: 'prefill', doneTokens: 3, totalTokens: 3 };
-      for (const [index, word] of words.entries()) {
+      for (const [index, word] of [...thoughts, ...words].entries()) {
+        const isThought = index < thoughts.length;
         await (beforeToken?.(index, options.signal) ?? nextTask());
         if (this.#engine.isDisposed) throw disposed();
         if (replyError?.afterTokens === index) throw replyError.error;
@@ -218,16 +220,18 @@ class FakeSession implements Session {
         }
         this.#engine.pulled++;
         this.tokens++;
-        text += word;
+        if (isThought) reasoning += word;
+        else text += word;
         yield {
           kind: 'token',
           id: index,
-          text: word,
+          ...(isThought ? { text: '', reasoning: word } : { text: word }),
           atMs: index,
           ...(options.routes ? { routes: routes(index) } : {}),
         };
       }
-      yield done(reason, text, options.seed ?? 7, this.tokens);
+      const said = reasoning === '' ? { text } : { text, reasoning };
+      yield done(reason, said, options.seed ?? 7, this.tokens);
     } finally {
       this.#isBusy = false;
     }
@@ -242,11 +246,16 @@ class FakeSession implements Session {
   }
 }
 
-function done(reason: 'stop' | 'abort', text: string, seed: number, tokens: number): GenerateEvent {
+function done(
+  reason: 'stop' | 'abort',
+  said: { text: string; reasoning?: string },
+  seed: number,
+  tokens: number,
+): GenerateEvent {
   return {
     kind: 'done',
     reason,
-    text,
+    ...said,
     seed,
     usage: { promptTokens: 3, reusedTokens: 0, completionTokens: tokens },
     timings: { prefillMs: 10, firstTokenMs: 12, decodeMs: 90, tokensPerSecond: 100 },

@@ -16,6 +16,7 @@ export interface Message {
   readonly id: number; // unique in its chat, rising
   readonly role: 'user' | 'assistant';
   readonly text: string;
+  readonly thoughts: string; // of a model that thinks before it answers; else empty
   readonly status: 'complete' | 'streaming' | 'stopped' | 'failed';
 }
 
@@ -70,6 +71,11 @@ export const INITIAL_STATE: ChatState = Object.freeze({
   model: undefined,
   report: undefined,
 });
+
+/** Whether the last message is still nothing but thoughts. */
+export function isThinking({ status, text, thoughts }: Message): boolean {
+  return status === 'streaming' && text === '' && thoughts !== '';
+}
 
 /** A failure in words for visitors, with its code. */
 export function problemOf(error: unknown): Problem {

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { GenerateEvent } from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
 import { FakeEngine, type FakeScript } from './fake-engine.ts';
-import type { ChatState, Problem } from './state.ts';
+import { isThinking, type ChatState, type Problem } from './state.ts';
 import { ChatStore } from './store.ts';
 import { visitorSentence } from './visitor-words.ts';
 
@@ -249,6 +249,42 @@ describe('replying', () => {
     store.stop();
     await next;
     expect(store.getState().kind).toBe('stopped');
+  });
+
+  test('thoughts are kept apart from the answer, and go back to the model as such', async () => {
+    const { beforeToken, release } = holdAt(2);
+    const thoughts = ['A fox?', ' Yes.'];
+    const { store, engines } = setUp({ hasChatTemplate: true, thoughts, words: ['A', ' fox.'], beforeToken });
+    await store.load('m/');
+    const reply = store.send('What sang?');
+    const last = () => store.getState().messages.at(-1)!;
+    await vi.waitFor(() => expect(last()).toMatchObject({ text: '', thoughts: 'A fox? Yes.' }));
+    expect(isThinking(last())).toBe(true);
+    release();
+    await reply;
+    expect(last()).toMatchObject({ text: 'A fox.', thoughts: 'A fox? Yes.', status: 'complete' });
+    expect(isThinking(last())).toBe(false);
+    await store.send('Why?');
+    expect(engines[0]?.prompts[1]).toEqual([
+      { role: 'user', content: 'What sang?' },
+      { role: 'assistant', content: 'A fox.', reasoning_content: 'A fox? Yes.' },
+      { role: 'user', content: 'Why?' },
+    ]);
+  });
+
+  test('a reply that was stopped in its thoughts keeps them', async () => {
+    const { beforeToken } = holdAt(1);
+    const { store } = setUp({ hasChatTemplate: true, thoughts: ['A fox?', ' Yes.'], beforeToken });
+    await store.load('m/');
+    const reply = store.send('What sang?');
+    await vi.waitFor(() => expect(store.getState().messages.at(-1)).toMatchObject({ thoughts: 'A fox?' }));
+    store.stop();
+    await reply;
+    expect(store.getState().messages.at(-1)).toMatchObject({
+      status: 'stopped',
+      text: '',
+      thoughts: 'A fox?',
+    });
   });
 
   test('taps hear every event with its routes', async () => {

@@ -14,15 +14,7 @@ import type {
 } from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
 import { ByteRate } from './byte-rate.ts';
-import {
-  INITIAL_STATE,
-  problemOf,
-  reportOf,
-  type ChatPhase,
-  type ChatState,
-  type Message,
-  type ReplyReport,
-} from './state.ts';
+import { INITIAL_STATE, problemOf, reportOf, type ChatPhase, type ChatState, type Message } from './state.ts';
 
 /** How a chat store opens engines. */
 export interface ChatStoreOptions {
@@ -37,6 +29,9 @@ const SILENCE_MS = 2000;
 
 /** A load that has only begun. */
 const LOADING: ChatPhase = { kind: 'loading', progress: { kind: 'planning' }, bytesPerSecond: undefined };
+
+type TokenEvent = Extract<GenerateEvent, { kind: 'token' }>;
+type DoneEvent = Extract<GenerateEvent, { kind: 'done' }>;
 
 /** Ends a subscription. */
 export type Unsubscribe = () => void;
@@ -222,14 +217,10 @@ export class ChatStore {
         return this.#set({ kind: 'replying', prefill: { doneTokens, totalTokens } });
       }
       case 'token':
-        return this.#set({ kind: 'replying', prefill: undefined }, { messages: this.#grown(event.text) });
+        return this.#set({ kind: 'replying', prefill: undefined }, { messages: this.#grown(event) });
       case 'done':
         this.#unsaid = undefined;
-        return this.#endReply(
-          event.reason === 'abort' ? 'stopped' : 'complete',
-          { kind: 'ready' },
-          reportOf(event),
-        );
+        return this.#endReply(event.reason === 'abort' ? 'stopped' : 'complete', { kind: 'ready' }, event);
     }
   }
 
@@ -354,25 +345,33 @@ export class ChatStore {
     if (!this.#state.model?.hasChatTemplate) return text;
     return this.#state.messages
       .filter((each) => each.status === 'complete' || each.status === 'stopped')
-      .map(({ role, text: content }): ChatMessage => ({ role, content }));
+      .map(({ role, text: content, thoughts }): ChatMessage => {
+        return { role, content, ...(thoughts === '' ? {} : { reasoning_content: thoughts }) };
+      });
   }
 
   #say(role: Message['role'], text: string, status: Message['status']): void {
-    const message: Message = Object.freeze({ id: this.#nextMessage++, role, text, status });
+    const message: Message = Object.freeze({ id: this.#nextMessage++, role, text, thoughts: '', status });
     this.#set(this.#state, { messages: [...this.#state.messages, message] });
   }
 
-  #grown(text: string): readonly Message[] {
+  #grown({ text, reasoning = '' }: TokenEvent): readonly Message[] {
     return this.#state.messages.map((each) =>
-      each.status === 'streaming' ? Object.freeze({ ...each, text: each.text + text }) : each,
+      each.status === 'streaming'
+        ? Object.freeze({ ...each, text: each.text + text, thoughts: each.thoughts + reasoning })
+        : each,
     );
   }
 
-  #endReply(status: Message['status'], phase: ChatPhase, report?: ReplyReport): void {
+  /** @param done - has what was held back to the end, too */
+  #endReply(status: Message['status'], phase: ChatPhase, done?: DoneEvent): void {
+    const said = done ? { text: done.text, thoughts: done.reasoning ?? '' } : {};
     const messages = this.#state.messages
-      .map((each) => (each.status === 'streaming' ? Object.freeze({ ...each, status }) : each))
-      .filter((each) => each.role === 'user' || each.text !== '' || each.status === 'complete');
-    this.#set(phase, { messages, ...(report ? { report } : {}) });
+      .map((each) => (each.status === 'streaming' ? Object.freeze({ ...each, ...said, status }) : each))
+      .filter(
+        (each) => each.role === 'user' || each.text + each.thoughts !== '' || each.status === 'complete',
+      );
+    this.#set(phase, { messages, ...(done ? { report: reportOf(done) } : {}) });
   }
 
   #set(phase: ChatPhase, changes: Partial<Pick<ChatState, 'messages' | 'model' | 'report'>> = {}): void {
