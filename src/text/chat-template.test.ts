@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { AtomoeError } from '../errors.ts';
-import { joinTurns, renderChat } from './chat-template.ts';
+import { renderChat } from './chat-template.ts';
 import { strftime } from './jinja/strftime.ts';
 import { fableFiles } from './text.test-support.ts';
 import { openTokenizer } from './tokenizer.ts';
@@ -15,46 +15,55 @@ const chat = [
 ];
 const template = (name: string) => readFileSync(`fixtures/templates/${name}.jinja`, 'utf8');
 
+/** What it throws. */
+function failure(act: () => unknown): unknown {
+  try {
+    return act();
+  } catch (error) {
+    return error;
+  }
+}
+
 describe('published templates', () => {
-  test('Qwen3', async () => {
-    const text = await renderChat(template('Qwen-Qwen3-0.6B'), chat);
+  test('Qwen3', () => {
+    const text = renderChat(template('Qwen-Qwen3-0.6B'), chat);
     expect(text).toBe(
       '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n' +
         '<|im_start|>assistant\nHello.<|im_end|>\n<|im_start|>user\nWho are you?<|im_end|>\n<|im_start|>assistant\n',
     );
-    const quiet = await renderChat(template('Qwen-Qwen3-0.6B'), chat.slice(1, 2), {
+    const quiet = renderChat(template('Qwen-Qwen3-0.6B'), chat.slice(1, 2), {
       variables: { enable_thinking: false },
     });
     expect(quiet).toBe('<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n');
-    const closed = await renderChat(template('Qwen-Qwen3-0.6B'), chat.slice(0, 2), {
+    const closed = renderChat(template('Qwen-Qwen3-0.6B'), chat.slice(0, 2), {
       addGenerationPrompt: false,
     });
     expect(closed).toBe('<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n');
   });
 
-  test('Qwen3 with tools and an old thought', async () => {
+  test('Qwen3 with tools and an old thought', () => {
     const turns = [
       { role: 'user', content: 'Hi' },
       { role: 'assistant', content: '<think>\nhm\n</think>\n\nHello.' },
       { role: 'user', content: 'More' },
     ];
     const tools = [{ type: 'function', function: { name: 'now', parameters: {} } }];
-    const text = await renderChat(template('Qwen-Qwen3-0.6B'), turns, { tools });
+    const text = renderChat(template('Qwen-Qwen3-0.6B'), turns, { tools });
     expect(text).toContain(
       '<tools>\n{"type": "function", "function": {"name": "now", "parameters": {}}}\n</tools>',
     );
     expect(text).toContain('<|im_start|>assistant\nHello.<|im_end|>\n'); // old thoughts are dropped
   });
 
-  test('Granite, with and without a system turn', async () => {
+  test('Granite, with and without a system turn', () => {
     const granite = template('ibm-granite-granite-3.3-2B-Instruct');
     const turn = (role: string, content: string) =>
       `<|start_of_role|>${role}<|end_of_role|>${content}<|end_of_text|>\n`;
     const open = '<|start_of_role|>assistant<|end_of_role|>';
-    expect(await renderChat(granite, chat.slice(0, 2))).toBe(
+    expect(renderChat(granite, chat.slice(0, 2))).toBe(
       turn('system', 'Be brief.') + turn('user', 'Hi') + open,
     );
-    expect(await renderChat(granite, chat.slice(1, 2), { now })).toBe(
+    expect(renderChat(granite, chat.slice(1, 2), { now })).toBe(
       turn(
         'system',
         "Knowledge Cutoff Date: April 2024. Today's Date: March 05, 2026. You are Granite, developed by IBM. " +
@@ -65,8 +74,8 @@ describe('published templates', () => {
     );
   });
 
-  test('gpt-oss', async () => {
-    const text = await renderChat(template('openai-gpt-oss-120b'), chat, { now });
+  test('gpt-oss', () => {
+    const text = renderChat(template('openai-gpt-oss-120b'), chat, { now });
     expect(text).toMatch(/^<\|start\|>system<\|message\|>You are ChatGPT/);
     expect(text).toContain('Current date: 2026-03-05\n');
     expect(text).toContain('Reasoning: medium\n');
@@ -77,8 +86,8 @@ describe('published templates', () => {
     expect(text).toMatch(/<\|start\|>user<\|message\|>Who are you\?<\|end\|><\|start\|>assistant$/);
   });
 
-  test('LFM2', async () => {
-    const text = await renderChat(template('LFM2-8B-A1B'), chat.slice(0, 2), {
+  test('LFM2', () => {
+    const text = renderChat(template('LFM2-8B-A1B'), chat.slice(0, 2), {
       specialTokens: { bos_token: '<|startoftext|>' },
     });
     expect(text).toBe(
@@ -86,12 +95,12 @@ describe('published templates', () => {
     );
   });
 
-  test('Phi', async () => {
+  test('Phi', () => {
     const phi = template('microsoft-Phi-3.5-mini-instruct');
     const said = '<|system|>\nBe brief.<|end|>\n<|user|>\nHi<|end|>\n';
-    expect(await renderChat(phi, chat.slice(0, 2))).toBe(`${said}<|assistant|>\n`);
+    expect(renderChat(phi, chat.slice(0, 2))).toBe(`${said}<|assistant|>\n`);
     const closed = { specialTokens: { eos_token: '<|endoftext|>' }, addGenerationPrompt: false };
-    expect(await renderChat(phi, chat.slice(0, 2), closed)).toBe(`${said}<|endoftext|>`);
+    expect(renderChat(phi, chat.slice(0, 2), closed)).toBe(`${said}<|endoftext|>`);
   });
 });
 
@@ -119,36 +128,36 @@ describe('thoughts, tools and switches', () => {
     { role: 'user', content: 'Bye' },
   ];
 
-  test('Qwen3 keeps thoughts between calls, and drops those of earlier answers', async () => {
-    const text = await renderChat(qwen, called, { tools });
+  test('Qwen3 keeps thoughts between calls, and drops those of earlier answers', () => {
+    const text = renderChat(qwen, called, { tools });
     expect(text).toContain('"name": "rain", "description": "Rain"');
     expect(text).toContain(
       '<|im_start|>assistant\n<think>\nI ask.\n</think>\n\n' +
         '<tool_call>\n{"name": "rain", "arguments": {"at": "Ulm"}}\n</tool_call><|im_end|>\n' +
         '<|im_start|>user\n<tool_response>\nno\n</tool_response><|im_end|>\n<|im_start|>assistant\n',
     );
-    expect(await renderChat(qwen, later)).not.toContain('A greeting.');
+    expect(renderChat(qwen, later)).not.toContain('A greeting.');
   });
 
-  test('so does gpt-oss, under its own name for them', async () => {
-    const text = await renderChat(gptOss, called, { tools, now });
+  test('so does gpt-oss, under its own name for them', () => {
+    const text = renderChat(gptOss, called, { tools, now });
     expect(text).toContain('type rain = () => any;');
     expect(text).toContain(
       '<|start|>assistant<|channel|>analysis<|message|>I ask.<|end|>' +
         '<|start|>assistant to=functions.rain<|channel|>commentary json<|message|>{"at": "Ulm"}<|call|>',
     );
-    expect(await renderChat(gptOss, later, { now })).not.toContain('A greeting.');
+    expect(renderChat(gptOss, later, { now })).not.toContain('A greeting.');
     const said = called.map((turn) => (turn.role === 'assistant' ? { ...turn, content: 'Wait.' } : turn));
-    expect(await renderChat(gptOss, said, { tools, now })).toContain('<|message|>Wait.<|end|>');
+    expect(renderChat(gptOss, said, { tools, now })).toContain('<|message|>Wait.<|end|>');
   });
 
-  test('an effort is a variable of the template, or its switch', async () => {
+  test('an effort is a variable of the template, or its switch', () => {
     const render = (source: string, variables: Record<string, unknown>) =>
       renderChat(source, later.slice(0, 1), { variables, now });
-    expect(await render(gptOss, { reasoning_effort: 'high' })).toContain('Reasoning: high\n');
-    expect(await render(qwen, { reasoning_effort: 'none' })).toMatch(/<think>\n\n<\/think>\n\n$/);
-    expect(await render(qwen, { reasoning_effort: 'low' })).toMatch(/assistant\n$/);
-    expect(await render('{{ messages[0].content }}', { reasoning_effort: 'none' })).toBe('Hi');
+    expect(render(gptOss, { reasoning_effort: 'high' })).toContain('Reasoning: high\n');
+    expect(render(qwen, { reasoning_effort: 'none' })).toMatch(/<think>\n\n<\/think>\n\n$/);
+    expect(render(qwen, { reasoning_effort: 'low' })).toMatch(/assistant\n$/);
+    expect(render('{{ messages[0].content }}', { reasoning_effort: 'none' })).toBe('Hi');
   });
 
   test.each<[string, string, Parameters<typeof renderChat>[1], Parameters<typeof renderChat>[2], RegExp]>([
@@ -168,8 +177,8 @@ describe('thoughts, tools and switches', () => {
       { variables: { reasoning_effort: 'low' } },
       /no variable "reasoning_effort"/,
     ],
-  ])('a template is not given %s', async (_case, source, turns, options, message) => {
-    const error: unknown = await renderChat(source, turns, options).catch((reason: unknown) => reason);
+  ])('a template is not given %s', (_case, source, turns, options, message) => {
+    const error = failure(() => renderChat(source, turns, options));
     expect(error).toMatchObject({ code: 'bad-input', message: expect.stringMatching(message) });
   });
 });
@@ -177,13 +186,8 @@ describe('thoughts, tools and switches', () => {
 test('the story model: the rendered chat encodes to the same ids as the plain prompt', async () => {
   const tokenizer = await openTokenizer(fableFiles());
   const prompt = 'Once upon a time';
-  const text = await renderChat(tokenizer.chatTemplate!, [{ role: 'user', content: prompt }], tokenizer);
+  const text = renderChat(tokenizer.chatTemplate!, [{ role: 'user', content: prompt }], tokenizer);
   expect(tokenizer.encode(text, { addSpecialTokens: false })).toEqual(tokenizer.encode(prompt));
-});
-
-test('without a template the text continues', () => {
-  expect(joinTurns([{ role: 'user', content: 'Once upon' }])).toBe('Once upon');
-  expect(joinTurns(chat.slice(0, 2))).toBe('Be brief.\nHi');
 });
 
 test.each<[string, string, { role: string; content: string }[], string, RegExp]>([
@@ -216,8 +220,8 @@ test.each<[string, string, { role: string; content: string }[], string, RegExp]>
     /is no valid Jinja: .*; download the tokenizer files again/,
   ],
   ['unclosed block', '{% if true %}x', chat, 'bad-file', /is no valid Jinja/],
-])('%s', async (_case, source, messages, code, message) => {
-  const error: unknown = await renderChat(source, messages).catch((reason: unknown) => reason);
+])('%s', (_case, source, messages, code, message) => {
+  const error = failure(() => renderChat(source, messages));
   expect(error).toBeInstanceOf(AtomoeError);
   expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
 });
@@ -263,10 +267,8 @@ test.each<[string, string, 'bad-file' | 'unsupported-model', RegExp]>([
     'unsupported-model',
     new RegExp(`uses what Atomoe does not do: the tag "${tag}" needs another template`),
   ]),
-])("a fault of the template's own is told with its place: %s", async (_case, source, code, message) => {
-  const error: unknown = await renderChat(`{# one #}\nText {{ 2 }}\n${source}`, chat).catch(
-    (reason: unknown) => reason,
-  );
+])("a fault of the template's own is told with its place: %s", (_case, source, code, message) => {
+  const error = failure(() => renderChat(`{# one #}\nText {{ 2 }}\n${source}`, chat));
   expect(error).toMatchObject({ name: 'AtomoeError', code, message: expect.stringMatching(message) });
   expect(error).toMatchObject({
     message: expect.stringMatching(/ \(line 3\); [a-z, ]*(send plain text|download)/),

@@ -1,6 +1,6 @@
 /** Chat templates: a model's own Jinja text that turns messages into the prompt it was trained on. */
 import { AtomoeError } from '../errors.ts';
-import type * as jinjaModule from './jinja/index.ts';
+import * as jinja from './jinja/index.ts';
 
 /** One message as templates see it. */
 export interface ChatTurn {
@@ -29,33 +29,32 @@ export interface RenderOptions {
 
 interface Parsed {
   readonly source: string;
-  readonly template: jinjaModule.ParsedTemplate;
+  readonly template: jinja.ParsedTemplate;
   readonly names: ReadonlySet<string>;
 }
 
 let lastParsed: Parsed | undefined; // parsing costs more than rendering
 
 /**
- * Renders messages as transformers does. The text has its control tokens: encode it with `addSpecialTokens: false`. The
- * Jinja interpreter is loaded on the first call. Rendering ends: it has a budget of steps and of letters.
+ * Renders messages as transformers does. The text has its control tokens: encode it with `addSpecialTokens: false`. Rendering
+ * ends: it has a budget of steps and of letters.
  *
- * @param template - the Jinja source; without one, see `joinTurns`
+ * @param template - the Jinja source
  * @throws {AtomoeError} bad-input - no messages, or the template refuses them (`raise_exception`), or it has no place for
  *   tools or for a variable; bad-file - it is no valid Jinja, fails by itself, or takes more than its budget;
  *   unsupported-model - it uses what Jinja2 has and Atomoe lacks. Its own faults are reported with the line
  */
-export async function renderChat(
+export function renderChat(
   template: string,
   messages: readonly ChatTurn[],
   options: RenderOptions = {},
-): Promise<string> {
+): string {
   if (messages.length === 0) {
     throw new AtomoeError('bad-input', 'there are no messages, at least one is wanted; say something first');
   }
-  const jinja = await import('./jinja/index.ts');
   const { specialTokens = {}, addGenerationPrompt = true, now, tools = [] } = options;
   try {
-    const parsed = lastParsed?.source === template ? lastParsed : parse(template, jinja);
+    const parsed = lastParsed?.source === template ? lastParsed : parse(template);
     lastParsed = parsed;
     checkTools(parsed, tools, messages);
     return jinja.renderTemplate(parsed.template, {
@@ -71,11 +70,11 @@ export async function renderChat(
     });
   } catch (cause) {
     if (cause instanceof AtomoeError) throw cause;
-    throw refusal(cause, jinja, messages);
+    throw refusal(cause, messages);
   }
 }
 
-function parse(source: string, jinja: typeof jinjaModule): Parsed {
+function parse(source: string): Parsed {
   const template = jinja.parseTemplate(source);
   return { source, template, names: jinja.namesIn(template) };
 }
@@ -123,7 +122,7 @@ function ownVariables({ names }: Parsed, given: Readonly<Record<string, unknown>
   );
 }
 
-function refusal(cause: unknown, jinja: typeof jinjaModule, messages: readonly ChatTurn[]): AtomoeError {
+function refusal(cause: unknown, messages: readonly ChatTurn[]): AtomoeError {
   const message = cause instanceof Error ? cause.message : String(cause);
   const line = cause instanceof jinja.TemplateError ? cause.line : undefined;
   const why = line === undefined ? message : `${message} (line ${line})`;
@@ -142,29 +141,19 @@ function refusal(cause: unknown, jinja: typeof jinjaModule, messages: readonly C
       { cause },
     );
   }
-  return new AtomoeError('bad-file', `the model's chat template ${faultOf(cause, why, roles, jinja)}`, {
+  return new AtomoeError('bad-file', `the model's chat template ${faultOf(cause, why, roles)}`, {
     cause,
   });
 }
 
 /** What is wrong with the template itself, and what to do. */
-function faultOf(
-  cause: unknown,
-  why: string,
-  roles: string,
-  { JinjaSyntaxError, BudgetError }: typeof jinjaModule,
-): string {
-  if (cause instanceof JinjaSyntaxError) {
+function faultOf(cause: unknown, why: string, roles: string): string {
+  if (cause instanceof jinja.JinjaSyntaxError) {
     return `is no valid Jinja: ${why}; download the tokenizer files again, or send plain text`;
   }
   // RangeError is what an engine says of a full stack.
-  if (cause instanceof BudgetError || cause instanceof RangeError) {
+  if (cause instanceof jinja.BudgetError || cause instanceof RangeError) {
     return `does not end in time: ${why}; shorten the messages, send plain text, or choose another model`;
   }
   return `fails (roles: ${roles}): ${why}; send plain text, or choose another model`;
-}
-
-/** The prompt of a model without a template: it continues what was said. */
-export function joinTurns(messages: readonly ChatTurn[]): string {
-  return messages.map(({ content }) => content).join('\n');
 }

@@ -56,7 +56,7 @@ const HARMONY: CallMarkers = {
 };
 
 /** All of a reply is its answer. */
-export const NO_MARKERS: ReplyMarkers = {
+const NO_MARKERS: ReplyMarkers = {
   open: [],
   close: [],
   frame: [],

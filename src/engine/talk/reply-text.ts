@@ -1,15 +1,9 @@
 import type { StreamingDetokenizer } from '../../text/detokenizer.ts';
-import { NO_MARKERS, type ReplyMarkers, type ToolCall } from '../../text/reply-markers.ts';
-import { ReplySplitter, type ReplyPiece } from '../../text/reply-splitter.ts';
+import type { ToolCall } from '../../text/reply-markers.ts';
+import type { ReplyPiece, ReplySplitter } from '../../text/reply-splitter.ts';
 import { StopStrings } from '../../text/stop-strings.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { ChatToolCall } from '../api.ts';
-
-/** What a reply is read with. */
-export interface ReplyReading {
-  readonly markers: ReplyMarkers;
-  readonly prompt: string; // as the chat template made it
-}
 
 /** What one token adds. */
 export interface TextStep {
@@ -23,34 +17,42 @@ export class ReplyText {
   readonly #tokenizer: Tokenizer;
   readonly #detokenizer: StreamingDetokenizer;
   readonly #stops: StopStrings;
-  readonly #splitter: ReplySplitter;
+  readonly #splitter: ReplySplitter | undefined;
   #hasStopped = false;
   text = '';
   reasoning = '';
   reasoningTokens = 0;
   readonly toolCalls: ChatToolCall[] = [];
 
-  /** @param reading - undefined where the prompt was plain text: what continues it is all answer */
-  constructor(tokenizer: Tokenizer, stop: readonly string[], reading?: ReplyReading) {
+  /** @param splitter - undefined where the prompt was plain text: what continues it is all answer */
+  constructor(tokenizer: Tokenizer, stop: readonly string[], splitter?: ReplySplitter) {
     this.#tokenizer = tokenizer;
     this.#detokenizer = tokenizer.stream({ continues: true });
     this.#stops = new StopStrings(stop);
-    this.#splitter = new ReplySplitter(reading?.markers ?? NO_MARKERS, reading?.prompt);
+    this.#splitter = splitter;
   }
 
   push(id: number): TextStep {
     const hidden = this.#tokenizer.isSpecial(id) ? this.#tokenizer.rawToken(id) : undefined;
-    const wasThinking = this.#splitter.isThinking;
-    const { text, reasoning } = this.#take(this.#splitter.push(this.#detokenizer.push(id), hidden));
-    const isThought = wasThinking || this.#splitter.isThinking || reasoning !== '';
+    const wasThinking = this.#splitter?.isThinking ?? false;
+    const { text, reasoning } = this.#take(this.#divide(this.#detokenizer.push(id), hidden));
+    const isThought = wasThinking || this.#splitter?.isThinking || reasoning !== '';
     if (isThought) this.reasoningTokens += 1;
     return { text, ...(isThought ? { reasoning } : {}), isStopped: this.#hasStopped };
   }
 
   /** Ends the reply: what was held back is added to its texts. */
   end(): void {
-    this.#take([...this.#splitter.push(this.#detokenizer.flush()), ...this.#splitter.flush()]);
+    this.#take([...this.#divide(this.#detokenizer.flush()), ...(this.#splitter?.flush() ?? [])]);
     if (!this.#hasStopped) this.text += this.#stops.flush();
+  }
+
+  #divide(text: string, hidden = ''): readonly ReplyPiece[] {
+    if (this.#splitter) return this.#splitter.push(text, hidden);
+    return [
+      { kind: 'answer', text, isHidden: false },
+      { kind: 'answer', text: hidden, isHidden: true },
+    ];
   }
 
   #take(pieces: readonly ReplyPiece[]): { text: string; reasoning: string } {

@@ -1,6 +1,5 @@
 import { AtomoeError } from '../../errors.ts';
-import { joinTurns, renderChat } from '../../text/chat-template.ts';
-import { markersOf } from '../../text/reply-markers.ts';
+import type { ReplySplitter } from '../../text/reply-splitter.ts';
 import { tokenBytes } from '../../text/token-bytes.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type {
@@ -22,7 +21,7 @@ import type { JobQueue } from '../run/queue.ts';
 import { onAbort, ReplyStream } from './reply-stream.ts';
 import type { Runner, StepResult } from '../run/runner.ts';
 import { pickToken, type Picked } from './pick.ts';
-import { ReplyText, type ReplyReading } from './reply-text.ts';
+import { ReplyText } from './reply-text.ts';
 import { checkIds } from './token-ids.ts';
 
 /** What a session works with: the model, its tokenizer, and the queue of the engine's steps. */
@@ -99,8 +98,8 @@ export class EngineSession implements Session {
     const { signal, reusePrefix } = reply.options;
     try {
       signal?.throwIfAborted();
-      const { ids, reading } = await this.#encode(prompt, reply.options);
-      if (reading) reply.written = new ReplyText(this.#parts.tokenizer, reply.options.stop, reading);
+      const { ids, splitter } = await this.#encode(prompt, reply.options);
+      if (splitter) reply.written = new ReplyText(this.#parts.tokenizer, reply.options.stop, splitter);
       reply.promptTokens = ids.length;
       reply.reusedTokens = reusePrefix ? commonPrefix(this.#ids, ids) : 0;
       const first = yield* this.#prefill(ids, reply);
@@ -177,15 +176,16 @@ export class EngineSession implements Session {
     const { tools, templateOptions: variables } = options;
     if (typeof prompt === 'string' || !chatTemplate) {
       if (tools.length > 0) throw noPlaceForTools(typeof prompt === 'string');
-      const text = typeof prompt === 'string' ? prompt : joinTurns(prompt);
+      const text = typeof prompt === 'string' ? prompt : prompt.map(({ content }) => content).join('\n');
       return { ids: text.length === 0 ? [] : tokenizer.encode(text) };
     }
-    const text = await renderChat(chatTemplate, prompt, { specialTokens, tools, variables });
+    const { markersOf, renderChat, ReplySplitter } = await import('../../text/chat.ts');
+    const text = renderChat(chatTemplate, prompt, { specialTokens, tools, variables });
     const hasToken = (token: string) => tokenizer.tokenId(token) !== undefined;
     const markers = markersOf(chatTemplate, hasToken, tools.length > 0);
     return {
       ids: tokenizer.encode(text, { addSpecialTokens: false }),
-      reading: { markers, prompt: text },
+      splitter: new ReplySplitter(markers, text),
     };
   }
 
@@ -313,7 +313,7 @@ export class EngineSession implements Session {
 
 interface Encoded {
   readonly ids: readonly number[];
-  readonly reading?: ReplyReading; // of a chat
+  readonly splitter?: ReplySplitter; // of a chat
 }
 
 function noPlaceForTools(isText: boolean): AtomoeError {
