@@ -44,7 +44,7 @@ const CASES: Readonly<Record<string, Case>> = {
   'thoughts that the template began, and the model again': {
     template: QWEN3,
     prompt: '<|im_start|>assistant\n<think>',
-    reply: 'Hm</think>\nYes',
+    reply: '\n<think>\nHm</think>\nYes',
     thoughts: 'Hm',
     answer: 'Yes',
   },
@@ -254,6 +254,53 @@ describe.each(Object.entries(CASES))('%s', (_name, given) => {
     const wanted = JSON.stringify(whole);
     expect(cuts.filter((deltas) => JSON.stringify(joined(split(given, deltas))) !== wanted)).toEqual([]);
   });
+});
+
+test.each([
+  ['tags', QWEN3],
+  ['wrapped answers', HUNYUAN],
+  ['channels', GPT_OSS],
+  ['control tokens', '<|START_THINKING|>'],
+])('whatever a model writes in %s, no letter is lost and no cut shows', (_name, template) => {
+  const { open, close, frame, wraps, calls } = markersOf(template, NO_TOKENS, true);
+  const markers = [
+    ...open,
+    ...close,
+    ...frame,
+    ...wraps.flat(),
+    ...(calls ? [...calls.open, calls.close] : []),
+  ];
+  let state = 5;
+  const below = (n: number) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return (state >>> 10) % n;
+  };
+  const part = () => {
+    const marker = markers[below(markers.length)] ?? '';
+    const words = [
+      marker,
+      marker.slice(0, 1 + below(marker.length)),
+      ' ',
+      '\n',
+      'a',
+      ' b ',
+      '<',
+      '{"name":"c"}',
+      'c<|message|>{}',
+    ];
+    return words[below(words.length)] ?? '';
+  };
+  const kinds = new Set<string>();
+  for (let round = 0; round < 2000; round++) {
+    const given = { template, reply: Array.from({ length: 1 + below(9) }, part).join(''), answer: '' };
+    const whole = joined(split(given, [given.reply]));
+    for (const [kind] of whole) kinds.add(kind);
+    expect(whole.map(([, text]) => text).join('')).toBe(given.reply);
+    expect(joined(split(given, Array.from(given.reply))), given.reply).toEqual(whole);
+  }
+  expect([...kinds].sort()).toEqual(
+    calls ? ['answer', 'call', 'marker', 'thoughts'] : ['answer', 'marker', 'thoughts'],
+  );
 });
 
 test('what comes is given at once, but for what may be a marker', () => {

@@ -56,7 +56,7 @@ export class ReplySplitter {
     const pieces: ReplyPiece[] = [];
     for (;;) {
       const { end, marker } = findMarker(this.#held.text, this.#markersNow(), isEnd);
-      pieces.push(...this.#say(end, marker !== undefined, isEnd));
+      pieces.push(...this.#say(end, isEnd && marker === undefined));
       if (marker === undefined) return pieces;
       // The text before it may have begun the answer, in which it is no marker.
       if (this.#markersNow().includes(marker)) pieces.push(...this.#pass(marker));
@@ -64,15 +64,17 @@ export class ReplySplitter {
   }
 
   #markersNow(): readonly string[] {
-    const { wraps } = this.#markers;
+    const { open, wraps } = this.#markers;
     const active = this.#active[this.#state];
+    // Where a template has begun the thoughts, some models do it once more.
+    if (this.#state === 'thoughts' && this.#isFresh) return [...active, ...open];
     if (this.#state !== 'answer' || wraps.length === 0) return active;
     if (this.#wrapEnd !== undefined) return [...active, this.#wrapEnd];
     return this.#isFresh ? [...active, ...wraps.map(([begin]) => begin)] : active;
   }
 
   /** Settles the text before `end`, but for white space that may belong to a marker. */
-  #say(end: number, isMarkerNext: boolean, isEnd: boolean): ReplyPiece[] {
+  #say(end: number, isLast: boolean): ReplyPiece[] {
     if (this.#state === 'call') {
       this.#call.push(...this.#held.take(end));
       return [];
@@ -82,13 +84,11 @@ export class ReplySplitter {
     const pieces = this.#take(lead, 'marker');
     const body = text.slice(lead);
     if (body === '') return pieces;
-    const isLast = isEnd && !isMarkerNext;
     if (this.#state === 'start' && (isLast || body.trim() !== '')) this.#state = 'answer';
     const mayEnd = this.#state !== 'answer' || this.#wrapEnd !== undefined; // by a marker, which white space may precede
     const kept = mayEnd && !isLast ? body.trimEnd().length : body.length;
     if (kept > 0) this.#isFresh = false;
     pieces.push(...this.#take(kept, this.#state === 'thoughts' ? 'thoughts' : 'answer'));
-    if (isMarkerNext) pieces.push(...this.#take(body.length - kept, 'marker'));
     return pieces;
   }
 
@@ -96,24 +96,25 @@ export class ReplySplitter {
     return this.#held.take(length).map((run) => ({ kind, ...run }));
   }
 
-  /** Goes past a marker, to what it begins. */
+  /** Goes past a marker, and the white space that was kept for it, to what it begins. */
   #pass(marker: string): ReplyPiece[] {
     const { open, calls, wraps } = this.#markers;
     if (this.#state === 'call') {
       this.#call.push(...this.#held.take(marker.length));
       return this.#endCall();
     }
+    const space = this.#take(this.#held.text.indexOf(marker), 'marker');
     if (calls?.open.includes(marker)) {
       this.#state = 'call';
       this.#call = this.#held.take(marker.length);
-      return [];
+      return space;
     }
     const isFrame = this.#markers.frame.includes(marker);
     if (open.includes(marker)) this.#state = 'thoughts';
     else if (!isFrame || this.#state === 'thoughts') this.#state = 'answer';
     this.#wrapEnd = wraps.find(([begin]) => begin === marker)?.[1];
     this.#isFresh = true;
-    return this.#take(marker.length, 'marker');
+    return [...space, ...this.#take(marker.length, 'marker')];
   }
 
   #endCall(): ReplyPiece[] {
