@@ -50,3 +50,25 @@ test('the element: planned, streaming, finished', async ({ page }) => {
   await expect(chat.getByRole('article')).not.toHaveAttribute('aria-busy', 'true');
   expect(await violations(page)).toEqual([]);
 });
+
+test('the element: thoughts, that a chat template began', async ({ page }) => {
+  await page.route('**/fable-omni-8m/tokenizer_config.json', async (route) => {
+    const { range: _, ...headers } = route.request().headers();
+    const config = await (await route.fetch({ headers })).json();
+    const template =
+      "{% for message in messages if message.role == 'user' %}{{ message.content }}{% endfor %}<think>";
+    await route.fulfill({ json: { ...config, chat_template: template } });
+  });
+  const chat = await openElementPage(page);
+  await chat.getByRole('textbox').fill('Once upon a time');
+  await chat.getByRole('button', { name: 'Send' }).click();
+  const reply = chat.getByRole('article', { name: 'Assistant' });
+  const thoughts = reply.getByRole('group');
+  await expect(thoughts).toContainText(/^Thoughts.{12}/s, PATIENCE); // there, though folded away
+  await expect(thoughts.locator('div')).toBeHidden();
+  expect(await violations(page)).toEqual([]);
+  await thoughts.locator('summary').focus();
+  await page.keyboard.press('Enter');
+  await expect(thoughts.locator('div')).toBeVisible();
+  expect(await violations(page)).toEqual([]);
+});
