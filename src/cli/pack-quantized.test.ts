@@ -30,6 +30,7 @@ async function pack(
   const code = await main(['pack', scratch, to], {
     write: () => {},
     note: (line) => notes.push(line),
+    aside: () => {},
     status: () => {},
     isMixed: false,
     signal: new AbortController().signal,

@@ -322,6 +322,32 @@ describe('the dense part', () => {
     expect(open.size).toBe(0);
   });
 
+  test('several reads at once share the blocks in which they meet, also where one gives up', async () => {
+    const { folder, reads } = watched(await packedLarge());
+    const checkpoint = await openCheckpoint(folder);
+    const ranges = [0, 10_000, 15_000, 15_100, 40_000];
+    const readAll = (signal?: AbortSignal) =>
+      ranges.slice(1).map((end, i) => {
+        const rowStart = ranges[i]!;
+        return checkpoint.readF32('w', {
+          rowStart,
+          rowCount: end - rowStart,
+          ...(i === 0 ? { signal } : {}),
+        });
+      });
+    const whole = (await Promise.all(readAll())).flatMap((part) => [...part]);
+    expect(whole).toEqual(Array.from({ length: 40_000 }, (_, i) => i));
+    const dense = reads.filter(([name]) => name === 'dense.safetensors');
+    const ends = dense.map(([, at, size]) => at + size);
+    expect(dense.map(([, at]) => at)).toEqual([0, ...ends.slice(0, -1)]); // nothing twice, and no gap
+
+    const abort = new AbortController();
+    const [first, ...others] = readAll(abort.signal);
+    abort.abort(new Error('enough'));
+    await expect(first).rejects.toThrow('enough');
+    expect((await Promise.all(others)).map((part) => part[0])).toEqual(ranges.slice(1, -1));
+  });
+
   test.each([0, 3, 100, 66_000, 131_072, 160_000])(
     'a flipped bit at byte %i is an integrity error',
     async (at) => {

@@ -115,7 +115,11 @@ export function checkpointOf(
   const read = async (name: string, options: TensorReadOptions = {}): Promise<TensorBytes> => {
     const found = byName.get(name);
     if (!found) throw noTensor(label, name, lost.get(name), byName.size);
-    if (found.derive) return readDerived(found.info, await found.derive((part) => readF32(part)), options);
+    if (found.derive) {
+      const { signal } = options;
+      const values = await found.derive((part) => readF32(part, { signal }));
+      return readDerived(found.info, values, options);
+    }
     if (found.compose) return readComposed(found, found.compose, options);
     return found.rowOrder ? readOrdered(found, found.rowOrder, options) : readTensor(found, options);
   };

@@ -1,8 +1,12 @@
 import { AtomoeError } from '../errors.ts';
+import { readAhead } from './read-ahead.ts';
 import type { FileSource, ReadOptions } from './source.ts';
 
 /** A request of this size amortises its round trip and still shows progress and feels an abort. */
 const CHUNK_BYTES = 16 * 1024 * 1024;
+
+/** While one chunk comes the next is asked for. */
+const CHUNKS_AT_ONCE = { mostReads: 2, mostBytes: Infinity };
 
 /**
  * Reads a range in chunks, and makes sure that every byte of it came.
@@ -24,14 +28,29 @@ export async function readExactly(
   }
 
   const whole = allocate(file.name, sizeBytes);
-  for (let done = 0; done < sizeBytes; done += chunkBytes) {
-    signal?.throwIfAborted();
-    const length = Math.min(chunkBytes, sizeBytes - done);
-    const progress = onProgress && ((chunkDone: number) => onProgress(done + chunkDone));
-    const chunkOptions = { signal, onProgress: progress, isPeek };
-    whole.set(await readChunk(file, offsetBytes + done, length, chunkOptions), done);
-  }
+  const doneBytes = new Map<number, number>(); // by where a chunk begins
+  const readOne = async ({ at, sizeBytes: length }: Chunk, either: AbortSignal) => {
+    const report = (chunkDone: number) => {
+      doneBytes.set(at, chunkDone);
+      onProgress?.([...doneBytes.values()].reduce((sum, done) => sum + done, 0));
+    };
+    const chunkOptions = { signal: either, onProgress: report, isPeek };
+    whole.set(await readChunk(file, offsetBytes + at, length, chunkOptions), at);
+  };
+  const chunks = chunksOf(sizeBytes, chunkBytes);
+  for await (const _ of readAhead(chunks, readOne, signal, CHUNKS_AT_ONCE)) void _;
   return whole;
+}
+
+interface Chunk {
+  readonly at: number; // from the start of the range
+  readonly sizeBytes: number;
+}
+
+function* chunksOf(sizeBytes: number, chunkBytes: number): Generator<Chunk, void, undefined> {
+  for (let at = 0; at < sizeBytes; at += chunkBytes) {
+    yield { at, sizeBytes: Math.min(chunkBytes, sizeBytes - at) };
+  }
 }
 
 /** Refuses a range that the file does not have. */

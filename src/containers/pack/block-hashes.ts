@@ -63,8 +63,8 @@ class VerifiedFile implements FileSource {
   readonly #folder: FolderSource;
   readonly #source: FileSource;
   readonly #blocks: BlockHashes;
-  /** The last block of a read: the next one often begins in it. */
-  #last: { readonly index: number; readonly bytes: Uint8Array<ArrayBuffer> } | undefined;
+  /** The last block of the read that began last: the next one often begins in it, and may not wait until it has come. */
+  #last: { readonly index: number; readonly bytes: Promise<Uint8Array<ArrayBuffer>> } | undefined;
 
   constructor(folder: FolderSource, source: FileSource, blocks: BlockHashes) {
     this.name = source.name;
@@ -94,19 +94,23 @@ class VerifiedFile implements FileSource {
     const first = Math.floor(offsetBytes / blockBytes);
     const begin = first * blockBytes;
     const end = Math.min(Math.ceil((offsetBytes + sizeBytes) / blockBytes) * blockBytes, this.sizeBytes);
-    const known = this.#last?.index === first ? this.#last.bytes : undefined;
-    const from = begin + (known?.byteLength ?? 0);
+    const shared = this.#last?.index === first ? this.#last.bytes : undefined;
+    const from = shared ? Math.min(begin + blockBytes, end) : begin;
     // Whole blocks are more than was asked for: the count goes no further.
     const { onProgress } = options;
     const report = onProgress && ((doneBytes: number) => onProgress(Math.min(doneBytes, sizeBytes)));
     const good = { ...options, onProgress: report };
-    const rest = from < end ? await this.#readGood(from, end - from, good) : new Uint8Array(0);
+    const readRest = from < end ? this.#readGood(from, end - from, good) : undefined;
+    if (readRest) this.#keepLast(readRest, end);
+    // Another reader may have given up on the block that both want.
+    const readKnown = shared?.catch(() => this.#readGood(begin, from - begin, options));
+    const [known, rest] = await Promise.all([readKnown, readRest]);
+    options.signal?.throwIfAborted();
     report?.(sizeBytes);
-    if (rest.byteLength > 0) this.#keepLast(rest, end);
-    if (!known && begin === offsetBytes && rest.byteLength === sizeBytes) return rest;
+    if (rest && !known && begin === offsetBytes && rest.byteLength === sizeBytes) return rest;
     const whole = allocate(this.name, end - begin);
     if (known) whole.set(known);
-    whole.set(rest, from - begin);
+    if (rest) whole.set(rest, from - begin);
     return whole.slice(offsetBytes - begin, offsetBytes - begin + sizeBytes);
   }
 
@@ -120,10 +124,15 @@ class VerifiedFile implements FileSource {
     this.#source.dispose?.();
   }
 
-  #keepLast(bytes: Uint8Array<ArrayBuffer>, end: number): void {
+  #keepLast(read: Promise<Uint8Array<ArrayBuffer>>, end: number): void {
     const { blockBytes } = this.#blocks;
     const index = Math.ceil(end / blockBytes) - 1;
-    this.#last = { index, bytes: bytes.slice(bytes.byteLength - (end - index * blockBytes)) };
+    const bytes = read.then((blocks) => blocks.slice(blocks.byteLength - (end - index * blockBytes)));
+    const last = { index, bytes };
+    this.#last = last;
+    bytes.catch(() => {
+      if (this.#last === last) this.#last = undefined;
+    });
   }
 
   async #readGood(offsetBytes: number, sizeBytes: number, options: ReadOptions) {

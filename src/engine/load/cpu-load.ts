@@ -5,28 +5,25 @@ import type { CpuResources } from '../../graph/cpu.ts';
 import type { Graph } from '../../graph/node.ts';
 import { decodeMatrix } from '../../weights/matrix.ts';
 import { unpackRecord } from '../../weights/record.ts';
-import { densePartsOf, readDensePart, type ReadContext } from './weights.ts';
+import { readWeights, type ReadContext } from './weights.ts';
 
 /**
  * @param advance - hears of the bytes that were read
  * @throws {AtomoeError} bad-file; non-finite; network and the like
  */
 export async function loadOnCpu(
-  { weights: wanted }: Pick<Graph, 'weights'>,
+  graph: Pick<Graph, 'weights'>,
   experts: ExpertPlan | undefined,
   context: ReadContext,
   advance: (bytes: number) => void = () => {},
 ): Promise<Pick<CpuResources, 'weight' | 'experts'>> {
   const weights = new Map<string, Float32Array>();
-  for (const weight of wanted) {
-    const { name, cols, source } = weight;
-    const values = new Float32Array(weight.rows * cols);
-    for (const part of densePartsOf(weight, context)) {
-      const bytes = await readDensePart(weight, part, context);
-      values.set(decodeMatrix(part.format, bytes, part.rows, cols), part.firstRow * cols);
-      advance(source.kind === 'computed' ? 0 : bytes.byteLength);
-    }
+  for await (const [{ weight, part }, bytes] of readWeights(graph, context)) {
+    const { name, rows, cols, source } = weight;
+    const values = weights.get(name) ?? new Float32Array(rows * cols);
+    values.set(decodeMatrix(part.format, bytes, part.rows, cols), part.firstRow * cols);
     weights.set(name, values);
+    advance(source.kind === 'computed' ? 0 : bytes.byteLength);
   }
   return {
     weight: ({ name }) => {

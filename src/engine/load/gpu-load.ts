@@ -17,7 +17,7 @@ import type { Drafted } from './planning.ts';
 import { downloadProgress } from './progress.ts';
 import type { SlotPlan } from './slots.ts';
 import { tuneModel, type PlanSpec, type TuningOptions } from './tuning.ts';
-import { densePartsOf, readDensePart, type ReadContext } from './weights.ts';
+import { readWeights, type ReadContext } from './weights.ts';
 
 /** How a model is brought to a GPU. */
 export interface GpuLoadOptions {
@@ -120,30 +120,28 @@ async function openPlans(
   return { decode, prefill };
 }
 
-/** Reads the dense weights, one after another, straight into GPU memory. `held` gets what is to be disposed of. */
+/** Reads the dense weights, several at a time, and writes them into GPU memory in their order. `held` gets what is to be disposed of. */
 export async function uploadWeights(
   gpu: Gpu,
-  { weights: wanted }: Pick<Graph, 'weights'>,
+  graph: Pick<Graph, 'weights'>,
   context: ReadContext,
   held: { dispose(): void }[],
   { advance = () => {}, bounds = {} }: { advance?: (bytes: number) => void; bounds?: Bounds } = {},
 ): Promise<Map<string, GpuWeight>> {
   const mostBytes = matrixBindingBytes(gpu.limits, bounds);
   const weights = new Map<string, GpuWeight>();
-  for (const weight of wanted) {
-    const parts: GpuWeight['parts'][number][] = [];
-    for (const part of densePartsOf(weight, context, mostBytes)) {
-      const { firstRow, rows, format, scalesOffsetBytes } = part;
-      const bytes = await readDensePart(weight, part, context);
-      const buffer = await gpu.allocating(weight.name, () =>
-        gpu.createBuffer({ label: weight.name, sizeBytes: boundBytes(bytes.byteLength), kind: 'weights' }),
-      );
-      held.push(buffer);
-      gpu.write(buffer, 0, bytes);
-      parts.push({ firstRow, rows, format, slice: slice(buffer), scalesWords: scalesOffsetBytes / 4 });
-      advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
-    }
-    weights.set(weight.name, { parts });
+  for await (const [{ weight, part }, bytes] of readWeights(graph, context, mostBytes)) {
+    const { firstRow, rows, format, scalesOffsetBytes } = part;
+    const buffer = await gpu.allocating(weight.name, () =>
+      gpu.createBuffer({ label: weight.name, sizeBytes: boundBytes(bytes.byteLength), kind: 'weights' }),
+    );
+    held.push(buffer);
+    gpu.write(buffer, 0, bytes);
+    const before = weights.get(weight.name)?.parts ?? [];
+    const scalesWords = scalesOffsetBytes / 4;
+    const uploaded = { firstRow, rows, format, slice: slice(buffer), scalesWords };
+    weights.set(weight.name, { parts: [...before, uploaded] });
+    advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
   }
   return weights;
 }

@@ -3,9 +3,9 @@ import { invariant } from '../../errors.ts';
 import type { Graph } from '../../graph/node.ts';
 import type { Weight } from '../../graph/tensor.ts';
 import { MOST_MEMORY_BYTES, SimdMemory, type SimdModule } from '../../simd/memory.ts';
-import type { SimdWeight, SimdWeightPart } from '../../simd/run.ts';
+import type { SimdWeight } from '../../simd/run.ts';
 import { boundBytes } from '../../weights/matrix.ts';
-import { densePartsOf, readDensePart, type ReadContext } from './weights.ts';
+import { densePartsOf, readWeights, type ReadContext } from './weights.ts';
 
 /** Weights beyond this go to further memories: the rest of the first is for activations and KV caches. */
 const MOST_WEIGHT_BYTES = MOST_MEMORY_BYTES / 2;
@@ -44,26 +44,29 @@ export class DenseWeights {
 
   /** @throws {AtomoeError} bad-file; non-finite; out-of-memory; network and the like */
   async read(
-    { weights }: Pick<Graph, 'weights'>,
+    graph: Pick<Graph, 'weights'>,
     context: ReadContext,
     advance: (bytes: number) => void,
   ): Promise<void> {
-    for (const weight of weights) {
-      const parts = densePartsOf(weight, context);
-      const sizeBytes = parts.reduce((sum, part) => sum + boundBytes(part.sizeBytes), 0);
-      const memory = weight.exact ? this.main : this.#withRoom(sizeBytes);
-      const kept: SimdWeightPart[] = [];
-      for (const part of parts) {
-        const { firstRow, rows, format, scalesOffsetBytes } = part;
-        const bytes = await readDensePart(weight, part, context);
-        const at = memory.alloc(boundBytes(bytes.byteLength));
-        memory.bytes.set(bytes, at);
-        const scalesAt = scalesOffsetBytes === 0 ? 0 : at + scalesOffsetBytes;
-        kept.push({ firstRow, rows, format, at, scalesAt });
-        advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
-      }
-      this.#weights.set(weight.name, { memory, parts: kept });
+    for await (const [{ weight, part }, bytes] of readWeights(graph, context)) {
+      const { memory, parts } = this.#weights.get(weight.name) ?? {
+        memory: this.#memoryFor(weight, context),
+        parts: [],
+      };
+      const { firstRow, rows, format, scalesOffsetBytes } = part;
+      const at = memory.alloc(boundBytes(bytes.byteLength));
+      memory.bytes.set(bytes, at);
+      const scalesAt = scalesOffsetBytes === 0 ? 0 : at + scalesOffsetBytes;
+      this.#weights.set(weight.name, { memory, parts: [...parts, { firstRow, rows, format, at, scalesAt }] });
+      advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
     }
+  }
+
+  /** All parts of a weight are in one memory. */
+  #memoryFor(weight: Weight, context: ReadContext): SimdMemory {
+    if (weight.exact) return this.main;
+    const parts = densePartsOf(weight, context);
+    return this.#withRoom(parts.reduce((sum, { sizeBytes }) => sum + boundBytes(sizeBytes), 0));
   }
 
   #withRoom(sizeBytes: number): SimdMemory {

@@ -1,6 +1,7 @@
 /** Reads a graph's dense weights out of a checkpoint, in the formats in which they are kept. */
 import type { Checkpoint } from '../../containers/checkpoint.ts';
 import { describeMatrix, readMatrix, readStored, wrongShape } from '../../containers/matrices.ts';
+import { readAhead, readTogether, type ReadJob } from '../../io/read-ahead.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 import {
   chooseFormat,
@@ -78,8 +79,53 @@ function sectionsOf(weight: Weight, { checkpoint, quantize }: ReadContext): Sect
   return sections;
 }
 
+/** A part that is being read. */
+export interface DensePiece extends ReadJob {
+  readonly weight: Weight;
+  readonly part: DensePart;
+}
+
+/** The parts of all weights, in the order of the weights; `mostBytes`: of one part. */
+function* piecesOf(
+  weights: Iterable<Weight>,
+  context: ReadContext,
+  mostBytes: number,
+): Generator<DensePiece, void, undefined> {
+  for (const weight of weights) {
+    const rowBytes = storedRowBytes(weight, context);
+    for (const part of densePartsOf(weight, context, mostBytes))
+      yield { weight, part, sizeBytes: Math.max(part.sizeBytes, part.rows * rowBytes) };
+  }
+}
+
+/** What the file has for a row of a weight, about. */
+function storedRowBytes({ source, cols }: Weight, { checkpoint }: ReadContext): number {
+  if (source.kind !== 'checkpoint') return 0;
+  const elementBytes = source.parts.map(({ tensor }) => {
+    const { sizeBytes = 0, shape = [] } = checkpoint.tensor(tensor) ?? {};
+    return sizeBytes / shape.reduce((product, size) => product * size, 1);
+  });
+  return cols * Math.max(...elementBytes);
+}
+
+/**
+ * Reads dense weights, several parts at a time, and gives them in their order.
+ *
+ * @param mostBytes - of a part; larger weights come in several
+ * @throws {AtomoeError} bad-file; non-finite; limit-too-small; network and the like
+ */
+export function readWeights(
+  { weights }: { readonly weights: Iterable<Weight> },
+  context: ReadContext,
+  mostBytes = Infinity,
+): AsyncGenerator<readonly [DensePiece, Uint8Array<ArrayBuffer>], void, undefined> {
+  const read = ({ weight, part }: DensePiece, signal: AbortSignal) =>
+    readDensePart(weight, part, { ...context, signal });
+  return readAhead(piecesOf(weights, context, mostBytes), read, context.signal);
+}
+
 /** Reads a part of a dense weight, in its format. */
-export async function readDensePart(
+async function readDensePart(
   weight: Weight,
   part: DensePart,
   context: ReadContext,
@@ -88,12 +134,15 @@ export async function readDensePart(
   const { checkpoint, signal } = context;
   if (source.kind === 'computed') return new Uint8Array(source.values().buffer);
   if (source.kind === 'derived') {
-    const parts: Record<string, Float32Array> = {};
-    for (const [name, { tensor, cols: width }] of Object.entries(source.parts)) {
-      const how = { cols: width, format: EXACT, signal };
-      parts[name] = new Float32Array((await readMatrix(checkpoint, { tensor }, how)).buffer);
-    }
-    return new Uint8Array(source.values(parts).buffer);
+    const parts = await readTogether(
+      Object.entries(source.parts),
+      async ([name, { tensor, cols: width }], either) => {
+        const how = { cols: width, format: EXACT, signal: either };
+        return [name, new Float32Array((await readMatrix(checkpoint, { tensor }, how)).buffer)] as const;
+      },
+      signal,
+    );
+    return new Uint8Array(source.values(Object.fromEntries(parts)).buffer);
   }
   const parts = rowsWithin(source.parts, part, (rows) => describeMatrix(checkpoint, rows, cols).rows);
   return readParts({ parts, rows: part.rows, cols, format: part.format }, context);
@@ -135,7 +184,9 @@ async function readBlocks(
   const dtypes = new Set(parts.map((part) => describeMatrix(checkpoint, part, cols).dtype));
   const [dtype] = dtypes;
   if (dtypes.size !== 1 || !dtype || formatStoredAs(dtype) !== format) return undefined;
-  const read = await Promise.all(parts.map((part) => readStored(checkpoint, part, { cols, signal })));
+  const readOne = (part: TensorRows, either: AbortSignal) =>
+    readStored(checkpoint, part, { cols, signal: either });
+  const read = await readTogether(parts, readOne, signal);
   return encodeMatrix(dtype, joined(read.map(({ bytes }) => bytes)), format, rows, cols);
 }
 
@@ -162,12 +213,8 @@ async function readParts(
   const stored = isWhole ? await readBlocks(stack, { checkpoint, signal }) : undefined;
   if (stored) return stored;
   const partFormat = isWhole ? EXACT : format;
-  const stacked = new Uint8Array(isWhole ? 4 * rows * cols : matrixLayout(format, rows, cols).sizeBytes);
-  let at = 0;
-  for (const part of parts) {
-    const bytes = await readMatrix(checkpoint, part, { cols, format: partFormat, signal });
-    stacked.set(bytes, at);
-    at += bytes.byteLength;
-  }
+  const readOne = (part: TensorRows, either: AbortSignal) =>
+    readMatrix(checkpoint, part, { cols, format: partFormat, signal: either });
+  const stacked = joined(await readTogether(parts, readOne, signal));
   return isWhole ? encodeMatrix('F32', stacked, format, rows, cols) : stacked;
 }
