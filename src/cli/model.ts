@@ -7,6 +7,7 @@ import type { LoadProgress, StreamingOptions } from '../engine/api.ts';
 import { openDawn } from '../gpu/dawn.ts';
 import { coalescedFolder } from '../io/coalesce.ts';
 import { cachedFolder, type CachedFolder } from '../io/cache/disk-cache.ts';
+import { listModels } from '../io/cache/model-store.ts';
 import { openFolder } from '../io/folder.ts';
 import { hubAddress } from '../io/hub.ts';
 import { nodeFolder, type NodeFolderOptions } from '../io/node-file.ts';
@@ -72,7 +73,7 @@ export async function openSource(
   options: NodeFolderOptions = {},
 ): Promise<FolderSource> {
   const directory = args?.path('cache');
-  const address = await remoteAddress(model);
+  const address = await remoteAddress(model, directory);
   if (/^https?:\/\//i.test(address)) {
     const headers = requestHeaders();
     const folder = coalescedFolder(asUsage(() => openFolder(address, { headers })));
@@ -86,10 +87,11 @@ export async function openSource(
   );
 }
 
-/** A name of the hub becomes an address, unless the disk has something of that name. */
-async function remoteAddress(model: string): Promise<string> {
+/** A name of the hub becomes an address, unless the disk has something of that name; `cache`: where models are kept. */
+async function remoteAddress(model: string, cache: string | undefined): Promise<string> {
   if (existsSync(model)) return model;
-  return hubAddress(model, { headers: requestHeaders(), hubUrl: process.env['HF_ENDPOINT'] });
+  const kept = cache === undefined ? undefined : async () => listModels(await openNodeStorage(cache));
+  return hubAddress(model, { headers: requestHeaders(), hubUrl: process.env['HF_ENDPOINT'], kept });
 }
 
 function requestHeaders(): Record<string, string> {

@@ -1,6 +1,9 @@
 /** A name of the hub is enough: the engine asks which file it means, and reads that by ranges. */
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { openNodeStorage } from '../io/node-storage.ts';
 import { LocalEngine } from './engine.ts';
 import { largestError, type FixtureGolden } from './testing.ts';
 
@@ -39,4 +42,35 @@ test('org/name loads the GGUF file that the hub lists', async () => {
   expect(new Set(asked).size).toBe(2);
   await expect(engine.plan('c/d')).rejects.toMatchObject({ code: 'bad-file' });
   engine.dispose();
+});
+
+test('a name whose model is kept loads without the hub, and is asked for anew with it', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'atomoe-hub-'));
+  try {
+    const storage = await openNodeStorage(root);
+    const { answer, asked } = await hub();
+    let isOffline = false;
+    const link: typeof fetch = (input, init) =>
+      isOffline ? Promise.reject(new TypeError('offline')) : answer(input, init);
+    const load = async (options = {}) => {
+      const engine = await LocalEngine.open({ device: 'cpu', fetch: link, hubUrl: HUB, storage });
+      try {
+        const { label } = await engine.load('a/b', options);
+        return { label, logits: await engine.logits([1, 2, 3]) };
+      } finally {
+        engine.dispose();
+        await engine.closed;
+      }
+    };
+    const online = await load();
+    isOffline = true;
+    expect(await load()).toEqual(online);
+    await expect(load({ diskCache: false })).rejects.toMatchObject({ code: 'network' });
+    isOffline = false;
+    asked.length = 0;
+    expect(await load()).toEqual(online);
+    expect(asked[0]).toBe('/api/models/a/b/revision/main');
+  } finally {
+    await rm(root, { recursive: true });
+  }
 });

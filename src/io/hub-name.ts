@@ -25,7 +25,7 @@ export function parseHubName(text: string): HubName | undefined {
   const page = PAGE.exec(trimmed);
   if (page) {
     const [, repo = '', revision = 'main', path] = page;
-    return { repo, revision: decoded(revision), file: path === undefined ? undefined : decoded(path) };
+    return { repo, revision: decodePath(revision), file: path === undefined ? undefined : decodePath(path) };
   }
   if (isWeightFile(trimmed) && !trimmed.includes(':')) return undefined;
   const [, repo, revision = 'main', file] = NAME.exec(trimmed) ?? [];
@@ -39,7 +39,7 @@ export function hubFileUrl({ repo, revision, file = '' }: HubName, hubUrl = HUB_
 }
 
 /** Part of a link; as it is where its percent signs stand for nothing. */
-function decoded(part: string): string {
+export function decodePath(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {

@@ -113,6 +113,35 @@ describe('what a name means', () => {
     expect(found.proposed?.quantisation).toBe('Q8_0'); // the other cannot be read
   });
 
+  test('what is kept, where the hub does not answer: what is all there, then what was used last', async () => {
+    const at = (path: string, isComplete = true) => ({
+      label: `https://hub.test/a/b/resolve/main/${path}`,
+      isComplete,
+    });
+    const models = [
+      at('x-Q8_0.gguf', false),
+      at('BF16/x%20y-BF16-00001-of-00002.gguf', false),
+      at('x-Q2_K.gguf'),
+      { label: 'https://hub.test/a/bc/resolve/main/', isComplete: true },
+    ];
+    const offline = { hubUrl: 'https://hub.test', fetch: () => Promise.reject(new TypeError('offline')) };
+    const kept = async () => models;
+    const resolve = async (text: string) =>
+      (await hubAddress(text, { ...offline, kept })).replace('https://hub.test/', '');
+    expect(await resolve('a/b')).toBe('a/b/resolve/main/x-Q2_K.gguf');
+    expect(await resolve('a/b:q8_0')).toBe('a/b/resolve/main/x-Q8_0.gguf');
+    expect(await resolve('a/b:bf16')).toBe('a/b/resolve/main/BF16/x%20y-BF16-00001-of-00002.gguf');
+    expect(await resolve('a/bc')).toBe('a/bc/resolve/main/');
+    for (const name of ['a/c', 'a/b@v1', 'a/b:Q4_K_M']) {
+      await expect(resolve(name)).rejects.toMatchObject({ code: 'network' });
+    }
+    const broken = { ...offline, kept: () => Promise.reject(new Error('no storage')) };
+    await expect(hubAddress('a/b', broken)).rejects.toMatchObject({ code: 'network' });
+    // A hub that answers is believed.
+    expect(await hubAddress('a/b', { ...hub({ 'x-Q8_0.gguf': 8 }), kept })).toMatch(/x-Q8_0\.gguf$/);
+    await expect(hubAddress('c/d', { ...hub({}), kept })).rejects.toMatchObject({ code: 'bad-file' });
+  });
+
   test('any other address stays as it is, and nobody is asked', async () => {
     const failing = { fetch: () => Promise.reject(new Error('asked')) };
     expect(await hubAddress('https://example.org/a/b/', failing)).toBe('https://example.org/a/b/');

@@ -1,6 +1,8 @@
 /** What the Hugging Face hub has under a name. */
 import { AtomoeError } from '../errors.ts';
-import { HUB_URL, hubFileUrl, parseHubName, type HubName } from './hub-name.ts';
+import { decodePath, HUB_URL, hubFileUrl, parseHubName, type HubName } from './hub-name.ts';
+import { STALL_TIMEOUT_MS } from './http-request.ts';
+import { publicLabel } from './http-url.ts';
 import { isWeightFile } from './names.ts';
 
 /** A weight file of a model; the parts of one that is split count as one. */
@@ -19,6 +21,12 @@ export interface HubModel extends HubName {
   readonly proposed: HubFile | undefined;
 }
 
+/** A model that was opened before. */
+interface OpenedModel {
+  readonly label: string; // its address
+  readonly isComplete: boolean; // all of it is kept
+}
+
 /** How the hub is asked. */
 export interface HubOptions {
   readonly hubUrl?: string | undefined;
@@ -27,17 +35,37 @@ export interface HubOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How a name is resolved. */
+export interface AddressOptions extends HubOptions {
+  /** What is kept on the disk, the model used last first. It is looked through where the hub does not answer. */
+  readonly kept?: (() => Promise<readonly OpenedModel[]>) | undefined;
+}
+
 /**
- * The address of what a name means: the named file, the folder of a checkpoint, or the proposed GGUF file.
+ * The address of what a name means: the named file, the folder of a checkpoint, or the proposed GGUF file. Where the hub
+ * does not answer, it is what is kept under the name.
  *
  * @returns `text` itself where it is no name of the hub
  * @throws {AtomoeError} bad-file - no such model, or one without weights that can be read; network
  */
-export async function hubAddress(text: string, options: HubOptions = {}): Promise<string> {
+export async function hubAddress(text: string, options: AddressOptions = {}): Promise<string> {
   const name = parseHubName(text);
   if (!name) return text;
-  const { hubUrl } = options;
+  const { hubUrl, kept } = options;
   if (name.file !== undefined && isWeightFile(name.file)) return hubFileUrl(name, hubUrl);
+  try {
+    return await askForAddress(name, options);
+  } catch (error) {
+    const isUnanswered = error instanceof AtomoeError && error.code === 'network';
+    const models = isUnanswered && kept ? await kept().catch(() => []) : [];
+    const address = keptAddress(name, models, hubUrl);
+    if (address === undefined) throw error;
+    return address;
+  }
+}
+
+async function askForAddress(name: HubName, options: HubOptions): Promise<string> {
+  const { hubUrl } = options;
   const { hasCheckpoint, proposed, ggufFiles } = await readHubModel(name, options);
   if (name.file !== undefined)
     return hubFileUrl({ ...name, file: namedFile(name, name.file, ggufFiles) }, hubUrl);
@@ -49,13 +77,29 @@ export async function hubAddress(text: string, options: HubOptions = {}): Promis
   );
 }
 
+/** What is kept of a model: first what is all there, then what was used last. */
+function keptAddress(
+  name: HubName,
+  models: readonly OpenedModel[],
+  hubUrl: string | undefined,
+): string | undefined {
+  const folder = publicLabel(hubFileUrl({ ...name, file: undefined }, hubUrl));
+  const isMeant = ({ label }: OpenedModel) =>
+    label.startsWith(folder) &&
+    (name.file === undefined || isCalled(name.file, decodePath(label.slice(folder.length))));
+  const found = models.filter(isMeant);
+  return (found.find(({ isComplete }) => isComplete) ?? found[0])?.label;
+}
+
+/** Whether a file is of this quantisation, or in the folder of this name. */
+function isCalled(wanted: string, file: string): boolean {
+  const lower = wanted.toLowerCase().replace(/\/$/, '');
+  return quantisationOf(file)?.toLowerCase() === lower || file.toLowerCase().startsWith(`${lower}/`);
+}
+
 /** The GGUF file of a quantisation, or in a folder, of this name. */
 function namedFile({ repo }: HubName, wanted: string, files: readonly HubFile[]): string {
-  const lower = wanted.toLowerCase().replace(/\/$/, '');
-  const found = files.find(
-    ({ name, quantisation }) =>
-      quantisation?.toLowerCase() === lower || name.toLowerCase().startsWith(`${lower}/`),
-  );
+  const found = files.find(({ name }) => isCalled(wanted, name));
   if (found) return found.name;
   const names = files.map(({ name, quantisation }) => quantisation ?? name).join(', ');
   throw new AtomoeError(
@@ -78,14 +122,14 @@ export async function readHubModel(name: HubName, options: HubOptions = {}): Pro
   const { hubUrl = HUB_URL, headers = {}, fetch: ask = fetch, signal } = options;
   const { repo, revision } = name;
   const url = `${hubUrl.replace(/\/+$/, '')}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
-  const answer = await ask(url, { headers: { ...headers }, ...(signal ? { signal } : {}) }).catch(
-    (cause: unknown) => {
-      signal?.throwIfAborted();
-      throw new AtomoeError('network', `${hubUrl} did not answer; check the connection and try again`, {
-        cause,
-      });
-    },
-  );
+  const timeout = AbortSignal.timeout(STALL_TIMEOUT_MS);
+  const either = signal ? AbortSignal.any([signal, timeout]) : timeout;
+  const answer = await ask(url, { headers: { ...headers }, signal: either }).catch((cause: unknown) => {
+    signal?.throwIfAborted();
+    throw new AtomoeError('network', `${hubUrl} did not answer; check the connection and try again`, {
+      cause,
+    });
+  });
   if (!answer.ok) throw refused(name, hubUrl, answer.status);
   const json = (await answer.json().catch(() => undefined)) as Record<string, unknown> | undefined;
   const siblings = json?.['siblings'];

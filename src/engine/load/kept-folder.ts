@@ -1,6 +1,7 @@
 /** A model's files as the engine opens them: kept on the local disk where they come from a URL. */
 import { coalescedFolder } from '../../io/coalesce.ts';
 import type { CachedFolder } from '../../io/cache/disk-cache.ts';
+import type { StoredModel } from '../../io/cache/model-store.ts';
 import { openFolder } from '../../io/folder.ts';
 import { parseHubName } from '../../io/hub-name.ts';
 import type { FolderSource } from '../../io/source.ts';
@@ -30,9 +31,10 @@ export async function openKept(
   }
   const { headers = engine.headers, fetch = engine.fetch, diskCache = true } = options;
   const http = { ...(headers ? { headers } : {}), ...(fetch ? { fetch } : {}) };
-  const hubUrl = options.hubUrl ?? engine.hubUrl;
+  const hub = { ...http, hubUrl: options.hubUrl ?? engine.hubUrl, signal: options.signal };
+  const kept = diskCache ? () => keptModels(engine.storage) : undefined;
   const address = parseHubName(model)
-    ? await (await import('../../io/hub.ts')).hubAddress(model, { ...http, hubUrl, signal: options.signal })
+    ? await (await import('../../io/hub.ts')).hubAddress(model, { ...hub, kept })
     : model;
   const folder = coalescedFolder(openFolder(address, http));
   // What an app or an extension brings along is on the disk already.
@@ -51,6 +53,14 @@ async function keep(
     import('../../io/opfs.ts'),
   ]);
   return cachedFolder(folder, await (storage ?? openOpfs()), { lockTimeoutMs });
+}
+
+async function keptModels(storage: Keeping['storage']): Promise<StoredModel[]> {
+  const [{ listModels }, { openOpfs }] = await Promise.all([
+    import('../../io/cache/model-store.ts'),
+    import('../../io/opfs.ts'),
+  ]);
+  return listModels(await (storage ?? openOpfs()));
 }
 
 /** Whether what is read of a folder is kept on disk. */
