@@ -9,7 +9,7 @@ import { packed } from './pack.ts';
 import { safetensors, shardedSafetensors } from './safetensors.ts';
 
 /** Every container, in the order in which a folder is looked at: a new one is a row here. */
-const CONTAINERS: readonly Container[] = [safetensors, packed, shardedSafetensors, gguf];
+export const CONTAINERS: readonly Container[] = [safetensors, packed, shardedSafetensors, gguf];
 
 /**
  * Opens a model folder by reading its configs and its weights' headers.

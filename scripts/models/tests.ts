@@ -1,0 +1,41 @@
+/** How families are tested, as the tests and their fixtures say. */
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { openCheckpoint } from '../../src/containers/index.ts';
+import { FIXTURE_FAMILIES, fixtureTolerance } from '../../src/engine/testing.ts';
+import { nodeFolder } from '../../src/io/node-file.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+
+/** Tests that run models of families, by the word that the table has for each. */
+const TESTS = {
+  logits: 'src/engine/fixtures.gpu.test.ts',
+  hardware: 'src/engine/models.hardware.test.ts',
+  f16: 'src/engine/models.f16.gpu.test.ts',
+  GGUF: 'src/engine/gguf.gpu.test.ts',
+} as const;
+
+/** A test names the families that it runs, or runs all that have a fixture. */
+function runs(testText: string, family: string): boolean {
+  const hasFixture = FIXTURE_FAMILIES.some((name) => name === family);
+  return testText.includes(`'${family}'`) || (hasFixture && testText.includes('FIXTURE_FAMILIES'));
+}
+
+/** The words for the tests of a family, in the order of the table; none where nothing tests it. */
+export function testsOf(family: string): string[] {
+  const words = Object.entries(TESTS)
+    .filter(([, path]) => runs(readFileSync(resolve(root, path), 'utf8'), family))
+    .map(([word]) => word);
+  return words.map((word) =>
+    word === 'logits' ? `logits ${fixtureTolerance(family).toExponential()}` : word,
+  );
+}
+
+/** The architecture of a family's GGUF fixture, read by the engine; undefined where there is none. */
+export async function ggufArchitectureOf(family: string): Promise<string | undefined> {
+  const path = resolve(root, `fixtures/gguf/${family}.gguf`);
+  if (!existsSync(path)) return undefined;
+  const checkpoint = await openCheckpoint(await nodeFolder(path));
+  checkpoint.dispose();
+  return String(checkpoint.gguf?.get('general.architecture'));
+}

@@ -1,0 +1,218 @@
+/**
+ * The configs of published models. What a config has as its class does (transformers' defaults) is left out, and so is
+ * what changes no size. A model is a row here; `npm run models` writes the table of docs/MODELS.md anew. Not part of the
+ * library.
+ */
+import type { JsonObject } from '../io/json-file.ts';
+import type { WeightDtype } from '../weights/dtypes.ts';
+
+/** A published model. */
+export interface PublishedModel {
+  readonly name: string; // as on the Hugging Face hub, without its owner
+  readonly config: JsonObject & { readonly model_type: string };
+  readonly experts?: WeightDtype; // how its files store experts, where they have one form only
+}
+
+const GRANITE_3 = {
+  model_type: 'granitemoe',
+  vocab_size: 49_155,
+  intermediate_size: 512,
+  num_key_value_heads: 8,
+  num_experts_per_tok: 8,
+  max_position_embeddings: 131_072,
+  rope_theta: 1_500_000,
+  tie_word_embeddings: true,
+};
+
+const GRANITE_4 = {
+  model_type: 'granitemoehybrid',
+  vocab_size: 100_352,
+  num_hidden_layers: 40,
+  layer_types: layerTypes(40, [5, 15, 25, 35], ['attention', 'mamba']),
+  mamba_d_state: 128,
+  mamba_d_head: 64,
+  max_position_embeddings: 131_072,
+  tie_word_embeddings: true,
+};
+
+const LFM2 = {
+  model_type: 'lfm2_moe',
+  num_hidden_layers: 24,
+  layer_types: layerTypes(24, [2, 6, 10, 14, 18, 21], ['full_attention', 'conv']),
+};
+
+/** DeepSeek-V2-Lite and what has its sizes: queries have no latents. */
+const DEEPSEEK_LITE = {
+  hidden_size: 2048,
+  moe_intermediate_size: 1408,
+  num_hidden_layers: 27,
+  num_attention_heads: 16,
+  q_lora_rank: null,
+  n_routed_experts: 64,
+  n_shared_experts: 2,
+  num_experts_per_tok: 6,
+  first_k_dense_replace: 1,
+};
+
+const QWEN_HYBRID = { max_position_embeddings: 262_144, rope_theta: 10_000_000 };
+
+export const PUBLISHED_MODELS: readonly PublishedModel[] = [
+  {
+    name: 'granite-3.1-1b-a400m',
+    config: {
+      ...GRANITE_3,
+      hidden_size: 1024,
+      num_hidden_layers: 24,
+      num_attention_heads: 16,
+      num_local_experts: 32,
+    },
+  },
+  {
+    name: 'granite-3.1-3b-a800m',
+    config: {
+      ...GRANITE_3,
+      hidden_size: 1536,
+      num_hidden_layers: 32,
+      num_attention_heads: 24,
+      num_local_experts: 40,
+    },
+  },
+  { name: 'OLMoE-1B-7B', config: { model_type: 'olmoe', intermediate_size: 1024 } },
+  {
+    name: 'granite-4.0-h-tiny',
+    config: {
+      ...GRANITE_4,
+      hidden_size: 1536,
+      intermediate_size: 512,
+      shared_intermediate_size: 1024,
+      num_attention_heads: 12,
+      num_key_value_heads: 4,
+      num_local_experts: 64,
+      num_experts_per_tok: 6,
+      mamba_n_heads: 48,
+    },
+  },
+  { name: 'LFM2-8B-A1B', config: LFM2 },
+  { name: 'LFM2.5-8B-A1B', config: { ...LFM2, vocab_size: 128_000, rope_theta: 5_000_000 } },
+  { name: 'Qwen1.5-MoE-A2.7B', config: { model_type: 'qwen2_moe', rope_theta: 1_000_000 } },
+  {
+    name: 'DeepSeek-V2-Lite',
+    config: {
+      ...DEEPSEEK_LITE,
+      model_type: 'deepseek_v2',
+      intermediate_size: 10_944,
+      max_position_embeddings: 163_840,
+    },
+  },
+  {
+    name: 'Moonlight-16B-A3B',
+    config: {
+      ...DEEPSEEK_LITE,
+      model_type: 'deepseek_v3',
+      vocab_size: 163_840,
+      intermediate_size: 11_264,
+      n_group: 1,
+      topk_group: 1,
+      max_position_embeddings: 8192,
+      rope_theta: 50_000,
+    },
+  },
+  {
+    name: 'gpt-oss-20b',
+    config: { model_type: 'gpt_oss', num_hidden_layers: 24, num_local_experts: 32 },
+    experts: 'MXFP4',
+  },
+  { name: 'ERNIE-4.5-21B-A3B', config: { model_type: 'ernie4_5_moe' } },
+  { name: 'GLM-4.7-Flash', config: { model_type: 'glm4_moe_lite', rope_theta: 1_000_000 } },
+  {
+    name: 'Qwen3-30B-A3B',
+    config: {
+      model_type: 'qwen3_moe',
+      num_hidden_layers: 48,
+      head_dim: 128,
+      max_position_embeddings: 40_960,
+      rope_theta: 1_000_000,
+      norm_topk_prob: true,
+    },
+  },
+  {
+    name: 'Nemotron-3-Nano-30B-A3B',
+    config: {
+      model_type: 'nemotron_h',
+      hidden_size: 2688,
+      hybrid_override_pattern: 'MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME',
+      num_key_value_heads: 2,
+      mamba_num_heads: 64,
+      n_routed_experts: 128,
+      num_experts_per_tok: 6,
+      moe_intermediate_size: 1856,
+      moe_shared_expert_intermediate_size: 3712,
+      max_position_embeddings: 262_144,
+    },
+  },
+  {
+    name: 'granite-4.0-h-small',
+    config: {
+      ...GRANITE_4,
+      hidden_size: 4096,
+      intermediate_size: 768,
+      shared_intermediate_size: 1536,
+      num_attention_heads: 32,
+      num_key_value_heads: 8,
+      num_local_experts: 72,
+      num_experts_per_tok: 10,
+      mamba_n_heads: 128,
+    },
+  },
+  { name: 'Qwen3.5-35B-A3B (text)', config: { ...QWEN_HYBRID, model_type: 'qwen3_5_moe_text' } },
+  { name: 'Mixtral-8x7B', config: { model_type: 'mixtral', max_position_embeddings: 32_768 } },
+  { name: 'Qwen3-Next-80B-A3B', config: { ...QWEN_HYBRID, model_type: 'qwen3_next' } },
+  {
+    name: 'Hunyuan-A13B',
+    config: {
+      model_type: 'hunyuan_v1_moe',
+      vocab_size: 128_167,
+      intermediate_size: 3072,
+      num_key_value_heads: 8,
+      head_dim: 128,
+      num_experts: 64,
+      moe_topk: 8,
+      max_position_embeddings: 262_144,
+      tie_word_embeddings: true,
+    },
+  },
+  {
+    name: 'GLM-4.5-Air',
+    config: { model_type: 'glm4_moe', head_dim: 128, attention_bias: true, rope_theta: 1_000_000 },
+  },
+  {
+    name: 'dots.llm1',
+    config: {
+      model_type: 'dots1',
+      hidden_size: 4096,
+      n_routed_experts: 128,
+      n_shared_experts: 2,
+      num_experts_per_tok: 6,
+      first_k_dense_replace: 1,
+      max_position_embeddings: 32_768,
+      rope_theta: 10_000_000,
+      sliding_window: null,
+      routed_scaling_factor: 2.5,
+    },
+  },
+  { name: 'MiniMax-M2', config: { model_type: 'minimax_m2', rotary_dim: 64 } },
+  { name: 'DeepSeek-V3', config: { model_type: 'deepseek_v3', max_position_embeddings: 163_840 } },
+];
+
+/** @throws where there is no model of this name */
+export function publishedConfig(name: string): PublishedModel['config'] {
+  const found = PUBLISHED_MODELS.find((model) => model.name === name);
+  if (!found) throw new Error(`no published model "${name}"`);
+  return found.config;
+}
+
+/** `layer_types`: some layers are of one kind, the others of the other. */
+function layerTypes(layers: number, some: readonly number[], kinds: readonly [string, string]): string[] {
+  const [one, other] = kinds;
+  return Array.from({ length: layers }, (_, layer) => (some.includes(layer) ? one : other));
+}
