@@ -74,7 +74,7 @@ const CASES: readonly Case[] = [
   qwen('int8 of compressed-tensors', INT8, encodeInt8({ packed: true }), 'i8_g128'),
 ];
 
-describe.each(CASES)('$family in $name', ({ family, pair, experts }) => {
+function checks({ family, pair, experts }: Case): void {
   const fixture = async () => {
     const folder = await repositoryFolder(`fixtures/models/${family}`);
     const { ids } = await readGolden<FixtureGolden>(folder);
@@ -127,4 +127,10 @@ describe.each(CASES)('$family in $name', ({ family, pair, experts }) => {
     expect(firstDifference(await engine.logits(ids, 'one-by-one'), whole)).toBe('equal');
     engine.dispose();
   });
-});
+}
+
+/** One layout of each way to compose weights in the quick lane. */
+const QUICK: ReadonlySet<string> = new Set(['mxfp4', 'awq', 'int8 of compressed-tensors']);
+
+describe.each(CASES.filter(({ name }) => QUICK.has(name)))('$family in $name', checks);
+describe.each(CASES.filter(({ name }) => !QUICK.has(name)))('$family in $name', { tags: ['full'] }, checks);
