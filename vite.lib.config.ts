@@ -174,8 +174,7 @@ function workerBeside(): Plugin {
     generateBundle(_, bundle) {
       for (const output of Object.values(bundle)) {
         if (output.type !== 'chunk' || !output.code.includes(WORKER_MARK)) continue;
-        const path = posix.relative(dirname(output.fileName), 'worker.js');
-        const url = path.startsWith('.') ? path : `./${path}`;
+        const url = pathFrom(output.fileName, 'worker.js');
         const code = output.code.replace(
           MINIFIED_LAUNCH,
           `new Worker(new URL("${url}",import.meta.url),{type:"module"})`,
@@ -240,6 +239,12 @@ function withoutKernels(): Plugin {
   };
 }
 
+/** One file of a build as another imports it. */
+function pathFrom(fileName: string, imported: string): string {
+  const path = posix.relative(posix.dirname(fileName), imported);
+  return path.startsWith('.') ? path : `./${path}`;
+}
+
 /**
  * A module that is loaded later but grouped with others is built as two files: its group, and one that says which of the
  * group's names are its own. Who loads it loads the group at once instead, which is one request and not two in turn.
@@ -251,12 +256,16 @@ function withoutFacades(): Plugin {
       const chunks = Object.values(bundle).filter((output) => output.type === 'chunk');
       for (const { fileName, code, isDynamicEntry } of chunks) {
         const [, names, group] = /^export\{([^}]+)\}from"(\.\/[^"]+)";\s*$/.exec(code) ?? [];
-        if (!isDynamicEntry || names === undefined) continue;
+        if (!isDynamicEntry || names === undefined || group === undefined) continue;
         const own = names.split(',').map((pair) => pair.split(' as '));
         const object = own.map(([inner, outer = inner]) => `${outer}:e.${inner}`).join();
-        const loading = `import(\`./${posix.basename(fileName)}\`)`;
+        const groupFile = posix.join(posix.dirname(fileName), group);
         for (const chunk of chunks) {
-          chunk.code = chunk.code.replaceAll(loading, `import(\`${group}\`).then(e=>({${object}}))`);
+          const loading = (file: string) => `import(\`${pathFrom(chunk.fileName, file)}\`)`;
+          const loaded = `${loading(groupFile)}.then(e=>({${object}}))`;
+          chunk.code = chunk.code.replaceAll(loading(fileName), loaded);
+          if (chunk.fileName !== fileName && chunk.code.includes(posix.basename(fileName)))
+            throw new Error(`${chunk.fileName} loads ${fileName} in words unheard of`);
         }
         delete bundle[fileName];
       }
