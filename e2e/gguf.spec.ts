@@ -69,6 +69,7 @@ test('the element loads one, and replies as the checkpoint does', async ({ page 
   await chat.evaluate((element) =>
     Object.assign(element, { generateOptions: { temperature: 0, maxTokens: 24 } }),
   );
+  await expect(chat).toContainText('Licence: MIT.', PATIENCE);
   await chat.getByRole('button', { name: 'Load the model' }).click(PATIENCE);
   await chat.getByRole('textbox').fill(prompt);
   await expect(chat.getByRole('button', { name: 'Send' })).toBeEnabled(PATIENCE);

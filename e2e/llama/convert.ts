@@ -89,6 +89,7 @@ function shapeKeys(config: Config): Record<string, Written> {
   return {
     'general.architecture': 'qwen3moe',
     'general.name': 'Fable',
+    'general.license': 'MIT',
     'general.alignment': 32,
     'qwen3moe.block_count': config.num_hidden_layers,
     'qwen3moe.context_length': config.max_position_embeddings,

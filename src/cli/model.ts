@@ -2,14 +2,16 @@
 import { existsSync } from 'node:fs';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { LocalEngine, type EngineOptions } from '../engine/index.ts';
+import { hubChoices, LocalEngine, type EngineOptions, type HubChoice } from '../engine/index.ts';
 import type { LoadProgress, StreamingOptions } from '../engine/api.ts';
 import { openDawn } from '../gpu/dawn.ts';
 import { coalescedFolder } from '../io/coalesce.ts';
 import { cachedFolder, type CachedFolder } from '../io/cache/disk-cache.ts';
 import { listModels } from '../io/cache/model-store.ts';
 import { openFolder } from '../io/folder.ts';
-import { hubAddress } from '../io/hub.ts';
+import { hubAddress, readHubModel } from '../io/hub.ts';
+import { parseHubName } from '../io/hub-name.ts';
+import { isWeightFile } from '../io/names.ts';
 import { nodeFolder, type NodeFolderOptions } from '../io/node-file.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FolderSource } from '../io/source.ts';
@@ -92,6 +94,27 @@ async function remoteAddress(model: string, cache: string | undefined): Promise<
   if (existsSync(model)) return model;
   const kept = cache === undefined ? undefined : async () => listModels(await openNodeStorage(cache));
   return hubAddress(model, { headers: requestHeaders(), hubUrl: process.env['HF_ENDPOINT'], kept });
+}
+
+/** What the hub has under a name. */
+export interface HubListing {
+  readonly repo: string;
+  readonly license: string | undefined;
+  readonly choices: readonly HubChoice[];
+}
+
+/**
+ * What the hub has under a name that leaves a choice.
+ *
+ * @returns undefined where the model is something else
+ * @throws {AtomoeError} bad-file - no such model; network
+ */
+export async function hubListing(model: string, signal: AbortSignal): Promise<HubListing | undefined> {
+  const name = existsSync(model) ? undefined : parseHubName(model);
+  if (!name || (name.file !== undefined && isWeightFile(name.file))) return undefined;
+  const hubUrl = process.env['HF_ENDPOINT'];
+  const found = await readHubModel(name, { headers: requestHeaders(), hubUrl, signal });
+  return { repo: found.repo, license: found.license, choices: hubChoices(found, hubUrl) };
 }
 
 function requestHeaders(): Record<string, string> {

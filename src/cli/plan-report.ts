@@ -1,5 +1,8 @@
 /** How a plan is reported: what `inspect` and `plan` both say of a model's sizes, and what `plan` says of its slots. */
 import type { ModelPlan } from '../engine/api.ts';
+import { memoryNeeds } from '../engine/hub.ts';
+import { printable } from '../errors.ts';
+import type { HubListing } from './model.ts';
 import { facts, formatBytes, formatCount, table } from './words.ts';
 
 /** Everything that takes room, or has to be fetched, and what the files or their host lack. */
@@ -33,12 +36,13 @@ export interface Budget {
 
 /** What the budget pays for, in words. */
 export function planReport(plan: ModelPlan, budget: Budget): string {
-  const { family, layers, experts, expertsPerToken, why, refusedKernels } = plan;
+  const { family, layers, experts, expertsPerToken, why, refusedKernels, license } = plan;
   const routed =
     experts === 0 ? 'no experts' : `${formatCount(experts)} experts a layer, ${expertsPerToken} a token`;
   return `${facts([
     ['model', budget.label],
     ['family', `${family}: ${layers} layers, ${routed}`],
+    ...(license === undefined ? [] : [['licence', license] as const]),
     ['budget', `${formatBytes(budget.bytes)}${budget.isGiven ? '' : ' (default)'}`],
     ...(experts === 0 ? [] : slotFacts(plan)),
     ['verdict', why === '' ? 'fits' : `does not fit: ${why}`],
@@ -57,4 +61,29 @@ function slotFacts({ streams, slotsPerLayer, cacheRatio, bytes }: ModelPlan): [s
         : 'all stay in GPU memory: nothing is fetched',
     ],
   ];
+}
+
+/** What the hub has of a model, and what each file takes: figures of files that were not planned follow from the plan's. */
+export function listingWithNeeds({ choices, ...listing }: HubListing, plan: ModelPlan) {
+  return {
+    ...listing,
+    choices: choices.map((choice) => ({ ...choice, memory: memoryNeeds(plan, choice.sizeBytes) })),
+  };
+}
+
+/** The same in words; `label` is the address of what was planned. */
+export function listingReport(
+  { repo, license, choices }: ReturnType<typeof listingWithNeeds>,
+  label: string,
+): string {
+  const rows = choices.map(({ source, name, sizeBytes, memory }) => {
+    const sizes = [sizeBytes, memory.whole, memory.streamed].map(formatBytes);
+    return [source === label ? '*' : '', name, ...sizes];
+  });
+  const head = ['', 'file', 'download', 'memory, all experts', 'memory, streamed'];
+  const files = table([head, ...rows], ['left', 'left', 'right', 'right', 'right']);
+  return (
+    `\n${printable(repo)}; licence: ${printable(license ?? 'not stated')}\n${files}` +
+    '* planned above; the memory of the others is an estimate\n'
+  );
 }

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
@@ -113,6 +114,55 @@ describe('plan', () => {
     const { code, notes } = await run('plan', story, '--slots', '3');
     expect(code).toBe(1);
     expect(notes.join()).toMatch(/slotsPerLayer is 3; one token needs 4/);
+  });
+
+  test('of a name of the hub, all files are listed with the licence', async () => {
+    const file = await readFile(join(root, 'fixtures/gguf/olmoe.gguf'));
+    const siblings = [
+      { rfilename: 'x-F32.gguf', size: file.length },
+      { rfilename: 'x-IQ1_S.gguf', size: file.length / 10 },
+    ];
+    const server = createServer(({ url = '', headers }, response) => {
+      const [, from = '0', to = ''] = /bytes=(\d+)-(\d+)/.exec(headers.range ?? '') ?? [];
+      const end = Math.min(file.length, Number(to) + 1);
+      const range = { 'content-range': `bytes ${from}-${end - 1}/${file.length}` };
+      if (url.startsWith('/api/models/a/b/')) {
+        response.end(JSON.stringify({ siblings, cardData: { license: 'other', license_name: 'tale-1.0' } }));
+      } else if (url === '/a/b/resolve/main/x-F32.gguf') {
+        response.writeHead(206, range).end(file.subarray(Number(from), end));
+      } else response.writeHead(404).end();
+    });
+    await new Promise<void>((listening) => void server.listen(0, listening));
+    vi.stubEnv('HF_ENDPOINT', `http://localhost:${(server.address() as AddressInfo).port}`);
+    try {
+      const { plan, hub } = await planOf('a/b');
+      const { dense, allExperts, kvCache, activations, staging, least } = plan.bytes;
+      const others = kvCache + activations + staging;
+      expect(hub).toMatchObject({ repo: 'a/b', license: 'tale-1.0' });
+      expect(hub.choices).toMatchObject([
+        {
+          name: 'F32',
+          sizeBytes: file.length,
+          isProposed: true,
+          memory: { whole: others + dense + allExperts, streamed: least },
+        },
+        {
+          name: 'IQ1_S',
+          isProposed: false,
+          memory: { whole: others + Math.round((dense + allExperts) / 10) },
+        },
+      ]);
+      const { out } = await run('plan', 'a/b');
+      expect(out).toMatch(/verdict +fits\n/);
+      expect(out).toMatch(
+        /\na\/b; licence: tale-1\.0\n +file +download +memory, all experts +memory, streamed\n/,
+      );
+      expect(out).toMatch(/\n\* {2}F32 +\d.* [kM]B\n {3}IQ1_S /);
+    } finally {
+      vi.unstubAllEnvs();
+      server.closeAllConnections();
+      server.close();
+    }
   });
 
   test('help fits one screen', async () => {

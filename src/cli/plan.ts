@@ -2,8 +2,8 @@ import { LocalEngine } from '../engine/index.ts';
 import { budgetOf } from '../engine/load/planning.ts';
 import type { Command } from './command.ts';
 import { loadOptions, MODEL_FLAGS, STREAM_FLAGS } from './load-flags.ts';
-import { DEVICE_OPTION, JSON_OPTION, openEngine, openSource, readDevice } from './model.ts';
-import { planReport } from './plan-report.ts';
+import { DEVICE_OPTION, hubListing, JSON_OPTION, openEngine, openSource, readDevice } from './model.ts';
+import { listingReport, listingWithNeeds, planReport } from './plan-report.ts';
 
 /** What loading would take, before anything large is read. */
 export const plan: Command = {
@@ -26,9 +26,13 @@ export const plan: Command = {
     try {
       const found = await engine.plan(folder, { ...options, signal: terminal.signal });
       const { label } = folder;
+      const listing = await hubListing(args.place(0), terminal.signal);
+      const hub = listing && listingWithNeeds(listing, found);
       const budget = { label, bytes: budgetOf(options), isGiven: options.memoryBudget !== undefined };
-      const asJson = () => `${JSON.stringify({ model: label, budgetBytes: budget.bytes, plan: found })}\n`;
-      terminal.write(args.flag('json') ? asJson() : planReport(found, budget));
+      const asJson = () =>
+        `${JSON.stringify({ model: label, budgetBytes: budget.bytes, plan: found, ...(hub ? { hub } : {}) })}\n`;
+      const inWords = () => planReport(found, budget) + (hub ? listingReport(hub, label) : '');
+      terminal.write(args.flag('json') ? asJson() : inWords());
       return found.fits;
     } finally {
       engine.dispose();

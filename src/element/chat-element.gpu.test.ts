@@ -194,7 +194,7 @@ describe('<atomoe-chat>', () => {
 
   test('a plan says what it takes; loading is one button; failing is an alert with a retry', async () => {
     const problem = new AtomoeError('network', 'the server is gone; try again');
-    const script = { loadError: problem };
+    const script = { loadError: problem, plan: { license: 'apache-2.0' } };
     ChatElement.openEngine = async () => new FakeEngine(script);
     const chat = document.createElement('atomoe-chat');
     const errors = vi.fn();
@@ -205,7 +205,7 @@ describe('<atomoe-chat>', () => {
     const action = root.querySelector<HTMLButtonElement>('[part=action]')!;
     await vi.waitFor(() => expect(action.textContent).toBe('Load the model'));
     expect(root.querySelector('[part=notice]')!.textContent).toContain(
-      'Loading downloads 17 MB and needs 17 MB',
+      'Loading downloads 17 MB and needs 17 MB of memory. Licence: apache-2.0.',
     );
     action.click();
     await vi.waitFor(() => expect(root.querySelector('[role=alert]')!.textContent).toBe(problem.message));

@@ -1,4 +1,5 @@
 /** The inside of `<atomoe-chat>`: draws one state, and turns what people do into calls. */
+import type { ModelPlan } from '../engine/api.ts';
 import { ChatLog } from './chat-log.ts';
 import { h } from './dom.ts';
 import { describePlan, describeProgress } from './format.ts';
@@ -174,11 +175,18 @@ export class ChatView {
   }
 }
 
+function licenseIn({ license }: ModelPlan): string {
+  return license === undefined ? '' : ` Licence: ${license}.`;
+}
+
 function noticeOf(state: ChatState): Notice | undefined {
   switch (state.kind) {
     case 'planning':
       if (!state.plan) return { text: 'Reading what the model needs…', fraction: 'unknown' };
-      return { text: describePlan(state.plan), ...(state.plan.fits ? { action: 'load' } : {}) };
+      return {
+        text: describePlan(state.plan) + licenseIn(state.plan),
+        ...(state.plan.fits ? { action: 'load' } : {}),
+      };
     case 'loading': {
       const { text, fraction } = describeProgress(state.progress, state.bytesPerSecond);
       return { text, fraction: fraction ?? 'unknown', action: 'cancel' };

@@ -142,6 +142,7 @@ export interface ModelPlan {
   readonly experts: number; // of the layer that has most
   readonly expertsPerToken: number; // of the layer that takes most
   readonly contextTokens: number;
+  readonly license?: string; // as a GGUF file states it, such as `apache-2.0`
   readonly bytes: {
     readonly download: number;
     readonly dense: number; // everything that is not a routed expert

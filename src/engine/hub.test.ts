@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openNodeStorage } from '../io/node-storage.ts';
 import { LocalEngine } from './engine.ts';
+import { hubChoices, memoryNeeds, readHubModel } from './hub.ts';
 import { largestError, type FixtureGolden } from './testing.ts';
 
 const HUB = 'https://hub.test';
@@ -73,4 +74,37 @@ test('a name whose model is kept loads without the hub, and is asked for anew wi
   } finally {
     await rm(root, { recursive: true });
   }
+});
+
+test('the choices are the checkpoint, where there is one, and all GGUF files', async () => {
+  const name = { repo: 'a/b', revision: 'v1', file: undefined };
+  const siblings = (files: Readonly<Record<string, number>>) => ({
+    fetch: async () =>
+      Response.json({ siblings: Object.entries(files).map(([rfilename, size]) => ({ rfilename, size })) }),
+  });
+  const files = { 'q/x-Q4_K_M.gguf': 4, 'x.gguf': 9, 'model.safetensors': 20, 'sub/y.safetensors': 7 };
+  const both = hubChoices(await readHubModel(name, siblings({ ...files, 'config.json': 1 })));
+  const at = 'https://huggingface.co/a/b/resolve/v1/';
+  expect(both).toEqual([
+    { source: at, name: 'safetensors', sizeBytes: 20, isProposed: true },
+    { source: `${at}x.gguf`, name: 'x.gguf', sizeBytes: 9, isProposed: false },
+    { source: `${at}q/x-Q4_K_M.gguf`, name: 'Q4_K_M', sizeBytes: 4, isProposed: false },
+  ]);
+  const gguf = hubChoices(await readHubModel(name, siblings(files)), 'https://mirror.test');
+  expect(gguf.map(({ isProposed }) => isProposed)).toEqual([false, true]);
+  expect(gguf[0]?.source).toBe('https://mirror.test/a/b/resolve/v1/x.gguf');
+});
+
+test('what a file takes in memory follows from the plan of another one', async () => {
+  const { answer } = await hub();
+  const engine = await LocalEngine.open({ device: 'cpu', fetch: answer, hubUrl: HUB });
+  const plan = await engine.plan('a/b', { diskCache: false, streaming: { start: 'now' } });
+  const { dense, allExperts, kvCache, activations, staging, least, download } = plan.bytes;
+  const others = kvCache + activations + staging;
+  expect(memoryNeeds(plan)).toEqual({ whole: others + dense + allExperts, streamed: least });
+  const half = memoryNeeds(plan, download / 2);
+  expect(half.whole - others).toBeCloseTo((dense + allExperts) / 2, -1);
+  expect(half.streamed - others).toBeCloseTo((least - others) / 2, -1);
+  expect(half.streamed).toBeLessThan(half.whole);
+  engine.dispose();
 });

@@ -142,6 +142,17 @@ describe('what a name means', () => {
     await expect(hubAddress('c/d', { ...hub({}), kept })).rejects.toMatchObject({ code: 'bad-file' });
   });
 
+  test.each([
+    [{ license: 'other', license_name: 'tale-1.0' }, 'tale-1.0'],
+    [{ license: 'other' }, 'other'],
+    [{ license: ['mit', 'apache-2.0'] }, undefined],
+    [null, undefined],
+  ])('a licence %j is %s', async (cardData, license) => {
+    const fetch = async () => Response.json({ siblings: [], cardData });
+    const name = { repo: 'a/b', revision: 'main', file: undefined };
+    expect((await readHubModel(name, { fetch })).license).toBe(license);
+  });
+
   test('any other address stays as it is, and nobody is asked', async () => {
     const failing = { fetch: () => Promise.reject(new Error('asked')) };
     expect(await hubAddress('https://example.org/a/b/', failing)).toBe('https://example.org/a/b/');

@@ -14,8 +14,9 @@ export interface HubFile {
 
 /** What the hub says of a model. */
 export interface HubModel extends HubName {
-  readonly license: string | undefined;
+  readonly license: string | undefined; // as the model's page states it, such as `apache-2.0`
   readonly hasCheckpoint: boolean; // config.json and safetensors
+  readonly checkpointBytes: number; // of the safetensors; 0: none
   readonly ggufFiles: readonly HubFile[];
   /** The GGUF file that suits most machines; undefined where there is none. */
   readonly proposed: HubFile | undefined;
@@ -144,17 +145,24 @@ export async function readHubModel(name: HubName, options: HubOptions = {}): Pro
     if (typeof rfilename !== 'string') return [];
     return [{ name: rfilename, sizeBytes: typeof size === 'number' ? size : 0 }];
   });
-  const names = new Set(files.map(({ name: path }) => path));
   const ggufFiles = ggufOf(files);
-  const card = json?.['cardData'] as Record<string, unknown> | undefined;
-  const license = card?.['license'];
+  const tensorFiles = files.filter(({ name: path }) => /^[^/]*\.safetensors$/.test(path));
+  const hasCheckpoint = tensorFiles.length > 0 && files.some(({ name: path }) => path === 'config.json');
   return {
     ...name,
-    license: typeof license === 'string' ? license : undefined,
-    hasCheckpoint: names.has('config.json') && [...names].some((path) => /^[^/]*\.safetensors$/.test(path)),
+    license: licenseOf(json?.['cardData'] as Record<string, unknown> | null | undefined),
+    hasCheckpoint,
+    checkpointBytes: hasCheckpoint ? tensorFiles.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) : 0,
     ggufFiles,
     proposed: propose(ggufFiles),
   };
+}
+
+/** Licences without an identifier of the hub are `other`, and have their name beside it. */
+function licenseOf(card: Record<string, unknown> | null | undefined): string | undefined {
+  const { license, license_name: ownName } = card ?? {};
+  const named = license === 'other' && typeof ownName === 'string' ? ownName : license;
+  return typeof named === 'string' ? named : undefined;
 }
 
 function refused({ repo, revision }: HubName, hubUrl: string, status: number): AtomoeError {

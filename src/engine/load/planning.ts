@@ -206,6 +206,9 @@ function lowerBoth(
   return { decode: lowered(drafted.decode, 1), prefill: lowered(drafted.prefill, chunkTokens) };
 }
 
+/** An identifier or a name; a file may have anything there. */
+const MOST_LICENSE_LETTERS = 100;
+
 /** Adds up what a drafted model takes on an adapter. Loads nothing. */
 export function sizeModel(
   drafted: Drafted,
@@ -223,6 +226,7 @@ export function sizeModel(
   const fewest = needs ? fewestSlots(needs).sizeBytes : 0;
   const allExperts = experts ? experts.records * experts.recordBytes : 0;
   const why = fits(adapter, { largest, gpuTotal }, options);
+  const license = checkpoint.metadata['general.license']?.slice(0, MOST_LICENSE_LETTERS);
   return {
     slots,
     fixedBytes,
@@ -239,6 +243,7 @@ export function sizeModel(
       vocab: spec.vocab,
       ...expertCounts(drafted.expertLayers),
       contextTokens,
+      ...(license === undefined ? {} : { license }),
       bytes: {
         download: checkpoint.totalBytes,
         ...fixed,
