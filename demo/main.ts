@@ -10,6 +10,8 @@ import type {
 } from '../src/engine/api.ts';
 import { ChatStore, formatBytes, type ChatState, type ExpertShape } from '../src/element/index.ts';
 import { openEngine, QUERY } from './engine.ts';
+import { readHubModel, type HubName } from '../src/engine/hub.ts';
+import { HubPicker } from './hub-picker.ts';
 import { KeptView } from './kept-view.ts';
 import { MemoryView } from './memory-view.ts';
 import { button, invitation, LoadNotice, problemNotice } from './notices.ts';
@@ -33,6 +35,7 @@ const streaming = new StreamingView(page.streaming, (report) => {
 });
 const start = new StartChoice();
 const sources = new Map<string, ModelSource>(); // by the value of their option
+const pickers = new Map<string, HubPicker>(); // of models of the hub, likewise
 let device: DeviceKind = QUERY.device;
 let engine: Engine | undefined;
 let stats = new LiveStats();
@@ -90,7 +93,8 @@ function render(state: ChatState): void {
   const isBusy = state.kind === 'replying' || state.kind === 'loading';
   if (state.kind === 'loading') loadNotice.show(state);
   if (state.kind === 'planning' && state.plan) {
-    page.story.replaceChildren(invite(state));
+    showNotice(invite(state));
+    pickers.get(page.model.value)?.tell(state.plan);
     page.experts.reset(plannedShape(state.plan), state.plan.expertsPerToken);
   }
   if (!isBusy) page.stats.textContent = state.report ? reportText(state.report) : '';
@@ -107,7 +111,7 @@ function render(state: ChatState): void {
   switch (state.kind) {
     case 'planning':
     case 'idle':
-      page.story.replaceChildren(invite(state));
+      showNotice(invite(state));
       return;
     case 'loading':
       page.story.replaceChildren(loadNotice.element);
@@ -141,6 +145,13 @@ function invite(state: ChatState): HTMLElement {
   const canChoose = plan !== undefined && isFromNetwork() && device !== 'reference' && plan.experts > 0;
   start.enable(canChoose);
   return invitation(plan, isEmbedded(), canChoose ? start.offer(plan, page.prompt.value) : undefined);
+}
+
+/** In the place of the story; files to choose from stay beside it. */
+function showNotice(notice: HTMLElement): void {
+  const picker = pickers.get(page.model.value);
+  if (picker) picker.show(page.story, notice);
+  else page.story.replaceChildren(notice);
 }
 
 /** The experts as the picture will show them; thousands of them in a square number are a grid. */
@@ -186,8 +197,9 @@ function fail(state: ChatState & { kind: 'failed' }): void {
   ];
   if (canUseCpu) actions.unshift(button('Tell it on the CPU', useCpu));
   const more = canUseCpu ? 'The CPU can write the story, too.' : '';
-  if (state.messages.at(-1)?.status !== 'failed') page.story.replaceChildren();
-  page.story.append(problemNotice(problem, actions, more));
+  const notice = problemNotice(problem, actions, more);
+  if (state.messages.at(-1)?.status === 'failed') page.story.append(notice);
+  else showNotice(notice);
   if (!engine)
     page.adapter.textContent = problem.code === 'no-webgpu' ? 'WebGPU: not in this browser' : 'No GPU in use';
 }
@@ -239,10 +251,34 @@ function choose(value: string): Promise<void> {
   return store.plan(source, start.loadOptions);
 }
 
-function openOther(source: ModelSource): void {
+function openOther(source: ModelSource): Promise<void> {
+  const hubName = typeof source === 'string' ? parseHubName(source) : undefined;
+  if (typeof source === 'string' && hubName && hubName.file === undefined) {
+    return openHubModel(source, hubName);
+  }
   const name = sourceName(source);
   addSource(name, name, source);
-  void choose(name);
+  return choose(name);
+}
+
+/** Asks the hub which files there are. Without an answer the engine finds what is kept, or says what is wrong. */
+async function openHubModel(source: string, name: HubName): Promise<void> {
+  const { repo, revision } = name;
+  const value = revision === 'main' ? repo : `${repo}@${revision}`;
+  addSource(value, value, source);
+  page.model.value = value;
+  store.stop();
+  showNotice(invitation(undefined, false, undefined));
+  const model = await readHubModel(name).catch(() => undefined);
+  if (model && !pickers.has(value)) {
+    const picker = new HubPicker(model, (file) => {
+      sources.set(value, file);
+      void choose(value);
+    });
+    pickers.set(value, picker);
+  }
+  sources.set(value, pickers.get(value)?.source ?? source);
+  if (page.model.value === value) await choose(value);
 }
 
 /** Adds the download size of each embedded model to its name, from the model's own headers. */
@@ -271,10 +307,10 @@ function wirePage(): void {
   page.model.addEventListener('change', () => void choose(page.model.value));
   page.linkForm.addEventListener('submit', (event) => {
     event.preventDefault();
-    openOther(modelUrl(page.link.value));
+    void openOther(modelUrl(page.link.value));
   });
   page.files.addEventListener('change', () => {
-    if (page.files.files?.length) openOther([...page.files.files]);
+    if (page.files.files?.length) void openOther([...page.files.files]);
   });
 }
 
@@ -293,7 +329,7 @@ function wireDrops(): void {
     if (!hasFiles(event) || !event.dataTransfer) return;
     event.preventDefault();
     void droppedFiles(event.dataTransfer.items).then((files) => {
-      if (files.length > 0) openOther(files);
+      if (files.length > 0) void openOther(files);
     });
   });
 }
@@ -305,11 +341,8 @@ async function open(): Promise<void> {
   kept.refresh();
   for (const { id, name } of EMBEDDED) addSource(id, name, embeddedUrl(id, document.baseURI));
   const { model } = QUERY;
-  if (model !== null && !sources.has(model)) {
-    const url = modelUrl(parseHubName(model) ? model : new URL(model, document.baseURI).href);
-    addSource(model, sourceName(url), url);
-  }
-  await choose(model ?? EMBEDDED[0]?.id ?? '');
+  if (model === null || sources.has(model)) await choose(model ?? EMBEDDED[0]?.id ?? '');
+  else await openOther(modelUrl(parseHubName(model) ? model : new URL(model, document.baseURI).href));
   await showSizes();
   kept.refresh();
 }

@@ -72,9 +72,12 @@ async function askForAddress(name: HubName, options: HubOptions): Promise<string
     return hubFileUrl({ ...name, file: namedFile(name, name.file, ggufFiles) }, hubUrl);
   if (hasCheckpoint) return hubFileUrl({ ...name, file: undefined }, hubUrl);
   if (proposed) return hubFileUrl({ ...name, file: proposed.name }, hubUrl);
+  const names = ggufFiles.map((file) => file.quantisation ?? file.name).join(', ');
   throw new AtomoeError(
     'bad-file',
-    `${name.repo} has neither config.json with safetensors weights nor a GGUF file; choose another version of the model`,
+    ggufFiles.length === 0
+      ? `${name.repo} has neither config.json with safetensors weights nor a GGUF file; choose another version of the model`
+      : `${name.repo} has ${names}, none of which is known to load; add ":" and the one to try to the name`,
   );
 }
 
