@@ -82,10 +82,12 @@ export class KeptView {
     keep.hidden = isPersistent || models.length === 0;
     const of = quotaBytes === undefined ? '' : `; this browser allows ${formatBytes(quotaBytes)}`;
     const kept = isPersistent ? ' It stays until you delete it.' : '';
+    const nothing =
+      quotaBytes === 0
+        ? 'Nothing: this browser keeps no files of the page, and each visit downloads its model anew.'
+        : 'Nothing yet. A model that comes over the network stays here for the next visit.';
     total.textContent =
-      models.length === 0
-        ? 'Nothing yet. A model that comes over the network stays here for the next visit.'
-        : `${formatBytes(usageBytes)} with the page itself${of}.${kept}`;
+      models.length === 0 ? nothing : `${formatBytes(usageBytes)} with the page itself${of}.${kept}`;
     // The button that was pressed is gone; better here than nowhere.
     if (hadFocus) (list.querySelector('button') ?? total).focus();
   }

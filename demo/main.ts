@@ -22,6 +22,7 @@ import { droppedFiles, EMBEDDED, embeddedUrl, modelUrl, ROOMY, sourceName } from
 import { StartChoice } from './start-choice.ts';
 import { LiveStats, reportText } from './stats.ts';
 import { isThinking } from '../src/element/state.ts';
+import { canKeep } from './storage.ts';
 import { StoryView } from './story-view.ts';
 import { StreamingView } from './streaming-view.ts';
 
@@ -40,6 +41,7 @@ let device: DeviceKind = QUERY.device;
 let engine: Engine | undefined;
 let stats = new LiveStats();
 let statsFrame = 0;
+let keepsFiles = true;
 let shown: ChatState['kind'] | undefined;
 let shownModel: ChatState['model'];
 
@@ -144,7 +146,12 @@ function invite(state: ChatState): HTMLElement {
   const plan = state.kind === 'planning' ? state.plan : undefined;
   const canChoose = plan !== undefined && isFromNetwork() && device !== 'reference' && plan.experts > 0;
   start.enable(canChoose);
-  return invitation(plan, isEmbedded(), canChoose ? start.offer(plan, page.prompt.value) : undefined);
+  const keeping = keepsFiles ? 'kept' : 'lost';
+  return invitation(
+    plan,
+    isEmbedded() ? keeping : 'own',
+    canChoose ? start.offer(plan, page.prompt.value) : undefined,
+  );
 }
 
 /** In the place of the story; files to choose from stay beside it. */
@@ -268,7 +275,7 @@ async function openHubModel(source: string, name: HubName): Promise<void> {
   addSource(value, value, source);
   page.model.value = value;
   store.stop();
-  showNotice(invitation(undefined, false, undefined));
+  showNotice(invitation(undefined, 'own', undefined));
   const model = await readHubModel(name).catch(() => undefined);
   if (model && !pickers.has(value)) {
     const picker = new HubPicker(model, (file) => {
@@ -341,6 +348,7 @@ async function open(): Promise<void> {
   kept.refresh();
   for (const { id, name } of EMBEDDED) addSource(id, name, embeddedUrl(id, document.baseURI));
   const { model } = QUERY;
+  keepsFiles = await canKeep();
   if (model === null || sources.has(model)) await choose(model ?? EMBEDDED[0]?.id ?? '');
   else await openOther(modelUrl(parseHubName(model) ? model : new URL(model, document.baseURI).href));
   await showSizes();

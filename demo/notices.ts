@@ -27,18 +27,25 @@ export function button(text: string, onClick: () => void, className = ''): HTMLB
   return made;
 }
 
+/** Where a model is from: one of this page's, which the browser keeps or not, or the visitor's own. */
+export type Origin = 'kept' | 'lost' | 'own';
+
+const KEEPING = {
+  kept: 'is downloaded once and kept in this browser: later stories work offline.',
+  lost: 'is downloaded for this visit: this browser keeps no files of the page.',
+} as const;
+
 /** What pressing the button will do, and a choice where there is one; a model that does not fit says so instead. */
 export function invitation(
   plan: ModelPlan | undefined,
-  isEmbedded: boolean,
+  origin: Origin,
   choice: HTMLElement | undefined,
 ): HTMLElement {
   if (!plan) return element('p', 'invitation', 'Reading what the model needs…');
   if (!plan.fits) return element('p', 'invitation', plan.why);
   const size = formatBytes(plan.bytes.download);
-  const text = isEmbedded
-    ? `Press “Tell me a story”. The model, ${size}, is downloaded once and kept in this browser: later stories work offline.`
-    : `${describePlan(plan)} Write a beginning below and press the button.`;
+  const own = `${describePlan(plan)} Write a beginning below and press the button.`;
+  const text = origin === 'own' ? own : `Press “Tell me a story”. The model, ${size}, ${KEEPING[origin]}`;
   const halved = plan.notes
     .filter(({ kind }) => kind === 'memory-halved')
     .map(({ message }) => element('p', '', message));

@@ -23,6 +23,12 @@ export async function readKept(): Promise<Kept> {
   return { models, usageBytes, quotaBytes, isPersistent };
 }
 
+/** Whether the browser gives the page a place for files: some private windows have none. */
+export async function canKeep(): Promise<boolean> {
+  const estimate = await estimateStorage().catch(() => undefined);
+  return estimate !== undefined && estimate.quotaBytes !== 0;
+}
+
 const RETRY_MS = 300;
 
 /**
