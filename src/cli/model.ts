@@ -9,9 +9,10 @@ import { coalescedFolder } from '../io/coalesce.ts';
 import { cachedFolder, type CachedFolder } from '../io/cache/disk-cache.ts';
 import { listModels } from '../io/cache/model-store.ts';
 import { openFolder } from '../io/folder.ts';
-import { hubAddress, readHubModel } from '../io/hub.ts';
+import { hubAddress, readHubModel, type HubAddress } from '../io/hub.ts';
 import { parseHubName } from '../io/hub-name.ts';
 import { isWeightFile } from '../io/names.ts';
+import { listedFolder } from '../io/listed.ts';
 import { nodeFolder, type NodeFolderOptions } from '../io/node-file.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FolderSource } from '../io/source.ts';
@@ -75,10 +76,11 @@ export async function openSource(
   options: NodeFolderOptions = {},
 ): Promise<FolderSource> {
   const directory = args?.path('cache');
-  const address = await remoteAddress(model, directory);
+  const { address, names } = await remoteAddress(model, directory);
   if (/^https?:\/\//i.test(address)) {
     const headers = requestHeaders();
-    const folder = coalescedFolder(asUsage(() => openFolder(address, { headers })));
+    const remote = asUsage(() => openFolder(address, { headers }));
+    const folder = coalescedFolder(listedFolder(remote, names));
     return directory === undefined ? folder : cachedFolder(folder, await openNodeStorage(directory));
   }
   if (directory === undefined) {
@@ -90,8 +92,8 @@ export async function openSource(
 }
 
 /** A name of the hub becomes an address, unless the disk has something of that name; `cache`: where models are kept. */
-async function remoteAddress(model: string, cache: string | undefined): Promise<string> {
-  if (existsSync(model)) return model;
+async function remoteAddress(model: string, cache: string | undefined): Promise<HubAddress> {
+  if (existsSync(model)) return { address: model };
   const kept = cache === undefined ? undefined : async () => listModels(await openNodeStorage(cache));
   return hubAddress(model, { headers: requestHeaders(), hubUrl: process.env['HF_ENDPOINT'], kept });
 }

@@ -1,5 +1,5 @@
 /** A name of the hub is enough: the engine asks which file it means, and reads that by ranges. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -42,6 +42,30 @@ test('org/name loads the GGUF file that the hub lists', async () => {
   expect(asked[0]).toBe('/api/models/a/b/revision/main');
   expect(new Set(asked).size).toBe(2);
   await expect(engine.plan('c/d')).rejects.toMatchObject({ code: 'bad-file' });
+  engine.dispose();
+});
+
+test('a folder of the hub is asked for no file that it does not have', async () => {
+  const folder = 'fixtures/models/olmoe';
+  const names = await readdir(folder);
+  const missed: string[] = [];
+  const answer = (async (input: string) => {
+    const { pathname } = new URL(input);
+    if (pathname.startsWith('/api/')) {
+      return Response.json({ siblings: names.map((rfilename) => ({ rfilename, size: 1 })) });
+    }
+    const bytes = await readFile(join(folder, pathname.slice('/a/b/resolve/main/'.length))).catch(
+      () => undefined,
+    );
+    if (!bytes) missed.push(pathname);
+    return bytes ? new Response(bytes) : new Response('', { status: 404 });
+  }) as typeof fetch;
+  const engine = await LocalEngine.open({ device: 'cpu', fetch: answer, hubUrl: HUB });
+  const { label } = await engine.load('a/b', { diskCache: false });
+  expect(label).toBe(`${HUB}/a/b/resolve/main/`);
+  expect(missed).toEqual([]);
+  await engine.load(`${HUB}/a/b/resolve/main/`, { diskCache: false });
+  expect(missed.length).toBeGreaterThan(0); // what an address alone costs
   engine.dispose();
 });
 

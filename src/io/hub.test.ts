@@ -1,7 +1,9 @@
 /** Names and links of the hub, what it lists, and what is proposed. */
 import { describe, expect, test } from 'vitest';
 import { hubFileUrl, parseHubName } from './hub-name.ts';
-import { hubAddress, readHubModel } from './hub.ts';
+import { hubAddress, readHubModel, type AddressOptions } from './hub.ts';
+import { listedFolder } from './listed.ts';
+import { memoryFolder } from './memory.ts';
 
 describe('names', () => {
   test.each([
@@ -62,10 +64,12 @@ test('entries of a list that are no files are passed over', async () => {
   expect(ggufFiles).toEqual([{ name: 'x.gguf', sizeBytes: 0, quantisation: undefined }]);
 });
 
+const addressOf = async (text: string, options?: AddressOptions) => (await hubAddress(text, options)).address;
+
 describe('what a name means', () => {
   test('the folder of a checkpoint', async () => {
     const files = { 'config.json': 1, 'model-00001-of-00002.safetensors': 5, 'x-Q4_K_M.gguf': 2 };
-    expect(await hubAddress('a/b', hub(files))).toBe('https://hub.test/a/b/resolve/main/');
+    expect(await addressOf('a/b', hub(files))).toBe('https://hub.test/a/b/resolve/main/');
   });
 
   test('the GGUF file that suits most machines', async () => {
@@ -76,16 +80,16 @@ describe('what a name means', () => {
       'mmproj-F16.gguf': 1,
       'README.md': 1,
     };
-    expect(await hubAddress('a/b', hub(files))).toBe('https://hub.test/a/b/resolve/main/x-Q4_K_M.gguf');
-    expect(await hubAddress('a/b:x-Q8_0.gguf', hub(files))).toBe(
+    expect(await addressOf('a/b', hub(files))).toBe('https://hub.test/a/b/resolve/main/x-Q4_K_M.gguf');
+    expect(await addressOf('a/b:x-Q8_0.gguf', hub(files))).toBe(
       'https://hub.test/a/b/resolve/main/x-Q8_0.gguf',
     );
   });
 
   test('a quantisation, or a folder, is found by its name; others are refused', async () => {
     const files = { 'x-Q8_0.gguf': 8, 'BF16/x-BF16-00001-of-00002.gguf': 4, 'x-Q4_K_M.gguf': 4 };
-    expect(await hubAddress('a/b:q8_0', hub(files))).toMatch(/x-Q8_0\.gguf$/);
-    expect(await hubAddress('https://huggingface.co/a/b/tree/main/BF16', hub(files))).toMatch(
+    expect(await addressOf('a/b:q8_0', hub(files))).toMatch(/x-Q8_0\.gguf$/);
+    expect(await addressOf('https://huggingface.co/a/b/tree/main/BF16', hub(files))).toMatch(
       /BF16-00001-of-00002/,
     );
     await expect(hubAddress('a/b:Q5_K_M', hub(files))).rejects.toMatchObject({
@@ -93,6 +97,21 @@ describe('what a name means', () => {
       message:
         'a/b has no weight file or quantisation "Q5_K_M"; it has Q8_0, BF16, Q4_K_M; choose one of them',
     });
+  });
+
+  test('the names in its folder are known, and others are not asked for', async () => {
+    const files = { 'x-Q8_0.gguf': 8, 'BF16/x-BF16.gguf': 4, 'BF16/more.json': 1 };
+    expect([...((await hubAddress('a/b', hub(files))).names ?? [])]).toEqual(Object.keys(files));
+    const { names } = await hubAddress('a/b:bf16', hub(files));
+    expect([...(names ?? [])]).toEqual(['x-BF16.gguf', 'more.json']);
+    const asked: string[] = [];
+    const folder = memoryFolder({ 'more.json': '{}' });
+    const open: typeof folder.open = (name) => (asked.push(name), folder.open(name));
+    const listed = listedFolder({ ...folder, open }, names);
+    expect((await listed.open('more.json'))?.sizeBytes).toBe(2);
+    expect(await listed.open('config.json')).toBeUndefined();
+    expect(asked).toEqual(['more.json']);
+    expect((await hubAddress('a/b:x.gguf', hub(files))).names).toBeUndefined();
   });
 
   test('parts count as one, and the licence is told', async () => {
@@ -127,7 +146,7 @@ describe('what a name means', () => {
     const offline = { hubUrl: 'https://hub.test', fetch: () => Promise.reject(new TypeError('offline')) };
     const kept = async () => models;
     const resolve = async (text: string) =>
-      (await hubAddress(text, { ...offline, kept })).replace('https://hub.test/', '');
+      (await addressOf(text, { ...offline, kept })).replace('https://hub.test/', '');
     expect(await resolve('a/b')).toBe('a/b/resolve/main/x-Q2_K.gguf');
     expect(await resolve('a/b:q8_0')).toBe('a/b/resolve/main/x-Q8_0.gguf');
     expect(await resolve('a/b:bf16')).toBe('a/b/resolve/main/BF16/x%20y-BF16-00001-of-00002.gguf');
@@ -138,7 +157,7 @@ describe('what a name means', () => {
     const broken = { ...offline, kept: () => Promise.reject(new Error('no storage')) };
     await expect(hubAddress('a/b', broken)).rejects.toMatchObject({ code: 'network' });
     // A hub that answers is believed.
-    expect(await hubAddress('a/b', { ...hub({ 'x-Q8_0.gguf': 8 }), kept })).toMatch(/x-Q8_0\.gguf$/);
+    expect(await addressOf('a/b', { ...hub({ 'x-Q8_0.gguf': 8 }), kept })).toMatch(/x-Q8_0\.gguf$/);
     await expect(hubAddress('c/d', { ...hub({}), kept })).rejects.toMatchObject({ code: 'bad-file' });
   });
 
@@ -155,7 +174,7 @@ describe('what a name means', () => {
 
   test('any other address stays as it is, and nobody is asked', async () => {
     const failing = { fetch: () => Promise.reject(new Error('asked')) };
-    expect(await hubAddress('https://example.org/a/b/', failing)).toBe('https://example.org/a/b/');
+    expect(await addressOf('https://example.org/a/b/', failing)).toBe('https://example.org/a/b/');
   });
 
   test.each([

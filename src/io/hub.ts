@@ -18,6 +18,7 @@ export interface HubModel extends HubName {
   readonly hasCheckpoint: boolean; // config.json and safetensors
   readonly checkpointBytes: number; // of the safetensors; 0: none
   readonly ggufFiles: readonly HubFile[];
+  readonly paths: readonly string[]; // of all its files
   /** The GGUF file that suits most machines; undefined where there is none. */
   readonly proposed: HubFile | undefined;
 }
@@ -42,6 +43,13 @@ export interface AddressOptions extends HubOptions {
   readonly kept?: (() => Promise<readonly OpenedModel[]>) | undefined;
 }
 
+/** What a name means. */
+export interface HubAddress {
+  readonly address: string;
+  /** The names in the folder that is meant, or that has the file, where they are known. */
+  readonly names?: ReadonlySet<string>;
+}
+
 /**
  * The address of what a name means: the named file, the folder of a checkpoint, or the proposed GGUF file. Where the hub
  * does not answer, it is what is kept under the name.
@@ -49,11 +57,11 @@ export interface AddressOptions extends HubOptions {
  * @returns `text` itself where it is no name of the hub
  * @throws {AtomoeError} bad-file - no such model, or one without weights that can be read; network
  */
-export async function hubAddress(text: string, options: AddressOptions = {}): Promise<string> {
+export async function hubAddress(text: string, options: AddressOptions = {}): Promise<HubAddress> {
   const name = parseHubName(text);
-  if (!name) return text;
+  if (!name) return { address: text };
   const { hubUrl, kept } = options;
-  if (name.file !== undefined && isWeightFile(name.file)) return hubFileUrl(name, hubUrl);
+  if (name.file !== undefined && isWeightFile(name.file)) return { address: hubFileUrl(name, hubUrl) };
   try {
     return await askForAddress(name, options);
   } catch (error) {
@@ -61,17 +69,25 @@ export async function hubAddress(text: string, options: AddressOptions = {}): Pr
     const models = isUnanswered && kept ? await kept().catch(() => []) : [];
     const address = keptAddress(name, models, hubUrl);
     if (address === undefined) throw error;
-    return address;
+    return { address };
   }
 }
 
-async function askForAddress(name: HubName, options: HubOptions): Promise<string> {
-  const { hubUrl } = options;
-  const { hasCheckpoint, proposed, ggufFiles } = await readHubModel(name, options);
-  if (name.file !== undefined)
-    return hubFileUrl({ ...name, file: namedFile(name, name.file, ggufFiles) }, hubUrl);
-  if (hasCheckpoint) return hubFileUrl({ ...name, file: undefined }, hubUrl);
-  if (proposed) return hubFileUrl({ ...name, file: proposed.name }, hubUrl);
+async function askForAddress(name: HubName, options: HubOptions): Promise<HubAddress> {
+  const model = await readHubModel(name, options);
+  const file = meantFile(name, model);
+  const folder = file?.slice(0, file.lastIndexOf('/') + 1) ?? '';
+  const names = model.paths
+    .filter((path) => path.startsWith(folder))
+    .map((path) => path.slice(folder.length));
+  return { address: hubFileUrl({ ...name, file }, options.hubUrl), names: new Set(names) };
+}
+
+/** The file that a name means; undefined: the checkpoint in the model's folder. */
+function meantFile(name: HubName, { hasCheckpoint, proposed, ggufFiles }: HubModel): string | undefined {
+  if (name.file !== undefined) return namedFile(name, name.file, ggufFiles);
+  if (hasCheckpoint) return undefined;
+  if (proposed) return proposed.name;
   const names = ggufFiles.map((file) => file.quantisation ?? file.name).join(', ');
   throw new AtomoeError(
     'bad-file',
@@ -157,6 +173,7 @@ export async function readHubModel(name: HubName, options: HubOptions = {}): Pro
     hasCheckpoint,
     checkpointBytes: hasCheckpoint ? tensorFiles.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) : 0,
     ggufFiles,
+    paths: files.map(({ name: path }) => path),
     proposed: propose(ggufFiles),
   };
 }

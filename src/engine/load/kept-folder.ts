@@ -4,6 +4,7 @@ import type { CachedFolder } from '../../io/cache/disk-cache.ts';
 import type { StoredModel } from '../../io/cache/model-store.ts';
 import { openFolder } from '../../io/folder.ts';
 import { parseHubName } from '../../io/hub-name.ts';
+import { listedFolder } from '../../io/listed.ts';
 import type { FolderSource } from '../../io/source.ts';
 import type { DiskStorage } from '../../io/storage.ts';
 import { callersFolder } from './callers-folder.ts';
@@ -33,10 +34,10 @@ export async function openKept(
   const http = { ...(headers ? { headers } : {}), ...(fetch ? { fetch } : {}) };
   const hub = { ...http, hubUrl: options.hubUrl ?? engine.hubUrl, signal: options.signal };
   const kept = diskCache ? () => keptModels(engine.storage) : undefined;
-  const address = parseHubName(model)
+  const { address, names } = parseHubName(model)
     ? await (await import('../../io/hub.ts')).hubAddress(model, { ...hub, kept })
-    : model;
-  const folder = coalescedFolder(openFolder(address, http));
+    : { address: model };
+  const folder = coalescedFolder(listedFolder(openFolder(address, http), names));
   // What an app or an extension brings along is on the disk already.
   const isKept = diskCache && /^https?:/.test(folder.label);
   return isKept ? keep(folder, engine.storage, lockTimeoutMs) : folder;
