@@ -9,9 +9,9 @@ import { withModules } from '../modules.mjs';
 /** What tells this browser's processes from others. */
 export const BROWSER_MARK = '--atomoe-bench';
 
-const RUN = { threads: 2, contextTokens: 512, promptTokens: 4, replyTokens: 24 };
+const RUN = { threads: 2, contextTokens: 512, promptTokens: 4, replyTokens: 8 };
 /** A software GPU takes seconds for a token. */
-const GPU_REPLY_TOKENS = 3;
+const GPU_REPLY_TOKENS = 2;
 
 /** @param {number} bytes */
 const mb = (bytes) => (bytes / 1e6).toFixed(0);

@@ -141,6 +141,8 @@ test('what the engine cannot do is an error of the client\u2019s, with the sente
   await expect(client.chat.completions.create({ ...request, tools })).rejects.toMatchObject({
     status: 400,
     code: 'bad-input',
-    message: expect.stringMatching(/tools is a list of 1, but this engine calls no tools/),
+    message: expect.stringMatching(
+      /chat template has no place for tools; wanted a model that was trained to call tools/,
+    ),
   });
 });

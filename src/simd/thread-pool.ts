@@ -79,10 +79,11 @@ export class ThreadPool {
   #send(...messages: ToThread[]): void {
     if (this.#isDead) return;
     const ints = this.#ints;
+    // Before the messages: a thread that read one and found the old count would not wait for work, and look as if it did.
+    Atomics.add(ints, CONTROL.serves, 1);
     for (const [index, thread] of this.#threads.entries())
       for (const message of [...messages, { kind: 'serve', index: index + 1 } as const])
         thread.postMessage(message);
-    Atomics.add(ints, CONTROL.serves, 1);
     Atomics.add(ints, CONTROL.sequence, 2); // wakes those that sleep
     Atomics.notify(ints, CONTROL.sequence);
   }
