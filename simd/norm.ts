@@ -1,4 +1,5 @@
-/** Root-mean-square norms: src/kernels/norm. */
+/** Norms of rows: src/kernels/norm. */
+import { sum } from './lib/reduce';
 import { loadQuad, madd, storeQuad, sumLane } from './lib/vector';
 
 /** y = x / sqrt(mean(x^2) + eps) * gain, for each row. */
@@ -41,6 +42,35 @@ export function add_rms_norm(
       storeQuad(sum + at, madd(loadQuad(branch + at, left), factor, loadQuad(x + at, left)), left);
     }
     scaleRow(sum + row, gain, y + row, cols, rmsFactor(sum + row, cols, eps));
+  }
+}
+
+/** y = (x - mean(x)) / sqrt(variance(x) + eps) * gain + shift, for each row. */
+export function layer_norm(
+  x: usize,
+  gain: usize,
+  shift: usize,
+  y: usize,
+  rows: u32,
+  cols: u32,
+  eps: f32,
+  first: u32,
+  end: u32,
+): void {
+  for (let r = first; r < end; r++) {
+    const row = <usize>r * 4 * cols;
+    const from = x + row;
+    const to = y + row;
+    const mean = f32x4.splat(sum(from, cols) / <f32>cols);
+    for (let c: u32 = 0; c < cols; c += 4) {
+      const left = cols - c;
+      storeQuad(to + 4 * c, f32x4.sub(loadQuad(from + 4 * c, left), mean), left);
+    }
+    scaleRow(to, gain, to, cols, rmsFactor(to, cols, eps));
+    for (let c: u32 = 0; c < cols; c += 4) {
+      const left = cols - c;
+      storeQuad(to + 4 * c, f32x4.add(loadQuad(to + 4 * c, left), loadQuad(shift + 4 * c, left)), left);
+    }
   }
 }
 

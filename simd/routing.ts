@@ -11,6 +11,7 @@ const WEIGH_SUM: u32 = 1;
 const WEIGH_SOFTMAX: u32 = 2;
 const WEIGH_CLAMPED_SUM: u32 = 3;
 const WEIGH_EXP: u32 = 4;
+const WEIGH_SPARSEMIXER: u32 = 5;
 
 const SELECT_MAX: u32 = 1; // 0: all experts; 2: the two best ones of a group
 
@@ -62,8 +63,12 @@ export function gate_top_k(
     const values = weigh == WEIGH_SOFTMAX ? logits : affinities;
     for (let rank: u32 = 0; rank < topK; rank++) {
       const id = rank < count ? load<u32>(list + 8 * rank) : experts;
+      let value: f32 = 0;
+      if (rank < count) {
+        value = weigh == WEIGH_SPARSEMIXER ? shareAmongNear(logits, experts, id, eps) : load<f32>(values + 4 * id);
+      }
       store<u32>(ids + 4 * rank, id);
-      store<f32>(weights + 4 * rank, rank < count ? load<f32>(values + 4 * id) : 0);
+      store<f32>(weights + 4 * rank, value);
     }
     weighRow(weights, count, weigh, eps, scale);
   }
@@ -104,6 +109,19 @@ function scoreRow(x: usize, y: usize, count: u32, score: u32): void {
       storeQuad(y + 4 * i, sigmoid4(loadQuad(x + 4 * i, count - i)), count - i);
     }
   } else memory.copy(y, x, 4 * count);
+}
+
+/** The softmax of expert `e` among those that are left when it is chosen and within eps * max(|logit|, its own) of it. */
+function shareAmongNear(logits: usize, experts: u32, e: u32, eps: f32): f32 {
+  const own = load<f32>(logits + 4 * e);
+  let sum: f32 = 0;
+  for (let at: u32 = 0; at < experts; at++) {
+    const other = load<f32>(logits + 4 * at);
+    const isLeft = other < own || (other == own && at >= e);
+    if (!isLeft || own - other > eps * max(abs(other), own)) continue;
+    sum += f32x4.extract_lane(exp4(f32x4.splat(other - own)), 0);
+  }
+  return 1 / sum;
 }
 
 /** Replaces the values of those that were chosen by their weights. */

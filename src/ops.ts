@@ -12,7 +12,7 @@ export { latentKeysNode, latentQueryNode, latentValuesNode } from './graph/ops/l
 export { linearNode } from './graph/ops/linear.ts';
 export { gateNode } from './graph/ops/gate.ts';
 export { expertsNode } from './graph/ops/moe.ts';
-export { rmsNormNode } from './graph/ops/norm.ts';
+export { layerNormNode, rmsNormNode } from './graph/ops/norm.ts';
 export { productRouteNode } from './graph/ops/product-route.ts';
 export { causalConvNode, gatedNormNode, stateScanNode } from './graph/ops/recurrent.ts';
 export { shortConvNode } from './graph/ops/short-conv.ts';

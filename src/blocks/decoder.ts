@@ -1,14 +1,14 @@
 /** The standard decoder: embedding, layers of attention and experts, final norm, logits. */
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { ModelGraph, RouteOutputs } from '../graph/node.ts';
-import { addRmsNormNode, embeddingNode, lastRowNode } from '../graph/ops/basic.ts';
+import { addRmsNormNode, addSharedNode, embeddingNode, lastRowNode } from '../graph/ops/basic.ts';
 import { linearNode } from '../graph/ops/linear.ts';
-import { rmsNormNode } from '../graph/ops/norm.ts';
 import { sampleNodes } from '../graph/ops/sample.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { isMoe, type BlockSpec, type ModelSpec, type SublayerSpec } from '../models/spec.ts';
+import { isMoe, type BlockSpec, type ModelSpec, type NormSpec, type SublayerSpec } from '../models/spec.ts';
 import type { Mixer } from './block.ts';
 import { expertsBranch, type SublayerInput } from './moe.ts';
+import { addNorm } from './norm.ts';
 import type { GraphPurpose } from './purpose.ts';
 import { Site } from './site.ts';
 import type { Blocks } from './table.ts';
@@ -88,18 +88,23 @@ function addAndNormalise(
   site: Site,
   { residualMultiplier: scale }: ModelSpec,
   { x, branch }: Stream,
-  gainName: string,
+  norm: NormSpec,
 ): SublayerInput {
   const { builder, label, hidden, eps } = site;
   const shape = { perToken: x.perToken, fixed: x.fixed };
-  const gain = builder.exact(gainName, 1, hidden, gainName);
   const normed = builder.tensor(`${label} normed`, shape);
   if (!branch) {
-    builder.add(rmsNormNode(label, { x, gain, y: normed, eps }));
+    addNorm(site, x, norm, normed);
     return { x, normed };
   }
   const sum = site.stream(`${label} stream`, shape);
-  builder.add(addRmsNormNode(label, { x, branch, scale, gain, eps, sum, y: normed }));
+  if (typeof norm === 'string') {
+    const gain = builder.exact(norm, 1, hidden, norm);
+    builder.add(addRmsNormNode(label, { x, branch, scale, gain, eps, sum, y: normed }));
+  } else {
+    builder.add(addSharedNode(label, { a: x, b: branch, gate: undefined, y: sum, cols: hidden, scale }));
+    addNorm(site, sum, norm, normed);
+  }
   return { x: sum, normed };
 }
 
@@ -112,9 +117,10 @@ function addHead(site: Site, spec: ModelSpec, stream: Stream): Tensor {
   const head = builder.matrix(spec.head, vocab, hidden, spec.head);
   const size = isLast ? { fixed: vocab } : { perToken: vocab };
   const logits = builder.tensor('logits', { type: 'f32', role: 'output', ...size });
-  builder.add(
-    linearNode('logits', { x: normed, weight: head, y: logits, multiplier: spec.logitsMultiplier }),
-  );
+  const bias =
+    spec.headBias === undefined ? undefined : builder.exact(spec.headBias, vocab, 1, spec.headBias);
+  const multiplier = spec.logitsMultiplier;
+  builder.add(linearNode('logits', { x: normed, weight: head, bias, y: logits, multiplier }));
   return logits;
 }
 

@@ -1,10 +1,10 @@
 /** A sublayer of routed experts: router, prediction of later layers, experts, and the shared expert. */
-import { rmsNormNode } from '../graph/ops/norm.ts';
 import { skipLightNode } from '../graph/ops/skip-light.ts';
 import type { RouteOutputs } from '../graph/node.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import type { MoeSpec } from '../models/spec.ts';
+import type { MoeSpec, NormSpec } from '../models/spec.ts';
 import { addShared, sharedBranch } from './mlp.ts';
+import { addNorm } from './norm.ts';
 import type { Routes, Site } from './site.ts';
 import type { Blocks } from './table.ts';
 
@@ -14,9 +14,9 @@ export interface SublayerInput {
   readonly normed: Tensor; // its normalised values
 }
 
-/** A sublayer with routed experts, and the gain of the preceding norm. */
+/** A sublayer with routed experts, and the preceding norm. */
 export interface MoeSublayer {
-  readonly norm: string;
+  readonly norm: NormSpec;
   readonly moe: MoeSpec;
 }
 
@@ -79,16 +79,15 @@ function route(
  * @returns ids [tokens, its most] of each, the nearest layer first
  */
 function lookAhead(site: Site, blocks: Blocks, x: Tensor, { bank, later }: MoePlace): Tensor[] {
-  const { builder, purpose, hidden, eps } = site;
+  const { builder, purpose, hidden } = site;
   const look: Tensor[] = [];
   for (const [ahead, { norm, moe }] of later.slice(0, purpose.lookahead ?? 0).entries()) {
     const label = `${site.label} look ${ahead}`;
-    const gain = builder.exact(norm, 1, hidden, norm);
     const y = builder.tensor(`${label} normed`, { perToken: hidden });
     builder.when(
       ({ lookahead = 0 }) => ahead < lookahead,
       () => {
-        builder.add(rmsNormNode(label, { x, gain, y, eps }));
+        addNorm(site.at(label), x, norm, y);
         look.push(route(site, blocks, y, moe, { label, bank, name: `look ${bank} ${ahead}` }).ids);
       },
     );

@@ -41,6 +41,7 @@ test.each([
   'fixtures/models/gpt_oss',
   'fixtures/models/lfm2_moe',
   'fixtures/models/granitemoehybrid',
+  'fixtures/models/phimoe',
   'fixtures/models/deepseek_v3',
   'fixtures/models/ernie4_5_moe',
   'fixtures/models/hunyuan_v1_moe',

@@ -102,6 +102,7 @@ export const FIXTURE_FAMILIES = [
   'hy_v3',
   'exaone_moe',
   'granitemoehybrid',
+  'phimoe',
 ] as const;
 
 /** The trained models of the demo. */

@@ -17,6 +17,7 @@ import { expertGluReference } from '../kernels/experts/expert-glu.reference.ts';
 import { linearReference } from '../kernels/linear/linear.reference.ts';
 import { addRmsNormReference } from '../kernels/norm/add-rms-norm.reference.ts';
 import { gatedNormReference } from '../kernels/norm/gated-norm.reference.ts';
+import { layerNormReference } from '../kernels/norm/layer-norm.reference.ts';
 import { rmsNormReference } from '../kernels/norm/rms-norm.reference.ts';
 import { causalConvReference } from '../kernels/recurrent/causal-conv.reference.ts';
 import { shortConvReference } from '../kernels/recurrent/short-conv.reference.ts';
@@ -36,7 +37,7 @@ import type { ExpertsIo } from './ops/experts.ts';
 import type { GateIo } from './ops/gate.ts';
 import type { LatentKeysIo, LatentQueryIo, LatentValuesIo } from './ops/latent.ts';
 import type { LinearIo } from './ops/linear.ts';
-import { rowsOf, type RmsNormIo } from './ops/norm.ts';
+import { rowsOf, type LayerNormIo, type RmsNormIo } from './ops/norm.ts';
 import type { ProductRouteIo } from './ops/product-route.ts';
 import { CANDIDATES, isPenalised, type PenaltyIo, type RecordIo } from './ops/sample.ts';
 import type { CausalConvIo, GatedNormIo, StateScanIo } from './ops/recurrent.ts';
@@ -70,9 +71,9 @@ function gluActivation(context: RunContext, { gateUp, y, width, activation }: Gl
   context.put(y, gluActivationReference(context.floats(gateUp), options));
 }
 
-function addShared(context: RunContext, { a, b, gate, y, cols }: AddSharedIo): void {
+function addShared(context: RunContext, { a, b, gate, y, cols, scale = 1 }: AddSharedIo): void {
   const gates = gate && context.floats(gate);
-  const options = { tokens: context.step.tokens, cols, scale: 1 };
+  const options = { tokens: rowsOf(y, cols, context.step.tokens), cols, scale };
   context.put(y, addSharedReference(context.floats(a), context.floats(b), gates, options));
 }
 
@@ -93,6 +94,13 @@ function rmsNorm(context: RunContext, { x, gain, y, eps }: RmsNormIo): void {
   const { cols } = gain;
   const rows = rowsOf(x, cols, context.step.tokens);
   context.put(y, rmsNormReference(context.floats(x), context.weight(gain), { rows, cols, eps }));
+}
+
+function layerNorm(context: RunContext, { x, gain, shift, y, eps }: LayerNormIo): void {
+  const { cols } = gain;
+  const rows = rowsOf(x, cols, context.step.tokens);
+  const [gains, shifts] = [context.weight(gain), context.weight(shift)];
+  context.put(y, layerNormReference(context.floats(x), gains, shifts, { rows, cols, eps }));
 }
 
 function ropeKv(context: RunContext, io: RopeKvIo): void {
@@ -302,6 +310,7 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   'latent-keys': row(latentKeys),
   'latent-query': row(latentQuery),
   'latent-values': row(latentValues),
+  'layer-norm': row(layerNorm),
   linear: row(linear),
   'product-route': row(productRoute),
   'repetition-penalty': row(penalty),

@@ -28,6 +28,7 @@ import { productKeys } from './routing/product-keys.ts';
 import { productRoute } from './routing/product-route.ts';
 import { linear } from './linear/linear.ts';
 import { linearTiled } from './linear/linear-tiled.ts';
+import { layerNorm } from './norm/layer-norm.ts';
 import { rmsNorm } from './norm/rms-norm.ts';
 import { ropeKv } from './attention/rope-kv.ts';
 import { skipLight } from './routing/skip-light.ts';
@@ -57,6 +58,7 @@ export const allPrograms: readonly Program[] = [
   ...programs(expertCombine),
   ...programs(expertGateUpTiled),
   ...programs(expertDownTiled),
+  ...programs(layerNorm),
   ...programs(rmsNorm),
   ...programs(ropeKv),
   ...programs(attention),

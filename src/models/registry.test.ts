@@ -23,6 +23,7 @@ const hyV3 = config('fixtures/models/hy_v3/config.json');
 const exaone = config('fixtures/models/exaone_moe/config.json');
 const lfm2 = config('fixtures/models/lfm2_moe/config.json');
 const granite4 = config('fixtures/models/granitemoehybrid/config.json');
+const phimoe = config('fixtures/models/phimoe/config.json');
 const gptOss = config('fixtures/models/gpt_oss/config.json');
 const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
 
@@ -47,6 +48,7 @@ test.each([
   ['fixtures/models/deepseek_v3', 'deepseek_v3', 3],
   ['fixtures/models/glm4_moe_lite', 'glm4_moe_lite', 3],
   ['fixtures/models/granitemoehybrid', 'granitemoehybrid', 3],
+  ['fixtures/models/phimoe', 'phimoe', 3],
   ['demo/public/models/fable-omni-8m', 'omnimoe', 4],
   ['demo/public/models/fable-moe-12m', 'qwen3_moe', 6],
 ])('%s is %s with %i layers', (folder, family, layers) => {
@@ -376,6 +378,31 @@ test.each([
     { kind: 'attention', heads: 32, kvHeads: 8, headDim: 64, norm: { kind: 'head' }, rope: { theta: 1e6 } },
   ],
   [
+    'Phi-3.5-MoE',
+    {
+      ...phimoe,
+      hidden_size: 4096,
+      num_attention_heads: 32,
+      max_position_embeddings: 131_072,
+      original_max_position_embeddings: 4096,
+      sliding_window: 131_072,
+      rope_theta: 1e4,
+      rope_parameters: null,
+      rope_scaling: {
+        ...{ type: 'longrope', original_max_position_embeddings: 4096 },
+        ...{ long_factor: Array(64).fill(2), long_mscale: 1.243163121016122 },
+        ...{ short_factor: Array(64).fill(1), short_mscale: 1.243163121016122 },
+      },
+    },
+    {
+      ...{ headDim: 128, window: 131_072 },
+      rope: {
+        theta: 1e4,
+        scaling: { kind: 'longrope', originalPositions: 4096, longAmplitude: 1.243163121016122 },
+      },
+    },
+  ],
+  [
     'Qwen2 with a window',
     { model_type: 'qwen2', use_sliding_window: true, sliding_window: 9, max_window_layers: 0 },
     { window: 9, norm: { kind: 'none' } },
@@ -492,6 +519,13 @@ describe('unsupported models are rejected in one sentence', () => {
       { ...exaone, layer_types: null, sliding_window_pattern: 'LLLG' },
       'bad-file',
       /sliding_window_pattern is/,
+    ],
+    [{ ...phimoe, num_experts_per_tok: 1 }, 'unsupported-model', /num_experts_per_tok 1/],
+    [{ ...phimoe, head_dim: 20 }, 'unsupported-model', /short_factor of 8 numbers; .* 10 numbers/],
+    [
+      { ...phimoe, rope_parameters: { ...(phimoe['rope_parameters'] as object), long_mscale: null } },
+      'bad-file',
+      /long_mscale/,
     ],
     [{ ...lfm2, conv_bias: true }, 'unsupported-model', /conv_bias/],
     [{ ...lfm2, conv_L_cache: 1 }, 'unsupported-model', /a convolution over 1 token/],

@@ -115,6 +115,11 @@ export const FAMILIES: readonly ListedFamily[] = [
     load: async () => (await import('./families/gpt-oss.ts')).gptOss,
   },
   {
+    modelTypes: ['phimoe'],
+    blocks: GATED,
+    load: async () => (await import('./families/phimoe.ts')).phimoe,
+  },
+  {
     modelTypes: ['peer'],
     blocks: ['productKeys', 'neuron'],
     load: async () => (await import('./families/peer.ts')).peer,

@@ -128,8 +128,11 @@ export interface SelectSpec {
 /** The weights of the chosen experts' outputs. */
 export interface WeighSpec {
   readonly from?: 'affinity' | 'exp'; // a, or exp(a); default a
-  /** Over the chosen: w / (sum w + epsilon), or the softmax of w, or a registered weighting stage. Default: none. */
-  readonly normalise?: 'none' | 'sum' | 'softmax' | (string & {});
+  /**
+   * Over the chosen: w / (sum w + epsilon), or the softmax of w; `sparsemixer`: the softmax among all that are left at a choice
+   * and near it, within epsilon times the larger magnitude; or a registered weighting stage. Default: none.
+   */
+  readonly normalise?: 'none' | 'sum' | 'softmax' | 'sparsemixer' | (string & {});
   readonly epsilon?: number; // default 0
   readonly scale?: number; // default 1
 }
@@ -232,9 +235,18 @@ export interface BlockSpec {
   readonly kind: string;
 }
 
+/** A layer norm with gain and shift [hidden]. */
+export interface LayerNormSpec {
+  readonly gain: string;
+  readonly shift: string;
+}
+
+/** A norm over the hidden state: the gain [hidden] of a root-mean-square norm, or a layer norm. */
+export type NormSpec = string | LayerNormSpec;
+
 /** A sublayer: x += block(norm(x)). */
 export interface SublayerSpec {
-  readonly norm: string; // gain [hidden]
+  readonly norm: NormSpec;
   readonly block: BlockSpec;
 }
 
@@ -255,8 +267,9 @@ export interface ModelSpec {
   readonly embedding: string; // [vocab, hidden]
   readonly embeddingMultiplier: number;
   readonly residualMultiplier: number;
-  readonly norm: string; // final gain
+  readonly norm: NormSpec; // the final norm
   readonly head: string; // [vocab, hidden]; the name of the embedding if tied
+  readonly headBias?: string; // [vocab], of the logits
   readonly logitsMultiplier: number;
   readonly bosId: number | undefined;
   readonly eosIds: readonly number[];

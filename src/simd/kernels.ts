@@ -207,6 +207,19 @@ export interface SimdKernels extends FormatKernels {
       end: number,
     ]
   ): void;
+  layer_norm(
+    ...args: [
+      x: Address,
+      gain: Address,
+      shift: Address,
+      y: Address, // not x
+      rows: number,
+      cols: number,
+      eps: number,
+      first: number,
+      end: number,
+    ]
+  ): void;
   glu_activation(
     gateUp: Address,
     y: Address,

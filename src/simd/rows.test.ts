@@ -3,6 +3,7 @@ import { addSharedReference } from '../kernels/core/add-shared.reference.ts';
 import { gluActivationReference } from '../kernels/core/glu-activation.reference.ts';
 import { expertCombineReference } from '../kernels/experts/expert-glu.reference.ts';
 import { addRmsNormReference } from '../kernels/norm/add-rms-norm.reference.ts';
+import { layerNormReference } from '../kernels/norm/layer-norm.reference.ts';
 import { rmsNormReference } from '../kernels/norm/rms-norm.reference.ts';
 import { randomNormal } from '../kernels/testing.ts';
 import { Bench, BUILDS, error } from './testing.ts';
@@ -46,6 +47,18 @@ describe.each(BUILDS)('%s', (build) => {
     const wanted = addRmsNormReference(x, branch, gain, { rows, cols, eps, scale });
     expect(error(bench.floats(sum), wanted.sum)).toBeLessThan(CLOSE);
     expect(error(bench.floats(y), wanted.y)).toBeLessThan(CLOSE);
+  });
+
+  test.each(COLS)('layer_norm, %i columns', (cols) => {
+    const bench = new Bench(build);
+    const [rows, eps] = [3, 1e-3];
+    const [x, gain, shift] = [1, 2, 3].map((seed) => randomNormal(seed === 1 ? rows * cols : cols, seed));
+    const y = bench.room(rows * cols);
+    const inputs = [bench.put(x!), bench.put(gain!), bench.put(shift!), y, rows, cols, eps] as const;
+    bench.kernels.layer_norm(...inputs, 0, 1);
+    bench.kernels.layer_norm(...inputs, 1, rows);
+    const wanted = layerNormReference(x!, gain!, shift!, { rows, cols, eps });
+    expect(error(bench.floats(y), wanted)).toBeLessThan(CLOSE);
   });
 
   test.each([0, 1, 2, 3, 4])('glu_activation %i', (act) => {

@@ -30,6 +30,8 @@ export interface Architecture {
   readonly shapes?: Readonly<Record<string, (shape: readonly number[]) => readonly number[]>>;
   /** A tensor of each layer that is made of others. */
   readonly derived?: DerivedTensor;
+  /** Whether `config` has rotary positions that tensors scale. Otherwise such files are refused. */
+  readonly readsRopeTensors?: boolean;
   /** The converter has put the rows of q and k in pairs: row 2i of a head was row i, row 2i + 1 was row i + headDim / 2. */
   readonly hasPairedRows?: boolean;
 }

@@ -68,6 +68,20 @@ const llama: Architecture = {
 
 const qwen = (keys: GgufKeys): JsonObject => ({ use_sliding_window: false, sliding_window: keys.window });
 
+/**
+ * The file does not have the checkpoint's amplitude but one by llama.cpp's rule, from the lengths of the contexts; all published
+ * models, of 4096 original positions, have sqrt(17 / 11).
+ */
+function phimoeRope(keys: GgufKeys): JsonObject {
+  const [long, short] = ['long', 'short'].map((which) => keys.vector(`rope_factors_${which}.weight`));
+  if (!long || !short) return scalingOf(keys);
+  const original = keys.count('rope.scaling.original_context_length');
+  const amplitude =
+    original === 4096 ? Math.sqrt(17 / 11) : (keys.optionalNumber('rope.scaling.attn_factor') ?? 1);
+  const both = { long_factor: long, short_factor: short, long_mscale: amplitude, short_mscale: amplitude };
+  return { rope_scaling: { rope_type: 'longrope', original_max_position_embeddings: original, ...both } };
+}
+
 /** By `general.architecture`; llama.cpp's graphs decide what their files do not say, such as `norm_topk_prob`. */
 const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) => Architecture)>> = {
   llama: (keys) => (keys.optionalCount('expert_count') === undefined ? llama : mixtral),
@@ -222,6 +236,20 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
     },
     shapes: { 'shortconv.conv.weight': ([rows = 0, taps = 0]) => [rows, 1, taps] },
   },
+  phimoe: {
+    modelType: 'phimoe',
+    config: (keys) => ({
+      ...localExperts(keys),
+      intermediate_size: expertWidth(keys),
+      sliding_window: keys.window,
+      attention_bias: keys.hasTensor('blk.0.attn_q.bias'),
+      lm_head_bias: keys.hasTensor('output.bias'),
+      ...phimoeRope(keys),
+    }),
+    readsRopeTensors: true,
+    outer: { 'output_norm.bias': 'model.norm.bias', 'output.bias': 'lm_head.bias' },
+    modules: mixtralExperts,
+  },
   'minimax-m2': {
     modelType: 'minimax_m2',
     config: (keys) => ({
@@ -243,7 +271,7 @@ export function architecture(name: string, keys: GgufKeys): Architecture | undef
 }
 
 /** The config of a file as Hugging Face's `config.json` has it. */
-export function configOf({ modelType, config }: Architecture, keys: GgufKeys): JsonObject {
+export function configOf({ modelType, config, readsRopeTensors }: Architecture, keys: GgufKeys): JsonObject {
   const bos = keys.token('bos_token_id');
   const eos = keys.token('eos_token_id');
   const headDim = keys.optionalCount('attention.key_length');
@@ -261,7 +289,7 @@ export function configOf({ modelType, config }: Architecture, keys: GgufKeys): J
     vocab_size: keys.vocab,
     hidden_act: 'silu',
     tie_word_embeddings: keys.isTied,
-    ...scalingOf(keys),
+    ...(readsRopeTensors ? {} : scalingOf(keys)),
     ...(bos === undefined ? {} : { bos_token_id: bos }),
     ...(eos === undefined ? {} : { eos_token_id: eos }),
     ...config(keys),

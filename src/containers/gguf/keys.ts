@@ -5,13 +5,28 @@ import type { GgufHeader, GgufValue } from './header.ts';
 
 const MOST = 2 ** 31;
 
+/** Tensors that scale rotary positions, which configs of Hugging Face have as lists or rules. */
+export const ROPE_TENSORS = [
+  'rope_freqs.weight',
+  'rope_factors_long.weight',
+  'rope_factors_short.weight',
+] as const;
+
 /** Reads keys `ARCHITECTURE.NAME`, and what the tensors say. Errors name the file and the key. */
 export class GgufKeys {
   readonly #label: string;
   readonly #header: GgufHeader;
   readonly #architecture: string;
+  readonly #vectors: ReadonlyMap<string, readonly number[]>;
 
-  constructor(label: string, header: GgufHeader, architecture: string) {
+  /** @param vectors - values of the tensors that belong to the config, by name */
+  constructor(
+    label: string,
+    header: GgufHeader,
+    architecture: string,
+    vectors: ReadonlyMap<string, readonly number[]> = new Map(),
+  ) {
+    this.#vectors = vectors;
     this.#label = label;
     this.#header = header;
     this.#architecture = architecture;
@@ -45,6 +60,11 @@ export class GgufKeys {
   /** The sliding window; null where there is none. */
   get window(): number | null {
     return this.optionalCount('attention.sliding_window') ?? null;
+  }
+
+  /** The values of a tensor of rotary positions; undefined where there is none. */
+  vector(name: string): readonly number[] | undefined {
+    return this.#vectors.get(name);
   }
 
   hasTensor(name: string): boolean {
@@ -118,9 +138,7 @@ export class GgufKeys {
    * @throws {AtomoeError} unsupported-model - factors in a tensor; bad-file - no text or number
    */
   ropeScaling(): JsonObject | undefined {
-    const factors = ['rope_freqs.weight', 'rope_factors_long.weight'].find((name) =>
-      this.#header.tensors.has(name),
-    );
+    const factors = ROPE_TENSORS.find((name) => this.#header.tensors.has(name));
     if (factors !== undefined) {
       throw new AtomoeError(
         'unsupported-model',

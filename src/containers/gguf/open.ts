@@ -1,13 +1,14 @@
 /** Opens GGUF files: headers, config and names. */
 import { AtomoeError } from '../../errors.ts';
 import type { JsonObject } from '../../io/json-file.ts';
+import { readExactly } from '../../io/read.ts';
 import type { FileSource, FolderSource } from '../../io/source.ts';
 import type { Checkpoint } from '../checkpoint.ts';
 import { missing, type ModelFolder, type OpenOptions } from '../container.ts';
 import type { Architecture } from './architecture.ts';
 import { architecture, ARCHITECTURE_NAMES, configOf } from './architectures.ts';
 import { readGgufHeader, type GgufHeader } from './header.ts';
-import { GgufKeys } from './keys.ts';
+import { GgufKeys, ROPE_TENSORS } from './keys.ts';
 import { derivedTensors, heldTensors } from './names.ts';
 import { checkpointOf, type HeldTensor } from '../tensor-files.ts';
 
@@ -27,7 +28,7 @@ interface GgufFile {
 export async function openGguf({ folder, options }: ModelFolder, name: string): Promise<Checkpoint> {
   const files = await openFiles(folder, name, options);
   try {
-    return openModel(folder.label, files, options);
+    return openModel(folder.label, files, await ropeVectors(files, options), options);
   } catch (error) {
     for (const { source } of files) source.dispose?.();
     throw error;
@@ -88,10 +89,35 @@ async function readHeader(source: FileSource, options: OpenOptions): Promise<Ggu
   }
 }
 
-function openModel(label: string, files: readonly GgufFile[], options: OpenOptions): Checkpoint {
+/** Elements of a tensor of rotary positions: half of a head. */
+const MOST_IN_VECTOR = 4096;
+
+/** The values of the tensors that belong to the config. Others than vectors of f32 are left to those who ask for them. */
+async function ropeVectors(
+  files: readonly GgufFile[],
+  { signal }: OpenOptions,
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const vectors = new Map<string, readonly number[]>();
+  for (const { source, header } of files) {
+    for (const name of ROPE_TENSORS) {
+      const { dtype, shape = [], offsetBytes = 0, sizeBytes = 0 } = header.tensors.get(name) ?? {};
+      if (dtype !== 'F32' || shape.length !== 1 || (shape[0] ?? 0) > MOST_IN_VECTOR) continue;
+      const bytes = await readExactly(source, offsetBytes, sizeBytes, { signal });
+      vectors.set(name, [...new Float32Array(bytes.buffer, bytes.byteOffset, shape[0])]);
+    }
+  }
+  return vectors;
+}
+
+function openModel(
+  label: string,
+  files: readonly GgufFile[],
+  vectors: ReadonlyMap<string, readonly number[]>,
+  options: OpenOptions,
+): Checkpoint {
   const header = merged(label, files);
   const name = header.metadata.get('general.architecture');
-  const keys = new GgufKeys(label, header, String(name));
+  const keys = new GgufKeys(label, header, String(name), vectors);
   const kind = typeof name === 'string' ? architecture(name, keys) : undefined;
   if (!kind) {
     throw new AtomoeError(

@@ -98,21 +98,22 @@ export const gluActivationNode = defineCoreOp<GluActivationIo>({
   },
 });
 
-/** Inputs and outputs of the addition of a shared expert. */
+/** Inputs and outputs of the addition of a shared expert, or of a branch to the stream. */
 export interface AddSharedIo {
-  readonly a: Tensor; // f32 [tokens, cols]
-  readonly b: Tensor; // f32 [tokens, cols]
-  readonly gate: Tensor | undefined; // f32 [tokens]
-  readonly y: Tensor; // f32 [tokens, cols]
+  readonly a: Tensor; // f32 [rows, cols]
+  readonly b: Tensor; // f32 [rows, cols]
+  readonly gate: Tensor | undefined; // f32 [rows]
+  readonly y: Tensor; // f32 [rows, cols]
   readonly cols: number;
+  readonly scale?: number; // without a gate; default 1
 }
 
-/** y = a + b; with a gate, y = a + sigmoid(gate) * b. */
+/** y = a + scale * b; with a gate, y = a + sigmoid(gate) * b. */
 export const addSharedNode = defineCoreOp<AddSharedIo>({
   name: 'add-shared',
   reads: ({ a, b, gate }) => [a, b, gate],
   writes: ({ y }) => [y],
-  lower(context, { a, b, gate, y, cols }) {
+  lower(context, { a, b, gate, y, cols, scale = 1 }) {
     const candidates = addShared.variants.filter(
       ({ scalar, gated }) => scalar === scalarOf(y, context) && gated === (gate !== undefined),
     );
@@ -120,8 +121,8 @@ export const addSharedNode = defineCoreOp<AddSharedIo>({
       context.choose(addShared, candidates, `${cols}`, (variant) =>
         dispatch(addShared, variant, {
           buffers: { a, b, y, ...(gate ? { gate } : {}) },
-          params: ({ tokens }) => ({ tokens, cols, scale: 1 }),
-          size: ({ tokens }) => ({ tokens, cols }),
+          params: ({ tokens }) => ({ tokens: rowsOf(y, cols, tokens), cols, scale }),
+          size: ({ tokens }) => ({ tokens: rowsOf(y, cols, tokens), cols }),
         }),
       ),
     ];

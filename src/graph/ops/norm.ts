@@ -1,4 +1,5 @@
 import { invariant } from '../../errors.ts';
+import { layerNorm } from '../../kernels/norm/layer-norm.ts';
 import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import { dispatch, scalarOf, type LowerContext } from '../node.ts';
 import { defineCoreOp } from '../op.ts';
@@ -43,6 +44,31 @@ export const rmsNormNode = defineCoreOp<RmsNormIo>({
       context.choose(rmsNorm, rowVariants(rmsNorm.variants, context, cols), `${cols}`, (variant) =>
         dispatch(rmsNorm, variant, {
           buffers: { x, gain, y },
+          params: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens), cols, eps }),
+          size: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens) }),
+        }),
+      ),
+    ];
+  },
+});
+
+/** Inputs, outputs and attributes of a layer norm (Ba et al. 2016). */
+export interface LayerNormIo extends RmsNormIo {
+  readonly shift: Weight;
+}
+
+/** y = layerNorm(x) * gain + shift, row by row. */
+export const layerNormNode = defineCoreOp<LayerNormIo>({
+  name: 'layer-norm',
+  reads: ({ x, gain, shift }) => [x, gain, shift],
+  writes: ({ y }) => [y],
+  lower(context, { x, gain, shift, y, eps }) {
+    assertStream(x, context);
+    const { cols } = gain;
+    return [
+      context.choose(layerNorm, rowVariants(layerNorm.variants, context, cols), `${cols}`, (variant) =>
+        dispatch(layerNorm, variant, {
+          buffers: { x, gain, shift, y },
           params: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens), cols, eps }),
           size: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens) }),
         }),

@@ -21,7 +21,7 @@ import { gateNode } from './gate.ts';
 import { latentKeysNode, latentQueryNode, latentValuesNode } from './latent.ts';
 import { linearNode } from './linear.ts';
 import { expertsNode } from './moe.ts';
-import { rmsNormNode } from './norm.ts';
+import { layerNormNode, rmsNormNode } from './norm.ts';
 import { productRouteNode } from './product-route.ts';
 import { penaltyNode, sampleNode, SAMPLE_RECORD_BYTES, SEEN } from './sample.ts';
 import { causalConvNode, gatedNormNode, stateScanNode } from './recurrent.ts';
@@ -104,6 +104,20 @@ const norms = (cols: number) =>
   });
 
 describeOp('rms-norm', { '64 columns': norms(64), '260 columns': norms(260), '1028 columns': norms(1028) });
+
+describeOp('layer-norm', {
+  '260 columns': opCase({
+    make: layerNormNode,
+    io: (builder) => ({
+      x: f32(builder, 'x', 'input', 260),
+      gain: builder.exact('gain', 1, 260),
+      shift: builder.exact('shift', 1, 260),
+      y: builder.tensor('y', { role: 'output', perToken: 260 }),
+      eps: 1e-5,
+    }),
+    steps: STEPS,
+  }),
+});
 
 describeOp('add-rms-norm', {
   '260 columns': opCase({

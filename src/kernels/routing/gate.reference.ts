@@ -31,7 +31,9 @@ export function gateReference(
     const selection = affinities.map((value, e) => Math.fround(Math.fround(value) + bias[e]!));
     select.reference(selection, params);
     const chosen = largest(selection, topK, MASK_LIMIT);
-    const values = Float64Array.from(chosen, (e) => (weigh.from === 'logits' ? row : affinities)[e]!);
+    const values = Float64Array.from(chosen, (e) =>
+      weigh.from === 'row' ? weigh.valueOf(row, e, params) : (weigh.from === 'logits' ? row : affinities)[e]!,
+    );
     weigh.reference(values, params);
     ids.set(chosen, t * topK);
     weights.set(values, t * topK);

@@ -84,7 +84,7 @@ function partsOf({ form, ...names }: GateVariant): Part[] {
     { name: `lib/select-${select.name}.wgsl`, text: select.wgsl },
     ...(grouped ? [groups] : []),
     { name: `lib/weigh-${weigh.name}.wgsl`, text: weigh.wgsl },
-    render(own, { grouped }),
+    render(own, { grouped, from_row: weigh.from === 'row' }),
   ];
 }
 

@@ -9,6 +9,8 @@ export interface RopeRule {
   readonly partial?: boolean;
   /** Whether `dynamic` with `alpha` means theta * alpha^(headDim / (headDim - 2)), as in Hunyuan. */
   readonly ntkAlpha?: boolean;
+  /** Whether the class has `longrope` with amplitudes `short_mscale` and `long_mscale`, as in PhiMoE. */
+  readonly longrope?: boolean;
   /** The key of the size of a head's part with positions, in latent attention. */
   readonly headDimKey?: string;
   /** The section of the class, for configs without one. */
@@ -32,6 +34,7 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   llama3: ['factor', 'low_freq_factor', 'high_freq_factor'],
   yarn: ['factor', 'attention_factor', 'beta_fast', 'beta_slow', 'mscale', 'mscale_all_dim', 'truncate'],
   dynamic: ['alpha', 'factor', 'beta_fast', 'beta_slow', 'mscale', 'mscale_all_dim'],
+  longrope: ['short_factor', 'long_factor', 'short_mscale', 'long_mscale'],
 };
 
 /** What a rope section requires. */
@@ -52,7 +55,7 @@ export function readRope(config: ConfigReader, headDim: number, rule: RopeRule =
     .map((key) => config.section(key))
     .filter((section) => section.keys().length > 0);
   if (given.length === 0 && rule.fallback) given.push(new ConfigReader(rule.fallback, 'the class'));
-  const [first, other] = given.map((section) => readSection(section, config, rule));
+  const [first, other] = given.map((section) => readSection(section, config, headDim, rule));
   if (first && other && JSON.stringify(first) !== JSON.stringify(other)) {
     throw config.contradiction(
       { key: 'rope_parameters', value: first },
@@ -102,13 +105,21 @@ function readRotaryDim(
   return config.unsupported(`${rotaryDim} rotated elements of ${headDim}`, 'an even number of them');
 }
 
-function readSection(section: ConfigReader, config: ConfigReader, { ntkAlpha = false }: RopeRule): Section {
+function readSection(
+  section: ConfigReader,
+  config: ConfigReader,
+  headDim: number,
+  { ntkAlpha = false, longrope = false }: RopeRule,
+): Section {
   const kind = section.text(['rope_type', 'type'], 'default');
-  const own = Object.hasOwn(KEYS, kind) && (kind !== 'dynamic' || ntkAlpha) ? KEYS[kind] : undefined;
+  const isKnown =
+    Object.hasOwn(KEYS, kind) && (kind !== 'dynamic' || ntkAlpha) && (kind !== 'longrope' || longrope);
+  const own = isKnown ? KEYS[kind] : undefined;
   if (!own) section.unsupported(`rope scaling "${kind}"`, 'default, linear, llama3 or yarn rotary positions');
   const unknown = section.keys().find((key) => !COMMON.includes(key) && !own.includes(key));
   if (unknown !== undefined) section.unsupported(`rope scaling by ${unknown}`, 'default rotary positions');
   if (kind === 'dynamic') return { scaling: undefined, alpha: section.positive(['alpha']) };
+  if (kind === 'longrope') return { scaling: readLongrope(section, config, headDim / 2), alpha: 1 };
   return { scaling: readScaling(kind, section, config), alpha: 1 };
 }
 
@@ -125,6 +136,32 @@ function readScaling(kind: string, section: ConfigReader, config: ConfigReader):
   }
   return kind === 'yarn' ? readYarn(section, config) : undefined;
 }
+
+/** LongRoPE with an amplitude of its own for each of the two lengths. */
+function readLongrope(section: ConfigReader, config: ConfigReader, pairs: number): RopeScaling {
+  const key = 'original_max_position_embeddings';
+  const divisors = (name: string): number[] => {
+    const list = section.list(name) ?? [];
+    const isWhole =
+      list.length === pairs && list.every((each) => typeof each === 'number' && each >= LEAST_DIVISOR);
+    if (isWhole) return list as number[];
+    return section.unsupported(
+      `${name} of ${list.length} numbers`,
+      `${pairs} numbers of at least ${LEAST_DIVISOR}`,
+    );
+  };
+  return {
+    kind: 'longrope',
+    originalPositions: agreed(config, key, [section, config]) ?? section.count([key]),
+    short: divisors('short_factor'),
+    long: divisors('long_factor'),
+    shortAmplitude: section.positive(['short_mscale']),
+    longAmplitude: section.positive(['long_mscale']),
+  };
+}
+
+/** Divisors are 1 or more in all published models; far smaller ones would leave no digit of the angles. */
+const LEAST_DIVISOR = 0.01;
 
 /** YaRN with the defaults of transformers. */
 function readYarn(section: ConfigReader, config: ConfigReader): RopeScaling {

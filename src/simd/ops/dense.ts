@@ -7,7 +7,7 @@ import type {
   LastRowIo,
 } from '../../graph/ops/basic.ts';
 import type { LinearIo } from '../../graph/ops/linear.ts';
-import { rowsOf, type RmsNormIo } from '../../graph/ops/norm.ts';
+import { rowsOf, type LayerNormIo, type RmsNormIo } from '../../graph/ops/norm.ts';
 import { activationCode } from '../../kernels/core/activation.ts';
 import { SCRATCH_BYTES } from '../kernels.ts';
 import { formatKernel, productKernel, SCRATCH, work, type SimdRun } from '../run.ts';
@@ -83,6 +83,14 @@ export function rmsNorm(run: SimdRun, { x, gain, y, eps }: RmsNormIo): void {
   run.main.kernels.rms_norm(run.at(x), run.exactAt(gain), run.at(y), rows, cols, eps, 0, rows);
 }
 
+/** y = layerNorm(x) * gain + shift, row by row. */
+export function layerNorm(run: SimdRun, { x, gain, shift, y, eps }: LayerNormIo): void {
+  const { cols } = gain;
+  const rows = rowsOf(x, cols, run.step.tokens);
+  const [gainAt, shiftAt] = [run.exactAt(gain), run.exactAt(shift)];
+  run.main.kernels.layer_norm(run.at(x), gainAt, shiftAt, run.at(y), rows, cols, eps, 0, rows);
+}
+
 /** sum = x + scale * branch; y = rmsNorm(sum) * gain */
 export function addRmsNorm(run: SimdRun, { x, branch, scale, gain, eps, sum, y }: AddRmsNormIo): void {
   const { cols } = gain;
@@ -100,11 +108,11 @@ export function gluActivation(run: SimdRun, { gateUp, y, width, activation }: Gl
   run.main.kernels.glu_activation(run.at(gateUp), run.at(y), tokens, width, act, 0, tokens);
 }
 
-/** y = a + b, or a + sigmoid(gate) * b where there is a gate. */
-export function addShared(run: SimdRun, { a, b, gate, y, cols }: AddSharedIo): void {
-  const { tokens } = run.step;
+/** y = a + scale * b, or a + sigmoid(gate) * b where there is a gate. */
+export function addShared(run: SimdRun, { a, b, gate, y, cols, scale = 1 }: AddSharedIo): void {
+  const rows = rowsOf(y, cols, run.step.tokens);
   const gateAt = gate ? run.at(gate) : 0;
-  run.main.kernels.add_shared(run.at(a), run.at(b), gateAt, run.at(y), tokens, cols, 1, 0, tokens);
+  run.main.kernels.add_shared(run.at(a), run.at(b), gateAt, run.at(y), rows, cols, scale, 0, rows);
 }
 
 /** y = the row of the last token. */

@@ -3,7 +3,16 @@ import type { SimdKernels } from '../kernels.ts';
 import type { SimdOp } from '../run.ts';
 import { atomicExperts } from './atomic-experts.ts';
 import { attention, ropeKv } from './attention.ts';
-import { addRmsNorm, addShared, embedding, gluActivation, linear, rmsNorm, takeRow } from './dense.ts';
+import {
+  addRmsNorm,
+  addShared,
+  embedding,
+  gluActivation,
+  layerNorm,
+  linear,
+  rmsNorm,
+  takeRow,
+} from './dense.ts';
 import { experts } from './experts.ts';
 import { gate, productRoute } from './routing.ts';
 import { penalty, sample } from './sample.ts';
@@ -29,6 +38,7 @@ export const SIMD_OPS: Readonly<Partial<Record<string, SimdRow>>> = {
   experts: row(experts, 'gather_rows', 'combine'),
   gate: row(gate, 'gate_top_k'),
   'glu-activation': row(gluActivation, 'glu_activation'),
+  'layer-norm': row(layerNorm, 'layer_norm'),
   linear: row(linear),
   'product-route': row(productRoute, 'product_route'),
   'repetition-penalty': row(penalty, 'penalty'),

@@ -1,0 +1,14 @@
+import { layerNormNode, rmsNormNode } from '../graph/ops/norm.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import type { NormSpec } from '../models/spec.ts';
+import type { Site } from './site.ts';
+
+/** Adds the norm of x [rows, hidden], written to y, as a node named after the site. */
+export function addNorm({ builder, label, hidden, eps }: Site, x: Tensor, norm: NormSpec, y: Tensor): void {
+  const vector = (name: string) => builder.exact(name, 1, hidden, name);
+  if (typeof norm === 'string') builder.add(rmsNormNode(label, { x, gain: vector(norm), y, eps }));
+  else {
+    const { gain, shift } = norm;
+    builder.add(layerNormNode(label, { x, gain: vector(gain), shift: vector(shift), y, eps }));
+  }
+}
