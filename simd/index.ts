@@ -4,7 +4,7 @@ export { attention } from './attention';
 export * from './basic';
 export * from './glu';
 export * from './linear';
-export { add_rms_norm, layer_norm, rms_norm } from './norm';
+export { add_normed, add_rms_norm, layer_norm, rms_norm } from './norm';
 export { rope_kv } from './rope';
 export { gate_top_k, product_route } from './routing';
 export { penalty, sample } from './sample';

@@ -45,6 +45,34 @@ export function add_rms_norm(
   }
 }
 
+/** y = factor * (x + scale * branch / sqrt(mean(branch^2) + eps) * gain), for each row; y may be x. */
+export function add_normed(
+  x: usize,
+  branch: usize,
+  gain: usize,
+  y: usize,
+  rows: u32,
+  cols: u32,
+  eps: f32,
+  scale: f32,
+  factor: f32,
+  first: u32,
+  end: u32,
+): void {
+  const factors = f32x4.splat(factor);
+  for (let r = first; r < end; r++) {
+    const row = <usize>r * 4 * cols;
+    const share = f32x4.splat(scale * rmsFactor(branch + row, cols, eps));
+    for (let c: u32 = 0; c < cols; c += 4) {
+      const at = row + 4 * c;
+      const left = cols - c;
+      const scaled = f32x4.mul(loadQuad(branch + at, left), share);
+      const sum = madd(scaled, loadQuad(gain + 4 * c, left), loadQuad(x + at, left));
+      storeQuad(y + at, f32x4.mul(sum, factors), left);
+    }
+  }
+}
+
 /** y = (x - mean(x)) / sqrt(variance(x) + eps) * gain + shift, for each row. */
 export function layer_norm(
   x: usize,

@@ -25,7 +25,7 @@ const MASK_LIMIT: f32 = -1e37;
 const LARGEST_POWER: f32 = 80;
 
 /**
- * gate.reference.ts; bias 0: none. Where experts are selected by groups, only those of the `keep` best of `groups` groups may
+ * gate.reference.ts; bias or factors 0: none. Where experts are selected by groups, only those of the `keep` best of `groups` groups may
  * be chosen.
  *
  * @param scratch - 8 * (experts + topK + 2) + 12 * groups bytes
@@ -45,6 +45,7 @@ export function gate_top_k(
   keep: u32,
   eps: f32,
   scale: f32,
+  factors: usize,
   scratch: usize,
 ): void {
   const affinities = scratch;
@@ -71,6 +72,11 @@ export function gate_top_k(
       store<f32>(weights + 4 * rank, value);
     }
     weighRow(weights, count, weigh, eps, scale);
+    if (!factors) continue;
+    for (let rank: u32 = 0; rank < count; rank++) {
+      const at = weights + 4 * rank;
+      store<f32>(at, load<f32>(at) * load<f32>(factors + 4 * load<u32>(ids + 4 * rank)));
+    }
   }
 }
 

@@ -2,11 +2,13 @@
 export { atomicExpertsNode } from './graph/ops/atomic-experts.ts';
 export { attentionNode, ropeKvNode } from './graph/ops/attention.ts';
 export {
+  addNormedNode,
   addRmsNormNode,
   addSharedNode,
   embeddingNode,
   gluActivationNode,
   lastRowNode,
+  softCapNode,
 } from './graph/ops/basic.ts';
 export { latentKeysNode, latentQueryNode, latentValuesNode } from './graph/ops/latent.ts';
 export { linearNode } from './graph/ops/linear.ts';

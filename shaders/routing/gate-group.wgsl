@@ -133,7 +133,7 @@ fn main(
     if (chosen[r] != 0u) {
       let e = chosen[r] - 1u;
       ids[at] = e;
-      weights[at] = weight(raw_weight(value_at(base, e, total), largest), sum);
+      weights[at] = factored(weight(raw_weight(value_at(base, e, total), largest), sum), e);
     }
   }
 }

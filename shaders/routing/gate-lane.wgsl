@@ -81,7 +81,7 @@ fn weigh(first: u32, count: u32, largest: f32) {
     sum += raw;
   }
   for (var at = first; at < first + count; at += 1u) {
-    weights[at] = weight(weights[at], sum);
+    weights[at] = factored(weight(weights[at], sum), ids[at]);
   }
 }
 

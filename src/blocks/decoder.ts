@@ -1,13 +1,28 @@
 /** The standard decoder: embedding, layers of attention and experts, final norm, logits. */
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { ModelGraph, RouteOutputs } from '../graph/node.ts';
-import { addRmsNormNode, addSharedNode, embeddingNode, lastRowNode } from '../graph/ops/basic.ts';
+import {
+  addNormedNode,
+  addRmsNormNode,
+  addSharedNode,
+  embeddingNode,
+  lastRowNode,
+  softCapNode,
+} from '../graph/ops/basic.ts';
 import { linearNode } from '../graph/ops/linear.ts';
 import { sampleNodes } from '../graph/ops/sample.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { isMoe, type BlockSpec, type ModelSpec, type NormSpec, type SublayerSpec } from '../models/spec.ts';
+import {
+  isMoe,
+  type BlockSpec,
+  type ModelSpec,
+  type NormSpec,
+  type PostNormSpec,
+  type SublayerSpec,
+} from '../models/spec.ts';
 import type { Mixer } from './block.ts';
-import { expertsBranch, type SublayerInput } from './moe.ts';
+import type { SublayerInput } from './mlp.ts';
+import { expertsBranch } from './moe.ts';
 import { addNorm } from './norm.ts';
 import type { GraphPurpose } from './purpose.ts';
 import { Site } from './site.ts';
@@ -17,6 +32,7 @@ import type { Blocks } from './table.ts';
 interface Stream {
   readonly x: Tensor;
   readonly branch: Tensor | undefined;
+  readonly post?: PostNormSpec | undefined; // of the branch
 }
 
 /** Builds the decoder graph of a model for a purpose: from token ids to logits, routes and, if requested, the sample record. */
@@ -31,7 +47,7 @@ export function buildDecoder(
   const moes = sublayers.flatMap(({ norm, block }) => (isMoe(block) ? [{ norm, moe: block }] : []));
   let stream = embedded(site, spec);
   const routes: RouteOutputs[] = []; // [bank]
-  for (const { label, specLayer, norm, block } of sublayers) {
+  for (const { label, specLayer, norm, block, post } of sublayers) {
     const here = site.at(label);
     const input = addAndNormalise(site.at(`${label} ${block.kind}`), spec, stream, norm);
     let branch: Tensor;
@@ -42,7 +58,7 @@ export function buildDecoder(
       routes.push(route);
       branch = y;
     } else branch = addMixer(here, blocks.mixer(block), input.normed, block);
-    stream = { x: input.x, branch };
+    stream = { x: input.x, branch, post };
   }
   const logits = addHead(site.at('final'), spec, stream);
   const io = { ids: builder.ids, logits, vocab: spec.vocab };
@@ -87,7 +103,7 @@ function embedded(site: Site, { embedding, vocab, hidden, embeddingMultiplier }:
 function addAndNormalise(
   site: Site,
   { residualMultiplier: scale }: ModelSpec,
-  { x, branch }: Stream,
+  { x, branch, post }: Stream,
   norm: NormSpec,
 ): SublayerInput {
   const { builder, label, hidden, eps } = site;
@@ -98,7 +114,12 @@ function addAndNormalise(
     return { x, normed };
   }
   const sum = site.stream(`${label} stream`, shape);
-  if (typeof norm === 'string') {
+  if (post) {
+    const gain = builder.exact(post.gain, 1, hidden, post.gain);
+    const factor = post.factor === undefined ? undefined : builder.exact(post.factor, 1, 1, post.factor);
+    builder.add(addNormedNode(label, { x, branch, scale, gain, factor, eps, y: sum }));
+    addNorm(site, sum, norm, normed);
+  } else if (typeof norm === 'string') {
     const gain = builder.exact(norm, 1, hidden, norm);
     builder.add(addRmsNormNode(label, { x, branch, scale, gain, eps, sum, y: normed }));
   } else {
@@ -119,13 +140,15 @@ function addHead(site: Site, spec: ModelSpec, stream: Stream): Tensor {
   const logits = builder.tensor('logits', { type: 'f32', role: 'output', ...size });
   const bias =
     spec.headBias === undefined ? undefined : builder.exact(spec.headBias, vocab, 1, spec.headBias);
-  const multiplier = spec.logitsMultiplier;
-  builder.add(linearNode('logits', { x: normed, weight: head, bias, y: logits, multiplier }));
+  const { logitsMultiplier: multiplier, logitsCap: cap } = spec;
+  const y = cap === undefined ? logits : builder.tensor('logits without cap', { type: 'f32', ...size });
+  builder.add(linearNode('logits', { x: normed, weight: head, bias, y, multiplier }));
+  if (cap !== undefined) builder.add(softCapNode('logits', { x: y, y: logits, cap }));
   return logits;
 }
 
-function lastRows(site: Site, { x, branch }: Stream): Stream {
-  return { x: lastRow(site, 'stream', x), branch: branch && lastRow(site, 'branch', branch) };
+function lastRows(site: Site, { x, branch, post }: Stream): Stream {
+  return { x: lastRow(site, 'stream', x), branch: branch && lastRow(site, 'branch', branch), post };
 }
 
 function lastRow({ builder, label, hidden }: Site, what: string, x: Tensor): Tensor {

@@ -3,16 +3,10 @@ import { skipLightNode } from '../graph/ops/skip-light.ts';
 import type { RouteOutputs } from '../graph/node.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { MoeSpec, NormSpec } from '../models/spec.ts';
-import { addShared, sharedBranch } from './mlp.ts';
-import { addNorm } from './norm.ts';
+import { addShared, sharedBranch, type SublayerInput } from './mlp.ts';
+import { addNorm, normOf, postNormOf } from './norm.ts';
 import type { Routes, Site } from './site.ts';
 import type { Blocks } from './table.ts';
-
-/** The inputs of a sublayer. */
-export interface SublayerInput {
-  readonly x: Tensor; // the stream [tokens, hidden]
-  readonly normed: Tensor; // its normalised values
-}
 
 /** A sublayer with routed experts, and the preceding norm. */
 export interface MoeSublayer {
@@ -37,15 +31,17 @@ export interface MoeBranch {
 export function expertsBranch(
   site: Site,
   blocks: Blocks,
-  { x, normed }: SublayerInput,
+  input: SublayerInput,
   moe: MoeSpec,
   place: MoePlace,
 ): MoeBranch {
   const { builder, label, purpose } = site;
-  const { experts, expert, shared } = moe;
+  const { experts, expert, shared, router, post } = moe;
   const { specLayer, bank } = place;
+  const { x, normed } = input;
   const kind = blocks.expert(expert);
-  const { ids, weights, scores } = route(site, blocks, normed, moe, { label, bank, name: `route ${bank}` });
+  const routed = router.norm === undefined ? normed : normOf(site.at(`${label} router`), x, router.norm);
+  const { ids, weights, scores } = route(site, blocks, routed, moe, { label, bank, name: `route ${bank}` });
   const routes = { ids, weights };
   const { skipBelow: bound = 0 } = purpose;
   if (bound > 0) {
@@ -54,10 +50,10 @@ export function expertsBranch(
   }
   const look = lookAhead(site, blocks, x, place);
   // Before the routed experts, so that the GPU is busy while these are fetched.
-  const branch = shared && sharedBranch(site, normed, shared);
+  const branch = shared && sharedBranch(site, input, shared);
   const here = site.moe(label, { experts, bank, name: label });
-  const routed = kind.add(here, normed, routes, expert);
-  const y = branch ? addShared(site, routed, branch) : routed;
+  const sum = postNormOf(site.at(`${label} experts`), kind.add(here, normed, routes, expert), post);
+  const y = branch ? addShared(site, sum, branch) : sum;
   return { y, route: { specLayer, bank, ids, weights, scores, look } };
 }
 
@@ -73,7 +69,7 @@ function route(
 }
 
 /**
- * Predicts the choices of the next layers, by their norms and routers on the current stream. No other result of the step
+ * Predicts the choices of the next layers, by their routers' norms and routers on the current stream. No other result of the step
  * depends on them.
  *
  * @returns ids [tokens, its most] of each, the nearest layer first
@@ -87,7 +83,7 @@ function lookAhead(site: Site, blocks: Blocks, x: Tensor, { bank, later }: MoePl
     builder.when(
       ({ lookahead = 0 }) => ahead < lookahead,
       () => {
-        addNorm(site.at(label), x, norm, y);
+        addNorm(site.at(label), x, moe.router.norm ?? norm, y);
         look.push(route(site, blocks, y, moe, { label, bank, name: `look ${bank} ${ahead}` }).ids);
       },
     );

@@ -12,3 +12,18 @@ export function addNorm({ builder, label, hidden, eps }: Site, x: Tensor, norm: 
     builder.add(layerNormNode(label, { x, gain: vector(gain), shift: vector(shift), y, eps }));
   }
 }
+
+/** The norm of x [tokens, hidden], in a tensor and a node named after the site. */
+export function normOf(site: Site, x: Tensor, norm: NormSpec): Tensor {
+  const y = site.builder.tensor(`${site.label} normed`, { perToken: site.hidden });
+  addNorm(site, x, norm, y);
+  return y;
+}
+
+/** The root-mean-square norm of a branch [tokens, hidden] of the stream, as f32 like the branch. */
+export function postNormOf(site: Site, branch: Tensor, gain: string | undefined): Tensor {
+  if (gain === undefined) return branch;
+  const y = site.stream(`${site.label} post`);
+  addNorm(site.at(`${site.label} post`), branch, gain, y);
+  return y;
+}

@@ -19,6 +19,7 @@ const FAMILIES = [
     'exaone_moe',
     'granitemoehybrid',
     'phimoe',
+    'gemma4_text',
   ],
 ] as const;
 
@@ -31,7 +32,7 @@ describe.each(FAMILIES)('%s', (family) => {
     const model = await openCheckpoint(await nodeFolder(`fixtures/models/${family}`));
     for (const name of file.names()) {
       if (/^(blk|rope)/.test(name)) continue; // pieces of others, and of the config
-      if (/granite|gpt_oss/.test(family) && /\.experts\.|shared_mlp/.test(name)) continue; // apart here, fused there
+      if (/granite|gpt_oss|gemma4/.test(family) && /\.experts\.|shared_mlp/.test(name)) continue; // apart here, fused there
       const found = await file.read(name);
       const wanted = await model.read(name);
       expect(found.shape, name).toEqual(wanted.shape);
@@ -90,6 +91,19 @@ test.each([
     ...{ rope_type: 'longrope', original_max_position_embeddings: original },
     ...{ short_factor: [1, 1.5], long_factor: [2, 4], short_mscale: near, long_mscale: near },
   });
+});
+
+test('divisors of rotary positions other than 1 and huge ones', async () => {
+  const header = await readGgufHeader((await (await nodeFolder('fixtures/gguf')).open('gemma4_text.gguf'))!);
+  const metadata = Object.fromEntries(header.metadata) as Readonly<Record<string, Written>>;
+  const embedding = Array.from({ length: 6 }, (_, i) => f32(i === 0 ? 'token_embd.weight' : `t${i}`, 64, 96));
+  const withDivisors = (...values: readonly number[]) => {
+    const bytes = new Uint8Array(Float32Array.from(values).buffer);
+    return open({ metadata, tensors: [...embedding, { ...f32('rope_freqs.weight', values.length), bytes }] });
+  };
+  const { rope_parameters: rope } = (await withDivisors(1, 1e30, 1e30, 1e30)).config;
+  expect(rope).toMatchObject({ full_attention: { partial_rotary_factor: 0.25 } });
+  await expect(withDivisors(1, 8, 1e30, 1e30)).rejects.toMatchObject({ code: 'bad-file' });
 });
 
 test('tensors named as what objects have of their own keep their names', async () => {

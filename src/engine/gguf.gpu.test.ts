@@ -15,7 +15,15 @@ const TOLERANCE = 1e-4; // of logits, against transformers in f32
 const FILES = [
   ...['olmoe', 'mixtral', 'granitemoe', 'granitemoeshared', 'qwen2_moe', 'qwen3_moe', 'dots1', 'glm4_moe'],
   ...['ernie4_5_moe', 'hunyuan_v1_moe', 'minimax_m2', 'gpt_oss', 'lfm2_moe'],
-  ...['deepseek_v2', 'deepseek_v3', 'glm4_moe_lite', 'solar_open', 'exaone_moe', 'granitemoehybrid'],
+  ...[
+    'deepseek_v2',
+    'deepseek_v3',
+    'glm4_moe_lite',
+    'solar_open',
+    'exaone_moe',
+    'granitemoehybrid',
+    'gemma4_text',
+  ],
 ] as const;
 
 describe.each(FILES)('%s.gguf', (family) => {

@@ -103,6 +103,7 @@ export const FIXTURE_FAMILIES = [
   'exaone_moe',
   'granitemoehybrid',
   'phimoe',
+  'gemma4_text',
 ] as const;
 
 /** The trained models of the demo. */

@@ -12,9 +12,11 @@ import { activationCode } from '../kernels/core/activation.ts';
 import { addSharedReference } from '../kernels/core/add-shared.reference.ts';
 import { embeddingReference } from '../kernels/core/embedding.reference.ts';
 import { gluActivationReference } from '../kernels/core/glu-activation.reference.ts';
+import { softCapReference } from '../kernels/core/soft-cap.reference.ts';
 import { takeRowReference } from '../kernels/core/take-row.reference.ts';
 import { expertGluReference } from '../kernels/experts/expert-glu.reference.ts';
 import { linearReference } from '../kernels/linear/linear.reference.ts';
+import { addNormedReference } from '../kernels/norm/add-normed.reference.ts';
 import { addRmsNormReference } from '../kernels/norm/add-rms-norm.reference.ts';
 import { gatedNormReference } from '../kernels/norm/gated-norm.reference.ts';
 import { layerNormReference } from '../kernels/norm/layer-norm.reference.ts';
@@ -32,7 +34,15 @@ import { seenMarkReference } from '../kernels/sample/seen-mark.reference.ts';
 import type { Node, RunContext } from './node.ts';
 import type { AtomicExpertsIo } from './ops/atomic-experts.ts';
 import type { AttentionIo, RopeKvIo } from './ops/attention.ts';
-import type { AddRmsNormIo, AddSharedIo, EmbeddingIo, GluActivationIo, LastRowIo } from './ops/basic.ts';
+import type {
+  AddNormedIo,
+  AddRmsNormIo,
+  AddSharedIo,
+  EmbeddingIo,
+  GluActivationIo,
+  LastRowIo,
+  SoftCapIo,
+} from './ops/basic.ts';
 import type { ExpertsIo } from './ops/experts.ts';
 import type { GateIo } from './ops/gate.ts';
 import type { LatentKeysIo, LatentQueryIo, LatentValuesIo } from './ops/latent.ts';
@@ -64,6 +74,18 @@ function addRmsNorm(context: RunContext, { x, branch, scale, gain, eps, sum, y }
   );
   context.put(sum, result.sum);
   context.put(y, result.y);
+}
+
+function addNormed(context: RunContext, { x, branch, scale, gain, factor, eps, y }: AddNormedIo): void {
+  const { cols } = gain;
+  const times = factor ? (context.weight(factor)[0] ?? 1) : 1;
+  const options = { rows: rowsOf(x, cols, context.step.tokens), cols, eps, scale, factor: times };
+  const [values, added] = [context.floats(x), context.floats(branch)];
+  context.put(y, addNormedReference(values, added, context.weight(gain), options));
+}
+
+function softCap(context: RunContext, { x, y, cap }: SoftCapIo): void {
+  context.put(y, softCapReference(context.floats(x), { cap }));
 }
 
 function gluActivation(context: RunContext, { gateUp, y, width, activation }: GluActivationIo): void {
@@ -192,8 +214,10 @@ function atomicExperts(
   context.put(y, result);
 }
 
-function gate(context: RunContext, { logits, bias, ids, weights, experts, topK, rule }: GateIo): void {
-  const options = { tokens: context.step.tokens, experts, topK, rule };
+function gate(context: RunContext, io: GateIo): void {
+  const { logits, bias, ids, weights, experts, topK, rule } = io;
+  const factors = io.factors && context.weight(io.factors);
+  const options = { tokens: context.step.tokens, experts, topK, rule, factors };
   const result = gateReference(context.floats(logits), context.weight(bias), options);
   context.put(ids, result.ids);
   context.put(weights, result.weights);
@@ -297,6 +321,7 @@ function row<Io extends object>(run: Run<Io>): Run<object> {
 
 /** By the ops' names. */
 export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
+  'add-normed': row(addNormed),
   'add-rms-norm': row(addRmsNorm),
   'add-shared': row(addShared),
   'atomic-experts': row(atomicExperts),
@@ -319,6 +344,7 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   sample: row(sample),
   'short-conv': row(shortConv),
   'skip-light': row(skipLight),
+  'soft-cap': row(softCap),
   'state-scan': row(stateScan),
   'take-row': row(lastRow),
 };

@@ -1,9 +1,11 @@
 import { BUILT_IN_FORMATS, loadFormats } from '../weights/formats/index.ts';
 import type { Program } from '../gpu/program.ts';
+import { addNormed } from './norm/add-normed.ts';
 import { addRmsNorm } from './norm/add-rms-norm.ts';
 import { addShared } from './core/add-shared.ts';
 import { embedding } from './core/embedding.ts';
 import { gluActivation } from './core/glu-activation.ts';
+import { softCap } from './core/soft-cap.ts';
 import { takeRow } from './core/take-row.ts';
 import { expertCombine } from './experts/expert-combine.ts';
 import { expertDown, expertDownPairs } from './experts/expert-down.ts';
@@ -63,12 +65,14 @@ export const allPrograms: readonly Program[] = [
   ...programs(ropeKv),
   ...programs(attention),
   ...programs(attentionCombine),
+  ...programs(addNormed),
   ...programs(addRmsNorm),
   ...programs(addShared),
   ...programs(embedding),
   ...programs(gluActivation),
   ...programs(linear),
   ...programs(linearTiled),
+  ...programs(softCap),
   ...programs(takeRow),
   ...programs(attentionScores),
   ...programs(attentionValues),

@@ -24,6 +24,7 @@ const exaone = config('fixtures/models/exaone_moe/config.json');
 const lfm2 = config('fixtures/models/lfm2_moe/config.json');
 const granite4 = config('fixtures/models/granitemoehybrid/config.json');
 const phimoe = config('fixtures/models/phimoe/config.json');
+const gemma4 = config('fixtures/models/gemma4_text/config.json');
 const gptOss = config('fixtures/models/gpt_oss/config.json');
 const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
 
@@ -49,6 +50,7 @@ test.each([
   ['fixtures/models/glm4_moe_lite', 'glm4_moe_lite', 3],
   ['fixtures/models/granitemoehybrid', 'granitemoehybrid', 3],
   ['fixtures/models/phimoe', 'phimoe', 3],
+  ['fixtures/models/gemma4_text', 'gemma4_text', 6],
   ['demo/public/models/fable-omni-8m', 'omnimoe', 4],
   ['demo/public/models/fable-moe-12m', 'qwen3_moe', 6],
 ])('%s is %s with %i layers', (folder, family, layers) => {
@@ -84,6 +86,28 @@ test('granite stacks gate rows before up rows, expert by expert', () => {
       down: { tensor: `${block}output_linear.weight`, shape: [8, 64, 32] },
     },
   });
+});
+
+test('Gemma 4 has other heads in layers without a window, by either spelling, and may be dense', () => {
+  const heads = (values: object) =>
+    parseConfig({ ...gemma4, ...values }, 'g')
+      .spec.layers.slice(4)
+      .map((layer) => {
+        const { window, headDim, kvHeads, qkv, rope } = blockOf(layer, 0) as AttentionSpec;
+        const { tensor, shape } = qkv.weight[2]!;
+        return [window, headDim, kvHeads, tensor.split('.').at(-2), shape, rope.scaling?.kind];
+      });
+  const sliding = [8, 16, 2, 'v_proj', [32, 64], undefined];
+  expect(heads({})).toEqual([sliding, [0, 32, 1, 'k_proj', [32, 64], 'proportional']]);
+  const older = { per_layer_config: null, global_head_dim: 32, num_global_key_value_heads: 1 };
+  expect(heads(older)).toEqual(heads({}));
+  expect(heads({ attention_k_eq_v: false })[1]![3]).toBe('v_proj');
+  const { layers, logitsCap } = parseConfig(
+    { ...gemma4, enable_moe_block: false, final_logit_softcapping: null },
+    'g',
+  ).spec;
+  expect(layers.map((layer) => blockOf(layer, 1).kind)).toEqual(Array(6).fill('dense'));
+  expect(logitsCap).toBeUndefined();
 });
 
 test('EXAONE MoE has positions in the layers with a window only, or in all if there is none', () => {
@@ -520,6 +544,15 @@ describe('unsupported models are rejected in one sentence', () => {
       'bad-file',
       /sliding_window_pattern is/,
     ],
+    [{ ...gemma4, num_kv_shared_layers: 2 }, 'unsupported-model', /num_kv_shared_layers 2/],
+    [{ ...gemma4, hidden_size_per_layer_input: 8 }, 'unsupported-model', /hidden_size_per_layer_input 8/],
+    [{ ...gemma4, use_double_wide_mlp: true }, 'unsupported-model', /use_double_wide_mlp/],
+    [
+      { ...gemma4, use_bidirectional_attention: 'all' },
+      'unsupported-model',
+      /use_bidirectional_attention "all"/,
+    ],
+    [{ ...gemma4, final_logit_softcapping: -1 }, 'bad-file', /final_logit_softcapping is -1/],
     [{ ...phimoe, num_experts_per_tok: 1 }, 'unsupported-model', /num_experts_per_tok 1/],
     [{ ...phimoe, head_dim: 20 }, 'unsupported-model', /short_factor of 8 numbers; .* 10 numbers/],
     [

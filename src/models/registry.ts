@@ -115,6 +115,11 @@ export const FAMILIES: readonly ListedFamily[] = [
     load: async () => (await import('./families/gpt-oss.ts')).gptOss,
   },
   {
+    modelTypes: ['gemma4_text'],
+    blocks: GATED,
+    load: async () => (await import('./families/gemma4.ts')).gemma4,
+  },
+  {
     modelTypes: ['phimoe'],
     blocks: GATED,
     load: async () => (await import('./families/phimoe.ts')).phimoe,

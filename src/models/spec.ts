@@ -1,6 +1,7 @@
 import type { ExpertRows, TensorRows } from '../weights/tensor-rows.ts';
 import type { Activation, GluActivation } from '../kernels/core/activation.ts';
 import type { RopeScaling } from '../kernels/attention/rope-angles.ts';
+import type { QkNorm } from '../kernels/attention/rope-kv.ts';
 
 /** The activations of experts and MLPs, for those who read specs from elsewhere than a config. */
 export { ACTIVATIONS, type Activation, type GluActivation } from '../kernels/core/activation.ts';
@@ -30,10 +31,13 @@ export interface AttentionSpec {
   readonly rope: RopeSpec;
   readonly clip?: number; // bound of q, k and v, before the rotation and after a norm that precedes it
   readonly sinks?: string; // [heads]: scores of a key without a value
-  /** Of q and k: over each head or all heads together before the rotation, or over each head after it. */
+  /**
+   * Of q and k: over each head or all heads together before the rotation, or over each head after it; `headAndValue`: over each
+   * head before the rotation, and without a gain over each head of v.
+   */
   readonly norm:
     | { readonly kind: 'none' }
-    | { readonly kind: 'head' | 'vector' | 'rotated'; readonly q: string; readonly k: string };
+    | { readonly kind: Exclude<QkNorm, 'none'>; readonly q: string; readonly k: string };
   readonly qkv: LinearSpec; // q heads, k heads, v heads
   readonly out: LinearSpec;
 }
@@ -105,6 +109,8 @@ export interface DenseSpec extends GatedMlpSpec {
 /** A shared expert, applied to every token: y += shared(x), or sigmoid(gate x) * shared(x). */
 export interface SharedSpec extends GatedMlpSpec {
   readonly gate?: string; // [1, hidden]
+  readonly norm?: NormSpec; // its input is this norm of the stream; default: the input of the routed experts
+  readonly post?: string; // gain [hidden] of a norm of its output
 }
 
 /** The transform from scores to affinities. */
@@ -135,13 +141,15 @@ export interface WeighSpec {
   readonly normalise?: 'none' | 'sum' | 'softmax' | 'sparsemixer' | (string & {});
   readonly epsilon?: number; // default 0
   readonly scale?: number; // default 1
+  readonly factors?: string; // [experts], by which the weights are multiplied at last; default: none
 }
 
-/** One score per expert: s = weight x + bias. */
+/** One score per expert: s = multiplier * (weight x + bias). */
 export interface LinearScoreSpec {
   readonly kind: 'linear';
   readonly weight: string; // [experts, hidden]
   readonly bias?: string; // [experts], part of the score
+  readonly multiplier?: number; // default 1
 }
 
 /** Running statistics [n] of a batch norm. */
@@ -186,6 +194,7 @@ export interface ProductKeysScoreSpec {
  * interpret the other stages as it needs.
  */
 export interface RouterSpec<Score extends { readonly kind: string } = { readonly kind: string }> {
+  readonly norm?: NormSpec; // its input is this norm of the stream; default: the input of the experts
   readonly score: Score;
   readonly transform?: readonly TransformSpec[];
   readonly select: SelectSpec;
@@ -227,6 +236,7 @@ export interface MoeSpec<Router extends RouterSpec = RouterSpec, Expert extends 
   readonly experts: number;
   readonly router: Router;
   readonly expert: Expert;
+  readonly post?: string; // gain [hidden] of a norm of the routed experts' sum, before the shared expert is added
   readonly shared?: SharedSpec;
 }
 
@@ -244,9 +254,16 @@ export interface LayerNormSpec {
 /** A norm over the hidden state: the gain [hidden] of a root-mean-square norm, or a layer norm. */
 export type NormSpec = string | LayerNormSpec;
 
-/** A sublayer: x += block(norm(x)). */
+/** A norm of what is added to the stream, and a factor of the sum. */
+export interface PostNormSpec {
+  readonly gain: string; // [hidden]
+  readonly factor?: string; // [1]; default: 1
+}
+
+/** A sublayer: x += block(norm(x)), or x = factor * (x + post(block(norm(x)))). */
 export interface SublayerSpec {
   readonly norm: NormSpec;
+  readonly post?: PostNormSpec;
   readonly block: BlockSpec;
 }
 
@@ -271,6 +288,7 @@ export interface ModelSpec {
   readonly head: string; // [vocab, hidden]; the name of the embedding if tied
   readonly headBias?: string; // [vocab], of the logits
   readonly logitsMultiplier: number;
+  readonly logitsCap?: number; // logits are cap * tanh(logits / cap); default: unbounded
   readonly bosId: number | undefined;
   readonly eosIds: readonly number[];
 }

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { addSharedReference } from '../kernels/core/add-shared.reference.ts';
+import { softCapReference } from '../kernels/core/soft-cap.reference.ts';
 import { gluActivationReference } from '../kernels/core/glu-activation.reference.ts';
 import { expertCombineReference } from '../kernels/experts/expert-glu.reference.ts';
+import { addNormedReference } from '../kernels/norm/add-normed.reference.ts';
 import { addRmsNormReference } from '../kernels/norm/add-rms-norm.reference.ts';
 import { layerNormReference } from '../kernels/norm/layer-norm.reference.ts';
 import { rmsNormReference } from '../kernels/norm/rms-norm.reference.ts';
@@ -47,6 +49,29 @@ describe.each(BUILDS)('%s', (build) => {
     const wanted = addRmsNormReference(x, branch, gain, { rows, cols, eps, scale });
     expect(error(bench.floats(sum), wanted.sum)).toBeLessThan(CLOSE);
     expect(error(bench.floats(y), wanted.y)).toBeLessThan(CLOSE);
+  });
+
+  test.each(COLS)('add_normed, %i columns', (cols) => {
+    const bench = new Bench(build);
+    const [rows, eps, scale, factor] = [3, 1e-3, 0.7, 1.3];
+    const [x, branch] = [randomNormal(rows * cols, 1), randomNormal(rows * cols, 2)];
+    const gain = randomNormal(cols, 3);
+    const y = bench.room(rows * cols);
+    const places = [bench.put(x), bench.put(branch), bench.put(gain), y] as const;
+    const inputs = [...places, rows, cols, eps, scale, factor] as const;
+    bench.kernels.add_normed(...inputs, 0, 2);
+    bench.kernels.add_normed(...inputs, 2, rows);
+    const wanted = addNormedReference(x, branch, gain, { rows, cols, eps, scale, factor });
+    expect(error(bench.floats(y), wanted)).toBeLessThan(CLOSE);
+  });
+
+  test.each([1, 6, 171])('soft_cap, %i elements', (count) => {
+    const bench = new Bench(build);
+    const x = randomNormal(count, 1, 3);
+    x.set([0, 1e9, -1e9, 50, -50].slice(0, count));
+    const y = bench.room(count);
+    bench.kernels.soft_cap(bench.put(x), y, count, 5);
+    expect(error(bench.floats(y), softCapReference(x, { cap: 5 }))).toBeLessThan(CLOSE);
   });
 
   test.each(COLS)('layer_norm, %i columns', (cols) => {

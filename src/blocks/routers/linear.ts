@@ -21,13 +21,15 @@ export const linear: Router<LinearRouterSpec> = {
     const logits = builder.tensor(`${label} router logits`, { type: 'f32', perToken: experts });
     const weight = builder.exact(score.weight, experts, hidden, score.weight);
     const scoreBias = score.bias === undefined ? undefined : biasWeight(site, score.bias);
-    builder.add(linearNode(`${label} router`, { x, weight, bias: scoreBias, y: logits }));
+    const { multiplier = 1 } = score;
+    builder.add(linearNode(`${label} router`, { x, weight, bias: scoreBias, y: logits, multiplier }));
     const routes = site.routes(select.k);
     const bias = select.bias
       ? biasWeight(site, select.bias)
       : builder.computed(`no bias ${experts}`, experts, 1, () => new Float32Array(experts));
+    const factors = spec.weigh?.factors === undefined ? undefined : biasWeight(site, spec.weigh.factors);
     const rule = ruleOf(spec, label);
-    builder.add(gateNode(label, { logits, bias, ...routes, experts, topK: select.k, rule }));
+    builder.add(gateNode(label, { logits, bias, factors, ...routes, experts, topK: select.k, rule }));
     return routes;
   },
 };

@@ -1,6 +1,7 @@
 /** The architectures of GGUF files: the config of each as Hugging Face writes it, and the names of its tensors. */
 import type { JsonObject } from '../../io/json-file.ts';
 import type { Architecture } from './architecture.ts';
+import { gemma4 } from './gemma.ts';
 import { graniteHybrid, graniteMoe, graniteMoeShared } from './granite.ts';
 import { deepseek2, deepseekExperts, deepseekModules } from './deepseek.ts';
 import type { GgufKeys } from './keys.ts';
@@ -180,6 +181,7 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
       ffn_down_shexp: 'mlp.shared_mlp.down_proj',
     },
   },
+  gemma4,
   'gpt-oss': {
     modelType: 'gpt_oss',
     config: (keys) => ({

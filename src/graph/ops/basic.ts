@@ -1,13 +1,15 @@
 import { activationCode, type Activation } from '../../kernels/core/activation.ts';
+import { addNormed } from '../../kernels/norm/add-normed.ts';
 import { addRmsNorm } from '../../kernels/norm/add-rms-norm.ts';
 import { addShared } from '../../kernels/core/add-shared.ts';
 import { embedding } from '../../kernels/core/embedding.ts';
 import { gluActivation } from '../../kernels/core/glu-activation.ts';
+import { softCap } from '../../kernels/core/soft-cap.ts';
 import { takeRow } from '../../kernels/core/take-row.ts';
 import { inFormat } from '../../kernels/weights.ts';
 import { dispatch, scalarOf } from '../node.ts';
 import { defineCoreOp } from '../op.ts';
-import type { Tensor, Weight } from '../tensor.ts';
+import { elementCount, type Tensor, type Weight } from '../tensor.ts';
 import { assertStream, rowsOf, rowVariants } from './norm.ts';
 
 /** Inputs, outputs and attributes of an embedding. */
@@ -68,6 +70,63 @@ export const addRmsNormNode = defineCoreOp<AddRmsNormIo>({
       ),
     ];
   },
+});
+
+/** Inputs, outputs and attributes of the addition of a branch with a norm behind it. */
+export interface AddNormedIo {
+  readonly x: Tensor; // f32, as the whole residual stream
+  readonly branch: Tensor; // f32
+  readonly scale: number;
+  readonly gain: Weight;
+  readonly factor?: Weight | undefined; // f32 [1]; default: 1
+  readonly eps: number;
+  readonly y: Tensor; // f32
+}
+
+/** y = factor * (x + scale * rmsNorm(branch) * gain) */
+export const addNormedNode = defineCoreOp<AddNormedIo>({
+  name: 'add-normed',
+  reads: ({ x, branch, gain, factor }) => [x, branch, gain, factor],
+  writes: ({ y }) => [y],
+  lower(context, { x, branch, scale, gain, factor, eps, y }) {
+    for (const tensor of [x, branch, y]) assertStream(tensor, context);
+    const { cols } = gain;
+    const candidates = rowVariants(addNormed.variants, context, cols, 'f32').filter(
+      ({ scaled }) => scaled === (factor !== undefined),
+    );
+    return [
+      context.choose(addNormed, candidates, `${cols}`, (variant) =>
+        dispatch(addNormed, variant, {
+          buffers: { x, branch, gain, y, ...(factor ? { factor } : {}) },
+          params: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens), cols, eps, scale }),
+          size: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens) }),
+        }),
+      ),
+    ];
+  },
+});
+
+/** Input, output and attribute of a soft cap. */
+export interface SoftCapIo {
+  readonly x: Tensor; // f32
+  readonly y: Tensor; // f32, of the same size
+  readonly cap: number;
+}
+
+/** y = cap * tanh(x / cap) */
+export const softCapNode = defineCoreOp<SoftCapIo>({
+  name: 'soft-cap',
+  reads: ({ x }) => [x],
+  writes: ({ y }) => [y],
+  lower: (context, { x, y, cap }) => [
+    context.choose(softCap, softCap.variants, '', (variant) =>
+      dispatch(softCap, variant, {
+        buffers: { x, y },
+        params: ({ tokens }) => ({ count: elementCount(x, tokens), cap }),
+        size: ({ tokens }) => ({ count: elementCount(x, tokens) }),
+      }),
+    ),
+  ],
 });
 
 /** Inputs, outputs and attributes of a gated activation. */

@@ -16,7 +16,15 @@ import { expectOp, type OpCase } from '../op.testing.ts';
 import { runReference } from '../references.ts';
 import { atomicExpertsNode } from './atomic-experts.ts';
 import { attentionNode, ropeKvNode } from './attention.ts';
-import { addRmsNormNode, addSharedNode, embeddingNode, gluActivationNode, lastRowNode } from './basic.ts';
+import {
+  addNormedNode,
+  addRmsNormNode,
+  addSharedNode,
+  embeddingNode,
+  gluActivationNode,
+  lastRowNode,
+  softCapNode,
+} from './basic.ts';
 import { gateNode } from './gate.ts';
 import { latentKeysNode, latentQueryNode, latentValuesNode } from './latent.ts';
 import { linearNode } from './linear.ts';
@@ -116,6 +124,36 @@ describeOp('layer-norm', {
       eps: 1e-5,
     }),
     steps: STEPS,
+  }),
+});
+
+const added = (isScaled: boolean) =>
+  opCase({
+    make: addNormedNode,
+    io: (builder) => ({
+      x: f32(builder, 'x', 'input', 260),
+      branch: f32(builder, 'branch', 'input', 260),
+      scale: 0.5,
+      gain: builder.exact('gain', 1, 260),
+      factor: isScaled ? builder.exact('factor', 1, 1) : undefined,
+      eps: 1e-5,
+      y: f32(builder, 'y', 'output', 260),
+    }),
+    steps: STEPS,
+  });
+
+describeOp('add-normed', { plain: added(false), scaled: added(true) });
+
+describeOp('soft-cap', {
+  '67 a token': opCase({
+    make: softCapNode,
+    io: (builder) => ({
+      x: f32(builder, 'x', 'input', 67),
+      y: f32(builder, 'y', 'output', 67),
+      cap: 0.5,
+    }),
+    steps: STEPS,
+    tolerance: { absolute: 5e-6, relative: 1e-5 }, // WGSL's tanh may be off by 1e-5
   }),
 });
 
@@ -403,12 +441,13 @@ describeOp('latent-values', {
   }),
 });
 
-const gateCase = (experts: number, groups: boolean) =>
+const gateCase = (experts: number, groups: boolean, isFactored = false) =>
   opCase({
     make: gateNode,
     io: (builder) => ({
       logits: f32(builder, 'logits', 'input', experts),
       bias: builder.exact('bias', experts, 1),
+      factors: isFactored ? builder.exact('factors', experts, 1) : undefined,
       ids: u32(builder, 'ids', 'output', 4),
       weights: f32(builder, 'weights', 'output', 4),
       experts,
@@ -424,7 +463,11 @@ const gateCase = (experts: number, groups: boolean) =>
     steps: STEPS,
   });
 
-describeOp('gate', { '8 experts': gateCase(8, false), '160 experts in groups': gateCase(160, true) });
+describeOp('gate', {
+  '8 experts': gateCase(8, false),
+  '8 experts with factors': gateCase(8, false, true),
+  '160 experts in groups': gateCase(160, true),
+});
 
 const productRoute = (hasStatistics: boolean, heads: number) =>
   opCase({

@@ -67,3 +67,9 @@ test('LongRoPE divides by the factors of the length of the context, and has an a
   expect(row(4)).toEqual(want(1, 1, 0.1 / 2));
   expect(row(5)).toEqual(want(1.5, 1 / 2, 0.1 / 8));
 });
+
+test('proportional: the first pairs turn as if all did, the others do not', () => {
+  const plain = ropeFrequencies(10_000, 16);
+  const scaled = ropeFrequencies(10_000, 16, { kind: 'proportional', share: 0.25 });
+  expect([...scaled]).toEqual([...plain.slice(0, 2), 0, 0, 0, 0, 0, 0]);
+});

@@ -17,6 +17,7 @@ export type RopeScaling =
       readonly truncate: boolean;
       readonly amplitude: number; // factor on cos and sin
     }
+  | { readonly kind: 'proportional'; readonly share: number } // of the pairs, the first ones; the others do not turn
   | {
       readonly kind: 'longrope';
       readonly originalPositions: number; // `short` up to these positions, else `long`
@@ -81,6 +82,8 @@ export function ropeFrequencies(
     const frequency = theta ** ((-2 * pair) / rotaryDim);
     if (!scaling) return frequency;
     if (scaling.kind === 'linear') return frequency / scaling.factor;
+    if (scaling.kind === 'proportional')
+      return pair < Math.floor((scaling.share * rotaryDim) / 2) ? frequency : 0;
     if (scaling.kind === 'longrope') {
       const divisors = isLong(scaling, positions) ? scaling.long : scaling.short;
       return frequency / (divisors[pair] ?? 1);

@@ -48,14 +48,21 @@ async function run(
   size: GateSize,
   logits: Float32Array<ArrayBuffer>,
   bias: Float32Array<ArrayBuffer>,
+  factors?: Float32Array<ArrayBuffer>,
 ): Promise<Routing> {
   const count = size.tokens * size.topK;
   const { ids, weights } = await runKernel(
     gpu,
     gate,
-    { ...form, ...gateStages(rule) },
+    { ...form, ...gateStages(rule), factored: factors !== undefined },
     {
-      buffers: { logits, bias, ids: { type: 'u32', count }, weights: { type: 'f32', count } },
+      buffers: {
+        logits,
+        bias,
+        ids: { type: 'u32', count },
+        weights: { type: 'f32', count },
+        factors: factors ?? new Float32Array(size.experts), // not bound
+      },
       params: gateParams(rule, size),
       size,
     },
@@ -187,8 +194,9 @@ describe('stages in pairs', () => {
       // Positive, so that no sum of affinities is near zero.
       const logits = randomNormal(size.tokens * size.experts, 8).map(Math.abs);
       const bias = randomNormal(size.experts, 9, 0.1);
-      const got = await run(variant, rule, size, logits, bias);
-      expectRouting(got, gateReference(logits, bias, { ...size, rule }), size, rule, logits, bias);
+      const factors = variant.factored ? randomNormal(size.experts, 10) : undefined;
+      const got = await run(variant, rule, size, logits, bias, factors);
+      expectRouting(got, gateReference(logits, bias, { ...size, rule, factors }), size, rule, logits, bias);
     },
   );
 });

@@ -11,6 +11,10 @@ export interface RopeRule {
   readonly ntkAlpha?: boolean;
   /** Whether the class has `longrope` with amplitudes `short_mscale` and `long_mscale`, as in PhiMoE. */
   readonly longrope?: boolean;
+  /** The key of the section within `rope_parameters`, of classes with one for each type of layers. */
+  readonly layerType?: string;
+  /** Whether the class has `proportional`: `partial_rotary_factor` is the share of pairs that turn, as in Gemma 4. */
+  readonly proportional?: boolean;
   /** The key of the size of a head's part with positions, in latent attention. */
   readonly headDimKey?: string;
   /** The section of the class, for configs without one. */
@@ -34,6 +38,7 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   llama3: ['factor', 'low_freq_factor', 'high_freq_factor'],
   yarn: ['factor', 'attention_factor', 'beta_fast', 'beta_slow', 'mscale', 'mscale_all_dim', 'truncate'],
   dynamic: ['alpha', 'factor', 'beta_fast', 'beta_slow', 'mscale', 'mscale_all_dim'],
+  proportional: [],
   longrope: ['short_factor', 'long_factor', 'short_mscale', 'long_mscale'],
 };
 
@@ -52,7 +57,9 @@ interface Section {
  */
 export function readRope(config: ConfigReader, headDim: number, rule: RopeRule = {}): RopeSpec {
   const given = ['rope_parameters', 'rope_scaling']
-    .map((key) => config.section(key))
+    .map((key) =>
+      rule.layerType === undefined ? config.section(key) : config.section(key).section(rule.layerType),
+    )
     .filter((section) => section.keys().length > 0);
   if (given.length === 0 && rule.fallback) given.push(new ConfigReader(rule.fallback, 'the class'));
   const [first, other] = given.map((section) => readSection(section, config, headDim, rule));
@@ -66,7 +73,7 @@ export function readRope(config: ConfigReader, headDim: number, rule: RopeRule =
   const theta = agreed(config, 'rope_theta', [...given, config]) ?? config.positive(['rope_theta']);
   return {
     theta: alpha === 1 ? theta : theta * alpha ** (headDim / (headDim - 2)),
-    rotaryDim: readRotaryDim(config, given, headDim, rule),
+    rotaryDim: scaling?.kind === 'proportional' ? headDim : readRotaryDim(config, given, headDim, rule),
     style: rule.style ?? 'half',
     ...(scaling ? { scaling } : {}),
   };
@@ -109,16 +116,20 @@ function readSection(
   section: ConfigReader,
   config: ConfigReader,
   headDim: number,
-  { ntkAlpha = false, longrope = false }: RopeRule,
+  { ntkAlpha = false, longrope = false, proportional = false }: RopeRule,
 ): Section {
   const kind = section.text(['rope_type', 'type'], 'default');
-  const isKnown =
-    Object.hasOwn(KEYS, kind) && (kind !== 'dynamic' || ntkAlpha) && (kind !== 'longrope' || longrope);
-  const own = isKnown ? KEYS[kind] : undefined;
+  const isOfClass: Readonly<Record<string, boolean>> = { dynamic: ntkAlpha, longrope, proportional };
+  const own = Object.hasOwn(KEYS, kind) && (isOfClass[kind] ?? true) ? KEYS[kind] : undefined;
   if (!own) section.unsupported(`rope scaling "${kind}"`, 'default, linear, llama3 or yarn rotary positions');
   const unknown = section.keys().find((key) => !COMMON.includes(key) && !own.includes(key));
   if (unknown !== undefined) section.unsupported(`rope scaling by ${unknown}`, 'default rotary positions');
   if (kind === 'dynamic') return { scaling: undefined, alpha: section.positive(['alpha']) };
+  if (kind === 'proportional') {
+    const share = section.number(['partial_rotary_factor'], 1);
+    if (share < 0 || share > 1) section.unsupported(`partial_rotary_factor ${share}`, 'a share of 0 to 1');
+    return { scaling: { kind, share }, alpha: 1 };
+  }
   if (kind === 'longrope') return { scaling: readLongrope(section, config, headDim / 2), alpha: 1 };
   return { scaling: readScaling(kind, section, config), alpha: 1 };
 }

@@ -3,7 +3,7 @@ import { SCRATCH_BYTES } from '../kernels.ts';
 import { kernelNamed, SCRATCH, work, type SimdRun } from '../run.ts';
 
 const STYLES = { half: 0, pair: 1 } as const;
-const NORMS = { none: 0, head: 1, vector: 2, rotated: 0 } as const; // `rotated`: a second step normalises
+const NORMS = { none: 0, head: 1, vector: 2, headAndValue: 3, rotated: 0 } as const; // `rotated`: a second step normalises
 
 /** Query heads that may share the keys they read keep a score of each. */
 const HEADS_TOGETHER = 8;

@@ -1,13 +1,16 @@
 /** Ops on rows of activations and dense weights. */
 import type {
+  AddNormedIo,
   AddRmsNormIo,
   AddSharedIo,
   EmbeddingIo,
   GluActivationIo,
   LastRowIo,
+  SoftCapIo,
 } from '../../graph/ops/basic.ts';
 import type { LinearIo } from '../../graph/ops/linear.ts';
 import { rowsOf, type LayerNormIo, type RmsNormIo } from '../../graph/ops/norm.ts';
+import { elementCount } from '../../graph/tensor.ts';
 import { activationCode } from '../../kernels/core/activation.ts';
 import { SCRATCH_BYTES } from '../kernels.ts';
 import { formatKernel, productKernel, SCRATCH, work, type SimdRun } from '../run.ts';
@@ -99,6 +102,24 @@ export function addRmsNorm(run: SimdRun, { x, branch, scale, gain, eps, sum, y }
   run.main.kernels.add_rms_norm(
     ...([xAt, branchAt, gainAt, run.at(sum), run.at(y), rows, cols, eps, scale, 0, rows] as const),
   );
+}
+
+/** y = factor * (x + scale * rmsNorm(branch) * gain) */
+export function addNormed(run: SimdRun, io: AddNormedIo): void {
+  const { x, branch, scale, gain, factor, eps, y } = io;
+  const { cols } = gain;
+  const rows = rowsOf(x, cols, run.step.tokens);
+  const times = factor ? (run.main.floats(run.exactAt(factor), 1)[0] ?? 1) : 1;
+  const [xAt, branchAt, gainAt] = [run.at(x), run.at(branch), run.exactAt(gain)];
+  run.main.kernels.add_normed(
+    ...([xAt, branchAt, gainAt, run.at(y), rows, cols, eps, scale, times, 0, rows] as const),
+  );
+}
+
+/** y = cap * tanh(x / cap) */
+export function softCap(run: SimdRun, { x, y, cap }: SoftCapIo): void {
+  const count = elementCount(x, run.step.tokens);
+  run.main.kernels.soft_cap(run.at(x), run.at(y), count, cap);
 }
 
 /** y = act(gate) * up */

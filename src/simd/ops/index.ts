@@ -4,6 +4,7 @@ import type { SimdOp } from '../run.ts';
 import { atomicExperts } from './atomic-experts.ts';
 import { attention, ropeKv } from './attention.ts';
 import {
+  addNormed,
   addRmsNorm,
   addShared,
   embedding,
@@ -11,6 +12,7 @@ import {
   layerNorm,
   linear,
   rmsNorm,
+  softCap,
   takeRow,
 } from './dense.ts';
 import { experts } from './experts.ts';
@@ -30,6 +32,7 @@ function row<Io extends object>(op: SimdOp<Io>, ...needs: readonly (keyof SimdKe
 
 /** The ops by name; an op that is not listed runs by its reference. */
 export const SIMD_OPS: Readonly<Partial<Record<string, SimdRow>>> = {
+  'add-normed': row(addNormed, 'add_normed'),
   'add-rms-norm': row(addRmsNorm, 'add_rms_norm'),
   'add-shared': row(addShared, 'add_shared'),
   'atomic-experts': row(atomicExperts, 'sort_pairs'),
@@ -45,5 +48,6 @@ export const SIMD_OPS: Readonly<Partial<Record<string, SimdRow>>> = {
   'rms-norm': row(rmsNorm, 'rms_norm'),
   'rope-kv': row(ropeKv, 'rope_kv', 'rms_norm'),
   sample: row(sample, 'sample'),
+  'soft-cap': row(softCap, 'soft_cap'),
   'take-row': row(takeRow),
 };
