@@ -53,6 +53,18 @@ export function add_shared(
   }
 }
 
+/** y[t, c] = factors[t] * x[t, c]: src/kernels/core/scale-rows.reference.ts. */
+export function scale_rows(x: usize, factors: usize, y: usize, tokens: u32, cols: u32): void {
+  for (let t: u32 = 0; t < tokens; t++) {
+    const factor = v128.load_splat<f32>(factors + 4 * t);
+    const row = <usize>t * 4 * cols;
+    for (let c: u32 = 0; c < cols; c += 4) {
+      const at = row + 4 * c;
+      storeQuad(y + at, f32x4.mul(loadQuad(x + at, cols - c), factor), cols - c);
+    }
+  }
+}
+
 /** y = cap * tanh(x / cap): src/kernels/core/soft-cap.reference.ts. */
 export function soft_cap(x: usize, y: usize, count: u32, cap: f32): void {
   for (let i: u32 = 0; i < count; i += 4) {

@@ -12,6 +12,7 @@ const WEIGH_SOFTMAX: u32 = 2;
 const WEIGH_CLAMPED_SUM: u32 = 3;
 const WEIGH_EXP: u32 = 4;
 const WEIGH_SPARSEMIXER: u32 = 5;
+const WEIGH_SIGMOID: u32 = 6;
 
 const SELECT_MAX: u32 = 1; // 0: all experts; 2: the two best ones of a group
 
@@ -61,7 +62,7 @@ export function gate_top_k(
     }
     if (select) maskGroups(selection, experts / groups, groups, keep, select, list + 8 * topK);
     const count = best(selection, experts, topK, MASK_LIMIT, list);
-    const values = weigh == WEIGH_SOFTMAX ? logits : affinities;
+    const values = weigh == WEIGH_SOFTMAX || weigh == WEIGH_SIGMOID ? logits : affinities;
     for (let rank: u32 = 0; rank < topK; rank++) {
       const id = rank < count ? load<u32>(list + 8 * rank) : experts;
       let value: f32 = 0;
@@ -139,6 +140,9 @@ function weighRow(x: usize, count: u32, weigh: u32, eps: f32, scale: f32): void 
       const quad = f32x4.min(loadQuad(x + 4 * i, count - i), f32x4.splat(LARGEST_POWER));
       storeQuad(x + 4 * i, exp4(quad), count - i);
     }
+  }
+  if (weigh == WEIGH_SIGMOID) {
+    for (let i: u32 = 0; i < count; i += 4) storeQuad(x + 4 * i, sigmoid4(loadQuad(x + 4 * i, count - i)), count - i);
   }
   let divisor: f32 = 1;
   if (weigh == WEIGH_SUM || weigh == WEIGH_SOFTMAX) divisor = sum(x, count);

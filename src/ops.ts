@@ -8,6 +8,7 @@ export {
   embeddingNode,
   gluActivationNode,
   lastRowNode,
+  scaleRowsNode,
   softCapNode,
 } from './graph/ops/basic.ts';
 export { latentKeysNode, latentQueryNode, latentValuesNode } from './graph/ops/latent.ts';

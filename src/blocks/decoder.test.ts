@@ -45,6 +45,7 @@ test('each op has a reference, and each reference an op', async () => {
     read('fixtures/models/granitemoehybrid'),
     read('fixtures/models/phimoe'),
     read('fixtures/models/gemma4_text'),
+    read('fixtures/models/llama4_text'),
     read('fixtures/models/deepseek_v3'),
     read('demo/public/models/fable-omni-8m'),
     PEER_CONFIG as ConfigValues,

@@ -1,4 +1,5 @@
 /** A sublayer of routed experts: router, prediction of later layers, experts, and the shared expert. */
+import { scaleRowsNode } from '../graph/ops/basic.ts';
 import { skipLightNode } from '../graph/ops/skip-light.ts';
 import type { RouteOutputs } from '../graph/node.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -41,7 +42,11 @@ export function expertsBranch(
   const { x, normed } = input;
   const kind = blocks.expert(expert);
   const routed = router.norm === undefined ? normed : normOf(site.at(`${label} router`), x, router.norm);
-  const { ids, weights, scores } = route(site, blocks, routed, moe, { label, bank, name: `route ${bank}` });
+  const { ids, weights, scores, inputs } = route(site, blocks, routed, moe, {
+    label,
+    bank,
+    name: `route ${bank}`,
+  });
   const routes = { ids, weights };
   const { skipBelow: bound = 0 } = purpose;
   if (bound > 0) {
@@ -52,9 +57,17 @@ export function expertsBranch(
   // Before the routed experts, so that the GPU is busy while these are fetched.
   const branch = shared && sharedBranch(site, input, shared);
   const here = site.moe(label, { experts, bank, name: label });
-  const sum = postNormOf(site.at(`${label} experts`), kind.add(here, normed, routes, expert), post);
+  const scaled = inputs ? scaledInput(site, normed, inputs) : normed;
+  const sum = postNormOf(site.at(`${label} experts`), kind.add(here, scaled, routes, expert), post);
   const y = branch ? addShared(site, sum, branch) : sum;
   return { y, route: { specLayer, bank, ids, weights, scores, look } };
+}
+
+/** The experts' input [tokens, hidden], times a factor per token. */
+function scaledInput({ builder, label, hidden }: Site, x: Tensor, factors: Tensor): Tensor {
+  const y = builder.tensor(`${label} scaled`, { perToken: hidden });
+  builder.add(scaleRowsNode(label, { x, factors, y, cols: hidden }));
+  return y;
 }
 
 /** Adds the router, with tensors named after `name`. */

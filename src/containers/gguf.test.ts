@@ -20,6 +20,7 @@ const FAMILIES = [
     'granitemoehybrid',
     'phimoe',
     'gemma4_text',
+    'llama4_text',
   ],
 ] as const;
 
@@ -32,7 +33,7 @@ describe.each(FAMILIES)('%s', (family) => {
     const model = await openCheckpoint(await nodeFolder(`fixtures/models/${family}`));
     for (const name of file.names()) {
       if (/^(blk|rope)/.test(name)) continue; // pieces of others, and of the config
-      if (/granite|gpt_oss|gemma4/.test(family) && /\.experts\.|shared_mlp/.test(name)) continue; // apart here, fused there
+      if (/granite|gpt_oss|gemma4|llama4/.test(family) && /\.experts\.|shared_mlp/.test(name)) continue; // apart here, fused there
       const found = await file.read(name);
       const wanted = await model.read(name);
       expect(found.shape, name).toEqual(wanted.shape);

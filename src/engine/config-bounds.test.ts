@@ -43,6 +43,7 @@ test.each([
   'fixtures/models/granitemoehybrid',
   'fixtures/models/phimoe',
   'fixtures/models/gemma4_text',
+  'fixtures/models/llama4_text',
   'fixtures/models/deepseek_v3',
   'fixtures/models/ernie4_5_moe',
   'fixtures/models/hunyuan_v1_moe',

@@ -23,6 +23,7 @@ const FILES = [
     'exaone_moe',
     'granitemoehybrid',
     'gemma4_text',
+    'llama4_text',
   ],
 ] as const;
 

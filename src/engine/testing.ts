@@ -104,6 +104,7 @@ export const FIXTURE_FAMILIES = [
   'granitemoehybrid',
   'phimoe',
   'gemma4_text',
+  'llama4_text',
 ] as const;
 
 /** The trained models of the demo. */

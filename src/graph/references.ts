@@ -12,6 +12,7 @@ import { activationCode } from '../kernels/core/activation.ts';
 import { addSharedReference } from '../kernels/core/add-shared.reference.ts';
 import { embeddingReference } from '../kernels/core/embedding.reference.ts';
 import { gluActivationReference } from '../kernels/core/glu-activation.reference.ts';
+import { scaleRowsReference } from '../kernels/core/scale-rows.reference.ts';
 import { softCapReference } from '../kernels/core/soft-cap.reference.ts';
 import { takeRowReference } from '../kernels/core/take-row.reference.ts';
 import { expertGluReference } from '../kernels/experts/expert-glu.reference.ts';
@@ -41,6 +42,7 @@ import type {
   EmbeddingIo,
   GluActivationIo,
   LastRowIo,
+  ScaleRowsIo,
   SoftCapIo,
 } from './ops/basic.ts';
 import type { ExpertsIo } from './ops/experts.ts';
@@ -82,6 +84,13 @@ function addNormed(context: RunContext, { x, branch, scale, gain, factor, eps, y
   const options = { rows: rowsOf(x, cols, context.step.tokens), cols, eps, scale, factor: times };
   const [values, added] = [context.floats(x), context.floats(branch)];
   context.put(y, addNormedReference(values, added, context.weight(gain), options));
+}
+
+function scaleRows(context: RunContext, { x, factors, y, cols }: ScaleRowsIo): void {
+  const isOfPositions = factors.kind === 'weight';
+  const values = isOfPositions ? context.weight(factors) : context.floats(factors);
+  const first = isOfPositions ? context.step.past : 0;
+  context.put(y, scaleRowsReference(context.floats(x), values, { cols, first }));
 }
 
 function softCap(context: RunContext, { x, y, cap }: SoftCapIo): void {
@@ -143,11 +152,11 @@ function ropeKv(context: RunContext, io: RopeKvIo): void {
 
 function attention(
   context: RunContext,
-  { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, sinks }: AttentionIo,
+  { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, chunk, sinks }: AttentionIo,
 ): void {
   const { tokens, past } = context.step;
   const scores = sinks && context.weight(sinks);
-  const options = { tokens, past, heads, kvHeads, headDim, scale, window, sinks: scores };
+  const options = { tokens, past, heads, kvHeads, headDim, scale, window, chunk: chunk ?? 0, sinks: scores };
   const [keys, values] = [context.floats(kCache), context.floats(vCache)];
   context.put(o, attentionReference(context.floats(q), keys, values, options));
 }
@@ -344,6 +353,7 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   sample: row(sample),
   'short-conv': row(shortConv),
   'skip-light': row(skipLight),
+  'scale-rows': row(scaleRows),
   'soft-cap': row(softCap),
   'state-scan': row(stateScan),
   'take-row': row(lastRow),

@@ -5,6 +5,7 @@ import { addRmsNorm } from './norm/add-rms-norm.ts';
 import { addShared } from './core/add-shared.ts';
 import { embedding } from './core/embedding.ts';
 import { gluActivation } from './core/glu-activation.ts';
+import { scaleRows } from './core/scale-rows.ts';
 import { softCap } from './core/soft-cap.ts';
 import { takeRow } from './core/take-row.ts';
 import { expertCombine } from './experts/expert-combine.ts';
@@ -72,6 +73,7 @@ export const allPrograms: readonly Program[] = [
   ...programs(gluActivation),
   ...programs(linear),
   ...programs(linearTiled),
+  ...programs(scaleRows),
   ...programs(softCap),
   ...programs(takeRow),
   ...programs(attentionScores),

@@ -25,6 +25,7 @@ const lfm2 = config('fixtures/models/lfm2_moe/config.json');
 const granite4 = config('fixtures/models/granitemoehybrid/config.json');
 const phimoe = config('fixtures/models/phimoe/config.json');
 const gemma4 = config('fixtures/models/gemma4_text/config.json');
+const llama4 = config('fixtures/models/llama4_text/config.json');
 const gptOss = config('fixtures/models/gpt_oss/config.json');
 const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
 
@@ -51,6 +52,7 @@ test.each([
   ['fixtures/models/granitemoehybrid', 'granitemoehybrid', 3],
   ['fixtures/models/phimoe', 'phimoe', 3],
   ['fixtures/models/gemma4_text', 'gemma4_text', 6],
+  ['fixtures/models/llama4_text', 'llama4_text', 4],
   ['demo/public/models/fable-omni-8m', 'omnimoe', 4],
   ['demo/public/models/fable-moe-12m', 'qwen3_moe', 6],
 ])('%s is %s with %i layers', (folder, family, layers) => {
@@ -108,6 +110,30 @@ test('Gemma 4 has other heads in layers without a window, by either spelling, an
   ).spec;
   expect(layers.map((layer) => blockOf(layer, 1).kind)).toEqual(Array(6).fill('dense'));
   expect(logitsCap).toBeUndefined();
+});
+
+test('Llama 4 has positions, chunks and norms in all layers but each fourth, which has a temperature', () => {
+  const parse = (values: object) => parseConfig({ ...llama4, ...values }, 'l').spec.layers;
+  const attentions = (values: object) =>
+    parse(values).map((layer) => {
+      const { chunk, norm, rope, temperature } = blockOf(layer, 0) as AttentionSpec;
+      return [chunk, norm.kind, rope.rotaryDim, temperature?.span];
+    });
+  const [turned, still] = [
+    [8192, 'rotated', 16, undefined],
+    [undefined, 'none', 0, 8192],
+  ];
+  expect(attentions({})).toEqual([turned, turned, turned, still]);
+  expect(attentions({ no_rope_layers: [], layer_types: null })).toEqual([turned, turned, turned, still]);
+  const other = { no_rope_layers: [1, 0, 1, 0], layer_types: null, attention_chunk_size: 5 };
+  expect(attentions(other).map(([chunk]) => chunk)).toEqual([5, undefined, 5, undefined]);
+  const plain = { use_qk_norm: false, attn_temperature_tuning: false, attention_chunk_size: null };
+  const [first] = attentions(plain);
+  expect(first).toEqual([undefined, 'none', 16, undefined]);
+  expect(attentions(plain)[3]![3]).toBeUndefined();
+  const kinds = (values: object) => parse(values).map((layer) => blockOf(layer, 1).kind);
+  expect(kinds({ moe_layers: [1] })).toEqual(['dense', 'moe', 'dense', 'dense']);
+  expect(kinds({ moe_layers: null, interleave_moe_layer_step: 2 })).toEqual(['dense', 'moe', 'dense', 'moe']);
 });
 
 test('EXAONE MoE has positions in the layers with a window only, or in all if there is none', () => {
@@ -553,6 +579,17 @@ describe('unsupported models are rejected in one sentence', () => {
       /use_bidirectional_attention "all"/,
     ],
     [{ ...gemma4, final_logit_softcapping: -1 }, 'bad-file', /final_logit_softcapping is -1/],
+    [{ ...llama4, num_experts_per_tok: 2 }, 'unsupported-model', /num_experts_per_tok 2/],
+    [
+      { ...llama4, layer_types: Array(4).fill('sliding_attention') },
+      'unsupported-model',
+      /layer type "sliding/,
+    ],
+    [
+      { ...llama4, no_rope_layers: [1, 0] },
+      'bad-file',
+      /num_hidden_layers is 4 .* length of no_rope_layers is 2/,
+    ],
     [{ ...phimoe, num_experts_per_tok: 1 }, 'unsupported-model', /num_experts_per_tok 1/],
     [{ ...phimoe, head_dim: 20 }, 'unsupported-model', /short_factor of 8 numbers; .* 10 numbers/],
     [

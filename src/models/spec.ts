@@ -28,6 +28,9 @@ export interface AttentionSpec {
   readonly headDim: number;
   readonly scale: number; // of the scores; usually 1 / sqrt(headDim)
   readonly window: number; // sliding window in keys; 0: all keys
+  readonly chunk?: number; // instead of a window: keys of the query's own chunk of so many positions
+  /** Queries are multiplied by 1 + scale * ln(1 + floor((position + 1) / span)). */
+  readonly temperature?: { readonly scale: number; readonly span: number };
   readonly rope: RopeSpec;
   readonly clip?: number; // bound of q, k and v, before the rotation and after a norm that precedes it
   readonly sinks?: string; // [heads]: scores of a key without a value
@@ -37,7 +40,7 @@ export interface AttentionSpec {
    */
   readonly norm:
     | { readonly kind: 'none' }
-    | { readonly kind: Exclude<QkNorm, 'none'>; readonly q: string; readonly k: string };
+    | { readonly kind: Exclude<QkNorm, 'none'>; readonly q?: string; readonly k?: string }; // default gains: 1
   readonly qkv: LinearSpec; // q heads, k heads, v heads
   readonly out: LinearSpec;
 }
@@ -135,12 +138,13 @@ export interface SelectSpec {
 export interface WeighSpec {
   readonly from?: 'affinity' | 'exp'; // a, or exp(a); default a
   /**
-   * Over the chosen: w / (sum w + epsilon), or the softmax of w; `sparsemixer`: the softmax among all that are left at a choice
+   * Over the chosen: w / (sum w + epsilon), or the softmax or sigmoid of w; `sparsemixer`: the softmax among all that are left at a choice
    * and near it, within epsilon times the larger magnitude; or a registered weighting stage. Default: none.
    */
-  readonly normalise?: 'none' | 'sum' | 'softmax' | 'sparsemixer' | (string & {});
+  readonly normalise?: 'none' | 'sum' | 'softmax' | 'sigmoid' | 'sparsemixer' | (string & {});
   readonly epsilon?: number; // default 0
   readonly scale?: number; // default 1
+  readonly on?: 'result' | 'input'; // what of an expert the weights multiply; default: result. Inputs: only with k 1
   readonly factors?: string; // [experts], by which the weights are multiplied at last; default: none
 }
 

@@ -14,6 +14,7 @@ const shapes = [
   { tokens: 5, past: 3, heads: 6, kvHeads: 3, headDim: 33, window: 0 },
   { tokens: 7, past: 31, heads: 3, kvHeads: 1, headDim: 96, window: 4 },
   { tokens: 3, past: 0, heads: 2, kvHeads: 2, headDim: 8, window: 2 },
+  { tokens: 9, past: 3, heads: 3, kvHeads: 1, headDim: 36, window: 0, chunk: 4 },
   { tokens: 3, past: 2, heads: 20, kvHeads: 2, headDim: 8, window: 0, sinks: randomNormal(20, 5, 4) },
 ];
 
@@ -33,7 +34,7 @@ describe.each(BUILDS)('%s', (build) => {
     const run = (...cuts: readonly number[]) => {
       const y = bench.room(q.length);
       for (const [i, first] of cuts.slice(0, -1).entries()) {
-        const numbers = [tokens, past, heads, kvHeads, headDim, scale, window] as const;
+        const numbers = [tokens, past, heads, kvHeads, headDim, scale, window, shape.chunk ?? 0] as const;
         bench.kernels.attention(...inputs, y, scratch, ...numbers, first, cuts[i + 1]!);
       }
       return bench.floats(y);
@@ -50,7 +51,7 @@ describe.each(BUILDS)('%s', (build) => {
     const [q, k, v] = [randomNormal(4, 1, 10), randomNormal(24, 2, 10), randomNormal(24, 3)];
     const y = bench.room(4);
     const inputs = [bench.put(q), bench.put(k), bench.put(v), 0, y, bench.scratch()] as const;
-    bench.kernels.attention(...inputs, 1, 5, 1, 1, 4, 40, 0, 0, 1);
+    bench.kernels.attention(...inputs, 1, 5, 1, 1, 4, 40, 0, 0, 0, 1);
     expect(error(bench.floats(y), attentionReference(q, k, v, shape))).toBeLessThan(CLOSE);
   });
 

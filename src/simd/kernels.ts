@@ -154,6 +154,7 @@ export interface SimdKernels extends FormatKernels {
       headDim: number,
       scale: number,
       window: number,
+      chunk: number, // 0: none
       first: number, // (token, head) pairs of this call
       end: number,
     ]
@@ -222,6 +223,7 @@ export interface SimdKernels extends FormatKernels {
       end: number,
     ]
   ): void;
+  scale_rows(x: Address, factors: Address, y: Address, tokens: number, cols: number): void;
   soft_cap(x: Address, y: Address, count: number, cap: number): void;
   layer_norm(
     ...args: [

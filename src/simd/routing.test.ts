@@ -7,7 +7,7 @@ import { Bench, BUILDS, error } from './testing.ts';
 const CLOSE = 1e-5;
 const SCORES = ['softmax', 'sigmoid', 'identity'] as const;
 const SELECTIONS = ['all', 'max', 'two-best'] as const;
-const WEIGHTINGS = ['none', 'sum', 'softmax', 'clamped-sum', 'exp', 'sparsemixer'] as const;
+const WEIGHTINGS = ['none', 'sum', 'softmax', 'clamped-sum', 'exp', 'sparsemixer', 'sigmoid'] as const;
 
 describe.each(BUILDS)('%s', (build) => {
   function gate(

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { addSharedReference } from '../kernels/core/add-shared.reference.ts';
+import { scaleRowsReference } from '../kernels/core/scale-rows.reference.ts';
 import { softCapReference } from '../kernels/core/soft-cap.reference.ts';
 import { gluActivationReference } from '../kernels/core/glu-activation.reference.ts';
 import { expertCombineReference } from '../kernels/experts/expert-glu.reference.ts';
@@ -63,6 +64,14 @@ describe.each(BUILDS)('%s', (build) => {
     bench.kernels.add_normed(...inputs, 2, rows);
     const wanted = addNormedReference(x, branch, gain, { rows, cols, eps, scale, factor });
     expect(error(bench.floats(y), wanted)).toBeLessThan(CLOSE);
+  });
+
+  test.each(COLS)('scale_rows, %i columns', (cols) => {
+    const bench = new Bench(build);
+    const [x, factors] = [randomNormal(3 * cols, 1), randomNormal(3, 2)];
+    const y = bench.room(3 * cols);
+    bench.kernels.scale_rows(bench.put(x), bench.put(factors), y, 3, cols);
+    expect(bench.floats(y)).toEqual(scaleRowsReference(x, factors, { cols, first: 0 }));
   });
 
   test.each([1, 6, 171])('soft_cap, %i elements', (count) => {

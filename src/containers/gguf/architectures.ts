@@ -238,6 +238,34 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
     },
     shapes: { 'shortconv.conv.weight': ([rows = 0, taps = 0]) => [rows, 1, taps] },
   },
+  llama4: {
+    modelType: 'llama4_text',
+    config: (keys) => ({
+      ...localExperts(keys),
+      intermediate_size: keys.count('expert_feed_forward_length'),
+      intermediate_size_mlp: keys.count('feed_forward_length'),
+      interleave_moe_layer_step: keys.optionalCount('interleave_moe_layer_step') ?? 1,
+      // Of llama.cpp's graph, with all that follows: only Maverick, of 128 experts, has no norm.
+      use_qk_norm: keys.count('expert_count') !== 128,
+      no_rope_layer_interval: 4,
+      attention_chunk_size: 8192,
+      attn_temperature_tuning: true,
+      attn_scale: 0.1,
+      floor_scale: 8192,
+    }),
+    modules: {
+      ffn_gate: 'feed_forward.gate_proj',
+      ffn_up: 'feed_forward.up_proj',
+      ffn_down: 'feed_forward.down_proj',
+      ffn_gate_inp: 'feed_forward.router',
+      ffn_gate_exps: 'feed_forward.experts.{expert}.gate_proj',
+      ffn_up_exps: 'feed_forward.experts.{expert}.up_proj',
+      ffn_down_exps: 'feed_forward.experts.{expert}.down_proj',
+      ffn_gate_shexp: 'feed_forward.shared_expert.gate_proj',
+      ffn_up_shexp: 'feed_forward.shared_expert.up_proj',
+      ffn_down_shexp: 'feed_forward.shared_expert.down_proj',
+    },
+  },
   phimoe: {
     modelType: 'phimoe',
     config: (keys) => ({

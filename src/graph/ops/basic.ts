@@ -4,6 +4,7 @@ import { addRmsNorm } from '../../kernels/norm/add-rms-norm.ts';
 import { addShared } from '../../kernels/core/add-shared.ts';
 import { embedding } from '../../kernels/core/embedding.ts';
 import { gluActivation } from '../../kernels/core/glu-activation.ts';
+import { scaleRows } from '../../kernels/core/scale-rows.ts';
 import { softCap } from '../../kernels/core/soft-cap.ts';
 import { takeRow } from '../../kernels/core/take-row.ts';
 import { inFormat } from '../../kernels/weights.ts';
@@ -100,6 +101,33 @@ export const addNormedNode = defineCoreOp<AddNormedIo>({
           buffers: { x, branch, gain, y, ...(factor ? { factor } : {}) },
           params: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens), cols, eps, scale }),
           size: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens) }),
+        }),
+      ),
+    ];
+  },
+});
+
+/** Inputs, outputs and attributes of a multiplication of rows. */
+export interface ScaleRowsIo {
+  readonly x: Tensor; // [tokens, cols]
+  readonly factors: Tensor | Weight; // f32 [tokens], or a weight [positions, 1]
+  readonly y: Tensor; // [tokens, cols]
+  readonly cols: number; // a multiple of 4
+}
+
+/** y[t] = factors[t] * x[t], or factors[past + t] * x[t] with factors of positions. */
+export const scaleRowsNode = defineCoreOp<ScaleRowsIo>({
+  name: 'scale-rows',
+  reads: ({ x, factors }) => [x, factors],
+  writes: ({ y }) => [y],
+  lower(context, { x, factors, y, cols }) {
+    const candidates = scaleRows.variants.filter(({ scalar }) => scalar === scalarOf(y, context));
+    return [
+      context.choose(scaleRows, candidates, `${cols}`, (variant) =>
+        dispatch(scaleRows, variant, {
+          buffers: { x, factors, y },
+          params: ({ tokens, past }) => ({ tokens, cols, first: factors.kind === 'weight' ? past : 0 }),
+          size: ({ tokens }) => ({ tokens, cols }),
         }),
       ),
     ];

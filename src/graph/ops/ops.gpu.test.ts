@@ -23,6 +23,7 @@ import {
   embeddingNode,
   gluActivationNode,
   lastRowNode,
+  scaleRowsNode,
   softCapNode,
 } from './basic.ts';
 import { gateNode } from './gate.ts';
@@ -143,6 +144,20 @@ const added = (isScaled: boolean) =>
   });
 
 describeOp('add-normed', { plain: added(false), scaled: added(true) });
+
+const scaledRows = (isOfPositions: boolean) =>
+  opCase({
+    make: scaleRowsNode,
+    io: (builder) => ({
+      x: builder.tensor('x', { role: 'input', perToken: 20 }),
+      factors: isOfPositions ? builder.exact('factors', 8, 1) : f32(builder, 'factors', 'input', 1),
+      y: builder.tensor('y', { role: 'output', perToken: 20 }),
+      cols: 20,
+    }),
+    steps: STEPS,
+  });
+
+describeOp('scale-rows', { 'of tokens': scaledRows(false), 'of positions': scaledRows(true) });
 
 describeOp('soft-cap', {
   '67 a token': opCase({
@@ -287,7 +302,7 @@ describeOp('rope-kv', {
   'vector norm, halves': rope('vector', 'half'),
 });
 
-const attention = (window: number, tokens: number, { sinks = false, context = 48 } = {}) =>
+const attention = (window: number, tokens: number, { sinks = false, context = 48, chunk = 0 } = {}) =>
   opCase({
     make: attentionNode,
     io: (builder) => ({
@@ -300,6 +315,7 @@ const attention = (window: number, tokens: number, { sinks = false, context = 48
       o: builder.tensor('o', { role: 'output', perToken: 80 }),
       scale: 0.2,
       window,
+      chunk,
       sinks: sinks ? builder.exact('sinks', 4, 1) : undefined,
     }),
     steps: [plainStep(tokens, 0), plainStep(tokens, context - tokens)],
@@ -311,6 +327,8 @@ describeOp('attention', {
   'seven tokens': attention(0, 7),
   'tiles of tokens': attention(0, 33),
   'tiles of tokens through a window': attention(5, 33),
+  'tiles of tokens in chunks': attention(0, 33, { chunk: 10 }),
+  'one token and spans of keys in chunks': attention(0, 1, { chunk: 290, context: 300 }),
   'one token, with sinks': attention(0, 1, { sinks: true }),
   'one token and spans of keys, with sinks': attention(0, 1, { sinks: true, context: 300 }),
   'tiles of tokens, with sinks': attention(5, 33, { sinks: true }),

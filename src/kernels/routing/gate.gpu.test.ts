@@ -33,6 +33,7 @@ const PRESETS: readonly (readonly [string, RouterRule, number, number, boolean])
   ['LFM2', { ...plain, score: 'sigmoid', renorm: 'sum', eps: 1e-6 }, 32, 4, true],
   ['ERNIE', { ...plain, score: 'softmax', renorm: 'clamped-sum', eps: 1e-12 }, 64, 6, true],
   ['Phi-3.5-MoE', { ...plain, score: 'identity', renorm: 'sparsemixer', eps: 0.02 }, 16, 2, false],
+  ['Llama 4', { ...plain, score: 'identity', renorm: 'sigmoid' }, 16, 1, false],
   ['BASE', { ...plain, score: 'sigmoid', renorm: 'none' }, 16, 1, false],
   ['ReLU-like: identity', { ...plain, score: 'identity', renorm: 'none' }, 31, 5, true],
 ];

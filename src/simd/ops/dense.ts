@@ -6,6 +6,7 @@ import type {
   EmbeddingIo,
   GluActivationIo,
   LastRowIo,
+  ScaleRowsIo,
   SoftCapIo,
 } from '../../graph/ops/basic.ts';
 import type { LinearIo } from '../../graph/ops/linear.ts';
@@ -114,6 +115,13 @@ export function addNormed(run: SimdRun, io: AddNormedIo): void {
   run.main.kernels.add_normed(
     ...([xAt, branchAt, gainAt, run.at(y), rows, cols, eps, scale, times, 0, rows] as const),
   );
+}
+
+/** y[t] = factors[t] * x[t], or factors[past + t] * x[t] with factors of positions. */
+export function scaleRows(run: SimdRun, { x, factors, y, cols }: ScaleRowsIo): void {
+  const { tokens, past } = run.step;
+  const at = factors.kind === 'weight' ? run.exactAt(factors) + 4 * past : run.at(factors);
+  run.main.kernels.scale_rows(run.at(x), at, run.at(y), tokens, cols);
 }
 
 /** y = cap * tanh(x / cap) */

@@ -12,6 +12,7 @@ import {
   layerNorm,
   linear,
   rmsNorm,
+  scaleRows,
   softCap,
   takeRow,
 } from './dense.ts';
@@ -48,6 +49,7 @@ export const SIMD_OPS: Readonly<Partial<Record<string, SimdRow>>> = {
   'rms-norm': row(rmsNorm, 'rms_norm'),
   'rope-kv': row(ropeKv, 'rope_kv', 'rms_norm'),
   sample: row(sample, 'sample'),
+  'scale-rows': row(scaleRows, 'scale_rows'),
   'soft-cap': row(softCap, 'soft_cap'),
   'take-row': row(takeRow),
 };

@@ -7,7 +7,7 @@ import type { SimdRun } from '../run.ts';
 /** The stages that the kernel knows, by the codes it knows them by. */
 const SCORES = ['softmax', 'sigmoid', 'identity'];
 const SELECTIONS = ['all', 'max', 'two-best'];
-const WEIGHTINGS = ['none', 'sum', 'softmax', 'clamped-sum', 'exp', 'sparsemixer'];
+const WEIGHTINGS = ['none', 'sum', 'softmax', 'clamped-sum', 'exp', 'sparsemixer', 'sigmoid'];
 
 /** Rules of other stages, those from outside the package among them, run by their references. */
 export function gate(run: SimdRun, io: GateIo): void {

@@ -32,6 +32,7 @@ test('weightings of 1, 2, 5', () => {
     2 * Math.exp(80),
   ]);
   expect(reference(softmax, [5, 5], { scale: 4 })).toEqual([2, 2]);
+  expect(reference(STAGES.weigh.sigmoid, [0, Math.log(3)], { scale: 4 })).toEqual([2, expect.closeTo(3, 12)]);
 });
 
 test('sparsemixer: the softmax among the experts that are left and near', () => {

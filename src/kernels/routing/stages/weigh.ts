@@ -2,13 +2,14 @@ import clampedSum from '../../../../shaders/lib/weigh-clamped-sum.wgsl?raw';
 import exp from '../../../../shaders/lib/weigh-exp.wgsl?raw';
 import none from '../../../../shaders/lib/weigh-none.wgsl?raw';
 import softmaxSource from '../../../../shaders/lib/weigh-softmax.wgsl?raw';
+import sigmoid from '../../../../shaders/lib/weigh-sigmoid.wgsl?raw';
 import sparsemixer from '../../../../shaders/lib/weigh-sparsemixer.wgsl?raw';
 import sum from '../../../../shaders/lib/weigh-sum.wgsl?raw';
 import { softmax } from './score.ts';
 import type { StageParams, WeighStage } from './stage.ts';
 
 /**
- * The built-in weightings: affinities unchanged, divided by sum + eps, or by max(sum, eps); `softmax` of the logits; `exp` of
+ * The built-in weightings: affinities unchanged, divided by sum + eps, or by max(sum, eps); `softmax` or `sigmoid` of the logits; `exp` of
  * values that are logarithms; `sparsemixer`, the softmax among those left that are near. All are multiplied by `scale`.
  */
 export const WEIGHTINGS = {
@@ -50,6 +51,13 @@ export const WEIGHTINGS = {
     wgsl: exp,
     reference: (row, { scale }) =>
       row.forEach((value, r) => (row[r] = scale * Math.exp(Math.min(value, LARGEST_POWER)))),
+  },
+  sigmoid: {
+    name: 'sigmoid',
+    role: 'weigh',
+    from: 'logits',
+    wgsl: sigmoid,
+    reference: (row, { scale }) => row.forEach((value, r) => (row[r] = scale / (1 + Math.exp(-value)))),
   },
   sparsemixer: {
     name: 'sparsemixer',
