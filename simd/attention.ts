@@ -27,6 +27,7 @@ export function attention(
   headDim: u32,
   scale: f32,
   window: u32,
+  chunk: u32,
   first: u32,
   end: u32,
 ): void {
@@ -35,7 +36,8 @@ export function attention(
     const h = pair % heads;
     const count = min(min(heads - h, HEADS), end - pair);
     const seen = past + t + 1;
-    const oldest = window > 0 && seen > window ? seen - window : 0;
+    let oldest = window > 0 && seen > window ? seen - window : 0;
+    if (chunk > 0) oldest = ((seen - 1) / chunk) * chunk;
     const from = <usize>oldest * 4 * kvHeads * headDim;
     const at = <usize>pair * 4 * headDim;
     attend(

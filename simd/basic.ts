@@ -53,6 +53,28 @@ export function add_shared(
   }
 }
 
+/** y[t, c] = factors[t] * x[t, c]: src/kernels/core/scale-rows.reference.ts. */
+export function scale_rows(x: usize, factors: usize, y: usize, tokens: u32, cols: u32): void {
+  for (let t: u32 = 0; t < tokens; t++) {
+    const factor = v128.load_splat<f32>(factors + 4 * t);
+    const row = <usize>t * 4 * cols;
+    for (let c: u32 = 0; c < cols; c += 4) {
+      const at = row + 4 * c;
+      storeQuad(y + at, f32x4.mul(loadQuad(x + at, cols - c), factor), cols - c);
+    }
+  }
+}
+
+/** y = cap * tanh(x / cap): src/kernels/core/soft-cap.reference.ts. */
+export function soft_cap(x: usize, y: usize, count: u32, cap: f32): void {
+  for (let i: u32 = 0; i < count; i += 4) {
+    // tanh(a) = 2 sigmoid(2 a) - 1
+    const twice = f32x4.mul(loadQuad(x + 4 * i, count - i), f32x4.splat(2 / cap));
+    const tanh = f32x4.sub(f32x4.mul(sigmoid4(twice), f32x4.splat(2)), f32x4.splat(1));
+    storeQuad(y + 4 * i, f32x4.mul(tanh, f32x4.splat(cap)), count - i);
+  }
+}
+
 /** y[i] = x[index[i]], rows of `cols` f32. */
 export function gather_rows(x: usize, index: usize, y: usize, count: u32, cols: u32): void {
   const size: usize = 4 * cols;

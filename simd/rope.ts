@@ -1,8 +1,10 @@
 /** Queries and keys, normed and rotated, and values, into their places: src/kernels/attention/rope-kv.reference.ts. */
+import { scale } from './lib/reduce';
 import { rmsFactor, scaleRow } from './norm';
 
 const PAIR: u32 = 1; // style: neighbours are a pair; else i and i + rotaryDim / 2
-const NORM_HEAD: u32 = 1; // of each head; 2: of all heads of a token; 0: none
+const NORM_VECTOR: u32 = 2; // of all heads of a token; 1: of each head; 0: none
+const NORM_HEAD_AND_VALUE: u32 = 3; // of each head, and of each head of the values, without a gain
 
 /** k and v are the caches' starts: their rows from `past` on are written. */
 export function rope_kv(
@@ -34,7 +36,13 @@ export function rope_kv(
     const position = <usize>(past + t) * keyBytes;
     normHeads(row, qGain, queries, heads, headDim, norm, eps);
     normHeads(row + queryBytes, kGain, k + position, kvHeads, headDim, norm, eps);
-    memory.copy(v + position, row + queryBytes + keyBytes, keyBytes);
+    const values = v + position;
+    memory.copy(values, row + queryBytes + keyBytes, keyBytes);
+    if (norm == NORM_HEAD_AND_VALUE) {
+      for (let at = values; at < values + keyBytes; at += 4 * headDim) {
+        scale(at, rmsFactor(at, headDim, eps), headDim);
+      }
+    }
     for (let h: u32 = 0; h < heads; h++) turn(queries + 4 * h * headDim, turns, rotaryDim, style);
     for (let h: u32 = 0; h < kvHeads; h++) turn(k + position + 4 * h * headDim, turns, rotaryDim, style);
   }
@@ -45,7 +53,7 @@ function normHeads(x: usize, gain: usize, y: usize, heads: u32, headDim: u32, no
     memory.copy(y, x, 4 * heads * headDim);
     return;
   }
-  const cols = norm == NORM_HEAD ? headDim : heads * headDim;
+  const cols = norm == NORM_VECTOR ? heads * headDim : headDim;
   for (let end = x + 4 * heads * headDim; x < end; x += 4 * cols, y += 4 * cols) {
     scaleRow(x, gain, y, cols, rmsFactor(x, cols, eps));
   }

@@ -11,6 +11,8 @@ const WEIGH_SUM: u32 = 1;
 const WEIGH_SOFTMAX: u32 = 2;
 const WEIGH_CLAMPED_SUM: u32 = 3;
 const WEIGH_EXP: u32 = 4;
+const WEIGH_SPARSEMIXER: u32 = 5;
+const WEIGH_SIGMOID: u32 = 6;
 
 const SELECT_MAX: u32 = 1; // 0: all experts; 2: the two best ones of a group
 
@@ -24,7 +26,7 @@ const MASK_LIMIT: f32 = -1e37;
 const LARGEST_POWER: f32 = 80;
 
 /**
- * gate.reference.ts; bias 0: none. Where experts are selected by groups, only those of the `keep` best of `groups` groups may
+ * gate.reference.ts; bias or factors 0: none. Where experts are selected by groups, only those of the `keep` best of `groups` groups may
  * be chosen.
  *
  * @param scratch - 8 * (experts + topK + 2) + 12 * groups bytes
@@ -44,6 +46,7 @@ export function gate_top_k(
   keep: u32,
   eps: f32,
   scale: f32,
+  factors: usize,
   scratch: usize,
 ): void {
   const affinities = scratch;
@@ -59,13 +62,22 @@ export function gate_top_k(
     }
     if (select) maskGroups(selection, experts / groups, groups, keep, select, list + 8 * topK);
     const count = best(selection, experts, topK, MASK_LIMIT, list);
-    const values = weigh == WEIGH_SOFTMAX ? logits : affinities;
+    const values = weigh == WEIGH_SOFTMAX || weigh == WEIGH_SIGMOID ? logits : affinities;
     for (let rank: u32 = 0; rank < topK; rank++) {
       const id = rank < count ? load<u32>(list + 8 * rank) : experts;
+      let value: f32 = 0;
+      if (rank < count) {
+        value = weigh == WEIGH_SPARSEMIXER ? shareAmongNear(logits, experts, id, eps) : load<f32>(values + 4 * id);
+      }
       store<u32>(ids + 4 * rank, id);
-      store<f32>(weights + 4 * rank, rank < count ? load<f32>(values + 4 * id) : 0);
+      store<f32>(weights + 4 * rank, value);
     }
     weighRow(weights, count, weigh, eps, scale);
+    if (!factors) continue;
+    for (let rank: u32 = 0; rank < count; rank++) {
+      const at = weights + 4 * rank;
+      store<f32>(at, load<f32>(at) * load<f32>(factors + 4 * load<u32>(ids + 4 * rank)));
+    }
   }
 }
 
@@ -106,6 +118,19 @@ function scoreRow(x: usize, y: usize, count: u32, score: u32): void {
   } else memory.copy(y, x, 4 * count);
 }
 
+/** The softmax of expert `e` among those that are left when it is chosen and within eps * max(|logit|, its own) of it. */
+function shareAmongNear(logits: usize, experts: u32, e: u32, eps: f32): f32 {
+  const own = load<f32>(logits + 4 * e);
+  let sum: f32 = 0;
+  for (let at: u32 = 0; at < experts; at++) {
+    const other = load<f32>(logits + 4 * at);
+    const isLeft = other < own || (other == own && at >= e);
+    if (!isLeft || own - other > eps * max(abs(other), own)) continue;
+    sum += f32x4.extract_lane(exp4(f32x4.splat(other - own)), 0);
+  }
+  return 1 / sum;
+}
+
 /** Replaces the values of those that were chosen by their weights. */
 function weighRow(x: usize, count: u32, weigh: u32, eps: f32, scale: f32): void {
   if (count == 0) return;
@@ -115,6 +140,9 @@ function weighRow(x: usize, count: u32, weigh: u32, eps: f32, scale: f32): void 
       const quad = f32x4.min(loadQuad(x + 4 * i, count - i), f32x4.splat(LARGEST_POWER));
       storeQuad(x + 4 * i, exp4(quad), count - i);
     }
+  }
+  if (weigh == WEIGH_SIGMOID) {
+    for (let i: u32 = 0; i < count; i += 4) storeQuad(x + 4 * i, sigmoid4(loadQuad(x + 4 * i, count - i)), count - i);
   }
   let divisor: f32 = 1;
   if (weigh == WEIGH_SUM || weigh == WEIGH_SOFTMAX) divisor = sum(x, count);

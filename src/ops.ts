@@ -2,18 +2,21 @@
 export { atomicExpertsNode } from './graph/ops/atomic-experts.ts';
 export { attentionNode, ropeKvNode } from './graph/ops/attention.ts';
 export {
+  addNormedNode,
   addRmsNormNode,
   addSharedNode,
   embeddingNode,
   gateSigmoidNode,
   gluActivationNode,
   lastRowNode,
+  scaleRowsNode,
+  softCapNode,
 } from './graph/ops/basic.ts';
 export { latentKeysNode, latentQueryNode, latentValuesNode } from './graph/ops/latent.ts';
 export { linearNode } from './graph/ops/linear.ts';
 export { gateNode } from './graph/ops/gate.ts';
 export { expertsNode } from './graph/ops/moe.ts';
-export { rmsNormNode } from './graph/ops/norm.ts';
+export { layerNormNode, rmsNormNode } from './graph/ops/norm.ts';
 export { productRouteNode } from './graph/ops/product-route.ts';
 export { causalConvNode, deltaScanNode, gatedNormNode, stateScanNode } from './graph/ops/recurrent.ts';
 export { shortConvNode } from './graph/ops/short-conv.ts';

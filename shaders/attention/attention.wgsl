@@ -1,7 +1,8 @@
 // attention: o[t, h, :] = sum_j softmax_j(scale * q[t, h, :] . k[j, g, :]) v[j, g, :] for few query tokens
 //
-// Token t attends to keys j <= past + t; if window > 0, only to the last `window` of these. Query head h reads key head
-// g = h / (heads / kv_heads). The keys of a token are divided into `splits` equal spans, one workgroup each.
+// Token t attends to keys j <= past + t; if window > 0, only to the last `window` of these; if chunk > 0, only to those
+// with its own j / chunk. Query head h reads key head g = h / (heads / kv_heads).
+// The keys of a token are divided into `splits` equal spans, one workgroup each.
 //
 // q, o     [tokens, heads, head_dim] scalar, as vec4
 // k_cache, v_cache  [context, kv_heads, head_dim] scalar, as vec4
@@ -26,6 +27,7 @@ struct Params {
   head_dim: u32,
   scale: f32,
   window: u32,
+  chunk: u32,
   splits: u32,
 }
 
@@ -82,7 +84,10 @@ fn main(
   let first_row = token * params.heads + kv_head * shared_by + chunk * ROWS;
 
   let seen = params.past + token + 1u; // keys 0 .. seen - 1
-  let oldest = select(0u, seen - min(seen, params.window), params.window > 0u);
+  var oldest = select(0u, seen - min(seen, params.window), params.window > 0u);
+  if (params.chunk > 0u) {
+    oldest = (seen - 1u) / params.chunk * params.chunk;
+  }
   let span = (seen - oldest + params.splits - 1u) / params.splits;
   let first = min(oldest + split * span, seen);
   let last = min(first + span, seen);

@@ -11,7 +11,7 @@
 //          lane l takes elements l, l + WG, ...
 // parts    alias scalar; fn reduce_sum (lib/reduce-*.wgsl, uses WG); fn linear_group (lib/grid.wgsl)
 // marks    normed: RMS-normalises queries and keys; whole: over the whole vector; early: before the rotation;
-//          late: each head after it
+//          late: each head after it; values: also each head of the values, without a gain
 // needs    rotary_dim even and <= head_dim
 override WG: u32;
 
@@ -129,9 +129,21 @@ fn main(
   let position = params.past + token;
   let cached = position * params.kv_heads * params.head_dim + span.first;
   if (span.kind == VALUE) {
+#if ${values}
+    var sum = 0.0;
+    for (var e = lane; e < span.length; e += WG) {
+      let value = f32(qkv[row + span.base + e]);
+      sum += value * value;
+    }
+    let shrink = 1.0 / sqrt(reduce_sum(sum, lane) / f32(span.length) + params.eps);
+    for (var e = lane; e < span.length; e += WG) {
+      v_cache[cached + e] = scalar(clipped(shrink * f32(qkv[row + span.base + e])));
+    }
+#else
     for (var e = lane; e < span.length; e += WG) {
       v_cache[cached + e] = scalar(clipped(f32(qkv[row + span.base + e])));
     }
+#endif
     return;
   }
   var factor = 1.0;

@@ -11,6 +11,7 @@ struct Params {
   head_dim: u32,
   scale: f32,
   window: u32,
+  chunk: u32,
   first_group: u32, // workgroups of earlier dispatches: long ones are divided
 }
 
@@ -28,11 +29,15 @@ fn tile_rows(tile: u32, kv_head: u32, params: Params) -> TileRows {
   let row = min(first + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(rows - 1u));
   let token = row / shared_by;
   let seen = params.past + token + 1u;
+  var oldest = select(vec4<u32>(), seen - min(seen, vec4<u32>(params.window)), params.window > 0u);
+  if (params.chunk > 0u) {
+    oldest = (seen - 1u) / params.chunk * params.chunk;
+  }
   return TileRows(
     first < rows,
     token * params.heads + kv_head * shared_by + row % shared_by,
     seen,
-    select(vec4<u32>(), seen - min(seen, vec4<u32>(params.window)), params.window > 0u),
+    oldest,
   );
 }
 

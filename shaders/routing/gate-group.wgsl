@@ -50,10 +50,14 @@ fn rank_of(e: u32, value: f32) -> u32 {
 
 // The value from which the weight of expert e is computed.
 fn value_at(base: u32, e: u32, total: f32) -> f32 {
+#if ${from_row}
+  return value_of(base, e);
+#else
   if (FROM_LOGITS) {
     return logits[base + e];
   }
   return share(scores[e], total);
+#endif
 }
 
 // scale * raw / sum; each form has its own order of operations, so that results stay bit-identical across versions
@@ -129,7 +133,7 @@ fn main(
     if (chosen[r] != 0u) {
       let e = chosen[r] - 1u;
       ids[at] = e;
-      weights[at] = weight(raw_weight(value_at(base, e, total), largest), sum);
+      weights[at] = factored(weight(raw_weight(value_at(base, e, total), largest), sum), e);
     }
   }
 }

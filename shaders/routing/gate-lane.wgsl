@@ -57,10 +57,14 @@ fn next_expert(from_place: Place) -> Place {
 
 // The value from which the weight of expert e is computed.
 fn value_at(e: u32) -> f32 {
+#if ${from_row}
+  return value_of(token.base, e);
+#else
   if (FROM_LOGITS) {
     return logits[token.base + e];
   }
   return score_at(e);
+#endif
 }
 
 // scale * raw / sum; each form has its own order of operations, so that results stay bit-identical across versions
@@ -77,7 +81,7 @@ fn weigh(first: u32, count: u32, largest: f32) {
     sum += raw;
   }
   for (var at = first; at < first + count; at += 1u) {
-    weights[at] = weight(weights[at], sum);
+    weights[at] = factored(weight(weights[at], sum), ids[at]);
   }
 }
 

@@ -1,15 +1,30 @@
 /** The standard decoder: embedding, layers of attention and experts, final norm, logits. */
 import type { GraphBuilder } from '../graph/builder.ts';
 import type { ModelGraph, RouteOutputs } from '../graph/node.ts';
-import { addRmsNormNode, embeddingNode, lastRowNode } from '../graph/ops/basic.ts';
+import {
+  addNormedNode,
+  addRmsNormNode,
+  addSharedNode,
+  embeddingNode,
+  lastRowNode,
+  softCapNode,
+} from '../graph/ops/basic.ts';
 import { linearNode } from '../graph/ops/linear.ts';
 import { addWeighedNode } from '../graph/ops/add-weighed.ts';
-import { rmsNormNode } from '../graph/ops/norm.ts';
 import { sampleNodes } from '../graph/ops/sample.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { isMoe, type BlockSpec, type ModelSpec, type SublayerSpec } from '../models/spec.ts';
+import {
+  isMoe,
+  type BlockSpec,
+  type ModelSpec,
+  type NormSpec,
+  type PostNormSpec,
+  type SublayerSpec,
+} from '../models/spec.ts';
 import type { Mixer } from './block.ts';
-import { expertsBranch, type SublayerInput } from './moe.ts';
+import type { SublayerInput } from './mlp.ts';
+import { expertsBranch } from './moe.ts';
+import { addNorm } from './norm.ts';
 import type { GraphPurpose } from './purpose.ts';
 import { Site } from './site.ts';
 import type { Blocks } from './table.ts';
@@ -19,6 +34,7 @@ interface Stream {
   readonly x: Tensor;
   readonly branch: Tensor | undefined;
   readonly weights?: string | undefined; // of the stream in the sum with the branch
+  readonly post?: PostNormSpec | undefined; // of the branch
 }
 
 /** Builds the decoder graph of a model for a purpose: from token ids to logits, routes and, if requested, the sample record. */
@@ -34,7 +50,7 @@ export function buildDecoder(
   let stream = embedded(site, spec);
   const routes: RouteOutputs[] = []; // [bank]
   const entries: Tensor[] = []; // [specLayer]
-  for (const { label, specLayer, norm, block, weights } of sublayers) {
+  for (const { label, specLayer, norm, block, weights, post } of sublayers) {
     const here = site.at(label);
     const { x, normed } = addAndNormalise(site.at(`${label} ${block.kind}`), spec, stream, norm);
     const entry = (entries[specLayer] ??= x);
@@ -46,7 +62,7 @@ export function buildDecoder(
       routes.push(route);
       branch = y;
     } else branch = addMixer(here, blocks.mixer(block), normed, block);
-    stream = { x, branch, weights };
+    stream = { x, branch, weights, post };
   }
   const logits = addHead(site.at('final'), spec, stream);
   const io = { ids: builder.ids, logits, vocab: spec.vocab };
@@ -91,25 +107,32 @@ function embedded(site: Site, { embedding, vocab, hidden, embeddingMultiplier }:
 function addAndNormalise(
   site: Site,
   { residualMultiplier: scale }: ModelSpec,
-  { x, branch, weights }: Stream,
-  gainName: string,
+  { x, branch, weights, post }: Stream,
+  norm: NormSpec,
 ): Omit<SublayerInput, 'entry'> {
   const { builder, label, hidden, eps } = site;
   const shape = { perToken: x.perToken, fixed: x.fixed };
-  const gain = site.gain(gainName, hidden);
   const normed = builder.tensor(`${label} normed`, shape);
   if (!branch) {
-    builder.add(rmsNormNode(label, { x, gain, y: normed, eps }));
+    addNorm(site, x, norm, normed);
     return { x, normed };
   }
   const sum = site.stream(`${label} stream`, shape);
-  if (weights !== undefined) {
+  if (post) {
+    const gain = site.gain(post.gain, hidden);
+    const factor = post.factor === undefined ? undefined : builder.exact(post.factor, 1, 1, post.factor);
+    builder.add(addNormedNode(label, { x, branch, scale, gain, factor, eps, y: sum }));
+  } else if (weights !== undefined) {
     const weight = builder.exact(weights, 1, hidden, weights);
     builder.add(addWeighedNode(label, { x, branch, weights: weight, scale, sum }));
-    builder.add(rmsNormNode(label, { x: sum, gain, y: normed, eps }));
+  } else if (typeof norm === 'string') {
+    const gain = site.gain(norm, hidden);
+    builder.add(addRmsNormNode(label, { x, branch, scale, gain, eps, sum, y: normed }));
     return { x: sum, normed };
+  } else {
+    builder.add(addSharedNode(label, { a: x, b: branch, gate: undefined, y: sum, cols: hidden, scale }));
   }
-  builder.add(addRmsNormNode(label, { x, branch, scale, gain, eps, sum, y: normed }));
+  addNorm(site, sum, norm, normed);
   return { x: sum, normed };
 }
 
@@ -122,14 +145,17 @@ function addHead(site: Site, spec: ModelSpec, stream: Stream): Tensor {
   const head = builder.matrix(spec.head, vocab, hidden, spec.head);
   const size = isLast ? { fixed: vocab } : { perToken: vocab };
   const logits = builder.tensor('logits', { type: 'f32', role: 'output', ...size });
-  builder.add(
-    linearNode('logits', { x: normed, weight: head, y: logits, multiplier: spec.logitsMultiplier }),
-  );
+  const bias =
+    spec.headBias === undefined ? undefined : builder.exact(spec.headBias, vocab, 1, spec.headBias);
+  const { logitsMultiplier: multiplier, logitsCap: cap } = spec;
+  const y = cap === undefined ? logits : builder.tensor('logits without cap', { type: 'f32', ...size });
+  builder.add(linearNode('logits', { x: normed, weight: head, bias, y, multiplier }));
+  if (cap !== undefined) builder.add(softCapNode('logits', { x: y, y: logits, cap }));
   return logits;
 }
 
-function lastRows(site: Site, { x, branch, weights }: Stream): Stream {
-  return { weights, x: lastRow(site, 'stream', x), branch: branch && lastRow(site, 'branch', branch) };
+function lastRows(site: Site, { x, branch, weights, post }: Stream): Stream {
+  return { weights, post, x: lastRow(site, 'stream', x), branch: branch && lastRow(site, 'branch', branch) };
 }
 
 function lastRow({ builder, label, hidden }: Site, what: string, x: Tensor): Tensor {

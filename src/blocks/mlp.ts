@@ -2,6 +2,7 @@ import { addSharedNode, gluActivationNode } from '../graph/ops/basic.ts';
 import { linearNode } from '../graph/ops/linear.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { GatedMlpSpec, SharedSpec } from '../models/spec.ts';
+import { normOf, postNormOf } from './norm.ts';
 import type { Site } from './site.ts';
 
 /** down(act(gate x) * up x), with gate and up in one projection: x [tokens, hidden] -> [tokens, hidden]. */
@@ -20,16 +21,29 @@ export function gatedMlp(site: Site, x: Tensor, mlp: GatedMlpSpec): Tensor {
   return y;
 }
 
+/** The inputs of a sublayer. */
+export interface SublayerInput {
+  readonly x: Tensor; // the stream [tokens, hidden]
+  readonly normed: Tensor; // its normalised values
+  readonly entry: Tensor; // the stream with which the layer began [tokens, hidden]
+}
+
 /** The contribution of a shared expert. */
 export interface SharedBranch {
   readonly b: Tensor; // [tokens, hidden]
   readonly gate: Tensor | undefined; // f32 [tokens], before the sigmoid
 }
 
-/** Adds the shared expert of x [tokens, hidden], with an optional gate. */
-export function sharedBranch(site: Site, x: Tensor, shared: SharedSpec): SharedBranch {
+/** Adds the shared expert, with an optional gate. */
+export function sharedBranch(
+  site: Site,
+  { x: stream, normed }: Omit<SublayerInput, 'entry'>,
+  shared: SharedSpec,
+): SharedBranch {
   const { builder, label, hidden } = site;
-  const b = gatedMlp(site.at(`${label} shared`), x, shared);
+  const here = site.at(`${label} shared`);
+  const x = shared.norm === undefined ? normed : normOf(here, stream, shared.norm);
+  const b = postNormOf(here, gatedMlp(here, x, shared), shared.post);
   if (shared.gate === undefined) return { b, gate: undefined };
   const gate = builder.tensor(`${label} shared gate`, { type: 'f32', perToken: 1 });
   const weight = builder.exact(shared.gate, 1, hidden, shared.gate);

@@ -1,23 +1,17 @@
 /** A sublayer of routed experts: router, prediction of later layers, experts, and the shared expert. */
-import { rmsNormNode } from '../graph/ops/norm.ts';
+import { scaleRowsNode } from '../graph/ops/basic.ts';
 import { skipLightNode } from '../graph/ops/skip-light.ts';
 import type { RouteOutputs } from '../graph/node.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import type { MoeSpec } from '../models/spec.ts';
-import { addShared, sharedBranch } from './mlp.ts';
+import type { MoeSpec, NormSpec, RouterSpec } from '../models/spec.ts';
+import { addShared, sharedBranch, type SublayerInput } from './mlp.ts';
+import { normOf, postNormOf } from './norm.ts';
 import type { Routes, Site } from './site.ts';
 import type { Blocks } from './table.ts';
 
-/** The inputs of a sublayer. */
-export interface SublayerInput {
-  readonly x: Tensor; // the stream [tokens, hidden]
-  readonly normed: Tensor; // its normalised values
-  readonly entry: Tensor; // the stream with which the layer began [tokens, hidden]
-}
-
-/** A sublayer with routed experts, and the gain of the preceding norm. */
+/** A sublayer with routed experts, and the preceding norm. */
 export interface MoeSublayer {
-  readonly norm: string;
+  readonly norm: NormSpec;
   readonly moe: MoeSpec;
 }
 
@@ -38,16 +32,17 @@ export interface MoeBranch {
 export function expertsBranch(
   site: Site,
   blocks: Blocks,
-  { x, normed, entry }: SublayerInput,
+  input: SublayerInput,
   moe: MoeSpec,
   place: MoePlace,
 ): MoeBranch {
   const { builder, label, purpose } = site;
-  const { experts, expert, router, shared } = moe;
+  const { experts, expert, router, shared, post } = moe;
   const { specLayer, bank } = place;
+  const { x, normed } = input;
   const kind = blocks.expert(expert);
-  const read = router.input === 'layer' ? entry : normed;
-  const { ids, weights, scores } = route(site, blocks, read, moe, { label, bank, name: `route ${bank}` });
+  const names = { label, bank, name: `route ${bank}` };
+  const { ids, weights, scores, inputs } = route(site, blocks, routerInput(site, input, router), moe, names);
   const routes = { ids, weights };
   const { skipBelow: bound = 0 } = purpose;
   if (bound > 0) {
@@ -56,11 +51,29 @@ export function expertsBranch(
   }
   const look = lookAhead(site, blocks, x, place);
   // Before the routed experts, so that the GPU is busy while these are fetched.
-  const branch = shared && sharedBranch(site, normed, shared);
+  const branch = shared && sharedBranch(site, input, shared);
   const here = site.moe(label, { experts, bank, name: label });
-  const routed = kind.add(here, normed, routes, expert);
-  const y = branch ? addShared(site, routed, branch) : routed;
+  const scaled = inputs ? scaledInput(site, normed, inputs) : normed;
+  const sum = postNormOf(site.at(`${label} experts`), kind.add(here, scaled, routes, expert), post);
+  const y = branch ? addShared(site, sum, branch) : sum;
   return { y, route: { specLayer, bank, ids, weights, scores, look } };
+}
+
+/** What a router reads: the input of its experts, another norm of the stream, or the stream with which the layer began. */
+function routerInput(
+  site: Site,
+  { x, entry, normed }: SublayerInput,
+  { input, norm }: Pick<RouterSpec, 'input' | 'norm'>,
+): Tensor {
+  if (input === 'layer') return entry;
+  return norm === undefined ? normed : normOf(site.at(`${site.label} router`), x, norm);
+}
+
+/** The experts' input [tokens, hidden], times a factor per token. */
+function scaledInput({ builder, label, hidden }: Site, x: Tensor, factors: Tensor): Tensor {
+  const y = builder.tensor(`${label} scaled`, { perToken: hidden });
+  builder.add(scaleRowsNode(label, { x, factors, y, cols: hidden }));
+  return y;
 }
 
 /** Adds the router, with tensors named after `name`. */
@@ -75,7 +88,7 @@ function route(
 }
 
 /**
- * Predicts the choices of the next layers, by their norms and routers on the current stream. No other result of the step
+ * Predicts the choices of the next layers, by their routers' norms and routers on the current stream. No other result of the step
  * depends on them.
  *
  * @returns ids [tokens, its most] of each, the nearest layer first
@@ -89,17 +102,10 @@ function lookAhead(site: Site, blocks: Blocks, x: Tensor, { bank, later }: MoePl
     builder.when(
       ({ lookahead = 0 }) => ahead < lookahead,
       () => {
-        const input = moe.router.input === 'layer' ? x : normalised(site.at(label), x, norm);
-        look.push(route(site, blocks, input, moe, names).ids);
+        const read = moe.router.input === 'layer' ? x : normOf(site.at(label), x, moe.router.norm ?? norm);
+        look.push(route(site, blocks, read, moe, names).ids);
       },
     );
   }
   return look;
-}
-
-function normalised({ builder, label, hidden, eps }: Site, x: Tensor, gainName: string): Tensor {
-  const gain = builder.exact(gainName, 1, hidden, gainName);
-  const y = builder.tensor(`${label} normed`, { perToken: hidden });
-  builder.add(rmsNormNode(label, { x, gain, y, eps }));
-  return y;
 }

@@ -8,6 +8,7 @@ export interface Routes {
   readonly ids: Tensor; // u32 [tokens, most]
   readonly weights: Tensor; // f32 [tokens, most]
   readonly scores?: Tensor; // f32 [tokens, most], if requested and supported by the router
+  readonly inputs?: Tensor; // f32 [tokens]: factors of the experts' inputs; default: 1
 }
 
 /** Data common to all parts of a graph while it is built. */

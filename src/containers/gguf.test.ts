@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { memoryFile, memoryFolder } from '../io/memory.ts';
 import { nodeFolder } from '../io/node-file.ts';
 import type { FolderSource } from '../io/source.ts';
-import { ggufBytes, type GgufContents, type WrittenTensor } from './gguf.testing.ts';
+import { ggufBytes, type GgufContents, type Written, type WrittenTensor } from './gguf.testing.ts';
 import { readGgufHeader } from './gguf/header.ts';
 import { openCheckpoint } from './index.ts';
 
@@ -12,7 +12,7 @@ const FAMILIES = [
   ...['olmoe', 'mixtral', 'granitemoe', 'granitemoeshared', 'qwen2_moe', 'qwen3_moe', 'dots1', 'glm4_moe'],
   ...['ernie4_5_moe', 'hunyuan_v1_moe', 'minimax_m2', 'gpt_oss', 'lfm2_moe'],
   ...['deepseek_v2', 'deepseek_v3', 'glm4_moe_lite', 'solar_open', 'exaone_moe', 'granitemoehybrid'],
-  'nemotron_h',
+  ...['nemotron_h', 'phimoe', 'gemma4_text', 'llama4_text'],
 ] as const;
 
 /** Their tensors are rearranged: gguf-recurrent.test.ts. */
@@ -26,8 +26,8 @@ describe.each(FAMILIES)('%s', (family) => {
     const file = await openCheckpoint(await nodeFolder(`fixtures/gguf/${family}.gguf`));
     const model = await openCheckpoint(await nodeFolder(`fixtures/models/${family}`));
     for (const name of file.names()) {
-      if (name.startsWith('blk.')) continue; // pieces of others
-      if (/granite|gpt_oss/.test(family) && /\.experts\.|shared_mlp/.test(name)) continue; // apart here, fused there
+      if (/^(blk|rope)/.test(name)) continue; // pieces of others, and of the config
+      if (/granite|gpt_oss|gemma4|llama4/.test(family) && /\.experts\.|shared_mlp/.test(name)) continue; // apart here, fused there
       const found = await file.read(name);
       const wanted = await model.read(name);
       expect(found.shape, name).toEqual(wanted.shape);
@@ -60,6 +60,45 @@ test.each([...FAMILIES, ...DELTA_NETS])('%s has the config of the safetensors ch
     else expect(found, key).toBe(wanted);
   }
   file.dispose();
+});
+
+test.each([
+  [64, 1.0801234245300293],
+  [4096, 1.243163121016122],
+])('factors of rotary positions, of %i original positions', async (original, amplitude) => {
+  const header = await readGgufHeader((await (await nodeFolder('fixtures/gguf')).open('phimoe.gguf'))!);
+  const metadata = {
+    ...(Object.fromEntries(header.metadata) as Readonly<Record<string, Written>>),
+    'phimoe.rope.scaling.original_context_length': original,
+  };
+  const vector = (name: string, ...values: readonly number[]) => ({
+    ...f32(name, values.length),
+    bytes: new Uint8Array(Float32Array.from(values).buffer),
+  });
+  const tensors = [
+    ...['token_embd.weight', 'b', 'c'].map((name) => f32(name, 64, 96)), // as many as layers
+    vector('rope_factors_short.weight', 1, 1.5),
+    vector('rope_factors_long.weight', 2, 4),
+  ];
+  const { rope_scaling: rope } = (await open({ metadata, tensors })).config as { rope_scaling: object };
+  const near = expect.closeTo(amplitude, 9) as number;
+  expect(rope).toEqual({
+    ...{ rope_type: 'longrope', original_max_position_embeddings: original },
+    ...{ short_factor: [1, 1.5], long_factor: [2, 4], short_mscale: near, long_mscale: near },
+  });
+});
+
+test('divisors of rotary positions other than 1 and huge ones', async () => {
+  const header = await readGgufHeader((await (await nodeFolder('fixtures/gguf')).open('gemma4_text.gguf'))!);
+  const metadata = Object.fromEntries(header.metadata) as Readonly<Record<string, Written>>;
+  const embedding = Array.from({ length: 6 }, (_, i) => f32(i === 0 ? 'token_embd.weight' : `t${i}`, 64, 96));
+  const withDivisors = (...values: readonly number[]) => {
+    const bytes = new Uint8Array(Float32Array.from(values).buffer);
+    return open({ metadata, tensors: [...embedding, { ...f32('rope_freqs.weight', values.length), bytes }] });
+  };
+  const { rope_parameters: rope } = (await withDivisors(1, 1e30, 1e30, 1e30)).config;
+  expect(rope).toMatchObject({ full_attention: { partial_rotary_factor: 0.25 } });
+  await expect(withDivisors(1, 8, 1e30, 1e30)).rejects.toMatchObject({ code: 'bad-file' });
 });
 
 test('tensors named as what objects have of their own keep their names', async () => {

@@ -128,6 +128,20 @@ describe('the same logits as transformers', () => {
     expect(largestError(logits.slice(-want.length), want)).toBeLessThan(1e-4);
   });
 
+  test.each([
+    ['chunks of 5 keys', { attention_chunk_size: 5 }, 5],
+    ['temperatures of 5 positions', { floor_scale: 5 }, 4],
+  ])('%s change what follows, and nothing before', async (_what, config, first) => {
+    const { folder, golden } = await fixture('llama4_text');
+    const logits = await logitsOf(await editedModel(folder, { config }), golden.ids);
+    const vocab = logits.length / golden.ids.length;
+    const errors = golden.logits.map((row, position) =>
+      largestError(logits.subarray(position * vocab, (position + 1) * vocab), row),
+    );
+    for (const error of errors.slice(0, first)) expect(error).toBeLessThan(1e-4);
+    expect(errors[first]).toBeGreaterThan(1e-3);
+  });
+
   test('shards, an index that names more than they hold, and a shard that is not needed', async () => {
     const { folder, golden } = await fixture('granitemoe');
     let shards: StoredTensors[] = [];

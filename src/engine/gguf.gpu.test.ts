@@ -1,5 +1,6 @@
 /** GGUF files give the logits of the checkpoints that they were made of, whole and with few experts in memory. */
 import { describe, expect, test } from 'vitest';
+import { remadeModel } from './remade-model.testing.ts';
 import {
   fixtureTolerance,
   firstDifference,
@@ -16,7 +17,7 @@ const FILES = [
   ...['olmoe', 'mixtral', 'granitemoe', 'granitemoeshared', 'qwen2_moe', 'qwen3_moe', 'dots1', 'glm4_moe'],
   ...['ernie4_5_moe', 'hunyuan_v1_moe', 'minimax_m2', 'gpt_oss', 'lfm2_moe'],
   ...['deepseek_v2', 'deepseek_v3', 'glm4_moe_lite', 'solar_open', 'exaone_moe', 'granitemoehybrid'],
-  ...['qwen3_next', 'qwen3_5_moe_text', 'nemotron_h'],
+  ...['qwen3_next', 'qwen3_5_moe_text', 'nemotron_h', 'gemma4_text', 'llama4_text'],
 ] as const;
 
 describe.each(FILES)('%s.gguf', (family) => {
@@ -46,6 +47,27 @@ describe.each(FILES)('%s.gguf', (family) => {
     engine.dispose();
   });
 });
+
+test.each(['gpu', 'cpu'] as const)(
+  'phimoe.gguf has the bits of the checkpoint, but for the amplitude of positions that the converter writes, on %s',
+  async (device) => {
+    const folder = await repositoryFolder('fixtures/models/phimoe');
+    const { rope_parameters: rope } = await readGolden<{ rope_parameters: object }>(folder, 'config.json');
+    const both = { short_mscale: 1.0801234245300293, long_mscale: 1.0801234245300293 };
+    const checkpoint = await remadeModel(folder, { config: { rope_parameters: { ...rope, ...both } } });
+    const { ids } = await readGolden<FixtureGolden>(folder);
+    const engine = await openEngine(device === 'gpu' ? {} : { device });
+    await engine.load(checkpoint);
+    const wanted = await engine.logits(ids, 'at-once');
+    await engine.load(await repositoryFolder('fixtures/gguf/phimoe.gguf'));
+    expect(firstDifference(await engine.logits(ids, 'at-once'), wanted)).toBe('equal');
+    const oneByOne = await engine.logits(ids, 'one-by-one');
+    expect(largestError(oneByOne, wanted)).toBeLessThan(TOLERANCE);
+    await engine.resize({ streaming: { slotsPerLayer: 2 } });
+    expect(firstDifference(await engine.logits(ids, 'one-by-one'), oneByOne)).toBe('equal');
+    engine.dispose();
+  },
+);
 
 /** Models whose matrices are in several formats, with the logits of the dequantised weights. */
 describe.each(['qwen3moe-q4_0', 'olmoe-q4_k_m', 'qwen2moe-mixed'] as const)('%s.gguf', (name) => {

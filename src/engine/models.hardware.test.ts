@@ -43,15 +43,16 @@ async function wantedOfTrained(name: string): Promise<[path: string, wanted: Wan
   return [path, { ids: golden.ids, rows }];
 }
 
-const MODELS = [
-  ...FIXTURE_FAMILIES.map((name) => [name, wantedOfFixture] as const),
-  ...TRAINED_MODELS.map((name) => [name, wantedOfTrained] as const),
+/** A model's name, and how its folder and its known logits are found. */
+type Model = readonly [name: string, find: (name: string) => Promise<[path: string, wanted: Wanted]>];
+
+const MODELS: readonly Model[] = [
+  ...FIXTURE_FAMILIES.map((name): Model => [name, wantedOfFixture]),
+  ...TRAINED_MODELS.map((name): Model => [name, wantedOfTrained]),
 ];
 
 /** What `npm test` runs of all this: heads without groups, and one model of each kind of experts. */
 const QUICK = new Set<string>(['olmoe', 'fable-omni-8m']);
-
-type Model = (typeof MODELS)[number];
 
 describe.each(MODELS)('%s', (...model) => {
   const isQuick = QUICK.has(model[0]);

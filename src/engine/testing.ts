@@ -105,6 +105,9 @@ export const FIXTURE_FAMILIES = [
   'qwen3_next',
   'qwen3_5_moe_text',
   'nemotron_h',
+  'phimoe',
+  'gemma4_text',
+  'llama4_text',
 ] as const;
 
 /**

@@ -53,6 +53,10 @@ test('a matrix of every second column of a transposed tensor', () => {
   expect(stored).toEqual([2, 6]);
   const values = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
   expect([...pickMatrix(values, rows, { stored, shape })]).toEqual([2, 8, 4, 10, 6, 12]);
+  const half = (start: number) =>
+    pickMatrix(values, { ...rows, columns: { start, step: 1 } }, { stored, shape });
+  expect([...half(0)]).toEqual([1, 7, 2, 8, 3, 9]);
+  expect([...half(3)]).toEqual([4, 10, 5, 11, 6, 12]);
 });
 
 test('every second column, and a transposed tensor', () => {

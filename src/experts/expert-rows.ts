@@ -47,8 +47,9 @@ export function pickMatrix(
   const [down, across] = transposed ? [1, cols] : [cols, 1];
   const picked = new Float32Array(rows * cols);
   const { start, step } = columns;
+  const count = transposed ? rows : cols;
   for (let r = 0; r < storedRows; r += 1) {
-    for (let c = start, i = 0; c < storedCols; c += step, i += 1) {
+    for (let c = start, i = 0; c < storedCols && i < count; c += step, i += 1) {
       picked[r * down + i * across] = values[r * storedCols + c] ?? NaN;
     }
   }

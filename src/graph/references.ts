@@ -15,11 +15,15 @@ import { addSharedReference } from '../kernels/core/add-shared.reference.ts';
 import { embeddingReference } from '../kernels/core/embedding.reference.ts';
 import { gluActivationReference } from '../kernels/core/glu-activation.reference.ts';
 import { gateSigmoidReference } from '../kernels/core/gate-sigmoid.reference.ts';
+import { scaleRowsReference } from '../kernels/core/scale-rows.reference.ts';
+import { softCapReference } from '../kernels/core/soft-cap.reference.ts';
 import { takeRowReference } from '../kernels/core/take-row.reference.ts';
 import { expertGluReference } from '../kernels/experts/expert-glu.reference.ts';
 import { linearReference } from '../kernels/linear/linear.reference.ts';
+import { addNormedReference } from '../kernels/norm/add-normed.reference.ts';
 import { addRmsNormReference } from '../kernels/norm/add-rms-norm.reference.ts';
 import { gatedNormReference } from '../kernels/norm/gated-norm.reference.ts';
+import { layerNormReference } from '../kernels/norm/layer-norm.reference.ts';
 import { rmsNormReference } from '../kernels/norm/rms-norm.reference.ts';
 import { causalConvReference } from '../kernels/recurrent/causal-conv.reference.ts';
 import { shortConvReference } from '../kernels/recurrent/short-conv.reference.ts';
@@ -36,18 +40,21 @@ import type { Node, RunContext } from './node.ts';
 import type { AtomicExpertsIo } from './ops/atomic-experts.ts';
 import type { AttentionIo, RopeKvIo } from './ops/attention.ts';
 import type {
+  AddNormedIo,
   AddRmsNormIo,
   AddSharedIo,
   EmbeddingIo,
   GateSigmoidIo,
   GluActivationIo,
   LastRowIo,
+  ScaleRowsIo,
+  SoftCapIo,
 } from './ops/basic.ts';
 import type { ExpertsIo } from './ops/experts.ts';
 import type { GateIo } from './ops/gate.ts';
 import type { LatentKeysIo, LatentQueryIo, LatentValuesIo } from './ops/latent.ts';
 import type { LinearIo } from './ops/linear.ts';
-import { rowsOf, type RmsNormIo } from './ops/norm.ts';
+import { rowsOf, type LayerNormIo, type RmsNormIo } from './ops/norm.ts';
 import type { ProductRouteIo } from './ops/product-route.ts';
 import { CANDIDATES, isPenalised, type PenaltyIo, type RecordIo } from './ops/sample.ts';
 import type { CausalConvIo, DeltaScanIo, GatedNormIo, StateScanIo } from './ops/recurrent.ts';
@@ -78,14 +85,33 @@ function addRmsNorm(context: RunContext, { x, branch, scale, gain, eps, sum, y }
   context.put(y, result.y);
 }
 
+function addNormed(context: RunContext, { x, branch, scale, gain, factor, eps, y }: AddNormedIo): void {
+  const { cols } = gain;
+  const times = factor ? (context.weight(factor)[0] ?? 1) : 1;
+  const options = { rows: rowsOf(x, cols, context.step.tokens), cols, eps, scale, factor: times };
+  const [values, added] = [context.floats(x), context.floats(branch)];
+  context.put(y, addNormedReference(values, added, context.weight(gain), options));
+}
+
+function scaleRows(context: RunContext, { x, factors, y, cols }: ScaleRowsIo): void {
+  const isOfPositions = factors.kind === 'weight';
+  const values = isOfPositions ? context.weight(factors) : context.floats(factors);
+  const first = isOfPositions ? context.step.past : 0;
+  context.put(y, scaleRowsReference(context.floats(x), values, { cols, first }));
+}
+
+function softCap(context: RunContext, { x, y, cap }: SoftCapIo): void {
+  context.put(y, softCapReference(context.floats(x), { cap }));
+}
+
 function gluActivation(context: RunContext, { gateUp, y, width, activation }: GluActivationIo): void {
   const options = { rows: context.step.tokens, width, act: activationCode(activation) };
   context.put(y, gluActivationReference(context.floats(gateUp), options));
 }
 
-function addShared(context: RunContext, { a, b, gate, y, cols }: AddSharedIo): void {
+function addShared(context: RunContext, { a, b, gate, y, cols, scale = 1 }: AddSharedIo): void {
   const gates = gate && context.floats(gate);
-  const options = { tokens: context.step.tokens, cols, scale: 1 };
+  const options = { tokens: rowsOf(y, cols, context.step.tokens), cols, scale };
   context.put(y, addSharedReference(context.floats(a), context.floats(b), gates, options));
 }
 
@@ -112,6 +138,13 @@ function rmsNorm(context: RunContext, { x, gain, y, eps }: RmsNormIo): void {
   context.put(y, rmsNormReference(context.floats(x), context.weight(gain), { rows, cols, eps }));
 }
 
+function layerNorm(context: RunContext, { x, gain, shift, y, eps }: LayerNormIo): void {
+  const { cols } = gain;
+  const rows = rowsOf(x, cols, context.step.tokens);
+  const [gains, shifts] = [context.weight(gain), context.weight(shift)];
+  context.put(y, layerNormReference(context.floats(x), gains, shifts, { rows, cols, eps }));
+}
+
 function ropeKv(context: RunContext, io: RopeKvIo): void {
   const { qkv, angles, gains, norm, heads, kvHeads, headDim, rotaryDim, style, eps, clip = 0 } = io;
   const { tokens, past } = context.step;
@@ -130,13 +163,13 @@ function ropeKv(context: RunContext, io: RopeKvIo): void {
 
 function attention(
   context: RunContext,
-  { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, sinks, keyBias }: AttentionIo,
+  { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, chunk, sinks, keyBias }: AttentionIo,
 ): void {
   const { tokens, past } = context.step;
   const scores = sinks && context.weight(sinks);
   const biases = keyBias && context.floats(keyBias);
   const shape = { tokens, past, heads, kvHeads, headDim };
-  const options = { ...shape, scale, window, sinks: scores, keyBias: biases };
+  const options = { ...shape, scale, window, chunk: chunk ?? 0, sinks: scores, keyBias: biases };
   const [keys, values] = [context.floats(kCache), context.floats(vCache)];
   context.put(o, attentionReference(context.floats(q), keys, values, options));
 }
@@ -217,8 +250,10 @@ function atomicExperts(
   context.put(y, result);
 }
 
-function gate(context: RunContext, { logits, bias, ids, weights, experts, topK, rule }: GateIo): void {
-  const options = { tokens: context.step.tokens, experts, topK, rule };
+function gate(context: RunContext, io: GateIo): void {
+  const { logits, bias, ids, weights, experts, topK, rule } = io;
+  const factors = io.factors && context.weight(io.factors);
+  const options = { tokens: context.step.tokens, experts, topK, rule, factors };
   const result = gateReference(context.floats(logits), context.weight(bias), options);
   context.put(ids, result.ids);
   context.put(weights, result.weights);
@@ -336,6 +371,7 @@ function row<Io extends object>(run: Run<Io>): Run<object> {
 
 /** By the ops' names. */
 export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
+  'add-normed': row(addNormed),
   'add-rms-norm': row(addRmsNorm),
   'add-weighed': row(addWeighed),
   'key-bias': row(keyBias),
@@ -353,6 +389,7 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   'latent-keys': row(latentKeys),
   'latent-query': row(latentQuery),
   'latent-values': row(latentValues),
+  'layer-norm': row(layerNorm),
   linear: row(linear),
   'product-route': row(productRoute),
   'repetition-penalty': row(penalty),
@@ -361,6 +398,8 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   sample: row(sample),
   'short-conv': row(shortConv),
   'skip-light': row(skipLight),
+  'scale-rows': row(scaleRows),
+  'soft-cap': row(softCap),
   'state-scan': row(stateScan),
   'take-row': row(lastRow),
 };

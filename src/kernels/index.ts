@@ -1,10 +1,13 @@
 import { BUILT_IN_FORMATS, loadFormats } from '../weights/formats/index.ts';
 import type { Program } from '../gpu/program.ts';
+import { addNormed } from './norm/add-normed.ts';
 import { addRmsNorm } from './norm/add-rms-norm.ts';
 import { addWeighed } from './core/add-weighed.ts';
 import { addShared } from './core/add-shared.ts';
 import { embedding } from './core/embedding.ts';
 import { gluActivation } from './core/glu-activation.ts';
+import { scaleRows } from './core/scale-rows.ts';
+import { softCap } from './core/soft-cap.ts';
 import { takeRow } from './core/take-row.ts';
 import { expertCombine } from './experts/expert-combine.ts';
 import { expertDown, expertDownPairs } from './experts/expert-down.ts';
@@ -30,6 +33,7 @@ import { productKeys } from './routing/product-keys.ts';
 import { productRoute } from './routing/product-route.ts';
 import { linear } from './linear/linear.ts';
 import { linearTiled } from './linear/linear-tiled.ts';
+import { layerNorm } from './norm/layer-norm.ts';
 import { rmsNorm } from './norm/rms-norm.ts';
 import { ropeKv } from './attention/rope-kv.ts';
 import { skipLight } from './routing/skip-light.ts';
@@ -63,11 +67,13 @@ export const allPrograms: readonly Program[] = [
   ...programs(expertCombine),
   ...programs(expertGateUpTiled),
   ...programs(expertDownTiled),
+  ...programs(layerNorm),
   ...programs(rmsNorm),
   ...programs(ropeKv),
   ...programs(attention),
   ...programs(keyBias),
   ...programs(attentionCombine),
+  ...programs(addNormed),
   ...programs(addRmsNorm),
   ...programs(addShared),
   ...programs(addWeighed),
@@ -75,6 +81,8 @@ export const allPrograms: readonly Program[] = [
   ...programs(gluActivation),
   ...programs(linear),
   ...programs(linearTiled),
+  ...programs(scaleRows),
+  ...programs(softCap),
   ...programs(takeRow),
   ...programs(attentionScores),
   ...programs(attentionValues),

@@ -27,6 +27,9 @@ const granite4 = config('fixtures/models/granitemoehybrid/config.json');
 const nemotron = config('fixtures/models/nemotron_h/config.json');
 const next = config('fixtures/models/qwen3_next/config.json');
 const qwen35 = config('fixtures/models/qwen3_5_moe_text/config.json');
+const phimoe = config('fixtures/models/phimoe/config.json');
+const gemma4 = config('fixtures/models/gemma4_text/config.json');
+const llama4 = config('fixtures/models/llama4_text/config.json');
 const gptOss = config('fixtures/models/gpt_oss/config.json');
 const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
 
@@ -54,6 +57,9 @@ test.each([
   ['fixtures/models/nemotron_h', 'nemotron_h', 4],
   ['fixtures/models/qwen3_next', 'qwen3_next', 4],
   ['fixtures/models/qwen3_5_moe_text', 'qwen3_5_moe', 4],
+  ['fixtures/models/phimoe', 'phimoe', 3],
+  ['fixtures/models/gemma4_text', 'gemma4_text', 6],
+  ['fixtures/models/llama4_text', 'llama4_text', 4],
   ['demo/public/models/fable-omni-8m', 'omnimoe', 4],
   ['demo/public/models/fable-moe-12m', 'qwen3_moe', 6],
 ])('%s is %s with %i layers', (folder, family, layers) => {
@@ -99,6 +105,52 @@ test('granite stacks gate rows before up rows, expert by expert', () => {
       down: { tensor: `${block}output_linear.weight`, shape: [8, 64, 32] },
     },
   });
+});
+
+test('Gemma 4 has other heads in layers without a window, by either spelling, and may be dense', () => {
+  const heads = (values: object) =>
+    parseConfig({ ...gemma4, ...values }, 'g')
+      .spec.layers.slice(4)
+      .map((layer) => {
+        const { window, headDim, kvHeads, qkv, rope } = blockOf(layer, 0) as AttentionSpec;
+        const { tensor, shape } = qkv.weight[2]!;
+        return [window, headDim, kvHeads, tensor.split('.').at(-2), shape, rope.scaling?.kind];
+      });
+  const sliding = [8, 16, 2, 'v_proj', [32, 64], undefined];
+  expect(heads({})).toEqual([sliding, [0, 32, 1, 'k_proj', [32, 64], 'proportional']]);
+  const older = { per_layer_config: null, global_head_dim: 32, num_global_key_value_heads: 1 };
+  expect(heads(older)).toEqual(heads({}));
+  expect(heads({ attention_k_eq_v: false })[1]![3]).toBe('v_proj');
+  const { layers, logitsCap } = parseConfig(
+    { ...gemma4, enable_moe_block: false, final_logit_softcapping: null },
+    'g',
+  ).spec;
+  expect(layers.map((layer) => blockOf(layer, 1).kind)).toEqual(Array(6).fill('dense'));
+  expect(logitsCap).toBeUndefined();
+});
+
+test('Llama 4 has positions, chunks and norms in all layers but each fourth, which has a temperature', () => {
+  const parse = (values: object) => parseConfig({ ...llama4, ...values }, 'l').spec.layers;
+  const attentions = (values: object) =>
+    parse(values).map((layer) => {
+      const { chunk, norm, rope, temperature } = blockOf(layer, 0) as AttentionSpec;
+      return [chunk, norm.kind, rope.rotaryDim, temperature?.span];
+    });
+  const [turned, still] = [
+    [8192, 'rotated', 16, undefined],
+    [undefined, 'none', 0, 8192],
+  ];
+  expect(attentions({})).toEqual([turned, turned, turned, still]);
+  expect(attentions({ no_rope_layers: [], layer_types: null })).toEqual([turned, turned, turned, still]);
+  const other = { no_rope_layers: [1, 0, 1, 0], layer_types: null, attention_chunk_size: 5 };
+  expect(attentions(other).map(([chunk]) => chunk)).toEqual([5, undefined, 5, undefined]);
+  const plain = { use_qk_norm: false, attn_temperature_tuning: false, attention_chunk_size: null };
+  const [first] = attentions(plain);
+  expect(first).toEqual([undefined, 'none', 16, undefined]);
+  expect(attentions(plain)[3]![3]).toBeUndefined();
+  const kinds = (values: object) => parse(values).map((layer) => blockOf(layer, 1).kind);
+  expect(kinds({ moe_layers: [1] })).toEqual(['dense', 'moe', 'dense', 'dense']);
+  expect(kinds({ moe_layers: null, interleave_moe_layer_step: 2 })).toEqual(['dense', 'moe', 'dense', 'moe']);
 });
 
 test('EXAONE MoE has positions in the layers with a window only, or in all if there is none', () => {
@@ -393,6 +445,31 @@ test.each([
     { kind: 'attention', heads: 32, kvHeads: 8, headDim: 64, norm: { kind: 'head' }, rope: { theta: 1e6 } },
   ],
   [
+    'Phi-3.5-MoE',
+    {
+      ...phimoe,
+      hidden_size: 4096,
+      num_attention_heads: 32,
+      max_position_embeddings: 131_072,
+      original_max_position_embeddings: 4096,
+      sliding_window: 131_072,
+      rope_theta: 1e4,
+      rope_parameters: null,
+      rope_scaling: {
+        ...{ type: 'longrope', original_max_position_embeddings: 4096 },
+        ...{ long_factor: Array(64).fill(2), long_mscale: 1.243163121016122 },
+        ...{ short_factor: Array(64).fill(1), short_mscale: 1.243163121016122 },
+      },
+    },
+    {
+      ...{ headDim: 128, window: 131_072 },
+      rope: {
+        theta: 1e4,
+        scaling: { kind: 'longrope', originalPositions: 4096, longAmplitude: 1.243163121016122 },
+      },
+    },
+  ],
+  [
     'Qwen2 with a window',
     { model_type: 'qwen2', use_sliding_window: true, sliding_window: 9, max_window_layers: 0 },
     { window: 9, norm: { kind: 'none' } },
@@ -486,6 +563,33 @@ describe('unsupported models are rejected in one sentence', () => {
       { ...exaone, layer_types: null, sliding_window_pattern: 'LLLG' },
       'bad-file',
       /sliding_window_pattern is/,
+    ],
+    [{ ...gemma4, num_kv_shared_layers: 2 }, 'unsupported-model', /num_kv_shared_layers 2/],
+    [{ ...gemma4, hidden_size_per_layer_input: 8 }, 'unsupported-model', /hidden_size_per_layer_input 8/],
+    [{ ...gemma4, use_double_wide_mlp: true }, 'unsupported-model', /use_double_wide_mlp/],
+    [
+      { ...gemma4, use_bidirectional_attention: 'all' },
+      'unsupported-model',
+      /use_bidirectional_attention "all"/,
+    ],
+    [{ ...gemma4, final_logit_softcapping: -1 }, 'bad-file', /final_logit_softcapping is -1/],
+    [{ ...llama4, num_experts_per_tok: 2 }, 'unsupported-model', /num_experts_per_tok 2/],
+    [
+      { ...llama4, layer_types: Array(4).fill('sliding_attention') },
+      'unsupported-model',
+      /layer type "sliding/,
+    ],
+    [
+      { ...llama4, no_rope_layers: [1, 0] },
+      'bad-file',
+      /num_hidden_layers is 4 .* length of no_rope_layers is 2/,
+    ],
+    [{ ...phimoe, num_experts_per_tok: 1 }, 'unsupported-model', /num_experts_per_tok 1/],
+    [{ ...phimoe, head_dim: 20 }, 'unsupported-model', /short_factor of 8 numbers; .* 10 numbers/],
+    [
+      { ...phimoe, rope_parameters: { ...(phimoe['rope_parameters'] as object), long_mscale: null } },
+      'bad-file',
+      /long_mscale/,
     ],
     [{ ...lfm2, conv_bias: true }, 'unsupported-model', /conv_bias/],
     [{ ...lfm2, conv_L_cache: 1 }, 'unsupported-model', /a convolution over 1 token/],

@@ -139,6 +139,21 @@ export const FAMILIES: readonly ListedFamily[] = [
     load: async () => (await import('./families/smallthinker.ts')).smallThinker,
   },
   {
+    modelTypes: ['gemma4_text'],
+    blocks: GATED,
+    load: async () => (await import('./families/gemma4.ts')).gemma4,
+  },
+  {
+    modelTypes: ['llama4_text'],
+    blocks: GATED,
+    load: async () => (await import('./families/llama4.ts')).llama4,
+  },
+  {
+    modelTypes: ['phimoe'],
+    blocks: GATED,
+    load: async () => (await import('./families/phimoe.ts')).phimoe,
+  },
+  {
     modelTypes: ['peer'],
     blocks: ['productKeys', 'neuron'],
     load: async () => (await import('./families/peer.ts')).peer,

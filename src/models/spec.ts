@@ -1,6 +1,7 @@
 import type { ExpertRows, TensorRows } from '../weights/tensor-rows.ts';
 import type { Activation, GluActivation } from '../kernels/core/activation.ts';
 import type { RopeScaling } from '../kernels/attention/rope-angles.ts';
+import type { QkNorm } from '../kernels/attention/rope-kv.ts';
 
 /** The activations of experts and MLPs, for those who read specs from elsewhere than a config. */
 export { ACTIVATIONS, type Activation, type GluActivation } from '../kernels/core/activation.ts';
@@ -27,13 +28,19 @@ export interface AttentionSpec {
   readonly headDim: number;
   readonly scale: number; // of the scores; usually 1 / sqrt(headDim)
   readonly window: number; // sliding window in keys; 0: all keys
+  readonly chunk?: number; // instead of a window: keys of the query's own chunk of so many positions
+  /** Queries are multiplied by 1 + scale * ln(1 + floor((position + 1) / span)). */
+  readonly temperature?: { readonly scale: number; readonly span: number };
   readonly rope: RopeSpec;
   readonly clip?: number; // bound of q, k and v, before the rotation and after a norm that precedes it
   readonly sinks?: string; // [heads]: scores of a key without a value
-  /** Of q and k: over each head or all heads together before the rotation, or over each head after it. */
+  /**
+   * Of q and k: over each head or all heads together before the rotation, or over each head after it; `headAndValue`: over each
+   * head before the rotation, and without a gain over each head of v.
+   */
   readonly norm:
     | { readonly kind: 'none' }
-    | { readonly kind: 'head' | 'vector' | 'rotated'; readonly q: string; readonly k: string };
+    | { readonly kind: Exclude<QkNorm, 'none'>; readonly q?: string; readonly k?: string }; // default gains: 1
   readonly qkv: LinearSpec; // q heads, k heads, v heads
   readonly gate?: LinearSpec; // [heads * headDim, hidden]: out(attended * sigmoid(gate(x)))
   readonly out: LinearSpec;
@@ -131,6 +138,8 @@ export interface DenseSpec extends GatedMlpSpec {
 /** A shared expert, applied to every token: y += shared(x), or sigmoid(gate x) * shared(x). */
 export interface SharedSpec extends GatedMlpSpec {
   readonly gate?: string; // [1, hidden]
+  readonly norm?: NormSpec; // its input is this norm of the stream; default: the input of the routed experts
+  readonly post?: string; // gain [hidden] of a norm of its output
 }
 
 /** The transform from scores to affinities. */
@@ -154,17 +163,23 @@ export interface SelectSpec {
 /** The weights of the chosen experts' outputs. */
 export interface WeighSpec {
   readonly from?: 'affinity' | 'exp'; // a, or exp(a); default a
-  /** Over the chosen: w / (sum w + epsilon), or the softmax of w, or a registered weighting stage. Default: none. */
-  readonly normalise?: 'none' | 'sum' | 'softmax' | (string & {});
+  /**
+   * Over the chosen: w / (sum w + epsilon), or the softmax or sigmoid of w; `sparsemixer`: the softmax among all that are left at a choice
+   * and near it, within epsilon times the larger magnitude; or a registered weighting stage. Default: none.
+   */
+  readonly normalise?: 'none' | 'sum' | 'softmax' | 'sigmoid' | 'sparsemixer' | (string & {});
   readonly epsilon?: number; // default 0
   readonly scale?: number; // default 1
+  readonly on?: 'result' | 'input'; // what of an expert the weights multiply; default: result. Inputs: only with k 1
+  readonly factors?: string; // [experts], by which the weights are multiplied at last; default: none
 }
 
-/** One score per expert: s = weight x + bias. */
+/** One score per expert: s = multiplier * (weight x + bias). */
 export interface LinearScoreSpec {
   readonly kind: 'linear';
   readonly weight: string; // [experts, hidden]
   readonly bias?: string; // [experts], part of the score
+  readonly multiplier?: number; // default 1
 }
 
 /** Running statistics [n] of a batch norm. */
@@ -216,6 +231,7 @@ export interface ProductKeysScoreSpec {
 export interface RouterSpec<Score extends { readonly kind: string } = { readonly kind: string }> {
   /** What it reads: the normalised input of its sublayer, or the stream with which its layer begins. Default: normed. */
   readonly input?: 'normed' | 'layer';
+  readonly norm?: NormSpec; // its input is this norm of the stream; default: the input of the experts
   readonly score: Score;
   readonly transform?: readonly TransformSpec[];
   readonly select: SelectSpec;
@@ -265,6 +281,7 @@ export interface MoeSpec<Router extends RouterSpec = RouterSpec, Expert extends 
   readonly experts: number;
   readonly router: Router;
   readonly expert: Expert;
+  readonly post?: string; // gain [hidden] of a norm of the routed experts' sum, before the shared expert is added
   readonly shared?: SharedSpec;
 }
 
@@ -273,9 +290,25 @@ export interface BlockSpec {
   readonly kind: string;
 }
 
-/** A sublayer: x += block(norm(x)). */
+/** A layer norm with gain and shift [hidden]. */
+export interface LayerNormSpec {
+  readonly gain: string;
+  readonly shift: string;
+}
+
+/** A norm over the hidden state: the gain [hidden] of a root-mean-square norm, or a layer norm. */
+export type NormSpec = string | LayerNormSpec;
+
+/** A norm of what is added to the stream, and a factor of the sum. */
+export interface PostNormSpec {
+  readonly gain: string; // [hidden]
+  readonly factor?: string; // [1]; default: 1
+}
+
+/** A sublayer: x += block(norm(x)), or x = factor * (x + post(block(norm(x)))). */
 export interface SublayerSpec {
-  readonly norm: string; // gain [hidden]
+  readonly norm: NormSpec;
+  readonly post?: PostNormSpec;
   readonly block: BlockSpec;
   readonly weights?: string; // [hidden], of x in this sum; default: ones
 }
@@ -298,9 +331,11 @@ export interface ModelSpec {
   readonly embedding: string; // [vocab, hidden]
   readonly embeddingMultiplier: number;
   readonly residualMultiplier: number;
-  readonly norm: string; // final gain
+  readonly norm: NormSpec; // the final norm
   readonly head: string; // [vocab, hidden]; the name of the embedding if tied
+  readonly headBias?: string; // [vocab], of the logits
   readonly logitsMultiplier: number;
+  readonly logitsCap?: number; // logits are cap * tanh(logits / cap); default: unbounded
   readonly bosId: number | undefined;
   readonly eosIds: readonly number[];
 }

@@ -154,6 +154,7 @@ export interface SimdKernels extends FormatKernels {
       headDim: number,
       scale: number,
       window: number,
+      chunk: number, // 0: none
       first: number, // (token, head) pairs of this call
       end: number,
     ]
@@ -174,7 +175,7 @@ export interface SimdKernels extends FormatKernels {
       headDim: number,
       rotaryDim: number,
       style: number, // 0 half, 1 pair
-      norm: number, // 0 none, 1 head, 2 vector
+      norm: number, // 0 none, 1 head, 2 vector, 3 head and value
       eps: number,
       first: number, // tokens of this call
       end: number,
@@ -288,6 +289,36 @@ export interface SimdKernels extends FormatKernels {
       end: number,
     ]
   ): void;
+  add_normed(
+    ...args: [
+      x: Address,
+      branch: Address,
+      gain: Address,
+      y: Address,
+      rows: number,
+      cols: number,
+      eps: number,
+      scale: number,
+      factor: number,
+      first: number,
+      end: number,
+    ]
+  ): void;
+  scale_rows(x: Address, factors: Address, y: Address, tokens: number, cols: number): void;
+  soft_cap(x: Address, y: Address, count: number, cap: number): void;
+  layer_norm(
+    ...args: [
+      x: Address,
+      gain: Address,
+      shift: Address,
+      y: Address, // not x
+      rows: number,
+      cols: number,
+      eps: number,
+      first: number,
+      end: number,
+    ]
+  ): void;
   glu_activation(
     gateUp: Address,
     y: Address,
@@ -340,6 +371,7 @@ export interface SimdKernels extends FormatKernels {
       keep: number, // groups whose experts may be chosen
       eps: number,
       scale: number,
+      factors: Address, // f32 [experts]; 0: none
       scratch: Address,
     ]
   ): void;

@@ -7,7 +7,7 @@ import { Bench, BUILDS, error } from './testing.ts';
 const CLOSE = 1e-5;
 const SCORES = ['softmax', 'sigmoid', 'identity'] as const;
 const SELECTIONS = ['all', 'max', 'two-best'] as const;
-const WEIGHTINGS = ['none', 'sum', 'softmax', 'clamped-sum', 'exp'] as const;
+const WEIGHTINGS = ['none', 'sum', 'softmax', 'clamped-sum', 'exp', 'sparsemixer', 'sigmoid'] as const;
 
 describe.each(BUILDS)('%s', (build) => {
   function gate(
@@ -21,6 +21,7 @@ describe.each(BUILDS)('%s', (build) => {
       scale?: number;
       groups?: { count: number; keep: number; score: 'max' | 'two-best' };
     },
+    factors?: Float32Array,
   ) {
     const { tokens, experts, topK } = size;
     const { score, renorm, eps = 1e-20, scale = 1, groups = null } = rule;
@@ -30,11 +31,12 @@ describe.each(BUILDS)('%s', (build) => {
       ...([bench.put(logits), bias ? bench.put(bias) : 0, ids, weights, tokens, experts, topK] as const),
       ...([SCORES.indexOf(score), groups ? SELECTIONS.indexOf(groups.score) : 0] as const),
       ...([WEIGHTINGS.indexOf(renorm), groups?.count ?? 1, groups?.keep ?? 1] as const),
-      ...([eps, scale, bench.scratch()] as const),
+      ...([eps, scale, factors ? bench.put(factors) : 0, bench.scratch()] as const),
     );
     const wanted = gateReference(logits, bias ?? new Float32Array(experts), {
       ...size,
       rule: { score, renorm, eps, scale, groups },
+      factors,
     });
     expect(bench.words(ids)).toEqual(wanted.ids);
     expect(error(bench.floats(weights), wanted.weights)).toBeLessThan(CLOSE);
@@ -51,7 +53,7 @@ describe.each(BUILDS)('%s', (build) => {
       const size = { tokens: 3, experts, topK };
       const logits = randomNormal(3 * experts, experts);
       gate(logits, undefined, size, { ...rule, scale: 2.5 });
-      gate(logits, randomNormal(experts, 2), size, { ...rule, eps: 0.5 });
+      gate(logits, randomNormal(experts, 2), size, { ...rule, eps: 0.5 }, randomNormal(experts, 3));
     }
   });
 

@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { addSharedReference } from '../kernels/core/add-shared.reference.ts';
+import { scaleRowsReference } from '../kernels/core/scale-rows.reference.ts';
+import { softCapReference } from '../kernels/core/soft-cap.reference.ts';
 import { gluActivationReference } from '../kernels/core/glu-activation.reference.ts';
 import { expertCombineReference } from '../kernels/experts/expert-glu.reference.ts';
+import { addNormedReference } from '../kernels/norm/add-normed.reference.ts';
 import { addRmsNormReference } from '../kernels/norm/add-rms-norm.reference.ts';
+import { layerNormReference } from '../kernels/norm/layer-norm.reference.ts';
 import { rmsNormReference } from '../kernels/norm/rms-norm.reference.ts';
 import { randomNormal } from '../kernels/testing.ts';
 import { Bench, BUILDS, error } from './testing.ts';
@@ -46,6 +50,49 @@ describe.each(BUILDS)('%s', (build) => {
     const wanted = addRmsNormReference(x, branch, gain, { rows, cols, eps, scale });
     expect(error(bench.floats(sum), wanted.sum)).toBeLessThan(CLOSE);
     expect(error(bench.floats(y), wanted.y)).toBeLessThan(CLOSE);
+  });
+
+  test.each(COLS)('add_normed, %i columns', (cols) => {
+    const bench = new Bench(build);
+    const [rows, eps, scale, factor] = [3, 1e-3, 0.7, 1.3];
+    const [x, branch] = [randomNormal(rows * cols, 1), randomNormal(rows * cols, 2)];
+    const gain = randomNormal(cols, 3);
+    const y = bench.room(rows * cols);
+    const places = [bench.put(x), bench.put(branch), bench.put(gain), y] as const;
+    const inputs = [...places, rows, cols, eps, scale, factor] as const;
+    bench.kernels.add_normed(...inputs, 0, 2);
+    bench.kernels.add_normed(...inputs, 2, rows);
+    const wanted = addNormedReference(x, branch, gain, { rows, cols, eps, scale, factor });
+    expect(error(bench.floats(y), wanted)).toBeLessThan(CLOSE);
+  });
+
+  test.each(COLS)('scale_rows, %i columns', (cols) => {
+    const bench = new Bench(build);
+    const [x, factors] = [randomNormal(3 * cols, 1), randomNormal(3, 2)];
+    const y = bench.room(3 * cols);
+    bench.kernels.scale_rows(bench.put(x), bench.put(factors), y, 3, cols);
+    expect(bench.floats(y)).toEqual(scaleRowsReference(x, factors, { cols, first: 0 }));
+  });
+
+  test.each([1, 6, 171])('soft_cap, %i elements', (count) => {
+    const bench = new Bench(build);
+    const x = randomNormal(count, 1, 3);
+    x.set([0, 1e9, -1e9, 50, -50].slice(0, count));
+    const y = bench.room(count);
+    bench.kernels.soft_cap(bench.put(x), y, count, 5);
+    expect(error(bench.floats(y), softCapReference(x, { cap: 5 }))).toBeLessThan(CLOSE);
+  });
+
+  test.each(COLS)('layer_norm, %i columns', (cols) => {
+    const bench = new Bench(build);
+    const [rows, eps] = [3, 1e-3];
+    const [x, gain, shift] = [1, 2, 3].map((seed) => randomNormal(seed === 1 ? rows * cols : cols, seed));
+    const y = bench.room(rows * cols);
+    const inputs = [bench.put(x!), bench.put(gain!), bench.put(shift!), y, rows, cols, eps] as const;
+    bench.kernels.layer_norm(...inputs, 0, 1);
+    bench.kernels.layer_norm(...inputs, 1, rows);
+    const wanted = layerNormReference(x!, gain!, shift!, { rows, cols, eps });
+    expect(error(bench.floats(y), wanted)).toBeLessThan(CLOSE);
   });
 
   test.each([0, 1, 2, 3, 4])('glu_activation %i', (act) => {

@@ -18,7 +18,10 @@ export interface ExpertRows {
   readonly shape: readonly number[]; // of the whole tensor
   readonly start?: number; // default 0
   readonly count?: number; // default: all remaining rows
-  /** The columns `start`, `start + step`, ... of each expert's rows; default: all. Only without `start` and `count`. */
+  /**
+   * The columns `start`, `start + step`, ... of each expert's rows, as many as its matrix has; default: all. Only without
+   * `start` and `count`.
+   */
   readonly columns?: { readonly start: number; readonly step: number };
   /** Whether the tensor has the transpose of the matrix. Only without `start` and `count`. */
   readonly transposed?: boolean;

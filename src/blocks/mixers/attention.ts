@@ -1,6 +1,6 @@
 import { AtomoeError, invariant } from '../../errors.ts';
 import { attentionNode, ropeKvNode } from '../../graph/ops/attention.ts';
-import { gateSigmoidNode } from '../../graph/ops/basic.ts';
+import { gateSigmoidNode, scaleRowsNode } from '../../graph/ops/basic.ts';
 import { linearNode } from '../../graph/ops/linear.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { AttentionSpec, LinearSpec } from '../../models/spec.ts';
@@ -47,16 +47,17 @@ export function attend(
   keyBias?: Tensor,
 ): Tensor {
   const { builder, label, hidden } = site;
-  const { heads, kvHeads, headDim, scale, window } = spec;
+  const { heads, kvHeads, headDim, scale, window, chunk } = spec;
   const rows = (heads + 2 * kvHeads) * headDim;
   const qkv = builder.tensor(`${label} qkv`, { perToken: rows });
   const weight = site.matrix(spec.qkv, rows, hidden);
   builder.add(linearNode(`${label} qkv`, { x, weight, bias: site.bias(spec.qkv, rows), y: qkv }));
-  const { q, kCache, vCache } = rotated(site, qkv, spec, states);
+  const { q: turned, kCache, vCache } = rotated(site, qkv, spec, states);
+  const q = tempered(site, turned, spec);
   const o = builder.tensor(`${label} attended`, { perToken: heads * headDim });
   const shape = { heads, kvHeads, headDim };
   const sinks = spec.sinks === undefined ? undefined : builder.exact(spec.sinks, heads, 1, spec.sinks);
-  builder.add(attentionNode(label, { ...shape, q, kCache, vCache, o, scale, window, sinks, keyBias }));
+  builder.add(attentionNode(label, { ...shape, q, kCache, vCache, o, scale, window, chunk, sinks, keyBias }));
   const y = site.stream(`${label} attention out`);
   const out = site.matrix(spec.out, hidden, heads * headDim);
   const bias = site.bias(spec.out, hidden);
@@ -84,7 +85,11 @@ function rotated(site: Site, qkv: Tensor, attention: AttentionSizes, { keys, val
   const { heads, kvHeads, headDim, norm, rope, clip } = attention;
   const queries = heads * headDim;
   const cached = kvHeads * headDim;
-  const gain = (name: string, count: number) => site.gain(name, norm.kind === 'vector' ? count : headDim);
+  const gain = (name: string | undefined, count: number) => {
+    const cols = norm.kind === 'vector' ? count : headDim;
+    if (name !== undefined) return site.gain(name, cols);
+    return builder.computed(`ones ${cols}`, 1, cols, () => new Float32Array(cols).fill(1));
+  };
   const angles = ropeTable(site, rope);
   const gains = norm.kind === 'none' ? undefined : { q: gain(norm.q, queries), k: gain(norm.k, cached) };
   invariant(keys && values, () => 'attention keeps keys and values');
@@ -94,4 +99,17 @@ function rotated(site: Site, qkv: Tensor, attention: AttentionSizes, { keys, val
   const shape = { heads, kvHeads, headDim, norm: norm.kind, rotaryDim, style, eps, clip };
   builder.add(ropeKvNode(label, { ...shape, qkv, angles, gains, q, kCache, vCache }));
   return { q, kCache, vCache };
+}
+
+/** Multiplies queries by their temperature, if there is one. */
+function tempered({ builder, label, purpose }: Site, q: Tensor, { temperature }: AttentionSizes): Tensor {
+  if (!temperature) return q;
+  const { scale, span } = temperature;
+  const positions = purpose.contextTokens;
+  const factors = builder.computed(`temperature ${scale} ${span}`, positions, 1, () =>
+    Float32Array.from({ length: positions }, (_, at) => 1 + scale * Math.log1p(Math.floor((at + 1) / span))),
+  );
+  const y = builder.tensor(`${label} tempered q`, { perToken: q.perToken });
+  builder.add(scaleRowsNode(`${label} temperature`, { x: q, factors, y, cols: q.perToken }));
+  return y;
 }

@@ -14,21 +14,41 @@ type LinearRouterSpec = RouterSpec<LinearScoreSpec>;
 export const linear: Router<LinearRouterSpec> = {
   kind: 'linear',
   most: ({ select }) => select.k,
-  check: (spec, label) => checkStages(ruleOf(spec, label)),
+  check(spec, label) {
+    checkStages(ruleOf(spec, label));
+    if (spec.weigh?.on !== 'input' || spec.select.k === 1) return;
+    throw new AtomoeError(
+      'unsupported-model',
+      `${label}: ${spec.select.k} experts per token whose inputs are weighted; wanted 1; choose another model`,
+    );
+  },
   add(site, x, spec) {
     const { builder, label, hidden, experts } = site;
     const { score, select } = spec;
     const logits = builder.tensor(`${label} router logits`, { type: 'f32', perToken: experts });
     const weight = builder.exact(score.weight, experts, hidden, score.weight);
     const scoreBias = score.bias === undefined ? undefined : biasWeight(site, score.bias);
-    builder.add(linearNode(`${label} router`, { x, weight, bias: scoreBias, y: logits }));
+    const { multiplier = 1 } = score;
+    builder.add(linearNode(`${label} router`, { x, weight, bias: scoreBias, y: logits, multiplier }));
     const routes = site.routes(select.k);
     const bias = select.bias
       ? biasWeight(site, select.bias)
       : builder.computed(`no bias ${experts}`, experts, 1, () => new Float32Array(experts));
+    const factors = spec.weigh?.factors === undefined ? undefined : biasWeight(site, spec.weigh.factors);
     const rule = ruleOf(spec, label);
-    builder.add(gateNode(label, { logits, bias, ...routes, experts, topK: select.k, rule }));
-    return routes;
+    const gate = { logits, bias, factors, experts, topK: select.k };
+    if (spec.weigh?.on !== 'input') {
+      builder.add(gateNode(label, { ...gate, ...routes, rule }));
+      return routes;
+    }
+    // The only expert of a token has weight 1, the softmax over one; the rule's weight is a factor of its input.
+    builder.add(
+      gateNode(label, { ...gate, ...routes, factors: undefined, rule: { ...rule, renorm: 'softmax' } }),
+    );
+    const ids = builder.tensor(`${label} weighted ids`, { type: 'u32', perToken: 1 });
+    const inputs = builder.tensor(`${label} input weights`, { type: 'f32', perToken: 1 });
+    builder.add(gateNode(`${label} inputs`, { ...gate, ids, weights: inputs, rule }));
+    return { ...routes, inputs };
   },
 };
 
@@ -39,11 +59,14 @@ function biasWeight({ builder, experts }: MoeSite, bias: TensorRows | string): W
   return builder.exact(tensor, rows, cols, bias);
 }
 
+/** Weightings of logits, not of affinities. */
+const OF_LOGITS: ReadonlySet<string> = new Set(['softmax', 'sigmoid', 'sparsemixer']);
+
 /** The routing rule of the gate kernel for the stages of a spec. */
 function ruleOf({ transform = [], select, weigh = {} }: LinearRouterSpec, label: string): RouterRule {
   const { from = 'affinity', normalise = 'none', epsilon = 0, scale = 1 } = weigh;
   const [step, ...more] = transform;
-  const isKnown = more.length === 0 && from === 'affinity' && (normalise !== 'softmax' || !step);
+  const isKnown = more.length === 0 && from === 'affinity' && (!OF_LOGITS.has(normalise) || !step);
   if (!isKnown) {
     const stages = [...transform.map(({ kind }) => kind), `weights from ${from}, normalised by ${normalise}`];
     throw new AtomoeError(

@@ -33,6 +33,8 @@ export interface Architecture {
   readonly derived?: DerivedTensor;
   /** llama.cpp's `expert_gating_func`, where the family has only one. */
   readonly gating?: number;
+  /** Whether `config` has rotary positions that tensors scale. Otherwise such files are refused. */
+  readonly readsRopeTensors?: boolean;
   /** The converter has put the rows of q and k in pairs: row 2i of a head was row i, row 2i + 1 was row i + headDim / 2. */
   readonly hasPairedRows?: boolean;
 }

@@ -2,6 +2,7 @@
 import type { JsonObject } from '../../io/json-file.ts';
 import type { Architecture } from './architecture.ts';
 import { SIGMOID, SOFTMAX, SOFTMAX_OF_CHOSEN } from './gating.ts';
+import { gemma4 } from './gemma.ts';
 import { graniteHybrid, graniteMoe, graniteMoeShared } from './granite.ts';
 import { deepseek2, deepseekExperts, deepseekModules } from './deepseek.ts';
 import type { GgufKeys } from './keys.ts';
@@ -107,6 +108,20 @@ const smallThinker: Architecture = {
     ffn_down_exps: 'block_sparse_moe.experts.{expert}.down',
   },
 };
+
+/**
+ * The file does not have the checkpoint's amplitude but one by llama.cpp's rule, from the lengths of the contexts; all published
+ * models, of 4096 original positions, have sqrt(17 / 11).
+ */
+function phimoeRope(keys: GgufKeys): JsonObject {
+  const [long, short] = ['long', 'short'].map((which) => keys.vector(`rope_factors_${which}.weight`));
+  if (!long || !short) return scalingOf(keys);
+  const original = keys.count('rope.scaling.original_context_length');
+  const amplitude =
+    original === 4096 ? Math.sqrt(17 / 11) : (keys.optionalNumber('rope.scaling.attn_factor') ?? 1);
+  const both = { long_factor: long, short_factor: short, long_mscale: amplitude, short_mscale: amplitude };
+  return { rope_scaling: { rope_type: 'longrope', original_max_position_embeddings: original, ...both } };
+}
 
 /** By `general.architecture`; llama.cpp's graphs decide what their files do not say, such as `norm_topk_prob`. */
 const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) => Architecture)>> = {
@@ -221,6 +236,7 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
       ffn_down_shexp: 'mlp.shared_mlp.down_proj',
     },
   },
+  gemma4,
   'gpt-oss': {
     modelType: 'gpt_oss',
     gating: SOFTMAX_OF_CHOSEN,
@@ -279,6 +295,48 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
     },
     shapes: { 'shortconv.conv.weight': ([rows = 0, taps = 0]) => [rows, 1, taps] },
   },
+  llama4: {
+    modelType: 'llama4_text',
+    config: (keys) => ({
+      ...localExperts(keys),
+      intermediate_size: keys.count('expert_feed_forward_length'),
+      intermediate_size_mlp: keys.count('feed_forward_length'),
+      interleave_moe_layer_step: keys.optionalCount('interleave_moe_layer_step') ?? 1,
+      // Of llama.cpp's graph, with all that follows: only Maverick, of 128 experts, has no norm.
+      use_qk_norm: keys.count('expert_count') !== 128,
+      no_rope_layer_interval: 4,
+      attention_chunk_size: 8192,
+      attn_temperature_tuning: true,
+      attn_scale: 0.1,
+      floor_scale: 8192,
+    }),
+    modules: {
+      ffn_gate: 'feed_forward.gate_proj',
+      ffn_up: 'feed_forward.up_proj',
+      ffn_down: 'feed_forward.down_proj',
+      ffn_gate_inp: 'feed_forward.router',
+      ffn_gate_exps: 'feed_forward.experts.{expert}.gate_proj',
+      ffn_up_exps: 'feed_forward.experts.{expert}.up_proj',
+      ffn_down_exps: 'feed_forward.experts.{expert}.down_proj',
+      ffn_gate_shexp: 'feed_forward.shared_expert.gate_proj',
+      ffn_up_shexp: 'feed_forward.shared_expert.up_proj',
+      ffn_down_shexp: 'feed_forward.shared_expert.down_proj',
+    },
+  },
+  phimoe: {
+    modelType: 'phimoe',
+    config: (keys) => ({
+      ...localExperts(keys),
+      intermediate_size: expertWidth(keys),
+      sliding_window: keys.window,
+      attention_bias: keys.hasTensor('blk.0.attn_q.bias'),
+      lm_head_bias: keys.hasTensor('output.bias'),
+      ...phimoeRope(keys),
+    }),
+    readsRopeTensors: true,
+    outer: { 'output_norm.bias': 'model.norm.bias', 'output.bias': 'lm_head.bias' },
+    modules: mixtralExperts,
+  },
   smallthinker: (keys) => ({ ...smallThinker, gating: smallThinkerGating(keys) }),
   'minimax-m2': {
     modelType: 'minimax_m2',
@@ -302,7 +360,7 @@ export function architecture(name: string, keys: GgufKeys): Architecture | undef
 }
 
 /** The config of a file as Hugging Face's `config.json` has it. */
-export function configOf({ modelType, config }: Architecture, keys: GgufKeys): JsonObject {
+export function configOf({ modelType, config, readsRopeTensors }: Architecture, keys: GgufKeys): JsonObject {
   const bos = keys.token('bos_token_id');
   const eos = keys.token('eos_token_id');
   const headDim = keys.optionalCount('attention.key_length');
@@ -321,7 +379,7 @@ export function configOf({ modelType, config }: Architecture, keys: GgufKeys): J
     vocab_size: keys.vocab,
     hidden_act: 'silu',
     tie_word_embeddings: keys.isTied,
-    ...scalingOf(keys),
+    ...(readsRopeTensors ? {} : scalingOf(keys)),
     ...(bos === undefined ? {} : { bos_token_id: bos }),
     ...(eos === undefined ? {} : { eos_token_id: eos }),
     ...config(keys),

@@ -8,20 +8,28 @@ const MOST = 2 ** 31;
 /** By which the frequencies of rotary positions are divided: the scaling of Llama 3. */
 export const ROPE_FACTORS = 'rope_freqs.weight';
 
+/** Tensors that scale rotary positions, which configs of Hugging Face have as lists or rules. */
+export const ROPE_TENSORS = [ROPE_FACTORS, 'rope_factors_long.weight', 'rope_factors_short.weight'] as const;
+
 /** Reads keys `ARCHITECTURE.NAME`, and what the tensors say. Errors name the file and the key. */
 export class GgufKeys {
   readonly #label: string;
   readonly #header: GgufHeader;
   readonly #architecture: string;
-  readonly #ropeFactors: readonly number[] | undefined;
+  readonly #vectors: ReadonlyMap<string, readonly number[]>;
   readonly #asked = new Set<string>();
 
-  /** @param ropeFactors - the values of the tensor `ROPE_FACTORS`, where there is one */
-  constructor(label: string, header: GgufHeader, architecture: string, ropeFactors?: readonly number[]) {
+  /** @param vectors - values of the tensors that belong to the config, by name */
+  constructor(
+    label: string,
+    header: GgufHeader,
+    architecture: string,
+    vectors: ReadonlyMap<string, readonly number[]> = new Map(),
+  ) {
     this.#label = label;
     this.#header = header;
     this.#architecture = architecture;
-    this.#ropeFactors = ropeFactors;
+    this.#vectors = vectors;
   }
 
   /** A key with its prefix, for errors. */
@@ -75,6 +83,11 @@ export class GgufKeys {
   /** The sliding window; null where there is none. */
   get window(): number | null {
     return this.optionalCount('attention.sliding_window') ?? null;
+  }
+
+  /** The values of a tensor of rotary positions; undefined where there is none. */
+  vector(name: string): readonly number[] | undefined {
+    return this.#vectors.get(name);
   }
 
   hasTensor(name: string): boolean {
@@ -167,21 +180,23 @@ export class GgufKeys {
    * @throws {AtomoeError} unsupported-model - factors beside another scaling, or for long contexts only; bad-file - no text or number
    */
   ropeScaling(): JsonObject | undefined {
-    if (this.hasTensor('rope_factors_long.weight')) {
-      throw this.#unsupported('rotary positions are scaled by rope_factors_long.weight', 'rope_freqs.weight');
+    const unread = ROPE_TENSORS.find((name) => name !== ROPE_FACTORS && this.hasTensor(name));
+    if (unread !== undefined) {
+      throw this.#unsupported(`rotary positions are scaled by ${unread}`, ROPE_FACTORS);
     }
     // As llama.cpp reads it: a factor alone means a linear scaling.
     const factor =
       this.optionalNumber('rope.scaling.factor') ?? this.optionalNumber('rope.scale_linear') ?? 0;
     const type = this.#get('rope.scaling.type') ?? 'linear';
     const isScaled = type !== 'none' && factor !== 0 && factor !== 1;
-    if (this.#ropeFactors) {
+    const factors = this.vector(ROPE_FACTORS);
+    if (factors) {
       if (isScaled)
         throw this.#unsupported(
           `${ROPE_FACTORS} and ${this.fullName('rope.scaling.factor')} both scale`,
           'one of them',
         );
-      return { rope_type: 'factors', factors: this.#ropeFactors };
+      return { rope_type: 'factors', factors };
     }
     if (!isScaled) return undefined;
     const optional = {

@@ -9,7 +9,7 @@ import type { Architecture } from './architecture.ts';
 import { architecture, ARCHITECTURE_NAMES, configOf } from './architectures.ts';
 import { readGgufHeader, type GgufHeader } from './header.ts';
 import { checkUnread } from './checks.ts';
-import { GgufKeys, ROPE_FACTORS } from './keys.ts';
+import { GgufKeys, ROPE_TENSORS } from './keys.ts';
 import { derivedTensors, heldTensors } from './names.ts';
 import { inWordsOfFile } from './words.ts';
 import { checkpointOf, type HeldTensor } from '../tensor-files.ts';
@@ -107,7 +107,7 @@ async function openModel(
   const label = labelOf(folder, entry);
   const header = merged(label, files);
   const name = header.metadata.get('general.architecture');
-  const keys = new GgufKeys(label, header, String(name), await readRopeFactors(files, options));
+  const keys = new GgufKeys(label, header, String(name), await readRopeTensors(files, options));
   const kind = typeof name === 'string' ? architecture(name, keys) : undefined;
   if (!kind) {
     throw new AtomoeError(
@@ -143,26 +143,29 @@ async function openModel(
   };
 }
 
-/** The few numbers that scale rotary positions, which are a part of the config elsewhere. */
-async function readRopeFactors(
+/** The few numbers that scale rotary positions, which are a part of the config elsewhere, by the names of their tensors. */
+async function readRopeTensors(
   files: readonly GgufFile[],
   { signal }: OpenOptions,
-): Promise<readonly number[] | undefined> {
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const vectors = new Map<string, readonly number[]>();
   for (const { source, header } of files) {
-    const tensor = header.tensors.get(ROPE_FACTORS);
-    if (!tensor) continue;
-    const { dtype, sizeBytes, offsetBytes } = tensor;
-    if (dtype !== 'F32' || sizeBytes > MOST_FACTOR_BYTES) {
-      throw new AtomoeError(
-        'bad-file',
-        `${source.name}: ${ROPE_FACTORS} is ${sizeBytes} bytes of ${dtype}, at most ${MOST_FACTOR_BYTES} of F32 are wanted; ` +
-          'the file is damaged, download it again',
-      );
+    for (const name of ROPE_TENSORS) {
+      const tensor = header.tensors.get(name);
+      if (!tensor) continue;
+      const { dtype, sizeBytes, offsetBytes } = tensor;
+      if (dtype !== 'F32' || sizeBytes > MOST_FACTOR_BYTES) {
+        throw new AtomoeError(
+          'bad-file',
+          `${source.name}: ${name} is ${sizeBytes} bytes of ${dtype}, at most ${MOST_FACTOR_BYTES} of F32 are wanted; ` +
+            'the file is damaged, download it again',
+        );
+      }
+      const bytes = await readExactly(source, offsetBytes, sizeBytes, { signal, isPeek: true });
+      vectors.set(name, [...new Float32Array(bytes.slice().buffer)]);
     }
-    const bytes = await readExactly(source, offsetBytes, sizeBytes, { signal, isPeek: true });
-    return [...new Float32Array(bytes.slice().buffer)];
   }
-  return undefined;
+  return vectors;
 }
 
 /** The first file's metadata, and the tensors of all. */
@@ -185,7 +188,7 @@ function namesOf(
 ): { readonly byName: ReadonlyMap<string, HeldTensor>; readonly pieces: ReadonlySet<string> } {
   const byName = new Map<string, HeldTensor>();
   const storedAs = new Map<string, string>();
-  const pieces = new Set([ROPE_FACTORS]); // the config has its values
+  const pieces = new Set<string>(ROPE_TENSORS); // the config has their values
   for (const { source, header } of files) {
     for (const { stored, held } of heldTensors(kind, keys, source, header)) {
       const { name } = held.info;

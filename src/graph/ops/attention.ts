@@ -108,6 +108,7 @@ export interface AttentionIo extends HeadShape {
   readonly o: Tensor; // [tokens, heads, headDim]
   readonly scale: number;
   readonly window: number; // 0: all keys
+  readonly chunk?: number | undefined; // instead of a window: keys of a token's own chunk of positions; 0, the default: all keys
   readonly sinks?: Weight | undefined; // f32 [heads]: scores of a key without a value
   readonly keyBias?: Tensor | undefined; // f32 state [contextTokens, kvHeads]: added to the scores of a key; not with sinks
 }
@@ -156,7 +157,7 @@ const FEW_TOKENS = 8;
 
 /** Tiles of query rows against tiles of keys, in workgroup memory. */
 function tiles(context: LowerContext, io: AttentionIo): readonly Dispatch[] {
-  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
+  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, chunk = 0 } = io;
   const { isSame, given } = scoresOf(io);
   // Whole heads first; smaller variants divide a larger head into parts and compute its scores for each.
   const candidates = attentionTiled.variants
@@ -181,6 +182,7 @@ function tiles(context: LowerContext, io: AttentionIo): readonly Dispatch[] {
           head_dim: headDim,
           scale,
           window,
+          chunk,
           first_group: pieceOf(step).first,
         }),
         size: (step) => ({ ...whole(step), groups: pieceOf(step).count }),
@@ -191,7 +193,7 @@ function tiles(context: LowerContext, io: AttentionIo): readonly Dispatch[] {
 
 /** Scores, then values, without workgroup memory. */
 function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[] {
-  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, sinks } = io;
+  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, chunk = 0, sinks } = io;
   const records = context.scratch('records', { type: 'f32', fixed: words });
   const shape = `${heads}/${kvHeads}x${headDim} of ${context.contextTokens}`;
   const params = ({ tokens, past }: Step, { first }: Piece) => ({
@@ -202,6 +204,7 @@ function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[]
     head_dim: headDim,
     scale,
     window,
+    chunk,
     first_group: first,
   });
   const whole = ({ tokens, past }: Step) => ({ tokens, past, heads, kvHeads, headDim });
@@ -248,7 +251,7 @@ function pair(context: LowerContext, io: AttentionIo, words: number): Dispatch[]
 
 /** One dispatch for short pasts; for long ones, keys are divided into spans and a second dispatch combines them. */
 function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
-  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window } = io;
+  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, chunk = 0 } = io;
   const { isSame, given } = scoresOf(io);
   const { rows, dims } = attentionForm(io);
   const perSpan = kvHeads * Math.ceil(heads / kvHeads / rows);
@@ -262,6 +265,7 @@ function spans(context: LowerContext, io: AttentionIo): Dispatch[] {
     head_dim: headDim,
     scale,
     window,
+    chunk,
     splits,
   });
   const size = ({ tokens }: Step, splits: number) => ({ tokens, heads, kvHeads, headDim, splits });

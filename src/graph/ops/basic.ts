@@ -1,14 +1,17 @@
 import { activationCode, type Activation } from '../../kernels/core/activation.ts';
+import { addNormed } from '../../kernels/norm/add-normed.ts';
 import { addRmsNorm } from '../../kernels/norm/add-rms-norm.ts';
 import { addShared } from '../../kernels/core/add-shared.ts';
 import { embedding } from '../../kernels/core/embedding.ts';
 import { gluActivation } from '../../kernels/core/glu-activation.ts';
 import { gateSigmoid } from '../../kernels/core/gate-sigmoid.ts';
+import { scaleRows } from '../../kernels/core/scale-rows.ts';
+import { softCap } from '../../kernels/core/soft-cap.ts';
 import { takeRow } from '../../kernels/core/take-row.ts';
 import { inFormat } from '../../kernels/weights.ts';
 import { dispatch, scalarOf } from '../node.ts';
 import { defineCoreOp } from '../op.ts';
-import type { Tensor, Weight } from '../tensor.ts';
+import { elementCount, type Tensor, type Weight } from '../tensor.ts';
 import { assertStream, rowsOf, rowVariants } from './norm.ts';
 
 /** Inputs, outputs and attributes of an embedding. */
@@ -70,6 +73,90 @@ export const addRmsNormNode = defineCoreOp<AddRmsNormIo>({
   },
 });
 
+/** Inputs, outputs and attributes of the addition of a branch with a norm behind it. */
+export interface AddNormedIo {
+  readonly x: Tensor; // f32, as the whole residual stream
+  readonly branch: Tensor; // f32
+  readonly scale: number;
+  readonly gain: Weight;
+  readonly factor?: Weight | undefined; // f32 [1]; default: 1
+  readonly eps: number;
+  readonly y: Tensor; // f32
+}
+
+/** y = factor * (x + scale * rmsNorm(branch) * gain) */
+export const addNormedNode = defineCoreOp<AddNormedIo>({
+  name: 'add-normed',
+  reads: ({ x, branch, gain, factor }) => [x, branch, gain, factor],
+  writes: ({ y }) => [y],
+  lower(context, { x, branch, scale, gain, factor, eps, y }) {
+    for (const tensor of [x, branch, y]) assertStream(tensor, context);
+    const { cols } = gain;
+    const candidates = rowVariants(addNormed.variants, context, cols, 'f32').filter(
+      ({ scaled }) => scaled === (factor !== undefined),
+    );
+    return [
+      context.choose(addNormed, candidates, `${cols}`, (variant) =>
+        dispatch(addNormed, variant, {
+          buffers: { x, branch, gain, y, ...(factor ? { factor } : {}) },
+          params: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens), cols, eps, scale }),
+          size: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens) }),
+        }),
+      ),
+    ];
+  },
+});
+
+/** Inputs, outputs and attributes of a multiplication of rows. */
+export interface ScaleRowsIo {
+  readonly x: Tensor; // [tokens, cols]
+  readonly factors: Tensor | Weight; // f32 [tokens], or a weight [positions, 1]
+  readonly y: Tensor; // [tokens, cols]
+  readonly cols: number; // a multiple of 4
+}
+
+/** y[t] = factors[t] * x[t], or factors[past + t] * x[t] with factors of positions. */
+export const scaleRowsNode = defineCoreOp<ScaleRowsIo>({
+  name: 'scale-rows',
+  reads: ({ x, factors }) => [x, factors],
+  writes: ({ y }) => [y],
+  lower(context, { x, factors, y, cols }) {
+    const candidates = scaleRows.variants.filter(({ scalar }) => scalar === scalarOf(y, context));
+    return [
+      context.choose(scaleRows, candidates, `${cols}`, (variant) =>
+        dispatch(scaleRows, variant, {
+          buffers: { x, factors, y },
+          params: ({ tokens, past }) => ({ tokens, cols, first: factors.kind === 'weight' ? past : 0 }),
+          size: ({ tokens }) => ({ tokens, cols }),
+        }),
+      ),
+    ];
+  },
+});
+
+/** Input, output and attribute of a soft cap. */
+export interface SoftCapIo {
+  readonly x: Tensor; // f32
+  readonly y: Tensor; // f32, of the same size
+  readonly cap: number;
+}
+
+/** y = cap * tanh(x / cap) */
+export const softCapNode = defineCoreOp<SoftCapIo>({
+  name: 'soft-cap',
+  reads: ({ x }) => [x],
+  writes: ({ y }) => [y],
+  lower: (context, { x, y, cap }) => [
+    context.choose(softCap, softCap.variants, '', (variant) =>
+      dispatch(softCap, variant, {
+        buffers: { x, y },
+        params: ({ tokens }) => ({ count: elementCount(x, tokens), cap }),
+        size: ({ tokens }) => ({ count: elementCount(x, tokens) }),
+      }),
+    ),
+  ],
+});
+
 /** Inputs, outputs and attributes of a gated activation. */
 export interface GluActivationIo {
   readonly gateUp: Tensor; // [tokens, 2 * width]
@@ -98,21 +185,22 @@ export const gluActivationNode = defineCoreOp<GluActivationIo>({
   },
 });
 
-/** Inputs and outputs of the addition of a shared expert. */
+/** Inputs and outputs of the addition of a shared expert, or of a branch to the stream. */
 export interface AddSharedIo {
-  readonly a: Tensor; // f32 [tokens, cols]
-  readonly b: Tensor; // f32 [tokens, cols]
-  readonly gate: Tensor | undefined; // f32 [tokens]
-  readonly y: Tensor; // f32 [tokens, cols]
+  readonly a: Tensor; // f32 [rows, cols]
+  readonly b: Tensor; // f32 [rows, cols]
+  readonly gate: Tensor | undefined; // f32 [rows]
+  readonly y: Tensor; // f32 [rows, cols]
   readonly cols: number;
+  readonly scale?: number; // without a gate; default 1
 }
 
-/** y = a + b; with a gate, y = a + sigmoid(gate) * b. */
+/** y = a + scale * b; with a gate, y = a + sigmoid(gate) * b. */
 export const addSharedNode = defineCoreOp<AddSharedIo>({
   name: 'add-shared',
   reads: ({ a, b, gate }) => [a, b, gate],
   writes: ({ y }) => [y],
-  lower(context, { a, b, gate, y, cols }) {
+  lower(context, { a, b, gate, y, cols, scale = 1 }) {
     const candidates = addShared.variants.filter(
       ({ scalar, gated }) => scalar === scalarOf(y, context) && gated === (gate !== undefined),
     );
@@ -120,8 +208,8 @@ export const addSharedNode = defineCoreOp<AddSharedIo>({
       context.choose(addShared, candidates, `${cols}`, (variant) =>
         dispatch(addShared, variant, {
           buffers: { a, b, y, ...(gate ? { gate } : {}) },
-          params: ({ tokens }) => ({ tokens, cols, scale: 1 }),
-          size: ({ tokens }) => ({ tokens, cols }),
+          params: ({ tokens }) => ({ tokens: rowsOf(y, cols, tokens), cols, scale }),
+          size: ({ tokens }) => ({ tokens: rowsOf(y, cols, tokens), cols }),
         }),
       ),
     ];

@@ -13,20 +13,21 @@ export interface GateIo {
   readonly experts: number;
   readonly topK: number;
   readonly rule: RouterRule;
+  readonly factors?: Weight | undefined; // f32 [experts], of the weights
 }
 
 /** Selects the experts of each token by a routing rule, best first, and computes their weights. */
 export const gateNode = defineCoreOp<GateIo>({
   name: 'gate',
-  reads: ({ logits, bias }) => [logits, bias],
+  reads: ({ logits, bias, factors }) => [logits, bias, factors],
   writes: ({ ids, weights }) => [ids, weights],
-  lower(context, { logits, bias, ids, weights, experts, topK, rule }) {
+  lower(context, { logits, bias, ids, weights, experts, topK, rule, factors }) {
     const { score, select, weigh } = gateStages(rule);
     const shape = `${score}/${select}/${weigh} ${experts} top ${topK}`;
     return [
-      context.choose(gate, gateVariants(rule, experts), shape, (variant) =>
+      context.choose(gate, gateVariants(rule, experts, factors !== undefined), shape, (variant) =>
         dispatch(gate, variant, {
-          buffers: { logits, bias, ids, weights },
+          buffers: { logits, bias, ids, weights, ...(factors ? { factors } : {}) },
           params: ({ tokens }) => gateParams(rule, { tokens, experts, topK }),
           size: ({ tokens }) => ({ tokens, experts }),
         }),

@@ -1,13 +1,18 @@
 import { invariant } from '../../errors.ts';
+import { layerNorm } from '../../kernels/norm/layer-norm.ts';
 import { rmsNorm } from '../../kernels/norm/rms-norm.ts';
 import { dispatch, scalarOf, type LowerContext } from '../node.ts';
 import { defineCoreOp } from '../op.ts';
-import type { Tensor, Weight } from '../tensor.ts';
+import type { Scalar, Tensor, Weight } from '../tensor.ts';
 
-/** Variants of a row kernel in order of preference: wide workgroups for long rows, subgroups if available. */
+/**
+ * Variants of a row kernel in order of preference: wide workgroups for long rows, subgroups if available.
+ *
+ * @param scalar - of the result; default: that of activations
+ */
 export function rowVariants<
   V extends { readonly scalar: string; readonly subgroups: boolean; readonly wg: number },
->(variants: readonly V[], { scalar, subgroups }: LowerContext, cols: number): V[] {
+>(variants: readonly V[], { scalar: own, subgroups }: LowerContext, cols: number, scalar: Scalar = own): V[] {
   const preferred = cols > 1024 ? 256 : 64;
   const rank = (variant: V) => Number(variant.subgroups !== subgroups) * 2 + Number(variant.wg !== preferred);
   return variants.filter((variant) => variant.scalar === scalar).sort((a, b) => rank(a) - rank(b));
@@ -43,9 +48,38 @@ export const rmsNormNode = defineCoreOp<RmsNormIo>({
     assertStream(x, context);
     const { cols } = gain;
     return [
-      context.choose(rmsNorm, rowVariants(rmsNorm.variants, context, cols), `${cols}`, (variant) =>
-        dispatch(rmsNorm, variant, {
-          buffers: { x, gain, y },
+      context.choose(
+        rmsNorm,
+        rowVariants(rmsNorm.variants, context, cols, scalarOf(y, context)),
+        `${cols}`,
+        (variant) =>
+          dispatch(rmsNorm, variant, {
+            buffers: { x, gain, y },
+            params: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens), cols, eps }),
+            size: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens) }),
+          }),
+      ),
+    ];
+  },
+});
+
+/** Inputs, outputs and attributes of a layer norm (Ba et al. 2016). */
+export interface LayerNormIo extends RmsNormIo {
+  readonly shift: Weight;
+}
+
+/** y = layerNorm(x) * gain + shift, row by row. */
+export const layerNormNode = defineCoreOp<LayerNormIo>({
+  name: 'layer-norm',
+  reads: ({ x, gain, shift }) => [x, gain, shift],
+  writes: ({ y }) => [y],
+  lower(context, { x, gain, shift, y, eps }) {
+    assertStream(x, context);
+    const { cols } = gain;
+    return [
+      context.choose(layerNorm, rowVariants(layerNorm.variants, context, cols), `${cols}`, (variant) =>
+        dispatch(layerNorm, variant, {
+          buffers: { x, gain, shift, y },
           params: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens), cols, eps }),
           size: ({ tokens }) => ({ rows: rowsOf(x, cols, tokens) }),
         }),

@@ -17,18 +17,21 @@ import { runReference } from '../references.ts';
 import { atomicExpertsNode } from './atomic-experts.ts';
 import { attentionNode, ropeKvNode } from './attention.ts';
 import {
+  addNormedNode,
   addRmsNormNode,
   addSharedNode,
   embeddingNode,
   gateSigmoidNode,
   gluActivationNode,
   lastRowNode,
+  scaleRowsNode,
+  softCapNode,
 } from './basic.ts';
 import { gateNode } from './gate.ts';
 import { latentKeysNode, latentQueryNode, latentValuesNode } from './latent.ts';
 import { linearNode } from './linear.ts';
 import { expertsNode } from './moe.ts';
-import { rmsNormNode } from './norm.ts';
+import { layerNormNode, rmsNormNode } from './norm.ts';
 import { productRouteNode } from './product-route.ts';
 import { penaltyNode, sampleNode, SAMPLE_RECORD_BYTES, SEEN } from './sample.ts';
 import { causalConvNode, deltaScanNode, gatedNormNode, stateScanNode } from './recurrent.ts';
@@ -113,6 +116,64 @@ const norms = (cols: number) =>
   });
 
 describeOp('rms-norm', { '64 columns': norms(64), '260 columns': norms(260), '1028 columns': norms(1028) });
+
+describeOp('layer-norm', {
+  '260 columns': opCase({
+    make: layerNormNode,
+    io: (builder) => ({
+      x: f32(builder, 'x', 'input', 260),
+      gain: builder.exact('gain', 1, 260),
+      shift: builder.exact('shift', 1, 260),
+      y: builder.tensor('y', { role: 'output', perToken: 260 }),
+      eps: 1e-5,
+    }),
+    steps: STEPS,
+  }),
+});
+
+const added = (isScaled: boolean) =>
+  opCase({
+    make: addNormedNode,
+    io: (builder) => ({
+      x: f32(builder, 'x', 'input', 260),
+      branch: f32(builder, 'branch', 'input', 260),
+      scale: 0.5,
+      gain: builder.exact('gain', 1, 260),
+      factor: isScaled ? builder.exact('factor', 1, 1) : undefined,
+      eps: 1e-5,
+      y: f32(builder, 'y', 'output', 260),
+    }),
+    steps: STEPS,
+  });
+
+describeOp('add-normed', { plain: added(false), scaled: added(true) });
+
+const scaledRows = (isOfPositions: boolean) =>
+  opCase({
+    make: scaleRowsNode,
+    io: (builder) => ({
+      x: builder.tensor('x', { role: 'input', perToken: 20 }),
+      factors: isOfPositions ? builder.exact('factors', 8, 1) : f32(builder, 'factors', 'input', 1),
+      y: builder.tensor('y', { role: 'output', perToken: 20 }),
+      cols: 20,
+    }),
+    steps: STEPS,
+  });
+
+describeOp('scale-rows', { 'of tokens': scaledRows(false), 'of positions': scaledRows(true) });
+
+describeOp('soft-cap', {
+  '67 a token': opCase({
+    make: softCapNode,
+    io: (builder) => ({
+      x: f32(builder, 'x', 'input', 67),
+      y: f32(builder, 'y', 'output', 67),
+      cap: 0.5,
+    }),
+    steps: STEPS,
+    tolerance: { absolute: 5e-6, relative: 1e-5 }, // WGSL's tanh may be off by 1e-5
+  }),
+});
 
 describeOp('add-rms-norm', {
   '260 columns': opCase({
@@ -244,7 +305,11 @@ describeOp('rope-kv', {
   'vector norm, halves': rope('vector', 'half'),
 });
 
-const attention = (window: number, tokens: number, { sinks = false, biased = false, context = 48 } = {}) =>
+const attention = (
+  window: number,
+  tokens: number,
+  { sinks = false, biased = false, context = 48, chunk = 0 } = {},
+) =>
   opCase({
     make: attentionNode,
     io: (builder) => ({
@@ -257,6 +322,7 @@ const attention = (window: number, tokens: number, { sinks = false, biased = fal
       o: builder.tensor('o', { role: 'output', perToken: 80 }),
       scale: 0.2,
       window,
+      chunk,
       sinks: sinks ? builder.exact('sinks', 4, 1) : undefined,
       keyBias: biased
         ? builder.tensor('biases', { role: 'state', type: 'f32', fixed: context * 2 })
@@ -271,6 +337,8 @@ describeOp('attention', {
   'seven tokens': attention(0, 7),
   'tiles of tokens': attention(0, 33),
   'tiles of tokens through a window': attention(5, 33),
+  'tiles of tokens in chunks': attention(0, 33, { chunk: 10 }),
+  'one token and spans of keys in chunks': attention(0, 1, { chunk: 290, context: 300 }),
   'one token, with sinks': attention(0, 1, { sinks: true }),
   'one token and spans of keys, with sinks': attention(0, 1, { sinks: true, context: 300 }),
   'tiles of tokens, with sinks': attention(5, 33, { sinks: true }),
@@ -463,12 +531,13 @@ describeOp('latent-values', {
   }),
 });
 
-const gateCase = (experts: number, groups: boolean) =>
+const gateCase = (experts: number, groups: boolean, isFactored = false) =>
   opCase({
     make: gateNode,
     io: (builder) => ({
       logits: f32(builder, 'logits', 'input', experts),
       bias: builder.exact('bias', experts, 1),
+      factors: isFactored ? builder.exact('factors', experts, 1) : undefined,
       ids: u32(builder, 'ids', 'output', 4),
       weights: f32(builder, 'weights', 'output', 4),
       experts,
@@ -484,7 +553,11 @@ const gateCase = (experts: number, groups: boolean) =>
     steps: STEPS,
   });
 
-describeOp('gate', { '8 experts': gateCase(8, false), '160 experts in groups': gateCase(160, true) });
+describeOp('gate', {
+  '8 experts': gateCase(8, false),
+  '8 experts with factors': gateCase(8, false, true),
+  '160 experts in groups': gateCase(160, true),
+});
 
 const productRoute = (hasStatistics: boolean, heads: number, split?: 'prompt') =>
   opCase({

@@ -51,6 +51,7 @@ const MORE: readonly Partial<AttentionOptions>[] = [
   { tokens: 37, past: 0 },
   { tokens: 64, past: 11, heads: 3, kvHeads: 1 },
   { tokens: 33, past: 20, window: 9 },
+  { tokens: 33, past: 20, chunk: 9 },
 ];
 
 describe.each(variants.map((variant) => [attentionScores.key(variant), variant] as const))(

@@ -44,6 +44,7 @@ const TILES: readonly Partial<AttentionOptions>[] = [
   { tokens: 70, past: 0, heads: 3, kvHeads: 1 },
   { tokens: 40, past: 90, window: 20 },
   { tokens: 40, past: 90, window: 65 },
+  { tokens: 40, past: 90, chunk: 50 },
 ];
 
 describe.each(variants.map((variant) => [attentionTiled.key(variant), variant] as const))(

@@ -151,6 +151,8 @@ test('the reference gives a hand-computed mean', () => {
   const v = new Float32Array([4, 8]);
   expectClose(attentionReference(q, k, v, options), [7]);
   expectClose(attentionReference(q, k, v, { ...options, window: 1 }), [8]);
+  expectClose(attentionReference(q, k, v, { ...options, chunk: 1 }), [8]);
+  expect(attentionReference(q, k, v, { ...options, chunk: 2 })).toEqual(attentionReference(q, k, v, options));
   const sinks = new Float32Array([Math.log(4)]); // half of the weight, without a value
   expectClose(attentionReference(q, k, v, { ...options, sinks }), [3.5]);
   const keyBias = new Float32Array([Math.log(3), 0]); // weights 3 and 3

@@ -34,6 +34,9 @@ export const ATTENTION_CASES: readonly Partial<AttentionOptions>[] = [
   { window: 7 },
   { window: 71 },
   { window: 500 },
+  { chunk: 1 },
+  { chunk: 7 },
+  { chunk: 500 },
   { scale: 3 },
 ];
 
@@ -105,6 +108,7 @@ export function attentionCase(options: AttentionOptions, scalar: Scalar) {
       head_dim: headDim,
       scale: options.scale,
       window: options.window,
+      chunk: options.chunk ?? 0,
       first_group: 0, // of kernels whose dispatches can be divided
     },
   };

@@ -24,6 +24,7 @@ export const ATTENTION_PARAMS = {
   head_dim: 'u32',
   scale: 'f32',
   window: 'u32',
+  chunk: 'u32',
 } as const;
 
 const INPUTS = { q: 'read', k_cache: 'read', v_cache: 'read' } as const;

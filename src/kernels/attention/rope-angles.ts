@@ -17,9 +17,18 @@ export type RopeScaling =
       readonly betaSlow: number;
       readonly truncate: boolean;
       readonly amplitude: number; // factor on cos and sin
+    }
+  | { readonly kind: 'proportional'; readonly share: number } // of the pairs, the first ones; the others do not turn
+  | {
+      readonly kind: 'longrope';
+      readonly originalPositions: number; // `short` up to these positions, else `long`
+      readonly short: readonly number[]; // divisors of the frequencies [rotaryDim / 2]
+      readonly long: readonly number[];
+      readonly shortAmplitude: number;
+      readonly longAmplitude: number;
     };
 
-/** Parameters of rotary embeddings (RoFormer, Su et al. 2021), with the scalings of Llama 3 and YaRN (Peng et al. 2023). */
+/** Parameters of rotary embeddings (RoFormer, Su et al. 2021), with the scalings of Llama 3, YaRN (Peng et al. 2023) and LongRoPE (Ding et al. 2024). */
 export interface RopeAngles {
   readonly theta: number;
   readonly rotaryDim: number; // even; 0: no rotation
@@ -30,8 +39,8 @@ export interface RopeAngles {
 /** The table [positions, rotaryDim / 2, (cos, sin)] that `rope-kv` reads: computed in f64, rounded once. */
 export function ropeAngles({ theta, rotaryDim, positions, scaling }: RopeAngles): Float32Array<ArrayBuffer> {
   const pairs = rotaryDim / 2;
-  const frequencies = ropeFrequencies(theta, rotaryDim, scaling);
-  const amplitude = scaling?.kind === 'yarn' ? scaling.amplitude : 1;
+  const frequencies = ropeFrequencies(theta, rotaryDim, scaling, positions);
+  const amplitude = amplitudeOf(scaling, positions);
   const table = new Float32Array(positions * rotaryDim);
   for (let position = 0; position < positions; position += 1) {
     for (let pair = 0; pair < pairs; pair += 1) {
@@ -44,13 +53,43 @@ export function ropeAngles({ theta, rotaryDim, positions, scaling }: RopeAngles)
   return table;
 }
 
-/** Radians per position of each pair: theta^(-2i / rotaryDim), scaled. */
-export function ropeFrequencies(theta: number, rotaryDim: number, scaling?: RopeScaling): Float64Array {
+/** The factor on cos and sin. */
+function amplitudeOf(scaling: RopeScaling | undefined, positions: number): number {
+  if (scaling?.kind === 'yarn') return scaling.amplitude;
+  if (scaling?.kind !== 'longrope') return 1;
+  return isLong(scaling, positions) ? scaling.longAmplitude : scaling.shortAmplitude;
+}
+
+/**
+ * Transformers chooses by the length of each step, after which earlier keys have other angles than later ones. Here all
+ * positions of a context have the angles of its length, so that a session gives the same results in one step or in many.
+ */
+function isLong({ originalPositions }: ScalingOf<'longrope'>, positions: number): boolean {
+  return positions > originalPositions;
+}
+
+/**
+ * Radians per position of each pair: theta^(-2i / rotaryDim), scaled.
+ *
+ * @param positions - length of the context, on which LongRoPE depends
+ */
+export function ropeFrequencies(
+  theta: number,
+  rotaryDim: number,
+  scaling?: RopeScaling,
+  positions = 0,
+): Float64Array {
   return Float64Array.from({ length: rotaryDim / 2 }, (_, pair) => {
     const frequency = theta ** ((-2 * pair) / rotaryDim);
     if (!scaling) return frequency;
     if (scaling.kind === 'linear') return frequency / scaling.factor;
     if (scaling.kind === 'factors') return frequency / (scaling.factors[pair] ?? 1);
+    if (scaling.kind === 'proportional')
+      return pair < Math.floor((scaling.share * rotaryDim) / 2) ? frequency : 0;
+    if (scaling.kind === 'longrope') {
+      const divisors = isLong(scaling, positions) ? scaling.long : scaling.short;
+      return frequency / (divisors[pair] ?? 1);
+    }
     const kept =
       scaling.kind === 'llama3'
         ? llama3UnscaledShare(frequency, scaling)

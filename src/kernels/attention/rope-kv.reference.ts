@@ -7,14 +7,14 @@ export interface RopeKvOptions {
   readonly headDim: number;
   readonly rotaryDim: number;
   readonly style: 'half' | 'pair';
-  readonly norm: 'none' | 'head' | 'vector' | 'rotated';
+  readonly norm: 'none' | 'head' | 'headAndValue' | 'vector' | 'rotated';
   readonly eps: number;
   readonly clip?: number; // bound of q, k and v before the rotation; 0, the default: none
 }
 
 /**
  * q, k, v = split(qkv[t]); q, k = rotate(rms(q), rms(k)) by the angles of position past + t; with norm `rotated`,
- * rms(rotate(q), rotate(k)); with `clip`, elements are clamped to +-clip before the rotation
+ * rms(rotate(q), rotate(k)); with norm `headAndValue`, v = rms(v), too; with `clip`, elements are clamped to +-clip before the rotation
  *
  * qkv [tokens, (heads + 2 * kvHeads) * headDim], angles [positions, rotaryDim / 2, (cos, sin)], gains [headDim], or
  * [heads * headDim] and [kvHeads * headDim] for a norm over the whole vector; empty without a norm
@@ -42,6 +42,7 @@ export function ropeKvReference(
       t * keys,
     );
     const values = Float64Array.from(qkv.subarray(row + queries + keys, row + queries + 2 * keys));
+    if (options.norm === 'headAndValue') normalise(values, new Float32Array(headDim).fill(1), options);
     clamp(values, options);
     v.set(values, t * keys);
   }
@@ -57,7 +58,7 @@ function normaliseAndRotate(
 ): Float64Array {
   const { norm } = options;
   const y = Float64Array.from(x);
-  if (norm === 'head' || norm === 'vector') normalise(y, gain, options);
+  if (norm === 'head' || norm === 'headAndValue' || norm === 'vector') normalise(y, gain, options);
   clamp(y, options);
   rotate(y, turns, options);
   if (norm === 'rotated') normalise(y, gain, options);

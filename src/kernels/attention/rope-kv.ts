@@ -5,9 +5,9 @@ import { cross, defineKernel } from '../kernel.ts';
 
 /**
  * Vectors over which queries and keys are RMS-normalised: none, each head or all heads together before the rotation, or each
- * head after it.
+ * head after it. `headAndValue`: each head before the rotation, and each head of the values, without a gain.
  */
-export type QkNorm = 'none' | 'head' | 'vector' | 'rotated';
+export type QkNorm = 'none' | 'head' | 'headAndValue' | 'vector' | 'rotated';
 
 /** Values of `style`, the pairing of rotated dimensions: `half` (i, i + rotaryDim / 2), `pair` (2i, 2i + 1). */
 export const ROPE_STYLES = { half: 0, pair: 1 } as const;
@@ -47,7 +47,12 @@ export const ropeKv = defineKernel({
   variants: [
     // Without a norm there is no sum, so subgroups make no difference.
     ...cross({ scalar: SCALARS, norm: ['none'], subgroups: [false], wg: [4, 64] }),
-    ...cross({ scalar: SCALARS, norm: ['head', 'vector', 'rotated'], subgroups: [false, true], wg: [4, 64] }),
+    ...cross({
+      scalar: SCALARS,
+      norm: ['head', 'headAndValue', 'vector', 'rotated'],
+      subgroups: [false, true],
+      wg: [4, 64],
+    }),
   ],
   parts: ({ scalar, norm, subgroups }) => [
     scalarPrelude(scalar, subgroups),
@@ -58,7 +63,8 @@ export const ropeKv = defineKernel({
       {
         normed: norm !== 'none',
         whole: norm === 'vector',
-        early: norm === 'head' || norm === 'vector',
+        early: norm === 'head' || norm === 'headAndValue' || norm === 'vector',
+        values: norm === 'headAndValue',
         late: norm === 'rotated',
       },
     ),

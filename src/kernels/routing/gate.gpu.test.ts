@@ -32,6 +32,8 @@ const PRESETS: readonly (readonly [string, RouterRule, number, number, boolean])
   ['DeepSeek-V3', deepseek3, 256, 8, true],
   ['LFM2', { ...plain, score: 'sigmoid', renorm: 'sum', eps: 1e-6 }, 32, 4, true],
   ['ERNIE', { ...plain, score: 'softmax', renorm: 'clamped-sum', eps: 1e-12 }, 64, 6, true],
+  ['Phi-3.5-MoE', { ...plain, score: 'identity', renorm: 'sparsemixer', eps: 0.02 }, 16, 2, false],
+  ['Llama 4', { ...plain, score: 'identity', renorm: 'sigmoid' }, 16, 1, false],
   ['BASE', { ...plain, score: 'sigmoid', renorm: 'none' }, 16, 1, false],
   ['ReLU-like: identity', { ...plain, score: 'identity', renorm: 'none' }, 31, 5, true],
 ];
@@ -47,14 +49,21 @@ async function run(
   size: GateSize,
   logits: Float32Array<ArrayBuffer>,
   bias: Float32Array<ArrayBuffer>,
+  factors?: Float32Array<ArrayBuffer>,
 ): Promise<Routing> {
   const count = size.tokens * size.topK;
   const { ids, weights } = await runKernel(
     gpu,
     gate,
-    { ...form, ...gateStages(rule) },
+    { ...form, ...gateStages(rule), factored: factors !== undefined },
     {
-      buffers: { logits, bias, ids: { type: 'u32', count }, weights: { type: 'f32', count } },
+      buffers: {
+        logits,
+        bias,
+        ids: { type: 'u32', count },
+        weights: { type: 'f32', count },
+        factors: factors ?? new Float32Array(size.experts), // not bound
+      },
       params: gateParams(rule, size),
       size,
     },
@@ -186,8 +195,9 @@ describe('stages in pairs', () => {
       // Positive, so that no sum of affinities is near zero.
       const logits = randomNormal(size.tokens * size.experts, 8).map(Math.abs);
       const bias = randomNormal(size.experts, 9, 0.1);
-      const got = await run(variant, rule, size, logits, bias);
-      expectRouting(got, gateReference(logits, bias, { ...size, rule }), size, rule, logits, bias);
+      const factors = variant.factored ? randomNormal(size.experts, 10) : undefined;
+      const got = await run(variant, rule, size, logits, bias, factors);
+      expectRouting(got, gateReference(logits, bias, { ...size, rule, factors }), size, rule, logits, bias);
     },
   );
 });

@@ -38,16 +38,17 @@ export const GATE_FORMS: readonly GateForm[] = [
   { form: 'group', wg: 128, capacity: MAX_GATE_EXPERTS },
 ];
 
-/** A variant: a form of the kernel with three stages. */
-export type GateVariant = GateForm & GateStages & Readonly<Record<string, string | number>>;
+/** A variant: a form of the kernel with three stages, and with factors of experts or without. */
+export type GateVariant = GateForm &
+  GateStages & { readonly factored: boolean } & Readonly<Record<string, string | number | boolean>>;
 
 /** Every variant of the kernel for a rule that supports this number of experts. */
-export function gateVariants(rule: RouterRule, experts = 1): GateVariant[] {
-  const stages = gateStages(rule);
+export function gateVariants(rule: RouterRule, experts = 1, factored = false): GateVariant[] {
+  const stages = { ...gateStages(rule), factored };
   return GATE_FORMS.filter(({ capacity }) => experts <= capacity).map((form) => ({ ...form, ...stages }));
 }
 
-/** Every pair of built-in stages and every form with every stage, in few variants. */
+/** Every pair of built-in stages and every form with every stage, in few variants; and every form with factors. */
 function listed(): GateVariant[] {
   const names = (table: object) => Object.keys(table);
   const { score, select, weigh } = STAGES;
@@ -57,12 +58,14 @@ function listed(): GateVariant[] {
     select: names(select),
     form: GATE_FORMS.map((_, index) => index),
   });
-  return rows.flatMap(({ form, ...stages }) =>
-    GATE_FORMS.slice(form, form + 1).map((own) => ({ ...own, ...stages })),
+  const plain = rows.flatMap(({ form, ...stages }) =>
+    GATE_FORMS.slice(form, form + 1).map((own) => ({ ...own, ...stages, factored: false })),
   );
+  const stages = { score: 'softmax', select: 'all', weigh: 'sum', factored: true } as const;
+  return [...plain, ...GATE_FORMS.map((form) => ({ ...form, ...stages }))];
 }
 
-function partsOf({ form, ...names }: GateVariant): Part[] {
+function partsOf({ form, factored, ...names }: GateVariant): Part[] {
   const score = stageOf('score', names.score);
   const select = stageOf('select', names.select);
   const weigh = stageOf('weigh', names.weigh);
@@ -78,24 +81,29 @@ function partsOf({ form, ...names }: GateVariant): Part[] {
   return [
     { name: 'prelude', text: `const FROM_LOGITS = ${weigh.from === 'logits'};` },
     gridPart,
-    { name: 'lib/gate.wgsl', text: shared },
+    render({ name: 'lib/gate.wgsl', text: shared }, { factored }),
     { name: `lib/score-${score.name}.wgsl`, text: score.wgsl },
     ...(score.over === 'logit' ? [{ name: 'lib/score-alone.wgsl', text: scoreAlone }] : []),
     { name: `lib/select-${select.name}.wgsl`, text: select.wgsl },
     ...(grouped ? [groups] : []),
     { name: `lib/weigh-${weigh.name}.wgsl`, text: weigh.wgsl },
-    render(own, { grouped }),
+    render(own, { grouped, from_row: weigh.from === 'row' }),
   ];
 }
+
+const PLAIN = { logits: 'read', bias: 'read', ids: 'write', weights: 'write' } as const;
+const FACTORED = { ...PLAIN, factors: 'read' } as const;
 
 /**
  * Selects the top-k experts of each token from router logits and computes their weights, by the stages of a rule.
  *
- * logits [tokens, experts] f32, bias [experts] f32 -> ids [tokens, top_k] u32, weights [tokens, top_k] f32
+ * logits [tokens, experts] f32, bias [experts] f32, factors of the weights [experts] f32, if there are any -> ids [tokens,
+ * top_k] u32, weights [tokens, top_k] f32
  */
 export const gate = defineKernel({
   name: 'gate',
-  bindings: { logits: 'read', bias: 'read', ids: 'write', weights: 'write' },
+  bindings: FACTORED,
+  bindingsOf: ({ factored }) => (factored ? FACTORED : PLAIN),
   params: {
     tokens: 'u32',
     experts: 'u32',
@@ -109,8 +117,8 @@ export const gate = defineKernel({
   parts: partsOf,
   overrides: ({ form, wg, capacity }): Record<string, number> =>
     form === 'lane' ? { WG: wg } : { WG: wg, CAPACITY: capacity },
-  key: ({ score, select, weigh, form, wg, capacity }) =>
-    `gate/${score}/${select}/${weigh}/${form}${wg}/${capacity}`,
+  key: ({ score, select, weigh, factored, form, wg, capacity }) =>
+    `gate/${score}/${select}/${weigh}${factored ? '/factored' : ''}/${form}${wg}/${capacity}`,
   grid: ({ tokens, experts }: Pick<GateSize, 'tokens' | 'experts'>, { form, wg, capacity }) => {
     invariant(experts <= capacity, () => `gate: ${experts} experts, at most ${capacity} in this variant`);
     return foldGrid(form === 'lane' ? Math.ceil(tokens / wg) : tokens);

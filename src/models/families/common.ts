@@ -133,7 +133,7 @@ const EXPERTS = ['num_experts', 'num_local_experts', 'n_routed_experts', 'moe_nu
 export function readExpertCounts(config: ConfigReader): ExpertCounts {
   return {
     experts: config.count(EXPERTS, undefined, MOST.experts),
-    topK: config.count(['num_experts_per_tok', 'moe_k'], undefined, MOST.experts),
+    topK: config.count(['num_experts_per_tok', 'moe_k', 'top_k_experts'], undefined, MOST.experts),
   };
 }
 
@@ -176,20 +176,27 @@ export interface AttentionChoices {
   readonly window?: number;
   readonly sinks?: boolean;
   readonly isRotated?: boolean; // default: true
+  readonly valueName?: string; // default: v_proj; k_proj where values are the keys before norm and rotation
   readonly clip?: number | undefined; // default: none
 }
 
 /** Attention under the usual names `self_attn.{q,k,v,o}_proj`, `{q,k}_norm`. */
 export function attention(prefix: string, shell: Shell, choices: AttentionChoices = {}): AttentionSpec {
   const { norm = 'none', normNames: [q, k] = ['q_norm', 'k_norm'] } = choices;
-  const { qkvBias = false, outBias = false, sinks = false, outName = 'o_proj' } = choices;
+  const {
+    qkvBias = false,
+    outBias = false,
+    sinks = false,
+    outName = 'o_proj',
+    valueName = 'v_proj',
+  } = choices;
   const { heads, kvHeads, headDim, hidden, rope } = shell;
   const at = `${prefix}${choices.module ?? 'self_attn.'}`;
   const cached = kvHeads * headDim;
   const projections = [
     [`${at}q_proj`, heads * headDim],
     [`${at}k_proj`, cached],
-    [`${at}v_proj`, cached],
+    [`${at}${valueName}`, cached],
   ] as const;
   const weights = projections.map(([name, rows]) => [`${name}.weight`, rows] as const);
   const biases = projections.map(([name, rows]) => ({ tensor: `${name}.bias`, shape: [rows] }));

@@ -3,7 +3,7 @@ import { SCRATCH_BYTES } from '../kernels.ts';
 import { kernelNamed, SCRATCH, work, type SimdRun } from '../run.ts';
 
 export const STYLES = { half: 0, pair: 1 } as const;
-const NORMS = { none: 0, head: 1, vector: 2, rotated: 0 } as const; // `rotated`: a second step normalises
+const NORMS = { none: 0, head: 1, vector: 2, headAndValue: 3, rotated: 0 } as const; // `rotated`: a second step normalises
 
 /** Query heads that may share the keys they read keep a score of each. */
 const HEADS_TOGETHER = 8;
@@ -44,15 +44,15 @@ export function ropeKv(run: SimdRun, io: RopeKvIo): void {
 /** Causal attention over the caches; split by pairs of token and head. */
 export function attention(run: SimdRun, io: AttentionIo): void | Promise<void> {
   if (io.keyBias) return run.byReference();
-  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, sinks } = io;
+  const { q, kCache, vCache, o, heads, kvHeads, headDim, scale, window, chunk = 0, sinks } = io;
   const { main, step } = run;
   const { tokens, past } = step;
   const scratchBytes = SCRATCH_BYTES + 4 * HEADS_TOGETHER * (past + tokens);
   const [qAt, kAt, vAt, oAt] = [run.at(q), run.at(kCache), run.at(vCache), run.at(o)];
   const sinksAt = sinks ? run.exactAt(sinks) : 0;
-  const keys = window > 0 ? Math.min(window, past + tokens) : past + tokens;
+  const keys = Math.min(window || Infinity, chunk || Infinity, past + tokens);
   const shape = { count: tokens * heads, unit: heads, multiplyAdds: 2 * keys * headDim, scratchBytes };
-  const sizes = [tokens, past, heads, kvHeads, headDim, scale, window] as const;
+  const sizes = [tokens, past, heads, kvHeads, headDim, scale, window, chunk] as const;
   return run.split(
     work(kernelNamed(main, 'attention'), shape, qAt, kAt, vAt, sinksAt, oAt, SCRATCH, ...sizes),
   );

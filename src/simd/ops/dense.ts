@@ -1,13 +1,17 @@
 /** Ops on rows of activations and dense weights. */
 import type {
+  AddNormedIo,
   AddRmsNormIo,
   AddSharedIo,
   EmbeddingIo,
   GluActivationIo,
   LastRowIo,
+  ScaleRowsIo,
+  SoftCapIo,
 } from '../../graph/ops/basic.ts';
 import type { LinearIo } from '../../graph/ops/linear.ts';
-import { rowsOf, type RmsNormIo } from '../../graph/ops/norm.ts';
+import { rowsOf, type LayerNormIo, type RmsNormIo } from '../../graph/ops/norm.ts';
+import { elementCount } from '../../graph/tensor.ts';
 import { activationCode } from '../../kernels/core/activation.ts';
 import { SCRATCH_BYTES } from '../kernels.ts';
 import {
@@ -118,6 +122,14 @@ export function rmsNorm(run: SimdRun, { x, gain, y, eps }: RmsNormIo): void {
   run.main.kernels.rms_norm(run.at(x), run.exactAt(gain), run.at(y), rows, cols, eps, 0, rows);
 }
 
+/** y = layerNorm(x) * gain + shift, row by row. */
+export function layerNorm(run: SimdRun, { x, gain, shift, y, eps }: LayerNormIo): void {
+  const { cols } = gain;
+  const rows = rowsOf(x, cols, run.step.tokens);
+  const [gainAt, shiftAt] = [run.exactAt(gain), run.exactAt(shift)];
+  run.main.kernels.layer_norm(run.at(x), gainAt, shiftAt, run.at(y), rows, cols, eps, 0, rows);
+}
+
 /** sum = x + scale * branch; y = rmsNorm(sum) * gain */
 export function addRmsNorm(run: SimdRun, { x, branch, scale, gain, eps, sum, y }: AddRmsNormIo): void {
   const { cols } = gain;
@@ -128,6 +140,31 @@ export function addRmsNorm(run: SimdRun, { x, branch, scale, gain, eps, sum, y }
   );
 }
 
+/** y = factor * (x + scale * rmsNorm(branch) * gain) */
+export function addNormed(run: SimdRun, io: AddNormedIo): void {
+  const { x, branch, scale, gain, factor, eps, y } = io;
+  const { cols } = gain;
+  const rows = rowsOf(x, cols, run.step.tokens);
+  const times = factor ? (run.main.floats(run.exactAt(factor), 1)[0] ?? 1) : 1;
+  const [xAt, branchAt, gainAt] = [run.at(x), run.at(branch), run.exactAt(gain)];
+  run.main.kernels.add_normed(
+    ...([xAt, branchAt, gainAt, run.at(y), rows, cols, eps, scale, times, 0, rows] as const),
+  );
+}
+
+/** y[t] = factors[t] * x[t], or factors[past + t] * x[t] with factors of positions. */
+export function scaleRows(run: SimdRun, { x, factors, y, cols }: ScaleRowsIo): void {
+  const { tokens, past } = run.step;
+  const at = factors.kind === 'weight' ? run.exactAt(factors) + 4 * past : run.at(factors);
+  run.main.kernels.scale_rows(run.at(x), at, run.at(y), tokens, cols);
+}
+
+/** y = cap * tanh(x / cap) */
+export function softCap(run: SimdRun, { x, y, cap }: SoftCapIo): void {
+  const count = elementCount(x, run.step.tokens);
+  run.main.kernels.soft_cap(run.at(x), run.at(y), count, cap);
+}
+
 /** y = act(gate) * up */
 export function gluActivation(run: SimdRun, { gateUp, y, width, activation }: GluActivationIo): void {
   const { tokens } = run.step;
@@ -135,11 +172,11 @@ export function gluActivation(run: SimdRun, { gateUp, y, width, activation }: Gl
   run.main.kernels.glu_activation(run.at(gateUp), run.at(y), tokens, width, act, 0, tokens);
 }
 
-/** y = a + b, or a + sigmoid(gate) * b where there is a gate. */
-export function addShared(run: SimdRun, { a, b, gate, y, cols }: AddSharedIo): void {
-  const { tokens } = run.step;
+/** y = a + scale * b, or a + sigmoid(gate) * b where there is a gate. */
+export function addShared(run: SimdRun, { a, b, gate, y, cols, scale = 1 }: AddSharedIo): void {
+  const rows = rowsOf(y, cols, run.step.tokens);
   const gateAt = gate ? run.at(gate) : 0;
-  run.main.kernels.add_shared(run.at(a), run.at(b), gateAt, run.at(y), tokens, cols, 1, 0, tokens);
+  run.main.kernels.add_shared(run.at(a), run.at(b), gateAt, run.at(y), rows, cols, scale, 0, rows);
 }
 
 /** y = the row of the last token. */

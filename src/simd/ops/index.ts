@@ -3,7 +3,19 @@ import type { SimdKernels } from '../kernels.ts';
 import type { SimdOp } from '../run.ts';
 import { atomicExperts } from './atomic-experts.ts';
 import { attention, ropeKv } from './attention.ts';
-import { addRmsNorm, addShared, embedding, gluActivation, linear, rmsNorm, takeRow } from './dense.ts';
+import {
+  addNormed,
+  addRmsNorm,
+  addShared,
+  embedding,
+  gluActivation,
+  layerNorm,
+  linear,
+  rmsNorm,
+  scaleRows,
+  softCap,
+  takeRow,
+} from './dense.ts';
 import { experts } from './experts.ts';
 import { latentKeys, latentQuery, latentValues } from './latent.ts';
 import { deltaScan, stateScan } from './recurrent.ts';
@@ -23,6 +35,7 @@ function row<Io extends object>(op: SimdOp<Io>, ...needs: readonly (keyof SimdKe
 
 /** The ops by name; an op that is not listed runs by its reference. */
 export const SIMD_OPS: Readonly<Partial<Record<string, SimdRow>>> = {
+  'add-normed': row(addNormed, 'add_normed'),
   'add-rms-norm': row(addRmsNorm, 'add_rms_norm'),
   'add-shared': row(addShared, 'add_shared'),
   'atomic-experts': row(atomicExperts, 'sort_pairs'),
@@ -35,12 +48,15 @@ export const SIMD_OPS: Readonly<Partial<Record<string, SimdRow>>> = {
   'latent-keys': row(latentKeys, 'latent_keys'),
   'latent-query': row(latentQuery, 'latent_query'),
   'latent-values': row(latentValues, 'latent_values'),
+  'layer-norm': row(layerNorm, 'layer_norm'),
   linear: row(linear),
   'product-route': row(productRoute, 'product_route'),
   'repetition-penalty': row(penalty, 'penalty'),
   'rms-norm': row(rmsNorm, 'rms_norm'),
   'rope-kv': row(ropeKv, 'rope_kv', 'rms_norm'),
   sample: row(sample, 'sample'),
+  'scale-rows': row(scaleRows, 'scale_rows'),
+  'soft-cap': row(softCap, 'soft_cap'),
   'state-scan': row(stateScan, 'state_scan'),
   'take-row': row(takeRow),
 };

@@ -7,10 +7,11 @@ import type { SimdRun } from '../run.ts';
 /** The stages that the kernel knows, by the codes it knows them by. */
 const SCORES = ['softmax', 'sigmoid', 'identity'];
 const SELECTIONS = ['all', 'max', 'two-best'];
-const WEIGHTINGS = ['none', 'sum', 'softmax', 'clamped-sum', 'exp'];
+const WEIGHTINGS = ['none', 'sum', 'softmax', 'clamped-sum', 'exp', 'sparsemixer', 'sigmoid'];
 
 /** Rules of other stages, those from outside the package among them, run by their references. */
-export function gate(run: SimdRun, { logits, bias, ids, weights, experts, topK, rule }: GateIo): void {
+export function gate(run: SimdRun, io: GateIo): void {
+  const { logits, bias, ids, weights, experts, topK, rule, factors } = io;
   const stages = gateStages(rule);
   const score = SCORES.indexOf(stages.score);
   const select = SELECTIONS.indexOf(stages.select);
@@ -21,7 +22,9 @@ export function gate(run: SimdRun, { logits, bias, ids, weights, experts, topK, 
   const scratch = run.scratch(main, SCRATCH_BYTES);
   main.kernels.gate_top_k(
     ...([run.at(logits), run.exactAt(bias), run.at(ids), run.at(weights)] as const),
-    ...([step.tokens, experts, topK, score, select, weigh, groups, keep, eps, scale, scratch] as const),
+    ...([step.tokens, experts, topK, score, select, weigh, groups, keep, eps, scale] as const),
+    factors ? run.exactAt(factors) : 0,
+    scratch,
   );
 }
 

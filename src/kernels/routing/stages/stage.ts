@@ -38,12 +38,21 @@ export interface SelectStage extends Part<'select'> {
   readonly reference: (row: Float64Array, params: StageParams) => void;
 }
 
-/** Maps the values of the chosen experts to weights; WGSL as in shaders/lib/weigh-none.wgsl. */
-export interface WeighStage extends Part<'weigh'> {
-  readonly from: 'affinity' | 'logits'; // the source of the values
+interface Weighting extends Part<'weigh'> {
   /** @param row - values of the chosen experts, best first, replaced by weights */
   readonly reference: (row: Float64Array, params: StageParams) => void;
 }
+
+/** Maps the values of the chosen experts to weights; WGSL as in shaders/lib/weigh-none.wgsl. */
+export type WeighStage = Weighting &
+  (
+    | { readonly from: 'affinity' | 'logits' } // the source of the values
+    | {
+        readonly from: 'row';
+        /** The value of an expert from all logits of its token; WGSL as in shaders/lib/weigh-sparsemixer.wgsl. */
+        readonly valueOf: (logits: Float64Array, expert: number, params: StageParams) => number;
+      }
+  );
 
 /** A stage of a router. */
 export type Stage = ScoreStage | SelectStage | WeighStage;

@@ -32,6 +32,18 @@ test('weightings of 1, 2, 5', () => {
     2 * Math.exp(80),
   ]);
   expect(reference(softmax, [5, 5], { scale: 4 })).toEqual([2, 2]);
+  expect(reference(STAGES.weigh.sigmoid, [0, Math.log(3)], { scale: 4 })).toEqual([2, expect.closeTo(3, 12)]);
+});
+
+test('sparsemixer: the softmax among the experts that are left and near', () => {
+  const { valueOf } = STAGES.weigh.sparsemixer;
+  const of = (logits: readonly number[], expert: number) =>
+    valueOf(Float64Array.from(logits), expert, { eps: 0.5, scale: 1, groups: 1, keep: 1 });
+  expect(of([10, 6, 4], 0)).toBeCloseTo(1 / (1 + Math.exp(-4)), 12); // 4 <= 5 < 6
+  expect(of([10, 6, 4], 1)).toBeCloseTo(1 / (1 + Math.exp(-2)), 12); // 10 is chosen before
+  expect(of([-1, -2, -3], 0)).toBeCloseTo(1 / (1 + Math.exp(-1)), 12); // 1 <= 0.5 * 2, 2 > 0.5 * 3
+  expect([of([5, 5, 0], 0), of([5, 5, 0], 1)]).toEqual([0.5, 1]); // equals go to the lower one first
+  expect(of([0, 0, -1], 1)).toBe(1);
 });
 
 test('groups: the value of the best, and of the two best', () => {

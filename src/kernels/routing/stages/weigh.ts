@@ -2,13 +2,15 @@ import clampedSum from '../../../../shaders/lib/weigh-clamped-sum.wgsl?raw';
 import exp from '../../../../shaders/lib/weigh-exp.wgsl?raw';
 import none from '../../../../shaders/lib/weigh-none.wgsl?raw';
 import softmaxSource from '../../../../shaders/lib/weigh-softmax.wgsl?raw';
+import sigmoid from '../../../../shaders/lib/weigh-sigmoid.wgsl?raw';
+import sparsemixer from '../../../../shaders/lib/weigh-sparsemixer.wgsl?raw';
 import sum from '../../../../shaders/lib/weigh-sum.wgsl?raw';
 import { softmax } from './score.ts';
-import type { WeighStage } from './stage.ts';
+import type { StageParams, WeighStage } from './stage.ts';
 
 /**
- * The built-in weightings: affinities unchanged, divided by sum + eps, or by max(sum, eps); `softmax` of the logits; `exp` of
- * values that are logarithms. All are multiplied by `scale`.
+ * The built-in weightings: affinities unchanged, divided by sum + eps, or by max(sum, eps); `softmax` or `sigmoid` of the logits; `exp` of
+ * values that are logarithms; `sparsemixer`, the softmax among those left that are near. All are multiplied by `scale`.
  */
 export const WEIGHTINGS = {
   none: {
@@ -50,9 +52,35 @@ export const WEIGHTINGS = {
     reference: (row, { scale }) =>
       row.forEach((value, r) => (row[r] = scale * Math.exp(Math.min(value, LARGEST_POWER)))),
   },
+  sigmoid: {
+    name: 'sigmoid',
+    role: 'weigh',
+    from: 'logits',
+    wgsl: sigmoid,
+    reference: (row, { scale }) => row.forEach((value, r) => (row[r] = scale / (1 + Math.exp(-value)))),
+  },
+  sparsemixer: {
+    name: 'sparsemixer',
+    role: 'weigh',
+    from: 'row',
+    wgsl: sparsemixer,
+    valueOf: shareAmongNear,
+    reference: (row, { scale }) => divide(row, scale, 1),
+  },
 } as const satisfies Readonly<Record<string, WeighStage>>;
 
 const LARGEST_POWER = 80; // values may be large; exp(80) is finite in f32
+
+/** The softmax of an expert among those that are left when it is chosen and within eps * max(|logit|, its own) of it. */
+function shareAmongNear(logits: Float64Array, expert: number, { eps }: StageParams): number {
+  const own = logits[expert] ?? 0;
+  let sum = 0;
+  for (const [e, logit] of logits.entries()) {
+    const isLeft = logit < own || (logit === own && e >= expert);
+    if (isLeft && own - logit <= eps * Math.max(Math.abs(logit), own)) sum += Math.exp(logit - own);
+  }
+  return 1 / sum;
+}
 
 function sumOf(row: Float64Array): number {
   let total = 0;
