@@ -59,10 +59,12 @@ test.each([
 });
 
 test('a family is tested from a GGUF file where it has one, and the file is of an architecture that is read', async () => {
-  const families = readdirSync('fixtures/models');
-  const files = readdirSync('fixtures/gguf').filter((name) => name.endsWith('.gguf'));
-  const tested = families.filter((family) => testsOf(family).includes('GGUF'));
-  expect(tested.map((family) => `${family}.gguf`)).toEqual(files);
+  const withFile = readdirSync('fixtures/gguf')
+    .filter((name) => name.endsWith('.gguf'))
+    .map((name) => name.slice(0, -'.gguf'.length));
+  const families = new Set([...withFile, ...readdirSync('fixtures/models')]);
+  const tested = [...families].filter((family) => testsOf(family).includes('GGUF'));
+  expect(tested).toEqual(withFile);
   for (const family of tested) expect(ARCHITECTURE_NAMES).toContain(await ggufArchitectureOf(family));
 });
 
