@@ -46,6 +46,9 @@ function expectNear(value: number, wanted: number, tolerance: number): void {
 }
 
 test.each([
+  ['Doge-180M-MoE', 0.184, 0.117, 37.7],
+  ['SmallThinker-4B-A0.6B', 4.03, 0.859, 2040],
+  ['SmallThinker-21B-A3B', 21.5, 3.71, 11_040],
   ['granite-4.0-h-tiny', 6.94, 1.47, 3400],
   ['LFM2-8B-A1B', 8.34, 1.56, 4360],
   ['DeepSeek-V2-Lite', 15.7, 2.66, 8100],
@@ -71,6 +74,8 @@ test('a family is tested from a GGUF file where it has one, and the file is of a
 test('the words for tests are those that name a family or run every fixture', async () => {
   expect(testsOf('qwen3_moe')).toEqual(['logits 1e-4', 'hardware', 'f16', 'GGUF']);
   expect(testsOf('hy_v3')).toEqual(['logits 1e-4', 'hardware', 'f16']);
+  expect(testsOf('smallthinker')).toEqual(['[own test](../src/engine/smallthinker.gpu.test.ts)']);
   expect(testsOf('no_such_family')).toEqual([]);
+  expect(await ggufArchitectureOf('smallthinker')).toBe('smallthinker');
   expect(await ggufArchitectureOf('hy_v3')).toBeUndefined();
 });

@@ -90,7 +90,8 @@ function notes(): string {
   return `- **family**: \`model_type\` in config.json. **GGUF**: \`general.architecture\` in GGUF files of the family; empty: not read.
 - **active**: parameters that one token uses, with embedding and head.
 - **dense part**: all weights but routed experts. Norms, routers and weights computed from several tensors are f32.
-- **one expert**: its matrices in one layer. **a token's experts**: those of all layers.
+- **one expert**: its matrices in one layer. **a token's experts**: those of all layers; experts of one neuron are held in pages, of which
+  whole ones count.
 - **states**: the KV cache for ${digits(USUAL_TOKENS)} tokens (the default of \`contextTokens\`), unless noted, and the states of recurrent layers, in f32;
   \`activations: 'f16'\` halves the cache.
 - **to stream**: the least \`memoryBudget\` that works: dense part, states, work space of a prompt, and slots for the experts of one token. More is
@@ -98,7 +99,7 @@ function notes(): string {
   binds less streams the largest models within any budget.
 - **tested**: a small random model of the family has the *logits* of transformers on GPU, CPU and reference, within the tolerance given, and the same
   bits with the fewest slots; *hardware*: so it has with the kernels that GPUs get, on a software adapter; *f16*: with f16 activations; *GGUF*: from a
-  GGUF file.
+  GGUF file; *own test*: what it compares with is in its text.
 - Experts that are published in one form only keep it: ${inOneForm.join(', ')}.
 - Families without a row: ${code(others)}.`;
 }

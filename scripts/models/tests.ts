@@ -1,6 +1,7 @@
 /** How families are tested, as the tests and their fixtures say. */
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { ARCHITECTURE_NAMES } from '../../src/containers/gguf/architectures.ts';
 import { openCheckpoint } from '../../src/containers/index.ts';
 import { FIXTURE_FAMILIES, fixtureTolerance } from '../../src/engine/testing.ts';
 import { nodeFolder } from '../../src/io/node-file.ts';
@@ -21,21 +22,25 @@ function runs(testText: string, family: string): boolean {
   return testText.includes(`'${family}'`) || (hasFixture && testText.includes('FIXTURE_FAMILIES'));
 }
 
-/** The words for the tests of a family, in the order of the table; none where nothing tests it. */
+/** The words for the tests of a family, in the order of the table, and a link to its own; none where nothing tests it. */
 export function testsOf(family: string): string[] {
+  const own = `src/engine/${family}.gpu.test.ts`;
   const words = Object.entries(TESTS)
     .filter(([, path]) => runs(readFileSync(resolve(root, path), 'utf8'), family))
     .map(([word]) => word);
-  return words.map((word) =>
-    word === 'logits' ? `logits ${fixtureTolerance(family).toExponential()}` : word,
-  );
+  return [
+    ...words.map((word) => (word === 'logits' ? `logits ${fixtureTolerance(family).toExponential()}` : word)),
+    ...(existsSync(resolve(root, own)) ? [`[own test](../${own})`] : []),
+  ];
 }
 
-/** The architecture of a family's GGUF fixture, read by the engine; undefined where there is none. */
+/** The architecture of a family's GGUF fixture, or that of the family's own name; undefined where neither is read. */
 export async function ggufArchitectureOf(family: string): Promise<string | undefined> {
   const path = resolve(root, `fixtures/gguf/${family}.gguf`);
-  if (!existsSync(path)) return undefined;
+  if (!existsSync(path)) return ARCHITECTURE_NAMES.find((name) => letters(name) === letters(family));
   const checkpoint = await openCheckpoint(await nodeFolder(path));
   checkpoint.dispose();
   return String(checkpoint.gguf?.get('general.architecture'));
 }
+
+const letters = (name: string) => name.replaceAll(/[^a-z0-9]/g, '');

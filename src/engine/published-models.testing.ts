@@ -41,6 +41,27 @@ const LFM2 = {
   layer_types: layerTypes(24, [2, 6, 10, 14, 18, 21], ['full_attention', 'conv']),
 };
 
+const DOGE = {
+  model_type: 'doge',
+  is_moe: true,
+  vocab_size: 128_256,
+  hidden_act: 'silu',
+  rms_norm_eps: 1e-6,
+  max_position_embeddings: 2048,
+  rope_theta: 10_000,
+  tie_word_embeddings: true,
+};
+
+/** Not a class of transformers: nothing is left out. */
+const SMALLTHINKER = {
+  model_type: 'smallthinker',
+  vocab_size: 151_936,
+  head_dim: 128,
+  rms_norm_eps: 1e-6,
+  rope_theta: 1_500_000,
+  moe_ffn_hidden_size: 768,
+};
+
 /** DeepSeek-V2-Lite and what has its sizes: queries have no latents. */
 const DEEPSEEK_LITE = {
   hidden_size: 2048,
@@ -57,6 +78,63 @@ const DEEPSEEK_LITE = {
 const QWEN_HYBRID = { max_position_embeddings: 262_144, rope_theta: 10_000_000 };
 
 export const PUBLISHED_MODELS: readonly PublishedModel[] = [
+  {
+    name: 'Doge-40M-MoE',
+    config: {
+      ...DOGE,
+      hidden_size: 256,
+      intermediate_size: 768,
+      num_hidden_layers: 8,
+      num_attention_heads: 2,
+      num_key_value_heads: 1,
+      num_experts: 1024,
+      num_experts_per_tok: 8,
+    },
+  },
+  {
+    name: 'Doge-180M-MoE',
+    config: {
+      ...DOGE,
+      hidden_size: 512,
+      intermediate_size: 1536,
+      num_hidden_layers: 16,
+      num_attention_heads: 4,
+      num_key_value_heads: 2,
+      num_experts: 4096,
+      num_experts_per_tok: 16,
+    },
+  },
+  {
+    name: 'SmallThinker-4B-A0.6B',
+    config: {
+      ...SMALLTHINKER,
+      hidden_size: 1536,
+      num_hidden_layers: 32,
+      num_attention_heads: 12,
+      num_key_value_heads: 2,
+      moe_num_primary_experts: 32,
+      moe_num_active_primary_experts: 4,
+      max_position_embeddings: 32_768,
+      tie_word_embeddings: true,
+    },
+  },
+  {
+    name: 'SmallThinker-21B-A3B',
+    config: {
+      ...SMALLTHINKER,
+      hidden_size: 2560,
+      num_hidden_layers: 52,
+      num_attention_heads: 28,
+      num_key_value_heads: 4,
+      moe_num_primary_experts: 64,
+      moe_num_active_primary_experts: 6,
+      rope_layout: Array.from({ length: 52 }, (_, layer) => (layer % 4 === 0 ? 0 : 1)),
+      sliding_window_layout: Array.from({ length: 52 }, (_, layer) => (layer % 4 === 0 ? 0 : 1)),
+      sliding_window_size: 4096,
+      max_position_embeddings: 16_384,
+      tie_word_embeddings: false,
+    },
+  },
   {
     name: 'granite-3.1-1b-a400m',
     config: {
