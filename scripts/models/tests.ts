@@ -19,7 +19,8 @@ const TESTS = {
 /** A test names the families that it runs, or runs all that have a fixture. */
 function runs(testText: string, family: string): boolean {
   const hasFixture = FIXTURE_FAMILIES.some((name) => name === family);
-  return testText.includes(`'${family}'`) || (hasFixture && testText.includes('FIXTURE_FAMILIES'));
+  const isNamed = testText.includes(`'${family}'`) || testText.includes(`'${family}.gguf`);
+  return isNamed || (hasFixture && testText.includes('FIXTURE_FAMILIES'));
 }
 
 /** The words for the tests of a family, in the order of the table, and a link to its own; none where nothing tests it. */

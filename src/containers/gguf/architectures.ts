@@ -117,8 +117,8 @@ function phimoeRope(keys: GgufKeys): JsonObject {
   const [long, short] = ['long', 'short'].map((which) => keys.vector(`rope_factors_${which}.weight`));
   if (!long || !short) return scalingOf(keys);
   const original = keys.count('rope.scaling.original_context_length');
-  const amplitude =
-    original === 4096 ? Math.sqrt(17 / 11) : (keys.optionalNumber('rope.scaling.attn_factor') ?? 1);
+  const given = keys.optionalNumber('rope.scaling.attn_factor') ?? 1;
+  const amplitude = original === 4096 ? Math.sqrt(17 / 11) : given;
   const both = { long_factor: long, short_factor: short, long_mscale: amplitude, short_mscale: amplitude };
   return { rope_scaling: { rope_type: 'longrope', original_max_position_embeddings: original, ...both } };
 }
