@@ -18,6 +18,7 @@ const FIGURES: Record<string, readonly [number, number, number, number, number, 
   'gpt-oss-20b': [20.9, 4.19, 13.2, 1270, 10_160, 1010, 50.3],
   'ERNIE-4.5-21B-A3B': [21.8, 3.35, 6.6, 1070, 11_470, 810.6, 58.7],
   'Qwen3-30B-A3B': [30.5, 3.35, 2.7, 1020, 16_310, 866.9, 100.7],
+  'Phi-3.5-MoE': [41.9, 6.64, 44.2, 2830, 22_650, 904.4, 134.2],
   'Mixtral-8x7B': [46.7, 12.9, 99.1, 6340, 25_370, 903.2, 134.2],
 };
 
@@ -54,6 +55,8 @@ test.each([
   ['DeepSeek-V2-Lite', 15.7, 2.66, 8100],
   ['Nemotron-3-Nano-30B-A3B', 31.6, 3.6, 16_520],
   ['Qwen3-Next-80B-A3B', 79.7, 3.87, 43_490],
+  ['gemma-4-26B-A4B (text)', 25.2, 3.82, 12_850],
+  ['Llama-4-Scout (text)', 108, 17.2, 54_360],
 ])('%s has the parameters that others count', async (name, all, active, routed) => {
   const { parameters, routedBytes } = await sizesOf(PUBLISHED_MODELS.find((each) => each.name === name)!);
   expectNear(parameters.all, all * 1e9, 0.005);

@@ -2,6 +2,7 @@ import { readModel } from '../blocks/family.ts';
 import { AtomoeError } from '../errors.ts';
 import type { ModelPlan } from '../engine/api.ts';
 import { fileTensors } from '../engine/load/checkpoint-check.ts';
+import { textModelOf } from '../engine/load/text-model.ts';
 import { LocalEngine } from '../engine/index.ts';
 import type { Checkpoint, TensorInfo } from '../containers/checkpoint.ts';
 import { openCheckpoint } from '../containers/index.ts';
@@ -66,7 +67,8 @@ async function find(
   if (Object.keys(config).length === 0) return { kind: 'tensors', why: 'there is no config.json beside it' };
   const engine = await LocalEngine.open({ device: 'reference' });
   try {
-    const { spec } = await readModel(config, label, [], fileTensors(checkpoint));
+    const text = textModelOf(checkpoint);
+    const { spec } = await readModel(text.config, label, [], fileTensors(text));
     return { kind: 'model', spec, plan: await engine.plan(folder, options ?? {}) };
   } catch (error) {
     // Of a family that Atomoe does not run, what the file holds is still worth seeing.

@@ -14,10 +14,19 @@ export interface Remake {
   readonly config?: Readonly<Record<string, unknown>>; // keys that replace those of config.json
   /** What becomes of a tensor; the tensor itself where it stays. */
   readonly tensor?: (name: string, tensor: HostTensor) => HostTensor;
+  /** The name of a tensor; default: its own. */
+  readonly rename?: (name: string) => string;
+  /** Of further tensors, which are zero. */
+  readonly more?: Readonly<Record<string, readonly number[]>>; // shapes
+  /** Makes the whole config of the changed one. */
+  readonly wrap?: (config: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>;
 }
 
 /** Reads a folder of f32 tensors, changes it and gives it back as another. */
-export async function remadeModel(folder: FolderSource, { config, tensor }: Remake): Promise<FolderSource> {
+export async function remadeModel(
+  folder: FolderSource,
+  { config, tensor, rename = (name) => name, more = {}, wrap = (whole) => whole }: Remake,
+): Promise<FolderSource> {
   const checkpoint = await openCheckpoint(folder);
   try {
     const tensors: TensorToWrite[] = [];
@@ -26,20 +35,17 @@ export async function remadeModel(folder: FolderSource, { config, tensor }: Rema
       const shape = checkpoint.tensor(name)?.shape ?? []; // reading makes two dimensions of three
       const values = new Float32Array(bytes.slice().buffer);
       const made = tensor?.(name, { shape, values }) ?? { shape, values };
-      tensors.push({
-        name,
-        dtype: 'F32',
-        shape: made.shape,
-        async *pieces() {
-          yield new Uint8Array(made.values.buffer, made.values.byteOffset, made.values.byteLength);
-        },
-      });
+      tensors.push(toWrite(rename(name), made));
+    }
+    for (const [name, shape] of Object.entries(more)) {
+      const count = shape.reduce((product, size) => product * size, 1);
+      tensors.push(toWrite(name, { shape, values: new Float32Array(count) }));
     }
     const pieces: Uint8Array<ArrayBuffer>[] = [];
     for await (const piece of safetensorsPieces(tensors)) pieces.push(piece);
     return memoryFolder(
       {
-        'config.json': JSON.stringify({ ...checkpoint.config, ...config }),
+        'config.json': JSON.stringify(wrap({ ...checkpoint.config, ...config })),
         'model.safetensors': new Uint8Array(await new Blob(pieces).arrayBuffer()),
       },
       `${folder.label} remade`,
@@ -47,6 +53,17 @@ export async function remadeModel(folder: FolderSource, { config, tensor }: Rema
   } finally {
     checkpoint.dispose();
   }
+}
+
+function toWrite(name: string, { shape, values }: HostTensor): TensorToWrite {
+  return {
+    name,
+    dtype: 'F32',
+    shape,
+    async *pieces() {
+      yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    },
+  };
 }
 
 /** The first rows of a tensor. */

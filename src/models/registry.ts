@@ -1,5 +1,6 @@
 import { AtomoeError } from '../errors.ts';
 import { ConfigReader, type ConfigValues } from './config.ts';
+import { textConfig } from './text-config.ts';
 import type { ConfigFamily } from './family.ts';
 import type { FileTensors } from './file-tensors.ts';
 import type { ModelSpec } from './spec.ts';
@@ -161,7 +162,7 @@ export const FAMILIES: readonly ListedFamily[] = [
 ];
 
 /**
- * Finds the family of a config. Reads only the config, so it needs no weight file.
+ * Finds the family of a config, or of the text model in it. Reads only the config, so it needs no weight file.
  *
  * @throws {AtomoeError} unsupported-model - no family has the `model_type`; bad-file -
  *   `model_type` is missing
@@ -171,9 +172,9 @@ export function findFamily<F extends ConfigFamily>(
   label: string,
   extra: readonly F[] = [],
 ): F | ListedFamily {
-  const type = readerOf(config, label).text(['model_type']);
+  const type = readerOf(familyConfig(config, extra), label).text(['model_type']);
   const families = [...extra, ...FAMILIES];
-  const family = families.find(({ modelTypes }) => modelTypes.includes(type));
+  const family = familyOf(type, families);
   if (!family) {
     throw new AtomoeError(
       'unsupported-model',
@@ -182,6 +183,21 @@ export function findFamily<F extends ConfigFamily>(
     );
   }
   return family;
+}
+
+function familyOf<F extends ConfigFamily | ListedFamily>(
+  type: unknown,
+  families: readonly F[],
+): F | undefined {
+  return families.find(({ modelTypes }) => modelTypes.some((name) => name === type));
+}
+
+/** The config that a family reads: that of the text model, if there is a family for it and none for the whole. */
+export function familyConfig(config: ConfigValues, extra: readonly ConfigFamily[] = []): ConfigValues {
+  const families = [...extra, ...FAMILIES];
+  const text = textConfig(config);
+  const isText = text && !familyOf(config['model_type'], families) && familyOf(text['model_type'], families);
+  return isText ? text : config;
 }
 
 /**

@@ -22,6 +22,7 @@ import { buildGraph, readModel, type Model, type ModelFamily } from '../../block
 import { expertLayers, type ExpertLayer } from '../../blocks/read.ts';
 import { beginBlocks } from '../../blocks/table.ts';
 import { findFamily } from '../../models/registry.ts';
+import { textModelOf } from './text-model.ts';
 import type { ModelSpec } from '../../models/spec.ts';
 import { SAMPLE_RECORD_BYTES } from '../../graph/ops/sample.ts';
 import { checkTensors, fileTensors } from './checkpoint-check.ts';
@@ -89,7 +90,8 @@ export async function draftModel(
     family.load().catch(() => {});
     beginBlocks(family.blocks);
   };
-  const checkpoint = await openCheckpoint(folder, { signal, accept }, containers);
+  const opened = await openCheckpoint(folder, { signal, accept }, containers);
+  const checkpoint = textModelOf(opened, families);
   try {
     const { config, label, records } = checkpoint;
     const parts = Object.values(records?.layout.parts ?? {});
