@@ -33,18 +33,23 @@ function isOurs(pid) {
   return command.includes(BROWSER_MARK) || isOurs(parent);
 }
 
-/** The largest peak of resident memory among processes of a type. @param {string} type */
-function peakOf(type) {
-  const peaks = [0];
+/** The peaks of resident memory of our processes that show pages, by process. @returns {Map<string, number>} */
+function rendererPeaks() {
+  const peaks = new Map();
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       const { command, peakBytes } = processFacts(pid);
-      if (command.includes(`--type=${type}`) && isOurs(Number(pid))) peaks.push(peakBytes);
+      if (command.includes('--type=renderer') && isOurs(Number(pid))) peaks.set(pid, peakBytes);
     } catch {
       // The process has ended meanwhile.
     }
   }
-  return Math.max(...peaks);
+  return peaks;
+}
+
+/** What a page has added to its process at most. @param {Map<string, number>} idle */
+function addedBytes(idle) {
+  return Math.max(...[...rendererPeaks()].map(([pid, peakBytes]) => peakBytes - (idle.get(pid) ?? 0)));
 }
 
 /**
@@ -110,11 +115,9 @@ async function measureAll(models, { tensorBytes, writeModel }, withPage) {
         const run = { ...RUN, device, replyTokens, budgetBytes: model.budgetBytes };
         const { figures, memoryBytes } = await withPage(async (page) => {
           await page.getByLabel('Model file').setInputFiles(path);
+          const idle = rendererPeaks();
           const figures = await page.evaluate(`window.measureReal(${JSON.stringify(run)})`);
-          return {
-            figures,
-            memoryBytes: peakOf('renderer') + (device === 'gpu' ? peakOf('gpu-process') : 0),
-          };
+          return { figures, memoryBytes: addedBytes(idle) };
         });
         note(`Chromium, ${device === 'gpu' ? 'software GPU' : 'WebAssembly'}`, figures, memoryBytes);
         if (device === 'gpu') continue;
@@ -145,7 +148,7 @@ async function measureAll(models, { tensorBytes, writeModel }, withPage) {
     'file, MB',
     'budget, MB',
     'peak in use, MB',
-    'peak resident set, MB',
+    'page memory, MB',
     'read before the first token / least',
     'first token, s',
     'tokens/s',
@@ -159,8 +162,8 @@ async function measureAll(models, { tensorBytes, writeModel }, withPage) {
   const markdown =
     'Generated weights at the published shapes, all layers, in the types of the usual GGUF files, read from one file on disk ' +
     '(a chosen file in Chromium). Prompts of 4 tokens; routes of random weights are nearly uniform, so hit rates and speeds of real models are ' +
-    'better. The least to be read is the dense part and each expert that the prompt chose. The resident set is that of the ' +
-    'renderer, with the software GPU also that of the process that is the GPU.\n\n' +
+    'better. The least to be read is the dense part and each expert that the prompt chose. Page memory is what the run added to ' +
+    'the resident set of the process at most; GPU memory is in another process.\n\n' +
     table;
   return { markdown, results };
 }

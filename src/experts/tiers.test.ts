@@ -4,12 +4,13 @@ import { RecordTiers } from './tiers.ts';
 const BYTES = 16;
 
 /** Tiers over a reader whose reads end when the test says so. */
-function bench(hostRecords: number) {
+function bench(hostRecords: number, mostReads = 100) {
   const reads: { key: string; signal: AbortSignal; end: (error?: Error) => void }[] = [];
   const tiers = new RecordTiers({
     units: 8,
     recordBytes: BYTES,
     hostBytes: hostRecords * BYTES,
+    mostReadingBytes: mostReads * BYTES,
     read: (layer, unit, signal) =>
       new Promise((resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason as Error));
@@ -96,4 +97,26 @@ test('the link is busy while something is read', async () => {
   expect(tiers.link(startedMs + 60_000).utilisation).toBeGreaterThan(0.99);
   end('0 1');
   await record;
+});
+
+test('few records are read at a time, and who gives up leaves the queue', async () => {
+  const { tiers, end, keys } = bench(0, 2);
+  const abort = new AbortController();
+  const [first, second] = [tiers.read(0, 0), tiers.read(0, 1)];
+  const guess = tiers.guess(0, 2);
+  const third = tiers.read(0, 3, abort.signal); // preempts the guess, which waits
+  await expect(guess).rejects.toThrow('given up');
+  const fourth = tiers.read(0, 4);
+  expect(keys()).toEqual(['0 0', '0 1']);
+  end('0 0');
+  await first;
+  await expect.poll(keys).toEqual(['0 0', '0 1', '0 3']);
+  abort.abort(new Error('enough')); // the read goes on for others
+  await expect(third).rejects.toThrow('enough');
+  end('0 1', new Error('broken'));
+  await expect(second).rejects.toThrow('broken');
+  await expect.poll(keys).toEqual(['0 0', '0 1', '0 3', '0 4']);
+  end('0 3');
+  end('0 4');
+  expect((await fourth)[0]).toBe(4);
 });

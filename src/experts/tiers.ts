@@ -6,6 +6,7 @@ export interface TierOptions {
   readonly units: number; // of a layer
   readonly recordBytes: number;
   readonly hostBytes: number; // of records kept in memory
+  readonly mostReadingBytes?: number; // of records that are being read at a time; default 64 MiB
   /** Reads a record from disk or network. The result must not be written to afterwards. */
   readonly read: (layer: number, unit: number, signal: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
   /** What the link seems to be, instead of what is measured. For tests, which may not depend on time. */
@@ -29,6 +30,9 @@ export interface TierCounters {
   busyMs: number; // in which something was being read
 }
 
+/** Of records that are being read at a time: more would take memory, and no link is faster with more. */
+const MOST_READING_BYTES = 64 * 2 ** 20;
+
 /** The share of busy time is taken over about so long. */
 const UTILISATION_MS = 1000;
 
@@ -47,6 +51,9 @@ export class RecordTiers {
   readonly #records = new Map<number, Uint8Array<ArrayBuffer>>(); // in order of use
   readonly #pending = new Map<number, Pending>();
   readonly #closing = new AbortController();
+  readonly #turns: (() => void)[] = []; // of reads that have to wait
+  readonly #mostReads: number;
+  #reading = 0;
   #mostRecords: number;
   #utilisation = 0;
   #changedMs = 0; // when reading began or ended last
@@ -55,6 +62,10 @@ export class RecordTiers {
     this.#options = options;
     this.recordBytes = options.recordBytes;
     this.#mostRecords = Math.floor(options.hostBytes / options.recordBytes);
+    this.#mostReads = Math.max(
+      1,
+      Math.floor((options.mostReadingBytes ?? MOST_READING_BYTES) / options.recordBytes),
+    );
   }
 
   /** Bytes of records in memory. */
@@ -149,7 +160,8 @@ export class RecordTiers {
     signal: AbortSignal,
   ): Promise<Uint8Array<ArrayBuffer>> {
     try {
-      const record = await this.#options.read(layer, unit, AbortSignal.any([signal, this.#closing.signal]));
+      const either = AbortSignal.any([signal, this.#closing.signal]);
+      const record = await this.#inTurn(() => this.#options.read(layer, unit, either), either);
       this.counters.reads += 1;
       this.counters.readBytes += record.byteLength;
       this.#keep(key, record);
@@ -157,6 +169,29 @@ export class RecordTiers {
     } finally {
       this.#account(performance.now());
       this.#pending.delete(key);
+    }
+  }
+
+  /** Runs a read as soon as few enough are under way. */
+  async #inTurn<T>(read: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    while (this.#reading >= this.#mostReads) {
+      signal.throwIfAborted();
+      let begin = () => {};
+      const turn = new Promise<void>((resolve) => (begin = resolve));
+      this.#turns.push(begin);
+      await abortable(turn, signal).catch((error: unknown) => {
+        const place = this.#turns.indexOf(begin);
+        if (place >= 0) this.#turns.splice(place, 1);
+        else this.#turns.shift()?.(); // its turn had come: the next one's
+        throw error;
+      });
+    }
+    this.#reading += 1;
+    try {
+      return await read();
+    } finally {
+      this.#reading -= 1;
+      this.#turns.shift()?.();
     }
   }
 

@@ -28,6 +28,9 @@ export interface SimdDeviceOptions {
   readonly memoryBytes?: number | undefined; // for tests: experts that share a memory
 }
 
+/** Records that were copied to their slots stay in memory until the collector runs: about so much at a time. */
+const UNCOLLECTED_BYTES = 128 * 2 ** 20;
+
 /** Holds experts in WebAssembly memories, within a budget. */
 export class SimdDevice implements ExpertDevice<SimdStore, SimdSteps> {
   budgetBytes: number;
@@ -39,9 +42,9 @@ export class SimdDevice implements ExpertDevice<SimdStore, SimdSteps> {
     this.budgetBytes = options.budgetBytes;
   }
 
-  /** Slots and what is kept beside them are the same memory: the budget bounds both. */
+  /** Slots and what is kept beside them are the same memory: the budget bounds both, and what is not collected yet. */
   hostBytes(slotBytes: number): number {
-    const left = this.budgetBytes - this.#options.fixedBytes - slotBytes;
+    const left = this.budgetBytes - this.#options.fixedBytes - slotBytes - UNCOLLECTED_BYTES;
     return Math.min(MOST_HOST_BYTES, Math.max(0, left));
   }
 
