@@ -77,6 +77,15 @@ export function wrongShape(checkpoint: Checkpoint, part: TensorRows, wanted: str
   );
 }
 
+/** How a matrix is read. */
+export interface MatrixReadOptions {
+  readonly cols: number;
+  readonly format: FormatName;
+  readonly signal: AbortSignal | undefined;
+  /** Zeroed memory for the result, which is used where bytes are rearranged. */
+  readonly into?: Uint8Array<ArrayBuffer>;
+}
+
 /**
  * Reads a matrix, and encodes it where the file stores another type.
  *
@@ -86,10 +95,10 @@ export function wrongShape(checkpoint: Checkpoint, part: TensorRows, wanted: str
 export async function readMatrix(
   checkpoint: Checkpoint,
   part: TensorRows,
-  { cols, format, signal }: { cols: number; format: FormatName; signal: AbortSignal | undefined },
+  { cols, format, signal, into }: MatrixReadOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { dtype, rows, bytes } = await readStored(checkpoint, part, { cols, signal });
-  return encodeMatrix(dtype, bytes, format, rows, cols);
+  return encodeMatrix(dtype, bytes, format, rows, cols, into);
 }
 
 /** A matrix as the file stores it. */

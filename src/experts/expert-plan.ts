@@ -1,10 +1,10 @@
 /** The records that a model's routed experts are kept in, and how one is read out of a checkpoint. */
 import type { Checkpoint, ReadyRecords } from '../containers/checkpoint.ts';
-import { describeMatrix, readMatrix, wrongShape } from '../containers/matrices.ts';
+import { describeMatrix, readMatrix, wrongShape, type MatrixReadOptions } from '../containers/matrices.ts';
 import { AtomoeError, invariant } from '../errors.ts';
 import type { FormatName } from '../weights/formats/index.ts';
 import { chooseFormat, commonFormat, encodeMatrix, EXACT, matrixLayout } from '../weights/matrix.ts';
-import { packRecord, recordLayout, type RecordLayout } from '../weights/record.ts';
+import { placeOfPart, putPart, recordLayout, type RecordLayout } from '../weights/record.ts';
 import type { ExpertPart } from '../weights/tensor-rows.ts';
 import { pickMatrix, piecesOf, rowsOf, storedShape } from './expert-rows.ts';
 import { pageSize } from './pages.ts';
@@ -68,14 +68,17 @@ export function planExperts(
     expertSizeBytes: Math.max(...laid.map(({ layout, perUnit }) => layout.sizeBytes / perUnit)),
     async read(layer, unit, signal) {
       const { parts, formats, perUnit, layout } = bankOf(layer);
-      const matrices: Record<string, Uint8Array<ArrayBuffer>> = {};
-      const reads = Object.entries(parts).map(async ([name, part]) => {
-        const how = { format: formatOf(formats, name), signal };
-        matrices[name] = await readPart(checkpoint, part, { first: unit * perUnit, count: perUnit }, how);
+      const record = new Uint8Array(layout.sizeBytes);
+      const reads = Object.entries(layout.parts).map(async ([name, place]) => {
+        const part = parts[name];
+        invariant(part, () => `a bank without ${name}`);
+        const how = { format: formatOf(formats, name), signal, into: placeOfPart(record, place) };
+        const range = { first: unit * perUnit, count: perUnit };
+        putPart(how.into, await readPart(checkpoint, part, range, how), name);
       });
       // All at once: the parts are adjacent in most files, and then become one request.
       await Promise.all(reads);
-      return packRecord(layout, matrices);
+      return record;
     },
   };
 }
@@ -85,11 +88,11 @@ async function readPart(
   checkpoint: Checkpoint,
   { rows, shape }: ExpertPart,
   { first, count }: { readonly first: number; readonly count: number },
-  { format, signal }: { readonly format: FormatName; readonly signal: AbortSignal | undefined },
+  { format, signal, into }: Omit<MatrixReadOptions, 'cols'>,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const from = rowsOf(rows, first, count);
   if (!rows.columns && !rows.transposed) {
-    return readMatrix(checkpoint, from, { cols: shape[1], format, signal });
+    return readMatrix(checkpoint, from, { cols: shape[1], format, signal, ...(into && { into }) });
   }
   invariant(count === 1, () => `${rows.tensor} has no matrices of several experts`);
   const stored = storedShape(rows, shape);

@@ -9,7 +9,7 @@ import dot from '../../shaders/lib/dot-bytes.wgsl?raw';
 import step from '../../shaders/lib/step-bytes.wgsl?raw';
 import unpack from '../../shaders/lib/weights-bytes.wgsl?raw';
 import { invariant } from '../errors.ts';
-import { defineFormat, type Plane, type WeightFormat } from './format.ts';
+import { defineFormat, type Plane, type Repack, type WeightFormat } from './format.ts';
 
 /** Columns with a common scale. */
 export const GROUP = 128;
@@ -44,7 +44,7 @@ export function byteFormat(kind: ByteKind): WeightFormat {
     },
     simd: kind.simd,
     decode: (bytes, rows, cols) => decode(kind, values, bytes, rows, cols),
-    repack: (source, rows, cols) => repack(kind, source, rows, cols),
+    repack: (...given) => repack(kind, ...given),
   });
 }
 
@@ -85,11 +85,12 @@ function decode(
   return values;
 }
 
-function repack(kind: ByteKind, source: Uint8Array, rows: number, cols: number): Uint8Array<ArrayBuffer> {
+function repack(kind: ByteKind, ...[source, rows, cols, into]: Parameters<Repack>): Uint8Array<ArrayBuffer> {
   const blockBytes = SCALE_BYTES + BLOCK;
   const wanted = ((rows * cols) / BLOCK) * blockBytes;
   invariant(source.byteLength === wanted, () => `${kind.name}: ${source.byteLength} bytes, not ${wanted}`);
-  const bytes = new Uint8Array(planesOf(kind, rows, cols).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
+  const sizeBytes = planesOf(kind, rows, cols).reduce((sum, plane) => sum + plane.sizeBytes, 0);
+  const bytes = into ?? new Uint8Array(sizeBytes);
   const blocksOfRow = cols / BLOCK;
   let scaleAt = rows * cols;
   for (let block = 0; block * BLOCK < rows * cols; block += 1) {

@@ -8,7 +8,7 @@ import dot from '../../shaders/lib/dot-codes.wgsl?raw';
 import step from '../../shaders/lib/step-codes.wgsl?raw';
 import unpack from '../../shaders/lib/weights-codes.wgsl?raw';
 import { invariant } from '../errors.ts';
-import { defineFormat, type Plane, type WeightFormat } from './format.ts';
+import { defineFormat, type Plane, type Repack, type WeightFormat } from './format.ts';
 import { f16ToF32 } from './half.ts';
 
 const UNIT = 32;
@@ -68,7 +68,7 @@ export function codedFormat(kind: CodedKind): WeightFormat {
     },
     ...(kind.simd !== undefined && { simd: kind.simd }),
     decode: (bytes, rows, cols) => decode(kind, bytes, rows, cols),
-    repack: (source, rows, cols) => repack(kind, source, rows, cols),
+    repack: (...given) => repack(kind, ...given),
   });
 }
 
@@ -104,13 +104,13 @@ function matrixOf(kind: CodedKind, bytes: Uint8Array<ArrayBuffer>, rows: number,
   return { units: words.subarray(0, unitWords), sides: words.subarray(unitWords) };
 }
 
-function repack(kind: CodedKind, source: Uint8Array, rows: number, cols: number): Uint8Array<ArrayBuffer> {
+function repack(kind: CodedKind, ...[source, rows, cols, into]: Parameters<Repack>): Uint8Array<ArrayBuffer> {
   const { name, block, blockBytes } = kind;
   const count = (rows * cols) / block;
   const wanted = count * blockBytes;
   invariant(source.byteLength === wanted, () => `${name}: ${source.byteLength} bytes, not ${wanted}`);
   const planes = codedPlanes(kind, rows, cols);
-  const bytes = new Uint8Array(planes.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
+  const bytes = into ?? new Uint8Array(planes.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
   const to = matrixOf(kind, bytes, rows, cols);
   const view = new DataView(source.buffer, source.byteOffset, source.byteLength);
   for (let n = 0; n < count; n++) kind.repack(view, n * blockBytes, to, n);

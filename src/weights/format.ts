@@ -64,8 +64,13 @@ export interface WeightFormat {
   readonly repack?: Repack;
 }
 
-/** Rearranges the bytes of a [rows, cols] matrix. */
-export type Repack = (source: Uint8Array, rows: number, cols: number) => Uint8Array<ArrayBuffer>;
+/** Rearranges the bytes of a [rows, cols] matrix; `into`, which is zero and has the size of the result, is filled and returned. */
+export type Repack = (
+  source: Uint8Array,
+  rows: number,
+  cols: number,
+  into?: Uint8Array<ArrayBuffer>,
+) => Uint8Array<ArrayBuffer>;
 
 /** Defines a format and infers its literal types, from which names are derived. */
 export function defineFormat<const F extends WeightFormat>(format: F): F {

@@ -205,6 +205,13 @@ test.each(GGML_FORMATS)('%s: ggml blocks keep their exact values, whatever the s
     expect(() => repackOf(name)(bytes.subarray(1), rows, cols)).toThrow(`not ${bytes.byteLength}`);
     const sizeBytes = planes(rows, cols).reduce((sum, plane) => sum + plane.sizeBytes, 0);
     expect(sizeBytes).toBeLessThan(1.02 * bytes.byteLength);
+    const memory = new Uint8Array(sizeBytes + 512); // a place in a record
+    const place = memory.subarray(256, 256 + sizeBytes);
+    expect(repackOf(name)(bytes, rows, cols, place)).toBe(place);
+    expect(place).toEqual(repackOf(name)(bytes, rows, cols));
+    expect(
+      [...memory.subarray(0, 256), ...memory.subarray(256 + sizeBytes)].every((byte) => byte === 0),
+    ).toBe(true);
   }
 });
 

@@ -61,17 +61,20 @@ export function isStackable(format: FormatName): boolean {
   return planes(1, block).length === 1;
 }
 
-/** Encodes a matrix read from a file. Returns `bytes` itself if no conversion is needed. */
+/** Encodes a matrix read from a file. Returns `bytes` itself if no conversion is needed; `into` as of `Repack`. */
 export function encodeMatrix(
   dtype: WeightDtype,
   bytes: Uint8Array<ArrayBuffer>,
   format: FormatName,
   rows: number,
   cols: number,
+  into?: Uint8Array<ArrayBuffer>,
 ): Uint8Array<ArrayBuffer> {
   const { name, storedAs, encode } = weightFormat(format);
   if (dtype === storedAs) return bytes;
-  if (isBlockDtype(dtype) && format === formatStoredAs(dtype)) return repackBlocks(dtype, bytes, rows, cols);
+  if (isBlockDtype(dtype) && format === formatStoredAs(dtype)) {
+    return repackBlocks(dtype, bytes, rows, cols, into);
+  }
   const values = storedToF32(dtype, bytes, rows, cols);
   invariant(values.length === rows * cols, () => `${values.length} values for a matrix of ${rows} x ${cols}`);
   invariant(encode, () => `nothing is encoded as ${name}`);
@@ -94,10 +97,11 @@ function repackBlocks(
   bytes: Uint8Array<ArrayBuffer>,
   rows: number,
   cols: number,
+  into?: Uint8Array<ArrayBuffer>,
 ): Uint8Array<ArrayBuffer> {
   const repack = weightFormat(formatStoredAs(dtype)).repack;
   invariant(repack, () => `nothing reads ${dtype} blocks`);
-  return repack(bytes, rows, cols);
+  return repack(bytes, rows, cols, into);
 }
 
 /** Decodes a matrix to [rows, cols] f32. */

@@ -1,6 +1,6 @@
 /** Records: the matrices of one expert, or of a page of atomic experts, in one contiguous range that fits a slot. */
 import { invariant } from '../errors.ts';
-import type { FormatName } from './formats/index.ts';
+import { weightFormat, type FormatName } from './formats/index.ts';
 import { decodeMatrix, matrixLayout } from './matrix.ts';
 
 /** A part of a record: a matrix or a bias. */
@@ -74,13 +74,31 @@ export function packRecord(
   const record = new Uint8Array(sizeBytes);
   for (const [name, part] of Object.entries(parts)) {
     const bytes = matrices[name];
-    invariant(
-      bytes && bytes.byteLength <= partBytes(part),
-      () => `record part ${name} is ${bytes?.byteLength} bytes, not ${partBytes(part)}`,
-    );
-    record.set(bytes, part.offsetBytes);
+    invariant(bytes, () => `a record without part ${name}`);
+    putPart(placeOfPart(record, part), bytes, name);
   }
   return record;
+}
+
+/** The bytes of a matrix in a record. */
+export function placeOfPart(
+  record: Uint8Array<ArrayBuffer>,
+  { format, rows, cols, offsetBytes }: RecordPart,
+): Uint8Array<ArrayBuffer> {
+  const sizeBytes = weightFormat(format)
+    .planes(rows, cols)
+    .reduce((sum, plane) => sum + plane.sizeBytes, 0);
+  return record.subarray(offsetBytes, offsetBytes + sizeBytes);
+}
+
+/** Copies a matrix to its place in a record, unless it was made there. */
+export function putPart(place: Uint8Array<ArrayBuffer>, bytes: Uint8Array<ArrayBuffer>, name: string): void {
+  if (bytes === place) return;
+  invariant(
+    bytes.byteLength <= place.byteLength,
+    () => `record part ${name} is ${bytes.byteLength} bytes, not ${place.byteLength}`,
+  );
+  place.set(bytes);
 }
 
 /** Decodes the matrices of a record to f32. */

@@ -4,7 +4,7 @@
  * matrix has two planes: all quants, row-major, then all scales, two per 32-bit word, in the order of blocks.
  */
 import { AtomoeError, invariant } from '../errors.ts';
-import type { Plane } from './format.ts';
+import type { Plane, Repack } from './format.ts';
 import { f32ToF16 } from './half.ts';
 
 /** Number of weights with a common scale. */
@@ -66,18 +66,14 @@ export function emptyBlocks(kind: BlockKind, elements: number, rows: number, col
 /**
  * Rearranges ggml blocks; lossless.
  *
- * @param source - the ggml blocks of [rows, cols], row-major
+ * @param given - the ggml blocks of [rows, cols], row-major, and the other parameters of `Repack`
  */
-export function repackGgml(
-  kind: BlockKind,
-  source: Uint8Array,
-  rows: number,
-  cols: number,
-): Uint8Array<ArrayBuffer> {
+export function repackGgml(kind: BlockKind, ...given: Parameters<Repack>): Uint8Array<ArrayBuffer> {
+  const [source, rows, cols, into = new Uint8Array(blockBytes(kind, rows, cols))] = given;
   const { name, quantBytes } = kind;
   const wanted = ((rows * cols) / BLOCK) * (SCALE_BYTES + quantBytes);
   invariant(source.byteLength === wanted, () => `${name}: ${source.byteLength} bytes, not ${wanted}`);
-  const { bytes, quants, scales, count } = emptyBlocks(kind, rows * cols, rows, cols);
+  const { bytes, quants, scales, count } = blocksOf(kind, into, rows, cols);
   const view = new DataView(source.buffer, source.byteOffset, source.byteLength);
   const words = new Uint32Array(quants.buffer, quants.byteOffset, quants.byteLength / 4);
   const blockWords = quantBytes / 4;
