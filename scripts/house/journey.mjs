@@ -36,7 +36,7 @@ export const JOURNEY = [
     ['containers/tensor-files.ts', 'readTensor'],
     ['io/read.ts', 'readExactly'],
     ['weights/matrix.ts', 'encodeMatrix'],
-    ['weights/record.ts', 'packRecord'],
+    ['weights/record.ts', 'putPart'],
     ['experts/residency.ts', 'upload'],
     ['experts/store.ts', 'write'],
     ['gpu/device.ts', 'write'],
