@@ -117,7 +117,7 @@ test('Gemma 4 has other heads in layers without a window, by either spelling, an
         return [window, headDim, kvHeads, tensor.split('.').at(-2), shape, rope.scaling?.kind];
       });
   const sliding = [8, 16, 2, 'v_proj', [32, 64], undefined];
-  expect(heads({})).toEqual([sliding, [0, 32, 1, 'k_proj', [32, 64], 'proportional']]);
+  expect(heads({})).toEqual([sliding, [0, 32, 1, 'k_proj', [32, 64], 'factors']]);
   const older = { per_layer_config: null, global_head_dim: 32, num_global_key_value_heads: 1 };
   expect(heads(older)).toEqual(heads({}));
   expect(heads({ attention_k_eq_v: false })[1]![3]).toBe('v_proj');
@@ -465,7 +465,7 @@ test.each([
       ...{ headDim: 128, window: 131_072 },
       rope: {
         theta: 1e4,
-        scaling: { kind: 'longrope', originalPositions: 4096, longAmplitude: 1.243163121016122 },
+        scaling: { kind: 'factors', beyond: { positions: 4096, amplitude: 1.243163121016122 } },
       },
     },
   ],

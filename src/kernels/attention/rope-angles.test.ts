@@ -53,14 +53,8 @@ test('YaRN keeps high frequencies, divides low ones, and scales the amplitude', 
 });
 
 test('LongRoPE divides by the factors of the length of the context, and has an amplitude for each', () => {
-  const scaling = {
-    kind: 'longrope',
-    originalPositions: 4,
-    short: [1, 2],
-    long: [2, 8],
-    shortAmplitude: 1,
-    longAmplitude: 1.5,
-  } as const;
+  const beyond = { positions: 4, factors: [2, 8], amplitude: 1.5 };
+  const scaling = { kind: 'factors', factors: [1, 2], beyond } as const;
   const row = (positions: number) => ropeAngles({ theta: 100, rotaryDim: 4, positions, scaling }).slice(4, 8);
   const want = (amplitude: number, ...turns: readonly number[]) =>
     Float32Array.from(turns.flatMap((turn) => [amplitude * Math.cos(turn), amplitude * Math.sin(turn)]));
@@ -68,8 +62,11 @@ test('LongRoPE divides by the factors of the length of the context, and has an a
   expect(row(5)).toEqual(want(1.5, 1 / 2, 0.1 / 8));
 });
 
-test('proportional: the first pairs turn as if all did, the others do not', () => {
+test('infinite factors: the first pairs turn as if all did, the others do not', () => {
   const plain = ropeFrequencies(10_000, 16);
-  const scaled = ropeFrequencies(10_000, 16, { kind: 'proportional', share: 0.25 });
+  const scaled = ropeFrequencies(10_000, 16, {
+    kind: 'factors',
+    factors: [1, 1, ...Array<number>(6).fill(Infinity)],
+  });
   expect([...scaled]).toEqual([...plain.slice(0, 2), 0, 0, 0, 0, 0, 0]);
 });

@@ -1,7 +1,7 @@
 /** Scaling of rotary frequencies for contexts longer than in training. */
 export type RopeScaling =
   | { readonly kind: 'linear'; readonly factor: number }
-  | { readonly kind: 'factors'; readonly factors: readonly number[] } // divisors of the frequency of each pair
+  | FactorsScaling
   | {
       readonly kind: 'llama3';
       readonly factor: number;
@@ -17,16 +17,20 @@ export type RopeScaling =
       readonly betaSlow: number;
       readonly truncate: boolean;
       readonly amplitude: number; // factor on cos and sin
-    }
-  | { readonly kind: 'proportional'; readonly share: number } // of the pairs, the first ones; the others do not turn
-  | {
-      readonly kind: 'longrope';
-      readonly originalPositions: number; // `short` up to these positions, else `long`
-      readonly short: readonly number[]; // divisors of the frequencies [rotaryDim / 2]
-      readonly long: readonly number[];
-      readonly shortAmplitude: number;
-      readonly longAmplitude: number;
     };
+
+/** The frequency of each pair is divided by its factor. */
+export interface FactorsScaling extends ScalingFactors {
+  readonly kind: 'factors';
+  /** In longer contexts than `positions`, others (LongRoPE). */
+  readonly beyond?: ScalingFactors & { readonly positions: number };
+}
+
+/** Factors of the pairs [rotaryDim / 2]; pairs of infinite ones do not turn. */
+export interface ScalingFactors {
+  readonly factors: readonly number[];
+  readonly amplitude?: number; // factor on cos and sin; default: 1
+}
 
 /** Parameters of rotary embeddings (RoFormer, Su et al. 2021), with the scalings of Llama 3, YaRN (Peng et al. 2023) and LongRoPE (Ding et al. 2024). */
 export interface RopeAngles {
@@ -56,16 +60,16 @@ export function ropeAngles({ theta, rotaryDim, positions, scaling }: RopeAngles)
 /** The factor on cos and sin. */
 function amplitudeOf(scaling: RopeScaling | undefined, positions: number): number {
   if (scaling?.kind === 'yarn') return scaling.amplitude;
-  if (scaling?.kind !== 'longrope') return 1;
-  return isLong(scaling, positions) ? scaling.longAmplitude : scaling.shortAmplitude;
+  return scaling?.kind === 'factors' ? (factorsFor(scaling, positions).amplitude ?? 1) : 1;
 }
 
 /**
  * Transformers chooses by the length of each step, after which earlier keys have other angles than later ones. Here all
  * positions of a context have the angles of its length, so that a session gives the same results in one step or in many.
  */
-function isLong({ originalPositions }: ScalingOf<'longrope'>, positions: number): boolean {
-  return positions > originalPositions;
+function factorsFor(scaling: FactorsScaling, positions: number): ScalingFactors {
+  const { beyond } = scaling;
+  return beyond && positions > beyond.positions ? beyond : scaling;
 }
 
 /**
@@ -83,13 +87,7 @@ export function ropeFrequencies(
     const frequency = theta ** ((-2 * pair) / rotaryDim);
     if (!scaling) return frequency;
     if (scaling.kind === 'linear') return frequency / scaling.factor;
-    if (scaling.kind === 'factors') return frequency / (scaling.factors[pair] ?? 1);
-    if (scaling.kind === 'proportional')
-      return pair < Math.floor((scaling.share * rotaryDim) / 2) ? frequency : 0;
-    if (scaling.kind === 'longrope') {
-      const divisors = isLong(scaling, positions) ? scaling.long : scaling.short;
-      return frequency / (divisors[pair] ?? 1);
-    }
+    if (scaling.kind === 'factors') return frequency / (factorsFor(scaling, positions).factors[pair] ?? 1);
     const kept =
       scaling.kind === 'llama3'
         ? llama3UnscaledShare(frequency, scaling)

@@ -25,6 +25,6 @@ describe.each(runnable(gpu, softCap).map((variant) => [softCap.key(variant), var
 
 test('the reference is bounded, and the identity near 0', () => {
   const [tiny, large] = softCapReference(Float32Array.of(1e-4, -1e9), { cap: 30 });
-  expect(tiny).toBeCloseTo(1e-4, 12);
+  expect(tiny).toBeCloseTo(1e-4, 11); // 1e-4 is not an f32
   expect(large).toBe(-30);
 });

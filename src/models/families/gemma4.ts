@@ -17,7 +17,7 @@ import {
   type GatedMoeSpec,
   type Shell,
 } from './common.ts';
-import { readRope } from './rope.ts';
+import { readRope, type ScalingOfClass } from './rope.ts';
 import { readWindows } from './windows.ts';
 
 /**
@@ -94,7 +94,10 @@ function readAttention(
       headDim,
       kvHeads: own.count(['num_key_value_heads'], isFull ? kvHeads : shell.kvHeads, 4096),
       rope: isFull
-        ? readRope(config, headDim, { layerType: 'full_attention', proportional: true })
+        ? readRope(config, headDim, {
+            layerType: 'full_attention',
+            scalings: new Map([['proportional', proportional]]),
+          })
         : shell.rope,
     };
     const choices = { norm: 'headAndValue', scale: 1, window, qkvBias: bias, outBias: bias } as const;
@@ -163,3 +166,18 @@ function routedExperts(
     post: `${prefix}post_feedforward_layernorm_2.weight`,
   };
 }
+
+/** `partial_rotary_factor` is the share of pairs that turn. */
+const proportional: ScalingOfClass = {
+  keys: [],
+  readsFactor: true,
+  read(section, _, pairs) {
+    const share = section.number(['partial_rotary_factor'], 1);
+    if (share < 0 || share > 1) section.unsupported(`partial_rotary_factor ${share}`, 'a share of 0 to 1');
+    const turning = Math.floor(share * pairs);
+    return {
+      kind: 'factors',
+      factors: Array.from({ length: pairs }, (_pair, index) => (index < turning ? 1 : Infinity)),
+    };
+  },
+};

@@ -1,3 +1,4 @@
+import type { RopeScaling } from '../../kernels/attention/rope-angles.ts';
 import type { ConfigReader } from '../config.ts';
 import type { ConfigFamily } from '../family.ts';
 import type { LayerNormSpec } from '../spec.ts';
@@ -12,13 +13,14 @@ import {
   type LinearRouter,
 } from './common.ts';
 import { mixtralMoe } from './mixtral-experts.ts';
+import { agreed, type ScalingOfClass } from './rope.ts';
 import { readWindows } from './windows.ts';
 
 /** Phi-3.5-MoE: layer norms, biases everywhere, LongRoPE, and routing by SparseMixer (arXiv:2404.14219). */
 export const phimoe: ConfigFamily = {
   modelTypes: ['phimoe'],
   parse: (config, file) => {
-    const shell = readShell(config, file, { longrope: true });
+    const shell = readShell(config, file, { scalings: new Map([['longrope', longrope]]) });
     const windows = readWindows(config, shell.layerCount);
     const bias = config.boolean(['attention_bias'], false);
     const router = readRouter(config);
@@ -64,3 +66,36 @@ function readRouter(config: ConfigReader): (at: string) => LinearRouter {
     weigh: { normalise: 'sparsemixer', epsilon },
   });
 }
+
+/** LongRoPE with an amplitude of its own for each of the two lengths. */
+const longrope: ScalingOfClass = {
+  keys: ['short_factor', 'long_factor', 'short_mscale', 'long_mscale'],
+  read: readLongrope,
+};
+
+function readLongrope(section: ConfigReader, config: ConfigReader, pairs: number): RopeScaling {
+  const key = 'original_max_position_embeddings';
+  const divisors = (name: string): number[] => {
+    const list = section.list(name) ?? [];
+    const isWhole =
+      list.length === pairs && list.every((each) => typeof each === 'number' && each >= LEAST_DIVISOR);
+    if (isWhole) return list as number[];
+    return section.unsupported(
+      `${name} of ${list.length} numbers`,
+      `${pairs} numbers of at least ${LEAST_DIVISOR}`,
+    );
+  };
+  return {
+    kind: 'factors',
+    factors: divisors('short_factor'),
+    amplitude: section.positive(['short_mscale']),
+    beyond: {
+      positions: agreed(config, key, [section, config]) ?? section.count([key]),
+      factors: divisors('long_factor'),
+      amplitude: section.positive(['long_mscale']),
+    },
+  };
+}
+
+/** Divisors are 1 or more in all published models; far smaller ones would leave no digit of the angles. */
+const LEAST_DIVISOR = 0.01;

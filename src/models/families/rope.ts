@@ -9,16 +9,23 @@ export interface RopeRule {
   readonly partial?: boolean;
   /** Whether `dynamic` with `alpha` means theta * alpha^(headDim / (headDim - 2)), as in Hunyuan. */
   readonly ntkAlpha?: boolean;
-  /** Whether the class has `longrope` with amplitudes `short_mscale` and `long_mscale`, as in PhiMoE. */
-  readonly longrope?: boolean;
+  /** Scalings that only this class has, by `rope_type`. */
+  readonly scalings?: ReadonlyMap<string, ScalingOfClass>;
   /** The key of the section within `rope_parameters`, of classes with one for each type of layers. */
   readonly layerType?: string;
-  /** Whether the class has `proportional`: `partial_rotary_factor` is the share of pairs that turn, as in Gemma 4. */
-  readonly proportional?: boolean;
   /** The key of the size of a head's part with positions, in latent attention. */
   readonly headDimKey?: string;
   /** The section of the class, for configs without one. */
   readonly fallback?: ConfigValues;
+}
+
+/** A scaling of rotary positions that one class has. */
+export interface ScalingOfClass {
+  readonly keys: readonly string[]; // beside those that all sections may have
+  /** Whether `partial_rotary_factor` belongs to the scaling, and whole heads are in the table. */
+  readonly readsFactor?: true;
+  /** `pairs`: half of the rotated elements of a head. */
+  readonly read: (section: ConfigReader, config: ConfigReader, pairs: number) => RopeScaling;
 }
 
 /** Keys of a rope section that do not belong to a scaling. */
@@ -39,8 +46,6 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   llama3: ['factor', 'low_freq_factor', 'high_freq_factor'],
   yarn: ['factor', 'attention_factor', 'beta_fast', 'beta_slow', 'mscale', 'mscale_all_dim', 'truncate'],
   dynamic: ['alpha', 'factor', 'beta_fast', 'beta_slow', 'mscale', 'mscale_all_dim'],
-  proportional: [],
-  longrope: ['short_factor', 'long_factor', 'short_mscale', 'long_mscale'],
 };
 
 /** What a rope section requires. */
@@ -63,8 +68,8 @@ export function readRope(config: ConfigReader, headDim: number, rule: RopeRule =
     )
     .filter((section) => section.keys().length > 0);
   if (given.length === 0 && rule.fallback) given.push(new ConfigReader(rule.fallback, 'the class'));
-  const isShare = given.some((section) => section.text(['rope_type', 'type'], 'default') === 'proportional');
-  const rotaryDim = isShare ? headDim : readRotaryDim(config, given, headDim, rule);
+  const isWhole = given.some((section) => rule.scalings?.get(kindOf(section))?.readsFactor);
+  const rotaryDim = isWhole ? headDim : readRotaryDim(config, given, headDim, rule);
   const [first, other] = given.map((section) => readSection(section, config, { ...rule, rotaryDim }));
   if (first && other && JSON.stringify(first) !== JSON.stringify(other)) {
     throw config.contradiction(
@@ -83,7 +88,11 @@ export function readRope(config: ConfigReader, headDim: number, rule: RopeRule =
 }
 
 /** The value of a number in those readers that have it; undefined if none has. */
-function agreed(config: ConfigReader, key: string, readers: readonly ConfigReader[]): number | undefined {
+export function agreed(
+  config: ConfigReader,
+  key: string,
+  readers: readonly ConfigReader[],
+): number | undefined {
   const values = new Set(readers.filter((reader) => reader.has(key)).map((reader) => reader.positive([key])));
   const [first, other] = values;
   if (first !== undefined && other !== undefined) {
@@ -120,22 +129,22 @@ function readSection(
   config: ConfigReader,
   rule: RopeRule & { readonly rotaryDim: number },
 ): Section {
-  const { ntkAlpha = false, longrope = false, proportional = false, rotaryDim } = rule;
-  const kind = section.text(['rope_type', 'type'], 'default');
-  const isOfClass: Readonly<Record<string, boolean>> = { dynamic: ntkAlpha, longrope, proportional };
-  const own = Object.hasOwn(KEYS, kind) && (isOfClass[kind] ?? true) ? KEYS[kind] : undefined;
+  const { ntkAlpha = false, rotaryDim } = rule;
+  const kind = kindOf(section);
+  const ofClass = rule.scalings?.get(kind);
+  const usual = Object.hasOwn(KEYS, kind) && (kind !== 'dynamic' || ntkAlpha) ? KEYS[kind] : undefined;
+  const own = ofClass?.keys ?? usual;
   if (!own) section.unsupported(`rope scaling "${kind}"`, 'default, linear, llama3 or yarn rotary positions');
   const unknown = section.keys().find((key) => !COMMON.includes(key) && !own.includes(key));
   if (unknown !== undefined) section.unsupported(`rope scaling by ${unknown}`, 'default rotary positions');
   if (kind === 'dynamic') return { scaling: undefined, alpha: section.positive(['alpha']) };
   if (kind === 'factors') return { scaling: readFactors(section, rotaryDim), alpha: 1 };
-  if (kind === 'proportional') {
-    const share = section.number(['partial_rotary_factor'], 1);
-    if (share < 0 || share > 1) section.unsupported(`partial_rotary_factor ${share}`, 'a share of 0 to 1');
-    return { scaling: { kind, share }, alpha: 1 };
-  }
-  if (kind === 'longrope') return { scaling: readLongrope(section, config, rotaryDim / 2), alpha: 1 };
+  if (ofClass) return { scaling: ofClass.read(section, config, rotaryDim / 2), alpha: 1 };
   return { scaling: readScaling(kind, section, config), alpha: 1 };
+}
+
+function kindOf(section: ConfigReader): string {
+  return section.text(['rope_type', 'type'], 'default');
 }
 
 /** One divisor for each pair. */
@@ -159,32 +168,6 @@ function readScaling(kind: string, section: ConfigReader, config: ConfigReader):
   }
   return kind === 'yarn' ? readYarn(section, config) : undefined;
 }
-
-/** LongRoPE with an amplitude of its own for each of the two lengths. */
-function readLongrope(section: ConfigReader, config: ConfigReader, pairs: number): RopeScaling {
-  const key = 'original_max_position_embeddings';
-  const divisors = (name: string): number[] => {
-    const list = section.list(name) ?? [];
-    const isWhole =
-      list.length === pairs && list.every((each) => typeof each === 'number' && each >= LEAST_DIVISOR);
-    if (isWhole) return list as number[];
-    return section.unsupported(
-      `${name} of ${list.length} numbers`,
-      `${pairs} numbers of at least ${LEAST_DIVISOR}`,
-    );
-  };
-  return {
-    kind: 'longrope',
-    originalPositions: agreed(config, key, [section, config]) ?? section.count([key]),
-    short: divisors('short_factor'),
-    long: divisors('long_factor'),
-    shortAmplitude: section.positive(['short_mscale']),
-    longAmplitude: section.positive(['long_mscale']),
-  };
-}
-
-/** Divisors are 1 or more in all published models; far smaller ones would leave no digit of the angles. */
-const LEAST_DIVISOR = 0.01;
 
 /** YaRN with the defaults of transformers. */
 function readYarn(section: ConfigReader, config: ConfigReader): RopeScaling {
