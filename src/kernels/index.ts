@@ -14,6 +14,8 @@ import { expertDown, expertDownPairs } from './experts/expert-down.ts';
 import { expertGateUp } from './experts/expert-gate-up.ts';
 import { expertDownTiled, expertGateUpTiled } from './experts/expert-tiled.ts';
 import { gate } from './routing/gate.ts';
+import { route, routeScores } from './routing/route.ts';
+import { listedRoutes, listedScores } from './routing/route.testing.ts';
 import { programs } from './kernel.ts';
 import { attentionTiled } from './attention/attention-tiled.ts';
 import { sampleBlocksKernel, samplePick, sampleRank } from './sample/sample.ts';
@@ -51,6 +53,8 @@ await loadFormats(BUILT_IN_FORMATS);
 /** Every kernel in every listed variant. New kernels are added here. */
 export const allPrograms: readonly Program[] = [
   ...programs(gate),
+  ...programs({ ...route, variants: listedRoutes() }),
+  ...programs({ ...routeScores, variants: listedScores() }),
   ...programs(shortConv),
   ...programs(causalConv),
   ...programs(stateScan),

@@ -1,0 +1,4 @@
+// route-limit-all: all experts are sorted.
+fn sort_limit(token: u32) -> u32 {
+  return params.scored;
+}
