@@ -62,6 +62,7 @@ import type { ShortConvIo } from './ops/short-conv.ts';
 import type { SkipLightIo } from './ops/skip-light.ts';
 import type { AddWeighedIo } from './ops/add-weighed.ts';
 import type { KeyBiasIo } from './ops/key-bias.ts';
+import { capacityOp, expertChoiceOp, routeOp, routeScoresOp, sinkhornOp } from './routing-references.ts';
 import { nextOf } from './tensor.ts';
 
 type Run<Io> = (context: RunContext, io: Io) => void;
@@ -378,9 +379,11 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   'add-shared': row(addShared),
   'atomic-experts': row(atomicExperts),
   attention: row(attention),
+  capacity: row(capacityOp),
   'causal-conv': row(causalConv),
   'delta-scan': row(deltaScan),
   embedding: row(embedding),
+  'expert-choice': row(expertChoiceOp),
   experts: row(experts),
   gate: row(gate),
   'gate-sigmoid': row(gateSigmoid),
@@ -395,7 +398,10 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   'repetition-penalty': row(penalty),
   'rms-norm': row(rmsNorm),
   'rope-kv': row(ropeKv),
+  route: row(routeOp),
+  'route-scores': row(routeScoresOp),
   sample: row(sample),
+  sinkhorn: row(sinkhornOp),
   'short-conv': row(shortConv),
   'skip-light': row(skipLight),
   'scale-rows': row(scaleRows),

@@ -16,6 +16,9 @@ import { expertDownTiled, expertGateUpTiled } from './experts/expert-tiled.ts';
 import { gate } from './routing/gate.ts';
 import { route, routeScores } from './routing/route.ts';
 import { listedRoutes, listedScores } from './routing/route.testing.ts';
+import { capacity } from './routing/capacity.ts';
+import { expertChoice } from './routing/expert-choice.ts';
+import { sinkhorn } from './routing/sinkhorn.ts';
 import { programs } from './kernel.ts';
 import { attentionTiled } from './attention/attention-tiled.ts';
 import { sampleBlocksKernel, samplePick, sampleRank } from './sample/sample.ts';
@@ -54,6 +57,9 @@ await loadFormats(BUILT_IN_FORMATS);
 export const allPrograms: readonly Program[] = [
   ...programs(gate),
   ...programs({ ...route, variants: listedRoutes() }),
+  ...programs(sinkhorn),
+  ...programs(expertChoice),
+  ...programs(capacity),
   ...programs({ ...routeScores, variants: listedScores() }),
   ...programs(shortConv),
   ...programs(causalConv),

@@ -2,6 +2,7 @@
 import { invariant } from '../../errors.ts';
 import type { Access, Part } from '../../gpu/program.ts';
 import { constants, gridPart, reducePart } from '../common.ts';
+import { declareBindings } from './declare-bindings.ts';
 import { MAX_GROUPS } from './route-rule.ts';
 import type { ChoiceStages, RouteStages } from './route-stages.ts';
 import softplus from '../../../shaders/lib/softplus.wgsl?raw';
@@ -115,16 +116,10 @@ function writesOf({ steps, writes }: RouteStages): string[] {
   ];
 }
 
-/** Declarations of the bindings; floats that may be NaN are bound as bits. */
+/** Declarations of the bindings; scores and outputs are bound as bits, because they may be NaN. */
 function bindingsPart(stages: AnyStages): Part {
-  const bindings = routeBindings(stages);
-  const typeOf = (name: string) => INPUTS.find(([input]) => input === name)?.[1] ?? 'u32';
-  const lines = Object.entries(bindings).map(([name, access], index) => {
-    const mode = access === 'read' ? 'read' : 'read_write';
-    return `@group(0) @binding(${index}) var<storage, ${mode}> ${name}: array<${typeOf(name)}>;`;
-  });
-  const params = `@group(0) @binding(${lines.length}) var<uniform> params: Params;`;
-  return { name: 'bindings', text: [...lines, params].join('\n') };
+  const types = Object.fromEntries(INPUTS.map(([name, type]) => [name, type]));
+  return declareBindings(routeBindings(stages), (name) => types[name] ?? 'u32');
 }
 
 /** The parts that every program of rows has: the row's memory, the steps and what they need. */

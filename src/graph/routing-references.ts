@@ -1,0 +1,84 @@
+/** The CPU forms of the ops of routing rules; `references.ts` has the table. */
+import { capacityReference } from '../kernels/routing/capacity.reference.ts';
+import { expertChoiceReference } from '../kernels/routing/expert-choice.reference.ts';
+import type { RouteInputs } from '../kernels/routing/route-token.reference.ts';
+import { routeReference, routeScoresReference } from '../kernels/routing/route.reference.ts';
+import { sinkhornReference } from '../kernels/routing/sinkhorn.reference.ts';
+import type { RunContext } from './node.ts';
+import type { RouteInputTensors, RouteIo, RouteScoresIo } from './ops/route.ts';
+import type { CapacityIo, ExpertChoiceIo, Sequences, SinkhornIo } from './ops/sequence-routing.ts';
+import type { Tensor } from './tensor.ts';
+
+/** Routes and the outputs of a rule. */
+export function routeOp(context: RunContext, io: RouteIo): void {
+  const { scores, inputs, outputs = {}, experts, most, rule } = io;
+  const sizes = { tokens: context.step.tokens, experts, most };
+  const result = routeReference(context.floats(scores), rule, routeInputs(context, inputs), sizes);
+  context.put(io.ids, result.ids);
+  context.put(io.weights, result.weights);
+  for (const name of ['affinities', 'logits', 'values', 'largest'] as const) {
+    if (outputs[name]) context.put(outputs[name], result[name]);
+  }
+}
+
+/** The outputs of the steps of a rule. */
+export function routeScoresOp(
+  context: RunContext,
+  { scores, inputs, outputs, experts, rule }: RouteScoresIo,
+): void {
+  const sizes = { tokens: context.step.tokens, experts };
+  const result = routeScoresReference(context.floats(scores), rule, routeInputs(context, inputs), sizes);
+  for (const name of ['affinities', 'logits', 'largest'] as const) {
+    if (outputs[name]) context.put(outputs[name], result[name]);
+  }
+}
+
+function routeInputs(context: RunContext, inputs: RouteInputTensors = {}): RouteInputs {
+  const floats = (tensor: Tensor | undefined) => tensor && context.floats(tensor);
+  const words = (tensor: Tensor | undefined) => tensor && context.words(tensor);
+  const { vectors } = inputs;
+  return {
+    vectors: vectors?.kind === 'weight' ? context.weight(vectors) : floats(vectors),
+    request_vectors: floats(inputs.requestVectors),
+    token_mask: floats(inputs.tokenMask),
+    given_logits: floats(inputs.givenLogits),
+    group_scores: floats(inputs.groupScores),
+    given_ids: words(inputs.givenIds),
+    importance: floats(inputs.importance),
+    kinds: words(inputs.kinds),
+    protection: words(inputs.protection),
+    verdicts: floats(inputs.verdicts),
+    raw_weights: floats(inputs.rawWeights),
+  };
+}
+
+/** First and end of the sequences, if the tokens are divided. */
+function offsetsOf(context: RunContext, sequences: Sequences | undefined): Uint32Array | undefined {
+  return sequences && context.words(sequences.offsets).subarray(0, sequences.count + 1);
+}
+
+/** Sinkhorn's iteration over each sequence. */
+export function sinkhornOp(context: RunContext, io: SinkhornIo): void {
+  const { values, balanced, sequences, experts, iterations, temperature } = io;
+  const options = { tokens: context.step.tokens, experts, iterations, temperature };
+  context.put(balanced, sinkhornReference(context.floats(values), offsetsOf(context, sequences), options));
+}
+
+/** The tokens that each expert takes, and their shares. */
+export function expertChoiceOp(context: RunContext, io: ExpertChoiceIo): void {
+  const { values, given, across, sequences, experts, rule } = io;
+  const sizes = { tokens: context.step.tokens, experts };
+  const raw = across && context.floats(across.raw);
+  const offsets = offsetsOf(context, sequences);
+  const result = expertChoiceReference(context.floats(values), raw, offsets, rule, sizes);
+  context.put(given, result.given);
+  if (across) context.put(across.shares, result.shares);
+}
+
+/** The places of choices in experts of limited room. */
+export function capacityOp(context: RunContext, io: CapacityIo): void {
+  const { ids, values, given, sequences, experts, k, rule } = io;
+  const sizes = { tokens: context.step.tokens, experts, k };
+  const offsets = offsetsOf(context, sequences);
+  context.put(given, capacityReference(context.words(ids), context.floats(values), offsets, rule, sizes));
+}
