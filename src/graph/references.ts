@@ -62,7 +62,15 @@ import type { ShortConvIo } from './ops/short-conv.ts';
 import type { SkipLightIo } from './ops/skip-light.ts';
 import type { AddWeighedIo } from './ops/add-weighed.ts';
 import type { KeyBiasIo } from './ops/key-bias.ts';
-import { capacityOp, expertChoiceOp, routeOp, routeScoresOp, sinkhornOp } from './routing-references.ts';
+import {
+  capacityOp,
+  cellsOp,
+  expertChoiceOp,
+  pairLinearOp,
+  routeOp,
+  routeScoresOp,
+  sinkhornOp,
+} from './routing-references.ts';
 import { nextOf } from './tensor.ts';
 
 type Run<Io> = (context: RunContext, io: Io) => void;
@@ -380,6 +388,7 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   'atomic-experts': row(atomicExperts),
   attention: row(attention),
   capacity: row(capacityOp),
+  cells: row(cellsOp),
   'causal-conv': row(causalConv),
   'delta-scan': row(deltaScan),
   embedding: row(embedding),
@@ -394,6 +403,7 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   'latent-values': row(latentValues),
   'layer-norm': row(layerNorm),
   linear: row(linear),
+  'pair-linear': row(pairLinearOp),
   'product-route': row(productRoute),
   'repetition-penalty': row(penalty),
   'rms-norm': row(rmsNorm),

@@ -4,7 +4,10 @@ import { expertChoiceReference } from '../kernels/routing/expert-choice.referenc
 import type { RouteInputs } from '../kernels/routing/route-token.reference.ts';
 import { routeReference, routeScoresReference } from '../kernels/routing/route.reference.ts';
 import { sinkhornReference } from '../kernels/routing/sinkhorn.reference.ts';
+import { cellsReference } from '../kernels/routing/cells.reference.ts';
+import { pairLinearReference } from '../kernels/routing/pair-linear.reference.ts';
 import type { RunContext } from './node.ts';
+import type { CellsIo, PairLinearIo } from './ops/cells.ts';
 import type { RouteInputTensors, RouteIo, RouteScoresIo } from './ops/route.ts';
 import type { CapacityIo, ExpertChoiceIo, Sequences, SinkhornIo } from './ops/sequence-routing.ts';
 import type { Tensor } from './tensor.ts';
@@ -81,4 +84,28 @@ export function capacityOp(context: RunContext, io: CapacityIo): void {
   const sizes = { tokens: context.step.tokens, experts, k };
   const offsets = offsetsOf(context, sequences);
   context.put(given, capacityReference(context.words(ids), context.floats(values), offsets, rule, sizes));
+}
+
+/** Cells round their f64 results once. */
+export function cellsOp(context: RunContext, { cell, inputs, ids, sequences, y, n, f }: CellsIo): void {
+  const { tokens } = context.step;
+  const values = cellsReference(cell, {
+    ...{ tokens, cols: y.perToken },
+    inputs: inputs.map((input) => (input.kind === 'weight' ? context.weight(input) : context.floats(input))),
+    ...(ids ? { ids: context.words(ids) } : {}),
+    ...(sequences ? { starts: [...context.words(sequences.offsets).subarray(0, sequences.count + 1)] } : {}),
+    ...(n ? { n } : {}),
+    ...(f ? { f } : {}),
+  });
+  context.put(y, y.type === 'u32' ? Uint32Array.from(values) : Float32Array.from(values));
+}
+
+export function pairLinearOp(
+  context: RunContext,
+  { x, weight, bias, ids, y, experts, places, xPlaces }: PairLinearIo,
+): void {
+  const { tokens } = context.step;
+  const sizes = { tokens, places, xPlaces, experts, outs: y.perToken / places, cols: x.perToken / xPlaces };
+  const options = { ...sizes, ids: ids && context.words(ids), bias: bias && context.weight(bias) };
+  context.put(y, pairLinearReference(context.floats(x), context.weight(weight), options));
 }
