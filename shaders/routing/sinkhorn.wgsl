@@ -2,7 +2,7 @@
 //
 // Scales are kept as logarithms, so that no power overflows or vanishes: M = exp(v / temperature + row + column).
 //
-// values    [tokens, experts] f32 as bits; below -1e37: 0 in M
+// values    [tokens, experts] f32 as bits; below -1e37: 0 in M, and minus infinity in the result
 // rows      [tokens] f32, scratch: the logarithms of the rows' scales
 // balanced  [tokens, experts] f32 as bits; NaN for all tokens of a sequence with a NaN among its values
 // grid      one workgroup per sequence; a lane has whole columns, then whole rows
@@ -14,6 +14,7 @@ const MASKED = -3.0e38;
 const MASK_LIMIT = -1.0e37;
 const INFINITY_BITS = 0x7f800000u;
 const NAN_BITS = 0x7fc00000u;
+const MASKED_BITS = 0xff800000u; // minus infinity, which rules read as masked
 const MAX_EXPERTS = 1024u;
 const LEAST_POWER = -200.0; // its exponential is 0
 
@@ -84,11 +85,11 @@ fn write_row(t: u32, is_faulty: bool) {
   let powers = row_powers(t);
   for (var e = 0u; e < params.experts; e += 1u) {
     let entry = entry_at(t, e);
-    var mass = 0.0;
+    var word = MASKED_BITS;
     if (entry > MASK_LIMIT) {
-      mass = exp(max(entry + columns[e] - powers.x, LEAST_POWER)) / powers.y;
+      word = bitcast<u32>(exp(max(entry + columns[e] - powers.x, LEAST_POWER)) / powers.y);
     }
-    balanced[t * params.experts + e] = select(bitcast<u32>(mass), NAN_BITS, is_faulty);
+    balanced[t * params.experts + e] = select(word, NAN_BITS, is_faulty);
   }
 }
 

@@ -14,7 +14,8 @@ export interface SinkhornOptions {
 /**
  * M = exp(v / temperature) of each sequence; in turn columns scaled to sum to tokens / experts, rows to 1.
  *
- * values [tokens, experts]; below -1e37: 0 in M -> [tokens, experts]
+ * values [tokens, experts]; below -1e37: 0 in M, and minus infinity in the result, which rules read as masked
+ * -> [tokens, experts]
  *
  * @throws {AtomoeError} non-finite - a NaN among the values
  */
@@ -55,10 +56,11 @@ export function sinkhornReference(
         );
     }
     for (const t of own) {
-      result.set(
-        all.map((e) => Math.exp(entry(t, e) + rows.get(t)! + columns[e]!)),
-        t * experts,
-      );
+      const masses = all.map((e) => {
+        const own = entry(t, e);
+        return own === -Infinity ? own : Math.exp(own + rows.get(t)! + columns[e]!);
+      });
+      result.set(masses, t * experts);
     }
   }
   return result;

@@ -1,0 +1,71 @@
+import type { RouteInputTensors } from '../../graph/ops/route.ts';
+import type { EntropyRule, RouteChoice } from '../../kernels/routing/route-rule.ts';
+import { refuse, type RoutingSite } from './routing-site.ts';
+import type { ChoiceDescription, CountDescription } from './stages.ts';
+import type { Vectors } from './vectors.ts';
+
+/** Inputs of a rule while they are collected. */
+export type Inputs = { -readonly [N in keyof RouteInputTensors]: RouteInputTensors[N] };
+
+type TopP = Extract<ChoiceDescription, { kind: 'topP' }>;
+
+/** The choice of a described selection within one token. */
+export function choiceOf(
+  select: Exclude<ChoiceDescription, { kind: 'expertChoice' }>,
+  site: RoutingSite,
+  scored: number,
+  vectors: Vectors,
+  inputs: Inputs,
+): RouteChoice {
+  switch (select.kind) {
+    case 'topK':
+      return topK(select.k, site, inputs);
+    case 'topP':
+      return topP(select, scored);
+    case 'topOfEach':
+      return { kind: 'topOfEach', groups: select.groups };
+    case 'ranks':
+      return {
+        kind: 'ranks',
+        count: select.ranks.length,
+        ranks: vectors.numbers(select.ranks, 'select.ranks'),
+      };
+    case 'ids': {
+      const places = site.most;
+      inputs.givenIds =
+        'name' in select
+          ? site.request(select.name, { type: 'u32', perToken: places })
+          : (site.ofTokenId ?? refuse('select', 'ids by token'))(select.tensor, 'u32', places);
+      return { kind: 'given', places };
+    }
+    default:
+      return { kind: select.kind };
+  }
+}
+
+function topK(k: CountDescription, site: RoutingSite, inputs: Inputs): RouteChoice {
+  if (typeof k === 'number') return { kind: 'topK', k };
+  if (k.from === 'attentionReceived') refuse('select.k', 'attentionReceived');
+  inputs.importance = site.request(k.name, { type: 'f32', perToken: 1 });
+  return { kind: 'topK', k: k.most, least: k.least };
+}
+
+function topP({ p, rule, atLeast = 1, atMost, keepAllAbove }: TopP, scored: number): RouteChoice {
+  const entropy = keepAllAbove ? { keepAllAbove: entropyRule(keepAllAbove, scored) } : {};
+  return { kind: 'topP', p, rule, atLeast, atMost: atMost ?? scored, ...entropy };
+}
+
+/** An entropy relative to that of equal affinities is compared with a share of the latter. */
+function entropyRule(
+  { entropy, index, threshold, relative = false }: NonNullable<TopP['keepAllAbove']>,
+  scored: number,
+): EntropyRule {
+  const isShannon = index === 1;
+  const largest =
+    isShannon || entropy === 'renyi' ? Math.log(scored) : (1 - scored ** (1 - index)) / (index - 1);
+  return {
+    entropy: isShannon ? 'shannon' : entropy,
+    index,
+    threshold: relative ? threshold * largest : threshold,
+  };
+}

@@ -1,0 +1,30 @@
+import type { RouteDrop } from '../../kernels/routing/route-rule.ts';
+import type { Inputs } from './choice.ts';
+import { refuse, type RoutingSite } from './routing-site.ts';
+import type { DropDescription } from './stages.ts';
+import type { Vectors } from './vectors.ts';
+
+/** The filters of a described selection, in order. */
+export function dropsOf(
+  drops: readonly DropDescription[],
+  site: RoutingSite,
+  vectors: Vectors,
+  inputs: Inputs,
+): RouteDrop[] {
+  return drops.map((drop, index) => {
+    switch (drop.kind) {
+      case 'belowThreshold': {
+        const thresholds = vectors.numbers(drop.thresholds, `select.drop.${index}.thresholds`);
+        const rule = { kind: 'belowThreshold', scale: drop.scale ?? 1, thresholds } as const;
+        if (drop.by === undefined) return rule;
+        inputs.kinds = site.request(drop.by, { type: 'u32', perToken: 1 });
+        return { ...rule, by: 'kind' };
+      }
+      case 'belowRatio':
+        if (drop.protect) refuse(`select.drop.${index}.protect`, 'protect');
+        return { kind: 'belowRatio', ratio: drop.ratio };
+      case 'mask':
+        return refuse(`select.drop.${index}`, 'a mask network');
+    }
+  });
+}
