@@ -6,6 +6,7 @@ import { REFERENCES } from '../graph/references.ts';
 import type { ConfigValues } from '../models/config.ts';
 import { parseModel } from '../models/registry.ts';
 import { buildDecoder } from './decoder.ts';
+import { describedNodes } from './described/described.testing.ts';
 import { buildGraph, readModel } from './family.ts';
 import { loadBlocks } from './table.ts';
 
@@ -60,7 +61,6 @@ test('each op has a reference, and each reference an op', async () => {
       for (const { op } of buildGraph(model, purpose).nodes) ops.add(op);
     }
   }
-  // Ops of routing rules, which no family of models needs.
-  for (const op of ['capacity', 'expert-choice', 'route', 'route-scores', 'sinkhorn']) ops.add(op);
+  for (const { op } of describedNodes()) ops.add(op);
   expect([...ops].sort()).toEqual(Object.keys(REFERENCES).sort());
 });

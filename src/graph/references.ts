@@ -62,15 +62,7 @@ import type { ShortConvIo } from './ops/short-conv.ts';
 import type { SkipLightIo } from './ops/skip-light.ts';
 import type { AddWeighedIo } from './ops/add-weighed.ts';
 import type { KeyBiasIo } from './ops/key-bias.ts';
-import {
-  capacityOp,
-  cellsOp,
-  expertChoiceOp,
-  pairLinearOp,
-  routeOp,
-  routeScoresOp,
-  sinkhornOp,
-} from './routing-references.ts';
+import * as routing from './routing-references.ts';
 import { nextOf } from './tensor.ts';
 
 type Run<Io> = (context: RunContext, io: Io) => void;
@@ -387,12 +379,13 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   'add-shared': row(addShared),
   'atomic-experts': row(atomicExperts),
   attention: row(attention),
-  capacity: row(capacityOp),
-  cells: row(cellsOp),
+  'attention-received': row(routing.attentionReceivedOp),
+  capacity: row(routing.capacityOp),
+  cells: row(routing.cellsOp),
   'causal-conv': row(causalConv),
   'delta-scan': row(deltaScan),
   embedding: row(embedding),
-  'expert-choice': row(expertChoiceOp),
+  'expert-choice': row(routing.expertChoiceOp),
   experts: row(experts),
   gate: row(gate),
   'gate-sigmoid': row(gateSigmoid),
@@ -403,15 +396,17 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   'latent-values': row(latentValues),
   'layer-norm': row(layerNorm),
   linear: row(linear),
-  'pair-linear': row(pairLinearOp),
+  'mix-tokens': row(routing.mixTokensOp),
+  'pair-linear': row(routing.pairLinearOp),
   'product-route': row(productRoute),
+  'protect-tokens': row(routing.protectTokensOp),
   'repetition-penalty': row(penalty),
   'rms-norm': row(rmsNorm),
   'rope-kv': row(ropeKv),
-  route: row(routeOp),
-  'route-scores': row(routeScoresOp),
+  route: row(routing.routeOp),
+  'route-scores': row(routing.routeScoresOp),
   sample: row(sample),
-  sinkhorn: row(sinkhornOp),
+  sinkhorn: row(routing.sinkhornOp),
   'short-conv': row(shortConv),
   'skip-light': row(skipLight),
   'scale-rows': row(scaleRows),

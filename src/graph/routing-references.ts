@@ -1,4 +1,7 @@
 /** The CPU forms of the ops of routing rules; `references.ts` has the table. */
+import { attentionReceivedReference } from '../kernels/routing/attention-received.reference.ts';
+import { mixTokensReference } from '../kernels/routing/mix-tokens.reference.ts';
+import { protectTokensReference } from '../kernels/routing/protect-tokens.reference.ts';
 import { capacityReference } from '../kernels/routing/capacity.reference.ts';
 import { expertChoiceReference } from '../kernels/routing/expert-choice.reference.ts';
 import type { RouteInputs } from '../kernels/routing/route-token.reference.ts';
@@ -9,7 +12,15 @@ import { pairLinearReference } from '../kernels/routing/pair-linear.reference.ts
 import type { RunContext } from './node.ts';
 import type { CellsIo, PairLinearIo } from './ops/cells.ts';
 import type { RouteInputTensors, RouteIo, RouteScoresIo } from './ops/route.ts';
-import type { CapacityIo, ExpertChoiceIo, Sequences, SinkhornIo } from './ops/sequence-routing.ts';
+import type {
+  AttentionReceivedIo,
+  CapacityIo,
+  ExpertChoiceIo,
+  MixTokensIo,
+  ProtectTokensIo,
+  Sequences,
+  SinkhornIo,
+} from './ops/sequence-routing.ts';
 import type { Tensor } from './tensor.ts';
 
 /** Routes and the outputs of a rule. */
@@ -108,4 +119,26 @@ export function pairLinearOp(
   const sizes = { tokens, places, xPlaces, experts, outs: y.perToken / places, cols: x.perToken / xPlaces };
   const options = { ...sizes, ids: ids && context.words(ids), bias: bias && context.weight(bias) };
   context.put(y, pairLinearReference(context.floats(x), context.weight(weight), options));
+}
+
+/** Scores mixed over tokens. */
+export function mixTokensOp(context: RunContext, { links, values, y, experts }: MixTokensIo): void {
+  const sizes = { tokens: context.step.tokens, experts, width: links.perToken };
+  context.put(y, mixTokensReference(context.floats(links), context.floats(values), sizes));
+}
+
+/** The attention that tokens receive. */
+export function attentionReceivedOp(context: RunContext, io: AttentionReceivedIo): void {
+  const { links, importance, sequences } = io;
+  const sizes = { tokens: context.step.tokens, width: links.perToken };
+  const offsets = offsetsOf(context, sequences);
+  context.put(importance, attentionReceivedReference(context.floats(links), offsets, sizes));
+}
+
+/** The tokens that are protected from a filter. */
+export function protectTokensOp(context: RunContext, io: ProtectTokensIo): void {
+  const { values, protection, sequences, top, bottom } = io;
+  const options = { tokens: context.step.tokens, top, bottom };
+  const offsets = offsetsOf(context, sequences);
+  context.put(protection, protectTokensReference(context.floats(values), offsets, options));
 }

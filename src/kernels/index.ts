@@ -16,6 +16,9 @@ import { expertDownTiled, expertGateUpTiled } from './experts/expert-tiled.ts';
 import { gate } from './routing/gate.ts';
 import { route, routeScores } from './routing/route.ts';
 import { listedRoutes, listedScores } from './routing/route.testing.ts';
+import { attentionReceived } from './routing/attention-received.ts';
+import { mixTokens } from './routing/mix-tokens.ts';
+import { protectTokens } from './routing/protect-tokens.ts';
 import { capacity } from './routing/capacity.ts';
 import { expertChoice } from './routing/expert-choice.ts';
 import { sinkhorn } from './routing/sinkhorn.ts';
@@ -60,6 +63,9 @@ export const allPrograms: readonly Program[] = [
   ...programs(sinkhorn),
   ...programs(expertChoice),
   ...programs(capacity),
+  ...programs(mixTokens),
+  ...programs(attentionReceived),
+  ...programs(protectTokens),
   ...programs({ ...routeScores, variants: listedScores() }),
   ...programs(shortConv),
   ...programs(causalConv),

@@ -1,4 +1,6 @@
 import type { RouteInputTensors } from '../../graph/ops/route.ts';
+import { attentionReceivedNode } from '../../graph/ops/sequence-routing.ts';
+import type { Tensor } from '../../graph/tensor.ts';
 import type { EntropyRule, RouteChoice } from '../../kernels/routing/route-rule.ts';
 import { refuse, type RoutingSite } from './routing-site.ts';
 import type { ChoiceDescription, CountDescription } from './stages.ts';
@@ -45,9 +47,19 @@ export function choiceOf(
 
 function topK(k: CountDescription, site: RoutingSite, inputs: Inputs): RouteChoice {
   if (typeof k === 'number') return { kind: 'topK', k };
-  if (k.from === 'attentionReceived') refuse('select.k', 'attentionReceived');
-  inputs.importance = site.request(k.name, { type: 'f32', perToken: 1 });
+  inputs.importance =
+    k.from === 'attentionReceived'
+      ? attentionReceived(k.name, site)
+      : site.request(k.name, { type: 'f32', perToken: 1 });
   return { kind: 'topK', k: k.most, least: k.least };
+}
+
+function attentionReceived(name: string, site: RoutingSite): Tensor {
+  const { builder, label, links = () => refuse('select.k', 'attentionReceived without links') } = site;
+  const importance = builder.tensor(`${label} importance`, { type: 'f32', perToken: 1 });
+  const sequences = site.sequences?.();
+  builder.add(attentionReceivedNode(`${label} importance`, { links: links(name), importance, sequences }));
+  return importance;
 }
 
 function topP({ p, rule, atLeast = 1, atMost, keepAllAbove }: TopP, scored: number): RouteChoice {

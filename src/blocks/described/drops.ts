@@ -1,3 +1,5 @@
+import { protectTokensNode } from '../../graph/ops/sequence-routing.ts';
+import type { Tensor } from '../../graph/tensor.ts';
 import type { RouteDrop } from '../../kernels/routing/route-rule.ts';
 import type { Inputs } from './choice.ts';
 import { refuse, type RoutingSite } from './routing-site.ts';
@@ -21,10 +23,26 @@ export function dropsOf(
         return { ...rule, by: 'kind' };
       }
       case 'belowRatio':
-        if (drop.protect) refuse(`select.drop.${index}.protect`, 'protect');
-        return { kind: 'belowRatio', ratio: drop.ratio };
+        if (!drop.protect) return { kind: 'belowRatio', ratio: drop.ratio };
+        if (inputs.protection) refuse(`select.drop.${index}.protect`, 'a second protection');
+        inputs.protection = protection(drop.protect, site);
+        return { kind: 'belowRatio', ratio: drop.ratio, by: 'protection' };
       case 'mask':
         return refuse(`select.drop.${index}`, 'a mask network');
     }
   });
+}
+
+function protection(
+  { name, top, bottom }: { readonly name: string; readonly top: number; readonly bottom: number },
+  site: RoutingSite,
+): Tensor {
+  const { builder, label } = site;
+  const values = site.request(name, { type: 'f32', perToken: 1 });
+  const tokens = builder.tensor(`${label} protection`, { type: 'u32', perToken: 1 });
+  const sequences = site.sequences?.();
+  builder.add(
+    protectTokensNode(`${label} protection`, { values, protection: tokens, sequences, top, bottom }),
+  );
+  return tokens;
 }

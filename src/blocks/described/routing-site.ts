@@ -18,6 +18,8 @@ export interface RoutingSite {
   readonly layer: (reference: Reference, count: number) => () => Float32Array;
   /** A tensor of the request: f32 or u32 [tokens, perToken], or f32 [fixed] without tokens. */
   readonly request: (name: string, shape: RequestShape) => Tensor;
+  /** Links f32 [tokens, perToken] between the tokens of the request, such as attention. */
+  readonly links?: (name: string) => Tensor;
   /** The row [tokens, width] of the token's id in a table of the layer, f32 or u32. */
   readonly ofTokenId?: (reference: Reference, type: 'f32' | 'u32', width: number) => Tensor;
   /** f32 [tokens, experts]: the activation of the router's second matrix with the hidden state. */

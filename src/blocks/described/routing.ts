@@ -1,6 +1,11 @@
 /** Builds the nodes that turn the scores of a described router into routes. */
 import { routeNode, routeScoresNode, type RouteInputTensors } from '../../graph/ops/route.ts';
-import { capacityNode, expertChoiceNode, sinkhornNode } from '../../graph/ops/sequence-routing.ts';
+import {
+  capacityNode,
+  expertChoiceNode,
+  mixTokensNode,
+  sinkhornNode,
+} from '../../graph/ops/sequence-routing.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { capacityPlaces, type CapacityRule } from '../../kernels/routing/capacity.ts';
 import type { ExpertChoiceRule } from '../../kernels/routing/expert-choice.ts';
@@ -61,9 +66,13 @@ class RoutingNodes {
     const hooked = hookSteps(hooks, this.#site, this.#vectors);
     let waiting = hooked.length > 0;
     for (const [index, step] of list.entries()) {
-      if (step.kind === 'mixTokens') refuse(`transform.${index}`, 'mixTokens');
+      if (step.kind === 'mixTokens') {
+        current = this.#mix(current, step.name, index);
+        continue;
+      }
       if (step.kind === 'sinkhorn') {
-        current = this.#balance({ ...current, steps: [...current.steps, ...(waiting ? hooked : [])] }, step);
+        const steps = [...current.steps, ...(waiting ? hooked : [])];
+        current = this.#balance({ ...current, steps }, step, index);
         waiting = false;
         continue;
       }
@@ -99,32 +108,46 @@ class RoutingNodes {
     return this.#site.builder.tensor(`${this.#site.label} ${name}`, { type, perToken });
   }
 
-  /** Sinkhorn's iteration over the logits so far. */
+  /** The scores after the steps so far, for an op that couples tokens. Masks would be lost behind an activation. */
+  #settled({ scores, steps, logits }: Transformed, index: number): Tensor {
+    if (logits || stepsBeforeLogits(steps) < steps.length) {
+      refuse(`transform.${index}`, 'a step that couples tokens, behind an activation,');
+    }
+    if (steps.length === 0) return scores;
+    const { builder, label, experts } = this.#site;
+    const settled = this.#tensor(`logits ${index}`, 'f32', this.#scored);
+    const rule = { steps, nullExperts: this.#scored - experts, ...this.#vectors.rows };
+    const inputs = this.#vectors.inputs(this.#inputs);
+    const outputs = { logits: settled };
+    builder.add(routeScoresNode(`${label} logits ${index}`, { scores, inputs, outputs, experts, rule }));
+    return settled;
+  }
+
+  #mix(current: Transformed, name: string, index: number): Transformed {
+    const { builder, label, links } = this.#site;
+    if (!links) refuse(`transform.${index}`, 'mixTokens without links');
+    const experts = this.#scored;
+    const values = this.#settled(current, index);
+    const y = this.#tensor(`mixed ${index}`, 'f32', experts);
+    builder.add(mixTokensNode(`${label} mixed ${index}`, { links: links(name), values, y, experts }));
+    return { scores: y, steps: [], logits: undefined };
+  }
+
+  /** Sinkhorn's iteration over the logits. */
   #balance(
-    { scores, steps, logits: earlier }: Transformed,
-    step: Extract<StepDescription, { kind: 'sinkhorn' }>,
+    current: Transformed,
+    { iterations = 20, temperature }: Extract<StepDescription, { kind: 'sinkhorn' }>,
+    index: number,
   ): Transformed {
     const { builder, label } = this.#site;
-    const sequences = this.#site.sequences?.();
     const experts = this.#scored;
-    const first = stepsBeforeLogits(steps);
-    const logits = earlier ?? (steps.length > 0 ? this.#tensor('logits', 'f32', experts) : scores);
-    let values = logits;
-    if (steps.length > 0) {
-      values = first === steps.length ? logits : this.#tensor('unbalanced', 'f32', experts);
-      const outputs = { logits, ...(values === logits ? {} : { affinities: values }) };
-      const inputs = this.#vectors.inputs(this.#inputs);
-      const rule = { steps, nullExperts: experts - this.#site.experts, ...this.#vectors.rows };
-      builder.add(
-        routeScoresNode(`${label} logits`, { scores, inputs, outputs, experts: this.#site.experts, rule }),
-      );
-    }
+    const values = this.#settled(current, index);
     const balanced = this.#tensor('balanced', 'f32', experts);
-    const { iterations = 20, temperature } = step;
+    const sequences = this.#site.sequences?.();
     builder.add(
       sinkhornNode(`${label} sinkhorn`, { values, balanced, sequences, experts, iterations, temperature }),
     );
-    return { scores: balanced, steps: [], logits };
+    return { scores: balanced, steps: [], logits: values };
   }
 
   /** Selection and weights, with the ops between them that couple tokens. */

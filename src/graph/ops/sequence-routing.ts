@@ -11,6 +11,9 @@ import {
   type ExpertChoiceRule,
 } from '../../kernels/routing/expert-choice.ts';
 import type { Division } from '../../kernels/routing/sequence.ts';
+import { attentionReceived } from '../../kernels/routing/attention-received.ts';
+import { mixTokens } from '../../kernels/routing/mix-tokens.ts';
+import { protectTokens } from '../../kernels/routing/protect-tokens.ts';
 import { sinkhorn } from '../../kernels/routing/sinkhorn.ts';
 import { AtomoeError } from '../../errors.ts';
 import { dispatch } from '../node.ts';
@@ -25,13 +28,13 @@ export interface Sequences {
 
 interface OfSequences {
   readonly sequences?: Sequences | undefined; // default: all tokens are one sequence
-  readonly experts: number;
 }
 
 /** Inputs, outputs and attributes of Sinkhorn's iteration. */
 export interface SinkhornIo extends OfSequences {
   readonly values: Tensor; // f32 [tokens, experts]
   readonly balanced: Tensor; // f32 [tokens, experts]
+  readonly experts: number;
   readonly iterations: number; // at least 1
   readonly temperature: number; // above 0
 }
@@ -40,6 +43,7 @@ export interface SinkhornIo extends OfSequences {
 export interface ExpertChoiceIo extends OfSequences {
   readonly values: Tensor; // f32 [tokens, experts]: selection values
   readonly given: Tensor; // u32 [tokens, experts]: ids for a rule by given ids
+  readonly experts: number;
   readonly across?: { readonly raw: Tensor; readonly shares: Tensor } | undefined; // f32 [tokens, experts], if the rule has it
   readonly rule: ExpertChoiceRule;
 }
@@ -49,8 +53,31 @@ export interface CapacityIo extends OfSequences {
   readonly ids: Tensor; // u32 [tokens, k]
   readonly values: Tensor; // f32 [tokens, experts]: selection values
   readonly given: Tensor; // u32 [tokens, capacityPlaces]: ids for a rule by given ids
+  readonly experts: number;
   readonly k: number;
   readonly rule: CapacityRule;
+}
+
+/** Inputs and output of scores mixed over tokens. */
+export interface MixTokensIo {
+  readonly links: Tensor; // f32 [tokens, perToken]
+  readonly values: Tensor; // f32 [tokens, experts]
+  readonly y: Tensor; // f32 [tokens, experts]
+  readonly experts: number;
+}
+
+/** Input and output of the attention that tokens receive. */
+export interface AttentionReceivedIo extends OfSequences {
+  readonly links: Tensor; // f32 [tokens, perToken]
+  readonly importance: Tensor; // f32 [tokens]
+}
+
+/** Input, output and shares of tokens that are protected from a filter. */
+export interface ProtectTokensIo extends OfSequences {
+  readonly values: Tensor; // f32 [tokens]
+  readonly protection: Tensor; // u32 [tokens]
+  readonly top: number; // share of a sequence's tokens that keep all
+  readonly bottom: number; // share that lose all
 }
 
 const divisionOf = ({ sequences }: OfSequences): Division => (sequences ? 'offsets' : 'one');
@@ -126,6 +153,63 @@ export const capacityNode = defineCoreOp<CapacityIo>({
         dispatch(capacity, variant, {
           buffers: { ids, values, given, ...offsetsOf(io) },
           params: ({ tokens }) => capacityParams(rule, { tokens, experts, k, sequences }),
+          size: () => ({ sequences }),
+        }),
+      ),
+    ];
+  },
+});
+
+/** The scores of tokens, mixed by links between them. */
+export const mixTokensNode = defineCoreOp<MixTokensIo>({
+  name: 'mix-tokens',
+  reads: ({ links, values }) => [links, values],
+  writes: ({ y }) => [y],
+  lower: (context, { links, values, y, experts }) => [
+    context.choose(mixTokens, mixTokens.variants, `${experts}`, (variant) =>
+      dispatch(mixTokens, variant, {
+        buffers: { links, values, y },
+        params: ({ tokens }) => ({ tokens, experts, width: links.perToken }),
+        size: ({ tokens }) => ({ elements: tokens * experts }),
+      }),
+    ),
+  ],
+});
+
+/** The attention that each token receives, relative to the most of its sequence. */
+export const attentionReceivedNode = defineCoreOp<AttentionReceivedIo>({
+  name: 'attention-received',
+  reads: ({ links, sequences }) => [links, sequences?.offsets],
+  writes: ({ importance }) => [importance],
+  lower(context, io) {
+    const sequences = countOf(io);
+    const variants = attentionReceived.variants.filter(({ division }) => division === divisionOf(io));
+    return [
+      context.choose(attentionReceived, variants, '', (variant) =>
+        dispatch(attentionReceived, variant, {
+          buffers: { links: io.links, importance: io.importance, ...offsetsOf(io) },
+          params: ({ tokens }) => ({ tokens, sequences, width: io.links.perToken }),
+          size: () => ({ sequences }),
+        }),
+      ),
+    ];
+  },
+});
+
+/** The tokens that a filter by ratio leaves alone, or empties. */
+export const protectTokensNode = defineCoreOp<ProtectTokensIo>({
+  name: 'protect-tokens',
+  reads: ({ values, sequences }) => [values, sequences?.offsets],
+  writes: ({ protection }) => [protection],
+  lower(context, io) {
+    const { values, protection, top, bottom } = io;
+    const sequences = countOf(io);
+    const variants = protectTokens.variants.filter(({ division }) => division === divisionOf(io));
+    return [
+      context.choose(protectTokens, variants, '', (variant) =>
+        dispatch(protectTokens, variant, {
+          buffers: { values, protection, ...offsetsOf(io) },
+          params: ({ tokens }) => ({ tokens, sequences, top, bottom }),
           size: () => ({ sequences }),
         }),
       ),

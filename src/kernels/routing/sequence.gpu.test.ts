@@ -2,6 +2,12 @@
 import { describe, expect, test } from 'vitest';
 import { cross } from '../kernel.ts';
 import { expectClose, randomNormal, runKernel, testGpu, type Output, type Values } from '../testing.ts';
+import { attentionReceived } from './attention-received.ts';
+import { attentionReceivedReference } from './attention-received.reference.ts';
+import { mixTokens } from './mix-tokens.ts';
+import { mixTokensReference } from './mix-tokens.reference.ts';
+import { protectTokens } from './protect-tokens.ts';
+import { protectTokensReference } from './protect-tokens.reference.ts';
 import { capacity, capacityParams, capacityPlaces, type CapacityRule } from './capacity.ts';
 import { capacityReference } from './capacity.reference.ts';
 import { expertChoice, expertChoiceParams, type ExpertChoiceRule } from './expert-choice.ts';
@@ -205,3 +211,89 @@ describe.each(CAPACITIES.map((rule) => [JSON.stringify(rule), rule] as const))(
     });
   },
 );
+
+/** Links of tokens to those at or before them in their sequence; every third is 0. */
+function linksOf({ tokens, offsets }: Case): Numbers {
+  const links = randomNormal(tokens * tokens, 8).map(Math.abs);
+  const sequenceOf = (t: number) => (offsets ?? [0, tokens]).findLastIndex((first) => first <= t);
+  return links.map((link, at) => {
+    const [t, u] = [Math.floor(at / tokens), at % tokens];
+    return u > t || at % 3 === 1 || sequenceOf(t) !== sequenceOf(u) ? 0 : link;
+  });
+}
+
+describe.each(DIVISIONS)('%s', (_name, tokens, offsets) => {
+  test('scores are mixed; what links to masked ones is masked', async () => {
+    const own = { tokens, experts: 5, offsets };
+    const links = linksOf(own);
+    const values = randomNormal(tokens * 5, 9);
+    values[2] = -3e38;
+    values[3] = -Infinity;
+    const [variant] = mixTokens.variants;
+    const { y } = await runKernel(gpu, mixTokens, variant!, {
+      buffers: { links, values, y: { type: 'f32', count: 5 * tokens } },
+      params: { tokens, experts: 5, width: tokens },
+      size: { elements: 5 * tokens },
+    });
+    const want = mixTokensReference(links, values, { tokens, experts: 5, width: tokens });
+    const finite = (all: Values) => [...all].map((value) => (value === -Infinity ? -1e9 : value));
+    expectClose(finite(y), finite(want), { absolute: 1e-5 });
+  });
+
+  test('attention received, relative to the most of the sequence', async () => {
+    const own = { tokens, experts: 1, offsets };
+    const links = linksOf(own);
+    const sequences = sequencesOf(own);
+    const variant = attentionReceived.variants.find((each) => each.division === division(own))!;
+    const buffers = { links, importance: { type: 'f32', count: tokens } as const, ...divided(own) };
+    const { importance } = (await runKernel(
+      gpu,
+      { ...attentionReceived, bindings: attentionReceived.bindingsOf!(variant) },
+      variant,
+      {
+        buffers: buffers as Record<string, Values | Output>,
+        params: { tokens, sequences, width: tokens },
+        size: { sequences },
+      },
+    )) as Record<string, Values>;
+    expectClose(importance!, attentionReceivedReference(links, offsets, { tokens, width: tokens }));
+  });
+
+  test.each([
+    [0.15, 0.15],
+    [0.1, 0.9], // shares of ten and ninety tokens are whole
+    [1, 1],
+    [0, 0.5],
+  ])('the %f largest and %f smallest are protected', async (top, bottom) => {
+    const own = { tokens, experts: 1, offsets };
+    const values = coarse(randomNormal(tokens, 11));
+    const sequences = sequencesOf(own);
+    const variant = protectTokens.variants.find((each) => each.division === division(own))!;
+    const buffers = { values, protection: { type: 'u32', count: tokens } as const, ...divided(own) };
+    const { protection } = (await runKernel(
+      gpu,
+      { ...protectTokens, bindings: protectTokens.bindingsOf!(variant) },
+      variant,
+      {
+        buffers: buffers as Record<string, Values | Output>,
+        params: { tokens, sequences, top, bottom },
+        size: { sequences },
+      },
+    )) as Record<string, Values>;
+    expect([...protection!]).toEqual([...protectTokensReference(values, offsets, { tokens, top, bottom })]);
+  });
+});
+
+test('links to NaN give NaN, others do not', async () => {
+  const [variant] = mixTokens.variants;
+  const { y } = await runKernel(gpu, mixTokens, variant!, {
+    buffers: {
+      links: Float32Array.of(1, 0, 0.5, 0.5),
+      values: Float32Array.of(1, NaN),
+      y: { type: 'f32', count: 2 },
+    },
+    params: { tokens: 2, experts: 1, width: 2 },
+    size: { elements: 2 },
+  });
+  expect([...y]).toEqual([1, NaN]);
+});

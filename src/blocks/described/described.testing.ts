@@ -1,0 +1,45 @@
+import { GraphBuilder } from '../../graph/builder.ts';
+import type { Node } from '../../graph/node.ts';
+import { addRouting } from './routing.ts';
+import type { RoutingDescription } from './stages.ts';
+
+const softmax = { kind: 'softmax' } as const;
+
+/** Routers whose nodes are all ops of routing rules. */
+const ROUTERS: readonly RoutingDescription[] = [
+  {
+    transform: [
+      { kind: 'mixTokens', name: 'links' },
+      { kind: 'scale', by: 2 },
+      { kind: 'sinkhorn', temperature: 1 },
+    ],
+    select: {
+      kind: 'topK',
+      k: { from: 'attentionReceived', name: 'links', least: 1, most: 2 },
+      drop: [{ kind: 'belowRatio', ratio: 0.5, protect: { name: 'importance', top: 0.1, bottom: 0.1 } }],
+    },
+  },
+  { transform: [softmax], select: { kind: 'expertChoice', factor: 1 } },
+  { transform: [softmax], select: { kind: 'topK', k: 2 }, capacity: { factor: 1 } },
+];
+
+/** The nodes of routers that between them have every op of routing rules. */
+export function describedNodes(): readonly Node[] {
+  return ROUTERS.flatMap((router) => {
+    const builder = new GraphBuilder();
+    const input = (name: string, shape: Parameters<GraphBuilder['tensor']>[1]) =>
+      builder.tensor(name, { ...shape, role: 'input' });
+    addRouting(
+      {
+        builder,
+        ...{ label: 'layer', experts: 4, most: 4 },
+        scores: input('scores', { type: 'f32', perToken: 4 }),
+        layer: () => () => new Float32Array(4),
+        request: input,
+        links: (name) => input(name, { type: 'f32', perToken: 8 }),
+      },
+      router,
+    );
+    return builder.buildPart().nodes;
+  });
+}
