@@ -6,7 +6,7 @@ const LOG_TWO_PI = 1.8378770664093453;
 
 fn cell(t: u32, i: u32) -> f32 {
   var largest = LOWEST;
-  for (var pass = 0u; pass < 2u; pass += 1u) {
+  for (var round = 0u; round < 2u; round += 1u) {
     var sum = 0.0;
     for (var m = 0u; m < params.n0; m += 1u) {
       let at = i * params.n0 + m;
@@ -16,12 +16,12 @@ fn cell(t: u32, i: u32) -> f32 {
         let far = a[t * params.n1 + j] - c[at * params.n1 + j];
         density -= 0.5 * (LOG_TWO_PI + spread + far * far * exp(-spread));
       }
-      if (pass == 0u) {
+      if (round == 0u) {
         largest = max(largest, density);
       }
       sum += exp(density - largest);
     }
-    if (pass == 1u) {
+    if (round == 1u) {
       return largest + log(sum);
     }
   }

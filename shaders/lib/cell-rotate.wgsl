@@ -1,6 +1,7 @@
-// cell-rotate: rotary positions of heads of n0 elements, of which n1 turn; n2: 0 halves, 1 pairs; f0: the base.
+// cell-rotate: rotary positions of heads of n0 elements, of which n1 turn; n2: 0 halves, 1 pairs; b: cosines and sines
+// [positions, n1 / 2, 2].
 //
-// parts   params, the input a, fn bounds_of(t) (lib/cell-sequences.wgsl)
+// parts   params, the inputs a, b, fn bounds_of(t) (lib/cell-sequences.wgsl)
 fn cell(t: u32, i: u32) -> f32 {
   let head = i / params.n0 * params.n0;
   let at = i - head;
@@ -18,9 +19,8 @@ fn cell(t: u32, i: u32) -> f32 {
     first = head + 2u * pair;
     second = first + 1u;
   }
-  let position = f32(t - bounds_of(t).x);
-  let angle = position * pow(params.f0, -2.0 * f32(pair) / f32(params.n1));
+  let angle = 2u * ((t - bounds_of(t).x) * pairs + pair);
   let x = a[t * params.cols + first];
   let y = a[t * params.cols + second];
-  return select(x * cos(angle) - y * sin(angle), x * sin(angle) + y * cos(angle), isSecond);
+  return select(x * b[angle] - y * b[angle + 1u], x * b[angle + 1u] + y * b[angle], isSecond);
 }

@@ -28,7 +28,9 @@ export function dropsOf(
         inputs.protection = protection(drop.protect, site);
         return { kind: 'belowRatio', ratio: drop.ratio, by: 'protection' };
       case 'mask':
-        return refuse(`select.drop.${index}`, 'a mask network');
+        if (!site.verdicts) return refuse(`select.drop.${index}`, 'a mask network');
+        inputs.verdicts = site.verdicts;
+        return { kind: 'verdict', atLeast: drop.atLeast ?? 0 };
     }
   });
 }

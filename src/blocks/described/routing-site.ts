@@ -22,6 +22,8 @@ export interface RoutingSite {
   readonly links?: (name: string) => Tensor;
   /** The row [tokens, width] of the token's id in a table of the layer, f32 or u32. */
   readonly ofTokenId?: (reference: Reference, type: 'f32' | 'u32', width: number) => Tensor;
+  /** f32 [tokens, places]: whether a place of given ids stays, where a network decides. */
+  readonly verdicts?: Tensor | undefined;
   /** f32 [tokens, experts]: the activation of the router's second matrix with the hidden state. */
   readonly ofHidden?: (weight: Reference, activation: string) => Tensor;
 }

@@ -25,6 +25,7 @@ export interface RouteResult {
 }
 
 const MASKED = -3e38;
+const MASK_LIMIT = -1e37; // at and below: masked
 
 /**
  * @throws {AtomoeError} non-finite - NaN among the scores; bad-input - more entries than `most`, or a masked one that was given
@@ -89,7 +90,8 @@ function transformed(
   if (row.some(Number.isNaN)) {
     throw new AtomoeError('non-finite', `NaN among the router's scores of token ${given.token}`);
   }
-  const values = Float64Array.from(row, (score) => (Number.isFinite(score) ? score : -Infinity));
+  const isLive = (score: number) => Number.isFinite(score) && score > MASK_LIMIT;
+  const values = Float64Array.from(row, (score) => (isLive(score) ? score : -Infinity));
   const { steps, logits: source } = given.rule;
   const first = stepsBeforeLogits(steps);
   const run = (step: RouteStep) => runStep(values, step, given);

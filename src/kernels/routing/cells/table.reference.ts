@@ -85,14 +85,17 @@ export const CELL_REFERENCES: Readonly<Record<CellName, CellReference>> = {
     for (let j = 0; j < cols; j += 1) sum += a[t * cols + j]! ** 2;
     return a[t * cols + i]! / Math.max(Math.sqrt(sum), f[0]!);
   },
-  /** The norm of a times b, plus c if n1 is not 0; n0: 0 root mean square, 1 layer; f0: epsilon. */
+  /** The norm of the n2 columns of a around i times b, plus c if n1 is not 0; n0: 0 root mean square, 1 layer; f0: epsilon. */
   norm: ({ cols, a, b, c, n, f }, t, i) => {
+    const [kind = 0, hasBias = 0, width = 1] = n;
+    const first = t * cols + Math.floor(i / width) * width;
+    const at = i % width;
     let mean = 0;
-    if (n[0] === 1) for (let j = 0; j < cols; j += 1) mean += a[t * cols + j]! / cols;
+    if (kind === 1) for (let j = 0; j < width; j += 1) mean += a[first + j]! / width;
     let squares = 0;
-    for (let j = 0; j < cols; j += 1) squares += (a[t * cols + j]! - mean) ** 2;
-    const normed = ((a[t * cols + i]! - mean) / Math.sqrt(squares / cols + f[0]!)) * b[i]!;
-    return n[1] === 0 ? normed : normed + c[i]!;
+    for (let j = 0; j < width; j += 1) squares += (a[first + j]! - mean) ** 2;
+    const normed = ((a[first + at]! - mean) / Math.sqrt(squares / width + f[0]!)) * b[at]!;
+    return hasBias === 0 ? normed : normed + c[at]!;
   },
   /** The softmax of n0 consecutive columns of a that column i is in. */
   softmax: ({ cols, a, n }, t, i) => {
@@ -256,38 +259,6 @@ export const CELL_REFERENCES: Readonly<Record<CellName, CellReference>> = {
     const next = Math.tanh(a[row + 2 * cols + i]! + reset * b[row + 2 * cols + i]!);
     return (1 - kept) * next + kept * c[t * cols + i]!;
   },
-  /** Sum over the tokens u of the sequence of b[t, u] a[u, i]; b [tokens, tokens]. */
-  'mix-tokens': ({ tokens, cols, a, b, bounds }, t, i) => {
-    const [first, end] = bounds(t);
-    let sum = 0;
-    for (let u = first; u < end; u += 1) sum += b[t * tokens + u]! * a[u * cols + i]!;
-    return sum;
-  },
-  /** The column sums of a [tokens, tokens], divided by the largest of the sequence. */
-  'attention-received': ({ tokens, a, bounds }, t) => {
-    const [first, end] = bounds(t);
-    const received = (column: number) => {
-      let sum = 0;
-      for (let u = first; u < end; u += 1) sum = Math.fround(sum + a[u * tokens + column]!);
-      return sum;
-    };
-    let largest = 0;
-    for (let u = first; u < end; u += 1) largest = Math.max(largest, received(u));
-    return received(t) / largest;
-  },
-  /** 1 for the share f0 of the tokens of a sequence with the largest a, 2 for the share f1 with the smallest, else 0. */
-  protection: ({ a, f, bounds }, t) => {
-    const [first, end] = bounds(t);
-    let above = 0;
-    let below = 0;
-    for (let u = first; u < end; u += 1) {
-      const isEarlier = a[u] === a[t] && u < t;
-      above += Number(a[u]! > a[t]! || isEarlier);
-      below += Number(a[u]! < a[t]! || isEarlier);
-    }
-    const [top, bottom] = [Math.floor(f[0]! * (end - first)), Math.floor(f[1]! * (end - first))];
-    return above < top ? 1 : below < bottom ? 2 : 0;
-  },
   /** A [tokens, n0] of the experts that a token chose, 0 where there is none. */
   chosen: ({ cols, a, ids, n }, t, i) => {
     const e = ids[t * cols + i]!;
@@ -380,20 +351,19 @@ export const CELL_REFERENCES: Readonly<Record<CellName, CellReference>> = {
     for (let level = 1; level < levels; level += 1) if (a[first + level]! > a[first + best]!) best = level;
     return e * levels + best;
   },
-  /** Rotary positions of heads of n0 elements, of which n1 turn; n2: 0 halves, 1 pairs; f0: the base. */
-  rotate: ({ cols, a, n, f, bounds }, t, i) => {
+  /** Rotary positions of heads of n0 elements, of which n1 turn; n2: 0 halves, 1 pairs; b: cosines and sines [positions, n1 / 2, 2]. */
+  rotate: ({ cols, a, b, n, bounds }, t, i) => {
     const [size = 1, dims = 0, style = 0] = n;
     const head = Math.floor(i / size) * size;
     const at = i - head;
     if (at >= dims) return a[t * cols + i]!;
-    const pair = style === 1 ? Math.floor(at / 2) : at % (dims / 2);
+    const pairs = dims / 2;
+    const pair = style === 1 ? Math.floor(at / 2) : at % pairs;
     const first = head + (style === 1 ? 2 * pair : pair);
-    const second = first + (style === 1 ? 1 : dims / 2);
-    const angle = (t - bounds(t)[0]) * f[0]! ** ((-2 * pair) / dims);
+    const second = first + (style === 1 ? 1 : pairs);
+    const angle = 2 * ((t - bounds(t)[0]) * pairs + pair);
     const [x, y] = [a[t * cols + first]!, a[t * cols + second]!];
-    return head + at === first
-      ? x * Math.cos(angle) - y * Math.sin(angle)
-      : x * Math.sin(angle) + y * Math.cos(angle);
+    return head + at === first ? x * b[angle]! - y * b[angle + 1]! : x * b[angle + 1]! + y * b[angle]!;
   },
   /** Attention within the sequence: a: q, b: k, c: v of heads of n0 elements; head h reads head h mod n1 of k and v if n2 is 1, else head h / (heads / n1); n3: 1 causal; f0: the scale. */
   attend: ({ cols, a, b, c, n, f, bounds }, t, i) => {

@@ -1,0 +1,341 @@
+/** Builds the graph of a described layer: its router, experts and pattern (`src/models/layer`). */
+import { GraphBuilder } from '../../graph/builder.ts';
+import type { Graph } from '../../graph/node.ts';
+import type { Tensor } from '../../graph/tensor.ts';
+import type { SharedDescription } from '../../models/layer/expert.ts';
+import type {
+  HooksDescription,
+  InnerLayer,
+  LayerDescription,
+  PatternDescription,
+} from '../../models/layer/layer.ts';
+import { mostOf } from '../../models/layer/check.ts';
+import type { RouterDescription } from '../../models/layer/router.ts';
+import { addExperts, addNorm, addSingle, type ExpertRoutes } from './experts.ts';
+import { addChosenHeads, addHeads, addSparseHeads } from './heads.ts';
+import { LayerNodes, type RequestInput, type RequestSizes } from './nodes.ts';
+import { addMergedExperts, addSoftMix } from './mixing.ts';
+import { refuse, type RoutingSite } from './routing-site.ts';
+import { addRouting, type DescribedRoutes } from './routing.ts';
+import { addKeyScores, addPerceptron, addScores, pool, type ScoreSite } from './scores.ts';
+import type { LayerTensors } from './tensors.ts';
+
+/** A described layer as a graph. */
+export interface DescribedLayer {
+  readonly graph: Graph;
+  readonly x: Tensor; // f32 [tokens, hiddenSize], input
+  readonly inputs: readonly RequestInput[];
+  /** `y`, and of each router in order of its run `ids.0`, `weights.0`, `scores.0`; `state` of the last. */
+  readonly outputs: Readonly<Record<string, Tensor>>;
+}
+
+/**
+ * Builds the graph of a layer for requests of a size.
+ *
+ * @throws {AtomoeError} bad-file - tensors that do not fit; unsupported-model - a part without kernels
+ */
+export function buildDescribed(
+  layer: LayerDescription,
+  tensors: LayerTensors,
+  request: RequestSizes,
+): DescribedLayer {
+  const builder = new GraphBuilder();
+  const x = builder.tensor('x', { type: 'f32', role: 'input', perToken: layer.hiddenSize });
+  const build = new LayerBuild(new LayerNodes(builder, request), tensors);
+  const y = build.pattern(layer, x, layer.hooks);
+  return { graph: builder.buildPart(), x, ...build.result(y) };
+}
+
+/** A layer, or one within a pattern. */
+type AnyLayer = Pick<InnerLayer, 'experts' | 'most' | 'router' | 'expert' | 'shared' | 'pattern'>;
+
+/** What is carried from one run of a layer to the next. */
+interface Carry {
+  readonly iteration: number;
+  readonly state?: Tensor | undefined;
+}
+
+class LayerBuild {
+  readonly #nodes: LayerNodes;
+  readonly #tensors: LayerTensors;
+  readonly #outputs: Record<string, Tensor> = {};
+  #routers = 0;
+
+  constructor(nodes: LayerNodes, tensors: LayerTensors) {
+    this.#nodes = nodes;
+    this.#tensors = tensors;
+  }
+
+  result(y: Tensor): Pick<DescribedLayer, 'inputs' | 'outputs'> {
+    // Outputs keep their values to the end of the step.
+    const cols = y.perToken;
+    const kept = this.#nodes.cell('activate', [y], { cols, n: [7], f: [1], role: 'output' });
+    return { inputs: this.#nodes.inputs, outputs: { ...this.#outputs, y: kept } };
+  }
+
+  /** y [tokens, outs] of a layer by its pattern. */
+  pattern(layer: AnyLayer, x: Tensor, hooks?: HooksDescription): Tensor {
+    const { pattern } = layer;
+    const nodes = this.#nodes;
+    switch (pattern.kind) {
+      case 'chain':
+        return this.#chain(layer, pattern, x, hooks);
+      case 'sequence':
+        return pattern.steps.reduce((h, { layer: step, norm, residual }) => {
+          const y = this.pattern(step, norm ? addNorm(this.#site(), norm, h) : h);
+          return residual ? nodes.add(h, y) : y;
+        }, x);
+      case 'parallel':
+        return pattern.layers.map((one) => this.pattern(one, x)).reduce((sum, y) => nodes.add(sum, y));
+      case 'blend':
+        return this.#blend(pattern, x);
+      case 'repeat':
+        return this.#repeat(layer, pattern, x, hooks);
+      case 'softMix':
+        return addSoftMix({ ...this.#site(), experts: layer.experts ?? 1 }, layer.expert, pattern, x);
+      default:
+        return this.#run(layer, x, { iteration: 0 }, hooks).y;
+    }
+  }
+
+  #site(iteration = 0) {
+    return { nodes: this.#nodes, tensors: this.#tensors, scope: { iteration } };
+  }
+
+  #chain(
+    layer: AnyLayer,
+    { iterations, residual }: Extract<PatternDescription, { kind: 'chain' }>,
+    x: Tensor,
+    hooks: HooksDescription | undefined,
+  ): Tensor {
+    let h = x;
+    let state: Tensor | undefined;
+    for (let iteration = 0; iteration < iterations; iteration += 1) {
+      const { y, state: next } = this.#run(layer, h, { iteration, state }, hooks);
+      state = next;
+      h = residual ? this.#nodes.add(h, y) : y;
+    }
+    return h;
+  }
+
+  #blend({ layers, gate, gateBias }: Extract<PatternDescription, { kind: 'blend' }>, x: Tensor): Tensor {
+    const nodes = this.#nodes;
+    const bias = gateBias === undefined ? undefined : this.#tensors.get(gateBias);
+    const logits = nodes.dense('blend gate', x, this.#tensors.get(gate), bias);
+    const shares = nodes.cell('softmax', [logits], { cols: layers.length, n: [layers.length] });
+    const zero = nodes.cell('constant', [], { cols: x.perToken, f: [0] });
+    return layers.reduce((sum, layer, index) => {
+      const y = this.pattern(layer, x);
+      return nodes.cell('add-scaled', [sum, y, shares], { cols: y.perToken, n: [index, layers.length] });
+    }, zero);
+  }
+
+  /** The layer runs 0, 1 or 2 times on each sequence, by a network over means of windows of it. */
+  #repeat(
+    layer: AnyLayer,
+    { decide, norm }: Extract<PatternDescription, { kind: 'repeat' }>,
+    x: Tensor,
+    hooks: HooksDescription | undefined,
+  ): Tensor {
+    const nodes = this.#nodes;
+    const { layers, windows } = decide;
+    let sum: Tensor | undefined;
+    for (let index = 0; index < windows; index += 1) {
+      const mean = nodes.cell('window-mean', [x], { cols: x.perToken, n: [index, windows] });
+      const logits = addPerceptron(this.#site(), layers, mean);
+      const zero = sum ?? nodes.cell('constant', [], { cols: logits.perToken, f: [0] });
+      sum = nodes.cell('add-window', [zero, logits], { cols: logits.perToken, n: [index, windows] });
+    }
+    if (!sum) return x;
+    const step = (h: Tensor) =>
+      nodes.add(h, this.#run(layer, norm ? addNorm(this.#site(), norm, h) : h, { iteration: 0 }, hooks).y);
+    const once = step(x);
+    const twice = step(once);
+    return nodes.cell('take-run', [x, once, twice, sum], { cols: x.perToken, n: [sum.perToken] });
+  }
+
+  /** One run of a router and its experts. */
+  #run(
+    layer: AnyLayer,
+    x: Tensor,
+    carry: Carry,
+    hooks?: HooksDescription,
+  ): { readonly y: Tensor; readonly state?: Tensor | undefined } {
+    const { router, expert, experts = 1, pattern } = layer;
+    if (!router) return refuse('pattern', 'a pattern without a router');
+    const site = { ...this.#site(carry.iteration), experts };
+    const heads = pattern.kind === 'heads' ? addHeads(site, pattern, x) : undefined;
+    const scoreSite: ScoreSite = {
+      ...{ ...site, x },
+      heads:
+        heads && pattern.kind === 'heads'
+          ? { queries: heads.q, size: pattern.headSize, first: pattern.sharedHeads }
+          : undefined,
+    };
+    const { routes, largest, state } = this.#route(scoreSite, layer, router, carry, hooks);
+    const input = router.scope.expertUnit === 'segment' ? pool(site, x, router.scope) : x;
+    const own = (routed: Tensor) => {
+      if (router.scope.expertUnit !== 'segment') return routed;
+      const { segmentLength = 1 } = router.scope;
+      return this.#nodes.cell('own-part', [routed], { cols: x.perToken, n: [segmentLength] });
+    };
+    let y: Tensor | undefined;
+    if (heads && pattern.kind === 'heads') y = addChosenHeads(site, pattern, x, heads, routes);
+    else if (pattern.kind === 'sparseAttention') y = addSparseHeads(site, pattern, x, routes);
+    else if (pattern.kind === 'mergeWeights' && expert) y = addMergedExperts(site, expert, x, routes);
+    else if (expert) y = own(addExperts(site, expert, input, routes, router.weigh));
+    const sum = layer.shared.reduce(
+      (total: Tensor | undefined, shared) => this.#shared(shared, x, total, largest),
+      y,
+    );
+    return { y: sum ?? this.#nodes.cell('constant', [], { cols: x.perToken, f: [0] }), state };
+  }
+
+  #shared(
+    { expert, gate, weight }: SharedDescription,
+    x: Tensor,
+    total: Tensor | undefined,
+    largest: Tensor | undefined,
+  ): Tensor {
+    const nodes = this.#nodes;
+    let y = nodes.activate(addSingle(this.#site(), expert, x), 'none', weight);
+    const { perToken: cols } = y;
+    const rows = { cols, n: [0, 1], f: [1] };
+    if (gate?.kind === 'sigmoid') {
+      const value = nodes.dense('shared gate', x, this.#tensors.get(gate.weight));
+      y = nodes.cell('scale-rows', [y, nodes.activate(value, 'sigmoid')], rows);
+    } else if (gate && largest) {
+      y = nodes.cell('scale-rows', [y, nodes.cell('one-minus', [largest], { cols: 1 })], rows);
+    }
+    return total ? nodes.add(total, y) : y;
+  }
+
+  /** Adds the router and notes its outputs. */
+  #route(
+    site: ScoreSite,
+    layer: AnyLayer,
+    router: RouterDescription,
+    carry: Carry,
+    hooks: HooksDescription | undefined,
+  ): {
+    readonly routes: ExpertRoutes;
+    readonly largest?: Tensor | undefined;
+    readonly state?: Tensor | undefined;
+  } {
+    const index = this.#routers;
+    this.#routers += 1;
+    const note = (name: string, tensor: Tensor) => (this.#outputs[`${name}.${index}`] = tensor);
+    const most = mostOf({ ...layer, ...(hooks && { hooks }) });
+    if (router.score.kind === 'productKeys')
+      return { routes: this.#keys(site, router, router.score, most, note) };
+    const before =
+      carry.state ??
+      (router.state && carry.iteration === 0 && this.#nodes.request.widths.has('previousState')
+        ? this.#nodes.given('previousState', { type: 'f32', perToken: router.state.size })
+        : undefined);
+    const { scores, groupScores, state } = addScores(site, router, before);
+    const needsLargest = layer.shared.some(({ gate }) => gate?.kind === 'oneMinusLargestAffinity');
+    const routing = this.#routing(site, scores, most, groupScores);
+    const found = this.#chosen(site, routing, router, hooks, needsLargest);
+    note('ids', found.ids);
+    note('weights', found.weights);
+    note('scores', this.#kept(scores));
+    if (state) this.#outputs['state'] = this.#kept(state); // of the last run
+    return { routes: { ...found, places: most }, largest: found.largest, state };
+  }
+
+  /** A copy that is valid to the end of the step. */
+  #kept(x: Tensor): Tensor {
+    return this.#nodes.cell('activate', [x], { cols: x.perToken, n: [7], f: [1], role: 'output' });
+  }
+
+  /** Routes; a network that drops entries reads what was chosen before. */
+  #chosen(
+    site: ScoreSite,
+    routing: RoutingSite,
+    router: RouterDescription,
+    hooks: HooksDescription | undefined,
+    largest: boolean,
+  ): DescribedRoutes {
+    const mask = router.select.drop.find((each) => each.kind === 'mask');
+    const options = { ...(hooks && { hooks: hooks as never }), largest };
+    if (!mask) return addRouting(routing, router as never, options);
+    const others = { ...router.select, drop: router.select.drop.filter((each) => each !== mask) };
+    const first = addRouting(
+      { ...routing, label: `${routing.label} first` },
+      { ...router, select: others, weigh: { from: 'affinity' } } as never,
+      options,
+    );
+    const read = this.#nodes.concat([site.x, first.weights]);
+    const verdicts = addPerceptron(site, mask.layers, read);
+    const given = { kind: 'ids', name: 'chosen', by: 'affinity', drop: [mask] };
+    return addRouting(
+      {
+        ...routing,
+        verdicts,
+        request: (name, shape) => (name === 'chosen' ? first.ids : routing.request(name, shape)),
+      },
+      { ...router, select: given } as never,
+      { largest },
+    );
+  }
+
+  /** Each head of product keys chooses for itself. */
+  #keys(
+    site: ScoreSite,
+    router: RouterDescription,
+    score: Extract<RouterDescription['score'], { kind: 'productKeys' }>,
+    most: number,
+    note: (name: string, tensor: Tensor) => void,
+  ): ExpertRoutes {
+    const nodes = this.#nodes;
+    const each = most / score.heads;
+    const heads = addKeyScores(site, score, site.x).map((scores) => {
+      const { ids, weights } = addRouting(this.#routing(site, scores, each), router as never);
+      return { ids: nodes.cell('take-ids', [], { cols: each, n: [each], ids }), weights };
+    });
+    const numbers = nodes.concat(heads.map(({ ids }) => ids));
+    const use = { cols: most, n: [most, 0], type: 'u32', role: 'output' } as const;
+    const ids = nodes.cell('slice', [numbers], use);
+    const weights = this.#kept(nodes.concat(heads.map((head) => head.weights)));
+    note('ids', ids);
+    note('weights', weights);
+    return { ids, weights, places: most };
+  }
+
+  #routing(
+    { nodes, tensors, scope, experts, x }: ScoreSite,
+    scores: Tensor,
+    most: number,
+    groupScores?: Tensor,
+  ): RoutingSite {
+    return {
+      builder: nodes.builder,
+      label: nodes.label('route'),
+      ...{ experts, most, scores, groupScores },
+      sequences: () => nodes.sequences,
+      layer: (reference, count) => () => {
+        const { values } = tensors.get(reference as never, { ...scope, experts });
+        return values.length === count
+          ? values
+          : refuse('router', `a tensor of ${values.length} values for ${count}`);
+      },
+      request: (name, shape) => nodes.given(name, shape),
+      links: (name) => nodes.given(name, { type: 'f32', perToken: nodes.request.tokens }),
+      ofTokenId: (reference, type, width) => {
+        const { values } = tensors.get(reference as never);
+        const ids = nodes.given('tokenIds', { type: 'f32', perToken: 1 });
+        return nodes.cell('of-token', [ids, nodes.weight('table', values)], {
+          cols: width,
+          n: [width, 0],
+          type,
+        });
+      },
+      ofHidden: (weight, activation) =>
+        nodes.activate(
+          nodes.dense('weight of experts', x, tensors.get(weight as never)),
+          activation as never,
+        ),
+    };
+  }
+}

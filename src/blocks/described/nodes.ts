@@ -1,0 +1,161 @@
+/** Adds the nodes of a described layer, with names of their own. */
+import { AtomoeError } from '../../errors.ts';
+import type { GraphBuilder } from '../../graph/builder.ts';
+import { cellsNode, pairLinearNode } from '../../graph/ops/cells.ts';
+import type { Sequences } from '../../graph/ops/sequence-routing.ts';
+import type { Tensor, TensorRole, Weight } from '../../graph/tensor.ts';
+import { CELL_ACTIVATIONS, type CellActivation } from '../../kernels/routing/cells/activation.ts';
+import { CELLS, type CellName } from '../../kernels/routing/cells/table.ts';
+import type { HostTensor } from './tensors.ts';
+import type { RequestShape } from './routing-site.ts';
+
+/** What a request gives besides x. */
+export interface RequestInput {
+  readonly name: string; // as the description names it; `tokenIds` and `previousState` have these names
+  readonly tensor: Tensor;
+}
+
+/** A cell's numbers, ids, and what becomes of the result. */
+export interface CellUse {
+  readonly cols: number;
+  readonly n?: readonly number[];
+  readonly f?: readonly number[];
+  readonly ids?: Tensor | undefined;
+  readonly type?: 'f32' | 'u32';
+  readonly role?: TensorRole;
+}
+
+/** The request for which a layer is built. */
+export interface RequestSizes {
+  readonly tokens: number; // of the whole request
+  readonly sequences: number; // 0: not divided
+  readonly widths: ReadonlyMap<string, number>; // columns of what the request gives, by name
+}
+
+/** Adds nodes to a graph. All tensors are f32 but for ids. */
+export class LayerNodes {
+  readonly builder: GraphBuilder;
+  readonly request: RequestSizes;
+  readonly inputs: RequestInput[] = [];
+  #offsets: Tensor | undefined;
+  #count = 0;
+
+  constructor(builder: GraphBuilder, request: RequestSizes) {
+    this.builder = builder;
+    this.request = request;
+  }
+
+  /** The division of the tokens; undefined if they are one sequence. */
+  get sequences(): Sequences | undefined {
+    const { sequences: count } = this.request;
+    if (count === 0) return undefined;
+    this.#offsets ??= this.given('sequenceOffsets', { type: 'u32', fixed: count + 1 });
+    return { offsets: this.#offsets, count };
+  }
+
+  /** A label that no other node has. */
+  label(name: string): string {
+    this.#count += 1;
+    return `${name} ${this.#count}`;
+  }
+
+  /** A tensor that the request gives, once for all who ask for it in this shape. */
+  given(name: string, { type, perToken = 0, fixed = 0 }: RequestShape): Tensor {
+    const known = this.inputs.find(
+      ({ name: other, tensor }) =>
+        other === name && tensor.type === type && tensor.perToken === perToken && tensor.fixed === fixed,
+    );
+    if (known) return known.tensor;
+    const tensor = this.builder.tensor(this.label(`request ${name}`), {
+      ...{ type, role: 'input', perToken, fixed },
+    });
+    this.inputs.push({ name, tensor });
+    return tensor;
+  }
+
+  /** The columns of what the request gives. @throws {AtomoeError} bad-input - it does not give this */
+  widthOf(name: string): number {
+    const width = this.request.widths.get(name);
+    if (width !== undefined) return width;
+    throw new AtomoeError('bad-input', `the request has no "${name}", which the description reads; give it`);
+  }
+
+  /** Values as a weight of the graph. */
+  weight(name: string, values: Float32Array<ArrayBuffer>): Weight {
+    return this.builder.computed(this.label(name), values.length, 1, () => values);
+  }
+
+  /** y[t, i] = cell(t, i) */
+  cell(cell: CellName, inputs: readonly (Tensor | Weight)[], use: CellUse): Tensor {
+    const { cols, n, f, ids, type = 'f32', role = 'activation' } = use;
+    const label = this.label(cell);
+    const y = this.builder.tensor(label, { type, role, perToken: cols });
+    const { sequences: isDivided } = CELLS[cell] as { sequences?: true };
+    const sequences = isDivided ? this.sequences : undefined;
+    this.builder.add(cellsNode(label, { cell, inputs, ids, sequences, y, ...(n && { n }), ...(f && { f }) }));
+    return y;
+  }
+
+  /** The products of the rows of x [tokens, cols] with one matrix [outs, cols]. */
+  dense(name: string, x: Tensor, matrix: HostTensor, bias?: HostTensor): Tensor {
+    return this.pairs(name, x, { matrix, bias, experts: 1, places: 1, xPlaces: 1 });
+  }
+
+  /** The products of the rows of places with the matrices [experts, outs, cols] of their experts. */
+  pairs(name: string, x: Tensor, use: PairUse): Tensor {
+    const { matrix, bias, experts, places, xPlaces, ids } = use;
+    const [outs = 0, cols = 0] = matrix.shape.slice(-2);
+    if (matrix.values.length !== experts * outs * cols || x.perToken !== xPlaces * cols) {
+      throw new AtomoeError(
+        'bad-file',
+        `${name} is of shape [${matrix.shape.join(', ')}], wanted [${experts}, ..., ${x.perToken / xPlaces}]; write the file again`,
+      );
+    }
+    const label = this.label(name);
+    const y = this.builder.tensor(label, { type: 'f32', perToken: places * outs });
+    const weight = this.builder.computed(`${label} weight`, experts * outs, cols, () => matrix.values);
+    const added = bias && this.builder.computed(`${label} bias`, experts * outs, 1, () => bias.values);
+    this.builder.add(pairLinearNode(label, { x, weight, bias: added, ids, y, experts, places, xPlaces }));
+    return y;
+  }
+
+  activate(x: Tensor, activation: CellActivation, factor = 1): Tensor {
+    if (activation === 'none' && factor === 1) return x;
+    return this.cell('activate', [x], {
+      cols: x.perToken,
+      n: [CELL_ACTIVATIONS[activation]],
+      f: [factor],
+    });
+  }
+
+  /** act(a) * b */
+  multiply(a: Tensor, b: Tensor, activation: CellActivation = 'none'): Tensor {
+    return this.cell('multiply', [a, b], { cols: a.perToken, n: [CELL_ACTIVATIONS[activation]] });
+  }
+
+  /** a + b */
+  add(a: Tensor, b: Tensor): Tensor {
+    return this.cell('sum', [a, b], { cols: a.perToken, f: [1, 1] });
+  }
+
+  /** The columns of some tensors side by side. */
+  concat(tensors: readonly Tensor[]): Tensor {
+    return tensors.reduce((left, right) =>
+      this.cell('concat', [left, right], { cols: left.perToken + right.perToken, n: [left.perToken] }),
+    );
+  }
+
+  slice(x: Tensor, first: number, cols: number): Tensor {
+    return this.cell('slice', [x], { cols, n: [x.perToken, first] });
+  }
+}
+
+/** Matrices, and which places they are for. */
+export interface PairUse {
+  readonly matrix: HostTensor;
+  readonly bias?: HostTensor | undefined;
+  readonly experts: number;
+  readonly places: number;
+  readonly xPlaces: number;
+  readonly ids?: Tensor | undefined;
+}

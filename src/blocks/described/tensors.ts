@@ -1,0 +1,256 @@
+/** The tensors of a described layer: what its references mean (section 9 of the format). */
+import { AtomoeError } from '../../errors.ts';
+import type { TensorReference } from '../../models/layer/tensor-reference.ts';
+
+/** Values in row-major order. */
+export interface HostTensor {
+  readonly shape: readonly number[];
+  readonly values: Float32Array<ArrayBuffer>;
+}
+
+/** What the braces in a name stand for, and the level of tensors in bit planes. */
+export interface ReferenceScope {
+  readonly experts?: number | undefined;
+  readonly iteration?: number | undefined;
+  readonly level?: number | undefined; // bits; default: all planes
+}
+
+/** The tensors of a file by name, and what references make of them. */
+export class LayerTensors {
+  readonly #named: ReadonlyMap<string, HostTensor>;
+  readonly #label: string;
+
+  constructor(label: string, named: ReadonlyMap<string, HostTensor>) {
+    this.#label = label;
+    this.#named = named;
+  }
+
+  /** @throws {AtomoeError} bad-file - a tensor is missing, or shapes do not fit */
+  get(reference: TensorReference, scope: ReferenceScope = {}): HostTensor {
+    if (typeof reference === 'string') return this.#byName(reference, scope);
+    const get = (other: TensorReference) => this.get(other, scope);
+    if (isList(reference)) return concatenated(reference.map(get));
+    if ('tensor' in reference) return this.#part(get(reference.tensor), reference);
+    if ('gather' in reference) return gathered(get(reference.gather), get(reference.index), reference);
+    if ('byExpert' in reference) return concatenated(reference.byExpert.map(get));
+    if ('scaled' in reference) return scaled(get(reference.scaled), get(reference.scale), reference.block);
+    if ('ternary' in reference) return ternary(get(reference.ternary), get(reference.scale));
+    if ('planes' in reference) {
+      const { base, zero, scale, signs, scales } = reference.planes;
+      const count = scope.level === undefined ? signs.length : scope.level - 2;
+      const residues = signs.slice(0, count).map((sign, index) => ({
+        sign: get(sign),
+        scale: get(scales[index] ?? sign),
+      }));
+      return planes({ base: get(base), zero: get(zero), scale: get(scale), residues }, reference.group);
+    }
+    return product(
+      get(reference.left),
+      get(reference.right),
+      reference.plus === undefined ? undefined : get(reference.plus),
+    );
+  }
+
+  #byName(name: string, { experts = 0, iteration = 0 }: ReferenceScope): HostTensor {
+    const own = name.replaceAll('{iteration}', String(iteration)).replaceAll('{layer}', '0');
+    if (!own.includes('{expert}')) return this.#find(own);
+    return stacked(
+      Array.from({ length: experts }, (_, e) => this.#find(own.replaceAll('{expert}', String(e)))),
+    );
+  }
+
+  #find(name: string): HostTensor {
+    const found = this.#named.get(name);
+    if (found) return found;
+    throw new AtomoeError(
+      'bad-file',
+      `${this.#label}: tensor "${name}" is missing; the description names it; write the file again`,
+    );
+  }
+
+  #part(
+    { shape, values }: HostTensor,
+    { start, count, step, axis, transpose }: Extract<TensorReference, { readonly start: number }>,
+  ): HostTensor {
+    const size = shape[axis] ?? 0;
+    const all = count ?? Math.ceil((size - start) / step);
+    if (start + step * (all - 1) >= size) {
+      throw new AtomoeError(
+        'bad-file',
+        `${this.#label}: ${all} indices from ${start} in steps of ${step} of an axis of ${size}; write the file again`,
+      );
+    }
+    const indices = Array.from({ length: all }, (_, index) => start + step * index);
+    const taken = { shape: shape.with(axis, all), values: takeAxis(values, shape, axis, indices) };
+    return transpose ? transposed(taken) : taken;
+  }
+}
+
+function isList(reference: TensorReference): reference is readonly TensorReference[] {
+  return Array.isArray(reference);
+}
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((size, axis) => size * axis, 1);
+
+/** Tensors one behind the other along the first axis. */
+export function concatenated(tensors: readonly HostTensor[]): HostTensor {
+  const [first] = tensors;
+  const rows = tensors.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
+  const values = new Float32Array(tensors.reduce((sum, tensor) => sum + tensor.values.length, 0));
+  let at = 0;
+  for (const tensor of tensors) {
+    values.set(tensor.values, at);
+    at += tensor.values.length;
+  }
+  return { shape: [rows, ...(first?.shape.slice(1) ?? [])], values };
+}
+
+/** Tensors as the rows of one more axis, filled with zeros to the largest size of each axis. */
+function stacked(tensors: readonly HostTensor[]): HostTensor {
+  const rank = tensors[0]?.shape.length ?? 0;
+  const largest = Array.from({ length: rank }, (_, axis) =>
+    Math.max(...tensors.map(({ shape }) => shape[axis] ?? 0)),
+  );
+  const each = sizeOf(largest);
+  const values = new Float32Array(each * tensors.length);
+  for (const [index, { shape, values: own }] of tensors.entries()) {
+    const cols = shape.at(-1) ?? 1;
+    const width = largest.at(-1) ?? 1;
+    for (let row = 0; row < own.length / cols; row += 1) {
+      values.set(own.subarray(row * cols, (row + 1) * cols), index * each + row * width);
+    }
+  }
+  return { shape: [tensors.length, ...largest], values };
+}
+
+function takeAxis(
+  values: Float32Array,
+  shape: readonly number[],
+  axis: number,
+  indices: readonly number[],
+): Float32Array<ArrayBuffer> {
+  const inner = sizeOf(shape.slice(axis + 1));
+  const outer = sizeOf(shape.slice(0, axis));
+  const size = shape[axis] ?? 1;
+  const taken = new Float32Array(outer * indices.length * inner);
+  for (let o = 0; o < outer; o += 1) {
+    for (const [place, index] of indices.entries()) {
+      const from = (o * size + index) * inner;
+      taken.set(values.subarray(from, from + inner), (o * indices.length + place) * inner);
+    }
+  }
+  return taken;
+}
+
+/** The last two axes exchanged. */
+export function transposed({ shape, values }: HostTensor): HostTensor {
+  const [cols = 1, rows = 1] = [shape.at(-1), shape.at(-2)];
+  const matrices = values.length / (rows * cols);
+  const turned = new Float32Array(values.length);
+  for (let m = 0; m < matrices; m += 1) {
+    for (let r = 0; r < rows; r += 1) {
+      for (let c = 0; c < cols; c += 1) {
+        turned[(m * cols + c) * rows + r] = values[(m * rows + r) * cols + c] ?? 0;
+      }
+    }
+  }
+  return { shape: [...shape.slice(0, -2), cols, rows], values: turned };
+}
+
+function gathered(
+  from: HostTensor,
+  index: HostTensor,
+  { transpose, join, axis }: { readonly transpose: boolean; readonly join: boolean; readonly axis: number },
+): HostTensor {
+  const [experts = 1, pieces = 1] = index.shape;
+  const values = takeAxis(from.values, from.shape, 0, [...index.values]);
+  const gatheredShape = [experts, pieces, ...from.shape.slice(1)];
+  if (!join) {
+    const tensor = { shape: gatheredShape, values };
+    return transpose ? transposed(tensor) : tensor;
+  }
+  const [rows = 1, cols = 1] = from.shape.slice(1);
+  if (axis === 0) return { shape: [experts, pieces * rows, cols], values };
+  // [experts, pieces, rows, cols] -> [experts, rows, pieces * cols]
+  const joined = new Float32Array(values.length);
+  for (let at = 0; at < values.length; at += 1) {
+    const c = at % cols;
+    const r = Math.floor(at / cols) % rows;
+    const p = Math.floor(at / (cols * rows)) % pieces;
+    const e = Math.floor(at / (cols * rows * pieces));
+    joined[(e * rows + r) * pieces * cols + p * cols + c] = values[at] ?? 0;
+  }
+  return { shape: [experts, rows, pieces * cols], values: joined };
+}
+
+/** One scale for each block [r, c] of each matrix. */
+function scaled(codes: HostTensor, scale: HostTensor, [rows = 1, cols = 1]: readonly number[]): HostTensor {
+  const [outs = 1, ins = 1] = codes.shape.slice(-2);
+  const perRow = Math.ceil(ins / cols);
+  const perMatrix = Math.ceil(outs / rows) * perRow;
+  const values = codes.values.map((code, at) => {
+    const c = at % ins;
+    const r = Math.floor(at / ins) % outs;
+    const matrix = Math.floor(at / (ins * outs));
+    const block = matrix * perMatrix + Math.floor(r / rows) * perRow + Math.floor(c / cols);
+    return code * (scale.values[block] ?? 0);
+  });
+  return { shape: codes.shape, values };
+}
+
+function ternary(codes: HostTensor, scale: HostTensor): HostTensor {
+  const each = codes.values.length / scale.values.length;
+  return {
+    shape: codes.shape,
+    values: codes.values.map((code, at) => code * (scale.values[Math.floor(at / each)] ?? 0)),
+  };
+}
+
+/** scale (base - zero), plus each further plane's scale times its signs; groups of columns share the scales. */
+function planes(
+  {
+    base,
+    zero,
+    scale,
+    residues,
+  }: {
+    readonly base: HostTensor;
+    readonly zero: HostTensor;
+    readonly scale: HostTensor;
+    readonly residues: readonly { readonly sign: HostTensor; readonly scale: HostTensor }[];
+  },
+  group: number,
+): HostTensor {
+  const cols = base.shape.at(-1) ?? 1;
+  const groups = cols / group;
+  const values = base.values.map((code, at) => {
+    const place = Math.floor(at / cols) * groups + Math.floor((at % cols) / group);
+    let value = (scale.values[place] ?? 0) * (code - (zero.values[place] ?? 0));
+    for (const residue of residues) {
+      value += (residue.scale.values[place] ?? 0) * (residue.sign.values[at] ?? 0);
+    }
+    return value;
+  });
+  return { shape: base.shape, values };
+}
+
+/** L R + S; L may be the same for all experts. */
+function product(left: HostTensor, right: HostTensor, plus: HostTensor | undefined): HostTensor {
+  const [outs = 1, rank = 1] = left.shape.slice(-2);
+  const ins = right.shape.at(-1) ?? 1;
+  const experts = right.values.length / (rank * ins);
+  const isShared = left.values.length === outs * rank;
+  const values = new Float32Array(experts * outs * ins);
+  for (let at = 0; at < values.length; at += 1) {
+    const c = at % ins;
+    const r = Math.floor(at / ins) % outs;
+    const e = Math.floor(at / (ins * outs));
+    let sum = plus?.values[at] ?? 0;
+    for (let k = 0; k < rank; k += 1) {
+      const own = ((isShared ? 0 : e) * outs + r) * rank + k;
+      sum += (left.values[own] ?? 0) * (right.values[(e * rank + k) * ins + c] ?? 0);
+    }
+    values[at] = sum;
+  }
+  return { shape: [experts, outs, ins], values };
+}
