@@ -2,9 +2,9 @@
 //
 // parts   params, the inputs a, b, c
 fn cell(t: u32, i: u32) -> f32 {
-  let isListed = c[i] != 0.0;
+  let is_listed = c[i] != 0.0;
   if (u32(b[t]) == params.n0) {
-    return select(LOWEST, params.f0, isListed);
+    return select(LOWEST, params.f0, is_listed);
   }
-  return select(a[t * params.cols + i], LOWEST, isListed);
+  return select(a[t * params.cols + i], LOWEST, is_listed);
 }

@@ -10,17 +10,17 @@ fn cell(t: u32, i: u32) -> f32 {
   }
   let pairs = params.n1 / 2u;
   var pair = at % pairs;
-  var isSecond = at >= pairs;
+  var is_second = at >= pairs;
   var first = head + pair;
   var second = first + pairs;
   if (params.n2 == 1u) {
     pair = at / 2u;
-    isSecond = at % 2u == 1u;
+    is_second = at % 2u == 1u;
     first = head + 2u * pair;
     second = first + 1u;
   }
   let angle = 2u * ((t - bounds_of(t).x) * pairs + pair);
   let x = a[t * params.cols + first];
   let y = a[t * params.cols + second];
-  return select(x * b[angle] - y * b[angle + 1u], x * b[angle + 1u] + y * b[angle], isSecond);
+  return select(x * b[angle] - y * b[angle + 1u], x * b[angle + 1u] + y * b[angle], is_second);
 }

@@ -1,5 +1,5 @@
-// pair-linear: y[t, r, o] = bias[e, o] + sum over c of weight[e, o, c] * x[t, r, c], e the expert in place r of token t;
-// 0 where there is none
+// pair-linear: y[t, r, o] = bias[e, o] + sum over c of weight[e, o, c] * x[t, r, c], e the expert in place r of
+// token t; 0 where there is none
 //
 // x [tokens, x_places, cols], ids [tokens, places] u32, weight [experts, outs, cols], bias [experts, outs],
 // y [tokens, places, outs]; f32. x_places 1: all places of a token read its row. Without ids: expert 0.
@@ -29,9 +29,9 @@ fn main(
   let strips = (params.outs + ROWS - 1u) / ROWS;
   let place = number / strips;
   let out = number % strips * ROWS + lane / LANES;
-  let isInside = place < params.tokens * params.places && out < params.outs;
+  let is_inside = place < params.tokens * params.places && out < params.outs;
   var e = params.experts;
-  if (isInside) {
+  if (is_inside) {
     e = expert_at(place);
   }
   var sum = 0.0;
@@ -49,7 +49,7 @@ fn main(
       sums[lane] += sums[lane + half];
     }
   }
-  if (isInside && lane % LANES == 0u) {
+  if (is_inside && lane % LANES == 0u) {
     y[place * params.outs + out] = select(0.0, sums[lane] + bias_at(e * params.outs + out), e < params.experts);
   }
 }

@@ -2,6 +2,7 @@ import { AtomoeError } from '../errors.ts';
 import type { Checkpoint } from '../containers/checkpoint.ts';
 import { openSafetensors } from '../containers/safetensors.ts';
 import type { DeviceKind } from '../engine/api.ts';
+import { CPU_ADAPTER } from '../engine/load/adapter-report.ts';
 import { openDawn } from '../gpu/dawn.ts';
 import { Gpu } from '../gpu/device.ts';
 import type { FolderSource } from '../io/source.ts';
@@ -68,6 +69,8 @@ async function asLayer(
 
 /** The GPU is the default where there is one. */
 async function verifyLayerOn(device: DeviceKind, checkpoint: Checkpoint): Promise<Findings> {
+  const { LAYER_KEY } = await import('../engine/load/described-file.ts');
+  if (LAYER_KEY in checkpoint.metadata) return verifyDescribedOn(device, checkpoint);
   const { openGpuLayer, openReferenceLayer, openSimdLayer } = await import('../engine/run/layer-runner.ts');
   const gpu = device === 'auto' || device === 'gpu' ? await openGpu(device) : undefined;
   try {
@@ -76,6 +79,19 @@ async function verifyLayerOn(device: DeviceKind, checkpoint: Checkpoint): Promis
     return await verifyLayer(checkpoint, (layer) =>
       kernels && 'module' in kernels ? openSimdLayer(layer, kernels) : openReferenceLayer(layer),
     );
+  } finally {
+    gpu?.dispose();
+  }
+}
+
+/** A described layer: on the GPU, or by the references of its ops, which the CPU has nothing faster for. */
+async function verifyDescribedOn(device: DeviceKind, checkpoint: Checkpoint): Promise<Findings> {
+  const { runDescribedOnCpu, runDescribedOnGpu } = await import('../engine/run/described-runner.ts');
+  const { verifyDescribed } = await import('./verify-described.ts');
+  const gpu = device === 'auto' || device === 'gpu' ? await openGpu(device) : undefined;
+  try {
+    const run = gpu ? runDescribedOnGpu(gpu, checkpoint) : runDescribedOnCpu;
+    return { device: gpu?.name ?? CPU_ADAPTER.name, checks: await verifyDescribed(checkpoint, run) };
   } finally {
     gpu?.dispose();
   }

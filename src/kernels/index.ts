@@ -37,6 +37,8 @@ import { atomicScores } from './atomic/atomic-scores.ts';
 import { atomicScoresGrouped } from './atomic/atomic-scores-grouped.ts';
 import { pairSortCount, pairSortScan, pairSortScatter } from './atomic/pair-sort.ts';
 import { productHalves } from './routing/product-halves.ts';
+import { cells } from './routing/cells.ts';
+import { pairLinear } from './routing/pair-linear.ts';
 import { productKeys } from './routing/product-keys.ts';
 import { productRoute } from './routing/product-route.ts';
 import { linear } from './linear/linear.ts';
@@ -63,6 +65,8 @@ export const allPrograms: readonly Program[] = [
   ...programs(sinkhorn),
   ...programs(expertChoice),
   ...programs(capacity),
+  ...programs(cells),
+  ...programs(pairLinear),
   ...programs(mixTokens),
   ...programs(attentionReceived),
   ...programs(protectTokens),

@@ -91,21 +91,40 @@ function addState(
 
 type Score = Pick<Scores, 'scores' | 'groupScores'>;
 
-/** Adds a score of what the router reads; `router` has the null experts, of the outermost score. */
-function addScore(
-  site: ScoreSite,
-  score: ScoreDescription,
-  u: Tensor,
-  router?: Pick<RouterDescription, 'nullExperts' | 'nullWeight'>,
-): Score {
+/** Null experts belong to the outermost score. */
+type NullExperts = Pick<RouterDescription, 'nullExperts' | 'nullWeight'>;
+
+/** What the functions of scores share. */
+interface ScoreTools {
+  readonly site: ScoreSite;
+  readonly nodes: LayerNodes;
+  readonly experts: number;
+  readonly u: Tensor;
+  readonly router: NullExperts | undefined;
+  readonly get: (reference: TensorReference) => HostTensor;
+  readonly optional: (reference: TensorReference | undefined) => HostTensor | undefined;
+  readonly dense: (name: string, matrix: HostTensor, bias?: HostTensor, x?: Tensor) => Tensor;
+}
+
+/** Adds a score of what the router reads. */
+function addScore(site: ScoreSite, score: ScoreDescription, u: Tensor, router?: NullExperts): Score {
   const { nodes, tensors, scope, experts } = site;
   const get = (reference: TensorReference) => tensors.get(reference, { ...scope, experts });
-  const optional = (reference: TensorReference | undefined) =>
-    reference === undefined ? undefined : get(reference);
-  const dense = (name: string, matrix: HostTensor, bias?: HostTensor, x = u) =>
-    nodes.dense(`router ${name}`, x, matrix, bias);
-  switch (score.kind) {
-    case 'linear': {
+  const tools: ScoreTools = {
+    ...{ site, nodes, experts, u, router, get },
+    optional: (reference) => (reference === undefined ? undefined : get(reference)),
+    dense: (name, matrix, bias, x = u) => nodes.dense(`router ${name}`, x, matrix, bias),
+  };
+  const add = SCORES[score.kind] as (tools: ScoreTools, own: ScoreDescription) => Score;
+  return add(tools, score);
+}
+
+type ScoreOf<K extends ScoreDescription['kind']> = Extract<ScoreDescription, { kind: K }>;
+
+/** Each score by its name. */
+const SCORES: { readonly [K in ScoreDescription['kind']]: (tools: ScoreTools, score: ScoreOf<K>) => Score } =
+  {
+    linear: ({ router, get, optional, dense }, score) => {
       const weight = get(score.weight);
       const bias = optional(score.bias);
       if (!router?.nullExperts || router.nullWeight === undefined)
@@ -113,10 +132,11 @@ function addScore(
       const zeros = { shape: [router.nullExperts], values: new Float32Array(router.nullExperts) };
       const all = concatenated([weight, get(router.nullWeight)]);
       return { scores: dense('linear', all, bias && concatenated([bias, zeros])) };
-    }
-    case 'perceptron':
+    },
+    perceptron: ({ site, u }, score) => {
       return { scores: addPerceptron(site, score.layers, u) };
-    case 'cosine': {
+    },
+    cosine: ({ nodes, u, get, dense }, score) => {
       const projected = score.projection === undefined ? u : dense('projection', get(score.projection));
       const cols = projected.perToken;
       const v = nodes.cell('unit', [projected], { cols, f: [score.epsilon] });
@@ -125,17 +145,18 @@ function addScore(
       return {
         scores: dense('keys', unitRows(get(score.keys), score.epsilon, 1 / temperature), undefined, v),
       };
-    }
-    case 'attention': {
+    },
+    attention: ({ nodes, experts, get, dense }, score) => {
       const all = dense(
         'query, key, value',
         concatenated([get(score.query), get(score.key), get(score.value)]),
       );
       return { scores: nodes.cell('attention-score', [all], { cols: experts }) };
-    }
-    case 'hypernetwork':
+    },
+    hypernetwork: ({ site, dense }, score) => {
       return { scores: dense('linear', ...hypernetwork(site, score)) };
-    case 'mixture': {
+    },
+    mixture: ({ nodes, experts, get, dense }, score) => {
       const main = get(score.main);
       const [routers = 1] = main.shape;
       const shares = nodes.cell('softmax', [dense('main', main)], { cols: routers, n: [routers] });
@@ -147,18 +168,18 @@ function addScore(
       return {
         scores: nodes.cell('mixture', [shares, each], { cols: experts, n: [routers, score.top ?? routers] }),
       };
-    }
-    case 'multiQuery': {
+    },
+    multiQuery: ({ nodes, experts, get, dense }, score) => {
       const folded = foldQueries(get(score.queries), get(score.keys), score);
       const all = dense('queries', folded);
       if (score.combine !== 'max') return { scores: all };
       return { scores: nodes.cell('largest-of', [all], { cols: experts, n: [all.perToken / experts] }) };
-    }
-    case 'analytic': {
+    },
+    analytic: ({ nodes, experts, get, dense }, score) => {
       const both = dense('classifier, gate', concatenated([get(score.classifier), get(score.gate)]));
       return { scores: nodes.cell('analytic', [both], { cols: experts }) };
-    }
-    case 'gaussianMixture': {
+    },
+    gaussianMixture: ({ nodes, experts, get, optional, dense }, score) => {
       const v = dense('projection', get(score.projection), optional(score.projectionBias));
       const [priors, means, variances] = [get(score.logPriors), get(score.means), get(score.logVariances)];
       const weights = [priors, means, variances].map(({ values }) => nodes.weight('mixture', values));
@@ -166,27 +187,27 @@ function addScore(
       return {
         scores: nodes.cell('gaussian-mixture', [v, ...weights], { cols: experts, n: [mixtures, dims] }),
       };
-    }
-    case 'codebook': {
+    },
+    codebook: ({ nodes, experts, u, get }, score) => {
       const codes = get(score.codes);
       const weight = nodes.weight('codes', codes.values);
       return { scores: nodes.cell('nearest-code', [u, weight], { cols: experts, n: [...codes.shape] }) };
-    }
-    case 'selfActivation': {
+    },
+    selfActivation: ({ nodes, experts, get, dense }, score) => {
       const down = get(score.down);
       const all = dense('down', flat(down));
       return {
         scores: nodes.cell('length', [all], { cols: experts, n: [down.shape[1] ?? 1, 0, all.perToken] }),
       };
-    }
-    case 'sparsity': {
+    },
+    sparsity: ({ nodes, experts, u, get, dense }, score) => {
       const [mean, variance] = momentsOf(get(score.weight));
       const squares = nodes.cell('square', [u], { cols: u.perToken });
       const both = [dense('mean', mean), dense('variance', variance, undefined, squares)];
       const sign = score.prefer === 'sparse' ? -1 : 1;
       return { scores: nodes.cell('sparsity', both, { cols: experts, f: [sign] }) };
-    }
-    case 'product': {
+    },
+    product: ({ nodes, experts, get, dense }, score) => {
       const rows = normFolded(get(score.rows), score.rowsNorm, get);
       const columns = normFolded(get(score.columns), score.columnsNorm, get);
       const both = dense(
@@ -196,8 +217,8 @@ function addScore(
       );
       const side = rows.matrix.shape[0] ?? 1;
       return { scores: nodes.cell('outer-sum', [both], { cols: experts, n: [side, 1] }) };
-    }
-    case 'twoLevel': {
+    },
+    twoLevel: ({ nodes, experts, get, dense }, score) => {
       const group = get(score.group);
       const [groups = 1] = group.shape;
       const shares = nodes.cell('softmax', [dense('groups', group)], { cols: groups, n: [groups] });
@@ -206,34 +227,38 @@ function addScore(
         groupScores: shares,
         scores: nodes.cell('two-level', [shares, members], { cols: experts, n: [groups] }),
       };
-    }
-    case 'caller':
+    },
+    caller: ({ nodes, experts }, score) => {
       return { scores: nodes.given(score.name, { type: 'f32', perToken: experts }) };
-    case 'random':
+    },
+    random: ({ nodes, experts }, score) => {
       return { scores: nodes.cell('random', [], { cols: experts, n: [score.seed, score.layer] }) };
-    case 'zero':
+    },
+    zero: ({ nodes, experts }) => {
       return { scores: nodes.cell('constant', [], { cols: experts, f: [0] }) };
-    case 'headNorm': {
+    },
+    headNorm: ({ site, nodes, experts }) => {
       const { heads } = site;
       if (!heads) return refuse('score', 'headNorm without heads');
       const { queries, size, first } = heads;
       return {
         scores: nodes.cell('length', [queries], { cols: experts, n: [size, first, queries.perToken] }),
       };
-    }
-    case 'sum':
+    },
+    sum: ({ site, u }, score) => {
       return { scores: addSum(site, score.terms, u) };
-    case 'condition': {
+    },
+    condition: ({ site, nodes, experts, u }, score) => {
       const others = addScore(site, score.otherwise, u).scores;
       const listed = Float32Array.from({ length: experts }, (_, e) => Number(score.experts.includes(e)));
       const label = nodes.given(score.name, { type: 'f32', perToken: 1 });
       const use = { cols: experts, n: [score.equals], f: [score.value] };
       return { scores: nodes.cell('condition', [others, label, nodes.weight('listed', listed)], use) };
-    }
-    case 'productKeys':
+    },
+    productKeys: () => {
       return refuse('score', 'productKeys within another score');
-  }
-}
+    },
+  };
 
 /** The scores of one head of product keys: experts = n * n. */
 export function addKeyScores(
@@ -319,7 +344,8 @@ function foldQueries(
       for (let d = 0; d < size; d += 1) {
         const key = (factor * (keys.values[e * size + d] ?? 0)) / (combine === 'mean' ? count : 1);
         for (let c = 0; c < width; c += 1) {
-          values[row * width + c]! += key * (queries.values[(q * size + d) * width + c] ?? 0);
+          const product = key * (queries.values[(q * size + d) * width + c] ?? 0);
+          values[row * width + c] = (values[row * width + c] ?? 0) + product;
         }
       }
     }
@@ -358,8 +384,9 @@ function normFolded(
   if (norm) {
     const [mean, variance] = [get(norm.mean).values, get(norm.variance).values];
     for (let row = 0; row < rows; row += 1) {
-      factors[row] = 1 / Math.sqrt((variance[row] ?? 0) + norm.epsilon);
-      bias[row] = -(mean[row] ?? 0) * factors[row]!;
+      const factor = 1 / Math.sqrt((variance[row] ?? 0) + norm.epsilon);
+      factors[row] = factor;
+      bias[row] = -(mean[row] ?? 0) * factor;
     }
   }
   const values = matrix.values.map((value, at) => value * (factors[Math.floor(at / cols)] ?? 1));

@@ -1,5 +1,6 @@
 import type { CellName } from './cells/table.ts';
-import { CELL_REFERENCES, type CellValues } from './cells/table.reference.ts';
+import { CELL_REFERENCES } from './cells/table.reference.ts';
+import type { CellValues } from './cells/values.reference.ts';
 
 /** The inputs and numbers of a cell. */
 export interface CellOptions {
