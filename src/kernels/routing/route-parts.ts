@@ -173,7 +173,8 @@ export function choiceParts(stages: ChoiceStages, { form, wg, capacity }: RouteF
   const { by, groups, order, limit, cut, raw, normalise, times } = stages;
   const [rule = '', entropy] = cut.split('.');
   const isByP = rule === 'crossing' || rule === 'within';
-  const isSorted = order !== 'groups' && order !== 'given';
+  const key = order === 'positive' ? 'value' : order;
+  const isSorted = key !== 'groups' && key !== 'given';
   const drops = callsOf(stages.drops);
   return [
     constants({
@@ -182,8 +183,10 @@ export function choiceParts(stages: ChoiceStages, { form, wg, capacity }: RouteF
       ...(rule === 'ranks' ? ranksOf(cut) : {}),
       ...(stages.kinds === '' ? {} : { THRESHOLDS_VECTOR: rowOf(stages.kinds) }),
     }),
-    ...libs([`by-${by}`, `order-${order === 'positive' ? 'value' : order}`]),
-    ...(isSorted ? libs([`limit-${limit}`, `sort-${form}`]) : []),
+    ...libs([`by-${by}`, `order-${key}`]),
+    ...(isSorted
+      ? libs([`limit-${limit}`, ...(form === 'group' ? [`rank-${key}`] : []), `sort-${form}`])
+      : []),
     ...(isByP ? libs([...(entropy ? [`entropy-${entropy}`] : []), `cut-${rule}`]) : []),
     ...libs([isByP ? (entropy ? 'cut-entropy' : 'cut-top-p') : `cut-${rule}`]),
     ...groupParts(groups, form),
