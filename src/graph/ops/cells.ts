@@ -35,25 +35,21 @@ export const cellsNode = defineCoreOp<CellsIo>({
     const [f0 = 0, f1 = 0] = f;
     const variant: CellVariant = { cell, division, result: y.type === 'u32' ? 'u32' : 'f32' };
     return [
-      dispatch(
-        cells,
-        variant,
-        {
-          buffers: {
-            ...buffers,
-            ...(ids ? { ids } : {}),
-            ...(isDivided ? { offsets: sequences.offsets } : {}),
-            y,
-          },
-          params: ({ tokens }) => ({
-            tokens,
-            cols,
-            sequences: sequences?.count ?? 1,
-            ...{ n0, n1, n2, n3, f0, f1 },
-          }),
-          size: ({ tokens }) => ({ tokens, cols }),
+      dispatch(cells, variant, {
+        buffers: {
+          ...buffers,
+          ...(ids ? { ids } : {}),
+          ...(isDivided ? { offsets: sequences.offsets } : {}),
+          y,
         },
-      ),
+        params: ({ tokens }) => ({
+          tokens,
+          cols,
+          sequences: sequences?.count ?? 1,
+          ...{ n0, n1, n2, n3, f0, f1 },
+        }),
+        size: ({ tokens }) => ({ tokens, cols }),
+      }),
     ];
   },
 });
