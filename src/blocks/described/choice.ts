@@ -34,10 +34,9 @@ export function choiceOf(
       };
     case 'ids': {
       const places = site.most;
-      inputs.givenIds =
-        'name' in select
-          ? site.request(select.name, { type: 'u32', perToken: places })
-          : (site.ofTokenId ?? refuse('select', 'ids by token'))(select.tensor, 'u32', places);
+      const { name, tensor } = select;
+      if (tensor === undefined) inputs.givenIds = site.request(name ?? '', { type: 'u32', perToken: places });
+      else inputs.givenIds = (site.ofTokenId ?? refuse('select', 'ids by token'))(tensor, 'u32', places);
       return { kind: 'given', places };
     }
     default:

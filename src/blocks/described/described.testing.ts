@@ -1,12 +1,12 @@
 import { GraphBuilder } from '../../graph/builder.ts';
 import type { Node } from '../../graph/node.ts';
+import { router as grammar } from '../../models/layer/router.ts';
 import { addRouting } from './routing.ts';
-import type { RoutingDescription } from './stages.ts';
 
 const softmax = { kind: 'softmax' } as const;
 
 /** Routers whose nodes are all ops of routing rules. */
-const ROUTERS: readonly RoutingDescription[] = [
+const ROUTERS = [
   {
     transform: [
       { kind: 'mixTokens', name: 'links' },
@@ -38,7 +38,7 @@ export function describedNodes(): readonly Node[] {
         request: input,
         links: (name) => input(name, { type: 'f32', perToken: 8 }),
       },
-      router,
+      grammar.read({ score: { kind: 'zero' }, ...router }, 'router'),
     );
     return builder.buildPart().nodes;
   });

@@ -10,7 +10,7 @@ import type {
   PatternDescription,
 } from '../../models/layer/layer.ts';
 import { mostOf } from '../../models/layer/check.ts';
-import type { RouterDescription } from '../../models/layer/router.ts';
+import { PLAIN_WEIGH, type RouterDescription } from '../../models/layer/router.ts';
 import { addExperts, addNorm, addSingle, type ExpertRoutes } from './experts.ts';
 import { addChosenHeads, addHeads, addSparseHeads } from './heads.ts';
 import { LayerNodes, type RequestInput, type RequestSizes } from './nodes.ts';
@@ -258,24 +258,28 @@ class LayerBuild {
     largest: boolean,
   ): DescribedRoutes {
     const mask = router.select.drop.find((each) => each.kind === 'mask');
-    const options = { ...(hooks && { hooks: hooks as never }), largest };
-    if (!mask) return addRouting(routing, router as never, options);
+    const options = { ...(hooks && { hooks }), largest };
+    if (!mask) return addRouting(routing, router, options);
     const others = { ...router.select, drop: router.select.drop.filter((each) => each !== mask) };
     const first = addRouting(
       { ...routing, label: `${routing.label} first` },
-      { ...router, select: others, weigh: { from: 'affinity' } } as never,
+      {
+        ...router,
+        select: others,
+        weigh: PLAIN_WEIGH,
+      },
       options,
     );
     const read = this.#nodes.concat([site.x, first.weights]);
     const verdicts = addPerceptron(site, mask.layers, read);
-    const given = { kind: 'ids', name: 'chosen', by: 'affinity', drop: [mask] };
+    const given = { kind: 'ids', name: 'chosen', drop: [mask] } as const;
     return addRouting(
       {
         ...routing,
         verdicts,
         request: (name, shape) => (name === 'chosen' ? first.ids : routing.request(name, shape)),
       },
-      { ...router, select: given } as never,
+      { ...router, select: given },
       { largest },
     );
   }
@@ -291,7 +295,7 @@ class LayerBuild {
     const nodes = this.#nodes;
     const each = most / score.heads;
     const heads = addKeyScores(site, score, site.x).map((scores) => {
-      const { ids, weights } = addRouting(this.#routing(site, scores, each), router as never);
+      const { ids, weights } = addRouting(this.#routing(site, scores, each), router);
       return { ids: nodes.cell('take-ids', [], { cols: each, n: [each], ids }), weights };
     });
     const numbers = nodes.concat(heads.map(({ ids }) => ids));
@@ -315,7 +319,7 @@ class LayerBuild {
       ...{ experts, most, scores, groupScores },
       sequences: () => nodes.sequences,
       layer: (reference, count) => () => {
-        const { values } = tensors.get(reference as never, { ...scope, experts });
+        const { values } = tensors.get(reference, { ...scope, experts });
         return values.length === count
           ? values
           : refuse('router', `a tensor of ${values.length} values for ${count}`);
@@ -323,7 +327,7 @@ class LayerBuild {
       request: (name, shape) => nodes.given(name, shape),
       links: (name) => nodes.given(name, { type: 'f32', perToken: nodes.request.tokens }),
       ofTokenId: (reference, type, width) => {
-        const { values } = tensors.get(reference as never);
+        const { values } = tensors.get(reference);
         const ids = nodes.given('tokenIds', { type: 'f32', perToken: 1 });
         return nodes.cell('of-token', [ids, nodes.weight('table', values)], {
           cols: width,
@@ -332,10 +336,7 @@ class LayerBuild {
         });
       },
       ofHidden: (weight, activation) =>
-        nodes.activate(
-          nodes.dense('weight of experts', x, tensors.get(weight as never)),
-          activation as never,
-        ),
+        nodes.activate(nodes.dense('weight of experts', x, tensors.get(weight)), activation),
     };
   }
 }

@@ -2,6 +2,7 @@ import { AtomoeError } from '../../errors.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Sequences } from '../../graph/ops/sequence-routing.ts';
 import type { Tensor } from '../../graph/tensor.ts';
+import type { CellActivation } from '../../kernels/routing/cells/activation.ts';
 import type { Reference } from './stages.ts';
 
 /** Where a described router is added, and where it reads its tensors. */
@@ -25,7 +26,7 @@ export interface RoutingSite {
   /** f32 [tokens, places]: whether a place of given ids stays, where a network decides. */
   readonly verdicts?: Tensor | undefined;
   /** f32 [tokens, experts]: the activation of the router's second matrix with the hidden state. */
-  readonly ofHidden?: (weight: Reference, activation: string) => Tensor;
+  readonly ofHidden?: (weight: Reference, activation: CellActivation) => Tensor;
 }
 
 /** The shape of a tensor of the request. */

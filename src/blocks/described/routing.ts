@@ -152,7 +152,7 @@ class RoutingNodes {
 
   /** Selection and weights, with the ops between them that couple tokens. */
   route(transformed: Transformed, hooks: HooksDescription, isLargestAsked: boolean): DescribedRoutes {
-    const { select, weigh = {}, capacity, nullExperts = 0 } = this.#router;
+    const { select, weigh, capacity, nullExperts } = this.#router;
     const { steps, logits } = transformed;
     const isRead = select.by === 'logits' || weigh.from === 'logits';
     const base = { steps, nullExperts, ...(logits && isRead ? { logits: 'given' as const } : {}) };
@@ -198,7 +198,7 @@ class RoutingNodes {
 
   #weights({ replay }: HooksDescription): RouteRule['weigh'] {
     const { most } = this.#site;
-    const { from = 'affinity', expertScale, ...rest } = this.#router.weigh ?? {};
+    const { from = 'affinity', expertScale, ...rest } = this.#router.weigh;
     const { normalise, over, epsilon, times, scale, add } = rest;
     const given = { normalise, over, epsilon, times, scale, add };
     const numbers = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
@@ -260,7 +260,7 @@ class RoutingNodes {
   ): RouteRule['select']['choice'] {
     const { builder, label, experts } = this.#site;
     const sequences = this.#site.sequences?.();
-    const { from = 'affinity' } = this.#router.weigh ?? {};
+    const { from = 'affinity' } = this.#router.weigh;
     const values = this.#tensor('values', 'f32', experts);
     const raw = own.across && this.#tensor('raw', 'f32', experts);
     if (raw && from !== 'affinity' && from !== 'logits')

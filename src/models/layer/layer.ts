@@ -143,7 +143,7 @@ export interface HeadTensors {
 }
 
 const hooks = record({
-  bias: optional(tensor),
+  bias: optional(text), // a tensor [experts] of the request
   steer: optional(
     record({
       experts: list(integer(), 1),

@@ -267,6 +267,9 @@ export type WeightUse =
 /** How the chosen experts are weighted. */
 export type WeighDescription = Read<typeof weigh>;
 
+/** Weights that are the affinities. */
+export const PLAIN_WEIGH: WeighDescription = weigh.read({}, 'weigh');
+
 const scope = record({
   unit: optional(choice('token', 'segment', 'sequence'), 'token'),
   pool: optional(choice('mean', 'first', 'last', 'concatenate'), 'mean'),
@@ -310,7 +313,7 @@ export const router = record({
   nullWeight: optional(tensor),
   transform: optional(list(step), []),
   select,
-  weigh: optional(weigh, weigh.read({}, 'weigh')),
+  weigh: optional(weigh, PLAIN_WEIGH),
   scope: optional(scope, scope.read({}, 'scope')),
   state: optional(state),
   capacity: optional(capacity),
