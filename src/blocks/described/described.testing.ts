@@ -1,6 +1,7 @@
 import { GraphBuilder } from '../../graph/builder.ts';
 import type { Node } from '../../graph/node.ts';
 import { router as grammar } from '../../models/layer/router.ts';
+import { LayerNodes } from './nodes.ts';
 import { addRouting } from './routing.ts';
 
 const softmax = { kind: 'softmax' } as const;
@@ -23,8 +24,21 @@ const ROUTERS = [
   { transform: [softmax], select: { kind: 'topK', k: 2 }, capacity: { factor: 1 } },
 ];
 
-/** The nodes of routers that between them have every op of routing rules. */
+/** Nodes that between them have every op of described layers. */
 export function describedNodes(): readonly Node[] {
+  return [...routingNodes(), ...productNodes()];
+}
+
+/** A product and a function of it. */
+function productNodes(): readonly Node[] {
+  const builder = new GraphBuilder();
+  const nodes = new LayerNodes(builder, { tokens: 8, sequences: 0, widths: new Map() });
+  const x = nodes.given('x', { type: 'f32', perToken: 4 });
+  nodes.activate(nodes.dense('layer', x, { shape: [2, 4], values: new Float32Array(8) }), 'silu');
+  return builder.buildPart().nodes;
+}
+
+function routingNodes(): readonly Node[] {
   return ROUTERS.flatMap((router) => {
     const builder = new GraphBuilder();
     const input = (name: string, shape: Parameters<GraphBuilder['tensor']>[1]) =>
