@@ -142,7 +142,8 @@ export interface HeadTensors {
   readonly rotary?: Read<typeof rotary>;
 }
 
-const hooks = record({
+/** Reads the hooks of a request. */
+export const hooks = record({
   bias: optional(text), // a tensor [experts] of the request
   steer: optional(
     record({
