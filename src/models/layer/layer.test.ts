@@ -165,3 +165,12 @@ test.each([
   const layer = parseLayer({ format: 'atomoe.layer', version: 1, hiddenSize: 8, experts: 4, router });
   expect(seesOf(layer.router!)).toBe(sees);
 });
+
+test('docs/ROUTING.md has every kind that the files have', async () => {
+  const page = readFileSync('docs/ROUTING.md', 'utf8');
+  const descriptions = await Promise.all(FILES.map(descriptionOf));
+  const kinds = descriptions.flatMap((description) =>
+    placesOf(description).flatMap(({ value, path }) => (path.endsWith('.kind') ? [String(value)] : [])),
+  );
+  expect([...new Set(kinds)].filter((kind) => !page.includes(`\`${kind}\``))).toEqual([]);
+});
