@@ -1,4 +1,5 @@
 /** Builds the graph of a described layer: its router, experts and pattern (`src/models/layer`). */
+import { AtomoeError } from '../../errors.ts';
 import { GraphBuilder } from '../../graph/builder.ts';
 import type { Graph } from '../../graph/node.ts';
 import type { Tensor } from '../../graph/tensor.ts';
@@ -9,7 +10,7 @@ import type {
   LayerDescription,
   PatternDescription,
 } from '../../models/layer/layer.ts';
-import { mostOf } from '../../models/layer/check.ts';
+import { mostOf, seesOf } from '../../models/layer/check.ts';
 import { PLAIN_WEIGH, type RouterDescription } from '../../models/layer/router.ts';
 import { addExperts, addNorm, addSingle, type ExpertRoutes } from './experts.ts';
 import { addChosenHeads, addHeads, addSparseHeads } from './heads.ts';
@@ -32,7 +33,8 @@ export interface DescribedLayer {
 /**
  * Builds the graph of a layer for requests of a size.
  *
- * @throws {AtomoeError} bad-file - tensors that do not fit; unsupported-model - a part without kernels
+ * @throws {AtomoeError} bad-file - tensors that do not fit; bad-input - a rule over a batch for several sequences;
+ *   unsupported-model - a part without kernels
  */
 export function buildDescribed(
   layer: LayerDescription,
@@ -222,6 +224,7 @@ class LayerBuild {
     readonly largest?: Tensor | undefined;
     readonly state?: Tensor | undefined;
   } {
+    this.#checkBatch(router);
     const index = this.#routers;
     this.#routers += 1;
     const note = (name: string, tensor: Tensor) => (this.#outputs[`${name}.${index}`] = tensor);
@@ -244,6 +247,18 @@ class LayerBuild {
     return { routes: { ...found, places: most }, largest: found.largest, state };
   }
 
+  /** Rules over a batch would give a sequence other routes beside others than alone. */
+  #checkBatch(router: RouterDescription): void {
+    const { sequences } = this.#nodes.request;
+    if (seesOf(router) !== 'batch' || sequences < 2) return;
+    const path = router.capacity?.over === 'batch' ? 'router.capacity.over' : 'router.select.over';
+    throw new AtomoeError(
+      'bad-input',
+      `${path} is "batch", which lets sequences change each other's routes, and the request has ${sequences}; ` +
+        'send one, or choose "sequence"',
+    );
+  }
+
   /** A copy that is valid to the end of the step. */
   #kept(x: Tensor): Tensor {
     return this.#nodes.cell('activate', [x], { cols: x.perToken, n: [7], f: [1], role: 'output' });
@@ -257,22 +272,22 @@ class LayerBuild {
     hooks: HooksDescription | undefined,
     largest: boolean,
   ): DescribedRoutes {
-    const mask = router.select.drop.find((each) => each.kind === 'mask');
-    const options = { ...(hooks && { hooks }), largest };
-    if (!mask) return addRouting(routing, router, options);
-    const others = { ...router.select, drop: router.select.drop.filter((each) => each !== mask) };
+    const { drop } = router.select;
+    const at = drop.findIndex((each) => each.kind === 'mask');
+    const mask = drop[at];
+    if (mask?.kind !== 'mask') return addRouting(routing, router, { ...(hooks && { hooks }), largest });
+    if (drop.slice(at + 1).some(({ kind }) => kind === 'mask'))
+      refuse('select.drop', 'a second mask network');
+    const before = { ...router.select, drop: drop.slice(0, at) };
     const first = addRouting(
       { ...routing, label: `${routing.label} first` },
-      {
-        ...router,
-        select: others,
-        weigh: PLAIN_WEIGH,
-      },
-      options,
+      { ...router, select: before, weigh: PLAIN_WEIGH },
+      hooks ? { hooks } : {},
     );
     const read = this.#nodes.concat([site.x, first.weights]);
     const verdicts = addPerceptron(site, mask.layers, read);
-    const given = { kind: 'ids', name: 'chosen', drop: [mask] } as const;
+    const given = { kind: 'ids', name: 'chosen', drop: drop.slice(at) } as const;
+    const { ranks: _ranks, replay: _replay, ...others } = hooks ?? {}; // hooks that choose have done so
     return addRouting(
       {
         ...routing,
@@ -280,7 +295,7 @@ class LayerBuild {
         request: (name, shape) => (name === 'chosen' ? first.ids : routing.request(name, shape)),
       },
       { ...router, select: given },
-      { largest },
+      { hooks: others, largest },
     );
   }
 

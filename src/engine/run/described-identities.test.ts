@@ -274,6 +274,35 @@ describe('who decides', () => {
   });
 });
 
+test.each([
+  ['router.capacity.over', { capacity: { factor: 1, over: 'batch' } }],
+  ['router.select.over', { select: { kind: 'expertChoice', factor: 1, over: 'batch' } }],
+])('%s "batch" is refused for more than one sequence, and for one is "sequence"', async (path, more) => {
+  const offsets = { sequenceOffsets: { shape: [3], values: Float32Array.from([0, 12, TOKENS]) } };
+  const layer = routed(linear, { ...more, scope: { sees: 'batch' } });
+  await expect(run(layer, offsets)).rejects.toThrow(`${path} is "batch"`);
+  const own = JSON.parse(JSON.stringify(layer).replaceAll('batch', 'sequence')) as object;
+  expect((await run(layer)).ids).toEqual((await run(own)).ids);
+});
+
+test.each<[string, object[], object[]]>([
+  ['alone', [], []],
+  ['behind a filter', [{ kind: 'belowRatio', ratio: 0.7 }], []],
+  ['before a filter', [], [{ kind: 'belowRatio', ratio: 0.7 }]],
+])('a network that drops nothing changes nothing, %s, with hooks', async (_name, before, after) => {
+  const keep = { kind: 'mask', layers: [{ weight: 'none', bias: 'ones' }] };
+  const tensors = { none: filled(0, 4, WIDTH + 4), ones: filled(1, 4), added: random(EXPERTS) };
+  const layer = (drop: object[]) => ({
+    ...routed(linear, { select: { kind: 'topK', k: 4, drop } }),
+    ...{ expert: gated, hooks: { bias: 'added', mask: [3] } },
+  });
+  const got = await run(layer([...before, keep, ...after]), tensors);
+  const wanted = await run(layer([...before, ...after]), tensors);
+  expect(got.ids).toEqual(wanted.ids);
+  expect(got.weights).toEqual(wanted.weights);
+  expect(got.y).toEqual(wanted.y);
+});
+
 describe('mixing', () => {
   /** A gate that gives all its weight to expert 5. */
   const oneHot = routed({ kind: 'linear', weight: 'none', bias: 'peak' }, { select: { kind: 'all' } });
