@@ -38,6 +38,7 @@ export class LayerNodes {
   readonly request: RequestSizes;
   readonly inputs: RequestInput[] = [];
   #offsets: Tensor | undefined;
+  readonly #weights = new Map<string, readonly StoredWeight[]>(); // by size
   #count = 0;
 
   constructor(builder: GraphBuilder, request: RequestSizes) {
@@ -82,7 +83,17 @@ export class LayerNodes {
 
   /** Values as a weight of the graph. */
   weight(name: string, values: Float32Array<ArrayBuffer>): Weight {
-    return this.builder.computed(this.label(name), values.length, 1, () => values);
+    return this.#stored(name, values.length, 1, values);
+  }
+
+  /** Equal values are one weight: layers and iterations that name a tensor twice hold it once. */
+  #stored(name: string, rows: number, cols: number, values: Float32Array<ArrayBuffer>): Weight {
+    const ofSize = this.#weights.get(`${rows}x${cols}`) ?? [];
+    const known = ofSize.find((each) => each.values === values || hasEqualBits(each.values, values));
+    if (known) return known.weight;
+    const weight = this.builder.computed(this.label(name), rows, cols, () => values);
+    this.#weights.set(`${rows}x${cols}`, [...ofSize, { values, weight }]);
+    return weight;
   }
 
   /** y[t, i] = cell(t, i) */
@@ -111,10 +122,16 @@ export class LayerNodes {
         `${name} is of shape [${matrix.shape.join(', ')}], wanted [${experts}, ..., ${x.perToken / xPlaces}]; write the file again`,
       );
     }
+    if (bias && bias.values.length !== experts * outs) {
+      throw new AtomoeError(
+        'bad-file',
+        `the bias of ${name} is of shape [${bias.shape.join(', ')}], wanted [${experts}, ${outs}]; write the file again`,
+      );
+    }
     const label = this.label(name);
     const y = this.builder.tensor(label, { type: 'f32', perToken: places * outs });
-    const weight = this.builder.computed(`${label} weight`, experts * outs, cols, () => matrix.values);
-    const added = bias && this.builder.computed(`${label} bias`, experts * outs, 1, () => bias.values);
+    const weight = this.#stored(`${name} weight`, experts * outs, cols, matrix.values);
+    const added = bias && this.#stored(`${name} bias`, experts * outs, 1, bias.values);
     this.builder.add(pairLinearNode(label, { x, weight, bias: added, ids, y, experts, places, xPlaces }));
     return y;
   }
@@ -158,4 +175,17 @@ export interface PairUse {
   readonly places: number;
   readonly xPlaces: number;
   readonly ids?: Tensor | undefined;
+}
+
+/** A weight of the graph and its values. */
+interface StoredWeight {
+  readonly values: Float32Array;
+  readonly weight: Weight;
+}
+
+function hasEqualBits(a: Float32Array, b: Float32Array): boolean {
+  const [first, second] = [a, b].map(
+    ({ buffer, byteOffset, length }) => new Uint32Array(buffer, byteOffset, length),
+  );
+  return first !== undefined && first.every((bits, at) => bits === second?.[at]);
 }
