@@ -282,6 +282,19 @@ describe('aliases', () => {
     expect(got['y']).toEqual(run(layer(gatedExpert, 4), copies)['y']);
   });
 
+  test('share the scales of their outputs', () => {
+    const scale = random(59, 4);
+    const all = { ...gated, scale, whole: filled([EXPERTS], (e) => scale.values[alias[e]!]!) };
+    const got = run(layer({ ...gatedExpert, alias, scale: 'scale' }, 4), all)['y']!;
+    const unscaled = run(layer({ ...gatedExpert, alias }, 4), all);
+    const stored = { router: { ...topK(4), weigh: { expertScale: 'whole' } } };
+    expectClose(got, run(layer({ ...gatedExpert, alias }, 4, stored), all)['y']!, CLOSE);
+    expect(got).not.toEqual(unscaled['y']);
+    expect(() => run(layer({ ...gatedExpert, scale: 'scale' }), all)).toThrow(
+      /scales .* 4 numbers, wanted .* 6/,
+    );
+  });
+
   test('chosen together add their weights', () => {
     const one = { kind: 'linear', weight: 'matrix', alias: Array<number>(EXPERTS).fill(0) };
     const matrix = random(54, 1, HIDDEN, HIDDEN);
@@ -420,4 +433,36 @@ test('layers that share a bank hold it once', () => {
   const one = layer(gatedExpert);
   const three = { pattern: { kind: 'parallel', layers: [one, one, one] } };
   expect(weightBytes(three, gated)).toBe(weightBytes(one, gated));
+});
+
+describe('what a kind does not run is refused', () => {
+  const vectors = { up: 'up', down: 'down', gamma: 'gate', beta: 'gate' };
+  const heads = { query: 'gate', key: 'gate', value: 'gate', output: 'down', headSize: WIDTH };
+  const after = { kind: 'rms', weight: 'router' };
+  const alias = Array<number>(EXPERTS).fill(0);
+  const bits = { levels: [2], weight: 'router' };
+
+  test.each<[Keys, RegExp]>([
+    [{ kind: 'film', ...vectors, alias }, /alias of film experts/],
+    [{ kind: 'attention', ...heads, after }, /after of attention experts/],
+    [{ kind: 'lora', a: 'gate', b: 'down', bits }, /bits of lora experts/],
+    [{ kind: 'compressed', main: 1, theta: 'router', of: gatedExpert, alias }, /alias of compressed experts/],
+    [{ kind: 'each', experts: Array(EXPERTS).fill({ kind: 'skip', after }) }, /after of skip experts/],
+    [{ ...gatedExpert, alias, bits }, /bits together with alias/],
+  ])('%j', (expert, message) => {
+    expect(() => run(layer(expert), gated)).toThrow(expect.objectContaining({ code: 'unsupported-model' }));
+    expect(() => run(layer(expert), gated)).toThrow(message);
+  });
+
+  test('weighted inputs of a base, and merged scales', () => {
+    const weighed = { router: { ...topK(2), weigh: { apply: 'input' } } };
+    expect(() => run(layer({ kind: 'lora', a: 'gate', b: 'down' }, 2, weighed), gated)).toThrow(
+      /weighted inputs of lora experts/,
+    );
+    const router = { ...topK(2), select: { kind: 'all' } };
+    const merged = { router, pattern: { kind: 'mergeWeights' } };
+    expect(() => run(layer({ ...gatedExpert, scale: 'router' }, 2, merged), gated)).toThrow(
+      /mergeWeights of experts with scale/,
+    );
+  });
 });

@@ -1,11 +1,12 @@
 /** Builds the nodes of expert kinds (section 8 of the format), from products of pairs and cells. */
+import { AtomoeError } from '../../errors.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { ExpertDescription, MemberDescription, NormDescription } from '../../models/layer/expert.ts';
 import type { WeighDescription } from '../../models/layer/router.ts';
 import type { TensorReference } from '../../models/layer/tensor-reference.ts';
+import { checkWays } from './expert-ways.ts';
 import { addAttentionExperts } from './heads.ts';
 import type { LayerNodes } from './nodes.ts';
-import { refuse } from './routing-site.ts';
 import type { HostTensor, LayerTensors, ReferenceScope } from './tensors.ts';
 
 /** Which experts run for which token, with what weights. */
@@ -51,6 +52,7 @@ export function addExperts(
         })
       : x;
   const isInput = apply === 'input';
+  checkWays(expert, isInput);
   const rows = isInput
     ? {
         x: nodes.cell('repeat-rows', [coded, routes.weights], { cols: places * x.perToken, n: [x.perToken] }),
@@ -75,6 +77,7 @@ export function addSingle(site: Omit<ExpertSite, 'experts'>, expert: MemberDescr
 }
 
 function addKind(site: ExpertSite, expert: AnyExpert, given: Rows, routes: ExpertRoutes): Tensor {
+  checkWays(expert);
   const rows = expert.before ? { ...given, x: addNorm(site, expert.before, given.x, given.xPlaces) } : given;
   const run = new ExpertRun(site, expert, rows, routes);
   switch (expert.kind) {
@@ -167,8 +170,9 @@ class ExpertRun {
   /** Matrices of all experts, and of all levels of each. */
   #stack(reference: TensorReference): HostTensor {
     const { tensors, scope, experts } = this.#site;
-    const get = (level?: number) => tensors.get(reference, { ...scope, experts, level });
-    if (this.#levels.length === 0) return get();
+    const stored = this.#expert.alias ? this.#experts : experts;
+    const get = (level?: number) => tensors.get(reference, { ...scope, experts: stored, level });
+    if (this.#levels.length === 0) return this.#expert.alias ? firstOf(get(), stored) : get();
     const levels = this.#levels.map((level) => get(level));
     const [first] = levels;
     const each = (first?.values.length ?? 0) / experts;
@@ -225,7 +229,11 @@ class ExpertRun {
     if (scale === undefined) return this.combine(outputs);
     const { nodes, tensors, scope, experts } = this.#site;
     const { ids, places } = this.#routes;
-    const table = nodes.weight('scales', tensors.get(scale, { ...scope, experts }).values);
+    const { values } = tensors.get(scale, { ...scope, experts });
+    const { alias } = this.#expert;
+    const own = alias ? Float32Array.from(alias, (index) => values[index] ?? NaN) : values;
+    if (own.length !== experts || own.includes(NaN)) throw unfitScales(values.length, experts);
+    const table = nodes.weight('scales', own);
     const factors = nodes.cell('map-ids', [table], { cols: places, n: [experts, 0], ids });
     const scaled = nodes.cell('scale-heads', [outputs, factors], {
       ...{ cols: outputs.perToken, n: [outputs.perToken / places] },
@@ -278,10 +286,10 @@ class ExpertRun {
 
   latent(expert: Kind<'latent'>): Tensor {
     const { nodes, tensors, scope } = this.#site;
-    const into = (reference: TensorReference): Rows =>
-      this.#rows.xPlaces === 1
-        ? { x: nodes.dense('latent', this.#rows.x, tensors.get(reference, scope)), xPlaces: 1 }
-        : refuse('weigh.apply', 'weighted inputs of latent experts');
+    const into = (reference: TensorReference): Rows => ({
+      x: nodes.dense('latent', this.#rows.x, tensors.get(reference, scope)),
+      xPlaces: 1,
+    });
     const gate = this.pairs('gate', expert.gate, into(expert.gateIn));
     const up = this.pairs('up', expert.up, into(expert.upIn));
     const h = nodes.multiply(gate, up, 'silu');
@@ -374,4 +382,18 @@ class ExpertRun {
     );
     return nodes.concat(rows);
   }
+}
+
+/** The first matrices of a stack: an alias may leave the others unused. */
+function firstOf({ shape, values }: HostTensor, count: number): HostTensor {
+  const [all = 0, ...rest] = shape;
+  if (all <= count) return { shape, values };
+  return { shape: [count, ...rest], values: values.slice(0, (values.length / all) * count) };
+}
+
+function unfitScales(found: number, wanted: number): AtomoeError {
+  return new AtomoeError(
+    'bad-file',
+    `the scales of experts are ${found} numbers, wanted one for each of ${wanted}; write the file again`,
+  );
 }

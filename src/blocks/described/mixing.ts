@@ -40,6 +40,10 @@ export function addMergedExperts(
   x: Tensor,
   { ids, weights, places }: ExpertRoutes,
 ): Tensor {
+  const extra = (['before', 'after', 'alias', 'bits', 'scale'] as const).find(
+    (key) => (expert as { readonly [N in typeof key]?: unknown })[key] !== undefined,
+  );
+  if (extra) return refuse('pattern', `mergeWeights of experts with ${extra}`);
   const merged = (name: string, rows: Tensor, matrix: TensorReference, bias?: TensorReference) => {
     const get = (reference: TensorReference) => tensors.get(reference, { ...scope, experts });
     const use = { experts, places, xPlaces: 1, ids, matrix: get(matrix) };
