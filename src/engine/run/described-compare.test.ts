@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import { parseLayer } from '../../models/layer/layer.ts';
+import { compareDescribed } from './described-compare.ts';
+
+const description = parseLayer({
+  ...{ format: 'atomoe.layer', version: 1, hiddenSize: 1, experts: 4 },
+  router: { score: { kind: 'zero' }, select: { kind: 'topK', k: 2 } },
+});
+const tensor = (...values: number[]) => ({ shape: [values.length], values: Float32Array.from(values) });
+const expected = new Map([
+  ['ids', tensor(1, 4)],
+  ['state', tensor(0, 1)],
+]);
+
+const errors = (outputs: Parameters<typeof compareDescribed>[1]) =>
+  compareDescribed({ expected, description }, outputs).map(({ error }) => error);
+
+test('counts ids that differ, and measures the others', () => {
+  expect(errors({ 'ids.0': Uint32Array.of(1, 4), state: Float32Array.of(0, 1) })).toEqual([0, 0]);
+  expect(errors({ 'ids.0': Uint32Array.of(2, 0), state: Float32Array.of(0.5, 1) })).toEqual([2, 0.5]);
+});
+
+test('an answer without an output, or of another length, is wrong', () => {
+  expect(errors({ 'ids.0': Uint32Array.of(1, 4) })).toEqual([0, Infinity]);
+  expect(errors({ 'ids.0': Uint32Array.of(1), state: Float32Array.of(0, 1, 2) })).toEqual([
+    Infinity,
+    Infinity,
+  ]);
+});
