@@ -53,6 +53,8 @@ test.each([
   ['granite-4.0-h-tiny', 6.94, 1.47, 3400],
   ['LFM2-8B-A1B', 8.34, 1.56, 4360],
   ['DeepSeek-V2-Lite', 15.7, 2.66, 8100],
+  ['Ling-mini-2.0', 16.2, 1.43, 8610],
+  ['Ling-lite-1.5', 16.8, 2.75, 8720],
   ['Nemotron-3-Nano-30B-A3B', 31.6, 3.6, 16_520],
   ['Qwen3-Next-80B-A3B', 79.7, 3.87, 43_490],
   ['gemma-4-26B-A4B (text)', 25.2, 3.82, 12_850],
@@ -78,7 +80,9 @@ test('the words for tests are those that name a family or run every fixture', as
   expect(testsOf('qwen3_moe')).toEqual(['logits 1e-4', 'hardware', 'f16', 'GGUF']);
   expect(testsOf('hy_v3')).toEqual(['logits 1e-4', 'hardware', 'f16']);
   expect(testsOf('smallthinker')).toEqual(['[own test](../src/engine/smallthinker.gpu.test.ts)']);
+  expect(testsOf('bailing_moe_v2')).toEqual(['[plain loops](../src/engine/plain-families.gpu.test.ts)']);
   expect(testsOf('no_such_family')).toEqual([]);
   expect(await ggufArchitectureOf('smallthinker')).toBe('smallthinker');
+  expect(await ggufArchitectureOf('bailing_moe_v2')).toBe('bailingmoe2');
   expect(await ggufArchitectureOf('hy_v3')).toBeUndefined();
 });

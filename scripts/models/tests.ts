@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ARCHITECTURE_NAMES } from '../../src/containers/gguf/architectures.ts';
 import { openCheckpoint } from '../../src/containers/index.ts';
+import { PLAIN_FAMILIES } from '../../src/engine/plain-families.testing.ts';
 import { FIXTURE_FAMILIES, fixtureTolerance } from '../../src/engine/testing.ts';
 import { nodeFolder } from '../../src/io/node-file.ts';
 
@@ -31,12 +32,17 @@ export function testsOf(family: string): string[] {
     .map(([word]) => word);
   return [
     ...words.map((word) => (word === 'logits' ? `logits ${fixtureTolerance(family).toExponential()}` : word)),
+    ...(Object.hasOwn(PLAIN_FAMILIES, family)
+      ? ['[plain loops](../src/engine/plain-families.gpu.test.ts)']
+      : []),
     ...(existsSync(resolve(root, own)) ? [`[own test](../${own})`] : []),
   ];
 }
 
-/** The architecture of a family's GGUF fixture, or that of the family's own name; undefined where neither is read. */
+/** The architecture of a family's GGUF fixture or made-up file, or that of its own name; undefined where none is read. */
 export async function ggufArchitectureOf(family: string): Promise<string | undefined> {
+  const made = Object.hasOwn(PLAIN_FAMILIES, family) ? PLAIN_FAMILIES[family] : undefined;
+  if (made) return made.gguf && String(made.gguf.metadata['general.architecture']);
   const path = resolve(root, `fixtures/gguf/${family}.gguf`);
   if (!existsSync(path)) return ARCHITECTURE_NAMES.find((name) => letters(name) === letters(family));
   const checkpoint = await openCheckpoint(await nodeFolder(path));

@@ -6,6 +6,8 @@ import { nodeFolder } from '../io/node-file.ts';
 import type { FolderSource } from '../io/source.ts';
 import { memoryFile } from '../io/memory.ts';
 import { draftModel } from './load/planning.ts';
+import { PLAIN_FAMILIES } from './plain-families.testing.ts';
+import { plainFolder } from './plain-files.testing.ts';
 
 const VALUES: readonly unknown[] = [1e9, 1e300, 0, -1, 1.5, '3', true, [1e9], {}];
 
@@ -50,8 +52,10 @@ test.each([
   'fixtures/models/hunyuan_v1_moe',
   'fixtures/models/exaone_moe',
   'demo/public/models/fable-omni-8m',
+  ...Object.keys(PLAIN_FAMILIES),
 ])('%s with any of its keys made up', async (path) => {
-  const folder = await nodeFolder(path);
+  const made = PLAIN_FAMILIES[path];
+  const folder = made ? plainFolder(made) : await nodeFolder(path);
   const config = (await readJson(folder, 'config.json')) ?? {};
   expect(await draft(folder)).toBe('drafted');
   const outcomes = new Map<string, string[]>();

@@ -30,15 +30,18 @@ export interface Attended {
   readonly heads: number;
   readonly kvHeads: number;
   readonly window?: number; // default: all keys
+  readonly scale?: number; // of scores; default: 1 / sqrt(headDim)
+  readonly sinks?: Values; // [heads]: scores of a key without a value
   readonly bias?: readonly (readonly number[])[]; // [position][kvHeads], added to scores
 }
 
 /** Attention of one token, q [heads * headDim], to the keys of its position and before. */
 export function attended(
   q: readonly number[],
-  { keys, values, heads, kvHeads, window, bias }: Attended,
+  { keys, values, heads, kvHeads, window, bias, sinks, ...rest }: Attended,
 ): number[] {
   const headDim = q.length / heads;
+  const { scale = 1 / Math.sqrt(headDim) } = rest;
   const first = window === undefined ? 0 : Math.max(0, keys.length - window);
   const seen = values.slice(first);
   return Array.from({ length: heads }, (_, head) => {
@@ -47,25 +50,27 @@ export function attended(
     const query = q.slice(head * headDim, (head + 1) * headDim);
     const scores = keys.slice(first).map((key, index) => {
       const dot = query.reduce((sum, value, i) => sum + value * (key[from + i] ?? 0), 0);
-      return dot / Math.sqrt(headDim) + (bias?.[first + index]?.[kvHead] ?? 0);
+      return dot * scale + (bias?.[first + index]?.[kvHead] ?? 0);
     });
-    const weights = softmax(scores);
+    const weights = softmax(sinks ? [...scores, sinks[head] ?? 0] : scores).slice(0, seen.length);
     return Array.from({ length: headDim }, (_, i) =>
       weights.reduce((sum, weight, t) => sum + weight * (seen[t]?.[from + i] ?? 0), 0),
     );
   }).flat();
 }
 
-/** Rotary positions of pairs (i, i + headDim / 2) of each head. */
+/** Rotary positions of pairs (i, i + rotaryDim / 2) of each head; the elements behind the first rotaryDim stay. */
 export function rotatedHalves(
   x: readonly number[],
   headDim: number,
   theta: number,
   position: number,
+  rotaryDim = headDim,
 ): number[] {
-  const half = headDim / 2;
+  const half = rotaryDim / 2;
   return x.map((value, at) => {
     const inHead = at % headDim;
+    if (inHead >= rotaryDim) return value;
     const pair = inHead % half;
     const angle = position * theta ** (-pair / half);
     const other = inHead < half ? -(x[at + half] ?? 0) : (x[at - half] ?? 0);

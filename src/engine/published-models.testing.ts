@@ -75,6 +75,16 @@ const DEEPSEEK_LITE = {
   first_k_dense_replace: 1,
 };
 
+const LING = {
+  hidden_size: 2048,
+  num_attention_heads: 16,
+  num_key_value_heads: 4,
+  head_dim: 128,
+  rms_norm_eps: 1e-6,
+  rope_theta: 600_000,
+  max_position_embeddings: 32_768,
+};
+
 const QWEN_HYBRID = { max_position_embeddings: 262_144, rope_theta: 10_000_000 };
 
 export const PUBLISHED_MODELS: readonly PublishedModel[] = [
@@ -193,6 +203,36 @@ export const PUBLISHED_MODELS: readonly PublishedModel[] = [
       topk_group: 1,
       max_position_embeddings: 8192,
       rope_theta: 50_000,
+    },
+  },
+  {
+    name: 'Ling-mini-2.0',
+    config: {
+      ...LING,
+      model_type: 'bailing_moe_v2',
+      vocab_size: 157_184,
+      intermediate_size: 5120,
+      moe_intermediate_size: 512,
+      num_hidden_layers: 20,
+      num_experts: 256,
+      num_shared_experts: 1,
+      num_experts_per_tok: 8,
+      first_k_dense_replace: 1,
+      routed_scaling_factor: 2.5,
+      partial_rotary_factor: 0.5,
+    },
+  },
+  {
+    name: 'Ling-lite-1.5',
+    config: {
+      ...LING,
+      model_type: 'bailing_moe',
+      vocab_size: 126_464,
+      moe_intermediate_size: 1408,
+      num_hidden_layers: 28,
+      num_experts: 64,
+      num_shared_experts: 2,
+      num_experts_per_tok: 6,
     },
   },
   {

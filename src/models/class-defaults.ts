@@ -302,6 +302,14 @@ const LFM2_MOE: ConfigValues = {
   norm_topk_prob: true,
 };
 
+/** Not classes of transformers, but of the models' publisher; both versions have these. */
+const BAILING: ConfigValues = {
+  hidden_act: 'silu',
+  tie_word_embeddings: false,
+  n_group: 8,
+  topk_group: 4,
+};
+
 const MISTRAL: ConfigValues = {
   vocab_size: 32_000,
   hidden_size: 4096,
@@ -337,6 +345,8 @@ export const CLASS_DEFAULTS: ReadonlyMap<string, ConfigValues> = new Map([
   ['hunyuan_v1_moe', HUNYUAN_V1_MOE],
   ['gpt_oss', GPT_OSS],
   ['lfm2_moe', LFM2_MOE],
+  ['bailing_moe', BAILING],
+  ['bailing_moe_v2', BAILING],
   ...DEEPSEEK_DEFAULTS,
   ...RECURRENT_DEFAULTS,
 ]);

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { readModel } from '../blocks/family.ts';
 import { PEER_CONFIG } from '../engine/peer-model.testing.ts';
+import { PLAIN_FAMILIES } from '../engine/plain-families.testing.ts';
 import { SMALLTHINKER_CONFIG } from '../engine/smallthinker-model.testing.ts';
 import { FAMILIES } from './registry.ts';
 import { parseConfig } from './registry.testing.ts';
@@ -31,6 +32,8 @@ const phimoe = config('fixtures/models/phimoe/config.json');
 const gemma4 = config('fixtures/models/gemma4_text/config.json');
 const llama4 = config('fixtures/models/llama4_text/config.json');
 const gptOss = config('fixtures/models/gpt_oss/config.json');
+const ling = PLAIN_FAMILIES['bailing_moe']!.config;
+const ling2 = PLAIN_FAMILIES['bailing_moe_v2']!.config;
 const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
 
 test.each([
@@ -84,7 +87,8 @@ test.each(FAMILIES.map(({ modelTypes: [type = ''], blocks }) => [type, blocks] a
     const path = folders[type] ?? `fixtures/models/${type}`;
     const isDense = kinds.length === 0;
     const made: Record<string, object> = { peer: PEER_CONFIG, smallthinker: SMALLTHINKER_CONFIG };
-    const values = made[type] ?? (isDense ? {} : config(`${path}/config.json`));
+    const values =
+      made[type] ?? PLAIN_FAMILIES[type]?.config ?? (isDense ? {} : config(`${path}/config.json`));
     const { spec } = parseConfig({ ...values, model_type: type }, type);
     const moes = spec.layers.flatMap(({ sublayers }) => sublayers.map(({ block }) => block)).filter(isMoe);
     const mixers = spec.layers
@@ -151,6 +155,35 @@ test('Llama 4 has positions, chunks and norms in all layers but each fourth, whi
   const kinds = (values: object) => parse(values).map((layer) => blockOf(layer, 1).kind);
   expect(kinds({ moe_layers: [1] })).toEqual(['dense', 'moe', 'dense', 'dense']);
   expect(kinds({ moe_layers: null, interleave_moe_layer_step: 2 })).toEqual(['dense', 'moe', 'dense', 'moe']);
+});
+
+test('Ling is of its second version by its type or by its class', () => {
+  const router = (values: object) => {
+    const { layers } = parseConfig({ ...ling2, ...values }, 'l').spec;
+    const { rope, norm } = blockOf(layers[1]!, 0) as AttentionSpec;
+    const moe = blockOf(layers[1]!, 1);
+    return [rope.rotaryDim, norm.kind, isMoe(moe) && moe.router.transform?.[0]?.kind];
+  };
+  const second = [8, 'head', 'sigmoid'];
+  expect(router({})).toEqual(second);
+  expect(router({ model_type: 'bailing_moe', architectures: ['BailingMoeV2ForCausalLM'] })).toEqual(second);
+  expect(router({ partial_rotary_factor: null, rotary_dim: 8 })).toEqual(second);
+  const first = { ...ling, architectures: ['BailingMoeForCausalLM'] };
+  const plain = Object.fromEntries(Object.keys(ling2).map((key) => [key, null]));
+  expect(router({ ...plain, ...first })).toEqual([16, 'none', 'softmax']);
+});
+
+test('biases of Ling are in its matrix of q, k and v, and behind attention', () => {
+  const { qkv, out } = blockOf(
+    parseConfig({ ...ling, use_qkv_bias: true, use_bias: true }, 'l').spec.layers[0]!,
+    0,
+  ) as AttentionSpec;
+  const at = 'model.layers.0.attention.';
+  expect(qkv).toEqual({
+    weight: [{ tensor: `${at}query_key_value.weight`, shape: [128, 32] }],
+    bias: [{ tensor: `${at}query_key_value.bias`, shape: [128] }],
+  });
+  expect(out.bias).toEqual([{ tensor: `${at}dense.bias`, shape: [32] }]);
 });
 
 test('EXAONE MoE has positions in the layers with a window only, or in all if there is none', () => {
@@ -591,6 +624,28 @@ describe('unsupported models are rejected in one sentence', () => {
       'bad-file',
       /long_mscale/,
     ],
+    [{ ...ling, norm_head: true }, 'unsupported-model', /norm_head true/],
+    [{ ...ling, multi_gate: true }, 'unsupported-model', /multi_gate true/],
+    [{ ...ling, use_sliding_window: true }, 'unsupported-model', /use_sliding_window true/],
+    [{ ...ling, use_rmsnorm: false }, 'unsupported-model', /use_rmsnorm false/],
+    [{ ...ling, partial_rotary_factor: 0.5 }, 'unsupported-model', /partial_rotary_factor 0.5/],
+    [{ ...ling, score_function: 'sigmoid' }, 'unsupported-model', /score_function "sigmoid"/],
+    [{ ...ling, n_group: 2, topk_group: 1 }, 'unsupported-model', /n_group is 2/],
+    [{ ...ling, layer_types: Array(3).fill('sliding_attention') }, 'unsupported-model', /layer_types with/],
+    [
+      { ...ling2, moe_shared_expert_intermediate_size: 24 },
+      'unsupported-model',
+      /moe_shared_expert_intermediate_size 24/,
+    ],
+    [{ ...ling2, score_function: 'softmax' }, 'unsupported-model', /score_function "softmax"/],
+    [{ ...ling2, norm_topk_prob: false }, 'unsupported-model', /norm_topk_prob false/],
+    [{ ...ling2, num_experts_per_tok: 1 }, 'unsupported-model', /one expert per token/],
+    [
+      { ...ling2, moe_router_enable_expert_bias: false },
+      'unsupported-model',
+      /moe_router_enable_expert_bias/,
+    ],
+    [{ ...ling2, n_group: 3 }, 'bad-file', /3 of 8 experts, in 2 of 3 groups/],
     [{ ...lfm2, conv_bias: true }, 'unsupported-model', /conv_bias/],
     [{ ...lfm2, conv_L_cache: 1 }, 'unsupported-model', /a convolution over 1 token/],
     [{ ...lfm2, layer_types: ['conv', 'conv'] }, 'bad-file', /num_hidden_layers is 3 and the length of/],

@@ -140,6 +140,11 @@ export const FAMILIES: readonly ListedFamily[] = [
     load: async () => (await import('./families/smallthinker.ts')).smallThinker,
   },
   {
+    modelTypes: ['bailing_moe', 'bailing_moe_v2'],
+    blocks: GATED,
+    load: async () => (await import('./families/bailing.ts')).bailingMoe,
+  },
+  {
     modelTypes: ['gemma4_text'],
     blocks: GATED,
     load: async () => (await import('./families/gemma4.ts')).gemma4,

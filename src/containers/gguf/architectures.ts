@@ -1,6 +1,7 @@
 /** The architectures of GGUF files: the config of each as Hugging Face writes it, and the names of its tensors. */
 import type { JsonObject } from '../../io/json-file.ts';
 import type { Architecture } from './architecture.ts';
+import { bailingMoe, bailingMoe2 } from './bailing.ts';
 import { SIGMOID, SOFTMAX, SOFTMAX_OF_CHOSEN } from './gating.ts';
 import { gemma4 } from './gemma.ts';
 import { graniteHybrid, graniteMoe, graniteMoeShared } from './granite.ts';
@@ -184,6 +185,8 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
     modules: { ...deepseekModules, post_attention_norm: 'post_attention_layernorm' },
   },
   deepseek2,
+  bailingmoe: bailingMoe,
+  bailingmoe2: bailingMoe2,
   'exaone-moe': {
     modelType: 'exaone_moe',
     gating: SIGMOID,
