@@ -242,6 +242,7 @@ export const PUBLISHED_MODELS: readonly PublishedModel[] = [
   },
   { name: 'ERNIE-4.5-21B-A3B', config: { model_type: 'ernie4_5_moe' } },
   { name: 'GLM-4.7-Flash', config: { model_type: 'glm4_moe_lite', rope_theta: 1_000_000 } },
+  { name: 'Mellum2-12B-A2.5B', config: { model_type: 'mellum' } },
   {
     name: 'Qwen3-30B-A3B',
     config: {

@@ -302,6 +302,27 @@ const LFM2_MOE: ConfigValues = {
   norm_topk_prob: true,
 };
 
+/** Without `rope_theta`: bases of positions are in `rope_parameters` only. */
+const MELLUM: ConfigValues = {
+  vocab_size: 98_304,
+  hidden_size: 2304,
+  intermediate_size: 7168,
+  num_hidden_layers: 28,
+  num_attention_heads: 32,
+  num_key_value_heads: 4,
+  head_dim: 128,
+  hidden_act: 'silu',
+  max_position_embeddings: 131_072,
+  rms_norm_eps: 1e-6,
+  tie_word_embeddings: false,
+  attention_bias: false,
+  sliding_window: 1024,
+  moe_intermediate_size: 896,
+  num_experts_per_tok: 8,
+  num_experts: 64,
+  norm_topk_prob: true,
+};
+
 /** Not classes of transformers, but of the models' publisher; both versions have these. */
 const BAILING: ConfigValues = {
   hidden_act: 'silu',
@@ -345,6 +366,7 @@ export const CLASS_DEFAULTS: ReadonlyMap<string, ConfigValues> = new Map([
   ['hunyuan_v1_moe', HUNYUAN_V1_MOE],
   ['gpt_oss', GPT_OSS],
   ['lfm2_moe', LFM2_MOE],
+  ['mellum', MELLUM],
   ['bailing_moe', BAILING],
   ['bailing_moe_v2', BAILING],
   ...DEEPSEEK_DEFAULTS,

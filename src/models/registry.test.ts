@@ -32,6 +32,7 @@ const phimoe = config('fixtures/models/phimoe/config.json');
 const gemma4 = config('fixtures/models/gemma4_text/config.json');
 const llama4 = config('fixtures/models/llama4_text/config.json');
 const gptOss = config('fixtures/models/gpt_oss/config.json');
+const mellum = PLAIN_FAMILIES['mellum']!.config;
 const ling = PLAIN_FAMILIES['bailing_moe']!.config;
 const ling2 = PLAIN_FAMILIES['bailing_moe_v2']!.config;
 const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
@@ -155,6 +156,35 @@ test('Llama 4 has positions, chunks and norms in all layers but each fourth, whi
   const kinds = (values: object) => parse(values).map((layer) => blockOf(layer, 1).kind);
   expect(kinds({ moe_layers: [1] })).toEqual(['dense', 'moe', 'dense', 'dense']);
   expect(kinds({ moe_layers: null, interleave_moe_layer_step: 2 })).toEqual(['dense', 'moe', 'dense', 'moe']);
+});
+
+test('Mellum has positions for each type of layers, and dense layers by mlp_layer_types', () => {
+  const parse = (values: object) => parseConfig({ ...mellum, ...values }, 'm').spec.layers;
+  const ropes = (values: object) =>
+    parse(values).map((layer) => {
+      const { window, rope } = blockOf(layer, 0) as AttentionSpec;
+      return [window, rope.theta, rope.rotaryDim, rope.scaling?.kind];
+    });
+  const [full, sliding] = [
+    [0, 500_000, 16, undefined],
+    [6, 10_000, 16, undefined],
+  ];
+  expect(ropes({})).toEqual([full, sliding, sliding]);
+  expect(ropes({ rope_parameters: null })).toEqual([full, sliding, sliding]);
+  expect(ropes({ layer_types: null })).toEqual([full, full, full]);
+  const rope_parameters = {
+    full_attention: { rope_type: 'yarn', rope_theta: 7, factor: 2, original_max_position_embeddings: 32 },
+    sliding_attention: { rope_type: 'default', rope_theta: 5, partial_rotary_factor: 0.5 },
+  };
+  const others = [
+    [0, 7, 16, 'yarn'],
+    [6, 5, 8, undefined],
+  ];
+  expect(ropes({ rope_parameters })).toEqual([others[0], others[1], others[1]]);
+  const kinds = parse({ mlp_layer_types: ['dense', 'sparse', 'dense'] }).map(
+    (layer) => blockOf(layer, 1).kind,
+  );
+  expect(kinds).toEqual(['dense', 'moe', 'dense']);
 });
 
 test('Ling is of its second version by its type or by its class', () => {
@@ -623,6 +653,18 @@ describe('unsupported models are rejected in one sentence', () => {
       { ...phimoe, rope_parameters: { ...(phimoe['rope_parameters'] as object), long_mscale: null } },
       'bad-file',
       /long_mscale/,
+    ],
+    [
+      { ...mellum, sliding_window: null },
+      'unsupported-model',
+      /layer_types with "sliding_attention" in layer 1/,
+    ],
+    [{ ...mellum, mlp_layer_types: ['dense'] }, 'bad-file', /the length of mlp_layer_types is 1/],
+    [{ ...mellum, rope_parameters: { rope_theta: 5 } }, 'bad-file', /rope_theta is missing/],
+    [
+      { ...mellum, rope_parameters: { full_attention: { rope_theta: 5 } } },
+      'bad-file',
+      /rope_theta is missing/,
     ],
     [{ ...ling, norm_head: true }, 'unsupported-model', /norm_head true/],
     [{ ...ling, multi_gate: true }, 'unsupported-model', /multi_gate true/],

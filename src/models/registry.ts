@@ -139,6 +139,7 @@ export const FAMILIES: readonly ListedFamily[] = [
     blocks: GATED,
     load: async () => (await import('./families/smallthinker.ts')).smallThinker,
   },
+  { modelTypes: ['mellum'], blocks: GATED, load: async () => (await import('./families/mellum.ts')).mellum },
   {
     modelTypes: ['bailing_moe', 'bailing_moe_v2'],
     blocks: GATED,

@@ -7,6 +7,7 @@ import { gemma4 } from './gemma.ts';
 import { graniteHybrid, graniteMoe, graniteMoeShared } from './granite.ts';
 import { deepseek2, deepseekExperts, deepseekModules } from './deepseek.ts';
 import type { GgufKeys } from './keys.ts';
+import { mellum } from './mellum.ts';
 import { nemotronHMoe } from './nemotron.ts';
 import { qwen35Moe, qwen3Next } from './qwen-next.ts';
 
@@ -185,6 +186,7 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
     modules: { ...deepseekModules, post_attention_norm: 'post_attention_layernorm' },
   },
   deepseek2,
+  mellum,
   bailingmoe: bailingMoe,
   bailingmoe2: bailingMoe2,
   'exaone-moe': {

@@ -91,7 +91,7 @@ export function deepseekMlps(
   { names = {}, routerOf = readSigmoidRouter(config, names), denseLayers = 0 }: MlpChoices = {},
 ): (layer: number, prefix: string) => BlockSpec {
   const { hidden } = shell;
-  const isDense = readDense(config, shell.layerCount, denseLayers);
+  const isDense = readDenseLayers(config, shell.layerCount, denseLayers);
   const counts = readExpertCounts(config);
   const bias = config.boolean(['mlp_bias'], false);
   const width = readWidth(config, 'moe_intermediate_size');
@@ -129,7 +129,7 @@ function readSigmoidRouter(
 }
 
 /** The layers without experts: as in mlp_layer_types (transformers 5), or the first ones. */
-function readDense(
+export function readDenseLayers(
   config: ConfigReader,
   layerCount: number,
   denseLayers: number,

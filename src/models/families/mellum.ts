@@ -1,0 +1,86 @@
+import type { ConfigReader } from '../config.ts';
+import type { ConfigFamily } from '../family.ts';
+import type { BlockSpec, RopeSpec } from '../spec.ts';
+import {
+  attention,
+  decoder,
+  denseMlp,
+  layerOf,
+  layers,
+  readActivation,
+  readExpertCounts,
+  readShell,
+  readWidth,
+  type Shell,
+} from './common.ts';
+import { readDenseLayers } from './deepseek-mlp.ts';
+import { readRope, type RopeRule } from './rope.ts';
+import { sparseMlp } from './sparse-mlp.ts';
+import { readWindows } from './windows.ts';
+
+/** Mellum 2: as Qwen3-MoE, with a window in the layers that `layer_types` lists, and rotary positions for each type of layers (JetBrains 2026). */
+export const mellum: ConfigFamily = {
+  modelTypes: ['mellum'],
+  parse: (config, file) => {
+    const shell = readShell(config, file, ropeRule(config, 'full_attention'));
+    const windows = readWindows(config, shell.layerCount, {
+      slides: () => false,
+      followsTypes: true,
+      isOn: true,
+    });
+    const ropeOf = readRopes(config, shell, windows);
+    const bias = config.boolean(['attention_bias']);
+    const mlpOf = readMlps(config, shell);
+    return decoder(
+      'mellum',
+      config,
+      shell,
+      layers(shell, (layer, prefix) => {
+        const window = windows[layer] ?? 0;
+        const choices = { norm: 'head', qkvBias: bias, outBias: bias, window } as const;
+        return layerOf(
+          prefix,
+          attention(prefix, { ...shell, rope: ropeOf(window) }, choices),
+          mlpOf(layer, prefix),
+        );
+      }),
+    );
+  },
+};
+
+type LayerType = 'full_attention' | 'sliding_attention';
+
+/** The bases of the class, for configs that say nothing of positions. */
+const THETAS: Readonly<Record<LayerType, number>> = { full_attention: 500_000, sliding_attention: 10_000 };
+
+function ropeRule(config: ConfigReader, layerType: LayerType): RopeRule {
+  const fallback = config.has('rope_parameters') ? {} : { fallback: { rope_theta: THETAS[layerType] } };
+  return { layerType, partial: true, ...fallback };
+}
+
+/** Positions by the window of a layer; 0: all keys. */
+function readRopes(
+  config: ConfigReader,
+  { rope, headDim }: Shell,
+  windows: readonly number[],
+): (window: number) => RopeSpec {
+  if (windows.every((window) => window === 0)) return () => rope;
+  const sliding = readRope(config, headDim, ropeRule(config, 'sliding_attention'));
+  return (window) => (window === 0 ? rope : sliding);
+}
+
+/** Experts, or a dense MLP in the layers that `mlp_layer_types` lists. */
+function readMlps(config: ConfigReader, shell: Shell): (layer: number, prefix: string) => BlockSpec {
+  const activation = readActivation(config);
+  const isDense = readDenseLayers(config, shell.layerCount, 0);
+  const mlp = {
+    ...readExpertCounts(config),
+    width: readWidth(config, 'moe_intermediate_size'),
+    activation,
+    renormalise: config.boolean(['norm_topk_prob']),
+  };
+  return (layer, prefix) =>
+    isDense(layer)
+      ? denseMlp(`${prefix}mlp.`, shell.hidden, readWidth(config, 'intermediate_size'), activation)
+      : sparseMlp(prefix, shell, mlp);
+}
