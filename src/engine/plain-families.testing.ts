@@ -1,5 +1,6 @@
 /** The families that no fixture of transformers tests: made-up models by `model_type`. Not part of the library. */
 import { bailingMoe, bailingMoeV2 } from './plain-bailing.testing.ts';
+import { deepseekMoe } from './plain-deepseek.testing.ts';
 import { mellum } from './plain-mellum.testing.ts';
 import type { PlainFamily } from './plain-files.testing.ts';
 
@@ -7,4 +8,5 @@ export const PLAIN_FAMILIES: Readonly<Record<string, PlainFamily>> = {
   bailing_moe: bailingMoe,
   bailing_moe_v2: bailingMoeV2,
   mellum,
+  deepseek: deepseekMoe,
 };

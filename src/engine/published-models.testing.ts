@@ -138,9 +138,6 @@ export const PUBLISHED_MODELS: readonly PublishedModel[] = [
       num_key_value_heads: 4,
       moe_num_primary_experts: 64,
       moe_num_active_primary_experts: 6,
-      rope_layout: Array.from({ length: 52 }, (_, layer) => (layer % 4 === 0 ? 0 : 1)),
-      sliding_window_layout: Array.from({ length: 52 }, (_, layer) => (layer % 4 === 0 ? 0 : 1)),
-      sliding_window_size: 4096,
       max_position_embeddings: 16_384,
       tie_word_embeddings: false,
     },
@@ -183,6 +180,7 @@ export const PUBLISHED_MODELS: readonly PublishedModel[] = [
   { name: 'LFM2-8B-A1B', config: LFM2 },
   { name: 'LFM2.5-8B-A1B', config: { ...LFM2, vocab_size: 128_000, rope_theta: 5_000_000 } },
   { name: 'Qwen1.5-MoE-A2.7B', config: { model_type: 'qwen2_moe', rope_theta: 1_000_000 } },
+  { name: 'DeepSeekMoE-16B', config: { model_type: 'deepseek', first_k_dense_replace: 1 } },
   {
     name: 'DeepSeek-V2-Lite',
     config: {

@@ -1,4 +1,4 @@
-/** As class-defaults.ts, for the classes with experts as in DeepSeek-V3, and for DeepSeek-V2. */
+/** As class-defaults.ts, for the classes with experts as in DeepSeek-V3, for DeepSeekMoE and for DeepSeek-V2. */
 import type { ConfigValues } from './config.ts';
 
 /** The defaults that many classes share. */
@@ -8,6 +8,25 @@ export const COMMON: ConfigValues = {
   rope_theta: 10_000,
   tie_word_embeddings: false,
   attention_bias: false,
+};
+
+/** Not a class of transformers, but of the model's publisher. */
+const DEEPSEEK: ConfigValues = {
+  ...COMMON,
+  vocab_size: 102_400,
+  hidden_size: 2048,
+  intermediate_size: 10_944,
+  moe_intermediate_size: 1408,
+  num_hidden_layers: 28,
+  num_attention_heads: 16,
+  num_key_value_heads: 16,
+  n_shared_experts: 2,
+  n_routed_experts: 64,
+  num_experts_per_tok: 6,
+  moe_layer_freq: 1,
+  first_k_dense_replace: 0,
+  norm_topk_prob: true,
+  max_position_embeddings: 4096,
 };
 
 const DEEPSEEK_V2: ConfigValues = {
@@ -153,6 +172,7 @@ const EXAONE_MOE: ConfigValues = {
 
 /** Class defaults by `model_type`. */
 export const DEEPSEEK_DEFAULTS: readonly (readonly [string, ConfigValues])[] = [
+  ['deepseek', DEEPSEEK],
   ['deepseek_v2', DEEPSEEK_V2],
   ['deepseek_v3', DEEPSEEK_V3],
   ['glm4_moe_lite', GLM4_MOE_LITE],

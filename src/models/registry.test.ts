@@ -33,6 +33,7 @@ const gemma4 = config('fixtures/models/gemma4_text/config.json');
 const llama4 = config('fixtures/models/llama4_text/config.json');
 const gptOss = config('fixtures/models/gpt_oss/config.json');
 const mellum = PLAIN_FAMILIES['mellum']!.config;
+const deepseek = PLAIN_FAMILIES['deepseek']!.config;
 const ling = PLAIN_FAMILIES['bailing_moe']!.config;
 const ling2 = PLAIN_FAMILIES['bailing_moe_v2']!.config;
 const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
@@ -185,6 +186,16 @@ test('Mellum has positions for each type of layers, and dense layers by mlp_laye
     (layer) => blockOf(layer, 1).kind,
   );
   expect(kinds).toEqual(['dense', 'moe', 'dense']);
+});
+
+test('DeepSeekMoE renormalises by default, but never a single expert', () => {
+  const normalise = (values: object) => {
+    const moe = blockOf(parseConfig({ ...deepseek, ...values }, 'd').spec.layers[1]!, 1);
+    return isMoe(moe) && moe.router.weigh?.normalise;
+  };
+  expect(normalise({})).toBe('none');
+  expect(normalise({ norm_topk_prob: null })).toBe('sum');
+  expect(normalise({ norm_topk_prob: true, num_experts_per_tok: 1 })).toBe('none');
 });
 
 test('Ling is of its second version by its type or by its class', () => {
@@ -666,6 +677,12 @@ describe('unsupported models are rejected in one sentence', () => {
       'bad-file',
       /rope_theta is missing/,
     ],
+    [{ ...deepseek, moe_layer_freq: 2 }, 'unsupported-model', /moe_layer_freq 2/],
+    [{ ...deepseek, scoring_func: 'sigmoid' }, 'unsupported-model', /scoring_func is "sigmoid"/],
+    [{ ...deepseek, topk_method: 'group_limited_greedy' }, 'unsupported-model', /topk_method is/],
+    [{ ...deepseek, n_group: 2 }, 'unsupported-model', /n_group is 2/],
+    [{ ...deepseek, routed_scaling_factor: 2 }, 'unsupported-model', /routed_scaling_factor is 2/],
+    [{ ...deepseek, sliding_window: 8 }, 'unsupported-model', /sliding_window 8/],
     [{ ...ling, norm_head: true }, 'unsupported-model', /norm_head true/],
     [{ ...ling, multi_gate: true }, 'unsupported-model', /multi_gate true/],
     [{ ...ling, use_sliding_window: true }, 'unsupported-model', /use_sliding_window true/],

@@ -90,6 +90,11 @@ export const FAMILIES: readonly ListedFamily[] = [
     load: async () => (await import('./families/hunyuan-v1-moe.ts')).hunyuanV1Moe,
   },
   {
+    modelTypes: ['deepseek'],
+    blocks: GATED,
+    load: async () => (await import('./families/deepseek-moe.ts')).deepseekMoe,
+  },
+  {
     modelTypes: ['deepseek_v2'],
     blocks: LATENT,
     load: async () => (await import('./families/deepseek.ts')).deepseekV2,
@@ -297,7 +302,7 @@ const CHANGING: Readonly<Record<string, readonly unknown[]>> = {
   scale_depth: [],
   dim_model_base: [],
   scoring_func: ['softmax'],
-  topk_method: ['greedy'],
+  topk_method: ['greedy', 'gready'], // as DeepSeekMoE's class spells it
   routed_scaling_factor: [1, false], // Hunyuan's configs have false for what they do not use
   n_group: [1, false],
   topk_group: [1, false],

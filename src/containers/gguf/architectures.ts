@@ -5,7 +5,7 @@ import { bailingMoe, bailingMoe2 } from './bailing.ts';
 import { SIGMOID, SOFTMAX, SOFTMAX_OF_CHOSEN } from './gating.ts';
 import { gemma4 } from './gemma.ts';
 import { graniteHybrid, graniteMoe, graniteMoeShared } from './granite.ts';
-import { deepseek2, deepseekExperts, deepseekModules } from './deepseek.ts';
+import { deepseek, deepseek2, deepseekExperts, deepseekModules } from './deepseek.ts';
 import type { GgufKeys } from './keys.ts';
 import { mellum } from './mellum.ts';
 import { nemotronHMoe } from './nemotron.ts';
@@ -185,6 +185,7 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
     }),
     modules: { ...deepseekModules, post_attention_norm: 'post_attention_layernorm' },
   },
+  deepseek,
   deepseek2,
   mellum,
   bailingmoe: bailingMoe,

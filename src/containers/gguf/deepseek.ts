@@ -61,6 +61,15 @@ const keysAndValues: DerivedTensor = {
   },
 };
 
+/** DeepSeekMoE: weights are never renormalised. */
+export const deepseek: Architecture = {
+  modelType: 'deepseek',
+  gating: SOFTMAX,
+  hasPairedRows: true,
+  config: deepseekExperts,
+  modules: deepseekModules,
+};
+
 /** DeepSeek-V2 and V3, Moonlight, GLM-4.7-Flash: older files do not say that they score by sigmoid, but then have a selection bias. */
 export function deepseek2(keys: GgufKeys): Architecture {
   const guess = keys.hasTensor(`blk.${keys.layers - 1}.exp_probs_b.bias`) ? SIGMOID : SOFTMAX;
