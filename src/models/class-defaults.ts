@@ -124,6 +124,11 @@ const GRANITEMOESHARED: ConfigValues = {
   shared_intermediate_size: 0,
 };
 
+const GRANITEMOE_SWA: ConfigValues = {
+  ...GRANITEMOESHARED,
+  sliding_window: 128,
+};
+
 const LLAMA: ConfigValues = {
   ...COMMON,
   vocab_size: 32_000,
@@ -355,6 +360,7 @@ export const CLASS_DEFAULTS: ReadonlyMap<string, ConfigValues> = new Map([
   ['olmoe', OLMOE],
   ['granitemoe', GRANITE_MOE],
   ['granitemoeshared', GRANITEMOESHARED],
+  ['granitemoe_swa', GRANITEMOE_SWA],
   ['llama', LLAMA],
   ['mistral', MISTRAL],
   ['qwen2', QWEN2],

@@ -34,6 +34,7 @@ const llama4 = config('fixtures/models/llama4_text/config.json');
 const gptOss = config('fixtures/models/gpt_oss/config.json');
 const mellum = PLAIN_FAMILIES['mellum']!.config;
 const deepseek = PLAIN_FAMILIES['deepseek']!.config;
+const graniteSwa = PLAIN_FAMILIES['granitemoe_swa']!.config;
 const ling = PLAIN_FAMILIES['bailing_moe']!.config;
 const ling2 = PLAIN_FAMILIES['bailing_moe_v2']!.config;
 const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
@@ -196,6 +197,23 @@ test('DeepSeekMoE renormalises by default, but never a single expert', () => {
   expect(normalise({})).toBe('none');
   expect(normalise({ norm_topk_prob: null })).toBe('sum');
   expect(normalise({ norm_topk_prob: true, num_experts_per_tok: 1 })).toBe('none');
+});
+
+test('Granite MoE with windows has them and positions as lists say, or all but each fourth layer and one base', () => {
+  const attentions = (values: object) =>
+    parseConfig({ ...graniteSwa, ...values }, 'g').spec.layers.map((layer) => {
+      const { window, rope, sinks, scale } = blockOf(layer, 0) as AttentionSpec;
+      return [window, rope.rotaryDim === 0 ? 0 : rope.theta, sinks?.split('.').at(-1), scale];
+    });
+  const each = (windows: number[], thetas: number[]) =>
+    windows.map((window, layer) => [window, thetas[layer], 'sinks', 0.25]);
+  expect(attentions({})).toEqual(each([0, 5, 5, 5, 0], [0, 10_000, 500, 10_000, 0]));
+  const plain = { layer_rope_theta: null, rope_theta: 7, sliding_window: undefined };
+  expect(attentions(plain)).toEqual(each([0, 128, 128, 128, 0], Array(5).fill(7)));
+  const layer_types = [1, 0, 0, 1, 0].map((isOn) => (isOn ? 'sliding_attention' : 'full_attention'));
+  expect(attentions({ ...plain, layer_types })).toEqual(each([128, 0, 0, 128, 0], Array(5).fill(7)));
+  const { spec } = parseConfig({ ...graniteSwa, shared_intermediate_size: 0 }, 'g');
+  expect(blockOf(spec.layers[0]!, 1)).not.toHaveProperty('shared');
 });
 
 test('Ling is of its second version by its type or by its class', () => {
@@ -683,6 +701,16 @@ describe('unsupported models are rejected in one sentence', () => {
     [{ ...deepseek, n_group: 2 }, 'unsupported-model', /n_group is 2/],
     [{ ...deepseek, routed_scaling_factor: 2 }, 'unsupported-model', /routed_scaling_factor is 2/],
     [{ ...deepseek, sliding_window: 8 }, 'unsupported-model', /sliding_window 8/],
+    [{ ...graniteSwa, layer_rope_theta: [0, 1e4] }, 'bad-file', /the length of layer_rope_theta is 2/],
+    [
+      { ...graniteSwa, layer_rope_theta: [0, -1, 1, 1, 1] },
+      'unsupported-model',
+      /layer_rope_theta \[0,-1,1,1,1\]/,
+    ],
+    [{ ...graniteSwa, layer_rope_theta: [0, '1', 1, 1, 1] }, 'unsupported-model', /layer_rope_theta \[0,"1"/],
+    [{ ...graniteSwa, layer_rope_theta: 1e4 }, 'bad-file', /layer_rope_theta is 10000; wanted a list/],
+    [{ ...graniteSwa, sliding_window: null }, 'unsupported-model', /sliding_window null/],
+    [{ ...graniteSwa, num_local_experts: 0 }, 'unsupported-model', /num_local_experts 0/],
     [{ ...ling, norm_head: true }, 'unsupported-model', /norm_head true/],
     [{ ...ling, multi_gate: true }, 'unsupported-model', /multi_gate true/],
     [{ ...ling, use_sliding_window: true }, 'unsupported-model', /use_sliding_window true/],

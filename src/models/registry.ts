@@ -55,6 +55,11 @@ export const FAMILIES: readonly ListedFamily[] = [
     load: async () => (await import('./families/granite-moe.ts')).graniteMoe,
   },
   {
+    modelTypes: ['granitemoe_swa'],
+    blocks: GATED,
+    load: async () => (await import('./families/granite-moe-swa.ts')).graniteMoeSwa,
+  },
+  {
     modelTypes: ['granitemoehybrid'],
     blocks: [...GATED, 'stateSpace'],
     load: async () => (await import('./families/granite-moe-hybrid.ts')).graniteMoeHybrid,
