@@ -1,4 +1,5 @@
 /** The families that no fixture of transformers tests: made-up models by `model_type`. Not part of the library. */
+import { afmoe } from './plain-afmoe.testing.ts';
 import { bailingMoe, bailingMoeV2 } from './plain-bailing.testing.ts';
 import { deepseekMoe } from './plain-deepseek.testing.ts';
 import { graniteMoeSwa } from './plain-granite-swa.testing.ts';
@@ -11,4 +12,5 @@ export const PLAIN_FAMILIES: Readonly<Record<string, PlainFamily>> = {
   mellum,
   deepseek: deepseekMoe,
   granitemoe_swa: graniteMoeSwa,
+  afmoe,
 };

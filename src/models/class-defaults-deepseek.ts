@@ -170,6 +170,27 @@ const EXAONE_MOE: ConfigValues = {
   rope_theta: 10_000,
 };
 
+const AFMOE: ConfigValues = {
+  ...COMMON,
+  vocab_size: 200_192,
+  hidden_size: 2048,
+  intermediate_size: 6144,
+  moe_intermediate_size: 1408,
+  num_hidden_layers: 32,
+  num_dense_layers: 1,
+  num_attention_heads: 16,
+  head_dim: 128,
+  max_position_embeddings: 16_384,
+  rms_norm_eps: 1e-5,
+  num_experts: 64,
+  num_experts_per_tok: 6,
+  num_shared_experts: 2,
+  route_scale: 1,
+  global_attn_every_n_layers: 4,
+  sliding_window: 1024,
+  mup_enabled: false,
+};
+
 /** Class defaults by `model_type`. */
 export const DEEPSEEK_DEFAULTS: readonly (readonly [string, ConfigValues])[] = [
   ['deepseek', DEEPSEEK],
@@ -179,4 +200,5 @@ export const DEEPSEEK_DEFAULTS: readonly (readonly [string, ConfigValues])[] = [
   ['solar_open', SOLAR_OPEN],
   ['hy_v3', HY_V3],
   ['exaone_moe', EXAONE_MOE],
+  ['afmoe', AFMOE],
 ];

@@ -35,6 +35,7 @@ const gptOss = config('fixtures/models/gpt_oss/config.json');
 const mellum = PLAIN_FAMILIES['mellum']!.config;
 const deepseek = PLAIN_FAMILIES['deepseek']!.config;
 const graniteSwa = PLAIN_FAMILIES['granitemoe_swa']!.config;
+const afmoe = PLAIN_FAMILIES['afmoe']!.config;
 const ling = PLAIN_FAMILIES['bailing_moe']!.config;
 const ling2 = PLAIN_FAMILIES['bailing_moe_v2']!.config;
 const hunyuan = config('fixtures/models/hunyuan_v1_moe/config.json');
@@ -214,6 +215,25 @@ test('Granite MoE with windows has them and positions as lists say, or all but e
   expect(attentions({ ...plain, layer_types })).toEqual(each([128, 0, 0, 128, 0], Array(5).fill(7)));
   const { spec } = parseConfig({ ...graniteSwa, shared_intermediate_size: 0 }, 'g');
   expect(blockOf(spec.layers[0]!, 1)).not.toHaveProperty('shared');
+});
+
+test('AFMoE has windows and positions in the same layers, and scaled embeddings if enabled', () => {
+  const attentions = (values: object) =>
+    parseConfig({ ...afmoe, ...values }, 'a').spec.layers.map((layer) => {
+      const { window, rope } = blockOf(layer, 0) as AttentionSpec;
+      return [window, rope.rotaryDim];
+    });
+  const [sliding, full] = [
+    [5, 16],
+    [0, 0],
+  ];
+  expect(attentions({})).toEqual([sliding, sliding, sliding, full]);
+  expect(attentions({ global_attn_every_n_layers: 2 })).toEqual([sliding, full, sliding, full]);
+  const layer_types = ['full_attention', ...Array<string>(3).fill('sliding_attention')];
+  expect(attentions({ layer_types })).toEqual([full, sliding, sliding, sliding]);
+  const multiplier = (mup_enabled: boolean) =>
+    parseConfig({ ...afmoe, mup_enabled }, 'a').spec.embeddingMultiplier;
+  expect([multiplier(true), multiplier(false)]).toEqual([Math.sqrt(32), 1]);
 });
 
 test('Ling is of its second version by its type or by its class', () => {
@@ -711,6 +731,12 @@ describe('unsupported models are rejected in one sentence', () => {
     [{ ...graniteSwa, layer_rope_theta: 1e4 }, 'bad-file', /layer_rope_theta is 10000; wanted a list/],
     [{ ...graniteSwa, sliding_window: null }, 'unsupported-model', /sliding_window null/],
     [{ ...graniteSwa, num_local_experts: 0 }, 'unsupported-model', /num_local_experts 0/],
+    [{ ...afmoe, route_norm: false }, 'unsupported-model', /route_norm false/],
+    [{ ...afmoe, score_func: 'softmax' }, 'unsupported-model', /score_func "softmax"/],
+    [{ ...afmoe, n_group: 2 }, 'unsupported-model', /n_group 2/],
+    [{ ...afmoe, num_limited_groups: 2 }, 'unsupported-model', /num_limited_groups 2/],
+    [{ ...afmoe, sliding_window: null }, 'unsupported-model', /sliding_window null/],
+    [{ ...afmoe, global_attn_every_n_layers: 0 }, 'bad-file', /global_attn_every_n_layers is 0/],
     [{ ...ling, norm_head: true }, 'unsupported-model', /norm_head true/],
     [{ ...ling, multi_gate: true }, 'unsupported-model', /multi_gate true/],
     [{ ...ling, use_sliding_window: true }, 'unsupported-model', /use_sliding_window true/],

@@ -149,6 +149,7 @@ export const FAMILIES: readonly ListedFamily[] = [
     blocks: GATED,
     load: async () => (await import('./families/smallthinker.ts')).smallThinker,
   },
+  { modelTypes: ['afmoe'], blocks: GATED, load: async () => (await import('./families/afmoe.ts')).afmoe },
   { modelTypes: ['mellum'], blocks: GATED, load: async () => (await import('./families/mellum.ts')).mellum },
   {
     modelTypes: ['bailing_moe', 'bailing_moe_v2'],

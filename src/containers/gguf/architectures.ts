@@ -1,5 +1,6 @@
 /** The architectures of GGUF files: the config of each as Hugging Face writes it, and the names of its tensors. */
 import type { JsonObject } from '../../io/json-file.ts';
+import { afmoe } from './afmoe.ts';
 import type { Architecture } from './architecture.ts';
 import { bailingMoe, bailingMoe2 } from './bailing.ts';
 import { SIGMOID, SOFTMAX, SOFTMAX_OF_CHOSEN } from './gating.ts';
@@ -187,6 +188,7 @@ const ARCHITECTURES: Readonly<Record<string, Architecture | ((keys: GgufKeys) =>
   },
   deepseek,
   deepseek2,
+  afmoe,
   mellum,
   bailingmoe: bailingMoe,
   bailingmoe2: bailingMoe2,

@@ -28,7 +28,7 @@ export function readSigmoidRule(config: ConfigReader, experts: number, topK: num
     groups: readGroups(config, experts, topK),
     renormalise: config.boolean(['norm_topk_prob'], true),
     epsilon: 1e-20,
-    scale: config.positive(['routed_scaling_factor', 'router_scaling_factor']),
+    scale: config.positive(['routed_scaling_factor', 'router_scaling_factor', 'route_scale']),
   };
 }
 
