@@ -84,6 +84,7 @@ export const WITHOUT_FLAG = {
   lossy: 'the program gives the model as it is',
   diskCache: '--cache names its folder',
   headers: 'ATOMOE_HEADERS: arguments are visible to other users of the machine',
+  routing: '`route` takes a description',
   hubUrl: 'HF_ENDPOINT, as other programs have it',
   fetch: 'a function',
   streaming: 'its own fields have flags',

@@ -10,7 +10,7 @@ import { JSON_OPTION } from './model.ts';
 export const models: Command = {
   name: 'models',
   wants: [],
-  summary: 'list the families, GGUF architectures and formats that load',
+  summary: 'list families, GGUF architectures and formats',
   example: 'models',
   options: { ...JSON_OPTION },
   run: async (args, terminal) => {

@@ -7,6 +7,7 @@ import { logits } from './logits.ts';
 import { models } from './models.ts';
 import { pack } from './pack.ts';
 import { plan } from './plan.ts';
+import { route } from './route.ts';
 import { run } from './run.ts';
 import { simulate } from './simulate.ts';
 import type { Terminal } from './terminal.ts';
@@ -15,7 +16,18 @@ import { atomoeVersion } from './version.ts';
 import { table } from './words.ts';
 
 /** Every command; a new one is added here. */
-const COMMANDS: readonly Command[] = [run, logits, inspect, plan, models, bench, verify, pack, simulate];
+const COMMANDS: readonly Command[] = [
+  run,
+  logits,
+  route,
+  inspect,
+  plan,
+  models,
+  bench,
+  verify,
+  pack,
+  simulate,
+];
 
 const EXIT = { good: 0, failed: 1, misused: 2, stopped: 130 } as const;
 
@@ -66,14 +78,14 @@ function sentence(error: unknown): string {
 
 function overview(): string {
   const commands = COMMANDS.map(({ name, wants, summary }) => [`  ${[name, ...wants].join(' ')}`, summary]);
-  const withModels = COMMANDS.filter(({ wants }) => wants.length > 0);
-  const examples = withModels.map(({ example }) => `  npx atomoe ${example}\n`).join('');
+  // Of what a checkout has: `route` wants a file of one's own.
+  const ready = COMMANDS.filter(({ wants }) => wants.length > 0 && wants[0] !== 'RULE');
+  const examples = ready.map(({ example }) => `  npx atomoe ${example}\n`).join('');
   return `Mixture-of-Experts language models, on WebGPU through Dawn or on the CPU.
 Usage: npx atomoe COMMAND [options]; COMMAND --help lists the options
 ${table(commands)}
 MODEL is a folder with config.json and safetensors weights, a GGUF file, the URL
 of either, or org/name[:file] of the hub. --device gpu needs npm install webgpu.
-
 Examples:
 ${examples}`;
 }

@@ -23,7 +23,7 @@ const TRACE_BYTES = 256e6;
 export const simulate: Command = {
   name: 'simulate',
   wants: ['TRACE'],
-  summary: 'try expert caches on recorded routes: hit rates and bounds',
+  summary: 'try expert caches on recorded routes',
   example: 'simulate fixtures/traces/qwen.route.csv.gz --svg hits.svg',
   options: {
     policy: {

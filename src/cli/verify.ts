@@ -25,7 +25,7 @@ interface Findings {
 export const verify: Command = {
   name: 'verify',
   wants: ['PATH'],
-  summary: 'compare with golden.json, or expected.* of a layer file',
+  summary: "compare with golden.json, or a layer's expected.*",
   example: 'verify demo/public/models/fable-omni-8m --device cpu',
   options: { ...DEVICE_OPTION, ...JSON_OPTION },
   run: async (args, terminal) => {

@@ -46,6 +46,8 @@ export interface LoadOptions {
   activations?: 'f32' | 'f16' | 'int8';
   streaming?: StreamingOptions;
   lossy?: LossyOptions; // default: nothing is left out
+  /** Routers in the place of the model's own, as descriptions of layers (docs/ROUTING.md); f32 activations only. */
+  routing?: LayerRouting;
   /** Keeps what is read from a URL on the local disk (OPFS), for the next visit; default true where there is one. */
   diskCache?: boolean;
   /**
@@ -58,6 +60,13 @@ export interface LoadOptions {
   /** Makes these requests in place of the global one. Not with an engine in a worker: functions stay on their page. */
   fetch?: typeof fetch;
 }
+
+/**
+ * A description of a layer (JSON) whose router replaces that of every layer with experts, or one for each layer by its number;
+ * undefined keeps the layer's own. Tensors are those of the model, with `{layer}` for the number. A function only where the engine
+ * runs in the same thread.
+ */
+export type LayerRouting = object | ((layer: number) => object | undefined);
 
 /** Ways to fetch less that change what the model says. Every reply made with one reports it. */
 export interface LossyOptions {

@@ -11,6 +11,7 @@ import type {
   ChatTool,
   DeviceKind,
   GenerateOptions,
+  LayerRouting,
   LoadOptions,
   LossyOptions,
   ModelSource,
@@ -188,6 +189,12 @@ function isResponse(value: unknown): value is Response {
   return isObject(headers) && isMethod(headers, 'get');
 }
 
+/** Descriptions are checked where their layers are known. */
+const layerRouting: Check<LayerRouting> = (value, name) =>
+  typeof value === 'function' || isObject(value)
+    ? (value as LayerRouting)
+    : refuse(name, value, 'a description of a layer, or a function of the number of a layer');
+
 const LOAD: Table<LoadOptions> = {
   ...RESIZE,
   signal: abortSignal,
@@ -196,6 +203,7 @@ const LOAD: Table<LoadOptions> = {
   quantize: text, // draftModel knows which: the table of formats is not for threads that only ask
   activations: oneOf('f32', 'f16', 'int8'),
   lossy: fields(LOSSY),
+  routing: layerRouting,
   diskCache: flag,
   headers,
   hubUrl: text,

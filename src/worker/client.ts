@@ -242,7 +242,7 @@ function expectResult<K extends CallResult['kind']>(result: CallResult, kind: K)
 }
 
 /** @throws {AtomoeError} bad-input - a function stays on the page: it cannot be called from the worker */
-export function withoutFunctions<T extends Pick<LoadOptions, 'fetch' | 'streaming'>>(
+export function withoutFunctions<T extends Pick<LoadOptions, 'fetch' | 'streaming' | 'routing'>>(
   options: T,
 ): Omit<T, 'fetch'> {
   const { fetch, ...rest } = options;
@@ -252,6 +252,9 @@ export function withoutFunctions<T extends Pick<LoadOptions, 'fetch' | 'streamin
       'headers',
       'give headers, use createEngine(), or hand over an object that opens the files by name',
     );
+  }
+  if (typeof options.routing === 'function') {
+    throw notCallable('routing', 'a description', 'give one for all layers, or use createEngine()');
   }
   if (typeof options.streaming?.policy === 'function') {
     throw notCallable('streaming.policy', 'the name of a policy', 'name one, or use createEngine()');

@@ -11,13 +11,14 @@ import type {
   PatternDescription,
 } from '../../models/layer/layer.ts';
 import { mostOf, seesOf } from '../../models/layer/check.ts';
-import { PLAIN_WEIGH, type RouterDescription } from '../../models/layer/router.ts';
+import type { RouterDescription } from '../../models/layer/router.ts';
 import { addExperts, addNorm, addSingle, type ExpertRoutes } from './experts.ts';
 import { addChosenHeads, addHeads, addSparseHeads } from './heads.ts';
 import { LayerNodes, type RequestInput, type RequestSizes } from './nodes.ts';
 import { addMergedExperts, addSoftMix } from './mixing.ts';
-import { refuse, type RoutingSite } from './routing-site.ts';
-import { addRouting, type DescribedRoutes } from './routing.ts';
+import { addChoice, routingSite } from './router.ts';
+import { refuse } from './routing-site.ts';
+import { addRouting } from './routing.ts';
 import { addKeyScores, addPerceptron, addScores, pool, type ScoreSite } from './scores.ts';
 import type { LayerTensors } from './tensors.ts';
 
@@ -238,8 +239,8 @@ class LayerBuild {
         : undefined);
     const { scores, groupScores, state } = addScores(site, router, before);
     const needsLargest = layer.shared.some(({ gate }) => gate?.kind === 'oneMinusLargestAffinity');
-    const routing = this.#routing(site, scores, most, groupScores);
-    const found = this.#chosen(site, routing, router, hooks, needsLargest);
+    const routing = routingSite(site, { scores, most, groupScores });
+    const found = addChoice(site, routing, router, { hooks, largest: needsLargest });
     note('ids', found.ids);
     note('weights', found.weights);
     note('scores', this.#kept(scores));
@@ -264,41 +265,6 @@ class LayerBuild {
     return this.#nodes.cell('activate', [x], { cols: x.perToken, n: [7], f: [1], role: 'output' });
   }
 
-  /** Routes; a network that drops entries reads what was chosen before. */
-  #chosen(
-    site: ScoreSite,
-    routing: RoutingSite,
-    router: RouterDescription,
-    hooks: HooksDescription | undefined,
-    largest: boolean,
-  ): DescribedRoutes {
-    const { drop } = router.select;
-    const at = drop.findIndex((each) => each.kind === 'mask');
-    const mask = drop[at];
-    if (mask?.kind !== 'mask') return addRouting(routing, router, { ...(hooks && { hooks }), largest });
-    if (drop.slice(at + 1).some(({ kind }) => kind === 'mask'))
-      refuse('select.drop', 'a second mask network');
-    const before = { ...router.select, drop: drop.slice(0, at) };
-    const first = addRouting(
-      { ...routing, label: `${routing.label} first` },
-      { ...router, select: before, weigh: PLAIN_WEIGH },
-      hooks ? { hooks } : {},
-    );
-    const read = this.#nodes.concat([site.x, first.weights]);
-    const verdicts = addPerceptron(site, mask.layers, read);
-    const given = { kind: 'ids', name: 'chosen', drop: drop.slice(at) } as const;
-    const { ranks: _ranks, replay: _replay, ...others } = hooks ?? {}; // hooks that choose have done so
-    return addRouting(
-      {
-        ...routing,
-        verdicts,
-        request: (name, shape) => (name === 'chosen' ? first.ids : routing.request(name, shape)),
-      },
-      { ...router, select: given },
-      { hooks: others, largest },
-    );
-  }
-
   /** Each head of product keys chooses for itself. */
   #keys(
     site: ScoreSite,
@@ -310,7 +276,7 @@ class LayerBuild {
     const nodes = this.#nodes;
     const each = most / score.heads;
     const heads = addKeyScores(site, score, site.x).map((scores) => {
-      const { ids, weights } = addRouting(this.#routing(site, scores, each), router);
+      const { ids, weights } = addRouting(routingSite(site, { scores, most: each }), router);
       return { ids: nodes.cell('take-ids', [], { cols: each, n: [each], ids }), weights };
     });
     const numbers = nodes.concat(heads.map(({ ids }) => ids));
@@ -320,38 +286,5 @@ class LayerBuild {
     note('ids', ids);
     note('weights', weights);
     return { ids, weights, places: most };
-  }
-
-  #routing(
-    { nodes, tensors, scope, experts, x }: ScoreSite,
-    scores: Tensor,
-    most: number,
-    groupScores?: Tensor,
-  ): RoutingSite {
-    return {
-      builder: nodes.builder,
-      label: nodes.label('route'),
-      ...{ experts, most, scores, groupScores },
-      sequences: () => nodes.sequences,
-      layer: (reference, count) => () => {
-        const { values } = tensors.get(reference, { ...scope, experts });
-        return values.length === count
-          ? values
-          : refuse('router', `a tensor of ${values.length} values for ${count}`);
-      },
-      request: (name, shape) => nodes.given(name, shape),
-      links: (name) => nodes.given(name, { type: 'f32', perToken: nodes.request.tokens }),
-      ofTokenId: (reference, type, width) => {
-        const { values } = tensors.get(reference);
-        const ids = nodes.given('tokenIds', { type: 'f32', perToken: 1 });
-        return nodes.cell('of-token', [ids, nodes.weight('table', values)], {
-          cols: width,
-          n: [width, 0],
-          type,
-        });
-      },
-      ofHidden: (weight, activation) =>
-        nodes.activate(nodes.dense('weight of experts', x, tensors.get(weight)), activation),
-    };
   }
 }

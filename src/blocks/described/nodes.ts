@@ -39,11 +39,14 @@ export class LayerNodes {
   readonly inputs: RequestInput[] = [];
   #offsets: Tensor | undefined;
   readonly #weights = new Map<string, readonly StoredWeight[]>(); // by size
+  readonly #prefix: string;
   #count = 0;
 
-  constructor(builder: GraphBuilder, request: RequestSizes) {
+  /** @param prefix - of all names, where the graph has other nodes */
+  constructor(builder: GraphBuilder, request: RequestSizes, prefix = '') {
     this.builder = builder;
     this.request = request;
+    this.#prefix = prefix;
   }
 
   /** The division of the tokens; undefined if they are one sequence. */
@@ -57,7 +60,7 @@ export class LayerNodes {
   /** A label that no other node has. */
   label(name: string): string {
     this.#count += 1;
-    return `${name} ${this.#count}`;
+    return `${this.#prefix}${name} ${this.#count}`;
   }
 
   /** A tensor that the request gives, once for all who ask for it in this shape. */

@@ -12,6 +12,7 @@ export interface HostTensor {
 export interface ReferenceScope {
   readonly experts?: number | undefined;
   readonly iteration?: number | undefined;
+  readonly layer?: number | undefined; // of the model; default 0
   readonly level?: number | undefined; // bits; default: all planes
 }
 
@@ -73,8 +74,8 @@ export class LayerTensors {
     return planes({ base: get(own.base), zero: get(own.zero), scale: get(own.scale), residues }, group, fits);
   }
 
-  #byName(name: string, { experts = 0, iteration = 0 }: ReferenceScope): HostTensor {
-    const own = name.replaceAll('{iteration}', String(iteration)).replaceAll('{layer}', '0');
+  #byName(name: string, { experts = 0, iteration = 0, layer = 0 }: ReferenceScope): HostTensor {
+    const own = name.replaceAll('{iteration}', String(iteration)).replaceAll('{layer}', String(layer));
     if (!own.includes('{expert}')) return this.#find(own);
     return stacked(
       Array.from({ length: experts }, (_, e) => this.#find(own.replaceAll('{expert}', String(e)))),

@@ -2,6 +2,7 @@
 export const ROUTERS = {
   linear: async () => (await import('./linear.ts')).linear,
   product: async () => (await import('./product.ts')).product,
+  described: async () => (await import('./described.ts')).described,
   productKeys: async () => (await import('./product-keys.ts')).productKeys,
 } as const;
 

@@ -93,10 +93,10 @@ export async function draftModel(
   const opened = await openCheckpoint(folder, { signal, accept }, containers);
   const checkpoint = textModelOf(opened, families);
   try {
-    const { config, label, records } = checkpoint;
+    const { records } = checkpoint;
     const parts = Object.values(records?.layout.parts ?? {});
     await loadFormats([quantize, ...parts.map(({ format }) => format), ...storedFormats(checkpoint)]);
-    const model = await readModel(config, label, families, fileTensors(checkpoint));
+    const model = await readRouted(checkpoint, families, options);
     const { spec, blocks } = model;
     const contextTokens = contextOf(options, spec);
     const context: ReadContext = { checkpoint, quantize, signal };
@@ -123,6 +123,25 @@ export async function draftModel(
     checkpoint.dispose();
     throw checkpoint.inOwnWords?.(error) ?? error;
   }
+}
+
+/** The model, with routers of the caller's where there are any. */
+async function readRouted(
+  checkpoint: Checkpoint,
+  families: readonly ModelFamily[],
+  { routing, activations }: LoadOptions,
+): Promise<Model> {
+  const { config, label } = checkpoint;
+  const model = await readModel(config, label, families, fileTensors(checkpoint));
+  if (!routing) return model;
+  if (activations === 'f16') {
+    throw new AtomoeError(
+      'bad-input',
+      'activations are f16 and routing is given; described routers run in f32, leave activations out',
+    );
+  }
+  const { withRouting } = await import('./described-routing.ts');
+  return withRouting(model, routing, checkpoint);
 }
 
 /** The formats that keep the bits of a file's tensors. */

@@ -1,0 +1,82 @@
+/** Routers of descriptions in the place of a model's own. */
+import { describe, expect, test } from 'vitest';
+import {
+  firstDifference,
+  largestError,
+  openEngine,
+  readGolden,
+  repositoryFolder,
+  type FixtureGolden,
+} from './testing.ts';
+
+const FOLDER = 'fixtures/models/olmoe';
+const base = { format: 'atomoe.layer', version: 1, hiddenSize: 64, experts: 8 };
+const linear = { kind: 'linear', weight: 'model.layers.{layer}.mlp.gate.weight' };
+const own = { score: linear, transform: [{ kind: 'softmax' }], select: { kind: 'topK', k: 2 } };
+
+async function idsOf(): Promise<readonly number[]> {
+  return (await readGolden<FixtureGolden>(await repositoryFolder(FOLDER))).ids;
+}
+
+describe.each(['gpu', 'cpu', 'reference'] as const)('on %s', (device) => {
+  test("the description of the model's own router gives its logits", async () => {
+    const folder = await repositoryFolder(FOLDER);
+    const engine = await openEngine(device === 'gpu' ? {} : { device });
+    const ids = await idsOf();
+    await engine.load(folder);
+    const wanted = await engine.logits(ids, 'at-once');
+    await engine.load(folder, { routing: { ...base, router: own } });
+    expect(largestError(await engine.logits(ids, 'at-once'), wanted)).toBeLessThan(1e-5);
+    expect(largestError(await engine.logits(ids, 'one-by-one'), wanted)).toBeLessThan(1e-4);
+    engine.dispose();
+  });
+
+  test.each([
+    ['top p', { ...own, select: { kind: 'topP', p: 0.4 } }],
+    ['ReLU', { ...own, transform: [{ kind: 'relu' }], select: { kind: 'positive' } }],
+    ['cosine scores', { ...own, score: { kind: 'cosine', keys: linear.weight, temperature: 0.2 } }],
+  ])('%s: few slots and many give the same bits', async (_name, router) => {
+    const folder = await repositoryFolder(FOLDER);
+    const engine = await openEngine(device === 'gpu' ? {} : { device });
+    const ids = await idsOf();
+    const routing = { ...base, router };
+    await engine.load(folder);
+    const plain = await engine.logits(ids, 'one-by-one');
+    await engine.load(folder, { routing });
+    const whole = await engine.logits(ids, 'one-by-one');
+    expect(firstDifference(whole, plain)).not.toBe('equal');
+    if (device === 'reference') return engine.dispose();
+    await engine.load(folder, { routing, streaming: { start: 'now', slotsPerLayer: 8, fill: false } });
+    expect(firstDifference(await engine.logits(ids, 'one-by-one'), whole)).toBe('equal');
+    engine.dispose();
+  });
+});
+
+test("layers may have routers of their own, or keep the model's", async () => {
+  const folder = await repositoryFolder(FOLDER);
+  const engine = await openEngine({ device: 'cpu' });
+  const ids = await idsOf();
+  const one = { ...base, router: { ...own, select: { kind: 'topK', k: 1 } } };
+  await engine.load(folder, { routing: one });
+  const all = await engine.logits(ids, 'at-once');
+  await engine.load(folder, { routing: (layer) => (layer === 0 ? one : undefined) });
+  expect(firstDifference(await engine.logits(ids, 'at-once'), all)).not.toBe('equal');
+  engine.dispose();
+});
+
+test.each([
+  [{ ...base, experts: 4, router: own }, /experts is 4/],
+  [{ ...base, hiddenSize: 32, router: own }, /hiddenSize is 32/],
+  [{ ...base, router: { ...own, select: { kind: 'topK', k: 9 } } }, /router\.select\.k is 9/],
+  [
+    { ...base, router: { ...own, select: { kind: 'expertChoice', factor: 1 }, scope: { sees: 'sequence' } } },
+    /sees is "sequence"/,
+  ],
+  [{ ...base, router: { ...own, score: { kind: 'caller', name: 'domain' } } }, /reads "domain"/],
+  [{ ...base, router: { ...own, score: { kind: 'linear', weight: 'nowhere' } } }, /"nowhere" is missing/],
+  [{ ...base, router: own, expert: { kind: 'skip' } }, /expert/],
+])('%j is refused', async (routing, message) => {
+  const engine = await openEngine({ device: 'cpu' });
+  await expect(engine.load(await repositoryFolder(FOLDER), { routing })).rejects.toThrow(message);
+  engine.dispose();
+});
