@@ -24,8 +24,9 @@ const ATOMIC = /[\\/]src[\\/]blocks[\\/](routers[\\/]product(-keys)?|experts[\\/
 /** What runs kernels on the CPU, and what an engine knows of them that chooses between them and the GPU. */
 const SIMD = /[\\/]src[\\/]simd[\\/](kernels|memory|modules|run)\.ts$/;
 
-/** What families share. */
-const FAMILIES = /[\\/]src[\\/]models[\\/]families[\\/](common|rope|sparse-mlp|windows)\.ts$/;
+/** What families share, with the defaults of classes: one request, begun beside that for the family itself. */
+const FAMILIES =
+  /[\\/]src[\\/]models[\\/](class-defaults(-\w+)?|families[\\/](common|rope|sparse-mlp|windows))\.ts$/;
 
 /**
  * The library and the program `atomoe`, as one set of modules that share chunks. Run-time dependencies are bundled:

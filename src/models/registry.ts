@@ -232,9 +232,15 @@ export async function parseModel<F extends ConfigFamily>(
 ): Promise<{ readonly family: F | ConfigFamily; readonly spec: ModelSpec }> {
   const found = findFamily(config, label, extra);
   if (!('load' in found)) return { family: found, spec: parseForeign(found, config, label, file) };
-  // Loaded with the family: what classes assume is needed for models only.
-  const [family, { CLASS_DEFAULTS }] = await Promise.all([found.load(), import('./class-defaults.ts')]);
+  const [family, { CLASS_DEFAULTS }] = await loadFamily(found);
   return { family, spec: parseOwn(family, config, label, { file, classes: CLASS_DEFAULTS }) };
+}
+
+/** Loads a built-in family, and concurrently what the classes of transformers assume. */
+export function loadFamily({
+  load,
+}: ListedFamily): Promise<[ConfigFamily, { readonly CLASS_DEFAULTS: ClassDefaults }]> {
+  return Promise.all([load(), import('./class-defaults.ts')]);
 }
 
 /** Parses with a family from outside; its errors are reported as faults of the family, not of the model. */

@@ -21,7 +21,7 @@ import type { FolderSource } from '../../io/source.ts';
 import { buildGraph, readModel, type Model, type ModelFamily } from '../../blocks/family.ts';
 import { expertLayers, type ExpertLayer } from '../../blocks/read.ts';
 import { beginBlocks } from '../../blocks/table.ts';
-import { findFamily } from '../../models/registry.ts';
+import { findFamily, loadFamily } from '../../models/registry.ts';
 import { textModelOf } from './text-model.ts';
 import type { ModelSpec } from '../../models/spec.ts';
 import { SAMPLE_RECORD_BYTES } from '../../graph/ops/sample.ts';
@@ -87,7 +87,7 @@ export async function draftModel(
     // What is awaited below comes while headers are read.
     loadFormats([quantize]).catch(() => {});
     if (!('load' in family)) return;
-    family.load().catch(() => {});
+    loadFamily(family).catch(() => {});
     beginBlocks(family.blocks);
   };
   const opened = await openCheckpoint(folder, { signal, accept }, containers);
