@@ -22,6 +22,7 @@ const steps = [
   ['shaders', ['scripts/shaders-readme.mjs', '--check']],
   ['house', ['scripts/house.mjs', '--check']],
   ['models', ['scripts/models-table.mjs', '--check']],
+  ['papers', ['scripts/papers-table.mjs', '--check']],
   ['types', ['node_modules/typescript/bin/tsc', '--noEmit']],
   ['build', ['node_modules/vite/bin/vite.js', 'build', '--logLevel', 'warn']],
   ['library', ['node_modules/vite/bin/vite.js', 'build', '-c', 'vite.lib.config.ts', '--logLevel', 'warn']],
