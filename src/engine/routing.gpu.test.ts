@@ -32,10 +32,10 @@ describe.each(['gpu', 'cpu', 'reference'] as const)('on %s', (device) => {
   });
 
   test.each([
-    ['top p', { ...own, select: { kind: 'topP', p: 0.4 } }],
-    ['ReLU', { ...own, transform: [{ kind: 'relu' }], select: { kind: 'positive' } }],
-    ['cosine scores', { ...own, score: { kind: 'cosine', keys: linear.weight, temperature: 0.2 } }],
-  ])('%s: few slots and many give the same bits', async (_name, router) => {
+    ['top p', 4, { ...own, select: { kind: 'topP', p: 0.4, atMost: 3 } }],
+    ['ReLU', 8, { ...own, transform: [{ kind: 'relu' }], select: { kind: 'positive' } }],
+    ['cosine scores', 4, { ...own, score: { kind: 'cosine', keys: linear.weight, temperature: 0.2 } }],
+  ])('%s: %i slots of 8 give the bits of the resident model', async (_name, slotsPerLayer, router) => {
     const folder = await repositoryFolder(FOLDER);
     const engine = await openEngine(device === 'gpu' ? {} : { device });
     const ids = await idsOf();
@@ -46,7 +46,7 @@ describe.each(['gpu', 'cpu', 'reference'] as const)('on %s', (device) => {
     const whole = await engine.logits(ids, 'one-by-one');
     expect(firstDifference(whole, plain)).not.toBe('equal');
     if (device === 'reference') return engine.dispose();
-    await engine.load(folder, { routing, streaming: { start: 'now', slotsPerLayer: 8, fill: false } });
+    await engine.load(folder, { routing, streaming: { start: 'now', slotsPerLayer, fill: false } });
     expect(firstDifference(await engine.logits(ids, 'one-by-one'), whole)).toBe('equal');
     engine.dispose();
   });
@@ -64,6 +64,25 @@ test("layers may have routers of their own, or keep the model's", async () => {
   engine.dispose();
 });
 
+test('hooks mask experts, override ranks and steer; those that change nothing change no bit', async () => {
+  const folder = await repositoryFolder(FOLDER);
+  const engine = await openEngine();
+  const ids = await idsOf();
+  const logits = async (hooks?: object) => {
+    await engine.load(folder, { routing: { ...base, router: own, ...(hooks && { hooks }) } });
+    return engine.logits(ids, 'one-by-one');
+  };
+  const plain = await logits();
+  const steer = { experts: [3], mode: 'soft', strength: 0 };
+  for (const hooks of [{ mask: [] }, { ranks: [0, 1] }, { steer }]) {
+    expect(firstDifference(await logits(hooks), plain), JSON.stringify(hooks)).toBe('equal');
+  }
+  for (const hooks of [{ mask: [0, 1, 2] }, { ranks: [1] }, { steer: { ...steer, mode: 'hard' } }]) {
+    expect(firstDifference(await logits(hooks), plain), JSON.stringify(hooks)).not.toBe('equal');
+  }
+  engine.dispose();
+});
+
 test.each([
   [{ ...base, experts: 4, router: own }, /experts is 4/],
   [{ ...base, hiddenSize: 32, router: own }, /hiddenSize is 32/],
@@ -75,6 +94,7 @@ test.each([
   [{ ...base, router: { ...own, score: { kind: 'caller', name: 'domain' } } }, /reads "domain"/],
   [{ ...base, router: { ...own, score: { kind: 'linear', weight: 'nowhere' } } }, /"nowhere" is missing/],
   [{ ...base, router: own, expert: { kind: 'skip' } }, /expert/],
+  [{ ...base, router: own, hooks: { bias: 'delta' } }, /hooks\.bias/],
 ])('%j is refused', async (routing, message) => {
   const engine = await openEngine({ device: 'cpu' });
   await expect(engine.load(await repositoryFolder(FOLDER), { routing })).rejects.toThrow(message);

@@ -1,6 +1,7 @@
 import { AtomoeError } from '../../errors.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Tensor } from '../../graph/tensor.ts';
+import type { HooksDescription } from '../../models/layer/layer.ts';
 import type { RouterDescription } from '../../models/layer/router.ts';
 import type { RouterSpec } from '../../models/spec.ts';
 import type { Router } from '../block.ts';
@@ -14,6 +15,7 @@ import type { LayerTensors } from '../described/tensors.ts';
 export interface DescribedScoreSpec {
   readonly kind: 'described';
   readonly router: RouterDescription;
+  readonly hooks?: HooksDescription; // without what only a request has
   readonly tensors: LayerTensors;
   readonly layer: number; // of the model, for names with {layer}
   readonly most: number;
@@ -24,12 +26,12 @@ export const described: Router<RouterSpec<DescribedScoreSpec>> = {
   kind: 'described',
   most: ({ score }) => score.most,
   add(site, x, { score }) {
-    const { router, tensors, layer, most } = score;
+    const { router, hooks, tensors, layer, most } = score;
     const nodes = new ModelNodes(site.builder, `${site.label} `);
     const scoreSite = { nodes, tensors, x, experts: site.experts, scope: { layer } };
     const { scores, groupScores } = addScores(scoreSite, router);
     const routing = routingSite(scoreSite, { scores, most, groupScores });
-    const { ids, weights } = addChoice(scoreSite, routing, router, { largest: false });
+    const { ids, weights } = addChoice(scoreSite, routing, router, { hooks, largest: false });
     return { ids, weights };
   },
 };

@@ -61,13 +61,13 @@ async function describedRouter(
   place: { readonly index: number; readonly hidden: number; readonly checkpoint: Checkpoint },
 ): Promise<MoeSpec['router'] & { readonly score: DescribedScoreSpec }> {
   const description = parseLayer(given);
-  const { router } = description;
+  const { router, hooks } = description;
   checkFits(description, moe, place);
   if (!router) throw refused('router is missing');
   const tensors = new LayerTensors(place.checkpoint.label, await tensorsOf(router, moe.experts, place));
   const most = mostOf(description);
   return {
-    score: { kind: 'described', router, tensors, layer: place.index, most },
+    score: { kind: 'described', router, ...(hooks && { hooks }), tensors, layer: place.index, most },
     select: { kind: 'topK', k: most },
   };
 }
@@ -82,11 +82,14 @@ function checkFits(
     throw refused(`hiddenSize is ${hiddenSize}; layer ${index} of the model has ${hidden}`);
   if (experts !== moe.experts)
     throw refused(`experts is ${experts}; layer ${index} of the model has ${moe.experts}`);
-  const own = { expert, hooks, pattern: pattern.kind === 'single' ? undefined : pattern, shared: shared[0] };
+  const own = { expert, pattern: pattern.kind === 'single' ? undefined : pattern, shared: shared[0] };
   const other = Object.entries(own).find(([, value]) => value !== undefined);
   if (other)
     throw refused(`${other[0]} is given; the experts of the model run, and only its router is replaced`);
   if (!router) return;
+  const requested = hooks?.bias !== undefined ? 'bias' : hooks?.replay && 'replay';
+  if (requested)
+    throw refused(`hooks.${requested} is given, which names a tensor of a request; text has none`);
   const sees = seesOf(router);
   if (sees !== 'token') {
     throw refused(
