@@ -83,6 +83,34 @@ test('hooks mask experts, override ranks and steer; those that change nothing ch
   engine.dispose();
 });
 
+test.each(['gpu', 'cpu', 'reference'] as const)(
+  'on %s, tokens report the experts they use',
+  async (device) => {
+    const engine = await openEngine(device === 'gpu' ? {} : { device });
+    const select = { kind: 'topP', p: 0.4, atMost: 8 };
+    const routing = {
+      ...base,
+      hiddenSize: 192,
+      experts: 32,
+      router: { ...own, select },
+      hooks: { mask: [0, 1] },
+    };
+    await engine.load(await repositoryFolder('demo/public/models/fable-moe-12m'), { routing });
+    const rows: { ids: readonly number[]; weights: readonly number[] }[] = [];
+    const options = { maxTokens: 6, temperature: 0, routes: true };
+    for await (const event of engine.session().generate('Once upon a time', options)) {
+      if (event.kind !== 'token' || !event.routes) continue;
+      const { ids, weights } = event.routes;
+      rows.push(...ids.map((row, layer) => ({ ids: row, weights: weights[layer] ?? [] })));
+    }
+    const ids = rows.flatMap((row) => row.ids);
+    expect([Math.min(...ids) >= 2, Math.max(...ids) < 32]).toEqual([true, true]);
+    expect(new Set(rows.map((row) => row.ids.length)).size).toBeGreaterThan(1);
+    for (const row of rows) expect(row.weights.length).toBe(row.ids.length);
+    engine.dispose();
+  },
+);
+
 test.each([
   [{ ...base, experts: 4, router: own }, /experts is 4/],
   [{ ...base, hiddenSize: 32, router: own }, /hiddenSize is 32/],

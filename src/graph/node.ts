@@ -187,6 +187,7 @@ export interface Graph {
 export interface RouteOutputs {
   readonly specLayer: number; // among all layers of the spec
   readonly bank: number; // among the layers with experts
+  readonly experts: number; // of the layer; a larger id is no expert: its weight is 0
   readonly ids: Tensor; // u32 [tokens, topK]
   readonly weights: Tensor; // f32 [tokens, topK]
   readonly scores?: Tensor | undefined; // f32 [tokens, topK], if requested and supported by the router

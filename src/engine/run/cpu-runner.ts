@@ -17,6 +17,7 @@ import { loadOnCpu } from '../load/cpu-load.ts';
 import type { Drafted } from '../load/planning.ts';
 import { Progress } from './progress.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
+import { tokenRoutes } from './token-routes.ts';
 
 class CpuState implements RunnerState {
   readonly tensors: CpuStates = new Map();
@@ -158,8 +159,5 @@ function routesOf(
   tokens: number,
 ): TokenRoutes {
   const lastRow = (tensor: Tensor) => Array.from(get(tensor)).slice((tokens - 1) * tensor.perToken);
-  return {
-    ids: routes.map(({ ids }) => lastRow(ids)),
-    weights: routes.map(({ weights }) => lastRow(weights)),
-  };
+  return tokenRoutes(routes, lastRow);
 }

@@ -4,7 +4,6 @@ import { DEFAULT_LIMITS } from '../../gpu/device.ts';
 import { ReadbackRing } from '../../gpu/readback.ts';
 import { submit, type Copy } from '../../gpu/recorder.ts';
 import { markSeen, NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../../graph/ops/sample.ts';
-import { NO_EXPERT } from '../../graph/ops/skip-light.ts';
 import { tensorSizeBytes } from '../../graph/liveness.ts';
 import { nextOf } from '../../graph/tensor.ts';
 import { recordOf, type ModelGraph, type Step } from '../../graph/node.ts';
@@ -17,6 +16,7 @@ import { Pace } from './pace.ts';
 import { GpuState, gpuState, stepOf, writeIds, type Loaded } from './gpu-state.ts';
 import { GpuTools } from './gpu-tools.ts';
 import type { Runner, RunnerState, RunnerTools, StepRequest, StepResult } from './runner.ts';
+import { tokenRoutes } from './token-routes.ts';
 
 /** Runs a model on a GPU, resident or streamed. */
 export class GpuRunner implements Runner {
@@ -281,19 +281,12 @@ export class GpuRunner implements Runner {
   }
 
   #parseRoutes(bytes: ArrayBuffer, firstBytes: number): TokenRoutes {
-    const ids: number[][] = [];
-    const weights: number[][] = [];
     let at = firstBytes;
-    for (const route of this.#loaded.drafted.decode.routes) {
-      const topK = route.ids.perToken;
-      const chosen = [...new Uint32Array(bytes, at, topK)];
-      const shares = [...new Float32Array(bytes, at + 4 * topK, topK)];
-      const isKept = (_: number, rank: number) => chosen[rank] !== NO_EXPERT;
-      ids.push(chosen.filter(isKept));
-      weights.push(shares.filter(isKept));
-      at += 8 * topK;
-    }
-    return { ids, weights };
+    return tokenRoutes(this.#loaded.drafted.decode.routes, ({ type, perToken }) => {
+      const row = new (type === 'u32' ? Uint32Array : Float32Array)(bytes, at, perToken);
+      at += row.byteLength;
+      return row;
+    });
   }
 }
 

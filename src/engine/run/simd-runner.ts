@@ -28,6 +28,7 @@ import { ExpertMemory, type StreamTesting } from './expert-memory.ts';
 import { promptExperts, SimdDevice, tokenExperts, type SimdExpertMemory } from './simd-experts.ts';
 import { Progress } from './progress.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
+import { tokenRoutes } from './token-routes.ts';
 
 /** One session's states: their places in the main memory. */
 class SimdState implements RunnerState {
@@ -314,11 +315,9 @@ function ownState(state: RunnerState): SimdState {
 
 /** The experts of the last token, layer by layer. */
 function routesOf({ routes }: ModelGraph, executor: SimdExecutor<ModelGraph>, tokens: number): TokenRoutes {
-  const from = (tensor: Tensor) => (tokens - 1) * tensor.perToken;
-  return {
-    ids: routes.map(({ ids }) => Array.from(executor.words(ids, tokens).subarray(from(ids)))),
-    weights: routes.map(({ weights }) =>
-      Array.from(executor.floats(weights, tokens).subarray(from(weights))),
+  return tokenRoutes(routes, (tensor) =>
+    executor[tensor.type === 'u32' ? 'words' : 'floats'](tensor, tokens).subarray(
+      (tokens - 1) * tensor.perToken,
     ),
-  };
+  );
 }

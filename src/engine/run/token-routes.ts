@@ -1,0 +1,23 @@
+import type { RouteOutputs } from '../../graph/node.ts';
+import type { Tensor } from '../../graph/tensor.ts';
+import type { TokenRoutes } from '../api.ts';
+
+/**
+ * The experts of one token, without what fills the rows of rules that choose few, and without those that were dropped.
+ *
+ * @param rowOf - the token's row of a tensor; asked for ids, then weights, of one layer after another
+ */
+export function tokenRoutes(
+  routes: readonly RouteOutputs[],
+  rowOf: (tensor: Tensor) => ArrayLike<number>,
+): TokenRoutes {
+  const ids: number[][] = [];
+  const weights: number[][] = [];
+  for (const route of routes) {
+    const chosen = Array.from(rowOf(route.ids));
+    const isExpert = (_: number, rank: number) => (chosen[rank] ?? route.experts) < route.experts;
+    ids.push(chosen.filter(isExpert));
+    weights.push(Array.from(rowOf(route.weights)).filter(isExpert));
+  }
+  return { ids, weights };
+}
