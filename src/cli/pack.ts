@@ -1,17 +1,10 @@
-import { mkdir, open, readdir, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { draftModel, type Drafted } from '../engine/load/planning.ts';
 import { tensorsOf } from '../graph/tensor.ts';
 import { densePartsOf } from '../engine/load/weights.ts';
 import { AtomoeError } from '../errors.ts';
 import type { PackManifest } from '../containers/pack/manifest.ts';
-import {
-  writePack,
-  type FolderSink,
-  type PackContents,
-  type RecordSource,
-} from '../containers/pack/writer.ts';
+import { writePack, type PackContents, type RecordSource } from '../containers/pack/writer.ts';
 import { copyTensor, type TensorToWrite } from '../containers/safetensors-writer.ts';
 import { baseName } from '../io/names.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
@@ -19,6 +12,7 @@ import { quantizedNames } from '../weights/formats/index.ts';
 import { formatsText } from '../weights/record.ts';
 import type { Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
+import { assertEmpty, folderSink } from './out-folder.ts';
 import { SOME_FORMATS } from './load-flags.ts';
 import { JSON_OPTION, openSource } from './model.ts';
 import type { Terminal } from './terminal.ts';
@@ -77,20 +71,6 @@ export const pack: Command = {
 
 function readFormat(args: Arguments) {
   return args.choice('quantize', quantizedNames());
-}
-
-/** @throws {AtomoeError} bad-input */
-async function assertEmpty(out: string): Promise<void> {
-  const found = await readdir(out).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') return [];
-    throw unwritable(out, cause);
-  });
-  if (found.length === 0) return;
-  throw new AtomoeError(
-    'bad-input',
-    `${out} holds ${found[0]}${found.length > 1 ? ` and ${found.length - 1} more` : ''}, a new or empty folder is ` +
-      `wanted; choose another`,
-  );
 }
 
 async function contentsOf(folder: FolderSource, drafted: Drafted): Promise<PackContents> {
@@ -179,47 +159,6 @@ async function write(
   } finally {
     for (const file of contents.copies) file.dispose?.();
   }
-}
-
-/** A folder of the disk, made with its first file. */
-function folderSink(out: string): FolderSink {
-  const attempt = async <T>(name: string, action: (path: string) => Promise<T>): Promise<T> => {
-    const path = join(out, name);
-    return action(path).catch((cause: NodeJS.ErrnoException) => {
-      throw unwritable(path, cause);
-    });
-  };
-  return {
-    create: (name) =>
-      attempt(name, async (path) => {
-        await mkdir(out, { recursive: true });
-        const handle = await open(path, 'wx');
-        return {
-          write: (bytes) => attempt(name, () => handle.writeFile(bytes)),
-          close: () => attempt(name, () => handle.close()),
-        };
-      }),
-    commit: (name, bytes) =>
-      attempt(name, async (path) => {
-        await writeFile(`${path}.part`, bytes, { flag: 'wx' });
-        await rename(`${path}.part`, path);
-      }),
-  };
-}
-
-function unwritable(path: string, cause: NodeJS.ErrnoException): AtomoeError {
-  if (cause.code === 'ENOSPC') {
-    return new AtomoeError(
-      'storage-full',
-      `${path} could not be written: the disk is full; make room, or choose a folder of another disk`,
-      { cause },
-    );
-  }
-  return new AtomoeError(
-    'bad-input',
-    `${path} could not be written: ${cause.message}; give a folder that you may write, or a new one`,
-    { cause },
-  );
 }
 
 /** The manifest without its hashes. */
