@@ -56,7 +56,8 @@ export function expertsBranch(
   const scaled = inputs ? scaledInput(site, normed, inputs) : normed;
   const sum = postNormOf(site.at(`${label} experts`), kind.add(here, scaled, routes, expert), post);
   const y = branch ? addShared(site, sum, branch) : sum;
-  return { y, route: { specLayer, bank, experts, ids, weights, scores, look } };
+  const around = { stream: x, routed: sum };
+  return { y, route: { specLayer, bank, experts, ids, weights, scores, look, around } };
 }
 
 /** What a router reads: the input of its experts, another norm of the stream, or the stream with which the layer began. */

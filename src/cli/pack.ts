@@ -1,11 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { draftModel, type Drafted } from '../engine/load/planning.ts';
-import { tensorsOf } from '../graph/tensor.ts';
-import { densePartsOf } from '../engine/load/weights.ts';
+import { denseNames } from '../engine/load/dense-names.ts';
 import { AtomoeError } from '../errors.ts';
 import type { PackManifest } from '../containers/pack/manifest.ts';
 import { writePack, type PackContents, type RecordSource } from '../containers/pack/writer.ts';
-import { copyTensor, type TensorToWrite } from '../containers/safetensors-writer.ts';
+import { copyTensor } from '../containers/safetensors-writer.ts';
 import { baseName } from '../io/names.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 import { quantizedNames } from '../weights/formats/index.ts';
@@ -19,7 +18,7 @@ import type { Terminal } from './terminal.ts';
 import { facts, formatBytes, formatCount } from './words.ts';
 
 /** What a packed model takes along as it is, where the model has it. */
-const COPIED_FILES = [
+export const COPIED_FILES = [
   'config.json',
   'generation_config.json',
   'tokenizer.json',
@@ -77,8 +76,8 @@ async function contentsOf(folder: FolderSource, drafted: Drafted): Promise<PackC
   const { checkpoint, context } = drafted;
   const { label, totalBytes, metadata } = checkpoint;
   const experts = recordsOf(drafted);
-  const dense = denseTensors(drafted);
   const { signal } = context;
+  const dense = [...denseNames(drafted)].map((name) => copyTensor(checkpoint, name, { signal }));
   const opened = await Promise.all(
     COPIED_FILES.map((name) => folder.open(name, { signal, isOptional: true })),
   );
@@ -96,16 +95,6 @@ function publicLabel(label: string): string {
   if (!URL.canParse(label)) return baseName(label.replaceAll('\\', '/').replace(/\/+$/, ''));
   const { origin, pathname } = new URL(label);
   return origin + pathname;
-}
-
-/** Every tensor that the graphs read, in their order. What no graph reads stays behind. */
-function denseTensors({ checkpoint, context, decode, prefill }: Drafted): TensorToWrite[] {
-  const names = new Set<string>();
-  for (const weight of [...decode.weights, ...prefill.weights]) {
-    densePartsOf(weight, context); // throws where the tensor is not as the config says
-    for (const tensor of tensorsOf(weight)) names.add(tensor);
-  }
-  return [...names].map((name) => copyTensor(checkpoint, name, { signal: context.signal }));
 }
 
 /**

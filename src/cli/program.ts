@@ -7,6 +7,7 @@ import { logits } from './logits.ts';
 import { models } from './models.ts';
 import { pack } from './pack.ts';
 import { plan } from './plan.ts';
+import { prune } from './prune.ts';
 import { route } from './route.ts';
 import { run } from './run.ts';
 import { simulate } from './simulate.ts';
@@ -14,6 +15,9 @@ import type { Terminal } from './terminal.ts';
 import { verify } from './verify.ts';
 import { atomoeVersion } from './version.ts';
 import { table } from './words.ts';
+
+/** Commands that make a model of another one: the overview shows the first for all of them. */
+const RESHAPERS: readonly Command[] = [prune];
 
 /** Every command; a new one is added here. */
 const COMMANDS: readonly Command[] = [
@@ -26,6 +30,7 @@ const COMMANDS: readonly Command[] = [
   bench,
   verify,
   pack,
+  ...RESHAPERS,
   simulate,
 ];
 
@@ -77,14 +82,15 @@ function sentence(error: unknown): string {
 }
 
 function overview(): string {
-  const commands = COMMANDS.map(({ name, wants, summary }) => [`  ${[name, ...wants].join(' ')}`, summary]);
-  // Of what a checkout has: `route` wants a file of one's own.
-  const ready = COMMANDS.filter(({ wants }) => wants.length > 0 && wants[0] !== 'RULE');
+  const [reshaper, ...others] = RESHAPERS;
+  const shown = COMMANDS.filter((command) => !others.includes(command));
+  const commands = shown.map(({ name, wants, summary }) => [`  ${[name, ...wants].join(' ')}`, summary]);
+  // Of what a checkout has: `route` wants a file of one's own, `prune` a text.
+  const ready = shown.filter((command) => command.wants.length > 0 && ![route, reshaper].includes(command));
   const examples = ready.map(({ example }) => `  npx atomoe ${example}\n`).join('');
   return `Mixture-of-Experts language models, on WebGPU through Dawn or on the CPU.
 Usage: npx atomoe COMMAND [options]; COMMAND --help lists the options
-${table(commands)}
-MODEL is a folder with config.json and safetensors weights, a GGUF file, the URL
+${table(commands)}MODEL is a folder with config.json and safetensors weights, a GGUF file, the URL
 of either, or org/name[:file] of the hub. --device gpu needs npm install webgpu.
 Examples:
 ${examples}`;

@@ -69,7 +69,8 @@ function ratioList(args: Arguments): number[] {
   return [...new Set(ratios)].sort((a, b) => a - b);
 }
 
-async function readTrace(path: string): Promise<RoutingTrace> {
+/** @throws {AtomoeError} bad-input - there is no such file; bad-file - it is no trace */
+export async function readTrace(path: string): Promise<RoutingTrace> {
   let bytes: Uint8Array;
   try {
     if ((await stat(path)).size > TRACE_BYTES) throw tooLarge(path, 'is larger');

@@ -4,6 +4,7 @@ import type { StreamingOptions, StreamingReport } from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';
 import { AtomoeError } from '../errors.ts';
 import type { RouteRecorder } from '../experts/study/route-recorder.ts';
+import { renumberTrace } from '../experts/study/trace.ts';
 import { traceToJson } from '../experts/study/trace-json.ts';
 import { UsageError, type Arguments, type Options } from './arguments.ts';
 import { STREAM_FLAGS } from './load-flags.ts';
@@ -92,13 +93,10 @@ export async function writeRoutes(engine: LocalEngine, recorder: RouteRecorder, 
   const { layers, unitsPerLayer: units, unitBytes, slotsPerLayer, cacheRatio } = report;
   const topK = Math.round(slotsPerLayer / cacheRatio);
   const label = engine.model?.label ?? '';
-  const trace = recorder.trace({
-    label,
-    layers,
-    units,
-    topK,
-    unitBytes: Array<number>(layers).fill(unitBytes),
-  });
+  const head = { label, layers, units, topK, unitBytes: Array<number>(layers).fill(unitBytes) };
+  const recorded = recorder.trace(head);
+  const { original } = engine.model?.experts ?? {};
+  const trace = original ? renumberTrace(recorded, original) : recorded;
   await writeFile(path, `${traceToJson(trace)}\n`).catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new AtomoeError('bad-input', `--routes ${path} cannot be written: ${why}; choose another place`, {

@@ -57,7 +57,7 @@ export function copyTensor(
   if (isBlockDtype(dtype)) {
     throw new AtomoeError(
       'unsupported-model',
-      `${info.file}: tensor "${name}" is ${dtype}, which safetensors has not; the file streams as it is and need not be packed`,
+      `${info.file}: tensor "${name}" is ${dtype}, which safetensors has not; the file streams as it is; for a copy of it choose a 16-bit version`,
     );
   }
   const rows = rowCount(shape);

@@ -239,7 +239,16 @@ export interface GenerateOptions {
 /** Why a reply ended: a stop token or stop text, `maxTokens` or the end of the context, or the caller's signal. */
 export type FinishReason = 'stop' | 'length' | 'abort';
 
-/** Experts that made one token: `ids[layer]` are expert ids in rank order, `weights[layer]` their weights. */
+/** The numbers that experts had before others were left out or merged. */
+export interface ExpertNumbers {
+  readonly count: number; // of a layer's experts then
+  readonly ids: readonly (readonly number[])[]; // by layer: the number that each expert had
+}
+
+/**
+ * Experts that made one token: `ids[layer]` are expert ids in rank order, `weights[layer]` their weights. Experts of pruned and merged
+ * models have the numbers of the original.
+ */
 export interface TokenRoutes {
   readonly ids: readonly (readonly number[])[];
   readonly weights: readonly (readonly number[])[];
@@ -321,7 +330,12 @@ export interface ModelInfo {
   readonly family: string;
   readonly plan: ModelPlan;
   readonly hasChatTemplate: boolean; // with one, roles are kept apart; without it the model continues text
-  readonly experts: { readonly layers: number; readonly perLayer: number; readonly grid?: number };
+  readonly experts: {
+    readonly layers: number;
+    readonly perLayer: number;
+    readonly grid?: number;
+    readonly original?: ExpertNumbers; // of models whose experts are some of another model's
+  };
 }
 
 /**

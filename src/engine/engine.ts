@@ -252,7 +252,8 @@ export class LocalEngine implements Engine {
       }
       const { vocab } = drafted.spec;
       const onToken = () => this.#memory.settle();
-      const parts = { runner, queue: this.#queue, tokenizer, eosIds, vocab, defaults, onToken };
+      const { numbers } = drafted;
+      const parts = { runner, queue: this.#queue, tokenizer, eosIds, vocab, defaults, numbers, onToken };
       return this.#sessions.open((onDispose) => new EngineSession({ ...parts, onDispose }));
     };
   }

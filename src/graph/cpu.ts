@@ -21,7 +21,7 @@ export type CpuStates = Map<string, HostArray>;
  * @returns the values of each tensor after the step
  */
 export function runOnCpu(
-  graph: Graph,
+  graph: Pick<Graph, 'nodes'>,
   resources: CpuResources,
   states: CpuStates,
   step: Step,

@@ -8,7 +8,7 @@ import type { Drafted } from './planning.ts';
 
 /** What `Engine.model` reports of a loaded model. */
 export function infoOf(
-  { checkpoint, spec, expertLayers }: Drafted,
+  { checkpoint, spec, expertLayers, numbers }: Drafted,
   plan: ModelPlan,
   tokenizer: Tokenizer | undefined,
 ): ModelInfo {
@@ -23,6 +23,7 @@ export function infoOf(
       layers: expertLayers.length,
       perLayer: plan.experts,
       ...(grid === undefined ? {} : { grid }),
+      ...(numbers ? { original: numbers } : {}),
     },
   };
 }

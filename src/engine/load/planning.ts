@@ -18,17 +18,25 @@ import { lower, type PlanOptions, type Tuning, type WeightFact, type WeightFacts
 import { makeTensor, tensorsOf, type Weight } from '../../graph/tensor.ts';
 import { matrixBindingBytes, type Bounds } from '../../graph/weight-parts.ts';
 import type { FolderSource } from '../../io/source.ts';
-import { buildGraph, readModel, type Model, type ModelFamily } from '../../blocks/family.ts';
+import { buildGraph, type Model, type ModelFamily } from '../../blocks/family.ts';
 import { expertLayers, type ExpertLayer } from '../../blocks/read.ts';
 import { beginBlocks } from '../../blocks/table.ts';
 import { findFamily, loadFamily } from '../../models/registry.ts';
+import { numbersOf, readRouted } from './read-model.ts';
 import { textModelOf } from './text-model.ts';
 import type { ModelSpec } from '../../models/spec.ts';
 import { SAMPLE_RECORD_BYTES } from '../../graph/ops/sample.ts';
-import { checkTensors, fileTensors } from './checkpoint-check.ts';
+import { checkTensors } from './checkpoint-check.ts';
 import { endsOf, notApplied } from '../talk/generation-defaults.ts';
 import { oneOf } from '../checks.ts';
-import type { LoadOptions, LossyOptions, ModelPlan, PlanNote, StreamingOptions } from '../api.ts';
+import type {
+  ExpertNumbers,
+  LoadOptions,
+  LossyOptions,
+  ModelPlan,
+  PlanNote,
+  StreamingOptions,
+} from '../api.ts';
 import {
   allSlots,
   canHoldAll,
@@ -57,6 +65,7 @@ export interface Drafted extends Model {
   readonly context: ReadContext;
   readonly expertLayers: readonly ExpertLayer[];
   readonly experts: ExpertPlan | undefined;
+  readonly numbers: ExpertNumbers | undefined; // that experts had in the model that this one is made of
   readonly contextTokens: number;
   readonly chunkTokens: number;
   readonly decode: ModelGraph;
@@ -106,6 +115,7 @@ export async function draftModel(
     const prefill = buildGraph(model, { ...purpose, logits: 'last' });
     const layers = expertLayers(spec, blocks);
     const experts = planExperts(layers, context);
+    const numbers = await numbersOf(checkpoint, layers);
     checkTensors(spec, layers, [decode, prefill], context);
     return {
       ...model,
@@ -113,6 +123,7 @@ export async function draftModel(
       context,
       expertLayers: layers,
       experts,
+      numbers,
       contextTokens,
       chunkTokens: Math.min(MOST_CHUNK_TOKENS, contextTokens),
       lossy,
@@ -123,25 +134,6 @@ export async function draftModel(
     checkpoint.dispose();
     throw checkpoint.inOwnWords?.(error) ?? error;
   }
-}
-
-/** The model, with routers of the caller's where there are any. */
-async function readRouted(
-  checkpoint: Checkpoint,
-  families: readonly ModelFamily[],
-  { routing, activations }: LoadOptions,
-): Promise<Model> {
-  const { config, label } = checkpoint;
-  const model = await readModel(config, label, families, fileTensors(checkpoint));
-  if (!routing) return model;
-  if (activations === 'f16') {
-    throw new AtomoeError(
-      'bad-input',
-      'activations are f16 and routing is given; described routers run in f32, leave activations out',
-    );
-  }
-  const { withRouting } = await import('./described-routing.ts');
-  return withRouting(model, routing, checkpoint);
 }
 
 /** The formats that keep the bits of a file's tensors. */

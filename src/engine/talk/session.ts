@@ -3,6 +3,7 @@ import type { ReplySplitter } from '../../text/reply-splitter.ts';
 import { tokenBytes } from '../../text/token-bytes.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type {
+  ExpertNumbers,
   FinishReason,
   GenerateEvent,
   GenerateOptions,
@@ -10,6 +11,7 @@ import type {
   Session,
   Timings,
   TokenLogprob,
+  TokenRoutes,
 } from '../api.ts';
 import { attempt, neverReactive } from '../checks.ts';
 import { asTyped, sessionBusy, sessionDisposed } from '../failures.ts';
@@ -32,6 +34,7 @@ export interface SessionParts {
   readonly eosIds: ReadonlySet<number>;
   readonly vocab: number;
   readonly defaults: GenerationDefaults;
+  readonly numbers: ExpertNumbers | undefined;
   readonly onDispose: () => void;
   readonly onToken: () => void;
 }
@@ -266,7 +269,7 @@ export class EngineSession implements Session {
       id: picked.id,
       ...texts,
       atMs,
-      ...(routes ? { routes } : {}),
+      ...(routes ? { routes: renumbered(routes, this.#parts.numbers) } : {}),
       ...(picked.logprob === undefined
         ? {}
         : {
@@ -352,4 +355,11 @@ function commonPrefix(cached: readonly number[], wanted: readonly number[]): num
   const most = Math.min(cached.length, wanted.length - 1);
   while (length < most && cached[length] === wanted[length]) length += 1;
   return length;
+}
+
+/** Routes with the numbers that experts had in the original model. */
+function renumbered(routes: TokenRoutes, numbers: ExpertNumbers | undefined): TokenRoutes {
+  if (!numbers) return routes;
+  const { count, ids } = numbers;
+  return { ...routes, ids: routes.ids.map((own, layer) => own.map((id) => ids[layer]?.[id] ?? count)) };
 }

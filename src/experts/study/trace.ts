@@ -99,6 +99,32 @@ function checkUnits({ label, units, topK }: TraceHead, ids: readonly number[], w
   });
 }
 
+/**
+ * The trace with other numbers of its units.
+ *
+ * @param numbers - how many units there are in these numbers, and the number of each unit of a layer
+ */
+export function renumberTrace(
+  trace: RoutingTrace,
+  { count, ids }: { readonly count: number; readonly ids: readonly (readonly number[])[] },
+): RoutingTrace {
+  const { layers, prime } = trace;
+  const renumbered = trace.ids.slice();
+  for (let index = 0; index < trace.steps * layers; index += 1) {
+    const own = ids[index % layers];
+    const end = trace.starts[index + 1] ?? 0;
+    for (let use = trace.starts[index] ?? 0; use < end; use += 1) {
+      renumbered[use] = own?.[renumbered[use] ?? 0] ?? 0;
+    }
+  }
+  const uses = prime?.uses.map((counts, layer) => {
+    const all = new Uint32Array(count);
+    counts.forEach((times, unit) => (all[ids[layer]?.[unit] ?? 0] = times));
+    return all;
+  });
+  return { ...trace, units: count, ids: renumbered, prime: prime && { ...prime, uses: uses ?? [] } };
+}
+
 /** @param problem - what is wrong, and what was wanted */
 export function badTrace(label: string, problem: string, options?: ErrorOptions): AtomoeError {
   return new AtomoeError('bad-file', `${label}: ${problem}; record the trace again`, options);

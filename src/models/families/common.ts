@@ -124,7 +124,8 @@ export interface ExpertCounts {
   readonly topK: number;
 }
 
-const EXPERTS = ['num_experts', 'num_local_experts', 'n_routed_experts', 'moe_num_experts'];
+/** The usual keys for the number of experts of a layer. */
+export const EXPERT_KEYS = ['num_experts', 'num_local_experts', 'n_routed_experts', 'moe_num_experts'];
 
 /**
  * Reads the number of experts and topK, under any of their usual keys.
@@ -132,7 +133,7 @@ const EXPERTS = ['num_experts', 'num_local_experts', 'n_routed_experts', 'moe_nu
  */
 export function readExpertCounts(config: ConfigReader): ExpertCounts {
   return {
-    experts: config.count(EXPERTS, undefined, MOST.experts),
+    experts: config.count(EXPERT_KEYS, undefined, MOST.experts),
     topK: config.count(['num_experts_per_tok', 'moe_k', 'top_k_experts'], undefined, MOST.experts),
   };
 }
