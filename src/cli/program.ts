@@ -4,6 +4,7 @@ import { bench } from './bench.ts';
 import type { Command } from './command.ts';
 import { inspect } from './inspect.ts';
 import { logits } from './logits.ts';
+import { merge } from './merge.ts';
 import { models } from './models.ts';
 import { pack } from './pack.ts';
 import { plan } from './plan.ts';
@@ -17,7 +18,7 @@ import { atomoeVersion } from './version.ts';
 import { table } from './words.ts';
 
 /** Commands that make a model of another one: the overview shows the first for all of them. */
-const RESHAPERS: readonly Command[] = [prune];
+const RESHAPERS: readonly Command[] = [prune, merge];
 
 /** Every command; a new one is added here. */
 const COMMANDS: readonly Command[] = [

@@ -20,18 +20,23 @@ import { formatBytes, formatCount } from './words.ts';
 
 const MOST_TOKENS = 2048;
 
-/** Texts and traces that experts are judged by. */
-export const CALIBRATION_OPTIONS = {
+/** Texts that experts are judged by. */
+export const TEXT_OPTIONS = {
   text: { value: 'FILE', help: 'text to judge the experts by', read: (args, name) => args.path(name) },
-  trace: {
-    value: 'FILE',
-    help: 'or recorded routes, which have usage only',
-    read: (args, name) => args.path(name),
-  },
   tokens: {
     value: 'N',
     help: `of the text at most (default ${MOST_TOKENS})`,
     read: (args, name) => args.count(name, MOST_TOKENS),
+  },
+} as const satisfies Options;
+
+/** Or traces. */
+export const CALIBRATION_OPTIONS = {
+  ...TEXT_OPTIONS,
+  trace: {
+    value: 'FILE',
+    help: 'or recorded routes, which have usage only',
+    read: (args, name) => args.path(name),
   },
 } as const satisfies Options;
 

@@ -4,6 +4,7 @@ export const ROUTERS = {
   product: async () => (await import('./product.ts')).product,
   described: async () => (await import('./described.ts')).described,
   productKeys: async () => (await import('./product-keys.ts')).productKeys,
+  aliased: async () => (await import('./aliased.ts')).aliased,
 } as const;
 
 /** The name of a built-in router. */

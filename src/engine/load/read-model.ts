@@ -30,7 +30,8 @@ export async function readRouted(
   { routing, activations }: LoadOptions,
 ): Promise<Model> {
   const { config, label } = checkpoint;
-  const model = await readModel(config, label, families, fileTensors(checkpoint));
+  const read = await readModel(config, label, families, fileTensors(checkpoint));
+  const model = 'atomoe' in config ? await reshaped(read, checkpoint) : read;
   if (!routing) return model;
   if (activations === 'f16') {
     throw new AtomoeError(
@@ -40,4 +41,9 @@ export async function readRouted(
   }
   const { withRouting } = await import('./described-routing.ts');
   return withRouting(model, routing, checkpoint);
+}
+
+async function reshaped(model: Model, checkpoint: Checkpoint): Promise<Model> {
+  const { withReshaping } = await import('./reshaped-model.ts');
+  return withReshaping(model, checkpoint);
 }

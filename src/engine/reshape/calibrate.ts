@@ -16,6 +16,9 @@ import type { Drafted } from '../load/planning.ts';
 /** The values of a step's tensors: the reference keeps all of them. */
 export type StepValues = (tensor: Tensor) => HostArray;
 
+/** Sees each step after it has run. */
+export type ObserveStep = (graph: ModelGraph, get: StepValues, tokens: number) => void;
+
 /** How texts are run. */
 export interface CalibrationOptions {
   readonly signal?: AbortSignal | undefined;
@@ -46,12 +49,11 @@ export class Calibration {
    * Runs each text by itself, in steps of a prompt's length: a longer one begins anew where a step ends.
    *
    * @param texts - token ids
-   * @param observe - sees each step after it has run
    * @throws the signal's reason
    */
   async run(
     texts: readonly (readonly number[])[],
-    observe: (graph: ModelGraph, get: StepValues, tokens: number) => void,
+    observe: ObserveStep,
     { signal, onProgress }: CalibrationOptions = {},
   ): Promise<void> {
     const { prefill: graph, chunkTokens } = this.#drafted;
@@ -78,13 +80,17 @@ export class Calibration {
    *
    * @throws {AtomoeError} unsupported-model - the model has no routed experts, or experts of a kind from outside; the signal's reason
    */
-  async expertUse(texts: readonly (readonly number[])[], options?: CalibrationOptions): Promise<ExpertUse[]> {
+  async expertUse(
+    texts: readonly (readonly number[])[],
+    { observe, ...options }: CalibrationOptions & { readonly observe?: ObserveStep } = {},
+  ): Promise<ExpertUse[]> {
     const { expertLayers, spec, checkpoint } = this.#drafted;
     const use = expertLayers.map(({ experts }) => noUse(experts));
     const scale = spec.residualMultiplier;
     await this.run(
       texts,
       (graph, get, tokens) => {
+        observe?.(graph, get, tokens);
         for (const route of graph.routes) {
           const sums = use[route.bank];
           const node = expertsNode(graph, route, checkpoint.label);

@@ -9,6 +9,7 @@ import type { GraphBuilder } from '../builder.ts';
 import { plainStep } from '../node.ts';
 import { expectOp, type OpCase } from '../op.testing.ts';
 import type { TensorRole } from '../tensor.ts';
+import { cellsNode } from './cells.ts';
 import { routeNode, routeScoresNode } from './route.ts';
 import { capacityNode, expertChoiceNode, sinkhornNode } from './sequence-routing.ts';
 
@@ -88,6 +89,34 @@ expectBoth('a rule by given ids with weights of the caller', {
     } satisfies RouteRule,
   }),
   values: { given: (count) => Uint32Array.from({ length: count }, (_, at) => (at * 77) % 301) },
+});
+
+/** Of 30 experts, among them 30, which is none; with several names of one expert in a token. */
+const named = (count: number) => Uint32Array.from({ length: count }, (_, at) => (at * 7) % 31);
+const names = (count: number) => Float32Array.from({ length: count }, (_, name) => (name * 3) % 5);
+
+expectBoth('ids of experts by their names', {
+  make: cellsNode,
+  io: (builder) => ({
+    cell: 'alias-ids' as const,
+    inputs: [builder.exact('table', 30, 1)],
+    ids: u32(builder, 'named', 'input', 6),
+    y: u32(builder, 'ids', 'output', 6),
+    n: [30, 5],
+  }),
+  values: { named, table: names },
+});
+
+expectBoth('weights of experts by their names', {
+  make: cellsNode,
+  io: (builder) => ({
+    cell: 'alias-weights' as const,
+    inputs: [builder.exact('table', 30, 1), f32(builder, 'weights', 'input', 6)],
+    ids: u32(builder, 'named', 'input', 6),
+    y: f32(builder, 'sums', 'output', 6),
+    n: [30],
+  }),
+  values: { named, table: names },
 });
 
 expectBoth('steps with a mask of the token', {

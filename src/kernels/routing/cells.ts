@@ -100,6 +100,7 @@ function listed(): CellVariant[] {
     ...plain,
     ...divided.map((cell): CellVariant => ({ cell, division: 'offsets', result: 'f32' })),
     { cell: 'map-ids', division: 'one', result: 'u32' },
+    { cell: 'alias-ids', division: 'one', result: 'u32' },
   ];
 }
 

@@ -53,6 +53,31 @@ export const ROUTE_CELLS = {
     const e = ids[t * cols + i]!;
     return e < n[0]! ? a[e]! : n[1]!;
   },
+  /** A[id] of each expert, what is none of the n0 experts or stands in an earlier place becomes n1. */
+  'alias-ids': ({ cols, a, ids, n }, t, i) => {
+    const [experts = 0, none = 0] = n;
+    const physical = (r: number) => {
+      const e = ids[t * cols + r]!;
+      return e < experts ? a[e]! : none;
+    };
+    const own = physical(i);
+    for (let r = 0; r < i; r += 1) if (physical(r) === own) return none;
+    return own;
+  },
+  /** The sum of the weights b of all places with the same a[id], 0 in a later one of them and where there is none of the n0 experts. */
+  'alias-weights': ({ cols, a, b, ids, n }, t, i) => {
+    const [experts = 0] = n;
+    const own = ids[t * cols + i]!;
+    if (own >= experts) return 0;
+    let sum = 0;
+    for (let r = 0; r < cols; r += 1) {
+      const other = ids[t * cols + r]!;
+      if (other >= experts || a[other] !== a[own]) continue;
+      if (r < i) return 0;
+      sum += b[t * cols + r]!;
+    }
+    return sum;
+  },
   /** Id * n1 + the level with the largest a [tokens, n0, n1] of the expert, the lower one of equal ones. */
   'leveled-ids': ({ cols, a, ids, n }, t, i) => {
     const [experts = 0, levels = 1] = n;

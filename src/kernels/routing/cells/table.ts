@@ -48,6 +48,8 @@ export const CELLS = {
   'take-ids': { inputs: 0, ids: true },
   'map-ids': { inputs: 1, ids: true },
   'leveled-ids': { inputs: 1, ids: true },
+  'alias-ids': { inputs: 1, ids: true },
+  'alias-weights': { inputs: 2, ids: true },
   rotate: { inputs: 2, sequences: true },
   attend: { inputs: 3, sequences: true },
   'head-weights': { inputs: 3, ids: true },

@@ -1,0 +1,78 @@
+/** Models that `engine/reshape` made: what the `atomoe` key of their config says, as data of the model. */
+import type { Model } from '../../blocks/family.ts';
+import { loadBlocks } from '../../blocks/table.ts';
+import type { AliasedScoreSpec } from '../../blocks/routers/aliased.ts';
+import { isMoe, type ExpertSpec, type MoeSpec, type SublayerSpec } from '../../models/spec.ts';
+import type { ExpertPart, ExpertRows } from '../../weights/tensor-rows.ts';
+import { expertsSection, wrong, type NumberedConfig } from './expert-numbers.ts';
+
+/** The tensor of a part of each expert of a layer with experts, where experts are made anew. */
+export function madeRows(bank: number, part: string, shape: ExpertPart['shape']): ExpertRows {
+  return { tensor: `atomoe.experts.${bank}.{expert}.${part}`, shape };
+}
+
+/**
+ * The model with what its config says besides its family's keys.
+ *
+ * @throws {AtomoeError} bad-file - the config contradicts itself
+ */
+export async function withReshaping(model: Model, file: NumberedConfig): Promise<Model> {
+  const alias = expertsSection(file)?.['alias'];
+  if (alias === undefined) return model;
+  const tables = checkAlias(alias, model, file.label);
+  let bank = 0;
+  return changed(model, (sublayer) => {
+    const { block } = sublayer;
+    if (!isMoe(block)) return sublayer;
+    const table = tables[bank] ?? [];
+    const merged = withAlias(model, block, { bank, table });
+    bank += 1;
+    return { ...sublayer, block: merged };
+  });
+}
+
+/** The model with other sublayers, and the blocks that these need. */
+async function changed(model: Model, change: (sublayer: SublayerSpec) => SublayerSpec): Promise<Model> {
+  const layers = model.spec.layers.map((layer) => ({ ...layer, sublayers: layer.sublayers.map(change) }));
+  const spec = { ...model.spec, layers };
+  return { ...model, spec, blocks: await loadBlocks(spec, model.family.blocks) };
+}
+
+/** Experts that are made anew, each of which several of the router's stand for. */
+function withAlias(
+  { spec: { hidden }, blocks }: Model,
+  moe: MoeSpec,
+  { bank, table }: { readonly bank: number; readonly table: readonly number[] },
+): MoeSpec {
+  const { router, expert } = moe;
+  const score: AliasedScoreSpec = { kind: 'aliased', router, block: blocks.router(router), alias: table };
+  const parts = Object.entries(blocks.expert(expert).parts(expert, hidden));
+  const rows = new Map(parts.map(([name, part]) => [part.rows, madeRows(bank, name, part.shape)] as const));
+  return {
+    ...moe,
+    experts: Math.max(...table) + 1,
+    router: { ...router, score },
+    expert: withRows(expert, rows) as ExpertSpec,
+  };
+}
+
+/** A value with other rows in the place of some. */
+function withRows(value: unknown, rows: ReadonlyMap<unknown, ExpertRows>): unknown {
+  const found = rows.get(value);
+  if (found) return found;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, withRows(each, rows)]));
+}
+
+/** By layer with experts: the expert that each of the router's stands for. */
+function checkAlias(alias: unknown, { spec }: Model, label: string): number[][] {
+  const moes = spec.layers.flatMap(({ sublayers }) => sublayers.map(({ block }) => block)).filter(isMoe);
+  const isTable = (table: unknown, bank: number): table is number[] => {
+    if (!Array.isArray(table) || table.length !== moes[bank]?.experts) return false;
+    const used = new Set<unknown>(table);
+    return Array.from({ length: used.size }, (_, id) => id).every((id) => used.has(id));
+  };
+  if (Array.isArray(alias) && alias.length === moes.length && alias.every(isTable)) return alias;
+  const wanted = `${moes.length} lists of ${moes[0]?.experts ?? 0} ids, from 0 on without gaps, one a layer`;
+  throw wrong(label, 'alias', alias, wanted);
+}
