@@ -1,4 +1,4 @@
-// `npm run bench [-- a b c d e f g]`: builds the bench page, runs it in headless Chromium, writes RESULTS.md and results.json.
+// `npm run bench [-- a b c d e f g h]`: builds the bench page, runs it in headless Chromium, writes RESULTS.md and results.json.
 import { createReadStream, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
@@ -9,11 +9,14 @@ import { format } from 'prettier';
 import { build, preview, runnerImport } from 'vite';
 import { chromiumFlags, requireChromium } from '../scripts/chromium.mjs';
 import { installPackages } from '../scripts/packages.mjs';
+import { withModules } from './modules.mjs';
 import { BROWSER_MARK, realPart } from './real/part.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const outDir = resolve(root, 'dist/bench');
-const PARTS = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+const PARTS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+/** Parts without a page. */
+const IN_NODE = ['h'];
 /** @type {Record<string, string>} */
 const TITLES = {
   a: '(a) A Q4 MoE beside ONNX Runtime',
@@ -23,6 +26,7 @@ const TITLES = {
   e: '(e) Streaming experts into fewer slots',
   f: '(f) Without a GPU',
   g: '(g) Models of published shapes within memory budgets',
+  h: '(h) Routing and pruning of recorded routes and trained models',
 };
 
 /** @type {Record<string, string>} */
@@ -128,6 +132,10 @@ async function runPart(part) {
     const { adapter, browser } = await withPage(part, async (page) => ({ adapter: await adapterOf(page) }));
     return { ...(await realPart((use) => withPage(part, use))), seconds: seconds(), adapter, browser };
   }
+  if (part === 'h') {
+    const result = await withModules(async (load) => (await load('parts/h-study.ts'))['routingStudy']());
+    return { ...result, seconds: seconds(), node: process.version };
+  }
   return withPage(part, async (page) => ({
     ...(await page.evaluate(`window.bench(${JSON.stringify(part)})`)),
     adapter: await adapterOf(page),
@@ -185,8 +193,9 @@ function readEarlier() {
 /** @param {Record<string, any>} parts */
 function renderMarkdown(parts) {
   const sections = PARTS.filter((part) => parts[part]).map((part) => {
-    const { markdown, date, commit: at, adapter, browser, machine, seconds } = parts[part];
-    const made = `_${date}, commit ${at}; adapter ${adapter}; Chromium ${browser}; ${machine}; ${seconds.toFixed(0)} s._`;
+    const { markdown, date, commit: at, adapter, browser, node, machine, seconds } = parts[part];
+    const where = node ? `Node ${node}` : `adapter ${adapter}; Chromium ${browser}`;
+    const made = `_${date}, commit ${at}; ${where}; ${machine}; ${seconds.toFixed(0)} s._`;
     return `## ${TITLES[part]}\n\n${made}\n\n${markdown}\n`;
   });
   const head =
@@ -201,10 +210,14 @@ if (unknown.length > 0) {
   console.error(`no part ${unknown.join(', ')}; there are ${PARTS.join(', ')}`);
   process.exit(1);
 }
-if (installPackages(['bench']).length > 0) process.exit(1);
-await build(config);
+const list = wanted.length > 0 ? wanted : PARTS;
+const inPages = list.filter((part) => !IN_NODE.includes(part));
+if (inPages.length > 0) {
+  if (installPackages(['bench']).length > 0) process.exit(1);
+  await build(config);
+}
 const { parts } = readEarlier();
-for (const part of wanted.length > 0 ? wanted : PARTS) {
+for (const part of list) {
   const at = commit();
   // What others were running: figures of a busy machine are worth little.
   const [load = 0] = loadavg();
@@ -221,10 +234,14 @@ for (const part of wanted.length > 0 ? wanted : PARTS) {
     date,
     commit: at,
     machine,
-    versions: {
-      'onnxruntime-web': versionOf('onnxruntime-web'),
-      '@wllama/wllama': versionOf('@wllama/wllama'),
-    },
+    ...(inPages.includes(part)
+      ? {
+          versions: {
+            'onnxruntime-web': versionOf('onnxruntime-web'),
+            '@wllama/wllama': versionOf('@wllama/wllama'),
+          },
+        }
+      : {}),
   };
   const json = await format(JSON.stringify({ parts }), { parser: 'json', printWidth: 110 });
   writeFileSync(resolve(root, 'bench/results.json'), json);

@@ -41,6 +41,13 @@ export function report(trace: RoutingTrace, names: readonly StudyPolicyName[], f
         ...sizes.map(({ policies }) => formatBytes(Math.round(policies[name]?.bytesPerToken ?? 0))),
       ]),
     },
+    {
+      heading: 'best fixed choice of this size for N tokens (SRP), F1 %',
+      rows: found.segments.map(({ tokens, fixed }) => [
+        `N = ${tokens}`,
+        ...fixed.map(({ f1 }) => percent(f1 ?? undefined)),
+      ]),
+    },
     ...names.slice(0, 1).map((name) => ({ heading: `${name} in detail`, rows: detail(trace, name, sizes) })),
     {
       heading: 'hit rate of a pool that looks N tokens ahead (SCH), %',
@@ -50,7 +57,7 @@ export function report(trace: RoutingTrace, names: readonly StudyPolicyName[], f
       ]),
     },
   ];
-  return `${title(trace)}\n\n${layOut(sections)}\n${segmentTable(found)}`;
+  return `${title(trace)}\n\n${layOut(sections)}\n${segmentTable(found)}\n${concentrationTable(trace, found)}`;
 }
 
 function detail(trace: RoutingTrace, name: StudyPolicyName, sizes: readonly SizeStudy[]): string[][] {
@@ -70,6 +77,20 @@ function detail(trace: RoutingTrace, name: StudyPolicyName, sizes: readonly Size
     row('layers without a miss, %', ({ layerHitRate }) => percent(layerHitRate)),
     row('tokens without a miss, %', ({ tokenHitRate }) => percent(tokenHitRate)),
   ];
+}
+
+function concentrationTable({ units, topK }: RoutingTrace, { concentration }: Study): string {
+  const { gini, topFive, half, kept } = concentration;
+  return table(
+    [
+      ['uses of experts, mean of layers', ''],
+      ['  Gini coefficient', gini.toFixed(2)],
+      ['  of the five with most, %', percent(topFive)],
+      [`  experts with half of them, of ${formatCount(units)}`, (half * units).toFixed(1)],
+      [`  top ${topK} of both halves of the text, Jaccard`, kept.toFixed(2)],
+    ],
+    ['left', 'right'],
+  );
 }
 
 function segmentTable({ segments }: Study): string {

@@ -52,6 +52,9 @@ describe('the report', () => {
     expect(out).toMatch(/^gpt-oss-120b-Q4_K_M\.gguf: 36 layers of 128 experts, 2 a token, 64 tokens\n/);
     expect(out).toMatch(/\n {2}ratio +1 +1\.5 +2 +3 +4 +6\n/);
     expect(out).toMatch(/\n {2}size +952 MB +1\.43 GB/);
+    expect(out).toMatch(/\nuses of experts, mean of layers\n {2}Gini coefficient +0\.\d\d\n/);
+    expect(out).toMatch(/\n {2}top 2 of both halves of the text, Jaccard +0\.\d\d\n/);
+    expect(out).toMatch(/F1 %\n {2}N = 4 +\d+\.\d/);
     expect(out).toMatch(/\n {2}ema +18\.3 +27\.6 +34\.7 +44\.9 +51\.0 +59\.2\n/);
     expect(out).toMatch(/\n {2}lfru +18\.3 +27\.5 +35\.8/);
     for (const name of ['lru', 'lfu', 'random', 'belady', 'bound per layer', 'bound of one pool'])
@@ -78,6 +81,8 @@ describe('the report', () => {
     const { compulsory, capacity, policy } = ema.misses;
     expect(ema.bytesPerToken).toBeCloseTo(((compulsory + capacity + policy) * 13219200) / 64, 3);
     expect(bounds.onePool).toBeGreaterThan(bounds.perLayer);
+    expect(JSON.parse(out).concentration.gini).toBeGreaterThan(0.3);
+    expect(segments[0].fixed).toEqual([{ ratio: 2, f1: expect.any(Number) }]);
     expect(segments.map((segment: { tokens: number }) => segment.tokens)).toEqual([4, 16, 64]);
   });
 });

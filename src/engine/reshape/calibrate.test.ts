@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { NO_EXPERT } from '../../graph/ops/skip-light.ts';
 import type { Checkpoint } from '../../containers/checkpoint.ts';
 import { noUse, type ExpertUse } from '../../experts/study/saliency.ts';
+import { unitsOf } from '../../experts/study/trace.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { draftModel } from '../load/planning.ts';
 import { repositoryFolder } from '../testing.ts';
@@ -96,6 +97,26 @@ test('experts that a token skips are not counted', async () => {
   const all = 9 * (drafted.expertLayers[0]?.most ?? 0);
   expect(kept).toBeLessThan(all);
   expect(use?.uses.reduce((sum, each) => sum + each, 0)).toBe(kept);
+});
+
+test('routes are a trace, in the order of ranks', async () => {
+  const drafted = await draftModel(await repositoryFolder('fixtures/models/qwen3_moe'), {});
+  const calibration = await Calibration.open(drafted);
+  const trace = await calibration.trace(TEXTS);
+  const { layers, units, topK, steps, warmUp } = trace;
+  const [{ experts = 0, most = 0 } = {}] = drafted.expertLayers;
+  expect({ layers, units, topK, steps, warmUp }).toEqual({
+    layers: drafted.expertLayers.length,
+    units: experts,
+    topK: most,
+    steps: 9,
+    warmUp: 0,
+  });
+  let last: number[] = [];
+  await calibration.run(TEXTS, ({ routes }, get) => {
+    last = [...get(routes[1]?.ids ?? routes[0]!.ids)];
+  });
+  expect([...unitsOf(trace, 8, 1)]).toEqual(last);
 });
 
 test('is stopped by its signal', async () => {

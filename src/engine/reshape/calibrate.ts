@@ -1,6 +1,7 @@
 /** Runs texts through a model by its references, and adds up what its experts do with them. */
 import { AtomoeError, invariant } from '../../errors.ts';
 import { noUse, type ExpertUse } from '../../experts/study/saliency.ts';
+import { buildTrace, type RoutingTrace } from '../../experts/study/trace.ts';
 import { runOnCpu, type CpuResources } from '../../graph/cpu.ts';
 import {
   plainStep,
@@ -73,6 +74,40 @@ export class Calibration {
         onProgress?.((done += ids.length), total);
       }
     }
+  }
+
+  /**
+   * The routes of texts as a trace, a step for each token, in whose ids an expert is a unit.
+   *
+   * @throws the signal's reason
+   */
+  async trace(
+    texts: readonly (readonly number[])[],
+    options: CalibrationOptions = {},
+  ): Promise<RoutingTrace> {
+    const { checkpoint, expertLayers, experts } = this.#drafted;
+    const steps: number[][][] = [];
+    await this.run(
+      texts,
+      ({ routes }, get, tokens) => {
+        for (let token = 0; token < tokens; token += 1) {
+          const ofLayer = ({ ids: { perToken: most }, ids, bank }: RouteOutputs) => {
+            const chosen = new Set(get(ids).subarray(token * most, (token + 1) * most));
+            return [...chosen].filter((id) => id < (expertLayers[bank]?.experts ?? 0));
+          };
+          steps.push(routes.map(ofLayer));
+        }
+      },
+      options,
+    );
+    const head = {
+      label: checkpoint.label,
+      layers: expertLayers.length,
+      units: Math.max(...expertLayers.map((layer) => layer.experts)),
+      topK: Math.max(...expertLayers.map(({ most }) => most)),
+      unitBytes: expertLayers.map(() => Math.ceil(experts?.expertSizeBytes ?? 0)),
+    };
+    return buildTrace({ ...head, prime: null, warmUp: 0 }, steps);
   }
 
   /**

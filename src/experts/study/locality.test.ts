@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { segmentCache, segmentRouting } from './locality.ts';
-import { globalBound } from './optimum.ts';
-import { unitsOf } from './trace.ts';
+import { fixedRouting, segmentCache, segmentRouting } from './locality.ts';
+import { allUses, globalBound } from './optimum.ts';
+import { unitsOf, type RoutingTrace } from './trace.ts';
 import { GPT_OSS, QWEN, layerTrace, randomTrace } from './traces.testing.ts';
 
 const SEEDS = Array.from({ length: 30 }, (_, seed) => seed);
@@ -40,7 +40,84 @@ describe('segment routing', () => {
   });
 });
 
+describe('segment routing with as many units in each segment', () => {
+  test('by hand', () => {
+    const trace = layerTrace(4, [
+      [0, 1],
+      [0, 2],
+      [3, 1],
+    ]);
+    // Runs of two use {0 twice, 1, 2} and {0, 1, 2, 3}: one unit matches 2 and 1 of 8 uses, two units 3 and 2.
+    expect(fixedRouting(trace, 2, 1)).toBe((2 * 3) / (4 + 8));
+    expect(fixedRouting(trace, 2, 2)).toBe((2 * 5) / (8 + 8));
+    expect(fixedRouting(trace, 4, 1)).toBeUndefined();
+  });
+
+  test.each(SEEDS)('random trace %i: the best of all subsets', (seed) => {
+    const trace = randomTrace(seed);
+    const tokens = 3;
+    if (trace.steps - trace.warmUp < tokens || trace.units > 9) return;
+    for (const chosen of [1, 2]) {
+      let [matches, uses, segments] = [0, 0, 0];
+      for (let from = trace.warmUp; from + tokens <= trace.steps; from += 1) {
+        for (let layer = 0; layer < trace.layers; layer += 1) {
+          const used = [0, 1, 2].flatMap((offset) => [...unitsOf(trace, from + offset, layer)]);
+          let best = 0;
+          for (let set = 0; set < 1 << trace.units; set += 1) {
+            const size = set.toString(2).replaceAll('0', '').length;
+            if (size === chosen) best = Math.max(best, used.filter((unit) => (set >> unit) & 1).length);
+          }
+          matches += best;
+          uses += used.length;
+          segments += 1;
+        }
+      }
+      expect(fixedRouting(trace, tokens, chosen)).toBeCloseTo(
+        (2 * matches) / (segments * chosen * tokens + uses),
+        12,
+      );
+    }
+  });
+});
+
+/** The segment cache from its definition: at each miss, all held units are compared anew. */
+function segmentCacheByDefinition(trace: RoutingTrace, tokens: number, places: number): number {
+  const { uses, before } = allUses(trace);
+  const stepOf: number[] = [];
+  for (let step = trace.warmUp; step < trace.steps; step += 1) {
+    for (let layer = 0; layer < trace.layers; layer += 1)
+      for (let each = unitsOf(trace, step, layer).length; each > 0; each -= 1) stepOf.push(step);
+  }
+  const held: number[] = []; // what was used last at the end
+  let hits = 0;
+  const take = (key: number, at: number, step: number) => {
+    const place = held.indexOf(key);
+    if (place >= 0) held.push(...held.splice(place, 1));
+    else if (places > 0) {
+      const expected = (other: number) =>
+        uses.filter((use, index) => index > at && use === other && (stepOf[index] ?? 0) < step + tokens)
+          .length;
+      if (held.length === places) {
+        const counts = held.map(expected);
+        held.splice(counts.indexOf(Math.min(...counts)), 1);
+      }
+      held.push(key);
+    }
+    return place >= 0;
+  };
+  for (const key of before) take(key, -1, trace.warmUp);
+  uses.forEach((key, at) => (hits += take(key, at, stepOf[at] ?? 0) ? 1 : 0));
+  return hits / uses.length;
+}
+
 describe('segment cache', () => {
+  test.each(SEEDS)('random trace %i: as by its definition', (seed) => {
+    const trace = randomTrace(seed);
+    for (const tokens of [1, 2, 5])
+      for (const places of [0, 1, 3, 6])
+        expect(segmentCache(trace, tokens, places)).toBe(segmentCacheByDefinition(trace, tokens, places));
+  });
+
   test('by hand', () => {
     // Two places, two tokens ahead. Step 2 loads 2, and looks at step 3: 0 is used there, 1 is not. So 0 hits; then 1
     // is gone. Looking at nothing but the current token, 0 would be the older one, and gone instead.

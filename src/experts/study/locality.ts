@@ -4,6 +4,44 @@ import { startOf, unitsOf, type RoutingTrace } from './trace.ts';
 
 /** Segment routing best performance (SRP) and cache ratio: how far routing stays the same for a while, apart from any policy. */
 
+/** By segment and layer, for each place in the order of uses: how often the segments' units of that place were used. */
+function usesByPlace(
+  trace: RoutingTrace,
+  tokens: number,
+): { readonly places: Float64Array; readonly segments: number } {
+  const places = new Float64Array(trace.units);
+  let segments = 0;
+  for (let layer = 0; layer < trace.layers; layer += 1) {
+    const counts = new Uint32Array(trace.units);
+    const add = (step: number, sign: number) => {
+      for (const unit of unitsOf(trace, step, layer)) counts[unit] = (counts[unit] ?? 0) + sign;
+    };
+    for (let step = trace.warmUp; step < trace.steps; step += 1) {
+      add(step, 1);
+      const begin = step - tokens + 1;
+      if (begin < trace.warmUp) continue;
+      segments += 1;
+      const sorted = counts.toSorted((a, b) => b - a);
+      sorted.forEach((count, place) => (places[place] = (places[place] ?? 0) + count));
+      add(begin, -1);
+    }
+  }
+  return { places, segments };
+}
+
+/**
+ * The best F1 of a choice of `chosen` units in every segment and layer, SRP(m, c): 2 * matches / (predictions + uses).
+ *
+ * @param chosen - at most the units of a layer
+ * @returns undefined where the trace is shorter than a segment
+ */
+export function fixedRouting(trace: RoutingTrace, tokens: number, chosen: number): number | undefined {
+  if (trace.steps - trace.warmUp < tokens) return undefined;
+  const { places, segments } = usesByPlace(trace, tokens);
+  const sum = (of: Float64Array) => of.reduce((total, count) => total + count, 0);
+  return (2 * sum(places.subarray(0, chosen))) / (segments * chosen * tokens + sum(places));
+}
+
 /** The segment routing best performance: how well one fixed choice of units represents a segment of tokens. */
 export interface SegmentRouting {
   readonly f1: number; // 2 * matches / (predictions + uses)

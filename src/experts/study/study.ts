@@ -1,4 +1,5 @@
-import { segmentCache, segmentRouting, type SegmentRouting } from './locality.ts';
+import { concentration, type Concentration } from './concentration.ts';
+import { fixedRouting, segmentCache, segmentRouting, type SegmentRouting } from './locality.ts';
 import { globalBound, layerBound } from './optimum.ts';
 import { studyPolicy, type StudyPolicyName } from './policies.ts';
 import { missKinds, ratioPlaces, replay, traffic, type MissKinds, type Traffic } from './simulate.ts';
@@ -8,6 +9,7 @@ import type { RoutingTrace } from './trace.ts';
 export interface Study {
   readonly sizes: readonly SizeStudy[];
   readonly segments: readonly SegmentStudy[];
+  readonly concentration: Concentration;
 }
 
 /** Caches of one size. */
@@ -23,6 +25,7 @@ export interface SizeStudy {
 export interface SegmentStudy {
   readonly tokens: number;
   readonly routing: SegmentRouting | null;
+  readonly fixed: readonly { readonly ratio: number; readonly f1: number | null }[]; // with a choice of this size for each segment
   readonly cache: readonly { readonly ratio: number; readonly hitRate: number }[];
 }
 
@@ -47,9 +50,13 @@ export async function study(
   for (const tokens of SEGMENTS) {
     await yieldToEventLoop(signal);
     const cache = sizes.map(({ ratio, places }) => ({ ratio, hitRate: segmentCache(trace, tokens, places) }));
-    segments.push({ tokens, routing: segmentRouting(trace, tokens) ?? null, cache });
+    const fixed = ratios.map((ratio) => {
+      const chosen = Math.min(trace.units, Math.max(1, Math.round(ratio * trace.topK)));
+      return { ratio, f1: fixedRouting(trace, tokens, chosen) ?? null };
+    });
+    segments.push({ tokens, routing: segmentRouting(trace, tokens) ?? null, fixed, cache });
   }
-  return { sizes, segments };
+  return { sizes, segments, concentration: concentration(trace) };
 }
 
 async function yieldToEventLoop(signal: AbortSignal | undefined): Promise<void> {

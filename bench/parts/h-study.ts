@@ -1,0 +1,245 @@
+/**
+ * (h) Routing by itself: how unevenly experts are used, how long a choice of them lasts, and which of them can go. Runs in Node, on recorded
+ * routes and on the trained models of the demo.
+ */
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { LocalEngine } from '../../src/engine/engine.ts';
+import { draftModel } from '../../src/engine/load/planning.ts';
+import { Calibration } from '../../src/engine/reshape/calibrate.ts';
+import { groupExperts, merged } from '../../src/engine/reshape/merge.ts';
+import { pruned } from '../../src/engine/reshape/prune.ts';
+import type { ReshapedModel } from '../../src/engine/reshape/reshaped.ts';
+import { safetensorsPieces } from '../../src/containers/safetensors-writer.ts';
+import {
+  mostSalient,
+  rankCorrelation,
+  saliencyOf,
+  SALIENCY_NAMES,
+  sharedPart,
+  type ExpertUse,
+} from '../../src/experts/study/saliency.ts';
+import { study, type Study } from '../../src/experts/study/study.ts';
+import { parseTrace } from '../../src/experts/study/trace-file.ts';
+import type { RoutingTrace } from '../../src/experts/study/trace.ts';
+import { memoryFolder } from '../../src/io/memory.ts';
+import { nodeFolder } from '../../src/io/node-file.ts';
+import type { FolderSource } from '../../src/io/source.ts';
+import { digits, say, table, type PartResult } from '../report.ts';
+
+const RATIOS = [1, 2, 4];
+const KEPT = [24, 16, 8];
+const MODELS = 'demo/public/models';
+
+/** Half of the validation text judges the experts, the other half the models. */
+interface Text {
+  readonly calibration: readonly (readonly number[])[];
+  readonly evaluation: readonly (readonly number[])[];
+}
+
+function readText(model: string): Text {
+  const { perplexity } = JSON.parse(readFileSync(`${MODELS}/${model}/golden.json`, 'utf8'));
+  const { ids, window }: { ids: number[]; window: number } = perplexity;
+  const windows = Array.from({ length: ids.length / window }, (_, index) =>
+    ids.slice(index * window, (index + 1) * window),
+  );
+  const half = windows.length >> 1;
+  return { calibration: windows.slice(0, half), evaluation: windows.slice(half) };
+}
+
+function recorded(name: string): RoutingTrace {
+  return parseTrace(gunzipSync(readFileSync(`fixtures/traces/${name}.route.csv.gz`)).toString(), name);
+}
+
+/** Runs the part. */
+export async function routingStudy(): Promise<PartResult> {
+  const traces: [string, RoutingTrace][] = [
+    ['Qwen3-30B-A3B', recorded('qwen')],
+    ['gpt-oss-120b', recorded('gptoss')],
+  ];
+  for (const model of ['fable-moe-12m', 'fable-omni-8m']) {
+    say(`routes of ${model}`);
+    const drafted = await draftModel(await nodeFolder(`${MODELS}/${model}`), {});
+    const calibration = await Calibration.open(drafted);
+    traces.push([model, await calibration.trace(readText(model).calibration)]);
+    drafted.checkpoint.dispose();
+  }
+  const studies: [string, RoutingTrace, Study][] = [];
+  for (const [name, trace] of traces) {
+    say(`study of ${name}`);
+    studies.push([name, trace, await study(trace, [], RATIOS)]);
+  }
+  const saliency = await studySaliency();
+  const markdown = [concentrationText(studies), localityText(studies), saliency.markdown].join('\n\n');
+  const results = {
+    routing: Object.fromEntries(
+      studies.map(([name, , { segments, concentration }]) => [name, { segments, concentration }]),
+    ),
+    saliency: saliency.results,
+  };
+  return { markdown, results };
+}
+
+function concentrationText(studies: readonly [string, RoutingTrace, Study][]): string {
+  const rows = studies.map(([name, { steps, layers, units, topK }, { concentration }]) => [
+    name,
+    steps,
+    `${layers} x ${units}, ${topK}`,
+    concentration.gini.toFixed(2),
+    `${digits(100 * concentration.topFive)} %`,
+    `${digits(100 * concentration.half)} %`,
+    concentration.kept.toFixed(2),
+  ]);
+  const heads = [
+    'trace',
+    'tokens',
+    'layers x experts, used',
+    'Gini',
+    'five with most',
+    'experts with half',
+    'kept',
+  ];
+  return (
+    '**Concentration** (paper 99, arXiv:2601.03425), means over layers. Gini coefficient of the uses of experts; the share of uses that ' +
+    'the five most used experts have; the fewest experts with half of the uses, of all; and the Jaccard index of the most used experts ' +
+    '(as many as a token uses) in the two halves of the text. Traces count uses; the paper weighs them. It reports a compact committee ' +
+    'with the majority of routing mass in all domains of MMLU in three models; by a summary of it, not checked here, Gini is often above ' +
+    '0.9, and committees of 2 to 5 experts have up to 70 %, with a Jaccard index of about 0.87 between domains.\n\n' +
+    table(heads, rows)
+  );
+}
+
+function localityText(studies: readonly [string, RoutingTrace, Study][]): string {
+  const percent = (share: number | null | undefined) =>
+    share === null || share === undefined ? '' : (100 * share).toFixed(1);
+  const rows = studies.flatMap(([name, , { segments }]) =>
+    segments.map(({ tokens, routing, fixed, cache }) => [
+      name,
+      tokens,
+      percent(routing?.f1),
+      routing?.ratio.toFixed(2) ?? '',
+      ...fixed.map(({ f1 }) => percent(f1)),
+      ...cache.map(({ hitRate }) => percent(hitRate)),
+    ]),
+  );
+  const heads = [
+    'trace',
+    'm',
+    'SRP',
+    'its size',
+    ...RATIOS.map((ratio) => `SRP(m, ${ratio})`),
+    ...RATIOS.map((ratio) => `SCH(m, ${ratio})`),
+  ];
+  return (
+    '**Local routing consistency** (paper 44, arXiv:2505.16056), %. SRP(m, c): F1 of the best fixed experts of each layer for m tokens; ' +
+    'SRP without c takes the best threshold of uses, and its size follows. SCH(m, c): hit rate of one pool that keeps what the next m tokens use ' +
+    'most. Sizes c are in units of the experts of a token. The paper finds that most of 20 models balance hits and size at about twice the ' +
+    'experts of a token.\n\n' +
+    table(heads, rows)
+  );
+}
+
+async function studySaliency(): Promise<PartResult> {
+  const model = 'fable-moe-12m';
+  const folder = await nodeFolder(`${MODELS}/${model}`);
+  const { calibration: texts, evaluation } = readText(model);
+  const drafted = await draftModel(folder, {});
+  const calibration = await Calibration.open(drafted);
+  say('saliency');
+  const use = await calibration.expertUse(texts);
+  const rows: (string | number)[][] = [];
+  const nll: Record<string, number> = { whole: await nllOf(folder, evaluation) };
+  for (const name of [...SALIENCY_NAMES, 'first ids'] as const) {
+    const losses: string[] = [];
+    for (const count of KEPT) {
+      const kept = use.map((sums) =>
+        name === 'first ids'
+          ? sums.uses.subarray(0, count).map((_, id) => id)
+          : mostSalient(saliencyOf(sums, name), count),
+      );
+      const loss = await nllOf(
+        await written(
+          pruned(
+            drafted,
+            kept.map((ids) => [...ids]),
+          ),
+        ),
+        evaluation,
+      );
+      nll[`${name} ${count}`] = loss;
+      losses.push(loss.toFixed(3));
+      say(`${name}, ${count} experts: ${loss.toFixed(3)}`);
+    }
+    rows.push([`pruned by ${name}`, ...losses]);
+  }
+  const losses: string[] = [];
+  for (const count of KEPT) {
+    const groups = await groupExperts(drafted, calibration, count, { texts });
+    const loss = await nllOf(await written(merged(drafted, groups)), evaluation);
+    nll[`merged ${count}`] = loss;
+    losses.push(loss.toFixed(3));
+    say(`merged into ${count}: ${loss.toFixed(3)}`);
+  }
+  rows.push(['merged', ...losses]);
+  const agreement = agreementOf(use);
+  drafted.checkpoint.dispose();
+  const markdown =
+    `**Saliency** (papers 31 and 140) of ${model}: 32 experts, 4 used, judged by ${texts.flat().length} tokens of the validation text; loss in nats ` +
+    `per token on ${evaluation.flat().length} others, ${(nll['whole'] ?? 0).toFixed(3)} with all experts. REAP (arXiv:2510.13999) reports nearly lossless ` +
+    'pruning of half of the experts of models from 20 to 1000 billion parameters, and that merging does worse; EASY-EP (arXiv:2504.06792) equal quality and 2.99 times ' +
+    'the throughput with half of the experts of DeepSeek-R1, for one domain. The model here is small and its text one domain.\n\n' +
+    table(['experts left', ...KEPT.map(String)], rows) +
+    '\n\nAgreement of the measures, means over layers:\n\n' +
+    table(
+      ['measures', 'rank correlation', 'same of 16 kept'],
+      agreement.map(({ names, correlation, shared }) => [
+        names.join(' and '),
+        correlation.toFixed(2),
+        `${digits(100 * shared)} %`,
+      ]),
+    );
+  return { markdown, results: { nll, agreement } };
+}
+
+function agreementOf(use: readonly ExpertUse[]) {
+  const pairs = SALIENCY_NAMES.flatMap((a, index) =>
+    SALIENCY_NAMES.slice(index + 1).map((b) => [a, b] as const),
+  );
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  return pairs.map(([a, b]) => ({
+    names: [a, b],
+    correlation: mean(use.map((sums) => rankCorrelation(saliencyOf(sums, a), saliencyOf(sums, b)))),
+    shared: mean(
+      use.map((sums) =>
+        sharedPart(mostSalient(saliencyOf(sums, a), 16), mostSalient(saliencyOf(sums, b), 16)),
+      ),
+    ),
+  }));
+}
+
+/** Nats per token of windows, of every token but the first. */
+async function nllOf(folder: FolderSource, windows: readonly (readonly number[])[]): Promise<number> {
+  const engine = await LocalEngine.open({ device: 'cpu', threads: 1 });
+  await engine.load(folder);
+  let [sum, count] = [0, 0];
+  for (const ids of windows) {
+    const logits = await engine.logits([...ids]);
+    const vocab = logits.length / ids.length;
+    for (let at = 1; at < ids.length; at += 1) {
+      const row = logits.subarray((at - 1) * vocab, at * vocab);
+      const largest = row.reduce((most, each) => Math.max(most, each), -Infinity);
+      const total = row.reduce((all, each) => all + Math.exp(each - largest), 0);
+      sum += Math.log(total) + largest - (row[ids[at] ?? 0] ?? NaN);
+      count += 1;
+    }
+  }
+  engine.dispose();
+  return sum / count;
+}
+
+async function written({ config, tensors }: ReshapedModel): Promise<FolderSource> {
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  for await (const piece of safetensorsPieces(tensors)) pieces.push(piece);
+  const weights = new Uint8Array(await new Blob(pieces).arrayBuffer());
+  return memoryFolder({ 'config.json': JSON.stringify(config), 'model.safetensors': weights });
+}
