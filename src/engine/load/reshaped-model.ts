@@ -2,7 +2,18 @@
 import type { Model } from '../../blocks/family.ts';
 import { loadBlocks } from '../../blocks/table.ts';
 import type { AliasedScoreSpec } from '../../blocks/routers/aliased.ts';
-import { isMoe, type ExpertSpec, type MoeSpec, type SublayerSpec } from '../../models/spec.ts';
+import { AtomoeError } from '../../errors.ts';
+import { isJsonObject } from '../../io/json-file.ts';
+import {
+  ACTIVATIONS,
+  isMoe,
+  type Activation,
+  type DenseSpec,
+  type ExpertSpec,
+  type GatedExpertSpec,
+  type MoeSpec,
+  type SublayerSpec,
+} from '../../models/spec.ts';
 import type { ExpertPart, ExpertRows } from '../../weights/tensor-rows.ts';
 import { expertsSection, wrong, type NumberedConfig } from './expert-numbers.ts';
 
@@ -17,6 +28,7 @@ export function madeRows(bank: number, part: string, shape: ExpertPart['shape'])
  * @throws {AtomoeError} bad-file - the config contradicts itself
  */
 export async function withReshaping(model: Model, file: NumberedConfig): Promise<Model> {
+  if (isFolded(file)) return withDenseMlps(model, file.label);
   const alias = expertsSection(file)?.['alias'];
   if (alias === undefined) return model;
   const tables = checkAlias(alias, model, file.label);
@@ -28,6 +40,60 @@ export async function withReshaping(model: Model, file: NumberedConfig): Promise
     const merged = withAlias(model, block, { bank, table });
     bank += 1;
     return { ...sublayer, block: merged };
+  });
+}
+
+/** @throws {AtomoeError} bad-file - it says neither */
+function isFolded({ config: { atomoe }, label }: NumberedConfig): boolean {
+  const folded = isJsonObject(atomoe) ? (atomoe['folded'] ?? false) : false;
+  if (typeof folded === 'boolean') return folded;
+  throw notFolded(label, folded);
+}
+
+function notFolded(label: string, folded: unknown): AtomoeError {
+  return new AtomoeError(
+    'bad-file',
+    `${label} config.json: atomoe.folded is ${JSON.stringify(folded)}; wanted true where experts are gated MLPs, or false; write the ` +
+      'model again',
+  );
+}
+
+/** Experts whose weighted mean is a dense MLP. */
+export type FoldableExpertSpec = GatedExpertSpec & { readonly activation: Activation };
+
+/** Whether an expert is a gated MLP as dense ones are. */
+export function isFoldable(expert: ExpertSpec): expert is FoldableExpertSpec {
+  const { kind, activation, biases } = expert as GatedExpertSpec;
+  return kind === 'gated' && biases === undefined && (ACTIVATIONS as readonly string[]).includes(activation);
+}
+
+/** The MLP of the width of an expert that is in the place of a layer's experts. */
+export function foldedMlp(
+  { width, activation }: FoldableExpertSpec,
+  bank: number,
+  hidden: number,
+): DenseSpec {
+  const matrix = (name: string, rows: number, cols: number) => ({
+    tensor: `atomoe.folded.${bank}.${name}`,
+    shape: [rows, cols],
+  });
+  return {
+    kind: 'dense',
+    width,
+    activation,
+    gateUp: { weight: [matrix('gate', width, hidden), matrix('up', width, hidden)] },
+    down: { weight: [matrix('down', hidden, width)] },
+  };
+}
+
+async function withDenseMlps(model: Model, label: string): Promise<Model> {
+  let bank = 0;
+  return changed(model, (sublayer) => {
+    const { block } = sublayer;
+    if (!isMoe(block)) return sublayer;
+    const { expert } = block;
+    if (!isFoldable(expert)) throw notFolded(label, true);
+    return { ...sublayer, block: foldedMlp(expert, bank++, model.spec.hidden) };
   });
 }
 
