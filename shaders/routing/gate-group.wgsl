@@ -2,7 +2,8 @@
 //
 // grid    one workgroup per token (folded); lane l takes experts l, l + WG, ... Every expert counts the
 //         experts before it, which needs no sort and few barriers; the order of sums does not depend on WG
-// parts   lib/gate.wgsl; const FROM_LOGITS; with groups lib/gate-groups-group.wgsl; fn linear_group (lib/grid.wgsl)
+// parts   lib/gate.wgsl; const FROM_LOGITS; with groups lib/gate-groups-group.wgsl; with hooks hooked-gate.wgsl;
+//         fn linear_group (lib/grid.wgsl)
 // needs   experts <= CAPACITY
 override WG: u32;
 override CAPACITY: u32;
@@ -104,16 +105,31 @@ fn main(
   let total = sum_of_scores();
   for (var e = lane; e < params.experts; e += WG) {
     let value = share(scores[e], total) + bias[e];
+#if ${hooked}
+    let hooked = hooked_selection(token, e, value);
+    selection[e] = select(MASKED, hooked, is_replayed(token) || may_choose(e, hooked));
+#else
     selection[e] = select(MASKED, value, may_choose(e, value));
+#endif
   }
   workgroupBarrier();
 #if ${grouped}
+#if ${hooked}
+  if (!is_replayed(token)) {
+    restrict_to_groups(lane);
+  }
+#else
   restrict_to_groups(lane);
+#endif
 #endif
   for (var e = lane; e < params.experts; e += WG) {
     let value = selection[e];
     if (value > MASK_LIMIT) {
+#if ${hooked}
+      let rank = slot_of(token, rank_of(e, value));
+#else
       let rank = rank_of(e, value);
+#endif
       if (rank < params.top_k) {
         chosen[rank] = e + 1u;
       }
@@ -133,7 +149,11 @@ fn main(
     if (chosen[r] != 0u) {
       let e = chosen[r] - 1u;
       ids[at] = e;
+#if ${hooked}
+      weights[at] = hooked_weight(token, e, factored(weight(raw_weight(value_at(base, e, total), largest), sum), e));
+#else
       weights[at] = factored(weight(raw_weight(value_at(base, e, total), largest), sum), e);
+#endif
     }
   }
 }

@@ -1,7 +1,8 @@
 // gate-lane: lib/gate.wgsl with one lane per token, which scans the logits once per chosen expert.
 //
 // grid    workgroups of WG tokens (folded)
-// parts   lib/gate.wgsl; const FROM_LOGITS; with groups lib/gate-groups-lane.wgsl; fn linear_group (lib/grid.wgsl)
+// parts   lib/gate.wgsl; const FROM_LOGITS; with groups lib/gate-groups-lane.wgsl; with hooks hooked-gate.wgsl;
+//         fn linear_group (lib/grid.wgsl)
 override WG: u32;
 
 // Values common to all experts of the lane's token.
@@ -36,9 +37,19 @@ fn score_at(e: u32) -> f32 {
 }
 
 fn selection_at(e: u32) -> f32 {
+#if ${hooked}
+  return hooked_selection(token_number(), e, score_at(e) + bias[e]);
+#else
   return score_at(e) + bias[e];
+#endif
 }
 
+#if ${hooked}
+fn token_number() -> u32 {
+  return token.base / params.experts;
+}
+
+#endif
 fn is_after(value: f32, index: u32, place: Place) -> bool {
   return value < place.value || (value == place.value && index >= place.index);
 }
@@ -48,7 +59,12 @@ fn next_expert(from_place: Place) -> Place {
   var best = Place(MASK_LIMIT, params.experts);
   for (var e = 0u; e < params.experts; e += 1u) {
     let value = selection_at(e);
-    if (may_choose(e, value) && value > best.value && is_after(value, e, from_place)) {
+#if ${hooked}
+    let is_allowed = is_replayed(token_number()) || may_choose(e, value);
+#else
+    let is_allowed = may_choose(e, value);
+#endif
+    if (is_allowed && value > best.value && is_after(value, e, from_place)) {
       best = Place(value, e);
     }
   }
@@ -76,12 +92,23 @@ fn scaled_share(raw: f32, sum: f32) -> f32 {
 fn weigh(first: u32, count: u32, largest: f32) {
   var sum = 0.0;
   for (var at = first; at < first + count; at += 1u) {
+#if ${hooked}
+    if (ids[at] == params.experts) {
+      continue;
+    }
+#endif
     let raw = raw_weight(weights[at], largest);
     weights[at] = raw;
     sum += raw;
   }
   for (var at = first; at < first + count; at += 1u) {
+#if ${hooked}
+    if (ids[at] != params.experts) {
+      weights[at] = hooked_weight(token_number(), ids[at], factored(weight(weights[at], sum), ids[at]));
+    }
+#else
     weights[at] = factored(weight(weights[at], sum), ids[at]);
+#endif
   }
 }
 
@@ -101,8 +128,26 @@ fn main(
 #endif
   let first = number * params.top_k;
   var place = Place(3.0e38, 0u);
-  var count = 0u;
   var largest = MASKED;
+#if ${hooked}
+  for (var r = 0u; r < params.top_k; r += 1u) {
+    ids[first + r] = params.experts;
+    weights[first + r] = 0.0;
+  }
+  for (var rank = 0u; rank < ranks_read(number); rank += 1u) {
+    place = next_expert(place);
+    let slot = slot_of(number, rank);
+    if (place.index < params.experts && slot < params.top_k) {
+      let value = value_at(place.index);
+      ids[first + slot] = place.index;
+      weights[first + slot] = value;
+      largest = max(largest, value);
+    }
+    place.index += 1u;
+  }
+  weigh(first, params.top_k, largest);
+#else
+  var count = 0u;
   for (var r = 0u; r < params.top_k; r += 1u) {
     place = next_expert(place);
     ids[first + r] = place.index;
@@ -116,4 +161,5 @@ fn main(
     place.index += 1u;
   }
   weigh(first, count, largest);
+#endif
 }

@@ -39,6 +39,8 @@ export interface Router<S extends RouterSpec = RouterSpec> {
   most(spec: S): number;
   /** The side of the square grid that the experts form, if they do. */
   grid?(experts: number): number;
+  /** Whether `add` applies `site.hooks`: those of requests to the logits and the choice of the layer; default: false. */
+  readonly takesHooks?: boolean;
   /** x [tokens, hidden] -> routes, best first, in tensors from `site.routes`. */
   add(site: MoeSite, x: Tensor, spec: S): Routes;
 }

@@ -8,6 +8,7 @@ import { parseModel } from '../models/registry.ts';
 import { buildDecoder } from './decoder.ts';
 import { describedNodes } from './described/described.testing.ts';
 import { buildGraph, readModel } from './family.ts';
+import { openHooks } from './hooks.ts';
 import { loadBlocks } from './table.ts';
 
 const CONFIG = JSON.parse(readFileSync('fixtures/models/olmoe/config.json', 'utf8')) as ConfigValues;
@@ -56,8 +57,8 @@ test('each op has a reference, and each reference an op', async () => {
   const ops = new Set<string>();
   for (const config of configs) {
     const model = await readModel(config, 'model');
-    for (const logits of ['all', 'last'] as const) {
-      const purpose = { logits, sample: true, contextTokens: 8, skipBelow: 0.1 };
+    for (const [logits, hooks] of [['all'], ['last'], ['all', openHooks]] as const) {
+      const purpose = { logits, hooks, sample: true, contextTokens: 8, skipBelow: 0.1 };
       for (const { op } of buildGraph(model, purpose).nodes) ops.add(op);
     }
   }

@@ -6,7 +6,7 @@ import type { Tensor } from '../graph/tensor.ts';
 import type { MoeSpec, NormSpec, RouterSpec } from '../models/spec.ts';
 import { addShared, sharedBranch, type SublayerInput } from './mlp.ts';
 import { normOf, postNormOf } from './norm.ts';
-import type { Routes, Site } from './site.ts';
+import type { RouterHooks, Routes, Site } from './site.ts';
 import type { Blocks } from './table.ts';
 
 /** A sublayer with routed experts, and the preceding norm. */
@@ -41,7 +41,9 @@ export function expertsBranch(
   const { specLayer, bank } = place;
   const { x, normed } = input;
   const kind = blocks.expert(expert);
-  const names = { label, bank, name: `route ${bank}` };
+  const { takesHooks = false, most } = blocks.router(router);
+  const hooks = takesHooks ? purpose.hooks?.(builder, { bank, experts, topK: most(router) }) : undefined;
+  const names = { label, bank, name: `route ${bank}`, hooks };
   const { ids, weights, scores, inputs } = route(site, blocks, routerInput(site, input, router), moe, names);
   const routes = { ids, weights };
   const { skipBelow: bound = 0 } = purpose;
@@ -57,7 +59,8 @@ export function expertsBranch(
   const sum = postNormOf(site.at(`${label} experts`), kind.add(here, scaled, routes, expert), post);
   const y = branch ? addShared(site, sum, branch) : sum;
   const around = { stream: x, routed: sum };
-  return { y, route: { specLayer, bank, experts, ids, weights, scores, look, around } };
+  const route = { specLayer, bank, experts, ids, weights, scores, look, hooks: hooks?.inputs, around };
+  return { y, route };
 }
 
 /** What a router reads: the input of its experts, another norm of the stream, or the stream with which the layer began. */
@@ -77,15 +80,23 @@ function scaledInput({ builder, label, hidden }: Site, x: Tensor, factors: Tenso
   return y;
 }
 
+/** Where a router is added; predictions have no hooks. */
+interface RoutePlace {
+  readonly label: string;
+  readonly bank: number;
+  readonly name: string;
+  readonly hooks?: RouterHooks | undefined;
+}
+
 /** Adds the router, with tensors named after `name`. */
 function route(
   site: Site,
   blocks: Blocks,
   x: Tensor,
   { experts, router }: MoeSpec,
-  { label, bank, name }: { readonly label: string; readonly bank: number; readonly name: string },
+  { label, ...place }: RoutePlace,
 ): Routes {
-  return blocks.router(router).add(site.moe(label, { experts, bank, name }), x, router);
+  return blocks.router(router).add(site.moe(label, { experts, ...place }), x, router);
 }
 
 /**

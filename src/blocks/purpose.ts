@@ -1,3 +1,5 @@
+import type { OpenHooks } from './site.ts';
+
 /** The purpose of a graph: its outputs and number of tokens. */
 export interface GraphPurpose {
   readonly logits: 'last' | 'all'; // logits of the last token, or of every token
@@ -9,4 +11,6 @@ export interface GraphPurpose {
   readonly scores?: boolean;
   /** Skips experts with a weight below this bound. Default: none. */
   readonly skipBelow?: number;
+  /** Opens the hooks of layers whose routers take any (`hooks.ts`, which only graphs with hooks load). Default: none. */
+  readonly hooks?: OpenHooks | undefined;
 }

@@ -1,4 +1,7 @@
 import type { GraphBuilder } from '../graph/builder.ts';
+import type { HookInputs } from '../graph/node.ts';
+import type { MakeNode } from '../graph/op.ts';
+import type { GateIo } from '../graph/ops/gate.ts';
 import type { Tensor, TensorShape, Weight } from '../graph/tensor.ts';
 import type { LinearSpec, ModelSpec } from '../models/spec.ts';
 import type { GraphPurpose } from './purpose.ts';
@@ -10,6 +13,20 @@ export interface Routes {
   readonly scores?: Tensor; // f32 [tokens, most], if requested and supported by the router
   readonly inputs?: Tensor; // f32 [tokens]: factors of the experts' inputs; default: 1
 }
+
+/** The hooks of a layer, between the logits of its router and its routes. */
+export interface RouterHooks {
+  readonly inputs: HookInputs;
+  /** Adds the changes of router logits [tokens, experts], in place. */
+  edit(logits: Tensor): void;
+  readonly gateNode: MakeNode<GateIo>; // in place of the gate's own
+}
+
+/** Opens the hooks of a layer of this many experts, of which a token takes at most `topK`. */
+export type OpenHooks = (
+  builder: GraphBuilder,
+  layer: { readonly bank: number; readonly experts: number; readonly topK: number },
+) => RouterHooks;
 
 /** Data common to all parts of a graph while it is built. */
 export interface Building {
@@ -84,17 +101,24 @@ export class Site {
 export class MoeSite extends Site {
   readonly experts: number; // number of experts of the layer
   readonly bank: number; // index among the layers with experts
+  readonly hooks: RouterHooks | undefined;
   readonly #name: string;
 
   /** @param place - `name` is the prefix of the names of the routes' tensors */
   constructor(
     building: Building,
     label: string,
-    place: { readonly experts: number; readonly bank: number; readonly name: string },
+    place: {
+      readonly experts: number;
+      readonly bank: number;
+      readonly name: string;
+      readonly hooks?: RouterHooks | undefined;
+    },
   ) {
     super(building, label);
     this.experts = place.experts;
     this.bank = place.bank;
+    this.hooks = place.hooks;
     this.#name = place.name;
   }
 

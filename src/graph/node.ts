@@ -21,6 +21,7 @@ export interface Step {
   readonly mostMultiplyAdds?: number; // maximum per dispatch, for devices that are faster than plans assume
   readonly parity?: Parity; // which buffers hold the current value of states with parity; default 0
   readonly lookahead?: number; // number of following layers whose experts are predicted; default 0
+  readonly editedBanks?: ReadonlySet<number>; // layers with experts whose router logits hooks change; default none
 }
 
 /** The number of committed steps modulo 2. */
@@ -195,6 +196,13 @@ export interface RouteOutputs {
   readonly look: readonly Tensor[];
   /** The stream before the sublayer and the routed experts' sum, [tokens, hidden]; only executors that keep all tensors have them after a step. */
   readonly around?: { readonly stream: Tensor; readonly routed: Tensor };
+  readonly hooks?: HookInputs | undefined; // of graphs with hooks, if the router takes any
+}
+
+/** The inputs of a layer's hooks, which the engine writes before a step. */
+export interface HookInputs {
+  readonly edits: Tensor; // f32 (kernels/routing/hook-logits.ts); read in steps whose `editedBanks` has the layer
+  readonly choice: Tensor; // u32 (kernels/routing/hooked-gate.ts)
 }
 
 /** The outputs of a model's graph that are read after a step. */

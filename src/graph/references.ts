@@ -391,6 +391,8 @@ export const REFERENCES: Readonly<Partial<Record<string, Run<object>>>> = {
   'gate-sigmoid': row(gateSigmoid),
   'gated-norm': row(gatedNorm),
   'glu-activation': row(gluActivation),
+  'hook-logits': row(routing.hookLogitsOp),
+  'hooked-gate': row(routing.hookedGateOp),
   'latent-keys': row(latentKeys),
   'latent-query': row(latentQuery),
   'latent-values': row(latentValues),

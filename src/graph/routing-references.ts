@@ -6,11 +6,14 @@ import { capacityReference } from '../kernels/routing/capacity.reference.ts';
 import { expertChoiceReference } from '../kernels/routing/expert-choice.reference.ts';
 import type { RouteInputs } from '../kernels/routing/route-token.reference.ts';
 import { routeReference, routeScoresReference } from '../kernels/routing/route.reference.ts';
+import { hookedGateReference } from '../kernels/routing/hooked-gate.reference.ts';
+import { hookLogitsReference } from '../kernels/routing/hook-logits.reference.ts';
 import { sinkhornReference } from '../kernels/routing/sinkhorn.reference.ts';
 import { cellsReference } from '../kernels/routing/cells.reference.ts';
 import { pairLinearReference } from '../kernels/routing/pair-linear.reference.ts';
 import type { RunContext } from './node.ts';
 import type { CellsIo, PairLinearIo } from './ops/cells.ts';
+import type { HookedGateIo, HookLogitsIo } from './ops/hooks.ts';
 import type { RouteInputTensors, RouteIo, RouteScoresIo } from './ops/route.ts';
 import type {
   AttentionReceivedIo,
@@ -22,6 +25,23 @@ import type {
   SinkhornIo,
 } from './ops/sequence-routing.ts';
 import type { Tensor } from './tensor.ts';
+
+/** Routes of a gate with hooks. */
+export function hookedGateOp(context: RunContext, io: HookedGateIo): void {
+  const { logits, bias, hooks, experts, topK, rule } = io;
+  const factors = io.factors && context.weight(io.factors);
+  const options = { tokens: context.step.tokens, experts, topK, rule, factors };
+  const given = [context.floats(logits), context.weight(bias), context.words(hooks)] as const;
+  const result = hookedGateReference(...given, options);
+  context.put(io.ids, result.ids);
+  context.put(io.weights, result.weights);
+}
+
+/** Router logits, changed by hooks. */
+export function hookLogitsOp(context: RunContext, { logits, edits, experts }: HookLogitsIo): void {
+  const size = { tokens: context.step.tokens, experts };
+  context.put(logits, hookLogitsReference(context.floats(logits), context.floats(edits), size));
+}
 
 /** Routes and the outputs of a rule. */
 export function routeOp(context: RunContext, io: RouteIo): void {

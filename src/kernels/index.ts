@@ -14,6 +14,8 @@ import { expertDown, expertDownPairs } from './experts/expert-down.ts';
 import { expertGateUp } from './experts/expert-gate-up.ts';
 import { expertDownTiled, expertGateUpTiled } from './experts/expert-tiled.ts';
 import { gate } from './routing/gate.ts';
+import { hookedGate } from './routing/hooked-gate.ts';
+import { hookLogits } from './routing/hook-logits.ts';
 import { route, routeScores } from './routing/route.ts';
 import { listedRoutes, listedScores } from './routing/route.testing.ts';
 import { attentionReceived } from './routing/attention-received.ts';
@@ -61,6 +63,8 @@ await loadFormats(BUILT_IN_FORMATS);
 /** Every kernel in every listed variant. New kernels are added here. */
 export const allPrograms: readonly Program[] = [
   ...programs(gate),
+  ...programs(hookedGate),
+  ...programs(hookLogits),
   ...programs({ ...route, variants: listedRoutes() }),
   ...programs(sinkhorn),
   ...programs(expertChoice),

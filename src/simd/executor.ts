@@ -2,7 +2,7 @@
 import { invariant } from '../errors.ts';
 import type { CpuExpertWeights } from '../graph/experts.ts';
 import { colour, tensorSizeBytes, type Life } from '../graph/liveness.ts';
-import type { Graph, Node, RunContext, Step } from '../graph/node.ts';
+import type { Graph, HostArray, Node, RunContext, Step } from '../graph/node.ts';
 import { runReference } from '../graph/references.ts';
 import { elementCount, type Tensor, type Weight } from '../graph/tensor.ts';
 import { decodeMatrix, matrixLayout } from '../weights/matrix.ts';
@@ -85,8 +85,10 @@ export class SimdExecutor<G extends Graph> {
   }
 
   /** Sets the values of an input before a step. */
-  write(tensor: Tensor, values: Float32Array): void {
-    this.#resources.main.floats(this.#at(tensor), values.length).set(values);
+  write(tensor: Tensor, values: HostArray): void {
+    const { main } = this.#resources;
+    if (values instanceof Uint32Array) main.words(this.#at(tensor), values.length).set(values);
+    else main.floats(this.#at(tensor), values.length).set(values);
   }
 
   /** A copy of a tensor's values after a step. */

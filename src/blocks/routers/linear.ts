@@ -13,6 +13,7 @@ type LinearRouterSpec = RouterSpec<LinearScoreSpec>;
 /** One score per expert, s = weight x + bias; softmax, sigmoid, identity or registered stages; the k best, optionally within groups. */
 export const linear: Router<LinearRouterSpec> = {
   kind: 'linear',
+  takesHooks: true,
   most: ({ select }) => select.k,
   check(spec, label) {
     checkStages(ruleOf(spec, label));
@@ -23,13 +24,15 @@ export const linear: Router<LinearRouterSpec> = {
     );
   },
   add(site, x, spec) {
-    const { builder, label, hidden, experts } = site;
+    const { builder, label, hidden, experts, hooks } = site;
+    const makeGate = hooks?.gateNode ?? gateNode;
     const { score, select } = spec;
     const logits = builder.tensor(`${label} router logits`, { type: 'f32', perToken: experts });
     const weight = builder.exact(score.weight, experts, hidden, score.weight);
     const scoreBias = score.bias === undefined ? undefined : biasWeight(site, score.bias);
     const { multiplier = 1 } = score;
     builder.add(linearNode(`${label} router`, { x, weight, bias: scoreBias, y: logits, multiplier }));
+    hooks?.edit(logits);
     const routes = site.routes(select.k);
     const bias = select.bias
       ? biasWeight(site, select.bias)
@@ -38,16 +41,16 @@ export const linear: Router<LinearRouterSpec> = {
     const rule = ruleOf(spec, label);
     const gate = { logits, bias, factors, experts, topK: select.k };
     if (spec.weigh?.on !== 'input') {
-      builder.add(gateNode(label, { ...gate, ...routes, rule }));
+      builder.add(makeGate(label, { ...gate, ...routes, rule }));
       return routes;
     }
     // The only expert of a token has weight 1, the softmax over one; the rule's weight is a factor of its input.
     builder.add(
-      gateNode(label, { ...gate, ...routes, factors: undefined, rule: { ...rule, renorm: 'softmax' } }),
+      makeGate(label, { ...gate, ...routes, factors: undefined, rule: { ...rule, renorm: 'softmax' } }),
     );
     const ids = builder.tensor(`${label} weighted ids`, { type: 'u32', perToken: 1 });
     const inputs = builder.tensor(`${label} input weights`, { type: 'f32', perToken: 1 });
-    builder.add(gateNode(`${label} inputs`, { ...gate, ids, weights: inputs, rule }));
+    builder.add(makeGate(`${label} inputs`, { ...gate, ids, weights: inputs, rule }));
     return { ...routes, inputs };
   },
 };

@@ -28,6 +28,9 @@ import {
   softCapNode,
 } from './basic.ts';
 import { gateNode } from './gate.ts';
+import { hookedGateNode, hookLogitsNode } from './hooks.ts';
+import { hooksSize, packChoice } from '../../kernels/routing/hooked-gate.ts';
+import { editsSize, packEdits } from '../../kernels/routing/hook-logits.ts';
 import { latentKeysNode, latentQueryNode, latentValuesNode } from './latent.ts';
 import { linearNode } from './linear.ts';
 import { expertsNode } from './moe.ts';
@@ -558,6 +561,47 @@ describeOp('gate', {
   '8 experts with factors': gateCase(8, false, true),
   '160 experts in groups': gateCase(160, true),
 });
+
+describeOp('hook-logits', {
+  '33 experts': opCase({
+    make: hookLogitsNode,
+    io: (builder) => ({
+      logits: f32(builder, 'logits', 'input', 33),
+      edits: builder.tensor('edits', { type: 'f32', role: 'input', fixed: editsSize(33) }),
+      experts: 33,
+    }),
+    values: { edits: () => packEdits({ bias: [...randomNormal(33, 5)], mask: [4] }, 33) },
+    steps: STEPS,
+  }),
+});
+
+const hookedGateCase = (isFactored: boolean) => {
+  const sizes = { experts: 8, topK: 4 };
+  const rule = { score: 'softmax', renorm: 'sum', eps: 0, scale: 1.5, groups: null } as const;
+  return opCase({
+    make: hookedGateNode,
+    io: (builder) => ({
+      logits: f32(builder, 'logits', 'input', 8),
+      bias: builder.exact('bias', 8, 1),
+      factors: isFactored ? builder.exact('factors', 8, 1) : undefined,
+      hooks: builder.tensor('hooks', { type: 'u32', role: 'input', ...hooksSize(sizes) }),
+      ids: u32(builder, 'ids', 'output', 4),
+      weights: f32(builder, 'weights', 'output', 4),
+      ...sizes,
+      rule,
+    }),
+    values: {
+      hooks: (count) => {
+        const words = new Uint32Array(count);
+        words.set(packChoice({ ranks: [5, 0, 2], replays: false, replaysWeights: false }, sizes));
+        return words;
+      },
+    },
+    steps: STEPS,
+  });
+};
+
+describeOp('hooked-gate', { plain: hookedGateCase(false), 'with factors': hookedGateCase(true) });
 
 const productRoute = (hasStatistics: boolean, heads: number, split?: 'prompt') =>
   opCase({

@@ -2,8 +2,22 @@ import type { GateSize } from './gate.ts';
 import { gateStages, stageParams, type RouterRule } from './rule.ts';
 import { stageOf } from './stages/index.ts';
 import { largest } from './stages/select.ts';
+import { MASKED } from './stages/stage.ts';
 
 const MASK_LIMIT = -1e37; // a bias below it excludes the expert
+
+/** Ids and weights [tokens, topK]. */
+export interface GateRouting {
+  readonly ids: Uint32Array<ArrayBuffer>;
+  readonly weights: Float32Array<ArrayBuffer>;
+}
+
+/** What the hooks of a request put in the place of the selection and its weights. */
+export interface GateHooks {
+  /** The experts of a token by rank, `experts` for none, from those that may be chosen, best first. */
+  choose(token: number, ranked: readonly number[]): readonly number[];
+  weight(token: number, rank: number, own: number): number;
+}
 
 /**
  * a = score(logits); s = a + bias; ids = the topK experts by s among those that the selection allows, largest first,
@@ -21,8 +35,9 @@ export function gateReference(
     topK,
     rule,
     factors,
-  }: GateSize & { rule: RouterRule; factors?: Float32Array | undefined },
-): { ids: Uint32Array<ArrayBuffer>; weights: Float32Array<ArrayBuffer> } {
+    hooks,
+  }: GateSize & { rule: RouterRule; factors?: Float32Array | undefined; hooks?: GateHooks },
+): GateRouting {
   const names = gateStages(rule);
   const params = stageParams(rule);
   const select = stageOf('select', names.select);
@@ -35,14 +50,23 @@ export function gateReference(
     stageOf('score', names.score).reference(affinities, params);
     // Selection compares single-precision values, as the kernel does.
     const selection = affinities.map((value, e) => Math.fround(Math.fround(value) + bias[e]!));
+    if (hooks) row.forEach((logit, e) => (selection[e] = logit < MASK_LIMIT ? MASKED : selection[e]!));
     select.reference(selection, params);
-    const chosen = largest(selection, topK, MASK_LIMIT);
-    const values = Float64Array.from(chosen, (e) =>
-      weigh.from === 'row' ? weigh.valueOf(row, e, params) : (weigh.from === 'logits' ? row : affinities)[e]!,
-    );
+    const best = largest(selection, hooks ? experts : topK, MASK_LIMIT);
+    const chosen = hooks ? hooks.choose(t, best) : best;
+    const ranks = [...chosen.keys()].filter((rank) => chosen[rank]! < experts);
+    const values = Float64Array.from(ranks, (rank) => {
+      const e = chosen[rank]!;
+      if (weigh.from === 'row') return weigh.valueOf(row, e, params);
+      return (weigh.from === 'logits' ? row : affinities)[e]!;
+    });
     weigh.reference(values, params);
-    ids.set(chosen, t * topK);
-    chosen.forEach((e, rank) => (weights[t * topK + rank] = values[rank]! * (factors?.[e] ?? 1)));
+    for (const [index, rank] of ranks.entries()) {
+      const e = chosen[rank]!;
+      const weight = values[index]! * (factors?.[e] ?? 1);
+      ids[t * topK + rank] = e;
+      weights[t * topK + rank] = hooks ? hooks.weight(t, rank, weight) : weight;
+    }
   }
   return { ids, weights };
 }

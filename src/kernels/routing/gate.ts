@@ -49,7 +49,7 @@ export function gateVariants(rule: RouterRule, experts = 1, factored = false): G
 }
 
 /** Every pair of built-in stages and every form with every stage, in few variants; and every form with factors. */
-function listed(): GateVariant[] {
+export function listedGates(): GateVariant[] {
   const names = (table: object) => Object.keys(table);
   const { score, select, weigh } = STAGES;
   const rows = pairs({
@@ -65,7 +65,8 @@ function listed(): GateVariant[] {
   return [...plain, ...GATE_FORMS.map((form) => ({ ...form, ...stages }))];
 }
 
-function partsOf({ form, factored, ...names }: GateVariant): Part[] {
+/** The parts that a variant is linked from; `hooked` ones need `routing/hooked-gate.wgsl` besides. */
+export function gateParts({ form, factored, ...names }: GateVariant, hooked = false): Part[] {
   const score = stageOf('score', names.score);
   const select = stageOf('select', names.select);
   const weigh = stageOf('weigh', names.weigh);
@@ -81,18 +82,19 @@ function partsOf({ form, factored, ...names }: GateVariant): Part[] {
   return [
     { name: 'prelude', text: `const FROM_LOGITS = ${weigh.from === 'logits'};` },
     gridPart,
-    render({ name: 'lib/gate.wgsl', text: shared }, { factored }),
+    render({ name: 'lib/gate.wgsl', text: shared }, { factored, hooked }),
     { name: `lib/score-${score.name}.wgsl`, text: score.wgsl },
     ...(score.over === 'logit' ? [{ name: 'lib/score-alone.wgsl', text: scoreAlone }] : []),
     { name: `lib/select-${select.name}.wgsl`, text: select.wgsl },
     ...(grouped ? [groups] : []),
     { name: `lib/weigh-${weigh.name}.wgsl`, text: weigh.wgsl },
-    render(own, { grouped, from_row: weigh.from === 'row' }),
+    render(own, { grouped, hooked, from_row: weigh.from === 'row' }),
   ];
 }
 
-const PLAIN = { logits: 'read', bias: 'read', ids: 'write', weights: 'write' } as const;
-const FACTORED = { ...PLAIN, factors: 'read' } as const;
+/** The bindings of variants without factors. */
+export const PLAIN_GATE = { logits: 'read', bias: 'read', ids: 'write', weights: 'write' } as const;
+const FACTORED = { ...PLAIN_GATE, factors: 'read' } as const;
 
 /**
  * Selects the top-k experts of each token from router logits and computes their weights, by the stages of a rule.
@@ -103,7 +105,7 @@ const FACTORED = { ...PLAIN, factors: 'read' } as const;
 export const gate = defineKernel({
   name: 'gate',
   bindings: FACTORED,
-  bindingsOf: ({ factored }) => (factored ? FACTORED : PLAIN),
+  bindingsOf: ({ factored }) => (factored ? FACTORED : PLAIN_GATE),
   params: {
     tokens: 'u32',
     experts: 'u32',
@@ -113,8 +115,8 @@ export const gate = defineKernel({
     eps: 'f32',
     scale: 'f32',
   },
-  variants: listed(),
-  parts: partsOf,
+  variants: listedGates(),
+  parts: (variant) => gateParts(variant),
   overrides: ({ form, wg, capacity }): Record<string, number> =>
     form === 'lane' ? { WG: wg } : { WG: wg, CAPACITY: capacity },
   key: ({ score, select, weigh, factored, form, wg, capacity }) =>

@@ -19,6 +19,7 @@ import {
 import { experts } from './experts.ts';
 import { latentKeys, latentQuery, latentValues } from './latent.ts';
 import { deltaScan, stateScan } from './recurrent.ts';
+import { hookedGate } from './hooked-gate.ts';
 import { gate, productRoute } from './routing.ts';
 import { penalty, sample } from './sample.ts';
 
@@ -45,6 +46,7 @@ export const SIMD_OPS: Readonly<Partial<Record<string, SimdRow>>> = {
   experts: row(experts, 'gather_rows', 'combine'),
   gate: row(gate, 'gate_top_k'),
   'glu-activation': row(gluActivation, 'glu_activation'),
+  'hooked-gate': row(hookedGate, 'gate_top_k'),
   'latent-keys': row(latentKeys, 'latent_keys'),
   'latent-query': row(latentQuery, 'latent_query'),
   'latent-values': row(latentValues, 'latent_values'),

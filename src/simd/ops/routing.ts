@@ -1,7 +1,7 @@
 import type { GateIo } from '../../graph/ops/gate.ts';
 import type { ProductRouteIo } from '../../graph/ops/product-route.ts';
 import { gateStages, stageParams } from '../../kernels/routing/rule.ts';
-import { SCRATCH_BYTES } from '../kernels.ts';
+import { SCRATCH_BYTES, type Address } from '../kernels.ts';
 import type { SimdRun } from '../run.ts';
 
 /** The stages that the kernel knows, by the codes it knows them by. */
@@ -9,23 +9,49 @@ const SCORES = ['softmax', 'sigmoid', 'identity'];
 const SELECTIONS = ['all', 'max', 'two-best'];
 const WEIGHTINGS = ['none', 'sum', 'softmax', 'clamped-sum', 'exp', 'sparsemixer', 'sigmoid'];
 
+/** Where a call of the gate kernel reads and writes. */
+export interface GateCall {
+  readonly logits: Address;
+  readonly bias: Address;
+  readonly ids: Address;
+  readonly weights: Address;
+  readonly tokens: number;
+  readonly topK: number;
+  readonly isFree?: boolean; // by the selection values alone, without groups
+}
+
 /** Rules of other stages, those from outside the package among them, run by their references. */
 export function gate(run: SimdRun, io: GateIo): void {
-  const { logits, bias, ids, weights, experts, topK, rule, factors } = io;
+  const call = gateKernel(run, io);
+  if (!call) return run.byReference();
+  const { logits, bias, ids, weights, topK } = io;
+  const places = {
+    logits: run.at(logits),
+    bias: run.exactAt(bias),
+    ids: run.at(ids),
+    weights: run.at(weights),
+  };
+  call({ ...places, tokens: run.step.tokens, topK });
+}
+
+/** The kernel with the rule of a gate; undefined if it does not know a stage. */
+export function gateKernel(
+  run: SimdRun,
+  { experts, rule, factors }: Pick<GateIo, 'experts' | 'rule' | 'factors'>,
+): ((call: GateCall) => void) | undefined {
   const stages = gateStages(rule);
   const score = SCORES.indexOf(stages.score);
   const select = SELECTIONS.indexOf(stages.select);
   const weigh = WEIGHTINGS.indexOf(stages.weigh);
-  if (score < 0 || select < 0 || weigh < 0) return run.byReference();
+  if (score < 0 || select < 0 || weigh < 0) return undefined;
   const { groups, keep, eps, scale } = stageParams(rule);
-  const { main, step } = run;
+  const { main } = run;
   const scratch = run.scratch(main, SCRATCH_BYTES);
-  main.kernels.gate_top_k(
-    ...([run.at(logits), run.exactAt(bias), run.at(ids), run.at(weights)] as const),
-    ...([step.tokens, experts, topK, score, select, weigh, groups, keep, eps, scale] as const),
-    factors ? run.exactAt(factors) : 0,
-    scratch,
-  );
+  return ({ logits, bias, ids, weights, tokens, topK, isFree = false }) =>
+    main.kernels.gate_top_k(
+      ...([logits, bias, ids, weights, tokens, experts, topK, score, isFree ? 0 : select] as const),
+      ...([weigh, groups, keep, eps, scale, factors ? run.exactAt(factors) : 0, scratch] as const),
+    );
 }
 
 /** The best sums of a row score and a column score. */
