@@ -59,8 +59,7 @@ export function expertsBranch(
   const sum = postNormOf(site.at(`${label} experts`), kind.add(here, scaled, routes, expert), post);
   const y = branch ? addShared(site, sum, branch) : sum;
   const around = { stream: x, routed: sum };
-  const route = { specLayer, bank, experts, ids, weights, scores, look, hooks: hooks?.inputs, around };
-  return { y, route };
+  return { y, route: { specLayer, bank, experts, ids, weights, scores, look, hooks: hooks?.inputs, around } };
 }
 
 /** What a router reads: the input of its experts, another norm of the stream, or the stream with which the layer began. */

@@ -8,8 +8,10 @@ import type { MakePolicy, Policy, PolicyShape } from '../experts/policy.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 import type { QuantizedFormat } from '../weights/formats/index.ts';
 import type { ChatContentPart, ChatMessage, ChatTool, ChatToolCall, Prompt } from './chat-messages.ts';
+import type { RoutingHooks, RoutingTrace, TokenRoutes } from './routing-hooks.ts';
 
 export type * from './chat-messages.ts';
+export type * from './routing-hooks.ts';
 
 /** Where a model comes from: a folder URL ending in `/`, a single file URL, or files the user dropped. */
 export type ModelSource = string | readonly File[] | ModelFiles;
@@ -233,6 +235,9 @@ export interface GenerateOptions {
   logprobs?: number; // how many alternatives to report per token; 0..20
   reusePrefix?: boolean; // default true
   routes?: boolean; // report the experts that each token used
+  trace?: boolean; // the last event has the experts of every token that was computed, those of the prompt among them
+  /** Changes what the routers decide. Replies without hooks cost nothing for it. */
+  hooks?: RoutingHooks;
   signal?: AbortSignal;
 }
 
@@ -243,15 +248,6 @@ export type FinishReason = 'stop' | 'length' | 'abort';
 export interface ExpertNumbers {
   readonly count: number; // of a layer's experts then
   readonly ids: readonly (readonly number[])[]; // by layer: the number that each expert had
-}
-
-/**
- * Experts that made one token: `ids[layer]` are expert ids in rank order, `weights[layer]` their weights. Experts of pruned and merged
- * models have the numbers of the original.
- */
-export interface TokenRoutes {
-  readonly ids: readonly (readonly number[])[];
-  readonly weights: readonly (readonly number[])[];
 }
 
 /** A token with its natural logarithm of the probability, before temperature and truncation. */
@@ -289,6 +285,7 @@ export type GenerateEvent =
       seed: number;
       usage: Usage;
       timings: Timings;
+      trace?: RoutingTrace; // only where it was asked for
       lossy?: LossyReport; // only where the model was loaded with a lossy option
     };
 
@@ -422,6 +419,8 @@ export interface ChatCompletionRequest {
   chat_template_kwargs?: Readonly<Record<string, unknown>> | null | undefined;
   /** The template's variable of this name; or its `enable_thinking`, which is false for 'none'. */
   reasoning_effort?: string | null | undefined;
+  /** What OpenAI's shape has no place for: as in `GenerateOptions`. */
+  atomoe?: Pick<GenerateOptions, 'hooks' | 'trace'> | null | undefined;
   signal?: AbortSignal | null | undefined;
   /** Passed by: they change no answer. */
   metadata?: unknown;
@@ -490,6 +489,7 @@ export interface ChatDetails {
   reason: FinishReason; // 'abort' is 'stop' in `finish_reason`
   seed: number;
   timings: Timings;
+  trace?: RoutingTrace; // where `atomoe.trace` asked for it
   lossy?: LossyReport;
 }
 

@@ -250,10 +250,8 @@ export class LocalEngine implements Engine {
       if (this.#assertLoaded().runner !== runner) {
         throw new AtomoeError('disposed', 'the model was replaced before the reply began; ask again');
       }
-      const { vocab } = drafted.spec;
       const onToken = () => this.#memory.settle();
-      const { numbers } = drafted;
-      const parts = { runner, queue: this.#queue, tokenizer, eosIds, vocab, defaults, numbers, onToken };
+      const parts = { runner, queue: this.#queue, tokenizer, eosIds, model: drafted, defaults, onToken };
       return this.#sessions.open((onDispose) => new EngineSession({ ...parts, onDispose }));
     };
   }

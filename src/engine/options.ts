@@ -98,6 +98,8 @@ export const GENERATE: Table<GenerateOptions> = {
   logprobs: wholeFrom(0, 20),
   reusePrefix: flag,
   routes: flag,
+  trace: flag,
+  hooks: plainObject, // checked where the layers are known
   signal: abortSignal,
 };
 
@@ -348,8 +350,8 @@ export function loadPart(options: EngineOptions | WorkerOptions): LoadOptions {
 }
 
 /** The options of a reply with every default filled in. */
-export type CheckedOptions = Required<Omit<GenerateOptions, 'signal' | 'logprobs'>> &
-  Pick<GenerateOptions, 'signal'> & { readonly logprobs: number | undefined };
+export type CheckedOptions = Required<Omit<GenerateOptions, 'signal' | 'logprobs' | 'hooks'>> &
+  Pick<GenerateOptions, 'signal' | 'hooks'> & { readonly logprobs: number | undefined };
 
 const DEFAULTS = {
   maxTokens: 256,
@@ -363,6 +365,7 @@ const DEFAULTS = {
   templateOptions: {},
   reusePrefix: true,
   routes: false,
+  trace: false,
   logprobs: undefined,
 } as const;
 

@@ -90,7 +90,7 @@ async function openRunner(
       `the GPU device was lost while loading ${checkpoint.label}; load it again`,
     );
   onProgress({ kind: 'ready' });
-  const shared = { gpu, drafted, scalar, bounds, weights, memory, forPrompts, tuning, refusals };
+  const shared = { gpu, drafted, scalar, bounds, weights, memory, forTokens, forPrompts, tuning, refusals };
   return new GpuRunner({ ...shared, ...plans });
 }
 

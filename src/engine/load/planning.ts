@@ -19,6 +19,7 @@ import { makeTensor, tensorsOf, type Weight } from '../../graph/tensor.ts';
 import { matrixBindingBytes, type Bounds } from '../../graph/weight-parts.ts';
 import type { FolderSource } from '../../io/source.ts';
 import { buildGraph, type Model, type ModelFamily } from '../../blocks/family.ts';
+import type { GraphPurpose } from '../../blocks/purpose.ts';
 import { expertLayers, type ExpertLayer } from '../../blocks/read.ts';
 import { beginBlocks } from '../../blocks/table.ts';
 import { findFamily, loadFamily } from '../../models/registry.ts';
@@ -110,9 +111,7 @@ export async function draftModel(
     const contextTokens = contextOf(options, spec);
     const context: ReadContext = { checkpoint, quantize, signal };
     const lossy = { skipBelow: 0, dropColdBelow: 0, ...options.lossy };
-    const purpose = { sample: true, contextTokens, skipBelow: lossy.skipBelow };
-    const decode = buildGraph(model, { ...purpose, logits: 'all', lookahead: MOST_LOOKAHEAD });
-    const prefill = buildGraph(model, { ...purpose, logits: 'last' });
+    const { decode, prefill } = modelGraphs(model, { contextTokens, lossy });
     const layers = expertLayers(spec, blocks);
     const experts = planExperts(layers, context);
     const numbers = await numbersOf(checkpoint, layers);
@@ -134,6 +133,19 @@ export async function draftModel(
     checkpoint.dispose();
     throw checkpoint.inOwnWords?.(error) ?? error;
   }
+}
+
+/** The graphs of single tokens and of prompts; with hooks, those that requests with hooks run. */
+export function modelGraphs(
+  model: Model,
+  { contextTokens, lossy }: Pick<Drafted, 'contextTokens' | 'lossy'>,
+  hooks?: GraphPurpose['hooks'],
+): Pick<Drafted, 'decode' | 'prefill'> {
+  const purpose = { sample: true, contextTokens, skipBelow: lossy.skipBelow, hooks };
+  return {
+    decode: buildGraph(model, { ...purpose, logits: 'all', lookahead: MOST_LOOKAHEAD }),
+    prefill: buildGraph(model, { ...purpose, logits: 'last' }),
+  };
 }
 
 /** The formats that keep the bits of a file's tensors. */

@@ -1,7 +1,7 @@
 /** The same graphs on the CPU, by the kernels' references: slow and exact, and no GPU is needed. */
 import { invariant } from '../../errors.ts';
 import { runOnCpu, type CpuResources, type CpuStates } from '../../graph/cpu.ts';
-import { recordOf, type ModelGraph, type Step } from '../../graph/node.ts';
+import { recordOf, type HostArray, type ModelGraph, type Step } from '../../graph/node.ts';
 import { markSeen, NOT_FINITE, parseRecord, SEEN } from '../../graph/ops/sample.ts';
 import { nextOf, type Tensor } from '../../graph/tensor.ts';
 import { buildGraph } from '../../blocks/family.ts';
@@ -14,14 +14,24 @@ import {
 } from '../api.ts';
 import { CPU_ADAPTER } from '../load/adapter-report.ts';
 import { loadOnCpu } from '../load/cpu-load.ts';
+import { hookedGraphs, type HookedGraphs } from '../load/hooked-graphs.ts';
 import type { Drafted } from '../load/planning.ts';
+import { hookArrays, NO_BANKS } from './hooks.ts';
 import { Progress } from './progress.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
-import { tokenRoutes } from './token-routes.ts';
+import { stepRoutes, tokenRoutes } from './token-routes.ts';
+
+/** The graph of a step that was run, and its values. */
+interface CpuStep {
+  readonly graph: ModelGraph;
+  readonly tokens: number;
+  readonly get: (tensor: Tensor) => HostArray;
+}
 
 class CpuState implements RunnerState {
   readonly tensors: CpuStates = new Map();
   readonly progress: Progress;
+  last: CpuStep | undefined;
 
   constructor(graph: ModelGraph) {
     this.progress = new Progress(graph.tensors);
@@ -39,6 +49,7 @@ export class CpuRunner implements Runner {
   readonly chunkTokens: number;
   readonly #drafted: Drafted;
   readonly #resources: CpuResources;
+  #hooked: Promise<HookedGraphs> | undefined;
 
   private constructor(drafted: Drafted, resources: CpuResources) {
     this.#drafted = drafted;
@@ -90,7 +101,8 @@ export class CpuRunner implements Runner {
   async step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult> {
     await yieldToEventLoop();
     signal?.throwIfAborted();
-    const graph = request.ids.length === 1 ? this.#drafted.decode : this.#drafted.prefill;
+    const graphs = await this.#graphs(request);
+    const graph = request.ids.length === 1 ? graphs.decode : graphs.prefill;
     const get = this.#run(graph, state, request);
     const logits = Float32Array.from(get(graph.logits));
     const record = Uint32Array.from(get(recordOf(graph)));
@@ -100,6 +112,12 @@ export class CpuRunner implements Runner {
       routes: request.routes ? routesOf(graph, get, request.ids.length) : undefined,
       logits: () => Promise.resolve(logits),
     };
+  }
+
+  trace(state: RunnerState): Promise<TokenRoutes[]> {
+    const { last } = own(state);
+    invariant(last, () => 'no step has run');
+    return stepRoutes(last.graph.routes, last.tokens, last.get);
   }
 
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
@@ -125,11 +143,20 @@ export class CpuRunner implements Runner {
 
   dispose(): void {}
 
-  #run(graph: ModelGraph, state: RunnerState, { ids, past, penalty, temperature, candidates }: StepRequest) {
-    const step: Step = { tokens: ids.length, past, penalty, temperature, candidates };
+  async #graphs({ hooks }: StepRequest): Promise<HookedGraphs> {
+    if (!hooks) return this.#drafted;
+    this.#hooked ??= hookedGraphs(this.#drafted);
+    return this.#hooked;
+  }
+
+  #run(graph: ModelGraph, state: RunnerState, request: StepRequest) {
+    const { ids, past, penalty, temperature, candidates, hooks } = request;
+    const editedBanks = hooks?.editedBanks ?? NO_BANKS;
+    const step: Step = { tokens: ids.length, past, penalty, temperature, candidates, editedBanks };
     const { tensors, progress } = own(state);
     progress.begin(past);
-    const inputs = new Map([[graph.ids, Uint32Array.from(ids)]]);
+    const given = hooks ? hookArrays(graph, hooks, step) : [];
+    const inputs = new Map<Tensor, HostArray>([...given, [graph.ids, Uint32Array.from(ids)]]);
     const get = runOnCpu(graph, this.#resources, tensors, step, inputs);
     for (const tensor of progress.replaced) {
       const { name } = nextOf(tensor);
@@ -138,6 +165,7 @@ export class CpuRunner implements Runner {
       tensors.delete(name);
     }
     progress.commit(past, ids.length);
+    own(state).last = { graph, tokens: ids.length, get };
     return get;
   }
 }

@@ -1,4 +1,5 @@
 /** A model on a GPU device: its weights, its plans, and one step at a time. */
+import { invariant } from '../../errors.ts';
 import type { Buffer } from '../../gpu/buffer.ts';
 import { DEFAULT_LIMITS } from '../../gpu/device.ts';
 import { ReadbackRing } from '../../gpu/readback.ts';
@@ -12,11 +13,12 @@ import { buildGraph } from '../../blocks/family.ts';
 import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
 import { reportOf } from '../load/adapter-report.ts';
 import type { GpuExpertMemory } from './gpu-experts.ts';
+import { HookedPlans } from './hooked-plans.ts';
 import { Pace } from './pace.ts';
-import { GpuState, gpuState, stepOf, writeIds, type Loaded } from './gpu-state.ts';
+import { GpuState, gpuState, stepOf, writeIds, type Instances, type Loaded } from './gpu-state.ts';
 import { GpuTools } from './gpu-tools.ts';
 import type { Runner, RunnerState, RunnerTools, StepRequest, StepResult } from './runner.ts';
-import { tokenRoutes } from './token-routes.ts';
+import { stepRoutes, tokenRoutes } from './token-routes.ts';
 
 /** Runs a model on a GPU, resident or streamed. */
 export class GpuRunner implements Runner {
@@ -29,6 +31,7 @@ export class GpuRunner implements Runner {
   readonly #ring: ReadbackRing;
   readonly #states = new Set<GpuState>();
   readonly #pace: Pace;
+  #hooks: Promise<HookedPlans> | undefined; // while a session has hooks
   #allLogitsPlan: Promise<Plan<ModelGraph>> | undefined;
 
   /** `openGpuRunner` makes what it takes. */
@@ -51,7 +54,7 @@ export class GpuRunner implements Runner {
   async openState(): Promise<RunnerState> {
     const { gpu } = this.#loaded;
     const buffers = await this.#stateBuffers();
-    const onDispose = (state: GpuState) => this.#states.delete(state);
+    const onDispose = (state: GpuState) => this.#forget(state);
     const state = await gpu.allocating('a session', () => new GpuState(buffers, this.#loaded, onDispose));
     this.#states.add(state);
     return state;
@@ -79,13 +82,15 @@ export class GpuRunner implements Runner {
 
   async prefill(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<void> {
     const own = gpuState(state);
-    await this.#run(own, own.prefill, request, [], signal);
+    const { prefill } = await this.#instances(own, request);
+    await this.#run(own, prefill, request, [], signal);
     await this.#loaded.gpu.idle();
   }
 
   async step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult> {
     const own = gpuState(state);
-    const instance = request.ids.length === 1 ? own.decode : own.prefill;
+    const { decode, prefill } = await this.#instances(own, request);
+    const instance = request.ids.length === 1 ? decode : prefill;
     const { plan } = instance;
     const record = recordOf(plan.graph);
     const recordBytes = request.candidates ? SAMPLE_RECORD_BYTES : 4;
@@ -112,6 +117,16 @@ export class GpuRunner implements Runner {
       routes: request.routes ? this.#parseRoutes(bytes, recordBytes) : undefined,
       logits: async () => new Float32Array(await plan.read(plan.graph.logits, request.ids.length)),
     };
+  }
+
+  trace(state: RunnerState): Promise<TokenRoutes[]> {
+    const { last } = gpuState(state);
+    invariant(last, () => 'no step has run');
+    const { plan, tokens } = last;
+    return stepRoutes(plan.graph.routes, tokens, async (tensor) => {
+      const bytes = await plan.read(tensor, tokens);
+      return tensor.type === 'u32' ? new Uint32Array(bytes) : new Float32Array(bytes);
+    });
   }
 
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
@@ -168,6 +183,7 @@ export class GpuRunner implements Runner {
     const { decode, prefill, memory, weights } = this.#loaded;
     for (const item of [decode, prefill, this.#ring]) item.dispose();
     void this.#allLogitsPlan?.then((plan) => plan.dispose()).catch(() => {}); // the caller that asked for it got the error
+    void this.#hooks?.then((plans) => plans.dispose()).catch(() => {});
     memory?.dispose();
     for (const { parts } of weights.values()) for (const part of parts) part.slice.buffer.dispose();
   }
@@ -185,6 +201,25 @@ export class GpuRunner implements Runner {
     });
   }
 
+  /** What runs a request: plans with hooks are made for the first that has any. */
+  async #instances(own: GpuState, { hooks }: StepRequest): Promise<Instances> {
+    if (!hooks) return own;
+    own.hasHooks = true;
+    if (!this.#hooks) {
+      this.#hooks = HookedPlans.open(this.#loaded);
+      this.#hooks.catch(() => (this.#hooks = undefined)); // the next request tries again
+    }
+    return own.hooked(await this.#hooks);
+  }
+
+  /** The last session with hooks takes the plans with it. */
+  #forget(state: GpuState): void {
+    this.#states.delete(state);
+    if ([...this.#states].some(({ hasHooks }) => hasHooks)) return;
+    void this.#hooks?.then((plans) => plans.dispose()).catch(() => {}); // the request that asked for them got the error
+    this.#hooks = undefined;
+  }
+
   /** A whole step. After an error the states are as they were before, and the step can be run again. */
   async #run(
     own: GpuState,
@@ -193,12 +228,15 @@ export class GpuRunner implements Runner {
     copies: readonly Copy[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { ids, past } = request;
+    const { ids, past, hooks } = request;
+    const { plan } = instance;
     own.progress.begin(past);
-    writeIds(this.#loaded.gpu, instance.plan, ids);
+    writeIds(this.#loaded.gpu, plan, ids);
+    if (hooks) (await this.#hooks)?.write(plan, hooks, { past, tokens: ids.length });
     const step = stepOf(request, own);
-    if (instance === own.decode) await this.#runToken(instance, step, copies, signal);
+    if (own.isDecode(instance)) await this.#runToken(instance, step, copies, signal);
     else await this.#runChunk(instance, step, copies, signal);
+    own.last = { plan, tokens: ids.length };
     own.progress.commit(past, ids.length);
   }
 

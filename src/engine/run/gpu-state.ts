@@ -8,6 +8,7 @@ import type { Scalar } from '../../graph/tensor.ts';
 import type { Bounds } from '../../graph/weight-parts.ts';
 import type { GpuExpertMemory } from './gpu-experts.ts';
 import type { Drafted } from '../load/planning.ts';
+import { NO_BANKS } from './hooks.ts';
 import { Progress } from './progress.ts';
 import type { RunnerState, StepRequest } from './runner.ts';
 
@@ -19,6 +20,7 @@ export interface Loaded {
   readonly bounds: Bounds;
   readonly weights: ReadonlyMap<string, GpuWeight>;
   readonly memory: GpuExpertMemory | undefined; // of models with routed experts
+  readonly forTokens: Resources;
   readonly forPrompts: Resources;
   readonly tuning: Tuning;
   readonly refusals: Refusals;
@@ -26,41 +28,72 @@ export interface Loaded {
   readonly prefill: Plan<ModelGraph>;
 }
 
+/** The plans of single tokens and of prompts. */
+export interface Plans {
+  readonly decode: Plan<ModelGraph>;
+  readonly prefill: Plan<ModelGraph>;
+}
+
+/** Plans that are bound to the states of a session. */
+export interface Instances {
+  readonly decode: Instance<ModelGraph>;
+  readonly prefill: Instance<ModelGraph>;
+}
+
+/** A step that was run. */
+interface GpuStep {
+  readonly plan: Plan<ModelGraph>;
+  readonly tokens: number;
+}
+
 /** States and bind groups of one session. */
 export class GpuState implements RunnerState {
   readonly buffers: ReadonlyMap<string, Buffer>;
   readonly progress: Progress;
-  readonly #plans: { readonly decode: Plan<ModelGraph>; readonly prefill: Plan<ModelGraph> };
+  last: GpuStep | undefined;
+  hasHooks = false; // a request had some: the plans with hooks are in use
+  readonly #plans: Plans;
   readonly #onDispose: (state: GpuState) => void;
-  #decode: Instance<ModelGraph> | undefined;
-  #prefill: Instance<ModelGraph> | undefined;
+  #plain: Instances;
+  #hookedPlans: Plans | undefined;
+  #hooked: Instances | undefined;
 
-  constructor(
-    buffers: ReadonlyMap<string, Buffer>,
-    plans: { readonly decode: Plan<ModelGraph>; readonly prefill: Plan<ModelGraph> },
-    onDispose: (state: GpuState) => void,
-  ) {
+  constructor(buffers: ReadonlyMap<string, Buffer>, plans: Plans, onDispose: (state: GpuState) => void) {
     this.buffers = buffers;
     this.#plans = plans;
     this.#onDispose = onDispose;
     this.progress = new Progress(plans.decode.graph.tensors);
-    this.bind();
+    this.#plain = this.#bound(plans);
   }
 
   get decode(): Instance<ModelGraph> {
-    invariant(this.#decode, () => 'not bound');
-    return this.#decode;
+    return this.#plain.decode;
   }
 
   get prefill(): Instance<ModelGraph> {
-    invariant(this.#prefill, () => 'not bound');
-    return this.#prefill;
+    return this.#plain.prefill;
   }
 
-  /** Makes the bind groups; again when expert slots have moved. */
+  /** The session with the plans of requests with hooks, which it is bound to at its first. */
+  hooked(plans: Plans): Instances {
+    if (!this.#hooked || this.#hookedPlans !== plans) this.#hooked = this.#bound(plans);
+    this.#hookedPlans = plans;
+    return this.#hooked;
+  }
+
+  /** Whether an instance runs single tokens. */
+  isDecode(instance: Instance<ModelGraph>): boolean {
+    return instance === this.#plain.decode || instance === this.#hooked?.decode;
+  }
+
+  /** Makes the bind groups again when expert slots have moved. */
   bind(): void {
-    this.#decode = this.#plans.decode.instance(this.buffers);
-    this.#prefill = this.#plans.prefill.instance(this.buffers);
+    this.#plain = this.#bound(this.#plans);
+    if (this.#hookedPlans) this.#hooked = this.#bound(this.#hookedPlans);
+  }
+
+  #bound({ decode, prefill }: Plans): Instances {
+    return { decode: decode.instance(this.buffers), prefill: prefill.instance(this.buffers) };
   }
 
   dispose(): void {
@@ -77,10 +110,12 @@ export function gpuState(state: RunnerState): GpuState {
 
 /** A request as a step of a plan, with the parity of the session's states. */
 export function stepOf(
-  { ids, past, penalty, temperature, candidates }: StepRequest,
+  { ids, past, penalty, temperature, candidates, hooks }: StepRequest,
   { progress }: GpuState,
 ): Step {
-  return { tokens: ids.length, past, penalty, temperature, candidates, parity: progress.parity };
+  const { parity } = progress;
+  const { editedBanks = NO_BANKS } = hooks ?? {};
+  return { tokens: ids.length, past, penalty, temperature, candidates, parity, editedBanks };
 }
 
 /** Writes the token ids of a step to the plan's input: u32 [tokens]. */

@@ -4,6 +4,7 @@ import type { Choice } from '../../graph/plan.ts';
 import type { ExpertMemory } from './expert-memory.ts';
 import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
 import type { Candidates } from '../../graph/ops/sample.ts';
+import type { StepHooks } from './hooks.ts';
 
 /** One session's KV cache and the like, on some device. */
 export interface RunnerState {
@@ -18,6 +19,7 @@ export interface StepRequest {
   readonly temperature: number; // 1 when nothing is drawn
   readonly candidates: boolean; // false: only the best token is wanted
   readonly routes: boolean; // report the experts of the last token
+  readonly hooks?: StepHooks | undefined;
 }
 
 /** What a step gives. */
@@ -81,6 +83,8 @@ export interface Runner {
   /** Runs a step for the sake of the cache only. Resolves when `signal` may abort without harm. */
   prefill(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<void>;
   step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult>;
+  /** The routes of all tokens of the state's last step; must be asked for before the next step. */
+  trace(state: RunnerState): Promise<TokenRoutes[]>;
   /** Logits of every token of a fresh prompt: [tokens, vocab]. */
   allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array>;
   memoryReport(): MemoryReport;

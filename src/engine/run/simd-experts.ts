@@ -83,8 +83,12 @@ export class SimdDevice implements ExpertDevice<SimdStore, SimdSteps> {
   }
 }
 
-/** Reads a tensor of the step that is running. */
-export type ReadWords = (tensor: Tensor) => Uint32Array;
+/** What a layer of the step that is running has besides its choice. */
+interface TokenOutputs {
+  readonly read: (tensor: Tensor) => Uint32Array;
+  readonly look: readonly Tensor[]; // predictions, the nearest layer first
+  readonly weights: Float32Array | undefined; // where experts may be left out
+}
 
 /** Brings experts in when a layer asks for them: the graph runs on this thread, so nothing has to run ahead. */
 export class SimdSteps {
@@ -97,13 +101,11 @@ export class SimdSteps {
     syncMs: 0,
   };
   readonly #streamer: ExpertStreamer<SimdStore>;
-  readonly #routes: readonly RouteOutputs[];
   readonly #options: StepsOptions;
   readonly #units: ChosenUnits;
 
   constructor(streamer: ExpertStreamer<SimdStore>, routes: readonly RouteOutputs[], options: StepsOptions) {
     this.#streamer = streamer;
-    this.#routes = routes;
     this.#options = options;
     const chosen = routes.flatMap(({ ids, look }) => [ids, ...look].map(({ perToken }) => perToken));
     this.#units = new ChosenUnits(streamer.store, options.unitExperts, Math.max(...chosen));
@@ -123,7 +125,7 @@ export class SimdSteps {
   useToken(
     bank: number,
     words: Uint32Array,
-    { read, weights }: { readonly read: ReadWords; readonly weights: Float32Array | undefined },
+    { read, look, weights }: TokenOutputs,
     wave: Wave,
     signal: AbortSignal | undefined,
   ): void | Promise<void> {
@@ -132,7 +134,6 @@ export class SimdSteps {
     const { list } = this.#units;
     const count = this.#units.of(bank, words, 0, words.length);
     const loading = this.#streamer.demand(bank, list, count, signal);
-    const { look = [] } = this.#routes[bank] ?? {};
     for (const [ahead, ids] of look.slice(0, this.lookahead).entries()) {
       const layer = bank + 1 + ahead;
       const guessed = this.#units.of(layer, read(ids), 0, ids.perToken);
@@ -184,10 +185,11 @@ export function tokenExperts(
     ...storeOf(() => memory.store),
     use(bank, ids, _tokens, wave, signal) {
       if (memory.streamer.isComplete) return wave();
-      const weights = dropsCold ? routes[bank]?.weights : undefined;
+      const { look = [], weights: shares } = routes[bank] ?? {};
+      const weights = dropsCold ? shares : undefined;
       const read = (tensor: Tensor) => step.words(tensor);
-      const looks = { read, weights: weights && step.floats(weights) };
-      return memory.steps.useToken(bank, ids.slice(), looks, wave, signal);
+      const outputs = { read, look, weights: weights && step.floats(weights) };
+      return memory.steps.useToken(bank, ids.slice(), outputs, wave, signal);
     },
   };
 }

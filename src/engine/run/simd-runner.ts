@@ -22,13 +22,33 @@ import type {
 import { simdAdapter } from '../load/adapter-report.ts';
 import { downloadProgress } from '../load/progress.ts';
 import type { SlotPlan } from '../load/slots.ts';
+import { hookedGraphs, type HookedGraphs } from '../load/hooked-graphs.ts';
 import type { Drafted } from '../load/planning.ts';
 import { DenseWeights } from '../load/simd-load.ts';
 import { ExpertMemory, type StreamTesting } from './expert-memory.ts';
-import { promptExperts, SimdDevice, tokenExperts, type SimdExpertMemory } from './simd-experts.ts';
+import {
+  promptExperts,
+  SimdDevice,
+  tokenExperts,
+  type SimdExpertMemory,
+  type TokenStep,
+} from './simd-experts.ts';
+import { hookArrays, NO_BANKS } from './hooks.ts';
 import { Progress } from './progress.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
-import { tokenRoutes } from './token-routes.ts';
+import { stepRoutes, tokenRoutes } from './token-routes.ts';
+
+/** A step that was run. */
+interface SimdStep {
+  readonly executor: SimdExecutor<ModelGraph>;
+  readonly tokens: number;
+}
+
+/** What runs the graphs of single tokens and of prompts. */
+interface Executors {
+  readonly decode: SimdExecutor<ModelGraph>;
+  readonly prefill: SimdExecutor<ModelGraph>;
+}
 
 /** One session's states: their places in the main memory. */
 class SimdState implements RunnerState {
@@ -36,11 +56,13 @@ class SimdState implements RunnerState {
   readonly progress: Progress;
   readonly #sizes: ReadonlyMap<string, number>;
   readonly #memory: SimdMemory;
-  readonly #onDispose: () => void;
+  readonly #onDispose: (state: SimdState) => void;
+  last: SimdStep | undefined;
+  hasHooks = false;
   #isDisposed = false;
 
   /** @throws {AtomoeError} out-of-memory */
-  constructor(graph: ModelGraph, memory: SimdMemory, onDispose: () => void) {
+  constructor(graph: ModelGraph, memory: SimdMemory, onDispose: (state: SimdState) => void) {
     this.progress = new Progress(graph.tensors);
     this.#memory = memory;
     this.#onDispose = onDispose;
@@ -87,7 +109,7 @@ class SimdState implements RunnerState {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
     this.#free();
-    this.#onDispose();
+    this.#onDispose(this);
   }
 
   #free(): void {
@@ -126,8 +148,9 @@ export class SimdRunner implements Runner {
   readonly experts: SimdExpertMemory | undefined;
   readonly #parts: Parts;
   readonly #scratch = new Scratch();
-  readonly #decode: SimdExecutor<ModelGraph>;
-  readonly #prefill: SimdExecutor<ModelGraph>;
+  readonly #plain: Executors;
+  readonly #states = new Set<SimdState>();
+  #hooked: Executors | undefined; // while a session has hooks
   #allLogits: SimdExecutor<ModelGraph> | undefined;
   #statesBytes = 0;
 
@@ -138,15 +161,7 @@ export class SimdRunner implements Runner {
     this.contextTokens = drafted.contextTokens;
     this.chunkTokens = drafted.chunkTokens;
     this.adapter = { ...simdAdapter(module), why: '' };
-    const { decode, prefill, chunkTokens, lossy } = drafted;
-    const step = {
-      words: (tensor: Tensor) => this.#decode.words(tensor, 1),
-      floats: (tensor: Tensor) => this.#decode.floats(tensor, 1),
-    };
-    const token = { routes: decode.routes, dropsCold: lossy.dropColdBelow > 0 };
-    const experts = memory && tokenExperts(memory, step, token);
-    this.#decode = new SimdExecutor(decode, this.#resources(experts), 1);
-    this.#prefill = new SimdExecutor(prefill, this.#resources(this.#forPrompts), chunkTokens);
+    this.#plain = this.#open(drafted);
     memory?.onMoved(() => this.#scratch.keepOnly(parts.dense.memories));
   }
 
@@ -182,13 +197,14 @@ export class SimdRunner implements Runner {
 
   /** Ops that have run by their reference so far, for want of a kernel. */
   get byReference(): readonly string[] {
-    const executors = [this.#decode, this.#prefill, this.#allLogits];
-    return [...new Set(executors.flatMap((each) => each?.byReference ?? []))];
+    const executors = this.#executors;
+    return [...new Set(executors.flatMap((each) => each.byReference))];
   }
 
   openState(): Promise<RunnerState> {
     const { drafted, dense } = this.#parts;
-    const state = new SimdState(drafted.decode, dense.main, () => (this.#statesBytes -= state.sizeBytes));
+    const state = new SimdState(drafted.decode, dense.main, (own) => this.#forget(own));
+    this.#states.add(state);
     this.#statesBytes += state.sizeBytes;
     return Promise.resolve(state);
   }
@@ -206,12 +222,12 @@ export class SimdRunner implements Runner {
   }
 
   async prefill(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<void> {
-    await this.#run(this.#executor(request), state, request, signal);
+    await this.#run(await this.#executor(state, request), state, request, signal);
   }
 
   async step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult> {
     const { vocab } = this.#parts.drafted.spec;
-    const executor = this.#executor(request);
+    const executor = await this.#executor(state, request);
     const { graph } = executor;
     await this.#run(executor, state, request, signal);
     const record = executor.words(recordOf(graph), 1);
@@ -221,6 +237,15 @@ export class SimdRunner implements Runner {
       routes: request.routes ? routesOf(graph, executor, request.ids.length) : undefined,
       logits: () => Promise.resolve(executor.floats(graph.logits, 1)),
     };
+  }
+
+  trace(state: RunnerState): Promise<TokenRoutes[]> {
+    const { last } = ownState(state);
+    invariant(last, () => 'no step has run');
+    const { executor, tokens } = last;
+    const read = (tensor: Tensor) =>
+      tensor.type === 'u32' ? executor.words(tensor, tokens) : executor.floats(tensor, tokens);
+    return stepRoutes(executor.graph.routes, tokens, read);
   }
 
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
@@ -245,8 +270,8 @@ export class SimdRunner implements Runner {
     const { dense, memory } = this.#parts;
     const stores = memory ? new Set([memory.store, memory.forPrompts]) : [];
     const expertsBytes = [...stores].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    const executors = [this.#decode, this.#prefill, this.#allLogits];
-    const activationsBytes = executors.reduce((sum, each) => sum + (each?.sizeBytes ?? 0), 0);
+    const executors = this.#executors;
+    const activationsBytes = executors.reduce((sum, each) => sum + each.sizeBytes, 0);
     const kvCacheBytes = this.#statesBytes;
     return {
       totalBytes: dense.sizeBytes + expertsBytes,
@@ -288,22 +313,60 @@ export class SimdRunner implements Runner {
     return { main: dense.main, contextTokens, int8, weight, experts, scratch: this.#scratch };
   }
 
-  #executor({ ids }: StepRequest): SimdExecutor<ModelGraph> {
-    return ids.length === 1 ? this.#decode : this.#prefill;
+  get #executors(): SimdExecutor<ModelGraph>[] {
+    const all = [this.#plain, this.#hooked].flatMap((each) => (each ? [each.decode, each.prefill] : []));
+    return this.#allLogits ? [...all, this.#allLogits] : all;
+  }
+
+  #open({ decode, prefill }: HookedGraphs): Executors {
+    const { memory, drafted } = this.#parts;
+    const step: TokenStep = {
+      words: (tensor: Tensor) => executor.words(tensor, 1),
+      floats: (tensor: Tensor) => executor.floats(tensor, 1),
+    };
+    const token = { routes: decode.routes, dropsCold: drafted.lossy.dropColdBelow > 0 };
+    const experts = memory && tokenExperts(memory, step, token);
+    const executor: SimdExecutor<ModelGraph> = new SimdExecutor(decode, this.#resources(experts), 1);
+    const forPrompts = this.#resources(this.#forPrompts);
+    return { decode: executor, prefill: new SimdExecutor(prefill, forPrompts, drafted.chunkTokens) };
+  }
+
+  async #executor(state: RunnerState, { ids, hooks }: StepRequest): Promise<SimdExecutor<ModelGraph>> {
+    if (hooks) {
+      ownState(state).hasHooks = true;
+      this.#hooked ??= this.#open(await hookedGraphs(this.#parts.drafted));
+    }
+    const { decode, prefill } = (hooks && this.#hooked) ?? this.#plain;
+    return ids.length === 1 ? decode : prefill;
+  }
+
+  /** The last session with hooks takes what runs them with it. */
+  #forget(state: SimdState): void {
+    this.#states.delete(state);
+    this.#statesBytes -= state.sizeBytes;
+    if (!this.#hooked || [...this.#states].some(({ hasHooks }) => hasHooks)) return;
+    this.#hooked.decode.dispose();
+    this.#hooked.prefill.dispose();
+    this.#hooked = undefined;
   }
 
   async #run(
     executor: SimdExecutor<ModelGraph>,
     state: RunnerState,
-    { ids, past, penalty, temperature, candidates }: StepRequest,
+    { ids, past, penalty, temperature, candidates, hooks }: StepRequest,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const lookahead = this.experts?.streamer.isComplete === false ? this.experts.steps.lookahead : 0;
-    const step: Step = { tokens: ids.length, past, penalty, temperature, candidates, lookahead };
+    const editedBanks = hooks?.editedBanks ?? NO_BANKS;
+    const drawn = { penalty, temperature, candidates };
+    const step: Step = { tokens: ids.length, past, ...drawn, lookahead, editedBanks };
     const own = ownState(state);
+    const given = hooks ? hookArrays(executor.graph, hooks, step) : [];
+    for (const [tensor, values] of given) executor.write(tensor, values);
     own.progress.begin(past);
     await executor.run(step, ids, own.places, signal);
     own.swap();
+    own.last = { executor, tokens: ids.length };
     own.progress.commit(past, ids.length);
   }
 }

@@ -65,6 +65,13 @@ interface Flight {
   read(): Promise<ArrayBuffer>;
 }
 
+/** The spans of a token that are under way. */
+interface Submitted {
+  readonly flights: (Flight | undefined)[];
+  readonly next: number; // the first that is not submitted
+  readonly signal: AbortSignal | undefined;
+}
+
 /** Runs steps on a GPU that holds only some of the experts. */
 export class StreamedSteps {
   readonly counters: RunAheadCounters = {
@@ -79,7 +86,7 @@ export class StreamedSteps {
   readonly #options: StreamedOptions;
   readonly #records: ReadbackRing;
   readonly #prompts: ReadbackRing;
-  readonly #parts: readonly (readonly RecordPart[])[]; // [layer]
+  readonly #parts = new WeakMap<ModelGraph, readonly (readonly RecordPart[])[]>(); // [layer]
   readonly #units: ChosenUnits;
   #lastWave: Promise<void> | undefined;
   readonly #ahead = new RunAhead();
@@ -88,8 +95,8 @@ export class StreamedSteps {
     const { gpu, routes, streamer, chunkTokens } = options;
     this.#options = options;
     this.streamer = streamer;
-    this.#parts = routes.map((route) => recordParts(route, options));
-    const recordBytes = 4 * Math.max(...this.#parts.map(wordsOf));
+    const parts = routes.map((route) => recordParts(route, options));
+    const recordBytes = 4 * Math.max(...parts.map(wordsOf));
     // A span that was given up frees its buffers only when the GPU is through with it.
     this.#records = new ReadbackRing(gpu, recordBytes, 2 * routes.length + 2);
     this.#prompts = new ReadbackRing(
@@ -97,7 +104,7 @@ export class StreamedSteps {
       Math.max(...routes.map(({ ids }) => 4 * ids.perToken)) * chunkTokens,
       1,
     );
-    const mostChosen = this.#parts.flatMap((parts) => parts.map(({ count }) => count));
+    const mostChosen = parts.flat().map(({ count }) => count);
     this.#units = new ChosenUnits(streamer.store, options.unitExperts, Math.max(...mostChosen));
   }
 
@@ -126,7 +133,7 @@ export class StreamedSteps {
         this.counters.aheadLayers += Math.max(0, next - 1 - verified);
         if (verified === layers) return;
         signal?.throwIfAborted();
-        const isReady = await this.#verify(verified, flights, next, signal);
+        const isReady = await this.#verify(instance.plan.graph, verified, { flights, next, signal });
         if (isReady) continue;
         this.counters.aborts += 1;
         this.counters.resumes += 1;
@@ -183,6 +190,15 @@ export class StreamedSteps {
     this.#prompts.dispose();
   }
 
+  /** The records of a graph's layers: graphs with hooks have tensors of their own. */
+  #partsOf(graph: ModelGraph): readonly (readonly RecordPart[])[] {
+    const known = this.#parts.get(graph);
+    if (known) return known;
+    const parts = graph.routes.map((route) => recordParts(route, this.#options));
+    this.#parts.set(graph, parts);
+    return parts;
+  }
+
   /** In submissions that do not keep the GPU busy for too long; the copies ride behind the last. */
   #submit(pace: Pace, commands: readonly Command[], copies: readonly Copy[] = []): void {
     const { gpu } = this.#options;
@@ -220,12 +236,12 @@ export class StreamedSteps {
     invariant(span, () => `no span ${index}`);
     const { serial } = this.streamer;
     const commands = span.waves.length > 0 ? [...span.waves, ...span.rest] : span.rest;
-    const parts = this.#parts[index];
+    const { plan } = instance;
+    const parts = this.#partsOf(plan.graph)[index];
     if (!parts) {
       submit(gpu, commands, copies);
       return { serial, read: () => Promise.resolve(new ArrayBuffer(0)) };
     }
-    const { plan } = instance;
     const [first] = parts;
     invariant(first, () => 'a layer chooses experts');
     const { copy, read } = this.#records.acquire(plan.buffer(first.tensor), 0, 4 * wordsOf(parts));
@@ -241,15 +257,10 @@ export class StreamedSteps {
   }
 
   /** @returns whether what was submitted past `layer` found all its experts */
-  async #verify(
-    layer: number,
-    flights: (Flight | undefined)[],
-    next: number,
-    signal: AbortSignal | undefined,
-  ): Promise<boolean> {
+  async #verify(graph: ModelGraph, layer: number, { flights, next, signal }: Submitted): Promise<boolean> {
     const { streamer } = this;
     const flight = flights[layer];
-    const [chosen, ...others] = this.#parts[layer] ?? [];
+    const [chosen, ...others] = this.#partsOf(graph)[layer] ?? [];
     invariant(flight && chosen, () => `no record of layer ${layer}`);
     flights[layer] = undefined;
     const startedMs = performance.now();

@@ -21,3 +21,20 @@ export function tokenRoutes(
   }
   return { ids, weights };
 }
+
+/** The experts of all tokens of a step. @param read - the values of a tensor for all tokens */
+export async function stepRoutes(
+  routes: readonly RouteOutputs[],
+  tokens: number,
+  read: (tensor: Tensor) => ArrayLike<number> | Promise<ArrayLike<number>>,
+): Promise<TokenRoutes[]> {
+  const tensors = routes.flatMap(({ ids, weights }) => [ids, weights]);
+  const entries = tensors.map(async (tensor) => [tensor, Array.from(await read(tensor))] as const);
+  const values = new Map(await Promise.all(entries));
+  return Array.from({ length: tokens }, (_, token) =>
+    tokenRoutes(routes, (tensor) => {
+      const first = token * tensor.perToken;
+      return values.get(tensor)?.slice(first, first + tensor.perToken) ?? [];
+    }),
+  );
+}

@@ -66,6 +66,7 @@ export interface ChatBody {
   readonly tool_choice: 'auto' | 'none';
   readonly chat_template_kwargs: Readonly<Record<string, unknown>>;
   readonly reasoning_effort: string;
+  readonly atomoe: Pick<GenerateOptions, 'hooks' | 'trace'>;
 }
 
 interface BodyFields extends ChatBody {
@@ -95,6 +96,7 @@ const UNDERSTOOD: Table<BodyFields> = {
   tool_choice: oneOf('auto', 'none'), // the model decides, and nothing can make it call
   chat_template_kwargs: GENERATE.templateOptions,
   reasoning_effort: text,
+  atomoe: fields({ hooks: GENERATE.hooks, trace: GENERATE.trace }),
   signal: abortSignal,
 };
 
@@ -201,6 +203,7 @@ function generateOptions(request: Partial<ChatBody>): GenerateOptions {
     logprobs: logprobs ? (top ?? 0) : undefined,
     tools: choice === 'none' ? undefined : tools,
     templateOptions: effort === undefined ? variables : { reasoning_effort: effort, ...variables },
+    ...request.atomoe,
   };
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

@@ -8,6 +8,7 @@ import type {
   GenerateEvent,
   GenerateOptions,
   Prompt,
+  RoutingTrace,
   Session,
   Timings,
   TokenLogprob,
@@ -18,7 +19,9 @@ import { asTyped, sessionBusy, sessionDisposed } from '../failures.ts';
 import { readPrompt, type CheckedPrompt } from './messages.ts';
 import { checkOptions, type CheckedOptions } from '../options.ts';
 import type { GenerationDefaults } from './generation-defaults.ts';
+import type { HookedModel } from './hooks.ts';
 import { freeMemory, freeWith, type SessionMemory } from './open-sessions.ts';
+import type { StepHooks } from '../run/hooks.ts';
 import type { JobQueue } from '../run/queue.ts';
 import { onAbort, ReplyStream } from './reply-stream.ts';
 import type { Runner, StepResult } from '../run/runner.ts';
@@ -32,9 +35,8 @@ export interface SessionParts {
   readonly queue: JobQueue;
   readonly tokenizer: Tokenizer;
   readonly eosIds: ReadonlySet<number>;
-  readonly vocab: number;
+  readonly model: HookedModel & { readonly numbers: ExpertNumbers | undefined };
   readonly defaults: GenerationDefaults;
-  readonly numbers: ExpertNumbers | undefined;
   readonly onDispose: () => void;
   readonly onToken: () => void;
 }
@@ -50,6 +52,8 @@ interface Reply {
   prefillMs: number;
   firstTokenMs: number;
   readonly droppedBefore: number; // experts left out before this reply
+  hooks: StepHooks | undefined;
+  readonly trace: TokenRoutes[]; // of the tokens that it computed, where asked for
 }
 
 /** A conversation: the tokens that are in the KV cache, and one reply at a time. */
@@ -57,6 +61,7 @@ export class EngineSession implements Session {
   readonly #parts: SessionParts;
   readonly #memory: SessionMemory = { state: undefined };
   #ids: number[] = []; // tokens whose keys and values are in the cache
+  #hooks = ''; // those with which they were computed, as text
   #finish: (() => void) | undefined; // ends the reply that is continuing, read or not
   #isDisposed = false;
 
@@ -104,7 +109,9 @@ export class EngineSession implements Session {
       const { ids, splitter } = await this.#encode(prompt, reply.options);
       if (splitter) reply.written = new ReplyText(this.#parts.tokenizer, reply.options.stop, splitter);
       reply.promptTokens = ids.length;
-      reply.reusedTokens = reusePrefix ? commonPrefix(this.#ids, ids) : 0;
+      const hooks = await this.#readHooks(reply);
+      reply.reusedTokens = reusePrefix && hooks === this.#hooks ? commonPrefix(this.#ids, ids) : 0;
+      this.#hooks = hooks;
       const first = yield* this.#prefill(ids, reply);
       reply.prefillMs = performance.now() - reply.startedMs;
       return this.#done(yield* this.#reply(first, reply), reply);
@@ -113,6 +120,15 @@ export class EngineSession implements Session {
       if (!signal?.aborted || error !== signal.reason) throw asTyped(error);
       return this.#done('abort', reply);
     }
+  }
+
+  /** @returns the hooks of a reply as text: with others, the same tokens have other keys and values */
+  async #readHooks(reply: Reply): Promise<string> {
+    const { hooks } = reply.options;
+    if (hooks === undefined) return '';
+    const { readHooks } = await import('./hooks.ts');
+    reply.hooks = readHooks(hooks, this.#parts.model);
+    return JSON.stringify(hooks);
   }
 
   reset(): void {
@@ -149,11 +165,13 @@ export class EngineSession implements Session {
       prefillMs: 0,
       firstTokenMs: 0,
       droppedBefore: this.#parts.runner.lossyReport()?.dropped ?? 0,
+      hooks: undefined,
+      trace: [],
     };
   }
 
   async #encode(prompt: CheckedPrompt, options: CheckedOptions): Promise<Encoded> {
-    const { runner, vocab } = this.#parts;
+    const { runner, model } = this.#parts;
     const encoded = await this.#encodeText(prompt, options);
     const { ids } = encoded;
     if (ids.length === 0) {
@@ -169,7 +187,7 @@ export class EngineSession implements Session {
           'the model with a larger contextTokens',
       );
     }
-    checkIds(ids, vocab, runner.contextTokens);
+    checkIds(ids, model.spec.vocab, runner.contextTokens);
     return encoded;
   }
 
@@ -213,11 +231,12 @@ export class EngineSession implements Session {
       const isLast = past + chunk.length === ids.length;
       yield { kind: 'prefill', doneTokens: past, totalTokens: ids.length };
       options.signal?.throwIfAborted();
-      const request = { ...requestOf(options), ids: chunk, past, routes: isLast && options.routes };
+      const request = { ...requestOf(reply), ids: chunk, past, routes: isLast && options.routes };
       const result = await queue.run(async () => {
-        if (isLast) return runner.step(state, request, options.signal);
-        await runner.prefill(state, request, options.signal);
-        return undefined;
+        const step = isLast ? await runner.step(state, request, options.signal) : undefined;
+        if (!isLast) await runner.prefill(state, request, options.signal);
+        if (options.trace) reply.trace.push(...(await runner.trace(state)));
+        return step;
       });
       this.#ids.push(...chunk);
       if (result) {
@@ -246,10 +265,19 @@ export class EngineSession implements Session {
       const state = await this.#memory.state;
       if (!state) throw sessionDisposed();
       const past = this.#ids.length;
-      const request = { ...requestOf(options), ids: [picked.id], past };
-      result = await queue.run(() => runner.step(state, request, options.signal));
+      const request = { ...requestOf(reply), ids: [picked.id], past };
+      result = await queue.run(async () => {
+        const step = await runner.step(state, request, options.signal);
+        if (options.trace) reply.trace.push(...(await runner.trace(state)));
+        return step;
+      });
       this.#ids.push(picked.id);
     }
+  }
+
+  #trace({ reusedTokens, trace }: Reply): RoutingTrace {
+    const { numbers } = this.#parts.model;
+    return { from: reusedTokens, tokens: trace.map((routes) => renumbered(routes, numbers)) };
   }
 
   #show(picked: Picked, { routes }: StepResult, reply: Reply): { event: GenerateEvent; isStopped: boolean } {
@@ -269,7 +297,7 @@ export class EngineSession implements Session {
       id: picked.id,
       ...texts,
       atMs,
-      ...(routes ? { routes: renumbered(routes, this.#parts.numbers) } : {}),
+      ...(routes ? { routes: renumbered(routes, this.#parts.model.numbers) } : {}),
       ...(picked.logprob === undefined
         ? {}
         : {
@@ -309,6 +337,7 @@ export class EngineSession implements Session {
       seed: reply.options.seed,
       usage,
       timings,
+      ...(reply.options.trace ? { trace: this.#trace(reply) } : {}),
       ...(lossy ? { lossy: { ...lossy, dropped } } : {}),
     };
   }
@@ -339,13 +368,15 @@ function readRequest(prompt: unknown, options: unknown, defaults: GenerationDefa
   return { prompt: readPrompt(prompt), options: checkOptions(options, drawSeed, defaults) };
 }
 
-function requestOf({ repetitionPenalty, temperature, logprobs, routes }: CheckedOptions) {
+function requestOf({ options, hooks }: Reply) {
+  const { repetitionPenalty, temperature, logprobs, routes } = options;
   const isGreedy = temperature === 0;
   return {
     penalty: repetitionPenalty,
     temperature: isGreedy ? 1 : temperature,
     candidates: !isGreedy || logprobs !== undefined,
     routes,
+    hooks,
   };
 }
 
