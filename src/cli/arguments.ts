@@ -22,7 +22,7 @@ export function asUsage<T>(check: () => T): T {
 export interface Option {
   readonly value?: string; // placeholder for the value in help: `N`, `FILE`; absent for a switch
   readonly isList?: boolean; // may be given several times
-  readonly help: string;
+  readonly help: string; // empty: that of another option has it, because a screen has few lines
   /** Reads its value, and refuses a wrong one. Called for every option before a command begins. */
   readonly read?: (args: Arguments, name: string) => unknown;
 }

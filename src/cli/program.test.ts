@@ -60,6 +60,12 @@ const wrongValues = [
   [['run', 'MODEL', 'x', '--context', '1.5'], /--context is 1.5/],
   [['run', 'MODEL', 'x', '--seed=-1'], /seed is -1/],
   [['run', 'MODEL', 'x', '--stop', ''], /stop\[0\] is ""/],
+  [['run', 'MODEL', 'x', '--hooks', ''], /--hooks is empty; wanted a path/],
+  [
+    ['run', 'MODEL', 'x', '--hooks', 'nowhere.json'],
+    /nowhere\.json is no file of hooks: .*; wanted a JSON file/,
+  ],
+  [['run', 'MODEL', 'x', '--hooks', 'package.json', '--trace', ''], /--trace is empty; wanted a path/],
   [['run', 'MODEL', 'x', '--routes', ''], /--routes is empty; wanted a path/],
   [['run', 'http://127.0.0.1:1/', 'x', '--cache', ''], /--cache is empty/],
   [['logits', 'MODEL', '--ids', '1', '--slots', '0'], /streaming\.slotsPerLayer is 0/],
@@ -325,6 +331,27 @@ test('run streams what greedy decoding says', async () => {
     text: out.trimEnd(),
     usage: { completionTokens: 6 },
   });
+});
+
+test('run writes a trace that --hooks replays, and takes other hooks', async () => {
+  const folder = await altered(story, [], {});
+  const [trace, mute] = [join(folder, 'trace.json'), join(folder, 'mute.json')];
+  const moe = 'demo/public/models/fable-moe-12m';
+  const options = ['--device', 'cpu', '--temperature', '0', '--max-tokens', '6', '--json'];
+  const textOf = async (...more: string[]) => {
+    const { code, out } = await run('run', moe, 'Once upon', ...options, ...more);
+    expect(code).toBe(0);
+    return (JSON.parse(out) as { text: string }).text;
+  };
+  const text = await textOf('--trace', trace);
+  const { replay } = JSON.parse(await readFile(trace, 'utf8'));
+  expect(replay.trace.tokens[0].ids).toHaveLength(6);
+  expect(await textOf('--hooks', trace)).toBe(text);
+  await writeFile(mute, JSON.stringify({ all: { mask: Array.from({ length: 28 }, (_, e) => e) } }));
+  expect(await textOf('--hooks', mute)).not.toBe(text);
+  await writeFile(mute, JSON.stringify({ all: { mask: [32] } }));
+  const { code, notes } = await run('run', moe, 'Once upon', ...options, '--hooks', mute);
+  expect([code, notes.join()]).toEqual([1, expect.stringMatching(/hooks\.all\.mask\.0 is 32/)]);
 });
 
 test('run keeps thoughts out of the results', async () => {

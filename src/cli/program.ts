@@ -107,7 +107,8 @@ ${table(optionRows(others))}Example: npx atomoe ${example}
 }
 
 function optionRows(options: Options): string[][] {
-  return Object.entries(options).map(([name, { value, help }]) => [
+  const shown = Object.entries(options).filter(([, { help }]) => help !== '');
+  return shown.map(([name, { value, help }]) => [
     `  --${name}${value === undefined ? '' : ` ${value}`}`,
     help,
   ]);

@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import type { GenerateEvent, TokenRoutes } from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';
 import type { Command } from './command.ts';
-import { UsageError } from './arguments.ts';
 import { loadOptions } from './load-flags.ts';
 import { JSON_OPTION, LOAD_OPTIONS, openEngine, openSource } from './model.ts';
+import { readJson } from './read-json.ts';
 import { STREAM_OPTIONS } from './streaming.ts';
 import { table } from './words.ts';
 
@@ -33,7 +32,7 @@ export const route: Command = {
     ...JSON_OPTION,
   },
   run: async (args, terminal) => {
-    const routing = readDescription(args.place(0));
+    const routing = readJson(args.place(0), 'description');
     const options = loadOptions(args);
     const maxTokens = args.number('max-tokens') ?? MOST_TOKENS;
     const engine = await openEngine(args);
@@ -56,15 +55,6 @@ export const route: Command = {
     }
   },
 };
-
-/** @throws {UsageError} - the file is not there, or no JSON */
-function readDescription(path: string): object {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as object;
-  } catch (cause) {
-    throw new UsageError(`${path} is no description: ${String(cause)}; wanted a JSON file`);
-  }
-}
 
 async function tryOut(
   engine: LocalEngine,

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import type { GenerateEvent, GenerateOptions, StreamingReport } from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';
 import { readGenerateOptions } from '../engine/options.ts';
@@ -13,6 +14,7 @@ import {
   writeRoutes,
   type StreamingFacts,
 } from './streaming.ts';
+import { readJson } from './read-json.ts';
 import type { Terminal } from './terminal.ts';
 import { formatCount, formatRate, formatSeconds } from './words.ts';
 
@@ -30,9 +32,9 @@ export const run: Command = {
       value: 'X',
       help: "0: the likeliest token (default: the model's, or 0.8)",
     },
-    'top-k': { value: 'N', help: 'draw among the N likeliest (default: all)' },
+    'top-k': { value: 'N', help: 'the N likeliest; --min-p X: those above X times the best' },
     'top-p': { value: 'X', help: "those that make up X (default: the model's, or 0.95)" },
-    'min-p': { value: 'X', help: 'leave out those below X times the best' },
+    'min-p': { value: 'X', help: '' },
     seed: { value: 'N', help: 'the same seed gives the same text' },
     stop: { value: 'TEXT', isList: true, help: 'end before this text; may be repeated' },
     template: {
@@ -47,6 +49,16 @@ export const run: Command = {
       help: 'write which experts were used, for simulate',
       read: (args, name) => args.path(name),
     },
+    hooks: {
+      value: 'FILE',
+      help: 'JSON: change what routers decide; --trace FILE: write it',
+      read: (args, name) => args.path(name),
+    },
+    trace: {
+      value: 'FILE',
+      help: '',
+      read: (args, name) => args.path(name),
+    },
     ...TUNING_OPTION,
     ...JSON_OPTION,
   },
@@ -58,6 +70,7 @@ export const run: Command = {
       if (recorder) await prepareRoutes(engine);
       const given = await answer(engine, args, options, terminal);
       tell(engine, given, args.flag('json'), terminal);
+      writeTrace(given.done, args.path('trace'), terminal);
       if (given.done.reason === 'abort') terminal.signal.throwIfAborted();
       if (recorder && path !== undefined) {
         await writeRoutes(engine, recorder, path);
@@ -100,7 +113,7 @@ async function answer(
 /** What is said behind the text. */
 function tell(engine: LocalEngine, { done, streaming }: Reply, isJson: boolean, terminal: Terminal): void {
   if (isJson) {
-    const { kind: _, ...reply } = done;
+    const { kind: _, trace: _trace, ...reply } = done;
     const { model, adapter } = engine;
     terminal.write(`${JSON.stringify({ model: model?.label, adapter, ...reply, streaming })}\n`);
     return;
@@ -112,9 +125,19 @@ function tell(engine: LocalEngine, { done, streaming }: Reply, isJson: boolean, 
   if (streaming) terminal.note(describeStreaming(streaming));
 }
 
+/** Writes the trace of a reply as hooks that replay it. */
+function writeTrace({ trace }: Done, path: string | undefined, terminal: Terminal): void {
+  if (path === undefined) return;
+  writeFileSync(path, `${JSON.stringify({ replay: { trace } })}\n`);
+  terminal.note(`the trace is in ${path}; --hooks ${path} replays it`);
+}
+
 function generateOptions(args: Arguments, { signal }: Terminal): GenerateOptions {
   const templateOptions = Object.fromEntries(args.list('template').map(templateOption));
   const options: GenerateOptions = { signal, stop: args.list('stop'), templateOptions };
+  const hooks = args.path('hooks');
+  if (hooks !== undefined) options.hooks = readJson(hooks, 'file of hooks');
+  if (args.path('trace') !== undefined) options.trace = true;
   const names = {
     'max-tokens': 'maxTokens',
     temperature: 'temperature',

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { GenerateEvent, LoadProgress, ModelFiles } from '../engine/api.ts';
+import type { ChatCompletionRequest, GenerateEvent, LoadProgress, ModelFiles } from '../engine/api.ts';
 import { FakeEngine, type FakeScript } from '../element/fake-engine.ts';
 import { AtomoeError } from '../errors.ts';
 import { ema } from '../experts/policy.ts';
@@ -300,6 +300,43 @@ describe('what callers give', () => {
     await collect(await engine.chat.completions.create(reactive({ messages, stream: true as const })));
     await engine.resize(reactive({ memoryBudget: 1e9 }));
     expect(fake.prompts).toEqual([messages, messages, messages]);
+  });
+
+  test('hooks cross as plain data, and traces come back', async () => {
+    const { engine, fake } = await connect();
+    await engine.load('m/');
+    const trace = { from: 0, tokens: [{ ids: [[3, 1]], weights: [[0.75, 0.25]] }] };
+    const seen: unknown[] = [];
+    const open = fake.session.bind(fake);
+    fake.session = () => {
+      const session = open();
+      const generate = session.generate.bind(session);
+      session.generate = async function* (prompt, options) {
+        seen.push({ hooks: options?.hooks, trace: options?.trace });
+        for await (const event of generate(prompt, options))
+          yield event.kind === 'done' ? { ...event, trace } : event;
+      };
+      return session;
+    };
+    const given = { hooks: { layers: [{ mask: [2] }, null], replay: { trace } }, trace: true };
+    const events = await collect(engine.session().generate('hello', reactive(given)));
+    expect(seen).toEqual([given]);
+    expect(events.at(-1)).toMatchObject({ kind: 'done', trace });
+    const requests: unknown[] = [];
+    const create = fake.chat.completions.create.bind(fake.chat.completions);
+    fake.chat.completions.create = ((body: ChatCompletionRequest) => {
+      requests.push(body.atomoe);
+      return create(body);
+    }) as typeof create;
+    await engine.chat.completions.create(reactive({ messages, atomoe: given }));
+    expect(requests).toEqual([given]);
+    await expect(collect(engine.session().generate('a', { hooks: [] as never }))).rejects.toThrow(
+      /^hooks is a list/,
+    );
+    const wrong = { messages, atomoe: { hook: {} } as never };
+    await expect(engine.chat.completions.create(wrong)).rejects.toThrow(
+      /"atomoe\.hook", did you mean "hooks"/,
+    );
   });
 
   test('wrong options are refused here, and nothing is sent', async () => {
