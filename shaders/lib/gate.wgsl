@@ -7,7 +7,7 @@
 // logits  [tokens, experts] f32    bias [experts] f32; an expert with s below -1e37 is masked: never chosen
 // ids     [tokens, top_k] u32; weights [tokens, top_k] f32. If too few may be chosen: id params.experts, weight 0
 // factors [experts] f32, of rules that have them
-// marks   factored: with factors; hooked: with the hooks of a request (hooked-gate.wgsl)
+// marks   factored: with factors; hooked: with the hooks of a request (hooked-gate.wgsl, which has the other bindings)
 // parts   the stages: lib/score-*.wgsl, lib/select-*.wgsl, lib/weigh-*.wgsl
 // needs   experts >= 1, 1 <= top_k <= min(64, experts); with groups: groups divides experts
 const MASKED = -3.0e38;
@@ -28,13 +28,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> ids: array<u32>;
 @group(0) @binding(3) var<storage, read_write> weights: array<f32>;
 #if ${hooked}
-@group(0) @binding(4) var<storage, read> hooks: array<u32>;
-#if ${factored}
-@group(0) @binding(5) var<storage, read> factors: array<f32>;
-@group(0) @binding(6) var<uniform> params: Params;
-#else
-@group(0) @binding(5) var<uniform> params: Params;
-#endif
 #else
 #if ${factored}
 @group(0) @binding(4) var<storage, read> factors: array<f32>;

@@ -4,10 +4,20 @@
 // hooks   u32: how many ranks are looked at; 1 if routes are replayed; 1 if their weights are too; the slot of each
 //         rank [experts], top_k or more where the rank is not chosen; then for each token top_k ids and the bits of
 //         top_k weights. A token whose first id is FREE chooses for itself; the id params.experts pads
+// factors [experts] f32, of rules that have them
+// marks   factored: with factors
 // grid    that of the gate
-// parts   the gate with the mark hooked: lib/gate.wgsl, gate-lane.wgsl or gate-group.wgsl, and what these need
+// parts   the gate with the mark hooked: lib/gate.wgsl; gate-lane.wgsl with hooked-gate-lane.wgsl, or gate-group.wgsl
 const HEAD = 3u;
 const FREE = 0xffffffffu;
+
+@group(0) @binding(4) var<storage, read> hooks: array<u32>;
+#if ${factored}
+@group(0) @binding(5) var<storage, read> factors: array<f32>;
+@group(0) @binding(6) var<uniform> params: Params;
+#else
+@group(0) @binding(5) var<uniform> params: Params;
+#endif
 
 // The first of the ids of a token.
 fn replay_at(token: u32) -> u32 {

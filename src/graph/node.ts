@@ -21,7 +21,7 @@ export interface Step {
   readonly mostMultiplyAdds?: number; // maximum per dispatch, for devices that are faster than plans assume
   readonly parity?: Parity; // which buffers hold the current value of states with parity; default 0
   readonly lookahead?: number; // number of following layers whose experts are predicted; default 0
-  readonly editedBanks?: ReadonlySet<number>; // layers with experts whose router logits hooks change; default none
+  readonly editedBanks?: ReadonlySet<number> | undefined; // layers with experts whose router logits hooks change; default none
 }
 
 /** The number of committed steps modulo 2. */

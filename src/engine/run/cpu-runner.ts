@@ -16,7 +16,7 @@ import { CPU_ADAPTER } from '../load/adapter-report.ts';
 import { loadOnCpu } from '../load/cpu-load.ts';
 import { hookedGraphs, type HookedGraphs } from '../load/hooked-graphs.ts';
 import type { Drafted } from '../load/planning.ts';
-import { hookArrays, NO_BANKS } from './hooks.ts';
+import { hookArrays } from './hooks.ts';
 import { Progress } from './progress.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
 import { stepRoutes, tokenRoutes } from './token-routes.ts';
@@ -151,7 +151,7 @@ export class CpuRunner implements Runner {
 
   #run(graph: ModelGraph, state: RunnerState, request: StepRequest) {
     const { ids, past, penalty, temperature, candidates, hooks } = request;
-    const editedBanks = hooks?.editedBanks ?? NO_BANKS;
+    const editedBanks = hooks?.editedBanks;
     const step: Step = { tokens: ids.length, past, penalty, temperature, candidates, editedBanks };
     const { tensors, progress } = own(state);
     progress.begin(past);

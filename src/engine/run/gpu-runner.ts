@@ -13,7 +13,7 @@ import { buildGraph } from '../../blocks/family.ts';
 import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
 import { reportOf } from '../load/adapter-report.ts';
 import type { GpuExpertMemory } from './gpu-experts.ts';
-import { HookedPlans } from './hooked-plans.ts';
+import type { HookedPlans } from './hooked-plans.ts';
 import { Pace } from './pace.ts';
 import { GpuState, gpuState, stepOf, writeIds, type Instances, type Loaded } from './gpu-state.ts';
 import { GpuTools } from './gpu-tools.ts';
@@ -206,7 +206,7 @@ export class GpuRunner implements Runner {
     if (!hooks) return own;
     own.hasHooks = true;
     if (!this.#hooks) {
-      this.#hooks = HookedPlans.open(this.#loaded);
+      this.#hooks = import('./hooked-plans.ts').then(({ openHookedPlans }) => openHookedPlans(this.#loaded));
       this.#hooks.catch(() => (this.#hooks = undefined)); // the next request tries again
     }
     return own.hooked(await this.#hooks);

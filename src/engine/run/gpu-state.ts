@@ -8,7 +8,6 @@ import type { Scalar } from '../../graph/tensor.ts';
 import type { Bounds } from '../../graph/weight-parts.ts';
 import type { GpuExpertMemory } from './gpu-experts.ts';
 import type { Drafted } from '../load/planning.ts';
-import { NO_BANKS } from './hooks.ts';
 import { Progress } from './progress.ts';
 import type { RunnerState, StepRequest } from './runner.ts';
 
@@ -114,7 +113,7 @@ export function stepOf(
   { progress }: GpuState,
 ): Step {
   const { parity } = progress;
-  const { editedBanks = NO_BANKS } = hooks ?? {};
+  const editedBanks = hooks?.editedBanks;
   return { tokens: ids.length, past, penalty, temperature, candidates, parity, editedBanks };
 }
 

@@ -13,35 +13,10 @@ export class HookedPlans implements Plans {
   readonly #gpu: Gpu;
   readonly #written = new Map<Plan<ModelGraph>, StepHooks>();
 
-  private constructor(gpu: Gpu, { decode, prefill }: Plans) {
+  constructor(gpu: Gpu, { decode, prefill }: Plans) {
     this.#gpu = gpu;
     this.decode = decode;
     this.prefill = prefill;
-  }
-
-  /**
-   * Compiles what the plans have beside the pipelines of the plain ones, and allocates their activations. These are beside
-   * the memory budget, which slots of experts may fill.
-   *
-   * @throws {AtomoeError} out-of-memory; shader
-   */
-  static async open(loaded: Loaded): Promise<HookedPlans> {
-    const { gpu, drafted, scalar, bounds, tuning, refusals, forTokens, forPrompts } = loaded;
-    const { contextTokens, chunkTokens } = drafted;
-    const graphs = await hookedGraphs(drafted);
-    const common = { contextTokens, scalar, tuning, refusals, ...bounds };
-    const tokens = { ...common, label: 'decode with hooks', maxTokens: 1, keepCuts: true };
-    const prompts = { ...common, label: 'prefill with hooks', maxTokens: chunkTokens };
-    return gpu.withoutBudget(async () => {
-      const decode = await Plan.open(gpu, graphs.decode, forTokens, tokens);
-      try {
-        const prefill = await Plan.open(gpu, graphs.prefill, forPrompts, prompts);
-        return new HookedPlans(gpu, { decode, prefill });
-      } catch (error) {
-        decode.dispose();
-        throw error;
-      }
-    });
   }
 
   /** Writes the inputs of a step; those of the request only if they are not there. */
@@ -65,4 +40,29 @@ export class HookedPlans implements Plans {
       this.#gpu.write(plan.buffer(tensor), 4 * first, values);
     }
   }
+}
+
+/**
+ * Compiles what the plans have beside the pipelines of the plain ones, and allocates their activations. These are beside
+ * the memory budget, which slots of experts may fill.
+ *
+ * @throws {AtomoeError} out-of-memory; shader
+ */
+export async function openHookedPlans(loaded: Loaded): Promise<HookedPlans> {
+  const { gpu, drafted, scalar, bounds, tuning, refusals, forTokens, forPrompts } = loaded;
+  const { contextTokens, chunkTokens } = drafted;
+  const graphs = await hookedGraphs(drafted);
+  const common = { contextTokens, scalar, tuning, refusals, ...bounds };
+  const tokens = { ...common, label: 'decode with hooks', maxTokens: 1, keepCuts: true };
+  const prompts = { ...common, label: 'prefill with hooks', maxTokens: chunkTokens };
+  return gpu.withoutBudget(async () => {
+    const decode = await Plan.open(gpu, graphs.decode, forTokens, tokens);
+    try {
+      const prefill = await Plan.open(gpu, graphs.prefill, forPrompts, prompts);
+      return new HookedPlans(gpu, { decode, prefill });
+    } catch (error) {
+      decode.dispose();
+      throw error;
+    }
+  });
 }

@@ -13,9 +13,6 @@ export interface StepHooks {
   replay?(bank: number, past: number, tokens: number): Uint32Array<ArrayBuffer>;
 }
 
-/** No layer's logits are changed. */
-export const NO_BANKS: ReadonlySet<number> = new Set();
-
 /** The values of a layer's inputs that hold for all tokens. */
 export interface LayerInputs {
   readonly edits: Float32Array<ArrayBuffer>;

@@ -33,7 +33,7 @@ import {
   type SimdExpertMemory,
   type TokenStep,
 } from './simd-experts.ts';
-import { hookArrays, NO_BANKS } from './hooks.ts';
+import { hookArrays } from './hooks.ts';
 import { Progress } from './progress.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
 import { stepRoutes, tokenRoutes } from './token-routes.ts';
@@ -357,7 +357,7 @@ export class SimdRunner implements Runner {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const lookahead = this.experts?.streamer.isComplete === false ? this.experts.steps.lookahead : 0;
-    const editedBanks = hooks?.editedBanks ?? NO_BANKS;
+    const editedBanks = hooks?.editedBanks;
     const drawn = { penalty, temperature, candidates };
     const step: Step = { tokens: ids.length, past, ...drawn, lookahead, editedBanks };
     const own = ownState(state);

@@ -1,4 +1,6 @@
+import laneSource from '../../../shaders/routing/hooked-gate-lane.wgsl?raw';
 import source from '../../../shaders/routing/hooked-gate.wgsl?raw';
+import { render } from '../../gpu/program.ts';
 import { defineKernel } from '../kernel.ts';
 import { gate, gateParts, listedGates, PLAIN_GATE, type GateSize } from './gate.ts';
 
@@ -48,6 +50,10 @@ export const hookedGate = defineKernel({
   bindings: FACTORED,
   bindingsOf: ({ factored }) => (factored ? FACTORED : PLAIN),
   variants: listedGates(),
-  parts: (variant) => [...gateParts(variant, true), { name: 'routing/hooked-gate.wgsl', text: source }],
+  parts: (variant) => [
+    ...gateParts(variant, true),
+    render({ name: 'routing/hooked-gate.wgsl', text: source }, { factored: variant.factored }),
+    ...(variant.form === 'lane' ? [{ name: 'routing/hooked-gate-lane.wgsl', text: laneSource }] : []),
+  ],
   key: (variant) => `hooked-${gate.key(variant)}`,
 });
