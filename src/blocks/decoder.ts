@@ -1,6 +1,6 @@
 /** The standard decoder: embedding, layers of attention and experts, final norm, logits. */
 import type { GraphBuilder } from '../graph/builder.ts';
-import type { ModelGraph, RouteOutputs } from '../graph/node.ts';
+import { onlyWhen, type ModelGraph, type RouteOutputs } from '../graph/node.ts';
 import {
   addNormedNode,
   addRmsNormNode,
@@ -47,7 +47,8 @@ export function buildDecoder(
   const site = new Site({ spec, purpose, builder }, '');
   const sublayers = labelledSublayers(spec);
   const moes = sublayers.flatMap(({ norm, block }) => (isMoe(block) ? [{ norm, moe: block }] : []));
-  let stream = embedded(site, spec);
+  const embedded = addEmbedding(site, spec);
+  let stream: Stream = { x: embedded, branch: undefined };
   const routes: RouteOutputs[] = []; // [bank]
   const entries: Tensor[] = []; // [specLayer]
   for (const { label, specLayer, norm, block, weights, post } of sublayers) {
@@ -67,7 +68,7 @@ export function buildDecoder(
   const logits = addHead(site.at('final'), spec, stream);
   const io = { ids: builder.ids, logits, vocab: spec.vocab };
   const record = purpose.sample ? sampleNodes(builder, io) : undefined;
-  return builder.build({ routes, logits, record });
+  return builder.build({ routes, logits, record, embedded });
 }
 
 /** Adds a mixer and its states, which are named after it. */
@@ -95,12 +96,14 @@ function labelledSublayers({
   );
 }
 
-function embedded(site: Site, { embedding, vocab, hidden, embeddingMultiplier }: ModelSpec): Stream {
+/** Adds the embeddings of the tokens, for steps that are not given any. */
+function addEmbedding(site: Site, { embedding, vocab, hidden, embeddingMultiplier }: ModelSpec): Tensor {
   const { builder } = site;
   const table = builder.matrix(embedding, vocab, hidden, embedding);
   const x = site.stream('embedded');
-  builder.add(embeddingNode('tokens', { ids: builder.ids, table, y: x, multiplier: embeddingMultiplier }));
-  return { x, branch: undefined };
+  const lookup = embeddingNode('tokens', { ids: builder.ids, table, y: x, multiplier: embeddingMultiplier });
+  builder.add(onlyWhen(({ isEmbedded = false }) => !isEmbedded, lookup));
+  return x;
 }
 
 /** Adds the last branch to the stream and normalises it: the input of the next branch. */

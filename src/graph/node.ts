@@ -22,6 +22,7 @@ export interface Step {
   readonly parity?: Parity; // which buffers hold the current value of states with parity; default 0
   readonly lookahead?: number; // number of following layers whose experts are predicted; default 0
   readonly editedBanks?: ReadonlySet<number> | undefined; // layers with experts whose router logits hooks change; default none
+  readonly isEmbedded?: boolean; // the token's embedding is given (`ModelOutputs.embedded`) instead of looked up; default false
 }
 
 /** The number of committed steps modulo 2. */
@@ -205,11 +206,12 @@ export interface HookInputs {
   readonly choice: Tensor; // u32 (kernels/routing/hooked-gate.ts)
 }
 
-/** The outputs of a model's graph that are read after a step. */
+/** The outputs of a model's graph that are read after a step, and the embedding that may be written before it. */
 export interface ModelOutputs {
   readonly routes: readonly RouteOutputs[]; // [bank]
   readonly logits: Tensor; // f32 [tokens, vocab], or [vocab] of the last token
   readonly record?: Tensor | undefined; // sample record (kernels/sample/sample-record.ts), if the graph computes it
+  readonly embedded?: Tensor | undefined; // f32 [tokens, hidden]: embeddings of the tokens; given in steps with `isEmbedded`
 }
 
 /** A whole model: from ids to logits. */

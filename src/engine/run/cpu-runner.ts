@@ -1,7 +1,7 @@
 /** The same graphs on the CPU, by the kernels' references: slow and exact, and no GPU is needed. */
 import { invariant } from '../../errors.ts';
 import { runOnCpu, type CpuResources, type CpuStates } from '../../graph/cpu.ts';
-import { recordOf, type HostArray, type ModelGraph, type Step } from '../../graph/node.ts';
+import { plainStep, recordOf, type HostArray, type ModelGraph, type Step } from '../../graph/node.ts';
 import { markSeen, NOT_FINITE, parseRecord, SEEN } from '../../graph/ops/sample.ts';
 import { nextOf, type Tensor } from '../../graph/tensor.ts';
 import { buildGraph } from '../../blocks/family.ts';
@@ -16,6 +16,7 @@ import { CPU_ADAPTER } from '../load/adapter-report.ts';
 import { loadOnCpu } from '../load/cpu-load.ts';
 import { hookedGraphs, type HookedGraphs } from '../load/hooked-graphs.ts';
 import type { Drafted } from '../load/planning.ts';
+import { embeddedOf, embeddingPart } from './embedding-part.ts';
 import { hookArrays } from './hooks.ts';
 import { Progress } from './progress.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
@@ -120,6 +121,13 @@ export class CpuRunner implements Runner {
     return stepRoutes(last.graph.routes, last.tokens, last.get);
   }
 
+  embeddings(ids: readonly number[]): Promise<Float32Array<ArrayBuffer>> {
+    const part = embeddingPart(this.#drafted.decode);
+    const inputs = new Map([[part.ids, Uint32Array.from(ids)]]);
+    const get = runOnCpu(part, this.#resources, new Map(), plainStep(ids.length, 0), inputs);
+    return Promise.resolve(Float32Array.from(get(part.embedded)));
+  }
+
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
     await yieldToEventLoop();
     const { contextTokens, lossy } = this.#drafted;
@@ -150,13 +158,15 @@ export class CpuRunner implements Runner {
   }
 
   #run(graph: ModelGraph, state: RunnerState, request: StepRequest) {
-    const { ids, past, penalty, temperature, candidates, hooks } = request;
+    const { ids, past, penalty, temperature, candidates, hooks, embedding } = request;
     const editedBanks = hooks?.editedBanks;
-    const step: Step = { tokens: ids.length, past, penalty, temperature, candidates, editedBanks };
+    const drawn = { penalty, temperature, candidates };
+    const step: Step = { tokens: ids.length, past, ...drawn, editedBanks, isEmbedded: embedding !== undefined };
     const { tensors, progress } = own(state);
     progress.begin(past);
     const given = hooks ? hookArrays(graph, hooks, step) : [];
     const inputs = new Map<Tensor, HostArray>([...given, [graph.ids, Uint32Array.from(ids)]]);
+    if (embedding) inputs.set(embeddedOf(graph), embedding);
     const get = runOnCpu(graph, this.#resources, tensors, step, inputs);
     for (const tensor of progress.replaced) {
       const { name } = nextOf(tensor);

@@ -12,7 +12,9 @@ import { Plan, type Instance } from '../../graph/plan.ts';
 import { buildGraph } from '../../blocks/family.ts';
 import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
 import { reportOf } from '../load/adapter-report.ts';
+import { embeddedOf, lookUp } from './embedding-part.ts';
 import type { GpuExpertMemory } from './gpu-experts.ts';
+import type { GpuLookup } from './gpu-lookup.ts';
 import type { HookedPlans } from './hooked-plans.ts';
 import { Pace } from './pace.ts';
 import { GpuState, gpuState, stepOf, writeIds, type Instances, type Loaded } from './gpu-state.ts';
@@ -33,6 +35,7 @@ export class GpuRunner implements Runner {
   readonly #pace: Pace;
   #hooks: Promise<HookedPlans> | undefined; // while a session has hooks
   #allLogitsPlan: Promise<Plan<ModelGraph>> | undefined;
+  #lookup: Promise<GpuLookup> | undefined;
 
   /** `openGpuRunner` makes what it takes. */
   constructor(loaded: Loaded) {
@@ -129,6 +132,13 @@ export class GpuRunner implements Runner {
     });
   }
 
+  async embeddings(ids: readonly number[]): Promise<Float32Array<ArrayBuffer>> {
+    this.#lookup ??= import('./gpu-lookup.ts').then(({ GpuLookup }) => GpuLookup.open(this.#loaded));
+    this.#lookup.catch(() => (this.#lookup = undefined)); // the next call tries again
+    const lookup = await this.#lookup;
+    return lookUp(ids, (some) => lookup.rows(some));
+  }
+
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
     const { vocab } = this.#loaded.drafted.spec;
     this.#allLogitsPlan ??= this.#openAllLogits();
@@ -184,6 +194,7 @@ export class GpuRunner implements Runner {
     for (const item of [decode, prefill, this.#ring]) item.dispose();
     void this.#allLogitsPlan?.then((plan) => plan.dispose()).catch(() => {}); // the caller that asked for it got the error
     void this.#hooks?.then((plans) => plans.dispose()).catch(() => {});
+    void this.#lookup?.then((lookup) => lookup.dispose()).catch(() => {});
     memory?.dispose();
     for (const { parts } of weights.values()) for (const part of parts) part.slice.buffer.dispose();
   }
@@ -228,10 +239,12 @@ export class GpuRunner implements Runner {
     copies: readonly Copy[],
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { ids, past, hooks } = request;
+    const { ids, past, hooks, embedding } = request;
+    const { gpu } = this.#loaded;
     const { plan } = instance;
     own.progress.begin(past);
-    writeIds(this.#loaded.gpu, plan, ids);
+    writeIds(gpu, plan, ids);
+    if (embedding) gpu.write(plan.buffer(embeddedOf(plan.graph)), 0, embedding);
     if (hooks) (await this.#hooks)?.write(plan, hooks, { past, tokens: ids.length });
     const step = stepOf(request, own);
     if (own.isDecode(instance)) await this.#runToken(instance, step, copies, signal);

@@ -109,12 +109,13 @@ export function gpuState(state: RunnerState): GpuState {
 
 /** A request as a step of a plan, with the parity of the session's states. */
 export function stepOf(
-  { ids, past, penalty, temperature, candidates, hooks }: StepRequest,
+  { ids, past, penalty, temperature, candidates, hooks, embedding }: StepRequest,
   { progress }: GpuState,
 ): Step {
   const { parity } = progress;
   const editedBanks = hooks?.editedBanks;
-  return { tokens: ids.length, past, penalty, temperature, candidates, parity, editedBanks };
+  const drawn = { penalty, temperature, candidates };
+  return { tokens: ids.length, past, ...drawn, parity, editedBanks, isEmbedded: embedding !== undefined };
 }
 
 /** Writes the token ids of a step to the plan's input: u32 [tokens]. */

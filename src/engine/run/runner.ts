@@ -20,6 +20,8 @@ export interface StepRequest {
   readonly candidates: boolean; // false: only the best token is wanted
   readonly routes: boolean; // report the experts of the last token
   readonly hooks?: StepHooks | undefined;
+  /** f32 [hidden]: what a step of one token takes in place of the embedding of its id; as `Runner.embeddings` gives it. */
+  readonly embedding?: Float32Array<ArrayBuffer> | undefined;
 }
 
 /** What a step gives. */
@@ -85,6 +87,12 @@ export interface Runner {
   step(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<StepResult>;
   /** The routes of all tokens of the state's last step; must be asked for before the next step. */
   trace(state: RunnerState): Promise<TokenRoutes[]>;
+  /**
+   * The embeddings of tokens, as the first layer gets them: f32 [tokens, hidden].
+   *
+   * @throws {AtomoeError} unsupported-model - the family's graph does not say where they are
+   */
+  embeddings(ids: readonly number[]): Promise<Float32Array<ArrayBuffer>>;
   /** Logits of every token of a fresh prompt: [tokens, vocab]. */
   allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array>;
   memoryReport(): MemoryReport;

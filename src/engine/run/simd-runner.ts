@@ -2,7 +2,7 @@
 import { invariant } from '../../errors.ts';
 import { buildGraph } from '../../blocks/family.ts';
 import { tensorSizeBytes } from '../../graph/liveness.ts';
-import { recordOf, type ModelGraph, type Step } from '../../graph/node.ts';
+import { plainStep, recordOf, type Graph, type ModelGraph, type Step } from '../../graph/node.ts';
 import { markSeen, NOT_FINITE, parseRecord, SEEN } from '../../graph/ops/sample.ts';
 import type { Bounds } from '../../graph/weight-parts.ts';
 import { nextOf, type Tensor, type Weight } from '../../graph/tensor.ts';
@@ -33,6 +33,7 @@ import {
   type SimdExpertMemory,
   type TokenStep,
 } from './simd-experts.ts';
+import { embeddedOf, embeddingPart, LOOKUP_TOKENS, lookUp, type EmbeddingPart } from './embedding-part.ts';
 import { hookArrays } from './hooks.ts';
 import { Progress } from './progress.ts';
 import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
@@ -152,6 +153,7 @@ export class SimdRunner implements Runner {
   readonly #states = new Set<SimdState>();
   #hooked: Executors | undefined; // while a session has hooks
   #allLogits: SimdExecutor<ModelGraph> | undefined;
+  #lookup: SimdExecutor<EmbeddingPart> | undefined;
   #statesBytes = 0;
 
   private constructor(parts: Parts) {
@@ -248,6 +250,19 @@ export class SimdRunner implements Runner {
     return stepRoutes(executor.graph.routes, tokens, read);
   }
 
+  async embeddings(ids: readonly number[]): Promise<Float32Array<ArrayBuffer>> {
+    this.#lookup ??= new SimdExecutor(
+      embeddingPart(this.#parts.drafted.decode),
+      this.#resources(undefined),
+      LOOKUP_TOKENS,
+    );
+    const lookup = this.#lookup;
+    return lookUp(ids, async (some) => {
+      await lookup.run(plainStep(some.length, 0), some, new Map());
+      return lookup.floats(lookup.graph.embedded, some.length);
+    });
+  }
+
   async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
     const { drafted } = this.#parts;
     const { spec, contextTokens, lossy } = drafted;
@@ -313,9 +328,9 @@ export class SimdRunner implements Runner {
     return { main: dense.main, contextTokens, int8, weight, experts, scratch: this.#scratch };
   }
 
-  get #executors(): SimdExecutor<ModelGraph>[] {
-    const all = [this.#plain, this.#hooked].flatMap((each) => (each ? [each.decode, each.prefill] : []));
-    return this.#allLogits ? [...all, this.#allLogits] : all;
+  get #executors(): SimdExecutor<Graph>[] {
+    const pairs = [this.#plain, this.#hooked].flatMap((each) => (each ? [each.decode, each.prefill] : []));
+    return [...pairs, this.#allLogits, this.#lookup].filter((each) => each !== undefined);
   }
 
   #open({ decode, prefill }: HookedGraphs): Executors {
@@ -353,13 +368,15 @@ export class SimdRunner implements Runner {
   async #run(
     executor: SimdExecutor<ModelGraph>,
     state: RunnerState,
-    { ids, past, penalty, temperature, candidates, hooks }: StepRequest,
+    { ids, past, penalty, temperature, candidates, hooks, embedding }: StepRequest,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const lookahead = this.experts?.streamer.isComplete === false ? this.experts.steps.lookahead : 0;
     const editedBanks = hooks?.editedBanks;
     const drawn = { penalty, temperature, candidates };
-    const step: Step = { tokens: ids.length, past, ...drawn, lookahead, editedBanks };
+    const isEmbedded = embedding !== undefined;
+    const step: Step = { tokens: ids.length, past, ...drawn, lookahead, editedBanks, isEmbedded };
+    if (embedding) executor.write(embeddedOf(executor.graph), embedding);
     const own = ownState(state);
     const given = hooks ? hookArrays(executor.graph, hooks, step) : [];
     for (const [tensor, values] of given) executor.write(tensor, values);

@@ -1,0 +1,51 @@
+import { AtomoeError } from '../../errors.ts';
+import type { Graph, ModelGraph } from '../../graph/node.ts';
+import type { Tensor } from '../../graph/tensor.ts';
+
+/** Tokens that are looked up in one step, at most. */
+export const LOOKUP_TOKENS = 64;
+
+/** The part of a model's graph that looks up the embeddings of tokens. */
+export interface EmbeddingPart extends Graph {
+  readonly embedded: Tensor; // f32 [tokens, hidden]
+}
+
+/** @throws {AtomoeError} unsupported-model - the family builds its graph in a way that no embedding can be given to */
+export function embeddingPart(graph: ModelGraph): EmbeddingPart {
+  const { ids } = graph;
+  const embedded = embeddedOf(graph);
+  const nodes = graph.nodes.filter(({ writes }) => writes.includes(embedded));
+  const weights = nodes.flatMap(({ reads }) =>
+    reads.flatMap((each) => (each.kind === 'weight' ? [each] : [])),
+  );
+  return { nodes, tensors: [ids, embedded], weights, ids, embedded };
+}
+
+/**
+ * The tensor that an embedding is written to in place of looking it up: f32 [tokens, hidden].
+ *
+ * @throws {AtomoeError} unsupported-model
+ */
+export function embeddedOf({ embedded }: ModelGraph): Tensor {
+  if (embedded) return embedded;
+  throw new AtomoeError(
+    'unsupported-model',
+    'the family of this model builds a graph without `embedded`, so that no embedding can take the place of a token; ' +
+      'wanted one that names it; choose another strategy of decoding',
+  );
+}
+
+/** Looks up any number of tokens, some at a time. @param rows - gives the embeddings of at most LOOKUP_TOKENS */
+export async function lookUp(
+  ids: readonly number[],
+  rows: (ids: readonly number[]) => Promise<Float32Array<ArrayBuffer>>,
+): Promise<Float32Array<ArrayBuffer>> {
+  if (ids.length <= LOOKUP_TOKENS) return rows(ids);
+  const first = await rows(ids.slice(0, LOOKUP_TOKENS));
+  const all = new Float32Array((first.length / LOOKUP_TOKENS) * ids.length);
+  all.set(first);
+  for (let from = LOOKUP_TOKENS; from < ids.length; from += LOOKUP_TOKENS) {
+    all.set(await rows(ids.slice(from, from + LOOKUP_TOKENS)), (first.length / LOOKUP_TOKENS) * from);
+  }
+  return all;
+}
