@@ -4,7 +4,6 @@ import { runOnCpu, type CpuResources, type CpuStates } from '../../graph/cpu.ts'
 import { plainStep, recordOf, type HostArray, type ModelGraph, type Step } from '../../graph/node.ts';
 import { markSeen, NOT_FINITE, parseRecord, SEEN } from '../../graph/ops/sample.ts';
 import { nextOf, type Tensor } from '../../graph/tensor.ts';
-import { buildGraph } from '../../blocks/family.ts';
 import {
   NO_MEMORY,
   type LoadProgress,
@@ -14,7 +13,7 @@ import {
 } from '../api.ts';
 import { CPU_ADAPTER } from '../load/adapter-report.ts';
 import { loadOnCpu } from '../load/cpu-load.ts';
-import { hookedGraphs, type HookedGraphs } from '../load/hooked-graphs.ts';
+import { hookedGraphs, logitsGraph, type HookedGraphs } from '../load/hooked-graphs.ts';
 import type { Drafted } from '../load/planning.ts';
 import { embeddedOf, embeddingPart } from './embedding-part.ts';
 import { hookArrays } from './hooks.ts';
@@ -91,6 +90,17 @@ export class CpuRunner implements Runner {
     });
   }
 
+  get replacesStates(): boolean {
+    return this.#drafted.decode.tensors.some(({ next }) => next);
+  }
+
+  copyState(from: RunnerState, to: RunnerState): void {
+    const [source, target] = [own(from), own(to)];
+    target.tensors.clear();
+    for (const [name, values] of source.tensors) target.tensors.set(name, values.slice());
+    target.progress.copy(source.progress);
+  }
+
   setSeen(state: RunnerState, ids: Iterable<number>): void {
     own(state).tensors.set(SEEN, markSeen(this.#drafted.spec.vocab, ids));
   }
@@ -128,15 +138,10 @@ export class CpuRunner implements Runner {
     return Promise.resolve(Float32Array.from(get(part.embedded)));
   }
 
-  async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
+  async allLogits(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<Float32Array> {
     await yieldToEventLoop();
-    const { contextTokens, lossy } = this.#drafted;
-    const graph = buildGraph(this.#drafted, {
-      logits: 'all',
-      sample: false,
-      contextTokens,
-      skipBelow: lossy.skipBelow,
-    });
+    signal?.throwIfAborted();
+    const graph = await logitsGraph(this.#drafted, request.hooks !== undefined);
     return Float32Array.from(this.#run(graph, state, request)(graph.logits));
   }
 
@@ -161,7 +166,13 @@ export class CpuRunner implements Runner {
     const { ids, past, penalty, temperature, candidates, hooks, embedding } = request;
     const editedBanks = hooks?.editedBanks;
     const drawn = { penalty, temperature, candidates };
-    const step: Step = { tokens: ids.length, past, ...drawn, editedBanks, isEmbedded: embedding !== undefined };
+    const step: Step = {
+      tokens: ids.length,
+      past,
+      ...drawn,
+      editedBanks,
+      isEmbedded: embedding !== undefined,
+    };
     const { tensors, progress } = own(state);
     progress.begin(past);
     const given = hooks ? hookArrays(graph, hooks, step) : [];

@@ -1,21 +1,20 @@
 /** A model on a GPU device: its weights, its plans, and one step at a time. */
 import { invariant } from '../../errors.ts';
 import type { Buffer } from '../../gpu/buffer.ts';
-import { DEFAULT_LIMITS } from '../../gpu/device.ts';
 import { ReadbackRing } from '../../gpu/readback.ts';
 import { submit, type Copy } from '../../gpu/recorder.ts';
 import { markSeen, NOT_FINITE, parseRecord, SAMPLE_RECORD_BYTES, SEEN } from '../../graph/ops/sample.ts';
 import { tensorSizeBytes } from '../../graph/liveness.ts';
 import { nextOf } from '../../graph/tensor.ts';
 import { recordOf, type ModelGraph, type Step } from '../../graph/node.ts';
-import { Plan, type Instance } from '../../graph/plan.ts';
-import { buildGraph } from '../../blocks/family.ts';
+import type { Plan, Instance } from '../../graph/plan.ts';
 import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
 import { reportOf } from '../load/adapter-report.ts';
 import { embeddedOf, lookUp } from './embedding-part.ts';
 import type { GpuExpertMemory } from './gpu-experts.ts';
 import type { GpuLookup } from './gpu-lookup.ts';
 import type { HookedPlans } from './hooked-plans.ts';
+import { LogitsPlans } from './logits-plans.ts';
 import { Pace } from './pace.ts';
 import { GpuState, gpuState, stepOf, writeIds, type Instances, type Loaded } from './gpu-state.ts';
 import { GpuTools } from './gpu-tools.ts';
@@ -34,7 +33,7 @@ export class GpuRunner implements Runner {
   readonly #states = new Set<GpuState>();
   readonly #pace: Pace;
   #hooks: Promise<HookedPlans> | undefined; // while a session has hooks
-  #allLogitsPlan: Promise<Plan<ModelGraph>> | undefined;
+  readonly #logitsPlans: LogitsPlans;
   #lookup: Promise<GpuLookup> | undefined;
 
   /** `openGpuRunner` makes what it takes. */
@@ -46,6 +45,7 @@ export class GpuRunner implements Runner {
     this.experts?.onMoved(() => {
       for (const state of this.#states) state.bind();
     });
+    this.#logitsPlans = new LogitsPlans(loaded);
     this.tools = new GpuTools(loaded);
     this.contextTokens = drafted.contextTokens;
     this.chunkTokens = drafted.chunkTokens;
@@ -74,6 +74,21 @@ export class GpuRunner implements Runner {
         }
       }
     });
+  }
+
+  get replacesStates(): boolean {
+    return this.#loaded.drafted.decode.tensors.some(({ next }) => next);
+  }
+
+  copyState(from: RunnerState, to: RunnerState): void {
+    const [source, target] = [gpuState(from), gpuState(to)];
+    const copies = [...target.current].flatMap(([name, buffer]) => {
+      const given = source.current.get(name);
+      const { sizeBytes } = buffer;
+      return given ? [{ from: given, fromOffsetBytes: 0, to: buffer, toOffsetBytes: 0, sizeBytes }] : [];
+    });
+    submit(this.#loaded.gpu, [], copies);
+    target.progress.copy(source.progress);
   }
 
   setSeen(state: RunnerState, ids: Iterable<number>): void {
@@ -139,35 +154,21 @@ export class GpuRunner implements Runner {
     return lookUp(ids, (some) => lookup.rows(some));
   }
 
-  async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
-    const { vocab } = this.#loaded.drafted.spec;
-    this.#allLogitsPlan ??= this.#openAllLogits();
-    this.#allLogitsPlan.catch(() => (this.#allLogitsPlan = undefined)); // the next call tries again
-    const plan = await this.#allLogitsPlan;
-    const { maxTokens } = plan;
+  async allLogits(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<Float32Array> {
     const own = gpuState(state);
-    const instance = plan.instance(own.buffers);
-    const all = new Float32Array(request.ids.length * vocab);
-    for (let from = 0; from < request.ids.length; from += maxTokens) {
-      const ids = request.ids.slice(from, from + maxTokens);
-      await this.#run(own, instance, { ...request, ids, past: request.past + from }, [], undefined);
-      all.set(new Float32Array(await plan.read(plan.graph.logits, ids.length)), from * vocab);
+    const { ids, past, hooks } = request;
+    const { vocab } = this.#loaded.drafted.spec;
+    if (hooks) await this.#instances(own, request); // whose plans write the hooks of a step
+    const plan = await this.#logitsPlans.plan(ids.length, hooks !== undefined);
+    const instance = own.instance(plan);
+    const { maxTokens } = plan;
+    const all = new Float32Array(ids.length * vocab);
+    for (let from = 0; from < ids.length; from += maxTokens) {
+      const some = ids.slice(from, from + maxTokens);
+      await this.#run(own, instance, { ...request, ids: some, past: past + from }, [], signal);
+      all.set(new Float32Array(await plan.read(plan.graph.logits, some.length)), from * vocab);
     }
     return all;
-  }
-
-  #openAllLogits(): Promise<Plan<ModelGraph>> {
-    const { gpu, drafted, forPrompts, scalar, tuning, refusals, bounds } = this.#loaded;
-    const { spec, contextTokens, lossy, chunkTokens } = drafted;
-    const graph = buildGraph(drafted, {
-      logits: 'all',
-      sample: false,
-      contextTokens,
-      skipBelow: lossy.skipBelow,
-    });
-    const common = { contextTokens, scalar, tuning, refusals, ...bounds };
-    const maxTokens = mostLogitRows(spec.vocab, chunkTokens);
-    return Plan.open(gpu, graph, forPrompts, { label: 'all logits', maxTokens, ...common });
   }
 
   memoryReport(): MemoryReport {
@@ -191,8 +192,7 @@ export class GpuRunner implements Runner {
 
   dispose(): void {
     const { decode, prefill, memory, weights } = this.#loaded;
-    for (const item of [decode, prefill, this.#ring]) item.dispose();
-    void this.#allLogitsPlan?.then((plan) => plan.dispose()).catch(() => {}); // the caller that asked for it got the error
+    for (const item of [decode, prefill, this.#ring, this.#logitsPlans]) item.dispose();
     void this.#hooks?.then((plans) => plans.dispose()).catch(() => {});
     void this.#lookup?.then((lookup) => lookup.dispose()).catch(() => {});
     memory?.dispose();
@@ -339,9 +339,4 @@ export class GpuRunner implements Runner {
       return row;
     });
   }
-}
-
-/** How many tokens' logits fit one portable binding: chunks may not depend on the device. */
-function mostLogitRows(vocab: number, chunkTokens: number): number {
-  return Math.max(1, Math.min(chunkTokens, Math.floor(DEFAULT_LIMITS.maxBindingBytes / 4 / vocab)));
 }

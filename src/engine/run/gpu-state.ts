@@ -4,7 +4,7 @@ import type { Gpu } from '../../gpu/device.ts';
 import type { Graph, ModelGraph, Step } from '../../graph/node.ts';
 import type { GpuWeight, Instance, Plan, Resources, Tuning } from '../../graph/plan.ts';
 import type { Refusals } from '../../graph/candidates.ts';
-import type { Scalar } from '../../graph/tensor.ts';
+import { nextOf, type Scalar } from '../../graph/tensor.ts';
 import type { Bounds } from '../../graph/weight-parts.ts';
 import type { GpuExpertMemory } from './gpu-experts.ts';
 import type { Drafted } from '../load/planning.ts';
@@ -56,6 +56,7 @@ export class GpuState implements RunnerState {
   #plain: Instances;
   #hookedPlans: Plans | undefined;
   #hooked: Instances | undefined;
+  readonly #others = new Map<Plan<ModelGraph>, Instance<ModelGraph>>(); // of plans that are made when they are needed
 
   constructor(buffers: ReadonlyMap<string, Buffer>, plans: Plans, onDispose: (state: GpuState) => void) {
     this.buffers = buffers;
@@ -89,10 +90,33 @@ export class GpuState implements RunnerState {
   bind(): void {
     this.#plain = this.#bound(this.#plans);
     if (this.#hookedPlans) this.#hooked = this.#bound(this.#hookedPlans);
+    this.#others.clear();
   }
 
   #bound({ decode, prefill }: Plans): Instances {
     return { decode: decode.instance(this.buffers), prefill: prefill.instance(this.buffers) };
+  }
+
+  /** The session with another plan of the model. */
+  instance(plan: Plan<ModelGraph>): Instance<ModelGraph> {
+    const known = this.#others.get(plan);
+    if (known) return known;
+    const instance = plan.instance(this.buffers);
+    this.#others.set(plan, instance);
+    return instance;
+  }
+
+  /** The buffers with the states as the last step left them, by name. */
+  get current(): Map<string, Buffer> {
+    const { replaced, parity } = this.progress;
+    const next = new Set(replaced.map((tensor) => nextOf(tensor).name));
+    const current = new Map([...this.buffers].filter(([name]) => !next.has(name)));
+    if (parity === 0) return current;
+    for (const tensor of replaced) {
+      const buffer = this.buffers.get(nextOf(tensor).name);
+      if (buffer) current.set(tensor.name, buffer);
+    }
+    return current;
   }
 
   dispose(): void {

@@ -19,6 +19,11 @@ export class Progress {
     return this.#parity;
   }
 
+  /** Has come as far as another, whose states were copied. */
+  copy(from: Progress): void {
+    this.#tokens = from.#tokens;
+  }
+
   /** Before a step behind `past` tokens. */
   begin(past: number): void {
     const isHere = this.replaced.length === 0 || past === this.#tokens;

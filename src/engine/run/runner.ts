@@ -11,6 +11,12 @@ export interface RunnerState {
   dispose(): void;
 }
 
+/**
+ * Steps whose logits are wanted at every position have a plan for this many tokens beside that for prompts: it takes less memory, and
+ * no less time for the same tokens. More than eight, so that experts can be streamed through it (`graph/ops/moe.ts`).
+ */
+export const DRAFT_TOKENS = 16;
+
 /** One step of a session. */
 export interface StepRequest {
   readonly ids: readonly number[]; // the tokens of this step
@@ -80,6 +86,10 @@ export interface Runner {
    * @returns where they do: `past`, or less where the state cannot be cut back: 0, or as far as it had come
    */
   rewindTo(state: RunnerState, past: number): number;
+  /** Whether steps replace states, which `rewindTo` cannot cut back then. */
+  readonly replacesStates: boolean;
+  /** Makes `to` what `from` is: both are behind the same tokens then, and go on apart. */
+  copyState(from: RunnerState, to: RunnerState): void;
   /** Marks the tokens that the repetition penalty knows, replacing earlier marks. */
   setSeen(state: RunnerState, ids: Iterable<number>): void;
   /** Runs a step for the sake of the cache only. Resolves when `signal` may abort without harm. */
@@ -93,8 +103,8 @@ export interface Runner {
    * @throws {AtomoeError} unsupported-model - the family's graph does not say where they are
    */
   embeddings(ids: readonly number[]): Promise<Float32Array<ArrayBuffer>>;
-  /** Logits of every token of a fresh prompt: [tokens, vocab]. */
-  allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array>;
+  /** Logits of every token of a step, without the repetition penalty: [tokens, vocab]. */
+  allLogits(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<Float32Array>;
   memoryReport(): MemoryReport;
   /** What was left out so far; undefined where nothing may be. */
   lossyReport(): LossyReport | undefined;

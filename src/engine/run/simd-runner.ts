@@ -1,6 +1,5 @@
 /** The same graphs in WebAssembly: what runs where there is no GPU. */
 import { invariant } from '../../errors.ts';
-import { buildGraph } from '../../blocks/family.ts';
 import { tensorSizeBytes } from '../../graph/liveness.ts';
 import { plainStep, recordOf, type Graph, type ModelGraph, type Step } from '../../graph/node.ts';
 import { markSeen, NOT_FINITE, parseRecord, SEEN } from '../../graph/ops/sample.ts';
@@ -22,7 +21,7 @@ import type {
 import { simdAdapter } from '../load/adapter-report.ts';
 import { downloadProgress } from '../load/progress.ts';
 import type { SlotPlan } from '../load/slots.ts';
-import { hookedGraphs, type HookedGraphs } from '../load/hooked-graphs.ts';
+import { hookedGraphs, logitsGraph, type HookedGraphs } from '../load/hooked-graphs.ts';
 import type { Drafted } from '../load/planning.ts';
 import { DenseWeights } from '../load/simd-load.ts';
 import { ExpertMemory, type StreamTesting } from './expert-memory.ts';
@@ -36,7 +35,7 @@ import {
 import { embeddedOf, embeddingPart, LOOKUP_TOKENS, lookUp, type EmbeddingPart } from './embedding-part.ts';
 import { hookArrays } from './hooks.ts';
 import { Progress } from './progress.ts';
-import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
+import { DRAFT_TOKENS, type Runner, type RunnerState, type StepRequest, type StepResult } from './runner.ts';
 import { stepRoutes, tokenRoutes } from './token-routes.ts';
 
 /** A step that was run. */
@@ -96,6 +95,15 @@ class SimdState implements RunnerState {
     return at;
   }
 
+  /** Takes over all that another session has. */
+  copy(from: SimdState): void {
+    for (const [name, sizeBytes] of this.#sizes) {
+      const at = from.at(name);
+      this.#memory.bytes.copyWithin(this.at(name), at, at + sizeBytes);
+    }
+    this.progress.copy(from.progress);
+  }
+
   /** What a step wrote of replaced states is what the next one reads. */
   swap(): void {
     for (const tensor of this.progress.replaced) {
@@ -152,7 +160,7 @@ export class SimdRunner implements Runner {
   readonly #plain: Executors;
   readonly #states = new Set<SimdState>();
   #hooked: Executors | undefined; // while a session has hooks
-  #allLogits: SimdExecutor<ModelGraph> | undefined;
+  readonly #allLogits = new Map<string, SimdExecutor<ModelGraph>>(); // by their most tokens and hooks
   #lookup: SimdExecutor<EmbeddingPart> | undefined;
   #statesBytes = 0;
 
@@ -216,6 +224,14 @@ export class SimdRunner implements Runner {
     return own.progress.rewindTo(past, () => own.clear(own.progress.replaced.map(({ name }) => name)));
   }
 
+  get replacesStates(): boolean {
+    return this.#parts.drafted.decode.tensors.some(({ next }) => next);
+  }
+
+  copyState(from: RunnerState, to: RunnerState): void {
+    ownState(to).copy(ownState(from));
+  }
+
   setSeen(state: RunnerState, ids: Iterable<number>): void {
     const own = ownState(state);
     const words = markSeen(this.#parts.drafted.spec.vocab, ids);
@@ -263,22 +279,28 @@ export class SimdRunner implements Runner {
     });
   }
 
-  async allLogits(state: RunnerState, request: StepRequest): Promise<Float32Array> {
-    const { drafted } = this.#parts;
-    const { spec, contextTokens, lossy } = drafted;
-    const purpose = { logits: 'all', sample: false, contextTokens, skipBelow: lossy.skipBelow } as const;
-    const maxTokens = this.chunkTokens;
-    const resources = this.#resources(this.#forPrompts);
-    this.#allLogits ??= new SimdExecutor(buildGraph(drafted, purpose), resources, maxTokens);
-    const executor = this.#allLogits;
+  async allLogits(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<Float32Array> {
+    const { spec } = this.#parts.drafted;
+    const maxTokens = request.ids.length <= DRAFT_TOKENS ? DRAFT_TOKENS : this.chunkTokens;
+    const executor = await this.#logitsExecutor(maxTokens, request.hooks !== undefined);
     const { logits } = executor.graph;
     const all = new Float32Array(request.ids.length * spec.vocab);
     for (let from = 0; from < request.ids.length; from += maxTokens) {
       const ids = request.ids.slice(from, from + maxTokens);
-      await this.#run(executor, state, { ...request, ids, past: request.past + from }, undefined);
+      await this.#run(executor, state, { ...request, ids, past: request.past + from }, signal);
       all.set(executor.floats(logits, ids.length), from * spec.vocab);
     }
     return all;
+  }
+
+  async #logitsExecutor(maxTokens: number, hasHooks: boolean): Promise<SimdExecutor<ModelGraph>> {
+    const key = `${maxTokens}${hasHooks ? ' with hooks' : ''}`;
+    const known = this.#allLogits.get(key);
+    if (known) return known;
+    const graph = await logitsGraph(this.#parts.drafted, hasHooks);
+    const executor = new SimdExecutor(graph, this.#resources(this.#forPrompts), maxTokens);
+    this.#allLogits.set(key, executor);
+    return executor;
   }
 
   memoryReport(): MemoryReport {
@@ -330,7 +352,7 @@ export class SimdRunner implements Runner {
 
   get #executors(): SimdExecutor<Graph>[] {
     const pairs = [this.#plain, this.#hooked].flatMap((each) => (each ? [each.decode, each.prefill] : []));
-    return [...pairs, this.#allLogits, this.#lookup].filter((each) => each !== undefined);
+    return [...pairs, ...this.#allLogits.values(), this.#lookup].filter((each) => each !== undefined);
   }
 
   #open({ decode, prefill }: HookedGraphs): Executors {
