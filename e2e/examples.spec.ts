@@ -54,7 +54,7 @@ test.beforeAll(async () => {
   await cp(join(root, 'examples'), join(app, 'examples'), { recursive: true, filter });
   await symlink(join(root, 'demo'), join(app, 'demo'), 'junction');
   await symlink(join(app, 'node_modules/atomoe/dist'), join(app, 'dist'), 'junction');
-  for (const name of ['vite', 'react', 'node']) await provide(name);
+  for (const name of ['vite', 'react', 'node', 'decoding-strategy']) await provide(name);
 });
 
 test.afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -163,4 +163,12 @@ test('node: tells a story on the CPU, and on the GPU through Dawn', async () => 
   await expect(run(process.execPath, ['main.js', prompt, 'tpu'], example('node'))).rejects.toThrow(
     /bad-input: device is "tpu"/,
   );
+});
+
+test('decoding-strategy: tells a story by a strategy from outside', async () => {
+  const told = await run(process.execPath, ['main.js', prompt], example('decoding-strategy'));
+  const changed = Number(/\n(\d+) tokens would have repeated what was said\n$/.exec(told)?.[1]);
+  expect(changed, told).toBeGreaterThan(0);
+  expect(told.startsWith(prompt)).toBe(true);
+  expect(told.startsWith(golden), told).toBe(false);
 });

@@ -8,9 +8,11 @@ import type { MakePolicy, Policy, PolicyShape } from '../experts/policy.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 import type { QuantizedFormat } from '../weights/formats/index.ts';
 import type { ChatContentPart, ChatMessage, ChatTool, ChatToolCall, Prompt } from './chat-messages.ts';
+import type { DecodingStrategy } from './decode/strategy.ts';
 import type { RoutingHooks, RoutingTrace, TokenRoutes } from './routing-hooks.ts';
 
 export type * from './chat-messages.ts';
+export type * from './decode/strategy.ts';
 export type * from './routing-hooks.ts';
 
 /** Where a model comes from: a folder URL ending in `/`, a single file URL, or files the user dropped. */
@@ -238,7 +240,18 @@ export interface GenerateOptions {
   trace?: boolean; // the last event has the experts of every token that was computed, those of the prompt among them
   /** Changes what the routers decide. Replies without hooks cost nothing for it. */
   hooks?: RoutingHooks;
+  /** Decides which tokens the reply consists of; default: each is the likeliest, or drawn. Not with `trace`. */
+  decoding?: DecodingOption;
   signal?: AbortSignal;
+}
+
+/** A strategy of decoding. One of the caller's only where the engine runs in the same thread. */
+export type DecodingOption = DecodingStrategy;
+
+/** What a strategy of decoding has to say of a reply: its name, and facts by names of its own. */
+export interface DecodingReport {
+  readonly strategy: string;
+  readonly [fact: string]: number | string;
 }
 
 /** Why a reply ended: a stop token or stop text, `maxTokens` or the end of the context, or the caller's signal. */
@@ -287,6 +300,7 @@ export type GenerateEvent =
       timings: Timings;
       trace?: RoutingTrace; // only where it was asked for
       lossy?: LossyReport; // only where the model was loaded with a lossy option
+      decoding?: DecodingReport; // only where a strategy decoded
     };
 
 /** Tokens that a reply took, in counts. */
@@ -420,7 +434,7 @@ export interface ChatCompletionRequest {
   /** The template's variable of this name; or its `enable_thinking`, which is false for 'none'. */
   reasoning_effort?: string | null | undefined;
   /** What OpenAI's shape has no place for: as in `GenerateOptions`. */
-  atomoe?: Pick<GenerateOptions, 'hooks' | 'trace'> | null | undefined;
+  atomoe?: Pick<GenerateOptions, 'hooks' | 'trace' | 'decoding'> | null | undefined;
   signal?: AbortSignal | null | undefined;
   /** Passed by: they change no answer. */
   metadata?: unknown;
@@ -490,6 +504,7 @@ export interface ChatDetails {
   seed: number;
   timings: Timings;
   trace?: RoutingTrace; // where `atomoe.trace` asked for it
+  decoding?: DecodingReport; // where `atomoe.decoding` named a strategy
   lossy?: LossyReport;
 }
 

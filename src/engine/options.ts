@@ -9,6 +9,7 @@ import type { DiskStorage } from '../io/storage.ts';
 import type { ModelFamily } from '../blocks/family.ts';
 import type {
   ChatTool,
+  DecodingStrategy,
   DeviceKind,
   GenerateOptions,
   LayerRouting,
@@ -83,6 +84,8 @@ const templateOptions: Check<Readonly<Record<string, unknown>>> = (value, name) 
   return given === undefined ? options : refuse(`${name}.${given}`, options[given], 'it outside of them');
 };
 
+const decoding = withMethods<DecodingStrategy>('an object with a function decode', 'decode');
+
 /** The checks of the options of a reply. */
 export const GENERATE: Table<GenerateOptions> = {
   maxTokens: inRange('maxTokens'),
@@ -100,6 +103,7 @@ export const GENERATE: Table<GenerateOptions> = {
   routes: flag,
   trace: flag,
   hooks: plainObject, // checked where the layers are known
+  decoding,
   signal: abortSignal,
 };
 
@@ -350,8 +354,8 @@ export function loadPart(options: EngineOptions | WorkerOptions): LoadOptions {
 }
 
 /** The options of a reply with every default filled in. */
-export type CheckedOptions = Required<Omit<GenerateOptions, 'signal' | 'logprobs' | 'hooks'>> &
-  Pick<GenerateOptions, 'signal' | 'hooks'> & { readonly logprobs: number | undefined };
+export type CheckedOptions = Required<Omit<GenerateOptions, 'signal' | 'logprobs' | 'hooks' | 'decoding'>> &
+  Pick<GenerateOptions, 'signal' | 'hooks' | 'decoding'> & { readonly logprobs: number | undefined };
 
 const DEFAULTS = {
   maxTokens: 256,

@@ -169,7 +169,10 @@ class WorkerSession implements Session {
   }
 
   generate(prompt: Prompt, options: GenerateOptions = {}): AsyncIterableIterator<GenerateEvent, void> {
-    const request = attempt(() => ({ prompt: readPrompt(prompt), options: readGenerateOptions(options) }));
+    const request = attempt(() => ({
+      prompt: readPrompt(prompt),
+      options: withoutStrategy(readGenerateOptions(options)),
+    }));
     return new ReplyStream(() => this.#generate(request));
   }
 
@@ -217,6 +220,7 @@ function createCompletion(link: Link): ChatCompletions['create'] {
     requestOptions?: unknown,
   ): Promise<ChatCompletion | ChatCompletionStream> {
     const { body, signal } = readChatBody(given, requestOptions);
+    withoutStrategy(body.atomoe ?? {});
     signal?.throwIfAborted();
     if (!body.stream) {
       return expectResult(await link.call({ kind: 'complete', request: body }, signal), 'completed')
@@ -260,6 +264,16 @@ export function withoutFunctions<T extends Pick<LoadOptions, 'fetch' | 'streamin
     throw notCallable('streaming.policy', 'the name of a policy', 'name one, or use createEngine()');
   }
   return rest;
+}
+
+/** @throws {AtomoeError} bad-input - a strategy of the caller's stays on the page */
+function withoutStrategy<T extends Pick<GenerateOptions, 'decoding'>>(options: T): T {
+  if (typeof options.decoding !== 'object' || !('decode' in options.decoding)) return options;
+  throw notCallable(
+    'decoding.decode',
+    'a strategy of the package',
+    'use createEngine(), in a worker of your own if the page must stay smooth',
+  );
 }
 
 function notCallable(option: string, wanted: string, advice: string): AtomoeError {

@@ -339,6 +339,18 @@ describe('what callers give', () => {
     );
   });
 
+  test('strategies from outside stay on the page', async () => {
+    const { engine, received } = await connect();
+    await engine.load('m/');
+    const decoding = { name: 'own', async *decode() {} };
+    const before = received.length;
+    const refused = /^decoding\.decode is a function, and the engine runs in a worker/;
+    await expect(collect(engine.session().generate('a', { decoding }))).rejects.toThrow(refused);
+    await expect(engine.chat.completions.create({ messages, atomoe: { decoding } })).rejects.toThrow(refused);
+    await engine.streaming();
+    expect(received.slice(before).map(({ kind }) => kind)).toEqual(['result']); // that of the last question only
+  });
+
   test('wrong options are refused here, and nothing is sent', async () => {
     const { engine, received } = await connect();
     await engine.load('m/');

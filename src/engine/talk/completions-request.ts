@@ -66,7 +66,7 @@ export interface ChatBody {
   readonly tool_choice: 'auto' | 'none';
   readonly chat_template_kwargs: Readonly<Record<string, unknown>>;
   readonly reasoning_effort: string;
-  readonly atomoe: Pick<GenerateOptions, 'hooks' | 'trace'>;
+  readonly atomoe: Pick<GenerateOptions, 'hooks' | 'trace' | 'decoding'>;
 }
 
 interface BodyFields extends ChatBody {
@@ -96,7 +96,7 @@ const UNDERSTOOD: Table<BodyFields> = {
   tool_choice: oneOf('auto', 'none'), // the model decides, and nothing can make it call
   chat_template_kwargs: GENERATE.templateOptions,
   reasoning_effort: text,
-  atomoe: fields({ hooks: GENERATE.hooks, trace: GENERATE.trace }),
+  atomoe: fields({ hooks: GENERATE.hooks, trace: GENERATE.trace, decoding: GENERATE.decoding }),
   signal: abortSignal,
 };
 

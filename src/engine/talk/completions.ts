@@ -164,8 +164,8 @@ function goneInMidReply(): AtomoeError {
 }
 
 /** OpenAI knows no stopped reply: to its clients it is one that ended. */
-function endOf({ reason, seed, timings, trace, lossy, toolCalls }: DoneEvent) {
-  const own = { ...(trace ? { trace } : {}), ...(lossy ? { lossy } : {}) };
+function endOf({ reason, seed, timings, trace, lossy, decoding, toolCalls }: DoneEvent) {
+  const own = { ...(trace ? { trace } : {}), ...(lossy ? { lossy } : {}), ...(decoding ? { decoding } : {}) };
   const atomoe: ChatDetails = { reason, seed, timings, ...own };
   if (reason === 'stop' && toolCalls) return { finish_reason: 'tool_calls' as const, atomoe };
   return { finish_reason: reason === 'abort' ? ('stop' as const) : reason, atomoe };

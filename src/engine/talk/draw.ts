@@ -29,12 +29,27 @@ export function draw(candidates: Candidates, options: DrawOptions, uniform: numb
     logprob: (logits[rank] ?? 0) - best - Math.log(sum),
   });
   if (options.temperature === 0) return token(0);
-  const weights = Float64Array.from(logits, (logit) => Math.exp((logit - best) / options.temperature));
+  const weights = weightsOf(candidates, options);
   const pool = poolOf(candidates, weights, options);
   if (!pool) return { kind: 'insufficient' };
   const kept = keep(weights.subarray(0, pool.count), pool, options);
   const rank = choose(weights, kept, uniform);
   return rank === undefined ? { kind: 'insufficient' } : token(rank);
+}
+
+/** Whether the candidates suffice for every number that a token may be drawn by. */
+export function isCovered(candidates: Candidates, options: DrawOptions): boolean {
+  if (options.temperature === 0) return true;
+  const weights = weightsOf(candidates, options);
+  const pool = poolOf(candidates, weights, options);
+  if (!pool) return false;
+  const { count, least, most } = keep(weights.subarray(0, pool.count), pool, options);
+  return least === most && most <= total(weights.subarray(0, count));
+}
+
+function weightsOf({ logits }: Candidates, { temperature }: DrawOptions): Float64Array<ArrayBuffer> {
+  const [best = 0] = logits;
+  return Float64Array.from(logits, (logit) => Math.exp((logit - best) / temperature));
 }
 
 /** What top-k leaves: how many candidates, what all of it weighs, and whether the candidates are all of it. */

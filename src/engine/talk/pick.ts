@@ -22,13 +22,7 @@ export async function pickToken(
   options: CheckedOptions,
   position: number,
 ): Promise<Picked> {
-  if (result.best === NOT_FINITE) {
-    throw new AtomoeError(
-      'non-finite',
-      `the logits at position ${position} hold a NaN or an infinity, finite numbers are wanted; ` +
-        'the model or its quantisation is damaged: download it again, or load it without quantize',
-    );
-  }
+  if (result.best === NOT_FINITE) throw notFinite(position);
   const { candidates } = result;
   if (!candidates) return { id: result.best, logprob: undefined, alternatives: [] };
   const chance = uniform(options.seed, position);
@@ -39,6 +33,15 @@ export async function pickToken(
   if (drawn.kind === 'insufficient') throw new Error('all logits do not suffice to draw a token');
   if (options.logprobs === undefined) return { id: drawn.id, logprob: undefined, alternatives: [] };
   return { id: drawn.id, logprob: drawn.logprob, alternatives: likeliest(candidates, options.logprobs) };
+}
+
+/** The error of logits that are no numbers. */
+export function notFinite(position: number): AtomoeError {
+  return new AtomoeError(
+    'non-finite',
+    `the logits at position ${position} hold a NaN or an infinity, finite numbers are wanted; ` +
+      'the model or its quantisation is damaged: download it again, or load it without quantize',
+  );
 }
 
 function likeliest({ ids, logits, sum }: Candidates, count: number): { id: number; logprob: number }[] {

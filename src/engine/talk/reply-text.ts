@@ -32,11 +32,16 @@ export class ReplyText {
     this.#splitter = splitter;
   }
 
+  /** Whether the thoughts have begun and not ended. */
+  get isThinking(): boolean {
+    return this.#splitter?.isThinking ?? false;
+  }
+
   push(id: number): TextStep {
     const hidden = this.#tokenizer.isSpecial(id) ? this.#tokenizer.rawToken(id) : undefined;
-    const wasThinking = this.#splitter?.isThinking ?? false;
+    const wasThinking = this.isThinking;
     const { text, reasoning } = this.#take(this.#divide(this.#detokenizer.push(id), hidden));
-    const isThought = wasThinking || this.#splitter?.isThinking || reasoning !== '';
+    const isThought = wasThinking || this.isThinking || reasoning !== '';
     if (isThought) this.reasoningTokens += 1;
     return { text, ...(isThought ? { reasoning } : {}), isStopped: this.#hasStopped };
   }

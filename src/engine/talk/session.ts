@@ -1,5 +1,4 @@
 import { AtomoeError } from '../../errors.ts';
-import type { ReplySplitter } from '../../text/reply-splitter.ts';
 import { tokenBytes } from '../../text/token-bytes.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type {
@@ -14,7 +13,10 @@ import type {
   TokenLogprob,
   TokenRoutes,
 } from '../api.ts';
+import type { ModelSpec } from '../../models/spec.ts';
 import { attempt, neverReactive } from '../checks.ts';
+import type { Decoding } from '../decode/decoding.ts';
+import type { DecodedToken } from '../decode/strategy.ts';
 import { asTyped, sessionBusy, sessionDisposed } from '../failures.ts';
 import { readPrompt, type CheckedPrompt } from './messages.ts';
 import { checkOptions, type CheckedOptions } from '../options.ts';
@@ -24,8 +26,8 @@ import { freeMemory, freeWith, type SessionMemory } from './open-sessions.ts';
 import type { StepHooks } from '../run/hooks.ts';
 import type { JobQueue } from '../run/queue.ts';
 import { onAbort, ReplyStream } from './reply-stream.ts';
-import type { Runner, StepResult } from '../run/runner.ts';
-import { pickToken, type Picked } from './pick.ts';
+import type { Runner, RunnerState, StepResult } from '../run/runner.ts';
+import { pickToken } from './pick.ts';
 import { ReplyText } from './reply-text.ts';
 import { checkIds } from './token-ids.ts';
 
@@ -35,7 +37,10 @@ export interface SessionParts {
   readonly queue: JobQueue;
   readonly tokenizer: Tokenizer;
   readonly eosIds: ReadonlySet<number>;
-  readonly model: HookedModel & { readonly numbers: ExpertNumbers | undefined };
+  readonly model: HookedModel & {
+    readonly spec: Pick<ModelSpec, 'hidden'>;
+    readonly numbers: ExpertNumbers | undefined;
+  };
   readonly defaults: GenerationDefaults;
   readonly onDispose: () => void;
   readonly onToken: () => void;
@@ -53,6 +58,7 @@ interface Reply {
   firstTokenMs: number;
   readonly droppedBefore: number; // experts left out before this reply
   hooks: StepHooks | undefined;
+  decoding: Decoding | undefined; // where a strategy decides on the tokens
   readonly trace: TokenRoutes[]; // of the tokens that it computed, where asked for
 }
 
@@ -106,15 +112,18 @@ export class EngineSession implements Session {
     const { signal, reusePrefix } = reply.options;
     try {
       signal?.throwIfAborted();
-      const { ids, splitter } = await this.#encode(prompt, reply.options);
-      if (splitter) reply.written = new ReplyText(this.#parts.tokenizer, reply.options.stop, splitter);
+      const { ids, newText } = await this.#encode(prompt, reply.options);
+      reply.written = newText();
       reply.promptTokens = ids.length;
       const hooks = await this.#readHooks(reply);
       reply.reusedTokens = reusePrefix && hooks === this.#hooks ? commonPrefix(this.#ids, ids) : 0;
       this.#hooks = hooks;
+      await this.#openDecoding(reply);
       const first = yield* this.#prefill(ids, reply);
       reply.prefillMs = performance.now() - reply.startedMs;
-      return this.#done(yield* this.#reply(first, reply), reply);
+      const { decoding } = reply;
+      const tokens = decoding ? this.#decode(decoding, newText, reply) : this.#plainTokens(first, reply);
+      return this.#done(yield* this.#reply(tokens, reply), reply);
     } catch (error) {
       // A stopped reply is a reply: what was said so far, and its figures.
       if (!signal?.aborted || error !== signal.reason) throw asTyped(error);
@@ -129,6 +138,13 @@ export class EngineSession implements Session {
     const { readHooks } = await import('./hooks.ts');
     reply.hooks = readHooks(hooks, this.#parts.model);
     return JSON.stringify(hooks);
+  }
+
+  async #openDecoding(reply: Reply): Promise<void> {
+    const { options } = reply;
+    if (options.decoding === undefined) return;
+    const { Decoding } = await import('../decode/decoding.ts');
+    reply.decoding = await Decoding.open(options.decoding, options);
   }
 
   reset(): void {
@@ -166,6 +182,7 @@ export class EngineSession implements Session {
       firstTokenMs: 0,
       droppedBefore: this.#parts.runner.lossyReport()?.dropped ?? 0,
       hooks: undefined,
+      decoding: undefined,
       trace: [],
     };
   }
@@ -194,11 +211,12 @@ export class EngineSession implements Session {
   async #encodeText(prompt: CheckedPrompt, options: CheckedOptions): Promise<Encoded> {
     const { tokenizer } = this.#parts;
     const { chatTemplate, specialTokens } = tokenizer;
-    const { tools, templateOptions: variables } = options;
+    const { tools, stop, templateOptions: variables } = options;
     if (typeof prompt === 'string' || !chatTemplate) {
       if (tools.length > 0) throw noPlaceForTools(typeof prompt === 'string');
       const text = typeof prompt === 'string' ? prompt : prompt.map(({ content }) => content).join('\n');
-      return { ids: text.length === 0 ? [] : tokenizer.encode(text) };
+      const ids = text.length === 0 ? [] : tokenizer.encode(text);
+      return { ids, newText: () => new ReplyText(tokenizer, stop) };
     }
     const { markersOf, renderChat, ReplySplitter } = await import('../../text/chat.ts');
     const text = renderChat(chatTemplate, prompt, { specialTokens, tools, variables });
@@ -206,7 +224,7 @@ export class EngineSession implements Session {
     const markers = markersOf(chatTemplate, hasToken, tools.length > 0);
     return {
       ids: tokenizer.encode(text, { addSpecialTokens: false }),
-      splitter: new ReplySplitter(markers, text),
+      newText: () => new ReplyText(tokenizer, stop, new ReplySplitter(markers, text)),
     };
   }
 
@@ -235,6 +253,7 @@ export class EngineSession implements Session {
       const result = await queue.run(async () => {
         const step = isLast ? await runner.step(state, request, options.signal) : undefined;
         if (!isLast) await runner.prefill(state, request, options.signal);
+        if (step) await reply.decoding?.begin(step, ids.length);
         if (options.trace) reply.trace.push(...(await runner.trace(state)));
         return step;
       });
@@ -246,24 +265,18 @@ export class EngineSession implements Session {
     }
   }
 
-  /** Draws, shows and feeds back tokens until something ends the reply. */
-  async *#reply(first: StepResult, reply: Reply): AsyncGenerator<GenerateEvent, FinishReason, undefined> {
-    const { runner, queue, eosIds } = this.#parts;
+  /** Draws tokens, and feeds them back. */
+  async *#plainTokens(first: StepResult, reply: Reply): AsyncGenerator<DecodedToken, void, undefined> {
+    const { runner, queue } = this.#parts;
     const { options } = reply;
     let result = first;
     for (;;) {
       options.signal?.throwIfAborted();
       const picked = await pickToken(result, options, this.#ids.length);
-      if (eosIds.has(picked.id)) return 'stop';
-      const { event, isStopped } = this.#show(picked, result, reply);
-      this.#parts.onToken();
-      yield event;
-      if (isStopped) return 'stop';
-      if (reply.count >= options.maxTokens || this.#ids.length >= runner.contextTokens) return 'length';
+      yield { ...picked, routes: result.routes };
       this.#assertUsable();
       options.signal?.throwIfAborted();
-      const state = await this.#memory.state;
-      if (!state) throw sessionDisposed();
+      const state = await this.#openedState();
       const past = this.#ids.length;
       const request = { ...requestOf(reply), ids: [picked.id], past };
       result = await queue.run(async () => {
@@ -280,9 +293,55 @@ export class EngineSession implements Session {
     return { from: reusedTokens, tokens: trace.map((routes) => renumbered(routes, numbers)) };
   }
 
-  #show(picked: Picked, { routes }: StepResult, reply: Reply): { event: GenerateEvent; isStopped: boolean } {
+  /** The tokens that a strategy decides on. */
+  async *#decode(
+    decoding: Decoding,
+    newText: () => ReplyText,
+    reply: Reply,
+  ): AsyncGenerator<DecodedToken, void, undefined> {
+    const state = await this.#openedState();
+    const assertUsable = () => this.#assertUsable();
+    const isThinking = () => reply.written.isThinking;
+    const own = { request: requestOf(reply), prompt: this.#ids, state, newText, isThinking, assertUsable };
+    try {
+      yield* decoding.tokens({ ...this.#parts, ...own });
+    } finally {
+      this.#ids = decoding.plainIds;
+    }
+  }
+
+  async #openedState(): Promise<RunnerState> {
+    const state = await this.#memory.state;
+    if (!state) throw sessionDisposed();
+    return state;
+  }
+
+  /** Shows tokens until something ends the reply. */
+  async *#reply(
+    tokens: AsyncIterable<DecodedToken>,
+    reply: Reply,
+  ): AsyncGenerator<GenerateEvent, FinishReason, undefined> {
+    const { runner, eosIds, onToken } = this.#parts;
+    const { maxTokens } = reply.options;
+    for await (const token of tokens) {
+      if (eosIds.has(token.id)) return 'stop';
+      const { event, isStopped } = this.#show(token, reply);
+      onToken();
+      yield event;
+      if (isStopped) return 'stop';
+      // The last token needs no place in the context.
+      if (reply.count >= maxTokens || reply.promptTokens + reply.count > runner.contextTokens)
+        return 'length';
+    }
+    return 'stop';
+  }
+
+  #show(
+    { id, logprob, alternatives = [], routes }: DecodedToken,
+    reply: Reply,
+  ): { event: GenerateEvent; isStopped: boolean } {
     const { tokenizer } = this.#parts;
-    const { isStopped, ...texts } = reply.written.push(picked.id);
+    const { isStopped, ...texts } = reply.written.push(id);
     const atMs = performance.now() - reply.startedMs;
     if (reply.count === 0) reply.firstTokenMs = atMs;
     reply.count += 1;
@@ -294,16 +353,16 @@ export class EngineSession implements Session {
     });
     const event: GenerateEvent = {
       kind: 'token',
-      id: picked.id,
+      id,
       ...texts,
       atMs,
       ...(routes ? { routes: renumbered(routes, this.#parts.model.numbers) } : {}),
-      ...(picked.logprob === undefined
+      ...(logprob === undefined || reply.options.logprobs === undefined
         ? {}
         : {
-            logprob: picked.logprob,
-            token: named(picked.id, picked.logprob),
-            alternatives: picked.alternatives.map(({ id, logprob }) => named(id, logprob)),
+            logprob,
+            token: named(id, logprob),
+            alternatives: alternatives.map((each) => named(each.id, each.logprob)),
           }),
     };
     return { event, isStopped };
@@ -339,13 +398,14 @@ export class EngineSession implements Session {
       timings,
       ...(reply.options.trace ? { trace: this.#trace(reply) } : {}),
       ...(lossy ? { lossy: { ...lossy, dropped } } : {}),
+      ...(reply.decoding ? { decoding: reply.decoding.report } : {}),
     };
   }
 }
 
 interface Encoded {
   readonly ids: readonly number[];
-  readonly splitter?: ReplySplitter; // of a chat
+  readonly newText: () => ReplyText; // of a reply
 }
 
 function noPlaceForTools(isText: boolean): AtomoeError {
@@ -368,13 +428,13 @@ function readRequest(prompt: unknown, options: unknown, defaults: GenerationDefa
   return { prompt: readPrompt(prompt), options: checkOptions(options, drawSeed, defaults) };
 }
 
-function requestOf({ options, hooks }: Reply) {
+function requestOf({ options, hooks, decoding }: Reply) {
   const { repetitionPenalty, temperature, logprobs, routes } = options;
   const isGreedy = temperature === 0;
   return {
     penalty: repetitionPenalty,
     temperature: isGreedy ? 1 : temperature,
-    candidates: !isGreedy || logprobs !== undefined,
+    candidates: !isGreedy || logprobs !== undefined || decoding !== undefined,
     routes,
     hooks,
   };

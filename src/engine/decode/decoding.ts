@@ -1,0 +1,94 @@
+/** Replies whose tokens a strategy decides on. Loaded with the first of them. */
+import { AtomoeError, invariant } from '../../errors.ts';
+import type { DecodingOption, DecodingReport } from '../api.ts';
+import { show } from '../checks.ts';
+import { textOf } from '../failures.ts';
+import type { CheckedOptions } from '../options.ts';
+import type { StepResult } from '../run/runner.ts';
+import { ModelDecoder, type Lent } from './decoder.ts';
+import { predictionOf, type ModelPrediction } from './prediction.ts';
+import type { DecodedToken, DecodingStrategy } from './strategy.ts';
+
+/** The strategy of one reply. */
+export class Decoding {
+  readonly #strategy: DecodingStrategy;
+  readonly #options: CheckedOptions;
+  #first: ModelPrediction | undefined;
+  #decoder: ModelDecoder | undefined;
+
+  private constructor(strategy: DecodingStrategy, options: CheckedOptions) {
+    this.#strategy = strategy;
+    this.#options = options;
+  }
+
+  /** @throws {AtomoeError} bad-input - options that exclude each other */
+  static async open(given: DecodingOption, options: CheckedOptions): Promise<Decoding> {
+    if (options.trace) {
+      throw new AtomoeError(
+        'bad-input',
+        'trace is true beside decoding, and a strategy may take back what was traced; wanted one of them; leave trace out',
+      );
+    }
+    return new Decoding(given, options);
+  }
+
+  /** Takes what the model says behind the prompt, in the job of the step that said it. @throws {AtomoeError} non-finite */
+  async begin(result: StepResult, position: number): Promise<void> {
+    this.#first = await predictionOf(result, position, this.#needs);
+  }
+
+  /** The tokens of the reply. Frees what the strategy opened when they end, or are not read any more. */
+  async *tokens(
+    lent: Omit<Lent, 'first' | 'needsLogits' | 'options'>,
+  ): AsyncGenerator<DecodedToken, void, undefined> {
+    const first = this.#first;
+    invariant(first, () => 'the prompt has not been read');
+    const decoder = new ModelDecoder({ ...lent, ...this.#needs, first });
+    this.#decoder = decoder;
+    try {
+      for await (const token of this.#strategy.decode(decoder)) yield this.#checked(token, decoder.vocab);
+    } catch (error) {
+      throw this.#blamed(error);
+    } finally {
+      await decoder.end();
+    }
+  }
+
+  /** The tokens that the session's state was left with, as plain replies would have read them. */
+  get plainIds(): number[] {
+    return this.#decoder?.state.plainIds ?? [];
+  }
+
+  get report(): DecodingReport {
+    return { ...this.#decoder?.facts, strategy: this.#name };
+  }
+
+  get #name(): string {
+    return String(this.#strategy.name);
+  }
+
+  get #needs() {
+    return { options: this.#options, needsLogits: this.#strategy.needsLogits ?? false };
+  }
+
+  #checked(token: DecodedToken, vocab: number): DecodedToken {
+    const { id } = token;
+    if (Number.isInteger(id) && id >= 0 && id < vocab) return token;
+    throw new AtomoeError(
+      'bad-input',
+      `the strategy ${show(this.#name)} yielded a token whose id is ${show(id)}; ` +
+        `wanted a whole number below ${vocab}; correct it`,
+    );
+  }
+
+  /** Errors of a strategy from outside are distinguished from errors of our own. */
+  #blamed(error: unknown): unknown {
+    const { signal } = this.#options;
+    if (error instanceof AtomoeError || (signal?.aborted && error === signal.reason)) return error;
+    return new AtomoeError(
+      'bad-input',
+      `the strategy ${show(this.#name)} threw ${textOf(error)}; wanted tokens; correct it`,
+      { cause: error },
+    );
+  }
+}
