@@ -60,6 +60,8 @@ const wrongValues = [
   [['run', 'MODEL', 'x', '--context', '1.5'], /--context is 1.5/],
   [['run', 'MODEL', 'x', '--seed=-1'], /seed is -1/],
   [['run', 'MODEL', 'x', '--stop', ''], /stop\[0\] is ""/],
+  [['run', 'MODEL', 'x', '--decoding', 'mgram'], /decoding is "mgram"; wanted "ngram"/],
+  [['run', 'MODEL', 'x', '--decoding', 'nowhere.json'], /nowhere\.json is no file of a strategy/],
   [['run', 'MODEL', 'x', '--hooks', ''], /--hooks is empty; wanted a path/],
   [
     ['run', 'MODEL', 'x', '--hooks', 'nowhere.json'],
@@ -331,6 +333,24 @@ test('run streams what greedy decoding says', async () => {
     text: out.trimEnd(),
     usage: { completionTokens: 6 },
   });
+});
+
+test('run decides on tokens by a strategy, and says which', async () => {
+  const folder = await altered(story, [], {});
+  const options = ['--device', 'cpu', '--temperature', '0', '--max-tokens', '12', '--json'];
+  const told = async (...given: string[]) => {
+    const { code, out } = await run('run', story, 'Once upon', ...options, ...given);
+    expect(code).toBe(0);
+    return JSON.parse(out) as { text: string; decoding: object };
+  };
+  const plain = await told();
+  const file = join(folder, 'decoding.json');
+  await writeFile(file, '{ "kind": "ngram", "draft": 4 }');
+  for (const given of ['ngram', file]) {
+    const { text, decoding } = await told('--decoding', given);
+    expect(text).toBe(plain.text);
+    expect(decoding).toMatchObject({ strategy: 'ngram' });
+  }
 });
 
 test('run writes a trace that --hooks replays, and takes other hooks', async () => {

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import type { GenerateEvent, GenerateOptions, StreamingReport } from '../engine/api.ts';
+import type { DecodingOption, GenerateEvent, GenerateOptions, StreamingReport } from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';
 import { readGenerateOptions } from '../engine/options.ts';
 import { RouteRecorder } from '../experts/study/route-recorder.ts';
@@ -35,7 +35,7 @@ export const run: Command = {
     'top-k': { value: 'N', help: 'the N likeliest; --min-p X: those above X times the best' },
     'top-p': { value: 'X', help: "those that make up X (default: the model's, or 0.95)" },
     'min-p': { value: 'X', help: '' },
-    seed: { value: 'N', help: 'the same seed gives the same text' },
+    seed: { value: 'N', help: 'of the draw; --decoding NAME, or FILE.json: a strategy' },
     stop: { value: 'TEXT', isList: true, help: 'end before this text; may be repeated' },
     template: {
       value: 'NAME=X',
@@ -59,6 +59,7 @@ export const run: Command = {
       help: '',
       read: (args, name) => args.path(name),
     },
+    decoding: { value: 'NAME', help: '' },
     ...TUNING_OPTION,
     ...JSON_OPTION,
   },
@@ -138,6 +139,8 @@ function generateOptions(args: Arguments, { signal }: Terminal): GenerateOptions
   const hooks = args.path('hooks');
   if (hooks !== undefined) options.hooks = readJson(hooks, 'file of hooks');
   if (args.path('trace') !== undefined) options.trace = true;
+  const decoding = args.text('decoding');
+  if (decoding !== undefined) options.decoding = decodingOption(decoding);
   const names = {
     'max-tokens': 'maxTokens',
     temperature: 'temperature',
@@ -151,6 +154,11 @@ function generateOptions(args: Arguments, { signal }: Terminal): GenerateOptions
     if (value !== undefined) options[key] = value;
   }
   return options;
+}
+
+/** `ngram`, or `file.json`. What it may be is checked with the other options of the reply. */
+function decodingOption(given: string): DecodingOption {
+  return (given.endsWith('.json') ? readJson(given, 'file of a strategy') : given) as DecodingOption;
 }
 
 /** `enable_thinking=false`: what reads as JSON is that, and all else is text. */

@@ -8,10 +8,12 @@ import type { MakePolicy, Policy, PolicyShape } from '../experts/policy.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 import type { QuantizedFormat } from '../weights/formats/index.ts';
 import type { ChatContentPart, ChatMessage, ChatTool, ChatToolCall, Prompt } from './chat-messages.ts';
+import type { DecodingName, DecodingOptions } from './decode/options.ts';
 import type { DecodingStrategy } from './decode/strategy.ts';
 import type { RoutingHooks, RoutingTrace, TokenRoutes } from './routing-hooks.ts';
 
 export type * from './chat-messages.ts';
+export type * from './decode/options.ts';
 export type * from './decode/strategy.ts';
 export type * from './routing-hooks.ts';
 
@@ -245,8 +247,8 @@ export interface GenerateOptions {
   signal?: AbortSignal;
 }
 
-/** A strategy of decoding. One of the caller's only where the engine runs in the same thread. */
-export type DecodingOption = DecodingStrategy;
+/** A strategy of decoding: its name, with options or without, or one of the caller's, only where the engine runs in the same thread. */
+export type DecodingOption = DecodingName | DecodingOptions | DecodingStrategy;
 
 /** What a strategy of decoding has to say of a reply: its name, and facts by names of its own. */
 export interface DecodingReport {

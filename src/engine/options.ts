@@ -9,6 +9,8 @@ import type { DiskStorage } from '../io/storage.ts';
 import type { ModelFamily } from '../blocks/family.ts';
 import type {
   ChatTool,
+  DecodingName,
+  DecodingOption,
   DecodingStrategy,
   DeviceKind,
   GenerateOptions,
@@ -84,7 +86,17 @@ const templateOptions: Check<Readonly<Record<string, unknown>>> = (value, name) 
   return given === undefined ? options : refuse(`${name}.${given}`, options[given], 'it outside of them');
 };
 
-const decoding = withMethods<DecodingStrategy>('an object with a function decode', 'decode');
+const DECODING: readonly DecodingName[] = ['ngram'];
+const ownStrategy = withMethods<DecodingStrategy>('an object with a function decode', 'decode');
+
+/** Options of the package's strategies are checked where these are loaded. */
+const decoding: Check<DecodingOption> = (value, name) => {
+  if (typeof value === 'string') return oneOf(...DECODING)(value, name);
+  if (guarded(name, () => isObject(value) && 'decode' in value)) return ownStrategy(value, name);
+  const options = plainObject(value, name);
+  oneOf(...DECODING)(options['kind'], `${name}.kind`);
+  return options as unknown as DecodingOption;
+};
 
 /** The checks of the options of a reply. */
 export const GENERATE: Table<GenerateOptions> = {

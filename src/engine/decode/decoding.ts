@@ -5,6 +5,7 @@ import { show } from '../checks.ts';
 import { textOf } from '../failures.ts';
 import type { CheckedOptions } from '../options.ts';
 import type { StepResult } from '../run/runner.ts';
+import { builtInStrategy } from './built-in.ts';
 import { ModelDecoder, type Lent } from './decoder.ts';
 import { predictionOf, type ModelPrediction } from './prediction.ts';
 import type { DecodedToken, DecodingStrategy } from './strategy.ts';
@@ -13,23 +14,26 @@ import type { DecodedToken, DecodingStrategy } from './strategy.ts';
 export class Decoding {
   readonly #strategy: DecodingStrategy;
   readonly #options: CheckedOptions;
+  readonly #isOwn: boolean; // the caller's
   #first: ModelPrediction | undefined;
   #decoder: ModelDecoder | undefined;
 
-  private constructor(strategy: DecodingStrategy, options: CheckedOptions) {
+  private constructor(strategy: DecodingStrategy, options: CheckedOptions, isOwn: boolean) {
     this.#strategy = strategy;
     this.#options = options;
+    this.#isOwn = isOwn;
   }
 
   /** @throws {AtomoeError} bad-input - options that exclude each other */
   static async open(given: DecodingOption, options: CheckedOptions): Promise<Decoding> {
+    const isOwn = typeof given !== 'string' && 'decode' in given;
     if (options.trace) {
       throw new AtomoeError(
         'bad-input',
         'trace is true beside decoding, and a strategy may take back what was traced; wanted one of them; leave trace out',
       );
     }
-    return new Decoding(given, options);
+    return new Decoding(isOwn ? given : await builtInStrategy(given), options, isOwn);
   }
 
   /** Takes what the model says behind the prompt, in the job of the step that said it. @throws {AtomoeError} non-finite */
@@ -84,7 +88,8 @@ export class Decoding {
   /** Errors of a strategy from outside are distinguished from errors of our own. */
   #blamed(error: unknown): unknown {
     const { signal } = this.#options;
-    if (error instanceof AtomoeError || (signal?.aborted && error === signal.reason)) return error;
+    const isTheirs = this.#isOwn && !(error instanceof AtomoeError);
+    if (!isTheirs || (signal?.aborted && error === signal.reason)) return error;
     return new AtomoeError(
       'bad-input',
       `the strategy ${show(this.#name)} threw ${textOf(error)}; wanted tokens; correct it`,
