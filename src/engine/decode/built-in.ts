@@ -4,6 +4,7 @@ import type { DecodingStrategy } from './strategy.ts';
 /** The strategies of the package, each loaded with the first reply that names it. */
 const BUILT_IN: { readonly [N in DecodingName]: (given: DecodingOptions) => Promise<DecodingStrategy> } = {
   ngram: async (given) => (await import('./ngram.ts')).ngram(given),
+  contrast: async (given) => (await import('./contrast.ts')).contrast(given),
 };
 
 /** @throws {AtomoeError} bad-input - an option of the strategy */

@@ -1,4 +1,5 @@
 /** The strategies of the package, as plain data that crosses to workers. */
+import type { RoutingHooks } from '../routing-hooks.ts';
 
 /** Prompt lookup: drafts from n-grams of the text so far, several of which one step checks. */
 export interface NgramOptions {
@@ -7,8 +8,18 @@ export interface NgramOptions {
   longest?: number; // tokens that have to recur for a draft, tried first, then fewer; default 3
 }
 
+/** Self-contrast: the model less the same model with other hooks. */
+export interface ContrastOptions {
+  kind: 'contrast';
+  weak?: RoutingHooks; // of the weak model, in place of the request's; default: the third best expert alone
+  beta?: number; // how much of the weak model is taken away; default 0.5
+  alpha?: number; // tokens below this share of the best one's probability never come, 0 to 1; default 0.1
+  strongTemperature?: number; // that logits are divided by before they are contrasted; default 1
+  weakTemperature?: number;
+}
+
 /** A strategy of the package with its options. */
-export type DecodingOptions = NgramOptions;
+export type DecodingOptions = NgramOptions | ContrastOptions;
 
 /** The strategies of the package. */
 export type DecodingName = DecodingOptions['kind'];
