@@ -5,6 +5,7 @@ import type { DecodingStrategy } from './strategy.ts';
 const BUILT_IN: { readonly [N in DecodingName]: (given: DecodingOptions) => Promise<DecodingStrategy> } = {
   ngram: async (given) => (await import('./ngram.ts')).ngram(given),
   contrast: async (given) => (await import('./contrast.ts')).contrast(given),
+  'soft-thinking': async (given) => (await import('./soft-thinking.ts')).softThinking(given),
 };
 
 /** @throws {AtomoeError} bad-input - an option of the strategy */

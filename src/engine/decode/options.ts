@@ -18,8 +18,17 @@ export interface ContrastOptions {
   weakTemperature?: number;
 }
 
+/** Mixtures of embeddings in the place of tokens. */
+export interface SoftThinkingOptions {
+  kind: 'soft-thinking';
+  threshold?: number; // of the largest probability, 0 to 1; default 0.5
+  when?: 'sure' | 'unsure'; // mixtures where it is at least the threshold (default), or where it is below
+  tokens?: number; // that are mixed, 1 to 64; default 10
+  within?: 'thoughts' | 'reply'; // where they may be; default 'thoughts', of models that think
+}
+
 /** A strategy of the package with its options. */
-export type DecodingOptions = NgramOptions | ContrastOptions;
+export type DecodingOptions = NgramOptions | ContrastOptions | SoftThinkingOptions;
 
 /** The strategies of the package. */
 export type DecodingName = DecodingOptions['kind'];
