@@ -6,6 +6,7 @@ const BUILT_IN: { readonly [N in DecodingName]: (given: DecodingOptions) => Prom
   ngram: async (given) => (await import('./ngram.ts')).ngram(given),
   contrast: async (given) => (await import('./contrast.ts')).contrast(given),
   'soft-thinking': async (given) => (await import('./soft-thinking.ts')).softThinking(given),
+  consistency: async (given) => (await import('./consistency.ts')).consistency(given),
 };
 
 /** @throws {AtomoeError} bad-input - an option of the strategy */

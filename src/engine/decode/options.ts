@@ -27,8 +27,15 @@ export interface SoftThinkingOptions {
   within?: 'thoughts' | 'reply'; // where they may be; default 'thoughts', of models that think
 }
 
+/** Self-consistency: several replies, of which the one with the commonest answer is told. */
+export interface ConsistencyOptions {
+  kind: 'consistency';
+  samples?: number; // with the request's seed and those after it; default 5
+  answer?: 'text' | 'number'; // what is compared: the whole answer (default), or its last number
+}
+
 /** A strategy of the package with its options. */
-export type DecodingOptions = NgramOptions | ContrastOptions | SoftThinkingOptions;
+export type DecodingOptions = NgramOptions | ContrastOptions | SoftThinkingOptions | ConsistencyOptions;
 
 /** The strategies of the package. */
 export type DecodingName = DecodingOptions['kind'];
