@@ -86,7 +86,7 @@ const templateOptions: Check<Readonly<Record<string, unknown>>> = (value, name) 
   return given === undefined ? options : refuse(`${name}.${given}`, options[given], 'it outside of them');
 };
 
-const DECODING: readonly DecodingName[] = ['ngram', 'contrast', 'soft-thinking', 'consistency'];
+const DECODING: readonly DecodingName[] = ['ngram', 'contrast', 'soft-thinking', 'consistency', 'rewire'];
 const ownStrategy = withMethods<DecodingStrategy>('an object with a function decode', 'decode');
 
 /** Options of the package's strategies are checked where these are loaded. */

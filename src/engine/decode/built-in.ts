@@ -7,6 +7,7 @@ const BUILT_IN: { readonly [N in DecodingName]: (given: DecodingOptions) => Prom
   contrast: async (given) => (await import('./contrast.ts')).contrast(given),
   'soft-thinking': async (given) => (await import('./soft-thinking.ts')).softThinking(given),
   consistency: async (given) => (await import('./consistency.ts')).consistency(given),
+  rewire: async (given) => (await import('./rewire.ts')).rewire(given),
 };
 
 /** @throws {AtomoeError} bad-input - an option of the strategy */

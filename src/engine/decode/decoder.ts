@@ -1,4 +1,5 @@
 import { AtomoeError, invariant } from '../../errors.ts';
+import { isMoe } from '../../models/spec.ts';
 import type { CheckedOptions } from '../options.ts';
 import type { JobQueue } from '../run/queue.ts';
 import { DRAFT_TOKENS, type Runner, type RunnerState, type StepRequest } from '../run/runner.ts';
@@ -35,6 +36,7 @@ export class ModelDecoder implements Decoder {
   readonly options: CheckedOptions;
   readonly vocab: number;
   readonly hidden: number;
+  readonly routed: readonly number[];
   readonly contextTokens: number;
   readonly draftTokens: number;
   readonly facts: Record<string, number | string> = {};
@@ -52,6 +54,7 @@ export class ModelDecoder implements Decoder {
     this.options = options;
     this.vocab = vocab;
     this.hidden = hidden;
+    this.routed = expertsOf(model);
     this.contextTokens = runner.contextTokens;
     this.draftTokens = DRAFT_TOKENS;
     const run: Means['run'] = (job) => this.#run(job);
@@ -139,6 +142,12 @@ export class ModelDecoder implements Decoder {
       throw new AtomoeError('disposed', 'the reply has ended; a strategy may not go on behind its end');
     });
   }
+}
+
+/** Experts of each layer with experts, as hooks count them; 0 where its router takes none. */
+function expertsOf({ spec, blocks }: DecodedModel): number[] {
+  const moes = spec.layers.flatMap(({ sublayers }) => sublayers.map(({ block }) => block)).filter(isMoe);
+  return moes.map(({ experts, router }) => (blocks.router(router).takesHooks ? experts : 0));
 }
 
 function ownPrediction(prediction: Prediction): ModelPrediction {

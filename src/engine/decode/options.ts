@@ -34,8 +34,18 @@ export interface ConsistencyOptions {
   answer?: 'text' | 'number'; // what is compared: the whole answer (default), or its last number
 }
 
+/** Online re-routing: biases on the routers that make the text so far likelier. */
+export interface RewireOptions {
+  kind: 'rewire';
+  every?: number; // tokens of the reply between two searches; default 64, and the first is behind the prompt
+  window?: number; // tokens at the end of the text that are scored, read alone; default 128
+  tries?: number; // directions of a search; default 8
+  step?: number; // standard deviation of the first biases that are tried; default 0.5
+}
+
 /** A strategy of the package with its options. */
-export type DecodingOptions = NgramOptions | ContrastOptions | SoftThinkingOptions | ConsistencyOptions;
+export type DecodingOptions =
+  NgramOptions | ContrastOptions | SoftThinkingOptions | ConsistencyOptions | RewireOptions;
 
 /** The strategies of the package. */
 export type DecodingName = DecodingOptions['kind'];

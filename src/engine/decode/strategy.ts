@@ -41,6 +41,7 @@ export interface Decoder {
   readonly options: SamplingOptions;
   readonly vocab: number;
   readonly hidden: number; // elements of an embedding
+  readonly routed: readonly number[]; // experts of each layer with experts; 0 where hooks cannot change its router
   readonly contextTokens: number; // that a state holds at most
   readonly draftTokens: number; // that `stepAll` takes at its best speed
   /** Whether the reply so far ends within the thoughts of a model that thinks. */
@@ -72,7 +73,7 @@ export interface Decoder {
   report(facts: Readonly<Record<string, number | string>>): void;
 }
 
-/** The options of the request that decide how tokens are drawn (`GenerateOptions`). */
+/** The options of the request that decide how tokens are predicted and drawn (`GenerateOptions`). */
 export interface SamplingOptions {
   readonly maxTokens: number;
   readonly temperature: number;
@@ -81,6 +82,7 @@ export interface SamplingOptions {
   readonly minP: number;
   readonly repetitionPenalty: number;
   readonly seed: number;
+  readonly hooks?: RoutingHooks; // of the request, which `state.hook` replaces
 }
 
 /**
