@@ -133,6 +133,14 @@ describe('the request', () => {
     await expect(create({}, { signla: 5 })).rejects.toThrow(/unknown option "signla", did you mean "signal"/);
   });
 
+  test('strategies decide on the tokens, and report beside the reason', async () => {
+    const plain = await create();
+    const told = await create({ atomoe: { decoding: { kind: 'ngram', draft: 2 } } });
+    expect(told.choices[0]?.message).toEqual(plain.choices[0]?.message);
+    expect(told.choices[0]?.atomoe.decoding).toMatchObject({ strategy: 'ngram', steps: expect.any(Number) });
+    await expect(create({ atomoe: { decoding: 'mgram' } })).rejects.toThrow(/^atomoe\.decoding is "mgram"/);
+  });
+
   test('parts of text are the text that they make together', async () => {
     const content = [
       { type: 'text', text: 'Once upon' },
