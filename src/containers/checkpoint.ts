@@ -78,6 +78,8 @@ export interface Checkpoint {
   readonly isDecoderOnly?: true;
   /** Which damage would go unseen, where the container could have seen it, and what to do about it. */
   readonly unverified?: string;
+  /** Why weights take more memory than the file's bytes, how much, and what to do about it. */
+  readonly expanded?: string;
   names(): IterableIterator<string>;
   tensor(name: string): TensorInfo | undefined;
   /** What an index names and no file holds: indexes of real models name more than anybody needs. */

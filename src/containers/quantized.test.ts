@@ -4,6 +4,7 @@ import { coalescedFolder } from '../io/coalesce.ts';
 import { memoryFolder } from '../io/memory.ts';
 import type { FolderSource } from '../io/source.ts';
 import { loadFormats } from '../weights/formats/index.ts';
+import { f16ToF32, f32ToF16 } from '../weights/half.ts';
 import { openCheckpoint } from './index.ts';
 import { describeMatrix } from './matrices.ts';
 import {
@@ -324,6 +325,7 @@ async function expectRefused(encoded: Encoded, [, settings, edit, code, message]
 describe('gptq', () => {
   const config = { quant_method: 'gptq', bits: 4, group_size: 64, desc_act: false, sym: false };
   const whole = { ...config, group_size: -1 };
+  const ORDERED = { ...config, desc_act: true };
 
   test.each<[string, object, Encode, string]>([
     ['zeros in groups of 64', config, encodeGptq({ group: 64, zeros: true }), 'U4_G32'],
@@ -337,6 +339,25 @@ describe('gptq', () => {
     ['symmetric, f16', { ...config, sym: true }, encodeGptq({ group: 64 }), 'Q4_0'],
     ['with a bias', { ...config, sym: true }, encodeGptq({ group: 64, bias: true }), 'Q4_0'],
     ['symmetric, bf16', { ...config, sym: true }, encodeGptq({ group: 64, scales: 'BF16' }), 'U4_G32'],
+    ['ordered', ORDERED, encodeGptq({ group: 64, zeros: true, isOrdered: true }), 'F16'],
+    [
+      'ordered, symmetric, bf16',
+      { ...ORDERED, sym: true },
+      encodeGptq({ group: 64, scales: 'BF16', isOrdered: true }),
+      'BF16',
+    ],
+    [
+      'ordered, one group',
+      { ...ORDERED, group_size: -1 },
+      encodeGptq({ zeros: true, isOrdered: true }),
+      'U4_G32',
+    ],
+    [
+      'ordered, static groups',
+      { ...ORDERED, static_groups: true },
+      encodeGptq({ group: 64, zeros: true }),
+      'U4_G32',
+    ],
   ])('%s: every value', async (_, settings, encode, dtype) => {
     await expectExact(settings, encode, [24, 192], dtype);
   });
@@ -350,11 +371,18 @@ describe('gptq', () => {
       /quantization_config: bits is 3; wanted 4; choose another quantisation/,
     ],
     [
-      'ordered by activations',
-      { ...config, desc_act: true },
+      'ordered by something else',
+      { ...config, desc_act: 'group' },
       () => {},
       'unsupported-model',
-      /desc_act is true; wanted false/,
+      /desc_act is "group"; wanted false or true/,
+    ],
+    [
+      'with the order of other columns',
+      { ...config, desc_act: true },
+      (t) => (t['m.g_idx'] = written('I32', [64], new Int32Array(64))),
+      'bad-file',
+      /"m\.g_idx" is I32 \[64\]; wanted \[128\]/,
     ],
     [
       'for other kernels',
@@ -403,11 +431,29 @@ describe('gptq', () => {
     order.reverse();
     const ordered = await open(config, named(encoded));
     await expect(ordered.read('m.weight')).rejects.toMatchObject({
-      code: 'unsupported-model',
+      code: 'bad-file',
       message: expect.stringMatching(
-        /"m\.g_idx" orders columns by activations; wanted groups of consecutive columns/,
+        /"m\.g_idx" orders columns by activations, though config\.json says desc_act false/,
       ),
     });
+  });
+
+  test.each([2, -1])('a column in group %i is found when it is read', async (group) => {
+    const encoded = encodeGptq({ group: 64, isOrdered: true })(values(8 * 128), 8, 128);
+    new Int32Array(encoded.parts['g_idx']!.bytes.buffer)[5] = group;
+    const checkpoint = await open(ORDERED, named(encoded));
+    await expect(checkpoint.read('m.weight')).rejects.toMatchObject({
+      code: 'bad-file',
+      message: expect.stringContaining(`"m.g_idx" puts column 5 into group ${group}; wanted 0 to 1`),
+    });
+  });
+
+  test('weights that become floats are said to take more memory', async () => {
+    const encode = encodeGptq({ group: 64, isOrdered: true });
+    const checkpoint = await open(ORDERED, named(encode(values(8 * 128), 8, 128)));
+    expect(checkpoint.expanded).toMatch(/so 512 bytes of codes take 2048 bytes of memory/);
+    const plain = await open(config, named(encodeGptq({ group: 64 })(values(8 * 128), 8, 128)));
+    expect(plain.expanded).toBeUndefined();
   });
 });
 
@@ -475,6 +521,18 @@ describe('compressed-tensors', () => {
       packed({ ...int4, symmetric: false }),
       encodePacked4({ group: 64, zeros: true }),
       'U4_G32',
+    ],
+    [
+      'int4, ordered',
+      packed({ ...int4, actorder: 'group' }),
+      encodePacked4({ group: 64, isOrdered: true }),
+      'F16',
+    ],
+    [
+      'int4 with zero points, ordered, bf16',
+      packed({ ...int4, actorder: 'group', symmetric: false }),
+      encodePacked4({ group: 64, zeros: true, scales: 'BF16', isOrdered: true }),
+      'BF16',
     ],
     ['int8', config('int-quantized', int8), encodeInt8(), 'I8_G128'],
     ['int8, packed', packed(int8), encodeInt8({ packed: true }), 'I8_G128'],
@@ -548,8 +606,8 @@ describe('compressed-tensors', () => {
       /symmetric is false; wanted true/,
     ],
     [
-      'ordered by activations',
-      packed({ ...int4, actorder: 'group' }),
+      'in bytes ordered by activations',
+      packed({ ...int8, actorder: 'group' }),
       () => {},
       'unsupported-model',
       /actorder is "group"; wanted false/,
@@ -597,14 +655,24 @@ describe('compressed-tensors', () => {
       /"m\.weight_scale" is F16 \[8, 2\]; wanted \[8, 4\]/,
     ],
     [
-      'with an order of columns',
+      'with the order of other columns',
       packed(int4),
-      (t) => (t['m.weight_g_idx'] = written('I32', [128], new Int32Array(128))),
-      'unsupported-model',
-      /"m\.weight_g_idx" orders columns by activations/,
+      (t) => (t['m.weight_g_idx'] = written('I32', [64], new Int32Array(64))),
+      'bad-file',
+      /"m\.weight_g_idx" is I32 \[64\]; wanted \[128\]/,
     ],
   ])('%s it is refused', async (...refusal) => {
     await expectRefused(encodePacked4({ group: 64 })(values(8 * 128), 8, 128), refusal);
+  });
+
+  test('an order that was never set is none', async () => {
+    const encoded = encodePacked4({ group: 64 })(values(8 * 128), 8, 128);
+    const unset = {
+      ...named(encoded),
+      'm.weight_g_idx': written('I32', [128], new Int32Array(128).fill(-1)),
+    };
+    const read = await (await open(packed(int4), unset)).readF32('m.weight');
+    expect(read.every((value, i) => value === f16ToF32(f32ToF16(encoded.values[i]!)))).toBe(true);
   });
 });
 

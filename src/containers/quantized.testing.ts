@@ -114,6 +114,36 @@ export interface NibbleOptions {
   readonly group?: number; // default: all columns
   readonly zeros?: boolean; // default: all zeros are 8
   readonly scales?: 'F16' | 'BF16'; // default: F16
+  readonly isOrdered?: boolean; // columns are shuffled before groups are made, which are then in `g_idx`
+}
+
+/**
+ * Quantises with columns in another order, and puts codes and values back into theirs, as tools do for `desc_act`. Values of
+ * several groups are rounded to the type of the scales, as these tools compute them.
+ */
+function roundOrdered(
+  values: Float32Array,
+  [rows, cols]: readonly [number, number],
+  options: NibbleOptions,
+): Nibbles & { readonly groupOf: Int32Array<ArrayBuffer> } {
+  const order = Array.from({ length: cols }, (_, col) => col);
+  if (options.isOrdered === true) order.sort((a, b) => ((a * 7919) % 1009) - ((b * 7919) % 1009));
+  const shuffled = values.map((_, i) => values[i - (i % cols) + (order[i % cols] ?? 0)] ?? 0);
+  const rounded = roundToNibbles(shuffled, [rows, cols], options);
+  const codes = new Uint8Array(rows * cols);
+  const back = new Float32Array(rows * cols);
+  const groupOf = new Int32Array(cols);
+  const isHalf = rounded.scales.dtype === 'F16';
+  for (const [at, col] of order.entries()) {
+    groupOf[col] = Math.floor((at * rounded.groups) / cols);
+    for (let row = 0; row < rows; row += 1) {
+      const value = rounded.values[row * cols + at] ?? 0;
+      const half = isHalf ? f16ToF32(f32ToF16(value)) : bf16ToF32(f32ToBf16(value));
+      codes[row * cols + col] = rounded.codes[row * cols + at] ?? 0;
+      back[row * cols + col] = options.isOrdered === true && rounded.groups > 1 ? half : value;
+    }
+  }
+  return { ...rounded, codes, values: back, groupOf };
 }
 
 function roundToNibbles(
@@ -147,7 +177,8 @@ function roundToNibbles(
 export const encodePacked4 =
   (options: NibbleOptions = {}): Encode =>
   (values, rows, cols) => {
-    const { codes, scales, zeros, groups, values: rounded } = roundToNibbles(values, [rows, cols], options);
+    const nibbles = roundOrdered(values, [rows, cols], options);
+    const { codes, scales, zeros, groups, groupOf, values: rounded } = nibbles;
     const packed = new Int32Array((rows * cols) / 8);
     for (const [i, code] of codes.entries()) packed[i >> 3] = (packed[i >> 3] ?? 0) | (code << (4 * (i & 7)));
     const zeroRows = Math.ceil(rows / 8);
@@ -161,6 +192,7 @@ export const encodePacked4 =
       weight_packed: written('I32', [rows, cols / 8], packed),
       weight_scale: scales,
       weight_shape: written('I64', [2], new Uint8Array(16)),
+      ...(options.isOrdered && { weight_g_idx: written('I32', [cols], groupOf) }),
       ...(options.zeros && { weight_zero_point: written('I32', [zeroRows, groups], packedZeros) }),
     };
     return { parts, values: rounded };
@@ -173,8 +205,8 @@ export const encodeGptq =
     less = 1,
   ): Encode =>
   (values, rows, cols) => {
-    const nibbles = roundToNibbles(values, [rows, cols], options);
-    const { codes, zeros, groups } = nibbles;
+    const nibbles = roundOrdered(values, [rows, cols], options);
+    const { codes, zeros, groups, groupOf } = nibbles;
     const qweight = new Int32Array((rows * cols) / 8);
     for (const [i, code] of codes.entries()) {
       const [row, col] = [Math.floor(i / cols), i % cols];
@@ -192,11 +224,7 @@ export const encodeGptq =
       qweight: written('I32', [cols / 8, rows], qweight),
       qzeros: written('I32', [groups, rows / 8], qzeros),
       scales: turned(nibbles.scales),
-      g_idx: written(
-        'I32',
-        [cols],
-        Int32Array.from({ length: cols }, (_, col) => Math.floor((col * groups) / cols)),
-      ),
+      g_idx: written('I32', [cols], groupOf),
     };
     return { parts, values: nibbles.values };
   };

@@ -55,6 +55,7 @@ export interface OpenedTensors {
   readonly lost: ReadonlyMap<string, LostTensor>;
   /** Names that are not listed: a model may use these tensors or not. */
   readonly unlisted?: ReadonlySet<string>;
+  readonly expanded?: string; // as of `Checkpoint`
 }
 
 /** Makes weights of the tensors that a quantised file has instead. */
@@ -105,7 +106,7 @@ function heldTwice(label: string, { name, file }: TensorInfo, source: FileSource
 export function checkpointOf(
   label: string,
   { config, generationConfig }: Configs,
-  { files: weightFiles, byName, lost, unlisted }: OpenedTensors,
+  { files: weightFiles, byName, lost, unlisted, expanded }: OpenedTensors,
   records?: ReadyRecords,
 ): Checkpoint {
   const files = [
@@ -141,6 +142,7 @@ export function checkpointOf(
     totalBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     unrangedBytes: unrangedBytes(weightFiles.map(({ source }) => source)) + (records?.unrangedBytes ?? 0),
     ...(records ? { records } : {}),
+    ...(expanded === undefined ? {} : { expanded }),
     *names() {
       for (const name of byName.keys()) if (!unlisted?.has(name)) yield name;
     },

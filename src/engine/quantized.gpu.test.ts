@@ -69,6 +69,12 @@ const CASES: readonly Case[] = [
   qwen('fp8', FP8, encodeFp8(), 'f8_g128'),
   qwen('gptq', GPTQ, encodeGptq({ group: 32, zeros: true }), 'u4_g32'),
   qwen('gptq, symmetric, with biases', { ...GPTQ, sym: true }, encodeGptq({ group: 32, bias: true }), 'q4_0'),
+  qwen(
+    'gptq, ordered by activations',
+    { ...GPTQ, desc_act: true },
+    encodeGptq({ group: 32, zeros: true, isOrdered: true }),
+    'f16',
+  ),
   qwen('awq', AWQ, encodeAwq({ group: 32 }), 'u4_g32'),
   qwen('int4 of compressed-tensors', INT4, encodePacked4({ group: 32, scales: 'BF16' }), 'u4_g32'),
   qwen('int8 of compressed-tensors', INT8, encodeInt8({ packed: true }), 'i8_g128'),
@@ -134,3 +140,20 @@ const QUICK: ReadonlySet<string> = new Set(['mxfp4', 'awq', 'int8 of compressed-
 
 describe.each(CASES.filter(({ name }) => QUICK.has(name)))('$family in $name', checks);
 describe.each(CASES.filter(({ name }) => !QUICK.has(name)))('$family in $name', { tags: ['full'] }, checks);
+
+test('a plan counts weights ordered by activations as floats, and says so', async () => {
+  const folder = await repositoryFolder('fixtures/models/qwen3_moe');
+  const planOf = async (isOrdered: boolean) => {
+    const config = { ...GPTQ, sym: true, desc_act: isOrdered };
+    const encode = encodeGptq({ group: 32, isOrdered });
+    const { quantized } = await quantizedPair(folder, { config, encode, which: LINEAR });
+    const engine = await openEngine({ device: 'reference' });
+    const { bytes, notes } = await engine.plan(quantized);
+    engine.dispose();
+    return { oneExpert: bytes.oneExpert, kinds: notes.map(({ kind }) => kind) };
+  };
+  const [blocks, floats] = [await planOf(false), await planOf(true)];
+  // Three matrices of 2048 weights, each at a multiple of 256 bytes; `down` has one group, and keeps its bits.
+  expect([blocks.oneExpert, floats.oneExpert]).toEqual([3 * 1280, 2 * 4096 + 1280]);
+  expect([blocks.kinds, floats.kinds]).toEqual([[], ['expanded']]);
+});

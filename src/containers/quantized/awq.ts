@@ -24,6 +24,7 @@ export function awq(values: JsonObject, where: string): Quantization {
       zeroBias: 0,
       isSymmetric: false,
       groupCols,
+      isOrdered: false,
     });
     return parts.done();
   };

@@ -3,12 +3,12 @@
  * eight are packed in order into `weight_packed` I32 [rows, cols * bits / 32], from the lowest bits on, with 2^(bits - 1) added;
  * zero points likewise, along rows. Others are `weight`, in I8 or F8_E4M3.
  */
-import { AtomoeError } from '../../errors.ts';
 import type { JsonObject } from '../../io/json-file.ts';
 import type { HeldTensor, Quantization, ReadPart, RowRange } from '../tensor-files.ts';
 import { readByteRows, SCALED_COLS } from './byte-rows.ts';
 import { addFloats } from './fp8.ts';
 import { BLOCK, MIDDLE, NIBBLE_SCALES, nibbleDtype, NibbleBlocks, wordsOf } from './nibbles.ts';
+import { checkGroups, computedBytes, computedDtype } from './ordered.ts';
 import { Parts } from './parts.ts';
 import { readScales, takeScales, type ScaleGrid } from './scales.ts';
 import { Settings } from './settings.ts';
@@ -66,7 +66,8 @@ function schemeOfGroup(group: Settings, settings: Settings): Scheme {
       `other weights than ${isFloat ? 'floats' : 'integers'} that are ${format}`,
     );
   const isSymmetric = weights.oneOf('symmetric', bits === 4 ? [true, false] : [true]);
-  weights.oneOf<boolean | string>('actorder', [false, 'weight', 'static']);
+  const orders = [false, 'weight', 'static', ...(bits === 4 ? [true, 'group', 'dynamic'] : [])] as const;
+  weights.oneOf<boolean | string>('actorder', orders);
   const kind = bits === 4 ? 'nibbles' : isFloat ? 'floats' : isPacked ? 'packed bytes' : 'bytes';
   return { kind, isSymmetric, block: blockOf(weights, bits === 4 ? BLOCK : SCALED_COLS) };
 }
@@ -107,19 +108,15 @@ function addNibbles(parts: Parts, { block, isSymmetric }: Scheme): void {
     const cols = 8 * words;
     const how = { block, dtypes: NIBBLE_SCALES };
     const scales = takeScales(parts, `${module}.weight_scale`, { rows, cols }, how);
+    const order = takeOrder(parts, module, cols);
     const shape = [Math.ceil(rows / 8), scales.gridCols];
     const zeros = isSymmetric
       ? undefined
       : parts.take(`${module}.weight_zero_point`, { dtypes: ['I32'], shape });
     dropOthers(parts, module);
-    const dtype = nibbleDtype(scales.held.info.dtype, isSymmetric);
-    parts.make(`${module}.weight`, {
-      dtype,
-      rows,
-      cols,
-      source: codes,
-      compose: (range, read) => readNibbleRows({ codes, scales, zeros, cols, dtype }, range, read),
-    });
+    const matrix = { codes, scales, zeros, order, cols };
+    const { dtype, compose } = order && scales.gridCols > 1 ? computed(matrix) : blocks(matrix, isSymmetric);
+    parts.make(`${module}.weight`, { dtype, rows, cols, source: codes, compose });
   }
 }
 
@@ -127,15 +124,12 @@ interface NibbleMatrix {
   readonly codes: HeldTensor;
   readonly scales: ScaleGrid;
   readonly zeros: HeldTensor | undefined;
+  readonly order: HeldTensor | undefined;
   readonly cols: number;
-  readonly dtype: 'Q4_0' | 'U4_G32';
 }
 
-async function readNibbleRows(
-  { codes, scales, zeros, cols, dtype }: NibbleMatrix,
-  rows: RowRange,
-  read: ReadPart,
-): Promise<Uint8Array<ArrayBuffer>> {
+/** Rows of the parts in memory; the first of them is row 0. */
+async function readNibbles({ codes, scales, zeros }: NibbleMatrix, rows: RowRange, read: ReadPart) {
   const firstWord = rows.start >> 3;
   const words = ((rows.start + rows.count + 7) >> 3) - firstWord;
   const [bytes, { values, at }, packed] = await Promise.all([
@@ -143,29 +137,70 @@ async function readNibbleRows(
     readScales(scales, rows, read),
     zeros && read(zeros, { start: firstWord, count: words }).then(wordsOf),
   ]);
-  const blocks = cols / BLOCK;
-  const to = new NibbleBlocks(dtype, rows.count * blocks);
-  for (let row = 0; row < rows.count; row += 1) {
-    const zeroRow = rows.start + row;
-    for (let own = 0; own < blocks; own += 1) {
-      const group = Math.floor((own * BLOCK) / scales.groupCols);
+  return {
+    bytes,
+    scaleOf: (row: number, group: number) => values[at(row) + group] ?? NaN,
+    zeroOf(row: number, group: number) {
+      const zeroRow = rows.start + row;
       const eight = packed?.[((zeroRow >> 3) - firstWord) * scales.gridCols + group];
-      const zero = eight === undefined ? MIDDLE : (eight >>> (4 * (zeroRow & 7))) & 15;
-      const block = row * blocks + own;
-      to.set(block, values[at(row) + group] ?? NaN, zero, bytes, (block * BLOCK) / 2);
-    }
-  }
-  return to.bytes;
+      return eight === undefined ? MIDDLE : (eight >>> (4 * (zeroRow & 7))) & 15;
+    },
+  };
 }
 
-/** Leaves out what the others say already, and zero points that are 0; columns in another order would be another matrix. */
+/** A matrix whose groups are consecutive columns. */
+function blocks(matrix: NibbleMatrix, isSymmetric: boolean) {
+  const { scales, cols } = matrix;
+  const dtype = nibbleDtype(scales.held.info.dtype, isSymmetric);
+  const compose = async (rows: RowRange, read: ReadPart) => {
+    const { bytes, scaleOf, zeroOf } = await readNibbles(matrix, rows, read);
+    const perRow = cols / BLOCK;
+    const to = new NibbleBlocks(dtype, rows.count * perRow);
+    for (let block = 0; block < rows.count * perRow; block += 1) {
+      const row = Math.floor(block / perRow);
+      const group = Math.floor(((block % perRow) * BLOCK) / scales.groupCols);
+      to.set(block, scaleOf(row, group), zeroOf(row, group), bytes, (block * BLOCK) / 2);
+    }
+    return to.bytes;
+  };
+  return { dtype, compose };
+}
+
+/** A matrix whose columns have groups in any order; a column in group -1 means that there is none. */
+function computed(matrix: NibbleMatrix) {
+  const { scales, order, cols } = matrix;
+  const dtype = computedDtype(scales.held.info.dtype);
+  const compose = async (rows: RowRange, read: ReadPart) => {
+    const [{ bytes, scaleOf, zeroOf }, given] = await Promise.all([
+      readNibbles(matrix, rows, read),
+      order && read(order).then(wordsOf),
+    ]);
+    const groupOf = given?.includes(NO_GROUP)
+      ? given.map((_, col) => Math.floor(col / scales.groupCols))
+      : given;
+    if (order && groupOf) checkGroups(order, groupOf, scales.gridCols);
+    const values = new Float32Array(rows.count * cols);
+    for (let i = 0; i < values.length; i += 1) {
+      const [row, col] = [Math.floor(i / cols), i % cols];
+      const group = groupOf?.[col] ?? 0;
+      const code = ((bytes[i >> 1] ?? 0) >> (4 * (i & 1))) & 15;
+      values[i] = scaleOf(row, group) * (code - zeroOf(row, group));
+    }
+    return computedBytes(dtype, values);
+  };
+  return { dtype, compose };
+}
+
+/** The group of each column, where the file has it. */
+function takeOrder(parts: Parts, module: string, cols: number): HeldTensor | undefined {
+  const name = `${module}.weight_g_idx`;
+  return parts.find(name) && parts.take(name, { dtypes: ['I32'], shape: [cols] });
+}
+
+/** -1 as of an order that was never set. */
+const NO_GROUP = 0xffffffff;
+
+/** Leaves out what the others say already, and zero points that are 0. */
 function dropOthers(parts: Parts, module: string): void {
   for (const name of ['weight_shape', 'weight_zero_point', 'input_scale']) parts.drop(`${module}.${name}`);
-  const order = parts.find(`${module}.weight_g_idx`);
-  if (!order) return;
-  throw new AtomoeError(
-    'unsupported-model',
-    `${order.info.file}: tensor "${order.info.name}" orders columns by activations; wanted groups of consecutive columns; ` +
-      'choose a version of the model without actorder',
-  );
 }

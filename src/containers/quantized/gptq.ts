@@ -11,11 +11,13 @@ import { Settings } from './settings.ts';
 
 const WORDS = BLOCK / 8;
 
-/** @throws {AtomoeError} unsupported-model - other bits or groups, columns ordered by activations, or another layout */
+/** @throws {AtomoeError} unsupported-model - other bits or groups, or another layout */
 export function gptq(values: JsonObject, where: string): Quantization {
   const settings = new Settings(values, where);
   settings.oneOf('bits', [4]);
-  settings.oneOf('desc_act', [false]);
+  // Static groups are chosen before columns are ordered, and stay consecutive.
+  const isOrdered =
+    settings.oneOf('desc_act', [false, true]) && !settings.oneOf('static_groups', [false, true]);
   const format = settings.oneOf('checkpoint_format', ['gptq', 'gptq_v2']);
   const groupCols = settings.size('group_size', BLOCK);
   const isSymmetric = settings.oneOf('sym', [false, true]);
@@ -28,6 +30,7 @@ export function gptq(values: JsonObject, where: string): Quantization {
       zeroBias: format === 'gptq' ? 1 : 0,
       isSymmetric,
       groupCols,
+      isOrdered,
     });
     // AutoGPTQ gave every module a bias, of zeros where the model has none.
     for (const module of parts.stems('.qweight')) parts.unlist(`${module}.bias`);

@@ -3,6 +3,7 @@ import { AtomoeError } from '../../errors.ts';
 import { toF32 } from '../../weights/dtypes.ts';
 import type { HeldTensor, ReadPart, RowRange } from '../tensor-files.ts';
 import { BLOCK, MIDDLE, NIBBLE_SCALES, nibbleDtype, NibbleBlocks, wordsOf } from './nibbles.ts';
+import { checkGroups, computedBytes, computedDtype } from './ordered.ts';
 import { misshapen, type Parts } from './parts.ts';
 
 /** How a method packs codes, eight in a word. */
@@ -17,6 +18,7 @@ export interface Packing {
   readonly zeroBias: number;
   readonly isSymmetric: boolean; // all zeros are 8
   readonly groupCols: number | undefined; // undefined: all columns
+  readonly isOrdered: boolean; // `g_idx` has the group of each column; else it only repeats that groups are consecutive
 }
 
 /**
@@ -37,14 +39,9 @@ export function addInputMajor(parts: Parts, packing: Packing): void {
     const zeros = parts.take(`${module}.qzeros`, { dtypes: ['I32'], shape: [groups, rows / 8] });
     const hasOrder = parts.find(`${module}.g_idx`) !== undefined;
     const order = hasOrder ? parts.take(`${module}.g_idx`, { dtypes: ['I32'], shape: [cols] }) : undefined;
-    const matrix = { codes, scales, zeros, order, rows, cols, groupCols, packing };
-    parts.make(`${module}.weight`, {
-      dtype: nibbleDtype(scales.info.dtype, packing.isSymmetric),
-      rows,
-      cols,
-      source: codes,
-      compose: (range, read) => readRows(matrix, range, read),
-    });
+    const matrix = { codes, scales, zeros, order, rows, cols, groups, groupCols, packing };
+    const { dtype, compose } = order && packing.isOrdered && groups > 1 ? computed(matrix) : blocks(matrix);
+    parts.make(`${module}.weight`, { dtype, rows, cols, source: codes, compose });
   }
 }
 
@@ -55,47 +52,94 @@ interface InputMajor {
   readonly order: HeldTensor | undefined;
   readonly rows: number;
   readonly cols: number;
+  readonly groups: number;
   readonly groupCols: number;
   readonly packing: Packing;
 }
 
+/** The parts of a matrix in memory. */
+interface ReadMatrix {
+  readonly words: Uint32Array;
+  readonly groupOf: Uint32Array | undefined;
+  readonly scaleOf: (group: number, row: number) => number;
+  readonly zeroOf: (group: number, row: number) => number;
+}
+
 /** Rows are columns of the file, which is read whole for them: those of experts are asked for whole. */
-async function readRows(
-  { codes, scales, zeros, order, rows, cols, groupCols, packing }: InputMajor,
-  { start, count }: RowRange,
+async function readMatrix(
+  { codes, scales, zeros, order, rows, packing }: InputMajor,
   read: ReadPart,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<ReadMatrix> {
   const [words, scaleBytes, zeroWords, groupOf] = await Promise.all([
     read(codes).then(wordsOf),
     read(scales),
     read(zeros).then(wordsOf),
     order && read(order).then(wordsOf),
   ]);
-  if (order && groupOf?.some((group, col) => group !== Math.floor(col / groupCols))) throw ordered(order);
   const factors = toF32(scales.info.dtype === 'F16' ? 'F16' : 'BF16', scaleBytes);
+  const { isSymmetric, zeroShift, zeroBias } = packing;
+  return {
+    words,
+    groupOf,
+    scaleOf: (group, row) => factors[group * rows + row] ?? NaN,
+    zeroOf(group, row) {
+      const stored = ((zeroWords[(group * rows) / 8 + (row >> 3)] ?? 0) >>> zeroShift(row)) & 15;
+      const zero = stored + zeroBias;
+      if (isSymmetric && zero !== MIDDLE) throw asymmetric(zeros, zero);
+      return zero;
+    },
+  };
+}
+
+/** A matrix whose groups are consecutive columns. */
+function blocks(matrix: InputMajor) {
+  const { scales, order, rows, cols, groupCols, packing } = matrix;
   const dtype = nibbleDtype(scales.info.dtype, packing.isSymmetric);
-  const blocks = cols / BLOCK;
-  const to = new NibbleBlocks(dtype, count * blocks);
-  const own = new Uint8Array(BLOCK / 2);
-  for (let row = start; row < start + count; row += 1) {
-    const shift = packing.zeroShift(row);
-    for (let block = 0; block < blocks; block += 1) {
-      const group = Math.floor((block * BLOCK) / groupCols);
-      const stored = ((zeroWords[(group * rows) / 8 + (row >> 3)] ?? 0) >>> shift) & 15;
-      const zero = stored + packing.zeroBias;
-      if (packing.isSymmetric && zero !== MIDDLE) throw asymmetric(zeros, zero);
-      packing.gather(words, row, block, rows, own);
-      to.set((row - start) * blocks + block, factors[group * rows + row] ?? NaN, zero, own, 0);
+  const compose = async ({ start, count }: RowRange, read: ReadPart) => {
+    const { words, groupOf, scaleOf, zeroOf } = await readMatrix(matrix, read);
+    if (order && groupOf?.some((group, col) => group !== Math.floor(col / groupCols))) throw ordered(order);
+    const perRow = cols / BLOCK;
+    const to = new NibbleBlocks(dtype, count * perRow);
+    const own = new Uint8Array(BLOCK / 2);
+    for (let row = start; row < start + count; row += 1) {
+      for (let block = 0; block < perRow; block += 1) {
+        const group = Math.floor((block * BLOCK) / groupCols);
+        packing.gather(words, row, block, rows, own);
+        to.set((row - start) * perRow + block, scaleOf(group, row), zeroOf(group, row), own, 0);
+      }
     }
-  }
-  return to.bytes;
+    return to.bytes;
+  };
+  return { dtype, compose };
+}
+
+/** A matrix whose columns have groups in any order. */
+function computed(matrix: InputMajor) {
+  const { scales, order, rows, cols, groups, packing } = matrix;
+  const dtype = computedDtype(scales.info.dtype);
+  const compose = async ({ start, count }: RowRange, read: ReadPart) => {
+    const { words, groupOf = new Uint32Array(), scaleOf, zeroOf } = await readMatrix(matrix, read);
+    if (order) checkGroups(order, groupOf, groups);
+    const values = new Float32Array(count * cols);
+    const own = new Uint8Array(BLOCK / 2);
+    for (let row = start; row < start + count; row += 1) {
+      for (let col = 0; col < cols; col += 1) {
+        if (col % BLOCK === 0) packing.gather(words, row, col / BLOCK, rows, own);
+        const group = groupOf[col] ?? 0;
+        const code = ((own[(col % BLOCK) >> 1] ?? 0) >> (4 * (col & 1))) & 15;
+        values[(row - start) * cols + col] = scaleOf(group, row) * (code - zeroOf(group, row));
+      }
+    }
+    return computedBytes(dtype, values);
+  };
+  return { dtype, compose };
 }
 
 function ordered({ info }: HeldTensor): AtomoeError {
   return new AtomoeError(
-    'unsupported-model',
-    `${info.file}: tensor "${info.name}" orders columns by activations; wanted groups of consecutive columns; choose a ` +
-      'version of the model with desc_act false',
+    'bad-file',
+    `${info.file}: tensor "${info.name}" orders columns by activations, though config.json says desc_act false; wanted groups of ` +
+      'consecutive columns; correct config.json, or download both again',
   );
 }
 

@@ -1,6 +1,12 @@
 /** The tensors of a quantised file: its code takes those that belong together, and puts weights made of them in their place. */
 import { AtomoeError } from '../../errors.ts';
-import { BLOCK_DTYPES, type BlockDtype, type StoredDtype } from '../../weights/dtypes.ts';
+import {
+  BLOCK_DTYPES,
+  DTYPE_BYTES,
+  isBlockDtype,
+  type StoredDtype,
+  type WeightDtype,
+} from '../../weights/dtypes.ts';
 import { noTensor, type LostTensor } from '../checkpoint.ts';
 import type { HeldTensor, OpenedTensors } from '../tensor-files.ts';
 
@@ -10,9 +16,9 @@ interface Wanted {
   readonly shape: readonly number[]; // -1: any size
 }
 
-/** A weight made of parts, as [rows, cols] in blocks. */
+/** A weight made of parts, as [rows, cols] in blocks or floats. */
 interface Made {
-  readonly dtype: BlockDtype;
+  readonly dtype: WeightDtype;
   readonly rows: number;
   readonly cols: number;
   readonly source: HeldTensor; // of most of its bytes
@@ -26,6 +32,8 @@ export class Parts {
   readonly #byName: Map<string, HeldTensor>;
   readonly #lost: Map<string, LostTensor>;
   readonly #unlisted = new Set<string>();
+  /** Bytes of the codes of weights that are computed, and of what they become. */
+  readonly #computed = { stored: 0, made: 0 };
   #made = 0;
 
   constructor(opened: OpenedTensors, label: string) {
@@ -80,7 +88,8 @@ export class Parts {
 
   /** Adds a weight. */
   make(name: string, { dtype, rows, cols, source, compose }: Made): void {
-    const { block, sizeBytes } = BLOCK_DTYPES[dtype];
+    const isFloat = !isBlockDtype(dtype);
+    const { block, sizeBytes } = isFloat ? { block: 1, sizeBytes: DTYPE_BYTES[dtype] } : BLOCK_DTYPES[dtype];
     const info = {
       ...source.info,
       name,
@@ -89,6 +98,10 @@ export class Parts {
       sizeBytes: (rows * cols * sizeBytes) / block,
     };
     this.#made += 1;
+    if (isFloat) {
+      this.#computed.made += info.sizeBytes;
+      this.#computed.stored += source.info.sizeBytes;
+    }
     this.#byName.set(name, { info, source: source.source, compose });
   }
 
@@ -111,7 +124,17 @@ export class Parts {
           'weights do not belong together',
       );
     }
-    return { ...this.#opened, byName: this.#byName, lost: this.#lost, unlisted: this.#unlisted };
+    const { stored, made } = this.#computed;
+    const expanded =
+      `columns are ordered by activations, so ${stored} bytes of codes take ${made} bytes of memory, as floats; a version without ` +
+      'this order (desc_act false) takes what it has, and quantize less than floats';
+    return {
+      ...this.#opened,
+      byName: this.#byName,
+      lost: this.#lost,
+      unlisted: this.#unlisted,
+      ...(made > 0 && { expanded }),
+    };
   }
 }
 

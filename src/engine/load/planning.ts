@@ -293,7 +293,7 @@ export function sizeModel(
 
 /** What its host and its files lack. */
 function notesOf({ checkpoint, spec, contextTokens }: Drafted): PlanNote[] {
-  const { unrangedBytes, unverified, generationConfig } = checkpoint;
+  const { unrangedBytes, unverified, expanded, generationConfig } = checkpoint;
   const notes: PlanNote[] = [];
   const ignored = notApplied(generationConfig, contextTokens);
   if (ignored.length > 0) {
@@ -323,6 +323,7 @@ function notesOf({ checkpoint, spec, contextTokens }: Drafted): PlanNote[] {
     });
   }
   if (unverified !== undefined) notes.push({ kind: 'no-dense-hashes', message: unverified });
+  if (expanded !== undefined) notes.push({ kind: 'expanded', message: expanded });
   return notes;
 }
 
