@@ -1,6 +1,6 @@
-import { AtomoeError } from '../../errors.ts';
 import type { Graph, ModelGraph } from '../../graph/node.ts';
 import type { Tensor } from '../../graph/tensor.ts';
+import { embeddedOf } from './given-embedding.ts';
 
 /** Tokens that are looked up in one step, at most. */
 export const LOOKUP_TOKENS = 64;
@@ -19,20 +19,6 @@ export function embeddingPart(graph: ModelGraph): EmbeddingPart {
     reads.flatMap((each) => (each.kind === 'weight' ? [each] : [])),
   );
   return { nodes, tensors: [ids, embedded], weights, ids, embedded };
-}
-
-/**
- * The tensor that an embedding is written to in place of looking it up: f32 [tokens, hidden].
- *
- * @throws {AtomoeError} unsupported-model
- */
-export function embeddedOf({ embedded }: ModelGraph): Tensor {
-  if (embedded) return embedded;
-  throw new AtomoeError(
-    'unsupported-model',
-    'the family of this model builds a graph without `embedded`, so that no embedding can take the place of a token; ' +
-      'wanted one that names it; choose another strategy of decoding',
-  );
 }
 
 /** Looks up any number of tokens, some at a time. @param rows - gives the embeddings of at most LOOKUP_TOKENS */

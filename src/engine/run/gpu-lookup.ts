@@ -1,7 +1,7 @@
 /** Looks up embeddings on a GPU. Loaded with the first request for some. */
 import { Plan, type Instance } from '../../graph/plan.ts';
 import { plainStep } from '../../graph/node.ts';
-import { embeddingPart, LOOKUP_TOKENS, type EmbeddingPart } from './embedding-part.ts';
+import { embeddingPart, LOOKUP_TOKENS, lookUp, type EmbeddingPart } from './embedding-part.ts';
 import { writeIds, type Loaded } from './gpu-state.ts';
 
 /** A plan of the lookup alone, which shares the model's table. */
@@ -26,14 +26,18 @@ export class GpuLookup {
     return new GpuLookup(gpu, await gpu.withoutBudget(() => Plan.open(gpu, graph, forPrompts, options)));
   }
 
-  /** @param ids - LOOKUP_TOKENS at most */
-  async rows(ids: readonly number[]): Promise<Float32Array<ArrayBuffer>> {
-    writeIds(this.#gpu, this.#plan, ids);
-    this.#instance.run(plainStep(ids.length, 0));
-    return new Float32Array(await this.#plan.read(this.#plan.graph.embedded, ids.length));
+  /** The embeddings of any number of tokens: f32 [ids, hidden]. */
+  rows(ids: readonly number[]): Promise<Float32Array<ArrayBuffer>> {
+    return lookUp(ids, (some) => this.#some(some));
   }
 
   dispose(): void {
     this.#plan.dispose();
+  }
+
+  async #some(ids: readonly number[]): Promise<Float32Array<ArrayBuffer>> {
+    writeIds(this.#gpu, this.#plan, ids);
+    this.#instance.run(plainStep(ids.length, 0));
+    return new Float32Array(await this.#plan.read(this.#plan.graph.embedded, ids.length));
   }
 }

@@ -10,11 +10,11 @@ import { recordOf, type ModelGraph, type Step } from '../../graph/node.ts';
 import type { Plan, Instance } from '../../graph/plan.ts';
 import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
 import { reportOf } from '../load/adapter-report.ts';
-import { embeddedOf, lookUp } from './embedding-part.ts';
+import { embeddedOf } from './given-embedding.ts';
 import type { GpuExpertMemory } from './gpu-experts.ts';
 import type { GpuLookup } from './gpu-lookup.ts';
 import type { HookedPlans } from './hooked-plans.ts';
-import { LogitsPlans } from './logits-plans.ts';
+import type { LogitsPlans } from './logits-plans.ts';
 import { Pace } from './pace.ts';
 import { GpuState, gpuState, stepOf, writeIds, type Instances, type Loaded } from './gpu-state.ts';
 import { GpuTools } from './gpu-tools.ts';
@@ -33,7 +33,7 @@ export class GpuRunner implements Runner {
   readonly #states = new Set<GpuState>();
   readonly #pace: Pace;
   #hooks: Promise<HookedPlans> | undefined; // while a session has hooks
-  readonly #logitsPlans: LogitsPlans;
+  #logitsPlans: Promise<LogitsPlans> | undefined;
   #lookup: Promise<GpuLookup> | undefined;
 
   /** `openGpuRunner` makes what it takes. */
@@ -45,7 +45,6 @@ export class GpuRunner implements Runner {
     this.experts?.onMoved(() => {
       for (const state of this.#states) state.bind();
     });
-    this.#logitsPlans = new LogitsPlans(loaded);
     this.tools = new GpuTools(loaded);
     this.contextTokens = drafted.contextTokens;
     this.chunkTokens = drafted.chunkTokens;
@@ -150,8 +149,7 @@ export class GpuRunner implements Runner {
   async embeddings(ids: readonly number[]): Promise<Float32Array<ArrayBuffer>> {
     this.#lookup ??= import('./gpu-lookup.ts').then(({ GpuLookup }) => GpuLookup.open(this.#loaded));
     this.#lookup.catch(() => (this.#lookup = undefined)); // the next call tries again
-    const lookup = await this.#lookup;
-    return lookUp(ids, (some) => lookup.rows(some));
+    return (await this.#lookup).rows(ids);
   }
 
   async allLogits(state: RunnerState, request: StepRequest, signal?: AbortSignal): Promise<Float32Array> {
@@ -159,7 +157,11 @@ export class GpuRunner implements Runner {
     const { ids, past, hooks } = request;
     const { vocab } = this.#loaded.drafted.spec;
     if (hooks) await this.#instances(own, request); // whose plans write the hooks of a step
-    const plan = await this.#logitsPlans.plan(ids.length, hooks !== undefined);
+    this.#logitsPlans ??= import('./logits-plans.ts').then(
+      ({ LogitsPlans }) => new LogitsPlans(this.#loaded),
+    );
+    this.#logitsPlans.catch(() => (this.#logitsPlans = undefined)); // the next call tries again
+    const plan = await (await this.#logitsPlans).plan(ids.length, hooks !== undefined);
     const instance = own.instance(plan);
     const { maxTokens } = plan;
     const all = new Float32Array(ids.length * vocab);
@@ -192,9 +194,10 @@ export class GpuRunner implements Runner {
 
   dispose(): void {
     const { decode, prefill, memory, weights } = this.#loaded;
-    for (const item of [decode, prefill, this.#ring, this.#logitsPlans]) item.dispose();
-    void this.#hooks?.then((plans) => plans.dispose()).catch(() => {});
-    void this.#lookup?.then((lookup) => lookup.dispose()).catch(() => {});
+    for (const item of [decode, prefill, this.#ring]) item.dispose();
+    for (const later of [this.#hooks, this.#lookup, this.#logitsPlans]) {
+      void later?.then((opened) => opened.dispose()).catch(() => {}); // the caller that asked for it got the error
+    }
     memory?.dispose();
     for (const { parts } of weights.values()) for (const part of parts) part.slice.buffer.dispose();
   }

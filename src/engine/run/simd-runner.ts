@@ -32,7 +32,8 @@ import {
   type SimdExpertMemory,
   type TokenStep,
 } from './simd-experts.ts';
-import { embeddedOf, embeddingPart, LOOKUP_TOKENS, lookUp, type EmbeddingPart } from './embedding-part.ts';
+import { embeddingPart, LOOKUP_TOKENS, lookUp, type EmbeddingPart } from './embedding-part.ts';
+import { embeddedOf } from './given-embedding.ts';
 import { hookArrays } from './hooks.ts';
 import { Progress } from './progress.ts';
 import { DRAFT_TOKENS, type Runner, type RunnerState, type StepRequest, type StepResult } from './runner.ts';
