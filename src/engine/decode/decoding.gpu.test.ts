@@ -284,7 +284,9 @@ describe('what strategies do wrong', () => {
 
   test('is refused before the prompt is read', async () => {
     const session = engine.session();
-    await expect(tellIn(session, { decoding: {} as DecodingStrategy })).rejects.toMatchObject({
+    await expect(
+      tellIn(session, { decoding: { decode: 3 } as unknown as DecodingStrategy }),
+    ).rejects.toMatchObject({
       message: expect.stringMatching(/^decoding is an object; wanted an object with a function decode;/),
     });
     await expect(tellIn(session, { decoding: plainly, trace: true })).rejects.toMatchObject({
