@@ -8,9 +8,9 @@ import type { MakePolicy, Policy, PolicyShape } from '../experts/policy.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 import type { QuantizedFormat } from '../weights/formats/index.ts';
 import type { ChatContentPart, ChatMessage, ChatTool, ChatToolCall, Prompt } from './chat-messages.ts';
-import type { DecodingName, DecodingOptions } from './decode/options.ts';
-import type { DecodingStrategy } from './decode/strategy.ts';
-import type { RoutingHooks, RoutingTrace, TokenRoutes } from './routing-hooks.ts';
+import type { DecodingOption, DecodingReport } from './decode/options.ts';
+import type { TokenLogprob } from './decode/strategy.ts';
+import type { ExpertNumbers, RoutingHooks, RoutingTrace, TokenRoutes } from './routing-hooks.ts';
 
 export type * from './chat-messages.ts';
 export type * from './decode/options.ts';
@@ -246,38 +246,13 @@ export interface GenerateOptions {
   reusePrefix?: boolean; // default true
   routes?: boolean; // report the experts that each token used
   trace?: boolean; // the last event has the experts of every token that was computed, those of the prompt among them
-  /** Changes what the routers decide. Replies without hooks cost nothing for it. */
-  hooks?: RoutingHooks;
-  /** Decides which tokens the reply consists of; default: each is the likeliest, or drawn. Not with `trace`. */
-  decoding?: DecodingOption;
+  hooks?: RoutingHooks; // change what the routers decide; replies without any cost nothing for it
+  decoding?: DecodingOption; // which tokens the reply consists of; default: the likeliest, or drawn ones; not with `trace`
   signal?: AbortSignal;
-}
-
-/** A strategy of decoding: its name, with options or without, or one of the caller's, only where the engine runs in the same thread. */
-export type DecodingOption = DecodingName | DecodingOptions | DecodingStrategy;
-
-/** What a strategy of decoding has to say of a reply: its name, and facts by names of its own. */
-export interface DecodingReport {
-  readonly strategy: string;
-  readonly [fact: string]: number | string;
 }
 
 /** Why a reply ended: a stop token or stop text, `maxTokens` or the end of the context, or the caller's signal. */
 export type FinishReason = 'stop' | 'length' | 'abort';
-
-/** The numbers that experts had before others were left out or merged. */
-export interface ExpertNumbers {
-  readonly count: number; // of a layer's experts then
-  readonly ids: readonly (readonly number[])[]; // by layer: the number that each expert had
-}
-
-/** A token with its natural logarithm of the probability, before temperature and truncation. */
-export interface TokenLogprob {
-  readonly id: number;
-  readonly text: string; // of this token alone: half a character is U+FFFD
-  readonly bytes: readonly number[] | null; // null: the id belongs to no token
-  readonly logprob: number;
-}
 
 /**
  * What `Session.generate` yields: progress of the prompt, then each token, then `done` exactly once. `text` is the answer.

@@ -9,6 +9,12 @@ export interface TokenRoutes {
   readonly weights: readonly (readonly number[])[];
 }
 
+/** The numbers that experts had before others were left out or merged. */
+export interface ExpertNumbers {
+  readonly count: number; // of a layer's experts then
+  readonly ids: readonly (readonly number[])[]; // by layer: the number that each expert had
+}
+
 /** Routes of consecutive tokens, as `trace` asks for them and `hooks.replay` takes them. */
 export interface RoutingTrace {
   readonly from?: number; // tokens in the context before them; default 0

@@ -1,5 +1,6 @@
 /** The strategies of the package, as plain data that crosses to workers. */
 import type { RoutingHooks } from '../routing-hooks.ts';
+import type { DecodingStrategy } from './strategy.ts';
 
 /** Prompt lookup: drafts from n-grams of the text so far, several of which one step checks. */
 export interface NgramOptions {
@@ -49,3 +50,12 @@ export type DecodingOptions =
 
 /** The strategies of the package. */
 export type DecodingName = DecodingOptions['kind'];
+
+/** A strategy of decoding: its name, with options or without, or one of the caller's, only where the engine runs in the same thread. */
+export type DecodingOption = DecodingName | DecodingOptions | DecodingStrategy;
+
+/** What a strategy of decoding has to say of a reply: its name, and facts by names of its own. */
+export interface DecodingReport {
+  readonly strategy: string;
+  readonly [fact: string]: number | string;
+}

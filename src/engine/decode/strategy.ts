@@ -30,6 +30,12 @@ export interface TokenChance {
   readonly logprob: number; // natural logarithm of its probability, before temperature and truncation
 }
 
+/** A token of a reply or an alternative to it, in events. */
+export interface TokenLogprob extends TokenChance {
+  readonly text: string; // of this token alone: half a character is U+FFFD
+  readonly bytes: readonly number[] | null; // null: the id belongs to no token
+}
+
 /** What a strategy works with, for one reply. */
 export interface Decoder {
   /** The tokens of the prompt. */

@@ -1,6 +1,6 @@
 import type { RouteOutputs } from '../../graph/node.ts';
 import type { Tensor } from '../../graph/tensor.ts';
-import type { TokenRoutes } from '../api.ts';
+import type { ExpertNumbers, TokenRoutes } from '../api.ts';
 
 /**
  * The experts of one token, without what fills the rows of rules that choose few, and without those that were dropped.
@@ -37,4 +37,18 @@ export async function stepRoutes(
       return values.get(tensor)?.slice(first, first + tensor.perToken) ?? [];
     }),
   );
+}
+
+/** Routes with the numbers that experts had in the model that this one is made of. */
+export function originals(
+  routes: readonly TokenRoutes[],
+  { numbers }: { readonly numbers?: ExpertNumbers | undefined },
+): readonly TokenRoutes[] {
+  if (!numbers) return routes;
+  const { count, ids } = numbers;
+  const original = (id: number, layer: number) => ids[layer]?.[id] ?? count;
+  return routes.map((each) => ({
+    ...each,
+    ids: each.ids.map((own, layer) => own.map((id) => original(id, layer))),
+  }));
 }

@@ -2,12 +2,10 @@ import { AtomoeError } from '../../errors.ts';
 import { tokenBytes } from '../../text/token-bytes.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type {
-  ExpertNumbers,
   FinishReason,
   GenerateEvent,
   GenerateOptions,
   Prompt,
-  RoutingTrace,
   Session,
   Timings,
   TokenLogprob,
@@ -25,11 +23,12 @@ import type { HookedModel } from './hooks.ts';
 import { freeMemory, freeWith, type SessionMemory } from './open-sessions.ts';
 import type { StepHooks } from '../run/hooks.ts';
 import type { JobQueue } from '../run/queue.ts';
+import { originals } from '../run/token-routes.ts';
 import { onAbort, ReplyStream } from './reply-stream.ts';
 import type { Runner, RunnerState, StepResult } from '../run/runner.ts';
 import { pickToken } from './pick.ts';
 import { ReplyText } from './reply-text.ts';
-import { checkIds } from './token-ids.ts';
+import { checkIds, commonPrefix } from './token-ids.ts';
 
 /** What a session works with: the model, its tokenizer, and the queue of the engine's steps. */
 export interface SessionParts {
@@ -37,10 +36,7 @@ export interface SessionParts {
   readonly queue: JobQueue;
   readonly tokenizer: Tokenizer;
   readonly eosIds: ReadonlySet<number>;
-  readonly model: HookedModel & {
-    readonly spec: Pick<ModelSpec, 'hidden'>;
-    readonly numbers: ExpertNumbers | undefined;
-  };
+  readonly model: HookedModel & { readonly spec: Pick<ModelSpec, 'hidden'> };
   readonly defaults: GenerationDefaults;
   readonly onDispose: () => void;
   readonly onToken: () => void;
@@ -288,11 +284,6 @@ export class EngineSession implements Session {
     }
   }
 
-  #trace({ reusedTokens, trace }: Reply): RoutingTrace {
-    const { numbers } = this.#parts.model;
-    return { from: reusedTokens, tokens: trace.map((routes) => renumbered(routes, numbers)) };
-  }
-
   /** The tokens that a strategy decides on. */
   async *#decode(
     decoding: Decoding,
@@ -356,7 +347,7 @@ export class EngineSession implements Session {
       id,
       ...texts,
       atMs,
-      ...(routes ? { routes: renumbered(routes, this.#parts.model.numbers) } : {}),
+      ...(routes ? { routes: originals([routes], this.#parts.model)[0] } : {}),
       ...(logprob === undefined || reply.options.logprobs === undefined
         ? {}
         : {
@@ -396,7 +387,9 @@ export class EngineSession implements Session {
       seed: reply.options.seed,
       usage,
       timings,
-      ...(reply.options.trace ? { trace: this.#trace(reply) } : {}),
+      ...(reply.options.trace
+        ? { trace: { from: reusedTokens, tokens: originals(reply.trace, this.#parts.model) } }
+        : {}),
       ...(lossy ? { lossy: { ...lossy, dropped } } : {}),
       ...(reply.decoding ? { decoding: reply.decoding.report } : {}),
     };
@@ -438,19 +431,4 @@ function requestOf({ options, hooks, decoding }: Reply) {
     routes,
     hooks,
   };
-}
-
-/** Tokens that two lists begin with; at least one of `wanted` is left to compute. */
-function commonPrefix(cached: readonly number[], wanted: readonly number[]): number {
-  let length = 0;
-  const most = Math.min(cached.length, wanted.length - 1);
-  while (length < most && cached[length] === wanted[length]) length += 1;
-  return length;
-}
-
-/** Routes with the numbers that experts had in the original model. */
-function renumbered(routes: TokenRoutes, numbers: ExpertNumbers | undefined): TokenRoutes {
-  if (!numbers) return routes;
-  const { count, ids } = numbers;
-  return { ...routes, ids: routes.ids.map((own, layer) => own.map((id) => ids[layer]?.[id] ?? count)) };
 }

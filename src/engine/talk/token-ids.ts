@@ -42,3 +42,11 @@ export function checkIds(ids: readonly number[], vocab: number, contextTokens: n
     );
   }
 }
+
+/** Tokens that two lists begin with; at least one of `wanted` is left to compute. */
+export function commonPrefix(cached: readonly number[], wanted: readonly number[]): number {
+  let length = 0;
+  const most = Math.min(cached.length, wanted.length - 1);
+  while (length < most && cached[length] === wanted[length]) length += 1;
+  return length;
+}
