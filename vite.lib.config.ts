@@ -57,6 +57,7 @@ export default defineConfig({
         element: source('element/index.ts'),
         'element/define': source('element/define.ts'),
         node: source('node.ts'),
+        openai: source('openai/index.ts'),
         cli: source('cli/main.ts'),
         'worker-modules': source('worker/worker.ts'),
       },

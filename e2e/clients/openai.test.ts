@@ -1,6 +1,6 @@
 /**
- * OpenAI's own client talks to the engine: its requests are answered as they are, and it reads the answers. A fetch of
- * its own stands for the server, so nothing is sent anywhere.
+ * OpenAI's own client talks to the engine: its requests are answered as they are, and it reads the answers. `openaiFetch`
+ * stands for the server, so nothing is sent anywhere.
  *
  * @module-tag full
  */
@@ -10,10 +10,9 @@ import process from 'node:process';
 import type OpenAI from 'openai';
 import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ChatCompletionRequest } from '../../src/engine/api.ts';
 import { createEngine, type Engine } from '../../src/engine/index.ts';
-import type { AtomoeError } from '../../src/errors.ts';
 import { nodeFolder } from '../../src/io/node-file.ts';
+import { openaiFetch } from '../../src/openai/index.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -33,35 +32,14 @@ beforeAll(async () => {
   const Client = await officialClient();
   const model = await nodeFolder(resolve(root, 'demo/public/models/fable-omni-8m'));
   engine = await createEngine({ device: 'cpu', model, contextTokens: 64 });
-  client = new Client({ apiKey: 'none', baseURL: 'http://localhost/v1', maxRetries: 0, fetch: serve });
+  client = new Client({
+    apiKey: 'none',
+    baseURL: 'http://localhost/v1',
+    maxRetries: 0,
+    fetch: openaiFetch(engine),
+  });
 });
 afterAll(() => engine.dispose());
-
-/** What a server would do: parse the body, ask the engine, write JSON or server-sent events. */
-async function serve(_: unknown, init?: RequestInit): Promise<Response> {
-  const body = JSON.parse(String(init?.body)) as ChatCompletionRequest;
-  try {
-    const answer = await engine.chat.completions.create(body, { signal: init?.signal });
-    if ('choices' in answer) return Response.json(answer);
-    return new Response(events(answer), { headers: { 'content-type': 'text/event-stream' } });
-  } catch (error) {
-    const { code, message } = error as AtomoeError;
-    return Response.json({ error: { message, code, type: 'invalid_request_error' } }, { status: 400 });
-  }
-}
-
-function events(chunks: AsyncIterable<unknown>): ReadableStream<Uint8Array> {
-  const reader = chunks[Symbol.asyncIterator]();
-  const encoder = new TextEncoder();
-  return new ReadableStream({
-    async pull(controller) {
-      const { done, value } = await reader.next();
-      controller.enqueue(encoder.encode(`data: ${done ? '[DONE]' : JSON.stringify(value)}\n\n`));
-      if (done) controller.close();
-    },
-    cancel: async () => void (await reader.return?.()),
-  });
-}
 
 const request = {
   model: 'gpt-4o',
@@ -144,5 +122,15 @@ test('what the engine cannot do is an error of the client\u2019s, with the sente
     message: expect.stringMatching(
       /chat template has no place for tools; wanted a model that was trained to call tools/,
     ),
+  });
+});
+
+test('the model that is loaded is listed, and another one is not found', async () => {
+  const { data } = await client.models.list();
+  expect(data.map(({ id }) => id)).toEqual([engine.model?.label]);
+  await expect(client.models.retrieve(data[0]?.id ?? '')).resolves.toMatchObject({ object: 'model' });
+  await expect(client.models.retrieve('gpt-4o')).rejects.toMatchObject({
+    status: 404,
+    code: 'model_not_found',
   });
 });

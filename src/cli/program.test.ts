@@ -136,7 +136,7 @@ describe('usage', () => {
   });
 
   test.each([
-    [['frob'], /no command "frob"; wanted run, logits/],
+    [['frob'], /no command "frob"; wanted run, serve, logits/],
     [['run', 'models/x'], /PROMPT is missing/],
     [['run', 'models/x', 'Once', 'upon'], /unexpected argument "upon".*quote/],
     [['inspect'], /MODEL is missing/],

@@ -12,6 +12,7 @@ import { plan } from './plan.ts';
 import { prune } from './prune.ts';
 import { route } from './route.ts';
 import { run } from './run.ts';
+import { serve } from './serve.ts';
 import { simulate } from './simulate.ts';
 import type { Terminal } from './terminal.ts';
 import { verify } from './verify.ts';
@@ -24,6 +25,7 @@ const RESHAPERS: readonly Command[] = [prune, merge, fold];
 /** Every command; a new one is added here. */
 const COMMANDS: readonly Command[] = [
   run,
+  serve,
   logits,
   route,
   inspect,
@@ -87,14 +89,15 @@ function overview(): string {
   const [reshaper, ...others] = RESHAPERS;
   const shown = COMMANDS.filter((command) => !others.includes(command));
   const commands = shown.map(({ name, wants, summary }) => [`  ${[name, ...wants].join(' ')}`, summary]);
-  // Of what a checkout has: `route` wants a file of one's own, `prune` a text.
-  const ready = shown.filter((command) => command.wants.length > 0 && ![route, reshaper].includes(command));
+  // Of what a checkout has: `route` wants a file of one's own, `prune` a text; a screen has no line for `serve`.
+  const ready = shown.filter(
+    (command) => command.wants.length > 0 && ![route, reshaper, serve].includes(command),
+  );
   const examples = ready.map(({ example }) => `  npx atomoe ${example}\n`).join('');
-  return `Mixture-of-Experts language models, on WebGPU through Dawn or on the CPU.
-Usage: npx atomoe COMMAND [options]; COMMAND --help lists the options
+  return `Mixture-of-Experts language models, on WebGPU or the CPU: npx atomoe COMMAND
 ${table(commands)}MODEL is a folder with config.json and safetensors weights, a GGUF file, the URL
 of either, or org/name[:file] of the hub. --device gpu needs npm install webgpu.
-Examples:
+Examples, and COMMAND --help for the options:
 ${examples}`;
 }
 

@@ -1,0 +1,120 @@
+/** A `fetch` that an engine answers: what speaks OpenAI's HTTP API gets its replies from the model that is loaded here. */
+import type { ChatCompletionRequest, ChatCompletionStream, Engine } from '../engine/api.ts';
+import { errorBody, HttpError, httpErrorOf } from './errors.ts';
+import { eventStream } from './event-stream.ts';
+
+/** What answers need of an engine. */
+export type AnsweringEngine = Pick<Engine, 'chat' | 'model'>;
+
+/** The type of a `fetch` function, as clients take one. */
+export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+
+interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly answer: (engine: AnsweringEngine, request: Request) => Promise<Response> | Response;
+}
+
+/** By what follows `/v1/` in the path. */
+const ROUTES: Readonly<Record<string, Route>> = {
+  models: { method: 'GET', answer: listModels },
+  'chat/completions': { method: 'POST', answer: complete },
+};
+
+/**
+ * Makes a `fetch` for `/v1/models`, `/v1/models/{model}` and `/v1/chat/completions`, at any host and below any path. Nothing is
+ * sent anywhere: `new OpenAI({ fetch: openaiFetch(engine), baseURL: 'http://localhost/v1', apiKey: 'none' })`.
+ *
+ * Errors are responses in OpenAI's shape, with the message and the code of the `AtomoeError`. A reply that is streamed
+ * ends when its body is cancelled; `model` in a request may be any name, because one model is loaded at a time.
+ *
+ * @returns a function that rejects only with the reason of the request's signal
+ */
+export function openaiFetch(engine: AnsweringEngine): Fetch {
+  return async (input, init) => {
+    const request = new Request(input, init);
+    try {
+      const response = await answer(engine, request);
+      request.signal.throwIfAborted();
+      return response;
+    } catch (error) {
+      request.signal.throwIfAborted();
+      const { status, headers, body } = errorBody(httpErrorOf(error));
+      return Response.json(body, { status, headers });
+    }
+  };
+}
+
+async function answer(engine: AnsweringEngine, request: Request): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  const path = /\/v1\/(.+?)\/?$/.exec(pathname)?.[1] ?? '';
+  const route = Object.hasOwn(ROUTES, path) ? ROUTES[path] : modelRoute(path);
+  if (!route) {
+    throw new HttpError(
+      404,
+      `there is nothing at ${pathname}; wanted /v1/${Object.keys(ROUTES).join(', /v1/')}`,
+    );
+  }
+  if (request.method !== route.method) {
+    const headers = { allow: route.method };
+    throw new HttpError(405, `${pathname} takes ${route.method}, not ${request.method}`, { headers });
+  }
+  return route.answer(engine, request);
+}
+
+/** `models/{model}`: a name may have slashes, as they are or escaped. */
+function modelRoute(path: string): Route | undefined {
+  const name = /^models\/(.+)$/.exec(path)?.[1];
+  if (name === undefined) return undefined;
+  return { method: 'GET', answer: (engine) => Response.json(findModel(engine, decodeURIComponent(name))) };
+}
+
+/** OpenAI's record of a model. */
+interface ModelRecord {
+  readonly id: string;
+  readonly object: 'model';
+  readonly created: number; // seconds since 1970; 0: not known
+  readonly owned_by: string;
+}
+
+function modelsOf({ model }: AnsweringEngine): ModelRecord[] {
+  return model ? [{ id: model.label, object: 'model', created: 0, owned_by: 'atomoe' }] : [];
+}
+
+function listModels(engine: AnsweringEngine): Response {
+  return Response.json({ object: 'list', data: modelsOf(engine) });
+}
+
+function findModel(engine: AnsweringEngine, name: string): ModelRecord {
+  const models = modelsOf(engine);
+  const found = models.find(({ id }) => id === name);
+  if (found) return found;
+  const known = models[0] ? `"${models[0].id}" is` : 'none is';
+  throw new HttpError(404, `the model "${name}" is not loaded; ${known}`, { code: 'model_not_found' });
+}
+
+async function complete(engine: AnsweringEngine, request: Request): Promise<Response> {
+  if (!engine.model) throw new HttpError(503, 'no model is loaded; load one, then ask again');
+  const body = await readBody(request);
+  const reply = await engine.chat.completions.create(body, { signal: request.signal });
+  if ('choices' in reply) return Response.json(reply);
+  return streamResponse(reply);
+}
+
+/** @throws {HttpError} 400 - no JSON object */
+async function readBody(request: Request): Promise<ChatCompletionRequest> {
+  const text = await request.text();
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (cause) {
+    throw new HttpError(400, 'the body is no JSON; wanted the object of a request', { cause });
+  }
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as ChatCompletionRequest;
+  throw new HttpError(400, 'the body is no object; wanted the object of a request');
+}
+
+function streamResponse(chunks: ChatCompletionStream): Response {
+  return new Response(eventStream(chunks), {
+    headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' },
+  });
+}
