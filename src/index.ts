@@ -37,6 +37,7 @@ export type { MixerName } from './blocks/mixers/index.ts';
 export type { RouterName } from './blocks/routers/index.ts';
 export type { Blocks, OwnBlocks } from './blocks/table.ts';
 export type { ConfigFamily } from './models/family.ts';
+export { builtInFamily } from './models/registry.ts';
 export type * from './models/spec.ts';
 export { buildDecoder } from './blocks/decoder.ts';
 

@@ -22,6 +22,11 @@ export class ConfigReader {
     this.#defaults = defaults;
   }
 
+  /** A reader of the same config with other values for absent keys. */
+  withDefaults(defaults?: ConfigValues): ConfigReader {
+    return new ConfigReader(this.#values, this.#where, defaults);
+  }
+
   /** The value of a key with several spellings; values must agree if several are present. */
   #given(keys: readonly string[]): { key: string; value: unknown } | undefined {
     for (const key of keys) this.#asked.add(key);

@@ -243,6 +243,26 @@ export function loadFamily({
   return Promise.all([load(), import('./class-defaults.ts')]);
 }
 
+/**
+ * Loads a built-in family, from which one from outside can be made: `{ ...family, parse: (...given) => edit(family.parse(...given)) }`.
+ *
+ * @throws {AtomoeError} unsupported-model - no built-in family has this `model_type`
+ */
+export async function builtInFamily(modelType: string): Promise<ConfigFamily> {
+  const listed = findFamily({ model_type: modelType }, modelType) as ListedFamily;
+  const [{ modelTypes, parse }, { CLASS_DEFAULTS }] = await loadFamily(listed);
+  return {
+    modelTypes,
+    parse(config, file) {
+      const defaults = [config.text(['model_type']), modelType].map((type) => CLASS_DEFAULTS.get(type));
+      const reader = config.withDefaults(defaults.find((each) => each !== undefined));
+      const spec = parse(reader, file);
+      reader.refuseUnread(CHANGING);
+      return spec;
+    },
+  };
+}
+
 /** Parses with a family from outside; its errors are reported as faults of the family, not of the model. */
 function parseForeign(
   family: ConfigFamily,
