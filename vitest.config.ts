@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import process from 'node:process';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
@@ -47,6 +48,12 @@ function inChromium(): BrowserConfigOptions {
   };
 }
 
+/** What examples import, from the sources. */
+const PACKAGE = [
+  { find: /^atomoe$/, replacement: resolve(import.meta.dirname, 'src/index.ts') },
+  { find: /^atomoe\/ops$/, replacement: resolve(import.meta.dirname, 'src/ops.ts') },
+];
+
 /** A project that runs in a browser. */
 function browserProject(
   name: string,
@@ -55,6 +62,7 @@ function browserProject(
 ) {
   return {
     plugins: [bareShaders()],
+    resolve: { alias: PACKAGE },
     cacheDir: `node_modules/.vite/${name}`,
     // Named, so that no dependency is discovered in mid-run: that would reload the page under a running test.
     optimizeDeps: {

@@ -54,7 +54,8 @@ test.beforeAll(async () => {
   await cp(join(root, 'examples'), join(app, 'examples'), { recursive: true, filter });
   await symlink(join(root, 'demo'), join(app, 'demo'), 'junction');
   await symlink(join(app, 'node_modules/atomoe/dist'), join(app, 'dist'), 'junction');
-  for (const name of ['vite', 'react', 'node', 'decoding-strategy']) await provide(name);
+  const names = ['vite', 'react', 'node', 'router', 'expert-kind', 'decoding-strategy'];
+  for (const name of names) await provide(name);
 });
 
 test.afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -172,3 +173,13 @@ test('decoding-strategy: tells a story by a strategy from outside', async () => 
   expect(told.startsWith(prompt)).toBe(true);
   expect(told.startsWith(golden), told).toBe(false);
 });
+
+for (const name of ['router', 'expert-kind']) {
+  test(`${name}: tells the same story on the CPU and on the GPU, with experts streamed`, async () => {
+    const tell = (device: string) => run(process.execPath, ['main.js', prompt, device], example(name));
+    const told = await tell('cpu');
+    expect(told.startsWith(prompt), told).toBe(true);
+    expect(told.length).toBeGreaterThan(prompt.length + 20);
+    expect(await tell('gpu')).toBe(told);
+  });
+}
