@@ -68,11 +68,12 @@ export interface LoadOptions {
 }
 
 /**
- * A description of a layer (JSON) whose router replaces that of every layer with experts, or one for each layer by its number;
- * undefined keeps the layer's own. Tensors are those of the model, with `{layer}` for the number. A function only where the engine
- * runs in the same thread.
+ * A description of a layer (JSON) whose router replaces that of every layer with experts, or one for each layer by its number, in
+ * a list or by a function; null and undefined keep the layer's own. Tensors are those of the model, with `{layer}` for the number.
+ * A function only where the engine runs in the same thread.
  */
-export type LayerRouting = object | ((layer: number) => object | undefined);
+export type LayerRouting =
+  object | readonly (object | null)[] | ((layer: number) => object | null | undefined);
 
 /** Ways to fetch less that change what the model says. Every reply made with one reports it. */
 export interface LossyOptions {

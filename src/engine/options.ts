@@ -209,9 +209,9 @@ function isResponse(value: unknown): value is Response {
 
 /** Descriptions are checked where their layers are known. */
 const layerRouting: Check<LayerRouting> = (value, name) =>
-  typeof value === 'function' || isObject(value)
+  typeof value === 'function' || Array.isArray(value) || isObject(value)
     ? (value as LayerRouting)
-    : refuse(name, value, 'a description of a layer, or a function of the number of a layer');
+    : refuse(name, value, 'a description of a layer, a list by layer, or a function of its number');
 
 const LOAD: Table<LoadOptions> = {
   ...RESIZE,

@@ -60,7 +60,14 @@ test("layers may have routers of their own, or keep the model's", async () => {
   await engine.load(folder, { routing: one });
   const all = await engine.logits(ids, 'at-once');
   await engine.load(folder, { routing: (layer) => (layer === 0 ? one : undefined) });
-  expect(firstDifference(await engine.logits(ids, 'at-once'), all)).not.toBe('equal');
+  const first = await engine.logits(ids, 'at-once');
+  expect(firstDifference(first, all)).not.toBe('equal');
+  for (const routing of [[one], [one, null]]) {
+    await engine.load(folder, { routing });
+    expect(firstDifference(await engine.logits(ids, 'at-once'), first)).toBe('equal');
+  }
+  await engine.load(folder, { routing: [one, one, one] });
+  expect(firstDifference(await engine.logits(ids, 'at-once'), all)).toBe('equal');
   engine.dispose();
 });
 
@@ -123,6 +130,9 @@ test.each([
   [{ ...base, router: { ...own, score: { kind: 'linear', weight: 'nowhere' } } }, /"nowhere" is missing/],
   [{ ...base, router: own, expert: { kind: 'skip' } }, /expert/],
   [{ ...base, router: own, hooks: { bias: 'delta' } }, /hooks\.bias/],
+  [[], /no layer has a description/],
+  [[null, null, null, null], /4 descriptions are given; the model has 3 layers/],
+  [[null, 4], /./],
 ])('%j is refused', async (routing, message) => {
   const engine = await openEngine({ device: 'cpu' });
   await expect(engine.load(await repositoryFolder(FOLDER), { routing })).rejects.toThrow(message);

@@ -258,7 +258,7 @@ export function withoutFunctions<T extends Pick<LoadOptions, 'fetch' | 'streamin
     );
   }
   if (typeof options.routing === 'function') {
-    throw notCallable('routing', 'a description', 'give one for all layers, or use createEngine()');
+    throw notCallable('routing', 'a description', 'give one for all layers or a list, or use createEngine()');
   }
   if (typeof options.streaming?.policy === 'function') {
     throw notCallable('streaming.policy', 'the name of a policy', 'name one, or use createEngine()');

@@ -36,7 +36,7 @@ export async function withRouting(
         layer.sublayers.map(async (sublayer) => {
           const { block } = sublayer;
           const given = isMoe(block) ? descriptionFor(routing, index) : undefined;
-          if (!isMoe(block) || given === undefined) return sublayer;
+          if (!isMoe(block) || given === undefined || given === null) return sublayer;
           replaced.push(...textsOf(block.router));
           const router = await describedRouter(given, block, { index, hidden: spec.hidden, checkpoint });
           return { ...sublayer, block: { ...block, router } };
@@ -44,6 +44,8 @@ export async function withRouting(
       ),
     })),
   );
+  if (Array.isArray(routing) && routing.length > spec.layers.length)
+    throw refused(`${routing.length} descriptions are given; the model has ${spec.layers.length} layers`);
   if (replaced.length === 0)
     throw refused('no layer has a description: the model has no routed experts, or none was given');
   // The tensors of the model's own routers are there, and may not be used.
@@ -52,7 +54,8 @@ export async function withRouting(
 }
 
 function descriptionFor(routing: LayerRouting, layer: number): unknown {
-  return typeof routing === 'function' ? routing(layer) : routing;
+  if (typeof routing === 'function') return routing(layer);
+  return Array.isArray(routing) ? (routing as readonly unknown[])[layer] : routing;
 }
 
 async function describedRouter(
