@@ -27,6 +27,7 @@ export default defineConfig({
       input: {
         index: resolve(demo, 'index.html'),
         chat: resolve(demo, 'chat.html'),
+        routing: resolve(demo, 'routing.html'),
         sw: resolve(demo, 'sw.ts'),
       },
       // A service worker keeps its name and stands above all that it serves.

@@ -1,0 +1,354 @@
+/** Two routing rules side by side: the form, the runs, and what is shown of them. Nothing is loaded before “Compare”. */
+import { problemOf } from '../../src/element/state.ts';
+import { describeProgress } from '../../src/element/format.ts';
+import { element, button, problemNotice } from '../notices.ts';
+import {
+  chosenBy,
+  expertsPerToken,
+  firstDifference,
+  markDifferences,
+  nameToken,
+  type Run,
+} from './compare.ts';
+import { ExpertsView, type Scores } from './experts-view.ts';
+import { LayersView, type Pair } from './layers-view.ts';
+import { formatLink, parseLink, type Comparison } from './link.ts';
+import { findPage } from './page.ts';
+import { MODEL, optionsOf, ruleOf, RULES, scoringOptions, type Edit, type Rule } from './rules.ts';
+import { Runner, type Listener, type Task } from './runner.ts';
+import { TextView } from './text-view.ts';
+
+const page = findPage();
+const runner = new Runner();
+const texts = page.rules.map(({ text }) => new TextView(text, chooseToken));
+const layers = new LayersView(page.layers, page.layersWords, (layer) => update({ layer }));
+const experts = new ExpertsView(page.expertsBody, toggle);
+let now = parseLink(location.hash);
+let shown: { readonly of: Comparison; readonly runs: readonly [Run, Run] } | undefined;
+let scores: { readonly key: string; readonly values: Scores } | undefined;
+let task: AbortController | undefined;
+let settled: Promise<void> = Promise.resolve(); // when the task before has let go of the engine
+
+function rules(): readonly [Rule, Rule] {
+  const [first, second] = [ruleOf(now.a), ruleOf(now.b)];
+  if (!first || !second) throw new Error(`there is no rule ${now.a} or ${now.b}`);
+  return [first, second];
+}
+
+/** The tasks of the two sides; edits are the second's. */
+function tasksOf({ text, length, temperature, seed, edits }: Comparison): readonly [Task, Task] {
+  const [first, second] = rules();
+  const common = { text, length, temperature, seed };
+  return [
+    { ...common, options: optionsOf(first, []) },
+    { ...common, options: optionsOf(second, edits) },
+  ];
+}
+
+async function compare(): Promise<void> {
+  readForm();
+  showLink();
+  await attempt(async (listen) => {
+    const wanted = now;
+    const [a, b] = tasksOf(wanted);
+    const runs = [
+      await runner.run(a, listen('first text')),
+      await runner.run(b, listen('second text')),
+    ] as const;
+    shown = { of: wanted, runs };
+    show();
+    page.status.textContent = 'Both texts are written.';
+  });
+}
+
+/** Runs the layer under both rules with every expert, for their scores. */
+async function score(): Promise<void> {
+  await attempt(async (listen) => {
+    if (!shown) return;
+    const { of, runs } = shown;
+    const key = scoresKey();
+    const [first, second] = rules();
+    const sides = [
+      { rule: first, edits: [] as readonly Edit[], run: runs[0] },
+      { rule: second, edits: of.edits, run: runs[1] },
+    ];
+    const values: (readonly number[] | undefined)[] = [];
+    for (const { rule, edits, run } of sides) {
+      const text = run.tokens.map((token) => token.text).join('');
+      const options = scoringOptions(rule, edits, now.layer);
+      const probe = { text, length: 1, temperature: 0, seed: 0, options };
+      const probed = await runner.run(probe, listen('scores'));
+      values.push(scoresOf(probed, run));
+    }
+    scores = { key, values: [values[0], values[1]] };
+    showToken();
+    page.status.textContent = 'The scores are in the table.';
+  });
+}
+
+/** By expert; undefined where the text is read as other tokens than those it was written as. */
+function scoresOf(probed: Run, run: Run): readonly number[] | undefined {
+  const token = tokenIndex();
+  const isSame = run.tokens
+    .slice(0, token + 1)
+    .every(({ text }, index) => probed.tokens[index]?.text === text);
+  const chosen = isSame ? chosenBy(probed, token, now.layer) : undefined;
+  if (!chosen) return undefined;
+  const values = Array.from({ length: MODEL.experts }, () => 0);
+  for (const { expert, weight } of chosen) values[expert] = weight;
+  return values;
+}
+
+/** Scores are of a token in a layer of a comparison. */
+function scoresKey(): string {
+  return JSON.stringify([shown?.of.text, now.a, now.b, now.edits, tokenIndex(), now.layer, shown?.of.seed]);
+}
+
+/** One task at a time, that Stop ends; what goes wrong is said in the form. */
+async function attempt(run: (listen: (what: string) => Listener) => Promise<void>): Promise<void> {
+  task?.abort();
+  const own = (task = new AbortController());
+  const { signal } = own;
+  const before = settled;
+  let release = (): void => {};
+  settled = new Promise((done) => (release = done));
+  setBusy(true);
+  page.notice.replaceChildren();
+  try {
+    await before;
+    signal.throwIfAborted();
+    await run((what) => listenerOf(what, signal));
+  } catch (error) {
+    if (!signal.aborted) fail(error);
+    else if (task === own) page.status.textContent = 'Stopped.';
+  } finally {
+    release();
+    if (task === own) {
+      task = undefined;
+      setBusy(false);
+    }
+  }
+}
+
+function listenerOf(what: string, signal: AbortSignal): Listener {
+  const bar = element('progress', '');
+  bar.max = 1;
+  bar.setAttribute('aria-label', `Progress of the ${what}`);
+  const line = element('p', 'quiet');
+  const say = (text: string, fraction: number | undefined): void => {
+    if (signal.aborted) return;
+    if (!bar.isConnected) page.notice.replaceChildren(line, bar);
+    line.textContent = text;
+    if (fraction === undefined) bar.removeAttribute('value');
+    else bar.value = fraction;
+  };
+  page.status.textContent = `Working on the ${what}…`;
+  return {
+    signal,
+    onLoad: (progress) => {
+      const { text, fraction } = describeProgress(progress, undefined);
+      say(`The ${what}. ${text}`, fraction);
+    },
+    onToken: (tokens) => say(`The ${what}: ${tokens} tokens`, undefined),
+  };
+}
+
+function setBusy(isBusy: boolean): void {
+  page.stop.hidden = !isBusy;
+  page.result.setAttribute('aria-busy', String(isBusy));
+  if (!isBusy && !page.notice.querySelector('.problem')) page.notice.replaceChildren();
+}
+
+function fail(error: unknown): void {
+  runner.release();
+  page.status.textContent = '';
+  const again = button('Try again', () => void compare(), 'quiet-button');
+  page.notice.replaceChildren(problemNotice(problemOf(error), [again]));
+}
+
+function readForm(): void {
+  const [a, b] = page.rules.map(({ select }) => select.value);
+  now = {
+    ...now,
+    text: page.text.value,
+    a: a ?? now.a,
+    b: b ?? now.b,
+    length: page.length.valueAsNumber,
+    temperature: page.temperature.valueAsNumber,
+    seed: page.seed.valueAsNumber,
+  };
+}
+
+function fillForm(): void {
+  page.text.value = now.text;
+  page.length.valueAsNumber = now.length;
+  page.temperature.valueAsNumber = now.temperature;
+  page.seed.valueAsNumber = now.seed;
+  page.rules[0].select.value = now.a;
+  page.rules[1].select.value = now.b;
+  describeRules();
+  showEdits();
+}
+
+function describeRules(): void {
+  for (const { select, does } of page.rules) {
+    const rule = ruleOf(select.value);
+    const paper = rule?.paper ? ` After “${rule.paper.title}”.` : '';
+    does.textContent = `${rule?.does ?? ''}${paper}`;
+  }
+}
+
+/** Mutes or forces an expert of the chosen layer in the second rule, or undoes it, and writes the second text again. */
+function toggle(expert: number, kind: Edit['kind'], layer = now.layer): void {
+  const isHere = (edit: Edit) => edit.expert === expert && edit.layer === layer;
+  const isOn = now.edits.some((edit) => isHere(edit) && edit.kind === kind);
+  const others = now.edits.filter((edit) => !isHere(edit));
+  now = { ...now, edits: isOn ? others : [...others, { layer, expert, kind }] };
+  showEdits();
+  if (shown) {
+    showToken();
+    void compare();
+  } else showLink();
+}
+
+function showEdits(): void {
+  page.edits.hidden = now.edits.length === 0;
+  page.editsList.replaceChildren(
+    ...now.edits.map(({ layer, expert, kind }) => {
+      const words = `Layer ${layer}, expert ${expert}: ${kind === 'mute' ? 'muted' : 'forced'}`;
+      const undo = button(
+        words,
+        () => {
+          toggle(expert, kind, layer);
+          page.go.focus(); // the button is gone
+        },
+        'quiet-button',
+      );
+      return element('li', '', undo);
+    }),
+  );
+}
+
+function chooseToken(token: number): void {
+  update({ token: Math.min(token, Number(page.token.max)) });
+}
+
+/** Another token or layer of what is shown. */
+function update(change: Partial<Pick<Comparison, 'token' | 'layer'>>): void {
+  now = { ...now, ...change };
+  showToken();
+  showLink();
+}
+
+/** The chosen token, or the last one of the visitor's text. */
+function tokenIndex(): number {
+  if (!shown) return now.token ?? 0;
+  const [first, second] = shown.runs;
+  const last = Math.max(first.routes.length, second.routes.length) - 1;
+  const lastRead = first.tokens.filter(({ isPrompt }) => isPrompt).length - 1;
+  return Math.min(now.token ?? lastRead, last);
+}
+
+function show(): void {
+  if (!shown) return;
+  const { runs } = shown;
+  page.result.hidden = false;
+  rules().forEach((rule, side) => {
+    const { name, figures } = page.rules[side === 0 ? 0 : 1];
+    const [run, other] = side === 0 ? runs : [runs[1], runs[0]];
+    const edited = side === 1 && now.edits.length > 0;
+    name.textContent = `${side === 0 ? 'First' : 'Second'}: ${rule.name}${edited ? ', changed' : ''}`;
+    figures.textContent = `${expertsPerToken(run).toFixed(1)} experts in a layer, on average`;
+    texts[side]?.show(run, markDifferences(run, other).isDifferent);
+  });
+  page.difference.textContent = describeDifference(runs);
+  page.token.max = String(Math.max(...runs.map(({ routes }) => routes.length)) - 1);
+  showToken();
+}
+
+function describeDifference([first, second]: readonly [Run, Run]): string {
+  const { words, of } = markDifferences(second, first);
+  if (firstDifference(first, second) === undefined) return 'Both texts are the same.';
+  const are = words === 1 ? 'word of the second text differs' : 'words of the second text differ';
+  return `${words} of ${of} ${are} from the first; ${words === 1 ? 'it is' : 'they are'} underlined.`;
+}
+
+function showToken(): void {
+  if (!shown) return;
+  const { runs } = shown;
+  const token = tokenIndex();
+  const [first, second] = runs.map(({ tokens }) => nameToken(tokens[token]?.text));
+  const parted = firstDifference(...runs);
+  const isSame = parted === undefined || token < parted;
+  page.token.value = String(token);
+  const words = isSame ? `${token}: ${first}` : `${token}: ${first} and ${second}`;
+  page.tokenName.textContent = words;
+  page.token.setAttribute('aria-valuetext', words);
+  page.tokenNote.textContent = isSame
+    ? 'Both rules have read the same text up to here.'
+    : 'The texts have parted before this token: the rules have read different words.';
+  texts.forEach((text) => text.mark(token));
+  const pairs = Array.from({ length: MODEL.layers }, (_, layer): Pair => {
+    return [chosenBy(runs[0], token, layer), chosenBy(runs[1], token, layer)];
+  });
+  layers.show(pairs, now.layer);
+  showExperts(pairs[now.layer] ?? [undefined, undefined], isSame ? (first ?? '') : `${first} and ${second}`);
+}
+
+function showExperts(pair: Pair, token: string): void {
+  page.expertsTitle.textContent = `Layer ${now.layer}, token ${token}`;
+  const known = scores?.key === scoresKey() ? scores.values : undefined;
+  const edits = now.edits.filter(({ layer }) => layer === now.layer);
+  experts.show(pair, edits, known);
+  page.expertsNone.hidden = page.expertsBody.rows.length > 0;
+  page.score.hidden = known !== undefined;
+}
+
+function showLink(): void {
+  history.replaceState(null, '', `${location.pathname}${location.search}${formatLink(now)}`);
+  page.link.value = location.href;
+  page.copied.textContent = '';
+}
+
+async function copyLink(): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(page.link.value);
+    page.copied.textContent = 'Copied.';
+  } catch {
+    page.link.select();
+    page.copied.textContent = 'The browser does not let the page copy; the link is selected.';
+  }
+}
+
+function open(): void {
+  for (const { select } of page.rules) {
+    select.append(...RULES.map(({ id, name }) => new Option(name, id)));
+    select.addEventListener('change', describeRules);
+  }
+  fillForm();
+  page.link.value = location.href;
+  page.form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    void compare();
+  });
+  page.stop.addEventListener('click', () => {
+    task?.abort();
+    page.go.focus();
+  });
+  document.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape' && !event.isComposing) task?.abort();
+  });
+  page.token.addEventListener('input', () => chooseToken(page.token.valueAsNumber));
+  page.score.addEventListener('click', () => void score());
+  page.copy.addEventListener('click', () => void copyLink());
+  addEventListener('hashchange', () => {
+    task?.abort();
+    shown = undefined;
+    page.result.hidden = true;
+    now = parseLink(location.hash);
+    fillForm();
+    page.status.textContent = 'Press “Compare” for what the link says.';
+  });
+}
+
+open();
