@@ -58,7 +58,6 @@ test('rules are compared, an expert is muted, by keyboard; a link brings it all 
   expect(a).toBe(b);
   await page.getByText('The picture in words').click();
   await expect(page.getByRole('row', { name: /^0 .*\(1\.00\)$/ })).toBeVisible();
-  expect(await axe(page)).toEqual([]);
 
   const mute = page.getByRole('button', { name: `Mute expert ${b}`, exact: true });
   await mute.focus();
@@ -76,7 +75,7 @@ test('rules are compared, an expert is muted, by keyboard; a link brings it all 
   await page.getByRole('radio', { name: 'Layer 0' }).focus();
   await page.keyboard.press('ArrowDown');
   await expect(page.getByRole('heading', { name: 'Layer 1, token “Once”' })).toBeVisible();
-  await page.getByRole('button', { name: 'Show all 32 scores' }).click();
+  await page.getByRole('button', { name: 'Scores of all 32 experts' }).click();
   await expect(page.locator('#experts-body tr')).toHaveCount(32, PATIENCE);
   await expect(page.locator('#experts-body')).toContainText(/score 0\.\d\d/);
   expect(await axe(page)).toEqual([]);
@@ -88,9 +87,10 @@ test('rules are compared, an expert is muted, by keyboard; a link brings it all 
   await other.goto(link);
   await expect(other.getByRole('button', { name: `Layer 0, expert ${b}: muted` })).toBeVisible();
   await other.getByRole('button', { name: 'Compare' }).click();
-  await expect(other.getByText('Both texts are written.')).toBeVisible(PATIENCE);
+  await expect(other.getByText('The scores are in the table.')).toBeVisible(PATIENCE);
   expect(await other.locator('#text-b').textContent()).toBe(muted);
   await expect(other.getByRole('heading', { name: 'Layer 1, token “Once”' })).toBeVisible();
+  await expect(other.locator('#experts-body tr')).toHaveCount(32, PATIENCE);
 
   // Without its edit the rule writes what it wrote at first.
   await other.getByRole('button', { name: `Layer 0, expert ${b}: muted` }).click();
@@ -100,16 +100,19 @@ test('rules are compared, an expert is muted, by keyboard; a link brings it all 
   expect(violations).toEqual([]);
 });
 
-for (const width of [320, 360, 640, 1280]) {
-  test(`at ${width} px nothing is cut off`, async ({ page }) => {
-    await page.setViewportSize({ width, height: 800 });
-    await page.goto(`/routing.html${QUERY}${LINK.replace('b=best-1', 'b=all&mute=1.3')}`);
-    const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    expect(await overflow()).toBeLessThanOrEqual(0);
-    await page.getByRole('button', { name: 'Compare' }).click();
-    await expect(page.getByText('Both texts are written.')).toBeVisible(PATIENCE);
-    await page.getByText('The picture in words').click();
-    await page.getByText('Options', { exact: true }).click();
-    expect(await overflow()).toBeLessThanOrEqual(0);
-  });
-}
+test('from 320 to 1280 px nothing is cut off', async ({ page }) => {
+  await page.goto(`/routing.html${QUERY}${LINK.replace('b=best-1', 'b=all&mute=1.3')}`);
+  const expectRoom = async (): Promise<void> => {
+    for (const width of [320, 360, 640, 1280]) {
+      await page.setViewportSize({ width, height: 800 });
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      expect(overflow, `at ${width} px`).toBeLessThanOrEqual(0);
+    }
+  };
+  await expectRoom();
+  await page.getByRole('button', { name: 'Compare' }).click();
+  await expect(page.getByText('Both texts are written.')).toBeVisible(PATIENCE);
+  await page.getByText('The picture in words').click();
+  await page.getByText('Options', { exact: true }).click();
+  await expectRoom();
+});

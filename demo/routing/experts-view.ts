@@ -14,11 +14,20 @@ const KINDS = [
 
 export class ExpertsView {
   readonly #body: HTMLTableSectionElement;
+  readonly #next: HTMLElement;
   readonly #onEdit: (expert: number, kind: Edit['kind']) => void;
 
-  /** @param onEdit - turns an edit of the second rule on or off */
-  constructor(body: HTMLTableSectionElement, onEdit: (expert: number, kind: Edit['kind']) => void) {
+  /**
+   * @param next - takes the focus where the pressed button's row is gone
+   * @param onEdit - turns an edit of the second rule on or off
+   */
+  constructor(
+    body: HTMLTableSectionElement,
+    next: HTMLElement,
+    onEdit: (expert: number, kind: Edit['kind']) => void,
+  ) {
     this.#body = body;
+    this.#next = next;
     this.#onEdit = onEdit;
   }
 
@@ -53,7 +62,7 @@ export class ExpertsView {
       }),
     );
     // The button that was pressed is a new one now.
-    if (focused?.startsWith('edit-')) document.getElementById(focused)?.focus();
+    if (focused?.startsWith('edit-')) (document.getElementById(focused) ?? this.#next).focus();
   }
 
   #button(expert: number, kind: Edit['kind'], name: string, edits: readonly Edit[]): HTMLElement {

@@ -13,6 +13,7 @@ test('a link says all of a comparison', () => {
       { layer: 0, expert: 31, kind: 'mute' },
       { layer: 5, expert: 0, kind: 'force' },
     ],
+    scores: true,
     length: 12,
     temperature: 0.7,
     seed: 99,

@@ -9,6 +9,7 @@ export interface Comparison {
   readonly layer: number;
   readonly token: number | undefined; // undefined: the last one of the text
   readonly edits: readonly Edit[]; // of the second rule
+  readonly scores: boolean; // of all experts are shown
   readonly length: number; // tokens of the continuations
   readonly temperature: number;
   readonly seed: number;
@@ -21,6 +22,7 @@ export const DEFAULTS: Comparison = {
   layer: 2,
   token: undefined,
   edits: [],
+  scores: false,
   length: 24,
   temperature: 0,
   seed: 1,
@@ -31,13 +33,14 @@ export const LIMITS = { textLetters: 400, length: 64, temperature: 2, seed: 4_29
 
 /** Without what is as it is anyway: a link says what is special. */
 export function formatLink(comparison: Comparison): string {
-  const { text, a, b, layer, token, edits, length, temperature, seed } = comparison;
+  const { text, a, b, layer, token, edits, scores, length, temperature, seed } = comparison;
   const params = new URLSearchParams({ text, a, b, layer: String(layer) });
   if (token !== undefined) params.set('token', String(token));
   for (const kind of ['mute', 'force'] as const) {
     const named = edits.filter((edit) => edit.kind === kind).map((edit) => `${edit.layer}.${edit.expert}`);
     if (named.length > 0) params.set(kind, named.join(','));
   }
+  if (scores) params.set('scores', '1');
   params.set('length', String(length));
   if (temperature !== 0) params.set('temperature', String(temperature));
   params.set('seed', String(seed));
@@ -62,6 +65,7 @@ export function parseLink(hash: string): Comparison {
     layer: whole('layer', 0, MODEL.layers - 1) ?? DEFAULTS.layer,
     token: whole('token', 0, LIMITS.textLetters + LIMITS.length),
     edits: [...readEdits(params.get('mute'), 'mute'), ...readEdits(params.get('force'), 'force')],
+    scores: params.get('scores') === '1',
     length: whole('length', 1, LIMITS.length) ?? DEFAULTS.length,
     temperature: temperature >= 0 && temperature <= LIMITS.temperature ? temperature : DEFAULTS.temperature,
     seed: whole('seed', 0, LIMITS.seed) ?? DEFAULTS.seed,

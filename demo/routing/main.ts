@@ -1,7 +1,8 @@
 /** Two routing rules side by side: the form, the runs, and what is shown of them. Nothing is loaded before “Compare”. */
 import { problemOf } from '../../src/element/state.ts';
 import { describeProgress } from '../../src/element/format.ts';
-import { element, button, problemNotice } from '../notices.ts';
+import { button, element, problemNotice } from '../notices.ts';
+import { keepPage } from '../offline.ts';
 import {
   chosenBy,
   expertsPerToken,
@@ -10,7 +11,7 @@ import {
   nameToken,
   type Run,
 } from './compare.ts';
-import { ExpertsView, type Scores } from './experts-view.ts';
+import { ExpertsView } from './experts-view.ts';
 import { LayersView, type Pair } from './layers-view.ts';
 import { formatLink, parseLink, type Comparison } from './link.ts';
 import { findPage } from './page.ts';
@@ -21,11 +22,11 @@ import { TextView } from './text-view.ts';
 const page = findPage();
 const runner = new Runner();
 const texts = page.rules.map(({ text }) => new TextView(text, chooseToken));
-const layers = new LayersView(page.layers, page.layersWords, (layer) => update({ layer }));
-const experts = new ExpertsView(page.expertsBody, toggle);
+const layers = new LayersView(page.layers, page.layersWords, chooseLayer);
+const experts = new ExpertsView(page.expertsBody, page.score, toggle);
 let now = parseLink(location.hash);
 let shown: { readonly of: Comparison; readonly runs: readonly [Run, Run] } | undefined;
-let scores: { readonly key: string; readonly values: Scores } | undefined;
+let scored: { readonly key: string; readonly runs: readonly [Run, Run] } | undefined; // with every expert in a layer
 let task: AbortController | undefined;
 let settled: Promise<void> = Promise.resolve(); // when the task before has let go of the engine
 
@@ -58,35 +59,34 @@ async function compare(): Promise<void> {
     shown = { of: wanted, runs };
     show();
     page.status.textContent = 'Both texts are written.';
+    if (now.scores) await score(listen);
   });
 }
 
-/** Runs the layer under both rules with every expert, for their scores. */
-async function score(): Promise<void> {
-  await attempt(async (listen) => {
-    if (!shown) return;
-    const { of, runs } = shown;
-    const key = scoresKey();
-    const [first, second] = rules();
-    const sides = [
-      { rule: first, edits: [] as readonly Edit[], run: runs[0] },
-      { rule: second, edits: of.edits, run: runs[1] },
-    ];
-    const values: (readonly number[] | undefined)[] = [];
-    for (const { rule, edits, run } of sides) {
-      const text = run.tokens.map((token) => token.text).join('');
-      const options = scoringOptions(rule, edits, now.layer);
-      const probe = { text, length: 1, temperature: 0, seed: 0, options };
-      const probed = await runner.run(probe, listen('scores'));
-      values.push(scoresOf(probed, run));
-    }
-    scores = { key, values: [values[0], values[1]] };
-    showToken();
-    page.status.textContent = 'The scores are in the table.';
-  });
+/** Runs both texts under their rules with every expert in the chosen layer, for their scores. */
+async function score(listen: (what: string) => Listener): Promise<void> {
+  if (!shown) return;
+  const { of, runs } = shown;
+  const { layer } = now;
+  const key = scoresKey();
+  const [first, second] = rules();
+  const probe = (rule: Rule, edits: readonly Edit[], run: Run, what: string): Promise<Run> => {
+    const text = run.tokens.map((token) => token.text).join('');
+    const options = scoringOptions(rule, edits, layer);
+    return runner.run({ text, length: 1, temperature: 0, seed: 0, options }, listen(what));
+  };
+  scored = {
+    key,
+    runs: [
+      await probe(first, [], runs[0], 'scores of the first rule'),
+      await probe(second, of.edits, runs[1], 'scores of the second rule'),
+    ],
+  };
+  showToken();
+  page.status.textContent = 'The scores are in the table.';
 }
 
-/** By expert; undefined where the text is read as other tokens than those it was written as. */
+/** By expert; undefined where the text was read as other tokens than those it was written as. */
 function scoresOf(probed: Run, run: Run): readonly number[] | undefined {
   const token = tokenIndex();
   const isSame = run.tokens
@@ -99,9 +99,9 @@ function scoresOf(probed: Run, run: Run): readonly number[] | undefined {
   return values;
 }
 
-/** Scores are of a token in a layer of a comparison. */
+/** Scores are those of a layer of a comparison. */
 function scoresKey(): string {
-  return JSON.stringify([shown?.of.text, now.a, now.b, now.edits, tokenIndex(), now.layer, shown?.of.seed]);
+  return JSON.stringify([shown?.of, now.layer]);
 }
 
 /** One task at a time, that Stop ends; what goes wrong is said in the form. */
@@ -233,8 +233,18 @@ function chooseToken(token: number): void {
   update({ token: Math.min(token, Number(page.token.max)) });
 }
 
-/** Another token or layer of what is shown. */
-function update(change: Partial<Pick<Comparison, 'token' | 'layer'>>): void {
+function chooseLayer(layer: number): void {
+  update({ layer });
+  if (now.scores) void attempt(score);
+}
+
+function toggleScores(): void {
+  update({ scores: !now.scores });
+  if (now.scores) void attempt(score);
+}
+
+/** Shows something else of the same texts. */
+function update(change: Partial<Pick<Comparison, 'token' | 'layer' | 'scores'>>): void {
   now = { ...now, ...change };
   showToken();
   showLink();
@@ -297,11 +307,15 @@ function showToken(): void {
 
 function showExperts(pair: Pair, token: string): void {
   page.expertsTitle.textContent = `Layer ${now.layer}, token ${token}`;
-  const known = scores?.key === scoresKey() ? scores.values : undefined;
+  const isKnown = now.scores && scored !== undefined && scored.key === scoresKey();
+  const scores =
+    isKnown && scored && shown
+      ? ([scoresOf(scored.runs[0], shown.runs[0]), scoresOf(scored.runs[1], shown.runs[1])] as const)
+      : undefined;
   const edits = now.edits.filter(({ layer }) => layer === now.layer);
-  experts.show(pair, edits, known);
+  experts.show(pair, edits, scores);
   page.expertsNone.hidden = page.expertsBody.rows.length > 0;
-  page.score.hidden = known !== undefined;
+  page.score.setAttribute('aria-pressed', String(now.scores));
 }
 
 function showLink(): void {
@@ -321,6 +335,7 @@ async function copyLink(): Promise<void> {
 }
 
 function open(): void {
+  keepPage();
   for (const { select } of page.rules) {
     select.append(...RULES.map(({ id, name }) => new Option(name, id)));
     select.addEventListener('change', describeRules);
@@ -339,7 +354,7 @@ function open(): void {
     if (event.key === 'Escape' && !event.isComposing) task?.abort();
   });
   page.token.addEventListener('input', () => chooseToken(page.token.valueAsNumber));
-  page.score.addEventListener('click', () => void score());
+  page.score.addEventListener('click', toggleScores);
   page.copy.addEventListener('click', () => void copyLink());
   addEventListener('hashchange', () => {
     task?.abort();

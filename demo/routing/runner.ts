@@ -1,6 +1,6 @@
 /** Runs texts under rules: one engine, one model, loaded again when a rule needs it; what was run once is kept. */
 import type { Engine, LoadProgress, TokenRoutes } from '../../src/engine/api.ts';
-import { openPromptTokens, type ReadTokens } from '../../src/engine/prompt-tokens.ts';
+import type { ReadTokens } from '../../src/engine/prompt-tokens.ts';
 import { openEngine, QUERY } from '../engine.ts';
 import { embeddedUrl } from '../sources.ts';
 import type { Run, RunToken } from './compare.ts';
@@ -29,11 +29,6 @@ export class Runner {
   #loaded: string | undefined; // the routing of the model in memory
   #readTokens: Promise<ReadTokens> | undefined; // the engine's own are in its worker
   readonly #kept = new Map<string, Run>();
-
-  /** Whether this was run before, so that nothing has to be loaded for it. */
-  knows(task: Task): boolean {
-    return this.#kept.has(JSON.stringify(task));
-  }
 
   async run(task: Task, listener: Listener): Promise<Run> {
     const key = JSON.stringify(task);
@@ -69,7 +64,7 @@ export class Runner {
 
   async #write(engine: Engine, task: Task, { signal, onToken }: Listener): Promise<Run> {
     const { text, length: maxTokens, temperature, seed, options } = task;
-    this.#readTokens ??= openPromptTokens(embeddedUrl(MODEL.id, document.baseURI));
+    this.#readTokens ??= openTokens();
     const readTokens = await this.#readTokens;
     const tokens: RunToken[] = readTokens(text).map((token) => ({ text: token, isPrompt: true }));
     let routes: readonly TokenRoutes[] = [];
@@ -88,4 +83,9 @@ export class Runner {
     signal.throwIfAborted(); // a stopped reply ends without an error
     return { tokens, routes };
   }
+}
+
+async function openTokens(): Promise<ReadTokens> {
+  const { openPromptTokens } = await import('../../src/engine/prompt-tokens.ts');
+  return openPromptTokens(embeddedUrl(MODEL.id, document.baseURI));
 }
