@@ -49,7 +49,7 @@ export class LayersView {
       input.checked = layer === chosen;
       picture.setAttribute('aria-label', `First rule: ${words[0]}. Second rule: ${words[1]}.`);
       picture.replaceChildren(...barsOf(pair, most));
-      cells.forEach((cell, side) => (cell.textContent = words[side] ?? ''));
+      cells.forEach((cell, side) => (cell.textContent = (words[side] ?? '').replaceAll(' (', '\u00a0(')));
     });
   }
 }
