@@ -326,6 +326,7 @@ describe('gptq', () => {
   const config = { quant_method: 'gptq', bits: 4, group_size: 64, desc_act: false, sym: false };
   const whole = { ...config, group_size: -1 };
   const ORDERED = { ...config, desc_act: true };
+  const BYTES = { ...config, bits: 8 };
 
   test.each<[string, object, Encode, string]>([
     ['zeros in groups of 64', config, encodeGptq({ group: 64, zeros: true }), 'U4_G32'],
@@ -358,6 +359,33 @@ describe('gptq', () => {
       encodeGptq({ group: 64, zeros: true }),
       'U4_G32',
     ],
+    ['8 bits, symmetric, f16', { ...BYTES, sym: true }, encodeGptq({ bits: 8, group: 64 }), 'Q8_0'],
+    [
+      '8 bits, symmetric, bf16',
+      { ...BYTES, sym: true, group_size: -1 },
+      encodeGptq({ bits: 8, scales: 'BF16' }),
+      'I8_G128',
+    ],
+    ['8 bits, zeros', BYTES, encodeGptq({ bits: 8, group: 64, zeros: true }), 'F16'],
+    [
+      '8 bits, zeros as they are, bf16',
+      { ...BYTES, checkpoint_format: 'gptq_v2' },
+      encodeGptq({ bits: 8, group: 64, zeros: true, scales: 'BF16' }, 0),
+      'BF16',
+    ],
+    ['8 bits, zeros, one group', { ...BYTES, group_size: -1 }, encodeGptq({ bits: 8, zeros: true }), 'F16'],
+    [
+      '8 bits, ordered, symmetric',
+      { ...BYTES, desc_act: true, sym: true },
+      encodeGptq({ bits: 8, group: 64, isOrdered: true }),
+      'F16',
+    ],
+    [
+      '8 bits, ordered, zeros',
+      { ...BYTES, desc_act: true },
+      encodeGptq({ bits: 8, group: 64, zeros: true, isOrdered: true }),
+      'F16',
+    ],
   ])('%s: every value', async (_, settings, encode, dtype) => {
     await expectExact(settings, encode, [24, 192], dtype);
   });
@@ -368,7 +396,7 @@ describe('gptq', () => {
       { ...config, bits: 3 },
       () => {},
       'unsupported-model',
-      /quantization_config: bits is 3; wanted 4; choose another quantisation/,
+      /quantization_config: bits is 3; wanted 4 or 8; choose another quantisation/,
     ],
     [
       'ordered by something else',
@@ -434,6 +462,18 @@ describe('gptq', () => {
       code: 'bad-file',
       message: expect.stringMatching(
         /"m\.g_idx" orders columns by activations, though config\.json says desc_act false/,
+      ),
+    });
+  });
+
+  test.each([true, false])('bytes are checked as four bits are: sym %s', async (sym) => {
+    const encoded = encodeGptq({ bits: 8, group: 64, zeros: true })(values(8 * 128), 8, 128);
+    if (!sym) new Int32Array(encoded.parts['g_idx']!.bytes.buffer).reverse();
+    const checkpoint = await open({ ...BYTES, sym }, named(encoded));
+    await expect(checkpoint.read('m.weight')).rejects.toMatchObject({
+      code: 'bad-file',
+      message: expect.stringMatching(
+        sym ? /has the zero point \d+, .* wanted 128;/ : /orders columns by activations/,
       ),
     });
   });

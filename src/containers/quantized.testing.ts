@@ -111,8 +111,9 @@ interface Nibbles {
 
 /** How a matrix is rounded to four bits. */
 export interface NibbleOptions {
+  readonly bits?: 4 | 8; // default: 4
   readonly group?: number; // default: all columns
-  readonly zeros?: boolean; // default: all zeros are 8
+  readonly zeros?: boolean; // default: all zeros are 2^(bits - 1)
   readonly scales?: 'F16' | 'BF16'; // default: F16
   readonly isOrdered?: boolean; // columns are shuffled before groups are made, which are then in `g_idx`
 }
@@ -134,13 +135,15 @@ function roundOrdered(
   const back = new Float32Array(rows * cols);
   const groupOf = new Int32Array(cols);
   const isHalf = rounded.scales.dtype === 'F16';
+  const isComputed =
+    (options.isOrdered === true && rounded.groups > 1) || (options.bits === 8 && options.zeros === true);
   for (const [at, col] of order.entries()) {
     groupOf[col] = Math.floor((at * rounded.groups) / cols);
     for (let row = 0; row < rows; row += 1) {
       const value = rounded.values[row * cols + at] ?? 0;
       const half = isHalf ? f16ToF32(f32ToF16(value)) : bf16ToF32(f32ToBf16(value));
       codes[row * cols + col] = rounded.codes[row * cols + at] ?? 0;
-      back[row * cols + col] = options.isOrdered === true && rounded.groups > 1 ? half : value;
+      back[row * cols + col] = isComputed ? half : value;
     }
   }
   return { ...rounded, codes, values: back, groupOf };
@@ -149,23 +152,24 @@ function roundOrdered(
 function roundToNibbles(
   values: Float32Array,
   [rows, cols]: readonly [number, number],
-  { group = cols, zeros: hasZeros = false, scales: dtype = 'F16' }: NibbleOptions,
+  { group = cols, zeros: hasZeros = false, scales: dtype = 'F16', bits: width = 4 }: NibbleOptions,
 ): Nibbles {
   const groups = cols / group;
+  const largest = 2 ** width - 1;
   const bits = new Uint16Array(rows * groups);
-  const zeros = new Uint8Array(rows * groups).fill(8);
+  const zeros = new Uint8Array(rows * groups).fill(2 ** (width - 1));
   const codes = new Uint8Array(rows * cols);
   const rounded = new Float32Array(rows * cols);
   for (let at = 0; at < rows * groups; at += 1) {
     const own = values.subarray(at * group, (at + 1) * group);
     const [low, high] = [Math.min(...own, 0), Math.max(...own, 0)];
-    const wanted = hasZeros ? (high - low) / 15 || 1 : Math.max(high, -low) / 7.5 || 1;
+    const wanted = hasZeros ? (high - low) / largest || 1 : Math.max(high, -low) / (largest / 2) || 1;
     bits[at] = dtype === 'F16' ? f32ToF16(wanted) : f32ToBf16(wanted);
     const scale = dtype === 'F16' ? f16ToF32(bits[at] ?? 0) : bf16ToF32(bits[at] ?? 0);
-    if (hasZeros) zeros[at] = Math.max(1, Math.min(15, Math.round(-low / scale)));
+    if (hasZeros) zeros[at] = Math.max(1, Math.min(largest, Math.round(-low / scale)));
     for (let i = at * group; i < (at + 1) * group; i += 1) {
       const zero = zeros[at] ?? 0;
-      const code = Math.max(0, Math.min(15, Math.round((values[i] ?? 0) / scale) + zero));
+      const code = Math.max(0, Math.min(largest, Math.round((values[i] ?? 0) / scale) + zero));
       codes[i] = code;
       rounded[i] = scale * (code - zero);
     }
@@ -198,7 +202,7 @@ export const encodePacked4 =
     return { parts, values: rounded };
   };
 
-/** GPTQ: eight columns in a word, along the first dimension; zeros with eight rows in a word, less `less`. */
+/** GPTQ: columns in words along the first dimension; zeros with rows in words, less `less`. */
 export const encodeGptq =
   (
     { bias: hasBias = false, ...options }: NibbleOptions & { readonly bias?: boolean } = {},
@@ -207,22 +211,24 @@ export const encodeGptq =
   (values, rows, cols) => {
     const nibbles = roundOrdered(values, [rows, cols], options);
     const { codes, zeros, groups, groupOf } = nibbles;
-    const qweight = new Int32Array((rows * cols) / 8);
+    const { bits = 4 } = options;
+    const per = 32 / bits;
+    const qweight = new Int32Array((rows * cols) / per);
     for (const [i, code] of codes.entries()) {
       const [row, col] = [Math.floor(i / cols), i % cols];
-      const at = (col >> 3) * rows + row;
-      qweight[at] = (qweight[at] ?? 0) | (code << (4 * (col & 7)));
+      const at = Math.floor(col / per) * rows + row;
+      qweight[at] = (qweight[at] ?? 0) | (code << (bits * (col % per)));
     }
-    const qzeros = new Int32Array((rows * groups) / 8);
+    const qzeros = new Int32Array((rows * groups) / per);
     for (const [i, zero] of zeros.entries()) {
       const [row, group] = [Math.floor(i / groups), i % groups];
-      const at = (group * rows) / 8 + (row >> 3);
-      qzeros[at] = (qzeros[at] ?? 0) | ((zero - less) << (4 * (row & 7)));
+      const at = (group * rows) / per + Math.floor(row / per);
+      qzeros[at] = (qzeros[at] ?? 0) | ((zero - less) << (bits * (row % per)));
     }
     const parts = {
       ...(hasBias && { bias: written('F16', [rows], new Uint16Array(rows)) }),
-      qweight: written('I32', [cols / 8, rows], qweight),
-      qzeros: written('I32', [groups, rows / 8], qzeros),
+      qweight: written('I32', [cols / per, rows], qweight),
+      qzeros: written('I32', [groups, rows / per], qzeros),
       scales: turned(nibbles.scales),
       g_idx: written('I32', [cols], groupOf),
     };

@@ -75,6 +75,18 @@ const CASES: readonly Case[] = [
     encodeGptq({ group: 32, zeros: true, isOrdered: true }),
     'f16',
   ),
+  qwen(
+    'gptq of 8 bits, symmetric',
+    { ...GPTQ, bits: 8, sym: true },
+    encodeGptq({ bits: 8, group: 32 }),
+    'q8_0',
+  ),
+  qwen(
+    'gptq of 8 bits with zeros',
+    { ...GPTQ, bits: 8 },
+    encodeGptq({ bits: 8, group: 32, zeros: true }),
+    'f16',
+  ),
   qwen('awq', AWQ, encodeAwq({ group: 32 }), 'u4_g32'),
   qwen('int4 of compressed-tensors', INT4, encodePacked4({ group: 32, scales: 'BF16' }), 'u4_g32'),
   qwen('int8 of compressed-tensors', INT8, encodeInt8({ packed: true }), 'i8_g128'),

@@ -18,6 +18,7 @@ export function awq(values: JsonObject, where: string): Quantization {
   return (opened, label) => {
     const parts = new Parts(opened, label);
     addInputMajor(parts, {
+      bits: 4,
       perWord: [1, 8],
       gather,
       zeroShift: shiftOf,

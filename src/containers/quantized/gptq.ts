@@ -1,5 +1,5 @@
 /**
- * GPTQ in four bits: `qweight` I32 [cols / 8, rows] with eight columns in a word, the first in the lowest bits. Zeros are stored
+ * GPTQ in four or eight bits: `qweight` I32 [cols * bits / 32, rows], columns in a word from the lowest bits on. Zeros are stored
  * less 1, unless `checkpoint_format` is gptq_v2.
  */
 import type { JsonObject } from '../../io/json-file.ts';
@@ -9,12 +9,10 @@ import { BLOCK } from './nibbles.ts';
 import { Parts } from './parts.ts';
 import { Settings } from './settings.ts';
 
-const WORDS = BLOCK / 8;
-
 /** @throws {AtomoeError} unsupported-model - other bits or groups, or another layout */
 export function gptq(values: JsonObject, where: string): Quantization {
   const settings = new Settings(values, where);
-  settings.oneOf('bits', [4]);
+  const bits = settings.oneOf('bits', [4, 8]);
   // Static groups are chosen before columns are ordered, and stay consecutive.
   const isOrdered =
     settings.oneOf('desc_act', [false, true]) && !settings.oneOf('static_groups', [false, true]);
@@ -24,9 +22,10 @@ export function gptq(values: JsonObject, where: string): Quantization {
   return (opened, label) => {
     const parts = new Parts(opened, label);
     addInputMajor(parts, {
-      perWord: [8, 1],
+      bits,
+      perWord: [32 / bits, 1],
       gather,
-      zeroShift: (row) => 4 * (row & 7),
+      zeroShift: (row) => (bits * row) & 31,
       zeroBias: format === 'gptq' ? 1 : 0,
       isSymmetric,
       groupCols,
@@ -39,8 +38,9 @@ export function gptq(values: JsonObject, where: string): Quantization {
 }
 
 function gather(words: Uint32Array, row: number, block: number, rows: number, to: Uint8Array): void {
-  for (let k = 0; k < WORDS; k += 1) {
-    const word = words[(WORDS * block + k) * rows + row] ?? 0;
+  const perBlock = to.length / 4;
+  for (let k = 0; k < perBlock; k += 1) {
+    const word = words[(perBlock * block + k) * rows + row] ?? 0;
     for (let i = 0; i < 4; i += 1) to[4 * k + i] = word >>> (8 * i);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Columns ordered by activations (`g_idx`: the group of each column): neighbours have different scales, which no block of a weight
- * format holds. Such weights are computed one by one, and rounded to the type of their scales, as the kernels of the tools do
+ * format holds; nor does one hold bytes with zero points. Such weights are computed one by one, and rounded to the type of their scales, as the kernels of the tools do
  * before they multiply. Sorting the columns would keep four bits, but every expert has an order of its own, and its kernels
  * would have to gather their inputs.
  */
@@ -12,6 +12,12 @@ import type { HeldTensor } from '../tensor-files.ts';
 /** The type of weights that are computed: that of their scales. */
 export function computedDtype(scales: StoredDtype): FloatDtype {
   return isFloatDtype(scales) ? scales : 'F32';
+}
+
+/** Code `i` of codes in order, two in a byte if they have four bits. */
+export function codeAt(codes: Uint8Array, bits: 4 | 8, i: number): number {
+  if (bits === 8) return codes[i] ?? 0;
+  return ((codes[i >> 1] ?? 0) >> (4 * (i & 1))) & 15;
 }
 
 /** Bytes of computed values. An f16 that is too large becomes an infinity, which the reader of the tensor finds. */

@@ -126,8 +126,8 @@ export class Parts {
     }
     const { stored, made } = this.#computed;
     const expanded =
-      `columns are ordered by activations, so ${stored} bytes of codes take ${made} bytes of memory, as floats; a version without ` +
-      'this order (desc_act false) takes what it has, and quantize less than floats';
+      `no weight format holds columns ordered by activations, or bytes with zero points, so ${stored} bytes of codes take ${made} bytes of memory, as ` +
+      'floats; a version without them (desc_act false, sym true) takes what it has, and quantize less than floats';
     return {
       ...this.#opened,
       byName: this.#byName,
