@@ -14,7 +14,8 @@ import {
   encodeGptq,
   encodeInt8,
   encodeMxfp4,
-  encodePacked4,
+  encodePacked,
+  encodeSigned8,
   written,
   type Encode,
   type Encoded,
@@ -553,25 +554,25 @@ describe('compressed-tensors', () => {
   const blocks = { ...float8, strategy: 'block', block_structure: [128, 128] };
 
   test.each<[string, object, Encode, string]>([
-    ['int4, f16', packed(int4), encodePacked4({ group: 64 }), 'Q4_0'],
-    ['int4, bf16', packed(int4), encodePacked4({ group: 64, scales: 'BF16' }), 'U4_G32'],
-    ['int4, a scale for each row', packed(channel), encodePacked4(), 'Q4_0'],
+    ['int4, f16', packed(int4), encodePacked({ group: 64 }), 'Q4_0'],
+    ['int4, bf16', packed(int4), encodePacked({ group: 64, scales: 'BF16' }), 'U4_G32'],
+    ['int4, a scale for each row', packed(channel), encodePacked(), 'Q4_0'],
     [
       'int4 with zero points',
       packed({ ...int4, symmetric: false }),
-      encodePacked4({ group: 64, zeros: true }),
+      encodePacked({ group: 64, zeros: true }),
       'U4_G32',
     ],
     [
       'int4, ordered',
       packed({ ...int4, actorder: 'group' }),
-      encodePacked4({ group: 64, isOrdered: true }),
+      encodePacked({ group: 64, isOrdered: true }),
       'F16',
     ],
     [
       'int4 with zero points, ordered, bf16',
       packed({ ...int4, actorder: 'group', symmetric: false }),
-      encodePacked4({ group: 64, zeros: true, scales: 'BF16', isOrdered: true }),
+      encodePacked({ group: 64, zeros: true, scales: 'BF16', isOrdered: true }),
       'BF16',
     ],
     ['int8', config('int-quantized', int8), encodeInt8(), 'I8_G128'],
@@ -582,16 +583,46 @@ describe('compressed-tensors', () => {
       encodeInt8({ packed: true, group: 128 }),
       'I8_G128',
     ],
-    ['fp8, a scale for each row', floats(float8), encodeFp8(1, 192, 'weight_scale'), 'F8_G128'],
+    [
+      'int8 with zero points',
+      config('int-quantized', { ...int8, symmetric: false }),
+      encodeSigned8({ scales: 'BF16' }),
+      'BF16',
+    ],
+    [
+      'int8 with zero points, groups',
+      config('int-quantized', { ...int8, symmetric: false, strategy: 'group', group_size: 128 }),
+      encodeSigned8({ group: 128 }),
+      'F16',
+    ],
+    [
+      'int8 with zero points, packed',
+      packed({ ...int8, symmetric: false }),
+      encodePacked({ bits: 8, zeros: true }),
+      'F16',
+    ],
+    [
+      'int8, ordered',
+      packed({ ...int8, strategy: 'group', group_size: 128, actorder: 'group' }),
+      encodePacked({ bits: 8, group: 128, isOrdered: true }),
+      'F16',
+    ],
+    [
+      'int8 with zero points, ordered, packed',
+      packed({ ...int8, symmetric: false, strategy: 'group', group_size: 128, actorder: 'group' }),
+      encodePacked({ bits: 8, zeros: true, group: 128, isOrdered: true, scales: 'BF16' }),
+      'BF16',
+    ],
+    ['fp8, a scale for each row', floats(float8), encodeFp8(1, 384, 'weight_scale'), 'F8_G128'],
     [
       'fp8, one scale',
       floats({ ...float8, strategy: 'tensor' }),
-      encodeFp8(21, 192, 'weight_scale'),
+      encodeFp8(21, 384, 'weight_scale'),
       'F8_G128',
     ],
     ['fp8, blocks', floats(blocks), encodeFp8(128, 128, 'weight_scale'), 'F8_G128'],
   ])('%s: every value', async (_, settings, encode, dtype) => {
-    await expectExact(settings, encode, [21, 192], dtype);
+    await expectExact(settings, encode, [21, 384], dtype);
   });
 
   test('what is dense is not quantised', async () => {
@@ -639,15 +670,15 @@ describe('compressed-tensors', () => {
       /group_size is 64; wanted a multiple of 128/,
     ],
     [
-      'in bytes with zero points',
-      packed({ ...int8, symmetric: false }),
+      'in bytes with a zero point for all',
+      packed({ ...int8, symmetric: false, strategy: 'tensor' }),
       () => {},
       'unsupported-model',
-      /symmetric is false; wanted true/,
+      /strategy is "tensor"; wanted group or channel/,
     ],
     [
-      'in bytes ordered by activations',
-      packed({ ...int8, actorder: 'group' }),
+      'in floats ordered by activations',
+      floats({ ...float8, actorder: 'group' }),
       () => {},
       'unsupported-model',
       /actorder is "group"; wanted false/,
@@ -702,11 +733,11 @@ describe('compressed-tensors', () => {
       /"m\.weight_g_idx" is I32 \[64\]; wanted \[128\]/,
     ],
   ])('%s it is refused', async (...refusal) => {
-    await expectRefused(encodePacked4({ group: 64 })(values(8 * 128), 8, 128), refusal);
+    await expectRefused(encodePacked({ group: 64 })(values(8 * 128), 8, 128), refusal);
   });
 
   test('an order that was never set is none', async () => {
-    const encoded = encodePacked4({ group: 64 })(values(8 * 128), 8, 128);
+    const encoded = encodePacked({ group: 64 })(values(8 * 128), 8, 128);
     const unset = {
       ...named(encoded),
       'm.weight_g_idx': written('I32', [128], new Int32Array(128).fill(-1)),

@@ -177,29 +177,48 @@ function roundToNibbles(
   return { codes, scales: written(dtype, [rows, groups], bits), zeros, groups, values: rounded };
 }
 
-/** compressed-tensors, pack-quantized: eight columns in a word; zero points with eight rows in a word. */
-export const encodePacked4 =
+/** compressed-tensors, pack-quantized: columns in words; zero points with rows in words. */
+export const encodePacked =
   (options: NibbleOptions = {}): Encode =>
   (values, rows, cols) => {
     const nibbles = roundOrdered(values, [rows, cols], options);
     const { codes, scales, zeros, groups, groupOf, values: rounded } = nibbles;
-    const packed = new Int32Array((rows * cols) / 8);
-    for (const [i, code] of codes.entries()) packed[i >> 3] = (packed[i >> 3] ?? 0) | (code << (4 * (i & 7)));
-    const zeroRows = Math.ceil(rows / 8);
+    const { bits = 4 } = options;
+    const per = 32 / bits;
+    const packed = new Int32Array((rows * cols) / per);
+    for (const [i, code] of codes.entries()) {
+      const at = Math.floor(i / per);
+      packed[at] = (packed[at] ?? 0) | (code << (bits * (i % per)));
+    }
+    const zeroRows = Math.ceil(rows / per);
     const packedZeros = new Int32Array(zeroRows * groups);
     for (const [i, zero] of zeros.entries()) {
       const [row, group] = [Math.floor(i / groups), i % groups];
-      const at = (row >> 3) * groups + group;
-      packedZeros[at] = (packedZeros[at] ?? 0) | (zero << (4 * (row & 7)));
+      const at = Math.floor(row / per) * groups + group;
+      packedZeros[at] = (packedZeros[at] ?? 0) | (zero << (bits * (row % per)));
     }
     const parts = {
-      weight_packed: written('I32', [rows, cols / 8], packed),
+      weight_packed: written('I32', [rows, cols / per], packed),
       weight_scale: scales,
       weight_shape: written('I64', [2], new Uint8Array(16)),
       ...(options.isOrdered && { weight_g_idx: written('I32', [cols], groupOf) }),
       ...(options.zeros && { weight_zero_point: written('I32', [zeroRows, groups], packedZeros) }),
     };
     return { parts, values: rounded };
+  };
+
+/** compressed-tensors, int-quantized: signed bytes and zero points, each as it is. */
+export const encodeSigned8 =
+  (options: NibbleOptions = {}): Encode =>
+  (values, rows, cols) => {
+    const rounded = roundOrdered(values, [rows, cols], { ...options, bits: 8, zeros: true });
+    const signed = (codes: Uint8Array) => Int8Array.from(codes, (code) => code - 128);
+    const parts = {
+      weight: written('I8', [rows, cols], signed(rounded.codes)),
+      weight_scale: rounded.scales,
+      weight_zero_point: written('I8', [rows, rounded.groups], signed(rounded.zeros)),
+    };
+    return { parts, values: rounded.values };
   };
 
 /** GPTQ: columns in words along the first dimension; zeros with rows in words, less `less`. */

@@ -5,7 +5,7 @@ import {
   encodeFp8,
   encodeGptq,
   encodeInt8,
-  encodePacked4,
+  encodePacked,
   type Encode,
 } from '../containers/quantized.testing.ts';
 import type { FolderSource } from '../io/source.ts';
@@ -88,7 +88,13 @@ const CASES: readonly Case[] = [
     'f16',
   ),
   qwen('awq', AWQ, encodeAwq({ group: 32 }), 'u4_g32'),
-  qwen('int4 of compressed-tensors', INT4, encodePacked4({ group: 32, scales: 'BF16' }), 'u4_g32'),
+  qwen('int4 of compressed-tensors', INT4, encodePacked({ group: 32, scales: 'BF16' }), 'u4_g32'),
+  qwen(
+    'int8 with zero points',
+    compressed({ num_bits: 8, strategy: 'channel', symmetric: false }),
+    encodePacked({ bits: 8, zeros: true }),
+    'f16',
+  ),
   qwen('int8 of compressed-tensors', INT8, encodeInt8({ packed: true }), 'i8_g128'),
 ];
 

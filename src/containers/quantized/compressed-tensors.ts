@@ -8,7 +8,7 @@ import type { HeldTensor, Quantization, ReadPart, RowRange } from '../tensor-fil
 import { readByteRows, SCALED_COLS } from './byte-rows.ts';
 import { addFloats } from './fp8.ts';
 import { BLOCK, MIDDLE, NIBBLE_SCALES, nibbleDtype, NibbleBlocks, wordsOf } from './nibbles.ts';
-import { checkGroups, computedBytes, computedDtype } from './ordered.ts';
+import { checkGroups, codeAt, computedBytes, computedDtype } from './ordered.ts';
 import { Parts } from './parts.ts';
 import { readScales, takeScales, type ScaleGrid } from './scales.ts';
 import { Settings } from './settings.ts';
@@ -65,9 +65,10 @@ function schemeOfGroup(group: Settings, settings: Settings): Scheme {
       'num_bits',
       `other weights than ${isFloat ? 'floats' : 'integers'} that are ${format}`,
     );
-  const isSymmetric = weights.oneOf('symmetric', bits === 4 ? [true, false] : [true]);
-  const orders = [false, 'weight', 'static', ...(bits === 4 ? [true, 'group', 'dynamic'] : [])] as const;
+  const isSymmetric = weights.oneOf('symmetric', isFloat ? [true] : [true, false]);
+  const orders = [false, 'weight', 'static', ...(isFloat ? [] : [true, 'group', 'dynamic'])] as const;
   weights.oneOf<boolean | string>('actorder', orders);
+  if (!isSymmetric) weights.oneOf('strategy', ['group', 'channel']);
   const kind = bits === 4 ? 'nibbles' : isFloat ? 'floats' : isPacked ? 'packed bytes' : 'bytes';
   return { kind, isSymmetric, block: blockOf(weights, bits === 4 ? BLOCK : SCALED_COLS) };
 }
@@ -80,25 +81,78 @@ function blockOf(weights: Settings, step: number): Scheme['block'] {
   return size === undefined ? undefined : [1, size];
 }
 
-function addBytes(parts: Parts, { block }: Scheme, suffix: 'weight' | 'weight_packed'): void {
+function addBytes(parts: Parts, { block, isSymmetric }: Scheme, suffix: 'weight' | 'weight_packed'): void {
   const isPacked = suffix === 'weight_packed';
-  const dtype = isPacked ? 'I32' : 'I8';
+  const stored = isPacked ? 'I32' : 'I8';
   for (const module of parts.stems(`.${suffix}`)) {
     const name = `${module}.${suffix}`;
-    if (!isPacked && parts.find(name)?.info.dtype !== dtype) continue; // in 16 bits
-    const codes = parts.take(name, { dtypes: [dtype], shape: [-1, -1] });
+    if (!isPacked && parts.find(name)?.info.dtype !== stored) continue; // in 16 bits
+    const codes = parts.take(name, { dtypes: [stored], shape: [-1, -1] });
     const [rows = 0, elements = 0] = codes.info.shape;
     const cols = isPacked ? 4 * elements : elements;
     const scales = takeScales(parts, `${module}.weight_scale`, { rows, cols }, { block });
+    const order = takeOrder(parts, module, cols);
+    const zeros = isSymmetric ? undefined : takeByteZeros(parts, module, scales, { rows, isPacked });
     dropOthers(parts, module);
-    parts.make(`${module}.weight`, {
-      dtype: 'I8_G128',
-      rows,
-      cols,
-      source: codes,
-      compose: (range, read) => readByteRows({ codes, scales, cols, flip: isPacked ? 0x80 : 0 }, range, read),
-    });
+    const flip = isPacked ? 0x80 : 0;
+    const { dtype, compose } =
+      zeros || (order && scales.gridCols > 1)
+        ? computed({ scales, order, cols }, (range, read) =>
+            readBytes({ codes, scales, zeros, flip }, range, read),
+          )
+        : {
+            dtype: 'I8_G128' as const,
+            compose: (range: RowRange, read: ReadPart) =>
+              readByteRows({ codes, scales, cols, flip }, range, read),
+          };
+    parts.make(`${module}.weight`, { dtype, rows, cols, source: codes, compose });
   }
+}
+
+/** Zero points of bytes: signed, [rows, groups]; or with 128 added and four rows in a word. */
+function takeByteZeros(
+  parts: Parts,
+  module: string,
+  { held, gridCols }: ScaleGrid,
+  { rows, isPacked }: { readonly rows: number; readonly isPacked: boolean },
+): HeldTensor {
+  const wanted = isPacked
+    ? ({ dtypes: ['I32'], shape: [Math.ceil(rows / 4), gridCols] } as const)
+    : ({ dtypes: ['I8'], shape: held.info.shape } as const);
+  return parts.take(`${module}.weight_zero_point`, wanted);
+}
+
+/** Bytes of rows in memory; the first of them is row 0. */
+interface ByteParts {
+  readonly codes: HeldTensor;
+  readonly scales: ScaleGrid;
+  readonly zeros: HeldTensor | undefined;
+  readonly flip: number; // of codes and zeros, to make them signed
+}
+
+async function readBytes(
+  { codes, scales, zeros, flip }: ByteParts,
+  rows: RowRange,
+  read: ReadPart,
+): Promise<ReadCodes> {
+  const perWord = flip === 0 ? 1 : 4;
+  const first = Math.floor(rows.start / perWord);
+  const count = Math.ceil((rows.start + rows.count) / perWord) - first;
+  const [bytes, { values, at }, zeroBytes] = await Promise.all([
+    read(codes, rows),
+    readScales(scales, rows, read),
+    zeros && read(zeros, { start: first, count }),
+  ]);
+  const signed = (byte = flip) => ((byte ^ flip) << 24) >> 24;
+  return {
+    codeOf: (i) => signed(bytes[i]),
+    scaleOf: (row, group) => values[at(row) + group] ?? NaN,
+    zeroOf(row, group) {
+      const own = rows.start + row;
+      const word = (Math.floor(own / perWord) - first) * scales.gridCols + group;
+      return signed(zeroBytes?.[word * perWord + (own % perWord)]);
+    },
+  };
 }
 
 function addNibbles(parts: Parts, { block, isSymmetric }: Scheme): void {
@@ -115,7 +169,10 @@ function addNibbles(parts: Parts, { block, isSymmetric }: Scheme): void {
       : parts.take(`${module}.weight_zero_point`, { dtypes: ['I32'], shape });
     dropOthers(parts, module);
     const matrix = { codes, scales, zeros, order, cols };
-    const { dtype, compose } = order && scales.gridCols > 1 ? computed(matrix) : blocks(matrix, isSymmetric);
+    const { dtype, compose } =
+      order && scales.gridCols > 1
+        ? computed(matrix, (range, read) => readNibbles(matrix, range, read))
+        : blocks(matrix, isSymmetric);
     parts.make(`${module}.weight`, { dtype, rows, cols, source: codes, compose });
   }
 }
@@ -126,6 +183,13 @@ interface NibbleMatrix {
   readonly zeros: HeldTensor | undefined;
   readonly order: HeldTensor | undefined;
   readonly cols: number;
+}
+
+/** Codes, scales and zeros of rows in memory; the first of them is row 0. */
+interface ReadCodes {
+  readonly codeOf: (i: number) => number;
+  readonly scaleOf: (row: number, group: number) => number;
+  readonly zeroOf: (row: number, group: number) => number;
 }
 
 /** Rows of the parts in memory; the first of them is row 0. */
@@ -139,6 +203,7 @@ async function readNibbles({ codes, scales, zeros }: NibbleMatrix, rows: RowRang
   ]);
   return {
     bytes,
+    codeOf: (i: number) => codeAt(bytes, 4, i),
     scaleOf: (row: number, group: number) => values[at(row) + group] ?? NaN,
     zeroOf(row: number, group: number) {
       const zeroRow = rows.start + row;
@@ -166,25 +231,24 @@ function blocks(matrix: NibbleMatrix, isSymmetric: boolean) {
   return { dtype, compose };
 }
 
-/** A matrix whose columns have groups in any order; a column in group -1 means that there is none. */
-function computed(matrix: NibbleMatrix) {
-  const { scales, order, cols } = matrix;
+/** A matrix that no block type holds; a column in group -1 means that there is no order. */
+function computed(
+  { scales, order, cols }: Pick<NibbleMatrix, 'scales' | 'order' | 'cols'>,
+  readCodes: (rows: RowRange, read: ReadPart) => Promise<ReadCodes>,
+) {
   const dtype = computedDtype(scales.held.info.dtype);
   const compose = async (rows: RowRange, read: ReadPart) => {
-    const [{ bytes, scaleOf, zeroOf }, given] = await Promise.all([
-      readNibbles(matrix, rows, read),
+    const [{ codeOf, scaleOf, zeroOf }, given] = await Promise.all([
+      readCodes(rows, read),
       order && read(order).then(wordsOf),
     ]);
-    const groupOf = given?.includes(NO_GROUP)
-      ? given.map((_, col) => Math.floor(col / scales.groupCols))
-      : given;
+    const groupOf = given?.includes(NO_GROUP) ? undefined : given;
     if (order && groupOf) checkGroups(order, groupOf, scales.gridCols);
     const values = new Float32Array(rows.count * cols);
     for (let i = 0; i < values.length; i += 1) {
       const [row, col] = [Math.floor(i / cols), i % cols];
-      const group = groupOf?.[col] ?? 0;
-      const code = ((bytes[i >> 1] ?? 0) >> (4 * (i & 1))) & 15;
-      values[i] = scaleOf(row, group) * (code - zeroOf(row, group));
+      const group = groupOf?.[col] ?? Math.floor(col / scales.groupCols);
+      values[i] = scaleOf(row, group) * (codeOf(i) - zeroOf(row, group));
     }
     return computedBytes(dtype, values);
   };
