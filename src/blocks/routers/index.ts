@@ -5,6 +5,7 @@ export const ROUTERS = {
   described: async () => (await import('./described.ts')).described,
   productKeys: async () => (await import('./product-keys.ts')).productKeys,
   aliased: async () => (await import('./aliased.ts')).aliased,
+  analytic: async () => (await import('./analytic.ts')).analytic,
 } as const;
 
 /** The name of a built-in router. */

@@ -2,16 +2,19 @@
 import type { Model } from '../../blocks/family.ts';
 import { loadBlocks } from '../../blocks/table.ts';
 import type { AliasedScoreSpec } from '../../blocks/routers/aliased.ts';
+import type { AnalyticScoreSpec } from '../../blocks/routers/analytic.ts';
 import { AtomoeError } from '../../errors.ts';
 import { isJsonObject } from '../../io/json-file.ts';
 import {
   ACTIVATIONS,
   isMoe,
   type Activation,
+  type BlockSpec,
   type DenseSpec,
   type ExpertSpec,
   type GatedExpertSpec,
   type MoeSpec,
+  type RouterSpec,
   type SublayerSpec,
 } from '../../models/spec.ts';
 import type { ExpertPart, ExpertRows } from '../../weights/tensor-rows.ts';
@@ -28,7 +31,10 @@ export function madeRows(bank: number, part: string, shape: ExpertPart['shape'])
  * @throws {AtomoeError} bad-file - the config contradicts itself
  */
 export async function withReshaping(model: Model, file: NumberedConfig): Promise<Model> {
-  if (isFolded(file)) return withDenseMlps(model, file.label);
+  const whole = isFolded(file) ? await withDenseMlps(model, file.label) : model;
+  const carving = readCarving(file);
+  if (carving) return withCarvedMlps(whole, carving, file.label);
+  if (whole !== model) return whole;
   const alias = expertsSection(file)?.['alias'];
   if (alias === undefined) return model;
   const tables = checkAlias(alias, model, file.label);
@@ -94,6 +100,105 @@ async function withDenseMlps(model: Model, label: string): Promise<Model> {
     const { expert } = block;
     if (!isFoldable(expert)) throw notFolded(label, true);
     return { ...sublayer, block: foldedMlp(expert, bank++, model.spec.hidden) };
+  });
+}
+
+/** How dense MLPs are divided: into experts of one width, some of which every token uses. */
+export interface Carving {
+  readonly experts: number; // the shared ones among them
+  readonly shared: number;
+  readonly active: number; // of the others, for each token
+}
+
+/** What is wrong with the numbers of a carving; undefined where nothing is. */
+export function wrongCarving({ experts, shared, active }: Carving): string | undefined {
+  const isIn = (value: number, least: number, most: number) =>
+    Number.isSafeInteger(value) && value >= least && value <= most;
+  if (!isIn(experts, 2, Infinity)) return `experts is ${experts}; wanted 2 or more`;
+  if (!isIn(shared, 0, experts - 1))
+    return `shared is ${shared}; wanted 0 to ${experts - 1}, as one of ${experts} experts at least is routed`;
+  if (isIn(active, 1, experts - shared)) return undefined;
+  return `active is ${active}; wanted 1 to ${experts - shared}, the experts that are not shared`;
+}
+
+/** A gated MLP that can be divided: without biases, of the activation that the router computes. */
+export function isCarvable({ activation, gateUp, down }: DenseSpec): boolean {
+  return activation === 'silu' && !gateUp.bias && !down.bias;
+}
+
+/** Whether a block is a dense MLP. */
+export function isDense(block: BlockSpec): block is DenseSpec {
+  return block.kind === 'dense';
+}
+
+/** The experts, the shared expert and the router in the place of a layer's dense MLP. */
+export function carvedMoe({ width, activation }: DenseSpec, place: CarvedPlace): MoeSpec & CarvedParts {
+  const { bank, hidden, experts, shared, active } = place;
+  const each = width / experts;
+  const routed = experts - shared;
+  const matrix = (part: string, rows: number, cols: number) => ({
+    tensor: `atomoe.${part}`,
+    shape: [rows, cols] as const,
+  });
+  const wide = shared * each;
+  const score: AnalyticScoreSpec = {
+    kind: 'analytic',
+    classifier: `atomoe.router.${bank}.classifier`,
+    gate: `atomoe.router.${bank}.gate`,
+  };
+  const gateUp = ['gate', 'up'].map((name) => matrix(`shared.${bank}.${name}`, wide, hidden));
+  const down = { weight: [matrix(`shared.${bank}.down`, hidden, wide)] };
+  return {
+    kind: 'moe',
+    experts: routed,
+    router: { score, select: { kind: 'topK', k: active } },
+    expert: {
+      kind: 'gated',
+      width: each,
+      activation,
+      gate: madeRows(bank, 'gate', [each, hidden]),
+      up: madeRows(bank, 'up', [each, hidden]),
+      down: madeRows(bank, 'down', [hidden, each]),
+    },
+    ...(shared > 0 && { shared: { width: wide, activation, gateUp: { weight: gateUp }, down } }),
+  };
+}
+
+/** Where the experts of a carved MLP are. */
+interface CarvedPlace extends Carving {
+  readonly bank: number;
+  readonly hidden: number;
+}
+
+interface CarvedParts {
+  readonly router: RouterSpec<AnalyticScoreSpec>;
+  readonly expert: GatedExpertSpec;
+}
+
+/** @throws {AtomoeError} bad-file */
+function readCarving({ config: { atomoe }, label }: NumberedConfig): Carving | undefined {
+  const section = isJsonObject(atomoe) ? atomoe['carved'] : undefined;
+  if (section === undefined) return undefined;
+  const { experts, shared, active } = isJsonObject(section) ? section : {};
+  const carving = { experts, shared, active } as Carving;
+  const why = wrongCarving(carving);
+  if (why === undefined) return carving;
+  throw new AtomoeError('bad-file', `${label} config.json: atomoe.carved.${why}; write the model again`);
+}
+
+async function withCarvedMlps(model: Model, carving: Carving, label: string): Promise<Model> {
+  const { hidden } = model.spec;
+  let bank = 0;
+  return changed(model, (sublayer) => {
+    const { block } = sublayer;
+    if (!isDense(block) && !isMoe(block)) return sublayer;
+    if (isDense(block) && isCarvable(block) && block.width % carving.experts === 0)
+      return { ...sublayer, block: carvedMoe(block, { ...carving, hidden, bank: bank++ }) };
+    throw new AtomoeError(
+      'bad-file',
+      `${label} config.json: atomoe.carved is of MLPs in ${carving.experts} experts, and the model has others; wanted dense ` +
+        'ones with silu, without biases, of a width that it divides; write the model again',
+    );
   });
 }
 

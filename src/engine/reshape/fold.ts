@@ -87,6 +87,7 @@ function checkFoldable({ expert, shared, post, router }: MoeSpec, label: string)
       `the experts are of the kind "${expert.kind}", or have biases or clamps`,
       'plain gated experts',
     );
+  if (router.score.kind === 'analytic') throw refuse('it was carved of a dense model', 'the dense model');
   if (post !== undefined || shared?.post !== undefined)
     throw refuse('the outputs of experts are normalised', 'plain outputs');
   if (router.weigh?.on === 'input') throw refuse('the inputs of experts are weighted', 'weighted outputs');
