@@ -126,6 +126,14 @@ export function isCarvable({ activation, gateUp, down }: DenseSpec): boolean {
   return activation === 'silu' && !gateUp.bias && !down.bias;
 }
 
+/** Experts have whole vectors of so many neurons. */
+const NEURONS = 4;
+
+/** Whether an MLP can be divided into so many experts. */
+export function divides(experts: number, { width }: DenseSpec): boolean {
+  return width % (NEURONS * experts) === 0;
+}
+
 /** Whether a block is a dense MLP. */
 export function isDense(block: BlockSpec): block is DenseSpec {
   return block.kind === 'dense';
@@ -192,12 +200,12 @@ async function withCarvedMlps(model: Model, carving: Carving, label: string): Pr
   return changed(model, (sublayer) => {
     const { block } = sublayer;
     if (!isDense(block) && !isMoe(block)) return sublayer;
-    if (isDense(block) && isCarvable(block) && block.width % carving.experts === 0)
+    if (isDense(block) && isCarvable(block) && divides(carving.experts, block))
       return { ...sublayer, block: carvedMoe(block, { ...carving, hidden, bank: bank++ }) };
     throw new AtomoeError(
       'bad-file',
       `${label} config.json: atomoe.carved is of MLPs in ${carving.experts} experts, and the model has others; wanted dense ` +
-        'ones with silu, without biases, of a width that it divides; write the model again',
+        'ones with silu, without biases, of widths that are multiples of 4 times the experts; write the model again',
     );
   });
 }

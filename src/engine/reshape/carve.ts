@@ -5,7 +5,14 @@ import { isMoe, type DenseSpec } from '../../models/spec.ts';
 import type { TensorRows } from '../../weights/tensor-rows.ts';
 import { denseNames } from '../load/dense-names.ts';
 import type { Drafted } from '../load/planning.ts';
-import { carvedMoe, isCarvable, isDense, wrongCarving, type Carving } from '../load/reshaped-model.ts';
+import {
+  carvedMoe,
+  divides,
+  isCarvable,
+  isDense,
+  wrongCarving,
+  type Carving,
+} from '../load/reshaped-model.ts';
 import { computedTensor, floatTypeOf, withSection, type ReshapedModel } from './reshaped.ts';
 
 /** The neurons of an MLP, divided. */
@@ -37,11 +44,19 @@ export function carvable({ checkpoint: { label }, spec }: Drafted, carving: Carv
       `it has MLPs with ${other.activation}${other.gateUp.bias || other.down.bias ? ' and biases' : ''}`,
       'gated MLPs with silu, without biases',
     );
-  const odd = dense.find(({ width }) => width % carving.experts !== 0);
+  const odd = dense.find((mlp) => !divides(carving.experts, mlp));
   if (!odd) return dense;
   throw new AtomoeError(
     'bad-input',
-    `${label}: ${carving.experts} experts do not divide the width ${odd.width} of an MLP; wanted a divisor of it`,
+    `${label}: ${carving.experts} experts do not divide the ${odd.width} neurons of an MLP in fours; wanted one of ` +
+      divisorsOf(odd.width / 4).join(', '),
+  );
+}
+
+/** From 2 on. */
+function divisorsOf(count: number): number[] {
+  return Array.from({ length: Math.floor(count) }, (_, at) => at + 1).filter(
+    (each) => each > 1 && count % each === 0,
   );
 }
 
