@@ -1,6 +1,7 @@
 import { AtomoeError, printable } from '../errors.ts';
 import { Arguments, UsageError, type Options } from './arguments.ts';
 import { bench } from './bench.ts';
+import { carve } from './carve.ts';
 import type { Command } from './command.ts';
 import { fold } from './fold.ts';
 import { inspect } from './inspect.ts';
@@ -20,7 +21,7 @@ import { atomoeVersion } from './version.ts';
 import { table } from './words.ts';
 
 /** Commands that make a model of another one: the overview shows the first for all of them. */
-const RESHAPERS: readonly Command[] = [prune, merge, fold];
+const RESHAPERS: readonly Command[] = [prune, merge, fold, carve];
 
 /** Every command; a new one is added here. */
 const COMMANDS: readonly Command[] = [

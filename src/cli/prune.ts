@@ -16,7 +16,7 @@ import { facts, formatBytes, formatCount } from './words.ts';
 export const prune: Command = {
   name: 'prune',
   wants: ['MODEL', 'OUT'],
-  summary: 'keep the most useful experts; also merge and fold',
+  summary: 'keep the most useful experts; also merge, fold, carve',
   example: 'prune demo/public/models/fable-moe-12m pruned --keep 24 --text README.md',
   options: {
     keep: { value: 'M', help: 'experts of each layer to keep', read: keepOf },

@@ -145,18 +145,24 @@ export function progress({ signal, status }: Terminal) {
  *
  * @throws {AtomoeError} bad-input - the file cannot be read, or has no text; bad-file - the model has no tokenizer
  */
-export async function readTexts({ folder, drafted }: Source, args: Arguments): Promise<number[][]> {
-  const path = args.path('text') ?? '';
+export async function readTexts(
+  { folder, drafted }: Source,
+  args: Arguments,
+  option: 'text' | 'calibrate' = 'text',
+): Promise<number[][]> {
+  const path = args.path(option) ?? '';
   const tokenizer = await readTokenizer(folder, drafted, undefined);
   if (!tokenizer) {
     throw new AtomoeError(
       'bad-file',
-      `${folder.label} has no tokenizer.json, which --text needs; download it too, or give --trace`,
+      `${folder.label} has no tokenizer.json, which --${option} needs; download it too${option === 'text' ? ', or give --trace' : ''}`,
     );
   }
   const bytes = await readFile(path).catch((cause: unknown) => {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new AtomoeError('bad-input', `--text ${path} cannot be read: ${why}; give a text file`, { cause });
+    throw new AtomoeError('bad-input', `--${option} ${path} cannot be read: ${why}; give a text file`, {
+      cause,
+    });
   });
   const ids = tokenizer
     .encode(decodeUtf8(new Uint8Array(bytes), path))
@@ -164,6 +170,6 @@ export async function readTexts({ folder, drafted }: Source, args: Arguments): P
   if (ids.length > 0) return [ids];
   throw new AtomoeError(
     'bad-input',
-    `--text ${path} has no text; give some pages of what the model will be used for`,
+    `--${option} ${path} has no text; give some pages of what the model will be used for`,
   );
 }
