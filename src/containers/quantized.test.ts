@@ -492,7 +492,7 @@ describe('gptq', () => {
   test('weights that become floats are said to take more memory', async () => {
     const encode = encodeGptq({ group: 64, isOrdered: true });
     const checkpoint = await open(ORDERED, named(encode(values(8 * 128), 8, 128)));
-    expect(checkpoint.expanded).toMatch(/so 512 bytes of codes take 2048 bytes of memory/);
+    expect(checkpoint.expanded).toMatch(/so 512 bytes of them take 2048 bytes of memory/);
     const plain = await open(config, named(encodeGptq({ group: 64 })(values(8 * 128), 8, 128)));
     expect(plain.expanded).toBeUndefined();
   });

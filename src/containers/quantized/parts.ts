@@ -126,8 +126,8 @@ export class Parts {
     }
     const { stored, made } = this.#computed;
     const expanded =
-      `no weight format holds columns ordered by activations, or bytes with zero points, so ${stored} bytes of codes take ${made} bytes of memory, as ` +
-      'floats; a version without them (desc_act false, sym true) takes what it has, and quantize less than floats';
+      `no weight format holds some of these codes (columns ordered by activations, zero points of bytes, small groups with bfloat16 scales), ` +
+      `so ${stored} bytes of them take ${made} bytes of memory, as floats; a version without takes what it has, and quantize less than floats`;
     return {
       ...this.#opened,
       byName: this.#byName,
