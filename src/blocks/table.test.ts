@@ -60,6 +60,6 @@ test.each(['constructor', '__proto__', 'mine', ''])(
       { kind },
     );
     await refused('expert kind', 'gated, reluSquared, neuron', moe('linear', kind));
-    await refused('router', 'linear, product, described, productKeys, aliased', moe(kind, 'gated'));
+    await refused('router', 'linear, product, described, productKeys, aliased, analytic', moe(kind, 'gated'));
   },
 );
