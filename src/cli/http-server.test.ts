@@ -91,6 +91,15 @@ test('a token is asked for where there is one', async () => {
   expect((await fetch(url, { headers: { authorization: 'Bearer secret' } })).status).toBe(201);
 });
 
+test('a path that is none is refused', async () => {
+  const { url } = await open(echo);
+  const { port } = new URL(url);
+  const request = httpRequest({ host: '127.0.0.1', port, path: '//[' }).end();
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  response.resume();
+  expect(response.statusCode).toBe(400);
+});
+
 test('a body without an end is refused', async () => {
   const { url } = await open(echo);
   const response = await fetch(url, { method: 'POST', body: new Uint8Array(33 * 2 ** 20) }).catch(

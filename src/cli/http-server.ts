@@ -106,6 +106,8 @@ async function answered(
   response.once('close', () => gone.abort());
   const { method = 'GET', url = '/' } = request;
   const body = method === 'GET' || method === 'HEAD' ? undefined : await readBody(request);
+  if (!URL.canParse(url, base))
+    throw new HttpError(400, `"${url}" is no path; wanted one such as /v1/models`);
   return answer(new URL(url, base), { method, signal: gone.signal, ...(body ? { body } : {}) });
 }
 

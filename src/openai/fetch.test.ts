@@ -105,6 +105,7 @@ test.each<readonly [number, string | null, string, RequestInit | undefined, RegE
   [404, null, 'http://h/v1/embeddings', post({}), /nothing at \/v1\/embeddings; wanted \/v1\/models/],
   [404, null, 'http://h/', undefined, /nothing at \/;/],
   [404, null, 'http://h/v1/constructor', undefined, /nothing at \/v1\/constructor/],
+  [404, 'model_not_found', 'http://h/v1/models/%E0%A4%A', undefined, /"%E0%A4%A" is not loaded/],
   [404, 'model_not_found', 'http://h/v1/models/x', undefined, /"x" is not loaded; "org\/some model" is/],
   [405, null, URL_OF_CHAT, undefined, /takes POST, not GET/],
   [405, null, 'http://h/v1/models', post({}), /takes GET, not POST/],

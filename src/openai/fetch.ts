@@ -65,7 +65,16 @@ async function answer(engine: AnsweringEngine, request: Request): Promise<Respon
 function modelRoute(path: string): Route | undefined {
   const name = /^models\/(.+)$/.exec(path)?.[1];
   if (name === undefined) return undefined;
-  return { method: 'GET', answer: (engine) => Response.json(findModel(engine, decodeURIComponent(name))) };
+  return { method: 'GET', answer: (engine) => Response.json(findModel(engine, unescaped(name))) };
+}
+
+/** What is not escaped well is no name of a model, and is looked for as it is. */
+function unescaped(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }
 
 /** OpenAI's record of a model. */
