@@ -84,3 +84,16 @@ test('where the system refuses any memory, the error is typed, and the engine ca
   expect(engine.model).toBeDefined();
   engine.dispose();
 });
+
+test('replies let other work in, though each of their steps is short', async () => {
+  const engine = await LocalEngine.open({ device: 'cpu', threads: 1 });
+  await engine.load(await modelInMemory('demo/public/models/fable-omni-8m'));
+  let hasRun = false;
+  setTimeout(() => (hasRun = true));
+  let replies = 0;
+  for (; !hasRun && replies < 400; replies += 1) {
+    for await (const event of engine.session().generate('Once', { maxTokens: 8 })) void event;
+  }
+  expect(replies).toBeLessThan(400);
+  engine.dispose();
+});

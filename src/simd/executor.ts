@@ -1,5 +1,6 @@
 /** Runs a graph in WebAssembly, node by node; an op without a kernel runs by its reference. */
 import { invariant } from '../errors.ts';
+import { yieldToEventLoop } from '../graph/event-loop.ts';
 import type { CpuExpertWeights } from '../graph/experts.ts';
 import { colour, tensorSizeBytes, type Life } from '../graph/liveness.ts';
 import type { Graph, HostArray, Node, RunContext, Step } from '../graph/node.ts';
@@ -48,7 +49,7 @@ export class SimdExecutor<G extends Graph> {
   readonly #offsets: ReadonlyMap<Tensor, number>;
   readonly #decoded = new Map<string, Float32Array>(); // weights that references read
   readonly #byReference = new Set<string>();
-  #yieldedMs = 0;
+  #yieldedMs = 0; // also in an earlier step: replies are many short ones
 
   /** @param maxTokens - of one step */
   constructor(graph: G, resources: SimdResources, maxTokens: number) {
@@ -73,14 +74,13 @@ export class SimdExecutor<G extends Graph> {
    */
   async run(step: Step, ids: readonly number[], states: SimdStates, signal?: AbortSignal): Promise<void> {
     invariant(step.tokens <= this.#maxTokens, () => `a step of ${step.tokens} tokens`);
-    this.#yieldedMs = performance.now();
     const run = this.#context(step, states, signal);
     run.words(this.graph.ids).set(ids);
     for (const node of this.graph.nodes) {
       if (node.isNeeded && !node.isNeeded(step)) continue;
       const running = this.#runNode(node, run, states);
       if (running) await running;
-      else if (performance.now() - this.#yieldedMs > YIELD_MS) await this.#yield(signal);
+      if (this.#isDue()) await this.#yield(signal);
     }
   }
 
@@ -176,12 +176,16 @@ export class SimdExecutor<G extends Graph> {
     const next = (from: number): void | Promise<void> => {
       for (let first = from; first < count; first += most) {
         compute(first, Math.min(count, first + most));
-        if (first + most < count && performance.now() - this.#yieldedMs > YIELD_MS) {
+        if (first + most < count && this.#isDue()) {
           return this.#yield(signal).then(() => next(first + most));
         }
       }
     };
     return next(0);
+  }
+
+  #isDue(): boolean {
+    return performance.now() - this.#yieldedMs > YIELD_MS;
   }
 
   async #yield(signal: AbortSignal | undefined): Promise<void> {
@@ -273,16 +277,4 @@ function decodedExperts(experts: SimdExperts): CpuExpertWeights {
       return unpackRecord(layout, memory.bytes.slice(at, at + layout.sizeBytes));
     },
   };
-}
-
-/** Lets messages and timers in. A timer would wait four milliseconds in browsers. */
-function yieldToEventLoop(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(0);
-  });
 }

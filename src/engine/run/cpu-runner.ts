@@ -1,6 +1,7 @@
 /** The same graphs on the CPU, by the kernels' references: slow and exact, and no GPU is needed. */
 import { invariant } from '../../errors.ts';
 import { runOnCpu, type CpuResources, type CpuStates } from '../../graph/cpu.ts';
+import { yieldToEventLoop } from '../../graph/event-loop.ts';
 import { plainStep, recordOf, type HostArray, type ModelGraph, type Step } from '../../graph/node.ts';
 import { markSeen, NOT_FINITE, parseRecord, SEEN } from '../../graph/ops/sample.ts';
 import { nextOf, type Tensor } from '../../graph/tensor.ts';
@@ -195,11 +196,6 @@ export class CpuRunner implements Runner {
 function own(state: RunnerState): CpuState {
   invariant(state instanceof CpuState, () => 'a session of another engine');
   return state;
-}
-
-/** Lets timers and messages in between two long computations. */
-function yieldToEventLoop(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /** The experts of the last token, layer by layer. */

@@ -1,3 +1,4 @@
+import { yieldToEventLoop } from '../../graph/event-loop.ts';
 import { concentration, type Concentration } from './concentration.ts';
 import { fixedRouting, segmentCache, segmentRouting, type SegmentRouting } from './locality.ts';
 import { globalBound, layerBound } from './optimum.ts';
@@ -48,7 +49,7 @@ export async function study(
   for (const ratio of ratios) sizes.push(await studySize(trace, names, ratio, signal));
   const segments: SegmentStudy[] = [];
   for (const tokens of SEGMENTS) {
-    await yieldToEventLoop(signal);
+    await pause(signal);
     const cache = sizes.map(({ ratio, places }) => ({ ratio, hitRate: segmentCache(trace, tokens, places) }));
     const fixed = ratios.map((ratio) => {
       const chosen = Math.min(trace.units, Math.max(1, Math.round(ratio * trace.topK)));
@@ -59,8 +60,8 @@ export async function study(
   return { sizes, segments, concentration: concentration(trace) };
 }
 
-async function yieldToEventLoop(signal: AbortSignal | undefined): Promise<void> {
-  await new Promise<void>((resume) => setTimeout(resume));
+async function pause(signal: AbortSignal | undefined): Promise<void> {
+  await yieldToEventLoop();
   signal?.throwIfAborted();
 }
 
@@ -72,11 +73,11 @@ async function studySize(
 ): Promise<SizeStudy> {
   const places = ratioPlaces(trace, ratio);
   const total = places.reduce((sum, count) => sum + count, 0);
-  await yieldToEventLoop(signal);
+  await pause(signal);
   const best = replay(trace, studyPolicy('belady', trace), places);
   const policies: [StudyPolicyName, SizeStudy['policies'][StudyPolicyName]][] = [];
   for (const name of names) {
-    await yieldToEventLoop(signal);
+    await pause(signal);
     const played = name === 'belady' ? best : replay(trace, studyPolicy(name, trace), places);
     policies.push([name, { ...traffic(trace, played), misses: missKinds(trace, played, best) }]);
   }
