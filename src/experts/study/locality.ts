@@ -11,6 +11,16 @@ function usesByPlace(
 ): { readonly places: Float64Array; readonly segments: number } {
   const places = new Float64Array(trace.units);
   let segments = 0;
+  forEachSegment(trace, tokens, (counts) => {
+    segments += 1;
+    const sorted = counts.toSorted((a, b) => b - a);
+    sorted.forEach((count, place) => (places[place] = (places[place] ?? 0) + count));
+  });
+  return { places, segments };
+}
+
+/** Shows how often each unit is used in each run of `tokens` counted tokens, layer by layer; the counts change after the call. */
+function forEachSegment(trace: RoutingTrace, tokens: number, see: (counts: Uint32Array) => void): void {
   for (let layer = 0; layer < trace.layers; layer += 1) {
     const counts = new Uint32Array(trace.units);
     const add = (step: number, sign: number) => {
@@ -20,13 +30,10 @@ function usesByPlace(
       add(step, 1);
       const begin = step - tokens + 1;
       if (begin < trace.warmUp) continue;
-      segments += 1;
-      const sorted = counts.toSorted((a, b) => b - a);
-      sorted.forEach((count, place) => (places[place] = (places[place] ?? 0) + count));
+      see(counts);
       add(begin, -1);
     }
   }
-  return { places, segments };
 }
 
 /**
@@ -55,19 +62,9 @@ export interface SegmentRouting {
 export function segmentRouting(trace: RoutingTrace, tokens: number): SegmentRouting | undefined {
   if (trace.steps - trace.warmUp < tokens) return undefined;
   const tally = new Float64Array(tokens + 1); // by count: (run, layer, unit) triples
-  for (let layer = 0; layer < trace.layers; layer += 1) {
-    const counts = new Uint32Array(trace.units);
-    const add = (step: number, sign: number) => {
-      for (const unit of unitsOf(trace, step, layer)) counts[unit] = (counts[unit] ?? 0) + sign;
-    };
-    for (let step = trace.warmUp; step < trace.steps; step += 1) {
-      add(step, 1);
-      const begin = step - tokens + 1;
-      if (begin < trace.warmUp) continue;
-      for (const count of counts) tally[count] = (tally[count] ?? 0) + 1;
-      add(begin, -1);
-    }
-  }
+  forEachSegment(trace, tokens, (counts) => {
+    for (const count of counts) tally[count] = (tally[count] ?? 0) + 1;
+  });
   return bestThreshold(tally);
 }
 
