@@ -75,6 +75,7 @@ test('a page of this server and programs may ask', async () => {
   const { url } = await open(echo);
   expect((await ask(url, { origin: url })).status).toBe(201);
   const { port } = new URL(url);
+  expect((await ask(url, { host: `LocalHost:${port}` })).status).toBe(201);
   expect((await ask(url, { host: `localhost:${port}`, origin: `http://localhost:${port}` })).status).toBe(
     201,
   );
@@ -89,6 +90,14 @@ test('a token is asked for where there is one', async () => {
     expect(await response.json()).toMatchObject({ error: { code: 'invalid_api_key' } });
   }
   expect((await fetch(url, { headers: { authorization: 'Bearer secret' } })).status).toBe(201);
+});
+
+test('methods that requests cannot have are refused', async () => {
+  const { url } = await open(echo);
+  const request = httpRequest(url, { method: 'TRACE' }).end();
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  response.resume();
+  expect(response.statusCode).toBe(405);
 });
 
 test('a path that is none is refused', async () => {

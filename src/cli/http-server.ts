@@ -71,7 +71,7 @@ function notOpened(port: number, cause: NodeJS.ErrnoException): AtomoeError {
  */
 function checkSource({ headers }: IncomingMessage, port: number): void {
   const hosts = NAMES.map((name) => `${name}:${port}`);
-  if (!hosts.includes(headers.host ?? '')) {
+  if (!hosts.includes(headers.host?.toLowerCase() ?? '')) {
     throw new HttpError(403, `the host is "${headers.host ?? ''}"; wanted ${hosts.join(' or ')}`);
   }
   const { origin } = headers;
@@ -95,6 +95,9 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
+/** Methods that no `Request` may have. */
+const FOREIGN_METHODS = ['CONNECT', 'TRACE', 'TRACK'];
+
 /** The answer; a client that leaves ends what it asked for. */
 async function answered(
   answer: Fetch,
@@ -105,6 +108,8 @@ async function answered(
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   const { method = 'GET', url = '/' } = request;
+  if (FOREIGN_METHODS.includes(method))
+    throw new HttpError(405, `${method} is not answered; wanted GET or POST`);
   const body = method === 'GET' || method === 'HEAD' ? undefined : await readBody(request);
   if (!URL.canParse(url, base))
     throw new HttpError(400, `"${url}" is no path; wanted one such as /v1/models`);

@@ -24,6 +24,9 @@ export const serve: Command = {
       value: 'TEXT',
       help: 'that requests need, as Authorization: Bearer TEXT',
       read: (args, name) => {
+        if (!/^[!-~]*$/.test(args.text(name) ?? '')) {
+          throw new UsageError('--token has characters that no header can have; wanted ASCII without spaces');
+        }
         if (args.text(name) === '') throw new UsageError('--token is empty; wanted a text; leave it out');
       },
     },

@@ -1,18 +1,23 @@
-import type { ChatCompletionStream } from '../engine/api.ts';
+import type { ChatCompletionChunk } from '../engine/api.ts';
 import { errorBody, httpErrorOf } from './errors.ts';
 
 /**
  * Chunks as server-sent events, with `[DONE]` behind the last one. Each is made when the reader asks for it; an error becomes
  * the last event, because the status was sent before. Who cancels ends the reply.
  */
-export function eventStream(chunks: ChatCompletionStream): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const reader = chunks[Symbol.asyncIterator]();
+export function eventStream(
+  first: IteratorResult<ChatCompletionChunk>,
+  rest: AsyncIterator<ChatCompletionChunk>,
+  abort: AbortController,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let next: Promise<IteratorResult<ChatCompletionChunk>> | undefined = Promise.resolve(first);
   const encoder = new TextEncoder();
   const event = (data: string) => encoder.encode(`data: ${data}\n\n`);
   return new ReadableStream({
     async pull(controller) {
       try {
-        const { done = false, value } = await reader.next();
+        const { done = false, value } = await (next ?? rest.next());
+        next = undefined;
         controller.enqueue(event(done ? '[DONE]' : JSON.stringify(value)));
         if (done) controller.close();
       } catch (error) {
@@ -20,6 +25,6 @@ export function eventStream(chunks: ChatCompletionStream): ReadableStream<Uint8A
         controller.close();
       }
     },
-    cancel: (reason) => chunks.controller.abort(reason),
+    cancel: (reason) => abort.abort(reason),
   });
 }

@@ -79,6 +79,26 @@ test('an error in a stream is its last event', async () => {
   });
 });
 
+test('what is wrong with a streamed request is the status', async () => {
+  const engine = engineOf(() =>
+    // oxlint-disable-next-line require-yield
+    streamOf(async function* () {
+      throw new AtomoeError('context-full', 'what; wanted; do');
+    }),
+  );
+  const response = await openaiFetch(engine)(URL_OF_CHAT, post({ stream: true }));
+  expect(response.status).toBe(400);
+  expect(await response.json()).toMatchObject({ error: { code: 'context_length_exceeded' } });
+});
+
+test.each([null, undefined, {}, 5])('%j is no engine, and is refused at once', (engine) => {
+  expect(() => openaiFetch(engine as never)).toThrow(/^openaiFetch was given no engine/);
+});
+
+test('HEAD is answered as GET', async () => {
+  expect((await openaiFetch(whole)('http://h/v1/models', { method: 'HEAD' })).status).toBe(200);
+});
+
 test('who cancels a stream ends the reply', async () => {
   const stream = streamOf(async function* () {
     for (;;) yield { id: 1 };

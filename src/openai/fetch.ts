@@ -1,5 +1,6 @@
 /** A `fetch` that an engine answers: what speaks OpenAI's HTTP API gets its replies from the model that is loaded here. */
 import type { ChatCompletionRequest, ChatCompletionStream, Engine } from '../engine/api.ts';
+import { AtomoeError } from '../errors.ts';
 import { errorBody, HttpError, httpErrorOf } from './errors.ts';
 import { eventStream } from './event-stream.ts';
 
@@ -27,9 +28,16 @@ const ROUTES: Readonly<Record<string, Route>> = {
  * Errors are responses in OpenAI's shape, with the message and the code of the `AtomoeError`. A reply that is streamed
  * ends when its body is cancelled; `model` in a request may be any name, because one model is loaded at a time.
  *
+ * @throws {AtomoeError} bad-input - no engine
  * @returns a function that rejects only with the reason of the request's signal
  */
 export function openaiFetch(engine: AnsweringEngine): Fetch {
+  if (typeof (engine as Partial<AnsweringEngine> | undefined)?.chat?.completions.create !== 'function') {
+    throw new AtomoeError(
+      'bad-input',
+      'openaiFetch was given no engine; wanted what createEngine resolves to; await it',
+    );
+  }
   return async (input, init) => {
     const request = new Request(input, init);
     try {
@@ -54,7 +62,8 @@ async function answer(engine: AnsweringEngine, request: Request): Promise<Respon
       `there is nothing at ${pathname}; wanted /v1/${Object.keys(ROUTES).join(', /v1/')}`,
     );
   }
-  if (request.method !== route.method) {
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  if (method !== route.method) {
     const headers = { allow: route.method };
     throw new HttpError(405, `${pathname} takes ${route.method}, not ${request.method}`, { headers });
   }
@@ -122,8 +131,11 @@ async function readBody(request: Request): Promise<ChatCompletionRequest> {
   throw new HttpError(400, 'the body is no object; wanted the object of a request');
 }
 
-function streamResponse(chunks: ChatCompletionStream): Response {
-  return new Response(eventStream(chunks), {
+/** Begins the reply, so that what is wrong with it is the status, as where it is not streamed. */
+async function streamResponse(chunks: ChatCompletionStream): Promise<Response> {
+  const reader = chunks[Symbol.asyncIterator]();
+  const first = await reader.next();
+  return new Response(eventStream(first, reader, chunks.controller), {
     headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' },
   });
 }

@@ -133,6 +133,16 @@ describe('the request', () => {
     await expect(create({}, { signla: 5 })).rejects.toThrow(/unknown option "signla", did you mean "signal"/);
   });
 
+  test('what is wrong with the prompt or its hooks is the first thing that a stream says', async () => {
+    for (const extra of [
+      { atomoe: { hooks: { all: { mask: [1] } } } },
+      { messages: [{ role: 'user', content: 'a '.repeat(99) }] },
+    ]) {
+      const stream = (await create({ stream: true, ...extra })) as unknown as AsyncIterable<unknown>;
+      await expect(stream[Symbol.asyncIterator]().next()).rejects.toBeInstanceOf(AtomoeError);
+    }
+  });
+
   test('strategies decide on the tokens, and report beside the reason', async () => {
     const plain = await create();
     const told = await create({ atomoe: { decoding: { kind: 'ngram', draft: 2 } } });

@@ -95,8 +95,11 @@ async function* chunks(
   let shown = 0;
   let thought = 0;
   try {
-    yield chunk([said({ role: 'assistant', content: '', refusal: null })]);
+    let hasBegun = false;
     for await (const event of session.generate(messages, options)) {
+      // Not before: what is wrong with the prompt is an error of the first read.
+      if (!hasBegun) yield chunk([said({ role: 'assistant', content: '', refusal: null })]);
+      hasBegun = true;
       if (event.kind === 'done') done = event;
       if (event.kind !== 'token') continue;
       const { text, reasoning = '' } = event;
