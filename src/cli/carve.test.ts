@@ -6,8 +6,7 @@ import { LocalEngine } from '../engine/engine.ts';
 import { storiesFolder } from '../engine/reshape/carve.testing.ts';
 import { nodeFolder } from '../io/node-file.ts';
 import { readExactly } from '../io/read.ts';
-import { main } from './program.ts';
-import type { Terminal } from './terminal.ts';
+import { runProgram } from './program.testing.ts';
 
 const FILES = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'];
 const SIZES = ['--experts', '43', '--shared', '3', '--active'];
@@ -27,19 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function run(...argv: string[]) {
-  let out = '';
-  const notes: string[] = [];
-  const terminal: Terminal = {
-    write: (written) => (out += written),
-    note: (line) => notes.push(line),
-    status: () => {},
-    aside: () => {},
-    isMixed: false,
-    signal: new AbortController().signal,
-  };
-  return { code: await main(argv, terminal), out, notes };
-}
+const run = (...argv: string[]) => runProgram(argv);
 
 test('a carved model is run, and packed', async () => {
   const out = join(folder, 'carved');

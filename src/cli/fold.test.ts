@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LocalEngine } from '../engine/engine.ts';
 import { nodeFolder } from '../io/node-file.ts';
-import { main } from './program.ts';
-import type { Terminal } from './terminal.ts';
+import { runProgram } from './program.testing.ts';
 
 const MODEL = 'demo/public/models/fable-moe-12m';
 
@@ -16,19 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function run(...argv: string[]) {
-  let out = '';
-  const notes: string[] = [];
-  const terminal: Terminal = {
-    write: (written) => (out += written),
-    note: (line) => notes.push(line),
-    status: () => {},
-    aside: () => {},
-    isMixed: false,
-    signal: new AbortController().signal,
-  };
-  return { code: await main(argv, terminal), out, notes };
-}
+const run = (...argv: string[]) => runProgram(argv);
 
 test('a folded model is run, and has no experts', async () => {
   const out = join(folder, 'dense');
@@ -46,9 +33,18 @@ test('a folded model is run, and has no experts', async () => {
 test.each([
   [['--shared', '2'], 2, /--shared is 2; wanted a number from 0 to 1/],
   [['--text', 'a', '--trace', 'b'], 2, /both given/],
+  [['--tokens', '5'], 2, /--tokens has no effect without a text/],
   [['--trace', 'fixtures/traces/qwen.route.csv.gz'], 1, /wanted a trace of this model/],
 ])('%j is refused', async (options, wanted, message) => {
   const { code, notes } = await run('fold', MODEL, join(folder, 'none'), ...options);
   expect({ code, notes: notes.length }).toEqual({ code: wanted, notes: 1 });
   expect(notes[0]).toMatch(message);
+});
+
+test('a text without words is refused', async () => {
+  const path = join(folder, 'empty.txt');
+  await writeFile(path, ' \n');
+  const { code, notes } = await run('fold', MODEL, join(folder, 'none'), '--text', path);
+  expect({ code, notes: notes.length }).toEqual({ code: 1, notes: 1 });
+  expect(notes[0]).toMatch(/empty\.txt has no text; give some pages/);
 });

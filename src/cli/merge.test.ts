@@ -5,8 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LocalEngine } from '../engine/engine.ts';
 import { largestError } from '../engine/testing.ts';
 import { nodeFolder } from '../io/node-file.ts';
-import { main } from './program.ts';
-import type { Terminal } from './terminal.ts';
+import { runProgram } from './program.testing.ts';
 
 const MODEL = 'demo/public/models/fable-moe-12m';
 
@@ -22,19 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function run(...argv: string[]) {
-  let out = '';
-  const notes: string[] = [];
-  const terminal: Terminal = {
-    write: (written) => (out += written),
-    note: (line) => notes.push(line),
-    status: () => {},
-    aside: () => {},
-    isMixed: false,
-    signal: new AbortController().signal,
-  };
-  return { code: await main(argv, terminal), out, notes };
-}
+const run = (...argv: string[]) => runProgram(argv);
 
 test('a merged model is run, packed or not, resident or streamed, and reports leaders of its groups', async () => {
   const [small, packed] = [join(folder, 'small'), join(folder, 'packed')];

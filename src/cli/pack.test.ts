@@ -10,8 +10,7 @@ import { editedModel, rounded, zeros } from '../engine/edited-model.testing.ts';
 import { pageSize } from '../experts/pages.ts';
 import { densePartsOf } from '../engine/load/weights.ts';
 import { nodeFolder } from '../io/node-file.ts';
-import { main } from './program.ts';
-import type { Terminal } from './terminal.ts';
+import { runProgram } from './program.testing.ts';
 import { formatsText } from '../weights/record.ts';
 
 // Models on the CPU: only a hang takes longer than this.
@@ -31,24 +30,8 @@ beforeAll(async () => {
 afterAll(() => rm(scratch, { recursive: true }));
 
 /** Runs a command line and keeps what it says. `onStatus` hears the status line. */
-async function run(
-  argv: readonly string[],
-  signal?: AbortSignal,
-  onStatus: (text: string) => void = () => {},
-) {
-  let out = '';
-  const notes: string[] = [];
-  const terminal: Terminal = {
-    write: (text) => (out += text),
-    note: (line) => notes.push(line),
-    status: onStatus,
-    aside: () => {},
-    isMixed: false,
-    signal: signal ?? new AbortController().signal,
-  };
-  const code = await main(argv, terminal);
-  return { code, out, notes };
-}
+const run = (argv: readonly string[], signal?: AbortSignal, onStatus: (text: string) => void = () => {}) =>
+  runProgram(argv, { status: onStatus, ...(signal ? { signal } : {}) });
 
 async function packed(model: string, ...options: string[]): Promise<string> {
   const folder = fresh();

@@ -5,8 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { main } from './program.ts';
-import type { Terminal } from './terminal.ts';
+import { runProgram } from './program.testing.ts';
 
 // Models on the CPU: only a hang takes longer than this.
 vi.setConfig({ testTimeout: 60_000 });
@@ -16,22 +15,7 @@ const model = (name: string) => join(root, 'fixtures/models', name);
 const layer = (name: string) => join(root, 'fixtures/layers', `${name}.safetensors`);
 const story = join(root, 'demo/public/models/fable-omni-8m');
 
-/** Runs a command line and keeps what it says. */
-async function run(...argv: string[]) {
-  let out = '';
-  let aside = '';
-  const notes: string[] = [];
-  const terminal: Terminal = {
-    write: (text) => (out += text),
-    note: (line) => notes.push(line),
-    status: () => {},
-    aside: (text) => (aside += text),
-    isMixed: false,
-    signal: new AbortController().signal,
-  };
-  const code = await main(argv, terminal);
-  return { code, out, notes, aside };
-}
+const run = (...argv: string[]) => runProgram(argv);
 
 const folders: string[] = [];
 afterEach(async () => {
@@ -61,11 +45,14 @@ const wrongValues = [
   [['run', 'MODEL', 'x', '--seed=-1'], /seed is -1/],
   [['run', 'MODEL', 'x', '--stop', ''], /stop\[0\] is ""/],
   [['run', 'MODEL', 'x', '--decoding', 'mgram'], /decoding is "mgram"; wanted "ngram"/],
-  [['run', 'MODEL', 'x', '--decoding', 'nowhere.json'], /nowhere\.json is no file of a strategy/],
+  [
+    ['run', 'MODEL', 'x', '--decoding', 'nowhere.json'],
+    /the file of a strategy cannot be read: .*nowhere\.json.*; wanted a JSON file/,
+  ],
   [['run', 'MODEL', 'x', '--hooks', ''], /--hooks is empty; wanted a path/],
   [
     ['run', 'MODEL', 'x', '--hooks', 'nowhere.json'],
-    /nowhere\.json is no file of hooks: .*; wanted a JSON file/,
+    /the file of hooks cannot be read: .*nowhere\.json.*; wanted a JSON file/,
   ],
   [['run', 'MODEL', 'x', '--hooks', 'package.json', '--trace', ''], /--trace is empty; wanted a path/],
   [['run', 'MODEL', 'x', '--routes', ''], /--routes is empty; wanted a path/],
@@ -75,6 +62,9 @@ const wrongValues = [
   [['inspect', 'MODEL', '--quantize', 'q5'], /--quantize is "q5"/],
   [['plan', 'MODEL', '--slots', '0'], /streaming\.slotsPerLayer is 0/],
   [['plan', 'MODEL', '--device', 'tpu'], /--device is "tpu"/],
+  [['serve', 'MODEL', '--port', '65536'], /--port is 65536; wanted a whole number of 0 to 65535/],
+  [['serve', 'MODEL', '--token', 'a\u00e9'], /--token has characters that no header can have/],
+  [['serve', 'MODEL', '--token', ''], /--token is empty/],
   [['bench', 'MODEL', '--reply', '0'], /--reply is 0/],
   [['bench', 'MODEL', '--kernels', '--device', 'cpu'], /--kernels times the kernels of a GPU/],
   [['verify', 'MODEL', '--device', 'tpu'], /--device is "tpu"/],
@@ -367,6 +357,11 @@ test('run writes a trace that --hooks replays, and takes other hooks', async () 
   const { replay } = JSON.parse(await readFile(trace, 'utf8'));
   expect(replay.trace.tokens[0].ids).toHaveLength(6);
   expect(await textOf('--hooks', trace)).toBe(text);
+  const lost = await run('run', moe, 'Once upon', ...options, '--trace', folder);
+  expect([lost.code, lost.notes.at(-1)]).toEqual([
+    1,
+    expect.stringMatching(/--trace .* cannot be written: EISDIR.*; choose another place$/),
+  ]);
   await writeFile(mute, JSON.stringify({ all: { mask: Array.from({ length: 28 }, (_, e) => e) } }));
   expect(await textOf('--hooks', mute)).not.toBe(text);
   await writeFile(mute, JSON.stringify({ all: { mask: [32] } }));

@@ -7,8 +7,7 @@ import { firstDifference } from '../engine/testing.ts';
 import { unitsOf } from '../experts/study/trace.ts';
 import { parseTrace } from '../experts/study/trace-file.ts';
 import { nodeFolder } from '../io/node-file.ts';
-import { main } from './program.ts';
-import type { Terminal } from './terminal.ts';
+import { runProgram } from './program.testing.ts';
 
 const MODEL = 'demo/public/models/fable-moe-12m';
 const TEXT =
@@ -27,19 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function run(...argv: string[]) {
-  let out = '';
-  const notes: string[] = [];
-  const terminal: Terminal = {
-    write: (written) => (out += written),
-    note: (line) => notes.push(line),
-    status: () => {},
-    aside: () => {},
-    isMixed: false,
-    signal: new AbortController().signal,
-  };
-  return { code: await main(argv, terminal), out, notes };
-}
+const run = (...argv: string[]) => runProgram(argv);
 
 async function keptIds(path: string): Promise<number[][]> {
   return JSON.parse(await readFile(join(path, 'config.json'), 'utf8')).atomoe.experts.ids;

@@ -11,6 +11,7 @@ import { decodeUtf8 } from '../io/json-file.ts';
 import { readExactly } from '../io/read.ts';
 import type { FolderSource } from '../io/source.ts';
 import { UsageError, type Arguments, type Options } from './arguments.ts';
+import { reasonOf } from './files.ts';
 import { openSource } from './model.ts';
 import { assertEmpty, folderSink } from './out-folder.ts';
 import { COPIED_FILES } from './pack.ts';
@@ -26,9 +27,17 @@ export const TEXT_OPTIONS = {
   tokens: {
     value: 'N',
     help: `of the text at most (default ${MOST_TOKENS})`,
-    read: (args, name) => args.count(name, MOST_TOKENS),
+    read: readTokens,
   },
 } as const satisfies Options;
+
+/** @throws {UsageError} - no count, or there is no text */
+function readTokens(args: Arguments, name: string): number {
+  if (args.text(name) !== undefined && (args.text('text') ?? args.text('calibrate')) === undefined) {
+    throw new UsageError(`--${name} has no effect without a text; wanted one; leave it out`);
+  }
+  return args.count(name, MOST_TOKENS);
+}
 
 /** Or traces. */
 export const CALIBRATION_OPTIONS = {
@@ -159,15 +168,15 @@ export async function readTexts(
     );
   }
   const bytes = await readFile(path).catch((cause: unknown) => {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new AtomoeError('bad-input', `--${option} ${path} cannot be read: ${why}; give a text file`, {
-      cause,
-    });
+    throw new AtomoeError(
+      'bad-input',
+      `--${option} ${path} cannot be read: ${reasonOf(cause)}; give a text file`,
+      { cause },
+    );
   });
-  const ids = tokenizer
-    .encode(decodeUtf8(new Uint8Array(bytes), path))
-    .slice(0, args.count('tokens', MOST_TOKENS));
-  if (ids.length > 0) return [ids];
+  const text = decodeUtf8(new Uint8Array(bytes), path);
+  // A tokenizer may put a token before no text at all.
+  if (text.trim() !== '') return [tokenizer.encode(text).slice(0, args.count('tokens', MOST_TOKENS))];
   throw new AtomoeError(
     'bad-input',
     `--${option} ${path} has no text; give some pages of what the model will be used for`,

@@ -3,8 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { main } from './program.ts';
-import type { Terminal } from './terminal.ts';
+import { runProgram } from './program.testing.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'atomoe-route-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -20,18 +19,7 @@ function ruleFile(select: object): string {
   return path;
 }
 
-async function run(...argv: readonly string[]) {
-  const written = { out: '', notes: [] as string[] };
-  const terminal: Terminal = {
-    signal: new AbortController().signal,
-    isMixed: false,
-    write: (text) => void (written.out += text),
-    status: () => {},
-    aside: () => {},
-    note: (text) => void written.notes.push(text),
-  };
-  return { code: await main(argv, terminal), ...written };
-}
+const run = (...argv: string[]) => runProgram(argv);
 
 test("the model's own rule gives its own text; another uses other numbers of experts", async () => {
   const options = ['--device', 'cpu', '--max-tokens', '6', '--json'];

@@ -3,7 +3,7 @@ import type { LocalEngine } from '../engine/index.ts';
 import type { Command } from './command.ts';
 import { loadOptions } from './load-flags.ts';
 import { JSON_OPTION, LOAD_OPTIONS, openEngine, openSource } from './model.ts';
-import { readJson } from './read-json.ts';
+import { readJson } from './files.ts';
 import { STREAM_OPTIONS } from './streaming.ts';
 import { table } from './words.ts';
 

@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import type { DecodingOption, GenerateEvent, GenerateOptions, StreamingReport } from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';
 import { readGenerateOptions } from '../engine/options.ts';
@@ -14,7 +13,7 @@ import {
   writeRoutes,
   type StreamingFacts,
 } from './streaming.ts';
-import { readJson } from './read-json.ts';
+import { readJson, writeOut } from './files.ts';
 import type { Terminal } from './terminal.ts';
 import { formatCount, formatRate, formatSeconds } from './words.ts';
 
@@ -71,7 +70,7 @@ export const run: Command = {
       if (recorder) await prepareRoutes(engine);
       const given = await answer(engine, args, options, terminal);
       tell(engine, given, args.flag('json'), terminal);
-      writeTrace(given.done, args.path('trace'), terminal);
+      await writeTrace(given.done, args.path('trace'), terminal);
       if (given.done.reason === 'abort') terminal.signal.throwIfAborted();
       if (recorder && path !== undefined) {
         await writeRoutes(engine, recorder, path);
@@ -127,9 +126,9 @@ function tell(engine: LocalEngine, { done, streaming }: Reply, isJson: boolean, 
 }
 
 /** Writes the trace of a reply as hooks that replay it. */
-function writeTrace({ trace }: Done, path: string | undefined, terminal: Terminal): void {
+async function writeTrace({ trace }: Done, path: string | undefined, terminal: Terminal): Promise<void> {
   if (path === undefined) return;
-  writeFileSync(path, `${JSON.stringify({ replay: { trace } })}\n`);
+  await writeOut('trace', path, `${JSON.stringify({ replay: { trace } })}\n`);
   terminal.note(`the trace is in ${path}; --hooks ${path} replays it`);
 }
 

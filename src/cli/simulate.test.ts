@@ -5,24 +5,11 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseTrace } from '../experts/study/trace-file.ts';
 import { traceToJson } from '../experts/study/trace-json.ts';
-import { main } from './program.ts';
-import type { Terminal } from './terminal.ts';
+import { runProgram } from './program.testing.ts';
 
 const gptOss = resolve(import.meta.dirname, '../../fixtures/traces/gptoss.route.csv.gz');
 
-async function run(...argv: string[]) {
-  let out = '';
-  const notes: string[] = [];
-  const terminal: Terminal = {
-    write: (text) => (out += text),
-    note: (line) => notes.push(line),
-    status: () => {},
-    aside: () => {},
-    isMixed: false,
-    signal: new AbortController().signal,
-  };
-  return { code: await main(['simulate', ...argv], terminal), out, notes };
-}
+const run = (...argv: string[]) => runProgram(['simulate', ...argv]);
 
 /** A trace without steps, some of it changed. */
 function traceOf(changed: object): string {

@@ -1,4 +1,4 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
@@ -10,6 +10,7 @@ import type { RoutingTrace } from '../experts/study/trace.ts';
 import { decodeUtf8 } from '../io/json-file.ts';
 import { UsageError, type Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
+import { writeOut } from './files.ts';
 import { JSON_OPTION } from './model.ts';
 import { chart, report } from './simulate-report.ts';
 import { formatBytes } from './words.ts';
@@ -43,7 +44,7 @@ export const simulate: Command = {
     terminal.write(args.flag('json') ? asJson(trace, found) : report(trace, names, found));
     const file = args.path('svg');
     if (file !== undefined) {
-      await writeSvg(file, chart(trace, names, found));
+      await writeOut('svg', file, chart(trace, names, found));
       terminal.note(`the curves are in ${file}`);
     }
     return true;
@@ -107,17 +108,6 @@ async function unzip(bytes: Uint8Array, path: string): Promise<Uint8Array> {
   } catch (cause) {
     if (cause instanceof RangeError) throw tooLarge(path, 'unzips to more', cause);
     throw new AtomoeError('bad-file', `${path} is not whole: it does not unzip; copy it again`, { cause });
-  }
-}
-
-async function writeSvg(path: string, svg: string): Promise<void> {
-  try {
-    await writeFile(path, svg);
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new AtomoeError('bad-input', `--svg ${path} cannot be written: ${why}; choose another place`, {
-      cause,
-    });
   }
 }
 

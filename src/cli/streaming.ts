@@ -1,11 +1,11 @@
 /** Options about how experts come and go, and what is reported about it afterwards. */
-import { writeFile } from 'node:fs/promises';
 import type { StreamingOptions, StreamingReport } from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';
 import { AtomoeError } from '../errors.ts';
 import type { RouteRecorder } from '../experts/study/route-recorder.ts';
 import { renumberTrace } from '../experts/study/trace.ts';
 import { traceToJson } from '../experts/study/trace-json.ts';
+import { writeOut } from './files.ts';
 import { UsageError, type Arguments, type Options } from './arguments.ts';
 import { STREAM_FLAGS } from './load-flags.ts';
 import { formatBytes, formatSeconds } from './words.ts';
@@ -97,10 +97,5 @@ export async function writeRoutes(engine: LocalEngine, recorder: RouteRecorder, 
   const recorded = recorder.trace(head);
   const { original } = engine.model?.experts ?? {};
   const trace = original ? renumberTrace(recorded, original) : recorded;
-  await writeFile(path, `${traceToJson(trace)}\n`).catch((cause: unknown) => {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new AtomoeError('bad-input', `--routes ${path} cannot be written: ${why}; choose another place`, {
-      cause,
-    });
-  });
+  await writeOut('routes', path, `${traceToJson(trace)}\n`);
 }
