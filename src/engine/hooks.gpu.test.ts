@@ -1,10 +1,9 @@
 /** Hooks of requests on fixtures: what they change, and what they leave as it is to the bit. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { draftModel } from './load/planning.ts';
-import { readHooks, type HookedModel } from './talk/hooks.ts';
-import type { RoutingHooks, TokenRoutes } from './api.ts';
+import type { RoutingHooks } from './api.ts';
 import type { LocalEngine } from './engine.ts';
-import type { Runner } from './run/runner.ts';
+import { expectSame, run, type Given, type Run } from './hooks.testing.ts';
 import {
   firstDifference,
   largestError,
@@ -14,53 +13,15 @@ import {
   type FixtureGolden,
 } from './testing.ts';
 
-const PROMPT_TOKENS = 7;
 const EXPERTS = 8;
 const TOP_K = 2;
-const plain = { penalty: 1, temperature: 1, candidates: false, routes: false };
 const zeros = Array.from({ length: EXPERTS }, () => 0);
-
-interface Run {
-  readonly logits: Float32Array; // of the prompt's last token and of all after it
-  readonly trace: readonly TokenRoutes[];
-}
-
-interface Given {
-  readonly runner: Runner;
-  readonly ids: readonly number[];
-  readonly model: HookedModel;
-}
-
-/** A prompt in one step, and forced tokens after it. */
-async function run({ runner, ids, model }: Given, given?: RoutingHooks): Promise<Run> {
-  const hooks = given && readHooks(given, model);
-  const state = await runner.openState();
-  const rows: number[] = [];
-  const trace: TokenRoutes[] = [];
-  try {
-    for (let past = 0; past < ids.length;) {
-      const part = past === 0 ? ids.slice(0, PROMPT_TOKENS) : ids.slice(past, past + 1);
-      const step = await runner.step(state, { ...plain, ids: part, past, hooks });
-      rows.push(...(await step.logits()));
-      trace.push(...(await runner.trace(state)));
-      past += part.length;
-    }
-  } finally {
-    state.dispose();
-  }
-  return { logits: Float32Array.from(rows), trace };
-}
 
 /** How often each expert was chosen in a layer. */
 function histogram({ trace }: Run, bank: number): number[] {
   const counts = [...zeros];
   for (const { ids } of trace) for (const id of ids[bank] ?? []) counts[id] = (counts[id] ?? 0) + 1;
   return counts;
-}
-
-function expectSame(got: Run, want: Run): void {
-  expect(firstDifference(got.logits, want.logits)).toBe('equal');
-  expect(got.trace).toEqual(want.trace);
 }
 
 const DEVICES = ['gpu', 'cpu', 'reference'] as const;

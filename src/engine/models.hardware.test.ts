@@ -3,9 +3,9 @@
  * kernels, with those that the tuner chooses, and with all others that it could have chosen.
  */
 import { describe, expect, test } from 'vitest';
-import type { Choice, Tuning } from '../graph/plan.ts';
+import type { Choice } from '../graph/plan.ts';
 import type { EngineOptions } from './engine.ts';
-import { generatedIds, generatedModel, type GeneratedShape } from './generated-model.testing.ts';
+import { generatedIds, generatedModel } from './generated-model.testing.ts';
 import {
   firstDifference,
   FIXTURE_FAMILIES,
@@ -18,7 +18,7 @@ import {
   type FixtureGolden,
   type TrainedGolden,
 } from './testing.ts';
-import type { TuningStore } from './load/tuning.ts';
+import { MANY_EXPERTS, MemoryStore } from './hardware.testing.ts';
 
 const TOLERANCE = 1e-4; // of logits, against PyTorch in f32
 
@@ -69,20 +69,6 @@ describe.each(MODELS)('%s', (...model) => {
     expect(store.tuning.size).toBeGreaterThan(5);
   });
 });
-
-/** More experts than the narrow gates hold. */
-const MANY_EXPERTS: GeneratedShape = {
-  layers: 2,
-  hidden: 64,
-  width: 32,
-  experts: 160,
-  topK: 8,
-  heads: 4,
-  kvHeads: 4,
-  headDim: 16,
-  vocab: 96,
-  contextTokens: 64,
-};
 
 test('a model of 160 experts, tuned: the logits of the CPU reference', { tags: ['full'] }, async () => {
   const ids = generatedIds(12, MANY_EXPERTS.vocab, 5);
@@ -154,18 +140,4 @@ async function expectGolden([name, wantedOf]: Model, options: EngineOptions): Pr
   const choices = engine.runner.tools!.choices;
   engine.dispose();
   return choices;
-}
-
-/** Nothing is timed where it cannot be stored. */
-class MemoryStore implements TuningStore {
-  tuning: Tuning = new Map();
-
-  read(): Promise<Tuning> {
-    return Promise.resolve(this.tuning);
-  }
-
-  write(_adapter: string, tuning: Tuning): Promise<void> {
-    this.tuning = tuning;
-    return Promise.resolve();
-  }
 }
