@@ -105,9 +105,10 @@ for (const [name, browser] of Object.entries(visitorBrowsers())) {
       await expect
         .poll(() => visitor.evaluate(() => document.title), PATIENCE)
         .toMatch(/^(length|eos|stop)$/);
-      const reply = await textOf(visitor, 'article', 'atomoe-chat');
-      expect(reply.length).toBeGreaterThan(golden.prompt.length + 60);
-      expect(golden.prompt + golden.continuation).toContain(reply.trim());
+      // The last words are painted in the frame after the event.
+      const reply = () => textOf(visitor, 'article', 'atomoe-chat');
+      await expect.poll(async () => (await reply()).length).toBeGreaterThan(golden.prompt.length + 60);
+      expect(golden.prompt + golden.continuation).toContain((await reply()).trim());
     });
 
     // WebKitGTK has no access handles, and a driven session is a private one, in which Safari has no storage either.
