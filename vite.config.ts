@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { defineConfig } from 'vite';
 import { ISOLATION } from './demo/offline/isolation.ts';
+import { grammarLibrary } from './vite.lib.config.ts';
 
 const demo = resolve(import.meta.dirname, 'demo');
 
@@ -12,13 +13,16 @@ export default defineConfig({
   // A missing file must answer 404: with the default fallback to index.html, a probe for an optional model file
   // would be told "200, here is some HTML".
   appType: 'mpa',
-  worker: { format: 'es' },
+  plugins: [grammarLibrary()],
+  worker: { format: 'es', plugins: () => [grammarLibrary()] },
+  optimizeDeps: { exclude: ['@mlc-ai/web-xgrammar'] },
   server: { fs: { allow: [import.meta.dirname] }, headers: ISOLATION },
   preview: { headers: ISOLATION },
   build: {
     outDir: resolve(import.meta.dirname, 'dist/demo'),
     emptyOutDir: true,
     target: 'es2022',
+    chunkSizeWarningLimit: 1100, // kB: the library for replies with a shape, loaded with the first of them
     // The story models are copied as they are; gzip sizes of megabytes of weights say nothing.
     reportCompressedSize: false,
     rolldownOptions: {

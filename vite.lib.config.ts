@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { rm, readdir } from 'node:fs/promises';
 import { dirname, posix, resolve } from 'node:path';
 import { build, defineConfig, type Plugin } from 'vite';
@@ -38,6 +38,7 @@ export default defineConfig({
     cleanBefore(),
     coreOfThree(),
     bareShaders(),
+    grammarLibrary(),
     workerBeside(),
     workerInOne(),
     withoutFacades(),
@@ -135,6 +136,51 @@ export function bareShaders(): Plugin {
   };
 }
 
+const FOR_NODE =
+  'typeof process=="object"&&typeof process.versions=="object"&&typeof process.versions.node=="string"';
+
+/**
+ * XGrammar's file calls itself a module and is a script for `<script>` and `require`, which modules of Node have not. It gets
+ * what such a script expects, and takes Node for a browser: its binary is in the file, so it reads nothing. What it would
+ * write to the console, such as why it gave up, is in `lines`.
+ */
+export function grammarLibrary(): Plugin {
+  return {
+    name: 'atomoe:grammar-library',
+    enforce: 'pre',
+    transform(code, id) {
+      if (!/@mlc-ai\/web-xgrammar\/lib\/index\.js/.test(id)) return undefined;
+      const changes = [
+        [FOR_NODE, 'false'],
+        [`await import('module')`, '{}'],
+        ['await Module()', 'await Module({ print: heard, printErr: heard })'],
+      ] as const;
+      const missing = changes.find(([from]) => !code.includes(from));
+      if (missing) throw new Error(`@mlc-ai/web-xgrammar has changed: it does not say ${missing[0]}`);
+      const script = changes.reduce((text, [from, to]) => text.replace(from, to), code);
+      const around = `
+const module = { exports: {} }, exports = module.exports, __filename = '', lines = [];
+const require = () => ({ pathToFileURL: () => ({ href: '' }) });
+const heard = (line) => void (lines.push(line) > 20 && lines.shift());
+`;
+      const named = 'export default Object.assign(module.exports.default, { lines });';
+      return { code: `${around}${script}\n${named}`, map: null };
+    },
+  };
+}
+
+/** A worker in one script would carry a megabyte more for replies that few ask for. */
+function withoutGrammar(): Plugin {
+  return {
+    name: 'atomoe:without-grammar',
+    enforce: 'pre',
+    load: (id) =>
+      id.endsWith('/src/text/grammar/library.ts')
+        ? 'export const openLibrary = undefined, saidLines = [];'
+        : undefined,
+  };
+}
+
 /**
  * Spaces that WGSL does not need. Those stay that part two words, or a word and a mark `${name}`; two operators; what
  * `<` and `>` compare, which would look like `array<f32>`; and a minus from the number behind it, which some parsers take
@@ -218,7 +264,7 @@ async function buildWorker(): Promise<string> {
     configFile: false,
     publicDir: false,
     logLevel: 'warn',
-    plugins: [bareShaders(), withoutKernels()],
+    plugins: [bareShaders(), withoutKernels(), withoutGrammar()],
     build: {
       write: false,
       target: 'es2022',
@@ -283,6 +329,9 @@ function executable(): Plugin {
   };
 }
 
+/** Where the text of a licence is that comes without it. */
+const SAME_LICENCE: Readonly<Record<string, string>> = { '@mlc-ai/web-xgrammar': '@huggingface/tokenizers' };
+
 /** The licences of what is bundled travel with it. */
 function licences(): Plugin {
   return {
@@ -294,7 +343,12 @@ function licences(): Plugin {
       const texts = [...new Set(names)].sort().map((name) => {
         const folder = resolve(root, 'node_modules', name);
         const { version, license } = JSON.parse(readFileSync(resolve(folder, 'package.json'), 'utf8'));
-        return `${name} ${version} (${license})\n\n${readFileSync(resolve(folder, 'LICENSE'), 'utf8').trim()}\n`;
+        const file = resolve(folder, 'LICENSE');
+        // XGrammar's package has no file of its licence, which is that of the tokenizers to the letter.
+        const text = existsSync(file)
+          ? readFileSync(file, 'utf8').trim()
+          : `${license}: as of ${SAME_LICENCE[name]}`;
+        return `${name} ${version} (${license})\n\n${text}\n`;
       });
       const line = `\n${'-'.repeat(80)}\n\n`;
       this.emitFile({ type: 'asset', fileName: 'THIRD-PARTY-LICENCES.txt', source: texts.join(line) });

@@ -7,7 +7,7 @@ import { chromiumFlags, findChromium, swiftshaderManifest } from './scripts/chro
 import { findFirefox } from './scripts/firefox.mjs';
 import { firefoxProvider } from './scripts/firefox-provider.mjs';
 import { findMesa } from './scripts/mesa.mjs';
-import { bareShaders } from './vite.lib.config.ts';
+import { bareShaders, grammarLibrary } from './vite.lib.config.ts';
 
 // Browsers are only looked for here: `npm test` installs them first where it must, and the unit lane needs none.
 const chromium = findChromium({ install: false });
@@ -27,6 +27,10 @@ const hasHalves = process.env['ATOMOE_GPU'] === 'hardware';
 
 /** Loads every weight format: tests name formats without a model that is in them. */
 const FORMATS = 'scripts/formats.ts';
+
+/** A build's plugin makes it a module that Node can load. */
+const GRAMMAR = '@mlc-ai/web-xgrammar';
+const inNode = { plugins: [bareShaders(), grammarLibrary()], server: { deps: { inline: [GRAMMAR] } } };
 
 /** Only a test that hangs takes so long: no test may fail because the machine is busy. */
 const timeouts = { testTimeout: 300_000, hookTimeout: 300_000 };
@@ -61,12 +65,13 @@ function browserProject(
   browser: BrowserConfigOptions,
 ) {
   return {
-    plugins: [bareShaders()],
+    plugins: [bareShaders(), grammarLibrary()],
     resolve: { alias: PACKAGE },
     cacheDir: `node_modules/.vite/${name}`,
     // Named, so that no dependency is discovered in mid-run: that would reload the page under a running test.
     optimizeDeps: {
       include: ['wgsl-preprocessor/wgsl-preprocessor.js', '@huggingface/tokenizers'],
+      exclude: [GRAMMAR],
     },
     test: {
       name,
@@ -103,9 +108,10 @@ function mesaProjects() {
   if ('missing' in mesa) return [];
   return [
     {
-      plugins: [bareShaders()],
+      plugins: inNode.plugins,
       test: {
         name: 'mesa',
+        server: inNode.server,
         include: ['src/kernels/**/*.gpu.test.ts', ...f16Tests],
         // It compiles shaders, and takes a second or more for each; here that is not what is tested.
         exclude: ['src/kernels/shaders.f16.gpu.test.ts'],
@@ -127,8 +133,9 @@ export default defineConfig({
     tags: [{ name: 'full', description: 'Runs in test:all only.' }],
     projects: [
       {
-        plugins: [bareShaders()],
+        plugins: inNode.plugins,
         test: {
+          server: inNode.server,
           name: 'unit',
           include: ['{src,demo,bench,scripts,e2e/clients,e2e/llama,e2e/tokenizers}/**/*.test.ts'],
           setupFiles: [FORMATS],
@@ -138,8 +145,9 @@ export default defineConfig({
         },
       },
       {
-        plugins: [bareShaders()],
+        plugins: inNode.plugins,
         test: {
+          server: inNode.server,
           name: 'slow',
           include: slowTests,
           setupFiles: [FORMATS],
@@ -151,8 +159,9 @@ export default defineConfig({
       browserProject('gpu', { include: gpuTests, exclude: hasHalves ? [] : f16Tests }, inChromium()),
       ...firefoxProjects(),
       {
-        plugins: [bareShaders()],
+        plugins: inNode.plugins,
         test: {
+          server: inNode.server,
           name: 'hardware',
           include: hardwareTests,
           setupFiles: [FORMATS, 'scripts/dawn.ts'],

@@ -114,6 +114,27 @@ test('a loop over its stream may be left, and its signal ends one', async () => 
   expect(count).toBeLessThan(10);
 });
 
+test('answers of a schema parse, and there may be several', async () => {
+  const schema = {
+    type: 'object',
+    properties: { kind: { enum: ['fox', 'owl'] }, wild: { type: 'boolean' } },
+    required: ['kind', 'wild'],
+    additionalProperties: false,
+  };
+  const { choices } = await client.chat.completions.parse({
+    ...request,
+    ...{ n: 2, temperature: 1, seed: 1, max_tokens: 50 },
+    response_format: { type: 'json_schema', json_schema: { name: 'animal', strict: true, schema } },
+  });
+  expect(choices.map(({ index }) => index)).toEqual([0, 1]);
+  for (const { message } of choices) {
+    expect(JSON.parse(message.content ?? '')).toEqual({
+      kind: expect.toBeOneOf(['fox', 'owl']),
+      wild: expect.any(Boolean),
+    });
+  }
+});
+
 test('what the engine cannot do is an error of the client\u2019s, with the sentence', async () => {
   const tools = [{ type: 'function' as const, function: { name: 'weather' } }];
   await expect(client.chat.completions.create({ ...request, tools })).rejects.toMatchObject({

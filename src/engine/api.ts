@@ -10,11 +10,13 @@ import type { QuantizedFormat } from '../weights/formats/index.ts';
 import type { ChatContentPart, ChatMessage, ChatTool, ChatToolCall, Prompt } from './chat-messages.ts';
 import type { DecodingOption, DecodingReport } from './decode/options.ts';
 import type { TokenLogprob } from './decode/strategy.ts';
+import type { ReplyConstraints } from './reply-constraints.ts';
 import type { ExpertNumbers, RoutingHooks, RoutingTrace, TokenRoutes } from './routing-hooks.ts';
 
 export type * from './chat-messages.ts';
 export type * from './decode/options.ts';
 export type * from './decode/strategy.ts';
+export type * from './reply-constraints.ts';
 export type * from './routing-hooks.ts';
 
 /** Where a model comes from: a folder URL ending in `/`, a single file URL, or files the user dropped. */
@@ -228,7 +230,7 @@ export interface AdapterReport {
 }
 
 /** The model's generation_config.json has other defaults where it names `max_new_tokens`, `temperature` and so on. */
-export interface GenerateOptions {
+export interface GenerateOptions extends ReplyConstraints {
   maxTokens?: number; // default 256
   temperature?: number; // 0 is greedy; default 0.8
   topK?: number; // 0 is off; default 0
@@ -393,7 +395,7 @@ export interface ChatRequestMessage {
 
 /**
  * OpenAI's request. `undefined` and `null` mean that a field is not there. Fields that ask for what the engine does not
- * do are refused with `bad-input`, unless their value asks for nothing (`n: 1`, `tools: []`); so are unknown ones.
+ * do are refused with `bad-input`, unless their value asks for nothing (`functions: []`); so are unknown ones.
  */
 export interface ChatCompletionRequest {
   messages: readonly ChatRequestMessage[];
@@ -412,7 +414,13 @@ export interface ChatCompletionRequest {
   logprobs?: boolean | null | undefined;
   top_logprobs?: number | null | undefined;
   tools?: readonly unknown[] | null | undefined; // as `ChatTool`
-  tool_choice?: unknown; // 'auto' or 'none'
+  tool_choice?: unknown; // a `ToolChoice`
+  parallel_tool_calls?: boolean | null | undefined;
+  response_format?: unknown; // a `ResponseFormat`
+  logit_bias?: Readonly<Record<string, number>> | null | undefined;
+  presence_penalty?: number | null | undefined;
+  frequency_penalty?: number | null | undefined;
+  n?: number | null | undefined; // replies, with the seeds `seed`, `seed + 1`, ...; 1 to 128
   /** Variables of the model's chat template: `GenerateOptions.templateOptions`. */
   chat_template_kwargs?: Readonly<Record<string, unknown>> | null | undefined;
   /** The template's variable of this name; or its `enable_thinking`, which is false for 'none'. */
@@ -422,7 +430,6 @@ export interface ChatCompletionRequest {
   signal?: AbortSignal | null | undefined;
   /** Passed by: they change no answer. */
   metadata?: unknown;
-  parallel_tool_calls?: unknown;
   prediction?: unknown;
   prompt_cache_key?: unknown;
   prompt_cache_retention?: unknown;
@@ -432,15 +439,10 @@ export interface ChatCompletionRequest {
   user?: unknown;
   /** Taken where they ask for nothing. */
   audio?: unknown;
-  frequency_penalty?: unknown;
   function_call?: unknown;
   functions?: unknown;
-  logit_bias?: unknown;
   modalities?: unknown;
   moderation?: unknown;
-  n?: unknown;
-  presence_penalty?: unknown;
-  response_format?: unknown;
   verbosity?: unknown;
   web_search_options?: unknown;
 }
@@ -503,7 +505,7 @@ interface ChatHead {
 export interface ChatCompletion extends ChatHead {
   object: 'chat.completion';
   choices: {
-    index: 0;
+    index: number;
     message: {
       role: 'assistant';
       content: string;
@@ -522,7 +524,7 @@ export interface ChatCompletion extends ChatHead {
 export interface ChatCompletionChunk extends ChatHead {
   object: 'chat.completion.chunk';
   choices: {
-    index: 0;
+    index: number;
     delta: {
       role?: 'assistant';
       content?: string;

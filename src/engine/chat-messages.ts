@@ -13,7 +13,7 @@ export interface ChatTool {
     readonly name: string;
     readonly description?: string;
     readonly parameters?: Readonly<Record<string, unknown>>; // a JSON schema
-    readonly strict?: boolean | null; // not enforced
+    readonly strict?: boolean | null; // calls have arguments of `parameters`, as all calls with `toolChoice` 'required' or a name have
   };
 }
 

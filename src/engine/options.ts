@@ -18,7 +18,10 @@ import type {
   LoadOptions,
   LossyOptions,
   ModelSource,
+  ReplyConstraints,
+  ResponseFormat,
   StreamingOptions,
+  ToolChoice,
 } from './api.ts';
 import {
   abortSignal,
@@ -116,6 +119,13 @@ export const GENERATE: Table<GenerateOptions> = {
   trace: flag,
   hooks: plainObject, // checked where the layers are known
   decoding,
+  presencePenalty: numberFrom(-2, 2),
+  frequencyPenalty: numberFrom(-2, 2),
+  logitBias: plainObject as Check<Readonly<Record<string, number>>>, // these are checked where they are applied
+  responseFormat: plainObject as Check<ResponseFormat & object>,
+  toolChoice: ((value, name) =>
+    typeof value === 'string' ? text(value, name) : plainObject(value, name)) as Check<ToolChoice>,
+  parallelToolCalls: flag,
   signal: abortSignal,
 };
 
@@ -366,8 +376,30 @@ export function loadPart(options: EngineOptions | WorkerOptions): LoadOptions {
 }
 
 /** The options of a reply with every default filled in. */
-export type CheckedOptions = Required<Omit<GenerateOptions, 'signal' | 'logprobs' | 'hooks' | 'decoding'>> &
-  Pick<GenerateOptions, 'signal' | 'hooks' | 'decoding'> & { readonly logprobs: number | undefined };
+export type CheckedOptions = Required<
+  Omit<GenerateOptions, 'signal' | 'logprobs' | 'hooks' | 'decoding' | keyof ReplyConstraints>
+> &
+  Pick<GenerateOptions, 'signal' | 'hooks' | 'decoding' | keyof ReplyConstraints> & {
+    readonly logprobs: number | undefined;
+  };
+
+const CONSTRAINTS = [
+  'presencePenalty',
+  'frequencyPenalty',
+  'logitBias',
+  'responseFormat',
+  'toolChoice',
+] as const;
+
+/** @returns the name of an option that asks for something of the reply's tokens, where there is one */
+export function constraintIn(options: Readonly<ReplyConstraints>): string | undefined {
+  return CONSTRAINTS.find((name) => {
+    const value = options[name];
+    if (typeof value === 'object')
+      return Object.keys(value).length > 0 && (value as ResponseFormat).type !== 'text';
+    return value !== undefined && value !== 0 && value !== 'auto' && value !== 'none';
+  });
+}
 
 const DEFAULTS = {
   maxTokens: 256,

@@ -15,6 +15,8 @@ export interface CallMarkers {
   readonly close: string;
   /** @returns undefined where the text, markers included, is no call */
   read(text: string): ToolCall | undefined;
+  /** What is around the arguments, as JSON, of a call that a reply has to make; absent where calls are no JSON. */
+  readonly forced?: { begin(name: string): string; readonly end: string };
 }
 
 /** The markers of one model's replies. */
@@ -37,6 +39,10 @@ const HERMES: CallMarkers = {
     const call = parseObject(json);
     const given = call?.['arguments'] ?? {};
     return typeof call?.['name'] === 'string' ? callOf(call['name'], given) : undefined;
+  },
+  forced: {
+    begin: (name) => `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": `,
+    end: '}\n</tool_call>',
   },
 };
 

@@ -1,14 +1,34 @@
 /** Replies whose tokens a strategy decides on. Loaded with the first of them. */
 import { AtomoeError, invariant } from '../../errors.ts';
-import type { DecodingOption, DecodingReport } from '../api.ts';
+import type { DecodingReport } from '../api.ts';
 import { show } from '../checks.ts';
 import { textOf } from '../failures.ts';
-import type { CheckedOptions } from '../options.ts';
+import { constraintIn, type CheckedOptions } from '../options.ts';
 import type { StepResult } from '../run/runner.ts';
 import { builtInStrategy } from './built-in.ts';
+import type { ReplyMeans } from './constraints.ts';
 import { ModelDecoder, type Lent } from './decoder.ts';
 import { predictionOf, type ModelPrediction } from './prediction.ts';
 import type { DecodedToken, DecodingStrategy } from './strategy.ts';
+
+function excluded(what: string, leftOut: string): AtomoeError {
+  return new AtomoeError('bad-input', `${what}; wanted one of them; leave ${leftOut} out`);
+}
+
+/** The strategy of a reply whose options ask for something of its tokens. */
+async function constrainedStrategy(options: CheckedOptions, means: ReplyMeans): Promise<DecodingStrategy> {
+  const [{ readConstraints }, { constrained }] = await Promise.all([
+    import('./constraints.ts'),
+    import('./constrained.ts'),
+  ]);
+  const constraints = readConstraints(options, means);
+  const { shape } = constraints;
+  if (!shape) return constrained(constraints, undefined);
+  return constrained(constraints, async () => {
+    const { openMask } = await import('../../text/grammar/token-masks.ts');
+    return openMask(shape, means);
+  });
+}
 
 /** The strategy of one reply. */
 export class Decoding {
@@ -24,15 +44,19 @@ export class Decoding {
     this.#isOwn = isOwn;
   }
 
-  /** @throws {AtomoeError} bad-input - options that exclude each other */
-  static async open(given: DecodingOption, options: CheckedOptions): Promise<Decoding> {
-    const isOwn = typeof given !== 'string' && 'decode' in given;
+  /** @throws {AtomoeError} bad-input - options that exclude each other, or wrong ones; unsupported-model */
+  static async open(options: CheckedOptions, means: ReplyMeans): Promise<Decoding> {
+    const { decoding: given } = options;
+    const constraint = constraintIn(options);
+    const what = constraint ?? 'decoding';
     if (options.trace) {
-      throw new AtomoeError(
-        'bad-input',
-        'trace is true beside decoding, and a strategy may take back what was traced; wanted one of them; leave trace out',
-      );
+      throw excluded(`trace is true beside ${what}, and a strategy may take back what was traced`, 'trace');
     }
+    if (given === undefined) return new Decoding(await constrainedStrategy(options, means), options, false);
+    if (constraint) {
+      throw excluded(`${constraint} is given beside decoding, and both decide on the tokens`, constraint);
+    }
+    const isOwn = typeof given !== 'string' && 'decode' in given;
     return new Decoding(isOwn ? given : await builtInStrategy(given), options, isOwn);
   }
 

@@ -1,17 +1,16 @@
 /** OpenAI's request, field by field: what the engine does, what changes no answer, and what it has to refuse. */
 import { AtomoeError } from '../../errors.ts';
-import type { ChatTool, GenerateOptions } from '../api.ts';
+import type { ChatTool, GenerateOptions, ResponseFormat, ToolChoice } from '../api.ts';
 import {
   abortSignal,
   fields,
   flag,
   guarded,
-  isObject,
-  isRecord,
   oneOf,
   readFields,
   show,
   text,
+  wholeFrom,
   type Check,
   type Table,
 } from '../checks.ts';
@@ -23,6 +22,7 @@ export interface CheckedChatRequest {
   readonly messages: readonly PlainMessage[];
   readonly stream: boolean;
   readonly includeUsage: boolean;
+  readonly count: number; // of replies
   readonly options: GenerateOptions;
 }
 
@@ -63,7 +63,13 @@ export interface ChatBody {
   readonly logprobs: boolean;
   readonly top_logprobs: number;
   readonly tools: readonly ChatTool[];
-  readonly tool_choice: 'auto' | 'none';
+  readonly tool_choice: ToolChoice;
+  readonly parallel_tool_calls: boolean;
+  readonly response_format: ResponseFormat;
+  readonly logit_bias: Readonly<Record<string, number>>;
+  readonly presence_penalty: number;
+  readonly frequency_penalty: number;
+  readonly n: number;
   readonly chat_template_kwargs: Readonly<Record<string, unknown>>;
   readonly reasoning_effort: string;
   readonly atomoe: Pick<GenerateOptions, 'hooks' | 'trace' | 'decoding'>;
@@ -93,7 +99,13 @@ const UNDERSTOOD: Table<BodyFields> = {
   logprobs: flag,
   top_logprobs: GENERATE.logprobs,
   tools: GENERATE.tools,
-  tool_choice: oneOf('auto', 'none'), // the model decides, and nothing can make it call
+  tool_choice: GENERATE.toolChoice,
+  parallel_tool_calls: GENERATE.parallelToolCalls,
+  response_format: GENERATE.responseFormat,
+  logit_bias: GENERATE.logitBias,
+  presence_penalty: GENERATE.presencePenalty,
+  frequency_penalty: GENERATE.frequencyPenalty,
+  n: wholeFrom(1, 128),
   chat_template_kwargs: GENERATE.templateOptions,
   reasoning_effort: text,
   atomoe: fields({ hooks: GENERATE.hooks, trace: GENERATE.trace, decoding: GENERATE.decoding }),
@@ -102,7 +114,6 @@ const UNDERSTOOD: Table<BodyFields> = {
 
 const NEUTRAL = {
   metadata: passed,
-  parallel_tool_calls: passed,
   prediction: passed,
   prompt_cache_key: passed,
   prompt_cache_retention: passed,
@@ -111,24 +122,13 @@ const NEUTRAL = {
   store: passed,
   user: passed,
   audio: never('says nothing aloud'),
-  frequency_penalty: neutral((value) => value === 0, 'has repetition_penalty instead'),
   function_call: neutral(isNone, noCalls),
   functions: neutral(isEmptyList, noCalls),
-  logit_bias: neutral(
-    (value) => isObject(value) && isRecord(value) && Object.values(value).every((bias) => bias === 0),
-    'does not bias tokens',
-  ),
   modalities: neutral(
     (value) => Array.isArray(value) && value.every((each) => each === 'text'),
     'answers with text only',
   ),
   moderation: never('moderates nothing'),
-  n: neutral((value) => value === 1, 'gives one answer at a time'),
-  presence_penalty: neutral((value) => value === 0, 'has repetition_penalty instead'),
-  response_format: neutral(
-    (value) => isObject(value) && value['type'] === 'text',
-    'gives no shape to its text',
-  ),
   verbosity: neutral((value) => value === 'medium', 'has no verbosity to choose'),
   web_search_options: never('searches nothing'),
 };
@@ -167,6 +167,7 @@ export function readChatRequest(given: unknown, requestOptions: unknown): Checke
     messages: body.messages,
     stream: body.stream ?? false,
     includeUsage: body.stream_options?.include_usage ?? false,
+    count: body.n ?? 1,
     options: { ...generateOptions(body), ...(signal ? { signal } : {}) },
   };
 }
@@ -190,7 +191,7 @@ function readRequestOptions(options: unknown): { signal?: AbortSignal } {
 
 function generateOptions(request: Partial<ChatBody>): GenerateOptions {
   const { temperature, seed, stop, logprobs = false, top_logprobs: top } = request;
-  const { tools, tool_choice: choice, chat_template_kwargs: variables, reasoning_effort: effort } = request;
+  const { tools, chat_template_kwargs: variables, reasoning_effort: effort } = request;
   const options = {
     maxTokens: request.max_completion_tokens ?? request.max_tokens,
     temperature,
@@ -201,7 +202,13 @@ function generateOptions(request: Partial<ChatBody>): GenerateOptions {
     seed,
     stop,
     logprobs: logprobs ? (top ?? 0) : undefined,
-    tools: choice === 'none' ? undefined : tools,
+    tools,
+    toolChoice: request.tool_choice,
+    parallelToolCalls: request.parallel_tool_calls,
+    responseFormat: request.response_format,
+    logitBias: request.logit_bias,
+    presencePenalty: request.presence_penalty,
+    frequencyPenalty: request.frequency_penalty,
     templateOptions: effort === undefined ? variables : { reasoning_effort: effort, ...variables },
     ...request.atomoe,
   };

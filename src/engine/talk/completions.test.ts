@@ -85,15 +85,17 @@ describe('the request', () => {
   });
 
   test.each<[extra: object, says: RegExp]>([
-    [{ n: 2 }, /n is 2, but this engine gives one answer at a time/],
-    [{ presence_penalty: 0.5 }, /presence_penalty is 0\.5, .*repetition_penalty/],
-    [{ logit_bias: { 5: 1 } }, /logit_bias is an object, but this engine does not bias tokens/],
-    [{ logit_bias: new Map([[5, 1]]) }, /logit_bias is an object of class Map, but/],
+    [{ n: 0 }, /n is 0; wanted a whole number from 1 to 128/],
+    [{ presence_penalty: 2.5 }, /presence_penalty is 2\.5; wanted a number from -2 to 2/],
+    [{ logit_bias: { 5: 101 } }, /logitBias\.5 is 101; wanted a number from -100 to 100/],
+    [{ logit_bias: { 4096: 1 } }, /a key of logitBias is "4096"; wanted the id of a token, .* below 4096/],
+    [{ logit_bias: new Map([[5, 1]]) }, /logit_bias is an object of class Map; wanted a plain object/],
     [{ stream_options: new Map() }, /stream_options is an object of class Map; wanted a plain object/],
     [{ tools: [{ type: 'function' }] }, /tools\[0\]\.function is undefined; wanted a plain object/],
     [{ tools: [{ type: 'x', function: {} }] }, /tools\[0\]\.type is "x"; wanted "function"/],
     [{ tools: [{ type: 'function', function: { name: 'a' } }] }, /chat template has no place for tools/],
-    [{ tool_choice: 'required' }, /tool_choice is "required"; wanted "auto" or "none"/],
+    [{ tool_choice: 'required' }, /toolChoice is 'required' without tools/],
+    [{ tool_choice: 'must' }, /toolChoice is "must"; wanted "auto" or "none" or "required"/],
     [{ reasoning_effort: 'high' }, /chat template has no variable "reasoning_effort"/],
     [{ chat_template_kwargs: [1] }, /chat_template_kwargs is a list of 1; wanted a plain object/],
     [{ chat_template_kwargs: { a: () => 1 } }, /chat_template_kwargs\.a is a function; wanted plain data/],
@@ -101,7 +103,11 @@ describe('the request', () => {
       { chat_template_kwargs: { a: { b: new Map() } } },
       /chat_template_kwargs\.a\.b is an object of class Map/,
     ],
-    [{ response_format: { type: 'json_object' } }, /response_format is an object, .*no shape/],
+    [{ response_format: { type: 'json' } }, /responseFormat\.type is "json"; wanted "text" or /],
+    [
+      { response_format: { type: 'json_schema' } },
+      /responseFormat\.json_schema is undefined; wanted an object/,
+    ],
     [{ modalities: ['text', 'audio'] }, /modalities/],
     [{ temprature: 1 }, /unknown field "temprature", did you mean "temperature"\?/],
     [{ maxTokens: 5 }, /unknown field "maxTokens", did you mean "max_tokens"\?/],
@@ -235,6 +241,36 @@ describe('the answer', () => {
     const chunks = await collect(await stream({ stop: ['was a'] }));
     const text = chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('');
     expect(text).toBe(', there was');
+  });
+});
+
+describe('several answers to one request', () => {
+  const drawn = { n: 3, temperature: 1, seed: 7 };
+
+  test('are those of as many requests with seeds that follow, and share one prompt', async () => {
+    const answers = await create(drawn);
+    const alone = await Promise.all([7, 8, 9].map((seed) => create({ ...drawn, n: 1, seed })));
+    expect(answers.choices.map(({ index }) => index)).toEqual([0, 1, 2]);
+    expect(answers.choices.map(({ atomoe }) => atomoe.seed)).toEqual([7, 8, 9]);
+    expect(answers.choices.map(({ message }) => message)).toEqual(
+      alone.map(({ choices }) => choices[0]?.message),
+    );
+    expect(answers.usage).toEqual({ prompt_tokens: 5, completion_tokens: 9, total_tokens: 14 });
+  });
+
+  test('stream one after the other', async () => {
+    const chunks = await collect(await stream({ ...drawn, stream_options: { include_usage: true } }));
+    const whole = await create(drawn);
+    const choices = chunks.flatMap((chunk) => chunk.choices);
+    for (const { index, message } of whole.choices) {
+      const own = choices.filter((choice) => choice.index === index);
+      expect(own.map(({ delta }) => delta.content ?? '').join('')).toBe(message.content);
+      expect(own.at(-1)?.finish_reason).toBe('length');
+    }
+    expect(choices.map(({ index }) => index)).toEqual(
+      choices.map(({ index }) => index).toSorted((a, b) => a - b),
+    );
+    expect(chunks.at(-1)).toMatchObject({ choices: [], usage: whole.usage });
   });
 });
 

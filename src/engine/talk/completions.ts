@@ -73,53 +73,89 @@ function streamed(head: Head, open: () => Session, request: CheckedChatRequest):
   return { controller, [Symbol.asyncIterator]: () => stream };
 }
 
+type ChunkChoice = ChatCompletionChunk['choices'][number];
+
 async function* chunks(
   head: Head,
   open: () => Session,
-  { messages, options, includeUsage }: CheckedChatRequest,
+  { messages, options, includeUsage, count }: CheckedChatRequest,
   onEnd: () => void,
 ): AsyncGenerator<ChatCompletionChunk, void, undefined> {
-  type Choice = ChatCompletionChunk['choices'][number];
   const chunk = (
-    choices: Choice[],
+    choices: ChunkChoice[],
     usage: { usage?: ChatCompletionUsage | null } = includeUsage ? { usage: null } : {},
   ): ChatCompletionChunk => ({ ...head, object: 'chat.completion.chunk', choices, ...usage });
-  const said = (delta: Choice['delta'], logprobs: ChatLogprobs | null = null): Choice => ({
-    index: 0,
-    delta,
-    logprobs,
-    finish_reason: null,
-  });
   const session = open();
-  let done: DoneEvent | undefined;
-  let shown = 0;
-  let thought = 0;
+  const ends: DoneEvent[] = [];
+  let ending: ChunkChoice[] = [];
   try {
-    let hasBegun = false;
-    for await (const event of session.generate(messages, options)) {
-      // Not before: what is wrong with the prompt is an error of the first read.
-      if (!hasBegun) yield chunk([said({ role: 'assistant', content: '', refusal: null })]);
-      hasBegun = true;
-      if (event.kind === 'done') done = event;
-      if (event.kind !== 'token') continue;
-      const { text, reasoning = '' } = event;
-      shown += text.length;
-      thought += reasoning.length;
-      const logprobs = event.token ? logprobsOf([entryOf(event, event.token)]) : null;
-      if (text + reasoning !== '' || logprobs) yield chunk([said(deltaOf(text, reasoning), logprobs)]);
+    for (const [index, seeded] of seededOptions(options, count).entries()) {
+      for (const choice of ending) yield chunk([choice]);
+      const reply = session.generate(messages, seeded);
+      ending = yield* deltas(reply, index, (choice) => chunk([choice]), ends);
     }
   } finally {
     onEnd();
     session.dispose(); // before the last chunks: a reader may stop at any of them
   }
+  for (const choice of ending) yield chunk([choice]);
+  if (includeUsage) yield chunk([], { usage: usageOf(ends.map(({ usage }) => usage)) });
+}
+
+/** @returns the options of each reply: each has a seed of its own, the first one that of the request */
+function seededOptions(
+  options: CheckedChatRequest['options'],
+  count: number,
+): CheckedChatRequest['options'][] {
+  if (count === 1) return [options];
+  const { seed = Math.floor(Math.random() * 2 ** 32) } = options;
+  return Array.from({ length: count }, (_, index) => ({ ...options, seed: seed + index }));
+}
+
+/**
+ * Chunks of one reply.
+ *
+ * @param ends - gets the reply's last event
+ * @returns what the chunks with which it ends have
+ */
+async function* deltas(
+  reply: AsyncIterable<GenerateEvent>,
+  index: number,
+  chunk: (choice: ChunkChoice) => ChatCompletionChunk,
+  ends: DoneEvent[],
+): AsyncGenerator<ChatCompletionChunk, ChunkChoice[], undefined> {
+  const said = (delta: ChunkChoice['delta'], logprobs: ChatLogprobs | null = null): ChunkChoice => ({
+    index,
+    delta,
+    logprobs,
+    finish_reason: null,
+  });
+  let done: DoneEvent | undefined;
+  let shown = 0;
+  let thought = 0;
+  let hasBegun = false;
+  for await (const event of reply) {
+    // Not before: what is wrong with the prompt is an error of the first read.
+    if (!hasBegun) yield chunk(said({ role: 'assistant', content: '', refusal: null }));
+    hasBegun = true;
+    if (event.kind === 'done') done = event;
+    if (event.kind !== 'token') continue;
+    const { text, reasoning = '' } = event;
+    shown += text.length;
+    thought += reasoning.length;
+    const logprobs = event.token ? logprobsOf([entryOf(event, event.token)]) : null;
+    if (text + reasoning !== '' || logprobs) yield chunk(said(deltaOf(text, reasoning), logprobs));
+  }
   if (!done) throw goneInMidReply();
+  ends.push(done);
   // What was held back for a marker, a stop string or half a character.
   const [text, reasoning] = [done.text.slice(shown), (done.reasoning ?? '').slice(thought)];
-  if (text + reasoning !== '') yield chunk([said(deltaOf(text, reasoning))]);
-  const calls = done.toolCalls?.map((call, index) => ({ index, ...call }));
-  if (calls) yield chunk([said({ tool_calls: calls })]);
-  yield chunk([{ ...said({}), ...endOf(done) }]);
-  if (includeUsage) yield chunk([], { usage: usageOf(done.usage) });
+  const calls = done.toolCalls?.map((call, at) => ({ index: at, ...call }));
+  return [
+    ...(text + reasoning === '' ? [] : [said(deltaOf(text, reasoning))]),
+    ...(calls ? [said({ tool_calls: calls })] : []),
+    { ...said({}), ...endOf(done) },
+  ];
 }
 
 function deltaOf(text: string, reasoning: string): { content?: string; reasoning_content?: string } {
@@ -130,33 +166,48 @@ function deltaOf(text: string, reasoning: string): { content?: string; reasoning
 async function whole(
   head: Head,
   open: () => Session,
-  { messages, options }: CheckedChatRequest,
+  { messages, options, count }: CheckedChatRequest,
 ): Promise<ChatCompletion> {
-  const entries: ChatTokenLogprob[] = [];
   const session = open();
+  const choices: ChatCompletion['choices'] = [];
+  const usages: Usage[] = [];
   try {
-    for await (const event of session.generate(messages, options)) {
-      if (event.kind === 'token' && event.token) entries.push(entryOf(event, event.token));
-      if (event.kind !== 'done') continue;
-      const message = {
-        role: 'assistant' as const,
-        content: event.text,
-        refusal: null,
-        ...(event.reasoning ? { reasoning_content: event.reasoning } : {}),
-        ...(event.toolCalls ? { tool_calls: [...event.toolCalls] } : {}),
-      };
-      const logprobs = options.logprobs === undefined ? null : logprobsOf(entries);
-      return {
-        ...head,
-        object: 'chat.completion',
-        choices: [{ index: 0, message, logprobs, ...endOf(event) }],
-        usage: usageOf(event.usage),
-      };
+    for (const [index, seeded] of seededOptions(options, count).entries()) {
+      const { choice, usage } = await wholeReply(session.generate(messages, seeded), index, seeded);
+      choices.push(choice);
+      usages.push(usage);
     }
-    throw goneInMidReply();
   } finally {
     session.dispose();
   }
+  return { ...head, object: 'chat.completion', choices, usage: usageOf(usages) };
+}
+
+async function wholeReply(
+  reply: AsyncIterable<GenerateEvent>,
+  index: number,
+  { logprobs }: CheckedChatRequest['options'],
+): Promise<{ choice: ChatCompletion['choices'][number]; usage: Usage }> {
+  const entries: ChatTokenLogprob[] = [];
+  for await (const event of reply) {
+    if (event.kind === 'token' && event.token) entries.push(entryOf(event, event.token));
+    if (event.kind !== 'done') continue;
+    const message = {
+      role: 'assistant' as const,
+      content: event.text,
+      refusal: null,
+      ...(event.reasoning ? { reasoning_content: event.reasoning } : {}),
+      ...(event.toolCalls ? { tool_calls: [...event.toolCalls] } : {}),
+    };
+    const choice = {
+      index,
+      message,
+      logprobs: logprobs === undefined ? null : logprobsOf(entries),
+      ...endOf(event),
+    };
+    return { choice, usage: event.usage };
+  }
+  throw goneInMidReply();
 }
 
 function goneInMidReply(): AtomoeError {
@@ -187,13 +238,16 @@ function entryOf({ alternatives = [] }: TokenEvent, token: TokenLogprob): ChatTo
   return { ...shape(token), top_logprobs: alternatives.map(shape) };
 }
 
-function usageOf({ promptTokens, completionTokens, reasoningTokens }: Usage): ChatCompletionUsage {
+/** Of all replies to one prompt, which counts once. */
+function usageOf(usages: readonly Usage[]): ChatCompletionUsage {
+  const sum = (count: (usage: Usage) => number) => usages.reduce((total, usage) => total + count(usage), 0);
+  const prompt_tokens = usages[0]?.promptTokens ?? 0;
+  const completion_tokens = sum((usage) => usage.completionTokens);
+  const reasoning_tokens = sum((usage) => usage.reasoningTokens ?? 0);
   return {
-    prompt_tokens: promptTokens,
-    completion_tokens: completionTokens,
-    total_tokens: promptTokens + completionTokens,
-    ...(reasoningTokens === undefined
-      ? {}
-      : { completion_tokens_details: { reasoning_tokens: reasoningTokens } }),
+    prompt_tokens,
+    completion_tokens,
+    total_tokens: prompt_tokens + completion_tokens,
+    ...(reasoning_tokens > 0 ? { completion_tokens_details: { reasoning_tokens } } : {}),
   };
 }

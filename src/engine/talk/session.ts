@@ -1,4 +1,5 @@
 import { AtomoeError } from '../../errors.ts';
+import type { ReplyMarkers } from '../../text/reply-markers.ts';
 import { tokenBytes } from '../../text/token-bytes.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type {
@@ -17,7 +18,7 @@ import type { Decoding } from '../decode/decoding.ts';
 import type { DecodedToken } from '../decode/strategy.ts';
 import { asTyped, sessionBusy, sessionDisposed } from '../failures.ts';
 import { readPrompt, type CheckedPrompt } from './messages.ts';
-import { checkOptions, type CheckedOptions } from '../options.ts';
+import { checkOptions, constraintIn, type CheckedOptions } from '../options.ts';
 import type { GenerationDefaults } from './generation-defaults.ts';
 import type { HookedModel } from './hooks.ts';
 import { freeMemory, freeWith, type SessionMemory } from './open-sessions.ts';
@@ -108,13 +109,13 @@ export class EngineSession implements Session {
     const { signal, reusePrefix } = reply.options;
     try {
       signal?.throwIfAborted();
-      const { ids, newText } = await this.#encode(prompt, reply.options);
+      const { ids, newText, markers } = await this.#encode(prompt, reply.options);
       reply.written = newText();
       reply.promptTokens = ids.length;
       const hooks = await this.#readHooks(reply);
       reply.reusedTokens = reusePrefix && hooks === this.#hooks ? commonPrefix(this.#ids, ids) : 0;
       this.#hooks = hooks;
-      await this.#openDecoding(reply);
+      await this.#openDecoding(reply, markers);
       const first = yield* this.#prefill(ids, reply);
       reply.prefillMs = performance.now() - reply.startedMs;
       const { decoding } = reply;
@@ -136,11 +137,12 @@ export class EngineSession implements Session {
     return JSON.stringify(hooks);
   }
 
-  async #openDecoding(reply: Reply): Promise<void> {
+  async #openDecoding(reply: Reply, markers: ReplyMarkers | undefined): Promise<void> {
     const { options } = reply;
-    if (options.decoding === undefined) return;
+    if (options.decoding === undefined && constraintIn(options) === undefined) return;
+    const { tokenizer, eosIds, model } = this.#parts;
     const { Decoding } = await import('../decode/decoding.ts');
-    reply.decoding = await Decoding.open(options.decoding, options);
+    reply.decoding = await Decoding.open(options, { tokenizer, eosIds, vocab: model.spec.vocab, markers });
   }
 
   reset(): void {
@@ -207,7 +209,8 @@ export class EngineSession implements Session {
   async #encodeText(prompt: CheckedPrompt, options: CheckedOptions): Promise<Encoded> {
     const { tokenizer } = this.#parts;
     const { chatTemplate, specialTokens } = tokenizer;
-    const { tools, stop, templateOptions: variables } = options;
+    const { stop, templateOptions: variables, toolChoice } = options;
+    const tools = toolChoice === 'none' ? [] : options.tools;
     if (typeof prompt === 'string' || !chatTemplate) {
       if (tools.length > 0) throw noPlaceForTools(typeof prompt === 'string');
       const text = typeof prompt === 'string' ? prompt : prompt.map(({ content }) => content).join('\n');
@@ -221,6 +224,7 @@ export class EngineSession implements Session {
     return {
       ids: tokenizer.encode(text, { addSpecialTokens: false }),
       newText: () => new ReplyText(tokenizer, stop, new ReplySplitter(markers, text)),
+      markers,
     };
   }
 
@@ -399,6 +403,7 @@ export class EngineSession implements Session {
 interface Encoded {
   readonly ids: readonly number[];
   readonly newText: () => ReplyText; // of a reply
+  readonly markers?: ReplyMarkers;
 }
 
 function noPlaceForTools(isText: boolean): AtomoeError {
