@@ -59,6 +59,7 @@ export default defineConfig({
         'element/define': source('element/define.ts'),
         node: source('node.ts'),
         openai: source('openai/index.ts'),
+        'ai-sdk': source('ai-sdk/index.ts'),
         cli: source('cli/main.ts'),
         'worker-modules': source('worker/worker.ts'),
       },

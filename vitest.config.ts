@@ -139,7 +139,7 @@ export default defineConfig({
           name: 'unit',
           include: ['{src,demo,bench,scripts,e2e/clients,e2e/llama,e2e/tokenizers}/**/*.test.ts'],
           setupFiles: [FORMATS],
-          exclude: [...gpuTests, ...slowTests, ...hardwareTests],
+          exclude: [...gpuTests, ...slowTests, ...hardwareTests, '**/node_modules/**'],
           ...timeouts,
           env: manifest === undefined ? {} : { VK_ICD_FILENAMES: manifest },
         },
