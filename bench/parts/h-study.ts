@@ -21,11 +21,12 @@ import {
 } from '../../src/experts/study/saliency.ts';
 import { study, type Study } from '../../src/experts/study/study.ts';
 import { parseTrace } from '../../src/experts/study/trace-file.ts';
-import type { RoutingTrace } from '../../src/experts/study/trace.ts';
+import { mapTrace, type RoutingTrace } from '../../src/experts/study/trace.ts';
 import { memoryFolder } from '../../src/io/memory.ts';
 import { nodeFolder } from '../../src/io/node-file.ts';
 import type { FolderSource } from '../../src/io/source.ts';
 import { digits, say, table, type PartResult } from '../report.ts';
+import { placementStudy, type PlacedTrace } from './h-placement.ts';
 
 const RATIOS = [1, 2, 4];
 const KEPT = [24, 16, 8];
@@ -57,11 +58,22 @@ export async function routingStudy(): Promise<PartResult> {
     ['Qwen3-30B-A3B', recorded('qwen')],
     ['gpt-oss-120b', recorded('gptoss')],
   ];
+  const placed = traces.map(([name, trace]): PlacedTrace => ({
+    name,
+    trace,
+    recordBytes: trace.unitBytes[0] ?? 0,
+  }));
   for (const model of ['fable-moe-12m', 'fable-omni-8m']) {
     say(`routes of ${model}`);
     const drafted = await draftModel(await nodeFolder(`${MODELS}/${model}`), {});
     const calibration = await Calibration.open(drafted);
-    traces.push([model, await calibration.trace(readText(model).calibration)]);
+    const trace = await calibration.trace(readText(model).calibration);
+    traces.push([model, trace]);
+    const { unitsPerLayer = 1, recordBytes = 1 } = drafted.experts ?? {};
+    const perUnit = trace.units / unitsPerLayer;
+    const name = perUnit === 1 ? model : `${model} in ${unitsPerLayer} pages`;
+    const inUnits = mapTrace(trace, unitsPerLayer, (_, expert) => Math.floor(expert / perUnit));
+    placed.push({ name, trace: inUnits, recordBytes });
     drafted.checkpoint.dispose();
   }
   const studies: [string, RoutingTrace, Study][] = [];
@@ -69,12 +81,16 @@ export async function routingStudy(): Promise<PartResult> {
     say(`study of ${name}`);
     studies.push([name, trace, await study(trace, [], RATIOS)]);
   }
+  say('placement');
+  const placement = placementStudy(placed, RATIOS);
   const saliency = await studySaliency();
-  const markdown = [concentrationText(studies), localityText(studies), saliency.markdown].join('\n\n');
+  const texts = [concentrationText(studies), localityText(studies), placement.markdown, saliency.markdown];
+  const markdown = texts.join('\n\n');
   const results = {
     routing: Object.fromEntries(
       studies.map(([name, , { segments, concentration }]) => [name, { segments, concentration }]),
     ),
+    placement: placement.results,
     saliency: saliency.results,
   };
   return { markdown, results };

@@ -11,6 +11,7 @@ import { quantizedNames } from '../weights/formats/index.ts';
 import { formatsText } from '../weights/record.ts';
 import type { Arguments } from './arguments.ts';
 import type { Command } from './command.ts';
+import { orderByTrace } from './pack-order.ts';
 import { assertEmpty, folderSink } from './out-folder.ts';
 import { SOME_FORMATS } from './load-flags.ts';
 import { JSON_OPTION, openSource } from './model.ts';
@@ -45,6 +46,11 @@ export const pack: Command = {
       help: 'largest file of experts, as 512MB (default 1GiB)',
       read: (args, name) => args.bytes(name),
     },
+    trace: {
+      value: 'FILE',
+      help: 'recorded routes: put experts used together side by side',
+      read: (args, name) => args.path(name),
+    },
     ...JSON_OPTION,
   },
   run: async (args, terminal) => {
@@ -55,7 +61,7 @@ export const pack: Command = {
     const { signal } = terminal;
     const drafted = await draftModel(folder, { signal, ...(quantize ? { quantize } : {}) });
     try {
-      const contents = await contentsOf(folder, drafted);
+      const contents = await contentsOf(folder, drafted, args.path('trace'));
       const manifest = await write(out, contents, args, terminal);
       terminal.status('');
       terminal.write(
@@ -72,10 +78,15 @@ function readFormat(args: Arguments) {
   return args.choice('quantize', quantizedNames());
 }
 
-async function contentsOf(folder: FolderSource, drafted: Drafted): Promise<PackContents> {
+async function contentsOf(
+  folder: FolderSource,
+  drafted: Drafted,
+  trace: string | undefined,
+): Promise<PackContents> {
   const { checkpoint, context } = drafted;
   const { label, totalBytes, metadata } = checkpoint;
-  const experts = recordsOf(drafted);
+  const records = recordsOf(drafted);
+  const experts = trace === undefined ? records : { ...records, order: await orderByTrace(trace, drafted) };
   const { signal } = context;
   const dense = [...denseNames(drafted)].map((name) => copyTensor(checkpoint, name, { signal }));
   const opened = await Promise.all(
@@ -127,7 +138,9 @@ export function recordsOf({ checkpoint, context, experts, spec }: Drafted): Reco
         `would not change them; pack the model that it was made of`,
     );
   }
-  return { layout, layers, unitsPerLayer, read: (layer, unit) => experts.read(layer, unit, context.signal) };
+  const { order } = experts; // of a pack that is packed again
+  const read = (layer: number, unit: number) => experts.read(layer, unit, context.signal);
+  return { layout, layers, unitsPerLayer, order, read };
 }
 
 async function write(
@@ -151,17 +164,29 @@ async function write(
 }
 
 /** The manifest without its hashes. */
-function summary(out: string, { source, denseBytes, layout, layers, unitsPerLayer, files }: PackManifest) {
-  return { folder: out, source, denseBytes, layout, layers, unitsPerLayer, files };
+function summary(out: string, manifest: PackManifest) {
+  const { source, denseBytes, layout, layers, unitsPerLayer, files, places } = manifest;
+  return {
+    folder: out,
+    source,
+    denseBytes,
+    layout,
+    layers,
+    unitsPerLayer,
+    files,
+    isPlaced: places !== undefined,
+  };
 }
 
-function report(out: string, { denseBytes, layout, layers, unitsPerLayer, files }: PackManifest): string {
+function report(out: string, manifest: PackManifest): string {
+  const { denseBytes, layout, layers, unitsPerLayer, files, places } = manifest;
   const records = `${formatCount(layers * unitsPerLayer)} records of ${formatBytes(layout.sizeBytes)}, ${formatsText(layout)}`;
   const bytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   return facts([
     ['folder', out],
     ['dense', formatBytes(denseBytes)],
     ['experts', `${records}: ${layers} layers of ${unitsPerLayer}`],
+    ...(places ? [['order', 'experts used together side by side'] as const] : []),
     ['files', `${formatCount(files.length)} of experts, ${formatBytes(bytes)}`],
     ['in all', `${formatBytes(denseBytes + bytes)}`],
   ]);

@@ -122,8 +122,8 @@ export async function readUse(
       await readTexts({ folder, drafted }, args),
       progress(terminal),
     );
-  const trace = await readTrace(path);
-  const { numbers } = drafted;
+  const { numbers, expertLayers } = drafted;
+  const trace = await readTrace(path, numbers?.count ?? expertLayers[0]?.experts);
   return useOfTrace(trace, numbers && trace.units === numbers.count ? numbers.ids : undefined);
 }
 

@@ -70,8 +70,11 @@ function ratioList(args: Arguments): number[] {
   return [...new Set(ratios)].sort((a, b) => a - b);
 }
 
-/** @throws {AtomoeError} bad-input - there is no such file; bad-file - it is no trace */
-export async function readTrace(path: string): Promise<RoutingTrace> {
+/**
+ * @param experts - of each layer of the model that was traced, if it is known
+ * @throws {AtomoeError} bad-input - there is no such file; bad-file - it is no trace
+ */
+export async function readTrace(path: string, experts?: number): Promise<RoutingTrace> {
   let bytes: Uint8Array;
   try {
     if ((await stat(path)).size > TRACE_BYTES) throw tooLarge(path, 'is larger');
@@ -86,7 +89,7 @@ export async function readTrace(path: string): Promise<RoutingTrace> {
       cause,
     });
   }
-  return parseTrace(decodeUtf8(await unzip(bytes, path), path), basename(path));
+  return parseTrace(decodeUtf8(await unzip(bytes, path), path), basename(path), experts);
 }
 
 function tooLarge(path: string, what: string, cause?: unknown): AtomoeError {

@@ -45,6 +45,8 @@ export interface ReadyRecords {
   readonly files: readonly { readonly name: string; readonly sizeBytes: number }[];
   readonly totalBytes: number; // of these files
   readonly unrangedBytes: number; // of those that their source gives only whole
+  /** [layer][place]: the units of each layer in the order of the file, where that is not by unit. */
+  readonly order?: readonly (readonly number[])[];
   /**
    * One record, checked against its hash where there is one.
    *

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, describe, test } from 'vitest';
 import { AtomoeError } from '../errors.ts';
 import { cachedFolder } from '../io/cache/disk-cache.ts';
+import { coalescedFolder } from '../io/coalesce.ts';
 import { memoryFile, memoryFolder } from '../io/memory.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
@@ -210,6 +211,66 @@ test('who points at the dense file means the pack', async () => {
   expect((await openCheckpoint(folder)).records).toMatchObject({ layers: LAYERS });
 });
 
+describe('records in an order of their own', () => {
+  const order = [
+    [2, 0, 1],
+    [1, 2, 0],
+  ];
+  const experts = { ...contents().experts, order };
+
+  test('read as the units that they are, where the order says; neighbours are one request', async () => {
+    const files = await packed({ splitBytes: 2 * STRIDE }, { experts });
+    const { folder, reads } = watched(files);
+    const { records: pack } = await openCheckpoint(folder);
+    expect(pack).toMatchObject({ layout, layers: LAYERS, unitsPerLayer: UNITS, order });
+    for (const [layer, units] of order.entries()) {
+      for (const [place, unit] of units.entries()) {
+        reads.length = 0;
+        expect(await pack!.read(layer, unit)).toEqual(record(layer, unit));
+        const index = layer * UNITS + place;
+        expect(reads).toEqual([[`experts-0000${1 + (index >> 1)}.bin`, (index % 2) * STRIDE, STRIDE]]);
+      }
+    }
+    const together = watched(await packed({}, { experts }));
+    const { records } = await openCheckpoint(coalescedFolder(together.folder));
+    together.reads.length = 0;
+    const read = await Promise.all([0, 2].map((unit) => records!.read(0, unit)));
+    expect(read).toEqual([record(0, 0), record(0, 2)]);
+    expect(together.reads).toEqual([['experts-00001.bin', 0, 2 * STRIDE]]);
+  });
+
+  test('readers that do not know the order refuse the pack', async () => {
+    const json = JSON.parse(text((await packed({}, { experts }))['atomoe.json']));
+    expect(json.required).toEqual(['places']);
+    expect(json.version).toBe(2);
+    expect(JSON.parse(text((await packed())['atomoe.json']))).not.toHaveProperty('required');
+  });
+
+  const base64 = (...places: number[]) => Buffer.from(Uint32Array.from(places).buffer).toString('base64');
+  test.each([
+    [
+      'a place twice',
+      [base64(0, 0, 1), base64(0, 1, 2)],
+      /places\[0\] is ".*", each place from 0 to 2 once is wanted/,
+    ],
+    [
+      'a place outside',
+      [base64(0, 1, 2), base64(0, 1, 3)],
+      /places\[1\] is ".*", each place from 0 to 2 once/,
+    ],
+    ['too few places', [base64(0, 1, 2), base64(0, 1)], /places\[1\] is ".*", 12 bytes as base64 is wanted/],
+    ['too few layers', [base64(0, 1, 2)], /places is "1 strings", 2, one a layer is wanted/],
+    ['no list', 'x', /places is "x", a list is wanted/],
+  ])('%s is a damaged pack', async (_name, places, message) => {
+    const files = await packed({}, { experts });
+    const json = JSON.parse(text(files['atomoe.json']));
+    json.sections.places = places;
+    const error = await failure(openCheckpoint(memoryFolder(withManifest(files, json))));
+    expect(error.code).toBe('bad-file');
+    expect(error.message).toMatch(message);
+  });
+});
+
 describe('reading a record', () => {
   const flip = (bytes: Uint8Array) => (bytes[bytes.length - 1]! ^= 1);
 
@@ -402,7 +463,7 @@ describe('sections', () => {
     const error = await failure(opening({ required: ['denseHashes', 'future'] }));
     expect(error.code).toBe('unsupported-model');
     expect(error.message).toMatch(
-      /cannot be read without its section "future", this Atomoe knows denseHashes; use/,
+      /cannot be read without its section "future", this Atomoe knows denseHashes, places; use/,
     );
   });
 

@@ -3,7 +3,7 @@
  *
  *   atomoe.json         the manifest: how records are laid out, in which files, what each hashes to, and sections
  *   dense.safetensors   every tensor of the model that is no routed expert, as the model had it
- *   experts-00001.bin   records in the order (layer, unit), each from a 4 KiB boundary on; 00002 continues where it ends
+ *   experts-00001.bin   records in the order (layer, place), each from a 4 KiB boundary on; 00002 continues where it ends
  *   config.json, ...    configs, tokenizer and chat template, as the model had them
  *
  * A record is one ranged read, and no one sees its bytes before they agree with the manifest.
@@ -15,6 +15,7 @@
  * passes over those that it does not know, unless `required` lists them: then it refuses the pack. This one knows
  *
  *   denseHashes   hashes of the blocks of dense.safetensors (`pack/block-hashes.ts`)
+ *   places        in which order the records of a layer lie, where not by unit (`pack/places.ts`); always required
  */
 import { AtomoeError } from '../errors.ts';
 import { readJson } from '../io/json-file.ts';

@@ -253,6 +253,7 @@ export async function generatedModel(
     files: packFiles,
     hashes: await hashesOf(shape, make),
     denseHashes: undefined,
+    places: undefined,
   });
   const text = (name: string, content: string) => memoryFile(name, new TextEncoder().encode(content));
   const files = [

@@ -21,6 +21,8 @@ export interface ExpertBank {
 /** The routed experts of a model: how many, how they are laid out, and how to read one. Layers without experts do not count. */
 export interface ExpertPlan extends RecordShape {
   readonly records: number; // of all layers
+  /** [layer][place]: the units of each layer in the order of a file, where that is not by unit. */
+  readonly order?: readonly (readonly number[])[];
   readonly expertSizeBytes: number; // one expert's share of a record, where it has most
   /**
    * Reads a record from the checkpoint.
@@ -126,6 +128,7 @@ function planReady(banks: readonly ExpertBank[], ready: ReadyRecords, label: str
     ...evenRecords(banks.length, unitsPerLayer, layout),
     records: banks.length * unitsPerLayer,
     expertSizeBytes: (layout.sizeBytes * unitsPerLayer) / experts,
+    ...(ready.order && { order: ready.order }),
     read: (layer, unit, signal) => ready.read(layer, unit, { signal }),
   };
 }

@@ -17,6 +17,8 @@ export interface WaveOptions<S extends SlotStore> {
   readonly scratch: S;
   readonly tiers: RecordTiers;
   readonly counters: LoadCounters; // counted into
+  /** [layer][place]: the units in the order of a file, so that neighbours are read together; undefined: by unit. */
+  readonly order: readonly (readonly number[])[] | undefined;
   /** Makes copies, ahead of whatever is submitted next. */
   copy(moves: readonly Move<S>[]): void;
 }
@@ -72,9 +74,10 @@ export class PromptWaves<S extends SlotStore> {
    * Cuts the used units into lots for the scratch slots. Units that lose their place to others come first: they are
    * copied before they are overwritten.
    */
-  #plan({ uses, cache, loads }: LayerUse, canSplit: boolean): number[][] {
+  #plan({ layer, uses, cache, loads }: LayerUse, canSplit: boolean): number[][] {
     const leaving = new Set(cache.loads.evicted.subarray(0, loads));
-    const used = [...uses.keys()].filter((unit) => (uses[unit] ?? 0) > 0);
+    const all = this.#options.order?.[layer] ?? [...uses.keys()];
+    const used = all.filter((unit) => (uses[unit] ?? 0) > 0);
     const order = [...used.filter((unit) => leaving.has(unit)), ...used.filter((unit) => !leaving.has(unit))];
     const room = this.#options.scratch.plan.places;
     invariant(

@@ -16,6 +16,7 @@ export interface StreamerOptions<S extends SlotStore> {
   readonly scratch: S | undefined;
   readonly tiers: RecordTiers;
   readonly topK: number; // units of one token at most
+  readonly order?: readonly (readonly number[])[] | undefined; // [layer][place]: units in the order of a file
   readonly policy: MakePolicy;
   readonly seed?: number; // of policies that draw; default 0
   /** Makes copies, ahead of whatever is submitted next. */
@@ -70,6 +71,7 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
         scratch,
         tiers,
         counters: this.#counters,
+        order: options.order,
         copy: (moves) => options.copy(moves),
       });
     const all = Array.from({ length: layers }, (_, layer) => layer);

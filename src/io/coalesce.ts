@@ -7,7 +7,7 @@ import { factsOf } from './source.ts';
 import type { FileSource, FolderSource, ReadOptions } from './source.ts';
 
 /** Larger reads gain nothing by being larger still, and their first bytes would come late. */
-const MOST_BYTES = 8 * 1024 * 1024;
+export const MOST_JOINED_BYTES = 8 * 1024 * 1024;
 
 interface Wanted {
   readonly offsetBytes: number;
@@ -121,7 +121,7 @@ function belongs({ offsetBytes, sizeBytes }: Wanted, group: readonly Wanted[]): 
   if (!first || !last) return false;
   const end = last.offsetBytes + last.sizeBytes;
   if (offsetBytes === last.offsetBytes && sizeBytes === last.sizeBytes) return true;
-  return offsetBytes === end && end + sizeBytes - first.offsetBytes <= MOST_BYTES;
+  return offsetBytes === end && end + sizeBytes - first.offsetBytes <= MOST_JOINED_BYTES;
 }
 
 /** A caller that gives up gets the error at once; the read itself ends when no reader is left. */

@@ -6,6 +6,7 @@ import { holdsRows, matrixLayout } from '../../weights/matrix.ts';
 import { alignPart, scalesOffsetBytes, type RecordLayout, type RecordPart } from '../../weights/record.ts';
 import { HASH_BYTES, type BlockHashes } from './block-hashes.ts';
 import { expertFiles, recordStride, type PackFile } from './files.ts';
+import { isPermutation, type RecordPlaces } from './places.ts';
 
 const FORMAT = 'atomoe-pack';
 const VERSION = 2; // what is written
@@ -14,7 +15,7 @@ const OLDEST = 1; // of those that open
 const LEAST_BLOCK_BYTES = 4096;
 const MOST_BLOCK_BYTES = 16 * 2 ** 20;
 
-const SECTIONS = ['denseHashes'];
+const SECTIONS = ['denseHashes', 'places'];
 
 /** All are opened together. A pack of 1 TiB has a tenth of this many. */
 const MOST_FILES = 10_000;
@@ -31,11 +32,16 @@ export interface PackManifest {
   readonly files: readonly PackFile[]; // of records; all but the last hold equally many
   readonly hashes: readonly Uint8Array<ArrayBuffer>[]; // [layers] of 16 bytes for each unit
   readonly denseHashes: BlockHashes | undefined; // packs of before have none
+  readonly places: RecordPlaces;
 }
 
 /** The text of atomoe.json. */
 export function formatManifest(manifest: PackManifest): string {
-  const { source, denseBytes, layout, layers, unitsPerLayer, files, hashes, denseHashes } = manifest;
+  const { source, denseBytes, layout, layers, unitsPerLayer, files, hashes, denseHashes, places } = manifest;
+  const sections = {
+    ...(denseHashes && { denseHashes: formatBlocks(denseHashes) }),
+    ...(places && { places: places.map(({ buffer }) => encodeBase64(new Uint8Array(buffer))) }),
+  };
   const json = {
     format: FORMAT,
     version: VERSION,
@@ -47,7 +53,9 @@ export function formatManifest(manifest: PackManifest): string {
     recordStrideBytes: recordStride(layout.sizeBytes),
     files,
     hashes: hashes.map(encodeBase64),
-    ...(denseHashes ? { sections: { denseHashes: formatBlocks(denseHashes) } } : {}),
+    ...(Object.keys(sections).length > 0 && { sections }),
+    // Who does not know the places would read the records of other units.
+    ...(places && { required: ['places'] }),
   };
   return `${JSON.stringify(json, undefined, 1)}\n`;
 }
@@ -89,6 +97,7 @@ export async function parseManifest(json: JsonObject, where: string): Promise<Pa
     files: parser.files(json['files'], layers * unitsPerLayer, strideBytes),
     hashes: parser.hashes(json['hashes'], layers, unitsPerLayer),
     denseHashes: parser.blocks('sections.denseHashes', sections.get('denseHashes'), denseBytes),
+    places: parser.places('sections.places', sections.get('places'), layers, unitsPerLayer),
   };
 }
 
@@ -228,6 +237,18 @@ class ManifestParser {
     if (listed.length !== layers)
       throw this.#wrong('hashes', `${listed.length} strings`, `${layers}, one a layer`);
     return listed.map((text, layer) => this.#base64(`hashes[${layer}]`, text, unitsPerLayer * HASH_BYTES));
+  }
+
+  places(name: string, value: unknown, layers: number, unitsPerLayer: number): RecordPlaces {
+    if (value === undefined) return undefined;
+    const listed = this.#list(name, value);
+    if (listed.length !== layers)
+      throw this.#wrong(name, `${listed.length} strings`, `${layers}, one a layer`);
+    return listed.map((text, layer) => {
+      const own = new Uint32Array(this.#base64(`${name}[${layer}]`, text, unitsPerLayer * 4).buffer);
+      if (isPermutation(own)) return own;
+      throw this.#wrong(`${name}[${layer}]`, text, `each place from 0 to ${unitsPerLayer - 1} once`);
+    });
   }
 
   #base64(name: string, text: unknown, sizeBytes: number): Uint8Array<ArrayBuffer> {

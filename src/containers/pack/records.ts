@@ -6,6 +6,7 @@ import type { ReadyRecords } from '../checkpoint.ts';
 import { HASH_BYTES, hashBytes } from './block-hashes.ts';
 import { MANIFEST_FILE, recordStride, type PackFile } from './files.ts';
 import type { PackManifest } from './manifest.ts';
+import { orderOf, placeOf } from './places.ts';
 
 /**
  * Opens the files of the records; reads none.
@@ -17,24 +18,27 @@ export async function openRecords(
   manifest: PackManifest,
   options: { signal?: AbortSignal | undefined } = {},
 ): Promise<ReadyRecords> {
-  const { layout, layers, unitsPerLayer, files, hashes } = manifest;
+  const { layout, layers, unitsPerLayer, files, hashes, places } = manifest;
   const sources = await openFiles(folder, files, options);
   const strideBytes = recordStride(layout.sizeBytes);
   const perFile = (files[0]?.sizeBytes ?? 0) / strideBytes;
+  // Records that lie side by side because they are read together are read with the padding between them, as one range.
+  const readBytes = places ? strideBytes : layout.sizeBytes;
   return {
     layout,
     layers,
     unitsPerLayer,
     files,
+    ...(places && { order: orderOf(places) }),
     totalBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     unrangedBytes: unrangedBytes(sources),
     async read(layer, unit, { signal } = {}) {
       const hash = hashes[layer]?.subarray(unit * HASH_BYTES, (unit + 1) * HASH_BYTES);
-      const index = layer * unitsPerLayer + unit;
+      const index = layer * unitsPerLayer + placeOf(places, layer, unit);
       const source = sources[Math.floor(index / perFile)];
       invariant(hash?.byteLength === HASH_BYTES && source, () => `no record ${unit} in layer ${layer}`);
       const offsetBytes = (index % perFile) * strideBytes;
-      const place = { offsetBytes, sizeBytes: layout.sizeBytes, hash, signal };
+      const place = { offsetBytes, readBytes, sizeBytes: layout.sizeBytes, hash, signal };
       const record = (await readRecord(source, place)) ?? (await readAgain(folder, source.name, place));
       if (record) return record;
       throw new AtomoeError(
@@ -52,6 +56,7 @@ export async function openRecords(
 
 interface RecordPlace extends ReadOptions {
   readonly offsetBytes: number;
+  readonly readBytes: number; // from there, of which the record is the first `sizeBytes`
   readonly sizeBytes: number;
   readonly hash: Uint8Array<ArrayBuffer>;
 }
@@ -59,13 +64,14 @@ interface RecordPlace extends ReadOptions {
 /** @returns undefined when the bytes are not those that were packed */
 async function readRecord(
   source: FileSource,
-  { offsetBytes, sizeBytes, hash, signal }: RecordPlace,
+  { offsetBytes, readBytes, sizeBytes, hash, signal }: RecordPlace,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const record = await readExactly(source, offsetBytes, sizeBytes, { signal, chunkBytes: sizeBytes });
+  const bytes = await readExactly(source, offsetBytes, readBytes, { signal, chunkBytes: readBytes });
+  const record = readBytes === sizeBytes ? bytes : bytes.slice(0, sizeBytes);
   const found = await hashBytes(record);
   signal?.throwIfAborted();
   if (found.every((byte, i) => byte === hash[i])) return record;
-  source.forget?.(offsetBytes, sizeBytes);
+  source.forget?.(offsetBytes, readBytes);
   return undefined;
 }
 

@@ -5,6 +5,7 @@ import type { FileSource } from '../../io/source.ts';
 import { BlockHasher, HASH_BYTES, hashBytes } from './block-hashes.ts';
 import { DENSE_BLOCK_BYTES, DENSE_FILE, expertFiles, MANIFEST_FILE, recordStride } from './files.ts';
 import { formatManifest, type PackManifest } from './manifest.ts';
+import { placesOf, type UnitOrder } from './places.ts';
 import type { RecordLayout } from '../../weights/record.ts';
 import { safetensorsPieces, safetensorsSize, type TensorToWrite } from '../safetensors-writer.ts';
 
@@ -27,6 +28,8 @@ export interface RecordSource {
   readonly layout: RecordLayout;
   readonly layers: number;
   readonly unitsPerLayer: number;
+  /** [layer][place]: the units in the order of the file; by default by unit. */
+  readonly order?: UnitOrder | undefined;
   read(layer: number, unit: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
@@ -64,7 +67,8 @@ export async function writePack(
   options: PackOptions = {},
 ): Promise<PackManifest> {
   const { signal, onProgress } = options;
-  const { layout, layers, unitsPerLayer } = experts;
+  const { layout, layers, unitsPerLayer, order } = experts;
+  const places = order && placesOf(order);
   const strideBytes = recordStride(layout.sizeBytes);
   const perFile = recordsPerFile(strideBytes, options.splitBytes ?? SPLIT_BYTES);
   const files = expertFiles(layers * unitsPerLayer, perFile, strideBytes);
@@ -84,7 +88,8 @@ export async function writePack(
   let index = 0;
   for (const { name, sizeBytes } of files) {
     const pieces = recordPieces(records, sizeBytes / strideBytes, strideBytes, (hash) => {
-      hashes[Math.floor(index / unitsPerLayer)]?.set(hash, (index % unitsPerLayer) * HASH_BYTES);
+      const { layer, unit } = unitAt(experts, index);
+      hashes[layer]?.set(hash, unit * HASH_BYTES);
       index += 1;
     });
     await writeFile(sink, name, pieces, advance);
@@ -93,7 +98,7 @@ export async function writePack(
     const bytes = await readExactly(copy, 0, copy.sizeBytes, { signal });
     await sink.commit(copy.name, bytes);
   }
-  const manifest = { source, denseBytes, layout, layers, unitsPerLayer, files, hashes, denseHashes };
+  const manifest = { source, denseBytes, layout, layers, unitsPerLayer, files, hashes, denseHashes, places };
   signal?.throwIfAborted();
   await sink.commit(MANIFEST_FILE, new TextEncoder().encode(formatManifest(manifest)));
   return manifest;
@@ -151,17 +156,26 @@ async function* recordPieces(
   }
 }
 
+/** Whose record is the next but `index` of the files. */
+function unitAt({ unitsPerLayer, order }: RecordSource, index: number): { layer: number; unit: number } {
+  const layer = Math.floor(index / unitsPerLayer);
+  const place = index % unitsPerLayer;
+  return { layer, unit: order?.[layer]?.[place] ?? place };
+}
+
 /** All records in order, the next few on their way. */
 async function* readAhead(
-  { layers, unitsPerLayer, layout, read }: RecordSource,
+  experts: RecordSource,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, undefined> {
+  const { layers, unitsPerLayer, layout } = experts;
   const ahead = Math.max(1, Math.min(AHEAD_RECORDS, Math.floor(AHEAD_BYTES / layout.sizeBytes)));
   const underWay: Promise<Uint8Array<ArrayBuffer>>[] = [];
   for (let next = 0; next < layers * unitsPerLayer || underWay.length > 0;) {
     while (next < layers * unitsPerLayer && underWay.length < ahead) {
       signal?.throwIfAborted();
-      const reading = read(Math.floor(next / unitsPerLayer), next % unitsPerLayer);
+      const { layer, unit } = unitAt(experts, next);
+      const reading = experts.read(layer, unit);
       reading.catch(() => {}); // is thrown where it is awaited
       underWay.push(reading);
       next += 1;

@@ -217,11 +217,15 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
   async loadAll(onRecord: (sizeBytes: number) => void, signal: AbortSignal | undefined): Promise<void> {
     const { place } = this.#testing;
     const { store } = this.#stores;
+    const { order } = this.#drafted.experts ?? {};
     for (let layer = 0; layer < store.layers; layer += 1) {
       const units = store.units(layer);
       for (let first = 0; first < units; first += LOADED_TOGETHER) {
         const count = Math.min(LOADED_TOGETHER, units - first);
-        const wanted = Array.from({ length: count }, (_, at) => place?.(first + at, layer) ?? first + at);
+        const wanted = Array.from({ length: count }, (_, index) => {
+          const at = first + index;
+          return place?.(at, layer) ?? order?.[layer]?.[at] ?? at;
+        });
         await Promise.all(wanted.map((unit) => this.streamer.admit(layer, unit, signal)));
         onRecord(count * store.recordBytes);
       }
@@ -381,6 +385,7 @@ function openStreamer<S extends SlotStore, T extends ExpertSteps>(
   return new ExpertStreamer({
     ...made,
     topK: unitsOfToken(experts, decode),
+    order: experts.order,
     policy: policyOf(policy),
     seed,
     copy: (moves) => device.copy(moves),

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { RouteRecorder } from './route-recorder.ts';
-import { parseTraceJson, traceToJson } from './trace-json.ts';
+import { parseTrace } from './trace-file.ts';
+import { traceToJson } from './trace-json.ts';
 import { unitsOf } from './trace.ts';
 
 const HEAD = { label: 'two layers', layers: 2, units: 4, topK: 2, unitBytes: [100, 100] };
@@ -31,7 +32,7 @@ test('a prompt in chunks is added up, tokens follow in order, a stopped one is l
       [1, 3],
     ],
   ]);
-  expect(parseTraceJson(traceToJson(trace), 'again')).toEqual(trace);
+  expect(parseTrace(traceToJson(trace), 'again')).toEqual(trace);
 });
 
 test('without a prompt there is nothing to prime with, and without a token there is no trace', () => {

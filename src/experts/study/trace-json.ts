@@ -1,4 +1,4 @@
-import { parseJsonObject, type JsonObject } from '../../io/json-file.ts';
+import type { JsonObject } from '../../io/json-file.ts';
 import { badTrace, buildTrace, checkHead, unitsOf, type Prime, type RoutingTrace } from './trace.ts';
 
 /** The engine's own recorded routes. */
@@ -6,7 +6,7 @@ import { badTrace, buildTrace, checkHead, unitsOf, type Prime, type RoutingTrace
 const FORMAT = 'atomoe-routes';
 const VERSION = 1;
 
-/** @returns what `parseTraceJson` reads back to the same trace */
+/** @returns what `readTraceJson` reads back to the same trace */
 export function traceToJson(trace: RoutingTrace): string {
   const { label, layers, units, topK, unitBytes, prime, warmUp } = trace;
   const isEven = unitBytes.every((bytes) => bytes === unitBytes[0]);
@@ -32,8 +32,7 @@ export function traceToJson(trace: RoutingTrace): string {
  * @param name - what errors call the file
  * @throws {AtomoeError} bad-file - not such a trace
  */
-export function parseTraceJson(text: string, name: string): RoutingTrace {
-  const json = parseJsonObject(text, name);
+export function readTraceJson(json: JsonObject, name: string): RoutingTrace {
   if (json['format'] !== FORMAT || json['version'] !== VERSION) {
     const found = `${JSON.stringify(json['format'])} version ${JSON.stringify(json['version'])}`;
     throw badTrace(name, `its format is ${found}, "${FORMAT}" version ${VERSION} is wanted`);

@@ -125,6 +125,37 @@ export function renumberTrace(
   return { ...trace, units: count, ids: renumbered, prime: prime && { ...prime, uses: uses ?? [] } };
 }
 
+/**
+ * The trace of units that stand for those of another: pages for their experts, or the experts that are left. Units that stand for several of
+ * a token are used once.
+ *
+ * @param units - of each layer
+ * @param unitOf - the unit for one of the trace; undefined: there is none
+ */
+export function mapTrace(
+  trace: RoutingTrace,
+  units: number,
+  unitOf: (layer: number, unit: number) => number | undefined,
+): RoutingTrace {
+  const { layers, steps, prime } = trace;
+  const mapped = (layer: number, ids: Iterable<number>) => [
+    ...new Set([...ids].map((id) => unitOf(layer, id)).filter((unit) => unit !== undefined)),
+  ];
+  const routes = Array.from({ length: steps }, (_, step) =>
+    Array.from({ length: layers }, (_, layer) => mapped(layer, unitsOf(trace, step, layer))),
+  );
+  const uses = prime?.uses.map((counts, layer) => {
+    const sums = new Uint32Array(units);
+    counts.forEach((count, id) => {
+      const unit = unitOf(layer, id);
+      if (unit !== undefined) sums[unit] = (sums[unit] ?? 0) + count;
+    });
+    return sums;
+  });
+  const topK = Math.min(units, trace.topK);
+  return buildTrace({ ...trace, units, topK, prime: prime && { ...prime, uses: uses ?? [] } }, routes);
+}
+
 /** @param problem - what is wrong, and what was wanted */
 export function badTrace(label: string, problem: string, options?: ErrorOptions): AtomoeError {
   return new AtomoeError('bad-file', `${label}: ${problem}; record the trace again`, options);
