@@ -43,7 +43,7 @@ function studyPlacement({ trace, recordBytes }: PlacedTrace, ratios: readonly nu
     chained: chainedOrder(trace, { to: middle }),
   };
   const mostTogether = Math.max(1, Math.floor(MOST_JOINED_BYTES / recordBytes));
-  return ratios.map((ratio) => {
+  const sizes = ratios.map((ratio) => {
     const played = replay(trace, POLICIES.ema, ratioPlaces(trace, ratio));
     const saved = (order: (typeof orders)[keyof typeof orders], most = Infinity) => {
       const { loads, requests } = requestsOf(trace, played, order, { from: middle, mostTogether: most });
@@ -58,4 +58,5 @@ function studyPlacement({ trace, recordBytes }: PlacedTrace, ratios: readonly nu
       joined: saved(orders.chained, mostTogether),
     };
   });
+  return sizes.filter(({ loads }) => loads > 0); // none where the cache holds every unit
 }

@@ -50,7 +50,7 @@ export const STREAM_FLAGS = {
   },
   policy: {
     value: 'NAME',
-    help: `which expert makes room: ${POLICY_NAMES.join(', ')}`,
+    help: `eviction: ${POLICY_NAMES.join(', ')}`,
     sets: 'streaming.policy',
     read: (args, name) => args.choice(name, POLICY_NAMES),
   },

@@ -144,7 +144,11 @@ const ownPolicy: Check<MakePolicy> = (value, name) => {
   return (shape) => {
     const policy = policyObject(make(shape), `what ${name} returned`);
     const score = callback<Policy['score']>()(policy.score.bind(policy), `score() of ${name}`);
+    const { expect } = policy;
     return {
+      ...(expect && {
+        expect: callback<NonNullable<Policy['expect']>>()(expect.bind(policy), `expect() of ${name}`),
+      }),
       begin: callback<Policy['begin']>()(policy.begin.bind(policy), `begin() of ${name}`),
       use: callback<Policy['use']>()(policy.use.bind(policy), `use() of ${name}`),
       observe: callback<Policy['observe']>()(policy.observe.bind(policy), `observe() of ${name}`),

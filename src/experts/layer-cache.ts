@@ -51,6 +51,16 @@ export class LayerCache {
     };
   }
 
+  /** Whether the policy wants to know what comes. */
+  get looksAhead(): boolean {
+    return this.#policy.expect !== undefined;
+  }
+
+  /** Tells the policy what the next tokens use, as `Policy.expect` has it. */
+  expect(uses: Uint32Array): void {
+    this.#policy.expect?.(uses);
+  }
+
   placeOf(unit: number): number {
     return this.#placeOf[unit] ?? NONE;
   }

@@ -1,5 +1,5 @@
 /** Eviction policies by name. */
-import { ema, lfru, lfu, lru, random, type MakePolicy } from './policy.ts';
+import { ema, lfru, lfu, lru, random, segmentLookahead, type MakePolicy } from './policy.ts';
 
 /** Every policy that an engine can follow, the default one first. A new one is a row here. */
 export const POLICIES = {
@@ -8,6 +8,7 @@ export const POLICIES = {
   lfu: lfu(),
   lfru: lfru(),
   random: random(),
+  'segment-lookahead': segmentLookahead(),
 } as const satisfies Readonly<Record<string, MakePolicy>>;
 
 /** The name of a built-in policy. */

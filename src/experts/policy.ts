@@ -8,8 +8,13 @@ export interface PolicyShape {
   readonly seed: number; // of policies that draw
 }
 
-/** The policy of one layer. All calls of a step come in order: `begin`, then `use` for each unit, hits first. */
+/** The policy of one layer. All calls of a step come in order: `expect`, `begin`, then `use` for each unit, hits first. */
 export interface Policy {
+  /**
+   * A step is about to begin, or a prompt: `uses[unit]` of the next `LOOKAHEAD_TOKENS` tokens, those that begin included, will use the
+   * unit, as far as their routes are known. Not called for policies without it, and `uses` is the caller's.
+   */
+  expect?(uses: Uint32Array): void;
   /** A step begins; `units[0..count)` are what it uses, in rank order, each once. */
   begin(units: Uint32Array, count: number): void;
   /** The unit was found resident, or was loaded. Hits come before loads. */
@@ -37,6 +42,27 @@ export function lru(): MakePolicy {
 }
 
 const STAMPS = 2 ** 32; // above every stamp, so that counts decide first
+
+/** Tokens of which `segmentLookahead` counts the uses, the current one included. */
+export const LOOKAHEAD_TOKENS = 16;
+
+/**
+ * Evicts what the next `LOOKAHEAD_TOKENS` tokens use least often; of those used as often, what was used longest ago (the cache of SCH,
+ * arXiv:2505.16056, with places of each layer's own). Where no routes are known it is `lru`.
+ */
+export function segmentLookahead(): MakePolicy {
+  return ({ units }) => {
+    const recency = new Recency(units);
+    const expected = new Uint32Array(units);
+    return {
+      expect: (uses) => expected.set(uses),
+      begin() {},
+      use: (unit) => recency.use(unit),
+      observe: (uses) => recency.observe(uses),
+      score: (unit) => at(expected, unit) * STAMPS + at(recency.stamps, unit),
+    };
+  };
+}
 
 /** Evicts what was used least often since the beginning, resident or not; of those, what was used longest ago. */
 export function lfu(): MakePolicy {

@@ -1,6 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { belady } from './belady.ts';
-import { ema, lfru, lfu, lru, random, type MakePolicy } from '../policy.ts';
+import {
+  ema,
+  lfru,
+  lfu,
+  LOOKAHEAD_TOKENS,
+  lru,
+  random,
+  segmentLookahead,
+  type MakePolicy,
+} from '../policy.ts';
 import { STUDY_POLICY_NAMES as NAMES, studyPolicy } from './policies.ts';
 import { missKinds, ratioPlaces, replay, traffic, uniformPlaces } from './simulate.ts';
 import { buildTrace, unitsOf, type RoutingTrace } from './trace.ts';
@@ -87,6 +96,64 @@ test.each(SEEDS)('random trace %i: counters are what a plain LRU cache counts', 
     expect(layers[layer]).toEqual(counted);
   }
   expect(counters.hits).toBe(layers.reduce((sum, { hits }) => sum + hits, 0));
+});
+
+/** Hits of one layer by the definition of segment look-ahead: at each eviction the uses of the next tokens are counted anew. */
+function segmentHits(trace: RoutingTrace, layer: number, places: number): number {
+  const steps = Array.from({ length: trace.steps }, (_, step) => [...unitsOf(trace, step, layer)]);
+  let resident: number[] = []; // what was used last at the end
+  let hits = 0;
+  for (const [step, units] of steps.entries()) {
+    const found = units.filter((unit) => resident.includes(unit));
+    if (step >= trace.warmUp) hits += found.length;
+    const missing = units.filter((unit) => !resident.includes(unit));
+    const coming = steps.slice(step, step + LOOKAHEAD_TOKENS).flat();
+    const uses = (unit: number) => coming.filter((other) => other === unit).length;
+    const others = resident.filter((unit) => !units.includes(unit));
+    const excess = Math.max(0, resident.length + missing.length - places);
+    const leaving = others.toSorted((a, b) => uses(a) - uses(b)).slice(0, excess); // stable: the oldest first
+    resident = [...others.filter((unit) => !leaving.includes(unit)), ...found, ...missing];
+  }
+  return hits;
+}
+
+test.each(SEEDS)('random trace %i: segment look-ahead hits as by its definition', (seed) => {
+  const trace = { ...randomTrace(seed), prime: null };
+  const places = trace.topK + (seed % 3);
+  const { layers } = replay(trace, segmentLookahead(), uniformPlaces(trace, places));
+  expect(layers.map(({ hits }) => hits)).toEqual(
+    layers.map((_, layer) => segmentHits(trace, layer, Math.min(places, trace.units))),
+  );
+});
+
+test('segment look-ahead by hand', () => {
+  // Three places. The fourth unit evicts one of three: 1 is used twice more, 2 once, 0 only beyond the segment.
+  const rest = Array.from({ length: LOOKAHEAD_TOKENS }, () => [3]);
+  const trace = layerTrace(4, [[0], [1], [2], [3], [1], [2], [1], ...rest, [0]]);
+  const { isHit } = replay(trace, segmentLookahead(), [3]);
+  expect([...isHit]).toEqual([0, 0, 0, 0, 1, 1, 1, ...rest.map(() => 1), 0]);
+});
+
+test.each(SEEDS)('random trace %i: no policy hits more often than Belady', (seed) => {
+  const trace = randomTrace(seed);
+  for (const ratio of [1, 1.5, 2, 3]) {
+    const places = ratioPlaces(trace, ratio);
+    const best = replay(trace, belady(trace), places).counters.hits;
+    for (const name of NAMES)
+      expect(replay(trace, studyPolicy(name, trace), places).counters.hits, name).toBeLessThanOrEqual(best);
+  }
+});
+
+test.each([
+  ['Qwen3-30B', QWEN],
+  ['gpt-oss-120b', GPT_OSS],
+] as const)('%s: looking ahead hits more often than looking back, and less often than Belady', (_, trace) => {
+  for (const ratio of [1.5, 2, 4]) {
+    const hits = (policy: MakePolicy) => replay(trace, policy, ratioPlaces(trace, ratio)).counters.hits;
+    const ahead = hits(segmentLookahead());
+    for (const back of [ema(), lfru(), lfu(), lru()]) expect(ahead).toBeGreaterThan(hits(back));
+    expect(ahead).toBeLessThan(hits(belady(trace)));
+  }
 });
 
 test.each(SEEDS)('random trace %i: hits, misses and traffic agree with each other', (seed) => {

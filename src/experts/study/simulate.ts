@@ -1,5 +1,5 @@
 import { LayerCache, NONE, type CacheCounters } from '../layer-cache.ts';
-import type { MakePolicy } from '../policy.ts';
+import { LOOKAHEAD_TOKENS, type MakePolicy } from '../policy.ts';
 import { startOf, unitsOf, type RoutingTrace } from './trace.ts';
 
 /** What a cache did with a trace. Warm-up steps are played, but not counted. */
@@ -56,6 +56,8 @@ function replayLayer(
 ): CacheCounters {
   const { prime, warmUp, steps } = trace;
   const uses = prime?.uses[layer];
+  const future = cache.looksAhead ? new Window(trace, layer) : undefined;
+  if (future) cache.expect(future.uses);
   if (prime && uses) cache.prime(uses, prime.tokens);
   let before: CacheCounters = { hits: 0, misses: 0, evictions: 0 };
   for (let step = 0; step < steps; step += 1) {
@@ -65,7 +67,9 @@ function replayLayer(
     units.forEach((unit, rank) => {
       isHit[start + rank] = cache.placeOf(unit) === NONE ? 0 : 1;
     });
+    if (future) cache.expect(future.uses);
     cache.access(units, units.length);
+    future?.move(step);
   }
   const { hits, misses, evictions } = cache.counters;
   return {
@@ -73,6 +77,32 @@ function replayLayer(
     misses: misses - before.misses,
     evictions: evictions - before.evictions,
   };
+}
+
+/** How often the next tokens of a trace use each unit of a layer. */
+class Window {
+  readonly uses: Uint32Array;
+  readonly #trace: RoutingTrace;
+  readonly #layer: number;
+
+  constructor(trace: RoutingTrace, layer: number) {
+    this.#trace = trace;
+    this.#layer = layer;
+    this.uses = new Uint32Array(trace.units);
+    for (let step = 0; step < LOOKAHEAD_TOKENS; step += 1) this.#add(step, 1);
+  }
+
+  /** A step is over. */
+  move(step: number): void {
+    this.#add(step, -1);
+    this.#add(step + LOOKAHEAD_TOKENS, 1);
+  }
+
+  #add(step: number, sign: number): void {
+    if (step >= this.#trace.steps) return;
+    for (const unit of unitsOf(this.#trace, step, this.#layer))
+      this.uses[unit] = (this.uses[unit] ?? 0) + sign;
+  }
 }
 
 /** Misses by what would have helped. */
