@@ -24,6 +24,7 @@ export const JOURNEY = [
   [
     ['engine/run/streamed-steps.ts', 'verify'],
     ['experts/streamer.ts', 'demand'],
+    ['experts/streamer.ts', 'load'],
     ['experts/streamer.ts', 'fetch'],
     ['experts/tiers.ts', 'read'],
     ['experts/tiers.ts', 'begin'],

@@ -41,6 +41,11 @@ export interface Router<S extends RouterSpec = RouterSpec> {
   grid?(experts: number): number;
   /** Whether `add` applies `site.hooks`: those of requests to the logits and the choice of the layer; default: false. */
   readonly takesHooks?: boolean;
+  /**
+   * The experts of a token by its id, for routers that look at nothing else: a table, not a computation that another device could round
+   * differently. undefined: a token's experts are not known before the layer runs.
+   */
+  known?(spec: S): ((token: number) => ArrayLike<number>) | undefined;
   /** x [tokens, hidden] -> routes, best first, in tensors from `site.routes`. */
   add(site: MoeSite, x: Tensor, spec: S): Routes;
 }

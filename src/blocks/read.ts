@@ -12,6 +12,7 @@ export interface ExpertLayer {
   readonly inPages: boolean;
   readonly parts: Readonly<Record<string, ExpertPart>>;
   readonly together: readonly string[]; // parts with a common format
+  readonly known: ((token: number) => ArrayLike<number>) | undefined; // as in `Router`
 }
 
 /** The layers with routed experts, in execution order. */
@@ -32,6 +33,7 @@ export function expertLayers(
       inPages,
       parts: kind.parts(spec.expert, hidden),
       together,
+      known: router.known?.(spec.router),
     };
   });
 }

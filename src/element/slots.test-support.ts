@@ -19,6 +19,7 @@ export function slotReport(
     tokens: 0,
     hits: 0,
     misses: 0,
+    prefetched: 0,
     evictions: 0,
     speculated: 0,
     adopted: 0,

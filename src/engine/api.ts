@@ -128,6 +128,7 @@ export interface StreamingReport {
   readonly tokens: number; // that were generated while something was missing
   readonly hits: number;
   readonly misses: number;
+  readonly prefetched: number; // loaded before their layer ran, since its routes were known; not among the misses
   readonly evictions: number;
   readonly speculated: number; // loaded on a guess
   readonly adopted: number; // of those, used

@@ -222,6 +222,30 @@ class Bench {
     }
   }
 
+  /** A token of which some layers' units are known before the first one runs, and no others are loaded for those. */
+  async known(signal?: AbortSignal): Promise<void> {
+    const { layers, topK } = this.shape;
+    const all = Array.from({ length: layers }, () => this.choose(topK));
+    const isKnown = all.map(() => this.#next() < 0.7);
+    try {
+      for (const [layer, units] of all.entries())
+        if (isKnown[layer]) this.streamer.prefetch(layer, units, topK, signal);
+      for (const [layer, units] of all.entries()) {
+        if (this.#next() < 0.3) this.line.step();
+        await turns();
+        const isThere = isKnown[layer] && !this.streamer.isComing(layer);
+        const { misses } = this.streamer.counters;
+        const loading = this.streamer.demand(layer, units, topK, signal);
+        if (isThere) same(loading, undefined, 'nothing to wait for');
+        if (isKnown[layer]) same(this.streamer.counters.misses, misses, 'misses of known units');
+        if (loading) await this.until(loading);
+        this.checkReady(layer, units);
+      }
+    } finally {
+      await this.until(this.streamer.settlePrefetches());
+    }
+  }
+
   async prompt(signal?: AbortSignal): Promise<void> {
     const { layers, units } = this.shape;
     const { scratch } = this.streamer;
@@ -307,8 +331,10 @@ async function work(bench: Bench, steps: number): Promise<void> {
     if (signal) void turns().then(() => abort.abort());
     bench.line.isDown = bench.pick(12) === 0;
     const kind = bench.pick(10);
-    const run = kind < 6 ? bench.token(signal) : kind < 8 ? bench.prompt(signal) : bench.admit();
-    await run.catch(survive);
+    const run = [bench.token, bench.known, bench.prompt, bench.admit][
+      [0, 0, 0, 0, 1, 1, 2, 2, 3, 3][kind] ?? 0
+    ];
+    await run?.call(bench, signal).catch(survive);
     bench.check();
     if (bench.pick(2) === 0) bench.line.step();
     await turns();
@@ -345,8 +371,9 @@ describe.each(SHAPES)('%s', (_, shape) => {
   test.each(Array.from({ length: 8 }, (_, seed) => seed))('random work %i', async (seed) => {
     const bench = await Bench.open(shape, seed);
     await work(bench, 120);
-    const { hits, misses, speculated } = bench.streamer.counters;
+    const { hits, misses, prefetched, speculated } = bench.streamer.counters;
     expect(Math.min(hits, misses)).toBeGreaterThan(0);
+    if (shape.places < shape.units) expect(prefetched).toBeGreaterThan(0);
     if (shape.reserved > 0 && shape.failures === 0) expect(speculated).toBeGreaterThan(0);
   });
 });

@@ -39,8 +39,16 @@ export interface RouteObserver {
 export interface StreamCounters extends SpeculationCounters, LoadCounters {
   hits: number; // of single tokens: found resident
   misses: number; // of single tokens: loaded, or adopted from a reserved slot
+  prefetched: number; // of single tokens: loaded before their layer ran, since its routes were known; they hit then
   evictions: number;
   uploads: number; // records written to GPU memory on demand
+}
+
+/** Units that a layer is going to use, on their way. */
+interface Prefetch {
+  readonly units: Uint32Array;
+  isComing: boolean;
+  readonly loading: Promise<void> | undefined;
 }
 
 /** Loads units into slots before they are used; a policy decides which ones make room. */
@@ -54,6 +62,8 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
   readonly #speculation: Speculation;
   #isClosed = false;
   readonly #counters = { uploads: 0, promptLoads: 0, stallMs: 0 };
+  readonly #prefetches = new Map<number, Prefetch>(); // by layer, of the step that runs
+  #prefetched = 0;
 
   constructor(options: StreamerOptions<S>) {
     const { store, scratch, topK, policy, seed = 0, tiers } = options;
@@ -123,7 +133,10 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
       counters.evictions += cache.counters.evictions;
     }
     return {
-      ...counters,
+      hits: counters.hits + this.#prefetched,
+      misses: counters.misses - this.#prefetched,
+      evictions: counters.evictions,
+      prefetched: this.#prefetched,
       ...this.#speculation.counters,
       ...this.#counters,
     };
@@ -170,10 +183,70 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
    * @throws {AtomoeError} network, integrity and the like: the units that did not come are absent, everything else is unchanged
    */
   demand(layer: number, units: Uint32Array, count: number, signal?: AbortSignal): Promise<void> | undefined {
-    const cache = this.#cache(layer);
     this.#options.observer?.token(layer, units, count);
-    const loads = cache.access(units, count);
     this.#speculation.settle(layer, units, count);
+    const prefetch = this.#prefetches.get(layer);
+    this.#prefetches.delete(layer);
+    if (!prefetch) return this.#load(layer, this.#cache(layer).access(units, count), this.#counters, signal);
+    invariant(
+      prefetch.units.length === count && prefetch.units.every((unit, rank) => unit === units[rank]),
+      () => `layer ${layer} uses ${units.subarray(0, count).join()}, known was ${prefetch.units.join()}`,
+    );
+    return prefetch.isComing ? this.#await(prefetch) : undefined;
+  }
+
+  /** Whether a policy makes use of `expect`. */
+  get looksAhead(): boolean {
+    return this.#caches.some((cache) => cache.looksAhead);
+  }
+
+  /** Tells a layer's policy which units the next tokens use, as `Policy.expect` has it. */
+  expect(layer: number, uses: Uint32Array): void {
+    this.#cache(layer).expect(uses);
+  }
+
+  /**
+   * Makes the units of a token ready, of which it is known that the layer is going to use them in this rank order: `demand` finds them, or waits
+   * for what is left. The step awaits `settlePrefetches` before it ends, however it ends.
+   */
+  prefetch(layer: number, units: Uint32Array, count: number, signal?: AbortSignal): void {
+    const loads = this.#cache(layer).access(units, count);
+    this.#prefetched += loads;
+    const loading = this.#load(layer, loads, { stallMs: 0 }, signal); // nobody waits yet
+    const prefetch = { units: units.slice(0, count), isComing: loading !== undefined, loading };
+    const arrive = () => void (prefetch.isComing = false);
+    loading?.then(arrive, () => {}); // an error reaches who waits for the layer
+    this.#prefetches.set(layer, prefetch);
+  }
+
+  /** Whether the layer's units are known, and have been asked for. */
+  isPrefetched(layer: number): boolean {
+    return this.#prefetches.has(layer);
+  }
+
+  /** Whether known units of the layer are still on their way. */
+  isComing(layer: number): boolean {
+    return this.#prefetches.get(layer)?.isComing === true;
+  }
+
+  /** Waits until no load of a step that has ended can write into slots. Never fails. */
+  async settlePrefetches(): Promise<void> {
+    const waiting = [...this.#prefetches.values()].map(({ loading }) => loading ?? Promise.resolve());
+    this.#prefetches.clear();
+    await Promise.allSettled(waiting);
+  }
+
+  async #await({ loading }: Prefetch): Promise<void> {
+    if (loading) await waitForAll([loading], this.#counters);
+  }
+
+  /** Brings the loads of the cache into their places. */
+  #load(
+    layer: number,
+    loads: number,
+    counters: Pick<LoadCounters, 'stallMs'>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> | undefined {
     if (loads === 0) return undefined;
     let waiting: Promise<void>[] | undefined;
     for (let index = 0; index < loads; index += 1) {
@@ -188,7 +261,7 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
       this.store.flush(layer);
       return undefined;
     }
-    return this.#finish(layer, waiting);
+    return this.#finish(layer, waiting, counters);
   }
 
   /** Asks for units that the layer will probably use, most probable first. Never evicts, never throws. */
@@ -221,7 +294,7 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
         this.#counters.promptLoads += 1;
         waiting.push(this.#fetch(layer, unit, signal));
       }
-      await this.#finish(layer, waiting);
+      await this.#finish(layer, waiting, this.#counters);
       await wave();
       return;
     }
@@ -310,9 +383,13 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
   }
 
   /** Waits for all, even where one fails: none may write later. */
-  async #finish(layer: number, waiting: readonly Promise<void>[]): Promise<void> {
+  async #finish(
+    layer: number,
+    waiting: readonly Promise<void>[],
+    counters: Pick<LoadCounters, 'stallMs'>,
+  ): Promise<void> {
     try {
-      await waitForAll(waiting, this.#counters);
+      await waitForAll(waiting, counters);
     } finally {
       this.store.flush(layer);
     }

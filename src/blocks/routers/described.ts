@@ -25,6 +25,13 @@ export interface DescribedScoreSpec {
 export const described: Router<RouterSpec<DescribedScoreSpec>> = {
   kind: 'described',
   most: ({ score }) => score.most,
+  known({ score: { router, hooks, tensors, layer, most } }) {
+    const { select, capacity } = router;
+    if (select.kind !== 'ids' || select.tensor === undefined) return undefined;
+    if (hooks || capacity || select.drop.length > 0) return undefined;
+    const { values } = tensors.get(select.tensor, { layer });
+    return (token) => values.subarray(token * most, (token + 1) * most);
+  },
   add(site, x, { score }) {
     const { router, hooks, tensors, layer, most } = score;
     const nodes = new ModelNodes(site.builder, `${site.label} `);

@@ -24,7 +24,7 @@ export class ChosenUnits {
   }
 
   /** Units of the experts `words[from..from + topK)`, each once, in rank order, into `list`. @returns how many */
-  of(layer: number, words: Uint32Array, from: number, topK: number): number {
+  of(layer: number, words: ArrayLike<number>, from: number, topK: number): number {
     const most = this.#store.units(layer);
     const { list } = this;
     let count = 0;

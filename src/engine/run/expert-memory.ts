@@ -236,8 +236,18 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
   report(disk: DiskReport | undefined): StreamingReport {
     const { store, slots, steps, streamer } = this.#stores;
     const { layers, unitsPerLayer, recordBytes } = store;
-    const { hits, misses, evictions, speculated, adopted, wasted, uploads, promptLoads, stallMs } =
-      streamer.counters;
+    const {
+      hits,
+      misses,
+      prefetched,
+      evictions,
+      speculated,
+      adopted,
+      wasted,
+      uploads,
+      promptLoads,
+      stallMs,
+    } = streamer.counters;
     const { tokens, aborts, syncMs } = steps.counters;
     return {
       layers,
@@ -251,6 +261,7 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
       tokens,
       hits,
       misses,
+      prefetched,
       evictions,
       speculated,
       adopted,

@@ -13,6 +13,8 @@ import { reportOf } from '../load/adapter-report.ts';
 import { embeddedOf } from './given-embedding.ts';
 import type { GpuExpertMemory } from './gpu-experts.ts';
 import type { GpuLookup } from './gpu-lookup.ts';
+import { knownRoutes } from './known-routes.ts';
+import type { StepContext } from './streamed-steps.ts';
 import type { HookedPlans } from './hooked-plans.ts';
 import type { LogitsPlans } from './logits-plans.ts';
 import { Pace } from './pace.ts';
@@ -250,8 +252,9 @@ export class GpuRunner implements Runner {
     if (embedding) gpu.write(plan.buffer(embeddedOf(plan.graph)), 0, embedding);
     if (hooks) (await this.#hooks)?.write(plan, hooks, { past, tokens: ids.length });
     const step = stepOf(request, own);
-    if (own.isDecode(instance)) await this.#runToken(instance, step, copies, signal);
-    else await this.#runChunk(instance, step, copies, signal);
+    const context = { known: knownRoutes(this.#loaded.drafted, request), signal };
+    if (own.isDecode(instance)) await this.#runToken(instance, step, copies, context);
+    else await this.#runChunk(instance, step, copies, context);
     own.last = { plan, tokens: ids.length };
     own.progress.commit(past, ids.length);
   }
@@ -261,11 +264,11 @@ export class GpuRunner implements Runner {
     instance: Instance<ModelGraph>,
     step: Step,
     copies: readonly Copy[],
-    signal: AbortSignal | undefined,
+    context: StepContext,
   ): Promise<void> {
     const { memory } = this.#loaded;
     if (!memory || memory.streamer.isComplete) instance.run(step, copies);
-    else await memory.steps.decode(instance, step, copies, signal);
+    else await memory.steps.decode(instance, step, copies, context);
   }
 
   /** Many tokens, by the plan for prompts. */
@@ -273,12 +276,13 @@ export class GpuRunner implements Runner {
     instance: Instance<ModelGraph>,
     step: Step,
     copies: readonly Copy[],
-    signal: AbortSignal | undefined,
+    context: StepContext,
   ): Promise<void> {
     const { memory } = this.#loaded;
+    const { signal } = context;
     const paced = { ...step, mostMultiplyAdds: this.#pace.mostWork };
     if (!memory || memory.streamer.isComplete) await this.#submitSlices(instance, paced, copies, signal);
-    else await memory.steps.prefill(instance, paced, copies, { pace: this.#pace, signal });
+    else await memory.steps.prefill(instance, paced, copies, { ...context, pace: this.#pace });
   }
 
   /**

@@ -11,6 +11,8 @@ export interface StepHooks {
   readonly layers: readonly (LayerInputs | undefined)[];
   /** The routes of the tokens that come after the first `past`, for the layer's input; none if no routes are replayed. */
   replay?(bank: number, past: number, tokens: number): Uint32Array<ArrayBuffer>;
+  /** The experts that are replayed for the token at a position; undefined: it chooses for itself. */
+  known?(bank: number, position: number): readonly number[] | undefined;
 }
 
 /** The values of a layer's inputs that hold for all tokens. */

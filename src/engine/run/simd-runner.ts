@@ -35,6 +35,7 @@ import {
 import { embeddingPart, LOOKUP_TOKENS, lookUp, type EmbeddingPart } from './embedding-part.ts';
 import { embeddedOf } from './given-embedding.ts';
 import { hookArrays } from './hooks.ts';
+import { knownRoutes } from './known-routes.ts';
 import { Progress } from './progress.ts';
 import { DRAFT_TOKENS, type Runner, type RunnerState, type StepRequest, type StepResult } from './runner.ts';
 import { stepRoutes, tokenRoutes } from './token-routes.ts';
@@ -391,9 +392,10 @@ export class SimdRunner implements Runner {
   async #run(
     executor: SimdExecutor<ModelGraph>,
     state: RunnerState,
-    { ids, past, penalty, temperature, candidates, hooks, embedding }: StepRequest,
+    request: StepRequest,
     signal: AbortSignal | undefined,
   ): Promise<void> {
+    const { ids, past, penalty, temperature, candidates, hooks, embedding } = request;
     const lookahead = this.experts?.streamer.isComplete === false ? this.experts.steps.lookahead : 0;
     const editedBanks = hooks?.editedBanks;
     const drawn = { penalty, temperature, candidates };
@@ -404,10 +406,33 @@ export class SimdRunner implements Runner {
     const given = hooks ? hookArrays(executor.graph, hooks, step) : [];
     for (const [tensor, values] of given) executor.write(tensor, values);
     own.progress.begin(past);
-    await executor.run(step, ids, own.places, signal);
+    await this.#withKnown(executor, request, signal, () => executor.run(step, ids, own.places, signal));
     own.swap();
     own.last = { executor, tokens: ids.length };
     own.progress.commit(past, ids.length);
+  }
+
+  /** Runs a step while the experts of known routes come. */
+  async #withKnown(
+    executor: SimdExecutor<ModelGraph>,
+    request: StepRequest,
+    signal: AbortSignal | undefined,
+    run: () => Promise<void>,
+  ): Promise<void> {
+    const known = this.experts?.streamer.isComplete === false && knownRoutes(this.#parts.drafted, request);
+    const steps = this.experts?.steps;
+    if (!known || !steps) return run();
+    const isToken = [this.#plain, this.#hooked].some((each) => each?.decode === executor);
+    if (!isToken) {
+      steps.beginPrompt(known, request.ids.length);
+      return run();
+    }
+    try {
+      steps.begin(known, signal);
+      await run();
+    } finally {
+      await steps.end();
+    }
   }
 }
 

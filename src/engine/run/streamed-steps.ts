@@ -1,5 +1,7 @@
 /** Steps of a model whose experts are not all in GPU memory: the step stops where experts are missing, and continues when they have come. */
 import { invariant } from '../../errors.ts';
+import type { KnownRoutes } from '../../experts/known-routes.ts';
+import { expectAfter, prefetchToken } from '../../experts/prefetch.ts';
 import type { ExpertStreamer } from '../../experts/streamer.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { ReadbackRing } from '../../gpu/readback.ts';
@@ -72,6 +74,12 @@ interface Submitted {
   readonly signal: AbortSignal | undefined;
 }
 
+/** What a step comes with. */
+export interface StepContext {
+  readonly known: KnownRoutes | undefined; // what is known of its routes
+  readonly signal: AbortSignal | undefined;
+}
+
 /** Runs steps on a GPU that holds only some of the experts. */
 export class StreamedSteps {
   readonly counters: RunAheadCounters = {
@@ -118,18 +126,21 @@ export class StreamedSteps {
     instance: Instance<ModelGraph>,
     step: Step,
     copies: readonly Copy[],
-    signal: AbortSignal | undefined,
+    { known, signal }: StepContext,
   ): Promise<void> {
-    const spans = instance.spans({ ...step, lookahead: this.#options.lookahead });
-    const layers = spans.length - 1;
     const flights: (Flight | undefined)[] = [];
     this.counters.tokens += 1;
-    const depth = await this.#depth(layers);
     let next = 0;
     try {
+      const isKnown = known !== undefined && prefetchToken(this.streamer, known, this.#units, signal);
+      const spans = instance.spans({ ...step, lookahead: isKnown ? 0 : this.#options.lookahead });
+      const layers = spans.length - 1;
+      const depth = isKnown ? layers : await this.#depth(layers);
       for (let verified = 0; ; verified += 1) {
         const last = Math.min(layers, verified + depth);
-        for (; next <= last; next += 1) flights[next] = this.#launch(instance, spans, next, copies);
+        // What is known and still on its way would be run in vain.
+        for (; next <= last && !this.streamer.isComing(next - 1); next += 1)
+          flights[next] = this.#launch(instance, spans, next, copies);
         this.counters.aheadLayers += Math.max(0, next - 1 - verified);
         if (verified === layers) return;
         signal?.throwIfAborted();
@@ -144,6 +155,7 @@ export class StreamedSteps {
       }
     } finally {
       for (const index of flights.keys()) discard(flights, index);
+      await this.streamer.settlePrefetches();
     }
   }
 
@@ -156,9 +168,10 @@ export class StreamedSteps {
     instance: Instance<ModelGraph>,
     step: Step,
     copies: readonly Copy[],
-    { pace, signal }: { readonly pace: Pace; readonly signal: AbortSignal | undefined },
+    { pace, known, signal }: StepContext & { readonly pace: Pace },
   ): Promise<void> {
     const { plan } = instance;
+    if (known) expectAfter(this.streamer, known, this.#units, step.tokens);
     const spans = instance.spans(step);
     let chosen: { copy: Copy; read: () => Promise<ArrayBuffer> } | undefined;
     for (const [index, span] of spans.entries()) {
@@ -269,7 +282,7 @@ export class StreamedSteps {
     this.counters.syncMs += waitedMs;
     if (next === layer + 1) this.#ahead.waited(waitedMs);
     const weights = this.#options.dropColdBelow > 0 ? others.pop() : undefined;
-    if (weights) this.#dropLight(layer, words, weights);
+    if (weights && !streamer.isPrefetched(layer)) this.#dropLight(layer, words, weights);
     const count = this.#units.of(layer, words, chosen.at, chosen.count);
     const ahead = flights[layer + 1];
     const isReady = streamer.wasReady(layer, this.#units.list, count, ahead?.serial ?? streamer.serial);
@@ -294,6 +307,7 @@ export class StreamedSteps {
   }
 
   #predict(layer: number, words: Uint32Array, look: RecordPart): void {
+    if (this.streamer.isPrefetched(layer)) return;
     const count = this.#units.of(layer, words, look.at, look.count);
     this.#options.mistake?.(layer, this.#units.list, count);
     this.streamer.predict(layer, this.#units.list, count);

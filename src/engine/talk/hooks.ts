@@ -98,7 +98,7 @@ export function readHooks(given: unknown, model: HookedModel): StepHooks {
   return {
     editedBanks: new Set(edited.map(({ bank }) => bank)),
     layers: layers.map((layer) => inputsOf(own[layer.bank] ?? {}, layer, replay)),
-    ...(replay ? { replay: replayOf(replay, layers) } : {}),
+    ...(replay ? { replay: replayOf(replay, layers), known: knownOf(replay) } : {}),
   };
 }
 
@@ -236,6 +236,10 @@ function replayOf(
     }
     return words;
   };
+}
+
+function knownOf({ trace: { from = 0, tokens } }: RouteReplay): NonNullable<StepHooks['known']> {
+  return (bank, position) => tokens[position - from]?.ids[bank];
 }
 
 /** The ids of a token, then the bits of its weights; a token that is not in the trace chooses for itself. */
