@@ -33,11 +33,14 @@ export function choiceOf(
         ranks: vectors.numbers(select.ranks, 'select.ranks'),
       };
     case 'ids': {
-      const places = site.most;
       const { name, tensor } = select;
-      if (tensor === undefined) inputs.givenIds = site.request(name ?? '', { type: 'u32', perToken: places });
-      else inputs.givenIds = (site.ofTokenId ?? refuse('select', 'ids by token'))(tensor, 'u32', places);
-      return { kind: 'given', places };
+      const { ofTokenId = () => refuse('select', 'ids by token') } = site;
+      const ids =
+        tensor === undefined
+          ? site.request(name ?? '', { type: 'u32', perToken: site.most })
+          : ofTokenId(tensor, 'u32');
+      inputs.givenIds = ids;
+      return { kind: 'given', places: ids.perToken };
     }
     default:
       return { kind: select.kind };

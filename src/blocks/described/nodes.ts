@@ -8,6 +8,7 @@ import { CELL_ACTIVATIONS, type CellActivation } from '../../kernels/routing/cel
 import { CELLS, type CellName } from '../../kernels/routing/cells/table.ts';
 import type { HostTensor } from './tensors.ts';
 import type { RequestShape } from './routing-site.ts';
+import { StoredWeights } from './stored-weights.ts';
 
 /** What a request gives besides x. */
 export interface RequestInput {
@@ -30,6 +31,7 @@ export interface RequestSizes {
   readonly tokens: number; // of the whole request
   readonly sequences: number; // 0: not divided
   readonly widths: ReadonlyMap<string, number>; // columns of what the request gives, by name
+  readonly vocab?: number; // token ids that there may be, if that is known
 }
 
 /** Adds nodes to a graph. All tensors are f32 but for ids. */
@@ -38,15 +40,19 @@ export class LayerNodes {
   readonly request: RequestSizes;
   readonly inputs: RequestInput[] = [];
   #offsets: Tensor | undefined;
-  readonly #weights = new Map<string, readonly StoredWeight[]>(); // by size
+  readonly #weights: StoredWeights;
   readonly #prefix: string;
   #count = 0;
 
-  /** @param prefix - of all names, where the graph has other nodes */
-  constructor(builder: GraphBuilder, request: RequestSizes, prefix = '') {
+  /**
+   * @param prefix - of all names, where the graph has other nodes
+   * @param weights - of all that share the graph's memory
+   */
+  constructor(builder: GraphBuilder, request: RequestSizes, prefix = '', weights = new StoredWeights()) {
     this.builder = builder;
     this.request = request;
     this.#prefix = prefix;
+    this.#weights = weights;
   }
 
   /** The division of the tokens; undefined if they are one sequence. */
@@ -90,13 +96,9 @@ export class LayerNodes {
   }
 
   /** Equal values are one weight: layers and iterations that name a tensor twice hold it once. */
-  #stored(name: string, rows: number, cols: number, values: Float32Array<ArrayBuffer>): Weight {
-    const ofSize = this.#weights.get(`${rows}x${cols}`) ?? [];
-    const known = ofSize.find((each) => each.values === values || hasEqualBits(each.values, values));
-    if (known) return known.weight;
-    const weight = this.builder.computed(this.label(name), rows, cols, () => values);
-    this.#weights.set(`${rows}x${cols}`, [...ofSize, { values, weight }]);
-    return weight;
+  #stored(label: string, rows: number, cols: number, own: Float32Array<ArrayBuffer>): Weight {
+    const { name, values } = this.#weights.find(label, rows, cols, own);
+    return this.builder.computed(name, rows, cols, () => values);
   }
 
   /** y[t, i] = cell(t, i) */
@@ -139,6 +141,24 @@ export class LayerNodes {
     return y;
   }
 
+  /** The row [tokens, width] of each token's id in a table [vocabulary, width]. */
+  ofToken(table: HostTensor, type: 'f32' | 'u32' = 'f32', width = table.shape.at(-1) ?? 1): Tensor {
+    const { vocab = 0 } = this.request;
+    const [rows = 0, cols = 1] = table.shape;
+    if (rows < vocab || cols !== width) {
+      throw new AtomoeError(
+        'bad-file',
+        `a table by token ids is of shape [${table.shape.join(', ')}], wanted [${vocab || 'vocabulary'}, ${width}]; write the file again`,
+      );
+    }
+    const ids = this.given('tokenIds', { type: 'f32', perToken: 1 });
+    return this.cell('of-token', [ids, this.weight('token table', table.values)], {
+      cols,
+      n: [cols, 0],
+      type,
+    });
+  }
+
   activate(x: Tensor, activation: CellActivation, factor = 1): Tensor {
     if (activation === 'none' && factor === 1) return x;
     return this.cell('activate', [x], {
@@ -178,17 +198,4 @@ export interface PairUse {
   readonly places: number;
   readonly xPlaces: number;
   readonly ids?: Tensor | undefined;
-}
-
-/** A weight of the graph and its values. */
-interface StoredWeight {
-  readonly values: Float32Array;
-  readonly weight: Weight;
-}
-
-function hasEqualBits(a: Float32Array, b: Float32Array): boolean {
-  const [first, second] = [a, b].map(
-    ({ buffer, byteOffset, length }) => new Uint32Array(buffer, byteOffset, length),
-  );
-  return first !== undefined && first.every((bits, at) => bits === second?.[at]);
 }

@@ -28,15 +28,7 @@ export function routingSite(site: ScoreSite, { scores, most, groupScores }: Scor
     },
     request: (name, shape) => nodes.given(name, shape),
     links: (name) => nodes.given(name, { type: 'f32', perToken: nodes.request.tokens }),
-    ofTokenId: (reference, type, width) => {
-      const { values } = tensors.get(reference, scope);
-      const ids = nodes.given('tokenIds', { type: 'f32', perToken: 1 });
-      return nodes.cell('of-token', [ids, nodes.weight('table', values)], {
-        cols: width,
-        n: [width, 0],
-        type,
-      });
-    },
+    ofTokenId: (reference, type, width) => nodes.ofToken(tensors.get(reference, scope), type, width),
     ofHidden: (weight, activation) =>
       nodes.activate(nodes.dense('weight of experts', x, tensors.get(weight, scope)), activation),
   };

@@ -21,8 +21,8 @@ export interface RoutingSite {
   readonly request: (name: string, shape: RequestShape) => Tensor;
   /** Links f32 [tokens, perToken] between the tokens of the request, such as attention. */
   readonly links?: (name: string) => Tensor;
-  /** The row [tokens, width] of the token's id in a table of the layer, f32 or u32. */
-  readonly ofTokenId?: (reference: Reference, type: 'f32' | 'u32', width: number) => Tensor;
+  /** The row [tokens, width] of the token's id in a table of the layer, f32 or u32. Default of the width: the table's. */
+  readonly ofTokenId?: (reference: Reference, type: 'f32' | 'u32', width?: number) => Tensor;
   /** f32 [tokens, places]: whether a place of given ids stays, where a network decides. */
   readonly verdicts?: Tensor | undefined;
   /** f32 [tokens, experts]: the activation of the router's second matrix with the hidden state. */

@@ -59,10 +59,7 @@ function readInput({ nodes, tensors, x }: ScoreSite, { parts, normalise }: Input
       if (part.from === 'hidden') return x;
       if (part.from === 'caller')
         return nodes.given(part.name, { type: 'f32', perToken: nodes.widthOf(part.name) });
-      const table = tensors.get(part.tensor);
-      const cols = table.shape.at(-1) ?? 1;
-      const ids = nodes.given('tokenIds', { type: 'f32', perToken: 1 });
-      return nodes.cell('of-token', [ids, nodes.weight('token table', table.values)], { cols, n: [cols, 0] });
+      return nodes.ofToken(tensors.get(part.tensor));
     }),
   );
   const { perToken: cols } = u;

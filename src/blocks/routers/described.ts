@@ -1,15 +1,17 @@
 import { AtomoeError } from '../../errors.ts';
-import type { GraphBuilder } from '../../graph/builder.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { HooksDescription } from '../../models/layer/layer.ts';
 import type { RouterDescription } from '../../models/layer/router.ts';
 import type { RouterSpec } from '../../models/spec.ts';
 import type { Router } from '../block.ts';
+import { Handed } from '../described/handed.ts';
 import { LayerNodes } from '../described/nodes.ts';
 import { addChoice, routingSite } from '../described/router.ts';
 import type { RequestShape } from '../described/routing-site.ts';
 import { addScores } from '../described/scores.ts';
+import { StoredWeights } from '../described/stored-weights.ts';
 import type { LayerTensors } from '../described/tensors.ts';
+import type { MoeSite, Routes } from '../site.ts';
 
 /** A described router in a model, with the tensors that it names. */
 export interface DescribedScoreSpec {
@@ -17,11 +19,21 @@ export interface DescribedScoreSpec {
   readonly router: RouterDescription;
   readonly hooks?: HooksDescription; // without what only a request has
   readonly tensors: LayerTensors;
+  readonly shared: SharedRouting;
+  readonly vocab: number;
   readonly layer: number; // of the model, for names with {layer}
+  readonly bank: number; // index among the layers with experts
   readonly most: number;
 }
 
-/** A router as a description of a layer has it, whose decisions depend on the token alone. */
+/** What the described routers of a model's layers have in common. */
+export class SharedRouting {
+  readonly weights = new StoredWeights();
+  readonly states = new Handed<Tensor>(); // f32 [tokens, size], by their names
+  readonly decisions = new Handed<Routes>(); // that later layers reuse
+}
+
+/** A router as a description of a layer has it, whose decisions do not depend on later tokens. */
 export const described: Router<RouterSpec<DescribedScoreSpec>> = {
   kind: 'described',
   most: ({ score }) => score.most,
@@ -33,20 +45,34 @@ export const described: Router<RouterSpec<DescribedScoreSpec>> = {
     return (token) => values.subarray(token * most, (token + 1) * most);
   },
   add(site, x, { score }) {
-    const { router, hooks, tensors, layer, most } = score;
-    const nodes = new ModelNodes(site.builder, `${site.label} `);
-    const scoreSite = { nodes, tensors, x, experts: site.experts, scope: { layer } };
-    const { scores, groupScores } = addScores(scoreSite, router);
-    const routing = routingSite(scoreSite, { scores, most, groupScores });
-    const { ids, weights } = addChoice(scoreSite, routing, router, { hooks, largest: false });
-    return { ids, weights };
+    if (score.router.scope.decision !== 'model') return routesOf(site, x, score);
+    const { decisions } = score.shared;
+    const place = { at: site.bank, of: score.bank };
+    const routes = decisions.before(site.builder, 'routes', place) ?? routesOf(site, x, score);
+    decisions.add(site.builder, 'routes', place, routes);
+    return routes;
   },
 };
 
+function routesOf(site: MoeSite, x: Tensor, score: DescribedScoreSpec): Routes {
+  const { router, hooks, tensors, layer, most } = score;
+  const { weights: stored, states } = score.shared;
+  const place = { at: site.bank, of: score.bank };
+  const nodes = new ModelNodes(site, stored, score.vocab);
+  const scoreSite = { nodes, tensors, x, experts: site.experts, scope: { layer } };
+  const name = router.state?.name ?? '';
+  const before = router.state && states.before(site.builder, name, place);
+  const { scores, groupScores, state } = addScores(scoreSite, router, before);
+  if (state) states.add(site.builder, name, place, state);
+  const routing = routingSite(scoreSite, { scores, most, groupScores });
+  const { ids, weights } = addChoice(scoreSite, routing, router, { hooks, largest: false });
+  return { ids, weights };
+}
+
 /** Nodes in the graph of a model, whose only request is its tokens. */
 class ModelNodes extends LayerNodes {
-  constructor(builder: GraphBuilder, prefix: string) {
-    super(builder, { tokens: 1, sequences: 0, widths: new Map() }, prefix);
+  constructor({ builder, label }: MoeSite, weights: StoredWeights, vocab: number) {
+    super(builder, { tokens: 1, sequences: 0, widths: new Map(), vocab }, `${label} `, weights);
   }
 
   override given(name: string, shape: RequestShape): Tensor {
