@@ -5,9 +5,10 @@ import * as jinja from './jinja/index.ts';
 /** One message as templates see it. */
 export interface ChatTurn {
   readonly role: string;
-  readonly content: string;
+  readonly content: string | null; // null where a template wants it beside calls
   readonly reasoning_content?: string; // templates leave earlier thoughts out, or keep those between calls of tools
   readonly tool_calls?: readonly object[]; // as OpenAI has them, but with `arguments` as objects
+  readonly tool_call_id?: string;
 }
 
 /** What a template is rendered with, besides the messages. */
@@ -101,7 +102,7 @@ function checkTools(
 function withThinking(turn: ChatTurn, template: string): ChatTurn {
   const { reasoning_content: thinking, tool_calls: calls, content } = turn;
   if (thinking === undefined || !/\.thinking\b/.test(template)) return turn;
-  return calls && content !== '' ? turn : Object.assign({ thinking }, turn);
+  return calls && content ? turn : Object.assign({ thinking }, turn);
 }
 
 /** @throws {AtomoeError} bad-input - a variable that the template does not have */

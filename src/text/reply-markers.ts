@@ -1,23 +1,10 @@
 /**
- * What models write around their thoughts, their answers and their calls of tools. This file is the one place that knows
- * markers; a model's own are found in its chat template and its vocabulary.
+ * What models write around their thoughts and their answers. This file is the one place that knows these markers, `tool-calls/` knows those of
+ * calls of tools; a model's own are found in its chat template and its vocabulary.
  */
+import type { CallMarkers } from './tool-calls/format.ts';
 
-/** A call of a tool, as a reply has it. */
-export interface ToolCall {
-  readonly name: string;
-  readonly arguments: string; // JSON of an object
-}
-
-/** How a model writes calls of tools. */
-export interface CallMarkers {
-  readonly open: readonly string[];
-  readonly close: string;
-  /** @returns undefined where the text, markers included, is no call */
-  read(text: string): ToolCall | undefined;
-  /** What is around the arguments, as JSON, of a call that a reply has to make; absent where calls are no JSON. */
-  readonly forced?: { begin(name: string): string; readonly end: string };
-}
+export type { CallMarkers, ForcedCall, ToolCall } from './tool-calls/format.ts';
 
 /** The markers of one model's replies. */
 export interface ReplyMarkers {
@@ -29,37 +16,6 @@ export interface ReplyMarkers {
   readonly wraps: readonly (readonly [begin: string, end: string])[]; // around the answer, right behind thoughts
   readonly calls: CallMarkers | undefined;
 }
-
-/** Hermes, Qwen and many others: `<tool_call>{"name": ..., "arguments": {...}}</tool_call>`. */
-const HERMES: CallMarkers = {
-  open: ['<tool_call>'],
-  close: '</tool_call>',
-  read(text) {
-    const [, json = ''] = /^<tool_call>(.*?)(?:<\/tool_call>)?$/s.exec(text) ?? [];
-    const call = parseObject(json);
-    const given = call?.['arguments'] ?? {};
-    return typeof call?.['name'] === 'string' ? callOf(call['name'], given) : undefined;
-  },
-  forced: {
-    begin: (name) => `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": `,
-    end: '}\n</tool_call>',
-  },
-};
-
-/** Harmony: `<|channel|>commentary to=functions.NAME <|constrain|>json<|message|>{...}<|call|>`. */
-const HARMONY: CallMarkers = {
-  open: [
-    '<|channel|>commentary to=functions.',
-    '<|channel|>analysis to=functions.',
-    '<|start|>assistant to=functions.',
-  ],
-  close: '<|call|>',
-  read(text) {
-    const [, name, json = ''] =
-      / to=functions\.([^\s<]+).*?<\|message\|>(.*?)(?:<\|call\|>)?$/s.exec(text) ?? [];
-    return name === undefined ? undefined : callOf(name, json);
-  },
-};
 
 /** All of a reply is its answer. */
 const NO_MARKERS: ReplyMarkers = {
@@ -73,7 +29,6 @@ const NO_MARKERS: ReplyMarkers = {
 
 type Thoughts = Pick<ReplyMarkers, 'open' | 'close' | 'frame' | 'isControl'> & {
   readonly signs: readonly string[]; // one in the template, or all in the vocabulary: the model has these markers
-  readonly calls?: CallMarkers; // where the model has its own way to write them
 };
 
 const words = (open: string, close: string): Thoughts => {
@@ -87,17 +42,14 @@ const control = (open: string, close: string, ...frame: string[]): Thoughts => {
 /** The first row that fits a model is its own. */
 const THOUGHTS: readonly Thoughts[] = [
   // gpt-oss: channels of harmony.
-  {
-    ...control(
-      '<|channel|>analysis<|message|>',
-      '<|end|>',
-      '<|start|>assistant',
-      '<|channel|>final<|message|>',
-      '<|channel|>commentary<|message|>',
-      '<|return|>',
-    ),
-    calls: HARMONY,
-  },
+  control(
+    '<|channel|>analysis<|message|>',
+    '<|end|>',
+    '<|start|>assistant',
+    '<|channel|>final<|message|>',
+    '<|channel|>commentary<|message|>',
+    '<|return|>',
+  ),
   // Solar Open.
   {
     ...control('<|think|>', '<|end|>', '<|begin|>assistant', '<|content|>'),
@@ -129,34 +81,17 @@ const WRAPS = [
  *
  * @param template - the source of its chat template
  * @param hasToken - whether its vocabulary has a token
- * @param hasTools - whether the model was told of tools: without them it calls none
+ * @param calls - how it writes calls of tools (`callMarkersOf`), where it was told of any: without them it calls none
  */
 export function markersOf(
   template: string,
   hasToken: (token: string) => boolean,
-  hasTools: boolean,
+  calls?: CallMarkers,
 ): ReplyMarkers {
   const found = THOUGHTS.find(
     ({ signs }) => signs.some((sign) => template.includes(sign)) || signs.every(hasToken),
   );
-  const calls = found?.calls ?? (template.includes('<tool_call>') ? HERMES : undefined);
   const { open, close, frame, isControl } = found ?? NO_MARKERS;
   const wraps = found ? WRAPS.filter(([begin]) => template.includes(begin)) : [];
-  return { open, close, frame, isControl, wraps, calls: hasTools ? calls : undefined };
-}
-
-/** @param given - an object, or its JSON */
-function callOf(name: string, given: unknown): ToolCall | undefined {
-  const json = typeof given === 'string' ? given.trim() : JSON.stringify(given);
-  return parseObject(json) ? { name, arguments: json } : undefined;
-}
-
-function parseObject(json: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(json);
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return isObject ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
+  return { open, close, frame, isControl, wraps, calls };
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { markersOf } from './reply-markers.ts';
 import { ReplySplitter, type ReplyPiece } from './reply-splitter.ts';
+import { callMarkersOf } from './tool-calls/index.ts';
 
 const published = (name: string) => readFileSync(`fixtures/templates/${name}.jinja`, 'utf8');
 const QWEN3 = published('Qwen-Qwen3-0.6B');
@@ -209,8 +210,10 @@ const CASES: Readonly<Record<string, Case>> = {
 
 const NO_TOKENS = () => false;
 
-const splitter = ({ template, prompt }: Case) =>
-  new ReplySplitter(markersOf(template, NO_TOKENS, true), prompt);
+const toolMarkers = (template: string) =>
+  markersOf(template, NO_TOKENS, callMarkersOf(template, NO_TOKENS, []));
+
+const splitter = ({ template, prompt }: Case) => new ReplySplitter(toolMarkers(template), prompt);
 
 /** One entry for neighbours of one kind. */
 function joined(pieces: readonly ReplyPiece[]): [kind: string, text: string][] {
@@ -236,7 +239,7 @@ describe.each(Object.entries(CASES))('%s', (_name, given) => {
     const of = (wanted: string) => pieces.map(({ kind, text }) => (kind === wanted ? text : '')).join('');
     expect(of('thoughts')).toBe(thoughts);
     expect(of('answer')).toBe(answer);
-    expect(pieces.flatMap((piece) => (piece.kind === 'call' ? piece.call : []))).toEqual(calls);
+    expect(pieces.flatMap((piece) => (piece.kind === 'call' ? piece.calls : []))).toEqual(calls);
   });
 
   test('in the same way wherever it is cut, and no letter is lost', () => {
@@ -262,7 +265,7 @@ test.each([
   ['channels', GPT_OSS],
   ['control tokens', '<|START_THINKING|>'],
 ])('whatever a model writes in %s, no letter is lost and no cut shows', (_name, template) => {
-  const { open, close, frame, wraps, calls } = markersOf(template, NO_TOKENS, true);
+  const { open, close, frame, wraps, calls } = toolMarkers(template);
   const markers = [
     ...open,
     ...close,
@@ -345,7 +348,7 @@ test('special tokens are markers, or are not shown', () => {
 describe('the markers of a model', () => {
   test('are found in its template, or else in its vocabulary', () => {
     const tokens = new Set(['<think>', '</think>']);
-    const marks = (template: string, has: (token: string) => boolean) => markersOf(template, has, false).open;
+    const marks = (template: string, has: (token: string) => boolean) => markersOf(template, has).open;
     expect(marks(QWEN3, NO_TOKENS)).toEqual(['<think>']);
     expect(marks(GPT_OSS, (token) => tokens.has(token))).toEqual(['<|channel|>analysis<|message|>']);
     expect(marks('{{ messages }}', (token) => tokens.has(token))).toEqual(['<think>']);
@@ -356,8 +359,8 @@ describe('the markers of a model', () => {
   });
 
   test('of calls are active only where the model was told of tools', () => {
-    expect(markersOf(QWEN3, NO_TOKENS, false).calls).toBeUndefined();
-    expect(markersOf(QWEN3, NO_TOKENS, true).calls?.open).toEqual(['<tool_call>']);
-    expect(markersOf(GRANITE, NO_TOKENS, true).calls).toBeUndefined();
+    expect(markersOf(QWEN3, NO_TOKENS).calls).toBeUndefined();
+    expect(toolMarkers(QWEN3).calls?.open).toEqual(['<tool_call>']);
+    expect(toolMarkers('{{ messages }}').calls).toBeUndefined();
   });
 });

@@ -1,10 +1,10 @@
 import { HeldText, type TextRun } from './held-text.ts';
-import type { ReplyMarkers, ToolCall } from './reply-markers.ts';
+import type { CallMarkers, ReplyMarkers, ToolCall } from './reply-markers.ts';
 
 /** A stretch of a reply. White space between a marker and what it surrounds is part of the marker. */
 export type ReplyPiece =
   | (TextRun & { readonly kind: 'answer' | 'thoughts' | 'marker' })
-  | { readonly kind: 'call'; readonly text: string; readonly call: ToolCall };
+  | { readonly kind: 'call'; readonly text: string; readonly calls: readonly ToolCall[] };
 
 type State = 'start' | 'thoughts' | 'answer' | 'call';
 
@@ -13,7 +13,7 @@ type State = 'start' | 'thoughts' | 'answer' | 'call';
  * and the division does not depend on how the reply is cut into deltas: text is held back while it may be the beginning
  * of a marker, or white space that belongs to one.
  *
- * A reply may end anywhere. What was not closed is thoughts up to the end; a call that is none, or that is cut, is text.
+ * A reply may end anywhere. What was not closed is thoughts up to the end; a region of calls that holds anything else, or is cut, is text.
  * An end marker whose begin marker never came is text as well: what is before it has been shown by then.
  */
 export class ReplySplitter {
@@ -104,7 +104,7 @@ export class ReplySplitter {
       return this.#endCall();
     }
     const space = this.#take(this.#held.text.indexOf(marker), 'marker');
-    if (calls?.open.includes(marker)) {
+    if (calls && opensOf(calls).includes(marker)) {
       this.#state = 'call';
       this.#call = this.#held.take(marker.length);
       return space;
@@ -120,11 +120,11 @@ export class ReplySplitter {
   #endCall(): ReplyPiece[] {
     const runs = this.#call;
     const text = runs.map((run) => run.text).join('');
-    const call = this.#markers.calls?.read(text);
+    const calls = this.#markers.calls?.read(text) ?? [];
     this.#call = [];
     this.#state = 'answer';
-    this.#isFresh = call !== undefined;
-    return call ? [{ kind: 'call', text, call }] : runs.map((run) => ({ kind: 'answer', ...run }));
+    this.#isFresh = calls.length > 0;
+    return this.#isFresh ? [{ kind: 'call', text, calls }] : runs.map((run) => ({ kind: 'answer', ...run }));
   }
 }
 
@@ -133,11 +133,15 @@ function activeMarkers({ open, close, frame, isControl, calls }: ReplyMarkers): 
   const opensCall = calls?.open ?? [];
   const all = [...open, ...close, ...frame, ...opensCall];
   return {
-    start: all,
+    start: [...all, ...(calls?.start ?? [])],
     thoughts: isControl ? all : [...close],
     answer: isControl ? all : [...opensCall],
-    call: calls ? [calls.close] : [],
+    call: calls && calls.close !== '' ? [calls.close] : [],
   };
+}
+
+function opensOf({ open, start = [] }: CallMarkers): readonly string[] {
+  return [...open, ...start];
 }
 
 /**

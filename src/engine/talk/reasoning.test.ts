@@ -258,6 +258,18 @@ describe('tools', () => {
     expect(lastPrompt()).toContain('<tool_response>\nno\n</tool_response>');
   });
 
+  test('have the ids that a model writes, each once', async () => {
+    const call = '<|tool_call_begin|>functions.rain:0<|tool_call_argument_begin|>{}<|tool_call_end|>';
+    const section = `<|tool_calls_section_begin|>${call}${call}<|tool_calls_section_end|>`;
+    await say("{{ '<|tool_calls_section_begin|>' if tools else '' }}{{ messages[0].content }}", section);
+    const { done } = await generate({ tools: [rain] });
+    expect(done.text).toBe('');
+    expect(done.toolCalls?.map(({ id }) => id)).toEqual([
+      'functions.rain:0',
+      expect.stringMatching(/^call_[0-9a-f]{24}$/),
+    ]);
+  });
+
   test('that are not given, or not to be used, are not called', async () => {
     await say(QWEN3, CALL);
     for (const extra of [{}, { tools: [] }, { tools: [rain], tool_choice: 'none' }]) {

@@ -64,7 +64,7 @@ export class ReplyText {
     let [text, reasoning] = ['', ''];
     for (const piece of pieces) {
       if (this.#hasStopped) break;
-      if (piece.kind === 'call') this.toolCalls.push(named(piece.call));
+      if (piece.kind === 'call') for (const call of piece.calls) this.toolCalls.push(this.#named(call));
       if (piece.kind === 'thoughts' && !piece.isHidden) reasoning += piece.text;
       if (piece.kind !== 'answer') continue;
       const step = piece.isHidden ? this.#stops.push('', piece.text) : this.#stops.push(piece.text);
@@ -75,11 +75,15 @@ export class ReplyText {
     this.reasoning += reasoning;
     return { text, reasoning };
   }
+
+  /** The answer to a call names it by its id: the model's own, or a random one. */
+  #named({ id, name, arguments: given }: ToolCall): ChatToolCall {
+    const isOwn = id !== undefined && this.toolCalls.every((call) => call.id !== id);
+    return { id: isOwn ? id : randomId(), type: 'function', function: { name, arguments: given } };
+  }
 }
 
-/** Random: the answer to a call names it by its id. */
-function named({ name, arguments: given }: ToolCall): ChatToolCall {
+function randomId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(12));
-  const id = `call_${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
-  return { id, type: 'function', function: { name, arguments: given } };
+  return `call_${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }

@@ -17,6 +17,7 @@ import { attempt, neverReactive } from '../checks.ts';
 import type { Decoding } from '../decode/decoding.ts';
 import type { DecodedToken } from '../decode/strategy.ts';
 import { asTyped, sessionBusy, sessionDisposed } from '../failures.ts';
+import { encodePrompt, type EncodedPrompt } from './encode-prompt.ts';
 import { readPrompt, type CheckedPrompt } from './messages.ts';
 import { checkOptions, constraintIn, type CheckedOptions } from '../options.ts';
 import type { GenerationDefaults } from './generation-defaults.ts';
@@ -185,9 +186,9 @@ export class EngineSession implements Session {
     };
   }
 
-  async #encode(prompt: CheckedPrompt, options: CheckedOptions): Promise<Encoded> {
-    const { runner, model } = this.#parts;
-    const encoded = await this.#encodeText(prompt, options);
+  async #encode(prompt: CheckedPrompt, options: CheckedOptions): Promise<EncodedPrompt> {
+    const { runner, model, tokenizer } = this.#parts;
+    const encoded = await encodePrompt(prompt, options, tokenizer);
     const { ids } = encoded;
     if (ids.length === 0) {
       throw new AtomoeError(
@@ -204,28 +205,6 @@ export class EngineSession implements Session {
     }
     checkIds(ids, model.spec.vocab, runner.contextTokens);
     return encoded;
-  }
-
-  async #encodeText(prompt: CheckedPrompt, options: CheckedOptions): Promise<Encoded> {
-    const { tokenizer } = this.#parts;
-    const { chatTemplate, specialTokens } = tokenizer;
-    const { stop, templateOptions: variables, toolChoice } = options;
-    const tools = toolChoice === 'none' ? [] : options.tools;
-    if (typeof prompt === 'string' || !chatTemplate) {
-      if (tools.length > 0) throw noPlaceForTools(typeof prompt === 'string');
-      const text = typeof prompt === 'string' ? prompt : prompt.map(({ content }) => content).join('\n');
-      const ids = text.length === 0 ? [] : tokenizer.encode(text);
-      return { ids, newText: () => new ReplyText(tokenizer, stop) };
-    }
-    const { markersOf, renderChat, ReplySplitter } = await import('../../text/chat.ts');
-    const text = renderChat(chatTemplate, prompt, { specialTokens, tools, variables });
-    const hasToken = (token: string) => tokenizer.tokenId(token) !== undefined;
-    const markers = markersOf(chatTemplate, hasToken, tools.length > 0);
-    return {
-      ids: tokenizer.encode(text, { addSpecialTokens: false }),
-      newText: () => new ReplyText(tokenizer, stop, new ReplySplitter(markers, text)),
-      markers,
-    };
   }
 
   /** Brings the cache up to the whole prompt, chunk by chunk; the last chunk's step gives the first logits. */
@@ -398,22 +377,6 @@ export class EngineSession implements Session {
       ...(reply.decoding ? { decoding: reply.decoding.report } : {}),
     };
   }
-}
-
-interface Encoded {
-  readonly ids: readonly number[];
-  readonly newText: () => ReplyText; // of a reply
-  readonly markers?: ReplyMarkers;
-}
-
-function noPlaceForTools(isText: boolean): AtomoeError {
-  return new AtomoeError(
-    'bad-input',
-    isText
-      ? 'tools were given with a prompt of plain text; wanted messages; give messages, or leave tools out'
-      : 'tools were given, and the model has no chat template; wanted one that was trained to call tools; leave tools out, ' +
-          'or choose another model',
-  );
 }
 
 interface CheckedRequest {
