@@ -1,0 +1,72 @@
+/** Calls that a reply has to make, in the ways of several families: on the CPU, with a story model that was taught none of them. */
+import { readFileSync } from 'node:fs';
+import { afterEach, expect, test } from 'vitest';
+import { memoryFile } from '../../io/memory.ts';
+import { nodeFolder } from '../../io/node-file.ts';
+import type { ChatTool, GenerateEvent } from '../api.ts';
+import { LocalEngine } from '../engine.ts';
+
+const MODEL = 'demo/public/models/fable-omni-8m';
+const published = (name: string) => readFileSync(`fixtures/templates/${name}.jinja`, 'utf8');
+const plain = (sign: string) => `{{ '${sign}' if tools else '' }}{{ messages[0].content }}`;
+
+let engine: LocalEngine | undefined;
+afterEach(() => engine?.dispose());
+
+async function openWith(chatTemplate: string): Promise<LocalEngine> {
+  const folder = await nodeFolder(MODEL);
+  const config = JSON.parse(readFileSync(`${MODEL}/config.json`, 'utf8')) as object;
+  const files: Readonly<Record<string, string>> = {
+    'chat_template.jinja': chatTemplate,
+    'config.json': JSON.stringify({ ...config, max_position_embeddings: 2000 }),
+  };
+  engine = await LocalEngine.open({ device: 'cpu' });
+  const bytesOf = (text: string) => new TextEncoder().encode(text);
+  await engine.load(
+    {
+      label: 'templated',
+      async open(name, options) {
+        const text = files[name];
+        return text === undefined ? folder.open(name, options) : memoryFile(name, bytesOf(text));
+      },
+    },
+    { contextTokens: 2000 },
+  );
+  return engine;
+}
+
+const tool = (name: string, properties: object): ChatTool => ({
+  type: 'function',
+  function: {
+    name,
+    description: name,
+    parameters: { type: 'object', properties, required: Object.keys(properties) },
+  },
+});
+
+test.each([
+  ['gpt-oss', published('openai-gpt-oss-120b')],
+  ['Granite 3', published('ibm-granite-granite-3.3-2B-Instruct')],
+  ['Mistral', plain('[TOOL_CALLS]')],
+  ['Mistral since 2025', plain('[TOOL_CALLS][ARGS]')],
+  ['Kimi', plain('<|tool_calls_section_begin|>')],
+  ['DeepSeek-V3', plain('<｜tool▁calls▁begin｜>```json')],
+  ['Llama', plain('ipython')],
+])('%s', async (_name, template) => {
+  const chat = await openWith(template);
+  const tools = [tool('rain', { at: { enum: ['Ulm', 'Bonn'] } }), tool('wait', { hours: { enum: [1, 2] } })];
+  const session = chat.session();
+  const choice = { tools, toolChoice: 'required', parallelToolCalls: false } as const;
+  const options = { ...choice, temperature: 1, maxTokens: 300, seed: 7 };
+  let done: GenerateEvent | undefined;
+  for await (const event of session.generate([{ role: 'user', content: 'Rain?' }], options)) done = event;
+  if (done?.kind !== 'done') throw new Error('the last event is not done');
+  const { toolCalls = [], text, reason } = done;
+  expect([text, reason]).toEqual(['', 'stop']);
+  expect(toolCalls).toHaveLength(1);
+  for (const { function: call } of toolCalls) {
+    expect(JSON.parse(call.arguments)).toEqual(
+      call.name === 'rain' ? { at: expect.toBeOneOf(['Ulm', 'Bonn']) } : { hours: expect.toBeOneOf([1, 2]) },
+    );
+  }
+});
