@@ -23,6 +23,8 @@ import type {
   Session,
   StreamingReport,
   TokenRoutes,
+  RestoreReport,
+  TokenLogprob,
 } from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
 
@@ -179,6 +181,20 @@ export class FakeEngine implements Engine {
     return new FakeSession(this);
   }
 
+  /** A token for each word. */
+  async tokenize(prompt: Prompt): Promise<number[]> {
+    const text = typeof prompt === 'string' ? prompt : prompt.map(({ content }) => content).join(' ');
+    return text.split(/\s+/).map((_, index) => index);
+  }
+
+  async detokenize(ids: readonly number[]): Promise<string> {
+    return ids.map((id) => WORDS[id % WORDS.length]).join('');
+  }
+
+  async score(_prompt: Prompt, text: string): Promise<TokenLogprob[]> {
+    return text.split(/(?= )/).map((word, id) => ({ id, text: word, logprob: -1, bytes: null }));
+  }
+
   memory(): MemoryReport {
     if (!this.model || this.isDisposed) throw new AtomoeError('bad-input', 'No model is loaded; load one.');
     return MEMORY;
@@ -235,6 +251,21 @@ class FakeSession implements Session {
     } finally {
       this.#isBusy = false;
     }
+  }
+
+  async clone(): Promise<Session> {
+    const clone = new FakeSession(this.#engine);
+    clone.tokens = this.tokens;
+    return clone;
+  }
+
+  async save(): Promise<Uint8Array<ArrayBuffer>> {
+    return Uint8Array.of(this.tokens);
+  }
+
+  async restore(saved: Uint8Array): Promise<RestoreReport> {
+    this.tokens = saved[0] ?? 0;
+    return { tokens: this.tokens, how: 'copied' };
   }
 
   reset(): void {

@@ -10,19 +10,22 @@ import type {
   AdapterReport,
   ChatCompletions,
   Engine,
+  GenerateOptions,
   LoadOptions,
   MemoryReport,
   ModelInfo,
   ModelPlan,
   ModelSource,
+  Prompt,
   Session,
   StreamingReport,
+  TokenLogprob,
 } from './api.ts';
 import { neverReactive, oneOf } from './checks.ts';
-import { fingerprintOf, makeCompletions } from './talk/completions.ts';
+import { makeCompletions } from './talk/completions.ts';
 import { adapterOf, checkActivations, openDevice, openRunner, type Device } from './load/open-device.ts';
 import { fillExperts } from './load/fill.ts';
-import { endsOf, generationDefaults, type GenerationDefaults } from './talk/generation-defaults.ts';
+import { endsOf, generationDefaults } from './talk/generation-defaults.ts';
 import { typed } from './failures.ts';
 import { closeFolder, diskReport, isCached, openKept } from './load/kept-folder.ts';
 import { infoOf, readTokenizer } from './load/model-info.ts';
@@ -33,7 +36,7 @@ import { readEngineOptions, readLoadOptions, readResizeOptions } from './options
 import { draftModel, sizeModel, type Drafted, type Sized } from './load/planning.ts';
 import { JobQueue } from './run/queue.ts';
 import type { Runner } from './run/runner.ts';
-import { EngineSession } from './talk/session.ts';
+import { ModelTalk } from './talk/model-talk.ts';
 import { readIds } from './talk/token-ids.ts';
 import { indexedDbTuning } from './load/tuning-store.ts';
 
@@ -44,8 +47,7 @@ interface LoadedModel {
   readonly runner: Runner;
   readonly gpu: Gpu | undefined;
   readonly tokenizer: Tokenizer | undefined;
-  readonly eosIds: ReadonlySet<number>;
-  readonly defaults: GenerationDefaults;
+  readonly talk: ModelTalk;
   readonly drafted: Drafted;
   readonly options: LoadOptions;
   readonly folder: FolderSource;
@@ -87,7 +89,7 @@ export class LocalEngine implements Engine {
     this.chat = {
       completions: makeCompletions({
         modelLabel: () => this.model?.label ?? '',
-        fingerprint: () => this.#fingerprint(),
+        fingerprint: () => this.#assertLoaded().talk.fingerprint(this.adapter),
         prepare: () => this.#prepareSession(),
       }),
     };
@@ -234,34 +236,24 @@ export class LocalEngine implements Engine {
     return this.#prepareSession()();
   }
 
-  /** Checks now what could be refused; the session is opened later, when the result is called. */
   #prepareSession(): () => Session {
     this.#assertUsable();
-    const { runner, tokenizer, eosIds, drafted, defaults } = this.#assertLoaded();
-    if (!tokenizer) {
-      throw new AtomoeError(
-        'bad-file',
-        drafted.checkpoint.gguf
-          ? `${drafted.checkpoint.label}: the GGUF file has no tokenizer; text needs one; choose another file of the model`
-          : `${drafted.checkpoint.label}: tokenizer.json is missing; text needs it; download the tokenizer files too`,
-      );
-    }
-    return () => {
-      if (this.#assertLoaded().runner !== runner) {
-        throw new AtomoeError('disposed', 'the model was replaced before the reply began; ask again');
-      }
-      const onToken = () => this.#memory.settle();
-      const parts = { runner, queue: this.#queue, tokenizer, eosIds, model: drafted, defaults, onToken };
-      return this.#sessions.open((onDispose) => new EngineSession({ ...parts, onDispose }));
-    };
+    return this.#assertLoaded().talk.prepare();
   }
 
-  /** The same where the same seed gives the same text. */
-  #fingerprint(): string {
-    const { info, options } = this.#assertLoaded();
-    const { quantize, activations, lossy } = options;
-    const facts = [this.adapter.device, this.adapter.name, info.label, info.family];
-    return fingerprintOf([...facts, quantize, activations, lossy]);
+  async tokenize(
+    prompt: Prompt,
+    options?: Pick<GenerateOptions, 'tools' | 'templateOptions'>,
+  ): Promise<number[]> {
+    return this.#assertLoaded().talk.tokenize(prompt, options);
+  }
+
+  async detokenize(ids: readonly number[]): Promise<string> {
+    return this.#assertLoaded().talk.detokenize(ids);
+  }
+
+  async score(prompt: Prompt, text: string, options?: { signal?: AbortSignal }): Promise<TokenLogprob[]> {
+    return this.#assertLoaded().talk.score(prompt, text, options);
   }
 
   /** Logits of every position of a fresh prompt of ids: [ids.length, vocab]. For tests, `verify` and perplexity. */
@@ -360,8 +352,13 @@ export class LocalEngine implements Engine {
         ...(tokenizer?.eosIds ?? []),
       ]);
       const closing = new AbortController();
-      const parts = { info, runner, gpu, tokenizer, eosIds, defaults, drafted };
-      this.#loaded = { ...parts, options, folder, closing };
+      const talk = new ModelTalk({
+        ...{ info, runner, queue: this.#queue, tokenizer, eosIds, defaults, drafted, options },
+        sessions: this.#sessions,
+        isGone: () => this.#loaded?.runner !== runner,
+        onToken: () => this.#memory.settle(),
+      });
+      this.#loaded = { info, runner, gpu, tokenizer, talk, drafted, options, folder, closing };
       this.#fill();
     } catch (error) {
       gpu?.dispose();

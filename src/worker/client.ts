@@ -16,6 +16,8 @@ import type {
   Prompt,
   Session,
   StreamingReport,
+  RestoreReport,
+  TokenLogprob,
 } from '../engine/api.ts';
 import type { AutoMemory } from '../engine/load/auto-memory.ts';
 import { attempt, neverReactive } from '../engine/checks.ts';
@@ -32,7 +34,15 @@ import {
 import { onAbort, ReplyStream } from '../engine/talk/reply-stream.ts';
 import { AtomoeError } from '../errors.ts';
 import { Link, lostError } from './link.ts';
-import type { CallResult, OpenOptions, PortLike, StreamItem } from './protocol.ts';
+import type {
+  AskedResults,
+  CallResult,
+  OpenOptions,
+  PortLike,
+  SessionCall,
+  StreamItem,
+  TextCall,
+} from './protocol.ts';
 
 export { lostError };
 
@@ -120,7 +130,35 @@ class WorkerEngine implements Engine {
 
   session(): Session {
     this.#link.throwIfEnded();
-    return new WorkerSession(this.#link, this.#nextSession++);
+    return new WorkerSession(this.#link, () => this.#nextSession++);
+  }
+
+  async tokenize(
+    prompt: Prompt,
+    options: Pick<GenerateOptions, 'tools' | 'templateOptions'> = {},
+  ): Promise<number[]> {
+    return this.#askText('tokenize', { prompt: readPrompt(prompt), options });
+  }
+
+  async detokenize(ids: readonly number[]): Promise<string> {
+    return this.#askText('detokenize', { ids });
+  }
+
+  async score(
+    prompt: Prompt,
+    text: string,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<TokenLogprob[]> {
+    return this.#askText('score', { prompt: readPrompt(prompt), text }, signal);
+  }
+
+  async #askText<K extends TextCall['kind']>(
+    kind: K,
+    rest: Omit<Extract<TextCall, { kind: K }>, 'kind'>,
+    signal?: AbortSignal,
+  ): Promise<AskedResults[K]> {
+    const ask = { kind, ...rest } as unknown as TextCall;
+    return askedValue(kind, await this.#link.call({ kind: 'text', ask }, signal));
   }
 
   memory(): MemoryReport {
@@ -151,16 +189,20 @@ const droppedSessions = new FinalizationRegistry<() => void>((dispose) => dispos
 
 class WorkerSession implements Session {
   readonly #link: Link;
+  readonly #number: () => number; // of a further session
   readonly #session: number;
   #tokens = 0;
   #isReplying = false;
   #isDisposed = false;
 
-  constructor(link: Link, session: number) {
+  /** @param isOpen - at the other end, as a clone is */
+  constructor(link: Link, number: () => number, isOpen = false) {
     neverReactive(this);
     this.#link = link;
+    this.#number = number;
+    const session = number();
     this.#session = session;
-    link.post({ kind: 'session', session });
+    if (!isOpen) link.post({ kind: 'session', session });
     droppedSessions.register(this, () => link.post({ kind: 'session-dispose', session }));
   }
 
@@ -198,6 +240,38 @@ class WorkerSession implements Session {
     this.#assertFree();
     this.#tokens = 0;
     this.#link.post({ kind: 'session-reset', session: this.#session });
+  }
+
+  async clone(): Promise<Session> {
+    const clone = new WorkerSession(this.#link, this.#number, true);
+    await this.#hold({ kind: 'clone', as: clone.#session });
+    clone.#tokens = this.#tokens;
+    return clone;
+  }
+
+  save(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#hold({ kind: 'save' });
+  }
+
+  restore(given: Uint8Array, { signal }: { signal?: AbortSignal } = {}): Promise<RestoreReport> {
+    const saved = given instanceof Uint8Array ? Uint8Array.from(given) : given;
+    return this.#hold({ kind: 'restore', saved }, signal);
+  }
+
+  /** A call that no reply may come between. */
+  async #hold<K extends SessionCall['kind']>(
+    ask: Extract<SessionCall, { kind: K }>,
+    signal?: AbortSignal,
+  ): Promise<AskedResults[K]> {
+    this.#assertFree();
+    this.#isReplying = true;
+    try {
+      const result = await this.#link.call({ kind: 'held', session: this.#session, ask }, signal);
+      if (result.kind === 'asked' && !this.#isDisposed) this.#tokens = result.tokens ?? 0;
+      return askedValue(ask.kind as K, result);
+    } finally {
+      this.#isReplying = false;
+    }
   }
 
   dispose(): void {
@@ -243,6 +317,10 @@ function expectResult<K extends CallResult['kind']>(result: CallResult, kind: K)
     throw new AtomoeError('internal', `the worker answered ${result.kind}; wanted ${kind}; please report it`);
   }
   return result as CallResult & { kind: K };
+}
+
+function askedValue<K extends keyof AskedResults>(_kind: K, result: CallResult): AskedResults[K] {
+  return expectResult(result, 'asked').value as AskedResults[K];
 }
 
 /** @throws {AtomoeError} bad-input - a function stays on the page: it cannot be called from the worker */

@@ -13,8 +13,10 @@ import {
   type CallResult,
   type OpenOptions,
   type PortLike,
+  type SessionCall,
   type StreamItem,
   type StreamRequest,
+  type TextCall,
   type ToClient,
   type ToHost,
   type WireSource,
@@ -78,6 +80,8 @@ class EngineHost {
       case 'resize':
       case 'streaming':
       case 'complete':
+      case 'text':
+      case 'held':
         return void this.#answer(message);
       case 'generate':
       case 'complete-stream':
@@ -154,6 +158,13 @@ class EngineHost {
         });
         return { kind: 'completed', completion };
       }
+      case 'text':
+        return { kind: 'asked', value: await askText(engine, request.ask, signal) };
+      case 'held': {
+        const session = this.#openedSession(request.session);
+        const value = await this.#askSession(session, request.ask, signal);
+        return { kind: 'asked', value, tokens: session.tokens };
+      }
     }
   }
 
@@ -200,10 +211,27 @@ class EngineHost {
     if (request.kind === 'complete-stream') {
       return engine.chat.completions.create({ ...request.request, stream: true, signal });
     }
-    const opened = this.#sessions.get(request.session);
+    const session = this.#openedSession(request.session);
+    return session.generate(request.prompt, { ...request.options, signal });
+  }
+
+  #openedSession(id: number): Session {
+    const opened = this.#sessions.get(id);
     if (!opened) throw new AtomoeError('disposed', 'The session was disposed; open another one.');
     if ('refusal' in opened) throw opened.refusal;
-    return opened.session.generate(request.prompt, { ...request.options, signal });
+    return opened.session;
+  }
+
+  async #askSession(session: Session, ask: SessionCall, signal: AbortSignal) {
+    switch (ask.kind) {
+      case 'clone':
+        this.#sessions.set(ask.as, { session: await session.clone() });
+        return undefined;
+      case 'save':
+        return session.save();
+      case 'restore':
+        return session.restore(ask.saved, { signal });
+    }
   }
 
   #openSession(id: number): void {
@@ -270,6 +298,17 @@ class EngineHost {
       case 'proxy':
         return this.#files.folder(source.folder, source.label, source.entry);
     }
+  }
+}
+
+async function askText(engine: Engine, ask: TextCall, signal: AbortSignal) {
+  switch (ask.kind) {
+    case 'tokenize':
+      return engine.tokenize(ask.prompt, ask.options);
+    case 'detokenize':
+      return engine.detokenize(ask.ids);
+    case 'score':
+      return engine.score(ask.prompt, ask.text, { signal });
   }
 }
 

@@ -15,7 +15,9 @@ import type {
   MemoryReport,
   ModelInfo,
   ModelPlan,
+  RestoreReport,
   StreamingReport,
+  TokenLogprob,
 } from '../engine/api.ts';
 import type { AutoBudget } from '../engine/load/auto-memory.ts';
 import type { CheckedChatBody } from '../engine/talk/completions-request.ts';
@@ -64,7 +66,35 @@ export type CallRequest =
   | { readonly kind: 'plan' | 'load'; readonly source: WireSource; readonly options: WireLoadOptions }
   | { readonly kind: 'resize'; readonly change: Pick<LoadOptions, 'memoryBudget' | 'streaming'> }
   | { readonly kind: 'streaming' }
-  | { readonly kind: 'complete'; readonly request: WireChatRequest };
+  | { readonly kind: 'complete'; readonly request: WireChatRequest }
+  | { readonly kind: 'text'; readonly ask: TextCall }
+  | { readonly kind: 'held'; readonly session: number; readonly ask: SessionCall };
+
+/** Calls about texts and token ids. */
+export type TextCall =
+  | {
+      readonly kind: 'tokenize';
+      readonly prompt: CheckedPrompt;
+      readonly options: Pick<WireGenerateOptions, 'tools' | 'templateOptions'>;
+    }
+  | { readonly kind: 'detokenize'; readonly ids: readonly number[] }
+  | { readonly kind: 'score'; readonly prompt: CheckedPrompt; readonly text: string };
+
+/** Calls about what a session holds. */
+export type SessionCall =
+  | { readonly kind: 'clone'; readonly as: number } // the number of the new session
+  | { readonly kind: 'save' }
+  | { readonly kind: 'restore'; readonly saved: Uint8Array<ArrayBuffer> };
+
+/** The answers to these calls, by kind. */
+export interface AskedResults {
+  readonly tokenize: number[];
+  readonly detokenize: string;
+  readonly score: TokenLogprob[];
+  readonly clone: undefined;
+  readonly save: Uint8Array<ArrayBuffer>;
+  readonly restore: RestoreReport;
+}
 
 /** A call that is answered by a stream of events; `credits` is how many may be on their way unread. */
 export type StreamRequest =
@@ -105,7 +135,8 @@ export type CallResult =
       readonly report: StreamingReport | undefined;
       readonly memory: MemoryReport;
     }
-  | { readonly kind: 'completed'; readonly completion: ChatCompletion };
+  | { readonly kind: 'completed'; readonly completion: ChatCompletion }
+  | { readonly kind: 'asked'; readonly value: AskedResults[keyof AskedResults]; readonly tokens?: number };
 
 /** What a stream carries: events of a session, or chunks of a completion. */
 export type StreamItem = GenerateEvent | ChatCompletionChunk;

@@ -192,6 +192,43 @@ describe('calls', () => {
   });
 });
 
+describe('what sessions hold', () => {
+  test('is cloned, saved and restored at the other end', async () => {
+    const { engine } = await connect();
+    await engine.load('m');
+    const session = engine.session();
+    await collect(session.generate('Hi'));
+    const clone = await session.clone();
+    expect([clone.tokens, session.tokens]).toEqual([9, 9]);
+    session.reset();
+    const saved = await clone.save();
+    expect(await session.restore(saved)).toEqual({ tokens: 9, how: 'copied' });
+    expect(session.tokens).toBe(9);
+    await collect(clone.generate('On'));
+    expect([clone.tokens, session.tokens]).toEqual([18, 9]);
+    clone.dispose();
+    await expect(clone.save()).rejects.toMatchObject({ code: 'disposed' });
+  });
+
+  test('is not touched while a reply runs', async () => {
+    const { engine } = await connect();
+    await engine.load('m');
+    const session = engine.session();
+    const reply = session.generate('Hi')[Symbol.asyncIterator]();
+    await reply.next();
+    await expect(session.save()).rejects.toMatchObject({ code: 'busy' });
+    await reply.return?.();
+  });
+
+  test('texts and ids are told across', async () => {
+    const { engine } = await connect();
+    await engine.load('m');
+    expect(await engine.tokenize('one two')).toEqual([0, 1]);
+    expect(await engine.detokenize([0, 1])).toBe('Once upon');
+    expect(await engine.score('a', 'b')).toMatchObject([{ text: 'b', logprob: -1 }]);
+  });
+});
+
 describe('replies', () => {
   test('a reply streams every event in order, in fewer messages than events', async () => {
     const words = Array.from({ length: 40 }, (_, index) => ` w${index}`);

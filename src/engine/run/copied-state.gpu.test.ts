@@ -1,4 +1,4 @@
-/** States can be copied, and go on apart; steps of several tokens give the logits of each. */
+/** States can be copied, read and written, and go on apart; steps of several tokens give the logits of each. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LoadOptions } from '../api.ts';
 import type { EngineOptions, LocalEngine } from '../engine.ts';
@@ -63,6 +63,21 @@ describe.each(DEVICES)('on %s', (_, engineOptions) => {
         copy.dispose();
       },
     );
+
+    test.each([0, 1])('states that were read go on in another session, after %i more steps', async (more) => {
+      const { runner } = engine;
+      const [original, other] = [await runner.openState(), await runner.openState()];
+      let past = PROMPT.length;
+      await logitsOf(runner, original, PROMPT, 0);
+      for (; past < PROMPT.length + more; past += 1) await logitsOf(runner, original, [8], past);
+      const bytes = await runner.readState(original, past);
+      const wanted = await logitsOf(runner, original, [60], past);
+      await logitsOf(runner, other, [1, 2, 3], 0);
+      runner.writeState(other, past, bytes);
+      expect(firstDifference(await logitsOf(runner, other, [60], past), wanted)).toBe('equal');
+      original.dispose();
+      other.dispose();
+    });
 
     test.each([2, DRAFT_TOKENS, DRAFT_TOKENS + 1])(
       'a step of %i tokens behind others gives the logits of each',

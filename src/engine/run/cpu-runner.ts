@@ -20,7 +20,8 @@ import { embeddingPart } from './embedding-part.ts';
 import { embeddedOf } from './given-embedding.ts';
 import { hookArrays } from './hooks.ts';
 import { Progress } from './progress.ts';
-import type { Runner, RunnerState, StepRequest, StepResult } from './runner.ts';
+import type { Runner, RunnerState, StateBytes, StepRequest, StepResult } from './runner.ts';
+import { statePartsOf } from './saved-state.ts';
 import { stepRoutes, tokenRoutes } from './token-routes.ts';
 
 /** The graph of a step that was run, and its values. */
@@ -101,6 +102,36 @@ export class CpuRunner implements Runner {
     target.tensors.clear();
     for (const [name, values] of source.tensors) target.tensors.set(name, values.slice());
     target.progress.copy(source.progress);
+  }
+
+  stateParts(tokens: number) {
+    return {
+      parts: statePartsOf(this.#drafted.decode, this.contextTokens, tokens, 'f32'),
+      scalar: 'f32' as const,
+    };
+  }
+
+  async readState(state: RunnerState, tokens: number): Promise<StateBytes> {
+    const { tensors } = own(state);
+    const parts = this.stateParts(tokens).parts.flatMap(({ name, sizeBytes }) => {
+      const values = tensors.get(name);
+      if (!values) return [];
+      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      return [[name, Uint8Array.from(bytes.subarray(0, sizeBytes))] as const];
+    });
+    return new Map(parts);
+  }
+
+  writeState(state: RunnerState, tokens: number, bytes: StateBytes): void {
+    const { tensors, progress } = own(state);
+    for (const [name, given] of bytes) {
+      const tensor = this.#drafted.decode.tensors.find((each) => each.name === name);
+      if (!tensor) continue;
+      const values = tensor.type === 'u32' ? new Uint32Array(tensor.fixed) : new Float32Array(tensor.fixed);
+      new Uint8Array(values.buffer).set(given);
+      tensors.set(name, values);
+    }
+    progress.reach(tokens);
   }
 
   setSeen(state: RunnerState, ids: Iterable<number>): void {

@@ -24,6 +24,11 @@ export class Progress {
     this.#tokens = from.#tokens;
   }
 
+  /** Has come as far as this, by states that were taken over. */
+  reach(tokens: number): void {
+    this.#tokens = tokens;
+  }
+
   /** Before a step behind `past` tokens. */
   begin(past: number): void {
     const isHere = this.replaced.length === 0 || past === this.#tokens;

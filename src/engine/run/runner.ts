@@ -4,7 +4,12 @@ import type { Choice } from '../../graph/plan.ts';
 import type { ExpertMemory } from './expert-memory.ts';
 import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
 import type { Candidates } from '../../graph/ops/sample.ts';
+import type { Scalar } from '../../graph/tensor.ts';
 import type { StepHooks } from './hooks.ts';
+import type { StatePart } from './saved-state.ts';
+
+/** States of a session as bytes, by name. */
+export type StateBytes = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
 
 /** One session's KV cache and the like, on some device. */
 export interface RunnerState {
@@ -90,6 +95,12 @@ export interface Runner {
   readonly replacesStates: boolean;
   /** Makes `to` what `from` is: both are behind the same tokens then, and go on apart. */
   copyState(from: RunnerState, to: RunnerState): void;
+  /** The states behind the first `tokens` tokens, by name (`statePartsOf`). */
+  readState(state: RunnerState, tokens: number): Promise<StateBytes>;
+  /** Takes over states that `readState` gave, which are behind `tokens` tokens. */
+  writeState(state: RunnerState, tokens: number, bytes: StateBytes): void;
+  /** Sizes of the states behind `tokens` tokens, and the type of their elements: what saved ones have to agree with. */
+  stateParts(tokens: number): { readonly parts: readonly StatePart[]; readonly scalar: Scalar };
   /** Marks the tokens that the repetition penalty knows, replacing earlier marks. */
   setSeen(state: RunnerState, ids: Iterable<number>): void;
   /** Runs a step for the sake of the cache only. Resolves when `signal` may abort without harm. */

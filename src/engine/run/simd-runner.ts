@@ -1,13 +1,12 @@
 /** The same graphs in WebAssembly: what runs where there is no GPU. */
 import { invariant } from '../../errors.ts';
-import { tensorSizeBytes } from '../../graph/liveness.ts';
 import { plainStep, recordOf, type Graph, type ModelGraph, type Step } from '../../graph/node.ts';
 import { markSeen, NOT_FINITE, parseRecord, SEEN } from '../../graph/ops/sample.ts';
 import type { Bounds } from '../../graph/weight-parts.ts';
-import { nextOf, type Tensor, type Weight } from '../../graph/tensor.ts';
+import type { Tensor, Weight } from '../../graph/tensor.ts';
 import { SimdExecutor, type SimdResources } from '../../simd/executor.ts';
-import type { Address } from '../../simd/kernels.ts';
-import type { SimdMemory, SimdModule } from '../../simd/memory.ts';
+
+import type { SimdModule } from '../../simd/memory.ts';
 import { Scratch } from '../../simd/scratch.ts';
 import type { SimdExperts } from '../../simd/run.ts';
 import type {
@@ -36,97 +35,22 @@ import { embeddingPart, LOOKUP_TOKENS, lookUp, type EmbeddingPart } from './embe
 import { embeddedOf } from './given-embedding.ts';
 import { hookArrays } from './hooks.ts';
 import { knownRoutes } from './known-routes.ts';
-import { Progress } from './progress.ts';
-import { DRAFT_TOKENS, type Runner, type RunnerState, type StepRequest, type StepResult } from './runner.ts';
+import {
+  DRAFT_TOKENS,
+  type Runner,
+  type RunnerState,
+  type StateBytes,
+  type StepRequest,
+  type StepResult,
+} from './runner.ts';
+import { statePartsOf } from './saved-state.ts';
+import { SimdState } from './simd-state.ts';
 import { stepRoutes, tokenRoutes } from './token-routes.ts';
-
-/** A step that was run. */
-interface SimdStep {
-  readonly executor: SimdExecutor<ModelGraph>;
-  readonly tokens: number;
-}
 
 /** What runs the graphs of single tokens and of prompts. */
 interface Executors {
   readonly decode: SimdExecutor<ModelGraph>;
   readonly prefill: SimdExecutor<ModelGraph>;
-}
-
-/** One session's states: their places in the main memory. */
-class SimdState implements RunnerState {
-  readonly places = new Map<string, Address>();
-  readonly progress: Progress;
-  readonly #sizes: ReadonlyMap<string, number>;
-  readonly #memory: SimdMemory;
-  readonly #onDispose: (state: SimdState) => void;
-  last: SimdStep | undefined;
-  hasHooks = false;
-  #isDisposed = false;
-
-  /** @throws {AtomoeError} out-of-memory */
-  constructor(graph: ModelGraph, memory: SimdMemory, onDispose: (state: SimdState) => void) {
-    this.progress = new Progress(graph.tensors);
-    this.#memory = memory;
-    this.#onDispose = onDispose;
-    const states = graph.tensors.filter(({ role }) => role === 'state');
-    this.#sizes = new Map(states.map((tensor) => [tensor.name, tensorSizeBytes(tensor, 0, 'f32')]));
-    try {
-      for (const [name, sizeBytes] of this.#sizes) this.places.set(name, memory.alloc(sizeBytes));
-    } catch (error) {
-      this.#free();
-      throw error;
-    }
-    this.clear(this.#sizes.keys());
-  }
-
-  get sizeBytes(): number {
-    return [...this.#sizes.values()].reduce((sum, sizeBytes) => sum + sizeBytes, 0);
-  }
-
-  /** Sets states to zero. */
-  clear(names: Iterable<string>): void {
-    for (const name of names) {
-      const at = this.at(name);
-      this.#memory.bytes.fill(0, at, at + (this.#sizes.get(name) ?? 0));
-    }
-  }
-
-  at(name: string): Address {
-    const at = this.places.get(name);
-    invariant(at !== undefined, () => `no state ${name}`);
-    return at;
-  }
-
-  /** Takes over all that another session has. */
-  copy(from: SimdState): void {
-    for (const [name, sizeBytes] of this.#sizes) {
-      const at = from.at(name);
-      this.#memory.bytes.copyWithin(this.at(name), at, at + sizeBytes);
-    }
-    this.progress.copy(from.progress);
-  }
-
-  /** What a step wrote of replaced states is what the next one reads. */
-  swap(): void {
-    for (const tensor of this.progress.replaced) {
-      const { name } = nextOf(tensor);
-      const [old, next] = [this.at(tensor.name), this.at(name)];
-      this.places.set(tensor.name, next);
-      this.places.set(name, old);
-    }
-  }
-
-  dispose(): void {
-    if (this.#isDisposed) return;
-    this.#isDisposed = true;
-    this.#free();
-    this.#onDispose(this);
-  }
-
-  #free(): void {
-    for (const [name, at] of this.places) this.#memory.free(at, this.#sizes.get(name) ?? 0);
-    this.places.clear();
-  }
 }
 
 /** How a model is brought into WebAssembly memory. */
@@ -232,6 +156,26 @@ export class SimdRunner implements Runner {
 
   copyState(from: RunnerState, to: RunnerState): void {
     ownState(to).copy(ownState(from));
+  }
+
+  stateParts(tokens: number) {
+    const { drafted } = this.#parts;
+    return { parts: statePartsOf(drafted.decode, this.contextTokens, tokens, 'f32'), scalar: 'f32' as const };
+  }
+
+  async readState(state: RunnerState, tokens: number): Promise<StateBytes> {
+    const { bytes } = this.#parts.dense.main;
+    const parts = this.stateParts(tokens).parts.map(({ name, sizeBytes }) => {
+      const at = ownState(state).at(name);
+      return [name, Uint8Array.from(bytes.subarray(at, at + sizeBytes))] as const;
+    });
+    return new Map(parts);
+  }
+
+  writeState(state: RunnerState, tokens: number, given: StateBytes): void {
+    const own = ownState(state);
+    for (const [name, part] of given) this.#parts.dense.main.bytes.set(part, own.at(name));
+    own.progress.reach(tokens);
   }
 
   setSeen(state: RunnerState, ids: Iterable<number>): void {

@@ -6,6 +6,10 @@ import type { CheckedOptions } from '../options.ts';
 import type { CheckedPrompt } from './messages.ts';
 import { ReplyText } from './reply-text.ts';
 
+/** The options of a reply that its prompt depends on, and `stop`. */
+type EncodeOptions = Pick<CheckedOptions, 'tools' | 'toolChoice' | 'templateOptions' | 'stop'>;
+
+/** A prompt as ids, and what reads a reply to it. */
 export interface EncodedPrompt {
   readonly ids: readonly number[];
   readonly newText: () => ReplyText; // of a reply
@@ -19,7 +23,7 @@ export interface EncodedPrompt {
  */
 export async function encodePrompt(
   prompt: CheckedPrompt,
-  options: CheckedOptions,
+  options: EncodeOptions,
   tokenizer: Tokenizer,
 ): Promise<EncodedPrompt> {
   const { chatTemplate, specialTokens } = tokenizer;

@@ -1,16 +1,14 @@
 import { AtomoeError } from '../../errors.ts';
 import type { ReplyMarkers } from '../../text/reply-markers.ts';
-import { tokenBytes } from '../../text/token-bytes.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type {
   FinishReason,
   GenerateEvent,
   GenerateOptions,
   Prompt,
+  RestoreReport,
+  RoutingHooks,
   Session,
-  Timings,
-  TokenLogprob,
-  TokenRoutes,
 } from '../api.ts';
 import type { ModelSpec } from '../../models/spec.ts';
 import { attempt, neverReactive } from '../checks.ts';
@@ -23,9 +21,8 @@ import { checkOptions, constraintIn, type CheckedOptions } from '../options.ts';
 import type { GenerationDefaults } from './generation-defaults.ts';
 import type { HookedModel } from './hooks.ts';
 import { freeMemory, freeWith, type SessionMemory } from './open-sessions.ts';
-import type { StepHooks } from '../run/hooks.ts';
 import type { JobQueue } from '../run/queue.ts';
-import { originals } from '../run/token-routes.ts';
+import { doneEvent, showToken, type Reply } from './reply-events.ts';
 import { onAbort, ReplyStream } from './reply-stream.ts';
 import type { Runner, RunnerState, StepResult } from '../run/runner.ts';
 import { pickToken } from './pick.ts';
@@ -40,24 +37,10 @@ export interface SessionParts {
   readonly eosIds: ReadonlySet<number>;
   readonly model: HookedModel & { readonly spec: Pick<ModelSpec, 'hidden'> };
   readonly defaults: GenerationDefaults;
+  readonly another: () => EngineSession; // opens one of the same engine
+  readonly modelHash: () => Promise<string>; // for saved sessions
   readonly onDispose: () => void;
   readonly onToken: () => void;
-}
-
-/** What one reply keeps track of. */
-interface Reply {
-  readonly options: CheckedOptions;
-  readonly startedMs: number;
-  written: ReplyText;
-  promptTokens: number;
-  reusedTokens: number; // of the prompt, that the cache begins with; until the runner said so, may begin with
-  count: number;
-  prefillMs: number;
-  firstTokenMs: number;
-  readonly droppedBefore: number; // experts left out before this reply
-  hooks: StepHooks | undefined;
-  decoding: Decoding | undefined; // where a strategy decides on the tokens
-  readonly trace: TokenRoutes[]; // of the tokens that it computed, where asked for
 }
 
 /** A conversation: the tokens that are in the KV cache, and one reply at a time. */
@@ -121,11 +104,11 @@ export class EngineSession implements Session {
       reply.prefillMs = performance.now() - reply.startedMs;
       const { decoding } = reply;
       const tokens = decoding ? this.#decode(decoding, newText, reply) : this.#plainTokens(first, reply);
-      return this.#done(yield* this.#reply(tokens, reply), reply);
+      return doneEvent(yield* this.#reply(tokens, reply), reply, this.#parts);
     } catch (error) {
       // A stopped reply is a reply: what was said so far, and its figures.
       if (!signal?.aborted || error !== signal.reason) throw asTyped(error);
-      return this.#done('abort', reply);
+      return doneEvent('abort', reply, this.#parts);
     }
   }
 
@@ -149,6 +132,81 @@ export class EngineSession implements Session {
   reset(): void {
     this.#assertFree();
     this.#ids = [];
+  }
+
+  clone(): Promise<Session> {
+    return this.#hold(async () => {
+      const { runner, queue, another } = this.#parts;
+      const from = await this.#memory.state;
+      const clone = another();
+      if (!from) return clone;
+      const memory = clone.#memory;
+      memory.state = queue.run(() => runner.openState());
+      const to = await memory.state.catch((error: unknown) => {
+        clone.dispose();
+        throw error;
+      });
+      await queue.run(async () => runner.copyState(from, to));
+      [clone.#ids, clone.#hooks] = [[...this.#ids], this.#hooks];
+      return clone;
+    });
+  }
+
+  save(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#hold(async () => {
+      const { runner, queue, modelHash } = this.#parts;
+      const [{ packSession }, model] = await Promise.all([import('./saved-session.ts'), modelHash()]);
+      const state = await this.#memory.state;
+      const facts = { ids: this.#ids, hooks: this.#hooks, model };
+      return queue.run(() => packSession(runner, state, facts));
+    });
+  }
+
+  restore(given: Uint8Array, { signal }: { signal?: AbortSignal } = {}): Promise<RestoreReport> {
+    return this.#hold(async () => {
+      const { runner, queue, model, modelHash } = this.#parts;
+      const { readSaved, whyComputed } = await import('./saved-session.ts');
+      const saved = readSaved(given);
+      const ids = [...saved.ids];
+      if (ids.length > 0) checkIds(ids, model.spec.vocab, runner.contextTokens);
+      const why = whyComputed(saved, runner, await modelHash());
+      const state = await this.#opened();
+      this.#ids = [];
+      this.#hooks = saved.hooks;
+      if (why === undefined) await queue.run(async () => runner.writeState(state, ids.length, saved.bytes));
+      else await this.#compute(state, ids, signal);
+      this.#ids = ids;
+      return { tokens: ids.length, ...(why === undefined ? { how: 'copied' } : { how: 'computed', why }) };
+    });
+  }
+
+  /** Brings the cache up to tokens that no reply follows. */
+  async #compute(state: RunnerState, ids: readonly number[], signal?: AbortSignal): Promise<void> {
+    const { runner, queue, model } = this.#parts;
+    const hooks = this.#hooks === '' ? undefined : (JSON.parse(this.#hooks) as RoutingHooks);
+    const read = hooks && (await import('./hooks.ts')).readHooks(hooks, model);
+    const plain = { penalty: 1, temperature: 1, candidates: false, routes: false, hooks: read };
+    await queue.run(async () => {
+      for (let past = runner.rewindTo(state, 0); past < ids.length; past += runner.chunkTokens) {
+        signal?.throwIfAborted();
+        const chunk = ids.slice(past, past + runner.chunkTokens);
+        await runner.prefill(state, { ...plain, ids: chunk, past }, signal);
+      }
+    });
+  }
+
+  /** Runs a job that no reply may come between. */
+  async #hold<T>(job: () => Promise<T>): Promise<T> {
+    this.#assertFree();
+    this.#finish = () => {};
+    try {
+      return await job();
+    } catch (error) {
+      throw asTyped(error);
+    } finally {
+      this.#finish = undefined;
+      if (this.#isDisposed) await freeMemory(this.#memory);
+    }
   }
 
   dispose(): void {
@@ -214,10 +272,7 @@ export class EngineSession implements Session {
   ): AsyncGenerator<GenerateEvent, StepResult, undefined> {
     const { runner, queue } = this.#parts;
     const { options } = reply;
-    const memory = this.#memory;
-    memory.state ??= queue.run(() => runner.openState());
-    memory.state.catch(() => (memory.state = undefined));
-    const state = await memory.state;
+    const state = await this.#opened();
     reply.reusedTokens = runner.rewindTo(state, reply.reusedTokens);
     this.#ids.length = reply.reusedTokens;
     if (options.repetitionPenalty !== 1) runner.setSeen(state, ids);
@@ -284,6 +339,14 @@ export class EngineSession implements Session {
     }
   }
 
+  #opened(): Promise<RunnerState> {
+    const { runner, queue } = this.#parts;
+    const memory = this.#memory;
+    memory.state ??= queue.run(() => runner.openState());
+    memory.state.catch(() => (memory.state = undefined));
+    return memory.state;
+  }
+
   async #openedState(): Promise<RunnerState> {
     const state = await this.#memory.state;
     if (!state) throw sessionDisposed();
@@ -299,7 +362,7 @@ export class EngineSession implements Session {
     const { maxTokens } = reply.options;
     for await (const token of tokens) {
       if (eosIds.has(token.id)) return 'stop';
-      const { event, isStopped } = this.#show(token, reply);
+      const { event, isStopped } = showToken(token, reply, this.#parts);
       onToken();
       yield event;
       if (isStopped) return 'stop';
@@ -308,74 +371,6 @@ export class EngineSession implements Session {
         return 'length';
     }
     return 'stop';
-  }
-
-  #show(
-    { id, logprob, alternatives = [], routes }: DecodedToken,
-    reply: Reply,
-  ): { event: GenerateEvent; isStopped: boolean } {
-    const { tokenizer } = this.#parts;
-    const { isStopped, ...texts } = reply.written.push(id);
-    const atMs = performance.now() - reply.startedMs;
-    if (reply.count === 0) reply.firstTokenMs = atMs;
-    reply.count += 1;
-    const named = (id: number, logprob: number): TokenLogprob => ({
-      id,
-      logprob,
-      text: tokenizer.tokenText(id),
-      bytes: tokenBytes(tokenizer, id),
-    });
-    const event: GenerateEvent = {
-      kind: 'token',
-      id,
-      ...texts,
-      atMs,
-      ...(routes ? { routes: originals([routes], this.#parts.model)[0] } : {}),
-      ...(logprob === undefined || reply.options.logprobs === undefined
-        ? {}
-        : {
-            logprob,
-            token: named(id, logprob),
-            alternatives: alternatives.map((each) => named(each.id, each.logprob)),
-          }),
-    };
-    return { event, isStopped };
-  }
-
-  #done(reason: FinishReason, reply: Reply): GenerateEvent {
-    reply.written.end();
-    const { text, reasoning, toolCalls, reasoningTokens } = reply.written;
-    const decodeMs = reply.count === 0 ? 0 : performance.now() - reply.startedMs - reply.firstTokenMs;
-    const timings: Timings = {
-      prefillMs: reply.prefillMs,
-      firstTokenMs: reply.firstTokenMs,
-      decodeMs,
-      tokensPerSecond: reply.count > 1 && decodeMs > 0 ? (1000 * (reply.count - 1)) / decodeMs : 0,
-    };
-    const { promptTokens, reusedTokens } = reply;
-    const usage = {
-      promptTokens,
-      reusedTokens,
-      completionTokens: reply.count,
-      ...(reasoningTokens > 0 ? { reasoningTokens } : {}),
-    };
-    const lossy = this.#parts.runner.lossyReport();
-    const dropped = (lossy?.dropped ?? 0) - reply.droppedBefore;
-    return {
-      kind: 'done',
-      reason,
-      text,
-      ...(reasoning === '' ? {} : { reasoning }),
-      ...(toolCalls.length > 0 ? { toolCalls } : {}),
-      seed: reply.options.seed,
-      usage,
-      timings,
-      ...(reply.options.trace
-        ? { trace: { from: reusedTokens, tokens: originals(reply.trace, this.#parts.model) } }
-        : {}),
-      ...(lossy ? { lossy: { ...lossy, dropped } } : {}),
-      ...(reply.decoding ? { decoding: reply.decoding.report } : {}),
-    };
   }
 }
 
