@@ -10,7 +10,9 @@ import type {
   ChatCompletions,
   ChatCompletionStream,
   ChatMessage,
+  ChatToolCall,
   Engine,
+  FinishReason,
   GenerateEvent,
   GenerateOptions,
   LoadOptions,
@@ -40,6 +42,9 @@ export interface FakeScript {
   readonly routes?: (index: number) => TokenRoutes;
   readonly planError?: unknown;
   readonly loadError?: unknown;
+  readonly reason?: 'stop' | 'length'; // why replies end by themselves
+  readonly toolCalls?: readonly ChatToolCall[];
+  readonly fits?: (prompt: Prompt) => boolean; // the context; by default all prompts do
   readonly replyError?: { readonly afterTokens: number; readonly error: unknown };
   readonly progress?: readonly LoadProgress[];
   readonly streaming?: StreamingReport;
@@ -110,6 +115,7 @@ export class FakeEngine implements Engine {
   readonly script: FakeScript;
   /** What was asked, for assertions. */
   readonly prompts: Prompt[] = [];
+  readonly options: GenerateOptions[] = []; // beside each prompt
   readonly sources: ModelSource[] = [];
   pulled = 0; // tokens that a reader has asked for
   model: ModelInfo | undefined;
@@ -219,11 +225,15 @@ class FakeSession implements Session {
     const { words = WORDS, thoughts = [], routes = routesOf, beforeToken, replyError } = this.#engine.script;
     if (prompt.length === 0) throw new AtomoeError('bad-input', 'The prompt is empty; write something.');
     if (this.#isBusy) throw new AtomoeError('busy', 'The session is replying; wait or stop it.');
+    if (this.#engine.script.fits?.(prompt) === false) {
+      throw new AtomoeError('context-full', 'the prompt is longer than the context; shorten it');
+    }
     this.#isBusy = true;
+    this.#engine.options.push(options);
     this.#engine.prompts.push(prompt);
     try {
       let [text, reasoning] = ['', ''];
-      let reason: 'stop' | 'abort' = 'stop';
+      let reason: FinishReason = this.#engine.script.reason ?? 'stop';
       yield { kind: 'prefill', doneTokens: 3, totalTokens: 3 };
       for (const [index, word] of [...thoughts, ...words].entries()) {
         const isThought = index < thoughts.length;
@@ -246,7 +256,8 @@ class FakeSession implements Session {
           ...(options.routes ? { routes: routes(index) } : {}),
         };
       }
-      const said = reasoning === '' ? { text } : { text, reasoning };
+      const { toolCalls } = this.#engine.script;
+      const said = { text, ...(reasoning === '' ? {} : { reasoning }), ...(toolCalls ? { toolCalls } : {}) };
       yield done(reason, said, options.seed ?? 7, this.tokens);
     } finally {
       this.#isBusy = false;
@@ -278,8 +289,8 @@ class FakeSession implements Session {
 }
 
 function done(
-  reason: 'stop' | 'abort',
-  said: { text: string; reasoning?: string },
+  reason: FinishReason,
+  said: { text: string; reasoning?: string; toolCalls?: readonly ChatToolCall[] },
   seed: number,
   tokens: number,
 ): GenerateEvent {

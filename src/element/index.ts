@@ -10,6 +10,8 @@ export type {
   SlotsElementEvents,
 } from './markup.ts';
 export { ExpertsElement, type ExpertPick } from './expert-view.ts';
+export type { ContextRule } from './context-rule.ts';
+export { shownTurns, toMarkdown, type Conversation, type ReplyFigures, type Turn } from './conversation.ts';
 export type { BusyExpert, ExpertId, ExpertShape, LikedWord } from './expert-activity.ts';
 export { bytesBeforeFirstToken, describePlan, describeProgress, formatBytes, formatPart } from './format.ts';
 export {
@@ -22,6 +24,6 @@ export {
 } from './memory-budget.ts';
 export { isFilling } from './slot-history.ts';
 export { SlotsElement } from './slot-view.ts';
-export type { ChatPhase, ChatState, Message, Problem, ReplyReport } from './state.ts';
+export type { ChatPhase, ChatState, ContextUse, Message, Problem, ReplyReport } from './state.ts';
 export { ChatStore, type ChatStoreOptions, type Unsubscribe } from './store.ts';
 export type { Piece } from './words.ts';

@@ -9,16 +9,11 @@ import type {
   Usage,
 } from '../engine/api.ts';
 import { AtomoeError, type ErrorCode } from '../errors.ts';
+import type { ShownTurn } from './conversation.ts';
 import { visitorSentence } from './visitor-words.ts';
 
-/** One message of a chat. */
-export interface Message {
-  readonly id: number; // unique in its chat, rising
-  readonly role: 'user' | 'assistant';
-  readonly text: string;
-  readonly thoughts: string; // of a model that thinks before it answers; else empty
-  readonly status: 'complete' | 'streaming' | 'stopped' | 'failed';
-}
+/** One message of a chat, as it is shown: a turn of the conversation, with its versions. */
+export type Message = ShownTurn;
 
 /** What went wrong, in the words that a person reads. */
 export interface Problem {
@@ -39,6 +34,14 @@ interface Chat {
   readonly messages: readonly Message[];
   readonly model: ModelInfo | undefined; // what is loaded
   readonly report: ReplyReport | undefined; // of the last finished reply
+  readonly context: ContextUse | undefined; // undefined: no model
+  readonly leftOut: readonly number[]; // ids of messages that the model is no longer given
+}
+
+/** How much of the model's context the conversation takes, in tokens. */
+export interface ContextUse {
+  readonly usedTokens: number; // by the last reply that is shown, and all before it
+  readonly totalTokens: number;
 }
 
 /** What a chat is doing, with the data of that phase. */
@@ -70,11 +73,20 @@ export const INITIAL_STATE: ChatState = Object.freeze({
   messages: Object.freeze([]),
   model: undefined,
   report: undefined,
+  context: undefined,
+  leftOut: Object.freeze([]),
 });
 
 /** Whether the last message is still nothing but thoughts. */
 export function isThinking({ status, text, thoughts }: Message): boolean {
   return status === 'streaming' && text === '' && thoughts !== '';
+}
+
+/** Whether the last reply ended before the model did, and can go on from there. */
+export function canContinue({ model, messages }: ChatState, id: number): boolean {
+  const last = messages.at(-1);
+  if (!model || model.hasChatTemplate || last?.id !== id || last.role !== 'assistant') return false;
+  return last.status === 'stopped' || (last.status === 'complete' && last.figures?.reason === 'length');
 }
 
 /** A failure in words for visitors, with its code. */
@@ -95,4 +107,22 @@ export function problemOf(error: unknown): Problem {
 export function reportOf(event: GenerateEvent & { kind: 'done' }): ReplyReport {
   const { reason, seed, usage, timings } = event;
   return { reason, seed, usage, timings };
+}
+
+/** A whole state may be passed where a phase is wanted; only its phase is kept. */
+export function phaseOnly(phase: ChatPhase): ChatPhase {
+  switch (phase.kind) {
+    case 'planning':
+      return { kind: phase.kind, plan: phase.plan };
+    case 'loading':
+      return { kind: phase.kind, progress: phase.progress, bytesPerSecond: phase.bytesPerSecond };
+    case 'replying':
+      return { kind: phase.kind, prefill: phase.prefill };
+    case 'failed':
+      return { kind: phase.kind, problem: phase.problem, retry: phase.retry };
+    case 'idle':
+    case 'ready':
+    case 'stopped':
+      return { kind: phase.kind };
+  }
 }

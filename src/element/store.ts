@@ -1,6 +1,5 @@
 /** The behaviour of a chat without a DOM: an engine below, one frozen state above, and the actions between them. */
 import type {
-  ChatMessage,
   Engine,
   GenerateEvent,
   GenerateOptions,
@@ -13,8 +12,26 @@ import type {
   Session,
 } from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
-import { ByteRate } from './byte-rate.ts';
-import { INITIAL_STATE, problemOf, reportOf, type ChatPhase, type ChatState, type Message } from './state.ts';
+import { LoadWatch } from './load-watch.ts';
+import type { ContextRule } from './context-rule.ts';
+import {
+  EMPTY_CONVERSATION,
+  withChosen,
+  type Conversation,
+  type ReplyFigures,
+  type Turn,
+} from './conversation.ts';
+import {
+  canContinue,
+  INITIAL_STATE,
+  phaseOnly,
+  problemOf,
+  reportOf,
+  type ChatPhase,
+  type ChatState,
+} from './state.ts';
+import { PromptWindow } from './prompt-window.ts';
+import { Talk } from './talk.ts';
 
 /** How a chat store opens engines. */
 export interface ChatStoreOptions {
@@ -24,14 +41,17 @@ export interface ChatStoreOptions {
   readonly now?: () => number;
 }
 
-/** A download that brings nothing for so long is said to wait. */
-const SILENCE_MS = 2000;
-
 /** A load that has only begun. */
 const LOADING: ChatPhase = { kind: 'loading', progress: { kind: 'planning' }, bytesPerSecond: undefined };
 
-type TokenEvent = Extract<GenerateEvent, { kind: 'token' }>;
 type DoneEvent = Extract<GenerateEvent, { kind: 'done' }>;
+
+/** A reply that is wanted: to a message, or the rest of one. */
+interface Wanted {
+  readonly to: number; // the id of the message
+  readonly continued?: number; // the id of a reply that goes on
+  readonly options: GenerateOptions;
+}
 
 /** Ends a subscription. */
 export type Unsubscribe = () => void;
@@ -56,17 +76,42 @@ export class ChatStore {
   #session: Session | undefined;
   #source: ModelSource | undefined;
   #loaded: { readonly source: ModelSource; readonly model: ModelInfo } | undefined; // what the engine holds
-  #silence: ReturnType<typeof setTimeout> | undefined; // until a download counts as waiting
   #loadOptions: LoadOptions = {};
   #task: AbortController | undefined; // the plan, load or reply in progress
-  #unsaid: { text: string; options: GenerateOptions } | undefined; // what a retry says again
+  #unsaid: Wanted | undefined; // what a retry asks for again
+  readonly #talk = new Talk();
+  #askedAtMs = 0; // when the reply in progress was asked for
+  #firstTokenMs: number | undefined; // from then to its first token
+  readonly #window = new PromptWindow();
   #plan: ModelPlan | undefined;
   #settled: Promise<void> = Promise.resolve(); // when the task before has let go of the engine
-  #nextMessage = 0;
 
   constructor(options: ChatStoreOptions) {
     this.#openEngine = options.openEngine;
     this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** Given to models with a chat template before the conversation; empty: nothing is. */
+  get systemPrompt(): string {
+    return this.#window.systemPrompt;
+  }
+
+  set systemPrompt(text: string) {
+    this.#window.systemPrompt = text;
+  }
+
+  /** What is left out of a conversation that is longer than the context. */
+  get contextRule(): ContextRule {
+    return this.#window.rule;
+  }
+
+  set contextRule(rule: ContextRule) {
+    this.#window.rule = rule;
+  }
+
+  /** All that was said, with the versions that are not shown. */
+  get conversation(): Conversation {
+    return this.#talk.conversation;
   }
 
   getState(): ChatState {
@@ -125,15 +170,61 @@ export class ChatStore {
    * @throws {AtomoeError} bad-input - not text; whatever else goes wrong becomes state
    */
   async send(text: string, options: GenerateOptions = {}): Promise<boolean> {
-    const { kind } = this.#state;
-    if (typeof text !== 'string') {
-      throw new AtomoeError('bad-input', `send was given ${typeof text}; wanted text; give what to say`);
-    }
-    if (text.trim() === '' || kind === 'replying' || kind === 'loading') return false;
-    if (!this.#state.model && this.#source === undefined) return false;
-    this.#say('user', text, 'complete');
-    await this.#reply(text, options);
+    assertText(text, 'send');
+    return this.#say(text, this.#talk.shown.at(-1)?.id, options);
+  }
+
+  /**
+   * Says a message in other words: another version of it, with a reply of its own.
+   *
+   * @returns false when nothing was said, as `send`, or there is no such message of the user
+   * @throws {AtomoeError} bad-input - not text
+   */
+  async edit(id: number, text: string, options: GenerateOptions = {}): Promise<boolean> {
+    assertText(text, 'edit');
+    const turn = this.#talk.turn(id);
+    if (turn?.role !== 'user') return false;
+    return this.#say(text, turn.parent, options);
+  }
+
+  /**
+   * Asks for another version of a reply, or for a reply to a message of the user.
+   *
+   * @returns false when nothing was asked for, as `send`
+   */
+  async regenerate(id: number, options: GenerateOptions = {}): Promise<boolean> {
+    const turn = this.#talk.turn(id);
+    const to = turn?.role === 'assistant' ? turn.parent : turn?.id;
+    if (to === undefined || !this.#isFree()) return false;
+    await this.#reply({ to, options });
     return true;
+  }
+
+  /**
+   * Goes on with the last reply, which was stopped or took all the tokens that it might. Models with a chat template cannot.
+   *
+   * @returns false when nothing was asked for, as `send`
+   */
+  async continueReply(id: number, options: GenerateOptions = {}): Promise<boolean> {
+    const turn = this.#talk.turn(id);
+    if (turn?.parent === undefined || !this.#isFree() || !canContinue(this.#state, id)) return false;
+    await this.#reply({ to: turn.parent, continued: id, options });
+    return true;
+  }
+
+  /** Shows another version of a message, and what followed it. @returns false while a reply is coming */
+  choose(id: number): boolean {
+    return this.#rearrange(() => (this.#talk.conversation = withChosen(this.#talk.conversation, id)));
+  }
+
+  /** Deletes a message and all that followed it. @returns false while a reply is coming */
+  delete(id: number): boolean {
+    return this.#rearrange(() => this.#talk.remove(id));
+  }
+
+  /** Shows another conversation. @returns false while a reply is coming */
+  replace(conversation: Conversation): boolean {
+    return this.#rearrange(() => this.#talk.replace(conversation));
   }
 
   /** Stops the work in progress; the text so far stays. */
@@ -154,11 +245,9 @@ export class ChatStore {
     if (this.#state.kind !== 'failed') return;
     const unsaid = this.#unsaid;
     if (!unsaid) return this.load();
-    this.#set(
-      { kind: 'ready' },
-      { messages: this.#state.messages.filter((each) => each.status !== 'failed') },
-    );
-    await this.#reply(unsaid.text, unsaid.options);
+    for (const { id, status } of this.#talk.shown) if (status === 'failed') this.#talk.remove(id);
+    this.#set({ kind: 'ready' });
+    await this.#reply(unsaid);
   }
 
   /** Forgets everything said. */
@@ -166,7 +255,9 @@ export class ChatStore {
     this.#begin();
     this.#unsaid = undefined;
     void this.#settled.then(() => this.#session?.reset());
-    this.#set({ kind: this.#state.model ? 'ready' : 'idle' }, { messages: [], report: undefined });
+    this.#talk.replace(EMPTY_CONVERSATION);
+    this.#window.leftOut = [];
+    this.#set({ kind: this.#state.model ? 'ready' : 'idle' }, { report: undefined });
   }
 
   /** Stops, and lets go of the engine; what was said stays, and the next task opens another engine. */
@@ -183,31 +274,85 @@ export class ChatStore {
     this.#taps.clear();
   }
 
-  async #reply(text: string, options: GenerateOptions): Promise<void> {
+  async #say(text: string, parent: number | undefined, options: GenerateOptions): Promise<boolean> {
+    if (text.trim() === '' || !this.#isFree()) return false;
+    await this.#reply({ to: this.#talk.say({ role: 'user', text, status: 'complete', parent }), options });
+    return true;
+  }
+
+  #isFree(): boolean {
+    const { kind, model } = this.#state;
+    return kind !== 'replying' && kind !== 'loading' && Boolean(model ?? this.#source);
+  }
+
+  #rearrange(change: () => void): boolean {
+    const { kind } = this.#state;
+    if (kind === 'replying' || kind === 'loading') return false;
+    change();
+    if (kind === 'failed' && this.#unsaid) {
+      this.#unsaid = undefined; // it may be gone
+      this.#set({ kind: this.#state.model ? 'ready' : 'idle' });
+    } else this.#set(this.#state);
+    return true;
+  }
+
+  async #reply(wanted: Wanted): Promise<void> {
     const task = this.#begin();
-    this.#unsaid = { text, options };
+    this.#unsaid = wanted;
+    this.#askedAtMs = this.#now();
+    this.#firstTokenMs = undefined;
     const source = this.#state.model && this.#source === this.#loaded?.source ? undefined : this.#source; // defined: to load
     // Said at once and not when the engine is free: from here on the chat is busy.
-    if (source === undefined) this.#beginReply();
+    if (source === undefined) this.#beginReply(wanted);
     else this.#set(LOADING);
     await this.#attempt(task, 'send', async (signal) => {
       if (source !== undefined) {
         await this.#load(source, this.#loadOptions, signal);
-        this.#beginReply();
+        this.#beginReply(wanted);
       }
-      const engine = await this.#opened();
-      this.#session ??= engine.session();
-      for await (const event of this.#session.generate(this.#prompt(text), { ...options, signal })) {
-        for (const tap of this.#taps) tap(event);
-        if (!signal.aborted) this.#hear(event);
-        else if (event.kind === 'done' && !this.#task) this.#set(this.#state, { report: reportOf(event) });
-      }
+      this.#session ??= (await this.#opened()).session();
+      await this.#generate(this.#session, wanted, signal);
     });
   }
 
-  #beginReply(): void {
-    this.#say('assistant', '', 'streaming');
+  /** Generates, and once more with less of the conversation where it turns out to be too long. */
+  async #generate(session: Session, wanted: Wanted, signal: AbortSignal): Promise<void> {
+    const id = this.#talk.current?.id;
+    for (;;) {
+      const prompt = this.#prompt(wanted);
+      try {
+        for await (const event of session.generate(prompt, { ...wanted.options, signal })) {
+          for (const tap of this.#taps) tap(event);
+          if (event.kind === 'done') this.#window.measure(prompt, event.usage);
+          if (!signal.aborted) this.#hear(event);
+          else if (event.kind === 'done' && !this.#task) this.#hearLate(event, id);
+        }
+        return;
+      } catch (error) {
+        const isTooLong = error instanceof AtomoeError && error.code === 'context-full';
+        if (!isTooLong || signal.aborted || typeof prompt === 'string') throw error;
+        if (!this.#window.shorten(this.#before(wanted))) throw error;
+        this.#set(this.#state);
+      }
+    }
+  }
+
+  #beginReply({ to, continued, options }: Wanted): void {
+    this.#talk.begin(to, continued);
+    this.#window.fit(this.#before({ to }), this.#state.model, options.maxTokens);
     this.#set({ kind: 'replying', prefill: { doneTokens: 0, totalTokens: 0 } });
+  }
+
+  /** The figures of a reply that was stopped come after its end. */
+  #hearLate(done: DoneEvent, id: number | undefined): void {
+    if (id !== undefined) this.#talk.change(id, { figures: this.#figuresOf(done) });
+    this.#set(this.#state, { report: reportOf(done) });
+  }
+
+  /** What a reply to a message is given: the turns that are shown, up to the message. */
+  #before({ to }: Pick<Wanted, 'to'>): readonly Turn[] {
+    const { shown } = this.#talk;
+    return shown.slice(0, shown.findIndex(({ id }) => id === to) + 1);
   }
 
   #hear(event: GenerateEvent): void {
@@ -217,7 +362,9 @@ export class ChatStore {
         return this.#set({ kind: 'replying', prefill: { doneTokens, totalTokens } });
       }
       case 'token':
-        return this.#set({ kind: 'replying', prefill: undefined }, { messages: this.#grown(event) });
+        this.#firstTokenMs ??= this.#now() - this.#askedAtMs;
+        this.#talk.grow(event);
+        return this.#set({ kind: 'replying', prefill: undefined });
       case 'done':
         this.#unsaid = undefined;
         return this.#endReply(event.reason === 'abort' ? 'stopped' : 'complete', { kind: 'ready' }, event);
@@ -228,37 +375,21 @@ export class ChatStore {
     this.#session?.dispose();
     this.#session = undefined;
     this.#loaded = undefined;
-    const show = this.#progressView(signal);
+    const watch = new LoadWatch(this.#now, (progress, bytesPerSecond) => {
+      if (!signal.aborted) this.#set({ kind: 'loading', progress, bytesPerSecond });
+    });
+    this.#window.forgetModel();
     this.#set(LOADING, { model: undefined, report: undefined });
     const engine = await this.#opened();
     signal.throwIfAborted();
     const onProgress = (progress: LoadProgress): void => {
       options.onProgress?.(progress);
-      show(progress);
+      watch.hear(progress);
     };
-    const model = await engine
-      .load(source, { ...options, signal, onProgress })
-      .finally(() => clearTimeout(this.#silence));
+    const model = await engine.load(source, { ...options, signal, onProgress }).finally(() => watch.end());
     signal.throwIfAborted();
     this.#loaded = { source, model };
     this.#set({ kind: 'ready' }, { model });
-  }
-
-  /** Adds the rate of the last seconds, and says when nothing comes any more. */
-  #progressView(signal: AbortSignal): (progress: LoadProgress) => void {
-    const rate = new ByteRate(this.#now);
-    return (progress) => {
-      clearTimeout(this.#silence);
-      if (signal.aborted) return;
-      const isDownload = progress.kind === 'downloading';
-      const bytesPerSecond = isDownload ? rate.hear(progress.doneBytes) : undefined;
-      this.#set({ kind: 'loading', progress, bytesPerSecond });
-      if (!isDownload) return;
-      this.#silence = setTimeout(() => {
-        if (!signal.aborted && this.#state.kind === 'loading')
-          this.#set({ kind: 'loading', progress, bytesPerSecond: 0 });
-      }, SILENCE_MS);
-    };
   }
 
   /** Runs one task; a failure becomes state, an abort leaves the state to its caller. */
@@ -341,61 +472,42 @@ export class ChatStore {
   }
 
   /** Messages for a model with a template, plain text to continue for one without. */
-  #prompt(text: string): Prompt {
-    if (!this.#state.model?.hasChatTemplate) return text;
-    return this.#state.messages
-      .filter((each) => each.status === 'complete' || each.status === 'stopped')
-      .map(({ role, text: content, thoughts }): ChatMessage => {
-        return { role, content, ...(thoughts === '' ? {} : { reasoning_content: thoughts }) };
-      });
+  #prompt(wanted: Wanted): Prompt {
+    if (!this.#state.model?.hasChatTemplate) {
+      const continued = this.#talk.turn(wanted.continued)?.text ?? '';
+      return (this.#talk.turn(wanted.to)?.text ?? '') + continued;
+    }
+    return this.#window.messages(this.#before(wanted), wanted.options.tools);
   }
 
-  #say(role: Message['role'], text: string, status: Message['status']): void {
-    const message: Message = Object.freeze({ id: this.#nextMessage++, role, text, thoughts: '', status });
-    this.#set(this.#state, { messages: [...this.#state.messages, message] });
+  #endReply(status: Turn['status'], phase: ChatPhase, done?: DoneEvent): void {
+    this.#talk.end(status, done, done && this.#figuresOf(done));
+    this.#set(phase, done ? { report: reportOf(done) } : {});
   }
 
-  #grown({ text, reasoning = '' }: TokenEvent): readonly Message[] {
-    return this.#state.messages.map((each) =>
-      each.status === 'streaming'
-        ? Object.freeze({ ...each, text: each.text + text, thoughts: each.thoughts + reasoning })
-        : each,
-    );
+  #figuresOf({ reason, seed, usage, timings }: DoneEvent): ReplyFigures {
+    return {
+      reason,
+      seed,
+      completionTokens: usage.completionTokens,
+      contextTokens: usage.promptTokens + usage.completionTokens,
+      firstTokenMs: this.#firstTokenMs ?? 0,
+      tokensPerSecond: timings.tokensPerSecond,
+    };
   }
 
-  /** @param done - has what was held back to the end, too */
-  #endReply(status: Message['status'], phase: ChatPhase, done?: DoneEvent): void {
-    const said = done ? { text: done.text, thoughts: done.reasoning ?? '' } : {};
-    const messages = this.#state.messages
-      .map((each) => (each.status === 'streaming' ? Object.freeze({ ...each, ...said, status }) : each))
-      .filter(
-        (each) => each.role === 'user' || each.text + each.thoughts !== '' || each.status === 'complete',
-      );
-    this.#set(phase, { messages, ...(done ? { report: reportOf(done) } : {}) });
-  }
-
-  #set(phase: ChatPhase, changes: Partial<Pick<ChatState, 'messages' | 'model' | 'report'>> = {}): void {
-    const { messages, model, report } = { ...this.#state, ...changes };
-    const common = { messages: Object.freeze([...messages]), model, report };
-    this.#state = Object.freeze({ ...phaseOnly(phase), ...common });
+  #set(phase: ChatPhase, changes: Partial<Pick<ChatState, 'model' | 'report'>> = {}): void {
+    const { model, report } = { ...this.#state, ...changes };
+    const { leftOut } = this.#window;
+    const messages = this.#talk.shown;
+    const usedTokens = messages.findLast(({ figures }) => figures)?.figures?.contextTokens ?? 0;
+    const context = model && Object.freeze({ usedTokens, totalTokens: model.plan.contextTokens });
+    this.#state = Object.freeze({ ...phaseOnly(phase), messages, model, report, context, leftOut });
     for (const listener of this.#listeners) listener(this.#state);
   }
 }
 
-/** A whole state may be passed where a phase is wanted; only its phase is kept. */
-function phaseOnly(phase: ChatPhase): ChatPhase {
-  switch (phase.kind) {
-    case 'planning':
-      return { kind: phase.kind, plan: phase.plan };
-    case 'loading':
-      return { kind: phase.kind, progress: phase.progress, bytesPerSecond: phase.bytesPerSecond };
-    case 'replying':
-      return { kind: phase.kind, prefill: phase.prefill };
-    case 'failed':
-      return { kind: phase.kind, problem: phase.problem, retry: phase.retry };
-    case 'idle':
-    case 'ready':
-    case 'stopped':
-      return { kind: phase.kind };
-  }
+function assertText(text: unknown, method: string): asserts text is string {
+  if (typeof text === 'string') return;
+  throw new AtomoeError('bad-input', `${method} was given ${typeof text}; wanted text; give what to say`);
 }

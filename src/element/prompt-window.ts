@@ -1,0 +1,59 @@
+/** The part of a conversation that a model is given: what is left out, and how long texts are in its tokens. */
+import type { ChatTool, ModelInfo, Prompt, Usage } from '../engine/api.ts';
+import { leaveOutMore, messagesOf, turnsToLeaveOut, type ContextRule } from './context-rule.ts';
+import type { Turn } from './conversation.ts';
+
+/** How many tokens a reply may take where nobody says; the engine's own default. */
+const REPLY_TOKENS = 256;
+
+/** Makes the prompts of one conversation. */
+export class PromptWindow {
+  systemPrompt = '';
+  rule: ContextRule = 'drop-oldest';
+  /** Ids of turns that are left out. */
+  leftOut: readonly number[] = [];
+  #tokensPerCharacter: number | undefined; // of the last prompt; undefined: there was none of this model
+
+  /** Another model has other tokens. */
+  forgetModel(): void {
+    this.#tokensPerCharacter = undefined;
+  }
+
+  /**
+   * Leaves out what would not fit.
+   *
+   * @param turns - the conversation up to the message that is replied to
+   */
+  fit(turns: readonly Turn[], model: ModelInfo | undefined, maxTokens = REPLY_TOKENS): void {
+    if (!model?.hasChatTemplate) {
+      this.leftOut = [];
+      return;
+    }
+    const { contextTokens } = model.plan;
+    this.leftOut = turnsToLeaveOut(turns, this.leftOut, {
+      rule: this.rule,
+      tokens: contextTokens - Math.min(maxTokens, contextTokens / 2),
+      tokensPerCharacter: this.#tokensPerCharacter,
+      systemPrompt: this.systemPrompt,
+    });
+  }
+
+  /** After a prompt was refused as too long: leaves out more. @returns whether there was more */
+  shorten(turns: readonly Turn[]): boolean {
+    const leftOut = leaveOutMore(turns, this.leftOut, this.rule);
+    this.leftOut = leftOut ?? this.leftOut;
+    return leftOut !== undefined;
+  }
+
+  messages(turns: readonly Turn[], tools: readonly ChatTool[] | undefined): Prompt {
+    const kept = turns.filter(({ id }) => !this.leftOut.includes(id));
+    return messagesOf(kept, this.systemPrompt, tools);
+  }
+
+  /** Learns from a reply how long its prompt was. */
+  measure(prompt: Prompt, { promptTokens }: Usage): void {
+    if (typeof prompt === 'string') return;
+    const characters = prompt.reduce((sum, { content }) => sum + String(content).length, 0);
+    this.#tokensPerCharacter = promptTokens / Math.max(1, characters);
+  }
+}
