@@ -13,6 +13,10 @@ const CLIENT =
 /** What runs models, with all it imports. */
 const ENGINE = /[\\/]src[\\/]engine[\\/](?:(?:\w+[\\/])?engine|index)\.ts$/;
 
+/** What the elements are made of, but for what is loaded when it is first needed. */
+const ELEMENTS =
+  /[\\/]src[\\/]element[\\/](?!define|index|markdown|settings-panel|presets|rich-style|history)[\w-]+\.ts$/;
+
 /** What several routers and experts share, or the runner in WebAssembly takes of them. */
 const SHARED =
   /[\\/]src[\\/](graph[\\/]ops[\\/]expert-refs|kernels[\\/](routing[\\/](rule|stages[\\/]index)|experts[\\/]expert-parts|atomic[\\/]atomic-schedule))\.ts$/;
@@ -77,6 +81,7 @@ export default defineConfig({
           // Left alone, what a later chunk shares with the core would become one request more for the core.
           groups: [
             { name: 'client', test: CLIENT, priority: 4 },
+            { name: 'elements', test: ELEMENTS, priority: 4 },
             { name: 'engine', test: (id) => ENGINE.test(id) || SHARED.test(id), priority: 3 },
             { name: 'gated', test: GATED, priority: 2 },
             { name: 'atomic', test: ATOMIC, priority: 1 },

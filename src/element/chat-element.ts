@@ -1,8 +1,14 @@
 /** `<atomoe-chat>`: a chat with a model, in any page. Importing this module registers nothing; `define.ts` does. */
 import type { Engine, GenerateEvent, GenerateOptions, LoadOptions, LoadProgress } from '../engine/api.ts';
+import { ChatActs } from './chat-acts.ts';
 import { chatSheet } from './chat-style.ts';
+import { withTexts, type ChatTexts } from './chat-texts.ts';
 import { ChatView } from './chat-view.ts';
+import { CONTEXT_RULES, type ContextRule } from './context-rule.ts';
+import type { Conversation } from './conversation.ts';
 import { ElementBase, isOn, oncePerFrame, reflect, upgradeProperties } from './dom.ts';
+import { readFeatures } from './features.ts';
+import { readSettings, type ChatSettings } from './settings.ts';
 import type { ChatState, Message, Problem, ReplyReport } from './state.ts';
 import { ChatStore, type Unsubscribe } from './store.ts';
 
@@ -13,6 +19,7 @@ export interface ChatElementEvents {
   'chat-done': CustomEvent<ReplyReport & { readonly text: string; readonly reasoning?: string }>;
   'chat-error': CustomEvent<Problem>;
   'chat-progress': CustomEvent<LoadProgress>;
+  'chat-settings': CustomEvent<ChatSettings>;
 }
 
 /** What the attributes of an element say about its engine. */
@@ -24,20 +31,33 @@ export interface EngineChoice {
 /** Whatever `model` depends on comes before it. */
 const PROPERTIES = [
   ...['generateOptions', 'loadOptions', 'engine', 'placeholder', 'disabled', 'device', 'tuning'],
-  ...['autoload', 'model'],
+  ...['texts', 'settings', 'features', 'contextRule', 'name', 'autoload', 'model'],
 ];
 
 /**
  * A chat with a language model that runs in the page. Each attribute is a property too, and follows it; a boolean one is
  * on where it is, unless it says `false`, as some frameworks write.
  *
+ * What it offers beside talking is named in `features`: `copy`, `regenerate`, `continue`, `edit`, `delete`, `figures` and
+ * `markdown` where the attribute is not there; `meter`, `new` and `settings` where they are named, or `all` is. In a form
+ * its value is the last reply.
+ *
  * @slot header - above the conversation
  * @slot empty - shown while nothing has been said
  * @slot footer - below the message field
+ * @csspart bar - buttons for the whole conversation, and the meter
+ * @csspart meter - how much of the context is in use
+ * @csspart panel - settings, in the place of the conversation
  * @csspart log - the conversation
+ * @csspart turn - one message with its buttons
  * @csspart message - one message; also `user` or `assistant`
  * @csspart prompt - the visitor's part of a story
  * @csspart thoughts - what the model thought before it answered, folded away
+ * @csspart tool-call - a call of a tool, with its arguments folded away
+ * @csspart code - a block of code in a reply
+ * @csspart tools - the buttons of one message
+ * @csspart figures - tokens, speed, time to the first token, and seed of a reply
+ * @csspart cut - the line below what the model is no longer given
  * @csspart notice - what loading takes, and its progress
  * @csspart error - what went wrong
  * @csspart composer - message field and buttons
@@ -60,20 +80,38 @@ const PROPERTIES = [
  * @attr disabled - no messages may be sent
  * @attr device - `gpu` or `cpu`; by default the faster of both
  * @attr tuning - `off` takes sound default kernels instead of timing them once on each adapter
+ * @attr features - what it offers beside talking, by names between spaces; `all`, or empty for nothing
+ * @attr context-rule - what is left out of a conversation that is longer than the context: `drop-oldest`, `keep-first` (the
+ *   oldest but the first exchange), `refuse` (nothing: the reply fails)
+ * @attr name - of the value in a form
  * @fires chat-send - a message is about to be sent; `preventDefault()` keeps it from the model
  * @fires chat-token - one token of the reply
  * @fires chat-done - the reply is complete
  * @fires chat-error - something went wrong; detail: `{ code, message }`
  * @fires chat-progress - the load moved on
+ * @fires chat-settings - somebody has changed the settings
  */
 export class ChatElement extends ElementBase {
-  static readonly observedAttributes = ['model', 'placeholder', 'disabled', 'autoload'];
+  static readonly formAssociated = true;
+  static readonly observedAttributes = [
+    ...['model', 'placeholder', 'disabled', 'autoload', 'features', 'context-rule'],
+  ];
 
   /** Opens the engine for `model="..."`; `define.ts` sets the worker engine. */
   static openEngine: ((options: EngineChoice) => Promise<Engine>) | undefined;
 
   readonly #store = new ChatStore({ openEngine: () => this.#openEngine() });
   readonly #frame = oncePerFrame(() => this.#view?.render(this.#store.getState()));
+  readonly #acts = new ChatActs({
+    store: this.#store,
+    view: () => this.#view,
+    texts: () => this.#texts,
+    pageOptions: () => this.#generateOptions,
+    style: (sheet) => this.#style(sheet),
+    onSettings: () => this.#fire('chat-settings', this.settings),
+  });
+  readonly #sheets = new Set([chatSheet]);
+  #texts = withTexts({});
   #internals: ElementInternals | undefined;
   #view: ChatView | undefined;
   #unsubscribe: Unsubscribe[] = [];
@@ -109,6 +147,40 @@ export class ChatElement extends ElementBase {
 
   set loadOptions(options: LoadOptions) {
     this.#loadOptions = options;
+  }
+
+  /** What people have set for the replies. Comes before `generateOptions`; what is out of its range is dropped. */
+  get settings(): ChatSettings {
+    return this.#acts.settings;
+  }
+
+  set settings(settings: ChatSettings | undefined) {
+    this.#acts.settings = readSettings(settings);
+  }
+
+  /** Texts in the place of the English ones; those that are not given stay English. */
+  get texts(): ChatTexts {
+    return this.#texts;
+  }
+
+  set texts(texts: Partial<ChatTexts> | undefined) {
+    this.#texts = withTexts(texts ?? {});
+    this.#configure();
+    this.#view?.render(this.#store.getState());
+  }
+
+  /** All that was said, with versions that are not shown; plain data. Setting it does nothing while a reply is coming. */
+  get conversation(): Conversation {
+    return this.#store.conversation;
+  }
+
+  set conversation(conversation: Conversation) {
+    this.#store.replace(conversation);
+  }
+
+  /** The last reply: the value in a form. */
+  get value(): string {
+    return this.messages.findLast(({ role }) => role === 'assistant')?.text ?? '';
   }
 
   /** What was said so far. */
@@ -174,9 +246,37 @@ export class ChatElement extends ElementBase {
     reflect(this, 'tuning', tuning);
   }
 
+  /** What it offers beside talking; null: the usual. */
+  get features(): string | null {
+    return this.getAttribute('features');
+  }
+
+  set features(names: string | null | undefined) {
+    reflect(this, 'features', names);
+  }
+
+  /** What is left out of a conversation that is longer than the context. */
+  get contextRule(): ContextRule {
+    const rule = this.getAttribute('context-rule');
+    return CONTEXT_RULES.find((each) => each === rule) ?? 'drop-oldest';
+  }
+
+  set contextRule(rule: ContextRule | null | undefined) {
+    reflect(this, 'context-rule', rule);
+  }
+
+  /** The name of its value in a form. */
+  get name(): string {
+    return this.getAttribute('name') ?? '';
+  }
+
+  set name(name: string | null | undefined) {
+    reflect(this, 'name', name);
+  }
+
   /** Sends a message as if it had been typed, except that no `chat-send` is fired. */
   async send(text: string): Promise<boolean> {
-    return this.#store.send(text, this.generateOptions);
+    return this.#store.send(text, this.#acts.options());
   }
 
   /** Stops a reply or a load. */
@@ -237,25 +337,46 @@ export class ChatElement extends ElementBase {
 
   #build(): void {
     const root = this.shadowRoot ?? this.attachShadow({ mode: 'open' });
-    chatSheet(root); // each time: a document that it moved to has sheets of its own
+    for (const sheet of this.#sheets) sheet(root); // each time: a document that it moved to has sheets of its own
     if (this.#view) return;
     this.#internals ??= this.attachInternals();
     this.#internals.role = 'region';
-    this.#internals.ariaLabel = 'Chat with a language model';
-    const view = new ChatView({
-      state: () => this.#store.getState(),
-      send: (text) => this.#userSends(text),
-      stop: () => this.#store.stop(),
-      load: () => void this.#store.load(),
-      retry: () => void this.#store.retry(),
-    });
+    const view = new ChatView(
+      {
+        state: () => this.#store.getState(),
+        send: (text) => this.#userSends(text),
+        stop: () => this.#store.stop(),
+        load: () => void this.#store.load(),
+        retry: () => void this.#store.retry(),
+        act: (action, message) => this.#acts.act(action, message),
+        edit: (message, text) => this.#userEdits(message, text),
+        bar: (action) => this.#acts.bar(action),
+        style: (sheet) => this.#style(sheet),
+      },
+      this.#texts,
+    );
     root.replaceChildren(view.root);
-    this.addEventListener('keydown', (event) => view.onKey(event));
+    this.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape' && !event.isComposing && this.#acts.close()) event.preventDefault();
+      else view.onKey(event);
+    });
     this.#view = view;
   }
 
+  #style(sheet: (root: ShadowRoot) => void): void {
+    this.#sheets.add(sheet);
+    if (this.shadowRoot) sheet(this.shadowRoot);
+  }
+
   #configure(): void {
-    this.#view?.configure(this.placeholder, this.disabled);
+    if (this.#internals) this.#internals.ariaLabel = this.#texts.chat;
+    this.#store.contextRule = this.contextRule;
+    this.#view?.configure({
+      placeholder: this.placeholder,
+      isDisabled: this.disabled,
+      texts: this.#texts,
+      features: readFeatures(this.features, false),
+    });
   }
 
   #takeModel(): void {
@@ -267,12 +388,18 @@ export class ChatElement extends ElementBase {
   }
 
   #userSends(text: string): void {
+    this.#acts.close(false);
     if (this.#fire('chat-send', { text }, true)) void this.send(text);
+  }
+
+  #userEdits(message: Message, text: string): void {
+    if (this.#fire('chat-send', { text }, true)) this.#acts.edit(message, text);
   }
 
   #follow(state: ChatState): void {
     this.#frame.request();
     const hasChanged = state.kind !== this.#kind;
+    if (state.kind !== 'replying') this.#internals?.setFormValue(this.value);
     this.#kind = state.kind;
     if (state.kind === 'failed' && hasChanged) this.#fire('chat-error', state.problem);
     if (state.kind === 'loading') this.#fire('chat-progress', state.progress);

@@ -1,104 +1,162 @@
 /** The messages as they are on the page: appended, never redrawn, the growing one by one text node. */
-import { h } from './dom.ts';
-import { isThinking, type ChatState, type Message } from './state.ts';
-import { Thoughts } from './thoughts.ts';
+import { activeIn, h } from './dom.ts';
+import type { ChatFeature } from './features.ts';
+import type { ChatTexts } from './chat-texts.ts';
+import type { ChatState, Message } from './state.ts';
+import type { TurnAction } from './turn-tools.ts';
+import { TurnView, type MakeMarkdown, type TurnContext, type TurnRequests } from './turn-view.ts';
 
 /** Closer to the end than this counts as reading along. */
 const AT_BOTTOM_PX = 24;
 
-interface Entry {
-  readonly article: HTMLElement;
-  readonly text: Text;
-  readonly note: HTMLElement;
-  thoughts?: Thoughts; // above the text, from the first one on
-  shown: number; // characters of the message that are on the page
-  status: Message['status'];
+/** A button by the place of its message. */
+interface FocusPlace {
+  readonly index: number;
+  readonly action: TurnAction;
 }
 
 /** The list of messages, scrolled to its end while the reader is there. */
 export class ChatLog {
   readonly element: HTMLElement;
   readonly newText: HTMLButtonElement;
-  readonly #empty: HTMLElement;
-  #entries = new Map<number, Entry>();
+  readonly #requests: TurnRequests;
+  readonly #empty = h('slot', { name: 'empty' });
+  readonly #cut = h('p', { class: 'cut', part: 'cut' });
+  readonly #views: TurnView[] = [];
+  #texts: ChatTexts;
+  #features: ReadonlySet<ChatFeature> = new Set();
+  #makeMarkdown: MakeMarkdown | undefined;
+  #isLoadingMarkdown = false;
   #isStory = false;
   #isAtBottom = true;
+  #last: ChatState | undefined;
+  #awaited: FocusPlace | undefined; // where the focus goes once that button is there
 
-  constructor() {
-    this.#empty = h('slot', { name: 'empty' });
-    this.element = h(
-      'div',
-      {
-        class: 'log',
-        part: 'log',
-        role: 'log',
-        'aria-label': 'Conversation',
-        'aria-live': 'off',
-        tabindex: '0',
+  constructor(requests: TurnRequests, texts: ChatTexts) {
+    this.#texts = texts;
+    this.#requests = {
+      ...requests,
+      act: (action, message) => {
+        if (action === 'edit') this.#edit(message);
+        else requests.act(action, message);
       },
-      this.#empty,
-    );
-    this.newText = h(
-      'button',
-      { class: 'new-text quiet', part: 'new-text', type: 'button', hidden: true },
-      'New text ↓',
-    );
+      edit: (message, text) => requests.edit(message, text),
+      style: (sheet) => requests.style(sheet),
+    };
+    const attributes = { class: 'log', part: 'log', role: 'log', 'aria-live': 'off', tabindex: '0' };
+    this.element = h('div', attributes, this.#empty);
+    this.newText = h('button', {
+      class: 'new-text quiet',
+      part: 'new-text',
+      type: 'button',
+      hidden: true,
+    });
     this.newText.addEventListener('click', () => this.#toBottom());
     this.element.addEventListener('scroll', () => this.#watchScroll(), { passive: true });
+    this.configure(texts, this.#features);
+  }
+
+  configure(texts: ChatTexts, features: ReadonlySet<ChatFeature>): void {
+    if (texts !== this.#texts) this.#remove(0);
+    this.#texts = texts;
+    this.#features = features;
+    this.element.setAttribute('aria-label', texts.conversation);
+    this.newText.textContent = texts.newText;
+    if (this.#last) this.render(this.#last);
   }
 
   render(state: ChatState): void {
+    this.#last = state;
     // A model without a chat template continues text: prompt and continuation are one story.
     const isStory = state.model ? !state.model.hasChatTemplate : this.#isStory;
-    const known = new Set(state.messages.map(({ id }) => id));
-    const isGone = [...this.#entries.keys()].some((id) => !known.has(id));
-    if (isStory !== this.#isStory || isGone) this.#clear();
+    if (isStory !== this.#isStory) this.#remove(0);
     this.#isStory = isStory;
     this.#empty.hidden = state.messages.length > 0;
+    const groups = isStory ? storiesOf(state.messages) : state.messages.map((message) => [message]);
+    if (!isStory && groups.length > 0) this.#wantMarkdown();
+    const makeMarkdown = this.#features.has('markdown') ? this.#makeMarkdown : undefined;
+    const context = { state, features: this.#features, texts: this.#texts, isStory, makeMarkdown };
+    const focused = this.#removeOthers(groups);
     let hasGrown = false;
-    state.messages.forEach((message, index) => {
-      const entry = this.#entries.get(message.id) ?? this.#add(message, state.messages[index - 1]);
-      hasGrown = grow(entry, message) || hasGrown;
+    groups.forEach((group, index) => {
+      const view = this.#views[index] ?? this.#add(group, context);
+      hasGrown = view.render(group, context) || hasGrown;
     });
+    this.#showCut(state);
+    const awaited = activeIn(this.element) === this.element ? this.#awaited : undefined;
+    const lost = focused ?? awaited;
+    if (lost) this.#restoreFocus(lost);
     if (!hasGrown) return;
     if (this.#isAtBottom) this.#toBottom();
     else this.newText.hidden = false;
   }
 
-  #add(message: Message, before: Message | undefined): Entry {
-    const continued = this.#isStory && message.role === 'assistant' && before && this.#entries.get(before.id);
-    const text = new Text();
-    const note = h('p', { class: 'note', hidden: true });
-    const entry: Entry = {
-      article: continued ? continued.article : h('article', { dir: 'auto' }),
-      text,
-      note,
-      shown: 0,
-      status: 'complete',
-    };
-    if (continued) {
-      continued.text.parentElement?.after(text);
-      entry.article.append(note);
-    } else {
-      const name = this.#isStory ? 'Story' : message.role === 'user' ? 'You' : 'Assistant';
-      const body = this.#isStory
-        ? h('p', {}, h('span', { class: 'prompt', part: 'prompt' }, text))
-        : h('p', {}, text);
-      entry.article.setAttribute('aria-label', name);
-      entry.article.setAttribute('part', `message ${message.role}`);
-      if (!this.#isStory) entry.article.append(h('h4', { 'aria-hidden': 'true' }, name));
-      entry.article.append(body, note);
-      this.element.append(entry.article);
-    }
-    this.#entries.set(message.id, entry);
-    return entry;
+  #add([first]: readonly Message[], context: TurnContext): TurnView {
+    if (!first) throw new Error('a message was expected');
+    const view = new TurnView(first, context, this.#requests);
+    this.#views.push(view);
+    this.element.append(view.element);
+    return view;
   }
 
-  #clear(): void {
-    for (const { article } of this.#entries.values()) article.remove();
-    this.#entries.clear();
+  #edit(message: Message): void {
+    const view = this.#views.find(({ messages }) => messages.some(({ id }) => id === message.id));
+    const state = this.#last;
+    if (!view || !state) return;
+    const context = { state, features: this.#features, texts: this.#texts, isStory: this.#isStory };
+    view.edit({ ...context, makeMarkdown: undefined });
+  }
+
+  /** Removes views from the first on that shows something else. @returns where the focus was, if it was in one of them */
+  #removeOthers(groups: readonly (readonly Message[])[]): FocusPlace | undefined {
+    const index = this.#views.findIndex((view, at) => !view.shows(groups[at] ?? []));
+    return index < 0 ? undefined : this.#remove(index);
+  }
+
+  #remove(from: number): FocusPlace | undefined {
+    let focused: FocusPlace | undefined;
+    for (const [at, view] of this.#views.splice(from).entries()) {
+      const action = view.focused;
+      if (action) focused = { index: from + at, action };
+      view.element.remove();
+    }
+    if (from > 0) return focused;
     this.#isAtBottom = true;
     this.newText.hidden = true;
+    return focused;
+  }
+
+  /** The button that was used is gone with its message; the one in the place of it has the focus, or the conversation. */
+  #restoreFocus(lost: FocusPlace): void {
+    const button = this.#views[lost.index]?.button(lost.action);
+    (button ?? this.element).focus({ preventScroll: true });
+    this.#awaited = button ? undefined : lost; // a reply has its buttons when it has ended
+  }
+
+  /** A line between what the model is not given any more and the rest. */
+  #showCut({ leftOut }: ChatState): void {
+    const isOut = (view: TurnView): boolean => view.messages.every(({ id }) => leftOut.includes(id));
+    for (const view of this.#views) view.element.classList.toggle('left-out', isOut(view));
+    const last = this.#views.findLast(isOut);
+    const isFirstOut = this.#views[0] && isOut(this.#views[0]);
+    if (!last) this.#cut.remove();
+    else if (last.element.nextSibling !== this.#cut) last.element.after(this.#cut);
+    const text = isFirstOut ? this.#texts.cut : this.#texts.cutFaint;
+    if (this.#cut.textContent !== text) this.#cut.textContent = text;
+  }
+
+  /** Until it is there, and where it cannot be loaded, replies are plain text. */
+  #wantMarkdown(): void {
+    if (this.#isLoadingMarkdown || !this.#features.has('markdown')) return;
+    this.#isLoadingMarkdown = true;
+    import('./markdown.ts').then(
+      ({ MarkdownBody, richSheet }) => {
+        this.#requests.style(richSheet);
+        this.#makeMarkdown = () => new MarkdownBody(this.#texts);
+        if (this.#last) this.render(this.#last);
+      },
+      () => (this.#isLoadingMarkdown = false),
+    );
   }
 
   #toBottom(): void {
@@ -114,26 +172,12 @@ export class ChatLog {
   }
 }
 
-/** Brings one message up to date; returns whether the page grew. */
-function grow(entry: Entry, message: Message): boolean {
-  const hasThought = message.thoughts !== '' && think(entry, message);
-  const added = message.text.length - entry.shown;
-  if (added > 0) entry.text.appendData(message.text.slice(entry.shown));
-  entry.shown = message.text.length;
-  if (message.status !== entry.status) {
-    entry.status = message.status;
-    entry.article.setAttribute('aria-busy', String(message.status === 'streaming'));
-    entry.note.hidden = message.status !== 'stopped';
-    entry.note.textContent = message.status === 'stopped' ? 'Stopped.' : '';
+/** A story is a prompt and the reply to it. */
+function storiesOf(messages: readonly Message[]): Message[][] {
+  const stories: Message[][] = [];
+  for (const message of messages) {
+    if (message.role === 'user' || stories.length === 0) stories.push([]);
+    stories.at(-1)?.push(message);
   }
-  return added > 0 || hasThought;
-}
-
-function think(entry: Entry, message: Message): boolean {
-  const { thoughts = new Thoughts() } = entry;
-  const hasGrown = thoughts.show(message.thoughts, isThinking(message));
-  if (entry.thoughts) return hasGrown;
-  entry.thoughts = thoughts;
-  entry.text.parentElement?.before(thoughts.element);
-  return true;
+  return stories;
 }

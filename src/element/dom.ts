@@ -36,7 +36,8 @@ export function lazyStyleSheet(css: string): (root: ShadowRoot) => void {
       sheet.replaceSync(css);
       sheets.set(ownerDocument, sheet);
     }
-    if (!root.adoptedStyleSheets.includes(sheet)) root.adoptedStyleSheets = [sheet];
+    if (!root.adoptedStyleSheets.includes(sheet))
+      root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
   };
 }
 
@@ -76,4 +77,25 @@ export function oncePerFrame(paint: (timeMs: number) => void): { request(): void
       handle = 0;
     },
   };
+}
+
+/** Enter that sends: while an input method composes, it chooses a candidate; 229 is how older WebKit says so. */
+export function isPlainEnter(event: KeyboardEvent): boolean {
+  return event.key === 'Enter' && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
+}
+
+/** The element that has the focus in the tree of a node. */
+export function activeIn(node: Node): Element | null {
+  const root = node.getRootNode();
+  return root instanceof ShadowRoot || root instanceof Document ? root.activeElement : null;
+}
+
+/** @returns whether the text is on the clipboard; pages in frames may be forbidden to write there */
+export async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -90,6 +90,11 @@ export function bytesBeforeFirstToken(plan: ModelPlan, promptTokens: number): nu
   return Math.min(download, dense + allExperts * (1 - untouched));
 }
 
+/** 0.4 s, 12 s, 3 min. */
+export function formatTime(ms: number): string {
+  return ms < 9950 ? `${(ms / 1000).toFixed(1)} s` : formatSeconds(ms / 1000);
+}
+
 function formatSeconds(seconds: number): string {
   if (seconds < 90) return `${Math.round(seconds)} s`;
   return `${Math.round(seconds / 60)} min`;

@@ -10,6 +10,7 @@ export type {
   SlotsElementEvents,
 } from './markup.ts';
 export { ExpertsElement, type ExpertPick } from './expert-view.ts';
+export { ENGLISH as CHAT_TEXTS, type ChatTexts } from './chat-texts.ts';
 export type { ContextRule } from './context-rule.ts';
 export { shownTurns, toMarkdown, type Conversation, type ReplyFigures, type Turn } from './conversation.ts';
 export type { BusyExpert, ExpertId, ExpertShape, LikedWord } from './expert-activity.ts';
@@ -22,6 +23,9 @@ export {
   type BudgetState,
   type MemoryBudgetOptions,
 } from './memory-budget.ts';
+export { FEATURES, type ChatFeature } from './features.ts';
+export { PRESETS, type PresetName } from './presets.ts';
+export type { ChatSettings } from './settings.ts';
 export { isFilling } from './slot-history.ts';
 export { SlotsElement } from './slot-view.ts';
 export type { ChatPhase, ChatState, ContextUse, Message, Problem, ReplyReport } from './state.ts';

@@ -1,7 +1,10 @@
 /** What JSX and templates may write on the elements; `types/` in the package puts it into React's, Vue's and Svelte's words. */
 import type { Engine, GenerateOptions, LoadOptions, StreamingReport } from '../engine/api.ts';
 import type { ChatElement, ChatElementEvents } from './chat-element.ts';
+import type { ChatTexts } from './chat-texts.ts';
+import type { ContextRule } from './context-rule.ts';
 import type { ExpertPick, ExpertsElement } from './expert-view.ts';
+import type { ChatSettings } from './settings.ts';
 import type { SlotsElement } from './slot-view.ts';
 
 /** Attributes and properties of `<atomoe-chat>`. */
@@ -12,6 +15,12 @@ export interface ChatAttributes {
   disabled?: boolean | undefined;
   device?: 'gpu' | 'cpu' | null | undefined;
   tuning?: 'off' | null | undefined;
+  features?: string | null | undefined;
+  contextRule?: ContextRule | null | undefined;
+  'context-rule'?: ContextRule | null | undefined;
+  name?: string | null | undefined;
+  settings?: ChatSettings | undefined;
+  texts?: Partial<ChatTexts> | undefined;
   engine?: Engine | undefined;
   generateOptions?: GenerateOptions | undefined;
   loadOptions?: LoadOptions | undefined;

@@ -1,0 +1,137 @@
+/** What the buttons of a chat do: with messages, with the whole conversation, and with panels. */
+import type { GenerateOptions } from '../engine/api.ts';
+import type { BarAction, PanelName } from './chat-bar.ts';
+import { fill, type ChatTexts } from './chat-texts.ts';
+import type { ChatPanel, ChatView } from './chat-view.ts';
+import { toMarkdown, turnMarkdown } from './conversation.ts';
+import { copyText } from './dom.ts';
+import { optionsOf, type ChatSettings } from './settings.ts';
+import type { Message } from './state.ts';
+import type { ChatStore } from './store.ts';
+import type { TurnAction } from './turn-tools.ts';
+
+/** What the buttons work with. */
+export interface ActsHost {
+  readonly store: ChatStore;
+  readonly view: () => ChatView | undefined;
+  readonly texts: () => ChatTexts;
+  readonly pageOptions: () => GenerateOptions;
+  readonly style: (sheet: (root: ShadowRoot) => void) => void;
+  /** The settings have changed. */
+  readonly onSettings: () => void;
+}
+
+/** The buttons of one chat, with its settings and the panel that is open. */
+export class ChatActs {
+  readonly #host: ActsHost;
+  #settings: ChatSettings = {};
+  #open: PanelName | undefined;
+
+  constructor(host: ActsHost) {
+    this.#host = host;
+  }
+
+  get settings(): ChatSettings {
+    return this.#settings;
+  }
+
+  set settings(settings: ChatSettings) {
+    this.#settings = settings;
+    this.#host.store.systemPrompt = settings.systemPrompt ?? '';
+  }
+
+  /** @param isVersion - of another reply to the same message */
+  options(isVersion = false): GenerateOptions {
+    return optionsOf(this.#settings, this.#host.pageOptions(), isVersion);
+  }
+
+  act(action: TurnAction, message: Message): void {
+    const { store, texts } = this.#host;
+    switch (action) {
+      case 'copy':
+        return this.#copy(turnMarkdown(message));
+      case 'regenerate':
+        return void store.regenerate(message.id, this.options(true));
+      case 'continue':
+        return void store.continueReply(message.id, this.options());
+      case 'delete':
+        store.delete(message.id);
+        return;
+      case 'previous':
+        return this.#choose(message, -1);
+      case 'next':
+        return this.#choose(message, 1);
+      case 'seed':
+        if (message.figures) this.#change({ ...this.#settings, seed: message.figures.seed });
+        return this.#say(texts().seedUsed);
+      case 'edit': // the view's own: it puts a field there
+        return;
+    }
+  }
+
+  edit(message: Message, text: string): void {
+    void this.#host.store.edit(message.id, text, this.options());
+  }
+
+  bar(action: BarAction): void {
+    const { store, texts } = this.#host;
+    switch (action) {
+      case 'copyAll': {
+        const names = { user: texts().you, assistant: texts().assistant };
+        return this.#copy(toMarkdown(store.conversation, names));
+      }
+      case 'new':
+        this.close(false);
+        store.clear();
+        this.#host.view()?.focus();
+        return;
+      case 'settings':
+      case 'history':
+        if (this.#open === action) this.close();
+        else void this.#show(action);
+    }
+  }
+
+  /** Closes the panel, and gives the focus to its button. @returns whether one was open */
+  close(movesFocus = true): boolean {
+    const open = this.#open;
+    this.#open = undefined;
+    if (!open) return false;
+    this.#host.view()?.showPanel(undefined);
+    if (movesFocus) this.#host.view()?.focusBar(open);
+    return true;
+  }
+
+  async #show(name: PanelName): Promise<void> {
+    this.#open = name;
+    const panel = await this.#panel();
+    if (this.#open === name) this.#host.view()?.showPanel(name, panel);
+  }
+
+  async #panel(): Promise<ChatPanel> {
+    const { SettingsPanel, richSheet } = await import('./settings-panel.ts');
+    this.#host.style(richSheet);
+    return new SettingsPanel(this.#settings, this.#host.texts(), (settings) => this.#change(settings));
+  }
+
+  #change(settings: ChatSettings): void {
+    this.settings = settings;
+    this.#host.onSettings();
+  }
+
+  #choose({ id, versions }: Message, step: -1 | 1): void {
+    const number = versions.indexOf(id) + step;
+    const version = versions[number];
+    if (version === undefined || !this.#host.store.choose(version)) return;
+    this.#say(fill(this.#host.texts().versionLong, { number: number + 1, count: versions.length }));
+  }
+
+  #copy(text: string): void {
+    const { texts } = this.#host;
+    void copyText(text).then((isCopied) => this.#say(isCopied ? texts().copied : texts().notCopied));
+  }
+
+  #say(text: string): void {
+    this.#host.view()?.say(text);
+  }
+}

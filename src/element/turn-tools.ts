@@ -1,0 +1,131 @@
+/** What can be done with one message: quiet buttons, its versions, and the figures of a reply. */
+import type { ShownTurn } from './conversation.ts';
+import { fill, type ChatTexts } from './chat-texts.ts';
+import { h } from './dom.ts';
+import type { ChatFeature } from './features.ts';
+import { formatTime } from './format.ts';
+import { canContinue, type ChatState } from './state.ts';
+
+/** What people ask for with these buttons. */
+export type TurnAction =
+  'copy' | 'regenerate' | 'continue' | 'edit' | 'delete' | 'previous' | 'next' | 'seed';
+
+/** What the buttons depend on. */
+export interface ToolsContext {
+  readonly state: ChatState;
+  readonly features: ReadonlySet<ChatFeature>;
+  readonly texts: ChatTexts;
+  readonly isStory: boolean;
+}
+
+/** The buttons of one message. */
+export class TurnTools {
+  readonly element = h('div', { class: 'tools', part: 'tools', role: 'group' });
+  readonly #buttons = new Map<TurnAction, HTMLButtonElement>();
+  readonly #act: (action: TurnAction) => void;
+  #shown = '';
+
+  /** @param act - called when nothing else is in progress, or to copy */
+  constructor(act: (action: TurnAction) => void) {
+    this.#act = act;
+  }
+
+  button(action: TurnAction): HTMLButtonElement | undefined {
+    return this.#buttons.get(action);
+  }
+
+  /** The button that has the focus. */
+  get focused(): TurnAction | undefined {
+    return [...this.#buttons].find(([, button]) => button.matches(':focus'))?.[0];
+  }
+
+  render(turn: ShownTurn, context: ToolsContext): void {
+    const { state, texts, features } = context;
+    const actions = actionsFor(turn, context);
+    const isBusy = state.kind === 'replying' || state.kind === 'loading';
+    const figures = features.has('figures') && turn.status !== 'streaming' ? turn.figures : undefined;
+    const { versions } = turn;
+    const shown = JSON.stringify([actions, versions, turn.id, isBusy, figures, texts.copy]);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    this.element.setAttribute('aria-label', texts.actions);
+    const children: Node[] = actions.map((action) => this.#labelled(action, texts));
+    if (versions.length > 1) children.push(this.#versions(versions.indexOf(turn.id), versions.length, texts));
+    if (figures) children.push(this.#figures(figures, features.has('settings'), texts));
+    const focused = this.focused;
+    this.element.replaceChildren(...children);
+    for (const [action, button] of this.#buttons) {
+      button.setAttribute('aria-disabled', String(isBusy && action !== 'copy'));
+    }
+    if (focused) this.button(focused)?.focus({ preventScroll: true }); // replacing drops it
+    this.element.hidden = children.length === 0;
+  }
+
+  #labelled(action: Exclude<TurnAction, 'previous' | 'next' | 'seed'>, texts: ChatTexts): HTMLElement {
+    const long = { regenerate: texts.regenerateLong, delete: texts.deleteLong }[action as string];
+    return this.#make(action, texts[action], long);
+  }
+
+  #make(action: TurnAction, label: string, title: string | undefined): HTMLButtonElement {
+    let button = this.#buttons.get(action);
+    if (!button) {
+      button = h('button', { type: 'button', class: 'small', 'data-action': action });
+      const made = button;
+      made.addEventListener('click', () => {
+        if (made.getAttribute('aria-disabled') !== 'true') this.#act(action);
+      });
+      this.#buttons.set(action, made);
+    }
+    button.textContent = label;
+    if (title !== undefined) button.title = title;
+    return button;
+  }
+
+  #versions(index: number, count: number, texts: ChatTexts): HTMLElement {
+    const arrow = (action: 'previous' | 'next', mark: string): HTMLElement => {
+      const button = this.#make(action, mark, texts[action]);
+      button.setAttribute('aria-label', texts[action]);
+      return button;
+    };
+    const values = { number: index + 1, count };
+    const number = h('span', {}, fill(texts.version, values));
+    return h(
+      'span',
+      { class: 'versions', role: 'group', 'aria-label': fill(texts.versionLong, values) },
+      arrow('previous', '‹'),
+      number,
+      arrow('next', '›'),
+    );
+  }
+
+  #figures(figures: NonNullable<ShownTurn['figures']>, hasSettings: boolean, texts: ChatTexts): HTMLElement {
+    const { completionTokens, tokensPerSecond, firstTokenMs, seed } = figures;
+    const parts = [
+      fill(texts.tokens, { count: completionTokens }),
+      ...(tokensPerSecond > 0
+        ? [fill(texts.speed, { rate: tokensPerSecond.toFixed(tokensPerSecond < 10 ? 1 : 0) })]
+        : []),
+      fill(texts.firstToken, { time: formatTime(firstTokenMs) }),
+    ];
+    const seedText = fill(texts.seed, { seed });
+    const seedPart = hasSettings ? this.#make('seed', seedText, texts.useSeed) : seedText;
+    return h('span', { class: 'figures', part: 'figures' }, `${parts.join(' · ')} · `, seedPart);
+  }
+}
+
+function actionsFor(
+  turn: ShownTurn,
+  { state, features, isStory }: ToolsContext,
+): Exclude<TurnAction, 'previous' | 'next' | 'seed'>[] {
+  const isReply = turn.role === 'assistant';
+  const can = {
+    copy: isReply || !isStory,
+    regenerate: isReply || state.messages.at(-1)?.id === turn.id, // or nothing came
+    continue: canContinue(state, turn.id),
+    edit: !isReply,
+    delete: isReply || !isStory,
+  };
+  const all = ['copy', 'regenerate', 'continue', 'edit', 'delete'] as const;
+  if (turn.status === 'streaming') return [];
+  return all.filter((action) => can[action] && features.has(action));
+}
