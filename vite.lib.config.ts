@@ -15,7 +15,7 @@ const ENGINE = /[\\/]src[\\/]engine[\\/](?:(?:\w+[\\/])?engine|index)\.ts$/;
 
 /** What the elements are made of, but for what is loaded when it is first needed. */
 const ELEMENTS =
-  /[\\/]src[\\/]element[\\/](?!define|index|markdown|settings-panel|presets|rich-style|history)[\w-]+\.ts$/;
+  /[\\/]src[\\/]element[\\/](?!define|index|markdown|settings-panel|presets|rich-style|history|conversation-file)[\w-]+\.ts$/;
 
 /** What several routers and experts share, or the runner in WebAssembly takes of them. */
 const SHARED =
@@ -42,6 +42,7 @@ export default defineConfig({
     cleanBefore(),
     coreOfThree(),
     bareShaders(),
+    bareStyles(),
     grammarLibrary(),
     workerBeside(),
     workerInOne(),
@@ -201,6 +202,24 @@ const SPACES = /(?<![\w}<>-]) +(?![=+\-*/%<>!&|^~$])|(?<![=+\-*/%<>!&|^~]) +(?![
 function bareShader(text: string): string {
   const lines = text.replaceAll(/^[ \t]+|[ \t]*\/\/.*$/gm, '').split('\n');
   return lines.map((line) => (line.startsWith('#') ? line : line.replaceAll(SPACES, ''))).join('\n');
+}
+
+/** Inlines the elements' style sheets without the spaces that CSS does not need. */
+function bareStyles(): Plugin {
+  return {
+    name: 'atomoe:bare-styles',
+    enforce: 'pre',
+    transform(code, id) {
+      if (!/\/src\/element\/\w+-style\.ts$/.test(id)) return undefined;
+      return code.replace(/`\n[^`]*`/, (css) =>
+        css
+          .replaceAll(/\s+/g, ' ')
+          .replaceAll(/ ?([{};]) ?/g, '$1')
+          .replaceAll(/([:,]) /g, '$1')
+          .replaceAll(';}', '}'),
+      );
+    },
+  };
 }
 
 const WORKER_SOURCE = `new URL('./worker.ts', import.meta.url)`;

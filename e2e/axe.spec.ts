@@ -48,6 +48,16 @@ test('the element: planned, streaming, finished', async ({ page }) => {
   expect(await violations(page)).toEqual([]);
   await chat.getByRole('textbox').press('Escape');
   await expect(chat.getByRole('article')).not.toHaveAttribute('aria-busy', 'true');
+  await expect(chat.getByRole('button', { name: 'Again' })).toBeVisible();
+  expect(await violations(page)).toEqual([]);
+  await chat.getByRole('button', { name: 'Settings' }).click();
+  await expect(chat.getByLabel('Temperature')).toBeVisible();
+  expect(await violations(page)).toEqual([]);
+  await chat.getByRole('button', { name: 'History' }).click();
+  await expect(chat.getByRole('listitem')).toContainText('Once upon a time');
+  expect(await violations(page)).toEqual([]);
+  await page.keyboard.press('Escape');
+  await chat.getByRole('button', { name: 'Edit' }).click();
   expect(await violations(page)).toEqual([]);
 });
 

@@ -2,8 +2,9 @@
 import type { GenerateOptions } from '../engine/api.ts';
 import type { BarAction, PanelName } from './chat-bar.ts';
 import { fill, type ChatTexts } from './chat-texts.ts';
+import type { ChatHistory } from './history.ts';
 import type { ChatPanel, ChatView } from './chat-view.ts';
-import { toMarkdown, turnMarkdown } from './conversation.ts';
+import { toMarkdown, turnMarkdown, type Conversation } from './conversation.ts';
 import { copyText } from './dom.ts';
 import { optionsOf, type ChatSettings } from './settings.ts';
 import type { Message } from './state.ts';
@@ -26,6 +27,7 @@ export class ChatActs {
   readonly #host: ActsHost;
   #settings: ChatSettings = {};
   #open: PanelName | undefined;
+  #history: Promise<ChatHistory> | undefined; // loaded when there is something to keep
 
   constructor(host: ActsHost) {
     this.#host = host;
@@ -74,7 +76,7 @@ export class ChatActs {
   }
 
   bar(action: BarAction): void {
-    const { store, texts } = this.#host;
+    const { texts, store } = this.#host;
     switch (action) {
       case 'copyAll': {
         const names = { user: texts().you, assistant: texts().assistant };
@@ -82,7 +84,7 @@ export class ChatActs {
       }
       case 'new':
         this.close(false);
-        store.clear();
+        this.clear();
         this.#host.view()?.focus();
         return;
       case 'settings':
@@ -104,11 +106,55 @@ export class ChatActs {
 
   async #show(name: PanelName): Promise<void> {
     this.#open = name;
-    const panel = await this.#panel();
+    const panel = await (name === 'settings' ? this.#settingsPanel() : this.#historyPanel());
     if (this.#open === name) this.#host.view()?.showPanel(name, panel);
   }
 
-  async #panel(): Promise<ChatPanel> {
+  /** Forgets the conversation on the page; what is kept stays. */
+  clear(): void {
+    this.#beginOther();
+    this.#host.store.clear();
+  }
+
+  /** Shows another conversation; the one on the page stays kept. */
+  replace(conversation: Conversation): void {
+    this.#beginOther();
+    this.#host.store.replace(conversation);
+  }
+
+  /** What is kept from here on is another conversation. What was asked for before comes first. */
+  #beginOther(): void {
+    void this.#history?.then((history) => history.begin(undefined));
+  }
+
+  /** Keeps the conversation on this device. */
+  async keep(): Promise<void> {
+    const { conversation } = this.#host.store;
+    if (!this.#history && conversation.turns.length === 0) return;
+    const history = await this.#loadHistory();
+    await history.keep(conversation);
+  }
+
+  #loadHistory(): Promise<ChatHistory> {
+    return (this.#history ??= import('./history.ts').then(({ ChatHistory }) => new ChatHistory()));
+  }
+
+  async #historyPanel(): Promise<ChatPanel> {
+    const { HistoryPanel, richSheet } = await import('./history.ts');
+    this.#host.style(richSheet);
+    const history = await this.#loadHistory();
+    return new HistoryPanel(history, this.#host.texts(), {
+      say: (text) => this.#say(text),
+      open: (saved) => {
+        const { store } = this.#host;
+        if (!store.replace(saved.conversation)) return;
+        history.begin(saved, store.conversation);
+        this.close();
+      },
+    });
+  }
+
+  async #settingsPanel(): Promise<ChatPanel> {
     const { SettingsPanel, richSheet } = await import('./settings-panel.ts');
     this.#host.style(richSheet);
     return new SettingsPanel(this.#settings, this.#host.texts(), (settings) => this.#change(settings));

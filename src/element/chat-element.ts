@@ -31,7 +31,7 @@ export interface EngineChoice {
 /** Whatever `model` depends on comes before it. */
 const PROPERTIES = [
   ...['generateOptions', 'loadOptions', 'engine', 'placeholder', 'disabled', 'device', 'tuning'],
-  ...['texts', 'settings', 'features', 'contextRule', 'name', 'autoload', 'model'],
+  ...['texts', 'settings', 'features', 'history', 'contextRule', 'name', 'autoload', 'model'],
 ];
 
 /**
@@ -47,7 +47,7 @@ const PROPERTIES = [
  * @slot footer - below the message field
  * @csspart bar - buttons for the whole conversation, and the meter
  * @csspart meter - how much of the context is in use
- * @csspart panel - settings, in the place of the conversation
+ * @csspart panel - settings or history, in the place of the conversation
  * @csspart log - the conversation
  * @csspart turn - one message with its buttons
  * @csspart message - one message; also `user` or `assistant`
@@ -81,6 +81,7 @@ const PROPERTIES = [
  * @attr device - `gpu` or `cpu`; by default the faster of both
  * @attr tuning - `off` takes sound default kernels instead of timing them once on each adapter
  * @attr features - what it offers beside talking, by names between spaces; `all`, or empty for nothing
+ * @attr history - conversations are kept in this browser, and a panel searches, opens, exports and imports them
  * @attr context-rule - what is left out of a conversation that is longer than the context: `drop-oldest`, `keep-first` (the
  *   oldest but the first exchange), `refuse` (nothing: the reply fails)
  * @attr name - of the value in a form
@@ -94,7 +95,7 @@ const PROPERTIES = [
 export class ChatElement extends ElementBase {
   static readonly formAssociated = true;
   static readonly observedAttributes = [
-    ...['model', 'placeholder', 'disabled', 'autoload', 'features', 'context-rule'],
+    ...['model', 'placeholder', 'disabled', 'autoload', 'features', 'context-rule', 'history'],
   ];
 
   /** Opens the engine for `model="..."`; `define.ts` sets the worker engine. */
@@ -175,7 +176,7 @@ export class ChatElement extends ElementBase {
   }
 
   set conversation(conversation: Conversation) {
-    this.#store.replace(conversation);
+    this.#acts.replace(conversation);
   }
 
   /** The last reply: the value in a form. */
@@ -255,6 +256,15 @@ export class ChatElement extends ElementBase {
     reflect(this, 'features', names);
   }
 
+  /** Whether conversations are kept on the device. */
+  get history(): boolean {
+    return isOn(this.getAttribute('history'));
+  }
+
+  set history(isWanted: boolean | undefined) {
+    reflect(this, 'history', isWanted);
+  }
+
   /** What is left out of a conversation that is longer than the context. */
   get contextRule(): ContextRule {
     const rule = this.getAttribute('context-rule');
@@ -286,7 +296,7 @@ export class ChatElement extends ElementBase {
 
   /** Forgets the conversation. */
   clear(): void {
-    this.#store.clear();
+    this.#acts.clear();
   }
 
   /** Loads the model of the `model` attribute. */
@@ -375,7 +385,7 @@ export class ChatElement extends ElementBase {
       placeholder: this.placeholder,
       isDisabled: this.disabled,
       texts: this.#texts,
-      features: readFeatures(this.features, false),
+      features: readFeatures(this.features, this.history),
     });
   }
 
@@ -399,6 +409,7 @@ export class ChatElement extends ElementBase {
   #follow(state: ChatState): void {
     this.#frame.request();
     const hasChanged = state.kind !== this.#kind;
+    if (this.history && state.kind !== 'replying' && state.kind !== 'loading') void this.#acts.keep();
     if (state.kind !== 'replying') this.#internals?.setFormValue(this.value);
     this.#kind = state.kind;
     if (state.kind === 'failed' && hasChanged) this.#fire('chat-error', state.problem);

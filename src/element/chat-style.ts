@@ -21,7 +21,7 @@ export const chatSheet = lazyStyleSheet(`
 :host([hidden]) { display: none; }
 *, *::before { box-sizing: border-box; }
 [hidden] { display: none !important; }
-.log { position: relative; flex: 1; min-height: 4em; overflow-y: auto; overscroll-behavior: contain; border-radius: 4px; }
+.log { position: relative; flex: 1; min-height: 4em; overflow-y: auto; overscroll-behavior: contain; margin: -4px; padding: 4px; border-radius: 4px; }
 .log article { overflow-wrap: anywhere; white-space: pre-wrap; }
 .log h4 { margin: 0; font-size: 0.8125em; font-weight: 600; color: var(--_muted); }
 .log p { margin: 0; }
@@ -34,9 +34,9 @@ export const chatSheet = lazyStyleSheet(`
   font-size: 0.8125em; color: var(--_muted); text-align: center;
 }
 .cut::before, .cut::after { content: ''; flex: 1; min-width: 1em; border-top: 1px dashed var(--_line); }
-.all-tools { display: flex; flex-wrap: wrap; gap: 0 0.9em; min-height: 1.75em; }
-.tools { display: flex; flex-wrap: wrap; align-items: center; gap: 0 0.15em; margin-inline-start: -0.45em; opacity: 0; transition: opacity 0.12s; }
-.turn:is(:hover, :focus-within, :last-child) .tools { opacity: 1; }
+.tools { display: contents; }
+.all-tools { display: flex; flex-wrap: wrap; align-items: center; gap: 0 0.15em; min-height: 1.75em; margin-inline-start: -0.45em; opacity: 0; transition: opacity 0.12s; }
+.turn:is(:hover, :focus-within, :last-child) .all-tools { opacity: 1; }
 .figures { padding-inline: 0.45em; font-size: 0.8125em; color: var(--_muted); }
 .figures button.small { font-size: 1em; padding-inline: 0.2em; text-decoration: underline dotted; text-underline-offset: 0.2em; }
 .versions { display: inline-flex; align-items: center; font-size: 0.8125em; color: var(--_muted); font-variant-numeric: tabular-nums; }
@@ -50,7 +50,7 @@ summary { width: fit-content; padding: 0.15em 0; border-radius: 4px; cursor: poi
 .note { font-size: 0.875em; color: var(--_muted); }
 .new-text { align-self: center; margin-top: -3em; z-index: 1; }
 .bar { display: flex; flex-wrap: wrap; align-items: center; gap: 0 0.15em; margin: -0.3em -0.4em 0; }
-.meter { display: flex; flex: 1; flex-wrap: wrap; align-items: center; gap: 0 0.6em; padding-inline-start: 0.4em; font-size: 0.8125em; color: var(--_muted); }
+.meter { display: flex; flex: 1 0 12em; align-items: center; gap: 0 0.6em; padding-inline-start: 0.4em; font-size: 0.8125em; color: var(--_muted); }
 .meter progress { width: 5em; height: 0.4em; }
 .notice { display: grid; gap: 0.5em; justify-items: start; }
 .notice p, .error p { margin: 0; }
@@ -76,10 +76,11 @@ button.small:hover { color: var(--_text); background: var(--_code); }
 button.small[aria-disabled='true'] { opacity: 0.55; cursor: default; }
 button.small[aria-expanded='true'] { color: var(--_text); background: var(--_code); }
 @media (hover: none), (pointer: coarse) {
-  .tools { opacity: 1; }
+  .all-tools { opacity: 1; }
   button.small { min-height: 2.75em; padding-inline: 0.7em; }
+  .figures button.small { min-height: 1.85em; }
 }
-@media (prefers-reduced-motion: reduce) { .tools { transition: none; } }
+@media (prefers-reduced-motion: reduce) { .all-tools { transition: none; } }
 button.quiet { color: var(--_text); background: var(--_surface); border-color: var(--_line); }
 button:disabled { opacity: 0.55; cursor: default; }
 .stop[aria-disabled='true']:not(:focus) { display: none; }

@@ -12,7 +12,7 @@ export const FEATURES = [
   'meter', // how much of the context is in use
   'new', // a button that begins another conversation
   'settings', // a panel: system prompt, sampling, length and seed
-  'history', // conversations are kept on the device
+  'history', // a panel with the conversations that are kept: by the attribute of this name
 ] as const;
 
 /** The name of a feature. */
@@ -30,14 +30,12 @@ const USUAL: readonly ChatFeature[] = [
 ];
 
 /**
- * @param attribute - names between spaces; `all` is all but `history`, `none` nothing; null: the usual ones
- * @param keepsHistory - whether the attribute `history` is on
+ * @param attribute - names between spaces; `all` is all but `history`; null: the usual ones
+ * @param keepsHistory - whether the attribute `history` is on, which alone decides
  */
 export function readFeatures(attribute: string | null, keepsHistory: boolean): ReadonlySet<ChatFeature> {
   const names = (attribute ?? USUAL.join(' ')).toLowerCase().split(/\s+/);
   const isWanted = (feature: ChatFeature): boolean =>
-    names.includes(feature) || (names.includes('all') && feature !== 'history');
-  const features = new Set(FEATURES.filter(isWanted));
-  if (keepsHistory) features.add('history');
-  return features;
+    feature === 'history' ? keepsHistory : names.includes(feature) || names.includes('all');
+  return new Set(FEATURES.filter(isWanted));
 }

@@ -10,6 +10,12 @@ export type {
   SlotsElementEvents,
 } from './markup.ts';
 export { ExpertsElement, type ExpertPick } from './expert-view.ts';
+export {
+  readConversation,
+  readConversations,
+  writeConversations,
+  type SavedConversation,
+} from './conversation-file.ts';
 export { ENGLISH as CHAT_TEXTS, type ChatTexts } from './chat-texts.ts';
 export type { ContextRule } from './context-rule.ts';
 export { shownTurns, toMarkdown, type Conversation, type ReplyFigures, type Turn } from './conversation.ts';

@@ -16,6 +16,7 @@ export interface ChatAttributes {
   device?: 'gpu' | 'cpu' | null | undefined;
   tuning?: 'off' | null | undefined;
   features?: string | null | undefined;
+  history?: boolean | undefined;
   contextRule?: ContextRule | null | undefined;
   'context-rule'?: ContextRule | null | undefined;
   name?: string | null | undefined;
