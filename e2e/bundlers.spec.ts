@@ -255,17 +255,19 @@ document.body.dataset.told = 'told ' + engine.model.plan.family;`;
 const MARKUP = {
   'react.tsx': `/** @jsxImportSource react */
 import type {} from 'atomoe/element/react';
-export const chat = <atomoe-chat model="/m/" autoload disabled={false} className="chat" onchat-send={(event) => event.detail.text.length} />;
+export const chat = <atomoe-chat model="/m/" autoload disabled={false} features="all" history context-rule="keep-first" texts={{ send: 'Go' }} className="chat" onchat-send={(event) => event.detail.text.length} />;
 export const slots = <atomoe-slots talking onslots-report={(event) => event.detail?.layers} ref={(slots) => slots?.follow(undefined)} />;
 export const experts = <atomoe-experts onexperts-pick={(event) => event.detail?.words} />;
 // @ts-expect-error
 export const wrong = <atomoe-chat modle="/m/" />;
 // @ts-expect-error
-export const device = <atomoe-chat device="tpu" />;`,
+export const device = <atomoe-chat device="tpu" />;
+// @ts-expect-error
+export const rule = <atomoe-chat context-rule="newest" />;`,
   'vue.tsx': `/** @jsxImportSource vue */
 import type {} from 'atomoe/element/vue';
 import type { GlobalComponents } from 'vue';
-export const chat = <atomoe-chat model="/m/" autoload disabled={false} class="chat" onChatSend={(event) => event.detail.text.length} />;
+export const chat = <atomoe-chat model="/m/" autoload disabled={false} features="all" history contextRule="refuse" settings={{ seed: 7 }} class="chat" onChatSend={(event) => event.detail.text.length} />;
 type Props = InstanceType<GlobalComponents['atomoe-chat']>['$props'];
 export const props: Props = { model: '/m/', onChatError: (event) => event.detail.message.length };
 // @ts-expect-error
@@ -275,7 +277,7 @@ export const device = <atomoe-chat device="tpu" />;`,
   'svelte.ts': `import type {} from 'atomoe/element/svelte';
 import type { SvelteHTMLElements } from 'svelte/elements';
 type Props = SvelteHTMLElements['atomoe-chat'];
-export const props: Props = { model: '/m/', autoload: true, class: 'chat', 'onchat-done': (event) => event.detail.reason };
+export const props: Props = { model: '/m/', autoload: true, history: true, name: 'answer', class: 'chat', 'onchat-settings': (event) => event.detail.seed, 'onchat-done': (event) => event.detail.reason };
 // @ts-expect-error
 export const wrong: Props = { device: 'tpu' };`,
 };
