@@ -15,7 +15,7 @@ const ENGINE = /[\\/]src[\\/]engine[\\/](?:(?:\w+[\\/])?engine|index)\.ts$/;
 
 /** What the elements are made of, but for what is loaded when it is first needed. */
 const ELEMENTS =
-  /[\\/]src[\\/]element[\\/](?!define|index|markdown|settings-panel|presets|rich-style|history|conversation-file)[\w-]+\.ts$/;
+  /[\\/]src[\\/]element[\\/](?!define|index|markdown|turn-editor|settings-panel|presets|rich-style|history|conversation-file)[\w-]+\.ts$/;
 
 /** What several routers and experts share, or the runner in WebAssembly takes of them. */
 const SHARED =

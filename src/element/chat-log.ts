@@ -37,7 +37,7 @@ export class ChatLog {
     this.#requests = {
       ...requests,
       act: (action, message) => {
-        if (action === 'edit') this.#edit(message);
+        if (action === 'edit') void this.#edit(message);
         else requests.act(action, message);
       },
       edit: (message, text) => requests.edit(message, text),
@@ -99,12 +99,10 @@ export class ChatLog {
     return view;
   }
 
-  #edit(message: Message): void {
+  async #edit(message: Message): Promise<void> {
+    const { TurnEditor } = await import('./turn-editor.ts');
     const view = this.#views.find(({ messages }) => messages.some(({ id }) => id === message.id));
-    const state = this.#last;
-    if (!view || !state) return;
-    const context = { state, features: this.#features, texts: this.#texts, isStory: this.#isStory };
-    view.edit({ ...context, makeMarkdown: undefined });
+    view?.edit({ texts: this.#texts }, TurnEditor);
   }
 
   /** Removes views from the first on that shows something else. @returns where the focus was, if it was in one of them */

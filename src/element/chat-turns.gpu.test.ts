@@ -96,9 +96,12 @@ describe('the buttons of a message', () => {
   test('edit: a field in the place of the message; Enter saves a version, Escape changes nothing', async () => {
     const { say, use, turn, root, shown, engine, chat } = await chatWith();
     await say('one');
-    await use(0, 'edit');
     const field = () => turn(0).querySelector('textarea')!;
-    expect([field().value, root.activeElement]).toEqual(['one', field()]);
+    const edit = async () => {
+      await use(0, 'edit');
+      await vi.waitFor(() => expect([field().value, root.activeElement]).toEqual(['one', field()]));
+    };
+    await edit();
     const press = (key: string) =>
       field().dispatchEvent(
         new KeyboardEvent('keydown', { key, bubbles: true, composed: true, cancelable: true }),
@@ -107,7 +110,7 @@ describe('the buttons of a message', () => {
     expect(turn(0).querySelector('textarea')).toBeNull();
     expect((root.activeElement as HTMLElement).dataset['action']).toBe('edit');
     expect(shown()).toEqual(['one', 'Yes.']);
-    await use(0, 'edit');
+    await edit();
     field().value = 'uno';
     press('Enter');
     await vi.waitFor(() => expect(shown()).toEqual(['uno', 'Yes.']));
@@ -121,6 +124,7 @@ describe('the buttons of a message', () => {
     await say('one');
     chat.addEventListener('chat-send', (event) => event.preventDefault());
     await use(0, 'edit');
+    await vi.waitFor(() => expect(turn(0).querySelector('textarea')).not.toBeNull());
     turn(0).querySelector('textarea')!.value = 'uno';
     turn(0).querySelector('form')!.requestSubmit();
     expect(engine.prompts).toHaveLength(1);

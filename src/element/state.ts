@@ -126,3 +126,9 @@ export function phaseOnly(phase: ChatPhase): ChatPhase {
       return { kind: phase.kind };
   }
 }
+
+/** @throws {AtomoeError} bad-input - what a method was given to say is not text */
+export function assertText(text: unknown, method: string): asserts text is string {
+  if (typeof text === 'string') return;
+  throw new AtomoeError('bad-input', `${method} was given ${typeof text}; wanted text; give what to say`);
+}

@@ -122,6 +122,19 @@ describe('continuing', () => {
     expect(canContinue(state(), 1)).toBe(false);
   });
 
+  test('what failed on the way is kept up to there, and goes on at the next attempt', async () => {
+    const { store, engine, shown } = await setUp({ hasChatTemplate: false, reason: 'length' });
+    await store.send('Once');
+    Object.assign(engine.script, { replyError: { afterTokens: 1, error: new Error('no') } });
+    await store.continueReply(1);
+    expect(store.getState()).toMatchObject({ kind: 'failed', retry: 'send' });
+    expect(shown()).toEqual(['Once', 'Yes.Yes']);
+    Object.assign(engine.script, { replyError: undefined });
+    await store.retry();
+    expect(engine.prompts.at(-1)).toBe('OnceYes.Yes');
+    expect(shown()).toEqual(['Once', 'Yes.YesYes.']);
+  });
+
   test('a stopped reply has its figures, once the engine has told them', async () => {
     const beforeToken = (index: number, signal?: AbortSignal) =>
       index === 0

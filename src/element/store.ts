@@ -22,6 +22,7 @@ import {
   type Turn,
 } from './conversation.ts';
 import {
+  assertText,
   canContinue,
   INITIAL_STATE,
   phaseOnly,
@@ -245,7 +246,8 @@ export class ChatStore {
     if (this.#state.kind !== 'failed') return;
     const unsaid = this.#unsaid;
     if (!unsaid) return this.load();
-    for (const { id, status } of this.#talk.shown) if (status === 'failed') this.#talk.remove(id);
+    const failed = this.#talk.shown.filter(({ status }) => status === 'failed');
+    for (const { id } of failed) if (id !== unsaid.continued) this.#talk.remove(id);
     this.#set({ kind: 'ready' });
     await this.#reply(unsaid);
   }
@@ -505,9 +507,4 @@ export class ChatStore {
     this.#state = Object.freeze({ ...phaseOnly(phase), messages, model, report, context, leftOut });
     for (const listener of this.#listeners) listener(this.#state);
   }
-}
-
-function assertText(text: unknown, method: string): asserts text is string {
-  if (typeof text === 'string') return;
-  throw new AtomoeError('bad-input', `${method} was given ${typeof text}; wanted text; give what to say`);
 }

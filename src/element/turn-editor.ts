@@ -1,4 +1,4 @@
-/** The field in which a message is said in other words. */
+/** The field in which a message is said in other words. Loaded when somebody edits. */
 import type { ChatTexts } from './chat-texts.ts';
 import { h, isPlainEnter } from './dom.ts';
 

@@ -4,7 +4,7 @@ import { fill } from './chat-texts.ts';
 import { h } from './dom.ts';
 import { isThinking, type Message } from './state.ts';
 import { Thoughts } from './thoughts.ts';
-import { TurnEditor } from './turn-editor.ts';
+import type { TurnEditor } from './turn-editor.ts';
 import { TurnTools, type ToolsContext, type TurnAction } from './turn-tools.ts';
 
 /** A text on the page. */
@@ -121,7 +121,7 @@ export class TurnView {
   }
 
   /** Puts a field in the place of the message. */
-  edit({ texts }: TurnContext): void {
+  edit({ texts }: Pick<TurnContext, 'texts'>, Editor: typeof TurnEditor): void {
     const body = this.#bodies.find(({ message }) => message.role === 'user');
     if (!body || this.#editor) return;
     const close = (): void => {
@@ -130,7 +130,7 @@ export class TurnView {
       this.#article.hidden = false;
       this.#tools.hidden = false;
     };
-    this.#editor = new TurnEditor(body.message.text, texts, {
+    this.#editor = new Editor(body.message.text, texts, {
       save: (text) => {
         close();
         this.button('edit')?.focus(); // from here the focus goes to the new version
