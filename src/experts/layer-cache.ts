@@ -18,10 +18,10 @@ export interface CacheCounters {
 export class LayerCache {
   readonly units: number;
   readonly places: number;
+  readonly policy: Policy;
   readonly counters: CacheCounters = { hits: 0, misses: 0, evictions: 0 };
   /** After `access` or `prime`: which units are to be loaded, where, and what lay there (or NONE). */
   readonly loads: { readonly unit: Int32Array; readonly place: Int32Array; readonly evicted: Int32Array };
-  readonly #policy: Policy;
   readonly #placeOf: Int32Array; // by unit
   readonly #unitAt: Int32Array; // by place
   readonly #pinned: Float64Array; // by unit: the step that pinned it last
@@ -38,7 +38,7 @@ export class LayerCache {
   ) {
     this.units = units;
     this.places = places;
-    this.#policy = policy;
+    this.policy = policy;
     this.#mayBypass = mayBypass;
     this.#room = new Lowest(places);
     this.#placeOf = new Int32Array(units).fill(NONE);
@@ -49,16 +49,6 @@ export class LayerCache {
       place: new Int32Array(units),
       evicted: new Int32Array(units),
     };
-  }
-
-  /** Whether the policy wants to know what comes. */
-  get looksAhead(): boolean {
-    return this.#policy.expect !== undefined;
-  }
-
-  /** Tells the policy what the next tokens use, as `Policy.expect` has it. */
-  expect(uses: Uint32Array): void {
-    this.#policy.expect?.(uses);
   }
 
   placeOf(unit: number): number {
@@ -78,14 +68,14 @@ export class LayerCache {
   access(units: Uint32Array, count: number): number {
     if (count > this.places && !this.#mayBypass) throw new Error(`${count} units for ${this.places} places`);
     this.#step += 1;
-    this.#policy.begin(units, count);
+    this.policy.begin(units, count);
     let hits = 0;
     for (let rank = 0; rank < count; rank += 1) {
       const unit = units[rank] ?? 0;
       this.#pinned[unit] = this.#step;
       if (this.#placeOf[unit] === NONE) continue;
       hits += 1;
-      this.#policy.use(unit);
+      this.policy.use(unit);
     }
     this.counters.hits += hits;
     this.counters.misses += count - hits;
@@ -96,7 +86,7 @@ export class LayerCache {
       const unit = units[rank] ?? 0;
       if (this.#placeOf[unit] !== NONE) continue;
       if (this.#load(unit, loads)) loads += 1;
-      this.#policy.use(unit);
+      this.policy.use(unit);
     }
     return loads;
   }
@@ -109,8 +99,8 @@ export class LayerCache {
    */
   prime(uses: Uint32Array, tokens: number): number {
     this.#step += 1;
-    this.#policy.observe(uses, tokens);
-    const score = (unit: number) => this.#policy.score(unit);
+    this.policy.observe(uses, tokens);
+    const score = (unit: number) => this.policy.score(unit);
     const wanted = [...uses.keys()].filter((unit) => uses[unit] || this.#placeOf[unit] !== NONE);
     wanted.sort((a, b) => score(b) - score(a) || a - b);
     wanted.length = Math.min(wanted.length, this.places);
@@ -155,7 +145,7 @@ export class LayerCache {
     for (let place = 0; place < this.places; place += 1) {
       const unit = this.#unitAt[place] ?? NONE;
       if (unit === NONE) this.#room.offer(place, -Infinity);
-      else if (this.#pinned[unit] !== this.#step) this.#room.offer(place, this.#policy.score(unit));
+      else if (this.#pinned[unit] !== this.#step) this.#room.offer(place, this.policy.score(unit));
     }
   }
 

@@ -51,15 +51,13 @@ export const LOOKAHEAD_TOKENS = 16;
  * arXiv:2505.16056, with places of each layer's own). Where no routes are known it is `lru`.
  */
 export function segmentLookahead(): MakePolicy {
-  return ({ units }) => {
-    const recency = new Recency(units);
-    const expected = new Uint32Array(units);
+  return (shape) => {
+    const past = lru()(shape);
+    let expected: ArrayLike<number> = [];
     return {
-      expect: (uses) => expected.set(uses),
-      begin() {},
-      use: (unit) => recency.use(unit),
-      observe: (uses) => recency.observe(uses),
-      score: (unit) => at(expected, unit) * STAMPS + at(recency.stamps, unit),
+      ...past,
+      expect: (uses) => void (expected = uses.slice()),
+      score: (unit) => at(expected, unit) * STAMPS + past.score(unit),
     };
   };
 }

@@ -1,7 +1,18 @@
-/** Loads the experts of a step whose routes are known, and tells policies what comes. Shared by GPU and CPU. */
-import type { KnownRoutes } from './known-routes.ts';
+/** Loads the experts of steps whose routes are known. A page without such routes does not load this file. */
+import { invariant } from '../errors.ts';
 import { LOOKAHEAD_TOKENS } from './policy.ts';
 import type { ExpertStreamer } from './streamer.ts';
+
+/** What is known of the routes of a step's tokens and of those after it: from a replayed trace, or tables by token id. */
+export interface KnownRoutes {
+  /**
+   * The experts that a token is going to use in a layer, in rank order; what is no expert of the layer stands for none.
+   *
+   * @param ahead - tokens after the first of the step: 0 is that one
+   * @returns undefined: not known, the layer decides when it runs
+   */
+  experts(layer: number, ahead: number): ArrayLike<number> | undefined;
+}
 
 /** The units of the experts that tokens chose. */
 export interface UnitsOf {
@@ -9,53 +20,109 @@ export interface UnitsOf {
   of(layer: number, experts: ArrayLike<number>, from: number, count: number): number;
 }
 
-/**
- * Asks for the units of a step of one token, layer by layer: the first layer's are read first.
- *
- * @returns whether the routes of all layers are known
- */
-export function prefetchToken(
-  streamer: ExpertStreamer,
-  known: KnownRoutes,
-  units: UnitsOf,
-  signal: AbortSignal | undefined,
-): boolean {
-  const { layers } = streamer.store;
-  let isWhole = true;
-  for (let layer = 0; layer < layers; layer += 1) {
-    if (streamer.looksAhead) streamer.expect(layer, usesOf(streamer, known, units, { layer, first: 0 }));
-    const experts = known.experts(layer, 0);
-    if (experts) streamer.prefetch(layer, units.list, units.of(layer, experts, 0, experts.length), signal);
-    else isWhole = false;
-  }
-  return isWhole;
+/** Units that a layer is going to use, on their way. */
+interface Prefetch {
+  readonly units: Uint32Array;
+  readonly loading: Promise<void> | undefined;
+  isComing: boolean;
 }
 
-/** Tells the policies what the tokens after a prompt's step use. */
-export function expectAfter(
-  streamer: ExpertStreamer,
-  known: KnownRoutes,
-  units: UnitsOf,
-  tokens: number,
-): void {
-  if (!streamer.looksAhead) return;
-  for (let layer = 0; layer < streamer.store.layers; layer += 1)
-    streamer.expect(layer, usesOf(streamer, known, units, { layer, first: tokens }));
+/** What a step of one token has asked for before its layers run. It ends with `settle`, also where the step fails. */
+export class Prefetches {
+  readonly #streamer: ExpertStreamer;
+  readonly #layers = new Map<number, Prefetch>();
+
+  constructor(streamer: ExpertStreamer) {
+    this.#streamer = streamer;
+  }
+
+  /** Asks for the units of a layer, which it will demand in this order. */
+  add(layer: number, units: Uint32Array, count: number, signal?: AbortSignal): void {
+    const loading = this.#streamer.prefetch(layer, units, count, signal);
+    const prefetch = { units: units.slice(0, count), loading, isComing: loading !== undefined };
+    const arrive = () => void (prefetch.isComing = false);
+    loading?.then(arrive, () => {}); // an error reaches who waits for the layer
+    this.#layers.set(layer, prefetch);
+  }
+
+  /** Whether the layer's units were asked for, and not taken yet. */
+  has(layer: number): boolean {
+    return this.#layers.has(layer);
+  }
+
+  /** Whether the layer's units are still on their way. */
+  isComing(layer: number): boolean {
+    return this.#layers.get(layer)?.isComing === true;
+  }
+
+  /**
+   * The layer demands what was known.
+   *
+   * @returns what it has to wait for; undefined where all are at hand
+   */
+  take(layer: number, units: Uint32Array, count: number): Promise<void> | undefined {
+    const prefetch = this.#layers.get(layer);
+    this.#layers.delete(layer);
+    const known = prefetch?.units ?? [];
+    invariant(
+      known.length === count && known.every((unit, rank) => unit === units[rank]),
+      () => `layer ${layer} uses ${units.subarray(0, count).join()}, known was ${known.join()}`,
+    );
+    return prefetch?.isComing ? prefetch.loading : undefined;
+  }
+
+  /** Ends the step, however it went: waits until nothing of it can write into slots. Never fails. */
+  async settle(): Promise<void> {
+    const waiting = [...this.#layers.values()].map(({ loading }) => loading ?? Promise.resolve());
+    await Promise.allSettled(waiting);
+    this.#streamer.ahead = undefined;
+  }
 }
 
-/** How many of the next tokens use each unit of a layer, as far as it is known. */
-function usesOf(
-  { store }: ExpertStreamer,
-  known: KnownRoutes,
-  units: UnitsOf,
-  { layer, first }: { readonly layer: number; readonly first: number },
-): Uint32Array {
-  const uses = new Uint32Array(store.units(layer));
-  for (let ahead = first; ahead < first + LOOKAHEAD_TOKENS; ahead += 1) {
-    const experts = known.experts(layer, ahead);
-    if (!experts) continue;
-    const count = units.of(layer, experts, 0, experts.length);
-    for (const unit of units.list.subarray(0, count)) uses[unit] = (uses[unit] ?? 0) + 1;
+/** A step of whose routes something is known. */
+export class KnownStep {
+  readonly #routes: KnownRoutes;
+
+  constructor(routes: KnownRoutes) {
+    this.#routes = routes;
   }
-  return uses;
+
+  /**
+   * Asks for the units of one token, layer by layer: the first layer's are read first. Policies that look ahead learn what comes. The step
+   * ends with `ExpertStreamer.ahead.settle`.
+   *
+   * @returns whether the routes of all layers are known
+   */
+  begin(streamer: ExpertStreamer, units: UnitsOf, signal: AbortSignal | undefined): boolean {
+    const prefetches = new Prefetches(streamer);
+    streamer.ahead = prefetches;
+    let isWhole = true;
+    for (let layer = 0; layer < streamer.store.layers; layer += 1) {
+      this.#expect(streamer, units, layer, 0);
+      const experts = this.#routes.experts(layer, 0);
+      if (experts) prefetches.add(layer, units.list, units.of(layer, experts, 0, experts.length), signal);
+      else isWhole = false;
+    }
+    return isWhole;
+  }
+
+  /** Tells the policies what the tokens after those of a prompt's step use. */
+  beginPrompt(streamer: ExpertStreamer, units: UnitsOf, tokens: number): void {
+    for (let layer = 0; layer < streamer.store.layers; layer += 1)
+      this.#expect(streamer, units, layer, tokens);
+  }
+
+  /** Tells a policy how many of the tokens from `first` on use each unit of a layer, as far as it is known. */
+  #expect(streamer: ExpertStreamer, units: UnitsOf, layer: number, first: number): void {
+    const policy = streamer.policy(layer);
+    if (!policy.expect) return;
+    const uses = new Uint32Array(streamer.store.units(layer));
+    for (let ahead = first; ahead < first + LOOKAHEAD_TOKENS; ahead += 1) {
+      const experts = this.#routes.experts(layer, ahead);
+      if (!experts) continue;
+      const count = units.of(layer, experts, 0, experts.length);
+      for (const unit of units.list.subarray(0, count)) uses[unit] = (uses[unit] ?? 0) + 1;
+    }
+    policy.expect(uses);
+  }
 }

@@ -12,6 +12,7 @@ import { ABSENT_SLOT } from '../graph/experts.ts';
 import type { RecordLayout } from '../weights/record.ts';
 import { ema, lru, random } from './policy.ts';
 import { slotOfEntry } from './pools.ts';
+import { Prefetches } from './prefetch.ts';
 import { evenRecords } from './pools.ts';
 import { ExpertStore } from './store.ts';
 import { ExpertStreamer } from './streamer.ts';
@@ -227,13 +228,14 @@ class Bench {
     const { layers, topK } = this.shape;
     const all = Array.from({ length: layers }, () => this.choose(topK));
     const isKnown = all.map(() => this.#next() < 0.7);
+    const ahead = new Prefetches(this.streamer);
+    this.streamer.ahead = ahead;
     try {
-      for (const [layer, units] of all.entries())
-        if (isKnown[layer]) this.streamer.prefetch(layer, units, topK, signal);
+      for (const [layer, units] of all.entries()) if (isKnown[layer]) ahead.add(layer, units, topK, signal);
       for (const [layer, units] of all.entries()) {
         if (this.#next() < 0.3) this.line.step();
         await turns();
-        const isThere = isKnown[layer] && !this.streamer.isComing(layer);
+        const isThere = isKnown[layer] && !ahead.isComing(layer);
         const { misses } = this.streamer.counters;
         const loading = this.streamer.demand(layer, units, topK, signal);
         if (isThere) same(loading, undefined, 'nothing to wait for');
@@ -242,7 +244,7 @@ class Bench {
         this.checkReady(layer, units);
       }
     } finally {
-      await this.until(this.streamer.settlePrefetches());
+      await this.until(ahead.settle());
     }
   }
 

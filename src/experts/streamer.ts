@@ -1,8 +1,9 @@
 /** Keeps the experts that the model needs in GPU memory: what to load, where to put it, what makes room. */
 import { invariant } from '../errors.ts';
 import { LayerCache, NONE } from './layer-cache.ts';
-import type { MakePolicy } from './policy.ts';
+import type { MakePolicy, Policy } from './policy.ts';
 import { reservedSlots } from './pools.ts';
+import type { Prefetches } from './prefetch.ts';
 import { PromptWaves, waitForAll, type LoadCounters } from './prompt-waves.ts';
 import { Residency } from './residency.ts';
 import { Speculation, type SpeculationCounters } from './speculation.ts';
@@ -44,17 +45,11 @@ export interface StreamCounters extends SpeculationCounters, LoadCounters {
   uploads: number; // records written to GPU memory on demand
 }
 
-/** Units that a layer is going to use, on their way. */
-interface Prefetch {
-  readonly units: Uint32Array;
-  isComing: boolean;
-  readonly loading: Promise<void> | undefined;
-}
-
 /** Loads units into slots before they are used; a policy decides which ones make room. */
 export class ExpertStreamer<S extends SlotStore = SlotStore> {
   readonly store: S;
   readonly scratch: S | undefined;
+  ahead: Prefetches | undefined; // of the step that runs, where some of its routes are known
   readonly #options: StreamerOptions<S>;
   readonly #caches: readonly LayerCache[];
   readonly #residency: Residency<S>;
@@ -62,7 +57,6 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
   readonly #speculation: Speculation;
   #isClosed = false;
   readonly #counters = { uploads: 0, promptLoads: 0, stallMs: 0 };
-  readonly #prefetches = new Map<number, Prefetch>(); // by layer, of the step that runs
   #prefetched = 0;
 
   constructor(options: StreamerOptions<S>) {
@@ -185,59 +179,32 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
   demand(layer: number, units: Uint32Array, count: number, signal?: AbortSignal): Promise<void> | undefined {
     this.#options.observer?.token(layer, units, count);
     this.#speculation.settle(layer, units, count);
-    const prefetch = this.#prefetches.get(layer);
-    this.#prefetches.delete(layer);
-    if (!prefetch) return this.#load(layer, this.#cache(layer).access(units, count), this.#counters, signal);
-    invariant(
-      prefetch.units.length === count && prefetch.units.every((unit, rank) => unit === units[rank]),
-      () => `layer ${layer} uses ${units.subarray(0, count).join()}, known was ${prefetch.units.join()}`,
-    );
-    return prefetch.isComing ? this.#await(prefetch) : undefined;
-  }
-
-  /** Whether a policy makes use of `expect`. */
-  get looksAhead(): boolean {
-    return this.#caches.some((cache) => cache.looksAhead);
-  }
-
-  /** Tells a layer's policy which units the next tokens use, as `Policy.expect` has it. */
-  expect(layer: number, uses: Uint32Array): void {
-    this.#cache(layer).expect(uses);
+    if (this.ahead?.has(layer)) {
+      const loading = this.ahead.take(layer, units, count);
+      return loading && this.#finish(layer, [loading], this.#counters);
+    }
+    return this.#load(layer, this.#cache(layer).access(units, count), this.#counters, signal);
   }
 
   /**
-   * Makes the units of a token ready, of which it is known that the layer is going to use them in this rank order: `demand` finds them, or waits
-   * for what is left. The step awaits `settlePrefetches` before it ends, however it ends.
+   * As `demand`, before the layer runs: nobody waits yet. For `Prefetches`, which `demand` asks afterwards.
+   *
+   * @returns undefined where all are at hand
    */
-  prefetch(layer: number, units: Uint32Array, count: number, signal?: AbortSignal): void {
+  prefetch(
+    layer: number,
+    units: Uint32Array,
+    count: number,
+    signal?: AbortSignal,
+  ): Promise<void> | undefined {
     const loads = this.#cache(layer).access(units, count);
     this.#prefetched += loads;
-    const loading = this.#load(layer, loads, { stallMs: 0 }, signal); // nobody waits yet
-    const prefetch = { units: units.slice(0, count), isComing: loading !== undefined, loading };
-    const arrive = () => void (prefetch.isComing = false);
-    loading?.then(arrive, () => {}); // an error reaches who waits for the layer
-    this.#prefetches.set(layer, prefetch);
+    return this.#load(layer, loads, { stallMs: 0 }, signal);
   }
 
-  /** Whether the layer's units are known, and have been asked for. */
-  isPrefetched(layer: number): boolean {
-    return this.#prefetches.has(layer);
-  }
-
-  /** Whether known units of the layer are still on their way. */
-  isComing(layer: number): boolean {
-    return this.#prefetches.get(layer)?.isComing === true;
-  }
-
-  /** Waits until no load of a step that has ended can write into slots. Never fails. */
-  async settlePrefetches(): Promise<void> {
-    const waiting = [...this.#prefetches.values()].map(({ loading }) => loading ?? Promise.resolve());
-    this.#prefetches.clear();
-    await Promise.allSettled(waiting);
-  }
-
-  async #await({ loading }: Prefetch): Promise<void> {
-    if (loading) await waitForAll([loading], this.#counters);
+  /** What decides which units of a layer make room. */
+  policy(layer: number): Policy {
+    return this.#cache(layer).policy;
   }
 
   /** Brings the loads of the cache into their places. */

@@ -13,7 +13,7 @@ import { reportOf } from '../load/adapter-report.ts';
 import { embeddedOf } from './given-embedding.ts';
 import type { GpuExpertMemory } from './gpu-experts.ts';
 import type { GpuLookup } from './gpu-lookup.ts';
-import { knownRoutes } from './known-routes.ts';
+import { knownStep } from './known-step.ts';
 import type { StepContext } from './streamed-steps.ts';
 import type { HookedPlans } from './hooked-plans.ts';
 import type { LogitsPlans } from './logits-plans.ts';
@@ -277,7 +277,11 @@ export class GpuRunner implements Runner {
     if (embedding) gpu.write(plan.buffer(embeddedOf(plan.graph)), 0, embedding);
     if (hooks) (await this.#hooks)?.write(plan, hooks, { past, tokens: ids.length });
     const step = stepOf(request, own);
-    const context = { known: knownRoutes(this.#loaded.drafted, request), signal };
+    const isStreamed = this.experts?.streamer.isComplete === false;
+    const context = {
+      known: isStreamed ? await knownStep(this.#loaded.drafted, request) : undefined,
+      signal,
+    };
     if (own.isDecode(instance)) await this.#runToken(instance, step, copies, context);
     else await this.#runChunk(instance, step, copies, context);
     own.last = { plan, tokens: ids.length };

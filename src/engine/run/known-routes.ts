@@ -1,25 +1,18 @@
-/** Which routes of a step are known before it runs. */
-import type { KnownRoutes } from '../../experts/known-routes.ts';
+import { KnownStep } from '../../experts/prefetch.ts';
 import type { Drafted } from '../load/planning.ts';
 import type { StepRequest } from './runner.ts';
 
-/**
- * What a request and the model's tables say about routes: those of a trace that is replayed, also of later tokens, and those of tables by
- * the ids of the step's tokens.
- *
- * @returns undefined where nothing is known, and where light experts are left out, which no table knows
- */
-export function knownRoutes(
-  { expertLayers: layers, lossy }: Pick<Drafted, 'expertLayers' | 'lossy'>,
+/** The routes of a step that are known: those that are replayed, also of later tokens, and those of tables by the ids of its tokens. */
+export function openKnownStep(
+  { expertLayers }: Pick<Drafted, 'expertLayers'>,
   { ids, past, hooks }: Pick<StepRequest, 'ids' | 'past' | 'hooks'>,
-): KnownRoutes | undefined {
-  if (lossy.skipBelow > 0 || !(hooks?.known || layers.some(({ known }) => known))) return undefined;
-  return {
+): KnownStep {
+  return new KnownStep({
     experts(layer, ahead) {
       const id = ids[ahead];
-      const table = layers[layer]?.known;
+      const table = expertLayers[layer]?.known;
       if (table) return id === undefined ? undefined : table(id);
       return hooks?.known?.(layer, past + ahead);
     },
-  };
+  });
 }

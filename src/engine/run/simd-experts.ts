@@ -1,7 +1,6 @@
 /** Experts in WebAssembly memory: what streaming needs of the device, and how steps use them. */
 import { AtomoeError } from '../../errors.ts';
-import type { KnownRoutes } from '../../experts/known-routes.ts';
-import { expectAfter, prefetchToken } from '../../experts/prefetch.ts';
+import type { KnownStep } from '../../experts/prefetch.ts';
 import type { RecordShape } from '../../experts/pools.ts';
 import type { Move } from '../../experts/slot-store.ts';
 import type { StoreOptions } from '../../experts/store.ts';
@@ -119,18 +118,18 @@ export class SimdSteps {
   }
 
   /** A step of one token begins, of whose routes something is known. It ends with `end`, also where it fails. */
-  begin(known: KnownRoutes, signal: AbortSignal | undefined): void {
-    prefetchToken(this.#streamer, known, this.#units, signal);
+  begin(known: KnownStep, signal: AbortSignal | undefined): void {
+    known.begin(this.#streamer, this.#units, signal);
   }
 
   /** A step of a prompt begins, of so many tokens. */
-  beginPrompt(known: KnownRoutes, tokens: number): void {
-    expectAfter(this.#streamer, known, this.#units, tokens);
+  beginPrompt(known: KnownStep, tokens: number): void {
+    known.beginPrompt(this.#streamer, this.#units, tokens);
   }
 
   /** Waits for what is still on its way to slots. */
-  end(): Promise<void> {
-    return this.#streamer.settlePrefetches();
+  async end(): Promise<void> {
+    await this.#streamer.ahead?.settle();
   }
 
   /**
@@ -147,13 +146,13 @@ export class SimdSteps {
     signal: AbortSignal | undefined,
   ): void | Promise<void> {
     if (bank === 0) this.counters.tokens += 1;
-    if (weights && !this.#streamer.isPrefetched(bank)) this.#dropLight(bank, words, weights);
+    if (weights && !this.#streamer.ahead?.has(bank)) this.#dropLight(bank, words, weights);
     const { list } = this.#units;
     const count = this.#units.of(bank, words, 0, words.length);
     const loading = this.#streamer.demand(bank, list, count, signal);
     for (const [ahead, ids] of look.slice(0, this.lookahead).entries()) {
       const layer = bank + 1 + ahead;
-      if (this.#streamer.isPrefetched(layer)) continue;
+      if (this.#streamer.ahead?.has(layer)) continue;
       const guessed = this.#units.of(layer, read(ids), 0, ids.perToken);
       this.#options.mistake?.(layer, list, guessed);
       this.#streamer.predict(layer, list, guessed);

@@ -34,7 +34,7 @@ import {
 import { embeddingPart, LOOKUP_TOKENS, lookUp, type EmbeddingPart } from './embedding-part.ts';
 import { embeddedOf } from './given-embedding.ts';
 import { hookArrays } from './hooks.ts';
-import { knownRoutes } from './known-routes.ts';
+import { knownStep } from './known-step.ts';
 import {
   DRAFT_TOKENS,
   type Runner,
@@ -363,7 +363,8 @@ export class SimdRunner implements Runner {
     signal: AbortSignal | undefined,
     run: () => Promise<void>,
   ): Promise<void> {
-    const known = this.experts?.streamer.isComplete === false && knownRoutes(this.#parts.drafted, request);
+    const isStreamed = this.experts?.streamer.isComplete === false;
+    const known = isStreamed && (await knownStep(this.#parts.drafted, request));
     const steps = this.experts?.steps;
     if (!known || !steps) return run();
     const isToken = [this.#plain, this.#hooked].some((each) => each?.decode === executor);

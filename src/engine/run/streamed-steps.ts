@@ -1,7 +1,6 @@
 /** Steps of a model whose experts are not all in GPU memory: the step stops where experts are missing, and continues when they have come. */
 import { invariant } from '../../errors.ts';
-import type { KnownRoutes } from '../../experts/known-routes.ts';
-import { expectAfter, prefetchToken } from '../../experts/prefetch.ts';
+import type { KnownStep } from '../../experts/prefetch.ts';
 import type { ExpertStreamer } from '../../experts/streamer.ts';
 import type { Gpu } from '../../gpu/device.ts';
 import { ReadbackRing } from '../../gpu/readback.ts';
@@ -76,7 +75,7 @@ interface Submitted {
 
 /** What a step comes with. */
 export interface StepContext {
-  readonly known: KnownRoutes | undefined; // what is known of its routes
+  readonly known: KnownStep | undefined; // where something is known of its routes
   readonly signal: AbortSignal | undefined;
 }
 
@@ -132,14 +131,14 @@ export class StreamedSteps {
     this.counters.tokens += 1;
     let next = 0;
     try {
-      const isKnown = known !== undefined && prefetchToken(this.streamer, known, this.#units, signal);
+      const isKnown = known?.begin(this.streamer, this.#units, signal) === true;
       const spans = instance.spans({ ...step, lookahead: isKnown ? 0 : this.#options.lookahead });
       const layers = spans.length - 1;
       const depth = isKnown ? layers : await this.#depth(layers);
       for (let verified = 0; ; verified += 1) {
         const last = Math.min(layers, verified + depth);
         // What is known and still on its way would be run in vain.
-        for (; next <= last && !this.streamer.isComing(next - 1); next += 1)
+        for (; next <= last && !this.streamer.ahead?.isComing(next - 1); next += 1)
           flights[next] = this.#launch(instance, spans, next, copies);
         this.counters.aheadLayers += Math.max(0, next - 1 - verified);
         if (verified === layers) return;
@@ -155,7 +154,7 @@ export class StreamedSteps {
       }
     } finally {
       for (const index of flights.keys()) discard(flights, index);
-      await this.streamer.settlePrefetches();
+      await this.streamer.ahead?.settle();
     }
   }
 
@@ -171,7 +170,7 @@ export class StreamedSteps {
     { pace, known, signal }: StepContext & { readonly pace: Pace },
   ): Promise<void> {
     const { plan } = instance;
-    if (known) expectAfter(this.streamer, known, this.#units, step.tokens);
+    known?.beginPrompt(this.streamer, this.#units, step.tokens);
     const spans = instance.spans(step);
     let chosen: { copy: Copy; read: () => Promise<ArrayBuffer> } | undefined;
     for (const [index, span] of spans.entries()) {
@@ -282,7 +281,7 @@ export class StreamedSteps {
     this.counters.syncMs += waitedMs;
     if (next === layer + 1) this.#ahead.waited(waitedMs);
     const weights = this.#options.dropColdBelow > 0 ? others.pop() : undefined;
-    if (weights && !streamer.isPrefetched(layer)) this.#dropLight(layer, words, weights);
+    if (weights && !streamer.ahead?.has(layer)) this.#dropLight(layer, words, weights);
     const count = this.#units.of(layer, words, chosen.at, chosen.count);
     const ahead = flights[layer + 1];
     const isReady = streamer.wasReady(layer, this.#units.list, count, ahead?.serial ?? streamer.serial);
@@ -307,7 +306,7 @@ export class StreamedSteps {
   }
 
   #predict(layer: number, words: Uint32Array, look: RecordPart): void {
-    if (this.streamer.isPrefetched(layer)) return;
+    if (this.streamer.ahead?.has(layer)) return;
     const count = this.#units.of(layer, words, look.at, look.count);
     this.#options.mistake?.(layer, this.#units.list, count);
     this.streamer.predict(layer, this.#units.list, count);

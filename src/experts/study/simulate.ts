@@ -56,8 +56,9 @@ function replayLayer(
 ): CacheCounters {
   const { prime, warmUp, steps } = trace;
   const uses = prime?.uses[layer];
-  const future = cache.looksAhead ? new Window(trace, layer) : undefined;
-  if (future) cache.expect(future.uses);
+  const { policy } = cache;
+  const future = policy.expect && new Window(trace, layer);
+  if (future) policy.expect?.(future.uses);
   if (prime && uses) cache.prime(uses, prime.tokens);
   let before: CacheCounters = { hits: 0, misses: 0, evictions: 0 };
   for (let step = 0; step < steps; step += 1) {
@@ -67,7 +68,7 @@ function replayLayer(
     units.forEach((unit, rank) => {
       isHit[start + rank] = cache.placeOf(unit) === NONE ? 0 : 1;
     });
-    if (future) cache.expect(future.uses);
+    if (future) policy.expect?.(future.uses);
     cache.access(units, units.length);
     future?.move(step);
   }
