@@ -117,9 +117,15 @@ export class LayerCache {
     return this.#unitAt.includes(NONE);
   }
 
-  /** The lowest unit that has no place; NONE where all have one. */
-  firstAbsent(): number {
-    return this.#placeOf.indexOf(NONE);
+  /** The unit without a place that has the highest score, of several the first of `order`; NONE where all have a place. */
+  hottestAbsent(order: Iterable<number> = this.#placeOf.keys()): number {
+    let [hottest, highest] = [NONE, -Infinity];
+    for (const unit of order) {
+      if (this.placeOf(unit) !== NONE) continue;
+      const score = this.policy.score(unit);
+      if (score > highest) [hottest, highest] = [unit, score];
+    }
+    return hottest;
   }
 
   /** Gives an absent unit a free place. @returns the place; NONE where there is none, or the unit has one already */

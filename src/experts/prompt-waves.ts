@@ -72,12 +72,14 @@ export class PromptWaves<S extends SlotStore> {
 
   /**
    * Cuts the used units into lots for the scratch slots. Units that lose their place to others come first: they are
-   * copied before they are overwritten.
+   * copied before they are overwritten. Of the others those with the most tokens come first (hottest first, as D2MoE loads experts,
+   * arXiv:2504.15299): while the GPU works on them the others are read, and the least work is left when the last have come.
    */
   #plan({ layer, uses, cache, loads }: LayerUse, canSplit: boolean): number[][] {
     const leaving = new Set(cache.loads.evicted.subarray(0, loads));
     const all = this.#options.order?.[layer] ?? [...uses.keys()];
     const used = all.filter((unit) => (uses[unit] ?? 0) > 0);
+    used.sort((a, b) => (uses[b] ?? 0) - (uses[a] ?? 0)); // stable: of as many, neighbours in the file stay together
     const order = [...used.filter((unit) => leaving.has(unit)), ...used.filter((unit) => !leaving.has(unit))];
     const room = this.#options.scratch.plan.places;
     invariant(

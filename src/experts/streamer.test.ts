@@ -272,7 +272,7 @@ class Bench {
   }
 
   async admit(): Promise<void> {
-    const missing = this.streamer.firstAbsent();
+    const missing = this.streamer.nextAbsent();
     if (missing) await this.until(this.streamer.admit(missing.layer, missing.unit));
   }
 

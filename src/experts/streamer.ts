@@ -280,11 +280,11 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
     this.#speculation.close();
   }
 
-  /** The first unit that is absent and for which there is a free place. */
-  firstAbsent(): { readonly layer: number; readonly unit: number } | undefined {
+  /** A unit that is absent and for which there is a free place: of the first such layer the hottest. */
+  nextAbsent(): { readonly layer: number; readonly unit: number } | undefined {
     for (const [layer, cache] of this.#caches.entries()) {
-      const unit = cache.firstAbsent();
-      if (unit !== NONE && cache.hasRoom) return { layer, unit };
+      const unit = cache.hasRoom ? cache.hottestAbsent(this.#options.order?.[layer]) : NONE;
+      if (unit !== NONE) return { layer, unit };
     }
     return undefined;
   }

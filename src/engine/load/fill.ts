@@ -32,7 +32,7 @@ export async function fillExperts({ memory, queue, keep, signal }: FillOptions):
       // The streamer of now: a resize brings another one.
       const { streamer } = memory;
       const hasPlaces = streamer.store.plan.places === unitsPerLayer;
-      const missing = hasPlaces ? streamer.firstAbsent() : undefined;
+      const missing = hasPlaces ? streamer.nextAbsent() : undefined;
       if (missing) {
         await memory.tiers.read(missing.layer, missing.unit, signal);
         const admit = () => memory.streamer.admit(missing.layer, missing.unit, signal);

@@ -1,0 +1,104 @@
+/** In which order experts are read: hottest first, and of as hot ones in the order of the file. */
+import { expect, test } from 'vitest';
+import { LayerCache, NONE } from './layer-cache.ts';
+import { lfu } from './policy.ts';
+import { evenRecords, homeSlot, planPools } from './pools.ts';
+import type { SlotStore } from './slot-store.ts';
+import { ExpertStreamer } from './streamer.ts';
+import { RecordTiers } from './tiers.ts';
+
+const UNITS = 8;
+const RECORD_BYTES = 4;
+
+/** Slots that hold nothing. */
+function emptySlots(places: number): SlotStore {
+  const shape = evenRecords(1, UNITS, { parts: {}, sizeBytes: RECORD_BYTES });
+  const plan = planPools(shape, 2 ** 20, { places, reserved: 0 });
+  const slots = new Map<number, number | undefined>();
+  return {
+    ...shape,
+    plan,
+    records: UNITS,
+    group: () => 0,
+    home: (layer, place) => homeSlot(plan, layer, place),
+    write() {},
+    point: (_, unit, slot) => void slots.set(unit, slot),
+    slotOf: (_, unit) => slots.get(unit),
+    flush() {},
+    markAllPresent() {},
+    clear() {},
+    dispose() {},
+  };
+}
+
+function open({ places, scratch, order }: { places: number; scratch: number; order?: number[] }) {
+  const reads: number[] = [];
+  const waves: number[][] = []; // what was read before each
+  const tiers = new RecordTiers({
+    units: UNITS,
+    recordBytes: RECORD_BYTES,
+    hostBytes: 0,
+    read: async (_, unit) => {
+      reads.push(unit);
+      return new Uint8Array(RECORD_BYTES);
+    },
+  });
+  const streamer = new ExpertStreamer({
+    store: emptySlots(places),
+    scratch: scratch > 0 ? emptySlots(scratch) : undefined,
+    tiers,
+    topK: 2,
+    policy: lfu(),
+    order: order && [order],
+    copy() {},
+  });
+  const wave = () => void waves.push(reads.splice(0));
+  return { streamer, reads, waves, wave };
+}
+
+test('a prompt in waves reads those with the most tokens first; one that leaves comes before them', async () => {
+  const { streamer, reads, waves, wave } = open({ places: 2, scratch: 2 });
+  await streamer.demand(0, Uint32Array.of(6, 5), 2);
+  reads.length = 0;
+  // 6 and 5 are resident, and make room for 4 and 1.
+  const uses = Uint32Array.of(1, 7, 2, 0, 9, 1, 1, 3);
+  await streamer.stream(0, uses, 10, true, wave);
+  expect(waves).toEqual([[], [4, 1], [7, 2], [0]]);
+});
+
+test('of as many tokens, neighbours in the file come together', async () => {
+  const { streamer, waves, wave } = open({ places: 2, scratch: 2, order: [7, 2, 5, 0, 4, 1, 6, 3] });
+  await streamer.stream(0, Uint32Array.of(1, 2, 1, 1, 1, 1, 1, 1), 4, true, wave);
+  expect(waves).toEqual([
+    [1, 7],
+    [2, 5],
+    [0, 4],
+    [6, 3],
+  ]);
+});
+
+test('without waves a prompt reads by its uses, too', async () => {
+  const { streamer, waves, wave } = open({ places: UNITS, scratch: 0 });
+  await streamer.stream(0, Uint32Array.of(1, 7, 2, 0, 9, 1, 1, 3), 10, true, wave);
+  expect(waves[0]?.slice(0, 4)).toEqual([4, 1, 7, 2]);
+});
+
+test('what is absent comes by its uses so far, and then in the order of the file', async () => {
+  const { streamer } = open({ places: UNITS, scratch: 0, order: [7, 2, 5, 0, 4, 1, 6, 3] });
+  expect(streamer.nextAbsent()).toEqual({ layer: 0, unit: 7 });
+  const cache = new LayerCache(UNITS, 2, lfu()({ units: UNITS, topK: 2, layer: 0, seed: 0 }));
+  for (const units of [
+    [3, 4],
+    [3, 5],
+    [6, 0],
+    [6, 3],
+    [1, 2],
+  ])
+    cache.access(Uint32Array.from(units), units.length);
+  expect(cache.hottestAbsent()).toBe(3); // three times
+  cache.access(Uint32Array.of(3), 1);
+  expect(cache.hottestAbsent()).toBe(6); // twice
+  const all = new LayerCache(1, 1, lfu()({ units: 1, topK: 1, layer: 0, seed: 0 }));
+  all.access(Uint32Array.of(0), 1);
+  expect(all.hottestAbsent()).toBe(NONE);
+});
