@@ -58,8 +58,10 @@ describe.each(DEVICES)('a replayed trace of fable-moe-12m on %s', (device) => {
       streaming: { start: 'now', fill: false, slotsPerLayer: TOP_K, hostBudget: 0, ...streaming },
     });
     recorder = new RouteRecorder();
+    const before = (await engine.streaming())!.readBytes; // counts since the model was loaded
     const found = await run(given, more);
-    return { found, report: (await engine.streaming()) as StreamingReport };
+    const report = (await engine.streaming()) as StreamingReport;
+    return { found, report, readBytes: report.readBytes - before };
   }
 
   test.each<[Latency, object]>([
@@ -70,11 +72,12 @@ describe.each(DEVICES)('a replayed trace of fable-moe-12m on %s', (device) => {
     'with slots for one token a layer: no miss, nothing in vain, the bits of the resident model (%s)',
     async (how, streaming) => {
       latency.set(how);
-      const { found, report } = await streamed(streaming, hooks);
+      const { found, report, readBytes } = await streamed(streaming, hooks);
       latency.set('zero');
       expectSame(found, base);
       expect(report).toMatchObject({ slotsPerLayer: TOP_K, misses: 0, speculated: 0, wasted: 0 });
       expect(report.prefetched).toBeGreaterThan(0);
+      expect(readBytes).toBe(report.uploadedBytes);
       // Every use of a token found its expert.
       expect(report.hits).toBe(base.trace.slice(-report.tokens).flatMap(({ ids }) => ids.flat()).length);
       if (how === 'zero') expect(report.aborts).toBe(0);

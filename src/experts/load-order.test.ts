@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { LayerCache, NONE } from './layer-cache.ts';
 import { lfu } from './policy.ts';
 import { evenRecords, homeSlot, planPools } from './pools.ts';
+import { KnownStep } from './prefetch.ts';
 import type { SlotStore } from './slot-store.ts';
 import { ExpertStreamer } from './streamer.ts';
 import { RecordTiers } from './tiers.ts';
@@ -11,10 +12,10 @@ const UNITS = 8;
 const RECORD_BYTES = 4;
 
 /** Slots that hold nothing. */
-function emptySlots(places: number): SlotStore {
-  const shape = evenRecords(1, UNITS, { parts: {}, sizeBytes: RECORD_BYTES });
+function emptySlots(places: number, layers: number): SlotStore {
+  const shape = evenRecords(layers, UNITS, { parts: {}, sizeBytes: RECORD_BYTES });
   const plan = planPools(shape, 2 ** 20, { places, reserved: 0 });
-  const slots = new Map<number, number | undefined>();
+  const slots = new Map<string, number | undefined>();
   return {
     ...shape,
     plan,
@@ -22,8 +23,8 @@ function emptySlots(places: number): SlotStore {
     group: () => 0,
     home: (layer, place) => homeSlot(plan, layer, place),
     write() {},
-    point: (_, unit, slot) => void slots.set(unit, slot),
-    slotOf: (_, unit) => slots.get(unit),
+    point: (layer, unit, slot) => void slots.set(`${layer} ${unit}`, slot),
+    slotOf: (layer, unit) => slots.get(`${layer} ${unit}`),
     flush() {},
     markAllPresent() {},
     clear() {},
@@ -31,21 +32,28 @@ function emptySlots(places: number): SlotStore {
   };
 }
 
-function open({ places, scratch, order }: { places: number; scratch: number; order?: number[] }) {
-  const reads: number[] = [];
+interface Sizes {
+  readonly places: number;
+  readonly scratch: number;
+  readonly order?: number[];
+  readonly layers?: number;
+}
+
+function open({ places, scratch, order, layers = 1 }: Sizes) {
+  const reads: number[] = []; // 100 for each layer before
   const waves: number[][] = []; // what was read before each
   const tiers = new RecordTiers({
     units: UNITS,
     recordBytes: RECORD_BYTES,
     hostBytes: 0,
-    read: async (_, unit) => {
-      reads.push(unit);
+    read: async (layer, unit) => {
+      reads.push(100 * layer + unit);
       return new Uint8Array(RECORD_BYTES);
     },
   });
   const streamer = new ExpertStreamer({
-    store: emptySlots(places),
-    scratch: scratch > 0 ? emptySlots(scratch) : undefined,
+    store: emptySlots(places, layers),
+    scratch: scratch > 0 ? emptySlots(scratch, layers) : undefined,
     tiers,
     topK: 2,
     policy: lfu(),
@@ -102,3 +110,36 @@ test('what is absent comes by its uses so far, and then in the order of the file
   all.access(Uint32Array.of(0), 1);
   expect(all.hottestAbsent()).toBe(NONE);
 });
+
+test('a prompt whose routes are known reads the next layer while the last lot runs: what it uses, each once', async () => {
+  const { streamer, reads } = open({ places: 2, scratch: 3, layers: 3 });
+  const routes = [
+    [[0, 1, 2], [0, 1], [0]],
+    [[5, 6, 7], [6, 4], [6, 7], undefined], // of the last token nothing is known
+    [[1], [2], [2]],
+  ];
+  await streamer.demand(2, Uint32Array.of(1, 3), 2); // is there
+  reads.length = 0;
+  const units = {
+    list: new Uint32Array(8),
+    of: (_: number, ids: ArrayLike<number>) => copied(units.list, ids),
+  };
+  const step = new KnownStep({ experts: (layer, ahead) => routes[layer]?.[ahead] });
+  step.beginPrompt(streamer, units, 4, undefined);
+  expect(reads.splice(0)).toEqual([0, 1, 2]);
+  const seen: number[][] = [];
+  const run = (layer: number, uses: number[]) =>
+    streamer.stream(layer, Uint32Array.from(uses), 4, true, () => void seen.push(reads.splice(0)));
+  await run(0, [3, 2, 1, 0, 0, 0, 0, 0]);
+  expect(reads).toEqual([106, 107, 104]); // as many as a lot has
+  await run(1, [0, 0, 0, 1, 1, 1, 3, 2]); // 3 is the last token's
+  expect(reads).toEqual([202]);
+  await run(2, [0, 1, 2, 0, 0, 0, 0, 0]);
+  expect(seen).toEqual([[], [106, 107, 104, 103], [105], [202]]);
+  expect(reads).toEqual([]);
+});
+
+function copied(to: Uint32Array, ids: ArrayLike<number>): number {
+  to.set(ids);
+  return ids.length;
+}

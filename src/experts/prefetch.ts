@@ -79,6 +79,50 @@ export class Prefetches {
   }
 }
 
+/** What a step of many tokens reads of the layer behind the one that runs: as many records as its first lot has. */
+export class PromptPrefetch {
+  readonly #streamer: ExpertStreamer;
+  readonly #uses: (layer: number) => Uint32Array;
+  readonly #signal: AbortSignal | undefined;
+  readonly #reads = new Map<number, Promise<Uint8Array<ArrayBuffer>>>(); // by unit, of the layer that was begun
+  #layer = 0;
+
+  /** @param uses - [unit]: how many of the tokens are known to use each unit of a layer */
+  constructor(
+    streamer: ExpertStreamer,
+    uses: (layer: number) => Uint32Array,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#streamer = streamer;
+    this.#uses = uses;
+    this.#signal = signal;
+  }
+
+  /** All that the layers before have to read is read: begins with this one, hottest first. */
+  begin(layer: number): void {
+    this.#reads.clear();
+    this.#layer = layer;
+    const { store, scratch, tiers } = this.#streamer;
+    if (layer >= store.layers || !scratch) return;
+    const uses = this.#uses(layer);
+    const absent = [...uses.keys()].filter((unit) => uses[unit] && !this.#streamer.isPresent(layer, unit));
+    absent.sort((a, b) => (uses[b] ?? 0) - (uses[a] ?? 0));
+    for (const unit of absent.slice(0, scratch.plan.places)) {
+      const read = tiers.read(layer, unit, this.#signal);
+      read.catch(() => {}); // an error reaches who takes it
+      this.#reads.set(unit, read);
+    }
+  }
+
+  /** The record of a unit, if it was asked for. */
+  take(layer: number, unit: number): Promise<Uint8Array<ArrayBuffer>> | undefined {
+    if (layer !== this.#layer) return undefined;
+    const read = this.#reads.get(unit);
+    this.#reads.delete(unit);
+    return read;
+  }
+}
+
 /** A step of whose routes something is known. */
 export class KnownStep {
   readonly #routes: KnownRoutes;
@@ -106,23 +150,41 @@ export class KnownStep {
     return isWhole;
   }
 
-  /** Tells the policies what the tokens after those of a prompt's step use. */
-  beginPrompt(streamer: ExpertStreamer, units: UnitsOf, tokens: number): void {
+  /** Begins to read for the first layer of a prompt's step, and tells the policies what the tokens after it use. */
+  beginPrompt(
+    streamer: ExpertStreamer,
+    units: UnitsOf,
+    tokens: number,
+    signal: AbortSignal | undefined,
+  ): void {
     for (let layer = 0; layer < streamer.store.layers; layer += 1)
       this.#expect(streamer, units, layer, tokens);
+    const uses = (layer: number) => this.#uses(streamer, units, layer, { first: 0, tokens });
+    streamer.prompt = new PromptPrefetch(streamer, uses, signal);
+    streamer.prompt.begin(0);
   }
 
   /** Tells a policy how many of the tokens from `first` on use each unit of a layer, as far as it is known. */
   #expect(streamer: ExpertStreamer, units: UnitsOf, layer: number, first: number): void {
     const policy = streamer.policy(layer);
     if (!policy.expect) return;
-    const uses = new Uint32Array(streamer.store.units(layer));
-    for (let ahead = first; ahead < first + LOOKAHEAD_TOKENS; ahead += 1) {
+    policy.expect(this.#uses(streamer, units, layer, { first, tokens: LOOKAHEAD_TOKENS }));
+  }
+
+  /** How many of the tokens from `first` on use each unit of a layer, as far as it is known. */
+  #uses(
+    { store }: ExpertStreamer,
+    units: UnitsOf,
+    layer: number,
+    { first, tokens }: { readonly first: number; readonly tokens: number },
+  ): Uint32Array {
+    const uses = new Uint32Array(store.units(layer));
+    for (let ahead = first; ahead < first + tokens; ahead += 1) {
       const experts = this.#routes.experts(layer, ahead);
       if (!experts) continue;
       const count = units.of(layer, experts, 0, experts.length);
       for (const unit of units.list.subarray(0, count)) uses[unit] = (uses[unit] ?? 0) + 1;
     }
-    policy.expect(uses);
+    return uses;
   }
 }

@@ -1,6 +1,7 @@
 /** Runs a layer over many tokens whose experts do not all fit: some at a time, through the scratch slots. */
 import { invariant } from '../errors.ts';
 import { NONE, type LayerCache } from './layer-cache.ts';
+import type { PromptPrefetch } from './prefetch.ts';
 import type { Residency } from './residency.ts';
 import type { Move, SlotStore } from './slot-store.ts';
 import type { RecordTiers } from './tiers.ts';
@@ -19,6 +20,8 @@ export interface WaveOptions<S extends SlotStore> {
   readonly counters: LoadCounters; // counted into
   /** [layer][place]: the units in the order of a file, so that neighbours are read together; undefined: by unit. */
   readonly order: readonly (readonly number[])[] | undefined;
+  /** What reads ahead where routes are known. */
+  ahead(): PromptPrefetch | undefined;
   /** Makes copies, ahead of whatever is submitted next. */
   copy(moves: readonly Move<S>[]): void;
 }
@@ -62,6 +65,7 @@ export class PromptWaves<S extends SlotStore> {
         // While the GPU works on this lot, the next one is read.
         coming = this.#readAbsent(layer, waves[index + 1] ?? [], signal);
         coming.catch(() => {}); // awaited in the next turn, or the wave has failed first
+        if (index === waves.length - 1) this.#options.ahead()?.begin(layer + 1);
         await running;
         this.#keep(used, units);
       }
@@ -97,10 +101,10 @@ export class PromptWaves<S extends SlotStore> {
     units: readonly number[],
     signal: AbortSignal | undefined,
   ): Promise<Map<number, Uint8Array<ArrayBuffer>>> {
-    const { residency, tiers, counters } = this.#options;
+    const { residency, tiers, counters, ahead } = this.#options;
     const absent = units.filter((unit) => !residency.has(layer, unit));
     counters.promptLoads += absent.length;
-    const reads = absent.map((unit) => tiers.read(layer, unit, signal));
+    const reads = absent.map((unit) => ahead()?.take(layer, unit) ?? tiers.read(layer, unit, signal));
     const records = await waitForAll(reads, counters);
     return new Map(records.map((record, index) => [absent[index] ?? 0, record]));
   }

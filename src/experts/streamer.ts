@@ -3,7 +3,7 @@ import { invariant } from '../errors.ts';
 import { LayerCache, NONE } from './layer-cache.ts';
 import type { MakePolicy, Policy } from './policy.ts';
 import { reservedSlots } from './pools.ts';
-import type { Prefetches } from './prefetch.ts';
+import type { Prefetches, PromptPrefetch } from './prefetch.ts';
 import { PromptWaves, waitForAll, type LoadCounters } from './prompt-waves.ts';
 import { Residency } from './residency.ts';
 import { Speculation, type SpeculationCounters } from './speculation.ts';
@@ -50,6 +50,7 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
   readonly store: S;
   readonly scratch: S | undefined;
   ahead: Prefetches | undefined; // of the step that runs, where some of its routes are known
+  prompt: PromptPrefetch | undefined; // of the step of many tokens that runs, likewise
   readonly #options: StreamerOptions<S>;
   readonly #caches: readonly LayerCache[];
   readonly #residency: Residency<S>;
@@ -76,6 +77,7 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
         tiers,
         counters: this.#counters,
         order: options.order,
+        ahead: () => this.prompt,
         copy: (moves) => options.copy(moves),
       });
     const all = Array.from({ length: layers }, (_, layer) => layer);
@@ -97,6 +99,10 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
       isPresent: (layer, unit) => residency.has(layer, unit) || this.#cache(layer).placeOf(unit) !== NONE,
       admit: (layer, unit, record) => this.#admit(layer, unit, record),
     });
+  }
+
+  get tiers(): RecordTiers {
+    return this.#options.tiers;
   }
 
   /** Units of one token at most. */

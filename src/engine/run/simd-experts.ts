@@ -123,8 +123,8 @@ export class SimdSteps {
   }
 
   /** A step of a prompt begins, of so many tokens. */
-  beginPrompt(known: KnownStep, tokens: number): void {
-    known.beginPrompt(this.#streamer, this.#units, tokens);
+  beginPrompt(known: KnownStep, tokens: number, signal: AbortSignal | undefined): void {
+    known.beginPrompt(this.#streamer, this.#units, tokens, signal);
   }
 
   /** Waits for what is still on its way to slots. */

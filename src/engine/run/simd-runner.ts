@@ -365,11 +365,12 @@ export class SimdRunner implements Runner {
   ): Promise<void> {
     const isStreamed = this.experts?.streamer.isComplete === false;
     const known = isStreamed && (await knownStep(this.#parts.drafted, request));
-    const steps = this.experts?.steps;
+    const { steps, streamer } = this.experts ?? {};
+    if (streamer) streamer.prompt = undefined;
     if (!known || !steps) return run();
     const isToken = [this.#plain, this.#hooked].some((each) => each?.decode === executor);
     if (!isToken) {
-      steps.beginPrompt(known, request.ids.length);
+      steps.beginPrompt(known, request.ids.length, signal);
       return run();
     }
     try {

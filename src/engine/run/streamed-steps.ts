@@ -170,7 +170,8 @@ export class StreamedSteps {
     { pace, known, signal }: StepContext & { readonly pace: Pace },
   ): Promise<void> {
     const { plan } = instance;
-    known?.beginPrompt(this.streamer, this.#units, step.tokens);
+    this.streamer.prompt = undefined;
+    known?.beginPrompt(this.streamer, this.#units, step.tokens, signal);
     const spans = instance.spans(step);
     let chosen: { copy: Copy; read: () => Promise<ArrayBuffer> } | undefined;
     for (const [index, span] of spans.entries()) {
