@@ -47,6 +47,28 @@ export const RECURRENT = {
   },
 };
 
+/** Rules whose decisions depend on earlier tokens too, by what they see. */
+export const OF_EARLIER = {
+  'segments of 4 tokens, by the first': {
+    ...OWN,
+    scope: { unit: 'segment', segmentLength: 4, pool: 'first', sees: 'prefix' },
+  },
+  'the first token of the sequence': {
+    ...OWN,
+    scope: { unit: 'sequence', pool: 'first', decision: 'prompt', sees: 'prompt' },
+  },
+  'experts with room for 4 tokens': { ...OWN, capacity: { tokensPerExpert: 4 }, scope: { sees: 'prefix' } },
+} as const;
+
+/** Rules that decide once, from a whole prompt. */
+export const OF_PROMPT = {
+  'the mean of the prompt': {
+    ...OWN,
+    scope: { unit: 'sequence', pool: 'mean', decision: 'prompt', sees: 'prompt' },
+  },
+  'the last token of the prompt': { ...OWN, scope: { unit: 'sequence', pool: 'last', sees: 'prompt' } },
+} as const;
+
 /** The random OLMoE of the fixtures, with tensors of a recurrent router and a table by token. */
 export async function describedModel(): Promise<FolderSource> {
   return editedModel(await repositoryFolder('fixtures/models/olmoe'), {

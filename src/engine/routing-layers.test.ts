@@ -8,6 +8,8 @@ import {
   layerRuns,
   LAYER,
   LAYERS,
+  OF_EARLIER,
+  OF_PROMPT,
   OWN,
   RECURRENT,
   type LayerRun,
@@ -71,6 +73,12 @@ test('matrices that layers share are in memory once, also where layers ahead are
   const names = (graph: Pick<Graph, 'weights'>) => graph.weights.map(({ name }) => name).toSorted();
   expect(names(drafted.decode)).toEqual(names(drafted.prefill));
   drafted.checkpoint.dispose();
+});
+
+test.each(Object.entries({ ...OF_EARLIER, ...OF_PROMPT }))('%s', async (_, router) => {
+  const runs = await layerRuns(folder, { ...LAYER, router }, IDS);
+  expect(runs.length).toBe(LAYERS);
+  for (const run of runs) await expectAlone(run, router);
 });
 
 describe('a decision of the model', () => {

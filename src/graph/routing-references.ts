@@ -11,9 +11,13 @@ import { hookLogitsReference } from '../kernels/routing/hook-logits.reference.ts
 import { sinkhornReference } from '../kernels/routing/sinkhorn.reference.ts';
 import { cellsReference } from '../kernels/routing/cells.reference.ts';
 import { pairLinearReference } from '../kernels/routing/pair-linear.reference.ts';
+import { expertRoomReference } from '../kernels/routing/expert-room.reference.ts';
+import { heldRowsReference } from '../kernels/routing/held-rows.reference.ts';
+import { promptRowsReference } from '../kernels/routing/prompt-rows.reference.ts';
 import type { RunContext } from './node.ts';
 import type { CellsIo, PairLinearIo } from './ops/cells.ts';
 import type { HookedGateIo, HookLogitsIo } from './ops/hooks.ts';
+import type { ExpertRoomIo, HeldRowsIo, PromptRowsIo } from './ops/kept-routing.ts';
 import type { RouteInputTensors, RouteIo, RouteScoresIo } from './ops/route.ts';
 import type {
   AttentionReceivedIo,
@@ -24,7 +28,7 @@ import type {
   Sequences,
   SinkhornIo,
 } from './ops/sequence-routing.ts';
-import type { Tensor } from './tensor.ts';
+import { nextOf, type Tensor } from './tensor.ts';
 
 /** Routes of a gate with hooks. */
 export function hookedGateOp(context: RunContext, io: HookedGateIo): void {
@@ -139,6 +143,33 @@ export function pairLinearOp(
   const sizes = { tokens, places, xPlaces, experts, outs: y.perToken / places, cols: x.perToken / xPlaces };
   const options = { ...sizes, ids: ids && context.words(ids), bias: bias && context.weight(bias) };
   context.put(y, pairLinearReference(context.floats(x), context.weight(weight), options));
+}
+
+/** Rows that hold for runs of positions. */
+export function heldRowsOp(context: RunContext, { x, kept, y, every, keeps }: HeldRowsIo): void {
+  const { tokens, past } = context.step;
+  const sizes = { tokens, past, cols: y.perToken, every };
+  const result = heldRowsReference(context.floats(x), context.floats(kept), sizes);
+  context.put(y, result.y);
+  if (keeps) context.put(kept, result.kept);
+}
+
+/** The row of a prompt. */
+export function promptRowsOp(context: RunContext, { x, kept, y, keeps }: PromptRowsIo): void {
+  const { tokens, past } = context.step;
+  const sizes = { tokens, past, cols: y.perToken };
+  const result = promptRowsReference(context.floats(x), context.floats(kept), sizes);
+  context.put(y, result.y);
+  if (keeps) context.put(nextOf(kept), result.after);
+}
+
+/** The choices that find room in their experts. */
+export function expertRoomOp(context: RunContext, { ids, chosen, given, room, keeps }: ExpertRoomIo): void {
+  const { tokens, past } = context.step;
+  const sizes = { tokens, past, k: ids.perToken, room };
+  const result = expertRoomReference(context.words(ids), context.words(chosen), sizes);
+  context.put(given, result.given);
+  if (keeps) context.put(chosen, result.chosen);
 }
 
 /** Scores mixed over tokens. */

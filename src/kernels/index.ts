@@ -40,6 +40,9 @@ import { atomicScoresGrouped } from './atomic/atomic-scores-grouped.ts';
 import { pairSortCount, pairSortScan, pairSortScatter } from './atomic/pair-sort.ts';
 import { productHalves } from './routing/product-halves.ts';
 import { cells } from './routing/cells.ts';
+import { expertRoom } from './routing/expert-room.ts';
+import { heldRows } from './routing/held-rows.ts';
+import { promptRows } from './routing/prompt-rows.ts';
 import { pairLinear } from './routing/pair-linear.ts';
 import { productKeys } from './routing/product-keys.ts';
 import { productRoute } from './routing/product-route.ts';
@@ -70,6 +73,9 @@ export const allPrograms: readonly Program[] = [
   ...programs(expertChoice),
   ...programs(capacity),
   ...programs(cells),
+  ...programs(expertRoom),
+  ...programs(heldRows),
+  ...programs(promptRows),
   ...programs(pairLinear),
   ...programs(mixTokens),
   ...programs(attentionReceived),

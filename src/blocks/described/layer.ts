@@ -19,7 +19,7 @@ import { addMergedExperts, addSoftMix } from './mixing.ts';
 import { addChoice, routingSite } from './router.ts';
 import { refuse } from './routing-site.ts';
 import { addRouting } from './routing.ts';
-import { addKeyScores, addPerceptron, addScores, pool, type ScoreSite } from './scores.ts';
+import { addKeyScores, addPerceptron, addScores, type ScoreSite } from './scores.ts';
 import type { LayerTensors } from './tensors.ts';
 
 /** A described layer as a graph. */
@@ -176,7 +176,7 @@ class LayerBuild {
           : undefined,
     };
     const { routes, largest, state } = this.#route(scoreSite, layer, router, carry, hooks);
-    const input = router.scope.expertUnit === 'segment' ? pool(site, x, router.scope) : x;
+    const input = router.scope.expertUnit === 'segment' ? this.#nodes.pooled(x, router.scope) : x;
     const own = (routed: Tensor) => {
       if (router.scope.expertUnit !== 'segment') return routed;
       const { segmentLength = 1 } = router.scope;

@@ -6,6 +6,7 @@ import type { Sequences } from '../../graph/ops/sequence-routing.ts';
 import type { Tensor, TensorRole, Weight } from '../../graph/tensor.ts';
 import { CELL_ACTIVATIONS, type CellActivation } from '../../kernels/routing/cells/activation.ts';
 import { CELLS, type CellName } from '../../kernels/routing/cells/table.ts';
+import type { ScopeDescription } from '../../models/layer/router.ts';
 import type { HostTensor } from './tensors.ts';
 import type { RequestShape } from './routing-site.ts';
 import { StoredWeights } from './stored-weights.ts';
@@ -139,6 +140,20 @@ export class LayerNodes {
     const added = bias && this.#stored(`${name} bias`, experts * outs, 1, bias.values);
     this.builder.add(pairLinearNode(label, { x, weight, bias: added, ids, y, experts, places, xPlaces }));
     return y;
+  }
+
+  /** The segment or sequence of a token as its input (section 7 of the format). */
+  pooled(u: Tensor, { unit, pool, segmentLength = 0 }: ScopeDescription): Tensor {
+    if (unit === 'token') return u;
+    const cols = pool === 'concatenate' ? segmentLength * u.perToken : u.perToken;
+    const segment = unit === 'segment' ? segmentLength : 0;
+    const kind = ['mean', 'first', 'last', 'concatenate'].indexOf(pool);
+    return this.cell('pool', [u], { cols, n: [segment, u.perToken, kind] });
+  }
+
+  /** Choices with room in experts of steps before this one, too; undefined: a request is one step. */
+  placed(_ids: Tensor, _room: number): Tensor | undefined {
+    return undefined;
   }
 
   /** The row [tokens, width] of each token's id in a table [vocabulary, width]. */

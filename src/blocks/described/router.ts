@@ -27,6 +27,7 @@ export function routingSite(site: ScoreSite, { scores, most, groupScores }: Scor
       return refuse('tensors', `a tensor of ${values.length} values for ${count}`);
     },
     request: (name, shape) => nodes.given(name, shape),
+    placed: (ids, room) => nodes.placed(ids, room),
     links: (name) => nodes.given(name, { type: 'f32', perToken: nodes.request.tokens }),
     ofTokenId: (reference, type, width) => nodes.ofToken(tensors.get(reference, scope), type, width),
     ofHidden: (weight, activation) =>

@@ -23,6 +23,8 @@ export interface RoutingSite {
   readonly links?: (name: string) => Tensor;
   /** The row [tokens, width] of the token's id in a table of the layer, f32 or u32. Default of the width: the table's. */
   readonly ofTokenId?: (reference: Reference, type: 'f32' | 'u32', width?: number) => Tensor;
+  /** Of choices u32 [tokens, k], in order, those whose experts have room for `room` tokens of all steps; undefined: of this step. */
+  readonly placed?: (ids: Tensor, room: number) => Tensor | undefined;
   /** f32 [tokens, places]: whether a place of given ids stays, where a network decides. */
   readonly verdicts?: Tensor | undefined;
   /** f32 [tokens, experts]: the activation of the router's second matrix with the hidden state. */

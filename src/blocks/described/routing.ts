@@ -298,6 +298,11 @@ class RoutingNodes {
     if ((rule.nullExperts ?? 0) > 0) refuse('capacity', 'a capacity with null experts');
     const { drop: _, ...select } = rule.select;
     const ids = this.#first(scores, { ...rule, select }, k, { values });
+    const kept = tokensPerExpert === undefined ? undefined : this.#site.placed?.(ids, tokensPerExpert);
+    if (kept) {
+      this.#inputs.givenIds = kept;
+      return { kind: 'given', places: k };
+    }
     const room = tokensPerExpert === undefined ? { factor: factor ?? 1 } : { tokens: tokensPerExpert };
     const own: CapacityRule = { room, order, overflow, fill };
     const places = capacityPlaces(own, k, experts);

@@ -2,12 +2,7 @@
 import type { Tensor } from '../../graph/tensor.ts';
 import { CELL_ACTIVATIONS } from '../../kernels/routing/cells/activation.ts';
 import { activationReference } from '../../kernels/routing/cells/activation.reference.ts';
-import type {
-  InputDescription,
-  RouterDescription,
-  ScopeDescription,
-  ScoreDescription,
-} from '../../models/layer/router.ts';
+import type { InputDescription, RouterDescription, ScoreDescription } from '../../models/layer/router.ts';
 import type { TensorReference } from '../../models/layer/tensor-reference.ts';
 import type { LayerNodes } from './nodes.ts';
 import { concatenated, type HostTensor, type LayerTensors, type ReferenceScope } from './tensors.ts';
@@ -34,23 +29,11 @@ export interface Scores {
 
 /** Adds input, scope, state and score of a router. `state` f32 [tokens, size]: that of the layer before, if there is one. */
 export function addScores(site: ScoreSite, router: RouterDescription, state?: Tensor): Scores {
-  const pooled = pool(site, readInput(site, router.input), router.scope);
+  const pooled = site.nodes.pooled(readInput(site, router.input), router.scope);
   const next = router.state && addState(site, router.state, pooled, state);
   const u = next ?? pooled;
   const { scores, groupScores } = addScore(site, router.score, u, router);
   return { scores, u: pooled, ...(groupScores ? { groupScores } : {}), ...(next ? { state: next } : {}) };
-}
-
-/** The segment or sequence of a token as its input (section 7). */
-export function pool({ nodes }: Pick<ScoreSite, 'nodes'>, u: Tensor, scope: ScopeDescription): Tensor {
-  const { unit, pool: kind, segmentLength = 0 } = scope;
-  if (unit === 'token') return u;
-  const cols = kind === 'concatenate' ? segmentLength * u.perToken : u.perToken;
-  const segment = unit === 'segment' ? segmentLength : 0;
-  return nodes.cell('pool', [u], {
-    cols,
-    n: [segment, u.perToken, ['mean', 'first', 'last', 'concatenate'].indexOf(kind)],
-  });
 }
 
 function readInput({ nodes, tensors, x }: ScoreSite, { parts, normalise }: InputDescription): Tensor {

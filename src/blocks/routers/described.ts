@@ -1,15 +1,11 @@
-import { AtomoeError } from '../../errors.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { HooksDescription } from '../../models/layer/layer.ts';
 import type { RouterDescription } from '../../models/layer/router.ts';
 import type { RouterSpec } from '../../models/spec.ts';
 import type { Router } from '../block.ts';
-import { Handed } from '../described/handed.ts';
-import { LayerNodes } from '../described/nodes.ts';
+import { ModelNodes, type SharedRouting } from '../described/model-nodes.ts';
 import { addChoice, routingSite } from '../described/router.ts';
-import type { RequestShape } from '../described/routing-site.ts';
 import { addScores } from '../described/scores.ts';
-import { StoredWeights } from '../described/stored-weights.ts';
 import type { LayerTensors } from '../described/tensors.ts';
 import type { MoeSite, Routes } from '../site.ts';
 
@@ -24,13 +20,6 @@ export interface DescribedScoreSpec {
   readonly layer: number; // of the model, for names with {layer}
   readonly bank: number; // index among the layers with experts
   readonly most: number;
-}
-
-/** What the described routers of a model's layers have in common. */
-export class SharedRouting {
-  readonly weights = new StoredWeights();
-  readonly states = new Handed<Tensor>(); // f32 [tokens, size], by their names
-  readonly decisions = new Handed<Routes>(); // that later layers reuse
 }
 
 /** A router as a description of a layer has it, whose decisions do not depend on later tokens. */
@@ -56,32 +45,15 @@ export const described: Router<RouterSpec<DescribedScoreSpec>> = {
 
 function routesOf(site: MoeSite, x: Tensor, score: DescribedScoreSpec): Routes {
   const { router, hooks, tensors, layer, most } = score;
-  const { weights: stored, states } = score.shared;
+  const { shared, vocab } = score;
   const place = { at: site.bank, of: score.bank };
-  const nodes = new ModelNodes(site, stored, score.vocab);
+  const nodes = new ModelNodes(site, { ...place, shared, vocab });
   const scoreSite = { nodes, tensors, x, experts: site.experts, scope: { layer } };
   const name = router.state?.name ?? '';
-  const before = router.state && states.before(site.builder, name, place);
+  const before = router.state && shared.states.before(site.builder, name, place);
   const { scores, groupScores, state } = addScores(scoreSite, router, before);
-  if (state) states.add(site.builder, name, place, state);
+  if (state) shared.states.add(site.builder, name, place, state);
   const routing = routingSite(scoreSite, { scores, most, groupScores });
   const { ids, weights } = addChoice(scoreSite, routing, router, { hooks, largest: false });
   return { ids, weights };
-}
-
-/** Nodes in the graph of a model, whose only request is its tokens. */
-class ModelNodes extends LayerNodes {
-  constructor({ builder, label }: MoeSite, weights: StoredWeights, vocab: number) {
-    super(builder, { tokens: 1, sequences: 0, widths: new Map(), vocab }, `${label} `, weights);
-  }
-
-  override given(name: string, shape: RequestShape): Tensor {
-    if (name === 'tokenIds' && shape.type === 'f32') {
-      return this.cell('take-ids', [], { cols: 1, n: [1], ids: this.builder.ids });
-    }
-    throw new AtomoeError(
-      'bad-input',
-      `the routing reads "${name}" of a request, which text does not have; choose a rule that reads the token alone`,
-    );
-  }
 }

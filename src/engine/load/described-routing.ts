@@ -1,12 +1,14 @@
 /** Puts described routers in the place of a model's own. */
 import { loadBlocks, type Blocks } from '../../blocks/table.ts';
 import type { ModelFamily } from '../../blocks/family.ts';
-import { SharedRouting, type DescribedScoreSpec } from '../../blocks/routers/described.ts';
+import { SharedRouting } from '../../blocks/described/model-nodes.ts';
+import type { DescribedScoreSpec } from '../../blocks/routers/described.ts';
 import { LayerTensors, type HostTensor } from '../../blocks/described/tensors.ts';
 import type { Checkpoint } from '../../containers/checkpoint.ts';
 import { AtomoeError } from '../../errors.ts';
 import { mostOf, seesOf } from '../../models/layer/check.ts';
 import { parseLayer, type LayerDescription } from '../../models/layer/layer.ts';
+import type { RouterDescription } from '../../models/layer/router.ts';
 import { isMoe, type ModelSpec, type MoeSpec, type SublayerSpec } from '../../models/spec.ts';
 import type { LayerRouting } from '../api.ts';
 
@@ -142,21 +144,29 @@ function checkFits(
   const requested = hooks?.bias !== undefined ? 'bias' : hooks?.replay && 'replay';
   if (requested)
     throw refused(`hooks.${requested} is given, which names a tensor of a request; text has none`);
-  const sees = seesOf(router);
-  if (sees !== 'token') {
-    throw refused(
-      `router.scope.sees is "${sees}"; text is written token by token, so that only "token" can be run`,
-    );
-  }
-  const { scope, weigh, score } = router;
-  if (scope.decision === 'prompt')
-    throw refused('router.scope.decision is "prompt"; wanted "layer" or "model"');
+  checkScope(router);
+  const { weigh, score } = router;
   if (weigh.apply !== 'output')
     throw refused('router.weigh.apply is not "output", as the experts of models need it');
   if (weigh.combine !== 'add') throw refused(`router.weigh.combine is "${weigh.combine}"; wanted "add"`);
   if (score.kind === 'productKeys' || score.kind === 'random') {
     throw refused(`router.score.kind is "${score.kind}", which is not run in models`);
   }
+}
+
+/** What a decision depends on is there when the token is. */
+function checkScope(router: RouterDescription): void {
+  const { scope } = router;
+  const sees = seesOf(router);
+  if (sees === 'sequence' || sees === 'batch') {
+    throw refused(
+      `router.scope.sees is "${sees}"; text is written token by token, and a token cannot wait for later ones`,
+    );
+  }
+  if (scope.expertUnit !== 'token')
+    throw refused(`router.scope.expertUnit is "${scope.expertUnit}"; the experts of models read tokens`);
+  if (scope.decision === 'prompt' && scope.unit !== 'sequence')
+    throw refused(`router.scope.unit is "${scope.unit}"; a decision of the prompt is one of the "sequence"`);
 }
 
 function refused(what: string): AtomoeError {

@@ -10,6 +10,7 @@ import { plainStep } from '../node.ts';
 import { expectOp, type OpCase } from '../op.testing.ts';
 import type { TensorRole } from '../tensor.ts';
 import { cellsNode } from './cells.ts';
+import { expertRoomNode, heldRowsNode, promptRowsNode } from './kept-routing.ts';
 import { routeNode, routeScoresNode } from './route.ts';
 import { capacityNode, expertChoiceNode, sinkhornNode } from './sequence-routing.ts';
 
@@ -208,3 +209,43 @@ for (const [name, { steps, sequences, values }] of Object.entries(DIVISIONS)) {
     },
   });
 }
+
+const KEPT_STEPS = [plainStep(7, 0), plainStep(1, 7), plainStep(6, 8)];
+
+expectBoth('rows that hold for runs of 4 positions', {
+  make: heldRowsNode,
+  io: (builder) => ({
+    x: f32(builder, 'x', 'input', 5),
+    kept: builder.tensor('kept', { type: 'f32', role: 'state', fixed: 4 * 5 }),
+    y: f32(builder, 'y', 'output', 5),
+    ...{ every: 4, keeps: true },
+  }),
+  steps: KEPT_STEPS,
+});
+
+expectBoth('experts with room for so many tokens', {
+  make: expertRoomNode,
+  io: (builder) => ({
+    ids: u32(builder, 'ids', 'input', 2),
+    chosen: builder.tensor('chosen', { type: 'u32', role: 'state', fixed: 14 * 2 }),
+    given: u32(builder, 'given', 'output', 2),
+    ...{ room: 3, keeps: true },
+  }),
+  steps: KEPT_STEPS,
+  values: {
+    ids: (count) => Uint32Array.from({ length: count }, (_, at) => (at % 2) + (at % 3)),
+    chosen: (count) => new Uint32Array(count),
+  },
+});
+
+expectBoth('the row of a prompt', {
+  make: promptRowsNode,
+  io: (builder) => ({
+    x: f32(builder, 'x', 'input', 5),
+    kept: builder.tensor('kept', { type: 'f32', role: 'state', fixed: 5, rewind: 'parity' }),
+    y: f32(builder, 'y', 'output', 5),
+    keeps: true,
+  }),
+  steps: [plainStep(7, 0), plainStep(1, 7)],
+  values: { x: (count) => Float32Array.from({ length: count }, (_, at) => at % 5) },
+});

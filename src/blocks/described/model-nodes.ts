@@ -1,0 +1,106 @@
+/** Described routers in the graph of a model, whose tokens come step by step. */
+import { AtomoeError } from '../../errors.ts';
+import type { GraphBuilder } from '../../graph/builder.ts';
+import { expertRoomNode, heldRowsNode, promptRowsNode } from '../../graph/ops/kept-routing.ts';
+import type { Tensor, TensorShape } from '../../graph/tensor.ts';
+import type { ScopeDescription } from '../../models/layer/router.ts';
+import type { MoeSite, Routes } from '../site.ts';
+import { Handed, type RouterPlace } from './handed.ts';
+import { LayerNodes } from './nodes.ts';
+import type { RequestShape } from './routing-site.ts';
+import { StoredWeights } from './stored-weights.ts';
+
+/** What the described routers of a model's layers have in common. */
+export class SharedRouting {
+  readonly weights = new StoredWeights();
+  readonly states = new Handed<Tensor>(); // f32 [tokens, size], by their names
+  readonly decisions = new Handed<Routes>(); // that later layers reuse
+  readonly #kept = new WeakMap<GraphBuilder, Map<string, Tensor>>();
+
+  /** A tensor of a graph that sessions keep from step to step; a layer and the predictions of it have the same. */
+  kept(builder: GraphBuilder, name: string, shape: TensorShape): Tensor {
+    const names = this.#kept.get(builder) ?? new Map<string, Tensor>();
+    const tensor = names.get(name) ?? builder.tensor(name, { ...shape, role: 'state' });
+    this.#kept.set(builder, names.set(name, tensor));
+    return tensor;
+  }
+}
+
+/** What the nodes of a router in a model are made with. */
+export interface ModelRouterPlace extends RouterPlace {
+  readonly shared: SharedRouting;
+  readonly vocab: number;
+}
+
+/** Nodes in the graph of a model, whose only request is its tokens: those in the cache, and those of the step behind them. */
+export class ModelNodes extends LayerNodes {
+  readonly #place: ModelRouterPlace;
+  readonly #contextTokens: number;
+
+  constructor({ builder, label, purpose }: MoeSite, place: ModelRouterPlace) {
+    const request = { tokens: 1, sequences: 0, widths: new Map<string, number>(), vocab: place.vocab };
+    super(builder, request, `${label} `, place.shared.weights);
+    this.#place = place;
+    this.#contextTokens = purpose.contextTokens;
+  }
+
+  override given(name: string, shape: RequestShape): Tensor {
+    if (name === 'tokenIds' && shape.type === 'f32') {
+      return this.cell('take-ids', [], { cols: 1, n: [1], ids: this.builder.ids });
+    }
+    throw new AtomoeError(
+      'bad-input',
+      `the routing reads "${name}" of a request, which text does not have; choose a rule that reads the token alone`,
+    );
+  }
+
+  /** The first token of its segment or of the sequence, or what the prompt as a whole is pooled to. */
+  override pooled(u: Tensor, scope: ScopeDescription): Tensor {
+    if (scope.unit === 'token') return u;
+    const { perToken: cols } = u;
+    if (scope.pool !== 'first') {
+      const x = super.pooled(u, scope);
+      const kept = this.#kept('prompt', { type: 'f32', fixed: cols, rewind: 'parity' });
+      return this.#rows('prompt rows', cols, (label, y) =>
+        promptRowsNode(label, { x, kept, y, keeps: this.#keeps }),
+      );
+    }
+    const every = scope.unit === 'segment' ? (scope.segmentLength ?? 1) : this.#contextTokens;
+    const runs = Math.ceil(this.#contextTokens / every);
+    const kept = this.#kept('rows', { type: 'f32', fixed: runs * cols });
+    return this.#rows('held rows', cols, (label, y) =>
+      heldRowsNode(label, { x: u, kept, y, every, keeps: this.#keeps }),
+    );
+  }
+
+  /** The choices u32 [tokens, k] that find room for `room` tokens in their experts, in the order of the sequence. */
+  override placed(ids: Tensor, room: number): Tensor {
+    const { perToken: k } = ids;
+    const chosen = this.#kept('choices', { type: 'u32', fixed: this.#contextTokens * k });
+    const label = this.label('expert room');
+    const given = this.builder.tensor(label, { type: 'u32', perToken: k });
+    this.builder.add(expertRoomNode(label, { ids, chosen, given, room, keeps: this.#keeps }));
+    return given;
+  }
+
+  /** A prediction reads what its layer keeps, and leaves it. */
+  get #keeps(): boolean {
+    return this.#place.at === this.#place.of;
+  }
+
+  #kept(name: string, shape: TensorShape): Tensor {
+    const { shared, of } = this.#place;
+    return shared.kept(this.builder, `router ${of} ${name}`, shape);
+  }
+
+  #rows(
+    name: string,
+    cols: number,
+    make: (label: string, y: Tensor) => Parameters<GraphBuilder['add']>[0],
+  ): Tensor {
+    const label = this.label(name);
+    const y = this.builder.tensor(label, { type: 'f32', perToken: cols });
+    this.builder.add(make(label, y));
+    return y;
+  }
+}
