@@ -11,6 +11,7 @@ import type {
   ChatCompletionStream,
   ChatMessage,
   ChatToolCall,
+  DispatchReport,
   Engine,
   FinishReason,
   GenerateEvent,
@@ -179,6 +180,16 @@ export class FakeEngine implements Engine {
   async streaming(): Promise<StreamingReport | undefined> {
     await nextTask();
     return this.script.streaming;
+  }
+
+  async logits(ids: readonly number[]): Promise<Float32Array> {
+    await nextTask();
+    return new Float32Array(ids.length * PLAN.vocab);
+  }
+
+  async profile(): Promise<readonly DispatchReport[]> {
+    await nextTask();
+    return [{ label: 'linear head', kernel: 'linear/f32', ms: 0.1 }];
   }
 
   session(): Session {

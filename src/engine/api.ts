@@ -11,6 +11,8 @@ import type { ChatCompletions } from './chat-completions.ts';
 import type { ChatTool, ChatToolCall, Prompt } from './chat-messages.ts';
 import type { DecodingOption, DecodingReport } from './decode/options.ts';
 import type { TokenLogprob } from './decode/strategy.ts';
+import type { EngineTools } from './engine-tools.ts';
+import type { MemoryReport } from './memory-report.ts';
 import type { ReplyConstraints } from './reply-constraints.ts';
 import type { RestoreReport } from './saved-session.ts';
 import type { ExpertNumbers, RoutingHooks, RoutingTrace, TokenRoutes } from './routing-hooks.ts';
@@ -20,6 +22,8 @@ export type * from './chat-messages.ts';
 export type * from './saved-session.ts';
 export type * from './decode/options.ts';
 export type * from './decode/strategy.ts';
+export type * from './engine-tools.ts';
+export * from './memory-report.ts';
 export type * from './reply-constraints.ts';
 export type * from './routing-hooks.ts';
 
@@ -363,7 +367,7 @@ export interface ModelInfo {
  * An engine: loads one model at a time and opens sessions on it. Every method that takes a signal rejects with the
  * signal's reason.
  */
-export interface Engine {
+export interface Engine extends EngineTools {
   readonly adapter: AdapterReport;
   readonly model: ModelInfo | undefined;
   plan(model: ModelSource, options?: LoadOptions): Promise<ModelPlan>;
@@ -401,23 +405,3 @@ export interface Engine {
   readonly lost: Promise<never>;
   dispose(): void;
 }
-
-/** Memory in use, in bytes, by purpose: GPU memory, or WebAssembly memory where the CPU runs the model. */
-export interface MemoryReport {
-  readonly totalBytes: number;
-  readonly weightsBytes: number;
-  readonly expertsBytes: number;
-  readonly kvCacheBytes: number;
-  readonly activationsBytes: number;
-  readonly stagingBytes: number;
-}
-
-/** Where nothing is loaded, or nothing is on a GPU. */
-export const NO_MEMORY: MemoryReport = {
-  totalBytes: 0,
-  weightsBytes: 0,
-  expertsBytes: 0,
-  kvCacheBytes: 0,
-  activationsBytes: 0,
-  stagingBytes: 0,
-};

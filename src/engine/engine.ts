@@ -9,6 +9,7 @@ import { CPU_FACTS } from './load/adapter-report.ts';
 import type {
   AdapterReport,
   ChatCompletions,
+  DispatchReport,
   Engine,
   GenerateOptions,
   LoadOptions,
@@ -21,7 +22,7 @@ import type {
   StreamingReport,
   TokenLogprob,
 } from './api.ts';
-import { neverReactive, oneOf } from './checks.ts';
+import { neverReactive } from './checks.ts';
 import { makeCompletions } from './talk/completions.ts';
 import { adapterOf, checkActivations, openDevice, openRunner, type Device } from './load/open-device.ts';
 import { fillExperts } from './load/fill.ts';
@@ -34,10 +35,10 @@ import { modelSource } from './load/model-source.ts';
 import { OpenSessions } from './talk/open-sessions.ts';
 import { readEngineOptions, readLoadOptions, readResizeOptions } from './options.ts';
 import { draftModel, sizeModel, type Drafted, type Sized } from './load/planning.ts';
+import { profileStep } from './run/profile-step.ts';
 import { JobQueue } from './run/queue.ts';
 import type { Runner } from './run/runner.ts';
 import { ModelTalk } from './talk/model-talk.ts';
-import { readIds } from './talk/token-ids.ts';
 import { indexedDbTuning } from './load/tuning-store.ts';
 
 export type { EngineOptions };
@@ -256,13 +257,14 @@ export class LocalEngine implements Engine {
     return this.#assertLoaded().talk.score(prompt, text, options);
   }
 
-  /** Logits of every position of a fresh prompt of ids: [ids.length, vocab]. For tests, `verify` and perplexity. */
-  async logits(given: readonly number[], mode: 'at-once' | 'one-by-one' = 'at-once'): Promise<Float32Array> {
+  async logits(ids: readonly number[], mode: 'at-once' | 'one-by-one' = 'at-once'): Promise<Float32Array> {
     const { runner, drafted } = this.#assertLoaded();
-    const { vocab } = drafted.spec;
-    const ids = readIds(given, vocab, runner.contextTokens);
-    oneOf('at-once', 'one-by-one')(mode, 'the mode of logits');
-    return typed(undefined, () => this.#queue.run(() => allLogits(runner, ids, vocab, mode)));
+    return typed(undefined, () => this.#queue.run(() => allLogits(runner, ids, drafted.spec.vocab, mode)));
+  }
+
+  async profile(): Promise<readonly DispatchReport[]> {
+    const { runner } = this.#assertLoaded();
+    return typed(undefined, () => this.#queue.run(() => profileStep(runner)));
   }
 
   memory(): MemoryReport {

@@ -56,6 +56,20 @@ describe.each(TRAINED_MODELS)('%s', (name) => {
     }
   });
 
+  test('a profile has the dispatches of a decode step in their order, with times where there is a clock', async () => {
+    const dispatches = await engine.profile();
+    const state = await runner.openState();
+    const request = { penalty: 1, temperature: 1, candidates: true, routes: false, ids: [0], past: 0 };
+    const listed = tools.list(state, request);
+    state.dispose();
+    expect(dispatches.map(({ label, kernel: key }) => ({ label, key }))).toEqual(listed);
+    expect(listed.length).toBeLessThanOrEqual(tools.dispatches.decode);
+    expect(dispatches.some(({ kernel }) => kernel.startsWith('rms-norm'))).toBe(true);
+    const times = dispatches.map(({ ms }) => ms);
+    if (times[0] === undefined) expect(times.every((ms) => ms === undefined)).toBe(true);
+    else expect(times.every((ms) => ms !== undefined && ms >= 0)).toBe(true);
+  });
+
   test('routers choose the golden experts at every position', async () => {
     const state = await runner.openState();
     const sets: number[][][] = golden.router_ids.map(() => []); // [layer][position]

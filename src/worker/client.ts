@@ -5,6 +5,7 @@ import type {
   ChatCompletionChunk,
   ChatCompletions,
   ChatCompletionStream,
+  DispatchReport,
   Engine,
   GenerateEvent,
   GenerateOptions,
@@ -177,6 +178,15 @@ class WorkerEngine implements Engine {
     const { report, memory } = expectResult(await this.#link.call({ kind: 'streaming' }), 'streaming');
     this.#link.memory = memory;
     return report;
+  }
+
+  async logits(given: readonly number[], mode: 'at-once' | 'one-by-one' = 'at-once'): Promise<Float32Array> {
+    const ids = Array.isArray(given) ? [...given] : given; // a copy can be cloned where a framework's proxy cannot
+    return expectResult(await this.#link.call({ kind: 'logits', ids, mode }), 'logits').logits;
+  }
+
+  async profile(): Promise<readonly DispatchReport[]> {
+    return expectResult(await this.#link.call({ kind: 'profile' }), 'profile').dispatches;
   }
 
   dispose(): void {

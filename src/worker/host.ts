@@ -79,6 +79,8 @@ class EngineHost {
       case 'load':
       case 'resize':
       case 'streaming':
+      case 'logits':
+      case 'profile':
       case 'complete':
       case 'text':
       case 'held':
@@ -150,6 +152,10 @@ class EngineHost {
         return modelResult(engine);
       case 'streaming':
         return { kind: 'streaming', report: await engine.streaming(), memory: engine.memory() };
+      case 'logits':
+        return { kind: 'logits', logits: await engine.logits(request.ids, request.mode) };
+      case 'profile':
+        return { kind: 'profile', dispatches: await engine.profile() };
       case 'complete': {
         const completion = await engine.chat.completions.create({
           ...request.request,

@@ -8,6 +8,7 @@ import type {
   ChatCompletion,
   ChatCompletionChunk,
   DeviceKind,
+  DispatchReport,
   GenerateEvent,
   GenerateOptions,
   LoadOptions,
@@ -66,6 +67,8 @@ export type CallRequest =
   | { readonly kind: 'plan' | 'load'; readonly source: WireSource; readonly options: WireLoadOptions }
   | { readonly kind: 'resize'; readonly change: Pick<LoadOptions, 'memoryBudget' | 'streaming'> }
   | { readonly kind: 'streaming' }
+  | { readonly kind: 'logits'; readonly ids: readonly number[]; readonly mode: 'at-once' | 'one-by-one' }
+  | { readonly kind: 'profile' }
   | { readonly kind: 'complete'; readonly request: WireChatRequest }
   | { readonly kind: 'text'; readonly ask: TextCall }
   | { readonly kind: 'held'; readonly session: number; readonly ask: SessionCall };
@@ -135,6 +138,8 @@ export type CallResult =
       readonly report: StreamingReport | undefined;
       readonly memory: MemoryReport;
     }
+  | { readonly kind: 'logits'; readonly logits: Float32Array }
+  | { readonly kind: 'profile'; readonly dispatches: readonly DispatchReport[] }
   | { readonly kind: 'completed'; readonly completion: ChatCompletion }
   | { readonly kind: 'asked'; readonly value: AskedResults[keyof AskedResults]; readonly tokens?: number };
 

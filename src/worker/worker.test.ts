@@ -376,6 +376,15 @@ describe('what callers give', () => {
     );
   });
 
+  test('logits and a profile of a step cross', async () => {
+    const { engine, fake } = await connect();
+    await engine.load('m/');
+    const logits = await engine.logits([1, 2], 'one-by-one');
+    expect(logits).toEqual(await fake.logits([1, 2]));
+    expect(logits.length).toBeGreaterThan(0);
+    expect(await engine.profile()).toEqual(await fake.profile());
+  });
+
   test('strategies from outside stay on the page', async () => {
     const { engine, received } = await connect();
     await engine.load('m/');

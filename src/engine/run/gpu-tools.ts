@@ -2,7 +2,7 @@ import { timeCommands } from '../../gpu/timing.ts';
 import type { Counters } from '../../gpu/device.ts';
 import type { Refusals } from '../../graph/candidates.ts';
 import type { Choice } from '../../graph/plan.ts';
-import { gpuState, stepOf, writeIds, type Loaded } from './gpu-state.ts';
+import { gpuState, stepOf, writeIds, type GpuState, type Loaded } from './gpu-state.ts';
 import type { DispatchTime, RunnerState, RunnerTools, StepRequest } from './runner.ts';
 
 /** What a GPU reports about its work. */
@@ -35,22 +35,30 @@ export class GpuTools implements RunnerTools {
     return this.#loaded.refusals;
   }
 
+  beyondBudget<T>(run: () => Promise<T>): Promise<T> {
+    return this.#loaded.gpu.withoutBudget(run);
+  }
+
+  list(state: RunnerState, request: StepRequest): Omit<DispatchTime, 'ms'>[] {
+    const own = gpuState(state);
+    const { labels, dispatches } = instanceOf(own, request).plan.lowered;
+    const step = stepOf(request, own);
+    return dispatches.flatMap(({ program, isNeeded }, index) =>
+      (isNeeded?.(step) ?? true) ? [{ label: labels[index] ?? '', key: program.key }] : [],
+    );
+  }
+
   async profile(state: RunnerState, request: StepRequest): Promise<DispatchTime[]> {
     const { gpu } = this.#loaded;
     const own = gpuState(state);
-    const { decode, prefill } = own;
-    const instance = request.ids.length === 1 ? decode : prefill;
-    const { lowered } = instance.plan;
+    const instance = instanceOf(own, request);
     writeIds(gpu, instance.plan, request.ids);
-    const step = stepOf(request, own);
-    const commands = instance.commands(step);
-    const needed = lowered.dispatches.flatMap(({ isNeeded }, index) =>
-      (isNeeded?.(step) ?? true) ? [index] : [],
-    );
-    const times = await timeCommands(gpu, commands);
-    return times.map((ms, at) => {
-      const index = needed[at] ?? 0;
-      return { label: lowered.labels[index] ?? '', key: lowered.dispatches[index]?.program.key ?? '', ms };
-    });
+    const times = await timeCommands(gpu, instance.commands(stepOf(request, own)));
+    const listed = this.list(state, request);
+    return times.map((ms, at) => ({ ...(listed[at] ?? { label: '', key: '' }), ms }));
   }
+}
+
+function instanceOf({ decode, prefill }: GpuState, { ids }: StepRequest): GpuState['decode'] {
+  return ids.length === 1 ? decode : prefill;
 }

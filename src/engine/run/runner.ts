@@ -67,8 +67,12 @@ export interface RunnerTools {
   readonly dispatches: { readonly decode: number; readonly prefill: number };
   /** What could run in more than one way, each choice once. */
   readonly choices: readonly Choice[];
+  /** Runs what may exceed the memory budget for a while, such as a state beside those of sessions. */
+  beyondBudget<T>(run: () => Promise<T>): Promise<T>;
   /** What the device refused, and was done without. */
   readonly refusals: Refusals;
+  /** The dispatches of one step in their order, without those that it does not need. */
+  list(state: RunnerState, request: StepRequest): Omit<DispatchTime, 'ms'>[];
   /**
    * Runs one step for its times; it is no part of the session.
    *
