@@ -124,6 +124,10 @@ describe('layout', () => {
     const layout = layoutExperts({ layers: 4, perLayer: 4096, grid: 64 }, 480);
     expect(layout.panels.map(({ cellWidth }) => cellWidth)).toEqual([3, 3, 3, 3]);
     expect(new Set(layout.panels.map(({ x }) => x)).size).toBe(2);
+    // Three would fit here, and leave the fourth alone.
+    const wide = layoutExperts({ layers: 4, perLayer: 4096, grid: 64 }, 680);
+    expect(new Set(wide.panels.map(({ x }) => x)).size).toBe(2);
+    expect(wide.panels[0]?.cellWidth).toBe(5);
     expect(layoutExperts({ layers: 6, perLayer: 32 }, 480).kind).toBe('bars');
     expect(layoutExperts({ layers: 48, perLayer: 128 }, 480).kind).toBe('cells');
   });

@@ -53,9 +53,10 @@ function gridLayout(shape: ExpertShape, grid: number, width: number): ExpertLayo
   return { kind: 'cells', width, height: rows * pitchY - GAP + EDGE, panels, labels };
 }
 
-/** As many squares beside each other as keep 3 pixels a cell; on a narrow screen two with 2 pixels. */
+/** As many squares beside each other as keep 3 pixels a cell and fill their rows; on a narrow screen two with 2 pixels. */
 function gridColumns(layers: number, grid: number, width: number): number {
-  const columns = [4, 3, 2].find((each) => each <= layers && cellPx(each, grid, width) >= 3);
+  const wide = [4, 3, 2].filter((each) => each <= layers && cellPx(each, grid, width) >= 3);
+  const columns = wide.find((each) => layers % each === 0) ?? wide[0];
   return columns ?? (layers > 1 && cellPx(2, grid, width) >= 2 ? 2 : 1);
 }
 
