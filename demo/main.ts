@@ -9,20 +9,31 @@ import type {
   ModelSource,
 } from '../src/engine/api.ts';
 import { ChatStore, formatBytes, type ChatState, type ExpertShape } from '../src/element/index.ts';
+import { describeAdapter, describeBrowser } from './adapter-line.ts';
+import { Board } from './board.ts';
+import { wireDrops } from './drops.ts';
 import { openEngine, QUERY } from './engine.ts';
+import { describeExperts } from './experts-title.ts';
 import { readHubModel, type HubName } from '../src/engine/hub.ts';
 import { HubPicker } from './hub-picker.ts';
 import { KeptView } from './kept-view.ts';
 import { MemoryView } from './memory-view.ts';
-import { button, invitation, LoadNotice, problemNotice } from './notices.ts';
+import { button, invitation, invitationToTell, LoadNotice, problemNotice, readingNotice } from './notices.ts';
 import { keepPage } from './offline.ts';
 import { findPage } from './page.ts';
 import { parseHubName } from '../src/worker/index.ts';
-import { droppedFiles, EMBEDDED, embeddedUrl, modelUrl, ROOMY, sourceName } from './sources.ts';
+import { RecordedStory } from './recorded-story.ts';
+import STORY from './recording/story.json';
+import { EMBEDDED, embeddedUrl, modelUrl, ROOMY, sourceName } from './sources.ts';
 import { StartChoice } from './start-choice.ts';
 import { LiveStats, reportText } from './stats.ts';
 import { isThinking } from '../src/element/state.ts';
 import { canKeep } from './storage.ts';
+import { wireTheme } from './theme.ts';
+import type { ReportFacts } from './report.ts';
+import { ReportView } from './report-view.ts';
+import { SelfTestView } from './self-test-view.ts';
+import { version } from '../package.json';
 import { StoryView } from './story-view.ts';
 import { StreamingView } from './streaming-view.ts';
 
@@ -35,6 +46,9 @@ const streaming = new StreamingView(page.streaming, (report) => {
   kept.hear(report?.disk);
 });
 const start = new StartChoice();
+const check = new SelfTestView(page.check, version, () => page.streaming.slots.refresh());
+const report = new ReportView(page.report, readFacts);
+const recorded = new RecordedStory(page.recorded, STORY, story, page.experts);
 const sources = new Map<string, ModelSource>(); // by the value of their option
 const pickers = new Map<string, HubPicker>(); // of models of the hub, likewise
 let device: DeviceKind = QUERY.device;
@@ -49,7 +63,8 @@ const store = new ChatStore({
   openEngine: async () => {
     engine = undefined;
     engine = await openEngine(device);
-    showAdapter(engine);
+    page.adapter.textContent = describeAdapter(engine.adapter);
+    keepPage(); // not before a visitor wants a model: it fetches all that runs one
     return engine;
   },
 });
@@ -58,8 +73,17 @@ const loadNotice = new LoadNotice(() => store.stop());
 store.subscribe(render);
 store.tap(hear);
 
-function tell(): void {
-  void store.send(page.prompt.value, { ...readOptions(), routes: true });
+/** Tells a story; before the first one, what loading takes is looked up. */
+async function tell(): Promise<void> {
+  const prompt = page.prompt.value;
+  if (prompt.trim() === '') return;
+  if (store.getState().kind === 'idle' && !store.getState().model) {
+    const model = page.model.value;
+    await choose(model);
+    const state = store.getState();
+    if (state.kind !== 'planning' || !state.plan?.fits || page.model.value !== model) return;
+  }
+  void store.send(prompt, { ...readOptions(), routes: true });
 }
 
 function readOptions(): GenerateOptions {
@@ -75,6 +99,7 @@ function readOptions(): GenerateOptions {
 
 function hear(event: GenerateEvent): void {
   if (event.kind === 'token') {
+    check.token(event.id, stats.isEmpty);
     stats.hear(event);
     streaming.token();
     story.add(page.experts.addToken(event.text, event.routes));
@@ -97,7 +122,8 @@ function render(state: ChatState): void {
   if (state.kind === 'planning' && state.plan) {
     showNotice(invite(state));
     pickers.get(page.model.value)?.tell(state.plan);
-    page.experts.reset(plannedShape(state.plan), state.plan.expertsPerToken);
+    showExperts(plannedShape(state.plan), state.plan.expertsPerToken);
+    showPlanNotes(state.plan);
   }
   if (!isBusy) page.stats.textContent = state.report ? reportText(state.report) : '';
   const last = state.messages.at(-1);
@@ -107,6 +133,8 @@ function render(state: ChatState): void {
   if (state.kind === shown) return;
   const before = shown;
   shown = state.kind;
+  report.refresh();
+  if (recorded.isShown) recorded.leave();
   page.go.disabled = isBusy;
   streaming.talking = state.kind === 'replying';
   page.stop.setAttribute('aria-disabled', String(state.kind !== 'replying'));
@@ -136,6 +164,8 @@ function render(state: ChatState): void {
 function followModel({ model }: ChatState): void {
   shownModel = model;
   streaming.follow(engine, model);
+  check.follow(model && engine);
+  page.memoryPromise.hidden = model !== undefined;
   const other = { name: ROOMY.name, choose: () => void choose(ROOMY.id) };
   streaming.other = page.model.value === ROOMY.id ? undefined : other;
   showMemory();
@@ -143,8 +173,10 @@ function followModel({ model }: ChatState): void {
 
 function invite(state: ChatState): HTMLElement {
   page.status.textContent = '';
+  if (state.kind === 'idle') return invitationToTell(isEmbedded() ? hint() : '');
   const plan = state.kind === 'planning' ? state.plan : undefined;
-  const canChoose = plan !== undefined && isFromNetwork() && device !== 'reference' && plan.experts > 0;
+  if (!plan) return readingNotice(() => store.stop());
+  const canChoose = isFromNetwork() && device !== 'reference' && plan.experts > 0;
   start.enable(canChoose);
   const keeping = keepsFiles ? 'kept' : 'lost';
   return invitation(
@@ -156,9 +188,24 @@ function invite(state: ChatState): HTMLElement {
 
 /** In the place of the story; files to choose from stay beside it. */
 function showNotice(notice: HTMLElement): void {
+  if (recorded.isShown) recorded.leave();
   const picker = pickers.get(page.model.value);
   if (picker) picker.show(page.story, notice);
   else page.story.replaceChildren(notice);
+}
+
+/** What a visitor has to know of the plan stays below the story. */
+function showPlanNotes({ notes }: ModelPlan): void {
+  const halved = notes.find(({ kind }) => kind === 'memory-halved');
+  page.planNotes.textContent = halved?.message ?? '';
+  page.planNotes.hidden = !halved;
+}
+
+function showExperts(shape: ExpertShape, perToken: number): void {
+  page.experts.reset(shape, perToken);
+  const [all, few] = describeExperts(shape, perToken);
+  page.expertsAll.textContent = all;
+  page.expertsFew.textContent = few;
 }
 
 /** The experts as the picture will show them; thousands of them in a square number are a grid. */
@@ -179,7 +226,7 @@ function rest(state: ChatState, before: ChatState['kind'] | undefined): void {
   page.experts.settle();
   showMemory();
   if (before === 'loading' && state.kind === 'ready' && state.model) {
-    page.experts.reset(state.model.experts, state.model.plan.expertsPerToken);
+    showExperts(state.model.experts, state.model.plan.expertsPerToken);
     kept.refresh();
   }
   if (before === 'replying') kept.refresh();
@@ -215,23 +262,33 @@ function useCpu(): void {
   device = 'cpu';
   store.release();
   const source = sources.get(page.model.value);
-  if (source !== undefined) void store.plan(source, start.loadOptions).then(tell);
-}
-
-function showAdapter({ adapter }: Engine): void {
-  const yesNo = (is: boolean): string => (is ? 'yes' : 'no');
-  const what = {
-    gpu: `GPU: ${adapter.name || 'not named by the browser'} · WebGPU ok · f16 ${yesNo(adapter.f16)}`,
-    cpu: `CPU: ${adapter.name}`,
-    reference: 'CPU: plain TypeScript, correct but slow',
-  }[adapter.device];
-  page.adapter.textContent = adapter.why === '' ? what : `${what} · ${adapter.why}`;
+  if (source !== undefined) void store.plan(source, start.loadOptions).then(() => tell());
 }
 
 function showMemory(): void {
   // Another model may still be in memory while this one is only planned: its figures are not this one's.
   if (store.getState().model && engine) memory.show(engine.memory(), engine.adapter.device !== 'gpu');
   else memory.clear();
+}
+
+/** What the report says; kernels are timed only while no reply waits for the device. */
+async function readFacts(): Promise<ReportFacts> {
+  const state = store.getState();
+  const loaded = state.model && engine;
+  const isResting = state.kind === 'ready' || state.kind === 'stopped';
+  return {
+    version,
+    browser: navigator.userAgent,
+    hasWebgpu: navigator.gpu !== undefined,
+    isIsolated: crossOriginIsolated,
+    adapter: engine?.adapter,
+    model: state.model,
+    memory: loaded?.memory(),
+    streaming: await loaded?.streaming().catch(() => undefined),
+    reply: state.report,
+    problem: state.kind === 'failed' ? state.problem : undefined,
+    dispatches: isResting && loaded ? await loaded.profile().catch(() => []) : [],
+  };
 }
 
 function isFromNetwork(): boolean {
@@ -255,6 +312,7 @@ function choose(value: string): Promise<void> {
   if (source === undefined) return Promise.resolve();
   page.model.value = value;
   page.stats.textContent = '';
+  page.other.open = false;
   return store.plan(source, start.loadOptions);
 }
 
@@ -275,7 +333,7 @@ async function openHubModel(source: string, name: HubName): Promise<void> {
   addSource(value, value, source);
   page.model.value = value;
   store.stop();
-  showNotice(invitation(undefined, 'own', undefined));
+  showNotice(readingNotice(() => store.stop()));
   const model = await readHubModel(name).catch(() => undefined);
   if (model && !pickers.has(value)) {
     const picker = new HubPicker(model, (file) => {
@@ -288,24 +346,15 @@ async function openHubModel(source: string, name: HubName): Promise<void> {
   if (page.model.value === value) await choose(value);
 }
 
-/** Adds the download size of each embedded model to its name, from the model's own headers. */
-async function showSizes(): Promise<void> {
-  for (const { id, name } of EMBEDDED) {
-    const plan = await engine?.plan(embeddedUrl(id, document.baseURI)).catch(() => undefined);
-    const option = [...page.model.options].find((each) => each.value === id);
-    if (plan && option) option.text = `${name} (${formatBytes(plan.bytes.download)})`;
-  }
-}
-
 function wirePage(): void {
   page.form.addEventListener('submit', (event) => {
     event.preventDefault();
-    tell();
+    void tell();
   });
   page.prompt.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
     event.preventDefault();
-    tell();
+    void tell();
   });
   page.stop.addEventListener('click', () => store.stop());
   document.addEventListener('keydown', (event) => {
@@ -321,38 +370,32 @@ function wirePage(): void {
   });
 }
 
-function wireDrops(): void {
-  const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
-  document.addEventListener('dragover', (event) => {
-    if (!hasFiles(event)) return;
-    event.preventDefault();
-    document.body.classList.add('dropping');
-  });
-  document.addEventListener('dragleave', (event) => {
-    if (!event.relatedTarget) document.body.classList.remove('dropping');
-  });
-  document.addEventListener('drop', (event) => {
-    document.body.classList.remove('dropping');
-    if (!hasFiles(event) || !event.dataTransfer) return;
-    event.preventDefault();
-    void droppedFiles(event.dataTransfer.items).then((files) => {
-      if (files.length > 0) void openOther(files);
-    });
-  });
-}
-
 async function open(): Promise<void> {
   wirePage();
-  wireDrops();
-  keepPage();
-  kept.refresh();
-  for (const { id, name } of EMBEDDED) addSource(id, name, embeddedUrl(id, document.baseURI));
+  wireTheme(page.theme);
+  new Board(page.board, (tab) => (report.open = tab === 'report'));
+  wireDrops((files) => void openOther(files));
+  for (const { id, name, downloadBytes } of EMBEDDED)
+    addSource(id, `${name} (${formatBytes(downloadBytes)})`, embeddedUrl(id, document.baseURI));
+  page.adapter.textContent = describeBrowser();
   const { model } = QUERY;
+  if (model === null) recorded.play();
   keepsFiles = await canKeep();
-  if (model === null || sources.has(model)) await choose(model ?? EMBEDDED[0]?.id ?? '');
-  else await openOther(modelUrl(parseHubName(model) ? model : new URL(model, document.baseURI).href));
-  await showSizes();
+  page.hint.textContent = hint();
   kept.refresh();
+  if (model === null) return;
+  if (sources.has(model)) await choose(model);
+  else await openOther(modelUrl(parseHubName(model) ? model : new URL(model, document.baseURI).href));
+  kept.refresh();
+}
+
+/** Beside the recorded story: what one press does. */
+function hint(): string {
+  const size = formatBytes(EMBEDDED[0]?.downloadBytes ?? 0);
+  const keeping = keepsFiles
+    ? 'once, then offline.'
+    : 'for this visit: this browser keeps no files of the page.';
+  return `Press “Tell me a story” to run it here: ${size} ${keeping}`;
 }
 
 void open();

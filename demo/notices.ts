@@ -35,21 +35,24 @@ const KEEPING = {
   lost: 'is downloaded for this visit: this browser keeps no files of the page.',
 } as const;
 
+/** Before anything is known of a model, where nothing is being looked up. */
+export function invitationToTell(hint: string): HTMLElement {
+  return element('p', 'invitation', hint || 'Write a beginning below and press the button.');
+}
+
+/** While headers are read, which a slow network may make long. */
+export function readingNotice(onCancel: () => void): HTMLElement {
+  const text = element('p', '', 'Reading what the model needs…');
+  return element('div', 'notice', text, button('Cancel', onCancel, 'quiet-button'));
+}
+
 /** What pressing the button will do, and a choice where there is one; a model that does not fit says so instead. */
-export function invitation(
-  plan: ModelPlan | undefined,
-  origin: Origin,
-  choice: HTMLElement | undefined,
-): HTMLElement {
-  if (!plan) return element('p', 'invitation', 'Reading what the model needs…');
+export function invitation(plan: ModelPlan, origin: Origin, choice: HTMLElement | undefined): HTMLElement {
   if (!plan.fits) return element('p', 'invitation', plan.why);
   const size = formatBytes(plan.bytes.download);
   const own = `${describePlan(plan)} Write a beginning below and press the button.`;
   const text = origin === 'own' ? own : `Press “Tell me a story”. The model, ${size}, ${KEEPING[origin]}`;
-  const halved = plan.notes
-    .filter(({ kind }) => kind === 'memory-halved')
-    .map(({ message }) => element('p', '', message));
-  return element('div', 'invitation', element('p', '', text), ...halved, ...(choice ? [choice] : []));
+  return element('div', 'invitation', element('p', '', text), ...(choice ? [choice] : []));
 }
 
 /** Bytes of bytes, rate, what is still to come, and a cancel that works. */

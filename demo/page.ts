@@ -10,6 +10,10 @@ function part<T extends Element>(id: string, type: abstract new () => T): T {
 export type Page = ReturnType<typeof findPage>;
 
 export function findPage() {
+  return { theme: part('theme', HTMLElement), ...modelParts(), ...storyParts(), ...boardParts() };
+}
+
+function modelParts() {
   return {
     model: part('model', HTMLSelectElement),
     adapter: part('adapter', HTMLElement),
@@ -17,8 +21,14 @@ export function findPage() {
     linkForm: part('open-link', HTMLFormElement),
     link: part('link', HTMLInputElement),
     files: part('files', HTMLInputElement),
+  };
+}
+
+function storyParts() {
+  return {
     story: part('story', HTMLElement),
     stats: part('stats', HTMLElement),
+    planNotes: part('plan-notes', HTMLElement),
     form: part('tell', HTMLFormElement),
     prompt: part('prompt', HTMLTextAreaElement),
     go: part('go', HTMLButtonElement),
@@ -26,9 +36,41 @@ export function findPage() {
     temperature: part('temperature', HTMLInputElement),
     length: part('length', HTMLInputElement),
     seed: part('seed', HTMLInputElement),
+    hint: part('hint', HTMLElement),
     status: part('status', HTMLElement),
+    recorded: {
+      story: part('story', HTMLElement),
+      line: part('recorded', HTMLElement),
+      caption: part('caption', HTMLElement),
+      button: part('replay', HTMLButtonElement),
+      hint: part('hint', HTMLElement),
+    },
+  };
+}
+
+function boardParts() {
+  return {
+    board: {
+      board: part('board', HTMLElement),
+      tabs: part('tabs', HTMLElement),
+      grip: part('grip', HTMLButtonElement),
+    },
     experts: part('experts', ExpertsElement),
+    expertsAll: part('experts-all', HTMLElement),
+    expertsFew: part('experts-few', HTMLElement),
+    ...memoryParts(),
+    report: {
+      host: part('report', HTMLElement),
+      copy: part('report-copy', HTMLButtonElement),
+      note: part('report-note', HTMLElement),
+    },
+  };
+}
+
+function memoryParts() {
+  return {
     memory: part('memory', HTMLElement),
+    memoryPromise: part('memory-promise', HTMLElement),
     streaming: {
       section: part('slots-section', HTMLElement),
       slots: part('slots', SlotsElement),
@@ -40,6 +82,12 @@ export function findPage() {
       meaning: part('budget-meaning', HTMLElement),
       problem: part('budget-problem', HTMLElement),
       hint: part('budget-hint', HTMLElement),
+    },
+    check: {
+      section: part('check-section', HTMLElement),
+      go: part('check', HTMLButtonElement),
+      result: part('check-result', HTMLElement),
+      share: part('check-share', HTMLElement),
     },
     kept: {
       list: part('kept-list', HTMLElement),

@@ -5,13 +5,21 @@ import { parseHubName } from '../src/worker/index.ts';
 export interface EmbeddedModel {
   readonly id: string;
   readonly name: string;
+  readonly downloadBytes: number; // said before its headers were read
 }
 
 /** Most of its experts may stay out of GPU memory: 13 of 30 MB suffice. */
-export const ROOMY: EmbeddedModel = { id: 'fable-moe-12m', name: 'Fable MoE 12M' };
+export const ROOMY: EmbeddedModel = {
+  id: 'fable-moe-12m',
+  name: 'Fable MoE 12M',
+  downloadBytes: 24_217_400,
+};
 
 /** The first is chosen on a first visit. */
-export const EMBEDDED: readonly EmbeddedModel[] = [{ id: 'fable-omni-8m', name: 'Fable Omni 8M' }, ROOMY];
+export const EMBEDDED: readonly EmbeddedModel[] = [
+  { id: 'fable-omni-8m', name: 'Fable Omni 8M', downloadBytes: 17_125_200 },
+  ROOMY,
+];
 
 export function embeddedUrl(id: string, base: string): string {
   return new URL(`models/${id}/`, base).href;

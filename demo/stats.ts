@@ -14,6 +14,11 @@ export class LiveStats {
     this.#lastMs = event.atMs;
   }
 
+  /** Whether no token has come yet. */
+  get isEmpty(): boolean {
+    return this.#tokens === 0;
+  }
+
   text(): string {
     if (this.#tokens === 0) return 'Reading the prompt…';
     const perSecond = ((this.#tokens - 1) / (this.#lastMs - this.#firstMs)) * 1000;

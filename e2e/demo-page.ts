@@ -7,7 +7,8 @@ export const PATIENCE = { timeout: 150_000 };
 export class DemoPage {
   readonly page: Page;
   readonly story: Locator;
-  readonly words: Locator; // of the story, the visitor's own left out
+  readonly stage: Locator; // the story with all that is said about it
+  readonly words: Locator; // of a story that is told here, the visitor's own left out; none of the recorded one's
   readonly tell: Locator;
   readonly stop: Locator;
   readonly prompt: Locator;
@@ -19,7 +20,8 @@ export class DemoPage {
   constructor(page: Page) {
     this.page = page;
     this.story = page.getByRole('log', { name: 'Story' });
-    this.words = this.story.locator('.word:not(.from-you)');
+    this.stage = page.locator('.talk');
+    this.words = page.locator('#story:not([data-recording]) .word:not(.from-you)');
     this.tell = page.getByRole('button', { name: 'Tell me a story' });
     this.stop = page.getByRole('button', { name: 'Stop' });
     this.prompt = page.getByLabel('How the story begins');
@@ -43,10 +45,15 @@ export class DemoPage {
     return this;
   }
 
-  /** Waits until the model's headers were read and the button will work. */
+  /** Waits until the button will work. */
   async ready(): Promise<this> {
-    await expect(this.story).toContainText('Press “Tell me a story”', PATIENCE);
+    await expect(this.stage).toContainText('Press “Tell me a story”', PATIENCE);
     return this;
+  }
+
+  /** Shows a panel of the board beside the story. */
+  async show(tab: 'Experts' | 'Memory' | 'Report'): Promise<void> {
+    await this.page.getByRole('tab', { name: tab }).click();
   }
 
   async setLength(tokens: number): Promise<void> {

@@ -53,6 +53,6 @@ test('an empty prompt asks for nothing @quick', async ({ page }) => {
 test('a browser that keeps no files does not promise to', async ({ page }) => {
   await page.addInitScript(() => Reflect.deleteProperty(StorageManager.prototype, 'getDirectory'));
   const demo = await (await new DemoPage(page).open()).ready();
-  await expect(demo.story).toContainText('this browser keeps no files of the page');
+  await expect(demo.stage).toContainText('this browser keeps no files of the page');
   await expect(page.locator('#kept-total')).toContainText('each visit downloads its model anew');
 });

@@ -21,17 +21,18 @@ test('after a killed tab the budget is halved; after one that was closed it is n
 
   const killed = await new DemoPage(await context.newPage()).open();
   await killed.ready();
-  await expect(killed.story).not.toContainText(HALVED);
   await killed.tell.click();
   await killed.page.waitForFunction(holdsModel, undefined, PATIENCE);
+  await expect(killed.stage).not.toContainText(HALVED);
   const session = await context.newCDPSession(killed.page);
   void session.send('Page.crash').catch(() => {}); // never answered
   await killed.page.waitForEvent('crash');
   await killed.page.close();
 
   const next = await new DemoPage(await context.newPage()).open();
-  await expect(next.story).toContainText(`${HALVED}, so this one takes at most 1024 MiB`, PATIENCE);
+  await next.ready();
   await next.setLength(4);
   await next.tellAll();
+  await expect(next.stage).toContainText(`${HALVED}, so this one takes at most 1024 MiB`);
   expect(await next.page.evaluate(holdsModel)).toBe(false);
 });

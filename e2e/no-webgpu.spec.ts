@@ -25,7 +25,8 @@ test('the CPU tells the story, and the page says why', async ({ page }) => {
 test('where only the GPU may, the page says so where the story would be, and offers the CPU', async ({
   page,
 }) => {
-  const demo = await new DemoPage(page).open();
+  const demo = await (await new DemoPage(page).open()).ready();
+  await demo.tell.click();
   const alert = page.getByRole('alert');
   await expect(alert).toContainText('WebGPU');
   await expect(alert).toContainText('The CPU can write the story, too.');

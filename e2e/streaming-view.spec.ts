@@ -17,6 +17,7 @@ class StreamingPage extends DemoPage {
     await (await this.open()).ready();
     await this.page.getByLabel('Model', { exact: true }).selectOption('fable-moe-12m');
     await expect(this.story).toContainText('24 MB');
+    await this.show('Memory');
     return this;
   }
 
@@ -28,6 +29,7 @@ class StreamingPage extends DemoPage {
 
   /** The picture asks the engine only while it is seen. */
   async see(): Promise<this> {
+    await this.show('Memory');
     await this.slots.scrollIntoViewIfNeeded();
     return this;
   }
@@ -85,6 +87,7 @@ test('another model shows none of the figures of the one before, and the story c
 }) => {
   const demo = new StreamingPage(page);
   await (await demo.open()).ready();
+  await demo.show('Memory');
   await demo.setLength(12);
   await demo.tellAll();
   await expect(page.locator('#memory')).toContainText('of GPU memory in use');
@@ -239,6 +242,7 @@ test('a stored model is listed, cannot be deleted while it is in use, and can af
 
   await page.reload();
   await demo.ready();
+  await demo.show('Memory');
   await expect(item).toHaveText('fable-omni-8m17 MBDelete');
   await remove.focus();
   await page.keyboard.press('Enter');
@@ -253,6 +257,11 @@ test('weights are kept once, by the engine, and a reload without a network tells
   context,
 }) => {
   const demo = await (await new StreamingPage(page).open()).ready();
+  const model = page.getByLabel('Model', { exact: true });
+  await model.selectOption('fable-moe-12m'); // which keeps its description
+  await expect(demo.story).toContainText('24 MB', PATIENCE);
+  await model.selectOption('fable-omni-8m');
+  await demo.ready();
   await demo.setOptions({ 'Length in tokens': 4 });
   await demo.tellAll();
   await demo.isKept();
@@ -267,6 +276,7 @@ test('weights are kept once, by the engine, and a reload without a network tells
   });
   expect(cached.filter((url) => /\/models\/|\.safetensors$|\.bin$/.test(url))).toEqual([]);
 
+  await page.evaluate(() => navigator.serviceWorker.ready); // it came with the story, and answers once it is active
   await context.setOffline(true);
   await page.reload();
   await demo.ready();
@@ -275,7 +285,6 @@ test('weights are kept once, by the engine, and a reload without a network tells
   expect(await demo.words.count()).toBeGreaterThan(3);
 
   // A model of which only the description is here says so, and the page lives on.
-  const model = page.getByLabel('Model', { exact: true });
   await model.selectOption('fable-moe-12m');
   await expect(demo.story).toContainText('24 MB', PATIENCE);
   await demo.tell.click();
