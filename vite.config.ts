@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { defineConfig } from 'vite';
 import { ISOLATION } from './demo/offline/isolation.ts';
+import { docsServer } from './scripts/docs/server.ts';
 import { grammarLibrary } from './vite.lib.config.ts';
 
 const demo = resolve(import.meta.dirname, 'demo');
@@ -13,7 +14,7 @@ export default defineConfig({
   // A missing file must answer 404: with the default fallback to index.html, a probe for an optional model file
   // would be told "200, here is some HTML".
   appType: 'mpa',
-  plugins: [grammarLibrary()],
+  plugins: [grammarLibrary(), docsServer(resolve(import.meta.dirname, 'dist/docs'))],
   worker: { format: 'es', plugins: () => [grammarLibrary()] },
   optimizeDeps: { exclude: ['@mlc-ai/web-xgrammar'] },
   server: { fs: { allow: [import.meta.dirname] }, headers: ISOLATION },
