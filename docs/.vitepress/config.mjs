@@ -52,6 +52,7 @@ export default defineConfig({
   rewrites: {
     'MODELS.md': 'models.md',
     'ROUTING.md': 'routing.md',
+    'TOOLS.md': 'tools.md',
     'DECODING.md': 'decoding.md',
     'PAPERS.md': 'papers.md',
   },

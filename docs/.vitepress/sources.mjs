@@ -7,6 +7,7 @@ const PAGES = {
   'docs/MODELS.md': '/models.md',
   'docs/ROUTING.md': '/routing.md',
   'docs/DECODING.md': '/decoding.md',
+  'docs/TOOLS.md': '/tools.md',
   'docs/PAPERS.md': '/papers.md',
   'src/cli/README.md': '/command-line.md',
 };
