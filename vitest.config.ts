@@ -52,10 +52,13 @@ function inChromium(): BrowserConfigOptions {
   };
 }
 
-/** What examples import, from the sources. */
+/** What examples and documents import, from the sources. */
 const PACKAGE = [
   { find: /^atomoe$/, replacement: resolve(import.meta.dirname, 'src/index.ts') },
   { find: /^atomoe\/ops$/, replacement: resolve(import.meta.dirname, 'src/ops.ts') },
+  { find: /^atomoe\/node$/, replacement: resolve(import.meta.dirname, 'src/node.ts') },
+  { find: /^atomoe\/ai-sdk$/, replacement: resolve(import.meta.dirname, 'src/ai-sdk/index.ts') },
+  { find: /^atomoe\/openai$/, replacement: resolve(import.meta.dirname, 'src/openai/index.ts') },
 ];
 
 /** A project that runs in a browser. */
@@ -134,6 +137,7 @@ export default defineConfig({
     projects: [
       {
         plugins: inNode.plugins,
+        resolve: { alias: PACKAGE },
         test: {
           server: inNode.server,
           name: 'unit',

@@ -15,7 +15,10 @@ const pages = [
   { text: 'The chat element', link: '/element' },
   { text: 'Frameworks', link: '/frameworks' },
   { text: 'Node and servers', link: '/node' },
+  { text: 'OpenAI, AI SDK, LangChain', link: '/clients' },
   { text: 'Replies: options and formats', link: '/replies' },
+  { text: 'JSON, forced calls, penalties', link: '/constraints' },
+  { text: 'Calls of tools', link: '/tools' },
 ];
 const research = [
   { text: 'Routing research', link: '/research' },
@@ -33,6 +36,7 @@ const inside = [
 const reference = [
   { text: 'atomoe', link: '/api/atomoe' },
   { text: 'atomoe/node', link: '/api/node' },
+  { text: 'atomoe/ai-sdk', link: '/api/ai-sdk' },
   { text: 'atomoe/openai', link: '/api/openai' },
   { text: 'atomoe/element', link: '/api/element' },
   { text: 'atomoe/ops', link: '/api/ops' },
@@ -53,6 +57,8 @@ export default defineConfig({
     'MODELS.md': 'models.md',
     'ROUTING.md': 'routing.md',
     'TOOLS.md': 'tools.md',
+    'CLIENTS.md': 'clients.md',
+    'CONSTRAINTS.md': 'constraints.md',
     'DECODING.md': 'decoding.md',
     'PAPERS.md': 'papers.md',
   },

@@ -6,6 +6,8 @@ const PAGES = {
   'ARCHITECTURE.md': '/architecture.md',
   'docs/MODELS.md': '/models.md',
   'docs/ROUTING.md': '/routing.md',
+  'docs/CLIENTS.md': '/clients.md',
+  'docs/CONSTRAINTS.md': '/constraints.md',
   'docs/DECODING.md': '/decoding.md',
   'docs/TOOLS.md': '/tools.md',
   'docs/PAPERS.md': '/papers.md',

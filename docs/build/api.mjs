@@ -10,6 +10,7 @@ const root = resolve(import.meta.dirname, '../..');
 const ENTRIES = {
   atomoe: { file: 'src/index.ts', about: 'The engine, in a page, a worker or Node.' },
   node: { file: 'src/node.ts', about: 'Models on the local disk, for Node.' },
+  'ai-sdk': { file: 'src/ai-sdk/index.ts', about: 'A language model of the AI SDK, answered by an engine.' },
   openai: { file: 'src/openai/index.ts', about: "OpenAI's HTTP API, answered by an engine." },
   element: {
     file: 'src/element/index.ts',
@@ -22,7 +23,7 @@ const ENTRIES = {
 const SECTIONS = [
   {
     title: 'Engines and sessions',
-    folders: ['src/engine', 'src/worker', 'src/openai', 'src/node.ts', 'src/element'],
+    folders: ['src/engine', 'src/worker', 'src/openai', 'src/ai-sdk', 'src/node.ts', 'src/element'],
   },
   { title: 'Errors', folders: ['src/errors.ts'] },
   { title: 'Files and storage', folders: ['src/io', 'src/containers'] },
