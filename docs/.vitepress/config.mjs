@@ -17,6 +17,7 @@ const pages = [
   { text: 'Node and servers', link: '/node' },
   { text: 'OpenAI, AI SDK, LangChain', link: '/clients' },
   { text: 'Replies: options and formats', link: '/replies' },
+  { text: 'Sessions, and texts as tokens', link: '/sessions' },
   { text: 'JSON, forced calls, penalties', link: '/constraints' },
   { text: 'Calls of tools', link: '/tools' },
 ];
@@ -61,6 +62,7 @@ export default defineConfig({
     'CONSTRAINTS.md': 'constraints.md',
     'DECODING.md': 'decoding.md',
     'PAPERS.md': 'papers.md',
+    'SESSIONS.md': 'sessions.md',
   },
   lastUpdated: false,
   metaChunk: true,

@@ -1,4 +1,4 @@
-/** docs/ELEMENT.md and the docstring of the element name everything that there is. */
+/** docs/element.md and the docstring of the element name everything that there is. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import { FEATURES } from './features.ts';
 
 const read = (path: string): string => readFileSync(resolve(import.meta.dirname, path), 'utf8');
 
-const docs = read('../../docs/ELEMENT.md');
+const docs = read('../../docs/element.md');
 const element = read('chat-element.ts');
 const sources = readdirSync(import.meta.dirname)
   .filter(
