@@ -21,6 +21,9 @@ const ELEMENTS =
 const SHARED =
   /[\\/]src[\\/](graph[\\/]ops[\\/]expert-refs|kernels[\\/](routing[\\/](rule|stages[\\/]index)|experts[\\/]expert-parts|atomic[\\/]atomic-schedule))\.ts$/;
 
+/** What brings experts in while a model runs, for models whose experts stream. */
+const STREAMING = /[\\/]src[\\/]engine[\\/](run[\\/](streaming|streamed-steps)|load[\\/]fill)\.ts$/;
+
 /** Routers and experts that models of one sort name together. */
 const GATED = /[\\/]src[\\/]blocks[\\/](routers[\\/]linear|experts[\\/]gated)\.ts$/;
 const ATOMIC = /[\\/]src[\\/]blocks[\\/](routers[\\/]product(-keys)?|experts[\\/]neuron)\.ts$/;
@@ -86,6 +89,7 @@ export default defineConfig({
             { name: 'engine', test: (id) => ENGINE.test(id) || SHARED.test(id), priority: 3 },
             { name: 'gated', test: GATED, priority: 2 },
             { name: 'atomic', test: ATOMIC, priority: 1 },
+            { name: 'streaming', test: STREAMING },
             { name: 'simd', test: SIMD },
             { name: 'families', test: FAMILIES },
           ],

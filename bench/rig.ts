@@ -179,7 +179,7 @@ async function tune(
 ): Promise<Tuning> {
   const maxTokens = Math.min(options.maxTokens, MOST_TUNING_TOKENS);
   const specs = [{ graph, resources, options: { ...options, maxTokens } }];
-  const tuning = await tuneModel(gpu, specs, { mode: 'auto', store: FORGETFUL }, () => {});
+  const tuning = await tuneModel(gpu, specs, { store: FORGETFUL }, () => {});
   // Keys end in the step's size.
   const resized = (key: string) => key.replace(/ x\d+$/, ` x${options.maxTokens}`);
   return new Map([...tuning].map(([key, choice]) => [resized(key), choice]));

@@ -89,9 +89,9 @@ test('the tarball holds the library and nothing else', async () => {
   expect(element.sizeBytes).toBeLessThan(44_000);
   // Loaded with the first reply that may be Markdown, and not in what every page loads.
   expect(await wordsIn(installed, element.files, 'blockquote')).toBe(0);
-  // A guard against a dependency that slips in: shaders and all, the core is 113 kB,
+  // A guard against a dependency that slips in: shaders and all, the core is 104 kB,
   // 2 kB of it what calls hooks, traces and strategies, which are loaded with the first reply that has some.
-  expect(core.sizeBytes).toBeLessThan(113_500);
+  expect(core.sizeBytes).toBeLessThan(104_500);
   // What a model adds to it: its family, its router and its experts, and nothing that only other models need.
   for (const [name, mostBytes] of [
     ['olmoe', 7000], // with what families share: reading positions, defaults of classes (1.9 kB, a chunk of their own before)

@@ -1,6 +1,7 @@
 /** Runs the Q4 model on one device in a worker, where threads may be waited for; a thread itself where its name says so. */
 import { LocalEngine, type EngineOptions } from '../../src/engine/index.ts';
-import { servedAsThread, startThreads } from '../../src/worker/threads.ts';
+import { serveAsThread } from '../../src/worker/serve-thread.ts';
+import { isThread, startThreads } from '../../src/worker/threads.ts';
 import { checkpointFolder } from '../peer/checkpoint.ts';
 import { BENCH_MODEL, makeWeights } from '../peer/model.ts';
 
@@ -59,7 +60,8 @@ async function measure({ device, threads, activations, ...sizes }: CpuRun): Prom
   return { name: adapter.name, prefill, decode };
 }
 
-if (!servedAsThread(self as { name?: string })) {
+if (isThread(self as { name?: string })) serveAsThread(self);
+else {
   addEventListener('message', (event: MessageEvent<CpuRun>) => {
     measure(event.data).then(
       (rates) => postMessage({ rates }),

@@ -134,7 +134,7 @@ async function resize(engine: LocalEngine, runner: Runner, { ratio, hostBudget }
 
 /** Counts what goes into expert slots, and how long handing it over takes. */
 function watchCopies(runner: Runner) {
-  const store = runner.experts?.streamer.store;
+  const store = runner.experts?.store;
   if (!store) throw new Error('no experts');
   const seen = { ms: 0, bytes: 0 };
   const write = store.write.bind(store);

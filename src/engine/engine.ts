@@ -25,7 +25,6 @@ import type {
 import { neverReactive } from './checks.ts';
 import { makeCompletions } from './talk/completions.ts';
 import { adapterOf, checkActivations, openDevice, openRunner, type Device } from './load/open-device.ts';
-import { fillExperts } from './load/fill.ts';
 import { endsOf, generationDefaults } from './talk/generation-defaults.ts';
 import { typed } from './failures.ts';
 import { closeFolder, diskReport, isCached, openKept } from './load/kept-folder.ts';
@@ -402,12 +401,15 @@ export class LocalEngine implements Engine {
     const { experts } = drafted;
     const memory = runner.experts;
     if (!memory || !experts) return;
-    if (memory.streamer.isComplete || options.streaming?.fill === false) return;
+    if (memory.isComplete || options.streaming?.fill === false) return;
     const { signal } = closing;
     this.lost.catch(() => closing.abort());
     const keep = (layer: number, unit: number) =>
       isCached(folder) && !folder.cache.status.isReadOnly ? experts.read(layer, unit, signal) : undefined;
-    void fillExperts({ memory, queue: this.#queue, keep, signal });
+    const queue = this.#queue;
+    import('./load/fill.ts')
+      .then(({ fillExperts }) => fillExperts({ memory, queue, keep, signal }))
+      .catch(() => {}); // they come on demand
   }
 
   async #openGpu(

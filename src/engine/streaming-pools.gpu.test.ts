@@ -15,7 +15,7 @@ test('four buffers a layer', async () => {
   const engine = await openEngine({ streamTesting: { expertBindingBytes: 2 ** 20, poison: 0x7fc07e01 } });
   try {
     await engine.load(folder);
-    const pools = () => engine.runner.experts!.streamer.store.plan.poolsPerLayer;
+    const pools = () => engine.runner.experts!.store.plan.poolsPerLayer;
     expect(pools()).toBe(4);
     const whole = await forced(engine.runner, ids, 12);
     await engine.resize({ streaming: { slotsPerLayer: 5, runAhead: 2, fill: false } });

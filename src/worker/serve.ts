@@ -2,13 +2,18 @@
 import { createEngine } from '../engine/index.ts';
 import { hostEngine } from './host.ts';
 import type { PortLike } from './protocol.ts';
-import { servedAsThread, startThreads } from './threads.ts';
+import { isThread, startThreads } from './threads.ts';
 
 /** The global scope of a dedicated worker. */
 export type Scope = EventTarget & PortLike & { readonly name?: string; close(): void };
 
-export function serve(scope: Scope): void {
-  if (servedAsThread(scope)) return;
+/** Listens when it resolves. */
+export async function serve(scope: Scope): Promise<void> {
+  if (isThread(scope)) {
+    const { serveAsThread } = await import('./serve-thread.ts');
+    serveAsThread(scope);
+    return;
+  }
   hostEngine(
     scope,
     (options) => createEngine({ ...options, startThreads }),

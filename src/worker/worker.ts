@@ -15,8 +15,8 @@ async function start(scope: Scope): Promise<void> {
   const hear = (event: Event): void => void early.push(event as MessageEvent);
   scope.addEventListener('message', hear);
   const { serve } = await import('./serve.ts');
+  await serve(scope);
   scope.removeEventListener('message', hear);
-  serve(scope);
   for (const { data, ports } of early)
     scope.dispatchEvent(new MessageEvent('message', { data, ports: [...ports] }));
 }

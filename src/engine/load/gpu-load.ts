@@ -16,7 +16,7 @@ import { GpuRunner } from '../run/gpu-runner.ts';
 import type { Drafted } from './planning.ts';
 import { downloadProgress } from './progress.ts';
 import type { SlotPlan } from './slots.ts';
-import { tuneModel, type PlanSpec, type TuningOptions } from './tuning.ts';
+import type { PlanSpec, TuningOptions } from './tuning.ts';
 import { readWeights, type ReadContext } from './weights.ts';
 
 /** How a model is brought to a GPU. */
@@ -58,6 +58,7 @@ async function openRunner(
   const scalar: Scalar = activations === 'f16' ? 'f16' : 'f32';
   const { contextTokens, chunkTokens, decode, prefill, experts, checkpoint, context } = drafted;
   gpu.budgetBytes = options.budgetBytes;
+  beginRequests(options);
   const advance = downloadProgress(drafted, options);
   const weights = await uploadWeights(gpu, decode, context, held, { advance, bounds });
   const device = new GpuExperts(gpu, drafted);
@@ -79,8 +80,7 @@ async function openRunner(
     { graph: decode, resources: forTokens, options: tokens },
     { graph: prefill, resources: forPrompts, options: prompts },
   ];
-  const tune = () =>
-    gpu.withoutBudget(() => tuneModel(gpu, specs, { ...options.tuning, refusals }, onProgress));
+  const tune = () => gpu.withoutBudget(() => chooseKernels(gpu, specs, options, refusals));
   const tuning = memory ? await memory.withAllPresent(tune) : await tune();
   if (memory && !memory.slots.streams) await memory.loadAll(advance, context.signal);
   const plans = await openPlans(gpu, specs, tuning, onProgress, held);
@@ -92,6 +92,26 @@ async function openRunner(
   onProgress({ kind: 'ready' });
   const shared = { gpu, drafted, scalar, bounds, weights, memory, forTokens, forPrompts, tuning, refusals };
   return new GpuRunner({ ...shared, ...plans });
+}
+
+/** Requests the code that only some loads need, beside the weights: who needs it gets the error, if there is one. */
+function beginRequests({ slots, tuning }: GpuLoadOptions): void {
+  const streams = slots?.streams && import('../run/streaming.ts');
+  const times = tuning.mode === 'auto' && import('./tuning.ts');
+  void Promise.allSettled([streams, times]);
+}
+
+/** The kernels that are chosen: the caller's, the defaults, or the fastest. */
+export async function chooseKernels(
+  gpu: Gpu,
+  specs: readonly PlanSpec[],
+  { tuning: { mode, store }, onProgress }: Pick<GpuLoadOptions, 'tuning' | 'onProgress'>,
+  refusals: Refusals,
+): Promise<Tuning> {
+  if (mode === 'off') return new Map();
+  if (mode !== 'auto') return mode;
+  const { tuneModel } = await import('./tuning.ts');
+  return tuneModel(gpu, specs, { store, refusals }, onProgress);
 }
 
 /** Opens the plans one after another; progress counts the programs of all of them, each once. */

@@ -8,6 +8,7 @@ import { dispatch, plainStep } from '../../graph/node.ts';
 import { gateNode } from '../../graph/ops/gate.ts';
 import { Plan, wholeWeight, type Resources, type Tuning } from '../../graph/plan.ts';
 import { defineKernel } from '../../kernels/kernel.ts';
+import { chooseKernels } from './gpu-load.ts';
 import { tuneModel, type PlanSpec, type TuningStore } from './tuning.ts';
 
 const dawn = create(['enable-dawn-features=disable_workgroup_init']); // zeros would take seconds to compile
@@ -91,7 +92,7 @@ function memoryStore(writes = Infinity): TuningStore & { kept: Map<string, Tunin
 
 async function tune(spec: PlanSpec, store: TuningStore | undefined, refusals = new Refusals()) {
   let timed = 0;
-  const tuning = await tuneModel(gpu, [spec], { mode: 'auto', store, refusals }, () => (timed += 1));
+  const tuning = await tuneModel(gpu, [spec], { store, refusals }, () => (timed += 1));
   return { tuning, refusals, timed };
 }
 
@@ -157,7 +158,7 @@ test('a gate of 160 experts is tuned among the forms that hold them', async () =
   const spec = { graph: builder.buildPart(), resources, options };
   const refusals = new Refusals();
   const store = memoryStore();
-  await tuneModel(software, [spec], { mode: 'auto', store, refusals }, () => {});
+  await tuneModel(software, [spec], { store, refusals }, () => {});
   expect(refusals.list).toEqual([]);
   expect([...store.kept.values()].flatMap((tuning) => [...tuning.keys()])).toEqual([
     'gate softmax/all/sum 160 top 8 x4',
@@ -192,6 +193,8 @@ test('what was timed is not taken where it could not be stored in the end', asyn
 
 test('pinned choices stay, with and without a store', async () => {
   const pinned = new Map([[KEY, 'also good']]);
-  expect(await tuneModel(gpu, [PAIR], { mode: pinned, store: memoryStore() }, () => {})).toBe(pinned);
-  expect(await tuneModel(gpu, [PAIR], { mode: pinned }, () => {})).toBe(pinned);
+  for (const store of [memoryStore(), undefined]) {
+    const options = { tuning: { mode: pinned, store }, onProgress: () => {} };
+    expect(await chooseKernels(gpu, [PAIR], options, new Refusals())).toBe(pinned);
+  }
 });

@@ -36,7 +36,6 @@ export type TuningMode = 'auto' | 'off' | Tuning;
 export interface TuningOptions {
   readonly mode: TuningMode;
   readonly store?: TuningStore | undefined; // without one nothing is timed: the choice would change with each visit
-  readonly refusals?: Refusals; // where to note what the device refuses
 }
 
 /** Part of every stored key: kernels change between versions. */
@@ -64,11 +63,9 @@ export interface PlanSpec<G extends Graph = Graph> {
 export async function tuneModel(
   gpu: Gpu,
   specs: readonly PlanSpec[],
-  { mode, store, refusals = new Refusals() }: TuningOptions,
+  { store, refusals = new Refusals() }: Pick<TuningOptions, 'store'> & { readonly refusals?: Refusals },
   onProgress: (progress: LoadProgress) => void,
 ): Promise<Tuning> {
-  if (mode === 'off') return new Map();
-  if (mode !== 'auto') return mode;
   const adapter = `${TUNING_VERSION} ${gpu.name} ${gpu.adapterClass}`;
   const known = store && (await readStored(store, adapter));
   if (!known) return new Map();

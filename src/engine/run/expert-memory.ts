@@ -1,4 +1,7 @@
-/** The experts of a loaded model: slots on a device, what streams them, and how both change while the model is in use. */
+/**
+ * The experts of a loaded model: slots on a device, and how they change while the model is in use. What streams experts
+ * through the slots (`streaming.ts`) is loaded where not all of them are loaded at once, or once the slots change.
+ */
 import { AtomoeError, invariant } from '../../errors.ts';
 import type { ExpertPlan } from '../../experts/expert-plan.ts';
 import { POLICIES } from '../../experts/policies.ts';
@@ -7,13 +10,15 @@ import type { LinkState } from '../../experts/prefetch-budget.ts';
 import type { RecordShape } from '../../experts/pools.ts';
 import type { Move, SlotStore } from '../../experts/slot-store.ts';
 import type { StoreOptions } from '../../experts/store.ts';
-import { ExpertStreamer, type RouteObserver } from '../../experts/streamer.ts';
-import { RecordTiers } from '../../experts/tiers.ts';
+import type { ExpertStreamer, RouteObserver } from '../../experts/streamer.ts';
+import type { RecordTiers } from '../../experts/tiers.ts';
+import { readTogether } from '../../io/read-ahead.ts';
 import { SLOT_STATES, type DiskReport, type StreamingOptions, type StreamingReport } from '../api.ts';
 import { STREAMING_DEFAULTS } from '../options.ts';
 import type { Drafted } from '../load/planning.ts';
 import { mostUnits, type SlotPlan } from '../load/slots.ts';
 import type { RunAheadCounters } from './streamed-steps.ts';
+import type { Streaming } from './streaming.ts';
 
 /** What tests turn to show that results do not depend on it. */
 export interface StreamTesting {
@@ -32,8 +37,9 @@ export interface StreamTesting {
   readonly link?: () => LinkState;
 }
 
-/** Neighbours are asked for together: they may become one request. */
+/** Neighbours are asked for together: they may become one request. Fewer where their records take more than so many bytes. */
 const LOADED_TOGETHER = 16;
+const LOADED_BYTES = 64 * 2 ** 20;
 
 /** Of experts kept in this thread's memory where not all have a slot; where they have, none need be. */
 function hostBytes(
@@ -68,18 +74,38 @@ export interface ExpertDevice<S extends SlotStore, T extends ExpertSteps> {
   /** @throws {AtomoeError} out-of-memory; limit-too-small */
   openStore(shape: RecordShape, options: StoreOptions): Promise<S>;
   copy(moves: readonly Move<S>[]): void;
-  openSteps(streamer: ExpertStreamer<S>, options: StepsOptions): T;
+  openSteps(streamer: ExpertStreamer<S>, options: StepsOptions): Promise<T>;
 }
 
 /** Experts kept beside the slots take no more than this unasked. */
 export const MOST_HOST_BYTES = 2 ** 30;
 
+/** What a report says of what was streamed. */
+export type StreamedReport = Pick<
+  StreamingReport,
+  | 'states'
+  | 'tokens'
+  | 'hits'
+  | 'misses'
+  | 'prefetched'
+  | 'evictions'
+  | 'speculated'
+  | 'adopted'
+  | 'wasted'
+  | 'uploadedBytes'
+  | 'readBytes'
+  | 'heldBytes'
+  | 'stallMs'
+  | 'syncMs'
+  | 'aborts'
+  | 'recall'
+>;
+
 interface Stores<S extends SlotStore, T extends ExpertSteps> {
   readonly slots: SlotPlan;
   readonly store: S;
   readonly scratch: S | undefined;
-  readonly streamer: ExpertStreamer<S>;
-  readonly steps: T;
+  readonly streaming: Streaming<S, T> | undefined; // none: every expert is loaded at once, and stays
 }
 
 /** How many slots there are, and how experts stream through them. */
@@ -95,7 +121,8 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
   readonly #device: ExpertDevice<S, T>;
   readonly #drafted: Drafted;
   readonly #testing: StreamTesting;
-  readonly #tiers: RecordTiers;
+  readonly #read: ExpertPlan['read'];
+  #loadedBytes = 0; // at once
   #stores: Stores<S, T>;
   #options: ExpertMemoryOptions;
   #isLost = false;
@@ -105,14 +132,13 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
     device: ExpertDevice<S, T>,
     drafted: Drafted,
     options: ExpertMemoryOptions,
-    tiers: RecordTiers,
     stores: Stores<S, T>,
   ) {
     this.#device = device;
     this.#drafted = drafted;
     this.#testing = options.testing;
+    this.#read = readerOf(drafted, options.testing);
     this.#options = options;
-    this.#tiers = tiers;
     this.#stores = stores;
   }
 
@@ -126,22 +152,33 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
     drafted: Drafted,
     options: ExpertMemoryOptions,
   ): Promise<ExpertMemory<S, T>> {
-    const { streaming, testing } = options;
-    const tiers = openTiers(drafted, hostBytes(device, options.slots, streaming), testing);
-    const stores = await openStores(device, drafted, tiers, options);
-    return new ExpertMemory(device, drafted, options, tiers, stores);
+    const isKept = hostBytes(device, options.slots, options.streaming) > 0; // records, for slots to come
+    const stores = await openStores(device, drafted, options, { mustStream: isKept });
+    return new ExpertMemory(device, drafted, options, stores);
   }
 
   get slots(): SlotPlan {
     return this.#stores.slots;
   }
 
-  get steps(): T {
-    return this.#stores.steps;
+  /** Whether no expert is missing, so that no step has to stop. */
+  get isComplete(): boolean {
+    return this.#stores.streaming?.streamer.isComplete ?? true;
   }
 
+  /** Experts that single tokens have done without (`lossy.dropColdBelow`). */
+  get dropped(): number {
+    return this.#stores.streaming?.steps.counters.dropped ?? 0;
+  }
+
+  /** How steps are made while experts are missing. */
+  get steps(): T {
+    return this.#streaming.steps;
+  }
+
+  /** What brings experts in; there is one while any is missing. */
   get streamer(): ExpertStreamer<S> {
-    return this.#stores.streamer;
+    return this.#streaming.streamer;
   }
 
   /** The slots that single tokens use. */
@@ -155,7 +192,13 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
   }
 
   get tiers(): RecordTiers {
-    return this.#tiers;
+    return this.#streaming.tiers;
+  }
+
+  get #streaming(): Streaming<S, T> {
+    const { streaming } = this.#stores;
+    invariant(streaming, () => 'the experts are all loaded and do not stream');
+    return streaming;
   }
 
   /** Calls `rebind` whenever the slots have moved: bind groups made before then are worthless. */
@@ -180,6 +223,7 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
     const policy = makePolicies(this.#drafted, streaming);
     const wanted = { slots, fewer, streaming: { ...streaming, policy }, testing: this.#testing };
     return async () => {
+      await loadStreaming(); // before anything is let go: a request may fail
       const before = this.#options;
       const { budgetBytes: budgetBefore } = this.#device;
       this.#close();
@@ -207,72 +251,72 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
 
   async #reopen(options: ExpertMemoryOptions, budgetBytes: number): Promise<void> {
     this.#device.budgetBytes = budgetBytes;
-    this.#tiers.resize(hostBytes(this.#device, options.slots, options.streaming));
-    this.#stores = await openStores(this.#device, this.#drafted, this.#tiers, options);
+    const tiers = this.#stores.streaming?.tiers;
+    tiers?.resize(hostBytes(this.#device, options.slots, options.streaming));
+    this.#stores = await openStores(this.#device, this.#drafted, options, { mustStream: true, tiers });
     this.#options = options;
     this.#onMoved();
   }
 
   /** Brings in every expert, where there is a place for each. */
   async loadAll(onRecord: (sizeBytes: number) => void, signal: AbortSignal | undefined): Promise<void> {
-    const { place } = this.#testing;
     const { store } = this.#stores;
     const { order } = this.#drafted.experts ?? {};
+    const { place } = this.#testing;
+    const most = Math.max(1, Math.min(LOADED_TOGETHER, Math.floor(LOADED_BYTES / store.recordBytes)));
     for (let layer = 0; layer < store.layers; layer += 1) {
       const units = store.units(layer);
-      for (let first = 0; first < units; first += LOADED_TOGETHER) {
-        const count = Math.min(LOADED_TOGETHER, units - first);
+      for (let first = 0; first < units; first += most) {
+        const count = Math.min(most, units - first);
         const wanted = Array.from({ length: count }, (_, index) => {
           const at = first + index;
           return place?.(at, layer) ?? order?.[layer]?.[at] ?? at;
         });
-        await Promise.all(wanted.map((unit) => this.streamer.admit(layer, unit, signal)));
+        await this.#load(layer, first, wanted, signal);
         onRecord(count * store.recordBytes);
       }
     }
   }
 
+  /** Brings units of a layer in together, into places from `first` on. */
+  async #load(
+    layer: number,
+    first: number,
+    units: readonly number[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { store, streaming } = this.#stores;
+    if (streaming) {
+      await Promise.all(units.map((unit) => streaming.streamer.admit(layer, unit, signal)));
+      return;
+    }
+    const read = (unit: number, either: AbortSignal) => this.#read(layer, unit, either);
+    for (const [index, record] of (await readTogether(units, read, signal)).entries()) {
+      const slot = store.home(layer, first + index);
+      store.write(layer, slot, record);
+      store.point(layer, units[index] ?? 0, slot);
+      this.#loadedBytes += record.byteLength;
+    }
+    store.flush(layer);
+  }
+
   /** What `Engine.streaming` returns. */
   report(disk: DiskReport | undefined): StreamingReport {
-    const { store, slots, steps, streamer } = this.#stores;
+    const { store, slots, streaming } = this.#stores;
     const { layers, unitsPerLayer, recordBytes } = store;
-    const {
-      hits,
-      misses,
-      prefetched,
-      evictions,
-      speculated,
-      adopted,
-      wasted,
-      uploads,
-      promptLoads,
-      stallMs,
-    } = streamer.counters;
-    const { tokens, aborts, syncMs } = steps.counters;
+    const { experts, decode } = this.#drafted;
+    invariant(experts, () => 'a model without experts');
+    const streamed = streaming?.report() ?? residentReport(store);
     return {
       layers,
       unitsPerLayer,
       slotsPerLayer: slots.places,
-      cacheRatio: slots.places / streamer.topK,
+      cacheRatio: slots.places / unitsOfToken(experts, decode),
       unitBytes: recordBytes,
       units: Array.from({ length: layers }, (_, layer) => store.units(layer)),
-      states: streamer.describe(SLOT_STATES),
-      isComplete: streamer.isComplete,
-      tokens,
-      hits,
-      misses,
-      prefetched,
-      evictions,
-      speculated,
-      adopted,
-      wasted,
-      uploadedBytes: (uploads + promptLoads + speculated) * recordBytes,
-      readBytes: this.#tiers.counters.readBytes,
-      heldBytes: this.#tiers.heldBytes,
-      stallMs,
-      syncMs,
-      aborts,
-      recall: streamer.recall(),
+      isComplete: this.isComplete,
+      ...streamed,
+      readBytes: streamed.readBytes + this.#loadedBytes,
       disk,
     };
   }
@@ -288,27 +332,25 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
 
   dispose(): void {
     this.#close();
-    this.#tiers.dispose();
+    this.#stores.streaming?.tiers.dispose();
   }
 
   #close(): void {
-    const { store, scratch, steps, streamer } = this.#stores;
-    streamer.close();
-    steps.dispose();
+    const { store, scratch, streaming } = this.#stores;
+    streaming?.close();
     scratch?.dispose();
     store.dispose();
   }
 }
 
-function openTiers({ experts }: Drafted, hostBudget: number, { delay, link }: StreamTesting): RecordTiers {
+/** The code of streaming: requested by the first that needs it. */
+function loadStreaming() {
+  return import('./streaming.ts');
+}
+
+function readerOf({ experts }: Drafted, { delay }: StreamTesting): ExpertPlan['read'] {
   invariant(experts, () => 'a model without experts');
-  return new RecordTiers({
-    units: experts.unitsPerLayer,
-    recordBytes: experts.recordBytes,
-    link,
-    hostBytes: hostBudget,
-    read: delay ? delayed(experts.read, delay) : experts.read,
-  });
+  return delay ? delayed(experts.read, delay) : experts.read;
 }
 
 function delayed(read: ExpertPlan['read'], delay: () => Promise<void>): ExpertPlan['read'] {
@@ -319,16 +361,22 @@ function delayed(read: ExpertPlan['read'], delay: () => Promise<void>): ExpertPl
   };
 }
 
+/** How slots are opened: again after a change, or for the first time. */
+interface Opening {
+  readonly mustStream: boolean; // even where there is a slot for each expert
+  readonly tiers?: RecordTiers | undefined; // of the slots before
+}
+
 /** Allocates as many slots as planned, or fewer where the device refuses those. */
 async function openStores<S extends SlotStore, T extends ExpertSteps>(
   device: ExpertDevice<S, T>,
   drafted: Drafted,
-  tiers: RecordTiers,
   options: ExpertMemoryOptions,
+  opening: Opening,
 ): Promise<Stores<S, T>> {
   for (let { slots } = options; ;) {
     try {
-      return await openJust(device, drafted, tiers, { ...options, slots });
+      return await openJust(device, drafted, { ...options, slots }, opening);
     } catch (error) {
       const isRefused = error instanceof AtomoeError && error.code === 'out-of-memory';
       const fewer = isRefused ? options.fewer(slots) : undefined;
@@ -341,8 +389,8 @@ async function openStores<S extends SlotStore, T extends ExpertSteps>(
 async function openJust<S extends SlotStore, T extends ExpertSteps>(
   device: ExpertDevice<S, T>,
   drafted: Drafted,
-  tiers: RecordTiers,
-  { slots, streaming, testing }: ExpertMemoryOptions,
+  { slots, streaming: options, testing }: ExpertMemoryOptions,
+  { mustStream, tiers }: Opening,
 ): Promise<Stores<S, T>> {
   const { experts } = drafted;
   invariant(experts, () => 'a model without experts');
@@ -353,9 +401,13 @@ async function openJust<S extends SlotStore, T extends ExpertSteps>(
     // Slots for prompts, where decoding has too few.
     const own = { label: 'scratch', isShared: true, slots: { places: slots.scratch, reserved: 0 } };
     if (slots.scratch > 0) scratch = await device.openStore(experts, { ...own, maxBindingBytes });
-    const streamer = openStreamer(device, drafted, { store, scratch, tiers }, streaming, testing);
-    const steps = device.openSteps(streamer, stepsOptions(drafted, slots, streaming, testing));
-    return { slots, store, scratch, streamer, steps };
+    if (!mustStream && !slots.streams) return { slots, store, scratch, streaming: undefined };
+    const { Streaming } = await loadStreaming();
+    const sources = { tiers, hostBytes: hostBytes(device, slots, options), read: readerOf(drafted, testing) };
+    const opened = { slots, store, scratch, options, testing, ...sources };
+    const topK = unitsOfToken(experts, drafted.decode);
+    const streaming = await Streaming.open(device, drafted, { ...opened, topK, policy: policyFor(options) });
+    return { slots, store, scratch, streaming };
   } catch (error) {
     scratch?.dispose();
     store.dispose();
@@ -366,8 +418,8 @@ async function openJust<S extends SlotStore, T extends ExpertSteps>(
 /** Makes the policy of every layer at once, before anything is let go: one of the caller's may throw. */
 function makePolicies({ experts, decode }: Drafted, streaming: StreamingOptions): MakePolicy {
   invariant(experts, () => 'a model without experts');
-  const { policy, seed } = { ...STREAMING_DEFAULTS, ...streaming };
-  const make = policyOf(policy);
+  const { seed } = { ...STREAMING_DEFAULTS, ...streaming };
+  const make = policyFor(streaming);
   const topK = unitsOfToken(experts, decode);
   const made = Array.from({ length: experts.layers }, (_, layer) =>
     make({ units: experts.units(layer), topK, layer, seed }),
@@ -375,7 +427,8 @@ function makePolicies({ experts, decode }: Drafted, streaming: StreamingOptions)
   return (shape) => made[shape.layer] ?? make(shape);
 }
 
-function policyOf(policy: NonNullable<StreamingOptions['policy']>): MakePolicy {
+function policyFor(streaming: StreamingOptions): MakePolicy {
+  const { policy } = { ...STREAMING_DEFAULTS, ...streaming };
   return typeof policy === 'function' ? policy : POLICIES[policy];
 }
 
@@ -384,44 +437,24 @@ function unitsOfToken(experts: ExpertPlan, { routes }: Drafted['decode']): numbe
   return mostUnits({ experts, topK: Math.max(...routes.map(({ ids }) => ids.perToken)) });
 }
 
-function openStreamer<S extends SlotStore, T extends ExpertSteps>(
-  device: ExpertDevice<S, T>,
-  { experts, decode }: Drafted,
-  made: { readonly store: S; readonly scratch: S | undefined; readonly tiers: RecordTiers },
-  options: StreamingOptions,
-  { poison, observer }: StreamTesting,
-): ExpertStreamer<S> {
-  invariant(experts, () => 'a model without experts');
-  const { policy, seed } = { ...STREAMING_DEFAULTS, ...options };
-  return new ExpertStreamer({
-    ...made,
-    topK: unitsOfToken(experts, decode),
-    order: experts.order,
-    policy: policyOf(policy),
-    seed,
-    copy: (moves) => device.copy(moves),
-    observer,
-    poison:
-      poison === undefined
-        ? undefined
-        : new Uint8Array(new Uint32Array(experts.recordBytes / 4).fill(poison).buffer),
-  });
-}
-
-function stepsOptions(
-  { experts, expertLayers, lossy }: Drafted,
-  { places, reserved }: SlotPlan,
-  options: StreamingOptions,
-  { mistake }: StreamTesting,
-): StepsOptions {
-  invariant(experts, () => 'a model without experts');
-  const { lookahead, runAhead } = { ...STREAMING_DEFAULTS, ...options };
-  return {
-    // Where units have to leave and no slot is reserved, a guess would have nowhere to go.
-    lookahead: reserved === 0 && places < experts.unitsPerLayer ? 0 : lookahead,
-    runAhead,
-    unitExperts: expertLayers.map((bank, layer) => bank.experts / experts.units(layer)),
-    mistake,
-    dropColdBelow: lossy.dropColdBelow,
+/** The report of slots in which every expert is, and stays: nothing was counted. */
+function residentReport(store: SlotStore): StreamedReport {
+  const { layers, unitsPerLayer } = store;
+  const states = new Uint8Array(layers * unitsPerLayer).fill(SLOT_STATES.absent);
+  for (let layer = 0; layer < layers; layer += 1) {
+    const first = layer * unitsPerLayer;
+    states.fill(SLOT_STATES.resident, first, first + store.units(layer));
+  }
+  const tokens = {
+    tokens: 0,
+    hits: 0,
+    misses: 0,
+    prefetched: 0,
+    evictions: 0,
+    aborts: 0,
+    stallMs: 0,
+    syncMs: 0,
   };
+  const guesses = { speculated: 0, adopted: 0, wasted: 0, recall: Array.from({ length: layers }, () => NaN) };
+  return { states, ...tokens, ...guesses, uploadedBytes: 0, readBytes: 0, heldBytes: 0 };
 }

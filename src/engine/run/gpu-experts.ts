@@ -12,7 +12,7 @@ import type { Ref } from '../../graph/tensor.ts';
 import type { RecordLayout } from '../../weights/record.ts';
 import type { Drafted } from '../load/planning.ts';
 import { MOST_HOST_BYTES, type ExpertDevice, type ExpertMemory, type StepsOptions } from './expert-memory.ts';
-import { StreamedSteps } from './streamed-steps.ts';
+import type { StreamedSteps } from './streamed-steps.ts';
 
 /** Expert memory whose slots are GPU buffers. */
 export type GpuExpertMemory = ExpertMemory<ExpertStore, StreamedSteps>;
@@ -48,7 +48,8 @@ export class GpuExperts implements ExpertDevice<ExpertStore, StreamedSteps> {
     submit(this.#gpu, [], moves.map(ExpertStore.copy));
   }
 
-  openSteps(streamer: ExpertStreamer<ExpertStore>, options: StepsOptions): StreamedSteps {
+  async openSteps(streamer: ExpertStreamer<ExpertStore>, options: StepsOptions): Promise<StreamedSteps> {
+    const { StreamedSteps } = await import('./streamed-steps.ts');
     const { decode, chunkTokens } = this.#drafted;
     return new StreamedSteps({ ...options, gpu: this.#gpu, streamer, routes: decode.routes, chunkTokens });
   }

@@ -216,7 +216,7 @@ export class GpuRunner implements Runner {
     const { drafted, memory } = this.#loaded;
     const { skipBelow, dropColdBelow } = drafted.lossy;
     if (skipBelow === 0 && dropColdBelow === 0) return undefined;
-    return { skipBelow, dropColdBelow, dropped: memory?.steps.counters.dropped ?? 0 };
+    return { skipBelow, dropColdBelow, dropped: memory?.dropped ?? 0 };
   }
 
   dispose(): void {
@@ -296,7 +296,7 @@ export class GpuRunner implements Runner {
     context: StepContext,
   ): Promise<void> {
     const { memory } = this.#loaded;
-    if (!memory || memory.streamer.isComplete) instance.run(step, copies);
+    if (!memory || memory.isComplete) instance.run(step, copies);
     else await memory.steps.decode(instance, step, copies, context);
   }
 
@@ -310,7 +310,7 @@ export class GpuRunner implements Runner {
     const { memory } = this.#loaded;
     const { signal } = context;
     const paced = { ...step, mostMultiplyAdds: this.#pace.mostWork };
-    if (!memory || memory.streamer.isComplete) await this.#submitSlices(instance, paced, copies, signal);
+    if (!memory || memory.isComplete) await this.#submitSlices(instance, paced, copies, signal);
     else await memory.steps.prefill(instance, paced, copies, { ...context, pace: this.#pace });
   }
 

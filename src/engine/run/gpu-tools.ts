@@ -1,4 +1,3 @@
-import { timeCommands } from '../../gpu/timing.ts';
 import type { Counters } from '../../gpu/device.ts';
 import type { Refusals } from '../../graph/candidates.ts';
 import type { Choice } from '../../graph/plan.ts';
@@ -53,6 +52,7 @@ export class GpuTools implements RunnerTools {
     const own = gpuState(state);
     const instance = instanceOf(own, request);
     writeIds(gpu, instance.plan, request.ids);
+    const { timeCommands } = await import('../../gpu/timing.ts');
     const times = await timeCommands(gpu, instance.commands(stepOf(request, own)));
     const listed = this.list(state, request);
     return times.map((ms, at) => ({ ...(listed[at] ?? { label: '', key: '' }), ms }));

@@ -47,7 +47,16 @@ export interface StepResult {
 /** The experts of a loaded model where they can be streamed: their slots, what streams them, and how both change. */
 export type RunnerExperts = Pick<
   ExpertMemory,
-  'slots' | 'steps' | 'streamer' | 'tiers' | 'report' | 'loadAll' | 'prepareResize' | 'isLost'
+  | 'slots'
+  | 'store'
+  | 'isComplete'
+  | 'steps'
+  | 'streamer'
+  | 'tiers'
+  | 'report'
+  | 'loadAll'
+  | 'prepareResize'
+  | 'isLost'
 >;
 
 /** How long one dispatch of a step took, by the device's clock. */

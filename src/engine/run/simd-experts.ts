@@ -79,8 +79,8 @@ export class SimdDevice implements ExpertDevice<SimdStore, SimdSteps> {
     for (const move of moves) SimdStore.copy(move);
   }
 
-  openSteps(streamer: ExpertStreamer<SimdStore>, options: StepsOptions): SimdSteps {
-    return new SimdSteps(streamer, this.#options.routes, options);
+  openSteps(streamer: ExpertStreamer<SimdStore>, options: StepsOptions): Promise<SimdSteps> {
+    return Promise.resolve(new SimdSteps(streamer, this.#options.routes, options));
   }
 }
 
@@ -201,7 +201,7 @@ export function tokenExperts(
   return {
     ...storeOf(() => memory.store),
     use(bank, ids, _tokens, wave, signal) {
-      if (memory.streamer.isComplete) return wave();
+      if (memory.isComplete) return wave();
       const { look = [], weights: shares } = routes[bank] ?? {};
       const weights = dropsCold ? shares : undefined;
       const read = (tensor: Tensor) => step.words(tensor);
@@ -216,7 +216,7 @@ export function promptExperts(memory: SimdExpertMemory, canSplit: boolean): Simd
   return {
     ...storeOf(() => memory.forPrompts),
     use(bank, ids, tokens, wave, signal) {
-      if (memory.streamer.isComplete) return wave();
+      if (memory.isComplete) return wave();
       return memory.steps.useTokens(bank, ids, { tokens, canSplit }, wave, signal);
     },
   };

@@ -270,7 +270,7 @@ export class SimdRunner implements Runner {
     const { drafted, int8 } = this.#parts;
     const { skipBelow, dropColdBelow } = drafted.lossy;
     if (skipBelow === 0 && dropColdBelow === 0 && !int8) return undefined;
-    const dropped = this.experts?.steps.counters.dropped ?? 0;
+    const dropped = this.experts?.dropped ?? 0;
     return { skipBelow, dropColdBelow, dropped, ...(int8 ? { activations: 'int8' } : {}) };
   }
 
@@ -340,7 +340,7 @@ export class SimdRunner implements Runner {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const { ids, past, penalty, temperature, candidates, hooks, embedding } = request;
-    const lookahead = this.experts?.streamer.isComplete === false ? this.experts.steps.lookahead : 0;
+    const lookahead = this.experts?.isComplete === false ? this.experts.steps.lookahead : 0;
     const editedBanks = hooks?.editedBanks;
     const drawn = { penalty, temperature, candidates };
     const isEmbedded = embedding !== undefined;
@@ -363,11 +363,12 @@ export class SimdRunner implements Runner {
     signal: AbortSignal | undefined,
     run: () => Promise<void>,
   ): Promise<void> {
-    const isStreamed = this.experts?.streamer.isComplete === false;
-    const known = isStreamed && (await knownStep(this.#parts.drafted, request));
-    const { steps, streamer } = this.experts ?? {};
-    if (streamer) streamer.prompt = undefined;
-    if (!known || !steps) return run();
+    const streaming = this.experts?.isComplete === false ? this.experts : undefined;
+    if (!streaming) return run();
+    const { steps, streamer } = streaming;
+    streamer.prompt = undefined;
+    const known = await knownStep(this.#parts.drafted, request);
+    if (!known) return run();
     const isToken = [this.#plain, this.#hooked].some((each) => each?.decode === executor);
     if (!isToken) {
       steps.beginPrompt(known, request.ids.length, signal);
