@@ -24,6 +24,16 @@ const SHARED =
 /** What brings experts in while a model runs, for models whose experts stream. */
 const STREAMING = /[\\/]src[\\/]engine[\\/](run[\\/](streaming|streamed-steps)|load[\\/]fill)\.ts$/;
 
+/** What keeps files on disk in browsers, where it is one request; Node has its own storage. */
+const CACHE =
+  /[\\/]src[\\/]io[\\/](cache[\\/](disk-cache|store|writer|files|journal|records|extents)|opfs)\.ts$/;
+
+/** What every GGUF file needs. Architectures and the words of errors come on their own. */
+const GGUF = /[\\/]src[\\/]containers[\\/]gguf[\\/](open|architectures|keys|names|gating)\.ts$/;
+
+/** Latent attention and its op, which `atomoe/ops` exports too. */
+const LATENT = /[\\/]src[\\/]blocks[\\/]mixers[\\/]latent-attention\.ts$/;
+
 /** Routers and experts that models of one sort name together. */
 const GATED = /[\\/]src[\\/]blocks[\\/](routers[\\/]linear|experts[\\/]gated)\.ts$/;
 const ATOMIC = /[\\/]src[\\/]blocks[\\/](routers[\\/]product(-keys)?|experts[\\/]neuron)\.ts$/;
@@ -31,9 +41,9 @@ const ATOMIC = /[\\/]src[\\/]blocks[\\/](routers[\\/]product(-keys)?|experts[\\/
 /** What runs kernels on the CPU, and what an engine knows of them that chooses between them and the GPU. */
 const SIMD = /[\\/]src[\\/]simd[\\/](kernels|memory|modules|run)\.ts$/;
 
-/** What families share, with the defaults of classes: one request, begun beside that for the family itself. */
+/** What families share: one request, begun beside that for the family itself. */
 const FAMILIES =
-  /[\\/]src[\\/]models[\\/](class-defaults(-\w+)?|families[\\/](common|rope|sparse-mlp|windows))\.ts$/;
+  /[\\/]src[\\/]models[\\/](class-defaults|families[\\/](common|rope|sparse-mlp|windows))\.ts$/;
 
 /**
  * The library and the program `atomoe`, as one set of modules that share chunks. Run-time dependencies are bundled:
@@ -90,6 +100,10 @@ export default defineConfig({
             { name: 'gated', test: GATED, priority: 2 },
             { name: 'atomic', test: ATOMIC, priority: 1 },
             { name: 'streaming', test: STREAMING },
+            { name: 'disk-cache', test: CACHE },
+            { name: 'gguf', test: GGUF },
+            { name: 'latent', test: LATENT },
+            { name: 'tuning', test: /[\\/]src[\\/]engine[\\/]load[\\/]tuning(-store)?\.ts$/ },
             { name: 'simd', test: SIMD },
             { name: 'families', test: FAMILIES },
           ],

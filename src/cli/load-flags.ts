@@ -1,7 +1,7 @@
 /** Flags that set an option of the engine's `load`: a row for each, the one place in the CLI that knows it. */
 import type { LoadOptions, StreamingOptions } from '../engine/api.ts';
 import { readLoadOptions, STREAMING_DEFAULTS } from '../engine/options.ts';
-import { POLICY_NAMES } from '../experts/policies.ts';
+import { POLICY_NAMES } from '../experts/policy-names.ts';
 import { quantizedNames } from '../weights/formats/index.ts';
 import { asUsage, type Arguments, type Option } from './arguments.ts';
 

@@ -74,7 +74,7 @@ export interface Checkpoint {
   readonly records?: ReadyRecords;
   /** The metadata of a GGUF file, which holds the tokenizer. */
   readonly gguf?: GgufMetadata;
-  /** An error about the model with the file's own names, where families know it by others. */
+  /** An error about the model with the file's own names, where families know it by others; or a promise of it. */
   readonly inOwnWords?: (error: unknown) => unknown;
   /** Every tensor belongs to the decoder: other modules of a model are in files of their own. */
   readonly isDecoderOnly?: true;

@@ -3,7 +3,7 @@
  * the element and the demo see nothing else, so a fake engine can drive their tests.
  */
 
-import type { PolicyName } from '../experts/policies.ts';
+import type { PolicyName } from '../experts/policy-names.ts';
 import type { MakePolicy, Policy, PolicyShape } from '../experts/policy.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 import type { QuantizedFormat } from '../weights/formats/index.ts';

@@ -38,7 +38,6 @@ import { profileStep } from './run/profile-step.ts';
 import { JobQueue } from './run/queue.ts';
 import type { Runner } from './run/runner.ts';
 import { ModelTalk } from './talk/model-talk.ts';
-import { indexedDbTuning } from './load/tuning-store.ts';
 
 export type { EngineOptions };
 
@@ -334,7 +333,7 @@ export class LocalEngine implements Engine {
     if (this.#device.hasBudget && isAuto(options)) await this.#memory.begin();
     const gpu = this.#device.facts && (await this.#openGpu(sized.limits, options));
     try {
-      const { tuning: mode = 'auto', tuningStore: store = indexedDbTuning() } = this.#options;
+      const { tuning: mode = 'auto', tuningStore: store } = this.#options;
       const runner = await openRunner({ gpu, kernels: this.#device.kernels }, drafted, {
         onProgress,
         slots: sized.slots,

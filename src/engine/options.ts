@@ -1,5 +1,5 @@
 /** Every option of the engine, by name, with what it may be: the one place where options are looked at. */
-import { POLICY_NAMES, type PolicyName } from '../experts/policies.ts';
+import { POLICY_NAMES, type PolicyName } from '../experts/policy-names.ts';
 import type { MakePolicy, Policy } from '../experts/policy.ts';
 import type { Container } from '../containers/container.ts';
 import type { AdapterClass } from '../gpu/adapter-class.ts';

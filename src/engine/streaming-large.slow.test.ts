@@ -9,7 +9,7 @@ import { create } from 'webgpu';
 import { POLICIES } from '../experts/policies.ts';
 import { RouteRecorder } from '../experts/study/route-recorder.ts';
 import { replay, uniformPlaces } from '../experts/study/simulate.ts';
-import type { PolicyName } from '../experts/policies.ts';
+import type { PolicyName } from '../experts/policy-names.ts';
 import { LocalEngine } from './engine.ts';
 import { generatedIds, generatedModel, GIGABYTE_MODEL } from './generated-model.testing.ts';
 import { delays, type Latency } from './streaming.testing.ts';

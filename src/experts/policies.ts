@@ -1,18 +1,13 @@
 /** Eviction policies by name. */
+import type { PolicyName } from './policy-names.ts';
 import { ema, lfru, lfu, lru, random, segmentLookahead, type MakePolicy } from './policy.ts';
 
-/** Every policy that an engine can follow, the default one first. A new one is a row here. */
-export const POLICIES = {
+/** Every policy that an engine can follow. A new one is a row here, and a name in `policy-names.ts`. */
+export const POLICIES: Readonly<Record<PolicyName, MakePolicy>> = {
   ema: ema(),
   lru: lru(),
   lfu: lfu(),
   lfru: lfru(),
   random: random(),
   'segment-lookahead': segmentLookahead(),
-} as const satisfies Readonly<Record<string, MakePolicy>>;
-
-/** The name of a built-in policy. */
-export type PolicyName = keyof typeof POLICIES;
-
-/** The names of the built-in policies. */
-export const POLICY_NAMES = Object.keys(POLICIES) as readonly PolicyName[];
+};

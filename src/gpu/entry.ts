@@ -1,6 +1,5 @@
 /** Finds WebGPU in a page, a worker or Node. */
 import { AtomoeError } from '../errors.ts';
-import { openDawn } from './dawn.ts';
 
 /** The entry point of WebGPU: `navigator.gpu`, or Dawn's equivalent in Node. */
 export type GpuEntry = GPU;
@@ -9,7 +8,7 @@ export type GpuEntry = GPU;
 export async function findGpuEntry(): Promise<GpuEntry> {
   const { navigator, process, isSecureContext, location } = globalThis as Surroundings;
   if (navigator?.gpu) return navigator.gpu;
-  if (process?.versions?.node !== undefined) return openDawn();
+  if (process?.versions?.node !== undefined) return (await import('./dawn.ts')).openDawn();
   if (isSecureContext === false) {
     throw new AtomoeError(
       'no-webgpu',

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { CLASS_DEFAULTS } from './class-defaults.ts';
 import type { ConfigValues } from './config.ts';
-import { parseConfig } from './registry.testing.ts';
+import { CLASS_DEFAULTS, parseConfig } from './registry.testing.ts';
 import type { AttentionSpec, LayerSpec, MoeSpec } from './spec.ts';
 
 /** All fields with a default in the classes of transformers 5.18.0. */

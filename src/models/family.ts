@@ -1,4 +1,4 @@
-import type { ConfigReader } from './config.ts';
+import type { ConfigReader, ConfigValues } from './config.ts';
 import type { FileTensors } from './file-tensors.ts';
 import type { ModelSpec } from './spec.ts';
 
@@ -7,4 +7,10 @@ export interface ConfigFamily {
   readonly modelTypes: readonly string[]; // `model_type` in config.json
   /** `file` determines the spelling of names; default: the usual spelling. */
   readonly parse: (config: ConfigReader, file?: FileTensors) => ModelSpec;
+}
+
+/** A family of the library. */
+export interface BuiltInFamily extends ConfigFamily {
+  /** By `model_type`: what the class in transformers assumes for absent keys. */
+  readonly defaults?: ReadonlyMap<string, ConfigValues>;
 }

@@ -1,7 +1,7 @@
 import { AtomoeError } from '../errors.ts';
 import { ConfigReader, type ConfigValues } from './config.ts';
 import { textConfig } from './text-config.ts';
-import type { ConfigFamily } from './family.ts';
+import type { BuiltInFamily, ConfigFamily } from './family.ts';
 import type { FileTensors } from './file-tensors.ts';
 import type { ModelSpec } from './spec.ts';
 
@@ -10,7 +10,7 @@ export interface ListedFamily {
   readonly modelTypes: readonly string[];
   /** Kinds of the routers, experts and rarer mixers in its specs, which can be loaded concurrently. */
   readonly blocks: readonly string[];
-  readonly load: () => Promise<ConfigFamily>;
+  readonly load: () => Promise<BuiltInFamily>;
 }
 
 const GATED = ['linear', 'gated'] as const;
@@ -232,15 +232,8 @@ export async function parseModel<F extends ConfigFamily>(
 ): Promise<{ readonly family: F | ConfigFamily; readonly spec: ModelSpec }> {
   const found = findFamily(config, label, extra);
   if (!('load' in found)) return { family: found, spec: parseForeign(found, config, label, file) };
-  const [family, { CLASS_DEFAULTS }] = await loadFamily(found);
-  return { family, spec: parseOwn(family, config, label, { file, classes: CLASS_DEFAULTS }) };
-}
-
-/** Loads a built-in family, and concurrently what the classes of transformers assume. */
-export function loadFamily({
-  load,
-}: ListedFamily): Promise<[ConfigFamily, { readonly CLASS_DEFAULTS: ClassDefaults }]> {
-  return Promise.all([load(), import('./class-defaults.ts')]);
+  const family = await found.load();
+  return { family, spec: parseOwn(family, config, label, file) };
 }
 
 /**
@@ -250,12 +243,13 @@ export function loadFamily({
  */
 export async function builtInFamily(modelType: string): Promise<ConfigFamily> {
   const listed = findFamily({ model_type: modelType }, modelType) as ListedFamily;
-  const [{ modelTypes, parse }, { CLASS_DEFAULTS }] = await loadFamily(listed);
+  const { modelTypes, parse, defaults: classes } = await listed.load();
   return {
     modelTypes,
     parse(config, file) {
-      const defaults = [config.text(['model_type']), modelType].map((type) => CLASS_DEFAULTS.get(type));
-      const reader = config.withDefaults(defaults.find((each) => each !== undefined));
+      const reader = config.withDefaults(
+        classes?.get(config.text(['model_type'])) ?? classes?.get(modelType),
+      );
       const spec = parse(reader, file);
       reader.refuseUnread(CHANGING);
       return spec;
@@ -291,18 +285,14 @@ function foreignFault({ modelTypes }: ConfigFamily, what: string, cause?: unknow
   );
 }
 
-/** Defaults of transformers' classes, by `model_type`. */
-type ClassDefaults = ReadonlyMap<string, ConfigValues>;
-
 /** Parses a config with one of the built-in families. */
 export function parseOwn(
-  family: ConfigFamily,
+  family: BuiltInFamily,
   config: ConfigValues,
   label: string,
-  { file, classes }: { readonly file?: FileTensors | undefined; readonly classes: ClassDefaults },
+  file?: FileTensors,
 ): ModelSpec {
-  // A family from outside may have the name of a class, but not its defaults.
-  const reader = readerOf(config, label, classes.get(String(config['model_type'])));
+  const reader = readerOf(config, label, family.defaults?.get(String(config['model_type'])));
   const spec = family.parse(reader, file);
   reader.refuseUnread(CHANGING);
   return spec;

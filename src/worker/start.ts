@@ -1,7 +1,8 @@
 /** Starts the library's own worker, wherever a bundler or a host has put its file. */
+import { typedError } from '../engine/failures.ts';
 import { AtomoeError } from '../errors.ts';
 import { scriptOfText, trustedScriptUrl } from './script-url.ts';
-import { startError, type StartFailure } from './start-error.ts';
+import type { StartFailure } from './start-error.ts';
 
 /** The path of this module in the built package; the build writes it here. A bundler's output is called otherwise. */
 const BUILT_AS = 'atomoe:this-file';
@@ -25,13 +26,20 @@ export async function startWorker(signal?: AbortSignal): Promise<Worker> {
   const asBuilt = isAsBuilt(import.meta.url);
   const first = await attempt(asBuilt ? launchModules : launchFile, signal);
   if (first instanceof Worker) return first;
-  if (asBuilt) throw await startError(first);
+  if (asBuilt) throw await causeOf(first);
   // A bundler that knows nothing of workers took this module along and left the worker's file behind.
   const { workerText } = await import('./inline.ts');
-  if (workerText === undefined) throw await startError(first);
+  if (workerText === undefined) throw await causeOf(first);
   const second = await attempt((note) => launchText(workerText, note), signal);
   if (second instanceof Worker) return second;
-  throw await startError(first, second);
+  throw await causeOf(first, second);
+}
+
+/** Why the worker did not start. What finds it out is loaded then: it is there unless the files of the library are gone. */
+async function causeOf(
+  ...failures: readonly [file: StartFailure, inline?: StartFailure]
+): Promise<AtomoeError> {
+  return import('./start-error.ts').then(({ startError }) => startError(...failures), typedError);
 }
 
 /** Whether the package's own files are served, and the worker's therefore has to be among them. */

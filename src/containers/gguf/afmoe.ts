@@ -1,9 +1,9 @@
 /** The architecture of Trinity: llama.cpp's graph scales embeddings, and has full attention in every fourth layer. */
-import type { Architecture } from './architecture.ts';
+import type { Architecture, Architectures } from './architecture.ts';
 import { deepseekExperts, deepseekModules } from './deepseek.ts';
 import { SIGMOID } from './gating.ts';
 
-export const afmoe: Architecture = {
+const afmoe: Architecture = {
   modelType: 'afmoe',
   gating: SIGMOID,
   config: (keys) => {
@@ -27,3 +27,5 @@ export const afmoe: Architecture = {
     'exp_probs_b.bias': 'mlp.expert_bias',
   },
 };
+
+export const ARCHITECTURES: Architectures = { afmoe };

@@ -38,3 +38,6 @@ export interface Architecture {
   /** The converter has put the rows of q and k in pairs: row 2i of a head was row i, row 2i + 1 was row i + headDim / 2. */
   readonly hasPairedRows?: boolean;
 }
+
+/** By `general.architecture`; llama.cpp's graphs decide what their files do not say, such as `norm_topk_prob`. */
+export type Architectures = Readonly<Record<string, Architecture | ((keys: GgufKeys) => Architecture)>>;

@@ -1,6 +1,6 @@
 /** Ling's architectures: DeepSeek's experts behind a router by softmax, or by sigmoid in the second version. */
 import type { JsonObject } from '../../io/json-file.ts';
-import type { Architecture } from './architecture.ts';
+import type { Architecture, Architectures } from './architecture.ts';
 import { deepseekExperts, deepseekModules } from './deepseek.ts';
 import { SIGMOID, SOFTMAX } from './gating.ts';
 import type { GgufKeys } from './keys.ts';
@@ -26,7 +26,7 @@ const config = (keys: GgufKeys): JsonObject => ({
 });
 
 /** Its first version, with the rows of q and k in pairs. */
-export const bailingMoe: Architecture = {
+const bailingMoe: Architecture = {
   modelType: 'bailing_moe',
   gating: SOFTMAX,
   hasPairedRows: true,
@@ -36,7 +36,7 @@ export const bailingMoe: Architecture = {
 };
 
 /** Its second version: q, k and v as one matrix or three. */
-export const bailingMoe2: Architecture = {
+const bailingMoe2: Architecture = {
   modelType: 'bailing_moe_v2',
   gating: SIGMOID,
   config: (keys) => ({
@@ -46,3 +46,5 @@ export const bailingMoe2: Architecture = {
   outer,
   modules,
 };
+
+export const ARCHITECTURES: Architectures = { bailingmoe: bailingMoe, bailingmoe2: bailingMoe2 };

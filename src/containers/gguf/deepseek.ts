@@ -1,6 +1,6 @@
 /** DeepSeek's architectures: experts behind a router by sigmoid or softmax, and latent attention. */
 import type { JsonObject } from '../../io/json-file.ts';
-import type { Architecture, DerivedTensor } from './architecture.ts';
+import type { Architecture, Architectures, DerivedTensor } from './architecture.ts';
 import { SIGMOID, SOFTMAX } from './gating.ts';
 import type { GgufKeys } from './keys.ts';
 
@@ -62,7 +62,7 @@ const keysAndValues: DerivedTensor = {
 };
 
 /** DeepSeekMoE: weights are never renormalised. */
-export const deepseek: Architecture = {
+const deepseek: Architecture = {
   modelType: 'deepseek',
   gating: SOFTMAX,
   hasPairedRows: true,
@@ -71,7 +71,7 @@ export const deepseek: Architecture = {
 };
 
 /** DeepSeek-V2 and V3, Moonlight, GLM-4.7-Flash: older files do not say that they score by sigmoid, but then have a selection bias. */
-export function deepseek2(keys: GgufKeys): Architecture {
+function deepseek2(keys: GgufKeys): Architecture {
   const guess = keys.hasTensor(`blk.${keys.layers - 1}.exp_probs_b.bias`) ? SIGMOID : SOFTMAX;
   const gating = keys.optionalCount('expert_gating_func') ?? guess;
   const isSigmoid = gating === SIGMOID;
@@ -131,3 +131,5 @@ function latentScaling(keys: GgufKeys): JsonObject {
   const mscale = 10 * multiplier;
   return { rope_scaling: { ...scaling, mscale, mscale_all_dim: mscale } };
 }
+
+export const ARCHITECTURES: Architectures = { deepseek, deepseek2 };

@@ -1,9 +1,9 @@
 /** The architecture of Gemma 4: layers with a window and others, which have heads of another size. */
 import type { JsonObject } from '../../io/json-file.ts';
-import type { Architecture } from './architecture.ts';
+import type { Architecture, Architectures } from './architecture.ts';
 import type { GgufKeys } from './keys.ts';
 
-export const gemma4: Architecture = {
+const gemma4: Architecture = {
   modelType: 'gemma4_text',
   config: (keys) => {
     const slides = keys.flags('attention.sliding_window_pattern');
@@ -79,3 +79,5 @@ function ropeOf(keys: GgufKeys): JsonObject {
     },
   };
 }
+
+export const ARCHITECTURES: Architectures = { gemma4 };

@@ -1,10 +1,10 @@
 /** Granite's architectures: multipliers everywhere; experts with or without a shared one; state spaces in version 4. */
-import type { Architecture } from './architecture.ts';
+import type { Architecture, Architectures } from './architecture.ts';
 import { SOFTMAX } from './gating.ts';
 import { flat, logarithms, taps } from './recurrent.ts';
 
 /** Granite 3 without a shared expert. */
-export const graniteMoe: Architecture = {
+const graniteMoe: Architecture = {
   modelType: 'granitemoe',
   config: (keys) => ({
     num_local_experts: keys.count('expert_count'),
@@ -26,7 +26,7 @@ export const graniteMoe: Architecture = {
 };
 
 /** Granite 3 with a shared expert. */
-export const graniteMoeShared: Architecture = {
+const graniteMoeShared: Architecture = {
   ...graniteMoe,
   modelType: 'granitemoeshared',
   config: (keys) => ({
@@ -42,7 +42,7 @@ export const graniteMoeShared: Architecture = {
 };
 
 /** Granite 4: attention in few layers, without positions unless the file says so. */
-export const graniteHybrid: Architecture = {
+const graniteHybrid: Architecture = {
   ...graniteMoeShared,
   modelType: 'granitemoehybrid',
   config: (keys) => {
@@ -80,4 +80,10 @@ export const graniteHybrid: Architecture = {
     'ssm_norm.weight': flat,
   },
   derived: logarithms('mamba.A_log'),
+};
+
+export const ARCHITECTURES: Architectures = {
+  granitemoe: (keys) =>
+    keys.optionalCount('expert_shared_feed_forward_length') === undefined ? graniteMoe : graniteMoeShared,
+  granitehybrid: graniteHybrid,
 };

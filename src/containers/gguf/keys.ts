@@ -255,3 +255,9 @@ function shown(value: unknown): string {
 function sameOfAll(values: readonly GgufValue[]): GgufValue | undefined {
   return new Set(values).size === 1 ? values[0] : undefined;
 }
+
+/** Scaled rotary positions as a part of a config. */
+export function scalingOf(keys: GgufKeys): JsonObject {
+  const scaling = keys.ropeScaling();
+  return scaling ? { rope_scaling: scaling } : {};
+}

@@ -1,8 +1,8 @@
 /** The architecture of Mellum 2: Qwen3-MoE's, with a window and positions of their own in most layers. */
-import type { Architecture } from './architecture.ts';
+import type { Architecture, Architectures } from './architecture.ts';
 import { SOFTMAX } from './gating.ts';
 
-export const mellum: Architecture = {
+const mellum: Architecture = {
   modelType: 'mellum',
   gating: SOFTMAX,
   config: (keys) => {
@@ -31,3 +31,5 @@ export const mellum: Architecture = {
     };
   },
 };
+
+export const ARCHITECTURES: Architectures = { mellum };

@@ -1,6 +1,6 @@
 /** Nemotron-H and Nemotron 3: one block a layer. */
 import type { JsonObject } from '../../io/json-file.ts';
-import type { Architecture } from './architecture.ts';
+import type { Architecture, Architectures } from './architecture.ts';
 import type { GgufKeys } from './keys.ts';
 import { flat, logarithms, taps } from './recurrent.ts';
 
@@ -43,7 +43,7 @@ function sizes(keys: GgufKeys): JsonObject {
 }
 
 /** The rows of q and k are in pairs as if they were rotated. */
-export const nemotronHMoe: Architecture = {
+const nemotronHMoe: Architecture = {
   modelType: 'nemotron_h',
   base: 'backbone.',
   config: sizes,
@@ -76,3 +76,5 @@ export const nemotronHMoe: Architecture = {
   shapes: { 'ssm_conv1d.weight': taps, ssm_d: flat, 'ssm_norm.weight': flat },
   derived: logarithms('mixer.A_log'),
 };
+
+export const ARCHITECTURES: Architectures = { nemotron_h_moe: nemotronHMoe };

@@ -6,12 +6,11 @@ import type { FileSource, FolderSource } from '../../io/source.ts';
 import type { Checkpoint } from '../checkpoint.ts';
 import { missing, type ModelFolder, type OpenOptions } from '../container.ts';
 import type { Architecture } from './architecture.ts';
-import { architecture, ARCHITECTURE_NAMES, configOf } from './architectures.ts';
+import { ARCHITECTURE_NAMES, configOf, loadArchitecture } from './architectures.ts';
 import { readGgufHeader, type GgufHeader } from './header.ts';
 import { checkUnread } from './checks.ts';
 import { GgufKeys, ROPE_TENSORS } from './keys.ts';
 import { derivedTensors, heldTensors } from './names.ts';
-import { inWordsOfFile } from './words.ts';
 import { checkpointOf, type HeldTensor } from '../tensor-files.ts';
 
 /** `NAME-00001-of-00003.gguf` */
@@ -108,7 +107,7 @@ async function openModel(
   const header = merged(label, files);
   const name = header.metadata.get('general.architecture');
   const keys = new GgufKeys(label, header, String(name), await readRopeTensors(files, options));
-  const kind = typeof name === 'string' ? architecture(name, keys) : undefined;
+  const kind = typeof name === 'string' ? await loadArchitecture(name, keys) : undefined;
   if (!kind) {
     throw new AtomoeError(
       'unsupported-model',
@@ -127,9 +126,13 @@ async function openModel(
   };
   const checkpoint = checkpointOf(folder.label, { config, generationConfig: undefined }, opened);
   const words = { label, folder: folder.label, config, keys, architecture: kind };
-  const inOwnWords = (error: unknown) => (error instanceof AtomoeError ? inWordsOfFile(error, words) : error);
+  const inOwnWords = async (error: unknown) => {
+    if (!(error instanceof AtomoeError)) return error;
+    const { inWordsOfFile } = await import('./words.ts');
+    return inWordsOfFile(error, words);
+  };
   const worded = async <T>(reading: Promise<T>): Promise<T> =>
-    reading.catch((error: unknown) => Promise.reject(inOwnWords(error)));
+    reading.catch(async (error: unknown) => Promise.reject(await inOwnWords(error)));
   return {
     ...checkpoint,
     *names() {

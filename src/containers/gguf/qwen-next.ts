@@ -1,6 +1,6 @@
 /** Qwen3-Next and Qwen3.5: gated delta nets, gated attention, and experts beside a shared one. */
 import type { JsonObject } from '../../io/json-file.ts';
-import type { Architecture } from './architecture.ts';
+import type { Architecture, Architectures } from './architecture.ts';
 import type { GgufKeys } from './keys.ts';
 import { logarithms, taps } from './recurrent.ts';
 
@@ -28,7 +28,7 @@ function sizes(keys: GgufKeys): JsonObject {
 }
 
 /** The projection to q, k, v and z is in two matrices, not grouped by key heads; that to b and a is. */
-export const qwen3Next: Architecture = {
+const qwen3Next: Architecture = {
   modelType: 'qwen3_next',
   config: sizes,
   modules: {
@@ -46,7 +46,7 @@ export const qwen3Next: Architecture = {
 };
 
 /** Everywhere the heads of values are in another order: the first ones of all key heads, then the second ones, and so on. */
-export const qwen35Moe: Architecture = {
+const qwen35Moe: Architecture = {
   ...qwen3Next,
   modelType: 'qwen3_5_moe_text',
   config: (keys) => ({ ...sizes(keys), linear_value_head_order: 'tiled' }),
@@ -56,3 +56,5 @@ export const qwen35Moe: Architecture = {
     ssm_beta: 'linear_attn.in_proj_b',
   },
 };
+
+export const ARCHITECTURES: Architectures = { qwen3next: qwen3Next, qwen35moe: qwen35Moe };

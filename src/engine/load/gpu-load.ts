@@ -110,8 +110,11 @@ export async function chooseKernels(
 ): Promise<Tuning> {
   if (mode === 'off') return new Map();
   if (mode !== 'auto') return mode;
-  const { tuneModel } = await import('./tuning.ts');
-  return tuneModel(gpu, specs, { store, refusals }, onProgress);
+  const [{ tuneModel }, { indexedDbTuning }] = await Promise.all([
+    import('./tuning.ts'),
+    import('./tuning-store.ts'),
+  ]);
+  return tuneModel(gpu, specs, { store: store ?? indexedDbTuning(), refusals }, onProgress);
 }
 
 /** Opens the plans one after another; progress counts the programs of all of them, each once. */

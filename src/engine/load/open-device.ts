@@ -9,7 +9,6 @@ import type { EngineOptions } from '../engine.ts';
 import type { Runner } from '../run/runner.ts';
 import { typedError } from '../failures.ts';
 import { CPU_ADAPTER, reportOf, simdAdapter } from './adapter-report.ts';
-import { indexedDbTuning } from './tuning-store.ts';
 import { openGpuRunner, type GpuLoadOptions } from './gpu-load.ts';
 import type { Drafted } from './planning.ts';
 
@@ -44,7 +43,7 @@ function onCpu(kernels: SimdModule | NoKernels): Device {
 
 /** What there is; the faster one, where there are both. */
 async function fasterDevice(options: EngineOptions): Promise<Device> {
-  const { gpu, adapterClass, tuningStore = indexedDbTuning() } = options;
+  const { gpu, adapterClass, tuningStore } = options;
   const [adapter, cpu] = await Promise.allSettled([
     readAdapter(gpu, adapterClass),
     kernelsOf({ ...options, threads: 1 }),
@@ -58,8 +57,12 @@ async function fasterDevice(options: EngineOptions): Promise<Device> {
   if (!kernels || 'reason' in kernels) {
     return { facts, hasBudget: true, why: kernels?.message ?? 'the CPU kernels did not load' };
   }
-  const { chooseDevice } = await import('./choose-device.ts');
-  const { device, why } = await chooseDevice(facts, kernels, { options, store: tuningStore });
+  const [{ chooseDevice }, { indexedDbTuning }] = await Promise.all([
+    import('./choose-device.ts'),
+    import('./tuning-store.ts'),
+  ]);
+  const store = tuningStore ?? indexedDbTuning();
+  const { device, why } = await chooseDevice(facts, kernels, { options, store });
   if (device === 'gpu') return { facts, hasBudget: true, why };
   return { ...onCpu(await kernelsOf(options)), why };
 }

@@ -22,7 +22,7 @@ import { buildGraph, type Model, type ModelFamily } from '../../blocks/family.ts
 import type { GraphPurpose } from '../../blocks/purpose.ts';
 import { expertLayers, type ExpertLayer } from '../../blocks/read.ts';
 import { beginBlocks } from '../../blocks/table.ts';
-import { findFamily, loadFamily } from '../../models/registry.ts';
+import { findFamily } from '../../models/registry.ts';
 import { numbersOf, readRouted } from './read-model.ts';
 import { textModelOf } from './text-model.ts';
 import type { ModelSpec } from '../../models/spec.ts';
@@ -97,7 +97,7 @@ export async function draftModel(
     // What is awaited below comes while headers are read.
     loadFormats([quantize]).catch(() => {});
     if (!('load' in family)) return;
-    loadFamily(family).catch(() => {});
+    family.load().catch(() => {});
     beginBlocks(family.blocks);
   };
   const opened = await openCheckpoint(folder, { signal, accept }, containers);
@@ -131,7 +131,7 @@ export async function draftModel(
     };
   } catch (error) {
     checkpoint.dispose();
-    throw checkpoint.inOwnWords?.(error) ?? error;
+    throw (await checkpoint.inOwnWords?.(error)) ?? error;
   }
 }
 

@@ -35,7 +35,7 @@ export type TuningMode = 'auto' | 'off' | Tuning;
 /** Whether kernels are timed, and where the results are kept. */
 export interface TuningOptions {
   readonly mode: TuningMode;
-  readonly store?: TuningStore | undefined; // without one nothing is timed: the choice would change with each visit
+  readonly store?: TuningStore | undefined; // default: the browser's, if it has one
 }
 
 /** Part of every stored key: kernels change between versions. */
@@ -59,11 +59,18 @@ export interface PlanSpec<G extends Graph = Graph> {
   readonly options: Omit<PlanOptions, 'tuning'>;
 }
 
-/** @returns the candidate to use for each choice; absent ones keep their default. What the device refuses is noted. */
+/**
+ * Times what `store` does not know. Without a store nothing is timed: the choice would change with each visit.
+ *
+ * @returns the candidate to use for each choice; absent ones keep their default. What the device refuses is noted.
+ */
 export async function tuneModel(
   gpu: Gpu,
   specs: readonly PlanSpec[],
-  { store, refusals = new Refusals() }: Pick<TuningOptions, 'store'> & { readonly refusals?: Refusals },
+  {
+    store,
+    refusals = new Refusals(),
+  }: { readonly store: TuningStore | undefined; readonly refusals?: Refusals },
   onProgress: (progress: LoadProgress) => void,
 ): Promise<Tuning> {
   const adapter = `${TUNING_VERSION} ${gpu.name} ${gpu.adapterClass}`;

@@ -4,8 +4,6 @@
  */
 import { AtomoeError, invariant } from '../../errors.ts';
 import type { ExpertPlan } from '../../experts/expert-plan.ts';
-import { POLICIES } from '../../experts/policies.ts';
-import type { MakePolicy } from '../../experts/policy.ts';
 import type { LinkState } from '../../experts/prefetch-budget.ts';
 import type { RecordShape } from '../../experts/pools.ts';
 import type { Move, SlotStore } from '../../experts/slot-store.ts';
@@ -406,7 +404,7 @@ async function openJust<S extends SlotStore, T extends ExpertSteps>(
     const sources = { tiers, hostBytes: hostBytes(device, slots, options), read: readerOf(drafted, testing) };
     const opened = { slots, store, scratch, options, testing, ...sources };
     const topK = unitsOfToken(experts, drafted.decode);
-    const streaming = await Streaming.open(device, drafted, { ...opened, topK, policy: policyFor(options) });
+    const streaming = await Streaming.open(device, drafted, { ...opened, topK });
     return { slots, store, scratch, streaming };
   } catch (error) {
     scratch?.dispose();
@@ -415,21 +413,19 @@ async function openJust<S extends SlotStore, T extends ExpertSteps>(
   }
 }
 
-/** Makes the policy of every layer at once, before anything is let go: one of the caller's may throw. */
-function makePolicies({ experts, decode }: Drafted, streaming: StreamingOptions): MakePolicy {
+/** Makes the caller's policies of all layers at once, before anything is let go: one may throw. Built-in ones do not. */
+function makePolicies(
+  { experts, decode }: Drafted,
+  streaming: StreamingOptions,
+): NonNullable<StreamingOptions['policy']> {
   invariant(experts, () => 'a model without experts');
-  const { seed } = { ...STREAMING_DEFAULTS, ...streaming };
-  const make = policyFor(streaming);
+  const { policy: make, seed } = { ...STREAMING_DEFAULTS, ...streaming };
+  if (typeof make !== 'function') return make;
   const topK = unitsOfToken(experts, decode);
   const made = Array.from({ length: experts.layers }, (_, layer) =>
     make({ units: experts.units(layer), topK, layer, seed }),
   );
   return (shape) => made[shape.layer] ?? make(shape);
-}
-
-function policyFor(streaming: StreamingOptions): MakePolicy {
-  const { policy } = { ...STREAMING_DEFAULTS, ...streaming };
-  return typeof policy === 'function' ? policy : POLICIES[policy];
 }
 
 /** Units of one token at most. */

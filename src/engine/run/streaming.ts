@@ -1,6 +1,6 @@
 /** What brings experts into their slots while a model runs: one set of parts for each change of the slots. */
 import { invariant } from '../../errors.ts';
-import type { MakePolicy } from '../../experts/policy.ts';
+import { POLICIES } from '../../experts/policies.ts';
 import type { SlotStore } from '../../experts/slot-store.ts';
 import { ExpertStreamer } from '../../experts/streamer.ts';
 import { RecordTiers, type TierOptions } from '../../experts/tiers.ts';
@@ -25,7 +25,6 @@ export interface OpenStreaming<S extends SlotStore> {
   readonly hostBytes: number; // of records that new tiers keep
   readonly read: TierOptions['read'];
   readonly topK: number; // units of one token at most
-  readonly policy: MakePolicy;
   readonly options: StreamingOptions;
   readonly testing: StreamTesting;
 }
@@ -50,14 +49,15 @@ export class Streaming<S extends SlotStore, T extends ExpertSteps> {
   ): Promise<Streaming<S, T>> {
     const { experts } = drafted;
     invariant(experts, () => 'a model without experts');
-    const { testing, hostBytes, read, store, scratch, topK, policy, options } = opened;
+    const { testing, hostBytes, read, store, scratch, topK, options } = opened;
+    const { policy, seed } = { ...STREAMING_DEFAULTS, ...options };
     const { unitsPerLayer: units, recordBytes } = experts;
     const { link, observer, poison } = testing;
     const tiers = opened.tiers ?? new RecordTiers({ units, recordBytes, link, hostBytes, read });
     const streamer = new ExpertStreamer({
-      ...{ store, scratch, tiers, topK, policy, observer },
+      ...{ store, scratch, tiers, topK, seed, observer },
       order: experts.order,
-      seed: options.seed ?? STREAMING_DEFAULTS.seed,
+      policy: typeof policy === 'function' ? policy : POLICIES[policy],
       copy: (moves) => device.copy(moves),
       poison:
         poison === undefined

@@ -21,6 +21,38 @@ export type CompletionHead = Pick<ChatCompletion, 'id' | 'created' | 'model' | '
 type TokenEvent = Extract<GenerateEvent, { kind: 'token' }>;
 type DoneEvent = Extract<GenerateEvent, { kind: 'done' }>;
 
+/** What was known of a reply when it was asked for. */
+export interface CompletionFacts {
+  readonly createdMs: number;
+  readonly model: string;
+  readonly fingerprint: readonly unknown[]; // what the text depends on beside the request
+}
+
+/** The head of a reply's chunks. */
+export function headOf({ createdMs, model, fingerprint }: CompletionFacts): CompletionHead {
+  return {
+    id: newId(),
+    created: Math.floor(createdMs / 1000),
+    model,
+    system_fingerprint: fingerprintOf(fingerprint),
+  };
+}
+
+/** Random: two engines, pages or visits never give the same id. */
+function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(15));
+  return `chatcmpl-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+/** Says which backend answers: FNV-1a of what it depends on, to tell apart and not to prove. */
+function fingerprintOf(facts: readonly unknown[]): string {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(JSON.stringify(facts))) {
+    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  }
+  return `fp_${hash.toString(16).padStart(8, '0')}`;
+}
+
 /** The session is opened by the first read, so that a stream that is never read holds nothing. */
 export function streamed(
   head: CompletionHead,

@@ -5,7 +5,6 @@ import { typed } from '../failures.ts';
 import type { Drafted } from '../load/planning.ts';
 import type { JobQueue } from '../run/queue.ts';
 import type { Runner } from '../run/runner.ts';
-import { fingerprintOf } from './completions.ts';
 import type { GenerationDefaults } from './generation-defaults.ts';
 import type { OpenSessions } from './open-sessions.ts';
 import { EngineSession } from './session.ts';
@@ -63,10 +62,10 @@ export class ModelTalk {
     this.#withTools(async (tools) => tools.score(this.#means(), prompt, text, options), options?.signal);
 
   /** The same where the same seed gives the same text. */
-  fingerprint({ device, name }: AdapterReport): string {
+  fingerprint({ device, name }: AdapterReport): unknown[] {
     const { info, options } = this.#parts;
     const { quantize, activations, lossy } = options;
-    return fingerprintOf([device, name, info.label, info.family, quantize, activations, lossy]);
+    return [device, name, info.label, info.family, quantize, activations, lossy];
   }
 
   #withTools<T>(run: (tools: typeof TextTools) => Promise<T>, signal?: AbortSignal): Promise<T> {

@@ -1,6 +1,7 @@
 /** Policies that a trace can be played with. */
 import { belady } from './belady.ts';
-import { POLICIES, POLICY_NAMES, type PolicyName } from '../policies.ts';
+import { POLICIES } from '../policies.ts';
+import { POLICY_NAMES, type PolicyName } from '../policy-names.ts';
 import type { MakePolicy } from '../policy.ts';
 import type { RoutingTrace } from './trace.ts';
 

@@ -1,16 +1,39 @@
-import type { ConfigReader } from '../config.ts';
-import type { ConfigFamily } from '../family.ts';
+import type { ConfigReader, ConfigValues } from '../config.ts';
+import { USUAL_DEFAULTS } from '../class-defaults.ts';
+import type { BuiltInFamily } from '../family.ts';
 import type { AttentionSpec, LayerSpec } from '../spec.ts';
 import { attention, decoder, layers, linear, readActivation, readShell, type Shell } from './common.ts';
 import { deepseekMlps } from './deepseek-mlp.ts';
 import { readWindows } from './windows.ts';
 
+const AFMOE_DEFAULTS: ConfigValues = {
+  ...USUAL_DEFAULTS,
+  vocab_size: 200_192,
+  hidden_size: 2048,
+  intermediate_size: 6144,
+  moe_intermediate_size: 1408,
+  num_hidden_layers: 32,
+  num_dense_layers: 1,
+  num_attention_heads: 16,
+  head_dim: 128,
+  max_position_embeddings: 16_384,
+  rms_norm_eps: 1e-5,
+  num_experts: 64,
+  num_experts_per_tok: 6,
+  num_shared_experts: 2,
+  route_scale: 1,
+  global_attn_every_n_layers: 4,
+  sliding_window: 1024,
+  mup_enabled: false,
+};
+
 /**
  * AFMoE (Trinity): norms before and behind blocks, a gate of what attention returns, windows with rotary positions and every
  * fourth layer full attention without; experts as in DeepSeek-V3 (Arcee 2025).
  */
-export const afmoe: ConfigFamily = {
+export const afmoe: BuiltInFamily = {
   modelTypes: ['afmoe'],
+  defaults: new Map([['afmoe', AFMOE_DEFAULTS]]),
   parse: (config, file) => {
     const shell = readShell(config, file);
     refuseOthers(config);

@@ -1,6 +1,6 @@
 import type { Activation } from '../../kernels/core/activation.ts';
-import type { ConfigReader } from '../config.ts';
-import type { ConfigFamily } from '../family.ts';
+import type { ConfigReader, ConfigValues } from '../config.ts';
+import type { BuiltInFamily } from '../family.ts';
 import type { AttentionSpec, BlockSpec } from '../spec.ts';
 import {
   attention,
@@ -18,12 +18,24 @@ import {
 import { deepseekMlps } from './deepseek-mlp.ts';
 import { readWindows } from './windows.ts';
 
+/** Not classes of transformers, but of the models' publisher; both versions have these. */
+const BAILING_DEFAULTS: ConfigValues = {
+  hidden_act: 'silu',
+  tie_word_embeddings: false,
+  n_group: 8,
+  topk_group: 4,
+};
+
 /**
  * Ling and Ring: q, k and v in one matrix; dense layers, then experts beside shared ones. The first version routes by softmax
  * (arXiv:2503.05139); the second by sigmoid in groups, with norms of q and k, and half of each head rotated (arXiv:2510.22115).
  */
-export const bailingMoe: ConfigFamily = {
+export const bailingMoe: BuiltInFamily = {
   modelTypes: ['bailing_moe', 'bailing_moe_v2'],
+  defaults: new Map([
+    ['bailing_moe', BAILING_DEFAULTS],
+    ['bailing_moe_v2', BAILING_DEFAULTS],
+  ]),
   parse: (config, file) => {
     const type = config.text(['model_type']);
     // Configs of the second version may have the type of the first.

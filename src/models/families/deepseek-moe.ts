@@ -1,5 +1,6 @@
-import type { ConfigReader } from '../config.ts';
-import type { ConfigFamily } from '../family.ts';
+import type { ConfigReader, ConfigValues } from '../config.ts';
+import { USUAL_DEFAULTS } from '../class-defaults.ts';
+import type { BuiltInFamily } from '../family.ts';
 import {
   attention,
   decoder,
@@ -14,9 +15,29 @@ import {
 import { deepseekMlps } from './deepseek-mlp.ts';
 import { refuseWindow } from './windows.ts';
 
+/** Not a class of transformers, but of the model's publisher. */
+const DEEPSEEK_DEFAULTS: ConfigValues = {
+  ...USUAL_DEFAULTS,
+  vocab_size: 102_400,
+  hidden_size: 2048,
+  intermediate_size: 10_944,
+  moe_intermediate_size: 1408,
+  num_hidden_layers: 28,
+  num_attention_heads: 16,
+  num_key_value_heads: 16,
+  n_shared_experts: 2,
+  n_routed_experts: 64,
+  num_experts_per_tok: 6,
+  moe_layer_freq: 1,
+  first_k_dense_replace: 0,
+  norm_topk_prob: true,
+  max_position_embeddings: 4096,
+};
+
 /** DeepSeekMoE: ordinary attention; dense layers, then experts beside shared ones, with a router by softmax (arXiv:2401.06066). */
-export const deepseekMoe: ConfigFamily = {
+export const deepseekMoe: BuiltInFamily = {
   modelTypes: ['deepseek'],
+  defaults: new Map([['deepseek', DEEPSEEK_DEFAULTS]]),
   parse: (config, file) => {
     const shell = readShell(config, file);
     refuseWindow(config, shell.layerCount);

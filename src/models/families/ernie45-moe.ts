@@ -1,5 +1,5 @@
-import type { ConfigReader } from '../config.ts';
-import type { ConfigFamily } from '../family.ts';
+import type { ConfigReader, ConfigValues } from '../config.ts';
+import type { BuiltInFamily } from '../family.ts';
 import {
   attention,
   decoder,
@@ -16,12 +16,36 @@ import {
 import { sparseMlp } from './sparse-mlp.ts';
 import { refuseWindow } from './windows.ts';
 
+const ERNIE4_5_MOE_DEFAULTS: ConfigValues = {
+  rope_theta: 500_000,
+  vocab_size: 103_424,
+  hidden_size: 2560,
+  intermediate_size: 12_288,
+  num_hidden_layers: 28,
+  num_attention_heads: 20,
+  num_key_value_heads: 4,
+  hidden_act: 'silu',
+  max_position_embeddings: 131_072,
+  rms_norm_eps: 1e-5,
+  tie_word_embeddings: true,
+  use_bias: false,
+  moe_intermediate_size: 1536,
+  moe_k: 6,
+  moe_num_experts: 64,
+  moe_num_shared_experts: 2,
+  moe_layer_start_index: 1,
+  moe_layer_end_index: -1,
+  moe_layer_interval: 1,
+  moe_norm_min: 1e-12,
+};
+
 /**
  * ERNIE 4.5: rotation of neighbouring pairs; a softmax router with a bias for the selection only; shared experts, which are
  * one MLP (transformers' Ernie4_5_Moe).
  */
-export const ernie45Moe: ConfigFamily = {
+export const ernie45Moe: BuiltInFamily = {
   modelTypes: ['ernie4_5_moe'],
+  defaults: new Map([['ernie4_5_moe', ERNIE4_5_MOE_DEFAULTS]]),
   parse: (config, file) => {
     const shell = readShell(config, file, { style: 'pair' });
     const { hidden, layerCount } = shell;

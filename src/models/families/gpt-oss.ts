@@ -1,5 +1,6 @@
-import type { ConfigReader } from '../config.ts';
-import type { ConfigFamily } from '../family.ts';
+import type { ConfigReader, ConfigValues } from '../config.ts';
+import { USUAL_DEFAULTS } from '../class-defaults.ts';
+import type { BuiltInFamily } from '../family.ts';
 import type { FileTensors } from '../file-tensors.ts';
 import type { GatedExpertSpec } from '../spec.ts';
 import {
@@ -15,12 +16,31 @@ import {
 } from './common.ts';
 import { readWindows } from './windows.ts';
 
+const GPT_OSS_DEFAULTS: ConfigValues = {
+  ...USUAL_DEFAULTS,
+  rms_norm_eps: 1e-5,
+  rope_theta: 150_000,
+  attention_bias: true,
+  num_hidden_layers: 36,
+  num_local_experts: 128,
+  vocab_size: 201_088,
+  hidden_size: 2880,
+  intermediate_size: 2880,
+  head_dim: 64,
+  num_attention_heads: 64,
+  num_key_value_heads: 8,
+  sliding_window: 128,
+  max_position_embeddings: 131_072,
+  num_experts_per_tok: 4,
+};
+
 /**
  * gpt-oss: attention sinks, windows in every second layer, biases everywhere, and experts by clamped SwiGLU
  * (arXiv:2508.10925).
  */
-export const gptOss: ConfigFamily = {
+export const gptOss: BuiltInFamily = {
   modelTypes: ['gpt_oss'],
+  defaults: new Map([['gpt_oss', GPT_OSS_DEFAULTS]]),
   parse: (config, file) => {
     const shell = readShell(config, file, { fallback: YARN });
     refuseOtherGlu(config);

@@ -1,15 +1,21 @@
-import type { ConfigReader } from '../config.ts';
-import type { ConfigFamily } from '../family.ts';
+import type { ConfigReader, ConfigValues } from '../config.ts';
+import type { BuiltInFamily } from '../family.ts';
 import { attention, decoder, layerOf, layers, readShell } from './common.ts';
-import { graniteMlp, readGraniteSizes, readMultipliers } from './granite-moe.ts';
+import { GRANITEMOESHARED_DEFAULTS, graniteMlp, readGraniteSizes, readMultipliers } from './granite-moe.ts';
 import { readWindows } from './windows.ts';
+
+const GRANITEMOE_SWA_DEFAULTS: ConfigValues = {
+  ...GRANITEMOESHARED_DEFAULTS,
+  sliding_window: 128,
+};
 
 /**
  * Granite MoE with attention sinks, a window in most layers, and a base of rotary positions for each layer (transformers'
  * GraniteMoeSWA).
  */
-export const graniteMoeSwa: ConfigFamily = {
+export const graniteMoeSwa: BuiltInFamily = {
   modelTypes: ['granitemoe_swa'],
+  defaults: new Map([['granitemoe_swa', GRANITEMOE_SWA_DEFAULTS]]),
   parse: (config, file) => {
     const shell = readShell(config, file);
     if (config.isNull('sliding_window')) config.unsupported('sliding_window null', 'a window');

@@ -1,6 +1,6 @@
 import type { Activation } from '../../kernels/core/activation.ts';
-import type { ConfigReader } from '../config.ts';
-import type { ConfigFamily } from '../family.ts';
+import type { ConfigReader, ConfigValues } from '../config.ts';
+import type { BuiltInFamily } from '../family.ts';
 import { spelling } from '../file-tensors.ts';
 import type { DenseSpec, SharedSpec } from '../spec.ts';
 import {
@@ -31,12 +31,41 @@ export interface GraniteSizes {
   readonly activation: Activation;
 }
 
+const GRANITE_MOE_DEFAULTS: ConfigValues = {
+  vocab_size: 32_000,
+  hidden_size: 4096,
+  intermediate_size: 11_008,
+  num_hidden_layers: 32,
+  num_attention_heads: 32,
+  hidden_act: 'silu',
+  max_position_embeddings: 2048,
+  rms_norm_eps: 1e-6,
+  tie_word_embeddings: false,
+  rope_theta: 10_000,
+  attention_bias: false,
+  embedding_multiplier: 1,
+  logits_scaling: 1,
+  residual_multiplier: 1,
+  attention_multiplier: 1,
+  num_local_experts: 8,
+  num_experts_per_tok: 2,
+};
+
+export const GRANITEMOESHARED_DEFAULTS: ConfigValues = {
+  ...GRANITE_MOE_DEFAULTS,
+  shared_intermediate_size: 0,
+};
+
 /**
  * Granite MoE, with or without a shared expert: multipliers on embedding, attention, residual and logits; experts fused as [experts, 2 * width, hidden],
  * gate rows first; softmax over the selected logits (transformers' GraniteMoe).
  */
-export const graniteMoe: ConfigFamily = {
+export const graniteMoe: BuiltInFamily = {
   modelTypes: ['granitemoe', 'granitemoeshared'],
+  defaults: new Map([
+    ['granitemoe', GRANITE_MOE_DEFAULTS],
+    ['granitemoeshared', GRANITEMOESHARED_DEFAULTS],
+  ]),
   parse: (config, file) => {
     const shell = readShell(config, file);
     refuseWindow(config, shell.layerCount);

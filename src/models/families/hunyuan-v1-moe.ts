@@ -1,6 +1,7 @@
 import { AtomoeError } from '../../errors.ts';
-import type { ConfigReader } from '../config.ts';
-import type { ConfigFamily } from '../family.ts';
+import type { ConfigReader, ConfigValues } from '../config.ts';
+import { USUAL_DEFAULTS } from '../class-defaults.ts';
+import type { BuiltInFamily } from '../family.ts';
 import {
   attention,
   decoder,
@@ -15,12 +16,26 @@ import {
 import { sparseMlp } from './sparse-mlp.ts';
 import { refuseWindow } from './windows.ts';
 
+const HUNYUAN_V1_MOE_DEFAULTS: ConfigValues = {
+  ...USUAL_DEFAULTS,
+  vocab_size: 290_943,
+  hidden_size: 4096,
+  intermediate_size: 11_008,
+  num_hidden_layers: 32,
+  num_attention_heads: 32,
+  max_position_embeddings: 2048,
+  rms_norm_eps: 1e-5,
+  num_experts: 1,
+  moe_topk: 1,
+};
+
 /**
  * Hunyuan-A13B: q and k normalised per head after their rotation; renormalised softmax router; a shared expert
  * (transformers' HunYuanMoEV1).
  */
-export const hunyuanV1Moe: ConfigFamily = {
+export const hunyuanV1Moe: BuiltInFamily = {
   modelTypes: ['hunyuan_v1_moe'],
+  defaults: new Map([['hunyuan_v1_moe', HUNYUAN_V1_MOE_DEFAULTS]]),
   parse: (config, file) => {
     const shell = readShell(config, file, { ntkAlpha: true });
     const { hidden, layerCount } = shell;

@@ -1,6 +1,6 @@
 import type { Activation } from '../../kernels/core/activation.ts';
-import type { ConfigReader } from '../config.ts';
-import type { ConfigFamily } from '../family.ts';
+import type { ConfigReader, ConfigValues } from '../config.ts';
+import type { BuiltInFamily } from '../family.ts';
 import type { BlockSpec, DenseSpec, ShortConvSpec } from '../spec.ts';
 import {
   attention,
@@ -16,9 +16,32 @@ import {
 } from './common.ts';
 import { readSigmoidRule, sigmoidRouter, type SigmoidRule } from './deepseek-mlp.ts';
 
+const LFM2_MOE_DEFAULTS: ConfigValues = {
+  rope_theta: 1_000_000,
+  tie_word_embeddings: true,
+  vocab_size: 65_536,
+  hidden_size: 2048,
+  intermediate_size: 7168,
+  moe_intermediate_size: 1792,
+  num_hidden_layers: 32,
+  max_position_embeddings: 128_000,
+  norm_eps: 1e-5,
+  num_attention_heads: 32,
+  num_key_value_heads: 8,
+  conv_bias: false,
+  conv_L_cache: 3,
+  num_dense_layers: 2,
+  num_experts_per_tok: 4,
+  num_experts: 32,
+  use_expert_bias: true,
+  routed_scaling_factor: 1,
+  norm_topk_prob: true,
+};
+
 /** LFM2-MoE: short convolutions and some attention; experts behind a router by sigmoid (Liquid AI 2025). */
-export const lfm2Moe: ConfigFamily = {
+export const lfm2Moe: BuiltInFamily = {
   modelTypes: ['lfm2_moe'],
+  defaults: new Map([['lfm2_moe', LFM2_MOE_DEFAULTS]]),
   parse: (config, file) => {
     const shell = readShell(config, file);
     const taps = config.count(['conv_L_cache']);

@@ -1,5 +1,5 @@
-import type { ConfigReader } from '../config.ts';
-import type { ConfigFamily } from '../family.ts';
+import type { ConfigReader, ConfigValues } from '../config.ts';
+import type { BuiltInFamily } from '../family.ts';
 import type { BlockSpec, RopeSpec } from '../spec.ts';
 import {
   attention,
@@ -18,9 +18,31 @@ import { readRope, type RopeRule } from './rope.ts';
 import { sparseMlp } from './sparse-mlp.ts';
 import { readWindows } from './windows.ts';
 
+/** Without `rope_theta`: bases of positions are in `rope_parameters` only. */
+const MELLUM_DEFAULTS: ConfigValues = {
+  vocab_size: 98_304,
+  hidden_size: 2304,
+  intermediate_size: 7168,
+  num_hidden_layers: 28,
+  num_attention_heads: 32,
+  num_key_value_heads: 4,
+  head_dim: 128,
+  hidden_act: 'silu',
+  max_position_embeddings: 131_072,
+  rms_norm_eps: 1e-6,
+  tie_word_embeddings: false,
+  attention_bias: false,
+  sliding_window: 1024,
+  moe_intermediate_size: 896,
+  num_experts_per_tok: 8,
+  num_experts: 64,
+  norm_topk_prob: true,
+};
+
 /** Mellum 2: as Qwen3-MoE, with a window in the layers that `layer_types` lists, and rotary positions for each type of layers (JetBrains 2026). */
-export const mellum: ConfigFamily = {
+export const mellum: BuiltInFamily = {
   modelTypes: ['mellum'],
+  defaults: new Map([['mellum', MELLUM_DEFAULTS]]),
   parse: (config, file) => {
     const shell = readShell(config, file, ropeRule(config, 'full_attention'));
     const windows = readWindows(config, shell.layerCount, {

@@ -1,4 +1,5 @@
-import type { ConfigFamily } from '../family.ts';
+import type { ConfigValues } from '../config.ts';
+import type { BuiltInFamily } from '../family.ts';
 import {
   attention,
   decoder,
@@ -13,9 +14,27 @@ import { sigmoidRouter, type SigmoidRule } from './deepseek-mlp.ts';
 import { mixtralMoe } from './mixtral-experts.ts';
 import { refuseWindow } from './windows.ts';
 
+const MINIMAX_M2_DEFAULTS: ConfigValues = {
+  rope_theta: 5_000_000,
+  vocab_size: 200_064,
+  hidden_size: 3072,
+  intermediate_size: 1536,
+  num_hidden_layers: 62,
+  num_attention_heads: 48,
+  num_key_value_heads: 8,
+  head_dim: 128,
+  hidden_act: 'silu',
+  max_position_embeddings: 196_608,
+  rms_norm_eps: 1e-6,
+  tie_word_embeddings: false,
+  num_experts_per_tok: 8,
+  num_local_experts: 256,
+};
+
 /** MiniMax-M2: norm over the whole q and k vectors, a part of each head rotated; a router by sigmoid, without groups. */
-export const minimaxM2: ConfigFamily = {
+export const minimaxM2: BuiltInFamily = {
   modelTypes: ['minimax_m2'],
+  defaults: new Map([['minimax_m2', MINIMAX_M2_DEFAULTS]]),
   parse: (config, file) => {
     const shell = readShell(config, file, { partial: true });
     refuseWindow(config, shell.layerCount);

@@ -1,6 +1,6 @@
 import type { ExpertRows } from '../../weights/tensor-rows.ts';
-import type { ConfigReader } from '../config.ts';
-import type { ConfigFamily } from '../family.ts';
+import type { ConfigReader, ConfigValues } from '../config.ts';
+import type { BuiltInFamily } from '../family.ts';
 import type { BlockSpec, GatedMlpSpec, MoeSpec, ReluSquaredExpertSpec } from '../spec.ts';
 import {
   attention,
@@ -33,9 +33,45 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
   ['-', 'mlp'],
 ]);
 
+/** Without the types of layers, which belong to sizes. */
+const NEMOTRON_H_DEFAULTS: ConfigValues = {
+  vocab_size: 131_072,
+  hidden_size: 4096,
+  tie_word_embeddings: false,
+  num_attention_heads: 32,
+  num_key_value_heads: 8,
+  head_dim: 128,
+  max_position_embeddings: 4096,
+  attention_bias: false,
+  intermediate_size: 21_504,
+  mlp_hidden_act: 'relu2',
+  mlp_bias: false,
+  ssm_state_size: 128,
+  mamba_num_heads: 128,
+  mamba_head_dim: 64,
+  mamba_hidden_act: 'silu',
+  n_groups: 8,
+  conv_kernel: 4,
+  time_step_min: 0.001,
+  use_conv_bias: true,
+  mamba_proj_bias: false,
+  n_routed_experts: 8,
+  n_shared_experts: 1,
+  moe_intermediate_size: 7688,
+  moe_shared_expert_intermediate_size: 7688,
+  num_experts_per_tok: 2,
+  routed_scaling_factor: 1,
+  n_group: 1,
+  topk_group: 1,
+  norm_topk_prob: true,
+  use_bias: false,
+  layer_norm_epsilon: 1e-5,
+};
+
 /** Nemotron-H and Nemotron 3: one block a layer, of state spaces (Mamba-2), attention without positions, or experts without gates. */
-export const nemotronH: ConfigFamily = {
+export const nemotronH: BuiltInFamily = {
   modelTypes: ['nemotron_h'],
+  defaults: new Map([['nemotron_h', NEMOTRON_H_DEFAULTS]]),
   parse: (config, file) => {
     refuseOthers(config);
     const kinds = readKinds(config);

@@ -1,4 +1,5 @@
-import type { ConfigFamily } from '../family.ts';
+import type { ConfigValues } from '../config.ts';
+import type { BuiltInFamily } from '../family.ts';
 import type { Activation } from '../../kernels/core/activation.ts';
 import type { MoeSpec, NeuronExpertSpec, ProductScoreSpec, RouterSpec, SharedSpec } from '../spec.ts';
 import {
@@ -23,12 +24,26 @@ export const EMBED_ROLES = {
   down_is_input: { input: 'down_embed', output: 'up_embed' }, // files from before February 2026, and Doge's order
 } as const;
 
+/** Transformers has no class for OmniMoE; these are the model's own, without sizes. */
+const OMNIMOE_DEFAULTS: ConfigValues = {
+  hidden_act: 'silu',
+  max_position_embeddings: 4096,
+  tie_word_embeddings: false,
+  rope_theta: 10_000,
+  router_norm: 'batch_norm',
+  router_norm_eps: 1e-5,
+  embed_roles: 'up_is_input',
+  qk_norm: 'none',
+  norm_topk_prob: false,
+};
+
 /**
  * OmniMoE: a Cartesian product router over one-neuron experts, beside a shared SwiGLU (arXiv:2602.05711). Files do
  * not show which table contains the input vectors, so the config needs `embed_roles`.
  */
-export const omnimoe: ConfigFamily = {
+export const omnimoe: BuiltInFamily = {
   modelTypes: ['omnimoe'],
+  defaults: new Map([['omnimoe', OMNIMOE_DEFAULTS]]),
   parse: (config, file) => {
     const shell = readShell(config, file);
     refuseWindow(config, shell.layerCount);

@@ -1,6 +1,6 @@
 import type { TensorRows } from '../../weights/tensor-rows.ts';
-import type { ConfigReader } from '../config.ts';
-import type { ConfigFamily } from '../family.ts';
+import type { ConfigReader, ConfigValues } from '../config.ts';
+import type { BuiltInFamily } from '../family.ts';
 import type { AttentionSpec, DeltaNetSpec, LayerSpec } from '../spec.ts';
 import {
   attention,
@@ -18,12 +18,41 @@ import {
 import { readRecurrentLayers } from './mamba.ts';
 import { qwenMlps, sparseMlp, type SparseMlp } from './sparse-mlp.ts';
 
+const QWEN3_NEXT_DEFAULTS: ConfigValues = {
+  vocab_size: 151_936,
+  hidden_size: 2048,
+  intermediate_size: 5632,
+  num_hidden_layers: 48,
+  num_attention_heads: 16,
+  num_key_value_heads: 2,
+  hidden_act: 'silu',
+  max_position_embeddings: 32_768,
+  rms_norm_eps: 1e-6,
+  tie_word_embeddings: false,
+  rope_theta: 10_000,
+  partial_rotary_factor: 0.25,
+  attention_bias: false,
+  head_dim: 256,
+  linear_conv_kernel_dim: 4,
+  linear_key_head_dim: 128,
+  linear_value_head_dim: 128,
+  linear_num_key_heads: 16,
+  linear_num_value_heads: 32,
+  decoder_sparse_step: 1,
+  moe_intermediate_size: 512,
+  shared_expert_intermediate_size: 512,
+  num_experts_per_tok: 10,
+  num_experts: 512,
+  norm_topk_prob: true,
+};
+
 /**
  * Qwen3-Next: gated delta nets and some gated attention; gains of norms as differences from 1; a shared expert with a sigmoid
  * gate (Qwen 2025).
  */
-export const qwen3Next: ConfigFamily = {
+export const qwen3Next: BuiltInFamily = {
   modelTypes: ['qwen3_next'],
+  defaults: new Map([['qwen3_next', QWEN3_NEXT_DEFAULTS]]),
   parse: (config, file) => {
     const shell = readShell(config, file, { partial: true });
     const { activation, sharedMlpOf } = readMlp(config, shell, config.boolean(['norm_topk_prob']));
@@ -40,9 +69,35 @@ export const qwen3Next: ConfigFamily = {
   },
 };
 
+const QWEN3_5_MOE_TEXT_DEFAULTS: ConfigValues = {
+  vocab_size: 248_320,
+  hidden_size: 2048,
+  num_hidden_layers: 40,
+  num_attention_heads: 16,
+  num_key_value_heads: 2,
+  hidden_act: 'silu',
+  max_position_embeddings: 32_768,
+  rms_norm_eps: 1e-6,
+  tie_word_embeddings: false,
+  rope_theta: 10_000,
+  partial_rotary_factor: 0.25,
+  attention_bias: false,
+  head_dim: 256,
+  linear_conv_kernel_dim: 4,
+  linear_key_head_dim: 128,
+  linear_value_head_dim: 128,
+  linear_num_key_heads: 16,
+  linear_num_value_heads: 32,
+  moe_intermediate_size: 512,
+  shared_expert_intermediate_size: 512,
+  num_experts_per_tok: 8,
+  num_experts: 256,
+};
+
 /** The text model of Qwen3.5: as Qwen3-Next, with projections of its delta nets that are not grouped by key heads. */
-export const qwen35Moe: ConfigFamily = {
+export const qwen35Moe: BuiltInFamily = {
   modelTypes: ['qwen3_5_moe_text'],
+  defaults: new Map([['qwen3_5_moe_text', QWEN3_5_MOE_TEXT_DEFAULTS]]),
   parse: (config, file) => {
     const shell = readShell(config, file, { partial: true });
     const { sharedMlpOf } = readMlp(config, shell, true);
