@@ -14,14 +14,11 @@ const FLAGS = [
   ...['--disableWarning', '112', '--disableWarning', '201'], // v128 stays inside; addresses have 32 bits
 ];
 const RELAXED = ['--enable', 'relaxed-simd'];
-const THREADS = ['--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536'];
 
 /** @type {Record<string, string[]>} */
 const BUILDS = {
   plain: [],
   relaxed: RELAXED,
-  'plain-threads': THREADS,
-  'relaxed-threads': [...RELAXED, ...THREADS],
 };
 
 /** @param {string[]} flags */

@@ -4,11 +4,17 @@ import { describe, expect, test } from 'vitest';
 import { rmsNormReference } from '../kernels/norm/rms-norm.reference.ts';
 import { randomNormal } from '../kernels/testing.ts';
 import type { SimdKernels } from './kernels.ts';
+import { withSharedMemory } from './shared-memory.ts';
 
 const NAMES = ['plain', 'relaxed', 'plain-threads', 'relaxed-threads'];
 
-const bytesOf = (name: string) =>
+const fileOf = (name: string) =>
   readFileSync(new URL(`../../simd/built/${name}.wasm`, import.meta.url)) as Uint8Array<ArrayBuffer>;
+
+const bytesOf = (name: string) => {
+  const [build = '', threads] = name.split('-');
+  return threads ? withSharedMemory(fileOf(build)) : fileOf(build);
+};
 
 const accepted = NAMES.filter((name) => WebAssembly.validate(bytesOf(name)));
 
@@ -42,7 +48,11 @@ describe.each(accepted)('%s', (name) => {
   });
 });
 
-test('all builds together have at most 60 kB with gzip', () => {
-  const sizes = NAMES.map((name) => gzipSync(bytesOf(name), { level: 9 }).length);
-  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(60_000);
+test('a module without the import of a memory is refused', () => {
+  expect(() => withSharedMemory(fileOf('plain').slice(0, 500))).toThrow('does not import env.memory');
+});
+
+test('both files together have at most 32 kB with gzip', () => {
+  const sizes = ['plain', 'relaxed'].map((name) => gzipSync(fileOf(name), { level: 9 }).length);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(32_000);
 });
