@@ -3,7 +3,7 @@
  * for each half, and multiplied as those of q8_0.ts; `readSides` brings everything else into one form, once for each row.
  */
 import { prepareHalf } from './lanes';
-import { MXFP4, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q6_K, U4_G32 } from './numbers';
+import { isGrid, IQ2, IQ3, MXFP4, ODD, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q6_K, U4_G32 } from './numbers';
 import { planeOf, readSides, sideBytes } from './sides';
 import { held, madd, sumLane } from './vector';
 
@@ -36,11 +36,11 @@ function isShort(kind: u32): bool {
   return kind >= PAIRS;
 }
 
-/** Whether each half of a unit has a scale of its own. */
+/** Whether each half of a unit has a scale of its own. Of LEVELS, some formats have. */
 // @ts-ignore: decorator
 @inline
-function isByHalf(kind: u32): bool {
-  return kind == SIXTH || isShort(kind);
+function isByHalf(kind: u32, format: u32): bool {
+  return kind == SIXTH || isShort(kind) || (kind == LEVELS && isGrid(format));
 }
 
 /** Bytes of a unit in the first plane. */
@@ -59,9 +59,11 @@ export function codeBytes(format: u32, cols: u32): usize {
 // @ts-ignore: decorator
 @inline
 function levelsOf(format: u32): v128 {
-  return format == MXFP4
-    ? i8x16(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0)
-    : i8x16(1, 24, 45, 63, 79, 93, 106, 118, -127, -115, -103, -90, -75, -59, -39, -15);
+  if (format == MXFP4) return i8x16(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0);
+  if (format == IQ2) return i8x16(72, 89, 107, 0, 0, 0, 0, 0, 56, 39, 21, 0, 0, 0, 0, 0);
+  if (format == IQ3) return i8x16(2, 12, 20, 28, 36, 44, 52, 60, 68, 76, 84, 92, 100, 108, 116, 126);
+  if (format == ODD) return i8x16(4, 12, 20, 28, 36, 44, 52, 60, 68, 76, 84, 92, 100, 108, 116, 124);
+  return i8x16(1, 24, 45, 63, 79, 93, 106, 118, -127, -115, -103, -90, -75, -59, -39, -15);
 }
 
 /** Room for prepared activations: all units, two sums of each in whole quads, and a quad for `dotUnits`. */
@@ -76,6 +78,8 @@ export function preparedRoom(cols: u32): usize {
  */
 export function prepare(format: u32, x: usize, to: usize, cols: u32): void {
   const kind = kindOf(format);
+  const byHalf = isByHalf(kind, format);
+  const factor: f32 = kind == PAIRS ? 1 : <f32>-(<i32>zeroOf(format));
   const top: f32 = kind == LEVELS ? 1 : 1.0 / 16777216;
   const factors = f32x4.replace_lane(f32x4(1, 1.0 / 256, 1.0 / 65536, 1), 3, top);
   let sums = to + 4 * cols;
@@ -83,8 +87,7 @@ export function prepare(format: u32, x: usize, to: usize, cols: u32): void {
   for (const end = x + 4 * cols; x < end; x += 128, to += X_UNIT) {
     const first = prepareHalf(x, to, 16, factors);
     const second = prepareHalf(x + 64, to + 64, 16, factors);
-    if (isByHalf(kind)) {
-      const factor: f32 = kind == SIXTH ? -32 : kind == THIRD ? -4 : 1;
+    if (byHalf) {
       store<f32>(sums, factor * sumLane(first));
       store<f32>(sums, factor * sumLane(second), 4);
       sums += 8;
@@ -107,31 +110,31 @@ export function dot(format: u32, x: usize, w: usize, s: usize, sides: usize, col
   if (kind == FIFTH) return dotFifth(x, w, sides, cols);
   if (kind == PAIRS) return dotPairs(x, w, sides, cols);
   if (kind == THIRD) return dotThird(x, w, sides, cols);
-  return kind == SIXTH ? dotSixth(x, w, sides, cols) : dotLevels(x, w, sides, cols, levelsOf(format));
+  return kind == SIXTH ? dotSixth(x, w, sides, cols) : dotLevels(format, x, w, sides, cols);
 }
 
 function dotNibbles(x: usize, w: usize, sides: usize, cols: u32): v128 {
-  return dotUnits(NIBBLES, x, w, sides, cols, i32x4.splat(0));
+  return dotUnits(NIBBLES, 0, x, w, sides, cols, i32x4.splat(0));
 }
 
 function dotFifth(x: usize, w: usize, sides: usize, cols: u32): v128 {
-  return dotUnits(FIFTH, x, w, sides, cols, i32x4.splat(0));
+  return dotUnits(FIFTH, 0, x, w, sides, cols, i32x4.splat(0));
 }
 
 function dotSixth(x: usize, w: usize, sides: usize, cols: u32): v128 {
-  return dotUnits(SIXTH, x, w, sides, cols, i32x4.splat(0));
+  return dotUnits(SIXTH, 0, x, w, sides, cols, i32x4.splat(0));
 }
 
 function dotPairs(x: usize, w: usize, sides: usize, cols: u32): v128 {
-  return dotUnits(PAIRS, x, w, sides, cols, i32x4.splat(0));
+  return dotUnits(PAIRS, 0, x, w, sides, cols, i32x4.splat(0));
 }
 
 function dotThird(x: usize, w: usize, sides: usize, cols: u32): v128 {
-  return dotUnits(THIRD, x, w, sides, cols, i32x4.splat(0));
+  return dotUnits(THIRD, 0, x, w, sides, cols, i32x4.splat(0));
 }
 
-function dotLevels(x: usize, w: usize, sides: usize, cols: u32, levels: v128): v128 {
-  return dotUnits(LEVELS, x, w, sides, cols, levels);
+function dotLevels(format: u32, x: usize, w: usize, sides: usize, cols: u32): v128 {
+  return dotUnits(LEVELS, format, x, w, sides, cols, levelsOf(format));
 }
 
 /**
@@ -140,7 +143,15 @@ function dotLevels(x: usize, w: usize, sides: usize, cols: u32, levels: v128): v
  */
 // @ts-ignore: decorator
 @inline
-function dotUnits(kind: u32, x: usize, w: usize, sides: usize, cols: u32, levels: v128): v128 {
+function dotUnits(
+  kind: u32,
+  format: u32,
+  x: usize,
+  w: usize,
+  sides: usize,
+  cols: u32,
+  levels: v128,
+): v128 {
   const m0 = held(codeMask(kind), cols);
   const m1 = i32x4.shl(m0, 8);
   const m2 = i32x4.shl(m0, 16);
@@ -152,7 +163,8 @@ function dotUnits(kind: u32, x: usize, w: usize, sides: usize, cols: u32, levels
   const sums = x + 4 * cols;
   const spare = sums + 2 * plane;
   let bits = sides + 2 * plane;
-  let a = isByHalf(kind)
+  const next: usize = isByHalf(kind, format) ? 4 : 0;
+  let a = next
     ? dotPlane(sums, kind == PAIRS ? bits : sides, 2 * plane)
     : dotPlane(sums, sides + plane, plane);
   const end = w + (cols / 32) * unitBytes(kind);
@@ -171,13 +183,13 @@ function dotUnits(kind: u32, x: usize, w: usize, sides: usize, cols: u32, levels
     second = madd(topOf(kind, high, m3), v128.load(x, 112), second);
     if (!ASC_FEATURE_RELAXED_SIMD) first = v128.load(spare);
     const scale = v128.load_splat<f32>(sides);
-    if (isByHalf(kind)) {
+    if (kind == LEVELS || isByHalf(kind, format)) {
       first = f32x4.mul(first, scale);
-      a = f32x4.add(a, madd(second, v128.load_splat<f32>(sides, 4), first));
+      a = f32x4.add(a, madd(second, v128.load_splat<f32>(sides + next), first));
     } else a = madd(f32x4.add(first, second), scale, a);
     w += unitBytes(kind);
     x += X_UNIT;
-    sides += isByHalf(kind) ? 8 : 4;
+    sides += 4 + next;
     bits += kind == SIXTH ? 8 : 4;
   } while (w < end);
   return a;
@@ -314,23 +326,24 @@ function unpackUnits(format: u32, w: usize, s: usize, to: usize, units: usize): 
   let side = to + 128 * units - 4 * plane;
   let bits = side + 2 * plane;
   readSides(format, s, side, units);
+  const next: usize = isByHalf(kind, format) ? 4 : 0;
   for (const end = to + 128 * units; to < end; to += 128) {
     const scale = v128.load_splat<f32>(side);
-    const second = isByHalf(kind) ? v128.load_splat<f32>(side, 4) : scale;
+    const second = v128.load_splat<f32>(side + next);
     // With a zero they are rounded once, as in the reference.
     let offset = f32x4.splat(0);
     let secondOffset = offset;
     if (!zero) {
       const offsets = side + (kind == PAIRS ? 2 * plane : plane);
       offset = v128.load_splat<f32>(offsets);
-      secondOffset = kind == PAIRS ? v128.load_splat<f32>(offsets, 4) : offset;
+      secondOffset = v128.load_splat<f32>(offsets + next);
     }
     const low = codesOf(kind, lowBits(kind, w, pairs), highBits(kind, bits), base, places, levels);
     const high = codesOf(kind, nextBits(kind, w, pairs), restBits(kind, bits), base, places, levels);
     unpack16(i8x16.sub(v128.and(low, mask), zeros), scale, offset, to);
     unpack16(i8x16.sub(v128.and(high, mask), zeros), second, secondOffset, to + 64);
     w += unitBytes(kind);
-    side += isByHalf(kind) ? 8 : 4;
+    side += 4 + next;
     bits += kind == SIXTH ? 8 : 4;
   }
 }
@@ -342,7 +355,7 @@ function zeroOf(format: u32): i8 {
   const kind = kindOf(format);
   if (kind == SIXTH) return 32;
   if (kind == THIRD) return 4;
-  if (kind == LEVELS) return format == MXFP4 ? 12 : -128;
+  if (kind == LEVELS) return format == MXFP4 ? 12 : isGrid(format) ? 64 : -128;
   return format == Q5_0 ? 16 : 0;
 }
 

@@ -17,9 +17,13 @@ export const IQ4_XS: u32 = 13;
 export const Q3_K: u32 = 14;
 export const Q2_K: u32 = 15;
 export const U4_G32: u32 = 16;
+// of src/weights/grid-levels.ts, by their levels:
+export const IQ2: u32 = 17;
+export const IQ3: u32 = 18;
+export const ODD: u32 = 19;
 // and of src/weights/byte-groups.ts:
-export const F8_G128: u32 = 17;
-export const I8_G128: u32 = 18;
+export const F8_G128: u32 = 20;
+export const I8_G128: u32 = 21;
 
 /** Added to the numbers of q8_0 and q4_0: activations are quantised, too, where rows are few. */
 export const INT8: u32 = 64;
@@ -35,7 +39,14 @@ export function is(format: u32, weights: u32): bool {
 // @ts-ignore: decorator
 @inline
 export function isCoded(format: u32): bool {
-  return format >= Q4_K && format <= U4_G32;
+  return format >= Q4_K && format <= ODD;
+}
+
+/** Whether a coded format is one of src/weights/grid-levels.ts. */
+// @ts-ignore: decorator
+@inline
+export function isGrid(format: u32): bool {
+  return format >= IQ2;
 }
 
 /** Whether a format is one of src/weights/byte-groups.ts. */

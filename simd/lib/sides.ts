@@ -1,6 +1,6 @@
 /** What units of 32 weights have beside their low four or two bits: the second plane of src/weights/coded-blocks.ts. */
 import { highHalves, loadHalf, loadHalves } from './half';
-import { IQ4_NL, IQ4_XS, MXFP4, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, U4_G32 } from './numbers';
+import { isGrid, IQ4_NL, IQ4_XS, MXFP4, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, U4_G32 } from './numbers';
 
 /** Bytes of one number of each unit: whole quads. */
 // @ts-ignore: decorator
@@ -13,6 +13,7 @@ export function planeOf(units: usize): usize {
 export function sideBytes(format: u32, cols: u32): usize {
   if (format == Q6_K) return (cols / 256) * 84;
   if (format == Q2_K) return (cols / 256) * 20;
+  if (isGrid(format)) return (cols / 256) * 12;
   if (format == Q5_K || format == Q5_0 || format == Q3_K) return (cols / 32) * 6;
   if (format == Q5_1) return cols / 4;
   if (format == Q4_1 || format == U4_G32) return cols / 8;
@@ -21,8 +22,8 @@ export function sideBytes(format: u32, cols: u32): usize {
 
 /**
  * Writes the sides of a row's units in four planes: the f32 scales and offsets of w = scale * code + offset, and words of high
- * bits; the last is spare. Offsets are finite up to the end of their plane. Of q6_k, q3_k and q2_k: in two planes, the scales of
- * the first and the second half of each unit by turns, and behind them the words of high bits (q6_k: likewise, in two), or
+ * bits; the last is spare. Offsets are finite up to the end of their plane. Of q6_k, q3_k, q2_k and grids: in two planes, the scales
+ * of the first and the second half of each unit by turns, and behind them the words of high bits (q6_k: likewise, in two), or
  * likewise the offsets (q2_k).
  */
 export function readSides(format: u32, s: usize, to: usize, units: usize): void {
@@ -33,6 +34,7 @@ export function readSides(format: u32, s: usize, to: usize, units: usize): void 
   else if (format == IQ4_XS) readIq4Xs(s, to, plane);
   else if (format == Q3_K) readQ3K(s, to, plane);
   else if (format == Q2_K) readQ2K(s, to, plane);
+  else if (isGrid(format)) readGrid(s, to, plane);
   else {
     // Of q5_0, rows of odd numbers of blocks may begin within a group.
     const fours = format == Q5_0 && s & 2 ? 0 : units / 4;
@@ -118,6 +120,25 @@ function readQ2K(s: usize, to: usize, plane: usize): void {
   }
 }
 
+/** A f32 factor, and a scale of four bits for each half of a unit. */
+function readGrid(s: usize, to: usize, plane: usize): void {
+  for (const end = to + 2 * plane; to < end; s += 4) {
+    const factor = v128.load_splat<f32>(s);
+    for (const last = s + 8; s < last; s += 2, to += 16) {
+      const steps = f32x4.convert_i32x4_s(nibblesOf(load<u16>(s, 4)));
+      v128.store(to, f32x4.mul(f32x4.add(steps, f32x4.splat(0.5)), factor));
+    }
+  }
+}
+
+/** The lowest four nibbles. */
+// @ts-ignore: decorator
+@inline
+function nibblesOf(word: u32): v128 {
+  // The products move what belongs to each lane to its highest bits.
+  return i32x4.shr_u(i32x4.mul(i32x4.splat(word), i32x4(1 << 28, 1 << 24, 1 << 20, 1 << 16)), 28);
+}
+
 /** f16 d, the highest two bits of eight scales, and their low four; the zero of codes is 128. */
 function readIq4Xs(s: usize, to: usize, plane: usize): void {
   for (const end = to + plane; to < end; to += 32, s += 8) {
@@ -132,8 +153,7 @@ function readIq4Xs(s: usize, to: usize, plane: usize): void {
 // @ts-ignore: decorator
 @inline
 function storeIq4Xs(to: usize, plane: usize, d: v128, low: u32, high: u32): void {
-  // The products move what belongs to each lane to its highest bits.
-  const four = i32x4.shr_u(i32x4.mul(i32x4.splat(low), i32x4(1 << 28, 1 << 24, 1 << 20, 1 << 16)), 28);
+  const four = nibblesOf(low);
   const two = i32x4.shr_u(i32x4.mul(i32x4.splat(high), i32x4(1 << 30, 1 << 28, 1 << 26, 1 << 24)), 30);
   const steps = i32x4.sub(v128.or(four, i32x4.shl(two, 4)), i32x4.splat(32));
   storeScales(to, plane, f32x4.mul(f32x4.convert_i32x4_s(steps), d), -128);

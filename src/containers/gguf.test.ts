@@ -348,9 +348,9 @@ describe('what is wrong is one error that names it', () => {
     ],
     [
       'a quantisation',
-      { metadata: METADATA, tensors: [{ ...tensor, type: 16 }] },
+      { metadata: METADATA, tensors: [{ ...tensor, type: 34 }] },
       'unsupported-model',
-      /is IQ2_XXS, .* choose another quantisation/,
+      /is TQ1_0, .* choose another quantisation/,
     ],
     [
       'an unknown type',

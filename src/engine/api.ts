@@ -202,7 +202,8 @@ export interface PlanNote {
    * 'no-ranges': the host gives files only whole; 'no-dense-hashes': damage to a packed model's dense part goes unseen;
    * 'memory-halved': a tab died with a model in memory, so `memoryBudget: 'auto'` is less; 'generation-config': it asks for
    * what Atomoe does not do; 'no-end': no token ends a reply, which then takes all of maxTokens; 'no-kernels': WebAssembly
-   * is missing or forbidden, so the CPU runs the slow reference; 'expanded': quantised weights become floats when loaded.
+   * is missing or forbidden, so the CPU runs the slow reference; 'expanded': quantised weights take more memory than in
+   * the file, because they are unpacked when they are loaded.
    */
   readonly kind:
     | 'no-ranges'

@@ -179,7 +179,7 @@ describe('what a name means', () => {
 
   test.each([
     ['c/d', hub({}), 'bad-file', /has no model c\/d of revision main/],
-    ['a/b', hub({ 'x-IQ2_XXS.gguf': 1 }), 'bad-file', /^a\/b has IQ2_XXS, none .* add ":" and/],
+    ['a/b', hub({ 'x-Q4_0_8_8.gguf': 1 }), 'bad-file', /^a\/b has Q4_0_8_8, none .* add ":" and/],
     ['a/b', hub({ 'README.md': 1 }), 'bad-file', /a\/b has neither config\.json .* nor a GGUF file/],
     ['a/b', { fetch: () => Promise.reject(new TypeError('offline')) }, 'network', /did not answer/],
     [

@@ -239,7 +239,9 @@ const PREFERRED = [
     'Q5_K_M',
     'Q5_K_S',
   ],
-  ...['Q5_0', 'Q5_1', 'Q6_K', 'Q3_K_M', 'Q3_K_L', 'Q3_K_S', 'Q8_0', 'Q2_K', 'BF16', 'F16', 'F32'],
+  ...['Q5_0', 'Q5_1', 'Q6_K', 'Q3_K_M', 'Q3_K_L', 'Q3_K_S', 'Q8_0', 'Q2_K'],
+  ...['BF16', 'F16', 'F32'],
+  ...['IQ3_M', 'IQ3_S', 'IQ3_XS', 'IQ3_XXS', 'IQ2_M', 'IQ2_S', 'IQ2_XS', 'IQ2_XXS', 'IQ1_M', 'IQ1_S'],
 ];
 
 function propose(files: readonly HubFile[]): HubFile | undefined {

@@ -38,6 +38,7 @@ export interface PlacedMatrix {
 export class Bench {
   readonly memory: SimdMemory;
   readonly kernels: SimdKernels;
+  #matrices = 0;
   readonly #outputs = new Map<Address, number>();
 
   constructor(name: (typeof NAMES)[number]) {
@@ -51,12 +52,13 @@ export class Bench {
     return at;
   }
 
-  /** In a format that nothing is encoded as: other values. */
+  /** In a format that nothing is encoded as: other values, not the same twice. */
   matrix(format: FormatName, values: Float32Array<ArrayBuffer>, rows: number, cols: number): PlacedMatrix {
     const { simd, encode, decode, planes } = weightFormat(format);
     const bytes = encode
       ? encode(values, rows, cols)
-      : randomGgml(format, rows, cols, randomStream(values.length));
+      : randomGgml(format, rows, cols, randomStream(values.length + this.#matrices));
+    this.#matrices += 1;
     const w = this.put(bytes);
     const scales = planes(rows, cols)[1];
     return { format: simd!, w, s: scales ? w + scales.offsetBytes : 0, values: decode(bytes, rows, cols) };

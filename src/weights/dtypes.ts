@@ -35,9 +35,13 @@ export function isDtype(name: string): name is Dtype {
   return Object.hasOwn(DTYPE_BYTES, name);
 }
 
+/** Of the block types that index grids: src/weights/grid-blocks.ts. */
+const GRID_BYTES = 140;
+
 /**
  * Block types: so many weights of a row are stored in so many bytes, with their scales. A weight format of the same name in lower
- * case reads them (`repack`). `halves` are the places of the f16 scales and minimums in a block. Those of ggml are in GGUF files;
+ * case reads them (`repack`). `halves` are the places of the f16 scales and minimums in a block;
+ * `unpackedBytes` is what a block takes in memory, where that is not about its size. Those of ggml are in GGUF files;
  * as the others, rows of quantised safetensors are put together from tensors in which every number has been checked.
  */
 export const BLOCK_DTYPES = {
@@ -53,6 +57,13 @@ export const BLOCK_DTYPES = {
   Q6_K: { block: 256, sizeBytes: 210, halves: [208] },
   IQ4_NL: { block: 32, sizeBytes: 18, halves: [0] },
   IQ4_XS: { block: 256, sizeBytes: 136, halves: [0] },
+  IQ3_S: { block: 256, sizeBytes: 110, unpackedBytes: GRID_BYTES, halves: [0] },
+  IQ3_XXS: { block: 256, sizeBytes: 98, unpackedBytes: GRID_BYTES, halves: [0] },
+  IQ2_S: { block: 256, sizeBytes: 82, unpackedBytes: GRID_BYTES, halves: [0] },
+  IQ2_XS: { block: 256, sizeBytes: 74, unpackedBytes: GRID_BYTES, halves: [0] },
+  IQ2_XXS: { block: 256, sizeBytes: 66, unpackedBytes: GRID_BYTES, halves: [0] },
+  IQ1_M: { block: 256, sizeBytes: 56, unpackedBytes: GRID_BYTES, halves: [] },
+  IQ1_S: { block: 256, sizeBytes: 50, unpackedBytes: GRID_BYTES, halves: [0] },
   MXFP4: { block: 32, sizeBytes: 17, halves: [] },
   F8_G128: { block: 32, sizeBytes: 36, halves: [] },
   I8_G128: { block: 32, sizeBytes: 36, halves: [] },
@@ -61,6 +72,13 @@ export const BLOCK_DTYPES = {
 
 /** A block type. */
 export type BlockDtype = keyof typeof BLOCK_DTYPES;
+
+/** Bytes of a block type in memory for `sizeBytes` of them in a file, where these are unpacked when they are loaded. */
+export function unpackedBytes(dtype: StoredDtype, sizeBytes: number): number | undefined {
+  if (!isBlockDtype(dtype)) return undefined;
+  const type = BLOCK_DTYPES[dtype];
+  return 'unpackedBytes' in type ? (sizeBytes / type.sizeBytes) * type.unpackedBytes : undefined;
+}
 
 /** An element type, or a type of blocks. */
 export type StoredDtype = Dtype | BlockDtype;
@@ -148,14 +166,19 @@ const MOST_EXPONENT = 252;
 /** Scales are not aligned: the byte with an f16's exponent is looked at. */
 function findBlock(dtype: BlockDtype, bytes: Uint8Array): number {
   const { block, sizeBytes, halves } = BLOCK_DTYPES[dtype];
-  const isMxfp4 = dtype === 'MXFP4';
   for (let at = 0; at < bytes.length; at += sizeBytes) {
-    const isBad = isMxfp4
-      ? (bytes[at] ?? 0) > MOST_EXPONENT
-      : halves.some((half) => ((bytes[at + half + 1] ?? 0) & 0x7c) === 0x7c);
+    const isBad =
+      halves.some((half) => ((bytes[at + half + 1] ?? 0) & 0x7c) === 0x7c) ||
+      (dtype === 'MXFP4' && (bytes[at] ?? 0) > MOST_EXPONENT) ||
+      (dtype === 'IQ1_M' && isNoScale(bytes, at));
     if (isBad) return (at / sizeBytes) * block;
   }
   return -1;
+}
+
+/** Of IQ1_M: whether the exponent is that of NaN. The highest bits of the last two of four words belong to it. */
+function isNoScale(bytes: Uint8Array, at: number): boolean {
+  return ((bytes[at + 53] ?? 0) & 0xc0) === 0xc0 && ((bytes[at + 55] ?? 0) & 0x70) === 0x70;
 }
 
 function findByte(bytes: Uint8Array, mask: number): number {

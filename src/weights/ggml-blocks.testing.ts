@@ -11,6 +11,8 @@ interface BlockLayout {
   readonly float?: 'whole' | 'zero in the last byte';
   readonly minimum?: number;
   readonly exponent?: number;
+  /** Where four words begin whose highest four bits are those of an f16 scale. */
+  readonly nibbles?: number;
   /** The minimum for a scale of 1 at which the mean of random weights is 0. */
   readonly middle?: number; // with a minimum
 }
@@ -29,6 +31,13 @@ const GGML: Readonly<Record<string, BlockLayout>> = {
   mxfp4: { bytes: 17, exponent: 0 },
   iq4_nl: { bytes: 18, scale: 0 },
   iq4_xs: { bytes: 136, scale: 0 },
+  iq3_s: { bytes: 110, scale: 0 },
+  iq3_xxs: { bytes: 98, scale: 0 },
+  iq2_s: { bytes: 82, scale: 0 },
+  iq2_xs: { bytes: 74, scale: 0 },
+  iq2_xxs: { bytes: 66, scale: 0 },
+  iq1_m: { bytes: 56, nibbles: 48 },
+  iq1_s: { bytes: 50, scale: 0 },
 };
 
 const BLOCKS: Readonly<Record<string, BlockLayout>> = {
@@ -101,9 +110,17 @@ function scaledBlocks(
     if (layout.minimum !== undefined) {
       view.setUint16(at + layout.minimum, f32ToF16(own * (layout.middle ?? 0)), true);
     }
+    if (layout.nibbles !== undefined) putNibbles(view, at + layout.nibbles, f32ToF16(own));
     if (layout.exponent !== undefined) {
       source[at + layout.exponent] = 128 + Math.round(Math.log2(scale) + next());
     }
   }
   return source;
+}
+
+function putNibbles(view: DataView, at: number, bits: number): void {
+  for (let k = 0; k < 4; k++) {
+    const rest = view.getUint16(at + 2 * k, true) & 0x0fff;
+    view.setUint16(at + 2 * k, rest | (((bits >> (4 * k)) & 15) << 12), true);
+  }
 }

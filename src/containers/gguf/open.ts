@@ -4,6 +4,7 @@ import type { JsonObject } from '../../io/json-file.ts';
 import { readExactly } from '../../io/read.ts';
 import type { FileSource, FolderSource } from '../../io/source.ts';
 import type { Checkpoint } from '../checkpoint.ts';
+import { unpackedBytes } from '../../weights/dtypes.ts';
 import { missing, type ModelFolder, type OpenOptions } from '../container.ts';
 import type { Architecture } from './architecture.ts';
 import { ARCHITECTURE_NAMES, configOf, loadArchitecture } from './architectures.ts';
@@ -123,6 +124,7 @@ async function openModel(
     files: files.map(({ source }) => ({ source, header: { metadata: textsOf(header) } })),
     byName,
     lost: new Map(),
+    ...expandedOf(files),
   };
   const checkpoint = checkpointOf(folder.label, { config, generationConfig: undefined }, opened);
   const words = { label, folder: folder.label, config, keys, architecture: kind };
@@ -143,6 +145,25 @@ async function openModel(
     inOwnWords,
     isDecoderOnly: true,
     gguf: header.metadata,
+  };
+}
+
+/** Why the weights take more memory than the file has bytes of them. */
+function expandedOf(files: readonly GgufFile[]): { readonly expanded?: string } {
+  let [stored, taken] = [0, 0];
+  const types = new Set<string>();
+  for (const { dtype, sizeBytes } of files.flatMap(({ header }) => [...header.tensors.values()])) {
+    const unpacked = unpackedBytes(dtype, sizeBytes);
+    if (unpacked === undefined) continue;
+    types.add(dtype);
+    stored += sizeBytes;
+    taken += unpacked;
+  }
+  if (types.size === 0) return {};
+  return {
+    expanded:
+      `weights of ${[...types].sort().join(', ')} are unpacked to 4.375 bits when they are loaded, so ${stored} bytes of them take ` +
+      `${taken} bytes of memory; a file of Q4_K has better weights for about the same memory`,
   };
 }
 

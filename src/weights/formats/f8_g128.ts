@@ -8,5 +8,5 @@ export const f8_g128 = byteFormat({
   name: 'f8_g128',
   value: f8ToF32,
   wgsl: { 'bytes-f8': bytes },
-  simd: 17,
+  simd: 20,
 });

@@ -7,5 +7,5 @@ export const i8_g128 = byteFormat({
   name: 'i8_g128',
   value: (byte) => (byte << 24) >> 24, // sign-extends
   wgsl: { 'bytes-i8': bytes },
-  simd: 18,
+  simd: 21,
 });
