@@ -60,6 +60,13 @@ export const OF_EARLIER = {
   'experts with room for 4 tokens': { ...OWN, capacity: { tokensPerExpert: 4 }, scope: { sees: 'prefix' } },
 } as const;
 
+/** Experts by a seed and the position (THOR), with the random scores as weights. */
+export const RANDOM = {
+  score: { kind: 'random', seed: 7, layer: 3 },
+  select: { kind: 'topK', k: 2 },
+  weigh: { normalise: 'sum' },
+};
+
 /** Rules that decide once, from a whole prompt. */
 export const OF_PROMPT = {
   'the mean of the prompt': {
@@ -95,6 +102,8 @@ export async function describedModel(): Promise<FolderSource> {
         shape: [VOCAB, 2],
         bytes: new Uint8Array(chosen.buffer),
       });
+      const twice = new Float32Array(2 * VOCAB).fill(3);
+      tensors.set('routing.twice', { dtype: 'F32', shape: [VOCAB, 2], bytes: new Uint8Array(twice.buffer) });
       for (const name of ['X', 'Y']) add(`routing.keys${name}`, 1, 4, 6);
       add('routing.query', 0.3, 24, HIDDEN);
     },

@@ -8,6 +8,7 @@ import {
   layerRuns,
   OF_EARLIER,
   OF_PROMPT,
+  RANDOM,
   runSteps,
   VOCAB,
 } from './described-model.testing.ts';
@@ -33,7 +34,7 @@ describe.each(['gpu', 'cpu', 'reference'] as const)('on %s', (device) => {
     return result;
   }
 
-  describe.each(Object.entries(OF_EARLIER))('%s', (_, router) => {
+  describe.each(Object.entries({ ...OF_EARLIER, 'random experts': RANDOM }))('%s', (_, router) => {
     const routing = { ...LAYER, router };
 
     test('routes of the reference, however a text is cut; streamed as resident', async () => {
@@ -157,6 +158,21 @@ const { 'segments of 4 tokens, by the first': segments } = OF_EARLIER;
 test.each([
   [{ ...segments, scope: { ...segments.scope, pool: 'mean', sees: 'sequence' } }, /sees is "sequence"/],
   [{ ...segments, scope: { ...segments.scope, expertUnit: 'segment' } }, /scope\.expertUnit is "segment"/],
+  [
+    {
+      ...segments,
+      scope: {},
+      score: {
+        ...{ kind: 'productKeys', heads: 2 },
+        ...{ query: 'routing.query', keysX: 'routing.keysX', keysY: 'routing.keysY' },
+      },
+    },
+    /productKeys/,
+  ],
+  [
+    { ...segments, scope: {}, select: { kind: 'ids', tensor: 'routing.twice', by: 'tokenIds' } },
+    /row 0 of a table of experts is 3, 3/,
+  ],
   [{ ...segments, scope: { decision: 'prompt' } }, /scope\.unit is "token"/],
   [{ ...segments, scope: { sees: 'sequence' }, capacity: { factor: 1 } }, /sees is "sequence"/],
   [{ ...segments, scope: { sees: 'batch' }, capacity: { factor: 1, over: 'batch' } }, /sees is "batch"/],

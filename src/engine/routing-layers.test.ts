@@ -10,6 +10,7 @@ import {
   LAYERS,
   OF_EARLIER,
   OF_PROMPT,
+  RANDOM,
   OWN,
   RECURRENT,
   type LayerRun,
@@ -75,11 +76,14 @@ test('matrices that layers share are in memory once, also where layers ahead are
   drafted.checkpoint.dispose();
 });
 
-test.each(Object.entries({ ...OF_EARLIER, ...OF_PROMPT }))('%s', async (_, router) => {
-  const runs = await layerRuns(folder, { ...LAYER, router }, IDS);
-  expect(runs.length).toBe(LAYERS);
-  for (const run of runs) await expectAlone(run, router);
-});
+test.each(Object.entries({ ...OF_EARLIER, ...OF_PROMPT, 'random experts': RANDOM }))(
+  '%s',
+  async (_, router) => {
+    const runs = await layerRuns(folder, { ...LAYER, router }, IDS);
+    expect(runs.length).toBe(LAYERS);
+    for (const run of runs) await expectAlone(run, router);
+  },
+);
 
 describe('a decision of the model', () => {
   const router = { ...OWN, scope: { decision: 'model' } };

@@ -123,9 +123,9 @@ export function capacityOp(context: RunContext, io: CapacityIo): void {
 
 /** Cells round their f64 results once. */
 export function cellsOp(context: RunContext, { cell, inputs, ids, sequences, y, n, f }: CellsIo): void {
-  const { tokens } = context.step;
+  const { tokens, past } = context.step;
   const values = cellsReference(cell, {
-    ...{ tokens, cols: y.perToken },
+    ...{ tokens, past, cols: y.perToken },
     inputs: inputs.map((input) => (input.kind === 'weight' ? context.weight(input) : context.floats(input))),
     ...(ids ? { ids: context.words(ids) } : {}),
     ...(sequences ? { starts: [...context.words(sequences.offsets).subarray(0, sequences.count + 1)] } : {}),

@@ -1,10 +1,12 @@
 /** Puts the parts of a described router together: scores on the one side, selection and weights on the other. */
+import { AtomoeError } from '../../errors.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { HooksDescription } from '../../models/layer/layer.ts';
 import { PLAIN_WEIGH, type RouterDescription } from '../../models/layer/router.ts';
 import { refuse, type RoutingSite } from './routing-site.ts';
 import { addRouting, type DescribedRoutes } from './routing.ts';
 import { addPerceptron, type ScoreSite } from './scores.ts';
+import type { HostTensor } from './tensors.ts';
 
 /** Scores, and how many of their experts a token may have. */
 export interface ScoredTokens {
@@ -29,10 +31,28 @@ export function routingSite(site: ScoreSite, { scores, most, groupScores }: Scor
     request: (name, shape) => nodes.given(name, shape),
     placed: (ids, room) => nodes.placed(ids, room),
     links: (name) => nodes.given(name, { type: 'f32', perToken: nodes.request.tokens }),
-    ofTokenId: (reference, type, width) => nodes.ofToken(tensors.get(reference, scope), type, width),
+    ofTokenId: (reference, type, width) => {
+      const table = tensors.get(reference, scope);
+      if (type === 'u32') checkIds(table, experts);
+      return nodes.ofToken(table, type, width);
+    },
     ofHidden: (weight, activation) =>
       nodes.activate(nodes.dense('weight of experts', x, tensors.get(weight, scope)), activation),
   };
+}
+
+/** Rows of a table of ids have an expert once; ids from `experts` on are pads. */
+function checkIds({ shape, values }: HostTensor, experts: number): void {
+  const width = shape.at(-1) ?? 1;
+  for (let first = 0; first < values.length; first += width) {
+    const ids = values.subarray(first, first + width).filter((id) => id < experts);
+    const wrong = ids.find((id, at) => !Number.isInteger(id) || id < 0 || ids.indexOf(id) !== at);
+    if (wrong === undefined) continue;
+    throw new AtomoeError(
+      'bad-file',
+      `row ${first / width} of a table of experts is ${[...ids].join(', ')}; wanted ids from 0 to ${experts - 1}, each once; write the file again`,
+    );
+  }
 }
 
 /** Adds transform, selection and weights; a network that drops entries reads what was chosen before. */

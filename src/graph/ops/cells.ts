@@ -26,7 +26,8 @@ export const cellsNode = defineCoreOp<CellsIo>({
   lower(_, { cell, inputs, ids, sequences, y, n = [], f = [] }) {
     const { perToken: cols } = y;
     const division = sequences ? 'offsets' : 'one';
-    const isDivided = cellOf(cell).sequences === true && sequences !== undefined;
+    const { past: readsPast, sequences: isCoupled } = cellOf(cell);
+    const isDivided = isCoupled === true && sequences !== undefined;
     const numbers = inputNames(cell).map((name, index): [string, Ref | undefined] => [name, inputs[index]]);
     const buffers = Object.fromEntries(
       numbers.filter((each): each is [string, Ref] => each[1] !== undefined),
@@ -42,11 +43,11 @@ export const cellsNode = defineCoreOp<CellsIo>({
           ...(isDivided ? { offsets: sequences.offsets } : {}),
           y,
         },
-        params: ({ tokens }) => ({
+        params: ({ tokens, past }) => ({
           tokens,
           cols,
           sequences: sequences?.count ?? 1,
-          ...{ n0, n1, n2, n3, f0, f1 },
+          ...{ n0, n1, n2, n3: readsPast ? past : n3, f0, f1 },
         }),
         size: ({ tokens }) => ({ tokens, cols }),
       }),

@@ -15,8 +15,8 @@ function unitOf(
 /** Cells of the tokens of a sequence, by name. */
 export const SEQUENCE_CELLS = {
   /** A number in [0, 1) of seed n0, layer n1, the position in the sequence and the column. */
-  random: ({ n, bounds }, t, i) => {
-    const position = t - bounds(t)[0];
+  random: ({ n, past, bounds }, t, i) => {
+    const position = past + t - bounds(t)[0];
     let hash =
       n[0]! ^ Math.imul(n[1]!, 0x9e3779b9) ^ Math.imul(position, 0x85ebca6b) ^ Math.imul(i, 0xc2b2ae35);
     hash = Math.imul(hash ^ (hash >>> 16), 0x7feb352d);

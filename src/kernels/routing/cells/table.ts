@@ -6,6 +6,7 @@ export interface Cell {
   readonly ids?: true; // reads ids [tokens, places] u32
   readonly sequences?: true; // reads where sequences begin
   readonly activation?: true; // calls activations
+  readonly past?: true; // n3 is the number of tokens before the step
 }
 
 /** Every cell. */
@@ -32,7 +33,7 @@ export const CELLS = {
   sparsity: { inputs: 2, activation: true },
   'outer-sum': { inputs: 1 },
   'two-level': { inputs: 2 },
-  random: { inputs: 0, sequences: true },
+  random: { inputs: 0, sequences: true, past: true },
   condition: { inputs: 3 },
   pool: { inputs: 1, sequences: true },
   'own-part': { inputs: 1, sequences: true },

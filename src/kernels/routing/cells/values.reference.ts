@@ -1,6 +1,7 @@
 /** What a cell reads. */
 export interface CellValues {
   readonly tokens: number;
+  readonly past: number; // tokens before the step
   readonly cols: number; // of the output
   readonly a: ArrayLike<number>;
   readonly b: ArrayLike<number>;
