@@ -27,3 +27,11 @@ test('an answer without an output, or of another length, is wrong', () => {
     Infinity,
   ]);
 });
+
+test('counts the experts that took other tokens than those of the answer', () => {
+  const file = { description, expected: new Map([['tokens', tensor(1, 0, 2, 2, 1, 2, 0, 2)]]) }; // of 2 tokens; 2 is none
+  const wrong = (...ids: number[]) => compareDescribed(file, { 'ids.0': Uint32Array.from(ids) })[0]?.error;
+  expect(wrong(0, 3, 4, 4, 0, 2, 4, 4)).toBe(0);
+  expect(wrong(0, 1, 4, 4, 0, 2, 4, 4)).toBe(2);
+  expect(wrong()).toBe(4);
+});

@@ -13,6 +13,7 @@ export interface DescribedCheck {
 /** Tolerances of the known answers, by the kind of the output; ids have to be equal. */
 const TOLERANCES: Readonly<Record<string, number>> = {
   ids: 0,
+  tokens: 0,
   weights: 1e-5,
   scores: 1e-4,
   state: 1e-5,
@@ -29,7 +30,11 @@ export function compareDescribed(
     const [kind = name] = name.split('.');
     const tolerance = TOLERANCES[kind];
     const found = outputs[name] ?? outputs[`${name}.0`];
-    if (tolerance === undefined) return []; // `tokens`, `bits` and `counts`: they show in ids and y
+    if (tolerance === undefined) return []; // `bits` and `counts`: they show in y
+    if (kind === 'tokens') {
+      const error = wrongTokens(values, outputs['ids.0'] ?? [], none);
+      return [{ name, error, tolerance, of: values.length }];
+    }
     const isSame = found?.length === values.length;
     const errors = Array.from(values, (wanted, at) => errorOf(found?.[at] ?? NaN, wanted, kind, none));
     const error = !isSame
@@ -39,6 +44,22 @@ export function compareDescribed(
         : Math.max(...errors);
     return [{ name, error, tolerance, of: values.length }];
   });
+}
+
+/** How many experts did not take the tokens [experts, places] of an answer; ids [tokens, most], pads are numbers that are none. */
+function wrongTokens(wanted: ArrayLike<number>, ids: ArrayLike<number>, experts: number): number {
+  const places = wanted.length / experts;
+  const most = experts; // of choices by experts
+  const tokens = ids.length / most;
+  if (tokens === 0) return experts;
+  return Array.from({ length: experts }, (_, expert) => {
+    const answer = Array.from({ length: places }, (__, at) => wanted[expert * places + at] ?? tokens);
+    const taken = Array.from({ length: tokens }, (__, token) => token).filter((token) =>
+      Array.from({ length: most }, (___, at) => ids[token * most + at]).includes(expert),
+    );
+    const sorted = answer.filter((token) => token < tokens).toSorted((a, b) => a - b);
+    return String(sorted) !== String(taken);
+  }).filter(Boolean).length;
 }
 
 function errorOf(found: number, wanted: number, kind: string, none: number): number {
