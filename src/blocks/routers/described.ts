@@ -26,12 +26,15 @@ export interface DescribedScoreSpec {
 export const described: Router<RouterSpec<DescribedScoreSpec>> = {
   kind: 'described',
   most: ({ score }) => score.most,
-  known({ score: { router, hooks, tensors, layer, most } }) {
-    const { select, capacity } = router;
+  known({ score: { router, hooks, tensors, layer } }) {
+    const { select, capacity, scope } = router;
     if (select.kind !== 'ids' || select.tensor === undefined) return undefined;
     if (hooks || capacity || select.drop.length > 0) return undefined;
-    const { values } = tensors.get(select.tensor, { layer });
-    return (token) => values.subarray(token * most, (token + 1) * most);
+    // A decision of the model is that of another layer's table.
+    if (scope.decision === 'model' && JSON.stringify(select.tensor).includes('{layer}')) return undefined;
+    const { shape, values } = tensors.get(select.tensor, { layer });
+    const width = shape.at(-1) ?? 1;
+    return (token) => values.subarray(token * width, (token + 1) * width);
   },
   add(site, x, { score }) {
     if (score.router.scope.decision !== 'model') return routesOf(site, x, score);
