@@ -3,7 +3,6 @@ import { Gpu, type AdapterFacts } from '../gpu/device.ts';
 import { unlessAborted } from '../io/shared-reads.ts';
 import type { FolderSource } from '../io/source.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { allLogits } from './load/all-logits.ts';
 import { fixedMemory, openAutoMemory, type AutoMemory } from './load/auto-memory.ts';
 import { CPU_FACTS } from './load/adapter-report.ts';
 import type {
@@ -34,7 +33,6 @@ import { modelSource } from './load/model-source.ts';
 import { OpenSessions } from './talk/open-sessions.ts';
 import { readEngineOptions, readLoadOptions, readResizeOptions } from './options.ts';
 import { draftModel, sizeModel, type Drafted, type Sized } from './load/planning.ts';
-import { profileStep } from './run/profile-step.ts';
 import { JobQueue } from './run/queue.ts';
 import type { Runner } from './run/runner.ts';
 import { ModelTalk } from './talk/model-talk.ts';
@@ -257,11 +255,13 @@ export class LocalEngine implements Engine {
 
   async logits(ids: readonly number[], mode: 'at-once' | 'one-by-one' = 'at-once'): Promise<Float32Array> {
     const { runner, drafted } = this.#assertLoaded();
+    const { allLogits } = await import('./load/all-logits.ts');
     return typed(undefined, () => this.#queue.run(() => allLogits(runner, ids, drafted.spec.vocab, mode)));
   }
 
   async profile(): Promise<readonly DispatchReport[]> {
     const { runner } = this.#assertLoaded();
+    const { profileStep } = await import('./run/profile-step.ts');
     return typed(undefined, () => this.#queue.run(() => profileStep(runner)));
   }
 

@@ -35,8 +35,10 @@ export function isDtype(name: string): name is Dtype {
   return Object.hasOwn(DTYPE_BYTES, name);
 }
 
-/** Of the block types that index grids: src/weights/grid-blocks.ts. */
-const GRID_BYTES = 140;
+/** A block type that indexes grids; in memory it is unpacked (src/weights/grid-blocks.ts). */
+function gridded(sizeBytes: number) {
+  return { block: 256, sizeBytes, unpackedBytes: 140, halves: [0] } as const;
+}
 
 /**
  * Block types: so many weights of a row are stored in so many bytes, with their scales. A weight format of the same name in lower
@@ -57,13 +59,13 @@ export const BLOCK_DTYPES = {
   Q6_K: { block: 256, sizeBytes: 210, halves: [208] },
   IQ4_NL: { block: 32, sizeBytes: 18, halves: [0] },
   IQ4_XS: { block: 256, sizeBytes: 136, halves: [0] },
-  IQ3_S: { block: 256, sizeBytes: 110, unpackedBytes: GRID_BYTES, halves: [0] },
-  IQ3_XXS: { block: 256, sizeBytes: 98, unpackedBytes: GRID_BYTES, halves: [0] },
-  IQ2_S: { block: 256, sizeBytes: 82, unpackedBytes: GRID_BYTES, halves: [0] },
-  IQ2_XS: { block: 256, sizeBytes: 74, unpackedBytes: GRID_BYTES, halves: [0] },
-  IQ2_XXS: { block: 256, sizeBytes: 66, unpackedBytes: GRID_BYTES, halves: [0] },
-  IQ1_M: { block: 256, sizeBytes: 56, unpackedBytes: GRID_BYTES, halves: [] },
-  IQ1_S: { block: 256, sizeBytes: 50, unpackedBytes: GRID_BYTES, halves: [0] },
+  IQ3_S: gridded(110),
+  IQ3_XXS: gridded(98),
+  IQ2_S: gridded(82),
+  IQ2_XS: gridded(74),
+  IQ2_XXS: gridded(66),
+  IQ1_M: { ...gridded(56), halves: [] },
+  IQ1_S: gridded(50),
   MXFP4: { block: 32, sizeBytes: 17, halves: [] },
   F8_G128: { block: 32, sizeBytes: 36, halves: [] },
   I8_G128: { block: 32, sizeBytes: 36, halves: [] },

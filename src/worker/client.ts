@@ -22,7 +22,6 @@ import type {
 } from '../engine/api.ts';
 import type { AutoMemory } from '../engine/load/auto-memory.ts';
 import { attempt, neverReactive } from '../engine/checks.ts';
-import { readChatBody } from '../engine/talk/completions-request.ts';
 import { sessionBusy, sessionDisposed } from '../engine/failures.ts';
 import { readPrompt, type CheckedPrompt } from '../engine/talk/messages.ts';
 import { modelSource } from '../engine/load/model-source.ts';
@@ -35,15 +34,7 @@ import {
 import { onAbort, ReplyStream } from '../engine/talk/reply-stream.ts';
 import { AtomoeError } from '../errors.ts';
 import { Link, lostError } from './link.ts';
-import type {
-  AskedResults,
-  CallResult,
-  OpenOptions,
-  PortLike,
-  SessionCall,
-  StreamItem,
-  TextCall,
-} from './protocol.ts';
+import type { CallResult, OpenOptions, PortLike, SessionCall, StreamItem, TextCall } from './protocol.ts';
 
 export { lostError };
 
@@ -80,6 +71,8 @@ export function connectEngine(port: PortLike, options: ConnectOptions = {}): Con
   engine.catch(() => link.dispose()); // a worker without an engine is of no use
   return { engine, fail: (error) => link.fail(error) };
 }
+
+type PromptOptions = Pick<GenerateOptions, 'tools' | 'templateOptions'>;
 
 class WorkerEngine implements Engine {
   readonly adapter: AdapterReport;
@@ -134,15 +127,12 @@ class WorkerEngine implements Engine {
     return new WorkerSession(this.#link, () => this.#nextSession++);
   }
 
-  async tokenize(
-    prompt: Prompt,
-    options: Pick<GenerateOptions, 'tools' | 'templateOptions'> = {},
-  ): Promise<number[]> {
-    return this.#askText('tokenize', { prompt: readPrompt(prompt), options });
+  async tokenize(prompt: Prompt, options: PromptOptions = {}): Promise<number[]> {
+    return this.#ask('tokenize', [readPrompt(prompt), options]);
   }
 
-  async detokenize(ids: readonly number[]): Promise<string> {
-    return this.#askText('detokenize', { ids });
+  detokenize(ids: readonly number[]): Promise<string> {
+    return this.#ask('detokenize', [ids]);
   }
 
   async score(
@@ -150,16 +140,11 @@ class WorkerEngine implements Engine {
     text: string,
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<TokenLogprob[]> {
-    return this.#askText('score', { prompt: readPrompt(prompt), text }, signal);
+    return this.#ask('score', [readPrompt(prompt), text], signal);
   }
 
-  async #askText<K extends TextCall['kind']>(
-    kind: K,
-    rest: Omit<Extract<TextCall, { kind: K }>, 'kind'>,
-    signal?: AbortSignal,
-  ): Promise<AskedResults[K]> {
-    const ask = { kind, ...rest } as unknown as TextCall;
-    return askedValue(kind, await this.#link.call({ kind: 'text', ask }, signal));
+  async #ask<T>(name: TextCall['name'], given: readonly unknown[], signal?: AbortSignal): Promise<T> {
+    return askedOf<T>(await this.#link.call({ kind: 'text', ask: { name, given } }, signal)).value;
   }
 
   memory(): MemoryReport {
@@ -254,31 +239,28 @@ class WorkerSession implements Session {
 
   async clone(): Promise<Session> {
     const clone = new WorkerSession(this.#link, this.#number, true);
-    await this.#hold({ kind: 'clone', as: clone.#session });
+    await this.#hold({ name: 'clone', given: [], as: clone.#session });
     clone.#tokens = this.#tokens;
     return clone;
   }
 
   save(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#hold({ kind: 'save' });
+    return this.#hold({ name: 'save', given: [] });
   }
 
-  restore(given: Uint8Array, { signal }: { signal?: AbortSignal } = {}): Promise<RestoreReport> {
-    const saved = given instanceof Uint8Array ? Uint8Array.from(given) : given;
-    return this.#hold({ kind: 'restore', saved }, signal);
+  restore(saved: Uint8Array, { signal }: { signal?: AbortSignal } = {}): Promise<RestoreReport> {
+    return this.#hold({ name: 'restore', given: [saved] }, signal);
   }
 
   /** A call that no reply may come between. */
-  async #hold<K extends SessionCall['kind']>(
-    ask: Extract<SessionCall, { kind: K }>,
-    signal?: AbortSignal,
-  ): Promise<AskedResults[K]> {
+  async #hold<T>(ask: SessionCall, signal?: AbortSignal): Promise<T> {
     this.#assertFree();
     this.#isReplying = true;
     try {
-      const result = await this.#link.call({ kind: 'held', session: this.#session, ask }, signal);
-      if (result.kind === 'asked' && !this.#isDisposed) this.#tokens = result.tokens ?? 0;
-      return askedValue(ask.kind as K, result);
+      const call = { kind: 'held', session: this.#session, ask } as const;
+      const { value, tokens = 0 } = askedOf<T>(await this.#link.call(call, signal));
+      if (!this.#isDisposed) this.#tokens = tokens;
+      return value;
     } finally {
       this.#isReplying = false;
     }
@@ -303,6 +285,7 @@ function createCompletion(link: Link): ChatCompletions['create'] {
     given: unknown,
     requestOptions?: unknown,
   ): Promise<ChatCompletion | ChatCompletionStream> {
+    const { readChatBody } = await import('../engine/talk/completions-request.ts');
     const { body, signal } = readChatBody(given, requestOptions);
     withoutStrategy(body.atomoe ?? {});
     signal?.throwIfAborted();
@@ -329,8 +312,8 @@ function expectResult<K extends CallResult['kind']>(result: CallResult, kind: K)
   return result as CallResult & { kind: K };
 }
 
-function askedValue<K extends keyof AskedResults>(_kind: K, result: CallResult): AskedResults[K] {
-  return expectResult(result, 'asked').value as AskedResults[K];
+function askedOf<T>(result: CallResult) {
+  return expectResult(result, 'asked') as { readonly value: T; readonly tokens?: number };
 }
 
 /** @throws {AtomoeError} bad-input - a function stays on the page: it cannot be called from the worker */

@@ -228,16 +228,12 @@ class EngineHost {
     return opened.session;
   }
 
-  async #askSession(session: Session, ask: SessionCall, signal: AbortSignal) {
-    switch (ask.kind) {
-      case 'clone':
-        this.#sessions.set(ask.as, { session: await session.clone() });
-        return undefined;
-      case 'save':
-        return session.save();
-      case 'restore':
-        return session.restore(ask.saved, { signal });
-    }
+  async #askSession(session: Session, { name, given, as = -1 }: SessionCall, signal: AbortSignal) {
+    const method = session[name] as (...given: unknown[]) => Promise<unknown>;
+    const value = await method.call(session, ...given, { signal });
+    if (name !== 'clone') return value;
+    this.#sessions.set(as, { session: value as Session });
+    return undefined;
   }
 
   #openSession(id: number): void {
@@ -307,15 +303,9 @@ class EngineHost {
   }
 }
 
-async function askText(engine: Engine, ask: TextCall, signal: AbortSignal) {
-  switch (ask.kind) {
-    case 'tokenize':
-      return engine.tokenize(ask.prompt, ask.options);
-    case 'detokenize':
-      return engine.detokenize(ask.ids);
-    case 'score':
-      return engine.score(ask.prompt, ask.text, { signal });
-  }
+function askText(engine: Engine, { name, given }: TextCall, signal: AbortSignal): Promise<unknown> {
+  const method = engine[name] as (...given: unknown[]) => Promise<unknown>;
+  return method.call(engine, ...given, { signal });
 }
 
 /** Moves events from the engine into the batch, one credit each, until the stream ends or its reader leaves. */

@@ -16,9 +16,7 @@ import type {
   MemoryReport,
   ModelInfo,
   ModelPlan,
-  RestoreReport,
   StreamingReport,
-  TokenLogprob,
 } from '../engine/api.ts';
 import type { AutoBudget } from '../engine/load/auto-memory.ts';
 import type { CheckedChatBody } from '../engine/talk/completions-request.ts';
@@ -73,30 +71,17 @@ export type CallRequest =
   | { readonly kind: 'text'; readonly ask: TextCall }
   | { readonly kind: 'held'; readonly session: number; readonly ask: SessionCall };
 
-/** Calls about texts and token ids. */
-export type TextCall =
-  | {
-      readonly kind: 'tokenize';
-      readonly prompt: CheckedPrompt;
-      readonly options: Pick<WireGenerateOptions, 'tools' | 'templateOptions'>;
-    }
-  | { readonly kind: 'detokenize'; readonly ids: readonly number[] }
-  | { readonly kind: 'score'; readonly prompt: CheckedPrompt; readonly text: string };
+/** A call about texts and token ids: a method of the engine, whose checked arguments cross; its signal is put behind them. */
+export interface TextCall {
+  readonly name: 'tokenize' | 'detokenize' | 'score';
+  readonly given: readonly unknown[];
+}
 
-/** Calls about what a session holds. */
-export type SessionCall =
-  | { readonly kind: 'clone'; readonly as: number } // the number of the new session
-  | { readonly kind: 'save' }
-  | { readonly kind: 'restore'; readonly saved: Uint8Array<ArrayBuffer> };
-
-/** The answers to these calls, by kind. */
-export interface AskedResults {
-  readonly tokenize: number[];
-  readonly detokenize: string;
-  readonly score: TokenLogprob[];
-  readonly clone: undefined;
-  readonly save: Uint8Array<ArrayBuffer>;
-  readonly restore: RestoreReport;
+/** A call about what a session holds: a method of it. */
+export interface SessionCall {
+  readonly name: 'clone' | 'save' | 'restore';
+  readonly given: readonly unknown[];
+  readonly as?: number; // the number of a clone
 }
 
 /** A call that is answered by a stream of events; `credits` is how many may be on their way unread. */
@@ -141,7 +126,7 @@ export type CallResult =
   | { readonly kind: 'logits'; readonly logits: Float32Array }
   | { readonly kind: 'profile'; readonly dispatches: readonly DispatchReport[] }
   | { readonly kind: 'completed'; readonly completion: ChatCompletion }
-  | { readonly kind: 'asked'; readonly value: AskedResults[keyof AskedResults]; readonly tokens?: number };
+  | { readonly kind: 'asked'; readonly value: unknown; readonly tokens?: number };
 
 /** What a stream carries: events of a session, or chunks of a completion. */
 export type StreamItem = GenerateEvent | ChatCompletionChunk;

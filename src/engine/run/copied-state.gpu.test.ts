@@ -70,10 +70,11 @@ describe.each(DEVICES)('on %s', (_, engineOptions) => {
       let past = PROMPT.length;
       await logitsOf(runner, original, PROMPT, 0);
       for (; past < PROMPT.length + more; past += 1) await logitsOf(runner, original, [8], past);
-      const bytes = await runner.readState(original, past);
+      const copies = await runner.stateCopies();
+      const bytes = await copies.read(original, past);
       const wanted = await logitsOf(runner, original, [60], past);
       await logitsOf(runner, other, [1, 2, 3], 0);
-      runner.writeState(other, past, bytes);
+      copies.write(other, past, bytes);
       expect(firstDifference(await logitsOf(runner, other, [60], past), wanted)).toBe('equal');
       original.dispose();
       other.dispose();

@@ -20,7 +20,7 @@ import { embeddingPart } from './embedding-part.ts';
 import { embeddedOf } from './given-embedding.ts';
 import { hookArrays } from './hooks.ts';
 import { Progress } from './progress.ts';
-import type { Runner, RunnerState, StateBytes, StepRequest, StepResult } from './runner.ts';
+import type { Runner, RunnerState, StateCopies, StepRequest, StepResult } from './runner.ts';
 import { statePartsOf } from './saved-state.ts';
 import { stepRoutes, tokenRoutes } from './token-routes.ts';
 
@@ -104,34 +104,34 @@ export class CpuRunner implements Runner {
     target.progress.copy(source.progress);
   }
 
-  stateParts(tokens: number) {
+  async stateCopies(): Promise<StateCopies> {
+    const drafted = this.#drafted;
+    const parts = (tokens: number) => statePartsOf(drafted.decode, drafted.contextTokens, tokens, 'f32');
     return {
-      parts: statePartsOf(this.#drafted.decode, this.contextTokens, tokens, 'f32'),
-      scalar: 'f32' as const,
+      parts: (tokens) => ({ parts: parts(tokens), scalar: 'f32' }),
+      read: async (state, tokens) => {
+        const { tensors } = own(state);
+        const found = parts(tokens).flatMap(({ name, sizeBytes }) => {
+          const values = tensors.get(name);
+          if (!values) return [];
+          const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+          return [[name, Uint8Array.from(bytes.subarray(0, sizeBytes))] as const];
+        });
+        return new Map(found);
+      },
+      write: (state, tokens, bytes) => {
+        const { tensors, progress } = own(state);
+        for (const tensor of drafted.decode.tensors) {
+          const given = bytes.get(tensor.name);
+          if (!given) continue;
+          const values =
+            tensor.type === 'u32' ? new Uint32Array(tensor.fixed) : new Float32Array(tensor.fixed);
+          new Uint8Array(values.buffer).set(given);
+          tensors.set(tensor.name, values);
+        }
+        progress.reach(tokens);
+      },
     };
-  }
-
-  async readState(state: RunnerState, tokens: number): Promise<StateBytes> {
-    const { tensors } = own(state);
-    const parts = this.stateParts(tokens).parts.flatMap(({ name, sizeBytes }) => {
-      const values = tensors.get(name);
-      if (!values) return [];
-      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-      return [[name, Uint8Array.from(bytes.subarray(0, sizeBytes))] as const];
-    });
-    return new Map(parts);
-  }
-
-  writeState(state: RunnerState, tokens: number, bytes: StateBytes): void {
-    const { tensors, progress } = own(state);
-    for (const [name, given] of bytes) {
-      const tensor = this.#drafted.decode.tensors.find((each) => each.name === name);
-      if (!tensor) continue;
-      const values = tensor.type === 'u32' ? new Uint32Array(tensor.fixed) : new Float32Array(tensor.fixed);
-      new Uint8Array(values.buffer).set(given);
-      tensors.set(name, values);
-    }
-    progress.reach(tokens);
   }
 
   setSeen(state: RunnerState, ids: Iterable<number>): void {

@@ -20,8 +20,7 @@ import type { LogitsPlans } from './logits-plans.ts';
 import { Pace } from './pace.ts';
 import { GpuState, gpuState, stepOf, writeIds, type Instances, type Loaded } from './gpu-state.ts';
 import { GpuTools } from './gpu-tools.ts';
-import type { Runner, RunnerState, RunnerTools, StateBytes, StepRequest, StepResult } from './runner.ts';
-import { statePartsOf } from './saved-state.ts';
+import type { Runner, RunnerState, RunnerTools, StateCopies, StepRequest, StepResult } from './runner.ts';
 import { stepRoutes, tokenRoutes } from './token-routes.ts';
 
 /** Runs a model on a GPU, resident or streamed. */
@@ -93,28 +92,9 @@ export class GpuRunner implements Runner {
     target.progress.copy(source.progress);
   }
 
-  stateParts(tokens: number) {
-    const { drafted, scalar } = this.#loaded;
-    return { parts: statePartsOf(drafted.decode, this.contextTokens, tokens, scalar), scalar };
-  }
-
-  async readState(state: RunnerState, tokens: number): Promise<StateBytes> {
-    const { current } = gpuState(state);
-    const bytes = new Map<string, Uint8Array<ArrayBuffer>>();
-    for (const { name, sizeBytes } of this.stateParts(tokens).parts) {
-      const buffer = current.get(name);
-      if (buffer) bytes.set(name, new Uint8Array(await this.#loaded.gpu.read(buffer, 0, sizeBytes)));
-    }
-    return bytes;
-  }
-
-  writeState(state: RunnerState, tokens: number, bytes: StateBytes): void {
-    const { current, progress } = gpuState(state);
-    for (const [name, given] of bytes) {
-      const buffer = current.get(name);
-      if (buffer) this.#loaded.gpu.write(buffer, 0, given);
-    }
-    progress.reach(tokens);
+  async stateCopies(): Promise<StateCopies> {
+    const { GpuStateCopies } = await import('./gpu-state-copies.ts');
+    return new GpuStateCopies(this.#loaded);
   }
 
   setSeen(state: RunnerState, ids: Iterable<number>): void {

@@ -11,6 +11,16 @@ import type { StatePart } from './saved-state.ts';
 /** States of a session as bytes, by name. */
 export type StateBytes = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
 
+/** Reads and writes states of sessions. */
+export interface StateCopies {
+  /** Sizes of the states behind `tokens` tokens, and the type of their elements: what saved ones have to agree with. */
+  parts(tokens: number): { readonly parts: readonly StatePart[]; readonly scalar: Scalar };
+  /** The states behind the first `tokens` tokens, by name (`statePartsOf`). */
+  read(state: RunnerState, tokens: number): Promise<StateBytes>;
+  /** Takes over states that `read` gave, which are behind `tokens` tokens. */
+  write(state: RunnerState, tokens: number, bytes: StateBytes): void;
+}
+
 /** One session's KV cache and the like, on some device. */
 export interface RunnerState {
   dispose(): void;
@@ -108,12 +118,8 @@ export interface Runner {
   readonly replacesStates: boolean;
   /** Makes `to` what `from` is: both are behind the same tokens then, and go on apart. */
   copyState(from: RunnerState, to: RunnerState): void;
-  /** The states behind the first `tokens` tokens, by name (`statePartsOf`). */
-  readState(state: RunnerState, tokens: number): Promise<StateBytes>;
-  /** Takes over states that `readState` gave, which are behind `tokens` tokens. */
-  writeState(state: RunnerState, tokens: number, bytes: StateBytes): void;
-  /** Sizes of the states behind `tokens` tokens, and the type of their elements: what saved ones have to agree with. */
-  stateParts(tokens: number): { readonly parts: readonly StatePart[]; readonly scalar: Scalar };
+  /** What reads and writes the states of sessions: loaded when a session is first saved or restored. */
+  stateCopies(): Promise<StateCopies>;
   /** Marks the tokens that the repetition penalty knows, replacing earlier marks. */
   setSeen(state: RunnerState, ids: Iterable<number>): void;
   /** Runs a step for the sake of the cache only. Resolves when `signal` may abort without harm. */

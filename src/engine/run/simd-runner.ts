@@ -39,7 +39,7 @@ import {
   DRAFT_TOKENS,
   type Runner,
   type RunnerState,
-  type StateBytes,
+  type StateCopies,
   type StepRequest,
   type StepResult,
 } from './runner.ts';
@@ -158,24 +158,25 @@ export class SimdRunner implements Runner {
     ownState(to).copy(ownState(from));
   }
 
-  stateParts(tokens: number) {
-    const { drafted } = this.#parts;
-    return { parts: statePartsOf(drafted.decode, this.contextTokens, tokens, 'f32'), scalar: 'f32' as const };
-  }
-
-  async readState(state: RunnerState, tokens: number): Promise<StateBytes> {
-    const { bytes } = this.#parts.dense.main;
-    const parts = this.stateParts(tokens).parts.map(({ name, sizeBytes }) => {
-      const at = ownState(state).at(name);
-      return [name, Uint8Array.from(bytes.subarray(at, at + sizeBytes))] as const;
-    });
-    return new Map(parts);
-  }
-
-  writeState(state: RunnerState, tokens: number, given: StateBytes): void {
-    const own = ownState(state);
-    for (const [name, part] of given) this.#parts.dense.main.bytes.set(part, own.at(name));
-    own.progress.reach(tokens);
+  async stateCopies(): Promise<StateCopies> {
+    const { drafted, dense } = this.#parts;
+    const parts = (tokens: number) => statePartsOf(drafted.decode, drafted.contextTokens, tokens, 'f32');
+    return {
+      parts: (tokens) => ({ parts: parts(tokens), scalar: 'f32' }),
+      read: async (state, tokens) => {
+        const { bytes } = dense.main;
+        const found = parts(tokens).map(({ name, sizeBytes }) => {
+          const at = ownState(state).at(name);
+          return [name, Uint8Array.from(bytes.subarray(at, at + sizeBytes))] as const;
+        });
+        return new Map(found);
+      },
+      write: (state, tokens, bytes) => {
+        const own = ownState(state);
+        for (const [name, part] of bytes) dense.main.bytes.set(part, own.at(name));
+        own.progress.reach(tokens);
+      },
+    };
   }
 
   setSeen(state: RunnerState, ids: Iterable<number>): void {

@@ -1,6 +1,5 @@
 /** The OpenAI shape over sessions: each call is a conversation of its own. What answers calls is loaded by the first. */
 import type { ChatCompletions, Session } from '../api.ts';
-import { readChatRequest } from './completions-request.ts';
 
 /** What completions need of an engine. */
 export interface CompletionsHost {
@@ -14,6 +13,7 @@ export interface CompletionsHost {
 /** OpenAI's `chat.completions` over sessions of an engine. */
 export function makeCompletions(host: CompletionsHost): ChatCompletions {
   const create = async (body: unknown, options?: unknown) => {
+    const { readChatRequest } = await import('./completions-request.ts');
     const request = readChatRequest(body, options);
     request.options.signal?.throwIfAborted();
     const open = host.prepare();

@@ -1,8 +1,7 @@
-import { AtomoeError } from '../../errors.ts';
-import { NOT_FINITE, type Candidates } from '../../graph/ops/sample.ts';
-import { allCandidates, draw } from './draw.ts';
+import { AtomoeError, invariant } from '../../errors.ts';
+import type * as Drawn from './drawn.ts';
+import { NOT_FINITE } from '../../graph/ops/sample.ts';
 import type { CheckedOptions } from '../options.ts';
-import { uniform } from './random.ts';
 import type { StepResult } from '../run/runner.ts';
 
 /** A chosen token, with log probabilities where they were asked for. */
@@ -12,8 +11,15 @@ export interface Picked {
   readonly alternatives: readonly { readonly id: number; readonly logprob: number }[];
 }
 
+let drawing: typeof Drawn | undefined;
+
+/** Loads what draws tokens. Before the first step, since logits have to be asked for before another session's step. */
+export async function loadDrawing(): Promise<void> {
+  drawing ??= await import('./drawn.ts');
+}
+
 /**
- * Chooses the next token of a step: the best, or one drawn by (seed, position).
+ * Chooses the next token of a step: the best, or one drawn by (seed, position), for which `loadDrawing` was called.
  *
  * @throws {AtomoeError} non-finite - some logit is NaN or infinite
  */
@@ -25,14 +31,8 @@ export async function pickToken(
   if (result.best === NOT_FINITE) throw notFinite(position);
   const { candidates } = result;
   if (!candidates) return { id: result.best, logprob: undefined, alternatives: [] };
-  const chance = uniform(options.seed, position);
-  let drawn = draw(candidates, options, chance);
-  if (drawn.kind === 'insufficient') {
-    drawn = draw(allCandidates(await result.logits(), options.temperature), options, chance);
-  }
-  if (drawn.kind === 'insufficient') throw new Error('all logits do not suffice to draw a token');
-  if (options.logprobs === undefined) return { id: drawn.id, logprob: undefined, alternatives: [] };
-  return { id: drawn.id, logprob: drawn.logprob, alternatives: likeliest(candidates, options.logprobs) };
+  invariant(drawing, () => 'a token is drawn before loadDrawing');
+  return drawing.drawToken(candidates, result.logits, options, position);
 }
 
 /** The error of logits that are no numbers. */
@@ -42,12 +42,4 @@ export function notFinite(position: number): AtomoeError {
     `the logits at position ${position} hold a NaN or an infinity, finite numbers are wanted; ` +
       'the model or its quantisation is damaged: download it again, or load it without quantize',
   );
-}
-
-function likeliest({ ids, logits, sum }: Candidates, count: number): { id: number; logprob: number }[] {
-  const [best = 0] = logits;
-  return Array.from(ids.subarray(0, count), (id, rank) => ({
-    id,
-    logprob: (logits[rank] ?? 0) - best - Math.log(sum),
-  }));
 }

@@ -5,7 +5,7 @@
 import type { Checkpoint } from '../../containers/checkpoint.ts';
 import { AtomoeError } from '../../errors.ts';
 import { isObject } from '../checks.ts';
-import type { Runner, RunnerState, StateBytes } from '../run/runner.ts';
+import type { Runner, RunnerState, StateBytes, StateCopies } from '../run/runner.ts';
 import type { StatePart } from '../run/saved-state.ts';
 
 const FORMAT = 'atomoe-session';
@@ -41,8 +41,9 @@ export async function packSession(
   state: RunnerState | undefined,
   facts: SessionFacts,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { parts, scalar } = runner.stateParts(facts.ids.length);
-  const states: StateBytes = state ? await runner.readState(state, facts.ids.length) : new Map();
+  const copies = await runner.stateCopies();
+  const { parts, scalar } = copies.parts(facts.ids.length);
+  const states: StateBytes = state ? await copies.read(state, facts.ids.length) : new Map();
   const known = parts.filter(({ name }) => states.has(name));
   const header: Header = { format: FORMAT, version: VERSION, scalar, ...facts, parts: known };
   const text = new TextEncoder().encode(JSON.stringify(header));
@@ -109,8 +110,8 @@ function notSaved(why: string): AtomoeError {
 }
 
 /** @returns why the states of a saved session are of no use here; undefined where they are */
-export function whyComputed(saved: SavedSession, runner: Runner, model: string): string | undefined {
-  const { parts, scalar } = runner.stateParts(saved.ids.length);
+export function whyComputed(saved: SavedSession, copies: StateCopies, model: string): string | undefined {
+  const { parts, scalar } = copies.parts(saved.ids.length);
   if (saved.version !== VERSION) return 'another version of Atomoe saved it';
   if (saved.model !== model) return 'another model saved it';
   if (saved.scalar !== scalar)

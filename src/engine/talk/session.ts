@@ -1,15 +1,7 @@
 import { AtomoeError } from '../../errors.ts';
 import type { ReplyMarkers } from '../../text/reply-markers.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
-import type {
-  FinishReason,
-  GenerateEvent,
-  GenerateOptions,
-  Prompt,
-  RestoreReport,
-  RoutingHooks,
-  Session,
-} from '../api.ts';
+import type { FinishReason, GenerateEvent, GenerateOptions, Prompt, RestoreReport, Session } from '../api.ts';
 import type { ModelSpec } from '../../models/spec.ts';
 import { attempt, neverReactive } from '../checks.ts';
 import type { Decoding } from '../decode/decoding.ts';
@@ -25,7 +17,9 @@ import type { JobQueue } from '../run/queue.ts';
 import { doneEvent, showToken, type Reply } from './reply-events.ts';
 import { onAbort, ReplyStream } from './reply-stream.ts';
 import type { Runner, RunnerState, StepResult } from '../run/runner.ts';
-import { pickToken } from './pick.ts';
+import { loadDrawing, pickToken } from './pick.ts';
+import type * as SessionCopies from './session-copies.ts';
+import type { Held } from './session-copies.ts';
 import { ReplyText } from './reply-text.ts';
 import { checkIds, commonPrefix } from './token-ids.ts';
 
@@ -100,6 +94,7 @@ export class EngineSession implements Session {
       reply.reusedTokens = reusePrefix && hooks === this.#hooks ? commonPrefix(this.#ids, ids) : 0;
       this.#hooks = hooks;
       await this.#openDecoding(reply, markers);
+      if (requestOf(reply).candidates) await loadDrawing();
       const first = yield* this.#prefill(ids, reply);
       reply.prefillMs = performance.now() - reply.startedMs;
       const { decoding } = reply;
@@ -135,72 +130,40 @@ export class EngineSession implements Session {
   }
 
   clone(): Promise<Session> {
-    return this.#hold(async () => {
-      const { runner, queue, another } = this.#parts;
-      const from = await this.#memory.state;
-      const clone = another();
-      if (!from) return clone;
-      const memory = clone.#memory;
-      memory.state = queue.run(() => runner.openState());
-      const to = await memory.state.catch((error: unknown) => {
-        clone.dispose();
-        throw error;
-      });
-      await queue.run(async () => runner.copyState(from, to));
+    return this.#hold(async (copies) => {
+      const clone = this.#parts.another();
+      const own = clone.#held();
+      await copies.cloneInto(own, this.#held(), this.#parts, () => clone.dispose());
       [clone.#ids, clone.#hooks] = [[...this.#ids], this.#hooks];
       return clone;
     });
   }
 
   save(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#hold(async () => {
-      const { runner, queue, modelHash } = this.#parts;
-      const [{ packSession }, model] = await Promise.all([import('./saved-session.ts'), modelHash()]);
-      const state = await this.#memory.state;
-      const facts = { ids: this.#ids, hooks: this.#hooks, model };
-      return queue.run(() => packSession(runner, state, facts));
-    });
+    return this.#hold((copies) => copies.save(this.#held(), this.#parts));
   }
 
-  restore(given: Uint8Array, { signal }: { signal?: AbortSignal } = {}): Promise<RestoreReport> {
-    return this.#hold(async () => {
-      const { runner, queue, model, modelHash } = this.#parts;
-      const { readSaved, whyComputed } = await import('./saved-session.ts');
-      const saved = readSaved(given);
-      const ids = [...saved.ids];
-      if (ids.length > 0) checkIds(ids, model.spec.vocab, runner.contextTokens);
-      const why = whyComputed(saved, runner, await modelHash());
-      const state = await this.#opened();
+  restore(saved: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<RestoreReport> {
+    return this.#hold(async (copies) => {
+      const { ids, hooks, take } = await copies.restorable(saved, this.#parts);
       this.#ids = [];
-      this.#hooks = saved.hooks;
-      if (why === undefined) await queue.run(async () => runner.writeState(state, ids.length, saved.bytes));
-      else await this.#compute(state, ids, signal);
+      this.#hooks = hooks;
+      const report = await take(await this.#opened(), options.signal);
       this.#ids = ids;
-      return { tokens: ids.length, ...(why === undefined ? { how: 'copied' } : { how: 'computed', why }) };
+      return report;
     });
   }
 
-  /** Brings the cache up to tokens that no reply follows. */
-  async #compute(state: RunnerState, ids: readonly number[], signal?: AbortSignal): Promise<void> {
-    const { runner, queue, model } = this.#parts;
-    const hooks = this.#hooks === '' ? undefined : (JSON.parse(this.#hooks) as RoutingHooks);
-    const read = hooks && (await import('./hooks.ts')).readHooks(hooks, model);
-    const plain = { penalty: 1, temperature: 1, candidates: false, routes: false, hooks: read };
-    await queue.run(async () => {
-      for (let past = runner.rewindTo(state, 0); past < ids.length; past += runner.chunkTokens) {
-        signal?.throwIfAborted();
-        const chunk = ids.slice(past, past + runner.chunkTokens);
-        await runner.prefill(state, { ...plain, ids: chunk, past }, signal);
-      }
-    });
+  #held(): Held {
+    return { memory: this.#memory, ids: this.#ids, hooks: this.#hooks };
   }
 
   /** Runs a job that no reply may come between. */
-  async #hold<T>(job: () => Promise<T>): Promise<T> {
+  async #hold<T>(job: (copies: typeof SessionCopies) => Promise<T>): Promise<T> {
     this.#assertFree();
     this.#finish = () => {};
     try {
-      return await job();
+      return await job(await import('./session-copies.ts'));
     } catch (error) {
       throw asTyped(error);
     } finally {
