@@ -240,8 +240,8 @@ class FakeSession implements Session {
       throw new AtomoeError('context-full', 'the prompt is longer than the context; shorten it');
     }
     this.#isBusy = true;
-    this.#engine.options.push(options);
     this.#engine.prompts.push(prompt);
+    this.#engine.options.push(options);
     try {
       let [text, reasoning] = ['', ''];
       let reason: FinishReason = this.#engine.script.reason ?? 'stop';

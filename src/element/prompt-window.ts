@@ -1,5 +1,5 @@
 /** The part of a conversation that a model is given: what is left out, and how long texts are in its tokens. */
-import type { ChatTool, ModelInfo, Prompt, Usage } from '../engine/api.ts';
+import type { ChatMessage, ChatTool, ModelInfo, Prompt, Usage } from '../engine/api.ts';
 import { leaveOutMore, messagesOf, turnsToLeaveOut, type ContextRule } from './context-rule.ts';
 import type { Turn } from './conversation.ts';
 
@@ -45,7 +45,7 @@ export class PromptWindow {
     return leftOut !== undefined;
   }
 
-  messages(turns: readonly Turn[], tools: readonly ChatTool[] | undefined): Prompt {
+  messages(turns: readonly Turn[], tools: readonly ChatTool[] | undefined): readonly ChatMessage[] {
     const kept = turns.filter(({ id }) => !this.leftOut.includes(id));
     return messagesOf(kept, this.systemPrompt, tools);
   }

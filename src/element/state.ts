@@ -85,7 +85,8 @@ export function isThinking({ status, text, thoughts }: Message): boolean {
 /** Whether the last reply ended before the model did, and can go on from there. */
 export function canContinue({ model, messages }: ChatState, id: number): boolean {
   const last = messages.at(-1);
-  if (!model || model.hasChatTemplate || last?.id !== id || last.role !== 'assistant') return false;
+  if (!model || last?.id !== id || last.role !== 'assistant') return false;
+  if (model.hasChatTemplate && last.text.trim() === '') return false; // templates show no thoughts that are cut
   return last.status === 'stopped' || (last.status === 'complete' && last.figures?.reason === 'length');
 }
 

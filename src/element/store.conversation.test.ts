@@ -122,6 +122,20 @@ describe('continuing', () => {
     expect(canContinue(state(), 1)).toBe(false);
   });
 
+  test('so does a reply of a chat, as the beginning of the answer', async () => {
+    const { store, engine, shown } = await setUp({ hasChatTemplate: true, reason: 'length' });
+    await store.send('Once');
+    expect(await store.continueReply(1)).toBe(true);
+    expect(engine.prompts.at(-1)).toEqual([
+      { role: 'user', content: 'Once' },
+      { role: 'assistant', content: 'Yes.' },
+    ]);
+    expect(engine.options.at(-1)).toMatchObject({ continueFinalMessage: true });
+    expect(shown()).toEqual(['Once', 'Yes.Yes.']);
+    await store.send('two');
+    expect(engine.options.at(-1)).toMatchObject({ continueFinalMessage: false });
+  });
+
   test('what failed on the way is kept up to there, and goes on at the next attempt', async () => {
     const { store, engine, shown } = await setUp({ hasChatTemplate: false, reason: 'length' });
     await store.send('Once');

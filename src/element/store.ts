@@ -202,7 +202,7 @@ export class ChatStore {
   }
 
   /**
-   * Goes on with the last reply, which was stopped or took all the tokens that it might. Models with a chat template cannot.
+   * Goes on with the last reply, which was stopped or took all the tokens that it might.
    *
    * @returns false when nothing was asked for, as `send`
    */
@@ -323,7 +323,9 @@ export class ChatStore {
     for (;;) {
       const prompt = this.#prompt(wanted);
       try {
-        for await (const event of session.generate(prompt, { ...wanted.options, signal })) {
+        const continueFinalMessage = typeof prompt !== 'string' && wanted.continued !== undefined;
+        const options = { ...wanted.options, continueFinalMessage, signal };
+        for await (const event of session.generate(prompt, options)) {
           for (const tap of this.#taps) tap(event);
           if (event.kind === 'done') this.#window.measure(prompt, event.usage);
           if (!signal.aborted) this.#hear(event);
@@ -479,7 +481,9 @@ export class ChatStore {
       const continued = this.#talk.turn(wanted.continued)?.text ?? '';
       return (this.#talk.turn(wanted.to)?.text ?? '') + continued;
     }
-    return this.#window.messages(this.#before(wanted), wanted.options.tools);
+    const messages = this.#window.messages(this.#before(wanted), wanted.options.tools);
+    const content = this.#talk.turn(wanted.continued)?.text;
+    return content === undefined ? messages : [...messages, { role: 'assistant', content }];
   }
 
   #endReply(status: Turn['status'], phase: ChatPhase, done?: DoneEvent): void {

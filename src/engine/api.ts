@@ -255,6 +255,7 @@ export interface GenerateOptions extends ReplyConstraints {
    * reads. Not looked at where the prompt is plain text, or the model has no template.
    */
   templateOptions?: Readonly<Record<string, unknown>>;
+  continueFinalMessage?: boolean; // the last message is the beginning of the answer; default false. Plain text is continued anyway
   logprobs?: number; // how many alternatives to report per token; 0..20
   reusePrefix?: boolean; // default true
   routes?: boolean; // report the experts that each token used
@@ -263,6 +264,9 @@ export interface GenerateOptions extends ReplyConstraints {
   decoding?: DecodingOption; // which tokens the reply consists of; default: the likeliest, or drawn ones; not with `trace`
   signal?: AbortSignal;
 }
+
+/** The options of a reply that its prompt depends on. */
+export type PromptOptions = Pick<GenerateOptions, 'tools' | 'templateOptions' | 'continueFinalMessage'>;
 
 /** Why a reply ended: a stop token or stop text, `maxTokens` or the end of the context, or the caller's signal. */
 export type FinishReason = 'stop' | 'length' | 'abort';
@@ -379,7 +383,7 @@ export interface Engine extends EngineTools {
    *
    * @throws {AtomoeError} bad-input - an option or a message; no model with a tokenizer
    */
-  tokenize(prompt: Prompt, options?: Pick<GenerateOptions, 'tools' | 'templateOptions'>): Promise<number[]>;
+  tokenize(prompt: Prompt, options?: PromptOptions): Promise<number[]>;
   /** The text of token ids, control tokens included. @throws {AtomoeError} bad-input - an id outside the vocabulary */
   detokenize(ids: readonly number[]): Promise<string>;
   /**

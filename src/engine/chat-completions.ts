@@ -43,6 +43,7 @@ export interface ChatCompletionRequest {
   n?: number | null | undefined; // replies, with the seeds `seed`, `seed + 1`, ...; 1 to 128
   /** Variables of the model's chat template: `GenerateOptions.templateOptions`. */
   chat_template_kwargs?: Readonly<Record<string, unknown>> | null | undefined;
+  continue_final_message?: boolean | null | undefined; // the last message is the beginning of the answer
   /** The template's variable of this name; or its `enable_thinking`, which is false for 'none'. */
   reasoning_effort?: string | null | undefined;
   /** What OpenAI's shape has no place for: as in `GenerateOptions`. */

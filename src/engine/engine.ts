@@ -10,13 +10,13 @@ import type {
   ChatCompletions,
   DispatchReport,
   Engine,
-  GenerateOptions,
   LoadOptions,
   MemoryReport,
   ModelInfo,
   ModelPlan,
   ModelSource,
   Prompt,
+  PromptOptions,
   Session,
   StreamingReport,
   TokenLogprob,
@@ -238,10 +238,7 @@ export class LocalEngine implements Engine {
     return this.#assertLoaded().talk.prepare();
   }
 
-  async tokenize(
-    prompt: Prompt,
-    options?: Pick<GenerateOptions, 'tools' | 'templateOptions'>,
-  ): Promise<number[]> {
+  async tokenize(prompt: Prompt, options?: PromptOptions): Promise<number[]> {
     return this.#assertLoaded().talk.tokenize(prompt, options);
   }
 

@@ -104,6 +104,39 @@ describe('published templates', () => {
   });
 });
 
+describe('an answer that is continued', () => {
+  const begun = [...chat, { role: 'assistant', content: 'I am a model, and ' }];
+
+  test.each([
+    'LFM2-8B-A1B',
+    'Qwen-Qwen3-0.6B',
+    'ibm-granite-granite-3.3-2B-Instruct',
+    'microsoft-Phi-3.5-mini-instruct',
+    'openai-gpt-oss-120b',
+  ])('%s: the prompt ends where the answer does', (name) => {
+    const continued = renderChat(template(name), begun, { now, continuesFinal: true });
+    expect(continued).toMatch(/I am a model, and ?$/);
+    const closed = renderChat(template(name), begun, { now, addGenerationPrompt: false });
+    expect(closed.startsWith(continued)).toBe(true);
+    expect(closed.length).toBeGreaterThan(continued.length);
+  });
+
+  test.each([
+    ['of the user', chat, /the last message is not the assistant's; wanted the beginning/],
+    ['without text', [...chat, { role: 'assistant', content: ' ' }], /the last message is empty/],
+  ])('a last message %s is refused', (_, messages, says) => {
+    const render = () => renderChat(template('Qwen-Qwen3-0.6B'), messages, { continuesFinal: true });
+    expect(render).toThrow(
+      expect.objectContaining({ code: 'bad-input', message: expect.stringMatching(says) }),
+    );
+  });
+
+  test('a template that shows no answers is refused', () => {
+    const render = () => renderChat('{{ messages[0].content }}', begun, { continuesFinal: true });
+    expect(render).toThrow(/does not show the last message as it is/);
+  });
+});
+
 describe('thoughts, tools and switches', () => {
   const [qwen, gptOss] = [template('Qwen-Qwen3-0.6B'), template('openai-gpt-oss-120b')];
   const tools = [

@@ -17,6 +17,8 @@ export interface RenderOptions {
   specialTokens?: Readonly<Record<string, string | readonly string[]>>;
   /** Opens the assistant's turn, so that the model answers. Default true. */
   addGenerationPrompt?: boolean;
+  /** Ends the text where the last message does, which is the assistant's: the model goes on with it. Default false. */
+  continuesFinal?: boolean;
   /** What templates that ask for the date are given. Default: now. */
   now?: Date;
   /** Tools that the model may call, as OpenAI has them. */
@@ -53,26 +55,48 @@ export function renderChat(
   if (messages.length === 0) {
     throw new AtomoeError('bad-input', 'there are no messages, at least one is wanted; say something first');
   }
-  const { specialTokens = {}, addGenerationPrompt = true, now, tools = [] } = options;
+  const { specialTokens = {}, addGenerationPrompt = true, continuesFinal = false, now, tools = [] } = options;
   try {
     const parsed = lastParsed?.source === template ? lastParsed : parse(template);
     lastParsed = parsed;
     checkTools(parsed, tools, messages);
-    return jinja.renderTemplate(parsed.template, {
+    const text = jinja.renderTemplate(parsed.template, {
       variables: {
         messages: messages.map((turn) => withThinking(turn, template)),
         tools: tools.length > 0 ? tools : null,
         documents: null,
         ...specialTokens,
-        add_generation_prompt: addGenerationPrompt,
+        add_generation_prompt: addGenerationPrompt && !continuesFinal,
         ...ownVariables(parsed, options.variables ?? {}),
       },
       strftime: (format) => jinja.strftime(now ?? new Date(), format),
     });
+    return continuesFinal ? upToFinal(text, messages.at(-1)) : text;
   } catch (cause) {
     if (cause instanceof AtomoeError) throw cause;
     throw refusal(cause, messages);
   }
+}
+
+/** The text up to the end of the last message, before what closes it. Templates may trim messages. */
+function upToFinal(text: string, final: ChatTurn | undefined): string {
+  const content = final?.content ?? '';
+  if (final?.role !== 'assistant' || content.trim() === '') {
+    throw new AtomoeError(
+      'bad-input',
+      `continueFinalMessage is true, and the last message is ${final?.role === 'assistant' ? 'empty' : "not the assistant's"}; ` +
+        "wanted the beginning of the assistant's answer; add it, or leave the option out",
+    );
+  }
+  for (const shown of [content, content.trimEnd(), content.trim()]) {
+    const at = text.lastIndexOf(shown);
+    if (at >= 0) return text.slice(0, at + shown.length);
+  }
+  throw new AtomoeError(
+    'bad-input',
+    "continueFinalMessage is true, and the model's chat template does not show the last message as it is; leave the option out, " +
+      'or choose another model',
+  );
 }
 
 function parse(source: string): Parsed {

@@ -15,6 +15,7 @@ import type {
   ModelPlan,
   ModelSource,
   Prompt,
+  PromptOptions,
   Session,
   StreamingReport,
   RestoreReport,
@@ -71,8 +72,6 @@ export function connectEngine(port: PortLike, options: ConnectOptions = {}): Con
   engine.catch(() => link.dispose()); // a worker without an engine is of no use
   return { engine, fail: (error) => link.fail(error) };
 }
-
-type PromptOptions = Pick<GenerateOptions, 'tools' | 'templateOptions'>;
 
 class WorkerEngine implements Engine {
   readonly adapter: AdapterReport;

@@ -71,6 +71,7 @@ export interface ChatBody {
   readonly frequency_penalty: number;
   readonly n: number;
   readonly chat_template_kwargs: Readonly<Record<string, unknown>>;
+  readonly continue_final_message: boolean;
   readonly reasoning_effort: string;
   readonly atomoe: Pick<GenerateOptions, 'hooks' | 'trace' | 'decoding'>;
 }
@@ -107,6 +108,7 @@ const UNDERSTOOD: Table<BodyFields> = {
   frequency_penalty: GENERATE.frequencyPenalty,
   n: wholeFrom(1, 128),
   chat_template_kwargs: GENERATE.templateOptions,
+  continue_final_message: flag,
   reasoning_effort: text,
   atomoe: fields({ hooks: GENERATE.hooks, trace: GENERATE.trace, decoding: GENERATE.decoding }),
   signal: abortSignal,
@@ -203,6 +205,7 @@ function generateOptions(request: Partial<ChatBody>): GenerateOptions {
     stop,
     logprobs: logprobs ? (top ?? 0) : undefined,
     tools,
+    continueFinalMessage: request.continue_final_message,
     toolChoice: request.tool_choice,
     parallelToolCalls: request.parallel_tool_calls,
     responseFormat: request.response_format,

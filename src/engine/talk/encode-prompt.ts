@@ -7,7 +7,10 @@ import type { CheckedPrompt } from './messages.ts';
 import { ReplyText } from './reply-text.ts';
 
 /** The options of a reply that its prompt depends on, and `stop`. */
-type EncodeOptions = Pick<CheckedOptions, 'tools' | 'toolChoice' | 'templateOptions' | 'stop'>;
+type EncodeOptions = Pick<
+  CheckedOptions,
+  'tools' | 'toolChoice' | 'templateOptions' | 'stop' | 'continueFinalMessage'
+>;
 
 /** A prompt as ids, and what reads a reply to it. */
 export interface EncodedPrompt {
@@ -27,7 +30,7 @@ export async function encodePrompt(
   tokenizer: Tokenizer,
 ): Promise<EncodedPrompt> {
   const { chatTemplate, specialTokens } = tokenizer;
-  const { stop, templateOptions: variables, toolChoice } = options;
+  const { stop, templateOptions: variables, toolChoice, continueFinalMessage: continuesFinal } = options;
   const tools = toolChoice === 'none' ? [] : options.tools;
   if (typeof prompt === 'string' || !chatTemplate) {
     if (tools.length > 0) throw noPlaceForTools(typeof prompt === 'string');
@@ -42,7 +45,7 @@ export async function encodePrompt(
   const { turns, calls } = hasCalls
     ? (await import('../../text/tool-calls/index.ts')).withCalls(chat)
     : { turns: prompt };
-  const text = renderChat(chatTemplate, turns, { specialTokens, tools, variables });
+  const text = renderChat(chatTemplate, turns, { specialTokens, tools, variables, continuesFinal });
   const markers = markersOf(chatTemplate, hasToken, calls);
   return {
     ids: tokenizer.encode(text, { addSpecialTokens: false }),

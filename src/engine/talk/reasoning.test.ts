@@ -122,6 +122,17 @@ async function stream(extra: object = {}) {
   return { chunks, deltas, last: chunks.flatMap(({ choices }) => choices).at(-1) };
 }
 
+test('an answer that was begun is continued, and the prompt ends with it', async () => {
+  await say(QWEN3, 'down there.');
+  const begun = [...messages, { role: 'assistant', content: 'The fox is' }] as const;
+  const { done } = await generate({ continueFinalMessage: true }, begun);
+  expect(done.text).toBe('down there.');
+  expect(lastPrompt()).toMatch(/The fox is$/);
+  await create({ messages: begun, continue_final_message: true });
+  expect(lastPrompt()).toMatch(/The fox is$/);
+  expect(await engine.tokenize(begun, { continueFinalMessage: true })).toEqual(prompt);
+});
+
 describe('a model that thinks in tags', () => {
   test('has thoughts and answer in events of their own, which are those of the end', async () => {
     await say(QWEN3, '<think>\nA fox?\n</think>\n\nA fox 🦊.');

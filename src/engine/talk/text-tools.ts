@@ -19,9 +19,13 @@ export interface TextMeans {
   readonly vocab: number;
 }
 
-type PromptOptions = Pick<GenerateOptions, 'tools' | 'templateOptions'>;
+type PromptOptions = Pick<GenerateOptions, 'tools' | 'templateOptions' | 'continueFinalMessage'>;
 
-const OPTIONS = { tools: GENERATE.tools, templateOptions: GENERATE.templateOptions };
+const OPTIONS = {
+  tools: GENERATE.tools,
+  templateOptions: GENERATE.templateOptions,
+  continueFinalMessage: GENERATE.continueFinalMessage,
+};
 
 /** The token ids of a prompt (`Engine.tokenize`). */
 export async function tokenize(
@@ -29,11 +33,16 @@ export async function tokenize(
   prompt: Prompt,
   given: PromptOptions = {},
 ): Promise<number[]> {
-  const { tools = [], templateOptions = {} } = fields<PromptOptions>(OPTIONS)(
-    given,
-    'the options of tokenize',
+  const {
+    tools = [],
+    templateOptions = {},
+    continueFinalMessage = false,
+  } = fields<PromptOptions>(OPTIONS)(given, 'the options of tokenize');
+  const encoded = await encodePrompt(
+    readPrompt(prompt),
+    { tools, templateOptions, continueFinalMessage, stop: [] },
+    tokenizer,
   );
-  const encoded = await encodePrompt(readPrompt(prompt), { tools, templateOptions, stop: [] }, tokenizer);
   return [...encoded.ids];
 }
 
