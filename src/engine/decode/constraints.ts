@@ -1,6 +1,6 @@
 /** What a reply's options ask of its tokens, checked. */
 import { AtomoeError } from '../../errors.ts';
-import type { CallMarkers, ReplyMarkers } from '../../text/reply-markers.ts';
+import type { ReplyMarkers } from '../../text/reply-markers.ts';
 import type { TextShape, Vocabulary } from '../../text/grammar/token-masks.ts';
 import type { ChatTool, JsonSchemaFormat, ReplyConstraints, ToolChoice } from '../api.ts';
 import {
@@ -34,7 +34,7 @@ export interface ReplyMeans extends Vocabulary {
 export function readConstraints(options: CheckedOptions, means: ReplyMeans): Constraints {
   const { presencePenalty = 0, frequencyPenalty = 0, logitBias = {}, responseFormat } = options;
   const answer = responseFormat && readFormat(responseFormat);
-  const call = readCalls(options, means.markers?.calls);
+  const call = readCalls(options, means);
   const { tokenizer, markers } = means;
   const openings = (markers?.open ?? []).flatMap((marker) => tokenizer.tokenId(marker) ?? []);
   return {
@@ -83,11 +83,11 @@ function readFormat(given: NonNullable<ReplyConstraints['responseFormat']>): Tex
 /** The shape of a reply that has to call tools. */
 function readCalls(
   { tools, toolChoice, parallelToolCalls = true }: CheckedOptions,
-  calls: CallMarkers | undefined,
+  { markers, tokenizer, eosIds }: ReplyMeans,
 ): TextShape | undefined {
   const wanted = toolChoice === undefined ? undefined : wantedTools(toolChoice, tools);
   if (!wanted) return undefined;
-  const { forced } = calls ?? {};
+  const { forced } = markers?.calls ?? {};
   if (!forced) {
     throw new AtomoeError(
       'unsupported-model',
@@ -95,10 +95,12 @@ function readCalls(
         "template shows one of the known ways; leave toolChoice at 'auto'",
     );
   }
+  // gpt-oss ends calls, and replies, with one token: nothing may come behind it.
+  const end = eosIds.has(tokenizer.tokenId(forced.end) ?? -1) ? '' : forced.end;
   const shapes = wanted.map(({ function: { name, parameters = { type: 'object' } } }) => ({
     begin: forced.begin(name),
     schema: parameters,
-    end: forced.end,
+    end,
   }));
   return { kind: 'calls', calls: shapes, isOne: !parallelToolCalls || typeof toolChoice === 'object' };
 }

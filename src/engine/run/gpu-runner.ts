@@ -257,7 +257,7 @@ export class GpuRunner implements Runner {
     if (embedding) gpu.write(plan.buffer(embeddedOf(plan.graph)), 0, embedding);
     if (hooks) (await this.#hooks)?.write(plan, hooks, { past, tokens: ids.length });
     const step = stepOf(request, own);
-    const isStreamed = this.experts?.streamer.isComplete === false;
+    const isStreamed = this.experts?.isComplete === false;
     const context = {
       known: isStreamed ? await knownStep(this.#loaded.drafted, request) : undefined,
       signal,

@@ -13,12 +13,46 @@ const plain = (sign: string) => `{{ '${sign}' if tools else '' }}{{ messages[0].
 let engine: LocalEngine | undefined;
 afterEach(() => engine?.dispose());
 
-async function openWith(chatTemplate: string): Promise<LocalEngine> {
+/** The story model's tokenizer, whose last tokens become control tokens. */
+function tokenizerWith(special: readonly string[]): string {
+  const {
+    added_tokens: added,
+    model,
+    ...rest
+  } = JSON.parse(readFileSync(`${MODEL}/tokenizer.json`, 'utf8')) as {
+    added_tokens: object[];
+    model: { vocab: Record<string, number>; merges: (string | string[])[] };
+  };
+  const first = Object.keys(model.vocab).length - special.length;
+  const vocab = Object.fromEntries(Object.entries(model.vocab).filter(([, id]) => id < first));
+  const partsOf = (merge: string | string[]) => (typeof merge === 'string' ? merge.split(' ') : merge);
+  const merges = model.merges.filter((merge) =>
+    [...partsOf(merge), partsOf(merge).join('')].every((part) => part in vocab),
+  );
+  const control = special.map((content, at) => ({
+    id: first + at,
+    content,
+    special: true,
+    normalized: false,
+  }));
+  return JSON.stringify({
+    ...rest,
+    added_tokens: [...added, ...control],
+    model: { ...model, vocab, merges },
+  });
+}
+
+async function openWith(
+  chatTemplate: string,
+  special: readonly string[] = [],
+  ends: readonly number[] = [0],
+): Promise<LocalEngine> {
   const folder = await nodeFolder(MODEL);
   const config = JSON.parse(readFileSync(`${MODEL}/config.json`, 'utf8')) as object;
   const files: Readonly<Record<string, string>> = {
     'chat_template.jinja': chatTemplate,
-    'config.json': JSON.stringify({ ...config, max_position_embeddings: 2000 }),
+    'config.json': JSON.stringify({ ...config, max_position_embeddings: 2000, eos_token_id: ends }),
+    'tokenizer.json': tokenizerWith(special),
   };
   engine = await LocalEngine.open({ device: 'cpu' });
   const bytesOf = (text: string) => new TextEncoder().encode(text);
@@ -69,4 +103,34 @@ test.each([
       call.name === 'rain' ? { at: expect.toBeOneOf(['Ulm', 'Bonn']) } : { hours: expect.toBeOneOf([1, 2]) },
     );
   }
+});
+
+test.each([
+  ['what ends a call', [0]],
+  ['what ends a reply, too', [0, 4095]],
+])('control tokens of the model mark a call; the last one is %s', async (_, ends) => {
+  const special = ['<|start|>', '<|message|>', '<|channel|>', '<|call|>'];
+  const chat = await openWith(published('openai-gpt-oss-120b'), special, ends);
+  const tools = [tool('rain', { at: { enum: ['Ulm', 'Bonn'] } })];
+  const session = chat.session();
+  const ids = new Set<number>();
+  let done: GenerateEvent | undefined;
+  const logitBias = Object.fromEntries(special.map((_, at) => [4096 - special.length + at, 100]));
+  const options = {
+    tools,
+    toolChoice: 'required',
+    parallelToolCalls: false,
+    maxTokens: 300,
+    seed: 7,
+  } as const;
+  const prompt = [{ role: 'user', content: 'Rain?' }] as const;
+  for await (const event of session.generate(prompt, { ...options, logitBias })) {
+    if (event.kind === 'token') ids.add(event.id);
+    done = event;
+  }
+  if (done?.kind !== 'done') throw new Error('the last event is not done');
+  expect(done.toolCalls).toMatchObject([{ function: { name: 'rain' } }]);
+  expect(done.reason).toBe('stop');
+  expect(ids).toContain(4093); // <|message|>
+  expect(ids.has(4095)).toBe(ends.length === 1); // an end of the reply is not shown
 });

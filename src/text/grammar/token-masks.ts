@@ -48,8 +48,19 @@ export interface TokenMask {
 /** White space between the parts of JSON, at most: without a bound, a reply could consist of it. */
 const MOST_SPACES = 2;
 
+/** What the letters of tokens depend on. */
+interface Lettered extends Vocabulary {
+  readonly markers: string; // texts around calls: the control tokens in them have letters
+}
+
 /** The compiler of the last vocabulary: making one takes about a second for 150,000 tokens. */
-let last: { readonly tokenizer: WeakRef<Tokenizer>; readonly compiler: Promise<GrammarCompiler> } | undefined;
+let last:
+  | {
+      readonly tokenizer: WeakRef<Tokenizer>;
+      readonly markers: string;
+      readonly compiler: Promise<GrammarCompiler>;
+    }
+  | undefined;
 
 /**
  * Opens the mask of a text.
@@ -60,7 +71,8 @@ let last: { readonly tokenizer: WeakRef<Tokenizer>; readonly compiler: Promise<G
 export async function openMask(shape: TextShape, vocabulary: Vocabulary): Promise<TokenMask> {
   const library = openLibrary?.();
   if (!library) throw notCarried();
-  const compiler = await compilerOf(vocabulary);
+  const around = shape.kind === 'calls' ? shape.calls.flatMap(({ begin, end }) => [begin, end]) : [];
+  const compiler = await compilerOf({ ...vocabulary, markers: [...new Set(around)].join('\n') });
   const compiled = await compile(compiler, shape);
   const matcher = await library.GrammarMatcher.createGrammarMatcher(compiled);
   return {
@@ -73,21 +85,21 @@ export async function openMask(shape: TextShape, vocabulary: Vocabulary): Promis
   };
 }
 
-function compilerOf(vocabulary: Vocabulary): Promise<GrammarCompiler> {
-  const { tokenizer } = vocabulary;
-  if (last?.tokenizer.deref() === tokenizer) return last.compiler;
+function compilerOf(vocabulary: Lettered): Promise<GrammarCompiler> {
+  const { tokenizer, markers } = vocabulary;
+  if (last?.tokenizer.deref() === tokenizer && last.markers === markers) return last.compiler;
   void last?.compiler.then((compiler) => compiler.dispose());
   const compiler = makeCompiler(vocabulary);
-  last = { tokenizer: new WeakRef(tokenizer), compiler };
+  last = { tokenizer: new WeakRef(tokenizer), markers, compiler };
   compiler.catch(() => (last = undefined));
   return compiler;
 }
 
-async function makeCompiler({ tokenizer, vocab, eosIds }: Vocabulary): Promise<GrammarCompiler> {
+async function makeCompiler({ tokenizer, vocab, eosIds, markers }: Lettered): Promise<GrammarCompiler> {
   const library = openLibrary?.();
   if (!library) throw notCarried();
   const { TokenizerInfo, GrammarCompiler: Compiler } = library;
-  const letters = Array.from({ length: vocab }, (_, id) => lettersOf(tokenizer, id));
+  const letters = Array.from({ length: vocab }, (_, id) => lettersOf(tokenizer, id, markers));
   const info = await TokenizerInfo.createTokenizerInfo(letters, 'byte_level', false, vocab, [...eosIds]);
   try {
     return await Compiler.createGrammarCompiler(info);
@@ -101,9 +113,10 @@ const LETTERS = [...unicodeToByte].reduce<string[]>((letters, [letter, byte]) =>
   return letters;
 }, []);
 
-/** The bytes of a token in the alphabet of byte-level tokenizers; none of a control token, which no text has. */
-function lettersOf(tokenizer: Tokenizer, id: number): string {
-  if (tokenizer.isSpecial(id)) return '';
+/** The bytes of a token in the alphabet of byte-level tokenizers; none of a control token, unless calls are marked with it. */
+function lettersOf(tokenizer: Tokenizer, id: number, markers: string): string {
+  const isMarker = () => markers.includes(tokenizer.tokenText(id));
+  if (tokenizer.isSpecial(id) && !(markers !== '' && isMarker())) return '';
   return (tokenBytes(tokenizer, id) ?? []).map((byte) => LETTERS[byte]).join('');
 }
 
