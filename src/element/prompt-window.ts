@@ -45,9 +45,15 @@ export class PromptWindow {
     return leftOut !== undefined;
   }
 
-  messages(turns: readonly Turn[], tools: readonly ChatTool[] | undefined): readonly ChatMessage[] {
+  /** @param begun - the beginning of the answer, which the model goes on with */
+  messages(
+    turns: readonly Turn[],
+    tools: readonly ChatTool[] | undefined,
+    begun?: string,
+  ): readonly ChatMessage[] {
     const kept = turns.filter(({ id }) => !this.leftOut.includes(id));
-    return messagesOf(kept, this.systemPrompt, tools);
+    const messages = messagesOf(kept, this.systemPrompt, tools);
+    return begun === undefined ? messages : [...messages, { role: 'assistant', content: begun }];
   }
 
   /** Learns from a reply how long its prompt was. */

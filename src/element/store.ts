@@ -323,8 +323,7 @@ export class ChatStore {
     for (;;) {
       const prompt = this.#prompt(wanted);
       try {
-        const continueFinalMessage = typeof prompt !== 'string' && wanted.continued !== undefined;
-        const options = { ...wanted.options, continueFinalMessage, signal };
+        const options = { ...wanted.options, continueFinalMessage: wanted.continued !== undefined, signal };
         for await (const event of session.generate(prompt, options)) {
           for (const tap of this.#taps) tap(event);
           if (event.kind === 'done') this.#window.measure(prompt, event.usage);
@@ -481,9 +480,8 @@ export class ChatStore {
       const continued = this.#talk.turn(wanted.continued)?.text ?? '';
       return (this.#talk.turn(wanted.to)?.text ?? '') + continued;
     }
-    const messages = this.#window.messages(this.#before(wanted), wanted.options.tools);
-    const content = this.#talk.turn(wanted.continued)?.text;
-    return content === undefined ? messages : [...messages, { role: 'assistant', content }];
+    const begun = this.#talk.turn(wanted.continued)?.text;
+    return this.#window.messages(this.#before(wanted), wanted.options.tools, begun);
   }
 
   #endReply(status: Turn['status'], phase: ChatPhase, done?: DoneEvent): void {
