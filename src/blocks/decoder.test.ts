@@ -63,5 +63,7 @@ test('each op has a reference, and each reference an op', async () => {
     }
   }
   for (const { op } of describedNodes()) ops.add(op);
+  // Of rules that keep something of earlier tokens: routing-earlier.gpu.test.ts builds and runs them.
+  for (const op of ['expert-room', 'held-rows', 'prompt-rows']) ops.add(op);
   expect([...ops].sort()).toEqual(Object.keys(REFERENCES).sort());
 });
