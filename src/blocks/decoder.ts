@@ -76,8 +76,11 @@ function addMixer(site: Site, mixer: Mixer, x: Tensor, block: BlockSpec): Tensor
   const { builder, label, purpose } = site;
   const states = (mixer.state?.(block) ?? []).map((state) => {
     const { name, type = 'scalar', rewind = 'positions' } = state;
-    const fixed = 'size' in state ? state.size : purpose.contextTokens * state.perPosition;
-    return [name, builder.tensor(`${label} ${name}`, { role: 'state', rewind, type, fixed })] as const;
+    const sized =
+      'size' in state
+        ? { fixed: state.size }
+        : { fixed: purpose.contextTokens * state.perPosition, perPosition: state.perPosition };
+    return [name, builder.tensor(`${label} ${name}`, { role: 'state', rewind, type, ...sized })] as const;
   });
   return mixer.add(site, x, block, Object.fromEntries(states));
 }

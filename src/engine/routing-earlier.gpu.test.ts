@@ -56,7 +56,7 @@ describe.each(['gpu', 'cpu', 'reference'] as const)('on %s', (device) => {
       expect(streamed.routes).toEqual(cut.routes);
     });
 
-    test('goes back and forks with the cache', async () => {
+    test('goes back, forks and is saved with the cache', async () => {
       const engine = await load({ routing });
       const { runner } = engine;
       const state = await runner.openState();
@@ -70,7 +70,17 @@ describe.each(['gpu', 'cpu', 'reference'] as const)('on %s', (device) => {
       const forked = await runSteps(runner, fork, IDS, rest);
       expect(forked.routes).toEqual(own.routes);
       expect(firstDifference(forked.logits, own.logits)).toBe('equal');
-      for (const each of [state, fork]) each.dispose();
+      const restored = await runner.openState();
+      await runSteps(runner, fork, IDS, { lengths: [11] });
+      const copies = await runner.stateCopies(); // 11 is within a segment
+      const saved = await copies.read(fork, 11);
+      const later = { lengths: [5, 1, 4], past: 11 };
+      const kept = await runSteps(runner, fork, IDS, later);
+      copies.write(restored, 11, saved);
+      const again = await runSteps(runner, restored, IDS, later);
+      expect(again.routes).toEqual(kept.routes);
+      expect(firstDifference(again.logits, kept.logits)).toBe('equal');
+      for (const each of [state, fork, restored]) each.dispose();
       engine.dispose();
       const fresh = await run({ routing }, [10, 5, 1, 5], OTHERS);
       expect(others.routes).toEqual(fresh.routes.slice(10));

@@ -35,19 +35,24 @@ export interface Tensor {
   readonly role: TensorRole;
   readonly perToken: number;
   readonly fixed: number;
+  /** Of a state [positions, perPosition] in the order of positions: what is saved of it ends with the last one in use. */
+  readonly perPosition?: number;
   /** The next value of a state with parity: a step writes all of it, and the next step reads it as the current value. */
   readonly next?: Tensor;
 }
 
 /** Type, role and size of a new tensor. */
-export interface TensorShape extends Partial<Pick<Tensor, 'type' | 'role' | 'perToken' | 'fixed'>> {
+export interface TensorShape extends Partial<
+  Pick<Tensor, 'type' | 'role' | 'perToken' | 'fixed' | 'perPosition'>
+> {
   readonly rewind?: StateRewind; // for states; default 'positions'
 }
 
 /** Creates a tensor; a state with parity includes the tensor of its next value. */
 export function makeTensor(name: string, shape: TensorShape): Tensor {
-  const { type = 'scalar', role = 'activation', perToken = 0, fixed = 0 } = shape;
-  const tensor = { kind: 'tensor', name, type, role, perToken, fixed } as const;
+  const { type = 'scalar', role = 'activation', perToken = 0, fixed = 0, perPosition } = shape;
+  const sized = { type, role, perToken, fixed, ...(perPosition === undefined ? {} : { perPosition }) };
+  const tensor = { kind: 'tensor', name, ...sized } as const;
   if (shape.rewind !== 'parity') return tensor;
   return { ...tensor, next: { ...tensor, name: `${name} next` } };
 }

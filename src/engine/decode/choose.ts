@@ -23,9 +23,7 @@ export function chooseToken(
   { logits, seed = options.seed }: Choice = {},
 ): DecodedToken {
   const chance = uniform(seed, prediction.position);
-  const drawn = logits
-    ? drawFrom(given(logits, options), options, chance)
-    : drawOwn(prediction, options, chance);
+  const drawn = logits ? drawGiven(logits, options, chance) : drawOwn(prediction, options, chance);
   const { id } = drawn;
   const { logprobs } = options;
   return {
@@ -50,16 +48,63 @@ function drawFrom(candidates: Candidates, options: CheckedOptions, chance: numbe
   return drawn;
 }
 
-/** Candidates from logits of the caller's: only those that may come, so that rounding cannot bring the others. */
-function given(logits: Float32Array, { temperature }: CheckedOptions): Candidates {
-  const all = allCandidates(logits, temperature);
-  const count = all.logits.findLastIndex((logit) => logit > -Infinity) + 1;
-  if (count === 0 || logits.some((logit) => !(logit < Infinity))) {
-    throw new AtomoeError(
-      'bad-input',
-      `the logits given to choose() ${count === 0 ? 'allow no token' : 'hold a NaN or Infinity'}; ` +
-        'wanted finite numbers, and -Infinity for tokens that must not come; correct the strategy',
-    );
+/** Logits of the caller's: only those that may come are drawn from, so that rounding cannot bring the others. */
+function drawGiven(logits: Float32Array, options: CheckedOptions, chance: number): TokenChance {
+  const { temperature } = options;
+  const { ids, best } = allowedIn(logits);
+  if (temperature === 0) return drawFrom(allCandidates(logits, 0, [best]), options, chance);
+  // Sorting all of a vocabulary would take most of the time of a token.
+  const near = ids.filter((id) => (logits[id] ?? 0) >= (logits[best] ?? 0) - NEAR * temperature);
+  if (near.length < ids.length) {
+    const drawn = draw(nearestOf(logits, temperature, ids, near), options, chance);
+    if (drawn.kind === 'token') return drawn;
   }
-  return { ...all, ids: all.ids.subarray(0, count), logits: all.logits.subarray(0, count), vocab: count };
+  return drawFrom(allCandidates(logits, temperature, ids), options, chance);
+}
+
+/** Tokens behind the best one by more than this many temperatures weigh less than e^-NEAR of it each. */
+const NEAR = 10;
+
+/** The likeliest candidates, with the sums over all. */
+function nearestOf(
+  logits: Float32Array,
+  temperature: number,
+  ids: Uint32Array,
+  near: Uint32Array,
+): Candidates {
+  const candidates = allCandidates(logits, temperature, near);
+  const [best = 0] = candidates.logits;
+  let sum = 0;
+  let temperedSum = 0;
+  for (const id of ids) {
+    const below = (logits[id] ?? 0) - best;
+    sum += Math.exp(below);
+    temperedSum += Math.exp(below / temperature);
+  }
+  return { ...candidates, vocab: ids.length, sum, temperedSum };
+}
+
+/** The tokens that may come, and the likeliest of them, the lowest on ties. @throws {AtomoeError} bad-input */
+function allowedIn(logits: Float32Array): { ids: Uint32Array; best: number } {
+  const ids = new Uint32Array(logits.length);
+  let count = 0;
+  let best = 0;
+  for (let id = 0; id < logits.length; id += 1) {
+    const logit = logits[id] ?? NaN;
+    if (!(logit < Infinity)) throw unusable('hold a NaN or Infinity');
+    if (logit === -Infinity) continue;
+    if (count === 0 || logit > (logits[best] ?? 0)) best = id;
+    ids[count] = id;
+    count += 1;
+  }
+  if (count === 0) throw unusable('allow no token');
+  return { ids: ids.subarray(0, count), best };
+}
+
+function unusable(how: string): AtomoeError {
+  return new AtomoeError(
+    'bad-input',
+    `the logits given to choose() ${how}; ` +
+      'wanted finite numbers, and -Infinity for tokens that must not come; correct the strategy',
+  );
 }

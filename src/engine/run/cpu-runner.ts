@@ -106,7 +106,7 @@ export class CpuRunner implements Runner {
 
   async stateCopies(): Promise<StateCopies> {
     const drafted = this.#drafted;
-    const parts = (tokens: number) => statePartsOf(drafted.decode, drafted.contextTokens, tokens, 'f32');
+    const parts = (tokens: number) => statePartsOf(drafted.decode, tokens, 'f32');
     return {
       parts: (tokens) => ({ parts: parts(tokens), scalar: 'f32' }),
       read: async (state, tokens) => {

@@ -12,7 +12,7 @@ export class GpuStateCopies implements StateCopies {
 
   parts(tokens: number) {
     const { drafted, scalar } = this.#loaded;
-    return { parts: statePartsOf(drafted.decode, drafted.contextTokens, tokens, scalar), scalar };
+    return { parts: statePartsOf(drafted.decode, tokens, scalar), scalar };
   }
 
   async read(state: RunnerState, tokens: number): Promise<StateBytes> {

@@ -10,23 +10,17 @@ export interface StatePart {
 }
 
 /**
- * The states behind the first `tokens` tokens: [tokens, perPosition] of those by position, all of those that a step replaces. The
+ * The states behind the first `tokens` tokens: [tokens, perPosition] of those by position, all of the others. The
  * marks of the repetition penalty are those of a reply, which sets them.
  */
-export function statePartsOf(
-  graph: ModelGraph,
-  contextTokens: number,
-  tokens: number,
-  scalar: Scalar,
-): StatePart[] {
+export function statePartsOf(graph: ModelGraph, tokens: number, scalar: Scalar): StatePart[] {
   const next = new Set(graph.tensors.flatMap((tensor) => (tensor.next ? [tensor.next.name] : [])));
   const states = graph.tensors.filter(
     ({ role, name }) => role === 'state' && name !== SEEN && !next.has(name),
   );
-  return states.map(({ name, type, fixed, next: isReplaced }) => {
+  return states.map(({ name, type, fixed, perPosition }) => {
     const elementBytes = type === 'scalar' && scalar === 'f16' ? 2 : 4;
-    const byPosition = !isReplaced && fixed % contextTokens === 0;
-    const elements = byPosition ? (fixed / contextTokens) * tokens : fixed;
+    const elements = perPosition === undefined ? fixed : perPosition * tokens;
     return { name, sizeBytes: 4 * Math.ceil((elementBytes * elements) / 4) };
   });
 }

@@ -160,7 +160,7 @@ export class SimdRunner implements Runner {
 
   async stateCopies(): Promise<StateCopies> {
     const { drafted, dense } = this.#parts;
-    const parts = (tokens: number) => statePartsOf(drafted.decode, drafted.contextTokens, tokens, 'f32');
+    const parts = (tokens: number) => statePartsOf(drafted.decode, tokens, 'f32');
     return {
       parts: (tokens) => ({ parts: parts(tokens), scalar: 'f32' }),
       read: async (state, tokens) => {

@@ -118,13 +118,23 @@ function total(weights: Float64Array): number {
 
 const ID_RANGE = 2 ** 20; // ids below it and 32 bits of logit fit a double exactly
 
-/** All logits as candidates: what a draw needs when the short list does not suffice. The logits must be finite. */
-export function allCandidates(logits: Float32Array, temperature: number): Candidates {
+/**
+ * All logits as candidates: what a draw needs when the short list does not suffice. The logits must be finite.
+ *
+ * @param among - ids to which the candidates are limited, as if there were no others; default: all
+ */
+export function allCandidates(
+  logits: Float32Array,
+  temperature: number,
+  among?: ArrayLike<number>,
+): Candidates {
   invariant(logits.length <= ID_RANGE, () => `${logits.length} logits, at most ${ID_RANGE} can be ordered`);
-  const positive = Float32Array.from(logits, (logit) => logit + 0); // minus zero equals zero, so it must sort alike
+  const own = among ? Float32Array.from(among, (id) => logits[id] ?? 0) : logits;
+  const positive = Float32Array.from(own, (logit) => logit + 0); // minus zero equals zero, so it must sort alike
   const bits = new Uint32Array(positive.buffer);
   // Whole numbers that rise as logits fall, and with the id among equals.
-  const keys = Float64Array.from(bits, (word, id) => fallingKey(word) * ID_RANGE + id).sort();
+  const keyOf = (word: number, at: number) => fallingKey(word) * ID_RANGE + (among?.[at] ?? at);
+  const keys = Float64Array.from(bits, keyOf).sort();
   const ids = Uint32Array.from(keys, (key) => key % ID_RANGE);
   const sorted = Float32Array.from(ids, (id) => logits[id] ?? 0);
   const best = sorted[0] ?? 0;
@@ -134,7 +144,7 @@ export function allCandidates(logits: Float32Array, temperature: number): Candid
     sum += Math.exp(logit - best);
     temperedSum += Math.exp((logit - best) / (temperature || 1));
   }
-  return { ids, logits: sorted, vocab: logits.length, sum, temperedSum };
+  return { ids, logits: sorted, vocab: ids.length, sum, temperedSum };
 }
 
 /** 32 bits that order f32 values from the largest down. */
