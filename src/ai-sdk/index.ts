@@ -1,14 +1,11 @@
 /** A provider for the AI SDK (`ai`, version 6): language models of its interface v3, answered by an engine. */
-import type { Engine } from '../engine/api.ts';
-import { AtomoeError } from '../errors.ts';
+import { assertEngine, type AnsweringEngine } from '../engine/answering.ts';
 import type { AtomoeLanguageModel } from './interface.ts';
 import { resultOf, streamOf } from './reply.ts';
 import { requestOf } from './request.ts';
 
+export type { AnsweringEngine };
 export type * from './interface.ts';
-
-/** What a model of the AI SDK needs of an engine. */
-export type AnsweringEngine = Pick<Engine, 'chat' | 'model'>;
 
 /**
  * The model that an engine has loaded, for `generateText`, `streamText` and the rest of the AI SDK:
@@ -18,12 +15,7 @@ export type AnsweringEngine = Pick<Engine, 'chat' | 'model'>;
  * @throws {AtomoeError} bad-input - no engine
  */
 export function atomoe(engine: AnsweringEngine): AtomoeLanguageModel {
-  if (typeof (engine as Partial<AnsweringEngine> | undefined)?.chat?.completions.create !== 'function') {
-    throw new AtomoeError(
-      'bad-input',
-      'atomoe was given no engine; wanted what createEngine resolves to; await it',
-    );
-  }
+  assertEngine(engine, 'atomoe');
   const { completions } = engine.chat;
   return {
     specificationVersion: 'v3',

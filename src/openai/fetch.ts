@@ -1,11 +1,8 @@
 /** A `fetch` that an engine answers: what speaks OpenAI's HTTP API gets its replies from the model that is loaded here. */
-import type { ChatCompletionRequest, ChatCompletionStream, Engine } from '../engine/api.ts';
-import { AtomoeError } from '../errors.ts';
+import { assertEngine, type AnsweringEngine } from '../engine/answering.ts';
+import type { ChatCompletionRequest, ChatCompletionStream } from '../engine/api.ts';
 import { errorBody, HttpError, httpErrorOf } from './errors.ts';
 import { eventStream } from './event-stream.ts';
-
-/** What answers need of an engine. */
-export type AnsweringEngine = Pick<Engine, 'chat' | 'model'>;
 
 /** The type of a `fetch` function, as clients take one. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
@@ -32,12 +29,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
  * @returns a function that rejects only with the reason of the request's signal
  */
 export function openaiFetch(engine: AnsweringEngine): Fetch {
-  if (typeof (engine as Partial<AnsweringEngine> | undefined)?.chat?.completions.create !== 'function') {
-    throw new AtomoeError(
-      'bad-input',
-      'openaiFetch was given no engine; wanted what createEngine resolves to; await it',
-    );
-  }
+  assertEngine(engine, 'openaiFetch');
   return async (input, init) => {
     const request = new Request(input, init);
     try {

@@ -1,2 +1,3 @@
 /** OpenAI's HTTP API, answered by an engine. */
-export { openaiFetch, type AnsweringEngine, type Fetch } from './fetch.ts';
+export type { AnsweringEngine } from '../engine/answering.ts';
+export { openaiFetch, type Fetch } from './fetch.ts';

@@ -1,27 +1,11 @@
 import type { ConfigReader, ConfigValues } from '../config.ts';
 import type { BuiltInFamily } from '../family.ts';
 import { attention, decoder, layerOf, layers, readShell } from './common.ts';
-import { graniteMlp, readGraniteSizes, readMultipliers } from './granite-moe.ts';
+import { GRANITE_MOE_DEFAULTS, graniteMlp, readGraniteSizes, readMultipliers } from './granite-moe.ts';
 import { readRecurrentLayers, readTimeStepLimit, stateSpace, type MambaSizes } from './mamba.ts';
 
 const GRANITEMOEHYBRID_DEFAULTS: ConfigValues = {
-  vocab_size: 32_000,
-  hidden_size: 4096,
-  intermediate_size: 11_008,
-  num_hidden_layers: 32,
-  num_attention_heads: 32,
-  hidden_act: 'silu',
-  max_position_embeddings: 2048,
-  rms_norm_eps: 1e-6,
-  tie_word_embeddings: false,
-  rope_theta: 10_000,
-  attention_bias: false,
-  embedding_multiplier: 1,
-  logits_scaling: 1,
-  residual_multiplier: 1,
-  attention_multiplier: 1,
-  num_local_experts: 8,
-  num_experts_per_tok: 2,
+  ...GRANITE_MOE_DEFAULTS,
   shared_intermediate_size: 1024,
   mamba_n_heads: 128,
   mamba_n_groups: 1,

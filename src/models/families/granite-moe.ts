@@ -31,7 +31,7 @@ export interface GraniteSizes {
   readonly activation: Activation;
 }
 
-const GRANITE_MOE_DEFAULTS: ConfigValues = {
+export const GRANITE_MOE_DEFAULTS: ConfigValues = {
   vocab_size: 32_000,
   hidden_size: 4096,
   intermediate_size: 11_008,

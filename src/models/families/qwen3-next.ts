@@ -18,11 +18,9 @@ import {
 import { readRecurrentLayers } from './mamba.ts';
 import { qwenMlps, sparseMlp, type SparseMlp } from './sparse-mlp.ts';
 
-const QWEN3_NEXT_DEFAULTS: ConfigValues = {
-  vocab_size: 151_936,
+/** What both classes have. */
+const DELTA_NET_DEFAULTS: ConfigValues = {
   hidden_size: 2048,
-  intermediate_size: 5632,
-  num_hidden_layers: 48,
   num_attention_heads: 16,
   num_key_value_heads: 2,
   hidden_act: 'silu',
@@ -38,9 +36,16 @@ const QWEN3_NEXT_DEFAULTS: ConfigValues = {
   linear_value_head_dim: 128,
   linear_num_key_heads: 16,
   linear_num_value_heads: 32,
-  decoder_sparse_step: 1,
   moe_intermediate_size: 512,
   shared_expert_intermediate_size: 512,
+};
+
+const QWEN3_NEXT_DEFAULTS: ConfigValues = {
+  ...DELTA_NET_DEFAULTS,
+  vocab_size: 151_936,
+  intermediate_size: 5632,
+  num_hidden_layers: 48,
+  decoder_sparse_step: 1,
   num_experts_per_tok: 10,
   num_experts: 512,
   norm_topk_prob: true,
@@ -70,26 +75,9 @@ export const qwen3Next: BuiltInFamily = {
 };
 
 const QWEN3_5_MOE_TEXT_DEFAULTS: ConfigValues = {
+  ...DELTA_NET_DEFAULTS,
   vocab_size: 248_320,
-  hidden_size: 2048,
   num_hidden_layers: 40,
-  num_attention_heads: 16,
-  num_key_value_heads: 2,
-  hidden_act: 'silu',
-  max_position_embeddings: 32_768,
-  rms_norm_eps: 1e-6,
-  tie_word_embeddings: false,
-  rope_theta: 10_000,
-  partial_rotary_factor: 0.25,
-  attention_bias: false,
-  head_dim: 256,
-  linear_conv_kernel_dim: 4,
-  linear_key_head_dim: 128,
-  linear_value_head_dim: 128,
-  linear_num_key_heads: 16,
-  linear_num_value_heads: 32,
-  moe_intermediate_size: 512,
-  shared_expert_intermediate_size: 512,
   num_experts_per_tok: 8,
   num_experts: 256,
 };
