@@ -4,15 +4,13 @@
  *
  * @module-tag full
  */
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type * as SDK from 'ai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { atomoe } from '../../src/ai-sdk/index.ts';
 import { createEngine, type Engine } from '../../src/engine/index.ts';
-import { memoryFile } from '../../src/io/memory.ts';
+import { CONTEXT, publishedTemplate, templatedModel } from '../../src/engine/talk/templated.testing.ts';
 import { nodeFolder } from '../../src/io/node-file.ts';
-import type { FolderSource } from '../../src/io/source.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const MODEL = resolve(root, 'demo/public/models/fable-omni-8m');
@@ -28,29 +26,14 @@ async function installed<T>(name: string): Promise<T> {
   })) as T;
 }
 
-/** The story model with a chat template that has a place for tools. */
-async function chatModel(): Promise<FolderSource> {
-  const folder = await nodeFolder(MODEL);
-  const config = JSON.parse(readFileSync(`${MODEL}/config.json`, 'utf8')) as object;
-  const files: Readonly<Record<string, string>> = {
-    'chat_template.jinja': readFileSync(resolve(root, 'fixtures/templates/Qwen-Qwen3-0.6B.jinja'), 'utf8'),
-    'config.json': JSON.stringify({ ...config, max_position_embeddings: 2000 }),
-  };
-  return {
-    label: 'chat',
-    async open(name, options) {
-      const text = files[name];
-      return text === undefined
-        ? folder.open(name, options)
-        : memoryFile(name, new TextEncoder().encode(text));
-    },
-  };
-}
-
 beforeAll(async () => {
   sdk = await installed<typeof SDK>('ai');
   engine = await createEngine({ device: 'cpu', model: await nodeFolder(MODEL), contextTokens: 200 });
-  chat = await createEngine({ device: 'cpu', model: await chatModel(), contextTokens: 2000 });
+  chat = await createEngine({
+    device: 'cpu',
+    model: await templatedModel(publishedTemplate('Qwen-Qwen3-0.6B')),
+    contextTokens: CONTEXT,
+  });
 });
 
 afterAll(() => {

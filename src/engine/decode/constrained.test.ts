@@ -1,12 +1,11 @@
 /** Replies with penalties, biases and shapes: on the CPU, with the story models. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { memoryFile } from '../../io/memory.ts';
 import { nodeFolder } from '../../io/node-file.ts';
-import type { FolderSource } from '../../io/source.ts';
 import { openTokenizer, type Tokenizer } from '../../text/tokenizer.ts';
 import type { ChatTool, GenerateEvent, GenerateOptions, ResponseFormat } from '../api.ts';
 import { LocalEngine } from '../engine.ts';
+import { CONTEXT, publishedTemplate, templatedModel } from '../talk/templated.testing.ts';
 import { tell } from './decode.testing.ts';
 import type { Decoder } from './strategy.ts';
 
@@ -25,25 +24,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => engine.dispose());
-
-/** The story model with a published chat template. */
-async function withTemplate(name: string): Promise<FolderSource> {
-  const folder = await nodeFolder(MODEL);
-  const config = JSON.parse(readFileSync(`${MODEL}/config.json`, 'utf8')) as object;
-  const files: Readonly<Record<string, string>> = {
-    'chat_template.jinja': readFileSync(`fixtures/templates/${name}.jinja`, 'utf8'),
-    'config.json': JSON.stringify({ ...config, max_position_embeddings: 1000 }),
-  };
-  return {
-    label: name,
-    async open(path, options) {
-      const text = files[path];
-      return text === undefined
-        ? folder.open(path, options)
-        : memoryFile(path, new TextEncoder().encode(text));
-    },
-  };
-}
 
 const idOf = (text: string) => tokenizer.encode(text, { addSpecialTokens: false })[0] ?? -1;
 
@@ -218,7 +198,7 @@ describe('calls of tools', () => {
 
   beforeAll(async () => {
     chat = await LocalEngine.open({ device: 'cpu' });
-    await chat.load(await withTemplate('Qwen-Qwen3-0.6B'), { contextTokens: 1000 });
+    await chat.load(await templatedModel(publishedTemplate('Qwen-Qwen3-0.6B')), { contextTokens: CONTEXT });
   });
 
   afterAll(() => chat.dispose());

@@ -1,16 +1,15 @@
 /** Thoughts, tools and switches of a chat, through an engine whose tokens follow a script: on the CPU, with published templates. */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { nodeFolder } from '../../io/node-file.ts';
-import { memoryFile } from '../../io/memory.ts';
-import type { FolderSource } from '../../io/source.ts';
 import { openTokenizer, type Tokenizer } from '../../text/tokenizer.ts';
 import type { ChatCompletionChunk, ChatTool, GenerateEvent, GenerateOptions, Prompt } from '../api.ts';
 import { LocalEngine } from '../engine.ts';
+import {
+  CONTEXT,
+  publishedTemplate as published,
+  templatedModel,
+  tokenizerWith,
+} from './templated.testing.ts';
 
-const MODEL = resolve(import.meta.dirname, '../../../demo/public/models/fable-omni-8m');
-const published = (name: string) => readFileSync(`fixtures/templates/${name}.jinja`, 'utf8');
 const QWEN3 = published('Qwen-Qwen3-0.6B');
 const GPT_OSS = published('openai-gpt-oss-120b');
 const SPECIAL = ['<|start|>', '<|end|>', '<|message|>', '<|channel|>'];
@@ -23,45 +22,7 @@ const rain: ChatTool = {
 };
 const messages = [{ role: 'user', content: 'Hi' }] as const;
 
-interface Tokens {
-  readonly added_tokens: object[];
-  readonly model: { vocab: Record<string, number>; merges: (string | string[])[] };
-}
-
-/** The last tokens of the vocabulary become control tokens of gpt-oss. */
-function withSpecialTokens({ added_tokens: added, model, ...rest }: Tokens): Tokens {
-  const first = Object.keys(model.vocab).length - SPECIAL.length;
-  const vocab = Object.fromEntries(Object.entries(model.vocab).filter(([, id]) => id < first));
-  const parts = (merge: string | string[]) => (typeof merge === 'string' ? merge.split(' ') : merge);
-  const merges = model.merges.filter((merge) =>
-    [...parts(merge), parts(merge).join('')].every((part) => part in vocab),
-  );
-  const special = SPECIAL.map((content, i) => ({ id: first + i, content, special: true, normalized: false }));
-  return { ...rest, added_tokens: [...added, ...special], model: { ...model, vocab, merges } };
-}
-
-const TOKENIZER = withSpecialTokens(JSON.parse(readFileSync(`${MODEL}/tokenizer.json`, 'utf8')) as Tokens);
-
-const CONFIG = JSON.parse(readFileSync(`${MODEL}/config.json`, 'utf8')) as object;
-
-/** The story model with another chat template, and control tokens. */
-async function modelWith(chatTemplate: string): Promise<FolderSource> {
-  const folder = await nodeFolder(MODEL);
-  const files = new Map([
-    ['chat_template.jinja', chatTemplate],
-    ['tokenizer.json', JSON.stringify(TOKENIZER)],
-    ['config.json', JSON.stringify({ ...CONFIG, max_position_embeddings: 2000 })],
-  ]);
-  return {
-    label: 'scripted',
-    async open(name, options) {
-      const text = files.get(name);
-      return text === undefined
-        ? folder.open(name, options)
-        : memoryFile(name, new TextEncoder().encode(text));
-    },
-  };
-}
+const TOKENIZER = tokenizerWith(SPECIAL);
 
 let engine: LocalEngine;
 let tokenizer: Tokenizer;
@@ -70,7 +31,7 @@ let prompt: number[] = []; // of the last reply
 /** Opens an engine that says `script`, whatever it is asked. */
 async function say(chatTemplate: string, script: string): Promise<void> {
   engine = await LocalEngine.open({ device: 'cpu' });
-  await engine.load(await modelWith(chatTemplate), { contextTokens: 2000 });
+  await engine.load(await templatedModel(chatTemplate, { special: SPECIAL }), { contextTokens: CONTEXT });
   tokenizer = await openTokenizer({ tokenizerJson: TOKENIZER as never });
   const ids = [...tokenizer.encode(script, { addSpecialTokens: false }), END];
   const { runner } = engine;

@@ -1,71 +1,17 @@
 /** Calls that a reply has to make, in the ways of several families: on the CPU, with a story model that was taught none of them. */
-import { readFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
-import { memoryFile } from '../../io/memory.ts';
-import { nodeFolder } from '../../io/node-file.ts';
 import type { ChatTool, GenerateEvent } from '../api.ts';
 import { LocalEngine } from '../engine.ts';
+import { CONTEXT, publishedTemplate as published, templatedModel } from './templated.testing.ts';
 
-const MODEL = 'demo/public/models/fable-omni-8m';
-const published = (name: string) => readFileSync(`fixtures/templates/${name}.jinja`, 'utf8');
 const plain = (sign: string) => `{{ '${sign}' if tools else '' }}{{ messages[0].content }}`;
 
 let engine: LocalEngine | undefined;
 afterEach(() => engine?.dispose());
 
-/** The story model's tokenizer, whose last tokens become control tokens. */
-function tokenizerWith(special: readonly string[]): string {
-  const {
-    added_tokens: added,
-    model,
-    ...rest
-  } = JSON.parse(readFileSync(`${MODEL}/tokenizer.json`, 'utf8')) as {
-    added_tokens: object[];
-    model: { vocab: Record<string, number>; merges: (string | string[])[] };
-  };
-  const first = Object.keys(model.vocab).length - special.length;
-  const vocab = Object.fromEntries(Object.entries(model.vocab).filter(([, id]) => id < first));
-  const partsOf = (merge: string | string[]) => (typeof merge === 'string' ? merge.split(' ') : merge);
-  const merges = model.merges.filter((merge) =>
-    [...partsOf(merge), partsOf(merge).join('')].every((part) => part in vocab),
-  );
-  const control = special.map((content, at) => ({
-    id: first + at,
-    content,
-    special: true,
-    normalized: false,
-  }));
-  return JSON.stringify({
-    ...rest,
-    added_tokens: [...added, ...control],
-    model: { ...model, vocab, merges },
-  });
-}
-
-async function openWith(
-  chatTemplate: string,
-  special: readonly string[] = [],
-  ends: readonly number[] = [0],
-): Promise<LocalEngine> {
-  const folder = await nodeFolder(MODEL);
-  const config = JSON.parse(readFileSync(`${MODEL}/config.json`, 'utf8')) as object;
-  const files: Readonly<Record<string, string>> = {
-    'chat_template.jinja': chatTemplate,
-    'config.json': JSON.stringify({ ...config, max_position_embeddings: 2000, eos_token_id: ends }),
-    'tokenizer.json': tokenizerWith(special),
-  };
+async function openWith(...given: Parameters<typeof templatedModel>): Promise<LocalEngine> {
   engine = await LocalEngine.open({ device: 'cpu' });
-  const bytesOf = (text: string) => new TextEncoder().encode(text);
-  await engine.load(
-    {
-      label: 'templated',
-      async open(name, options) {
-        const text = files[name];
-        return text === undefined ? folder.open(name, options) : memoryFile(name, bytesOf(text));
-      },
-    },
-    { contextTokens: 2000 },
-  );
+  await engine.load(await templatedModel(...given), { contextTokens: CONTEXT });
   return engine;
 }
 
@@ -110,7 +56,7 @@ test.each([
   ['what ends a reply, too', [0, 4095]],
 ])('control tokens of the model mark a call; the last one is %s', async (_, ends) => {
   const special = ['<|start|>', '<|message|>', '<|channel|>', '<|call|>'];
-  const chat = await openWith(published('openai-gpt-oss-120b'), special, ends);
+  const chat = await openWith(published('openai-gpt-oss-120b'), { special, ends });
   const tools = [tool('rain', { at: { enum: ['Ulm', 'Bonn'] } })];
   const session = chat.session();
   const ids = new Set<number>();
