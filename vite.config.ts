@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { defineConfig } from 'vite';
+import { defineConfig, type Connect, type Plugin } from 'vite';
 import { ISOLATION } from './demo/offline/isolation.ts';
 import { docsServer } from './scripts/docs/server.ts';
 import { grammarLibrary } from './vite.lib.config.ts';
@@ -14,11 +14,10 @@ export default defineConfig({
   // A missing file must answer 404: with the default fallback to index.html, a probe for an optional model file
   // would be told "200, here is some HTML".
   appType: 'mpa',
-  plugins: [grammarLibrary(), docsServer(resolve(import.meta.dirname, 'dist/docs'))],
+  plugins: [isolationOfAll(), grammarLibrary(), docsServer(resolve(import.meta.dirname, 'dist/docs'))],
   worker: { format: 'es', plugins: () => [grammarLibrary()] },
   optimizeDeps: { exclude: ['@mlc-ai/web-xgrammar'] },
-  server: { fs: { allow: [import.meta.dirname] }, headers: ISOLATION },
-  preview: { headers: ISOLATION },
+  server: { fs: { allow: [import.meta.dirname] } },
   build: {
     outDir: resolve(import.meta.dirname, 'dist/demo'),
     emptyOutDir: true,
@@ -40,3 +39,17 @@ export default defineConfig({
     },
   },
 });
+
+/**
+ * The headers of isolation on every answer. Vite's own option leaves them out of 304, and WebKit then refuses the scripts of
+ * workers that it has kept.
+ */
+function isolationOfAll(): Plugin {
+  const use = ({ middlewares }: { middlewares: Connect.Server }): void => {
+    middlewares.use((_request, response, next) => {
+      for (const [name, value] of Object.entries(ISOLATION)) response.setHeader(name, value);
+      next();
+    });
+  };
+  return { name: 'atomoe:isolation', configureServer: use, configurePreviewServer: use };
+}

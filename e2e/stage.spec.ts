@@ -198,3 +198,12 @@ test('the theme is the system’s until one is chosen, which is remembered', asy
   await page.getByRole('radio', { name: 'System' }).check();
   expect(await background()).toBe(light);
 });
+
+test('what has not changed is answered with the headers of isolation, too', async ({ request, baseURL }) => {
+  const page = `${baseURL}/index.html`;
+  const { etag = '' } = (await request.get(page)).headers();
+  const again = await request.get(page, { headers: { 'if-none-match': etag } });
+  expect(again.status()).toBe(304);
+  expect(again.headers()['cross-origin-embedder-policy']).toBe('require-corp');
+  expect(again.headers()['cross-origin-opener-policy']).toBe('same-origin');
+});

@@ -82,8 +82,6 @@ for (const [name, browser] of Object.entries(visitorBrowsers())) {
       expect(await textOf(visitor, '#adapter')).toMatch(/^CPU: WebAssembly SIMD .* · .*WebGPU/);
       expect(await textOf(visitor, '#stats')).toMatch(/[\d.]+ tok\/s/);
       expect((await textOf(visitor, '.word')).length).toBeGreaterThan(100);
-      // In WebKitGTK a worker of the next page does not start while the service worker is still keeping files.
-      expect(await visitor.evaluate(() => navigator.serviceWorker.ready.then(() => true))).toBe(true);
     });
 
     test(`${name}: the element replies`, async ({ baseURL }) => {
