@@ -1,0 +1,67 @@
+/** A model in ggml's IQ1, IQ2 and IQ3 formats, and its twin of floats. Not part of the library. */
+import { ggufBytes, type WrittenTensor } from '../containers/gguf.testing.ts';
+import { ggmlType } from '../containers/gguf/types.ts';
+import { readGgufHeader } from '../containers/gguf/header.ts';
+import { memoryFile, memoryFolder } from '../io/memory.ts';
+import { isBlockDtype, type BlockDtype } from '../weights/dtypes.ts';
+import { weightFormat } from '../weights/formats/index.ts';
+import { randomBlocks, repackOf } from '../weights/ggml-blocks.testing.ts';
+import { uniform } from './talk/random.ts';
+import { repositoryFolder } from './testing.ts';
+
+const DEVIATION = 0.05; // of weights
+
+export type Mix = readonly [BlockDtype, BlockDtype, BlockDtype];
+
+/** The formats of gate and up, of down, and of attention and embeddings. */
+export const MIXES = [
+  ['IQ2_XXS', 'IQ2_S', 'IQ3_S'],
+  ['IQ2_XS', 'IQ3_XXS', 'IQ2_XXS'],
+  ['IQ1_S', 'IQ3_S', 'IQ3_XXS'],
+  ['IQ1_M', 'IQ2_XS', 'IQ1_S'],
+] as const satisfies readonly Mix[];
+
+const NUMBERS = new Map(Array.from({ length: 41 }, (_, number) => [ggmlType(number), number]));
+
+/** The number of a type in GGUF files. */
+function numberOf(dtype: string): number {
+  for (const [name, number] of NUMBERS) if (name === dtype) return number;
+  throw new Error(`GGUF has no type ${dtype}`);
+}
+
+/** Two files: random blocks in the place of those of the fixture, and the floats that these stand for. */
+export async function twins(mix: Mix): Promise<{ blocks: Uint8Array; floats: Uint8Array }> {
+  const file = await (await repositoryFolder('fixtures/gguf-quant')).open('olmoe-q4_k_m.gguf');
+  if (!file) throw new Error('the fixture is missing');
+  const bytes = await file.read(0, file.sizeBytes);
+  const { metadata, tensors } = await readGgufHeader(memoryFile('m.gguf', bytes));
+  let drawn = 0;
+  const next = () => uniform(5, drawn++);
+  const [blocks, floats]: [WrittenTensor[], WrittenTensor[]] = [[], []];
+  for (const [name, { dtype, shape, offsetBytes, sizeBytes }] of tensors) {
+    const own = { name, dims: [...shape].reverse() };
+    if (!isBlockDtype(dtype)) {
+      const same = {
+        ...own,
+        type: numberOf(dtype),
+        bytes: bytes.subarray(offsetBytes, offsetBytes + sizeBytes),
+      };
+      blocks.push(same);
+      floats.push(same);
+      continue;
+    }
+    const chosen = mix[/ffn_(gate|up)_exps/.test(name) ? 0 : name.includes('ffn_down_exps') ? 1 : 2];
+    const format = chosen.toLowerCase();
+    const cols = shape.at(-1) ?? 0;
+    const rows = shape.slice(0, -1).reduce((product, size) => product * size, 1);
+    const source = randomBlocks(format, (rows * cols) / weightFormat(format).block, DEVIATION, next);
+    const values = weightFormat(format).decode(repackOf(format)(source, rows, cols), rows, cols);
+    blocks.push({ ...own, type: numberOf(chosen), bytes: source });
+    floats.push({ ...own, type: 0, bytes: new Uint8Array(values.buffer) });
+  }
+  const write = (each: WrittenTensor[]) => ggufBytes({ metadata: [...metadata], tensors: each });
+  return { blocks: write(blocks), floats: write(floats) };
+}
+
+/** A folder with one such file. */
+export const folderOf = (bytes: Uint8Array) => ({ ...memoryFolder({ 'm.gguf': bytes }), entry: 'm.gguf' });
