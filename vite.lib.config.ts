@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { rm, readdir } from 'node:fs/promises';
 import { dirname, posix, resolve } from 'node:path';
 import { build, defineConfig, type Plugin } from 'vite';
+import { pathFrom, plainLinks, shadersFirst, withoutAnnotations } from './scripts/bare-chunks.ts';
+import { bareShader } from './scripts/bare-shader.ts';
 
 const root = import.meta.dirname;
 const source = (path: string) => resolve(root, 'src', path);
@@ -55,11 +57,14 @@ export default defineConfig({
     cleanBefore(),
     coreOfThree(),
     bareShaders(),
+    shadersFirst(),
     bareStyles(),
     grammarLibrary(),
     workerBeside(),
     workerInOne(),
     withoutFacades(),
+    plainLinks(),
+    withoutAnnotations(),
     executable(),
     licences(),
   ],
@@ -148,7 +153,7 @@ function coreOfThree(): Plugin {
   };
 }
 
-/** Inlines shaders without comments, and without the spaces that WGSL does not need. Tests run the same text. */
+/** Inlines shaders in as few bytes as they need. Tests run the same text. */
 export function bareShaders(): Plugin {
   return {
     name: 'atomoe:bare-shaders',
@@ -204,22 +209,6 @@ function withoutGrammar(): Plugin {
         ? 'export const openLibrary = undefined, saidLines = [];'
         : undefined,
   };
-}
-
-/**
- * Spaces that WGSL does not need. Those stay that part two words, or a word and a mark `${name}`; two operators; what
- * `<` and `>` compare, which would look like `array<f32>`; and a minus from the number behind it, which some parsers take
- * for its sign.
- */
-const SPACES = /(?<![\w}<>-]) +(?![=+\-*/%<>!&|^~$])|(?<![=+\-*/%<>!&|^~]) +(?![\w$<>])/g;
-
-/**
- * Shaders have line comments only and WGSL has no strings, so `//` to the end of the line may go. Lines stay where they
- * are, so compile errors still name the right one.
- */
-function bareShader(text: string): string {
-  const lines = text.replaceAll(/^[ \t]+|[ \t]*\/\/.*$/gm, '').split('\n');
-  return lines.map((line) => (line.startsWith('#') ? line : line.replaceAll(SPACES, ''))).join('\n');
 }
 
 /** Inlines the elements' style sheets without the spaces that CSS does not need. */
@@ -328,12 +317,6 @@ function withoutKernels(): Plugin {
     enforce: 'pre',
     load: (id) => (id.endsWith('/src/simd/built.ts') ? 'export const readBuilt = undefined;' : undefined),
   };
-}
-
-/** One file of a build as another imports it. */
-function pathFrom(fileName: string, imported: string): string {
-  const path = posix.relative(posix.dirname(fileName), imported);
-  return path.startsWith('.') ? path : `./${path}`;
 }
 
 /**
