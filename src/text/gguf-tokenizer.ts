@@ -4,6 +4,7 @@
  */
 import { AtomoeError } from '../errors.ts';
 import { LONGEST_TOKEN, type Json } from './check-tokenizer.ts';
+import { GGUF_TOKENIZER_KEY, isNoTokenizer } from './gguf-kind.ts';
 import { badKey, GgufFields, shown, type GgufMetadata } from './gguf-fields.ts';
 import { preTokenizerJson, preTokenizerOf } from './gguf-pre-tokenizers.ts';
 import {
@@ -41,9 +42,6 @@ const MODELS: Readonly<Record<string, (fields: GgufFields, pieces: Pieces) => Ki
   gemma4: spacedMerges,
 };
 
-/** How llama.cpp names the lack of a tokenizer. */
-const NO_TOKENIZERS = ['none', 'no_vocab'];
-
 /**
  * Reads the tokenizer of a GGUF header.
  *
@@ -53,8 +51,8 @@ const NO_TOKENIZERS = ['none', 'no_vocab'];
  */
 export function tokenizerFromGguf(metadata: GgufMetadata): GgufTokenizerFiles | undefined {
   const fields = new GgufFields(metadata);
-  const model = fields.text(`${KEY}.model`);
-  if (model === undefined || NO_TOKENIZERS.includes(model)) return undefined;
+  const model = fields.text(GGUF_TOKENIZER_KEY);
+  if (isNoTokenizer(model)) return undefined;
   const make = Object.hasOwn(MODELS, model) ? MODELS[model] : undefined;
   if (!make) throw unknownModel(model);
   const pieces = readPieces(fields);

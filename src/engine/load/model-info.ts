@@ -2,6 +2,7 @@
 import { isJsonObject, parseJsonObject, readJson, readText } from '../../io/json-file.ts';
 import type { GgufMetadata } from '../../containers/gguf/header.ts';
 import type { FolderSource } from '../../io/source.ts';
+import { GGUF_TOKENIZER_KEY, isNoTokenizer } from '../../text/gguf-kind.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { ModelInfo, ModelPlan } from '../api.ts';
 import type { Drafted } from './planning.ts';
@@ -66,11 +67,13 @@ async function openGgufTokenizer(
   metadata: GgufMetadata,
   { checkpoint, spec }: Pick<Drafted, 'checkpoint' | 'spec'>,
 ): Promise<Tokenizer | undefined> {
-  const { tokenizerFromGguf } = await import('../../text/gguf-tokenizer.ts');
+  if (isNoTokenizer(metadata.get(GGUF_TOKENIZER_KEY))) return undefined;
+  const [{ tokenizerFromGguf }, { openTokenizer }] = await Promise.all([
+    import('../../text/gguf-tokenizer.ts'),
+    import('../../text/tokenizer.ts'),
+  ]);
   const files = tokenizerFromGguf(metadata);
-  if (!files) return undefined;
-  const { openTokenizer } = await import('../../text/tokenizer.ts');
-  return openTokenizer({ ...files, modelConfig: checkpoint.config, vocab: spec.vocab });
+  return files && openTokenizer({ ...files, modelConfig: checkpoint.config, vocab: spec.vocab });
 }
 
 /** Hosts of single-page applications answer a request for a file that is not there with their own page. */
