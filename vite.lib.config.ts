@@ -19,9 +19,9 @@ const ENGINE = /[\\/]src[\\/]engine[\\/](?:(?:\w+[\\/])?engine|index)\.ts$/;
 const ELEMENTS =
   /[\\/]src[\\/]element[\\/](?!define|index|markdown|turn-editor|settings-panel|presets|rich-style|history|conversation-file)[\w-]+\.ts$/;
 
-/** What several routers and experts share, or the runner in WebAssembly takes of them. */
+/** What several containers, routers or experts share, or the runner in WebAssembly takes of them. */
 const SHARED =
-  /[\\/]src[\\/](graph[\\/]ops[\\/]expert-refs|kernels[\\/](routing[\\/](rule|stages[\\/]index)|experts[\\/]expert-parts|atomic[\\/]atomic-schedule))\.ts$/;
+  /[\\/]src[\\/](containers[\\/]tensor-files|graph[\\/]ops[\\/]expert-refs|kernels[\\/](routing[\\/](rule|stages[\\/]index)|experts[\\/]expert-parts|atomic[\\/]atomic-schedule))\.ts$/;
 
 /** What brings experts in while a model runs, for models whose experts stream. */
 const STREAMING = /[\\/]src[\\/]engine[\\/](run[\\/](streaming|streamed-steps)|load[\\/]fill)\.ts$/;
@@ -32,6 +32,10 @@ const CACHE =
 
 /** What every GGUF file needs. Architectures and the words of errors come on their own. */
 const GGUF = /[\\/]src[\\/]containers[\\/]gguf[\\/](open|architectures|keys|names|gating)\.ts$/;
+
+/** Every model in safetensors files, packs among them. */
+const SAFETENSORS =
+  /[\\/]src[\\/]containers[\\/](safetensors[\\/](open|tensors)|safetensors-header|quantization)\.ts$/;
 
 /** Latent attention and its op, which `atomoe/ops` exports too. */
 const LATENT = /[\\/]src[\\/]blocks[\\/]mixers[\\/]latent-attention\.ts$/;
@@ -107,6 +111,7 @@ export default defineConfig({
             { name: 'streaming', test: STREAMING },
             { name: 'disk-cache', test: CACHE },
             { name: 'gguf', test: GGUF },
+            { name: 'safetensors', test: SAFETENSORS },
             { name: 'latent', test: LATENT },
             { name: 'tuning', test: /[\\/]src[\\/]engine[\\/]load[\\/]tuning(-store)?\.ts$/ },
             { name: 'simd', test: SIMD },

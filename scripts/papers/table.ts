@@ -1,7 +1,7 @@
 /** The table of papers: each description is run on the references, and compared with its known answers. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { openSafetensors } from '../../src/containers/safetensors.ts';
+import { openSafetensors } from '../../src/containers/safetensors/open.ts';
 import { readDescribed } from '../../src/engine/load/described-file.ts';
 import { compareDescribed } from '../../src/engine/run/described-compare.ts';
 import { runDescribedOnCpu } from '../../src/engine/run/described-runner.ts';

@@ -6,7 +6,7 @@ import { textModelOf } from '../engine/load/text-model.ts';
 import { LocalEngine } from '../engine/index.ts';
 import type { Checkpoint, TensorInfo } from '../containers/checkpoint.ts';
 import { openCheckpoint } from '../containers/index.ts';
-import { openSafetensors } from '../containers/safetensors.ts';
+import { openSafetensors } from '../containers/safetensors/open.ts';
 import type { FolderSource } from '../io/source.ts';
 import { isMoe, type BlockSpec, type ModelSpec, type MoeSpec } from '../models/spec.ts';
 import type { Command } from './command.ts';

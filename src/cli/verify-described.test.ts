@@ -1,7 +1,7 @@
 /** `atomoe verify` of files with a layer description. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { openSafetensors } from '../containers/safetensors.ts';
+import { openSafetensors } from '../containers/safetensors/open.ts';
 import { runDescribedOnCpu } from '../engine/run/described-runner.ts';
 import { memoryFile } from '../io/memory.ts';
 import { isGood } from './check.ts';

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { openGpuLayer } from '../engine/run/layer-runner.ts';
 import { repositoryFolder } from '../engine/testing.ts';
-import { openSafetensors } from '../containers/safetensors.ts';
+import { openSafetensors } from '../containers/safetensors/open.ts';
 import { testGpu } from '../kernels/testing.ts';
 import { isGood } from './check.ts';
 import { verifyLayer } from './verify-layer.ts';

@@ -1,6 +1,6 @@
 /** The layer files on the CPU: by the WebAssembly kernels, and by their references. */
 import { expect, test } from 'vitest';
-import { openSafetensors } from '../containers/safetensors.ts';
+import { openSafetensors } from '../containers/safetensors/open.ts';
 import { openReferenceLayer, openSimdLayer } from '../engine/run/layer-runner.ts';
 import { repositoryFolder } from '../engine/testing.ts';
 import { openKernels } from '../simd/modules.ts';

@@ -1,6 +1,6 @@
 import { AtomoeError } from '../errors.ts';
 import type { Checkpoint } from '../containers/checkpoint.ts';
-import { openSafetensors } from '../containers/safetensors.ts';
+import { openSafetensors } from '../containers/safetensors/open.ts';
 import type { DeviceKind } from '../engine/api.ts';
 import { CPU_ADAPTER } from '../engine/load/adapter-report.ts';
 import { openDawn } from '../gpu/dawn.ts';

@@ -9,7 +9,7 @@ import { nodeFolder } from '../io/node-file.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FolderSource } from '../io/source.ts';
 import { openCheckpoint } from './index.ts';
-import { openSafetensors } from './safetensors.ts';
+import { openSafetensors } from './safetensors/open.ts';
 import { f32Safetensors, safetensorsBytes } from './safetensors.testing.ts';
 
 const config = '{"model_type": "toy"}';

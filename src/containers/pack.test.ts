@@ -9,7 +9,7 @@ import { memoryFile, memoryFolder } from '../io/memory.ts';
 import { openNodeStorage } from '../io/node-storage.ts';
 import type { FileSource, FolderSource } from '../io/source.ts';
 import { openCheckpoint } from './index.ts';
-import { openSafetensors } from './safetensors.ts';
+import { openSafetensors } from './safetensors/open.ts';
 import { matrixLayout } from '../weights/matrix.ts';
 import type { RecordLayout } from '../weights/record.ts';
 import { expertFiles } from './pack/files.ts';

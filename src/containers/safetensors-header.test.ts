@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { AtomoeError } from '../errors.ts';
 import { memoryFile } from '../io/memory.ts';
 import { readSafetensorsHeader } from './safetensors-header.ts';
-import { openSafetensors } from './safetensors.ts';
+import { openSafetensors } from './safetensors/open.ts';
 import { safetensorsBytes, safetensorsText } from './safetensors.testing.ts';
 import { seededRandom } from './seeded-random.testing.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { memoryFile } from '../io/memory.ts';
-import { openSafetensors } from './safetensors.ts';
+import { openSafetensors } from './safetensors/open.ts';
 import { copyTensor, safetensorsPieces, safetensorsSize, type TensorToWrite } from './safetensors-writer.ts';
 import { f32Safetensors } from './safetensors.testing.ts';
 

@@ -1,4 +1,4 @@
-/** Tensors of one safetensors file or of several, found by name and read by rows. */
+/** Tensors of one file or of several, read by rows. */
 import { AtomoeError } from '../errors.ts';
 import { readExactly, unrangedBytes } from '../io/read.ts';
 import type { FileSource } from '../io/source.ts';
@@ -14,15 +14,11 @@ import {
   type TensorInfo,
   type TensorReadOptions,
 } from './checkpoint.ts';
-import type { Configs, OpenOptions } from './container.ts';
-import { readSafetensorsHeader, type SafetensorsHeader } from './safetensors-header.ts';
-
-/** An index that names no tensor: each is where it is found. */
-export const NO_INDEX: ReadonlyMap<string, string> = new Map();
+import type { Configs } from './container.ts';
 
 interface WeightFile {
   readonly source: FileSource;
-  readonly header: Pick<SafetensorsHeader, 'metadata'>;
+  readonly header: { readonly metadata: Readonly<Record<string, string>> };
 }
 
 /** A tensor, and the file that holds it. */
@@ -61,48 +57,7 @@ export interface OpenedTensors {
 /** Makes weights of the tensors that a quantised file has instead. */
 export type Quantization = (opened: OpenedTensors, label: string) => OpenedTensors;
 
-/** Reads the headers, and finds each tensor. Closes the sources if that fails. */
-export async function openTensors(
-  label: string,
-  sources: readonly FileSource[],
-  weightMap: ReadonlyMap<string, string>,
-  options: OpenOptions,
-  quantization: Quantization = (opened) => opened,
-): Promise<OpenedTensors> {
-  try {
-    const readOne = async (source: FileSource) => ({ source, header: await readHeader(source, options) });
-    const files = await Promise.all(sources.map(readOne));
-    const byName = new Map<string, HeldTensor>();
-    for (const { source, header } of files) {
-      for (const [name, entry] of header.tensors) {
-        const named = weightMap.get(name);
-        if (named !== undefined && named !== source.name) continue; // a copy: the index means another
-        const held = byName.get(name);
-        if (held) throw heldTwice(label, held.info, source);
-        byName.set(name, { info: { name, file: source.name, ...entry }, source });
-      }
-    }
-    const there = new Set(sources.map(({ name }) => name));
-    const lost = new Map<string, LostTensor>();
-    for (const [name, file] of weightMap) {
-      if (!byName.has(name)) lost.set(name, { file, isFileMissing: !there.has(file) });
-    }
-    return quantization({ files, byName, lost }, label);
-  } catch (error) {
-    for (const source of sources) source.dispose?.();
-    throw error;
-  }
-}
-
-function heldTwice(label: string, { name, file }: TensorInfo, source: FileSource): AtomoeError {
-  return new AtomoeError(
-    'bad-file',
-    `${label}: tensor "${name}" is in ${file} and in ${source.name}, and model.safetensors.index.json names neither; ` +
-      `one place is wanted, download the index again`,
-  );
-}
-
-/** A checkpoint of tensors in safetensors files, and of records beside them where there are any. */
+/** A checkpoint of tensors in files, and of records beside them where there are any. */
 export function checkpointOf(
   label: string,
   { config, generationConfig }: Configs,
@@ -241,17 +196,6 @@ async function readTensor({ info, source }: HeldTensor, options: TensorReadOptio
     shape: info.shape.length === 0 ? [] : [wanted, ...info.shape.slice(Math.max(1, info.shape.length - 1))],
     bytes,
   };
-}
-
-async function readHeader(source: FileSource, options: OpenOptions): Promise<SafetensorsHeader> {
-  try {
-    return await readSafetensorsHeader(source, { ...options, isPeek: true });
-  } catch (error) {
-    // Its length and its text are two reads that touch; either may have been damaged on its way.
-    if (error instanceof AtomoeError && error.code === 'bad-file')
-      source.forget?.(0, Math.min(9, source.sizeBytes));
-    throw error;
-  }
 }
 
 /** A NaN in the weights makes every later number a NaN, far from its cause: say where it is instead. */

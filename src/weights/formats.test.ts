@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { nodeFolder } from '../io/node-file.ts';
-import { openSafetensors } from '../containers/safetensors.ts';
+import { openSafetensors } from '../containers/safetensors/open.ts';
 import { seededRandom } from '../containers/seeded-random.testing.ts';
 import { BLOCK_DTYPES, type BlockDtype } from './dtypes.ts';
 import { defineFormat } from './format.ts';

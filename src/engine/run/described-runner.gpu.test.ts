@@ -1,6 +1,6 @@
 /** Described layers of fixtures/routing against their known answers, on the GPU. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { openSafetensors } from '../../containers/safetensors.ts';
+import { openSafetensors } from '../../containers/safetensors/open.ts';
 import { Gpu } from '../../gpu/device.ts';
 import { testGpu } from '../../kernels/testing.ts';
 import { readDescribed } from '../load/described-file.ts';

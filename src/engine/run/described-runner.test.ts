@@ -1,7 +1,7 @@
 /** Described layers of fixtures/routing against their known answers, by the references of the ops. */
 import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { openSafetensors } from '../../containers/safetensors.ts';
+import { openSafetensors } from '../../containers/safetensors/open.ts';
 import type { CellsIo } from '../../graph/ops/cells.ts';
 import { nodeFolder } from '../../io/node-file.ts';
 import { CELLS } from '../../kernels/routing/cells/table.ts';

@@ -1,7 +1,7 @@
 /** Descriptions of layers: those of fixtures/routing are read, and the wrong ones are refused with the path. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { openSafetensors } from '../../containers/safetensors.ts';
+import { openSafetensors } from '../../containers/safetensors/open.ts';
 import { nodeFolder } from '../../io/node-file.ts';
 import { mostOf, seesOf } from './check.ts';
 import { parseLayer } from './layer.ts';
