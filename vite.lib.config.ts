@@ -21,7 +21,7 @@ const ELEMENTS =
 
 /** What several containers, routers or experts share, or the runner in WebAssembly takes of them. */
 const SHARED =
-  /[\\/]src[\\/](containers[\\/]tensor-files|graph[\\/]ops[\\/]expert-refs|kernels[\\/](routing[\\/](rule|stages[\\/]index)|experts[\\/]expert-parts|atomic[\\/]atomic-schedule))\.ts$/;
+  /[\\/]src[\\/](containers[\\/]tensor-files|graph[\\/]ops[\\/](expert-refs|attention)|blocks[\\/]mixers[\\/]rope-table|kernels[\\/](routing[\\/](rule|stages[\\/]index)|experts[\\/]expert-parts|atomic[\\/]atomic-schedule))\.ts$/;
 
 /** What brings experts in while a model runs, for models whose experts stream. */
 const STREAMING = /[\\/]src[\\/]engine[\\/](run[\\/](streaming|streamed-steps)|load[\\/]fill)\.ts$/;
@@ -36,6 +36,9 @@ const GGUF = /[\\/]src[\\/]containers[\\/]gguf[\\/](open|architectures|keys|name
 /** Every model in safetensors files, packs among them. */
 const SAFETENSORS =
   /[\\/]src[\\/]containers[\\/](safetensors[\\/](open|tensors)|safetensors-header|quantization)\.ts$/;
+
+/** Attention over keys and values of its own, in most models. */
+const ATTENTION = /[\\/]src[\\/]blocks[\\/]mixers[\\/]attention\.ts$/;
 
 /** Latent attention and its op, which `atomoe/ops` exports too. */
 const LATENT = /[\\/]src[\\/]blocks[\\/]mixers[\\/]latent-attention\.ts$/;
@@ -112,6 +115,7 @@ export default defineConfig({
             { name: 'disk-cache', test: CACHE },
             { name: 'gguf', test: GGUF },
             { name: 'safetensors', test: SAFETENSORS },
+            { name: 'attention', test: ATTENTION },
             { name: 'latent', test: LATENT },
             { name: 'tuning', test: /[\\/]src[\\/]engine[\\/]load[\\/]tuning(-store)?\.ts$/ },
             { name: 'simd', test: SIMD },

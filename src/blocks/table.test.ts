@@ -36,7 +36,7 @@ test('blocks of a family take precedence over those of the same kind', async () 
   expect(blocks.router(mine)).toBe(router);
   expect(blocks.expert(expert)).toBe(await EXPERT_KINDS.gated());
   const usual = await loadBlocks({ layers: layersOf({ kind: 'attention' }) });
-  expect(usual.mixer({ kind: 'attention' })).toBe(MIXERS.attention());
+  expect(usual.mixer({ kind: 'attention' })).toBe(await MIXERS.attention());
 });
 
 test('a block that no layer names is not loaded', async () => {

@@ -38,13 +38,14 @@ import { sampleReference } from '../kernels/sample/sample.reference.ts';
 import { seenMarkReference } from '../kernels/sample/seen-mark.reference.ts';
 import type { Node, RunContext } from './node.ts';
 import type { AtomicExpertsIo } from './ops/atomic-experts.ts';
-import type { AttentionIo, RopeKvIo } from './ops/attention.ts';
+import type { AttentionIo } from './ops/attention.ts';
+import type { GateSigmoidIo } from './ops/gate-sigmoid.ts';
+import type { RopeKvIo } from './ops/rope-kv.ts';
 import type {
   AddNormedIo,
   AddRmsNormIo,
   AddSharedIo,
   EmbeddingIo,
-  GateSigmoidIo,
   GluActivationIo,
   LastRowIo,
   ScaleRowsIo,

@@ -8,19 +8,19 @@ import type { ModelSpec } from './spec.ts';
 /** A family whose code is loaded when one of its models is opened. */
 export interface ListedFamily {
   readonly modelTypes: readonly string[];
-  /** Kinds of the routers, experts and rarer mixers in its specs, which can be loaded concurrently. */
+  /** Kinds of the routers, experts and mixers in its specs, which can be loaded concurrently; not `dense`, which is there. */
   readonly blocks: readonly string[];
   readonly load: () => Promise<BuiltInFamily>;
 }
 
-const GATED = ['linear', 'gated'] as const;
-const LATENT = [...GATED, 'latentAttention'] as const;
+const GATED = ['linear', 'gated', 'attention'] as const;
+const LATENT = ['linear', 'gated', 'latentAttention'] as const;
 
 /** The built-in families. A new one is a row here; the caller can supply others. */
 export const FAMILIES: readonly ListedFamily[] = [
   {
     modelTypes: ['omnimoe'],
-    blocks: ['product', 'neuron'],
+    blocks: ['product', 'neuron', 'attention'],
     load: async () => (await import('./families/omnimoe.ts')).omnimoe,
   },
   {
@@ -66,13 +66,29 @@ export const FAMILIES: readonly ListedFamily[] = [
   },
   {
     modelTypes: ['nemotron_h'],
-    blocks: ['linear', 'reluSquared', 'stateSpace'],
+    blocks: ['linear', 'reluSquared', 'stateSpace', 'attention'],
     load: async () => (await import('./families/nemotron-h.ts')).nemotronH,
   },
-  { modelTypes: ['llama'], blocks: [], load: async () => (await import('./families/dense.ts')).llama },
-  { modelTypes: ['mistral'], blocks: [], load: async () => (await import('./families/dense.ts')).mistral },
-  { modelTypes: ['qwen2'], blocks: [], load: async () => (await import('./families/dense.ts')).qwen2 },
-  { modelTypes: ['qwen3'], blocks: [], load: async () => (await import('./families/dense.ts')).qwen3 },
+  {
+    modelTypes: ['llama'],
+    blocks: ['attention'],
+    load: async () => (await import('./families/dense.ts')).llama,
+  },
+  {
+    modelTypes: ['mistral'],
+    blocks: ['attention'],
+    load: async () => (await import('./families/dense.ts')).mistral,
+  },
+  {
+    modelTypes: ['qwen2'],
+    blocks: ['attention'],
+    load: async () => (await import('./families/dense.ts')).qwen2,
+  },
+  {
+    modelTypes: ['qwen3'],
+    blocks: ['attention'],
+    load: async () => (await import('./families/dense.ts')).qwen3,
+  },
   { modelTypes: ['dots1'], blocks: GATED, load: async () => (await import('./families/dots1.ts')).dots1 },
   {
     modelTypes: ['glm4_moe'],
@@ -173,7 +189,7 @@ export const FAMILIES: readonly ListedFamily[] = [
   },
   {
     modelTypes: ['peer'],
-    blocks: ['productKeys', 'neuron'],
+    blocks: ['productKeys', 'neuron', 'attention'],
     load: async () => (await import('./families/peer.ts')).peer,
   },
 ];

@@ -1,7 +1,9 @@
 import { AtomoeError, invariant } from '../../errors.ts';
-import { attentionNode, ropeKvNode } from '../../graph/ops/attention.ts';
-import { gateSigmoidNode, scaleRowsNode } from '../../graph/ops/basic.ts';
+import { attentionNode } from '../../graph/ops/attention.ts';
+import { scaleRowsNode } from '../../graph/ops/basic.ts';
+import { gateSigmoidNode } from '../../graph/ops/gate-sigmoid.ts';
 import { linearNode } from '../../graph/ops/linear.ts';
+import { ropeKvNode } from '../../graph/ops/rope-kv.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { AttentionSpec, LinearSpec } from '../../models/spec.ts';
 import type { Mixer, States, StateSpec } from '../block.ts';

@@ -1,9 +1,8 @@
-import { attention } from './attention.ts';
 import { dense } from './dense.ts';
 
-/** The built-in mixers by kind. Those that nearly all families use are part of the core; the others are loaded when a spec names them. */
+/** The built-in mixers by kind. That of dense layers is part of the core; the others are loaded when a spec names them. */
 export const MIXERS = {
-  attention: () => attention,
+  attention: async () => (await import('./attention.ts')).attention,
   dense: () => dense,
   biasedAttention: async () => (await import('./biased-attention.ts')).biasedAttention,
   latentAttention: async () => (await import('./latent-attention.ts')).latentAttention,

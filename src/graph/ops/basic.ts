@@ -4,7 +4,6 @@ import { addRmsNorm } from '../../kernels/norm/add-rms-norm.ts';
 import { addShared } from '../../kernels/core/add-shared.ts';
 import { embedding } from '../../kernels/core/embedding.ts';
 import { gluActivation } from '../../kernels/core/glu-activation.ts';
-import { gateSigmoid } from '../../kernels/core/gate-sigmoid.ts';
 import { scaleRows } from '../../kernels/core/scale-rows.ts';
 import { softCap } from '../../kernels/core/soft-cap.ts';
 import { takeRow } from '../../kernels/core/take-row.ts';
@@ -210,33 +209,6 @@ export const addSharedNode = defineCoreOp<AddSharedIo>({
           buffers: { a, b, y, ...(gate ? { gate } : {}) },
           params: ({ tokens }) => ({ tokens: rowsOf(y, cols, tokens), cols, scale }),
           size: ({ tokens }) => ({ tokens: rowsOf(y, cols, tokens), cols }),
-        }),
-      ),
-    ];
-  },
-});
-
-/** Inputs and output of a gate by sigmoid. */
-export interface GateSigmoidIo {
-  readonly x: Tensor; // [tokens, cols]
-  readonly gate: Tensor; // [tokens, cols], before the sigmoid
-  readonly y: Tensor; // [tokens, cols]
-}
-
-/** y = x * sigmoid(gate) */
-export const gateSigmoidNode = defineCoreOp<GateSigmoidIo>({
-  name: 'gate-sigmoid',
-  reads: ({ x, gate }) => [x, gate],
-  writes: ({ y }) => [y],
-  lower(context, { x, gate, y }) {
-    const candidates = gateSigmoid.variants.filter(({ scalar }) => scalar === context.scalar);
-    const { perToken: cols } = x;
-    return [
-      context.choose(gateSigmoid, candidates, `${cols}`, (variant) =>
-        dispatch(gateSigmoid, variant, {
-          buffers: { x, gate, y },
-          params: ({ tokens }) => ({ tokens, cols }),
-          size: ({ tokens }) => ({ tokens, cols }),
         }),
       ),
     ];

@@ -1,5 +1,5 @@
 import { latentKeys, latentQuery, latentValues } from '../../kernels/attention/latent.ts';
-import { ROPE_STYLES } from '../../kernels/attention/rope-kv.ts';
+import { ROPE_STYLES } from '../../kernels/attention/rope-angles.ts';
 import { dispatch } from '../node.ts';
 import { defineCoreOp } from '../op.ts';
 import type { Tensor, Weight } from '../tensor.ts';

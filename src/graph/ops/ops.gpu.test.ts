@@ -15,13 +15,12 @@ import { plainStep, type HostArray, type Step } from '../node.ts';
 import { expectOp, type OpCase } from '../op.testing.ts';
 import { runReference } from '../references.ts';
 import { atomicExpertsNode } from './atomic-experts.ts';
-import { attentionNode, ropeKvNode } from './attention.ts';
+import { attentionNode } from './attention.ts';
 import {
   addNormedNode,
   addRmsNormNode,
   addSharedNode,
   embeddingNode,
-  gateSigmoidNode,
   gluActivationNode,
   lastRowNode,
   scaleRowsNode,
@@ -32,6 +31,8 @@ import { hookedGateNode, hookLogitsNode } from './hooks.ts';
 import { hooksSize, packChoice } from '../../kernels/routing/hooked-gate.ts';
 import { editsSize, packEdits } from '../../kernels/routing/hook-logits.ts';
 import { latentKeysNode, latentQueryNode, latentValuesNode } from './latent.ts';
+import { gateSigmoidNode } from './gate-sigmoid.ts';
+import { ropeKvNode } from './rope-kv.ts';
 import { linearNode } from './linear.ts';
 import { expertsNode } from './moe.ts';
 import { layerNormNode, rmsNormNode } from './norm.ts';

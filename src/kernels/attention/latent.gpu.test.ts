@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { latentKeys, latentQuery, latentValues } from './latent.ts';
 import { latentKeysReference, latentQueryReference, latentValuesReference } from './latent.reference.ts';
 import { ropeAngles } from './rope-angles.ts';
-import { ROPE_STYLES } from './rope-kv.ts';
+import { ROPE_STYLES } from './rope-angles.ts';
 import {
   expectClose,
   numbers,

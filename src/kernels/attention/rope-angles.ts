@@ -1,3 +1,6 @@
+/** Values of `style`, the pairing of rotated dimensions: `half` (i, i + rotaryDim / 2), `pair` (2i, 2i + 1). */
+export const ROPE_STYLES = { half: 0, pair: 1 } as const;
+
 /** Scaling of rotary frequencies for contexts longer than in training. */
 export type RopeScaling =
   | { readonly kind: 'linear'; readonly factor: number }

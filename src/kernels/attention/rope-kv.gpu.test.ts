@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ropeAngles } from './rope-angles.ts';
-import { ROPE_STYLES, ropeKv } from './rope-kv.ts';
+import { ROPE_STYLES } from './rope-angles.ts';
+import { ropeKv } from './rope-kv.ts';
 import { ropeKvReference, type RopeKvOptions } from './rope-kv.reference.ts';
 import {
   expectClose,

@@ -9,9 +9,6 @@ import { cross, defineKernel } from '../kernel.ts';
  */
 export type QkNorm = 'none' | 'head' | 'headAndValue' | 'vector' | 'rotated';
 
-/** Values of `style`, the pairing of rotated dimensions: `half` (i, i + rotaryDim / 2), `pair` (2i, 2i + 1). */
-export const ROPE_STYLES = { half: 0, pair: 1 } as const;
-
 /** Problem size, which determines the grid: the heads of every token. */
 export interface RopeKvSize {
   readonly tokens: number;

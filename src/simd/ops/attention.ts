@@ -1,4 +1,5 @@
-import type { AttentionIo, RopeKvIo } from '../../graph/ops/attention.ts';
+import type { AttentionIo } from '../../graph/ops/attention.ts';
+import type { RopeKvIo } from '../../graph/ops/rope-kv.ts';
 import { SCRATCH_BYTES } from '../kernels.ts';
 import { kernelNamed, SCRATCH, work, type SimdRun } from '../run.ts';
 
