@@ -67,7 +67,7 @@ async function find(
   if (Object.keys(config).length === 0) return { kind: 'tensors', why: 'there is no config.json beside it' };
   const engine = await LocalEngine.open({ device: 'reference' });
   try {
-    const text = textModelOf(checkpoint);
+    const text = await textModelOf(checkpoint);
     const { spec } = await readModel(text.config, label, [], fileTensors(text));
     return { kind: 'model', spec, plan: await engine.plan(folder, options ?? {}) };
   } catch (error) {

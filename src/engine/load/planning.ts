@@ -101,8 +101,9 @@ export async function draftModel(
     beginBlocks(family.blocks);
   };
   const opened = await openCheckpoint(folder, { signal, accept }, containers);
-  const checkpoint = textModelOf(opened, families);
+  let checkpoint = opened;
   try {
+    checkpoint = await textModelOf(opened, families);
     const { records } = checkpoint;
     const parts = Object.values(records?.layout.parts ?? {});
     await loadFormats([quantize, ...parts.map(({ format }) => format), ...storedFormats(checkpoint)]);
