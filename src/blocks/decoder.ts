@@ -1,4 +1,5 @@
 /** The standard decoder: embedding, layers of attention and experts, final norm, logits. */
+import { invariant } from '../errors.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 import { onlyWhen, type ModelGraph, type RouteOutputs } from '../graph/node.ts';
 import {
@@ -12,7 +13,7 @@ import {
 import { linearNode } from '../graph/ops/linear.ts';
 import { addWeighedNode } from '../graph/ops/add-weighed.ts';
 import { sampleNodes } from '../graph/ops/sample.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import type { Tensor, Weight } from '../graph/tensor.ts';
 import {
   isMoe,
   type BlockSpec,
@@ -109,18 +110,19 @@ function addEmbedding(site: Site, { embedding, vocab, hidden, embeddingMultiplie
   return x;
 }
 
-/** Adds the last branch to the stream and normalises it: the input of the next branch. */
+/** Adds the last branch to the stream and normalises it: the input of the next branch. @param own - as of `addNorm` */
 function addAndNormalise(
   site: Site,
   { residualMultiplier: scale }: ModelSpec,
   { x, branch, weights, post }: Stream,
   norm: NormSpec,
+  own?: Weight,
 ): Omit<SublayerInput, 'entry'> {
   const { builder, label, hidden, eps } = site;
   const shape = { perToken: x.perToken, fixed: x.fixed };
   const normed = builder.tensor(`${label} normed`, shape);
   if (!branch) {
-    addNorm(site, x, norm, normed);
+    addNorm(site, x, norm, normed, own);
     return { x, normed };
   }
   const sum = site.stream(`${label} stream`, shape);
@@ -132,13 +134,13 @@ function addAndNormalise(
     const weight = builder.exact(weights, 1, hidden, weights);
     builder.add(addWeighedNode(label, { x, branch, weights: weight, scale, sum }));
   } else if (typeof norm === 'string') {
-    const gain = site.gain(norm, hidden);
+    const gain = own ?? site.gain(norm, hidden);
     builder.add(addRmsNormNode(label, { x, branch, scale, gain, eps, sum, y: normed }));
     return { x: sum, normed };
   } else {
     builder.add(addSharedNode(label, { a: x, b: branch, gate: undefined, y: sum, cols: hidden, scale }));
   }
-  addNorm(site, sum, norm, normed);
+  addNorm(site, sum, norm, normed, own);
   return { x: sum, normed };
 }
 
@@ -147,7 +149,8 @@ function addHead(site: Site, spec: ModelSpec, stream: Stream): Tensor {
   const { builder, purpose } = site;
   const { hidden, vocab } = spec;
   const isLast = purpose.logits === 'last';
-  const { normed } = addAndNormalise(site, spec, isLast ? lastRows(site, stream) : stream, spec.norm);
+  const rows = isLast ? lastRows(site, stream) : stream;
+  const { normed } = addAndNormalise(site, spec, rows, spec.norm, headGain(builder, spec));
   const head = builder.matrix(spec.head, vocab, hidden, spec.head);
   const size = isLast ? { fixed: vocab } : { perToken: vocab };
   const logits = builder.tensor('logits', { type: 'f32', role: 'output', ...size });
@@ -159,6 +162,35 @@ function addHead(site: Site, spec: ModelSpec, stream: Stream): Tensor {
   if (cap !== undefined) builder.add(softCapNode('logits', { x: y, y: logits, cap }));
   return logits;
 }
+
+/**
+ * The gain of the final norm before a head whose columns are divided by their lengths: over these instead, since each column is
+ * multiplied by one element of the norm. So the head keeps its type, and an embedding that is tied to it its values.
+ */
+function headGain(
+  builder: GraphBuilder,
+  { norm, head, headColumnEps: eps, gainOffset: offset = 0, vocab, hidden }: ModelSpec,
+): Weight | undefined {
+  if (eps === undefined) return undefined;
+  invariant(
+    typeof norm === 'string',
+    () => 'columns of a head are divided only behind a norm with a gain alone',
+  );
+  const parts = {
+    gain: { tensor: norm, rows: hidden, cols: 1 },
+    squares: { tensor: head, rows: vocab, cols: hidden, isSummed: true },
+  };
+  return builder.derived(
+    `${norm} over columns of ${head}`,
+    1,
+    hidden,
+    parts,
+    ({ gain = NONE, squares = NONE }) =>
+      gain.map((value, col) => (value + offset) / (Math.sqrt(squares[col] ?? 0) + eps)),
+  );
+}
+
+const NONE = new Float32Array(0);
 
 function lastRows(site: Site, { x, branch, weights, post }: Stream): Stream {
   return { weights, post, x: lastRow(site, 'stream', x), branch: branch && lastRow(site, 'branch', branch) };

@@ -1,13 +1,13 @@
 import { layerNormNode, rmsNormNode } from '../graph/ops/norm.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import type { Tensor, Weight } from '../graph/tensor.ts';
 import type { NormSpec } from '../models/spec.ts';
 import type { Site } from './site.ts';
 
-/** Adds the norm of x [rows, hidden], written to y, as a node named after the site. */
-export function addNorm(site: Site, x: Tensor, norm: NormSpec, y: Tensor): void {
+/** Adds the norm of x [rows, hidden], written to y, as a node named after the site. @param gain - default: that of its name */
+export function addNorm(site: Site, x: Tensor, norm: NormSpec, y: Tensor, gain?: Weight): void {
   const { builder, label, hidden, eps } = site;
   if (typeof norm === 'string') {
-    builder.add(rmsNormNode(label, { x, gain: site.gain(norm, hidden), y, eps }));
+    builder.add(rmsNormNode(label, { x, gain: gain ?? site.gain(norm, hidden), y, eps }));
   } else {
     const vector = (name: string) => builder.exact(name, 1, hidden, name);
     const { gain, shift } = norm;

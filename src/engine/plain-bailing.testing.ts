@@ -15,7 +15,14 @@ import {
   type Stored,
   type StoredTensor,
 } from './plain-files.testing.ts';
-import { largest, PlainModel, renormalised, sigmoid, type PlainShape } from './plain-model.testing.ts';
+import {
+  largest,
+  PlainModel,
+  renormalised,
+  sigmoid,
+  UNIT_HEAD,
+  type PlainShape,
+} from './plain-model.testing.ts';
 
 const COMMON = {
   vocab: 80,
@@ -34,10 +41,11 @@ const COMMON = {
 const TOP_K = 3;
 
 /** Softmax over all, then the largest over their sum. */
-const first = new PlainModel({
+const firstShape: PlainShape = {
   ...COMMON,
   route: (logits) => renormalised(largest(logits, TOP_K), softmax(logits)),
-});
+};
+const first = new PlainModel(firstShape);
 
 const GROUPS = { count: 4, keep: 2 };
 const SCALE = 2.5;
@@ -75,7 +83,8 @@ const config = (type: string, shape: PlainShape) => ({
   moe_intermediate_size: shape.width,
   first_k_dense_replace: 1,
   norm_topk_prob: true,
-  norm_head: false,
+  norm_head: shape.head?.isUnit === true,
+  tie_word_embeddings: shape.head?.isTied === true,
   use_bias: false,
   use_qkv_bias: false,
 });
@@ -83,11 +92,11 @@ const config = (type: string, shape: PlainShape) => ({
 const headNorms = { 'attention.query_layernorm.weight': 'qNorm', 'attention.key_layernorm.weight': 'kNorm' };
 const ggufHeadNorms = { 'attn_q_norm.weight': 'qNorm', 'attn_k_norm.weight': 'kNorm' };
 
-const stored = ({ layers, hasHeadNorms }: PlainShape): Stored => ({
+const stored = ({ layers, hasHeadNorms, head }: PlainShape): Stored => ({
   outer: named({
     'model.word_embeddings.weight': 'embedding',
     'model.norm.weight': 'norm',
-    'lm_head.weight': 'head',
+    ...(head?.isTied ? {} : { 'lm_head.weight': 'head' }),
   }),
   layer: (layer) => [
     { name: 'attention.query_key_value.weight', parts: ['q', 'k', 'v'] },
@@ -111,8 +120,10 @@ const stored = ({ layers, hasHeadNorms }: PlainShape): Stored => ({
 });
 
 /** @param qkv - the tensors of q, k and v */
-const ggufStored = ({ layers, hasHeadNorms }: PlainShape, qkv: readonly StoredTensor[]): Stored => ({
-  outer: GGUF_OUTER,
+const ggufStored = ({ layers, hasHeadNorms, head }: PlainShape, qkv: readonly StoredTensor[]): Stored => ({
+  outer: GGUF_OUTER.map((each) =>
+    head?.isUnit && each.name === 'output.weight' ? { ...each, parts: [UNIT_HEAD] } : each,
+  ),
   layer: (layer) => [
     ...qkv,
     ...named({
@@ -145,19 +156,29 @@ const metadata = (name: string, shape: PlainShape, own: Readonly<Record<string, 
   }),
 });
 
-export const bailingMoe: PlainFamily = {
-  model: first,
-  config: config('bailing_moe', first.shape),
-  stored: stored(first.shape),
+const familyOfFirst = (model: PlainModel): PlainFamily => ({
+  model,
+  config: config('bailing_moe', model.shape),
+  stored: stored(model.shape),
   gguf: {
-    ...ggufStored(first.shape, [
+    ...ggufStored(model.shape, [
       { name: 'attn_q.weight', parts: ['q'], isPaired: true },
       { name: 'attn_k.weight', parts: ['k'], isPaired: true },
       { name: 'attn_v.weight', parts: ['v'] },
     ]),
-    metadata: metadata('bailingmoe', first.shape, { expert_weights_scale: 1 }),
+    metadata: metadata('bailingmoe', model.shape, { expert_weights_scale: 1 }),
   },
-};
+});
+
+export const bailingMoe: PlainFamily = familyOfFirst(first);
+
+/** The first version with `norm_head`, whose columns the converter to GGUF has divided. */
+export const unitHead: PlainFamily = familyOfFirst(new PlainModel({ ...firstShape, head: { isUnit: true } }));
+
+/** The same with the embedding as head; no converter writes it. */
+export const tiedUnitHead: PlainFamily = familyOfFirst(
+  new PlainModel({ ...firstShape, head: { isUnit: true, isTied: true } }),
+);
 
 export const bailingMoeV2: PlainFamily = {
   model: second,

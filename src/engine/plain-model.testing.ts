@@ -34,6 +34,7 @@ export interface PlainShape {
   readonly hasGate?: boolean; // of what attention returns, before the output projection
   readonly hasPostNorms?: boolean; // of what is added to the stream
   readonly scale?: number; // of the scores of attention
+  readonly head?: { readonly isTied?: boolean; readonly isUnit?: boolean }; // columns of length 1; default: neither
   readonly multipliers?: { readonly embedding: number; readonly residual: number; readonly logits: number };
   /** @param bias - random, for selections that have one */
   readonly route: (logits: readonly number[], bias: ArrayLike<number>) => readonly Chosen[];
@@ -56,6 +57,9 @@ export function renormalised(
 }
 
 export const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+
+/** The name of the head that `isUnit` multiplies by, as the converter to GGUF writes it. */
+export const UNIT_HEAD = 'head.unit';
 
 interface Cache {
   readonly keys: number[][];
@@ -99,9 +103,11 @@ export class PlainModel {
 
   /** The values of a weight: gains are about 1, all others about 0. @param layer - undefined: outside of layers */
   values(name: string, layer?: number): Float32Array {
+    if (name === 'head' && this.shape.head?.isTied) return this.values('embedding');
     const key = `${layer ?? ''} ${name}`;
     const known = this.#weights.get(key);
     if (known) return known;
+    if (name === UNIT_HEAD) return this.#unitHead();
     const [rows, cols] = this.sizes(name);
     const [mean, spread] = /norm/i.test(name) ? [1, 0.5] : [0, 0.7];
     const seed = new TextEncoder().encode(key).reduce((sum, byte) => (sum * 31 + byte) % 2 ** 31, 7);
@@ -129,8 +135,26 @@ export class PlainModel {
         add(this.#behind('postNorm', attention, layer));
         add(this.#behind('mlpPostNorm', this.#mlp(layer, this.#normed('mlpNorm', x, layer)), layer));
       }
-      return product(this.values('head'), this.#normed('norm', x)).map((value) => value * logits);
+      return product(this.values(this.shape.head?.isUnit ? UNIT_HEAD : 'head'), this.#normed('norm', x)).map(
+        (value) => value * logits,
+      );
     });
+  }
+
+  /** The head with each of its columns divided by its length and a little more. */
+  #unitHead(): Float32Array {
+    const { vocab, hidden } = this.shape;
+    const head = this.values('head');
+    const unit = new Float32Array(head.length);
+    for (let col = 0; col < hidden; col += 1) {
+      let squares = 0;
+      for (let row = 0; row < vocab; row += 1) squares += (head[row * hidden + col] ?? 0) ** 2;
+      for (let row = 0; row < vocab; row += 1) {
+        const at = row * hidden + col;
+        unit[at] = (head[at] ?? 0) / (Math.sqrt(squares) + 1e-7);
+      }
+    }
+    return unit;
   }
 
   #normed(name: string, x: readonly number[], layer?: number): number[] {

@@ -73,6 +73,8 @@ export interface DerivedPart {
   readonly tensor: string;
   readonly rows: number;
   readonly cols: number;
+  /** Whether the sums of the squares of its columns, [cols], are wanted, and not the matrix: it is then read row by row. */
+  readonly isSummed?: boolean;
 }
 
 /** A weight is read from a checkpoint (parts stacked by rows), computed, or derived from tensors of a checkpoint. */

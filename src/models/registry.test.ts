@@ -737,7 +737,6 @@ describe('unsupported models are rejected in one sentence', () => {
     [{ ...afmoe, num_limited_groups: 2 }, 'unsupported-model', /num_limited_groups 2/],
     [{ ...afmoe, sliding_window: null }, 'unsupported-model', /sliding_window null/],
     [{ ...afmoe, global_attn_every_n_layers: 0 }, 'bad-file', /global_attn_every_n_layers is 0/],
-    [{ ...ling, norm_head: true }, 'unsupported-model', /norm_head true/],
     [{ ...ling, multi_gate: true }, 'unsupported-model', /multi_gate true/],
     [{ ...ling, use_sliding_window: true }, 'unsupported-model', /use_sliding_window true/],
     [{ ...ling, use_rmsnorm: false }, 'unsupported-model', /use_rmsnorm false/],

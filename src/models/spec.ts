@@ -334,6 +334,7 @@ export interface ModelSpec {
   readonly norm: NormSpec; // the final norm
   readonly head: string; // [vocab, hidden]; the name of the embedding if tied
   readonly headBias?: string; // [vocab], of the logits
+  readonly headColumnEps?: number; // columns of the head are divided by their lengths plus this; default: they are not
   readonly logitsMultiplier: number;
   readonly logitsCap?: number; // logits are cap * tanh(logits / cap); default: unbounded
   readonly bosId: number | undefined;

@@ -2,6 +2,7 @@
 import type { Checkpoint } from '../../containers/checkpoint.ts';
 import { describeMatrix, readMatrix, readStored, wrongShape } from '../../containers/matrices.ts';
 import { readAhead, readTogether, type ReadJob } from '../../io/read-ahead.ts';
+import { readDerivedPart } from './derived-parts.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 import {
   chooseFormat,
@@ -136,10 +137,8 @@ async function readDensePart(
   if (source.kind === 'derived') {
     const parts = await readTogether(
       Object.entries(source.parts),
-      async ([name, { tensor, cols: width }], either) => {
-        const how = { cols: width, format: EXACT, signal: either };
-        return [name, new Float32Array((await readMatrix(checkpoint, { tensor }, how)).buffer)] as const;
-      },
+      async ([name, each], either) =>
+        [name, await readDerivedPart(each, { checkpoint, signal: either })] as const,
       signal,
     );
     return new Uint8Array(source.values(Object.fromEntries(parts)).buffer);

@@ -47,19 +47,22 @@ export const bailingMoe: BuiltInFamily = {
     readWindows(config, shell.layerCount, { isOn: false });
     const mixer = readAttention(config, shell, isSecond);
     const mlp = readMlps(config, shell, readActivation(config), isSecond);
-    return decoder(
+    const spec = decoder(
       type,
       config,
       shell,
       layers(shell, (layer, prefix) => layerOf(prefix, mixer(prefix), mlp(layer, prefix))),
     );
+    return config.boolean(['norm_head'], false) ? { ...spec, headColumnEps: HEAD_EPS } : spec;
   },
 };
+
+/** Added to the lengths of the head's columns by the classes' `norm_head`. */
+const HEAD_EPS = 1e-7;
 
 /** Options of the classes that no run model has. */
 function refuseOthers(config: ConfigReader): void {
   const plain = {
-    norm_head: false,
     multi_gate: false,
     use_sliding_window: false,
     use_rmsnorm: true,
