@@ -50,7 +50,7 @@ export class HubPicker {
   /** What the files take in memory: exactly for the chosen one, whose plan it is, and about for the others. */
   tell(plan: ModelPlan): void {
     for (const { choice, input, whole, streamed } of this.#rows) {
-      const needs = memoryNeeds(plan, input.checked ? plan.bytes.download : choice.sizeBytes);
+      const needs = memoryNeeds(plan, input.checked ? undefined : choice);
       const about = input.checked ? '' : '≈ ';
       whole.textContent = about + formatBytes(needs.whole);
       streamed.textContent = about + formatBytes(needs.streamed);

@@ -1,6 +1,6 @@
 /** How a plan is reported: what `inspect` and `plan` both say of a model's sizes, and what `plan` says of its slots. */
 import type { ModelPlan } from '../engine/api.ts';
-import { memoryNeeds } from '../engine/hub.ts';
+import { memoryNeeds, type HubChoice } from '../engine/hub.ts';
 import { printable } from '../errors.ts';
 import type { HubListing } from './model.ts';
 import { facts, formatBytes, formatCount, table } from './words.ts';
@@ -63,11 +63,12 @@ function slotFacts({ streams, slotsPerLayer, cacheRatio, bytes }: ModelPlan): [s
   ];
 }
 
-/** What the hub has of a model, and what each file takes: figures of files that were not planned follow from the plan's. */
-export function listingWithNeeds({ choices, ...listing }: HubListing, plan: ModelPlan) {
+/** What the hub has of a model, and what each file takes: figures of files other than the planned one follow from its plan. */
+export function listingWithNeeds({ choices, ...listing }: HubListing, plan: ModelPlan, label: string) {
+  const needsOf = (choice: HubChoice) => memoryNeeds(plan, choice.source === label ? undefined : choice);
   return {
     ...listing,
-    choices: choices.map((choice) => ({ ...choice, memory: memoryNeeds(plan, choice.sizeBytes) })),
+    choices: choices.map((choice) => ({ ...choice, memory: needsOf(choice) })),
   };
 }
 

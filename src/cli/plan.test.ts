@@ -149,7 +149,7 @@ describe('plan', () => {
         {
           name: 'IQ1_S',
           isProposed: false,
-          memory: { whole: others + Math.round((dense + allExperts) / 10) },
+          memory: { whole: others + Math.round((plan.parameters * 4.375) / 8) }, // unpacked
         },
       ]);
       const { out } = await run('plan', 'a/b');

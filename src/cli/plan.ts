@@ -27,7 +27,7 @@ export const plan: Command = {
       const found = await engine.plan(folder, { ...options, signal: terminal.signal });
       const { label } = folder;
       const listing = await hubListing(args.place(0), terminal.signal);
-      const hub = listing && listingWithNeeds(listing, found);
+      const hub = listing && listingWithNeeds(listing, found, label);
       const budget = { label, bytes: budgetOf(options), isGiven: options.memoryBudget !== undefined };
       const asJson = () =>
         `${JSON.stringify({ model: label, budgetBytes: budget.bytes, plan: found, ...(hub ? { hub } : {}) })}\n`;

@@ -71,6 +71,7 @@ const PLAN: ModelPlan = {
   layers: 2,
   hidden: 8,
   vocab: 16,
+  parameters: 8_500_000,
   experts: 16,
   expertsPerToken: 2,
   contextTokens: 64,

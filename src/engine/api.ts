@@ -166,6 +166,7 @@ export interface ModelPlan {
   readonly layers: number;
   readonly hidden: number;
   readonly vocab: number;
+  readonly parameters: number; // weights of the model
   readonly experts: number; // of the layer that has most
   readonly expertsPerToken: number; // of the layer that takes most
   readonly contextTokens: number;

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openNodeStorage } from '../io/node-storage.ts';
 import { LocalEngine } from './engine.ts';
-import { hubChoices, memoryNeeds, readHubModel } from './hub.ts';
+import { leastBits } from '../weights/dtypes.ts';
+import { folderOf, MIXES, twins } from './gguf-grids.testing.ts';
+import { hubChoices, memoryNeeds, readHubModel, type HubModel } from './hub.ts';
 import { largestError, type FixtureGolden } from './testing.ts';
 
 const HUB = 'https://hub.test';
@@ -110,9 +112,9 @@ test('the choices are the checkpoint, where there is one, and all GGUF files', a
   const both = hubChoices(await readHubModel(name, siblings({ ...files, 'config.json': 1 })));
   const at = 'https://huggingface.co/a/b/resolve/v1/';
   expect(both).toEqual([
-    { source: at, name: 'safetensors', sizeBytes: 20, isProposed: true },
-    { source: `${at}x.gguf`, name: 'x.gguf', sizeBytes: 9, isProposed: false },
-    { source: `${at}q/x-Q4_K_M.gguf`, name: 'Q4_K_M', sizeBytes: 4, isProposed: false },
+    { source: at, name: 'safetensors', sizeBytes: 20, leastBits: 0, isProposed: true },
+    { source: `${at}x.gguf`, name: 'x.gguf', sizeBytes: 9, leastBits: 0, isProposed: false },
+    { source: `${at}q/x-Q4_K_M.gguf`, name: 'Q4_K_M', sizeBytes: 4, leastBits: 0, isProposed: false },
   ]);
   const gguf = hubChoices(await readHubModel(name, siblings(files)), 'https://mirror.test');
   expect(gguf.map(({ isProposed }) => isProposed)).toEqual([false, true]);
@@ -126,9 +128,52 @@ test('what a file takes in memory follows from the plan of another one', async (
   const { dense, allExperts, kvCache, activations, staging, least, download } = plan.bytes;
   const others = kvCache + activations + staging;
   expect(memoryNeeds(plan)).toEqual({ whole: others + dense + allExperts, streamed: least });
-  const half = memoryNeeds(plan, download / 2);
+  const half = memoryNeeds(plan, { sizeBytes: download / 2, leastBits: 0 });
   expect(half.whole - others).toBeCloseTo((dense + allExperts) / 2, -1);
   expect(half.streamed - others).toBeCloseTo((least - others) / 2, -1);
   expect(half.streamed).toBeLessThan(half.whole);
   engine.dispose();
+});
+
+test('files that loading unpacks are said to take what their own plans say', async () => {
+  const engine = await LocalEngine.open({ device: 'cpu' });
+  const planOf = (bytes: Uint8Array) => engine.plan(folderOf(bytes), { streaming: { slotsPerLayer: 2 } });
+  for (const mix of MIXES) {
+    const { blocks, floats } = await twins(mix);
+    const [own, other] = [await planOf(blocks), await planOf(floats)];
+    const named = hubChoices(hubModelOf(`x-${mix[0]}.gguf`, blocks.length))[0]!;
+    const [said, wanted] = [memoryNeeds(other, named), memoryNeeds(own)];
+    expect(named.leastBits).toBe(4.375);
+    for (const kind of ['whole', 'streamed'] as const) {
+      expect(said[kind] / wanted[kind], mix.join()).toBeGreaterThan(0.95);
+      expect(said[kind] / wanted[kind], mix.join()).toBeLessThan(1.1);
+    }
+    // And the other way round: what is unpacked is not taken for the size of a file.
+    const back = memoryNeeds(own, { sizeBytes: other.bytes.download, leastBits: 0 });
+    expect(back.whole / memoryNeeds(other).whole).toBeCloseTo(1, 1);
+  }
+  engine.dispose();
+});
+
+test.each([
+  ['IQ1_S', 4.375],
+  ['UD-IQ2_M', 4.375],
+  ['IQ3_XS', 4.375],
+  ['IQ4_XS', 0],
+  ['Q2_K', 0],
+  ['safetensors', 0],
+])('%s takes at least %d bits a weight', (name, bits) => {
+  expect(leastBits(name)).toBe(bits);
+});
+
+const hubModelOf = (name: string, sizeBytes: number): HubModel => ({
+  repo: 'a/b',
+  revision: 'main',
+  file: undefined,
+  license: undefined,
+  hasCheckpoint: false,
+  checkpointBytes: 0,
+  ggufFiles: [{ name, sizeBytes, quantisation: /IQ\d_[A-Z]+/.exec(name)?.[0] }],
+  paths: [name],
+  proposed: undefined,
 });

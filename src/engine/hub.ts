@@ -1,6 +1,7 @@
 /** Models by their names on the Hugging Face hub, for pages that show what there is before anything is loaded. */
 import type { HubModel, HubOptions } from '../io/hub.ts';
 import { hubFileUrl, type HubName } from '../io/hub-name.ts';
+import { leastBits } from '../weights/dtypes.ts';
 import type { ModelPlan } from './api.ts';
 
 export { hubFileUrl, parseHubName, type HubName } from '../io/hub-name.ts';
@@ -21,6 +22,7 @@ export interface HubChoice {
   readonly source: string; // the address to plan and to load
   readonly name: string; // the quantisation, a file's name, or `safetensors`
   readonly sizeBytes: number;
+  readonly leastBits: number; // that a weight takes in memory: IQ1 to IQ3 are unpacked when they are loaded; 0: as in the file
   readonly isProposed: boolean; // what the model's name alone means
 }
 
@@ -32,6 +34,7 @@ export function hubChoices(model: HubModel, hubUrl?: string): HubChoice[] {
     source: addressOf(file.name),
     name: file.quantisation ?? file.name,
     sizeBytes: file.sizeBytes,
+    leastBits: leastBits(file.quantisation ?? ''),
     isProposed: !hasCheckpoint && file === proposed,
   }));
   if (!hasCheckpoint) return files;
@@ -39,6 +42,7 @@ export function hubChoices(model: HubModel, hubUrl?: string): HubChoice[] {
     source: addressOf(),
     name: 'safetensors',
     sizeBytes: checkpointBytes,
+    leastBits: 0,
     isProposed: true,
   };
   return [checkpoint, ...files];
@@ -53,13 +57,20 @@ export interface MemoryNeeds {
 /**
  * What a model takes: exactly for what was planned, about for another file of it.
  *
- * @param sizeBytes - of the other file, whose weights are taken to be as much larger or smaller
+ * @param file - the other one; its weights are taken to be as much larger or smaller as the file, and of no fewer bits than
+ *   loading unpacks them to
  */
-export function memoryNeeds({ bytes }: ModelPlan, sizeBytes = bytes.download): MemoryNeeds {
+export function memoryNeeds(
+  { bytes, parameters, notes }: ModelPlan,
+  file?: Pick<HubChoice, 'sizeBytes' | 'leastBits'>,
+): MemoryNeeds {
   const { dense, allExperts, kvCache, activations, staging, least, download } = bytes;
   const others = kvCache + activations + staging;
-  const scaled = (weightBytes: number) =>
-    others + Math.round((weightBytes * sizeBytes) / Math.max(1, download));
   const whole = dense + allExperts;
+  const isExpanded = notes.some(({ kind }) => kind === 'expanded');
+  const share = isExpanded ? 1 : whole / Math.max(1, download); // of a file that weights take
+  const taken = file && Math.max(file.sizeBytes * share, (parameters * file.leastBits) / 8);
+  const scaled = (weightBytes: number) =>
+    others + (taken === undefined ? weightBytes : Math.round((weightBytes * taken) / Math.max(1, whole)));
   return { whole: scaled(whole), streamed: scaled(Math.min(whole, Math.max(0, least - others))) };
 }

@@ -82,6 +82,19 @@ export function unpackedBytes(dtype: StoredDtype, sizeBytes: number): number | u
   return 'unpackedBytes' in type ? (sizeBytes / type.sizeBytes) * type.unpackedBytes : undefined;
 }
 
+/**
+ * Bits that a weight takes in memory at least, in a file of this quantisation (`IQ2_M`, `UD-IQ1_S`); 0: about as many as in the
+ * file. Such files have further types, which take more.
+ */
+export function leastBits(quantisation: string): number {
+  const series = /IQ\d/.exec(quantisation)?.[0];
+  const types = Object.entries(BLOCK_DTYPES).filter(([name]) => series && name.startsWith(series));
+  return Math.max(
+    0,
+    ...types.map(([, type]) => ('unpackedBytes' in type ? (8 * type.unpackedBytes) / type.block : 0)),
+  );
+}
+
 /** An element type, or a type of blocks. */
 export type StoredDtype = Dtype | BlockDtype;
 

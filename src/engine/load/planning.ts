@@ -267,6 +267,7 @@ export function sizeModel(
       layers: spec.layers.length,
       hidden: spec.hidden,
       vocab: spec.vocab,
+      parameters: parametersOf(drafted),
       ...expertCounts(drafted.expertLayers),
       contextTokens,
       ...(license === undefined ? {} : { license }),
@@ -290,6 +291,15 @@ export function sizeModel(
       notes: notesOf(drafted),
     },
   };
+}
+
+/** Weights that are read, as often as graphs have them. */
+function parametersOf({ decode, expertLayers: layers }: Drafted): number {
+  const dense = decode.weights.filter(({ source }) => source.kind !== 'computed');
+  const experts = layers.map(
+    (layer) => layer.experts * sum(Object.values(layer.parts).map(({ shape: [rows, cols] }) => rows * cols)),
+  );
+  return sum(dense.map(({ rows, cols }) => rows * cols)) + sum(experts);
 }
 
 /** What its host and its files lack. */
