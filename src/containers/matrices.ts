@@ -1,5 +1,6 @@
 /** Matrices of a checkpoint: rows of its tensors, looked at in the headers, and read in a weight format. */
 import { AtomoeError } from '../errors.ts';
+import { giveMemory } from '../io/spare-memory.ts';
 import { BLOCK_DTYPES, isBlockDtype, isWeightDtype, type WeightDtype } from '../weights/dtypes.ts';
 import type { FormatName } from '../weights/formats/index.ts';
 import { encodeMatrix } from '../weights/matrix.ts';
@@ -98,7 +99,9 @@ export async function readMatrix(
   { cols, format, signal, into }: MatrixReadOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { dtype, rows, bytes } = await readStored(checkpoint, part, { cols, signal });
-  return encodeMatrix(dtype, bytes, format, rows, cols, into);
+  const encoded = encodeMatrix(dtype, bytes, format, rows, cols, into);
+  if (encoded.buffer !== bytes.buffer) giveMemory(bytes);
+  return encoded;
 }
 
 /** A matrix as the file stores it. */

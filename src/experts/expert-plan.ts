@@ -2,6 +2,7 @@
 import type { Checkpoint, ReadyRecords } from '../containers/checkpoint.ts';
 import { describeMatrix, readMatrix, wrongShape, type MatrixReadOptions } from '../containers/matrices.ts';
 import { AtomoeError, invariant } from '../errors.ts';
+import { giveMemory, takeMemory } from '../io/spare-memory.ts';
 import type { FormatName } from '../weights/formats/index.ts';
 import { chooseFormat, commonFormat, encodeMatrix, EXACT, matrixLayout } from '../weights/matrix.ts';
 import { placeOfPart, putPart, recordLayout, type RecordLayout } from '../weights/record.ts';
@@ -70,13 +71,15 @@ export function planExperts(
     expertSizeBytes: Math.max(...laid.map(({ layout, perUnit }) => layout.sizeBytes / perUnit)),
     async read(layer, unit, signal) {
       const { parts, formats, perUnit, layout } = bankOf(layer);
-      const record = new Uint8Array(layout.sizeBytes);
+      const record = takeMemory(layout.sizeBytes).fill(0);
       const reads = Object.entries(layout.parts).map(async ([name, place]) => {
         const part = parts[name];
         invariant(part, () => `a bank without ${name}`);
         const how = { format: formatOf(formats, name), signal, into: placeOfPart(record, place) };
         const range = { first: unit * perUnit, count: perUnit };
-        putPart(how.into, await readPart(checkpoint, part, range, how), name);
+        const bytes = await readPart(checkpoint, part, range, how);
+        putPart(how.into, bytes, name);
+        if (bytes.buffer !== record.buffer) giveMemory(bytes);
       });
       // All at once: the parts are adjacent in most files, and then become one request.
       await Promise.all(reads);

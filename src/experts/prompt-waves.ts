@@ -34,6 +34,9 @@ export interface LayerUse {
   readonly loads: number;
 }
 
+/** Records that are being read, by unit. */
+type Reads = Map<number, Promise<Uint8Array<ArrayBuffer>>>;
+
 /** Brings the experts of a prompt into scratch slots, as many at a time as fit. */
 export class PromptWaves<S extends SlotStore> {
   readonly #options: WaveOptions<S>;
@@ -58,13 +61,12 @@ export class PromptWaves<S extends SlotStore> {
     const { layer } = used;
     const waves = this.#plan(used, canSplit);
     try {
-      let coming = this.#readAbsent(layer, waves[0] ?? [], signal);
+      let ahead: Reads = new Map();
       for (const [index, units] of waves.entries()) {
-        await this.#fill(layer, units, await coming, signal);
+        await this.#fill(layer, units, ahead, signal);
         const running = wave();
         // While the GPU works on this lot, the next one is read.
-        coming = this.#readAbsent(layer, waves[index + 1] ?? [], signal);
-        coming.catch(() => {}); // awaited in the next turn, or the wave has failed first
+        ahead = this.#readAhead(layer, waves[index + 1] ?? [], signal);
         if (index === waves.length - 1) this.#options.ahead()?.begin(layer + 1);
         await running;
         this.#keep(used, units);
@@ -95,39 +97,51 @@ export class PromptWaves<S extends SlotStore> {
     return waves;
   }
 
-  /** Reads the units of a lot that are not in GPU memory. Waits for all, even where one fails. */
-  async #readAbsent(
-    layer: number,
-    units: readonly number[],
-    signal: AbortSignal | undefined,
-  ): Promise<Map<number, Uint8Array<ArrayBuffer>>> {
-    const { residency, tiers, counters, ahead } = this.#options;
-    const absent = units.filter((unit) => !residency.has(layer, unit));
-    counters.promptLoads += absent.length;
-    const reads = absent.map((unit) => ahead()?.take(layer, unit) ?? tiers.read(layer, unit, signal));
-    const records = await waitForAll(reads, counters);
-    return new Map(records.map((record, index) => [absent[index] ?? 0, record]));
+  /** Begins to read units of a lot that are not in GPU memory: no more than may be read at a time, for they wait in memory. */
+  #readAhead(layer: number, units: readonly number[], signal: AbortSignal | undefined): Reads {
+    const { residency, tiers } = this.#options;
+    const absent = units.filter((unit) => !residency.has(layer, unit)).slice(0, tiers.mostReads);
+    return new Map(absent.map((unit) => [unit, this.#read(layer, unit, signal)]));
   }
 
-  /** Brings a lot of units into the scratch slots: those that were read, and the others from where they are. */
+  /** An error reaches who waits for the record. */
+  #read(layer: number, unit: number, signal: AbortSignal | undefined): Promise<Uint8Array<ArrayBuffer>> {
+    const { tiers, counters, ahead } = this.#options;
+    counters.promptLoads += 1;
+    const read = ahead()?.take(layer, unit) ?? tiers.read(layer, unit, signal);
+    read.catch(() => {});
+    return read;
+  }
+
+  /**
+   * Brings a lot of units into the scratch slots: those that are read when they come, and the others from where they are.
+   * Waits for all, even where one fails.
+   */
   async #fill(
     layer: number,
     units: readonly number[],
-    records: ReadonlyMap<number, Uint8Array<ArrayBuffer>>,
+    begun: Reads,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { residency, scratch, tiers } = this.#options;
+    const { residency, scratch, tiers, counters } = this.#options;
     const moves: Move<S>[] = [];
+    const coming: Promise<void>[] = [];
     for (const [toSlot, unit] of units.entries()) {
-      const slot = records.has(unit) ? undefined : residency.slotOf(layer, unit);
+      // One that was read ahead may have been in a slot that was given away since.
+      const slot = begun.has(unit) ? undefined : residency.slotOf(layer, unit);
       if (slot !== undefined) moves.push({ layer, from: residency.store, slot, to: scratch, toSlot });
       else {
-        // Not read where it had a slot that was given away since.
-        const record = records.get(unit) ?? (await tiers.read(layer, unit, signal));
-        scratch.write(layer, toSlot, record);
+        const read = begun.get(unit) ?? this.#read(layer, unit, signal);
+        begun.delete(unit);
+        const write = (record: Uint8Array<ArrayBuffer>) => {
+          scratch.write(layer, toSlot, record);
+          tiers.done(record);
+        };
+        coming.push(read.then(write));
       }
-      scratch.point(layer, unit, toSlot);
     }
+    await waitForAll(coming, counters);
+    for (const [toSlot, unit] of units.entries()) scratch.point(layer, unit, toSlot);
     if (moves.length > 0) this.#options.copy(moves);
     scratch.flush(layer);
   }

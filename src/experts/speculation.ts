@@ -104,9 +104,10 @@ export class Speculation {
       if (asked) asked[rank] = unit;
       if (!this.#mayGuess() || !this.#budget.isWorth(layer, rank, link)) continue;
       const record = tiers.peek(layer, unit);
-      if (record && this.#hasPlaceForAll) placed = this.#options.admit(layer, unit, record) || placed;
-      else if (record) placed = this.#land(layer, unit, record) || placed;
-      else if (fetches > 0) {
+      if (record) {
+        placed = this.#place(layer, unit, record) || placed;
+        tiers.done(record);
+      } else if (fetches > 0) {
         fetches -= 1;
         this.#fetch(layer, unit);
       }
@@ -173,6 +174,7 @@ export class Speculation {
     const key = this.#key(layer, unit);
     const turn = this.#passed[layer];
     this.#pending.add(key);
+    const { tiers } = this.#options;
     const arrive = (record: Uint8Array<ArrayBuffer>) => {
       if (this.#isClosed) return;
       this.#pending.delete(key);
@@ -186,12 +188,19 @@ export class Speculation {
         this.counters.speculated += 1;
         this.counters.wasted += 1;
       }
+      tiers.done(record);
     };
     // A guess that fails is no loss: on demand the read is tried again, and its error told.
-    this.#options.tiers
+    tiers
       .guess(layer, unit)
       .then(arrive)
       .catch(() => this.#pending.delete(key));
+  }
+
+  /** Gives a record a place of its own where every unit has one, else a reserved slot. */
+  #place(layer: number, unit: number, record: Uint8Array<ArrayBuffer>): boolean {
+    if (this.#hasPlaceForAll) return this.#options.admit(layer, unit, record);
+    return this.#land(layer, unit, record);
   }
 
   /** Writes a record into the reserved slot that is next in turn. */

@@ -227,7 +227,7 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
       if (this.#adopt(layer, unit)) continue;
       const record = this.#options.tiers.peek(layer, unit);
       this.#counters.uploads += 1;
-      if (record) this.#residency.upload(layer, unit, slot, record);
+      if (record) this.#upload(layer, unit, slot, record);
       else (waiting ??= []).push(this.#fetch(layer, unit, signal));
     }
     if (!waiting) {
@@ -302,13 +302,11 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
    */
   async admit(layer: number, unit: number, signal?: AbortSignal): Promise<void> {
     const record = await this.#options.tiers.read(layer, unit, signal);
-    if (this.#isClosed) return;
-    const place = this.#cache(layer).admit(unit);
-    if (place === NONE) return;
+    const place = this.#isClosed ? NONE : this.#cache(layer).admit(unit);
     // A guess may have brought it meanwhile: no unit is in two slots.
-    if (!this.#adopt(layer, unit))
-      this.#residency.upload(layer, unit, this.#residency.slotAt(layer, place), record);
-    this.store.flush(layer);
+    if (place === NONE || this.#adopt(layer, unit)) this.#options.tiers.done(record);
+    else this.#upload(layer, unit, this.#residency.slotAt(layer, place), record);
+    if (place !== NONE) this.store.flush(layer);
   }
 
   /** Gives a guessed unit a free place permanently. @returns whether there was one, and the unit had none */
@@ -348,11 +346,16 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
     try {
       const record = await this.#options.tiers.read(layer, unit, signal);
       if (!this.#isClosed)
-        this.#residency.upload(layer, unit, this.#residency.slotAt(layer, cache.placeOf(unit)), record);
+        this.#upload(layer, unit, this.#residency.slotAt(layer, cache.placeOf(unit)), record);
     } catch (error) {
       cache.drop(unit);
       throw error;
     }
+  }
+
+  #upload(layer: number, unit: number, slot: number, record: Uint8Array<ArrayBuffer>): void {
+    this.#residency.upload(layer, unit, slot, record);
+    this.#options.tiers.done(record);
   }
 
   /** Waits for all, even where one fails: none may write later. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { takeMemory } from '../io/spare-memory.ts';
 import { RecordTiers } from './tiers.ts';
 
 const BYTES = 16;
@@ -119,4 +120,40 @@ test('few records are read at a time, and who gives up leaves the queue', async 
   end('0 3');
   end('0 4');
   expect((await fourth)[0]).toBe(4);
+});
+
+test('memory is used again when all are done with a record that is not kept', async () => {
+  const recordBytes = 128 * 1024;
+  const read = (_layer: number, unit: number) => Promise.resolve(takeMemory(recordBytes).fill(unit));
+  const none = new RecordTiers({ units: 8, recordBytes, hostBytes: 0, read });
+  const [first, same] = await Promise.all([none.read(0, 1), none.guess(0, 1)]);
+  expect(same).toBe(first);
+  none.done(first);
+  expect(takeMemory(recordBytes)).not.toBe(first); // the guess still has it
+  none.done(first);
+  expect(() => none.done(first)).toThrow('no tier');
+  expect(await none.read(0, 2)).toBe(first);
+
+  const one = new RecordTiers({ units: 8, recordBytes, hostBytes: recordBytes, read });
+  const kept = await one.read(0, 3);
+  one.done(kept);
+  expect(one.peek(0, 3)).toBe(kept);
+  const next = await one.read(0, 4); // takes its place, but it is in use
+  expect([next === kept, kept[0]]).toEqual([false, 3]);
+  one.done(kept);
+  expect(takeMemory(recordBytes)).toBe(kept);
+});
+
+test('a reader that gave up leaves the memory alone', async () => {
+  const recordBytes = 128 * 1024;
+  const read = () => Promise.resolve(takeMemory(recordBytes));
+  const tiers = new RecordTiers({ units: 8, recordBytes, hostBytes: 0, read });
+  const abort = new AbortController();
+  const left = tiers.read(0, 1, abort.signal);
+  const other = tiers.read(0, 1);
+  abort.abort(new Error('enough'));
+  await expect(left).rejects.toThrow('enough');
+  const record = await other;
+  tiers.done(record);
+  expect(takeMemory(recordBytes)).not.toBe(record);
 });

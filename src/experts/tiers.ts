@@ -1,4 +1,6 @@
 /** The tiers below GPU memory as the streamer sees them: records in memory, and where to read the others. */
+import { invariant } from '../errors.ts';
+import { giveMemory } from '../io/spare-memory.ts';
 import type { LinkState } from './prefetch-budget.ts';
 
 /** What the tiers read, and how much they keep. */
@@ -6,8 +8,8 @@ export interface TierOptions {
   readonly units: number; // of a layer
   readonly recordBytes: number;
   readonly hostBytes: number; // of records kept in memory
-  readonly mostReadingBytes?: number; // of records that are being read at a time; default 64 MiB
-  /** Reads a record from disk or network. The result must not be written to afterwards. */
+  readonly mostReadingBytes?: number; // of records that are being read at a time; default 32 MiB
+  /** Reads a record from disk or network. The result belongs to the tiers. */
   readonly read: (layer: number, unit: number, signal: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
   /** What the link seems to be, instead of what is measured. For tests, which may not depend on time. */
   readonly link?: (() => LinkState) | undefined;
@@ -15,9 +17,16 @@ export interface TierOptions {
 
 /** A record that is being read. */
 interface Pending {
-  readonly record: Promise<Uint8Array<ArrayBuffer>>;
+  record: Promise<Uint8Array<ArrayBuffer>>;
+  users: number; // who wait for it
   readonly abort: AbortController;
   isGuess: boolean; // not needed yet
+}
+
+/** Who has a record. */
+interface Use {
+  users: number;
+  isKept: boolean; // in memory, for who asks later
 }
 
 /** Counts of reads since the tiers were opened. */
@@ -31,10 +40,12 @@ export interface TierCounters {
 }
 
 /** Of records that are being read at a time: more would take memory, and no link is faster with more. */
-const MOST_READING_BYTES = 64 * 2 ** 20;
+const MOST_READING_BYTES = 32 * 2 ** 20;
 
 /** The share of busy time is taken over about so long. */
 const UTILISATION_MS = 1000;
+
+const NOT_BEGUN: Pending['record'] = Promise.resolve(new Uint8Array(0));
 
 /** Records in memory, the least recently used of which make room; below them a reader whose reads are shared. */
 export class RecordTiers {
@@ -47,12 +58,13 @@ export class RecordTiers {
     busyMs: 0,
   };
   readonly recordBytes: number;
+  readonly mostReads: number; // at a time
   readonly #options: TierOptions;
   readonly #records = new Map<number, Uint8Array<ArrayBuffer>>(); // in order of use
+  readonly #uses = new WeakMap<Uint8Array<ArrayBuffer>, Use>();
   readonly #pending = new Map<number, Pending>();
   readonly #closing = new AbortController();
   readonly #turns: (() => void)[] = []; // of reads that have to wait
-  readonly #mostReads: number;
   #reading = 0;
   #mostRecords: number;
   #utilisation = 0;
@@ -62,7 +74,7 @@ export class RecordTiers {
     this.#options = options;
     this.recordBytes = options.recordBytes;
     this.#mostRecords = Math.floor(options.hostBytes / options.recordBytes);
-    this.#mostReads = Math.max(
+    this.mostReads = Math.max(
       1,
       Math.floor((options.mostReadingBytes ?? MOST_READING_BYTES) / options.recordBytes),
     );
@@ -86,7 +98,7 @@ export class RecordTiers {
     return this.#pending.has(this.#key(layer, unit));
   }
 
-  /** The record, where it is in memory. */
+  /** The record, where it is in memory. It may not be written to; `done` when it has been used. */
   peek(layer: number, unit: number): Uint8Array<ArrayBuffer> | undefined {
     const key = this.#key(layer, unit);
     const record = this.#records.get(key);
@@ -94,11 +106,13 @@ export class RecordTiers {
     this.#records.delete(key);
     this.#records.set(key, record);
     this.counters.memoryHits += 1;
+    this.#use(record).users += 1;
     return record;
   }
 
   /**
-   * Reads a record. Who asks while it is being read gets the same read; an abort leaves the read to the others.
+   * Reads a record. Who asks while it is being read gets the same read; an abort leaves the read to the others. The record
+   * may not be written to; `done` when it has been used.
    *
    * @throws {AtomoeError} network, integrity, bad-file and the like; an aborted signal's reason
    */
@@ -115,6 +129,7 @@ export class RecordTiers {
     }
     if (pending) {
       pending.isGuess = false;
+      pending.users += 1;
       this.counters.joined += 1;
     } else {
       this.#preempt();
@@ -130,7 +145,31 @@ export class RecordTiers {
    */
   guess(layer: number, unit: number): Promise<Uint8Array<ArrayBuffer>> {
     const key = this.#key(layer, unit);
-    return (this.#pending.get(key) ?? this.#begin(layer, unit, key, true)).record;
+    const pending = this.#pending.get(key);
+    if (pending) pending.users += 1;
+    return (pending ?? this.#begin(layer, unit, key, true)).record;
+  }
+
+  /**
+   * Who got a record, by `peek`, `read` or `guess`, has used it, and does not look at it again: when all have, and it is not
+   * kept, its memory serves for others. A record for which somebody omits it is left to the collector of garbage.
+   */
+  done(record: Uint8Array<ArrayBuffer>): void {
+    const use = this.#use(record);
+    use.users -= 1;
+    this.#reuse(record, use);
+  }
+
+  #use(record: Uint8Array<ArrayBuffer>): Use {
+    const use = this.#uses.get(record);
+    invariant(use, () => 'a record that is of no tier');
+    return use;
+  }
+
+  #reuse(record: Uint8Array<ArrayBuffer>, { users, isKept }: Use): void {
+    if (isKept || users > 0) return;
+    this.#uses.delete(record); // a second `done` would be an error
+    giveMemory(record);
   }
 
   /** Changes how many bytes of records are kept. */
@@ -148,22 +187,19 @@ export class RecordTiers {
   #begin(layer: number, unit: number, key: number, isGuess: boolean): Pending {
     this.#account(performance.now());
     const abort = new AbortController();
-    const pending = { record: this.#fetch(layer, unit, key, abort.signal), abort, isGuess };
+    const pending = { record: NOT_BEGUN, users: 1, abort, isGuess };
     this.#pending.set(key, pending);
+    pending.record = this.#fetch(layer, unit, key, pending);
     return pending;
   }
 
-  async #fetch(
-    layer: number,
-    unit: number,
-    key: number,
-    signal: AbortSignal,
-  ): Promise<Uint8Array<ArrayBuffer>> {
+  async #fetch(layer: number, unit: number, key: number, pending: Pending): Promise<Uint8Array<ArrayBuffer>> {
     try {
-      const either = AbortSignal.any([signal, this.#closing.signal]);
+      const either = AbortSignal.any([pending.abort.signal, this.#closing.signal]);
       const record = await this.#inTurn(() => this.#options.read(layer, unit, either), either);
       this.counters.reads += 1;
       this.counters.readBytes += record.byteLength;
+      this.#uses.set(record, { users: pending.users, isKept: false });
       this.#keep(key, record);
       return record;
     } finally {
@@ -174,7 +210,7 @@ export class RecordTiers {
 
   /** Runs a read as soon as few enough are under way. */
   async #inTurn<T>(read: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    while (this.#reading >= this.#mostReads) {
+    while (this.#reading >= this.mostReads) {
       signal.throwIfAborted();
       let begin = () => {};
       const turn = new Promise<void>((resolve) => (begin = resolve));
@@ -216,14 +252,18 @@ export class RecordTiers {
 
   #keep(key: number, record: Uint8Array<ArrayBuffer>): void {
     if (this.#mostRecords === 0 || this.#closing.signal.aborted) return;
+    this.#use(record).isKept = true;
     this.#records.set(key, record);
     this.#trim();
   }
 
   #trim(): void {
-    for (const oldest of this.#records.keys()) {
+    for (const [oldest, record] of this.#records) {
       if (this.#records.size <= this.#mostRecords) return;
       this.#records.delete(oldest);
+      const use = this.#use(record);
+      use.isKept = false;
+      this.#reuse(record, use);
     }
   }
 

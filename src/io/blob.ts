@@ -1,4 +1,5 @@
 import { AtomoeError } from '../errors.ts';
+import { blobBytes } from './blob-bytes.ts';
 import { baseName, isWeightFile, pathSegments } from './names.ts';
 import { checkRange } from './read.ts';
 import type { FileSource, FolderSource } from './source.ts';
@@ -12,7 +13,7 @@ export function blobFile(name: string, blob: Blob): FileSource {
       signal?.throwIfAborted();
       checkRange(file, offsetBytes, sizeBytes);
       try {
-        return new Uint8Array(await blob.slice(offsetBytes, offsetBytes + sizeBytes).arrayBuffer());
+        return await blobBytes(blob.slice(offsetBytes, offsetBytes + sizeBytes));
       } catch (cause) {
         throw new AtomoeError(
           'bad-file',

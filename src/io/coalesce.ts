@@ -5,6 +5,7 @@
  */
 import { factsOf } from './source.ts';
 import type { FileSource, FolderSource, ReadOptions } from './source.ts';
+import { giveMemory, takeMemory } from './spare-memory.ts';
 
 /** Larger reads gain nothing by being larger still, and their first bytes would come late. */
 export const MOST_JOINED_BYTES = 8 * 1024 * 1024;
@@ -89,8 +90,11 @@ class CoalescedFile implements FileSource {
       for (const wanted of group) {
         const from = wanted.offsetBytes - first.offsetBytes;
         wanted.options.onProgress?.(wanted.sizeBytes);
-        wanted.resolve(bytes.slice(from, from + wanted.sizeBytes));
+        const own = takeMemory(wanted.sizeBytes);
+        own.set(bytes.subarray(from, from + wanted.sizeBytes));
+        wanted.resolve(own);
       }
+      giveMemory(bytes);
     } catch (error) {
       for (const wanted of group) wanted.reject(error);
     } finally {

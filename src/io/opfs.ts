@@ -2,6 +2,7 @@
  * The origin private file system of browsers. Writing needs synchronous handles, which only dedicated workers have: in
  * a window, or beside another tab that holds a file, it can only be read. Cross-origin isolation is not needed.
  */
+import { blobBytes } from './blob-bytes.ts';
 import { noStorage, StorageFault } from './storage.ts';
 import type { DiskStorage, MaybePromise, StorageLock, StoredEntry, StoredFile } from './storage.ts';
 
@@ -220,7 +221,7 @@ class SharedFile implements StoredFile {
     for (let attempt = 1; ; attempt++) {
       const file = await this.#handle.getFile();
       try {
-        return new Uint8Array(await file.slice(offsetBytes, offsetBytes + sizeBytes).arrayBuffer());
+        return await blobBytes(file.slice(offsetBytes, offsetBytes + sizeBytes));
       } catch (cause) {
         if (attempt >= SNAPSHOT_ATTEMPTS) throw cause;
       }

@@ -1,5 +1,6 @@
 import { AtomoeError } from '../errors.ts';
 import { readAhead } from './read-ahead.ts';
+import { giveMemory } from './spare-memory.ts';
 import type { FileSource, ReadOptions } from './source.ts';
 
 /** A request of this size amortises its round trip and still shows progress and feels an abort. */
@@ -35,7 +36,9 @@ export async function readExactly(
       onProgress?.([...doneBytes.values()].reduce((sum, done) => sum + done, 0));
     };
     const chunkOptions = { signal: either, onProgress: report, isPeek };
-    whole.set(await readChunk(file, offsetBytes + at, length, chunkOptions), at);
+    const chunk = await readChunk(file, offsetBytes + at, length, chunkOptions);
+    whole.set(chunk, at);
+    giveMemory(chunk);
   };
   const chunks = chunksOf(sizeBytes, chunkBytes);
   for await (const _ of readAhead(chunks, readOne, signal, CHUNKS_AT_ONCE)) void _;

@@ -1,5 +1,6 @@
 /** Brings a model onto a GPU device: weights, experts, pipelines, tuning. */
 import { AtomoeError, invariant } from '../../errors.ts';
+import { giveMemory } from '../../io/spare-memory.ts';
 import { boundBytes } from '../../weights/matrix.ts';
 import { slice } from '../../gpu/buffer.ts';
 import type { Gpu } from '../../gpu/device.ts';
@@ -160,6 +161,7 @@ export async function uploadWeights(
     );
     held.push(buffer);
     gpu.write(buffer, 0, bytes);
+    if (weight.source.kind === 'checkpoint') giveMemory(bytes);
     const before = weights.get(weight.name)?.parts ?? [];
     const scalesWords = scalesOffsetBytes / 4;
     const uploaded = { firstRow, rows, format, slice: slice(buffer), scalesWords };

@@ -4,6 +4,7 @@ import type { Graph } from '../../graph/node.ts';
 import type { Weight } from '../../graph/tensor.ts';
 import { MOST_MEMORY_BYTES, SimdMemory, type SimdModule } from '../../simd/memory.ts';
 import type { SimdWeight } from '../../simd/run.ts';
+import { giveMemory } from '../../io/spare-memory.ts';
 import { boundBytes } from '../../weights/matrix.ts';
 import { densePartsOf, readWeights, type ReadContext } from './weights.ts';
 
@@ -56,6 +57,7 @@ export class DenseWeights {
       const { firstRow, rows, format, scalesOffsetBytes } = part;
       const at = memory.alloc(boundBytes(bytes.byteLength));
       memory.bytes.set(bytes, at);
+      if (weight.source.kind === 'checkpoint') giveMemory(bytes);
       const scalesAt = scalesOffsetBytes === 0 ? 0 : at + scalesOffsetBytes;
       this.#weights.set(weight.name, { memory, parts: [...parts, { firstRow, rows, format, at, scalesAt }] });
       advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);

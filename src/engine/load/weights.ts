@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../../containers/checkpoint.ts';
 import { describeMatrix, readMatrix, readStored, wrongShape } from '../../containers/matrices.ts';
 import { readAhead, readTogether, type ReadJob } from '../../io/read-ahead.ts';
-import { readDerivedPart } from './derived-parts.ts';
+import { giveMemory } from '../../io/spare-memory.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 import {
   chooseFormat,
@@ -17,6 +17,7 @@ import type { TensorRows } from '../../weights/tensor-rows.ts';
 import type { Weight } from '../../graph/tensor.ts';
 import { weightParts, type WeightPart } from '../../graph/weight-parts.ts';
 import type { QuantizeFormat } from '../api.ts';
+import { readDerivedPart } from './derived-parts.ts';
 
 /** Where weights are read from, and how they are re-encoded. */
 export interface ReadContext {
@@ -195,6 +196,7 @@ function joined(pieces: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuf
   for (const piece of pieces) {
     whole.set(piece, at);
     at += piece.byteLength;
+    giveMemory(piece);
   }
   return whole;
 }

@@ -10,6 +10,7 @@ import type { Move, SlotStore } from '../../experts/slot-store.ts';
 import type { StoreOptions } from '../../experts/store.ts';
 import type { ExpertStreamer, RouteObserver } from '../../experts/streamer.ts';
 import type { RecordTiers } from '../../experts/tiers.ts';
+import { giveMemory } from '../../io/spare-memory.ts';
 import { readTogether } from '../../io/read-ahead.ts';
 import { SLOT_STATES, type DiskReport, type StreamingOptions, type StreamingReport } from '../api.ts';
 import { STREAMING_DEFAULTS } from '../options.ts';
@@ -292,6 +293,7 @@ export class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps
     for (const [index, record] of (await readTogether(units, read, signal)).entries()) {
       const slot = store.home(layer, first + index);
       store.write(layer, slot, record);
+      giveMemory(record);
       store.point(layer, units[index] ?? 0, slot);
       this.#loadedBytes += record.byteLength;
     }
