@@ -19,6 +19,6 @@ export async function verifyDescribed(checkpoint: Checkpoint, run: RunDescribed)
   }
   return checks.map(({ name, error, tolerance, of }) => ({
     ...{ name, mode: 'in one go', error, tolerance, of },
-    unit: name.startsWith('ids') ? 'wrong' : 'absolute',
+    unit: tolerance === 0 ? 'wrong' : 'absolute',
   }));
 }

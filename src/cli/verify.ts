@@ -2,7 +2,7 @@ import { AtomoeError } from '../errors.ts';
 import type { Checkpoint } from '../containers/checkpoint.ts';
 import { openSafetensors } from '../containers/safetensors/open.ts';
 import type { DeviceKind } from '../engine/api.ts';
-import { CPU_ADAPTER } from '../engine/load/adapter-report.ts';
+import { CPU_ADAPTER, simdAdapter } from '../engine/load/adapter-report.ts';
 import { openDawn } from '../gpu/dawn.ts';
 import { Gpu } from '../gpu/device.ts';
 import type { FolderSource } from '../io/source.ts';
@@ -84,14 +84,23 @@ async function verifyLayerOn(device: DeviceKind, checkpoint: Checkpoint): Promis
   }
 }
 
-/** A described layer: on the GPU, or by the references of its ops, which the CPU has nothing faster for. */
+/** A described layer, on the same devices. */
 async function verifyDescribedOn(device: DeviceKind, checkpoint: Checkpoint): Promise<Findings> {
   const { runDescribedOnCpu, runDescribedOnGpu } = await import('../engine/run/described-runner.ts');
+  const { runDescribedOnSimd } = await import('../engine/run/described-simd.ts');
   const { verifyDescribed } = await import('./verify-described.ts');
   const gpu = device === 'auto' || device === 'gpu' ? await openGpu(device) : undefined;
   try {
-    const run = gpu ? runDescribedOnGpu(gpu, checkpoint) : runDescribedOnCpu;
-    return { device: gpu?.name ?? CPU_ADAPTER.name, checks: await verifyDescribed(checkpoint, run) };
+    if (gpu)
+      return {
+        device: gpu.name,
+        checks: await verifyDescribed(checkpoint, runDescribedOnGpu(gpu, checkpoint)),
+      };
+    const kernels = device === 'reference' ? undefined : await openKernels({ threads: 1 });
+    if (!kernels || !('module' in kernels))
+      return { device: CPU_ADAPTER.name, checks: await verifyDescribed(checkpoint, runDescribedOnCpu) };
+    const run = runDescribedOnSimd(kernels, checkpoint);
+    return { device: simdAdapter(kernels).name, checks: await verifyDescribed(checkpoint, run) };
   } finally {
     gpu?.dispose();
   }

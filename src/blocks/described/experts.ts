@@ -158,6 +158,7 @@ class ExpertRun {
       const logits = nodes.dense('bit router', rows.x, flat);
       const use = { cols: routes.places, n: [site.experts, this.#levels.length], ids, type: 'u32' } as const;
       ids = nodes.cell('leveled-ids', [logits], use);
+      nodes.note('bits', () => this.#bitsOf(ids));
     } else if (alias) {
       const table = nodes.weight('alias', Float32Array.from(alias));
       ids = nodes.cell('map-ids', [table], {
@@ -165,6 +166,15 @@ class ExpertRun {
       });
     }
     this.#ids = ids;
+  }
+
+  /** The bits of each place, 0 where no expert is. */
+  #bitsOf(ids: Tensor): Tensor {
+    const { nodes } = this.#site;
+    const count = this.#experts;
+    const bits = Float32Array.from({ length: count }, (_, at) => this.#levels[at % this.#levels.length] ?? 0);
+    const use = { cols: this.#routes.places, n: [count, 0], ids, type: 'u32', role: 'output' } as const;
+    return nodes.cell('map-ids', [nodes.weight('bits', bits)], use);
   }
 
   /** Matrices of all experts, and of all levels of each. */

@@ -27,7 +27,7 @@ export interface DescribedLayer {
   readonly graph: Graph;
   readonly x: Tensor; // f32 [tokens, hiddenSize], input
   readonly inputs: readonly RequestInput[];
-  /** `y`, and of each router in order of its run `ids.0`, `weights.0`, `scores.0`; `state` of the last. */
+  /** `y`, and of each router in order of its run `ids.0`, `weights.0`, `scores.0`; `state`, `bits` and `counts` of the last. */
   readonly outputs: Readonly<Record<string, Tensor>>;
 }
 
@@ -73,7 +73,7 @@ class LayerBuild {
     // Outputs keep their values to the end of the step.
     const cols = y.perToken;
     const kept = this.#nodes.cell('activate', [y], { cols, n: [7], f: [1], role: 'output' });
-    return { inputs: this.#nodes.inputs, outputs: { ...this.#outputs, y: kept } };
+    return { inputs: this.#nodes.inputs, outputs: { ...this.#outputs, ...this.#nodes.noted, y: kept } };
   }
 
   /** y [tokens, outs] of a layer by its pattern. */
@@ -154,6 +154,12 @@ class LayerBuild {
       nodes.add(h, this.#run(layer, norm ? addNorm(this.#site(), norm, h) : h, { iteration: 0 }, hooks).y);
     const once = step(x);
     const twice = step(once);
+    const number = (times: number) => nodes.cell('constant', [], { cols: 1, f: [times] });
+    nodes.note('counts', () =>
+      nodes.cell('take-run', [number(0), number(1), number(2), sum], {
+        ...{ cols: 1, n: [sum.perToken], role: 'output' },
+      }),
+    );
     return nodes.cell('take-run', [x, once, twice, sum], { cols: x.perToken, n: [sum.perToken] });
   }
 

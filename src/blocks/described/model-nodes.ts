@@ -44,6 +44,9 @@ export class ModelNodes extends LayerNodes {
     this.#contextTokens = purpose.contextTokens;
   }
 
+  /** A model has no known answers. */
+  override note(): void {}
+
   override given(name: string, shape: RequestShape): Tensor {
     if (name === 'tokenIds' && shape.type === 'f32') {
       return this.cell('take-ids', [], { cols: 1, n: [1], ids: this.builder.ids });

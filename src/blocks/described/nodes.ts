@@ -40,6 +40,8 @@ export class LayerNodes {
   readonly builder: GraphBuilder;
   readonly request: RequestSizes;
   readonly inputs: RequestInput[] = [];
+  /** Values beside the result, for known answers, by their names. */
+  readonly noted: Record<string, Tensor> = {};
   #offsets: Tensor | undefined;
   readonly #weights: StoredWeights;
   readonly #prefix: string;
@@ -149,6 +151,11 @@ export class LayerNodes {
     const segment = unit === 'segment' ? segmentLength : 0;
     const kind = ['mean', 'first', 'last', 'concatenate'].indexOf(pool);
     return this.cell('pool', [u], { cols, n: [segment, u.perToken, kind] });
+  }
+
+  /** Adds nodes that only known answers read: `bits` [tokens, places], `counts` [tokens, 1]. */
+  note(name: 'bits' | 'counts', make: () => Tensor): void {
+    this.noted[name] = make();
   }
 
   /** Choices with room in experts of steps before this one, too; undefined: a request is one step. */

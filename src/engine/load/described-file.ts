@@ -17,6 +17,7 @@ export interface DescribedFile {
   readonly label: string;
   readonly description: LayerDescription;
   readonly tokens: number;
+  readonly sequenceOffsets: readonly number[]; // the first token of each sequence, and the number of tokens
   /** The known answers, by their names without `expected.`. */
   readonly expected: ReadonlyMap<string, HostTensor>;
   /** Builds the graph of the layer for the request. */
@@ -50,6 +51,7 @@ export async function readDescribed(checkpoint: Checkpoint): Promise<DescribedFi
   const answers = [...named].filter(([name]) => name.startsWith(EXPECTED));
   return {
     ...{ label, description, tokens },
+    sequenceOffsets: [...(offsets?.values ?? [0, tokens])],
     expected: new Map(answers.map(([name, tensor]) => [name.slice(EXPECTED.length), tensor])),
     build: () => buildDescribed(description, new LayerTensors(label, named), { tokens, sequences, widths }),
     inputs: (built) =>

@@ -1,49 +1,62 @@
 /** Compares the outputs of a described layer with the known answers of its file. */
+import { AtomoeError } from '../../errors.ts';
 import type { DescribedFile } from '../load/described-file.ts';
 import type { DescribedOutputs } from './described-runner.ts';
 
 /** One known answer. */
 export interface DescribedCheck {
   readonly name: string; // `ids`, `weights.1`
-  readonly error: number; // ids: how many differ; else the largest difference
+  readonly error: number; // ids, tokens, bits, counts: how many differ; else the largest difference
   readonly tolerance: number;
   readonly of: number; // values
 }
 
-/** Tolerances of the known answers, by the kind of the output; ids have to be equal. */
+/** Tolerances of the known answers, by the kind of the output; whole numbers have to be equal. */
 const TOLERANCES: Readonly<Record<string, number>> = {
   ids: 0,
   tokens: 0,
+  bits: 0,
+  counts: 0,
   weights: 1e-5,
   scores: 1e-4,
   state: 1e-5,
   y: 1e-4,
 };
 
-/** The checks of the answers, of the only router or of each by its number; an answer without an output is wrong. */
+/**
+ * The checks of the answers, of the only router or of each by its number; an answer without an output is wrong.
+ *
+ * @throws {AtomoeError} bad-file - an answer that nothing is compared with
+ */
 export function compareDescribed(
-  { expected, description }: Pick<DescribedFile, 'expected' | 'description'>,
+  file: Pick<DescribedFile, 'label' | 'expected' | 'description' | 'sequenceOffsets'>,
   outputs: DescribedOutputs,
 ): DescribedCheck[] {
-  const none = description.experts ?? Infinity;
-  return [...expected].flatMap(([name, { values }]) => {
+  const none = file.description.experts ?? Infinity;
+  return [...file.expected].map(([name, { values }]) => {
     const [kind = name] = name.split('.');
     const tolerance = TOLERANCES[kind];
-    const found = outputs[name] ?? outputs[`${name}.0`];
-    if (tolerance === undefined) return []; // `bits` and `counts`: they show in y
-    if (kind === 'tokens') {
-      const error = wrongTokens(values, outputs['ids.0'] ?? [], none);
-      return [{ name, error, tolerance, of: values.length }];
+    if (tolerance === undefined) {
+      throw new AtomoeError(
+        'bad-file',
+        `${file.label}: expected.${name} is no known answer; wanted ${Object.keys(TOLERANCES).join(', ')}; rename it`,
+      );
     }
-    const isSame = found?.length === values.length;
-    const errors = Array.from(values, (wanted, at) => errorOf(found?.[at] ?? NaN, wanted, kind, none));
-    const error = !isSame
-      ? Infinity
-      : kind === 'ids'
-        ? errors.filter((each) => each > 0).length
-        : Math.max(...errors);
-    return [{ name, error, tolerance, of: values.length }];
+    const found = outputs[name] ?? outputs[`${name}.0`];
+    const check = (error: number) => ({ name, error, tolerance, of: values.length });
+    if (kind === 'tokens') return check(wrongTokens(values, outputs['ids.0'] ?? [], none));
+    const wanted = kind === 'counts' ? byToken(values, file.sequenceOffsets) : values;
+    if (found?.length !== wanted.length) return check(Infinity);
+    const errors = Array.from(wanted, (each, at) => errorOf(found[at] ?? NaN, each, kind, none));
+    return check(tolerance === 0 ? errors.filter((each) => each > 0).length : Math.max(...errors));
   });
+}
+
+/** The number of its sequence for each token. */
+function byToken(numbers: ArrayLike<number>, offsets: readonly number[]): number[] {
+  return Array.from(numbers).flatMap((number, at) =>
+    Array.from({ length: (offsets[at + 1] ?? 0) - (offsets[at] ?? 0) }, () => number),
+  );
 }
 
 /** How many experts did not take the tokens [experts, places] of an answer; ids [tokens, most], pads are numbers that are none. */
