@@ -9,7 +9,7 @@ export type Scores = readonly [readonly number[] | undefined, readonly number[] 
 
 const KINDS = [
   ['mute', 'Mute'],
-  ['force', 'Force'],
+  ['steer', 'Steer'],
 ] as const;
 
 export class ExpertsView {
@@ -31,7 +31,7 @@ export class ExpertsView {
     this.#onEdit = onEdit;
   }
 
-  /** All experts where their scores are known; else those that a rule has chosen or that are muted or forced. */
+  /** All experts where their scores are known; else those that a rule has chosen or that are muted or steered. */
   show(pair: Pair, edits: readonly Edit[], scores: Scores | undefined): void {
     const weights = pair.map((chosen) => new Map(chosen?.map(({ expert, weight }) => [expert, weight])));
     const most = Math.max(...weights.flatMap((each) => [...each.values()]), 1e-9);

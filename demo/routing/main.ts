@@ -15,8 +15,18 @@ import { ExpertsView } from './experts-view.ts';
 import { LayersView, type Pair } from './layers-view.ts';
 import { formatLink, parseLink, type Comparison } from './link.ts';
 import { findPage } from './page.ts';
-import { MODEL, optionsOf, ruleOf, RULES, scoringOptions, type Edit, type Rule } from './rules.ts';
+import { RuleView } from './rule-view.ts';
+import {
+  MODEL,
+  optionsOf,
+  scoringOptions,
+  type Changes,
+  type Edit,
+  type Rule,
+  type Steering,
+} from './rules.ts';
 import { Runner, type Listener, type Task } from './runner.ts';
+import { readSteering, showSteering } from './steering-view.ts';
 import { TextView } from './text-view.ts';
 
 const page = findPage();
@@ -24,39 +34,51 @@ const runner = new Runner();
 const texts = page.rules.map(({ text }) => new TextView(text, chooseToken));
 const layers = new LayersView(page.layers, page.layersWords, chooseLayer);
 const experts = new ExpertsView(page.expertsBody, page.score, toggle);
+const sides = page.rules.map((side) => new RuleView(side, () => page.seed.valueAsNumber));
 let now = parseLink(location.hash);
-let shown: { readonly of: Comparison; readonly runs: readonly [Run, Run] } | undefined;
+let shown:
+  | { readonly of: Comparison; readonly rules: readonly [Rule, Rule]; readonly runs: readonly [Run, Run] }
+  | undefined;
 let scored: { readonly key: string; readonly runs: readonly [Run, Run] } | undefined; // with every expert in a layer
 let task: AbortController | undefined;
 let settled: Promise<void> = Promise.resolve(); // when the task before has let go of the engine
 
-function rules(): readonly [Rule, Rule] {
-  const [first, second] = [ruleOf(now.a), ruleOf(now.b)];
-  if (!first || !second) throw new Error(`there is no rule ${now.a} or ${now.b}`);
-  return [first, second];
+/** Both rules; undefined where a description is wrong, which then has the focus. */
+async function readRules(): Promise<readonly [Rule, Rule] | undefined> {
+  const [first, second] = await Promise.all(sides.map((side) => side.read()));
+  if (first && second) return [first, second];
+  sides[first ? 1 : 0]?.focus();
+  page.status.textContent = `The description of the ${first ? 'second' : 'first'} rule is not right yet.`;
+  return undefined;
+}
+
+function changesOf({ edits, steering, seed }: Comparison, side: 0 | 1): Changes {
+  return { edits: side === 0 ? [] : edits, steering, seed };
 }
 
 /** The tasks of the two sides; edits are the second's. */
-function tasksOf({ text, length, temperature, seed, edits }: Comparison): readonly [Task, Task] {
-  const [first, second] = rules();
+function tasksOf(comparison: Comparison, [first, second]: readonly [Rule, Rule]): readonly [Task, Task] {
+  const { text, length, temperature, seed } = comparison;
   const common = { text, length, temperature, seed };
   return [
-    { ...common, options: optionsOf(first, []) },
-    { ...common, options: optionsOf(second, edits) },
+    { ...common, options: optionsOf(first, changesOf(comparison, 0)) },
+    { ...common, options: optionsOf(second, changesOf(comparison, 1)) },
   ];
 }
 
 async function compare(): Promise<void> {
   readForm();
   showLink();
+  const rules = await readRules();
+  if (!rules) return;
   await attempt(async (listen) => {
     const wanted = now;
-    const [a, b] = tasksOf(wanted);
+    const [a, b] = tasksOf(wanted, rules);
     const runs = [
       await runner.run(a, listen('first text')),
       await runner.run(b, listen('second text')),
     ] as const;
-    shown = { of: wanted, runs };
+    shown = { of: wanted, rules, runs };
     show();
     page.status.textContent = 'Both texts are written.';
     if (now.scores) await score(listen);
@@ -66,20 +88,20 @@ async function compare(): Promise<void> {
 /** Runs both texts under their rules with every expert in the chosen layer, for their scores. */
 async function score(listen: (what: string) => Listener): Promise<void> {
   if (!shown) return;
-  const { of, runs } = shown;
+  const { of, rules, runs } = shown;
   const { layer } = now;
   const key = scoresKey();
-  const [first, second] = rules();
-  const probe = (rule: Rule, edits: readonly Edit[], run: Run, what: string): Promise<Run> => {
+  const [first, second] = rules;
+  const probe = (rule: Rule, side: 0 | 1, run: Run, what: string): Promise<Run> => {
     const text = run.tokens.map((token) => token.text).join('');
-    const options = scoringOptions(rule, edits, layer);
+    const options = scoringOptions(rule, changesOf(of, side), layer);
     return runner.run({ text, length: 1, temperature: 0, seed: 0, options }, listen(what));
   };
   scored = {
     key,
     runs: [
-      await probe(first, [], runs[0], 'scores of the first rule'),
-      await probe(second, of.edits, runs[1], 'scores of the second rule'),
+      await probe(first, 0, runs[0], 'scores of the first rule'),
+      await probe(second, 1, runs[1], 'scores of the second rule'),
     ],
   };
   showToken();
@@ -167,12 +189,14 @@ function fail(error: unknown): void {
 }
 
 function readForm(): void {
-  const [a, b] = page.rules.map(({ select }) => select.value);
+  const [a, b] = sides.map(({ choice }) => choice);
   now = {
     ...now,
     text: page.text.value,
-    a: a ?? now.a,
-    b: b ?? now.b,
+    a: a?.id ?? now.a,
+    b: b?.id ?? now.b,
+    textA: a?.text ?? now.textA,
+    textB: b?.text ?? now.textB,
     length: page.length.valueAsNumber,
     temperature: page.temperature.valueAsNumber,
     seed: page.seed.valueAsNumber,
@@ -184,38 +208,52 @@ function fillForm(): void {
   page.length.valueAsNumber = now.length;
   page.temperature.valueAsNumber = now.temperature;
   page.seed.valueAsNumber = now.seed;
-  page.rules[0].select.value = now.a;
-  page.rules[1].select.value = now.b;
-  describeRules();
+  sides[0]?.show({ id: now.a, text: now.textA });
+  sides[1]?.show({ id: now.b, text: now.textB });
+  showSteering(page, now.steering);
   showEdits();
 }
 
-function describeRules(): void {
-  for (const { select, does } of page.rules) {
-    const rule = ruleOf(select.value);
-    const paper = rule?.paper ? ` After “${rule.paper.title}”.` : '';
-    does.textContent = `${rule?.does ?? ''}${paper}`;
-  }
-}
-
-/** Mutes or forces an expert of the chosen layer in the second rule, or undoes it, and writes the second text again. */
+/** Mutes or steers an expert of the chosen layer in the second rule, or undoes it, and writes the second text again. */
 function toggle(expert: number, kind: Edit['kind'], layer = now.layer): void {
   const isHere = (edit: Edit) => edit.expert === expert && edit.layer === layer;
   const isOn = now.edits.some((edit) => isHere(edit) && edit.kind === kind);
   const others = now.edits.filter((edit) => !isHere(edit));
-  now = { ...now, edits: isOn ? others : [...others, { layer, expert, kind }] };
+  change({ edits: isOn ? others : [...others, { layer, expert, kind }] });
+}
+
+/** How strongly experts are steered; without any nothing is to be written again. */
+function steer(steering: Steering): void {
+  if (steering !== now.steering)
+    change(
+      { steering },
+      now.edits.some(({ kind }) => kind === 'steer'),
+    );
+}
+
+/** Changes the second rule, and writes its text again. */
+function change(changed: Partial<Pick<Comparison, 'edits' | 'steering'>>, isSeen = true): void {
+  now = { ...now, ...changed };
+  showSteering(page, now.steering);
   showEdits();
-  if (shown) {
-    showToken();
-    void compare();
-  } else showLink();
+  if (!shown || !isSeen) return showLink();
+  showToken();
+  void compare();
+}
+
+/** What is done to an expert, in words. */
+function wordOf(kind: Edit['kind']): string {
+  if (kind === 'mute') return 'muted';
+  const { steering } = now;
+  if (typeof steering === 'number') return `steered by ${steering}`;
+  return steering === 'off' ? 'steered, but off' : 'steered hard';
 }
 
 function showEdits(): void {
   page.edits.hidden = now.edits.length === 0;
   page.editsList.replaceChildren(
     ...now.edits.map(({ layer, expert, kind }) => {
-      const words = `Layer ${layer}, expert ${expert}: ${kind === 'mute' ? 'muted' : 'forced'}`;
+      const words = `Layer ${layer}, expert ${expert}: ${wordOf(kind)}`;
       const undo = button(
         words,
         () => {
@@ -261,9 +299,9 @@ function tokenIndex(): number {
 
 function show(): void {
   if (!shown) return;
-  const { runs } = shown;
+  const { rules, runs } = shown;
   page.result.hidden = false;
-  rules().forEach((rule, side) => {
+  rules.forEach((rule, side) => {
     const { name, figures } = page.rules[side === 0 ? 0 : 1];
     const [run, other] = side === 0 ? runs : [runs[1], runs[0]];
     const edited = side === 1 && now.edits.length > 0;
@@ -336,10 +374,6 @@ async function copyLink(): Promise<void> {
 
 function open(): void {
   keepPage();
-  for (const { select } of page.rules) {
-    select.append(...RULES.map(({ id, name }) => new Option(name, id)));
-    select.addEventListener('change', describeRules);
-  }
   fillForm();
   page.link.value = location.href;
   page.form.addEventListener('submit', (event) => {
@@ -355,6 +389,8 @@ function open(): void {
   });
   page.token.addEventListener('input', () => chooseToken(page.token.valueAsNumber));
   page.score.addEventListener('click', toggleScores);
+  page.steering.addEventListener('input', () => showSteering(page, readSteering(page)));
+  page.steering.addEventListener('change', () => steer(readSteering(page)));
   page.copy.addEventListener('click', () => void copyLink());
   addEventListener('hashchange', () => {
     task?.abort();

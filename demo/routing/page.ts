@@ -7,6 +7,9 @@ function part<T extends Element>(id: string, type: abstract new () => T): T {
 
 export type Page = ReturnType<typeof findPage>;
 
+/** What belongs to one of the two rules. */
+export type Side = Page['rules'][number];
+
 export function findPage() {
   return {
     form: part('compare', HTMLFormElement),
@@ -31,6 +34,9 @@ export function findPage() {
     expertsTitle: part('experts-title', HTMLElement),
     expertsBody: part('experts-body', HTMLTableSectionElement),
     expertsNone: part('experts-none', HTMLElement),
+    steering: part('steering', HTMLFieldSetElement),
+    strength: part('strength', HTMLInputElement),
+    strengthWords: part('strength-words', HTMLElement),
     score: part('score', HTMLButtonElement),
     link: part('link', HTMLInputElement),
     copy: part('copy', HTMLButtonElement),
@@ -42,6 +48,9 @@ function side(name: 'a' | 'b') {
   return {
     select: part(`rule-${name}`, HTMLSelectElement),
     does: part(`does-${name}`, HTMLElement),
+    own: part(`own-${name}`, HTMLElement),
+    json: part(`json-${name}`, HTMLTextAreaElement),
+    problems: part(`problems-${name}`, HTMLElement),
     name: part(`name-${name}`, HTMLElement),
     text: part(`text-${name}`, HTMLElement),
     figures: part(`figures-${name}`, HTMLElement),

@@ -5,6 +5,7 @@ export const MODEL = { id: 'fable-moe-12m', hidden: 192, experts: 32, layers: 6 
 
 const score = { kind: 'linear', weight: 'model.layers.{layer}.mlp.gate.weight' } as const;
 const softmax = [{ kind: 'softmax' }] as const;
+const random = { kind: 'random', seed: 1 } as const;
 
 /** A rule of the list. */
 export interface Rule {
@@ -14,6 +15,7 @@ export interface Rule {
   readonly router: Readonly<Record<string, unknown>>;
   readonly ranks?: readonly number[]; // in place of the first ones
   readonly isOwn?: true; // what the model does without a description
+  readonly layer?: Readonly<Record<string, unknown>>; // a whole description, of the visitor's own
   readonly paper?: { readonly number: number; readonly title: string }; // in docs/PAPERS.md
 }
 
@@ -166,35 +168,80 @@ export const RULES: readonly Rule[] = [
     does: 'Every expert, weighed by its score: no choice at all.',
     router: { score, transform: softmax, select: { kind: 'all' } },
   },
+  {
+    id: 'random-1',
+    name: 'Random 1, by the seed',
+    does: 'One expert by chance, whatever the token is; the seed, the layer and the position in the text choose it, the same on every machine.',
+    router: { score: random, select: { kind: 'topK', k: 1 }, weigh: { from: 'one', normalise: 'sum' } },
+    paper: { number: 103, title: 'Taming Sparsely Activated Transformer with Stochastic Experts' },
+  },
+  {
+    id: 'random-4',
+    name: 'Random 4, by the seed',
+    does: 'Four experts by chance with equal weights: what the router’s choice is worth.',
+    router: { score: random, select: { kind: 'topK', k: 4 }, weigh: { from: 'one', normalise: 'sum' } },
+  },
 ];
 
+/** The id, in links, of a description of the visitor's own. */
+export const DESCRIBED = 'described';
+
+/** A rule of the list. */
 export function ruleOf(id: string): Rule | undefined {
   return RULES.find((rule) => rule.id === id);
+}
+
+/** A rule that the visitor has written. */
+export function describedRule(layer: Readonly<Record<string, unknown>>): Rule {
+  const { router = {}, title } = layer;
+  const name = typeof title === 'string' ? title : 'a description of your own';
+  return { id: DESCRIBED, name, does: '', router: router as Rule['router'], layer };
+}
+
+/** A rule as a description, to be edited: `{layer}` stands for the number of a layer. */
+export function textOf(rule: Rule, seed: number): string {
+  return JSON.stringify(describe(rule, rule.router, { seed, layer: 0, hooks: ranksOf(rule) }), null, 2);
 }
 
 /** What is done to one expert of one layer. */
 export interface Edit {
   readonly layer: number;
   readonly expert: number;
-  readonly kind: 'mute' | 'force';
+  readonly kind: 'mute' | 'steer';
+}
+
+/** What becomes of steered experts: `hard`: always chosen; a number: so many standard deviations are added to their scores. */
+export type Steering = 'off' | 'hard' | number;
+
+/** What is changed in a rule. */
+export interface Changes {
+  readonly edits: readonly Edit[];
+  readonly steering: Steering;
+  readonly seed: number; // of random rules
 }
 
 interface LayerEdits {
   readonly mask?: readonly number[];
-  readonly steer?: { readonly experts: readonly number[]; readonly mode: 'hard' };
+  readonly steer?:
+    | { readonly experts: readonly number[]; readonly mode: 'hard' }
+    | { readonly experts: readonly number[]; readonly mode: 'soft'; readonly strength: number };
 }
 
 /** Edits as hooks of each layer; null: none. */
-export function editsByLayer(edits: readonly Edit[]): readonly (LayerEdits | null)[] {
+export function editsByLayer({
+  edits,
+  steering,
+}: Pick<Changes, 'edits' | 'steering'>): readonly (LayerEdits | null)[] {
   return Array.from({ length: MODEL.layers }, (_, layer) => {
     const of = (kind: Edit['kind']) =>
       edits.filter((edit) => edit.layer === layer && edit.kind === kind).map(({ expert }) => expert);
-    const [mask, experts] = [of('mute'), of('force')];
+    const [mask, experts] = [of('mute'), steering === 'off' ? [] : of('steer')];
     if (mask.length + experts.length === 0) return null;
-    return {
-      ...(mask.length > 0 && { mask }),
-      ...(experts.length > 0 && { steer: { experts, mode: 'hard' as const } }),
-    };
+    const steer =
+      typeof steering === 'number'
+        ? { experts, mode: 'soft' as const, strength: steering }
+        : { experts, mode: 'hard' as const };
+    return { ...(mask.length > 0 && { mask }), ...(experts.length > 0 && { steer }) };
   });
 }
 
@@ -205,41 +252,63 @@ export interface RuleOptions {
 }
 
 /** The model's own router stays where it can: its edits are hooks of the reply, and nothing is loaded again. */
-export function optionsOf(rule: Rule, edits: readonly Edit[]): RuleOptions {
-  const layers = editsByLayer(edits);
+export function optionsOf(rule: Rule, changes: Changes): RuleOptions {
+  const layers = editsByLayer(changes);
   if (rule.isOwn) return layers.some((each) => each !== null) ? { hooks: { layers } } : {};
-  return { routing: layers.map((each) => describe(rule.router, { ...ranksOf(rule), ...each })) };
+  const { seed } = changes;
+  return {
+    routing: layers.map((each, layer) =>
+      describe(rule, rule.router, { seed, layer, hooks: { ...ranksOf(rule), ...each } }),
+    ),
+  };
 }
 
 /**
  * The same rule up to a layer, in which every expert is chosen and weighed by its score. What a layer sees depends on
  * earlier layers only, so that these are the scores from which the rule chooses.
  */
-export function scoringOptions(rule: Rule, edits: readonly Edit[], layer: number): RuleOptions {
-  const layers = editsByLayer(edits);
-  const { select: _, weigh: __, ...scores } = rule.router;
-  const probe = { ...scores, select: { kind: 'all' } };
+export function scoringOptions(rule: Rule, changes: Changes, layer: number): RuleOptions {
+  const { seed } = changes;
+  const { select: _, weigh: __, capacity, scope, ...scores } = rule.router;
+  // Room in experts is what makes a choice depend on earlier tokens: without it that is not said.
+  const probe = { ...scores, ...(scope && !capacity ? { scope } : {}), select: { kind: 'all' } };
   return {
-    routing: layers.map((each, index) => {
+    routing: editsByLayer(changes).map((each, index) => {
       if (index > layer) return null;
-      if (index === layer) return describe(probe, {});
+      if (index === layer) return describe(withoutLayer(rule), probe, { seed, layer: index, hooks: {} });
       if (rule.isOwn && each === null) return null;
-      return describe(rule.router, { ...ranksOf(rule), ...each });
+      return describe(rule, rule.router, { seed, layer: index, hooks: { ...ranksOf(rule), ...each } });
     }),
   };
+}
+
+/** A probe has no hooks and no `most`. */
+function withoutLayer({ layer: _, ...rule }: Rule): Rule {
+  return rule;
 }
 
 function ranksOf({ ranks }: Rule): object {
   return ranks ? { ranks } : {};
 }
 
-function describe(router: object, hooks: object): object {
-  return {
+/** The description of a layer's rule. A visitor's own has its seed and hooks in it; the page's random rules get theirs. */
+function describe(
+  rule: Rule,
+  router: Rule['router'],
+  { seed, layer, hooks }: { readonly seed: number; readonly layer: number; readonly hooks: object },
+): object {
+  const { score: own } = router;
+  const isRandom = rule.layer === undefined && own === random;
+  const { hooks: written, ...rest } = rule.layer ?? {
     format: 'atomoe.layer',
     version: 1,
     hiddenSize: MODEL.hidden,
     experts: MODEL.experts,
-    router,
-    ...(Object.keys(hooks).length > 0 && { hooks }),
+  };
+  const all = { ...(written as object | undefined), ...hooks };
+  return {
+    ...rest,
+    router: isRandom ? { ...router, score: { ...random, seed, layer } } : router,
+    ...(Object.keys(all).length > 0 && { hooks: all }),
   };
 }

@@ -5,12 +5,11 @@ import { SharedRouting } from '../../blocks/described/model-nodes.ts';
 import type { DescribedScoreSpec } from '../../blocks/routers/described.ts';
 import { LayerTensors, type HostTensor } from '../../blocks/described/tensors.ts';
 import type { Checkpoint } from '../../containers/checkpoint.ts';
-import { AtomoeError } from '../../errors.ts';
-import { mostOf, seesOf } from '../../models/layer/check.ts';
+import { mostOf } from '../../models/layer/check.ts';
 import { parseLayer, type LayerDescription } from '../../models/layer/layer.ts';
-import type { RouterDescription } from '../../models/layer/router.ts';
 import { isMoe, type ModelSpec, type MoeSpec, type SublayerSpec } from '../../models/spec.ts';
 import type { LayerRouting } from '../api.ts';
+import { checkFits, refused } from './described-fit.ts';
 
 /** A model whose routers may be replaced. */
 export interface RoutedModel {
@@ -73,7 +72,8 @@ function readLayers(spec: ModelSpec, routing: LayerRouting): ReadonlyMap<Sublaye
       const given = descriptionFor(routing, layer);
       if (given === undefined || given === null) continue;
       const description = parseLayer(given);
-      checkFits(description, sublayer.block, { index: layer, hidden: spec.hidden });
+      const { experts } = sublayer.block;
+      checkFits(description, { experts, layer, hidden: spec.hidden });
       described.set(sublayer, { layer, bank, description });
     }
   }
@@ -124,53 +124,6 @@ function checkTogether(all: Iterable<DescribedLayer>): void {
     }
     decided ??= { text, layer };
   }
-}
-
-/** Experts are the model's, text comes token by token, and a request has nothing else. */
-function checkFits(
-  { hiddenSize, experts, router, expert, shared, pattern, hooks }: LayerDescription,
-  moe: MoeSpec,
-  { index, hidden }: { readonly index: number; readonly hidden: number },
-): void {
-  if (hiddenSize !== hidden)
-    throw refused(`hiddenSize is ${hiddenSize}; layer ${index} of the model has ${hidden}`);
-  if (experts !== moe.experts)
-    throw refused(`experts is ${experts}; layer ${index} of the model has ${moe.experts}`);
-  const own = { expert, pattern: pattern.kind === 'single' ? undefined : pattern, shared: shared[0] };
-  const other = Object.entries(own).find(([, value]) => value !== undefined);
-  if (other)
-    throw refused(`${other[0]} is given; the experts of the model run, and only its router is replaced`);
-  if (!router) return;
-  const requested = hooks?.bias !== undefined ? 'bias' : hooks?.replay && 'replay';
-  if (requested)
-    throw refused(`hooks.${requested} is given, which names a tensor of a request; text has none`);
-  checkScope(router);
-  const { weigh, score } = router;
-  if (weigh.apply !== 'output')
-    throw refused('router.weigh.apply is not "output", as the experts of models need it');
-  if (weigh.combine !== 'add') throw refused(`router.weigh.combine is "${weigh.combine}"; wanted "add"`);
-  if (score.kind === 'productKeys') {
-    throw refused('router.score.kind is "productKeys", whose heads may choose one expert twice');
-  }
-}
-
-/** What a decision depends on is there when the token is. */
-function checkScope(router: RouterDescription): void {
-  const { scope } = router;
-  const sees = seesOf(router);
-  if (sees === 'sequence' || sees === 'batch') {
-    throw refused(
-      `router.scope.sees is "${sees}"; text is written token by token, and a token cannot wait for later ones`,
-    );
-  }
-  if (scope.expertUnit !== 'token')
-    throw refused(`router.scope.expertUnit is "${scope.expertUnit}"; the experts of models read tokens`);
-  if (scope.decision === 'prompt' && scope.unit !== 'sequence')
-    throw refused(`router.scope.unit is "${scope.unit}"; a decision of the prompt is one of the "sequence"`);
-}
-
-function refused(what: string): AtomoeError {
-  return new AtomoeError('bad-input', `routing: ${what}; choose another description`);
 }
 
 /** The tensors of a checkpoint that routers name; each is read once. */

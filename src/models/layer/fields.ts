@@ -37,6 +37,32 @@ export function wrong(path: string, value: unknown, wanted: string): never {
   throw new AtomoeError('bad-input', `${path || 'the description'} ${found}; wanted ${wanted}`);
 }
 
+let collected: AtomoeError[] | undefined; // while all that is wrong is wanted, not the first of it
+
+/** Everything that is wrong with the fields that a function reads, in their order; a reader alone throws the first. */
+export function collectProblems(read: () => unknown): readonly AtomoeError[] {
+  const problems: AtomoeError[] = [];
+  collected = problems;
+  try {
+    attempt(read);
+  } finally {
+    collected = undefined;
+  }
+  return problems;
+}
+
+/** Reads a part of a value, beside other parts. */
+function attempt<T>(read: () => T): T | undefined {
+  if (!collected) return read();
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof AtomoeError)) throw error;
+    collected.push(error);
+    return undefined;
+  }
+}
+
 function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 60)}...` : text;
@@ -106,7 +132,7 @@ export function list<T>(field: Field<T>, least = 0): Field<readonly T[]> {
       if (!Array.isArray(value) || value.length < least) {
         return wrong(path, value, least > 0 ? `a list of at least ${least}` : 'a list');
       }
-      return value.map((each, index) => field.read(each, under(path, index)));
+      return value.map((each, index) => attempt(() => field.read(each, under(path, index))) as T);
     },
   };
 }
@@ -160,16 +186,18 @@ function readFields<F extends Fields>(
   values: Readonly<Record<string, unknown>>,
   path: string,
 ): ReadAll<F> {
-  const unknown = Object.keys(values).find((key) => !Object.hasOwn(fields, key));
-  if (unknown !== undefined) {
-    const known = Object.keys(fields).join(', ');
-    wrong(under(path, unknown), values[unknown], known === '' ? 'no further keys' : `only ${known}`);
+  const known = Object.keys(fields).join(', ');
+  for (const key of Object.keys(values)) {
+    if (Object.hasOwn(fields, key)) continue;
+    attempt(() => wrong(under(path, key), values[key], known === '' ? 'no further keys' : `only ${known}`));
   }
   const read = Object.entries(fields).map(([key, field]) => {
     const value = values[key];
     return [
       key,
-      value === undefined && field.absent ? field.absent.value : field.read(value, under(path, key)),
+      value === undefined && field.absent
+        ? field.absent.value
+        : attempt(() => field.read(value, under(path, key))),
     ];
   });
   return Object.fromEntries(read.filter(([, value]) => value !== undefined)) as ReadAll<F>;

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { openSafetensors } from '../../containers/safetensors/open.ts';
 import { nodeFolder } from '../../io/node-file.ts';
 import { mostOf, seesOf } from './check.ts';
-import { parseLayer } from './layer.ts';
+import { parseLayer, problemsOfLayer } from './layer.ts';
 
 const FOLDER = 'fixtures/routing';
 const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.safetensors'));
@@ -173,4 +173,29 @@ test('docs/ROUTING.md has every kind that the files have', async () => {
     placesOf(description).flatMap(({ value, path }) => (path.endsWith('.kind') ? [String(value)] : [])),
   );
   expect([...new Set(kinds)].filter((kind) => !page.includes(`\`${kind}\``))).toEqual([]);
+});
+
+test('all that is wrong is told, in the order of the keys', () => {
+  const description = {
+    ...{ format: 'atomoe.layer', version: 2, hiddenSize: 4, experts: 2, width: 3 },
+    router: {
+      score: { kind: 'linear' },
+      transform: [{ kind: 'softmax' }, { kind: 'soft' }],
+      select: { kind: 'topK', k: 9 },
+    },
+  };
+  const paths = (value: unknown) => problemsOfLayer(value).map(({ message }) => message.split(' is ')[0]);
+  expect(paths(description)).toEqual(['width', 'router.score.weight', 'router.transform.1.kind', 'version']);
+  const { width: _, ...keys } = { ...description, version: 1 };
+  const { score, transform, ...rest } = keys.router;
+  const right = {
+    ...keys,
+    router: { ...rest, score: { ...score, weight: 'a' }, transform: transform.slice(0, 1) },
+  };
+  expect(paths(right)).toEqual(['router.select.k']); // what the keys say of each other
+  expect(paths({ ...right, router: { ...right.router, select: { kind: 'all' } } })).toEqual([]);
+});
+
+test.each(INVALID)('problems of $path', ({ path, description }) => {
+  expect(problemsOfLayer(description).some(({ message }) => message.startsWith(`${path} is`))).toBe(true);
 });

@@ -1,7 +1,9 @@
 /** The grammar of a layer and of its patterns (sections 1, 7 and 10 of the format, version 1). */
+import type { AtomoeError } from '../../errors.ts';
 import {
   boolean,
   choice,
+  collectProblems,
   integer,
   kinds,
   later,
@@ -187,4 +189,10 @@ export function parseLayer(value: unknown): LayerDescription {
   const read = layer.read(value, '');
   checkLayer(read);
   return read;
+}
+
+/** All that is wrong with a description, each with its path: of the keys, or, where they are right, the first of what they say of each other. */
+export function problemsOfLayer(value: unknown): readonly AtomoeError[] {
+  const problems = collectProblems(() => layer.read(value, ''));
+  return problems.length > 0 ? problems : collectProblems(() => parseLayer(value));
 }

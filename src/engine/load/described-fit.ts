@@ -1,0 +1,68 @@
+/** Which descriptions of routers a model can run: what the format allows beyond that needs a whole request. */
+import { AtomoeError } from '../../errors.ts';
+import { seesOf } from '../../models/layer/check.ts';
+import { collectProblems } from '../../models/layer/fields.ts';
+import { parseLayer, problemsOfLayer, type LayerDescription } from '../../models/layer/layer.ts';
+import type { RouterDescription } from '../../models/layer/router.ts';
+
+/** Sizes of a model, and which of its layers a description is for. */
+export interface LayerPlace {
+  readonly experts: number;
+  readonly hidden: number;
+  readonly layer: number;
+}
+
+/** All that is wrong with a description for a layer of a model, each with its path. */
+export function problemsOfRouting(description: unknown, place: LayerPlace): readonly AtomoeError[] {
+  const problems = problemsOfLayer(description);
+  return problems.length > 0 ? problems : collectProblems(() => checkFits(parseLayer(description), place));
+}
+
+/**
+ * Experts are the model's, text comes token by token, and a request has nothing else.
+ *
+ * @throws {AtomoeError} bad-input - the description asks for something else
+ */
+export function checkFits(description: LayerDescription, place: LayerPlace): void {
+  const { hiddenSize, experts, router, expert, shared, pattern, hooks } = description;
+  if (hiddenSize !== place.hidden)
+    throw refused(`hiddenSize is ${hiddenSize}; layer ${place.layer} of the model has ${place.hidden}`);
+  if (experts !== place.experts)
+    throw refused(`experts is ${experts}; layer ${place.layer} of the model has ${place.experts}`);
+  const own = { expert, pattern: pattern.kind === 'single' ? undefined : pattern, shared: shared[0] };
+  const other = Object.entries(own).find(([, value]) => value !== undefined);
+  if (other)
+    throw refused(`${other[0]} is given; the experts of the model run, and only its router is replaced`);
+  if (!router) return;
+  const requested = hooks?.bias !== undefined ? 'bias' : hooks?.replay && 'replay';
+  if (requested)
+    throw refused(`hooks.${requested} is given, which names a tensor of a request; text has none`);
+  checkScope(router);
+  const { weigh, score } = router;
+  if (weigh.apply !== 'output')
+    throw refused('router.weigh.apply is not "output", as the experts of models need it');
+  if (weigh.combine !== 'add') throw refused(`router.weigh.combine is "${weigh.combine}"; wanted "add"`);
+  if (score.kind === 'productKeys') {
+    throw refused('router.score.kind is "productKeys", whose heads may choose one expert twice');
+  }
+}
+
+/** What a decision depends on is there when the token is. */
+function checkScope(router: RouterDescription): void {
+  const { scope } = router;
+  const sees = seesOf(router);
+  if (sees === 'sequence' || sees === 'batch') {
+    throw refused(
+      `router.scope.sees is "${sees}"; text is written token by token, and a token cannot wait for later ones`,
+    );
+  }
+  if (scope.expertUnit !== 'token')
+    throw refused(`router.scope.expertUnit is "${scope.expertUnit}"; the experts of models read tokens`);
+  if (scope.decision === 'prompt' && scope.unit !== 'sequence')
+    throw refused(`router.scope.unit is "${scope.unit}"; a decision of the prompt is one of the "sequence"`);
+}
+
+/** A description that models cannot run. */
+export function refused(what: string): AtomoeError {
+  return new AtomoeError('bad-input', `routing: ${what}; choose another description`);
+}
