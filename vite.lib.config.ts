@@ -208,15 +208,19 @@ const heard = (line) => void (lines.push(line) > 20 && lines.shift());
   };
 }
 
-/** A worker in one script would carry a megabyte more for replies that few ask for. */
-function withoutGrammar(): Plugin {
+/** What a worker in one script does without, and what stands in its place. */
+const LEFT_OUT: Readonly<Record<string, string>> = {
+  // A megabyte more for replies that few ask for.
+  '/src/text/grammar/library.ts': 'export const openLibrary = undefined, saidLines = [];',
+  // The page continues texts by sessions of the worker.
+  '/src/engine/talk/text-completions.ts': 'export const createTextCompletion = undefined;',
+};
+
+function withoutParts(): Plugin {
   return {
-    name: 'atomoe:without-grammar',
+    name: 'atomoe:without-parts',
     enforce: 'pre',
-    load: (id) =>
-      id.endsWith('/src/text/grammar/library.ts')
-        ? 'export const openLibrary = undefined, saidLines = [];'
-        : undefined,
+    load: (id) => Object.entries(LEFT_OUT).find(([end]) => id.endsWith(end))?.[1],
   };
 }
 
@@ -305,7 +309,7 @@ async function buildWorker(): Promise<string> {
     configFile: false,
     publicDir: false,
     logLevel: 'warn',
-    plugins: [bareShaders(), withoutKernels(), withoutGrammar()],
+    plugins: [bareShaders(), withoutKernels(), withoutParts()],
     build: {
       write: false,
       target: 'es2022',

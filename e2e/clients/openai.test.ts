@@ -9,7 +9,7 @@ import { resolve } from 'node:path';
 import process from 'node:process';
 import type OpenAI from 'openai';
 import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createEngine, type Engine } from '../../src/engine/index.ts';
 import { nodeFolder } from '../../src/io/node-file.ts';
 import { openaiFetch } from '../../src/openai/index.ts';
@@ -112,6 +112,49 @@ test('a loop over its stream may be left, and its signal ends one', async () => 
     if (++count === 2) stop.abort();
   }
   expect(count).toBeLessThan(10);
+});
+
+describe('completions of texts', () => {
+  const asked = { model: 'any', prompt: 'Once upon a time', temperature: 0, max_tokens: 4 };
+
+  test('go on with a text, or with several', async () => {
+    const { choices, usage } = await client.completions.create({ ...asked, seed: 1, n: 1, user: 'ann' });
+    expect(choices).toMatchObject([{ index: 0, text: ', there was a', finish_reason: 'length' }]);
+    expect(usage).toEqual({ prompt_tokens: 5, completion_tokens: 4, total_tokens: 9 });
+    const ids = await engine.tokenize(asked.prompt);
+    const several = await client.completions.create({ ...asked, prompt: [ids, ids] });
+    expect(several.choices.map(({ text }) => text)).toEqual([', there was a', ', there was a']);
+  });
+
+  test('stream, with an echo, log-probabilities and the usage', async () => {
+    const extra = { echo: true, logprobs: 2, stream: true, stream_options: { include_usage: true } } as const;
+    let text = '';
+    const tokens: string[] = [];
+    let total = 0;
+    for await (const { choices, usage } of await client.completions.create({ ...asked, ...extra })) {
+      text += choices[0]?.text ?? '';
+      tokens.push(...(choices[0]?.logprobs?.tokens ?? []));
+      total = usage?.total_tokens ?? total;
+    }
+    expect(text).toBe('Once upon a time, there was a');
+    expect(tokens.join('')).toBe(text);
+    expect(total).toBe(9);
+  });
+
+  test('end with the signal, and say what they cannot do', async () => {
+    const stop = new AbortController();
+    const long = { ...asked, max_tokens: 40, stream: true } as const;
+    let count = 0;
+    for await (const _ of await client.completions.create(long, { signal: stop.signal })) {
+      if (++count === 2) stop.abort();
+    }
+    expect(count).toBeLessThan(10);
+    await expect(client.completions.create({ ...asked, suffix: 'the end' })).rejects.toMatchObject({
+      status: 400,
+      code: 'bad-input',
+      message: expect.stringMatching(/suffix is "the end", but this engine writes what follows a text/),
+    });
+  });
 });
 
 test('answers of a schema parse, and there may be several', async () => {

@@ -6,6 +6,11 @@ import type {
   ChatCompletionCreateParamsStreaming,
   ChatCompletionMessageParam,
 } from 'openai/resources/chat/completions';
+import type {
+  Completion,
+  CompletionCreateParamsNonStreaming,
+  CompletionCreateParamsStreaming,
+} from 'openai/resources/completions';
 import type { ChatCompletion as Ours, ChatCompletionStream, Engine } from '../../src/engine/api.ts';
 
 export async function whole(
@@ -21,6 +26,19 @@ export async function streamed(
   body: ChatCompletionCreateParamsStreaming,
 ): Promise<AsyncIterable<ChatCompletionChunk>> {
   return chat.completions.create(body);
+}
+
+/** The client's types have no place for the null that OpenAI's API, too, gives for a token without one before it. */
+export async function text(
+  { completions }: Engine,
+  body: CompletionCreateParamsNonStreaming,
+): Promise<Completion> {
+  const { choices, ...rest } = await completions.create(body);
+  return { ...rest, choices: choices.map((choice) => ({ ...choice, logprobs: null })) };
+}
+
+export async function textStreamed({ completions }: Engine, body: CompletionCreateParamsStreaming) {
+  return completions.create(body);
 }
 
 /** An application that keeps the conversation in OpenAI's types. */

@@ -2,6 +2,7 @@
  * A test helper: an `Engine` that plays a script instead of running a model. It keeps the contracts that the worker,
  * the store and the element lean on (abort, busy, disposed, leaving the loop), and nothing else.
  */
+import { makeTextCompletions } from '../engine/talk/completions.ts';
 import type {
   AdapterReport,
   ChatCompletion,
@@ -107,6 +108,14 @@ const MEMORY: MemoryReport = {
   stagingBytes: 0,
 };
 
+/** What a prompt says. */
+function wordsOf(prompt: Prompt): string {
+  if (typeof prompt === 'string') return prompt;
+  return prompt
+    .map((each) => (typeof each === 'number' ? WORDS[each % WORDS.length] : each.content))
+    .join(' ');
+}
+
 const WORDS = ['Once', ' upon', ' a', ' time', ',', ' a', ' fox', ' sang', '.'];
 
 /** An engine without a model: plays a script. */
@@ -114,6 +123,7 @@ export class FakeEngine implements Engine {
   readonly adapter = ADAPTER;
   readonly lost: Promise<never>;
   readonly chat: { readonly completions: ChatCompletions };
+  readonly completions = makeTextCompletions(this);
   readonly script: FakeScript;
   /** What was asked, for assertions. */
   readonly prompts: Prompt[] = [];
@@ -201,8 +211,9 @@ export class FakeEngine implements Engine {
 
   /** A token for each word. */
   async tokenize(prompt: Prompt): Promise<number[]> {
-    const text = typeof prompt === 'string' ? prompt : prompt.map(({ content }) => content).join(' ');
-    return text.split(/\s+/).map((_, index) => index);
+    return wordsOf(prompt)
+      .split(/\s+/)
+      .map((_, index) => index);
   }
 
   async detokenize(ids: readonly number[]): Promise<string> {

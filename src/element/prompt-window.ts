@@ -59,7 +59,9 @@ export class PromptWindow {
   /** Learns from a reply how long its prompt was. */
   measure(prompt: Prompt, { promptTokens }: Usage): void {
     if (typeof prompt === 'string') return;
-    const characters = prompt.reduce((sum, { content }) => sum + String(content).length, 0);
+    const length = (each: number | ChatMessage) =>
+      typeof each === 'number' ? 0 : String(each.content).length;
+    const characters = prompt.reduce<number>((sum, each) => sum + length(each), 0);
     this.#tokensPerCharacter = promptTokens / Math.max(1, characters);
   }
 }

@@ -2,7 +2,7 @@ import { AtomoeError } from '../errors.ts';
 import type { Engine } from './api.ts';
 
 /** What answers of other libraries' clients need of an engine. */
-export type AnsweringEngine = Pick<Engine, 'chat' | 'model'>;
+export type AnsweringEngine = Pick<Engine, 'chat' | 'completions' | 'model'>;
 
 /** @throws {AtomoeError} bad-input - `caller` was given no engine, such as the promise of one */
 export function assertEngine(engine: AnsweringEngine, caller: string): void {

@@ -10,6 +10,8 @@ import type { QuantizedFormat } from '../weights/formats/index.ts';
 import type { ChatCompletions } from './chat-completions.ts';
 import type { ChatTool, ChatToolCall, Prompt } from './chat-messages.ts';
 import type { DecodingOption, DecodingReport } from './decode/options.ts';
+import type { ScoredToken, ScoreOptions } from './scores.ts';
+import type { TextCompletions } from './text-completions.ts';
 import type { TokenLogprob } from './decode/strategy.ts';
 import type { EngineTools } from './engine-tools.ts';
 import type { MemoryReport } from './memory-report.ts';
@@ -26,6 +28,8 @@ export type * from './engine-tools.ts';
 export * from './memory-report.ts';
 export type * from './reply-constraints.ts';
 export type * from './routing-hooks.ts';
+export type * from './scores.ts';
+export type * from './text-completions.ts';
 
 /** Where a model comes from: a folder URL ending in `/`, a single file URL, or files the user dropped. */
 export type ModelSource = string | readonly File[] | ModelFiles;
@@ -388,11 +392,12 @@ export interface Engine extends EngineTools {
   /** The text of token ids, control tokens included. @throws {AtomoeError} bad-input - an id outside the vocabulary */
   detokenize(ids: readonly number[]): Promise<string>;
   /**
-   * How likely a text is behind a prompt: the natural logarithm of the probability of each of its tokens given those before it.
+   * How likely a text, or token ids, are behind a prompt: the natural logarithm of the probability of each token given those
+   * before it.
    *
    * @throws {AtomoeError} bad-input - an empty prompt or text; context-full
    */
-  score(prompt: Prompt, text: string, options?: { signal?: AbortSignal }): Promise<TokenLogprob[]>;
+  score(prompt: Prompt, text: string | readonly number[], options?: ScoreOptions): Promise<ScoredToken[]>;
   /** GPU bytes in use, by kind. */
   memory(): MemoryReport;
   /**
@@ -407,6 +412,7 @@ export interface Engine extends EngineTools {
   /** @returns undefined where the loaded model has no routed experts, or none on a GPU */
   streaming(): Promise<StreamingReport | undefined>;
   readonly chat: { readonly completions: ChatCompletions };
+  readonly completions: TextCompletions; // OpenAI's older API: texts that go on
   /** Rejects with `device-lost` when the GPU goes away; never resolves otherwise. */
   readonly lost: Promise<never>;
   dispose(): void;

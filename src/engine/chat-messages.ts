@@ -44,5 +44,5 @@ export interface ChatMessage {
   readonly tool_call_id?: string; // of a tool's answer
 }
 
-/** A prompt: plain text that is continued, or messages that go through the model's chat template. */
-export type Prompt = string | readonly ChatMessage[];
+/** A prompt: plain text or token ids that are continued, or messages that go through the model's chat template. */
+export type Prompt = string | readonly number[] | readonly ChatMessage[];

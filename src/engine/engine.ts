@@ -18,11 +18,12 @@ import type {
   Prompt,
   PromptOptions,
   Session,
+  ScoredToken,
   StreamingReport,
-  TokenLogprob,
+  TextCompletions,
 } from './api.ts';
 import { neverReactive } from './checks.ts';
-import { makeCompletions } from './talk/completions.ts';
+import { makeCompletions, makeTextCompletions } from './talk/completions.ts';
 import { adapterOf, checkActivations, openDevice, openRunner, type Device } from './load/open-device.ts';
 import { endsOf, generationDefaults } from './talk/generation-defaults.ts';
 import { typed } from './failures.ts';
@@ -62,6 +63,7 @@ function isAuto({ memoryBudget = 'auto' }: LoadOptions): boolean {
 export class LocalEngine implements Engine {
   readonly adapter: AdapterReport;
   readonly chat: { readonly completions: ChatCompletions };
+  readonly completions: TextCompletions = makeTextCompletions(this);
   readonly lost: Promise<never>;
   readonly #options: EngineOptions;
   readonly #device: Device;
@@ -246,8 +248,8 @@ export class LocalEngine implements Engine {
     return this.#assertLoaded().talk.detokenize(ids);
   }
 
-  async score(prompt: Prompt, text: string, options?: { signal?: AbortSignal }): Promise<TokenLogprob[]> {
-    return this.#assertLoaded().talk.score(prompt, text, options);
+  async score(...given: Parameters<Engine['score']>): Promise<ScoredToken[]> {
+    return this.#assertLoaded().talk.score(...given);
   }
 
   async logits(ids: readonly number[], mode: 'at-once' | 'one-by-one' = 'at-once'): Promise<Float32Array> {

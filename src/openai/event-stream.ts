@@ -1,4 +1,3 @@
-import type { ChatCompletionChunk } from '../engine/api.ts';
 import { errorBody, httpErrorOf } from './errors.ts';
 
 /**
@@ -6,11 +5,11 @@ import { errorBody, httpErrorOf } from './errors.ts';
  * the last event, because the status was sent before. Who cancels ends the reply.
  */
 export function eventStream(
-  first: IteratorResult<ChatCompletionChunk>,
-  rest: AsyncIterator<ChatCompletionChunk>,
+  first: IteratorResult<object>,
+  rest: AsyncIterator<object>,
   abort: AbortController,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
-  let next: Promise<IteratorResult<ChatCompletionChunk>> | undefined = Promise.resolve(first);
+  let next: Promise<IteratorResult<object>> | undefined = Promise.resolve(first);
   const encoder = new TextEncoder();
   const event = (data: string) => encoder.encode(`data: ${data}\n\n`);
   return new ReadableStream({

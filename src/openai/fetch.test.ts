@@ -32,6 +32,22 @@ test('a request is answered as JSON, below any path', async () => {
   expect(await response.json()).toEqual({ choices: [], asked: { messages: [] } });
 });
 
+test('completions of texts are answered whole and as events', async () => {
+  const completions = {
+    create: async (body: { stream?: boolean }) =>
+      body.stream
+        ? streamOf(async function* () {
+            yield { text: 'a' };
+          })
+        : { choices: [], asked: body },
+  };
+  const ask = openaiFetch({ ...whole, completions } as unknown as AnsweringEngine);
+  const asked = await ask('http://h/v1/completions', post({ prompt: 'a' }));
+  expect(await asked.json()).toEqual({ choices: [], asked: { prompt: 'a' } });
+  const streamed = await ask('http://h/v1/completions', post({ prompt: 'a', stream: true }));
+  expect(await streamed.text()).toBe('data: {"text":"a"}\n\ndata: [DONE]\n\n');
+});
+
 test('a Request is taken as well', async () => {
   const response = await openaiFetch(whole)(new Request(URL_OF_CHAT, post({ a: 1 })));
   expect(await response.json()).toMatchObject({ asked: { a: 1 } });

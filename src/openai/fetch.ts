@@ -1,6 +1,11 @@
 /** A `fetch` that an engine answers: what speaks OpenAI's HTTP API gets its replies from the model that is loaded here. */
 import { assertEngine, type AnsweringEngine } from '../engine/answering.ts';
-import type { ChatCompletionRequest, ChatCompletionStream } from '../engine/api.ts';
+import type {
+  ChatCompletionRequest,
+  ChatCompletionStream,
+  TextCompletionRequest,
+  TextCompletionStream,
+} from '../engine/api.ts';
 import { errorBody, HttpError, httpErrorOf } from './errors.ts';
 import { eventStream } from './event-stream.ts';
 
@@ -15,12 +20,13 @@ interface Route {
 /** By what follows `/v1/` in the path. */
 const ROUTES: Readonly<Record<string, Route>> = {
   models: { method: 'GET', answer: listModels },
-  'chat/completions': { method: 'POST', answer: complete },
+  'chat/completions': { method: 'POST', answer: completeChat },
+  completions: { method: 'POST', answer: completeText },
 };
 
 /**
- * Makes a `fetch` for `/v1/models`, `/v1/models/{model}` and `/v1/chat/completions`, at any host and below any path. Nothing is
- * sent anywhere: `new OpenAI({ fetch: openaiFetch(engine), baseURL: 'http://localhost/v1', apiKey: 'none' })`.
+ * Makes a `fetch` for `/v1/models`, `/v1/models/{model}`, `/v1/chat/completions` and `/v1/completions`, at any host and below any
+ * path. Nothing is sent anywhere: `new OpenAI({ fetch: openaiFetch(engine), baseURL: 'http://localhost/v1', apiKey: 'none' })`.
  *
  * Errors are responses in OpenAI's shape, with the message and the code of the `AtomoeError`. A reply that is streamed
  * ends when its body is cancelled; `model` in a request may be any name, because one model is loaded at a time.
@@ -102,16 +108,21 @@ function findModel(engine: AnsweringEngine, name: string): ModelRecord {
   throw new HttpError(404, `the model "${name}" is not loaded; ${known}`, { code: 'model_not_found' });
 }
 
-async function complete(engine: AnsweringEngine, request: Request): Promise<Response> {
-  if (!engine.model) throw new HttpError(503, 'no model is loaded; load one, then ask again');
-  const body = await readBody(request);
+async function completeChat(engine: AnsweringEngine, request: Request): Promise<Response> {
+  const body = await readBody<ChatCompletionRequest>(engine, request);
   const reply = await engine.chat.completions.create(body, { signal: request.signal });
-  if ('choices' in reply) return Response.json(reply);
-  return streamResponse(reply);
+  return 'choices' in reply ? Response.json(reply) : streamResponse(reply);
 }
 
-/** @throws {HttpError} 400 - no JSON object */
-async function readBody(request: Request): Promise<ChatCompletionRequest> {
+async function completeText(engine: AnsweringEngine, request: Request): Promise<Response> {
+  const body = await readBody<TextCompletionRequest>(engine, request);
+  const reply = await engine.completions.create(body, { signal: request.signal });
+  return 'choices' in reply ? Response.json(reply) : streamResponse(reply);
+}
+
+/** @throws {HttpError} 503 - no model; 400 - no JSON object: what is in it, the engine checks */
+async function readBody<T>(engine: AnsweringEngine, request: Request): Promise<T> {
+  if (!engine.model) throw new HttpError(503, 'no model is loaded; load one, then ask again');
   const text = await request.text();
   let body: unknown;
   try {
@@ -119,13 +130,13 @@ async function readBody(request: Request): Promise<ChatCompletionRequest> {
   } catch (cause) {
     throw new HttpError(400, 'the body is no JSON; wanted the object of a request', { cause });
   }
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as ChatCompletionRequest;
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as T;
   throw new HttpError(400, 'the body is no object; wanted the object of a request');
 }
 
 /** Begins the reply, so that what is wrong with it is the status, as where it is not streamed. */
-async function streamResponse(chunks: ChatCompletionStream): Promise<Response> {
-  const reader = chunks[Symbol.asyncIterator]();
+async function streamResponse(chunks: ChatCompletionStream | TextCompletionStream): Promise<Response> {
+  const reader: AsyncIterator<object> = chunks[Symbol.asyncIterator]();
   const first = await reader.next();
   return new Response(eventStream(first, reader, chunks.controller), {
     headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' },

@@ -19,7 +19,9 @@ import type {
   Session,
   StreamingReport,
   RestoreReport,
-  TokenLogprob,
+  ScoredToken,
+  ScoreOptions,
+  TextCompletions,
 } from '../engine/api.ts';
 import type { AutoMemory } from '../engine/load/auto-memory.ts';
 import { attempt, neverReactive } from '../engine/checks.ts';
@@ -32,6 +34,7 @@ import {
   readLoadOptions,
   readResizeOptions,
 } from '../engine/options.ts';
+import { makeTextCompletions } from '../engine/talk/completions.ts';
 import { onAbort, ReplyStream } from '../engine/talk/reply-stream.ts';
 import { AtomoeError } from '../errors.ts';
 import { Link, lostError } from './link.ts';
@@ -76,6 +79,7 @@ export function connectEngine(port: PortLike, options: ConnectOptions = {}): Con
 class WorkerEngine implements Engine {
   readonly adapter: AdapterReport;
   readonly chat: { readonly completions: ChatCompletions };
+  readonly completions: TextCompletions = makeTextCompletions(this);
   readonly #link: Link;
   #nextSession = 0;
 
@@ -136,10 +140,10 @@ class WorkerEngine implements Engine {
 
   async score(
     prompt: Prompt,
-    text: string,
-    { signal }: { signal?: AbortSignal } = {},
-  ): Promise<TokenLogprob[]> {
-    return this.#ask('score', [readPrompt(prompt), text], signal);
+    text: string | readonly number[],
+    { signal, ...options }: ScoreOptions = {},
+  ): Promise<ScoredToken[]> {
+    return this.#ask('score', [readPrompt(prompt), text, options], signal);
   }
 
   async #ask<T>(name: TextCall['name'], given: readonly unknown[], signal?: AbortSignal): Promise<T> {

@@ -305,7 +305,8 @@ class EngineHost {
 
 function askText(engine: Engine, { name, given }: TextCall, signal: AbortSignal): Promise<unknown> {
   const method = engine[name] as (...given: unknown[]) => Promise<unknown>;
-  return method.call(engine, ...given, { signal });
+  const [first, second, options] = given;
+  return method.call(engine, first, second, { ...(options as object | undefined), signal });
 }
 
 /** Moves events from the engine into the batch, one credit each, until the stream ends or its reader leaves. */

@@ -71,7 +71,7 @@ export type CallRequest =
   | { readonly kind: 'text'; readonly ask: TextCall }
   | { readonly kind: 'held'; readonly session: number; readonly ask: SessionCall };
 
-/** A call about texts and token ids: a method of the engine, whose checked arguments cross; its signal is put behind them. */
+/** A call about texts and token ids: a method of the engine, whose arguments cross; its signal is put into the third. */
 export interface TextCall {
   readonly name: 'tokenize' | 'detokenize' | 'score';
   readonly given: readonly unknown[];

@@ -317,6 +317,16 @@ describe('replies', () => {
       code: 'bad-input',
     });
   });
+
+  test('completions of texts: whole, streamed, and of token ids', async () => {
+    const { engine, fake } = await connect();
+    await engine.load('m/');
+    const { choices } = await engine.completions.create({ prompt: 'Once' });
+    expect(choices[0]?.text).toBe('Once upon a time, a fox sang.');
+    const chunks = await collect(await engine.completions.create({ prompt: [0, 1], stream: true }));
+    expect(chunks.map((chunk) => chunk.choices[0]?.text).join('')).toBe('Once upon a time, a fox sang.');
+    expect(fake.prompts).toEqual(['Once', [0, 1]]);
+  });
 });
 
 /** As a store wraps what it keeps: every object behind a proxy, which no message can carry. */

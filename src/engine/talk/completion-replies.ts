@@ -9,6 +9,7 @@ import type {
   ChatLogprobs,
   ChatTokenLogprob,
   GenerateEvent,
+  GenerateOptions,
   Session,
   TokenLogprob,
   Usage,
@@ -31,7 +32,7 @@ export interface CompletionFacts {
 /** The head of a reply's chunks. */
 export function headOf({ createdMs, model, fingerprint }: CompletionFacts): CompletionHead {
   return {
-    id: newId(),
+    id: newId('chatcmpl'),
     created: Math.floor(createdMs / 1000),
     model,
     system_fingerprint: fingerprintOf(fingerprint),
@@ -39,9 +40,9 @@ export function headOf({ createdMs, model, fingerprint }: CompletionFacts): Comp
 }
 
 /** Random: two engines, pages or visits never give the same id. */
-function newId(): string {
+export function newId(kind: string): string {
   const bytes = crypto.getRandomValues(new Uint8Array(15));
-  return `chatcmpl-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  return `${kind}-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
 
 /** Says which backend answers: FNV-1a of what it depends on, to tell apart and not to prove. */
@@ -59,12 +60,24 @@ export function streamed(
   open: () => Session,
   request: CheckedChatRequest,
 ): ChatCompletionStream {
+  return abortableStream(request.options.signal, (signal, onEnd) =>
+    chunks(head, open, { ...request, options: { ...request.options, signal } }, onEnd),
+  );
+}
+
+/**
+ * A stream with a controller of its own, which follows the caller's signal.
+ *
+ * @param make - makes the chunks, calls `onEnd` when the signal is no longer needed
+ */
+export function abortableStream<T>(
+  given: AbortSignal | undefined,
+  make: (signal: AbortSignal, onEnd: () => void) => AsyncGenerator<T, void, undefined>,
+): AsyncIterable<T> & { readonly controller: AbortController } {
   const controller = new AbortController();
   const { signal } = controller;
-  const follow = () => controller.abort(request.options.signal?.reason);
-  const unfollow = onAbort(request.options.signal, follow);
-  const followed = { ...request, options: { ...request.options, signal } };
-  const stream = new ReplyStream(() => chunks(head, open, followed, unfollow), unfollow);
+  const unfollow = onAbort(given, () => controller.abort(given?.reason));
+  const stream = new ReplyStream(() => make(signal, unfollow), unfollow);
   onAbort(signal, stream.finish);
   return { controller, [Symbol.asyncIterator]: () => stream };
 }
@@ -99,10 +112,7 @@ async function* chunks(
 }
 
 /** @returns the options of each reply: each has a seed of its own, the first one that of the request */
-function seededOptions(
-  options: CheckedChatRequest['options'],
-  count: number,
-): CheckedChatRequest['options'][] {
+export function seededOptions(options: GenerateOptions, count: number): GenerateOptions[] {
   if (count === 1) return [options];
   const { seed = Math.floor(Math.random() * 2 ** 32) } = options;
   return Array.from({ length: count }, (_, index) => ({ ...options, seed: seed + index }));
@@ -207,7 +217,7 @@ async function wholeReply(
   throw goneInMidReply();
 }
 
-function goneInMidReply(): AtomoeError {
+export function goneInMidReply(): AtomoeError {
   return new AtomoeError(
     'disposed',
     'the engine went away in mid-reply; open it again and repeat the request',
@@ -215,7 +225,7 @@ function goneInMidReply(): AtomoeError {
 }
 
 /** OpenAI knows no stopped reply: to its clients it is one that ended. */
-function endOf({ reason, seed, timings, trace, lossy, decoding, toolCalls }: DoneEvent) {
+export function endOf({ reason, seed, timings, trace, lossy, decoding, toolCalls }: DoneEvent) {
   const own = { ...(trace ? { trace } : {}), ...(lossy ? { lossy } : {}), ...(decoding ? { decoding } : {}) };
   const atomoe: ChatDetails = { reason, seed, timings, ...own };
   if (reason === 'stop' && toolCalls) return { finish_reason: 'tool_calls' as const, atomoe };

@@ -27,10 +27,10 @@ export interface CheckedChatRequest {
 }
 
 /** Changes no answer, so anything is taken. */
-const passed: Check<unknown> = () => true;
+export const passed: Check<unknown> = () => true;
 
 /** Taken where it asks for nothing; else the sentence says what the engine cannot do. */
-function neutral(isNeutral: (value: unknown) => boolean, cannot: string): Check<unknown> {
+export function neutral(isNeutral: (value: unknown) => boolean, cannot: string): Check<unknown> {
   return (value, name) => {
     if (guarded(name, () => isNeutral(value))) return true;
     throw new AtomoeError(
@@ -80,7 +80,7 @@ interface BodyFields extends ChatBody {
   readonly signal: AbortSignal;
 }
 
-const stops: Check<readonly string[]> = (value, name) =>
+export const stops: Check<readonly string[]> = (value, name) =>
   GENERATE.stop(typeof value === 'string' ? [value] : value, name);
 
 const UNDERSTOOD: Table<BodyFields> = {
@@ -183,7 +183,7 @@ const REQUEST_OPTIONS = {
   stream: oneOf(true, false),
 };
 
-function readRequestOptions(options: unknown): { signal?: AbortSignal } {
+export function readRequestOptions(options: unknown): { signal?: AbortSignal } {
   return readFields<{ signal?: AbortSignal }>(
     options,
     REQUEST_OPTIONS as unknown as Table<{ signal?: AbortSignal }>,

@@ -1,5 +1,5 @@
 /** The OpenAI shape over sessions: each call is a conversation of its own. What answers calls is loaded by the first. */
-import type { ChatCompletions, Session } from '../api.ts';
+import type { ChatCompletions, Engine, Session, TextCompletions } from '../api.ts';
 
 /** What completions need of an engine. */
 export interface CompletionsHost {
@@ -23,4 +23,11 @@ export function makeCompletions(host: CompletionsHost): ChatCompletions {
     return request.stream ? streamed(head, open, request) : whole(head, open, request);
   };
   return { create: create as ChatCompletions['create'] };
+}
+
+/** OpenAI's `completions` over sessions of an engine, here or in a worker. */
+export function makeTextCompletions(engine: Omit<Engine, 'completions'>): TextCompletions {
+  const create = async (body: unknown, options?: unknown) =>
+    (await import('./text-completions.ts')).createTextCompletion(engine, body, options);
+  return { create: create as TextCompletions['create'] };
 }

@@ -32,11 +32,9 @@ export async function encodePrompt(
   const { chatTemplate, specialTokens } = tokenizer;
   const { stop, templateOptions: variables, toolChoice, continueFinalMessage: continuesFinal } = options;
   const tools = toolChoice === 'none' ? [] : options.tools;
-  if (typeof prompt === 'string' || !chatTemplate) {
-    if (tools.length > 0) throw noPlaceForTools(typeof prompt === 'string');
-    const text = typeof prompt === 'string' ? prompt : prompt.map(({ content }) => content).join('\n');
-    const ids = text.length === 0 ? [] : tokenizer.encode(text);
-    return { ids, newText: () => new ReplyText(tokenizer, stop) };
+  if (isPlain(prompt) || !chatTemplate) {
+    if (tools.length > 0) throw noPlaceForTools(isPlain(prompt));
+    return { ids: plainIds(prompt, tokenizer), newText: () => new ReplyText(tokenizer, stop) };
   }
   const { markersOf, renderChat, ReplySplitter } = await import('../../text/chat.ts');
   const hasToken = (token: string) => tokenizer.tokenId(token) !== undefined;
@@ -54,11 +52,21 @@ export async function encodePrompt(
   };
 }
 
+function isPlain(prompt: CheckedPrompt): prompt is string | readonly number[] {
+  return typeof prompt === 'string' || typeof prompt[0] === 'number';
+}
+
+function plainIds(prompt: CheckedPrompt, tokenizer: Tokenizer): readonly number[] {
+  if (isPlain(prompt) && typeof prompt !== 'string') return prompt;
+  const text = typeof prompt === 'string' ? prompt : prompt.map(({ content }) => content).join('\n');
+  return text.length === 0 ? [] : tokenizer.encode(text);
+}
+
 function noPlaceForTools(isText: boolean): AtomoeError {
   return new AtomoeError(
     'bad-input',
     isText
-      ? 'tools were given with a prompt of plain text; wanted messages; give messages, or leave tools out'
+      ? 'tools were given with a prompt of plain text or ids; wanted messages; give messages, or leave tools out'
       : 'tools were given, and the model has no chat template; wanted one that was trained to call tools; leave tools out, ' +
           'or choose another model',
   );

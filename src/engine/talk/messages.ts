@@ -11,6 +11,7 @@ import {
   refuse,
   show,
   text,
+  wholeFrom,
   type Check,
 } from '../checks.ts';
 
@@ -32,7 +33,7 @@ export interface PlainMessage extends Omit<ChatMessage, 'tool_calls'> {
 }
 
 /** What a prompt is once it was checked. */
-export type CheckedPrompt = string | readonly PlainMessage[];
+export type CheckedPrompt = string | readonly number[] | readonly PlainMessage[];
 
 const role = oneOf<ChatMessage['role']>('system', 'developer', 'user', 'assistant', 'tool');
 
@@ -45,12 +46,18 @@ const REFUSED = {
   audio: 'audio',
 } as const;
 
-/** @throws {AtomoeError} bad-input - neither text nor messages, or a message that is not one of a text */
+/** @throws {AtomoeError} bad-input - no text, ids or messages, or a message that is not one of a text */
 export function readPrompt(prompt: unknown): CheckedPrompt {
   if (typeof prompt === 'string') return prompt;
-  if (guarded('the prompt', () => Array.isArray(prompt))) return readMessages(prompt, 'messages');
-  return refuse('the prompt', prompt, 'text, or a list of messages');
+  const first = guarded('the prompt', () => (Array.isArray(prompt) ? [typeof prompt[0]] : undefined));
+  if (!first) return refuse('the prompt', prompt, 'text, token ids, or a list of messages');
+  return first[0] === 'number' ? readTokens(prompt, 'the prompt') : readMessages(prompt, 'messages');
 }
+
+const MOST_TOKENS = 10_000_000;
+
+/** Whether the model has them is known where they are computed. */
+const readTokens = listOf(wholeFrom(0), MOST_TOKENS, 'a list of token ids');
 
 /** @throws {AtomoeError} bad-input - names the message, what it is, and what it may be */
 export function readMessages(messages: unknown, name: string): readonly PlainMessage[] {
