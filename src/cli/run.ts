@@ -198,7 +198,7 @@ async function follow(
           `${formatCount(count)} tokens, ${formatRate((1000 * (count - 1)) / (event.atMs - firstMs))}`,
         );
       }
-    } else done = event;
+    } else if (event.kind === 'done') done = event;
   }
   if (!done) throw new Error('the reply has no end');
   if (!isJson) shown.end(done);

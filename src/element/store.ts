@@ -364,6 +364,8 @@ export class ChatStore {
         const { doneTokens, totalTokens } = event;
         return this.#set({ kind: 'replying', prefill: { doneTokens, totalTokens } });
       }
+      case 'library': // shown as the prompt is: nothing is said yet
+        return undefined;
       case 'token':
         this.#firstTokenMs ??= this.#now() - this.#askedAtMs;
         this.#talk.grow(event);

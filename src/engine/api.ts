@@ -277,11 +277,14 @@ export type PromptOptions = Pick<GenerateOptions, 'tools' | 'templateOptions' | 
 export type FinishReason = 'stop' | 'length' | 'abort';
 
 /**
- * What `Session.generate` yields: progress of the prompt, then each token, then `done` exactly once. `text` is the answer.
+ * What `Session.generate` yields: the library that a shape needs, where it is new; progress of the prompt, then each token, then
+ * `done` exactly once. `text` is the answer.
  * In a chat with a model that thinks first, its thoughts are `reasoning`, without the markers around them. A prompt of plain
  * text is continued as it is: then all is `text`.
  */
 export type GenerateEvent =
+  /** Only the first reply with a shape: before the library is loaded (about 394 kB of gzip), and behind. */
+  | { kind: 'library'; name: 'xgrammar'; isLoaded: boolean }
   | { kind: 'prefill'; doneTokens: number; totalTokens: number }
   | {
       kind: 'token';

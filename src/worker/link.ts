@@ -52,8 +52,9 @@ export interface StreamOptions {
   readonly waitsForReader?: boolean;
 }
 
-function isPrefill(item: StreamItem): boolean {
-  return 'kind' in item && item.kind === 'prefill';
+/** Before any token. */
+function isBefore(item: StreamItem): boolean {
+  return 'kind' in item && (item.kind === 'prefill' || item.kind === 'library');
 }
 
 /** Requests, their answers, and the three ways out: an answer, an abort, the end of the worker. */
@@ -225,7 +226,7 @@ export class Link {
       case 'events': {
         this.memory = message.memory;
         const stream = this.#streams.get(message.id);
-        if (!message.items.every(isPrefill)) this.autoMemory?.settle();
+        if (!message.items.every(isBefore)) this.autoMemory?.settle();
         stream?.onTokens(message.tokens);
         return stream?.inbox.push(message.items);
       }

@@ -27,6 +27,26 @@ afterAll(() => engine.dispose());
 
 const idOf = (text: string) => tokenizer.encode(text, { addSpecialTokens: false })[0] ?? -1;
 
+test('the first reply with a shape says that it loads a library, and others load none', async () => {
+  const kindsOf = async (options: GenerateOptions) => {
+    const session = engine.session();
+    const kinds: string[] = [];
+    for await (const event of session.generate('Once', { ...GREEDY, maxTokens: 2, ...options })) {
+      if (event.kind === 'library') kinds.push(`${event.name} ${event.isLoaded}`);
+      else if (kinds.at(-1) !== event.kind) kinds.push(event.kind);
+    }
+    session.dispose();
+    return kinds;
+  };
+  const [shaped, plain] = [
+    { responseFormat: { type: 'json_object' } } as const,
+    ['prefill', 'token', 'done'],
+  ];
+  expect(await kindsOf({ presencePenalty: 1 })).toEqual(plain);
+  expect(await kindsOf(shaped)).toEqual(['xgrammar false', 'xgrammar true', ...plain]);
+  expect(await kindsOf(shaped)).toEqual(plain);
+});
+
 describe('tokens that come more or less often', () => {
   test('a bias of nothing changes nothing', async () => {
     const [plain, biased] = [

@@ -15,19 +15,34 @@ function excluded(what: string, leftOut: string): AtomoeError {
   return new AtomoeError('bad-input', `${what}; wanted one of them; leave ${leftOut} out`);
 }
 
+/** A strategy, and what has to be loaded for it. */
+interface Loadable {
+  readonly strategy: DecodingStrategy;
+  readonly load?: () => Promise<void>;
+}
+
+let hasGrammar = false; // loaded, for all replies
+
+async function loadGrammar(): Promise<void> {
+  const { assertLibrary } = await import('../../text/grammar/token-masks.ts');
+  assertLibrary();
+  hasGrammar = true;
+}
+
 /** The strategy of a reply whose options ask for something of its tokens. */
-async function constrainedStrategy(options: CheckedOptions, means: ReplyMeans): Promise<DecodingStrategy> {
+async function constrainedStrategy(options: CheckedOptions, means: ReplyMeans): Promise<Loadable> {
   const [{ readConstraints }, { constrained }] = await Promise.all([
     import('./constraints.ts'),
     import('./constrained.ts'),
   ]);
   const constraints = readConstraints(options, means);
   const { shape } = constraints;
-  if (!shape) return constrained(constraints, undefined);
-  return constrained(constraints, async () => {
+  if (!shape) return { strategy: constrained(constraints, undefined) };
+  const strategy = constrained(constraints, async () => {
     const { openMask } = await import('../../text/grammar/token-masks.ts');
     return openMask(shape, means);
   });
+  return hasGrammar ? { strategy } : { strategy, load: loadGrammar };
 }
 
 /** The strategy of one reply. */
@@ -35,11 +50,14 @@ export class Decoding {
   readonly #strategy: DecodingStrategy;
   readonly #options: CheckedOptions;
   readonly #isOwn: boolean; // the caller's
+  /** Loads the library XGrammar, where this reply is the first that needs it. */
+  readonly load: (() => Promise<void>) | undefined;
   #first: ModelPrediction | undefined;
   #decoder: ModelDecoder | undefined;
 
-  private constructor(strategy: DecodingStrategy, options: CheckedOptions, isOwn: boolean) {
+  private constructor({ strategy, load }: Loadable, options: CheckedOptions, isOwn: boolean) {
     this.#strategy = strategy;
+    this.load = load;
     this.#options = options;
     this.#isOwn = isOwn;
   }
@@ -57,7 +75,7 @@ export class Decoding {
       throw excluded(`${constraint} is given beside decoding, and both decide on the tokens`, constraint);
     }
     const isOwn = typeof given !== 'string' && 'decode' in given;
-    return new Decoding(isOwn ? given : await builtInStrategy(given), options, isOwn);
+    return new Decoding({ strategy: isOwn ? given : await builtInStrategy(given) }, options, isOwn);
   }
 
   /** Takes what the model says behind the prompt, in the job of the step that said it. @throws {AtomoeError} non-finite */

@@ -15,6 +15,7 @@ import type {
   Usage,
 } from '../api.ts';
 import type { CheckedChatRequest } from './completions-request.ts';
+import { byFieldNames } from './field-names.ts';
 import { onAbort, ReplyStream } from './reply-stream.ts';
 
 /** What all chunks of a reply have. */
@@ -100,7 +101,7 @@ async function* chunks(
   try {
     for (const [index, seeded] of seededOptions(options, count).entries()) {
       for (const choice of ending) yield chunk([choice]);
-      const reply = session.generate(messages, seeded);
+      const reply = byFieldNames(session.generate(messages, seeded));
       ending = yield* deltas(reply, index, (choice) => chunk([choice]), ends);
     }
   } finally {
@@ -180,7 +181,11 @@ export async function whole(
   const usages: Usage[] = [];
   try {
     for (const [index, seeded] of seededOptions(options, count).entries()) {
-      const { choice, usage } = await wholeReply(session.generate(messages, seeded), index, seeded);
+      const { choice, usage } = await wholeReply(
+        byFieldNames(session.generate(messages, seeded)),
+        index,
+        seeded,
+      );
       choices.push(choice);
       usages.push(usage);
     }

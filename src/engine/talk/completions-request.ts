@@ -14,6 +14,7 @@ import {
   type Check,
   type Table,
 } from '../checks.ts';
+import { optionsOf } from './field-names.ts';
 import { readMessages, type PlainMessage } from './messages.ts';
 import { GENERATE } from '../options.ts';
 
@@ -192,27 +193,20 @@ export function readRequestOptions(options: unknown): { signal?: AbortSignal } {
 }
 
 function generateOptions(request: Partial<ChatBody>): GenerateOptions {
-  const { temperature, seed, stop, logprobs = false, top_logprobs: top } = request;
-  const { tools, chat_template_kwargs: variables, reasoning_effort: effort } = request;
+  const { max_completion_tokens: newer, max_tokens: older, temperature, seed, stop, tools } = request;
+  const { logprobs = false, top_logprobs: top } = request;
+  const { chat_template_kwargs: variables, reasoning_effort: effort } = request;
   const options = {
-    maxTokens: request.max_completion_tokens ?? request.max_tokens,
     temperature,
-    topP: request.top_p,
-    topK: request.top_k,
-    minP: request.min_p,
-    repetitionPenalty: request.repetition_penalty,
     seed,
     stop,
-    logprobs: logprobs ? (top ?? 0) : undefined,
     tools,
-    continueFinalMessage: request.continue_final_message,
-    toolChoice: request.tool_choice,
-    parallelToolCalls: request.parallel_tool_calls,
-    responseFormat: request.response_format,
-    logitBias: request.logit_bias,
-    presencePenalty: request.presence_penalty,
-    frequencyPenalty: request.frequency_penalty,
-    templateOptions: effort === undefined ? variables : { reasoning_effort: effort, ...variables },
+    logprobs: logprobs ? (top ?? 0) : undefined,
+    ...optionsOf({
+      ...request,
+      max_tokens: newer ?? older,
+      chat_template_kwargs: effort === undefined ? variables : { reasoning_effort: effort, ...variables },
+    }),
     ...request.atomoe,
   };
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

@@ -93,7 +93,7 @@ export class EngineSession implements Session {
       const hooks = await this.#readHooks(reply);
       reply.reusedTokens = reusePrefix && hooks === this.#hooks ? commonPrefix(this.#ids, ids) : 0;
       this.#hooks = hooks;
-      await this.#openDecoding(reply, markers);
+      yield* this.#openDecoding(reply, markers);
       if (requestOf(reply).candidates) await loadDrawing();
       const first = yield* this.#prefill(ids, reply);
       reply.prefillMs = performance.now() - reply.startedMs;
@@ -116,12 +116,20 @@ export class EngineSession implements Session {
     return JSON.stringify(hooks);
   }
 
-  async #openDecoding(reply: Reply, markers: ReplyMarkers | undefined): Promise<void> {
+  async *#openDecoding(
+    reply: Reply,
+    markers: ReplyMarkers | undefined,
+  ): AsyncGenerator<GenerateEvent, void, undefined> {
     const { options } = reply;
     if (options.decoding === undefined && constraintIn(options) === undefined) return;
     const { tokenizer, eosIds, model } = this.#parts;
     const { Decoding } = await import('../decode/decoding.ts');
     reply.decoding = await Decoding.open(options, { tokenizer, eosIds, vocab: model.spec.vocab, markers });
+    const { load } = reply.decoding;
+    if (!load) return;
+    yield { kind: 'library', name: 'xgrammar', isLoaded: false };
+    await load();
+    yield { kind: 'library', name: 'xgrammar', isLoaded: true };
   }
 
   reset(): void {

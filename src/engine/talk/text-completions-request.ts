@@ -15,6 +15,7 @@ import {
   type Table,
 } from '../checks.ts';
 import { GENERATE } from '../options.ts';
+import { optionsOf } from './field-names.ts';
 import { neutral, passed, readRequestOptions, stops } from './completions-request.ts';
 
 /** A text, or token ids. */
@@ -140,21 +141,8 @@ function generateOptions(
   maxTokens: number,
   signal: AbortSignal | undefined,
 ): GenerateOptions {
-  const options = {
-    maxTokens: Math.max(1, maxTokens),
-    temperature: request.temperature,
-    topP: request.top_p,
-    topK: request.top_k,
-    minP: request.min_p,
-    repetitionPenalty: request.repetition_penalty,
-    seed: request.seed,
-    stop: request.stop,
-    logprobs: request.logprobs,
-    logitBias: request.logit_bias,
-    presencePenalty: request.presence_penalty,
-    frequencyPenalty: request.frequency_penalty,
-    ...request.atomoe,
-    signal,
-  };
+  const { temperature, seed, stop, logprobs, atomoe } = request;
+  const own = { temperature, seed, stop, logprobs, signal };
+  const options = { ...own, ...optionsOf({ ...request, max_tokens: Math.max(1, maxTokens) }), ...atomoe };
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

@@ -165,6 +165,7 @@ describe('what is refused', () => {
     [{ prompt: ['a', 1] }, /prompt\[1\] is 1; wanted a list of token ids/],
     [{ prompt: [1e9] }, /token id 1000000000 is outside the vocabulary/],
     [{ prompt: '' }, /the prompt is empty/],
+    [{ logit_bias: { 5: 101 } }, /logit_bias\.5 is 101; wanted a number from -100 to 100/],
     [{ suffix: 'the end' }, /suffix is "the end", but this engine writes what follows a text/],
     [{ best_of: 3 }, /best_of is 3, but this engine gives every reply that it makes/],
     [{ max_tokens: 0 }, /max_tokens is 0 without echo: true/],

@@ -13,6 +13,7 @@ import type {
   TextLogprobs,
 } from '../api.ts';
 import { abortableStream, endOf, goneInMidReply, newId, seededOptions } from './completion-replies.ts';
+import { byFieldNames } from './field-names.ts';
 import { readTextRequest, type CheckedTextRequest, type PlainPrompt } from './text-completions-request.ts';
 
 type TextEngine = Pick<Engine, 'model' | 'session' | 'tokenize' | 'detokenize' | 'score'>;
@@ -129,7 +130,7 @@ async function* deltas(
   options: CheckedTextRequest['options'],
   writer: PartWriter,
 ): AsyncGenerator<Part, DoneEvent, undefined> {
-  for await (const event of session.generate(prompt, options)) {
+  for await (const event of byFieldNames(session.generate(prompt, options))) {
     if (event.kind === 'done') return event;
     if (event.kind !== 'token') continue;
     const { text, token, alternatives = [] } = event;

@@ -169,6 +169,11 @@ function whyNot(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
+/** @throws {AtomoeError} unsupported-model - a worker of one script, which is built without the library */
+export function assertLibrary(): void {
+  if (!openLibrary) throw notCarried();
+}
+
 function notCarried(): AtomoeError {
   return new AtomoeError(
     'unsupported-model',
