@@ -189,6 +189,14 @@ test('what the engine cannot do is an error of the client\u2019s, with the sente
   });
 });
 
+test('there are no embeddings of a model that was not trained for them', async () => {
+  await expect(client.embeddings.create({ model: 'any', input: 'a fox' })).rejects.toMatchObject({
+    status: 400,
+    code: 'unsupported-model',
+    message: expect.stringMatching(/was not trained to embed texts; wanted a model for embeddings/),
+  });
+});
+
 test('the model that is loaded is listed, and another one is not found', async () => {
   const { data } = await client.models.list();
   expect(data.map(({ id }) => id)).toEqual([engine.model?.label]);

@@ -138,7 +138,14 @@ test('a signal that is aborted is a rejection with its reason, as of any fetch',
 });
 
 test.each<readonly [number, string | null, string, RequestInit | undefined, RegExp]>([
-  [404, null, 'http://h/v1/embeddings', post({}), /nothing at \/v1\/embeddings; wanted \/v1\/models/],
+  [404, null, 'http://h/v1/images', post({}), /nothing at \/v1\/images; wanted \/v1\/models/],
+  [
+    400,
+    'unsupported-model',
+    'http://h/v1/embeddings',
+    post({ input: 'a' }),
+    /"org\/some model" predicts tokens/,
+  ],
   [404, null, 'http://h/', undefined, /nothing at \/;/],
   [404, null, 'http://h/v1/constructor', undefined, /nothing at \/v1\/constructor/],
   [404, 'model_not_found', 'http://h/v1/models/%E0%A4%A', undefined, /"%E0%A4%A" is not loaded/],

@@ -22,11 +22,12 @@ const ROUTES: Readonly<Record<string, Route>> = {
   models: { method: 'GET', answer: listModels },
   'chat/completions': { method: 'POST', answer: completeChat },
   completions: { method: 'POST', answer: completeText },
+  embeddings: { method: 'POST', answer: refuseEmbeddings },
 };
 
 /**
  * Makes a `fetch` for `/v1/models`, `/v1/models/{model}`, `/v1/chat/completions` and `/v1/completions`, at any host and below any
- * path. Nothing is sent anywhere: `new OpenAI({ fetch: openaiFetch(engine), baseURL: 'http://localhost/v1', apiKey: 'none' })`.
+ * path; `/v1/embeddings` says that there are none. Nothing is sent anywhere: `new OpenAI({ fetch: openaiFetch(engine), baseURL: 'http://localhost/v1', apiKey: 'none' })`.
  *
  * Errors are responses in OpenAI's shape, with the message and the code of the `AtomoeError`. A reply that is streamed
  * ends when its body is cancelled; `model` in a request may be any name, because one model is loaded at a time.
@@ -118,6 +119,22 @@ async function completeText(engine: AnsweringEngine, request: Request): Promise<
   const body = await readBody<TextCompletionRequest>(engine, request);
   const reply = await engine.completions.create(body, { signal: request.signal });
   return 'choices' in reply ? Response.json(reply) : streamResponse(reply);
+}
+
+/**
+ * No family that loads is trained to embed, as files with `modules.json` or `pooling_type` say of themselves: pooled hidden
+ * states of a model that predicts tokens are no substitute, and nothing would show that they are none.
+ */
+function refuseEmbeddings({ model }: AnsweringEngine): never {
+  const what = model
+    ? `the model "${model.label}" predicts tokens`
+    : 'every model that loads predicts tokens';
+  throw new HttpError(
+    400,
+    `${what} and was not trained to embed texts; wanted a model for embeddings, which this engine does not run; ` +
+      'ask another server for embeddings',
+    { code: 'unsupported-model' },
+  );
 }
 
 /** @throws {HttpError} 503 - no model; 400 - no JSON object: what is in it, the engine checks */
