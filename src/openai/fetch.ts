@@ -1,20 +1,30 @@
 /** A `fetch` that an engine answers: what speaks OpenAI's HTTP API gets its replies from the model that is loaded here. */
 import { assertEngine, type AnsweringEngine } from '../engine/answering.ts';
-import type {
-  ChatCompletionRequest,
-  ChatCompletionStream,
-  TextCompletionRequest,
-  TextCompletionStream,
-} from '../engine/api.ts';
+import type { RemoteEngine } from './remote/index.ts';
 import { errorBody, HttpError, httpErrorOf } from './errors.ts';
 import { eventStream } from './event-stream.ts';
 
 /** The type of a `fetch` function, as clients take one. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
+/** What is asked of an engine, here or elsewhere. */
+interface Answering {
+  readonly model: { readonly label: string } | undefined;
+  readonly chat: { readonly completions: { create: Create } };
+  readonly completions: { create: Create };
+}
+
+type Create = (body: object, options: { signal: AbortSignal }) => Promise<Answer | AnswerStream>;
+type AnswerStream = AsyncIterable<object> & Ran & { readonly controller: AbortController };
+type Answer = Ran & { readonly choices: unknown };
+
+interface Ran {
+  readonly ranOn?: 'device' | 'remote'; // absent: an engine without another server behind it
+}
+
 interface Route {
   readonly method: 'GET' | 'POST';
-  readonly answer: (engine: AnsweringEngine, request: Request) => Promise<Response> | Response;
+  readonly answer: (engine: Answering, request: Request) => Promise<Response> | Response;
 }
 
 /** By what follows `/v1/` in the path. */
@@ -35,8 +45,9 @@ const ROUTES: Readonly<Record<string, Route>> = {
  * @throws {AtomoeError} bad-input - no engine
  * @returns a function that rejects only with the reason of the request's signal
  */
-export function openaiFetch(engine: AnsweringEngine): Fetch {
-  assertEngine(engine, 'openaiFetch');
+export function openaiFetch(given: AnsweringEngine | RemoteEngine): Fetch {
+  assertEngine(given as AnsweringEngine, 'openaiFetch');
+  const engine = given as Answering;
   return async (input, init) => {
     const request = new Request(input, init);
     try {
@@ -51,7 +62,7 @@ export function openaiFetch(engine: AnsweringEngine): Fetch {
   };
 }
 
-async function answer(engine: AnsweringEngine, request: Request): Promise<Response> {
+async function answer(engine: Answering, request: Request): Promise<Response> {
   const { pathname } = new URL(request.url);
   const path = /\/v1\/(.+?)\/?$/.exec(pathname)?.[1] ?? '';
   const route = Object.hasOwn(ROUTES, path) ? ROUTES[path] : modelRoute(path);
@@ -93,15 +104,15 @@ interface ModelRecord {
   readonly owned_by: string;
 }
 
-function modelsOf({ model }: AnsweringEngine): ModelRecord[] {
+function modelsOf({ model }: Answering): ModelRecord[] {
   return model ? [{ id: model.label, object: 'model', created: 0, owned_by: 'atomoe' }] : [];
 }
 
-function listModels(engine: AnsweringEngine): Response {
+function listModels(engine: Answering): Response {
   return Response.json({ object: 'list', data: modelsOf(engine) });
 }
 
-function findModel(engine: AnsweringEngine, name: string): ModelRecord {
+function findModel(engine: Answering, name: string): ModelRecord {
   const models = modelsOf(engine);
   const found = models.find(({ id }) => id === name);
   if (found) return found;
@@ -109,23 +120,27 @@ function findModel(engine: AnsweringEngine, name: string): ModelRecord {
   throw new HttpError(404, `the model "${name}" is not loaded; ${known}`, { code: 'model_not_found' });
 }
 
-async function completeChat(engine: AnsweringEngine, request: Request): Promise<Response> {
-  const body = await readBody<ChatCompletionRequest>(engine, request);
-  const reply = await engine.chat.completions.create(body, { signal: request.signal });
-  return 'choices' in reply ? Response.json(reply) : streamResponse(reply);
+async function completeChat(engine: Answering, request: Request): Promise<Response> {
+  const body = await readBody(engine, request);
+  return respond(await engine.chat.completions.create(body, { signal: request.signal }));
 }
 
-async function completeText(engine: AnsweringEngine, request: Request): Promise<Response> {
-  const body = await readBody<TextCompletionRequest>(engine, request);
-  const reply = await engine.completions.create(body, { signal: request.signal });
-  return 'choices' in reply ? Response.json(reply) : streamResponse(reply);
+async function completeText(engine: Answering, request: Request): Promise<Response> {
+  const body = await readBody(engine, request);
+  return respond(await engine.completions.create(body, { signal: request.signal }));
+}
+
+/** Another server's answers say so in a header, too. */
+function respond(reply: Answer | AnswerStream): Promise<Response> | Response {
+  const headers: Record<string, string> = reply.ranOn ? { 'x-atomoe-ran-on': reply.ranOn } : {};
+  return 'choices' in reply ? Response.json(reply, { headers }) : streamResponse(reply, headers);
 }
 
 /**
  * No family that loads is trained to embed, as files with `modules.json` or `pooling_type` say of themselves: pooled hidden
  * states of a model that predicts tokens are no substitute, and nothing would show that they are none.
  */
-function refuseEmbeddings({ model }: AnsweringEngine): never {
+function refuseEmbeddings({ model }: Answering): never {
   const what = model
     ? `the model "${model.label}" predicts tokens`
     : 'every model that loads predicts tokens';
@@ -138,7 +153,7 @@ function refuseEmbeddings({ model }: AnsweringEngine): never {
 }
 
 /** @throws {HttpError} 503 - no model; 400 - no JSON object: what is in it, the engine checks */
-async function readBody<T>(engine: AnsweringEngine, request: Request): Promise<T> {
+async function readBody(engine: Answering, request: Request): Promise<object> {
   if (!engine.model) throw new HttpError(503, 'no model is loaded; load one, then ask again');
   const text = await request.text();
   let body: unknown;
@@ -147,15 +162,18 @@ async function readBody<T>(engine: AnsweringEngine, request: Request): Promise<T
   } catch (cause) {
     throw new HttpError(400, 'the body is no JSON; wanted the object of a request', { cause });
   }
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as T;
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
   throw new HttpError(400, 'the body is no object; wanted the object of a request');
 }
 
 /** Begins the reply, so that what is wrong with it is the status, as where it is not streamed. */
-async function streamResponse(chunks: ChatCompletionStream | TextCompletionStream): Promise<Response> {
-  const reader: AsyncIterator<object> = chunks[Symbol.asyncIterator]();
+async function streamResponse(
+  chunks: AnswerStream,
+  headers: Readonly<Record<string, string>>,
+): Promise<Response> {
+  const reader = chunks[Symbol.asyncIterator]();
   const first = await reader.next();
-  return new Response(eventStream(first, reader, chunks.controller), {
-    headers: { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' },
-  });
+  const events = eventStream(first, reader, chunks.controller);
+  const type = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' };
+  return new Response(events, { headers: { ...type, ...headers } });
 }
