@@ -90,13 +90,16 @@ export default defineConfig({
         node: source('node.ts'),
         openai: source('openai/index.ts'),
         'ai-sdk': source('ai-sdk/index.ts'),
+        react: source('frameworks/react.ts'),
+        svelte: source('frameworks/svelte.ts'),
+        vue: source('frameworks/vue.ts'),
         cli: source('cli/main.ts'),
         'worker-modules': source('worker/worker.ts'),
       },
     },
     rolldownOptions: {
-      // Dawn is the user's to install; Node's own modules are only reached from the entries for Node.
-      external: [/^node:/, 'webgpu'],
+      // Dawn and frameworks are the user's to install; Node's own modules are only reached from the entries for Node.
+      external: [/^node:/, 'webgpu', 'react', 'vue'],
       // A slow machine is told nothing by the share of its build time.
       checks: { pluginTimings: false },
       output: {

@@ -265,6 +265,7 @@ document.body.dataset.told = 'told ' + engine.model.plan.family;`;
 const MARKUP = {
   'react.tsx': `/** @jsxImportSource react */
 import type {} from 'atomoe/element/react';
+import { useAtomoe } from 'atomoe/react';
 export const chat = <atomoe-chat model="/m/" autoload disabled={false} features="all" history context-rule="keep-first" texts={{ send: 'Go' }} className="chat" onchat-send={(event) => event.detail.text.length} />;
 export const slots = <atomoe-slots talking onslots-report={(event) => event.detail?.layers} ref={(slots) => slots?.follow(undefined)} />;
 export const experts = <atomoe-experts onexperts-pick={(event) => event.detail?.words} />;
@@ -273,9 +274,13 @@ export const wrong = <atomoe-chat modle="/m/" />;
 // @ts-expect-error
 export const device = <atomoe-chat device="tpu" />;
 // @ts-expect-error
-export const rule = <atomoe-chat context-rule="newest" />;`,
+export const rule = <atomoe-chat context-rule="newest" />;
+export const Story = () => <p>{useAtomoe({ model: '/m/', loadOptions: { memoryBudget: 'auto' } }).messages.map(({ text }) => text)}</p>;
+// @ts-expect-error
+export const nothing = () => useAtomoe({ device: 'cpu' });`,
   'vue.tsx': `/** @jsxImportSource vue */
 import type {} from 'atomoe/element/vue';
+import { useAtomoe } from 'atomoe/vue';
 import type { GlobalComponents } from 'vue';
 export const chat = <atomoe-chat model="/m/" autoload disabled={false} features="all" history contextRule="refuse" settings={{ seed: 7 }} class="chat" onChatSend={(event) => event.detail.text.length} />;
 type Props = InstanceType<GlobalComponents['atomoe-chat']>['$props'];
@@ -283,16 +288,22 @@ export const props: Props = { model: '/m/', onChatError: (event) => event.detail
 // @ts-expect-error
 export const wrong: Props = { device: 'tpu' };
 // @ts-expect-error
-export const device = <atomoe-chat device="tpu" />;`,
+export const device = <atomoe-chat device="tpu" />;
+export const setup = (): number => useAtomoe(() => ({ model: '/m/' })).text.value.length;
+// @ts-expect-error
+export const text = (): number => useAtomoe({ model: '/m/' }).text.length;`,
   'svelte.ts': `import type {} from 'atomoe/element/svelte';
+import { createAtomoe, type AtomoeView } from 'atomoe/svelte';
 import type { SvelteHTMLElements } from 'svelte/elements';
+import type { Readable } from 'svelte/store';
 type Props = SvelteHTMLElements['atomoe-chat'];
 export const props: Props = { model: '/m/', autoload: true, history: true, name: 'answer', class: 'chat', 'onchat-settings': (event) => event.detail.seed, 'onchat-done': (event) => event.detail.reason };
 // @ts-expect-error
-export const wrong: Props = { device: 'tpu' };`,
+export const wrong: Props = { device: 'tpu' };
+export const store: Readable<AtomoeView> = createAtomoe({ model: '/m/' });`,
 };
 
-test('React, Vue and Svelte know the elements and their events', async () => {
+test('React, Vue and Svelte know the elements, their events, and what is in components', async () => {
   const markup = join(app, 'markup');
   await mkdir(markup);
   for (const [name, text] of Object.entries(MARKUP)) await writeFile(join(markup, name), text);

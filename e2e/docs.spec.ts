@@ -126,6 +126,7 @@ async function servePages(pages: ReadonlyMap<string, string>): Promise<ViteDevSe
         { find: /^atomoe\/worker$/, replacement: source('worker/worker.ts') },
         { find: /^atomoe\/element$/, replacement: source('element/index.ts') },
         { find: /^atomoe\/element\/define$/, replacement: source('element/define.ts') },
+        { find: /^atomoe\/svelte$/, replacement: source('frameworks/svelte.ts') },
       ],
     },
     plugins: [

@@ -40,6 +40,9 @@ const reference = [
   { text: 'atomoe/ai-sdk', link: '/api/ai-sdk' },
   { text: 'atomoe/openai', link: '/api/openai' },
   { text: 'atomoe/element', link: '/api/element' },
+  { text: 'atomoe/react', link: '/api/react' },
+  { text: 'atomoe/vue', link: '/api/vue' },
+  { text: 'atomoe/svelte', link: '/api/svelte' },
   { text: 'atomoe/ops', link: '/api/ops' },
   { text: 'Command line', link: '/command-line' },
 ];

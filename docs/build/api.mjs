@@ -16,6 +16,9 @@ const ENTRIES = {
     file: 'src/element/index.ts',
     about: 'The elements. This entry registers nothing; `atomoe/element/define` does.',
   },
+  react: { file: 'src/frameworks/react.ts', about: 'A chat in a component of React.' },
+  vue: { file: 'src/frameworks/vue.ts', about: 'A chat in a component of Vue.' },
+  svelte: { file: 'src/frameworks/svelte.ts', about: "A chat as a store of Svelte's kind." },
   ops: { file: 'src/ops.ts', about: 'Ops of graphs, for families, routers and expert kinds of your own.' },
 };
 
@@ -23,7 +26,15 @@ const ENTRIES = {
 const SECTIONS = [
   {
     title: 'Engines and sessions',
-    folders: ['src/engine', 'src/worker', 'src/openai', 'src/ai-sdk', 'src/node.ts', 'src/element'],
+    folders: [
+      'src/engine',
+      'src/worker',
+      'src/openai',
+      'src/ai-sdk',
+      'src/node.ts',
+      'src/frameworks',
+      'src/element',
+    ],
   },
   { title: 'Errors', folders: ['src/errors.ts'] },
   { title: 'Files and storage', folders: ['src/io', 'src/containers'] },
@@ -39,6 +50,8 @@ const program = ts.createProgram(
     target: ts.ScriptTarget.ES2022,
     module: ts.ModuleKind.ESNext,
     moduleResolution: ts.ModuleResolutionKind.Bundler,
+    baseUrl: root,
+    paths: { vue: ['src/frameworks/peers/vue.d.ts'], react: ['src/frameworks/peers/react.d.ts'] },
     allowImportingTsExtensions: true,
     noEmit: true,
     strict: true,

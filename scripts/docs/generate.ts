@@ -33,6 +33,12 @@ const TSCONFIG = {
       'atomoe/element': ['../../src/element/index.ts'],
       'atomoe/element/define': ['../../src/element/define.ts'],
       'atomoe/element/*': ['./types/*.d.ts'],
+      'atomoe/react': ['../../src/frameworks/react.ts'],
+      'atomoe/svelte': ['../../src/frameworks/svelte.ts'],
+      'atomoe/vue': ['../../src/frameworks/vue.ts'],
+      // Our sources are checked with the frameworks' own types, too.
+      react: ['./node_modules/@types/react'],
+      vue: ['./node_modules/vue'],
     },
   },
   include: ['*.ts', '*.tsx', '../../src/**/*.d.ts'],
