@@ -1,12 +1,15 @@
 /** The examples as a stranger has them: beside the packed package, type-checked, built and run. */
-import { cp, mkdir, mkdtemp, readFile, rm, stat, symlink } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import process from 'node:process';
+import { pathToFileURL } from 'node:url';
 import { expect, test, type Page } from 'playwright/test';
 import { createServer } from 'vite';
 import { swiftshaderManifest } from '../scripts/chromium.mjs';
 import { PATIENCE } from './demo-page.ts';
+import { freePort } from './free-port.ts';
 import { goldenContinuation, install, pack, root, run, serve, type Mounts } from './packed.ts';
 
 // Building, and four loads on a software adapter: only a hang takes longer.
@@ -54,11 +57,24 @@ test.beforeAll(async () => {
   await cp(join(root, 'examples'), join(app, 'examples'), { recursive: true, filter });
   await symlink(join(root, 'demo'), join(app, 'demo'), 'junction');
   await symlink(join(app, 'node_modules/atomoe/dist'), join(app, 'dist'), 'junction');
-  const names = ['vite', 'react', 'node', 'router', 'expert-kind', 'decoding-strategy'];
+  const names = [
+    'vite',
+    'react',
+    'vue',
+    'svelte',
+    'webpack',
+    'node',
+    'router',
+    'expert-kind',
+    'decoding-strategy',
+  ];
   for (const name of names) await provide(name);
 });
 
 test.afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** What pages say of a reply that was stopped: why it ended, or what the chat is. */
+const STOPPED = /^(abort|stopped)$/;
 
 /** Tells a story on the page of an app, and stops it. A fast machine may end its story before Stop is heard: then once more. */
 async function tellAndStop(page: Page, url: string): Promise<void> {
@@ -72,7 +88,7 @@ async function tellAndStop(page: Page, url: string): Promise<void> {
     await expect(page.getByRole('button', { name: 'Tell' })).toBeEnabled(PATIENCE);
     const text = (await output.textContent()) ?? '';
     expect(text.startsWith(golden) || golden.startsWith(text), text).toBe(true);
-    await expect(page.locator('#state')).toHaveText('abort', { timeout: 1 });
+    await expect(page.locator('#state')).toHaveText(STOPPED, { timeout: 1 });
   }).toPass({ timeout: 300_000 });
 }
 
@@ -115,12 +131,27 @@ async function atServer(mounts: Mounts, use: (url: string) => Promise<void>): Pr
   }
 }
 
+/** A program of an installed package. */
+const tool = (path: string) => join(app, 'node_modules', path);
+
+/** Hides the component that has the engine, and shows it again. */
+async function closeAndOpen(page: Page): Promise<void> {
+  expect(page.workers()).toHaveLength(1);
+  await page.getByRole('button', { name: 'Close' }).click();
+  await expect.poll(() => page.workers().length, PATIENCE).toBe(0);
+  await page.getByRole('button', { name: 'Open' }).click();
+  await expect(page.getByRole('button', { name: 'Tell' })).toBeEnabled(PATIENCE);
+  expect(page.workers()).toHaveLength(1);
+}
+
 for (const name of ['vite', 'react']) {
   test(`${name}: type-checks, builds, and tells a story, in development too`, async ({ page }) => {
-    const tool = (path: string) => join(app, 'node_modules', path);
     await run(process.execPath, [tool('typescript/bin/tsc')], example(name));
     await run(process.execPath, [tool('vite/bin/vite.js'), 'build'], example(name));
-    await atServer({ '/': join(example(name), 'dist') }, (url) => tellAndStop(page, `${url}/`));
+    await atServer({ '/': join(example(name), 'dist') }, async (url) => {
+      await tellAndStop(page, `${url}/`);
+      if (name === 'react') await closeAndOpen(page);
+    });
     const server = await createServer({
       root: example(name),
       logLevel: 'error',
@@ -135,6 +166,104 @@ for (const name of ['vite', 'react']) {
     }
   });
 }
+
+for (const name of ['vue', 'svelte']) {
+  test(`${name}: builds, tells a story, and its engine goes with the component`, async ({ page }) => {
+    await run(process.execPath, [tool('vite/bin/vite.js'), 'build'], example(name));
+    await atServer({ '/': join(example(name), 'dist') }, async (url) => {
+      await tellAndStop(page, `${url}/`);
+      await closeAndOpen(page);
+    });
+  });
+}
+
+/** Renders each example's kind of component where there is no page. Opening an engine would be an error. */
+const ON_SERVER = `
+import { createAtomoe } from 'atomoe/svelte';
+import { useAtomoe } from 'atomoe/react';
+import { useAtomoe as useInVue } from 'atomoe/vue';
+import { createElement } from 'react';
+import { renderToString } from 'react-dom/server';
+import { createSSRApp, h } from 'vue';
+import { renderToString as renderVue } from 'vue/server-renderer';
+import { render } from 'svelte/server';
+import Story from './Story.js';
+let opened = 0;
+const options = { model: '/m/', openEngine: async () => { throw new Error('opened ' + ++opened); } };
+console.log(renderToString(createElement(() => createElement('p', {}, useAtomoe(options).status))));
+console.log(await renderVue(createSSRApp({ setup: () => { const { status } = useInVue(options); return () => h('p', status.value); } })));
+console.log(render(Story, { props: { model: '/m/' } }).body.match('<p[^>]*>idle</p>')?.[0]);
+createAtomoe(options).subscribe(({ status }) => console.log(status))();
+setTimeout(() => console.log(String(opened)), 50);
+`;
+
+test('React, Vue and Svelte render on a server, where nothing is loaded', async () => {
+  const server = join(app, 'server');
+  await mkdir(server);
+  const { compile } = await import(pathToFileURL(tool('svelte/src/compiler/index.js')).href);
+  const story = await readFile(join(example('svelte'), 'Story.svelte'), 'utf8');
+  await writeFile(join(server, 'Story.js'), compile(story, { generate: 'server' }).js.code);
+  await writeFile(join(server, 'main.js'), ON_SERVER);
+  const said = await run(process.execPath, ['main.js'], server);
+  expect(said.split('\n')).toEqual([
+    '<p>idle</p>',
+    '<p>idle</p>',
+    '<p id="state" aria-live="polite">idle</p>',
+    'idle',
+    '0',
+    '',
+  ]);
+});
+
+test('webpack: builds, and tells a story from a plain server', async ({ page }) => {
+  await run(process.execPath, [tool('webpack-cli/bin/cli.js')], example('webpack'));
+  await atServer({ '/': app }, (url) => tellAndStop(page, `${url}/examples/webpack/index.html`));
+});
+
+test('next: builds, renders on the server, and tells a story in the browser', async ({ page }) => {
+  const from = join(root, 'e2e/next');
+  const modules = join(example('next'), 'node_modules');
+  // Copied, not linked: Next.js takes files outside of its folder for somebody else's.
+  await cp(join(from, 'node_modules'), modules, { recursive: true, verbatimSymlinks: true }).catch(
+    (cause) => {
+      throw new Error('Next.js is not installed: run npm install in e2e/next', { cause });
+    },
+  );
+  await cp(join(app, 'node_modules/atomoe'), join(modules, 'atomoe'), { recursive: true });
+  const { dependencies, devDependencies } = await readJson(join(example('next'), 'package.json'));
+  const provided = (await readJson(join(from, 'package.json'))).dependencies;
+  for (const [wanted, range] of Object.entries({ ...dependencies, ...devDependencies })) {
+    if (wanted !== 'atomoe') expect(range, wanted).toBe(`^${provided[wanted]}`);
+  }
+  const next = join(modules, 'next/dist/bin/next');
+  process.env['NEXT_TELEMETRY_DISABLED'] = '1';
+  await run(process.execPath, [next, 'build'], example('next'));
+  const port = String(await freePort());
+  const server = spawn(process.execPath, [next, 'start', '-H', '127.0.0.1', '-p', port], {
+    cwd: example('next'),
+  });
+  let said = '';
+  for (const stream of [server.stdout, server.stderr]) stream.on('data', (bytes) => (said += bytes));
+  try {
+    await expect.poll(() => said, PATIENCE).toContain('Ready');
+    const url = `http://127.0.0.1:${port}/`;
+    const html = await (await fetch(url)).text();
+    expect(html).toContain('<p id="state" aria-live="polite">idle</p>');
+    const problems: string[] = [];
+    page.on('pageerror', (error) => problems.push(error.message));
+    // Files that a model may have, and this one has not, are asked for: 404 is no problem.
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !message.text().includes('404')) problems.push(message.text());
+    });
+    await tellAndStop(page, url);
+    expect(problems).toEqual([]); // such as of a page that is not what the server rendered
+    expect(said).not.toMatch(/error/i);
+  } finally {
+    const ended = new Promise((done) => server.on('close', done));
+    server.kill();
+    await ended;
+  }
+});
 
 test('page: the element tells a story from a plain server', async ({ page }) => {
   await atServer({ '/': app }, async (url) => {

@@ -1,33 +1,18 @@
-import { StrictMode, useRef, useState, type FormEvent } from 'react';
+import { useAtomoe } from 'atomoe/react';
+import { StrictMode, useState, type FormEvent } from 'react';
 import { createRoot } from 'react-dom/client';
-import { useEngine } from './use-engine';
 
+const generateOptions = { maxTokens: 200, temperature: 0 };
+
+/** Opens an engine in a worker while it is shown. */
 function Story({ model }: { model: string }) {
-  const { engine, problem } = useEngine(model);
+  const chat = useAtomoe({ model, generateOptions });
   const [prompt, setPrompt] = useState('Once upon a time, there was a little');
-  const [story, setStory] = useState('');
-  const [state, setState] = useState('');
-  const stopping = useRef<AbortController>(undefined);
-  const isTelling = state === 'telling';
 
-  async function tell(event: FormEvent) {
+  function tell(event: FormEvent) {
     event.preventDefault();
-    if (!engine) return;
-    setStory(prompt);
-    setState('telling');
-    stopping.current = new AbortController();
-    const session = engine.session();
-    try {
-      const options = { maxTokens: 200, temperature: 0, signal: stopping.current.signal };
-      for await (const event of session.generate(prompt, options)) {
-        if (event.kind === 'token') setStory((story) => story + event.text);
-        if (event.kind === 'done') setState(event.reason);
-      }
-    } catch (error) {
-      setState(String(error));
-    } finally {
-      session.dispose();
-    }
+    chat.clear();
+    void chat.send(prompt);
   }
 
   return (
@@ -38,20 +23,30 @@ function Story({ model }: { model: string }) {
         onChange={(event) => setPrompt(event.target.value)}
         size={40}
       />
-      <button disabled={!engine || isTelling}>Tell</button>
-      <button type="button" disabled={!isTelling} onClick={() => stopping.current?.abort()}>
+      <button disabled={!chat.isReady}>Tell</button>
+      <button type="button" disabled={chat.status !== 'replying'} onClick={chat.stop}>
         Stop
       </button>
       <p id="state" aria-live="polite">
-        {problem || (engine ? state : 'loading')}
+        {chat.error?.message ?? chat.progress?.text ?? chat.status}
       </p>
-      <output>{story}</output>
+      <output>{chat.messages.map(({ text }) => text).join('')}</output>
     </form>
+  );
+}
+
+function App() {
+  const [isShown, setShown] = useState(true);
+  return (
+    <>
+      {isShown && <Story model="/models/fable-omni-8m/" />}
+      <button onClick={() => setShown(!isShown)}>{isShown ? 'Close' : 'Open'}</button>
+    </>
   );
 }
 
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
-    <Story model="/models/fable-omni-8m/" />
+    <App />
   </StrictMode>,
 );
