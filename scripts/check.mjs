@@ -1,4 +1,4 @@
-// `npm run check`: format, lint, WGSL, generated documents, types and builds. All steps run: one run reports everything.
+// `npm run check`: format, lint, WGSL, generated documents, types, builds and public types. All steps run: one run reports everything.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -27,6 +27,7 @@ const steps = [
   ['build', ['node_modules/vite/bin/vite.js', 'build', '--logLevel', 'warn']],
   ['library', ['node_modules/vite/bin/vite.js', 'build', '-c', 'vite.lib.config.ts', '--logLevel', 'warn']],
   ['declarations', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.lib.json']],
+  ['public types', ['scripts/public-types.mjs', '--check']],
 ];
 
 const failed = steps.filter(([name, args]) => {

@@ -1,0 +1,342 @@
+// The public types of atomoe/element/define, written by npm run types:snapshot.
+// What is not here is in atomoe.d.ts.
+export {};
+
+declare global {
+    interface HTMLElementTagNameMap {
+        'atomoe-chat': ChatElement;
+        'atomoe-experts': ExpertsElement;
+        'atomoe-slots': SlotsElement;
+    }
+    interface HTMLElementEventMap extends ChatElementEvents, ExpertsElementEvents, SlotsElementEvents {
+    }
+}
+
+interface BusyExpert extends ExpertId {
+    readonly share: number;
+}
+
+interface Chat {
+    readonly messages: readonly Message[];
+    readonly model: ModelInfo | undefined;
+    readonly report: ReplyReport | undefined;
+    readonly context: ContextUse | undefined;
+    readonly leftOut: readonly number[];
+}
+
+declare class ChatElement extends ElementBase {
+    #private;
+    static readonly formAssociated = true;
+    static readonly observedAttributes: string[];
+    static openEngine: ((options: EngineChoice) => Promise<Engine>) | undefined;
+    get engine(): Engine | undefined;
+    set engine(engine: Engine | undefined);
+    get generateOptions(): GenerateOptions;
+    set generateOptions(options: GenerateOptions);
+    get loadOptions(): LoadOptions;
+    set loadOptions(options: LoadOptions);
+    get settings(): ChatSettings;
+    set settings(settings: ChatSettings | undefined);
+    get texts(): ChatTexts;
+    set texts(texts: Partial<ChatTexts> | undefined);
+    get conversation(): Conversation;
+    set conversation(conversation: Conversation);
+    get value(): string;
+    get messages(): readonly Message[];
+    get state(): ChatState;
+    get model(): string | null;
+    set model(url: string | null | undefined);
+    get autoload(): boolean;
+    set autoload(isWanted: boolean | undefined);
+    get disabled(): boolean;
+    set disabled(isWanted: boolean | undefined);
+    get placeholder(): string;
+    set placeholder(text: string | null | undefined);
+    get device(): string | null;
+    set device(device: string | null | undefined);
+    get tuning(): string | null;
+    set tuning(tuning: string | null | undefined);
+    get features(): string | null;
+    set features(names: string | null | undefined);
+    get history(): boolean;
+    set history(isWanted: boolean | undefined);
+    get contextRule(): ContextRule;
+    set contextRule(rule: ContextRule | null | undefined);
+    get name(): string;
+    set name(name: string | null | undefined);
+    send(text: string): Promise<boolean>;
+    stop(): void;
+    clear(): void;
+    load(): Promise<void>;
+    focus(options?: FocusOptions): void;
+    connectedCallback(): void;
+    disconnectedCallback(): void;
+    attributeChangedCallback(name: string, before: string | null): void;
+}
+
+interface ChatElementEvents {
+    'chat-send': CustomEvent<{
+        readonly text: string;
+    }>;
+    'chat-token': CustomEvent<GenerateEvent & {
+        readonly kind: 'token';
+    }>;
+    'chat-done': CustomEvent<ReplyReport & {
+        readonly text: string;
+        readonly reasoning?: string;
+    }>;
+    'chat-error': CustomEvent<Problem>;
+    'chat-progress': CustomEvent<LoadProgress>;
+    'chat-settings': CustomEvent<ChatSettings>;
+}
+
+type ChatPhase = {
+    readonly kind: 'idle';
+} | {
+    readonly kind: 'planning';
+    readonly plan: ModelPlan | undefined;
+} | {
+    readonly kind: 'loading';
+    readonly progress: LoadProgress;
+    readonly bytesPerSecond: number | undefined;
+} | {
+    readonly kind: 'ready';
+} | {
+    readonly kind: 'replying';
+    readonly prefill: Prefill | undefined;
+} | {
+    readonly kind: 'stopped';
+} | {
+    readonly kind: 'failed';
+    readonly problem: Problem;
+    readonly retry: 'load' | 'send';
+};
+
+interface ChatSettings {
+    readonly systemPrompt?: string;
+    readonly temperature?: number;
+    readonly topP?: number;
+    readonly topK?: number;
+    readonly minP?: number;
+    readonly repetitionPenalty?: number;
+    readonly maxTokens?: number;
+    readonly seed?: number;
+}
+
+type ChatState = Chat & ChatPhase;
+
+type ChatTexts = {
+    readonly [Name in keyof typeof ENGLISH]: string;
+} & {
+    readonly plan: (plan: ModelPlan) => string;
+    readonly progress: (progress: LoadProgress, bytesPerSecond: number | undefined) => ProgressText;
+    readonly errors: Readonly<Partial<Record<ErrorCode | 'unexpected', string>>>;
+    readonly panels: Readonly<Record<string, string>>;
+};
+
+type ContextRule = 'drop-oldest' | 'keep-first' | 'refuse';
+
+interface ContextUse {
+    readonly usedTokens: number;
+    readonly totalTokens: number;
+}
+
+interface Conversation {
+    readonly turns: readonly Turn[];
+    readonly chosen: readonly number[];
+}
+
+declare const ENGLISH: {
+    readonly chat: 'Chat with a language model';
+    readonly conversation: 'Conversation';
+    readonly message: 'Message';
+    readonly send: 'Send';
+    readonly stop: 'Stop';
+    readonly load: 'Load the model';
+    readonly cancel: 'Cancel';
+    readonly retry: 'Try again';
+    readonly planning: 'Reading what the model needs…';
+    readonly licence: 'Licence: {licence}.';
+    readonly stopped: 'Stopped.';
+    readonly newText: 'New text ↓';
+    readonly story: 'Story';
+    readonly you: 'You';
+    readonly assistant: 'Assistant';
+    readonly thoughts: 'Thoughts';
+    readonly thinking: 'Thinking…';
+    readonly isThinking: 'Thinking about a reply';
+    readonly isWriting: 'Writing a reply';
+    readonly isLoading: 'Loading the model';
+    readonly loading: 'Loading';
+    readonly actions: 'Actions for this message';
+    readonly copy: 'Copy';
+    readonly copied: 'Copied';
+    readonly notCopied: 'This page may not copy';
+    readonly regenerate: 'Again';
+    readonly regenerateLong: 'Write another reply';
+    readonly continue: 'Continue';
+    readonly edit: 'Edit';
+    readonly editLabel: 'Your message in other words';
+    readonly save: 'Save';
+    readonly delete: 'Delete';
+    readonly deleteLong: 'Delete this message and what followed';
+    readonly versions: 'Versions';
+    readonly version: '{number}/{count}';
+    readonly versionLong: 'Version {number} of {count}';
+    readonly previous: 'Previous version';
+    readonly next: 'Next version';
+    readonly tokens: '{count} tokens';
+    readonly speed: '{rate} tok/s';
+    readonly firstToken: 'first after {time}';
+    readonly seed: 'seed {seed}';
+    readonly useSeed: 'Use this seed for the next replies';
+    readonly seedUsed: 'The next replies use this seed';
+    readonly cut: 'The model is no longer given what is above: the conversation is longer than its context.';
+    readonly cutFaint: 'The model is no longer given the faint messages: the conversation is longer than its context.';
+    readonly context: 'Context in use';
+    readonly contextUse: '{used} of {total} tokens';
+    readonly copyAll: 'Copy all';
+    readonly new: 'New';
+    readonly newLong: 'Begin another conversation';
+    readonly settings: 'Settings';
+    readonly history: 'History';
+    readonly close: 'Close';
+    readonly calls: 'Calls {name}';
+    readonly copyCode: 'Copy code';
+    readonly image: 'Image: {alt}';
+};
+
+declare const ElementBase: typeof HTMLElement;
+
+interface EngineChoice {
+    readonly device?: 'gpu' | 'cpu';
+    readonly tuning?: 'off';
+}
+
+declare class ExpertActivity {
+    #private;
+    readonly shape: ExpertShape;
+    readonly heat: Float32Array;
+    readonly use: Float32Array;
+    constructor(shape: ExpertShape);
+    get words(): readonly string[];
+    get maxUse(): number;
+    index({ layer, expert }: ExpertId): number;
+    addToken(text: string, routes: TokenRoutes | undefined): Piece[];
+    cool(elapsedMs: number): boolean;
+    routesOf(word: number): ReadonlyMap<number, number>;
+    wordsOf(id: ExpertId): number[];
+    likedWords(id: ExpertId, limit: number): LikedWord[];
+    busiest(layer: number, limit: number): BusyExpert[];
+}
+
+interface ExpertId {
+    readonly layer: number;
+    readonly expert: number;
+}
+
+interface ExpertPick extends ExpertId {
+    readonly words: readonly number[];
+}
+
+interface ExpertShape {
+    readonly layers: number;
+    readonly perLayer: number;
+    readonly grid?: number;
+}
+
+declare class ExpertsElement extends ElementBase {
+    #private;
+    paintMs: number;
+    get activity(): ExpertActivity | undefined;
+    connectedCallback(): void;
+    disconnectedCallback(): void;
+    reset(shape?: ExpertShape | undefined, expertsPerToken?: number): void;
+    addToken(text: string, routes: TokenRoutes | undefined): Piece[];
+    showWord(word: number | undefined): void;
+    pick(id: ExpertId | undefined): void;
+    settle(): void;
+}
+
+interface ExpertsElementEvents {
+    'experts-pick': CustomEvent<ExpertPick | null>;
+}
+
+interface LikedWord {
+    readonly text: string;
+    readonly count: number;
+}
+
+type Message = ShownTurn;
+
+type Piece = {
+    readonly kind: 'space';
+    readonly text: string;
+} | {
+    readonly kind: 'word';
+    readonly text: string;
+    readonly word: number;
+    readonly isNew: boolean;
+};
+
+interface Prefill {
+    readonly doneTokens: number;
+    readonly totalTokens: number;
+}
+
+interface Problem {
+    readonly code: ErrorCode | 'unexpected';
+    readonly message: string;
+    readonly detail: string;
+}
+
+interface ProgressText {
+    readonly text: string;
+    readonly fraction: number | undefined;
+}
+
+interface ReplyFigures {
+    readonly reason: FinishReason;
+    readonly seed: number;
+    readonly completionTokens: number;
+    readonly contextTokens: number;
+    readonly firstTokenMs: number;
+    readonly tokensPerSecond: number;
+}
+
+interface ReplyReport {
+    readonly reason: FinishReason;
+    readonly seed: number;
+    readonly usage: Usage;
+    readonly timings: Timings;
+}
+
+interface ShownTurn extends Turn {
+    readonly versions: readonly number[];
+}
+
+declare class SlotsElement extends ElementBase {
+    #private;
+    follow(engine: Engine | undefined): void;
+    get talking(): boolean;
+    set talking(isTalking: boolean);
+    get report(): StreamingReport | undefined;
+    refresh(): void;
+    connectedCallback(): void;
+    disconnectedCallback(): void;
+}
+
+interface SlotsElementEvents {
+    'slots-report': CustomEvent<StreamingReport | null>;
+}
+
+interface Turn {
+    readonly id: number;
+    readonly parent: number | undefined;
+    readonly role: 'user' | 'assistant';
+    readonly text: string;
+    readonly thoughts: string;
+    readonly status: 'complete' | 'streaming' | 'stopped' | 'failed';
+    readonly toolCalls?: readonly ChatToolCall[];
+    readonly figures?: ReplyFigures;
+}
