@@ -1,21 +1,19 @@
 /** The demo: one chat store, one page, and the wires between them. */
 import '../src/element/define.ts';
-import type {
-  DeviceKind,
-  Engine,
-  GenerateEvent,
-  GenerateOptions,
-  ModelPlan,
-  ModelSource,
-} from '../src/engine/api.ts';
-import { ChatStore, formatBytes, type ChatState, type ExpertShape } from '../src/element/index.ts';
+import type { DeviceKind, Engine, GenerateEvent, GenerateOptions, ModelPlan } from '../src/engine/api.ts';
+import { EMPTY_CONVERSATION } from '../src/element/conversation.ts';
+import {
+  ChatStore,
+  formatBytes,
+  type ChatState,
+  type ExpertShape,
+  type Message,
+} from '../src/element/index.ts';
 import { describeAdapter, describeBrowser } from './adapter-line.ts';
 import { Board } from './board.ts';
 import { wireDrops } from './drops.ts';
 import { openEngine, QUERY } from './engine.ts';
 import { describeExperts } from './experts-title.ts';
-import { readHubModel, type HubName } from '../src/engine/hub.ts';
-import { HubPicker } from './hub-picker.ts';
 import { KeptView } from './kept-view.ts';
 import { MemoryView } from './memory-view.ts';
 import { button, invitation, invitationToTell, LoadNotice, problemNotice, readingNotice } from './notices.ts';
@@ -24,18 +22,20 @@ import { findPage } from './page.ts';
 import { parseHubName } from '../src/worker/index.ts';
 import { RecordedStory } from './recorded-story.ts';
 import STORY from './recording/story.json';
-import { EMBEDDED, embeddedUrl, modelUrl, ROOMY, sourceName } from './sources.ts';
+import { ModelList } from './model-list.ts';
+import { EMBEDDED, embeddedUrl, modelUrl, ROOMY } from './sources.ts';
 import { StartChoice } from './start-choice.ts';
 import { LiveStats, reportText } from './stats.ts';
-import { isThinking } from '../src/element/state.ts';
 import { canKeep } from './storage.ts';
 import { wireTheme } from './theme.ts';
 import type { ReportFacts } from './report.ts';
 import { ReportView } from './report-view.ts';
 import { SelfTestView } from './self-test-view.ts';
 import { version } from '../package.json';
+import { StoryScript } from './story-script.ts';
 import { StoryView } from './story-view.ts';
 import { StreamingView } from './streaming-view.ts';
+import { TalkView, type Shown } from './talk-view.ts';
 
 const page = findPage();
 const story = new StoryView(page.story, page.experts);
@@ -49,14 +49,16 @@ const start = new StartChoice();
 const check = new SelfTestView(page.check, version, () => page.streaming.slots.refresh());
 const report = new ReportView(page.report, readFacts);
 const recorded = new RecordedStory(page.recorded, STORY, story, page.experts);
-const sources = new Map<string, ModelSource>(); // by the value of their option
-const pickers = new Map<string, HubPicker>(); // of models of the hub, likewise
+const script = new StoryScript(story, page.experts);
 let device: DeviceKind = QUERY.device;
 let engine: Engine | undefined;
-let stats = new LiveStats();
+let stats = new LiveStats(0);
+let askedAtMs = 0; // when what is being told was asked for: a load counts
+let statsShown = '';
+let noticeOver: ChatState['messages'] | undefined; // what was said when the notice on the stage came
 let statsFrame = 0;
 let keepsFiles = true;
-let shown: ChatState['kind'] | undefined;
+let shown: ChatState['kind'] = 'idle';
 let shownModel: ChatState['model'];
 
 const store = new ChatStore({
@@ -70,31 +72,57 @@ const store = new ChatStore({
 });
 const loadNotice = new LoadNotice(() => store.stop());
 
+const models = new ModelList({
+  store,
+  select: page.model,
+  loadOptions: start.loadOptions,
+  onChoose: () => {
+    talk.acts.close(false);
+    page.other.open = false;
+  },
+  onAsk: () => showNotice(readingNotice(() => store.stop())),
+});
+const talk = new TalkView({
+  store,
+  parts: page.talk,
+  options: pageOptions,
+  prepare,
+  onSettings: () => showTalk(store.getState()),
+  onPanel: () => {
+    if (recorded.isShown) recorded.pause();
+  },
+});
+
 store.subscribe(render);
 store.tap(hear);
 
-/** Tells a story; before the first one, what loading takes is looked up. */
+/** Tells a story, or sends a message. */
 async function tell(): Promise<void> {
   const prompt = page.prompt.value;
-  if (prompt.trim() === '') return;
-  if (store.getState().kind === 'idle' && !store.getState().model) {
-    const model = page.model.value;
-    await choose(model);
-    const state = store.getState();
-    if (state.kind !== 'planning' || !state.plan?.fits || page.model.value !== model) return;
-  }
-  void store.send(prompt, { ...readOptions(), routes: true });
+  if (prompt.trim() === '' || isBusy(store.getState()) || !(await prepare())) return;
+  talk.acts.close(false);
+  if (talk.isChat) page.prompt.value = '';
+  else talk.acts.replace(EMPTY_CONVERSATION); // each story is a conversation of its own
+  void store.send(prompt, talk.acts.options());
 }
 
-function readOptions(): GenerateOptions {
-  const number = (input: HTMLInputElement): number | undefined =>
-    input.value === '' || !input.validity.valid ? undefined : input.valueAsNumber;
-  const [temperature, maxTokens, seed] = [page.temperature, page.length, page.seed].map(number);
-  return {
-    ...(temperature === undefined ? {} : { temperature }),
-    ...(maxTokens === undefined ? {} : { maxTokens }),
-    ...(seed === undefined ? {} : { seed }),
-  };
+/** Before the first story, what loading takes is looked up. @returns whether there is a model to ask */
+async function prepare(): Promise<boolean> {
+  const { kind, model } = store.getState();
+  if (kind !== 'idle' || model) return true;
+  const { chosen } = models;
+  await models.choose(chosen);
+  const state = store.getState();
+  return state.kind === 'planning' && state.plan?.fits === true && models.chosen === chosen;
+}
+
+/** What holds where the settings say nothing. */
+function pageOptions(): GenerateOptions {
+  return talk.isChat ? { maxTokens: 1024, routes: true } : { temperature: 0.8, maxTokens: 220, routes: true };
+}
+
+function isBusy({ kind }: ChatState): boolean {
+  return kind === 'replying' || kind === 'loading';
 }
 
 function hear(event: GenerateEvent): void {
@@ -102,7 +130,7 @@ function hear(event: GenerateEvent): void {
     check.token(event.id, stats.isEmpty);
     stats.hear(event);
     streaming.token();
-    story.add(page.experts.addToken(event.text, event.routes));
+    script.hear(store.getState().messages.at(-1)?.id, event.text, event.routes, !talk.isChat);
     statsFrame ||= requestAnimationFrame(() => {
       statsFrame = 0;
       if (store.getState().kind === 'replying') page.stats.textContent = stats.text();
@@ -117,25 +145,26 @@ function hear(event: GenerateEvent): void {
 
 /** Called for every token: whatever is not about a change of kind must be next to nothing. */
 function render(state: ChatState): void {
-  const isBusy = state.kind === 'replying' || state.kind === 'loading';
   if (state.kind === 'loading') loadNotice.show(state);
   if (state.kind === 'planning' && state.plan) {
     showNotice(invite(state));
-    pickers.get(page.model.value)?.tell(state.plan);
+    models.tell(state.plan);
     showExperts(plannedShape(state.plan), state.plan.expertsPerToken);
     showPlanNotes(state.plan);
   }
-  if (!isBusy) page.stats.textContent = state.report ? reportText(state.report) : '';
-  const last = state.messages.at(-1);
-  if (last?.thoughts) story.think(last.thoughts, isThinking(last));
-  if (state.kind === shown && state.model === shownModel) return;
-  followModel(state);
+  if (state.kind !== shown || state.model !== shownModel) renderChange(state);
+  showTalk(state);
+}
+
+function renderChange(state: ChatState): void {
+  if (state.model !== shownModel) followModel(state);
   if (state.kind === shown) return;
   const before = shown;
   shown = state.kind;
+  if (isBusy(state) && before !== 'loading') askedAtMs = performance.now();
   report.refresh();
   if (recorded.isShown) recorded.leave();
-  page.go.disabled = isBusy;
+  page.go.disabled = isBusy(state);
   streaming.talking = state.kind === 'replying';
   page.stop.setAttribute('aria-disabled', String(state.kind !== 'replying'));
   switch (state.kind) {
@@ -144,15 +173,15 @@ function render(state: ChatState): void {
       showNotice(invite(state));
       return;
     case 'loading':
-      page.story.replaceChildren(loadNotice.element);
+      showNotice(loadNotice.element);
       page.status.textContent = 'Loading the model';
       return;
     case 'replying':
-      begin(state);
+      begin();
       return;
     case 'ready':
     case 'stopped':
-      rest(state, before);
+      rest(before);
       return;
     case 'failed':
       fail(state);
@@ -160,38 +189,83 @@ function render(state: ChatState): void {
   }
 }
 
+/** The conversation, where no notice has its place. */
+function showTalk(state: ChatState): void {
+  const { messages } = state;
+  const begun = messages.findLast(({ role }) => role === 'user');
+  // What is said beside a notice is another conversation, from the history; or nothing, when that was deleted.
+  if (noticeOver && noticeOver !== messages && state.kind !== 'loading') noticeOver = undefined;
+  if (recorded.isShown && begun) recorded.leave();
+  if (!noticeOver && !recorded.isShown && !begun) {
+    showNotice(invitationToTell(''));
+    page.experts.reset();
+  }
+  const last = messages.at(-1);
+  const told = last?.role === 'assistant' ? last : undefined;
+  if (!noticeOver && begun && !talk.isChat) script.show(begun, told);
+  talk.render(whatIsShown(state), noticeOver === undefined && !recorded.isShown);
+  if (isBusy(state)) return;
+  showStats(told);
+  void talk.acts.keep();
+}
+
+function whatIsShown({ messages }: ChatState): Shown {
+  if (!talk.isChat || messages.length === 0) return 'story';
+  return noticeOver ? 'both' : 'chat';
+}
+
+/** The figures of what was told last, and its seed, which the next may have, too. */
+function showStats(told: Message | undefined): void {
+  const { figures } = (noticeOver || talk.isChat ? undefined : told) ?? {}; // a chat has them below each reply
+  const isUsed = talk.acts.settings.seed === figures?.seed;
+  const text = figures ? reportText(figures) : '';
+  if (statsShown === `${text} ${isUsed}`) return;
+  statsShown = `${text} ${isUsed}`;
+  if (!figures) return page.stats.replaceChildren();
+  const seed = button(`seed ${figures.seed}`, () => talk.useSeed(isUsed ? undefined : figures.seed), 'seed');
+  seed.setAttribute('aria-pressed', String(isUsed));
+  seed.title = isUsed ? 'The next ones have this seed, too' : 'Use this seed for the next ones';
+  page.stats.replaceChildren(`${text} · `, seed);
+}
+
 /** The panels show the model that was chosen, or nothing while another one is still in memory. */
 function followModel({ model }: ChatState): void {
   shownModel = model;
+  script.forget();
+  const { isChat } = talk;
+  page.go.textContent = isChat ? 'Send' : 'Tell me a story';
+  page.promptLabel.textContent = isChat ? 'Message' : 'How the story begins';
   streaming.follow(engine, model);
   check.follow(model && engine);
   page.memoryPromise.hidden = model !== undefined;
-  const other = { name: ROOMY.name, choose: () => void choose(ROOMY.id) };
-  streaming.other = page.model.value === ROOMY.id ? undefined : other;
+  const other = { name: ROOMY.name, choose: () => void models.choose(ROOMY.id) };
+  streaming.other = models.chosen === ROOMY.id ? undefined : other;
   showMemory();
 }
 
 function invite(state: ChatState): HTMLElement {
   page.status.textContent = '';
-  if (state.kind === 'idle') return invitationToTell(isEmbedded() ? hint() : '');
+  if (state.kind === 'idle') return invitationToTell(models.isEmbedded ? hint() : '');
   const plan = state.kind === 'planning' ? state.plan : undefined;
   if (!plan) return readingNotice(() => store.stop());
-  const canChoose = isFromNetwork() && device !== 'reference' && plan.experts > 0;
+  const canChoose = models.isFromNetwork && device !== 'reference' && plan.experts > 0;
   start.enable(canChoose);
   const keeping = keepsFiles ? 'kept' : 'lost';
   return invitation(
     plan,
-    isEmbedded() ? keeping : 'own',
+    models.isEmbedded ? keeping : 'own',
     canChoose ? start.offer(plan, page.prompt.value) : undefined,
   );
 }
 
-/** In the place of the story; files to choose from stay beside it. */
+/** In the place of the conversation; files to choose from stay beside it. */
 function showNotice(notice: HTMLElement): void {
   if (recorded.isShown) recorded.leave();
-  const picker = pickers.get(page.model.value);
+  noticeOver = store.getState().messages;
+  script.leave();
+  const picker = notice === loadNotice.element ? undefined : models.picker;
   if (picker) picker.show(page.story, notice);
-  else page.story.replaceChildren(notice);
+  else if (page.story.firstChild !== notice) page.story.replaceChildren(notice);
 }
 
 /** What a visitor has to know of the plan stays below the story. */
@@ -214,30 +288,37 @@ function plannedShape({ layers, experts }: ModelPlan): ExpertShape {
   return { layers, perLayer: experts, ...(experts >= 1024 && Number.isInteger(grid) ? { grid } : {}) };
 }
 
-function begin(state: ChatState): void {
-  stats = new LiveStats();
+function begin(): void {
+  noticeOver = undefined;
+  stats = new LiveStats(askedAtMs);
   page.stats.textContent = stats.text();
-  page.status.textContent = 'Writing a story';
-  story.begin(state.messages.findLast(({ role }) => role === 'user')?.text ?? '');
+  statsShown = '';
+  page.status.textContent = talk.isChat ? 'Writing a reply' : 'Writing a story';
+  if (!talk.isChat) return;
+  page.experts.reset();
+  const said = store.getState().messages.findLast(({ role }) => role === 'user');
+  page.experts.addToken(said?.text ?? '', undefined);
+  if (page.prompt.value === said?.text) page.prompt.value = '';
 }
 
-function rest(state: ChatState, before: ChatState['kind'] | undefined): void {
+function rest(before: ChatState['kind'] | undefined): void {
+  const { kind, model, messages } = store.getState();
+  noticeOver = undefined;
   story.flush();
   page.experts.settle();
   showMemory();
-  if (before === 'loading' && state.kind === 'ready' && state.model) {
-    showExperts(state.model.experts, state.model.plan.expertsPerToken);
+  if (before === 'loading' && kind === 'ready' && model) {
+    showExperts(model.experts, model.plan.expertsPerToken);
     kept.refresh();
   }
   if (before === 'replying') kept.refresh();
-  const last = state.messages.at(-1);
+  const last = messages.at(-1);
   if (before === 'replying' && last?.role === 'assistant') page.status.textContent = last.text;
 }
 
 function fail(state: ChatState & { kind: 'failed' }): void {
   story.flush();
   page.status.textContent = '';
-  page.stats.textContent = '';
   const { problem } = state;
   const canUseCpu =
     (device === 'auto' || device === 'gpu') &&
@@ -252,8 +333,9 @@ function fail(state: ChatState & { kind: 'failed' }): void {
   if (canUseCpu) actions.unshift(button('Tell it on the CPU', useCpu));
   const more = canUseCpu ? 'The CPU can write the story, too.' : '';
   const notice = problemNotice(problem, actions, more);
-  if (state.messages.at(-1)?.status === 'failed') page.story.append(notice);
-  else showNotice(notice);
+  if (state.messages.at(-1)?.status !== 'failed') showNotice(notice);
+  else if (talk.isChat) showNotice(notice);
+  else page.story.append(notice);
   if (!engine)
     page.adapter.textContent = problem.code === 'no-webgpu' ? 'WebGPU: not in this browser' : 'No GPU in use';
 }
@@ -261,8 +343,7 @@ function fail(state: ChatState & { kind: 'failed' }): void {
 function useCpu(): void {
   device = 'cpu';
   store.release();
-  const source = sources.get(page.model.value);
-  if (source !== undefined) void store.plan(source, start.loadOptions).then(() => tell());
+  void models.choose(models.chosen).then(() => tell());
 }
 
 function showMemory(): void {
@@ -291,61 +372,6 @@ async function readFacts(): Promise<ReportFacts> {
   };
 }
 
-function isFromNetwork(): boolean {
-  return typeof sources.get(page.model.value) === 'string';
-}
-
-function isEmbedded(): boolean {
-  return EMBEDDED.some(({ id }) => id === page.model.value);
-}
-
-/** Adds a model to the list, once per name. */
-function addSource(value: string, name: string, source: ModelSource): void {
-  sources.set(value, source);
-  const known = [...page.model.options].find((each) => each.value === value);
-  if (known) known.text = name;
-  else page.model.add(new Option(name, value));
-}
-
-function choose(value: string): Promise<void> {
-  const source = sources.get(value);
-  if (source === undefined) return Promise.resolve();
-  page.model.value = value;
-  page.stats.textContent = '';
-  page.other.open = false;
-  return store.plan(source, start.loadOptions);
-}
-
-function openOther(source: ModelSource): Promise<void> {
-  const hubName = typeof source === 'string' ? parseHubName(source) : undefined;
-  if (typeof source === 'string' && hubName && hubName.file === undefined) {
-    return openHubModel(source, hubName);
-  }
-  const name = sourceName(source);
-  addSource(name, name, source);
-  return choose(name);
-}
-
-/** Asks the hub which files there are. Without an answer the engine finds what is kept, or says what is wrong. */
-async function openHubModel(source: string, name: HubName): Promise<void> {
-  const { repo, revision } = name;
-  const value = revision === 'main' ? repo : `${repo}@${revision}`;
-  addSource(value, value, source);
-  page.model.value = value;
-  store.stop();
-  showNotice(readingNotice(() => store.stop()));
-  const model = await readHubModel(name).catch(() => undefined);
-  if (model && !pickers.has(value)) {
-    const picker = new HubPicker(model, (file) => {
-      sources.set(value, file);
-      void choose(value);
-    });
-    pickers.set(value, picker);
-  }
-  sources.set(value, pickers.get(value)?.source ?? source);
-  if (page.model.value === value) await choose(value);
-}
-
 function wirePage(): void {
   page.form.addEventListener('submit', (event) => {
     event.preventDefault();
@@ -358,15 +384,15 @@ function wirePage(): void {
   });
   page.stop.addEventListener('click', () => store.stop());
   document.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && !event.isComposing) store.stop();
+    if (event.key !== 'Escape' || event.isComposing) return;
+    if (!talk.acts.close()) store.stop();
   });
-  page.model.addEventListener('change', () => void choose(page.model.value));
   page.linkForm.addEventListener('submit', (event) => {
     event.preventDefault();
-    void openOther(modelUrl(page.link.value));
+    void models.open(modelUrl(page.link.value));
   });
   page.files.addEventListener('change', () => {
-    if (page.files.files?.length) void openOther([...page.files.files]);
+    if (page.files.files?.length) void models.open([...page.files.files]);
   });
 }
 
@@ -374,9 +400,9 @@ async function open(): Promise<void> {
   wirePage();
   wireTheme(page.theme);
   new Board(page.board, (tab) => (report.open = tab === 'report'));
-  wireDrops((files) => void openOther(files));
+  wireDrops((files) => void models.open(files));
   for (const { id, name, downloadBytes } of EMBEDDED)
-    addSource(id, `${name} (${formatBytes(downloadBytes)})`, embeddedUrl(id, document.baseURI));
+    models.add(id, `${name} (${formatBytes(downloadBytes)})`, embeddedUrl(id, document.baseURI));
   page.adapter.textContent = describeBrowser();
   const { model } = QUERY;
   if (model === null) recorded.play();
@@ -384,8 +410,8 @@ async function open(): Promise<void> {
   page.hint.textContent = hint();
   kept.refresh();
   if (model === null) return;
-  if (sources.has(model)) await choose(model);
-  else await openOther(modelUrl(parseHubName(model) ? model : new URL(model, document.baseURI).href));
+  if (models.has(model)) await models.choose(model);
+  else await models.open(modelUrl(parseHubName(model) ? model : new URL(model, document.baseURI).href));
   kept.refresh();
 }
 

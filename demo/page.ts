@@ -33,9 +33,14 @@ function storyParts() {
     prompt: part('prompt', HTMLTextAreaElement),
     go: part('go', HTMLButtonElement),
     stop: part('stop', HTMLButtonElement),
-    temperature: part('temperature', HTMLInputElement),
-    length: part('length', HTMLInputElement),
-    seed: part('seed', HTMLInputElement),
+    promptLabel: part('prompt-label', HTMLLabelElement),
+    talk: {
+      bar: part('talk-bar', HTMLElement),
+      talk: part('talk', HTMLElement),
+      story: part('story', HTMLElement),
+      status: part('status', HTMLElement),
+      prompt: part('prompt', HTMLTextAreaElement),
+    },
     hint: part('hint', HTMLElement),
     status: part('status', HTMLElement),
     recorded: {

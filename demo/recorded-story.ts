@@ -59,14 +59,14 @@ export class RecordedStory {
 
   /** The stage is needed for something else. */
   leave(): void {
-    this.#pause();
+    this.pause();
     const { story, line, hint } = this.#parts;
     delete story.dataset['recording'];
     line.hidden = hint.hidden = true;
   }
 
   #press(): void {
-    if (this.#frame) this.#pause();
+    if (this.#frame) this.pause();
     else if (this.#isOver) this.play();
     else this.#resume();
   }
@@ -81,7 +81,7 @@ export class RecordedStory {
     this.#name();
   }
 
-  #pause(): void {
+  pause(): void {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     this.#name();
@@ -104,7 +104,7 @@ export class RecordedStory {
     if (!this.#isOver) return;
     this.#view.flush();
     this.#experts.settle();
-    this.#pause();
+    this.pause();
   }
 
   #name(): void {

@@ -1,15 +1,25 @@
 /** The line under the story: speed, first token, length. */
 import type { GenerateEvent } from '../src/engine/api.ts';
-import type { ReplyReport } from '../src/element/index.ts';
+import type { ReplyFigures } from '../src/element/index.ts';
 
 /** Counts while tokens come. */
 export class LiveStats {
+  readonly #askedAtMs: number;
   #tokens = 0;
+  #waitedMs = 0;
   #firstMs = 0;
   #lastMs = 0;
 
+  /** @param askedAtMs - when somebody pressed the button, by the clock of the page */
+  constructor(askedAtMs: number) {
+    this.#askedAtMs = askedAtMs;
+  }
+
   hear(event: GenerateEvent & { kind: 'token' }): void {
-    if (this.#tokens === 0) this.#firstMs = event.atMs;
+    if (this.#tokens === 0) {
+      this.#firstMs = event.atMs;
+      this.#waitedMs = performance.now() - this.#askedAtMs;
+    }
     this.#tokens++;
     this.#lastMs = event.atMs;
   }
@@ -22,16 +32,20 @@ export class LiveStats {
   text(): string {
     if (this.#tokens === 0) return 'Reading the prompt…';
     const perSecond = ((this.#tokens - 1) / (this.#lastMs - this.#firstMs)) * 1000;
-    return line(this.#tokens > 3 ? perSecond : undefined, this.#firstMs, this.#tokens);
+    return line(this.#tokens > 3 ? perSecond : undefined, this.#waitedMs, this.#tokens);
   }
 }
 
 const ENDINGS = { stop: '', length: 'ended at the length set', abort: 'stopped' } as const;
 
-export function reportText(report: ReplyReport): string {
-  const { timings, usage, reason, seed } = report;
-  const parts = [line(timings.tokensPerSecond, timings.firstTokenMs, usage.completionTokens), `seed ${seed}`];
-  return [...parts, ENDINGS[reason]].filter(Boolean).join(' · ');
+/** All but the seed, which may be pressed. */
+export function reportText({
+  tokensPerSecond,
+  firstTokenMs,
+  completionTokens,
+  reason,
+}: ReplyFigures): string {
+  return [line(tokensPerSecond, firstTokenMs, completionTokens), ENDINGS[reason]].filter(Boolean).join(' · ');
 }
 
 function line(perSecond: number | undefined, firstMs: number, tokens: number): string {

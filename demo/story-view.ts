@@ -1,6 +1,5 @@
 /** The story as words that can be pointed at: one span per word, one listener for all of them. */
 import type { ExpertPick, ExpertsElement, Piece } from '../src/element/index.ts';
-import { Thoughts } from '../src/element/thoughts.ts';
 
 /** Closer to the end than this counts as reading along. */
 const AT_END_PX = 32;
@@ -14,7 +13,6 @@ export class StoryView {
   #shown: number | undefined;
   #isAtEnd = true;
   #isFromYou = false;
-  #thoughts: Thoughts | undefined; // of a model that thinks before it answers
 
   constructor(host: HTMLElement, experts: ExpertsElement) {
     this.#host = host;
@@ -24,6 +22,7 @@ export class StoryView {
     host.addEventListener('blur', () => this.#show(undefined));
     host.addEventListener('keydown', (event) => this.#walk(event));
     host.addEventListener('scroll', () => this.#watchScroll(), { passive: true });
+    new ResizeObserver(() => this.#toEnd()).observe(host);
     experts.addEventListener('experts-pick', (event) => this.#markLiked(event.detail));
   }
 
@@ -35,24 +34,11 @@ export class StoryView {
     this.#words = [];
     this.#shown = undefined;
     this.#isAtEnd = true;
-    this.#thoughts = undefined;
     this.#host.replaceChildren();
     this.#experts.reset();
     this.#isFromYou = true;
     this.#append(this.#experts.addToken(prompt, undefined));
     this.#isFromYou = false;
-  }
-
-  /** Shows all thoughts so far, folded away. */
-  think(text: string, isThinking: boolean): void {
-    const isNew = !this.#thoughts;
-    this.#thoughts ??= new Thoughts();
-    const hasGrown = this.#thoughts.show(text, isThinking);
-    if (isNew) {
-      this.#host.append(this.#thoughts.element);
-      this.#experts.addToken('\n', undefined); // the answer does not go on with the last word of the prompt
-    }
-    if ((isNew || hasGrown) && this.#isAtEnd) this.#host.scrollTop = this.#host.scrollHeight;
   }
 
   /** Adds what a token brought; painted with the next frame. */
@@ -67,6 +53,11 @@ export class StoryView {
     this.#frame = 0;
     if (this.#pending.length === 0) return;
     this.#append(this.#pending.splice(0));
+    this.#toEnd();
+  }
+
+  /** Stays at the end with somebody who reads along. */
+  #toEnd(): void {
     if (this.#isAtEnd) this.#host.scrollTop = this.#host.scrollHeight;
   }
 

@@ -22,14 +22,21 @@ async function violations(page: Page): Promise<string[]> {
 test('the demo: idle, streaming and finished', async ({ page }) => {
   const demo = await (await new DemoPage(page).open()).ready();
   await page.getByText('Open another model').click();
-  await page.getByText('Options', { exact: true }).click();
   expect(await violations(page)).toEqual([]);
+  for (const name of ['Settings', 'History']) {
+    await page.getByRole('button', { name }).click();
+    await expect(page.locator('#talk').getByRole('region', { name })).toBeVisible();
+    expect(await violations(page)).toEqual([]);
+  }
   await demo.tell.click();
   await demo.begun();
   expect(await violations(page)).toEqual([]);
   await page.keyboard.press('Escape'); // the story may have ended while axe looked
   await demo.finished();
   await demo.experts.getByText('Busiest experts per layer').click();
+  expect(await violations(page)).toEqual([]);
+  await page.getByRole('button', { name: 'Edit beginning' }).click();
+  await expect(page.getByLabel('The beginning in other words')).toBeFocused();
   expect(await violations(page)).toEqual([]);
 });
 

@@ -57,8 +57,15 @@ export class DemoPage {
   }
 
   async setLength(tokens: number): Promise<void> {
-    await this.page.getByText('Options', { exact: true }).click();
-    await this.page.getByLabel('Length in tokens').fill(String(tokens));
+    await this.set('Most tokens per reply', tokens);
+  }
+
+  /** Sets one of the numbers in the settings. */
+  async set(label: string, value: number): Promise<void> {
+    await this.page.getByRole('button', { name: 'Settings' }).click();
+    const field = this.page.getByLabel(label, { exact: true });
+    await field.fill(String(value));
+    await field.press('Escape'); // closes the settings: what was written counts
   }
 
   /** Waits until the story has come this far. */

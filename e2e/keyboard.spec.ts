@@ -8,9 +8,9 @@ test.describe.configure({ timeout: 400_000 });
 test('a story by keyboard alone: tell, stop, walk the words, pick an expert', async ({ page }) => {
   const demo = await (await new DemoPage(page).open()).ready();
   const press = (key: string): Promise<void> => page.keyboard.press(key);
-  const tabTo = async (target: ReturnType<typeof page.locator>): Promise<void> => {
+  const tabTo = async (target: ReturnType<typeof page.locator>, key = 'Tab'): Promise<void> => {
     for (let i = 0; i < 30; i++) {
-      await press('Tab');
+      await press(key);
       if (await target.evaluate((element) => element.matches(':focus'))) return;
     }
     throw new Error('thirty tabs did not reach it');
@@ -31,8 +31,7 @@ test('a story by keyboard alone: tell, stop, walk the words, pick an expert', as
   await expect(demo.stats).toContainText('stopped');
   await expect(demo.prompt).toBeFocused();
 
-  await press('Shift+Tab');
-  await expect(demo.story).toBeFocused();
+  await tabTo(demo.story, 'Shift+Tab'); // past the buttons of the story
   for (let i = 0; i < 9; i++) await press('ArrowRight');
   await expect(demo.story.locator('.shown')).toHaveCount(1);
   await expect(demo.experts).toContainText('was made by');
@@ -77,10 +76,10 @@ for (const [name, width] of [
     const demo = await (await new DemoPage(page).open()).ready();
     const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     expect(await overflow()).toBeLessThanOrEqual(0);
-    for (const summary of ['Open another model', 'Options']) {
-      await page.getByText(summary, { exact: true }).click();
+    for (const name of ['Open another model', 'Settings', 'History']) {
+      await page.getByText(name, { exact: true }).click();
       expect(await overflow()).toBeLessThanOrEqual(0);
-      await page.getByText(summary, { exact: true }).click();
+      await page.getByText(name, { exact: true }).click();
     }
     const picker = await page.locator('.pick').evaluate((box) => {
       const inner = Math.max(...[...box.children].map((child) => child.getBoundingClientRect().right));

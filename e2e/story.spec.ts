@@ -94,7 +94,7 @@ test('stop ends the story where it is, and a second prompt begins another', asyn
 test('the same seed tells the same story', async ({ page }) => {
   const demo = await (await new DemoPage(page).open()).ready();
   await demo.setLength(24);
-  await page.getByLabel('Seed').fill('7');
+  await demo.set('Seed', 7);
   await demo.tellAll();
   const first = await demo.text();
   await demo.tellAll();
@@ -155,7 +155,7 @@ test('while it generates the page works in many small tasks; measured: the longe
   const demo = await (await new DemoPage(page).open()).ready();
   await demo.setLength(8);
   await demo.tellAll(); // loads and compiles
-  await page.getByLabel('Length in tokens').fill('120');
+  await demo.setLength(120);
   const paintMs = await collectPaintTimes(page);
   await browser.startTracing(page, { categories: ['disabled-by-default-devtools.timeline', '__metadata'] });
   await demo.tellAll();

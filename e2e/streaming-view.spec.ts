@@ -22,9 +22,7 @@ class StreamingPage extends DemoPage {
   }
 
   async setOptions(options: Readonly<Record<string, number>>): Promise<void> {
-    await this.page.getByText('Options', { exact: true }).click();
-    for (const [label, value] of Object.entries(options))
-      await this.page.getByLabel(label).fill(String(value));
+    for (const [label, value] of Object.entries(options)) await this.set(label, value);
   }
 
   /** The picture asks the engine only while it is seen. */
@@ -115,7 +113,7 @@ for (const [name, temperature] of [
   test(`moving the slider in mid-story changes no word: ${name}`, async ({ page }) => {
     const demo = await new StreamingPage(page).openMoe();
     // Long enough that a busy machine still moves the slider in mid-story.
-    await demo.setOptions({ Temperature: temperature, 'Length in tokens': 200, Seed: 7 });
+    await demo.setOptions({ Temperature: temperature, 'Most tokens per reply': 200, Seed: 7 });
     await demo.tellAll();
     const still = await demo.text();
     await expect(demo.meaning).toHaveText('There is room for all experts.');
@@ -142,7 +140,7 @@ test('the picture has a row per layer, says the same as a table, and follows the
   page,
 }) => {
   const demo = await new StreamingPage(page).openMoe();
-  await demo.setOptions({ 'Length in tokens': 30 });
+  await demo.setOptions({ 'Most tokens per reply': 30 });
   await demo.tellAll();
   await demo.slider.focus();
   await page.keyboard.press('Home');
@@ -175,7 +173,7 @@ test('while it streams, axe finds nothing, and colours are not all that tells st
   page,
 }) => {
   const demo = await new StreamingPage(page).openMoe();
-  await demo.setOptions({ 'Length in tokens': 200 });
+  await demo.setOptions({ 'Most tokens per reply': 200 });
   await demo.tell.click();
   await demo.begun();
   await demo.see();
@@ -203,7 +201,7 @@ test('start now says what comes before the first word, and what then came; the o
   await expect(now).toBeChecked();
   await expect(whole).not.toBeChecked();
   expect(await violations(page)).toEqual([]);
-  await demo.setOptions({ 'Length in tokens': 8 });
+  await demo.setOptions({ 'Most tokens per reply': 8 });
   await demo.tellAll();
   const line = page.locator('#first-word');
   await expect(line).toHaveText(/^Needed for the first word: [\d.]+ MB of 24 MB\.$/);
@@ -218,7 +216,7 @@ test('start now says what comes before the first word, and what then came; the o
   await page.getByLabel('Model', { exact: true }).selectOption('fable-moe-12m');
   await expect(demo.story).toContainText('24 MB');
   await whole.check();
-  await demo.setOptions({ 'Length in tokens': 4 });
+  await demo.setOptions({ 'Most tokens per reply': 4 });
   await demo.tellAll();
   await expect(line).toBeHidden();
   await demo.see();
@@ -229,7 +227,7 @@ test('a stored model is listed, cannot be deleted while it is in use, and can af
   page,
 }) => {
   const demo = await (await new StreamingPage(page).open()).ready();
-  await demo.setOptions({ 'Length in tokens': 4 });
+  await demo.setOptions({ 'Most tokens per reply': 4 });
   await demo.tellAll();
   const remove = demo.kept.getByRole('button', { name: 'Delete fable-omni-8m from this device' });
   const item = await demo.isKept();
@@ -262,7 +260,7 @@ test('weights are kept once, by the engine, and a reload without a network tells
   await expect(demo.story).toContainText('24 MB', PATIENCE);
   await model.selectOption('fable-omni-8m');
   await demo.ready();
-  await demo.setOptions({ 'Length in tokens': 4 });
+  await demo.setOptions({ 'Most tokens per reply': 4 });
   await demo.tellAll();
   await demo.isKept();
   await page.waitForFunction(async () => {
@@ -280,7 +278,7 @@ test('weights are kept once, by the engine, and a reload without a network tells
   await context.setOffline(true);
   await page.reload();
   await demo.ready();
-  await demo.setOptions({ 'Length in tokens': 16 });
+  await demo.setOptions({ 'Most tokens per reply': 16 });
   await demo.tellAll();
   expect(await demo.words.count()).toBeGreaterThan(3);
 

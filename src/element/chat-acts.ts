@@ -11,10 +11,13 @@ import type { Message } from './state.ts';
 import type { ChatStore } from './store.ts';
 import type { TurnAction } from './turn-tools.ts';
 
+/** What is around the conversation: where panels open, and what is heard. */
+export type ActsView = Pick<ChatView, 'showPanel' | 'focusBar' | 'focus' | 'say'>;
+
 /** What the buttons work with. */
 export interface ActsHost {
   readonly store: ChatStore;
-  readonly view: () => ChatView | undefined;
+  readonly view: () => ActsView | undefined;
   readonly texts: () => ChatTexts;
   readonly pageOptions: () => GenerateOptions;
   readonly style: (sheet: (root: ShadowRoot) => void) => void;
@@ -27,6 +30,7 @@ export class ChatActs {
   readonly #host: ActsHost;
   #settings: ChatSettings = {};
   #open: PanelName | undefined;
+  #panel: ChatPanel | undefined; // that was shown last
   #history: Promise<ChatHistory> | undefined; // loaded when there is something to keep
 
   constructor(host: ActsHost) {
@@ -51,13 +55,13 @@ export class ChatActs {
     const { store, texts } = this.#host;
     switch (action) {
       case 'copy':
-        return this.#copy(turnMarkdown(message));
+        return this.#copy(this.#beginningOf(message) + turnMarkdown(message));
       case 'regenerate':
         return void store.regenerate(message.id, this.options(true));
       case 'continue':
         return void store.continueReply(message.id, this.options());
       case 'delete':
-        store.delete(message.id);
+        this.#delete(message);
         return;
       case 'previous':
         return this.#choose(message, -1);
@@ -99,6 +103,7 @@ export class ChatActs {
     const open = this.#open;
     this.#open = undefined;
     if (!open) return false;
+    this.#panel?.element.querySelector<HTMLElement>(':focus')?.blur(); // what was written in a field counts
     this.#host.view()?.showPanel(undefined);
     if (movesFocus) this.#host.view()?.focusBar(open);
     return true;
@@ -107,7 +112,9 @@ export class ChatActs {
   async #show(name: PanelName): Promise<void> {
     this.#open = name;
     const panel = await (name === 'settings' ? this.#settingsPanel() : this.#historyPanel());
-    if (this.#open === name) this.#host.view()?.showPanel(name, panel);
+    if (this.#open !== name) return;
+    this.#panel = panel;
+    this.#host.view()?.showPanel(name, panel);
   }
 
   /** Forgets the conversation on the page; what is kept stays. */
@@ -157,12 +164,26 @@ export class ChatActs {
   async #settingsPanel(): Promise<ChatPanel> {
     const { SettingsPanel, richSheet } = await import('./settings-panel.ts');
     this.#host.style(richSheet);
-    return new SettingsPanel(this.#settings, this.#host.texts(), (settings) => this.#change(settings));
+    const change = (settings: ChatSettings): void => this.#change(settings);
+    return new SettingsPanel(this.#settings, this.#host.pageOptions(), this.#host.texts(), change);
   }
 
   #change(settings: ChatSettings): void {
     this.settings = settings;
     this.#host.onSettings();
+  }
+
+  /** What a story begins with, which is a message of its own; empty in a chat. */
+  #beginningOf({ parent }: Message): string {
+    const { model, messages } = this.#host.store.getState();
+    return model?.hasChatTemplate === false ? (messages.find(({ id }) => id === parent)?.text ?? '') : '';
+  }
+
+  /** A story goes with its beginning, unless it is told in other versions. */
+  #delete({ id, parent, versions }: Message): void {
+    const { store } = this.#host;
+    const isStory = store.getState().model?.hasChatTemplate === false;
+    store.delete(isStory && versions.length === 1 ? (parent ?? id) : id);
   }
 
   #choose({ id, versions }: Message, step: -1 | 1): void {

@@ -51,7 +51,7 @@ summary { width: fit-content; padding: 0.15em 0; border-radius: 4px; cursor: poi
 .new-text { align-self: center; margin-top: -3em; z-index: 1; }
 .bar { display: flex; flex-wrap: wrap; align-items: center; gap: 0 0.15em; margin: -0.3em -0.4em 0; }
 .meter { display: flex; flex: 1 0 20em; align-items: center; gap: 0 0.6em; padding-inline-start: 0.4em; font-size: 0.8125em; color: var(--_muted); }
-.meter progress { width: 5em; height: 0.4em; }
+.meter progress { width: 4rem; min-width: 0; height: 0.35rem; }
 .notice { display: grid; gap: 0.5em; justify-items: start; }
 .notice p, .error p { margin: 0; }
 .error { padding-inline-start: 0.7em; border-inline-start: 3px solid var(--_accent); }

@@ -1,4 +1,5 @@
 /** The panel with the settings of a chat. Loaded when it is first opened. */
+import type { GenerateOptions } from '../engine/api.ts';
 import type { ChatPanel } from './chat-view.ts';
 import type { ChatTexts } from './chat-texts.ts';
 import { h } from './dom.ts';
@@ -36,14 +37,22 @@ const HINTS: Readonly<Record<string, string>> = {
 /** A form over one object of settings, which tells of every change at once. */
 export class SettingsPanel implements ChatPanel {
   readonly element: HTMLElement;
+  readonly #page: GenerateOptions;
   readonly #texts: ChatTexts;
   readonly #change: (settings: ChatSettings) => void;
   readonly #inputs = new Map<string, HTMLInputElement | HTMLTextAreaElement>();
   readonly #presets = new Map<PresetName, HTMLButtonElement>();
   #settings: ChatSettings;
 
-  constructor(settings: ChatSettings, texts: ChatTexts, change: (settings: ChatSettings) => void) {
+  /** @param page - what the page gives where nothing is set */
+  constructor(
+    settings: ChatSettings,
+    page: GenerateOptions,
+    texts: ChatTexts,
+    change: (settings: ChatSettings) => void,
+  ) {
     this.#settings = settings;
+    this.#page = page;
     this.#texts = texts;
     this.#change = change;
     const presets = (Object.keys(PRESETS) as PresetName[]).map((name) => this.#preset(name));
@@ -83,8 +92,9 @@ export class SettingsPanel implements ChatPanel {
   #field(name: keyof ChatSettings, input: HTMLInputElement | HTMLTextAreaElement): HTMLElement {
     input.id = `setting-${name}`;
     input.setAttribute('aria-describedby', `hint-${name}`);
-    if (input instanceof HTMLInputElement && name !== 'seed') input.placeholder = this.#say('model’s own');
-    if (name === 'seed') input.placeholder = this.#say('random');
+    if (name !== 'systemPrompt') {
+      input.placeholder = String(this.#page[name] ?? this.#say(name === 'seed' ? 'random' : 'model’s own'));
+    }
     input.addEventListener('change', () => {
       const { [name]: _, ...others } = this.#settings;
       const given = name === 'systemPrompt' ? input.value : Number(input.value);
