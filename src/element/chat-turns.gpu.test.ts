@@ -62,6 +62,20 @@ describe('the buttons of a message', () => {
     expect(bare.root.querySelector('.figures')).toBeNull();
   });
 
+  test('a story is copied and deleted with its beginning', async () => {
+    const { say, use, root } = await chatWith({ hasChatTemplate: false });
+    await say('Once');
+    await use(0, 'copy');
+    expect(clipboard).toHaveBeenCalledExactlyOnceWith('OnceYes.');
+    await use(0, 'regenerate');
+    await vi.waitFor(() => expect(root.querySelector('.versions')?.textContent).toContain('2/2'));
+    await use(0, 'delete'); // one of two versions
+    await vi.waitFor(() => expect(root.querySelector('.versions')).toBeNull());
+    expect(root.querySelectorAll('.turn')).toHaveLength(1);
+    await use(0, 'delete');
+    await vi.waitFor(() => expect(root.querySelectorAll('.turn')).toHaveLength(0));
+  });
+
   test('copy puts the text on the clipboard, and says so', async () => {
     const { say, use, status } = await chatWith();
     await say('one');
@@ -243,8 +257,9 @@ describe('the line above', () => {
 
 describe('a conversation', () => {
   test('that is longer than the context is cut where the page says', async () => {
-    const fits = (prompt: unknown) => (prompt as unknown[]).length <= 3;
-    const { say, root, turn, chat } = await chatWith({ fits }, { 'context-rule': 'keep-first' });
+    const tokens = (prompt: unknown) => 10 * (prompt as unknown[]).length;
+    const script = { tokens, plan: { contextTokens: 82 } };
+    const { say, root, turn, chat } = await chatWith(script, { 'context-rule': 'keep-first' });
     expect(chat.contextRule).toBe('keep-first');
     for (const text of ['one', 'two', 'three']) await say(text);
     await vi.waitFor(() => expect(turn(3).nextElementSibling?.className).toBe('cut'));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { leaveOutMore, messagesOf, turnsToLeaveOut, type ContextRule } from './context-rule.ts';
+import { messagesOf, turnsToLeaveOut, type ContextRule } from './context-rule.ts';
 import type { Turn } from './conversation.ts';
 
 /** Turns of ten characters each, from both sides in turn. */
@@ -14,46 +14,37 @@ function talk(count: number): Turn[] {
   }));
 }
 
-const room = (tokens: number, rule: ContextRule = 'drop-oldest') => {
-  return { rule, tokens, tokensPerCharacter: 1, systemPrompt: '' };
+const turnsOf = (count: number, leftOut: number[], tokens: number, rule: ContextRule = 'drop-oldest') => {
+  const turns = talk(count);
+  const takes = async (out: readonly number[]): Promise<number> =>
+    10 * turns.filter(({ id }) => !out.includes(id)).length;
+  return turnsToLeaveOut(turns, leftOut, { rule, tokens, takes });
 };
 
 describe('a conversation that is longer than the context', () => {
-  test('nothing is left out where all of it fits', () => {
-    expect(turnsToLeaveOut(talk(5), [], room(50))).toEqual([]);
-    expect(turnsToLeaveOut(talk(5), [0, 1], room(50))).toEqual([]); // it fits again
+  test('nothing is left out where all of it fits', async () => {
+    expect(await turnsOf(5, [], 50)).toEqual([]);
+    expect(await turnsOf(5, [0, 1], 50)).toEqual([]); // it fits again
   });
 
-  test('the oldest exchanges go, down to three quarters of the room', () => {
+  test('the oldest exchanges go, down to three quarters of the room', async () => {
     // 70 of 60: two exchanges go, and 30 remain, which is the first at or below 45.
-    expect(turnsToLeaveOut(talk(7), [], room(60))).toEqual([0, 1, 2, 3]);
+    expect(await turnsOf(7, [], 60)).toEqual([0, 1, 2, 3]);
   });
 
-  test('what was left out stays out, so that the rest need not be computed again', () => {
-    expect(turnsToLeaveOut(talk(9), [0, 1, 2, 3], room(60))).toEqual([0, 1, 2, 3]);
-    expect(turnsToLeaveOut(talk(11), [0, 1, 2, 3], room(60))).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  test('what was left out stays out, so that the rest need not be computed again', async () => {
+    expect(await turnsOf(9, [0, 1, 2, 3], 60)).toEqual([0, 1, 2, 3]);
+    expect(await turnsOf(11, [0, 1, 2, 3], 60)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
   });
 
-  test('the first exchange is kept where that is the rule', () => {
-    expect(turnsToLeaveOut(talk(7), [], room(60, 'keep-first'))).toEqual([2, 3, 4, 5]);
+  test('the first exchange is kept where that is the rule', async () => {
+    expect(await turnsOf(7, [], 60, 'keep-first')).toEqual([2, 3, 4, 5]);
   });
 
-  test('the last exchange is never left out, and `refuse` leaves out nothing', () => {
-    expect(turnsToLeaveOut(talk(3), [], room(5))).toEqual([0, 1]);
-    expect(turnsToLeaveOut(talk(7), [], room(5, 'refuse'))).toEqual([]);
-    expect(leaveOutMore(talk(3), [0, 1], 'drop-oldest')).toBeUndefined();
-    expect(leaveOutMore(talk(3), [], 'keep-first')).toBeUndefined();
-    expect(leaveOutMore(talk(3), [], 'refuse')).toBeUndefined();
-  });
-
-  test('the system prompt takes room, and stays', () => {
-    const systemPrompt = 's'.repeat(20);
-    expect(turnsToLeaveOut(talk(5), [], { ...room(50), systemPrompt })).toEqual([0, 1, 2, 3]);
-  });
-
-  test('lengths unknown: only what was left out on request', () => {
-    const unknown = { ...room(5), tokensPerCharacter: undefined };
-    expect(turnsToLeaveOut(talk(5), [0, 1], unknown)).toEqual([0, 1]);
+  test('the last exchange is never left out, and `refuse` leaves out nothing', async () => {
+    expect(await turnsOf(3, [], 5)).toEqual([0, 1]);
+    expect(await turnsOf(3, [], 5, 'keep-first')).toEqual([]);
+    expect(await turnsOf(7, [], 5, 'refuse')).toEqual([]);
   });
 });
 

@@ -1,7 +1,4 @@
-/**
- * What a model is given of a conversation that is longer than its context. The tokenizer is in the engine's worker, so
- * lengths are estimated from characters; where an estimate was too low the engine refuses the prompt, and more is left out.
- */
+/** What a model is given of a conversation that is longer than its context. */
 import type { ChatMessage, ChatTool } from '../engine/api.ts';
 import type { Turn } from './conversation.ts';
 
@@ -24,9 +21,8 @@ const SHARE_AFTER_CUT = 0.75;
 export interface ContextRoom {
   readonly rule: ContextRule;
   readonly tokens: number; // of the context, less those that the reply may take
-  /** Tokens per character of text; undefined while no reply has told. Then nothing is left out but on request. */
-  readonly tokensPerCharacter: number | undefined;
-  readonly systemPrompt: string;
+  /** How many tokens the model would be given without these turns. */
+  takes(leftOut: readonly number[]): Promise<number>;
 }
 
 /**
@@ -34,30 +30,24 @@ export interface ContextRoom {
  * @param leftOut - ids that were left out before; they stay so, unless all turns fit again
  * @returns ids of the turns to leave out
  */
-export function turnsToLeaveOut(
+export async function turnsToLeaveOut(
   turns: readonly Turn[],
   leftOut: readonly number[],
-  room: ContextRoom,
-): readonly number[] {
-  const { rule, tokens, tokensPerCharacter = 0, systemPrompt } = room;
-  const takes = (without: readonly number[]): number => {
-    const kept = turns.filter(({ id }) => !without.includes(id));
-    return kept.reduce((sum, { text }) => sum + text.length, systemPrompt.length) * tokensPerCharacter;
-  };
-  if (rule === 'refuse') return [];
-  if (takes([]) <= tokens) return tokensPerCharacter === 0 ? leftOut : [];
+  { rule, tokens, takes }: ContextRoom,
+): Promise<readonly number[]> {
+  if (rule === 'refuse' || (await takes([])) <= tokens) return [];
+  if (leftOut.length > 0 && (await takes(leftOut)) <= tokens) return leftOut;
   let out = leftOut;
-  if (takes(out) <= tokens) return out;
-  while (takes(out) > tokens * SHARE_AFTER_CUT) {
+  do {
     const more = leaveOutMore(turns, out, rule);
     if (!more) break;
     out = more;
-  }
+  } while ((await takes(out)) > tokens * SHARE_AFTER_CUT);
   return out;
 }
 
 /** Leaves out one more exchange. @returns undefined where there is none that may go */
-export function leaveOutMore(
+function leaveOutMore(
   turns: readonly Turn[],
   leftOut: readonly number[],
   rule: ContextRule,

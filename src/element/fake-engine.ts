@@ -46,7 +46,7 @@ export interface FakeScript {
   readonly loadError?: unknown;
   readonly reason?: 'stop' | 'length'; // why replies end by themselves
   readonly toolCalls?: readonly ChatToolCall[];
-  readonly fits?: (prompt: Prompt) => boolean; // the context; by default all prompts do
+  readonly tokens?: (prompt: Prompt) => number; // of a prompt; by default all fit the context
   readonly replyError?: { readonly afterTokens: number; readonly error: unknown };
   readonly progress?: readonly LoadProgress[];
   readonly streaming?: StreamingReport;
@@ -209,11 +209,10 @@ export class FakeEngine implements Engine {
     return new FakeSession(this);
   }
 
-  /** A token for each word. */
+  /** A token for each word, unless the script says how many. */
   async tokenize(prompt: Prompt): Promise<number[]> {
-    return wordsOf(prompt)
-      .split(/\s+/)
-      .map((_, index) => index);
+    const tokens = this.script.tokens?.(prompt) ?? wordsOf(prompt).split(/\s+/).length;
+    return Array.from({ length: tokens }, (_, index) => index);
   }
 
   async detokenize(ids: readonly number[]): Promise<string> {
@@ -248,7 +247,8 @@ class FakeSession implements Session {
     const { words = WORDS, thoughts = [], routes = routesOf, beforeToken, replyError } = this.#engine.script;
     if (prompt.length === 0) throw new AtomoeError('bad-input', 'The prompt is empty; write something.');
     if (this.#isBusy) throw new AtomoeError('busy', 'The session is replying; wait or stop it.');
-    if (this.#engine.script.fits?.(prompt) === false) {
+    const tokens = this.#engine.script.tokens?.(prompt) ?? 0;
+    if (tokens > 0 && tokens >= (this.#engine.model?.plan.contextTokens ?? 0)) {
       throw new AtomoeError('context-full', 'the prompt is longer than the context; shorten it');
     }
     this.#isBusy = true;

@@ -1,10 +1,17 @@
-/** The part of a conversation that a model is given: what is left out, and how long texts are in its tokens. */
-import type { ChatMessage, ChatTool, ModelInfo, Prompt, Usage } from '../engine/api.ts';
-import { leaveOutMore, messagesOf, turnsToLeaveOut, type ContextRule } from './context-rule.ts';
+/** The part of a conversation that a model is given. */
+import type { ChatMessage, ChatTool, Engine, ModelInfo } from '../engine/api.ts';
+import { messagesOf, turnsToLeaveOut, type ContextRule } from './context-rule.ts';
 import type { Turn } from './conversation.ts';
 
 /** How many tokens a reply may take where nobody says; the engine's own default. */
 const REPLY_TOKENS = 256;
+
+/** What a reply is given of a conversation. */
+export interface Given {
+  readonly turns: readonly Turn[]; // up to the message that is replied to
+  readonly tools: readonly ChatTool[] | undefined;
+  readonly begun: string | undefined; // the beginning of the answer, which the model goes on with
+}
 
 /** Makes the prompts of one conversation. */
 export class PromptWindow {
@@ -12,56 +19,32 @@ export class PromptWindow {
   rule: ContextRule = 'drop-oldest';
   /** Ids of turns that are left out. */
   leftOut: readonly number[] = [];
-  #tokensPerCharacter: number | undefined; // of the last prompt; undefined: there was none of this model
 
-  /** Another model has other tokens. */
-  forgetModel(): void {
-    this.#tokensPerCharacter = undefined;
-  }
-
-  /**
-   * Leaves out what would not fit.
-   *
-   * @param turns - the conversation up to the message that is replied to
-   */
-  fit(turns: readonly Turn[], model: ModelInfo | undefined, maxTokens = REPLY_TOKENS): void {
-    if (!model?.hasChatTemplate) {
+  /** Leaves out what would not fit, as the model counts. A model without a chat template is given one text. */
+  async fit(
+    given: Given,
+    model: ModelInfo,
+    engine: Pick<Engine, 'tokenize'>,
+    maxTokens = REPLY_TOKENS,
+  ): Promise<void> {
+    if (!model.hasChatTemplate) {
       this.leftOut = [];
       return;
     }
     const { contextTokens } = model.plan;
-    this.leftOut = turnsToLeaveOut(turns, this.leftOut, {
+    const { tools, begun } = given;
+    const options = { ...(tools ? { tools } : {}), continueFinalMessage: begun !== undefined };
+    this.leftOut = await turnsToLeaveOut(given.turns, this.leftOut, {
       rule: this.rule,
       tokens: contextTokens - Math.min(maxTokens, contextTokens / 2),
-      tokensPerCharacter: this.#tokensPerCharacter,
-      systemPrompt: this.systemPrompt,
+      takes: async (leftOut) => (await engine.tokenize(this.messages(given, leftOut), options)).length,
     });
   }
 
-  /** After a prompt was refused as too long: leaves out more. @returns whether there was more */
-  shorten(turns: readonly Turn[]): boolean {
-    const leftOut = leaveOutMore(turns, this.leftOut, this.rule);
-    this.leftOut = leftOut ?? this.leftOut;
-    return leftOut !== undefined;
-  }
-
-  /** @param begun - the beginning of the answer, which the model goes on with */
-  messages(
-    turns: readonly Turn[],
-    tools: readonly ChatTool[] | undefined,
-    begun?: string,
-  ): readonly ChatMessage[] {
-    const kept = turns.filter(({ id }) => !this.leftOut.includes(id));
+  /** What the model is given. */
+  messages({ turns, tools, begun }: Given, leftOut = this.leftOut): readonly ChatMessage[] {
+    const kept = turns.filter(({ id }) => !leftOut.includes(id));
     const messages = messagesOf(kept, this.systemPrompt, tools);
     return begun === undefined ? messages : [...messages, { role: 'assistant', content: begun }];
-  }
-
-  /** Learns from a reply how long its prompt was. */
-  measure(prompt: Prompt, { promptTokens }: Usage): void {
-    if (typeof prompt === 'string') return;
-    const length = (each: number | ChatMessage) =>
-      typeof each === 'number' ? 0 : String(each.content).length;
-    const characters = prompt.reduce<number>((sum, each) => sum + length(each), 0);
-    this.#tokensPerCharacter = promptTokens / Math.max(1, characters);
   }
 }

@@ -195,11 +195,13 @@ describe('figures', () => {
 });
 
 describe('a conversation that is longer than the context', () => {
+  /** Ten tokens a message; half of the context is for the reply, and a cut leaves three quarters of the rest. */
   const upTo = (messages: number) => ({
-    fits: (prompt: unknown) => (prompt as unknown[]).length <= messages,
+    tokens: (prompt: unknown) => 10 * (prompt as unknown[]).length,
+    plan: { contextTokens: Math.floor(27.5 * messages) },
   });
 
-  test('the oldest exchanges are left out until the engine takes it, and that is shown', async () => {
+  test('the oldest exchanges are left out as the model counts, before it is asked, and that is shown', async () => {
     const { store, engine, idAt } = await setUp(upTo(4));
     store.systemPrompt = 'Be brief.';
     await store.send('one');

@@ -11,7 +11,6 @@ import type {
   Prompt,
   Session,
 } from '../engine/api.ts';
-import { AtomoeError } from '../errors.ts';
 import { LoadWatch } from './load-watch.ts';
 import type { ContextRule } from './context-rule.ts';
 import {
@@ -31,7 +30,7 @@ import {
   type ChatPhase,
   type ChatState,
 } from './state.ts';
-import { PromptWindow } from './prompt-window.ts';
+import { PromptWindow, type Given } from './prompt-window.ts';
 import { Talk } from './talk.ts';
 
 /** How a chat store opens engines. */
@@ -317,32 +316,23 @@ export class ChatStore {
     });
   }
 
-  /** Generates, and once more with less of the conversation where it turns out to be too long. */
   async #generate(session: Session, wanted: Wanted, signal: AbortSignal): Promise<void> {
     const id = this.#talk.current?.id;
-    for (;;) {
-      const prompt = this.#prompt(wanted);
-      try {
-        const options = { ...wanted.options, continueFinalMessage: wanted.continued !== undefined, signal };
-        for await (const event of session.generate(prompt, options)) {
-          for (const tap of this.#taps) tap(event);
-          if (event.kind === 'done') this.#window.measure(prompt, event.usage);
-          if (!signal.aborted) this.#hear(event);
-          else if (event.kind === 'done' && !this.#task) this.#hearLate(event, id);
-        }
-        return;
-      } catch (error) {
-        const isTooLong = error instanceof AtomoeError && error.code === 'context-full';
-        if (!isTooLong || signal.aborted || typeof prompt === 'string') throw error;
-        if (!this.#window.shorten(this.#before(wanted))) throw error;
-        this.#set(this.#state);
-      }
+    const { model } = this.#state;
+    if (model)
+      await this.#window.fit(this.#given(wanted), model, await this.#opened(), wanted.options.maxTokens);
+    signal.throwIfAborted();
+    this.#set(this.#state); // what is left out is shown
+    const options = { ...wanted.options, continueFinalMessage: wanted.continued !== undefined, signal };
+    for await (const event of session.generate(this.#prompt(wanted), options)) {
+      for (const tap of this.#taps) tap(event);
+      if (!signal.aborted) this.#hear(event);
+      else if (event.kind === 'done' && !this.#task) this.#hearLate(event, id);
     }
   }
 
-  #beginReply({ to, continued, options }: Wanted): void {
+  #beginReply({ to, continued }: Wanted): void {
     this.#talk.begin(to, continued);
-    this.#window.fit(this.#before({ to }), this.#state.model, options.maxTokens);
     this.#set({ kind: 'replying', prefill: { doneTokens: 0, totalTokens: 0 } });
   }
 
@@ -352,10 +342,11 @@ export class ChatStore {
     this.#set(this.#state, { report: reportOf(done) });
   }
 
-  /** What a reply to a message is given: the turns that are shown, up to the message. */
-  #before({ to }: Pick<Wanted, 'to'>): readonly Turn[] {
+  /** What a reply is given: the turns that are shown, up to the message. */
+  #given({ to, continued, options }: Wanted): Given {
     const { shown } = this.#talk;
-    return shown.slice(0, shown.findIndex(({ id }) => id === to) + 1);
+    const turns = shown.slice(0, shown.findIndex(({ id }) => id === to) + 1);
+    return { turns, tools: options.tools, begun: this.#talk.turn(continued)?.text };
   }
 
   #hear(event: GenerateEvent): void {
@@ -383,7 +374,6 @@ export class ChatStore {
     const watch = new LoadWatch(this.#now, (progress, bytesPerSecond) => {
       if (!signal.aborted) this.#set({ kind: 'loading', progress, bytesPerSecond });
     });
-    this.#window.forgetModel();
     this.#set(LOADING, { model: undefined, report: undefined });
     const engine = await this.#opened();
     signal.throwIfAborted();
@@ -482,8 +472,7 @@ export class ChatStore {
       const continued = this.#talk.turn(wanted.continued)?.text ?? '';
       return (this.#talk.turn(wanted.to)?.text ?? '') + continued;
     }
-    const begun = this.#talk.turn(wanted.continued)?.text;
-    return this.#window.messages(this.#before(wanted), wanted.options.tools, begun);
+    return this.#window.messages(this.#given(wanted));
   }
 
   #endReply(status: Turn['status'], phase: ChatPhase, done?: DoneEvent): void {
