@@ -27,6 +27,7 @@ const FORMATS = {
     odd: 4,
     f8_g128: 8,
     i8_g128: 8,
+    fp4: 4,
   },
 };
 const INT8 = 64; // of lib/numbers.ts

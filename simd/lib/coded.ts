@@ -3,7 +3,7 @@
  * for each half, and multiplied as those of q8_0.ts; `readSides` brings everything else into one form, once for each row.
  */
 import { prepareHalf } from './lanes';
-import { isGrid, IQ2, IQ3, MXFP4, ODD, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q6_K, U4_G32 } from './numbers';
+import { FP4, isGrid, IQ2, IQ3, MXFP4, ODD, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q6_K, U4_G32 } from './numbers';
 import { planeOf, readSides, sideBytes } from './sides';
 import { held, madd, sumLane } from './vector';
 
@@ -40,7 +40,7 @@ function isShort(kind: u32): bool {
 // @ts-ignore: decorator
 @inline
 function isByHalf(kind: u32, format: u32): bool {
-  return kind == SIXTH || isShort(kind) || (kind == LEVELS && isGrid(format));
+  return kind == SIXTH || isShort(kind) || (kind == LEVELS && (isGrid(format) || format == FP4));
 }
 
 /** Bytes of a unit in the first plane. */
@@ -59,7 +59,7 @@ export function codeBytes(format: u32, cols: u32): usize {
 // @ts-ignore: decorator
 @inline
 function levelsOf(format: u32): v128 {
-  if (format == MXFP4) return i8x16(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0);
+  if (format == MXFP4 || format == FP4) return i8x16(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0);
   if (format == IQ2) return i8x16(72, 89, 107, 0, 0, 0, 0, 0, 56, 39, 21, 0, 0, 0, 0, 0);
   if (format == IQ3) return i8x16(2, 12, 20, 28, 36, 44, 52, 60, 68, 76, 84, 92, 100, 108, 116, 126);
   if (format == ODD) return i8x16(4, 12, 20, 28, 36, 44, 52, 60, 68, 76, 84, 92, 100, 108, 116, 124);
@@ -355,7 +355,7 @@ function zeroOf(format: u32): i8 {
   const kind = kindOf(format);
   if (kind == SIXTH) return 32;
   if (kind == THIRD) return 4;
-  if (kind == LEVELS) return format == MXFP4 ? 12 : isGrid(format) ? 64 : -128;
+  if (kind == LEVELS) return format == MXFP4 || format == FP4 ? 12 : isGrid(format) ? 64 : -128;
   return format == Q5_0 ? 16 : 0;
 }
 

@@ -25,6 +25,9 @@ export const ODD: u32 = 19;
 export const F8_G128: u32 = 20;
 export const I8_G128: u32 = 21;
 
+// and of src/weights/fp4-groups.ts, which is coded like grids:
+export const FP4: u32 = 22;
+
 /** Added to the numbers of q8_0 and q4_0: activations are quantised, too, where rows are few. */
 export const INT8: u32 = 64;
 
@@ -39,14 +42,14 @@ export function is(format: u32, weights: u32): bool {
 // @ts-ignore: decorator
 @inline
 export function isCoded(format: u32): bool {
-  return format >= Q4_K && format <= ODD;
+  return (format >= Q4_K && format <= ODD) || format == FP4;
 }
 
 /** Whether a coded format is one of src/weights/grid-levels.ts. */
 // @ts-ignore: decorator
 @inline
 export function isGrid(format: u32): bool {
-  return format >= IQ2;
+  return format >= IQ2 && format <= ODD;
 }
 
 /** Whether a format is one of src/weights/byte-groups.ts. */

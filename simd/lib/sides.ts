@@ -1,6 +1,6 @@
 /** What units of 32 weights have beside their low four or two bits: the second plane of src/weights/coded-blocks.ts. */
 import { highHalves, loadHalf, loadHalves } from './half';
-import { isGrid, IQ4_NL, IQ4_XS, MXFP4, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, U4_G32 } from './numbers';
+import { FP4, isGrid, IQ4_NL, IQ4_XS, MXFP4, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, U4_G32 } from './numbers';
 
 /** Bytes of one number of each unit: whole quads. */
 // @ts-ignore: decorator
@@ -16,13 +16,13 @@ export function sideBytes(format: u32, cols: u32): usize {
   if (isGrid(format)) return (cols / 256) * 12;
   if (format == Q5_K || format == Q5_0 || format == Q3_K) return (cols / 32) * 6;
   if (format == Q5_1) return cols / 4;
-  if (format == Q4_1 || format == U4_G32) return cols / 8;
+  if (format == Q4_1 || format == U4_G32 || format == FP4) return cols / 8;
   return format == MXFP4 || format == IQ4_XS ? cols / 32 : cols / 16;
 }
 
 /**
  * Writes the sides of a row's units in four planes: the f32 scales and offsets of w = scale * code + offset, and words of high
- * bits; the last is spare. Offsets are finite up to the end of their plane. Of q6_k, q3_k, q2_k and grids: in two planes, the scales
+ * bits; the last is spare. Offsets are finite up to the end of their plane. Of q6_k, q3_k, q2_k, grids and fp4: in two planes, the scales
  * of the first and the second half of each unit by turns, and behind them the words of high bits (q6_k: likewise, in two), or
  * likewise the offsets (q2_k).
  */
@@ -35,6 +35,7 @@ export function readSides(format: u32, s: usize, to: usize, units: usize): void 
   else if (format == Q3_K) readQ3K(s, to, plane);
   else if (format == Q2_K) readQ2K(s, to, plane);
   else if (isGrid(format)) readGrid(s, to, plane);
+  else if (format == FP4) readFp4(s, to, plane, units);
   else {
     // Of q5_0, rows of odd numbers of blocks may begin within a group.
     const fours = format == Q5_0 && s & 2 ? 0 : units / 4;
@@ -129,6 +130,23 @@ function readGrid(s: usize, to: usize, plane: usize): void {
       v128.store(to, f32x4.mul(f32x4.add(steps, f32x4.splat(0.5)), factor));
     }
   }
+}
+
+/** A f32 factor, negative for a divisor, and four bytes of E4M3, for each two units; codes are twice the values. */
+function readFp4(s: usize, to: usize, plane: usize, units: usize): void {
+  const last = to + 2 * plane;
+  const seven = i32x4.splat(7);
+  for (const end = to + 8 * units; to < end; s += 8, to += 16) {
+    const factor = load<f32>(s);
+    const bytes = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(s, 4)));
+    const normal = i32x4.add(i32x4.shl(bytes, 20), i32x4.splat(120 << 23));
+    const fraction = f32x4.mul(f32x4.convert_i32x4_s(bytes), f32x4.splat(1.0 / 512));
+    const scales = v128.bitselect(fraction, normal, i32x4.le_s(bytes, seven));
+    const by = f32x4.splat(abs(factor));
+    const product = factor < 0 ? f32x4.div(scales, by) : f32x4.mul(scales, by);
+    v128.store(to, f32x4.mul(product, f32x4.splat(0.5)));
+  }
+  for (; to < last; to += 16) v128.store(to, f32x4.splat(0));
 }
 
 /** The lowest four nibbles. */

@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { memoryFile, memoryFolder } from '../io/memory.ts';
 import { nodeFolder } from '../io/node-file.ts';
 import type { FolderSource } from '../io/source.ts';
-import { ggufBytes, type GgufContents, type Written, type WrittenTensor } from './gguf.testing.ts';
+import { loadFormats } from '../weights/formats/index.ts';
+import { f32Tensor, ggufBytes, type GgufContents, type Written, type WrittenTensor } from './gguf.testing.ts';
 import { readGgufHeader } from './gguf/header.ts';
 import { openCheckpoint } from './index.ts';
 
@@ -425,6 +426,42 @@ describe('files in parts', () => {
     await expect(openCheckpoint(entryFolder(given, entry))).rejects.toMatchObject({
       code: 'bad-file',
       message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe('NVFP4 with factors of tensors', () => {
+  const stem = 'blk.0.ffn_gate_exps';
+  const weight = {
+    name: `${stem}.weight`,
+    dims: [64, 32, 8],
+    type: 40,
+    bytes: new Uint8Array(8 * 32 * 36).fill(0x38), // scales of 1, codes of 8 and 3
+  };
+  const factors = (values: readonly number[]) =>
+    f32Tensor(`${stem}.scale`, [values.length], Float32Array.from(values));
+  const openWith = (...tensors: WrittenTensor[]) =>
+    open({ metadata: METADATA, tensors: [...CONTENTS.tensors!, ...tensors] });
+  const nameOf = (expert: number) => `model.layers.0.mlp.experts.${expert}.gate_proj.weight`;
+
+  test('each expert has its own, those of activations are left out', async () => {
+    await loadFormats(['nvfp4', 'f4_g16']);
+    const own = [1, 2, 3, 4, 5, 6, 7, 0.5];
+    const inputs = f32Tensor(`${stem}.input_scale`, [1], Float32Array.of(9));
+    const checkpoint = await openWith(weight, factors(own), inputs);
+    expect([...checkpoint.names()].filter((name) => name.includes('scale'))).toEqual([]);
+    const plain = await (await openWith(weight)).readF32(nameOf(0));
+    expect(plain.slice(0, 10).map(Math.abs)).toEqual(Float32Array.of(0, 0, 0, 0, 0, 0, 0, 0, 1.5, 1.5));
+    for (const [expert, factor] of own.entries()) {
+      const values = await checkpoint.readF32(nameOf(expert), { rowStart: 3, rowCount: 2 });
+      expect(values).toEqual(plain.slice(3 * 64, 5 * 64).map((value) => value * factor));
+    }
+  });
+
+  test('as many as experts are wanted', async () => {
+    await expect(openWith(weight, factors([1, 2]))).rejects.toMatchObject({
+      code: 'bad-file',
+      message: expect.stringMatching(/blk\.0\.ffn_gate_exps\.scale.*\[2\].*8 of F32/),
     });
   });
 });

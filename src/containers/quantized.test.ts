@@ -14,7 +14,9 @@ import {
   encodeGptq,
   encodeInt8,
   encodeMxfp4,
+  encodeNvfp4,
   encodePacked,
+  encodePackedMxfp4,
   encodeSigned8,
   written,
   type Encode,
@@ -548,6 +550,9 @@ describe('compressed-tensors', () => {
   };
   const int8 = { num_bits: 8, type: 'int', strategy: 'channel', symmetric: true };
   const float8 = { num_bits: 8, type: 'float', strategy: 'channel', symmetric: true };
+  const float4 = { num_bits: 4, type: 'float', strategy: 'tensor_group', group_size: 16, symmetric: true };
+  const nvfp4 = (weights: object = {}) => config('nvfp4-pack-quantized', { ...float4, ...weights });
+  const mxfp4 = config('mxfp4-pack-quantized', { ...float4, strategy: 'group', group_size: 32 });
   const packed = (weights: object) => config('pack-quantized', weights);
   const floats = (weights: object) => config('float-quantized', weights);
   const channel = { ...int4, strategy: 'channel', group_size: null };
@@ -621,8 +626,42 @@ describe('compressed-tensors', () => {
       'F8_G128',
     ],
     ['fp8, blocks', floats(blocks), encodeFp8(128, 128, 'weight_scale'), 'F8_G128'],
+    ['nvfp4', nvfp4(), encodeNvfp4, 'F4_G16'],
+    ['mxfp4', mxfp4, encodePackedMxfp4, 'MXFP4'],
   ])('%s: every value', async (_, settings, encode, dtype) => {
     await expectExact(settings, encode, [21, 384], dtype);
+  });
+
+  test('nvfp4 with impossible factors or scales is refused when it is read, and other rows before', async () => {
+    const tensors = named(encodeNvfp4(values(4 * 64), 4, 64));
+    const read = async (more: Tensors) => (await open(nvfp4(), { ...tensors, ...more })).read('m.weight');
+    const factor = (value: number) => ({
+      'm.weight_global_scale': written('F32', [1], Float32Array.of(value)),
+    });
+    for (const value of [0, -2]) {
+      await expect(read(factor(value))).rejects.toMatchObject({
+        code: 'bad-file',
+        message: expect.stringMatching(/"m\.weight_global_scale" has -?\d; a number above 0/),
+      });
+    }
+    await expect(read(factor(Infinity))).rejects.toMatchObject({ code: 'non-finite' });
+    const scales = (byte: number) => ({
+      'm.weight_scale': written('F8_E4M3', [4, 4], new Uint8Array(16).fill(byte, 5)),
+    });
+    await expect(read(scales(0x7f))).rejects.toMatchObject({ code: 'non-finite' });
+    await expect(read(scales(0x81))).rejects.toMatchObject({
+      code: 'bad-file',
+      message: expect.stringMatching(/"m\.weight_scale" has a negative scale at 5/),
+    });
+    const two = { 'm.weight_global_scale': written('F32', [2], new Float32Array(2)) };
+    await expect(read(two)).rejects.toMatchObject({
+      code: 'bad-file',
+      message: expect.stringMatching(/"m\.weight_global_scale" is F32 \[2\]; wanted \[1\]/),
+    });
+    const narrow = await open(nvfp4(), named(encodeNvfp4(values(4 * 32), 4, 32)));
+    expect(() => describeMatrix(narrow, { tensor: 'm.weight' }, 32)).toThrow(
+      /F4_G16, whose blocks are not read/,
+    );
   });
 
   test('what is dense is not quantised', async () => {
@@ -636,10 +675,31 @@ describe('compressed-tensors', () => {
   test.each<Refusal>([
     [
       'in another format',
-      config('nvfp4-pack-quantized', int4),
+      config('marlin-24', int4),
       () => {},
       'unsupported-model',
-      /format is "nvfp4-pack-quantized"; wanted pack-quantized or/,
+      /format is "marlin-24"; wanted pack-quantized or/,
+    ],
+    [
+      'in NVFP4 of integers',
+      nvfp4({ type: 'int' }),
+      () => {},
+      'unsupported-model',
+      /group_0 weights: type is "int"; wanted float/,
+    ],
+    [
+      'in NVFP4 of groups of 32',
+      nvfp4({ group_size: 32 }),
+      () => {},
+      'unsupported-model',
+      /group_size is 32; wanted 16/,
+    ],
+    [
+      'in NVFP4 with codes in words',
+      nvfp4(),
+      () => {},
+      'unsupported-model',
+      /"m\.weight_packed" is I32 \[8, 16\]; wanted U8/,
     ],
     [
       'in two bits',

@@ -66,6 +66,46 @@ export const encodeMxfp4: Encode = (values, rows, cols) => {
   };
 };
 
+/** MXFP4 of compressed-tensors: `weight_packed` [rows, cols / 2] and `weight_scale` [rows, cols / 32]. */
+export const encodePackedMxfp4: Encode = (values, rows, cols) => {
+  const { parts, values: rounded } = encodeMxfp4(values, rows, cols);
+  const { blocks, scales } = parts;
+  if (!blocks || !scales) throw new Error('MXFP4 has blocks and scales');
+  return {
+    parts: { weight_packed: { ...blocks, shape: [rows, cols / 2] }, weight_scale: scales },
+    values: rounded,
+  };
+};
+
+/** NVFP4 of compressed-tensors; weights are code * (scale / global), and what is in brackets is rounded to f32 before. */
+export const encodeNvfp4: Encode = (values, rows, cols) => {
+  const groups = cols / 16;
+  const packed = new Uint8Array((rows * cols) / 2);
+  const scales = new Uint8Array(rows * groups);
+  const rounded = new Float32Array(rows * cols);
+  const global = Math.fround((448 * 6) / Math.max(...values.map(Math.abs)));
+  for (let group = 0; group < scales.length; group += 1) {
+    const own = values.subarray(16 * group, 16 * group + 16);
+    const code = nearest(E4M3.slice(0, 127), (Math.max(...own.map(Math.abs)) / 6) * global);
+    const scale = Math.fround((E4M3[code] ?? NaN) / global);
+    scales[group] = code;
+    for (let i = 16 * group; i < 16 * group + 16; i += 1) {
+      const level = nearest(FOUR_BITS, (values[i] ?? 0) / scale);
+      rounded[i] = (FOUR_BITS[level] ?? 0) * scale;
+      packed[i >> 1] = (packed[i >> 1] ?? 0) | (level << (4 * (i & 1)));
+    }
+  }
+  return {
+    parts: {
+      weight_packed: written('U8', [rows, cols / 2], packed),
+      weight_scale: written('F8_E4M3', [rows, groups], scales),
+      weight_global_scale: written('F32', [1], Float32Array.of(global)),
+      input_global_scale: written('F32', [1], Float32Array.of(3)), // of activations
+    },
+    values: rounded,
+  };
+};
+
 function nearest(table: readonly number[], value: number): number {
   let best = 0;
   for (const [code, each] of table.entries())

@@ -1,5 +1,5 @@
-/** A model in ggml's IQ1, IQ2 and IQ3 formats, and its twin of floats. Not part of the library. */
-import { ggufBytes, type WrittenTensor } from '../containers/gguf.testing.ts';
+/** A model in ggml's IQ1, IQ2 and IQ3 formats, or in NVFP4, and its twin of floats. Not part of the library. */
+import { f32Tensor, ggufBytes, type WrittenTensor } from '../containers/gguf.testing.ts';
 import { ggmlType } from '../containers/gguf/types.ts';
 import { readGgufHeader } from '../containers/gguf/header.ts';
 import { memoryFile, memoryFolder } from '../io/memory.ts';
@@ -29,8 +29,15 @@ function numberOf(dtype: string): number {
   throw new Error(`GGUF has no type ${dtype}`);
 }
 
-/** Two files: random blocks in the place of those of the fixture, and the floats that these stand for. */
-export async function twins(mix: Mix): Promise<{ blocks: Uint8Array; floats: Uint8Array }> {
+/**
+ * Two files: random blocks in the place of those of the fixture, and the floats that these stand for.
+ *
+ * @param hasFactors - whether the first has factors of tensors and of experts beside the blocks, and one of activations
+ */
+export async function twins(
+  mix: Mix,
+  hasFactors = false,
+): Promise<{ blocks: Uint8Array; floats: Uint8Array }> {
   const file = await (await repositoryFolder('fixtures/gguf-quant')).open('olmoe-q4_k_m.gguf');
   if (!file) throw new Error('the fixture is missing');
   const bytes = await file.read(0, file.sizeBytes);
@@ -57,10 +64,24 @@ export async function twins(mix: Mix): Promise<{ blocks: Uint8Array; floats: Uin
     const source = randomBlocks(format, (rows * cols) / weightFormat(format).block, DEVIATION, next);
     const values = weightFormat(format).decode(repackOf(format)(source, rows, cols), rows, cols);
     blocks.push({ ...own, type: numberOf(chosen), bytes: source });
+    if (hasFactors) blocks.push(...factorsOf(name, shape, values));
     floats.push({ ...own, type: 0, bytes: new Uint8Array(values.buffer) });
   }
   const write = (each: WrittenTensor[]) => ggufBytes({ metadata: [...metadata], tensors: each });
   return { blocks: write(blocks), floats: write(floats) };
+}
+
+/** Factors of a tensor, by which its values are multiplied. */
+function factorsOf(name: string, shape: readonly number[], values: Float32Array): WrittenTensor[] {
+  const count = shape.length > 2 ? (shape[0] ?? 1) : 1;
+  const factors = Float32Array.from({ length: count }, (_, expert) => 0.75 + 0.1 * (expert % 5));
+  const each = values.length / count;
+  for (const [i, value] of values.entries()) values[i] = value * (factors[Math.floor(i / each)] ?? NaN);
+  const stem = name.replace(/\.weight$/, '');
+  return [
+    f32Tensor(`${stem}.scale`, [count], factors),
+    f32Tensor(`${stem}.input_scale`, [1], Float32Array.of(0.3)),
+  ];
 }
 
 /** A folder with one such file. */

@@ -5,7 +5,9 @@ import {
   encodeFp8,
   encodeGptq,
   encodeInt8,
+  encodeNvfp4,
   encodePacked,
+  encodePackedMxfp4,
   type Encode,
 } from '../containers/quantized.testing.ts';
 import type { FolderSource } from '../io/source.ts';
@@ -49,6 +51,15 @@ const compressed = (weights: object) => ({
 });
 const INT4 = compressed({ num_bits: 4, strategy: 'group', group_size: 32 });
 const INT8 = compressed({ num_bits: 8, strategy: 'channel' });
+
+const fp4 = (format: string, strategy: string, size: number) => ({
+  ...compressed({ num_bits: 4, type: 'float', strategy, group_size: size }),
+  format,
+});
+const NVFP4 = fp4('nvfp4-pack-quantized', 'tensor_group', 16);
+const MXFP4 = fp4('mxfp4-pack-quantized', 'group', 32);
+/** All but those whose rows have 32 weights. */
+const WIDE = /^(model\.layers\..*(?<!down)_proj)\.weight$/;
 
 /** Qwen3-MoE in a layout. */
 const qwen = (name: string, config: object, encode: Encode, experts: string): Case => ({
@@ -95,6 +106,13 @@ const CASES: readonly Case[] = [
     encodePacked({ bits: 8, zeros: true }),
     'f16',
   ),
+  {
+    name: 'nvfp4 of compressed-tensors',
+    family: 'qwen3_moe',
+    pair: (folder) => quantizedPair(folder, { config: NVFP4, encode: encodeNvfp4, which: WIDE }),
+    experts: 'f4_g16',
+  },
+  qwen('mxfp4 of compressed-tensors', MXFP4, encodePackedMxfp4, 'mxfp4'),
   qwen('int8 of compressed-tensors', INT8, encodeInt8({ packed: true }), 'i8_g128'),
 ];
 

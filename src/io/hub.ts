@@ -218,9 +218,10 @@ function ggufOf(files: readonly { readonly name: string; readonly sizeBytes: num
 
 /** The quantisation in a file's name: `model-Q4_K_M.gguf`, `model.IQ4_XS.gguf`, `model-mxfp4-00001-of-00002.gguf`. */
 function quantisationOf(name: string): string | undefined {
-  const found = /(?:^|[-._/])((?:UD-)?(?:I?Q\d(?:_[A-Z0-9]+)*|MXFP4(?:_[A-Z]+)?|BF16|F16|F32))(?=[-.])/i.exec(
-    name.replace(PART, '.gguf'),
-  );
+  const found =
+    /(?:^|[-._/])((?:UD-)?(?:I?Q\d(?:_[A-Z0-9]+)*|MXFP4(?:_[A-Z]+)?|NVFP4|BF16|F16|F32))(?=[-.])/i.exec(
+      name.replace(PART, '.gguf'),
+    );
   return found?.[1]?.toUpperCase();
 }
 
@@ -230,6 +231,7 @@ const PREFERRED = [
     'Q4_K_M',
     'MXFP4',
     'MXFP4_MOE',
+    'NVFP4',
     'Q4_K_S',
     'UD-Q4_K_XL',
     'Q4_0',

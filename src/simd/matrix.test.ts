@@ -15,6 +15,7 @@ const cases = BUILDS.flatMap((build) => FORMATS.map((format) => ({ build, format
 function columnsOf(format: BuiltInFormat): number[] {
   const { block } = weightFormat(format);
   if (block === 256) return [256, 512, 768, 2048];
+  if (block === 64) return [64, 128, 192, 320, 1088, 2048];
   return format === 'f32' ? [1, 7, 64, 1029] : [block, 3 * block, 160, 1024 + 5 * block];
 }
 
@@ -58,7 +59,8 @@ describe.each(cases)('$build, $format', ({ build, format }) => {
   });
 
   test.each([1, 2, 5, 133])('glu, %i rows', (rows) => {
-    const [hidden, width] = [Math.max(96, weightFormat(format).block), 11];
+    const { block } = weightFormat(format);
+    const [hidden, width] = [Math.ceil(96 / block) * block, 11];
     const bench = new Bench(build);
     const x = randomNormal(rows * hidden, 1);
     const gate = bench.matrix(format, randomNormal(width * hidden, 2, 0.2), width, hidden);

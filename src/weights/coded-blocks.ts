@@ -33,7 +33,7 @@ export interface CodedUnit {
 /** A format of this kind. */
 export interface CodedKind {
   readonly name: string;
-  readonly block: 32 | 256;
+  readonly block: 32 | 64 | 256;
   /** Size of a ggml block. */
   readonly blockBytes: number;
   /** Whether the first plane has two bits of each code, not four. Default: false. */

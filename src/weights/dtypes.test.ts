@@ -154,7 +154,10 @@ function randomBlocks(sizeBytes: number, count: number): Uint8Array<ArrayBuffer>
   return Array.from({ length: count }, one);
 }
 
-const blockDtypes = GGML_FORMATS.map((name) => name.toUpperCase() as BlockDtype);
+// Of NVFP4, ggml reads all codes of scales as numbers.
+const blockDtypes = GGML_FORMATS.filter((name) => name !== 'nvfp4').map(
+  (name) => name.toUpperCase() as BlockDtype,
+);
 
 test.each(blockDtypes)('findNonFinite finds a scale of %s that is no number', (dtype) => {
   const { block, sizeBytes } = BLOCK_DTYPES[dtype];
@@ -167,4 +170,23 @@ test.each(blockDtypes)('findNonFinite finds a scale of %s that is no number', (d
   ];
   expect(blocks.filter((each) => findNonFinite(dtype, each) !== (isFinite(each) ? -1 : 0))).toEqual([]);
   expect(findNonFinite(dtype, new Uint8Array([...good, ...good, ...bad, ...bad]))).toBe(2 * block);
+});
+
+test('findNonFinite finds factors and scales of F4_G16 that are no numbers', () => {
+  const blockOf = (factor: number, scale: number) => {
+    const bytes = new Uint8Array(40);
+    new DataView(bytes.buffer).setFloat32(0, factor, true);
+    bytes[6] = scale;
+    return bytes;
+  };
+  for (const bad of [
+    blockOf(Infinity, 1),
+    blockOf(-Infinity, 1),
+    blockOf(NaN, 1),
+    blockOf(2, 0x7f),
+    blockOf(2, 0xff),
+  ]) {
+    expect(findNonFinite('F4_G16', new Uint8Array([...blockOf(-3e38, 0x7e), ...bad]))).toBe(64);
+  }
+  expect(findNonFinite('F4_G16', blockOf(1, 0x7e))).toBe(-1);
 });

@@ -67,6 +67,8 @@ export const BLOCK_DTYPES = {
   IQ1_M: { ...gridded(56), halves: [] },
   IQ1_S: gridded(50),
   MXFP4: { block: 32, sizeBytes: 17, halves: [] },
+  NVFP4: { block: 64, sizeBytes: 36, halves: [] },
+  F4_G16: { block: 64, sizeBytes: 40, halves: [] },
   F8_G128: { block: 32, sizeBytes: 36, halves: [] },
   I8_G128: { block: 32, sizeBytes: 36, halves: [] },
   U4_G32: { block: 32, sizeBytes: 20, halves: [] },
@@ -185,7 +187,8 @@ function findBlock(dtype: BlockDtype, bytes: Uint8Array): number {
     const isBad =
       halves.some((half) => ((bytes[at + half + 1] ?? 0) & 0x7c) === 0x7c) ||
       (dtype === 'MXFP4' && (bytes[at] ?? 0) > MOST_EXPONENT) ||
-      (dtype === 'IQ1_M' && isNoScale(bytes, at));
+      (dtype === 'IQ1_M' && isNoScale(bytes, at)) ||
+      (dtype === 'F4_G16' && hasNoScale(bytes, at));
     if (isBad) return (at / sizeBytes) * block;
   }
   return -1;
@@ -194,6 +197,12 @@ function findBlock(dtype: BlockDtype, bytes: Uint8Array): number {
 /** Of IQ1_M: whether the exponent is that of NaN. The highest bits of the last two of four words belong to it. */
 function isNoScale(bytes: Uint8Array, at: number): boolean {
   return ((bytes[at + 53] ?? 0) & 0xc0) === 0xc0 && ((bytes[at + 55] ?? 0) & 0x70) === 0x70;
+}
+
+/** Of F4_G16: whether the factor is no finite number, or one of four scales a NaN. */
+function hasNoScale(bytes: Uint8Array, at: number): boolean {
+  const isFinite = ((bytes[at + 3] ?? 0) & 0x7f) !== 0x7f || ((bytes[at + 2] ?? 0) & 0x80) === 0;
+  return !isFinite || findByte(bytes.subarray(at + 4, at + 8), 0x7f) >= 0;
 }
 
 function findByte(bytes: Uint8Array, mask: number): number {

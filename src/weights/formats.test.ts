@@ -167,11 +167,11 @@ describe('choosing', () => {
   });
 });
 
-/** Blocks of a format and their values by gguf-py: of formats of grids, whose blocks are unpacked, in a file of their own. */
+/** Blocks of a format and their values by gguf-py: of formats whose blocks are unpacked, in files of their own. */
 async function ggmlFixture(name: string) {
   const folder = await nodeFolder('fixtures/blocks');
-  const file = await folder.open(isGrid(name) ? 'ggml-grids.safetensors' : 'ggml-blocks.safetensors');
-  return openSafetensors(file!);
+  const kind = isGrid(name) ? 'grids' : name === 'nvfp4' ? 'nvfp4' : 'blocks';
+  return openSafetensors((await folder.open(`ggml-${kind}.safetensors`))!);
 }
 
 const isGrid = (name: string) => /^iq[123]_/.test(name);
@@ -208,6 +208,7 @@ test.each(GGML_FORMATS)('%s: ggml blocks keep their exact values, whatever the s
     expect(() => repackOf(name)(bytes.subarray(1), rows, cols)).toThrow(`not ${bytes.byteLength}`);
     const sizeBytes = planes(rows, cols).reduce((sum, plane) => sum + plane.sizeBytes, 0);
     if (isGrid(name)) expect(sizeBytes).toBe((4.375 / 8) * rows * cols);
+    else if (name === 'nvfp4') expect(sizeBytes).toBe((5 / 8) * rows * cols);
     else expect(sizeBytes).toBeLessThan(1.02 * bytes.byteLength);
     const memory = new Uint8Array(sizeBytes + 512); // a place in a record
     const place = memory.subarray(256, 256 + sizeBytes);
@@ -250,6 +251,29 @@ describe('blocks of quantised safetensors', () => {
       32,
     );
     expect(weightFormat('i8_g128').decode(signed, 1, 32)).toEqual(new Float32Array(32).fill(-256));
+  });
+
+  test('f4: each value is that of the scale as tools round it, by a factor or a divisor', () => {
+    const levels = [0, 0.5, 1, 1.5, 2, 3, 4, 6, -0, -0.5, -1, -1.5, -2, -3, -4, -6];
+    const scales = [0x01, 0x07, 0x38, 0x7e]; // the least, the largest subnormal, 1, the largest
+    for (const factor of [1, 1 / 3, 0.0078431377, -2688.3, -1e-3]) {
+      const source = new Uint8Array(40);
+      const own = Math.fround(factor);
+      new DataView(source.buffer).setFloat32(0, own, true);
+      source.set(scales, 4);
+      for (let j = 0; j < 32; j += 1) source[8 + j] = ((j * 5) % 16) | (((j * 11 + 3) % 16) << 4);
+      const codeOf = (i: number) => {
+        const byte = source[8 + 8 * (i >> 4) + (i & 7)]!;
+        return (i & 8) === 0 ? byte & 15 : byte >> 4;
+      };
+      const scaleOf = (i: number) => {
+        const scale = f8ToF32(scales[i >> 4]!);
+        return Math.fround(own < 0 ? scale / -own : scale * own);
+      };
+      const wanted = Float32Array.from({ length: 64 }, (_, i) => scaleOf(i) * levels[codeOf(i)]!);
+      const values = weightFormat('f4_g16').decode(repackOf('f4_g16')(source, 1, 64), 1, 64);
+      expect(values.every((value, i) => value === wanted[i])).toBe(true);
+    }
   });
 
   test('u4: scales of f16 and bf16 and whole zeros are exact', () => {

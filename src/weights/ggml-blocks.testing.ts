@@ -2,13 +2,14 @@
 import { weightFormat, type FormatName } from './formats/index.ts';
 import { invariant } from '../errors.ts';
 import type { Repack } from './format.ts';
-import { f32ToF16 } from './half.ts';
+import { f32ToF16, f8ToF32 } from './half.ts';
 
 /** Where the factors of a block are: f16 scales at `scale`, f16 minimums at `minimum`, a byte of exponent, or an f32 scale at 0. */
 interface BlockLayout {
   readonly bytes: number;
   readonly scale?: number;
   readonly float?: 'whole' | 'zero in the last byte';
+  readonly floats8?: number; // where four scales of E4M3 begin
   readonly minimum?: number;
   readonly exponent?: number;
   /** Where four words begin whose highest four bits are those of an f16 scale. */
@@ -29,6 +30,7 @@ const GGML: Readonly<Record<string, BlockLayout>> = {
   q3_k: { bytes: 110, scale: 108 },
   q2_k: { bytes: 84, scale: 80, minimum: 82, middle: 1.5 },
   mxfp4: { bytes: 17, exponent: 0 },
+  nvfp4: { bytes: 36, floats8: 0 },
   iq4_nl: { bytes: 18, scale: 0 },
   iq4_xs: { bytes: 136, scale: 0 },
   iq3_s: { bytes: 110, scale: 0 },
@@ -42,6 +44,7 @@ const GGML: Readonly<Record<string, BlockLayout>> = {
 
 const BLOCKS: Readonly<Record<string, BlockLayout>> = {
   ...GGML,
+  f4_g16: { bytes: 40, float: 'whole', floats8: 4 },
   f8_g128: { bytes: 36, float: 'whole' },
   i8_g128: { bytes: 36, float: 'whole' },
   u4_g32: { bytes: 20, float: 'zero in the last byte' },
@@ -105,7 +108,8 @@ function scaledBlocks(
   for (let at = 0; at < source.length; at += layout.bytes) {
     const own = scale * (0.7 + 0.6 * next()) * (next() < 0.3 ? -1 : 1);
     if (layout.scale !== undefined) view.setUint16(at + layout.scale, f32ToF16(own), true);
-    if (layout.float !== undefined) view.setFloat32(at, own, true);
+    if (layout.float !== undefined) view.setFloat32(at, factorOf(name, own), true);
+    if (layout.floats8 !== undefined) putFloats8(source, at + layout.floats8, layout.float ? 1 : own, next);
     if (layout.float === 'zero in the last byte') source[at] = 4 + 8 * next();
     if (layout.minimum !== undefined) {
       view.setUint16(at + layout.minimum, f32ToF16(own * (layout.middle ?? 0)), true);
@@ -116,6 +120,21 @@ function scaledBlocks(
     }
   }
   return source;
+}
+
+/** Of f4_g16, a negative factor stands for a divisor. */
+function factorOf(name: FormatName, own: number): number {
+  return name === 'f4_g16' && own < 0 ? 1 / own : own;
+}
+
+/** Four scales about as large as the given one. */
+function putFloats8(bytes: Uint8Array, at: number, scale: number, next: () => number): void {
+  for (let k = 0; k < 4; k++) {
+    const wanted = Math.abs(scale) * (0.7 + 0.6 * next());
+    let code = 0;
+    while (code < 0x7e && f8ToF32(code + 1) <= wanted) code++;
+    bytes[at + k] = code;
+  }
 }
 
 function putNibbles(view: DataView, at: number, bits: number): void {

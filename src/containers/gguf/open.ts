@@ -12,6 +12,7 @@ import { readGgufHeader, type GgufHeader } from './header.ts';
 import { checkUnread } from './checks.ts';
 import { GgufKeys, ROPE_TENSORS } from './keys.ts';
 import { derivedTensors, heldTensors } from './names.ts';
+import { applyTensorScales } from './nvfp4.ts';
 import { checkpointOf, type HeldTensor } from '../tensor-files.ts';
 
 /** `NAME-00001-of-00003.gguf` */
@@ -228,6 +229,7 @@ function namesOf(
       byName.set(name, held);
     }
   }
+  applyTensorScales(byName, storedAs, keys);
   for (const { pieces: parts, held } of [...derivedTensors(kind, keys, byName)]) {
     for (const part of parts) pieces.add(part);
     // Some files have the whole, too.

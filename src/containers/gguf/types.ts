@@ -31,6 +31,7 @@ const TYPES: ReadonlyMap<number, StoredDtype> = new Map<number, StoredDtype>([
   [29, 'IQ1_M'],
   [30, 'BF16'],
   [39, 'MXFP4'],
+  [40, 'NVFP4'],
 ]);
 
 /** Names of the others, for errors. */
@@ -44,7 +45,6 @@ const OTHERS: ReadonlyMap<number, string> = new Map([
   [33, 'Q4_0_8_8'],
   [34, 'TQ1_0'],
   [35, 'TQ2_0'],
-  [40, 'NVFP4'],
 ]);
 
 /** The type of this number; undefined where it cannot be read. */

@@ -1,11 +1,12 @@
 /**
  * compressed-tensors: weights of four or eight bits with a scale for each group of columns, row or block. Four bits and some of
  * eight are packed in order into `weight_packed` I32 [rows, cols * bits / 32], from the lowest bits on, with 2^(bits - 1) added;
- * zero points likewise, along rows. Others are `weight`, in I8 or F8_E4M3.
+ * zero points likewise, along rows. Others are `weight`, in I8 or F8_E4M3. Floats of four bits: fp4.ts.
  */
 import type { JsonObject } from '../../io/json-file.ts';
 import type { HeldTensor, Quantization, ReadPart, RowRange } from '../tensor-files.ts';
 import { readByteRows, SCALED_COLS } from './byte-rows.ts';
+import { addMxfp4, addNvfp4 } from './fp4.ts';
 import { addFloats } from './fp8.ts';
 import { BLOCK, MIDDLE, NIBBLE_SCALES, nibbleDtype, NibbleBlocks, wordsOf } from './nibbles.ts';
 import { checkGroups, codeAt, computedBytes, computedDtype } from './ordered.ts';
@@ -15,7 +16,7 @@ import { Settings } from './settings.ts';
 
 /** How the weights of all modules are stored. */
 interface Scheme {
-  readonly kind: 'nibbles' | 'packed bytes' | 'bytes' | 'floats';
+  readonly kind: 'nvfp4' | 'mxfp4' | 'nibbles' | 'packed bytes' | 'bytes' | 'floats';
   readonly isSymmetric: boolean;
   /** Rows and columns that share a scale; undefined: a row, or all. */
   readonly block: readonly [rows: number, cols: number] | undefined;
@@ -30,7 +31,9 @@ export function compressedTensors(values: JsonObject, where: string): Quantizati
   return (opened, label) => {
     const parts = new Parts(opened, label);
     parts.lose('.weight_packed', (module) => `${module}.weight`);
-    if (scheme.kind === 'floats') addFloats(parts, 'weight_scale', scheme.block);
+    if (scheme.kind === 'nvfp4') addNvfp4(parts);
+    else if (scheme.kind === 'mxfp4') addMxfp4(parts);
+    else if (scheme.kind === 'floats') addFloats(parts, 'weight_scale', scheme.block);
     else if (scheme.kind === 'bytes') addBytes(parts, scheme, 'weight');
     else if (scheme.kind === 'packed bytes') addBytes(parts, scheme, 'weight_packed');
     else addNibbles(parts, scheme);
@@ -56,7 +59,11 @@ function schemeOfGroup(group: Settings, settings: Settings): Scheme {
     'int-quantized',
     'float-quantized',
     'naive-quantized',
+    'nvfp4-pack-quantized',
+    'mxfp4-pack-quantized',
   ]);
+  if (format === 'nvfp4-pack-quantized' || format === 'mxfp4-pack-quantized')
+    return schemeOfFp4(format === 'nvfp4-pack-quantized', weights);
   const bits = weights.oneOf('num_bits', [8, 4]);
   const isFloat = weights.oneOf('type', ['int', 'float']) === 'float';
   const isPacked = format === 'pack-quantized';
@@ -71,6 +78,17 @@ function schemeOfGroup(group: Settings, settings: Settings): Scheme {
   if (!isSymmetric) weights.oneOf('strategy', ['group', 'channel']);
   const kind = bits === 4 ? 'nibbles' : isFloat ? 'floats' : isPacked ? 'packed bytes' : 'bytes';
   return { kind, isSymmetric, block: blockOf(weights, bits === 4 ? BLOCK : SCALED_COLS) };
+}
+
+/** Of the settings, those that the name of a format of floats of four bits says already. */
+function schemeOfFp4(isNv: boolean, weights: Settings): Scheme {
+  weights.oneOf('num_bits', [4]);
+  weights.oneOf('type', ['float']);
+  weights.oneOf('symmetric', [true]);
+  weights.oneOf('strategy', isNv ? ['tensor_group', 'group'] : ['group']);
+  weights.oneOf('group_size', [isNv ? 16 : 32]);
+  weights.oneOf<boolean | string>('actorder', [false, 'weight', 'static']);
+  return { kind: isNv ? 'nvfp4' : 'mxfp4', isSymmetric: true, block: undefined };
 }
 
 /** @param step - the multiple of columns that share a scale */
