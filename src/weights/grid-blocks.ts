@@ -10,7 +10,6 @@ import { f16ToF32 } from './half.ts';
 import type { WeightFormat } from './format.ts';
 
 const BLOCK = 256;
-const UNIT_WORDS = 4;
 const UNITS = BLOCK / 32;
 /** Added to the levels, so that codes are not negative. */
 const ZERO = 64;
@@ -76,42 +75,100 @@ function floatOf(word: number): number {
 export function setScales(
   { sides }: CodedMatrix,
   block: number,
-  [d, times]: readonly [number, number],
+  d: number,
+  times: number,
   low: number,
   high: number,
 ): void {
-  float[0] = times * f16ToF32(d);
-  sides[SIDE_WORDS * block] = bits[0] ?? 0;
+  sides[SIDE_WORDS * block] = bitsOfProduct(d, times);
   sides[SIDE_WORDS * block + 1] = low;
   sides[SIDE_WORDS * block + 2] = high;
 }
 
-/** Both halves of each of four units have its scale: nibbles 0 to 3 become bytes. */
-export function twiceEach(nibbles: number): number {
-  let word = 0;
-  for (let k = 0; k < 4; k++) word |= (((nibbles >>> (4 * k)) & 15) * 0x11) << (8 * k);
-  return word;
+/** The bits of an f16 multiplied by a power of two, as f32. Of normal numbers, exponents are added. */
+function bitsOfProduct(half: number, times: number): number {
+  const exponent = (half >> 10) & 31;
+  if (exponent > 0 && exponent < 31) {
+    const power = 31 - Math.clz32(1 / times); // times is 1 at most
+    return ((half & 0x8000) << 16) | (((half & 0x7fff) << 13) + ((112 - power) << 23));
+  }
+  float[0] = times * f16ToF32(half);
+  return bits[0] ?? 0;
 }
 
-/** Writes eight codes, in the low nibbles of eight bytes, as group `group` of a matrix. */
-export function putGroup({ units }: CodedMatrix, group: number, first: number, last: number): void {
-  const at = UNIT_WORDS * (group >> 2) + 2 * (group & 1);
-  const shift = 4 * ((group >> 1) & 1);
-  units[at] = (units[at] ?? 0) | (first << shift);
-  units[at + 1] = (units[at + 1] ?? 0) | (last << shift);
+/** Both halves of each of four units have its scale: the lowest four nibbles become bytes. */
+export function twiceEach(nibbles: number): number {
+  const pairs = (nibbles & 0xff) | ((nibbles & 0xff00) << 8);
+  return ((pairs | (pairs << 4)) & 0x0f0f0f0f) * 0x11;
 }
 
 /**
- * The codes of a grid's entries, in the low nibbles of bytes: a word for each four weights.
+ * Writes a unit: four groups of eight codes, each in the low nibbles of two words.
+ *
+ * @param at - the unit's first word
+ */
+export function putUnit(
+  units: Uint32Array,
+  at: number,
+  first0: number,
+  last0: number,
+  first1: number,
+  last1: number,
+  first2: number,
+  last2: number,
+  first3: number,
+  last3: number,
+): void {
+  units[at] = first0 | (first2 << 4);
+  units[at + 1] = last0 | (last2 << 4);
+  units[at + 2] = first1 | (first3 << 4);
+  units[at + 3] = last1 | (last3 << 4);
+}
+
+/** Writes a unit of four entries of eight codes, by the places of their words in a table. */
+export function putEntries(
+  units: Uint32Array,
+  at: number,
+  codes: Int32Array,
+  e0: number,
+  e1: number,
+  e2: number,
+  e3: number,
+): void {
+  units[at] = (codes[e0] ?? 0) | ((codes[e2] ?? 0) << 4);
+  units[at + 1] = (codes[e0 + 1] ?? 0) | ((codes[e2 + 1] ?? 0) << 4);
+  units[at + 2] = (codes[e1] ?? 0) | ((codes[e3] ?? 0) << 4);
+  units[at + 3] = (codes[e1 + 1] ?? 0) | ((codes[e3 + 1] ?? 0) << 4);
+}
+
+/** Changes the signs of a unit: those of its four groups, by the places of their words in a table. */
+export function signUnit(
+  units: Uint32Array,
+  at: number,
+  signs: Int32Array,
+  s0: number,
+  s1: number,
+  s2: number,
+  s3: number,
+): void {
+  units[at] = (units[at] ?? 0) ^ (signs[s0] ?? 0) ^ ((signs[s2] ?? 0) << 4);
+  units[at + 1] = (units[at + 1] ?? 0) ^ (signs[s0 + 1] ?? 0) ^ ((signs[s2 + 1] ?? 0) << 4);
+  units[at + 2] = (units[at + 2] ?? 0) ^ (signs[s1] ?? 0) ^ ((signs[s3] ?? 0) << 4);
+  units[at + 3] = (units[at + 3] ?? 0) ^ (signs[s1 + 1] ?? 0) ^ ((signs[s3 + 1] ?? 0) << 4);
+}
+
+/**
+ * The codes of a grid's entries, in the low nibbles of bytes: a word for each four weights. Codes have four bits, so words are small
+ * integers to JavaScript engines.
  *
  * @param text - entries of 16 bits in base64
  * @param entryWeights - 4 or 8
  * @param codeOf - the code of an index into the levels of the grid
  */
-export function gridCodes(text: string, entryWeights: 4 | 8, codeOf: (index: number) => number): Uint32Array {
+export function gridCodes(text: string, entryWeights: 4 | 8, codeOf: (index: number) => number): Int32Array {
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
   const [width, words] = [16 / entryWeights, entryWeights / 4];
-  return Uint32Array.from({ length: (bytes.length / 2) * words }, (_, word) => {
+  return Int32Array.from({ length: (bytes.length / 2) * words }, (_, word) => {
     const entry = Math.floor(word / words);
     const all = ((bytes[2 * entry] ?? 0) | ((bytes[2 * entry + 1] ?? 0) << 8)) >>> (8 * (word % words));
     return packed((i) => codeOf((all >>> (width * i)) & (2 ** width - 1)));
@@ -124,20 +181,25 @@ export function gridCodes(text: string, entryWeights: 4 | 8, codeOf: (index: num
  * @param positive - for weights whose bit is 0
  * @param negative - for the others
  */
-export function signCodes(positive: number, negative: number): Uint32Array {
-  return Uint32Array.from({ length: 512 }, (_, word) => {
+export function signCodes(positive: number, negative: number): Int32Array {
+  return Int32Array.from({ length: 512 }, (_, word) => {
     const signs = (word >> 1) >> (4 * (word & 1));
     return packed((i) => ((signs >> i) & 1 ? negative : positive));
   });
 }
 
-/** A byte of signs from seven of its bits: the number of negative weights is even. */
-export function evenSigns(seven: number): number {
+/** As `signCodes`, for each seven bits of signs: the eighth makes the number of negative weights even. */
+export function evenSignCodes(positive: number, negative: number): Int32Array {
+  const all = signCodes(positive, negative);
+  return Int32Array.from({ length: 256 }, (_, word) => all[2 * withParity(word >> 1) + (word & 1)] ?? 0);
+}
+
+function withParity(seven: number): number {
   const four = seven ^ (seven >> 4);
   const two = four ^ (four >> 2);
   return seven | (((two ^ (two >> 1)) & 1) << 7);
 }
 
 function packed(codeOf: (i: number) => number): number {
-  return (codeOf(0) | (codeOf(1) << 8) | (codeOf(2) << 16) | (codeOf(3) << 24)) >>> 0;
+  return codeOf(0) | (codeOf(1) << 8) | (codeOf(2) << 16) | (codeOf(3) << 24);
 }

@@ -9,7 +9,7 @@ const positive = gridCodes(GRID, 8, (index) => codeOf(index, 1));
 const negative = gridCodes(GRID, 8, (index) => codeOf(index, -1));
 
 /** Two words of codes for each entry of the grid, first those with a positive delta. */
-export const IQ1_CODES: Uint32Array = Uint32Array.from([...positive, ...negative]);
+export const IQ1_CODES: Int32Array = Int32Array.from([...positive, ...negative]);
 
 /** The level 2 code - 15. */
 function codeOf(index: number, delta: number): number {

@@ -1,5 +1,5 @@
 /** IQ3_S: blocks of 256 weights, f16 d, and a 4-bit scale S for each 32; w = d * (1 + 2 S) * level, of a grid of 512 entries. */
-import { gridCodes, gridFormat, putGroup, setScales, signCodes, twiceEach } from '../grid-blocks.ts';
+import { gridCodes, gridFormat, putUnit, setScales, signCodes, signUnit, twiceEach } from '../grid-blocks.ts';
 import { ODD_LEVELS } from '../grid-levels.ts';
 import { GRID } from '../grids/iq3_s.ts';
 
@@ -14,16 +14,36 @@ export const iq3_s = gridFormat({
   blockBytes: 110, // d, low bits of entries[64], ninth bits[8], signs[32], scales[4]
   levels: ODD_LEVELS,
   repack(source, from, to, block) {
-    for (let g = 0; g < 32; g++) {
-      const at = from + 2 + 2 * g;
-      const high = source.getUint8(from + HIGH + (g >> 2)) >> (2 * (g & 3));
-      const sign = 2 * source.getUint8(from + SIGNS + g);
-      const first = codes[source.getUint8(at) | ((high & 1) << 8)] ?? 0;
-      const last = codes[source.getUint8(at + 1) | ((high & 2) << 7)] ?? 0;
-      putGroup(to, 32 * block + g, first ^ (signs[sign] ?? 0), last ^ (signs[sign + 1] ?? 0));
+    for (let u = 0; u < 8; u++) {
+      const low = source.getUint32(from + 2 + 8 * u, true);
+      const next = source.getUint32(from + 6 + 8 * u, true);
+      const high = source.getUint8(from + HIGH + u);
+      const sign = source.getUint32(from + SIGNS + 4 * u, true);
+      const place = 32 * block + 4 * u;
+      putUnit(
+        to.units,
+        place,
+        codes[(low & 255) | ((high & 1) << 8)] ?? 0,
+        codes[((low >>> 8) & 255) | ((high & 2) << 7)] ?? 0,
+        codes[((low >>> 16) & 255) | ((high & 4) << 6)] ?? 0,
+        codes[(low >>> 24) | ((high & 8) << 5)] ?? 0,
+        codes[(next & 255) | ((high & 16) << 4)] ?? 0,
+        codes[((next >>> 8) & 255) | ((high & 32) << 3)] ?? 0,
+        codes[((next >>> 16) & 255) | ((high & 64) << 2)] ?? 0,
+        codes[(next >>> 24) | ((high & 128) << 1)] ?? 0,
+      );
+      signUnit(
+        to.units,
+        place,
+        signs,
+        (sign << 1) & 0x1fe,
+        (sign >>> 7) & 0x1fe,
+        (sign >>> 15) & 0x1fe,
+        (sign >>> 23) & 0x1fe,
+      );
     }
     const scales = source.getUint32(from + SCALES, true);
     // Levels are four times too large.
-    setScales(to, block, [source.getUint16(from, true), 0.5], twiceEach(scales), twiceEach(scales >>> 16));
+    setScales(to, block, source.getUint16(from, true), 0.5, twiceEach(scales), twiceEach(scales >>> 16));
   },
 });
