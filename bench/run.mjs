@@ -1,4 +1,4 @@
-// `npm run bench [-- a b c d e f g h]`: builds the bench page, runs it in headless Chromium, writes RESULTS.md and results.json.
+// `npm run bench [-- a b c d e f g h i]`: builds the bench page, runs it in headless Chromium, writes RESULTS.md and results.json.
 import { createReadStream, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
@@ -14,9 +14,9 @@ import { BROWSER_MARK, realPart } from './real/part.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const outDir = resolve(root, 'dist/bench');
-const PARTS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+const PARTS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
 /** Parts without a page. */
-const IN_NODE = ['h'];
+const IN_NODE = ['h', 'i'];
 /** @type {Record<string, string>} */
 const TITLES = {
   a: '(a) A Q4 MoE beside ONNX Runtime',
@@ -27,6 +27,7 @@ const TITLES = {
   f: '(f) Without a GPU',
   g: '(g) Models of published shapes within memory budgets',
   h: '(h) Routing and pruning of recorded routes and trained models',
+  i: '(i) Strategies of decoding, and a dense model carved into experts',
 };
 
 /** @type {Record<string, string>} */
@@ -134,6 +135,10 @@ async function runPart(part) {
   }
   if (part === 'h') {
     const result = await withModules(async (load) => (await load('parts/h-study.ts'))['routingStudy']());
+    return { ...result, seconds: seconds(), node: process.version };
+  }
+  if (part === 'i') {
+    const result = await withModules(async (load) => (await load('parts/i-trained.ts'))['trainedModels']());
     return { ...result, seconds: seconds(), node: process.version };
   }
   return withPage(part, async (page) => ({

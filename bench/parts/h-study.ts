@@ -4,13 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { LocalEngine } from '../../src/engine/engine.ts';
 import { draftModel } from '../../src/engine/load/planning.ts';
 import { Calibration } from '../../src/engine/reshape/calibrate.ts';
 import { groupExperts, merged } from '../../src/engine/reshape/merge.ts';
 import { pruned } from '../../src/engine/reshape/prune.ts';
-import type { ReshapedModel } from '../../src/engine/reshape/reshaped.ts';
-import { safetensorsPieces } from '../../src/containers/safetensors-writer.ts';
 import {
   mostSalient,
   rankCorrelation,
@@ -22,9 +19,8 @@ import {
 import { study, type SizeStudy, type Study } from '../../src/experts/study/study.ts';
 import { parseTrace } from '../../src/experts/study/trace-file.ts';
 import { mapTrace, type RoutingTrace } from '../../src/experts/study/trace.ts';
-import { memoryFolder } from '../../src/io/memory.ts';
 import { nodeFolder } from '../../src/io/node-file.ts';
-import type { FolderSource } from '../../src/io/source.ts';
+import { nllOf, written } from '../loss.ts';
 import { digits, say, table, type PartResult } from '../report.ts';
 import { placementStudy, type PlacedTrace } from './h-placement.ts';
 
@@ -260,31 +256,4 @@ function agreementOf(use: readonly ExpertUse[]) {
       ),
     ),
   }));
-}
-
-/** Nats per token of windows, of every token but the first. */
-async function nllOf(folder: FolderSource, windows: readonly (readonly number[])[]): Promise<number> {
-  const engine = await LocalEngine.open({ device: 'cpu', threads: 1 });
-  await engine.load(folder);
-  let [sum, count] = [0, 0];
-  for (const ids of windows) {
-    const logits = await engine.logits([...ids]);
-    const vocab = logits.length / ids.length;
-    for (let at = 1; at < ids.length; at += 1) {
-      const row = logits.subarray((at - 1) * vocab, at * vocab);
-      const largest = row.reduce((most, each) => Math.max(most, each), -Infinity);
-      const total = row.reduce((all, each) => all + Math.exp(each - largest), 0);
-      sum += Math.log(total) + largest - (row[ids[at] ?? 0] ?? NaN);
-      count += 1;
-    }
-  }
-  engine.dispose();
-  return sum / count;
-}
-
-async function written({ config, tensors }: ReshapedModel): Promise<FolderSource> {
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
-  for await (const piece of safetensorsPieces(tensors)) pieces.push(piece);
-  const weights = new Uint8Array(await new Blob(pieces).arrayBuffer());
-  return memoryFolder({ 'config.json': JSON.stringify(config), 'model.safetensors': weights });
 }
