@@ -156,7 +156,7 @@ export async function layerAlone(
   { layer, x }: Pick<LayerRun, 'layer' | 'x'>,
   request: Readonly<Record<string, HostTensor>> = {},
 ): Promise<DescribedOutputs> {
-  const { checkpoint } = await draftModel(folder, { routing: { ...LAYER, router: OWN } });
+  const { checkpoint } = await draftModel(folder, { routing: { ...LAYER, ...description, router: OWN } });
   const named = new Map<string, HostTensor>(Object.entries(request));
   for (const name of checkpoint.names()) {
     const shape = checkpoint.tensor(name)?.shape ?? [];

@@ -173,11 +173,11 @@ test.each([
       ...segments,
       scope: {},
       score: {
-        ...{ kind: 'productKeys', heads: 2 },
+        ...{ kind: 'productKeys', heads: 5 },
         ...{ query: 'routing.query', keysX: 'routing.keysX', keysY: 'routing.keysY' },
       },
     },
-    /productKeys/,
+    /router\.score\.heads is 5, which choose 10 experts; the model has 8/,
   ],
   [
     { ...segments, scope: {}, select: { kind: 'ids', tensor: 'routing.twice', by: 'tokenIds' } },

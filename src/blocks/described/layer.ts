@@ -14,12 +14,12 @@ import { mostOf, seesOf } from '../../models/layer/check.ts';
 import type { RouterDescription } from '../../models/layer/router.ts';
 import { addExperts, addNorm, addSingle, type ExpertRoutes } from './experts.ts';
 import { addChosenHeads, addHeads, addSparseHeads } from './heads.ts';
+import { addKeyRoutes } from './key-routes.ts';
 import { LayerNodes, type RequestInput, type RequestSizes } from './nodes.ts';
 import { addMergedExperts, addSoftMix } from './mixing.ts';
 import { addChoice, routingSite } from './router.ts';
 import { refuse } from './routing-site.ts';
-import { addRouting } from './routing.ts';
-import { addKeyScores, addPerceptron, addScores, type ScoreSite } from './scores.ts';
+import { addPerceptron, addScores, type ScoreSite } from './scores.ts';
 import type { LayerTensors } from './tensors.ts';
 
 /** A described layer as a graph. */
@@ -70,10 +70,8 @@ class LayerBuild {
   }
 
   result(y: Tensor): Pick<DescribedLayer, 'inputs' | 'outputs'> {
-    // Outputs keep their values to the end of the step.
-    const cols = y.perToken;
-    const kept = this.#nodes.cell('activate', [y], { cols, n: [7], f: [1], role: 'output' });
-    return { inputs: this.#nodes.inputs, outputs: { ...this.#outputs, ...this.#nodes.noted, y: kept } };
+    const outputs = { ...this.#outputs, ...this.#nodes.noted, y: this.#nodes.kept(y) };
+    return { inputs: this.#nodes.inputs, outputs };
   }
 
   /** y [tokens, outs] of a layer by its pattern. */
@@ -236,21 +234,27 @@ class LayerBuild {
     this.#routers += 1;
     const note = (name: string, tensor: Tensor) => (this.#outputs[`${name}.${index}`] = tensor);
     const most = mostOf({ ...layer, ...(hooks && { hooks }) });
-    if (router.score.kind === 'productKeys')
-      return { routes: this.#keys(site, router, router.score, most, note) };
     const before =
       carry.state ??
       (router.state && carry.iteration === 0 && this.#nodes.request.widths.has('previousState')
         ? this.#nodes.given('previousState', { type: 'f32', perToken: router.state.size })
         : undefined);
+    const { score } = router;
+    if (score.kind === 'productKeys') {
+      const routes = addKeyRoutes(site, { router, score, most, hooks, before });
+      note('ids', routes.ids);
+      note('weights', routes.weights);
+      if (routes.state) this.#outputs['state'] = this.#nodes.kept(routes.state);
+      return { routes, state: routes.state };
+    }
     const { scores, groupScores, state } = addScores(site, router, before);
     const needsLargest = layer.shared.some(({ gate }) => gate?.kind === 'oneMinusLargestAffinity');
     const routing = routingSite(site, { scores, most, groupScores });
     const found = addChoice(site, routing, router, { hooks, largest: needsLargest });
     note('ids', found.ids);
     note('weights', found.weights);
-    note('scores', this.#kept(scores));
-    if (state) this.#outputs['state'] = this.#kept(state); // of the last run
+    note('scores', this.#nodes.kept(scores));
+    if (state) this.#outputs['state'] = this.#nodes.kept(state); // of the last run
     return { routes: { ...found, places: most }, largest: found.largest, state };
   }
 
@@ -264,33 +268,5 @@ class LayerBuild {
       `${path} is "batch", which lets sequences change each other's routes, and the request has ${sequences}; ` +
         'send one, or choose "sequence"',
     );
-  }
-
-  /** A copy that is valid to the end of the step. */
-  #kept(x: Tensor): Tensor {
-    return this.#nodes.cell('activate', [x], { cols: x.perToken, n: [7], f: [1], role: 'output' });
-  }
-
-  /** Each head of product keys chooses for itself. */
-  #keys(
-    site: ScoreSite,
-    router: RouterDescription,
-    score: Extract<RouterDescription['score'], { kind: 'productKeys' }>,
-    most: number,
-    note: (name: string, tensor: Tensor) => void,
-  ): ExpertRoutes {
-    const nodes = this.#nodes;
-    const each = most / score.heads;
-    const heads = addKeyScores(site, score, site.x).map((scores) => {
-      const { ids, weights } = addRouting(routingSite(site, { scores, most: each }), router);
-      return { ids: nodes.cell('take-ids', [], { cols: each, n: [each], ids }), weights };
-    });
-    const numbers = nodes.concat(heads.map(({ ids }) => ids));
-    const use = { cols: most, n: [most, 0], type: 'u32', role: 'output' } as const;
-    const ids = nodes.cell('slice', [numbers], use);
-    const weights = this.#kept(nodes.concat(heads.map((head) => head.weights)));
-    note('ids', ids);
-    note('weights', weights);
-    return { ids, weights, places: most };
   }
 }

@@ -190,6 +190,16 @@ export class LayerNodes {
     });
   }
 
+  /** A copy that is valid to the end of the step. */
+  kept(x: Tensor): Tensor {
+    return this.cell('activate', [x], {
+      cols: x.perToken,
+      n: [CELL_ACTIVATIONS.none],
+      f: [1],
+      role: 'output',
+    });
+  }
+
   /** act(a) * b */
   multiply(a: Tensor, b: Tensor, activation: CellActivation = 'none'): Tensor {
     return this.cell('multiply', [a, b], { cols: a.perToken, n: [CELL_ACTIVATIONS[activation]] });

@@ -29,11 +29,20 @@ export interface Scores {
 
 /** Adds input, scope, state and score of a router. `state` f32 [tokens, size]: that of the layer before, if there is one. */
 export function addScores(site: ScoreSite, router: RouterDescription, state?: Tensor): Scores {
-  const pooled = site.nodes.pooled(readInput(site, router.input), router.scope);
-  const next = router.state && addState(site, router.state, pooled, state);
+  const { pooled, next } = addInput(site, router, state);
   const u = next ?? pooled;
   const { scores, groupScores } = addScore(site, router.score, u, router);
   return { scores, u: pooled, ...(groupScores ? { groupScores } : {}), ...(next ? { state: next } : {}) };
+}
+
+/** What the score reads: the input, pooled, or the state that follows from it. */
+function addInput(
+  site: ScoreSite,
+  router: RouterDescription,
+  state: Tensor | undefined,
+): { readonly pooled: Tensor; readonly next?: Tensor | undefined } {
+  const pooled = site.nodes.pooled(readInput(site, router.input), router.scope);
+  return { pooled, next: router.state && addState(site, router.state, pooled, state) };
 }
 
 function readInput({ nodes, tensors, x }: ScoreSite, { parts, normalise }: InputDescription): Tensor {
@@ -240,22 +249,27 @@ const SCORES: { readonly [K in ScoreDescription['kind']]: (tools: ScoreTools, sc
     },
   };
 
-/** The scores of one head of product keys: experts = n * n. */
+/** The scores of each head of product keys: experts = n * n. */
 export function addKeyScores(
-  { nodes, tensors, experts }: ScoreSite,
+  site: ScoreSite,
+  router: RouterDescription,
   score: Extract<ScoreDescription, { kind: 'productKeys' }>,
-  u: Tensor,
-): Tensor[] {
-  const get = (reference: TensorReference) => tensors.get(reference);
+  state?: Tensor,
+): { readonly heads: readonly Tensor[]; readonly state?: Tensor | undefined } {
+  const { nodes, tensors, scope, experts } = site;
+  const { pooled, next } = addInput(site, router, state);
+  const get = (reference: TensorReference) => tensors.get(reference, scope);
   const query = normFolded(get(score.query), score.queryNorm, get);
-  const q = nodes.dense('router query', u, query.matrix, query.bias);
+  const q = nodes.dense('router query', next ?? pooled, query.matrix, query.bias);
   const [side = 1, size = 1] = get(score.keysX).shape;
-  return Array.from({ length: score.heads }, (_, head) => {
+  if (side * side !== experts) refuse('score', `productKeys with ${side} keys for ${experts} experts`);
+  const heads = Array.from({ length: score.heads }, (_, head) => {
     const halves = [score.keysX, score.keysY].map((keys, half) =>
       nodes.dense('router keys', nodes.slice(q, (2 * head + half) * size, size), get(keys)),
     );
     return nodes.cell('outer-sum', [nodes.concat(halves)], { cols: experts, n: [side, 0] });
   });
+  return { heads, state: next };
 }
 
 /** v = activation(weight v + bias), layer by layer. */

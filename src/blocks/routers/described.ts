@@ -3,6 +3,7 @@ import type { HooksDescription } from '../../models/layer/layer.ts';
 import type { RouterDescription } from '../../models/layer/router.ts';
 import type { RouterSpec } from '../../models/spec.ts';
 import type { Router } from '../block.ts';
+import { addEachOnce, addKeyRoutes } from '../described/key-routes.ts';
 import { ModelNodes, type SharedRouting } from '../described/model-nodes.ts';
 import { addChoice, routingSite } from '../described/router.ts';
 import { addScores } from '../described/scores.ts';
@@ -54,8 +55,14 @@ function routesOf(site: MoeSite, x: Tensor, score: DescribedScoreSpec): Routes {
   const scoreSite = { nodes, tensors, x, experts: site.experts, scope: { layer } };
   const name = router.state?.name ?? '';
   const before = router.state && shared.states.before(site.builder, name, place);
+  const keep = (state: Tensor | undefined) => state && shared.states.add(site.builder, name, place, state);
+  if (router.score.kind === 'productKeys') {
+    const routes = addKeyRoutes(scoreSite, { router, score: router.score, most, hooks, before });
+    keep(routes.state);
+    return addEachOnce(scoreSite, routes);
+  }
   const { scores, groupScores, state } = addScores(scoreSite, router, before);
-  if (state) shared.states.add(site.builder, name, place, state);
+  keep(state);
   const routing = routingSite(scoreSite, { scores, most, groupScores });
   const { ids, weights } = addChoice(scoreSite, routing, router, { hooks, largest: false });
   return { ids, weights };

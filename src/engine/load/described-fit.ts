@@ -1,6 +1,6 @@
 /** Which descriptions of routers a model can run: what the format allows beyond that needs a whole request. */
 import { AtomoeError } from '../../errors.ts';
-import { seesOf } from '../../models/layer/check.ts';
+import { mostOf, seesOf } from '../../models/layer/check.ts';
 import { collectProblems } from '../../models/layer/fields.ts';
 import { parseLayer, problemsOfLayer, type LayerDescription } from '../../models/layer/layer.ts';
 import type { RouterDescription } from '../../models/layer/router.ts';
@@ -42,8 +42,13 @@ export function checkFits(description: LayerDescription, place: LayerPlace): voi
   if (weigh.apply !== 'output')
     throw refused('router.weigh.apply is not "output", as the experts of models need it');
   if (weigh.combine !== 'add') throw refused(`router.weigh.combine is "${weigh.combine}"; wanted "add"`);
-  if (score.kind === 'productKeys') {
-    throw refused('router.score.kind is "productKeys", whose heads may choose one expert twice');
+  if (score.kind !== 'productKeys') return;
+  if (hooks?.ranks) throw refused('hooks.ranks is given; heads of product keys choose for themselves');
+  const most = mostOf(description);
+  if (most > place.experts) {
+    throw refused(
+      `router.score.heads is ${score.heads}, which choose ${most} experts; the model has ${place.experts}`,
+    );
   }
 }
 
