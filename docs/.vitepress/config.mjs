@@ -33,6 +33,7 @@ const inside = [
   { text: 'Errors', link: '/errors' },
   { text: 'Privacy', link: '/privacy' },
   { text: 'Measuring', link: '/measuring' },
+  { text: 'Beside others', link: '/peers' },
 ];
 const reference = [
   { text: 'atomoe', link: '/api/atomoe' },
