@@ -1,4 +1,4 @@
-// `npm run bench [-- a b c d e f g h i]`: builds the bench page, runs it in headless Chromium, writes RESULTS.md and results.json.
+// `npm run bench [-- a b c d e f g h i j]`: builds the bench page, runs it in headless Chromium, writes RESULTS.md and results.json.
 import { createReadStream, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
@@ -11,12 +11,13 @@ import { chromiumFlags, requireChromium } from '../scripts/chromium.mjs';
 import { installPackages } from '../scripts/packages.mjs';
 import { withModules } from './modules.mjs';
 import { BROWSER_MARK, realPart } from './real/part.mjs';
+import { firstVisits } from './visit.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const outDir = resolve(root, 'dist/bench');
-const PARTS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
-/** Parts without a page. */
-const IN_NODE = ['h', 'i'];
+const PARTS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'];
+/** Parts without the bench's page. */
+const WITHOUT_PAGE = ['h', 'i', 'j'];
 /** @type {Record<string, string>} */
 const TITLES = {
   a: '(a) A Q4 MoE beside ONNX Runtime',
@@ -28,6 +29,7 @@ const TITLES = {
   g: '(g) Models of published shapes within memory budgets',
   h: '(h) Routing and pruning of recorded routes and trained models',
   i: '(i) Strategies of decoding, and a dense model carved into experts',
+  j: '(j) A first visit to the demo, and the bytes of others',
 };
 
 /** @type {Record<string, string>} */
@@ -141,6 +143,7 @@ async function runPart(part) {
     const result = await withModules(async (load) => (await load('parts/i-trained.ts'))['trainedModels']());
     return { ...result, seconds: seconds(), node: process.version };
   }
+  if (part === 'j') return { ...(await firstVisits()), seconds: seconds() };
   return withPage(part, async (page) => ({
     ...(await page.evaluate(`window.bench(${JSON.stringify(part)})`)),
     adapter: await adapterOf(page),
@@ -216,11 +219,11 @@ if (unknown.length > 0) {
   process.exit(1);
 }
 const list = wanted.length > 0 ? wanted : PARTS;
-const inPages = list.filter((part) => !IN_NODE.includes(part));
-if (inPages.length > 0) {
+const inPages = list.filter((part) => !WITHOUT_PAGE.includes(part));
+if (inPages.length > 0 || list.includes('i')) {
   if (installPackages(['bench']).length > 0) process.exit(1);
-  await build(config);
 }
+if (inPages.length > 0) await build(config);
 const { parts } = readEarlier();
 for (const part of list) {
   const at = commit();
