@@ -2,7 +2,7 @@
 // What is not here is in atomoe.d.ts.
 export { AnsweringEngine, AtomoeLanguageModel, CallOptions, CallResult, CallStreamPart, CallTool, CallUsage, CallWarning, FinishReason, PromptMessage, PromptPart, ReplyContent, ToolOutput, atomoe };
 
-type AnsweringEngine = Pick<Engine, 'chat' | 'model'>;
+type AnsweringEngine = Pick<Engine, 'chat' | 'completions' | 'model'>;
 
 interface AtomoeLanguageModel {
     readonly specificationVersion: 'v3';

@@ -1,5 +1,5 @@
 // The public types of atomoe, written by npm run types:snapshot.
-export { ACTIVATIONS, Activation, AdapterReport, AffineNormSpec, AtomoeError, AttentionSpec, BatchNormSpec, BiasedAttentionSpec, BlockSpec, Blocks, BuiltInFormat, ChatCompletion, ChatCompletionChunk, ChatCompletionRequest, ChatCompletionStream, ChatCompletionUsage, ChatCompletions, ChatContentPart, ChatDetails, ChatLogprobs, ChatMessage, ChatMessageCall, ChatRequestMessage, ChatRequestOptions, ChatTokenLogprob, ChatTool, ChatToolCall, Checkpoint, ConfigFamily, ConfigReader, ConsistencyOptions, Container, ContrastOptions, DecodedToken, Decoder, DecodingName, DecodingOption, DecodingOptions, DecodingReport, DecodingState, DecodingStrategy, DeltaNetSpec, DenseSpec, DeviceKind, DiskReport, Dispatch, DispatchReport, Engine, EngineOptions, EngineTools, ErrorCode, ExpertKind, ExpertKindName, ExpertNumbers, ExpertPart, ExpertRows, ExpertSpec, FileSource, FinishReason, FolderSource, FormatName, FormatShaders, GatedExpertSpec, GatedMlpSpec, GenerateEvent, GenerateOptions, GluActivation, GpuEntry, Graph, GraphBuilder, GraphPurpose, HostDevice, HubChoice, HubFile, HubModel, HubName, HubOptions, JsonSchemaFormat, Kernel, LatentAttentionSpec, LayerHooks, LayerNormSpec, LayerRouting, LayerSpec, LinearScoreSpec, LinearSpec, LoadOptions, LoadProgress, LocalEngine, LossyOptions, LossyReport, LostTensor, LowerContext, MakePolicy, MemoryNeeds, MemoryReport, Mixer, MixerName, ModelFamily, ModelFile, ModelFiles, ModelFolder, ModelGraph, ModelInfo, ModelOutputs, ModelPlan, ModelSource, ModelSpec, MoeSite, MoeSpec, NO_MEMORY, NeuronExpertSpec, NgramOptions, Node, NormSpec, OpDefinition, OwnBlocks, Part, PlanNote, Plane, Policy, PolicyName, PolicyShape, PostNormSpec, Prediction, ProductKeysScoreSpec, ProductScoreSpec, Prompt, PromptOptions, QuantizeFormat, ReadOptions, ReadyRecords, Ref, RefusedKernel, ReluSquaredExpertSpec, Repack, ReplyConstraints, ResponseFormat, RestoreReport, RewireOptions, RopeSpec, RouteOutputs, RouteReplay, RouteSteer, Router, RouterName, RouterSpec, Routes, RoutingHooks, RoutingTrace, RunContext, SLOT_STATES, SamplingOptions, Scalar, ScoreName, ScoreStage, SelectName, SelectSpec, SelectStage, Session, SharedSpec, ShortConvSpec, Site, SoftThinkingOptions, Stage, StageParams, StageRole, StateRewind, StateSpaceSpec, StateSpec, States, Step, StepInput, StoredModel, StreamOptions, StreamingOptions, StreamingReport, SublayerSpec, Tensor, TensorBytes, TensorInfo, TensorReadOptions, TensorRows, TensorShape, Timings, TokenChance, TokenLogprob, TokenRoutes, ToolChoice, TransformSpec, TuningMode, TuningStore, Usage, Variant, WeighName, WeighSpec, WeighStage, Weight, WeightFormat, WorkerEngineOptions, buildDecoder, builtInFamily, createEngine, createWorkerEngine, cross, defineFormat, defineKernel, defineOp, deleteModel, dispatch, estimateStorage, featuresOf, foldGrid, gridPart, hubChoices, hubFileUrl, isMoe, listModels, memoryNeeds, nextOf, parseHubName, persistStorage, readHubModel, reducePart, registerFormat, registerStage, scalarPrelude };
+export { ACTIVATIONS, Activation, AdapterReport, AffineNormSpec, AtomoeError, AttentionSpec, BatchNormSpec, BiasedAttentionSpec, BlockSpec, Blocks, BuiltInFormat, ChatCompletion, ChatCompletionChunk, ChatCompletionRequest, ChatCompletionStream, ChatCompletionUsage, ChatCompletions, ChatContentPart, ChatDetails, ChatLogprobs, ChatMessage, ChatMessageCall, ChatRequestMessage, ChatRequestOptions, ChatTokenLogprob, ChatTool, ChatToolCall, Checkpoint, ConfigFamily, ConfigReader, ConsistencyOptions, Container, ContrastOptions, DecodedToken, Decoder, DecodingName, DecodingOption, DecodingOptions, DecodingReport, DecodingState, DecodingStrategy, DeltaNetSpec, DenseSpec, DeviceKind, DiskReport, Dispatch, DispatchReport, Engine, EngineOptions, EngineTools, ErrorCode, ExpertKind, ExpertKindName, ExpertNumbers, ExpertPart, ExpertRows, ExpertSpec, FileSource, FinishReason, FolderSource, FormatName, FormatShaders, GatedExpertSpec, GatedMlpSpec, GenerateEvent, GenerateOptions, GluActivation, GpuEntry, Graph, GraphBuilder, GraphPurpose, HostDevice, HubChoice, HubFile, HubModel, HubName, HubOptions, JsonSchemaFormat, Kernel, LatentAttentionSpec, LayerHooks, LayerNormSpec, LayerRouting, LayerSpec, LinearScoreSpec, LinearSpec, LoadOptions, LoadProgress, LocalEngine, LossyOptions, LossyReport, LostTensor, LowerContext, MakePolicy, MemoryNeeds, MemoryReport, Mixer, MixerName, ModelFamily, ModelFile, ModelFiles, ModelFolder, ModelGraph, ModelInfo, ModelOutputs, ModelPlan, ModelSource, ModelSpec, MoeSite, MoeSpec, NO_MEMORY, NeuronExpertSpec, NgramOptions, Node, NormSpec, OpDefinition, OwnBlocks, Part, PlanNote, Plane, Policy, PolicyName, PolicyShape, PostNormSpec, Prediction, ProductKeysScoreSpec, ProductScoreSpec, Prompt, PromptOptions, QuantizeFormat, ReadOptions, ReadyRecords, Ref, RefusedKernel, ReluSquaredExpertSpec, Repack, ReplyConstraints, ResponseFormat, RestoreReport, RewireOptions, RopeSpec, RouteOutputs, RouteReplay, RouteSteer, Router, RouterName, RouterSpec, Routes, RoutingHooks, RoutingTrace, RunContext, SLOT_STATES, SamplingOptions, Scalar, ScoreName, ScoreOptions, ScoreStage, ScoredToken, SelectName, SelectSpec, SelectStage, Session, SharedSpec, ShortConvSpec, Site, SoftThinkingOptions, Stage, StageParams, StageRole, StateRewind, StateSpaceSpec, StateSpec, States, Step, StepInput, StoredModel, StreamOptions, StreamingOptions, StreamingReport, SublayerSpec, Tensor, TensorBytes, TensorInfo, TensorReadOptions, TensorRows, TensorShape, TextChoice, TextCompletion, TextCompletionChunk, TextCompletionRequest, TextCompletionStream, TextCompletions, TextLogprobs, Timings, TokenChance, TokenLogprob, TokenRoutes, ToolChoice, TransformSpec, TuningMode, TuningStore, Usage, Variant, WeighName, WeighSpec, WeighStage, Weight, WeightFormat, WorkerEngineOptions, buildDecoder, builtInFamily, createEngine, createWorkerEngine, cross, defineFormat, defineKernel, defineOp, deleteModel, dispatch, estimateStorage, featuresOf, foldGrid, gridPart, hubChoices, hubFileUrl, isMoe, listModels, memoryNeeds, nextOf, parseHubName, persistStorage, readHubModel, reducePart, registerFormat, registerStage, scalarPrelude };
 
 declare const ACTIVATIONS: readonly ['silu', 'gelu-tanh', 'gelu', 'relu', 'relu2'];
 
@@ -188,6 +188,16 @@ declare const BLOCK_DTYPES: {
     readonly MXFP4: {
         readonly block: 32;
         readonly sizeBytes: 17;
+        readonly halves: readonly [];
+    };
+    readonly NVFP4: {
+        readonly block: 64;
+        readonly sizeBytes: 36;
+        readonly halves: readonly [];
+    };
+    readonly F4_G16: {
+        readonly block: 64;
+        readonly sizeBytes: 40;
         readonly halves: readonly [];
     };
     readonly F8_G128: {
@@ -720,6 +730,7 @@ interface DerivedPart {
     readonly tensor: string;
     readonly rows: number;
     readonly cols: number;
+    readonly isSummed?: boolean;
 }
 
 interface DescribedScoreSpec {
@@ -819,15 +830,14 @@ interface Engine extends EngineTools {
     session(): Session;
     tokenize(prompt: Prompt, options?: PromptOptions): Promise<number[]>;
     detokenize(ids: readonly number[]): Promise<string>;
-    score(prompt: Prompt, text: string, options?: {
-        signal?: AbortSignal;
-    }): Promise<TokenLogprob[]>;
+    score(prompt: Prompt, text: string | readonly number[], options?: ScoreOptions): Promise<ScoredToken[]>;
     memory(): MemoryReport;
     resize(change: Pick<LoadOptions, 'memoryBudget' | 'streaming'>): Promise<ModelPlan>;
     streaming(): Promise<StreamingReport | undefined>;
     readonly chat: {
         readonly completions: ChatCompletions;
     };
+    readonly completions: TextCompletions;
     readonly lost: Promise<never>;
     dispose(): void;
 }
@@ -1093,7 +1103,12 @@ interface GatedMlpSpec {
     readonly down: LinearSpec;
 }
 
-type GenerateEvent = {
+type GenerateEvent =
+{
+    kind: 'library';
+    name: 'xgrammar';
+    isLoaded: boolean;
+} | {
     kind: 'prefill';
     doneTokens: number;
     totalTokens: number;
@@ -1243,6 +1258,7 @@ interface HubChoice {
     readonly source: string;
     readonly name: string;
     readonly sizeBytes: number;
+    readonly leastBits: number;
     readonly isProposed: boolean;
 }
 
@@ -1423,6 +1439,7 @@ declare class LocalEngine implements Engine {
     readonly chat: {
         readonly completions: ChatCompletions;
     };
+    readonly completions: TextCompletions;
     readonly lost: Promise<never>;
     private constructor();
     static open(given: EngineOptions): Promise<LocalEngine>;
@@ -1434,9 +1451,7 @@ declare class LocalEngine implements Engine {
     session(): Session;
     tokenize(prompt: Prompt, options?: PromptOptions): Promise<number[]>;
     detokenize(ids: readonly number[]): Promise<string>;
-    score(prompt: Prompt, text: string, options?: {
-        signal?: AbortSignal;
-    }): Promise<TokenLogprob[]>;
+    score(...given: Parameters<Engine['score']>): Promise<ScoredToken[]>;
     logits(ids: readonly number[], mode?: 'at-once' | 'one-by-one'): Promise<Float32Array>;
     profile(): Promise<readonly DispatchReport[]>;
     memory(): MemoryReport;
@@ -1480,7 +1495,7 @@ interface LowerContext {
 }
 
 declare const MIXERS: {
-    readonly attention: () => Mixer<AttentionSpec>;
+    readonly attention: () => Promise<Mixer<AttentionSpec>>;
     readonly dense: () => Mixer<DenseSpec>;
     readonly biasedAttention: () => Promise<Mixer<BiasedAttentionSpec>>;
     readonly latentAttention: () => Promise<Mixer<LatentAttentionSpec>>;
@@ -1575,6 +1590,7 @@ interface ModelPlan {
     readonly layers: number;
     readonly hidden: number;
     readonly vocab: number;
+    readonly parameters: number;
     readonly experts: number;
     readonly expertsPerToken: number;
     readonly contextTokens: number;
@@ -1620,6 +1636,7 @@ interface ModelSpec {
     readonly norm: NormSpec;
     readonly head: string;
     readonly headBias?: string;
+    readonly headColumnEps?: number;
     readonly logitsMultiplier: number;
     readonly logitsCap?: number;
     readonly bosId: number | undefined;
@@ -1850,7 +1867,7 @@ interface Program {
     readonly features: readonly Feature[];
 }
 
-type Prompt = string | readonly ChatMessage[];
+type Prompt = string | readonly number[] | readonly ChatMessage[];
 
 type PromptOptions = Pick<GenerateOptions, 'tools' | 'templateOptions' | 'continueFinalMessage'>;
 
@@ -1904,6 +1921,7 @@ declare const QUANTIZED_FILES: {
     readonly q5_0: () => Promise<WeightFormat>;
     readonly q5_1: () => Promise<WeightFormat>;
     readonly mxfp4: () => Promise<WeightFormat>;
+    readonly nvfp4: () => Promise<WeightFormat>;
     readonly iq4_nl: () => Promise<WeightFormat>;
     readonly iq4_xs: () => Promise<WeightFormat>;
     readonly iq3_s: () => Promise<WeightFormat>;
@@ -1913,6 +1931,7 @@ declare const QUANTIZED_FILES: {
     readonly iq2_xxs: () => Promise<WeightFormat>;
     readonly iq1_m: () => Promise<WeightFormat>;
     readonly iq1_s: () => Promise<WeightFormat>;
+    readonly f4_g16: () => Promise<WeightFormat>;
     readonly f8_g128: () => Promise<WeightFormat>;
     readonly i8_g128: () => Promise<WeightFormat>;
     readonly u4_g32: () => Promise<WeightFormat>;
@@ -1997,6 +2016,7 @@ declare class RecordTiers {
     #private;
     readonly counters: TierCounters;
     readonly recordBytes: number;
+    readonly mostReads: number;
     constructor(options: TierOptions);
     get heldBytes(): number;
     link(nowMs?: number): LinkState;
@@ -2004,6 +2024,7 @@ declare class RecordTiers {
     peek(layer: number, unit: number): Uint8Array<ArrayBuffer> | undefined;
     read(layer: number, unit: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
     guess(layer: number, unit: number): Promise<Uint8Array<ArrayBuffer>>;
+    done(record: Uint8Array<ArrayBuffer>): void;
     resize(hostBytes: number): void;
     dispose(): void;
 }
@@ -2407,9 +2428,18 @@ type ScoreDescription = ReadTagged<typeof plainScores, 'kind'> | SumScore | Cond
 
 type ScoreName = keyof typeof SCORES | (string & {});
 
+interface ScoreOptions {
+    logprobs?: number;
+    signal?: AbortSignal;
+}
+
 interface ScoreStage extends Part<'score'> {
     readonly over: 'logit' | 'row';
     readonly reference: (row: Float64Array, params: StageParams) => void;
+}
+
+interface ScoredToken extends TokenLogprob {
+    readonly alternatives?: readonly TokenLogprob[];
 }
 
 type SelectName = keyof typeof SELECTIONS | (string & {});
@@ -2884,6 +2914,82 @@ interface TensorShape extends Partial<Pick<Tensor, 'type' | 'role' | 'perToken' 
 
 type TensorType = 'scalar' | 'f32' | 'u32';
 
+interface TextChoice {
+    index: number;
+    text: string;
+    logprobs: TextLogprobs | null;
+}
+
+interface TextCompletion extends TextHead {
+    choices: (TextChoice & {
+        finish_reason: 'stop' | 'length';
+        atomoe?: ChatDetails;
+    })[];
+    usage: ChatCompletionUsage;
+}
+
+interface TextCompletionChunk extends TextHead {
+    choices: (TextChoice & {
+        finish_reason: 'stop' | 'length' | null;
+        atomoe?: ChatDetails;
+    })[];
+    usage?: ChatCompletionUsage | null;
+}
+
+interface TextCompletionRequest {
+    prompt: string | readonly string[] | readonly number[] | readonly (readonly number[])[] | null;
+    model?: string | null | undefined;
+    stream?: boolean | null | undefined;
+    stream_options?: StreamOptions | null | undefined;
+    max_tokens?: number | null | undefined;
+    temperature?: number | null | undefined;
+    top_p?: number | null | undefined;
+    top_k?: number | null | undefined;
+    min_p?: number | null | undefined;
+    repetition_penalty?: number | null | undefined;
+    seed?: number | null | undefined;
+    stop?: string | readonly string[] | null | undefined;
+    n?: number | null | undefined;
+    echo?: boolean | null | undefined;
+    logprobs?: number | null | undefined;
+    logit_bias?: Readonly<Record<string, number>> | null | undefined;
+    presence_penalty?: number | null | undefined;
+    frequency_penalty?: number | null | undefined;
+    atomoe?: Pick<GenerateOptions, 'hooks' | 'trace' | 'decoding'> | null | undefined;
+    signal?: AbortSignal | null | undefined;
+    user?: unknown;
+    best_of?: unknown;
+    suffix?: unknown;
+}
+
+interface TextCompletionStream extends AsyncIterable<TextCompletionChunk> {
+    readonly controller: AbortController;
+}
+
+interface TextCompletions {
+    create(request: TextCompletionRequest & {
+        stream: true;
+    }, options?: ChatRequestOptions): Promise<TextCompletionStream>;
+    create(request: TextCompletionRequest & {
+        stream?: false | null | undefined;
+    }, options?: ChatRequestOptions): Promise<TextCompletion>;
+    create(request: TextCompletionRequest, options?: ChatRequestOptions): Promise<TextCompletion | TextCompletionStream>;
+}
+
+interface TextHead {
+    id: string;
+    object: 'text_completion';
+    created: number;
+    model: string;
+}
+
+interface TextLogprobs {
+    tokens: string[];
+    token_logprobs: (number | null)[];
+    top_logprobs: (Record<string, number> | null)[];
+    text_offset: number[];
+}
+
 interface Thread {
     postMessage(message: ToThread): void;
     terminate(): void;
@@ -3224,7 +3330,7 @@ declare function isMoe(block: BlockSpec): block is MoeSpec;
 
 declare function listModels(): Promise<StoredModel[]>;
 
-declare function memoryNeeds({ bytes }: ModelPlan, sizeBytes?: number): MemoryNeeds;
+declare function memoryNeeds({ bytes, parameters, notes }: ModelPlan, file?: Pick<HubChoice, 'sizeBytes' | 'leastBits'>): MemoryNeeds;
 
 declare function nextOf({ name, next }: Tensor): Tensor;
 

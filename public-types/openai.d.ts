@@ -1,9 +1,61 @@
 // The public types of atomoe/openai, written by npm run types:snapshot.
 // What is not here is in atomoe.d.ts.
-export { AnsweringEngine, Fetch, openaiFetch };
+export { AnsweringEngine, AnyAnswer, AnyCompletions, AnyStream, Fetch, LocalPart, RanOn, RemoteEngine, RemoteOptions, openaiFetch, withRemote };
 
-type AnsweringEngine = Pick<Engine, 'chat' | 'model'>;
+type AnsweringEngine = Pick<Engine, 'chat' | 'completions' | 'model'>;
+
+type AnyAnswer<T extends {
+    choices: {
+        atomoe?: unknown;
+    }[];
+}> = Omit<T, 'choices'> & {
+    choices: (Omit<T['choices'][number], 'atomoe'> & Partial<Pick<T['choices'][number], 'atomoe'>>)[];
+    ranOn: RanOn;
+};
+
+interface AnyCompletions<Asked, Whole, Chunk> {
+    create(request: Asked & {
+        stream: true;
+    }, options?: ChatRequestOptions): Promise<AnyStream<Chunk>>;
+    create(request: Asked & {
+        stream?: false | null | undefined;
+    }, options?: ChatRequestOptions): Promise<Whole>;
+    create(request: Asked, options?: ChatRequestOptions): Promise<Whole | AnyStream<Chunk>>;
+}
+
+interface AnyStream<T> extends AsyncIterable<T> {
+    readonly controller: AbortController;
+    readonly ranOn: RanOn;
+}
 
 type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
-declare function openaiFetch(engine: AnsweringEngine): Fetch;
+type LocalPart = Pick<Engine, 'chat' | 'completions' | 'model' | 'plan' | 'load'>;
+
+type RanOn = 'device' | 'remote';
+
+interface RemoteEngine {
+    readonly ranOn: RanOn | undefined;
+    readonly why: string;
+    readonly model: {
+        readonly label: string;
+    } | undefined;
+    readonly chat: {
+        readonly completions: AnyCompletions<ChatCompletionRequest, AnyAnswer<ChatCompletion>, AnyAnswer<ChatCompletionChunk>>;
+    };
+    readonly completions: AnyCompletions<TextCompletionRequest, AnyAnswer<TextCompletion>, AnyAnswer<TextCompletionChunk>>;
+    load(model: ModelSource, options?: LoadOptions): Promise<RanOn>;
+}
+
+interface RemoteOptions {
+    readonly baseURL: string;
+    readonly apiKey?: string;
+    readonly model: string;
+    readonly use?: 'too-small' | 'always';
+    readonly confirm: (host: string) => boolean | Promise<boolean>;
+    readonly fetch?: Fetch;
+}
+
+declare function openaiFetch(given: AnsweringEngine | RemoteEngine): Fetch;
+
+declare function withRemote(engine: LocalPart, given: RemoteOptions): RemoteEngine;
