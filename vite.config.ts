@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { defineConfig, type Connect, type Plugin } from 'vite';
 import { ISOLATION } from './demo/offline/isolation.ts';
 import { docsServer } from './scripts/docs/server.ts';
+import { chunkGroups } from './scripts/chunk-groups.ts';
 import { grammarLibrary } from './vite.lib.config.ts';
 
 const demo = resolve(import.meta.dirname, 'demo');
@@ -15,7 +16,11 @@ export default defineConfig({
   // would be told "200, here is some HTML".
   appType: 'mpa',
   plugins: [isolationOfAll(), grammarLibrary(), docsServer(resolve(import.meta.dirname, 'dist/docs'))],
-  worker: { format: 'es', plugins: () => [grammarLibrary()] },
+  worker: {
+    format: 'es',
+    plugins: () => [grammarLibrary()],
+    rolldownOptions: { output: { codeSplitting: { groups: chunkGroups } } },
+  },
   optimizeDeps: { exclude: ['@mlc-ai/web-xgrammar'] },
   server: { fs: { allow: [import.meta.dirname] } },
   build: {
@@ -35,7 +40,10 @@ export default defineConfig({
         sw: resolve(demo, 'sw.ts'),
       },
       // A service worker keeps its name and stands above all that it serves.
-      output: { entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js') },
+      output: {
+        entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js'),
+        codeSplitting: { groups: chunkGroups },
+      },
     },
   },
 });
