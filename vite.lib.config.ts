@@ -44,6 +44,7 @@ export default defineConfig({
         'element/define': source('element/define.ts'),
         node: source('node.ts'),
         openai: source('openai/index.ts'),
+        'service-worker': source('openai/relay/worker.ts'),
         'ai-sdk': source('ai-sdk/index.ts'),
         react: source('frameworks/react.ts'),
         svelte: source('frameworks/svelte.ts'),

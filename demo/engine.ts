@@ -15,7 +15,15 @@ export const QUERY = {
   tuning: params.get('tuning') === 'off' ? 'off' : 'auto',
 } as const;
 
+/** Opens the engine, and lets other pages of this site ask it at `/v1` (see sw.ts). */
 export async function openEngine(device: DeviceKind): Promise<Engine> {
+  const engine = await openAlone(device);
+  const { openaiFetch, serveV1 } = await import('../src/openai/index.ts');
+  serveV1(openaiFetch(engine));
+  return engine;
+}
+
+async function openAlone(device: DeviceKind): Promise<Engine> {
   if (import.meta.env.DEV && params.has('fake')) {
     const { openDemoFake } = await import('./fake.ts');
     return openDemoFake();

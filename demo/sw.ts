@@ -1,4 +1,5 @@
 /** The service worker: wires the keeper to the browser. Built to `sw.js` beside the page. */
+import { answerV1, handlesV1 } from '../src/openai/relay/worker.ts';
 import { isolated } from './offline/isolation.ts';
 import { Keeper } from './offline/keeper.ts';
 
@@ -42,6 +43,8 @@ scope.addEventListener('activate', (event) => {
   void scope.clients.claim();
 });
 scope.addEventListener('fetch', (event) => {
+  // Code of other pages here may ask the page that has a model.
+  if (handlesV1(event.request)) return event.respondWith(answerV1(event.request).then(isolated));
   if (keeper.handles(event.request))
     event.respondWith(keeper.answer(event.request, (work) => event.waitUntil(work)).then(isolated));
 });

@@ -53,6 +53,7 @@ export async function install(folder: string, { tarball }: Packed): Promise<void
 const TYPES: Readonly<Record<string, string>> = {
   html: 'text/html; charset=utf-8',
   js: 'text/javascript; charset=utf-8',
+  mjs: 'text/javascript; charset=utf-8',
   json: 'application/json',
 };
 

@@ -40,6 +40,7 @@ const reference = [
   { text: 'atomoe/node', link: '/api/node' },
   { text: 'atomoe/ai-sdk', link: '/api/ai-sdk' },
   { text: 'atomoe/openai', link: '/api/openai' },
+  { text: 'atomoe/service-worker', link: '/api/service-worker' },
   { text: 'atomoe/element', link: '/api/element' },
   { text: 'atomoe/react', link: '/api/react' },
   { text: 'atomoe/vue', link: '/api/vue' },

@@ -12,6 +12,10 @@ const ENTRIES = {
   node: { file: 'src/node.ts', about: 'Models on the local disk, for Node.' },
   'ai-sdk': { file: 'src/ai-sdk/index.ts', about: 'A language model of the AI SDK, answered by an engine.' },
   openai: { file: 'src/openai/index.ts', about: "OpenAI's HTTP API, answered by an engine." },
+  'service-worker': {
+    file: 'src/openai/relay/worker.ts',
+    about: 'For service workers: `/v1` of an origin, answered by the page that has an engine.',
+  },
   element: {
     file: 'src/element/index.ts',
     about: 'The elements. This entry registers nothing; `atomoe/element/define` does.',

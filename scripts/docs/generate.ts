@@ -29,6 +29,7 @@ const TSCONFIG = {
       'atomoe/ops': ['../../src/ops.ts'],
       'atomoe/ai-sdk': ['../../src/ai-sdk/index.ts'],
       'atomoe/openai': ['../../src/openai/index.ts'],
+      'atomoe/service-worker': ['../../src/openai/relay/worker.ts'],
       'atomoe/worker': ['../../src/worker/worker.ts'],
       'atomoe/element': ['../../src/element/index.ts'],
       'atomoe/element/define': ['../../src/element/define.ts'],

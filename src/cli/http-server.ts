@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { AtomoeError } from '../errors.ts';
-import { errorBody, HttpError } from '../openai/errors.ts';
+import { errorBody, HttpError } from '../openai/http-error.ts';
 import type { Fetch } from '../openai/index.ts';
 
 /** Of a request's body: long conversations are far below it. */

@@ -1,4 +1,5 @@
-import { errorBody, httpErrorOf } from './errors.ts';
+import { httpErrorOf } from './errors.ts';
+import { errorBody } from './http-error.ts';
 
 /**
  * Chunks as server-sent events, with `[DONE]` behind the last one. Each is made when the reader asks for it; an error becomes

@@ -1,7 +1,8 @@
 /** A `fetch` that an engine answers: what speaks OpenAI's HTTP API gets its replies from the model that is loaded here. */
 import { assertEngine, type AnsweringEngine } from '../engine/answering.ts';
 import type { RemoteEngine } from './remote/index.ts';
-import { errorBody, HttpError, httpErrorOf } from './errors.ts';
+import { httpErrorOf } from './errors.ts';
+import { errorBody, HttpError } from './http-error.ts';
 import { eventStream } from './event-stream.ts';
 
 /** The type of a `fetch` function, as clients take one. */

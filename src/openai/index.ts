@@ -11,3 +11,4 @@ export {
   type RemoteEngine,
   type RemoteOptions,
 } from './remote/index.ts';
+export { serveV1, type PageWorld, type WorkerMessages } from './relay/page.ts';
