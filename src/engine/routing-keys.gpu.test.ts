@@ -76,6 +76,8 @@ test('masks and steering hold for every head; ranks are refused', async () => {
     expect(ids).not.toContain(4);
   }
   const ranks = { ...KEYS, hooks: { ranks: [0, 1] } };
-  await expect(engine.load(folder, { routing: ranks })).rejects.toThrow(/hooks\.ranks is given/);
+  await expect(engine.load(folder, { routing: ranks })).rejects.toThrow(
+    /^hooks\.ranks is \[0,1\]; wanted none/,
+  );
   engine.dispose();
 });

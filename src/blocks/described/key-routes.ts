@@ -4,7 +4,6 @@ import type { HooksDescription } from '../../models/layer/layer.ts';
 import type { RouterDescription, ScoreDescription } from '../../models/layer/router.ts';
 import type { ExpertRoutes } from './experts.ts';
 import { routingSite } from './router.ts';
-import { refuse } from './routing-site.ts';
 import { addRouting } from './routing.ts';
 import { addKeyScores, type ScoreSite } from './scores.ts';
 
@@ -24,7 +23,6 @@ export function addKeyRoutes(
 ): ExpertRoutes & { readonly state?: Tensor | undefined } {
   const { nodes } = site;
   const each = most / score.heads;
-  if (hooks.ranks ?? hooks.replay) refuse('hooks', 'ranks or a replay of heads that choose for themselves');
   const { heads, state } = addKeyScores(site, router, score, before);
   const chosen = heads.map((scores) => {
     const { ids, weights } = addRouting(routingSite(site, { scores, most: each }), router, { hooks });

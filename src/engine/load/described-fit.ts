@@ -1,8 +1,7 @@
 /** Which descriptions of routers a model can run: what the format allows beyond that needs a whole request. */
 import { AtomoeError } from '../../errors.ts';
 import { mostOf, seesOf } from '../../models/layer/check.ts';
-import { collectProblems } from '../../models/layer/fields.ts';
-import { parseLayer, problemsOfLayer, type LayerDescription } from '../../models/layer/layer.ts';
+import { parseLayer, problemsOfKeys, type LayerDescription } from '../../models/layer/layer.ts';
 import type { RouterDescription } from '../../models/layer/router.ts';
 
 /** Sizes of a model, and which of its layers a description is for. */
@@ -12,10 +11,17 @@ export interface LayerPlace {
   readonly layer: number;
 }
 
-/** All that is wrong with a description for a layer of a model, each with its path. */
+/** All that is wrong with the keys of a description for a layer of a model, or else the first of what they say of each other and of the model. */
 export function problemsOfRouting(description: unknown, place: LayerPlace): readonly AtomoeError[] {
-  const problems = problemsOfLayer(description);
-  return problems.length > 0 ? problems : collectProblems(() => checkFits(parseLayer(description), place));
+  const problems = problemsOfKeys(description);
+  if (problems.length > 0) return problems;
+  try {
+    checkFits(parseLayer(description), place);
+    return [];
+  } catch (error) {
+    if (error instanceof AtomoeError) return [error];
+    throw error;
+  }
 }
 
 /**
@@ -42,14 +48,8 @@ export function checkFits(description: LayerDescription, place: LayerPlace): voi
   if (weigh.apply !== 'output')
     throw refused('router.weigh.apply is not "output", as the experts of models need it');
   if (weigh.combine !== 'add') throw refused(`router.weigh.combine is "${weigh.combine}"; wanted "add"`);
-  if (score.kind !== 'productKeys') return;
-  if (hooks?.ranks) throw refused('hooks.ranks is given; heads of product keys choose for themselves');
-  const most = mostOf(description);
-  if (most > place.experts) {
-    throw refused(
-      `router.score.heads is ${score.heads}, which choose ${most} experts; the model has ${place.experts}`,
-    );
-  }
+  if (score.kind === 'productKeys' && mostOf(description) > place.experts)
+    throw refused(`router.score.heads is ${score.heads}, which choose more experts than there are`);
 }
 
 /** What a decision depends on is there when the token is. */

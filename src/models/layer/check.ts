@@ -29,7 +29,11 @@ export function checkLayer(layer: AnyLayer, path = ''): void {
   const { most } = layer;
   if (most !== undefined && most > bound) wrong(under(path, 'most'), most, `at most ${bound}`);
   if (expert) checkExpert(expert, experts, under(path, 'expert'));
-  if (hooks) checkHooks(hooks, experts, under(path, 'hooks'));
+  if (!hooks) return;
+  checkHooks(hooks, experts, under(path, 'hooks'));
+  if (router?.score.kind !== 'productKeys') return;
+  for (const key of ['ranks', 'replay'] as const)
+    if (hooks[key]) wrong(under(path, `hooks.${key}`), hooks[key], 'none: heads choose for themselves');
 }
 
 /** The layers within a pattern, and where they are written. */

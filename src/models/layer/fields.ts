@@ -31,36 +31,27 @@ export type ReadTagged<
   [N in keyof K]: { readonly [T in Tag]: N } & ReadAll<K[N]> & ReadAll<Omit<Common, keyof K[N]>>;
 }[keyof K];
 
-/** @throws {AtomoeError} bad-input - always */
+let collected: AtomoeError[] | undefined; // while all that is wrong with fields is wanted, not the first of it
+
+/** @throws {AtomoeError} bad-input - unless problems are collected, where the reader goes on with the next field */
 export function wrong(path: string, value: unknown, wanted: string): never {
   const found = value === undefined ? 'is missing' : `is ${shown(value)}`;
-  throw new AtomoeError('bad-input', `${path || 'the description'} ${found}; wanted ${wanted}`);
+  const problem = new AtomoeError('bad-input', `${path || 'the description'} ${found}; wanted ${wanted}`);
+  if (!collected) throw problem;
+  collected.push(problem);
+  return undefined as never;
 }
 
-let collected: AtomoeError[] | undefined; // while all that is wrong is wanted, not the first of it
-
-/** Everything that is wrong with the fields that a function reads, in their order; a reader alone throws the first. */
+/** Everything that is wrong with the fields that a function reads, in their order. What is read is of no use then. */
 export function collectProblems(read: () => unknown): readonly AtomoeError[] {
   const problems: AtomoeError[] = [];
   collected = problems;
   try {
-    attempt(read);
+    read();
   } finally {
     collected = undefined;
   }
   return problems;
-}
-
-/** Reads a part of a value, beside other parts. */
-function attempt<T>(read: () => T): T | undefined {
-  if (!collected) return read();
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof AtomoeError)) throw error;
-    collected.push(error);
-    return undefined;
-  }
 }
 
 function shown(value: unknown): string {
@@ -132,14 +123,14 @@ export function list<T>(field: Field<T>, least = 0): Field<readonly T[]> {
       if (!Array.isArray(value) || value.length < least) {
         return wrong(path, value, least > 0 ? `a list of at least ${least}` : 'a list');
       }
-      return value.map((each, index) => attempt(() => field.read(each, under(path, index))) as T);
+      return value.map((each, index) => field.read(each, under(path, index)));
     },
   };
 }
 
 /** An object with these keys and no others. */
 export function record<F extends Fields>(fields: F): Field<ReadAll<F>> {
-  return { read: (value, path) => readFields(fields, asObject(value, path), path) };
+  return { read: (value, path) => readFields(fields, asObject(value, path), path) as ReadAll<F> };
 }
 
 /** An object that its `kind` tells apart; `common` are the keys of all kinds. */
@@ -158,7 +149,9 @@ export function tagged<
 >(tag: Tag, table: K, common?: C): Field<ReadTagged<K, Tag, C>> {
   return {
     read(value, path) {
-      const { [tag]: name, ...rest } = asObject(value, path);
+      const object = asObject(value, path);
+      if (!object) return undefined as never;
+      const { [tag]: name, ...rest } = object;
       const fields = typeof name === 'string' && Object.hasOwn(table, name) ? table[name] : undefined;
       if (!fields) return wrong(under(path, tag), name, Object.keys(table).join(', '));
       return { [tag]: name, ...readFields({ ...common, ...fields }, rest, path) } as never;
@@ -176,28 +169,27 @@ export function later<T>(field: () => Field<T>): Field<T> {
   return { read: (value, path) => field().read(value, path) };
 }
 
-function asObject(value: unknown, path: string): Readonly<Record<string, unknown>> {
+function asObject(value: unknown, path: string): Readonly<Record<string, unknown>> | undefined {
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
   return isObject ? (value as Readonly<Record<string, unknown>>) : wrong(path, value, 'an object');
 }
 
 function readFields<F extends Fields>(
   fields: F,
-  values: Readonly<Record<string, unknown>>,
+  values: Readonly<Record<string, unknown>> | undefined,
   path: string,
-): ReadAll<F> {
+): ReadAll<F> | undefined {
+  if (!values) return undefined;
   const known = Object.keys(fields).join(', ');
   for (const key of Object.keys(values)) {
     if (Object.hasOwn(fields, key)) continue;
-    attempt(() => wrong(under(path, key), values[key], known === '' ? 'no further keys' : `only ${known}`));
+    wrong(under(path, key), values[key], known === '' ? 'no further keys' : `only ${known}`);
   }
   const read = Object.entries(fields).map(([key, field]) => {
     const value = values[key];
     return [
       key,
-      value === undefined && field.absent
-        ? field.absent.value
-        : attempt(() => field.read(value, under(path, key))),
+      value === undefined && field.absent ? field.absent.value : field.read(value, under(path, key)),
     ];
   });
   return Object.fromEntries(read.filter(([, value]) => value !== undefined)) as ReadAll<F>;

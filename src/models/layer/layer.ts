@@ -191,8 +191,11 @@ export function parseLayer(value: unknown): LayerDescription {
   return read;
 }
 
-/** All that is wrong with a description, each with its path: of the keys, or, where they are right, the first of what they say of each other. */
-export function problemsOfLayer(value: unknown): readonly AtomoeError[] {
-  const problems = collectProblems(() => layer.read(value, ''));
-  return problems.length > 0 ? problems : collectProblems(() => parseLayer(value));
+/**
+ * All that is wrong with the keys of a description, each with its path.
+ *
+ * @param value - parsed JSON
+ */
+export function problemsOfKeys(value: unknown): readonly AtomoeError[] {
+  return collectProblems(() => layer.read(value, ''));
 }
