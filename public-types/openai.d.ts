@@ -1,6 +1,6 @@
 // The public types of atomoe/openai, written by npm run types:snapshot.
 // What is not here is in atomoe.d.ts.
-export { AnsweringEngine, AnyAnswer, AnyCompletions, AnyStream, Fetch, LocalPart, RanOn, RemoteEngine, RemoteOptions, openaiFetch, withRemote };
+export { AnsweringEngine, AnyAnswer, AnyCompletions, AnyStream, Fetch, LocalPart, PageWorld, RanOn, RemoteEngine, RemoteOptions, WorkerMessages, openaiFetch, serveV1, withRemote };
 
 type AnsweringEngine = Pick<Engine, 'chat' | 'completions' | 'model'>;
 
@@ -32,6 +32,11 @@ type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Resp
 
 type LocalPart = Pick<Engine, 'chat' | 'completions' | 'model' | 'plan' | 'load'>;
 
+interface PageWorld {
+    readonly messages?: WorkerMessages;
+    readonly locks?: Pick<LockManager, 'request'>;
+}
+
 type RanOn = 'device' | 'remote';
 
 interface RemoteEngine {
@@ -56,6 +61,14 @@ interface RemoteOptions {
     readonly fetch?: Fetch;
 }
 
+interface WorkerMessages {
+    addEventListener(type: 'message', listener: (event: MessageEvent) => void): void;
+    removeEventListener(type: 'message', listener: (event: MessageEvent) => void): void;
+    startMessages?(): void;
+}
+
 declare function openaiFetch(given: AnsweringEngine | RemoteEngine): Fetch;
+
+declare function serveV1(answer: Fetch, world?: PageWorld): () => void;
 
 declare function withRemote(engine: LocalPart, given: RemoteOptions): RemoteEngine;
