@@ -10,7 +10,16 @@ import { createServer } from 'vite';
 import { swiftshaderManifest } from '../scripts/chromium.mjs';
 import { PATIENCE } from './demo-page.ts';
 import { freePort } from './free-port.ts';
-import { goldenContinuation, install, pack, root, run, serve, type Mounts } from './packed.ts';
+import {
+  goldenContinuation,
+  install,
+  pack,
+  root,
+  run,
+  serve,
+  userEnvironment,
+  type Mounts,
+} from './packed.ts';
 
 // Building, and four loads on a software adapter: only a hang takes longer.
 test.describe.configure({ mode: 'serial', timeout: 600_000 });
@@ -241,6 +250,7 @@ test('next: builds, renders on the server, and tells a story in the browser', as
   const port = String(await freePort());
   const server = spawn(process.execPath, [next, 'start', '-H', '127.0.0.1', '-p', port], {
     cwd: example('next'),
+    env: userEnvironment(),
   });
   let said = '';
   for (const stream of [server.stdout, server.stderr]) stream.on('data', (bytes) => (said += bytes));

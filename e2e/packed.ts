@@ -12,9 +12,15 @@ import { gzipSync } from 'node:zlib';
 export const root = resolve(import.meta.dirname, '..');
 const execute = promisify(execFile);
 
+/** Variables as in a user's shell: Playwright sets NODE_ENV to `test`, with which Next.js builds nothing that runs. */
+export function userEnvironment(): NodeJS.ProcessEnv {
+  const { NODE_ENV: _, ...others } = process.env;
+  return others;
+}
+
 /** Runs a program to its end; its output is part of the error when it fails. */
 export async function run(command: string, args: readonly string[], cwd: string): Promise<string> {
-  const env = { ...process.env, npm_config_audit: 'false', npm_config_fund: 'false' };
+  const env = { ...userEnvironment(), npm_config_audit: 'false', npm_config_fund: 'false' };
   const { stdout } = await execute(command, [...args], { cwd, env, maxBuffer: 2 ** 26 }).catch((error) => {
     throw new Error(`${command} ${args.join(' ')}\n${error.stdout}\n${error.stderr}`, { cause: error });
   });

@@ -1,7 +1,7 @@
 // The site: one folder of Markdown, searched in the page, with no request to anybody else.
 import process from 'node:process';
 import { defineConfig } from 'vitepress';
-import { linkToSources } from './sources.mjs';
+import { linkToSources, renamed } from './sources.mjs';
 
 const guide = [
   { text: 'Start in a minute', link: '/start' },
@@ -58,17 +58,7 @@ export default defineConfig({
   outDir: process.env['ATOMOE_DOCS_OUT'] ?? '../dist/docs',
   cacheDir: 'node_modules/.vitepress',
   srcExclude: ['README.md', '**/node_modules/**'],
-  // Files with capitals are read in the repository, too, where that is how documents are named.
-  rewrites: {
-    'MODELS.md': 'models.md',
-    'ROUTING.md': 'routing.md',
-    'TOOLS.md': 'tools.md',
-    'CLIENTS.md': 'clients.md',
-    'CONSTRAINTS.md': 'constraints.md',
-    'DECODING.md': 'decoding.md',
-    'PAPERS.md': 'papers.md',
-    'SESSIONS.md': 'sessions.md',
-  },
+  rewrites: renamed,
   lastUpdated: false,
   metaChunk: true,
   markdown: {

@@ -1,16 +1,18 @@
 import { posix } from 'node:path';
 
+/** Files with capitals are read in the repository, too, where that is how documents are named. */
+export const renamed = Object.fromEntries(
+  ['CLIENTS', 'CONSTRAINTS', 'DECODING', 'MODELS', 'PAPERS', 'ROUTING', 'SESSIONS', 'TOOLS'].map((name) => [
+    `${name}.md`,
+    `${name.toLowerCase()}.md`,
+  ]),
+);
+
 /** Pages of the site that stand for a file of the repository. */
 const PAGES = {
   'README.md': '/index.md',
   'ARCHITECTURE.md': '/architecture.md',
-  'docs/MODELS.md': '/models.md',
-  'docs/ROUTING.md': '/routing.md',
-  'docs/CLIENTS.md': '/clients.md',
-  'docs/CONSTRAINTS.md': '/constraints.md',
-  'docs/DECODING.md': '/decoding.md',
-  'docs/TOOLS.md': '/tools.md',
-  'docs/PAPERS.md': '/papers.md',
+  ...Object.fromEntries(Object.entries(renamed).map(([file, page]) => [`docs/${file}`, `/${page}`])),
   'src/cli/README.md': '/command-line.md',
 };
 
