@@ -51,11 +51,17 @@ export function openDemoFake(): FakeEngine {
     beforeToken: () => wait(35),
     ...(what === 'lost' ? { replyError: { afterTokens: 12, error } } : {}),
     ...(what === 'nogpu' ? { planError: new AtomoeError('no-webgpu', NO_WEBGPU) } : {}),
+    ...(what === 'full' ? { loadError: new AtomoeError('storage-full', NO_ROOM) } : {}),
+    ...(what === 'small' ? { planError: new AtomoeError('limit-too-small', TOO_LARGE) } : {}),
   });
 }
 
 const NO_WEBGPU =
   'This browser offers no WebGPU; Atomoe wants navigator.gpu. Use a recent Chrome, Edge, Firefox or Safari.';
+
+const NO_ROOM = 'the file system refused 4194304 bytes: QuotaExceededError';
+
+const TOO_LARGE = 'the embedding takes 512 MiB in one binding; the adapter binds 128 MiB';
 
 function fakeRoutes(index: number, isAtomic: boolean): TokenRoutes {
   const [layers, perLayer, perToken] = isAtomic ? [4, 4096, 32] : [6, 32, 4];

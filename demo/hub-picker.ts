@@ -14,6 +14,8 @@ interface Row {
 
 /** One model's table. It keeps its place in the page while what is said above it changes, and so does the focus in it. */
 export class HubPicker {
+  /** As the hub says. */
+  readonly licence: string | undefined;
   readonly #head: HTMLElement;
   readonly #table: HTMLElement;
   readonly #rows: readonly Row[];
@@ -21,6 +23,7 @@ export class HubPicker {
 
   /** @param onChoose - is given the address of the chosen file */
   constructor(model: HubModel, onChoose: (source: string) => void) {
+    this.licence = model.license;
     const page = element('a', '', model.repo);
     page.href = `https://huggingface.co/${model.repo}`;
     const licence = element('strong', '', model.license ?? 'not stated');

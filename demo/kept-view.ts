@@ -1,7 +1,6 @@
 /** The models that are kept on this device: what they take, and buttons that delete them or keep them permanently. */
 import type { DiskReport } from '../src/engine/api.ts';
 import { formatBytes, formatPart } from '../src/element/index.ts';
-import { AtomoeError } from '../src/errors.ts';
 import { button, element } from './notices.ts';
 import { sourceName } from './sources.ts';
 import { deleteKept, keepForGood, readKept, type Kept, type StoredModel } from './storage.ts';
@@ -22,14 +21,17 @@ const REFRESH_MS = 2000;
 
 export class KeptView {
   readonly #parts: KeptParts;
+  readonly #unload: () => void;
   readonly #rows = new Map<string, { row: HTMLElement; size: HTMLElement }>(); // by key
   #current: DiskReport | undefined; // of the model in use
   #isReading = false;
   #readAtMs = 0;
   #isStale = false;
 
-  constructor(parts: KeptParts) {
+  /** @param unload - lets go of the model in use, which is locked until then */
+  constructor(parts: KeptParts, unload: () => void) {
     this.#parts = parts;
+    this.#unload = unload;
     parts.keep.addEventListener('click', () => this.#keep());
   }
 
@@ -112,7 +114,7 @@ export class KeptView {
     const title = element('span', '', name);
     const size = element('span', 'quiet');
     title.title = label;
-    const remove = button('Delete', () => void this.#delete(key, name), 'quiet-button');
+    const remove = button('Delete', () => void this.delete(key, name), 'quiet-button');
     remove.setAttribute('aria-label', `Delete ${name} from this device`);
     const entry = { row: element('li', '', title, size, remove), size };
     this.#parts.list.append(entry.row);
@@ -120,17 +122,15 @@ export class KeptView {
     return entry;
   }
 
-  async #delete(key: string, name: string): Promise<void> {
+  /** Deletes a model; the one in use is unloaded first. What came of it is said below the list. */
+  async delete(key: string, name: string): Promise<void> {
+    const isInUse = this.#isCurrent(key);
+    if (isInUse) this.#unload();
     try {
-      await deleteKept(key, this.#isCurrent(key) ? 0 : RETRIES);
-      this.#say(`${name} was deleted from this device.`);
+      await deleteKept(key, RETRIES);
+      this.#say(`${name} was ${isInUse ? 'unloaded and ' : ''}deleted from this device.`);
     } catch (error) {
-      const isOwn = error instanceof AtomoeError && error.code === 'storage-locked' && this.#isCurrent(key);
-      this.#say(
-        isOwn
-          ? `${name} is in use on this page. Reload the page, and delete it before it is loaded again.`
-          : sentenceOf(error),
-      );
+      this.#say(sentenceOf(error));
     }
     this.refresh();
   }

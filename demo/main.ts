@@ -15,7 +15,6 @@ import { wireDrops } from './drops.ts';
 import { openEngine, QUERY } from './engine.ts';
 import { describeExperts } from './experts-title.ts';
 import { KeptView } from './kept-view.ts';
-import { MemoryView } from './memory-view.ts';
 import { button, invitation, invitationToTell, LoadNotice, problemNotice, readingNotice } from './notices.ts';
 import { keepPage } from './offline.ts';
 import { findPage } from './page.ts';
@@ -26,6 +25,7 @@ import { ModelList } from './model-list.ts';
 import { EMBEDDED, embeddedUrl, modelUrl, ROOMY } from './sources.ts';
 import { StartChoice } from './start-choice.ts';
 import { LiveStats, reportText } from './stats.ts';
+import { ModelsMenu } from './models-menu.ts';
 import { canKeep } from './storage.ts';
 import { wireTheme } from './theme.ts';
 import type { ReportFacts } from './report.ts';
@@ -39,8 +39,7 @@ import { TalkView, type Shown } from './talk-view.ts';
 
 const page = findPage();
 const story = new StoryView(page.story, page.experts);
-const memory = new MemoryView(page.memory);
-const kept = new KeptView(page.kept);
+const kept = new KeptView(page.kept, () => store.release());
 const streaming = new StreamingView(page.streaming, (report) => {
   showMemory();
   kept.hear(report?.disk);
@@ -78,9 +77,19 @@ const models = new ModelList({
   loadOptions: start.loadOptions,
   onChoose: () => {
     talk.acts.close(false);
-    page.other.open = false;
+    menu.close();
   },
   onAsk: () => showNotice(readingNotice(() => store.stop())),
+});
+const menu = new ModelsMenu(page.other, {
+  list: page.models,
+  suggestion: page.suggestion,
+  models: () => models.all,
+  chosen: () => models.chosen,
+  loaded: () => loadedValue,
+  choose: (value) => void models.choose(value),
+  unload: () => store.release(),
+  delete: (key, name) => kept.delete(key, name),
 });
 const talk = new TalkView({
   store,
@@ -92,6 +101,8 @@ const talk = new TalkView({
     if (recorded.isShown) recorded.pause();
   },
 });
+
+let loadedValue: string | undefined; // of the model in memory
 
 store.subscribe(render);
 store.tap(hear);
@@ -231,6 +242,8 @@ function showStats(told: Message | undefined): void {
 /** The panels show the model that was chosen, or nothing while another one is still in memory. */
 function followModel({ model }: ChatState): void {
   shownModel = model;
+  loadedValue = model && models.chosen;
+  menu.refresh();
   script.forget();
   const { isChat } = talk;
   page.go.textContent = isChat ? 'Send' : 'Tell me a story';
@@ -348,8 +361,9 @@ function useCpu(): void {
 
 function showMemory(): void {
   // Another model may still be in memory while this one is only planned: its figures are not this one's.
-  if (store.getState().model && engine) memory.show(engine.memory(), engine.adapter.device !== 'gpu');
-  else memory.clear();
+  const used = store.getState().model && engine;
+  page.memory.where = engine?.adapter.device === 'gpu' ? 'GPU memory' : 'main memory';
+  page.memory.report = used?.memory();
 }
 
 /** What the report says; kernels are timed only while no reply waits for the device. */

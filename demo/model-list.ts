@@ -4,7 +4,7 @@ import { readHubModel, type HubName } from '../src/engine/hub.ts';
 import type { ChatStore } from '../src/element/index.ts';
 import { parseHubName } from '../src/worker/index.ts';
 import { HubPicker } from './hub-picker.ts';
-import { EMBEDDED, sourceName } from './sources.ts';
+import { EMBEDDED, sourceName, type ModelFacts } from './sources.ts';
 
 export interface ModelListHost {
   readonly store: ChatStore;
@@ -16,9 +16,18 @@ export interface ModelListHost {
   onAsk(): void;
 }
 
+/** A model of the list. */
+export interface ListedModel {
+  readonly value: string; // of its option
+  readonly name: string;
+  readonly address: string | undefined; // where it comes over the network from
+  readonly facts: ModelFacts | undefined; // undefined: not looked up yet
+}
+
 export class ModelList {
   readonly #host: ModelListHost;
   readonly #sources = new Map<string, ModelSource>(); // by the value of their option
+  readonly #facts = new Map<string, ModelFacts>(EMBEDDED.map((each) => [each.id, each]));
   readonly #pickers = new Map<string, HubPicker>(); // of models of the hub, likewise
 
   constructor(host: ModelListHost) {
@@ -85,6 +94,21 @@ export class ModelList {
   /** What a plan says of the chosen model. */
   tell(plan: ModelPlan): void {
     this.picker?.tell(plan);
+    const { family, license, bytes } = plan;
+    const licence = license ?? this.picker?.licence ?? this.#facts.get(this.chosen)?.licence;
+    const { download: downloadBytes, gpuTotal, least: leastBytes } = bytes;
+    const holdBytes = Math.max(gpuTotal, gpuTotal - bytes.experts + bytes.allExperts); // a plan may stream
+    this.#facts.set(this.chosen, { family, downloadBytes, holdBytes, leastBytes, licence });
+  }
+
+  /** All models, in the order of the list. */
+  get all(): readonly ListedModel[] {
+    return [...this.#host.select.options].map(({ value, text }) => {
+      const source = this.#sources.get(value);
+      const facts = this.#facts.get(value);
+      const name = EMBEDDED.find(({ id }) => id === value)?.name ?? text;
+      return { value, name, address: typeof source === 'string' ? source : undefined, facts };
+    });
   }
 
   /** Asks the hub which files there are. Without an answer the engine finds what is kept, or says what is wrong. */

@@ -1,5 +1,5 @@
 /** The parts of the page by id, each checked once. */
-import { ExpertsElement, SlotsElement } from '../src/element/index.ts';
+import { ExpertsElement, MemoryElement, SlotsElement } from '../src/element/index.ts';
 
 function part<T extends Element>(id: string, type: abstract new () => T): T {
   const element = document.getElementById(id);
@@ -18,6 +18,8 @@ function modelParts() {
     model: part('model', HTMLSelectElement),
     adapter: part('adapter', HTMLElement),
     other: part('other', HTMLDetailsElement),
+    models: part('models', HTMLElement),
+    suggestion: part('models-suggestion', HTMLElement),
     linkForm: part('open-link', HTMLFormElement),
     link: part('link', HTMLInputElement),
     files: part('files', HTMLInputElement),
@@ -74,7 +76,7 @@ function boardParts() {
 
 function memoryParts() {
   return {
-    memory: part('memory', HTMLElement),
+    memory: part('memory', MemoryElement),
     memoryPromise: part('memory-promise', HTMLElement),
     streaming: {
       section: part('slots-section', HTMLElement),

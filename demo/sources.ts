@@ -2,24 +2,57 @@
 import type { ModelSource } from '../src/engine/api.ts';
 import { parseHubName } from '../src/worker/index.ts';
 
-export interface EmbeddedModel {
+/** What a model takes. */
+export interface ModelFacts {
+  readonly family: string;
+  readonly downloadBytes: number;
+  readonly holdBytes: number; // of memory, with all experts in it
+  readonly leastBytes: number; // of memory, with few
+  readonly licence: string | undefined;
+}
+
+/** A model of this page; its facts are said before its headers are read. */
+export interface EmbeddedModel extends ModelFacts {
   readonly id: string;
   readonly name: string;
-  readonly downloadBytes: number; // said before its headers were read
 }
 
 /** Most of its experts may stay out of GPU memory: 13 of 30 MB suffice. */
 export const ROOMY: EmbeddedModel = {
   id: 'fable-moe-12m',
   name: 'Fable MoE 12M',
+  family: 'qwen3_moe',
   downloadBytes: 24_217_400,
+  holdBytes: 29_873_116,
+  leastBytes: 11_736_796,
+  licence: 'MIT',
 };
 
 /** The first is chosen on a first visit. */
 export const EMBEDDED: readonly EmbeddedModel[] = [
-  { id: 'fable-omni-8m', name: 'Fable Omni 8M', downloadBytes: 17_125_200 },
+  {
+    id: 'fable-omni-8m',
+    name: 'Fable Omni 8M',
+    family: 'omnimoe',
+    downloadBytes: 17_125_200,
+    holdBytes: 21_269_388,
+    leastBytes: 18_124_684,
+    licence: 'MIT',
+  },
   ROOMY,
 ];
+
+/** The largest model that fits a budget whole; where there is none, the largest that can be streamed in it. */
+export function suggestModel<T extends { readonly facts: ModelFacts | undefined }>(
+  models: readonly T[],
+  budgetBytes: number,
+): T | undefined {
+  const largest = (need: 'holdBytes' | 'leastBytes'): T | undefined =>
+    models
+      .filter(({ facts }) => facts && facts[need] <= budgetBytes)
+      .toSorted((a, b) => (b.facts?.holdBytes ?? 0) - (a.facts?.holdBytes ?? 0))[0];
+  return largest('holdBytes') ?? largest('leastBytes');
+}
 
 export function embeddedUrl(id: string, base: string): string {
   return new URL(`models/${id}/`, base).href;

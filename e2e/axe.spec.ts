@@ -21,7 +21,7 @@ async function violations(page: Page): Promise<string[]> {
 
 test('the demo: idle, streaming and finished', async ({ page }) => {
   const demo = await (await new DemoPage(page).open()).ready();
-  await page.getByText('Open another model').click();
+  await page.getByText('Models', { exact: true }).click();
   expect(await violations(page)).toEqual([]);
   for (const name of ['Settings', 'History']) {
     await page.getByRole('button', { name }).click();

@@ -7,7 +7,7 @@ test.describe.configure({ timeout: 400_000 });
 
 test('a dead link says what is missing and where; another model still works @quick', async ({ page }) => {
   const demo = await (await new DemoPage(page).open()).ready();
-  await page.getByText('Open another model').click();
+  await page.getByText('Models', { exact: true }).click();
   await page
     .getByLabel('Link to a model folder or file')
     .fill(new URL('/models/nothing-here/', page.url()).href);
@@ -31,7 +31,7 @@ test('a worker that ends in mid-story is one sentence, and trying again works', 
 
 test('files from the disk are a model too', async ({ page }) => {
   const demo = await (await new DemoPage(page).open()).ready();
-  await page.getByText('Open another model').click();
+  await page.getByText('Models', { exact: true }).click();
   const folder = new URL('../demo/public/models/fable-omni-8m/', import.meta.url);
   const names = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors'];
   await page

@@ -27,7 +27,7 @@ test.afterAll(async () => {
 
 test('the demo tells the story of a linked file', async ({ page }) => {
   const demo = await new DemoPage(page).open({ device: 'cpu' });
-  await page.getByText('Open another model').click();
+  await page.getByText('Models', { exact: true }).click();
   await page.getByLabel('Link to a model folder or file').fill(`${server.url}/models/fable-F16.gguf`);
   await page.getByLabel('Link to a model folder or file').press('Enter');
   await expect(page.getByLabel('Model', { exact: true })).toContainText('fable-F16.gguf');

@@ -58,7 +58,7 @@ test('the demo shows the files of a name, their sizes and the licence, and tells
 }) => {
   const asked = await standIn(page);
   const demo = await (await new DemoPage(page).open({ device: 'cpu' })).ready();
-  await page.getByText('Open another model').click();
+  await page.getByText('Models', { exact: true }).click();
   const link = page.getByLabel('Link to a model folder or file');
   await link.fill('tales/fable');
   await link.press('Enter');

@@ -76,7 +76,7 @@ for (const [name, width] of [
     const demo = await (await new DemoPage(page).open()).ready();
     const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     expect(await overflow()).toBeLessThanOrEqual(0);
-    for (const name of ['Open another model', 'Settings', 'History']) {
+    for (const name of ['Models', 'Settings', 'History']) {
       await page.getByText(name, { exact: true }).click();
       expect(await overflow()).toBeLessThanOrEqual(0);
       await page.getByText(name, { exact: true }).click();

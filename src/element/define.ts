@@ -2,6 +2,7 @@
 import { createWorkerEngine } from '../worker/open.ts';
 import { ChatElement, type ChatElementEvents } from './chat-element.ts';
 import { ExpertsElement } from './expert-view.ts';
+import { MemoryElement } from './memory-element.ts';
 import type { ExpertsElementEvents, SlotsElementEvents } from './markup.ts';
 import { SlotsElement } from './slot-view.ts';
 
@@ -9,6 +10,7 @@ declare global {
   interface HTMLElementTagNameMap {
     'atomoe-chat': ChatElement;
     'atomoe-experts': ExpertsElement;
+    'atomoe-memory': MemoryElement;
     'atomoe-slots': SlotsElement;
   }
   interface HTMLElementEventMap extends ChatElementEvents, ExpertsElementEvents, SlotsElementEvents {}
@@ -17,7 +19,12 @@ declare global {
 ChatElement.openEngine ??= (options) => createWorkerEngine(options);
 
 if ('customElements' in globalThis) {
-  if (!customElements.get('atomoe-chat')) customElements.define('atomoe-chat', ChatElement);
-  if (!customElements.get('atomoe-experts')) customElements.define('atomoe-experts', ExpertsElement);
-  if (!customElements.get('atomoe-slots')) customElements.define('atomoe-slots', SlotsElement);
+  const elements = {
+    'atomoe-chat': ChatElement,
+    'atomoe-experts': ExpertsElement,
+    'atomoe-memory': MemoryElement,
+    'atomoe-slots': SlotsElement,
+  };
+  for (const [name, element] of Object.entries(elements))
+    if (!customElements.get(name)) customElements.define(name, element);
 }

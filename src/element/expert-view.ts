@@ -5,7 +5,7 @@ import { ExpertActivity, type ExpertId, type ExpertShape } from './expert-activi
 import { expertAt, layoutExperts, type ExpertLayout } from './expert-layout.ts';
 import { ExpertPainter, type ExpertColours } from './expert-painter.ts';
 import { expertSheet } from './expert-style.ts';
-import { ExpertTable } from './expert-table.ts';
+import type { ExpertTable } from './expert-table.ts';
 import type { Piece } from './words.ts';
 
 /** Detail of `experts-pick`: an expert was chosen, or (`undefined`) let go. */
@@ -140,8 +140,8 @@ export class ExpertsElement extends ElementBase {
       h('li', {}, lit, 'at work now'),
       outline,
     );
-    this.#table = new ExpertTable((id) => this.pick(this.#isPicked(id) ? undefined : id));
-    root.append(canvas, legend, readout, this.#table.element);
+    root.append(canvas, legend, readout);
+    void this.#addTable(root);
     this.#canvas = canvas;
     this.#readout = readout;
     this.#colours = { cold, used, lit, outline, label: legend };
@@ -154,6 +154,15 @@ export class ExpertsElement extends ElementBase {
     });
     this.settle();
     this.#describe();
+  }
+
+  /** Loaded beside the picture, and below it. */
+  async #addTable(root: ShadowRoot): Promise<void> {
+    const { ExpertTable: Table } = await import('./expert-table.ts');
+    this.#table = new Table((id) => this.pick(this.#isPicked(id) ? undefined : id));
+    root.append(this.#table.element);
+    this.settle();
+    this.#table.mark(this.#picked);
   }
 
   #relayout(): void {

@@ -6,6 +6,7 @@ export type {
   ElementTypes,
   ExpertsElementEvents,
   Listeners,
+  MemoryAttributes,
   SlotsAttributes,
   SlotsElementEvents,
 } from './markup.ts';
@@ -29,6 +30,7 @@ export {
   type BudgetState,
   type MemoryBudgetOptions,
 } from './memory-budget.ts';
+export { MemoryElement } from './memory-element.ts';
 export { FEATURES, type ChatFeature } from './features.ts';
 export { PRESETS, type PresetName } from './presets.ts';
 export type { ChatSettings } from './settings.ts';

@@ -1,9 +1,10 @@
 /** What JSX and templates may write on the elements; `types/` in the package puts it into React's, Vue's and Svelte's words. */
-import type { Engine, GenerateOptions, LoadOptions, StreamingReport } from '../engine/api.ts';
+import type { Engine, GenerateOptions, LoadOptions, MemoryReport, StreamingReport } from '../engine/api.ts';
 import type { ChatElement, ChatElementEvents } from './chat-element.ts';
 import type { ChatTexts } from './chat-texts.ts';
 import type { ContextRule } from './context-rule.ts';
 import type { ExpertPick, ExpertsElement } from './expert-view.ts';
+import type { MemoryElement } from './memory-element.ts';
 import type { ChatSettings } from './settings.ts';
 import type { SlotsElement } from './slot-view.ts';
 
@@ -32,6 +33,12 @@ export interface SlotsAttributes {
   talking?: boolean | undefined;
 }
 
+/** Properties of `<atomoe-memory>`. */
+export interface MemoryAttributes {
+  report?: MemoryReport | undefined;
+  where?: string | null | undefined;
+}
+
 /** Events of `<atomoe-experts>`. */
 export interface ExpertsElementEvents {
   'experts-pick': CustomEvent<ExpertPick | null>;
@@ -46,6 +53,7 @@ export interface SlotsElementEvents {
 export interface ElementTypes {
   'atomoe-chat': { element: ChatElement; attributes: ChatAttributes; events: ChatElementEvents };
   'atomoe-experts': { element: ExpertsElement; attributes: object; events: ExpertsElementEvents };
+  'atomoe-memory': { element: MemoryElement; attributes: MemoryAttributes; events: object };
   'atomoe-slots': { element: SlotsElement; attributes: SlotsAttributes; events: SlotsElementEvents };
 }
 
