@@ -6,6 +6,7 @@ declare global {
     interface HTMLElementTagNameMap {
         'atomoe-chat': ChatElement;
         'atomoe-experts': ExpertsElement;
+        'atomoe-memory': MemoryElement;
         'atomoe-slots': SlotsElement;
     }
     interface HTMLElementEventMap extends ChatElementEvents, ExpertsElementEvents, SlotsElementEvents {
@@ -265,6 +266,15 @@ interface ExpertsElementEvents {
 interface LikedWord {
     readonly text: string;
     readonly count: number;
+}
+
+declare class MemoryElement extends ElementBase {
+    #private;
+    get report(): MemoryReport | undefined;
+    set report(report: MemoryReport | undefined);
+    get where(): string;
+    set where(text: string | null | undefined);
+    connectedCallback(): void;
 }
 
 type Message = ShownTurn;

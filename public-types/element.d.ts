@@ -1,6 +1,6 @@
 // The public types of atomoe/element, written by npm run types:snapshot.
 // What is not here is in atomoe.d.ts.
-export { BudgetState, BusyExpert, ENGLISH as CHAT_TEXTS, CamelListeners, ChatAttributes, ChatElement, ChatElementEvents, ChatFeature, ChatPhase, ChatSettings, ChatState, ChatStore, ChatStoreOptions, ChatTexts, ContextRule, ContextUse, Conversation, ElementTypes, EngineChoice, ExpertId, ExpertPick, ExpertShape, ExpertsElement, ExpertsElementEvents, FEATURES, LikedWord, Listeners, MemoryBudget, MemoryBudgetOptions, Message, PRESETS, Piece, PresetName, Problem, ReplyFigures, ReplyReport, SavedConversation, SlotsAttributes, SlotsElement, SlotsElementEvents, Turn, Unsubscribe, bytesBeforeFirstToken, describeBudget, describePlan, describeProgress, formatBytes, formatPart, holdsAll, isFilling, readConversation, readConversations, shownTurns, speakBudget, toMarkdown, writeConversations };
+export { BudgetState, BusyExpert, ENGLISH as CHAT_TEXTS, CamelListeners, ChatAttributes, ChatElement, ChatElementEvents, ChatFeature, ChatPhase, ChatSettings, ChatState, ChatStore, ChatStoreOptions, ChatTexts, ContextRule, ContextUse, Conversation, ElementTypes, EngineChoice, ExpertId, ExpertPick, ExpertShape, ExpertsElement, ExpertsElementEvents, FEATURES, LikedWord, Listeners, MemoryAttributes, MemoryBudget, MemoryBudgetOptions, MemoryElement, Message, PRESETS, Piece, PresetName, Problem, ReplyFigures, ReplyReport, SavedConversation, SlotsAttributes, SlotsElement, SlotsElementEvents, Turn, Unsubscribe, bytesBeforeFirstToken, describeBudget, describePlan, describeProgress, formatBytes, formatPart, holdsAll, isFilling, readConversation, readConversations, shownTurns, speakBudget, toMarkdown, writeConversations };
 
 interface BudgetState {
     readonly leastBytes: number;
@@ -278,6 +278,11 @@ interface ElementTypes {
         attributes: object;
         events: ExpertsElementEvents;
     };
+    'atomoe-memory': {
+        element: MemoryElement;
+        attributes: MemoryAttributes;
+        events: object;
+    };
     'atomoe-slots': {
         element: SlotsElement;
         attributes: SlotsAttributes;
@@ -350,6 +355,11 @@ type Listeners<Events> = {
     [Name in keyof Events & string as `on${Name}`]?: ((event: Events[Name]) => void) | undefined;
 };
 
+interface MemoryAttributes {
+    report?: MemoryReport | undefined;
+    where?: string | null | undefined;
+}
+
 declare class MemoryBudget {
     #private;
     constructor(options: MemoryBudgetOptions);
@@ -363,6 +373,15 @@ interface MemoryBudgetOptions {
     readonly plan: ModelPlan;
     readonly onChange: (state: BudgetState) => void;
     readonly delayMs?: number;
+}
+
+declare class MemoryElement extends ElementBase {
+    #private;
+    get report(): MemoryReport | undefined;
+    set report(report: MemoryReport | undefined);
+    get where(): string;
+    set where(text: string | null | undefined);
+    connectedCallback(): void;
 }
 
 type Message = ShownTurn;
