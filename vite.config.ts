@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { defineConfig, type Connect, type Plugin } from 'vite';
+import { build, defineConfig, type Connect, type Plugin } from 'vite';
 import { ISOLATION } from './demo/offline/isolation.ts';
 import { docsServer } from './scripts/docs/server.ts';
 import { chunkGroups } from './scripts/chunk-groups.ts';
@@ -15,7 +15,12 @@ export default defineConfig({
   // A missing file must answer 404: with the default fallback to index.html, a probe for an optional model file
   // would be told "200, here is some HTML".
   appType: 'mpa',
-  plugins: [isolationOfAll(), grammarLibrary(), docsServer(resolve(import.meta.dirname, 'dist/docs'))],
+  plugins: [
+    isolationOfAll(),
+    serviceWorker(),
+    grammarLibrary(),
+    docsServer(resolve(import.meta.dirname, 'dist/docs')),
+  ],
   worker: {
     format: 'es',
     plugins: () => [grammarLibrary()],
@@ -37,13 +42,8 @@ export default defineConfig({
         index: resolve(demo, 'index.html'),
         chat: resolve(demo, 'chat.html'),
         routing: resolve(demo, 'routing.html'),
-        sw: resolve(demo, 'sw.ts'),
       },
-      // A service worker keeps its name and stands above all that it serves.
-      output: {
-        entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js'),
-        codeSplitting: { groups: chunkGroups },
-      },
+      output: { codeSplitting: { groups: chunkGroups } },
     },
   },
 });
@@ -60,4 +60,31 @@ function isolationOfAll(): Plugin {
     });
   };
   return { name: 'atomoe:isolation', configureServer: use, configurePreviewServer: use };
+}
+
+/**
+ * Builds the service worker, which keeps its name and stands above all that it serves. It is one script, apart from the
+ * page's: one that imports would have to be a module, and not all browsers have service workers that are.
+ */
+function serviceWorker(): Plugin {
+  return {
+    name: 'atomoe:service-worker',
+    apply: 'build',
+    async generateBundle() {
+      const built = await build({
+        configFile: false,
+        publicDir: false,
+        logLevel: 'warn',
+        build: {
+          write: false,
+          target: 'es2022',
+          lib: { formats: ['iife'], entry: resolve(demo, 'sw.ts'), name: 'atomoe' },
+        },
+      });
+      const [output] = [built].flat();
+      if (!output || !('output' in output) || output.output.length !== 1)
+        throw new Error('the service worker is not one script');
+      this.emitFile({ type: 'asset', fileName: 'sw.js', source: output.output[0].code });
+    },
+  };
 }
