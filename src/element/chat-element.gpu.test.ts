@@ -355,7 +355,7 @@ describe('<atomoe-experts>', () => {
     expect(colourAt(element, 3 + 7.5 * cell, 18 + cell / 2)).toBe(cold);
   });
 
-  test('words and experts name each other', () => {
+  test('words and experts name each other', async () => {
     const element = experts();
     const picks: (ExpertPick | null)[] = [];
     element.addEventListener('experts-pick', (event) => picks.push(event.detail));
@@ -369,8 +369,11 @@ describe('<atomoe-experts>', () => {
     element.showWord(0);
     expect(readout.textContent).toBe('“Once” is part of the prompt.');
     element.settle();
-    const button = element.shadowRoot!.querySelector<HTMLButtonElement>('tbody button')!;
-    expect(button.textContent).toBe('5 (100 %)');
+    const button = await vi.waitFor(() => {
+      const found = element.shadowRoot!.querySelector<HTMLButtonElement>('tbody button');
+      expect(found?.textContent).toBe('5 (100 %)'); // the table is loaded beside the picture
+      return found!;
+    });
     button.click();
     expect(readout.textContent).toBe('Layer 0, expert 5 is used most for: fox ×2');
     expect(button.getAttribute('aria-pressed')).toBe('true');
