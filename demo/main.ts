@@ -420,6 +420,7 @@ async function open(): Promise<void> {
   page.adapter.textContent = describeBrowser();
   const { model } = QUERY;
   if (model === null) recorded.play();
+  else recorded.leave();
   keepsFiles = await canKeep();
   page.hint.textContent = hint();
   kept.refresh();

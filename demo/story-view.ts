@@ -56,9 +56,9 @@ export class StoryView {
     this.#toEnd();
   }
 
-  /** Stays at the end with somebody who reads along. */
+  /** Stays at the end with somebody who reads along. A notice in the place of the story is read from its beginning. */
   #toEnd(): void {
-    if (this.#isAtEnd) this.#host.scrollTop = this.#host.scrollHeight;
+    if (this.#isAtEnd && this.#words[0]?.isConnected) this.#host.scrollTop = this.#host.scrollHeight;
   }
 
   #append(pieces: readonly Piece[]): void {

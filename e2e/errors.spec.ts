@@ -19,6 +19,21 @@ test('a dead link says what is missing and where; another model still works @qui
   await demo.tellAll();
 });
 
+test('on a phone a dead link of the address is read from its beginning, and nothing says that it is a recording', async ({
+  page,
+}) => {
+  await page.setViewportSize({ width: 360, height: 640 });
+  const demo = await new DemoPage(page).open({ model: '/models/nothing-here/' });
+  await expect(page.getByRole('alert')).toContainText('nothing-here');
+  await expect(page.locator('#recorded')).toBeHidden();
+  const [overflow, scrolled] = await demo.story.evaluate(async (story) => {
+    await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 100)));
+    return [story.scrollHeight - story.clientHeight, story.scrollTop];
+  });
+  expect(overflow).toBeGreaterThan(0); // else there is nothing to see of it
+  expect(scrolled).toBe(0);
+});
+
 test('a worker that ends in mid-story is one sentence, and trying again works', async ({ page }) => {
   const demo = await (await new DemoPage(page).open()).ready();
   await demo.tell.click();
