@@ -26,6 +26,7 @@ test('on a phone a dead link of the address is read from its beginning, and noth
   const demo = await new DemoPage(page).open({ model: '/models/nothing-here/' });
   await expect(page.getByRole('alert')).toContainText('nothing-here');
   await expect(page.locator('#recorded')).toBeHidden();
+  await page.setViewportSize({ width: 350, height: 640 }); // the place of the story changes its size
   const [overflow, scrolled] = await demo.story.evaluate(async (story) => {
     await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 100)));
     return [story.scrollHeight - story.clientHeight, story.scrollTop];
