@@ -15,11 +15,15 @@ export const QUERY = {
   tuning: params.get('tuning') === 'off' ? 'off' : 'auto',
 } as const;
 
+/** Ends the answers of the engine before. */
+let stopServing: (() => void) | undefined;
+
 /** Opens the engine, and lets other pages of this site ask it at `/v1` (see sw.ts). */
 export async function openEngine(device: DeviceKind): Promise<Engine> {
   const engine = await openAlone(device);
   const { openaiFetch, serveV1 } = await import('../src/openai/index.ts');
-  serveV1(openaiFetch(engine));
+  stopServing?.();
+  stopServing = serveV1(openaiFetch(engine));
   return engine;
 }
 

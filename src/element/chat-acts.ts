@@ -55,7 +55,7 @@ export class ChatActs {
     const { store, texts } = this.#host;
     switch (action) {
       case 'copy':
-        return this.#copy(this.#beginningOf(message) + turnMarkdown(message));
+        return this.#copy(this.#textOf(message));
       case 'regenerate':
         return void store.regenerate(message.id, this.options(true));
       case 'continue':
@@ -174,9 +174,11 @@ export class ChatActs {
   }
 
   /** What a story begins with, which is a message of its own; empty in a chat. */
-  #beginningOf({ parent }: Message): string {
+  #textOf(message: Message): string {
     const { model, messages } = this.#host.store.getState();
-    return model?.hasChatTemplate === false ? (messages.find(({ id }) => id === parent)?.text ?? '') : '';
+    if (model?.hasChatTemplate !== false) return turnMarkdown(message);
+    const beginning = messages.find(({ id }) => id === message.parent);
+    return `${beginning?.text ?? ''}${message.text}`.trim();
   }
 
   /** A story goes with its beginning, unless it is told in other versions. */

@@ -53,18 +53,26 @@ export function createChat(read: () => AtomoeOptions): ComponentChat {
     return { ...generateOptions, ...options };
   };
   const load = (model = read().model): Promise<void> => store.load(model, read().loadOptions ?? {});
+  // An action that comes after the component has gone would open an engine that nobody lets go of.
+  let isGone = false;
   return {
     store,
     actions: {
-      load,
-      send: (text, options) => store.send(text, prepared(options)),
-      regenerate: (id, options) => store.regenerate(id, prepared(options)),
+      load: async (model) => (isGone ? undefined : load(model)),
+      send: async (text, options) => !isGone && store.send(text, prepared(options)),
+      regenerate: async (id, options) => !isGone && store.regenerate(id, prepared(options)),
       stop: () => store.stop(),
-      retry: () => store.retry(),
+      retry: async () => (isGone ? undefined : store.retry()),
       clear: () => store.clear(),
     },
-    start: () => void (read().autoload !== false && load()),
-    release: () => store.release(),
+    start: () => {
+      isGone = false;
+      if (read().autoload !== false) void load();
+    },
+    release: () => {
+      isGone = true;
+      store.release();
+    },
   };
 }
 

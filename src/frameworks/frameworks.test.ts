@@ -118,3 +118,18 @@ test('nothing is loaded on a server, nor before it is wanted', async () => {
   await later.chat.load('other/');
   expect(later.views.at(-1)?.state.model?.label).toBe('other/');
 });
+
+test('what is asked for after the last subscriber has left opens nothing', async () => {
+  const { engines, views, subscribe } = setUp();
+  const leave = subscribe();
+  subscribe();
+  leave();
+  leave(); // once more: the other one is still there
+  await vi.waitFor(() => expect(views.at(-1)?.isReady).toBe(true));
+  expect(engines[0]?.isDisposed).toBe(false);
+  const gone = setUp();
+  gone.subscribe()();
+  await gone.chat.load();
+  expect(await gone.chat.send('Tell me')).toBe(false);
+  expect(gone.engines.every(({ isDisposed }) => isDisposed)).toBe(true);
+});

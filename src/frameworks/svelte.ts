@@ -30,7 +30,10 @@ export function createAtomoe(options: AtomoeOptions | (() => AtomoeOptions)): At
       run(viewOf(store.getState()));
       // A server renders and unsubscribes: it has no page.
       if (subscribers++ === 0 && 'document' in globalThis) start();
+      let isSubscribed = true;
       return () => {
+        if (!isSubscribed) return;
+        isSubscribed = false;
         unsubscribe();
         if (--subscribers === 0) release();
       };

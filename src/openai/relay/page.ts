@@ -15,6 +15,9 @@ export interface PageWorld {
   readonly locks?: Pick<LockManager, 'request'>;
 }
 
+/** Questions that somebody on this page answers: of several engines, one does. */
+const answered = new WeakSet<MessagePort>();
+
 /**
  * Answers requests to `/v1/...` of all pages of this origin, which a service worker with `answerV1` passes on, as long as this
  * page is open: `serveV1(openaiFetch(engine))`. Does nothing where there are no service workers.
@@ -35,11 +38,15 @@ export function serveV1(answer: Fetch, world: PageWorld = {}): () => void {
   });
   const listen = ({ data, ports: [port] }: MessageEvent): void => {
     if (data !== QUESTION || !port) return;
-    port.addEventListener('message', listener(port, answer));
-    port.start();
-    void Promise.all([held, hasModel(answer)]).then(([, has]) => {
-      if (has) port.postMessage({ kind: 'here', lock } satisfies ToRelay);
-    });
+    const offer = async (): Promise<void> => {
+      await held;
+      if (!(await hasModel(answer)) || answered.has(port)) return;
+      answered.add(port);
+      port.addEventListener('message', listener(port, answer));
+      port.start();
+      port.postMessage({ kind: 'here', lock } satisfies ToRelay);
+    };
+    offer().catch(() => {}); // then another page may have one
   };
   messages.addEventListener('message', listen);
   messages.startMessages?.();

@@ -182,7 +182,67 @@ test('only /v1 of this origin is answered', () => {
   for (const path of ['v1/models', 'demo/v1/chat/completions']) {
     expect(handles(`https://site.test/${path}`), path).toBe(true);
   }
-  for (const url of ['https://site.test/v1', 'https://site.test/a/v1/x', 'https://else.test/v1/models']) {
+  for (const url of [
+    'https://site.test/v1',
+    'https://site.test/v1/users', // the host's own
+    'https://site.test/a/v1/models',
+    'https://else.test/v1/models',
+  ]) {
     expect(handles(url), url).toBe(false);
   }
+  // Another site can send a form here, and let a page of it be opened.
+  for (const mode of ['navigate', 'no-cors']) {
+    const request = { url: 'https://site.test/v1/chat/completions', mode } as Request;
+    expect(handlesV1(request, 'https://site.test/demo/'), mode).toBe(false);
+  }
+});
+
+test('of two engines of a page one answers, and the one that has a model', async () => {
+  const listeners = new Set<(event: MessageEvent) => void>();
+  const messages: WorkerMessages = {
+    addEventListener: (_, listener) => listeners.add(listener),
+    removeEventListener: (_, listener) => listeners.delete(listener),
+  };
+  const locks = { request: async (_: string, act: () => unknown) => act() } as unknown as LockManager;
+  const page: RelayClient = {
+    postMessage: (data, ports) =>
+      listeners.forEach((listener) => listener({ data, ports } as unknown as MessageEvent)),
+  };
+  const asked: string[] = [];
+  const serve = (name: string, hasModel: boolean) =>
+    serveV1(
+      async (url) => {
+        if (String(url).endsWith('/models')) return Response.json({ data: hasModel ? [{}] : [] });
+        asked.push(name);
+        return Response.json({ name });
+      },
+      { messages, locks },
+    );
+  serve('gone', false);
+  serve('first', true);
+  serve('second', true);
+  const never = { request: () => new Promise(() => {}) } as unknown as LockManager;
+  const world: RelayWorld = { clients: { matchAll: async () => [page] }, locks: never };
+  const request = new Request('https://site.test/v1/chat/completions', { method: 'POST', body: '{}' });
+  expect(await (await answerV1(request, world)).json()).toEqual({ name: asked[0] });
+  expect(asked).toHaveLength(1);
+  expect(asked).not.toContain('gone');
+});
+
+test('an abort before the page answers ends the wait, at once or later', async () => {
+  const { open, ask } = site();
+  let signal: AbortSignal | null | undefined;
+  open((_, init) => {
+    signal = init?.signal;
+    return new Promise<never>(() => {});
+  });
+  const stop = new AbortController();
+  const asked = ask(undefined, { method: 'POST', body: '{}', signal: stop.signal });
+  await vi.waitFor(() => expect(signal).toBeDefined());
+  stop.abort();
+  expect((await asked).ok).toBe(false);
+  await vi.waitFor(() => expect(signal?.aborted).toBe(true));
+  signal = undefined;
+  expect((await ask(undefined, { method: 'POST', body: '{}', signal: AbortSignal.abort() })).ok).toBe(false);
+  expect(signal).toBeUndefined();
 });

@@ -21,12 +21,19 @@ export interface RelayClient {
 /** How long a page may take to say that it has an engine. */
 const ANSWER_MS = 2000;
 
-/** Whether a request is for `answerV1`: to `/v1/` of this origin, or of the worker's folder. */
+/** What `openaiFetch` answers, after `/v1/`. What else a host has at that address stays its own. */
+const ENDPOINT = /^(models(\/.*)?|(chat\/)?completions|embeddings)$/;
+
+/**
+ * Whether a request is for `answerV1`: code of this origin asks one of OpenAI's endpoints at `/v1/` of the origin, or of the
+ * worker's folder. Navigations and forms are not: another site can send those.
+ */
 export function handlesV1(request: Request, scope = scopeOfThis()): boolean {
   const { origin, pathname } = new URL(request.url);
   const own = new URL(scope);
-  const folders = ['/v1/', `${own.pathname}v1/`];
-  return origin === own.origin && folders.some((folder) => pathname.startsWith(folder));
+  if (origin !== own.origin || !['cors', 'same-origin'].includes(request.mode)) return false;
+  const folder = ['/v1/', new URL('v1/', own).pathname].find((each) => pathname.startsWith(each));
+  return folder !== undefined && ENDPOINT.test(pathname.slice(folder.length));
 }
 
 function scopeOfThis(): string {
@@ -114,8 +121,13 @@ async function relayed(
   const abort = () => {
     tell({ kind: 'abort' });
     ended.abort(); // the page closes the port
+    inbox.fail(signal.reason ?? new DOMException('nobody reads the answer', 'AbortError'));
   };
   locks.request(lock, { signal: ended.signal }, () => inbox.fail(pageGone())).catch(() => {});
+  if (signal.aborted) {
+    end();
+    throw signal.reason;
+  }
   signal.addEventListener('abort', abort, { once: true });
   tell(asked);
   const head = await inbox.next().catch((error: unknown) => {
@@ -129,10 +141,27 @@ async function relayed(
       head.kind === 'failed' ? head.message : 'the page with the model gave no answer',
     );
   }
-  const isStream = head.headers.some(
+  const body = bodyOf(head, { inbox, tell, end, abort });
+  return new Response(body, { status: head.status, headers: head.headers.map(([...pair]) => pair) });
+}
+
+/** What a reply is read through. */
+interface Relay {
+  readonly inbox: MessageInbox;
+  readonly tell: (message: ToPage) => void;
+  readonly end: () => void;
+  readonly abort: () => void;
+}
+
+/** A part is made when somebody reads it. */
+function bodyOf(
+  { headers }: ToRelay & { kind: 'head' },
+  { inbox, tell, end, abort }: Relay,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const isStream = headers.some(
     ([name, value]) => name === 'content-type' && value.startsWith('text/event-stream'),
   );
-  const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
+  return new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       async pull(controller) {
         try {
@@ -155,7 +184,6 @@ async function relayed(
     },
     { highWaterMark: 0 }, // a part is made when somebody reads it
   );
-  return new Response(body, { status: head.status, headers: head.headers.map(([...pair]) => pair) });
 }
 
 function lastEvent(error: unknown): Uint8Array<ArrayBuffer> {

@@ -64,7 +64,7 @@ async function* chunksOf(
     for await (const event of readEvents(body as ReadableStream<Uint8Array<ArrayBuffer>>, host, signal)) {
       if (signal.aborted) return;
       const { choices, error } = event;
-      if (error !== undefined) throw unreachable(host, toldIn(error));
+      if (error !== undefined && error !== null) throw unreachable(host, toldIn(error));
       if (!Array.isArray(choices)) throw unreachable(host, 'a chunk has no choices');
       hasEnded ||= (choices as { finish_reason?: unknown }[]).some((choice) =>
         Boolean(choice?.finish_reason),

@@ -99,9 +99,16 @@ export function withRemote(engine: LocalPart, given: RemoteOptions): RemoteEngin
   const { server, model, use, confirm } = readOptions(given);
   let ranOn: RanOn | undefined = use === 'always' ? 'remote' : engine.model && 'device';
   let why = use === 'always' ? 'the caller chose it' : '';
-  let hasAgreed = false;
+  let consent: Promise<boolean> | undefined; // that is asked for, or was given
   const agree = async (): Promise<void> => {
-    hasAgreed ||= (await confirm(server.host)) === true;
+    consent ??= (async () => (await confirm(server.host)) === true)();
+    const asked = consent;
+    let hasAgreed = false;
+    try {
+      hasAgreed = await asked;
+    } finally {
+      if (!hasAgreed && consent === asked) consent = undefined;
+    }
     if (hasAgreed) return;
     throw new AtomoeError(
       'bad-input',
@@ -134,6 +141,7 @@ export function withRemote(engine: LocalPart, given: RemoteOptions): RemoteEngin
     load: async (source, options) => {
       if (use === 'always') return 'remote';
       const plan = await engine.plan(source, options);
+      [ranOn, why] = [undefined, '']; // where loading fails, neither answers
       if (plan.fits) await engine.load(source, options);
       [ranOn, why] = plan.fits ? ['device', ''] : ['remote', plan.why];
       return ranOn;
@@ -141,9 +149,18 @@ export function withRemote(engine: LocalPart, given: RemoteOptions): RemoteEngin
   };
 }
 
-/** Says of the engine's own answers that they are. */
+/** Says of the engine's own answers, and of a stream's chunks, that they are. */
 function marked(answer: object): object {
-  return Object.assign(answer, { ranOn: 'device' });
+  const here = { ranOn: 'device' } as const;
+  if (!(Symbol.asyncIterator in answer)) return Object.assign(answer, here);
+  const stream = answer as AsyncIterable<object>;
+  const chunks = stream[Symbol.asyncIterator].bind(stream);
+  return Object.assign(stream, {
+    ...here,
+    async *[Symbol.asyncIterator]() {
+      for await (const chunk of { [Symbol.asyncIterator]: chunks }) yield Object.assign(chunk, here);
+    },
+  });
 }
 
 const address: Check<URL> = (value, name) => {
@@ -186,7 +203,7 @@ function readOptions(given: unknown) {
     baseURL: baseURL.href.replace(/\/+$/, ''),
     host: baseURL.host,
     apiKey,
-    fetch: (...request) => fetch(...request),
+    fetch: async (...request) => fetch(...request),
   };
   return { server, model, use, confirm };
 }

@@ -102,6 +102,14 @@ describe('where replies come from', () => {
     expect(fetch).toHaveBeenCalledTimes(2);
   });
 
+  test('two prompts at once ask the visitor once', async () => {
+    const confirm = vi.fn<RemoteOptions['confirm']>(() => true);
+    confirm.mockResolvedValueOnce(true).mockResolvedValueOnce(false);
+    const { remote } = remoteOf(async () => Response.json({ choices: [] }), { confirm });
+    await Promise.all([0, 1].map(() => remote.chat.completions.create({ messages })));
+    expect(confirm).toHaveBeenCalledTimes(1);
+  });
+
   test('a wrong request is refused here, and what only the engine does, too', async () => {
     const { remote, asked } = remoteOf(async () => Response.json({ choices: [] }));
     const { create } = remote.chat.completions;
@@ -219,6 +227,12 @@ describe('failures are one error each, without the key', () => {
       /400: long/,
     ],
     ['500', error(500, `<h1>${KEY}</h1>`), 'network', /answered 500: <h1>\[the key\]<\/h1>/],
+    [
+      '502 with the key where it is cut',
+      error(502, `${'.'.repeat(295)}${KEY}`),
+      'network',
+      /answered 502: \.{295}\[the ; wanted/,
+    ],
     ['503 without a word', error(503, ''), 'network', /answered 503; wanted an answer/],
     ['no JSON', async () => new Response('<html>'), 'network', /does not answer/],
     ['no choices', async () => Response.json({ object: 'list' }), 'network', /its answer has no choices/],

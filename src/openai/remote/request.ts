@@ -49,8 +49,9 @@ export async function post(
     throw unreachable(host, withoutKey(textOf(cause), apiKey));
   });
   if (response.ok) return response;
-  const told = await toldBy(response);
-  throw refused(host, response, { ...told, message: withoutKey(told.message, apiKey) });
+  const { message, code } = await toldBy(response);
+  // Cut afterwards: of a key that is cut, a part would stay.
+  throw refused(host, response, { message: withoutKey(message, apiKey).slice(0, MOST_TOLD), code });
 }
 
 /** The error of a server that does not answer, or no further. */
@@ -76,7 +77,7 @@ interface Told {
   readonly code: unknown;
 }
 
-/** The sentence of an error in OpenAI's shape, or the beginning of another answer. */
+/** The sentence of an error in OpenAI's shape, or another answer. */
 async function toldBy(response: Response): Promise<Told> {
   const text = await response.text().catch(() => '');
   try {
@@ -85,7 +86,7 @@ async function toldBy(response: Response): Promise<Told> {
   } catch {
     // a page of a proxy, say
   }
-  return { message: text.slice(0, MOST_TOLD), code: undefined };
+  return { message: text, code: undefined };
 }
 
 function refused(host: string, { status, headers }: Response, { message, code }: Told): AtomoeError {
