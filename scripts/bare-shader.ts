@@ -31,7 +31,7 @@ export function bareShader(text: string): string {
  * some (other than `#if`) stay as they are.
  */
 function withShortNames(code: string): string {
-  if (/^[^#\n].*\$\{/m.test(code)) return code;
+  if (/^(?!#).*\$\{/m.test(code)) return code;
   const used = new Set(code.match(NAME));
   const names = new Map<string, string>();
   for (const name of ownNames(code)) {

@@ -124,23 +124,28 @@ export class PromptWaves<S extends SlotStore> {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const { residency, scratch, tiers, counters } = this.#options;
-    const moves: Move<S>[] = [];
-    const coming: Promise<void>[] = [];
-    for (const [toSlot, unit] of units.entries()) {
-      // One that was read ahead may have been in a slot that was given away since.
-      const slot = begun.has(unit) ? undefined : residency.slotOf(layer, unit);
-      if (slot !== undefined) moves.push({ layer, from: residency.store, slot, to: scratch, toSlot });
-      else {
-        const read = begun.get(unit) ?? this.#read(layer, unit, signal);
+    const bring = async (toSlot: number, unit: number): Promise<void> => {
+      const record = await (begun.get(unit) ?? this.#read(layer, unit, signal));
+      scratch.write(layer, toSlot, record);
+      tiers.done(record);
+    };
+    // A guess that comes while others are read may take the slot of a unit: nothing is copied before nothing is waited for.
+    const toCopy = new Map(units.entries());
+    for (;;) {
+      const absent = [...toCopy].filter(([, unit]) => begun.has(unit) || !residency.has(layer, unit));
+      if (absent.length === 0) break;
+      const coming = absent.map(([toSlot, unit]) => bring(toSlot, unit));
+      for (const [toSlot, unit] of absent) {
         begun.delete(unit);
-        const write = (record: Uint8Array<ArrayBuffer>) => {
-          scratch.write(layer, toSlot, record);
-          tiers.done(record);
-        };
-        coming.push(read.then(write));
+        toCopy.delete(toSlot);
       }
+      await waitForAll(coming, counters);
     }
-    await waitForAll(coming, counters);
+    const moves = [...toCopy].map(([toSlot, unit]): Move<S> => {
+      const slot = residency.slotOf(layer, unit);
+      invariant(slot !== undefined, () => `expert ${unit} of layer ${layer} has left its slot`);
+      return { layer, from: residency.store, slot, to: scratch, toSlot };
+    });
     for (const [toSlot, unit] of units.entries()) scratch.point(layer, unit, toSlot);
     if (moves.length > 0) this.#options.copy(moves);
     scratch.flush(layer);

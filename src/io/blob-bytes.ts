@@ -1,4 +1,4 @@
-import { takeMemory } from './spare-memory.ts';
+import { moved, takeMemory } from './spare-memory.ts';
 
 /**
  * Streams that are being read. Chromium collects one that only its own pending read refers to, and the read never ends
@@ -43,5 +43,5 @@ async function fill(reader: ReadableStreamBYOBReader, sizeBytes: number): Promis
     if (done || !value) break;
     at += value.byteLength;
   }
-  return new Uint8Array(buffer, 0, at);
+  return moved(new Uint8Array(buffer, 0, at));
 }

@@ -123,3 +123,17 @@ test('what is given up before it is sent is not sent', async () => {
   expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected']);
   expect(reads).toEqual([[10, 10]]);
 });
+
+test('where the source gives too few bytes, a reader gets what there is of its own', async () => {
+  const short: FolderSource = {
+    label: 'test',
+    open: async () => ({
+      name: 'f',
+      sizeBytes: 400_000,
+      read: async (offsetBytes, sizeBytes) => BYTES.slice(offsetBytes, offsetBytes + sizeBytes - 1),
+    }),
+  };
+  const file = await opened(coalescedFolder(short));
+  const [first, second] = await Promise.all([file.read(0, 200_000), file.read(200_000, 200_000)]);
+  expect([first.byteLength, second.byteLength]).toEqual([200_000, 199_999]);
+});

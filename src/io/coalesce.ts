@@ -90,8 +90,9 @@ class CoalescedFile implements FileSource {
       for (const wanted of group) {
         const from = wanted.offsetBytes - first.offsetBytes;
         wanted.options.onProgress?.(wanted.sizeBytes);
-        const own = takeMemory(wanted.sizeBytes);
-        own.set(bytes.subarray(from, from + wanted.sizeBytes));
+        const part = bytes.subarray(from, from + wanted.sizeBytes);
+        const own = takeMemory(part.byteLength); // fewer than were wanted where the source gave too few: its reader says so
+        own.set(part);
         wanted.resolve(own);
       }
       giveMemory(bytes);

@@ -4,6 +4,7 @@ import { hubAdvice } from './http-url.ts';
 import { baseName, isWeightFile, pathSegments } from './names.ts';
 import { checkRange } from './read.ts';
 import type { FileSource, FolderSource } from './source.ts';
+import { takeMemory } from './spare-memory.ts';
 
 /** One file of the disk. It is opened for each read, so there is no handle to leak. */
 async function openNodeFile(path: string): Promise<FileSource | undefined> {
@@ -23,7 +24,7 @@ async function openNodeFile(path: string): Promise<FileSource | undefined> {
         throw unreadable(path, cause);
       });
       try {
-        const bytes = new Uint8Array(sizeBytes);
+        const bytes = takeMemory(sizeBytes);
         let done = 0; // one read may give less than was asked for
         while (done < sizeBytes) {
           signal?.throwIfAborted();

@@ -27,6 +27,9 @@ export function compressedTensors(values: JsonObject, where: string): Quantizati
   const settings = new Settings(values, where);
   if (settings.get('format') === 'dense') return (opened) => opened;
   settings.section('sparsity_config').oneOf('format', ['dense']);
+  // Rotations that are computed while a model runs: without them its numbers would be wrong.
+  if (settings.section('transform_config').section('config_groups').keys().length > 0)
+    return settings.unsupported('transform_config', 'weights without transforms');
   const scheme = schemeOf(settings);
   return (opened, label) => {
     const parts = new Parts(opened, label);

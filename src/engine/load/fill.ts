@@ -34,7 +34,8 @@ export async function fillExperts({ memory, queue, keep, signal }: FillOptions):
       const hasPlaces = streamer.store.plan.places === unitsPerLayer;
       const missing = hasPlaces ? streamer.nextAbsent() : undefined;
       if (missing) {
-        await memory.tiers.read(missing.layer, missing.unit, signal);
+        const { tiers } = memory;
+        tiers.done(await tiers.read(missing.layer, missing.unit, signal));
         const admit = () => memory.streamer.admit(missing.layer, missing.unit, signal);
         await queue.run(admit, { isBackground: true });
       } else {
