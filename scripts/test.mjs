@@ -24,7 +24,7 @@ const reports = join(root, 'node_modules/.cache/atomoe-tests');
 const isAll = process.argv.includes('--all');
 
 /** A lane that takes longer than this hangs: it is stopped and counts as failed. */
-const laneTimeoutMs = 30 * 60_000;
+const laneTimeoutMs = 45 * 60_000;
 
 /**
  * Runs a program; its lines appear with the lane's name before them. Resolves to its exit code, 124 when it had to be

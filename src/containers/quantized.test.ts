@@ -751,6 +751,13 @@ describe('compressed-tensors', () => {
       /sparsity_config: format is "sparse-24-bitmask"; wanted dense/,
     ],
     [
+      'transformed',
+      config('pack-quantized', int4, { transform_config: { config_groups: { u: { type: 'hadamard' } } } }),
+      () => {},
+      'unsupported-model',
+      /transform_config/,
+    ],
+    [
       'in two kinds',
       config('pack-quantized', int4, { config_groups: { a: { weights: int4 }, b: { weights: int8 } } }),
       () => {},
