@@ -87,7 +87,7 @@ function replaced(text: string): string {
   return text
     .replaceAll('subgroupAdd(1u)', 'simulated_size()')
     .replaceAll('subgroupExclusiveAdd(1u)', 'simulated_rank()')
-    .replaceAll('subgroupMin(lane)', 'simulated_lowest()')
+    .replaceAll(/subgroupMin\(\w+\)/g, 'simulated_lowest()') // of the lane, under any name
     .replaceAll('subgroupAdd(', 'simulated_add(')
     .replaceAll('subgroupMax(', 'simulated_max(');
 }
