@@ -503,6 +503,7 @@ interface Checkpoint {
     readonly expanded?: string;
     names(): IterableIterator<string>;
     tensor(name: string): TensorInfo | undefined;
+    readsRows?(name: string): boolean;
     readonly lost: ReadonlyMap<string, LostTensor>;
     read(name: string, options?: TensorReadOptions): Promise<TensorBytes>;
     readF32(name: string, options?: TensorReadOptions): Promise<Float32Array<ArrayBuffer>>;
@@ -1765,7 +1766,7 @@ type Parity = 0 | 1;
 
 interface Part {
     readonly name: string;
-    readonly text: string;
+    readonly text: string | (() => Promise<string>);
 }
 
 interface Part<Role extends string> {

@@ -84,6 +84,8 @@ export interface Checkpoint {
   readonly expanded?: string;
   names(): IterableIterator<string>;
   tensor(name: string): TensorInfo | undefined;
+  /** Whether some rows of a tensor cost no more to read than their bytes; else any of them may cost all. */
+  readsRows?(name: string): boolean;
   /** What an index names and no file holds: indexes of real models name more than anybody needs. */
   readonly lost: ReadonlyMap<string, LostTensor>;
   /**

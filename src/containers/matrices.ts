@@ -1,9 +1,9 @@
 /** Matrices of a checkpoint: rows of its tensors, looked at in the headers, and read in a weight format. */
 import { AtomoeError } from '../errors.ts';
-import { giveMemory } from '../io/spare-memory.ts';
+import { giveMemory, takeMemory } from '../io/spare-memory.ts';
 import { BLOCK_DTYPES, isBlockDtype, isWeightDtype, type WeightDtype } from '../weights/dtypes.ts';
 import type { FormatName } from '../weights/formats/index.ts';
-import { encodeMatrix } from '../weights/matrix.ts';
+import { encodeMatrix, formatStoredAs, matrixLayout } from '../weights/matrix.ts';
 import type { TensorRows } from '../weights/tensor-rows.ts';
 import { noTensor, type Checkpoint } from './checkpoint.ts';
 
@@ -96,10 +96,19 @@ export interface MatrixReadOptions {
 export async function readMatrix(
   checkpoint: Checkpoint,
   part: TensorRows,
-  { cols, format, signal, into }: MatrixReadOptions,
+  options: MatrixReadOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { dtype, rows, bytes } = await readStored(checkpoint, part, { cols, signal });
-  const encoded = encodeMatrix(dtype, bytes, format, rows, cols, into);
+  return encodeStored(await readStored(checkpoint, part, options), options);
+}
+
+/** Encodes a matrix that was read, in memory that is reused; that of its bytes is given back where they are not the result. */
+export function encodeStored(
+  { dtype, rows, bytes }: StoredMatrix,
+  { cols, format, into }: Omit<MatrixReadOptions, 'signal'>,
+): Uint8Array<ArrayBuffer> {
+  const isRepacked = isBlockDtype(dtype) && formatStoredAs(dtype) === format;
+  const zeroed = () => takeMemory(matrixLayout(format, rows, cols).sizeBytes).fill(0);
+  const encoded = encodeMatrix(dtype, bytes, format, rows, cols, into ?? (isRepacked ? zeroed() : undefined));
   if (encoded.buffer !== bytes.buffer) giveMemory(bytes);
   return encoded;
 }

@@ -102,6 +102,10 @@ export function checkpointOf(
       for (const name of byName.keys()) if (!unlisted?.has(name)) yield name;
     },
     tensor: (name) => byName.get(name)?.info,
+    readsRows: (name) => {
+      const { derive, compose, rowOrder } = byName.get(name) ?? { derive: true };
+      return !derive && !compose && !rowOrder;
+    },
     lost,
     read,
     readF32,

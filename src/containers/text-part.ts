@@ -43,6 +43,7 @@ export function textPart(checkpoint: Checkpoint, config: JsonObject): Checkpoint
       }
     },
     tensor: (name) => checkpoint.tensor(nameInFile(name)),
+    readsRows: (name) => checkpoint.readsRows?.(nameInFile(name)) ?? false,
     lost: new Map([...checkpoint.lost].flatMap(([name, why]) => textPairs(textName(name), why))),
     read: (name, options) => checkpoint.read(nameInFile(name), options),
     readF32: (name, options) => checkpoint.readF32(nameInFile(name), options),

@@ -318,7 +318,9 @@ describe('messages', () => {
   test('a prompt is text or messages', () => {
     expect(readPrompt('Once')).toBe('Once');
     for (const wrong of [5, null, undefined, {}, new String('Once')]) {
-      expect(refusal(() => readPrompt(wrong)).message).toMatch(/the prompt is .*; wanted text, token ids, or a list/);
+      expect(refusal(() => readPrompt(wrong)).message).toMatch(
+        /the prompt is .*; wanted text, token ids, or a list/,
+      );
     }
   });
 });

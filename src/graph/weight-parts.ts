@@ -60,4 +60,4 @@ export function weightParts(
 }
 
 /** Parts start at multiples of this: whole tiles of every kernel, and whole words of scales. */
-const ROW_STEP = 64;
+export const ROW_STEP = 64;

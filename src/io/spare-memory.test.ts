@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { giveMemory, takeMemory } from './spare-memory.ts';
 
 const SIZE_BYTES = 128 * 1024;
-const LIMIT_BYTES = 32 * 2 ** 20;
+const LIMIT_BYTES = 64 * 2 ** 20;
 
 test('memory that was given back serves the next read of its size', () => {
   const bytes = takeMemory(SIZE_BYTES);

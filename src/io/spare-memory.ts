@@ -3,8 +3,8 @@
  * late: without it hundreds of megabytes that nobody uses wait to be collected.
  */
 
-/** Kept at most: two of the largest experts that are published. */
-const MOST_SPARE_BYTES = 32 * 2 ** 20;
+/** Kept at most: what is in use while experts of 32 MiB are read, their parts and the records made of them. */
+const MOST_SPARE_BYTES = 64 * 2 ** 20;
 
 /** Smaller ones cost nothing to make anew. */
 const LEAST_BYTES = 64 * 1024;

@@ -16,6 +16,7 @@ import {
   formatStoredAs,
   isStackable,
   matrixLayout,
+  placesOfRows,
 } from './matrix.ts';
 
 const FORMATS = { ...STORED, q8_0, q4_0 };
@@ -31,6 +32,21 @@ describe.each(BUILT_IN_FORMATS)('%s', (name) => {
 
   test('is in the table under its name', () => {
     expect(format.name).toBe(name);
+  });
+
+  test('matrices of some rows, put where these belong, are the matrix of all', () => {
+    const cols = 3 * block;
+    const counts = [64, 128, 37];
+    const rows = 229;
+    const whole = new Uint8Array(matrixLayout(name, rows, cols).sizeBytes);
+    const slices = counts.map((count, index) => {
+      const first = counts.slice(0, index).reduce((sum, each) => sum + each, 0);
+      const some = matrix(count, cols);
+      for (const { fromBytes, toBytes, sizeBytes } of placesOfRows(name, cols, { first, count, rows }))
+        whole.set(some.subarray(fromBytes, fromBytes + sizeBytes), toBytes);
+      return format.decode(some, count, cols);
+    });
+    expect(format.decode(whole, rows, cols)).toEqual(Float32Array.from(slices.flatMap((each) => [...each])));
   });
 
   test('blocks are whole units, and units whole vec4s', () => {

@@ -61,6 +61,36 @@ export function isStackable(format: FormatName): boolean {
   return planes(1, block).length === 1;
 }
 
+/** Where bytes of some rows belong in their matrix. */
+export interface RowPlace {
+  readonly fromBytes: number; // in a matrix of these rows alone
+  readonly toBytes: number;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Where consecutive rows belong in their matrix, a place for each plane.
+ *
+ * @param of - `first`, a multiple of `ROW_STEP`, and how many there are of all `rows`
+ */
+export function placesOfRows(
+  format: FormatName,
+  cols: number,
+  { first, count, rows }: { first: number; count: number; rows: number },
+): RowPlace[] {
+  const { planes } = weightFormat(format);
+  const [own, before, all] = [planes(count, cols), planes(first, cols), planes(rows, cols)];
+  return all.map(({ offsetBytes, sizeBytes: wholeBytes }, at) => {
+    const skippedBytes = first === 0 ? 0 : (before[at]?.sizeBytes ?? 0);
+    const { offsetBytes: fromBytes = 0, sizeBytes: ownBytes = 0 } = own[at] ?? {};
+    return {
+      fromBytes,
+      toBytes: offsetBytes + skippedBytes,
+      sizeBytes: Math.min(ownBytes, wholeBytes - skippedBytes), // without what fills the last word up
+    };
+  });
+}
+
 /** Encodes a matrix read from a file. Returns `bytes` itself if no conversion is needed; `into` as of `Repack`. */
 export function encodeMatrix(
   dtype: WeightDtype,

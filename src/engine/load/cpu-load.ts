@@ -18,10 +18,11 @@ export async function loadOnCpu(
   advance: (bytes: number) => void = () => {},
 ): Promise<Pick<CpuResources, 'weight' | 'experts'>> {
   const weights = new Map<string, Float32Array>();
-  for await (const [{ weight, part }, bytes] of readWeights(graph, context)) {
+  for await (const [{ weight, part, slice }, bytes] of readWeights(graph, context)) {
     const { name, rows, cols, source } = weight;
     const values = weights.get(name) ?? new Float32Array(rows * cols);
-    values.set(decodeMatrix(part.format, bytes, part.rows, cols), part.firstRow * cols);
+    const firstRow = part.firstRow + slice.firstRow;
+    values.set(decodeMatrix(part.format, bytes, slice.rows, cols), firstRow * cols);
     weights.set(name, values);
     advance(source.kind === 'computed' ? 0 : bytes.byteLength);
   }

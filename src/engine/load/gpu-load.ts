@@ -18,7 +18,7 @@ import type { Drafted } from './planning.ts';
 import { downloadProgress } from './progress.ts';
 import type { SlotPlan } from './slots.ts';
 import type { PlanSpec, TuningOptions } from './tuning.ts';
-import { readWeights, type ReadContext } from './weights.ts';
+import { placed, readWeights, type DensePiece, type ReadContext } from './weights.ts';
 
 /** How a model is brought to a GPU. */
 export interface GpuLoadOptions {
@@ -154,18 +154,25 @@ export async function uploadWeights(
 ): Promise<Map<string, GpuWeight>> {
   const mostBytes = matrixBindingBytes(gpu.limits, bounds);
   const weights = new Map<string, GpuWeight>();
-  for await (const [{ weight, part }, bytes] of readWeights(graph, context, mostBytes)) {
+  const bufferFor = async ({ weight: { name }, part, slice: { firstRow: begun } }: DensePiece) => {
+    const before = weights.get(name)?.parts ?? [];
+    const last = before.at(-1);
+    if (begun > 0 && last) return last.slice.buffer;
     const { firstRow, rows, format, scalesOffsetBytes } = part;
-    const buffer = await gpu.allocating(weight.name, () =>
-      gpu.createBuffer({ label: weight.name, sizeBytes: boundBytes(bytes.byteLength), kind: 'weights' }),
+    const sizeBytes = boundBytes(part.sizeBytes);
+    const buffer = await gpu.allocating(name, () =>
+      gpu.createBuffer({ label: name, sizeBytes, kind: 'weights' }),
     );
     held.push(buffer);
-    gpu.write(buffer, 0, bytes);
+    const uploaded = { firstRow, rows, format, slice: slice(buffer), scalesWords: scalesOffsetBytes / 4 };
+    weights.set(name, { parts: [...before, uploaded] });
+    return buffer;
+  };
+  for await (const [piece, bytes] of readWeights(graph, context, mostBytes)) {
+    const { weight } = piece;
+    const buffer = await bufferFor(piece);
+    for (const { offsetBytes, bytes: some } of placed(piece, bytes)) gpu.write(buffer, offsetBytes, some);
     if (weight.source.kind === 'checkpoint') giveMemory(bytes);
-    const before = weights.get(weight.name)?.parts ?? [];
-    const scalesWords = scalesOffsetBytes / 4;
-    const uploaded = { firstRow, rows, format, slice: slice(buffer), scalesWords };
-    weights.set(weight.name, { parts: [...before, uploaded] });
     advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
   }
   return weights;

@@ -6,7 +6,7 @@ import { MOST_MEMORY_BYTES, SimdMemory, type SimdModule } from '../../simd/memor
 import type { SimdWeight } from '../../simd/run.ts';
 import { giveMemory } from '../../io/spare-memory.ts';
 import { boundBytes } from '../../weights/matrix.ts';
-import { densePartsOf, readWeights, type ReadContext } from './weights.ts';
+import { densePartsOf, placed, readWeights, type DensePiece, type ReadContext } from './weights.ts';
 
 /** Weights beyond this go to further memories: the rest of the first is for activations and KV caches. */
 const MOST_WEIGHT_BYTES = MOST_MEMORY_BYTES / 2;
@@ -49,19 +49,26 @@ export class DenseWeights {
     context: ReadContext,
     advance: (bytes: number) => void,
   ): Promise<void> {
-    for await (const [{ weight, part }, bytes] of readWeights(graph, context)) {
-      const { memory, parts } = this.#weights.get(weight.name) ?? {
-        memory: this.#memoryFor(weight, context),
-        parts: [],
-      };
-      const { firstRow, rows, format, scalesOffsetBytes } = part;
-      const at = memory.alloc(boundBytes(bytes.byteLength));
-      memory.bytes.set(bytes, at);
+    for await (const [piece, bytes] of readWeights(graph, context)) {
+      const { weight } = piece;
+      const { memory, at } = this.#placeFor(piece, context);
+      for (const { offsetBytes, bytes: some } of placed(piece, bytes))
+        memory.bytes.set(some, at + offsetBytes);
       if (weight.source.kind === 'checkpoint') giveMemory(bytes);
-      const scalesAt = scalesOffsetBytes === 0 ? 0 : at + scalesOffsetBytes;
-      this.#weights.set(weight.name, { memory, parts: [...parts, { firstRow, rows, format, at, scalesAt }] });
       advance(weight.source.kind === 'computed' ? 0 : bytes.byteLength);
     }
+  }
+
+  /** Memory for the part of a piece, which its first rows bring about. */
+  #placeFor({ weight, part, slice }: DensePiece, context: ReadContext): { memory: SimdMemory; at: number } {
+    const { memory = this.#memoryFor(weight, context), parts = [] } = this.#weights.get(weight.name) ?? {};
+    const last = parts.at(-1);
+    if (slice.firstRow > 0 && last) return { memory, at: last.at };
+    const { firstRow, rows, format, scalesOffsetBytes, sizeBytes } = part;
+    const at = memory.alloc(boundBytes(sizeBytes));
+    const scalesAt = scalesOffsetBytes === 0 ? 0 : at + scalesOffsetBytes;
+    this.#weights.set(weight.name, { memory, parts: [...parts, { firstRow, rows, format, at, scalesAt }] });
+    return { memory, at };
   }
 
   /** All parts of a weight are in one memory. */

@@ -73,42 +73,46 @@ function distant(
 
 const files = { 'config.json': '{"model_type":"toy"}', 'model.safetensors': FILE };
 
-/** Records what is written, in its order. */
+/** A GPU whose buffers are bytes. */
 function fakeGpu() {
-  const written: number[][] = [];
   const gpu = {
     limits: { maxBindingBytes: 2 ** 27, maxBufferSizeBytes: 2 ** 28 },
     allocating: async (_: string, create: () => unknown) => create(),
-    createBuffer: ({ sizeBytes }: { sizeBytes: number }) => ({ sizeBytes, dispose: () => {} }),
-    write: (_: unknown, __: number, bytes: Uint8Array<ArrayBuffer>) =>
-      written.push([...new Float32Array(bytes.buffer)]),
+    createBuffer: ({ sizeBytes }: { sizeBytes: number }) => ({ bytes: new Uint8Array(sizeBytes), sizeBytes }),
+    write: (buffer: { bytes: Uint8Array }, offsetBytes: number, bytes: Uint8Array) =>
+      buffer.bytes.set(bytes, offsetBytes),
   };
-  return { gpu: gpu as unknown as Gpu, written };
+  const read = (buffer: unknown) => [...new Float32Array((buffer as { bytes: Uint8Array }).bytes.buffer)];
+  return { gpu: gpu as unknown as Gpu, read };
 }
 
-type Load = (context: ReadContext, advance: (bytes: number) => void) => Promise<number[][]>;
+type Load = (
+  graph: { readonly weights: readonly Weight[] },
+  context: ReadContext,
+  advance: (bytes: number) => void,
+) => Promise<number[][]>;
 
 const LOADERS: Readonly<Record<string, Load>> = {
-  gpu: async (context, advance) => {
-    const { gpu, written } = fakeGpu();
-    const uploaded = await uploadWeights(gpu, { weights }, context, [], { advance });
-    expect([...uploaded.keys()]).toEqual(weights.map(({ name }) => name));
-    return written;
+  gpu: async (graph, context, advance) => {
+    const { gpu, read } = fakeGpu();
+    const uploaded = await uploadWeights(gpu, graph, context, [], { advance });
+    expect([...uploaded.keys()]).toEqual(graph.weights.map(({ name }) => name));
+    return [...uploaded.values()].map(({ parts }) => read(parts[0]?.slice.buffer));
   },
-  cpu: async (context, advance) => {
+  cpu: async (graph, context, advance) => {
     const kernels = await openKernels({ source: undefined, threads: 1, startThreads: undefined });
     if (!('module' in kernels)) return expect.fail('no kernels');
     const dense = new DenseWeights(kernels);
-    await dense.read({ weights }, context, advance);
-    return weights.map((weight) => {
+    await dense.read(graph, context, advance);
+    return graph.weights.map((weight) => {
       const { memory, parts } = dense.get(weight);
       const at = parts[0]?.at ?? 0;
-      return [...new Float32Array(memory.bytes.slice(at, at + 8 * COLS).buffer)];
+      return [...new Float32Array(memory.bytes.slice(at, at + 4 * weight.rows * weight.cols).buffer)];
     });
   },
-  reference: async (context, advance) => {
-    const { weight } = await loadOnCpu({ weights }, undefined, context, advance);
-    return weights.map((wanted) => [...weight(wanted)]);
+  reference: async (graph, context, advance) => {
+    const { weight } = await loadOnCpu(graph, undefined, context, advance);
+    return graph.weights.map((wanted) => [...weight(wanted)]);
   },
 };
 
@@ -117,11 +121,28 @@ describe.each(Object.entries(LOADERS))('%s', (_, load) => {
     const { folder, state } = distant(memoryFolder(files));
     const checkpoint = await openCheckpoint(folder);
     const heard: number[] = [];
-    const loaded = await load({ checkpoint }, (bytes) => heard.push(bytes));
+    const loaded = await load({ weights }, { checkpoint }, (bytes) => heard.push(bytes));
     expect(loaded).toEqual(weights.map((_weight, index) => valuesOf(index)));
     expect(heard).toEqual(weights.map(() => 8 * COLS));
     expect(state).toMatchObject({ most: 16, reads: COUNT, inFlight: 0 });
     expect(state.rounds).toBe(3);
+  });
+
+  test('a large weight comes by rows, each where it belongs', async () => {
+    const [rows, cols] = [4500, 1024];
+    const sizeBytes = rows * cols * 4;
+    const header = { t: { dtype: 'F32', shape: [rows, cols], data_offsets: [0, sizeBytes] } };
+    const file = safetensorsBytes(header, sizeBytes);
+    const values = new Float32Array(rows * cols).map((_value, index) => index % 9973);
+    file.set(new Uint8Array(values.buffer), file.byteLength - sizeBytes);
+    const checkpoint = await openCheckpoint(memoryFolder({ ...files, 'model.safetensors': file }));
+    const source = { kind: 'checkpoint', parts: [{ tensor: 't' }] } as const;
+    const weight: Weight = { ...weights[0]!, rows, cols, exact: false, source };
+    const heard: number[] = [];
+    const [loaded] = await load({ weights: [weight] }, { checkpoint }, (bytes) => heard.push(bytes));
+    expect(heard).toEqual([2304, 2196].map((count) => count * cols * 4)); // at most 16 MiB
+    expect(loaded?.length).toBe(values.length);
+    expect(loaded?.every((value, index) => value === values[index])).toBe(true);
   });
 
   test('an error in one read ends all others, and nothing is under way after it', async () => {
@@ -134,7 +155,7 @@ describe.each(Object.entries(LOADERS))('%s', (_, load) => {
       signal?.throwIfAborted();
     });
     const checkpoint = await openCheckpoint(folder);
-    await expect(load({ checkpoint }, () => {})).rejects.toThrow('cable cut');
+    await expect(load({ weights }, { checkpoint }, () => {})).rejects.toThrow('cable cut');
     expect(state.inFlight).toBe(0);
     expect(aborted.length).toBeGreaterThanOrEqual(10);
     const { reads } = state;
@@ -149,7 +170,7 @@ describe.each(Object.entries(LOADERS))('%s', (_, load) => {
       signal?.throwIfAborted();
     });
     const checkpoint = await openCheckpoint(folder);
-    await expect(load({ checkpoint, signal: abort.signal }, () => {})).rejects.toThrow('enough');
+    await expect(load({ weights }, { checkpoint, signal: abort.signal }, () => {})).rejects.toThrow('enough');
     expect(state).toMatchObject({ inFlight: 0, reads: 16 });
   });
 });

@@ -1,8 +1,14 @@
 /** Reads a graph's dense weights out of a checkpoint, in the formats in which they are kept. */
 import type { Checkpoint } from '../../containers/checkpoint.ts';
-import { describeMatrix, readMatrix, readStored, wrongShape } from '../../containers/matrices.ts';
+import {
+  describeMatrix,
+  encodeStored,
+  readMatrix,
+  readStored,
+  wrongShape,
+} from '../../containers/matrices.ts';
 import { readAhead, readTogether, type ReadJob } from '../../io/read-ahead.ts';
-import { giveMemory } from '../../io/spare-memory.ts';
+import { giveMemory, takeMemory } from '../../io/spare-memory.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
 import {
   chooseFormat,
@@ -11,11 +17,12 @@ import {
   formatStoredAs,
   isStackable,
   matrixLayout,
+  placesOfRows,
   type MatrixLayout,
 } from '../../weights/matrix.ts';
 import type { TensorRows } from '../../weights/tensor-rows.ts';
 import type { Weight } from '../../graph/tensor.ts';
-import { weightParts, type WeightPart } from '../../graph/weight-parts.ts';
+import { ROW_STEP, weightParts, type WeightPart } from '../../graph/weight-parts.ts';
 import type { QuantizeFormat } from '../api.ts';
 import { readDerivedPart } from './derived-parts.ts';
 
@@ -81,11 +88,15 @@ function sectionsOf(weight: Weight, { checkpoint, quantize }: ReadContext): Sect
   return sections;
 }
 
-/** A part that is being read. */
+/** A part that is being read, or some of its rows. */
 export interface DensePiece extends ReadJob {
   readonly weight: Weight;
   readonly part: DensePart;
+  readonly slice: WeightPart; // rows of the part
 }
+
+/** Larger parts are read by rows: what is read and what is made of it would take the memory of the part twice. */
+const MOST_SLICE_BYTES = 16 * 2 ** 20;
 
 /** The parts of all weights, in the order of the weights; `mostBytes`: of one part. */
 function* piecesOf(
@@ -94,10 +105,32 @@ function* piecesOf(
   mostBytes: number,
 ): Generator<DensePiece, void, undefined> {
   for (const weight of weights) {
+    const { name, source, cols } = weight;
     const rowBytes = storedRowBytes(weight, context);
-    for (const part of densePartsOf(weight, context, mostBytes))
-      yield { weight, part, sizeBytes: Math.max(part.sizeBytes, part.rows * rowBytes) };
+    const isByRows =
+      source.kind === 'checkpoint' &&
+      source.parts.every(({ tensor }) => context.checkpoint.readsRows?.(tensor));
+    for (const part of densePartsOf(weight, context, mostBytes)) {
+      const sizeOf = (rows: number) =>
+        Math.max(matrixLayout(part.format, rows, cols).sizeBytes, rows * rowBytes);
+      const isSliced = isByRows && sizeOf(ROW_STEP) <= MOST_SLICE_BYTES;
+      const slices = weightParts({ name, rows: part.rows, exact: !isSliced }, sizeOf, MOST_SLICE_BYTES);
+      for (const slice of slices) yield { weight, part, slice, sizeBytes: sizeOf(slice.rows) };
+    }
   }
+}
+
+/** What of a piece's bytes belongs where in its part. */
+export function placed(
+  { weight, part, slice }: DensePiece,
+  bytes: Uint8Array<ArrayBuffer>,
+): { readonly offsetBytes: number; readonly bytes: Uint8Array<ArrayBuffer> }[] {
+  if (slice.rows === part.rows) return [{ offsetBytes: 0, bytes }];
+  const of = { first: slice.firstRow, count: slice.rows, rows: part.rows };
+  return placesOfRows(part.format, weight.cols, of).map(({ fromBytes, toBytes, sizeBytes }) => ({
+    offsetBytes: toBytes,
+    bytes: bytes.subarray(fromBytes, fromBytes + sizeBytes),
+  }));
 }
 
 /** What the file has for a row of a weight, about. */
@@ -111,7 +144,7 @@ function storedRowBytes({ source, cols }: Weight, { checkpoint }: ReadContext): 
 }
 
 /**
- * Reads dense weights, several parts at a time, and gives them in their order.
+ * Reads dense weights, several parts at a time, and gives them in their order; large parts by rows, in their order.
  *
  * @param mostBytes - of a part; larger weights come in several
  * @throws {AtomoeError} bad-file; non-finite; limit-too-small; network and the like
@@ -121,8 +154,10 @@ export function readWeights(
   context: ReadContext,
   mostBytes = Infinity,
 ): AsyncGenerator<readonly [DensePiece, Uint8Array<ArrayBuffer>], void, undefined> {
-  const read = ({ weight, part }: DensePiece, signal: AbortSignal) =>
-    readDensePart(weight, part, { ...context, signal });
+  const read = ({ weight, part, slice }: DensePiece, signal: AbortSignal) => {
+    const firstRow = part.firstRow + slice.firstRow;
+    return readDensePart(weight, { ...part, firstRow, rows: slice.rows }, { ...context, signal });
+  };
   return readAhead(piecesOf(weights, context, mostBytes), read, context.signal);
 }
 
@@ -187,11 +222,13 @@ async function readBlocks(
   const readOne = (part: TensorRows, either: AbortSignal) =>
     readStored(checkpoint, part, { cols, signal: either });
   const read = await readTogether(parts, readOne, signal);
-  return encodeMatrix(dtype, joined(read.map(({ bytes }) => bytes)), format, rows, cols);
+  return encodeStored({ dtype, rows, bytes: joined(read.map(({ bytes }) => bytes)) }, { cols, format });
 }
 
 function joined(pieces: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  const [only, ...others] = pieces;
+  if (only && others.length === 0) return only;
+  const whole = takeMemory(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0));
   let at = 0;
   for (const piece of pieces) {
     whole.set(piece, at);
