@@ -10,6 +10,9 @@ const SPACES = /(?<![\w}<>-]) +(?![=+\-*/%<>!&|^~$])|(?<![=+\-*/%<>!&|^~]) +(?![
 /** A function in the layout of our shaders: it begins and ends at the margin. */
 const FUNCTION = /^fn [^]*?^\}/gm;
 
+/** Parameters, which programs are linked with from their records. */
+const PARAMS = /^struct Params \{[^}]*\}|^@group.*\bvar<uniform> params: Params;$/gm;
+
 /** An identifier, unless it is a member, a mark or part of a number. */
 const NAME = /(?<![\w.]|\$\{)[A-Za-z_]\w*/g;
 
@@ -21,7 +24,10 @@ const LETTERS = 'abcdefghijklmnopqrstuvwxyz'.split('');
  */
 export function bareShader(text: string): string {
   // Shaders have line comments only and WGSL has no strings.
-  const code = text.replaceAll(/[ \t]*\/\/.*$/gm, '').replaceAll(FUNCTION, withShortNames);
+  const code = text
+    .replaceAll(/[ \t]*\/\/.*$/gm, '')
+    .replaceAll(PARAMS, (lines) => lines.replaceAll(/[^\n]/g, ''))
+    .replaceAll(FUNCTION, withShortNames);
   return mapCode(code, (line) => line.trimStart().replaceAll(SPACES, ''));
 }
 

@@ -4,15 +4,15 @@ import { runnerImport } from 'vite';
 
 export const root = resolve(import.meta.dirname, '..');
 
-/** @typedef {import('../src/gpu/program.ts').Program} Program */
+/** @typedef {import('../src/kernels/programs.testing.ts').LoadedProgram} Program */
 
 /** Every kernel in every variant that it lists. */
 export async function loadPrograms() {
-  /** @type {{ module: typeof import('../src/kernels/index.ts') }} */
-  const { module } = await runnerImport('/src/kernels/index.ts', {
+  /** @type {{ module: typeof import('../src/kernels/programs.testing.ts') }} */
+  const { module } = await runnerImport('/src/kernels/programs.testing.ts', {
     root,
     configFile: false,
     logLevel: 'warn',
   });
-  return module.allPrograms;
+  return module.loadedPrograms;
 }

@@ -15,8 +15,8 @@ const SNAKE = /^[a-z][a-z0-9]*(_[a-z0-9]+)*$/;
 const UPPER = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/;
 const PASCAL = /^[A-Z][A-Za-z0-9]*$/;
 
-/** What `reducePart` offers to kernels from outside the package, whether one of ours uses it or not. */
-const OFFERED = new Set(['reduce_max']);
+/** What `reducePart` offers to kernels from outside the package, whether one of ours uses it or not; and what linking uses. */
+const OFFERED = new Set(['reduce_max', 'Params']);
 
 /** How what is declared by a word is written. @type {Record<string, RegExp>} */
 const NAMES = {
@@ -237,6 +237,24 @@ export function unusedFaults(programs, files) {
   });
 }
 
+/**
+ * Parameters that are not those of the kernel's record, from which programs are linked in the build.
+ * @param {readonly Pick<import('./kernels.mjs').Program, 'key' | 'params' | 'parts'>[]} programs
+ * @returns {string[]}
+ */
+export function paramsFaults(programs) {
+  return programs.flatMap(({ key, params, parts }) => {
+    const wanted = Object.entries(params).join(' ');
+    const declared = parts.flatMap(({ name, text }) => {
+      const [, members] = /^struct Params \{([^}]*)\}/m.exec(text) ?? [];
+      return members === undefined ? [] : [{ name, members: [...members.matchAll(/^ *(\w+): (\w+),/gm)] }];
+    });
+    return declared
+      .filter(({ members }) => members.map(([, name, type]) => `${name},${type}`).join(' ') !== wanted)
+      .map(({ name }) => `${name}: Params are not those of ${key}'s record: ${wanted}`);
+  });
+}
+
 /** @param {string} folder */
 const shadersIn = (folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
@@ -255,7 +273,10 @@ async function main() {
       ({ line, fault }) => `${file}:${line}: ${fault}`,
     ),
   );
-  faults.push(...unusedFaults(await loadPrograms(), own).map((fault) => `shaders/${fault}`));
+  const programs = await loadPrograms();
+  faults.push(
+    ...[...unusedFaults(programs, own), ...paramsFaults(programs)].map((fault) => `shaders/${fault}`),
+  );
   for (const fault of faults) console.error(fault);
   console.log(`${files.length} files of WGSL, ${faults.length} faults of style`);
   process.exitCode = faults.length > 0 ? 1 : 0;

@@ -1,6 +1,6 @@
 /** Each rule of WGSL's style finds a file that breaks it, and that fault alone. */
 import { expect, test } from 'vitest';
-import { styleFaults, unusedFaults } from './wgsl-style.mjs';
+import { paramsFaults, styleFaults, unusedFaults } from './wgsl-style.mjs';
 
 const GOOD = `// sum: y[i] = a[i] + b[i], twice where doubled
 //
@@ -132,4 +132,12 @@ fn main() {
   expect(unusedFaults([{ parts: [library, main] }, { parts: [library, other] }], files.slice(1, 2))).toEqual(
     [],
   );
+});
+
+test('parameters are those of the record', () => {
+  const parts = [{ name: 'main.wgsl', text: GOOD }];
+  expect(paramsFaults([{ key: 'a', params: { count: 'u32' }, parts }])).toEqual([]);
+  expect(paramsFaults([{ key: 'a', params: { count: 'f32' }, parts }])).toEqual([
+    "main.wgsl: Params are not those of a's record: count,f32",
+  ]);
 });

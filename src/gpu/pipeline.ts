@@ -37,9 +37,9 @@ export function compilePipeline(gpu: Gpu, program: Program): Promise<Pipeline> {
 }
 
 async function compile(gpu: Gpu, program: Program): Promise<Pipeline> {
+  const linked = await link(program);
   gpu.assertUsable();
   const { device } = gpu;
-  const linked = link(program.parts);
   const label = program.key;
   device.pushErrorScope('validation');
   const module = device.createShaderModule({ label, code: linked.code });

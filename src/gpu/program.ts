@@ -19,7 +19,13 @@ export type Params = Readonly<Record<string, ParamType>>;
 /** A part of a program's WGSL: a shader file, a library file or a generated prelude. */
 export interface Part {
   readonly name: string;
-  readonly text: string;
+  /** The text, or what loads it where only some adapters need it. */
+  readonly text: string | (() => Promise<string>);
+}
+
+/** The text of a part. */
+export async function textOf({ text }: Part): Promise<string> {
+  return typeof text === 'string' ? text : text();
 }
 
 /** The source of a pipeline, as plain values. Group 0 contains the bindings in order, then `params`. */
@@ -41,32 +47,67 @@ export interface LinkedShader {
 
 const DIRECTIVE = /^\s*(enable|requires|diagnostic)\b[^;]*;/;
 
-/** Concatenates parts: directives first, without duplicates, then the texts, with a map from lines to files. */
-export function link(parts: readonly Part[]): LinkedShader {
+/**
+ * Concatenates a program's parts: directives first, without duplicates, then its parameters, where no part declares them, then
+ * the texts, with a map from lines to files.
+ */
+export async function link({
+  parts,
+  bindings,
+  params,
+}: Pick<Program, 'parts' | 'bindings' | 'params'>): Promise<LinkedShader> {
+  const texts = await Promise.all(parts.map(textOf));
   const directives = new Set<string>();
   const lines: string[] = [];
   const origins: string[] = [];
-  for (const part of parts) {
-    for (const [index, line] of part.text.split('\n').entries()) {
+  for (const [at, { name }] of parts.entries()) {
+    for (const [index, line] of (texts[at] ?? '').split('\n').entries()) {
       if (DIRECTIVE.test(line)) directives.add(line.trim());
       else {
         lines.push(line);
-        origins.push(`${part.name}:${index + 1}`);
+        origins.push(`${name}:${index + 1}`);
       }
     }
   }
   const head = [...directives];
+  head.push(...paramLines(lines, { bindings, params }));
   return {
     code: [...head, ...lines].join('\n'),
-    locate: (line) => origins[line - 1 - head.length] ?? `directive ${line}`,
+    locate: (line) => origins[line - 1 - head.length] ?? `head ${line}`,
   };
 }
 
+/** What declares a program's parameters and their binding, where its own lines do not. */
+function paramLines(
+  own: readonly string[],
+  { bindings, params }: Pick<Program, 'bindings' | 'params'>,
+): string[] {
+  const members = Object.entries(params).map(([name, type]) => `${name}:${type}`);
+  if (members.length === 0) return [];
+  const declared = [
+    [/^struct Params\b/, `struct Params{${members.join()}}`],
+    [
+      /\bvar<uniform> ?params\b/,
+      `@group(0)@binding(${Object.keys(bindings).length})var<uniform>params:Params;`,
+    ],
+  ] as const;
+  return declared.filter(([line]) => !own.some((text) => line.test(text))).map(([, line]) => line);
+}
+
+/** What takes the place of marks, by name. */
+type MarkValues = Readonly<Record<string, boolean | number | string>>;
+
 /** Renders the `#if ${name}` and `${name}` marks of a shader file with the given values. */
-export function render(part: Part, values: Readonly<Record<string, boolean | number | string>>): Part {
+export function render(part: Part, values: MarkValues): Part {
+  const { name, text } = part;
+  const filled = (given: string) => fill(name, given, values);
+  return { name, text: typeof text === 'string' ? filled(text) : async () => filled(await text()) };
+}
+
+function fill(file: string, text: string, values: MarkValues): string {
   const strings: string[] = [];
   const names: string[] = [];
-  let rest = part.text;
+  let rest = text;
   for (let mark = /\$\{(\w+)\}/.exec(rest); mark; mark = /\$\{(\w+)\}/.exec(rest)) {
     strings.push(rest.slice(0, mark.index));
     names.push(mark[1] ?? '');
@@ -75,9 +116,9 @@ export function render(part: Part, values: Readonly<Record<string, boolean | num
   strings.push(rest);
   const filled = names.map((name) => {
     const value = values[name];
-    invariant(value !== undefined, () => `${part.name} has a mark \${${name}} without a value`);
+    invariant(value !== undefined, () => `${file} has a mark \${${name}} without a value`);
     return value;
   });
   const template = Object.assign([...strings], { raw: strings });
-  return { name: part.name, text: wgsl(template, ...filled) };
+  return wgsl(template, ...filled);
 }

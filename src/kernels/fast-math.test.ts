@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import dotQ40 from '../../shaders/lib/dot-q4_0.wgsl?raw';
 import dotQ80 from '../../shaders/lib/dot-q8_0.wgsl?raw';
 import bins from '../../shaders/lib/product-bins.wgsl?raw';
-import { allPrograms } from './index.ts';
+import { loadedPrograms } from './programs.testing.ts';
 
 /** Masks of the integers that are extracted from words, and the offsets subtracted from them as floats. */
 function offsets(text: string): { mask: number; offset: number }[] {
@@ -41,7 +41,7 @@ test.each([
 });
 
 test('no shader converts integers to floats by the mantissa of a large number', () => {
-  const texts = new Map(allPrograms.flatMap(({ parts }) => parts.map(({ name, text }) => [name, text])));
+  const texts = new Map(loadedPrograms.flatMap(({ parts }) => parts.map(({ name, text }) => [name, text])));
   expect(texts.size).toBeGreaterThan(50);
   for (const [name, text] of texts) expect(text, name).not.toMatch(/0x4b[0-9a-f]{6}u|83886\d\d\.0/);
 });

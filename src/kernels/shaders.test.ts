@@ -32,8 +32,8 @@ test.each(cases)('%s compiles', async (_key, program) => {
   await gpu.pipelines.compile(program);
 });
 
-test.each(cases)('%s: WGSL agrees with the record', (_key, program) => {
-  const reflection = new WgslReflect(link(program.parts).code);
+test.each(cases)('%s: WGSL agrees with the record', async (_key, program) => {
+  const reflection = new WgslReflect((await link(program)).code);
   const names = Object.keys(program.bindings);
   const hasParams = Object.keys(program.params).length > 0;
   const groups = reflection.getBindGroups();

@@ -10,8 +10,8 @@ import rows1 from '../../shaders/lib/rows-1-subgroup.wgsl?raw';
 import rows4 from '../../shaders/lib/rows-4-subgroup.wgsl?raw';
 import team from '../../shaders/lib/team-subgroup.wgsl?raw';
 import { Gpu } from '../gpu/device.ts';
-import { allPrograms } from './index.ts';
 import { defineKernel } from './kernel.ts';
+import { loadedPrograms } from './programs.testing.ts';
 import { randomStream, runKernel } from './testing.ts';
 
 const dawn = create(['enable-dawn-features=disable_workgroup_init']);
@@ -196,7 +196,7 @@ const BUILT_INS = /\b(?:subgroup|quad)[A-Z]\w*\(/;
 
 test('forms for hardware use subgroups only through these libraries, and on f32', () => {
   const known = new Set([reduce, reduce4, rows1, rows4, team]);
-  const wide = allPrograms.filter(({ overrides }) => (overrides['WG'] ?? Infinity) >= 16);
+  const wide = loadedPrograms.filter(({ overrides }) => (overrides['WG'] ?? Infinity) >= 16);
   const users = wide.filter(({ features }) => features.includes('subgroups'));
   expect(users.filter(({ features }) => features.includes('shader-f16')).length).toBeGreaterThan(20);
   for (const { key, parts } of users) {

@@ -1,19 +1,14 @@
 /** The parts that kernels which read weights are linked with, by weight format, derived from the table in src/weights. */
-import halfSoftware from '../../shaders/lib/half-software.wgsl?raw';
-import halfSource from '../../shaders/lib/half.wgsl?raw';
 import load1 from '../../shaders/lib/load-1.wgsl?raw';
 import load2 from '../../shaders/lib/load-2.wgsl?raw';
 import scalesSource from '../../shaders/lib/scales.wgsl?raw';
-import unit1 from '../../shaders/lib/unit-1.wgsl?raw';
-import unit2 from '../../shaders/lib/unit-2.wgsl?raw';
-import unit4 from '../../shaders/lib/unit-4.wgsl?raw';
-import unit8 from '../../shaders/lib/unit-8.wgsl?raw';
 import { invariant } from '../errors.ts';
 import { render, type Part } from '../gpu/program.ts';
 import { BUILT_IN_FORMATS, weightFormat, type FormatName } from '../weights/formats/index.ts';
 import type { FormatSource } from '../weights/format.ts';
 import { EXACT } from '../weights/matrix.ts';
 import type { Scalar } from './common.ts';
+import { hardwarePart, softwarePart } from './forms/parts.ts';
 import type { Variant } from './kernel.ts';
 
 /** The format with which every form of a kernel is listed. */
@@ -69,9 +64,7 @@ export function weightsParts(format: FormatName, isForSoftware = false): Part[] 
   const { unitBytes, wgsl } = weightFormat(format);
   return [
     unitBytes === 8 ? { name: 'lib/load-2.wgsl', text: load2 } : { name: 'lib/load-1.wgsl', text: load1 },
-    isForSoftware
-      ? { name: 'lib/half-software.wgsl', text: halfSoftware }
-      : { name: 'lib/half.wgsl', text: halfSource },
+    isForSoftware ? softwarePart('lib/half-software') : hardwarePart('lib/half'),
     ...sourceParts(wgsl.unpack, `lib/weights-${format}.wgsl`),
   ];
 }
@@ -108,14 +101,14 @@ export function stepParts(format: FormatName): readonly Part[] {
   return sourceParts(weightFormat(format).wgsl.step, `lib/step-${format}.wgsl`);
 }
 
-const UNITS: Readonly<Record<number, string>> = { 1: unit1, 2: unit2, 4: unit4, 8: unit8 };
-
 /** WGSL `XUnit`, `WUnit`, `x_unit`, `mad_unit`: products of a unit of columns of x with units of four outputs. */
 export function unitPart(format: FormatName): Part {
   const vec4s = unitVec4s(format);
-  const text = UNITS[vec4s];
-  invariant(text, () => `no part for units of ${vec4s} vec4s`);
-  return { name: `lib/unit-${vec4s}.wgsl`, text };
+  invariant(
+    vec4s === 1 || vec4s === 2 || vec4s === 4 || vec4s === 8,
+    () => `no part for units of ${vec4s} vec4s`,
+  );
+  return hardwarePart(`lib/unit-${vec4s}`);
 }
 
 /** Checks that rows of `cols` weights consist of whole units and, in formats with scales, of whole blocks. */

@@ -1,5 +1,5 @@
-import source from '../../../shaders/attention/attention-combine.wgsl?raw';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
+import { hardwarePart } from '../forms/parts.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
 /** Problem size, which determines the grid: one row per token and head. */
@@ -17,11 +17,7 @@ export const attentionCombine = defineKernel({
   bindings: { partials: 'read', o: 'write' },
   params: { rows: 'u32', head_dim: 'u32', splits: 'u32' },
   variants: cross({ scalar: SCALARS, wg: [8, 32] }),
-  parts: ({ scalar }) => [
-    scalarPrelude(scalar),
-    gridPart,
-    { name: 'attention/attention-combine.wgsl', text: source },
-  ],
+  parts: ({ scalar }) => [scalarPrelude(scalar), gridPart, hardwarePart('attention/attention-combine')],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,
   key: ({ scalar, wg }) => `attention-combine/${scalar}/wg${wg}`,

@@ -1,8 +1,7 @@
-import rowsSource from '../../../shaders/lib/attention-rows.wgsl?raw';
-import source from '../../../shaders/attention/attention-scores.wgsl?raw';
 import { render, type Part } from '../../gpu/program.ts';
 import { ATTENTION_PARAMS } from './attention.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
+import { softwarePart } from '../forms/parts.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
 /** Problem size of scores and values, which determines the grid: [tokens, heads] queries over past + tokens keys. */
@@ -19,7 +18,7 @@ export interface UnfusedAttentionSize {
 export const ATTENTION_ROWS_PARAMS = { ...ATTENTION_PARAMS, first_group: 'u32' } as const;
 
 /** Parameters and row numbering of both halves of unfused attention. */
-export const attentionRowsPart: Part = { name: 'lib/attention-rows.wgsl', text: rowsSource };
+export const attentionRowsPart: Part = softwarePart('lib/attention-rows');
 
 const RECORD_KEYS = 16;
 const RECORD_WORDS = 4 * (RECORD_KEYS + 2);
@@ -62,7 +61,7 @@ export const attentionScores = defineKernel({
     scalarPrelude(scalar),
     gridPart,
     attentionRowsPart,
-    render({ name: 'attention/attention-scores.wgsl', text: source }, { biased }),
+    render(softwarePart('attention/attention-scores'), { biased }),
   ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,

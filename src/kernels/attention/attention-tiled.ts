@@ -1,9 +1,9 @@
-import source from '../../../shaders/attention/attention-tiled.wgsl?raw';
 import { invariant } from '../../errors.ts';
 import { render } from '../../gpu/program.ts';
 import { SCORE_FORMS, scoresKey } from './attention.ts';
 import { ATTENTION_ROWS_PARAMS, attentionRowsPart, type UnfusedAttentionSize } from './attention-scores.ts';
 import { constants, featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
+import { hardwarePart } from '../forms/parts.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
 /** Problem size, which determines the grid: tiles of query rows per key head. */
@@ -53,7 +53,7 @@ export const attentionTiled = defineKernel({
     constants({ CHUNKS: dims / 32 }),
     gridPart,
     attentionRowsPart,
-    render({ name: 'attention/attention-tiled.wgsl', text: source }, { sinks, biased }),
+    render(hardwarePart('attention/attention-tiled'), { sinks, biased }),
   ],
   overrides: () => ({}),
   features: featuresOf,

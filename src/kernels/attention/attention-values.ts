@@ -1,7 +1,7 @@
-import source from '../../../shaders/attention/attention-values.wgsl?raw';
 import { render } from '../../gpu/program.ts';
 import { ATTENTION_ROWS_PARAMS, attentionRowsPart, type UnfusedAttentionSize } from './attention-scores.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
+import { softwarePart } from '../forms/parts.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
 const BINDINGS = { records: 'read', v_cache: 'read', o: 'write' } as const;
@@ -35,7 +35,7 @@ export const attentionValues = defineKernel({
     scalarPrelude(scalar),
     gridPart,
     attentionRowsPart,
-    render({ name: 'attention/attention-values.wgsl', text: source }, { sinks }),
+    render(softwarePart('attention/attention-values'), { sinks }),
   ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,

@@ -1,9 +1,7 @@
-import source from '../../../shaders/attention/attention.wgsl?raw';
-import headsAlone from '../../../shaders/lib/heads-1.wgsl?raw';
-import headsTogether from '../../../shaders/lib/heads-4.wgsl?raw';
 import { render } from '../../gpu/program.ts';
 import { invariant } from '../../errors.ts';
 import { constants, featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
+import { hardwarePart } from '../forms/parts.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
 /** Problem size, which determines the grid: [tokens, heads], each divided into spans of keys. */
@@ -84,10 +82,8 @@ export const attention = defineKernel({
       PARTS: Math.ceil(dims / 4 / WG),
     }),
     gridPart,
-    rows === 1
-      ? { name: 'lib/heads-1.wgsl', text: headsAlone }
-      : { name: 'lib/heads-4.wgsl', text: headsTogether },
-    render({ name: 'attention/attention.wgsl', text: source }, { split, sinks, biased }),
+    hardwarePart(rows === 1 ? 'lib/heads-1' : 'lib/heads-4'),
+    render(hardwarePart('attention/attention'), { split, sinks, biased }),
   ],
   overrides: () => ({}),
   features: featuresOf,

@@ -1,8 +1,6 @@
-import laneSource from '../../../shaders/experts/expert-down-lane.wgsl?raw';
-import pairsSource from '../../../shaders/experts/expert-down-pairs.wgsl?raw';
-import source from '../../../shaders/experts/expert-down.wgsl?raw';
 import { render } from '../../gpu/program.ts';
 import { featuresOf, foldGrid, SCALARS } from '../common.ts';
+import { hardwarePart, softwarePart } from '../forms/parts.ts';
 import { withPools } from './expert-pool.ts';
 import { gluKey, gluParts, gluVariants, LANE_OUTS } from './glu-forms.ts';
 import { defineKernel } from '../kernel.ts';
@@ -55,8 +53,8 @@ export const expertDown = defineKernel({
     ...gluParts(variant, OWN),
     render(
       variant.form === 'lane'
-        ? { name: 'experts/expert-down-lane.wgsl', text: laneSource }
-        : { name: 'experts/expert-down.wgsl', text: source },
+        ? softwarePart('experts/expert-down-lane')
+        : hardwarePart('experts/expert-down'),
       { biased: variant.biased },
     ),
   ],
@@ -93,7 +91,7 @@ export const expertDownPairs = defineKernel({
   variants: gluVariants(['f32'], [4]),
   parts: (variant) => [
     ...gluParts(variant, PAIRS_OWN),
-    render({ name: 'experts/expert-down-pairs.wgsl', text: pairsSource }, { biased: variant.biased }),
+    render(hardwarePart('experts/expert-down-pairs'), { biased: variant.biased }),
   ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,

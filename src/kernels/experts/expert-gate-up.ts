@@ -1,8 +1,7 @@
-import laneSource from '../../../shaders/experts/expert-gate-up-lane.wgsl?raw';
-import source from '../../../shaders/experts/expert-gate-up.wgsl?raw';
 import { render } from '../../gpu/program.ts';
 import { activationPart } from '../core/activation.ts';
 import { featuresOf, foldGrid, SCALARS } from '../common.ts';
+import { hardwarePart, softwarePart } from '../forms/parts.ts';
 import { withPools } from './expert-pool.ts';
 import { gluKey, gluParts, gluVariants, LANE_OUTS } from './glu-forms.ts';
 import { defineKernel } from '../kernel.ts';
@@ -51,8 +50,8 @@ export const expertGateUp = defineKernel({
     activationPart,
     render(
       variant.form === 'lane'
-        ? { name: 'experts/expert-gate-up-lane.wgsl', text: laneSource }
-        : { name: 'experts/expert-gate-up.wgsl', text: source },
+        ? softwarePart('experts/expert-gate-up-lane')
+        : hardwarePart('experts/expert-gate-up'),
       { biased: variant.biased },
     ),
   ],

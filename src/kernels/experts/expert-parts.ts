@@ -1,8 +1,6 @@
 import type { Part } from '../../gpu/program.ts';
-import reduceQuad from '../../../shaders/lib/reduce4-quad.wgsl?raw';
-import reduceSubgroup from '../../../shaders/lib/reduce4-subgroup.wgsl?raw';
-import reduceWorkgroup from '../../../shaders/lib/reduce4-workgroup.wgsl?raw';
 import { type Scalar } from '../common.ts';
+import { hardwarePart, softwarePart } from '../forms/parts.ts';
 import type { PoolCount } from './expert-pool.ts';
 import { cross } from '../kernel.ts';
 import type { FormatName } from '../../weights/formats/index.ts';
@@ -45,13 +43,7 @@ export function expertKey(name: string, { scalar, format, pools, reduction, wg }
   return `${name}/${scalar}/${format}/pools${pools}/${reduction}${wg}`;
 }
 
-const REDUCE_PARTS: Readonly<Record<Reduction, string>> = {
-  quad: reduceQuad,
-  subgroup: reduceSubgroup,
-  workgroup: reduceWorkgroup,
-};
-
 /** WGSL `reduce4`: the sum of a vec4 over the lanes of a workgroup of WG. */
 export function reduce4Part(reduction: Reduction): Part {
-  return { name: `lib/reduce4-${reduction}.wgsl`, text: REDUCE_PARTS[reduction] };
+  return reduction === 'quad' ? softwarePart('lib/reduce4-quad') : hardwarePart(`lib/reduce4-${reduction}`);
 }

@@ -24,15 +24,14 @@ export function withPools(own: Bindings, pools: PoolCount): Bindings {
 }
 
 /**
- * WGSL declarations of the pools, bound after a kernel's `own` bindings, and of `params`, bound after the pools (the
- * shader declares only `struct Params`), and the functions of lib/expert-pool-*.wgsl.
+ * WGSL declarations of the pools, bound after a kernel's `own` bindings, and the functions of lib/expert-pool-*.wgsl. The
+ * program is linked with the binding of its parameters, behind the pools.
  */
 export function poolParts(own: Bindings, pools: PoolCount): Part[] {
   const first = Object.keys(own).length;
   const lines = poolNames(pools).map(
     (name, at) => `@group(0) @binding(${first + at}) var<storage, read> ${name}: array<vec4<u32>>;`,
   );
-  lines.push(`@group(0) @binding(${first + pools}) var<uniform> params: Params;`);
   return [
     { name: 'pools', text: lines.join('\n') },
     { name: `lib/expert-pool-${pools}.wgsl`, text: pools === 1 ? pool1 : pool4 },

@@ -1,13 +1,9 @@
 import type { Bindings, Part } from '../../gpu/program.ts';
-import lane from '../../../shaders/lib/expert-lane.wgsl?raw';
 import matrix from '../../../shaders/lib/expert-matrix.wgsl?raw';
-import rows from '../../../shaders/lib/expert-rows.wgsl?raw';
-import staged from '../../../shaders/lib/expert-staged.wgsl?raw';
 import strip from '../../../shaders/lib/expert-strip.wgsl?raw';
-import tileRows1 from '../../../shaders/lib/tile-rows-1.wgsl?raw';
-import tileRows8 from '../../../shaders/lib/tile-rows-8.wgsl?raw';
 import { constants, gridPart, scalarPrelude, type Scalar } from '../common.ts';
 import { dotParts, listFormats, renderFor, stepParts, weightsParts } from '../weights.ts';
+import { hardwarePart, softwarePart } from '../forms/parts.ts';
 import { reduce4Part } from './expert-parts.ts';
 import { poolParts, type PoolCount } from './expert-pool.ts';
 import { cross } from '../kernel.ts';
@@ -89,7 +85,7 @@ export function gluParts(variant: GluVariant, own: Bindings): Part[] {
     ...commonParts(variant, own),
     ...dotParts(format),
     reduce4Part(form),
-    renderFor(format, lib('expert-rows', rows)),
+    renderFor(format, hardwarePart('lib/expert-rows')),
   ];
 }
 
@@ -137,7 +133,7 @@ export function gluTileParts(variant: GluTileVariant, own: Bindings): Part[] {
   const tile =
     form === 'lane'
       ? laneParts(format, tileRows, outs)
-      : [lib('expert-strip', strip), lib('expert-staged', staged)];
+      : [lib('expert-strip', strip), hardwarePart('lib/expert-staged')];
   return [...commonParts(variant, own), ...tile];
 }
 
@@ -150,10 +146,10 @@ export function stripGroups({ form, wg }: GluTileVariant, outputs: number, perSt
 function laneParts(format: FormatName, tileRows: number, outs: number): Part[] {
   return [
     constants({ OUTS: outs }),
-    tileRows === 1 ? lib('tile-rows-1', tileRows1) : lib('tile-rows-8', tileRows8),
+    softwarePart(tileRows === 1 ? 'lib/tile-rows-1' : 'lib/tile-rows-8'),
     ...stepParts(format),
     lib('expert-strip', strip),
-    renderFor(format, lib('expert-lane', lane)),
+    renderFor(format, softwarePart('lib/expert-lane')),
   ];
 }
 

@@ -1,6 +1,6 @@
-import source from '../../../shaders/linear/linear-tiled.wgsl?raw';
 import { render, type Part } from '../../gpu/program.ts';
 import { constants, featuresOf } from '../common.ts';
+import { hardwarePart } from '../forms/parts.ts';
 import { defineKernel } from '../kernel.ts';
 import {
   LINEAR_BIASED,
@@ -22,7 +22,7 @@ function tileParts(variant: LinearVariant): Part[] {
   return [
     ...linearCommonParts(variant),
     constants({ TILE_OUTS: outs }),
-    render({ name: 'linear/linear-tiled.wgsl', text: source }, { bias, wide: outs === 64 }),
+    render(hardwarePart('linear/linear-tiled'), { bias, wide: outs === 64 }),
   ];
 }
 

@@ -1,17 +1,7 @@
-import laneSource from '../../../shaders/linear/linear-lane.wgsl?raw';
-import source from '../../../shaders/linear/linear.wgsl?raw';
-import laneRows1 from '../../../shaders/lib/lane-rows-1.wgsl?raw';
-import laneRows4 from '../../../shaders/lib/lane-rows-4.wgsl?raw';
-import laneRows8 from '../../../shaders/lib/lane-rows-8.wgsl?raw';
-import rows1 from '../../../shaders/lib/rows-1.wgsl?raw';
-import rows1Subgroup from '../../../shaders/lib/rows-1-subgroup.wgsl?raw';
-import rows4 from '../../../shaders/lib/rows-4.wgsl?raw';
-import rows4Subgroup from '../../../shaders/lib/rows-4-subgroup.wgsl?raw';
-import teamSubgroup from '../../../shaders/lib/team-subgroup.wgsl?raw';
-import teamWorkgroup from '../../../shaders/lib/team-workgroup.wgsl?raw';
 import { render, type Part } from '../../gpu/program.ts';
 import type { Grid } from '../../gpu/recorder.ts';
 import { constants, featuresOf, foldGrid, gridPart, scalarPrelude, type Scalar } from '../common.ts';
+import { hardwarePart, softwarePart } from '../forms/parts.ts';
 import { defineKernel } from '../kernel.ts';
 import {
   assertWholeUnits,
@@ -37,7 +27,7 @@ export type LinearVariant = {
   readonly out: Scalar; // of y
   readonly format: FormatName;
   readonly bias: boolean;
-  readonly rows: number; // rows of x per read of a weight: 1, 4 or 8
+  readonly rows: 1 | 4 | 8 | 32; // of x per read of a weight
   readonly outs: number; // outputs of a lane or team per read of x
   readonly lanes: number; // lanes that divide the columns of these outputs: a whole workgroup, or one
   readonly subgroups: boolean;
@@ -62,10 +52,6 @@ export const LINEAR_PLAIN = { x: 'read', w: 'read', y: 'write' } as const;
 /** Bindings with a bias [outs]. */
 export const LINEAR_BIASED = { ...LINEAR_PLAIN, bias: 'read' } as const;
 
-const LANE_ROWS: Readonly<Record<number, string>> = { 1: laneRows1, 4: laneRows4, 8: laneRows8 };
-
-const lib = (name: string, text: string): Part => ({ name: `lib/${name}.wgsl`, text });
-
 /** The parts common to all variants of the product. */
 export function linearCommonParts({ scalar, out, format, subgroups, lanes }: LinearVariant): Part[] {
   return [
@@ -80,16 +66,14 @@ export function linearCommonParts({ scalar, out, format, subgroups, lanes }: Lin
 /** Teams: the lanes of a workgroup share the columns of four outputs. */
 function teamParts(variant: LinearVariant): Part[] {
   const { format, bias, rows, subgroups } = variant;
-  const rowsParts =
-    rows === 1
-      ? [lib('rows-1', rows1), lib('rows-1-subgroup', rows1Subgroup)]
-      : [lib('rows-4', rows4), lib('rows-4-subgroup', rows4Subgroup)];
+  const stem = rows === 1 ? 'lib/rows-1' : 'lib/rows-4';
   return [
     ...linearCommonParts(variant),
-    ...rowsParts.slice(0, subgroups ? 2 : 1),
+    hardwarePart(stem),
+    ...(subgroups ? [hardwarePart(`${stem}-subgroup`)] : []),
     unitPart(format),
-    subgroups ? lib('team-subgroup', teamSubgroup) : lib('team-workgroup', teamWorkgroup),
-    render({ name: 'linear/linear.wgsl', text: source }, { bias }),
+    hardwarePart(subgroups ? 'lib/team-subgroup' : 'lib/team-workgroup'),
+    render(hardwarePart('linear/linear'), { bias }),
   ];
 }
 
@@ -99,9 +83,9 @@ export function linearLaneParts(variant: LinearVariant): Part[] {
   return [
     ...linearCommonParts(variant),
     constants({ OUTS: outs }),
-    lib(`lane-rows-${rows}`, LANE_ROWS[rows] ?? ''),
+    softwarePart(`lib/lane-rows-${rows as 1 | 4 | 8}`),
     ...stepParts(format),
-    render({ name: 'linear/linear-lane.wgsl', text: laneSource }, { bias, sided: isSided(format) }),
+    render(softwarePart('linear/linear-lane'), { bias, sided: isSided(format) }),
   ];
 }
 

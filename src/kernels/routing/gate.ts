@@ -1,12 +1,9 @@
-import groupSource from '../../../shaders/routing/gate-group.wgsl?raw';
-import laneSource from '../../../shaders/routing/gate-lane.wgsl?raw';
-import groupsOfGroup from '../../../shaders/lib/gate-groups-group.wgsl?raw';
-import groupsOfLane from '../../../shaders/lib/gate-groups-lane.wgsl?raw';
 import shared from '../../../shaders/lib/gate.wgsl?raw';
 import scoreAlone from '../../../shaders/lib/score-alone.wgsl?raw';
 import { invariant } from '../../errors.ts';
 import { render, type Part } from '../../gpu/program.ts';
 import { foldGrid, gridPart } from '../common.ts';
+import { hardwarePart, softwarePart } from '../forms/parts.ts';
 import { defineKernel, pairs, type ParamValues } from '../kernel.ts';
 import { gateStages, stageParams, type GateStages, type RouterRule } from './rule.ts';
 import { stageOf, STAGES } from './stages/index.ts';
@@ -71,14 +68,9 @@ export function gateParts({ form, factored, ...names }: GateVariant, hooked = fa
   const select = stageOf('select', names.select);
   const weigh = stageOf('weigh', names.weigh);
   const grouped = select.over === 'groups';
-  const own =
-    form === 'lane'
-      ? { name: 'routing/gate-lane.wgsl', text: laneSource }
-      : { name: 'routing/gate-group.wgsl', text: groupSource };
-  const groups =
-    form === 'lane'
-      ? { name: 'lib/gate-groups-lane.wgsl', text: groupsOfLane }
-      : { name: 'lib/gate-groups-group.wgsl', text: groupsOfGroup };
+  const isLane = form === 'lane';
+  const own = isLane ? softwarePart('routing/gate-lane') : hardwarePart('routing/gate-group');
+  const groups = isLane ? softwarePart('lib/gate-groups-lane') : hardwarePart('lib/gate-groups-group');
   return [
     { name: 'prelude', text: `const FROM_LOGITS = ${weigh.from === 'logits'};` },
     gridPart,
