@@ -73,7 +73,7 @@ function browserProject(
     cacheDir: `node_modules/.vite/${name}`,
     // Named, so that no dependency is discovered in mid-run: that would reload the page under a running test.
     optimizeDeps: {
-      include: ['wgsl-preprocessor/wgsl-preprocessor.js', '@huggingface/tokenizers'],
+      include: ['@huggingface/tokenizers'],
       exclude: [GRAMMAR],
     },
     test: {

@@ -221,17 +221,24 @@ test('a worker file that is missing, or a page in its place, is named', async ({
 
 /**
  * The least that a family needs of the library, the same where its experts stream, and the most that one needs: a mixer, a
- * container and a tokenizer of its own. Of gzip, kB; scripts, of which each is a request.
+ * container and a tokenizer of its own. Of gzip, kB; scripts, of which each is a request. Hardware and software adapters have
+ * shaders of their own.
  */
 for (const [name, path, file, { most, scripts, options = '' }] of [
-  ['OLMoE', 'fixtures/models/olmoe', '', { most: 129.5, scripts: 11 }],
+  ['OLMoE', 'fixtures/models/olmoe', '', { most: 122, scripts: 12 }],
   [
     'OLMoE with streamed experts',
     'fixtures/models/olmoe',
     '',
-    { most: 138.3, scripts: 12, options: ', streaming: { slotsPerLayer: 4 }' },
+    { most: 130.5, scripts: 13, options: ', streaming: { slotsPerLayer: 4 }' },
   ],
-  ['DeepSeek-V3 from GGUF', 'fixtures/gguf', 'deepseek_v3.gguf', { most: 137.5, scripts: 14 }],
+  ['DeepSeek-V3 from GGUF', 'fixtures/gguf', 'deepseek_v3.gguf', { most: 130, scripts: 15 }],
+  [
+    'DeepSeek-V3 from GGUF, on hardware',
+    'fixtures/gguf',
+    'deepseek_v3.gguf',
+    { most: 133, scripts: 15, options: ", adapterClass: 'hardware'" },
+  ],
 ] as const) {
   test(`a page that runs one model loads what that model needs: ${name}`, async ({ page }) => {
     const site = join(folder, name);

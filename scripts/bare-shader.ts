@@ -16,7 +16,7 @@ const PARAMS = /^struct Params \{[^}]*\}|^@group.*\bvar<uniform> params: Params;
 /** An identifier, unless it is a member, a mark or part of a number. */
 const NAME = /(?<![\w.]|\$\{)[A-Za-z_]\w*/g;
 
-const LETTERS = 'abcdefghijklmnopqrstuvwxyz'.split('');
+const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'.split('');
 
 /**
  * A shader without comments, without unneeded spaces, and with short names inside of functions. Lines stay where they are, so

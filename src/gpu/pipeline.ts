@@ -1,7 +1,7 @@
 import { AtomoeError, invariant } from '../errors.ts';
 import type { BufferSlice } from './buffer.ts';
 import type { Gpu } from './device.ts';
-import { link, type LinkedShader, type Program } from './program.ts';
+import { link, type Program } from './program.ts';
 
 /** A compiled program. */
 export interface Pipeline {
@@ -56,7 +56,8 @@ async function compile(gpu: Gpu, program: Program): Promise<Pipeline> {
     return { program, handle, layout };
   } catch (cause) {
     await scope;
-    throw await shaderError(program, module, linked, cause);
+    const { shaderError } = await import('./shader-error.ts');
+    throw await shaderError(program.key, module, linked, cause);
   }
 }
 
@@ -66,22 +67,6 @@ function layoutEntries(program: Program): GPUBindGroupLayoutEntry[] {
   );
   if (Object.keys(program.params).length > 0) types.push('uniform');
   return types.map((type, binding) => ({ binding, visibility: 0x4, buffer: { type } })); // 0x4: COMPUTE
-}
-
-async function shaderError(
-  program: Program,
-  module: GPUShaderModule,
-  linked: LinkedShader,
-  cause: unknown,
-): Promise<AtomoeError> {
-  const { messages } = await module.getCompilationInfo();
-  const lines = messages
-    .filter(({ type }) => type === 'error')
-    .map(({ lineNum, linePos, message }) => `${linked.locate(lineNum)}:${linePos} ${message}`);
-  if (lines.length === 0) lines.push(cause instanceof Error ? cause.message : String(cause));
-  return new AtomoeError('shader', `${program.key}: ${lines.join('\n')}; please report this adapter`, {
-    cause,
-  });
 }
 
 /** Creates a bind group of named buffers, and of the uniform slice if the program has parameters. */

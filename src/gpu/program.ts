@@ -1,4 +1,3 @@
-import { wgsl } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { invariant } from '../errors.ts';
 
 /** How a shader uses a storage buffer. `write` is `read_write` in WGSL: the language has no write-only storage. */
@@ -104,21 +103,23 @@ export function render(part: Part, values: MarkValues): Part {
   return { name, text: typeof text === 'string' ? filled(text) : async () => filled(await text()) };
 }
 
+/** Lines that are left out become empty: the others keep their numbers. */
 function fill(file: string, text: string, values: MarkValues): string {
-  const strings: string[] = [];
-  const names: string[] = [];
-  let rest = text;
-  for (let mark = /\$\{(\w+)\}/.exec(rest); mark; mark = /\$\{(\w+)\}/.exec(rest)) {
-    strings.push(rest.slice(0, mark.index));
-    names.push(mark[1] ?? '');
-    rest = rest.slice(mark.index + mark[0].length);
-  }
-  strings.push(rest);
-  const filled = names.map((name) => {
+  const valueOf = (name = ''): boolean | number | string => {
     const value = values[name];
     invariant(value !== undefined, () => `${file} has a mark \${${name}} without a value`);
     return value;
+  };
+  const taken: boolean[] = []; // the branches around a line
+  const lines = text.split('\n').map((line) => {
+    const filled = line.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => `${valueOf(name)}`);
+    const [, mark, condition] = /^#(if|else|endif)(?: \$\{(\w+)\})?/.exec(line) ?? [];
+    if (mark === undefined) return taken.every(Boolean) ? filled : '';
+    const before = mark === 'if' ? undefined : taken.pop();
+    if (mark === 'if') taken.push(Boolean(valueOf(condition)));
+    if (mark === 'else') taken.push(!before);
+    return '';
   });
-  const template = Object.assign([...strings], { raw: strings });
-  return wgsl(template, ...filled);
+  invariant(taken.length === 0, () => `${file} has an #if without its #endif`);
+  return lines.join('\n');
 }

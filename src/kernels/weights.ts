@@ -1,4 +1,6 @@
 /** The parts that kernels which read weights are linked with, by weight format, derived from the table in src/weights. */
+import half from '../../shaders/lib/half.wgsl?raw';
+import halfSoftware from '../../shaders/lib/half-software.wgsl?raw';
 import load1 from '../../shaders/lib/load-1.wgsl?raw';
 import load2 from '../../shaders/lib/load-2.wgsl?raw';
 import scalesSource from '../../shaders/lib/scales.wgsl?raw';
@@ -8,7 +10,7 @@ import { BUILT_IN_FORMATS, weightFormat, type FormatName } from '../weights/form
 import type { FormatSource } from '../weights/format.ts';
 import { EXACT } from '../weights/matrix.ts';
 import type { Scalar } from './common.ts';
-import { hardwarePart, softwarePart } from './forms/parts.ts';
+import { hardwarePart } from './forms/parts.ts';
 import type { Variant } from './kernel.ts';
 
 /** The format with which every form of a kernel is listed. */
@@ -64,7 +66,9 @@ export function weightsParts(format: FormatName, isForSoftware = false): Part[] 
   const { unitBytes, wgsl } = weightFormat(format);
   return [
     unitBytes === 8 ? { name: 'lib/load-2.wgsl', text: load2 } : { name: 'lib/load-1.wgsl', text: load1 },
-    isForSoftware ? softwarePart('lib/half-software') : hardwarePart('lib/half'),
+    isForSoftware
+      ? { name: 'lib/half-software.wgsl', text: halfSoftware }
+      : { name: 'lib/half.wgsl', text: half },
     ...sourceParts(wgsl.unpack, `lib/weights-${format}.wgsl`),
   ];
 }

@@ -22,17 +22,14 @@ export class SharedFolders {
   readonly #folders = new Map<number, ModelFiles>([[KERNELS_FOLDER, KERNELS]]);
   readonly #open = new Map<string, ModelFile>(); // by folder and name
   readonly #reads = new Map<number, AbortController>();
-  #nextFolder = 0;
 
   constructor(post: (answer: FileAnswer, transfer?: Transferable[]) => void) {
     this.#post = post;
   }
 
-  /** Makes a folder readable from the worker; the number names it there. */
-  share(files: ModelFiles): number {
-    const folder = this.#nextFolder++;
+  /** Makes a folder readable from the worker, where `folder` names it. */
+  share(folder: number, files: ModelFiles): void {
     this.#folders.set(folder, callersFolder(files));
-    return folder;
   }
 
   receive(request: FileRequest): void {

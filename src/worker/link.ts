@@ -6,16 +6,18 @@ import {
   type ModelInfo,
   type ModelSource,
 } from '../engine/api.ts';
-import { textOf } from '../engine/failures.ts';
+import { textOf, typedError } from '../engine/failures.ts';
 import { onAbort, ReplyStream } from '../engine/talk/reply-stream.ts';
 import type { AutoMemory } from '../engine/load/auto-memory.ts';
 import { AtomoeError } from '../errors.ts';
-import { SharedFolders } from './client-files.ts';
+import type { SharedFolders } from './client-files.ts';
 import { Inbox, type Ending } from './client-stream.ts';
 import {
   decodeError,
+  KERNELS_FOLDER,
   type CallRequest,
   type CallResult,
+  type FileAnswer,
   type FileRequest,
   type PortLike,
   type StreamItem,
@@ -64,7 +66,8 @@ export class Link {
   #goodbye: ReturnType<typeof setTimeout> | undefined;
   readonly #calls = new Map<number, PendingCall>();
   readonly #streams = new Map<number, PendingStream>();
-  readonly #folders: SharedFolders;
+  #folders: Promise<SharedFolders> | undefined; // once the worker reads from this side
+  #lastFolder = KERNELS_FOLDER;
   readonly autoMemory: AutoMemory | undefined; // watched over from this side
   readonly lost: Promise<never>;
   #rejectLost: (reason: AtomoeError) => void = () => {};
@@ -78,7 +81,6 @@ export class Link {
     this.#port = port;
     this.autoMemory = autoMemory;
     this.#close = close;
-    this.#folders = new SharedFolders((answer, transfer) => this.#port.postMessage(answer, transfer ?? []));
     this.lost = new Promise<never>((_, reject) => (this.#rejectLost = reject));
     this.lost.catch(() => {}); // listening is optional
     port.addEventListener('message', (event) => this.#receive(event.data as ToClient | undefined));
@@ -166,9 +168,19 @@ export class Link {
   wireSource(source: ModelSource): WireSource {
     if (typeof source === 'string') return { kind: 'url', url: absoluteUrl(source) };
     if ('open' in source) {
-      return { kind: 'proxy', folder: this.#folders.share(source), label: source.label, entry: source.entry };
+      const folder = ++this.#lastFolder;
+      this.#withFolders((folders) => folders.share(folder, source));
+      return { kind: 'proxy', folder, label: source.label, entry: source.entry };
     }
     return { kind: 'files', files: [...source] };
+  }
+
+  /** In the order of the calls. */
+  #withFolders(act: (folders: SharedFolders) => void): void {
+    const post = (answer: FileAnswer, transfer: Transferable[] = []) =>
+      this.#port.postMessage(answer, transfer);
+    this.#folders ??= import('./client-files.ts').then(({ SharedFolders }) => new SharedFolders(post));
+    this.#folders.then(act).catch((error: unknown) => this.fail(typedError(error)));
   }
 
   fail(error: AtomoeError): void {
@@ -211,7 +223,7 @@ export class Link {
     this.#forgetModel();
     for (const call of this.#calls.values()) call.reject(error);
     for (const id of this.#streams.keys()) this.#endStream(id, { kind: 'failed', error });
-    this.#folders.dispose();
+    if (this.#folders) this.#withFolders((folders) => folders.dispose());
   }
 
   #receive(message: ToClient | undefined): void {
@@ -242,7 +254,8 @@ export class Link {
       case 'disposed':
         return this.#closeOnce();
       default:
-        return this.#folders.receive(message satisfies FileRequest);
+        if (!message.kind.startsWith('file-')) return; // for who started the worker
+        return this.#withFolders((folders) => folders.receive(message satisfies FileRequest));
     }
   }
 

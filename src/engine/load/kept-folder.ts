@@ -7,7 +7,6 @@ import { parseHubName } from '../../io/hub-name.ts';
 import { listedFolder } from '../../io/listed.ts';
 import type { FolderSource } from '../../io/source.ts';
 import type { DiskStorage } from '../../io/storage.ts';
-import { callersFolder } from './callers-folder.ts';
 import type { DiskReport, LoadOptions, ModelSource } from '../api.ts';
 
 /** What an engine does with all its models. */
@@ -27,8 +26,9 @@ export async function openKept(
   lockTimeoutMs: number,
 ): Promise<FolderSource> {
   if (typeof model !== 'string') {
-    const folder = openFolder(model);
-    return folder === model && !isCached(folder) ? callersFolder(folder) : folder;
+    if ('open' in model && isCached(model)) return model;
+    const { givenFolder } = await import('./given-folder.ts');
+    return givenFolder(model);
   }
   const { headers = engine.headers, fetch = engine.fetch, diskCache = true } = options;
   const http = { ...(headers ? { headers } : {}), ...(fetch ? { fetch } : {}) };

@@ -24,7 +24,6 @@ import type { TensorRows } from '../../weights/tensor-rows.ts';
 import type { Weight } from '../../graph/tensor.ts';
 import { ROW_STEP, weightParts, type WeightPart } from '../../graph/weight-parts.ts';
 import type { QuantizeFormat } from '../api.ts';
-import { readDerivedPart } from './derived-parts.ts';
 
 /** Where weights are read from, and how they are re-encoded. */
 export interface ReadContext {
@@ -171,6 +170,7 @@ async function readDensePart(
   const { checkpoint, signal } = context;
   if (source.kind === 'computed') return new Uint8Array(source.values().buffer);
   if (source.kind === 'derived') {
+    const { readDerivedPart } = await import('./derived-parts.ts');
     const parts = await readTogether(
       Object.entries(source.parts),
       async ([name, each], either) =>

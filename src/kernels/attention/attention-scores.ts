@@ -1,3 +1,4 @@
+import rowsSource from '../../../shaders/lib/attention-rows.wgsl?raw';
 import { render, type Part } from '../../gpu/program.ts';
 import { ATTENTION_PARAMS } from './attention.ts';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
@@ -18,7 +19,7 @@ export interface UnfusedAttentionSize {
 export const ATTENTION_ROWS_PARAMS = { ...ATTENTION_PARAMS, first_group: 'u32' } as const;
 
 /** Parameters and row numbering of both halves of unfused attention. */
-export const attentionRowsPart: Part = softwarePart('lib/attention-rows');
+export const attentionRowsPart: Part = { name: 'lib/attention-rows.wgsl', text: rowsSource };
 
 const RECORD_KEYS = 16;
 const RECORD_WORDS = 4 * (RECORD_KEYS + 2);

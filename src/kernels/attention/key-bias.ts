@@ -1,5 +1,5 @@
-import source from '../../../shaders/attention/key-bias.wgsl?raw';
 import { featuresOf, foldGrid, gridPart } from '../common.ts';
+import { rarePart } from '../forms/parts.ts';
 import { defineKernel } from '../kernel.ts';
 
 /** Problem size, which determines the grid: [tokens, heads]. */
@@ -18,7 +18,7 @@ export const keyBias = defineKernel({
   bindings: { x: 'read', slope: 'read', cache: 'write' },
   params: { tokens: 'u32', past: 'u32', heads: 'u32' },
   variants: [{ subgroups: false, wg: 64 }],
-  parts: () => [gridPart, { name: 'attention/key-bias.wgsl', text: source }],
+  parts: () => [gridPart, rarePart('attention/key-bias')],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,
   key: ({ wg }) => `key-bias/wg${wg}`,

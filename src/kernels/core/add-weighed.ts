@@ -1,5 +1,5 @@
-import source from '../../../shaders/core/add-weighed.wgsl?raw';
 import { featuresOf, foldGrid, gridPart } from '../common.ts';
+import { rarePart } from '../forms/parts.ts';
 import { defineKernel } from '../kernel.ts';
 
 /** Problem size, which determines the grid: [rows, cols]. */
@@ -18,7 +18,7 @@ export const addWeighed = defineKernel({
   bindings: { x: 'read', branch: 'read', weights: 'read', sum: 'write' },
   params: { rows: 'u32', cols: 'u32', scale: 'f32' },
   variants: [{ subgroups: false, wg: 64 }],
-  parts: () => [gridPart, { name: 'core/add-weighed.wgsl', text: source }],
+  parts: () => [gridPart, rarePart('core/add-weighed')],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,
   key: ({ wg }) => `add-weighed/wg${wg}`,

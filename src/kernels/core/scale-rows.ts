@@ -1,5 +1,5 @@
-import source from '../../../shaders/core/scale-rows.wgsl?raw';
 import { featuresOf, foldGrid, gridPart, SCALARS, scalarPrelude } from '../common.ts';
+import { rarePart } from '../forms/parts.ts';
 import { cross, defineKernel } from '../kernel.ts';
 import type { AddSharedSize } from './add-shared.ts';
 
@@ -13,7 +13,7 @@ export const scaleRows = defineKernel({
   bindings: { x: 'read', factors: 'read', y: 'write' },
   params: { tokens: 'u32', cols: 'u32', first: 'u32' },
   variants: cross({ scalar: SCALARS, wg: [64] }),
-  parts: ({ scalar }) => [scalarPrelude(scalar), gridPart, { name: 'core/scale-rows.wgsl', text: source }],
+  parts: ({ scalar }) => [scalarPrelude(scalar), gridPart, rarePart('core/scale-rows')],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,
   key: ({ scalar, wg }) => `scale-rows/${scalar}/wg${wg}`,

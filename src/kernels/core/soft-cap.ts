@@ -1,5 +1,5 @@
-import source from '../../../shaders/core/soft-cap.wgsl?raw';
 import { foldGrid, gridPart } from '../common.ts';
+import { rarePart } from '../forms/parts.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
 /** Problem size, which determines the grid. */
@@ -17,7 +17,7 @@ export const softCap = defineKernel({
   bindings: { x: 'read', y: 'write' },
   params: { count: 'u32', cap: 'f32' },
   variants: cross({ wg: [64] }),
-  parts: () => [gridPart, { name: 'core/soft-cap.wgsl', text: source }],
+  parts: () => [gridPart, rarePart('core/soft-cap')],
   overrides: ({ wg }) => ({ WG: wg }),
   key: ({ wg }) => `soft-cap/wg${wg}`,
   grid: ({ count }: SoftCapSize, { wg }) => foldGrid(Math.ceil(count / wg)),

@@ -1,6 +1,6 @@
+import { rarePart } from '../forms/parts.ts';
 import type { Access, Bindings, Part } from '../../gpu/program.ts';
 import pool1 from '../../../shaders/lib/expert-pool-1.wgsl?raw';
-import pool4 from '../../../shaders/lib/expert-pool-4.wgsl?raw';
 
 /** Number of buffers that contain the expert slots of a kernel. */
 export type PoolCount = 1 | 4;
@@ -34,6 +34,6 @@ export function poolParts(own: Bindings, pools: PoolCount): Part[] {
   );
   return [
     { name: 'pools', text: lines.join('\n') },
-    { name: `lib/expert-pool-${pools}.wgsl`, text: pools === 1 ? pool1 : pool4 },
+    pools === 1 ? { name: 'lib/expert-pool-1.wgsl', text: pool1 } : rarePart('lib/expert-pool-4'),
   ];
 }

@@ -8,7 +8,6 @@ import expertGateUp from '../../../shaders/experts/expert-gate-up.wgsl?raw';
 import expertRows from '../../../shaders/lib/expert-rows.wgsl?raw';
 import expertStaged from '../../../shaders/lib/expert-staged.wgsl?raw';
 import gateGroupsGroup from '../../../shaders/lib/gate-groups-group.wgsl?raw';
-import half from '../../../shaders/lib/half.wgsl?raw';
 import heads1 from '../../../shaders/lib/heads-1.wgsl?raw';
 import heads4 from '../../../shaders/lib/heads-4.wgsl?raw';
 import reduce4Subgroup from '../../../shaders/lib/reduce4-subgroup.wgsl?raw';
@@ -37,7 +36,6 @@ export const texts = {
   'lib/expert-rows': expertRows,
   'lib/expert-staged': expertStaged,
   'lib/gate-groups-group': gateGroupsGroup,
-  'lib/half': half,
   'lib/heads-1': heads1,
   'lib/heads-4': heads4,
   'lib/reduce4-subgroup': reduce4Subgroup,

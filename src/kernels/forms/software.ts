@@ -3,10 +3,8 @@ import attentionScores from '../../../shaders/attention/attention-scores.wgsl?ra
 import attentionValues from '../../../shaders/attention/attention-values.wgsl?raw';
 import expertDownLane from '../../../shaders/experts/expert-down-lane.wgsl?raw';
 import expertGateUpLane from '../../../shaders/experts/expert-gate-up-lane.wgsl?raw';
-import attentionRows from '../../../shaders/lib/attention-rows.wgsl?raw';
 import expertLane from '../../../shaders/lib/expert-lane.wgsl?raw';
 import gateGroupsLane from '../../../shaders/lib/gate-groups-lane.wgsl?raw';
-import halfSoftware from '../../../shaders/lib/half-software.wgsl?raw';
 import laneRows1 from '../../../shaders/lib/lane-rows-1.wgsl?raw';
 import laneRows4 from '../../../shaders/lib/lane-rows-4.wgsl?raw';
 import laneRows8 from '../../../shaders/lib/lane-rows-8.wgsl?raw';
@@ -21,10 +19,8 @@ export const texts = {
   'attention/attention-values': attentionValues,
   'experts/expert-down-lane': expertDownLane,
   'experts/expert-gate-up-lane': expertGateUpLane,
-  'lib/attention-rows': attentionRows,
   'lib/expert-lane': expertLane,
   'lib/gate-groups-lane': gateGroupsLane,
-  'lib/half-software': halfSoftware,
   'lib/lane-rows-1': laneRows1,
   'lib/lane-rows-4': laneRows4,
   'lib/lane-rows-8': laneRows8,

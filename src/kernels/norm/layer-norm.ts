@@ -1,5 +1,5 @@
-import source from '../../../shaders/norm/layer-norm.wgsl?raw';
 import { featuresOf, foldGrid, gridPart, reducePart, SCALARS, scalarPrelude } from '../common.ts';
+import { rarePart } from '../forms/parts.ts';
 import { cross, defineKernel } from '../kernel.ts';
 import type { RmsNormSize } from './rms-norm.ts';
 
@@ -17,7 +17,7 @@ export const layerNorm = defineKernel({
     scalarPrelude(scalar, subgroups),
     gridPart,
     reducePart(subgroups),
-    { name: 'norm/layer-norm.wgsl', text: source },
+    rarePart('norm/layer-norm'),
   ],
   overrides: ({ wg }) => ({ WG: wg }),
   features: featuresOf,

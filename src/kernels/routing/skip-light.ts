@@ -1,5 +1,5 @@
-import source from '../../../shaders/routing/skip-light.wgsl?raw';
 import { foldGrid, gridPart } from '../common.ts';
+import { rarePart } from '../forms/parts.ts';
 import { cross, defineKernel } from '../kernel.ts';
 
 /** The id of no expert. */
@@ -15,7 +15,7 @@ export const skipLight = defineKernel({
   bindings: { ids: 'write', weights: 'write' },
   params: { pairs: 'u32', drop_ids: 'u32', bound: 'f32' },
   variants: cross({ wg: [64] }),
-  parts: () => [gridPart, { name: 'routing/skip-light.wgsl', text: source }],
+  parts: () => [gridPart, rarePart('routing/skip-light')],
   overrides: ({ wg }) => ({ WG: wg }),
   key: ({ wg }) => `skip-light/wg${wg}`,
   grid: ({ pairs }: { readonly pairs: number }, { wg }) => foldGrid(Math.ceil(pairs / wg)),
