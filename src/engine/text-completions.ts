@@ -42,10 +42,10 @@ export interface TextCompletionRequest {
 
 /** OpenAI's `logprobs` of a text: one entry of each list for each token, natural logarithms. */
 export interface TextLogprobs {
-  tokens: string[];
+  tokens: string[]; // a part of a character is `bytes:\xe2\x96`
   token_logprobs: (number | null)[]; // null: nothing comes before the first token of a prompt
-  top_logprobs: (Record<string, number> | null)[];
-  text_offset: number[]; // in the text of all tokens of this answer, in UTF-16 units
+  top_logprobs: (Record<string, number> | null)[]; // by `tokens`; `token_id:N` where another one has the same text
+  text_offset: number[]; // in the text of all tokens of this answer, in UTF-16 units; of a part of a character, where that begins
 }
 
 /** One of the texts of an answer, or a part of it. */

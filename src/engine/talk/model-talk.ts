@@ -73,8 +73,8 @@ export class ModelTalk {
   }
 
   #means(): TextTools.TextMeans {
-    const { runner, queue, drafted } = this.#parts;
-    return { tokenizer: this.#tokenizer(), runner, queue, vocab: drafted.spec.vocab };
+    const { runner, queue, drafted, isGone } = this.#parts;
+    return { tokenizer: this.#tokenizer(), runner, queue, vocab: drafted.spec.vocab, isGone };
   }
 
   #tokenizer(): Tokenizer {

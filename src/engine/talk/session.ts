@@ -1,4 +1,3 @@
-import { AtomoeError } from '../../errors.ts';
 import type { ReplyMarkers } from '../../text/reply-markers.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { FinishReason, GenerateEvent, GenerateOptions, Prompt, RestoreReport, Session } from '../api.ts';
@@ -21,7 +20,7 @@ import { loadDrawing, pickToken } from './pick.ts';
 import type * as SessionCopies from './session-copies.ts';
 import type { Held } from './session-copies.ts';
 import { ReplyText } from './reply-text.ts';
-import { checkIds, commonPrefix } from './token-ids.ts';
+import { checkIds, checkPromptLength, commonPrefix } from './token-ids.ts';
 
 /** What a session works with: the model, its tokenizer, and the queue of the engine's steps. */
 export interface SessionParts {
@@ -219,19 +218,7 @@ export class EngineSession implements Session {
     const { runner, model, tokenizer } = this.#parts;
     const encoded = await encodePrompt(prompt, options, tokenizer);
     const { ids } = encoded;
-    if (ids.length === 0) {
-      throw new AtomoeError(
-        'bad-input',
-        'the prompt is empty; wanted at least one token; write the beginning of a text',
-      );
-    }
-    if (ids.length > runner.contextTokens) {
-      throw new AtomoeError(
-        'context-full',
-        `the prompt is ${ids.length} tokens long, the context holds ${runner.contextTokens}; shorten it, or load ` +
-          'the model with a larger contextTokens',
-      );
-    }
+    checkPromptLength(ids.length, runner.contextTokens);
     checkIds(ids, model.spec.vocab, runner.contextTokens);
     return encoded;
   }

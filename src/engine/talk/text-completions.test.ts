@@ -1,10 +1,21 @@
 /** OpenAI's older API, on the CPU with the story model: texts, token ids, echoes and log-probabilities. */
 import { resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  test,
+  vi,
+  type MockInstance,
+} from 'vitest';
 import { AtomoeError } from '../../errors.ts';
 import { nodeFolder } from '../../io/node-file.ts';
 import type { TextCompletion, TextCompletionChunk, TextCompletionStream } from '../api.ts';
 import { LocalEngine } from '../engine.ts';
+import { TextReport } from './text-logprobs.ts';
 
 const MODEL = resolve(import.meta.dirname, '../../../demo/public/models/fable-omni-8m');
 const PROMPT = 'Once upon a time';
@@ -156,6 +167,61 @@ describe('log-probabilities', () => {
   });
 });
 
+describe('a character that several tokens write', () => {
+  /** The story model has each byte, and the first two of a dash, as tokens. */
+  const FOX = 'a \u2014 \u{1f98a}!';
+
+  test('is named by its bytes, and each part is where the character begins', async () => {
+    const { choices } = await create({ prompt: FOX, echo: true, logprobs: 3, max_tokens: 0 });
+    const { tokens, top_logprobs: top, token_logprobs: each, text_offset: offsets } = choices[0]!.logprobs!;
+    expect(tokens.filter((token) => token.startsWith('bytes:')).slice(-4)).toEqual([
+      'bytes:\\xf0',
+      'bytes:\\x9f',
+      'bytes:\\xa6',
+      'bytes:\\x8a',
+    ]);
+    expect(tokens.join('')).not.toContain('\ufffd');
+    const fox = FOX.indexOf('\u{1f98a}');
+    expect(offsets.slice(-5)).toEqual([fox, fox, fox, fox, fox + 2]);
+    for (const [at, token] of tokens.entries()) {
+      if (at > 0) expect(top[at]?.[token], token).toBe(each[at]);
+    }
+  });
+
+  test('at the beginning, too, and in the reply', async () => {
+    const [first = 0, ...others] = await engine.tokenize('\u{1f98a}').then((ids) => ids.slice(-4));
+    const bias = { [String(others[0])]: 100 };
+    const { choices } = await create({
+      ...{ prompt: [first], echo: true, logprobs: 1, max_tokens: 1, logit_bias: bias },
+    });
+    expect(choices[0]?.logprobs).toMatchObject({
+      tokens: ['bytes:\\xf0', 'bytes:\\x9f'],
+      text_offset: [0, 0],
+    });
+  });
+
+  test('has a key for each alternative, of two with one text as well', async () => {
+    const report = new TextReport();
+    const token = { id: 1, text: 'A', bytes: [65], logprob: -2 };
+    const twin = { id: 2, text: 'A', bytes: [65], logprob: -1 };
+    const parts = [0xe2, 0xe3].map((byte, at) => ({
+      ...{ id: 3 + at, text: '\ufffd', bytes: [0x20, byte, 0x5c], logprob: -3 - at },
+    }));
+    const real = { id: 5, text: '\ufffd', bytes: [0xef, 0xbf, 0xbd], logprob: -5 };
+    const { top_logprobs: top } = report.add([
+      { ...token, alternatives: [twin, token, ...parts, real] },
+      { ...token, logprob: null },
+    ]);
+    expect(top).toEqual([
+      {
+        ...{ A: -2, 'token_id:2': -1 },
+        ...{ 'bytes: \\xe2\\x5c': -3, 'bytes: \\xe3\\x5c': -4, '\ufffd': -5 },
+      },
+      null,
+    ]);
+  });
+});
+
 describe('what is refused', () => {
   test.each<[extra: object, says: RegExp]>([
     [{ prompt: null }, /the request has no prompt; wanted text or token ids/],
@@ -179,6 +245,21 @@ describe('what is refused', () => {
     const error: unknown = await create(extra).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(AtomoeError);
     expect(error).toMatchObject({ code: 'bad-input', message: expect.stringMatching(says) });
+  });
+
+  test.each<[prompt: unknown, code: string, says: RegExp]>([
+    [[[5], [1e9]], 'bad-input', /^prompt\[1\]: token id 1000000000 is outside/],
+    [['The fox', ''], 'bad-input', /^prompt\[1\]: the prompt is empty/],
+    [[[5], []], 'bad-input', /^prompt\[1\]: the prompt is empty/],
+    [['The fox', 'fox '.repeat(30)], 'context-full', /^prompt\[1\]: the prompt is \d+ tokens long/],
+  ])('%j before the first reply', async (prompt, code, says) => {
+    const stream = await engine.completions.create({ ...request, prompt, stream: true } as never);
+    const read: TextCompletionChunk[] = [];
+    const failed = (async () => {
+      for await (const chunk of stream as unknown as TextCompletionStream) read.push(chunk);
+    })();
+    await expect(failed).rejects.toMatchObject({ code, message: expect.stringMatching(says) });
+    expect(read).toEqual([]);
   });
 
   test('nothing, where it asks for nothing', async () => {
@@ -208,6 +289,98 @@ test('a stream is left, stopped by its controller, or not begun', async () => {
   expect(count).toBe(3);
   const signal = AbortSignal.abort(new Error('no longer'));
   await expect(create({}, { signal })).rejects.toThrow('no longer');
+});
+
+describe('every choice ends', () => {
+  const ends = (chunks: readonly TextCompletionChunk[]) =>
+    chunks
+      .flatMap(({ choices }) => choices)
+      .flatMap(({ index, finish_reason: reason }) => (reason === null ? [] : [[index, reason] as const]));
+
+  test('before the next one begins', async () => {
+    const chunks = await chunksOf({ prompt: ['The fox', 'The owl'], n: 2, echo: true, logprobs: 1 });
+    expect(ends(chunks)).toEqual([0, 1, 2, 3].map((index) => [index, 'length']));
+    const order = chunks.flatMap(({ choices }) => choices.map(({ index }) => index));
+    expect(order).toEqual(order.toSorted((a, b) => a - b));
+  });
+
+  test('before the next prompt is scored', async () => {
+    const score = vi.spyOn(engine, 'score');
+    const asked = { ...request, prompt: ['The fox', 'The owl'], echo: true, logprobs: 1, max_tokens: 0 };
+    for await (const { choices } of await engine.completions.create({ ...asked, stream: true })) {
+      if (choices[0]?.finish_reason) break;
+    }
+    expect(score).toHaveBeenCalledOnce();
+    score.mockRestore();
+  });
+
+  test('of a stream that is stopped', async () => {
+    const stream = await engine.completions.create({
+      ...request,
+      prompt: ['The fox', 'The owl'],
+      n: 2,
+      stream: true,
+    });
+    const chunks: TextCompletionChunk[] = [];
+    for await (const chunk of stream) if (chunks.push(chunk) === 2) stream.controller.abort();
+    expect(ends(chunks)).toEqual([0, 1, 2, 3].map((index) => [index, 'stop']));
+  });
+
+  describe('while its prompt is scored', () => {
+    const prompt = 'Once upon a time, there was a fox. '.repeat(16);
+    let large: LocalEngine;
+    let steps: MockInstance<LocalEngine['runner']['allLogits']>;
+    let begun: Promise<void>; // the first of them
+
+    beforeEach(async () => {
+      large = await LocalEngine.open({ device: 'cpu' });
+      await large.load(await nodeFolder(MODEL), { contextTokens: 200 });
+      const { runner } = large;
+      const step = runner.allLogits.bind(runner);
+      begun = new Promise((resolve) => {
+        steps = vi.spyOn(runner, 'allLogits').mockImplementation((...given) => {
+          resolve();
+          return step(...given);
+        });
+      });
+    });
+    afterEach(() => large.dispose());
+
+    const asked = { ...request, prompt: [prompt, prompt], echo: true, logprobs: 1 };
+    test.each([0, 1])('of a stream, before %i other scores are made', async (count) => {
+      const others = Array.from({ length: count }, () => large.score('Once', prompt.slice(4)));
+      const stream = await large.completions.create({ ...asked, stream: true });
+      const chunks: TextCompletionChunk[] = [];
+      const read = (async () => {
+        for await (const chunk of stream) chunks.push(chunk);
+      })();
+      await begun;
+      stream.controller.abort();
+      await read;
+      expect(steps.mock.calls.length).toBeLessThanOrEqual(2);
+      expect(ends(chunks)).toEqual([0, 1].map((index) => [index, 'stop']));
+      expect(textsOf(chunks)).toEqual(['', '']);
+      for (const scored of await Promise.all(others)) expect(scored.length).toBeGreaterThan(100);
+    });
+
+    test('of a whole answer, with the reason', async () => {
+      const stop = new AbortController();
+      const failed = expect(large.completions.create(asked, { signal: stop.signal })).rejects.toThrow(
+        'enough',
+      );
+      await begun;
+      stop.abort(new Error('enough'));
+      await failed;
+      expect(steps.mock.calls.length).toBeLessThanOrEqual(2);
+    });
+
+    test('of a model that goes', async () => {
+      const failed = expect(large.score('Once', prompt.slice(4))).rejects.toMatchObject({ code: 'disposed' });
+      await begun;
+      large.dispose();
+      await failed;
+    });
+  });
 });
 
 test('a session goes on with token ids', async () => {

@@ -4,25 +4,22 @@ import type {
   ChatCompletionUsage,
   Engine,
   GenerateEvent,
-  ScoredToken,
   Session,
   TextChoice,
   TextCompletion,
   TextCompletionChunk,
   TextCompletionStream,
-  TextLogprobs,
 } from '../api.ts';
 import { abortableStream, endOf, goneInMidReply, newId, seededOptions } from './completion-replies.ts';
 import { byFieldNames } from './field-names.ts';
 import { readTextRequest, type CheckedTextRequest, type PlainPrompt } from './text-completions-request.ts';
+import { joinLogprobs, TextReport, type ReportedToken } from './text-logprobs.ts';
+import { checkPromptLength } from './token-ids.ts';
 
 type TextEngine = Pick<Engine, 'model' | 'session' | 'tokenize' | 'detokenize' | 'score'>;
 type DoneEvent = Extract<GenerateEvent, { kind: 'done' }>;
 type Part = TextCompletionChunk['choices'][number];
 type Head = Pick<TextCompletion, 'id' | 'object' | 'created' | 'model'>;
-
-/** A token with what is reported of it; no probability where nothing comes before it. */
-type ReportedToken = Pick<ScoredToken, 'text' | 'alternatives'> & { readonly logprob: number | null };
 
 /** `completions.create`. @throws {AtomoeError} see `TextCompletions` */
 export async function createTextCompletion(
@@ -80,40 +77,33 @@ function joined(before: TextChoice | undefined, part: TextChoice): TextChoice {
   return { ...before, ...part, text: before.text + part.text, logprobs };
 }
 
-function joinLogprobs(first: TextLogprobs, next: TextLogprobs): TextLogprobs {
-  return {
-    tokens: [...first.tokens, ...next.tokens],
-    token_logprobs: [...first.token_logprobs, ...next.token_logprobs],
-    top_logprobs: [...first.top_logprobs, ...next.top_logprobs],
-    text_offset: [...first.text_offset, ...next.text_offset],
-  };
-}
-
-/** What the choices consist of, one choice after the other. Adds to `usage` what each took. */
+/** What the choices consist of, one choice after the other; each ends before the next begins. Adds to `usage` what each took. */
 async function* parts(
   engine: TextEngine,
   request: CheckedTextRequest,
   usage: ChatCompletionUsage,
 ): AsyncGenerator<Part, void, undefined> {
-  const { prompts, count, echo, maxTokens, options } = request;
+  const { prompts, count, maxTokens, options } = request;
+  if (prompts.length > 1) await checkPrompts(engine, request);
   const session = engine.session();
-  let ending: Part[] = [];
+  const last = prompts.length * count - 1;
+  let ending: Part | undefined; // of the last choice
   try {
     for (const [at, prompt] of prompts.entries()) {
-      const echoed = echo ? await echoOf(engine, prompt, options) : undefined;
+      const echoed = await echoOf(engine, prompt, request);
       let promptTokens = maxTokens === 0 ? await tokensIn(engine, prompt) : 0;
       for (const [reply, seeded] of seededOptions(options, count).entries()) {
-        yield* ending;
-        const writer = new PartWriter(at * count + reply, options.logprobs !== undefined);
+        const index = at * count + reply;
+        const writer = new PartWriter(index, options.logprobs !== undefined);
         if (echoed) yield writer.part(echoed.text, echoed.tokens);
-        if (maxTokens === 0) {
-          ending = [{ ...writer.part(''), finish_reason: 'length' }];
-          continue;
+        if (maxTokens === 0) ending = { ...writer.part(''), finish_reason: echoed ? 'length' : 'stop' };
+        else {
+          const done = yield* deltas(session, prompt, seeded, writer);
+          ending = { ...writer.part(writer.rest(done.text)), ...ended(done) };
+          promptTokens = done.usage.promptTokens;
+          usage.completion_tokens += done.usage.completionTokens;
         }
-        const done = yield* deltas(session, prompt, seeded, writer);
-        ending = [{ ...writer.part(writer.rest(done.text)), ...ended(done) }];
-        promptTokens = done.usage.promptTokens;
-        usage.completion_tokens += done.usage.completionTokens;
+        if (index < last) yield ending;
       }
       usage.prompt_tokens += promptTokens;
     }
@@ -121,7 +111,26 @@ async function* parts(
     session.dispose(); // before the last part: a reader may stop at it
   }
   usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
-  yield* ending;
+  if (ending) yield ending;
+}
+
+/** What is wrong with a later prompt is said before the first reply. */
+async function checkPrompts(
+  engine: TextEngine,
+  { prompts, maxTokens, options }: CheckedTextRequest,
+): Promise<void> {
+  const { contextTokens = Infinity } = engine.model?.plan ?? {};
+  for (const [at, prompt] of prompts.entries()) {
+    try {
+      const tokens = await tokensIn(engine, prompt);
+      if (typeof prompt !== 'string') await engine.detokenize(prompt); // refuses ids that the model has not
+      const isRead = maxTokens > 0 || (options.logprobs !== undefined && tokens > 0);
+      if (isRead) checkPromptLength(tokens, contextTokens);
+    } catch (error) {
+      if (!(error instanceof AtomoeError)) throw error;
+      throw new AtomoeError(error.code, `prompt[${at}]: ${error.message}`, { cause: error });
+    }
+  }
 }
 
 async function* deltas(
@@ -148,17 +157,16 @@ function ended(done: DoneEvent) {
 /** Makes the parts of one choice, and keeps count of what they hold. */
 class PartWriter {
   readonly #index: number;
-  readonly #reports: boolean;
-  #offset = 0; // of the next token
+  readonly #report: TextReport | undefined;
   said = 0; // letters of the reply
 
   constructor(index: number, reports: boolean) {
     this.#index = index;
-    this.#reports = reports;
+    this.#report = reports ? new TextReport() : undefined;
   }
 
   part(text: string, tokens: readonly ReportedToken[] = []): Part {
-    const logprobs = this.#reports && tokens.length > 0 ? this.#logprobs(tokens) : null;
+    const logprobs = tokens.length > 0 ? (this.#report?.add(tokens) ?? null) : null;
     return { index: this.#index, text, logprobs, finish_reason: null };
   }
 
@@ -166,27 +174,6 @@ class PartWriter {
   rest(text: string): string {
     return text.slice(this.said);
   }
-
-  #logprobs(tokens: readonly ReportedToken[]): TextLogprobs {
-    const offsets = tokens.map(({ text }) => {
-      const offset = this.#offset;
-      this.#offset += text.length;
-      return offset;
-    });
-    return {
-      tokens: tokens.map(({ text }) => text),
-      token_logprobs: tokens.map(({ logprob }) => logprob),
-      top_logprobs: tokens.map(topOf),
-      text_offset: offsets,
-    };
-  }
-}
-
-/** The likeliest tokens and the one that came, by their texts. */
-function topOf({ text, logprob, alternatives = [] }: ReportedToken): Record<string, number> | null {
-  if (logprob === null) return null;
-  const top = alternatives.map((each) => [each.text, each.logprob] as const);
-  return Object.fromEntries([...top, [text, logprob]]);
 }
 
 interface Echo {
@@ -194,21 +181,48 @@ interface Echo {
   readonly tokens: readonly ReportedToken[]; // where log-probabilities were asked for
 }
 
-/** The prompt as part of the answer. */
+/** The prompt as part of the answer; none where it was not asked for, or its stream was stopped. */
 async function echoOf(
   engine: TextEngine,
   prompt: PlainPrompt,
-  { logprobs, signal }: CheckedTextRequest['options'],
-): Promise<Echo> {
-  const text = typeof prompt === 'string' ? prompt : await engine.detokenize(prompt);
-  if (logprobs === undefined) return { text, tokens: [] };
-  const ids = await engine.tokenize(prompt);
-  const [first, ...others] = ids;
-  if (first === undefined) return { text, tokens: [] };
-  const begin = { text: await engine.detokenize([first]), logprob: null };
+  { echo, stream, options }: CheckedTextRequest,
+): Promise<Echo | undefined> {
+  const { logprobs, signal } = options;
+  if (!echo) return undefined;
+  try {
+    signal?.throwIfAborted();
+    const text = typeof prompt === 'string' ? prompt : await engine.detokenize(prompt);
+    return { text, tokens: logprobs === undefined ? [] : await scoredTokens(engine, prompt, text, options) };
+  } catch (error) {
+    if (!stream || !signal?.aborted || error !== signal.reason) throw error;
+    return undefined; // as a reply that is stopped: its stream ends
+  }
+}
+
+async function scoredTokens(
+  engine: TextEngine,
+  prompt: PlainPrompt,
+  text: string,
+  { logprobs = 0, signal }: CheckedTextRequest['options'],
+): Promise<readonly ReportedToken[]> {
+  const [first, ...others] = await engine.tokenize(prompt);
+  if (first === undefined) return [];
   const options = { logprobs, ...(signal ? { signal } : {}) };
+  const begin = await firstToken(engine, first, signal);
   const scored = others.length === 0 ? [] : await engine.score([first], others, options);
-  return { text, tokens: isAdded(begin.text, text) ? scored : [begin, ...scored] };
+  return isAdded(begin.text, text) ? scored : [begin, ...scored];
+}
+
+/** The bytes of half a character are only told of a token behind another. */
+async function firstToken(
+  engine: TextEngine,
+  id: number,
+  signal: AbortSignal | undefined,
+): Promise<ReportedToken> {
+  const text = await engine.detokenize([id]);
+  const isPart = text.includes('\ufffd');
+  const [behind] = isPart ? await engine.score([id], [id], signal ? { signal } : {}) : [];
+  return { id, text, bytes: behind?.bytes ?? null, logprob: null };
 }
 
 /** Whether the first token is one that the tokenizer puts before texts. Half a character cannot be compared. */

@@ -24,6 +24,7 @@ export interface TextMeans {
   readonly runner: Runner;
   readonly queue: JobQueue;
   readonly vocab: number;
+  readonly isGone: () => boolean; // another model has come
 }
 
 type PromptOptions = Pick<GenerateOptions, 'tools' | 'templateOptions' | 'continueFinalMessage'>;
@@ -71,7 +72,7 @@ export async function score(
   text: string | readonly number[],
   given: ScoreOptions = {},
 ): Promise<ScoredToken[]> {
-  const { tokenizer, runner, queue, vocab } = means;
+  const { tokenizer, runner, vocab } = means;
   const options = fields<ScoreOptions>(SCORE_OPTIONS)(given, 'the options of score');
   const before = await tokenize(means, prompt);
   const scored = idsOf(text, tokenizer);
@@ -81,7 +82,7 @@ export async function score(
   }
   const ids = [...before, ...scored];
   checkIds(ids, vocab, runner.contextTokens);
-  const chances = await queue.run(() => chancesOf(means, ids, before.length, options));
+  const chances = await chancesOf(means, ids, before.length, options);
   const named = ({ id, logprob }: TokenChance): TokenLogprob => ({
     id,
     logprob,
@@ -105,27 +106,31 @@ interface Chances {
   readonly alternatives?: readonly TokenChance[]; // the likeliest first
 }
 
-/** ln p(id_t given those before it), for t from `first` on. */
+/** ln p(id_t given those before it), for t from `first` on. Takes turns with replies, chunk by chunk. */
 async function chancesOf(
-  { runner, vocab }: TextMeans,
+  { runner, queue, vocab, isGone }: TextMeans,
   ids: readonly number[],
   first: number,
   { logprobs: count, signal }: ScoreOptions,
 ): Promise<Chances[]> {
   const plain = { penalty: 1, temperature: 1, candidates: false, routes: false };
-  const state = await runner.openState();
+  const turn = <T>(step: () => Promise<T>) =>
+    queue.run(async () => {
+      signal?.throwIfAborted();
+      if (isGone()) throw modelGone();
+      return step();
+    });
+  const state = await turn(async () => runner.openState());
   try {
     let past = 0;
     for (; past < first - 1; past += Math.min(runner.chunkTokens, first - 1 - past)) {
-      signal?.throwIfAborted();
       const chunk = ids.slice(past, Math.min(past + runner.chunkTokens, first - 1));
-      await runner.prefill(state, { ...plain, ids: chunk, past }, signal);
+      await turn(() => runner.prefill(state, { ...plain, ids: chunk, past }, signal));
     }
     const chances: Chances[] = [];
     while (past < ids.length - 1) {
-      signal?.throwIfAborted();
       const chunk = ids.slice(past, Math.min(past + SCORED_TOKENS, ids.length - 1));
-      const logits = await runner.allLogits(state, { ...plain, ids: chunk, past }, signal);
+      const logits = await turn(() => runner.allLogits(state, { ...plain, ids: chunk, past }, signal));
       chunk.forEach((_, row) => {
         const own = logits.subarray(row * vocab, (row + 1) * vocab);
         chances.push(chancesIn(own, ids[past + row + 1] ?? 0, count));
@@ -136,6 +141,10 @@ async function chancesOf(
   } finally {
     state.dispose();
   }
+}
+
+function modelGone(): AtomoeError {
+  return new AtomoeError('disposed', 'the model was replaced while a text was scored; score it again');
 }
 
 /** log softmax(logits), summed in f64, of a token and of the `count` likeliest. @throws {AtomoeError} non-finite */

@@ -43,6 +43,23 @@ export function checkIds(ids: readonly number[], vocab: number, contextTokens: n
   }
 }
 
+/** What a reply needs of its prompt. @throws {AtomoeError} bad-input; context-full */
+export function checkPromptLength(tokens: number, contextTokens: number): void {
+  if (tokens === 0) {
+    throw new AtomoeError(
+      'bad-input',
+      'the prompt is empty; wanted at least one token; write the beginning of a text',
+    );
+  }
+  if (tokens > contextTokens) {
+    throw new AtomoeError(
+      'context-full',
+      `the prompt is ${tokens} tokens long, the context holds ${contextTokens}; shorten it, or load ` +
+        'the model with a larger contextTokens',
+    );
+  }
+}
+
 /** Tokens that two lists begin with; at least one of `wanted` is left to compute. */
 export function commonPrefix(cached: readonly number[], wanted: readonly number[]): number {
   let length = 0;

@@ -4,8 +4,11 @@ import { AtomoeError } from '../../errors.ts';
 /** Of one event, in characters: chunks are far below it. */
 const MOST_EVENT = 2 ** 22;
 
+/** What says that a stream has ended as its server wanted it to. */
+export const DONE = '[DONE]';
+
 /**
- * The objects of a stream's `data` lines, up to `[DONE]`.
+ * The objects of a stream's `data` lines, and `DONE` behind them where the server says it.
  *
  * @param host - named in errors
  * @param signal - ends the request, whatever made its body
@@ -15,7 +18,7 @@ export async function* readEvents(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
   host: string,
   signal: AbortSignal,
-): AsyncGenerator<Record<string, unknown>, void, undefined> {
+): AsyncGenerator<Record<string, unknown> | typeof DONE, void, undefined> {
   let data: string[] = [];
   for await (const line of linesOf(body, host, signal)) {
     const value = /^data: ?(.*)$/s.exec(line)?.[1];
@@ -23,12 +26,12 @@ export async function* readEvents(
     if (line !== '' || data.length === 0) continue;
     const event = data.join('\n');
     data = [];
-    if (event === '[DONE]') return;
+    if (event === DONE) return yield DONE;
     yield parsed(event, host);
   }
-  const [last] = data;
-  if (last === '[DONE]') return;
-  if (last !== undefined) yield parsed(data.join('\n'), host);
+  const last = data.join('\n');
+  if (last === DONE) yield DONE;
+  else if (data.length > 0) yield parsed(last, host);
 }
 
 /** Lines end with CR, LF or both. */

@@ -96,7 +96,7 @@ export type LocalPart = Pick<Engine, 'chat' | 'completions' | 'model' | 'plan' |
  * @throws {AtomoeError} bad-input - a wrong option
  */
 export function withRemote(engine: LocalPart, given: RemoteOptions): RemoteEngine {
-  const { server, model, use, confirm } = readOptions(given);
+  const { server, use, confirm } = readOptions(given);
   let ranOn: RanOn | undefined = use === 'always' ? 'remote' : engine.model && 'device';
   let why = use === 'always' ? 'the caller chose it' : '';
   let consent: Promise<boolean> | undefined; // that is asked for, or was given
@@ -119,11 +119,12 @@ export function withRemote(engine: LocalPart, given: RemoteOptions): RemoteEngin
     create: async (body: unknown, options?: ChatRequestOptions) => {
       if (ranOn !== 'remote') return marked(await own.create(body as never, options as never));
       const { ask, readBody } = await import('./ask.ts');
-      const { checked, signal } = await readBody(path, body, options);
+      const request = await readBody(path, body, options);
+      const { signal } = request;
       signal?.throwIfAborted();
       await agree();
       signal?.throwIfAborted();
-      return ask(server, path, { ...checked, model }, signal);
+      return ask(server, path, request);
     },
   });
   return {
@@ -134,7 +135,7 @@ export function withRemote(engine: LocalPart, given: RemoteOptions): RemoteEngin
       return why;
     },
     get model() {
-      return ranOn === 'remote' ? { label: model } : engine.model;
+      return ranOn === 'remote' ? { label: server.model } : engine.model;
     },
     chat: { completions: completionsOf('chat/completions', engine.chat.completions) as never },
     completions: completionsOf('completions', engine.completions) as never,
@@ -202,8 +203,9 @@ function readOptions(given: unknown) {
   const server: RemoteServer = {
     baseURL: baseURL.href.replace(/\/+$/, ''),
     host: baseURL.host,
+    model,
     apiKey,
     fetch: async (...request) => fetch(...request),
   };
-  return { server, model, use, confirm };
+  return { server, use, confirm };
 }

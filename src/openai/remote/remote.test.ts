@@ -6,8 +6,9 @@ import { openaiFetch, withRemote, type Fetch } from '../index.ts';
 
 const KEY = 'sk-secret-4711';
 const messages = [{ role: 'user', content: 'Hi' }] as const;
-const said = (text: string, reason: string | null = null) =>
-  `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: text }, finish_reason: reason }] })}\n\n`;
+const said = (text: string, reason: string | null = null, index = 0) =>
+  `data: ${JSON.stringify({ choices: [{ index, delta: { content: text }, finish_reason: reason }] })}\n\n`;
+const DONE = 'data: [DONE]\n\n';
 
 /** An engine that must not be asked, with a plan. */
 function engineOf(fits: boolean, answer: object = { choices: [] }) {
@@ -126,7 +127,10 @@ describe('streams', () => {
     new Response(text, { headers: { 'content-type': 'text/event-stream' } });
 
   test.each([
-    ['with [DONE]', `${said('a')}${said('b', 'stop')}data: [DONE]\n\n`],
+    ['with [DONE]', `${said('a')}${said('b', 'stop')}${DONE}`],
+    ['with [DONE] alone, as some servers end', `${said('a')}${said('b')}${DONE}`],
+    ['with [DONE] without an empty line', `${said('a')}${said('b', 'stop')}data: [DONE]`],
+    ['with the usage behind the end', `${said('a')}${said('b', 'stop')}data: {"choices":[]}\n\n${DONE}`],
     ['without it', `${said('a')}${said('b', 'stop')}`],
     [
       'with comments and other ends of lines',
@@ -167,10 +171,47 @@ describe('streams', () => {
     ['no choices', 'data: {}\n\n', /a chunk has no choices/],
     ['an error', `${said('a')}data: {"error":{"message":"overloaded ${KEY}"}}\n\n`, /overloaded \[the key\]/],
     ['half a reply', said('a'), /the reply broke off/],
+    ['no reply', DONE, /the reply broke off/],
   ])('of %s are one error', async (_, text, says) => {
     const { remote } = remoteOf(streamed(text));
     const failed = remote.chat.completions.create({ messages, stream: true }).then(textOf);
     await expect(failed).rejects.toMatchObject({ code: 'network', message: expect.stringMatching(says) });
+  });
+
+  describe('of two replies', () => {
+    const first = `${said('a')}${said('b', 'stop')}`;
+    const second = `${said('c', null, 1)}${said('d', 'length', 1)}`;
+
+    test.each([
+      ['that end one after the other', first + second],
+      ['that are mixed', `${said('a')}${said('c', null, 1)}${said('b', 'stop')}${said('d', 'stop', 1)}`],
+      ['of which a server gives one, and says so', first + DONE],
+    ])('%s are whole', async (_, text) => {
+      const { remote } = remoteOf(streamed(text));
+      const stream = await remote.chat.completions.create({ messages, n: 2, stream: true });
+      expect(await textOf(stream)).toMatch(/^(ab|abcd|acbd)$/);
+    });
+
+    test.each([
+      ['of which one has not begun', first],
+      ['of which one has no end', first + said('c', null, 1)],
+      ['of which one has no end, though the stream has', first + said('c', null, 1) + DONE],
+    ])('%s have broken off', async (_, text) => {
+      const { remote } = remoteOf(streamed(text));
+      const stream = await remote.chat.completions.create({ messages, n: 2, stream: true });
+      await expect(textOf(stream)).rejects.toMatchObject({
+        code: 'network',
+        message: expect.stringMatching(/the reply broke off/),
+      });
+    });
+
+    test('to two prompts are two', async () => {
+      const { remote } = remoteOf(streamed(said('a', 'stop')));
+      const stream = await remote.completions.create({ prompt: ['a', 'b'], stream: true });
+      await expect(async () => {
+        for await (const _ of stream);
+      }).rejects.toThrow(/the reply broke off/);
+    });
   });
 
   test('end when they are stopped or left, and so does the request', async () => {

@@ -6,6 +6,7 @@ import type { Fetch } from '../fetch.ts';
 export interface RemoteServer {
   readonly baseURL: string; // without a slash at the end
   readonly host: string; // named in errors and in questions
+  readonly model: string; // the server's name for it
   readonly apiKey: string | undefined;
   readonly fetch: Fetch;
 }
