@@ -2,9 +2,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import { expect, test, type BrowserContext, type Page } from 'playwright/test';
 import type { ChatCompletionStream, TextCompletion } from '../src/engine/api.ts';
+import { build } from 'vite';
 import { root, serve, type Site } from './packed.ts';
+import { visitorBrowsers, type Visitor } from './visitor.ts';
 
 test.describe.configure({ mode: 'serial', timeout: 300_000 });
 
@@ -40,6 +43,26 @@ const CLIENT = `<!doctype html><title>client</title><script type="module">
   document.title = 'ready';
 </script>`;
 
+/** The least worker, as one script: Firefox may have no modules there. */
+const LISTENER = `import { listenV1 } from '${join(root, 'dist/service-worker.js')}'; listenV1();`;
+
+/** A page that nobody has been to, and that asks at once. */
+const FIRST = `<!doctype html><title>first</title><script type="module">
+  import { createEngine } from '/dist/index.js';
+  import { openaiFetch, serveV1, v1Ready } from '/dist/openai.js';
+  const told = { isControlled: navigator.serviceWorker.controller !== null };
+  told.before = (await fetch('/v1/models')).status;
+  await navigator.serviceWorker.register('/first.js');
+  await v1Ready();
+  const engine = await createEngine({ device: 'cpu', model: location.origin + '/model/', contextTokens: 256 });
+  serveV1(openaiFetch(engine));
+  const body = JSON.stringify({ prompt: 'Once upon a time', max_tokens: 4, temperature: 0 });
+  const response = await fetch('/v1/completions', { method: 'POST', body });
+  told.after = response.status;
+  told.text = (await response.json()).choices?.[0].text;
+  globalThis.told = told;
+</script>`;
+
 /** What the client's page has, as its tests use it. */
 interface ClientPage {
   readonly client: {
@@ -61,8 +84,21 @@ let site: Site;
 
 test.beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'atomoe-v1-'));
-  const files = { 'sw.js': WORKER, 'engine.html': ENGINE, 'client.html': CLIENT };
+  const files = { 'sw.js': WORKER, 'engine.html': ENGINE, 'client.html': CLIENT, 'first.html': FIRST };
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+  await writeFile(join(folder, 'entry.js'), LISTENER);
+  const lib = {
+    entry: join(folder, 'entry.js'),
+    formats: ['iife' as const],
+    name: 'worker',
+    fileName: () => 'first.js',
+  };
+  await build({
+    configFile: false,
+    root: folder,
+    logLevel: 'error',
+    build: { lib, outDir: folder, emptyOutDir: false },
+  });
   site = await serve({
     '/dist/': join(root, 'dist'),
     '/openai/': join(root, 'e2e/clients/node_modules/openai'),
@@ -145,3 +181,42 @@ test('code that knows /v1 is answered by the tab that has an engine, and told wh
   expect((await broken).error).toMatch(/the page with the model was closed/);
   expect((await stream(client, 4, 0)).error).toMatch(/503 no page of this site has a model/);
 });
+
+/** What the page says of a first visit. */
+const FIRST_TOLD = { isControlled: false, before: 404, after: 200, text: ', there was a' };
+
+interface FirstPage {
+  told?: object;
+}
+
+test('a first visit is answered without a reload, and one after a reload that passes by the worker', async ({
+  context,
+}) => {
+  const page = await context.newPage();
+  const told = () =>
+    page.waitForFunction(() => (globalThis as FirstPage).told).then((found) => found.jsonValue());
+  await page.goto(`${site.url}/first.html`);
+  expect(await told()).toEqual(FIRST_TOLD);
+  const cdp = await context.newCDPSession(page);
+  await cdp.send('Page.reload', { ignoreCache: true });
+  await page.waitForFunction(() => document.title === 'first' && !(globalThis as FirstPage).told);
+  expect(await told()).toEqual(FIRST_TOLD);
+  await page.reload();
+  expect(await told()).toEqual({ ...FIRST_TOLD, isControlled: true, before: 503 });
+});
+
+for (const [name, browser] of Object.entries(visitorBrowsers())) {
+  test(`${name}: a first visit is answered without a reload`, async () => {
+    test.skip('missing' in browser && !process.env['CI'], 'missing' in browser ? browser.missing : '');
+    if ('missing' in browser) throw new Error(browser.missing);
+    const visitor: Visitor = await browser.open();
+    console.log(visitor.version);
+    try {
+      await visitor.goto(`${site.url}/first.html`);
+      const told = () => visitor.evaluate(() => (globalThis as FirstPage).told ?? null);
+      await expect.poll(told, { timeout: 120_000 }).toEqual(FIRST_TOLD);
+    } finally {
+      await visitor.close();
+    }
+  });
+}

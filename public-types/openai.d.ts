@@ -1,6 +1,6 @@
 // The public types of atomoe/openai, written by npm run types:snapshot.
 // What is not here is in atomoe.d.ts.
-export { AnsweringEngine, AnyAnswer, AnyCompletions, AnyStream, Fetch, LocalPart, PageWorld, RanOn, RemoteEngine, RemoteOptions, WorkerMessages, openaiFetch, serveV1, withRemote };
+export { AnsweringEngine, AnyAnswer, AnyCompletions, AnyStream, Fetch, LocalPart, PageWorld, RanOn, RemoteEngine, RemoteOptions, WorkerContainer, WorkerMessages, openaiFetch, serveV1, v1Ready, withRemote };
 
 type AnsweringEngine = Pick<Engine, 'chat' | 'completions' | 'model'>;
 
@@ -61,6 +61,8 @@ interface RemoteOptions {
     readonly fetch?: Fetch;
 }
 
+type WorkerContainer = Pick<ServiceWorkerContainer, 'controller' | 'getRegistration' | 'addEventListener' | 'removeEventListener'>;
+
 interface WorkerMessages {
     addEventListener(type: 'message', listener: (event: MessageEvent) => void): void;
     removeEventListener(type: 'message', listener: (event: MessageEvent) => void): void;
@@ -70,5 +72,7 @@ interface WorkerMessages {
 declare function openaiFetch(given: AnsweringEngine | RemoteEngine): Fetch;
 
 declare function serveV1(answer: Fetch, world?: PageWorld): () => void;
+
+declare function v1Ready(given?: WorkerContainer): Promise<void>;
 
 declare function withRemote(engine: LocalPart, given: RemoteOptions): RemoteEngine;

@@ -12,3 +12,4 @@ export {
   type RemoteOptions,
 } from './remote/index.ts';
 export { serveV1, type PageWorld, type WorkerMessages } from './relay/page.ts';
+export { v1Ready, type WorkerContainer } from './relay/ready.ts';

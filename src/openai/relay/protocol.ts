@@ -6,6 +6,9 @@
 /** Marks the worker's question among a page's messages; its port comes with it. */
 export const QUESTION = 'atomoe-v1';
 
+/** A page asks the worker to take it over. */
+export const CLAIM = 'atomoe-v1-claim';
+
 /** Service worker to page. */
 export type ToPage =
   | {

@@ -2,7 +2,8 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Fetch } from '../fetch.ts';
 import { serveV1, type WorkerMessages } from './page.ts';
-import { answerV1, handlesV1, type RelayClient, type RelayWorld } from './worker.ts';
+import { v1Ready, type WorkerContainer } from './ready.ts';
+import { answerV1, handlesV1, listenV1, type RelayClient, type RelayWorld, type V1Scope } from './worker.ts';
 
 afterEach(() => vi.useRealTimers());
 
@@ -245,4 +246,65 @@ test('an abort before the page answers ends the wait, at once or later', async (
   signal = undefined;
   expect((await ask(undefined, { method: 'POST', body: '{}', signal: AbortSignal.abort() })).ok).toBe(false);
   expect(signal).toBeUndefined();
+});
+
+describe('a page that is about to ask', () => {
+  /** A worker that comes, and takes the page over when it is asked, or not. */
+  function containerOf({ claims = true, fails = false, isRegistered = true } = {}) {
+    const container = new EventTarget() as EventTarget & { controller: ServiceWorker | null };
+    container.controller = null;
+    const worker = new EventTarget() as EventTarget & { state: string };
+    const asked: unknown[] = [];
+    const registration = { active: null as object | null, waiting: null, installing: worker };
+    Object.assign(worker, {
+      state: 'installing',
+      postMessage(message: unknown) {
+        asked.push(message);
+        if (!claims) return;
+        container.controller = worker as unknown as ServiceWorker;
+        setTimeout(() => container.dispatchEvent(new Event('controllerchange')));
+      },
+    });
+    setTimeout(() => {
+      worker.state = fails ? 'redundant' : 'activating';
+      if (!fails) registration.active = worker;
+      worker.dispatchEvent(new Event('statechange'));
+    });
+    const getRegistration = async () => (isRegistered ? registration : undefined);
+    return { container: Object.assign(container, { getRegistration }) as unknown as WorkerContainer, asked };
+  }
+
+  test('waits until the worker has taken it over, and asks it to', async () => {
+    const { container, asked } = containerOf();
+    await v1Ready(container);
+    expect(container.controller).not.toBeNull();
+    await v1Ready(container);
+    expect(asked).toHaveLength(1);
+    const claim = vi.fn(async () => {});
+    const scope = new EventTarget();
+    listenV1(Object.assign(scope, { clients: { claim } }) as unknown as V1Scope);
+    scope.dispatchEvent(new MessageEvent('message', { data: 'another' }));
+    expect(claim).not.toHaveBeenCalled();
+    scope.dispatchEvent(new MessageEvent('message', { data: asked[0] }));
+    scope.dispatchEvent(new Event('activate'));
+    expect(claim).toHaveBeenCalledTimes(2);
+  });
+
+  test.each<[string, Parameters<typeof containerOf>[0], RegExp]>([
+    ['is not registered', { isRegistered: false }, /no service worker is registered for this page/],
+    ['does not install', { fails: true }, /the service worker did not install/],
+    ['does not claim it', { claims: false }, /does not claim this page.*clients\.claim\(\)/],
+  ])('is told where the worker %s', async (_, options, message) => {
+    vi.useFakeTimers();
+    const failed = expect(v1Ready(containerOf(options).container)).rejects.toMatchObject({
+      code: 'bad-input',
+      message: expect.stringMatching(message),
+    });
+    await vi.advanceTimersByTimeAsync(11_000);
+    await failed;
+  });
+
+  test('is told where there are no workers', async () => {
+    await expect(v1Ready()).rejects.toThrow(/this page has no service workers.*https/);
+  });
 });

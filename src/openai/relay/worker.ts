@@ -3,7 +3,7 @@
  * host's service worker, beside what keeps files and sets headers.
  */
 import { errorBody, HttpError } from '../http-error.ts';
-import { QUESTION, type ToPage, type ToRelay } from './protocol.ts';
+import { CLAIM, QUESTION, type ToPage, type ToRelay } from './protocol.ts';
 
 /** The part of a service worker's clients that is used; the DOM's types have none of it. */
 export interface RelayWorld {
@@ -18,8 +18,42 @@ export interface RelayClient {
   postMessage(message: unknown, transfer: Transferable[]): void;
 }
 
+/** The part of a service worker's global scope that is used; the DOM's types have none of it. */
+export interface V1Scope {
+  readonly clients: { claim(): Promise<void> };
+  addEventListener(type: 'activate', listener: () => void): void;
+  addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void;
+  addEventListener(type: 'fetch', listener: (event: V1FetchEvent) => void): void;
+}
+
+/** The part of a FetchEvent that is used. */
+export interface V1FetchEvent {
+  readonly request: Request;
+  respondWith(response: Promise<Response>): void;
+}
+
 /** How long a page may take to say that it has an engine. */
 const ANSWER_MS = 2000;
+
+/**
+ * All that a service worker does for `/v1`: it answers, and takes over the pages that are open when it comes, so that a first
+ * visit works without a reload (see `v1Ready`). Goes beside the other listeners of a worker, before those of `fetch`. A worker
+ * that changes the answers, such as by headers, takes `handlesV1` and `answerV1` instead, and claims its pages itself.
+ *
+ * @example
+ * listenV1(); // in the service worker
+ */
+export function listenV1(scope: V1Scope = globalThis as unknown as V1Scope): void {
+  // Not waited for: in Firefox all workers of a page answer first, and requests wait for the activation.
+  const claim = () => void scope.clients.claim();
+  scope.addEventListener('activate', claim);
+  scope.addEventListener('message', ({ data }) => {
+    if (data === CLAIM) claim();
+  });
+  scope.addEventListener('fetch', (event) => {
+    if (handlesV1(event.request)) event.respondWith(answerV1(event.request));
+  });
+}
 
 /** What `openaiFetch` answers, after `/v1/`. What else a host has at that address stays its own. */
 const ENDPOINT = /^(models(\/.*)?|(chat\/)?completions|embeddings)$/;
