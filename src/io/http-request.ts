@@ -132,7 +132,10 @@ async function attemptRange(
     const isSmall = request.isFirst === true && request.mostBytes !== undefined;
     const isBroken = cause instanceof TypeError && !watchdog.hasStalled;
     if (isSmall && status === 206 && isBroken) return { kind: 'encoded' };
-    return { kind: 'retry', error: unreachable(target, request, watchdog.hasStalled, cause) };
+    const mayBeCors =
+      status === undefined && isElsewhere(target, http) && globalThis.crossOriginIsolated === true;
+    const facts = { hasStalled: watchdog.hasStalled, mayBeCors };
+    return { kind: 'retry', error: unreachable(target, request, facts, cause) };
   } finally {
     watchdog.stop();
   }
@@ -180,10 +183,14 @@ function parseRetryAfter(text: string | null): number | undefined {
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
 
+/** What a request in no-cors mode would tell, the browser keeps from a page that requires CORP. */
+const ISOLATED =
+  ' (and that the server sends Access-Control-Allow-Origin, which an isolated page is not told)';
+
 function unreachable(
   { label, secrets }: HttpTarget,
   request: RangeRequest,
-  hasStalled: boolean,
+  { hasStalled, mayBeCors }: { readonly hasStalled: boolean; readonly mayBeCors: boolean },
   cause: unknown,
 ): AtomoeError {
   const thrown = cause instanceof Error ? cause.message : String(cause);
@@ -191,7 +198,7 @@ function unreachable(
   return new AtomoeError(
     'network',
     `${label} could not be read: ${why}; ${request.sizeBytes} bytes at ${request.offsetBytes} were wanted; ` +
-      `check the address and the connection, then load again`,
+      `check the address and the connection${mayBeCors ? ISOLATED : ''}, then load again`,
     { cause: redactCause(cause, secrets) },
   );
 }
@@ -226,8 +233,7 @@ function notHere(label: string, protocol: string, cause: unknown): AtomoeError {
 
 /** A request in no-cors mode distinguishes a CORS refusal from an unreachable host. */
 async function isRefusedByCors(target: HttpTarget, http: HttpOptions, watchdog: Watchdog): Promise<boolean> {
-  const origin = http.origin ?? globalThis.location?.origin;
-  if (origin === undefined || new URL(target.href).origin === origin) return false;
+  if (!isElsewhere(target, http)) return false;
   try {
     await (http.fetch ?? fetch)(target.href, { method: 'HEAD', mode: 'no-cors', signal: watchdog.signal });
     return true;
@@ -248,4 +254,10 @@ function abortableDelay(ms: number, signal: AbortSignal | undefined): Promise<vo
     }, ms);
     signal?.addEventListener('abort', onAbort, { once: true });
   });
+}
+
+/** Whether a page asks another origin. */
+function isElsewhere({ href }: HttpTarget, http: HttpOptions): boolean {
+  const origin = http.origin ?? globalThis.location?.origin;
+  return origin !== undefined && new URL(href).origin !== origin;
 }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { AtomoeError } from '../errors.ts';
 import { httpFolder } from './http.ts';
 import type { HttpOptions } from './http-request.ts';
@@ -296,6 +296,22 @@ describe('trouble', () => {
     expect(error.code).toBe('cors');
     expect(error.message).toMatch(/toy\/m: .*Access-Control-Allow-Origin; use a host/);
     expect(calls.filter(({ mode }) => mode !== 'no-cors')).toHaveLength(2);
+  });
+
+  test('an isolated page is not told of a refusal, and hears that it may be one', async () => {
+    for (const isIsolated of [true, false]) {
+      vi.stubGlobal('crossOriginIsolated', isIsolated);
+      const { folder } = server(
+        () => {
+          throw new TypeError('Failed to fetch');
+        },
+        { origin: 'https://page.example' },
+      );
+      const error = await failure(folder.open('m'));
+      expect(error.code).toBe('network');
+      expect(error.message.includes('sends Access-Control-Allow-Origin')).toBe(isIsolated);
+    }
+    vi.unstubAllGlobals();
   });
 
   test('a connection that breaks once is no refusal, before its answer or in the body', async () => {
