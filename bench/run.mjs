@@ -29,7 +29,7 @@ const TITLES = {
   g: '(g) Models of published shapes within memory budgets',
   h: '(h) Routing and pruning of recorded routes and trained models',
   i: '(i) Strategies of decoding, and a dense model carved into experts',
-  j: '(j) A first visit to the demo, and the bytes of others',
+  j: '(j) A first visit to the demo, and others beside it',
 };
 
 /** @type {Record<string, string>} */
@@ -220,7 +220,7 @@ if (unknown.length > 0) {
 }
 const list = wanted.length > 0 ? wanted : PARTS;
 const inPages = list.filter((part) => !WITHOUT_PAGE.includes(part));
-if (inPages.length > 0 || list.includes('i')) {
+if (inPages.length > 0 || list.includes('i') || list.includes('j')) {
   if (installPackages(['bench']).length > 0) process.exit(1);
 }
 if (inPages.length > 0) await build(config);

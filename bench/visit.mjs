@@ -1,5 +1,6 @@
 // (j) A first visit to the demo, as `npm start` serves it: when something moves, when the button works, when the first token
-// comes, and what has come over the network by then. Beside it the bytes of others' packages before they can run a model.
+// comes, and what has come over the network by then. Beside it the least pages of Atomoe and of wllama with one file, and the bytes
+// of others' packages before they can run a model.
 import {
   mkdtempSync,
   readFileSync,
@@ -13,15 +14,16 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { chromium } from 'playwright';
-import { build, preview } from 'vite';
+import { build } from 'vite';
 import { chromiumFlags, requireChromium } from '../scripts/chromium.mjs';
+import { median, sentBetween, serveCounted } from './counted-site.mjs';
+import { leastPages } from './least-pages.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const demoConfig = join(root, 'vite.config.ts');
 const VISITS = 7;
 const PATIENCE_MS = 150_000;
 
-/** @typedef {{ path: string, bytes: number, gzipBytes: number, atMs: number, isForLater: boolean }} Answer - at: on the clock of Date.now(); for later: what the service worker keeps for visits without a network */
 /** @typedef {{ firstPaint: number, motion: number, button: number, click: number, token: number }} Moments - ms since the address */
 
 /** What the page notes, on its own clock. */
@@ -39,50 +41,6 @@ const NOTES = `
   addEventListener('click', () => note('click'), { capture: true });
 `;
 
-/** Serves the built demo, and keeps what it sent. @param {Answer[]} answers */
-function serveDemo(answers) {
-  return preview({
-    configFile: demoConfig,
-    logLevel: 'error',
-    preview: { host: '127.0.0.1', port: 0 },
-    plugins: [
-      {
-        name: 'bench:count',
-        configurePreviewServer({ middlewares }) {
-          middlewares.use((request, response, next) => {
-            const atMs = Date.now();
-            /** @type {Buffer[]} */
-            const parts = [];
-            const keep = (/** @type {unknown} */ chunk) => {
-              if (typeof chunk === 'string' || chunk instanceof Uint8Array) parts.push(Buffer.from(chunk));
-            };
-            const { write, end } = response;
-            response.write = /** @type {typeof write} */ (
-              (/** @type {any[]} */ ...args) => {
-                keep(args[0]);
-                return write.apply(response, /** @type {any} */ (args));
-              }
-            );
-            response.end = /** @type {typeof end} */ (
-              (/** @type {any[]} */ ...args) => {
-                keep(args[0]);
-                const body = Buffer.concat(parts);
-                const path = new URL(request.url ?? '/', 'http://localhost').pathname;
-                const isForLater = (request.headers.referer ?? '').endsWith('/sw.js');
-                const isCompressed = response.hasHeader('content-encoding');
-                const gzipBytes = isCompressed ? body.length : gzipSync(body).length;
-                answers.push({ path, bytes: body.length, gzipBytes, atMs, isForLater });
-                return end.apply(response, /** @type {any} */ (args));
-              }
-            );
-            next();
-          });
-        },
-      },
-    ],
-  });
-}
-
 /** Waits in a way that the page's content policy allows. @param {import('playwright').Page} page @param {string} condition */
 async function until(page, condition) {
   const lastMs = Date.now() + PATIENCE_MS;
@@ -92,11 +50,11 @@ async function until(page, condition) {
   }
 }
 
-/** One visit, in a browser of its own. @returns {Promise<{ moments: Moments, answers: Answer[], adapter: string, browser: string }>} */
+/** One visit, in a browser of its own. @returns {Promise<{ moments: Moments, answers: import('./counted-site.mjs').Answer[], adapter: string, browser: string }>} */
 async function visit() {
-  /** @type {Answer[]} */
+  /** @type {import('./counted-site.mjs').Answer[]} */
   const answers = [];
-  const server = await serveDemo(answers);
+  const server = await serveCounted({ configFile: demoConfig }, answers);
   const browser = await chromium.launch({
     executablePath: requireChromium(),
     headless: false, // the flags have the full browser's own headless mode
@@ -125,32 +83,6 @@ async function visit() {
   }
 }
 
-/** Weights are numbers, which hosts send as they are; all else is compressed. @param {Answer} answer */
-const isWeights = ({ path }) => path.endsWith('.safetensors');
-
-/** @param {readonly Answer[]} answers @param {number} fromMs @param {number} toMs */
-function sentBetween(answers, fromMs, toMs) {
-  const all = answers.filter(({ atMs }) => atMs >= fromMs && atMs < toMs);
-  const sent = all.filter(({ isForLater }) => !isForLater);
-  const sum = (/** @type {Answer[]} */ list, /** @type {'bytes' | 'gzipBytes'} */ kind) =>
-    list.reduce((total, answer) => total + answer[kind], 0);
-  const rest = sent.filter((answer) => !isWeights(answer));
-  return {
-    requests: sent.length,
-    gzipBytes: sum(rest, 'gzipBytes'),
-    weightBytes: sum(sent.filter(isWeights), 'bytes'),
-    laterBytes: sum(
-      all.filter(({ isForLater }) => isForLater),
-      'gzipBytes',
-    ),
-  };
-}
-
-/** @param {readonly number[]} values */
-function median(values) {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
-
 /** Packages of others: the least page that can open a model, and the files that it fetches before that. */
 const PEERS = [
   {
@@ -158,7 +90,7 @@ const PEERS = [
     package: '@mlc-ai/web-llm',
     script: `import { CreateMLCEngine } from '@mlc-ai/web-llm'; window.open = CreateMLCEngine;`,
     binaries: /** @type {string[]} */ ([]),
-    more: 'and the compiled library of each model, which the package has not',
+    more: 'no time: each model runs by a compiled library of its own, fetched from its host; the package holds none',
   },
   {
     name: 'wllama',
@@ -200,6 +132,11 @@ async function peerBytes({ name, package: id, script, binaries, more }) {
       gzipBytes: files.reduce((sum, file) => sum + gzipSync(readFileSync(file)).length, 0),
     });
     const wasm = sizes(binaries.map((path) => join(installed, path)));
+    const found = readdirSync(installed, { recursive: true, encoding: 'utf8' }).filter((path) =>
+      path.endsWith('.wasm'),
+    );
+    if (found.length > 0 !== binaries.length > 0)
+      throw new Error(`${id} has other WebAssembly: ${found.join(', ')}`);
     return { name, version, script: sizes(scripts), wasm, more };
   } finally {
     rmSync(folder, { recursive: true });
@@ -231,6 +168,7 @@ export async function firstVisits() {
     const ms = of((moments) => moments[name] - (since === 0 ? 0 : moments[since]));
     return { title, ms, ...sent };
   });
+  const least = await leastPages();
   const peers = [];
   for (const peer of PEERS) peers.push(await peerBytes(peer));
   const runs = rows.reduce((sum, { gzipBytes }) => sum + gzipBytes, 0);
@@ -251,15 +189,30 @@ export async function firstVisits() {
         `| ${name} ${version} | ${kB(script.gzipBytes)} (${kB(script.bytes)}) | ${kB(wasm.gzipBytes)} (${kB(wasm.bytes)}) | ${more} |`,
     ),
   ];
+  const pages = [
+    '| page | the button works, ms | bytes until then, gzip kB | model loaded, ms since the click | first token, ms since the click | more bytes, gzip kB | of the file, kB |',
+    '| --- | --: | --: | --: | --: | --: | --: |',
+    ...least.pages.map(({ name, buttonMs, loadedMs, tokenMs, page, reply }) =>
+      [
+        ...['', name, buttonMs.toFixed(0), kB(page.gzipBytes), loadedMs.toFixed(0), tokenMs.toFixed(0)],
+        ...[kB(reply.gzipBytes), kB(reply.weightBytes), ''],
+      ]
+        .join(' | ')
+        .trim(),
+    ),
+  ];
   const markdown =
     `The demo from a fresh clone (\`npm start\`), a new profile for each of ${VISITS} visits, medians; served from the same machine, so that times have ` +
     `no network in them. The visitor clicks a second after the button works. Bytes are what the server sent until then, compressed (gzip), weights apart; ` +
     `"for later" is what the service worker fetches beside the visit, for visits without a network. The page said: ${first.adapter}.\n\n${table.join('\n')}\n\n` +
+    `**The same file, the least page**: \`fable-moe-12m\` as one GGUF file (Q8_0, ${kB(least.modelBytes)} kB), opened by the least page of each package ` +
+    `(\`bench/least-pages.mjs\`), on the CPU with one thread, from the same server, in turns; medians, bytes of the first visit. The first words were ` +
+    `${least.pages.map(({ name, text }) => `"${text.trim()}" (${name})`).join(' and ')}.\n\n${pages.join('\n')}\n\n` +
     `**Packages of others**: bytes of a page that imports what opens a model, built and minified by Vite, and of the WebAssembly that it fetches, before any ` +
     `model.\n\n${others.join('\n')}`;
   return {
     markdown,
-    results: { rows, visits: visits.map(({ moments }) => moments), peers },
+    results: { rows, visits: visits.map(({ moments }) => moments), least, peers },
     adapter: first.adapter,
     browser: first.browser,
   };
