@@ -1,12 +1,11 @@
 /** The service worker: wires the keeper to the browser. Built to `sw.js` beside the page. */
-import { answerV1, handlesV1 } from '../src/openai/relay/worker.ts';
+import { answerV1, claimV1, handlesV1, type V1Scope } from '../src/openai/relay/worker.ts';
 import { isolated } from './offline/isolation.ts';
 import { Keeper } from './offline/keeper.ts';
 
 /** The part of a service worker's global scope that is used here; the DOM's types have none of it. */
 interface WorkerScope {
   readonly registration: { readonly scope: string };
-  readonly clients: { claim(): Promise<void> };
   skipWaiting(): Promise<void>;
   addEventListener(type: 'install' | 'activate', listener: (event: WaitingEvent) => void): void;
   addEventListener(type: 'fetch', listener: (event: WaitingEvent & RequestEvent) => void): void;
@@ -39,9 +38,8 @@ scope.addEventListener('install', (event) => {
 });
 scope.addEventListener('activate', (event) => {
   event.waitUntil(caches.delete(OLD_CACHE));
-  // Not waited for: in Firefox every worker of the page has to answer first, and all requests wait for the activation.
-  void scope.clients.claim();
 });
+claimV1(self as unknown as V1Scope);
 scope.addEventListener('fetch', (event) => {
   // Code of other pages here may ask the page that has a model.
   if (handlesV1(event.request)) return event.respondWith(answerV1(event.request).then(isolated));

@@ -1,6 +1,6 @@
 // The public types of atomoe/service-worker, written by npm run types:snapshot.
 // What is not here is in atomoe.d.ts.
-export { RelayClient, RelayWorld, V1FetchEvent, V1Scope, answerV1, handlesV1, listenV1 };
+export { RelayClient, RelayWorld, V1FetchEvent, V1Scope, answerV1, claimV1, handlesV1, listenV1 };
 
 interface RelayClient {
     postMessage(message: unknown, transfer: Transferable[]): void;
@@ -33,6 +33,8 @@ interface V1Scope {
 }
 
 declare function answerV1(request: Request, world?: RelayWorld): Promise<Response>;
+
+declare function claimV1(scope?: V1Scope): void;
 
 declare function handlesV1(request: Request, scope?: string): boolean;
 

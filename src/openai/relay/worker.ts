@@ -38,20 +38,25 @@ const ANSWER_MS = 2000;
 /**
  * All that a service worker does for `/v1`: it answers, and takes over the pages that are open when it comes, so that a first
  * visit works without a reload (see `v1Ready`). Goes beside the other listeners of a worker, before those of `fetch`. A worker
- * that changes the answers, such as by headers, takes `handlesV1` and `answerV1` instead, and claims its pages itself.
+ * that changes the answers, such as by headers, takes `claimV1`, `handlesV1` and `answerV1` instead.
  *
  * @example
  * listenV1(); // in the service worker
  */
 export function listenV1(scope: V1Scope = globalThis as unknown as V1Scope): void {
-  // Not waited for: in Firefox all workers of a page answer first, and requests wait for the activation.
+  claimV1(scope);
+  scope.addEventListener('fetch', (event) => {
+    if (handlesV1(event.request)) event.respondWith(answerV1(event.request));
+  });
+}
+
+/** Takes over the pages that are open when the worker comes, and those that ask for it later (`v1Ready`). */
+export function claimV1(scope: V1Scope = globalThis as unknown as V1Scope): void {
+  // Not waited for: in Firefox every worker of a page answers first, and all requests wait for the activation.
   const claim = () => void scope.clients.claim();
   scope.addEventListener('activate', claim);
   scope.addEventListener('message', ({ data }) => {
     if (data === CLAIM) claim();
-  });
-  scope.addEventListener('fetch', (event) => {
-    if (handlesV1(event.request)) event.respondWith(answerV1(event.request));
   });
 }
 
