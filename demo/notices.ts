@@ -74,7 +74,7 @@ export class LoadNotice {
   }
 
   show(state: ChatState & { kind: 'loading' }): void {
-    const { text, fraction } = describeProgress(state.progress, state.bytesPerSecond);
+    const { text, fraction } = describeProgress(state.load);
     if (this.#text.textContent !== text) this.#text.textContent = text;
     if (fraction === undefined) this.#bar.removeAttribute('value');
     else this.#bar.value = fraction;

@@ -99,7 +99,7 @@ type ChatPhase = {
 } | {
     readonly kind: 'loading';
     readonly progress: LoadProgress;
-    readonly bytesPerSecond: number | undefined;
+    readonly load: LoadStatus;
 } | {
     readonly kind: 'ready';
 } | {
@@ -130,7 +130,7 @@ type ChatTexts = {
     readonly [Name in keyof typeof ENGLISH]: string;
 } & {
     readonly plan: (plan: ModelPlan) => string;
-    readonly progress: (progress: LoadProgress, bytesPerSecond: number | undefined) => ProgressText;
+    readonly progress: (load: LoadStatus) => ProgressText;
     readonly errors: Readonly<Partial<Record<ErrorCode | 'unexpected', string>>>;
     readonly panels: Readonly<Record<string, string>>;
 };
@@ -266,6 +266,18 @@ interface ExpertsElementEvents {
 interface LikedWord {
     readonly text: string;
     readonly count: number;
+}
+
+interface LoadStatus {
+    readonly phase: LoadProgress['kind'];
+    readonly doneBytes: number;
+    readonly totalBytes: number;
+    readonly modelBytes: number;
+    readonly doneSteps: number;
+    readonly totalSteps: number;
+    readonly fraction: number | undefined;
+    readonly bytesPerSecond: number | undefined;
+    readonly secondsLeft: number | undefined;
 }
 
 declare class MemoryElement extends ElementBase {

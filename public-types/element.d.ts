@@ -1,6 +1,6 @@
 // The public types of atomoe/element, written by npm run types:snapshot.
 // What is not here is in atomoe.d.ts.
-export { BudgetState, BusyExpert, ENGLISH as CHAT_TEXTS, CamelListeners, ChatAttributes, ChatElement, ChatElementEvents, ChatFeature, ChatPhase, ChatSettings, ChatState, ChatStore, ChatStoreOptions, ChatTexts, ContextRule, ContextUse, Conversation, ElementTypes, EngineChoice, ExpertId, ExpertPick, ExpertShape, ExpertsElement, ExpertsElementEvents, FEATURES, LikedWord, Listeners, MemoryAttributes, MemoryBudget, MemoryBudgetOptions, MemoryElement, Message, PRESETS, Piece, PresetName, Problem, ReplyFigures, ReplyReport, SavedConversation, SlotsAttributes, SlotsElement, SlotsElementEvents, Turn, Unsubscribe, bytesBeforeFirstToken, describeBudget, describePlan, describeProgress, formatBytes, formatPart, holdsAll, isFilling, readConversation, readConversations, shownTurns, speakBudget, toMarkdown, writeConversations };
+export { BudgetState, BusyExpert, ENGLISH as CHAT_TEXTS, CamelListeners, ChatAttributes, ChatElement, ChatElementEvents, ChatFeature, ChatPhase, ChatSettings, ChatState, ChatStore, ChatStoreOptions, ChatTexts, ContextRule, ContextUse, Conversation, ElementTypes, EngineChoice, ExpertId, ExpertPick, ExpertShape, ExpertsElement, ExpertsElementEvents, FEATURES, LikedWord, Listeners, LoadStatus, MemoryAttributes, MemoryBudget, MemoryBudgetOptions, MemoryElement, Message, PRESETS, Piece, PresetName, Problem, ReplyFigures, ReplyReport, SavedConversation, SlotsAttributes, SlotsElement, SlotsElementEvents, Turn, Unsubscribe, bytesBeforeFirstToken, describeBudget, describePlan, describeProgress, formatBytes, formatPart, holdsAll, isFilling, readConversation, readConversations, shownTurns, speakBudget, toMarkdown, writeConversations };
 
 interface BudgetState {
     readonly leastBytes: number;
@@ -124,7 +124,7 @@ type ChatPhase = {
 } | {
     readonly kind: 'loading';
     readonly progress: LoadProgress;
-    readonly bytesPerSecond: number | undefined;
+    readonly load: LoadStatus;
 } | {
     readonly kind: 'ready';
 } | {
@@ -188,7 +188,7 @@ type ChatTexts = {
     readonly [Name in keyof typeof ENGLISH]: string;
 } & {
     readonly plan: (plan: ModelPlan) => string;
-    readonly progress: (progress: LoadProgress, bytesPerSecond: number | undefined) => ProgressText;
+    readonly progress: (load: LoadStatus) => ProgressText;
     readonly errors: Readonly<Partial<Record<ErrorCode | 'unexpected', string>>>;
     readonly panels: Readonly<Record<string, string>>;
 };
@@ -355,6 +355,18 @@ type Listeners<Events> = {
     [Name in keyof Events & string as `on${Name}`]?: ((event: Events[Name]) => void) | undefined;
 };
 
+interface LoadStatus {
+    readonly phase: LoadProgress['kind'];
+    readonly doneBytes: number;
+    readonly totalBytes: number;
+    readonly modelBytes: number;
+    readonly doneSteps: number;
+    readonly totalSteps: number;
+    readonly fraction: number | undefined;
+    readonly bytesPerSecond: number | undefined;
+    readonly secondsLeft: number | undefined;
+}
+
 interface MemoryAttributes {
     report?: MemoryReport | undefined;
     where?: string | null | undefined;
@@ -488,7 +500,7 @@ declare function describeBudget(plan: ModelPlan, unitsPerLayer: number | undefin
 
 declare function describePlan(plan: ModelPlan): string;
 
-declare function describeProgress(progress: LoadProgress, bytesPerSecond: number | undefined): ProgressText;
+declare function describeProgress({ fraction, ...status }: LoadStatus): ProgressText;
 
 declare function formatBytes(bytes: number): string;
 

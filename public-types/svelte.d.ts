@@ -54,7 +54,7 @@ type ChatPhase = {
 } | {
     readonly kind: 'loading';
     readonly progress: LoadProgress;
-    readonly bytesPerSecond: number | undefined;
+    readonly load: LoadStatus;
 } | {
     readonly kind: 'ready';
 } | {
@@ -75,6 +75,18 @@ type ContextRule = 'drop-oldest' | 'keep-first' | 'refuse';
 interface ContextUse {
     readonly usedTokens: number;
     readonly totalTokens: number;
+}
+
+interface LoadStatus {
+    readonly phase: LoadProgress['kind'];
+    readonly doneBytes: number;
+    readonly totalBytes: number;
+    readonly modelBytes: number;
+    readonly doneSteps: number;
+    readonly totalSteps: number;
+    readonly fraction: number | undefined;
+    readonly bytesPerSecond: number | undefined;
+    readonly secondsLeft: number | undefined;
 }
 
 type Message = ShownTurn;

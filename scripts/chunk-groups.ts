@@ -9,7 +9,7 @@ const ENGINE = /[\\/]src[\\/]engine[\\/](?:(?:\w+[\\/])?engine|index)\.ts$/;
 
 /** What the elements are made of, but for what is loaded when it is first needed. */
 const ELEMENTS =
-  /[\\/]src[\\/]element[\\/](?!define|index|markdown|turn-editor|settings-panel|presets|rich-style|history|conversation-file|expert-table|memory-view)[\w-]+\.ts$/;
+  /[\\/]src[\\/]element[\\/](?!define|index|markdown|turn-editor|settings-panel|presets|rich-style|history|conversation-file|expert-table|memory-view|remote-|consent-|leave-out|slot-table|slot-painter)[\w-]+\.ts$/;
 
 /** What several containers, routers or experts share, or the runner in WebAssembly takes of them. */
 const SHARED =

@@ -1,6 +1,7 @@
 /** Two routing rules side by side: the form, the runs, and what is shown of them. Nothing is loaded before “Compare”. */
 import { problemOf } from '../../src/element/state.ts';
 import { describeProgress } from '../../src/element/format.ts';
+import { LoadMeter } from '../../src/engine/load/load-meter.ts';
 import { button, element, problemNotice } from '../notices.ts';
 import { keepPage } from '../offline.ts';
 import {
@@ -165,12 +166,16 @@ function listenerOf(what: string, signal: AbortSignal): Listener {
     else bar.value = fraction;
   };
   page.status.textContent = `Working on the ${what}…`;
-  return {
-    signal,
-    onLoad: (progress) => {
-      const { text, fraction } = describeProgress(progress, undefined);
+  const meter = new LoadMeter(
+    () => performance.now(),
+    (load) => {
+      const { text, fraction } = describeProgress(load);
       say(`The ${what}. ${text}`, fraction);
     },
+  );
+  return {
+    signal,
+    onLoad: (progress) => meter.hear(progress),
     onToken: (tokens) => say(`The ${what}: ${tokens} tokens`, undefined),
   };
 }

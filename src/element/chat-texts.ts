@@ -1,6 +1,7 @@
 /** Every text that `<atomoe-chat>` shows of its own, in one object: `chat.texts = { send: 'Senden' }` translates. */
 import type { ErrorCode } from '../errors.ts';
-import type { LoadProgress, ModelPlan } from '../engine/api.ts';
+import type { ModelPlan } from '../engine/api.ts';
+import type { LoadStatus } from '../engine/load/load-status.ts';
 import { describePlan, describeProgress, type ProgressText } from './format.ts';
 
 /** The texts in English. Words in braces are replaced by values. */
@@ -69,7 +70,7 @@ export type ChatTexts = { readonly [Name in keyof typeof ENGLISH]: string } & {
   /** What loading will take. */
   readonly plan: (plan: ModelPlan) => string;
   /** What a load is doing. */
-  readonly progress: (progress: LoadProgress, bytesPerSecond: number | undefined) => ProgressText;
+  readonly progress: (load: LoadStatus) => ProgressText;
   /** Sentences for errors, by code; those that are missing are English. */
   readonly errors: Readonly<Partial<Record<ErrorCode | 'unexpected', string>>>;
   /** Texts of the settings and of the history, by their English ones. */

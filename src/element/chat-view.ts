@@ -242,7 +242,7 @@ function noticeOf(state: ChatState, texts: ChatTexts): Notice | undefined {
         ...(state.plan.fits ? { action: 'load' } : {}),
       };
     case 'loading': {
-      const { text, fraction } = texts.progress(state.progress, state.bytesPerSecond);
+      const { text, fraction } = texts.progress(state.load);
       return { text, fraction: fraction ?? 'unknown', action: 'cancel' };
     }
     case 'failed':

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { messagesOf, turnsToLeaveOut, type ContextRule } from './context-rule.ts';
+import { messagesOf, type ContextRule } from './context-rule.ts';
 import type { Turn } from './conversation.ts';
+import { turnsToLeaveOut } from './leave-out.ts';
 
 /** Turns of ten characters each, from both sides in turn. */
 function talk(count: number): Turn[] {

@@ -1,5 +1,6 @@
 /** Numbers as people say them, and progress in words. */
-import type { LoadProgress, ModelPlan } from '../engine/api.ts';
+import type { ModelPlan } from '../engine/api.ts';
+import type { LoadStatus } from '../engine/load/load-status.ts';
 
 const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB'] as const;
 
@@ -27,42 +28,51 @@ export interface ProgressText {
 }
 
 /** What a load is doing, honestly: bytes of bytes, rate, what is still to come. */
-export function describeProgress(progress: LoadProgress, bytesPerSecond: number | undefined): ProgressText {
-  switch (progress.kind) {
+export function describeProgress({ fraction, ...status }: LoadStatus): ProgressText {
+  return { text: describePhase(status), fraction };
+}
+
+function describePhase(status: Omit<LoadStatus, 'fraction'>): string {
+  const { phase, doneBytes, totalBytes, modelBytes, doneSteps, totalSteps } = status;
+  const steps = totalSteps < doneSteps ? String(doneSteps) : `${doneSteps} of ${totalSteps}`;
+  switch (phase) {
     case 'planning':
-      return { text: 'Reading what the model needs…', fraction: undefined };
+      return 'Reading what the model needs…';
     case 'downloading': {
-      const { doneBytes, totalBytes, modelBytes } = progress;
       const first = totalBytes < modelBytes ? `, ${formatBytes(totalBytes)} before the first word` : '';
-      const pace = describePace(totalBytes - doneBytes, bytesPerSecond);
-      const text = `Downloading: ${formatPart(doneBytes, modelBytes)}${first}${pace}`;
-      return { text, fraction: totalBytes > 0 ? doneBytes / totalBytes : undefined };
+      return `Downloading: ${formatPart(doneBytes, modelBytes)}${first}${describePace(status)}`;
     }
-    case 'compiling': {
-      const { donePipelines, totalPipelines } = progress;
-      // Pipelines are asked for as the plan is laid, so how many there will be is known only at the end.
-      if (totalPipelines < donePipelines)
-        return { text: `Compiling shaders: ${donePipelines}`, fraction: undefined };
-      const text = `Compiling shaders: ${donePipelines} of ${totalPipelines}`;
-      return { text, fraction: totalPipelines > 0 ? donePipelines / totalPipelines : undefined };
-    }
-    case 'tuning': {
-      const { doneKernels, totalKernels } = progress;
-      const text = `Finding the fastest kernels for this GPU: ${doneKernels} of ${totalKernels}`;
-      return { text, fraction: totalKernels > 0 ? doneKernels / totalKernels : undefined };
-    }
+    case 'compiling':
+      return `Compiling shaders: ${steps}`;
+    case 'tuning':
+      return `Finding the fastest kernels for this GPU: ${steps}`;
     case 'ready':
-      return { text: 'Ready', fraction: 1 };
+      return 'Ready';
   }
 }
 
-/** An estimate only while bytes come, and none of the last moments: those are not the network's. */
-function describePace(leftBytes: number, bytesPerSecond: number | undefined): string {
-  if (leftBytes <= 0 || bytesPerSecond === undefined) return '';
+/** An estimate only where one is honest, and none of the last moments: those are not the network's. */
+function describePace({
+  doneBytes,
+  totalBytes,
+  bytesPerSecond,
+  secondsLeft,
+}: Omit<LoadStatus, 'fraction'>): string {
+  if (doneBytes >= totalBytes || bytesPerSecond === undefined) return '';
   if (bytesPerSecond === 0) return '; waiting for more';
-  const leftSeconds = leftBytes / bytesPerSecond;
-  const left = leftSeconds >= 2 ? `, ${formatSeconds(leftSeconds)} to go` : '';
+  const left =
+    secondsLeft !== undefined && secondsLeft >= 2 ? `, ${aboutSeconds(secondsLeft)} of it left` : '';
   return ` at ${formatBytes(bytesPerSecond)}/s${left}`;
+}
+
+/** As people say it: "about 20 seconds". */
+function aboutSeconds(seconds: number): string {
+  if (seconds < 7.5) return 'a few seconds';
+  if (seconds < 52.5) return `about ${5 * Math.round(seconds / 5)} seconds`;
+  const [count, unit] = seconds < 3300 ? [seconds / 60, 'minute'] : [seconds / 3600, 'hour'];
+  const rounded = Math.max(1, Math.round(count));
+  if (rounded > 1) return `about ${rounded} ${unit}s`;
+  return unit === 'hour' ? 'about an hour' : 'about a minute';
 }
 
 /** What loading will take, before it begins. */
@@ -98,4 +108,11 @@ export function formatTime(ms: number): string {
 function formatSeconds(seconds: number): string {
   if (seconds < 90) return `${Math.round(seconds)} s`;
   return `${Math.round(seconds / 60)} min`;
+}
+
+/** 93 %, 0.4 %; a dash where nothing was counted. */
+export function formatShare(share: number): string {
+  if (!Number.isFinite(share)) return '–';
+  const percent = 100 * share;
+  return percent > 0 && percent < 9.95 ? `${percent.toFixed(1)} %` : `${Math.round(percent)} %`;
 }

@@ -1,4 +1,5 @@
 /** The elements and what they are made of; importing this registers nothing. */
+export type { LoadStatus } from '../engine/load/load-status.ts';
 export { ChatElement, type ChatElementEvents, type EngineChoice } from './chat-element.ts';
 export type {
   CamelListeners,

@@ -1,6 +1,6 @@
 /** The part of a conversation that a model is given. */
 import type { ChatMessage, ChatTool, Engine, ModelInfo } from '../engine/api.ts';
-import { messagesOf, turnsToLeaveOut, type ContextRule } from './context-rule.ts';
+import { messagesOf, type ContextRule } from './context-rule.ts';
 import type { Turn } from './conversation.ts';
 
 /** How many tokens a reply may take where nobody says; the engine's own default. */
@@ -31,6 +31,7 @@ export class PromptWindow {
       this.leftOut = [];
       return;
     }
+    const { turnsToLeaveOut } = await import('./leave-out.ts');
     const { contextTokens } = model.plan;
     const { tools, begun } = given;
     const options = { ...(tools ? { tools } : {}), continueFinalMessage: begun !== undefined };

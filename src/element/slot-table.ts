@@ -1,6 +1,9 @@
-/** The picture of the slots in words: for each layer, how many experts are where. */
+/** The picture of the slots in words: for each layer, how many experts are where. Loaded, with what paints it, by the first one. */
 import { h } from './dom.ts';
+import { formatShare } from './format.ts';
 import type { SlotHistory } from './slot-history.ts';
+
+export { paintSlots } from './slot-painter.ts';
 
 const COLUMNS = ['Layer', 'Here', 'On their way', 'Guessed', 'Not here', 'Foreseen'] as const;
 
@@ -41,11 +44,4 @@ export class SlotTable {
     this.#body.append(row);
     return row;
   }
-}
-
-/** 93 %, 0.4 %; a dash where nothing was counted. */
-export function formatShare(share: number): string {
-  if (!Number.isFinite(share)) return '–';
-  const percent = 100 * share;
-  return percent > 0 && percent < 9.95 ? `${percent.toFixed(1)} %` : `${Math.round(percent)} %`;
 }

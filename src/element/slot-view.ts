@@ -5,9 +5,10 @@ import { layoutExperts, type ExpertLayout } from './expert-layout.ts';
 import { formatBytes } from './format.ts';
 import { FADE_MS, isFilling, SlotHistory } from './slot-history.ts';
 import { SlotMeter, type SlotNumbers } from './slot-meter.ts';
-import { paintSlots, type SlotColours } from './slot-painter.ts';
+import type { paintSlots, SlotColours } from './slot-painter.ts';
 import { slotSheet } from './slot-style.ts';
-import { formatShare, SlotTable } from './slot-table.ts';
+import { formatShare } from './format.ts';
+import type { SlotTable } from './slot-table.ts';
 
 /** Five looks a second while something happens; one where something should and does not. */
 const LOOK_MS = 200;
@@ -37,7 +38,6 @@ interface Parts {
   readonly readout: HTMLElement;
   readonly numbers: HTMLElement;
   readonly values: readonly HTMLElement[];
-  readonly table: SlotTable;
 }
 
 /**
@@ -55,6 +55,8 @@ interface Parts {
  */
 export class SlotsElement extends ElementBase {
   #parts: Parts | undefined;
+  #table: SlotTable | undefined; // as soon as it is loaded, and what paints
+  #paintSlots: typeof paintSlots | undefined;
   #engine: Engine | undefined;
   #history = new SlotHistory();
   #meter = new SlotMeter();
@@ -165,8 +167,8 @@ export class SlotsElement extends ElementBase {
   #show(report: StreamingReport | undefined): void {
     const parts = this.#parts;
     if (!parts) return;
-    for (const part of [parts.canvas, parts.legend, parts.numbers, parts.table.element])
-      part.hidden = !report;
+    for (const part of [parts.canvas, parts.legend, parts.numbers, this.#table?.element])
+      if (part) part.hidden = !report;
     parts.readout.hidden = !report;
     if (report) this.#draw(parts, report);
     this.dispatchEvent(
@@ -182,7 +184,7 @@ export class SlotsElement extends ElementBase {
     if (parts.canvas.getAttribute('aria-label') !== name) parts.canvas.setAttribute('aria-label', name);
     if (!this.#isTalking || nowMs - this.#lastTableMs > PATIENT_LOOK_MS) {
       this.#lastTableMs = nowMs;
-      parts.table.show(this.#history);
+      this.#table?.show(this.#history);
     }
     if (!this.#layout) this.#relayout();
     this.#frame.request();
@@ -241,10 +243,20 @@ export class SlotsElement extends ElementBase {
       ...NUMBERS.map((name, index) => h('div', {}, h('dt', {}, name), values[index])),
     );
     const readout = h('p', { class: 'readout' });
-    const table = new SlotTable();
-    root.append(canvas, legend, numbers, readout, table.element);
-    this.#parts = { canvas, legend, swatches, readout, numbers, values, table };
+    root.append(canvas, legend, numbers, readout);
+    this.#parts = { canvas, legend, swatches, readout, numbers, values };
+    void this.#load(root);
     this.#show(undefined);
+  }
+
+  async #load(root: ShadowRoot): Promise<void> {
+    const { SlotTable: Table, paintSlots: paint } = await import('./slot-table.ts');
+    this.#paintSlots = paint;
+    this.#frame.request();
+    this.#table = new Table();
+    this.#table.element.hidden = !this.#history.report;
+    this.#table.show(this.#history);
+    root.append(this.#table.element);
   }
 
   #relayout(): void {
@@ -264,11 +276,12 @@ export class SlotsElement extends ElementBase {
 
   #paint(): void {
     const { isConnected } = this;
-    if (!this.#parts || !this.#layout || !this.#history.report || !isConnected) return;
+    const paint = this.#paintSlots;
+    if (!paint || !this.#parts || !this.#layout || !this.#history.report || !isConnected) return;
     const { canvas } = this.#parts;
     const isCalm = matchMedia('(prefers-reduced-motion: reduce)').matches;
     const colours = readColours(this.#parts);
-    const isFading = paintSlots(canvas, this.#layout, this.#history, colours, performance.now(), isCalm);
+    const isFading = paint(canvas, this.#layout, this.#history, colours, performance.now(), isCalm);
     clearTimeout(this.#calmTimer);
     if (isFading && isCalm) this.#calmTimer = setTimeout(() => this.#frame.request(), FADE_MS);
     else if (isFading) this.#frame.request();

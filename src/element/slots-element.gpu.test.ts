@@ -43,7 +43,7 @@ test('draws a row per layer, names it, and says it again as a table', async () =
     'Experts in memory: 2 layers of 4 experts, with 2 places each. ' +
       '3 are here, 1 on their way, 1 guessed, 3 not here. The table below says it for each layer.',
   );
-  expect(cells(slots)).toEqual(['0 2 1 0 1 –', '1 1 0 1 2 80 %']);
+  await vi.waitFor(() => expect(cells(slots)).toEqual(['0 2 1 0 1 –', '1 1 0 1 2 80 %']));
 });
 
 test('asks while the model talks, and stops when it does not and nothing arrives', async () => {

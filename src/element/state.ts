@@ -8,6 +8,7 @@ import type {
   Timings,
   Usage,
 } from '../engine/api.ts';
+import { LOAD_BEGUN, type LoadStatus } from '../engine/load/load-status.ts';
 import { AtomoeError, type ErrorCode } from '../errors.ts';
 import type { ShownTurn } from './conversation.ts';
 import { visitorSentence } from './visitor-words.ts';
@@ -50,8 +51,8 @@ export type ChatPhase =
   | { readonly kind: 'planning'; readonly plan: ModelPlan | undefined } // undefined: still reading headers
   | {
       readonly kind: 'loading';
-      readonly progress: LoadProgress;
-      readonly bytesPerSecond: number | undefined; // lately; 0: nothing comes; undefined: too early to say
+      readonly progress: LoadProgress; // the last event
+      readonly load: LoadStatus; // all of them, joined
     }
   | { readonly kind: 'ready' }
   | { readonly kind: 'replying'; readonly prefill: Prefill | undefined } // undefined: tokens are coming
@@ -76,6 +77,9 @@ export const INITIAL_STATE: ChatState = Object.freeze({
   context: undefined,
   leftOut: Object.freeze([]),
 });
+
+/** A load that has only begun. */
+export const LOADING: ChatPhase = { kind: 'loading', progress: { kind: 'planning' }, load: LOAD_BEGUN };
 
 /** Whether the last message is still nothing but thoughts. */
 export function isThinking({ status, text, thoughts }: Message): boolean {
@@ -116,7 +120,7 @@ export function phaseOnly(phase: ChatPhase): ChatPhase {
     case 'planning':
       return { kind: phase.kind, plan: phase.plan };
     case 'loading':
-      return { kind: phase.kind, progress: phase.progress, bytesPerSecond: phase.bytesPerSecond };
+      return { kind: phase.kind, progress: phase.progress, load: phase.load };
     case 'replying':
       return { kind: phase.kind, prefill: phase.prefill };
     case 'failed':

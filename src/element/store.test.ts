@@ -70,7 +70,7 @@ describe('planning and loading', () => {
     });
     await store.load('m/');
     const rates = states.flatMap((state) =>
-      state.kind === 'loading' && state.progress.kind === 'downloading' ? [state.bytesPerSecond] : [],
+      state.kind === 'loading' && state.progress.kind === 'downloading' ? [state.load.bytesPerSecond] : [],
     );
     // The clock moves 100 ms at every look.
     expect(rates).toEqual([undefined, undefined, 10_000, 4000 / 0.3]);
@@ -91,9 +91,9 @@ describe('planning and loading', () => {
       });
       const load = store.load('m/');
       await vi.advanceTimersByTimeAsync(100);
-      expect(store.getState()).toMatchObject({ kind: 'loading', bytesPerSecond: undefined });
+      expect(store.getState()).toMatchObject({ kind: 'loading', load: { bytesPerSecond: undefined } });
       await vi.advanceTimersByTimeAsync(2500);
-      expect(store.getState()).toMatchObject({ kind: 'loading', bytesPerSecond: 0 });
+      expect(store.getState()).toMatchObject({ kind: 'loading', load: { bytesPerSecond: 0 } });
       release();
       await load;
     } finally {

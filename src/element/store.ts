@@ -4,14 +4,12 @@ import type {
   GenerateEvent,
   GenerateOptions,
   LoadOptions,
-  LoadProgress,
   ModelInfo,
   ModelPlan,
   ModelSource,
   Prompt,
   Session,
 } from '../engine/api.ts';
-import { LoadWatch } from './load-watch.ts';
 import type { ContextRule } from './context-rule.ts';
 import {
   EMPTY_CONVERSATION,
@@ -24,6 +22,7 @@ import {
   assertText,
   canContinue,
   INITIAL_STATE,
+  LOADING,
   phaseOnly,
   problemOf,
   reportOf,
@@ -31,7 +30,7 @@ import {
   type ChatState,
 } from './state.ts';
 import { PromptWindow, type Given } from './prompt-window.ts';
-import { Talk } from './talk.ts';
+import { Talk, type DoneEvent } from './talk.ts';
 
 /** How a chat store opens engines. */
 export interface ChatStoreOptions {
@@ -40,11 +39,6 @@ export interface ChatStoreOptions {
   /** Milliseconds from any origin; tests bring their own clock. */
   readonly now?: () => number;
 }
-
-/** A load that has only begun. */
-const LOADING: ChatPhase = { kind: 'loading', progress: { kind: 'planning' }, bytesPerSecond: undefined };
-
-type DoneEvent = Extract<GenerateEvent, { kind: 'done' }>;
 
 /** A reply that is wanted: to a message, or the rest of one. */
 interface Wanted {
@@ -371,17 +365,20 @@ export class ChatStore {
     this.#session?.dispose();
     this.#session = undefined;
     this.#loaded = undefined;
-    const watch = new LoadWatch(this.#now, (progress, bytesPerSecond) => {
-      if (!signal.aborted) this.#set({ kind: 'loading', progress, bytesPerSecond });
-    });
     this.#set(LOADING, { model: undefined, report: undefined });
-    const engine = await this.#opened();
+    const [engine, { LoadMeter }] = await Promise.all([
+      this.#opened(),
+      import('../engine/load/load-meter.ts'),
+    ]);
     signal.throwIfAborted();
-    const onProgress = (progress: LoadProgress): void => {
+    const meter = new LoadMeter(this.#now, (load, progress) => {
+      if (!signal.aborted) this.#set({ kind: 'loading', progress, load });
+    });
+    const onProgress: LoadOptions['onProgress'] = (progress) => {
       options.onProgress?.(progress);
-      watch.hear(progress);
+      meter.hear(progress);
     };
-    const model = await engine.load(source, { ...options, signal, onProgress }).finally(() => watch.end());
+    const model = await engine.load(source, { ...options, signal, onProgress }).finally(() => meter.end());
     signal.throwIfAborted();
     this.#loaded = { source, model };
     this.#set({ kind: 'ready' }, { model });

@@ -13,7 +13,8 @@ import {
 } from './conversation.ts';
 
 type TokenEvent = Extract<GenerateEvent, { kind: 'token' }>;
-type DoneEvent = Extract<GenerateEvent, { kind: 'done' }>;
+/** The end of a reply. */
+export type DoneEvent = Extract<GenerateEvent, { kind: 'done' }>;
 
 /** A conversation, of which one reply may be in progress. Ids are never given twice, whatever is deleted or replaced. */
 export class Talk {

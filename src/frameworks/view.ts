@@ -18,7 +18,7 @@ export function viewOf(state: ChatState): AtomoeView {
   const { kind, messages, model } = state;
   return {
     status: kind,
-    progress: kind === 'loading' ? describeProgress(state.progress, state.bytesPerSecond) : undefined,
+    progress: kind === 'loading' ? describeProgress(state.load) : undefined,
     isReady: model !== undefined && kind !== 'loading' && kind !== 'replying',
     messages,
     text: messages.findLast(({ role }) => role === 'assistant')?.text ?? '',
