@@ -19,19 +19,26 @@ const RETRIES = 6;
 /** The list follows what arrives, but not every piece of it. */
 const REFRESH_MS = 2000;
 
+/** The model in use, which is locked until it is let go. */
+export interface KeptHost {
+  /** Whether there is one, chosen or not. */
+  holds(): boolean;
+  unload(): void;
+}
+
 export class KeptView {
   readonly #parts: KeptParts;
-  readonly #unload: () => void;
+  readonly #host: KeptHost;
   readonly #rows = new Map<string, { row: HTMLElement; size: HTMLElement }>(); // by key
   #current: DiskReport | undefined; // of the model in use
+  #heldKey: string | undefined; // of the model that was used last
   #isReading = false;
   #readAtMs = 0;
   #isStale = false;
 
-  /** @param unload - lets go of the model in use, which is locked until then */
-  constructor(parts: KeptParts, unload: () => void) {
+  constructor(parts: KeptParts, host: KeptHost) {
     this.#parts = parts;
-    this.#unload = unload;
+    this.#host = host;
     parts.keep.addEventListener('click', () => this.#keep());
   }
 
@@ -39,6 +46,7 @@ export class KeptView {
   hear(disk: DiskReport | undefined): void {
     const isMore = disk?.storedBytes !== this.#current?.storedBytes;
     this.#current = disk;
+    this.#heldKey = disk?.key ?? this.#heldKey;
     const isDone = disk?.storedBytes === disk?.totalBytes;
     if (isMore && (isDone || performance.now() - this.#readAtMs > REFRESH_MS)) this.refresh();
     const { disk: line } = this.#parts;
@@ -124,8 +132,8 @@ export class KeptView {
 
   /** Deletes a model; the one in use is unloaded first. What came of it is said below the list. */
   async delete(key: string, name: string): Promise<void> {
-    const isInUse = this.#isCurrent(key);
-    if (isInUse) this.#unload();
+    const isInUse = this.#heldKey === key && this.#host.holds();
+    if (isInUse) this.#host.unload();
     try {
       await deleteKept(key, RETRIES);
       this.#say(`${name} was ${isInUse ? 'unloaded and ' : ''}deleted from this device.`);
@@ -133,10 +141,6 @@ export class KeptView {
       this.#say(sentenceOf(error));
     }
     this.refresh();
-  }
-
-  #isCurrent(key: string): boolean {
-    return this.#current?.key === key;
   }
 
   /** Nothing waits for the answer: a browser may ask the visitor first. */

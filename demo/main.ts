@@ -13,7 +13,7 @@ import { describeAdapter, describeBrowser } from './adapter-line.ts';
 import { Board } from './board.ts';
 import { wireDrops } from './drops.ts';
 import { openEngine, QUERY } from './engine.ts';
-import { describeExperts } from './experts-title.ts';
+import { describeExperts, plannedShape } from './experts-title.ts';
 import { KeptView } from './kept-view.ts';
 import { button, invitation, invitationToTell, LoadNotice, problemNotice, readingNotice } from './notices.ts';
 import { keepPage } from './offline.ts';
@@ -39,7 +39,7 @@ import { TalkView, type Shown } from './talk-view.ts';
 
 const page = findPage();
 const story = new StoryView(page.story, page.experts);
-const kept = new KeptView(page.kept, () => store.release());
+const kept = new KeptView(page.kept, { holds: () => store.holdsModel, unload });
 const streaming = new StreamingView(page.streaming, (report) => {
   showMemory();
   kept.hear(report?.disk);
@@ -86,9 +86,9 @@ const menu = new ModelsMenu(page.other, {
   suggestion: page.suggestion,
   models: () => models.all,
   chosen: () => models.chosen,
-  loaded: () => loadedValue,
+  loaded: () => (store.holdsModel ? loadedValue : undefined),
   choose: (value) => void models.choose(value),
-  unload: () => store.release(),
+  unload,
   delete: (key, name) => kept.delete(key, name),
 });
 const talk = new TalkView({
@@ -102,7 +102,7 @@ const talk = new TalkView({
   },
 });
 
-let loadedValue: string | undefined; // of the model in memory
+let loadedValue: string | undefined; // of the model that was loaded last
 
 store.subscribe(render);
 store.tap(hear);
@@ -125,6 +125,13 @@ async function prepare(): Promise<boolean> {
   await models.choose(chosen);
   const state = store.getState();
   return state.kind === 'planning' && state.plan?.fits === true && models.chosen === chosen;
+}
+
+/** Lets go of the model in memory. Another one that is chosen stays so: what it takes is looked up again. */
+function unload(): void {
+  const isOther = models.chosen !== loadedValue;
+  store.release();
+  if (isOther) void models.lookUp();
 }
 
 /** What holds where the settings say nothing. */
@@ -174,6 +181,7 @@ function renderChange(state: ChatState): void {
   shown = state.kind;
   if (isBusy(state) && before !== 'loading') askedAtMs = performance.now();
   report.refresh();
+  menu.refresh();
   if (recorded.isShown) recorded.leave();
   page.go.disabled = isBusy(state);
   streaming.talking = state.kind === 'replying';
@@ -242,7 +250,7 @@ function showStats(told: Message | undefined): void {
 /** The panels show the model that was chosen, or nothing while another one is still in memory. */
 function followModel({ model }: ChatState): void {
   shownModel = model;
-  loadedValue = model && models.chosen;
+  if (model) loadedValue = models.chosen;
   menu.refresh();
   script.forget();
   const { isChat } = talk;
@@ -293,12 +301,6 @@ function showExperts(shape: ExpertShape, perToken: number): void {
   const [all, few] = describeExperts(shape, perToken);
   page.expertsAll.textContent = all;
   page.expertsFew.textContent = few;
-}
-
-/** The experts as the picture will show them; thousands of them in a square number are a grid. */
-function plannedShape({ layers, experts }: ModelPlan): ExpertShape {
-  const grid = Math.sqrt(experts);
-  return { layers, perLayer: experts, ...(experts >= 1024 && Number.isInteger(grid) ? { grid } : {}) };
 }
 
 function begin(): void {
@@ -432,7 +434,7 @@ async function open(): Promise<void> {
 
 /** Beside the recorded story: what one press does. */
 function hint(): string {
-  const size = formatBytes(EMBEDDED[0]?.downloadBytes ?? 0);
+  const size = formatBytes(EMBEDDED.find(({ id }) => id === models.chosen)?.downloadBytes ?? 0);
   const keeping = keepsFiles
     ? 'once, then offline.'
     : 'for this visit: this browser keeps no files of the page.';

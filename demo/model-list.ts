@@ -73,11 +73,16 @@ export class ModelList {
 
   /** Chooses a model of the list: what it takes is looked up. */
   choose(value: string): Promise<void> {
-    const source = this.#sources.get(value);
-    if (source === undefined) return Promise.resolve();
+    if (!this.#sources.has(value)) return Promise.resolve();
     this.#host.select.value = value;
     this.#host.onChoose();
-    return this.#host.store.plan(source, this.#host.loadOptions);
+    return this.lookUp();
+  }
+
+  /** Looks up what the chosen model takes. */
+  lookUp(): Promise<void> {
+    const { source } = this;
+    return source === undefined ? Promise.resolve() : this.#host.store.plan(source, this.#host.loadOptions);
   }
 
   /** Adds a model and chooses it. */

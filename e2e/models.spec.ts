@@ -46,3 +46,43 @@ test('models say what they take before anything is downloaded; one is chosen, un
   await demo.tellAll(); // it comes anew
   expect(demo.violations).toEqual([]);
 });
+
+test('a model that is in memory can be unloaded and deleted while another one is chosen', async ({
+  page,
+}) => {
+  const demo = await (await new DemoPage(page).open({ device: 'cpu' })).ready();
+  const menu = page.getByText('Models', { exact: true });
+  const list = page.getByRole('list', { name: 'Models' });
+  const row = (name: string) => list.getByRole('listitem').filter({ hasText: name });
+  await demo.setLength(4);
+  await demo.tellAll();
+  const chooseOther = async (): Promise<void> => {
+    await menu.click();
+    await page.getByRole('button', { name: 'Choose Fable MoE 12M' }).click();
+    await expect(demo.story).toContainText('24 MB', PATIENCE);
+    await menu.click();
+    await expect(row('Fable Omni 8M')).toContainText('in memory');
+  };
+  await chooseOther();
+  await expect(row('Fable MoE 12M')).not.toContainText('in memory');
+  await page.getByRole('button', { name: 'Unload Fable Omni 8M' }).click();
+  await expect(row('Fable Omni 8M')).not.toContainText('in memory');
+  await expect(page.getByRole('button', { name: 'Choose Fable Omni 8M' })).toBeFocused();
+  await expect(row('Fable MoE 12M')).toHaveAttribute('aria-current', 'true'); // still chosen, and planned
+  await expect(demo.story).toContainText('24 MB', PATIENCE);
+
+  await page.getByRole('button', { name: 'Choose Fable Omni 8M' }).click();
+  await expect(demo.story).toContainText('17 MB', PATIENCE);
+  await demo.tellAll();
+  await chooseOther();
+  await page.getByRole('button', { name: 'Delete Fable Omni 8M' }).click(); // it is unloaded first
+  await expect(row('Fable Omni 8M')).not.toContainText('kept on this device', {
+    ignoreCase: true,
+    ...PATIENCE,
+  });
+  await expect(row('Fable Omni 8M')).not.toContainText('in memory');
+  await page.keyboard.press('Escape');
+  await demo.tellAll(); // of the one that is chosen
+  await menu.click();
+  await expect(row('Fable MoE 12M')).toContainText('in memory');
+});

@@ -112,6 +112,11 @@ export class ChatStore {
     return this.#state;
   }
 
+  /** Whether the engine holds a model: the one of the state, or one that was loaded before another was chosen. */
+  get holdsModel(): boolean {
+    return this.#loaded !== undefined;
+  }
+
   subscribe(listener: (state: ChatState) => void): Unsubscribe {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
