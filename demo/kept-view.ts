@@ -1,6 +1,7 @@
 /** The models that are kept on this device: what they take, and buttons that delete them or keep them permanently. */
 import type { DiskReport } from '../src/engine/api.ts';
 import { formatBytes, formatPart } from '../src/element/index.ts';
+import { problemOf } from '../src/element/state.ts';
 import { button, element } from './notices.ts';
 import { sourceName } from './sources.ts';
 import { deleteKept, keepForGood, readKept, type Kept, type StoredModel } from './storage.ts';
@@ -70,7 +71,7 @@ export class KeptView {
       try {
         this.#show(await readKept());
       } catch (error) {
-        this.#parts.total.textContent = sentenceOf(error);
+        this.#parts.total.textContent = problemOf(error).message;
         this.#parts.keep.hidden = true;
       }
     }
@@ -138,7 +139,7 @@ export class KeptView {
       await deleteKept(key, RETRIES);
       this.#say(`${name} was ${isInUse ? 'unloaded and ' : ''}deleted from this device.`);
     } catch (error) {
-      this.#say(sentenceOf(error));
+      this.#say(problemOf(error).message);
     }
     this.refresh();
   }
@@ -168,8 +169,4 @@ function describeSize({ storedBytes, totalBytes, isComplete }: StoredModel): str
   return formatBytes(storedBytes) === formatBytes(totalBytes)
     ? `almost all of ${formatBytes(totalBytes)}`
     : formatPart(storedBytes, totalBytes);
-}
-
-function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -9,7 +9,7 @@ import {
   type ExpertShape,
   type Message,
 } from '../src/element/index.ts';
-import { describeAdapter, describeBrowser } from './adapter-line.ts';
+import { describeAdapter, describeBrowser, describeNone } from './adapter-line.ts';
 import { Board } from './board.ts';
 import { wireDrops } from './drops.ts';
 import { openEngine, QUERY } from './engine.ts';
@@ -351,8 +351,7 @@ function fail(state: ChatState & { kind: 'failed' }): void {
   if (state.messages.at(-1)?.status !== 'failed') showNotice(notice);
   else if (talk.isChat) showNotice(notice);
   else page.story.append(notice);
-  if (!engine)
-    page.adapter.textContent = problem.code === 'no-webgpu' ? 'WebGPU: not in this browser' : 'No GPU in use';
+  if (!engine) page.adapter.textContent = problem.code === 'no-webgpu' ? describeNone() : 'No GPU in use';
 }
 
 function useCpu(): void {
@@ -403,6 +402,7 @@ function wirePage(): void {
     if (event.key !== 'Escape' || event.isComposing) return;
     if (!talk.acts.close()) store.stop();
   });
+  addEventListener('online', () => void store.reconnect());
   page.linkForm.addEventListener('submit', (event) => {
     event.preventDefault();
     void models.open(modelUrl(page.link.value));

@@ -31,12 +31,15 @@ export class DemoPage {
 
   /** Opens the demo; kernels are pinned, since timing them on a software adapter takes longer than any test, and
    * so is the GPU: the CPU is faster than a software adapter.
+   *
+   * @param site - another server of the page than the one that all tests share
    */
   async open(
     { device = 'gpu', ...query }: Readonly<Record<string, string>> = { tuning: 'off' },
+    site = '',
   ): Promise<this> {
     await watchPolicy(this.page, this.violations);
-    await this.page.goto(`/?${new URLSearchParams({ device, ...query })}`);
+    await this.page.goto(`${site}/?${new URLSearchParams({ device, ...query })}`);
     const { origin } = new URL(this.page.url());
     this.page.on('request', (request) => {
       const url = request.url();
@@ -102,13 +105,13 @@ export async function watchPolicy(page: Page, violations: string[]): Promise<voi
 }
 
 /** Opens the page that has the element and nothing else, with pinned kernels. */
-export async function openElementPage(page: Page): Promise<Locator> {
+export async function openElementPage(page: Page, site = ''): Promise<Locator> {
   await page.route('**/chat.html', async (route) => {
     const response = await route.fetch();
     const html = await response.text();
     await route.fulfill({ response, body: html.replace('<atomoe-chat ', '<atomoe-chat tuning="off" ') });
   });
-  await page.goto('/chat.html');
+  await page.goto(`${site}/chat.html`);
   const chat = page.locator('atomoe-chat');
   await expect(chat).toContainText('Loading downloads 17 MB', PATIENCE);
   return chat;

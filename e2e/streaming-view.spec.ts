@@ -288,7 +288,7 @@ test('weights are kept once, by the engine, and a reload without a network tells
   await model.selectOption('fable-moe-12m');
   await expect(demo.story).toContainText('24 MB', PATIENCE);
   await demo.tell.click();
-  await expect(page.getByRole('alert')).toContainText('could not be read', PATIENCE);
+  await expect(page.getByRole('alert')).toContainText('This device is offline.', PATIENCE);
   await model.selectOption('fable-omni-8m');
   await demo.ready();
 });

@@ -111,6 +111,7 @@ export class ChatElement extends ElementBase {
     style: (sheet) => this.#style(sheet),
     onSettings: () => this.#fire('chat-settings', this.settings),
   });
+  readonly #reconnect = (): void => void this.#store.reconnect();
   readonly #sheets = new Set([chatSheet]);
   #texts = withTexts({});
   #internals: ElementInternals | undefined;
@@ -318,6 +319,7 @@ export class ChatElement extends ElementBase {
         this.#store.tap((event) => this.#hear(event)),
       ];
     }
+    addEventListener('online', this.#reconnect);
     this.#configure();
     this.#takeModel();
     this.#view?.render(this.#store.getState());
@@ -328,6 +330,7 @@ export class ChatElement extends ElementBase {
     queueMicrotask(() => {
       if (this.isConnected) return;
       for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+      removeEventListener('online', this.#reconnect);
       this.#frame.cancel();
       this.#source = undefined;
       if (this.#engine) this.#store.stop();

@@ -97,7 +97,7 @@ export function canContinue({ model, messages }: ChatState, id: number): boolean
 /** A failure in words for visitors, with its code. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof AtomoeError) {
-    const sentence = visitorSentence(error.code);
+    const sentence = visitorSentence(error.code, error.message);
     return { code: error.code, message: sentence ?? error.message, detail: sentence ? error.message : '' };
   }
   const message = error instanceof Error ? error.message : String(error);

@@ -120,7 +120,7 @@ describe('planning and loading', () => {
     expect(problem?.detail).toBe(message);
     expect(problem?.message).toMatch(/^No graphics card can be used here/);
     expect(problem?.message).not.toContain('device:');
-    expect(visitorSentence('no-webgpu', false)).toContain('https');
+    expect(visitorSentence('no-webgpu', '', { isSecure: false, isOnline: true })).toContain('https');
   });
 
   test('cancelling a load goes back to its plan, and loading again works', async () => {

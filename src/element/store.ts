@@ -250,6 +250,12 @@ export class ChatStore {
     await this.#reply(unsaid);
   }
 
+  /** The network is back: does again what failed without it. */
+  async reconnect(): Promise<void> {
+    const state = this.#state;
+    if (state.kind === 'failed' && state.problem.code === 'network') await this.retry();
+  }
+
   /** Forgets everything said. */
   clear(): void {
     this.#begin();
