@@ -149,27 +149,40 @@ test('a word shows its experts, an expert its words', async ({ page }) => {
   await expect(demo.story.locator('.liked')).toHaveCount(0);
 });
 
-// Times depend on what else the machine does, so they are judged only where somebody asks: ATOMOE_MEASURE=1.
-test('while it generates the page works in many small tasks; measured: the longest, and a frame of the picture', async ({
+/** The most that one task of the page may compute: longer ones are felt. */
+const LONGEST_TASK_MS = 50;
+
+test('while it tells, somebody types and scrolls: no task of the main thread computes for long', async ({
   page,
   browser,
 }) => {
   const demo = await (await new DemoPage(page).open()).ready();
   await demo.setLength(8);
   await demo.tellAll(); // loads and compiles
-  await demo.setLength(120);
+  await demo.setLength(220);
   const paintMs = await collectPaintTimes(page);
   await browser.startTracing(page, { categories: ['disabled-by-default-devtools.timeline', '__metadata'] });
-  await demo.tellAll();
+  await demo.tell.click();
+  await demo.begun();
+  await demo.prompt.click();
+  await page.keyboard.press('End');
+  await page.keyboard.type(' and a little fox that ran', { delay: 15 });
+  await demo.story.hover();
+  for (const dy of [-300, 300, -200, 400]) await page.mouse.wheel(0, dy);
+  await page.mouse.move(8, 300); // beside the stage: the page scrolls
+  for (const dy of [600, -600]) await page.mouse.wheel(0, dy);
+  await expect(demo.prompt).toHaveValue('Once upon a time and a little fox that ran');
+  await demo.finished();
   const tasks = mainThreadTasksMs(await browser.stopTracing());
   const frameMs = median(await paintMs());
   const measured = `longest of ${tasks.length} tasks ${Math.max(...tasks).toFixed(1)} ms; frame ${frameMs.toFixed(2)} ms`;
   test.info().annotations.push({ type: 'measured', description: measured });
   console.log(measured);
   expect(tasks.length).toBeGreaterThan(100);
-  if (process.env['ATOMOE_MEASURE'] !== '1') return;
-  expect(tasks.filter((ms) => ms >= 50)).toEqual([]);
-  expect(frameMs).toBeLessThan(2);
+  expect(Math.max(...tasks)).toBeGreaterThan(0.1); // the trace has times at all
+  expect(tasks.filter((ms) => ms >= LONGEST_TASK_MS)).toEqual([]);
+  // This one is a time on the wall, which depends on what else the machine does: judged only where somebody asks.
+  if (process.env['ATOMOE_MEASURE'] === '1') expect(frameMs).toBeLessThan(2);
 });
 
 test('the engine also runs in the page itself', async ({ page }) => {
