@@ -25,7 +25,7 @@ export class StoryTools {
   readonly #line: HTMLElement;
   #messages: { readonly begun?: Message | undefined; readonly told?: Message | undefined } = {};
   #editor: TurnEditor | undefined;
-  #awaited: TurnAction | undefined; // the button that had the focus and went while a story is told
+  #awaited: string | undefined; // the button that had the focus and went while a story is told
 
   /** @param story - has the focus while the button that had it is gone */
   constructor(requests: Pick<TurnRequests, 'act' | 'edit'>, story: HTMLElement) {
@@ -56,8 +56,8 @@ export class StoryTools {
   }
 
   /** A button that goes with the focus would drop it. */
-  #keepFocus(focused: TurnAction | undefined): void {
-    const button = (action: TurnAction): HTMLElement | undefined =>
+  #keepFocus(focused: string | undefined): void {
+    const button = (action: string): HTMLElement | undefined =>
       [this.#told, this.#begun].map((tools) => tools.button(action)).find((each) => each?.isConnected);
     const hasFocus = activeIn(this.#story) === this.#story;
     if (focused && !button(focused)) {

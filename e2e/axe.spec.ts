@@ -68,6 +68,48 @@ test('the element: planned, streaming, finished', async ({ page }) => {
   expect(await violations(page)).toEqual([]);
 });
 
+test('the element: consent to another server, by keyboard', async ({ page }) => {
+  const asked: string[] = [];
+  await page.route('**/v1/chat/completions', async (route) => {
+    asked.push(route.request().postDataJSON().messages.at(-1).content);
+    const chunk = (delta: object, reason: string | null) =>
+      `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`;
+    const body = chunk({ content: 'From afar.' }, null) + chunk({}, 'stop') + 'data: [DONE]\n\n';
+    await route.fulfill({ body, contentType: 'text/event-stream' });
+  });
+  const chat = await openElementPage(page);
+  await chat.evaluate((element) => {
+    const remote = { baseURL: `${location.origin}/v1`, model: 'large', use: 'always' };
+    Object.assign(element, { remote });
+  });
+  const field = chat.getByRole('textbox');
+  const { host } = new URL(page.url());
+  await expect(chat).toContainText(`Replies come from ${host}.`);
+  const ask = async () => {
+    await field.press('Enter');
+    const dialog = chat.getByRole('dialog', { name: `Send what you write to ${host}?` });
+    await expect(dialog).toHaveAccessibleDescription(/Nothing is sent before you agree\./);
+    await expect(chat.getByRole('button', { name: 'Do not send' })).toBeFocused();
+  };
+  await field.fill('Hello');
+  await ask();
+  expect(await violations(page)).toEqual([]);
+  await page.keyboard.press('Enter'); // on “Do not send”
+  await expect(field).toHaveValue('Hello');
+  await expect(field).toBeFocused();
+  await ask();
+  await page.keyboard.press('Escape');
+  await expect(field).toHaveValue('Hello');
+  await ask();
+  expect(asked).toEqual([]);
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await expect(chat.getByRole('article').last()).toContainText('From afar.');
+  expect(asked).toEqual(['Hello']);
+  await expect(field).toBeFocused();
+  expect(await violations(page)).toEqual([]);
+});
+
 test('the element: thoughts, that a chat template began', async ({ page }) => {
   await page.route('**/fable-omni-8m/tokenizer_config.json', async (route) => {
     const { range: _, ...headers } = route.request().headers();

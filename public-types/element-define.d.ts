@@ -32,6 +32,8 @@ declare class ChatElement extends ElementBase {
     static openEngine: ((options: EngineChoice) => Promise<Engine>) | undefined;
     get engine(): Engine | undefined;
     set engine(engine: Engine | undefined);
+    get remote(): ChatRemote | undefined;
+    set remote(remote: ChatRemote | undefined);
     get generateOptions(): GenerateOptions;
     set generateOptions(options: GenerateOptions);
     get loadOptions(): LoadOptions;
@@ -89,6 +91,10 @@ interface ChatElementEvents {
     'chat-error': CustomEvent<Problem>;
     'chat-progress': CustomEvent<LoadProgress>;
     'chat-settings': CustomEvent<ChatSettings>;
+    'chat-action': CustomEvent<{
+        readonly action: string;
+        readonly message: Message;
+    }>;
 }
 
 type ChatPhase = {
@@ -112,6 +118,8 @@ type ChatPhase = {
     readonly problem: Problem;
     readonly retry: 'load' | 'send';
 };
+
+type ChatRemote = Omit<RemoteOptions, 'confirm'> & Partial<Pick<RemoteOptions, 'confirm'>>;
 
 interface ChatSettings {
     readonly systemPrompt?: string;
@@ -263,6 +271,8 @@ interface ExpertsElementEvents {
     'experts-pick': CustomEvent<ExpertPick | null>;
 }
 
+type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+
 interface LikedWord {
     readonly text: string;
     readonly count: number;
@@ -315,6 +325,15 @@ interface Problem {
 interface ProgressText {
     readonly text: string;
     readonly fraction: number | undefined;
+}
+
+interface RemoteOptions {
+    readonly baseURL: string;
+    readonly apiKey?: string;
+    readonly model: string;
+    readonly use?: 'too-small' | 'always';
+    readonly confirm: (host: string) => boolean | Promise<boolean>;
+    readonly fetch?: Fetch;
 }
 
 interface ReplyFigures {

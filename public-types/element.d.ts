@@ -1,6 +1,6 @@
 // The public types of atomoe/element, written by npm run types:snapshot.
 // What is not here is in atomoe.d.ts.
-export { BudgetState, BusyExpert, ENGLISH as CHAT_TEXTS, CamelListeners, ChatAttributes, ChatElement, ChatElementEvents, ChatFeature, ChatPhase, ChatSettings, ChatState, ChatStore, ChatStoreOptions, ChatTexts, ContextRule, ContextUse, Conversation, ElementTypes, EngineChoice, ExpertId, ExpertPick, ExpertShape, ExpertsElement, ExpertsElementEvents, FEATURES, LikedWord, Listeners, LoadStatus, MemoryAttributes, MemoryBudget, MemoryBudgetOptions, MemoryElement, Message, PRESETS, Piece, PresetName, Problem, ReplyFigures, ReplyReport, SavedConversation, SlotsAttributes, SlotsElement, SlotsElementEvents, Turn, Unsubscribe, bytesBeforeFirstToken, describeBudget, describePlan, describeProgress, formatBytes, formatPart, holdsAll, isFilling, readConversation, readConversations, shownTurns, speakBudget, toMarkdown, writeConversations };
+export { BudgetState, BusyExpert, ENGLISH as CHAT_TEXTS, CamelListeners, ChatAttributes, ChatElement, ChatElementEvents, ChatFeature, ChatPhase, ChatRemote, ChatSettings, ChatState, ChatStore, ChatStoreOptions, ChatTexts, ContextRule, ContextUse, Conversation, ElementTypes, EngineChoice, ExpertId, ExpertPick, ExpertShape, ExpertsElement, ExpertsElementEvents, FEATURES, LikedWord, Listeners, LoadStatus, MemoryAttributes, MemoryBudget, MemoryBudgetOptions, MemoryElement, Message, PRESETS, Piece, PresetName, Problem, ReplyFigures, ReplyReport, SavedConversation, SlotsAttributes, SlotsElement, SlotsElementEvents, Turn, Unsubscribe, bytesBeforeFirstToken, describeBudget, describePlan, describeProgress, formatBytes, formatPart, holdsAll, isFilling, readConversation, readConversations, shownTurns, speakBudget, toMarkdown, writeConversations };
 
 interface BudgetState {
     readonly leastBytes: number;
@@ -46,6 +46,7 @@ interface ChatAttributes {
     engine?: Engine | undefined;
     generateOptions?: GenerateOptions | undefined;
     loadOptions?: LoadOptions | undefined;
+    remote?: ChatRemote | undefined;
 }
 
 declare class ChatElement extends ElementBase {
@@ -55,6 +56,8 @@ declare class ChatElement extends ElementBase {
     static openEngine: ((options: EngineChoice) => Promise<Engine>) | undefined;
     get engine(): Engine | undefined;
     set engine(engine: Engine | undefined);
+    get remote(): ChatRemote | undefined;
+    set remote(remote: ChatRemote | undefined);
     get generateOptions(): GenerateOptions;
     set generateOptions(options: GenerateOptions);
     get loadOptions(): LoadOptions;
@@ -112,6 +115,10 @@ interface ChatElementEvents {
     'chat-error': CustomEvent<Problem>;
     'chat-progress': CustomEvent<LoadProgress>;
     'chat-settings': CustomEvent<ChatSettings>;
+    'chat-action': CustomEvent<{
+        readonly action: string;
+        readonly message: Message;
+    }>;
 }
 
 type ChatFeature = (typeof FEATURES)[number];
@@ -138,6 +145,8 @@ type ChatPhase = {
     readonly retry: 'load' | 'send';
 };
 
+type ChatRemote = Omit<RemoteOptions, 'confirm'> & Partial<Pick<RemoteOptions, 'confirm'>>;
+
 interface ChatSettings {
     readonly systemPrompt?: string;
     readonly temperature?: number;
@@ -160,6 +169,7 @@ declare class ChatStore {
     set contextRule(rule: ContextRule);
     get conversation(): Conversation;
     getState(): ChatState;
+    get holdsModel(): boolean;
     subscribe(listener: (state: ChatState) => void): Unsubscribe;
     tap(listener: (event: GenerateEvent) => void): Unsubscribe;
     adopt(engine: Engine): void;
@@ -174,6 +184,7 @@ declare class ChatStore {
     replace(conversation: Conversation): boolean;
     stop(): void;
     retry(): Promise<void>;
+    reconnect(): Promise<void>;
     clear(): void;
     release(): void;
     dispose(): void;
@@ -346,6 +357,8 @@ interface ExpertsElementEvents {
 
 declare const FEATURES: readonly ['copy', 'regenerate', 'continue', 'edit', 'delete', 'figures', 'markdown', 'meter', 'new', 'settings', 'history'];
 
+type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+
 interface LikedWord {
     readonly text: string;
     readonly count: number;
@@ -426,6 +439,15 @@ interface Problem {
 interface ProgressText {
     readonly text: string;
     readonly fraction: number | undefined;
+}
+
+interface RemoteOptions {
+    readonly baseURL: string;
+    readonly apiKey?: string;
+    readonly model: string;
+    readonly use?: 'too-small' | 'always';
+    readonly confirm: (host: string) => boolean | Promise<boolean>;
+    readonly fetch?: Fetch;
 }
 
 interface ReplyFigures {

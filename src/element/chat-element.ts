@@ -8,6 +8,7 @@ import { CONTEXT_RULES, type ContextRule } from './context-rule.ts';
 import type { Conversation } from './conversation.ts';
 import { ElementBase, isOn, oncePerFrame, reflect, upgradeProperties } from './dom.ts';
 import { readFeatures } from './features.ts';
+import type { ChatRemote } from './remote-chat.ts';
 import { readSettings, type ChatSettings } from './settings.ts';
 import type { ChatState, Message, Problem, ReplyReport } from './state.ts';
 import { ChatStore, type Unsubscribe } from './store.ts';
@@ -20,6 +21,7 @@ export interface ChatElementEvents {
   'chat-error': CustomEvent<Problem>;
   'chat-progress': CustomEvent<LoadProgress>;
   'chat-settings': CustomEvent<ChatSettings>;
+  'chat-action': CustomEvent<{ readonly action: string; readonly message: Message }>; // of the slot `actions`
 }
 
 /** What the attributes of an element say about its engine. */
@@ -30,7 +32,7 @@ export interface EngineChoice {
 
 /** Whatever `model` depends on comes before it. */
 const PROPERTIES = [
-  ...['generateOptions', 'loadOptions', 'engine', 'placeholder', 'disabled', 'device', 'tuning'],
+  ...['generateOptions', 'loadOptions', 'remote', 'engine', 'placeholder', 'disabled', 'device', 'tuning'],
   ...['texts', 'settings', 'features', 'history', 'contextRule', 'name', 'autoload', 'model'],
 ];
 
@@ -45,6 +47,8 @@ const PROPERTIES = [
  * @slot header - above the conversation
  * @slot empty - shown while nothing has been said
  * @slot footer - below the message field
+ * @slot actions - buttons for each message beside the element's own: copies of these. `value` names the action of
+ *   `chat-action`, `data-for` is `user` or `assistant` where it is for one of them
  * @csspart bar - buttons for the whole conversation, and the meter
  * @csspart meter - how much of the context is in use
  * @csspart panel - settings or history, in the place of the conversation
@@ -56,6 +60,9 @@ const PROPERTIES = [
  * @csspart tool-call - a call of a tool, with its arguments folded away
  * @csspart code - a block of code in a reply
  * @csspart tools - the buttons of one message
+ * @csspart own-action - a button of the slot `actions`
+ * @csspart consent - the dialog that asks before anything is sent to another server
+ * @csspart remote - the line that says where replies come from, where it is another server
  * @csspart figures - tokens, speed, time to the first token, and seed of a reply
  * @csspart cut - the line below what the model is no longer given
  * @csspart notice - what loading takes, and its progress
@@ -91,6 +98,7 @@ const PROPERTIES = [
  * @fires chat-error - something went wrong; detail: `{ code, message }`
  * @fires chat-progress - the load moved on
  * @fires chat-settings - somebody has changed the settings
+ * @fires chat-action - a button of the slot `actions` was pressed
  */
 export class ChatElement extends ElementBase {
   static readonly formAssociated = true;
@@ -120,6 +128,8 @@ export class ChatElement extends ElementBase {
   #engine: Engine | undefined;
   #generateOptions: GenerateOptions = {};
   #loadOptions: LoadOptions = {};
+  #remote: ChatRemote | undefined;
+  #takeBack: (() => void) | undefined; // what was said and not sent
   #source: string | undefined; // the model attribute that was last applied
   #kind: ChatState['kind'] = 'idle';
 
@@ -130,7 +140,23 @@ export class ChatElement extends ElementBase {
 
   set engine(engine: Engine | undefined) {
     this.#engine = engine;
-    if (engine) this.#store.adopt(engine);
+    if (engine && (!this.#remote || engine.model)) this.#store.adopt(engine);
+  }
+
+  /**
+   * Another server whose replies come in the place of the model's: where it does not fit, or always. The visitor is asked in a
+   * dialog before the first prompt leaves the device, unless `confirm` is given. What was not sent goes back into the field.
+   */
+  get remote(): ChatRemote | undefined {
+    return this.#remote;
+  }
+
+  set remote(remote: ChatRemote | undefined) {
+    this.#remote = remote;
+    this.#source = undefined;
+    if (!this.isConnected || !this.#view) return;
+    this.#store.release();
+    this.#takeModel();
   }
 
   /** Settings of every reply. */
@@ -362,6 +388,7 @@ export class ChatElement extends ElementBase {
         load: () => void this.#store.load(),
         retry: () => void this.#store.retry(),
         act: (action, message) => this.#acts.act(action, message),
+        own: (action, message) => this.#fire('chat-action', { action, message }),
         edit: (message, text) => this.#userEdits(message, text),
         bar: (action) => this.#acts.bar(action),
         style: (sheet) => this.#style(sheet),
@@ -393,10 +420,11 @@ export class ChatElement extends ElementBase {
   }
 
   #takeModel(): void {
-    const { model } = this;
+    const isElsewhere = this.#remote?.use === 'always';
+    const model = isElsewhere ? (this.#remote?.model ?? null) : this.model;
     if (model === null || model === this.#source) return;
     this.#source = model;
-    if (this.autoload) void this.#store.load(model, this.loadOptions);
+    if (this.autoload || isElsewhere) void this.#store.load(model, this.loadOptions);
     else void this.#store.plan(model, this.loadOptions);
   }
 
@@ -413,7 +441,12 @@ export class ChatElement extends ElementBase {
     this.#frame.request();
     const hasChanged = state.kind !== this.#kind;
     if (this.history && state.kind !== 'replying' && state.kind !== 'loading') void this.#acts.keep();
-    if (state.kind !== 'replying') this.#internals?.setFormValue(this.value);
+    if (state.kind !== 'replying') {
+      this.#internals?.setFormValue(this.value);
+      const takeBack = this.#takeBack;
+      this.#takeBack = undefined;
+      if (takeBack && state.kind === 'failed') return takeBack();
+    }
     this.#kind = state.kind;
     if (state.kind === 'failed' && hasChanged) this.#fire('chat-error', state.problem);
     if (state.kind === 'loading') this.#fire('chat-progress', state.progress);
@@ -436,7 +469,23 @@ export class ChatElement extends ElementBase {
     return this.dispatchEvent(new CustomEvent(name, { detail, cancelable, bubbles: true, composed: true }));
   }
 
-  #openEngine(): Promise<Engine> {
+  async #openEngine(): Promise<Engine> {
+    const remote = this.#remote;
+    if (!remote) return this.#openOwn();
+    const own = remote.use === 'always' ? undefined : (this.#engine ?? (await this.#openOwn()));
+    const { remoteEngine } = await import('./remote-chat.ts');
+    return remoteEngine(own, remote, {
+      store: this.#store,
+      view: () => this.#view,
+      root: () => this.shadowRoot,
+      texts: () => this.#texts,
+      style: (sheet) => this.#style(sheet),
+      isOwned: own !== this.#engine,
+      onRefuse: (takeBack) => (this.#takeBack = takeBack),
+    });
+  }
+
+  #openOwn(): Promise<Engine> {
     const { openEngine } = ChatElement;
     if (!openEngine) {
       return Promise.reject(new Error('no engine: set the engine property, or import atomoe/element/define'));

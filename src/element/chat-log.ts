@@ -3,7 +3,6 @@ import { activeIn, h } from './dom.ts';
 import type { ChatFeature } from './features.ts';
 import type { ChatTexts } from './chat-texts.ts';
 import type { ChatState, Message } from './state.ts';
-import type { TurnAction } from './turn-tools.ts';
 import { TurnView, type MakeMarkdown, type TurnContext, type TurnRequests } from './turn-view.ts';
 
 /** Closer to the end than this counts as reading along. */
@@ -12,7 +11,7 @@ const AT_BOTTOM_PX = 24;
 /** A button by the place of its message. */
 interface FocusPlace {
   readonly index: number;
-  readonly action: TurnAction;
+  readonly action: string;
 }
 
 /** The list of messages, scrolled to its end while the reader is there. */
@@ -28,6 +27,7 @@ export class ChatLog {
   #makeMarkdown: MakeMarkdown | undefined;
   #isLoadingMarkdown = false;
   #isStory = false;
+  #own: readonly HTMLElement[] = [];
   #isAtBottom = true;
   #last: ChatState | undefined;
   #awaited: FocusPlace | undefined; // where the focus goes once that button is there
@@ -40,6 +40,7 @@ export class ChatLog {
         if (action === 'edit') void this.#edit(message);
         else requests.act(action, message);
       },
+      own: (action, message) => requests.own?.(action, message),
       edit: (message, text) => requests.edit(message, text),
       style: (sheet) => requests.style(sheet),
     };
@@ -65,6 +66,12 @@ export class ChatLog {
     if (this.#last) this.render(this.#last);
   }
 
+  /** Buttons of the page's own. */
+  set own(own: readonly HTMLElement[]) {
+    this.#own = own;
+    if (this.#last) this.render(this.#last);
+  }
+
   render(state: ChatState): void {
     this.#last = state;
     // A model without a chat template continues text: prompt and continuation are one story.
@@ -75,7 +82,14 @@ export class ChatLog {
     const groups = isStory ? storiesOf(state.messages) : state.messages.map((message) => [message]);
     if (!isStory && groups.length > 0) this.#wantMarkdown();
     const makeMarkdown = this.#features.has('markdown') ? this.#makeMarkdown : undefined;
-    const context = { state, features: this.#features, texts: this.#texts, isStory, makeMarkdown };
+    const context = {
+      state,
+      features: this.#features,
+      texts: this.#texts,
+      isStory,
+      makeMarkdown,
+      own: this.#own,
+    };
     const focused = this.#removeOthers(groups);
     let hasGrown = false;
     groups.forEach((group, index) => {

@@ -62,6 +62,40 @@ describe('the buttons of a message', () => {
     expect(bare.root.querySelector('.figures')).toBeNull();
   });
 
+  test('the page’s own stand beside them: copies of its slot, for one role or both, that tell which message', async () => {
+    const { chat, turn, say, use, root } = await chatWith();
+    const own = (html: { value?: string; text: string; role?: string; title?: string }) => {
+      const button = document.createElement('button');
+      Object.assign(button, { slot: 'actions', textContent: html.text, title: html.title ?? '' });
+      if (html.value !== undefined) button.setAttribute('value', html.value);
+      if (html.role !== undefined) button.dataset['for'] = html.role;
+      chat.append(button);
+      return button;
+    };
+    own({ value: 'speak', text: 'Read aloud', role: 'assistant', title: 'Reads it to you' });
+    await say('one');
+    const named = (index: number) =>
+      [...turn(index).querySelectorAll('[part=own-action]')].map((each) => each.textContent);
+    await vi.waitFor(() => expect(named(1)).toEqual(['Read aloud']));
+    expect(named(0)).toEqual([]);
+    const pin = own({ text: 'Pin' }); // later than the messages
+    await vi.waitFor(() => expect([named(0), named(1)]).toEqual([['Pin'], ['Read aloud', 'Pin']]));
+    expect(pin.checkVisibility()).toBe(false);
+    const heard: unknown[] = [];
+    chat.addEventListener('chat-action', ({ detail: { action, message } }) =>
+      heard.push([action, message.role, message.text, message.id === chat.messages[1]?.id]),
+    );
+    await use(1, 'own speak');
+    await use(0, 'own Pin');
+    expect(heard).toEqual([
+      ['speak', 'assistant', 'Yes.', true],
+      ['Pin', 'user', 'one', false],
+    ]);
+    expect((root.activeElement as HTMLElement).textContent).toBe('Pin');
+    pin.remove();
+    await vi.waitFor(() => expect([named(0), named(1)]).toEqual([[], ['Read aloud']]));
+  });
+
   test('a story is copied and deleted with its beginning', async () => {
     const { say, use, root } = await chatWith({ hasChatTemplate: false });
     await say('Once');

@@ -93,10 +93,16 @@ export class ChatView {
     this.#input.addEventListener('input', () => this.#enable());
     this.#stop.addEventListener('click', () => this.#requests.stop());
     this.#action.addEventListener('click', () => this.#act());
-    const slot = (name: string): HTMLElement => h('slot', { name });
+    const slot = (name: string): HTMLSlotElement => h('slot', { name });
+    const actions = slot('actions');
+    actions.hidden = true; // what it holds is copied to the messages
+    actions.addEventListener(
+      'slotchange',
+      () => (this.#log.own = actions.assignedElements() as HTMLElement[]),
+    );
     const { element, newText } = this.#log;
     this.root.append(slot('header'), this.#chatBar.element, element, newText, this.#error, this.#notice);
-    this.root.append(form, slot('footer'), this.#status);
+    this.root.append(form, slot('footer'), actions, this.#status);
   }
 
   /** Escape stops, from anywhere inside. */
@@ -108,6 +114,12 @@ export class ChatView {
 
   focus(options?: FocusOptions): void {
     this.#input.focus(options);
+  }
+
+  /** Gives back what was written, unless something else is there by now. */
+  restore(text: string): void {
+    this.#input.value ||= text;
+    this.#enable();
   }
 
   configure({ placeholder, isDisabled, texts, features }: ChatLook): void {

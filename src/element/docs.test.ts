@@ -12,7 +12,9 @@ const docs = read('../../docs/element.md');
 const element = read('chat-element.ts');
 const sources = readdirSync(import.meta.dirname)
   .filter(
-    (name) => /^(chat-|turn-|thoughts|markdown|settings-|history)/.test(name) && !name.includes('.test.'),
+    (name) =>
+      /^(chat-|turn-|thoughts|markdown|settings-|history|remote-|consent-)/.test(name) &&
+      !name.includes('.test.'),
   )
   .map(read)
   .join('\n');

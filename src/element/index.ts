@@ -33,6 +33,7 @@ export {
 } from './memory-budget.ts';
 export { MemoryElement } from './memory-element.ts';
 export { FEATURES, type ChatFeature } from './features.ts';
+export type { ChatRemote } from './remote-chat.ts';
 export { PRESETS, type PresetName } from './presets.ts';
 export type { ChatSettings } from './settings.ts';
 export { isFilling } from './slot-history.ts';

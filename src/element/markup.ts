@@ -5,6 +5,7 @@ import type { ChatTexts } from './chat-texts.ts';
 import type { ContextRule } from './context-rule.ts';
 import type { ExpertPick, ExpertsElement } from './expert-view.ts';
 import type { MemoryElement } from './memory-element.ts';
+import type { ChatRemote } from './remote-chat.ts';
 import type { ChatSettings } from './settings.ts';
 import type { SlotsElement } from './slot-view.ts';
 
@@ -26,6 +27,7 @@ export interface ChatAttributes {
   engine?: Engine | undefined;
   generateOptions?: GenerateOptions | undefined;
   loadOptions?: LoadOptions | undefined;
+  remote?: ChatRemote | undefined;
 }
 
 /** Properties of `<atomoe-slots>`; `<atomoe-experts>` has methods only. */

@@ -35,7 +35,7 @@ interface Chat {
   readonly messages: readonly Message[];
   readonly model: ModelInfo | undefined; // what is loaded
   readonly report: ReplyReport | undefined; // of the last finished reply
-  readonly context: ContextUse | undefined; // undefined: no model
+  readonly context: ContextUse | undefined; // undefined: no model, or another server's
   readonly leftOut: readonly number[]; // ids of messages that the model is no longer given
 }
 
@@ -89,7 +89,8 @@ export function isThinking({ status, text, thoughts }: Message): boolean {
 /** Whether the last reply ended before the model did, and can go on from there. */
 export function canContinue({ model, messages }: ChatState, id: number): boolean {
   const last = messages.at(-1);
-  if (!model || last?.id !== id || last.role !== 'assistant') return false;
+  if (!model || !Number.isFinite(model.plan.contextTokens)) return false; // another server's cannot go on
+  if (last?.id !== id || last.role !== 'assistant') return false;
   if (model.hasChatTemplate && last.text.trim() === '') return false; // templates show no thoughts that are cut
   return last.status === 'stopped' || (last.status === 'complete' && last.figures?.reason === 'length');
 }

@@ -504,7 +504,8 @@ export class ChatStore {
     const { leftOut } = this.#window;
     const messages = this.#talk.shown;
     const usedTokens = messages.findLast(({ figures }) => figures)?.figures?.contextTokens ?? 0;
-    const context = model && Object.freeze({ usedTokens, totalTokens: model.plan.contextTokens });
+    const totalTokens = model?.plan.contextTokens ?? Infinity; // another server's: nobody knows
+    const context = Number.isFinite(totalTokens) ? Object.freeze({ usedTokens, totalTokens }) : undefined;
     this.#state = Object.freeze({ ...phaseOnly(phase), messages, model, report, context, leftOut });
     for (const listener of this.#listeners) listener(this.#state);
   }

@@ -10,32 +10,42 @@ import { canContinue, type ChatState } from './state.ts';
 export type TurnAction =
   'copy' | 'regenerate' | 'continue' | 'edit' | 'delete' | 'previous' | 'next' | 'seed';
 
+/** Before the names of the page's own actions. */
+const OWN = 'own ';
+
 /** What the buttons depend on. */
 export interface ToolsContext {
   readonly state: ChatState;
   readonly features: ReadonlySet<ChatFeature>;
   readonly texts: ChatTexts;
   readonly isStory: boolean;
+  readonly own?: readonly HTMLElement[]; // what the page has put into the slot `actions`
 }
 
 /** The buttons of one message. */
 export class TurnTools {
   readonly element = h('div', { class: 'tools', part: 'tools', role: 'group' });
-  readonly #buttons = new Map<TurnAction, HTMLButtonElement>();
+  readonly #buttons = new Map<string, HTMLButtonElement>(); // by action; the page's own by `own` and theirs
   readonly #act: (action: TurnAction) => void;
+  readonly #actOwn: (action: string) => void;
   #shown = '';
+  #own: readonly HTMLElement[] | undefined;
 
-  /** @param act - called when nothing else is in progress, or to copy */
-  constructor(act: (action: TurnAction) => void) {
+  /**
+   * @param act - called when nothing else is in progress, or to copy
+   * @param actOwn - called for a button of the page's own, at any time
+   */
+  constructor(act: (action: TurnAction) => void, actOwn: (action: string) => void = () => {}) {
     this.#act = act;
+    this.#actOwn = actOwn;
   }
 
-  button(action: TurnAction): HTMLButtonElement | undefined {
+  button(action: string): HTMLButtonElement | undefined {
     return this.#buttons.get(action);
   }
 
-  /** The button that has the focus. */
-  get focused(): TurnAction | undefined {
+  /** The action of the button that has the focus. */
+  get focused(): string | undefined {
     return [...this.#buttons].find(([, button]) => button.matches(':focus'))?.[0];
   }
 
@@ -46,16 +56,19 @@ export class TurnTools {
     const figures = features.has('figures') && turn.status !== 'streaming' ? turn.figures : undefined;
     const { versions } = turn;
     const shown = JSON.stringify([actions, versions, turn.id, isBusy, figures, texts.copy]);
-    if (shown === this.#shown) return;
+    if (shown === this.#shown && context.own === this.#own) return;
     this.#shown = shown;
+    this.#own = context.own;
     this.element.setAttribute('aria-label', texts.actions);
     const children: Node[] = actions.map((action) => this.#labelled(action, texts));
+    if (turn.status !== 'streaming') children.push(...this.#pages(turn));
     if (versions.length > 1) children.push(this.#versions(versions.indexOf(turn.id), versions.length, texts));
     if (figures) children.push(this.#figures(figures, features.has('settings'), texts));
     const focused = this.focused;
     this.element.replaceChildren(...children);
     for (const [action, button] of this.#buttons) {
-      button.setAttribute('aria-disabled', String(isBusy && action !== 'copy'));
+      const isFree = action === 'copy' || action.startsWith(OWN);
+      button.setAttribute('aria-disabled', String(isBusy && !isFree));
     }
     if (focused) this.button(focused)?.focus({ preventScroll: true }); // replacing drops it
     this.element.hidden = children.length === 0;
@@ -66,13 +79,32 @@ export class TurnTools {
     return this.#make(action, texts[action], long);
   }
 
-  #make(action: TurnAction, label: string, title: string | undefined): HTMLButtonElement {
+  /** Buttons of the page's own: copies of what it has in the slot, for all messages or one role. */
+  #pages({ role }: ShownTurn): HTMLElement[] {
+    const own = (this.#own ?? []).filter(({ dataset }) => (dataset['for'] ?? role) === role);
+    return own.map((given) => {
+      const action = given.getAttribute('value') ?? given.textContent.trim();
+      const button = this.#make(OWN + action, '', given.title || undefined, () => this.#actOwn(action));
+      button.setAttribute('part', 'own-action');
+      const label = given.getAttribute('aria-label');
+      if (label !== null) button.setAttribute('aria-label', label);
+      button.replaceChildren(...[...given.childNodes].map((node) => node.cloneNode(true)));
+      return button;
+    });
+  }
+
+  #make(
+    action: string,
+    label: string,
+    title: string | undefined,
+    act = () => this.#act(action as TurnAction),
+  ): HTMLButtonElement {
     let button = this.#buttons.get(action);
     if (!button) {
       button = h('button', { type: 'button', class: 'small', 'data-action': action });
       const made = button;
       made.addEventListener('click', () => {
-        if (made.getAttribute('aria-disabled') !== 'true') this.#act(action);
+        if (made.getAttribute('aria-disabled') !== 'true') act();
       });
       this.#buttons.set(action, made);
     }

@@ -20,6 +20,8 @@ export type MakeMarkdown = () => TextBody;
 /** What a message on the page asks for. */
 export interface TurnRequests {
   act(action: TurnAction, message: Message): void;
+  /** A button of the page's own. */
+  own?(action: string, message: Message): void;
   edit(message: Message, text: string): void;
   /** Takes a style sheet that was loaded with what needs it. */
   style(sheet: (root: ShadowRoot) => void): void;
@@ -54,7 +56,10 @@ class MessageBody {
 
   constructor(message: Message, requests: TurnRequests) {
     this.message = message;
-    this.tools = new TurnTools((action) => requests.act(action, this.message));
+    this.tools = new TurnTools(
+      (action) => requests.act(action, this.message),
+      (action) => requests.own?.(action, this.message),
+    );
   }
 }
 
@@ -94,11 +99,11 @@ export class TurnView {
     return this.#bodies.map(({ message }) => message);
   }
 
-  button(action: TurnAction): HTMLButtonElement | undefined {
+  button(action: string): HTMLButtonElement | undefined {
     return this.#bodies.map(({ tools }) => tools.button(action)).find((each) => each?.isConnected);
   }
 
-  get focused(): TurnAction | undefined {
+  get focused(): string | undefined {
     if (this.#editor?.element.matches(':focus-within')) return 'edit';
     return this.#bodies.map(({ tools }) => tools.focused).find(Boolean);
   }
