@@ -155,6 +155,22 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   '/src/text/grammar/library.ts': 'export const openLibrary = undefined, saidLines = [];',
   // The page continues texts by sessions of the worker.
   '/src/engine/talk/text-completions.ts': 'export const createTextCompletion = undefined;',
+  // Packs in nested bit planes.
+  '/src/weights/nested-planes.ts': `
+    import { AtomoeError } from '../errors.ts';
+    export const nestedFormat = (above) => ({
+      ...{ name: 'nested' + (2 + above), block: 64, unit: 32, wgsl: {}, decode() {} },
+      planes() {
+        throw new AtomoeError(
+          'unsupported-model',
+          'nested bit planes are not read by a worker of one script; serve the folder dist as it is, or choose createEngine',
+        );
+      },
+    });`,
+  '/src/weights/record-levels.ts': 'export const leveledLayout = undefined, putPlanes = undefined;',
+  '/src/experts/expert-bits.ts':
+    'export const noPlanes = undefined, ofBits = undefined, planesOf = undefined;',
+  '/src/experts/base-records.ts': 'export const BaseRecords = undefined, absentByHeat = undefined;',
 };
 
 function withoutParts(): Plugin {

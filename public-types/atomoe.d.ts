@@ -869,6 +869,11 @@ interface EngineTools {
 
 type ErrorCode = 'no-webgpu' | 'limit-too-small' | 'device-lost' | 'out-of-memory' | 'bad-file' | 'unsupported-model' | 'bad-input' | 'context-full' | 'non-finite' | 'network' | 'cors' | 'integrity' | 'storage-full' | 'storage-locked' | 'busy' | 'disposed' | 'shader' | 'internal';
 
+interface ExpertAddress {
+    readonly layer: number;
+    readonly unit: number;
+}
+
 interface ExpertDevice<S extends SlotStore, T extends ExpertSteps> {
     budgetBytes: number;
     hostBytes(slotBytes: number): number;
@@ -945,6 +950,8 @@ interface ExpertPlan extends RecordShape {
     readonly order?: readonly (readonly number[])[];
     readonly expertSizeBytes: number;
     readonly read: (layer: number, unit: number, signal?: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
+    readonly planes?: RecordPlanes;
+    readonly savedBytes?: number;
 }
 
 interface ExpertRows {
@@ -995,10 +1002,9 @@ declare class ExpertStreamer<S extends SlotStore = SlotStore> {
     predict(layer: number, units: Uint32Array, count: number): void;
     stream(layer: number, uses: Uint32Array, tokens: number, canSplit: boolean, wave: () => Promise<void> | void, signal?: AbortSignal): Promise<void>;
     close(): void;
-    nextAbsent(): {
-        readonly layer: number;
-        readonly unit: number;
-    } | undefined;
+    byHeat(layer: number): readonly number[];
+    absentByHeat(): ExpertAddress[];
+    nextAbsent(): ExpertAddress | undefined;
     admit(layer: number, unit: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -1403,6 +1409,7 @@ interface LoadOptions {
     memoryBudget?: number | 'auto';
     contextTokens?: number;
     quantize?: QuantizeFormat;
+    expertBits?: 2 | 3 | 4;
     activations?: 'f32' | 'f16' | 'int8';
     streaming?: StreamingOptions;
     lossy?: LossyOptions;
@@ -1782,7 +1789,7 @@ interface Pipeline {
 }
 
 interface PlanNote {
-    readonly kind: 'no-ranges' | 'no-dense-hashes' | 'memory-halved' | 'generation-config' | 'no-end' | 'no-kernels' | 'expanded';
+    readonly kind: 'no-ranges' | 'no-dense-hashes' | 'memory-halved' | 'generation-config' | 'no-end' | 'no-kernels' | 'expanded' | 'fewer-bits';
     readonly message: string;
 }
 
@@ -1910,6 +1917,9 @@ declare const QUANTIZED: {
         readonly encode: (values: Float32Array, rows: number, cols: number) => Uint8Array<ArrayBuffer>;
         readonly repack: (source: Uint8Array<ArrayBufferLike>, rows: number, cols: number, into?: Uint8Array<ArrayBuffer> | undefined) => Uint8Array<ArrayBuffer>;
     }>;
+    readonly nested4: () => Promise<WeightFormat>;
+    readonly nested3: () => Promise<WeightFormat>;
+    readonly nested2: () => Promise<WeightFormat>;
 };
 
 declare const QUANTIZED_FILES: {
@@ -1953,6 +1963,8 @@ declare const ROUTERS: {
     readonly analytic: () => Promise<Router<RouterSpec<AnalyticScoreSpec>>>;
 };
 
+type Read = (layer: number, unit: number, signal?: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
+
 type Read<F> = F extends Field<infer T> ? T : never;
 
 type ReadAll<F extends Fields> = {
@@ -1990,6 +2002,7 @@ interface ReadyRecords {
     readonly totalBytes: number;
     readonly unrangedBytes: number;
     readonly order?: readonly (readonly number[])[];
+    readonly levels?: RecordLevels;
     read(layer: number, unit: number, options?: {
         signal?: AbortSignal | undefined;
     }): Promise<Uint8Array<ArrayBuffer>>;
@@ -1999,6 +2012,17 @@ interface ReadyRecords {
 interface RecordLayout {
     readonly parts: Readonly<Record<string, RecordPart>>;
     readonly sizeBytes: number;
+    readonly levels?: readonly number[];
+}
+
+interface RecordLevels {
+    readonly ends: readonly number[];
+    read(layer: number, unit: number, levels: {
+        readonly first: number;
+        readonly end: number;
+    }, options?: {
+        signal?: AbortSignal | undefined;
+    }): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 interface RecordPart {
@@ -2006,6 +2030,13 @@ interface RecordPart {
     readonly rows: number;
     readonly cols: number;
     readonly offsetBytes: number;
+    readonly planes?: readonly number[];
+}
+
+interface RecordPlanes {
+    readonly baseBytes: number;
+    readonly readBase: Read;
+    readonly readRest: Read;
 }
 
 interface RecordShape extends StoreShape {
@@ -2025,6 +2056,9 @@ declare class RecordTiers {
     peek(layer: number, unit: number): Uint8Array<ArrayBuffer> | undefined;
     read(layer: number, unit: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
     guess(layer: number, unit: number): Promise<Uint8Array<ArrayBuffer>>;
+    readBase(layer: number, unit: number, signal: AbortSignal): Promise<boolean>;
+    hasBase(layer: number, unit: number): boolean;
+    get takesBases(): boolean;
     done(record: Uint8Array<ArrayBuffer>): void;
     resize(hostBytes: number): void;
     dispose(): void;
@@ -3011,6 +3045,7 @@ interface TierOptions {
     readonly hostBytes: number;
     readonly mostReadingBytes?: number;
     readonly read: (layer: number, unit: number, signal: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
+    readonly planes?: RecordPlanes | undefined;
     readonly link?: (() => LinkState) | undefined;
 }
 
@@ -3197,6 +3232,8 @@ interface WeightFormat {
     decode(bytes: Uint8Array<ArrayBuffer>, rows: number, cols: number): Float32Array<ArrayBuffer>;
     encode?(values: Float32Array<ArrayBuffer>, rows: number, cols: number): Uint8Array<ArrayBuffer>;
     readonly repack?: Repack;
+    readonly levels?: readonly string[];
+    link?(bytes: Uint8Array<ArrayBuffer>, rows: number, cols: number, offsets: readonly number[]): void;
 }
 
 interface WeightPart {

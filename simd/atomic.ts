@@ -143,7 +143,7 @@ export function atomic_scores_sorted(
       const number: usize = id % pageExperts;
       row = record + at + number * weightBytes(format, hidden);
       if (format != F32) {
-        unpack(format, row, record + scalesAt + number * scaleBytes(format, hidden), scratch, hidden);
+        unpack(format, row, record + scalesAt + number * scaleBytes(format, hidden), scratch, 0, hidden, hidden);
         row = scratch;
       }
     }

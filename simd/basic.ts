@@ -126,7 +126,7 @@ export function embedding(
       memory.fill(row, 0, 4 * cols);
       continue;
     }
-    unpack(format, w + id * weightBytes(format, cols), s + id * scaleBytes(format, cols), row, cols);
+    unpack(format, w + id * weightBytes(format, cols), s + id * scaleBytes(format, cols), row, 0, cols, cols);
     if (multiplier != 1) multiply(row, multiplier, cols);
   }
 }

@@ -28,6 +28,9 @@ const FORMATS = {
     f8_g128: 8,
     i8_g128: 8,
     fp4: 4,
+    nested2: 2,
+    nested3: 3,
+    nested4: 4,
   },
 };
 const INT8 = 64; // of lib/numbers.ts
@@ -54,6 +57,21 @@ function open(name) {
 function fill(memory) {
   const words = new Uint16Array(memory.buffer);
   for (let i = 0; i < words.length; i += 1) words[i] = 0x2c00 | ((i * 40503) & 0xff);
+}
+
+/**
+ * Lets rows of nested planes say where these are: behind the scales of all.
+ * @param {Uint32Array} scales
+ * @param {number} cols
+ * @param {number} outs
+ */
+function linkRows(scales, cols, outs) {
+  const groups = Math.ceil(cols / 128);
+  const plane = cols / 32 + Math.ceil(groups / 2);
+  for (let row = 0; row < outs; row += 1) {
+    const at = row * (2 + groups);
+    for (let i = 0; i < 2; i += 1) scales[at + i] = outs * (2 + groups) + (i * outs + row) * plane - at;
+  }
 }
 
 /** @param {() => void} run */
@@ -85,7 +103,8 @@ for (const build of ['plain', 'relaxed']) {
         const y = x + 4 * rows * cols;
         const scratch = y + 4 * rows * outs;
         const w = scratch + SCRATCH_BYTES;
-        const s = w + (outs * cols * bits) / 8;
+        const s = w + (outs * cols * (name.startsWith('nested') ? 2 : bits)) / 8;
+        if (name.startsWith('nested')) linkRows(new Uint32Array(memory.buffer, s), cols, outs);
         if (name === 'mxfp4') new Uint8Array(memory.buffer, s, (outs * cols) / 32).fill(120); // exponents
         const ms = bestMs(() => linear(format, x, w, s, 0, y, rows, cols, outs, 1, scratch, 0, outs));
         return ((rows * cols * outs) / ms / 1e6).toFixed(1);

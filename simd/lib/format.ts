@@ -5,7 +5,8 @@ import * as f32Format from './f32';
 import * as bytes from './bytes';
 import * as coded from './coded';
 import * as int8 from './int8';
-import { BF16, F16, F32, INT8, is, isByteGroups, isCoded, Q4_0, Q8_0 } from './numbers';
+import * as nested from './nested';
+import { BF16, F16, F32, INT8, is, isByteGroups, isCoded, isNested, Q4_0, Q8_0 } from './numbers';
 import * as q4_0 from './q4_0';
 import * as q8_0 from './q8_0';
 import { planeOf, sideBytes } from './sides';
@@ -17,14 +18,16 @@ export { F32, INT8 } from './numbers';
 export function weightBytes(format: u32, cols: u32): usize {
   if (format == F32) return 4 * cols;
   if (isCoded(format)) return coded.codeBytes(format, cols);
+  if (isNested(format)) return cols / 4;
   if (is(format, Q8_0) || isByteGroups(format)) return cols;
   return is(format, Q4_0) ? cols / 2 : 2 * cols;
 }
 
-/** Bytes of the scales of `cols` weights of a row. */
+/** Bytes of the scales of a row of `cols` weights. */
 export function scaleBytes(format: u32, cols: u32): usize {
   if (isCoded(format)) return sideBytes(format, cols);
   if (isByteGroups(format)) return bytes.groupBytes(cols);
+  if (isNested(format)) return nested.scaleBytes(cols);
   return format >= Q8_0 ? cols / 16 : 0;
 }
 
@@ -32,6 +35,7 @@ export function scaleBytes(format: u32, cols: u32): usize {
 export function preparedBytes(format: u32, cols: u32): usize {
   if (isAsItIs(format)) return 16;
   if (isCoded(format)) return behindScales(format, coded.preparedRoom(cols), cols);
+  if (isNested(format)) return nested.preparedRoom(cols);
   const room = format == F16 ? 4 * cols : format >= INT8 ? 3 * cols : 5 * cols;
   return (room + behindScales(format, 0, cols) + 15) & ~15;
 }
@@ -52,12 +56,14 @@ function behindScales(format: u32, scratch: usize, cols: u32): usize {
 
 /** Where dot4 finds the activations of a row: in scratch, if `prepare` writes them there. */
 export function prepared(format: u32, x: usize, scratch: usize, cols: u32): usize {
+  if (isNested(format)) return scratch;
   return isAsItIs(format) ? x : behindScales(format, scratch, cols);
 }
 
 /** Brings the activations of a row into the order in which dot4 takes them. */
 export function prepare(format: u32, x: usize, scratch: usize, cols: u32): void {
   if (isAsItIs(format)) return;
+  if (isNested(format)) return nested.prepare(x, scratch, cols);
   const to = behindScales(format, scratch, cols);
   if (format == F16) f16.prepare(x, to, cols);
   else if (format == Q8_0) q8_0.prepare(x, to, cols);
@@ -98,12 +104,26 @@ function dot(format: u32, x: usize, w: usize, s: usize, scratch: usize, cols: u3
   if (format == Q4_0) return q4_0.dot(x, w, s, cols / 32);
   if (isCoded(format)) return coded.dot(format, x, w, s, scratch, cols);
   if (isByteGroups(format)) return bytes.dot(format, x, w, s, cols);
+  if (isNested(format)) return nested.dot(format, x, w, s, cols);
   if (is(format, Q8_0)) return int8.dotQ8(x, scratch, w, s, cols / 32);
   return int8.dotQ4(x, scratch, w, s, cols / 32);
 }
 
-/** `cols` weights of a row as f32, in their order. */
-export function unpack(format: u32, w: usize, s: usize, to: usize, cols: u32): void {
+/** `count` weights of a row from column `first` on, as f32, in their order. `w` and `s` are where the row of `cols` begins. */
+export function unpack(
+  format: u32,
+  w: usize,
+  s: usize,
+  to: usize,
+  first: u32,
+  count: u32,
+  cols: u32,
+): void {
+  if (isNested(format)) nested.unpack(format, w, s, to, first, count, cols);
+  else unpackHere(format, w + weightBytes(format, first), s + scaleBytes(format, first), to, count);
+}
+
+function unpackHere(format: u32, w: usize, s: usize, to: usize, cols: u32): void {
   if (format == F32) memory.copy(to, w, 4 * cols);
   else if (format == F16) f16.unpack(w, to, cols);
   else if (format == BF16) bf16.unpack(w, to, cols);

@@ -28,6 +28,11 @@ export const I8_G128: u32 = 21;
 // and of src/weights/fp4-groups.ts, which is coded like grids:
 export const FP4: u32 = 22;
 
+// and of src/weights/nested-planes.ts:
+export const NESTED2: u32 = 23;
+export const NESTED3: u32 = 24;
+export const NESTED4: u32 = 25;
+
 /** Added to the numbers of q8_0 and q4_0: activations are quantised, too, where rows are few. */
 export const INT8: u32 = 64;
 
@@ -57,4 +62,11 @@ export function isGrid(format: u32): bool {
 @inline
 export function isByteGroups(format: u32): bool {
   return format == F8_G128 || format == I8_G128;
+}
+
+/** Whether a format is one of src/weights/nested-planes.ts. */
+// @ts-ignore: decorator
+@inline
+export function isNested(format: u32): bool {
+  return format >= NESTED2 && format <= NESTED4;
 }

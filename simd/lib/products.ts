@@ -120,8 +120,7 @@ function productsByTile(
     const part = min(cols - c, TILE_COLS);
     for (let lane: u32 = 0; lane < 4; lane++) {
       const row = rowAt(first, lane, end);
-      const at = w + row * step + weightBytes(format, c);
-      unpack(format, at, s + row * scales + scaleBytes(format, c), tile + 4 * lane * part, part);
+      unpack(format, w + row * step, s + row * scales, tile + 4 * lane * part, c, part, cols);
     }
     multiplyTile(x + 4 * c, 4 * cols, rows, tile, part, sums, c == 0);
   }

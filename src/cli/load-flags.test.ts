@@ -10,6 +10,7 @@ describe('flags that set options of load', () => {
   test.each([
     ['--context 128', { contextTokens: 128 }],
     ['--quantize q4_0', { quantize: 'q4_0' }],
+    ['--expert-bits 3', { expertBits: 3 }],
     ['--budget 2GB', { memoryBudget: 2e9 }],
     ['--slots 4', { streaming: { slotsPerLayer: 4 } }],
     ['--policy lru', { streaming: { policy: 'lru' } }],
@@ -32,6 +33,7 @@ describe('flags that set options of load', () => {
     expect(Object.keys(FLAGS)).toEqual([
       'context',
       'quantize',
+      'expert-bits',
       'budget',
       'slots',
       'policy',

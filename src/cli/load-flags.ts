@@ -28,9 +28,15 @@ export const MODEL_FLAGS = {
   },
   quantize: {
     value: 'FORMAT',
-    help: `re-encode (${SOME_FORMATS}), except packed experts`,
+    help: `re-encode (${SOME_FORMATS}); --expert-bits N: of nested4 packs`,
     sets: 'quantize',
     read: (args, name) => args.choice(name, quantizedNames()),
+  },
+  'expert-bits': {
+    value: 'N',
+    help: '',
+    sets: 'expertBits',
+    read: (args, name) => optionally(args.choice(name, ['2', '3', '4']), Number),
   },
 } as const satisfies Readonly<Record<string, LoadFlag>>;
 

@@ -37,6 +37,23 @@ export interface LostTensor {
   readonly isFileMissing: boolean; // or the file is there, and the tensor is not in it
 }
 
+/** Records whose planes can be read on their own. */
+export interface RecordLevels {
+  /** [level]: the bytes from a record's start that have the base and `level` planes of each part. */
+  readonly ends: readonly number[];
+  /**
+   * The bytes of levels `first` to `end` - 1 of a record, checked against their hashes.
+   *
+   * @throws as the read of a record
+   */
+  read(
+    layer: number,
+    unit: number,
+    levels: { readonly first: number; readonly end: number },
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<Uint8Array<ArrayBuffer>>;
+}
+
 /** Routed experts as they go to GPU memory, one record for each unit. */
 export interface ReadyRecords {
   readonly layout: RecordLayout;
@@ -47,6 +64,8 @@ export interface ReadyRecords {
   readonly unrangedBytes: number; // of those that their source gives only whole
   /** [layer][place]: the units of each layer in the order of the file, where that is not by unit. */
   readonly order?: readonly (readonly number[])[];
+  /** Where records have several levels. */
+  readonly levels?: RecordLevels;
   /**
    * One record, checked against its hash where there is one.
    *

@@ -13,7 +13,8 @@ import { openSafetensors } from './safetensors/open.ts';
 import { matrixLayout } from '../weights/matrix.ts';
 import type { RecordLayout } from '../weights/record.ts';
 import { expertFiles } from './pack/files.ts';
-import { writePack, type FolderSink, type PackContents, type PackOptions } from './pack/writer.ts';
+import { writePack, type PackContents, type PackOptions } from './pack/writer.ts';
+import { memorySink, type Files } from './pack.testing.ts';
 import { copyTensor } from './safetensors-writer.ts';
 import { f32Safetensors } from './safetensors.testing.ts';
 
@@ -54,28 +55,6 @@ function contents(changed: Partial<PackContents> = {}): PackContents {
     copies: [memoryFile('config.json', new TextEncoder().encode('{"model_type": "toy"}'))],
     ...changed,
   };
-}
-
-type Files = Record<string, Uint8Array<ArrayBuffer>>;
-
-function memorySink(): { files: Files; sink: FolderSink } {
-  const files: Files = {};
-  const sink: FolderSink = {
-    create: async (name) => {
-      let bytes = new Uint8Array(0);
-      return {
-        async write(more) {
-          const longer = new Uint8Array(bytes.length + more.length);
-          longer.set(bytes);
-          longer.set(more, bytes.length);
-          bytes = files[name] = longer;
-        },
-        close: async () => {},
-      };
-    },
-    commit: async (name, bytes) => void (files[name] = bytes),
-  };
-  return { files, sink };
 }
 
 async function packed(options: PackOptions = {}, changed: Partial<PackContents> = {}): Promise<Files> {
@@ -463,7 +442,7 @@ describe('sections', () => {
     const error = await failure(opening({ required: ['denseHashes', 'future'] }));
     expect(error.code).toBe('unsupported-model');
     expect(error.message).toMatch(
-      /cannot be read without its section "future", this Atomoe knows denseHashes, places; use/,
+      /cannot be read without its section "future", this Atomoe knows denseHashes, levels, places; use/,
     );
   });
 

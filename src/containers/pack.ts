@@ -15,6 +15,7 @@
  * passes over those that it does not know, unless `required` lists them: then it refuses the pack. This one knows
  *
  *   denseHashes   hashes of the blocks of dense.safetensors (`pack/block-hashes.ts`)
+ *   levels        hashes of the parts of records in nested bit planes: the base, and each plane that refines it (`weights/record.ts`)
  *   places        in which order the records of a layer lie, where not by unit (`pack/places.ts`); always required
  */
 import { AtomoeError } from '../errors.ts';

@@ -62,6 +62,8 @@ export interface LoadOptions {
   memoryBudget?: number | 'auto'; // bytes of GPU memory; 'auto' by default
   contextTokens?: number; // size of the KV cache; default: the model's maximum, at most 4096
   quantize?: QuantizeFormat; // re-encode 16- and 32-bit matrices while loading; not packed experts
+  /** Reads experts that were packed with `--quantize nested4` in 2 or 3 bits of their 4: less to download, to read and to hold. */
+  expertBits?: 2 | 3 | 4;
   /** Default f32. 'f16' needs a GPU with shader-f16; 'int8' the CPU: faster with quantised weights, and lossy. */
   activations?: 'f32' | 'f16' | 'int8';
   streaming?: StreamingOptions;
@@ -208,7 +210,7 @@ export interface PlanNote {
    * 'memory-halved': a tab died with a model in memory, so `memoryBudget: 'auto'` is less; 'generation-config': it asks for
    * what Atomoe does not do; 'no-end': no token ends a reply, which then takes all of maxTokens; 'no-kernels': WebAssembly
    * is missing or forbidden, so the CPU runs the slow reference; 'expanded': quantised weights take more memory than in
-   * the file, because they are unpacked when they are loaded.
+   * the file, because they are unpacked when they are loaded; 'fewer-bits': `expertBits` leaves planes of the experts out.
    */
   readonly kind:
     | 'no-ranges'
@@ -217,7 +219,8 @@ export interface PlanNote {
     | 'generation-config'
     | 'no-end'
     | 'no-kernels'
-    | 'expanded';
+    | 'expanded'
+    | 'fewer-bits';
   readonly message: string;
 }
 

@@ -402,8 +402,10 @@ export class LocalEngine implements Engine {
     if (memory.isComplete || options.streaming?.fill === false) return;
     const { signal } = closing;
     this.lost.catch(() => closing.abort());
-    const keep = (layer: number, unit: number) =>
-      isCached(folder) && !folder.cache.status.isReadOnly ? experts.read(layer, unit, signal) : undefined;
+    const reads = [...(experts.planes ? [experts.planes.readBase] : []), experts.read];
+    const keep = reads.map((read) => (layer: number, unit: number) => {
+      return isCached(folder) && !folder.cache.status.isReadOnly ? read(layer, unit, signal) : undefined;
+    });
     const queue = this.#queue;
     import('./load/fill.ts')
       .then(({ fillExperts }) => fillExperts({ memory, queue, keep, signal }))

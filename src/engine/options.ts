@@ -234,6 +234,7 @@ const LOAD: Table<LoadOptions> = {
   onProgress: callback(),
   contextTokens: wholeFrom(1),
   quantize: text, // draftModel knows which: the table of formats is not for threads that only ask
+  expertBits: oneOf(2, 3, 4),
   activations: oneOf('f32', 'f16', 'int8'),
   lossy: fields(LOSSY),
   routing: layerRouting,

@@ -1,5 +1,5 @@
 /** The records that a model's routed experts are kept in, and how one is read out of a checkpoint. */
-import type { Checkpoint, ReadyRecords } from '../containers/checkpoint.ts';
+import type { Checkpoint } from '../containers/checkpoint.ts';
 import { describeMatrix, readMatrix, wrongShape, type MatrixReadOptions } from '../containers/matrices.ts';
 import { AtomoeError, invariant } from '../errors.ts';
 import { giveMemory, takeMemory } from '../io/spare-memory.ts';
@@ -7,6 +7,8 @@ import type { FormatName } from '../weights/formats/index.ts';
 import { chooseFormat, commonFormat, encodeMatrix, EXACT, matrixLayout } from '../weights/matrix.ts';
 import { placeOfPart, putPart, recordLayout, type RecordLayout } from '../weights/record.ts';
 import type { ExpertPart } from '../weights/tensor-rows.ts';
+import type { RecordPlanes } from './base-records.ts';
+import { noPlanes, ofBits, planesOf, type BitRecords } from './expert-bits.ts';
 import { pickMatrix, piecesOf, rowsOf, storedShape } from './expert-rows.ts';
 import { pageSize } from './pages.ts';
 import { evenRecords, type RecordShape } from './pools.ts';
@@ -32,6 +34,17 @@ export interface ExpertPlan extends RecordShape {
    * @throws {AtomoeError} bad-file; non-finite; integrity; network and the like
    */
   readonly read: (layer: number, unit: number, signal?: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
+  /** Where the base of records can be read before the planes that refine it. */
+  readonly planes?: RecordPlanes;
+  /** Bytes of each record that are not read, since fewer bits are wanted. Default: 0. */
+  readonly savedBytes?: number;
+}
+
+/** Where the records of a plan come from. */
+export interface PlanOptions {
+  readonly checkpoint: Checkpoint;
+  readonly quantize?: FormatName | undefined;
+  readonly expertBits?: number | undefined; // of records in nested bit planes; default: all
 }
 
 /**
@@ -40,14 +53,19 @@ export interface ExpertPlan extends RecordShape {
  *
  * @param banks - the layers with routed experts
  * @returns undefined for a model without routed experts
- * @throws {AtomoeError} bad-file - a tensor is missing, or the records are of another model; unsupported-model - a stored type
+ * @throws {AtomoeError} bad-file - a tensor is missing, or the records are of another model; unsupported-model - a stored type;
+ *   bad-input - `expertBits` of records without such planes
  */
 export function planExperts(
   banks: readonly ExpertBank[],
-  { checkpoint, quantize }: { readonly checkpoint: Checkpoint; readonly quantize?: FormatName | undefined },
+  { checkpoint, quantize, expertBits }: PlanOptions,
 ): ExpertPlan | undefined {
   if (banks.length === 0) return undefined;
-  if (checkpoint.records) return planReady(banks, checkpoint.records, checkpoint.label);
+  if (checkpoint.records) {
+    const { records, label } = checkpoint;
+    return planReady(banks, expertBits === undefined ? records : ofBits(records, expertBits, label), label);
+  }
+  if (expertBits !== undefined) throw noPlanes(checkpoint.label, expertBits, 'not packed');
   const laid = banks.map((bank) => {
     const formats = formatsOfParts(bank, checkpoint, quantize);
     const perUnit = bank.inPages ? pageSize(bank.experts, sizeOf(formats, bank.parts)) : 1;
@@ -75,10 +93,11 @@ export function planExperts(
       const reads = Object.entries(layout.parts).map(async ([name, place]) => {
         const part = parts[name];
         invariant(part, () => `a bank without ${name}`);
-        const how = { format: formatOf(formats, name), signal, into: placeOfPart(record, place) };
+        const into = placeOfPart(record, place);
+        const how = { format: formatOf(formats, name), signal, ...(into && { into }) };
         const range = { first: unit * perUnit, count: perUnit };
         const bytes = await readPart(checkpoint, part, range, how);
-        putPart(how.into, bytes, name);
+        putPart(record, place, bytes, name);
         if (bytes.buffer !== record.buffer) giveMemory(bytes);
       });
       // All at once: the parts are adjacent in most files, and then become one request.
@@ -107,7 +126,7 @@ async function readPart(
 }
 
 /** The records are ready in a format of their own; only their shape has to be this model's, in every layer. */
-function planReady(banks: readonly ExpertBank[], ready: ReadyRecords, label: string): ExpertPlan {
+function planReady(banks: readonly ExpertBank[], ready: BitRecords, label: string): ExpertPlan {
   const { layout, unitsPerLayer } = ready;
   const found = recordText(
     ready.layers,
@@ -127,11 +146,14 @@ function planReady(banks: readonly ExpertBank[], ready: ReadyRecords, label: str
     checkTogether(layout, together, label);
   }
   const experts = Math.max(...banks.map((bank) => bank.experts));
+  const planes = ready.levels && planesOf(ready);
   return {
     ...evenRecords(banks.length, unitsPerLayer, layout),
     records: banks.length * unitsPerLayer,
     expertSizeBytes: (layout.sizeBytes * unitsPerLayer) / experts,
     ...(ready.order && { order: ready.order }),
+    ...(planes && { planes }),
+    ...(ready.savedBytes !== undefined && { savedBytes: ready.savedBytes }),
     read: (layer, unit, signal) => ready.read(layer, unit, { signal }),
   };
 }

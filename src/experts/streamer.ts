@@ -1,5 +1,6 @@
 /** Keeps the experts that the model needs in GPU memory: what to load, where to put it, what makes room. */
 import { invariant } from '../errors.ts';
+import type { ExpertAddress } from './base-records.ts';
 import { LayerCache, NONE } from './layer-cache.ts';
 import type { MakePolicy, Policy } from './policy.ts';
 import { reservedSlots } from './pools.ts';
@@ -286,8 +287,16 @@ export class ExpertStreamer<S extends SlotStore = SlotStore> {
     this.#speculation.close();
   }
 
+  /** All units of a layer, the hottest first; as hot ones in the order of the file. */
+  byHeat(layer: number): readonly number[] {
+    const { policy, units } = this.#cache(layer);
+    const order = this.#options.order?.[layer] ?? Array.from({ length: units }, (_, unit) => unit);
+    const scored = order.map((unit) => ({ unit, score: policy.score(unit) }));
+    return scored.sort((a, b) => b.score - a.score).map(({ unit }) => unit);
+  }
+
   /** A unit that is absent and for which there is a free place: of the first such layer the hottest. */
-  nextAbsent(): { readonly layer: number; readonly unit: number } | undefined {
+  nextAbsent(): ExpertAddress | undefined {
     for (const [layer, cache] of this.#caches.entries()) {
       const unit = cache.hasRoom ? cache.hottestAbsent(this.#options.order?.[layer]) : NONE;
       if (unit !== NONE) return { layer, unit };

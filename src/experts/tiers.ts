@@ -1,6 +1,7 @@
 /** The tiers below GPU memory as the streamer sees them: records in memory, and where to read the others. */
 import { invariant } from '../errors.ts';
 import { giveMemory } from '../io/spare-memory.ts';
+import { BaseRecords, type RecordPlanes } from './base-records.ts';
 import type { LinkState } from './prefetch-budget.ts';
 
 /** What the tiers read, and how much they keep. */
@@ -11,6 +12,8 @@ export interface TierOptions {
   readonly mostReadingBytes?: number; // of records that are being read at a time; default 32 MiB
   /** Reads a record from disk or network. The result belongs to the tiers. */
   readonly read: (layer: number, unit: number, signal: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>;
+  /** How the base of records is read before the planes that refine it, where they have any. */
+  readonly planes?: RecordPlanes | undefined;
   /** What the link seems to be, instead of what is measured. For tests, which may not depend on time. */
   readonly link?: (() => LinkState) | undefined;
 }
@@ -59,6 +62,7 @@ export class RecordTiers {
   };
   readonly recordBytes: number;
   readonly mostReads: number; // at a time
+  readonly bases: BaseRecords | undefined; // that are read ahead, where records have planes
   readonly #options: TierOptions;
   readonly #records = new Map<number, Uint8Array<ArrayBuffer>>(); // in order of use
   readonly #uses = new WeakMap<Uint8Array<ArrayBuffer>, Use>();
@@ -73,6 +77,9 @@ export class RecordTiers {
   constructor(options: TierOptions) {
     this.#options = options;
     this.recordBytes = options.recordBytes;
+    const isHere = (layer: number, unit: number) =>
+      this.#records.has(this.#key(layer, unit)) || this.isPending(layer, unit);
+    this.bases = options.planes && new BaseRecords(options.planes, { ...options, isHere });
     this.#mostRecords = Math.floor(options.hostBytes / options.recordBytes);
     this.mostReads = Math.max(
       1,
@@ -182,6 +189,7 @@ export class RecordTiers {
   dispose(): void {
     this.#closing.abort(new DOMException('the engine was disposed', 'AbortError'));
     this.#records.clear();
+    this.bases?.clear();
   }
 
   #begin(layer: number, unit: number, key: number, isGuess: boolean): Pending {
@@ -196,7 +204,8 @@ export class RecordTiers {
   async #fetch(layer: number, unit: number, key: number, pending: Pending): Promise<Uint8Array<ArrayBuffer>> {
     try {
       const either = AbortSignal.any([pending.abort.signal, this.#closing.signal]);
-      const record = await this.#inTurn(() => this.#options.read(layer, unit, either), either);
+      const read = () => this.bases?.rest(layer, unit, either) ?? this.#options.read(layer, unit, either);
+      const record = await this.#inTurn(read, either);
       this.counters.reads += 1;
       this.counters.readBytes += record.byteLength;
       this.#uses.set(record, { users: pending.users, isKept: false });

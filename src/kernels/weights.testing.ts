@@ -41,7 +41,7 @@ export interface TestWeights {
 
 /** In formats with scales, quants are random bits and some scales are negative, as in ggml files. */
 export function testWeights(name: FormatName, rows: number, cols: number, seed: number): TestWeights {
-  const { encode, decode, planes, block } = weightFormat(name);
+  const { encode, decode, planes, block, wgsl } = weightFormat(name);
   const [quants, scales] = planes(rows, cols);
   // Random quants give larger values than encoded ones.
   const encoded =
@@ -50,7 +50,7 @@ export function testWeights(name: FormatName, rows: number, cols: number, seed: 
   const words = new Uint32Array(4 * Math.ceil(encoded.byteLength / 16)); // bindings are whole vec4s
   const bytes = new Uint8Array(words.buffer, 0, encoded.byteLength);
   bytes.set(encoded);
-  if (encode && quants && scales) {
+  if (encode && quants && scales && !wgsl.sided) {
     const next = randomStream(seed);
     for (let i = 0; i < quants.sizeBytes; i += 1) bytes[i] = 256 * next();
     const scaleBytes = Math.floor(scales.sizeBytes / Math.ceil((rows * cols) / block));

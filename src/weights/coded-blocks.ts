@@ -5,7 +5,9 @@
  * shaders/lib/weights-codes.wgsl reads the same.
  */
 import dot from '../../shaders/lib/dot-codes.wgsl?raw';
+import halves from '../../shaders/lib/dot-halves.wgsl?raw';
 import step from '../../shaders/lib/step-codes.wgsl?raw';
+import columns from '../../shaders/lib/step-columns.wgsl?raw';
 import unpack from '../../shaders/lib/weights-codes.wgsl?raw';
 import { invariant } from '../errors.ts';
 import { defineFormat, type Plane, type Repack, type WeightFormat } from './format.ts';
@@ -62,8 +64,8 @@ export function codedFormat(kind: CodedKind): WeightFormat {
     planes: (rows, cols) => codedPlanes(kind, rows, cols),
     wgsl: {
       unpack: filesOf({ 'weights-codes': unpack, ...kind.wgsl }),
-      dot: filesOf({ 'dot-codes': dot }),
-      step: filesOf({ 'step-codes': step }),
+      dot: filesOf({ 'dot-halves': halves, 'dot-codes': dot }),
+      step: filesOf({ 'step-columns': columns, 'step-codes': step }),
       sided: true,
     },
     ...(kind.simd !== undefined && { simd: kind.simd }),

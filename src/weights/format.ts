@@ -62,6 +62,14 @@ export interface WeightFormat {
   encode?(values: Float32Array<ArrayBuffer>, rows: number, cols: number): Uint8Array<ArrayBuffer>;
   /** Conversion from the blocks in which files have it (`BLOCK_DTYPES`); lossless. */
   readonly repack?: Repack;
+  /**
+   * Of nested planes: the names of the formats whose bytes its own begin with, from the fewest bits on, and at last its own. Each has one plane
+   * more than the one before it. Records have these planes behind the base of all matrices, so that the beginning of a record is one of
+   * fewer bits.
+   */
+  readonly levels?: readonly string[];
+  /** With `levels`: writes into a matrix where its planes above the base are, in bytes from its start; one without an offset is absent. */
+  link?(bytes: Uint8Array<ArrayBuffer>, rows: number, cols: number, offsets: readonly number[]): void;
 }
 
 /** Rearranges the bytes of a [rows, cols] matrix; `into`, which is zero and has the size of the result, is filled and returned. */

@@ -61,6 +61,11 @@ export function isStackable(format: FormatName): boolean {
   return planes(1, block).length === 1;
 }
 
+/** Whether a matrix can be put together from matrices of some of its rows: not if rows say how far behind their planes are. */
+export function hasLooseRows(format: FormatName): boolean {
+  return weightFormat(format).link === undefined;
+}
+
 /** Where bytes of some rows belong in their matrix. */
 export interface RowPlace {
   readonly fromBytes: number; // in a matrix of these rows alone

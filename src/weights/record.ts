@@ -2,33 +2,16 @@
 import { invariant } from '../errors.ts';
 import { weightFormat, type FormatName } from './formats/index.ts';
 import { decodeMatrix, matrixLayout } from './matrix.ts';
+import { leveledLayout, putPlanes } from './record-levels.ts';
+import { alignPart, type RecordLayout, type RecordPart } from './record-layout.ts';
 
-/** A part of a record: a matrix or a bias. */
-export interface RecordPart {
-  readonly format: FormatName;
-  readonly rows: number;
-  readonly cols: number;
-  readonly offsetBytes: number; // from the record's start; a multiple of 256
-}
-
-/** The layout of the records of a layer. */
-export interface RecordLayout {
-  readonly parts: Readonly<Record<string, RecordPart>>; // `gate`, `up`, `down`; or `in`, `out`
-  readonly sizeBytes: number; // a multiple of 256
-}
+export type { RecordLayout, RecordPart } from './record-layout.ts';
 
 /** Rows and columns of the matrices of a record, by name. */
 export type RecordShapes = Readonly<Record<string, readonly [rows: number, cols: number]>>;
 
-const ALIGNMENT = 256; // the guaranteed storage alignment: parts can be bound separately
-
-/** The offset of a part after `sizeBytes` bytes: the next multiple of 256. */
-export function alignPart(sizeBytes: number): number {
-  return Math.ceil(sizeBytes / ALIGNMENT) * ALIGNMENT;
-}
-
 /**
- * The layout of a record: parts in order, each aligned to 256 bytes.
+ * The layout of a record: parts in order, each aligned to 256 bytes; then the first refining plane of each, the second, and so on.
  *
  * @param formats - by name of the part, or one format for all parts
  */
@@ -44,7 +27,11 @@ export function recordLayout(
     parts[name] = { format, rows, cols, offsetBytes: sizeBytes };
     sizeBytes = alignPart(sizeBytes + partBytes(parts[name]));
   }
-  return { parts, sizeBytes };
+  return Object.values(parts).some(hasLevels) ? leveledLayout(parts) : { parts, sizeBytes };
+}
+
+function hasLevels({ format }: RecordPart): boolean {
+  return (weightFormat(format).levels?.length ?? 0) > 1;
 }
 
 function partBytes({ format, rows, cols }: RecordPart): number {
@@ -75,16 +62,18 @@ export function packRecord(
   for (const [name, part] of Object.entries(parts)) {
     const bytes = matrices[name];
     invariant(bytes, () => `a record without part ${name}`);
-    putPart(placeOfPart(record, part), bytes, name);
+    putPart(record, part, bytes, name);
   }
   return record;
 }
 
-/** The bytes of a matrix in a record. */
+/** The bytes of a matrix in a record, to be made there; undefined if its planes are not consecutive. */
 export function placeOfPart(
   record: Uint8Array<ArrayBuffer>,
-  { format, rows, cols, offsetBytes }: RecordPart,
-): Uint8Array<ArrayBuffer> {
+  part: RecordPart,
+): Uint8Array<ArrayBuffer> | undefined {
+  const { format, rows, cols, offsetBytes, planes } = part;
+  if (planes) return undefined;
   const sizeBytes = weightFormat(format)
     .planes(rows, cols)
     .reduce((sum, plane) => sum + plane.sizeBytes, 0);
@@ -92,13 +81,21 @@ export function placeOfPart(
 }
 
 /** Copies a matrix to its place in a record, unless it was made there. */
-export function putPart(place: Uint8Array<ArrayBuffer>, bytes: Uint8Array<ArrayBuffer>, name: string): void {
-  if (bytes === place) return;
+export function putPart(
+  record: Uint8Array<ArrayBuffer>,
+  part: RecordPart,
+  bytes: Uint8Array<ArrayBuffer>,
+  name: string,
+): void {
+  const { offsetBytes, planes } = part;
+  if (bytes.buffer === record.buffer && bytes.byteOffset === record.byteOffset + offsetBytes) return;
+  const sizeBytes = partBytes(part);
   invariant(
-    bytes.byteLength <= place.byteLength,
-    () => `record part ${name} is ${bytes.byteLength} bytes, not ${place.byteLength}`,
+    bytes.byteLength <= sizeBytes,
+    () => `record part ${name} is ${bytes.byteLength} bytes, not ${sizeBytes}`,
   );
-  place.set(bytes);
+  if (planes) putPlanes(record, part, planes, bytes);
+  else record.set(bytes, offsetBytes);
 }
 
 /** Decodes the matrices of a record to f32. */
@@ -109,7 +106,7 @@ export function unpackRecord(
   const matrices: Record<string, Float32Array<ArrayBuffer>> = {};
   for (const [name, part] of Object.entries(parts)) {
     const { format, rows, cols, offsetBytes } = part;
-    const bytes = record.subarray(offsetBytes, offsetBytes + partBytes(part));
+    const bytes = record.subarray(offsetBytes, part.planes ? undefined : offsetBytes + partBytes(part));
     matrices[name] = decodeMatrix(format, bytes, rows, cols);
   }
   return matrices;

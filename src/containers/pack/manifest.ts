@@ -2,8 +2,8 @@
 import { AtomoeError } from '../../errors.ts';
 import { isJsonObject, type JsonObject } from '../../io/json-file.ts';
 import { formatNames, loadFormats, type FormatName } from '../../weights/formats/index.ts';
-import { holdsRows, matrixLayout } from '../../weights/matrix.ts';
-import { alignPart, scalesOffsetBytes, type RecordLayout, type RecordPart } from '../../weights/record.ts';
+import { holdsRows } from '../../weights/matrix.ts';
+import { recordLayout, scalesOffsetBytes, type RecordLayout, type RecordPart } from '../../weights/record.ts';
 import { HASH_BYTES, type BlockHashes } from './block-hashes.ts';
 import { expertFiles, recordStride, type PackFile } from './files.ts';
 import { isPermutation, type RecordPlaces } from './places.ts';
@@ -15,7 +15,7 @@ const OLDEST = 1; // of those that open
 const LEAST_BLOCK_BYTES = 4096;
 const MOST_BLOCK_BYTES = 16 * 2 ** 20;
 
-const SECTIONS = ['denseHashes', 'places'];
+const SECTIONS = ['denseHashes', 'levels', 'places'];
 
 /** All are opened together. A pack of 1 TiB has a tenth of this many. */
 const MOST_FILES = 10_000;
@@ -31,15 +31,19 @@ export interface PackManifest {
   readonly unitsPerLayer: number;
   readonly files: readonly PackFile[]; // of records; all but the last hold equally many
   readonly hashes: readonly Uint8Array<ArrayBuffer>[]; // [layers] of 16 bytes for each unit
+  /** Where records have levels (`RecordLayout`): [level][layer], as `hashes`, of the bytes that each adds. */
+  readonly levels?: readonly (readonly Uint8Array<ArrayBuffer>[])[] | undefined;
   readonly denseHashes: BlockHashes | undefined; // packs of before have none
   readonly places: RecordPlaces;
 }
 
 /** The text of atomoe.json. */
 export function formatManifest(manifest: PackManifest): string {
-  const { source, denseBytes, layout, layers, unitsPerLayer, files, hashes, denseHashes, places } = manifest;
+  const { source, denseBytes, layout, layers, unitsPerLayer, files, hashes } = manifest;
+  const { levels, denseHashes, places } = manifest;
   const sections = {
     ...(denseHashes && { denseHashes: formatBlocks(denseHashes) }),
+    ...(levels && { levels: levels.map((each) => each.map(encodeBase64)) }),
     ...(places && { places: places.map(({ buffer }) => encodeBase64(new Uint8Array(buffer))) }),
   };
   const json = {
@@ -88,6 +92,7 @@ export async function parseManifest(json: JsonObject, where: string): Promise<Pa
   parser.expect('recordStrideBytes', json['recordStrideBytes'], strideBytes);
   const denseBytes = parser.count(json, 'denseBytes');
   const sections = parser.sections(json);
+  const levels = parser.list('sections.levels', sections.get('levels') ?? []);
   return {
     source: parser.source(json['source']),
     denseBytes,
@@ -95,7 +100,12 @@ export async function parseManifest(json: JsonObject, where: string): Promise<Pa
     layers,
     unitsPerLayer,
     files: parser.files(json['files'], layers * unitsPerLayer, strideBytes),
-    hashes: parser.hashes(json['hashes'], layers, unitsPerLayer),
+    hashes: parser.hashes('hashes', json['hashes'], layers, unitsPerLayer),
+    ...(layout.levels && {
+      levels: layout.levels.map((_, level) =>
+        parser.hashes(`sections.levels[${level}]`, levels[level], layers, unitsPerLayer),
+      ),
+    }),
     denseHashes: parser.blocks('sections.denseHashes', sections.get('denseHashes'), denseBytes),
     places: parser.places('sections.places', sections.get('places'), layers, unitsPerLayer),
   };
@@ -122,7 +132,7 @@ class ManifestParser {
   /** The sections by name; refuses a pack that cannot do without one that is not known here. */
   sections({ sections = {}, required = [] }: JsonObject): ReadonlyMap<string, unknown> {
     const named = new Map(Object.entries(this.#object('sections', sections)));
-    for (const [index, name] of this.#list('required', required).entries()) {
+    for (const [index, name] of this.list('required', required).entries()) {
       if (typeof name !== 'string' || !named.has(name)) {
         throw this.#wrong(`required[${index}]`, name, 'the name of a section');
       }
@@ -165,16 +175,28 @@ class ManifestParser {
   layout(value: unknown, version: number): RecordLayout {
     const json = this.#object('record', value);
     const common = version === 1 ? this.#format('record.format', json['format']) : undefined;
-    const parts: [string, RecordPart][] = [];
-    let endBytes = 0;
-    for (const [name, part] of Object.entries(this.#object('record.parts', json['parts']))) {
-      const parsed = this.#part(`record.parts.${name}`, part, common, endBytes);
-      endBytes += alignPart(matrixLayout(parsed.format, parsed.rows, parsed.cols).sizeBytes);
-      parts.push([name, parsed]);
-    }
+    const parts = Object.entries(this.#object('record.parts', json['parts'])).map(
+      ([name, part]) => [name, this.#part(`record.parts.${name}`, part, common)] as const,
+    );
     if (parts.length === 0) throw this.#wrong('record.parts', json['parts'], 'at least one part');
-    this.expect('record.sizeBytes', json['sizeBytes'], endBytes);
-    return { parts: Object.fromEntries(parts), sizeBytes: endBytes };
+    const layout = recordLayout(
+      Object.fromEntries(parts.map(([name, { format }]) => [name, format])),
+      Object.fromEntries(parts.map(([name, { rows, cols }]) => [name, [rows, cols]])),
+    );
+    for (const [name, part] of Object.entries(layout.parts)) {
+      const found = parts.find(([each]) => each === name)?.[1].json ?? {};
+      this.#expectOffsets(`record.parts.${name}`, found, part, version);
+    }
+    this.expect('record.sizeBytes', json['sizeBytes'], layout.sizeBytes);
+    return layout;
+  }
+
+  /** The sizes of parts determine where they are. */
+  #expectOffsets(name: string, json: JsonObject, part: RecordPart, version: number): void {
+    this.expect(`${name}.offsetBytes`, json['offsetBytes'], part.offsetBytes);
+    if (version === 1) {
+      this.expect(`${name}.scalesOffsetBytes`, json['scalesOffsetBytes'], scalesOffsetBytes(part));
+    }
   }
 
   #format(name: string, value: unknown): FormatName {
@@ -184,26 +206,17 @@ class ManifestParser {
     throw this.#wrong(name, value, `one of ${known.join(', ')}`);
   }
 
-  /**
-   * Parts follow one another: the sizes determine where.
-   *
-   * @param common - the format of all parts, in version 1
-   */
-  #part(name: string, value: unknown, common: FormatName | undefined, offsetBytes: number): RecordPart {
+  /** @param common - the format of all parts, in version 1 */
+  #part(name: string, value: unknown, common: FormatName | undefined) {
     const json = this.#object(name, value);
     const format = common ?? this.#format(`${name}.format`, json['format']);
     const rows = this.#whole(`${name}.rows`, json['rows'], 1);
     const cols = this.#whole(`${name}.cols`, json['cols'], 1);
     if (!holdsRows(format, cols)) throw this.#wrong(`${name}.cols`, cols, `a row that ${format} can hold`);
-    if (!Number.isSafeInteger(offsetBytes + 8 * rows * cols)) {
+    if (!Number.isSafeInteger(8 * rows * cols)) {
       throw this.#wrong(name, `${rows} x ${cols}`, 'a matrix of a believable size');
     }
-    const part = { format, rows, cols, offsetBytes };
-    this.expect(`${name}.offsetBytes`, json['offsetBytes'], offsetBytes);
-    if (common !== undefined) {
-      this.expect(`${name}.scalesOffsetBytes`, json['scalesOffsetBytes'], scalesOffsetBytes(part));
-    }
-    return part;
+    return { json, format, rows, cols };
   }
 
   /** The first file says how many records a file takes, and so what all the others are. */
@@ -211,7 +224,7 @@ class ManifestParser {
     if (!Number.isSafeInteger(records * strideBytes)) {
       throw this.#wrong('layers x unitsPerLayer', records, 'a believable number of records');
     }
-    const listed = this.#list('files', value);
+    const listed = this.list('files', value);
     const { sizeBytes: firstBytes } = this.#object('files[0]', listed[0]);
     const perFile = this.#whole('files[0].sizeBytes', firstBytes, strideBytes) / strideBytes;
     if (!Number.isInteger(perFile)) {
@@ -232,16 +245,16 @@ class ManifestParser {
     return files;
   }
 
-  hashes(value: unknown, layers: number, unitsPerLayer: number): Uint8Array<ArrayBuffer>[] {
-    const listed = this.#list('hashes', value);
+  hashes(name: string, value: unknown, layers: number, unitsPerLayer: number): Uint8Array<ArrayBuffer>[] {
+    const listed = this.list(name, value);
     if (listed.length !== layers)
-      throw this.#wrong('hashes', `${listed.length} strings`, `${layers}, one a layer`);
-    return listed.map((text, layer) => this.#base64(`hashes[${layer}]`, text, unitsPerLayer * HASH_BYTES));
+      throw this.#wrong(name, `${listed.length} strings`, `${layers}, one a layer`);
+    return listed.map((text, layer) => this.#base64(`${name}[${layer}]`, text, unitsPerLayer * HASH_BYTES));
   }
 
   places(name: string, value: unknown, layers: number, unitsPerLayer: number): RecordPlaces {
     if (value === undefined) return undefined;
-    const listed = this.#list(name, value);
+    const listed = this.list(name, value);
     if (listed.length !== layers)
       throw this.#wrong(name, `${listed.length} strings`, `${layers}, one a layer`);
     return listed.map((text, layer) => {
@@ -267,7 +280,7 @@ class ManifestParser {
     throw this.#wrong(name, value, 'an object');
   }
 
-  #list(name: string, value: unknown): readonly unknown[] {
+  list(name: string, value: unknown): readonly unknown[] {
     if (Array.isArray(value)) return value;
     throw this.#wrong(name, value, 'a list');
   }

@@ -84,12 +84,18 @@ export async function writePack(
   await writeFile(sink, DENSE_FILE, hashed(safetensorsPieces(dense, metadata), hasher), advance);
   const denseHashes = await hasher.finish();
   const records = readAhead(experts, signal);
-  const hashes = Array.from({ length: layers }, () => new Uint8Array(unitsPerLayer * HASH_BYTES));
+  const empty = () => Array.from({ length: layers }, () => new Uint8Array(unitsPerLayer * HASH_BYTES));
+  const hashes = empty();
+  const levels = layout.levels?.map(empty);
   let index = 0;
   for (const { name, sizeBytes } of files) {
-    const pieces = recordPieces(records, sizeBytes / strideBytes, strideBytes, (hash) => {
+    const pieces = recordPieces(records, sizeBytes / strideBytes, strideBytes, async (record) => {
       const { layer, unit } = unitAt(experts, index);
-      hashes[layer]?.set(hash, unit * HASH_BYTES);
+      hashes[layer]?.set(await hashBytes(record), unit * HASH_BYTES);
+      for (const [level, endBytes] of layout.levels?.entries() ?? []) {
+        const own = record.subarray(layout.levels?.[level - 1] ?? 0, endBytes);
+        levels?.[level]?.[layer]?.set(await hashBytes(own), unit * HASH_BYTES);
+      }
       index += 1;
     });
     await writeFile(sink, name, pieces, advance);
@@ -98,7 +104,10 @@ export async function writePack(
     const bytes = await readExactly(copy, 0, copy.sizeBytes, { signal });
     await sink.commit(copy.name, bytes);
   }
-  const manifest = { source, denseBytes, layout, layers, unitsPerLayer, files, hashes, denseHashes, places };
+  const manifest = {
+    ...{ source, denseBytes, layout, layers, unitsPerLayer, files, hashes, denseHashes, places },
+    ...(levels && { levels }),
+  };
   signal?.throwIfAborted();
   await sink.commit(MANIFEST_FILE, new TextEncoder().encode(formatManifest(manifest)));
   return manifest;
@@ -145,12 +154,12 @@ async function* recordPieces(
   records: AsyncIterator<Uint8Array<ArrayBuffer>>,
   count: number,
   strideBytes: number,
-  onHash: (hash: Uint8Array<ArrayBuffer>) => void,
+  onRecord: (record: Uint8Array<ArrayBuffer>) => Promise<void>,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   for (let done = 0; done < count; done += 1) {
     const next = await records.next();
     invariant(!next.done, () => `${count - done} records are missing`);
-    onHash(await hashBytes(next.value));
+    await onRecord(next.value);
     yield next.value;
     yield new Uint8Array(strideBytes - next.value.byteLength);
   }

@@ -1,6 +1,6 @@
 /** What a model would need, from its headers alone. */
 import { guessBudgetBytes, machineFacts } from './auto-memory.ts';
-import { AtomoeError, printable } from '../../errors.ts';
+import { AtomoeError } from '../../errors.ts';
 import { DEFAULT_LIMITS, type AdapterFacts, type Limits } from '../../gpu/device.ts';
 import type { Checkpoint } from '../../containers/checkpoint.ts';
 import type { Container } from '../../containers/container.ts';
@@ -28,16 +28,8 @@ import { textModelOf } from './text-model.ts';
 import type { ModelSpec } from '../../models/spec.ts';
 import { SAMPLE_RECORD_BYTES } from '../../graph/ops/sample.ts';
 import { checkTensors } from './checkpoint-check.ts';
-import { endsOf, notApplied } from '../talk/generation-defaults.ts';
 import { oneOf } from '../checks.ts';
-import type {
-  ExpertNumbers,
-  LoadOptions,
-  LossyOptions,
-  ModelPlan,
-  PlanNote,
-  StreamingOptions,
-} from '../api.ts';
+import type { ExpertNumbers, LoadOptions, LossyOptions, ModelPlan, StreamingOptions } from '../api.ts';
 import {
   allSlots,
   canHoldAll,
@@ -49,6 +41,7 @@ import {
   type SlotNeeds,
   type SlotPlan,
 } from './slots.ts';
+import { notesOf, savedBytes } from './plan-notes.ts';
 import { densePartsOf, type ReadContext } from './weights.ts';
 
 /** Tokens of one prefill step at most. Depends on nothing, so that results do not either. */
@@ -90,7 +83,7 @@ export async function draftModel(
   options: LoadOptions,
   { families = [], containers = [] }: Extensions = {},
 ): Promise<Drafted> {
-  const { signal, quantize } = options;
+  const { signal, quantize, expertBits } = options;
   if (quantize !== undefined) oneOf(...quantizedNames())(quantize, 'quantize');
   const accept = (config: JsonObject, label: string) => {
     const family = findFamily(config, label, families);
@@ -106,7 +99,9 @@ export async function draftModel(
     checkpoint = await textModelOf(opened, families);
     const { records } = checkpoint;
     const parts = Object.values(records?.layout.parts ?? {});
-    await loadFormats([quantize, ...parts.map(({ format }) => format), ...storedFormats(checkpoint)]);
+    const formats = parts.map(({ format }) => format);
+    const fewer = expertBits === undefined ? [] : [`nested${expertBits}`];
+    await loadFormats([quantize, ...formats, ...fewer, ...storedFormats(checkpoint)]);
     const model = await readRouted(checkpoint, families, options);
     const { spec, blocks } = model;
     const contextTokens = contextOf(options, spec);
@@ -114,7 +109,7 @@ export async function draftModel(
     const lossy = { skipBelow: 0, dropColdBelow: 0, ...options.lossy };
     const { decode, prefill } = modelGraphs(model, { contextTokens, lossy });
     const layers = expertLayers(spec, blocks);
-    const experts = planExperts(layers, context);
+    const experts = planExperts(layers, { checkpoint, quantize, expertBits });
     const numbers = await numbersOf(checkpoint, layers);
     checkTensors(spec, layers, [decode, prefill], context);
     return {
@@ -272,7 +267,7 @@ export function sizeModel(
       contextTokens,
       ...(license === undefined ? {} : { license }),
       bytes: {
-        download: checkpoint.totalBytes,
+        download: checkpoint.totalBytes - savedBytes(drafted),
         ...fixed,
         oneExpert: experts?.expertSizeBytes ?? 0,
         allExperts,
@@ -300,42 +295,6 @@ function parametersOf({ decode, expertLayers: layers }: Drafted): number {
     (layer) => layer.experts * sum(Object.values(layer.parts).map(({ shape: [rows, cols] }) => rows * cols)),
   );
   return sum(dense.map(({ rows, cols }) => rows * cols)) + sum(experts);
-}
-
-/** What its host and its files lack. */
-function notesOf({ checkpoint, spec, contextTokens }: Drafted): PlanNote[] {
-  const { unrangedBytes, unverified, expanded, generationConfig } = checkpoint;
-  const notes: PlanNote[] = [];
-  const ignored = notApplied(generationConfig, contextTokens);
-  if (ignored.length > 0) {
-    notes.push({
-      kind: 'generation-config',
-      message:
-        `generation_config.json sets ${ignored.join(', ')}, which Atomoe does not apply: replies may differ from those of ` +
-        'transformers',
-    });
-  }
-  const ends = endsOf(spec, generationConfig);
-  if (ends.beyond.length > 0 && ends.ids.length === 0) {
-    const shown = printable(ends.beyond.map((id) => JSON.stringify(id)).join(', ')).slice(0, 60);
-    notes.push({
-      kind: 'no-end',
-      message:
-        `the model's configs name ${shown} as the end of a reply, and the vocabulary has ${spec.vocab} tokens: replies ` +
-        'may go on until maxTokens',
-    });
-  }
-  if (unrangedBytes > 0) {
-    notes.push({
-      kind: 'no-ranges',
-      message:
-        `the host does not give parts of files (HTTP ranges): loading downloads ${unrangedBytes} bytes at once, whatever the ` +
-        `memory budget, and experts cannot come as they are needed; a host with ranges starts sooner`,
-    });
-  }
-  if (unverified !== undefined) notes.push({ kind: 'no-dense-hashes', message: unverified });
-  if (expanded !== undefined) notes.push({ kind: 'expanded', message: expanded });
-  return notes;
 }
 
 /** What a model needs apart from its experts, and the largest item that must fit one binding. */

@@ -17,6 +17,7 @@ import {
   formatStoredAs,
   isStackable,
   matrixLayout,
+  hasLooseRows,
   placesOfRows,
   type MatrixLayout,
 } from '../../weights/matrix.ts';
@@ -112,7 +113,7 @@ function* piecesOf(
     for (const part of densePartsOf(weight, context, mostBytes)) {
       const sizeOf = (rows: number) =>
         Math.max(matrixLayout(part.format, rows, cols).sizeBytes, rows * rowBytes);
-      const isSliced = isByRows && sizeOf(ROW_STEP) <= MOST_SLICE_BYTES;
+      const isSliced = isByRows && hasLooseRows(part.format) && sizeOf(ROW_STEP) <= MOST_SLICE_BYTES;
       const slices = weightParts({ name, rows: part.rows, exact: !isSliced }, sizeOf, MOST_SLICE_BYTES);
       for (const slice of slices) yield { weight, part, slice, sizeBytes: sizeOf(slice.rows) };
     }

@@ -53,7 +53,8 @@ export class Streaming<S extends SlotStore, T extends ExpertSteps> {
     const { policy, seed } = { ...STREAMING_DEFAULTS, ...options };
     const { unitsPerLayer: units, recordBytes } = experts;
     const { link, observer, poison } = testing;
-    const tiers = opened.tiers ?? new RecordTiers({ units, recordBytes, link, hostBytes, read });
+    const planes = testing.delay ? undefined : experts.planes; // delayed reads are those of whole records
+    const tiers = opened.tiers ?? new RecordTiers({ units, recordBytes, link, hostBytes, read, planes });
     const streamer = new ExpertStreamer({
       ...{ store, scratch, tiers, topK, seed, observer },
       order: experts.order,

@@ -1,12 +1,19 @@
 /** Every op against its reference, through the planner, with the variants for software adapters and for hardware. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { packRecord, recordLayout, unpackRecord, type RecordShapes } from '../../weights/record.ts';
+import {
+  packRecord,
+  recordLayout,
+  unpackRecord,
+  type RecordLayout,
+  type RecordShapes,
+} from '../../weights/record.ts';
 import { evenRecords } from '../../experts/pools.ts';
 import { ExpertStore } from '../../experts/store.ts';
 import { Gpu } from '../../gpu/device.ts';
 import type { GluActivation } from '../../kernels/core/activation.ts';
 import { ropeAngles } from '../../kernels/attention/rope-angles.ts';
 import { expectClose, randomNormal, randomStream, testGpu } from '../../kernels/testing.ts';
+import { wholeBlocks } from '../../kernels/weights.testing.ts';
 import { BUILT_IN_FORMATS, weightFormat, type FormatName } from '../../weights/formats/index.ts';
 import { encodeMatrix } from '../../weights/matrix.ts';
 import type { GraphBuilder } from '../builder.ts';
@@ -95,8 +102,8 @@ describeOp(
         make: embeddingNode,
         io: (builder) => ({
           ids: builder.ids,
-          table: builder.matrix('table', 67, 96),
-          y: f32(builder, 'y', 'output', 96),
+          table: builder.matrix('table', 67, wholeBlocks(format, 96)),
+          y: f32(builder, 'y', 'output', wholeBlocks(format, 96)),
           multiplier: 1.5,
         }),
         values: { ids: below(67) },
@@ -240,16 +247,17 @@ interface Product {
   readonly format?: FormatName;
   readonly tokens?: number;
   readonly outs?: number;
+  readonly cols?: number;
   readonly hasBias?: boolean;
   readonly mostMultiplyAdds?: number;
 }
 
-const product = ({ tokens = 7, outs = 261, hasBias = false, ...rest }: Product) =>
+const product = ({ tokens = 7, outs = 261, cols = 96, hasBias = false, ...rest }: Product) =>
   opCase({
     make: linearNode,
     io: (builder) => ({
-      x: builder.tensor('x', { role: 'input', perToken: 96 }),
-      weight: builder.matrix('w', outs, 96),
+      x: builder.tensor('x', { role: 'input', perToken: cols }),
+      weight: builder.matrix('w', outs, cols),
       bias: hasBias ? builder.exact('bias', outs, 1) : undefined,
       y: builder.tensor('y', { role: 'output', perToken: outs }),
       multiplier: 0.5,
@@ -260,9 +268,12 @@ const product = ({ tokens = 7, outs = 261, hasBias = false, ...rest }: Product) 
   });
 
 describeOp('linear', {
-  ...Object.fromEntries(FORMATS.map((format) => [format, product({ format })])),
+  ...Object.fromEntries(
+    FORMATS.map((format) => [format, product({ format, cols: wholeBlocks(format, 96) })]),
+  ),
   'tiles of rows': product({ tokens: 33, hasBias: true }),
   'tiles of rows, q4_0': product({ tokens: 33, format: 'q4_0' }),
+  'tiles of rows, nested4': product({ tokens: 33, format: 'nested4', cols: 192 }),
   'one row, with bias': product({ tokens: 1, hasBias: true }),
   // 771 blocks: the last scales do not fill 16 bytes, and a binding has a multiple of 16
   'scales that end within a word': product({ outs: 257, format: 'q8_0' }),
@@ -695,6 +706,7 @@ async function openExperts(
   units: number,
   formats: FormatName | Readonly<Record<string, FormatName>>,
   shapes: RecordShapes,
+  bitsOf?: (unit: number) => number,
 ): Promise<{ gpu: ExpertStore; cpu: CpuExpertWeights }> {
   const layout = recordLayout(formats, shapes);
   const store = await ExpertStore.open(gpu, evenRecords(1, units, layout));
@@ -704,7 +716,9 @@ async function openExperts(
       const { format } = layout.parts[name]!;
       return [name, encodeMatrix('F32', new Uint8Array(values.buffer), format, rows, cols)] as const;
     });
-    return packRecord(layout, Object.fromEntries(encoded));
+    const record = packRecord(layout, Object.fromEntries(encoded));
+    if (bitsOf) leaveOut(layout, record, bitsOf(unit));
+    return record;
   });
   for (const [unit, record] of records.entries()) store.put(0, unit, record);
   store.commit();
@@ -715,6 +729,16 @@ async function openExperts(
       unit: (_layer, unit) => unpackRecord(layout, records[unit] ?? new Uint8Array()),
     },
   };
+}
+
+/** Makes a record of nested planes one of fewer bits, and what it has beyond these what no kernel may read. */
+function leaveOut({ parts, levels }: RecordLayout, record: Uint8Array<ArrayBuffer>, bits: number): void {
+  const level = bits - 2;
+  record.fill(0xff, levels?.[level]);
+  for (const { format, rows, cols, offsetBytes, planes = [] } of Object.values(parts)) {
+    const offsets = planes.slice(0, level).map((at) => at - offsetBytes);
+    weightFormat(format).link!(record.subarray(offsetBytes), rows, cols, offsets);
+  }
 }
 
 /** The same format for all parts of some shapes. */
@@ -733,45 +757,56 @@ describe.each([
     ['f32', 33],
     ['q8_0', 7],
     ['q4_0', 33],
+    ['nested2', 7],
+    ['nested3', 33],
+    ['nested4', 7],
+    ['nested4', 33],
+    ['nested4', 7, 'silu', (unit: number) => 2 + (unit % 3)],
+    ['nested4', 33, 'silu', (unit: number) => 2 + (unit % 3)],
     [{ gate: 'q4_0', up: 'q4_0', down: 'q8_0' }, 7],
     [{ gate: 'q4_0', up: 'q4_0', down: 'f32' }, 33],
     [{ gate: 'bf16', up: 'bf16', down: 'q4_0' }, 33],
     ['f32', 33, 'clamped-swiglu'],
     ['q4_0', 7, 'clamped-swiglu'],
-  ] as const)('%o, %i tokens', async (formats, tokens, activation: GluActivation = 'silu') => {
-    const [experts, topK, hidden, width] = [9, 3, 64, 32];
-    const both = [width, hidden] as const;
-    const biased = activation === 'clamped-swiglu';
-    const matrices = { gate: both, up: both, down: [hidden, width] } as const;
-    const biases = { gateBias: [1, width], upBias: [1, width], downBias: [1, hidden] } as const;
-    const named = typeof formats === 'string' ? inOne(formats, matrices) : formats;
-    const all = { ...named, ...inOne('f32', biases) };
-    const open = await openExperts(gpu, experts, all, biased ? { ...matrices, ...biases } : matrices);
-    try {
-      await expectOp(gpu, {
-        make: expertsNode,
-        io: (builder) => ({
-          x: builder.tensor('x', { role: 'input', perToken: hidden }),
-          ids: u32(builder, 'ids', 'input', topK),
-          weights: f32(builder, 'weights', 'input', topK),
-          y: f32(builder, 'y', 'output', hidden),
-          bank: 0,
-          experts,
-          topK,
-          hidden,
-          width,
-          activation,
-          biased,
-        }),
-        values: { ids: chosen(experts, topK) },
-        experts: open,
-        steps: [plainStep(1, 0), plainStep(tokens, 1)],
-        tolerance: EXPERT_TOLERANCE,
-      });
-    } finally {
-      open.gpu.dispose();
-    }
-  });
+  ] as const)(
+    '%o, %i tokens',
+    async (formats, tokens, activation: GluActivation = 'silu', bitsOf?: (unit: number) => number) => {
+      const isNested = typeof formats === 'string' && formats.startsWith('nested');
+      const [experts, topK, hidden, width] = [9, 3, 64, isNested ? 64 : 32];
+      const both = [width, hidden] as const;
+      const biased = activation === 'clamped-swiglu';
+      const matrices = { gate: both, up: both, down: [hidden, width] } as const;
+      const biases = { gateBias: [1, width], upBias: [1, width], downBias: [1, hidden] } as const;
+      const named = typeof formats === 'string' ? inOne(formats, matrices) : formats;
+      const all = { ...named, ...inOne('f32', biases) };
+      const shapes = biased ? { ...matrices, ...biases } : matrices;
+      const open = await openExperts(gpu, experts, all, shapes, bitsOf);
+      try {
+        await expectOp(gpu, {
+          make: expertsNode,
+          io: (builder) => ({
+            x: builder.tensor('x', { role: 'input', perToken: hidden }),
+            ids: u32(builder, 'ids', 'input', topK),
+            weights: f32(builder, 'weights', 'input', topK),
+            y: f32(builder, 'y', 'output', hidden),
+            bank: 0,
+            experts,
+            topK,
+            hidden,
+            width,
+            activation,
+            biased,
+          }),
+          values: { ids: chosen(experts, topK) },
+          experts: open,
+          steps: [plainStep(1, 0), plainStep(tokens, 1)],
+          tolerance: EXPERT_TOLERANCE,
+        });
+      } finally {
+        open.gpu.dispose();
+      }
+    },
+  );
 
   test.each([
     ['f16', 1, undefined],

@@ -12,6 +12,9 @@ export const STORED = { f32, f16, bf16 } as const satisfies Readonly<Record<stri
 const QUANTIZED = {
   q8_0: async () => (await import('./q8_0.ts')).q8_0,
   q4_0: async () => (await import('./q4_0.ts')).q4_0,
+  nested4: async () => (await import('./nested4.ts')).nested4,
+  nested3: async () => (await import('./nested3.ts')).nested3,
+  nested2: async () => (await import('./nested2.ts')).nested2,
 } as const satisfies Readonly<Record<string, () => Promise<WeightFormat>>>;
 
 /** The formats of files that are quantised already; nothing is encoded as these. */

@@ -1,0 +1,2 @@
+// planes (1): how many planes of nested bits there are above the base (src/weights/nested-planes.ts).
+const PLANES = 1u;
