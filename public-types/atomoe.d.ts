@@ -1,5 +1,5 @@
 // The public types of atomoe, written by npm run types:snapshot.
-export { ACTIVATIONS, Activation, AdapterReport, AffineNormSpec, AtomoeError, AttentionSpec, BatchNormSpec, BiasedAttentionSpec, BlockSpec, Blocks, BuiltInFormat, ChatCompletion, ChatCompletionChunk, ChatCompletionRequest, ChatCompletionStream, ChatCompletionUsage, ChatCompletions, ChatContentPart, ChatDetails, ChatLogprobs, ChatMessage, ChatMessageCall, ChatRequestMessage, ChatRequestOptions, ChatTokenLogprob, ChatTool, ChatToolCall, Checkpoint, ConfigFamily, ConfigReader, ConsistencyOptions, Container, ContrastOptions, DecodedToken, Decoder, DecodingName, DecodingOption, DecodingOptions, DecodingReport, DecodingState, DecodingStrategy, DeltaNetSpec, DenseSpec, DeviceKind, DiskReport, Dispatch, DispatchReport, Engine, EngineOptions, EngineTools, ErrorCode, ExpertKind, ExpertKindName, ExpertNumbers, ExpertPart, ExpertRows, ExpertSpec, FileSource, FinishReason, FolderSource, FormatName, FormatShaders, GatedExpertSpec, GatedMlpSpec, GenerateEvent, GenerateOptions, GluActivation, GpuEntry, Graph, GraphBuilder, GraphPurpose, HostDevice, HubChoice, HubFile, HubModel, HubName, HubOptions, JsonSchemaFormat, Kernel, LatentAttentionSpec, LayerHooks, LayerNormSpec, LayerRouting, LayerSpec, LinearScoreSpec, LinearSpec, LoadOptions, LoadProgress, LocalEngine, LossyOptions, LossyReport, LostTensor, LowerContext, MakePolicy, MemoryNeeds, MemoryReport, Mixer, MixerName, ModelFamily, ModelFile, ModelFiles, ModelFolder, ModelGraph, ModelInfo, ModelOutputs, ModelPlan, ModelSource, ModelSpec, MoeSite, MoeSpec, NO_MEMORY, NeuronExpertSpec, NgramOptions, Node, NormSpec, OpDefinition, OwnBlocks, Part, PlanNote, Plane, Policy, PolicyName, PolicyShape, PostNormSpec, Prediction, ProductKeysScoreSpec, ProductScoreSpec, Prompt, PromptOptions, QuantizeFormat, ReadOptions, ReadyRecords, Ref, RefusedKernel, ReluSquaredExpertSpec, Repack, ReplyConstraints, ResponseFormat, RestoreReport, RewireOptions, RopeSpec, RouteOutputs, RouteReplay, RouteSteer, Router, RouterName, RouterSpec, Routes, RoutingHooks, RoutingTrace, RunContext, SLOT_STATES, SamplingOptions, Scalar, ScoreName, ScoreOptions, ScoreStage, ScoredToken, SelectName, SelectSpec, SelectStage, Session, SharedSpec, ShortConvSpec, Site, SoftThinkingOptions, Stage, StageParams, StageRole, StateRewind, StateSpaceSpec, StateSpec, States, Step, StepInput, StoredModel, StreamOptions, StreamingOptions, StreamingReport, SublayerSpec, Tensor, TensorBytes, TensorInfo, TensorReadOptions, TensorRows, TensorShape, TextChoice, TextCompletion, TextCompletionChunk, TextCompletionRequest, TextCompletionStream, TextCompletions, TextLogprobs, Timings, TokenChance, TokenLogprob, TokenRoutes, ToolChoice, TransformSpec, TuningMode, TuningStore, Usage, Variant, WeighName, WeighSpec, WeighStage, Weight, WeightFormat, WorkerEngineOptions, buildDecoder, builtInFamily, createEngine, createWorkerEngine, cross, defineFormat, defineKernel, defineOp, deleteModel, dispatch, estimateStorage, featuresOf, foldGrid, gridPart, hubChoices, hubFileUrl, isMoe, listModels, memoryNeeds, nextOf, parseHubName, persistStorage, readHubModel, reducePart, registerFormat, registerStage, scalarPrelude };
+export { ACTIVATIONS, Activation, AdapterReport, AffineNormSpec, AtomoeError, AttentionSpec, BatchNormSpec, BiasedAttentionSpec, BlockSpec, Blocks, BuiltInFormat, ChatCompletion, ChatCompletionChunk, ChatCompletionRequest, ChatCompletionStream, ChatCompletionUsage, ChatCompletions, ChatContentPart, ChatDetails, ChatLogprobs, ChatMessage, ChatMessageCall, ChatRequestMessage, ChatRequestOptions, ChatTokenLogprob, ChatTool, ChatToolCall, Checkpoint, ConfigFamily, ConfigReader, ConsistencyOptions, Container, ContrastOptions, DecodedToken, Decoder, DecodingName, DecodingOption, DecodingOptions, DecodingReport, DecodingState, DecodingStrategy, DeltaNetSpec, DenseSpec, DeviceKind, DiskReport, Dispatch, DispatchReport, Engine, EngineOptions, EngineTools, ErrorCode, ExpertKind, ExpertKindName, ExpertNumbers, ExpertPart, ExpertRows, ExpertSpec, FileSource, FinishReason, FolderSource, FormatName, FormatShaders, GatedExpertSpec, GatedMlpSpec, GenerateEvent, GenerateOptions, GluActivation, GpuEntry, Graph, GraphBuilder, GraphPurpose, HostDevice, HubChoice, HubFile, HubModel, HubName, HubOptions, JsonSchemaFormat, Kernel, LatentAttentionSpec, LayerHooks, LayerNormSpec, LayerRouting, LayerSpec, LinearScoreSpec, LinearSpec, LoadOptions, LoadProgress, LocalEngine, LossyOptions, LossyReport, LostTensor, LowerContext, MakePolicy, MemoryNeeds, MemoryReport, Mixer, MixerName, ModelFamily, ModelFile, ModelFiles, ModelFolder, ModelGraph, ModelInfo, ModelOutputs, ModelPlan, ModelSource, ModelSpec, MoeSite, MoeSpec, NO_MEMORY, NeuronExpertSpec, NgramOptions, Node, NormSpec, OpDefinition, OwnBlocks, Part, PlanNote, Plane, Policy, PolicyName, PolicyShape, PostNormSpec, Prediction, ProductKeysScoreSpec, ProductScoreSpec, Prompt, PromptOptions, QuantizeFormat, ReadOptions, ReadyRecords, Ref, RefusedKernel, ReluSquaredExpertSpec, Repack, ReplyConstraints, RequestTensor, RequestTensors, ResponseFormat, RestoreReport, RewireOptions, RopeSpec, RouteOutputs, RouteReplay, RouteSteer, Router, RouterName, RouterSpec, Routes, RoutingHooks, RoutingTrace, RunContext, SLOT_STATES, SamplingOptions, Scalar, ScoreName, ScoreOptions, ScoreStage, ScoredToken, SelectName, SelectSpec, SelectStage, Session, SharedSpec, ShortConvSpec, Site, SoftThinkingOptions, Stage, StageParams, StageRole, StateRewind, StateSpaceSpec, StateSpec, States, Step, StepInput, StoredModel, StreamOptions, StreamingOptions, StreamingReport, SublayerSpec, Tensor, TensorBytes, TensorInfo, TensorReadOptions, TensorRows, TensorShape, TextChoice, TextCompletion, TextCompletionChunk, TextCompletionRequest, TextCompletionStream, TextCompletions, TextLogprobs, Timings, TokenChance, TokenLogprob, TokenRoutes, ToolChoice, TransformSpec, TuningMode, TuningStore, Usage, Variant, WeighName, WeighSpec, WeighStage, Weight, WeightFormat, WorkerEngineOptions, buildDecoder, builtInFamily, createEngine, createWorkerEngine, cross, defineFormat, defineKernel, defineOp, deleteModel, dispatch, estimateStorage, featuresOf, foldGrid, gridPart, hubChoices, hubFileUrl, isMoe, listModels, memoryNeeds, nextOf, parseHubName, persistStorage, readHubModel, reducePart, registerFormat, registerStage, scalarPrelude };
 
 declare const ACTIVATIONS: readonly ['silu', 'gelu-tanh', 'gelu', 'relu', 'relu2'];
 
@@ -353,7 +353,7 @@ interface ChatCompletionRequest {
     chat_template_kwargs?: Readonly<Record<string, unknown>> | null | undefined;
     continue_final_message?: boolean | null | undefined;
     reasoning_effort?: string | null | undefined;
-    atomoe?: Pick<GenerateOptions, 'hooks' | 'trace' | 'decoding'> | null | undefined;
+    atomoe?: Pick<GenerateOptions, 'hooks' | 'tensors' | 'trace' | 'decoding'> | null | undefined;
     signal?: AbortSignal | null | undefined;
     metadata?: unknown;
     prediction?: unknown;
@@ -904,6 +904,7 @@ interface ExpertLayer {
     readonly parts: Readonly<Record<string, ExpertPart>>;
     readonly together: readonly string[];
     readonly known: ((token: number) => ArrayLike<number>) | undefined;
+    readonly knownBy: string | undefined;
 }
 
 declare class ExpertMemory<S extends SlotStore = SlotStore, T extends ExpertSteps = ExpertSteps> {
@@ -1160,6 +1161,7 @@ interface GenerateOptions extends ReplyConstraints {
     routes?: boolean;
     trace?: boolean;
     hooks?: RoutingHooks;
+    tensors?: RequestTensors;
     decoding?: DecodingOption;
     signal?: AbortSignal;
 }
@@ -1214,6 +1216,7 @@ interface Graph {
 declare class GraphBuilder {
     #private;
     readonly ids: Tensor;
+    readonly requested: RequestedTensor[];
     tensor(name: string, shape: TensorShape): Tensor;
     matrix(name: string, rows: number, cols: number, ...parts: readonly (TensorRows | string)[]): Weight;
     exact(name: string, rows: number, cols: number, ...parts: readonly (TensorRows | string)[]): Weight;
@@ -1298,6 +1301,8 @@ interface HubOptions {
 }
 
 type InputDescription = Read<typeof input>;
+
+type InputValues = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -1591,6 +1596,7 @@ interface ModelOutputs {
     readonly logits: Tensor;
     readonly record?: Tensor | undefined;
     readonly embedded?: Tensor | undefined;
+    readonly requested?: readonly RequestedTensor[];
 }
 
 interface ModelPlan {
@@ -2120,6 +2126,33 @@ interface ReplyConstraints {
     parallelToolCalls?: boolean;
 }
 
+interface RequestTensor {
+    readonly shape: readonly number[];
+    readonly values: readonly number[] | Float32Array | Uint32Array;
+}
+
+type RequestTensors = Readonly<Record<string, RequestTensor>>;
+
+interface RequestedTensor {
+    readonly name: string;
+    readonly tensor: Tensor;
+    readonly values?: RequestedValues | undefined;
+}
+
+type RequestedValues =
+{
+    readonly kind: 'ids';
+    readonly experts: number;
+    readonly mask?: readonly number[] | undefined;
+}
+ | {
+    readonly kind: 'labels';
+    readonly count: number;
+}
+ | {
+    readonly kind: 'shares';
+};
+
 type ResponseFormat = {
     readonly type: 'text' | 'json_object';
 } | {
@@ -2213,6 +2246,7 @@ interface Router<S extends RouterSpec = RouterSpec> {
     grid?(experts: number): number;
     readonly takesHooks?: boolean;
     known?(spec: S): ((token: number) => ArrayLike<number>) | undefined;
+    knownBy?(spec: S): string | undefined;
     add(site: MoeSite, x: Tensor, spec: S): Routes;
 }
 
@@ -2693,6 +2727,7 @@ interface StepRequest {
     readonly candidates: boolean;
     readonly routes: boolean;
     readonly hooks?: StepHooks | undefined;
+    readonly given?: StepTensors | undefined;
     readonly embedding?: Float32Array<ArrayBuffer> | undefined;
 }
 
@@ -2701,6 +2736,11 @@ interface StepResult {
     readonly candidates: Candidates | undefined;
     readonly routes: TokenRoutes | undefined;
     logits(): Promise<Float32Array>;
+}
+
+interface StepTensors {
+    values(requested: RequestedTensor, past: number, tokens: number): InputValues;
+    row(name: string, position: number): ArrayLike<number> | undefined;
 }
 
 interface StepsOptions {
@@ -2990,7 +3030,7 @@ interface TextCompletionRequest {
     logit_bias?: Readonly<Record<string, number>> | null | undefined;
     presence_penalty?: number | null | undefined;
     frequency_penalty?: number | null | undefined;
-    atomoe?: Pick<GenerateOptions, 'hooks' | 'trace' | 'decoding'> | null | undefined;
+    atomoe?: Pick<GenerateOptions, 'hooks' | 'tensors' | 'trace' | 'decoding'> | null | undefined;
     signal?: AbortSignal | null | undefined;
     user?: unknown;
     best_of?: unknown;
@@ -3359,6 +3399,7 @@ declare const input: Field<ReadAll<{
         };
         readonly caller: {
             name: Field<string>;
+            width: Field<number | undefined>;
         };
     }, "from", Record<never, never>>[]>;
     normalise: Field<"none" | "rms" | "unit">;
@@ -3497,6 +3538,7 @@ declare const router: Field<ReadAll<{
             };
             readonly caller: {
                 name: Field<string>;
+                width: Field<number | undefined>;
             };
         }, "from", Record<never, never>>[]>;
         normalise: Field<"none" | "rms" | "unit">;

@@ -46,6 +46,8 @@ export interface Router<S extends RouterSpec = RouterSpec> {
    * differently. undefined: a token's experts are not known before the layer runs.
    */
   known?(spec: S): ((token: number) => ArrayLike<number>) | undefined;
+  /** The name of the request's tensor that has the experts of each token, for routers that look at nothing else. */
+  knownBy?(spec: S): string | undefined;
   /** x [tokens, hidden] -> routes, best first, in tensors from `site.routes`. */
   add(site: MoeSite, x: Tensor, spec: S): Routes;
 }

@@ -13,6 +13,7 @@ export interface ExpertLayer {
   readonly parts: Readonly<Record<string, ExpertPart>>;
   readonly together: readonly string[]; // parts with a common format
   readonly known: ((token: number) => ArrayLike<number>) | undefined; // as in `Router`
+  readonly knownBy: string | undefined; // as in `Router`
 }
 
 /** The layers with routed experts, in execution order. */
@@ -34,6 +35,7 @@ export function expertLayers(
       parts: kind.parts(spec.expert, hidden),
       together,
       known: router.known?.(spec.router),
+      knownBy: router.knownBy?.(spec.router),
     };
   });
 }

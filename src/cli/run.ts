@@ -1,4 +1,10 @@
-import type { DecodingOption, GenerateEvent, GenerateOptions, StreamingReport } from '../engine/api.ts';
+import type {
+  DecodingOption,
+  GenerateEvent,
+  GenerateOptions,
+  RequestTensors,
+  StreamingReport,
+} from '../engine/api.ts';
 import type { LocalEngine } from '../engine/index.ts';
 import { readGenerateOptions } from '../engine/options.ts';
 import { RouteRecorder } from '../experts/study/route-recorder.ts';
@@ -50,7 +56,12 @@ export const run: Command = {
     },
     hooks: {
       value: 'FILE',
-      help: 'JSON: change what routers decide; --trace FILE: write it',
+      help: 'JSON: change routing; --tensors: its inputs; --trace: write',
+      read: (args, name) => args.path(name),
+    },
+    tensors: {
+      value: 'FILE',
+      help: '',
       read: (args, name) => args.path(name),
     },
     trace: {
@@ -137,6 +148,8 @@ function generateOptions(args: Arguments, { signal }: Terminal): GenerateOptions
   const options: GenerateOptions = { signal, stop: args.list('stop'), templateOptions };
   const hooks = args.path('hooks');
   if (hooks !== undefined) options.hooks = readJson(hooks, 'file of hooks');
+  const tensors = args.path('tensors');
+  if (tensors !== undefined) options.tensors = readJson(tensors, 'file of tensors') as RequestTensors;
   if (args.path('trace') !== undefined) options.trace = true;
   const decoding = args.text('decoding');
   if (decoding !== undefined) options.decoding = decodingOption(decoding);

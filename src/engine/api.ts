@@ -17,6 +17,7 @@ import type { EngineTools } from './engine-tools.ts';
 import type { MemoryReport } from './memory-report.ts';
 import type { ReplyConstraints } from './reply-constraints.ts';
 import type { RestoreReport } from './saved-session.ts';
+import type { RequestTensors } from './request-tensors.ts';
 import type { ExpertNumbers, RoutingHooks, RoutingTrace, TokenRoutes } from './routing-hooks.ts';
 
 export type * from './chat-completions.ts';
@@ -27,6 +28,7 @@ export type * from './decode/strategy.ts';
 export type * from './engine-tools.ts';
 export * from './memory-report.ts';
 export type * from './reply-constraints.ts';
+export type * from './request-tensors.ts';
 export type * from './routing-hooks.ts';
 export type * from './scores.ts';
 export type * from './text-completions.ts';
@@ -269,6 +271,7 @@ export interface GenerateOptions extends ReplyConstraints {
   routes?: boolean; // report the experts that each token used
   trace?: boolean; // the last event has the experts of every token that was computed, those of the prompt among them
   hooks?: RoutingHooks; // change what the routers decide; replies without any cost nothing for it
+  tensors?: RequestTensors; // that described routers read (`LoadOptions.routing`), by name: each, and no other
   decoding?: DecodingOption; // which tokens the reply consists of; default: the likeliest, or drawn ones; not with `trace`
   signal?: AbortSignal;
 }

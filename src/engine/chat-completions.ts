@@ -47,7 +47,7 @@ export interface ChatCompletionRequest {
   /** The template's variable of this name; or its `enable_thinking`, which is false for 'none'. */
   reasoning_effort?: string | null | undefined;
   /** What OpenAI's shape has no place for: as in `GenerateOptions`. */
-  atomoe?: Pick<GenerateOptions, 'hooks' | 'trace' | 'decoding'> | null | undefined;
+  atomoe?: Pick<GenerateOptions, 'hooks' | 'tensors' | 'trace' | 'decoding'> | null | undefined;
   signal?: AbortSignal | null | undefined;
   /** Passed by: they change no answer. */
   metadata?: unknown;

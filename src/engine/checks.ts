@@ -105,6 +105,12 @@ export const plainObject: Check<Readonly<Record<string, unknown>>> = (value, nam
   return copyFields(value, name, (each, at) => copyOf(each, at, DEEPEST_DATA - 1));
 };
 
+/** Accepts an object of fields that another check takes, as a copy. */
+export function recordOf(copy: Check<unknown>): Check<Readonly<Record<string, unknown>>> {
+  return (value, name) =>
+    isObject(value) ? copyFields(value, name, copy) : refuse(name, value, 'a plain object');
+}
+
 function copyFields(value: object, name: string, copy: Check<unknown>): Record<string, unknown> {
   if (!guarded(name, () => isRecord(value))) return refuse(name, value, 'a plain object');
   const found = guarded(name, () => Object.entries(value)).filter(([, each]) => each !== undefined);

@@ -10,6 +10,7 @@ import type { LayerRouting, TokenRoutes } from './api.ts';
 import { draftModel } from './load/planning.ts';
 import { Calibration } from './reshape/calibrate.ts';
 import { runDescribedOnCpu, type DescribedOutputs } from './run/described-runner.ts';
+import type { StepTensors } from './run/given-tensors.ts';
 import type { Runner, RunnerState } from './run/runner.ts';
 import { uniform } from './talk/random.ts';
 import { repositoryFolder } from './testing.ts';
@@ -30,6 +31,9 @@ export const OWN = {
 };
 
 const SIZE = 12;
+
+/** Columns of what a request says of the language of a token. */
+export const LANGUAGE = 4;
 
 /** A recurrent router (RMoE): one GRU for all layers, and a projection and a score of each. */
 export const RECURRENT = {
@@ -106,6 +110,7 @@ export async function describedModel(): Promise<FolderSource> {
       tensors.set('routing.twice', { dtype: 'F32', shape: [VOCAB, 2], bytes: new Uint8Array(twice.buffer) });
       for (const name of ['X', 'Y']) add(`routing.keys${name}`, 1, 4, 6);
       add('routing.query', 0.3, 24, HIDDEN);
+      add('routing.wide', 0.3, EXPERTS, HIDDEN + LANGUAGE);
     },
   });
 }
@@ -171,8 +176,12 @@ export async function layerAlone(
   });
   const inputs = new Map<Tensor, HostArray>([[built.x, x]]);
   for (const { name, tensor } of built.inputs)
-    inputs.set(tensor, named.get(name)?.values ?? new Float32Array());
+    inputs.set(tensor, valuesOf(tensor, named.get(name)?.values ?? new Float32Array()));
   return runDescribedOnCpu(built, inputs, tokens);
+}
+
+function valuesOf({ type }: Tensor, values: Float32Array): HostArray {
+  return type === 'u32' ? Uint32Array.from(values) : values;
 }
 
 /** The chosen experts of each token in each layer, without pads. */
@@ -198,13 +207,22 @@ export async function runSteps(
   runner: Runner,
   state: RunnerState,
   ids: readonly number[],
-  { lengths, past = 0 }: { readonly lengths: readonly number[]; readonly past?: number },
+  {
+    lengths,
+    past = 0,
+    given,
+  }: {
+    readonly lengths: readonly number[];
+    readonly past?: number;
+    readonly given?: StepTensors | undefined;
+  },
 ): Promise<StepsRun> {
   const rows: number[] = [];
   const routes: TokenRoutes[] = [];
   let at = past;
   for (const length of lengths) {
-    const step = await runner.step(state, { ...REQUEST, ids: ids.slice(at, at + length), past: at });
+    const request = { ...REQUEST, given, ids: ids.slice(at, at + length), past: at };
+    const step = await runner.step(state, request);
     rows.push(...(await step.logits()));
     routes.push(...(await runner.trace(state)));
     at += length;

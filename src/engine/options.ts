@@ -19,6 +19,7 @@ import type {
   LossyOptions,
   ModelSource,
   ReplyConstraints,
+  RequestTensors,
   ResponseFormat,
   StreamingOptions,
   ToolChoice,
@@ -36,8 +37,10 @@ import {
   numberFrom,
   oneOf,
   orWord,
+  plainData,
   plainObject,
   readFields,
+  recordOf,
   refuse,
   refuseAs,
   showKind,
@@ -101,6 +104,10 @@ const decoding: Check<DecodingOption> = (value, name) => {
   return options as unknown as DecodingOption;
 };
 
+/** A copy: lists may be as long as others, typed arrays as long as they are. */
+const numbers: Check<unknown> = (value, name) =>
+  value instanceof Float32Array || value instanceof Uint32Array ? value.slice() : plainData(value, name);
+
 /** The checks of the options of a reply. */
 export const GENERATE: Table<GenerateOptions> = {
   maxTokens: inRange('maxTokens'),
@@ -119,6 +126,7 @@ export const GENERATE: Table<GenerateOptions> = {
   routes: flag,
   trace: flag,
   hooks: plainObject, // checked where the layers are known
+  tensors: recordOf(recordOf(numbers)) as Check<RequestTensors>, // likewise
   decoding,
   presencePenalty: numberFrom(-2, 2),
   frequencyPenalty: numberFrom(-2, 2),
@@ -383,9 +391,9 @@ export function loadPart(options: EngineOptions | WorkerOptions): LoadOptions {
 
 /** The options of a reply with every default filled in. */
 export type CheckedOptions = Required<
-  Omit<GenerateOptions, 'signal' | 'logprobs' | 'hooks' | 'decoding' | keyof ReplyConstraints>
+  Omit<GenerateOptions, 'signal' | 'logprobs' | 'hooks' | 'tensors' | 'decoding' | keyof ReplyConstraints>
 > &
-  Pick<GenerateOptions, 'signal' | 'hooks' | 'decoding' | keyof ReplyConstraints> & {
+  Pick<GenerateOptions, 'signal' | 'hooks' | 'tensors' | 'decoding' | keyof ReplyConstraints> & {
     readonly logprobs: number | undefined;
   };
 

@@ -32,7 +32,7 @@ export interface TextCompletionRequest {
   presence_penalty?: number | null | undefined;
   frequency_penalty?: number | null | undefined;
   /** What OpenAI's shape has no place for: as in `GenerateOptions`. */
-  atomoe?: Pick<GenerateOptions, 'hooks' | 'trace' | 'decoding'> | null | undefined;
+  atomoe?: Pick<GenerateOptions, 'hooks' | 'tensors' | 'trace' | 'decoding'> | null | undefined;
   signal?: AbortSignal | null | undefined;
   user?: unknown; // passed by
   /** Taken where they ask for nothing. */

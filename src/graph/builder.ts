@@ -1,6 +1,14 @@
 import { invariant } from '../errors.ts';
 import type { TensorRows } from '../weights/tensor-rows.ts';
-import { onlyWhen, type Graph, type ModelGraph, type ModelOutputs, type Node, type Step } from './node.ts';
+import {
+  onlyWhen,
+  type Graph,
+  type ModelGraph,
+  type ModelOutputs,
+  type Node,
+  type RequestedTensor,
+  type Step,
+} from './node.ts';
 import {
   makeTensor,
   type DerivedPart,
@@ -16,6 +24,7 @@ const GIVEN: ReadonlySet<TensorRole> = new Set(['input', 'state']);
 /** Collects the nodes, tensors and weights of a graph. */
 export class GraphBuilder {
   readonly ids = makeTensor('ids', { type: 'u32', role: 'input', perToken: 1 });
+  readonly requested: RequestedTensor[] = []; // inputs that requests give
   readonly #nodes: Node[] = [];
   readonly #tensors: Tensor[] = [this.ids];
   readonly #weights = new Map<string, Weight>();
@@ -96,7 +105,7 @@ export class GraphBuilder {
 
   /** The graph of a whole model. Omit `routes` for a model without experts. */
   build({ routes = [], ...outputs }: Partial<ModelOutputs> & Pick<ModelOutputs, 'logits'>): ModelGraph {
-    return { ...this.buildPart(), ...outputs, routes };
+    return { ...this.buildPart(), requested: this.requested, ...outputs, routes };
   }
 
   /** The graph of a part of a model, such as a single layer, whose caller knows its outputs. */

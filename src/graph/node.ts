@@ -206,12 +206,29 @@ export interface HookInputs {
   readonly choice: Tensor; // u32 (kernels/routing/hooked-gate.ts)
 }
 
+/** What the values of a tensor of a request have to be, besides finite numbers. */
+export type RequestedValues =
+  /** Ids from 0 to `experts`, which stands for none; each expert once in a row, and none that is masked. */
+  | { readonly kind: 'ids'; readonly experts: number; readonly mask?: readonly number[] | undefined }
+  /** Whole numbers below `count`. */
+  | { readonly kind: 'labels'; readonly count: number }
+  /** Numbers from 0 to 1. */
+  | { readonly kind: 'shares' };
+
+/** An input that a request gives by name: rows by position, or one for the whole request. */
+export interface RequestedTensor {
+  readonly name: string;
+  readonly tensor: Tensor; // f32 or u32, [tokens, width] or [fixed]
+  readonly values?: RequestedValues | undefined;
+}
+
 /** The outputs of a model's graph that are read after a step, and the embedding that may be written before it. */
 export interface ModelOutputs {
   readonly routes: readonly RouteOutputs[]; // [bank]
   readonly logits: Tensor; // f32 [tokens, vocab], or [vocab] of the last token
   readonly record?: Tensor | undefined; // sample record (kernels/sample/sample-record.ts), if the graph computes it
   readonly embedded?: Tensor | undefined; // f32 [tokens, hidden]: embeddings of the tokens; given in steps with `isEmbedded`
+  readonly requested?: readonly RequestedTensor[]; // that described routers read; default: none
 }
 
 /** A whole model: from ids to logits. */

@@ -349,7 +349,7 @@ describe('what callers give', () => {
     expect(fake.prompts).toEqual([messages, messages, messages]);
   });
 
-  test('hooks cross as plain data, and traces come back', async () => {
+  test('hooks and tensors cross as plain data, and traces come back', async () => {
     const { engine, fake } = await connect();
     await engine.load('m/');
     const trace = { from: 0, tokens: [{ ids: [[3, 1]], weights: [[0.75, 0.25]] }] };
@@ -359,13 +359,14 @@ describe('what callers give', () => {
       const session = open();
       const generate = session.generate.bind(session);
       session.generate = async function* (prompt, options) {
-        seen.push({ hooks: options?.hooks, trace: options?.trace });
+        seen.push({ hooks: options?.hooks, tensors: options?.tensors, trace: options?.trace });
         for await (const event of generate(prompt, options))
           yield event.kind === 'done' ? { ...event, trace } : event;
       };
       return session;
     };
-    const given = { hooks: { layers: [{ mask: [2] }, null], replay: { trace } }, trace: true };
+    const tensors = { language: { shape: [1, 2], values: [0, 1] } };
+    const given = { hooks: { layers: [{ mask: [2] }, null], replay: { trace } }, tensors, trace: true };
     const events = await collect(engine.session().generate('hello', reactive(given)));
     expect(seen).toEqual([given]);
     expect(events.at(-1)).toMatchObject({ kind: 'done', trace });

@@ -2,7 +2,7 @@ import type { RouteInputTensors } from '../../graph/ops/route.ts';
 import { attentionReceivedNode } from '../../graph/ops/sequence-routing.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { EntropyRule, RouteChoice } from '../../kernels/routing/route-rule.ts';
-import { refuse, type RoutingSite } from './routing-site.ts';
+import { refuse, type RequestShape, type RoutingSite } from './routing-site.ts';
 import type { ChoiceDescription, CountDescription } from './stages.ts';
 import type { Vectors } from './vectors.ts';
 
@@ -35,10 +35,7 @@ export function choiceOf(
     case 'ids': {
       const { name, tensor } = select;
       const { ofTokenId = () => refuse('select', 'ids by token') } = site;
-      const ids =
-        tensor === undefined
-          ? site.request(name ?? '', { type: 'u32', perToken: site.most })
-          : ofTokenId(tensor, 'u32');
+      const ids = tensor === undefined ? site.request(name ?? '', idsOf(site)) : ofTokenId(tensor, 'u32');
       inputs.givenIds = ids;
       return { kind: 'given', places: ids.perToken };
     }
@@ -47,12 +44,17 @@ export function choiceOf(
   }
 }
 
+/** The shape of given ids. */
+export function idsOf({ most, experts }: RoutingSite, mask?: readonly number[]): RequestShape {
+  return { type: 'u32', perToken: most, values: { kind: 'ids', experts, mask } };
+}
+
 function topK(k: CountDescription, site: RoutingSite, inputs: Inputs): RouteChoice {
   if (typeof k === 'number') return { kind: 'topK', k };
   inputs.importance =
     k.from === 'attentionReceived'
       ? attentionReceived(k.name, site)
-      : site.request(k.name, { type: 'f32', perToken: 1 });
+      : site.request(k.name, { type: 'f32', perToken: 1, values: { kind: 'shares' } });
   return { kind: 'topK', k: k.most, least: k.least };
 }
 

@@ -19,7 +19,8 @@ export function dropsOf(
         const thresholds = vectors.numbers(drop.thresholds, `select.drop.${index}.thresholds`);
         const rule = { kind: 'belowThreshold', scale: drop.scale ?? 1, thresholds } as const;
         if (drop.by === undefined) return rule;
-        inputs.kinds = site.request(drop.by, { type: 'u32', perToken: 1 });
+        const values = { kind: 'labels', count: drop.thresholds.length } as const;
+        inputs.kinds = site.request(drop.by, { type: 'u32', perToken: 1, values });
         return { ...rule, by: 'kind' };
       }
       case 'belowRatio':

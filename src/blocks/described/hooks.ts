@@ -1,5 +1,5 @@
 import type { RouteChoice, RouteStep } from '../../kernels/routing/route-rule.ts';
-import type { Inputs } from './choice.ts';
+import { idsOf, type Inputs } from './choice.ts';
 import type { RoutingSite } from './routing-site.ts';
 import type { HooksDescription } from './stages.ts';
 import type { Vectors } from './vectors.ts';
@@ -25,14 +25,14 @@ export function hookSteps(
 
 /** The choice that hooks put in place of the router's, if any. */
 export function hookedChoice(
-  { ranks, replay }: HooksDescription,
+  { mask, ranks, replay }: HooksDescription,
   site: RoutingSite,
   vectors: Vectors,
   inputs: Inputs,
 ): RouteChoice | undefined {
   if (ranks) return { kind: 'ranks', count: ranks.length, ranks: vectors.numbers(ranks, 'hooks.ranks') };
   if (!replay) return undefined;
-  inputs.givenIds = site.request(replay.ids, { type: 'u32', perToken: site.most });
+  inputs.givenIds = site.request(replay.ids, idsOf(site, mask));
   return { kind: 'given', places: site.most };
 }
 

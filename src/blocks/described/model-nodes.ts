@@ -1,5 +1,5 @@
 /** Described routers in the graph of a model, whose tokens come step by step. */
-import { AtomoeError } from '../../errors.ts';
+import { invariant } from '../../errors.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
 import { expertRoomNode, heldRowsNode, promptRowsNode } from '../../graph/ops/kept-routing.ts';
 import type { Tensor, TensorShape } from '../../graph/tensor.ts';
@@ -32,7 +32,7 @@ export interface ModelRouterPlace extends RouterPlace {
   readonly vocab: number;
 }
 
-/** Nodes in the graph of a model, whose only request is its tokens: those in the cache, and those of the step behind them. */
+/** Nodes in the graph of a model: tokens in the cache, those of the step behind them, and what a request gives for these. */
 export class ModelNodes extends LayerNodes {
   readonly #place: ModelRouterPlace;
   readonly #contextTokens: number;
@@ -47,14 +47,31 @@ export class ModelNodes extends LayerNodes {
   /** A model has no known answers. */
   override note(): void {}
 
-  override given(name: string, shape: RequestShape): Tensor {
-    if (name === 'tokenIds' && shape.type === 'f32') {
-      return this.cell('take-ids', [], { cols: 1, n: [1], ids: this.builder.ids });
+  /** Once for all layers that read it in this shape. */
+  override given(name: string, { type, perToken = 0, fixed = 0, values }: RequestShape): Tensor {
+    const { builder } = this;
+    if (name === 'tokenIds' && type === 'f32') {
+      return this.cell('take-ids', [], { cols: 1, n: [1], ids: builder.ids });
     }
-    throw new AtomoeError(
-      'bad-input',
-      `the routing reads "${name}" of a request, which text does not have; choose a rule that reads the token alone`,
+    const known = builder.requested.find(
+      ({ name: other, tensor, values: own }) =>
+        other === name &&
+        tensor.type === type &&
+        tensor.perToken === perToken &&
+        tensor.fixed === fixed &&
+        JSON.stringify(own) === JSON.stringify(values),
     );
+    if (known) return known.tensor;
+    const label = `request ${name} ${builder.requested.length}`;
+    const tensor = builder.tensor(label, { type, role: 'input', perToken, fixed });
+    builder.requested.push({ name, tensor, values });
+    return tensor;
+  }
+
+  /** What the description says: the graph is built before there is a request. */
+  override widthOf(name: string, written?: number): number {
+    invariant(written, () => `no width of "${name}"`);
+    return written;
   }
 
   /** The first token of its segment or of the sequence, or what the prompt as a whole is pooled to. */

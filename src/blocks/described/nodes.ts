@@ -86,11 +86,24 @@ export class LayerNodes {
     return tensor;
   }
 
-  /** The columns of what the request gives. @throws {AtomoeError} bad-input - it does not give this */
-  widthOf(name: string): number {
+  /**
+   * The columns of what the request gives.
+   *
+   * @param written - what the description says of them
+   * @throws {AtomoeError} bad-input - it does not give this, or with other columns
+   */
+  widthOf(name: string, written?: number): number {
     const width = this.request.widths.get(name);
-    if (width !== undefined) return width;
-    throw new AtomoeError('bad-input', `the request has no "${name}", which the description reads; give it`);
+    if (width === undefined)
+      throw new AtomoeError(
+        'bad-input',
+        `the request has no "${name}", which the description reads; give it`,
+      );
+    if (written === undefined || written === width) return width;
+    throw new AtomoeError(
+      'bad-input',
+      `"${name}" of the request has ${width} columns, and the description reads ${written}; give so many`,
+    );
   }
 
   /** Values as a weight of the graph. */

@@ -1,5 +1,6 @@
 import { AtomoeError } from '../../errors.ts';
 import type { GraphBuilder } from '../../graph/builder.ts';
+import type { RequestedValues } from '../../graph/node.ts';
 import type { Sequences } from '../../graph/ops/sequence-routing.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { CellActivation } from '../../kernels/routing/cells/activation.ts';
@@ -36,6 +37,7 @@ export interface RequestShape {
   readonly type: 'f32' | 'u32';
   readonly perToken?: number;
   readonly fixed?: number;
+  readonly values?: RequestedValues; // what models check when a request gives it
 }
 
 /** Refuses a part of a router that has no op. */

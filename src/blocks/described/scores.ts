@@ -50,7 +50,7 @@ function readInput({ nodes, tensors, x }: ScoreSite, { parts, normalise }: Input
     parts.map((part) => {
       if (part.from === 'hidden') return x;
       if (part.from === 'caller')
-        return nodes.given(part.name, { type: 'f32', perToken: nodes.widthOf(part.name) });
+        return nodes.given(part.name, { type: 'f32', perToken: nodes.widthOf(part.name, part.width) });
       return nodes.ofToken(tensors.get(part.tensor));
     }),
   );

@@ -27,15 +27,23 @@ export interface DescribedScoreSpec {
 export const described: Router<RouterSpec<DescribedScoreSpec>> = {
   kind: 'described',
   most: ({ score }) => score.most,
-  known({ score: { router, hooks, tensors, layer } }) {
-    const { select, capacity, scope } = router;
-    if (select.kind !== 'ids' || select.tensor === undefined) return undefined;
-    if (hooks || capacity || select.drop.length > 0) return undefined;
+  known({ score }) {
+    const { router, tensors, layer } = score;
+    const { select, scope } = router;
+    if (select.kind !== 'ids' || select.tensor === undefined || isChanged(score)) return undefined;
     // A decision of the model is that of another layer's table.
     if (scope.decision === 'model' && JSON.stringify(select.tensor).includes('{layer}')) return undefined;
     const { shape, values } = tensors.get(select.tensor, { layer });
     const width = shape.at(-1) ?? 1;
     return (token) => values.subarray(token * width, (token + 1) * width);
+  },
+  knownBy({ score }) {
+    const { hooks, router } = score;
+    const { select } = router;
+    if (hooks?.replay && Object.keys(hooks).length === 1 && select.drop.length === 0) return hooks.replay.ids;
+    return select.kind === 'ids' && select.tensor === undefined && !isChanged(score)
+      ? select.name
+      : undefined;
   },
   add(site, x, { score }) {
     if (score.router.scope.decision !== 'model') return routesOf(site, x, score);
@@ -46,6 +54,11 @@ export const described: Router<RouterSpec<DescribedScoreSpec>> = {
     return routes;
   },
 };
+
+/** Whether something may change the ids that are given. */
+function isChanged({ router, hooks }: DescribedScoreSpec): boolean {
+  return hooks !== undefined || router.capacity !== undefined || router.select.drop.length > 0;
+}
 
 function routesOf(site: MoeSite, x: Tensor, score: DescribedScoreSpec): Routes {
   const { router, hooks, tensors, layer, most } = score;

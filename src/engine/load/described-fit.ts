@@ -2,7 +2,7 @@
 import { AtomoeError } from '../../errors.ts';
 import { mostOf, seesOf } from '../../models/layer/check.ts';
 import { parseLayer, problemsOfKeys, type LayerDescription } from '../../models/layer/layer.ts';
-import type { RouterDescription } from '../../models/layer/router.ts';
+import type { InputDescription, RouterDescription, ScoreDescription } from '../../models/layer/router.ts';
 
 /** Sizes of a model, and which of its layers a description is for. */
 export interface LayerPlace {
@@ -25,12 +25,12 @@ export function problemsOfRouting(description: unknown, place: LayerPlace): read
 }
 
 /**
- * Experts are the model's, text comes token by token, and a request has nothing else.
+ * Experts are the model's, and text comes token by token. What a request gives has a size that is known before.
  *
  * @throws {AtomoeError} bad-input - the description asks for something else
  */
 export function checkFits(description: LayerDescription, place: LayerPlace): void {
-  const { hiddenSize, experts, router, expert, shared, pattern, hooks } = description;
+  const { hiddenSize, experts, router, expert, shared, pattern } = description;
   if (hiddenSize !== place.hidden)
     throw refused(`hiddenSize is ${hiddenSize}; layer ${place.layer} of the model has ${place.hidden}`);
   if (experts !== place.experts)
@@ -40,10 +40,8 @@ export function checkFits(description: LayerDescription, place: LayerPlace): voi
   if (other)
     throw refused(`${other[0]} is given; the experts of the model run, and only its router is replaced`);
   if (!router) return;
-  const requested = hooks?.bias !== undefined ? 'bias' : hooks?.replay && 'replay';
-  if (requested)
-    throw refused(`hooks.${requested} is given, which names a tensor of a request; text has none`);
   checkScope(router);
+  checkRequested(router);
   const { weigh, score } = router;
   if (weigh.apply !== 'output')
     throw refused('router.weigh.apply is not "output", as the experts of models need it');
@@ -65,6 +63,36 @@ function checkScope(router: RouterDescription): void {
     throw refused(`router.scope.expertUnit is "${scope.expertUnit}"; the experts of models read tokens`);
   if (scope.decision === 'prompt' && scope.unit !== 'sequence')
     throw refused(`router.scope.unit is "${scope.unit}"; a decision of the prompt is one of the "sequence"`);
+}
+
+/** Tensors of a request have a row of a fixed size for each token. */
+function checkRequested({ input, score, transform }: RouterDescription): void {
+  const mixed = transform.findIndex(({ kind }) => kind === 'mixTokens');
+  if (mixed >= 0) {
+    throw refused(
+      `router.transform.${mixed}.kind is "mixTokens"; its matrix has a column for each token of the text, which grows`,
+    );
+  }
+  checkWidths(input, 'router.input');
+  checkScores(score, 'router.score');
+}
+
+function checkScores(score: ScoreDescription, path: string): void {
+  if (score.kind === 'condition') checkScores(score.otherwise, `${path}.otherwise`);
+  if (score.kind !== 'sum') return;
+  for (const [index, { score: term, input }] of score.terms.entries()) {
+    if (input) checkWidths(input, `${path}.terms.${index}.input`);
+    checkScores(term, `${path}.terms.${index}.score`);
+  }
+}
+
+function checkWidths({ parts }: InputDescription, path: string): void {
+  for (const [index, part] of parts.entries()) {
+    if (part.from !== 'caller' || part.width !== undefined) continue;
+    throw refused(
+      `${path}.parts.${index}.width is missing, the columns of "${part.name}", which a model has to know before a request gives it`,
+    );
+  }
 }
 
 /** A description that models cannot run. */

@@ -18,6 +18,7 @@ import { hookedGraphs, logitsGraph, type HookedGraphs } from '../load/hooked-gra
 import type { Drafted } from '../load/planning.ts';
 import { embeddingPart } from './embedding-part.ts';
 import { embeddedOf } from './given-embedding.ts';
+import { givenInputs } from './given-tensors.ts';
 import { hookArrays } from './hooks.ts';
 import { Progress } from './progress.ts';
 import type { Runner, RunnerState, StateCopies, StepRequest, StepResult } from './runner.ts';
@@ -208,8 +209,9 @@ export class CpuRunner implements Runner {
     };
     const { tensors, progress } = own(state);
     progress.begin(past);
-    const given = hooks ? hookArrays(graph, hooks, step) : [];
-    const inputs = new Map<Tensor, HostArray>([...given, [graph.ids, Uint32Array.from(ids)]]);
+    const hooked = hooks ? hookArrays(graph, hooks, step) : [];
+    const given = givenInputs(graph, request);
+    const inputs = new Map<Tensor, HostArray>([...hooked, ...given, [graph.ids, Uint32Array.from(ids)]]);
     if (embedding) inputs.set(embeddedOf(graph), embedding);
     const get = runOnCpu(graph, this.#resources, tensors, step, inputs);
     for (const tensor of progress.replaced) {

@@ -11,6 +11,7 @@ import type { Plan, Instance } from '../../graph/plan.ts';
 import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
 import { reportOf } from '../load/adapter-report.ts';
 import { embeddedOf } from './given-embedding.ts';
+import { givenInputs } from './given-tensors.ts';
 import type { GpuExpertMemory } from './gpu-experts.ts';
 import type { GpuLookup } from './gpu-lookup.ts';
 import { knownStep } from './known-step.ts';
@@ -256,6 +257,8 @@ export class GpuRunner implements Runner {
     writeIds(gpu, plan, ids);
     if (embedding) gpu.write(plan.buffer(embeddedOf(plan.graph)), 0, embedding);
     if (hooks) (await this.#hooks)?.write(plan, hooks, { past, tokens: ids.length });
+    for (const [tensor, values] of givenInputs(plan.graph, request))
+      gpu.write(plan.buffer(tensor), 0, values);
     const step = stepOf(request, own);
     const isStreamed = this.experts?.isComplete === false;
     const context = {

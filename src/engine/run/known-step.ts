@@ -9,10 +9,10 @@ import type { StepRequest } from './runner.ts';
  */
 export function knownStep(
   drafted: Pick<Drafted, 'expertLayers' | 'lossy'>,
-  request: Pick<StepRequest, 'ids' | 'past' | 'hooks'>,
+  request: Pick<StepRequest, 'ids' | 'past' | 'hooks' | 'given'>,
 ): Promise<KnownStep> | undefined {
   const { expertLayers, lossy } = drafted;
-  const isKnown = request.hooks?.known ?? expertLayers.some(({ known }) => known);
+  const isKnown = request.hooks?.known ?? expertLayers.some(({ known, knownBy }) => known ?? knownBy);
   if (!isKnown || lossy.skipBelow > 0) return undefined;
   return import('./known-routes.ts').then(({ openKnownStep }) => openKnownStep(drafted, request));
 }

@@ -5,6 +5,7 @@ import type { ExpertMemory } from './expert-memory.ts';
 import type { AdapterReport, LossyReport, MemoryReport, TokenRoutes } from '../api.ts';
 import type { Candidates } from '../../graph/ops/sample.ts';
 import type { Scalar } from '../../graph/tensor.ts';
+import type { StepTensors } from './given-tensors.ts';
 import type { StepHooks } from './hooks.ts';
 import type { StatePart } from './saved-state.ts';
 
@@ -41,6 +42,7 @@ export interface StepRequest {
   readonly candidates: boolean; // false: only the best token is wanted
   readonly routes: boolean; // report the experts of the last token
   readonly hooks?: StepHooks | undefined;
+  readonly given?: StepTensors | undefined; // what described routers read of the request
   /** f32 [hidden]: what a step of one token takes in place of the embedding of its id; as `Runner.embeddings` gives it. */
   readonly embedding?: Float32Array<ArrayBuffer> | undefined;
 }

@@ -33,6 +33,7 @@ import {
 } from './simd-experts.ts';
 import { embeddingPart, LOOKUP_TOKENS, lookUp, type EmbeddingPart } from './embedding-part.ts';
 import { embeddedOf } from './given-embedding.ts';
+import { givenInputs } from './given-tensors.ts';
 import { hookArrays } from './hooks.ts';
 import { knownStep } from './known-step.ts';
 import {
@@ -348,8 +349,9 @@ export class SimdRunner implements Runner {
     const step: Step = { tokens: ids.length, past, ...drawn, lookahead, editedBanks, isEmbedded };
     if (embedding) executor.write(embeddedOf(executor.graph), embedding);
     const own = ownState(state);
-    const given = hooks ? hookArrays(executor.graph, hooks, step) : [];
-    for (const [tensor, values] of given) executor.write(tensor, values);
+    const hooked = hooks ? hookArrays(executor.graph, hooks, step) : [];
+    for (const [tensor, values] of [...hooked, ...givenInputs(executor.graph, request)])
+      executor.write(tensor, values);
     own.progress.begin(past);
     await this.#withKnown(executor, request, signal, () => executor.run(step, ids, own.places, signal));
     own.swap();

@@ -74,7 +74,7 @@ export interface ChatBody {
   readonly chat_template_kwargs: Readonly<Record<string, unknown>>;
   readonly continue_final_message: boolean;
   readonly reasoning_effort: string;
-  readonly atomoe: Pick<GenerateOptions, 'hooks' | 'trace' | 'decoding'>;
+  readonly atomoe: Pick<GenerateOptions, 'hooks' | 'tensors' | 'trace' | 'decoding'>;
 }
 
 interface BodyFields extends ChatBody {
@@ -111,7 +111,12 @@ const UNDERSTOOD: Table<BodyFields> = {
   chat_template_kwargs: GENERATE.templateOptions,
   continue_final_message: flag,
   reasoning_effort: text,
-  atomoe: fields({ hooks: GENERATE.hooks, trace: GENERATE.trace, decoding: GENERATE.decoding }),
+  atomoe: fields({
+    hooks: GENERATE.hooks,
+    tensors: GENERATE.tensors,
+    trace: GENERATE.trace,
+    decoding: GENERATE.decoding,
+  }),
   signal: abortSignal,
 };
 

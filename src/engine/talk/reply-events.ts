@@ -4,6 +4,7 @@ import type { FinishReason, GenerateEvent, Timings, TokenLogprob, TokenRoutes } 
 import type { Decoding } from '../decode/decoding.ts';
 import type { DecodedToken } from '../decode/strategy.ts';
 import type { CheckedOptions } from '../options.ts';
+import type { StepTensors } from '../run/given-tensors.ts';
 import type { StepHooks } from '../run/hooks.ts';
 import { originals } from '../run/token-routes.ts';
 import type { ReplyText } from './reply-text.ts';
@@ -23,6 +24,7 @@ export interface Reply {
   firstTokenMs: number;
   readonly droppedBefore: number; // experts left out before this reply
   hooks: StepHooks | undefined;
+  given: StepTensors | undefined; // where the model reads tensors of requests
   decoding: Decoding | undefined; // where a strategy decides on the tokens
   readonly trace: TokenRoutes[]; // of the tokens that it computed, where asked for
 }

@@ -18,7 +18,7 @@ interface Header {
   readonly version: number;
   readonly model: string; // hash, `hashOf`
   readonly scalar: string; // type of activations
-  readonly hooks: string; // with which the tokens were computed, as JSON; '' for none
+  readonly hooks: string; // and tensors with which the tokens were computed, as JSON; '' for none
   readonly ids: readonly number[];
   readonly parts: readonly StatePart[];
 }

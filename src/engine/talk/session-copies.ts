@@ -1,9 +1,8 @@
 /** What sessions hold, copied, saved and restored: loaded with the first call. */
 import type { RestoreReport } from '../api.ts';
-import type { RoutingHooks } from '../routing-hooks.ts';
 import type { RunnerState } from '../run/runner.ts';
-import { readHooks } from './hooks.ts';
 import type { SessionMemory } from './open-sessions.ts';
+import { contextOf } from './request-context.ts';
 import { packSession, readSaved, whyComputed } from './saved-session.ts';
 import type { SessionParts } from './session.ts';
 import { checkIds } from './token-ids.ts';
@@ -12,7 +11,7 @@ import { checkIds } from './token-ids.ts';
 export interface Held {
   readonly memory: SessionMemory;
   readonly ids: readonly number[];
-  readonly hooks: string; // with which the tokens were computed, as JSON; '' for none
+  readonly hooks: string; // and tensors with which the tokens were computed, as JSON; '' for none
 }
 
 /** Gives a new session the states of another. @param onFail - the new one could not be opened */
@@ -78,8 +77,9 @@ async function compute(
   { runner, queue, model }: SessionParts,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const read = hooks === '' ? undefined : readHooks(JSON.parse(hooks) as RoutingHooks, model);
-  const plain = { penalty: 1, temperature: 1, candidates: false, routes: false, hooks: read };
+  if (ids.length === 0) return;
+  const context = contextOf(hooks, model, ids.length);
+  const plain = { penalty: 1, temperature: 1, candidates: false, routes: false, ...context };
   await queue.run(async () => {
     for (let past = runner.rewindTo(state, 0); past < ids.length; past += runner.chunkTokens) {
       signal?.throwIfAborted();

@@ -10,7 +10,7 @@ import { encodePrompt, type EncodedPrompt } from './encode-prompt.ts';
 import { readPrompt, type CheckedPrompt } from './messages.ts';
 import { checkOptions, constraintIn, type CheckedOptions } from '../options.ts';
 import type { GenerationDefaults } from './generation-defaults.ts';
-import type { HookedModel } from './hooks.ts';
+import type { RequestedModel } from './request-context.ts';
 import { freeMemory, freeWith, type SessionMemory } from './open-sessions.ts';
 import type { JobQueue } from '../run/queue.ts';
 import { doneEvent, showToken, type Reply } from './reply-events.ts';
@@ -28,7 +28,7 @@ export interface SessionParts {
   readonly queue: JobQueue;
   readonly tokenizer: Tokenizer;
   readonly eosIds: ReadonlySet<number>;
-  readonly model: HookedModel & { readonly spec: Pick<ModelSpec, 'hidden'> };
+  readonly model: RequestedModel & { readonly spec: Pick<ModelSpec, 'hidden'> };
   readonly defaults: GenerationDefaults;
   readonly another: () => EngineSession; // opens one of the same engine
   readonly modelHash: () => Promise<string>; // for saved sessions
@@ -41,7 +41,7 @@ export class EngineSession implements Session {
   readonly #parts: SessionParts;
   readonly #memory: SessionMemory = { state: undefined };
   #ids: number[] = []; // tokens whose keys and values are in the cache
-  #hooks = ''; // those with which they were computed, as text
+  #hooks = ''; // hooks and tensors with which they were computed, as text
   #finish: (() => void) | undefined; // ends the reply that is continuing, read or not
   #isDisposed = false;
 
@@ -89,7 +89,7 @@ export class EngineSession implements Session {
       const { ids, newText, markers } = await this.#encode(prompt, reply.options);
       reply.written = newText();
       reply.promptTokens = ids.length;
-      const hooks = await this.#readHooks(reply);
+      const hooks = await this.#readContext(reply);
       reply.reusedTokens = reusePrefix && hooks === this.#hooks ? commonPrefix(this.#ids, ids) : 0;
       this.#hooks = hooks;
       yield* this.#openDecoding(reply, markers);
@@ -106,13 +106,19 @@ export class EngineSession implements Session {
     }
   }
 
-  /** @returns the hooks of a reply as text: with others, the same tokens have other keys and values */
-  async #readHooks(reply: Reply): Promise<string> {
-    const { hooks } = reply.options;
-    if (hooks === undefined) return '';
-    const { readHooks } = await import('./hooks.ts');
-    reply.hooks = readHooks(hooks, this.#parts.model);
-    return JSON.stringify(hooks);
+  /** @returns hooks and tensors of a reply as text: with others, the same tokens have other keys and values */
+  async #readContext(reply: Reply): Promise<string> {
+    const { options, promptTokens } = reply;
+    const { hooks, tensors, maxTokens } = options;
+    const { model, runner } = this.#parts;
+    const requested = model.decode.requested ?? [];
+    if (hooks === undefined && tensors === undefined && requested.length === 0) return '';
+    const { readContext } = await import('./request-context.ts');
+    const tokens = Math.min(promptTokens + maxTokens - 1, runner.contextTokens);
+    const context = readContext({ hooks, tensors }, model, tokens);
+    reply.hooks = context.hooks;
+    reply.given = context.given;
+    return context.text;
   }
 
   async *#openDecoding(
@@ -209,6 +215,7 @@ export class EngineSession implements Session {
       firstTokenMs: 0,
       droppedBefore: this.#parts.runner.lossyReport()?.dropped ?? 0,
       hooks: undefined,
+      given: undefined,
       decoding: undefined,
       trace: [],
     };
@@ -342,7 +349,7 @@ function readRequest(prompt: unknown, options: unknown, defaults: GenerationDefa
   return { prompt: readPrompt(prompt), options: checkOptions(options, drawSeed, defaults) };
 }
 
-function requestOf({ options, hooks, decoding }: Reply) {
+function requestOf({ options, hooks, given, decoding }: Reply) {
   const { repetitionPenalty, temperature, logprobs, routes } = options;
   const isGreedy = temperature === 0;
   return {
@@ -351,5 +358,6 @@ function requestOf({ options, hooks, decoding }: Reply) {
     candidates: !isGreedy || logprobs !== undefined || decoding !== undefined,
     routes,
     hooks,
+    given,
   };
 }

@@ -68,7 +68,7 @@ interface TextFields {
   readonly logit_bias: Readonly<Record<string, number>>;
   readonly presence_penalty: number;
   readonly frequency_penalty: number;
-  readonly atomoe: Pick<GenerateOptions, 'hooks' | 'trace' | 'decoding'>;
+  readonly atomoe: Pick<GenerateOptions, 'hooks' | 'tensors' | 'trace' | 'decoding'>;
   readonly signal: AbortSignal;
 }
 
@@ -91,7 +91,12 @@ const UNDERSTOOD: Table<TextFields> = {
   logit_bias: GENERATE.logitBias,
   presence_penalty: GENERATE.presencePenalty,
   frequency_penalty: GENERATE.frequencyPenalty,
-  atomoe: fields({ hooks: GENERATE.hooks, trace: GENERATE.trace, decoding: GENERATE.decoding }),
+  atomoe: fields({
+    hooks: GENERATE.hooks,
+    tensors: GENERATE.tensors,
+    trace: GENERATE.trace,
+    decoding: GENERATE.decoding,
+  }),
   signal: abortSignal,
 };
 

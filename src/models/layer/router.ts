@@ -29,7 +29,11 @@ export const perceptron = list(
   1,
 );
 
-const part = tagged('from', { hidden: {}, tokenTable: { tensor }, caller: { name: text } });
+const part = tagged('from', {
+  hidden: {},
+  tokenTable: { tensor },
+  caller: { name: text, width: optional(integer(1)) },
+});
 
 const input = record({
   parts: optional(list(part, 1), [{ from: 'hidden' }]),
