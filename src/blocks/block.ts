@@ -48,6 +48,11 @@ export interface Router<S extends RouterSpec = RouterSpec> {
   known?(spec: S): ((token: number) => ArrayLike<number>) | undefined;
   /** The name of the request's tensor that has the experts of each token, for routers that look at nothing else. */
   knownBy?(spec: S): string | undefined;
+  /**
+   * The layer with experts at which everything is known that the router of layer `bank` reads, for routers of earlier layers' inputs:
+   * experts are decided there, and loaded meanwhile. Default: the layer itself. Such a router takes no hooks.
+   */
+  decidedAt?(spec: S, bank: number): number;
   /** x [tokens, hidden] -> routes, best first, in tensors from `site.routes`. */
   add(site: MoeSite, x: Tensor, spec: S): Routes;
 }

@@ -45,7 +45,7 @@ export function buildDecoder(
   builder: GraphBuilder,
   blocks: Blocks,
 ): ModelGraph {
-  const site = new Site({ spec, purpose, builder }, '');
+  const site = Site.first({ spec, purpose, builder }, '');
   const sublayers = labelledSublayers(spec);
   const moes = sublayers.flatMap(({ norm, block }) => (isMoe(block) ? [{ norm, moe: block }] : []));
   const embedded = addEmbedding(site, spec);

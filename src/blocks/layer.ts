@@ -18,7 +18,7 @@ export async function buildLayer(moe: MoeSpec, hidden: number): Promise<LayerGra
   const blocks = await loadBlocks({ layers: [{ sublayers: [{ norm: '', block: moe }] }] });
   const builder = new GraphBuilder();
   const purpose = { logits: 'all', sample: false, contextTokens: 1, scores: true } as const;
-  const site = new Site({ spec: { hidden, eps: 0 }, purpose, builder }, 'layer');
+  const site = Site.first({ spec: { hidden, eps: 0 }, purpose, builder }, 'layer');
   const x = builder.tensor('x', { role: 'input', perToken: hidden });
   // The last tensor written keeps its value until the end of the step, so `y` can be read.
   const place = { specLayer: 0, bank: 0, later: [] };

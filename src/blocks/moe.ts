@@ -44,8 +44,12 @@ export function expertsBranch(
   const { takesHooks = false, most } = blocks.router(router);
   const hooks = takesHooks ? purpose.hooks?.(builder, { bank, experts, topK: most(router) }) : undefined;
   const names = { label, bank, name: `route ${bank}`, hooks };
-  const { ids, weights, scores, inputs } = route(site, blocks, routerInput(site, input, router), moe, names);
+  const read = routerInput(site, input, router);
+  site.routed.inputs[bank] = read;
+  const own = site.routed.decided.get(bank) ?? route(site, blocks, read, moe, names);
+  const { ids, weights, scores, inputs } = own;
   const routes = { ids, weights };
+  const decided = decideAhead(site, blocks, read, place);
   const { skipBelow: bound = 0 } = purpose;
   if (bound > 0) {
     const dropIds = kind.skipsBy === 'id';
@@ -59,7 +63,8 @@ export function expertsBranch(
   const sum = postNormOf(site.at(`${label} experts`), kind.add(here, scaled, routes, expert), post);
   const y = branch ? addShared(site, sum, branch) : sum;
   const around = { stream: x, routed: sum };
-  return { y, route: { specLayer, bank, experts, ids, weights, scores, look, hooks: hooks?.inputs, around } };
+  const known = { specLayer, bank, experts, ids, weights, scores, look, decided };
+  return { y, route: { ...known, hooks: hooks?.inputs, around } };
 }
 
 /** What a router reads: the input of its experts, another norm of the stream, or the stream with which the layer began. */
@@ -98,6 +103,24 @@ function route(
   return blocks.router(router).add(site.moe(label, { experts, ...place }), x, router);
 }
 
+/** Decides for the later layers whose routers read nothing that is not known here. */
+function decideAhead(
+  site: Site,
+  blocks: Blocks,
+  x: Tensor,
+  { bank, later }: MoePlace,
+): NonNullable<RouteOutputs['decided']> {
+  return later.flatMap(({ moe }, ahead) => {
+    const own = bank + 1 + ahead;
+    const at = blocks.router(moe.router).decidedAt?.(moe.router, own) ?? own;
+    if (at > bank || site.routed.decided.has(own)) return [];
+    const names = { label: `${site.label} for ${own}`, bank: own, name: `route ${own}` };
+    const routes = route(site, blocks, x, moe, names);
+    site.routed.decided.set(own, routes);
+    return [{ bank: own, ids: routes.ids }];
+  });
+}
+
 /**
  * Predicts the choices of the next layers, by their routers' norms and routers on the current stream. No other result of the step
  * depends on them.
@@ -108,6 +131,11 @@ function lookAhead(site: Site, blocks: Blocks, x: Tensor, { bank, later }: MoePl
   const { builder, purpose } = site;
   const look: Tensor[] = [];
   for (const [ahead, { norm, moe }] of later.slice(0, purpose.lookahead ?? 0).entries()) {
+    const decided = site.routed.decided.get(bank + 1 + ahead);
+    if (decided) {
+      look.push(decided.ids);
+      continue;
+    }
     const label = `${site.label} look ${ahead}`;
     const names = { label, bank, name: `look ${bank} ${ahead}` };
     builder.when(

@@ -28,8 +28,15 @@ export type OpenHooks = (
   layer: { readonly bank: number; readonly experts: number; readonly topK: number },
 ) => RouterHooks;
 
+/** What the layers with experts of a graph read and decided so far, by their index among these. */
+export interface RoutedLayers {
+  readonly inputs: Tensor[]; // what their routers read: [tokens, hidden]
+  readonly decided: Map<number, Routes>; // of layers that come later
+}
+
 /** Data common to all parts of a graph while it is built. */
 export interface Building {
+  readonly routed: RoutedLayers;
   readonly spec: Pick<ModelSpec, 'hidden' | 'eps' | 'gainOffset'>;
   readonly purpose: GraphPurpose;
   readonly builder: GraphBuilder;
@@ -39,6 +46,7 @@ export interface Building {
 export class Site {
   readonly builder: GraphBuilder;
   readonly purpose: GraphPurpose;
+  readonly routed: RoutedLayers;
   readonly hidden: number; // size of the residual stream
   readonly eps: number; // of the model's norms
   readonly label: string; // prefix of the names of tensors and nodes: `layer 3`
@@ -48,9 +56,15 @@ export class Site {
     this.#building = building;
     this.builder = building.builder;
     this.purpose = building.purpose;
+    this.routed = building.routed;
     this.hidden = building.spec.hidden;
     this.eps = building.spec.eps;
     this.label = label;
+  }
+
+  /** The place of the first block of a graph. */
+  static first(building: Omit<Building, 'routed'>, label: string): Site {
+    return new Site({ ...building, routed: { inputs: [], decided: new Map() } }, label);
   }
 
   /** A site in the same graph with another label. */

@@ -139,6 +139,25 @@ test('a prompt whose routes are known reads the next layer while the last lot ru
   expect(reads).toEqual([]);
 });
 
+test('a prompt reads what an earlier layer has decided for the next one while its last lot runs', async () => {
+  const { streamer, reads } = open({ places: 2, scratch: 3, layers: 3 });
+  const units = { list: new Uint32Array(8), of: () => 0 };
+  new KnownStep({ experts: () => undefined }).beginPrompt(streamer, units, 4, undefined);
+  expect(reads).toEqual([]);
+  streamer.prompt?.decide(1, Uint32Array.of(0, 0, 0, 0, 1, 0, 3, 2));
+  const seen: number[][] = [];
+  const run = (layer: number, uses: number[]) =>
+    streamer.stream(layer, Uint32Array.from(uses), 4, true, () => void seen.push(reads.splice(0)));
+  await run(0, [3, 2, 1, 0, 0, 0, 0, 0]);
+  expect(reads).toEqual([106, 107, 104]);
+  await run(1, [0, 0, 0, 0, 1, 0, 3, 2]);
+  expect(reads).toEqual([]); // nothing is known of the last layer
+  expect(seen).toEqual([
+    [0, 1, 2],
+    [106, 107, 104],
+  ]);
+});
+
 function copied(to: Uint32Array, ids: ArrayLike<number>): number {
   to.set(ids);
   return ids.length;

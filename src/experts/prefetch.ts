@@ -45,6 +45,11 @@ export class Prefetches {
     this.#layers.set(layer, prefetch);
   }
 
+  /** As `add`, where the layer's units were not asked for before: an earlier layer has decided on them. */
+  decide(layer: number, units: UnitsOf, count: number, signal?: AbortSignal): void {
+    if (!this.has(layer)) this.add(layer, units.list, count, signal);
+  }
+
   /** Whether the layer's units were asked for, and not taken yet. */
   has(layer: number): boolean {
     return this.#layers.has(layer);
@@ -85,6 +90,7 @@ export class PromptPrefetch {
   readonly #uses: (layer: number) => Uint32Array;
   readonly #signal: AbortSignal | undefined;
   readonly #reads = new Map<number, Promise<Uint8Array<ArrayBuffer>>>(); // by unit, of the layer that was begun
+  readonly #decided = new Map<number, Uint32Array>(); // by layer
   #layer = 0;
 
   /** @param uses - [unit]: how many of the tokens are known to use each unit of a layer */
@@ -98,13 +104,18 @@ export class PromptPrefetch {
     this.#signal = signal;
   }
 
+  /** An earlier layer has decided how many of the tokens use each unit of a layer. */
+  decide(layer: number, uses: Uint32Array): void {
+    this.#decided.set(layer, uses);
+  }
+
   /** All that the layers before have to read is read: begins with this one, hottest first. */
   begin(layer: number): void {
     this.#reads.clear();
     this.#layer = layer;
     const { store, scratch, tiers } = this.#streamer;
     if (layer >= store.layers || !scratch) return;
-    const uses = this.#uses(layer);
+    const uses = this.#decided.get(layer) ?? this.#uses(layer);
     const absent = [...uses.keys()].filter((unit) => uses[unit] && !this.#streamer.isPresent(layer, unit));
     absent.sort((a, b) => (uses[b] ?? 0) - (uses[a] ?? 0));
     for (const unit of absent.slice(0, scratch.plan.places)) {

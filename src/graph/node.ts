@@ -195,6 +195,8 @@ export interface RouteOutputs {
   readonly scores?: Tensor | undefined; // f32 [tokens, topK], if requested and supported by the router
   /** u32 [tokens, its topK]: the choice of the next layer with experts for this layer's stream, then that of the one after it. */
   readonly look: readonly Tensor[];
+  /** What is decided for later layers as soon as this one's choice is: their `ids`. */
+  readonly decided?: readonly { readonly bank: number; readonly ids: Tensor }[];
   /** The stream before the sublayer and the routed experts' sum, [tokens, hidden]; only executors that keep all tensors have them after a step. */
   readonly around?: { readonly stream: Tensor; readonly routed: Tensor };
   readonly hooks?: HookInputs | undefined; // of graphs with hooks, if the router takes any

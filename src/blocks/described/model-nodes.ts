@@ -4,7 +4,7 @@ import type { GraphBuilder } from '../../graph/builder.ts';
 import { expertRoomNode, heldRowsNode, promptRowsNode } from '../../graph/ops/kept-routing.ts';
 import type { Tensor, TensorShape } from '../../graph/tensor.ts';
 import type { ScopeDescription } from '../../models/layer/router.ts';
-import type { MoeSite, Routes } from '../site.ts';
+import type { MoeSite, RoutedLayers, Routes } from '../site.ts';
 import { Handed, type RouterPlace } from './handed.ts';
 import { LayerNodes } from './nodes.ts';
 import type { RequestShape } from './routing-site.ts';
@@ -15,6 +15,7 @@ export class SharedRouting {
   readonly weights = new StoredWeights();
   readonly states = new Handed<Tensor>(); // f32 [tokens, size], by their names
   readonly decisions = new Handed<Routes>(); // that later layers reuse
+  deciding: number | undefined; // the first layer with experts whose decision later ones reuse
   readonly #kept = new WeakMap<GraphBuilder, Map<string, Tensor>>();
 
   /** A tensor of a graph that sessions keep from step to step; a layer and the predictions of it have the same. */
@@ -36,12 +37,14 @@ export interface ModelRouterPlace extends RouterPlace {
 export class ModelNodes extends LayerNodes {
   readonly #place: ModelRouterPlace;
   readonly #contextTokens: number;
+  readonly #routed: RoutedLayers;
 
-  constructor({ builder, label, purpose }: MoeSite, place: ModelRouterPlace) {
+  constructor({ builder, label, purpose, routed }: MoeSite, place: ModelRouterPlace) {
     const request = { tokens: 1, sequences: 0, widths: new Map<string, number>(), vocab: place.vocab };
     super(builder, request, `${label} `, place.shared.weights);
     this.#place = place;
     this.#contextTokens = purpose.contextTokens;
+    this.#routed = routed;
   }
 
   /** A model has no known answers. */
@@ -66,6 +69,11 @@ export class ModelNodes extends LayerNodes {
     const tensor = builder.tensor(label, { type, role: 'input', perToken, fixed });
     builder.requested.push({ name, tensor, values });
     return tensor;
+  }
+
+  /** The first layers have fewer before them, and read the first one's; a prediction that comes too early guesses by its stream. */
+  override earlier(x: Tensor, layers: number): Tensor {
+    return this.#routed.inputs[Math.max(0, this.#place.of - layers)] ?? x;
   }
 
   /** What the description says: the graph is built before there is a request. */

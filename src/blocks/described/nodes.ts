@@ -106,6 +106,11 @@ export class LayerNodes {
     );
   }
 
+  /** What the router of an earlier layer with experts reads, in place of x: of a layer alone, the request has it. */
+  earlier({ perToken }: Tensor, layers: number): Tensor {
+    return this.given(`earlierHidden.${layers}`, { type: 'f32', perToken });
+  }
+
   /** Values as a weight of the graph. */
   weight(name: string, values: Float32Array<ArrayBuffer>): Weight {
     return this.#stored(name, values.length, 1, values);

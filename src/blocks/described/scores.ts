@@ -48,7 +48,7 @@ function addInput(
 function readInput({ nodes, tensors, x }: ScoreSite, { parts, normalise }: InputDescription): Tensor {
   const u = nodes.concat(
     parts.map((part) => {
-      if (part.from === 'hidden') return x;
+      if (part.from === 'hidden') return part.earlier === undefined ? x : nodes.earlier(x, part.earlier);
       if (part.from === 'caller')
         return nodes.given(part.name, { type: 'f32', perToken: nodes.widthOf(part.name, part.width) });
       return nodes.ofToken(tensors.get(part.tensor));

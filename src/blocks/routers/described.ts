@@ -6,6 +6,7 @@ import type { Router } from '../block.ts';
 import { addEachOnce, addKeyRoutes } from '../described/key-routes.ts';
 import { ModelNodes, type SharedRouting } from '../described/model-nodes.ts';
 import { addChoice, routingSite } from '../described/router.ts';
+import { layersBefore } from '../described/earlier.ts';
 import { addScores } from '../described/scores.ts';
 import type { LayerTensors } from '../described/tensors.ts';
 import type { MoeSite, Routes } from '../site.ts';
@@ -44,6 +45,12 @@ export const described: Router<RouterSpec<DescribedScoreSpec>> = {
     return select.kind === 'ids' && select.tensor === undefined && !isChanged(score)
       ? select.name
       : undefined;
+  },
+  decidedAt({ score }, bank) {
+    const { deciding } = score.shared;
+    const isReused = score.router.scope.decision === 'model' && deciding !== undefined;
+    const own = isReused ? deciding : bank;
+    return Math.max(0, own - layersBefore(score.router));
   },
   add(site, x, { score }) {
     if (score.router.scope.decision !== 'model') return routesOf(site, x, score);

@@ -40,6 +40,10 @@ export async function withRouting(
   checkTogether(described.values());
   const reader = new RouterTensors(checkpoint);
   const shared = new SharedRouting();
+  const deciding = [...described.values()].find(
+    ({ description }) => description.router?.scope.decision === 'model',
+  );
+  shared.deciding = deciding?.bank;
   const replaced: string[] = [];
   const withRouter = async (sublayer: SublayerSpec): Promise<SublayerSpec> => {
     const { block } = sublayer;

@@ -98,22 +98,34 @@ export function tokenExperts(
     ...storeOf(() => memory.store),
     use(bank, ids, _tokens, wave, signal) {
       if (memory.isComplete) return wave();
-      const { look = [], weights: shares } = routes[bank] ?? {};
+      const { look = [], decided = [], weights: shares } = routes[bank] ?? {};
       const weights = dropsCold ? shares : undefined;
       const read = (tensor: Tensor) => step.words(tensor);
-      const outputs = { read, look, weights: weights && step.floats(weights) };
+      const outputs = { read, look, decided, weights: weights && step.floats(weights) };
       return memory.steps.useToken(bank, ids.slice(), outputs, wave, signal);
     },
   };
 }
 
+/** What streaming reads of a step of many tokens while it runs. */
+export interface PromptStep {
+  readonly canSplit: boolean;
+  readonly routes: readonly RouteOutputs[];
+  words(tensor: Tensor, tokens: number): Uint32Array;
+}
+
 /** The experts as graphs of prompts see them. */
-export function promptExperts(memory: SimdExpertMemory, canSplit: boolean): SimdExperts {
+export function promptExperts(
+  memory: SimdExpertMemory,
+  { canSplit, routes, words }: PromptStep,
+): SimdExperts {
   return {
     ...storeOf(() => memory.forPrompts),
     use(bank, ids, tokens, wave, signal) {
       if (memory.isComplete) return wave();
-      return memory.steps.useTokens(bank, ids, { tokens, canSplit }, wave, signal);
+      const read = (tensor: Tensor) => words(tensor, tokens);
+      const outputs = { tokens, canSplit, read, decided: routes[bank]?.decided ?? [] };
+      return memory.steps.useTokens(bank, ids, outputs, wave, signal);
     },
   };
 }

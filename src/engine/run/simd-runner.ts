@@ -246,7 +246,7 @@ export class SimdRunner implements Runner {
     const known = this.#allLogits.get(key);
     if (known) return known;
     const graph = await logitsGraph(this.#parts.drafted, hasHooks);
-    const executor = new SimdExecutor(graph, this.#resources(this.#forPrompts), maxTokens);
+    const executor = this.#openPrompts(graph, maxTokens);
     this.#allLogits.set(key, executor);
     return executor;
   }
@@ -280,15 +280,14 @@ export class SimdRunner implements Runner {
     this.experts?.dispose();
   }
 
-  get #forPrompts(): SimdExperts | undefined {
+  /** What runs a graph of many tokens. */
+  #openPrompts(graph: ModelGraph, maxTokens: number): SimdExecutor<ModelGraph> {
     const { memory, drafted } = this.#parts;
-    return (
-      memory &&
-      promptExperts(
-        memory,
-        drafted.expertLayers.every(({ inWaves }) => inWaves),
-      )
-    );
+    const canSplit = drafted.expertLayers.every(({ inWaves }) => inWaves);
+    const words = (tensor: Tensor, tokens: number) => executor.words(tensor, tokens);
+    const experts = memory && promptExperts(memory, { canSplit, routes: graph.routes, words });
+    const executor: SimdExecutor<ModelGraph> = new SimdExecutor(graph, this.#resources(experts), maxTokens);
+    return executor;
   }
 
   #resources(experts: SimdExperts | undefined): SimdResources {
@@ -312,8 +311,7 @@ export class SimdRunner implements Runner {
     const token = { routes: decode.routes, dropsCold: drafted.lossy.dropColdBelow > 0 };
     const experts = memory && tokenExperts(memory, step, token);
     const executor: SimdExecutor<ModelGraph> = new SimdExecutor(decode, this.#resources(experts), 1);
-    const forPrompts = this.#resources(this.#forPrompts);
-    return { decode: executor, prefill: new SimdExecutor(prefill, forPrompts, drafted.chunkTokens) };
+    return { decode: executor, prefill: this.#openPrompts(prefill, drafted.chunkTokens) };
   }
 
   async #executor(state: RunnerState, { ids, hooks }: StepRequest): Promise<SimdExecutor<ModelGraph>> {

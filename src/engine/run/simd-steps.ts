@@ -14,7 +14,15 @@ import type { StepsOptions } from './expert-memory.ts';
 interface TokenOutputs {
   readonly read: (tensor: Tensor) => Uint32Array;
   readonly look: readonly Tensor[]; // predictions, the nearest layer first
+  readonly decided: NonNullable<RouteOutputs['decided']>; // of later layers
   readonly weights: Float32Array | undefined; // where experts may be left out
+}
+
+/** What a layer of the step of many tokens that is running has besides its choice. */
+interface PromptOutputs extends Pick<TokenOutputs, 'decided'> {
+  readonly tokens: number;
+  readonly canSplit: boolean;
+  readonly read: (tensor: Tensor) => Uint32Array; // of all tokens
 }
 
 /** Brings experts in when a layer asks for them: the graph runs on this thread, so nothing has to run ahead. */
@@ -67,7 +75,7 @@ export class SimdSteps {
   useToken(
     bank: number,
     words: Uint32Array,
-    { read, look, weights }: TokenOutputs,
+    { read, look, decided, weights }: TokenOutputs,
     wave: Wave,
     signal: AbortSignal | undefined,
   ): void | Promise<void> {
@@ -76,6 +84,10 @@ export class SimdSteps {
     const { list } = this.#units;
     const count = this.#units.of(bank, words, 0, words.length);
     const loading = this.#streamer.demand(bank, list, count, signal);
+    for (const { bank: layer, ids } of decided) {
+      const known = this.#units.of(layer, read(ids), 0, ids.perToken);
+      this.#streamer.ahead?.decide(layer, this.#units, known, signal);
+    }
     for (const [ahead, ids] of look.slice(0, this.lookahead).entries()) {
       const layer = bank + 1 + ahead;
       if (this.#streamer.ahead?.has(layer)) continue;
@@ -90,10 +102,12 @@ export class SimdSteps {
   useTokens(
     bank: number,
     ids: Uint32Array,
-    { tokens, canSplit }: { readonly tokens: number; readonly canSplit: boolean },
+    { tokens, canSplit, read, decided }: PromptOutputs,
     wave: Wave,
     signal: AbortSignal | undefined,
   ): Promise<void> {
+    for (const { bank: layer, ids: known } of decided)
+      this.#streamer.prompt?.decide(layer, this.#units.uses(layer, read(known), tokens));
     const uses = this.#units.uses(bank, ids, tokens);
     return this.#streamer.stream(bank, uses, tokens, canSplit, wave, signal);
   }

@@ -31,23 +31,36 @@ export interface StreamedOptions {
 
 /** The place of one tensor in a layer's record, in words. */
 interface RecordPart {
+  readonly bank?: number | undefined; // the later layer that it decides for
   readonly tensor: Tensor;
   readonly at: number;
   readonly count: number;
 }
 
-/** A layer's choice for one token, then its guesses for the layers behind it, then the weights where they are wanted. */
+/** A layer's choice for one token and those that it decides, then its guesses for the layers behind it, then the weights where they are wanted. */
 function recordParts(
-  { ids, look, weights }: RouteOutputs,
+  { ids, decided = [], look, weights }: RouteOutputs,
   { lookahead, dropColdBelow }: Pick<StreamedOptions, 'lookahead' | 'dropColdBelow'>,
 ): RecordPart[] {
   const hasWeights = dropColdBelow > 0;
   let words = 0;
-  return [ids, ...look.slice(0, lookahead), ...(hasWeights ? [weights] : [])].map((tensor) => {
-    const part = { tensor, at: words, count: tensor.perToken };
-    words += part.count;
-    return part;
+  const others = [...look.slice(0, lookahead), ...(hasWeights ? [weights] : [])];
+  return [{ ids }, ...decided, ...others.map((tensor) => ({ ids: tensor }))].map((each) => {
+    const part = { tensor: each.ids, bank: 'bank' in each ? each.bank : undefined, at: words };
+    words += each.ids.perToken;
+    return { ...part, count: each.ids.perToken };
   });
+}
+
+/** What the tokens of a prompt chose in a layer, then what is decided for later ones. */
+function promptParts(route: RouteOutputs): RecordPart[] {
+  return recordParts({ ...route, look: [] }, { lookahead: 0, dropColdBelow: 0 });
+}
+
+/** The choices of a prompt's tokens on their way: by [unit], how many of them use it; first the layer's, then those it decides. */
+interface PromptChoice {
+  readonly copies: readonly Copy[];
+  read(): Promise<Uint32Array[]>;
 }
 
 /** Counts of streamed steps since the slots were opened. */
@@ -108,7 +121,7 @@ export class StreamedSteps {
     this.#records = new ReadbackRing(gpu, recordBytes, 2 * routes.length + 2);
     this.#prompts = new ReadbackRing(
       gpu,
-      Math.max(...routes.map(({ ids }) => 4 * ids.perToken)) * chunkTokens,
+      Math.max(...routes.map((route) => 4 * wordsOf(promptParts(route)))) * chunkTokens,
       1,
     );
     const mostChosen = parts.flat().map(({ count }) => count);
@@ -170,16 +183,17 @@ export class StreamedSteps {
     { pace, known, signal }: StepContext & { readonly pace: Pace },
   ): Promise<void> {
     const { plan } = instance;
-    this.streamer.prompt = undefined;
-    known?.beginPrompt(this.streamer, this.#units, step.tokens, signal);
+    const { streamer } = this;
+    streamer.prompt = undefined;
+    known?.beginPrompt(streamer, this.#units, step.tokens, signal);
     const spans = instance.spans(step);
-    let chosen: { copy: Copy; read: () => Promise<ArrayBuffer> } | undefined;
+    let chosen: PromptChoice | undefined;
     for (const [index, span] of spans.entries()) {
-      const ids = plan.graph.routes[index]?.ids;
+      const route = plan.graph.routes[index];
       const rest = () => {
-        chosen = ids && this.#prompts.acquire(plan.buffer(ids), 0, 4 * step.tokens * ids.perToken);
+        chosen = route && this.#readPrompt(plan, route, step.tokens);
         this.#submit(pace, span.rest, [
-          ...(chosen ? [chosen.copy] : []),
+          ...(chosen?.copies ?? []),
           ...(index === spans.length - 1 ? copies : []),
         ]);
       };
@@ -189,7 +203,9 @@ export class StreamedSteps {
         rest();
         continue;
       }
-      const uses = this.#units.uses(span.bank, new Uint32Array(await read()), step.tokens);
+      const [uses = new Uint32Array(), ...decided] = await read();
+      for (const [at, { bank }] of (plan.graph.routes[span.bank]?.decided ?? []).entries())
+        this.streamer.prompt?.decide(bank, decided[at] ?? uses);
       signal?.throwIfAborted();
       const canSplit = span.waves.length > 0;
       const wave = canSplit ? () => this.#submitWave(pace, span) : rest;
@@ -210,6 +226,30 @@ export class StreamedSteps {
     const parts = graph.routes.map((route) => recordParts(route, this.#options));
     this.#parts.set(graph, parts);
     return parts;
+  }
+
+  /** Reads what the tokens of a prompt chose in a layer, and what was decided for later ones there. */
+  #readPrompt(plan: Instance<ModelGraph>['plan'], route: RouteOutputs, tokens: number): PromptChoice {
+    const parts = promptParts(route);
+    const { copy, read } = this.#prompts.acquire(plan.buffer(route.ids), 0, 4 * tokens * wordsOf(parts));
+    const places = parts.map(({ tensor, at, count }) => ({
+      tensor,
+      first: tokens * at,
+      words: tokens * count,
+    }));
+    return {
+      copies: places.map(({ tensor, first, words }) => ({
+        ...{ from: plan.buffer(tensor), fromOffsetBytes: 0, to: copy.to },
+        ...{ toOffsetBytes: 4 * first, sizeBytes: 4 * words },
+      })),
+      read: async () => {
+        const all = new Uint32Array(await read());
+        return parts.map(({ bank = route.bank }, index) => {
+          const { first = 0, words = 0 } = places[index] ?? {};
+          return this.#units.uses(bank, all.subarray(first, first + words), tokens);
+        });
+      },
+    };
   }
 
   /** In submissions that do not keep the GPU busy for too long; the copies ride behind the last. */
@@ -273,7 +313,8 @@ export class StreamedSteps {
   async #verify(graph: ModelGraph, layer: number, { flights, next, signal }: Submitted): Promise<boolean> {
     const { streamer } = this;
     const flight = flights[layer];
-    const [chosen, ...others] = this.#partsOf(graph)[layer] ?? [];
+    const [chosen, ...more] = this.#partsOf(graph)[layer] ?? [];
+    const others = more.filter(({ bank }) => bank === undefined);
     invariant(flight && chosen, () => `no record of layer ${layer}`);
     flights[layer] = undefined;
     const startedMs = performance.now();
@@ -288,6 +329,8 @@ export class StreamedSteps {
     const isReady = streamer.wasReady(layer, this.#units.list, count, ahead?.serial ?? streamer.serial);
     this.#ahead.verified(isReady);
     const loading = streamer.demand(layer, this.#units.list, count, signal);
+    for (const { bank = 0, at, count: most } of more.filter((part) => !others.includes(part)))
+      streamer.ahead?.decide(bank, this.#units, this.#units.of(bank, words, at, most), signal);
     // Guesses are asked for behind what is needed, and read while that is waited for.
     for (const [ahead, look] of others.entries()) this.#predict(layer + 1 + ahead, words, look);
     await loading;

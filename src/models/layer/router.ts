@@ -30,7 +30,7 @@ export const perceptron = list(
 );
 
 const part = tagged('from', {
-  hidden: {},
+  hidden: { earlier: optional(integer(1)) },
   tokenTable: { tensor },
   caller: { name: text, width: optional(integer(1)) },
 });
