@@ -217,6 +217,22 @@ declare const BLOCK_DTYPES: {
     };
 };
 
+interface BaseOptions {
+    readonly recordBytes: number;
+    readonly units: number;
+    readonly isHere: (layer: number, unit: number) => boolean;
+}
+
+declare class BaseRecords {
+    #private;
+    constructor(planes: RecordPlanes, options: BaseOptions);
+    get hasRoom(): boolean;
+    has(layer: number, unit: number): boolean;
+    read(layer: number, unit: number, signal: AbortSignal): Promise<boolean>;
+    rest(layer: number, unit: number, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> | undefined;
+    clear(): void;
+}
+
 interface BatchNormSpec {
     readonly mean: string;
     readonly variance: string;
@@ -271,6 +287,7 @@ interface BufferOptions {
 type BufferUse = 'storage' | 'uniform' | 'indirect' | 'readback';
 
 interface Building {
+    readonly routed: RoutedLayers;
     readonly spec: Pick<ModelSpec, 'hidden' | 'eps' | 'gainOffset'>;
     readonly purpose: GraphPurpose;
     readonly builder: GraphBuilder;
@@ -1004,7 +1021,6 @@ declare class ExpertStreamer<S extends SlotStore = SlotStore> {
     stream(layer: number, uses: Uint32Array, tokens: number, canSplit: boolean, wave: () => Promise<void> | void, signal?: AbortSignal): Promise<void>;
     close(): void;
     byHeat(layer: number): readonly number[];
-    absentByHeat(): ExpertAddress[];
     nextAbsent(): ExpertAddress | undefined;
     admit(layer: number, unit: number, signal?: AbortSignal): Promise<void>;
 }
@@ -1846,6 +1862,7 @@ declare class Prefetches {
     #private;
     constructor(streamer: ExpertStreamer);
     add(layer: number, units: Uint32Array, count: number, signal?: AbortSignal): void;
+    decide(layer: number, units: UnitsOf, count: number, signal?: AbortSignal): void;
     has(layer: number): boolean;
     isComing(layer: number): boolean;
     take(layer: number, units: Uint32Array, count: number): Promise<void> | undefined;
@@ -1888,6 +1905,7 @@ type PromptOptions = Pick<GenerateOptions, 'tools' | 'templateOptions' | 'contin
 declare class PromptPrefetch {
     #private;
     constructor(streamer: ExpertStreamer, uses: (layer: number) => Uint32Array, signal: AbortSignal | undefined);
+    decide(layer: number, uses: Uint32Array): void;
     begin(layer: number): void;
     take(layer: number, unit: number): Promise<Uint8Array<ArrayBuffer>> | undefined;
 }
@@ -2055,6 +2073,7 @@ declare class RecordTiers {
     readonly counters: TierCounters;
     readonly recordBytes: number;
     readonly mostReads: number;
+    readonly bases: BaseRecords | undefined;
     constructor(options: TierOptions);
     get heldBytes(): number;
     link(nowMs?: number): LinkState;
@@ -2062,9 +2081,6 @@ declare class RecordTiers {
     peek(layer: number, unit: number): Uint8Array<ArrayBuffer> | undefined;
     read(layer: number, unit: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
     guess(layer: number, unit: number): Promise<Uint8Array<ArrayBuffer>>;
-    readBase(layer: number, unit: number, signal: AbortSignal): Promise<boolean>;
-    hasBase(layer: number, unit: number): boolean;
-    get takesBases(): boolean;
     done(record: Uint8Array<ArrayBuffer>): void;
     resize(hostBytes: number): void;
     dispose(): void;
@@ -2219,6 +2235,10 @@ interface RouteOutputs {
     readonly weights: Tensor;
     readonly scores?: Tensor | undefined;
     readonly look: readonly Tensor[];
+    readonly decided?: readonly {
+        readonly bank: number;
+        readonly ids: Tensor;
+    }[];
     readonly around?: {
         readonly stream: Tensor;
         readonly routed: Tensor;
@@ -2239,6 +2259,11 @@ interface RouteSteer {
     readonly deviation?: 'sample' | 'population';
 }
 
+interface RoutedLayers {
+    readonly inputs: Tensor[];
+    readonly decided: Map<number, Routes>;
+}
+
 interface Router<S extends RouterSpec = RouterSpec> {
     readonly kind: S['score']['kind'];
     check?(spec: S, label: string, experts: number): void;
@@ -2247,6 +2272,7 @@ interface Router<S extends RouterSpec = RouterSpec> {
     readonly takesHooks?: boolean;
     known?(spec: S): ((token: number) => ArrayLike<number>) | undefined;
     knownBy?(spec: S): string | undefined;
+    decidedAt?(spec: S, bank: number): number;
     add(site: MoeSite, x: Tensor, spec: S): Routes;
 }
 
@@ -2546,6 +2572,7 @@ declare class SharedRouting {
     readonly weights: StoredWeights;
     readonly states: Handed<Tensor>;
     readonly decisions: Handed<Routes>;
+    deciding: number | undefined;
     kept(builder: GraphBuilder, name: string, shape: TensorShape): Tensor;
 }
 
@@ -2570,10 +2597,12 @@ declare class Site {
     #private;
     readonly builder: GraphBuilder;
     readonly purpose: GraphPurpose;
+    readonly routed: RoutedLayers;
     readonly hidden: number;
     readonly eps: number;
     readonly label: string;
     constructor(building: Building, label: string);
+    static first(building: Omit<Building, 'routed'>, label: string): Site;
     at(label: string): Site;
     moe(label: string, place: ConstructorParameters<typeof MoeSite>[2]): MoeSite;
     stream(name: string, shape?: Pick<TensorShape, 'perToken' | 'fixed'>): Tensor;
@@ -3169,6 +3198,11 @@ interface TuningStore {
     write(adapter: string, tuning: ReadonlyMap<string, string>): Promise<void>;
 }
 
+interface UnitsOf {
+    readonly list: Uint32Array;
+    of(layer: number, experts: ArrayLike<number>, from: number, count: number): number;
+}
+
 interface Usage {
     readonly promptTokens: number;
     readonly reusedTokens: number;
@@ -3393,7 +3427,9 @@ declare function hubFileUrl({ repo, revision, file }: HubName, hubUrl?: string):
 
 declare const input: Field<ReadAll<{
     parts: Field<readonly ReadTagged<{
-        readonly hidden: {};
+        readonly hidden: {
+            earlier: Field<number | undefined>;
+        };
         readonly tokenTable: {
             readonly tensor: Field<TensorReference>;
         };
@@ -3532,7 +3568,9 @@ declare function registerStage(stage: Stage): void;
 declare const router: Field<ReadAll<{
     input: Field<ReadAll<{
         parts: Field<readonly ReadTagged<{
-            readonly hidden: {};
+            readonly hidden: {
+                earlier: Field<number | undefined>;
+            };
             readonly tokenTable: {
                 readonly tensor: Field<TensorReference>;
             };
