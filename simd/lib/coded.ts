@@ -3,7 +3,7 @@
  * for each half, and multiplied as those of q8_0.ts; `readSides` brings everything else into one form, once for each row.
  */
 import { prepareHalf } from './lanes';
-import { FP4, isGrid, IQ2, IQ3, MXFP4, ODD, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q6_K, U4_G32 } from './numbers';
+import { FP4, isGrid, IQ2, IQ3, MXFP4, ODD, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q6_K, TERNARY, U4_G32 } from './numbers';
 import { planeOf, readSides, sideBytes } from './sides';
 import { held, madd, sumLane } from './vector';
 
@@ -24,7 +24,7 @@ const THIRD: u32 = 5;
 function kindOf(format: u32): u32 {
   if (format == Q4_K || format == Q4_1 || format == U4_G32) return NIBBLES;
   if (format == Q6_K) return SIXTH;
-  if (format == Q2_K) return PAIRS;
+  if (format == Q2_K || format == TERNARY) return PAIRS;
   if (format == Q3_K) return THIRD;
   return format >= MXFP4 ? LEVELS : FIFTH;
 }

@@ -32,6 +32,8 @@ export const FP4: u32 = 22;
 export const NESTED2: u32 = 23;
 export const NESTED3: u32 = 24;
 export const NESTED4: u32 = 25;
+// and of src/weights/ternary-blocks.ts, coded like q2_k:
+export const TERNARY: u32 = 26;
 
 /** Added to the numbers of q8_0 and q4_0: activations are quantised, too, where rows are few. */
 export const INT8: u32 = 64;
@@ -47,7 +49,7 @@ export function is(format: u32, weights: u32): bool {
 // @ts-ignore: decorator
 @inline
 export function isCoded(format: u32): bool {
-  return (format >= Q4_K && format <= ODD) || format == FP4;
+  return (format >= Q4_K && format <= ODD) || format == FP4 || format == TERNARY;
 }
 
 /** Whether a coded format is one of src/weights/grid-levels.ts. */

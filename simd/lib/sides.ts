@@ -1,6 +1,6 @@
 /** What units of 32 weights have beside their low four or two bits: the second plane of src/weights/coded-blocks.ts. */
 import { highHalves, loadHalf, loadHalves } from './half';
-import { FP4, isGrid, IQ4_NL, IQ4_XS, MXFP4, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, U4_G32 } from './numbers';
+import { FP4, isGrid, IQ4_NL, IQ4_XS, MXFP4, Q2_K, Q3_K, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, TERNARY, U4_G32 } from './numbers';
 
 /** Bytes of one number of each unit: whole quads. */
 // @ts-ignore: decorator
@@ -14,6 +14,7 @@ export function sideBytes(format: u32, cols: u32): usize {
   if (format == Q6_K) return (cols / 256) * 84;
   if (format == Q2_K) return (cols / 256) * 20;
   if (isGrid(format)) return (cols / 256) * 12;
+  if (format == TERNARY) return cols / 64;
   if (format == Q5_K || format == Q5_0 || format == Q3_K) return (cols / 32) * 6;
   if (format == Q5_1) return cols / 4;
   if (format == Q4_1 || format == U4_G32 || format == FP4) return cols / 8;
@@ -24,7 +25,7 @@ export function sideBytes(format: u32, cols: u32): usize {
  * Writes the sides of a row's units in four planes: the f32 scales and offsets of w = scale * code + offset, and words of high
  * bits; the last is spare. Offsets are finite up to the end of their plane. Of q6_k, q3_k, q2_k, grids and fp4: in two planes, the scales
  * of the first and the second half of each unit by turns, and behind them the words of high bits (q6_k: likewise, in two), or
- * likewise the offsets (q2_k).
+ * likewise the offsets (q2_k, ternary).
  */
 export function readSides(format: u32, s: usize, to: usize, units: usize): void {
   const plane = planeOf(units);
@@ -35,6 +36,7 @@ export function readSides(format: u32, s: usize, to: usize, units: usize): void 
   else if (format == Q3_K) readQ3K(s, to, plane);
   else if (format == Q2_K) readQ2K(s, to, plane);
   else if (isGrid(format)) readGrid(s, to, plane);
+  else if (format == TERNARY) readTernary(s, to, plane);
   else if (format == FP4) readFp4(s, to, plane, units);
   else {
     // Of q5_0, rows of odd numbers of blocks may begin within a group.
@@ -117,6 +119,17 @@ function readQ2K(s: usize, to: usize, plane: usize): void {
       const both = load<u32>(at);
       v128.store(to, timesBytes(d, both & 0x0f0f0f0f));
       v128.store(to + 2 * plane, timesBytes(dmin, (both >> 4) & 0x0f0f0f0f));
+    }
+  }
+}
+
+/** A f32 scale for eight units, whose codes are 1 too large. */
+function readTernary(s: usize, to: usize, plane: usize): void {
+  for (const end = to + 2 * plane; to < end; s += 4) {
+    const scale = v128.load_splat<f32>(s);
+    for (const last = to + 64; to < last; to += 16) {
+      v128.store(to, scale);
+      v128.store(to + 2 * plane, f32x4.neg(scale));
     }
   }
 }

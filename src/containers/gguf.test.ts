@@ -349,9 +349,9 @@ describe('what is wrong is one error that names it', () => {
     ],
     [
       'a quantisation',
-      { metadata: METADATA, tensors: [{ ...tensor, type: 34 }] },
+      { metadata: METADATA, tensors: [{ ...tensor, type: 31 }] },
       'unsupported-model',
-      /is TQ1_0, .* choose another quantisation/,
+      /is Q4_0_4_4, .* choose another quantisation/,
     ],
     [
       'an unknown type',

@@ -1,12 +1,13 @@
-/** GGUF files of IQ formats as a GPU would run them: the software adapter, treated as hardware, with the kernels that the tuner chooses. */
+/** GGUF files of IQ and ternary formats as a GPU would run them: the software adapter, treated as hardware, with the kernels that the tuner chooses. */
 import { expect, test } from 'vitest';
 import { folderOf, MIXES, twins } from './gguf-grids.testing.ts';
+import { TERNARY_MIXES } from './gguf-ternary.testing.ts';
 import { MemoryStore } from './hardware.testing.ts';
 import { firstDifference, largestError, openEngine } from './testing.ts';
 
 const IDS = [1, 40, 17, 3, 90, 62, 8];
 
-test.each(MIXES)('experts of %s and %s, others of %s', async (...mix) => {
+test.each([...MIXES, ...TERNARY_MIXES])('experts of %s and %s, others of %s', async (...mix) => {
   const { blocks, floats } = await twins(mix);
   const golden = await openEngine({ device: 'reference' });
   await golden.load(folderOf(floats));

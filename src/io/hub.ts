@@ -219,7 +219,7 @@ function ggufOf(files: readonly { readonly name: string; readonly sizeBytes: num
 /** The quantisation in a file's name: `model-Q4_K_M.gguf`, `model.IQ4_XS.gguf`, `model-mxfp4-00001-of-00002.gguf`. */
 function quantisationOf(name: string): string | undefined {
   const found =
-    /(?:^|[-._/])((?:UD-)?(?:I?Q\d(?:_[A-Z0-9]+)*|MXFP4(?:_[A-Z]+)?|NVFP4|BF16|F16|F32))(?=[-.])/i.exec(
+    /(?:^|[-._/])((?:UD-)?(?:[IT]?Q\d(?:_[A-Z0-9]+)*|MXFP4(?:_[A-Z]+)?|NVFP4|BF16|F16|F32))(?=[-.])/i.exec(
       name.replace(PART, '.gguf'),
     );
   return found?.[1]?.toUpperCase();
@@ -243,7 +243,20 @@ const PREFERRED = [
   ],
   ...['Q5_0', 'Q5_1', 'Q6_K', 'Q3_K_M', 'Q3_K_L', 'Q3_K_S', 'Q8_0', 'Q2_K'],
   ...['BF16', 'F16', 'F32'],
-  ...['IQ3_M', 'IQ3_S', 'IQ3_XS', 'IQ3_XXS', 'IQ2_M', 'IQ2_S', 'IQ2_XS', 'IQ2_XXS', 'IQ1_M', 'IQ1_S'],
+  ...[
+    'IQ3_M',
+    'IQ3_S',
+    'IQ3_XS',
+    'IQ3_XXS',
+    'IQ2_M',
+    'IQ2_S',
+    'IQ2_XS',
+    'IQ2_XXS',
+    'IQ1_M',
+    'IQ1_S',
+    'TQ2_0',
+    'TQ1_0',
+  ],
 ];
 
 function propose(files: readonly HubFile[]): HubFile | undefined {

@@ -20,7 +20,14 @@ test.each(BUILT_IN_FORMATS)('%s has the kernels that its number says', (format) 
 
 test('numbers are unique, but for formats that are alike in memory', () => {
   const numbers = BUILT_IN_FORMATS.map((format) => weightFormat(format).simd);
-  const alike = { iq2_xs: 'iq2_xxs', iq2_s: 'iq2_xxs', iq1_s: 'iq3_s', iq1_m: 'iq3_s', f4_g16: 'nvfp4' };
+  const alike = {
+    tq1_0: 'tq2_0',
+    iq2_xs: 'iq2_xxs',
+    iq2_s: 'iq2_xxs',
+    iq1_s: 'iq3_s',
+    iq1_m: 'iq3_s',
+    f4_g16: 'nvfp4',
+  };
   expect(new Set(numbers).size).toBe(BUILT_IN_FORMATS.length - Object.keys(alike).length);
   for (const [format, same] of Object.entries(alike))
     expect(weightFormat(format).simd).toBe(weightFormat(same).simd);

@@ -46,6 +46,8 @@ export interface CodedKind {
   readonly zero?: number;
   /** Files of shaders/lib, by name: `unit_codes` and `read_side` (see weights-codes.wgsl there). */
   readonly wgsl: Readonly<Record<string, string>>;
+  /** Files of shaders/lib in the place of dot-codes and step-codes, likewise. */
+  readonly products?: { readonly [N in 'dot' | 'step']: Readonly<Record<string, string>> };
   /** Its number in the WebAssembly kernels. */
   readonly simd?: number;
   /** Moves ggml block `block`, whose bytes begin at `from`, to a zeroed matrix. */
@@ -64,8 +66,8 @@ export function codedFormat(kind: CodedKind): WeightFormat {
     planes: (rows, cols) => codedPlanes(kind, rows, cols),
     wgsl: {
       unpack: filesOf({ 'weights-codes': unpack, ...kind.wgsl }),
-      dot: filesOf({ 'dot-halves': halves, 'dot-codes': dot }),
-      step: filesOf({ 'step-columns': columns, 'step-codes': step }),
+      dot: filesOf(kind.products?.dot ?? { 'dot-halves': halves, 'dot-codes': dot }),
+      step: filesOf(kind.products?.step ?? { 'step-columns': columns, 'step-codes': step }),
       sided: true,
     },
     ...(kind.simd !== undefined && { simd: kind.simd }),

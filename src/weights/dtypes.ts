@@ -66,6 +66,8 @@ export const BLOCK_DTYPES = {
   IQ2_XXS: gridded(66),
   IQ1_M: { ...gridded(56), halves: [] },
   IQ1_S: gridded(50),
+  TQ2_0: { block: 256, sizeBytes: 66, halves: [64] },
+  TQ1_0: { block: 256, sizeBytes: 54, unpackedBytes: 68, halves: [52] },
   MXFP4: { block: 32, sizeBytes: 17, halves: [] },
   NVFP4: { block: 64, sizeBytes: 36, halves: [] },
   F4_G16: { block: 64, sizeBytes: 40, halves: [] },

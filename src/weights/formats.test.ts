@@ -189,9 +189,11 @@ describe('choosing', () => {
 /** Blocks of a format and their values by gguf-py: of formats whose blocks are unpacked, in files of their own. */
 async function ggmlFixture(name: string) {
   const folder = await nodeFolder('fixtures/blocks');
-  const kind = isGrid(name) ? 'grids' : name === 'nvfp4' ? 'nvfp4' : 'blocks';
+  const kind = isGrid(name) ? 'grids' : isTernary(name) ? 'ternary' : name === 'nvfp4' ? 'nvfp4' : 'blocks';
   return openSafetensors((await folder.open(`ggml-${kind}.safetensors`))!);
 }
+
+const isTernary = (name: string) => name.startsWith('tq');
 
 const isGrid = (name: string) => /^iq[123]_/.test(name);
 
@@ -227,6 +229,7 @@ test.each(GGML_FORMATS)('%s: ggml blocks keep their exact values, whatever the s
     expect(() => repackOf(name)(bytes.subarray(1), rows, cols)).toThrow(`not ${bytes.byteLength}`);
     const sizeBytes = planes(rows, cols).reduce((sum, plane) => sum + plane.sizeBytes, 0);
     if (isGrid(name)) expect(sizeBytes).toBe((4.375 / 8) * rows * cols);
+    else if (isTernary(name)) expect(sizeBytes).toBe((2.125 / 8) * rows * cols);
     else if (name === 'nvfp4') expect(sizeBytes).toBe((5 / 8) * rows * cols);
     else expect(sizeBytes).toBeLessThan(1.02 * bytes.byteLength);
     const memory = new Uint8Array(sizeBytes + 512); // a place in a record

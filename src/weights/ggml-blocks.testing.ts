@@ -40,6 +40,8 @@ const GGML: Readonly<Record<string, BlockLayout>> = {
   iq2_xxs: { bytes: 66, scale: 0 },
   iq1_m: { bytes: 56, nibbles: 48 },
   iq1_s: { bytes: 50, scale: 0 },
+  tq2_0: { bytes: 66, scale: 64 },
+  tq1_0: { bytes: 54, scale: 52 },
 };
 
 const BLOCKS: Readonly<Record<string, BlockLayout>> = {

@@ -30,6 +30,8 @@ const TYPES: ReadonlyMap<number, StoredDtype> = new Map<number, StoredDtype>([
   [28, 'F64'],
   [29, 'IQ1_M'],
   [30, 'BF16'],
+  [34, 'TQ1_0'],
+  [35, 'TQ2_0'],
   [39, 'MXFP4'],
   [40, 'NVFP4'],
 ]);
@@ -43,8 +45,6 @@ const OTHERS: ReadonlyMap<number, string> = new Map([
   [31, 'Q4_0_4_4'],
   [32, 'Q4_0_4_8'],
   [33, 'Q4_0_8_8'],
-  [34, 'TQ1_0'],
-  [35, 'TQ2_0'],
 ]);
 
 /** The type of this number; undefined where it cannot be read. */
