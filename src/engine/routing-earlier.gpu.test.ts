@@ -166,7 +166,10 @@ test('a session decides anew for a new prompt, and refuses to add to one whose d
 const { 'segments of 4 tokens, by the first': segments } = OF_EARLIER;
 
 test.each([
-  [{ ...segments, scope: { ...segments.scope, pool: 'mean', sees: 'sequence' } }, /sees is "sequence"/],
+  [
+    { ...segments, scope: { ...segments.scope, pool: 'mean', sees: 'sequence' } },
+    /because of router\.scope\.pool "mean"; .*; choose the pool "first"$/,
+  ],
   [{ ...segments, scope: { ...segments.scope, expertUnit: 'segment' } }, /scope\.expertUnit is "segment"/],
   [
     {
@@ -184,7 +187,38 @@ test.each([
     /row 0 of a table of experts is 3, 3/,
   ],
   [{ ...segments, scope: { decision: 'prompt' } }, /scope\.unit is "token"/],
-  [{ ...segments, scope: { sees: 'sequence' }, capacity: { factor: 1 } }, /sees is "sequence"/],
+  [
+    { ...segments, scope: { sees: 'sequence' }, capacity: { factor: 1 } },
+    /sees is "sequence", because of router\.capacity; .*; choose tokensPerExpert/,
+  ],
+  [
+    { ...segments, scope: { sees: 'sequence' }, transform: [{ kind: 'sinkhorn', temperature: 1 }] },
+    /because of router\.transform\.0\.kind; .*; choose "softmax"$/,
+  ],
+  [
+    { ...segments, scope: { sees: 'sequence' }, select: { kind: 'expertChoice', factor: 1 } },
+    /because of router\.select\.kind; .*; let tokens choose/,
+  ],
+  [
+    {
+      ...segments,
+      scope: { sees: 'sequence' },
+      select: { kind: 'topK', k: { from: 'attentionReceived', name: 'a', least: 1, most: 2 } },
+    },
+    /because of router\.select\.k\.from; .*; choose "importance"/,
+  ],
+  [
+    {
+      ...segments,
+      scope: { sees: 'sequence' },
+      select: {
+        kind: 'topK',
+        k: 2,
+        drop: [{ kind: 'belowRatio', ratio: 0.5, protect: { name: 'a', top: 0.1, bottom: 0.1 } }],
+      },
+    },
+    /because of router\.select\.drop\.0\.protect; .*; leave protect out$/,
+  ],
   [{ ...segments, scope: { sees: 'batch' }, capacity: { factor: 1, over: 'batch' } }, /sees is "batch"/],
 ])('%j is refused', async (router, message) => {
   const engine = await openEngine({ device: 'cpu' });

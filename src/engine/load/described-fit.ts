@@ -44,10 +44,17 @@ export function checkFits(description: LayerDescription, place: LayerPlace): voi
   checkRequested(router);
   const { weigh, score } = router;
   if (weigh.apply !== 'output')
-    throw refused('router.weigh.apply is not "output", as the experts of models need it');
-  if (weigh.combine !== 'add') throw refused(`router.weigh.combine is "${weigh.combine}"; wanted "add"`);
+    throw refused('router.weigh.apply is not "output"; the experts of models read whole inputs', 'choose it');
+  if (weigh.combine !== 'add')
+    throw refused(
+      `router.weigh.combine is "${weigh.combine}"; the model adds its own residual`,
+      'choose "add"',
+    );
   if (score.kind === 'productKeys' && mostOf(description) > place.experts)
-    throw refused(`router.score.heads is ${score.heads}, which choose more experts than there are`);
+    throw refused(
+      `router.score.heads is ${score.heads}, which choose more experts than there are`,
+      'choose fewer, or a smaller k',
+    );
 }
 
 /** What a decision depends on is there when the token is. */
@@ -55,14 +62,45 @@ function checkScope(router: RouterDescription): void {
   const { scope } = router;
   const sees = seesOf(router);
   if (sees === 'sequence' || sees === 'batch') {
+    const { path, instead } = laterTokens(router);
     throw refused(
-      `router.scope.sees is "${sees}"; text is written token by token, and a token cannot wait for later ones`,
+      `router.scope.sees is "${sees}", because of ${path}; text is written token by token, and a token cannot wait for later ones`,
+      instead,
     );
   }
-  if (scope.expertUnit !== 'token')
-    throw refused(`router.scope.expertUnit is "${scope.expertUnit}"; the experts of models read tokens`);
-  if (scope.decision === 'prompt' && scope.unit !== 'sequence')
-    throw refused(`router.scope.unit is "${scope.unit}"; a decision of the prompt is one of the "sequence"`);
+  if (scope.expertUnit !== 'token') {
+    throw refused(
+      `router.scope.expertUnit is "${scope.expertUnit}"; the experts of models read tokens`,
+      'choose "token"',
+    );
+  }
+  if (scope.decision === 'prompt' && scope.unit !== 'sequence') {
+    throw refused(
+      `router.scope.unit is "${scope.unit}"; a decision of the prompt is one of the "sequence"`,
+      'choose that unit, or the decision of a "layer"',
+    );
+  }
+}
+
+/** What in a rule needs later tokens, and what may take its place. */
+function laterTokens({ capacity, select, transform, scope }: RouterDescription): {
+  readonly path: string;
+  readonly instead: string;
+} {
+  if (select.kind === 'expertChoice')
+    return { path: 'router.select.kind', instead: 'let tokens choose, by topK or another kind' };
+  if (select.kind === 'topK' && typeof select.k !== 'number' && select.k.from === 'attentionReceived')
+    return { path: 'router.select.k.from', instead: 'choose "importance", which a request gives' };
+  const balanced = transform.findIndex(({ kind }) => kind === 'sinkhorn');
+  if (balanced >= 0) return { path: `router.transform.${balanced}.kind`, instead: 'choose "softmax"' };
+  const protecting = select.drop.findIndex((filter) => filter.kind === 'belowRatio' && filter.protect);
+  if (protecting >= 0)
+    return { path: `router.select.drop.${protecting}.protect`, instead: 'leave protect out' };
+  if (capacity) {
+    const instead = 'choose tokensPerExpert with order "token" and overflow "drop", without fill';
+    return { path: 'router.capacity', instead };
+  }
+  return { path: `router.scope.pool "${scope.pool}"`, instead: 'choose the pool "first"' };
 }
 
 /** Tensors of a request have a row of a fixed size for each token. */
@@ -71,6 +109,7 @@ function checkRequested({ input, score, transform }: RouterDescription): void {
   if (mixed >= 0) {
     throw refused(
       `router.transform.${mixed}.kind is "mixTokens"; its matrix has a column for each token of the text, which grows`,
+      'leave it out',
     );
   }
   checkWidths(input, 'router.input');
@@ -91,11 +130,12 @@ function checkWidths({ parts }: InputDescription, path: string): void {
     if (part.from !== 'caller' || part.width !== undefined) continue;
     throw refused(
       `${path}.parts.${index}.width is missing, the columns of "${part.name}", which a model has to know before a request gives it`,
+      'write it',
     );
   }
 }
 
-/** A description that models cannot run. */
-export function refused(what: string): AtomoeError {
-  return new AtomoeError('bad-input', `routing: ${what}; choose another description`);
+/** A description that models cannot run. @param instead - what to do */
+export function refused(what: string, instead = 'choose another description'): AtomoeError {
+  return new AtomoeError('bad-input', `routing: ${what}; ${instead}`);
 }
