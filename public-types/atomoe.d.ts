@@ -185,6 +185,17 @@ declare const BLOCK_DTYPES: {
         readonly unpackedBytes: 140;
         readonly halves: readonly [0];
     };
+    readonly TQ2_0: {
+        readonly block: 256;
+        readonly sizeBytes: 66;
+        readonly halves: readonly [64];
+    };
+    readonly TQ1_0: {
+        readonly block: 256;
+        readonly sizeBytes: 54;
+        readonly unpackedBytes: 68;
+        readonly halves: readonly [52];
+    };
     readonly MXFP4: {
         readonly block: 32;
         readonly sizeBytes: 17;
@@ -1278,6 +1289,7 @@ type HostDevice = GPUDevice;
 interface HostTensor {
     readonly shape: readonly number[];
     readonly values: Float32Array<ArrayBuffer>;
+    readonly ternary?: TernaryParts | undefined;
 }
 
 interface HubChoice {
@@ -1966,6 +1978,8 @@ declare const QUANTIZED_FILES: {
     readonly iq2_xxs: () => Promise<WeightFormat>;
     readonly iq1_m: () => Promise<WeightFormat>;
     readonly iq1_s: () => Promise<WeightFormat>;
+    readonly tq2_0: () => Promise<WeightFormat>;
+    readonly tq1_0: () => Promise<WeightFormat>;
     readonly f4_g16: () => Promise<WeightFormat>;
     readonly f8_g128: () => Promise<WeightFormat>;
     readonly i8_g128: () => Promise<WeightFormat>;
@@ -3017,6 +3031,11 @@ interface TensorShape extends Partial<Pick<Tensor, 'type' | 'role' | 'perToken' 
 }
 
 type TensorType = 'scalar' | 'f32' | 'u32';
+
+interface TernaryParts {
+    readonly codes: Float32Array<ArrayBuffer>;
+    readonly scales: Float32Array<ArrayBuffer>;
+}
 
 interface TextChoice {
     index: number;

@@ -1,10 +1,13 @@
-// pair-linear: y[t, r, o] = bias[e, o] + sum over c of weight[e, o, c] * x[t, r, c], e the expert in place r of
-// token t; 0 where there is none
+// pair-linear: y[t, r, o] = bias[e, o] + scales[e] * sum over c of weight[e, o, c] * x[t, r, c], e the expert in place
+// r of token t; 0 where there is none
 //
-// x [tokens, x_places, cols], ids [tokens, places] u32, weight [experts, outs, cols], bias [experts, outs],
-// y [tokens, places, outs]; f32. x_places 1: all places of a token read its row. Without ids: expert 0.
-// grid    one workgroup per place and ROWS outputs (folded); the LANES of an output take columns l, l + LANES, ...
-// parts   the bindings, fn expert_at(place), fn bias_at(at), written by the record; fn linear_group (lib/grid.wgsl)
+// x [tokens, x_places, cols], ids [tokens, places] u32, weight [experts, outs, cols], scales [experts], bias
+// [experts, outs], y [tokens, places, outs]; f32. x_places 1: all places of a token read its row. Without ids: first
+// expert. Weights without scales are floats, those with scales ternary codes.
+// grid    one workgroup per place and ROWS outputs (folded); the LANES of an output take columns l, l + LANES, ..., or
+//         words of 16 codes
+// parts   the bindings, fn expert_at(place), fn bias_at(at), fn scaled(e, sum), written by the record;
+//         fn columns_sum(matrix_row, x_row, first) (lib/pair-*.wgsl); fn linear_group (lib/grid.wgsl)
 const ROWS = 4u;
 const LANES = 16u;
 
@@ -37,10 +40,7 @@ fn main(
   var sum = 0.0;
   if (e < params.experts) {
     let row = select(place, place / params.places, params.x_places == 1u) * params.cols;
-    let matrix = (e * params.outs + out) * params.cols;
-    for (var c = lane % LANES; c < params.cols; c += LANES) {
-      sum += weight[matrix + c] * x[row + c];
-    }
+    sum = columns_sum(e * params.outs + out, row, lane % LANES);
   }
   sums[lane] = sum;
   for (var half = LANES / 2u; half > 0u; half /= 2u) {
@@ -50,6 +50,7 @@ fn main(
     }
   }
   if (is_inside && lane % LANES == 0u) {
-    y[place * params.outs + out] = select(0.0, sums[lane] + bias_at(e * params.outs + out), e < params.experts);
+    let value = scaled(e, sums[lane]) + bias_at(e * params.outs + out);
+    y[place * params.outs + out] = select(0.0, value, e < params.experts);
   }
 }

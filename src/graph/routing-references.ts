@@ -11,6 +11,7 @@ import { hookLogitsReference } from '../kernels/routing/hook-logits.reference.ts
 import { sinkhornReference } from '../kernels/routing/sinkhorn.reference.ts';
 import { cellsReference } from '../kernels/routing/cells.reference.ts';
 import { pairLinearReference } from '../kernels/routing/pair-linear.reference.ts';
+import { unpackTernary } from '../kernels/routing/ternary-codes.ts';
 import { expertRoomReference } from '../kernels/routing/expert-room.reference.ts';
 import { heldRowsReference } from '../kernels/routing/held-rows.reference.ts';
 import { promptRowsReference } from '../kernels/routing/prompt-rows.reference.ts';
@@ -137,12 +138,15 @@ export function cellsOp(context: RunContext, { cell, inputs, ids, sequences, y, 
 
 export function pairLinearOp(
   context: RunContext,
-  { x, weight, bias, ids, y, experts, places, xPlaces }: PairLinearIo,
+  { x, weight, scales, bias, ids, y, experts, places, xPlaces }: PairLinearIo,
 ): void {
   const { tokens } = context.step;
   const sizes = { tokens, places, xPlaces, experts, outs: y.perToken / places, cols: x.perToken / xPlaces };
   const options = { ...sizes, ids: ids && context.words(ids), bias: bias && context.weight(bias) };
-  context.put(y, pairLinearReference(context.floats(x), context.weight(weight), options));
+  const stored = context.weight(weight);
+  const { outs, cols } = sizes;
+  const floats = scales ? unpackTernary(stored, context.weight(scales), experts * outs, cols) : stored;
+  context.put(y, pairLinearReference(context.floats(x), floats, options));
 }
 
 /** Rows that hold for runs of positions. */

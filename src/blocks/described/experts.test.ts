@@ -1,6 +1,9 @@
 /** Kinds of experts against the dense experts that they are short for, on the reference. */
 import { describe, expect, test } from 'vitest';
+import { GraphBuilder } from '../../graph/builder.ts';
 import { expectClose } from '../../kernels/testing.ts';
+import { LayerNodes } from './nodes.ts';
+import { LayerTensors } from './tensors.ts';
 import {
   filled,
   HIDDEN,
@@ -342,6 +345,19 @@ describe('stored forms of matrices', () => {
     const each = HIDDEN * HIDDEN;
     const matrix = filled(codes.shape, (at) => codes.values[at]! * scale.values[Math.floor(at / each)]!);
     expect(got['y']).toEqual(dense(matrix));
+  });
+
+  test('ternary experts take two bits a weight, and a scale each', () => {
+    const [outs, cols] = [5, 40]; // rows of two words and a half
+    const codes = filled([EXPERTS, outs, cols], (at) => ((5 * at) % 3) - 1);
+    const named = new Map(Object.entries({ codes, scale: filled([EXPERTS], (e) => 0.5 + e) }));
+    const matrix = new LayerTensors('the layer', named).get({ ternary: 'codes', scale: 'scale' });
+    const builder = new GraphBuilder();
+    const nodes = new LayerNodes(builder, { tokens: 1, sequences: 0, widths: new Map() });
+    const x = builder.tensor('x', { type: 'f32', role: 'input', perToken: cols });
+    nodes.pairs('up', x, { matrix, experts: EXPERTS, places: 1, xPlaces: 1 });
+    const sizes = builder.buildPart().weights.map(({ rows, cols: words }) => 4 * rows * words);
+    expect(sizes).toEqual([4 * EXPERTS * outs * Math.ceil(cols / 16), 4 * EXPERTS]);
   });
 
   test('low-rank and sparse ones equal their sums', () => {

@@ -6,6 +6,7 @@ import type { Sequences } from '../../graph/ops/sequence-routing.ts';
 import type { Tensor, TensorRole, Weight } from '../../graph/tensor.ts';
 import { CELL_ACTIVATIONS, type CellActivation } from '../../kernels/routing/cells/activation.ts';
 import { CELLS, type CellName } from '../../kernels/routing/cells/table.ts';
+import { packTernary, ternaryWords } from '../../kernels/routing/ternary-codes.ts';
 import type { ScopeDescription } from '../../models/layer/router.ts';
 import type { HostTensor } from './tensors.ts';
 import type { RequestShape } from './routing-site.ts';
@@ -142,7 +143,8 @@ export class LayerNodes {
   pairs(name: string, x: Tensor, use: PairUse): Tensor {
     const { matrix, bias, experts, places, xPlaces, ids } = use;
     const [outs = 0, cols = 0] = matrix.shape.slice(-2);
-    if (matrix.values.length !== experts * outs * cols || x.perToken !== xPlaces * cols) {
+    const count = matrix.shape.reduce((product, size) => product * size, 1);
+    if (count !== experts * outs * cols || x.perToken !== xPlaces * cols) {
       throw new AtomoeError(
         'bad-file',
         `${name} is of shape [${matrix.shape.join(', ')}], wanted [${experts}, ..., ${x.perToken / xPlaces}]; write the file again`,
@@ -156,10 +158,25 @@ export class LayerNodes {
     }
     const label = this.label(name);
     const y = this.builder.tensor(label, { type: 'f32', perToken: places * outs });
-    const weight = this.#stored(`${name} weight`, experts * outs, cols, matrix.values);
+    const { weight, scales } = this.#matrix(name, matrix, experts * outs, cols);
     const added = bias && this.#stored(`${name} bias`, experts * outs, 1, bias.values);
-    this.builder.add(pairLinearNode(label, { x, weight, bias: added, ids, y, experts, places, xPlaces }));
+    this.builder.add(
+      pairLinearNode(label, { x, weight, scales, bias: added, ids, y, experts, places, xPlaces }),
+    );
     return y;
+  }
+
+  /** The weights [rows, cols] of a product: ternary ones with a scale for each expert stay codes. */
+  #matrix(name: string, matrix: HostTensor, rows: number, cols: number) {
+    const { shape, ternary } = matrix;
+    if (!ternary || shape.length !== 3)
+      return { weight: this.#stored(`${name} weight`, rows, cols, matrix.values), scales: undefined };
+    const { codes, scales } = ternary;
+    const words = packTernary(codes, cols);
+    return {
+      weight: this.#stored(`${name} codes`, rows, ternaryWords(cols), words),
+      scales: this.#stored(`${name} scales`, scales.length, 1, scales),
+    };
   }
 
   /** The segment or sequence of a token as its input (section 7 of the format). */

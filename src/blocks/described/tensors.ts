@@ -6,6 +6,13 @@ import type { TensorReference } from '../../models/layer/tensor-reference.ts';
 export interface HostTensor {
   readonly shape: readonly number[];
   readonly values: Float32Array<ArrayBuffer>;
+  readonly ternary?: TernaryParts | undefined; // what the values are made of, when they are asked for
+}
+
+/** Codes of -1, 0 and 1 as they were stored, and a scale for each expert. */
+export interface TernaryParts {
+  readonly codes: Float32Array<ArrayBuffer>;
+  readonly scales: Float32Array<ArrayBuffer>;
 }
 
 /** What the braces in a name stand for, and the level of tensors in bit planes. */
@@ -267,7 +274,10 @@ function ternary(codes: HostTensor, scale: HostTensor, fits: Fits): HostTensor {
   const each = codes.values.length / scale.values.length;
   return {
     shape: codes.shape,
-    values: codes.values.map((code, at) => code * (scale.values[Math.floor(at / each)] ?? 0)),
+    ternary: { codes: codes.values, scales: scale.values },
+    get values() {
+      return codes.values.map((code, at) => code * (scale.values[Math.floor(at / each)] ?? 0));
+    },
   };
 }
 

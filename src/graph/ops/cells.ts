@@ -58,7 +58,8 @@ export const cellsNode = defineCoreOp<CellsIo>({
 /** Inputs, outputs and sizes of products of pairs. */
 export interface PairLinearIo {
   readonly x: Tensor; // f32 [tokens, xPlaces, cols]
-  readonly weight: Weight; // f32 [experts * outs, cols]
+  readonly weight: Weight; // f32 [experts * outs, cols], or with scales ternary codes (kernels/routing/ternary-codes.ts)
+  readonly scales?: Weight | undefined; // f32 [experts]
   readonly bias?: Weight | undefined; // f32 [experts, outs]
   readonly ids?: Tensor | undefined; // u32 [tokens, places]; default: expert 0 in one place
   readonly y: Tensor; // f32 [tokens, places, outs]
@@ -70,17 +71,22 @@ export interface PairLinearIo {
 /** y[t, r, :] = weight_e x[t, r, :] + bias_e, e the expert in place r of token t; 0 where there is none */
 export const pairLinearNode = defineCoreOp<PairLinearIo>({
   name: 'pair-linear',
-  reads: ({ x, weight, bias, ids }) => [x, weight, bias, ids],
+  reads: ({ x, weight, scales, bias, ids }) => [x, weight, scales, bias, ids],
   writes: ({ y }) => [y],
-  lower(_, { x, weight, bias, ids, y, experts, places, xPlaces }) {
+  lower(_, { x, weight, scales, bias, ids, y, experts, places, xPlaces }) {
     const cols = x.perToken / xPlaces;
     const outs = y.perToken / places;
     return [
       dispatch(
         pairLinear,
-        { routed: ids !== undefined, biased: bias !== undefined },
+        { routed: ids !== undefined, biased: bias !== undefined, ternary: scales !== undefined },
         {
-          buffers: { x, weight, ...(bias ? { bias } : {}), ...(ids ? { ids } : {}), y },
+          buffers: {
+            ...{ x, weight, y },
+            ...(scales ? { scales } : {}),
+            ...(bias ? { bias } : {}),
+            ...(ids ? { ids } : {}),
+          },
           params: ({ tokens }) => ({ tokens, places, x_places: xPlaces, experts, outs, cols }),
           size: ({ tokens }) => ({ tokens, places, outs }),
           work: ({ tokens }) => tokens * places * outs * cols,

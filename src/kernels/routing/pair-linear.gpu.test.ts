@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { expectClose, numbers, randomNormal, runKernel, testGpu } from '../testing.ts';
 import { pairLinear } from './pair-linear.ts';
 import { pairLinearReference } from './pair-linear.reference.ts';
+import { packTernary, unpackTernary } from './ternary-codes.ts';
 
 const gpu = await testGpu();
 const { variants } = pairLinear;
@@ -19,12 +20,18 @@ describe.each(variants.map((variant) => [pairLinear.key(variant), variant] as co
     ])('%i tokens, %i outputs of %i columns', async (tokens, outs, cols) => {
       for (const xPlaces of new Set([1, places])) {
         const x = randomNormal(tokens * xPlaces * cols, 1);
-        const weight = randomNormal(experts * outs * cols, 2);
+        const normal = randomNormal(experts * outs * cols, 2);
+        const scales = Float32Array.from({ length: experts }, (_, at) => 0.25 + at / 8);
+        const codes = normal.map((value) => Math.sign(Math.trunc(1.5 * value)));
+        const packed = packTernary(codes, cols);
+        const weight = variant.ternary ? unpackTernary(packed, scales, experts * outs, cols) : normal;
         const bias = randomNormal(experts * outs, 3);
         const ids = Uint32Array.from({ length: tokens * places }, (_, at) => (7 * at + 3) % (experts + 1));
         const { y } = await runKernel(gpu, pairLinear, variant, {
           buffers: {
-            ...{ x, weight, y: { type: 'f32', count: tokens * places * outs } },
+            ...{ x, weight: variant.ternary ? new Uint32Array(packed.buffer) : weight },
+            y: { type: 'f32', count: tokens * places * outs },
+            ...(variant.ternary ? { scales } : {}),
             ...(variant.biased ? { bias } : {}),
             ...(variant.routed ? { ids } : {}),
           },
