@@ -167,10 +167,6 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
         );
       },
     });`,
-  '/src/weights/record-levels.ts': 'export const leveledLayout = undefined, putPlanes = undefined;',
-  '/src/experts/expert-bits.ts':
-    'export const noPlanes = undefined, ofBits = undefined, planesOf = undefined;',
-  '/src/experts/base-records.ts': 'export const BaseRecords = undefined, absentByHeat = undefined;',
 };
 
 function withoutParts(): Plugin {

@@ -8,10 +8,12 @@ export interface RecordPlanes {
   readonly baseBytes: number; // of a record
   readonly readBase: Read;
   readonly readRest: Read;
+  /** Keeps bases that are read ahead. */
+  readonly open: (options: BaseOptions) => BaseRecords;
 }
 
 /** The records of which bases are read. */
-interface BaseOptions {
+export interface BaseOptions {
   readonly recordBytes: number;
   readonly units: number; // of a layer
   /** Whether a record is in memory or on its way. */
@@ -26,11 +28,11 @@ const MOST_BASE_BYTES = 64 * 2 ** 20;
  * anybody sees it: what a base saves is the time until then.
  */
 export class BaseRecords {
-  readonly #planes: RecordPlanes;
+  readonly #planes: Omit<RecordPlanes, 'open'>;
   readonly #options: BaseOptions;
   readonly #bases = new Map<number, Promise<Uint8Array<ArrayBuffer>>>();
 
-  constructor(planes: RecordPlanes, options: BaseOptions) {
+  constructor(planes: Omit<RecordPlanes, 'open'>, options: BaseOptions) {
     this.#planes = planes;
     this.#options = options;
   }
@@ -75,6 +77,17 @@ export class BaseRecords {
     return base && this.#join(key, base, this.#planes.readRest(layer, unit, signal));
   }
 
+  /** The absent units of all layers: the hottest of each, then the second hottest of each, and so on. */
+  absentByHeat(streamer: Heat): ExpertAddress[] {
+    const ranked = Array.from({ length: streamer.store.layers }, (_, layer) =>
+      streamer
+        .byHeat(layer)
+        .filter((unit) => !streamer.isPresent(layer, unit))
+        .map((unit, rank) => ({ layer, unit, rank })),
+    );
+    return ranked.flat().sort((a, b) => a.rank - b.rank);
+  }
+
   clear(): void {
     this.#bases.clear();
   }
@@ -110,15 +123,4 @@ interface Heat {
   readonly store: { readonly layers: number };
   byHeat(layer: number): readonly number[];
   isPresent(layer: number, unit: number): boolean;
-}
-
-/** The absent units of all layers: the hottest of each, then the second hottest of each, and so on. */
-export function absentByHeat(streamer: Heat): ExpertAddress[] {
-  const ranked = Array.from({ length: streamer.store.layers }, (_, layer) =>
-    streamer
-      .byHeat(layer)
-      .filter((unit) => !streamer.isPresent(layer, unit))
-      .map((unit, rank) => ({ layer, unit, rank })),
-  );
-  return ranked.flat().sort((a, b) => a.rank - b.rank);
 }

@@ -1,9 +1,10 @@
 /** Experts packed in nested bit planes, read in fewer bits or plane by plane. */
 import type { ReadyRecords } from '../containers/checkpoint.ts';
 import { AtomoeError, invariant } from '../errors.ts';
+import { weightFormat } from '../weights/formats/index.ts';
 import { beginningOf } from '../weights/record-levels.ts';
 import { formatsText } from '../weights/record.ts';
-import type { RecordPlanes } from './base-records.ts';
+import { BaseRecords, type RecordPlanes } from './base-records.ts';
 
 /** Records of which the beginning is read. */
 export interface BitRecords extends ReadyRecords {
@@ -17,7 +18,7 @@ const BASE_BITS = 2;
 export function ofBits(records: ReadyRecords, bits: number, label: string): BitRecords {
   const level = bits - BASE_BITS;
   const { layout, levels } = records;
-  const beginning = levels && beginningOf(layout, level);
+  const beginning = levels && beginningOf(layout, level, weightFormat);
   if (!beginning) throw noPlanes(label, bits, formatsText(layout));
   if (level === levels.ends.length - 1) return records;
   return {
@@ -46,5 +47,6 @@ export function planesOf({ layout, levels }: ReadyRecords): RecordPlanes | undef
     (layer, unit, signal) =>
       levels.read(layer, unit, { first, end }, { signal });
   invariant(levels.ends.at(-1) === layout.sizeBytes, () => 'levels that are not the whole record');
-  return { baseBytes, readBase: part(0, 1), readRest: part(1, levels.ends.length) };
+  const planes = { baseBytes, readBase: part(0, 1), readRest: part(1, levels.ends.length) };
+  return { ...planes, open: (options) => new BaseRecords(planes, options) };
 }

@@ -8,7 +8,7 @@ import { chooseFormat, commonFormat, encodeMatrix, EXACT, matrixLayout } from '.
 import { placeOfPart, putPart, recordLayout, type RecordLayout } from '../weights/record.ts';
 import type { ExpertPart } from '../weights/tensor-rows.ts';
 import type { RecordPlanes } from './base-records.ts';
-import { noPlanes, ofBits, planesOf, type BitRecords } from './expert-bits.ts';
+import type * as ExpertBits from './expert-bits.ts';
 import { pickMatrix, piecesOf, rowsOf, storedShape } from './expert-rows.ts';
 import { pageSize } from './pages.ts';
 import { evenRecords, type RecordShape } from './pools.ts';
@@ -45,6 +45,7 @@ export interface PlanOptions {
   readonly checkpoint: Checkpoint;
   readonly quantize?: FormatName | undefined;
   readonly expertBits?: number | undefined; // of records in nested bit planes; default: all
+  readonly bits?: typeof ExpertBits | undefined; // loaded where records have planes or bits are asked for
 }
 
 /**
@@ -58,14 +59,15 @@ export interface PlanOptions {
  */
 export function planExperts(
   banks: readonly ExpertBank[],
-  { checkpoint, quantize, expertBits }: PlanOptions,
+  { checkpoint, quantize, expertBits, bits }: PlanOptions,
 ): ExpertPlan | undefined {
   if (banks.length === 0) return undefined;
   if (checkpoint.records) {
     const { records, label } = checkpoint;
-    return planReady(banks, expertBits === undefined ? records : ofBits(records, expertBits, label), label);
+    const read = bits && expertBits !== undefined ? bits.ofBits(records, expertBits, label) : records;
+    return planReady(banks, read, label, bits);
   }
-  if (expertBits !== undefined) throw noPlanes(checkpoint.label, expertBits, 'not packed');
+  if (bits && expertBits !== undefined) throw bits.noPlanes(checkpoint.label, expertBits, 'not packed');
   const laid = banks.map((bank) => {
     const formats = formatsOfParts(bank, checkpoint, quantize);
     const perUnit = bank.inPages ? pageSize(bank.experts, sizeOf(formats, bank.parts)) : 1;
@@ -126,7 +128,12 @@ async function readPart(
 }
 
 /** The records are ready in a format of their own; only their shape has to be this model's, in every layer. */
-function planReady(banks: readonly ExpertBank[], ready: BitRecords, label: string): ExpertPlan {
+function planReady(
+  banks: readonly ExpertBank[],
+  ready: ExpertBits.BitRecords,
+  label: string,
+  bits: PlanOptions['bits'],
+): ExpertPlan {
   const { layout, unitsPerLayer } = ready;
   const found = recordText(
     ready.layers,
@@ -146,7 +153,7 @@ function planReady(banks: readonly ExpertBank[], ready: BitRecords, label: strin
     checkTogether(layout, together, label);
   }
   const experts = Math.max(...banks.map((bank) => bank.experts));
-  const planes = ready.levels && planesOf(ready);
+  const planes = bits?.planesOf(ready);
   return {
     ...evenRecords(banks.length, unitsPerLayer, layout),
     records: banks.length * unitsPerLayer,

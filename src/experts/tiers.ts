@@ -1,7 +1,7 @@
 /** The tiers below GPU memory as the streamer sees them: records in memory, and where to read the others. */
 import { invariant } from '../errors.ts';
 import { giveMemory } from '../io/spare-memory.ts';
-import { BaseRecords, type RecordPlanes } from './base-records.ts';
+import type { BaseRecords, RecordPlanes } from './base-records.ts';
 import type { LinkState } from './prefetch-budget.ts';
 
 /** What the tiers read, and how much they keep. */
@@ -79,7 +79,7 @@ export class RecordTiers {
     this.recordBytes = options.recordBytes;
     const isHere = (layer: number, unit: number) =>
       this.#records.has(this.#key(layer, unit)) || this.isPending(layer, unit);
-    this.bases = options.planes && new BaseRecords(options.planes, { ...options, isHere });
+    this.bases = options.planes?.open({ ...options, isHere });
     this.#mostRecords = Math.floor(options.hostBytes / options.recordBytes);
     this.mostReads = Math.max(
       1,

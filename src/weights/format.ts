@@ -1,4 +1,5 @@
 import type { WeightDtype } from './dtypes.ts';
+import type * as RecordLevels from './record-levels.ts';
 
 /** A contiguous range of a matrix's data, such as its quants or the scales of its blocks. Offsets are from the matrix's start. */
 export interface Plane {
@@ -68,9 +69,14 @@ export interface WeightFormat {
    * fewer bits.
    */
   readonly levels?: readonly string[];
+  /** With `levels`: how records have such parts. */
+  readonly records?: LeveledRecords;
   /** With `levels`: writes into a matrix where its planes above the base are, in bytes from its start; one without an offset is absent. */
   link?(bytes: Uint8Array<ArrayBuffer>, rows: number, cols: number, offsets: readonly number[]): void;
 }
+
+/** What `record.ts` leaves to formats with levels. */
+export type LeveledRecords = Pick<typeof RecordLevels, 'leveledLayout' | 'putPlanes'>;
 
 /** Rearranges the bytes of a [rows, cols] matrix; `into`, which is zero and has the size of the result, is filled and returned. */
 export type Repack = (

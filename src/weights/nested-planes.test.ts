@@ -144,7 +144,7 @@ describe('records', () => {
 
   test.each([2, 3])('the beginning of one is a record of %i bits', (bits) => {
     const level = bits - 2;
-    const fewer = beginningOf(layout, level)!;
+    const fewer = beginningOf(layout, level, weightFormat)!;
     expect(fewer.sizeBytes).toBe(layout.levels![level]);
     expect(Object.values(fewer.parts).map(({ format }) => format)).toEqual(Array(3).fill(`nested${bits}`));
     const back = unpackRecord(fewer, record.slice(0, fewer.sizeBytes));
@@ -168,8 +168,8 @@ describe('records', () => {
   test('parts in other formats belong to the base', () => {
     const mixed = recordLayout({ gate: 'nested3', bias: 'f32' }, { gate: [8, 64], bias: [1, 8] });
     expect(mixed.parts['bias']!.offsetBytes).toBeLessThan(mixed.levels![0]!);
-    expect(beginningOf(mixed, 0)!.parts['bias']!.format).toBe('f32');
-    expect(beginningOf(mixed, 2)).toBeUndefined();
+    expect(beginningOf(mixed, 0, weightFormat)!.parts['bias']!.format).toBe('f32');
+    expect(beginningOf(mixed, 2, weightFormat)).toBeUndefined();
     expect(recordLayout('nested2', { gate: [8, 64] }).levels).toBeUndefined();
   });
 });

@@ -22,6 +22,7 @@ import unpack from '../../shaders/lib/weights-nested.wgsl?raw';
 import { AtomoeError, invariant } from '../errors.ts';
 import { defineFormat, type Plane, type WeightFormat } from './format.ts';
 import { f16ToF32, f32ToF16 } from './half.ts';
+import { leveledLayout, putPlanes } from './record-levels.ts';
 
 const UNIT = 32;
 const BLOCK = 64; // two units: a load of kernels
@@ -57,6 +58,7 @@ export function nestedFormat(planes: 0 | 1 | 2, simd: number): WeightFormat {
     unit: UNIT,
     unitBytes: 8,
     levels: NAMES.slice(0, planes + 1),
+    records: { leveledLayout, putPlanes },
     planes: (rows, cols) => planesOf(name, planes, rows, cols),
     wgsl: {
       unpack: filesOf({ 'weights-nested': unpack, [`planes-${planes}`]: COUNTS[planes] ?? '' }),

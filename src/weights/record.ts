@@ -2,7 +2,6 @@
 import { invariant } from '../errors.ts';
 import { weightFormat, type FormatName } from './formats/index.ts';
 import { decodeMatrix, matrixLayout } from './matrix.ts';
-import { leveledLayout, putPlanes } from './record-levels.ts';
 import { alignPart, type RecordLayout, type RecordPart } from './record-layout.ts';
 
 export type { RecordLayout, RecordPart } from './record-layout.ts';
@@ -27,7 +26,9 @@ export function recordLayout(
     parts[name] = { format, rows, cols, offsetBytes: sizeBytes };
     sizeBytes = alignPart(sizeBytes + partBytes(parts[name]));
   }
-  return Object.values(parts).some(hasLevels) ? leveledLayout(parts) : { parts, sizeBytes };
+  const leveled = Object.values(parts).find(hasLevels);
+  const records = leveled && weightFormat(leveled.format).records;
+  return records ? records.leveledLayout(parts, weightFormat) : { parts, sizeBytes };
 }
 
 function hasLevels({ format }: RecordPart): boolean {
@@ -94,7 +95,7 @@ export function putPart(
     bytes.byteLength <= sizeBytes,
     () => `record part ${name} is ${bytes.byteLength} bytes, not ${sizeBytes}`,
   );
-  if (planes) putPlanes(record, part, planes, bytes);
+  if (planes) weightFormat(part.format).records?.putPlanes(record, part, planes, bytes, weightFormat);
   else record.set(bytes, offsetBytes);
 }
 

@@ -1,5 +1,6 @@
 /** The base of records is read ahead, that of all hot experts before the rest of any; nobody sees a record in part. */
 import { expect, test } from 'vitest';
+import { BaseRecords, type RecordPlanes } from '../../experts/base-records.ts';
 import { fillExperts } from './fill.ts';
 import { JobQueue } from '../run/queue.ts';
 import type { RunnerExperts } from '../run/runner.ts';
@@ -10,6 +11,11 @@ import { ExpertStreamer } from '../../experts/streamer.ts';
 import { RecordTiers } from '../../experts/tiers.ts';
 
 const [LAYERS, UNITS, BASE, REST] = [2, 4, 6, 4];
+
+const withBases = (planes: Omit<RecordPlanes, 'open'>): RecordPlanes => ({
+  ...planes,
+  open: (options) => new BaseRecords(planes, options),
+});
 
 const recordOf = (layer: number, unit: number) =>
   Uint8Array.from({ length: BASE + REST }, (_, i) => 100 * layer + 20 * unit + i);
@@ -31,7 +37,11 @@ function open({ places = UNITS, hostBytes = 1000 } = {}): Opened {
   const tiers = new RecordTiers({
     ...{ units: UNITS, recordBytes: BASE + REST, hostBytes },
     read: part('whole', 0, BASE + REST),
-    planes: { baseBytes: BASE, readBase: part('base', 0, BASE), readRest: part('rest', BASE, BASE + REST) },
+    planes: withBases({
+      baseBytes: BASE,
+      readBase: part('base', 0, BASE),
+      readRest: part('rest', BASE, BASE + REST),
+    }),
   });
   const shape = evenRecords(LAYERS, UNITS, { parts: {}, sizeBytes: BASE + REST });
   const plan = planPools(shape, 2 ** 20, { places, reserved: 0 });
@@ -84,11 +94,11 @@ test('a base that could not be read is not kept, and the record is read whole', 
       reads.push('whole');
       return recordOf(layer, unit);
     },
-    planes: {
+    planes: withBases({
       baseBytes: BASE,
       readBase: () => Promise.reject(new Error('the line is down')),
       readRest: () => Promise.reject(new Error('not asked for')),
-    },
+    }),
   });
   await expect(tiers.bases!.read(0, 0, signal())).rejects.toThrow('the line is down');
   expect(await tiers.read(0, 0)).toEqual(recordOf(0, 0));

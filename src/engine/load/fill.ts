@@ -1,5 +1,5 @@
 /** Fetches the experts that are still missing while no reply runs. */
-import { absentByHeat, type ExpertAddress } from '../../experts/base-records.ts';
+import type { ExpertAddress } from '../../experts/base-records.ts';
 import type { JobQueue } from '../run/queue.ts';
 import type { RunnerExperts } from '../run/runner.ts';
 
@@ -40,7 +40,7 @@ export async function fillExperts({ memory, queue, keep, signal }: FillOptions):
       const hasPlaces = streamer.store.plan.places === unitsPerLayer;
       const { tiers } = memory;
       if (hasPlaces && tiers.bases?.hasRoom) {
-        absent ??= absentByHeat(streamer);
+        absent ??= tiers.bases.absentByHeat(streamer);
         const first = absent.shift();
         if (first) {
           const { layer, unit } = first;

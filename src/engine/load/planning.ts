@@ -102,6 +102,8 @@ export async function draftModel(
     const formats = parts.map(({ format }) => format);
     const fewer = expertBits === undefined ? [] : [`nested${expertBits}`];
     await loadFormats([quantize, ...formats, ...fewer, ...storedFormats(checkpoint)]);
+    const hasBits = expertBits !== undefined || records?.levels;
+    const bits = hasBits ? await import('../../experts/expert-bits.ts') : undefined;
     const model = await readRouted(checkpoint, families, options);
     const { spec, blocks } = model;
     const contextTokens = contextOf(options, spec);
@@ -109,7 +111,7 @@ export async function draftModel(
     const lossy = { skipBelow: 0, dropColdBelow: 0, ...options.lossy };
     const { decode, prefill } = modelGraphs(model, { contextTokens, lossy });
     const layers = expertLayers(spec, blocks);
-    const experts = planExperts(layers, { checkpoint, quantize, expertBits });
+    const experts = planExperts(layers, { checkpoint, quantize, expertBits, bits });
     const numbers = await numbersOf(checkpoint, layers);
     checkTensors(spec, layers, [decode, prefill], context);
     return {
