@@ -236,11 +236,12 @@ interface BaseOptions {
 
 declare class BaseRecords {
     #private;
-    constructor(planes: RecordPlanes, options: BaseOptions);
+    constructor(planes: Omit<RecordPlanes, 'open'>, options: BaseOptions);
     get hasRoom(): boolean;
     has(layer: number, unit: number): boolean;
     read(layer: number, unit: number, signal: AbortSignal): Promise<boolean>;
     rest(layer: number, unit: number, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> | undefined;
+    absentByHeat(streamer: Heat): ExpertAddress[];
     clear(): void;
 }
 
@@ -1275,6 +1276,14 @@ declare class Handed<T> {
     add(builder: GraphBuilder, name: string, { at, of }: RouterPlace, value: T): void;
 }
 
+interface Heat {
+    readonly store: {
+        readonly layers: number;
+    };
+    byHeat(layer: number): readonly number[];
+    isPresent(layer: number, unit: number): boolean;
+}
+
 interface HookInputs {
     readonly edits: Tensor;
     readonly choice: Tensor;
@@ -1405,6 +1414,8 @@ declare class LayerTensors {
     constructor(label: string, named: ReadonlyMap<string, HostTensor>);
     get(reference: TensorReference, scope?: ReferenceScope): HostTensor;
 }
+
+type LeveledRecords = Pick<typeof RecordLevels, 'leveledLayout' | 'putPlanes'>;
 
 interface Limits {
     readonly maxBufferSizeBytes: number;
@@ -2075,6 +2086,7 @@ interface RecordPlanes {
     readonly baseBytes: number;
     readonly readBase: Read;
     readonly readRest: Read;
+    readonly open: (options: BaseOptions) => BaseRecords;
 }
 
 interface RecordShape extends StoreShape {
@@ -3326,6 +3338,7 @@ interface WeightFormat {
     encode?(values: Float32Array<ArrayBuffer>, rows: number, cols: number): Uint8Array<ArrayBuffer>;
     readonly repack?: Repack;
     readonly levels?: readonly string[];
+    readonly records?: LeveledRecords;
     link?(bytes: Uint8Array<ArrayBuffer>, rows: number, cols: number, offsets: readonly number[]): void;
 }
 
