@@ -49,7 +49,6 @@ test.each([
   [changed((each) => (each.router.transform = [])), /^router\.select/], // top p of scores that are none
   [changed((each) => (each['experts'] = 8)), /^experts is 8; layer 0 of the model has 32/],
   [changed((each) => (each['expert'] = { kind: 'linear', weight: 'a' })), /^expert is given; /],
-  [changed((each) => (each['hooks'] = { bias: 'b' })), /^hooks\.bias is given/],
 ])('%s', async (text, wanted) => {
   const found = await problems(text);
   expect(found).toHaveLength(1);

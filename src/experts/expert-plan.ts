@@ -40,6 +40,11 @@ export interface ExpertPlan extends RecordShape {
   readonly savedBytes?: number;
 }
 
+/** Bytes of all experts that are not read, because fewer bits are wanted. */
+export function savedBytes(experts: ExpertPlan | undefined): number {
+  return experts ? experts.records * (experts.savedBytes ?? 0) : 0;
+}
+
 /** Where the records of a plan come from. */
 export interface PlanOptions {
   readonly checkpoint: Checkpoint;

@@ -9,7 +9,7 @@ import type { JsonObject } from '../../io/json-file.ts';
 import { isWeightDtype } from '../../weights/dtypes.ts';
 import { loadFormats, quantizedNames, type FormatName } from '../../weights/formats/index.ts';
 import { boundBytes, formatStoredAs } from '../../weights/matrix.ts';
-import { planExperts, type ExpertPlan } from '../../experts/expert-plan.ts';
+import { planExperts, savedBytes, type ExpertPlan } from '../../experts/expert-plan.ts';
 import { largestPoolBytes, poolsPerLayer } from '../../experts/pools.ts';
 import type { ExpertWeights } from '../../graph/experts.ts';
 import { shareBuffers, tensorSizeBytes } from '../../graph/liveness.ts';
@@ -29,7 +29,16 @@ import type { ModelSpec } from '../../models/spec.ts';
 import { SAMPLE_RECORD_BYTES } from '../../graph/ops/sample.ts';
 import { checkTensors } from './checkpoint-check.ts';
 import { oneOf } from '../checks.ts';
-import type { ExpertNumbers, LoadOptions, LossyOptions, ModelPlan, StreamingOptions } from '../api.ts';
+import { endsOf } from '../talk/generation-defaults.ts';
+import type {
+  ExpertNumbers,
+  LoadOptions,
+  LossyOptions,
+  ModelPlan,
+  PlanNote,
+  StreamingOptions,
+} from '../api.ts';
+import type { NotedModel } from './plan-notes.ts';
 import {
   allSlots,
   canHoldAll,
@@ -41,7 +50,6 @@ import {
   type SlotNeeds,
   type SlotPlan,
 } from './slots.ts';
-import { notesOf, savedBytes } from './plan-notes.ts';
 import { densePartsOf, type ReadContext } from './weights.ts';
 
 /** Tokens of one prefill step at most. Depends on nothing, so that results do not either. */
@@ -55,6 +63,7 @@ const MOST_DEFAULT_CONTEXT = 4096;
 
 /** A model whose headers were read and whose graphs were built; no weight is loaded yet. */
 export interface Drafted extends Model {
+  readonly notes: readonly PlanNote[];
   readonly checkpoint: Checkpoint;
   readonly context: ReadContext;
   readonly expertLayers: readonly ExpertLayer[];
@@ -116,6 +125,7 @@ export async function draftModel(
     checkTensors(spec, layers, [decode, prefill], context);
     return {
       ...model,
+      notes: await notesOn({ checkpoint, spec, contextTokens, experts }),
       checkpoint,
       context,
       expertLayers: layers,
@@ -131,6 +141,17 @@ export async function draftModel(
     checkpoint.dispose();
     throw (await checkpoint.inOwnWords?.(error)) ?? error;
   }
+}
+
+/** What a plan says beside its sizes; words for that are loaded where there is something to say. */
+async function notesOn(model: NotedModel): Promise<readonly PlanNote[]> {
+  const { checkpoint, spec, experts } = model;
+  const { generationConfig, unrangedBytes, unverified, expanded } = checkpoint;
+  const isPlain =
+    !generationConfig && unrangedBytes === 0 && unverified === undefined && expanded === undefined;
+  if (isPlain && savedBytes(experts) === 0 && endsOf(spec).beyond.length === 0) return [];
+  const { notesOf } = await import('./plan-notes.ts');
+  return notesOf(model);
 }
 
 /** The graphs of single tokens and of prompts; with hooks, those that requests with hooks run. */
@@ -269,7 +290,7 @@ export function sizeModel(
       contextTokens,
       ...(license === undefined ? {} : { license }),
       bytes: {
-        download: checkpoint.totalBytes - savedBytes(drafted),
+        download: checkpoint.totalBytes - savedBytes(experts),
         ...fixed,
         oneExpert: experts?.expertSizeBytes ?? 0,
         allExperts,
@@ -285,7 +306,7 @@ export function sizeModel(
       fits: why === '',
       why,
       refusedKernels: [],
-      notes: notesOf(drafted),
+      notes: drafted.notes,
     },
   };
 }

@@ -46,60 +46,6 @@ function stopStrings(value: unknown): readonly string[] {
   throw bad('stop_strings', value, 'a text or a list of texts');
 }
 
-/**
- * What transformers would do and Atomoe does not, by the key that asks for it, with the values that ask for nothing; null
- * and what is empty never ask for anything.
- */
-const NOT_APPLIED: Readonly<Record<string, readonly unknown[]>> = {
-  num_beams: [1],
-  num_beam_groups: [1],
-  num_return_sequences: [1],
-  diversity_penalty: [0],
-  top_h: [],
-  penalty_alpha: [0],
-  typical_p: [1],
-  epsilon_cutoff: [0],
-  eta_cutoff: [0],
-  no_repeat_ngram_size: [0],
-  encoder_no_repeat_ngram_size: [0],
-  encoder_repetition_penalty: [1],
-  guidance_scale: [1],
-  min_length: [0],
-  min_new_tokens: [0],
-  max_time: [],
-  bad_words_ids: [],
-  force_words_ids: [],
-  constraints: [],
-  sequence_bias: [],
-  suppress_tokens: [],
-  begin_suppress_tokens: [],
-  forced_bos_token_id: [],
-  forced_eos_token_id: [],
-  exponential_decay_length_penalty: [],
-  prompt_lookup_num_tokens: [],
-  dola_layers: [],
-  watermarking_config: [],
-  renormalize_logits: [false],
-  remove_invalid_values: [false],
-  token_healing: [false],
-  forced_decoder_ids: [],
-};
-
-/**
- * The keys of a generation_config.json that ask for what Atomoe does not do. `max_length`, of the prompt and the reply, is
- * one where the context does not end before it, and `max_new_tokens` does not take its place.
- */
-export function notApplied(config: JsonObject = {}, contextTokens = 0): string[] {
-  const ignored = Object.entries(NOT_APPLIED).flatMap(([key, neutral]) => {
-    const value: unknown = Object.hasOwn(config, key) ? config[key] : undefined;
-    const isNeutral = isEmpty(value) || neutral.includes(value);
-    return isNeutral ? [] : [key];
-  });
-  const { max_length: most, max_new_tokens: mostNew } = config;
-  const isShort = typeof most === 'number' && most < contextTokens && isEmpty(mostNew);
-  return isShort ? [...ignored, 'max_length'] : ignored;
-}
-
 /** Which ids end a reply, by config.json and generation_config.json, and which of them no token has. */
 export function endsOf(
   { eosIds, vocab }: Pick<ModelSpec, 'eosIds' | 'vocab'>,
@@ -109,11 +55,6 @@ export function endsOf(
   const isToken = (id: unknown): id is number =>
     typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocab;
   return { ids: [...new Set(all.filter(isToken))], beyond: all.filter((id) => !isToken(id)) };
-}
-
-function isEmpty(value: unknown): boolean {
-  if (value === undefined || value === null) return true;
-  return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
 function checked(key: string, value: unknown, option: NumberOption): number {
