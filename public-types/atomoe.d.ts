@@ -828,6 +828,7 @@ interface DispatchTime {
 }
 
 interface Drafted extends Model {
+    readonly notes: readonly PlanNote[];
     readonly checkpoint: Checkpoint;
     readonly context: ReadContext;
     readonly expertLayers: readonly ExpertLayer[];

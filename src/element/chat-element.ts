@@ -140,7 +140,13 @@ export class ChatElement extends ElementBase {
 
   set engine(engine: Engine | undefined) {
     this.#engine = engine;
-    if (engine && (!this.#remote || engine.model)) this.#store.adopt(engine);
+    this.#adopt();
+  }
+
+  /** Uses the page's engine, unless another server is asked instead or first. */
+  #adopt(): void {
+    const [engine, remote] = [this.#engine, this.#remote];
+    if (engine && (!remote || (engine.model && remote.use !== 'always'))) this.#store.adopt(engine);
   }
 
   /**
@@ -152,11 +158,12 @@ export class ChatElement extends ElementBase {
   }
 
   set remote(remote: ChatRemote | undefined) {
+    if (isSame(remote, this.#remote)) return; // frameworks make it anew
     this.#remote = remote;
     this.#source = undefined;
-    if (!this.isConnected || !this.#view) return;
-    this.#store.release();
-    this.#takeModel();
+    this.#store.release(); // also where it is not shown: no prompt goes to the one before
+    this.#adopt();
+    if (this.isConnected && this.#view) this.#takeModel();
   }
 
   /** Settings of every reply. */
@@ -495,4 +502,9 @@ export class ChatElement extends ElementBase {
       ...(this.tuning === 'off' ? { tuning: 'off' } : {}),
     });
   }
+}
+
+function isSame(one: ChatRemote | undefined, other: ChatRemote | undefined): boolean {
+  const keys = Object.keys({ ...one, ...other }) as (keyof ChatRemote)[];
+  return !one === !other && keys.every((key) => one?.[key] === other?.[key]);
 }

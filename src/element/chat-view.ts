@@ -116,10 +116,12 @@ export class ChatView {
     this.#input.focus(options);
   }
 
-  /** Gives back what was written, unless something else is there by now. */
-  restore(text: string): void {
-    this.#input.value ||= text;
+  /** Gives back what was written. @returns false where something else is there by now */
+  restore(text: string): boolean {
+    if (this.#input.value !== '') return false;
+    this.#input.value = text;
     this.#enable();
+    return true;
   }
 
   configure({ placeholder, isDisabled, texts, features }: ChatLook): void {

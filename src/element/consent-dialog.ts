@@ -67,21 +67,26 @@ export class ConsentDialog {
     );
   }
 
-  /** @returns whether they agree */
-  async ask(root: ShadowRoot | null): Promise<boolean> {
-    if (!root) return false;
+  /** @returns whether they agree; false once the signal is aborted */
+  async ask(root: ShadowRoot | null, signal: AbortSignal): Promise<boolean> {
+    if (!root || signal.aborted) return false;
     root.append(this.element);
     const answer = new Promise<boolean>((resolve) => {
       this.element.addEventListener('close', () => resolve(this.element.returnValue === 'agree'), {
         once: true,
       });
     });
-    this.element.showModal();
-    // A key meant for the dialog stops no reply.
-    this.element.addEventListener('keydown', (event) => event.stopPropagation());
-    const agrees = await answer;
-    this.element.remove();
-    return agrees;
+    const end = new Promise<boolean>((resolve) => {
+      signal.addEventListener('abort', () => resolve(false), { once: true });
+    });
+    try {
+      this.element.showModal();
+      // A key meant for the dialog stops no reply.
+      this.element.addEventListener('keydown', (event) => event.stopPropagation());
+      return await Promise.race([answer, end]); // a dialog that is removed tells nobody
+    } finally {
+      this.element.remove();
+    }
   }
 
   #say(name: keyof typeof SAY): string {

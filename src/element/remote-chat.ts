@@ -1,5 +1,13 @@
 /** Replies of another server in a chat: an engine as the store asks it, and the visitor's consent. Loaded when a page names one. */
-import type { ChatMessage, Engine, GenerateEvent, ModelInfo, ModelPlan, Prompt } from '../engine/api.ts';
+import type {
+  ChatMessage,
+  Engine,
+  GenerateEvent,
+  GenerateOptions,
+  ModelInfo,
+  ModelPlan,
+  Prompt,
+} from '../engine/api.ts';
 import { AtomoeError } from '../errors.ts';
 import { withRemote, type RemoteEngine, type RemoteOptions } from '../openai/remote/index.ts';
 import { fill, type ChatTexts } from './chat-texts.ts';
@@ -56,7 +64,9 @@ function noEngine(): Engine {
  */
 export function remoteEngine(engine: Engine | undefined, given: ChatRemote, host: RemoteHost): Engine {
   const local = engine ?? noEngine();
-  const remote = withRemote(local, { ...given, confirm: (name) => confirm(name, given, host) });
+  const gone = new AbortController();
+  let asked = gone.signal; // ends the question to the visitor: of the reply, and of the chat
+  const remote = withRemote(local, { ...given, confirm: (name) => confirm(name, given, host, asked) });
   const name = new URL(given.baseURL).host;
   const say = (text: keyof typeof SAY): string => sayOf(host, text, name);
   const line = h('p', { class: 'elsewhere', part: 'remote' });
@@ -77,9 +87,16 @@ export function remoteEngine(engine: Engine | undefined, given: ChatRemote, host
       host.root()?.querySelector('[part=composer]')?.before(line);
       return elsewhere;
     },
-    session: () => (elsewhere ? remoteSession(remote) : local.session()),
+    session: () =>
+      elsewhere
+        ? remoteSession(
+            remote,
+            (signal) => (asked = signal ? AbortSignal.any([gone.signal, signal]) : gone.signal),
+          )
+        : local.session(),
     tokenize: async (prompt, options) => (elsewhere ? [] : local.tokenize(prompt, options)),
     dispose: () => {
+      gone.abort();
       line.remove();
       if (host.isOwned) local.dispose();
     },
@@ -94,22 +111,26 @@ export function remoteEngine(engine: Engine | undefined, given: ChatRemote, host
 }
 
 /** Asks; where the visitor refuses, what they wrote goes back into the field. */
-async function confirm(name: string, { confirm: ask }: ChatRemote, host: RemoteHost): Promise<boolean> {
+async function confirm(
+  name: string,
+  { confirm: ask }: ChatRemote,
+  host: RemoteHost,
+  signal: AbortSignal,
+): Promise<boolean> {
   host.style(remoteSheet);
-  const agrees = await (ask ? ask(name) : new ConsentDialog(name, host.texts()).ask(host.root()));
-  if (agrees !== true) host.onRefuse(() => takeBack(host, name));
+  const agrees = await (ask ? ask(name) : new ConsentDialog(name, host.texts()).ask(host.root(), signal));
+  if (agrees !== true && !signal.aborted) host.onRefuse(() => takeBack(host, name));
   return agrees;
 }
 
-/** A message that was not sent is unsaid; one that has another reply already stays. */
+/** A message that was not sent is unsaid where the field takes it; one that has another reply already stays. */
 function takeBack(host: RemoteHost, name: string): void {
   const { store } = host;
   const last = store.getState().messages.at(-1);
-  if (last?.role === 'user') {
-    store.delete(last.id);
-    host.view()?.restore(last.text);
-  } else if (last) store.choose(last.id); // it is shown: this ends the failure and changes nothing
-  const said = sayOf(host, last?.role === 'user' ? 'kept' : 'not', name);
+  const isBack = last?.role === 'user' && host.view()?.restore(last.text) === true;
+  if (isBack) store.delete(last.id);
+  else if (last) store.choose(last.id); // it is shown: this ends the failure and changes nothing
+  const said = sayOf(host, isBack ? 'kept' : 'not', name);
   requestAnimationFrame(() => host.view()?.say(said)); // behind what the next frame says of the reply
 }
 
@@ -123,8 +144,15 @@ function modelOf({ model }: ChatRemote, plan: ModelPlan | undefined): ModelInfo 
 }
 
 /** What the store asks of a session. A server keeps nothing between two replies. */
-function remoteSession(remote: RemoteEngine): ReturnType<Engine['session']> {
-  async function* generate(prompt: Prompt, options = {}): AsyncGenerator<GenerateEvent, void> {
+function remoteSession(
+  remote: RemoteEngine,
+  begin: (signal: AbortSignal | undefined) => void,
+): ReturnType<Engine['session']> {
+  async function* generate(
+    prompt: Prompt,
+    options: GenerateOptions = {},
+  ): AsyncGenerator<GenerateEvent, void> {
+    begin(options.signal);
     yield* remoteReply(remote, prompt as readonly ChatMessage[], options);
   }
   const nothing = (): void => {};

@@ -35,7 +35,8 @@ function ask(remote: RemoteEngine, messages: readonly ChatMessage[], options: Ge
   const { maxTokens, temperature, topP, seed, stop, tools, signal } = options;
   return remote.chat.completions.create(
     {
-      messages,
+      // Thoughts stay here: strict servers refuse the field.
+      messages: messages.map(({ reasoning_content: _, ...message }) => message),
       stream: true,
       stream_options: { include_usage: true },
       max_tokens: maxTokens,
@@ -102,8 +103,10 @@ class Collected {
   }
 
   /** Servers send a call in pieces: its name first, then its arguments. */
-  #call({ index, id, function: called }: Partial<ChatToolCall> & { index: number }): void {
-    const call = (this.#calls[index] ??= { id: '', name: '', arguments: '' });
+  #call({ index, id, function: called }: Partial<ChatToolCall> & { index?: number }): void {
+    const known = this.#calls.findIndex((call) => call.id === id); // some servers number none
+    const place = index ?? (known >= 0 ? known : this.#calls.length - (id ? 0 : 1));
+    const call = (this.#calls[Math.max(0, place)] ??= { id: '', name: '', arguments: '' });
     call.id ||= id ?? '';
     call.name += called?.name ?? '';
     call.arguments += called?.arguments ?? '';

@@ -10,7 +10,8 @@ import type {
 } from '../engine/api.ts';
 import { LOAD_BEGUN, type LoadStatus } from '../engine/load/load-status.ts';
 import { AtomoeError, type ErrorCode } from '../errors.ts';
-import type { ShownTurn } from './conversation.ts';
+import type { ReplyFigures, ShownTurn } from './conversation.ts';
+import type { DoneEvent } from './talk.ts';
 import { visitorSentence } from './visitor-words.ts';
 
 /** One message of a chat, as it is shown: a turn of the conversation, with its versions. */
@@ -106,6 +107,21 @@ export function problemOf(error: unknown): Problem {
     code: 'unexpected',
     message: `Something unexpected stopped the model: ${message}. Try again.`,
     detail: '',
+  };
+}
+
+/** What the figures of a reply are. */
+export function figuresOf(
+  { reason, seed, usage, timings }: DoneEvent,
+  firstTokenMs: number | undefined,
+): ReplyFigures {
+  return {
+    reason,
+    seed,
+    completionTokens: usage.completionTokens,
+    contextTokens: usage.promptTokens + usage.completionTokens,
+    firstTokenMs: firstTokenMs ?? 0,
+    tokensPerSecond: timings.tokensPerSecond,
   };
 }
 

@@ -11,18 +11,13 @@ import type {
   Session,
 } from '../engine/api.ts';
 import type { ContextRule } from './context-rule.ts';
-import {
-  EMPTY_CONVERSATION,
-  withChosen,
-  type Conversation,
-  type ReplyFigures,
-  type Turn,
-} from './conversation.ts';
+import { EMPTY_CONVERSATION, withChosen, type Conversation, type Turn } from './conversation.ts';
 import {
   assertText,
   canContinue,
   INITIAL_STATE,
   LOADING,
+  figuresOf,
   phaseOnly,
   problemOf,
   reportOf,
@@ -73,6 +68,7 @@ export class ChatStore {
   #loadOptions: LoadOptions = {};
   #task: AbortController | undefined; // the plan, load or reply in progress
   #unsaid: Wanted | undefined; // what a retry asks for again
+  #isPlan = false; // what was begun last with a model: no bytes of it were asked for
   readonly #talk = new Talk();
   #askedAtMs = 0; // when the reply in progress was asked for
   #firstTokenMs: number | undefined; // from then to its first token
@@ -143,6 +139,7 @@ export class ChatStore {
   async plan(source: ModelSource, options: LoadOptions = {}): Promise<void> {
     const task = this.#begin();
     const shown = this.#take(source, options);
+    this.#isPlan = true;
     this.#set({ kind: 'planning', plan: undefined }, shown);
     await this.#attempt(task, 'load', async (signal) => {
       const engine = await this.#opened();
@@ -243,17 +240,19 @@ export class ChatStore {
   async retry(): Promise<void> {
     if (this.#state.kind !== 'failed') return;
     const unsaid = this.#unsaid;
-    if (!unsaid) return this.load();
+    if (!unsaid)
+      return this.#isPlan && this.#source ? this.plan(this.#source, this.#loadOptions) : this.load();
     const failed = this.#talk.shown.filter(({ status }) => status === 'failed');
     for (const { id } of failed) if (id !== unsaid.continued) this.#talk.remove(id);
     this.#set({ kind: 'ready' });
     await this.#reply(unsaid);
   }
 
-  /** The network is back: does again what failed without it. */
+  /** The network is back: plans or loads again what failed without it. Replies are asked for by somebody. */
   async reconnect(): Promise<void> {
     const state = this.#state;
-    if (state.kind === 'failed' && state.problem.code === 'network') await this.retry();
+    if (state.kind !== 'failed' || state.problem.code !== 'network') return;
+    if (!this.#unsaid || !state.model) await this.retry();
   }
 
   /** Forgets everything said. */
@@ -343,7 +342,7 @@ export class ChatStore {
 
   /** The figures of a reply that was stopped come after its end. */
   #hearLate(done: DoneEvent, id: number | undefined): void {
-    if (id !== undefined) this.#talk.change(id, { figures: this.#figuresOf(done) });
+    if (id !== undefined) this.#talk.change(id, { figures: figuresOf(done, this.#firstTokenMs) });
     this.#set(this.#state, { report: reportOf(done) });
   }
 
@@ -423,6 +422,7 @@ export class ChatStore {
     this.#source = source;
     this.#loadOptions = options;
     this.#unsaid = undefined;
+    this.#isPlan = false;
     if (!isOther) return {};
     const model = source === this.#loaded?.source ? this.#loaded.model : undefined;
     return { model, report: undefined };
@@ -484,19 +484,8 @@ export class ChatStore {
   }
 
   #endReply(status: Turn['status'], phase: ChatPhase, done?: DoneEvent): void {
-    this.#talk.end(status, done, done && this.#figuresOf(done));
+    this.#talk.end(status, done, done && figuresOf(done, this.#firstTokenMs));
     this.#set(phase, done ? { report: reportOf(done) } : {});
-  }
-
-  #figuresOf({ reason, seed, usage, timings }: DoneEvent): ReplyFigures {
-    return {
-      reason,
-      seed,
-      completionTokens: usage.completionTokens,
-      contextTokens: usage.promptTokens + usage.completionTokens,
-      firstTokenMs: this.#firstTokenMs ?? 0,
-      tokensPerSecond: timings.tokensPerSecond,
-    };
   }
 
   #set(phase: ChatPhase, changes: Partial<Pick<ChatState, 'model' | 'report'>> = {}): void {

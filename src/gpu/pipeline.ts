@@ -56,8 +56,9 @@ async function compile(gpu: Gpu, program: Program): Promise<Pipeline> {
     return { program, handle, layout };
   } catch (cause) {
     await scope;
-    const { shaderError } = await import('./shader-error.ts');
-    throw await shaderError(program.key, module, linked, cause);
+    const words = await import('./shader-error.ts').catch(() => undefined);
+    if (words) throw await words.shaderError(program.key, module, linked, cause);
+    throw new AtomoeError('shader', `${program.key}: ${String(cause)}`, { cause });
   }
 }
 

@@ -61,9 +61,14 @@ export function isStackable(format: FormatName): boolean {
   return planes(1, block).length === 1;
 }
 
-/** Whether a matrix can be put together from matrices of some of its rows: not if rows say how far behind their planes are. */
+/**
+ * Whether a matrix can be put together from matrices of some of its rows: not if rows say how far behind their planes are, or
+ * all have something in common.
+ */
 export function hasLooseRows(format: FormatName): boolean {
-  return weightFormat(format).link === undefined;
+  const { block, link, planes } = weightFormat(format);
+  const [some, twice] = [planes(64, block), planes(128, block)];
+  return link === undefined && some.every(({ sizeBytes }, at) => twice[at]?.sizeBytes === 2 * sizeBytes);
 }
 
 /** Where bytes of some rows belong in their matrix. */

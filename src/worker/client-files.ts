@@ -19,17 +19,24 @@ const KERNELS: ModelFiles = {
 /** Keeps the folders that the worker may read, and the files it has open. */
 export class SharedFolders {
   readonly #post: (answer: FileAnswer, transfer?: Transferable[]) => void;
+  readonly #shared: Map<number, ModelFiles>;
   readonly #folders = new Map<number, ModelFiles>([[KERNELS_FOLDER, KERNELS]]);
   readonly #open = new Map<string, ModelFile>(); // by folder and name
   readonly #reads = new Map<number, AbortController>();
 
-  constructor(post: (answer: FileAnswer, transfer?: Transferable[]) => void) {
+  /** @param shared - what the worker may read, by number */
+  constructor(
+    post: (answer: FileAnswer, transfer?: Transferable[]) => void,
+    shared: Map<number, ModelFiles>,
+  ) {
     this.#post = post;
+    this.#shared = shared;
   }
 
-  /** Makes a folder readable from the worker, where `folder` names it. */
-  share(folder: number, files: ModelFiles): void {
-    this.#folders.set(folder, callersFolder(files));
+  #folder(folder: number): ModelFiles | undefined {
+    const given = this.#shared.get(folder);
+    if (given && !this.#folders.has(folder)) this.#folders.set(folder, callersFolder(given));
+    return this.#folders.get(folder);
   }
 
   receive(request: FileRequest): void {
@@ -48,6 +55,7 @@ export class SharedFolders {
     for (const abort of this.#reads.values()) abort.abort();
     for (const name of [...this.#open.keys()]) this.#close(name);
     this.#folders.clear();
+    this.#shared.clear();
   }
 
   async #answer(request: FileRequest & { kind: 'file-open' | 'file-read' }): Promise<void> {
@@ -56,7 +64,7 @@ export class SharedFolders {
     this.#reads.set(read, abort);
     try {
       if (request.kind === 'file-open') {
-        const file = await this.#folders.get(request.folder)?.open(request.name, { signal: abort.signal });
+        const file = await this.#folder(request.folder)?.open(request.name, { signal: abort.signal });
         if (file) this.#open.set(key(request.folder, request.name), file);
         this.#post({ kind: 'file-opened', read, sizeBytes: file?.sizeBytes });
       } else {
@@ -75,8 +83,7 @@ export class SharedFolders {
     signal: AbortSignal,
   ): Promise<Uint8Array<ArrayBuffer>> {
     const name = key(request.folder, request.name);
-    const file =
-      this.#open.get(name) ?? (await this.#folders.get(request.folder)?.open(request.name, { signal }));
+    const file = this.#open.get(name) ?? (await this.#folder(request.folder)?.open(request.name, { signal }));
     if (!file) {
       throw new AtomoeError(
         'bad-file',
@@ -90,8 +97,13 @@ export class SharedFolders {
   }
 
   #close(name: string): void {
-    this.#open.get(name)?.dispose?.();
+    const file = this.#open.get(name);
     this.#open.delete(name);
+    try {
+      file?.dispose?.();
+    } catch {
+      // The caller's own, and of no more use.
+    }
   }
 }
 

@@ -3,6 +3,7 @@ import {
   NO_MEMORY,
   type LoadProgress,
   type MemoryReport,
+  type ModelFiles,
   type ModelInfo,
   type ModelSource,
 } from '../engine/api.ts';
@@ -14,7 +15,7 @@ import type { SharedFolders } from './client-files.ts';
 import { Inbox, type Ending } from './client-stream.ts';
 import {
   decodeError,
-  KERNELS_FOLDER,
+  encodeError,
   type CallRequest,
   type CallResult,
   type FileAnswer,
@@ -66,8 +67,8 @@ export class Link {
   #goodbye: ReturnType<typeof setTimeout> | undefined;
   readonly #calls = new Map<number, PendingCall>();
   readonly #streams = new Map<number, PendingStream>();
-  #folders: Promise<SharedFolders> | undefined; // once the worker reads from this side
-  #lastFolder = KERNELS_FOLDER;
+  readonly #shared = new Map<number, ModelFiles>(); // that the worker may read, by number
+  #folders: Promise<SharedFolders> | undefined; // once it does
   readonly autoMemory: AutoMemory | undefined; // watched over from this side
   readonly lost: Promise<never>;
   #rejectLost: (reason: AtomoeError) => void = () => {};
@@ -168,19 +169,28 @@ export class Link {
   wireSource(source: ModelSource): WireSource {
     if (typeof source === 'string') return { kind: 'url', url: absoluteUrl(source) };
     if ('open' in source) {
-      const folder = ++this.#lastFolder;
-      this.#withFolders((folders) => folders.share(folder, source));
+      const folder = this.#shared.size;
+      this.#shared.set(folder, source);
       return { kind: 'proxy', folder, label: source.label, entry: source.entry };
     }
     return { kind: 'files', files: [...source] };
   }
 
-  /** In the order of the calls. */
-  #withFolders(act: (folders: SharedFolders) => void): void {
+  /** Answers in the order of the requests. */
+  #answer(request: FileRequest): void {
     const post = (answer: FileAnswer, transfer: Transferable[] = []) =>
       this.#port.postMessage(answer, transfer);
-    this.#folders ??= import('./client-files.ts').then(({ SharedFolders }) => new SharedFolders(post));
-    this.#folders.then(act).catch((error: unknown) => this.fail(typedError(error)));
+    this.#folders ??= import('./client-files.ts').then(
+      ({ SharedFolders }) => new SharedFolders(post, this.#shared),
+    );
+    this.#folders.then(
+      (folders) => folders.receive(request),
+      (error: unknown) => {
+        this.#folders = undefined; // the next one tries again
+        if ('read' in request)
+          post({ kind: 'file-failed', read: request.read, error: encodeError(typedError(error)) });
+      },
+    );
   }
 
   fail(error: AtomoeError): void {
@@ -223,7 +233,10 @@ export class Link {
     this.#forgetModel();
     for (const call of this.#calls.values()) call.reject(error);
     for (const id of this.#streams.keys()) this.#endStream(id, { kind: 'failed', error });
-    if (this.#folders) this.#withFolders((folders) => folders.dispose());
+    this.#folders?.then(
+      (folders) => folders.dispose(),
+      () => {},
+    );
   }
 
   #receive(message: ToClient | undefined): void {
@@ -254,8 +267,8 @@ export class Link {
       case 'disposed':
         return this.#closeOnce();
       default:
-        if (!message.kind.startsWith('file-')) return; // for who started the worker
-        return this.#withFolders((folders) => folders.receive(message satisfies FileRequest));
+        // Others are for who started the worker, or the page's own.
+        if (String(message.kind).startsWith('file-')) return this.#answer(message satisfies FileRequest);
     }
   }
 

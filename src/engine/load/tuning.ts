@@ -17,6 +17,7 @@ import {
 } from '../../graph/plan.ts';
 import type { Ref, Scalar, Tensor } from '../../graph/tensor.ts';
 import type { LoadProgress } from '../api.ts';
+import { saysMissingModule } from '../failures.ts';
 import { Pace } from '../run/pace.ts';
 
 /** Where tunings are kept between visits. */
@@ -192,7 +193,8 @@ class Bench {
     try {
       return await this.#time(await this.#commands(candidate, dispatches));
     } catch (error) {
-      this.#gpu.assertUsable(); // a lost device is no fault of the candidate's alone
+      this.#gpu.assertUsable(); // a lost device is no fault of the candidate's alone, and neither is a lost connection
+      if (error instanceof Error && saysMissingModule(error.message)) throw error;
       this.#refuse(key, candidate, error);
       return undefined;
     }

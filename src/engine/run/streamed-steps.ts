@@ -329,8 +329,10 @@ export class StreamedSteps {
     const isReady = streamer.wasReady(layer, this.#units.list, count, ahead?.serial ?? streamer.serial);
     this.#ahead.verified(isReady);
     const loading = streamer.demand(layer, this.#units.list, count, signal);
-    for (const { bank = 0, at, count: most } of more.filter((part) => !others.includes(part)))
+    for (const { bank, at, count: most } of more) {
+      if (bank === undefined) continue;
       streamer.ahead?.decide(bank, this.#units, this.#units.of(bank, words, at, most), signal);
+    }
     // Guesses are asked for behind what is needed, and read while that is waited for.
     for (const [ahead, look] of others.entries()) this.#predict(layer + 1 + ahead, words, look);
     await loading;

@@ -65,7 +65,7 @@ export class ModelTalk {
   fingerprint({ device, name }: AdapterReport): unknown[] {
     const { info, options } = this.#parts;
     const { quantize, activations, lossy } = options;
-    return [device, name, info.label, info.family, quantize, activations, lossy];
+    return [device, name, info.label, info.family, quantize, activations, lossy, ...bitsOf(options)];
   }
 
   #withTools<T>(run: (tools: typeof TextTools) => Promise<T>, signal?: AbortSignal): Promise<T> {
@@ -92,8 +92,14 @@ export class ModelTalk {
   #modelHash(): Promise<string> {
     const { drafted, options } = this.#parts;
     const { quantize, activations, lossy, routing } = options;
-    const given = [quantize, activations, lossy, typeof routing === 'function' ? 'a function' : routing];
+    const routed = typeof routing === 'function' ? 'a function' : routing;
+    const given = [quantize, activations, lossy, routed, ...bitsOf(options)];
     this.#hash ??= import('./saved-session.ts').then(({ hashOf }) => hashOf(drafted.checkpoint, given));
     return this.#hash;
   }
+}
+
+/** Experts of fewer bits are other weights. */
+function bitsOf({ expertBits }: Pick<LoadOptions, 'expertBits'>): number[] {
+  return expertBits === undefined ? [] : [expertBits];
 }
