@@ -112,6 +112,52 @@ describe('consent', () => {
     },
   );
 
+  test('a draft that is in the field by then is not lost, and neither is what was not sent', async () => {
+    const { chat, dialog, button, write, input, root, asked } = await chatWith();
+    await write('First');
+    await vi.waitFor(() => expect(dialog()?.open).toBe(true));
+    input.value = 'a draft';
+    button('Do not send').click();
+    await vi.waitFor(() =>
+      expect(root.querySelector('[role=status]')!.textContent).toContain('Nothing was sent.'),
+    );
+    expect(input.value).toBe('a draft');
+    expect(chat.messages.map(({ text }) => text)).toEqual(['First']);
+    expect(chat.state.kind).toBe('ready');
+    expect(asked).toEqual([]);
+  });
+
+  test('a chat that goes while it is asked has refused, and works again elsewhere', async () => {
+    const { chat, dialog, button, write, shown, asked } = await chatWith();
+    await write('Hello');
+    await vi.waitFor(() => expect(dialog()?.open).toBe(true));
+    chat.remove();
+    await vi.waitFor(() => expect(dialog()).toBeNull());
+    expect(asked).toEqual([]);
+    document.body.append(chat);
+    await write('Again');
+    await vi.waitFor(() => expect(dialog()?.open).toBe(true));
+    button('Send to far.test').click();
+    await vi.waitFor(() => expect(shown().at(-1)).toBe('From afar.'));
+  });
+
+  test('the same server given anew changes nothing; another one, and none, also while it is not shown', async () => {
+    const { chat, write, shown, asked, engines } = await chatWith({ confirm: () => true });
+    await write('Hello');
+    await vi.waitFor(() => expect(shown()).toHaveLength(2));
+    await vi.waitFor(() => expect(chat.state.kind).toBe('ready'));
+    chat.remote = { ...chat.remote! };
+    expect(chat.state.kind).toBe('ready');
+    chat.remove();
+    await Promise.resolve();
+    chat.remote = undefined;
+    chat.engine = new FakeEngine({});
+    document.body.append(chat);
+    await vi.waitFor(() => expect(chat.state.kind).toMatch(/ready|idle/));
+    expect(asked).toHaveLength(1);
+    expect(engines).toEqual([]);
+  });
+
   test('refused for another version of a reply, the first one stays', async () => {
     const answers = [true, false];
     const { asked, write, shown, root, chat } = await chatWith({ confirm: () => answers.shift() ?? false });

@@ -154,6 +154,32 @@ describe('planning and loading', () => {
     expect(store.getState()).toMatchObject({ kind: 'failed', retry: 'load' });
   });
 
+  test('back online, what was only planned is planned, a load goes on, and no reply is repeated', async () => {
+    const script: { -readonly [K in keyof FakeScript]: FakeScript[K] } = {};
+    const { store, engines, kinds } = setUp(script);
+    script.planError = new AtomoeError('network', 'no network; wanted one; try again');
+    await store.plan('m/');
+    expect(store.getState()).toMatchObject({ kind: 'failed' });
+    delete script.planError;
+    await store.reconnect();
+    expect(store.getState()).toMatchObject({ kind: 'planning', plan: { bytes: { download: 17_000_000 } } });
+    expect(kinds()).not.toContain('loading');
+    script.loadError = new AtomoeError('network', 'no network; wanted one; try again');
+    await store.load();
+    delete script.loadError;
+    await store.reconnect();
+    expect(store.getState().kind).toBe('ready');
+    script.beforeToken = async () => {
+      throw new AtomoeError('network', 'an expert did not come; wanted it; try again');
+    };
+    await store.send('Once');
+    const failed = store.getState();
+    expect(failed.kind).toBe('failed');
+    await store.reconnect();
+    expect(store.getState()).toBe(failed);
+    expect(engines).toHaveLength(1);
+  });
+
   test('a second model replaces the first while that still loads', async () => {
     const { store, engines } = setUp({ progress: Array.from({ length: 9 }, () => ({ kind: 'planning' })) });
     const first = store.load('a/');
