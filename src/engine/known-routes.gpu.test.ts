@@ -112,6 +112,24 @@ describe.each(DEVICES)('a replayed trace of fable-moe-12m on %s', (device) => {
     expectSame(found, base);
     expect(Math.min(report.misses, report.prefetched)).toBeGreaterThan(0);
   });
+
+  test('where absent experts may be dropped, none is absent, also beside weights of zero', async () => {
+    await engine.load(folder, { lossy: { dropColdBelow: 0.5 } });
+    given = { ...given, runner: engine.runner };
+    const last = TOP_K - 1;
+    const tokens = base.trace.map(({ ids, weights }) => ({
+      ids,
+      weights: weights.map((layer) => layer.map((weight, rank) => (rank === last ? 0 : weight))),
+    }));
+    const weighed: RoutingHooks = { replay: { trace: { tokens }, weights: 'recorded' } };
+    const resident = await run(given, weighed);
+    for (const runAhead of [0, 3]) {
+      const { found, report } = await streamed({ runAhead }, weighed);
+      expectSame(found, resident);
+      expect(report).toMatchObject({ misses: 0, speculated: 0, wasted: 0 });
+      expect(report.hits).toBe(base.trace.slice(-report.tokens).flatMap(({ ids }) => ids.flat()).length);
+    }
+  });
 });
 
 describe.each(DEVICES)('a table by token id in olmoe on %s', (device) => {
