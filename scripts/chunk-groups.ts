@@ -2,7 +2,7 @@
 
 /** What starts a worker or opens files, with all that it imports: the element and Node's entry need no more of the core. */
 const CLIENT =
-  /[\\/]src[\\/](worker[\\/]open|engine[\\/](?:\w+[\\/])?(api|hub)|io[\\/](blob-bytes|hub-name|names|read|storage))\.ts$/;
+  /[\\/]src[\\/](worker[\\/]open|engine[\\/](?:\w+[\\/])?(api|hub)|io[\\/](blob-bytes|hub-name|names|read|source|storage))\.ts$/;
 
 /** What runs models, with all it imports. */
 const ENGINE = /[\\/]src[\\/]engine[\\/](?:(?:\w+[\\/])?engine|index)\.ts$/;
