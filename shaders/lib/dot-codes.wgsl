@@ -4,7 +4,7 @@
 // Codes are at most a few times larger than their distance from the code of zero, so the subtraction of offsets loses a
 // bit or two of a product, not all of it.
 //
-// parts  lib/dot-halves.wgsl
+// parts  lib/dot-halves.wgsl, lib/dot-masked.wgsl
 fn unit_dot(words: vec4<u32>, inputs: UnitInputs, side: Side) -> f32 {
   let codes = unit_codes(words, side);
   let products = vec2<f32>(half_dot(codes.low, inputs.low), half_dot(codes.high, inputs.high));

@@ -2,7 +2,7 @@
 // multiplied with the inputs on their own, and their sums with the factors; the offset is multiplied by the sum of the
 // inputs.
 //
-// parts  lib/dot-halves.wgsl
+// parts  lib/dot-halves.wgsl, lib/dot-masked.wgsl
 fn plane_dot(word: u32, inputs: UnitInputs) -> f32 {
   return half_dot(sign_bits(word), inputs.low) + half_dot(sign_bits(word >> 4u), inputs.high);
 }

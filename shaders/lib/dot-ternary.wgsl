@@ -1,28 +1,10 @@
 // dot of ternary blocks: as lib/dot-f32.wgsl, for lib/weights-codes.wgsl with lib/codes-2.wgsl. No input is multiplied:
 // those whose code has its low bit are added up, those with its high bit twice, and the sum of all, which rows share,
 // is subtracted. One product with the scale follows for 32 weights.
-struct HalfInputs {
-  at0: vec4<f32>, // inputs of the lowest bytes of a word: columns 0, 4, 8, 12
-  at8: vec4<f32>, // columns 1, 5, 9, 13
-  at16: vec4<f32>,
-  at24: vec4<f32>,
-  sum: f32, // of all 16
-}
-
-struct UnitInputs {
-  low: HalfInputs, // columns 0 to 15
-  high: HalfInputs,
-}
-
-fn half_inputs(at: u32) -> HalfInputs {
-  let columns = transpose(mat4x4<f32>(input4(at), input4(at + 1u), input4(at + 2u), input4(at + 3u)));
-  let sums = (columns[0] + columns[1]) + (columns[2] + columns[3]);
-  let sum = (sums.x + sums.y) + (sums.z + sums.w);
-  return HalfInputs(columns[0], columns[1], columns[2], columns[3], sum);
-}
-
-fn unit_inputs(at: u32) -> UnitInputs {
-  return UnitInputs(half_inputs(at), half_inputs(at + 4u));
+//
+// parts  lib/dot-halves.wgsl
+fn in_place(columns: mat4x4<f32>) -> mat4x4<f32> {
+  return columns;
 }
 
 // The inputs of one byte whose bits are set, four of two bits each.

@@ -1,6 +1,6 @@
 // step of coded blocks: as lib/step-f32.wgsl, for lib/weights-codes.wgsl.
 //
-// parts  lib/step-columns.wgsl
+// parts  lib/step-columns.wgsl, lib/step-masked.wgsl
 fn step_dot(at: u32, in: XStep, side: Side) -> XValue {
   let codes = unit_codes(load_w(at), side);
   let low0 = word_dot(XValue(), codes.low.x, in.c0);

@@ -1,6 +1,7 @@
-// step columns: the columns of a unit of 32 weights whose codes are bytes of words, shared by lib/step-codes.wgsl and
-// lib/step-nested.wgsl. Bytes are masked in place: at bit p the code is 2^p times too large, which the prepared columns
-// compensate.
+// step columns: the columns of a unit of 32 weights for codes that are bytes or less of words, shared by
+// lib/step-codes.wgsl, lib/step-nested.wgsl and lib/step-ternary.wgsl.
+//
+// needs  in_place(columns of a quad): what products or sums with the codes want of them
 const STEP = 1u;
 
 struct XStep {
@@ -14,10 +15,6 @@ struct XStep {
   c7: XQuad,
   low: XValue, // sum of columns 0 to 15
   high: XValue,
-}
-
-fn for_bytes(c: XQuad) -> XQuad {
-  return XQuad(c[0], c[1] * 0x1p-8f, c[2] * 0x1p-16f, c[3]);
 }
 
 fn quad_sum(c: XQuad) -> XValue {
@@ -35,26 +32,15 @@ fn step_inputs(unit: u32) -> XStep {
   let g = x_columns(quad + 6u);
   let h = x_columns(quad + 7u);
   return XStep(
-    for_bytes(a),
-    for_bytes(b),
-    for_bytes(c),
-    for_bytes(d),
-    for_bytes(e),
-    for_bytes(f),
-    for_bytes(g),
-    for_bytes(h),
+    in_place(a),
+    in_place(b),
+    in_place(c),
+    in_place(d),
+    in_place(e),
+    in_place(f),
+    in_place(g),
+    in_place(h),
     (quad_sum(a) + quad_sum(b)) + (quad_sum(c) + quad_sum(d)),
     (quad_sum(e) + quad_sum(f)) + (quad_sum(g) + quad_sum(h)),
   );
-}
-
-fn code_value(word: u32, mask: u32) -> f32 {
-  return f32(bitcast<i32>(word & mask));
-}
-
-fn word_dot(start: XValue, word: u32, columns: XQuad) -> XValue {
-  let sum0 = start + columns[0] * code_value(word, 0x000000ffu);
-  let sum1 = sum0 + columns[1] * code_value(word, 0x0000ff00u);
-  let sum2 = sum1 + columns[2] * code_value(word, 0x00ff0000u);
-  return sum2 + columns[3] * f32(bitcast<i32>(word >> 24u));
 }

@@ -1,6 +1,6 @@
 // step of nested bit planes: as lib/step-f32.wgsl, for lib/weights-nested.wgsl.
 //
-// parts  lib/step-columns.wgsl
+// parts  lib/step-columns.wgsl, lib/step-masked.wgsl
 fn codes_dot(low: vec4<u32>, high: vec4<u32>, in: XStep) -> XValue {
   let low0 = word_dot(XValue(), low.x, in.c0);
   let low1 = word_dot(low0, low.y, in.c1);

@@ -1,4 +1,5 @@
 /** A model in ggml's IQ1, IQ2 and IQ3 formats, or in NVFP4, and its twin of floats. Not part of the library. */
+import { expect } from 'vitest';
 import { f32Tensor, ggufBytes, type WrittenTensor } from '../containers/gguf.testing.ts';
 import { ggmlType } from '../containers/gguf/types.ts';
 import { readGgufHeader } from '../containers/gguf/header.ts';
@@ -7,7 +8,7 @@ import { isBlockDtype, type BlockDtype } from '../weights/dtypes.ts';
 import { weightFormat } from '../weights/formats/index.ts';
 import { randomBlocks, repackOf } from '../weights/ggml-blocks.testing.ts';
 import { uniform } from './talk/random.ts';
-import { repositoryFolder } from './testing.ts';
+import { firstDifference, largestError, openEngine, repositoryFolder } from './testing.ts';
 
 const DEVIATION = 0.05; // of weights
 
@@ -86,3 +87,35 @@ function factorsOf(name: string, shape: readonly number[], values: Float32Array)
 
 /** A folder with one such file. */
 export const folderOf = (bytes: Uint8Array) => ({ ...memoryFolder({ 'm.gguf': bytes }), entry: 'm.gguf' });
+
+const IDS = [1, 40, 17, 3, 90, 62, 8];
+const TOLERANCE = 1e-4; // of logits
+
+/**
+ * A model in a mix of formats on GPU, WebAssembly and reference: the logits of the dequantised floats, in one go and token by token, and
+ * the same bits with two experts in memory.
+ *
+ * @returns the notes of its plan
+ */
+export async function expectAsFloats(mix: Mix, hasFactors = false): Promise<readonly string[]> {
+  const { blocks, floats } = await twins(mix, hasFactors);
+  const golden = await openEngine({ device: 'reference' });
+  await golden.load(folderOf(floats));
+  const wanted = await golden.logits(IDS, 'at-once');
+  golden.dispose();
+  let notes: readonly string[] = [];
+  for (const device of ['gpu', 'cpu', 'reference'] as const) {
+    const engine = await openEngine(device === 'gpu' ? {} : { device });
+    notes = (await engine.plan(folderOf(blocks))).notes.map(({ kind }) => kind);
+    await engine.load(folderOf(blocks));
+    expect(largestError(await engine.logits(IDS, 'at-once'), wanted), device).toBeLessThan(TOLERANCE);
+    const whole = await engine.logits(IDS, 'one-by-one');
+    expect(largestError(whole, wanted), device).toBeLessThan(TOLERANCE);
+    if (device !== 'reference') {
+      await engine.resize({ streaming: { slotsPerLayer: 2 } });
+      expect(firstDifference(await engine.logits(IDS, 'one-by-one'), whole), device).toBe('equal');
+    }
+    engine.dispose();
+  }
+  return notes;
+}

@@ -73,8 +73,11 @@ export class BaseRecords {
    */
   rest(layer: number, unit: number, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> | undefined {
     const key = this.#key(layer, unit);
-    const base = this.#bases.get(key);
-    return base && this.#join(key, base, this.#planes.readRest(layer, unit, signal));
+    const begun = this.#bases.get(key);
+    if (!begun) return undefined;
+    // Who reads ahead may give up, or fail; what is needed now is read for itself.
+    const base = begun.catch(() => this.#planes.readBase(layer, unit, signal));
+    return this.#join(key, base, this.#planes.readRest(layer, unit, signal));
   }
 
   /** The absent units of all layers: the hottest of each, then the second hottest of each, and so on. */

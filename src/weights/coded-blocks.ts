@@ -6,8 +6,10 @@
  */
 import dot from '../../shaders/lib/dot-codes.wgsl?raw';
 import halves from '../../shaders/lib/dot-halves.wgsl?raw';
+import dotMasked from '../../shaders/lib/dot-masked.wgsl?raw';
 import step from '../../shaders/lib/step-codes.wgsl?raw';
 import columns from '../../shaders/lib/step-columns.wgsl?raw';
+import stepMasked from '../../shaders/lib/step-masked.wgsl?raw';
 import unpack from '../../shaders/lib/weights-codes.wgsl?raw';
 import { invariant } from '../errors.ts';
 import { defineFormat, type Plane, type Repack, type WeightFormat } from './format.ts';
@@ -56,8 +58,15 @@ export interface CodedKind {
   read(from: CodedMatrix, unit: number, to: CodedUnit): void;
 }
 
+/** Products with codes that are masked in place. */
+const MASKED: NonNullable<CodedKind['products']> = {
+  dot: { 'dot-masked': dotMasked, 'dot-codes': dot },
+  step: { 'step-masked': stepMasked, 'step-codes': step },
+};
+
 /** The weight format of a kind. */
 export function codedFormat(kind: CodedKind): WeightFormat {
+  const { products = MASKED } = kind;
   return defineFormat({
     name: kind.name,
     block: kind.block,
@@ -66,8 +75,8 @@ export function codedFormat(kind: CodedKind): WeightFormat {
     planes: (rows, cols) => codedPlanes(kind, rows, cols),
     wgsl: {
       unpack: filesOf({ 'weights-codes': unpack, ...kind.wgsl }),
-      dot: filesOf(kind.products?.dot ?? { 'dot-halves': halves, 'dot-codes': dot }),
-      step: filesOf(kind.products?.step ?? { 'step-columns': columns, 'step-codes': step }),
+      dot: filesOf({ 'dot-halves': halves, ...products.dot }),
+      step: filesOf({ 'step-columns': columns, ...products.step }),
       sided: true,
     },
     ...(kind.simd !== undefined && { simd: kind.simd }),

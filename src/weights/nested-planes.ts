@@ -12,11 +12,13 @@
  * bits has none: 0 words behind means absent, so that one dispatch reads experts of different bits.
  */
 import halves from '../../shaders/lib/dot-halves.wgsl?raw';
+import dotMasked from '../../shaders/lib/dot-masked.wgsl?raw';
 import dot from '../../shaders/lib/dot-nested.wgsl?raw';
 import planes0 from '../../shaders/lib/planes-0.wgsl?raw';
 import planes1 from '../../shaders/lib/planes-1.wgsl?raw';
 import planes2 from '../../shaders/lib/planes-2.wgsl?raw';
 import columns from '../../shaders/lib/step-columns.wgsl?raw';
+import stepMasked from '../../shaders/lib/step-masked.wgsl?raw';
 import step from '../../shaders/lib/step-nested.wgsl?raw';
 import unpack from '../../shaders/lib/weights-nested.wgsl?raw';
 import { AtomoeError, invariant } from '../errors.ts';
@@ -62,8 +64,8 @@ export function nestedFormat(planes: 0 | 1 | 2, simd: number): WeightFormat {
     planes: (rows, cols) => planesOf(name, planes, rows, cols),
     wgsl: {
       unpack: filesOf({ 'weights-nested': unpack, [`planes-${planes}`]: COUNTS[planes] ?? '' }),
-      dot: filesOf({ 'dot-halves': halves, 'dot-nested': dot }),
-      step: filesOf({ 'step-columns': columns, 'step-nested': step }),
+      dot: filesOf({ 'dot-halves': halves, 'dot-masked': dotMasked, 'dot-nested': dot }),
+      step: filesOf({ 'step-columns': columns, 'step-masked': stepMasked, 'step-nested': step }),
       sided: true,
     },
     simd,

@@ -31,30 +31,46 @@ export interface StreamedOptions {
 
 /** The place of one tensor in a layer's record, in words. */
 interface RecordPart {
-  readonly bank?: number | undefined; // the later layer that it decides for
   readonly tensor: Tensor;
   readonly at: number;
   readonly count: number;
 }
 
-/** A layer's choice for one token and those that it decides, then its guesses for the layers behind it, then the weights where they are wanted. */
-function recordParts(
+/** What a token's step tells of a layer. */
+interface LayerRecord {
+  readonly chosen: RecordPart;
+  readonly decided: readonly DecidedPart[];
+  readonly guesses: readonly RecordPart[]; // for the layers behind it
+  readonly weights: RecordPart | undefined; // where they are wanted
+  readonly all: readonly RecordPart[]; // in order
+}
+
+/** The choice of a later layer. */
+type DecidedPart = RecordPart & { readonly bank: number };
+
+function layerRecord(
   { ids, decided = [], look, weights }: RouteOutputs,
   { lookahead, dropColdBelow }: Pick<StreamedOptions, 'lookahead' | 'dropColdBelow'>,
-): RecordPart[] {
-  const hasWeights = dropColdBelow > 0;
+): LayerRecord {
   let words = 0;
-  const others = [...look.slice(0, lookahead), ...(hasWeights ? [weights] : [])];
-  return [{ ids }, ...decided, ...others.map((tensor) => ({ ids: tensor }))].map((each) => {
-    const part = { tensor: each.ids, bank: 'bank' in each ? each.bank : undefined, at: words };
-    words += each.ids.perToken;
-    return { ...part, count: each.ids.perToken };
-  });
+  const partOf = (tensor: Tensor): RecordPart => {
+    const part = { tensor, at: words, count: tensor.perToken };
+    words += part.count;
+    return part;
+  };
+  const record = {
+    chosen: partOf(ids),
+    decided: decided.map(({ bank, ids: later }) => ({ bank, ...partOf(later) })),
+    guesses: look.slice(0, lookahead).map(partOf),
+    weights: dropColdBelow > 0 ? partOf(weights) : undefined,
+  };
+  const others = record.weights ? [record.weights] : [];
+  return { ...record, all: [record.chosen, ...record.decided, ...record.guesses, ...others] };
 }
 
 /** What the tokens of a prompt chose in a layer, then what is decided for later ones. */
-function promptParts(route: RouteOutputs): RecordPart[] {
-  return recordParts({ ...route, look: [] }, { lookahead: 0, dropColdBelow: 0 });
+function promptParts(route: RouteOutputs): readonly RecordPart[] {
+  return layerRecord(route, { lookahead: 0, dropColdBelow: 0 }).all;
 }
 
 /** The choices of a prompt's tokens on their way: by [unit], how many of them use it; first the layer's, then those it decides. */
@@ -106,7 +122,7 @@ export class StreamedSteps {
   readonly #options: StreamedOptions;
   readonly #records: ReadbackRing;
   readonly #prompts: ReadbackRing;
-  readonly #parts = new WeakMap<ModelGraph, readonly (readonly RecordPart[])[]>(); // [layer]
+  readonly #layers = new WeakMap<ModelGraph, readonly LayerRecord[]>(); // [layer]
   readonly #units: ChosenUnits;
   #lastWave: Promise<void> | undefined;
   readonly #ahead = new RunAhead();
@@ -115,7 +131,7 @@ export class StreamedSteps {
     const { gpu, routes, streamer, chunkTokens } = options;
     this.#options = options;
     this.streamer = streamer;
-    const parts = routes.map((route) => recordParts(route, options));
+    const parts = routes.map((route) => layerRecord(route, options).all);
     const recordBytes = 4 * Math.max(...parts.map(wordsOf));
     // A span that was given up frees its buffers only when the GPU is through with it.
     this.#records = new ReadbackRing(gpu, recordBytes, 2 * routes.length + 2);
@@ -220,12 +236,12 @@ export class StreamedSteps {
   }
 
   /** The records of a graph's layers: graphs with hooks have tensors of their own. */
-  #partsOf(graph: ModelGraph): readonly (readonly RecordPart[])[] {
-    const known = this.#parts.get(graph);
+  #layersOf(graph: ModelGraph): readonly LayerRecord[] {
+    const known = this.#layers.get(graph);
     if (known) return known;
-    const parts = graph.routes.map((route) => recordParts(route, this.#options));
-    this.#parts.set(graph, parts);
-    return parts;
+    const layers = graph.routes.map((route) => layerRecord(route, this.#options));
+    this.#layers.set(graph, layers);
+    return layers;
   }
 
   /** Reads what the tokens of a prompt chose in a layer, and what was decided for later ones there. */
@@ -244,10 +260,10 @@ export class StreamedSteps {
       })),
       read: async () => {
         const all = new Uint32Array(await read());
-        return parts.map(({ bank = route.bank }, index) => {
-          const { first = 0, words = 0 } = places[index] ?? {};
-          return this.#units.uses(bank, all.subarray(first, first + words), tokens);
-        });
+        const banks = [route, ...(route.decided ?? [])].map(({ bank }) => bank);
+        return places.map(({ first, words }, index) =>
+          this.#units.uses(banks[index] ?? route.bank, all.subarray(first, first + words), tokens),
+        );
       },
     };
   }
@@ -290,15 +306,14 @@ export class StreamedSteps {
     const { serial } = this.streamer;
     const commands = span.waves.length > 0 ? [...span.waves, ...span.rest] : span.rest;
     const { plan } = instance;
-    const parts = this.#partsOf(plan.graph)[index];
-    if (!parts) {
+    const layer = this.#layersOf(plan.graph)[index];
+    if (!layer) {
       submit(gpu, commands, copies);
       return { serial, read: () => Promise.resolve(new ArrayBuffer(0)) };
     }
-    const [first] = parts;
-    invariant(first, () => 'a layer chooses experts');
-    const { copy, read } = this.#records.acquire(plan.buffer(first.tensor), 0, 4 * wordsOf(parts));
-    const record = parts.map(({ tensor, at, count }) => ({
+    const { chosen, all } = layer;
+    const { copy, read } = this.#records.acquire(plan.buffer(chosen.tensor), 0, 4 * wordsOf(all));
+    const record = all.map(({ tensor, at, count }) => ({
       from: plan.buffer(tensor),
       fromOffsetBytes: 0,
       to: copy.to,
@@ -313,28 +328,25 @@ export class StreamedSteps {
   async #verify(graph: ModelGraph, layer: number, { flights, next, signal }: Submitted): Promise<boolean> {
     const { streamer } = this;
     const flight = flights[layer];
-    const [chosen, ...more] = this.#partsOf(graph)[layer] ?? [];
-    const others = more.filter(({ bank }) => bank === undefined);
-    invariant(flight && chosen, () => `no record of layer ${layer}`);
+    const record = this.#layersOf(graph)[layer];
+    invariant(flight && record, () => `no record of layer ${layer}`);
+    const { chosen, decided, guesses, weights } = record;
     flights[layer] = undefined;
     const startedMs = performance.now();
     const words = new Uint32Array(await flight.read());
     const waitedMs = performance.now() - startedMs;
     this.counters.syncMs += waitedMs;
     if (next === layer + 1) this.#ahead.waited(waitedMs);
-    const weights = this.#options.dropColdBelow > 0 ? others.pop() : undefined;
     if (weights && !streamer.ahead?.has(layer)) this.#dropLight(layer, words, weights);
     const count = this.#units.of(layer, words, chosen.at, chosen.count);
     const ahead = flights[layer + 1];
     const isReady = streamer.wasReady(layer, this.#units.list, count, ahead?.serial ?? streamer.serial);
     this.#ahead.verified(isReady);
     const loading = streamer.demand(layer, this.#units.list, count, signal);
-    for (const { bank, at, count: most } of more) {
-      if (bank === undefined) continue;
+    for (const { bank, at, count: most } of decided)
       streamer.ahead?.decide(bank, this.#units, this.#units.of(bank, words, at, most), signal);
-    }
     // Guesses are asked for behind what is needed, and read while that is waited for.
-    for (const [ahead, look] of others.entries()) this.#predict(layer + 1 + ahead, words, look);
+    for (const [ahead, look] of guesses.entries()) this.#predict(layer + 1 + ahead, words, look);
     await loading;
     return isReady || next <= layer + 1;
   }
